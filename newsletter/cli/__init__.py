@@ -1,0 +1,1 @@
+"""The ``newsletter`` command: words in, one call, text and exit code out."""

@@ -1,0 +1,124 @@
+"""The top of the command line: the group, how errors are shown, exit codes."""
+
+import sys
+from typing import Any
+
+import click
+
+from newsletter import __version__
+from newsletter.cli.output import complain
+from newsletter.errors import NewsletterError
+
+# name -> module:object; a command's module is imported when the command is run or its help asked.
+COMMANDS = {
+    "init": ("newsletter.cli.init:init", "Make a new newsletter's folder."),
+    "import": ("newsletter.cli.import_post:import_post", "Make an issue from a post."),
+    "build": ("newsletter.cli.build:build", "Turn an issue into an email."),
+    "subscribers": ("newsletter.cli.subscribers:subscribers", "Import and list the readers."),
+    "test": ("newsletter.cli.test:test", "Send a marked copy to yourself."),
+    "send": ("newsletter.cli.send:send", "Send an issue to the readers, or rehearse it dry."),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command only when it is needed, so that --help is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The commands in the order of an editor's week."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        import importlib
+
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, name = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Like click's own, with the nearest right name where the command is unknown."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"no command '{name}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", message="newsletter %(version)s")
+@click.option("-v", "--verbose", count=True, help="Say more; twice for every step.")
+def cli(verbose: int) -> None:
+    """Turn a blog post into an email issue and send it to every reader, once.
+
+    \b
+    newsletter init harbour-notes      make the folder
+    newsletter import POST             a post becomes an issue
+    newsletter build                   the issue becomes an email
+    newsletter send --dry-run          see exactly what would be sent
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    if verbose:
+        import logging
+
+        level = logging.DEBUG if verbose > 1 else logging.INFO
+        logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit with 0 (done), 1 (refused or failed) or 2 (usage)."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a kind of ending
+    """Run the command line and return its exit code."""
+    try:
+        outcome: Any = cli.main(args=args, prog_name="newsletter", standalone_mode=False)
+    except NewsletterError as error:
+        complain(error)
+        return error.exit_code
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        click.echo("\nStopped.", err=True)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): not a fault. Python would complain at exit.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        complain(os_problem(error))
+        return 1
+    return outcome if isinstance(outcome, int) else 0
+
+
+def os_problem(error: OSError) -> NewsletterError:
+    """What the operating system refused, in words that help."""
+    import errno
+
+    from newsletter.errors import Location
+
+    where = Location(str(error.filename)) if error.filename else None
+    reason = (error.strerror or str(error)).lower()
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return NewsletterError(
+            "the disk is full; nothing was left half-written",
+            where=where,
+            remedy="Make room and run the same command again.",
+        )
+    return NewsletterError(reason, where=where)

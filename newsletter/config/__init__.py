@@ -1,0 +1,1 @@
+"""``newsletter.yml`` and the environment, as one frozen ``Config``."""

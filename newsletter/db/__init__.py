@@ -1,0 +1,1 @@
+"""Engine, schema and migrations (SQLAlchemy Core, Alembic); SQLite and PostgreSQL."""

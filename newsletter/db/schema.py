@@ -1,0 +1,174 @@
+"""The tables, as SQLAlchemy Core metadata. Migrations must add up to exactly this.
+
+Times are UTC, stored as ISO 8601 text on SQLite and timestamptz on PostgreSQL by ``UtcTime``.
+The ledger (send, send_recipient, batch, attempt) never guesses: see docs/explanation.
+"""
+
+import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+naming = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = sa.MetaData(naming_convention=naming)
+
+STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
+SEND_STATES = (
+    "draft", "frozen", "running", "paused", "done", "cancelled", "blocked", "needs_review",
+)  # fmt: skip
+BATCH_STATES = (
+    "ready", "claimed", "in_flight", "accepted", "split", "rejected", "unknown", "dropped",
+)  # fmt: skip
+RECIPIENT_STATES = ("pending", "accepted", "skipped_late", "rejected", "dropped", "unknown")
+OUTCOMES = ("accepted", "not_sent", "rejected", "unknown")
+
+
+class UtcTime(TypeDecorator[datetime.datetime]):
+    """An aware datetime in UTC; refuses naive ones."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        """Text on SQLite, which has no time type; it sorts as time."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(32))
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime.datetime | None, dialect: sa.Dialect) -> Any:
+        """To the database."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone can't be stored")
+        value = value.astimezone(datetime.UTC)
+        return value.isoformat(timespec="microseconds") if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime.datetime | None:  # noqa: ARG002
+        """From the database."""
+        if value is None:
+            return None
+        if isinstance(value, str):
+            value = datetime.datetime.fromisoformat(value)
+        time: datetime.datetime = value
+        return time.astimezone(datetime.UTC)
+
+
+Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
+    """A check that ``column`` holds one of ``values``."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+subscriber = sa.Table(
+    "subscriber",
+    metadata,
+    sa.Column("id", Key, primary_key=True),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("address_key", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False, server_default=""),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("attributes", sa.JSON, nullable=False),
+    sa.Column("token", sa.Text, nullable=False, unique=True),
+    sa.Column("source", sa.Text, nullable=False, server_default=""),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    one_of("status", STATUSES),
+)
+sa.Index("ix_subscriber_status_id", subscriber.c.status, subscriber.c.id)
+
+suppression = sa.Table(
+    "suppression",
+    metadata,
+    sa.Column("address_key", sa.Text, primary_key=True),
+    sa.Column("scope", sa.Text, primary_key=True, server_default="all"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+)
+
+send = sa.Table(
+    "send",
+    metadata,
+    sa.Column("id", Key, primary_key=True),
+    sa.Column("issue", sa.Text, nullable=False, unique=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("content_sha", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("frozen_at", UtcTime, nullable=False),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("excluded", sa.JSON, nullable=False),
+    sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    one_of("state", SEND_STATES),
+)
+
+batch = sa.Table(
+    "batch",
+    metadata,
+    sa.Column("id", Key, primary_key=True),
+    sa.Column("send_id", Key, sa.ForeignKey("send.id"), nullable=False),
+    sa.Column("parent_id", Key, sa.ForeignKey("batch.id")),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("lease_until", UtcTime),
+    sa.Column("retry_at", UtcTime),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    one_of("state", BATCH_STATES),
+)
+sa.Index("ix_batch_send_id_state_id", batch.c.send_id, batch.c.state, batch.c.id)
+
+send_recipient = sa.Table(
+    "send_recipient",
+    metadata,
+    sa.Column("send_id", Key, sa.ForeignKey("send.id"), primary_key=True),
+    sa.Column("subscriber_id", Key, primary_key=True),
+    sa.Column("address_key", sa.Text, nullable=False),
+    sa.Column("batch_id", Key, sa.ForeignKey("batch.id"), nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.UniqueConstraint("send_id", "address_key"),
+    one_of("state", RECIPIENT_STATES),
+)
+sa.Index("ix_send_recipient_batch_id", send_recipient.c.batch_id)
+
+attempt = sa.Table(
+    "attempt",
+    metadata,
+    sa.Column("batch_id", Key, sa.ForeignKey("batch.id"), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("body_sha", sa.Text, nullable=False),
+    sa.Column("started", UtcTime, nullable=False),
+    sa.Column("ended", UtcTime),
+    sa.Column("http_status", sa.Integer),
+    sa.Column("message_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("outcome", sa.Text),
+    one_of("outcome", OUTCOMES),
+)
+
+event = sa.Table(
+    "event",
+    metadata,
+    sa.Column("sg_event_id", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("address_key", sa.Text, nullable=False, server_default=""),
+    sa.Column("send_id", Key),
+    sa.Column("batch_id", Key),
+    sa.Column("attempt_n", sa.Integer),
+    sa.Column("raw", sa.JSON, nullable=False),
+)

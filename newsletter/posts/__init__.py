@@ -1,0 +1,1 @@
+"""Any source becomes a Post; an editor's folder becomes an Issue."""

@@ -1,0 +1,100 @@
+"""The editor's folder ``issues/<date>-<slug>/`` as data."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from newsletter.posts.merge import MergeTag
+from newsletter.posts.post import Post
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image that front matter names: a hero, an author's portrait.
+
+    Attributes:
+        src: URL, or a path relative to the issue's folder (then ``Post.images`` has its size).
+        alt: alternative text, may be empty.
+        caption: plain text, may be empty.
+    """
+
+    src: str
+    alt: str = ""
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """The box under the article.
+
+    Attributes:
+        name: plain text.
+        bio: plain text, may be empty.
+        url: absolute URL or empty.
+        picture: a portrait or ``None``.
+    """
+
+    name: str
+    bio: str = ""
+    url: str = ""
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One piece of further reading."""
+
+    title: str
+    url: str
+    text: str = ""
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """The one call to action above the footer."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One issue, read and checked, ready to be rendered.
+
+    Attributes:
+        name: the folder's name, ``"2026-11-22-building-trust"``; names the send for ever.
+        slug: the name without its date, for URLs.
+        source: the post file, for messages.
+        post: the article.
+        subject: plain text with text tokens (the title where front matter gives none).
+        preheader: plain text with text tokens, may be empty.
+        number: the issue's number, or ``None``.
+        draft: an issue marked as draft can be built and tested but not sent.
+        sender_name: overrides the configured sender's name, or empty.
+        reply_to: overrides the configured reply-to, or empty.
+        template: overrides the theme's template, or empty.
+        hero: the picture under the title, or ``None``.
+        author: the author box, or ``None``.
+        button: the call to action, or ``None``.
+        further: cards for further reading.
+        merge_tags: every distinct merge tag that the post and its front matter use.
+        lines: front matter key -> 1-based line in ``source``, for messages about it.
+    """
+
+    name: str
+    slug: str
+    source: Path
+    post: Post
+    subject: str
+    preheader: str
+    number: int | None
+    draft: bool
+    sender_name: str
+    reply_to: str
+    template: str
+    hero: Picture | None
+    author: Author | None
+    button: Button | None
+    further: tuple[Card, ...]
+    merge_tags: tuple[MergeTag, ...]
+    lines: "dict[str, int]"

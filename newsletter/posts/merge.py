@@ -1,0 +1,102 @@
+"""Merge tags: what differs from reader to reader, compiled once to SendGrid substitution tokens.
+
+The editor writes ``{{ subscriber.name | default("friend") }}``. Each distinct expression becomes
+three tokens, whose values are escaped for HTML, for plain text and for a place inside a URL, so
+that nothing is rendered per reader. Tokens follow SendGrid's rules for substitution tags
+("Substitution Tags", Twilio SendGrid docs): no spaces, none of ``<>&``, none a part of another.
+"""
+
+import html
+import re
+import urllib.parse
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from newsletter.errors import Location, PostError
+
+TOKEN = re.compile(r"-nl(?P<key>\d+|unsubscribe|preferences)(?P<target>[htu])-")
+
+Target = Literal["html", "text", "url"]
+
+
+@dataclass(frozen=True, slots=True)
+class MergeTag:
+    """One expression that differs from reader to reader.
+
+    Attributes:
+        key: ``"0"``, ``"1"``, … or ``"unsubscribe"``, ``"preferences"``.
+        attribute: the subscriber's attribute (``name``, ``email``, ``city``); for the two links
+            the key again.
+        default: what a reader without the attribute gets.
+        source: the expression as the editor wrote it.
+    """
+
+    key: str
+    attribute: str
+    default: str
+    source: str
+
+    def token(self, target: Target) -> str:
+        """The token that stands in HTML text, in plain text (subject too) or inside a URL."""
+        return f"-nl{self.key}{target[0]}-"
+
+    def value(self, attributes: Mapping[str, str], target: Target) -> str:
+        """The reader's value, escaped for ``target``; the default where it is missing or blank.
+
+        A value can't smuggle a token in (the vendor may substitute in any order), nor a line
+        break (a subject is one line).
+        """
+        raw = attributes.get(self.attribute, "")
+        plain = " ".join((raw if raw.strip() else self.default).split())
+        if target == "url":
+            return urllib.parse.quote(plain, safe="")
+        plain = TOKEN.sub(lambda found: found[0].replace("-", "\u2011"), plain)
+        return html.escape(plain) if target == "html" else plain
+
+
+# The two links are whole URLs, safe as they stand: the value is the same for every target.
+UNSUBSCRIBE = MergeTag("unsubscribe", "unsubscribe", "", "{{ unsubscribe_url }}")
+PREFERENCES = MergeTag("preferences", "preferences", "", "{{ preferences_url }}")
+
+
+class MergeTable:
+    """Collects the distinct merge tags of an issue while it is compiled.
+
+    Args:
+        defaults: attribute -> its default text, from ``attributes:`` in newsletter.yml.
+        known: tags compiled earlier (the issue's own, before the template adds some).
+    """
+
+    def __init__(self, defaults: Mapping[str, str], known: Iterable[MergeTag] = ()) -> None:
+        self._defaults = defaults
+        self._tags = {(tag.attribute, tag.default): tag for tag in known}
+
+    @property
+    def tags(self) -> tuple[MergeTag, ...]:
+        """Every distinct tag so far, in the order of first use."""
+        return tuple(self._tags.values())
+
+    def tag(
+        self, attribute: str, default: str | None, source: str, where: Location | None
+    ) -> MergeTag:
+        """Return the tag for an attribute and the default its expression gives, if any.
+
+        Raises:
+            PostError: the attribute has no default here nor in newsletter.yml, so that some
+                reader would see a hole.
+        """
+        if default is None:
+            default = "" if attribute == "email" else self._defaults.get(attribute)
+        if default is None:
+            raise PostError(
+                f"{source} has no default for readers without '{attribute}'",
+                where=where,
+                remedy=f'Write {{{{ subscriber.{attribute} | default("…") }}}}, or give '
+                f"'{attribute}' a default under attributes: in newsletter.yml.",
+            )
+        known = self._tags.get((attribute, default))
+        if known is None:
+            known = MergeTag(str(len(self._tags)), attribute, default, source)
+            self._tags[attribute, default] = known
+        return known

@@ -1,0 +1,1 @@
+"""Issue + templates -> Email. Pure, offline, deterministic."""

@@ -1,0 +1,1 @@
+"""Email + audience -> requests to SendGrid, each recorded before and after it leaves."""

@@ -1,0 +1,1 @@
+"""The list: who may be mailed, and what we know of them."""
