@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench format lock schema golden clean
+.PHONY: demo test check bench format lock schema golden reference clean
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@scripts/python-ready $(PYTHON)
@@ -40,6 +40,9 @@ golden: $(VENV)/installed
 
 schema: $(VENV)/installed
 	$(BIN)/python -m newsletter.config.schema > newsletter.schema.json
+
+reference: $(VENV)/installed
+	$(BIN)/python scripts/cli_reference.py > docs/reference/cli.md
 
 lock: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet "uv>=0.9"

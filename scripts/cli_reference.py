@@ -1,0 +1,37 @@
+"""Print docs/reference/cli.md: every command with its help, as the command line shows it."""
+
+import os
+import sys
+
+import click
+
+os.environ["COLUMNS"] = "80"
+
+
+def main() -> None:
+    """Print the whole reference."""
+    sys.stdout.write(reference())
+
+
+def reference() -> str:
+    """The reference as Markdown."""
+    from newsletter.cli.main import cli
+
+    head = "# Commands\nGenerated from the commands' own help by `make reference`.\n"
+    return head + "".join(_section(cli, ["newsletter"], None))
+
+
+def _section(command: click.Command, words: list[str], parent: click.Context | None) -> list[str]:
+    context = click.Context(command, info_name=words[-1], parent=parent, max_content_width=80)
+    text = command.get_help(context)
+    parts = [f"\n## {' '.join(words)}\n```text\n{text}\n```\n"]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            parts += _section(child, [*words, name], context)
+    return parts
+
+
+if __name__ == "__main__":
+    main()
