@@ -1,1 +1,9 @@
-"""Engine, schema and migrations (SQLAlchemy Core, Alembic); SQLite and PostgreSQL."""
+"""Engine, schema and migrations (SQLAlchemy Core, Alembic); SQLite and PostgreSQL.
+
+Write in ``with engine.begin()``; read in ``with reading(engine)``.
+"""
+
+from newsletter.db.engine import open_database
+from newsletter.db.transaction import reading
+
+__all__ = ["open_database", "reading"]

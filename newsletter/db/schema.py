@@ -8,6 +8,7 @@ import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
 naming = {
@@ -62,6 +63,7 @@ class UtcTime(TypeDecorator[datetime.datetime]):
 
 
 Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+Json = sa.JSON().with_variant(JSONB, "postgresql")
 
 
 def one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
@@ -78,12 +80,14 @@ subscriber = sa.Table(
     sa.Column("address_key", sa.Text, nullable=False, unique=True),
     sa.Column("name", sa.Text, nullable=False, server_default=""),
     sa.Column("status", sa.Text, nullable=False),
-    sa.Column("attributes", sa.JSON, nullable=False),
+    sa.Column("attributes", Json, nullable=False),
     sa.Column("token", sa.Text, nullable=False, unique=True),
     sa.Column("source", sa.Text, nullable=False, server_default=""),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
     one_of("status", STATUSES),
+    # An id is never given twice, not even after the newest row was erased: the ledger keeps ids.
+    sqlite_autoincrement=True,
 )
 sa.Index("ix_subscriber_status_id", subscriber.c.status, subscriber.c.id)
 
@@ -108,7 +112,7 @@ send = sa.Table(
     sa.Column("frozen_at", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime),
     sa.Column("total", sa.Integer, nullable=False),
-    sa.Column("excluded", sa.JSON, nullable=False),
+    sa.Column("excluded", Json, nullable=False),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     one_of("state", SEND_STATES),
@@ -170,5 +174,5 @@ event = sa.Table(
     sa.Column("send_id", Key),
     sa.Column("batch_id", Key),
     sa.Column("attempt_n", sa.Integer),
-    sa.Column("raw", sa.JSON, nullable=False),
+    sa.Column("raw", Json, nullable=False),
 )

@@ -1,0 +1,116 @@
+"""Opens the database that ``database:`` in newsletter.yml names, at the newest schema."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from newsletter.db.transaction import begin_sqlite
+from newsletter.db.trouble import explain, refusal
+from newsletter.db.upgrade import ensure_newest
+from newsletter.errors import DatabaseError, Location
+
+# How long a writer waits for another one before it gives up.
+BUSY_SECONDS = 30
+CONNECT_SECONDS = 10
+
+
+def open_database(url: str, root: Path) -> sa.Engine:
+    """Open the database, making or upgrading it if need be.
+
+    Safe to call by several processes at once: one makes or upgrades, the others wait.
+
+    Args:
+        url: ``sqlite:///FILE`` (relative to ``root``) or ``postgresql://USER@HOST/NAME``.
+        root: the editor's folder.
+
+    Raises:
+        DatabaseError: it can't be opened, isn't ours or is newer than this program. Later
+            trouble (disk full, locked, server gone) is raised as ``DatabaseError`` too.
+    """
+    target = _parsed(url)
+    sqlite = target.get_backend_name() == "sqlite"
+    engine = _sqlite(target, root) if sqlite else _postgresql(target)
+    where = Location(str(target.database) if sqlite else shown(target))
+    secret = str(target.password or "")
+    sa.event.listen(
+        engine, "handle_error", lambda context: explain(context, where, secret), retval=True
+    )
+    try:
+        ensure_newest(engine, where)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def shown(url: sa.URL) -> str:
+    """``url`` as it may be printed: no password, no query (which may hold one)."""
+    return url.set(drivername=url.get_backend_name(), password=None, query={}).render_as_string()
+
+
+def _parsed(url: str) -> sa.URL:
+    example = (
+        "Write database: sqlite:///newsletter.db or "
+        "database: postgresql://user@host/newsletter in newsletter.yml."
+    )
+    try:
+        # The short form that hosting companies hand out.
+        target = sa.make_url(url.replace("postgres://", "postgresql://", 1))
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise DatabaseError("the database's URL can't be read", remedy=example) from error
+    backend = target.get_backend_name()
+    if backend not in {"sqlite", "postgresql"}:
+        raise DatabaseError(f"'{backend}' is no database that we can use", remedy=example)
+    if backend == "sqlite" and (target.database or ":memory:") == ":memory:":
+        raise DatabaseError("the database's URL names no file", remedy=example)
+    return target
+
+
+def _sqlite(target: sa.URL, root: Path) -> sa.Engine:
+    path = root / str(target.database)
+    _create_private(path, Location(str(target.database)))
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS}
+    )
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", begin_sqlite)
+    return engine
+
+
+def _create_private(path: Path, where: Location) -> None:
+    """Make an empty file for the owner's eyes only (SQLite's own files inherit its mode)."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise DatabaseError(
+            f"the database can't be made: {(error.strerror or str(error)).lower()}",
+            where=where,
+            remedy=f"Check the folder {path.parent} and your rights in it.",
+        ) from error
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # sqlite3 would begin transactions by itself, late, and none at all for DDL.
+    connection.isolation_level = None
+    # FULL, since NORMAL can lose a committed row to a power cut, and a lost row is a double mail.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _postgresql(target: sa.URL) -> sa.Engine:
+    try:
+        return sa.create_engine(
+            target.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_SECONDS, "options": "-c timezone=UTC"},
+        )
+    except ModuleNotFoundError as error:
+        raise refusal(
+            "PostgreSQL needs a driver that is not installed",
+            Location(shown(target)),
+            "Install it with: pip install 'newsletter[postgres]'",
+        ) from error

@@ -1,0 +1,9 @@
+"""Alembic's environment: migrates the connection that newsletter.db.upgrade hands over."""
+
+from alembic import context
+
+from newsletter.db.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

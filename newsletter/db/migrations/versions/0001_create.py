@@ -1,0 +1,138 @@
+"""Create the list, the ledger and the events."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from newsletter.db.schema import Json, Key, UtcTime
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "event",
+        sa.Column("sg_event_id", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("address_key", sa.Text(), server_default="", nullable=False),
+        sa.Column("send_id", Key),
+        sa.Column("batch_id", Key),
+        sa.Column("attempt_n", sa.Integer()),
+        sa.Column("raw", Json, nullable=False),
+        sa.PrimaryKeyConstraint("sg_event_id", name=op.f("pk_event")),
+    )
+    op.create_table(
+        "send",
+        sa.Column("id", Key, nullable=False),
+        sa.Column("issue", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("content_sha", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("frozen_at", UtcTime(), nullable=False),
+        sa.Column("finished_at", UtcTime()),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("excluded", Json, nullable=False),
+        sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        _one_of(
+            "ck_send_state",
+            "state",
+            "draft frozen running paused done cancelled blocked needs_review",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_send")),
+        sa.UniqueConstraint("issue", name=op.f("uq_send_issue")),
+    )
+    op.create_table(
+        "subscriber",
+        sa.Column("id", Key, nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("address_key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), server_default="", nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("attributes", Json, nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("updated_at", UtcTime(), nullable=False),
+        _one_of("ck_subscriber_status", "status", "pending active unsubscribed bounced complained"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriber")),
+        sa.UniqueConstraint("address_key", name=op.f("uq_subscriber_address_key")),
+        sa.UniqueConstraint("token", name=op.f("uq_subscriber_token")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_subscriber_status_id", "subscriber", ["status", "id"])
+    op.create_table(
+        "suppression",
+        sa.Column("address_key", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), server_default="all", nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("since", UtcTime(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("address_key", "scope", name=op.f("pk_suppression")),
+    )
+    op.create_table(
+        "batch",
+        sa.Column("id", Key, nullable=False),
+        sa.Column("send_id", Key, nullable=False),
+        sa.Column("parent_id", Key),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("lease_until", UtcTime()),
+        sa.Column("retry_at", UtcTime()),
+        sa.Column("error", sa.Text(), server_default="", nullable=False),
+        _one_of(
+            "ck_batch_state",
+            "state",
+            "ready claimed in_flight accepted split rejected unknown dropped",
+        ),
+        sa.ForeignKeyConstraint(["parent_id"], ["batch.id"], name=op.f("fk_batch_parent_id")),
+        sa.ForeignKeyConstraint(["send_id"], ["send.id"], name=op.f("fk_batch_send_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_batch")),
+    )
+    op.create_index("ix_batch_send_id_state_id", "batch", ["send_id", "state", "id"])
+    op.create_table(
+        "attempt",
+        sa.Column("batch_id", Key, nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("body_sha", sa.Text(), nullable=False),
+        sa.Column("started", UtcTime(), nullable=False),
+        sa.Column("ended", UtcTime()),
+        sa.Column("http_status", sa.Integer()),
+        sa.Column("message_id", sa.Text(), server_default="", nullable=False),
+        sa.Column("outcome", sa.Text()),
+        _one_of("ck_attempt_outcome", "outcome", "accepted not_sent rejected unknown"),
+        sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_attempt_batch_id")),
+        sa.PrimaryKeyConstraint("batch_id", "n", name=op.f("pk_attempt")),
+    )
+    op.create_table(
+        "send_recipient",
+        sa.Column("send_id", Key, nullable=False),
+        sa.Column("subscriber_id", Key, nullable=False),
+        sa.Column("address_key", sa.Text(), nullable=False),
+        sa.Column("batch_id", Key, nullable=False),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("error", sa.Text(), server_default="", nullable=False),
+        _one_of(
+            "ck_send_recipient_state",
+            "state",
+            "pending accepted skipped_late rejected dropped unknown",
+        ),
+        sa.ForeignKeyConstraint(
+            ["batch_id"], ["batch.id"], name=op.f("fk_send_recipient_batch_id")
+        ),
+        sa.ForeignKeyConstraint(["send_id"], ["send.id"], name=op.f("fk_send_recipient_send_id")),
+        sa.PrimaryKeyConstraint("send_id", "subscriber_id", name=op.f("pk_send_recipient")),
+        sa.UniqueConstraint(
+            "send_id", "address_key", name=op.f("uq_send_recipient_send_id_address_key")
+        ),
+    )
+    op.create_index("ix_send_recipient_batch_id", "send_recipient", ["batch_id"])
+
+
+def _one_of(name: str, column: str, values: str) -> sa.CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values.split())
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=op.f(name))

@@ -1,0 +1,29 @@
+"""Transactions: write in ``with engine.begin()``, read in ``with reading(engine)``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+_DEFERRED = "newsletter_deferred"
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that only reads, all of it at one moment.
+
+    It neither waits for a writer nor makes one wait.
+    """
+    options: dict[str, Any] = {_DEFERRED: True}
+    if engine.dialect.name == "postgresql":
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect().execution_options(**options) as connection, connection.begin():
+        yield connection
+
+
+def begin_sqlite(connection: sa.Connection) -> None:
+    """SQLAlchemy's ``begin`` event on SQLite, whose driver is told to begin nothing by itself."""
+    # A writer takes the lock at once: one that begins as a reader can't wait for it later.
+    deferred = connection.get_execution_options().get(_DEFERRED, False)
+    connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
