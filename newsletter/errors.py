@@ -3,6 +3,8 @@
 Nothing here knows the command line; ``newsletter.cli.main`` prints these and picks the exit code.
 """
 
+import os
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -19,6 +21,15 @@ class Location(NamedTuple):
 
     def __str__(self) -> str:
         return self.path if self.line is None else f"{self.path}:{self.line}"
+
+
+def shown(path: Path) -> str:
+    """``path`` as the user would type it from the working folder."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # another drive
+        return str(path)
+    return str(path) if relative.startswith(f"..{os.sep}..") else relative
 
 
 class Problem(NamedTuple):

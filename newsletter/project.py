@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.errors import ProjectError
+from newsletter.errors import ProjectError, shown
+
+__all__ = ["Project", "find_issue", "find_root", "issue_folders", "open_project", "shown"]
 
 if TYPE_CHECKING:
     from newsletter.config.models import Config
@@ -118,15 +120,6 @@ def issue_folders(project: Project) -> list[Path]:
         for folder in project.issues.iterdir()
         if ISSUE_NAME.match(folder.name) and folder.is_dir()
     )
-
-
-def shown(path: Path) -> str:
-    """``path`` as the user would type it from the working folder."""
-    try:
-        relative = os.path.relpath(path)
-    except ValueError:  # another drive
-        return str(path)
-    return str(path) if relative.startswith(f"..{os.sep}..") else relative
 
 
 def _some(folders: list[Path], limit: int = 5) -> str:

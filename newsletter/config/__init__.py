@@ -1,1 +1,7 @@
 """``newsletter.yml`` and the environment, as one frozen ``Config``."""
+
+from newsletter.config.load import load_config
+from newsletter.config.models import Config
+from newsletter.config.placeholders import placeholders
+
+__all__ = ["Config", "load_config", "placeholders"]

@@ -1,0 +1,96 @@
+"""Reads ``newsletter.yml`` and reports everything that is wrong with it at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from newsletter.config import problems, secrets, tree
+from newsletter.config.models import Config
+from newsletter.errors import ConfigError, Location, Problem, shown
+
+MAX_BYTES = 256_000
+
+# environment variable -> the setting it overrides
+OVERRIDES: dict[str, tuple[str, ...]] = {
+    "SENDGRID_HOST": ("sendgrid", "host"),
+    "NEWSLETTER_DATABASE": ("database",),
+}
+
+
+def load_config(path: Path, environ: Mapping[str, str]) -> Config:
+    """Read and check the configuration.
+
+    Args:
+        path: the file ``newsletter.yml``.
+        environ: the environment; ``SENDGRID_HOST`` and ``NEWSLETTER_DATABASE`` win over the file.
+
+    Raises:
+        ConfigError: every problem in the file and those variables, each with its place.
+    """
+    name = shown(path)
+    text = _text(path, name)
+    document = tree.read(text)
+    found = [
+        Problem(fault.message, Location(name, fault.line), fault.remedy)
+        for fault in (*secrets.keys_in(text), *document.faults, *secrets.passwords_in(document))
+    ]
+    data = document.data
+    if data is None and not document.faults:
+        found.append(_not_settings("it is empty", name))
+    elif data is not None and not isinstance(data, dict):
+        found.append(_not_settings("it holds no settings", name))
+    if not isinstance(data, dict):
+        raise ConfigError.of([secrets.redacted(problem) for problem in found])
+    overrides = {variable: environ[variable] for variable in OVERRIDES if environ.get(variable)}
+    try:
+        config = Config.model_validate(_overridden(data, overrides))
+    except pydantic.ValidationError as error:
+        named = {OVERRIDES[variable]: variable for variable in overrides}
+        found += problems.explain(error, document, name, named)
+    if found:
+        found.sort(key=lambda problem: (problem.where and problem.where.line) or 0)
+        raise ConfigError.of([secrets.redacted(problem) for problem in found])
+    return config
+
+
+def _text(path: Path, name: str) -> str:
+    where = Location(name)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"it can't be read: {reason}", where=where) from error
+    if len(data) > MAX_BYTES:
+        raise ConfigError(
+            f"it is larger than {MAX_BYTES:,} bytes",
+            where=where,
+            remedy="newsletter.yml holds settings only; posts go into issues/.",
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            "it is not UTF-8 text", where=Location(name, line), remedy="Save it as UTF-8."
+        ) from error
+
+
+def _overridden(data: dict[str, Any], overrides: Mapping[str, str]) -> dict[str, Any]:
+    """``data`` with the environment's values put in, where their section can hold them."""
+    for name, value in overrides.items():
+        *sections, setting = OVERRIDES[name]
+        inner = data
+        for section in sections:
+            inner[section] = inner.get(section) or {}
+            inner = inner[section]
+        if isinstance(inner, dict):
+            inner[setting] = value
+    return data
+
+
+def _not_settings(message: str, name: str) -> Problem:
+    example = "name: Harbour Notes"
+    return Problem(message, Location(name, 1), f"Settings look like this: {example}")

@@ -1,0 +1,43 @@
+"""What a scaffold's placeholders still stand in for: enough to build with, not to send with."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from newsletter.config.models import Config
+from newsletter.errors import Problem
+
+# RFC 2606: nobody can own these, so nobody can have meant them.
+RESERVED = ("example", "example.com", "example.net", "example.org")
+
+
+def placeholders(config: Config) -> tuple[Problem, ...]:
+    """What must be filled in before a real send; empty when all is.
+
+    An address or URL below a domain that RFC 2606 reserves for examples is a placeholder.
+    """
+    return tuple(
+        Problem(
+            f"{setting} in newsletter.yml is still the example {value}",
+            remedy="Put your own there.",
+        )
+        for setting, value in _public_settings(config)
+        if is_reserved(value)
+    )
+
+
+def is_reserved(value: str) -> bool:
+    """Whether an address or URL is below a domain reserved for examples (RFC 2606)."""
+    host = urlsplit(value).hostname if "://" in value else value.rpartition("@")[2]
+    return f".{(host or '').lower().rstrip('.')}".endswith(tuple(f".{name}" for name in RESERVED))
+
+
+def _public_settings(config: Config) -> Iterator[tuple[str, str]]:
+    settings = {
+        "sender.address": config.sender.address,
+        "sender.reply_to": config.sender.reply_to,
+        "site_url": config.site_url,
+        "public_url": config.public_url,
+        "issue_url": config.issue_url,
+        "image_url": config.image_url,
+    }
+    return ((name, value) for name, value in settings.items() if value)

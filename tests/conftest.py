@@ -1,0 +1,54 @@
+"""What every room's tests may ask for: an editor's folder, and the command line in process."""
+
+import io
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+MINIMAL = """\
+name: Harbour Notes
+sender:
+  name: Harbour Notes
+  address: editor@harbournotes.example
+postal_address: Harbour Notes, 1 Quay Street, Bergen
+site_url: https://harbournotes.example
+attributes:
+  name: friend
+"""
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A valid minimal editor's folder with the default templates; the working folder is in it."""
+    folder = tmp_path / "harbour-notes"
+    (folder / "issues").mkdir(parents=True)
+    (folder / "newsletter.yml").write_text(MINIMAL)
+    shutil.copytree(ROOT / "templates", folder / "templates")
+    for variable in ("SENDGRID_API_KEY", "SENDGRID_HOST", "NEWSLETTER_DATABASE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Runs ``newsletter ARGS`` in process, with ``typed`` as its input: (exit code, out, err)."""
+    from newsletter.cli.main import run
+
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def newsletter(*args: str | Path, typed: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+        capsys.readouterr()
+        code = run([str(arg) for arg in args])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return newsletter
