@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["postgres_server"]  # tests/plugins
+
 ROOT = Path(__file__).parent.parent
 
 MINIMAL = """\

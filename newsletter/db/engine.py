@@ -1,6 +1,9 @@
 """Opens the database that ``database:`` in newsletter.yml names, at the newest schema."""
 
 import os
+import random
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +50,10 @@ def open_database(url: str, root: Path) -> sa.Engine:
 
 def shown(url: sa.URL) -> str:
     """``url`` as it may be printed: no password, no query (which may hold one)."""
-    return url.set(drivername=url.get_backend_name(), password=None, query={}).render_as_string()
+    bare = sa.URL.create(
+        url.get_backend_name(), url.username, None, url.host, url.port, url.database
+    )
+    return bare.render_as_string()
 
 
 def _parsed(url: str) -> sa.URL:
@@ -96,9 +102,27 @@ def _create_private(path: Path, where: Location) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # sqlite3 would begin transactions by itself, late, and none at all for DDL.
     connection.isolation_level = None
-    # FULL, since NORMAL can lose a committed row to a power cut, and a lost row is a double mail.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    _use_write_ahead_log(connection)
+    # NORMAL can lose a committed row to a power cut, and a lost row is a double mail.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _use_write_ahead_log(connection: Any) -> None:
+    """Readers don't wait for the writer. The file remembers it, so that only the first switches.
+
+    SQLite fails at once, whatever the timeout, where two processes switch a new file together.
+    """
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only spreads the tries
+        else:
+            return
 
 
 def _postgresql(target: sa.URL) -> sa.Engine:

@@ -1,0 +1,274 @@
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from newsletter.db import open_database, reading
+from newsletter.db.schema import metadata, suppression
+from newsletter.db.upgrade import HEAD, alembic_config
+from newsletter.errors import DatabaseError
+
+SQLITE = "sqlite:///newsletter.db"
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """File permissions don't bind root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def refused(url: str, root: Path) -> str:
+    with pytest.raises(DatabaseError) as caught:
+        open_database(url, root)
+    (problem,) = caught.value.problems
+    assert problem.remedy
+    return str(problem)
+
+
+def open_in_process(url: str, root: Path, *, modules: str = "") -> "subprocess.Popen[str]":
+    code = (
+        "import sys; from pathlib import Path; from newsletter.db import open_database;"
+        f"open_database({url!r}, Path({str(root)!r})).dispose();"
+        f"print([name for name in {modules.split()!r} if name in sys.modules])"
+    )
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def test_a_new_database_has_every_table(engine: sa.Engine) -> None:
+    with reading(engine) as connection:
+        tables = set(sa.inspect(connection).get_table_names())
+    assert tables == {*metadata.tables, "alembic_version"}
+
+
+def test_opening_again_changes_nothing(database_url: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        engine = open_database(database_url, tmp_path)
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE TABLE IF NOT EXISTS kept (id INTEGER)"))
+            connection.execute(sa.text("INSERT INTO kept VALUES (1)"))
+        engine.dispose()
+    engine = open_database(database_url, tmp_path)
+    with reading(engine) as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM kept")) == 2
+    engine.dispose()
+
+
+def test_several_processes_may_make_it_at_once(database_url: str, tmp_path: Path) -> None:
+    runs = [open_in_process(database_url, tmp_path) for _ in range(4)]
+    assert [run.communicate()[0] and run.returncode for run in runs] == [0] * 4
+    open_database(database_url, tmp_path).dispose()
+
+
+def test_an_up_to_date_database_needs_no_alembic(tmp_path: Path) -> None:
+    first = open_in_process(SQLITE, tmp_path, modules="alembic").communicate()[0]
+    second = open_in_process(SQLITE, tmp_path, modules="alembic").communicate()[0]
+    assert (first.strip(), second.strip()) == ("['alembic']", "[]")
+
+
+def test_the_known_head_is_the_last_migration() -> None:
+    from alembic.script import ScriptDirectory
+
+    assert ScriptDirectory.from_config(alembic_config()).get_heads() == [HEAD]
+
+
+def test_sqlite_is_set_up_to_lose_nothing(tmp_path: Path) -> None:
+    engine = open_database(SQLITE, tmp_path)
+    with reading(engine) as connection:
+        settings = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    engine.dispose()
+    assert settings == {
+        "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000,
+    }  # fmt: skip
+
+
+def test_sqlite_file_is_private(tmp_path: Path) -> None:
+    engine = open_database(SQLITE, tmp_path)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE more (id INTEGER)"))
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    engine.dispose()
+    assert modes == dict.fromkeys(
+        ("newsletter.db", "newsletter.db-shm", "newsletter.db-wal"), 0o600
+    )
+
+
+def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
+    open_database(f"sqlite:///{tmp_path}/elsewhere.db", Path("/nowhere")).dispose()
+    assert (tmp_path / "elsewhere.db").is_file()
+
+
+def test_postgresql_speaks_utc(postgres_url: str, tmp_path: Path) -> None:
+    engine = open_database(postgres_url, tmp_path)
+    with reading(engine) as connection:
+        assert connection.scalar(sa.text("SHOW timezone")) == "UTC"
+    engine.dispose()
+
+
+def test_a_transaction_that_fails_leaves_nothing_not_even_a_table(engine: sa.Engine) -> None:
+    def write_and_fail() -> None:
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE TABLE half (id INTEGER)"))
+            connection.execute(sa.text("INSERT INTO half VALUES (1)"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
+    with reading(engine) as connection:
+        assert not sa.inspect(connection).has_table("half")
+
+
+def test_a_reader_sees_one_moment_and_waits_for_no_writer(engine: sa.Engine) -> None:
+    count = sa.select(sa.func.count()).select_from(suppression)
+    with reading(engine) as reader:
+        before = reader.scalar(count)
+        with engine.begin() as writer:
+            writer.execute(
+                sa.text(
+                    "INSERT INTO suppression (address_key, reason, since, source)"
+                    " VALUES ('a@b.example', 'unsubscribed', CURRENT_TIMESTAMP, 'test')"
+                )
+            )
+        after = reader.scalar(count)
+    with reading(engine) as reader:
+        later = reader.scalar(count)
+    assert (before, after, later) == (0, 0, 1)
+
+
+def test_a_newer_database_is_refused_and_left_alone(database_url: str, tmp_path: Path) -> None:
+    engine = open_database(database_url, tmp_path)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    assert "version 9999" in refused(database_url, tmp_path)
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "newsletter.db") as connection:
+        connection.execute("CREATE TABLE bookmarks (id INTEGER)")
+    connection.close()
+    assert "another program's tables (bookmarks)" in refused(SQLITE, tmp_path)
+
+
+def test_postgresql_is_shared_with_tables_that_are_not_ours(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    engine = sa.create_engine(sa.make_url(postgres_url).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE bookmarks (id INTEGER)"))
+    open_database(postgres_url, tmp_path).dispose()
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE alembic_version"))
+    engine.dispose()
+    assert "another program's tables" in refused(postgres_url, tmp_path)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "newsletter.db").write_text("Dear diary, " * 1000)
+    assert "newsletter.db: this file is no SQLite database" in refused(SQLITE, tmp_path)
+
+
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "newsletter.db").mkdir()
+    assert "newsletter.db: the database can't be opened" in refused(SQLITE, tmp_path)
+
+
+def test_no_folder_for_it(tmp_path: Path) -> None:
+    message = refused("sqlite:///data/newsletter.db", tmp_path)
+    assert "data/newsletter.db: the database can't be made: no such file" in message
+
+
+@pytest.fixture
+def foreign_folder() -> Iterator[Path]:
+    """A folder that others may read, under parents that they may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        yield Path(folder)
+        Path(folder).chmod(0o700)
+
+
+def test_a_folder_that_may_not_be_written(foreign_folder: Path) -> None:
+    with unprivileged():
+        message = refused(SQLITE, foreign_folder)
+    assert "newsletter.db: the database can't be made: permission denied" in message
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_a_file_that_may_not_be_read_or_written(foreign_folder: Path, mode: int) -> None:
+    foreign_folder.chmod(0o755)
+    (foreign_folder / "newsletter.db").touch()
+    (foreign_folder / "newsletter.db").chmod(mode)
+    with unprivileged():
+        assert "newsletter.db: the database can't be" in refused(SQLITE, foreign_folder)
+
+
+def test_trouble_later_is_told_in_our_words(tmp_path: Path) -> None:
+    engine = open_database(SQLITE, tmp_path)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 30")
+        with pytest.raises(DatabaseError, match="disk is full"):
+            connection.exec_driver_sql("CREATE TABLE big AS SELECT randomblob(1000000)")
+    engine.dispose()
+
+
+def test_a_fault_in_our_own_statement_stays_one(engine: sa.Engine) -> None:
+    with pytest.raises(sa.exc.DBAPIError), reading(engine) as connection:
+        connection.execute(sa.text("SELECT nothing FROM nowhere"))
+
+
+def test_a_server_that_is_down(tmp_path: Path) -> None:
+    message = refused("postgresql://ada:s3cret@127.0.0.1:9/list?application_name=x", tmp_path)
+    assert "postgresql://ada@127.0.0.1:9/list: PostgreSQL says:" in message
+    assert "refused" in message
+    assert "s3cret" not in message
+
+
+def test_a_database_that_the_server_does_not_have(postgres_url: str, tmp_path: Path) -> None:
+    assert '"nowhere" does not exist' in refused(
+        sa.make_url(postgres_url).set(database="nowhere").render_as_string(), tmp_path
+    )
+
+
+def test_without_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    message = refused("postgresql://ada:s3cret@localhost/list", tmp_path)
+    assert "pip install 'newsletter[postgres]'" in message
+    assert "s3cret" not in message
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("newsletter.db", "can't be read"),
+        ("postgresql://ada:s3cret@localhost:port/list", "can't be read"),
+        ("mysql://ada:s3cret@localhost/list", "'mysql' is no database"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+    ],
+)
+def test_a_url_that_means_nothing(url: str, expected: str, tmp_path: Path) -> None:
+    message = refused(url, tmp_path)
+    assert expected in message
+    assert "s3cret" not in message
+
+
+def test_the_short_form_of_hosting_companies(tmp_path: Path) -> None:
+    message = refused("postgres://127.0.0.1:9/list", tmp_path)
+    assert "postgresql://127.0.0.1:9/list: PostgreSQL says:" in message
