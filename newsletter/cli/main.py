@@ -1,13 +1,16 @@
 """The top of the command line: the group, how errors are shown, exit codes."""
 
+import errno
+import io
+import os
 import sys
-from typing import Any
+from pathlib import Path
 
 import click
 
 from newsletter import __version__
-from newsletter.cli.output import complain
-from newsletter.errors import NewsletterError
+from newsletter.cli.output import complain, note
+from newsletter.errors import Location, NewsletterError, shown
 
 # name -> module:object; a command's module is imported when the command is run or its help asked.
 COMMANDS = {
@@ -56,10 +59,27 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _listen(ctx: click.Context, param: click.Parameter, verbose: int) -> None:  # noqa: ARG001 - click's own
+    if verbose:
+        import logging
+
+        # Ours alone: the vendor's client would log the key and every address at DEBUG.
+        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+        logging.getLogger("newsletter").setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", message="newsletter %(version)s")
-@click.option("-v", "--verbose", count=True, help="Say more; twice for every step.")
-def cli(verbose: int) -> None:
+@click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    is_eager=True,  # so that it holds while a command is being imported
+    expose_value=False,
+    callback=_listen,
+    help="Say more; twice for every step.",
+)
+def cli() -> None:
     """Turn a blog post into an email issue and send it to every reader, once.
 
     \b
@@ -68,57 +88,91 @@ def cli(verbose: int) -> None:
     newsletter build                   the issue becomes an email
     newsletter send --dry-run          see exactly what would be sent
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    if verbose:
-        import logging
-
-        level = logging.DEBUG if verbose > 1 else logging.INFO
-        logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with 0 (done), 1 (refused or failed) or 2 (usage)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that can't show a letter: \u2026
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(args))
 
 
 def run(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a kind of ending
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code; whatever goes wrong is told in words."""
     try:
-        outcome: Any = cli.main(args=args, prog_name="newsletter", standalone_mode=False)
+        return _run(args)
     except NewsletterError as error:
         complain(error)
         return error.exit_code
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.Abort:
-        click.echo("\nStopped.", err=True)
+    except (click.Abort, KeyboardInterrupt):
+        note("Stopped.")
         return 1
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _usage(error)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): not a fault. Python would complain at exit.
-        import os
-
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        complain(os_problem(error))
+        _trace()
+        complain(_os_problem(error))
         return 1
+    except Exception as error:  # noqa: BLE001 - the last resort: nobody should read a traceback
+        _trace()
+        complain(_bug(error))
+        return 1
+
+
+def _run(args: list[str] | None) -> int:
+    try:
+        outcome: object = cli.main(args=args, prog_name="newsletter", standalone_mode=False)
+    except SystemExit as stop:  # click's way when the pipe is closed
+        outcome = stop.code
+    sys.stdout.flush()  # here, where a full disk can still be told
     return outcome if isinstance(outcome, int) else 0
 
 
-def os_problem(error: OSError) -> NewsletterError:
+def _usage(error: click.ClickException) -> int:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+    else:
+        help_of = context.command_path if context else "newsletter"
+        complain(NewsletterError(error.format_message(), remedy=f"Help: {help_of} -h"))
+    return error.exit_code
+
+
+def _os_problem(error: OSError) -> NewsletterError:
     """What the operating system refused, in words that help."""
-    import errno
-
-    from newsletter.errors import Location
-
-    where = Location(str(error.filename)) if error.filename else None
-    reason = (error.strerror or str(error)).lower()
+    where = Location(shown(Path(os.fsdecode(error.filename)))) if error.filename else None
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return NewsletterError(
             "the disk is full; nothing was left half-written",
             where=where,
             remedy="Make room and run the same command again.",
         )
-    return NewsletterError(reason, where=where)
+    return NewsletterError((error.strerror or str(error)).lower(), where=where)
+
+
+def _bug(error: Exception) -> NewsletterError:
+    """A fault that is ours."""
+    told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return NewsletterError(
+        f"this is a bug in newsletter, not a mistake of yours: {_without_key(told)}",
+        remedy="Run newsletter -vv COMMAND again and report what it prints.",
+    )
+
+
+def _trace() -> None:
+    """Print the traceback being handled, for those who asked with -vv."""
+    import logging
+    import traceback
+
+    if logging.getLogger("newsletter").isEnabledFor(logging.DEBUG):
+        note(_without_key(traceback.format_exc()))
+
+
+def _without_key(text: str) -> str:
+    key = os.environ.get("SENDGRID_API_KEY")
+    return text.replace(key, "SG.…") if key else text

@@ -2,42 +2,136 @@
 
 import os
 import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+from unicodedata import category
 
 import click
 
-from newsletter.errors import NewsletterError
+from newsletter.errors import NewsletterError, SendRefused
 
+WIDTH = 80
+MOST_PROBLEMS = 50
 
-def coloured(stream_is_terminal: bool) -> bool:  # noqa: FBT001
-    """Whether to colour: on a terminal only, and never with ``NO_COLOR`` (no-color.org)."""
-    return (
-        stream_is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    )
+# Words in Persian, Hindi and many emoji are joined by these two; they move nothing on a terminal.
+JOINERS = "\u200c\u200d"
 
 
 def say(text: str = "", *, colour: str | None = None) -> None:
     """Print a line to standard output; ``colour`` is green (done), yellow (look) or red (stop)."""
-    if colour and coloured(sys.stdout.isatty()):
-        text = click.style(text, fg=colour)
-    click.echo(printable(text) if not colour else text)
+    _print(text, colour, sys.stdout)
 
 
 def note(text: str, *, colour: str | None = None) -> None:
     """Print a line to standard error: progress and remarks, so that output stays clean."""
-    if colour and coloured(sys.stderr.isatty()):
-        text = click.style(text, fg=colour)
-    click.echo(text, err=True)
+    _print(text, colour, sys.stderr)
 
 
 def complain(error: NewsletterError) -> None:
-    """Print every problem of an error to standard error."""
-    for problem in error.problems:
-        note(f"newsletter: {printable(str(problem))}", colour="red")
+    """Print every problem of an error to standard error, as ``newsletter: file:line: what``."""
+    for problem in error.problems[:MOST_PROBLEMS]:
+        note(f"newsletter: {problem}", colour="red")
+    more = len(error.problems) - MOST_PROBLEMS
+    if more > 0:
+        note(f"newsletter: and {more:,} more like these", colour="red")
+
+
+def fields(rows: Iterable[tuple[str, str]]) -> str:
+    """Labels and their values in two aligned columns, values wrapped below themselves.
+
+    Args:
+        rows: label and value; a value's own line breaks are kept.
+    """
+    rows = list(rows)
+    column = max((len(label) for label, _ in rows), default=0) + 2
+    return "\n".join(_field(label, value, column) for label, value in rows)
+
+
+def confirm_count(count: int, verb: str) -> None:
+    """Ask for ``count`` to be typed, so that nobody sends by a slip of the finger.
+
+    Args:
+        count: the number of readers.
+        verb: what typing it does: ``"send"``, ``"schedule"``.
+
+    Raises:
+        SendRefused: another number was typed, or nobody is there to type.
+        click.Abort: Ctrl-C.
+    """
+    note_prompt = f"Type {count} to {verb}, or Ctrl-C"
+    try:
+        typed: str = click.prompt(note_prompt, default="", show_default=False, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise SendRefused(
+            "nobody is here to type the count", remedy="In a script, say --yes."
+        ) from None
+    if typed.replace(",", "").replace(" ", "") != str(count):
+        raise SendRefused(
+            f"'{typed}' is not {count}; nothing was done", remedy="Run it again when you are sure."
+        )
+
+
+@contextmanager
+def progress(total: int, label: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, on a terminal only.
+
+    Args:
+        total: how many steps there are in all.
+        label: what is being done: ``"Sending"``.
+
+    Yields:
+        A function to call with the number of steps just done.
+    """
+    if not sys.stderr.isatty():
+        yield lambda steps: None  # noqa: ARG005
+        return
+    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
+        yield bar.update
 
 
 def printable(text: str) -> str:
-    """``text`` with control characters escaped: file content must not drive the terminal."""
+    """``text`` with control characters escaped: file content must not drive the terminal.
+
+    Bidirectional controls (Unicode UAX 9) are escaped too: they could make a line read
+    differently from what it is.
+    """
     return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        char
+        if char.isprintable() or char in "\n\t" or char in JOINERS or category(char) == "Zs"
+        else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def _print(text: str, colour: str | None, stream: TextIO) -> None:
+    text = printable(text)
+    if colour and _coloured(stream):
+        text = click.style(text, fg=colour)
+    click.echo(text, file=stream)
+
+
+def _coloured(stream: TextIO) -> bool:
+    """On a terminal only, and never with ``NO_COLOR`` (no-color.org)."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
+
+
+def _field(label: str, value: str, column: int) -> str:
+    lines = [
+        part
+        for line in value.split("\n")
+        for part in textwrap.wrap(
+            line,
+            WIDTH - 2 - column,
+            break_long_words=False,  # a path or URL must stay whole to be copied
+            break_on_hyphens=False,
+        )
+        or [""]
+    ]
+    first, *rest = lines
+    indent = " " * (2 + column)
+    return "\n".join([f"  {label:<{column}}{first}".rstrip(), *(indent + line for line in rest)])
