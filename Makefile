@@ -39,7 +39,7 @@ golden: $(VENV)/installed
 	$(BIN)/python -m pytest tests/golden --update-golden
 
 schema: $(VENV)/installed
-	$(BIN)/python -m newsletter.config.schema > newsletter.schema.json
+	$(BIN)/python -m newsletter.config.schema
 
 reference: $(VENV)/installed
 	$(BIN)/python scripts/cli_reference.py > docs/reference/cli.md

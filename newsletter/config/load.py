@@ -13,7 +13,7 @@ from newsletter.errors import ConfigError, Location, Problem, shown
 MAX_BYTES = 256_000
 
 # environment variable -> the setting it overrides
-OVERRIDES: dict[str, tuple[str, ...]] = {
+OVERRIDES: dict[str, tree.Key] = {
     "SENDGRID_HOST": ("sendgrid", "host"),
     "NEWSLETTER_DATABASE": ("database",),
 }
@@ -29,34 +29,34 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: every problem in the file and those variables, each with its place.
     """
-    name = shown(path)
-    text = _text(path, name)
+    shown_path = shown(path)
+    text = _text(path, shown_path)
     document = tree.read(text)
     found = [
-        Problem(fault.message, Location(name, fault.line), fault.remedy)
+        Problem(fault.message, Location(shown_path, fault.line), fault.remedy)
         for fault in (*secrets.keys_in(text), *document.faults, *secrets.passwords_in(document))
     ]
     data = document.data
     if data is None and not document.faults:
-        found.append(_not_settings("it is empty", name))
+        found.append(_not_settings("it is empty", shown_path))
     elif data is not None and not isinstance(data, dict):
-        found.append(_not_settings("it holds no settings", name))
+        found.append(_not_settings("it holds no settings", shown_path))
     if not isinstance(data, dict):
         raise ConfigError.of([secrets.redacted(problem) for problem in found])
-    overrides = {variable: environ[variable] for variable in OVERRIDES if environ.get(variable)}
+    overrides = {place: environ[name] for name, place in OVERRIDES.items() if environ.get(name)}
     try:
         config = Config.model_validate(_overridden(data, overrides))
     except pydantic.ValidationError as error:
-        named = {OVERRIDES[variable]: variable for variable in overrides}
-        found += problems.explain(error, document, name, named)
+        variables = {place: name for name, place in OVERRIDES.items() if place in overrides}
+        found += problems.explain(error, document, shown_path, variables)
     if found:
         found.sort(key=lambda problem: (problem.where and problem.where.line) or 0)
         raise ConfigError.of([secrets.redacted(problem) for problem in found])
     return config
 
 
-def _text(path: Path, name: str) -> str:
-    where = Location(name)
+def _text(path: Path, shown_path: str) -> str:
+    where = Location(shown_path)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -74,15 +74,14 @@ def _text(path: Path, name: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(
-            "it is not UTF-8 text", where=Location(name, line), remedy="Save it as UTF-8."
+            "it is not UTF-8 text", where=Location(shown_path, line), remedy="Save it as UTF-8."
         ) from error
 
 
-def _overridden(data: dict[str, Any], overrides: Mapping[str, str]) -> dict[str, Any]:
+def _overridden(data: dict[str, Any], overrides: Mapping[tree.Key, str]) -> dict[str, Any]:
     """``data`` with the environment's values put in, where their section can hold them."""
-    for name, value in overrides.items():
-        *sections, setting = OVERRIDES[name]
-        inner = data
+    for (*sections, setting), value in overrides.items():
+        inner: Any = data
         for section in sections:
             inner[section] = inner.get(section) or {}
             inner = inner[section]
@@ -91,6 +90,6 @@ def _overridden(data: dict[str, Any], overrides: Mapping[str, str]) -> dict[str,
     return data
 
 
-def _not_settings(message: str, name: str) -> Problem:
+def _not_settings(message: str, shown_path: str) -> Problem:
     example = "name: Harbour Notes"
-    return Problem(message, Location(name, 1), f"Settings look like this: {example}")
+    return Problem(message, Location(shown_path, 1), f"Settings look like this: {example}")

@@ -1,11 +1,19 @@
 """The shape of ``newsletter.yml``: frozen models with the defaults of every setting."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from newsletter.config import values
+
+Line = Annotated[str, AfterValidator(values.line)]
+Lines = Annotated[str, AfterValidator(values.lines)]
+EmailAddress = Annotated[str, AfterValidator(values.address)]
+WebUrl = Annotated[str, AfterValidator(values.web_url)]
+Campaign = Annotated[str, AfterValidator(values.campaign)]
+FontStack = Annotated[str, AfterValidator(values.fonts)]
+Attribute = Annotated[str, AfterValidator(values.attribute)]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#1f5f8b"])]
-Pixels = Annotated[int, Field(ge=0, le=1280)]
 
 
 class Strict(BaseModel):
@@ -13,26 +21,53 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_sections(cls, given: Any) -> Any:
+        """A section or list whose lines are all commented out is as good as absent."""
+        if given is None:
+            return {}
+        if not isinstance(given, dict):
+            return given
+        defaults = {name: setting.default for name, setting in cls.model_fields.items()}
+        return {
+            name: value
+            for name, value in given.items()
+            if value is not None or not isinstance(defaults.get(name), BaseModel | dict | tuple)
+        }
+
 
 class Sender(Strict):
     """Who the mail is from (RFC 5322 ``From`` and ``Reply-To``)."""
 
-    name: str = Field(min_length=1, examples=["Harbour Notes"])
-    address: str = Field(examples=["editor@harbournotes.example"])
-    reply_to: str | None = Field(default=None, examples=["hello@harbournotes.example"])
+    name: Line = Field(
+        description="The name that readers see in their inbox.", examples=["Harbour Notes"]
+    )
+    address: EmailAddress = Field(
+        description="The address it comes from, verified at SendGrid.",
+        examples=["editor@harbournotes.example"],
+    )
+    reply_to: EmailAddress | None = Field(
+        default=None,
+        description="Where answers go; the address itself if not given.",
+        examples=["hello@harbournotes.example"],
+    )
 
 
 class Palette(Strict):
-    """The colours of one scheme, light or dark, as ``#rrggbb``."""
+    """The colours of one scheme as ``#rrggbb``; those that are not given keep the default."""
 
-    ground: Colour
-    surface: Colour
-    text: Colour
-    muted: Colour
-    accent: Colour
-    on_accent: Colour
-    hairline: Colour
-    code_ground: Colour
+    # A palette in the file is completed before it is checked, so an editor must not ask for all.
+    model_config = ConfigDict(json_schema_extra={"required": []})
+
+    ground: Colour = Field(description="Around the letter.")
+    surface: Colour = Field(description="The letter itself.")
+    text: Colour = Field(description="Text on the letter.")
+    muted: Colour = Field(description="Small print, captions, dates.")
+    accent: Colour = Field(description="Links and the button.")
+    on_accent: Colour = Field(description="Text on the button.")
+    hairline: Colour = Field(description="Thin lines and borders.")
+    code_ground: Colour = Field(description="Behind code.")
 
 
 LIGHT = Palette(
@@ -57,106 +92,202 @@ DARK = Palette(
 )
 
 
+def _completed_by(default: Palette) -> BeforeValidator:
+    def complete(given: object) -> object:
+        return {**default.model_dump(), **given} if isinstance(given, dict) else given
+
+    return BeforeValidator(complete)
+
+
 class Fonts(Strict):
     """CSS font stacks; system fonts, so that nothing is loaded from a third party."""
 
-    heading: str = "Georgia, 'Iowan Old Style', 'Palatino Linotype', 'Times New Roman', serif"
-    body: str = "Georgia, 'Iowan Old Style', 'Palatino Linotype', 'Times New Roman', serif"
-    small: str = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-    code: str = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'Courier New', monospace"
+    heading: FontStack = Field(
+        default="Georgia, 'Iowan Old Style', 'Palatino Linotype', 'Times New Roman', serif",
+        description="Title and headings.",
+    )
+    body: FontStack = Field(
+        default="Georgia, 'Iowan Old Style', 'Palatino Linotype', 'Times New Roman', serif",
+        description="The article.",
+    )
+    small: FontStack = Field(
+        default="-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+        description="Byline, captions, footer, button.",
+    )
+    code: FontStack = Field(
+        default="ui-monospace, SFMono-Regular, Menlo, Consolas, 'Courier New', monospace",
+        description="Code.",
+    )
 
 
 class Theme(Strict):
-    """How the mail looks.
+    """How the mail looks."""
 
-    ``template`` names ``templates/<template>.mjml`` and ``templates/<template>.css``
-    (``article.css`` where that file does not exist).
-    """
-
-    template: str = Field(default="issue", pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    light: Palette = LIGHT
-    dark: Palette = DARK
-    fonts: Fonts = Fonts()
-    width: Annotated[int, Field(ge=480, le=800)] = 620
-    radius: Annotated[int, Field(ge=0, le=32)] = 4
-    logo: str | None = Field(default=None, examples=["https://harbournotes.example/logo.png"])
-    logo_width: Pixels = 140
+    template: str = Field(
+        default="issue",
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        description="Names templates/<template>.mjml and its <template>.css (article.css if none).",
+    )
+    light: Annotated[Palette, _completed_by(LIGHT)] = Field(
+        default=LIGHT, description="Colours on a light screen."
+    )
+    dark: Annotated[Palette, _completed_by(DARK)] = Field(
+        default=DARK, description="Colours on a dark screen."
+    )
+    fonts: Fonts = Field(default=Fonts(), description="CSS font stacks.")
+    width: int = Field(default=620, ge=480, le=800, description="The column's width in pixels.")
+    radius: int = Field(default=4, ge=0, le=32, description="Radius of corners in pixels.")
+    logo: WebUrl | None = Field(
+        default=None,
+        description="URL of the masthead's logo; without one, the name is set in type.",
+        examples=["https://harbournotes.example/logo.png"],
+    )
+    logo_width: int = Field(default=140, ge=1, le=800, description="The logo's width in pixels.")
 
 
 class Tracking(Strict):
     """What SendGrid may record of readers; off unless the editor says so."""
 
-    opens: bool = False
-    clicks: bool = False
+    opens: bool = Field(default=False, description="Record who opens an issue.")
+    clicks: bool = Field(default=False, description="Record who follows which link.")
 
 
 class Utm(Strict):
     """Parameters put on links to the newsletter's own site; ``{slug}`` is the issue's slug."""
 
-    source: str | None = None
-    medium: str | None = None
-    campaign: str | None = None
+    source: Campaign | None = Field(
+        default=None, description="utm_source.", examples=["harbour-notes"]
+    )
+    medium: Campaign | None = Field(default=None, description="utm_medium.", examples=["email"])
+    campaign: Campaign | None = Field(
+        default=None, description="utm_campaign.", examples=["{slug}"]
+    )
 
 
 class FooterLink(Strict):
     """A link in the footer of every issue."""
 
-    text: str = Field(min_length=1)
-    url: str = Field(examples=["https://harbournotes.example/about"])
+    text: Line = Field(description="What the link says.", examples=["About"])
+    url: Annotated[str, AfterValidator(values.link_url)] = Field(
+        description="Where it leads: https, http or mailto.",
+        examples=["https://harbournotes.example/about"],
+    )
 
 
 class SendGrid(Strict):
     """Options of the vendor's API. The key is never here: ``SENDGRID_API_KEY`` alone holds it."""
 
-    region: Literal["global", "eu"] = "global"
-    host: str | None = Field(default=None, examples=["http://127.0.0.1:8025"])
-    asm_group: int | None = Field(default=None, ge=1)
-    categories: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = Field(
-        default=(), max_length=10
+    region: Literal["global", "eu"] = Field(
+        default="global", description="Where SendGrid keeps the account's data."
     )
-    personalize: Literal["substitutions", "per_request"] = "substitutions"
-    sandbox: bool = False
-    connect_timeout: Annotated[float, Field(gt=0, le=120)] = 10.0
-    read_timeout: Annotated[float, Field(gt=0, le=600)] = 60.0
+    host: Annotated[str, AfterValidator(values.host)] | None = Field(
+        default=None,
+        description="Another server that speaks SendGrid's API; SENDGRID_HOST wins over it.",
+        examples=["http://127.0.0.1:8025"],
+    )
+    asm_group: int | None = Field(
+        default=None,
+        ge=1,
+        description="SendGrid's unsubscribe group, for when there is no public_url.",
+        examples=[12345],
+    )
+    categories: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = Field(
+        default=(),
+        max_length=10,
+        description="Names for SendGrid's own statistics.",
+        examples=[["harbour-notes"]],
+    )
+    personalize: Literal["substitutions", "per_request"] = Field(
+        default="substitutions",
+        description="Merge tags filled in by SendGrid, or here with one request a reader (slow).",
+    )
+    sandbox: bool = Field(default=False, description="SendGrid checks requests, delivers nothing.")
+    connect_timeout: float = Field(
+        default=10.0, gt=0, le=120, description="Seconds to wait for a connection."
+    )
+    read_timeout: float = Field(
+        default=60.0, gt=0, le=600, description="Seconds to wait for an answer."
+    )
 
 
 class Limits(Strict):
     """Guards against runaway input; raise one when you know why."""
 
-    post_bytes: Annotated[int, Field(ge=1_000)] = 10_000_000
-    image_bytes: Annotated[int, Field(ge=1_000)] = 10_000_000
-    batch_size: Annotated[int, Field(ge=1, le=1_000)] = 1_000
-    request_bytes: Annotated[int, Field(ge=10_000, le=30_000_000)] = 20_000_000
+    post_bytes: int = Field(default=10_000_000, ge=1_000, description="Largest post file.")
+    image_bytes: int = Field(default=10_000_000, ge=1_000, description="Largest image file.")
+    batch_size: int = Field(
+        default=1_000, ge=1, le=1_000, description="Readers in one request to SendGrid."
+    )
+    request_bytes: int = Field(
+        default=20_000_000, ge=10_000, le=30_000_000, description="Largest request to SendGrid."
+    )
 
 
 class Config(Strict):
-    """``newsletter.yml``, whole."""
+    """The settings of a newsletter: ``newsletter.yml``, whole."""
 
-    name: str = Field(min_length=1, examples=["Harbour Notes"])
-    description: str = ""
-    language: str = Field(default="en", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
-    direction: Literal["ltr", "rtl", "auto"] = "auto"
-    sender: Sender
-    postal_address: str | None = Field(default=None, examples=["Harbour Notes, 1 Quay St, Bergen"])
-    site_url: str = Field(examples=["https://harbournotes.example"])
-    public_url: str | None = Field(default=None, examples=["https://news.harbournotes.example"])
-    issue_url: str | None = Field(default=None, examples=["https://harbournotes.example/{slug}"])
-    image_url: str | None = Field(
-        default=None, examples=["https://harbournotes.example/{slug}/{file}"]
+    name: Line = Field(description="The newsletter's name.", examples=["Harbour Notes"])
+    description: Annotated[str, AfterValidator(values.line_or_nothing)] = Field(
+        default="",
+        description="What it is, in a sentence; tells readers why they get it.",
+        examples=["A weekly letter from the quay."],
     )
-    timezone: str = Field(default="UTC", examples=["Europe/Oslo"])
-    attributes: dict[str, str] = Field(
+    language: Annotated[str, AfterValidator(values.language)] = Field(
+        default="en",
+        description="Language of the issues that don't name their own (BCP 47).",
+        examples=["en-GB"],
+    )
+    direction: Literal["ltr", "rtl", "auto"] = Field(
+        default="auto", description="Direction of the text; auto follows the language."
+    )
+    sender: Sender = Field(description="Who the mail is from.")
+    postal_address: Lines | None = Field(
+        default=None,
+        description="In every issue's footer; the law of many countries wants it.",
+        examples=["Harbour Notes, 1 Quay St, Bergen"],
+    )
+    site_url: Annotated[str, AfterValidator(values.own_url)] = Field(
+        description="The newsletter's own site; relative links are resolved against it.",
+        examples=["https://harbournotes.example"],
+    )
+    public_url: Annotated[str, AfterValidator(values.own_url)] | None = Field(
+        default=None,
+        description="Where `newsletter serve` answers: unsubscribe, preferences.",
+        examples=["https://news.harbournotes.example"],
+    )
+    issue_url: Annotated[str, AfterValidator(values.issue_pattern)] | None = Field(
+        default=None,
+        description="An issue on the web; {slug} is the folder's name without its date.",
+        examples=["https://harbournotes.example/{slug}"],
+    )
+    image_url: Annotated[str, AfterValidator(values.image_pattern)] | None = Field(
+        default=None,
+        description="Where an issue's images are published; {file} is the path in its folder.",
+        examples=["https://harbournotes.example/{slug}/{file}"],
+    )
+    timezone: Annotated[str, AfterValidator(values.timezone)] = Field(
+        default="UTC",
+        description="Zone in which times are given and shown (IANA).",
+        examples=["Europe/Oslo"],
+    )
+    attributes: dict[Attribute, str] = Field(
         default={},
         description="Attributes of subscribers that posts may use, each with its default text.",
         examples=[{"name": "friend", "city": "your town"}],
     )
-    theme: Theme = Theme()
-    tracking: Tracking = Tracking()
-    utm: Utm = Utm()
-    footer_links: tuple[FooterLink, ...] = ()
-    sendgrid: SendGrid = SendGrid()
-    database: str = Field(
-        default="sqlite:///newsletter.db", examples=["postgresql+psycopg://user@host/newsletter"]
+    theme: Theme = Field(default=Theme(), description="How the mail looks.")
+    tracking: Tracking = Field(default=Tracking(), description="What may be recorded of readers.")
+    utm: Utm = Field(default=Utm(), description="Parameters put on links to the own site.")
+    footer_links: tuple[FooterLink, ...] = Field(
+        default=(), description="Links in the footer of every issue."
     )
-    limits: Limits = Limits()
-    text_links: Literal["numbered", "inline"] = "numbered"
+    sendgrid: SendGrid = Field(default=SendGrid(), description="Options of SendGrid's API.")
+    database: Annotated[str, AfterValidator(values.database)] = Field(
+        default="sqlite:///newsletter.db",
+        description="SQLite file or PostgreSQL; NEWSLETTER_DATABASE wins over it.",
+        examples=["postgresql://user@host/newsletter"],
+    )
+    limits: Limits = Field(default=Limits(), description="Guards against runaway input.")
+    text_links: Literal["numbered", "inline"] = Field(
+        default="numbered", description="How the text part shows where links lead."
+    )

@@ -1,5 +1,6 @@
 """What pydantic found wrong, in the words of somebody who edits ``newsletter.yml``."""
 
+import math
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -14,6 +15,7 @@ from newsletter.config.tree import Key, Tree
 from newsletter.errors import Location, Problem
 
 SHOWN_CHARACTERS = 60
+SCALARS = {"int_type": "a whole number", "float_type": "a number", "bool_type": "true or false"}
 
 
 def explain(
@@ -63,6 +65,12 @@ def _complaint(details: ErrorDetails, source: str) -> str:  # noqa: PLR0911 - on
         return f"'{_cut(str(given))}' has not the right form"
     if kind == "literal_error":
         return f"'{_cut(str(source or given))}' is none of {context['expected']}"
+    if kind in SCALARS and isinstance(given, str):
+        return f"'{_cut(given)}' in quotes is text, not {SCALARS[kind]}"
+    if kind in SCALARS:
+        return (
+            f"'{_cut(source)}' is not {SCALARS[kind]}" if source else f"this is not {SCALARS[kind]}"
+        )
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
         return "this must hold settings of its own, each on an indented line below"
     if kind == "tuple_type":
@@ -87,7 +95,8 @@ def _dotted(place: Key) -> str:
     """``("footer_links", 0, "url")`` as ``footer_links[1].url``."""
     name = ""
     for part in place:
-        name += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
+        if part != "[key]":  # pydantic's mark that the key itself is wrong
+            name += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
     return name.lstrip(".")
 
 
@@ -118,8 +127,9 @@ def _example(place: Key, variable: str | None) -> str:
         return ""
     if variable:
         return f"Example: {variable}={value}"
-    line = yaml.safe_dump({str(place[-1]): value}, allow_unicode=True, default_flow_style=None)
-    return f"Example: {line.strip()}"
+    text = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=math.inf)
+    text = text.removesuffix("...\n").strip()
+    return f"Example: {place[-1]}: {text}"
 
 
 def _setting_at(place: Key) -> FieldInfo | None:

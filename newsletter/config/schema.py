@@ -1,0 +1,22 @@
+"""The JSON Schema of ``newsletter.yml``, by which editors complete and check it.
+
+``python -m newsletter.config.schema`` writes it where it is kept (``make schema``).
+"""
+
+import json
+from pathlib import Path
+
+from newsletter.config.models import Config
+
+SCHEMA_PATH = Path(__file__).with_name("newsletter.schema.json")
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> str:
+    """The schema as JSON text (JSON Schema 2020-12)."""
+    text = json.dumps({"$schema": DRAFT, **Config.model_json_schema()}, indent=2)
+    return text.replace("``", "`") + "\n"  # docstrings are reStructuredText, editors show Markdown
+
+
+if __name__ == "__main__":
+    SCHEMA_PATH.write_text(schema(), encoding="utf-8")

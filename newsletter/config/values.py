@@ -1,0 +1,198 @@
+"""The kinds of values in ``newsletter.yml``: each takes text, returns it, or says what is wrong.
+
+A complaint (``ValueError``) never quotes a value that may be a secret.
+"""
+
+import ipaddress
+import re
+from unicodedata import category
+from urllib.parse import SplitResult, urlsplit
+
+DATABASES = ("sqlite", "postgresql", "postgres")
+
+
+def line(text: str) -> str:
+    """Some text on one line, without control characters."""
+    if not text.strip():
+        raise ValueError("this can't be empty")
+    if any(category(char) in {"Cc", "Zl", "Zp"} for char in text):
+        raise ValueError("this holds a line break or another control character")
+    return text.strip()
+
+
+def line_or_nothing(text: str) -> str:
+    """One line, or nothing."""
+    return line(text) if text else text
+
+
+def lines(text: str) -> str:
+    """Some text on one or several lines, without other control characters."""
+    return "\n".join(line(part) for part in text.strip().split("\n"))
+
+
+def language(tag: str) -> str:
+    """A language tag (BCP 47)."""
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", tag):
+        raise ValueError(f"'{tag}' is no language tag (BCP 47)")
+    return tag
+
+
+def timezone(name: str) -> str:
+    """A name from the IANA time zone database."""
+    import zoneinfo
+    from difflib import get_close_matches
+
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        zones = {zone.casefold(): zone for zone in sorted(zoneinfo.available_timezones())}
+        city = {zone.rpartition("/")[2]: zone for zone in zones}
+        wanted = name.casefold().replace(" ", "_")
+        near = get_close_matches(wanted, zones, n=1, cutoff=0.8)
+        near = near or [city[place] for place in get_close_matches(wanted, city, n=1, cutoff=0.8)]
+        hint = f". Did you mean '{zones[near[0]]}'?" if near else ""
+        raise ValueError(f"there is no time zone '{name}'{hint}") from None
+    return name
+
+
+def address(text: str) -> str:
+    """An email address in ASCII: SendGrid takes no other as a sender; an IDN domain is encoded."""
+    import email_validator
+
+    try:
+        found = email_validator.validate_email(
+            text, check_deliverability=False, allow_smtputf8=False
+        )
+    except email_validator.EmailNotValidError as error:
+        raise ValueError(f"'{text}' is no address that can send: {error}".rstrip(".")) from None
+    return found.ascii_email or text
+
+
+def web_url(text: str) -> str:
+    """An absolute https URL."""
+    _https(text)
+    return text
+
+
+def own_url(text: str) -> str:
+    """An absolute https URL that others are built upon; plain http on this machine alone."""
+    parts = _https(text, loopback=True)
+    if parts.query or parts.fragment:
+        raise ValueError(f"'{text}' may hold no '?' or '#'")
+    return text.rstrip("/")
+
+
+def host(text: str) -> str:
+    """Where an API answers: scheme and host alone; plain http on this machine alone."""
+    url = own_url(text)
+    if urlsplit(url).path:
+        raise ValueError(f"'{text}' may hold no path")
+    return url
+
+
+def link_url(text: str) -> str:
+    """What a link may lead to: a page (https or http) or an address (mailto)."""
+    parts = _split(text)
+    if parts.scheme == "mailto":
+        address(parts.path)
+    elif parts.scheme == "http":
+        _check_authority(parts, text)
+    else:
+        _https(text)
+    return text
+
+
+def issue_pattern(text: str) -> str:
+    """An https URL that holds ``{slug}``."""
+    return _pattern(text, ("slug",))
+
+
+def image_pattern(text: str) -> str:
+    """An https URL that holds ``{slug}`` and ``{file}``."""
+    return _pattern(text, ("slug", "file"))
+
+
+def campaign(text: str) -> str:
+    """One line that may hold ``{slug}``."""
+    _placeholders(text, ("slug",))
+    return line(text)
+
+
+def fonts(text: str) -> str:
+    """A CSS font stack (the value of ``font-family``)."""
+    if not re.fullmatch(r"[\w ,'.-]+", text) or text.count("'") % 2:
+        raise ValueError(f"'{text}' is no list of fonts; names with spaces go in single quotes")
+    return text
+
+
+def attribute(name: str) -> str:
+    """A name that ``{{ subscriber.NAME }}`` can use."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise ValueError("the name of an attribute is letters, digits and '_'")
+    return name
+
+
+def database(url: str) -> str:
+    """A database URL of a kind that we know. It may hold a password: never quoted."""
+    scheme, mark, rest = url.partition("://")
+    if not mark or scheme.partition("+")[0] not in DATABASES:
+        raise ValueError("this is no SQLite or PostgreSQL URL")
+    if scheme == "sqlite" and not (rest.startswith("/") and rest.strip("/")):
+        raise ValueError("an SQLite URL has three slashes before the file's name")
+    return url
+
+
+def _pattern(text: str, names: tuple[str, ...]) -> str:
+    missing = [f"{{{name}}}" for name in names if f"{{{name}}}" not in text]
+    if missing:
+        raise ValueError(f"'{text}' must hold {' and '.join(missing)}")
+    _placeholders(text, names)
+    _https(re.sub(r"\{\w+\}", "x", text), loopback=True)
+    return text
+
+
+def _placeholders(text: str, names: tuple[str, ...]) -> None:
+    for found in re.findall(r"[{}][^{}]*\}?", text):
+        if found[1:-1] not in names or found[-1] != "}":
+            known = " and ".join(f"{{{name}}}" for name in names)
+            raise ValueError(f"'{found}' stands for nothing; there is {known}")
+
+
+def _https(text: str, *, loopback: bool = False) -> SplitResult:
+    parts = _split(text)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ValueError(f"'{text}' is no absolute URL (https://…)")
+    _check_authority(parts, text)
+    if parts.scheme == "http" and not (loopback and _is_loopback(parts.hostname or "")):
+        only = "; only this machine may do without" if loopback else ""
+        raise ValueError(f"'{text}' must begin with https://{only}")
+    return parts
+
+
+def _split(text: str) -> SplitResult:
+    if re.search(r"[\s\\<>\"'`]", text) or any(category(char) == "Cc" for char in text):
+        raise ValueError("a URL holds no spaces, quotes or backslashes")
+    try:
+        return urlsplit(text)
+    except ValueError as error:
+        raise ValueError(f"'{text}' is no URL: {error}") from None
+
+
+def _check_authority(parts: SplitResult, text: str) -> None:
+    if "@" in parts.netloc:
+        raise ValueError("a URL may hold no user name or password")
+    try:
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or too large
+        named = False
+    if not named:
+        raise ValueError(f"'{text}' has no proper host")
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
