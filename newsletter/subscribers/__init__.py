@@ -1,1 +1,6 @@
 """The list: who may be mailed, and what we know of them."""
+
+from newsletter.subscribers.audience import audience, count_by_status, exclusions
+from newsletter.subscribers.reader import Reader
+
+__all__ = ["Reader", "audience", "count_by_status", "exclusions"]

@@ -1,0 +1,72 @@
+"""What is an email address that can be mailed, and when two of them are one."""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from newsletter.errors import ListError
+
+# RFC 5322 dot-atom and RFC 5321 lengths: nearly every address there is. The rest goes the long way.
+_PLAIN = re.compile(r"[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+(?:\.[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+)*")
+_MOST_LOCAL = 64
+_MOST = 254
+_SHOWN = 60
+
+
+class Address(NamedTuple):
+    """An address that can be mailed.
+
+    Attributes:
+        address: as typed, the domain lower-cased and in its own script.
+        key: for comparing: case-folded, the domain in ASCII (IDNA 2008). One subscriber each.
+    """
+
+    address: str
+    key: str
+
+
+def parse_address(text: str) -> Address:
+    """Read one address; spaces around it are allowed, names and angle brackets are not.
+
+    Checks the syntax (RFC 5321 and 5322) and that the domain may exist; asks no server.
+
+    Raises:
+        ListError: it is no address, or one that SendGrid can't mail to: it takes no letters
+            beyond ASCII before the @ (RFC 6531).
+    """
+    text = text.strip(" \t\xa0\ufeff")
+    local, at, domain = text.rpartition("@")
+    if at and len(local) <= _MOST_LOCAL and _PLAIN.fullmatch(local):
+        known = _domain(domain)
+        if known and len(local) + 1 + len(known[1]) <= _MOST:
+            return Address(f"{local}@{known[0]}", f"{local.casefold()}@{known[1]}")
+    return _validated(text)
+
+
+@lru_cache(maxsize=10_000)
+def _domain(domain: str) -> tuple[str, str] | None:
+    """The domain in its own script and in ASCII; ``None`` if a mailbox can't be there."""
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        found = validate_email(f"a@{domain}", check_deliverability=False, strict=True)
+    except EmailNotValidError:
+        return None
+    return found.domain, found.ascii_domain
+
+
+def _validated(text: str) -> Address:
+    from email_validator import EmailNotValidError, validate_email
+
+    if not text:
+        raise ListError("there is no email address")
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    try:
+        found = validate_email(text, check_deliverability=False, strict=True)
+    except EmailNotValidError as error:
+        raise ListError(f"'{shown}' is no email address: {error}") from error
+    if not found.local_part.isascii():
+        raise ListError(
+            f"'{shown}' can't be mailed: letters beyond ASCII before the @ are not supported"
+        )
+    return Address(found.normalized, f"{found.local_part.casefold()}@{found.ascii_domain}")
