@@ -16,6 +16,13 @@ from newsletter.errors import Location, Problem
 
 SHOWN_CHARACTERS = 60
 SCALARS = {"int_type": "a whole number", "float_type": "a number", "bool_type": "true or false"}
+SHAPES = {
+    **SCALARS,
+    "string_type": "text",
+    "model_type": "settings of its own, each on an indented line below",
+    "dict_type": "settings of its own, each on an indented line below",
+    "tuple_type": "a list, each item on a line below that begins with '- '",
+}
 
 
 def explain(
@@ -53,38 +60,26 @@ def _complaint(details: ErrorDetails, source: str) -> str:  # noqa: PLR0911 - on
     kind = details["type"]
     given = details["input"]
     context: dict[str, Any] = details.get("ctx", {})
+    quoted = f"'{_cut(source or str(given))}'"
     if kind == "value_error":
         return str(context["error"])
     if given is None:
         return "there is no value (an unquoted '#' begins a comment)"
-    if kind == "string_type":
-        return f"this must be text; put quotes around it{_quoted(source)}"
-    if kind == "string_too_short":
-        return "this can't be empty"
     if kind == "string_pattern_mismatch":
-        return f"'{_cut(str(given))}' has not the right form"
+        return f"{quoted} has not the right form"
     if kind == "literal_error":
-        return f"'{_cut(str(source or given))}' is none of {context['expected']}"
-    if kind in SCALARS and isinstance(given, str):
-        return f"'{_cut(given)}' in quotes is text, not {SCALARS[kind]}"
-    if kind in SCALARS:
-        return (
-            f"'{_cut(source)}' is not {SCALARS[kind]}" if source else f"this is not {SCALARS[kind]}"
-        )
-    if kind in {"model_type", "model_attributes_type", "dict_type"}:
-        return "this must hold settings of its own, each on an indented line below"
-    if kind == "tuple_type":
-        return "this must be a list, each item on a line below that begins with '- '"
-    return _sentence(details["msg"])
-
-
-def _sentence(message: str) -> str:
+        return f"{quoted} is none of {context['expected']}"
+    if kind in SCALARS and source:
+        as_text = " in quotes is text," if isinstance(given, str) else " is"
+        return f"{quoted}{as_text} not {SCALARS[kind]}"
+    if kind == "string_type" and source:
+        return f'this must be text; put quotes around it: "{_cut(source)}"'
+    if kind in SHAPES:
+        return f"this must be {SHAPES[kind]}"
     # pydantic's words for numbers and lengths are good: "Input should be less than or equal to 800"
-    return message.replace("Input should be", "this must be").replace("Tuple", "the list")
-
-
-def _quoted(source: str) -> str:
-    return f': "{_cut(source)}"' if source else ""
+    return (
+        details["msg"].replace("Input should", "this must").replace("Tuple should", "the list must")
+    )
 
 
 def _cut(text: str) -> str:

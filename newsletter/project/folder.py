@@ -1,4 +1,4 @@
-"""The editor's folder: where newsletter.yml, issues/, templates/, build/ and the database are."""
+"""Finds the editor's folder and the issues in it."""
 
 import os
 import re
@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newsletter.errors import ProjectError, shown
-
-__all__ = ["Project", "find_issue", "find_root", "issue_folders", "open_project", "shown"]
 
 if TYPE_CHECKING:
     from newsletter.config.models import Config

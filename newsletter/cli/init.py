@@ -1,0 +1,57 @@
+"""``newsletter init``: the folder of a new newsletter."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from newsletter.cli.output import say
+
+
+@click.command(short_help="Make a new newsletter's folder.")
+@click.argument(
+    "folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path)
+)
+@click.option("--name", help="The newsletter's name; made from DIR if not given.")
+@click.option("--sender", metavar="ADDRESS", help="The address that issues come from.")
+def init(folder: Path, name: str | None, sender: str | None) -> None:
+    """Make the folder of a new newsletter: newsletter.yml, issues/, templates/.
+
+    DIR is made if need be; without it, the working folder is used. Nothing that is
+    there already is overwritten.
+
+    \b
+    Example:
+      newsletter init harbour-notes --sender editor@harbournotes.example
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    import shlex
+
+    from newsletter.config import values
+    from newsletter.project import make_folder, shown
+
+    make_folder(
+        folder,
+        _checked(values.line, name, "--name") or _named_after(folder),
+        _checked(values.address, sender, "--sender"),
+    )
+    here = folder.resolve() == Path.cwd()
+    place = shown(folder)
+    say(
+        f"Created {'' if here else f'{place}/ with '}newsletter.yml, issues/, templates/.",
+        colour="green",
+    )
+    say("Next: put your name and address into newsletter.yml, then")
+    say(f"  {'' if here else f'cd {shlex.quote(place)} && '}newsletter import POST")
+
+
+def _checked(check: Callable[[str], str], given: str | None, option: str) -> str | None:
+    try:
+        return check(given) if given is not None else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def _named_after(folder: Path) -> str:
+    """``harbour-notes`` as ``Harbour Notes``."""
+    words = "".join(char if char.isprintable() else " " for char in folder.resolve().name)
+    return " ".join(words.replace("-", " ").replace("_", " ").split()).title() or "Newsletter"
