@@ -1,0 +1,54 @@
+"""Callouts in both forms, as one shape of HTML.
+
+``> [!NOTE]`` (GitHub) and ``::: note Title`` … ``:::`` both become::
+
+    <div class="callout callout-note"><p class="callout-title">Note</p> … </div>
+"""
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from mdit_py_plugins.container import container_plugin
+
+KINDS = frozenset({"note", "tip", "important", "warning", "caution"})
+
+
+def callouts_plugin(md: MarkdownIt) -> None:
+    """Add both forms to a parser."""
+    md.options["alerts"] = True
+    container_plugin(md, "callout", validate=lambda params, _: _kind(params) in KINDS)
+    md.core.ruler.after("block", "callouts", _one_shape)
+
+
+def _kind(params: str) -> str:
+    return (params.split() or [""])[0].lower()
+
+
+def _one_shape(state: StateCore) -> None:
+    tokens: list[Token] = []
+    for token in state.tokens:
+        tokens.append(token)
+        if token.type == "alert_open":
+            token.attrs["class"] = _classes(token.info.lower(), token)
+        elif token.type == "alert_title_open":
+            token.attrs["class"] = "callout-title"
+        elif token.type == "container_callout_open":
+            kind, *title = token.info.strip().split(maxsplit=1)
+            token.type = "callout_open"  # so that the container's own rule adds no class
+            token.attrs["class"] = _classes(kind.lower(), token)
+            tokens += _title(title[0] if title else kind.capitalize())
+    state.tokens = tokens
+
+
+def _classes(kind: str, token: Token) -> str:
+    own = str(token.attrs.get("class", "")).split()
+    own = [name for name in own if not name.startswith("markdown-alert")]
+    return " ".join(("callout", f"callout-{kind}", *own))
+
+
+def _title(text: str) -> list[Token]:
+    return [
+        Token("paragraph_open", "p", 1, attrs={"class": "callout-title"}, block=True),
+        Token("inline", "", 0, content=text, children=[], block=True),
+        Token("paragraph_close", "p", -1, block=True),
+    ]

@@ -1,0 +1,44 @@
+# ruff: noqa: RUF001 - quotation marks are what this table is about
+"""Quotation marks by language."""
+
+# Opening and closing double, then single quotes (CLDR, delimiters of each locale).
+_ENGLISH = "“”‘’"
+
+_QUOTES: dict[str, str | list[str]] = {
+    "bg": "„“‚‘",
+    "cs": "„“‚‘",
+    "da": "»«›‹",
+    "de": "„“‚‘",
+    "el": "«»“”",
+    "es": "«»“”",
+    "et": "„“‚‘",
+    "fi": "””’’",
+    "fr": ["«\u00a0", "\u00a0»", "“", "”"],
+    "hr": "„“‚‘",
+    "hu": "„”»«",
+    "is": "„“‚‘",
+    "it": "«»“”",
+    "lt": "„“‚‘",
+    "nb": "«»‘’",
+    "nn": "«»‘’",
+    "no": "«»‘’",
+    "pl": "„”‚’",
+    "pt-pt": "«»“”",
+    "ro": "„”«»",
+    "ru": "«»„“",
+    "sk": "„“‚‘",
+    "sl": "„“‚‘",
+    "sq": "«»“”",
+    "sv": "””’’",
+    "uk": "«»„“",
+}
+
+
+def quotation_marks(language: str) -> tuple[str, ...]:
+    """Return what opens and closes double, then single quotes; English where none are known.
+
+    Args:
+        language: BCP 47 tag.
+    """
+    tag = language.lower()
+    return tuple(_QUOTES.get(tag) or _QUOTES.get(tag.split("-")[0]) or _ENGLISH)

@@ -1,0 +1,67 @@
+"""YAML as front matter needs it: data only, bounded, and words that stay words."""
+
+import re
+from typing import Any
+
+import yaml
+
+_DEPTH = 20
+_NODES = 10_000
+
+
+class Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the scalars of YAML 1.2's core schema, and dates.
+
+    YAML 1.1 reads ``No`` as false, ``12:30`` as 750 and ``1_000`` as 1000: surprises in a title.
+    """
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - the base class's own attribute
+
+
+for _tag, _pattern, _first in (
+    ("null", r"(?:~|null|Null|NULL|)$", "~nN"),
+    ("bool", r"(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]{0,18})$", "-+0123456789"),
+    ("float", r"[-+]?(?:0|[1-9][0-9]{0,18})\.[0-9]+$", "-+0123456789"),
+    ("merge", r"<<$", "<"),
+    (
+        "timestamp",
+        r"\d{4}-\d\d-\d\d(?:[Tt ]+\d\d:\d\d:\d\d(?:\.\d*)?\s*(?:Z|[-+]\d\d:?\d\d)?)?$",
+        "0123456789",
+    ),
+):
+    # The empty first character stands for an empty scalar, which only null's pattern takes.
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), ["", *_first])
+
+
+def check(block: str) -> None:
+    """Refuse what would make a small file into a big one (aliases of aliases), or is very deep.
+
+    Reads the event stream, which is neither recursive nor expanded.
+
+    Raises:
+        yaml.YAMLError: the text is not YAML, or is beyond the limits.
+    """
+    sizes: dict[str, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []
+    total = 0
+    for event in yaml.parse(block, Loader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            sizes[anchor or ""] = total - before
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                raise _beyond(f"*{event.anchor} stands for nothing that came before it", event)
+            total += sizes[event.anchor]
+        elif isinstance(event, yaml.ScalarEvent):
+            total += 1
+            sizes[event.anchor or ""] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, total))
+            total += 1
+        if len(open_nodes) > _DEPTH or total > _NODES:
+            raise _beyond(f"more than {_NODES:,} values, or {_DEPTH} levels of them", event)
+
+
+def _beyond(problem: str, event: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
