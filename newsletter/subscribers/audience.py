@@ -1,6 +1,6 @@
 """Who gets an issue, and who doesn't and why: reads only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -14,6 +14,19 @@ PAGE = 5_000
 
 _suppressed = sa.exists().where(suppression.c.address_key == subscriber.c.address_key)
 _active = subscriber.c.status == "active"
+_readers = (
+    sa.select(
+        subscriber.c.id,
+        subscriber.c.address,
+        subscriber.c.address_key,
+        subscriber.c.token,
+        subscriber.c.name,
+        # As text: orjson reads it faster than the drivers' own decoding.
+        sa.cast(subscriber.c.attributes, sa.Text),
+    )
+    .where(_active, ~_suppressed)
+    .order_by(subscriber.c.id)
+)
 
 
 def audience(connection: sa.Connection, *, after: int = 0) -> Iterator[Reader]:
@@ -26,20 +39,7 @@ def audience(connection: sa.Connection, *, after: int = 0) -> Iterator[Reader]:
         connection: in a transaction.
         after: leave out ids up to this one.
     """
-    page = (
-        sa.select(
-            subscriber.c.id,
-            subscriber.c.address,
-            subscriber.c.address_key,
-            subscriber.c.token,
-            subscriber.c.name,
-            # As text: orjson reads it faster than the drivers' own decoding.
-            sa.cast(subscriber.c.attributes, sa.Text),
-        )
-        .where(_active, ~_suppressed, subscriber.c.id > sa.bindparam("after"))
-        .order_by(subscriber.c.id)
-        .limit(PAGE)
-    )
+    page = _readers.where(subscriber.c.id > sa.bindparam("after")).limit(PAGE)
     while True:
         rows = connection.execute(page, {"after": after}).all()
         for row in rows:
@@ -47,6 +47,17 @@ def audience(connection: sa.Connection, *, after: int = 0) -> Iterator[Reader]:
         if len(rows) < PAGE:
             return
         after = rows[-1][0]
+
+
+def still_in_audience(connection: sa.Connection, ids: Sequence[int]) -> list[Reader]:
+    """Those of the given subscribers who may be mailed now, in the order of their ids.
+
+    Args:
+        connection: in a transaction.
+        ids: up to a batch of them.
+    """
+    rows = connection.execute(_readers.where(subscriber.c.id.in_(ids)))
+    return [_reader(row) for row in rows]
 
 
 def count_by_status(connection: sa.Connection) -> Mapping[str, int]:
