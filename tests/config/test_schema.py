@@ -1,0 +1,61 @@
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema_rs
+import pydantic
+import pytest
+import yaml
+
+from newsletter.config.models import Config
+from newsletter.config.problems import section
+from newsletter.config.schema import SCHEMA_PATH, schema
+from newsletter.project import scaffold
+
+ROOT = Path(__file__).parents[2]
+
+
+def settings(model: type[pydantic.BaseModel], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, setting in model.model_fields.items():
+        yield above + name, setting.description or ""
+        inner = section(setting)
+        if inner:
+            yield from settings(inner, f"{above}{name}.")
+
+
+def test_the_committed_schema_is_that_of_the_models() -> None:
+    assert SCHEMA_PATH.read_text() == schema(), "run: make schema"
+
+
+def test_every_setting_says_what_it_is() -> None:
+    assert [name for name, description in settings(Config) if not description] == []
+
+
+@pytest.mark.parametrize("path", [ROOT / "newsletter.yml", scaffold.STARTER / "newsletter.yml"])
+def test_our_own_files_satisfy_the_schema_that_they_point_to(path: Path) -> None:
+    text = path.read_text()
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
+    assert named
+    assert named[1].endswith(SCHEMA_PATH.name)
+    # An absent section is written as nothing; editors take that for null.
+    data = {key: value for key, value in yaml.safe_load(text.replace("@", "")).items() if value}
+    data.pop("theme")
+    data["sender"]["address"] = "a@b.example"
+    jsonschema_rs.validate(json.loads(schema()), data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"nmae": "x"}, {"theme": {"width": 9000}}, {"sendgrid": {"region": "us"}}, {"name": 3}],
+)
+def test_the_schema_refuses_what_we_refuse(change: dict[str, object]) -> None:
+    valid = {
+        "name": "A",
+        "sender": {"name": "A", "address": "a@b.example"},
+        "site_url": "https://b.example",
+        "theme": {"dark": {"accent": "#ffffff"}},
+    }
+    checker = jsonschema_rs.validator_for(json.loads(schema()))
+    assert checker.is_valid(valid)
+    assert not checker.is_valid({**valid, **change})
