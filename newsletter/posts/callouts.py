@@ -1,8 +1,10 @@
-"""Callouts in both forms, as one shape of HTML.
+"""Callouts in both forms, as one shape of HTML; and galleries.
 
 ``> [!NOTE]`` (GitHub) and ``::: note Title`` … ``:::`` both become::
 
     <div class="callout callout-note"><p class="callout-title">Note</p> … </div>
+
+``::: gallery`` around images becomes ``<div class="gallery">``.
 """
 
 from markdown_it import MarkdownIt
@@ -17,6 +19,7 @@ def callouts_plugin(md: MarkdownIt) -> None:
     """Add both forms to a parser."""
     md.options["alerts"] = True
     container_plugin(md, "callout", validate=lambda params, _: _kind(params) in KINDS)
+    container_plugin(md, "gallery")
     md.core.ruler.after("block", "callouts", _one_shape)
 
 

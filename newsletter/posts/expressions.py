@@ -61,15 +61,15 @@ class Marked:
             at = tag.end()
         return "".join((*parts, body[at:]))
 
-    def compile(self, body: str, compiler: "Compiler") -> str:
-        """Replace the markers that are left by tokens for HTML."""
+    def compile(self, text: str, compiler: "Compiler", target: Target) -> str:
+        """Replace the markers that are left by tokens."""
 
         def token(found: re.Match[str]) -> str:
             index = int(found[1])
             source = html.unescape(self.sources[index])
-            return compiler.token(source, self.places[index], "html")
+            return compiler.token(source, self.places[index], target)
 
-        return self._marker.sub(token, body)
+        return self._marker.sub(token, text)
 
     def _shown(self, code: str) -> str:
         return self._marker.sub(

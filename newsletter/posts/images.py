@@ -1,0 +1,88 @@
+"""The local images that an issue names: found, measured, and kept inside its folder."""
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import imagesize
+
+from newsletter.errors import Location, PostError, Problem
+from newsletter.posts.merge import TOKEN
+from newsletter.posts.post import Image
+
+
+def is_local(reference: str) -> bool:
+    """Whether a reference names a file beside the post, not a place on the web.
+
+    A path from the root (``/img/a.png``) is a place on the newsletter's own site.
+    """
+    try:
+        parts = urlsplit(reference)
+    except ValueError:
+        return False
+    return not (
+        parts.scheme or parts.netloc or not parts.path or parts.path[0] == "/"
+    ) and not TOKEN.match(reference)
+
+
+def read_images(
+    references: Mapping[str, Location], folder: Path, limit: int
+) -> tuple[dict[str, Image], list[Problem]]:
+    """Measure every local image.
+
+    Args:
+        references: path as written (percent-encoded as in HTML) -> where it is written.
+        folder: the issue's folder; images are looked for in it and nowhere else.
+        limit: bytes that an image may have.
+
+    Returns:
+        The images by path as written, and what is wrong with the others.
+    """
+    images: dict[str, Image] = {}
+    problems: list[Problem] = []
+    for reference, where in references.items():
+        try:
+            images[reference] = _image(reference, folder, limit, where)
+        except PostError as error:
+            problems += error.problems
+    return images, problems
+
+
+def _image(reference: str, folder: Path, limit: int, where: Location) -> Image:
+    name = unquote(urlsplit(reference).path)
+    path = PurePosixPath(name)
+    if ".." in path.parts or "\0" in name or not _inside(folder, folder / path):
+        raise PostError(
+            f"the image '{name}' is outside the issue's folder",
+            where=where,
+            remedy="Copy it beside the post and name it without '..'.",
+        )
+    file = folder / path
+    if not file.is_file():
+        raise PostError(
+            f"the image '{name}' is missing",
+            where=where,
+            remedy=f"Put it into {folder.name}/, or correct its name.",
+        )
+    size = file.stat().st_size
+    if size > limit:
+        raise PostError(
+            f"the image '{name}' has {size:,} bytes, more than {limit:,}",
+            where=where,
+            remedy="Make it smaller, or raise limits.image_bytes in newsletter.yml.",
+        )
+    width, height = _measured(file)
+    return Image(path.as_posix(), width, height, size)
+
+
+def _inside(folder: Path, file: Path) -> bool:
+    return file.resolve().is_relative_to(folder.resolve())
+
+
+def _measured(file: Path) -> tuple[int, int]:
+    try:
+        width, height = imagesize.get(file)
+    except (ValueError, struct.error, KeyError, IndexError):
+        return 0, 0
+    return max(width, 0), max(height, 0)
