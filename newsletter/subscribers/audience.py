@@ -63,7 +63,7 @@ def still_in_audience(connection: sa.Connection, ids: Sequence[int]) -> list[Rea
 def count_by_status(connection: sa.Connection) -> Mapping[str, int]:
     """How many subscribers there are of every status, in the order of ``STATUSES``."""
     counted = sa.select(subscriber.c.status, sa.func.count()).group_by(subscriber.c.status)
-    found: dict[str, int] = dict(connection.execute(counted).tuples().all())
+    found: dict[str, int] = dict(connection.execute(counted).all())
     return {status: found.get(status, 0) for status in STATUSES}
 
 
@@ -88,7 +88,7 @@ def exclusions(connection: sa.Connection) -> Mapping[str, int]:
         .subquery()
     )
     counted = sa.select(first_reason.c.reason, sa.func.count()).group_by(first_reason.c.reason)
-    for reason, count in connection.execute(counted).tuples():
+    for reason, count in connection.execute(counted):
         left_out[reason] = left_out.get(reason, 0) + count
     return left_out
 
