@@ -1,0 +1,185 @@
+"""How the command line ends: the words, the stream and the exit code of each way."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+import newsletter.cli.main as top
+from newsletter import __version__
+from newsletter.errors import (
+    ConfigError,
+    Location,
+    NewsletterError,
+    Problem,
+    UsageProblem,
+)
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def failing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command that raises what it is given."""
+
+    def run(error: BaseException, *options: str) -> tuple[int, str, str]:
+        @click.command
+        def fails() -> None:
+            raise error
+
+        monkeypatch.setattr(top.Commands, "get_command", lambda *_: fails)
+        return cli(*options, "build")
+
+    return run
+
+
+def test_the_version_is_told(cli: Cli) -> None:
+    assert cli("--version") == (0, f"newsletter {__version__}\n", "")
+
+
+def test_no_command_shows_the_help(cli: Cli) -> None:
+    code, out, err = cli()
+    assert (code, out) == (2, "")
+    assert "newsletter import POST" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("bulid",), "no command 'bulid'. Did you mean 'build'? Help: newsletter -h"),
+        (("xyzzy",), "no command 'xyzzy'. Help: newsletter -h"),
+        (("--verson",), "No such option '--verson'"),
+        (("init", "--nmae", "x"), "Help: newsletter init -h"),
+        (("init", "--name"), "Option '--name' requires an argument. Help: newsletter"),
+    ],
+)
+def test_words_that_mean_nothing_are_a_usage_error(
+    cli: Cli, args: tuple[str, ...], words: str
+) -> None:
+    code, out, err = cli(*args)
+    assert (code, out) == (2, "")
+    assert err.startswith("newsletter: ")
+    assert words in err
+
+
+def test_every_problem_of_an_error_is_told(failing: Cli) -> None:
+    error = ConfigError.of([Problem("one", Location("a.yml", 2)), Problem("two", None, "Mend it.")])
+    assert failing(error) == (
+        1,
+        "",
+        "newsletter: a.yml:2: one\nnewsletter: two. Mend it.\n",
+    )
+
+
+def test_an_error_knows_its_exit_code(failing: Cli) -> None:
+    assert failing(UsageProblem("no such day"))[0] == 2
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), click.Abort(), EOFError()])
+def test_stopping_is_no_fault(failing: Cli, stop: BaseException) -> None:
+    code, out, err = failing(stop)
+    assert (code, out) == (1, "")
+    assert err.split() == ["Stopped."]
+
+
+def test_a_full_disk_is_told_with_the_next_step(failing: Cli) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device", "build/email.html")
+    code, out, err = failing(error)
+    assert (code, out) == (1, "")
+    assert err.startswith("newsletter: build/email.html: the disk is full; nothing was left half")
+    assert err.endswith("Make room and run the same command again.\n")
+
+
+def test_what_the_system_refuses_is_told_with_the_file(failing: Cli) -> None:
+    error = PermissionError(errno.EACCES, "Permission denied", b"a.md")
+    assert failing(error) == (1, "", "newsletter: a.md: permission denied\n")
+    assert failing(OSError("odd")) == (1, "", "newsletter: odd\n")
+
+
+def test_a_bug_says_that_it_is_one_and_shows_no_traceback(
+    failing: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENDGRID_API_KEY", "SG.secret")
+    code, out, err = failing(KeyError("SG.secret\n in a \x1b[31mdict"))
+    assert (code, out) == (1, "")
+    assert err.startswith("newsletter: this is a bug in newsletter, not a mistake of yours: KeyErr")
+    assert "newsletter -vv COMMAND" in err
+    assert "Traceback" not in err
+    assert "secret" not in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["-v", "-vv"])
+def test_only_vv_shows_the_traceback(option: str) -> None:
+    code = "import newsletter.cli.main as m; m.COMMANDS['build'] = ('nowhere:x', ''); m.main()"
+    run = subprocess.run(
+        [sys.executable, "-c", code, option, "build"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert ("Traceback" in run.stderr) is (option == "-vv")
+    assert "this is a bug in newsletter" in run.stderr
+
+
+def newsletter(*args: str, stdout: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "newsletter", *args], stdout=stdout, stderr=subprocess.PIPE
+    )
+
+
+def test_a_reader_that_leaves_is_no_fault() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = newsletter("--help", stdout=writing)
+    os.close(writing)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (1, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_told() -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = newsletter("--help", stdout=full.fileno())
+        _, err = process.communicate()
+    assert process.returncode == 1
+    assert err.startswith(b"newsletter: the disk is full")
+    assert err.count(b"\n") == 1
+
+
+def test_ctrl_c_ends_in_words() -> None:
+    code = (
+        "import click, time, newsletter.cli.main as m\n"
+        "@click.command\n"
+        "def wait():\n    click.echo('waiting'); time.sleep(60)\n"
+        "m.Commands.get_command = lambda *_: wait\n"
+        "m.main(['build'])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stdout.readline() == b"waiting\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert (process.returncode, err.split()) == (1, [b"Stopped."])
+
+
+def test_a_terminal_that_cannot_show_a_letter_gets_its_number(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "newsletter", "init", str(tmp_path / "blåbær")],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert b"bl\\xe5b\\xe6r/ with newsletter.yml" in run.stdout
+
+
+def test_the_error_tree_gathers_in_order() -> None:
+    error = NewsletterError("a", remedy="b", also=(Problem("c"),))
+    assert [str(problem) for problem in error.problems] == ["a. b", "c"]
+    assert str(error) == "a. b"

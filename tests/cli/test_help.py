@@ -1,0 +1,65 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from newsletter.cli.main import COMMANDS, cli
+
+STDLIB = sys.stdlib_module_names
+CODE = """
+import sys
+before = set(sys.modules)
+from newsletter.cli.main import run
+assert run(["--help"]) == 0
+print(*(set(sys.modules) - before), file=sys.stderr)
+"""
+
+
+def helps(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    """Every command at and below ``command``, with its help."""
+    yield context.command_path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from helps(child, click.Context(child, info_name=name, parent=context))
+
+
+def test_help_imports_click_and_nothing_heavier() -> None:
+    run = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+    modules = {name for name in run.stderr.split() if name.partition(".")[0] not in STDLIB}
+    assert {name for name in modules if name.partition(".")[0] != "click"} == {
+        "newsletter",
+        "newsletter.errors",
+        "newsletter.cli",
+        "newsletter.cli.main",
+        "newsletter.cli.output",
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_in_80_columns_with_an_example(name: str) -> None:
+    top = click.Context(cli, info_name="newsletter", terminal_width=80, **cli.context_settings)
+    command = cli.get_command(top, name)
+    assert command is not None
+    for path, text in helps(command, click.Context(command, info_name=name, parent=top)):
+        assert [line for line in text.splitlines() if len(line) > 80] == [], path
+        assert "-h, --help" in text, path
+        example = text.partition("\n")[2]  # below the usage line
+        assert path in example, path
+
+
+def test_the_overview_fits_80_columns() -> None:
+    text = cli.get_help(
+        click.Context(cli, info_name="newsletter", terminal_width=80, **cli.context_settings)
+    )
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_overview_says_what_the_command_says(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.get_short_help_str(limit=80) == COMMANDS[name][1]

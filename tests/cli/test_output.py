@@ -1,0 +1,150 @@
+import io
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from newsletter.cli.output import complain, confirm_count, fields, printable, progress, say
+from newsletter.errors import Location, NewsletterError, Problem, SendRefused
+
+CSI = "\x1b["
+
+
+def on_a_terminal(code: str, **environment: str) -> str:
+    """What ``code`` prints to a terminal on all its streams."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={"TERM": "xterm", "PATH": os.environ["PATH"], **environment},
+        cwd=Path(__file__).parents[2],
+    )
+    os.close(theirs)
+    said = b""
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        try:
+            while data := terminal.read(1024):
+                said += data
+        except OSError:  # Linux's way of saying that the other end has closed
+            pass
+    assert process.wait() == 0, said
+    return said.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("a\rb", "a\\rb"),
+        ("a\u202egpj.exe", "a\\u202egpj.exe"),
+        ("\u2066x\u2069", "\\u2066x\\u2069"),
+        ("a\u2028b\x85c\x9bd", "a\\u2028b\\x85c\\x9bd"),
+        ("bad name \udc80", "bad name \\udc80"),
+        ("Blåbær, 日報, «\u00a0oui\u00a0», \tx\ny", "Blåbær, 日報, «\u00a0oui\u00a0», \tx\ny"),
+        ("क्\u200dष 👩\u200d🚀 \u05d0\u200c\u05d1", "क्\u200dष 👩\u200d🚀 \u05d0\u200c\u05d1"),
+    ],
+)
+def test_only_what_moves_nothing_on_a_terminal_is_printed(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_every_problem_is_told_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    complain(
+        NewsletterError.of(
+            [
+                Problem("this is wrong", Location("a.md", 3), "Do that."),
+                Problem("and \x1b[2Jthis"),
+            ]
+        )
+    )
+    assert capsys.readouterr() == (
+        "",
+        "newsletter: a.md:3: this is wrong. Do that.\nnewsletter: and \\x1b[2Jthis\n",
+    )
+
+
+def test_a_flood_of_problems_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    complain(NewsletterError.of([Problem(f"row {n}") for n in range(3000)]))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 51
+    assert lines[-1] == "newsletter: and 2,950 more like these"
+
+
+def test_fields_align_and_wrap_below_themselves() -> None:
+    text = fields(
+        [
+            ("from", "Harbour Notes <editor@harbournotes.example>"),
+            ("left out", "14 unsubscribed, " * 5 + "3 bounced"),
+            ("url", "https://harbournotes.example/" + "x" * 80),
+            ("lines", "one\ntwo"),
+        ]
+    )
+    lines = text.splitlines()
+    assert lines[0] == "  from      Harbour Notes <editor@harbournotes.example>"
+    assert lines[1].startswith("  left out  14 unsubscribed, 14")
+    assert lines[2].startswith(" " * 12 + "14 unsubscribed,")
+    assert lines[-3].endswith("x" * 80)
+    assert lines[-2:] == ["  lines     one", "            two"]
+    assert all(len(line) <= 80 for line in lines if "https" not in line)
+    assert fields([]) == ""
+
+
+@pytest.mark.parametrize("typed", ["2481\n", "2,481\n", " 2481 \n"])
+def test_the_right_count_confirms(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    confirm_count(2481, "send")
+
+
+@pytest.mark.parametrize("typed", ["y\n", "\n", "248\n", "24810\n"])
+def test_anything_else_refuses(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    with pytest.raises(SendRefused, match="is not 2481; nothing was done"):
+        confirm_count(2481, "send")
+
+
+def test_a_script_is_told_how_to_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    with pytest.raises(SendRefused, match="In a script, say --yes"):
+        confirm_count(2481, "send")
+
+
+def test_ctrl_c_at_the_prompt_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()  # click takes the end of input for Ctrl-D, as good as Ctrl-C
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    with pytest.raises(click.Abort):
+        confirm_count(2481, "send")
+
+
+def test_colour_and_progress_stay_out_of_pipes(capsys: pytest.CaptureFixture[str]) -> None:
+    say("done", colour="green")
+    with progress(10, "Sending") as advance:
+        advance(10)
+    assert capsys.readouterr() == ("done\n", "")
+
+
+SAY = "from newsletter.cli.output import say; say('done\\x1b[2J', colour='green')"
+
+
+def test_a_terminal_gets_colour_but_never_what_a_file_smuggles_in() -> None:
+    assert on_a_terminal(SAY) == f"{CSI}32mdone\\x1b[2J{CSI}0m\r\n"
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_colour_can_be_refused(environment: dict[str, str]) -> None:
+    assert on_a_terminal(SAY, **environment) == "done\\x1b[2J\r\n"
+
+
+def test_a_terminal_gets_a_progress_bar() -> None:
+    said = on_a_terminal(
+        "from newsletter.cli.output import progress\n"
+        "with progress(2000, 'Sending') as advance:\n    advance(1000); advance(1000)"
+    )
+    assert "Sending" in said
+    assert "100%" in said
