@@ -1,0 +1,5 @@
+"""A strict stand-in for SendGrid on loopback, for tests and for an editor's rehearsal."""
+
+from newsletter.sending.rehearsal.server import Accepted, Received, SendGridDouble
+
+__all__ = ["Accepted", "Received", "SendGridDouble"]

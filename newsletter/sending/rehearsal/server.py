@@ -1,0 +1,267 @@
+"""A stand-in for SendGrid on loopback: real HTTP, the documented limits, faults to order."""
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import ClassVar, Self, cast
+
+import orjson
+
+from newsletter.sending.rehearsal.faults import Fault, Trick
+from newsletter.sending.rehearsal.rules import REQUEST_BYTES, Complaint, examine, leftovers
+from newsletter.sending.rehearsal.shape import MailSend
+
+TOO_LARGE = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
+UNAUTHORISED = Complaint("The provided authorization grant is invalid, expired, or revoked", None)
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request as it came, and how it was answered.
+
+    Attributes:
+        body: empty if it was not read.
+        headers: as they came, names in lower case.
+        status: the HTTP status of the answer, 0 if there was none.
+    """
+
+    body: bytes
+    headers: dict[str, str]
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One reader whom the double has promised to mail."""
+
+    address: str
+    custom_args: dict[str, str]
+    message_id: str
+
+
+class SendGridDouble:
+    """``POST /v3/mail/send`` as documented, on a port of its own.
+
+    Use it as a context manager. What it was asked and what it took can be read at any time.
+
+    Args:
+        key: the API key that it lets in.
+        clock: seconds since the epoch.
+
+    Attributes:
+        key: the API key that it lets in.
+        url: where it answers.
+        requests: every request, in the order in which they came.
+        accepted: every reader of every request that was taken.
+        leftovers: merge tokens that some reader would have seen.
+    """
+
+    def __init__(
+        self, key: str = "SG.rehearsal.key", clock: Callable[[], float] = time.time
+    ) -> None:
+        self.key = key
+        self.clock = clock
+        self.requests: list[Received] = []
+        self.accepted: list[Accepted] = []
+        self.leftovers: set[str] = set()
+        self.closing = threading.Event()
+        self._lock = threading.Lock()
+        self._faults: deque[Fault] = deque()
+        self._server = _Server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def url(self) -> str:
+        """``http://127.0.0.1:PORT``."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def order(self, *faults: Fault) -> None:
+        """Treat the next requests so, one fault each; those after them as documented."""
+        with self._lock:
+            self._faults.extend(faults)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.hang_up()
+        self._server.server_close()
+        self._thread.join()
+
+    def next_fault(self) -> Fault:
+        """What the next request meets."""
+        with self._lock:
+            return self._faults.popleft() if self._faults else Fault(accept=True)
+
+    def accept(self, mail: MailSend) -> str:
+        """Promise to mail everybody in a request; returns its message id."""
+        with self._lock:
+            message_id = f"double{len(self.requests):016d}"
+            self.leftovers |= leftovers(mail)
+            self.accepted += [
+                Accepted(person.email, {**mail.custom_args, **one.custom_args}, message_id)
+                for one in mail.personalizations
+                for person in one.everyone
+            ]
+        return message_id
+
+    def record(self, request: Received) -> None:
+        """Remember a request."""
+        with self._lock:
+            self.requests.append(request)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+
+    def __init__(self, double: SendGridDouble) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.double = double
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: object, client_address: object) -> None:
+        self._open.add(cast("socket.socket", request))
+        super().process_request(cast("socket.socket", request), client_address)
+
+    def close_request(self, request: object) -> None:
+        self._open.discard(cast("socket.socket", request))
+        super().close_request(cast("socket.socket", request))
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no news."""
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep alive."""
+        for connection in tuple(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: _Server
+    server_version = "SendGridDouble"
+    ROUTES: ClassVar[frozenset[str]] = frozenset({"/v3/mail/send"})
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed")
+
+    def do_POST(self) -> None:
+        """Take, refuse or lose one request."""
+        if self.path not in self.ROUTES:
+            self._read()
+            self._refuse(HTTPStatus.NOT_FOUND, "not found")
+            return
+        fault = self.server.double.next_fault()
+        if fault.trick is Trick.CLOSE_UNREAD:
+            self._record(b"", 0)
+            self.close_connection = True
+            return
+        self._treat(self._read(), fault)
+
+    def _treat(self, body: bytes, fault: Fault) -> None:
+        status, content, headers = self._deserved(body, take=fault.accept)
+        if fault.status:
+            status = fault.status
+            content = _errors(fault.complaints)
+            headers = fault.headers
+        answers = fault.trick in {Trick.ANSWER, Trick.LATE}
+        self._record(body, status if answers else 0)
+        if answers:
+            self.server.double.closing.wait(fault.seconds)
+            self._answer(status, content, headers)
+            return
+        self.close_connection = True
+        if fault.trick is Trick.RESET_MID_ANSWER:
+            self.wfile.write(b"HTTP/1.1 2")
+            self.wfile.flush()
+            self._reset()
+        elif fault.trick is Trick.GARBAGE:
+            self.wfile.write(b"\x00\x01 this is not HTTP\r\n\r\n")
+        elif fault.trick is Trick.FLOOD:
+            self._flood(status)
+
+    def _deserved(self, body: bytes, *, take: bool) -> tuple[int, bytes, dict[str, str]]:
+        double = self.server.double
+        if self.headers["Authorization"] != f"Bearer {double.key}":
+            return HTTPStatus.UNAUTHORIZED, _errors((UNAUTHORISED,)), {}
+        if self.headers.get_content_type() != "application/json":
+            complaint = Complaint("Content-Type should be application/json.", None)
+            return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _errors((complaint,)), {}
+        if len(body) >= REQUEST_BYTES:
+            headers = {"Content-Type": "text/html"}
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE, headers
+        mail, complaints = examine(body, double.clock())
+        if mail is None or complaints:
+            return HTTPStatus.BAD_REQUEST, _errors(tuple(complaints)), {}
+        if mail.sandbox:
+            return HTTPStatus.OK, b"", {}
+        message_id = double.accept(mail) if take else "lost"
+        return HTTPStatus.ACCEPTED, b"", {"X-Message-Id": message_id}
+
+    def _read(self) -> bytes:
+        left = int(self.headers.get("Content-Length") or 0)
+        parts = []
+        while left and (part := self.rfile.read(min(left, CHUNK))):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+
+    def _record(self, body: bytes, status: int) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.double.record(Received(body, headers, status))
+
+    def _refuse(self, status: int, message: str) -> None:
+        self._answer(status, _errors((Complaint(message, None),)), {})
+
+    def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        base = {
+            "Content-Type": "application/json",
+            "X-RateLimit-Limit": "10000",
+            "X-RateLimit-Remaining": "9999",
+            "X-RateLimit-Reset": str(int(self.server.double.clock()) + 60),
+        }
+        for name, value in {**base, **headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _reset(self) -> None:
+        # Linger 0: close sends RST and not FIN.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+
+    def _flood(self, status: int) -> None:
+        self.send_response(status)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while not self.server.double.closing.is_set():
+                self.wfile.write(b"x" * CHUNK)
+
+
+def _errors(complaints: tuple[Complaint, ...]) -> bytes:
+    return orjson.dumps({"errors": [complaint.as_json() for complaint in complaints]})
