@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["postgres_server"]  # tests/plugins
+pytest_plugins = ["postgres_server", "sending_fixtures"]  # tests/plugins
 
 ROOT = Path(__file__).parent.parent
 

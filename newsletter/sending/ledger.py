@@ -1,0 +1,301 @@
+"""What was sent to whom, written down before and after each request: the whole send.
+
+The tables and the order of writes are explained in docs/explanation/exactly-once.md.
+``newsletter.sending.claim`` has what concerns one batch.
+"""
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from newsletter.db import reading
+from newsletter.db.schema import attempt, batch, send, send_recipient
+from newsletter.errors import SendRefused
+from newsletter.render.email import Email
+from newsletter.sending.payload import Letter, batches
+from newsletter.subscribers import Reader, audience, exclusions
+
+Clock = Callable[[sa.Connection], datetime.datetime]
+
+# The states of a batch that is not settled yet.
+OPEN = ("ready", "claimed", "in_flight")
+
+
+def database_clock(connection: sa.Connection) -> datetime.datetime:
+    """The database's own time; SQLite's is this machine's."""
+    if connection.dialect.name == "sqlite":
+        return datetime.datetime.now(datetime.UTC)
+    time: datetime.datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return time.astimezone(datetime.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The record of sends in one database.
+
+    Attributes:
+        engine: from ``newsletter.db.open_database``.
+        lease: how long a claim is believed to be alive; must outlast a request.
+        clock: the time that leases go by.
+    """
+
+    engine: sa.Engine
+    lease: datetime.timedelta = datetime.timedelta(minutes=5)
+    clock: Clock = database_clock
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One sending of one issue, as it stands.
+
+    Attributes:
+        id: in the ledger.
+        issue: the issue's name.
+        state: one of ``newsletter.db.schema.SEND_STATES``.
+        content_sha: of the email as it was frozen.
+        frozen_at: when audience and content were fixed.
+        total: how many readers.
+        excluded: reason -> how many were left out.
+        reason: why it stopped, if it did.
+    """
+
+    id: int
+    issue: str
+    state: str
+    content_sha: str
+    frozen_at: datetime.datetime
+    total: int
+    excluded: Mapping[str, int]
+    reason: str
+
+
+def now(ledger: Ledger) -> datetime.datetime:
+    """The time that leases go by."""
+    with reading(ledger.engine) as connection:
+        return ledger.clock(connection)
+
+
+def find(ledger: Ledger, issue: str) -> Send | None:
+    """The send of an issue, if there is one."""
+    columns = [send.c[name] for name in Send.__slots__]
+    with reading(ledger.engine) as connection:
+        row = connection.execute(sa.select(*columns).where(send.c.issue == issue)).one_or_none()
+    return Send(*row) if row else None
+
+
+def freeze(ledger: Ledger, letter: Letter, expected: int | None = None) -> Send:
+    """Write down who gets the issue, and in which batches, in one transaction.
+
+    Args:
+        ledger: where to.
+        letter: its content's hash is frozen too.
+        expected: how many readers the editor has agreed to.
+
+    Raises:
+        SendRefused: there is a send of this issue already, there is nobody to send it to, or
+            there are more or fewer than expected. Nothing is written then.
+    """
+    try:
+        with ledger.engine.begin() as connection:
+            send_id = _insert_send(connection, ledger.clock(connection), letter.email)
+            total = sum(
+                _insert_batch(connection, send_id, number, readers)
+                for number, readers in enumerate(batches(letter, audience(connection)), 1)
+            )
+            _check_total(total, expected)
+            values = {"total": total, "excluded": dict(exclusions(connection))}
+            connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
+    except sa.exc.IntegrityError:
+        raise SendRefused(
+            f"another sender has begun to send {letter.email.issue}", remedy="Let it finish."
+        ) from None
+    frozen = find(ledger, letter.email.issue)
+    assert frozen is not None
+    return frozen
+
+
+def discard(ledger: Ledger, of: Send) -> bool:
+    """Forget a send of which nothing can have left; says whether it was so."""
+    mine = sa.select(batch.c.id).where(batch.c.send_id == of.id)
+    left = sa.exists().where(
+        attempt.c.batch_id.in_(mine),
+        sa.or_(attempt.c.outcome.is_(None), attempt.c.outcome.in_(("accepted", "unknown"))),
+    )
+    held = sa.exists().where(batch.c.send_id == of.id, batch.c.state.in_(("claimed", "in_flight")))
+    with ledger.engine.begin() as connection:
+        # Nobody can claim a batch of it from here on: claiming looks at this row's state.
+        connection.execute(sa.update(send).where(send.c.id == of.id).values(state="cancelled"))
+        if connection.scalar(sa.select(sa.or_(left, held))):
+            connection.rollback()
+            return False
+        connection.execute(sa.delete(attempt).where(attempt.c.batch_id.in_(mine)))
+        connection.execute(sa.delete(send_recipient).where(send_recipient.c.send_id == of.id))
+        connection.execute(sa.update(batch).where(batch.c.send_id == of.id).values(parent_id=None))
+        connection.execute(sa.delete(batch).where(batch.c.send_id == of.id))
+        connection.execute(sa.delete(send).where(send.c.id == of.id))
+    return True
+
+
+def start(ledger: Ledger, of: Send) -> None:
+    """Let senders claim batches; after a halt, each has its full number of tries again."""
+    halted = send.c.state.in_(("frozen", "paused", "blocked"))
+    with ledger.engine.begin() as connection:
+        opened = connection.execute(
+            sa.update(send).where(send.c.id == of.id, halted).values(state="running", reason="")
+        )
+        if opened.rowcount:
+            connection.execute(
+                sa.update(batch)
+                .where(batch.c.send_id == of.id, batch.c.state == "ready")
+                .values(attempts=0, retry_at=None)
+            )
+
+
+def halt(ledger: Ledger, of: Send, state: str, reason: str) -> None:
+    """Stop a running send: nobody claims a batch of it any more."""
+    with ledger.engine.begin() as connection:
+        halt_in(connection, of.id, state, reason)
+
+
+def halt_in(connection: sa.Connection, send_id: int, state: str, reason: str) -> None:
+    """``halt`` as a part of a transaction."""
+    connection.execute(
+        sa.update(send)
+        .where(send.c.id == send_id, send.c.state == "running")
+        .values(state=state, reason=reason)
+    )
+
+
+def finish(ledger: Ledger, of: Send) -> None:
+    """Close a running send that has no open batch: ``done``, or ``needs_review``."""
+    unknown = sa.exists().where(batch.c.send_id == of.id, batch.c.state == "unknown")
+    with ledger.engine.begin() as connection:
+        state = "needs_review" if connection.scalar(sa.select(unknown)) else "done"
+        connection.execute(
+            sa.update(send)
+            .where(send.c.id == of.id, send.c.state == "running")
+            .values(state=state, finished_at=ledger.clock(connection))
+        )
+
+
+def sweep(ledger: Ledger, of: Send) -> int:
+    """Settle what dead senders held; returns how many readers became unknown.
+
+    A claim whose lease is over goes back to ready. A request that was in flight may have left,
+    so it becomes unknown, never ready.
+    """
+    with ledger.engine.begin() as connection:
+        time = ledger.clock(connection)
+        expired = sa.and_(batch.c.send_id == of.id, batch.c.lease_until <= time)
+        connection.execute(
+            sa.update(batch)
+            .where(expired, batch.c.state == "claimed")
+            .values(state="ready", lease_until=None)
+        )
+        lost = connection.scalars(
+            sa.update(batch)
+            .where(expired, batch.c.state == "in_flight")
+            .values(state="unknown", lease_until=None, error="the sender stopped unexpectedly")
+            .returning(batch.c.id)
+        ).all()
+        connection.execute(
+            sa.update(attempt)
+            .where(attempt.c.batch_id.in_(lost), attempt.c.ended.is_(None))
+            .values(ended=time, outcome="unknown")
+        )
+        return connection.execute(
+            sa.update(send_recipient)
+            .where(send_recipient.c.batch_id.in_(lost), send_recipient.c.state == "pending")
+            .values(state="unknown")
+        ).rowcount
+
+
+def waits_until(ledger: Ledger, of: Send) -> datetime.datetime | None:
+    """When the next open batch can be claimed or swept; ``None`` if no batch is open."""
+    ready = batch.c.state == "ready"
+    query = sa.select(
+        sa.func.count(),
+        sa.func.count().filter(ready, batch.c.retry_at.is_(None)),
+        sa.func.min(sa.case((ready, batch.c.retry_at), else_=batch.c.lease_until)),
+    ).where(batch.c.send_id == of.id, batch.c.state.in_(OPEN))
+    with reading(ledger.engine) as connection:
+        still_open, at_once, soonest = connection.execute(query).one()
+        if not still_open:
+            return None
+        now = ledger.clock(connection)
+    return now if at_once or soonest is None else soonest
+
+
+def readers_by_state(ledger: Ledger, of: Send) -> dict[str, int]:
+    """State -> how many readers of the send are in it; they add up to ``of.total``."""
+    state = send_recipient.c.state
+    query = sa.select(state, sa.func.count()).where(send_recipient.c.send_id == of.id)
+    with reading(ledger.engine) as connection:
+        return dict(connection.execute(query.group_by(state)).all())
+
+
+def unknown_batches(ledger: Ledger, of: Send) -> list[tuple[int, int, str]]:
+    """Number, readers and reason of each batch that nobody can vouch for."""
+    query = (
+        sa.select(batch.c.number, batch.c.size, batch.c.error)
+        .where(batch.c.send_id == of.id, batch.c.state == "unknown")
+        .order_by(batch.c.number)
+    )
+    with reading(ledger.engine) as connection:
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def _check_total(total: int, expected: int | None) -> None:
+    if not total:
+        raise SendRefused(
+            "nobody on the list may be mailed",
+            remedy="Look at the list with: newsletter subscribers list",
+        )
+    if expected is not None and total != expected:
+        raise SendRefused(
+            f"the list has changed: {total:,} readers now, {expected:,} a moment ago",
+            remedy="Nothing was sent. Run it again to see the new count.",
+        )
+
+
+def _insert_send(connection: sa.Connection, frozen_at: datetime.datetime, email: Email) -> int:
+    values = {
+        "issue": email.issue,
+        "state": "frozen",
+        "content_sha": email.content_sha,
+        "subject": email.subject,
+        "frozen_at": frozen_at,
+        "total": 0,
+        "excluded": {},
+    }
+    made: int = connection.execute(sa.insert(send).values(values).returning(send.c.id)).scalar_one()
+    return made
+
+
+def _insert_batch(
+    connection: sa.Connection, send_id: int, number: int, readers: Sequence[Reader]
+) -> int:
+    values: dict[str, Any] = {
+        "send_id": send_id,
+        "number": number,
+        "size": len(readers),
+        "state": "ready",
+    }
+    made = sa.insert(batch).values(values).returning(batch.c.id)
+    batch_id = connection.execute(made).scalar_one()
+    connection.execute(
+        sa.insert(send_recipient),
+        [
+            {
+                "send_id": send_id,
+                "subscriber_id": reader.id,
+                "address_key": reader.address_key,
+                "batch_id": batch_id,
+            }
+            for reader in readers
+        ],
+    )
+    return len(readers)

@@ -1,0 +1,229 @@
+"""SendGrid over HTTP: the official client's face, and below it a transport with timeouts.
+
+The stock transport of the client has no timeout, opens a connection a call, and can log the key.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import python_http_client
+import sendgrid
+import urllib3
+
+from newsletter.config.models import SendGrid
+from newsletter.errors import ConfigError, VendorError
+
+KEY_VARIABLE = "SENDGRID_API_KEY"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+ANSWER_BYTES = 65_536
+# A piece has the connect timeout to leave: 10 s for this much is 6.5 kB/s.
+PIECE = 65_536
+# SendGrid, like most, hangs up on quiet connections; one that it drops as we write is a riddle.
+IDLE_SECONDS = 5.0
+
+# Its debug lines hold the key and the whole body.
+logging.getLogger("python_http_client").disabled = True
+logging.getLogger("python_http_client.client").disabled = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the vendor answered.
+
+    Attributes:
+        status: the HTTP status.
+        headers: names in lower case.
+        body: its first 64 KiB.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """There was no answer.
+
+    Attributes:
+        left: whether the last byte of the request had gone out; if not, nobody can have acted
+            on it.
+        reason: what happened, in words.
+    """
+
+    left: bool
+    reason: str
+
+
+class _Outgoing:
+    """A request's body that knows whether all of it has been handed to the network."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.left = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self._body), PIECE):
+            yield self._body[start : start + PIECE]
+        # The connection asks for more only when the socket has taken what it had.
+        self.left = True
+
+
+class _Client(python_http_client.Client):  # type: ignore[misc]
+    """The official HTTP client, with pre-encoded bodies over a pool."""
+
+    def __init__(self, pool: urllib3.PoolManager, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._pool = pool
+
+    def _build_client(self, name: str | None = None) -> "_Client":
+        # The base class names itself here, and would lose the pool.
+        return _Client(
+            self._pool,
+            host=self.host,
+            version=self._version,
+            request_headers=self.request_headers,
+            url_path=[*self._url_path, name] if name else self._url_path,
+            append_slash=self.append_slash,
+            timeout=self.timeout,
+        )
+
+    def post_bytes(self, body: bytes) -> Reply | Silence:
+        """POST JSON to the path of this client; never retries, never follows a redirect."""
+        outgoing = _Outgoing(body)
+        headers = {
+            **self.request_headers,
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+        }
+        try:
+            response = self._pool.request(
+                "POST",
+                self._build_url(None),
+                body=outgoing,
+                headers=headers,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return Silence(outgoing.left, _reason(error))
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status, names, _read(response))
+
+
+class Mailer:
+    """Posts to one SendGrid account.
+
+    Args:
+        key: the API key.
+        options: region or host, and timeouts.
+
+    Raises:
+        ConfigError: the key can't be a key, or the host is not one to give a key to.
+    """
+
+    def __init__(self, key: str, options: SendGrid) -> None:
+        self.host = api_host(options)
+        face = sendgrid.SendGridAPIClient(_checked(key), host=self.host)
+        self._pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=options.connect_timeout, read=options.read_timeout),
+            retries=False,
+        )
+        client = _Client(
+            self._pool, host=face.host, request_headers=face.client.request_headers, version=3
+        )
+        self._mail_send = client.mail.send
+        self._used = time.monotonic()
+
+    def post_mail(self, body: bytes) -> Reply | Silence:
+        """POST one body to ``/v3/mail/send``, once."""
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self._pool.clear()
+        answer: Reply | Silence = self._mail_send.post_bytes(body)
+        self._used = time.monotonic()
+        return answer
+
+    def close(self) -> None:
+        """Hang up."""
+        self._pool.clear()
+
+
+def api_host(options: SendGrid) -> str:
+    """Where the API is: the configured host, or the region's.
+
+    Raises:
+        ConfigError: a host that is not https, and not on this machine.
+    """
+    if options.host is None:
+        region: str = sendgrid.base_interface.region_host_dict[options.region]
+        return region
+    host = options.host.rstrip("/")
+    parts = urlsplit(host)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        return host
+    raise ConfigError(
+        f"sendgrid.host must be https: {host}",
+        remedy="Only a host on this machine (127.0.0.1) may be plain http.",
+    )
+
+
+def key_from(environment: Mapping[str, str]) -> str:
+    """The API key.
+
+    Raises:
+        VendorError: there is none.
+    """
+    key = environment.get(KEY_VARIABLE, "").strip()
+    if not key:
+        raise VendorError(
+            f"there is no API key: {KEY_VARIABLE} is not set",
+            remedy="Make one at SendGrid with the permission Mail Send, then: "
+            f"export {KEY_VARIABLE}=SG.…",
+        )
+    return key
+
+
+def _checked(key: str) -> str:
+    # http.client would quote the key in its complaint about such a header.
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError(
+            f"{KEY_VARIABLE} holds characters that no key has",
+            remedy="Copy the key again, without quotes, spaces or line breaks.",
+        )
+    return key
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+    """The start of the answer's body; the status is what counts, so trouble here is none."""
+    try:
+        body = response.read(ANSWER_BYTES)
+        whole = not response.read(1)
+    except (urllib3.exceptions.HTTPError, OSError):
+        response.close()
+        return b""
+    if whole:
+        response.release_conn()
+    else:
+        response.close()
+    return body
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in words, without the addresses of Python objects."""
+    cause: BaseException = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__ or cause
+    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+        return "no answer in time"
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return "the host's name is not known"
+    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+        return "no connection in time"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    return str(cause) or type(cause).__name__

@@ -1,0 +1,160 @@
+"""An email, its readers, the double of the vendor, and a world in which no second passes."""
+
+import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from newsletter.config import Config
+from newsletter.db.schema import subscriber
+from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag
+from newsletter.render.email import Address, Email
+from newsletter.sending.ledger import Ledger
+from newsletter.sending.payload import Letter, prepare
+from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.sendgrid import Mailer
+from newsletter.subscribers import Reader
+
+NAME = MergeTag("0", "name", "friend", '{{ subscriber.name | default("friend") }}')
+CITY = MergeTag("1", "city", "your town", "{{ subscriber.city }}")
+
+MakeConfig = Callable[..., Config]
+MakeReaders = Callable[[int], list[Reader]]
+Subscribe = Callable[[list[Reader]], None]
+
+
+@dataclass
+class World:
+    """Time that passes only while somebody waits, and an editor who writes everything down."""
+
+    now: datetime.datetime = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
+    stopping: bool = False
+    waits: list[float] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    done: int = 0
+
+    def timestamp(self) -> float:
+        return self.now.timestamp()
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += datetime.timedelta(seconds=seconds)
+
+    def settled(self, readers: int) -> None:
+        self.done += readers
+
+    def remark(self, text: str) -> None:
+        self.remarks.append(text)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def make_config() -> MakeConfig:
+    """A valid ``Config``; keyword arguments are top-level settings."""
+
+    def make(**settings: Any) -> Config:
+        basis: dict[str, Any] = {
+            "name": "Harbour Notes",
+            "sender": {"name": "Harbour Notes", "address": "editor@harbour-notes.org"},
+            "postal_address": "Harbour Notes, 1 Quay Street, Bergen",
+            "site_url": "https://harbour-notes.org",
+            "public_url": "https://news.harbour-notes.org",
+        }
+        return Config.model_validate({**basis, **settings}, strict=False)
+
+    return make
+
+
+@pytest.fixture
+def email() -> Email:
+    leave = UNSUBSCRIBE.token
+    return Email(
+        issue="2026-12-01-ice",
+        subject=f"The ice let go, {NAME.token('text')}",
+        preheader="",
+        html=f"<p>Dear {NAME.token('html')},</p>"
+        f'<p><a href="https://harbour-notes.org/?c={CITY.token("url")}">{CITY.token("html")}</a>'
+        f'<p><a href="{leave("html")}">Leave</a> <a href="{PREFERENCES.token("html")}">More</a>',
+        text=f"Dear {NAME.token('text')},\n\nLeave: {leave('text')}\n",
+        sender=Address("Harbour Notes", "editor@harbour-notes.org"),
+        reply_to=Address("", "hello@harbour-notes.org"),
+        headers=(("List-Id", "Harbour Notes <notes.harbour-notes.org>"), ("Feedback-ID", "ice:hn")),
+        merge_tags=(NAME, CITY),
+        language="en",
+        view_online_url="https://news.harbour-notes.org/issues/ice",
+    )
+
+
+@pytest.fixture
+def make_readers() -> MakeReaders:
+    def make(count: int) -> list[Reader]:
+        return [
+            Reader(
+                number,
+                f"reader{number}@example.com",
+                f"reader{number}@example.com",
+                f"token-{number}",
+                {"email": f"reader{number}@example.com", "name": f"Reader {number}"},
+            )
+            for number in range(1, count + 1)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def letter(email: Email, make_config: MakeConfig) -> Letter:
+    """Batches of ten."""
+    return prepare(email, make_config(limits={"batch_size": 10}))
+
+
+@pytest.fixture
+def double(world: World) -> Iterator[SendGridDouble]:
+    with SendGridDouble(clock=world.timestamp) as running:
+        yield running
+
+
+@pytest.fixture
+def mailer(double: SendGridDouble, make_config: MakeConfig) -> Iterator[Mailer]:
+    options = {"host": double.url, "connect_timeout": 5.0, "read_timeout": 0.5}
+    connected = Mailer(double.key, make_config(sendgrid=options).sendgrid)
+    yield connected
+    connected.close()
+
+
+@pytest.fixture
+def ledger(engine: sa.Engine, world: World) -> Ledger:
+    """An empty ledger, on SQLite and on PostgreSQL."""
+    return Ledger(engine, clock=lambda _: world.now)
+
+
+@pytest.fixture
+def subscribe(engine: sa.Engine, world: World) -> Subscribe:
+    """Puts readers on the list, active."""
+
+    def insert(readers: list[Reader]) -> None:
+        rows = [
+            {
+                "id": reader.id,
+                "address": reader.address,
+                "address_key": reader.address_key,
+                "name": reader.attributes["name"],
+                "status": "active",
+                "attributes": {},
+                "token": reader.token,
+                "created_at": world.now,
+                "updated_at": world.now,
+            }
+            for reader in readers
+        ]
+        with engine.begin() as connection:
+            connection.execute(sa.insert(subscriber), rows)
+
+    return insert
