@@ -1,0 +1,111 @@
+"""Which encoding a list's file is in, found without holding the file in memory."""
+
+import codecs
+import re
+from typing import BinaryIO, NamedTuple
+
+from newsletter.errors import ListError, Location
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: it begins with UTF-16's mark
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_BINARY = (
+    (b"PK\x03\x04", "an Excel or ZIP file"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel file"),
+    (b"%PDF", "a PDF"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"SQLite format 3\0", "a database"),
+)
+# No Latin page but Windows-1252: Windows-1250 and -1257 differ from it in letters that a short
+# list of names can't tell apart. Tried in this order where the bytes fit several.
+_LEGACY = ["cp1252", "cp1251", "cp1253", "cp932", "euc_kr", "gb18030"]
+_NAMES = {"cp1252": "windows-1252", "cp1251": "windows-1251", "cp1253": "windows-1253"}
+_BLOCK = 1 << 20
+_SAMPLE = 64_000
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f\udc80-\udcff]")
+
+
+class Encoding(NamedTuple):
+    """How to decode a file.
+
+    Attributes:
+        codec: Python's name of it.
+        name: its usual name, to show.
+        guessed: whether nothing but the look of the bytes says so.
+    """
+
+    codec: str
+    name: str
+    guessed: bool = False
+
+
+def detect(file: BinaryIO, where: Location) -> Encoding:
+    """Find a file's encoding: by its mark, else UTF-8 if it holds, else by the look of it.
+
+    A UTF-8 file with a few bytes that aren't stays UTF-8: those rows are refused, not all
+    other rows spoilt.
+
+    Args:
+        file: at its beginning; left anywhere.
+        where: its name, for messages.
+
+    Raises:
+        ListError: it is empty or no text.
+    """
+    head = file.read(_SAMPLE)
+    if not head.strip():
+        raise ListError("the file is empty", where=where, remedy="Give a CSV file of addresses.")
+    for mark, codec in _BOMS:
+        if head.startswith(mark):
+            return Encoding(codec, codec.removesuffix("-sig").upper())
+    for mark, what in _BINARY:
+        if head.startswith(mark):
+            raise ListError(
+                f"this is {what}", where=where, remedy="Save or unpack it as CSV and import that."
+            )
+    if _mostly_nul(head[1::2]):
+        return Encoding("utf-16-le", "UTF-16")
+    if _mostly_nul(head[::2]):
+        return Encoding("utf-16-be", "UTF-16")
+    file.seek(0)
+    sample = _foreign_sample(file)
+    return Encoding("utf-8", "UTF-8") if sample is None else _look_of(sample)
+
+
+def _mostly_nul(data: bytes) -> bool:
+    """Whether half of a UTF-16 file's bytes, as Latin letters make them."""
+    return len(data) > 1 and data.count(0) * 2 > len(data)
+
+
+def _foreign_sample(file: BinaryIO) -> bytes | None:
+    """``None`` if the file is UTF-8 on the whole; else some of what isn't."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    sample, right, wrong = b"", 0, 0
+    while block := file.read(_BLOCK):
+        text = decoder.decode(block)
+        if text.isascii():
+            continue
+        found = len(_UNDECODABLE.findall(text))
+        if found and not sample:
+            sample = _around(block)
+        wrong += found
+        right += len(_BEYOND_ASCII.findall(text))
+    return sample if wrong > right else None
+
+
+def _around(block: bytes) -> bytes:
+    """The lines that hold something beyond ASCII."""
+    return b"\n".join(line for line in block.splitlines() if not line.isascii())[:_SAMPLE]
+
+
+def _look_of(sample: bytes) -> Encoding:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(sample, cp_isolation=_LEGACY).best()
+    codec = best.encoding if best else "cp1252"
+    return Encoding(codec, _NAMES.get(codec, codec), guessed=True)
