@@ -1,12 +1,13 @@
 """How the command line speaks: colour for state only, columns that fit 80."""
 
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
-from unicodedata import category
+from unicodedata import bidirectional, category
 
 import click
 
@@ -17,6 +18,8 @@ MOST_PROBLEMS = 50
 
 # Words in Persian, Hindi and many emoji are joined by these two; they move nothing on a terminal.
 JOINERS = "\u200c\u200d"
+# A first-strong isolate, whole (UAX 9): it keeps a text apart and turns nothing else around.
+ISOLATE = re.compile("\u2068([^\u2066-\u2069\n]*)\u2069")
 
 
 def say(text: str = "", *, colour: str | None = None) -> None:
@@ -96,9 +99,25 @@ def progress(total: int, label: str) -> Iterator[Callable[[int], None]]:
 def printable(text: str) -> str:
     """``text`` with control characters escaped: file content must not drive the terminal.
 
-    Bidirectional controls (Unicode UAX 9) are escaped too: they could make a line read
-    differently from what it is.
+    Bidirectional controls (Unicode UAX 9) are escaped too, whole isolates excepted: they could
+    make a line read differently from what it is.
     """
+    parts = ISOLATE.split(text)
+    return "".join(
+        f"\u2068{_escaped(part)}\u2069" if at % 2 else _escaped(part)
+        for at, part in enumerate(parts)
+    )
+
+
+def isolated(text: str) -> str:
+    """A file's words on one line, such that right-to-left ones don't reorder what is around."""
+    if all(bidirectional(char) not in {"R", "AL", "AN"} for char in text):
+        return text
+    unbroken = text.replace(" ", "\u00a0")  # an isolate that is wrapped is none
+    return f"\u2068{_escaped(unbroken)}\u2069"
+
+
+def _escaped(text: str) -> str:
     return "".join(
         char
         if char.isprintable() or char in "\n\t" or char in JOINERS or category(char) == "Zs"

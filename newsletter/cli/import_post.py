@@ -1,0 +1,150 @@
+"""``newsletter import``: a post becomes an issue."""
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli.output import fields, isolated, say
+from newsletter.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from newsletter.posts.filing import Filed
+    from newsletter.posts.passages import Removed
+
+_QUOTED = 40  # characters of a line that is told to the editor
+
+
+@click.command("import", short_help="Make an issue from a post.")
+@click.argument("source")
+@click.option("--slug", default="", help="The issue's name; made from the title if not given.")
+@click.option(
+    "--date",
+    metavar="YYYY-MM-DD",
+    callback=lambda _context, _option, text: _day(text),
+    help="The issue's date, if not the post's own.",
+)
+@click.option("--update", is_flag=True, help="Write an issue again that is there already.")
+@click.option(
+    "--keep",
+    metavar="LINE",
+    type=click.IntRange(min=1),
+    multiple=True,
+    help="Keep a line that was removed or set aside; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def import_post(source: str, *, as_json: bool, **options: Any) -> None:
+    """Make issues/<date>-<slug>/ from a post in Markdown, HTML or plain text.
+
+    SOURCE is a file, or - for standard input. Pictures beside the post are copied
+    along. The furniture of a blog's page is removed, what does not belong is set
+    aside, and both are listed. Importing the same post again changes nothing.
+
+    \b
+    Examples:
+      newsletter import building-trust.txt
+      newsletter import page.html --slug spring --date 2026-11-22
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from zoneinfo import ZoneInfo
+
+    from newsletter.posts import filing
+    from newsletter.project import open_project
+
+    project = open_project()
+    today = datetime.datetime.now(ZoneInfo(project.config.timezone)).date()
+    filed = filing.import_post(project, source, filing.Order(today=today, **options))
+    if as_json:
+        _say_json(filed)
+    else:
+        _say_text(filed)
+
+
+def _day(text: str | None) -> datetime.date | None:
+    if text is None:
+        return None
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise UsageProblem(
+            f"--date '{text}' is no date", remedy="Write year, month and day: --date 2026-11-22"
+        ) from None
+
+
+def _say_text(filed: "Filed") -> None:
+    from newsletter.project import shown
+
+    path = shown(filed.post)
+    say(path, colour=None if filed.state == "unchanged" else "green")
+    say(fields(_unchanged(filed) if filed.state == "unchanged" else _rows(filed)))
+    say(f"Next: newsletter build {filed.post.parent.name[11:]}")
+
+
+def _unchanged(filed: "Filed") -> "Iterator[tuple[str, str]]":
+    yield "unchanged", "this post was imported before"
+    for name in filed.edited:
+        yield "edited", f"{name} is as you left it; --update would replace it and keep a copy"
+
+
+def _rows(filed: "Filed") -> "Iterator[tuple[str, str]]":
+    post = filed.manuscript
+    read = post.outline
+    yield "title", post.title
+    counts = ((read.paragraphs, "paragraph"), (read.words, "word"), (read.minutes, "minute"))
+    yield "read", ", ".join(_count(number, noun) for number, noun in counts)
+    if filed.pictures:
+        yield "pictures", ", ".join(filed.pictures)
+    if post.removed:
+        yield "removed", "; ".join(_removed(post.removed))
+    yield from (
+        ("set aside", f"line {line}: {_quote(text)} {why}; keep it with --keep {line}")
+        for line, text, why in post.set_aside
+    )
+    yield from (("kept", f"your version as {name}") for name in filed.backups)
+
+
+def _removed(entries: "tuple[Removed, ...]") -> "Iterator[str]":
+    """One phrase a kind: the first line in its words, with its number, and how many follow."""
+    for why in dict.fromkeys(entry.why for entry in entries):
+        first, *more = (entry for entry in entries if entry.why == why)
+        lines = ", ".join(str(entry.line) for entry in (first, *more))
+        also = f" and {_count(len(more), 'more line')}" if more else ""
+        plural = "s" if more else ""
+        yield f"{_quote(first.text)}{also} ({why}, line{plural} {lines})"
+
+
+def _quote(text: str) -> str:
+    clipped = text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1].rstrip()}…"
+    return isolated(f"'{clipped}'")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _say_json(filed: "Filed") -> None:
+    import json
+
+    from newsletter.project import shown
+
+    post = filed.manuscript
+    read = post.outline
+    click.echo(
+        json.dumps(
+            {
+                "issue": filed.post.parent.name,
+                "path": shown(filed.post),
+                "state": filed.state,
+                "title": post.title,
+                "paragraphs": read.paragraphs,
+                "words": read.words,
+                "minutes": read.minutes,
+                "pictures": filed.pictures,
+                "removed": [entry._asdict() for entry in post.removed],
+                "set_aside": [entry._asdict() for entry in post.set_aside],
+                "edited": filed.edited,
+                "backups": filed.backups,
+            }
+        )
+    )

@@ -1,0 +1,59 @@
+"""Who wrote a post and when, from the line under its title."""
+
+import datetime
+import re
+from typing import NamedTuple
+
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_MONTH = (
+    r"(?P<month{n}>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+    r"(?:uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?\.?"
+)
+_DATE = re.compile(
+    rf"\b(?:{_MONTH.format(n=1)} (?P<day1>\d{{1,2}})(?:[a-z]{{2}})?,? (?P<year1>\d{{4}})"
+    rf"|(?P<day2>\d{{1,2}})(?:[a-z]{{2}}|\.)? {_MONTH.format(n=2)},? (?P<year2>\d{{4}})"
+    r"|(?P<iso>\d{4}-\d{2}-\d{2})(?:T[\d:.Z+-]+)?)\b",
+    re.IGNORECASE,
+)
+_NAME = r"[^\W\d_a-z][\w.'\u2019-]*"
+_AUTHOR = re.compile(
+    rf"\b[Bb][Yy]:? (?P<author>{_NAME}(?: (?:(?:de|van|von|der|di|la) )*{_NAME}){{0,3}})"
+)
+# What may stand around the two, spaces left out.
+_REST = re.compile(
+    r"(?:posted|published|written|updated|on|at|in|\d{1,2}:\d{2}(?:[ap]m)?"
+    r"|\d+min(?:ute)?s?(?:read)?|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    r"|[|,;:.·•/–—-])+",  # noqa: RUF001 - dashes separate the parts of a byline
+    re.IGNORECASE,
+)
+
+
+class Byline(NamedTuple):
+    """What a byline tells; empty or ``None`` where it does not."""
+
+    author: str
+    date: datetime.date | None
+
+
+def parse_byline(text: str) -> Byline | None:
+    """Read ``By Ada Berg | 3 March 2024`` and its like; ``None`` for any other line."""
+    dated = _DATE.search(text)
+    date = _date(dated) if dated else None
+    rest = f"{text[: dated.start()]} {text[dated.end() :]}" if dated and date else text
+    named = _AUTHOR.search(rest)
+    if named:
+        rest = f"{rest[: named.start()]} {rest[named.end() :]}"
+    if not (named or date) or not _REST.fullmatch("".join(rest.split()) or "|"):
+        return None
+    return Byline(named["author"] if named else "", date)
+
+
+def _date(found: re.Match[str]) -> datetime.date | None:
+    try:
+        if found["iso"]:
+            return datetime.date.fromisoformat(found["iso"])
+        n = 1 if found["month1"] else 2
+        month = _MONTHS.index(found[f"month{n}"].lower()) + 1
+        return datetime.date(int(found[f"year{n}"]), month, int(found[f"day{n}"]))
+    except ValueError:
+        return None

@@ -1,0 +1,60 @@
+"""A post as a list of lines or paragraphs, for those who judge what belongs in it."""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+PROSE_WORDS = 15
+_SENTENCE_WORDS = 8
+_JOINED_WORDS = 6
+_SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'”’»)\]]*$")  # noqa: RUF001 - full-width stops
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A paragraph, a heading, or a line of plain text.
+
+    Attributes:
+        line: 1-based line in the source where it starts.
+        text: its words, without markup.
+        alone: nothing touches it: no other line of the same paragraph.
+    """
+
+    line: int
+    text: str
+    alone: bool = True
+
+    @property
+    def words(self) -> int:
+        """How many words it has."""
+        return count_words(self.text)
+
+    @property
+    def prose(self) -> bool:
+        """Whether it reads as running text, not as a heading, a label or a link."""
+        if self.words >= PROSE_WORDS or (not self.alone and self.words >= _JOINED_WORDS):
+            return True
+        return self.words >= _SENTENCE_WORDS and bool(_SENTENCE_END.search(self.text))
+
+
+class Removed(NamedTuple):
+    """What an import took out of a post: the blog's own furniture."""
+
+    line: int
+    text: str
+    why: str
+
+
+class SetAside(NamedTuple):
+    """What an import put aside for the editor to look at."""
+
+    line: int
+    text: str
+    why: str
+
+
+def count_words(text: str) -> int:
+    """Words of ``text``; where a script sets no spaces, two characters count as a word."""
+    unspaced = len(_UNSPACED.findall(text))
+    return len(re.findall(r"\w[\w'\u2019-]*", _UNSPACED.sub(" ", text))) + (unspaced + 1) // 2

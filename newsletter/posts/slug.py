@@ -1,0 +1,22 @@
+"""Slugs: a title as a part of a folder's name and of a URL."""
+
+import re
+
+from anyascii import anyascii
+
+LIMIT = 60
+SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def slugify(text: str) -> str:
+    """``text`` in small ASCII letters, digits and hyphens, at most 60, cut between words.
+
+    Empty where nothing of ``text`` can be written so.
+    """
+    # "isn't" is one word: its apostrophe goes, other marks become hyphens.
+    joined = re.sub(r"(?<=\w)['\u2019](?=\w)", "", text)
+    slug = re.sub(r"[^a-z0-9]+", "-", anyascii(joined).lower()).strip("-")
+    if len(slug) <= LIMIT:
+        return slug
+    head, _, _ = slug[: LIMIT + 1].rpartition("-")
+    return head or slug[:LIMIT]

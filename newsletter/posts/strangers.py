@@ -1,0 +1,107 @@
+"""What does not belong in a post: link spam and readers' comments, put aside for the editor.
+
+Only short lines that stand alone are judged. A Greek word in a sentence, or a heading about
+casinos in an article about casinos, is the article's own.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from newsletter.posts.furniture import Regions, regions
+from newsletter.posts.passages import Passage
+from newsletter.posts.scripts import LATIN, letters
+from newsletter.posts.terms import terms_in
+
+_SHORT = 30  # words
+_BILINGUAL = 1 / 3  # of a post's letters: then the second script is the post's own too
+_FEW = 3  # letters: fewer are a symbol or a unit (π, μm)
+_MAJORITY = 1 / 2
+
+_COMMENTS = re.compile(
+    r"(\d+|one|two|three) (thoughts?|comments?|responses?|replies) (on|to) ?\W.*"
+    r"|(\d+ )?(comments?|responses|replies)( \(\d+\))?:?",
+    re.IGNORECASE,
+)
+_COMMENT_SAYS = re.compile(r".{1,60} says:?|reply|reply to .{1,60}", re.IGNORECASE)
+
+
+def comments(passages: Sequence[Passage]) -> range:
+    """Where readers' comments stand: under their heading, if a comment really follows."""
+    after_head = regions(passages).head + 1
+    for at in range(after_head, len(passages)):
+        if _COMMENTS.fullmatch(passages[at].text.strip()) and any(
+            _COMMENT_SAYS.fullmatch(passage.text.strip()) for passage in passages[at + 1 :]
+        ):
+            return range(at, len(passages))
+    return range(len(passages), len(passages))
+
+
+def spam(passages: Sequence[Passage], running: Regions) -> dict[int, str]:
+    """Which passages look like link spam, and why.
+
+    Args:
+        passages: the post in order, without its readers' comments.
+        running: where its running text is.
+
+    Returns:
+        Index of the passage -> the reason in the editor's words, in the order of the post.
+    """
+    head, tail = running
+    first = min(head + 1, tail)  # a title may be about anything
+    prose = [p for p in passages if p.prose]
+    main = _main_script(passages)
+    own_scripts = {LATIN, main, *_second_scripts(passages), *_quoted(prose, main)}
+    own_terms = {term for p in prose if not _sells(p) for term in terms_in(p.text)}
+    found: dict[int, str] = {}
+    for at, passage in enumerate(passages):
+        if not passage.alone or passage.words > _SHORT:
+            continue
+        foreign = _foreign(passage.text, own_scripts, in_tail=at >= tail and not passage.prose)
+        terms = {
+            term: kind for term, kind in terms_in(passage.text).items() if term not in own_terms
+        }
+        if foreign:
+            found[at] = f"in {foreign} script in a post in {main} script: looks like link spam"
+        elif terms and at >= first and (_sells(passage) or not passage.prose):
+            kind = next(iter(terms.values()))
+            found[at] = f"{_article(kind)} term that the post does not use: looks like link spam"
+    return found
+
+
+def _sells(passage: Passage) -> bool:
+    """Whether a whole sentence is spam: one term may be its subject, several are not."""
+    return passage.words <= _SHORT and len(terms_in(passage.text)) > 1
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _main_script(passages: Iterable[Passage]) -> str:
+    counted = letters(" ".join(p.text for p in passages))
+    return counted.most_common(1)[0][0] if counted else LATIN
+
+
+def _second_scripts(passages: Iterable[Passage]) -> set[str]:
+    counted = letters(" ".join(p.text for p in passages))
+    return {name for name, count in counted.items() if count > counted.total() * _BILINGUAL}
+
+
+def _quoted(prose: Iterable[Passage], main: str) -> set[str]:
+    """Scripts that the article's own sentences use: its subject, not spam."""
+    return {
+        name
+        for passage in prose
+        if _main_script([passage]) == main
+        for name in letters(passage.text)
+    }
+
+
+def _foreign(text: str, own: set[str], *, in_tail: bool) -> str:
+    """The script that does not belong, or empty; in the tail a single word is enough."""
+    counted = letters(text)
+    total = counted.total()
+    for name, count in counted.most_common():
+        if name not in own and count >= _FEW and (in_tail or count > total * _MAJORITY):
+            return name
+    return ""
