@@ -1,0 +1,36 @@
+"""Headers that are the same for every reader."""
+
+import re
+from email.header import Header
+
+from newsletter.config.models import Config
+from newsletter.posts.issue import Issue
+from newsletter.posts.slug import slugify
+from newsletter.render.links import host
+
+_ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+_SENDER_ID = (5, 15)
+
+
+def common_headers(issue: Issue, config: Config) -> tuple[tuple[str, str], ...]:
+    """List-Id (RFC 2919) and Feedback-ID (Gmail's, for its reports on spam)."""
+    label = slugify(config.name) or "newsletter"
+    return (
+        ("List-Id", f"{_phrase(config.name)} <{label}.{host(config.site_url)}>"),
+        ("Feedback-ID", f"{issue.slug}:{label}:newsletter:{_sender_id(label)}"),
+    )
+
+
+def _sender_id(label: str) -> str:
+    """The last field names the sender, for ever, in 5 to 15 characters."""
+    least, most = _SENDER_ID
+    return label.replace("-", "")[:most].ljust(least, "0")
+
+
+def _phrase(name: str) -> str:
+    """A name before an address in angle brackets (RFC 5322 phrase, RFC 2047 beyond ASCII)."""
+    if not name.isascii():
+        return Header(name, "utf-8").encode().replace("\n", "")
+    if _ATEXT.fullmatch(name):
+        return name
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,218 @@
+"""MJML as MRML 5 renders it: each component, what may be inside it, which attributes do something.
+
+The names are those of MJML 4's documentation ("Components"). ``IGNORED`` are attributes that MJML
+documents but MRML leaves out; a test renders every attribute of both tables to see that it does,
+or does not, change the mail.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One MJML component.
+
+    Attributes:
+        attributes: those that do something, besides ``css-class`` and ``mj-class``.
+        children: the components that may be inside it.
+        content: whether text and HTML may be inside it.
+    """
+
+    attributes: frozenset[str]
+    children: tuple[str, ...] = ()
+    content: bool = False
+
+
+def _sides(name: str) -> str:
+    return f"{name} {name}-top {name}-right {name}-bottom {name}-left"
+
+
+_PADDING = _sides("padding")
+_BORDER = _sides("border") + " border-radius"
+_TYPE = "font-family font-size font-style font-weight"
+_BACKGROUND = (
+    "background-color background-url background-repeat background-size background-position "
+    "background-position-x background-position-y"
+)
+_BLOCK = f"container-background-color {_PADDING}"
+_LINK = "href rel target"
+_ICON = (
+    "icon-align icon-height icon-position icon-width icon-unwrapped-alt icon-unwrapped-url "
+    "icon-wrapped-alt icon-wrapped-url"
+)
+_BLOCKS = (
+    "mj-text", "mj-button", "mj-image", "mj-divider", "mj-spacer", "mj-table", "mj-social",
+    "mj-navbar", "mj-accordion", "mj-carousel", "mj-raw",
+)  # fmt: skip
+
+
+def _is(attributes: str = "", *children: str, content: bool = False) -> Component:
+    return Component(frozenset(attributes.split()), children, content)
+
+
+COMPONENTS = {
+    "mjml": _is("lang dir", "mj-head", "mj-body"),
+    "mj-head": _is(
+        "",
+        "mj-attributes", "mj-breakpoint", "mj-font", "mj-preview", "mj-raw", "mj-style", "mj-title",
+    ),
+    "mj-attributes": _is(),  # its children are checked by their own rule
+    "mj-breakpoint": _is("width"),
+    "mj-font": _is("name href"),
+    "mj-preview": _is(content=True),
+    "mj-style": _is(content=True),
+    "mj-title": _is(content=True),
+    "mj-body": _is("width background-color", "mj-section", "mj-wrapper", "mj-hero", "mj-raw"),
+    "mj-wrapper": _is(
+        f"{_BACKGROUND} {_BORDER} {_PADDING} direction full-width text-align",
+        "mj-section", "mj-hero", "mj-raw",
+    ),
+    "mj-section": _is(
+        f"{_BACKGROUND} {_BORDER} {_PADDING} direction full-width text-align",
+        "mj-column", "mj-group", "mj-raw",
+    ),
+    "mj-group": _is("background-color direction vertical-align width", "mj-column", "mj-raw"),
+    "mj-column": _is(
+        f"background-color {_BORDER} {_PADDING} direction inner-background-color "
+        f"{_sides('inner-border')} inner-border-radius vertical-align width",
+        *_BLOCKS,
+    ),
+    "mj-hero": _is(
+        f"background-color background-url background-width background-height background-position "
+        f"height inner-background-color {_sides('inner-padding')} {_PADDING} vertical-align",
+        *_BLOCKS,
+    ),
+    "mj-text": _is(
+        f"align color {_TYPE} height letter-spacing line-height text-decoration text-transform "
+        f"vertical-align {_BLOCK}",
+        content=True,
+    ),
+    "mj-button": _is(
+        f"align background-color {_BORDER} color {_TYPE} height inner-padding letter-spacing "
+        f"line-height name text-align text-decoration text-transform vertical-align width "
+        f"{_LINK} {_BLOCK}",
+        content=True,
+    ),
+    "mj-image": _is(
+        f"align alt border border-left border-right border-radius fluid-on-mobile font-size height "
+        f"max-height name src srcset title usemap width {_LINK} {_BLOCK}"
+    ),
+    "mj-divider": _is(f"align border-color border-style border-width width {_BLOCK}"),
+    "mj-spacer": _is(f"height {_BLOCK}"),
+    "mj-table": _is(
+        f"align border cellpadding cellspacing color font-family font-size line-height "
+        f"table-layout vertical-align width {_BLOCK}",
+        content=True,
+    ),
+    "mj-raw": _is(content=True),
+    "mj-social": _is(
+        f"align border-radius color {_TYPE} icon-height icon-padding icon-size inner-padding "
+        f"line-height mode text-decoration text-padding vertical-align {_BLOCK}",
+        "mj-social-element",
+    ),
+    "mj-social-element": _is(
+        f"align alt background-color border-radius color {_TYPE} icon-height icon-padding "
+        f"icon-size line-height name src srcset text-decoration text-padding title vertical-align "
+        f"{_LINK} {_PADDING}",
+        content=True,
+    ),
+    "mj-navbar": _is(
+        f"align base-url hamburger ico-align ico-close ico-color ico-font-family ico-font-size "
+        f"ico-line-height ico-open {_sides('ico-padding')} ico-text-decoration ico-text-transform "
+        f"{_PADDING}",
+        "mj-navbar-link",
+    ),
+    "mj-navbar-link": _is(
+        f"color {_TYPE} letter-spacing line-height name text-decoration text-transform "
+        f"{_LINK} {_PADDING}",
+        content=True,
+    ),
+    "mj-accordion": _is(f"border font-family {_ICON} {_BLOCK}", "mj-accordion-element"),
+    "mj-accordion-element": _is(
+        f"background-color border font-family {_ICON}", "mj-accordion-title", "mj-accordion-text"
+    ),
+    "mj-accordion-title": _is(
+        f"background-color color font-family font-size {_PADDING}", content=True
+    ),
+    "mj-accordion-text": _is(
+        f"background-color color font-family font-size font-weight letter-spacing line-height "
+        f"{_PADDING}",
+        content=True,
+    ),
+    "mj-carousel": _is(
+        f"align border-radius icon-width left-icon right-icon tb-border tb-border-radius "
+        f"tb-hover-border-color tb-selected-border-color tb-width thumbnails {_BLOCK}",
+        "mj-carousel-image",
+    ),
+    "mj-carousel-image": _is(
+        f"alt border-radius src tb-border tb-border-radius thumbnails-src title {_LINK}"
+    ),
+}  # fmt: skip
+
+IGNORED = {
+    name: frozenset(attributes.split())
+    for name, attributes in {
+        "mj-accordion-title": "font-weight",
+        "mj-button": "title",
+        "mj-hero": "border-radius container-background-color mode",
+        "mj-image": "border-bottom border-top sizes",
+        "mj-raw": "position",
+        "mj-section": "text-padding",
+        "mj-social": "table-layout",
+        "mj-social-element": "icon-position sizes",
+        "mj-spacer": "border border-bottom border-left border-right border-top",
+        "mj-style": "inline",
+        "mj-table": "font-weight role",
+        "mj-text": "background-color",
+        "mj-wrapper": "gap text-padding",
+    }.items()
+}
+
+# Known to MJML, not to MRML: what to do instead.
+ELSEWHERE = {
+    "mj-html-attributes": "Write the attributes where they belong, in the HTML itself.",
+    "mj-selector": "Write the attributes where they belong, in the HTML itself.",
+    "mj-html-attribute": "Write the attributes where they belong, in the HTML itself.",
+    "mj-include": 'Write {% include "partials/….mjml" %}.',
+    "mj-chart": "Put a picture of the chart into the post.",
+}
+
+# What may be inside mj-attributes besides every component.
+EVERYWHERE = ("mj-all", "mj-class")
+
+COMMON = frozenset({"css-class", "mj-class"})
+# No class of CSS can hang on these: they leave no element behind, or only in the head.
+CLASSLESS = frozenset(
+    {
+        "mjml", "mj-head", "mj-attributes", "mj-breakpoint", "mj-font", "mj-preview", "mj-style",
+        "mj-title", "mj-raw",
+    }
+)  # fmt: skip
+
+LENGTH = frozenset(
+    f"{_PADDING} {_sides('inner-padding')} {_sides('ico-padding')} border-radius border-width "
+    "background-height background-width font-size height ico-font-size icon-height icon-padding "
+    "icon-size icon-width inner-border-radius max-height tb-border-radius tb-width text-padding "
+    "width".split()
+)
+COLOUR = frozenset(
+    {
+        "background-color", "border-color", "color", "container-background-color", "ico-color",
+        "inner-background-color", "tb-hover-border-color", "tb-selected-border-color",
+    }
+)  # fmt: skip
+CHOICE = {
+    "align": ("left", "center", "right", "justify"),
+    "background-repeat": ("repeat", "no-repeat"),
+    "dir": ("ltr", "rtl", "auto"),
+    "direction": ("ltr", "rtl"),
+    "fluid-on-mobile": ("true", "false"),
+    "full-width": ("full-width", "false"),
+    "ico-align": ("left", "center", "right"),
+    "icon-align": ("top", "middle", "bottom"),
+    "icon-position": ("left", "right"),
+    "mode": ("horizontal", "vertical"),
+    "text-align": ("left", "center", "right"),
+    "thumbnails": ("visible", "hidden", "supported"),
+    "vertical-align": ("top", "middle", "bottom"),
+}
