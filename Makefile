@@ -43,6 +43,7 @@ schema: $(VENV)/installed
 
 reference: $(VENV)/installed
 	$(BIN)/python scripts/cli_reference.py > docs/reference/cli.md
+	$(BIN)/python scripts/config_reference.py > docs/reference/configuration.md
 
 lock: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet "uv>=0.9"

@@ -4,8 +4,10 @@ Nothing here knows the command line; ``newsletter.cli.main`` prints these and pi
 """
 
 import os
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:  # pathlib takes a tenth of the time of newsletter --help
+    from pathlib import Path
 
 
 class Location(NamedTuple):
@@ -23,7 +25,7 @@ class Location(NamedTuple):
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
 
-def shown(path: Path) -> str:
+def shown(path: "Path") -> str:
     """``path`` as the user would type it from the working folder."""
     try:
         relative = os.path.relpath(path)

@@ -4,7 +4,6 @@ import errno
 import io
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -145,6 +144,8 @@ def _usage(error: click.ClickException) -> int:
 
 def _os_problem(error: OSError) -> NewsletterError:
     """What the operating system refused, in words that help."""
+    from pathlib import Path
+
     where = Location(shown(Path(os.fsdecode(error.filename)))) if error.filename else None
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return NewsletterError(

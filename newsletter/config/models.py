@@ -111,11 +111,11 @@ class Fonts(Strict):
         description="The article.",
     )
     small: FontStack = Field(
-        default="-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+        default="'Segoe UI', -apple-system, Roboto, 'Helvetica Neue', Arial, sans-serif",
         description="Byline, captions, footer, button.",
     )
     code: FontStack = Field(
-        default="ui-monospace, SFMono-Regular, Menlo, Consolas, 'Courier New', monospace",
+        default="Consolas, ui-monospace, Menlo, 'DejaVu Sans Mono', 'Courier New', monospace",
         description="Code.",
     )
 
@@ -126,7 +126,8 @@ class Theme(Strict):
     template: str = Field(
         default="issue",
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
-        description="Names templates/<template>.mjml and its <template>.css (article.css if none).",
+        description="The design: `issue` is `templates/issue.mjml` and its `issue.css` (or "
+        "`article.css`).",
     )
     light: Annotated[Palette, _completed_by(LIGHT)] = Field(
         default=LIGHT, description="Colours on a light screen."
@@ -156,11 +157,15 @@ class Utm(Strict):
     """Parameters put on links to the newsletter's own site; ``{slug}`` is the issue's slug."""
 
     source: Campaign | None = Field(
-        default=None, description="utm_source.", examples=["harbour-notes"]
+        default=None, description="Becomes `utm_source`.", examples=["harbour-notes"]
     )
-    medium: Campaign | None = Field(default=None, description="utm_medium.", examples=["email"])
+    medium: Campaign | None = Field(
+        default=None, description="Becomes `utm_medium`.", examples=["email"]
+    )
     campaign: Campaign | None = Field(
-        default=None, description="utm_campaign.", examples=["{slug}"]
+        default=None,
+        description="Becomes `utm_campaign`; `{slug}` is the issue's slug.",
+        examples=["{slug}"],
     )
 
 
@@ -182,7 +187,7 @@ class SendGrid(Strict):
     )
     host: Annotated[str, AfterValidator(values.host)] | None = Field(
         default=None,
-        description="Another server that speaks SendGrid's API; SENDGRID_HOST wins over it.",
+        description="Another server that speaks SendGrid's API; `SENDGRID_HOST` wins over it.",
         examples=["http://127.0.0.1:8025"],
     )
     asm_group: int | None = Field(
@@ -213,13 +218,20 @@ class SendGrid(Strict):
 class Limits(Strict):
     """Guards against runaway input; raise one when you know why."""
 
-    post_bytes: int = Field(default=10_000_000, ge=1_000, description="Largest post file.")
-    image_bytes: int = Field(default=10_000_000, ge=1_000, description="Largest image file.")
+    post_bytes: int = Field(
+        default=10_000_000, ge=1_000, description="Largest post file, in bytes."
+    )
+    image_bytes: int = Field(
+        default=10_000_000, ge=1_000, description="Largest image file, in bytes."
+    )
     batch_size: int = Field(
         default=1_000, ge=1, le=1_000, description="Readers in one request to SendGrid."
     )
     request_bytes: int = Field(
-        default=20_000_000, ge=10_000, le=30_000_000, description="Largest request to SendGrid."
+        default=20_000_000,
+        ge=10_000,
+        le=30_000_000,
+        description="Largest request to SendGrid, in bytes.",
     )
 
 
@@ -257,12 +269,12 @@ class Config(Strict):
     )
     issue_url: Annotated[str, AfterValidator(values.issue_pattern)] | None = Field(
         default=None,
-        description="An issue on the web; {slug} is the folder's name without its date.",
+        description="An issue on the web; `{slug}` is the folder's name without its date.",
         examples=["https://harbournotes.example/{slug}"],
     )
     image_url: Annotated[str, AfterValidator(values.image_pattern)] | None = Field(
         default=None,
-        description="Where an issue's images are published; {file} is the path in its folder.",
+        description="Where an issue's images are published; `{file}` is the path in its folder.",
         examples=["https://harbournotes.example/{slug}/{file}"],
     )
     timezone: Annotated[str, AfterValidator(values.timezone)] = Field(
@@ -284,7 +296,7 @@ class Config(Strict):
     sendgrid: SendGrid = Field(default=SendGrid(), description="Options of SendGrid's API.")
     database: Annotated[str, AfterValidator(values.database)] = Field(
         default="sqlite:///newsletter.db",
-        description="SQLite file or PostgreSQL; NEWSLETTER_DATABASE wins over it.",
+        description="SQLite file or PostgreSQL; `NEWSLETTER_DATABASE` wins over it.",
         examples=["postgresql://user@host/newsletter"],
     )
     limits: Limits = Field(default=Limits(), description="Guards against runaway input.")

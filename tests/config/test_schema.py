@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +28,13 @@ def settings(model: type[pydantic.BaseModel], above: str = "") -> Iterator[tuple
 
 def test_the_committed_schema_is_that_of_the_models() -> None:
     assert SCHEMA_PATH.read_text() == schema(), "run: make schema"
+
+
+def test_the_page_of_settings_is_that_of_the_models() -> None:
+    script = ROOT / "scripts" / "config_reference.py"
+    today = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    committed = (ROOT / "docs" / "reference" / "configuration.md").read_text()
+    assert committed == today.stdout, "run: make reference"
 
 
 def test_every_setting_says_what_it_is() -> None:

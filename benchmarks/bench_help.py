@@ -1,0 +1,32 @@
+"""Start-up: the wall time of `newsletter --help` against that of `python -c 'import click'`."""
+
+import statistics
+import subprocess
+import sys
+import time
+
+ROUNDS = 30
+GOAL = 1.5
+
+
+def wall(code: str) -> float:
+    """Milliseconds from starting a fresh interpreter on ``code`` to its end."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+    return (time.perf_counter() - started) * 1000
+
+
+def main() -> None:
+    baseline = "import click"
+    ours = "import sys; from newsletter.cli.main import main; sys.exit(main(['--help']))"
+    for code in (baseline, ours):  # byte code compiled, files in the page cache
+        wall(code)
+    # Interleaved, so that a busy moment of the machine hits both.
+    times = [(wall(baseline), wall(ours)) for _ in range(ROUNDS)]
+    click_ms, help_ms = (statistics.median(column) for column in zip(*times, strict=True))
+    print(f"python -c 'import click'  {click_ms:6.1f} ms  (median of {ROUNDS})")
+    print(f"newsletter --help         {help_ms:6.1f} ms  {help_ms / click_ms:.2f} x  goal {GOAL} x")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Print docs/reference/configuration.md: every setting, from the models that check them."""
+
+import sys
+from typing import Literal, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from newsletter.config.models import Config
+from newsletter.config.problems import section
+
+HEAD = """\
+# Settings
+`newsletter.yml`, in the folder that `newsletter init` makes. Only `name`, `sender.name`,
+`sender.address` and `site_url` must be there. Every mistake in the file is told at once, with its
+line and an example of what is right. The first line of a new file points editors to its JSON
+Schema, so that they complete and check as you type.
+
+The environment holds what has no place in a file:
+
+| variable | what |
+|---|---|
+| `SENDGRID_API_KEY` | the key; nothing else holds it |
+| `SENDGRID_HOST` | wins over `sendgrid.host` |
+| `NEWSLETTER_DATABASE` | wins over `database`; here the URL may hold a password |
+| `NO_COLOR` | any value: no colour |
+
+A `.env` file is not read. Load one into the shell with `set -a; . ./.env; set +a`.
+
+URLs are absolute and `https`; your own and `sendgrid.host` may be `http` on this machine
+(`localhost`, `127.0.0.1`). Colours are `"#rrggbb"`, in quotes, since YAML
+takes an unquoted `#` for a comment. A section of which you change one setting keeps the others'
+defaults.
+"""
+
+
+def main() -> None:
+    """Print the whole reference."""
+    sys.stdout.write(HEAD + _tables("", "All of it but the sections below.", Config, None))
+
+
+def _tables(path: str, about: str, model: type[BaseModel], given: BaseModel | None) -> str:
+    """A table of a section's settings, and one for each section in it.
+
+    Args:
+        path: of the section, dotted; empty for the whole file.
+        about: what the section is.
+        model: its settings.
+        given: the section as it is when the file doesn't name it; ``None`` if it must.
+    """
+    title = f"`{path}`" if path else "`newsletter.yml`"
+    text = f"\n## {title}\n{about}\n\n| setting | default | what |\n|---|---|---|\n"
+    below = ""
+    for name, setting in model.model_fields.items():
+        value = (
+            getattr(given, name) if given else None if setting.is_required() else setting.default
+        )
+        inner = section(setting)
+        if inner:
+            inside = value if isinstance(value, BaseModel) else None
+            below += _tables(f"{path}.{name}".lstrip("."), str(setting.description), inner, inside)
+        else:
+            must = setting.is_required() and given is None
+            default = "must be given" if must else _default(value)
+            text += f"| `{name}` | {default} | {_about(setting, value)} |\n"
+    return text + below
+
+
+def _default(value: object) -> str:
+    return f"`{_shown(value)}`" if value not in (None, "", (), {}) else "none"
+
+
+def _about(setting: FieldInfo, value: object) -> str:
+    choices = get_args(setting.annotation) if get_origin(setting.annotation) is Literal else ()
+    parts = [
+        str(setting.description),
+        f"One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else "",
+        f"Example: `{_shown(setting.examples[0])}`" if setting.examples and not value else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    line = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False)
+    return line.removesuffix("...\n").strip()
+
+
+if __name__ == "__main__":
+    main()
