@@ -3,7 +3,7 @@
 Write in ``with engine.begin()``; read in ``with reading(engine)``.
 """
 
-from newsletter.db.engine import open_database
+from newsletter.db.engine import database, open_database
 from newsletter.db.transaction import reading
 
-__all__ = ["open_database", "reading"]
+__all__ = ["database", "open_database", "reading"]

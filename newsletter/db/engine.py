@@ -4,6 +4,8 @@ import os
 import random
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,16 @@ def open_database(url: str, root: Path) -> sa.Engine:
         engine.dispose()
         raise
     return engine
+
+
+@contextmanager
+def database(url: str, root: Path) -> Iterator[sa.Engine]:
+    """``open_database`` for the length of a ``with`` block; closed at its end."""
+    engine = open_database(url, root)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def shown(url: sa.URL) -> str:

@@ -169,7 +169,9 @@ def _delimiter(sample: str) -> str:
     """The one that splits the first row into most cells."""
 
     def cells(delimiter: str) -> int:
-        reader = csv.reader(io.StringIO(sample), delimiter=delimiter, skipinitialspace=True)
+        reader = csv.reader(
+            io.StringIO(sample, newline=""), delimiter=delimiter, skipinitialspace=True
+        )
         return len(next((row for row in reader if row), []))
 
     hint = sample.lstrip("\ufeff")[:5]

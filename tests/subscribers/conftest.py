@@ -1,0 +1,31 @@
+import datetime
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from newsletter.subscribers.importing import ImportReport, import_file
+
+NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
+
+Import = Callable[..., ImportReport]
+
+
+@pytest.fixture
+def imported(engine: sa.Engine, tmp_path: Path) -> Import:
+    """Imports text or bytes as ``readers.csv`` into the test's list."""
+
+    def run(
+        content: str | bytes,
+        *,
+        name: str = "readers.csv",
+        mapping: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        now: datetime.datetime = NOW,
+    ) -> ImportReport:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return import_file(engine, path, mapping=mapping or {}, now=now, dry_run=dry_run)
+
+    return run
