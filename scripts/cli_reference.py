@@ -22,7 +22,13 @@ def reference() -> str:
 
 
 def _section(command: click.Command, words: list[str], parent: click.Context | None) -> list[str]:
-    context = click.Context(command, info_name=words[-1], parent=parent, max_content_width=80)
+    context = click.Context(
+        command,
+        info_name=words[-1],
+        parent=parent,
+        max_content_width=80,
+        **command.context_settings,
+    )
     text = command.get_help(context)
     parts = [f"\n## {' '.join(words)}\n```text\n{text}\n```\n"]
     if isinstance(command, click.Group):

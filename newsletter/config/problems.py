@@ -1,6 +1,7 @@
 """What pydantic found wrong, in the words of somebody who edits ``newsletter.yml``."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -16,6 +17,7 @@ from newsletter.errors import Location, Problem
 
 SHOWN_CHARACTERS = 60
 SCALARS = {"int_type": "a whole number", "float_type": "a number", "bool_type": "true or false"}
+PLAIN = re.compile(r"[-+.\d]+|true|false|yes|no|on|off", re.IGNORECASE)  # unless in quotes
 SHAPES = {
     **SCALARS,
     "string_type": "text",
@@ -48,7 +50,7 @@ def _explained(details: ErrorDetails, document: Tree, path: str, variable: str |
     where = None if variable else Location(path, document.line(place))
     name = variable or _dotted(place)
     if kind == "extra_forbidden":
-        return Problem(f"unknown key '{place[-1]}'", where, _nearest(place))
+        return Problem(f"unknown key '{_cut(str(place[-1]))}'", where, _nearest(place))
     example = _example(place, variable)
     if kind == "missing":
         return Problem(f"'{name}' is missing", where, example)
@@ -70,8 +72,8 @@ def _complaint(details: ErrorDetails, source: str) -> str:  # noqa: PLR0911 - on
     if kind == "literal_error":
         return f"{quoted} is none of {context['expected']}"
     if kind in SCALARS and source:
-        as_text = " in quotes is text," if isinstance(given, str) else " is"
-        return f"{quoted}{as_text} not {SCALARS[kind]}"
+        in_quotes = isinstance(given, str) and PLAIN.fullmatch(given)
+        return f"{quoted}{' in quotes is text,' if in_quotes else ' is'} not {SCALARS[kind]}"
     if kind == "string_type" and source:
         return f'this must be text; put quotes around it: "{_cut(source)}"'
     if kind in SHAPES:

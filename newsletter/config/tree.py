@@ -118,7 +118,8 @@ class _Builder:
         self._tree.source[place] = node.value
         try:
             return self._loader.construct_object(node)
-        except yaml.constructor.ConstructorError:
+        except (yaml.constructor.ConstructorError, LookupError, AttributeError):
+            # PyYAML raises the last two for a tag that doesn't fit its value: !!int ""
             self._tree.faults.append(Fault(node.start_mark.line + 1, FOREIGN_TAG, "Remove it."))
         except ValueError:  # 2026-02-30: looks like a date and is none
             return node.value
