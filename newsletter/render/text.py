@@ -1,0 +1,247 @@
+"""An article as plain text, for the text part of the mail (RFC 2046 ``multipart/alternative``).
+
+Written from the mail's own HTML (``Article.html``), not from the post, so that it says the same:
+final addresses, cards for what can't be played, everything opened.
+
+How things look: ``*strong*``, ``_emphasis_``, ``~~struck~~``, code in backticks; headings
+underlined; ``> `` before quotes, ``| `` beside callouts; links ``[1]`` with their addresses at the
+end, footnotes ``[a]`` with theirs where the article has them; images as ``[alt]``, decorative ones
+left out; code indented by four, never wrapped.
+"""
+
+import re
+
+from newsletter.posts.merge import TOKEN
+from newsletter.render.text_inline import Inline, LinkStyle
+from newsletter.render.text_table import table_lines
+from newsletter.render.text_wrap import columns, wrap
+from newsletter.render.tree import BLOCKS, Element, blank, classes, containers, parse
+
+Block = list[str]
+
+_NARROWEST = 20
+_UNDERLINES = {"h1": "=", "h2": "-"}
+_INVISIBLE = str.maketrans({"\u00a0": " ", **dict.fromkeys("\u00ad\u200b\u2060\ufeff", "")})
+_BOXES = {"\u2610": "[\u00a0]", "\u2611": "[x]", "\u2612": "[x]"}
+_SPACED = ("pre", "blockquote", "p", "th")  # what needs room around itself in a figure
+
+
+def article_text(html: str, *, width: int = 72, links: LinkStyle = "numbered") -> str:
+    """The text of an article's HTML, with text tokens; ends with a line break.
+
+    Args:
+        html: ``Article.html``; any other fragment will do.
+        width: columns a line may take; longer only for what can't be broken, and code.
+        links: ``numbered`` or ``inline``.
+    """
+    root = parse(html)
+    _box_tasks(root)
+    writer = _Writer(root, links)
+    blocks = writer.flow(root, max(width, _NARROWEST))
+    if writer.inline.urls:
+        blocks.append([f"[{number}] {url}" for url, number in writer.inline.urls.items()])
+    lines = (line.translate(_INVISIBLE).rstrip() for line in _joined(blocks))
+    return TOKEN.sub(_in_text, "\n".join(lines)) + "\n"
+
+
+def _in_text(found: re.Match[str]) -> str:
+    return found[0] if found["target"] == "u" else f"-nl{found['key']}t-"
+
+
+def _box_tasks(root: Element) -> None:
+    for item in root.iter("li"):
+        if "task-list-item" in classes(item):
+            first = next((e for e in item.iter() if not blank(e.text)), item)
+            text = (first.text or "").lstrip()
+            if text[:1] in _BOXES:
+                first.text = _BOXES[text[0]] + text[1:]
+
+
+def _joined(blocks: list[Block], *, tight: bool = False) -> Block:
+    lines: Block = []
+    for block in blocks:
+        lines += [] if tight or not lines else [""]
+        lines += block
+    return lines
+
+
+def _indented(lines: Block, first: str, rest: str) -> Block:
+    return [(first if at == 0 else rest) + line for at, line in enumerate(lines or [""])]
+
+
+class _Writer:
+    """Writes block elements; each method gives a list of blocks, a block being its lines."""
+
+    def __init__(self, root: Element, links: LinkStyle) -> None:
+        self.inline = Inline(root, links)
+        self._containers = containers(root)
+
+    def flow(self, element: Element, width: int) -> list[Block]:
+        """What is in an element, one block after the other."""
+        blocks: list[Block] = []
+        run: list[str | Element] = [element.text or ""]
+        for inner in element:
+            if inner.tag in BLOCKS or inner in self._containers:
+                blocks += self._paragraph(run, width)
+                blocks += self._block(inner, width)
+                run = [inner.tail or ""]
+            else:
+                run += [inner, inner.tail or ""]
+        return blocks + self._paragraph(run, width)
+
+    def _paragraph(self, run: list[str | Element], width: int) -> list[Block]:
+        text = self.inline.text(run)
+        return [wrap(text, width)] if not blank(text) else []
+
+    def _block(self, element: Element, width: int) -> list[Block]:  # noqa: PLR0911 - a table
+        match element.tag:
+            case "h1" | "h2" | "h3" | "h4" | "h5" | "h6":
+                return self._heading(element, width)
+            case "hr":
+                return [["* * *".center(width).rstrip()]]
+            case "pre":
+                return self._code(element)
+            case "blockquote":
+                return self._beside("> ", self.flow(element, _within(width, 2)))
+            case "ul" | "ol":
+                return self._list(element, width)
+            case "dl":
+                return self._definitions(element, width)
+            case "table" if element.get("role") != "presentation":
+                lines = table_lines(element, self.inline, width)
+                return [lines] if lines else []
+            case "a":
+                return self._link(element, width)
+        return self._division(element, width)
+
+    def _division(self, element: Element, width: int) -> list[Block]:
+        names = classes(element)
+        if "callout" in names:
+            return self._callout(element, width)
+        if "embed" in names:
+            return self._embed(element, width)
+        if "footnotes" in names:
+            return self._notes(element, width)
+        blocks = self.flow(element, width)
+        pictures = "figure" in names and next(element.iter(*_SPACED), None) is None
+        return [_joined(blocks, tight=True)] if pictures and blocks else blocks
+
+    def _heading(self, heading: Element, width: int) -> list[Block]:
+        text = self.inline.line(heading)
+        if blank(text):
+            return []
+        lines = wrap(text, width)
+        if mark := _UNDERLINES.get(str(heading.tag)):
+            lines.append(mark * min(width, max(map(columns, lines))))
+        return [lines]
+
+    def _code(self, pre: Element) -> list[Block]:
+        for line_break in pre.iter("br"):
+            line_break.text = "\n"
+        lines = "".join(map(str, pre.itertext())).split("\n")
+        while lines and blank(lines[-1]):
+            lines.pop()
+        while lines and blank(lines[0]):
+            lines.pop(0)
+        return [_indented(lines, "    ", "    ")] if lines else []
+
+    def _beside(self, bar: str, blocks: list[Block]) -> list[Block]:
+        return [_indented(_joined(blocks), bar, bar)] if blocks else []
+
+    def _list(self, element: Element, width: int) -> list[Block]:
+        items = list(element)
+        marks = _marks(element)
+        loose = any(inner.tag == "p" for item in items for inner in item)
+        blocks: list[Block] = []
+        for item, mark in zip(items, marks, strict=True):
+            inner = self.flow(item, _within(width, len(mark))) if item.tag == "li" else []
+            if item.tag != "li":
+                inner = self._block(item, _within(width, len(mark)))
+            lines = _joined(inner, tight=not loose)
+            blocks.append(_indented(lines, mark, " " * len(mark)))
+        return [_joined(blocks, tight=not loose)] if blocks else []
+
+    def _definitions(self, element: Element, width: int) -> list[Block]:
+        parts = [
+            part
+            for inner in element
+            for part in (inner if inner.tag == "div" else [inner])
+            if part.tag in {"dt", "dd"}
+        ]
+        blocks: list[Block] = []
+        after = ""
+        for part in parts:
+            term = part.tag == "dt"
+            lines = _joined(self.flow(part, width if term else _within(width, 4)))
+            lines = lines if term else _indented(lines, "    ", "    ")
+            if after and (not term or after == "dt"):
+                blocks[-1] += lines
+            else:
+                blocks.append(lines)
+            after = str(part.tag)
+        return blocks
+
+    def _callout(self, callout: Element, width: int) -> list[Block]:
+        """``| NOTE: …``, the kind before its first words."""
+        kinds = [name.removeprefix("callout-") for name in classes(callout) if "-" in name]
+        kind = kinds[0] if kinds else ""
+        title = callout[0] if len(callout) and "callout-title" in classes(callout[0]) else None
+        said = self.inline.line(title) if title is not None else ""
+        label = f"{kind.upper()}: " if kind else ""
+        if title is not None:
+            callout.remove(title)
+        first = callout[0] if len(callout) else None
+        if said.casefold() in {"", kind} and first is not None and first.tag == "p":
+            first.text = label + (first.text or "")
+            said = label = ""
+        blocks = self.flow(callout, _within(width, 2))
+        if label or said:
+            blocks.insert(0, wrap(label + said, _within(width, 2)))
+        return self._beside("| ", blocks)
+
+    def _embed(self, card: Element, width: int) -> list[Block]:
+        """``Title: URL``, after the words of a quoted post."""
+        blocks = [b for q in card.iter("blockquote") for b in self._block(q, width)]
+        for line in card.iter("p"):
+            if "embed-title" in classes(line) and len(line):
+                text = f"{self.inline.line(line[0])}: {line[0].get('href', '')}"
+                blocks.append(wrap(text, width))
+        return blocks
+
+    def _notes(self, notes: Element, width: int) -> list[Block]:
+        blocks: list[Block] = []
+        for item in notes.iter("li"):
+            inner = self.flow(item, _within(width, 4))
+            blocks.append(_indented(_joined(inner), f"[{self.inline.note(item)}] ", "    "))
+        return [_joined(blocks, tight=True)] if blocks else []
+
+    def _link(self, link: Element, width: int) -> list[Block]:
+        """A link around blocks: its mark goes behind the last line."""
+        blocks = self.flow(link, width)
+        href = link.get("href", "#")
+        if blocks and not href.startswith("#"):
+            blocks[-1][-1:] = wrap(self.inline.reference(href, blocks[-1][-1]), width)
+        return blocks
+
+
+def _within(width: int, taken: int) -> int:
+    return max(_NARROWEST, width - taken)
+
+
+def _marks(element: Element) -> list[str]:
+    """What stands before each item of a list, all of one width."""
+    if element.tag == "ul":
+        return ["- "] * len(element)
+    step = -1 if element.get("reversed") is not None else 1
+    number = _number(element.get("start"), len(element) if step < 0 else 1)
+    numbers = []
+    for item in element:
+        number = _number(item.get("value"), number)
+        numbers.append(f"{number}. ")
+        number += step
+    widest = max(map(len, numbers), default=0)
+    return [mark.rjust(widest) for mark in numbers]
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text and re.fullmatch("-?[0-9]{1,9}", text.strip()) else otherwise

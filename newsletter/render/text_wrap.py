@@ -1,0 +1,59 @@
+"""Lines of plain text, measured in columns (Unicode UAX #11, East Asian Width)."""
+
+import re
+from collections.abc import Iterator
+
+from wcwidth import wcswidth
+
+_CJK = (
+    "\u2e80-\u2fff\u3003-\u3007\u3012-\u30ff\u3105-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff02-\uffdc\U00020000-\U0003ffff"
+)
+# JIS X 4051: what may not end a line, and what may not begin one (or belongs to what is before).
+_OPEN = "\u2018\u201c\u3008\u300a\u300c\u300e\u3010\u3014\u3016\u3018\u301a\uff08\uff3b\uff5b"
+_CLOSE = (
+    "\u2019\u201d\u2025\u2026\u3001\u3002\u3005\u3009\u300b\u300d\u300f\u3011\u3015\u3017\u3019"
+    "\u301b\u3041\u3043\u3045\u3047\u3049\u3063\u3083\u3085\u3087\u308e\u3099-\u309e\u30a1\u30a3"
+    "\u30a5\u30a7\u30a9\u30c3\u30e3\u30e5\u30e7\u30ee\u30f5\u30f6\u30fb-\u30fe\ufe00-\ufe0f\uff01"
+    "\uff09\uff0c\uff0e\uff1a\uff1b\uff1f\uff3d\uff5d\uff61\uff63\uff64\U000e0100-\U000e01ef"
+)
+_HAS_CJK = re.compile(f"[{_CJK}\u200b]")
+_BIT = re.compile(f"[{_OPEN}]*(?:[{_CJK}]|[^{_CJK}{_OPEN}{_CLOSE}\u200b]+)?[{_CLOSE}]*", re.DOTALL)
+_ZERO_WIDTH_SPACE = "\u200b"
+
+
+def columns(text: str) -> int:
+    """How many columns ``text`` takes."""
+    return len(text) if text.isascii() else max(0, wcswidth(text))
+
+
+def wrap(text: str, width: int) -> list[str]:
+    r"""Break ``text`` into lines of at most ``width`` columns.
+
+    Breaks at spaces, and between the characters of scripts that set none; never in a URL or a
+    merge token, which then stand on a longer line of their own. ``\n`` is a break that must be.
+    """
+    return [line for part in text.split("\n") for line in _fill(part, width)]
+
+
+def _fill(text: str, width: int) -> Iterator[str]:
+    line, used = "", 0
+    for word in text.split(" "):
+        gap = " " if line else ""
+        for bit in _bits(word):
+            size = columns(bit)
+            if line and used + len(gap) + size > width:
+                yield line
+                line, used = bit, size
+            else:
+                line, used = line + gap + bit, used + len(gap) + size
+            gap = ""
+    yield line
+
+
+def _bits(word: str) -> list[str]:
+    """The parts of a word that may stand on different lines."""
+    if word.isascii() or not _HAS_CJK.search(word):
+        return [word] if word else []
+    parts = word.split(_ZERO_WIDTH_SPACE)
+    return [bit for part in parts for bit in _BIT.findall(part) if bit]
