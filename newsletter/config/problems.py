@@ -17,7 +17,7 @@ from newsletter.errors import Location, Problem
 
 SHOWN_CHARACTERS = 60
 SCALARS = {"int_type": "a whole number", "float_type": "a number", "bool_type": "true or false"}
-PLAIN = re.compile(r"[-+.\d]+|true|false|yes|no|on|off", re.IGNORECASE)  # unless in quotes
+PLAIN = re.compile(r"[-+]?\d+(\.\d+)?|true|false|yes|no|on|off", re.IGNORECASE)  # unless in quotes
 SHAPES = {
     **SCALARS,
     "string_type": "text",
