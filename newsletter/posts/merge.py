@@ -51,7 +51,8 @@ class MergeTag:
         plain = " ".join((raw if raw.strip() else self.default).split())
         if target == "url":
             return urllib.parse.quote(plain, safe="")
-        plain = TOKEN.sub(lambda found: found[0].replace("-", "\u2011"), plain)
+        if "-nl" in plain:
+            plain = TOKEN.sub(lambda found: found[0].replace("-", "\u2011"), plain)
         return html.escape(plain) if target == "html" else plain
 
 

@@ -4,7 +4,7 @@ Whatever is the same for every reader is encoded once, in ``prepare``. The limit
 Twilio SendGrid's documentation ("Mail Send", "Substitution Tags", "Personalizations").
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,21 +14,25 @@ from newsletter.config.models import Config
 from newsletter.config.urls import preferences_url, unsubscribe_url
 from newsletter.errors import Problem, SendRefused
 from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag, Target
-from newsletter.render.email import Address, Email
+from newsletter.render.email import Email
 from newsletter.render.personalise import personalise
+from newsletter.sending.message import head, problems
 from newsletter.subscribers import Reader
 
 SUBSTITUTION_BYTES = 10_000
-CATEGORIES = 10
 # A reader can't add more than this to a request: substitutions, name, address, links and ids.
 READER_BYTES = SUBSTITUTION_BYTES + 4_000
 NAME_LENGTH = 255
-FORBIDDEN_HEADERS = frozenset(
-    {
-        "x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type",
-        "content-transfer-encoding", "to", "from", "subject", "reply-to", "cc", "bcc",
-    }
-)  # fmt: skip
+TOKEN_LENGTH = 64
+REMEMBERED = 10_000
+# Noncharacters (Unicode 23.7) can't be typed, so nothing that an editor writes is a mark.
+TO_MARK, VALUES_MARK, TOKEN_MARK, ID_MARK = "\ufdd2", "\ufdd3", "\ufdd4", "\ufdd5"
+PLACES = (
+    (f'"{TO_MARK}"'.encode(), b"%(to)b"),
+    (f'"{VALUES_MARK}":0'.encode(), b"%(values)b"),
+    (TOKEN_MARK.encode(), b"%(token)b"),
+    (ID_MARK.encode(), b"%(id)d"),
+)
 
 
 class Stamp(NamedTuple):
@@ -45,12 +49,24 @@ class Stamp(NamedTuple):
     attempt: str
 
 
-class Slot(NamedTuple):
-    """A token that stands in the email, and what fills it."""
+class Values(dict[str, bytes]):
+    """A reader's attribute -> JSON members ``"token":"value",…`` for the tokens of one merge tag.
 
-    token: str
-    tag: MergeTag
-    target: Target
+    Remembers some of them: lists are full of the same towns and first names.
+    """
+
+    def __init__(self, tag: MergeTag, targets: Sequence[Target]) -> None:
+        super().__init__()
+        self._tag = tag
+        self._targets = targets
+
+    def __missing__(self, raw: str) -> bytes:
+        tag, attributes = self._tag, {self._tag.attribute: raw}
+        values = {tag.token(target): tag.value(attributes, target) for target in self._targets}
+        members = orjson.dumps(values)[1:-1]
+        if len(self) < REMEMBERED:
+            self[raw] = members
+        return members
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +77,16 @@ class Letter:
         email: as rendered, tokens still in it.
         config: the newsletter's settings.
         head: the request's JSON up to the value of ``personalizations``, which is its last key.
-        slots: the tokens that occur in subject, HTML or text, in order; none where each reader
-            gets a request of their own.
+        values: attribute -> the values of its tokens, for the tags that occur; none where each
+            reader gets a request of their own.
+        links: token -> the reader's own URL, with ``TOKEN_MARK`` for the reader's token.
     """
 
     email: Email
     config: Config
     head: bytes
-    slots: tuple[Slot, ...]
+    values: tuple[tuple[str, Values], ...]
+    links: Mapping[str, str]
 
     @property
     def per_request(self) -> bool:
@@ -101,20 +119,32 @@ def prepare(email: Email, config: Config) -> Letter:
     Raises:
         SendRefused: SendGrid would refuse the email, whoever it is for; all reasons at once.
     """
-    head = _head(email, config)
-    problems = [*_problems(email, config)]
-    if len(head) + READER_BYTES > config.limits.request_bytes:
-        problems.append(
+    start = head(email, config)
+    wrong = [*problems(email, config)]
+    if len(start) + READER_BYTES > config.limits.request_bytes:
+        wrong.append(
             Problem(
-                f"the email takes {len(head):,} bytes of a request's "
+                f"the email takes {len(start):,} bytes of a request's "
                 f"{config.limits.request_bytes:,}",
                 remedy="Shorten the issue, or raise limits.request_bytes in newsletter.yml.",
             )
         )
-    if problems:
-        raise SendRefused.of(problems)
-    alone = config.sendgrid.personalize == "per_request"
-    return Letter(email, config, head, () if alone else tuple(_slots(email)))
+    if wrong:
+        raise SendRefused.of(wrong)
+    if config.sendgrid.personalize == "per_request":
+        return Letter(email, config, start, (), {})
+    values = tuple(
+        (tag.attribute, Values(tag, targets))
+        for tag in email.merge_tags
+        if (targets := _targets(email, tag))
+    )
+    urls = {UNSUBSCRIBE: unsubscribe_url, PREFERENCES: preferences_url}
+    links = {
+        tag.token(target): url(config, TOKEN_MARK)
+        for tag, url in urls.items()
+        for target in _targets(email, tag)
+    }
+    return Letter(email, config, start, values, links)
 
 
 def batches(letter: Letter, readers: Iterable[Reader]) -> Iterator[tuple[Reader, ...]]:
@@ -136,22 +166,23 @@ def batches(letter: Letter, readers: Iterable[Reader]) -> Iterator[tuple[Reader,
 
 def request(letter: Letter, readers: Sequence[Reader], stamp: Stamp) -> Request:
     """Build the request for one batch; sets aside whom SendGrid would refuse it for."""
+    form, room = _form(letter, stamp), SUBSTITUTION_BYTES - _link_bytes(letter)
     fit: list[Reader] = []
     unfit: list[tuple[Reader, str]] = []
-    personalizations: list[dict[str, Any]] = []
+    personalizations: list[bytes] = []
     for reader in readers:
-        values = _substitutions(letter, reader)
-        if _over(values, SUBSTITUTION_BYTES):
+        values = _values(letter, reader)
+        if len(values) > room:
             unfit.append((reader, f"merge tags take more than {SUBSTITUTION_BYTES:,} bytes"))
             continue
         fit.append(reader)
-        personalizations.append(_personalization(letter, reader, stamp, values))
+        personalizations.append(_fill(form, reader, values))
     if not fit:
         return Request(b"", (), tuple(unfit))
-    head = letter.head
+    start = letter.head
     if letter.per_request:
-        head = _head(for_reader(letter.email, letter.config, fit[0]), letter.config)
-    body = b"".join((head, orjson.dumps(personalizations), b"}"))
+        start = head(for_reader(letter.email, letter.config, fit[0]), letter.config)
+    body = b"".join((start, b"[", b",".join(personalizations), b"]}"))
     return Request(body, tuple(fit), tuple(unfit))
 
 
@@ -165,7 +196,7 @@ def for_reader(email: Email, config: Config, reader: Reader) -> Email:
     )
 
 
-def one_click(config: Config, reader: Reader) -> dict[str, str]:
+def one_click(config: Config, token: str) -> dict[str, str]:
     """The headers of a reader's own way out (RFC 2369, RFC 8058).
 
     Empty where SendGrid's own unsubscribe group serves instead.
@@ -173,118 +204,64 @@ def one_click(config: Config, reader: Reader) -> dict[str, str]:
     if config.sendgrid.asm_group and not config.public_url:
         return {}
     return {
-        "List-Unsubscribe": f"<{unsubscribe_url(config, reader.token)}>",
+        "List-Unsubscribe": f"<{unsubscribe_url(config, token)}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 
 
-def _head(email: Email, config: Config) -> bytes:
-    options = config.sendgrid
-    root: dict[str, Any] = {"from": _mailbox(email.sender)}
-    if email.reply_to:
-        root["reply_to"] = _mailbox(email.reply_to)
-    root["subject"] = email.subject
-    # Plain first: the API refuses the other order (RFC 2046 5.1.4: the best version is last).
-    root["content"] = [
-        {"type": "text/plain", "value": email.text},
-        {"type": "text/html", "value": email.html},
-    ]
-    if email.headers:
-        root["headers"] = dict(email.headers)
-    if options.categories:
-        root["categories"] = list(options.categories)
-    if options.asm_group:
-        root["asm"] = {"group_id": options.asm_group}
-    root["tracking_settings"] = {
-        "click_tracking": {"enable": config.tracking.clicks, "enable_text": False},
-        "open_tracking": {"enable": config.tracking.opens},
-        "subscription_tracking": {"enable": False},
-        "ganalytics": {"enable": False},
-    }
-    if options.sandbox:
-        root["mail_settings"] = {"sandbox_mode": {"enable": True}}
-    return orjson.dumps(root)[:-1] + b',"personalizations":'
-
-
-def _mailbox(mailbox: Address) -> dict[str, str]:
-    box = {"email": mailbox.address}
-    if mailbox.name:
-        box["name"] = mailbox.name
-    return box
-
-
-def _slots(email: Email) -> Iterator[Slot]:
+def _targets(email: Email, tag: MergeTag) -> tuple[Target, ...]:
     everything = f"{email.subject}\n{email.text}\n{email.html}"
     targets: tuple[Target, ...] = ("html", "text", "url")
-    for tag in (*email.merge_tags, UNSUBSCRIBE, PREFERENCES):
-        for target in targets:
-            if (token := tag.token(target)) in everything:
-                yield Slot(token, tag, target)
+    return tuple(target for target in targets if tag.token(target) in everything)
 
 
-def _substitutions(letter: Letter, reader: Reader) -> dict[str, str]:
-    config = letter.config
-    return {token: _value(config, tag, target, reader) for token, tag, target in letter.slots}
+def _form(letter: Letter, stamp: Stamp) -> bytes:
+    """The JSON of anybody's personalization, to be filled with ``%`` by ``_fill``.
 
-
-def _value(config: Config, tag: MergeTag, target: Target, reader: Reader) -> str:
-    if tag is UNSUBSCRIBE:
-        return unsubscribe_url(config, reader.token)
-    if tag is PREFERENCES:
-        return preferences_url(config, reader.token)
-    return tag.value(reader.attributes, target)
-
-
-def _personalization(
-    letter: Letter, reader: Reader, stamp: Stamp, values: dict[str, str]
-) -> dict[str, Any]:
-    to = {"email": reader.address}
-    name = reader.attributes.get("name", "")
-    # The API refuses ';' and ',' in a name, and a name is never needed.
-    if name and len(name) <= NAME_LENGTH and ";" not in name and "," not in name:
-        to["name"] = name
-    one: dict[str, Any] = {"to": [to]}
-    if values:
-        one["substitutions"] = values
-    if headers := one_click(letter.config, reader):
+    Made once a request, it is three times as fast as a dict a reader.
+    """
+    substitutions: dict[str, str | int] = {VALUES_MARK: 0} if letter.values else {}
+    substitutions |= letter.links
+    one: dict[str, Any] = {"to": [TO_MARK]}
+    if substitutions:
+        one["substitutions"] = substitutions
+    if headers := one_click(letter.config, TOKEN_MARK):
         one["headers"] = headers
     one["custom_args"] = {
         "nl_send": stamp.send,
         "nl_batch": stamp.batch,
         "nl_attempt": stamp.attempt,
-        "nl_subscriber": str(reader.id),
+        "nl_subscriber": ID_MARK,
     }
-    return one
+    form = orjson.dumps(one).replace(b"%", b"%%")
+    for mark, place in PLACES:
+        form = form.replace(mark, place)
+    return form
 
 
-def _over(values: dict[str, str], limit: int) -> bool:
-    characters = sum(map(len, values.values())) + sum(map(len, values))
-    # No character takes more than 6 bytes of JSON; most readers are settled without encoding.
-    return characters * 6 + len(values) * 6 > limit and len(orjson.dumps(values)) > limit
+def _fill(form: bytes, reader: Reader, values: bytes) -> bytes:
+    to = {"email": reader.address}
+    name = reader.attributes.get("name", "")
+    # The API refuses ';' and ',' in a name, and a name is never needed.
+    if name and len(name) <= NAME_LENGTH and ";" not in name and "," not in name:
+        to["name"] = name
+    return form % {
+        b"to": orjson.dumps(to),
+        b"values": values,
+        b"token": reader.token.encode(),
+        b"id": reader.id,
+    }
+
+
+def _values(letter: Letter, reader: Reader) -> bytes:
+    attributes = reader.attributes
+    return b",".join([values[attributes.get(name, "")] for name, values in letter.values])
+
+
+def _link_bytes(letter: Letter) -> int:
+    return len(orjson.dumps(letter.links)) + len(letter.links) * TOKEN_LENGTH
 
 
 def _weight(letter: Letter, reader: Reader) -> int:
     widest = Stamp("9" * 20, "9" * 20, "9" * 20)
-    values = _substitutions(letter, reader)
-    return len(orjson.dumps(_personalization(letter, reader, widest, values))) + 1
-
-
-def _problems(email: Email, config: Config) -> Iterator[Problem]:
-    if not email.sender.address.isascii():
-        yield Problem(
-            f"SendGrid takes no sender outside ASCII: {email.sender.address}",
-            remedy="Write the domain in its xn-- form under sender: in newsletter.yml.",
-        )
-    for name, value in email.headers:
-        if name.lower() in FORBIDDEN_HEADERS:
-            yield Problem(f"SendGrid sets the header {name} itself and refuses ours")
-        if "\n" in value or "\r" in value:
-            yield Problem(f"the header {name} holds a line break")
-    categories = config.sendgrid.categories
-    if len(categories) > CATEGORIES or len(set(categories)) < len(categories):
-        yield Problem(
-            f"SendGrid takes up to {CATEGORIES} different categories",
-            remedy="Shorten sendgrid.categories in newsletter.yml.",
-        )
-    if not email.subject.strip():
-        yield Problem("the email has no subject", remedy="Give the issue a subject: or a title:.")
+    return len(_fill(_form(letter, widest), reader, _values(letter, reader))) + 1

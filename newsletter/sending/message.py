@@ -1,0 +1,76 @@
+"""The part of a request that is the same for every reader. Pure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from newsletter.config.models import Config
+from newsletter.errors import Problem
+from newsletter.render.email import Address, Email
+
+CATEGORIES = 10
+FORBIDDEN_HEADERS = frozenset(
+    {
+        "x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type",
+        "content-transfer-encoding", "to", "from", "subject", "reply-to", "cc", "bcc",
+    }
+)  # fmt: skip
+
+
+def head(email: Email, config: Config) -> bytes:
+    """The request's JSON up to the value of ``personalizations``, which is its last key."""
+    options = config.sendgrid
+    root: dict[str, Any] = {"from": _mailbox(email.sender)}
+    if email.reply_to:
+        root["reply_to"] = _mailbox(email.reply_to)
+    root["subject"] = email.subject
+    # Plain first: the API refuses the other order (RFC 2046 5.1.4: the best version is last).
+    root["content"] = [
+        {"type": "text/plain", "value": email.text},
+        {"type": "text/html", "value": email.html},
+    ]
+    if email.headers:
+        root["headers"] = dict(email.headers)
+    if options.categories:
+        root["categories"] = list(options.categories)
+    if options.asm_group:
+        root["asm"] = {"group_id": options.asm_group}
+    root["tracking_settings"] = {
+        "click_tracking": {"enable": config.tracking.clicks, "enable_text": False},
+        "open_tracking": {"enable": config.tracking.opens},
+        "subscription_tracking": {"enable": False},
+        "ganalytics": {"enable": False},
+    }
+    if options.sandbox:
+        root["mail_settings"] = {"sandbox_mode": {"enable": True}}
+    return orjson.dumps(root)[:-1] + b',"personalizations":'
+
+
+def problems(email: Email, config: Config) -> Iterator[Problem]:
+    """What SendGrid would refuse of the email, whoever it is for."""
+    if not email.sender.address.isascii():
+        yield Problem(
+            f"SendGrid takes no sender outside ASCII: {email.sender.address}",
+            remedy="Write the domain in its xn-- form under sender: in newsletter.yml.",
+        )
+    for name, value in email.headers:
+        if name.lower() in FORBIDDEN_HEADERS:
+            yield Problem(f"SendGrid sets the header {name} itself and refuses ours")
+        if "\n" in value or "\r" in value:
+            yield Problem(f"the header {name} holds a line break")
+    categories = config.sendgrid.categories
+    if len(categories) > CATEGORIES or len(set(categories)) < len(categories):
+        yield Problem(
+            f"SendGrid takes up to {CATEGORIES} different categories",
+            remedy="Shorten sendgrid.categories in newsletter.yml.",
+        )
+    if not email.subject.strip():
+        yield Problem("the email has no subject", remedy="Give the issue a subject: or a title:.")
+
+
+def _mailbox(mailbox: Address) -> dict[str, str]:
+    box = {"email": mailbox.address}
+    if mailbox.name:
+        box["name"] = mailbox.name
+    return box
