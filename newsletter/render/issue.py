@@ -1,6 +1,7 @@
 """Issue + templates -> Email: the whole chain, in order. Pure: no clock, no network, no files."""
 
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 from newsletter.config.models import Config
@@ -50,7 +51,7 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
     text = letter(
         article_text(article.html, links=config.text_links),
         context,
-        exported(templates, WORDS, "words", context) or {},
+        _words(templates, context),
     )
     if not _WAY_OUT.search(html):
         raise TemplateError(
@@ -118,6 +119,13 @@ def _css(name: str, templates: Templates, context: Context) -> str:
                 remedy="Copy the rules into this file.",
             )
     return css
+
+
+def _words(templates: Templates, context: Context) -> dict[str, str]:
+    words = exported(templates, WORDS, "words", context)
+    if not isinstance(words, Mapping):
+        return {}
+    return {str(key): word for key, word in words.items() if isinstance(word, str)}
 
 
 def _vendors_links(part: str) -> str:

@@ -1,0 +1,92 @@
+"""An issue, a configuration and small templates, made of values alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from newsletter.config.models import Config, Sender
+from newsletter.posts.issue import Issue
+from newsletter.posts.post import Post
+from newsletter.render.templates import Templates
+
+PAGE = """\
+<mjml lang="{{ lang }}" dir="{{ dir }}">
+<mj-head>
+<mj-title>{{ issue.title }}</mj-title>
+</mj-head>
+<mj-body>
+<mj-section><mj-column>
+<mj-text css-class="article">{{ article }}</mj-text>
+<mj-text><a href="{{ unsubscribe_url }}">Leave</a>
+<a href="{{ view_online_url }}">Online</a></mj-text>
+</mj-column></mj-section>
+</mj-body>
+</mjml>
+"""
+
+TemplatesOf = Callable[..., Templates]
+IssueOf = Callable[..., Issue]
+ConfigOf = Callable[..., Config]
+
+
+@pytest.fixture
+def templates_of() -> TemplatesOf:
+    """Makes templates: ``templates_of("<mjml>…", css="…", more={"partials/a.mjml": "…"})``."""
+
+    def make(page: str = PAGE, css: str = "", more: dict[str, str] | None = None) -> Templates:
+        files = {"issue.mjml": page, "article.css": css, **(more or {})}
+        return Templates("templates", MappingProxyType(files))
+
+    return make
+
+
+@pytest.fixture
+def issue_of() -> IssueOf:
+    """Makes an issue: ``issue_of("<p>body</p>", subject="…", post={"title": "…"})``."""
+
+    def make(body: str = "<p>Low water.</p>", **changes: Any) -> Issue:
+        post = Post(**{"title": "The tide", "body": body, **changes.pop("post", {})})
+        plain = Issue(
+            name="2026-11-22-the-tide",
+            slug="the-tide",
+            source=Path("issues/2026-11-22-the-tide/post.md"),
+            post=post,
+            subject="The tide",
+            preheader="",
+            number=None,
+            draft=False,
+            sender_name="",
+            reply_to="",
+            template="",
+            hero=None,
+            author=None,
+            button=None,
+            further=(),
+            merge_tags=(),
+            lines={},
+        )
+        return replace(plain, **changes)
+
+    return make
+
+
+@pytest.fixture
+def config_of() -> ConfigOf:
+    """Makes a configuration: the minimum, and what is given."""
+
+    def make(**settings: Any) -> Config:
+        return Config(
+            **{
+                "name": "Harbour Notes",
+                "sender": Sender(name="Harbour Notes", address="editor@harbournotes.example"),
+                "site_url": "https://harbournotes.example",
+                "postal_address": "1 Quay Street, Bergen",
+                **settings,
+            }
+        )
+
+    return make
