@@ -1,6 +1,7 @@
 """How deep HTML nests, told before any parser recurses into it or slows down over it."""
 
 import re
+from collections.abc import Callable, Container
 
 from newsletter.errors import Location, PostError
 
@@ -28,32 +29,43 @@ _VOID = frozenset(
 _FORMATTING = frozenset(
     "a b big code em font i nobr s small strike strong tt u".split()  # noqa: SIM905
 )
-_TRANSPARENT = _FORMATTING | {
-    "abbr",
-    "address",
-    "cite",
-    "div",
-    "kbd",
-    "mark",
-    "p",
-    "span",
-    "sub",
-    "sup",
-}
-# An element that closes an open one of its group, if only transparent ones are between.
-_CLOSES = {
-    **{name: frozenset({name}) for name in ("a", "li", "option", "p", "tr")},
-    **dict.fromkeys(("dd", "dt"), frozenset({"dd", "dt"})),
-    **dict.fromkeys(("td", "th"), frozenset({"td", "th"})),
-    **dict.fromkeys(("tbody", "thead", "tfoot"), frozenset({"tbody", "thead", "tfoot"})),
+_INLINE = _FORMATTING | frozenset(
+    "abbr bdi bdo cite del dfn ins kbd label mark q rp rt ruby samp span sub sup time var".split()  # noqa: SIM905
+)
+_BLOCKS = frozenset(
+    """
+    address article aside blockquote center dd details dialog dir div dl dt fieldset figcaption
+    figure footer form h1 h2 h3 h4 h5 h6 header hgroup li main menu nav ol p pre section summary ul
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+_TABLE_PARTS = frozenset("caption colgroup tbody td tfoot th thead tr".split())  # noqa: SIM905
+_SECTIONS = frozenset({"tbody", "tfoot", "thead"})
+# What ends the search for an element to close ("has an element in scope").
+_SCOPE = frozenset("button caption marquee object select svg math table td template th".split())  # noqa: SIM905
+
+_FOREIGN = frozenset({"svg", "math"})
+
+_IN_ITEM = _INLINE | {"address", "div", "p"}
+_IN_ROW = _IN_ITEM | {"td", "th", "tr"}
+_P = frozenset({"p"})
+# What the start of an element closes, and what may be open between the two.
+_CLOSES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    **dict.fromkeys(_BLOCKS, (_P, _INLINE)),
+    "li": (frozenset({"li"}), _IN_ITEM),
+    **dict.fromkeys(("dd", "dt"), (frozenset({"dd", "dt"}), _IN_ITEM)),
+    "option": (frozenset({"option"}), frozenset()),
+    **dict.fromkeys(("td", "th"), (frozenset({"td", "th"}), _IN_ITEM)),
+    "tr": (frozenset({"tr"}), _IN_ROW),
+    **dict.fromkeys(_SECTIONS, (_SECTIONS, _IN_ROW)),
 }
 
 
 def check_depth(html: str, path: str | None = None) -> None:
     """Refuse HTML that nests deeper than ``LIMIT``.
 
-    Reads tags as the HTML Standard's tokenizer does, in one pass and constant stack; where it
-    simplifies the standard's tree construction it errs to the deeper side.
+    One pass, no recursion. Tags are read as the HTML Standard's tokenizer reads them; where its
+    tree construction is simplified here, the estimate errs to the deeper side; only the elements
+    that a table implies (``tbody``, ``tr``) are not counted, which at most doubles the depth.
 
     Args:
         html: any text.
@@ -62,8 +74,7 @@ def check_depth(html: str, path: str | None = None) -> None:
     Raises:
         PostError: it is deeper, or leaves too many formatting elements open.
     """
-    stack: list[str] = []
-    dangling: list[str] = []
+    elements = _OpenElements()
     at = 0
     while found := _TAG.search(html, at):
         at = found.end()
@@ -71,49 +82,84 @@ def check_depth(html: str, path: str | None = None) -> None:
         if not name or name in _VOID:
             continue
         if found["end"]:
-            _close(name, stack, dangling)
+            elements.end(name)
             continue
-        _open(name, stack, dangling)
-        if name in _RAW_END and "svg" not in stack and "math" not in stack:
+        elements.start(name)
+        if name in _RAW_END and not elements.foreign:
             end = _RAW_END[name].search(html, at)
             at = end.start() if end else len(html)
-        if len(stack) + len(dangling) > LIMIT or len(dangling) > _DANGLING_LIMIT:
+        if problem := elements.problem:
             line = html.count("\n", 0, found.start()) + 1
             raise PostError(
-                f"the HTML nests more than {LIMIT} elements deep"
-                if len(stack) > LIMIT - len(dangling)
-                else f"more than {_DANGLING_LIMIT} elements like <{dangling[0]}> are never closed",
+                problem,
                 where=Location(path, line) if path else None,
                 remedy="Mail clients cannot show that. Take wrappers out, or close what is open.",
             )
 
 
-def _open(name: str, stack: list[str], dangling: list[str]) -> None:
-    if name == "a" and name in dangling:
-        dangling.remove(name)
-    if group := _CLOSES.get(name):
-        for index in range(len(stack) - 1, -1, -1):
-            if stack[index] in group:
-                _drop(index, stack, dangling)
-                break
-            if stack[index] not in _TRANSPARENT:
-                break
-    stack.append(name)
+class _OpenElements:
+    """The HTML Standard's stack of open elements, roughly, with the formatting left open."""
 
+    def __init__(self) -> None:
+        self._stack: list[str] = []
+        self._dangling: list[str] = []
 
-def _close(name: str, stack: list[str], dangling: list[str]) -> None:
-    for index in range(len(stack) - 1, -1, -1):
-        if stack[index] == name:
-            if name in _FORMATTING:
-                del stack[index]
-            else:
-                _drop(index, stack, dangling)
+    @property
+    def foreign(self) -> bool:
+        return not _FOREIGN.isdisjoint(self._stack)
+
+    @property
+    def problem(self) -> str:
+        if len(self._stack) + len(self._dangling) > LIMIT:
+            return f"the HTML nests more than {LIMIT} elements deep"
+        if len(self._dangling) > _DANGLING_LIMIT:
+            name = self._dangling[0]
+            return f"more than {_DANGLING_LIMIT} elements like <{name}> are never closed"
+        return ""
+
+    def start(self, name: str) -> None:
+        if name in _TABLE_PARTS and "table" not in self._stack:
             return
-    if name in dangling:
-        dangling.remove(name)
+        if name == "a":
+            self.end("a")
+        if name in _CLOSES:
+            group, between = _CLOSES[name]
+            self._close(group, lambda other: other not in between)
+            if group is not _P and name in _BLOCKS:
+                self._close(_P, lambda other: other not in _INLINE)
+        self._stack.append(name)
 
+    def end(self, name: str) -> None:
+        if name in _FOREIGN:
+            return  # HTML in it has ended it already; and what is well formed is gone by now
+        if name in _TABLE_PARTS or name == "table":
+            self._close({name}, lambda other: other in {"table", "template"})
+        elif name in _FORMATTING or name == "form":
+            self._remove(name)
+        elif name in _BLOCKS:
+            lists = {"ul", "ol", "menu"} if name == "li" else frozenset()
+            self._close({name}, lambda other: other in _SCOPE or other in lists)
+        else:
+            self._close({name}, lambda other: other not in _INLINE)
 
-def _drop(index: int, stack: list[str], dangling: list[str]) -> None:
-    """Close one element and all in it; formatting in it stays open, as the standard has it."""
-    dangling.extend(name for name in stack[index + 1 :] if name in _FORMATTING)
-    del stack[index:]
+    def _close(self, group: Container[str], stops: Callable[[str], bool]) -> None:
+        """Close the nearest of a group and all in it; formatting in it stays open."""
+        for index in range(len(self._stack) - 1, -1, -1):
+            if self._stack[index] in group:
+                left_open = self._stack[index + 1 :]
+                self._dangling.extend(name for name in left_open if name in _FORMATTING)
+                del self._stack[index:]
+                return
+            if stops(self._stack[index]):
+                return
+
+    def _remove(self, name: str) -> None:
+        """Take the nearest out of the stack and leave what is in it open."""
+        for index in range(len(self._stack) - 1, -1, -1):
+            if self._stack[index] == name:
+                del self._stack[index]
+                return
+            if self._stack[index] in _SCOPE:
+                return
+        if name in self._dangling:
+            self._dangling.remove(name)

@@ -218,8 +218,12 @@ def read_fields(front: FrontMatter, path: str) -> Fields:
             key = names[str(details["loc"][0])]
             problems.append(_explained(details, Location(path, front.lines.get(key))))
     if problems:
-        raise PostError.of(problems)
+        raise PostError.of(sorted(problems, key=_line_number))
     return fields
+
+
+def _line_number(problem: Problem) -> int:
+    return (problem.where and problem.where.line) or 0
 
 
 def _explained(details: ErrorDetails, where: Location) -> Problem:
