@@ -12,7 +12,8 @@ _NO_PICTURES = ("table", "pre", "iframe", "video", "audio", "blockquote")
 def set_galleries(root: Element) -> None:
     """Turn every gallery of the article into a table."""
     done: set[Element] = set()
-    for holder in list(root.iter()):
+    around = {e for image in root.iter("img") for e in image.iterancestors()}
+    for holder in [e for e in root.iter() if e in around]:
         if holder not in done and _is_gallery(holder):
             done.update(holder.iter())
             replace(holder, _figure(holder))

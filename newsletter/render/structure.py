@@ -103,7 +103,8 @@ def _details(root: Element) -> None:
 
 def _tasks(root: Element) -> None:
     for item in root.iter("li"):
-        if visible_text(item).lstrip().startswith(_BOXES):
+        first = next((e.text for e in item.iter() if not blank(e.text)), "")
+        if first and first.lstrip().startswith(_BOXES):
             add_class(item, "task-list-item")
             if (parent := item.getparent()) is not None:
                 add_class(parent, "contains-task-list")

@@ -10,6 +10,7 @@ left out; code indented by four, never wrapped.
 """
 
 import re
+from collections.abc import Callable, Iterator
 
 from newsletter.posts.merge import TOKEN
 from newsletter.render.text_inline import Inline, LinkStyle
@@ -18,6 +19,7 @@ from newsletter.render.text_wrap import columns, wrap
 from newsletter.render.tree import BLOCKS, Element, blank, classes, containers, parse
 
 Block = list[str]
+_Write = Callable[[Element, int], list[Block]]
 
 _NARROWEST = 20
 _UNDERLINES = {"h1": "=", "h2": "-"}
@@ -76,14 +78,15 @@ class _Writer:
         self.inline = Inline(root, links)
         self._containers = containers(root)
 
-    def flow(self, element: Element, width: int) -> list[Block]:
-        """What is in an element, one block after the other."""
+    def flow(self, element: Element, width: int, write: _Write | None = None) -> list[Block]:
+        """What is in an element, one block after the other; ``write`` writes its own blocks."""
+        write = write or self._block
         blocks: list[Block] = []
         run: list[str | Element] = [element.text or ""]
         for inner in element:
             if inner.tag in BLOCKS or inner in self._containers:
                 blocks += self._paragraph(run, width)
-                blocks += self._block(inner, width)
+                blocks += write(inner, width)
                 run = [inner.tail or ""]
             else:
                 run += [inner, inner.tail or ""]
@@ -107,7 +110,7 @@ class _Writer:
                 return self._list(element, width)
             case "dl":
                 return self._definitions(element, width)
-            case "table" if element.get("role") != "presentation":
+            case "table" if not self._is_layout(element):
                 lines = table_lines(element, self.inline, width)
                 return [lines] if lines else []
             case "a":
@@ -118,13 +121,19 @@ class _Writer:
         names = classes(element)
         if "callout" in names:
             return self._callout(element, width)
-        if "embed" in names:
-            return self._embed(element, width)
-        if "footnotes" in names:
-            return self._notes(element, width)
+        titles = [e for e in element if "embed-title" in classes(e)]
+        if "embed" in names and titles:
+            return self._embed(element, titles[0], width)
         blocks = self.flow(element, width)
         pictures = "figure" in names and next(element.iter(*_SPACED), None) is None
         return [_joined(blocks, tight=True)] if pictures and blocks else blocks
+
+    def _is_layout(self, table: Element) -> bool:
+        """Whether a table only places what is in it."""
+        if table.get("role") == "presentation":
+            return True
+        cells = list(table.iter("td"))
+        return next(table.iter("th"), None) is None and any(c in self._containers for c in cells)
 
     def _heading(self, heading: Element, width: int) -> list[Block]:
         text = self.inline.line(heading)
@@ -149,37 +158,50 @@ class _Writer:
         return [_indented(_joined(blocks), bar, bar)] if blocks else []
 
     def _list(self, element: Element, width: int) -> list[Block]:
-        items = list(element)
-        marks = _marks(element)
+        items = [inner for inner in element if inner.tag == "li"]
+        marks = dict(zip(items, self._marks(element, items), strict=True))
+        notes = any(self.inline.note(item) for item in items)
         loose = any(inner.tag == "p" for item in items for inner in item)
-        blocks: list[Block] = []
-        for item, mark in zip(items, marks, strict=True):
-            inner = self.flow(item, _within(width, len(mark))) if item.tag == "li" else []
-            if item.tag != "li":
-                inner = self._block(item, _within(width, len(mark)))
-            lines = _joined(inner, tight=not loose)
-            blocks.append(_indented(lines, mark, " " * len(mark)))
-        return [_joined(blocks, tight=not loose)] if blocks else []
+
+        def write(item: Element, width: int) -> list[Block]:
+            mark = marks.get(item, "  ")
+            write_inner = self.flow if item in marks else self._block
+            lines = _joined(write_inner(item, _within(width, len(mark))), tight=not loose)
+            return [_indented(lines, mark, " " * len(mark))]
+
+        blocks = self.flow(element, width, write)
+        return [_joined(blocks, tight=notes or not loose)] if blocks else []
+
+    def _marks(self, element: Element, items: list[Element]) -> list[str]:
+        """What stands before each item of a list, all of one width."""
+        step = -1 if element.get("reversed") is not None else 1
+        number = _number(element.get("start"), len(items) if step < 0 else 1)
+        marks = []
+        for item in items:
+            number = _number(item.get("value"), number)
+            note = self.inline.note(item)
+            numbered = f"{number}. " if element.tag == "ol" else "- "
+            marks.append(f"[{note}] " if note else numbered)
+            number += step
+        widest = max(map(len, marks), default=0)
+        return [mark.rjust(widest) for mark in marks]
 
     def _definitions(self, element: Element, width: int) -> list[Block]:
-        parts = [
-            part
-            for inner in element
-            for part in (inner if inner.tag == "div" else [inner])
-            if part.tag in {"dt", "dd"}
-        ]
-        blocks: list[Block] = []
-        after = ""
-        for part in parts:
-            term = part.tag == "dt"
-            lines = _joined(self.flow(part, width if term else _within(width, 4)))
-            lines = lines if term else _indented(lines, "    ", "    ")
-            if after and (not term or after == "dt"):
-                blocks[-1] += lines
-            else:
-                blocks.append(lines)
-            after = str(part.tag)
-        return blocks
+        def write(part: Element, width: int) -> list[Block]:
+            if part.tag == "div":
+                return self.flow(part, width, write)
+            if part.tag not in {"dt", "dd"}:
+                return self._block(part, width)
+            if _continues(part):
+                return []  # written with the first of its group
+            lines: Block = []
+            for member in _group(part):
+                indent = "" if member.tag == "dt" else "    "
+                inner = _joined(self.flow(member, _within(width, len(indent))))
+                lines += _indented(inner, indent, indent)
+            return [lines]
+
+        return self.flow(element, width, write)
 
     def _callout(self, callout: Element, width: int) -> list[Block]:
         """``| NOTE: …``, the kind before its first words."""
@@ -199,21 +221,11 @@ class _Writer:
             blocks.insert(0, wrap(label + said, _within(width, 2)))
         return self._beside("| ", blocks)
 
-    def _embed(self, card: Element, width: int) -> list[Block]:
+    def _embed(self, card: Element, title: Element, width: int) -> list[Block]:
         """``Title: URL``, after the words of a quoted post."""
-        blocks = [b for q in card.iter("blockquote") for b in self._block(q, width)]
-        for line in card.iter("p"):
-            if "embed-title" in classes(line) and len(line):
-                text = f"{self.inline.line(line[0])}: {line[0].get('href', '')}"
-                blocks.append(wrap(text, width))
-        return blocks
-
-    def _notes(self, notes: Element, width: int) -> list[Block]:
-        blocks: list[Block] = []
-        for item in notes.iter("li"):
-            inner = self.flow(item, _within(width, 4))
-            blocks.append(_indented(_joined(inner), f"[{self.inline.note(item)}] ", "    "))
-        return [_joined(blocks, tight=True)] if blocks else []
+        blocks = [block for inner in card.iter("blockquote") for block in self._block(inner, width)]
+        link = next(title.iter("a"), title)
+        return [*blocks, wrap(f"{self.inline.line(link)}: {link.get('href', '')}", width)]
 
     def _link(self, link: Element, width: int) -> list[Block]:
         """A link around blocks: its mark goes behind the last line."""
@@ -228,19 +240,23 @@ def _within(width: int, taken: int) -> int:
     return max(_NARROWEST, width - taken)
 
 
-def _marks(element: Element) -> list[str]:
-    """What stands before each item of a list, all of one width."""
-    if element.tag == "ul":
-        return ["- "] * len(element)
-    step = -1 if element.get("reversed") is not None else 1
-    number = _number(element.get("start"), len(element) if step < 0 else 1)
-    numbers = []
-    for item in element:
-        number = _number(item.get("value"), number)
-        numbers.append(f"{number}. ")
-        number += step
-    widest = max(map(len, numbers), default=0)
-    return [mark.rjust(widest) for mark in numbers]
+def _continues(part: Element) -> bool:
+    """Whether a term or a description belongs to the group of the one before."""
+    before = part.getprevious()
+    return before is not None and (str(before.tag), str(part.tag)) in {
+        ("dt", "dt"),
+        ("dt", "dd"),
+        ("dd", "dd"),
+    }
+
+
+def _group(part: Element) -> Iterator[Element]:
+    """A term, or several, with all its descriptions."""
+    yield part
+    following = part.getnext()
+    while following is not None and _continues(following):
+        yield following
+        following = following.getnext()
 
 
 def _number(text: str | None, otherwise: int) -> int:

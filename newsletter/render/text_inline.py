@@ -39,7 +39,7 @@ class Inline:
             item.get("id", ""): letters(number)
             for notes in root.iter("div", "section")
             if "footnotes" in classes(notes)
-            for number, item in enumerate(notes.iter("li"), 1)
+            for number, item in enumerate((i for i in notes.iter("li") if i.get("id")), 1)
         }
         self.urls: dict[str, int] = {}
 

@@ -20,11 +20,13 @@ _CLOSE = (
 _HAS_CJK = re.compile(f"[{_CJK}\u200b]")
 _BIT = re.compile(f"[{_OPEN}]*(?:[{_CJK}]|[^{_CJK}{_OPEN}{_CLOSE}\u200b]+)?[{_CLOSE}]*", re.DOTALL)
 _ZERO_WIDTH_SPACE = "\u200b"
+# Characters of one column each: no more need be asked of most European text.
+_SINGLE = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2010-\u2027\u2030-\u205e]*")
 
 
 def columns(text: str) -> int:
     """How many columns ``text`` takes."""
-    return len(text) if text.isascii() else max(0, wcswidth(text))
+    return len(text) if _SINGLE.fullmatch(text) else max(0, wcswidth(text))
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -37,6 +39,9 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def _fill(text: str, width: int) -> Iterator[str]:
+    if _SINGLE.fullmatch(text):
+        yield from _fill_single(text, width)
+        return
     line, used = "", 0
     for word in text.split(" "):
         gap = " " if line else ""
@@ -51,9 +56,23 @@ def _fill(text: str, width: int) -> Iterator[str]:
     yield line
 
 
+def _fill_single(text: str, width: int) -> Iterator[str]:
+    """The same, faster, for text whose characters take a column each."""
+    start = 0
+    while len(text) - start > width:
+        end = text.rfind(" ", start, start + width + 1)
+        if end < 0:
+            end = text.find(" ", start + width)
+        if end < 0:
+            break
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
+
+
 def _bits(word: str) -> list[str]:
     """The parts of a word that may stand on different lines."""
-    if word.isascii() or not _HAS_CJK.search(word):
-        return [word] if word else []
+    if not _HAS_CJK.search(word):
+        return [word]
     parts = word.split(_ZERO_WIDTH_SPACE)
     return [bit for part in parts for bit in _BIT.findall(part) if bit]

@@ -83,7 +83,11 @@ def blank(text: str | None) -> bool:
 
 def is_empty(element: Element) -> bool:
     """Whether a reader would see nothing of it."""
-    return blank(visible_text(element)) and next(element.iter(*_SEEN), None) is None
+    return (
+        blank(element.text)
+        and next(element.iter(*_SEEN), None) is None
+        and blank(visible_text(element))
+    )
 
 
 def containers(root: Element) -> set[Element]:
