@@ -1,0 +1,120 @@
+"""A real Chromium that sees one mail, the images beside its post, and nothing of the network."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from newsletter.config.urls import image_url
+from newsletter.posts.content import read_issue
+from newsletter.project import ISSUE_NAME, Project, open_project
+from newsletter.render.issue import render_issue
+from newsletter.render.templates import load_templates
+
+ROOT = Path(__file__).parents[2]
+ADDRESS = "https://mail.example/"
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+Scheme = Literal["light", "dark"]
+
+
+@dataclass
+class Opened:
+    """A mail in the browser, and what it asked for over the network."""
+
+    page: Page
+    images: list[str] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
+
+
+class Samples:
+    """The sample issues, rendered once each, and where their pictures are published."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._templates = load_templates(project.templates)
+
+    @cache  # noqa: B019 - one object, for the session
+    def html(self, name: str) -> str:
+        config = self._project.config
+        issue = read_issue(self._project.issues / name, config)
+        return render_issue(issue, self._templates, config).html
+
+    def published(self, name: str) -> dict[str, Path]:
+        found = ISSUE_NAME.match(name)
+        assert found
+        return {
+            image_url(self._project.config, found["slug"], file.name): file
+            for file in (self._project.issues / name).iterdir()
+            if file.suffix in {".jpg", ".png"}
+        }
+
+
+class Open:
+    """Opens a sample issue as a reader's mail program would."""
+
+    def __init__(self, browser: Browser, samples: Samples) -> None:
+        self._browser = browser
+        self._samples = samples
+
+    def __call__(
+        self, name: str, *, width: int = 375, scheme: Scheme = "light", images: bool = True
+    ) -> Opened:
+        html = self._samples.html(name)
+        files = self._samples.published(name) if images else {}
+        page = self._browser.new_page(viewport={"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        opened = Opened(page)
+
+        def answer(route: Route) -> None:
+            url = route.request.url
+            if url == ADDRESS:
+                route.fulfill(body=html, content_type="text/html; charset=utf-8")
+                return
+            is_image = route.request.resource_type == "image"
+            (opened.images if is_image else opened.other).append(url)
+            if url in files:
+                route.fulfill(path=files[url])
+            else:
+                route.abort()
+
+        page.route("**/*", answer)
+        page.goto(ADDRESS)
+        return opened
+
+
+@pytest.fixture(scope="session")
+def samples() -> Samples:
+    return Samples(open_project(ROOT))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        pytest.fail("these tests need Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_mail(browser: Browser, samples: Samples) -> Iterator[Open]:
+    yield Open(browser, samples)
+    for context in browser.contexts:
+        context.close()

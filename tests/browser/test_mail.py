@@ -1,0 +1,131 @@
+"""The sample issues as readers see them: narrow and wide, light and dark, pictures or none."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parents[1] / "issues"
+ISSUES = sorted(folder.name for folder in SAMPLES.iterdir() if folder.is_dir())
+NEWEST = ISSUES[-1]
+ARABIC = "2026-11-08-risala-min-al-mina"
+CONTRAST = (HERE / "contrast.js").read_text()
+BODY_SIZE = """() => Math.min(...[...document.querySelectorAll('.article p, .article li')]
+    .filter(e => !e.closest('.footnotes, table, figure, small'))
+    .map(e => parseFloat(getComputedStyle(e).fontSize)))"""
+ALTERNATIVES = """() => [...document.images].filter(e => e.alt).map(e => {
+    const box = e.getBoundingClientRect();
+    return [e.alt, box.width > 40 && box.height >= parseFloat(getComputedStyle(e).fontSize)];
+})"""
+STARTS_RIGHT = """() => [...document.querySelectorAll(".article p, .article h2, .title h1")]
+    .map(e => {
+        const style = getComputedStyle(e);
+        return style.direction === 'rtl' && ['start', 'right'].includes(style.textAlign);
+    })"""
+
+
+CUT_OFF = """() => [...document.querySelectorAll('body *')].filter(e => {
+    const box = e.getBoundingClientRect();
+    return e.checkVisibility() && (box.left < 0 || box.right > innerWidth + 0.5);
+}).map(e => e.outerHTML.slice(0, 80))"""
+
+
+class Opened(Protocol):
+    """What the fixture gives: a page, and what it asked the network for."""
+
+    page: Page
+    images: list[str]
+    other: list[str]
+
+
+class Open(Protocol):
+    """The fixture itself."""
+
+    def __call__(self, name: str, **options: Any) -> Opened: ...
+
+
+@pytest.mark.parametrize("images", [True, False], ids=["images", "no-images"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 375, 700, 1280])
+@pytest.mark.parametrize("name", ISSUES)
+def test_nothing_is_wider_than_the_screen(
+    open_mail: Open, name: str, width: int, scheme: str, *, images: bool
+) -> None:
+    page = open_mail(name, width=width, scheme=scheme, images=images).page
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    assert page.evaluate(CUT_OFF) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ISSUES)
+def test_every_text_stands_out_from_its_ground(open_mail: Open, name: str, scheme: str) -> None:
+    texts = open_mail(name, scheme=scheme).page.evaluate(CONTRAST)
+    assert texts["findings"] == []
+    assert texts["seen"] > 20
+
+
+@pytest.mark.parametrize("name", ISSUES)
+def test_outlook_s_own_dark_scheme_is_readable(open_mail: Open, name: str) -> None:
+    page = open_mail(name).page
+    page.evaluate("for (const on of ['ogsc', 'ogsb']) document.documentElement.dataset[on] = ''")
+    assert page.evaluate(CONTRAST)["findings"] == []
+
+
+@pytest.mark.parametrize("name", ISSUES)
+def test_the_dark_scheme_leaves_no_bright_patch(open_mail: Open, name: str) -> None:
+    page = open_mail(name, scheme="dark").page
+    assert page.evaluate(CONTRAST)["brightest"] < 0.05
+
+
+@pytest.mark.parametrize("name", ISSUES)
+def test_the_text_is_large_enough_to_read_on_a_phone(open_mail: Open, name: str) -> None:
+    assert open_mail(name, width=320).page.evaluate(BODY_SIZE) >= 16
+
+
+@pytest.mark.parametrize("name", ISSUES)
+def test_without_images_the_title_the_text_and_the_alternatives_stay(
+    open_mail: Open, name: str
+) -> None:
+    page = open_mail(name, images=False).page
+    assert page.locator("h1").first.is_visible()
+    assert page.locator(".article p").first.is_visible()
+    alternatives = page.evaluate(ALTERNATIVES)
+    assert alternatives
+    assert [alt for alt, shown in alternatives if not shown] == []
+
+
+@pytest.mark.parametrize("name", ISSUES)
+def test_the_local_images_show(open_mail: Open, name: str) -> None:
+    page = open_mail(name).page
+    page.wait_for_function("[...document.images].every(image => image.complete)")
+    missing = page.evaluate(
+        "[...document.images].filter(image => !image.naturalWidth).map(image => image.src)"
+    )
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", ISSUES)
+def test_nothing_but_images_is_asked_for(open_mail: Open, name: str) -> None:
+    opened = open_mail(name)
+    assert opened.other == []
+    assert opened.images
+    assert all(url.startswith("https://harbournotes.example/") for url in opened.images)
+
+
+@pytest.mark.parametrize("width", [375, 700])
+def test_a_right_to_left_issue_starts_at_the_right(open_mail: Open, width: int) -> None:
+    page = open_mail(ARABIC, width=width).page
+    assert page.locator("html").get_attribute("dir") == "rtl"
+    assert page.locator("html").get_attribute("lang") == "ar"
+    starts = page.evaluate(STARTS_RIGHT)
+    assert starts
+    assert all(starts)
+
+
+def test_a_column_of_text_is_no_longer_than_the_eye_can_follow(open_mail: Open) -> None:
+    page = open_mail(NEWEST, width=1280).page
+    assert page.locator(".article p").first.evaluate("e => e.clientWidth") <= 600
