@@ -55,8 +55,12 @@ def exported(templates: Templates, name: str, variable: str, context: Context) -
     """
     if name not in templates.files:
         return None
+    environment = _environment(templates)
     try:
-        module = _environment(templates).get_template(name).make_module(dict(context))
+        try:
+            module = environment.get_template(name).make_module(dict(context))
+        except _FAILURES:
+            environment.handle_exception()  # render() does so itself: lines of the template
     except _FAILURES as error:
         _explain(error, templates, name, context)
     return getattr(module, variable, None)

@@ -55,11 +55,12 @@ class _Reader:
         self.faults: list[Fault] = []
         self._open: list[tuple[str, int]] = []
         self._article = 0
+        self._words: list[str] = []
+        self._words_at = 0
         self._parser = parser = expat.ParserCreate("UTF-8")
-        parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
+        parser.CharacterDataHandler = self._piece
         parser.StartCdataSectionHandler = self._cdata
         parser.StartDoctypeDeclHandler = self._doctype
         parser.ProcessingInstructionHandler = self._instruction
@@ -86,6 +87,7 @@ class _Reader:
             )
 
     def _start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._text()
         if len(self._open) >= MAX_DEPTH:
             raise _TooDeepError
         parent = self._open[-1][0] if self._open else ""
@@ -172,19 +174,30 @@ class _Reader:
             self._fault("<pre> loses line breaks in a template", "Put code into the post.")
 
     def _end(self, name: str) -> None:  # noqa: ARG002 - expat checks that it is the one open
+        self._text()
         self._open.pop()
 
-    def _text(self, text: str) -> None:
-        if not text.strip():
+    def _piece(self, text: str) -> None:
+        """Expat hands text over in pieces: a line, an entity."""
+        if not self._words and not text.isspace():
+            self._words_at = self._parser.CurrentByteIndex
+        if self._words or not text.isspace():
+            self._words.append(text)
+
+    def _text(self) -> None:
+        """All the text between two tags."""
+        text = "".join(self._words).strip()
+        self._words.clear()
+        if not text:
             return
         parent = self._open[-1][0]
         self._article += text.count(ARTICLE)
         if parent in COMPONENTS and not COMPONENTS[parent].content:
-            self._fault(f"there is text in <{parent}>", _html_remedy(parent))
-        elif ARTICLE in text and (parent not in _ARTICLE_HOMES or text.strip() != ARTICLE):
-            self._fault(
-                "{{ article }} must stand alone in its element", "Give it an <mj-text> of its own."
-            )
+            message, remedy = f"there is text in <{parent}>", _html_remedy(parent)
+            self.faults.append(Fault(self._words_at, message, remedy))
+        elif ARTICLE in text and (parent not in _ARTICLE_HOMES or text != ARTICLE):
+            message = "{{ article }} must stand alone in its element"
+            self.faults.append(Fault(self._words_at, message, "Give it an <mj-text> of its own."))
 
     def _comment(self, text: str) -> None:
         if ARTICLE in text:

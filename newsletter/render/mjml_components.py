@@ -112,7 +112,7 @@ COMPONENTS = {
     ),
     "mj-social-element": _is(
         f"align alt background-color border-radius color {_TYPE} icon-height icon-padding "
-        f"icon-size line-height name src srcset text-decoration text-padding title vertical-align "
+        f"icon-size line-height name src text-decoration text-padding title vertical-align "
         f"{_LINK} {_PADDING}",
         content=True,
     ),
@@ -159,7 +159,7 @@ IGNORED = {
         "mj-raw": "position",
         "mj-section": "text-padding",
         "mj-social": "table-layout",
-        "mj-social-element": "icon-position sizes",
+        "mj-social-element": "icon-position sizes srcset",
         "mj-spacer": "border border-bottom border-left border-right border-top",
         "mj-style": "inline",
         "mj-table": "font-weight role",
