@@ -61,7 +61,7 @@ def read_issue(folder: Path, config: Config) -> Issue:
         post=Post(
             title=title,
             body=page.html,
-            author=fields.author.name if fields.author else page.author,
+            author=settings.author_name or page.author,
             date=fields.date or page.date,
             canonical_url=fields.canonical_url or page.canonical_url,
             language=fields.language or page.language or config.language,

@@ -46,6 +46,13 @@ def _line(value: object) -> object:
     return value
 
 
+def _fixed_line(value: object) -> object:
+    value = _line(value)
+    if isinstance(value, str) and "{{" in value:
+        raise ValueError("is the same for every reader: it can hold no merge tag")
+    return value
+
+
 def _prose(value: object) -> object:
     value = _text(value)
     return " ".join(value.split()) if isinstance(value, str) else value
@@ -55,7 +62,11 @@ def _web_address(value: object) -> object:
     value = _line(value)
     if isinstance(value, str) and value:
         parts = urlsplit(value)
-        if parts.scheme.lower() not in {"http", "https"} or not parts.netloc or " " in value:
+        if (
+            parts.scheme.lower() not in {"http", "https"}
+            or not parts.netloc
+            or {" ", "{"} & {*value}
+        ):
             raise ValueError(f"must be an address that begins with https://, not '{value}'")
     return value
 
@@ -68,7 +79,7 @@ def _target(value: object) -> object:
 
 
 def _mailbox(value: object) -> object:
-    value = _line(value)
+    value = _fixed_line(value)
     if isinstance(value, str) and value and not _MAILBOX.fullmatch(value):
         raise ValueError(f"must be one email address, not '{value}'")
     return value
@@ -171,7 +182,9 @@ class Fields(BaseModel):
     )
     number: int | None = Field(default=None, ge=0, examples=["12"])
     draft: bool = Field(default=False, examples=["true"])
-    sender_name: Line = Field(default="", examples=["Ada at Harbour Notes"])
+    sender_name: Annotated[str, BeforeValidator(_fixed_line)] = Field(
+        default="", examples=["Ada at Harbour Notes"]
+    )
     reply_to: Annotated[str, BeforeValidator(_mailbox)] = Field(
         default="", examples=["ada@example.com"]
     )

@@ -19,12 +19,14 @@ class Settings:
 
     Attributes:
         title: empty where the front matter has none; likewise ``subject`` and ``preheader``.
+        author_name: for the byline; empty where the front matter has none.
         author: the author box; ``None`` where the front matter gives a mere name, or nothing.
     """
 
     title: str
     subject: str
     preheader: str
+    author_name: str
     hero: Picture | None
     author: Author | None
     button: Button | None
@@ -84,6 +86,7 @@ def compiled(fields: Fields, front: FrontMatter, path: str, compiler: Compiler) 
         title=text("title", fields.title),
         subject=text("subject", fields.subject),
         preheader=text(summary, getattr(fields, summary)),
+        author_name=text("author", fields.author.name) if fields.author else "",
         hero=picture("hero", fields.hero),
         author=author(fields.author) if in_a_box and fields.author else None,
         button=button(fields.button) if fields.button else None,

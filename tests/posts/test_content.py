@@ -236,6 +236,8 @@ def test_posts_that_cannot_be_an_issue(
         ("further: [{title: x, url: y}]", "further[1].url must be an address"),
         ("hero: {alt: x}", "'hero.src' is missing"),
         ("canonical_url: 'http://[x'", "canonical_url"),
+        ("canonical_url: 'https://a.example/{{x}}'", "canonical_url must be an address"),
+        ("sender_name: '{{ subscriber.name }}'", "sender_name is the same for every reader"),
     ],
 )
 def test_wrong_settings(read_post: ReadPost, setting: str, words: str) -> None:

@@ -63,8 +63,10 @@ def test_the_one_main_heading_is_the_title() -> None:
     ("head", "date", "author"),
     [
         (
-            '<meta name="author" content="Ada">'
-            + '<meta property="article:published_time" content="2026-11-22T09:00:00Z">',
+            (
+                '<meta name="author" content="Ada">'
+                '<meta property="article:published_time" content="2026-11-22T09:00:00Z">'
+            ),
             datetime.date(2026, 11, 22),
             "Ada",
         ),
