@@ -2,6 +2,8 @@ import re
 
 import lxml.html
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml.html import HtmlElement
 from pygments.token import STANDARD_TYPES
 
@@ -148,3 +150,64 @@ def test_code_colours_can_be_read_on_the_code_ground() -> None:
 )
 def test_hostile_repetition_ends(piece: str) -> None:
     assert isinstance(to_html(piece * 2000 + "x"), str)
+
+
+_MARKS = st.sampled_from(
+    [
+        *(
+            "# ",
+            "> ",
+            "- ",
+            "- [x] ",
+            "1. ",
+            "    ",
+            "\t",
+            "```",
+            "```py\n",
+            "::: note ",
+            ":::",
+            "[^a]",
+            "[^a]: ",
+        ),
+        *(
+            "^[",
+            "[",
+            "]",
+            "](",
+            ")",
+            "![",
+            "{.a",
+            "{#b}",
+            "}",
+            "**",
+            "_",
+            "~~",
+            "`",
+            "|",
+            "|--|",
+            ": ",
+            "\n",
+            "\n\n",
+        ),
+        *(
+            "<b>",
+            "</b>",
+            "<!--",
+            "-->",
+            "<div>",
+            "> [!NOTE]\n",
+            "http://a.b",
+            "\\",
+            "&amp;",
+            '"',
+            "'",
+            "---",
+        ),
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(_MARKS | st.text(max_size=3), max_size=40).map("".join))
+def test_any_text_becomes_html(text: str) -> None:
+    assert to_html(text) == to_html(text)
