@@ -20,10 +20,9 @@ _BINARY = (
     (b"\x1f\x8b", "a gzip file"),
     (b"SQLite format 3\0", "a database"),
 )
-# No Latin page but Windows-1252: Windows-1250 and -1257 differ from it in letters that a short
-# list of names can't tell apart. Tried in this order where the bytes fit several.
-_LEGACY = ["cp1252", "cp1251", "cp1253", "cp932", "euc_kr", "gb18030"]
-_NAMES = {"cp1252": "windows-1252", "cp1251": "windows-1251", "cp1253": "windows-1253"}
+_LEGACY = ["cp1251", "cp1253", "cp932", "euc_kr", "gb18030"]
+_WORD = re.compile(r"[^\s,;|\"@]+")
+_AROUND_WORDS = "\u201c\u201d\u2018\u2019\u201e\u201a\xab\xbb\u20ac\u2026\u2013\u2014'()."
 _BLOCK = 1 << 20
 _SAMPLE = 64_000
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
@@ -104,8 +103,27 @@ def _around(block: bytes) -> bytes:
 
 
 def _look_of(sample: bytes) -> Encoding:
+    """Latin letters are Windows-1252; for the rest a library looks at how often letters come.
+
+    Windows-1250 and -1257 differ from 1252 in letters that a list of names can't tell apart.
+    """
+    if _looks_latin(sample.decode("cp1252", "replace")):
+        return Encoding("cp1252", "windows-1252", guessed=True)
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample, cp_isolation=_LEGACY).best()
     codec = best.encoding if best else "cp1252"
-    return Encoding(codec, _NAMES.get(codec, codec), guessed=True)
+    return Encoding(codec, codec.replace("cp12", "windows-12"), guessed=True)
+
+
+def _looks_latin(text: str) -> bool:
+    """Whether most words with letters beyond ASCII have others too, as in ``Zoë``."""
+    words = [word.strip(_AROUND_WORDS) for word in _WORD.findall(text)]
+    foreign = [word for word in words if not word.isascii()]
+    latin = [
+        word
+        for word in foreign
+        if any(char.isascii() and char.isalpha() for char in word)
+        and all(char.isascii() or char.isalpha() or char == "\u2019" for char in word)
+    ]
+    return 2 * len(latin) >= len(foreign)
