@@ -1,0 +1,159 @@
+"""``newsletter build``: an issue becomes an email, to be looked at."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli.output import fields, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from newsletter.config.models import Config
+    from newsletter.posts.issue import Issue
+    from newsletter.render.article import Article
+    from newsletter.render.email import Email
+
+# Where Gmail cuts a mail off with "[Message clipped]"; not documented, long measured.
+GMAIL_BYTES = 102 * 1024
+_NEAR = 0.9
+
+
+@click.command(short_help="Turn an issue into an email.")
+@click.argument("issue", required=False)
+@click.option("--open", "show", is_flag=True, help="Show the mail in your browser.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def build(issue: str | None, *, show: bool, as_json: bool) -> None:
+    """Write an issue's email to build/<issue>/: HTML, text and .eml.
+
+    ISSUE is a folder's name or a part of it; the newest if left out. The files are
+    what a reader sees of whom nothing but an address is known: merge tags show their
+    defaults, and the reader's own links are examples.
+
+    \b
+    Examples:
+      newsletter build
+      newsletter build building-trust --open
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.posts.content import read_issue
+    from newsletter.project import find_issue, open_project
+    from newsletter.render.article import email_article
+    from newsletter.render.issue import render_issue
+    from newsletter.render.templates import load_templates
+
+    project = open_project()
+    config = project.config
+    read = read_issue(find_issue(project, issue), config)
+    email = render_issue(read, load_templates(project.templates), config)
+    sample, files = _write(email, read, config, project.build / read.name)
+    account = _account(sample, read, config, email_article(read, config))
+    if as_json:
+        paths = {path.suffix[1:]: str(path) for path in files}
+        click.echo(json.dumps({**account, "files": paths}, ensure_ascii=False))
+    else:
+        _say(account, files)
+    if show:
+        import webbrowser
+
+        webbrowser.open(files[0].as_uri())
+
+
+def _write(
+    email: "Email", issue: "Issue", config: "Config", folder: "Path"
+) -> "tuple[Email, tuple[Path, ...]]":
+    """Write a sample reader's copy; returns it and its files, HTML first."""
+    import datetime
+
+    from newsletter.render.email import Address
+    from newsletter.render.eml import to_eml
+    from newsletter.render.links import host
+    from newsletter.sending.payload import for_reader, one_click
+    from newsletter.subscribers.reader import Reader
+
+    address = "reader@example.com"  # RFC 2606: nobody's
+    reader = Reader(0, address, address, "sample", {"email": address, "name": ""})
+    sample = for_reader(email, config, reader)
+    day = issue.post.date or datetime.date.fromisoformat(issue.name[:10])
+    eml = to_eml(
+        sample,
+        Address("", address),
+        # Not the time of building: an unchanged issue gives the same file.
+        date=datetime.datetime.combine(day, datetime.time(), datetime.UTC),
+        message_id=f"<{issue.name}@{host(config.site_url)}>",
+        headers=tuple(one_click(config, reader).items()),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {"html": sample.html.encode(), "txt": sample.text.encode(), "eml": eml}
+    files = tuple(folder / f"email.{suffix}" for suffix in contents)
+    for path, data in zip(files, contents.values(), strict=True):
+        _replace(path, data)
+    return sample, files
+
+
+def _replace(path: "Path", data: bytes) -> None:
+    """Write aside, then rename: a full disk leaves the old file whole."""
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        aside.write_bytes(data)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _account(
+    sample: "Email", issue: "Issue", config: "Config", article: "Article"
+) -> dict[str, Any]:
+    import re
+
+    return {
+        "issue": issue.name,
+        "subject": sample.subject,
+        "preheader": sample.preheader,
+        "bytes": len(sample.html.encode()),
+        "limit": GMAIL_BYTES,
+        "links": len(re.findall(r"<a\b[^>]*\shref=\"(?!#)", sample.html)),
+        "images": len(re.findall(r"<img\b", sample.html)),
+        "words": article.words,
+        "minutes": article.minutes,
+        "notes": [*article.notes, *_notes(sample, issue, config)],
+    }
+
+
+def _notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[str]":
+    import html
+
+    if issue.draft:
+        yield "this is a draft: it can be tested, not sent"
+    if not sample.preheader:
+        yield "no preheader: inboxes will show the first words of the mail"
+    if html.escape(sample.view_online_url) not in sample.html:
+        yield "the template has no link to view_online_url"
+    if not config.postal_address:
+        yield "no postal_address in newsletter.yml: a real send is refused without it"
+
+
+def _say(account: dict[str, Any], files: "tuple[Path, ...]") -> None:
+    from newsletter.project import shown
+
+    for path in files:
+        say(shown(path), colour="green")
+    rows = [("subject", account["subject"])]
+    if account["preheader"]:
+        rows.append(("preheader", account["preheader"]))
+    rows += [
+        ("read", f"{account['words']:,} words, {account['minutes']} min"),
+        ("holds", f"{_many(account['links'], 'link')}, {_many(account['images'], 'image')}"),
+        ("size", f"{account['bytes'] / 1024:,.0f} KB of the 102 KB that Gmail shows"),
+    ]
+    say(fields([*rows, *(("note", note) for note in account["notes"])]))
+    if account["bytes"] > GMAIL_BYTES:
+        say("Gmail will cut the end off, and the footer with it. Shorten it.", colour="red")
+    elif account["bytes"] >= _NEAR * GMAIL_BYTES:
+        say("Gmail may soon cut the end off.", colour="yellow")
+    say(f"Next: newsletter send {account['issue'][11:]} --dry-run")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
