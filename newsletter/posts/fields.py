@@ -16,7 +16,7 @@ from newsletter.posts.frontmatter import FrontMatter
 
 LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 _MAILBOX = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
-_TAG = re.compile(r"\{\{.*\}\}", re.DOTALL)
+_TAG = re.compile(r"\{\{.*?\}\}")
 # Keys of other tools that are near one of ours but are not meant to be it.
 _OTHERS = frozenset({"authors", "tag", "titles", "headers", "dates"})
 _WANTED = {
@@ -60,22 +60,42 @@ def _prose(value: object) -> object:
 
 def _web_address(value: object) -> object:
     value = _line(value)
-    if isinstance(value, str) and value:
-        parts = urlsplit(value)
-        if (
-            parts.scheme.lower() not in {"http", "https"}
-            or not parts.netloc
-            or {" ", "{"} & {*value}
-        ):
-            raise ValueError(f"must be an address that begins with https://, not '{value}'")
+    if isinstance(value, str) and value and not _is_web_address(value):
+        raise ValueError(f"must be an address that begins with https://, not '{value}'")
     return value
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return (
+        parts.scheme.lower() in {"http", "https"}
+        and bool(parts.netloc)
+        and {" ", "{"}.isdisjoint(value)
+    )
 
 
 def _target(value: object) -> object:
     value = _line(value)
-    if isinstance(value, str) and (_TAG.fullmatch(value) or value.lower().startswith("mailto:")):
+    if not isinstance(value, str) or value.lower().startswith("mailto:"):
         return value
-    return _web_address(_TAG.sub("", value)) and value if isinstance(value, str) else value
+    if not _TAG.fullmatch(value):
+        _web_address(_TAG.sub("", value))
+    return value
+
+
+def _picture_source(value: object) -> object:
+    value = _line(value)
+    if isinstance(value, str):
+        bare = _TAG.sub("", value)
+        beside = "//" not in bare and ":" not in bare
+        if not (beside or _is_web_address(bare)):
+            raise ValueError(
+                f"must be a file beside the post or begin with https://, not '{value}'"
+            )
+    return value
 
 
 def _mailbox(value: object) -> object:
@@ -125,7 +145,7 @@ class _Part(BaseModel):
 class PictureField(_Part):
     """A picture: its path or URL, or a mapping."""
 
-    src: FilledLine
+    src: Annotated[str, BeforeValidator(_picture_source), Field(min_length=1)]
     alt: Prose = ""
     caption: Prose = ""
 

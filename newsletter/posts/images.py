@@ -1,6 +1,5 @@
 """The local images that an issue names: found, measured, and kept inside its folder."""
 
-import struct
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -17,13 +16,9 @@ def is_local(reference: str) -> bool:
 
     A path from the root (``/img/a.png``) is a place on the newsletter's own site.
     """
-    try:
-        parts = urlsplit(reference)
-    except ValueError:
-        return False
-    return not (
-        parts.scheme or parts.netloc or not parts.path or parts.path[0] == "/"
-    ) and not TOKEN.match(reference)
+    parts = urlsplit(reference)
+    elsewhere = parts.scheme or parts.netloc or not parts.path or parts.path[0] == "/"
+    return not elsewhere and not TOKEN.match(reference)
 
 
 def read_images(
@@ -72,17 +67,9 @@ def _image(reference: str, folder: Path, limit: int, where: Location) -> Image:
             where=where,
             remedy="Make it smaller, or raise limits.image_bytes in newsletter.yml.",
         )
-    width, height = _measured(file)
-    return Image(path.as_posix(), width, height, size)
+    width, height = imagesize.get(file)  # as displayed, EXIF's rotation done; -1 if it can't tell
+    return Image(path.as_posix(), max(width, 0), max(height, 0), size)
 
 
 def _inside(folder: Path, file: Path) -> bool:
     return file.resolve().is_relative_to(folder.resolve())
-
-
-def _measured(file: Path) -> tuple[int, int]:
-    try:
-        width, height = imagesize.get(file)
-    except (ValueError, struct.error, KeyError, IndexError):
-        return 0, 0
-    return max(width, 0), max(height, 0)

@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 import nh3
 
@@ -50,6 +51,7 @@ _ATTRIBUTES = {
     "ul": {"type"},
     "video": {"src", "poster", "controls", *_SIZED},
 }
+_ADDRESSES = frozenset({"cite", "href", "poster", "src"})
 _SCHEMES = {"http", "https", "mailto", "tel", "sms"}
 _PROPERTIES = frozenset(
     """
@@ -97,7 +99,17 @@ def sanitise(html: str, path: str | None = None) -> str:
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:  # noqa: ARG001 - nh3's signature
-    return _safe_style(value) if name == "style" else value
+    if name == "style":
+        return _safe_style(value)
+    return value if name not in _ADDRESSES or _is_address(value) else None
+
+
+def _is_address(value: str) -> bool:
+    try:
+        urlsplit(value)
+    except ValueError:  # brackets that hold no IPv6 address
+        return False
+    return True
 
 
 @lru_cache(maxsize=1024)

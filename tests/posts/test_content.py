@@ -234,8 +234,10 @@ def test_posts_that_cannot_be_an_issue(
         ("button: {text: x, url: 'ftp://x'}", "button.url must be an address"),
         ("further: {a: b}", "further must be a list"),
         ("further: [{title: x, url: y}]", "further[1].url must be an address"),
+        ("hero: 'data:image/png;base64,AA'", "hero.src must be a file beside the post"),
+        ("hero: 'https://[b'", "hero.src must be a file beside the post"),
         ("hero: {alt: x}", "'hero.src' is missing"),
-        ("canonical_url: 'http://[x'", "canonical_url"),
+        ("canonical_url: 'http://[x'", "canonical_url must be an address"),
         ("canonical_url: 'https://a.example/{{x}}'", "canonical_url must be an address"),
         ("sender_name: '{{ subscriber.name }}'", "sender_name is the same for every reader"),
     ],
@@ -352,7 +354,14 @@ def test_no_image_through_a_link_that_leads_outside(
 
 
 @pytest.mark.parametrize(
-    "url", ["https://a.example/b.png", "//a.example/b.png", "/b.png", "{{ preferences_url }}"]
+    "url",
+    [
+        "https://a.example/b.png",
+        "//a.example/b.png",
+        "/b.png",
+        "//b.example/c.png",
+        "{{ preferences_url }}",
+    ],
 )
 def test_images_elsewhere_are_left_alone(read_post: ReadPost, url: str) -> None:
     assert read_post(f"# A\n\n![a]({url})").post.images == {}
