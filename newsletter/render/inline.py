@@ -38,7 +38,7 @@ def inline(html: str, css: str) -> str:
         RenderError: it is nested so deep that a parser would lose text, or a conditional comment
             for Outlook was lost.
     """
-    tree = lxml_html.document_fromstring(html, parser=_parser())
+    tree = lxml_html.document_fromstring(html)
     if _TOO_DEEP(tree.getroottree()):
         raise RenderError(
             f"the mail nests more than {LIMIT} elements deep",
@@ -87,11 +87,6 @@ def _premailer() -> Any:
 
 def _fetch_nothing(url: str) -> tuple[None, bytes]:  # noqa: ARG001 - the signature is cssutils'
     return None, b""
-
-
-def _parser() -> Any:
-    # huge_tree: else libxml2 drops what is nested 255 deep, before the guard can see it.
-    return lxml_html.HTMLParser(encoding="utf-8", huge_tree=True)
 
 
 def _unquoted(css: str) -> str:
