@@ -63,9 +63,9 @@ def confirm_count(count: int, verb: str) -> None:
         SendRefused: another number was typed, or nobody is there to type.
         click.Abort: Ctrl-C.
     """
-    note_prompt = f"Type {count} to {verb}, or Ctrl-C"
+    prompt = f"Type {count} to {verb}, or Ctrl-C"
     try:
-        typed: str = click.prompt(note_prompt, default="", show_default=False, err=True)
+        typed: str = click.prompt(prompt, default="", show_default=False, err=True)
     except click.Abort:
         if sys.stdin.isatty():
             raise
