@@ -16,7 +16,10 @@ def is_local(reference: str) -> bool:
 
     A path from the root (``/img/a.png``) is a place on the newsletter's own site.
     """
-    parts = urlsplit(reference)
+    try:
+        parts = urlsplit(reference)
+    except ValueError:  # brackets that hold no IPv6 address
+        return False
     elsewhere = parts.scheme or parts.netloc or not parts.path or parts.path[0] == "/"
     return not elsewhere and not TOKEN.match(reference)
 

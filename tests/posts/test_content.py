@@ -9,6 +9,7 @@ from newsletter.config.models import Config, Limits
 from newsletter.errors import Location, PostError
 from newsletter.posts import Author, Button, Card, Image, Issue, Picture
 from newsletter.posts.content import read_issue
+from newsletter.posts.images import is_local
 
 Png = Callable[[int, int], bytes]
 MakeIssue = Callable[..., Path]
@@ -215,7 +216,7 @@ def test_posts_that_cannot_be_an_issue(
     ("setting", "words"),
     [
         ("preheder: x", "unknown key 'preheder'. Did you mean 'preheader'?"),
-        ("Titel: x", "unknown key 'Titel'. Did you mean 'title'?"),
+        ("Titlee: x", "unknown key 'Titlee'. Did you mean 'title'?"),
         ('subject: "a\\nb"', "subject must be one line"),
         ('subject: "a\\x07b"', "subject must be one line"),
         ("title: [a]", "title must be text"),
@@ -365,6 +366,23 @@ def test_no_image_through_a_link_that_leads_outside(
 )
 def test_images_elsewhere_are_left_alone(read_post: ReadPost, url: str) -> None:
     assert read_post(f"# A\n\n![a]({url})").post.images == {}
+
+
+@pytest.mark.parametrize(
+    ("reference", "local"),
+    [
+        ("a.png", True),
+        ("img/a%20b.png?v=1", True),
+        ("", False),
+        ("#a", False),
+        ("/a.png", False),
+        ("//[a", False),
+        ("cid:a", False),
+        ("-nl0u-", False),
+    ],
+)
+def test_what_is_a_local_image(reference: str, *, local: bool) -> None:
+    assert is_local(reference) == local
 
 
 def test_a_file_that_is_no_image_has_no_size(read_post: ReadPost) -> None:

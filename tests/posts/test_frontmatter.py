@@ -121,7 +121,7 @@ def test_words_stay_words(scalar: str, value: object) -> None:
         ("+++\na = 1\nb = \n+++\n", 3, "not valid TOML"),
         ("+++\na = 1\na = 2\n+++\n", 3, "not valid TOML"),
         ("+++\na = " + "[" * 100_000 + "\n+++\n", 1, "too deeply"),
-        ('{\n  "a": 1,\n  "b": tru\n}\n', 3, "not valid JSON"),
+        ('{\n  "a": 1,\n  "b": yes\n}\n', 3, "not valid JSON"),
         ('{\n  "a": 1,\n  "a": 2\n}\n', 3, "set twice, first on line 2"),
         ('{"a": 1} Body', 1, "after the }"),
         ('{"a": ' + "[" * 100_000, 1, "too deeply"),
