@@ -25,7 +25,7 @@ from newsletter.sending.payload import Letter, Stamp, one_click, prepare, reques
 from newsletter.subscribers import Reader
 
 READERS = 1000
-ROUNDS = 15
+ROUNDS = 31
 GOAL = 15.0
 STAMP = Stamp("1", "1", "1")
 NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
@@ -82,7 +82,7 @@ def helpers(letter: Letter, people: list[Reader]) -> bytes:
             one.add_substitution(
                 Substitution(token, f"https://news.harbour-notes.org/u/{reader.token}")
             )
-        for name, value in one_click(letter.config, reader.token).items():
+        for name, value in one_click(letter.config, reader).items():
             one.add_header(Header(name, value))
         for key in ("nl_send", "nl_batch", "nl_attempt"):
             one.add_custom_arg(CustomArg(key, "1"))

@@ -133,12 +133,12 @@ def prepare(email: Email, config: Config) -> Letter:
         raise SendRefused.of(wrong)
     if config.sendgrid.personalize == "per_request":
         return Letter(email, config, start, (), {})
+    urls = {UNSUBSCRIBE: unsubscribe_url, PREFERENCES: preferences_url}
     values = tuple(
         (tag.attribute, Values(tag, targets))
         for tag in email.merge_tags
-        if (targets := _targets(email, tag))
+        if tag not in urls and (targets := _targets(email, tag))
     )
-    urls = {UNSUBSCRIBE: unsubscribe_url, PREFERENCES: preferences_url}
     links = {
         tag.token(target): url(config, TOKEN_MARK)
         for tag, url in urls.items()
@@ -196,7 +196,19 @@ def for_reader(email: Email, config: Config, reader: Reader) -> Email:
     )
 
 
-def one_click(config: Config, token: str) -> dict[str, str]:
+def plain_subject(email: Email, config: Config) -> str:
+    """The subject as a reader sees it of whom nothing is known."""
+    return for_reader(email, config, Reader(0, "", "", "", {})).subject
+
+
+def display_name(reader: Reader) -> str:
+    """The name beside the reader's address; empty where it has what the API refuses there."""
+    name = reader.attributes.get("name", "")
+    usable = len(name) <= NAME_LENGTH and ";" not in name and "," not in name
+    return name if usable and name.isprintable() else ""
+
+
+def one_click(config: Config, reader: Reader) -> dict[str, str]:
     """The headers of a reader's own way out (RFC 2369, RFC 8058).
 
     Empty where SendGrid's own unsubscribe group serves instead.
@@ -204,7 +216,7 @@ def one_click(config: Config, token: str) -> dict[str, str]:
     if config.sendgrid.asm_group and not config.public_url:
         return {}
     return {
-        "List-Unsubscribe": f"<{unsubscribe_url(config, token)}>",
+        "List-Unsubscribe": f"<{unsubscribe_url(config, reader.token)}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 
@@ -225,7 +237,7 @@ def _form(letter: Letter, stamp: Stamp) -> bytes:
     one: dict[str, Any] = {"to": [TO_MARK]}
     if substitutions:
         one["substitutions"] = substitutions
-    if headers := one_click(letter.config, TOKEN_MARK):
+    if headers := one_click(letter.config, Reader(0, "", "", TOKEN_MARK, {})):
         one["headers"] = headers
     one["custom_args"] = {
         "nl_send": stamp.send,
@@ -241,9 +253,7 @@ def _form(letter: Letter, stamp: Stamp) -> bytes:
 
 def _fill(form: bytes, reader: Reader, values: bytes) -> bytes:
     to = {"email": reader.address}
-    name = reader.attributes.get("name", "")
-    # The API refuses ';' and ',' in a name, and a name is never needed.
-    if name and len(name) <= NAME_LENGTH and ";" not in name and "," not in name:
+    if name := display_name(reader):
         to["name"] = name
     return form % {
         b"to": orjson.dumps(to),

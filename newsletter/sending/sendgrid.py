@@ -15,7 +15,7 @@ import sendgrid
 import urllib3
 
 from newsletter.config.models import SendGrid
-from newsletter.errors import ConfigError, VendorError
+from newsletter.errors import ConfigError
 
 KEY_VARIABLE = "SENDGRID_API_KEY"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -176,11 +176,11 @@ def key_from(environment: Mapping[str, str]) -> str:
     """The API key.
 
     Raises:
-        VendorError: there is none.
+        ConfigError: there is none.
     """
     key = environment.get(KEY_VARIABLE, "").strip()
     if not key:
-        raise VendorError(
+        raise ConfigError(
             f"there is no API key: {KEY_VARIABLE} is not set",
             remedy="Make one at SendGrid with the permission Mail Send, then: "
             f"export {KEY_VARIABLE}=SG.…",

@@ -11,7 +11,8 @@ from sending_fixtures import MakeReaders, Subscribe, World
 
 from newsletter.db.schema import attempt, batch, send_recipient, subscriber, suppression
 from newsletter.sending import claim
-from newsletter.sending.ledger import Ledger, Send, find, freeze, readers_by_state, unknown_batches
+from newsletter.sending.freeze import freeze
+from newsletter.sending.ledger import Ledger, Send, find, readers_by_state, unknown_batches
 from newsletter.sending.payload import Letter
 from newsletter.sending.rehearsal import SendGridDouble, faults
 from newsletter.sending.rehearsal.faults import Fault

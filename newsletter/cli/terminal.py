@@ -1,0 +1,56 @@
+"""A sender's world at a terminal: Ctrl-C, waiting, a progress bar, remarks."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from newsletter.cli.output import note, progress
+
+SLICE = 0.2
+STOPPING = b"\nStopping after the request in flight; Ctrl-C again stops at once.\n"
+
+
+class Terminal:
+    """What a sender needs of the world around it, for an editor who watches."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self.settled = advance
+        self.stopping = False
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but not beyond being asked to stop."""
+        end = time.monotonic() + seconds
+        while not self.stopping and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, SLICE))
+
+    def remark(self, text: str) -> None:
+        """Say something beside the progress bar."""
+        note(f"\n{text}" if sys.stderr.isatty() else text, colour="yellow")
+
+    def stop(self, _signal: int, _frame: FrameType | None) -> None:
+        """Handle a signal: ask to stop, and at the second one stop at once."""
+        if self.stopping:
+            raise KeyboardInterrupt
+        self.stopping = True
+        # Not through Python's buffers: the signal may have come while they were being written.
+        os.write(2, STOPPING)
+
+
+@contextmanager
+def watched(readers: int) -> Iterator[Terminal]:
+    """A terminal that counts up to ``readers``, with Ctrl-C and SIGTERM in its hands."""
+    with progress(readers, "Sending") as advance:
+        terminal = Terminal(advance)
+        before = {
+            number: signal.signal(number, terminal.stop)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield terminal
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

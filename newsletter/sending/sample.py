@@ -1,0 +1,43 @@
+"""A reader who is nobody, for copies that people look at before readers do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from newsletter.config.models import Config
+from newsletter.render.email import Email
+from newsletter.sending.payload import Request, Stamp, batches, prepare, request
+from newsletter.subscribers import Reader
+
+MARK = "[TEST]"
+# Stands where a reader's secret would; no reader can have it, so its links change nobody.
+SAMPLE_TOKEN = "sample"  # noqa: S105 - the opposite of a secret
+SAMPLE_NAME = "Sample Reader"
+
+
+def sample_reader(address: str, config: Config, number: int = 0) -> Reader:
+    """Make a reader at ``address`` with a name, and every other attribute at its default.
+
+    Args:
+        address: where the copy goes, or shows to go.
+        config: the newsletter's settings; its attributes are used.
+        number: tells the readers of one request apart.
+    """
+    attributes = {**config.attributes, "name": SAMPLE_NAME, "email": address}
+    return Reader(number, address, address.casefold(), SAMPLE_TOKEN, attributes)
+
+
+def test_requests(email: Email, config: Config, addresses: Sequence[str]) -> Iterator[Request]:
+    """The requests that send marked copies; nothing of them is in the ledger.
+
+    Args:
+        email: as rendered.
+        config: the newsletter's settings.
+        addresses: where to.
+
+    Raises:
+        SendRefused: SendGrid would refuse the email, whoever it is for.
+    """
+    letter = prepare(replace(email, subject=f"{MARK} {email.subject}"), config)
+    readers = [sample_reader(address, config, n) for n, address in enumerate(addresses, 1)]
+    for number, batch in enumerate(batches(letter, readers), 1):
+        yield request(letter, batch, Stamp("test", str(number), "1"))
