@@ -2,12 +2,18 @@
 
 import datetime
 import hashlib
-from email.headerregistry import Address as Mailbox
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
+from email.charset import QP, Charset
+from email.header import Header
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import compat32
+from email.utils import format_datetime, formataddr
+from typing import Any
 
 from newsletter.render.email import Address, Email
+
+_ONE_LINE = 66
+_WIRE = compat32.clone(linesep="\r\n", max_line_length=78)
 
 
 def to_eml(
@@ -30,24 +36,36 @@ def to_eml(
     Returns:
         The same bytes for the same arguments.
     """
-    message = EmailMessage(policy=SMTP)
+    # The older classes: what folds headers for EmailMessage can lose a space between two encoded
+    # words (RFC 2047 6.2).
+    digest = hashlib.sha256(f"{message_id}\0{email.text}\0{email.html}".encode())
+    message = MIMEMultipart("alternative", boundary=f"part-{digest.hexdigest()[:32]}")
     message["From"] = _mailbox(email.sender)
     message["To"] = _mailbox(to)
     if email.reply_to:
         message["Reply-To"] = _mailbox(email.reply_to)
-    message["Subject"] = email.subject
+    message["Subject"] = _unstructured(email.subject)
     message["Date"] = format_datetime(date)
     message["Message-ID"] = message_id
+    message["Content-Language"] = email.language
     for name, value in (*email.headers, *headers):
         message[name] = value
-    # Quoted-printable: lines of HTML may be longer than RFC 5322 allows on the wire.
-    message.set_content(email.text, cte="quoted-printable")
-    message.add_alternative(email.html, subtype="html", cte="quoted-printable")
-    message["Content-Language"] = email.language
-    digest = hashlib.sha256(f"{message_id}\0{email.text}\0{email.html}".encode())
-    message.set_boundary(f"part-{digest.hexdigest()[:32]}")
-    return message.as_bytes()
+    message.attach(_part(email.text, "plain"))
+    message.attach(_part(email.html, "html"))
+    return message.as_bytes(policy=_WIRE)
 
 
-def _mailbox(box: Address) -> Mailbox:
-    return Mailbox(display_name=box.name, addr_spec=box.address)
+def _unstructured(text: str) -> Any:
+    plain = text.isascii() and len(text) <= _ONE_LINE
+    return text if plain else Header(text, "utf-8", header_name="Subject")
+
+
+def _part(text: str, subtype: str) -> MIMEText:
+    """Quoted-printable: lines of HTML may be longer than RFC 5322 allows on the wire."""
+    charset = Charset("utf-8")
+    charset.body_encoding = QP
+    return MIMEText(text, subtype, charset)  # type: ignore[arg-type]
+
+
+def _mailbox(box: Address) -> str:
+    return formataddr((box.name, box.address), "utf-8")

@@ -4,10 +4,9 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from wcwidth import wcswidth
-
 from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE
 from newsletter.render.context import CardView, IssueView, NewsletterView
+from newsletter.render.text_wrap import columns, wrap
 from newsletter.render.tokens import retarget
 
 WIDTH = 72
@@ -51,7 +50,7 @@ def _head(issue: IssueView, context: Mapping[str, Any], say: Mapping[str, str]) 
     date = context["format_date"](issue.date) if issue.date else ""
     number = f"{say['number']} {issue.number}" if issue.number else ""
     title = _wrapped(issue.title) or ""
-    widest = max((wcswidth(line) for line in title.split("\n")), default=0)
+    widest = max(columns(line) for line in title.split("\n"))
     byline = f"{say['by']} {issue.author_name}" if issue.author_name else ""
     length = f"{issue.reading_minutes} {say['minutes']}"
     return _lines(
@@ -75,7 +74,9 @@ def _author(issue: IssueView) -> str:
 
 
 def _further(cards: tuple[CardView, ...], say: Mapping[str, str]) -> str:
-    pieces = (_lines(card.title, _wrapped(card.text), card.url or None) for card in cards)
+    pieces = (
+        _lines(card.title, _wrapped(card.text, WIDTH - 2), card.url or None) for card in cards
+    )
     entries = ("* " + textwrap.indent(piece, "  ").lstrip() for piece in pieces)
     return "\n\n".join((f"{say['further']}:", *entries)) if cards else ""
 
@@ -102,7 +103,7 @@ def _joined(*parts: str) -> str | None:
     return " · ".join(filter(None, parts)) or None
 
 
-def _wrapped(text: str) -> str | None:
+def _wrapped(text: str, width: int = WIDTH) -> str | None:
     if not text:
         return None
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrap(text, width))
