@@ -108,10 +108,10 @@ def _removed(entries: "tuple[Removed, ...]") -> "Iterator[str]":
     """One phrase a kind: the first line in its words, with its number, and how many follow."""
     for why in dict.fromkeys(entry.why for entry in entries):
         first, *more = (entry for entry in entries if entry.why == why)
-        lines = ", ".join(str(entry.line) for entry in (first, *more))
+        lines = dict.fromkeys(str(entry.line) for entry in (first, *more))
         also = f" and {_count(len(more), 'more line')}" if more else ""
-        plural = "s" if more else ""
-        yield f"{_quote(first.text)}{also} ({why}, line{plural} {lines})"
+        plural = "s" if len(lines) > 1 else ""
+        yield f"{_quote(first.text)}{also} ({why}, line{plural} {', '.join(lines)})"
 
 
 def _quote(text: str) -> str:

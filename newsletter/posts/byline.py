@@ -4,6 +4,7 @@ import datetime
 import re
 from typing import NamedTuple
 
+_LONGEST = 150  # characters
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = (
     r"(?P<month{n}>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
@@ -37,6 +38,8 @@ class Byline(NamedTuple):
 
 def parse_byline(text: str) -> Byline | None:
     """Read ``By Ada Berg | 3 March 2024`` and its like; ``None`` for any other line."""
+    if len(text) > _LONGEST:
+        return None
     dated = _DATE.search(text)
     date = _date(dated) if dated else None
     rest = f"{text[: dated.start()]} {text[dated.end() :]}" if dated and date else text

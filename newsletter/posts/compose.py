@@ -54,6 +54,6 @@ def _dump(settings: dict[str, Any]) -> str:
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
-        default_flow_style=None,
+        default_flow_style=False,
         width=_WIDTH,
     )

@@ -2,8 +2,10 @@
 
 import datetime
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -20,6 +22,7 @@ from newsletter.posts.sanitise import sanitise
 
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _JUDGED = _HEADINGS | {"p", "li", "div", "section", "article", ""}
+_CANDIDATES = 50  # of a text that a page repeats
 _EMPTY = re.compile(r"<(ul|ol|li|div|section|article|p|figure)(?: [^<>]*)?>\s*</\1>\n?")
 
 
@@ -68,7 +71,7 @@ def from_text(front: FrontMatter, path: str, keep: Collection[int]) -> Draft:  #
         title=title.text.replace("{{", "{ {") if title else "",
         author=byline.author,
         date=byline.date,
-        removed=tuple(sorted((*clearing.removed, *byline.removed))),
+        removed=_in_order(clearing, byline),
         set_aside=clearing.set_aside,
     )
 
@@ -91,7 +94,7 @@ def from_html(front: FrontMatter, path: str, keep: Collection[int]) -> Draft:
     above = [at for at in clearing.kept if heading is None or at < heading]
     title_at = heading if repeated and not any(passages[at].prose for at in above) else None
     byline = _byline(passages, clearing, keep, None if title_at is None else passages[title_at])
-    gone = {at for at in range(len(blocks)) if at not in clearing.kept}
+    gone = set(range(len(blocks))) - set(clearing.kept)
     gone |= {at for at in clearing.kept if passages[at].line in byline.lines}
     gone |= set() if title_at is None else {title_at}
     return Draft(
@@ -104,7 +107,7 @@ def from_html(front: FrontMatter, path: str, keep: Collection[int]) -> Draft:
         canonical_url=page.canonical_url,
         language=page.language,
         tags=page.tags,
-        removed=tuple(sorted((*clearing.removed, *byline.removed))),
+        removed=_in_order(clearing, byline),
         set_aside=clearing.set_aside,
     )
 
@@ -114,18 +117,21 @@ def from_markdown(front: FrontMatter, path: str, keep: Collection[int]) -> Draft
     lines = front.body.split("\n")
     blocks = _blocks(front)
     clearing = clear([block.passage for block in blocks], keep, scraped=False)
-    heading = next((block for block in blocks if block.kind == "heading_open"), None)
+    kept = [blocks[at] for at in clearing.kept]
+    heading = next((block for block in kept if block.kind == "heading_open"), None)
     told = str(front.data.get("title") or "")
     title = told or (heading.passage.text if heading else "")
-    gone = [block for at, block in enumerate(blocks) if at not in clearing.kept]
-    if heading and heading is blocks[0] and heading.passage.text == title:
-        gone.insert(0, heading)
-    for block in reversed(gone):
+    if heading and heading is kept[0] and heading.passage.text == title:
+        kept.remove(heading)
+    staying = {block.start for block in kept}
+    for block in reversed(blocks):
+        if block.start in staying:
+            continue
         end = block.end
         while end < len(lines) and not lines[end].strip():
             end += 1
         del lines[block.start : end]
-    paragraphs = [b.passage for b in blocks if b not in gone and b.kind == "paragraph_open"]
+    paragraphs = [block.passage for block in kept if block.kind == "paragraph_open"]
     return Draft(
         body="\n".join(lines),
         opening=_opening(paragraphs),
@@ -167,15 +173,27 @@ def _byline(
     )
 
 
+def _in_order(clearing: Clearing, byline: _Byline) -> tuple[Removed, ...]:
+    return tuple(sorted((*clearing.removed, *byline.removed), key=lambda entry: entry.line))
+
+
 def _lines_in_source(blocks: Sequence[Block], front: FrontMatter) -> list[int]:
     """The line of each of an article's blocks in the page that the article was taken from."""
     source = outline(front.body).blocks
+    places: dict[str, list[int]] = {}
+    for place, block in enumerate(source):
+        places.setdefault(block.text, []).append(place)
     lines: list[int] = []
-    at = 0
-    for block in blocks:
-        same = next((n for n in range(at, len(source)) if source[n].text == block.text), None)
-        at = at if same is None else same + 1
-        line = source[min(at, len(source)) - 1].line if source and at else 1
+    at, line = 0, 1
+    for block, after in zip_longest(blocks, blocks[1:]):
+        same = places.get(block.text, [])
+        same = same[bisect_left(same, at) :][:_CANDIDATES]
+        # A label may stand in the page's menu too: where the next block follows, it is the one.
+        next_text = [after.text] if after else []
+        follows = (n for n in same if [b.text for b in source[n + 1 : n + 2]] == next_text)
+        if same:
+            place = next(follows, same[0])
+            at, line = place + 1, source[place].line
         lines.append(front.body_line - 1 + line)
     return lines
 

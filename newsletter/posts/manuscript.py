@@ -11,9 +11,11 @@ from newsletter.errors import Location, PostError, UsageProblem
 from newsletter.posts.draft import Draft, from_html, from_markdown, from_text
 from newsletter.posts.fields import Fields, read_fields
 from newsletter.posts.frontmatter import FrontMatter, split
+from newsletter.posts.headings import is_empty
 from newsletter.posts.markdown import to_html
 from newsletter.posts.outline import Outline, outline
 from newsletter.posts.passages import Removed, SetAside
+from newsletter.posts.sanitise import sanitise
 from newsletter.posts.slug import slugify
 from newsletter.posts.source import STDIN
 
@@ -115,13 +117,12 @@ def read_manuscript(
     kind = kind_of(text, path)
     front = FrontMatter(body=text) if kind == "text" else split(text, path)
     draft = _draft(kind, front, path, keep)
-    if not draft.body.strip():
+    if is_empty(_checked(to_html(draft.body), path) if kind != "html" else draft.body):
+        taken = draft.removed or draft.set_aside
         raise PostError(
-            "the post has a heading but no text; nothing was imported",
+            "the post has no text; nothing was imported",
             where=where,
-            remedy="Lines that were taken out can be kept with --keep LINE."
-            if draft.removed or draft.set_aside
-            else "",
+            remedy="What was taken out can be kept with --keep LINE." if taken else "",
         )
     fields = read_fields(front, path)
     title = _title(fields.title or draft.title, path)
@@ -136,6 +137,15 @@ def read_manuscript(
         removed=draft.removed,
         set_aside=draft.set_aside,
     )
+
+
+def _checked(html: str, path: str) -> str:
+    """Sanitised HTML; a fault in what Markdown became has no line that the editor could open."""
+    try:
+        return sanitise(html)
+    except PostError as error:
+        problem = error.problems[0]
+        raise PostError(problem.message, where=Location(path), remedy=problem.remedy) from None
 
 
 def _draft(kind: Kind, front: FrontMatter, path: str, keep: Collection[int]) -> Draft:

@@ -20,6 +20,7 @@ from newsletter.posts.source import Source
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".svg", ".bmp", ".tif", ".tiff"}
 _MACHINE = re.compile(r"file:|[a-z]:", re.IGNORECASE)
+_REFUSED = re.compile(r"!\[[^\]]*\]\((file:[^)\s]+)\)")
 _UNREADABLE = (-1, -1)
 
 
@@ -72,7 +73,10 @@ def gather(manuscript: Manuscript, source: Source, limit: int) -> Pictures:
 
 def _references(manuscript: Manuscript) -> list[str]:
     """Every picture that is not on the web, as written or percent-encoded, each once."""
-    told = (*manuscript.outline.images, *_in_settings(manuscript.front))
+    article = manuscript.outline
+    # A path that Markdown refuses to take for a picture stays in the text.
+    refused = (found for block in article.blocks for found in _REFUSED.findall(block.text))
+    told = (*article.images, *refused, *_in_settings(manuscript.front))
     return [reference for reference in dict.fromkeys(told) if _on_disk(reference)]
 
 

@@ -19,7 +19,9 @@ _NUMBER = re.compile(r"(?P<number>\d{1,3})[.)] +(?=\S)")
 _RULE = re.compile(r"(?:[-*_=~–—•·⁂] ?){3,}|⁂")  # noqa: RUF001 - dashes are what is looked for
 _UNDERLINE = re.compile(r"={3,}|-{3,}")
 _URL = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}'’”]")  # noqa: RUF001
-_SPECIAL = re.compile(r"[\\`*\[{]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=#?\w+;)|~(?=~)|(?<=~)~")
+_SPECIAL = re.compile(
+    r"[\\`*\[{]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)|~(?=~)|(?<=~)~"
+)
 _LINE_START = re.compile(r"(?:[#>|:=~+-]|\d+(?=[.)](?:\s|$)))")
 # Control characters, line and paragraph separators: a line ends where an editor says it ends.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")

@@ -27,13 +27,13 @@ _COMMENT_SAYS = re.compile(r".{1,60} says:?|reply|reply to .{1,60}", re.IGNORECA
 
 def comments(passages: Sequence[Passage]) -> range:
     """Where readers' comments stand: under their heading, if a comment really follows."""
-    after_head = regions(passages).head + 1
-    for at in range(after_head, len(passages)):
-        if _COMMENTS.fullmatch(passages[at].text.strip()) and any(
-            _COMMENT_SAYS.fullmatch(passage.text.strip()) for passage in passages[at + 1 :]
-        ):
-            return range(at, len(passages))
-    return range(len(passages), len(passages))
+    count = len(passages)
+    texts = [passage.text.strip() for passage in passages]
+    last = max((at for at in range(count) if _COMMENT_SAYS.fullmatch(texts[at])), default=0)
+    headings = (
+        at for at in range(regions(passages).head + 1, last) if _COMMENTS.fullmatch(texts[at])
+    )
+    return range(next(headings, count), count)
 
 
 def spam(passages: Sequence[Passage], running: Regions) -> dict[int, str]:
@@ -61,10 +61,10 @@ def spam(passages: Sequence[Passage], running: Regions) -> dict[int, str]:
             term: kind for term, kind in terms_in(passage.text).items() if term not in own_terms
         }
         if foreign:
-            found[at] = f"in {foreign} script in a post in {main} script: looks like link spam"
+            found[at] = f"is in {foreign} script in a post in {main} script: looks like link spam"
         elif terms and at >= first and (_sells(passage) or not passage.prose):
             kind = next(iter(terms.values()))
-            found[at] = f"{_article(kind)} term that the post does not use: looks like link spam"
+            found[at] = f"has {_article(kind)} term that the post never uses: looks like link spam"
     return found
 
 

@@ -1,0 +1,494 @@
+"""``newsletter import`` as an editor meets it: what is printed, written and refused."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from newsletter.config import load_config
+from newsletter.posts.content import read_issue
+
+Cli = Callable[..., tuple[int, str, str]]
+Inbox = Callable[..., Path]
+
+SENTENCE = (
+    "The boats had been tied up since Tuesday, and nobody on the quay could say when the wind "
+    "would stop."
+)
+SCRAPED = f"""Blog
+
+Low tide
+
+{SENTENCE}
+
+{SENTENCE} And then it did.
+
+Watch more سكس
+
+Leave a Reply
+
+Your email address will not be published. Required fields are marked *
+"""
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, with its content."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def scraped(inbox: Inbox) -> Path:
+    return inbox("tide.txt", SCRAPED)
+
+
+def test_a_scraped_post_becomes_an_issue_and_every_line_is_accounted_for(
+    cli: Cli, project_folder: Path, scraped: Path
+) -> None:
+    code, out, err = cli("import", scraped, "--date", "2026-11-22")
+    assert (code, err) == (0, "")
+    assert out == (
+        "issues/2026-11-22-low-tide/post.md\n"
+        "  title      Low tide\n"
+        "  read       2 paragraphs, 44 words, 1 minute\n"
+        "  removed    'Blog' (section label, line 1); 'Leave a Reply' and 1 more line\n"
+        "             (comment form, lines 11, 13)\n"
+        "  set aside  line 9: \u2068'Watch\xa0more\xa0سكس'\u2069 is in Arabic script in a post "
+        "in Latin\n"
+        "             script: looks like link spam; keep it with --keep 9\n"
+        "Next: newsletter build low-tide\n"
+    )
+    issue = project_folder / "issues" / "2026-11-22-low-tide"
+    assert (
+        (issue / "post.md")
+        .read_text()
+        .endswith(f"---\n\n{SENTENCE}\n\n{SENTENCE} And then it did.\n")
+    )
+    assert (issue / "set-aside.txt").read_text() == (
+        "line 9: is in Arabic script in a post in Latin script: looks like link spam; "
+        "keep it with --keep 9\n    Watch more سكس\n"
+    )
+
+
+def test_what_is_imported_reads_as_an_issue(
+    cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes
+) -> None:
+    inbox("img/boat one.png", picture)
+    post = inbox(
+        "tide.html",
+        f'<h1>Low tide</h1><p>{SENTENCE}</p><img src="img/boat%20one.png" alt="A boat">',
+    )
+    assert cli("import", post, "--date", "2026-11-22")[0] == 0
+    config = load_config(project_folder / "newsletter.yml", {})
+    issue = read_issue(project_folder / "issues" / "2026-11-22-low-tide", config)
+    assert (issue.post.title, issue.subject, issue.preheader) == ("Low tide", "Low tide", SENTENCE)
+    assert issue.post.body.strip() == (
+        f'<p>{SENTENCE}</p><img src="img/boat%20one.png" alt="A boat">'
+    )
+    assert [image.name for image in issue.post.images.values()] == ["img/boat one.png"]
+
+
+def test_json_is_one_object(cli: Cli, project_folder: Path, scraped: Path) -> None:
+    code, out, _ = cli("import", scraped, "--date", "2026-11-22", "--json")
+    assert code == 0
+    assert json.loads(out) == {
+        "issue": "2026-11-22-low-tide",
+        "path": "issues/2026-11-22-low-tide/post.md",
+        "state": "new",
+        "title": "Low tide",
+        "paragraphs": 2,
+        "words": 44,
+        "minutes": 1,
+        "pictures": [],
+        "removed": [
+            {"line": 1, "text": "Blog", "why": "section label"},
+            {"line": 11, "text": "Leave a Reply", "why": "comment form"},
+            {
+                "line": 13,
+                "text": "Your email address will not be published. Required fields are marked *",
+                "why": "comment form",
+            },
+        ],
+        "set_aside": [
+            {
+                "line": 9,
+                "text": "Watch more سكس",
+                "why": "is in Arabic script in a post in Latin script: looks like link spam",
+            }
+        ],
+        "edited": [],
+        "backups": [],
+    }
+    assert (project_folder / "issues" / "2026-11-22-low-tide").is_dir()
+
+
+def test_standard_input_is_read(cli: Cli, project_folder: Path) -> None:
+    code, out, _ = cli("import", "-", "--date", "2026-11-22", typed=f"# Low tide\n\n{SENTENCE}\n")
+    assert code == 0
+    assert out.startswith("issues/2026-11-22-low-tide/post.md\n")
+    assert (project_folder / "issues" / "2026-11-22-low-tide" / "post.md").is_file()
+
+
+def test_what_a_file_says_cannot_drive_the_terminal(
+    cli: Cli, project_folder: Path, inbox: Inbox
+) -> None:
+    post = inbox("a.md", f"# Low\u202e tide\n\n{SENTENCE}\n\nOnline casino \u202e\u2069 now\n")
+    code, out, _ = cli("import", post)
+    assert code == 0
+    assert "Low\\u202e tide" in out
+    assert "Online casino \\u202e\\u2069 now" in out
+    assert (project_folder / "issues").is_dir()
+
+
+def test_the_date_is_the_option_then_the_posts_own_then_today(
+    cli: Cli, project_folder: Path, inbox: Inbox
+) -> None:
+    dated = inbox("a.md", f"---\ndate: 2026-03-04\n---\n# Dated\n\n{SENTENCE}\n")
+    assert cli("import", dated)[1].startswith("issues/2026-03-04-dated/")
+    assert cli("import", dated, "--date", "2026-05-06", "--slug", "other")[1].startswith(
+        "issues/2026-05-06-other/"
+    )
+    undated = inbox("b.md", f"# Undated\n\n{SENTENCE}\n")
+    assert cli("import", undated)[0] == 0
+    (folder,) = (project_folder / "issues").glob("*-undated")
+    assert f"\ndate: {folder.name[:10]}\n" in (folder / "post.md").read_text()
+
+
+class TestAgain:
+    """The same post a second time."""
+
+    @pytest.fixture
+    def issue(self, cli: Cli, project_folder: Path, scraped: Path) -> Path:
+        assert cli("import", scraped, "--date", "2026-11-22")[0] == 0
+        return project_folder / "issues" / "2026-11-22-low-tide"
+
+    def test_changes_nothing(self, cli: Cli, issue: Path, scraped: Path) -> None:
+        before = snapshot(issue.parent)
+        code, out, err = cli("import", scraped, "--date", "2026-12-24")
+        assert (code, err) == (0, "")
+        assert out == (
+            "issues/2026-11-22-low-tide/post.md\n"
+            "  unchanged  this post was imported before\n"
+            "Next: newsletter build low-tide\n"
+        )
+        assert snapshot(issue.parent) == before
+
+    def test_with_update_changes_nothing_either(self, cli: Cli, issue: Path, scraped: Path) -> None:
+        before = snapshot(issue.parent)
+        assert "unchanged" in cli("import", scraped, "--update")[1]
+        assert snapshot(issue.parent) == before
+
+    def test_leaves_edits_alone_and_says_so(self, cli: Cli, issue: Path, scraped: Path) -> None:
+        edited = (issue / "post.md").read_text().replace("Low tide", "Lower tide")
+        (issue / "post.md").write_text(edited)
+        code, out, _ = cli("import", scraped)
+        assert code == 0
+        assert "post.md is as you left it" in out
+        assert (issue / "post.md").read_text() == edited
+
+    def test_is_known_by_its_content_under_another_name(
+        self, cli: Cli, issue: Path, inbox: Inbox
+    ) -> None:
+        renamed = issue.rename(issue.with_name("2026-11-22-my-own-name"))
+        code, out, _ = cli("import", inbox("copy.txt", SCRAPED))
+        assert code == 0
+        assert out.startswith("issues/2026-11-22-my-own-name/post.md\n  unchanged")
+        assert [folder.name for folder in renamed.parent.iterdir()] == [renamed.name]
+
+    def test_changed_needs_update(self, cli: Cli, issue: Path, inbox: Inbox) -> None:
+        before = snapshot(issue.parent)
+        changed = inbox("tide.txt", SCRAPED.replace("did.", "did not."))
+        code, out, err = cli("import", changed)
+        assert (code, out) == (1, "")
+        assert err == (
+            "newsletter: issues/2026-11-22-low-tide/post.md: the post is another one than was "
+            "imported here. Take it over with --update. To file the post as another issue, give it "
+            "a name of its own with --slug.\n"
+        )
+        assert snapshot(issue.parent) == before
+        code, out, _ = cli("import", changed, "--update")
+        assert code == 0
+        assert "did not." in (issue / "post.md").read_text()
+        assert sorted(snapshot(issue)) == [".imported.json", "post.md", "set-aside.txt"]
+
+    def test_edited_and_changed_shows_the_difference_and_keeps_both(
+        self, cli: Cli, issue: Path, inbox: Inbox
+    ) -> None:
+        edited = (issue / "post.md").read_text().replace("And then it did.", "Then it did!")
+        (issue / "post.md").write_text(edited)
+        before = snapshot(issue.parent)
+        changed = inbox("tide.txt", SCRAPED.replace("Low tide", "Low  tide"))
+        code, out, err = cli("import", changed)
+        assert (code, out) == (1, "")
+        assert "post.md was edited since it was imported; nothing was changed\n" in err
+        assert "  -The boats had been tied up" in err
+        assert "  +The boats had been tied up" in err
+        assert "With --update it is replaced, and kept as post.md.before-update." in err
+        assert snapshot(issue.parent) == before
+        code, out, _ = cli("import", changed, "--update")
+        assert code == 0
+        assert "  kept       your version as post.md.before-update\n" in out
+        assert (issue / "post.md.before-update").read_text() == edited
+        assert "And then it did." in (issue / "post.md").read_text()
+
+    def test_no_backup_is_ever_written_over(self, cli: Cli, issue: Path, scraped: Path) -> None:
+        for text in ("first", "second"):
+            (issue / "post.md").write_text(text)
+            assert cli("import", scraped, "--update")[0] == 0
+        assert (issue / "post.md.before-update").read_text() == "first"
+        assert (issue / "post.md.before-update-2").read_text() == "second"
+
+    def test_keep_takes_a_line_back(self, cli: Cli, issue: Path, scraped: Path) -> None:
+        code, out, _ = cli("import", scraped, "--keep", "9", "--keep", "1")
+        assert code == 0
+        assert "set aside" not in out
+        assert "Watch more سكس" in (issue / "post.md").read_text()
+        assert not (issue / "set-aside.txt").exists()
+
+    def test_keep_does_not_write_over_edits(self, cli: Cli, issue: Path, scraped: Path) -> None:
+        (issue / "post.md").write_text("mine")
+        code, _, err = cli("import", scraped, "--keep", "9")
+        assert code == 1
+        assert "was edited since" in err
+        assert (issue / "post.md").read_text() == "mine"
+
+    def test_an_issue_made_by_hand_is_left_alone(self, cli: Cli, issue: Path, inbox: Inbox) -> None:
+        mine = issue.with_name("2026-11-23-high-tide")
+        mine.mkdir()
+        (mine / "post.html").write_text("mine")
+        post = inbox("high.md", f"# High tide\n\n{SENTENCE}\n")
+        code, _, err = cli("import", post)
+        assert code == 1
+        assert "there is an issue by this name that no import made; nothing was changed" in err
+        assert snapshot(mine) == {"post.html": b"mine"}
+        assert cli("import", post, "--update")[0] == 0
+        assert sorted(snapshot(mine)) == [".imported.json", "post.html.before-update", "post.md"]
+
+
+class TestPictures:
+    """Local pictures come along, and nothing else does."""
+
+    def test_are_copied_and_paths_out_of_the_folder_are_rewritten(
+        self, cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes
+    ) -> None:
+        inbox("img/boat.png", picture)
+        inbox("posts/boat.png", picture + b"\0")
+        inbox("posts/a/knot.png", picture)
+        post = inbox(
+            "posts/tide.md",
+            "---\ntitle: Low tide\nhero:\n  src: ../img/boat.png # the same\n---\n"
+            f"{SENTENCE}\n\n![](../img/boat.png) ![](boat.png) ![](./a/knot.png)\n"
+            "![](https://x.example/img/boat.png) ![](/img/site.png)\n",
+        )
+        code, out, _ = cli("import", post, "--date", "2026-11-22")
+        assert code == 0
+        assert "  pictures  boat-2.png, boat.png, a/knot.png\n" in out
+        issue = project_folder / "issues" / "2026-11-22-low-tide"
+        text = (issue / "post.md").read_text()
+        assert "  src: boat-2.png # the same\n" in text
+        assert text.endswith(
+            f"{SENTENCE}\n\n![](boat-2.png) ![](boat.png) ![](a/knot.png)\n"
+            "![](https://x.example/img/boat.png) ![](/img/site.png)\n"
+        )
+        assert (issue / "boat-2.png").read_bytes() == picture
+        assert (issue / "boat.png").read_bytes() == picture + b"\0"
+        assert (issue / "a" / "knot.png").read_bytes() == picture
+
+    def test_that_are_missing_or_no_business_of_a_post_are_all_told_at_once(
+        self, cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes, tmp_path: Path
+    ) -> None:
+        inbox("secret.txt", "secret")
+        outside = inbox("real.png", picture)
+        inbox("posts/not.png", "words")
+        (tmp_path / "inbox" / "posts" / "link.png").symlink_to(outside)
+        post = inbox(
+            "posts/tide.md",
+            "# Low tide\n\n![](gone.png)\n![](/etc/passwd)\n<img src='file:///etc/passwd'>\n"
+            '![](../secret.txt)\n![](not.png)\n![](link.png)\n<img src="C:\\boat.png">\n'
+            f"![]({'x' * 300}.png)\n![](%00.png)\n",
+        )
+        code, out, err = cli("import", post)
+        assert (code, out) == (1, "")
+        told = [line.partition(": ")[2].partition("tide.md:")[2] for line in err.splitlines()]
+        expected = [
+            "3: the picture 'gone.png' is missing",
+            "4: the picture '/etc/passwd' is outside the post's folder",
+            "5: the picture 'file:///etc/passwd' is outside the post's folder",
+            "6: '../secret.txt' is no picture that a mail can show",
+            "7: 'not.png' is no picture that a mail can show",
+            "8: the picture 'link.png' is a link that leads out of the post's folder",
+            "9: the picture 'C:\\boat.png' is outside the post's folder",
+            f"10: the picture '{'x' * 300}.png' is missing",
+            "11: the picture '%00.png' is missing",
+        ]
+        assert [line[: len(start)] for line, start in zip(told, expected, strict=True)] == expected
+        assert snapshot(project_folder / "issues") == {}
+
+    def test_in_the_settings_come_along_too(
+        self, cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes
+    ) -> None:
+        inbox("boat.png", picture)
+        inbox("knot.png", picture)
+        settings = (
+            "hero: boat.png\nfurther:\n- title: Knots\n  url: https://quay.example\n"
+            "  picture:\n    src: knot.png"
+        )
+        body = "# Low tide\n\n<img src='{{ subscriber.boat }}'>\n"
+        text = f"---\n{settings}\n---\n{body}\n{SENTENCE}\n"
+        assert cli("import", inbox("a.md", text), "--date", "2026-11-22")[0] == 0
+        files = snapshot(project_folder / "issues" / "2026-11-22-low-tide")
+        assert sorted(files) == [".imported.json", "boat.png", "knot.png", "post.md"]
+
+    def test_whose_path_cannot_be_rewritten_are_refused(
+        self, cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes
+    ) -> None:
+        inbox("boat.png", picture)
+        code, _, err = cli("import", inbox("posts/a.md", "# Low tide\n\n![](..&#47;boat.png)\n"))
+        assert code == 1
+        assert "cannot rewrite the picture's path '../boat.png'" in err
+        assert snapshot(project_folder / "issues") == {}
+
+    def test_that_are_too_big_are_refused(
+        self, cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes
+    ) -> None:
+        settings = project_folder / "newsletter.yml"
+        settings.write_text(settings.read_text() + "limits:\n  image_bytes: 1000\n")
+        inbox("boat.png", picture.ljust(1001, b"\0"))
+        code, _, err = cli("import", inbox("a.md", "# Low tide\n\n![](boat.png)\n"))
+        assert code == 1
+        assert "the picture 'boat.png' has 1,001 bytes, more than the 1,000 allowed" in err
+        assert snapshot(project_folder / "issues") == {}
+
+    def test_cannot_come_through_a_pipe(self, cli: Cli, project_folder: Path) -> None:
+        code, _, err = cli("import", "-", typed="# Low tide\n\n![](a.png) ![](b.png)\n")
+        assert code == 1
+        assert err == (
+            "newsletter: -:3: the picture 'a.png' is in a folder, and standard input has none. "
+            "Save the post beside its pictures and import the file.\n"
+            "newsletter: -:3: the picture 'b.png' is in a folder, and standard input has none. "
+            "Save the post beside its pictures and import the file.\n"
+        )
+        assert snapshot(project_folder / "issues") == {}
+
+
+@pytest.mark.parametrize(
+    "post",
+    [
+        ("a.md", "", "a.md: the post is empty; nothing was imported"),
+        ("a.md", "---\ntitle: x\n", "a.md:1: the front matter begins with --- but never ends"),
+        ("a.md", "---\ntitle: [x\n---\ny\n", "a.md:3: the front matter is not valid YAML"),
+        ("a.md", b"%PDF-1.7\n\0", "a.md: this is a PDF, not text"),
+        ("a.txt", b"\x00\x01\x02", "a.txt: this is a binary file, not text"),
+        ("a.txt", b"\xff\xfe\x00\xd8x\x00", "a.txt: the file's mark says UTF-16-LE, but byte 0 is"),
+        ("…\u200b.md", SENTENCE, "…\\u200b.md: the post has no title"),
+        ("a.md", f"# …!?\n\n{SENTENCE}", "a.md: the post has no title"),
+        ("a.md", f"# ʔʕ\n\n{SENTENCE}", "a.md: no folder can be named after 'ʔʕ'"),
+        ("a.html", "<div>" * 5000 + "x", "a.html:1: the HTML nests more than 100 elements deep"),
+        ("a.md", f"# Deep\n\n{'<div>' * 5000}x", "a.md: the HTML nests more than 100 elements"),
+        (
+            "a.md",
+            "# Deep\n\n![](file:///etc/passwd)",
+            "a.md:3: the picture 'file:///etc/passwd' is",
+        ),
+        ("a.md", "x" * 10_000_001, "a.md: the post has 10,000,001 bytes; the limit is 10,000,000"),
+    ],
+    ids=lambda post: post[2].partition(": ")[2][:40],
+)
+def test_a_post_that_cannot_be_imported_is_refused_and_nothing_is_written(
+    cli: Cli,
+    project_folder: Path,
+    inbox: Inbox,
+    post: tuple[str, str | bytes, str],
+) -> None:
+    name, content, message = post
+    code, out, err = cli("import", inbox(name, content))
+    assert (code, out) == (1, "")
+    assert message in err
+    assert snapshot(project_folder / "issues") == {}
+
+
+def test_no_more_of_a_pipe_is_read_than_a_post_may_have(
+    project_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from newsletter.cli.main import run
+
+    class Endless(io.RawIOBase):
+        read_so_far = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+            self.read_so_far += len(buffer)
+            buffer[:] = b"x" * len(buffer)
+            return len(buffer)
+
+    pipe = Endless()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(pipe)))
+    assert run(["import", "-"]) == 1
+    assert "-: the post has more than 10,000,000 bytes" in capsys.readouterr().err
+    assert pipe.read_so_far < 11_000_000
+    assert snapshot(project_folder / "issues") == {}
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["gone.md"], 1, "gone.md: there is no such file. Check the path"),
+        (["issues"], 1, "issues: this is a folder, not a post"),
+        (["a.md", "--slug", "../../x"], 2, "--slug '../../x' cannot name an issue. Small letters"),
+        (["a.md", "--slug", "Low Tide"], 2, "60 at most: --slug low-tide"),
+        (["a.md", "--date", "2026-02-30"], 2, "--date '2026-02-30' is no date"),
+        (["a.md", "--date", "tomorrow"], 2, "--date 'tomorrow' is no date"),
+        (["a.md", "--keep", "7"], 2, "--keep 7: nothing was taken from there"),
+        (["a.md", "--keep", "0"], 2, "--keep"),
+        ([], 2, "SOURCE"),
+    ],
+)
+def test_words_that_cannot_be_meant_are_refused_and_nothing_is_written(
+    cli: Cli, project_folder: Path, args: list[str], code: int, message: str
+) -> None:
+    (project_folder / "a.md").write_text(f"# Low tide\n\n{SENTENCE}\n")
+    given, out, err = cli("import", *args)
+    assert (given, out) == (code, "")
+    assert message in err
+    assert snapshot(project_folder / "issues") == {}
+
+
+def test_a_slug_in_the_front_matter_cannot_leave_the_folder(
+    cli: Cli, project_folder: Path, inbox: Inbox
+) -> None:
+    post = inbox("a.md", f"---\nslug: ../../Out there\n---\n# Low tide\n\n{SENTENCE}\n")
+    assert cli("import", post, "--date", "2026-11-22")[1].startswith("issues/2026-11-22-out-there/")
+    assert not list(project_folder.parent.glob("*out*"))
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    cli: Cli,
+    project_folder: Path,
+    inbox: Inbox,
+    picture: bytes,
+) -> None:
+    """A limit on the size of files fails a copy half-way, as a full disk does."""
+    import resource
+
+    inbox("boat.png", picture.ljust(100_000, b"\0"))
+    post = inbox("tide.md", f"# Low tide\n\n{SENTENCE}\n\n![](boat.png)\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        code, out, err = cli("import", post)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (code, out) == (1, "")
+    assert err
+    assert snapshot(project_folder / "issues") == {}
+    assert list((project_folder / "issues").iterdir()) == []
