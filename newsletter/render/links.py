@@ -36,14 +36,14 @@ class Addresses:
     def of(cls, issue: Issue, config: Config) -> "Addresses":
         """The addresses of one issue."""
         published = config.issue_url or config.public_url
-        slug_url = issue_url(config, issue.slug) if published else config.site_url
+        page = issue_url(config, issue.slug) if published else config.site_url.rstrip("/") + "/"
         utm = (
             ("utm_source", config.utm.source),
             ("utm_medium", config.utm.medium),
             ("utm_campaign", config.utm.campaign),
         )
         return cls(
-            base=issue.post.canonical_url or slug_url,
+            base=issue.post.canonical_url or page,
             files={
                 written: image_url(config, issue.slug, image.name)
                 for written, image in issue.post.images.items()

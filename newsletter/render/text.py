@@ -13,10 +13,20 @@ import re
 from collections.abc import Callable, Iterator
 
 from newsletter.posts.merge import TOKEN
+from newsletter.render.links import host
 from newsletter.render.text_inline import Inline, LinkStyle
 from newsletter.render.text_table import table_lines
 from newsletter.render.text_wrap import columns, wrap
-from newsletter.render.tree import BLOCKS, Element, blank, classes, containers, parse
+from newsletter.render.tree import (
+    BLOCKS,
+    Element,
+    blank,
+    classes,
+    containers,
+    drop,
+    parse,
+    visible_text,
+)
 
 Block = list[str]
 _Write = Callable[[Element, int], list[Block]]
@@ -121,9 +131,8 @@ class _Writer:
         names = classes(element)
         if "callout" in names:
             return self._callout(element, width)
-        titles = [e for e in element if "embed-title" in classes(e)]
-        if "embed" in names and titles:
-            return self._embed(element, titles[0], width)
+        if "embed" in names:
+            return self._embed(element, width)
         blocks = self.flow(element, width)
         pictures = "figure" in names and next(element.iter(*_SPACED), None) is None
         return [_joined(blocks, tight=True)] if pictures and blocks else blocks
@@ -205,27 +214,32 @@ class _Writer:
 
     def _callout(self, callout: Element, width: int) -> list[Block]:
         """``| NOTE: …``, the kind before its first words."""
-        kinds = [name.removeprefix("callout-") for name in classes(callout) if "-" in name]
-        kind = kinds[0] if kinds else ""
-        title = callout[0] if len(callout) and "callout-title" in classes(callout[0]) else None
-        said = self.inline.line(title) if title is not None else ""
+        names = [n.removeprefix("callout-") for n in classes(callout) if n.startswith("callout-")]
+        kind = names[0] if names else ""
         label = f"{kind.upper()}: " if kind else ""
-        if title is not None:
-            callout.remove(title)
-        first = callout[0] if len(callout) else None
-        if said.casefold() in {"", kind} and first is not None and first.tag == "p":
-            first.text = label + (first.text or "")
-            said = label = ""
-        blocks = self.flow(callout, _within(width, 2))
-        if label or said:
-            blocks.insert(0, wrap(label + said, _within(width, 2)))
-        return self._beside("| ", blocks)
+        title = next((e for e in callout if "callout-title" in classes(e)), None)
+        if title is not None and self.inline.line(title).casefold() == kind:
+            drop(title)
+        opens = blank(callout.text) and len(callout) and callout[0].tag == "p"
+        first = callout[0] if opens else callout
+        first.text = label + (first.text or "").lstrip()
+        return self._beside("| ", self.flow(callout, _within(width, 2)))
 
-    def _embed(self, card: Element, title: Element, width: int) -> list[Block]:
-        """``Title: URL``, after the words of a quoted post."""
-        blocks = [block for inner in card.iter("blockquote") for block in self._block(inner, width)]
-        link = next(title.iter("a"), title)
-        return [*blocks, wrap(f"{self.inline.line(link)}: {link.get('href', '')}", width)]
+    def _embed(self, card: Element, width: int) -> list[Block]:
+        """``Title: URL``; a quoted post keeps its words above that."""
+        link = next((link for title in card.iter("p") for link in title.iter("a")), None)
+        href = link.get("href", "") if link is not None else ""
+        for part in list(card):
+            picture = "embed-picture" in classes(part) and blank(visible_text(part))
+            if picture or ("embed-host" in classes(part) and part.text == host(href)):
+                drop(part)
+
+        def write(part: Element, width: int) -> list[Block]:
+            if "embed-title" not in classes(part) or not _is_link(part):
+                return self._block(part, width)
+            return [wrap(f"{self.inline.line(part[0])}: {part[0].get('href', '')}", width)]
+
+        return self.flow(card, width, write)
 
     def _link(self, link: Element, width: int) -> list[Block]:
         """A link around blocks: its mark goes behind the last line."""
@@ -238,6 +252,11 @@ class _Writer:
 
 def _within(width: int, taken: int) -> int:
     return max(_NARROWEST, width - taken)
+
+
+def _is_link(element: Element) -> bool:
+    alone = len(element) == 1 and element[0].tag == "a"
+    return alone and blank(element.text) and blank(element[0].tail)
 
 
 def _continues(part: Element) -> bool:

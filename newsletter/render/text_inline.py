@@ -10,7 +10,7 @@ from newsletter.render.tree import BLOCKS, Element, blank, classes
 LinkStyle = Literal["numbered", "inline"]
 
 NO_BREAK_SPACE = "\u00a0"
-_INSTEAD = {"br": "\n", "wbr": "\u200b", "rp": ""}
+_INSTEAD = {"br": "\n", "rp": ""}
 
 _SPACES = re.compile("[ \t\n\r\f\x85\u2028\u2029]+")
 _AROUND_BREAK = re.compile(" *\n *")

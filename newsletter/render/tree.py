@@ -35,21 +35,26 @@ BLOCKS = frozenset(
 _SEEN = ("img", "hr", "table", "iframe", "video", "audio")
 
 _NO_XML_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+# libxml2 does not know that <source> and <wbr> are void: what follows would be put into them.
+_SOURCE = re.compile(r"""<source(?:\s+[^\s"=>]+="[^"]*")*\s*>""")
 _INVISIBLE = re.compile("[\\s\u00ad\u200b-\u200f\u2060\ufeff]+")
 
 
 def parse(html: str) -> Element:
     """The tree of a sanitised fragment, under one ``div``."""
     parser = etree.HTMLParser(remove_comments=True, remove_pis=True)
-    clean = _NO_XML_CHARACTER.sub("", html)
+    clean = _SOURCE.sub(r"\g<0></source>", _NO_XML_CHARACTER.sub("", html))
+    clean = clean.replace("<wbr>", "\u200b")
     root = etree.fromstring(f"<html><body><div>{clean}</div></body></html>", parser)
+    for pre in root.iter("pre"):
+        # HTML Standard: a line break right after <pre> is not content.
+        pre.text = (pre.text or "").removeprefix("\n") or None
     return root[0][0]
 
 
 def serialise(root: Element) -> str:
     """The HTML of what is in ``root``, without ``root``; the same tree gives the same text."""
     for pre in root.iter("pre"):
-        # HTML Standard: the first line break after <pre> is not content.
         if pre.text and pre.text.startswith("\n"):
             pre.text = "\n" + pre.text
     html = etree.tostring(root, method="html", encoding="unicode", with_tail=False)
