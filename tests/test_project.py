@@ -47,8 +47,8 @@ def test_no_folder_is_told_with_how_to_make_one(tmp_path: Path) -> None:
 
 def test_wrong_settings_are_told_on_opening(project_folder: Path) -> None:
     with (project_folder / "newsletter.yml").open("a") as file:
-        file.write("nmae: x\n")
-    with pytest.raises(ConfigError, match=r"newsletter.yml:9: unknown key 'nmae'"):
+        file.write("naem_: x\n")
+    with pytest.raises(ConfigError, match=r"newsletter.yml:9: unknown key 'naem_'"):
         open_project()
 
 

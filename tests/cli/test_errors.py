@@ -55,7 +55,7 @@ def test_no_command_shows_the_help(cli: Cli) -> None:
         (("bulid",), "no command 'bulid'. Did you mean 'build'? Help: newsletter -h"),
         (("xyzzy",), "no command 'xyzzy'. Help: newsletter -h"),
         (("--verson",), "No such option '--verson'"),
-        (("init", "--nmae", "x"), "Help: newsletter init -h"),
+        (("init", "--naem_", "x"), "Help: newsletter init -h"),
         (("init", "--name"), "Option '--name' requires an argument. Help: newsletter"),
     ],
 )

@@ -17,7 +17,7 @@ EXPECTED = """\
 1: 'site_url' is missing. Example: site_url: https://harbournotes.example
 2: unknown key 'sendr'. Did you mean 'sender'?
 3: 'sender.address' is missing. Example: address: editor@harbournotes.example
-5: unknown key 'adress'. Did you mean 'address'?
+5: unknown key 'addrez'. Did you mean 'address'?
 7: theme.width: this must be less than or equal to 800. Example: width: 620
 9: theme.light.accent: there is no value (an unquoted \
 '#' begins a comment). Example: accent: '#1f5f8b'
@@ -66,7 +66,7 @@ name: 12:30
 sendr: {}
 sender:
   name: Harbour Notes
-  adress: editor@harbournotes.example
+  addrez: editor@harbournotes.example
 theme:
   width: 9000
   light:
@@ -134,7 +134,7 @@ def test_a_wrong_value_is_explained(complaints: Complaints, more: str, words: st
         ("name: !!timestamp x\n", 1, "a tag ('!…') means nothing here"),
         ("? [a, b]\n: c\n", 1, "a key must be one word"),
         ("x: " + "[" * 5000, 1, "it is nested too deeply"),
-        (b"name: caf\xe9\n", 1, "it is not UTF-8 text"),
+        (b"name: gr\xe5\n", 1, "it is not UTF-8 text"),
         (b"\xff\xfen\x00a\x00", 1, "it is not UTF-8 text"),
         (b"#" * 300_000, None, "it is larger than 256,000 bytes"),
     ],

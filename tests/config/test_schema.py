@@ -56,7 +56,7 @@ def test_our_own_files_satisfy_the_schema_that_they_point_to(path: Path) -> None
 
 @pytest.mark.parametrize(
     "change",
-    [{"nmae": "x"}, {"theme": {"width": 9000}}, {"sendgrid": {"region": "us"}}, {"name": 3}],
+    [{"naem_": "x"}, {"theme": {"width": 9000}}, {"sendgrid": {"region": "us"}}, {"name": 3}],
 )
 def test_the_schema_refuses_what_we_refuse(change: dict[str, object]) -> None:
     valid = {
