@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ def _parsed(url: str) -> sa.URL:
     )
     try:
         # The short form that hosting companies hand out.
-        target = sa.make_url(url.replace("postgres://", "postgresql://", 1))
+        target = sa.make_url(re.sub(r"^postgres://", "postgresql://", url))
     except (sa.exc.ArgumentError, ValueError) as error:
         raise DatabaseError("the database's URL can't be read", remedy=example) from error
     backend = target.get_backend_name()
@@ -139,10 +140,10 @@ def _use_write_ahead_log(connection: Any) -> None:
 
 def _postgresql(target: sa.URL) -> sa.Engine:
     try:
-        return sa.create_engine(
+        engine = sa.create_engine(
             target.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
-            connect_args={"connect_timeout": CONNECT_SECONDS, "options": "-c timezone=UTC"},
+            connect_args={"connect_timeout": CONNECT_SECONDS},
         )
     except ModuleNotFoundError as error:
         raise refusal(
@@ -150,3 +151,11 @@ def _postgresql(target: sa.URL) -> sa.Engine:
             Location(shown(target)),
             "Install it with: pip install 'newsletter[postgres]'",
         ) from error
+    sa.event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # Not as an option of the connection: poolers refuse those.
+    connection.execute("SET TIME ZONE 'UTC'")
+    connection.commit()

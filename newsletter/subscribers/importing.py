@@ -113,6 +113,8 @@ def import_file(  # noqa: PLR0913 - what the caller may choose, each by its name
                 progress(file.position - position)
                 position = file.position
             if not dry_run:
+                writer.finish()
+                connection.commit()
                 report.refused_file = refused.keep()
     report.remarks.sort()
     return report

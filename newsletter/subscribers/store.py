@@ -95,6 +95,15 @@ class ListWriter:
         new = self._add(first, held)
         return Outcome(new, updated, unchanged, tuple(repeated), held)
 
+    def finish(self) -> None:
+        """Tell PostgreSQL's planner how long the list is now.
+
+        It counts by itself only minutes later, and until then reads the whole rest of the list
+        for every page of the audience.
+        """
+        if self._connection.dialect.name == "postgresql":
+            self._connection.exec_driver_sql(f"ANALYZE {subscriber.name}")
+
     def _known(self, keys: Collection[str]) -> dict[str, _Known]:
         columns = subscriber.c
         found = sa.select(

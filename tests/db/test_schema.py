@@ -1,0 +1,39 @@
+import datetime
+
+import pytest
+import sqlalchemy as sa
+
+from newsletter.db import reading
+from newsletter.db.schema import event
+
+OSLO = datetime.timezone(datetime.timedelta(hours=2))
+NOON = datetime.datetime(2026, 6, 1, 12, 0, 0, 5, tzinfo=OSLO)
+
+
+def insert(engine: sa.Engine, key: str, at: datetime.datetime) -> None:
+    with engine.begin() as connection:
+        row = {"sg_event_id": key, "type": "open", "at": at, "raw": {"sn\u00f8": [1, None]}}
+        connection.execute(sa.insert(event).values(row))
+
+
+def test_times_and_json_come_back_as_they_went(engine: sa.Engine) -> None:
+    insert(engine, "1", NOON)
+    with reading(engine) as connection:
+        at, raw = connection.execute(sa.select(event.c.at, event.c.raw)).one()
+    assert (at, at.utcoffset()) == (NOON, datetime.timedelta(0))
+    assert raw == {"sn\u00f8": [1, None]}
+
+
+def test_times_sort_as_time_whatever_their_zone(engine: sa.Engine) -> None:
+    later = NOON.astimezone(datetime.UTC) + datetime.timedelta(microseconds=1)
+    insert(engine, "later", later)
+    insert(engine, "earlier", NOON)
+    with reading(engine) as connection:
+        first = connection.scalar(sa.select(event.c.sg_event_id).order_by(event.c.at))
+        after = connection.scalars(sa.select(event.c.sg_event_id).where(event.c.at > NOON)).all()
+    assert (first, after) == ("earlier", ["later"])
+
+
+def test_a_time_without_a_zone_is_refused(engine: sa.Engine) -> None:
+    with pytest.raises(sa.exc.StatementError, match="without a zone"):
+        insert(engine, "1", NOON.replace(tzinfo=None))
