@@ -52,7 +52,7 @@ def test_no_command_shows_the_help(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("buildd",), "no command 'buildd'. Did you mean 'build'? Help: newsletter -h"),
+        (("buill",), "no command 'buill'. Did you mean 'build'? Help: newsletter -h"),
         (("xyzzy",), "no command 'xyzzy'. Help: newsletter -h"),
         (("--verson",), "No such option '--verson'"),
         (("init", "--naem_", "x"), "Help: newsletter init -h"),
