@@ -1,6 +1,8 @@
 import datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError, UsageProblem
 from newsletter.posts.compose import compose
@@ -279,3 +281,29 @@ def test_reading_time_counts_what_is_read() -> None:
     )
     assert (post.outline.paragraphs, post.outline.words, post.outline.minutes) == (1, 40, 1)
     assert post.outline.images == ("https://x.example/a.png",)
+
+
+PIECES = st.sampled_from(
+    [
+        *("<p>", "</p>", "<div>", "</div>", "<ul><li>", "</li></ul>", "<h1>x</h1>", "<br>"),
+        *("<!doctype html>", "<article>", "</article>", "<!--", "-->", "<script>", "<a href=x>"),
+        *("\n", "\n\n", "---\n", "+++\n", "title: x\n", "# H\n", "- a\n", "```\n", "[^1]", "{.c}"),
+        *("Leave a Reply", "سكس", SENTENCE, "&amp;", "\\", "date: 2026-01-01\n", '{"title":"x"}\n'),
+    ]
+)
+
+
+@given(
+    st.lists(st.one_of(PIECES, st.text(max_size=8)), max_size=25).map("".join),
+    st.sampled_from(["a.md", "a.html", "a.txt", "-"]),
+)
+def test_any_source_is_refused_in_words_or_reads_back_as_it_was_written(
+    text: str, path: str
+) -> None:
+    try:
+        post = read(text, path)
+    except NewsletterError:
+        return
+    written = split(compose(post), "post.md")
+    assert written.body.strip() == post.body.strip()
+    assert written.data.keys() >= {"subject", "preheader", "language"}
