@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import stat
 import sys
 from dataclasses import dataclass
@@ -32,8 +33,10 @@ class Source:
 
     def line_of(self, words: str) -> int | None:
         """The 1-based line on which ``words`` first stand, percent-encoded or not."""
-        found = [at for form in (words, unquote(words)) if (at := self.text.find(form)) >= 0]
-        return self.text.count("\n", 0, found[0]) + 1 if found else None
+        for form in (words, unquote(words)):
+            if found := re.search(rf"(?<![\w./-]){re.escape(form)}", self.text):
+                return self.text.count("\n", 0, found.start()) + 1
+        return None
 
 
 def read_source(name: str, limit: int) -> Source:

@@ -309,7 +309,7 @@ class TestPictures:
         (tmp_path / "inbox" / "posts" / "link.png").symlink_to(outside)
         post = inbox(
             "posts/tide.md",
-            "# Low tide\n\n![](gone.png)\n![](/etc/passwd)\n<img src='file:///etc/passwd'>\n"
+            "# Low tide or begone.png\n\n![](gone.png)\n![](/etc/passwd)\n<img src='file:///etc/passwd'>\n"
             '![](../secret.txt)\n![](not.png)\n![](link.png)\n<img src="C:\\boat.png">\n'
             f"![]({'x' * 300}.png)\n![](%00.png)\n",
         )
