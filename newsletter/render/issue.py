@@ -18,7 +18,7 @@ from newsletter.render.letter import letter
 from newsletter.render.mjml import Locate, compile_mjml, splice
 from newsletter.render.templates import Templates
 from newsletter.render.text import article_text
-from newsletter.render.tokens import in_use, retarget
+from newsletter.render.tokens import in_use, one_token_a_link, retarget
 
 # Where a designer keeps the labels, by language; the text part speaks with them too.
 WORDS = "partials/words.mjml"
@@ -61,6 +61,7 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
         )
     if config.sendgrid.asm_group and not config.public_url:
         html, text = _vendors_links(html), _vendors_links(text)
+    html, text = one_token_a_link(html), one_token_a_link(text)
     return Email(
         issue=issue.name,
         subject=issue.subject,

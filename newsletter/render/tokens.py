@@ -1,6 +1,10 @@
 """Merge tokens change their kind with the place they stand in: HTML, plain text, a URL."""
 
+import re
+
 from newsletter.posts.merge import TOKEN, MergeTag, Target
+
+_LINK = re.compile(r"-nl(unsubscribe|preferences)[htu]-")
 
 
 def retarget(text: str, was: Target, becomes: Target) -> str:
@@ -11,6 +15,15 @@ def retarget(text: str, was: Target, becomes: Target) -> str:
         lambda found: f"-nl{found['key']}{becomes[0]}-" if found["target"] == was[0] else found[0],
         text,
     )
+
+
+def one_token_a_link(text: str) -> str:
+    """``text`` with one token for each of the reader's two links, wherever it stands.
+
+    Their values are whole URLs and the same in every place, and a request carries each value once
+    a reader: half of a request's bytes.
+    """
+    return _LINK.sub(r"-nl\1u-", text)
 
 
 def in_use(tags: tuple[MergeTag, ...], *texts: str) -> tuple[MergeTag, ...]:

@@ -103,7 +103,7 @@ def test_the_default_templates_render_all_that_an_issue_can_hold(
     assert "More:\nhttps://other.example/?n=-nl0u-\n" in text
     assert "Ingrid\nMends nets.\nhttps://harbournotes.example/about?utm_source=letter\n" in text
     assert "* Knots\n  Three.\n  https://harbournotes.example/knots?utm_source=letter\n" in text
-    assert "Preferences: -nlpreferencest-\nUnsubscribe: -nlunsubscribet-\n" in text
+    assert "Preferences: -nlpreferencesu-\nUnsubscribe: -nlunsubscribeu-\n" in text
     assert "About: https://harbournotes.example/about\n" in text
     assert text.endswith("\n1 Quay Street, Bergen\n")
     assert not re.search(r"-nl\w+h-", text)
@@ -219,7 +219,7 @@ def test_the_text_part_speaks_the_words_of_the_template(
     words = '{% set words = {"online": "På nett", "leave": nobody} %}'
     text = render(templates=templates_of(more={"partials/words.mjml": words})).text
     assert "På nett: https://public-url-not-set.example/issues/the-tide\n" in text
-    assert "Unsubscribe: -nlunsubscribet-" in text
+    assert "Unsubscribe: -nlunsubscribeu-" in text
 
 
 def test_headers_name_the_list_and_nobody_on_it(render: Render, config_of: ConfigOf) -> None:

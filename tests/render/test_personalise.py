@@ -1,7 +1,7 @@
 from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.render.email import Address, Email
 from newsletter.render.personalise import personalise
-from newsletter.render.tokens import in_use, retarget
+from newsletter.render.tokens import in_use, one_token_a_link, retarget
 
 NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
 
@@ -61,6 +61,12 @@ def test_tokens_of_one_kind_become_another_and_the_rest_stays() -> None:
         "-nl0h- -nl1u- -nlunsubscribeh-"
     )
     assert retarget("no token - at all", "text", "html") == "no token - at all"
+
+
+def test_each_link_has_one_token_wherever_it_stands() -> None:
+    assert one_token_a_link("-nlunsubscribet- -nlunsubscribeh- -nlpreferencesu- -nl0t-") == (
+        "-nlunsubscribeu- -nlunsubscribeu- -nlpreferencesu- -nl0t-"
+    )
 
 
 def test_only_tags_that_stand_somewhere_are_in_use() -> None:
