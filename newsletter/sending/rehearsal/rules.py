@@ -52,7 +52,7 @@ def examine(body: bytes, now: float) -> tuple[MailSend | None, list[Complaint]]:
     try:
         mail = MailSend.model_validate_json(body)
     except ValidationError as error:
-        return None, [_complaint(detail["loc"], detail["msg"]) for detail in error.errors()]
+        return None, _misshapen(error)
     return mail, list(_complaints(mail, now))
 
 
@@ -65,8 +65,19 @@ def leftovers(mail: MailSend) -> set[str]:
     return set().union(*(tokens - one.substitutions.keys() for one in mail.personalizations))
 
 
-def _complaint(location: tuple[int | str, ...], message: str) -> Complaint:
-    return Complaint(message, ".".join(map(str, location)) or None)
+def _misshapen(error: ValidationError) -> list[Complaint]:
+    found = {
+        ".".join(map(str, detail["loc"])): "Does not contain a valid address."
+        if detail["type"] == "string_pattern_mismatch"
+        else detail["msg"]
+        for detail in error.errors()
+    }
+    # Whatever holds a wrong thing counts as missing it too: the innermost says it all.
+    return [
+        Complaint(message, where or None)
+        for where, message in found.items()
+        if not any(other.startswith(f"{where}.") for other in found)
+    ]
 
 
 def _complaints(mail: MailSend, now: float) -> Iterator[Complaint]:

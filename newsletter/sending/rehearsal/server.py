@@ -64,6 +64,7 @@ class SendGridDouble:
         requests: every request, in the order in which they came.
         accepted: every reader of every request that was taken.
         leftovers: merge tokens that some reader would have seen.
+        connections: how many connections were opened to it.
     """
 
     def __init__(
@@ -74,8 +75,9 @@ class SendGridDouble:
         self.requests: list[Received] = []
         self.accepted: list[Accepted] = []
         self.leftovers: set[str] = set()
+        self.connections = 0
         self.closing = threading.Event()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._faults: deque[Fault] = deque()
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -87,8 +89,18 @@ class SendGridDouble:
 
     def order(self, *faults: Fault) -> None:
         """Treat the next requests so, one fault each; those after them as documented."""
-        with self._lock:
+        with self._changed:
             self._faults.extend(faults)
+
+    def wait_for_requests(self, count: int, seconds: float = 30.0) -> None:
+        """Wait until so many requests have come.
+
+        Raises:
+            TimeoutError: they have not.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self.requests) >= count, seconds):
+                raise TimeoutError(f"{len(self.requests)} of {count} requests came")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -108,12 +120,12 @@ class SendGridDouble:
 
     def next_fault(self) -> Fault:
         """What the next request meets."""
-        with self._lock:
+        with self._changed:
             return self._faults.popleft() if self._faults else Fault(accept=True)
 
     def accept(self, mail: MailSend) -> str:
         """Promise to mail everybody in a request; returns its message id."""
-        with self._lock:
+        with self._changed:
             message_id = f"double{len(self.requests):016d}"
             self.leftovers |= leftovers(mail)
             self.accepted += [
@@ -125,8 +137,9 @@ class SendGridDouble:
 
     def record(self, request: Received) -> None:
         """Remember a request."""
-        with self._lock:
+        with self._changed:
             self.requests.append(request)
+            self._changed.notify_all()
 
 
 class _Server(ThreadingHTTPServer):
@@ -138,6 +151,7 @@ class _Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
 
     def process_request(self, request: object, client_address: object) -> None:
+        self.double.connections += 1
         self._open.add(cast("socket.socket", request))
         super().process_request(cast("socket.socket", request), client_address)
 
