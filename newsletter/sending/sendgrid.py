@@ -220,10 +220,8 @@ def _reason(error: BaseException) -> str:
         cause = cause.__cause__ or cause.__context__ or cause
     if isinstance(error, urllib3.exceptions.ReadTimeoutError):
         return "no answer in time"
-    if isinstance(error, urllib3.exceptions.NameResolutionError):
-        return "the host's name is not known"
-    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
-        return "no connection in time"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror.lower()
+    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+        return "no connection in time"
     return str(cause) or type(cause).__name__

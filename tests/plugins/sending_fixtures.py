@@ -21,7 +21,6 @@ from newsletter.subscribers import Reader
 NAME = MergeTag("0", "name", "friend", '{{ subscriber.name | default("friend") }}')
 CITY = MergeTag("1", "city", "your town", "{{ subscriber.city }}")
 
-MakeConfig = Callable[..., Config]
 MakeReaders = Callable[[int], list[Reader]]
 Subscribe = Callable[[list[Reader]], None]
 
@@ -55,21 +54,16 @@ def world() -> World:
     return World()
 
 
-@pytest.fixture
-def make_config() -> MakeConfig:
+def configured(**settings: Any) -> Config:
     """A valid ``Config``; keyword arguments are top-level settings."""
-
-    def make(**settings: Any) -> Config:
-        basis: dict[str, Any] = {
-            "name": "Harbour Notes",
-            "sender": {"name": "Harbour Notes", "address": "editor@harbour-notes.org"},
-            "postal_address": "Harbour Notes, 1 Quay Street, Bergen",
-            "site_url": "https://harbour-notes.org",
-            "public_url": "https://news.harbour-notes.org",
-        }
-        return Config.model_validate({**basis, **settings}, strict=False)
-
-    return make
+    basis: dict[str, Any] = {
+        "name": "Harbour Notes",
+        "sender": {"name": "Harbour Notes", "address": "editor@harbour-notes.org"},
+        "postal_address": "Harbour Notes, 1 Quay Street, Bergen",
+        "site_url": "https://harbour-notes.org",
+        "public_url": "https://news.harbour-notes.org",
+    }
+    return Config.model_validate({**basis, **settings}, strict=False)
 
 
 @pytest.fixture
@@ -110,9 +104,9 @@ def make_readers() -> MakeReaders:
 
 
 @pytest.fixture
-def letter(email: Email, make_config: MakeConfig) -> Letter:
+def letter(email: Email) -> Letter:
     """Batches of ten."""
-    return prepare(email, make_config(limits={"batch_size": 10}))
+    return prepare(email, configured(limits={"batch_size": 10}))
 
 
 @pytest.fixture
@@ -122,9 +116,9 @@ def double(world: World) -> Iterator[SendGridDouble]:
 
 
 @pytest.fixture
-def mailer(double: SendGridDouble, make_config: MakeConfig) -> Iterator[Mailer]:
+def mailer(double: SendGridDouble) -> Iterator[Mailer]:
     options = {"host": double.url, "connect_timeout": 5.0, "read_timeout": 0.5}
-    connected = Mailer(double.key, make_config(sendgrid=options).sendgrid)
+    connected = Mailer(double.key, configured(sendgrid=options).sendgrid)
     yield connected
     connected.close()
 
