@@ -109,7 +109,7 @@ def list_(status: str | None, search: str | None, limit: int | None, as_json: bo
         found = listed(connection, wanted, limit or None)
         if as_json:
             for each in found:
-                data = each._asdict() | {"created_at": each.created_at.isoformat()}
+                data = each._asdict() | {"joined_at": each.joined_at.isoformat()}
                 say(json.dumps(data))
             return
         shown = _table(list(found))
@@ -205,7 +205,7 @@ def _table(rows: "list[Subscriber]") -> int:
     status = max((len(row.status) for row in rows), default=0)
     for row in rows:
         shown = row.name if len(row.name) <= name else f"{row.name[: name - 1]}…"
-        joined = row.created_at.date()
+        joined = row.joined_at.date()
         say(f"{row.address:<{address}}  {shown:<{name}}  {row.status:<{status}}  {joined}")
     return len(rows)
 

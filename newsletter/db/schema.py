@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
+from newsletter.db.append_only import guard_journal
+
 naming = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -21,6 +23,12 @@ naming = {
 metadata = sa.MetaData(naming_convention=naming)
 
 STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
+CHANGES = (
+    "subscribed", "confirmed", "imported", "unsubscribed", "bounced", "complained", "resubscribed",
+    "soft_bounced", "delivered",
+)  # fmt: skip
+HOWS = ("form", "import", "cli", "one_click", "webhook", "api", "sync")
+ATTRIBUTE_TYPES = ("text", "number", "boolean", "date")
 SEND_STATES = (
     "draft", "frozen", "running", "paused", "done", "cancelled", "blocked", "needs_review",
 )  # fmt: skip
@@ -83,13 +91,73 @@ subscriber = sa.Table(
     sa.Column("attributes", Json, nullable=False),
     sa.Column("token", sa.Text, nullable=False, unique=True),
     sa.Column("source", sa.Text, nullable=False, server_default=""),
-    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("joined_at", UtcTime, nullable=False),
+    sa.Column("confirmed_at", UtcTime),
+    # Since the last delivery.
+    sa.Column("soft_bounces", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated_at", UtcTime, nullable=False),
     one_of("status", STATUSES),
     # An id is never given twice, not even after the newest row was erased: the ledger keeps ids.
     sqlite_autoincrement=True,
 )
 sa.Index("ix_subscriber_status_id", subscriber.c.status, subscriber.c.id)
+sa.Index("ix_subscriber_joined_at", subscriber.c.joined_at)
+
+subscriber_tag = sa.Table(
+    "subscriber_tag",
+    metadata,
+    sa.Column(
+        "subscriber_id", Key, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("tag", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+sa.Index("ix_subscriber_tag_tag", subscriber_tag.c.tag, subscriber_tag.c.subscriber_id)
+
+# The type that an attribute got first; its values in subscriber.attributes have it.
+attribute = sa.Table(
+    "attribute",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text, nullable=False),
+    one_of("type", ATTRIBUTE_TYPES),
+)
+
+# Every change of a subscriber's status, in order; status is what the change made it.
+journal = sa.Table(
+    "journal",
+    metadata,
+    sa.Column(
+        "subscriber_id", Key, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("change", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("how", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False, server_default=""),
+    sa.Column("wording", sa.Text, nullable=False, server_default=""),
+    one_of("change", CHANGES),
+    one_of("status", STATUSES),
+    one_of("how", HOWS),
+    sqlite_with_rowid=False,
+)
+sa.event.listen(journal, "after_create", lambda _, connection, **__: guard_journal(connection))
+
+# Who asked to be forgotten: an HMAC-SHA256 of the address's key, keyed by meta's salt.
+erased = sa.Table(
+    "erased",
+    metadata,
+    sa.Column("address_hash", sa.Text, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+)
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
 
 suppression = sa.Table(
     "suppression",
@@ -176,3 +244,4 @@ event = sa.Table(
     sa.Column("attempt_n", sa.Integer),
     sa.Column("raw", Json, nullable=False),
 )
+sa.Index("ix_event_address_key_type", event.c.address_key, event.c.type)

@@ -22,7 +22,7 @@ class Subscriber(NamedTuple):
         status: one of ``STATUSES``.
         attributes: the editor's own.
         source: where they came from: ``import readers.csv:14``.
-        created_at: since when they are in the list, in UTC.
+        joined_at: since when they are in the list, in UTC.
     """
 
     id: int
@@ -31,7 +31,7 @@ class Subscriber(NamedTuple):
     status: str
     attributes: dict[str, str]
     source: str
-    created_at: datetime.datetime
+    joined_at: datetime.datetime
 
 
 class Filter(NamedTuple):

@@ -201,7 +201,7 @@ def _statements(dialect: sa.Dialect) -> tuple[Bulk, Bulk, Bulk]:
     """Insert; rewrite name and attributes; mark as left."""
     insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
     columns = ("address", "address_key", "name", "status", "attributes", "token", "source",
-               "created_at", "updated_at")  # fmt: skip
+               "joined_at", "updated_at")  # fmt: skip
     add = (
         insert(subscriber)
         .values({column: sa.bindparam(column) for column in columns})

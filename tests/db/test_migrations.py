@@ -17,10 +17,20 @@ def test_alembic_sees_no_difference(engine: sa.Engine) -> None:
 def test_constraints_and_options_are_the_same(engine: sa.Engine) -> None:
     """Alembic compares neither checks nor defaults, so compare all that a database tells."""
     migrated = described(engine)
+    triggers = names_of_triggers(engine)
     with engine.begin() as connection:
         metadata.drop_all(connection)
         metadata.create_all(connection)
     assert described(engine) == migrated
+    assert names_of_triggers(engine) == triggers != set()
+
+
+def names_of_triggers(engine: sa.Engine) -> set[str]:
+    sqlite = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    postgresql = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+    with reading(engine) as connection:
+        listed = sqlite if engine.dialect.name == "sqlite" else postgresql
+        return set(connection.exec_driver_sql(listed).scalars())
 
 
 def described(engine: sa.Engine) -> dict[str, list[str]]:

@@ -143,7 +143,7 @@ def subscribe(engine: sa.Engine, world: World) -> Subscribe:
                 "status": "active",
                 "attributes": {},
                 "token": reader.token,
-                "created_at": world.now,
+                "joined_at": world.now,
                 "updated_at": world.now,
             }
             for reader in readers

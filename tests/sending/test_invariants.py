@@ -113,7 +113,7 @@ def begin_anew(
         {
             "id": reader.id, "address": reader.address, "address_key": reader.address_key,
             "name": "", "status": "active", "attributes": {}, "token": reader.token,
-            "created_at": world.now, "updated_at": world.now,
+            "joined_at": world.now, "updated_at": world.now,
         }
         for reader in make_readers(TOTAL)
     ]  # fmt: skip

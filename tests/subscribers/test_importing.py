@@ -52,7 +52,7 @@ def test_a_new_reader(engine: sa.Engine, imported: Import) -> None:
     assert (row["name"], row["status"]) == ("Ada", "active")
     assert row["attributes"] == {"home_town": "Oslo"}
     assert row["source"] == "import readers.csv:2"
-    assert row["created_at"] == row["updated_at"]
+    assert row["joined_at"] == row["updated_at"]
     assert len(str(row["token"])) == 22
 
 

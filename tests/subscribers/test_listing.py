@@ -50,4 +50,4 @@ def test_what_is_shown(engine: sa.Engine, imported: Callable[..., ImportReport])
         ada = next(subscribers(connection, Filter()))
     assert ada.attributes == {"city": "Oslo"}
     assert (ada.name, ada.status, ada.source) == ("Ada Lovelace", "active", "import readers.csv:2")
-    assert ada.created_at.isoformat() == "2026-11-22T09:00:00+00:00"
+    assert ada.joined_at.isoformat() == "2026-11-22T09:00:00+00:00"

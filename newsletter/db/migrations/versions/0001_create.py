@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from newsletter.db.append_only import guard_journal
 from newsletter.db.schema import Json, Key, UtcTime
 
 revision = "0001"
@@ -22,6 +23,7 @@ def upgrade() -> None:
         sa.Column("raw", Json, nullable=False),
         sa.PrimaryKeyConstraint("sg_event_id", name=op.f("pk_event")),
     )
+    op.create_index("ix_event_address_key_type", "event", ["address_key", "type"])
     op.create_table(
         "send",
         sa.Column("id", Key, nullable=False),
@@ -53,7 +55,9 @@ def upgrade() -> None:
         sa.Column("attributes", Json, nullable=False),
         sa.Column("token", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), server_default="", nullable=False),
-        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("joined_at", UtcTime(), nullable=False),
+        sa.Column("confirmed_at", UtcTime()),
+        sa.Column("soft_bounces", sa.Integer(), server_default="0", nullable=False),
         sa.Column("updated_at", UtcTime(), nullable=False),
         _one_of("ck_subscriber_status", "status", "pending active unsubscribed bounced complained"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriber")),
@@ -62,6 +66,68 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_subscriber_status_id", "subscriber", ["status", "id"])
+    op.create_index("ix_subscriber_joined_at", "subscriber", ["joined_at"])
+    op.create_table(
+        "subscriber_tag",
+        sa.Column("subscriber_id", Key, nullable=False),
+        sa.Column("tag", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscriber.id"],
+            name=op.f("fk_subscriber_tag_subscriber_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "tag", name=op.f("pk_subscriber_tag")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_subscriber_tag_tag", "subscriber_tag", ["tag", "subscriber_id"])
+    op.create_table(
+        "attribute",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        _one_of("ck_attribute_type", "type", "text number boolean date"),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_attribute")),
+    )
+    op.create_table(
+        "journal",
+        sa.Column("subscriber_id", Key, nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("change", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("how", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), server_default="", nullable=False),
+        sa.Column("wording", sa.Text(), server_default="", nullable=False),
+        _one_of(
+            "ck_journal_change",
+            "change",
+            "subscribed confirmed imported unsubscribed bounced complained resubscribed "
+            "soft_bounced delivered",
+        ),
+        _one_of("ck_journal_status", "status", "pending active unsubscribed bounced complained"),
+        _one_of("ck_journal_how", "how", "form import cli one_click webhook api sync"),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscriber.id"],
+            name=op.f("fk_journal_subscriber_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "n", name=op.f("pk_journal")),
+        sqlite_with_rowid=False,
+    )
+    guard_journal(op.get_bind())
+    op.create_table(
+        "erased",
+        sa.Column("address_hash", sa.Text(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("address_hash", name=op.f("pk_erased")),
+    )
+    op.create_table(
+        "meta",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_meta")),
+    )
     op.create_table(
         "suppression",
         sa.Column("address_key", sa.Text(), nullable=False),
