@@ -66,15 +66,20 @@ def _write(
     """Write a sample reader's copy; returns it and its files, HTML first."""
     import datetime
 
+    from newsletter.config.urls import preferences_url, unsubscribe_url
     from newsletter.render.email import Address
     from newsletter.render.eml import to_eml
+    from newsletter.render.headers import one_click
     from newsletter.render.links import host
-    from newsletter.sending.payload import for_reader, one_click
-    from newsletter.subscribers.reader import Reader
+    from newsletter.render.personalise import personalise
 
-    address = "reader@example.com"  # RFC 2606: nobody's
-    reader = Reader(0, address, address, "sample", {"email": address, "name": ""})
-    sample = for_reader(email, config, reader)
+    address, token = "reader@example.com", "sample"  # RFC 2606: nobody's
+    sample = personalise(
+        email,
+        {"email": address},
+        unsubscribe=unsubscribe_url(config, token),
+        preferences=preferences_url(config, token),
+    )
     day = issue.post.date or datetime.date.fromisoformat(issue.name[:10])
     eml = to_eml(
         sample,
@@ -82,7 +87,7 @@ def _write(
         # Not the time of building: an unchanged issue gives the same file.
         date=datetime.datetime.combine(day, datetime.time(), datetime.UTC),
         message_id=f"<{issue.name}@{host(config.site_url)}>",
-        headers=tuple(one_click(config, reader).items()),
+        headers=one_click(config, token),
     )
     folder.mkdir(parents=True, exist_ok=True)
     contents = {"html": sample.html.encode(), "txt": sample.text.encode(), "eml": eml}

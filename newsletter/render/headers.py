@@ -1,9 +1,10 @@
-"""Headers that are the same for every reader."""
+"""Headers: those that are the same for every reader, and a reader's own."""
 
 import re
 from email.header import Header
 
 from newsletter.config.models import Config
+from newsletter.config.urls import unsubscribe_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.slug import slugify
 from newsletter.render.links import host
@@ -18,6 +19,19 @@ def common_headers(issue: Issue, config: Config) -> tuple[tuple[str, str], ...]:
     return (
         ("List-Id", f"{_phrase(config.name)} <{label}.{host(config.site_url)}>"),
         ("Feedback-ID", f"{issue.slug}:{label}:newsletter:{_sender_id(label)}"),
+    )
+
+
+def one_click(config: Config, token: str) -> tuple[tuple[str, str], ...]:
+    """A reader's own way out, for the mail client's button (RFC 2369, RFC 8058).
+
+    Empty where SendGrid's own unsubscribe group serves instead.
+    """
+    if config.sendgrid.asm_group and not config.public_url:
+        return ()
+    return (
+        ("List-Unsubscribe", f"<{unsubscribe_url(config, token)}>"),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     )
 
 

@@ -4,16 +4,13 @@ Rules in the mail's own ``<style>`` blocks stay rules; those of ``css`` are inli
 inlined (media queries, ``:hover``) premailer puts into one more ``<style>``.
 """
 
-import os
-from functools import cache
 from threading import Lock
-from typing import Any
 
 from lxml import etree
-from lxml import html as lxml_html
 
 from newsletter.errors import RenderError
 from newsletter.posts.depth import LIMIT
+from newsletter.render.premailing import run_premailer
 
 DOCTYPE = "<!DOCTYPE html>"  # premailer's lower-case one is dropped by some clients: quirks mode
 
@@ -38,7 +35,7 @@ def inline(html: str, css: str) -> str:
         RenderError: it is nested so deep that a parser would lose text, or a conditional comment
             for Outlook was lost.
     """
-    tree = lxml_html.document_fromstring(html)
+    tree = etree.fromstring(html, etree.HTMLParser())
     if _TOO_DEEP(tree.getroottree()):
         raise RenderError(
             f"the mail nests more than {LIMIT} elements deep",
@@ -48,7 +45,7 @@ def inline(html: str, css: str) -> str:
         style.set(_IGNORE, "ignore")
         style.text = _unquoted(style.text or "")
     with _ONE_AT_A_TIME:
-        _premailer()(tree, css)
+        run_premailer(tree, css)
     for style in tree.iter("style"):
         if _IGNORE in style.attrib:
             del style.attrib[_IGNORE]
@@ -57,36 +54,6 @@ def inline(html: str, css: str) -> str:
     if _conditions(inlined) != _conditions(html):
         raise RenderError("Outlook's conditional comments did not survive inlining")
     return inlined
-
-
-@cache
-def _premailer() -> Any:
-    # Read when premailer is imported; without them each style is parsed again and again.
-    os.environ.setdefault("PREMAILER_CACHE", "LRU")
-    os.environ.setdefault("PREMAILER_CACHE_MAXSIZE", "4096")
-    import cssutils.util
-    from premailer import Premailer
-
-    # cssutils fetches @import by itself, file: too, whatever premailer is told.
-    cssutils.util._defaultFetcher = _fetch_nothing  # noqa: SLF001 - there is no public way
-
-    def run(tree: Any, css: str) -> None:
-        Premailer(
-            tree,
-            css_text=css,
-            strip_important=False,
-            disable_basic_attributes=["width", "height", "align", "valign", "bgcolor"],
-            disable_validation=True,
-            align_floating_images=False,
-            allow_network=False,
-            cssutils_logging_level="CRITICAL",
-        ).transform()
-
-    return run
-
-
-def _fetch_nothing(url: str) -> tuple[None, bytes]:  # noqa: ARG001 - the signature is cssutils'
-    return None, b""
 
 
 def _unquoted(css: str) -> str:

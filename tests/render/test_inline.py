@@ -12,7 +12,7 @@ from pathlib import Path
 
 import css_inline
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html as lxml_html
 
@@ -237,6 +237,7 @@ TREE = st.recursive(
 )
 
 
+@settings(deadline=None)  # other processes share the machine
 @given(TREE, RULES)
 def test_the_same_properties_are_inlined_as_by_css_inline(
     body: str, rules: list[tuple[str, str, int]]

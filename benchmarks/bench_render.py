@@ -1,0 +1,130 @@
+"""The whole chain, post.md to email, against premailer alone with its default options.
+
+The baseline does one step of our chain, on the same document: the filled template with the article
+in it, its CSS in a <style>. Both are warm, in one process, and have premailer's cache enlarged as
+our chain does.
+"""
+
+import gc
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+from newsletter.config.load import load_config
+from newsletter.config.models import Config
+from newsletter.posts.content import read_issue
+from newsletter.render.inline import inline
+from newsletter.render.issue import render_issue
+from newsletter.render.templates import Templates, load_templates
+
+ROOT = Path(__file__).parent.parent
+ROUNDS = 31
+WORDS = """
+    tide harbour boat morning slack water rope quay north wind grey light kettle gull swell keel
+    mast line net plank tar moon shore reef bell lamp fog oar knot sail salt stone
+""".split()  # noqa: SIM905 - a list of words reads best as words
+SECTION_WORDS = 300
+GOALS = {900: 0.7, 10_000: 1.2}
+
+
+def post(words: int) -> str:
+    """A post of about so many words with what letters hold: lists, quotes, a table, code."""
+    sections = [section(number) for number in range(words // SECTION_WORDS)]
+    return "---\ntitle: A letter from the quay\ndate: 2026-11-22\n---\n" + "\n\n".join(sections)
+
+
+def section(number: int) -> str:
+    def prose(start: int, count: int) -> str:
+        picked = [WORDS[(start * 7 + at * (3 + number % 5)) % len(WORDS)] for at in range(count)]
+        return " ".join(picked).capitalize() + "."
+
+    return f"""\
+## {prose(number, 4)}
+
+{prose(number, 70)} [{prose(1, 3)}](https://example.com/{number}) **{prose(2, 4)}**
+
+{prose(number + 1, 70)} _{prose(3, 5)}_ and `tide.py`.[^{number}]
+
+- {prose(4, 12)}
+- {prose(5, 12)}
+  1. {prose(6, 10)}
+  2. {prose(7, 10)}
+
+> {prose(8, 30)}
+
+| {prose(9, 1)} | {prose(10, 1)} |
+|---|---|
+| {prose(11, 3)} | {prose(12, 3)} |
+| {prose(13, 3)} | {prose(14, 3)} |
+
+```python
+def height(hour: int) -> float:
+    return sum(TWELFTHS[:hour]) / {number + 1}  # metres
+```
+
+{prose(number + 2, 60)}
+
+[^{number}]: {prose(15, 8)}
+"""
+
+
+def median(run: Callable[[], object]) -> float:
+    """Milliseconds."""
+    times = []
+    for _ in range(ROUNDS):
+        gc.collect()
+        started = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times)
+
+
+def before_inlining(folder: Path, config: Config, templates: Templates) -> str:
+    """The document as the inliner gets it, with the CSS that it is to inline in its head."""
+    caught: list[str] = []
+
+    def catch(html: str, css: str) -> str:
+        caught.append(html.replace("</head>", f"<style>{css}</style></head>"))
+        return inline(html, css)
+
+    with patch("newsletter.render.issue.inline", catch):
+        render_issue(read_issue(folder, config), templates, config)
+    return caught[0]
+
+
+def default_premailer() -> Callable[[str], object]:
+    inline("<p>x</p>", "")  # sets up the cache, before premailer is imported
+    from premailer import Premailer
+
+    return lambda html: Premailer(html, cssutils_logging_level="CRITICAL").transform()
+
+
+def main() -> None:
+    config = load_config(ROOT / "newsletter.yml", {})
+    templates = load_templates(ROOT / "templates")
+    premailer = default_premailer()
+    print(f"medians of {ROUNDS}, warm, in process")
+    for words, goal in GOALS.items():
+        with tempfile.TemporaryDirectory() as work:
+            folder = Path(work) / "2026-11-22-quay"
+            folder.mkdir()
+            (folder / "post.md").write_text(post(words))
+            document = before_inlining(folder, config, templates)
+            baseline = median(partial(premailer, document))
+            read = median(partial(read_issue, folder, config))
+            render = median(partial(render_issue, read_issue(folder, config), templates, config))
+        size = len(document.encode()) / 1024
+        ours = read + render
+        print(
+            f"{words:6,} words, {size:3.0f} KB: premailer's defaults {baseline:5.1f} ms, "
+            f"whole chain {ours:5.1f} ms (reading {read:.1f}, rendering {render:.1f}): "
+            f"{ours / baseline:.2f} x, goal {goal} x"
+        )
+
+
+if __name__ == "__main__":
+    main()

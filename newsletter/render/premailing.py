@@ -1,0 +1,91 @@
+"""Premailer, told to fetch nothing, and to do no work twice or in vain.
+
+Its methods that are overridden here are its own business (``_…``); premailer 3.10 is its last
+release, of 2021, and the tests compare what comes out with another inliner.
+"""
+
+import os
+import re
+from functools import lru_cache, partial
+from typing import Any
+
+# Read when premailer is imported; without them each style is parsed again and again.
+os.environ.setdefault("PREMAILER_CACHE", "LRU")
+os.environ.setdefault("PREMAILER_CACHE_MAXSIZE", "4096")
+
+import cssutils.util
+from lxml import etree
+from premailer import Premailer, merge_style
+
+Rule = tuple[tuple[int, ...], str, str]
+Rules = tuple[list[Rule], list[Any]]
+
+_NAMES = re.compile(r"\.(?P<class>[\w-]+)|(?:^|[\s>+~])(?P<tag>[a-zA-Z][\w-]*)")
+_UNSURE = re.compile(r"[\\:]")
+_ATTRIBUTE = re.compile(r"\[[^\]]*\]")
+
+
+def _fetch_nothing(url: str) -> tuple[None, bytes]:  # noqa: ARG001 - the signature is cssutils'
+    return None, b""
+
+
+# cssutils fetches @import by itself, file: too, whatever premailer is told.
+cssutils.util._defaultFetcher = _fetch_nothing  # noqa: SLF001 - there is no public way
+
+
+# Styles that are there already premailer validates whatever it is told, and then keeps them as they
+# are: of no use, and half of the time that a new process takes.
+_pairs = partial(merge_style.csstext_to_pairs, validate=False)
+_pairs._lock = merge_style.csstext_to_pairs._lock  # type: ignore[attr-defined]  # noqa: SLF001
+merge_style.csstext_to_pairs = _pairs
+
+
+def run_premailer(tree: etree._Element, css: str) -> None:
+    """Inline ``css`` into ``tree``; not for two threads at once."""
+    _Premailer(
+        tree,
+        css_text=css,
+        strip_important=False,
+        disable_basic_attributes=["width", "height", "align", "valign", "bgcolor"],
+        disable_validation=True,
+        align_floating_images=False,
+        allow_network=False,
+        cssutils_logging_level="CRITICAL",
+    ).transform()
+
+
+class _Premailer(Premailer):  # type: ignore[misc]
+    def _parse_style_rules(self, css_body: str, ruleset_index: int) -> Rules:
+        """The rules that can match, and those that can't be inlined."""
+        rules, leftover = _parsed(css_body, ruleset_index)
+        there = _names_in(self.html)
+        return [rule for rule in rules if _names_of(rule[1]) <= there], leftover
+
+    def _style_to_basic_html_attributes(self, *_: object, **__: object) -> None:
+        """Nothing: every attribute it knows is disabled above."""
+
+
+@lru_cache(maxsize=16)
+def _parsed(css: str, index: int) -> Rules:
+    plain = Premailer("", strip_important=False, disable_validation=True)
+    parsed: Rules = plain._parse_style_rules(css, index)  # noqa: SLF001
+    return parsed
+
+
+def _names_in(tree: etree._Element) -> set[str]:
+    """Its tags, and its classes with their dot."""
+    tags = {element.tag for element in tree.iter(etree.Element)}
+    values = {element.get("class", "") for element in tree.iter(etree.Element)}
+    return tags | {f".{name}" for value in values for name in value.split()}
+
+
+@lru_cache(maxsize=4096)
+def _names_of(selector: str) -> frozenset[str]:
+    """The tags and classes without which ``selector`` matches nothing; none where in doubt."""
+    bare = _ATTRIBUTE.sub("", selector)
+    if _UNSURE.search(bare):
+        return frozenset()
+    return frozenset(
+        f".{found['class']}" if found["class"] else found["tag"].lower()
+        for found in _NAMES.finditer(bare)
+    )
