@@ -183,7 +183,29 @@ send = sa.Table(
     sa.Column("excluded", Json, nullable=False),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("scheduled_at", UtcTime),
+    # SendGrid's id for what it holds until then, and when it took that back.
+    sa.Column("vendor_batch_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("recalled_at", UtcTime),
+    sa.Column("undo_seconds", sa.Integer, nullable=False, server_default="0"),
+    # 0 for no limit.
+    sa.Column("limit_per_hour", sa.Integer, nullable=False, server_default="0"),
+    # Over what the plan says; and the newsletter version that made it.
+    sa.Column("plan_sha", sa.Text, nullable=False, server_default=""),
+    sa.Column("app_version", sa.Text, nullable=False, server_default=""),
     one_of("state", SEND_STATES),
+)
+
+# The email as it was frozen: what is sent, and what a changed issue is compared with.
+send_content = sa.Table(
+    "send_content",
+    metadata,
+    sa.Column("send_id", Key, sa.ForeignKey("send.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("preheader", sa.Text, nullable=False),
+    sa.Column("html", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("headers", Json, nullable=False),
 )
 
 batch = sa.Table(
@@ -199,6 +221,8 @@ batch = sa.Table(
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lease_until", UtcTime),
     sa.Column("retry_at", UtcTime),
+    sa.Column("not_before", UtcTime),
+    sa.Column("variant", sa.Text, nullable=False, server_default=""),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
     one_of("state", BATCH_STATES),
 )
@@ -212,6 +236,7 @@ send_recipient = sa.Table(
     sa.Column("address_key", sa.Text, nullable=False),
     sa.Column("batch_id", Key, sa.ForeignKey("batch.id"), nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+    sa.Column("variant", sa.Text, nullable=False, server_default=""),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("send_id", "address_key"),
     one_of("state", RECIPIENT_STATES),
@@ -230,6 +255,23 @@ attempt = sa.Table(
     sa.Column("message_id", sa.Text, nullable=False, server_default=""),
     sa.Column("outcome", sa.Text),
     one_of("outcome", OUTCOMES),
+)
+
+# One row each, which all workers of all processes share.
+vendor_pause = sa.Table(
+    "vendor_pause",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("paused_until", UtcTime, nullable=False),
+    sa.CheckConstraint("id = 1", name="one_row"),
+)
+rate_bucket = sa.Table(
+    "rate_bucket",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("window_start", UtcTime, nullable=False),
+    sa.Column("used", sa.Integer, nullable=False),
+    sa.CheckConstraint("id = 1", name="one_row"),
 )
 
 event = sa.Table(

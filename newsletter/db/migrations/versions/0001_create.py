@@ -37,6 +37,13 @@ def upgrade() -> None:
         sa.Column("excluded", Json, nullable=False),
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("scheduled_at", UtcTime()),
+        sa.Column("vendor_batch_id", sa.Text(), server_default="", nullable=False),
+        sa.Column("recalled_at", UtcTime()),
+        sa.Column("undo_seconds", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("limit_per_hour", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("plan_sha", sa.Text(), server_default="", nullable=False),
+        sa.Column("app_version", sa.Text(), server_default="", nullable=False),
         _one_of(
             "ck_send_state",
             "state",
@@ -44,6 +51,37 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_send")),
         sa.UniqueConstraint("issue", name=op.f("uq_send_issue")),
+    )
+    op.create_table(
+        "send_content",
+        sa.Column("send_id", Key, nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("preheader", sa.Text(), nullable=False),
+        sa.Column("html", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("headers", Json, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["send_id"],
+            ["send.id"],
+            name=op.f("fk_send_content_send_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("send_id", name=op.f("pk_send_content")),
+    )
+    op.create_table(
+        "vendor_pause",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("paused_until", UtcTime(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_vendor_pause_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_vendor_pause")),
+    )
+    op.create_table(
+        "rate_bucket",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("window_start", UtcTime(), nullable=False),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_rate_bucket_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rate_bucket")),
     )
     op.create_table(
         "subscriber",
@@ -149,6 +187,8 @@ def upgrade() -> None:
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_until", UtcTime()),
         sa.Column("retry_at", UtcTime()),
+        sa.Column("not_before", UtcTime()),
+        sa.Column("variant", sa.Text(), server_default="", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         _one_of(
             "ck_batch_state",
@@ -181,6 +221,7 @@ def upgrade() -> None:
         sa.Column("address_key", sa.Text(), nullable=False),
         sa.Column("batch_id", Key, nullable=False),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("variant", sa.Text(), server_default="", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         _one_of(
             "ck_send_recipient_state",
