@@ -8,54 +8,19 @@ import sys
 import click
 
 from newsletter import __version__
+from newsletter.cli.commands import Commands, Lazy
 from newsletter.cli.output import complain, note
 from newsletter.errors import Location, NewsletterError, shown
 
-# name -> module:object; a command's module is imported when the command is run or its help asked.
+# In the order of an editor's week.
 COMMANDS = {
-    "init": ("newsletter.cli.init:init", "Make a new newsletter's folder."),
-    "import": ("newsletter.cli.import_post:import_post", "Make an issue from a post."),
-    "build": ("newsletter.cli.build:build", "Turn an issue into an email."),
-    "subscribers": ("newsletter.cli.subscribers:subscribers", "Import and list the readers."),
-    "test": ("newsletter.cli.test:test", "Send a marked copy to yourself."),
-    "send": ("newsletter.cli.send:send", "Send an issue to the readers, or rehearse it dry."),
+    "init": Lazy("newsletter.cli.init:init", "Make a new newsletter's folder."),
+    "import": Lazy("newsletter.cli.import_post:import_post", "Make an issue from a post."),
+    "build": Lazy("newsletter.cli.build:build", "Turn an issue into an email."),
+    "subscribers": Lazy("newsletter.cli.subscribers:subscribers", "Keep the list of readers."),
+    "test": Lazy("newsletter.cli.test:test", "Send a marked copy to yourself."),
+    "send": Lazy("newsletter.cli.send:send", "Send an issue to the readers, or rehearse it dry."),
 }
-
-
-class Commands(click.Group):
-    """A group that imports a command only when it is needed, so that --help is instant."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The commands in the order of an editor's week."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command."""
-        import importlib
-
-        if cmd_name not in COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, name = COMMANDS[cmd_name][0].split(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Like click's own, with the nearest right name where the command is unknown."""
-        name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in COMMANDS:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, COMMANDS, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            ctx.fail(f"no command '{name}'.{hint}")
-        return super().resolve_command(ctx, args)
 
 
 def _listen(ctx: click.Context, param: click.Parameter, verbose: int) -> None:  # noqa: ARG001 - click's own
@@ -67,7 +32,7 @@ def _listen(ctx: click.Context, param: click.Parameter, verbose: int) -> None:  
         logging.getLogger("newsletter").setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", message="newsletter %(version)s")
 @click.option(
     "-v",

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 import pytest
 
-import newsletter.cli.main as top
 from newsletter import __version__
+from newsletter.cli.commands import Commands
 from newsletter.errors import (
     ConfigError,
     Location,
@@ -33,7 +33,7 @@ def failing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[in
         def fails() -> None:
             raise error
 
-        monkeypatch.setattr(top.Commands, "get_command", lambda *_: fails)
+        monkeypatch.setattr(Commands, "get_command", lambda *_: fails)
         return cli(*options, "build")
 
     return run

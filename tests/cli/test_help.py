@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from newsletter.cli.commands import Commands
 from newsletter.cli.main import COMMANDS, cli
+from newsletter.cli.subscribers import subscribers
 
 STDLIB = sys.stdlib_module_names
 CODE = """
@@ -34,6 +36,7 @@ def test_help_imports_click_and_nothing_heavier() -> None:
         "newsletter",
         "newsletter.errors",
         "newsletter.cli",
+        "newsletter.cli.commands",
         "newsletter.cli.main",
         "newsletter.cli.output",
     }
@@ -58,8 +61,10 @@ def test_the_overview_fits_80_columns() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_overview_says_what_the_command_says(name: str) -> None:
-    command = cli.get_command(click.Context(cli), name)
-    assert command is not None
-    assert command.get_short_help_str(limit=80) == COMMANDS[name][1]
+@pytest.mark.parametrize("group", [cli, subscribers])
+def test_an_overview_says_what_its_commands_say(group: Commands) -> None:
+    context = click.Context(group)
+    for name, (_, summary) in group.lazy.items():
+        command = group.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(limit=80) == summary

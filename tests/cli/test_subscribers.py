@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.cli.subscribers import STATUSES
+from newsletter.cli.subscribers.listing import STATUSES
 from newsletter.db import schema
 
 Cli = Callable[..., tuple[int, str, str]]

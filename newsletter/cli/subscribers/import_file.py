@@ -1,33 +1,21 @@
-"""``newsletter subscribers``: fills the list from files, and shows it."""
+"""``newsletter subscribers import``: fills the list from a file."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from newsletter.cli.output import fields, note, progress, say
+from newsletter.cli.subscribers.words import by_status, count_of
 
 if TYPE_CHECKING:
     from newsletter.subscribers.importing import ImportReport
-    from newsletter.subscribers.listing import Subscriber
 
-STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
 REMARKS_SHOWN = 10
 
 
-@click.group(short_help="Import and list the readers.")
-def subscribers() -> None:
-    """Fill the list of readers from files, and show it.
-
-    \b
-    Example:
-      newsletter subscribers import readers.csv
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
-
-
-@subscribers.command("import", short_help="Add the readers of a CSV file.")
+@click.command("import", short_help="Add the readers of a CSV file.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--map", "mapping", multiple=True, metavar="COLUMN=FIELD",
@@ -35,7 +23,7 @@ def subscribers() -> None:
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for scripts.")
-def import_(file: Path, mapping: tuple[str, ...], dry_run: bool, as_json: bool) -> int:  # noqa: FBT001
+def import_file(file: Path, mapping: tuple[str, ...], dry_run: bool, as_json: bool) -> int:  # noqa: FBT001
     """Add the readers of FILE to the list, and update those who are there.
 
     FILE is CSV with commas, semicolons or tabs, in any encoding; its first row names the
@@ -54,7 +42,7 @@ def import_(file: Path, mapping: tuple[str, ...], dry_run: bool, as_json: bool) 
 
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.subscribers.importing import import_file
+    from newsletter.subscribers import importing
 
     fields_by_column = _mapping(mapping)
     project = open_project()
@@ -62,7 +50,7 @@ def import_(file: Path, mapping: tuple[str, ...], dry_run: bool, as_json: bool) 
         database(project.config.database, project.root) as engine,
         progress(file.stat().st_size, "Importing") as advance,
     ):
-        report = import_file(
+        report = importing.import_file(
             engine,
             file,
             mapping=fields_by_column,
@@ -75,48 +63,6 @@ def import_(file: Path, mapping: tuple[str, ...], dry_run: bool, as_json: bool) 
     else:
         _show(report, dry_run=dry_run)
     return 1 if report.refused else 0
-
-
-@subscribers.command("list", short_help="Show who is in the list.")
-@click.option("--status", type=click.Choice(STATUSES), help="Only readers of this status.")
-@click.option("--search", metavar="TEXT", help="Only readers with TEXT in address or name.")
-@click.option(
-    "--limit", type=click.IntRange(min=0), metavar="N",
-    help="Show N at most; 0 for all.  [default: 50, with --json all]",
-)  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, for scripts.")
-def list_(status: str | None, search: str | None, limit: int | None, as_json: bool) -> None:  # noqa: FBT001
-    """Show who is in the list, the longest there first, and count them by status.
-
-    \b
-    Example:
-      newsletter subscribers list --status bounced --search example.com
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db import database, reading
-    from newsletter.project import open_project
-    from newsletter.subscribers import count_by_status
-    from newsletter.subscribers.listing import Filter, how_many
-    from newsletter.subscribers.listing import subscribers as listed
-
-    project = open_project()
-    wanted = Filter(status, search)
-    if limit is None and not as_json:
-        limit = 50
-    with (
-        database(project.config.database, project.root) as engine,
-        reading(engine) as connection,
-    ):
-        found = listed(connection, wanted, limit or None)
-        if as_json:
-            for each in found:
-                data = each._asdict() | {"joined_at": each.joined_at.isoformat()}
-                say(json.dumps(data))
-            return
-        shown = _table(list(found))
-        more = how_many(connection, wanted) - shown
-        if more > 0:
-            note(f"and {more:,} more; all of them with --limit 0")
-        say(_summary(count_by_status(connection)))
 
 
 def _mapping(options: tuple[str, ...]) -> dict[str, str]:
@@ -136,11 +82,11 @@ def _mapping(options: tuple[str, ...]) -> dict[str, str]:
 
 def _show(report: "ImportReport", *, dry_run: bool) -> None:
     guess = " (a guess: save it as UTF-8 if names look wrong)" if report.encoding.guessed else ""
-    say(f"{report.file}: {_count(report.rows, 'row')}, {report.encoding.name}{guess}")
-    held = f"{_by_status(report.held)} in the list, and an import brings nobody back"
+    say(f"{report.file}: {count_of(report.rows, 'row')}, {report.encoding.name}{guess}")
+    held = f"{by_status(report.held)} in the list, and an import brings nobody back"
     rows = [
         ("columns", True, _columns(report)),
-        ("new", report.new, _by_status(report.new)),
+        ("new", report.new, by_status(report.new)),
         ("updated", report.updated, f"{report.updated:,}"),
         ("unchanged", report.unchanged, f"{report.unchanged:,}"),
         ("repeated", report.repeated, f"{report.repeated:,}, the first of an address counts"),
@@ -196,31 +142,3 @@ def _as_data(report: "ImportReport", *, dry_run: bool) -> dict[str, Any]:
         "refused_file": str(report.refused_file) if report.refused_file else None,
         "remarks": [{"row": line, "reason": reason} for line, reason in report.remarks],
     }
-
-
-def _table(rows: "list[Subscriber]") -> int:
-    """Print the rows in columns, and return how many."""
-    address = max((len(row.address) for row in rows), default=0)
-    name = min(max((len(row.name) for row in rows), default=0), 24)
-    status = max((len(row.status) for row in rows), default=0)
-    for row in rows:
-        shown = row.name if len(row.name) <= name else f"{row.name[: name - 1]}…"
-        joined = row.joined_at.date()
-        say(f"{row.address:<{address}}  {shown:<{name}}  {row.status:<{status}}  {joined}")
-    return len(rows)
-
-
-def _summary(counts: Mapping[str, int]) -> str:
-    total = sum(counts.values())
-    if not total:
-        return "The list is empty. Fill it with: newsletter subscribers import FILE.csv"
-    ordered = {"active": counts["active"], **counts}
-    return f"{_count(total, 'reader')}: {_by_status(ordered)}"
-
-
-def _by_status(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

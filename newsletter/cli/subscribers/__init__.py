@@ -1,0 +1,5 @@
+"""``newsletter subscribers``: one file a command, or a few that belong together."""
+
+from newsletter.cli.subscribers.group import subscribers
+
+__all__ = ["subscribers"]

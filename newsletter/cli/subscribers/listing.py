@@ -1,0 +1,77 @@
+"""``newsletter subscribers list``: shows who is in the list."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import note, say
+from newsletter.cli.subscribers.words import by_status, count_of
+
+if TYPE_CHECKING:
+    from newsletter.subscribers.listing import Subscriber
+
+STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
+
+
+@click.command("list", short_help="Show who is in the list.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only readers of this status.")
+@click.option("--search", metavar="TEXT", help="Only readers with TEXT in address or name.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), metavar="N",
+    help="Show N at most; 0 for all.  [default: 50, with --json all]",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, for scripts.")
+def list_(status: str | None, search: str | None, limit: int | None, as_json: bool) -> None:  # noqa: FBT001
+    """Show who is in the list, the longest there first, and count them by status.
+
+    \b
+    Example:
+      newsletter subscribers list --status bounced --search example.com
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.db import database, reading
+    from newsletter.project import open_project
+    from newsletter.subscribers import count_by_status
+    from newsletter.subscribers.listing import Filter, how_many
+    from newsletter.subscribers.listing import subscribers as listed
+
+    project = open_project()
+    wanted = Filter(status, search)
+    if limit is None and not as_json:
+        limit = 50
+    with (
+        database(project.config.database, project.root) as engine,
+        reading(engine) as connection,
+    ):
+        found = listed(connection, wanted, limit or None)
+        if as_json:
+            for each in found:
+                data = each._asdict() | {"joined_at": each.joined_at.isoformat()}
+                say(json.dumps(data))
+            return
+        shown = _table(list(found))
+        more = how_many(connection, wanted) - shown
+        if more > 0:
+            note(f"and {more:,} more; all of them with --limit 0")
+        say(_summary(count_by_status(connection)))
+
+
+def _table(rows: "list[Subscriber]") -> int:
+    """Print the rows in columns, and return how many."""
+    address = max((len(row.address) for row in rows), default=0)
+    name = min(max((len(row.name) for row in rows), default=0), 24)
+    status = max((len(row.status) for row in rows), default=0)
+    for row in rows:
+        shown = row.name if len(row.name) <= name else f"{row.name[: name - 1]}…"
+        joined = row.joined_at.date()
+        say(f"{row.address:<{address}}  {shown:<{name}}  {row.status:<{status}}  {joined}")
+    return len(rows)
+
+
+def _summary(counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
+    if not total:
+        return "The list is empty. Fill it with: newsletter subscribers import FILE.csv"
+    ordered = {"active": counts["active"], **counts}
+    return f"{count_of(total, 'reader')}: {by_status(ordered)}"
