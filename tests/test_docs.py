@@ -64,7 +64,7 @@ def test_the_commands_of_a_page_work_in_order(
             folder = (folder / command[3:]).resolve()
             continue
         run = subprocess.run(
-            command, shell=True, cwd=folder, env=environment, capture_output=True, text=True,
+            ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True,
             check=False,
         )  # fmt: skip
         assert run.returncode == code, f"{command}\n{run.stdout}{run.stderr}"
