@@ -43,8 +43,8 @@ def test_css_is_not_escaped_as_html() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\n{{ isue }}", "a.mjml:2: there is no 'isue' for templates. Did you mean 'issue'?"),
-        ("\n\n{{ theme.widht }}px", "a.mjml:3: there is no '.widht' here. Did you mean 'width'?"),
+        ("a\n{{ isssue }}", "a.mjml:2: there is no 'isssue' for templates. Did you mean 'issue'?"),
+        ("\n\n{{ theme.widthh }}px", "a.mjml:3: there is no '.widthh' here. Did you mean 'width'?"),
         ("{{ issue.date.year }}", "a.mjml:1: nothing is there to have a 'year'"),
         ("\n{% if issue %}", "a.mjml:2: Unexpected end of template"),
         ("\n\n{% for %}", "a.mjml:3: Expected"),
@@ -60,7 +60,7 @@ def test_a_mistake_is_told_at_its_line_with_the_nearest_right_name(text: str, me
 
 
 def test_a_mistake_in_an_included_file_is_told_there() -> None:
-    templates = folder(a="x\n\n{% include 'b.mjml' %}", b="\n{{ issue.titel }}")
+    templates = folder(a="x\n\n{% include 'b.mjml' %}", b="\n{{ issue.titlle }}")
     assert "templates/b.mjml:2: " in complaint(templates)
 
 
