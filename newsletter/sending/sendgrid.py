@@ -37,7 +37,7 @@ class Reply:
     Attributes:
         status: the HTTP status.
         headers: names in lower case.
-        body: its first 64 KiB.
+        body: its start, as much as was asked for.
     """
 
     status: int
@@ -112,8 +112,22 @@ class _Client(python_http_client.Client):  # type: ignore[misc]
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return Silence(outgoing.left, _reason(error))
-        names = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status, names, _read(response))
+        return _reply(response, ANSWER_BYTES)
+
+    def get_bytes(self, query: Mapping[str, str], most: int) -> Reply | Silence:
+        """GET the path of this client; never retries, never follows a redirect."""
+        try:
+            response = self._pool.request(
+                "GET",
+                self._build_url(query),
+                headers=self.request_headers,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return Silence(left=True, reason=_reason(error))
+        return _reply(response, most)
 
 
 class Mailer:
@@ -137,20 +151,37 @@ class Mailer:
         client = _Client(
             self._pool, host=face.host, request_headers=face.client.request_headers, version=3
         )
+        self._client = client
         self._mail_send = client.mail.send
         self._used = time.monotonic()
 
     def post_mail(self, body: bytes) -> Reply | Silence:
         """POST one body to ``/v3/mail/send``, once."""
-        if time.monotonic() - self._used > IDLE_SECONDS:
-            self._pool.clear()
+        self._hang_up_if_idle()
         answer: Reply | Silence = self._mail_send.post_bytes(body)
+        self._used = time.monotonic()
+        return answer
+
+    def get(self, path: str, query: Mapping[str, str], most: int) -> Reply | Silence:
+        """GET a path below ``/v3/``, once.
+
+        Args:
+            path: like ``suppression/bounces``.
+            query: names and values.
+            most: bytes of the answer's body to read; a longer one is cut off there.
+        """
+        self._hang_up_if_idle()
+        answer: Reply | Silence = self._client._(path).get_bytes(query, most)
         self._used = time.monotonic()
         return answer
 
     def close(self) -> None:
         """Hang up."""
         self._pool.clear()
+
+    def _hang_up_if_idle(self) -> None:
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self._pool.clear()
 
 
 def api_host(options: SendGrid) -> str:
@@ -198,10 +229,15 @@ def _checked(key: str) -> str:
     return key
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+def _reply(response: urllib3.BaseHTTPResponse, most: int) -> Reply:
+    names = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status, names, _read(response, most))
+
+
+def _read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
     """The start of the answer's body; the status is what counts, so trouble here is none."""
     try:
-        body = response.read(ANSWER_BYTES)
+        body = response.read(most)
         whole = not response.read(1)
     except (urllib3.exceptions.HTTPError, OSError):
         response.close()

@@ -19,6 +19,7 @@ import orjson
 from newsletter.sending.rehearsal.faults import Fault, Trick
 from newsletter.sending.rehearsal.rules import REQUEST_BYTES, Complaint, examine, leftovers
 from newsletter.sending.rehearsal.shape import MailSend
+from newsletter.sending.rehearsal.suppressions import SuppressionLists
 
 TOO_LARGE = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
 UNAUTHORISED = Complaint("The provided authorization grant is invalid, expired, or revoked", None)
@@ -50,7 +51,7 @@ class Accepted:
 
 
 class SendGridDouble:
-    """``POST /v3/mail/send`` as documented, on a port of its own.
+    """``POST /v3/mail/send`` and the suppression lists as documented, on a port of its own.
 
     Use it as a context manager. What it was asked and what it took can be read at any time.
 
@@ -65,6 +66,7 @@ class SendGridDouble:
         accepted: every reader of every request that was taken.
         leftovers: merge tokens that some reader would have seen.
         connections: how many connections were opened to it.
+        suppressions: the lists that it hands out.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class SendGridDouble:
         self.accepted: list[Accepted] = []
         self.leftovers: set[str] = set()
         self.connections = 0
+        self.suppressions = SuppressionLists()
         self.closing = threading.Event()
         self._changed = threading.Condition()
         self._faults: deque[Fault] = deque()
@@ -181,7 +184,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep quiet."""
 
     def do_GET(self) -> None:
-        self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed")
+        """Hand out one page of a suppression list, or what was ordered instead."""
+        if self.server.double.suppressions.knows(self.path):
+            self._treat(b"", self.server.double.next_fault())
+        else:
+            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed")
 
     def do_POST(self) -> None:
         """Take, refuse or lose one request."""
@@ -222,6 +229,12 @@ class _Handler(BaseHTTPRequestHandler):
         double = self.server.double
         if self.headers["Authorization"] != f"Bearer {double.key}":
             return HTTPStatus.UNAUTHORIZED, _errors((UNAUTHORISED,)), {}
+        if self.command == "GET":
+            return *double.suppressions.answer(self.path), {}
+        return self._mail(body, take=take)
+
+    def _mail(self, body: bytes, *, take: bool) -> tuple[int, bytes, dict[str, str]]:
+        double = self.server.double
         if self.headers.get_content_type() != "application/json":
             complaint = Complaint("Content-Type should be application/json.", None)
             return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _errors((complaint,)), {}
