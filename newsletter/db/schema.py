@@ -183,6 +183,8 @@ send = sa.Table(
     sa.Column("excluded", Json, nullable=False),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    # The query that the audience was selected by; '' for the whole list.
+    sa.Column("segment", sa.Text, nullable=False, server_default=""),
     sa.Column("scheduled_at", UtcTime),
     # SendGrid's id for what it holds until then, and when it took that back.
     sa.Column("vendor_batch_id", sa.Text, nullable=False, server_default=""),

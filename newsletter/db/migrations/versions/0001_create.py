@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("excluded", Json, nullable=False),
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("segment", sa.Text(), server_default="", nullable=False),
         sa.Column("scheduled_at", UtcTime()),
         sa.Column("vendor_batch_id", sa.Text(), server_default="", nullable=False),
         sa.Column("recalled_at", UtcTime()),
