@@ -64,7 +64,7 @@ _PROPERTIES = frozenset(
 _VALUE = re.compile(r"(?:(?:rgba?|hsla?)\([\d.,%\s/]*\)|[\w#%.,\s-])+", re.IGNORECASE | re.ASCII)
 _PRE = re.compile(r"(<pre(?:\s[^>]*)?>)\n")
 # No XML tool that comes later takes these; a character reference can still bring them in.
-_INVISIBLE = dict.fromkeys({*range(0x20), 0xFFFE, 0xFFFF} - {0x09, 0x0A, 0x0D})
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _PASSES = 10
 
 
@@ -87,7 +87,7 @@ def sanitise(html: str, path: str | None = None) -> str:
     # What is left when elements are dropped can parse differently (a link in a link): again, until
     # nothing changes.
     for _ in range(_PASSES):
-        cleaned = _PRE.sub(r"\1\n\n", _CLEANER.clean(html).translate(_INVISIBLE))
+        cleaned = _PRE.sub(r"\1\n\n", _INVISIBLE.sub("", _CLEANER.clean(html)))
         if cleaned == html:
             return html
         html = cleaned
