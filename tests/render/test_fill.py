@@ -43,7 +43,7 @@ def test_css_is_not_escaped_as_html() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\n{{ isssue }}", "a.mjml:2: there is no 'isssue' for templates. Did you mean 'issue'?"),
+        ("a\n{{ izzue }}", "a.mjml:2: there is no 'izzue' for templates. Did you mean 'issue'?"),
         ("\n\n{{ theme.widthh }}px", "a.mjml:3: there is no '.widthh' here. Did you mean 'width'?"),
         ("{{ issue.date.year }}", "a.mjml:1: nothing is there to have a 'year'"),
         ("\n{% if issue %}", "a.mjml:2: Unexpected end of template"),

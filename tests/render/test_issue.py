@@ -313,11 +313,11 @@ def test_an_import_in_css_is_an_error_at_its_line(
 def test_a_template_that_is_not_there_is_told_where_it_was_named(
     render: Render, issue_of: IssueOf, config_of: ConfigOf
 ) -> None:
-    issue = issue_of(template="isssue", lines={"template": 4})
+    issue = issue_of(template="izzue", lines={"template": 4})
     with pytest.raises(TemplateError) as caught:
         render(issue)
     assert str(caught.value) == (
-        "issues/2026-11-22-the-tide/post.md:4: there is no template templates/isssue.mjml. "
+        "issues/2026-11-22-the-tide/post.md:4: there is no template templates/izzue.mjml. "
         "Did you mean 'issue'?"
     )
     with pytest.raises(TemplateError, match=r"^newsletter\.yml: there is no template"):
