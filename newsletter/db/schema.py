@@ -207,7 +207,12 @@ send_content = sa.Table(
     sa.Column("preheader", sa.Text, nullable=False),
     sa.Column("html", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
+    sa.Column("sender", Json, nullable=False),
+    sa.Column("reply_to", Json, nullable=False),
     sa.Column("headers", Json, nullable=False),
+    sa.Column("merge_tags", Json, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("view_online_url", sa.Text, nullable=False),
 )
 
 batch = sa.Table(
@@ -271,8 +276,9 @@ rate_bucket = sa.Table(
     "rate_bucket",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("window_start", UtcTime, nullable=False),
+    # So many readers went since the last hour without any; the last of them then.
     sa.Column("used", sa.Integer, nullable=False),
+    sa.Column("latest", UtcTime, nullable=False),
     sa.CheckConstraint("id = 1", name="one_row"),
 )
 

@@ -60,7 +60,12 @@ def upgrade() -> None:
         sa.Column("preheader", sa.Text(), nullable=False),
         sa.Column("html", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("sender", Json, nullable=False),
+        sa.Column("reply_to", Json, nullable=False),
         sa.Column("headers", Json, nullable=False),
+        sa.Column("merge_tags", Json, nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("view_online_url", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["send_id"],
             ["send.id"],
@@ -79,8 +84,8 @@ def upgrade() -> None:
     op.create_table(
         "rate_bucket",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("window_start", UtcTime(), nullable=False),
         sa.Column("used", sa.Integer(), nullable=False),
+        sa.Column("latest", UtcTime(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_rate_bucket_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rate_bucket")),
     )
