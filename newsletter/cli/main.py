@@ -20,6 +20,9 @@ COMMANDS = {
     "subscribers": Lazy("newsletter.cli.subscribers:subscribers", "Keep the list of readers."),
     "test": Lazy("newsletter.cli.test:test", "Send a marked copy to yourself."),
     "send": Lazy("newsletter.cli.send:send", "Send an issue to the readers, or rehearse it dry."),
+    "backup": Lazy(
+        "newsletter.cli.backup:backup", "Copy the list and the record of sends into a file."
+    ),
 }
 
 

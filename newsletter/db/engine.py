@@ -61,6 +61,16 @@ def database(url: str, root: Path) -> Iterator[sa.Engine]:
         engine.dispose()
 
 
+def sqlite_file(url: str, root: Path) -> Path | None:
+    """The file of a SQLite database; ``None`` for PostgreSQL.
+
+    Raises:
+        DatabaseError: the URL can't be read.
+    """
+    target = _parsed(url)
+    return root / str(target.database) if target.get_backend_name() == "sqlite" else None
+
+
 def shown(url: sa.URL) -> str:
     """``url`` as it may be printed: no password, no query (which may hold one)."""
     bare = sa.URL.create(

@@ -55,9 +55,7 @@ def explain(
     """
     original = context.original_exception
     if isinstance(original, sqlite3.Error):
-        code = getattr(original, "sqlite_errorcode", None)
-        known = _SQLITE.get(code & 0xFF) if code is not None else None
-        return refusal(known[0], where, known[1]) if known else None
+        return in_words(original, where)
     if not isinstance(context.sqlalchemy_exception, sa.exc.OperationalError):
         return None
     said = " ".join(str(original).split()) or type(original).__name__
@@ -66,6 +64,18 @@ def explain(
         where,
         "Check that the server runs and that database: in newsletter.yml is right.",
     )
+
+
+def in_words(error: sqlite3.Error, where: Location) -> DatabaseError | None:
+    """What SQLite complains of, as ours; ``None`` where the fault is in the program."""
+    known = _SQLITE.get(primary_code(error))
+    return refusal(known[0], where, known[1]) if known else None
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 where the driver itself complains."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
 
 
 def refusal(message: str, where: Location, remedy: str) -> DatabaseError:
