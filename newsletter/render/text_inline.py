@@ -46,7 +46,8 @@ class Inline:
     def text(self, run: Iterable[str | Element]) -> str:
         r"""A run of text and elements, spaces collapsed, ``\n`` where a ``<br>`` was."""
         parts = (self._words(e) if isinstance(e, str) else self._element(e) for e in run)
-        return _AROUND_BREAK.sub("\n", re.sub(" +", " ", "".join(parts))).strip(" \n")
+        text = re.sub("  +", " ", "".join(parts))
+        return (_AROUND_BREAK.sub("\n", text) if "\n" in text else text).strip(" \n")
 
     def line(self, element: Element) -> str:
         """All of an element's content on one line, without marks for emphasis."""

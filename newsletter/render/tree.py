@@ -37,7 +37,7 @@ _SEEN = ("img", "hr", "table", "iframe", "video", "audio")
 _NO_XML_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 # libxml2 does not know that <source> and <wbr> are void: what follows would be put into them.
 _SOURCE = re.compile(r"""<source(?:\s+[^\s"=>]+="[^"]*")*\s*>""")
-_INVISIBLE = re.compile("[\\s\u00ad\u200b-\u200f\u2060\ufeff]+")
+_VISIBLE = re.compile("[^\\s\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
 def parse(html: str) -> Element:
@@ -83,7 +83,7 @@ def _pieces(root: Element) -> Iterator[str]:
 
 def blank(text: str | None) -> bool:
     """Whether nothing in ``text`` can be seen."""
-    return not text or not _INVISIBLE.sub("", text)
+    return not text or not _VISIBLE.search(text)
 
 
 def is_empty(element: Element) -> bool:
