@@ -11,6 +11,7 @@ from newsletter.errors import SendRefused
 from newsletter.render.email import Email
 from newsletter.sending.ledger import Ledger, Send, find, left
 from newsletter.sending.payload import Letter, batches
+from newsletter.sending.plan import keep
 from newsletter.sending.preflight import NOBODY
 from newsletter.subscribers import Reader, audience, exclusions
 
@@ -37,6 +38,7 @@ def freeze(ledger: Ledger, letter: Letter, expected: int | None = None) -> Send:
             _check_total(total, expected)
             values = {"total": total, "excluded": dict(exclusions(connection))}
             connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
+            keep(connection, send_id, letter.email)
     except sa.exc.IntegrityError:
         raise SendRefused(
             f"another sender has begun to send {letter.email.issue}", remedy="Let it finish."

@@ -55,6 +55,13 @@ class Send:
         total: how many readers.
         excluded: reason -> how many were left out.
         reason: why it stopped, if it did.
+        finished_at: when nothing was open any more.
+        scheduled_at: when readers get it; ``None`` for at once.
+        vendor_batch_id: SendGrid's id for what it holds until then, empty if it holds nothing.
+        recalled_at: when SendGrid took that back.
+        limit_per_hour: readers, 0 for no limit.
+        plan_sha: the seal of ``newsletter.sending.plan``.
+        app_version: of the newsletter that made the plan.
     """
 
     id: int
@@ -65,6 +72,18 @@ class Send:
     total: int
     excluded: Mapping[str, int]
     reason: str
+    finished_at: datetime.datetime | None
+    scheduled_at: datetime.datetime | None
+    vendor_batch_id: str
+    recalled_at: datetime.datetime | None
+    limit_per_hour: int
+    plan_sha: str
+    app_version: str
+
+    @property
+    def slug(self) -> str:
+        """The issue's name without its date: what an editor types."""
+        return self.issue[11:]
 
 
 def now(ledger: Ledger) -> datetime.datetime:
@@ -149,6 +168,8 @@ def sweep(ledger: Ledger, of: Send) -> int:
             .values(state="unknown", lease_until=None, error="the sender stopped unexpectedly")
             .returning(batch.c.id)
         ).all()
+        if not lost:
+            return 0
         connection.execute(
             sa.update(attempt)
             .where(attempt.c.batch_id.in_(lost), attempt.c.ended.is_(None))
