@@ -13,6 +13,7 @@ WebUrl = Annotated[str, AfterValidator(values.web_url)]
 Campaign = Annotated[str, AfterValidator(values.campaign)]
 FontStack = Annotated[str, AfterValidator(values.fonts)]
 Attribute = Annotated[str, AfterValidator(values.attribute)]
+SegmentName = Annotated[str, AfterValidator(values.segment_name)]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#1f5f8b"])]
 
 
@@ -286,6 +287,11 @@ class Config(Strict):
         default={},
         description="Attributes of subscribers that posts may use, each with its default text.",
         examples=[{"name": "friend", "city": "your town"}],
+    )
+    segments: dict[SegmentName, Lines] = Field(
+        default={},
+        description="Queries by name; `send --segment NAME` sends to whom one finds.",
+        examples=[{"regulars": "opened:last-5 and not tag:press"}],
     )
     theme: Theme = Field(default=Theme(), description="How the mail looks.")
     tracking: Tracking = Field(default=Tracking(), description="What may be recorded of readers.")

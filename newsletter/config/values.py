@@ -132,6 +132,13 @@ def attribute(name: str) -> str:
     return name
 
 
+def segment_name(name: str) -> str:
+    """A word that no query could be."""
+    if not re.fullmatch(r"\w[\w-]*", name):
+        raise ValueError(f"'{name}' is no name of a segment: letters, digits, '-' and '_'")
+    return name
+
+
 def database(url: str) -> str:
     """A database URL of a kind that we know. It may hold a password: never quoted."""
     scheme, mark, rest = url.partition("://")

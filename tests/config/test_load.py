@@ -48,6 +48,11 @@ def test_lists_become_tuples_and_sections_models(load: Load) -> None:
     assert config.sendgrid.categories == ("a", "b")
 
 
+def test_a_segment_may_be_written_on_several_lines(load: Load) -> None:
+    config = load("segments:\n  vips: tag:vip\n  far-away: >\n    tag:vip and\n    city != Oslo\n")
+    assert config.segments == {"vips": "tag:vip", "far-away": "tag:vip and city != Oslo"}
+
+
 def test_a_palette_keeps_the_default_of_what_it_does_not_name(load: Load) -> None:
     dark = load('theme:\n  dark:\n    accent: "#ff00ff"\n').theme.dark
     assert dark.accent == "#ff00ff"
@@ -99,6 +104,8 @@ name: again
         ("footer_links: [about]\n", "footer_links[1]: this must be settings of its own"),
         ('theme: {dark: {text: "#fff"}}\n', "'#fff' has not the right form. Example: text: '#"),
         ("attributes: {first name: you}\n", "letters, digits and '_'"),
+        ("segments: {my readers: tag:vip}\n", "'my readers' is no name of a segment"),
+        ("segments: {vips: }\n", "there is no value"),
         (
             "attributes: {city: 3}\n",
             'attributes.city: this must be text; put quotes around it: "3"',
