@@ -5,7 +5,8 @@ from newsletter.subscribers.selection import (
     audience,
     count_by_status,
     exclusions,
+    how_many,
     still_in_audience,
 )
 
-__all__ = ["Reader", "audience", "count_by_status", "exclusions", "still_in_audience"]
+__all__ = ["Reader", "audience", "count_by_status", "exclusions", "how_many", "still_in_audience"]

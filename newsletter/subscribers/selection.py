@@ -11,9 +11,12 @@ from newsletter.subscribers.reader import Reader
 
 # Rows fetched at once: enough that the round trip doesn't matter, and a few MB.
 PAGE = 5_000
+EVERYBODY: sa.ColumnElement[bool] = sa.true()
+OUTSIDE = "not in the segment"
 
 _suppressed = sa.exists().where(suppression.c.address_key == subscriber.c.address_key)
 _active = subscriber.c.status == "active"
+MAILABLE = sa.and_(_active, ~_suppressed)
 _readers = (
     sa.select(
         subscriber.c.id,
@@ -24,12 +27,14 @@ _readers = (
         # As text: orjson reads it faster than the drivers' own decoding.
         sa.cast(subscriber.c.attributes, sa.Text),
     )
-    .where(_active, ~_suppressed)
+    .where(MAILABLE)
     .order_by(subscriber.c.id)
 )
 
 
-def audience(connection: sa.Connection, *, after: int = 0) -> Iterator[Reader]:
+def audience(
+    connection: sa.Connection, *, after: int = 0, within: sa.ColumnElement[bool] = EVERYBODY
+) -> Iterator[Reader]:
     """Every active subscriber whose address isn't suppressed, in the order of their ids.
 
     Fetches page by page, so that memory stays flat; run it in one ``reading`` transaction (or
@@ -38,8 +43,9 @@ def audience(connection: sa.Connection, *, after: int = 0) -> Iterator[Reader]:
     Args:
         connection: in a transaction.
         after: leave out ids up to this one.
+        within: a segment's condition.
     """
-    page = _readers.where(subscriber.c.id > sa.bindparam("after")).limit(PAGE)
+    page = _readers.where(within, subscriber.c.id > sa.bindparam("after")).limit(PAGE)
     while True:
         rows = connection.execute(page, {"after": after}).all()
         for row in rows:
@@ -67,11 +73,33 @@ def count_by_status(connection: sa.Connection) -> Mapping[str, int]:
     return {status: found.get(status, 0) for status in STATUSES}
 
 
-def exclusions(connection: sa.Connection) -> Mapping[str, int]:
+def how_many(
+    connection: sa.Connection, within: sa.ColumnElement[bool] = EVERYBODY, *, mailable: bool = False
+) -> int:
+    """How many subscribers there are within a segment.
+
+    Args:
+        connection: in a transaction.
+        within: the segment's condition.
+        mailable: count those alone who would be in its audience.
+    """
+    counted = sa.select(sa.func.count()).select_from(subscriber).where(within)
+    if not mailable:
+        return connection.scalar(counted) or 0
+    active = counted.where(_active)
+    # Few are suppressed and active: it is quicker to take them off than to ask of everybody.
+    taken_off = active.where(subscriber.c.address_key.in_(sa.select(suppression.c.address_key)))
+    return (connection.scalar(active) or 0) - (connection.scalar(taken_off) or 0)
+
+
+def exclusions(
+    connection: sa.Connection, within: sa.ColumnElement[bool] = EVERYBODY
+) -> Mapping[str, int]:
     """Who is left out of the audience: reason -> how many, none of them zero.
 
-    A reason is a status, or for an active subscriber the suppression's reason; with the size of
-    the audience they add up to the whole list.
+    A reason is a status, for an active subscriber the suppression's reason, or ``OUTSIDE`` for
+    whoever could be mailed but isn't within the segment; with the size of the audience they add
+    up to the whole list.
     """
     left_out = {
         status: count
@@ -90,6 +118,10 @@ def exclusions(connection: sa.Connection) -> Mapping[str, int]:
     counted = sa.select(first_reason.c.reason, sa.func.count()).group_by(first_reason.c.reason)
     for reason, count in connection.execute(counted):
         left_out[reason] = left_out.get(reason, 0) + count
+    if within is not EVERYBODY and (
+        outside := how_many(connection, sa.not_(within), mailable=True)
+    ):
+        left_out[OUTSIDE] = outside
     return left_out
 
 

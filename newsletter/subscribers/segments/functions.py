@@ -1,0 +1,88 @@
+"""What SQLite and PostgreSQL call by different names: typed JSON values, and folding of case.
+
+A JSON value of another type than asked for is NULL; nothing is ever cast that can't be.
+"""
+
+from typing import Any, overload
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class Folded(FunctionElement[str]):
+    """Text with A to Z as small letters; the databases don't agree on other alphabets."""
+
+    type = sa.Text()
+    inherit_cache = True
+
+
+class JsonText(FunctionElement[str]):
+    """An attribute that is text. Arguments: the column, the name, its JSON path."""
+
+    type = sa.Text()
+    inherit_cache = True
+
+
+class JsonNumber(FunctionElement[float]):
+    """An attribute that is a number."""
+
+    type = sa.Float()
+    inherit_cache = True
+
+
+class JsonTruth(FunctionElement[str]):
+    """An attribute that is true or false, as ``true`` or ``false`` in letters."""
+
+    type = sa.Text()
+    inherit_cache = True
+
+
+class JsonAny(FunctionElement[str]):
+    """An attribute of whatever type."""
+
+    type = sa.Text()
+    inherit_cache = True
+
+
+@overload
+def fold(text: str) -> str: ...
+@overload
+def fold(text: sa.ColumnElement[str]) -> Folded: ...
+def fold(text: str | sa.ColumnElement[str]) -> str | Folded:
+    """``text`` with A to Z as small letters, here or in the database."""
+    if isinstance(text, str):
+        return "".join(char.lower() if char.isascii() else char for char in text)
+    return Folded(text)
+
+
+# element -> SQL on SQLite and on PostgreSQL; {0}, {1} and {2} are the arguments.
+_SQL: dict[type[FunctionElement[Any]], tuple[str, str]] = {
+    Folded: ("lower({0})", 'lower({0} COLLATE "C")'),
+    JsonText: (
+        "CASE json_type({0}, {2}) WHEN 'text' THEN json_extract({0}, {2}) END",
+        "CASE jsonb_typeof({0} -> {1}) WHEN 'string' THEN {0} ->> {1} END",
+    ),
+    JsonNumber: (
+        "CASE WHEN json_type({0}, {2}) IN ('integer', 'real') THEN json_extract({0}, {2}) END",
+        "CASE jsonb_typeof({0} -> {1}) WHEN 'number' THEN ({0} ->> {1})::numeric END",
+    ),
+    JsonTruth: (
+        "CASE WHEN json_type({0}, {2}) IN ('true', 'false') THEN json_type({0}, {2}) END",
+        "CASE jsonb_typeof({0} -> {1}) WHEN 'boolean' THEN {0} ->> {1} END",
+    ),
+    JsonAny: ("json_extract({0}, {2})", "{0} ->> {1}"),
+}
+
+
+def _register(element: type[FunctionElement[Any]], dialect: str, template: str) -> None:
+    @compiles(element, dialect)
+    def render(element: FunctionElement[Any], compiler: SQLCompiler, **options: Any) -> str:
+        arguments = [compiler.process(part, **options) for part in element.clauses]
+        return f"({template.format(*arguments)})"
+
+
+for _element, _templates in _SQL.items():
+    for _dialect, _template in zip(("sqlite", "postgresql"), _templates, strict=True):
+        _register(_element, _dialect, _template)

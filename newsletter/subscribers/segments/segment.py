@@ -1,0 +1,107 @@
+"""A segment by its name in newsletter.yml, or by its query."""
+
+import datetime
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from newsletter.config import Config
+from newsletter.db.schema import attribute, send, subscriber_tag
+from newsletter.errors import ListError, Location, Problem
+from newsletter.subscribers.segments.build import Known
+from newsletter.subscribers.segments.nodes import Query, Type
+from newsletter.subscribers.segments.query import parse
+from newsletter.subscribers.segments.sql import Condition, condition
+
+SETTINGS = Location("newsletter.yml")
+_NAME = re.compile(r"[\w-]+")
+_ATTRIBUTE = re.compile(r"[^\W\d]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Some of the readers.
+
+    Attributes:
+        name: from newsletter.yml; ``""`` for a query that has none.
+        text: the query as the editor wrote it; ``30 days ago`` means another day tomorrow.
+        query: what it asks today.
+        condition: the same on the ``subscriber`` table.
+    """
+
+    name: str
+    text: str
+    query: Query
+    condition: Condition
+
+    def __str__(self) -> str:
+        return self.name or self.text
+
+
+def find_segment(
+    connection: sa.Connection, wanted: str, config: Config, now: datetime.datetime
+) -> Segment:
+    """The segment of a name in newsletter.yml, or of a query.
+
+    Args:
+        connection: to the list, whose tags, attributes and issues a query may name.
+        wanted: the name or the query.
+        config: the newsletter's settings.
+        now: from which ``30 days ago`` counts.
+
+    Raises:
+        ListError: there is no such name, or the query can't be read.
+    """
+    name = wanted.strip() if wanted.strip() in config.segments else ""
+    if not name and _NAME.fullmatch(wanted.strip()):
+        raise _unnamed(wanted.strip(), config.segments)
+    text = config.segments[name] if name else wanted
+    zone = ZoneInfo(config.timezone)
+    try:
+        query = parse(text, known(connection, config), now.astimezone(zone).date())
+    except ListError as error:
+        if not name:
+            raise
+        problems = [
+            Problem(f"segments.{name}: {problem.message}", SETTINGS, problem.remedy)
+            for problem in error.problems
+        ]
+        raise ListError.of(problems) from error
+    return Segment(name, text, query, condition(query, zone))
+
+
+def known(connection: sa.Connection, config: Config) -> Known:
+    """The names that a query may use of this list."""
+    types: dict[str, Type] = dict.fromkeys(config.attributes, "text")
+    types.pop("name", None)
+    types |= dict(connection.execute(sa.select(attribute.c.name, attribute.c.type)).all())
+    return Known(
+        tags=tuple(tags(connection)),
+        attributes={name: kind for name, kind in types.items() if _ATTRIBUTE.fullmatch(name)},
+        issues=tuple(connection.scalars(sa.select(send.c.issue).order_by(send.c.frozen_at.desc()))),
+    )
+
+
+def tags(connection: sa.Connection) -> Iterator[str]:
+    """Every tag that some reader has, in order: one look into the index a tag."""
+    first = sa.select(sa.func.min(subscriber_tag.c.tag).label("tag")).cte("used", recursive=True)
+    after = sa.select(sa.func.min(subscriber_tag.c.tag)).where(subscriber_tag.c.tag > first.c.tag)
+    used = first.union_all(
+        sa.select(after.scalar_subquery().correlate(first)).where(first.c.tag.is_not(None))
+    )
+    yield from connection.scalars(sa.select(used.c.tag).where(used.c.tag.is_not(None)))
+
+
+def _unnamed(name: str, segments: Mapping[str, str]) -> ListError:
+    near = get_close_matches(name, segments, n=1)
+    if near:
+        hint = f"Did you mean '{near[0]}'?"
+    elif segments:
+        hint = f"There are: {', '.join(segments)}."
+    else:
+        hint = f"Name one in newsletter.yml, or write a query: 'tag:{name}'"
+    return ListError(f"there is no segment '{name}'", remedy=hint)
