@@ -6,6 +6,7 @@ release, of 2021, and the tests compare what comes out with another inliner.
 
 import os
 import re
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
@@ -14,12 +15,17 @@ os.environ.setdefault("PREMAILER_CACHE", "LRU")
 os.environ.setdefault("PREMAILER_CACHE_MAXSIZE", "4096")
 
 import cssutils.util
+import premailer.premailer
 from lxml import etree
+from lxml.cssselect import CSSSelector
 from premailer import Premailer, merge_style
 
 Rule = tuple[tuple[int, ...], str, str]
 Rules = tuple[list[Rule], list[Any]]
 
+Selector = Callable[[Any], Any]
+
+_CLASS = re.compile(r"\.[\w-]+")
 _NAMES = re.compile(r"\.(?P<class>[\w-]+)|(?:^|[\s>+~])(?P<tag>[a-zA-Z][\w-]*)")
 _UNSURE = re.compile(r"[\\:]")
 _ATTRIBUTE = re.compile(r"\[[^\]]*\]")
@@ -40,8 +46,34 @@ _pairs._lock = merge_style.csstext_to_pairs._lock  # type: ignore[attr-defined] 
 merge_style.csstext_to_pairs = _pairs
 
 
+@lru_cache(maxsize=4096)
+def _selector(selector: str) -> Selector:
+    """What finds the elements of ``selector``, its first class looked up once a document.
+
+    Nearly all rules begin with the same class, and finding that takes most of the time.
+    """
+    whole = CSSSelector(selector)
+    scope, _, rest = selector.partition(" ")
+    if not rest or rest[0] in ">+~" or not _CLASS.fullmatch(scope):
+        return whole
+    inside = etree.XPath(CSSSelector(rest).path.replace("descendant-or-self::", "descendant::", 1))
+
+    def find(page: Any) -> Any:
+        if scope not in _scopes:
+            _scopes[scope] = CSSSelector(scope)(page)
+        found = _scopes[scope]
+        return inside(found[0]) if len(found) == 1 else whole(page)
+
+    return find
+
+
+_scopes: dict[str, Any] = {}
+premailer.premailer._create_cssselector = _selector  # noqa: SLF001
+
+
 def run_premailer(tree: etree._Element, css: str) -> None:
     """Inline ``css`` into ``tree``; not for two threads at once."""
+    _scopes.clear()
     _Premailer(
         tree,
         css_text=css,
