@@ -18,6 +18,7 @@ from newsletter.render.context import (
     NewsletterView,
     PictureView,
     SubscriberView,
+    names_of,
     template_context,
 )
 from newsletter.render.letter import WORDS
@@ -92,3 +93,8 @@ def test_front_matter_gets_html_tokens_and_addresses_keep_theirs(
 def test_what_differs_by_reader_cannot_be_looked_at(use: Callable[[object], object]) -> None:
     with pytest.raises(TemplateError, match=r"subscriber\.name differs from reader to reader"):
         use(SubscriberView(MergeTable({})).name)
+
+
+def test_a_setting_of_the_theme_is_suggested_too(config_of: ConfigOf) -> None:
+    assert "width" in names_of(config_of().theme)
+    assert names_of({"a": 1}) == ["a"]

@@ -17,6 +17,7 @@ from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.posts.post import Image
 from newsletter.posts.sanitise import sanitise
 from newsletter.render.email import Address, Email
+from newsletter.render.headers import one_click
 from newsletter.render.issue import render_issue
 from newsletter.render.templates import Templates, load_templates
 
@@ -154,6 +155,22 @@ def test_a_template_may_have_a_css_of_its_own(
     templates = templates_of(css="p { top: 1px }", more=more)
     assert 'style="top:1px"' in render(templates=templates).html
     assert 'style="top:2px"' in render(issue_of(template="bare"), templates).html
+
+
+def test_a_folder_without_css_renders_too(render: Render, templates_of: TemplatesOf) -> None:
+    page = {"issue.mjml": templates_of().files["issue.mjml"]}
+    assert "<p>Low water.</p>" in render(templates=Templates("templates", page)).html
+
+
+def test_a_readers_own_way_out_is_in_headers_where_a_server_of_ours_answers(
+    config_of: ConfigOf,
+) -> None:
+    config = config_of(public_url="https://news.harbournotes.example")
+    assert one_click(config, "t0ken") == (
+        ("List-Unsubscribe", "<https://news.harbournotes.example/u/t0ken>"),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+    )
+    assert one_click(config_of(sendgrid=SendGrid(asm_group=7)), "t0ken") == ()
 
 
 def test_fonts_with_quotes_in_their_names_survive_in_every_place(
