@@ -225,6 +225,11 @@ class Limits(Strict):
     image_bytes: int = Field(
         default=10_000_000, ge=1_000, description="Largest image file, in bytes."
     )
+    list_bytes: int = Field(
+        default=1_000_000_000,
+        ge=1_000,
+        description="Largest files of readers in a ZIP, together, unpacked, in bytes.",
+    )
     batch_size: int = Field(
         default=1_000, ge=1, le=1_000, description="Readers in one request to SendGrid."
     )
