@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from newsletter.db.schema import attempt, batch, send, send_recipient
 from newsletter.errors import SendRefused
 from newsletter.sending.ledger import Ledger, Send, halt_in
+from newsletter.sending.pace import hold_back
 from newsletter.sending.verdict import Outcome, Step
 from newsletter.subscribers import Reader, still_in_audience
 
@@ -45,7 +46,10 @@ def claim(ledger: Ledger, of: Send) -> Batch | None:
     """Take the next batch that is ready, if the send is running; no two senders get the same."""
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
-        due = sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= now)
+        due = sa.and_(
+            sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= now),
+            sa.or_(batch.c.not_before.is_(None), batch.c.not_before <= now),
+        )
         free = (
             sa.select(batch.c.id)
             .where(batch.c.send_id == of.id, batch.c.state == "ready", due, _running(of.id))
@@ -57,9 +61,13 @@ def claim(ledger: Ledger, of: Send) -> Batch | None:
             sa.update(batch)
             .where(batch.c.id == free.scalar_subquery(), batch.c.state == "ready")
             .values(state="claimed", fence=batch.c.fence + 1, lease_until=now + ledger.lease)
-            .returning(batch.c.id, batch.c.number, batch.c.attempts, batch.c.fence)
+            .returning(batch.c.id, batch.c.number, batch.c.attempts, batch.c.fence, batch.c.size)
         ).one_or_none()
         if taken is None:
+            return None
+        if of.limit_per_hour and (until := hold_back(connection, of, taken.size, now)):
+            back = sa.update(batch).where(batch.c.id == taken.id)
+            connection.execute(back.values(state="ready", lease_until=None, not_before=until))
             return None
         latest = sa.select(sa.func.max(attempt.c.n)).where(attempt.c.batch_id == taken.id)
         n = (connection.scalar(latest) or 0) + 1

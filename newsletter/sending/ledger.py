@@ -185,10 +185,12 @@ def sweep(ledger: Ledger, of: Send) -> int:
 def waits_until(ledger: Ledger, of: Send) -> datetime.datetime | None:
     """When the next open batch can be claimed or swept; ``None`` if no batch is open."""
     ready = batch.c.state == "ready"
+    waits = sa.func.coalesce(batch.c.retry_at, batch.c.not_before)
+    later = sa.case((batch.c.not_before > waits, batch.c.not_before), else_=waits)
     query = sa.select(
         sa.func.count(),
-        sa.func.count().filter(ready, batch.c.retry_at.is_(None)),
-        sa.func.min(sa.case((ready, batch.c.retry_at), else_=batch.c.lease_until)),
+        sa.func.count().filter(ready, waits.is_(None)),
+        sa.func.min(sa.case((ready, later), else_=batch.c.lease_until)),
     ).where(batch.c.send_id == of.id, batch.c.state.in_(OPEN))
     with reading(ledger.engine) as connection:
         still_open, at_once, soonest = connection.execute(query).one()

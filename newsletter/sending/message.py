@@ -1,13 +1,15 @@
 """The part of a request that is the same for every reader. Pure."""
 
+import datetime
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from newsletter.config.models import Config
 from newsletter.errors import Problem
 from newsletter.render.email import Address, Email
+
 
 CATEGORIES = 10
 FORBIDDEN_HEADERS = frozenset(
@@ -18,7 +20,19 @@ FORBIDDEN_HEADERS = frozenset(
 )  # fmt: skip
 
 
-def head(email: Email, config: Config) -> bytes:
+class Held(NamedTuple):
+    """What SendGrid is to hold until its time.
+
+    Attributes:
+        batch_id: SendGrid's name for all of a send, by which it is taken back.
+        until: aware; ``None`` if the time has come.
+    """
+
+    batch_id: str
+    until: datetime.datetime | None
+
+
+def head(email: Email, config: Config, held: Held | None = None) -> bytes:
     """The request's JSON up to the value of ``personalizations``, which is its last key."""
     options = config.sendgrid
     root: dict[str, Any] = {"from": _mailbox(email.sender)}
@@ -42,6 +56,10 @@ def head(email: Email, config: Config) -> bytes:
         "subscription_tracking": {"enable": False},
         "ganalytics": {"enable": False},
     }
+    if held:
+        root["batch_id"] = held.batch_id
+        if held.until:
+            root["send_at"] = int(held.until.timestamp())
     if options.sandbox:
         root["mail_settings"] = {"sandbox_mode": {"enable": True}}
     return orjson.dumps(root)[:-1] + b',"personalizations":'

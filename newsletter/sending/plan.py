@@ -43,11 +43,13 @@ def content(ledger: Ledger, of: Send) -> Email:
             remedy="Send it with that version.",
         )
     with reading(ledger.engine) as connection:
-        row = connection.execute(
-            sa.select(send_content).where(send_content.c.send_id == of.id)
-        ).one_or_none()
+        row = (
+            connection.execute(sa.select(send_content).where(send_content.c.send_id == of.id))
+            .mappings()
+            .one_or_none()
+        )
         sealed = row is not None and _seal_in(connection, of.id) == of.plan_sha
-    email = _as_email(of.issue, row._mapping) if row and sealed else None  # noqa: SLF001
+    email = _as_email(of.issue, dict(row)) if row and sealed else None
     if email is None or email.content_sha != of.content_sha:
         raise SendRefused(
             f"the plan of {of.issue} was changed in the database after it was made",

@@ -1,0 +1,127 @@
+"""When a send goes: what an editor writes -> a moment. Pure: the clock is handed in."""
+
+import datetime
+import re
+from zoneinfo import ZoneInfo
+
+from newsletter.errors import UsageProblem
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAY = re.compile(r"(?P<day>[a-z]{3,9})\s+(?P<hour>\d{1,2}):(?P<minute>\d{2})", re.IGNORECASE)
+LENGTH = re.compile(r"(?P<count>\d{1,4})(?P<unit>[mh])")
+# How far ahead SendGrid takes mail, less the time that handing it over may take.
+VENDOR_HORIZON = datetime.timedelta(hours=72) - datetime.timedelta(minutes=10)
+# SendGrid promises to take mail back until so long before its time.
+VENDOR_PROMISE = datetime.timedelta(minutes=10)
+FORMS = "Write '2026-12-01 09:00', 'Tue 09:00', or with an offset '2026-12-01 09:00+01:00'."
+
+
+def read_time(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
+    """The moment that ``text`` names, in UTC.
+
+    Args:
+        text: a date and time (ISO 8601), or a weekday and time: the next one that comes.
+        now: aware.
+        zone: of times without an offset.
+
+    Raises:
+        UsageProblem: it can't be read, is past, or names a local time that doesn't exist or
+            exists twice.
+    """
+    text = text.strip()
+    found = _weekday(text, now, zone) or _date(text)
+    # Zones have no answer for the first and the last year there is.
+    if found is None or not datetime.MINYEAR < found.year < datetime.MAXYEAR:
+        raise UsageProblem(f"'{text}' is no time", remedy=FORMS)
+    moment = found if found.tzinfo else _in_zone(found, zone)
+    if moment <= now:
+        raise UsageProblem(
+            f"{shown_time(moment, zone)} is past", remedy="Leave --at out to send now."
+        )
+    return moment.astimezone(datetime.UTC)
+
+
+def read_length(text: str) -> datetime.timedelta:
+    """A length of time such as ``20m`` or ``2h``, longer than what SendGrid needs to take back.
+
+    Raises:
+        UsageProblem: it can't be read, or is too short or too long for SendGrid.
+    """
+    found = LENGTH.fullmatch(text.strip())
+    if not found:
+        raise UsageProblem(f"'{text}' is no length of time", remedy="Write 20m or 2h.")
+    unit = "minutes" if found["unit"] == "m" else "hours"
+    length = datetime.timedelta(**{unit: int(found["count"])})
+    if length <= VENDOR_PROMISE:
+        raise UsageProblem(
+            f"SendGrid promises to take mail back only until 10 minutes before its time: "
+            f"{text} would be no window at all",
+            remedy="Give it at least 11m; 20m leaves 10 minutes to think.",
+        )
+    if length > VENDOR_HORIZON:
+        raise UsageProblem(
+            f"SendGrid holds mail for 72 hours at most, and {text} is longer",
+            remedy="Use --at with --local.",
+        )
+    return length
+
+
+def shown_time(moment: datetime.datetime, zone: ZoneInfo) -> str:
+    """``Tue 24 Nov 2026 09:00 Europe/Oslo``."""
+    local = moment.astimezone(zone)
+    return f"{local:%a} {local.day} {local:%b %Y %H:%M} {zone.key}"
+
+
+def shown_length(length: datetime.timedelta) -> str:
+    """Roughly how long, for people: ``38 hours``, ``5 days``, ``1 minute``."""
+    minutes = max(1, round(length.total_seconds() / 60))
+    for unit, size, least in (("day", 1440, 4320), ("hour", 60, 120), ("minute", 1, 0)):
+        if minutes >= least:
+            count = minutes // size
+            return f"{count:,} {unit}" + ("" if count == 1 else "s")
+    raise AssertionError(minutes)
+
+
+def _weekday(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.datetime | None:
+    found = WEEKDAY.fullmatch(text)
+    days = [day for day in DAYS if found and day.startswith(found["day"].lower())]
+    if found is None or len(days) != 1:
+        return None
+    local = now.astimezone(zone).replace(tzinfo=None)
+    try:
+        time = datetime.time(int(found["hour"]), int(found["minute"]))
+    except ValueError:
+        return None
+    ahead = (DAYS.index(days[0]) - local.weekday()) % 7
+    moment = datetime.datetime.combine(local.date() + datetime.timedelta(days=ahead), time)
+    return moment if moment > local else moment + datetime.timedelta(days=7)
+
+
+def _date(text: str) -> datetime.datetime | None:
+    if ":" not in text:  # a day alone is no time
+        return None
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _in_zone(local: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
+    """``local`` as a moment, if exactly one clock time of the zone is that (PEP 495)."""
+    first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if first.utcoffset() == second.utcoffset():
+        return first
+    options = [
+        one.astimezone(datetime.UTC).astimezone(zone) for one in sorted((first, second), key=_utc)
+    ]
+    choices = " or ".join(f"'{one.isoformat(' ', 'minutes')}'" for one in options)
+    exists = options[0].replace(tzinfo=None, fold=0) == local
+    what = "comes twice" if exists else "does not exist"
+    raise UsageProblem(
+        f"{local:%Y-%m-%d %H:%M} {what} in {zone.key}: the clocks change",
+        remedy=f"Write {choices}.",
+    )
+
+
+def _utc(moment: datetime.datetime) -> datetime.datetime:
+    return moment.astimezone(datetime.UTC)
