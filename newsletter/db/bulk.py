@@ -1,13 +1,18 @@
-"""One statement for many rows, handed to the driver as it is: half the time of Core's way."""
+"""Many rows in one statement, and many values in one parameter."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import ARRAY
 
 
 class Bulk:
-    """A statement whose rows are tuples of what the driver takes.
+    """A statement handed to the driver as it is: half the time of Core's way.
+
+    Its rows are tuples of what the driver takes.
 
     Args:
         statement: its values are ``sa.bindparam``.
@@ -30,3 +35,19 @@ class Bulk:
         if self._order != list(range(len(self._order))):
             rows = [tuple(row[index] for index in self._order) for row in rows]
         connection.exec_driver_sql(self._sql, list(rows))
+
+
+def among(
+    connection: sa.Connection, column: sa.Column[str], values: Collection[str]
+) -> sa.ColumnElement[bool]:
+    """``column IN values`` as one parameter, however many values there are."""
+    if connection.dialect.name == "postgresql":
+        return column == sa.any_(sa.literal(list(values), ARRAY(sa.Text)))
+    listed = sa.func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+    return column.in_(sa.select(listed.c.value))
+
+
+def insert_new(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that leaves rows as they are whose key is there already."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()

@@ -19,6 +19,7 @@ from newsletter.subscribers.store import ListWriter, Outcome
 
 CHUNK = 10_000
 MOST_REMARKS = 100
+ERASED = "asked to be erased, and an import brings nobody back"
 
 
 @dataclass
@@ -36,6 +37,7 @@ class ImportReport:
         unchanged: readers who are in the list just so.
         repeated: rows whose address stands further up in the file.
         held: rows that say active of somebody who left or never confirmed: by status.
+        erased: rows of readers who have asked to be forgotten.
         refused: rows that could not be taken.
         remarks: the first refused and repeated rows: line and reason.
         refused_file: where the refused rows are.
@@ -51,6 +53,7 @@ class ImportReport:
     unchanged: int = 0
     repeated: int = 0
     held: Counter[str] = field(default_factory=Counter)
+    erased: int = 0
     refused: int = 0
     remarks: list[tuple[int, str]] = field(default_factory=list)
     refused_file: Path | None = None
@@ -69,6 +72,9 @@ class ImportReport:
         self.repeated += len(outcome.repeated)
         for entry in outcome.repeated:
             self.remark(entry.line, f"'{entry.address}' stands further up already")
+        self.erased += len(outcome.erased)
+        for entry in outcome.erased:
+            self.remark(entry.line, f"'{entry.address}' {ERASED}")
 
 
 def import_file(  # noqa: PLR0913 - what the caller may choose, each by its name

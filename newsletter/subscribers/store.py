@@ -9,15 +9,14 @@ from typing import NamedTuple
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import ARRAY
 
-from newsletter.db.bulk import Bulk
+from newsletter.db.bulk import Bulk, among, insert_new
 from newsletter.db.schema import UtcTime, subscriber, suppression
+from newsletter.subscribers import journal
+from newsletter.subscribers.consent import SUPPRESSED, Change, transition
 from newsletter.subscribers.entry import Entry
+from newsletter.subscribers.erasure import erased_among, take_turns
 
-SUPPRESSED = frozenset({"unsubscribed", "bounced", "complained"})
-MAY_LEAVE = ("active", "pending")
 _TOKEN_BYTES = 16
 
 
@@ -30,6 +29,7 @@ class Outcome(NamedTuple):
         unchanged: nothing to do.
         repeated: the address was in this import before, which counts.
         held: the file says active, but they have left or never confirmed: by status.
+        erased: they have asked to be forgotten.
     """
 
     new: Counter[str]
@@ -37,6 +37,7 @@ class Outcome(NamedTuple):
     unchanged: int
     repeated: tuple[Entry, ...]
     held: Counter[str]
+    erased: tuple[Entry, ...]
 
 
 class _Known(NamedTuple):
@@ -60,8 +61,10 @@ class ListWriter:
     def __init__(self, connection: sa.Connection, source: str, now: datetime.datetime) -> None:
         self._connection = connection
         self._source = source
+        self._at = now
         self._now = UtcTime().process_bind_param(now, connection.dialect)
-        self._insert, self._rewrite, self._suppress = _statements(connection.dialect)
+        self._insert, self._rewrite, self._mark = _statements(connection)
+        self._journal = journal.bulk(connection.dialect)
         newest: int | None = connection.scalar(sa.select(sa.func.max(subscriber.c.id)))
         self._newest = newest or 0
         # A bit for every subscriber that was there before: whether the import has had them yet.
@@ -69,14 +72,8 @@ class ListWriter:
 
     def write(self, entries: Sequence[Entry]) -> Outcome:
         """Write some entries; the first of an address counts, but whoever has left has left."""
-        first: dict[str, Entry] = {}
-        repeated: list[Entry] = []
-        for entry in entries:
-            earlier = first.setdefault(entry.key, entry)
-            if earlier is not entry:
-                repeated.append(entry)
-                if entry.status in SUPPRESSED and earlier.status not in SUPPRESSED:
-                    first[entry.key] = earlier._replace(status=entry.status)
+        take_turns(self._connection)
+        first, repeated = _first(entries)
         held: Counter[str] = Counter()
         updated = unchanged = 0
         changes = _Changes([], [])
@@ -92,8 +89,10 @@ class ListWriter:
             else:
                 unchanged += 1
         self._apply(changes)
+        gone = erased_among(self._connection, first.keys())
+        erased = tuple(first.pop(key) for key in gone)
         new = self._add(first, held)
-        return Outcome(new, updated, unchanged, tuple(repeated), held)
+        return Outcome(new, updated, unchanged, tuple(repeated), held, erased)
 
     def finish(self) -> None:
         """Tell PostgreSQL's planner how long the list is now.
@@ -106,13 +105,17 @@ class ListWriter:
 
     def _known(self, keys: Collection[str]) -> dict[str, _Known]:
         columns = subscriber.c
-        found = sa.select(
-            columns.address_key,
-            columns.id,
-            columns.name,
-            columns.status,
-            sa.cast(columns.attributes, sa.Text),
-        ).where(self._among(columns.address_key, keys))
+        found = (
+            sa.select(
+                columns.address_key,
+                columns.id,
+                columns.name,
+                columns.status,
+                sa.cast(columns.attributes, sa.Text),
+            )
+            .where(among(self._connection, columns.address_key, keys))
+            .with_for_update()
+        )
         return {
             key: _Known(id_, name, status, orjson.loads(attributes))
             for key, id_, name, status, attributes in self._connection.execute(found)
@@ -129,6 +132,7 @@ class ListWriter:
 
     def _add(self, entries: Mapping[str, Entry], held: Counter[str]) -> Counter[str]:
         """Insert; whom the suppression list names comes in as one who has left."""
+        before = self._connection.scalar(sa.select(sa.func.max(subscriber.c.id))) or 0
         left = self._suppressed(entries.keys())
         new: Counter[str] = Counter()
         rows = []
@@ -146,11 +150,13 @@ class ListWriter:
                  self._now, self._now)
             )  # fmt: skip
         self._insert.run(self._connection, rows)
+        # Nobody else adds meanwhile, so that all above are these.
+        journal.append_first(self._connection, before, journal.Origin("import"), self._at)
         return new
 
     def _suppressed(self, keys: Collection[str]) -> dict[str, str]:
         found = sa.select(suppression.c.address_key, suppression.c.reason).where(
-            self._among(suppression.c.address_key, keys)
+            among(self._connection, suppression.c.address_key, keys)
         )
         return {
             key: reason if reason in SUPPRESSED else "unsubscribed"
@@ -162,23 +168,28 @@ class ListWriter:
             self._connection,
             [(id_, name, _json(known), self._now) for id_, name, known in changes.rewritten],
         )
-        self._suppress.run(
-            self._connection, [(id_, status, self._now) for id_, status in changes.left]
+        self._mark.run(
+            self._connection, [(id_, status, self._now) for id_, status, _ in changes.left]
         )
-
-    def _among(self, column: sa.Column[str], keys: Collection[str]) -> sa.ColumnElement[bool]:
-        """``column IN keys`` as one parameter, however many keys there are."""
-        if self._connection.dialect.name == "postgresql":
-            return column == sa.any_(sa.literal(list(keys), ARRAY(sa.Text)))
-        listed = sa.func.json_each(orjson.dumps(list(keys)).decode()).table_valued("value")
-        return column.in_(sa.select(listed.c.value))
+        self._journal.run(
+            self._connection,
+            [
+                (id_, self._now, "imported", status, "import", f"{self._source}:{line}", "")
+                for id_, status, line in changes.left
+            ],
+        )
 
 
 class _Changes(NamedTuple):
-    """What to change of subscribers that are there: (id, name, attributes) and (id, status)."""
+    """What to change of subscribers that are there.
+
+    Attributes:
+        rewritten: id, name and attributes.
+        left: id, status and the row that says so.
+    """
 
     rewritten: list[tuple[int, str, dict[str, str]]]
-    left: list[tuple[int, str]]
+    left: list[tuple[int, str, int]]
 
     def add(self, row: _Known, entry: Entry) -> bool:
         """Note what differs, if anything; a blank cell says nothing."""
@@ -191,34 +202,46 @@ class _Changes(NamedTuple):
 
     def add_leaving(self, row: _Known, entry: Entry) -> bool:
         """Note that they have left, if that is news."""
-        left = entry.status in SUPPRESSED and row.status not in SUPPRESSED
-        if left:
-            self.left.append((row.id, entry.status))
-        return left
+        status = transition(row.status, Change("imported", entry.status))
+        if status == row.status:
+            return False
+        self.left.append((row.id, status, entry.line))
+        return True
 
 
-def _statements(dialect: sa.Dialect) -> tuple[Bulk, Bulk, Bulk]:
+def _first(entries: Sequence[Entry]) -> tuple[dict[str, Entry], list[Entry]]:
+    """The first entry of each address, and the others, which can only say that they have left."""
+    first: dict[str, Entry] = {}
+    repeated: list[Entry] = []
+    for entry in entries:
+        earlier = first.setdefault(entry.key, entry)
+        if earlier is not entry:
+            repeated.append(entry)
+            status = transition(earlier.status, Change("imported", entry.status))
+            if status != earlier.status:
+                first[entry.key] = earlier._replace(status=status)
+    return first, repeated
+
+
+def _statements(connection: sa.Connection) -> tuple[Bulk, Bulk, Bulk]:
     """Insert; rewrite name and attributes; mark as left."""
-    insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
     columns = ("address", "address_key", "name", "status", "attributes", "token", "source",
                "joined_at", "updated_at")  # fmt: skip
-    add = (
-        insert(subscriber)
-        .values({column: sa.bindparam(column) for column in columns})
-        .on_conflict_do_nothing(index_elements=[subscriber.c.address_key])
+    add = insert_new(connection, subscriber).values(
+        {column: sa.bindparam(column) for column in columns}
     )
-    one = sa.update(subscriber).where(subscriber.c.id == sa.bindparam("of"))
-    rewrite = one.values(
-        {column: sa.bindparam(column) for column in ("name", "attributes", "updated_at")}
-    )
-    # Whoever left since we looked stays as they are.
-    suppress = one.where(
-        sa.or_(*(subscriber.c.status == sa.literal_column(f"'{each}'") for each in MAY_LEAVE))
-    ).values({column: sa.bindparam(column) for column in ("status", "updated_at")})
+    rewritten, marked = ("name", "attributes", "updated_at"), ("status", "updated_at")
     return (
-        Bulk(add, dialect, columns),
-        Bulk(rewrite, dialect, ("of", "name", "attributes", "updated_at")),
-        Bulk(suppress, dialect, ("of", "status", "updated_at")),
+        Bulk(add, connection.dialect, columns),
+        _update(connection.dialect, rewritten),
+        _update(connection.dialect, marked),
+    )
+
+
+def _update(dialect: sa.Dialect, columns: tuple[str, ...]) -> Bulk:
+    one = sa.update(subscriber).where(subscriber.c.id == sa.bindparam("of"))
+    return Bulk(
+        one.values({column: sa.bindparam(column) for column in columns}), dialect, ("of", *columns)
     )
 
 

@@ -12,7 +12,7 @@ from newsletter.db import database, reading
 from newsletter.db.schema import STATUSES, subscriber, suppression
 from newsletter.subscribers import Reader, audience, count_by_status, exclusions, importing
 from newsletter.subscribers.importing import ImportReport, import_file
-from newsletter.subscribers.store import SUPPRESSED
+from newsletter.subscribers.consent import SUPPRESSED
 
 Import = Callable[..., ImportReport]
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)

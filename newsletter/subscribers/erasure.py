@@ -1,0 +1,150 @@
+"""Forgets a reader on request (GDPR, article 17), and keeps them from coming back by accident.
+
+What is left is a salted hash of the address: enough to know it again, not enough to mail it.
+"""
+
+import datetime
+import hmac
+import secrets
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter.db.bulk import among, insert_new
+from newsletter.db.schema import (
+    batch,
+    erased,
+    event,
+    meta,
+    send_recipient,
+    subscriber,
+    suppression,
+)
+
+_SALT = "erasure_salt"
+
+
+class Erasure(NamedTuple):
+    """What was erased.
+
+    Attributes:
+        subscriber: whether they were in the list; their journal and tags went along.
+        suppressions: rows of the suppression list.
+        sends: how many sends no longer know the address.
+        events: what the vendor had reported of them; type and time are left.
+    """
+
+    subscriber: bool
+    suppressions: int
+    sends: int
+    events: int
+
+
+def erase(engine: sa.Engine, key: str, now: datetime.datetime) -> Erasure | None:
+    """Erase all that is known of an address; ``None`` if nothing was.
+
+    Args:
+        engine: the list's database.
+        key: the address as a key.
+        now: the time to record.
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            # Overwrite what is deleted, or it can be read in the file for months.
+            connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        found = _erase(connection, key, now)
+        if found is None:
+            connection.rollback()
+            return None
+        connection.commit()
+        if engine.dialect.name == "sqlite":
+            _empty_log(connection)
+    return found
+
+
+def take_turns(connection: sa.Connection) -> None:
+    """Let nobody else add or erase before this transaction ends.
+
+    Without it, an import that has just looked at the erased could add one of them.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE erased IN SHARE ROW EXCLUSIVE MODE")
+
+
+def erased_among(
+    connection: sa.Connection, keys: Collection[str]
+) -> Mapping[str, datetime.datetime]:
+    """Those of the addresses (as keys) that were erased, and when."""
+    if connection.scalar(sa.select(erased.c.at).limit(1)) is None:
+        return {}
+    salt = _salt(connection)
+    by_hash = {_hash(salt, key): key for key in keys}
+    found = sa.select(erased).where(among(connection, erased.c.address_hash, by_hash))
+    return {by_hash[hashed]: at for hashed, at in connection.execute(found)}
+
+
+def let_back(connection: sa.Connection, key: str) -> None:
+    """Forget that an address was erased: its owner has asked to come back."""
+    hashed = _hash(_salt(connection), key)
+    connection.execute(sa.delete(erased).where(erased.c.address_hash == hashed))
+
+
+def _erase(connection: sa.Connection, key: str, now: datetime.datetime) -> Erasure | None:
+    take_turns(connection)
+    hashed = _hash(_salt(connection), key)
+    # What stands for the address where a row must stay: as unique as the address was.
+    stand_in = f"erased:{hashed}"
+    id_ = connection.scalar(
+        sa.select(subscriber.c.id).where(subscriber.c.address_key == key).with_for_update()
+    )
+    sends = _forget_in_sends(connection, key, stand_in, id_)
+    events = connection.execute(
+        sa.update(event).where(event.c.address_key == key).values(address_key=stand_in, raw={})
+    ).rowcount
+    suppressions = connection.execute(
+        sa.delete(suppression).where(suppression.c.address_key == key)
+    ).rowcount
+    connection.execute(sa.delete(subscriber).where(subscriber.c.address_key == key))
+    found = Erasure(id_ is not None, suppressions, sends, events)
+    if not any(found):
+        return None
+    connection.execute(insert_new(connection, erased).values(address_hash=hashed, at=now))
+    return found
+
+
+def _forget_in_sends(connection: sa.Connection, key: str, stand_in: str, id_: int | None) -> int:
+    """The vendor's words about a reader may name the address too."""
+    if id_ is None:
+        return 0
+    mine = send_recipient.c.subscriber_id == id_
+    batches = sa.select(send_recipient.c.batch_id).where(mine)
+    connection.execute(
+        sa.update(batch)
+        .where(batch.c.id.in_(batches), batch.c.error.icontains(key, autoescape=True))
+        .values(error="")
+    )
+    changed = sa.update(send_recipient).where(mine).values(address_key=stand_in, error="")
+    return connection.execute(changed).rowcount
+
+
+def _salt(connection: sa.Connection) -> bytes:
+    """The database's own, made on first use; a dump of hashes alone can't be searched."""
+    found = sa.select(meta.c.value).where(meta.c.key == _SALT)
+    salt = connection.scalar(found)
+    if salt is None:
+        made = {"key": _SALT, "value": secrets.token_hex(32)}
+        connection.execute(insert_new(connection, meta).values(made))
+        salt = connection.execute(found).scalar_one()
+    return bytes.fromhex(salt)
+
+
+def _hash(salt: bytes, key: str) -> str:
+    """HMAC-SHA256 (RFC 2104)."""
+    return hmac.digest(salt, key.encode(), "sha256").hex()
+
+
+def _empty_log(connection: sa.Connection) -> None:
+    """Move the write-ahead log into the file; if somebody reads just now, the next close will."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # outside of any transaction
