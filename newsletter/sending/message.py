@@ -10,7 +10,6 @@ from newsletter.config.models import Config
 from newsletter.errors import Problem
 from newsletter.render.email import Address, Email
 
-
 CATEGORIES = 10
 FORBIDDEN_HEADERS = frozenset(
     {

@@ -175,6 +175,13 @@ class Mailer:
         self._used = time.monotonic()
         return answer
 
+    def post(self, path: str, body: bytes) -> Reply | Silence:
+        """POST JSON to a path below ``/v3/`` other than ``mail/send``, once."""
+        self._hang_up_if_idle()
+        answer: Reply | Silence = self._client._(path).post_bytes(body)
+        self._used = time.monotonic()
+        return answer
+
     def close(self) -> None:
         """Hang up."""
         self._pool.clear()

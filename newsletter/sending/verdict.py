@@ -80,6 +80,11 @@ def judge(answer: Reply | Silence, now: datetime.datetime, *, sandbox: bool = Fa
     return Outcome(kind, words, answer.status, remedy=remedy)
 
 
+def words_of(answer: Reply | Silence) -> str:
+    """The vendor's words, or what happened on the way."""
+    return _clean(answer.reason) if isinstance(answer, Silence) else _complaints(answer)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What becomes of a batch after a request.

@@ -18,6 +18,7 @@ import orjson
 
 from newsletter.sending.rehearsal.faults import Fault, Trick
 from newsletter.sending.rehearsal.rules import REQUEST_BYTES, Complaint, examine, leftovers
+from newsletter.sending.rehearsal.scheduled import ScheduledSends
 from newsletter.sending.rehearsal.shape import MailSend
 from newsletter.sending.rehearsal.suppressions import SuppressionLists
 
@@ -48,6 +49,7 @@ class Accepted:
     address: str
     custom_args: dict[str, str]
     message_id: str
+    batch_id: str = ""
 
 
 class SendGridDouble:
@@ -67,6 +69,7 @@ class SendGridDouble:
         leftovers: merge tokens that some reader would have seen.
         connections: how many connections were opened to it.
         suppressions: the lists that it hands out.
+        scheduled: the batch ids that it handed out, and which were taken back.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class SendGridDouble:
         self.leftovers: set[str] = set()
         self.connections = 0
         self.suppressions = SuppressionLists()
+        self.scheduled = ScheduledSends()
         self.closing = threading.Event()
         self._changed = threading.Condition()
         self._faults: deque[Fault] = deque()
@@ -104,6 +108,16 @@ class SendGridDouble:
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.requests) >= count, seconds):
                 raise TimeoutError(f"{len(self.requests)} of {count} requests came")
+
+    def wait_until_alone(self, seconds: float = 30.0) -> None:
+        """Wait until nobody is connected, so that whatever was on its way has come.
+
+        Raises:
+            TimeoutError: somebody still is.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._server.open, seconds):
+                raise TimeoutError(f"{len(self._server.open)} connections are still open")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -132,11 +146,21 @@ class SendGridDouble:
             message_id = f"double{len(self.requests):016d}"
             self.leftovers |= leftovers(mail)
             self.accepted += [
-                Accepted(person.email, {**mail.custom_args, **one.custom_args}, message_id)
+                Accepted(
+                    person.email,
+                    {**mail.custom_args, **one.custom_args},
+                    message_id,
+                    mail.batch_id,
+                )
                 for one in mail.personalizations
                 for person in one.everyone
             ]
         return message_id
+
+    def changed(self) -> None:
+        """Wake those who wait for something."""
+        with self._changed:
+            self._changed.notify_all()
 
     def record(self, request: Received) -> None:
         """Remember a request."""
@@ -151,23 +175,24 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, double: SendGridDouble) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.double = double
-        self._open: set[socket.socket] = set()
+        self.open: set[socket.socket] = set()
 
     def process_request(self, request: object, client_address: object) -> None:
         self.double.connections += 1
-        self._open.add(cast("socket.socket", request))
+        self.open.add(cast("socket.socket", request))
         super().process_request(cast("socket.socket", request), client_address)
 
     def close_request(self, request: object) -> None:
-        self._open.discard(cast("socket.socket", request))
+        self.open.discard(cast("socket.socket", request))
         super().close_request(cast("socket.socket", request))
+        self.double.changed()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is no news."""
 
     def hang_up(self) -> None:
         """End the connections that clients keep alive."""
-        for connection in tuple(self._open):
+        for connection in tuple(self.open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
@@ -185,14 +210,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Hand out one page of a suppression list, or what was ordered instead."""
-        if self.server.double.suppressions.knows(self.path):
-            self._treat(b"", self.server.double.next_fault())
+        double = self.server.double
+        if double.suppressions.knows(self.path) or double.scheduled.knows(self.path):
+            self._treat(b"", double.next_fault())
         else:
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed")
 
     def do_POST(self) -> None:
         """Take, refuse or lose one request."""
-        if self.path not in self.ROUTES:
+        if self.path not in self.ROUTES and not self.server.double.scheduled.knows(self.path):
             self._read()
             self._refuse(HTTPStatus.NOT_FOUND, "not found")
             return
@@ -229,6 +255,9 @@ class _Handler(BaseHTTPRequestHandler):
         double = self.server.double
         if self.headers["Authorization"] != f"Bearer {double.key}":
             return HTTPStatus.UNAUTHORIZED, _errors((UNAUTHORISED,)), {}
+        if double.scheduled.knows(self.path):
+            status, data = double.scheduled.answer(self.command, self.path, body)
+            return status, orjson.dumps(data), {}
         if self.command == "GET":
             return *double.suppressions.answer(self.path), {}
         return self._mail(body, take=take)
@@ -242,6 +271,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {"Content-Type": "text/html"}
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE, headers
         mail, complaints = examine(body, double.clock())
+        if mail and mail.batch_id and mail.batch_id not in double.scheduled.made:
+            complaints.append(Complaint("The batch id is not valid.", "batch_id"))
         if mail is None or complaints:
             return HTTPStatus.BAD_REQUEST, _errors(tuple(complaints)), {}
         if mail.sandbox:
