@@ -41,7 +41,7 @@ def transition(status: str | None, change: Change) -> str:
             raise ValueError(f"nobody can be {word} before they are in the list")
         return change.status
     if word == "resubscribed":
-        return change.status
+        return "active" if status == "active" else change.status
     if word == "confirmed":
         return "active" if status == "pending" else status
     told = word if word in SUPPRESSED else change.status if word == "imported" else status

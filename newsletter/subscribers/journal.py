@@ -11,20 +11,6 @@ from newsletter.db.schema import journal, subscriber
 from newsletter.subscribers.consent import Change
 
 
-class Origin(NamedTuple):
-    """Where a change comes from.
-
-    Attributes:
-        how: one of ``newsletter.db.schema.HOWS``.
-        source: ``readers.csv:14``, the address of a page, the vendor's event.
-        wording: what the reader agreed to, or where the editor says that they did.
-    """
-
-    how: str
-    source: str = ""
-    wording: str = ""
-
-
 class Line(NamedTuple):
     """One line of the journal.
 
@@ -41,6 +27,26 @@ class Line(NamedTuple):
     how: str
     source: str = ""
     wording: str = ""
+
+
+class Origin(NamedTuple):
+    """When a change was made, and where it comes from.
+
+    Attributes:
+        at: when, with a zone.
+        how: one of ``newsletter.db.schema.HOWS``.
+        source: ``readers.csv:14``, the address of a page, the vendor's event.
+        wording: what the reader agreed to, or where the editor says that they did.
+    """
+
+    at: datetime.datetime
+    how: str
+    source: str = ""
+    wording: str = ""
+
+    def line(self, change: str, status: str) -> Line:
+        """The journal's line for a change that led to ``status``."""
+        return Line(self.at, change, status, self.how, self.source, self.wording)
 
 
 _FIELDS = Line._fields
@@ -70,14 +76,12 @@ def changes(lines: Sequence[Line]) -> list[Change]:
     return [Change(line.change, line.status) for line in lines]
 
 
-def append_first(
-    connection: sa.Connection, after: int, origin: Origin, at: datetime.datetime
-) -> None:
+def append_first(connection: sa.Connection, after: int, origin: Origin) -> None:
     """Write ``imported`` for every subscriber whose id is above ``after``, with their source."""
     values: dict[str, Any] = {
         "subscriber_id": subscriber.c.id,
         "n": sa.literal(1),
-        "at": sa.literal(at, journal.c.at.type),
+        "at": sa.literal(origin.at, journal.c.at.type),
         "change": sa.literal("imported"),
         "status": subscriber.c.status,
         "how": sa.literal(origin.how),

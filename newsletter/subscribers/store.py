@@ -151,7 +151,7 @@ class ListWriter:
             )  # fmt: skip
         self._insert.run(self._connection, rows)
         # Nobody else adds meanwhile, so that all above are these.
-        journal.append_first(self._connection, before, journal.Origin("import"), self._at)
+        journal.append_first(self._connection, before, journal.Origin(self._at, "import"))
         return new
 
     def _suppressed(self, keys: Collection[str]) -> dict[str, str]:
