@@ -118,7 +118,9 @@ def _report(proposal: "Proposal", send: "Send", outcome: "Outcome | None", *, as
     again = f"newsletter send {_short(send.issue)}"
     if outcome:
         raise VendorError(
-            f"SendGrid: {outcome.words}" if outcome.status else outcome.words,
+            f"SendGrid: {outcome.words}"
+            if outcome.status
+            else f"SendGrid can't be reached: {outcome.words}",
             remedy=" ".join(filter(None, (outcome.remedy, f"Go on with: {again}"))),
         )
     if counts.get("pending"):

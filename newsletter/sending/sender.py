@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from newsletter.errors import DatabaseError, NewsletterError
 from newsletter.sending import claim, ledger
 from newsletter.sending.claim import Batch
 from newsletter.sending.ledger import Ledger, Send
@@ -98,6 +99,7 @@ class Sender:
         readers = claim.readers_of(self.ledger, held)
         prepared = request(self.letter, readers, stamp)
         claim.reject(self.ledger, held, {reader.id: why for reader, why in prepared.unfit})
+        self.world.settled(len(prepared.unfit))
         if not prepared.readers:
             claim.drop(self.ledger, held)
             return None
@@ -113,9 +115,15 @@ class Sender:
         step = next_step(
             outcome, size=len(readers), attempts=held.attempts, now=now, chance=self.chance()
         )
-        claim.settle(self.ledger, held, readers, outcome, step)
-        if step.readers != "pending":
-            self.world.settled(len(readers))
+        try:
+            claim.settle(self.ledger, held, readers, outcome, step)
+        except NewsletterError as error:
+            raise DatabaseError(
+                f"batch {held.number} had left when its outcome could not be written",
+                remedy="It is never sent again by itself: its readers will count as unknown.",
+                also=error.problems,
+            ) from error
+        self.world.settled(len(readers) if step.readers != "pending" else len(step.rejected))
         self._tell(held, len(readers), outcome, step)
         if step.halt:
             return outcome

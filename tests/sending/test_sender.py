@@ -1,8 +1,8 @@
 """The sender against the double, over real sockets, on both databases, with faults."""
 
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import pytest
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sending_fixtures import MakeReaders, Subscribe, World
 
 from newsletter.db.schema import attempt, batch, send_recipient, subscriber, suppression
+from newsletter.errors import DatabaseError
 from newsletter.sending import claim
 from newsletter.sending.freeze import freeze
 from newsletter.sending.ledger import Ledger, Send, find, readers_by_state, unknown_batches
@@ -293,6 +294,44 @@ def test_two_senders_share_the_batches_and_double_nobody(desk: Desk) -> None:
     assert desk.readers() == {"accepted": TOTAL}
     assert (desk.world.done, other.world.done) == (10, 15)
     desk.check()
+
+
+@pytest.mark.parametrize("statement", ["UPDATE batch", "INSERT INTO attempt"])
+def test_a_full_disk_before_the_request_sends_nothing(desk: Desk, statement: str) -> None:
+    with full_disk(desk, statement), pytest.raises(DatabaseError, match="disk is full"):
+        desk.run()
+    assert desk.double.requests == []
+    desk.run()
+    assert desk.readers() == {"accepted": TOTAL}
+    desk.check()
+
+
+def test_a_full_disk_after_the_request_makes_it_unknown_and_says_so(desk: Desk) -> None:
+    with full_disk(desk, "UPDATE attempt SET ended"), pytest.raises(DatabaseError) as failed:
+        desk.run()
+    assert [str(problem).split(".")[0] for problem in failed.value.problems] == [
+        "batch 1 had left when its outcome could not be written",
+        "the disk is full",
+    ]
+    assert len(desk.double.accepted) == 10
+    desk.run()
+    assert desk.readers() == {"accepted": 15, "unknown": 10}
+    desk.check()
+
+
+@contextmanager
+def full_disk(desk: Desk, statement: str) -> Iterator[None]:
+    """The database refuses whatever begins with ``statement``, as on a full disk."""
+
+    def refuse(*arguments: object) -> None:
+        if str(arguments[2]).startswith(statement):
+            raise DatabaseError("the disk is full")
+
+    sa.event.listen(desk.ledger.engine, "before_cursor_execute", refuse)
+    try:
+        yield
+    finally:
+        sa.event.remove(desk.ledger.engine, "before_cursor_execute", refuse)
 
 
 class _Impatient(World):
