@@ -2,18 +2,17 @@
 
 import gc
 import json
+import random
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from sendgrid.helpers.mail import (
-    Content,
     CustomArg,
     From,
     Header,
     Mail,
-    Personalization,
     Substitution,
     To,
 )
@@ -25,8 +24,11 @@ from newsletter.sending.payload import Letter, Stamp, one_click, prepare, reques
 from newsletter.subscribers import Reader
 
 READERS = 1000
-ROUNDS = 31
+ROUNDS = 8
+BATCHES = 6
 GOAL = 15.0
+FIRST = [f"{start}{end}" for start in "ABDEGHIJKLMNOPRSTUV" for end in ("da", "nna", "var", "ørn")]
+LAST = [f"{start}{end}" for start in ("Ber", "Dah", "Hau", "Lin") for end in map(str, range(900))]
 STAMP = Stamp("1", "1", "1")
 NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
 CITY = MergeTag("1", "city", "your town", "{{ subscriber.city }}")
@@ -50,72 +52,91 @@ def email() -> Email:
     )
 
 
-def readers() -> list[Reader]:
+def readers(chance: random.Random) -> list[Reader]:
+    """A batch of a send: few have a name that another batch has had, many share a town."""
     return [
         Reader(
             number,
             f"reader{number}@example.com",
             f"reader{number}@example.com",
             f"{number:022d}",
-            {"email": f"reader{number}@example.com", "name": f"Ada {number} O'Neill",
-             "city": ("Bergen", "Oslo", "Tromsø")[number % 3]},
+            {
+                "email": f"reader{number}@example.com",
+                "name": f"{chance.choice(FIRST)} {chance.choice(LAST)}",
+                "city": chance.choice(("Bergen", "Oslo", "St. John's", "Tromsø")),
+            },
         )
         for number in range(READERS)
-    ]  # fmt: skip
+    ]
 
 
 def helpers(letter: Letter, people: list[Reader]) -> bytes:
-    """The same request as the vendor's documentation builds it."""
+    """The same request by the vendor's classes, used as its own guide shows."""
     source = letter.email
-    mail = Mail(from_email=From(source.sender.address, source.sender.name), subject=source.subject)
-    mail.content = [Content("text/plain", source.text), Content("text/html", source.html)]
+    mail = Mail(
+        from_email=From(source.sender.address, source.sender.name),
+        to_emails=[
+            To(
+                reader.address,
+                reader.attributes["name"],
+                substitutions=[
+                    *(
+                        Substitution(tag.token(target), tag.value(reader.attributes, target))
+                        for tag, target in FILLED
+                    ),
+                    *(
+                        Substitution(token, f"https://news.harbour-notes.org/u/{reader.token}")
+                        for token in letter.links
+                    ),
+                ],
+            )
+            for reader in people
+        ],
+        subject=source.subject,
+        plain_text_content=source.text,
+        html_content=source.html,
+        is_multiple=True,
+    )
     for name, value in source.headers:
         mail.header = Header(name, value)
-    for reader in people:
-        one = Personalization()
-        one.add_to(To(reader.address, reader.attributes["name"]))
-        for tag, target in FILLED:
-            one.add_substitution(
-                Substitution(tag.token(target), tag.value(reader.attributes, target))
-            )
-        for token in letter.links:
-            one.add_substitution(
-                Substitution(token, f"https://news.harbour-notes.org/u/{reader.token}")
-            )
+    # It puts each new personalization before the others.
+    for index, reader in enumerate(reversed(people)):
         for name, value in one_click(letter.config, reader).items():
-            one.add_header(Header(name, value))
+            mail.header = Header(name, value, p=index)
         for key in ("nl_send", "nl_batch", "nl_attempt"):
-            one.add_custom_arg(CustomArg(key, "1"))
-        one.add_custom_arg(CustomArg("nl_subscriber", str(reader.id)))
-        mail.add_personalization(one)
+            mail.custom_arg = CustomArg(key, "1", p=index)
+        mail.custom_arg = CustomArg("nl_subscriber", str(reader.id), p=index)
     return json.dumps(mail.get()).encode()
 
 
-def medians(*works: Callable[[], object]) -> list[float]:
-    """Median of ``ROUNDS`` runs of each, in milliseconds; taken in turns, since load changes."""
-    times: list[list[float]] = [[] for _ in works]
-    for _ in range(ROUNDS):
-        for work, mine in zip(works, times, strict=True):
-            gc.collect()
-            start = time.perf_counter()
-            work()
-            mine.append(time.perf_counter() - start)
-    return [statistics.median(mine) * 1000 for mine in times]
+def milliseconds(
+    work: Callable[[list[Reader]], object], batches: list[list[Reader]]
+) -> list[float]:
+    """Of each batch, one after the other, as in a send; the first warms the caches."""
+    gc.collect()  # nobody pays for what the other has left behind
+    times = []
+    for people in batches:
+        started = time.perf_counter()
+        work(people)
+        times.append((time.perf_counter() - started) * 1000)
+    return times[1:]
 
 
 def main() -> None:
-    settings = {"SENDGRID_HOST": ""}
-    config = load_config(Path(__file__).parent.parent / "newsletter.yml", settings)
+    config = load_config(Path(__file__).parent.parent / "newsletter.yml", {})
     config = config.model_copy(update={"public_url": "https://news.harbour-notes.org"})
-    letter, people = prepare(email(), config), readers()
-    body = request(letter, people, STAMP).body
-    ours, theirs = medians(
-        lambda: request(letter, people, STAMP).body, lambda: helpers(letter, people)
-    )
-    print(f"readers {READERS}, body {len(body):,} bytes, median of {ROUNDS}")
-    print(f"newsletter                     {ours:8.2f} ms   1.0 x")
-    ratio = f"{theirs / ours:4.1f} x  (goal {GOAL:.0f} x)"
-    print(f"sendgrid helper classes + json {theirs:8.2f} ms  {ratio}")
+    letter, chance = prepare(email(), config), random.Random(1)  # noqa: S311 - no secret
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(ROUNDS):  # by turns, since the load of a machine changes
+        batches = [readers(chance) for _ in range(BATCHES)]
+        ours += milliseconds(lambda people: request(letter, people, STAMP), batches)
+        theirs += milliseconds(lambda people: helpers(letter, people), batches)
+    body = request(letter, batches[0], STAMP).body
+    fast, slow = statistics.median(ours), statistics.median(theirs)
+    print(f"readers {READERS}, body {len(body):,} bytes, median of {len(ours)}")
+    print(f"newsletter                     {fast:8.2f} ms   1.0 x")
+    print(f"sendgrid helper classes + json {slow:8.2f} ms  {slow / fast:4.1f} x  goal {GOAL:.0f} x")
 
 
 if __name__ == "__main__":
