@@ -4,15 +4,10 @@ Its methods that are overridden here are its own business (``_…``); premailer 
 release, of 2021, and the tests compare what comes out with another inliner.
 """
 
-import os
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
-
-# Read when premailer is imported; without them each style is parsed again and again.
-os.environ.setdefault("PREMAILER_CACHE", "LRU")
-os.environ.setdefault("PREMAILER_CACHE_MAXSIZE", "4096")
 
 import cssutils.util
 import premailer.premailer

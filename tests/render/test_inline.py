@@ -219,6 +219,19 @@ def test_the_cache_that_makes_it_fast_is_asked_for_before_premailer_is_imported(
     assert run.stdout == "LRUCache 4096\n"
 
 
+def test_what_could_reach_the_network_is_not_even_loaded() -> None:
+    program = (
+        "import sys; from newsletter.render.inline import inline; inline('<p>x</p>', '')\n"
+        "print(sorted({'requests', 'urllib3'} & set(sys.modules)))\n"
+        "import premailer.premailer as used; print(hasattr(used.requests, 'get'))\n"
+        "import requests; print(requests.get.__name__)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[]\nFalse\nget\n"
+
+
 TAGS = st.sampled_from(["p", "div", "b", "td"])
 CLASSES = st.sampled_from(["a", "b", "c"])
 RULES = st.lists(
