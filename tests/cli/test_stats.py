@@ -1,0 +1,69 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def listed(project_folder: Path, cli: Cli) -> Path:
+    rows = "".join(f"r{number}@example.com,active\n" for number in range(1200))
+    left = "".join(f"l{number}@example.com,{status}\n" for number, status in enumerate(
+        ["unsubscribed"] * 30 + ["bounced"] * 20 + ["complained"] * 10 + ["pending"] * 5
+    ))  # fmt: skip
+    (project_folder / "readers.csv").write_text(f"email,status\n{rows}{left}")
+    cli("subscribers", "import", "readers.csv")
+    return project_folder
+
+
+@pytest.mark.usefixtures("listed")
+def test_stats_fit_the_terminal(cli: Cli) -> None:
+    code, out, err = cli("subscribers", "stats", "--weeks", "2")
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert max(map(len, lines)) <= 80
+    assert lines[:2] == [
+        "1,265 readers: 1,200 active, 5 pending, 30 unsubscribed, 20 bounced, 10",
+        "  complained",
+    ]
+    weeks = lines[lines.index("") + 2 :][:2]
+    assert weeks[0].split()[3:] == ["0", "0", "+0", "0"]
+    assert weeks[1].split()[3:] == ["1,200", "0", "+1,200", "1,200", "█" * 28]
+    source = next(line for line in lines if "readers.csv" in line)
+    assert source.split()[-2:] == ["1,265", "1,200"]
+
+
+@pytest.mark.usefixtures("listed")
+def test_stats_for_scripts(cli: Cli) -> None:
+    code, out, _ = cli("subscribers", "stats", "--json")
+    data = json.loads(out)
+    assert code == 0
+    assert data["by_status"]["active"] == 1200
+    assert len(data["weeks"]) == 12
+    assert data["weeks"][-1]["active"] == 1200
+    assert data["months"][-1]["churn"] is None
+    assert data["sources"][0]["readers"] == 1265
+    assert data["tags"] == []
+
+
+def test_stats_draw(cli: Cli, listed: Path) -> None:
+    code, out, _ = cli("subscribers", "stats", "--plot", "growth.svg")
+    assert (code, out.splitlines()[-1]) == (0, "growth.svg")
+    assert b"Harbour Notes: 1,200 active readers" in (listed / "growth.svg").read_bytes()
+    assert [path.name for path in listed.iterdir() if path.name.startswith(".growth")] == []
+
+
+def test_other_kinds_of_picture_are_refused_before_anything_is_done(cli: Cli, listed: Path) -> None:
+    code, out, err = cli("subscribers", "stats", "--plot", "growth.jpg")
+    assert (code, out) == (2, "")
+    assert "neither .svg nor .png" in err
+    assert not (listed / "growth.jpg").exists()
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_stats_of_an_empty_list(cli: Cli) -> None:
+    assert cli("subscribers", "stats")[:2] == (
+        0, "The list is empty. Fill it with: newsletter subscribers import FILE.csv\n",
+    )  # fmt: skip
