@@ -53,10 +53,7 @@ def read_events(lines: Iterable[bytes], path: str) -> Iterator[Event]:
         if not line.strip():
             continue
         try:
-            if b"\\u0000" in line:  # PostgreSQL stores none
-                raise ValueError(line)
-            found = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
-            yield from [_event(one) for one in (found if isinstance(found, list) else [found])]
+            yield from _events(line)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError):
             problems.append(
                 Problem("this line holds no event of SendGrid's", Location(path, number))
@@ -73,6 +70,13 @@ def read_events(lines: Iterable[bytes], path: str) -> Iterator[Event]:
                 ),
             ]
         )
+
+
+def _events(line: bytes) -> list[Event]:
+    if b"\\u0000" in line:  # PostgreSQL stores none
+        raise ValueError(line)
+    found = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
+    return [_event(one) for one in (found if isinstance(found, list) else [found])]
 
 
 def _event(found: Any) -> Event:
