@@ -37,9 +37,21 @@ REASONS = {"pending": "pending confirmation"}
     "--samples", type=click.IntRange(0, 1000), default=3, show_default=True,
     help="With --dry-run: how many readers' copies to write as .eml.",
 )  # fmt: skip
+@click.option(
+    "--segment", metavar="NAME|QUERY",
+    help="Only to the readers of a segment: its name in newsletter.yml, or a query.",
+)  # fmt: skip
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def send(issue: str | None, *, dry_run: bool, samples: int, yes: bool, as_json: bool) -> int:
+def send(  # noqa: PLR0913 - one an option
+    issue: str | None,
+    *,
+    dry_run: bool,
+    samples: int,
+    segment: str | None,
+    yes: bool,
+    as_json: bool,
+) -> int:
     """Send an issue to every reader, once.
 
     ISSUE is a folder's name or a part of it; the newest if left out. It shows what will
@@ -53,6 +65,7 @@ def send(issue: str | None, *, dry_run: bool, samples: int, yes: bool, as_json: 
     Examples:
       newsletter send --dry-run
       newsletter send building-trust
+      newsletter send building-trust --segment 'tag:vip and not opened:last-3'
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db import database
     from newsletter.errors import SendRefused
@@ -62,7 +75,7 @@ def send(issue: str | None, *, dry_run: bool, samples: int, yes: bool, as_json: 
     project = open_project()
     folder = find_issue(project, issue)
     with database(project.config.database, project.root) as engine:
-        proposal = propose(project, folder, engine)
+        proposal = propose(project, folder, engine, segment or "")
         if dry_run:
             return _dry_run(proposal, engine, samples, as_json=as_json)
         if proposal.refused:
@@ -143,16 +156,16 @@ def _dry_run(proposal: "Proposal", engine: "sa.Engine", samples: int, *, as_json
     from newsletter.db import reading
     from newsletter.errors import SendRefused
     from newsletter.sending.dry_run import dry_run
-    from newsletter.sending.preflight import NOBODY
+    from newsletter.sending.preflight import nobody
     from newsletter.subscribers import audience
 
     if not proposal.audience:
-        raise SendRefused.of([NOBODY])
+        raise SendRefused.of([nobody(proposal.segment)])
     folder = proposal.project.build / proposal.folder.name / "dry-run"
     with reading(engine) as connection, progress(proposal.audience, "Writing") as advance:
         done = dry_run(
             proposal.letter,
-            audience(connection),
+            audience(connection, within=proposal.within),
             folder,
             samples=samples,
             now=datetime.datetime.now(datetime.UTC),
@@ -178,6 +191,7 @@ def _as_data(proposal: "Proposal", done: "DryRun") -> dict[str, Any]:
         "largest": totals.largest,
         "unfit": totals.unfit,
         "left_out": dict(proposal.left_out),
+        "segment": proposal.segment.text if proposal.segment else "",
         "files": {"requests": str(done.bodies), "samples": [str(path) for path in done.samples]},
         "refused": [str(problem) for problem in proposal.refused],
     }
@@ -236,7 +250,8 @@ def _who(proposal: "Proposal") -> list[tuple[str, str]]:
 
 def _left_out(proposal: "Proposal") -> list[tuple[str, str]]:
     some = [f"{count:,} {REASONS.get(why, why)}" for why, count in proposal.left_out.items()]
-    return [("left out", ", ".join(some))] if some else []
+    rows = [("left out", ", ".join(some))] if some else []
+    return [("segment", str(proposal.segment)), *rows] if proposal.segment else rows
 
 
 def _short(name: str) -> str:

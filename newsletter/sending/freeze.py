@@ -12,31 +12,39 @@ from newsletter.render.email import Email
 from newsletter.sending.ledger import Ledger, Send, find, left
 from newsletter.sending.payload import Letter, batches
 from newsletter.sending.plan import keep
-from newsletter.sending.preflight import NOBODY
-from newsletter.subscribers import Reader, audience, exclusions
+from newsletter.sending.preflight import nobody
+from newsletter.subscribers import EVERYBODY, Reader, audience, exclusions
+from newsletter.subscribers.segments import Segment
 
 
-def freeze(ledger: Ledger, letter: Letter, expected: int | None = None) -> Send:
+def freeze(
+    ledger: Ledger, letter: Letter, expected: int | None = None, segment: Segment | None = None
+) -> Send:
     """Write down who gets the issue, and in which batches, in one transaction.
 
     Args:
         ledger: where to.
         letter: its content's hash is frozen too.
         expected: how many readers the editor has agreed to.
+        segment: to whom alone it goes.
 
     Raises:
         SendRefused: there is a send of this issue already, there is nobody to send it to, or
             there are more or fewer than expected. Nothing is written then.
     """
+    within = segment.condition if segment else EVERYBODY
+    text = segment.text if segment else ""
     try:
         with ledger.engine.begin() as connection:
-            send_id = _insert_send(connection, ledger.clock(connection), letter.email)
+            send_id = _insert_send(connection, ledger.clock(connection), letter.email, text)
             total = sum(
                 _insert_batch(connection, send_id, number, readers)
-                for number, readers in enumerate(batches(letter, audience(connection)), 1)
+                for number, readers in enumerate(
+                    batches(letter, audience(connection, within=within)), 1
+                )
             )
-            _check_total(total, expected)
-            values = {"total": total, "excluded": dict(exclusions(connection))}
+            _check_total(total, expected, segment)
+            values = {"total": total, "excluded": dict(exclusions(connection, within))}
             connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
             keep(connection, send_id, letter.email)
     except sa.exc.IntegrityError:
@@ -67,9 +75,9 @@ def discard(ledger: Ledger, of: Send) -> None:
         connection.execute(sa.delete(send).where(send.c.id == of.id))
 
 
-def _check_total(total: int, expected: int | None) -> None:
+def _check_total(total: int, expected: int | None, segment: Segment | None) -> None:
     if not total:
-        raise SendRefused.of([NOBODY])
+        raise SendRefused.of([nobody(segment)])
     if expected is not None and total != expected:
         raise SendRefused(
             f"the list has changed: {total:,} readers now, {expected:,} a moment ago",
@@ -77,7 +85,9 @@ def _check_total(total: int, expected: int | None) -> None:
         )
 
 
-def _insert_send(connection: sa.Connection, frozen_at: datetime.datetime, email: Email) -> int:
+def _insert_send(
+    connection: sa.Connection, frozen_at: datetime.datetime, email: Email, segment: str
+) -> int:
     values = {
         "issue": email.issue,
         "state": "frozen",
@@ -86,6 +96,7 @@ def _insert_send(connection: sa.Connection, frozen_at: datetime.datetime, email:
         "frozen_at": frozen_at,
         "total": 0,
         "excluded": {},
+        "segment": segment,
     }
     made: int = connection.execute(sa.insert(send).values(values).returning(send.c.id)).scalar_one()
     return made

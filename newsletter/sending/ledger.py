@@ -62,6 +62,7 @@ class Send:
         limit_per_hour: readers, 0 for no limit.
         plan_sha: the seal of ``newsletter.sending.plan``.
         app_version: of the newsletter that made the plan.
+        segment: the query that its readers were selected by, ``""`` for the whole list.
     """
 
     id: int
@@ -79,6 +80,7 @@ class Send:
     limit_per_hour: int
     plan_sha: str
     app_version: str
+    segment: str
 
     @property
     def slug(self) -> str:

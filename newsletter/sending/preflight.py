@@ -1,5 +1,6 @@
 """What must be right before a real send; asked before anything is written or sent."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
@@ -8,13 +9,23 @@ from newsletter.errors import ConfigError, Location, Problem, shown
 from newsletter.posts.issue import Issue
 from newsletter.sending.ledger import Send
 from newsletter.sending.sendgrid import key_from
+from newsletter.subscribers.segments import Segment
 
 SETTINGS = Location("newsletter.yml")
-NOBODY = Problem(
-    "nobody on the list may be mailed",
-    remedy="Add readers with: newsletter subscribers import FILE.csv",
-)
 OVER = ("done", "needs_review", "cancelled")
+
+
+def nobody(segment: Segment | None) -> Problem:
+    """There is nobody to send to, on the whole list or in a segment."""
+    if segment is None:
+        return Problem(
+            "nobody on the list may be mailed",
+            remedy="Add readers with: newsletter subscribers import FILE.csv",
+        )
+    return Problem(
+        f"nobody in the segment '{segment}' may be mailed",
+        remedy=f"See whom it finds: newsletter subscribers count {shlex.quote(str(segment))}",
+    )
 
 
 def refusals(
@@ -23,7 +34,7 @@ def refusals(
     environment: Mapping[str, str],
     *,
     earlier: Send | None,
-    nobody: bool,
+    empty: Problem | None,
 ) -> list[Problem]:
     """Everything that a real send of ``issue`` would be refused for.
 
@@ -32,14 +43,14 @@ def refusals(
         config: the newsletter's settings.
         environment: where the key is.
         earlier: the send of this issue that stands in the way, if there is one.
-        nobody: whether the list has nobody to send to.
+        empty: that there is nobody to send to, if so.
     """
     return [
         *_history(issue, config, earlier),
         *_draft(issue),
         *_settings(config),
         *_key(environment),
-        *((NOBODY,) if nobody else ()),
+        *((empty,) if empty else ()),
     ]
 
 

@@ -2,6 +2,8 @@
 
 from newsletter.subscribers.reader import Reader
 from newsletter.subscribers.selection import (
+    EVERYBODY,
+    OUTSIDE,
     audience,
     count_by_status,
     exclusions,
@@ -9,4 +11,13 @@ from newsletter.subscribers.selection import (
     still_in_audience,
 )
 
-__all__ = ["Reader", "audience", "count_by_status", "exclusions", "how_many", "still_in_audience"]
+__all__ = [
+    "EVERYBODY",
+    "OUTSIDE",
+    "Reader",
+    "audience",
+    "count_by_status",
+    "exclusions",
+    "how_many",
+    "still_in_audience",
+]
