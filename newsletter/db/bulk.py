@@ -8,6 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from newsletter.db.trouble import refusal
+from newsletter.errors import Location
+
 
 class Bulk:
     """A statement handed to the driver as it is: half the time of Core's way.
@@ -37,12 +40,48 @@ class Bulk:
         connection.exec_driver_sql(self._sql, list(rows))
 
 
+def insert_rows(
+    connection: sa.Connection,
+    table: sa.Table,
+    names: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    """Insert many rows the quickest way that the database has; none of their keys may be there.
+
+    Args:
+        connection: in a transaction.
+        table: where to.
+        names: its columns, in the order of the tuples.
+        rows: of what the driver takes.
+    """
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        _copy(connection, f"COPY {table.name} ({', '.join(names)}) FROM STDIN", rows)
+        return
+    marks = ", ".join("?" * len(names))
+    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of ours
+    connection.exec_driver_sql(statement, list(rows))
+
+
+def _copy(connection: sa.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except connection.dialect.loaded_dbapi.OperationalError as error:  # past SQLAlchemy's own eyes
+        where = Location(connection.engine.url.render_as_string())
+        said = f"PostgreSQL says: {' '.join(str(error).split())}"
+        raise refusal(said, where, "Check that the server runs, and run this again.") from error
+
+
 def among(
-    connection: sa.Connection, column: sa.Column[str], values: Collection[str]
+    connection: sa.Connection, column: sa.Column[Any], values: Collection[str] | Collection[int]
 ) -> sa.ColumnElement[bool]:
     """``column IN values`` as one parameter, however many values there are."""
     if connection.dialect.name == "postgresql":
-        return column == sa.any_(sa.literal(list(values), ARRAY(sa.Text)))
+        return column == sa.any_(sa.literal(list(values), ARRAY(column.type)))
     listed = sa.func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
     return column.in_(sa.select(listed.c.value))
 

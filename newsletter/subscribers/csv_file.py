@@ -42,13 +42,11 @@ class CsvFile:
     """An open file.
 
     Attributes:
-        path: where it is.
         encoding: how it is decoded.
         delimiter: what stands between two cells.
         size: in bytes.
     """
 
-    path: Path
     encoding: Encoding
     delimiter: str
     size: int
@@ -101,8 +99,12 @@ class CsvFile:
 
 
 @contextmanager
-def open_csv(path: Path) -> Iterator[CsvFile]:
+def open_csv(path: Path, where: Location | None = None) -> Iterator[CsvFile]:
     """Open a file of addresses, its encoding and delimiter found by looking at it.
+
+    Args:
+        path: the file.
+        where: its name for messages, if not the path.
 
     Raises:
         ListError: it is empty or no text.
@@ -110,12 +112,12 @@ def open_csv(path: Path) -> Iterator[CsvFile]:
     """
     with path.open("rb") as file:
         size = path.stat().st_size
-        encoding = detect(file, Location(str(path)))
+        encoding = detect(file, where or Location(str(path)))
         file.seek(0)
         with io.TextIOWrapper(file, encoding.codec, "replace", newline="") as text:
             delimiter = _delimiter(text.read(_SAMPLE))
             text.seek(0)
-            yield CsvFile(path, encoding, delimiter, size, text)
+            yield CsvFile(encoding, delimiter, size, text)
 
 
 class _Lines:

@@ -1,102 +1,104 @@
 """Imports a file of readers: streaming, a transaction a chunk, and no row stops the rest."""
 
 import datetime
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from newsletter.errors import ListError, Location
-from newsletter.subscribers.columns import Columns, read_header
-from newsletter.subscribers.csv_file import DELIMITERS, CsvFile, Row, open_csv
-from newsletter.subscribers.encoding import Encoding
-from newsletter.subscribers.entry import Entry, read_entry
+from newsletter.errors import ListError
+from newsletter.subscribers.archive import Unpacked, is_archive, unpacked
+from newsletter.subscribers.attributes import Attributes
+from newsletter.subscribers.csv_file import Row
+from newsletter.subscribers.entry import CAREFUL, Entry, clean_tags
+from newsletter.subscribers.import_report import ImportReport
+from newsletter.subscribers.readers_file import Readers, Source, open_readers
 from newsletter.subscribers.refused import RefusedFile
-from newsletter.subscribers.store import ListWriter, Outcome
+from newsletter.subscribers.store import ListWriter
+
+__all__ = ["ImportReport", "Wishes", "import_file", "import_files"]
 
 CHUNK = 10_000
-MOST_REMARKS = 100
-ERASED = "asked to be erased, and an import brings nobody back"
+MOST_UNPACKED = 1_000_000_000
 
 
-@dataclass
-class ImportReport:
-    """What an import did, or with ``dry_run`` would do. The counts add up to ``rows``.
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the editor says of a file.
 
     Attributes:
-        file: as the user gave it.
-        encoding: how it was decoded.
-        delimiter: its usual name.
-        columns: which column was taken for what.
-        rows: rows that are not blank, without the header.
-        new: readers added, by status.
-        updated: readers with another name, other attributes, or who have left.
-        unchanged: readers who are in the list just so.
-        repeated: rows whose address stands further up in the file.
-        held: rows that say active of somebody who left or never confirmed: by status.
-        erased: rows of readers who have asked to be forgotten.
-        refused: rows that could not be taken.
-        remarks: the first refused and repeated rows: line and reason.
-        refused_file: where the refused rows are.
+        mapping: column -> what it holds, where its name doesn't tell.
+        tags: for every reader in it.
+        consent: where the consent comes from of those who have left and come back by this file;
+            ``""`` if nobody comes back.
+        dry_run: change nothing, write no file.
     """
 
-    file: str
-    encoding: Encoding
-    delimiter: str
-    columns: Columns
-    rows: int = 0
-    new: Counter[str] = field(default_factory=Counter)
-    updated: int = 0
-    unchanged: int = 0
-    repeated: int = 0
-    held: Counter[str] = field(default_factory=Counter)
-    erased: int = 0
-    refused: int = 0
-    remarks: list[tuple[int, str]] = field(default_factory=list)
-    refused_file: Path | None = None
-
-    def remark(self, line: int, reason: str) -> None:
-        """Keep the first remarks; the file of refused rows has them all."""
-        if len(self.remarks) < MOST_REMARKS:
-            self.remarks.append((line, reason))
-
-    def add(self, outcome: Outcome) -> None:
-        """Count what became of one chunk."""
-        self.new.update(outcome.new)
-        self.held.update(outcome.held)
-        self.updated += outcome.updated
-        self.unchanged += outcome.unchanged
-        self.repeated += len(outcome.repeated)
-        for entry in outcome.repeated:
-            self.remark(entry.line, f"'{entry.address}' stands further up already")
-        self.erased += len(outcome.erased)
-        for entry in outcome.erased:
-            self.remark(entry.line, f"'{entry.address}' {ERASED}")
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    consent: str = ""
+    dry_run: bool = False
 
 
-def import_file(  # noqa: PLR0913 - what the caller may choose, each by its name
+def import_files(  # noqa: PLR0913 - what the caller may choose, each by its name
     engine: sa.Engine,
     path: Path,
     *,
-    mapping: Mapping[str, str],
     now: datetime.datetime,
-    dry_run: bool = False,
+    wishes: Wishes = Wishes(),
+    most_unpacked: int = MOST_UNPACKED,
     progress: Callable[[int], None] = lambda _: None,
-) -> ImportReport:
-    """Add the readers of a CSV file to the list and update those that are there.
+) -> list[ImportReport]:
+    """Import a file of readers, or all of those in a ZIP.
 
-    Every chunk is committed whole, so that an import that is cut short can be run again. Nobody
-    who has left comes back by it. A dry run does the same and takes it all back.
+    Whoever has left by one file of a ZIP stays away by the others: the files that tell so come
+    first. Files that are no list of readers are passed over, if another one is.
 
     Args:
         engine: the list's database.
-        path: the file.
-        mapping: column -> what it holds, where its name doesn't tell.
+        path: a file that ``import_file`` takes, or a ZIP of them.
         now: the time to record.
-        dry_run: change nothing, write no file.
+        wishes: what the editor says of it.
+        most_unpacked: how many bytes a ZIP's files may have together.
+        progress: called with the number of bytes just read, which add up to the file's size.
+
+    Raises:
+        ListError: the file as a whole can't be read, or none in the ZIP.
+        DatabaseError: the database can't be written.
+        OSError: the file can't be read.
+    """
+    if not is_archive(path):
+        return [import_file(engine, path, now=now, wishes=wishes, progress=progress)]
+    with unpacked(path, most_unpacked) as files:
+        sources = _lists(files, path, wishes)
+        share = path.stat().st_size / max(1, sum(each.path.stat().st_size for each in sources))
+        return [
+            _import(engine, source, now, wishes, lambda read: progress(round(read * share)))
+            for source in sources
+        ]
+
+
+def import_file(
+    engine: sa.Engine,
+    path: Path,
+    *,
+    now: datetime.datetime,
+    wishes: Wishes = Wishes(),
+    progress: Callable[[int], None] = lambda _: None,
+) -> ImportReport:
+    """Add the readers of a file to the list and update those that are there.
+
+    Every chunk is committed whole, so that an import that is cut short can be run again. Nobody
+    who has left comes back by it, unless ``wishes`` states their consent. A dry run does the
+    same and takes it all back.
+
+    Args:
+        engine: the list's database.
+        path: CSV, or JSON lines that we have exported.
+        now: the time to record.
+        wishes: what the editor says of it.
         progress: called with the number of bytes just read.
 
     Raises:
@@ -104,50 +106,102 @@ def import_file(  # noqa: PLR0913 - what the caller may choose, each by its name
         DatabaseError: the database can't be written.
         OSError: the file can't be read.
     """
-    with open_csv(path) as file:
-        rows = file.rows()
-        columns, rows = _columns(file, rows, mapping)
-        report = ImportReport(str(path), file.encoding, DELIMITERS[file.delimiter], columns)
-        with RefusedFile(path, columns) as refused, engine.connect() as connection:
-            writer = ListWriter(connection, f"import {path.name}", now)
-            entries = _entries(rows, columns, refused, report)
-            position = 0
-            while chunk := list(islice(entries, CHUNK)):
-                report.add(writer.write(chunk))
-                if not dry_run:
-                    connection.commit()
-                progress(file.position - position)
-                position = file.position
-            if not dry_run:
-                writer.finish()
+    return _import(engine, Source(path, str(path), path), now, wishes, progress)
+
+
+def _import(
+    engine: sa.Engine,
+    source: Source,
+    now: datetime.datetime,
+    wishes: Wishes,
+    progress: Callable[[int], None],
+) -> ImportReport:
+    wet = not wishes.dry_run
+    with (
+        open_readers(source, wishes.mapping) as (readers, report),
+        RefusedFile(source.beside, report.columns, readers.head, wanted=wet) as refused,
+        engine.connect() as connection,
+    ):
+
+        def refuse(row: Row, error: ListError) -> None:
+            reason = error.problems[0].message
+            report.refuse(row.line, reason)
+            refused.add(row, reason)
+
+        attributes = Attributes(connection, readers.types)
+        name = source.beside.name if source.path == source.beside else source.shown
+        writer = ListWriter(connection, f"import {name}", now, wishes.consent)
+        entries = _entries(readers, report, refuse)
+        position = 0
+        while chunk := list(islice(entries, CHUNK)):
+            attributes.learn(entry for _, entry in chunk)
+            report.add(writer.write(list(_typed(chunk, attributes, wishes.tags, refuse))))
+            if wet:
                 connection.commit()
-                report.refused_file = refused.keep()
+            progress(readers.position() - position)
+            position = readers.position()
+        if wet:
+            writer.finish()
+            connection.commit()
+            report.refused_file = refused.keep()
     report.remarks.sort()
     return report
 
 
-def _columns(
-    file: CsvFile, rows: Iterator[Row], mapping: Mapping[str, str]
-) -> tuple[Columns, Iterator[Row]]:
-    """The columns, and the rows without the header."""
-    where = Location(str(file.path), 1)
-    first = next(rows, None)
-    if first is None or first.problem:
-        raise ListError(first.problem if first else "the file has no rows", where=where)
-    columns = read_header(first.cells, mapping, where)
-    return columns, rows if columns.header else chain([first], rows)
-
-
 def _entries(
-    rows: Iterator[Row], columns: Columns, refused: RefusedFile, report: ImportReport
-) -> Iterator[Entry]:
-    """The rows that can be read; the others are put into the file of refused rows."""
-    for row in rows:
+    readers: Readers, report: ImportReport, refuse: Callable[[Row, ListError], None]
+) -> Iterator[tuple[Row, Entry]]:
+    """The rows that can be read; the others are refused."""
+    for row in readers.rows:
         report.rows += 1
         try:
-            yield read_entry(row, columns)
+            entry = readers.read(row)
         except ListError as error:
-            reason = error.problems[0].message
-            report.refused += 1
-            report.remark(row.line, reason)
-            refused.add(row, reason)
+            refuse(row, error)
+        else:
+            report.consider(entry)
+            yield row, entry
+
+
+def _typed(
+    chunk: Sequence[tuple[Row, Entry]],
+    attributes: Attributes,
+    tags: tuple[str, ...],
+    refuse: Callable[[Row, ListError], None],
+) -> Iterator[Entry]:
+    """The entries with tags for all and attributes in their types; what doesn't fit is refused."""
+    for row, entry in chunk:
+        try:
+            typed = attributes.typed(entry)
+            yield typed._replace(tags=clean_tags(typed.tags + tags)) if tags else typed
+        except ListError as error:
+            refuse(row, error)
+
+
+def _lists(files: Sequence[Unpacked], path: Path, wishes: Wishes) -> list[Source]:
+    """The lists of readers in a ZIP, those first by which readers have left.
+
+    An export of a service we know may hold other tables of addresses (who opened what): if we
+    know one of its files, only those that we know are lists.
+    """
+    found: list[tuple[Source, ImportReport]] = []
+    problems: list[ListError] = []
+    for file in files:
+        beside = path.with_name(f"{path.name}.{file.name}")
+        source = Source(file.path, str(path / file.name), beside)
+        try:
+            with open_readers(source, wishes.mapping) as (_, report):
+                found.append((source, report))
+        except ListError as error:
+            problems.append(error)
+    if not found:
+        raise problems[0]
+    known = [(source, report) for source, report in found if report.service]
+    return [source for source, report in sorted(known or found, key=_strictness, reverse=True)]
+
+
+def _strictness(found: tuple[Source, ImportReport]) -> int:
+    source, report = found
+    columns = report.columns
+    told = columns.format.status_of_file(source.name) if columns else "active"
+    return CAREFUL.index(told)

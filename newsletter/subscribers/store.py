@@ -4,20 +4,26 @@ import base64
 import datetime
 import secrets
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 
-from newsletter.db.bulk import Bulk, among, insert_new
-from newsletter.db.schema import UtcTime, subscriber, suppression
+from newsletter.db.bulk import Bulk, among, insert_new, insert_rows
+from newsletter.db.schema import UtcTime, subscriber, subscriber_tag, suppression
+from newsletter.db.schema import journal as journal_table
 from newsletter.subscribers import journal
 from newsletter.subscribers.consent import SUPPRESSED, Change, transition
 from newsletter.subscribers.entry import Entry
 from newsletter.subscribers.erasure import erased_among, take_turns
+from newsletter.subscribers.values import Value
 
 _TOKEN_BYTES = 16
+_COLUMNS = (
+    "address", "address_key", "name", "status", "attributes", "token", "source", "joined_at",
+    "confirmed_at", "soft_bounces", "updated_at",
+)  # fmt: skip
 
 
 class Outcome(NamedTuple):
@@ -25,7 +31,8 @@ class Outcome(NamedTuple):
 
     Attributes:
         new: added, by status.
-        updated: had another name, other attributes, or have left since.
+        updated: had another name, other attributes or tags, or have left since.
+        returned: had left, and are back by the consent stated.
         unchanged: nothing to do.
         repeated: the address was in this import before, which counts.
         held: the file says active, but they have left or never confirmed: by status.
@@ -34,6 +41,7 @@ class Outcome(NamedTuple):
 
     new: Counter[str]
     updated: int
+    returned: int
     unchanged: int
     repeated: tuple[Entry, ...]
     held: Counter[str]
@@ -46,24 +54,37 @@ class _Known(NamedTuple):
     id: int
     name: str
     status: str
-    attributes: dict[str, str]
+    attributes: dict[str, Value]
+    joined_at: datetime.datetime
+    confirmed_at: datetime.datetime | None
+    tags: frozenset[str]
 
 
 class ListWriter:
-    """Adds entries to the list and updates it, chunk by chunk, and never lifts a suppression.
+    """Adds entries to the list and updates it, chunk by chunk.
+
+    It lifts no suppression, but of those who have left (not: complained) if a consent is stated.
 
     Args:
         connection: where to write; the caller begins and commits.
         source: where the entries are from; each row gets it with its line number.
         now: the time to record, with a zone.
+        consent: where the consent comes from of those who come back; ``""`` if nobody does.
     """
 
-    def __init__(self, connection: sa.Connection, source: str, now: datetime.datetime) -> None:
+    def __init__(
+        self, connection: sa.Connection, source: str, now: datetime.datetime, consent: str = ""
+    ) -> None:
         self._connection = connection
         self._source = source
         self._at = now
-        self._now = UtcTime().process_bind_param(now, connection.dialect)
-        self._insert, self._rewrite, self._mark = _statements(connection)
+        self._now = self._bound(now)
+        self._consent = consent
+        self._rewrite = _update(
+            connection.dialect, ("name", "attributes", "joined_at", "confirmed_at", "updated_at")
+        )
+        self._mark = _update(connection.dialect, ("status", "updated_at"))
+        self._lift = _update(connection.dialect, ("status", "updated_at", "soft_bounces"))
         self._journal = journal.bulk(connection.dialect)
         newest: int | None = connection.scalar(sa.select(sa.func.max(subscriber.c.id)))
         self._newest = newest or 0
@@ -76,14 +97,20 @@ class ListWriter:
         first, repeated = _first(entries)
         held: Counter[str] = Counter()
         updated = unchanged = 0
-        changes = _Changes([], [])
-        for key, row in self._known(first.keys()).items():
+        changes = _Changes([], [], [], [])
+        known = self._known(first)
+        left = self._suppressed(known) if self._consent else {}
+        for key, row in known.items():
             entry = first.pop(key)
             if self._has_had(row.id):
                 repeated.append(entry)
                 changes.add_leaving(row, entry)
             elif entry.status == "active" != row.status:
-                held[row.status] += 1
+                if self._consent and row.status != "complained" and key not in left:
+                    changes.add(row, entry)
+                    changes.returned.append((row.id, entry.line))
+                else:
+                    held[row.status] += 1
             elif changes.add(row, entry):
                 updated += 1
             else:
@@ -92,7 +119,8 @@ class ListWriter:
         gone = erased_among(self._connection, first.keys())
         erased = tuple(first.pop(key) for key in gone)
         new = self._add(first, held)
-        return Outcome(new, updated, unchanged, tuple(repeated), held, erased)
+        returned = len(changes.returned)
+        return Outcome(new, updated, returned, unchanged, tuple(repeated), held, erased)
 
     def finish(self) -> None:
         """Tell PostgreSQL's planner how long the list is now.
@@ -101,9 +129,9 @@ class ListWriter:
         for every page of the audience.
         """
         if self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql(f"ANALYZE {subscriber.name}")
+            self._connection.exec_driver_sql(f"ANALYZE {subscriber.name}, {subscriber_tag.name}")
 
-    def _known(self, keys: Collection[str]) -> dict[str, _Known]:
+    def _known(self, entries: Mapping[str, Entry]) -> dict[str, _Known]:
         columns = subscriber.c
         found = (
             sa.select(
@@ -112,14 +140,32 @@ class ListWriter:
                 columns.name,
                 columns.status,
                 sa.cast(columns.attributes, sa.Text),
+                columns.joined_at,
+                columns.confirmed_at,
             )
-            .where(among(self._connection, columns.address_key, keys))
+            .where(among(self._connection, columns.address_key, entries.keys()))
             .with_for_update()
         )
+        rows = self._connection.execute(found).all()
+        tagged = any(entries[row[0]].tags for row in rows)
+        tags = self._tags([row[1] for row in rows]) if tagged else {}
         return {
-            key: _Known(id_, name, status, orjson.loads(attributes))
-            for key, id_, name, status, attributes in self._connection.execute(found)
-        }
+            key: _Known(
+                id_, name, status, orjson.loads(attributes), joined_at, confirmed_at,
+                frozenset(tags.get(id_, ())),
+            )
+            for key, id_, name, status, attributes, joined_at, confirmed_at in rows
+        }  # fmt: skip
+
+    def _tags(self, ids: Sequence[int]) -> dict[int, list[str]]:
+        """What some subscribers are tagged with."""
+        found: dict[int, list[str]] = {}
+        mine = sa.select(subscriber_tag.c.subscriber_id, subscriber_tag.c.tag).where(
+            among(self._connection, subscriber_tag.c.subscriber_id, ids)
+        )
+        for id_, tag in self._connection.execute(mine):
+            found.setdefault(id_, []).append(tag)
+        return found
 
     def _has_had(self, id_: int) -> bool:
         """Whether this import has had a subscriber before; from now on it has."""
@@ -132,27 +178,62 @@ class ListWriter:
 
     def _add(self, entries: Mapping[str, Entry], held: Counter[str]) -> Counter[str]:
         """Insert; whom the suppression list names comes in as one who has left."""
+        if not entries:
+            return Counter()
         before = self._connection.scalar(sa.select(sa.func.max(subscriber.c.id))) or 0
-        left = self._suppressed(entries.keys())
+        left = self._suppressed(entries)
+        taken = self._taken(entry.token for entry in entries.values() if entry.token)
         new: Counter[str] = Counter()
         rows = []
-        tokens = _tokens(len(entries))
-        for (key, entry), token in zip(entries.items(), tokens, strict=True):
+        for (key, entry), token in zip(entries.items(), _tokens(len(entries)), strict=True):
             status = entry.status
             if status == "active" and key in left:
                 status = left[key]
                 held[status] += 1
             else:
                 new[status] += 1
-            source = f"{self._source}:{entry.line}"
+            if entry.token and entry.token not in taken:
+                taken.add(entry.token)
+                token = entry.token  # noqa: PLW2901 - the links in old mails lead here
             rows.append(
-                (entry.address, key, entry.name, status, _json(entry.attributes), token, source,
-                 self._now, self._now)
+                (entry.address, key, entry.name, status, _json(entry.attributes), token,
+                 entry.source or f"{self._source}:{entry.line}",
+                 self._bound(entry.joined_at) if entry.joined_at else self._now,
+                 self._bound(entry.confirmed_at), entry.soft_bounces, self._now)
             )  # fmt: skip
-        self._insert.run(self._connection, rows)
+        insert_rows(self._connection, subscriber, _COLUMNS, rows)
         # Nobody else adds meanwhile, so that all above are these.
-        journal.append_first(self._connection, before, journal.Origin(self._at, "import"))
+        if any(entry.tags or entry.source or entry.journal for entry in entries.values()):
+            self._add_more(entries, before)
+        else:
+            origin = journal.Origin(self._at, "import", wording=self._consent)
+            journal.append_first(self._connection, before, origin)
         return new
+
+    def _add_more(self, entries: Mapping[str, Entry], before: int) -> None:
+        """Tags, and journals that don't begin with the source."""
+        columns = subscriber.c
+        added = sa.select(columns.id, columns.address_key, columns.status).where(
+            columns.id > before
+        )
+        tags: list[tuple[Any, ...]] = []
+        lines: list[tuple[Any, ...]] = []
+        for id_, key, status in self._connection.execute(added):
+            entry = entries[key]
+            tags += [(id_, tag) for tag in entry.tags]
+            lines += [
+                (id_, number, self._bound(line.at), *line[1:])
+                for number, line in enumerate(entry.journal, 1)
+            ]
+            if not entry.journal or status != entry.status:
+                source = f"{self._source}:{entry.line}"
+                lines.append(
+                    (id_, len(entry.journal) + 1, self._now, "imported", status, "import", source,
+                     self._consent)
+                )  # fmt: skip
+        insert_rows(self._connection, subscriber_tag, ("subscriber_id", "tag"), tags)
+        names = ("subscriber_id", "n", *journal.Line._fields)
+        insert_rows(self._connection, journal_table, names, lines)
 
     def _suppressed(self, keys: Collection[str]) -> dict[str, str]:
         found = sa.select(suppression.c.address_key, suppression.c.reason).where(
@@ -163,42 +244,81 @@ class ListWriter:
             for key, reason in self._connection.execute(found)
         }
 
+    def _taken(self, tokens: Iterable[str]) -> set[str]:
+        """Which of the tokens some subscriber has already."""
+        wanted = list(tokens)
+        if not wanted:
+            return set()
+        found = sa.select(subscriber.c.token).where(
+            among(self._connection, subscriber.c.token, wanted)
+        )
+        return set(self._connection.scalars(found))
+
     def _apply(self, changes: "_Changes") -> None:
         self._rewrite.run(
             self._connection,
-            [(id_, name, _json(known), self._now) for id_, name, known in changes.rewritten],
-        )
+            [
+                (row.id, row.name, _json(row.attributes), self._bound(row.joined_at),
+                 self._bound(row.confirmed_at), self._now)
+                for row in changes.rewritten
+            ],
+        )  # fmt: skip
+        tags = [{"subscriber_id": id_, "tag": tag} for id_, tag in changes.tagged]
+        if tags:
+            self._connection.execute(insert_new(self._connection, subscriber_tag), tags)
         self._mark.run(
             self._connection, [(id_, status, self._now) for id_, status, _ in changes.left]
+        )
+        self._lift.run(
+            self._connection, [(id_, "active", self._now, 0) for id_, _ in changes.returned]
         )
         self._journal.run(
             self._connection,
             [
                 (id_, self._now, "imported", status, "import", f"{self._source}:{line}", "")
                 for id_, status, line in changes.left
+            ]
+            + [
+                (id_, self._now, "resubscribed", "active", "import", f"{self._source}:{line}",
+                 self._consent)
+                for id_, line in changes.returned
             ],
-        )
+        )  # fmt: skip
+
+    def _bound(self, time: datetime.datetime | None) -> Any:
+        """A time as the driver takes it."""
+        return UtcTime().process_bind_param(time, self._connection.dialect)
 
 
 class _Changes(NamedTuple):
     """What to change of subscribers that are there.
 
     Attributes:
-        rewritten: id, name and attributes.
+        rewritten: as they shall be.
+        tagged: id and a new tag.
         left: id, status and the row that says so.
+        returned: id and the row that says so.
     """
 
-    rewritten: list[tuple[int, str, dict[str, str]]]
+    rewritten: list[_Known]
+    tagged: list[tuple[int, str]]
     left: list[tuple[int, str, int]]
+    returned: list[tuple[int, int]]
 
     def add(self, row: _Known, entry: Entry) -> bool:
         """Note what differs, if anything; a blank cell says nothing."""
-        attributes = row.attributes | entry.attributes
-        name = entry.name or row.name
-        rewritten = (name, attributes) != (row.name, row.attributes)
-        if rewritten:
-            self.rewritten.append((row.id, name, attributes))
-        return self.add_leaving(row, entry) or rewritten
+        shall = row._replace(
+            name=entry.name or row.name,
+            attributes={**row.attributes, **entry.attributes},
+            # Of two dates the earlier: they were a reader, and had confirmed, by then.
+            joined_at=min(row.joined_at, entry.joined_at or row.joined_at),
+            confirmed_at=min(filter(None, (row.confirmed_at, entry.confirmed_at)), default=None),
+        )
+        if shall != row:
+            self.rewritten.append(shall)
+        tags = [(row.id, tag) for tag in entry.tags if tag not in row.tags]
+        self.tagged.extend(tags)
+        return self.add_leaving(row, entry) or shall != row or bool(tags)
 
     def add_leaving(self, row: _Known, entry: Entry) -> bool:
         """Note that they have left, if that is news."""
@@ -223,21 +343,6 @@ def _first(entries: Sequence[Entry]) -> tuple[dict[str, Entry], list[Entry]]:
     return first, repeated
 
 
-def _statements(connection: sa.Connection) -> tuple[Bulk, Bulk, Bulk]:
-    """Insert; rewrite name and attributes; mark as left."""
-    columns = ("address", "address_key", "name", "status", "attributes", "token", "source",
-               "joined_at", "updated_at")  # fmt: skip
-    add = insert_new(connection, subscriber).values(
-        {column: sa.bindparam(column) for column in columns}
-    )
-    rewritten, marked = ("name", "attributes", "updated_at"), ("status", "updated_at")
-    return (
-        Bulk(add, connection.dialect, columns),
-        _update(connection.dialect, rewritten),
-        _update(connection.dialect, marked),
-    )
-
-
 def _update(dialect: sa.Dialect, columns: tuple[str, ...]) -> Bulk:
     one = sa.update(subscriber).where(subscriber.c.id == sa.bindparam("of"))
     return Bulk(
@@ -254,5 +359,5 @@ def _tokens(count: int) -> list[str]:
     ]
 
 
-def _json(attributes: dict[str, str]) -> str:
+def _json(attributes: Mapping[str, Value]) -> str:
     return orjson.dumps(attributes).decode() if attributes else "{}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.subscribers.importing import ImportReport, import_file
+from newsletter.subscribers.importing import ImportReport, Wishes, import_file
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 
@@ -21,11 +21,15 @@ def imported(engine: sa.Engine, tmp_path: Path) -> Import:
         *,
         name: str = "readers.csv",
         mapping: Mapping[str, str] | None = None,
+        tags: tuple[str, ...] = (),
+        consent: str = "",
         dry_run: bool = False,
         now: datetime.datetime = NOW,
     ) -> ImportReport:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return import_file(engine, path, mapping=mapping or {}, now=now, dry_run=dry_run)
+        return import_file(
+            engine, path, now=now, wishes=Wishes(mapping or {}, tags, consent, dry_run=dry_run)
+        )
 
     return run

@@ -14,7 +14,13 @@ def entry(**cells: str) -> Entry:
 
 def test_a_row_as_an_entry() -> None:
     assert entry(name=" Ada L ", city="Oslo", note=" ", tags="a b") == Entry(
-        7, "ada@example.com", "Ada@example.com", "Ada L", "active", {"city": "Oslo", "tags": "a b"}
+        7,
+        "ada@example.com",
+        "Ada@example.com",
+        "Ada L",
+        "active",
+        {"city": "Oslo"},
+        tags=("a b",),
     )
 
 

@@ -85,7 +85,7 @@ def test_only_what_differs_is_updated(engine: sa.Engine, imported: Import) -> No
     assert after["e@f.com"] == before["e@f.com"]
     assert after["a@b.com"] == before["a@b.com"] | {"name": "Ann", "updated_at": LATER}
     assert after["c@d.com"] == before["c@d.com"] | {
-        "attributes": {"city": "Rome", "age": "7"}, "updated_at": LATER,
+        "attributes": {"city": "Rome", "age": 7}, "updated_at": LATER,
     }  # fmt: skip
 
 
@@ -224,12 +224,12 @@ from pathlib import Path
 from newsletter.db import open_database
 from newsletter.subscribers.importing import import_file
 engine = open_database({database_url!r}, Path({str(tmp_path)!r}))
-import_file(engine, Path({str(path)!r}), mapping={{}}, now=datetime.datetime.now(datetime.UTC),
+import_file(engine, Path({str(path)!r}), now=datetime.datetime.now(datetime.UTC),
     progress=lambda _: os.kill(os.getpid(), signal.SIGKILL))
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     assert len(listed(engine)) == 10_000
-    report = importing.import_file(engine, path, mapping={}, now=LATER)
+    report = importing.import_file(engine, path, now=LATER)
     assert (report.unchanged, report.new) == (10_000, {"active": 15_000})
     assert len(listed(engine)) == 25_000
 
@@ -244,7 +244,7 @@ def test_a_disk_that_fills_up_leaves_whole_rows(
     path = tmp_path / "readers.csv"
     path.write_text("email\n" + "".join(f"reader{n}@example.com\n" for n in range(5_000)))
     with pytest.raises(DatabaseError, match="disk is full"):
-        importing.import_file(engine, path, mapping={}, now=LATER)
+        importing.import_file(engine, path, now=LATER)
     assert len(listed(engine)) % 100 == 0
     engine.dispose()
     assert not list(tmp_path.glob("*refused*"))

@@ -1,6 +1,7 @@
 """``newsletter subscribers import``: fills the list from a file."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,56 +14,90 @@ if TYPE_CHECKING:
     from newsletter.subscribers.importing import ImportReport
 
 REMARKS_SHOWN = 10
+DOUBTS_SHOWN = 5
+# From this many rows on, how much memory it took is worth a line.
+MANY = 100_000
 
 
-@click.command("import", short_help="Add the readers of a CSV file.")
+@click.command("import", short_help="Add the readers of a file.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--map", "mapping", multiple=True, metavar="COLUMN=FIELD",
-    help="What a column holds: email, name, first_name, last_name, status or any attribute.",
+    help="What a column holds: email, name, first_name, last_name, status, tags, joined_at, "
+    "confirmed_at, source, ignored or any attribute.",
 )  # fmt: skip
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Tag every reader of the file.")
+@click.option(
+    "--resubscribe", is_flag=True,
+    help="Bring back who has left or bounced, but never who has complained.",
+)  # fmt: skip
+@click.option(
+    "--consent", metavar="TEXT", help="Where their consent comes from; the journal keeps it."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for scripts.")
-def import_file(file: Path, mapping: tuple[str, ...], dry_run: bool, as_json: bool) -> int:  # noqa: FBT001
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, for scripts.")
+def import_file(  # noqa: PLR0913, PLR0917 - click's way
+    file: Path,
+    mapping: tuple[str, ...],
+    tags: tuple[str, ...],
+    resubscribe: bool,  # noqa: FBT001
+    consent: str | None,
+    dry_run: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> int:
     """Add the readers of FILE to the list, and update those who are there.
 
     FILE is CSV with commas, semicolons or tabs, in any encoding; its first row names the
-    columns. Columns that are no address, name or status become attributes, which posts
-    can use: 'Home town' is {{ subscriber.home_town }}.
+    columns. Columns that are no address, name, status, tags or date become attributes, which
+    posts can use: 'Home town' is {{ subscriber.home_town }}. Exports of Mailchimp, Substack,
+    Ghost, Buttondown, Kit, beehiiv, listmonk and of newsletter itself are known as they come,
+    a ZIP of CSV files too.
 
-    Nobody who has left comes back by an import. Rows that can't be taken are written to
-    FILE.refused.csv with the reason, to be corrected and imported; the exit code is then 1.
-    Importing a file again changes nothing.
+    Nobody who has left comes back by an import, unless you say --resubscribe and where their
+    new consent comes from. Rows that can't be taken are written to FILE.refused.csv with the
+    reason, to be corrected and imported; the exit code is then 1. Importing a file again
+    changes nothing.
 
     \b
     Example:
-      newsletter subscribers import readers.csv --map 'Contact=email'
+      newsletter subscribers import readers.csv --map 'Contact=email' --tag launch
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     import datetime
 
     from newsletter.db import database
     from newsletter.project import open_project
     from newsletter.subscribers import importing
+    from newsletter.subscribers.tags import clean_tag
 
-    fields_by_column = _mapping(mapping)
+    if resubscribe != bool(consent and consent.strip()):
+        raise click.UsageError("--resubscribe and --consent 'where it comes from' go together")
+    wishes = importing.Wishes(
+        _mapping(mapping),
+        tuple(clean_tag(tag) for tag in tags),
+        (consent or "").strip(),
+        dry_run,
+    )
     project = open_project()
     with (
         database(project.config.database, project.root) as engine,
         progress(file.stat().st_size, "Importing") as advance,
     ):
-        report = importing.import_file(
+        reports = importing.import_files(
             engine,
             file,
-            mapping=fields_by_column,
             now=datetime.datetime.now(datetime.UTC),
-            dry_run=dry_run,
+            wishes=wishes,
+            most_unpacked=project.config.limits.list_bytes,
             progress=advance,
         )
-    if as_json:
-        say(json.dumps(_as_data(report, dry_run=dry_run)))
-    else:
-        _show(report, dry_run=dry_run)
-    return 1 if report.refused else 0
+    for report in reports:
+        if as_json:
+            say(json.dumps(_as_data(report, dry_run=dry_run)))
+        else:
+            _show(report)
+    if not as_json:
+        _close(reports, dry_run=dry_run)
+    return 1 if any(report.refused for report in reports) else 0
 
 
 def _mapping(options: tuple[str, ...]) -> dict[str, str]:
@@ -80,65 +115,115 @@ def _mapping(options: tuple[str, ...]) -> dict[str, str]:
     return mapping
 
 
-def _show(report: "ImportReport", *, dry_run: bool) -> None:
+def _show(report: "ImportReport") -> None:
     guess = " (a guess: save it as UTF-8 if names look wrong)" if report.encoding.guessed else ""
-    say(f"{report.file}: {count_of(report.rows, 'row')}, {report.encoding.name}{guess}")
+    service = f", an export of {report.service}" if report.service else ""
+    say(f"{report.file}: {count_of(report.rows, 'row')}, {report.encoding.name}{guess}{service}")
     held = f"{by_status(report.held)} in the list, and an import brings nobody back"
+    reasons = (
+        "\n".join(f"{count:,} {reason}" for reason, count in report.reasons.most_common(5))
+        if len(report.reasons) > 1
+        else ""
+    )
     rows = [
-        ("columns", True, _columns(report)),
+        ("columns", report.columns, _columns(report)),
         ("new", report.new, by_status(report.new)),
         ("updated", report.updated, f"{report.updated:,}"),
+        ("back", report.returned, f"{report.returned:,} who had left, by the consent you state"),
         ("unchanged", report.unchanged, f"{report.unchanged:,}"),
         ("repeated", report.repeated, f"{report.repeated:,}, the first of an address counts"),
         ("kept out", report.held, held),
-        ("refused", report.refused, f"{report.refused:,}"),
+        ("erased", report.erased, f"{report.erased:,} who asked to be forgotten"),
+        ("refused", report.refused, "\n".join(filter(None, [f"{report.refused:,}", reasons]))),
+        ("doubtful", report.doubtful, f"{report.doubtful:,} taken, but look at them"),
     ]
     say(fields((label, value) for label, there, value in rows if there))
-    for line, reason in report.remarks[:REMARKS_SHOWN]:
+    told = report.refused + report.repeated + report.erased
+    _remarks(report.remarks, told, REMARKS_SHOWN)
+    _remarks(report.doubts, report.doubtful, DOUBTS_SHOWN)
+
+
+def _remarks(remarks: Sequence[tuple[int, str]], all_of_them: int, most: int) -> None:
+    for line, reason in remarks[:most]:
         note(f"    row {line:,}: {reason}", colour="yellow")
-    more = report.refused + report.repeated - REMARKS_SHOWN
-    if more > 0:
-        note(f"    and {more:,} more", colour="yellow")
+    if all_of_them > most:
+        note(f"    and {all_of_them - most:,} more", colour="yellow")
+
+
+def _close(reports: "Sequence[ImportReport]", *, dry_run: bool) -> None:
+    if sum(report.rows for report in reports) >= MANY:
+        say(f"Peak memory: {_peak_memory():,} MB")
+    refused = [report.refused_file for report in reports if report.refused_file]
     if dry_run:
         say("Nothing was changed: this was a dry run.")
-    elif report.refused_file:
+    elif refused:
         from newsletter.errors import shown
 
-        say(f"Next: correct {shown(report.refused_file)} and import it.")
+        files = " and ".join(shown(path) for path in refused)
+        say(f"Next: correct {files} and import {'it' if len(refused) == 1 else 'them'}.")
     else:
         say("Next: newsletter subscribers list", colour="green")
 
 
 def _columns(report: "ImportReport") -> str:
     columns = report.columns
+    if columns is None:
+        return ""
     if not columns.header:
         return "addresses alone"
     header = columns.header
-    parts = [f"address from '{header[columns.address]}'"]
-    if columns.names:
-        parts.append("name from " + " and ".join(f"'{header[index]}'" for index in columns.names))
-    status = sorted((*columns.status, *columns.consent, *columns.left))
-    if status:
-        parts.append("status from " + " and ".join(f"'{header[index]}'" for index in status))
+
+    def named(indices: Sequence[int]) -> str:
+        return " and ".join(f"'{header[index]}'" for index in indices)
+
+    single = columns.single
+    status = sorted((*columns.status, *columns.consent, *columns.refusal, *columns.left))
+    parts = [
+        ("address from", [columns.address]),
+        ("name from", columns.names),
+        ("status from", status),
+        ("tags from", columns.tags),
+        ("joined from", [single["joined_at"]] if "joined_at" in single else []),
+        ("confirmed from", [single["confirmed_at"]] if "confirmed_at" in single else []),
+        ("source from", [single["source"]] if "source" in single else []),
+        ("attributes from", columns.json),
+    ]
+    told = [f"{what} {named(indices)}" for what, indices in parts if indices]
     if columns.attributes:
-        parts.append("attributes " + ", ".join(columns.attributes.values()))
-    return "; ".join(parts)
+        told.append("attributes " + ", ".join(columns.attributes.values()))
+    return "; ".join(told)
 
 
 def _as_data(report: "ImportReport", *, dry_run: bool) -> dict[str, Any]:
     return {
         "file": report.file,
         "dry_run": dry_run,
+        "service": report.service,
         "encoding": report.encoding.name,
         "encoding_guessed": report.encoding.guessed,
         "delimiter": report.delimiter,
         "rows": report.rows,
         "new": dict(report.new),
         "updated": report.updated,
+        "resubscribed": report.returned,
         "unchanged": report.unchanged,
         "repeated": report.repeated,
         "kept_out": dict(report.held),
+        "erased": report.erased,
         "refused": report.refused,
+        "refused_because": dict(report.reasons),
         "refused_file": str(report.refused_file) if report.refused_file else None,
         "remarks": [{"row": line, "reason": reason} for line, reason in report.remarks],
+        "doubtful": report.doubtful,
+        "doubts": [{"row": line, "reason": reason} for line, reason in report.doubts],
+        "peak_memory_mb": _peak_memory(),
     }
+
+
+def _peak_memory() -> int:
+    """The most memory that this process has had, in MB."""
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS alone
+    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,0 +1,141 @@
+"""Unpacks the CSV files of a ZIP, as newsletter services give them, and trusts nothing in it."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from newsletter.errors import ListError, Location
+
+_ENDINGS = frozenset({".csv", ".tsv", ".txt"})
+_ARCHIVES = frozenset({".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz"})
+_WORKBOOK = "[Content_Types].xml"
+_MOST_FILES = 10_000
+_ENCRYPTED = 0x1
+_BLOCK = 1 << 20
+
+
+class Unpacked(NamedTuple):
+    """One file of an archive.
+
+    Attributes:
+        name: the last part of its name in the archive.
+        path: where it is for now.
+    """
+
+    name: str
+    path: Path
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a ZIP, whatever its name is.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        return file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}
+
+
+@contextmanager
+def unpacked(path: Path, most: int) -> Iterator[list[Unpacked]]:
+    """The CSV files of a ZIP in a folder of the owner's alone, gone at the end.
+
+    Args:
+        path: the ZIP.
+        most: how many bytes its files may have together, unpacked.
+
+    Raises:
+        ListError: it is broken, encrypted, an Excel workbook, or made to do harm: names that
+            lead elsewhere, another archive in it, files that are too large.
+        OSError: it can't be read.
+    """
+    where = Location(str(path))
+    try:
+        with zipfile.ZipFile(path) as archive, TemporaryDirectory() as folder:
+            infos = _files(archive, where)
+            _check_declared(infos, most, where)
+            size, found = 0, []
+            for number, info in enumerate(infos):
+                target = Path(folder) / f"{number}.csv"  # no name of theirs
+                for block in _unpack(archive, info, target):
+                    size += block
+                    if size > most:  # what it says of its own size is not believed
+                        raise _too_large(most, where)
+                found.append(Unpacked(PurePosixPath(info.filename).name, target))
+            yield found
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+        raise ListError(
+            f"the ZIP is broken: {error}", where=where, remedy="Export it again, or unpack it."
+        ) from error
+
+
+def _files(archive: zipfile.ZipFile, where: Location) -> list[zipfile.ZipInfo]:
+    infos = archive.infolist()
+    if any(info.filename == _WORKBOOK for info in infos):
+        raise ListError(
+            "this is an Excel workbook", where=where, remedy="Save it as CSV and import that."
+        )
+    if len(infos) > _MOST_FILES:
+        raise ListError(f"there are more than {_MOST_FILES:,} files in the ZIP", where=where)
+    for info in infos:
+        _check_name(info, where)
+    found = [info for info in infos if _is_list(info)]
+    if not found:
+        raise ListError(
+            "there is no CSV file in the ZIP", where=where, remedy="Give an export of readers."
+        )
+    return found
+
+
+def _check_name(info: zipfile.ZipInfo, where: Location) -> None:
+    # orig_filename is the name before Python cut it off at a NUL.
+    name = info.orig_filename
+    path = PurePosixPath(name)
+    tricky = path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name
+    if tricky or not name.isprintable():
+        raise ListError(
+            f"a file in the ZIP is named '{name[:60]}', which leads elsewhere",
+            where=where,
+            remedy="No newsletter service writes that; don't trust this file.",
+        )
+    if path.suffix.lower() in _ARCHIVES:
+        raise ListError(
+            f"there is another archive in the ZIP: '{name[:60]}'",
+            where=where,
+            remedy="Unpack it and import the files one by one.",
+        )
+    if info.flag_bits & _ENCRYPTED:
+        raise ListError(
+            "the ZIP is encrypted", where=where, remedy="Unpack it and import the files."
+        )
+
+
+def _is_list(info: zipfile.ZipInfo) -> bool:
+    path = PurePosixPath(info.filename)
+    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
+    return not info.is_dir() and not hidden and path.suffix.lower() in _ENDINGS
+
+
+def _check_declared(infos: list[zipfile.ZipInfo], most: int, where: Location) -> None:
+    if sum(info.file_size for info in infos) > most:
+        raise _too_large(most, where)
+
+
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> Iterator[int]:
+    """Write one file, telling the size of each block that was written."""
+    with archive.open(info) as source, target.open("wb") as file:
+        while block := source.read(_BLOCK):
+            file.write(block)
+            yield len(block)
+
+
+def _too_large(most: int, where: Location) -> ListError:
+    return ListError(
+        f"the files in the ZIP have more than {most:,} bytes",
+        where=where,
+        remedy="Raise limits.list_bytes in newsletter.yml if that is right.",
+    )

@@ -1,0 +1,165 @@
+"""The exports of other newsletter services, as data: what their columns and words mean.
+
+Every name is ``folded``: small letters, one space between words. Where each layout comes from is
+written in tests/fixtures/exports/README.md.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+# What a column may hold. "left:STATUS" is filled in if the reader has left; "refusal" says yes if
+# they must not be mailed; "json" is an object of attributes.
+GENERAL: Mapping[str, Collection[str]] = {
+    "email": {"email", "email address", "e mail", "e mail address", "mail", "subscriber email"},
+    "subscriber": {"subscriber"},  # of addresses, if no other column is
+    "name": {"name", "full name", "subscriber name"},
+    "first_name": {"first name", "firstname", "fname", "given name"},
+    "last_name": {"last name", "lastname", "lname", "surname", "family name"},
+    "status": {"status", "subscriber status", "subscription status", "email status"},
+    "consent": {"subscribed", "is subscribed", "subscribed to emails", "opted in", "opt in"},
+    "left:unsubscribed": {
+        "unsubscribed", "unsubscribed at", "unsubscribed on", "unsubscribe date", "unsub time",
+        "unsubscription date",
+    },
+    "left:bounced": {"bounced", "bounced at", "cleaned", "clean time", "undeliverability date"},
+    "left:complained": {"complained", "complained at"},
+    "tags": {"tags", "labels"},
+    "joined_at": {
+        "joined at", "joined", "created at", "creation date", "subscribed at", "subscribed on",
+        "subscription date", "signup date", "sign up date", "date subscribed", "date added",
+        "optin time",
+    },
+    "confirmed_at": {"confirmed at", "confirmed on", "confirmation date", "confirm time"},
+    "source": {"source", "signup source"},
+    "refusal note": {"refused row", "refused because"},  # what refused.py puts in front
+}  # fmt: skip
+ROLES = {name: role for role, names in GENERAL.items() for name in names}
+
+# What services call a status -> ours; the most careful reading where a word is vague.
+STATUS_WORDS: Mapping[str, str] = {
+    "active": "active", "subscribed": "active", "confirmed": "active", "enabled": "active",
+    "opted in": "active", "regular": "active", "premium": "active", "gifted": "active",
+    "pending": "pending", "unconfirmed": "pending", "unactivated": "pending",
+    "not confirmed": "pending",
+    "unsubscribed": "unsubscribed", "inactive": "unsubscribed", "removed": "unsubscribed",
+    "disabled": "unsubscribed", "blocklisted": "unsubscribed", "blocked": "unsubscribed",
+    "opted out": "unsubscribed", "cancelled": "unsubscribed", "canceled": "unsubscribed",
+    "non subscribed": "unsubscribed", "nonsubscribed": "unsubscribed",
+    "bounced": "bounced", "cleaned": "bounced", "undeliverable": "bounced", "invalid": "bounced",
+    "complained": "complained", "complaint": "complained", "spam": "complained",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How one service writes its export.
+
+    Attributes:
+        name: of the service.
+        marks: sets of column names; a header that has all of one set is this service's.
+        columns: column name -> what it holds, where it isn't what the name says elsewhere.
+        statuses: word -> status, where it isn't what the word says elsewhere.
+        files: the beginning of a file's name -> the status of all who are in it.
+    """
+
+    name: str
+    marks: tuple[frozenset[str], ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def status_of_file(self, name: str) -> str:
+        """The status that a file's name tells; ``"active"`` if it tells none."""
+        words = re.split(r"[^a-z]+", name.casefold())
+        return next((self.files[word] for word in words if word in self.files), "active")
+
+
+def _marks(*sets: str) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(each.split(", ")) for each in sets)
+
+
+PLAIN = Format("", ())
+# Columns of attributes are named NAME:TYPE.
+OWN = Format(
+    "newsletter",
+    _marks("email, name, status, tags, joined at, confirmed at, source, soft bounces, token"),
+    columns={"soft bounces": "soft_bounces", "token": "token"},
+)
+FORMATS = (
+    OWN,
+    Format(
+        "Mailchimp",
+        _marks("email address, optin time, confirm time, leid, euid"),
+        columns=dict.fromkeys(
+            ("leid", "euid", "latitude", "longitude", "gmtoff", "dstoff", "last changed",
+             "unsub campaign title", "unsub campaign id", "clean campaign title",
+             "clean campaign id"),
+            "ignored",
+        ),
+        files={
+            "subscribed": "active", "unsubscribed": "unsubscribed", "cleaned": "bounced",
+            "nonsubscribed": "unsubscribed",
+        },
+    ),
+    Format(
+        "Substack",
+        _marks("email, active subscription, expiry, created at"),
+        columns={"email disabled": "refusal"},
+    ),
+    Format(
+        "Ghost",
+        _marks("email, subscribed to emails, complimentary plan, created at, deleted at"),
+        columns={"id": "ignored", "deleted at": "left:unsubscribed"},
+    ),
+    Format(
+        "Buttondown",
+        _marks("email, creation date, metadata", "email address, creation date, metadata"),
+        columns={
+            "id": "ignored", "secondary id": "ignored", "subscriber type": "status",
+            "type": "status", "metadata": "json", "churn date": "",
+        },
+        statuses={
+            "trialed": "active", "churning": "active", "paused": "active", "past due": "active",
+            # Of a newsletter that is paid for: who hasn't paid yet gets nothing yet.
+            "unpaid": "pending", "spammy": "unsubscribed",
+        },
+        files={"unsubscribers": "unsubscribed"},
+    ),
+    Format(
+        "Kit",
+        _marks(
+            "email address, first name, state, created at",
+            "email address, first name, status, created at",
+            "email, first name, state, created at",
+        ),
+        columns={"id": "ignored", "subscriber id": "ignored", "state": "status"},
+        statuses={"inactive": "pending", "cold": "active"},  # inactive: never confirmed
+    ),
+    Format(
+        "beehiiv",
+        _marks("email, status, created at, tier", "email, status, created at, subscription tier"),
+        columns={"id": "ignored", "subscriber id": "ignored"},
+        statuses={"validating": "pending", "needs attention": "pending"},
+    ),
+    Format(
+        "listmonk",
+        _marks("uuid, email, name, attributes, status, created at"),
+        columns={"uuid": "ignored", "updated at": "ignored", "attributes": "json"},
+    ),
+)  # fmt: skip
+
+
+def recognise(header: Collection[str]) -> Format:
+    """Whose export a file is, by the names of its columns; ``PLAIN`` if nobody's we know.
+
+    Args:
+        header: the names, folded.
+    """
+    names = set(header)
+    return next((each for each in FORMATS if any(mark <= names for mark in each.marks)), PLAIN)
+
+
+def folded(name: str) -> str:
+    """A name for comparing: ``E-Mail_Address`` is ``e mail address``."""
+    return re.sub(r"[\W_]+", " ", name.casefold()).strip()
