@@ -9,6 +9,7 @@ COMMANDS = {
     "import": Lazy(f"{_HERE}.import_file:import_file", "Add the readers of a CSV file."),
     "list": Lazy(f"{_HERE}.listing:list_", "Show who is in the list."),
     "stats": Lazy(f"{_HERE}.stats:stats", "Show how the list grows: weeks, churn, sources, tags."),
+    "sync": Lazy(f"{_HERE}.sync:sync", "Bring SendGrid's bounces and unsubscribes into the list."),
 }
 
 

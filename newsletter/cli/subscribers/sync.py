@@ -1,0 +1,145 @@
+"""``newsletter subscribers sync``: brings SendGrid's suppressions into the list."""
+
+import datetime
+import json
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli.output import fields, note, say
+from newsletter.cli.subscribers.words import count_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from newsletter.sending.sendgrid import Mailer
+    from newsletter.sending.suppressions import Lists
+    from newsletter.sending.sync import Synced
+    from newsletter.subscribers.reports import Taken
+
+MOST_SHOWN = 10
+LONG_WAIT = 5.0
+
+
+@click.command(short_help="Bring SendGrid's bounces and unsubscribes into the list.")
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
+    help="Ask from this day on, instead of since the last sync.  [2026-11-22]",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def sync(since: datetime.datetime | None, *, dry_run: bool, as_json: bool) -> None:
+    """Bring SendGrid's bounces, spam reports and unsubscribes into the list.
+
+    Asks for bounces, invalid addresses, global unsubscribes, those of sendgrid.asm_group and
+    spam reports since the last sync and a day more. Whoever is in the list is marked;
+    others are kept out of imports. Blocks are only shown: SendGrid tries those again.
+    Running it again changes nothing. The key needs the permission Suppressions to read.
+
+    \b
+    Example:
+      newsletter subscribers sync --dry-run
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from zoneinfo import ZoneInfo
+
+    from newsletter.db import database
+    from newsletter.project import open_project
+    from newsletter.sending.sendgrid import Mailer, key_from
+    from newsletter.sending.sync import sync as synced
+
+    project = open_project()
+    zone = ZoneInfo(project.config.timezone)
+    mailer = Mailer(key_from(os.environ), project.config.sendgrid)
+    done = []
+    try:
+        with database(project.config.database, project.root) as engine:
+            for each in synced(
+                engine,
+                _lists(mailer),
+                group=project.config.sendgrid.asm_group,
+                since=since.replace(tzinfo=zone) if since else None,
+                dry_run=dry_run,
+            ):
+                done.append(each)
+                if not as_json:
+                    _show(each)
+    finally:
+        mailer.close()
+    if as_json:
+        data = {"dry_run": dry_run, "lists": [_as_data(each) for each in done]}
+        say(json.dumps(data, ensure_ascii=False))
+    else:
+        _sum_up(done, dry_run=dry_run)
+
+
+def _lists(mailer: "Mailer") -> "Lists":
+    from newsletter.sending.suppressions import Lists
+
+    return Lists(mailer, _wait, lambda: datetime.datetime.now(datetime.UTC))
+
+
+def _wait(seconds: float) -> None:
+    import time
+
+    if seconds > LONG_WAIT:
+        note(f"SendGrid is busy: asking again in {seconds:,.0f} s (Ctrl-C to stop)")
+    time.sleep(seconds)
+
+
+def _show(done: "Synced") -> None:
+    from newsletter.sending.suppressions import NAMES
+
+    since = f"since {done.since:%Y-%m-%d}" if done.since else "in all"
+    news = [f"{count:,} now {status}" for status, count in _by_status(done.taken).items()]
+    strangers = sum(not taken.listed for taken in done.taken)
+    if strangers:
+        news.append(f"{strangers:,} not in the list")
+    if done.blocks:
+        news.append("SendGrid tries these again")
+    said = ", ".join(news)
+    say(f"{NAMES[done.name]:<19} {done.fetched:>7,} {since:<16}  {said}".rstrip())
+
+
+def _by_status(taken: "Iterable[Taken]") -> Counter[str]:
+    return Counter(each.after for each in taken if each.listed)
+
+
+def _sum_up(lists: "list[Synced]", *, dry_run: bool) -> None:
+    changed = [taken for each in lists for taken in each.taken if taken.listed]
+    blocks = [block for each in lists for block in each.blocks]
+    if changed:
+        say()
+        say(
+            fields(
+                (each.address, f"{each.before} → {each.after}{_reason(each.wording)}")
+                for each in changed[:MOST_SHOWN]
+            )
+        )
+        if len(changed) > MOST_SHOWN:
+            say(f"  and {len(changed) - MOST_SHOWN:,} more; all of them with --json")
+    if blocks:
+        say()
+        say("Blocked lately, and still in the list:")
+        say(fields((each.address, each.reason) for each in blocks[:MOST_SHOWN]))
+    if dry_run:
+        say("Nothing was changed: this was a dry run.")
+    elif any(each.taken for each in lists):
+        say(f"{count_of(len(changed), 'reader')} changed.", colour="green")
+    else:
+        say("Nothing new: the list knows it all.", colour="green")
+
+
+def _reason(wording: str) -> str:
+    return f" ({wording})" if wording else ""
+
+
+def _as_data(done: "Synced") -> dict[str, Any]:
+    return {
+        "list": done.name,
+        "since": done.since.isoformat() if done.since else None,
+        "fetched": done.fetched,
+        "changed": [taken._asdict() for taken in done.taken],
+        "blocks": [{"address": each.address, "reason": each.reason} for each in done.blocks],
+    }
