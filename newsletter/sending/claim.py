@@ -1,22 +1,22 @@
-"""One batch at a time: claim it, say that it leaves, write down what came of it.
+"""Several batches at a time: claim them, see who still gets them, say that they leave.
 
-Each write finds its row in the state that it must be in, or stops this sender: the row is then
-another's.
+Each write finds its rows in the state that they must be in, or stops this sender: a row is then
+another's. ``newsletter.sending.settle`` writes down what came of it.
 """
 
+import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from newsletter.db.schema import attempt, batch, send, send_recipient
 from newsletter.errors import SendRefused
-from newsletter.sending.ledger import Ledger, Send, halt_in
+from newsletter.sending.ledger import Ledger, Send
 from newsletter.sending.pace import hold_back
-from newsletter.sending.verdict import Outcome, Step
-from newsletter.subscribers import Reader, still_in_audience
+from newsletter.sending.throttle import throttled
+from newsletter.subscribers import Reader, reader_if_still, still_in_audience
 
 LATE = "left the list, or changed address, after the send began"
 
@@ -42,188 +42,202 @@ class Batch:
     fence: int
 
 
-def claim(ledger: Ledger, of: Send) -> Batch | None:
-    """Take the next batch that is ready, if the send is running; no two senders get the same."""
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A claimed batch with all that is to be written down before it leaves.
+
+    Attributes:
+        batch: as claimed.
+        body: of the request; empty if nobody is left to mail.
+        readers: whose mail it is, ids in the order of its personalizations.
+        late: ids of those who have left the list since the freeze.
+        unfit: id -> why no request can hold that reader.
+    """
+
+    batch: Batch
+    body: bytes
+    readers: tuple[int, ...] = ()
+    late: tuple[int, ...] = ()
+    unfit: Mapping[int, str] = field(default_factory=dict)
+
+
+_frozen = (
+    sa.select(send_recipient.c.subscriber_id, send_recipient.c.address_key)
+    .where(send_recipient.c.batch_id == sa.bindparam("batch"), send_recipient.c.state == "pending")
+    .subquery()
+)
+_STILL = still_in_audience(_frozen)
+_MINE = sa.and_(
+    batch.c.id == sa.bindparam("b_id"),
+    batch.c.fence == sa.bindparam("b_fence"),
+    batch.c.state == sa.bindparam("b_before"),
+)
+_MOVE = sa.update(batch).where(_MINE)
+_SET_ASIDE = (
+    sa.update(send_recipient)
+    .where(
+        send_recipient.c.send_id == sa.bindparam("r_send"),
+        send_recipient.c.subscriber_id == sa.bindparam("r_subscriber"),
+        send_recipient.c.batch_id == sa.bindparam("r_batch"),
+        send_recipient.c.state == "pending",
+    )
+    .values(state=sa.bindparam("r_state"), error=sa.bindparam("r_error"))
+)
+
+
+def claim(ledger: Ledger, of: Send, most: int = 1) -> list[Batch]:
+    """Take the next batches that are ready, if the send is running; no other sender gets them."""
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
-        due = sa.and_(
-            sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= now),
-            sa.or_(batch.c.not_before.is_(None), batch.c.not_before <= now),
-        )
         free = (
             sa.select(batch.c.id)
-            .where(batch.c.send_id == of.id, batch.c.state == "ready", due, _running(of.id))
+            .where(
+                batch.c.send_id == of.id,
+                batch.c.state == "ready",
+                sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= now),
+                sa.or_(batch.c.not_before.is_(None), batch.c.not_before <= now),
+                sa.exists().where(send.c.id == of.id, send.c.state == "running"),
+                ~throttled(now),
+            )
             .order_by(batch.c.id)
-            .limit(1)
+            .limit(most)
             .with_for_update(skip_locked=True)
+            # A subquery might be run again for each row, and lock others each time.
+            .cte()
         )
         taken = connection.execute(
             sa.update(batch)
-            .where(batch.c.id == free.scalar_subquery(), batch.c.state == "ready")
+            .where(batch.c.id.in_(sa.select(free.c.id)), batch.c.state == "ready")
             .values(state="claimed", fence=batch.c.fence + 1, lease_until=now + ledger.lease)
             .returning(batch.c.id, batch.c.number, batch.c.attempts, batch.c.fence, batch.c.size)
-        ).one_or_none()
-        if taken is None:
-            return None
-        if of.limit_per_hour and (until := hold_back(connection, of, taken.size, now)):
-            back = sa.update(batch).where(batch.c.id == taken.id)
-            connection.execute(back.values(state="ready", lease_until=None, not_before=until))
-            return None
-        latest = sa.select(sa.func.max(attempt.c.n)).where(attempt.c.batch_id == taken.id)
-        n = (connection.scalar(latest) or 0) + 1
-    return Batch(taken.id, of.id, taken.number, taken.attempts, n, taken.fence)
-
-
-def readers_of(ledger: Ledger, held: Batch) -> tuple[Reader, ...]:
-    """Who in the batch is still to be mailed, in the list's order.
-
-    Whoever has left the list since the freeze is set aside now, as ``skipped_late``.
-    """
-    query = (
-        sa.select(send_recipient.c.subscriber_id, send_recipient.c.address_key)
-        .where(send_recipient.c.batch_id == held.id, send_recipient.c.state == "pending")
-        .order_by(send_recipient.c.subscriber_id)
-    )
-    with ledger.engine.begin() as connection:
-        frozen: dict[int, str] = dict(connection.execute(query).all())
-        readers = tuple(
-            reader
-            for reader in still_in_audience(connection, list(frozen))
-            # A new address may be another frozen reader's: nobody gets two.
-            if reader.address_key == frozen[reader.id]
+        ).all()
+        taken = _within_limit(connection, of, sorted(taken), now)
+        latest = (
+            sa.select(attempt.c.batch_id, sa.func.max(attempt.c.n))
+            .where(attempt.c.batch_id.in_([row.id for row in taken]))
+            .group_by(attempt.c.batch_id)
         )
-        late = frozen.keys() - {reader.id for reader in readers}
-        _set_aside(connection, held, "skipped_late", dict.fromkeys(late, LATE))
-    return readers
+        last: dict[int, int] = dict(connection.execute(latest).all()) if taken else {}
+    return [
+        Batch(row.id, of.id, row.number, row.attempts, last.get(row.id, 0) + 1, row.fence)
+        for row in taken
+    ]
 
 
-def reject(ledger: Ledger, held: Batch, unfit: Mapping[int, str]) -> None:
-    """Set readers of a claimed batch aside: subscriber id -> why no request can hold them."""
-    with ledger.engine.begin() as connection:
-        _set_aside(connection, held, "rejected", unfit)
+def readers_of(connection: sa.Connection, held: Batch) -> tuple[list[Reader], tuple[int, ...]]:
+    """Who in the batch is still to be mailed, in the list's order; and who has left the list."""
+    rows = connection.execute(_STILL, {"batch": held.id}).all()
+    readers = [reader for row in rows if (reader := reader_if_still(row))]
+    if len(readers) == len(rows):
+        return readers, ()
+    still = {reader.id for reader in readers}
+    return readers, tuple(row.subscriber_id for row in rows if row.subscriber_id not in still)
 
 
-def drop(ledger: Ledger, held: Batch) -> None:
-    """Close a claimed batch in which nobody is left to mail."""
-    with ledger.engine.begin() as connection:
-        _move(connection, held, "claimed", state="dropped", lease_until=None)
+def depart(ledger: Ledger, parcels: Sequence[Parcel]) -> list[Parcel] | None:
+    """Say, for good, which requests leave now. Only after this may their first bytes go.
 
-
-def depart(ledger: Ledger, held: Batch, body: bytes) -> None:
-    """Say, for good, that the request leaves now. Only after this may its first byte go.
+    Returns:
+        Those that leave; one without a body is closed instead. ``None`` if the send was stopped
+        meanwhile, or SendGrid has asked for a pause: then all of them are put back.
 
     Raises:
-        SendRefused: the batch is another's by now, or the send was stopped.
+        SendRefused: a batch is another's by now.
     """
+    shas = [hashlib.sha256(parcel.body).hexdigest() for parcel in parcels]
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
-        _move(
-            connection, held, "claimed", _running(held.send_id),
-            state="in_flight", lease_until=now + ledger.lease,
-        )  # fmt: skip
-        connection.execute(
-            sa.insert(attempt).values(
-                batch_id=held.id,
-                n=held.attempt,
-                body_sha=hashlib.sha256(body).hexdigest(),
-                started=now,
-            )
-        )
+        if not _may_leave(connection, parcels[0].batch.send_id, now):
+            _move(connection, [parcel.batch for parcel in parcels], "claimed",
+                  state="ready", lease_until=None)  # fmt: skip
+            return None
+        for parcel in parcels:
+            set_aside(connection, parcel.batch, "skipped_late", dict.fromkeys(parcel.late, LATE))
+            set_aside(connection, parcel.batch, "rejected", parcel.unfit)
+        leaving = [parcel for parcel in parcels if parcel.body]
+        empty = [parcel.batch for parcel in parcels if not parcel.body]
+        moved = _move(connection, [parcel.batch for parcel in leaving], "claimed",
+                      state="in_flight", lease_until=now + ledger.lease)  # fmt: skip
+        moved += _move(connection, empty, "claimed", state="dropped", lease_until=None)
+        must_be(moved, len(parcels), parcels[0].batch)
+        attempts = [
+            {
+                "batch_id": parcel.batch.id,
+                "n": parcel.batch.attempt,
+                "body_sha": sha,
+                "started": now,
+            }
+            for parcel, sha in zip(parcels, shas, strict=True)
+            if parcel.body
+        ]
+        if attempts:
+            connection.execute(sa.insert(attempt), attempts)
+    return leaving
 
 
-def settle(
-    ledger: Ledger, held: Batch, readers: Sequence[Reader], outcome: Outcome, step: Step
-) -> None:
-    """Write down what came of the request, all of it at once.
-
-    Raises:
-        SendRefused: the batch is another's by now.
-    """
+def renew(ledger: Ledger, held: Sequence[Batch]) -> None:
+    """Say that the requests in flight are still this sender's, however long they take."""
     with ledger.engine.begin() as connection:
-        ended = connection.execute(
-            sa.update(attempt)
-            .where(
-                attempt.c.batch_id == held.id,
-                attempt.c.n == held.attempt,
-                attempt.c.ended.is_(None),
-            )
-            .values(
-                ended=ledger.clock(connection),
-                http_status=outcome.status,
-                message_id=outcome.message_id,
-                outcome=step.outcome,
-            )
-        )
-        _must_be_one(ended.rowcount, held)
-        _move(
-            connection, held, "in_flight",
-            state=step.batch,
-            attempts=held.attempts + step.charged,
-            retry_at=step.retry_at,
-            lease_until=None,
-            error=outcome.words,
-        )  # fmt: skip
-        rejected = {readers[index].id: words for index, words in step.rejected.items()}
-        _set_aside(connection, held, "rejected", rejected)
-        if step.readers != "pending":
-            words = outcome.words if step.readers == "rejected" else ""
-            connection.execute(_pending(held).values(state=step.readers, error=words))
-        if step.batch == "split":
-            _split(connection, held, [reader.id for reader in readers])
-        if step.halt:
-            halt_in(connection, held.send_id, step.halt, outcome.words)
+        lease_until = ledger.clock(connection) + ledger.lease
+        _move(connection, held, "in_flight", lease_until=lease_until)
 
 
-def _running(send_id: int) -> sa.ColumnElement[bool]:
-    return sa.exists().where(send.c.id == send_id, send.c.state == "running")
-
-
-def _move(
-    connection: sa.Connection,
-    held: Batch,
-    before: str,
-    *conditions: sa.ColumnElement[bool],
-    **values: Any,
+def set_aside(
+    connection: sa.Connection, held: Batch, state: str, readers: Mapping[int, str]
 ) -> None:
-    mine = (batch.c.id == held.id, batch.c.state == before, batch.c.fence == held.fence)
-    moved = connection.execute(sa.update(batch).where(*mine, *conditions).values(**values))
-    _must_be_one(moved.rowcount, held)
+    """Take single readers out of a batch: subscriber id -> why."""
+    rows = [
+        {
+            "r_send": held.send_id, "r_subscriber": reader, "r_batch": held.id,
+            "r_state": state, "r_error": why,
+        }
+        for reader, why in readers.items()
+    ]  # fmt: skip
+    if rows:
+        must_be(connection.execute(_SET_ASIDE, rows).rowcount, len(rows), held)
 
 
-def _must_be_one(rows: int, held: Batch) -> None:
-    if rows != 1:
+def must_be(rows: int, expected: int, held: Batch) -> None:
+    """Stop this sender if not all rows were as it had left them."""
+    if rows != expected:
         raise SendRefused(
             f"batch {held.number} is no longer this sender's",
             remedy="Another sender has it, or the send was stopped. Run newsletter send again.",
         )
 
 
-def _pending(held: Batch) -> sa.Update:
-    return sa.update(send_recipient).where(
-        send_recipient.c.batch_id == held.id, send_recipient.c.state == "pending"
+def _within_limit(
+    connection: sa.Connection,
+    of: Send,
+    taken: Sequence[sa.Row[tuple[int, int, int, int, int]]],
+    now: datetime.datetime,
+) -> list[sa.Row[tuple[int, int, int, int, int]]]:
+    """As many of the batches as may go in this hour; the others are put back."""
+    for index, row in enumerate(taken if of.limit_per_hour else ()):
+        if until := hold_back(connection, of, row.size, now):
+            others = [other.id for other in taken[index:]]
+            back = sa.update(batch).where(batch.c.id.in_(others))
+            connection.execute(back.values(state="ready", lease_until=None, not_before=until))
+            return list(taken[:index])
+    return list(taken)
+
+
+def _may_leave(connection: sa.Connection, send_id: int, now: datetime.datetime) -> bool:
+    # The lock lets nobody stop the send before this transaction is through.
+    running = (
+        sa.select(~throttled(now))
+        .where(send.c.id == send_id, send.c.state == "running")
+        .with_for_update(read=True)
     )
+    return bool(connection.scalar(running))
 
 
-def _set_aside(
-    connection: sa.Connection, held: Batch, state: str, readers: Mapping[int, str]
-) -> None:
-    for subscriber_id, why in readers.items():
-        mine = _pending(held).where(send_recipient.c.subscriber_id == subscriber_id)
-        moved = connection.execute(mine.values(state=state, error=why))
-        _must_be_one(moved.rowcount, held)
-
-
-def _split(connection: sa.Connection, held: Batch, readers: Sequence[int]) -> None:
-    highest = sa.select(sa.func.max(batch.c.number)).where(batch.c.send_id == held.send_id)
-    number = connection.execute(highest).scalar_one()
-    middle = (len(readers) + 1) // 2
-    for half in (readers[:middle], readers[middle:]):
-        number += 1
-        values = {"send_id": held.send_id, "parent_id": held.id, "number": number}
-        child = sa.insert(batch).values(**values, size=len(half), state="ready")
-        child_id = connection.execute(child.returning(batch.c.id)).scalar_one()
-        moved = connection.execute(
-            _pending(held).where(send_recipient.c.subscriber_id.in_(half)).values(batch_id=child_id)
-        )
-        if moved.rowcount != len(half):
-            _must_be_one(0, held)
+def _move(
+    connection: sa.Connection,
+    held: Sequence[Batch],
+    before: str,
+    **values: str | datetime.datetime | None,
+) -> int:
+    """Move batches that are in the state ``before`` and still this sender's; returns how many."""
+    rows = [{"b_id": one.id, "b_fence": one.fence, "b_before": before} for one in held]
+    return connection.execute(_MOVE.values(**values), rows).rowcount if rows else 0

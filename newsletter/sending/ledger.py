@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from newsletter.db import reading
 from newsletter.db.schema import attempt, batch, send, send_recipient
+from newsletter.sending.throttle import paused_until
 
 Clock = Callable[[sa.Connection], datetime.datetime]
 
@@ -193,13 +194,15 @@ def waits_until(ledger: Ledger, of: Send) -> datetime.datetime | None:
         sa.func.count(),
         sa.func.count().filter(ready, waits.is_(None)),
         sa.func.min(sa.case((ready, later), else_=batch.c.lease_until)),
+        paused_until(),
     ).where(batch.c.send_id == of.id, batch.c.state.in_(OPEN))
     with reading(ledger.engine) as connection:
-        still_open, at_once, soonest = connection.execute(query).one()
+        still_open, at_once, soonest, paused = connection.execute(query).one()
         if not still_open:
             return None
         now = ledger.clock(connection)
-    return now if at_once or soonest is None else soonest
+    soonest = now if at_once or soonest is None else soonest
+    return max(soonest, paused or soonest)
 
 
 def readers_by_state(ledger: Ledger, of: Send) -> dict[str, int]:

@@ -1,27 +1,33 @@
-"""Sends what the ledger holds ready, one batch after the other, until nothing is open."""
+"""Sends what the ledger holds ready until nothing is open.
+
+One thread, the caller's, owns the ledger and builds the bodies; others only POST.
+"""
 
 import datetime
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
+
+from newsletter.db import reading
 from newsletter.errors import DatabaseError, NewsletterError
 from newsletter.sending import claim, ledger
-from newsletter.sending.claim import Batch
+from newsletter.sending.claim import Batch, Parcel
 from newsletter.sending.ledger import Ledger, Send
 from newsletter.sending.payload import Letter, Stamp, request
-from newsletter.sending.sendgrid import Reply, Silence
+from newsletter.sending.posters import Answer, Post, Posters
+from newsletter.sending.settle import Settled, settle
 from newsletter.sending.verdict import Outcome, Step, judge, next_step
-from newsletter.subscribers import Reader
 
-
-class Post(Protocol):
-    """Whatever can POST a body to the vendor."""
-
-    def post_mail(self, body: bytes) -> Reply | Silence:
-        """POST once; never retry."""
+CONCURRENCY = 8
+# Batches that are written down as leaving, all at once; while the next ones are built, these fly.
+GROUP = 4
+# How often a lease is renewed before it would end.
+RENEWALS = 3
 
 
 class Surroundings(Protocol):
@@ -29,7 +35,7 @@ class Surroundings(Protocol):
 
     @property
     def stopping(self) -> bool:
-        """Whether somebody has asked to stop after the request in flight."""
+        """Whether somebody has asked to stop after the requests in flight."""
 
     def wait(self, seconds: float) -> None:
         """Wait, but not beyond being asked to stop."""
@@ -49,9 +55,10 @@ class Sender:
         ledger: the record.
         send: what to send; its letter must have the frozen hash.
         letter: the email, made ready.
-        post: the vendor.
+        post: the vendor; it must bear ``concurrency`` threads.
         world: time and the editor.
         chance: a number from 0 to 1, for the jitter of pauses.
+        concurrency: how many requests may be in flight at once.
     """
 
     ledger: Ledger
@@ -60,91 +67,186 @@ class Sender:
     post: Post
     world: Surroundings
     chance: Callable[[], float] = random.random
+    concurrency: int = CONCURRENCY
 
     def run(self) -> Outcome | None:
         """Send until nothing is open, the send is halted, or somebody asks to stop.
 
+        What is in flight then is finished and written down.
+
         Returns:
             What made this sender halt the send, if anything did.
+
+        Raises:
+            NewsletterError: the ledger can't be written, or a batch became another's.
         """
-        halted = None
         ledger.start(self.ledger, self.send)
-        while not self.world.stopping and not halted and self._wait():
-            ledger.sweep(self.ledger, self.send)
-            if held := claim.claim(self.ledger, self.send):
-                halted = self._deliver(held)
+        ledger.sweep(self.ledger, self.send)
+        with Posters[Parcel](self.post, self.concurrency) as posters:
+            run = _Run(self, posters)
+            while run.goes_on():
+                pass
         if self.world.stopping:
             ledger.halt(self.ledger, self.send, "paused", "stopped by hand")
-        return halted
+        if run.errors:
+            problems = [problem for error in run.errors for problem in error.problems]
+            raise type(run.errors[0]).of(problems)
+        return run.halted
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run of a sender.
+
+    Attributes:
+        of: the sender.
+        posters: its threads.
+        halted: what made it halt the send.
+        resume_at: nothing leaves before then: no other batch would fare better.
+        errors: what is wrong with the ledger; then nothing leaves any more.
+        renewed: when leases were renewed, by this machine's own clock.
+    """
+
+    of: Sender
+    posters: Posters[Parcel]
+    halted: Outcome | None = None
+    resume_at: datetime.datetime | None = None
+    errors: list[NewsletterError] = field(default_factory=list)
+    renewed: float = field(default_factory=time.monotonic)
+
+    def goes_on(self) -> bool:
+        """Do one round; ``False`` once nothing is in flight and nothing may leave any more."""
+        over = self.of.world.stopping or bool(self.halted or self.errors)
+        try:
+            handed = 0
+            if self.posters.free and not over and not self.resume_at:
+                handed = self._hand_out()
+            if self.posters.away:
+                # Wait for an answer only if there is nothing else to do.
+                self._take_back(0.0 if handed else self._lease / RENEWALS)
+            elif not handed:
+                return not over and self._wait()
+        except NewsletterError as error:
+            self.errors.append(error)
+        return True
+
+    @property
+    def _lease(self) -> float:
+        return self.of.ledger.lease.total_seconds()
+
+    def _hand_out(self) -> int:
+        """Let the next batches leave; returns how many were dealt with."""
+        of = self.of
+        held = claim.claim(of.ledger, of.send, min(GROUP, self.posters.free))
+        if not held:
+            return 0
+        with reading(of.ledger.engine) as connection:
+            parcels = [self._pack(connection, one) for one in held]
+        leaving = claim.depart(of.ledger, parcels)
+        if leaving is None:
+            return 0
+        for parcel in leaving:
+            self.posters.hand(parcel, parcel.body)
+        of.world.settled(sum(len(parcel.late) + len(parcel.unfit) for parcel in parcels))
+        return len(held)
+
+    def _pack(self, connection: sa.Connection, held: Batch) -> Parcel:
+        readers, late = claim.readers_of(connection, held)
+        stamp = Stamp(str(held.send_id), str(held.id), str(held.attempt))
+        prepared = request(self.of.letter, readers, stamp)
+        ids = tuple(reader.id for reader in prepared.readers)
+        unfit = {reader.id: why for reader, why in prepared.unfit}
+        return Parcel(held, prepared.body, ids, late, unfit)
+
+    def _take_back(self, seconds: float) -> None:
+        if back := self.posters.take(seconds):
+            self._settle(back)
+        if self.posters.away and time.monotonic() - self.renewed > self._lease / RENEWALS:
+            claim.renew(self.of.ledger, [parcel.batch for parcel in self.posters.away])
+            self.renewed = time.monotonic()
+
+    def _settle(self, back: Sequence[tuple[Parcel, Answer]]) -> None:
+        of = self.of
+        now = ledger.now(of.ledger)
+        settled = []
+        for parcel, answer in back:
+            outcome = judge(answer, now, sandbox=of.letter.config.sendgrid.sandbox)
+            step = next_step(
+                outcome,
+                size=len(parcel.readers),
+                attempts=parcel.batch.attempts,
+                now=now,
+                chance=of.chance(),
+            )
+            settled.append(Settled(parcel.batch, parcel.readers, outcome, step))
+        self._write(settled)
+
+    def _write(self, settled: Sequence[Settled]) -> None:
+        try:
+            settle(self.of.ledger, settled)
+        except NewsletterError as error:
+            if len(settled) > 1:
+                # One that can't be written must not take the others with it.
+                for one in settled:
+                    self._write([one])
+                return
+            self.errors.append(
+                DatabaseError(
+                    f"batch {settled[0].batch.number} had left when its outcome could not be "
+                    "written",
+                    remedy="It is never sent again by itself: its readers will count as unknown.",
+                    also=error.problems,
+                )
+            )
+            return
+        for one in settled:
+            self._follow(one.step, one.outcome, len(one.readers))
+            self._tell(one)
+
+    def _follow(self, step: Step, outcome: Outcome, size: int) -> None:
+        self.of.world.settled(size if step.readers != "pending" else len(step.rejected))
+        if step.halt:
+            self.halted = self.halted or outcome
+        elif step.retry_at:
+            # It is the vendor or the way there.
+            self.resume_at = max(step.retry_at, self.resume_at or step.retry_at)
 
     def _wait(self) -> bool:
         """Wait until a batch may be claimed; ``False`` if the send is over or halted."""
-        until = ledger.waits_until(self.ledger, self.send)
+        of = self.of
+        if self.resume_at:
+            self._wait_until(self.resume_at)
+            self.resume_at = None
+            return True
+        until = ledger.waits_until(of.ledger, of.send)
         if until is None:
-            ledger.finish(self.ledger, self.send)
+            ledger.finish(of.ledger, of.send)
             return False
-        state = ledger.find(self.ledger, self.send.issue)
+        state = ledger.find(of.ledger, of.send.issue)
         if state is None or state.state != "running":
             return False
         self._wait_until(until)
+        ledger.sweep(of.ledger, of.send)
         return True
 
-    def _wait_until(self, time: datetime.datetime) -> None:
-        if (seconds := (time - ledger.now(self.ledger)).total_seconds()) > 0:
-            self.world.wait(seconds)
+    def _wait_until(self, moment: datetime.datetime) -> None:
+        if (seconds := (moment - ledger.now(self.of.ledger)).total_seconds()) > 0:
+            self.of.world.wait(seconds)
 
-    def _deliver(self, held: Batch) -> Outcome | None:
-        """Send one claimed batch; returns its outcome if that halts the send."""
-        stamp = Stamp(str(self.send.id), str(held.id), str(held.attempt))
-        readers = claim.readers_of(self.ledger, held)
-        prepared = request(self.letter, readers, stamp)
-        claim.reject(self.ledger, held, {reader.id: why for reader, why in prepared.unfit})
-        self.world.settled(len(prepared.unfit))
-        if not prepared.readers:
-            claim.drop(self.ledger, held)
-            return None
-        claim.depart(self.ledger, held, prepared.body)
-        answer = self.post.post_mail(prepared.body)
-        return self._settle(held, prepared.readers, answer)
-
-    def _settle(
-        self, held: Batch, readers: tuple[Reader, ...], answer: Reply | Silence
-    ) -> Outcome | None:
-        now = ledger.now(self.ledger)
-        outcome = judge(answer, now, sandbox=self.letter.config.sendgrid.sandbox)
-        step = next_step(
-            outcome, size=len(readers), attempts=held.attempts, now=now, chance=self.chance()
-        )
-        try:
-            claim.settle(self.ledger, held, readers, outcome, step)
-        except NewsletterError as error:
-            raise DatabaseError(
-                f"batch {held.number} had left when its outcome could not be written",
-                remedy="It is never sent again by itself: its readers will count as unknown.",
-                also=error.problems,
-            ) from error
-        self.world.settled(len(readers) if step.readers != "pending" else len(step.rejected))
-        self._tell(held, len(readers), outcome, step)
-        if step.halt:
-            return outcome
-        if step.retry_at:
-            # The next batch would fare no better: it is the vendor or the way there.
-            self._wait_until(step.retry_at)
-        return None
-
-    def _tell(self, held: Batch, size: int, outcome: Outcome, step: Step) -> None:
+    def _tell(self, one: Settled) -> None:
         """What an editor who watches should know of an outcome other than success."""
-        name, words = f"batch {held.number}", outcome.words
+        outcome, step, size, world = one.outcome, one.step, len(one.readers), self.of.world
+        name, words = f"batch {one.batch.number}", outcome.words
         if step.batch == "unknown":
-            self.world.remark(f"{name}: {words}; its {size:,} readers may or may not have the mail")
+            world.remark(f"{name}: {words}; its {size:,} readers may or may not have the mail")
         elif step.batch == "split":
-            self.world.remark(f"{name} was refused as a whole ({words}); trying its halves")
+            world.remark(f"{name} was refused as a whole ({words}); trying its halves")
         elif step.rejected or step.batch == "rejected":
             some = f"{len(step.rejected) or size:,} of {size:,} readers"
-            self.world.remark(f"{name}: SendGrid refused {some}: {words}")
+            world.remark(f"{name}: SendGrid refused {some}: {words}")
         elif outcome.kind == "throttled" and step.retry_at:
-            zone = ZoneInfo(self.letter.config.timezone)
+            zone = ZoneInfo(self.of.letter.config.timezone)
             until = step.retry_at.astimezone(zone)
-            self.world.remark(f"SendGrid asks for a pause; going on at {until:%H:%M:%S}")
+            world.remark(f"SendGrid asks for a pause; going on at {until:%H:%M:%S}")
         elif outcome.kind == "not_sent":
-            self.world.remark(f"{name}: {words}; nothing has left, trying again")
+            world.remark(f"{name}: {words}; nothing has left, trying again")

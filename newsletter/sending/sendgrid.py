@@ -4,8 +4,10 @@ The stock transport of the client has no timeout, opens a connection a call, and
 """
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -130,8 +132,42 @@ class _Client(python_http_client.Client):  # type: ignore[misc]
         return _reply(response, most)
 
 
+class _Line(threading.local):
+    """A thread's own connection, so that each is known to be fresh; made on the thread's first use.
+
+    Args:
+        face: the official client.
+        options: the timeouts.
+        pools: where to put the new one, for whoever hangs up.
+    """
+
+    def __init__(
+        self,
+        face: sendgrid.SendGridAPIClient,
+        options: SendGrid,
+        pools: list[urllib3.PoolManager],
+    ) -> None:
+        self._pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=options.connect_timeout, read=options.read_timeout),
+            retries=False,
+        )
+        pools.append(self._pool)
+        self._client = _Client(
+            self._pool, host=face.host, request_headers=face.client.request_headers, version=3
+        )
+        self._used = time.monotonic()
+
+    @contextmanager
+    def to(self, path: str) -> Iterator[_Client]:
+        """The client for one call of a path."""
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self._pool.clear()
+        yield self._client._(path)
+        self._used = time.monotonic()
+
+
 class Mailer:
-    """Posts to one SendGrid account.
+    """Posts to one SendGrid account, from any number of threads; keeps a connection for each.
 
     Args:
         key: the API key.
@@ -143,24 +179,13 @@ class Mailer:
 
     def __init__(self, key: str, options: SendGrid) -> None:
         self.host = api_host(options)
+        self._pools: list[urllib3.PoolManager] = []
         face = sendgrid.SendGridAPIClient(_checked(key), host=self.host)
-        self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=options.connect_timeout, read=options.read_timeout),
-            retries=False,
-        )
-        client = _Client(
-            self._pool, host=face.host, request_headers=face.client.request_headers, version=3
-        )
-        self._client = client
-        self._mail_send = client.mail.send
-        self._used = time.monotonic()
+        self._line = _Line(face, options, self._pools)
 
     def post_mail(self, body: bytes) -> Reply | Silence:
         """POST one body to ``/v3/mail/send``, once."""
-        self._hang_up_if_idle()
-        answer: Reply | Silence = self._mail_send.post_bytes(body)
-        self._used = time.monotonic()
-        return answer
+        return self.post("mail/send", body)
 
     def get(self, path: str, query: Mapping[str, str], most: int) -> Reply | Silence:
         """GET a path below ``/v3/``, once.
@@ -170,25 +195,18 @@ class Mailer:
             query: names and values.
             most: bytes of the answer's body to read; a longer one is cut off there.
         """
-        self._hang_up_if_idle()
-        answer: Reply | Silence = self._client._(path).get_bytes(query, most)
-        self._used = time.monotonic()
-        return answer
+        with self._line.to(path) as client:
+            return client.get_bytes(query, most)
 
     def post(self, path: str, body: bytes) -> Reply | Silence:
-        """POST JSON to a path below ``/v3/`` other than ``mail/send``, once."""
-        self._hang_up_if_idle()
-        answer: Reply | Silence = self._client._(path).post_bytes(body)
-        self._used = time.monotonic()
-        return answer
+        """POST JSON to a path below ``/v3/``, once."""
+        with self._line.to(path) as client:
+            return client.post_bytes(body)
 
     def close(self) -> None:
         """Hang up."""
-        self._pool.clear()
-
-    def _hang_up_if_idle(self) -> None:
-        if time.monotonic() - self._used > IDLE_SECONDS:
-            self._pool.clear()
+        for pool in self._pools:
+            pool.clear()
 
 
 def api_host(options: SendGrid) -> str:

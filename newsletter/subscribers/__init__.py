@@ -8,6 +8,7 @@ from newsletter.subscribers.selection import (
     count_by_status,
     exclusions,
     how_many,
+    reader_if_still,
     still_in_audience,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "count_by_status",
     "exclusions",
     "how_many",
+    "reader_if_still",
     "still_in_audience",
 ]

@@ -1,6 +1,6 @@
 """Who gets an issue, and who doesn't and why: reads only."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import STATUSES, subscriber, suppression
 from newsletter.subscribers.reader import Reader
+from newsletter.subscribers.values import shown
 
 # Rows fetched at once: enough that the round trip doesn't matter, and a few MB.
 PAGE = 5_000
@@ -17,19 +18,16 @@ OUTSIDE = "not in the segment"
 _suppressed = sa.exists().where(suppression.c.address_key == subscriber.c.address_key)
 _active = subscriber.c.status == "active"
 MAILABLE = sa.and_(_active, ~_suppressed)
-_readers = (
-    sa.select(
-        subscriber.c.id,
-        subscriber.c.address,
-        subscriber.c.address_key,
-        subscriber.c.token,
-        subscriber.c.name,
-        # As text: orjson reads it faster than the drivers' own decoding.
-        sa.cast(subscriber.c.attributes, sa.Text),
-    )
-    .where(MAILABLE)
-    .order_by(subscriber.c.id)
+_columns = (
+    subscriber.c.id,
+    subscriber.c.address,
+    subscriber.c.address_key,
+    subscriber.c.token,
+    subscriber.c.name,
+    # As text: orjson reads it faster than the drivers' own decoding.
+    sa.cast(subscriber.c.attributes, sa.Text),
 )
+_readers = sa.select(*_columns).where(MAILABLE).order_by(subscriber.c.id)
 
 
 def audience(
@@ -55,15 +53,30 @@ def audience(
         after = rows[-1][0]
 
 
-def still_in_audience(connection: sa.Connection, ids: Sequence[int]) -> list[Reader]:
-    """Those of the given subscribers who may be mailed now, in the order of their ids.
+def still_in_audience(frozen: sa.Subquery) -> sa.Select[Any]:
+    """Ask who of the frozen readers may be mailed now, in the order of their ids.
+
+    A row is for ``reader_if_still``. Whoever has another address by now may not: it may be
+    another frozen reader's, and nobody gets two.
 
     Args:
-        connection: in a transaction.
-        ids: up to a batch of them.
+        frozen: with the columns ``subscriber_id`` and ``address_key``.
     """
-    rows = connection.execute(_readers.where(subscriber.c.id.in_(ids)))
-    return [_reader(row) for row in rows]
+    still = sa.and_(
+        subscriber.c.id == frozen.c.subscriber_id,
+        subscriber.c.address_key == frozen.c.address_key,
+        MAILABLE,
+    )
+    return (
+        sa.select(frozen.c.subscriber_id, *_columns)
+        .select_from(frozen.outerjoin(subscriber, still))
+        .order_by(frozen.c.subscriber_id)
+    )
+
+
+def reader_if_still(row: Any) -> Reader | None:
+    """The reader in a row of ``still_in_audience``; ``None`` if not to be mailed any more."""
+    return None if row[1] is None else _reader(row[1:])
 
 
 def count_by_status(connection: sa.Connection) -> Mapping[str, int]:
@@ -129,7 +142,8 @@ def _reader(row: Any) -> Reader:
     id_, address, key, token, name, attributes = row
     values = {"email": address, "name": name}
     if attributes != "{}":
-        values |= orjson.loads(attributes)
+        typed = orjson.loads(attributes)
+        values |= {word: one if type(one) is str else shown(one) for word, one in typed.items()}
     if not address.isascii():
         # Only a domain may be beyond ASCII, and the key holds it encoded.
         address = f"{address.partition('@')[0]}@{key.partition('@')[2]}"

@@ -75,7 +75,11 @@ EVENTS: st.SearchStrategy[str | Fault] = st.sampled_from(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(plan=st.lists(EVENTS, max_size=14), leaving=st.sets(st.integers(1, TOTAL), max_size=3))
+@given(
+    plan=st.lists(EVENTS, max_size=14),
+    leaving=st.sets(st.integers(1, TOTAL), max_size=3),
+    concurrency=st.integers(1, 3),
+)
 def test_after_every_history_the_books_balance(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     email: Email,
@@ -85,6 +89,7 @@ def test_after_every_history_the_books_balance(  # noqa: PLR0917 - fixtures
     make_readers: MakeReaders,
     plan: list[str | Fault],
     leaving: set[int],
+    concurrency: int,
 ) -> None:
     begin_anew(ledger, world, double, make_readers)
     letter = prepare(email, configured(limits={"batch_size": 10}))
@@ -95,7 +100,7 @@ def test_after_every_history_the_books_balance(  # noqa: PLR0917 - fixtures
     fate = Fate(mailer, double, list(plan))
     for _ in range(len(plan) + 2):
         with suppress(Killed):
-            Sender(ledger, frozen, letter, fate, world).run()
+            Sender(ledger, frozen, letter, fate, world, concurrency=concurrency).run()
         check(ledger, frozen, double)
         if current(ledger, frozen).state in {"done", "needs_review"}:
             break

@@ -104,9 +104,8 @@ def test_a_send_of_which_something_may_have_left_goes_on_as_it_was_frozen(
     shown = proposal(folder, engine)
     frozen = agree(shown)
     start(shown.ledger, frozen)
-    held = claim.claim(shown.ledger, frozen)
-    assert held is not None
-    claim.depart(shown.ledger, held, b"{}")
+    (held,) = claim.claim(shown.ledger, frozen)
+    claim.depart(shown.ledger, [claim.Parcel(held, b"{}")])
     halt(shown.ledger, frozen, "paused", "no")
     again = proposal(folder, engine)
     assert again.goes_on
@@ -124,7 +123,7 @@ def test_a_dead_claim_does_not_stand_in_the_way_for_ever(folder: Path, engine: s
     shown = proposal(folder, engine)
     frozen = agree(shown)
     start(shown.ledger, frozen)
-    assert claim.claim(shown.ledger, frozen) is not None
+    assert claim.claim(shown.ledger, frozen)
     (folder / "post.md").write_text(POST.replace("Tuesday", "Wednesday"))
     assert "has changed" in str(proposal(folder, engine).refused[0])
     with engine.begin() as connection:

@@ -33,6 +33,7 @@ class Desk:
     mailer: Mailer
     world: World
     double: SendGridDouble
+    concurrency: int = 1  # what comes after what is then known
 
     def send(self) -> Send:
         found = find(self.ledger, self.letter.email.issue)
@@ -41,8 +42,9 @@ class Desk:
 
     def run(self) -> Outcome | None:
         sender = Sender(
-            self.ledger, self.send(), self.letter, self.mailer, self.world, chance=lambda: 1.0
-        )
+            self.ledger, self.send(), self.letter, self.mailer, self.world, lambda: 1.0,
+            self.concurrency,
+        )  # fmt: skip
         return sender.run()
 
     def readers(self) -> dict[str, int]:
@@ -268,10 +270,9 @@ def claim_and_die(desk: Desk, *, departs: bool) -> None:
     from newsletter.sending.ledger import start
 
     start(desk.ledger, desk.send())
-    held = claim.claim(desk.ledger, desk.send())
-    assert held is not None
+    (held,) = claim.claim(desk.ledger, desk.send())
     if departs:
-        claim.depart(desk.ledger, held, b"{}")
+        claim.depart(desk.ledger, [claim.Parcel(held, b"{}")])
 
 
 def test_ctrl_c_finishes_the_request_in_flight_and_leaves_the_rest(desk: Desk) -> None:
