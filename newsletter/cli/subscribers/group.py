@@ -6,8 +6,15 @@ from newsletter.cli.commands import Commands, Lazy
 
 _HERE = "newsletter.cli.subscribers"
 COMMANDS = {
-    "import": Lazy(f"{_HERE}.import_file:import_file", "Add the readers of a CSV file."),
+    "import": Lazy(f"{_HERE}.import_file:import_file", "Add the readers of a file."),
+    "export": Lazy(f"{_HERE}.export_file:export_file", "Write the readers to a file."),
     "list": Lazy(f"{_HERE}.listing:list_", "Show who is in the list."),
+    "count": Lazy(f"{_HERE}.segments:count", "Count the readers that a query finds."),
+    "segments": Lazy(f"{_HERE}.segments:segments", "Show the segments of newsletter.yml, counted."),
+    "tag": Lazy(f"{_HERE}.tag:tag", "Put a tag on readers."),
+    "untag": Lazy(f"{_HERE}.tag:untag", "Take a tag off readers."),
+    "explain": Lazy(f"{_HERE}.explain:explain", "Explain why a reader gets an issue, or doesn't."),
+    "diff": Lazy(f"{_HERE}.diff:diff", "Show who came and who left since an issue was sent."),
     "stats": Lazy(f"{_HERE}.stats:stats", "Show how the list grows: weeks, churn, sources, tags."),
     "sync": Lazy(f"{_HERE}.sync:sync", "Bring SendGrid's bounces and unsubscribes into the list."),
 }

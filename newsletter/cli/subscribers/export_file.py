@@ -1,0 +1,108 @@
+"""``newsletter subscribers export``: writes the list to a file."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from newsletter.cli.output import note, progress, say
+from newsletter.cli.subscribers.words import count_of
+
+_OUTPUT = Path("-")
+
+
+@click.command("export", short_help="Write the readers to a file.")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=_OUTPUT)
+@click.option(
+    "--format", "kind", type=click.Choice(["csv", "jsonl"]),
+    help="CSV, or JSON lines.  [default: by FILE's ending, else csv]",
+)  # fmt: skip
+@click.option("--segment", metavar="NAME|QUERY", help="Only the readers of a segment.")
+@click.option("--journal", is_flag=True, help="With the consent journal; JSON lines only.")
+@click.option("--raw", is_flag=True, help="Leave cells as they are that Excel would run.")
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+def export_file(  # noqa: PLR0913, PLR0917 - click's way
+    file: Path,
+    kind: str | None,
+    segment: str | None,
+    journal: bool,  # noqa: FBT001
+    raw: bool,  # noqa: FBT001
+    force: bool,  # noqa: FBT001
+) -> None:
+    """Write the readers to FILE, or to standard output: all that the list knows of them.
+
+    What is exported can be imported into an empty list and gives an equal one. The file holds
+    the secret of each reader's unsubscribe link, so that links in mails that were sent still
+    work afterwards: keep it to yourself (only you can read it).
+
+    A spreadsheet would run a cell that begins with = + - or @ as a formula; such cells get an
+    apostrophe in front, which an import takes off again.
+
+    \b
+    Example:
+      newsletter subscribers export readers.jsonl --journal
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    import datetime
+
+    from newsletter.db import database, reading
+    from newsletter.project import open_project
+    from newsletter.subscribers import EVERYBODY, how_many
+    from newsletter.subscribers.exporting import Choice, export
+    from newsletter.subscribers.segments import find_segment
+
+    lines = (kind or ("jsonl" if file.suffix.lower() == ".jsonl" else "csv")) == "jsonl"
+    if journal and not lines:
+        raise click.UsageError("the journal goes into JSON lines: --format jsonl")
+    if raw and lines:
+        raise click.UsageError("--raw is for CSV: JSON lines are never changed")
+    project = open_project()
+    with (
+        database(project.config.database, project.root) as engine,
+        reading(engine) as connection,
+        _written(file, force=force) as out,
+    ):
+        within = EVERYBODY
+        if segment is not None:
+            now = datetime.datetime.now(datetime.UTC)
+            within = find_segment(connection, segment, project.config, now).condition
+        with progress(how_many(connection, within), "Exporting") as advance:
+            choice = Choice("jsonl" if lines else "csv", within, journal, raw)
+            count = export(connection, out, choice, advance)
+    if file == _OUTPUT:
+        note(count_of(count, "reader"))
+    else:
+        say(f"{file}: {count_of(count, 'reader')}, for your eyes only", colour="green")
+
+
+@contextmanager
+def _written(file: Path, *, force: bool) -> Iterator[BinaryIO]:
+    """A file that is there whole or not at all, and only for the owner; or standard output."""
+    import os
+    import tempfile
+
+    from newsletter.errors import ListError, Location, shown
+
+    if file == _OUTPUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if file.exists() and not force:
+        raise ListError(
+            "this file is there already",
+            where=Location(shown(file)),
+            remedy="Name another one, or overwrite it with --force.",
+        )
+    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    aside = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        aside.replace(file)
+    except BaseException:
+        aside.unlink()
+        raise
