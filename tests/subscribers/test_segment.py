@@ -12,7 +12,8 @@ from newsletter.errors import ListError
 from newsletter.subscribers import audience, count_by_status, exclusions, how_many
 from newsletter.subscribers.importing import ImportReport
 from newsletter.subscribers.segments import Segment, find_segment
-from newsletter.subscribers.segments.segment import known, tags
+from newsletter.subscribers.segments.segment import known
+from newsletter.subscribers.tags import known_tags
 
 Import = Callable[..., ImportReport]
 NOW = datetime.datetime(2026, 11, 22, 23, 30, tzinfo=datetime.UTC)
@@ -112,7 +113,7 @@ def test_the_names_that_a_list_knows(readers: sa.Engine) -> None:
         connection.execute(sa.insert(attribute), rows)
         found = known(connection, configured(attributes={"name": "friend", "town": "here"}))
         connection.execute(sa.delete(subscriber_tag))
-        assert list(tags(connection)) == []
+        assert list(known_tags(connection)) == []
     assert found.tags == ("press", "vip")
     assert found.attributes == {"town": "text", "age": "number"}
     assert found.issues == ()

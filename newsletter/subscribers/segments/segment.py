@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo
@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.db.schema import attribute, send, subscriber_tag
+from newsletter.db.schema import attribute, send
 from newsletter.errors import ListError, Location, Problem
 from newsletter.subscribers.segments.build import Known
 from newsletter.subscribers.segments.nodes import Query, Type
 from newsletter.subscribers.segments.query import parse
 from newsletter.subscribers.segments.sql import Condition, condition
+from newsletter.subscribers.tags import known_tags
 
 SETTINGS = Location("newsletter.yml")
 _NAME = re.compile(r"[\w-]+")
@@ -80,20 +81,10 @@ def known(connection: sa.Connection, config: Config) -> Known:
     types.pop("name", None)
     types |= dict(connection.execute(sa.select(attribute.c.name, attribute.c.type)).all())
     return Known(
-        tags=tuple(tags(connection)),
+        tags=tuple(known_tags(connection)),
         attributes={name: kind for name, kind in types.items() if _ATTRIBUTE.fullmatch(name)},
         issues=tuple(connection.scalars(sa.select(send.c.issue).order_by(send.c.frozen_at.desc()))),
     )
-
-
-def tags(connection: sa.Connection) -> Iterator[str]:
-    """Every tag that some reader has, in order: one look into the index a tag."""
-    first = sa.select(sa.func.min(subscriber_tag.c.tag).label("tag")).cte("used", recursive=True)
-    after = sa.select(sa.func.min(subscriber_tag.c.tag)).where(subscriber_tag.c.tag > first.c.tag)
-    used = first.union_all(
-        sa.select(after.scalar_subquery().correlate(first)).where(first.c.tag.is_not(None))
-    )
-    yield from connection.scalars(sa.select(used.c.tag).where(used.c.tag.is_not(None)))
 
 
 def _unnamed(name: str, segments: Mapping[str, str]) -> ListError:

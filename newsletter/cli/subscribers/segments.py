@@ -1,0 +1,113 @@
+"""``newsletter subscribers count`` and ``segments``: how many readers a query finds."""
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli.output import complain, fields, say
+from newsletter.cli.subscribers.words import count_of
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from newsletter.subscribers.segments import Segment
+
+EXAMPLE = """\
+No segment is named in newsletter.yml. For example:
+  segments:
+    vips: tag:vip and not opened:last-5"""
+
+
+@click.command(short_help="Count the readers that a query finds.")
+@click.argument("segment", metavar="QUERY|NAME")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def count(segment: str, *, as_json: bool) -> None:
+    """Count the readers that a query finds, or a segment named in newsletter.yml.
+
+    A query asks of tags, status, dates, attributes and engagement, joined by and, or and
+    not; docs/reference/segments.md has them all.
+
+    \b
+    Example:
+      newsletter subscribers count 'tag:vip and joined > 30 days ago'
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    import datetime
+
+    from newsletter.db import database, reading
+    from newsletter.project import open_project
+    from newsletter.subscribers import how_many
+    from newsletter.subscribers.segments import find_segment
+
+    project = open_project()
+    with (
+        database(project.config.database, project.root) as engine,
+        reading(engine) as connection,
+    ):
+        now = datetime.datetime.now(datetime.UTC)
+        found = find_segment(connection, segment, project.config, now)
+        data = _counted(connection, found) | {"list": how_many(connection)}
+    if as_json:
+        say(json.dumps(data, ensure_ascii=False))
+        return
+    readers, mailable = data["readers"], data["mailable"]
+    say(f"{readers:,} of {count_of(data['list'], 'reader')}; {mailable:,} may be mailed.")
+    if mailable:
+        say(f"Next: newsletter send --dry-run --segment {shlex.quote(str(found))}")
+
+
+@click.command(short_help="Show the segments of newsletter.yml, counted.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, for scripts.")
+def segments(*, as_json: bool) -> int:
+    """Show the segments that newsletter.yml names, and how many readers each finds.
+
+    \b
+    Example:
+      newsletter subscribers segments
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    import datetime
+
+    from newsletter.db import database, reading
+    from newsletter.errors import ListError
+    from newsletter.project import open_project
+    from newsletter.subscribers.segments import find_segment
+
+    project = open_project()
+    if not project.config.segments and not as_json:
+        say(EXAMPLE)
+    broken = False
+    now = datetime.datetime.now(datetime.UTC)
+    with (
+        database(project.config.database, project.root) as engine,
+        reading(engine) as connection,
+    ):
+        for name in project.config.segments:
+            try:
+                data = _counted(connection, find_segment(connection, name, project.config, now))
+            except ListError as error:
+                complain(error)
+                broken = True
+            else:
+                _show(data, as_json=as_json)
+    return 1 if broken else 0
+
+
+def _counted(connection: "sa.Connection", segment: "Segment") -> dict[str, Any]:
+    from newsletter.subscribers import how_many
+
+    return {
+        "segment": segment.name,
+        "query": segment.text,
+        "readers": how_many(connection, segment.condition),
+        "mailable": how_many(connection, segment.condition, mailable=True),
+    }
+
+
+def _show(data: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        say(json.dumps(data, ensure_ascii=False))
+        return
+    say(data["segment"])
+    found = f"{count_of(data['readers'], 'reader')}, {data['mailable']:,} may be mailed"
+    say(fields([("query", data["query"]), ("finds", found)]))

@@ -1,0 +1,157 @@
+"""``newsletter subscribers tag`` and ``untag``."""
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.cli.output import note, say
+from newsletter.cli.subscribers.words import count_of
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from newsletter.subscribers.tags import Listed
+
+CHUNK = 5_000
+REMARKS_SHOWN = 10
+
+_WHO: tuple[Callable[[Any], Any], ...] = (
+    click.option("--address", "addresses", multiple=True, metavar="ADDRESS", help="This reader."),
+    click.option(
+        "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="The readers of a file: addresses, one a line, or a CSV file with a column of them.",
+    ),
+    click.option("--query", metavar="NAME|QUERY", help="The readers of a segment."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead."),
+)  # fmt: skip
+
+
+def _who(command: Callable[..., int]) -> Callable[..., int]:
+    for option in reversed(_WHO):
+        command = option(command)
+    return command
+
+
+@click.command(short_help="Put a tag on readers.")
+@click.argument("tag")
+@_who
+def tag(
+    tag: str, *, addresses: tuple[str, ...], file: Path | None, query: str | None, as_json: bool
+) -> int:
+    """Put TAG on readers: by address, of a file, or by a query.
+
+    Nobody is added to the list by it; the exit code is 1 if somebody isn't in the list.
+
+    \b
+    Examples:
+      newsletter subscribers tag vip --address ada@example.com
+      newsletter subscribers tag quiet --query 'not opened:last-10'
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    return _change(tag, addresses, file, query, on=True, as_json=as_json)
+
+
+@click.command(short_help="Take a tag off readers.")
+@click.argument("tag")
+@_who
+def untag(
+    tag: str, *, addresses: tuple[str, ...], file: Path | None, query: str | None, as_json: bool
+) -> int:
+    """Take TAG off readers: by address, of a file, or by a query.
+
+    \b
+    Examples:
+      newsletter subscribers untag vip --file lapsed.csv
+      newsletter subscribers untag vip --query tag:vip
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    return _change(tag, addresses, file, query, on=False, as_json=as_json)
+
+
+def _change(  # noqa: PLR0913 - the commands' own
+    text: str,
+    addresses: tuple[str, ...],
+    file: Path | None,
+    query: str | None,
+    *,
+    on: bool,
+    as_json: bool,
+) -> int:
+    import datetime
+
+    from newsletter.db import database
+    from newsletter.errors import UsageProblem
+    from newsletter.project import open_project
+    from newsletter.subscribers import how_many, tags
+    from newsletter.subscribers.segments import find_segment
+
+    if not (addresses or file or query):
+        raise UsageProblem(
+            "it isn't said whose tag that is", remedy="Say --address, --file or --query."
+        )
+    name = tags.clean_tag(text)
+    project = open_project()
+    change = tags.tag if on else tags.untag
+    changed = found = 0
+    remarks: list[dict[str, Any]] = []
+    with (
+        database(project.config.database, project.root) as engine,
+        engine.begin() as connection,
+    ):
+        if query:
+            now = datetime.datetime.now(datetime.UTC)
+            within = find_segment(connection, query, project.config, now).condition
+            found += how_many(connection, within)
+            changed += change(connection, name, within)
+        for chunk in _chunks(addresses, file):
+            within, known = _those(connection, chunk, remarks)
+            found += known
+            changed += change(connection, name, within)
+    data = {"tag": name, "changed": changed, "unchanged": found - changed, "remarks": remarks}
+    _show(data, on=on, as_json=as_json)
+    return 1 if remarks else 0
+
+
+def _chunks(addresses: tuple[str, ...], file: Path | None) -> "Iterator[list[Listed]]":
+    from newsletter.subscribers.address import parse_address
+    from newsletter.subscribers.tags import Listed, listed
+
+    parsed = [parse_address(address) for address in addresses]
+    if parsed:
+        yield [Listed(0, key, address) for address, key in parsed]
+    rows = listed(file) if file else iter(())
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk
+
+
+def _those(
+    connection: "sa.Connection", rows: "list[Listed]", remarks: list[dict[str, Any]]
+) -> "tuple[sa.ColumnElement[bool], int]":
+    """The readers of some addresses as a condition, and how many they are."""
+    from newsletter.db.bulk import among
+    from newsletter.db.schema import subscriber
+    from newsletter.subscribers.tags import in_list
+
+    known = in_list(connection, {row.key for row in rows})
+    for line, key, said in rows:
+        if key not in known:
+            why = f"'{said}' is not in the list" if key else said
+            remarks.append(({"row": line} if line else {}) | {"reason": why})
+    return among(connection, subscriber.c.address_key, known), len(known)
+
+
+def _show(data: dict[str, Any], *, on: bool, as_json: bool) -> None:
+    if as_json:
+        say(json.dumps(data, ensure_ascii=False))
+        return
+    done = f"'{data['tag']}' is {'on' if on else 'off'} {count_of(data['changed'], 'reader')}"
+    rest = f"; {data['unchanged']:,} had it already" if on else f"; {data['unchanged']:,} had none"
+    say(f"{done}{rest if data['unchanged'] else ''}.", colour="green")
+    for remark in data["remarks"][:REMARKS_SHOWN]:
+        row = f"row {remark['row']:,}: " if "row" in remark else ""
+        note(f"    {row}{remark['reason']}", colour="yellow")
+    more = len(data["remarks"]) - REMARKS_SHOWN
+    if more > 0:
+        note(f"    and {more:,} more", colour="yellow")

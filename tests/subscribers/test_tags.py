@@ -1,0 +1,72 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from newsletter.db.schema import subscriber, subscriber_tag
+from newsletter.errors import ListError
+from newsletter.subscribers.importing import ImportReport
+from newsletter.subscribers.tags import clean_tag, in_list, known_tags, listed, tag, untag
+
+Import = Callable[..., ImportReport]
+EVERYBODY = sa.true()
+
+
+def tags_of(connection: sa.Connection) -> list[tuple[str, str]]:
+    join = subscriber.join(subscriber_tag, subscriber.c.id == subscriber_tag.c.subscriber_id)
+    rows = sa.select(subscriber.c.address, subscriber_tag.c.tag).select_from(join)
+    return sorted(tuple(row) for row in connection.execute(rows))
+
+
+def test_on_and_off(engine: sa.Engine, imported: Import) -> None:
+    imported("a@b.com\nc@d.com\n")
+    ada = subscriber.c.address_key == "a@b.com"
+    with engine.begin() as connection:
+        assert tag(connection, "vip", ada) == 1
+        assert tag(connection, "vip", EVERYBODY) == 1
+        assert tag(connection, "VIP", ada) == 1
+        assert tag(connection, "press", sa.false()) == 0
+        assert tags_of(connection) == [("a@b.com", "VIP"), ("a@b.com", "vip"), ("c@d.com", "vip")]
+        assert list(known_tags(connection)) == ["VIP", "vip"]
+        assert untag(connection, "Vip", ada) == 2
+        assert untag(connection, "nothing", EVERYBODY) == 0
+        assert tags_of(connection) == [("c@d.com", "vip")]
+
+
+def test_tags_go_with_their_reader(engine: sa.Engine, imported: Import) -> None:
+    imported("a@b.com\n")
+    with engine.begin() as connection:
+        tag(connection, "vip", EVERYBODY)
+        connection.execute(sa.delete(subscriber))
+        assert list(known_tags(connection)) == []
+
+
+def test_who_is_in_the_list(engine: sa.Engine, imported: Import) -> None:
+    imported("a@b.com\n")
+    with engine.begin() as connection:
+        assert in_list(connection, ["a@b.com", "x@y.com", "'"]) == {"a@b.com"}
+
+
+@pytest.mark.parametrize("text", ["", " ", "a\nb", "x" * 101])
+def test_what_is_no_tag(text: str) -> None:
+    with pytest.raises(ListError):
+        clean_tag(text)
+
+
+def test_a_tag_loses_the_spaces_around_it() -> None:
+    assert clean_tag(" big spender ") == "big spender"
+
+
+def test_addresses_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    path.write_text("Name,Email\nAda,Ada@B.com\nBo,nowhere\nCy,cy@d.com,too,many\n")
+    found = list(listed(path))
+    assert [(row.line, row.key) for row in found] == [(2, "ada@b.com"), (3, ""), (4, "")]
+    assert found[0].said == "Ada@b.com"
+    assert "is no email address" in found[1].said
+    path.write_text("a@b.com\nc@d.com\n")
+    assert [row.key for row in listed(path)] == ["a@b.com", "c@d.com"]
+    path.write_text("")
+    with pytest.raises(ListError):
+        list(listed(path))
