@@ -1,0 +1,34 @@
+"""Which issue, and which send of it, an editor's word means; and times as they are shown."""
+
+import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from newsletter.project import Project
+    from newsletter.subscribers.sends import Sent
+
+
+def issue_and_send(
+    project: "Project", connection: "sa.Connection", name: str
+) -> "tuple[str, Sent | None]":
+    """The issue's whole name, and its send if there is one; its folder may be gone.
+
+    Raises:
+        ProjectError: neither a send nor a folder has that name.
+    """
+    from newsletter.project import find_issue
+    from newsletter.subscribers.sends import find_sent
+
+    sent = find_sent(connection, name)
+    if sent:
+        return sent.issue, sent
+    issue = find_issue(project, name).name
+    return issue, find_sent(connection, issue)
+
+
+def moment(time: datetime.datetime, zone: datetime.tzinfo) -> str:
+    """``24 Nov 2026 09:00`` in the newsletter's zone."""
+    local = time.astimezone(zone)
+    return f"{local.day} {local:%b %Y %H:%M}"
