@@ -22,7 +22,7 @@ from newsletter.db.schema import (
     suppression,
 )
 
-_SALT = "erasure_salt"
+SALT = "erasure_salt"
 
 
 class Erasure(NamedTuple):
@@ -130,10 +130,10 @@ def _forget_in_sends(connection: sa.Connection, key: str, stand_in: str, id_: in
 
 def _salt(connection: sa.Connection) -> bytes:
     """The database's own, made on first use; a dump of hashes alone can't be searched."""
-    found = sa.select(meta.c.value).where(meta.c.key == _SALT)
+    found = sa.select(meta.c.value).where(meta.c.key == SALT)
     salt = connection.scalar(found)
     if salt is None:
-        made = {"key": _SALT, "value": secrets.token_hex(32)}
+        made = {"key": SALT, "value": secrets.token_hex(32)}
         connection.execute(insert_new(connection, meta).values(made))
         salt = connection.execute(found).scalar_one()
     return bytes.fromhex(salt)

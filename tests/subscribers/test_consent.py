@@ -1,7 +1,5 @@
 """The table of rules by which a status changes."""
 
-from itertools import permutations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,10 +67,8 @@ def test_hearing_it_twice_changes_nothing_more(status: str, change: Change) -> N
 
 @given(st.sampled_from(("pending", "active")), st.lists(st.sampled_from(REPORTS), min_size=1))
 def test_the_strongest_report_counts_in_whatever_order(status: str, reports: list[str]) -> None:
-    strongest = max(reports, key=REPORTS.index)
-    for order in list(permutations(reports[:5])) or [reports]:
-        told = [Change("imported", status), *map(Change, order), *map(Change, reports[5:])]
-        assert status_of(told) == strongest
+    told = [Change("imported", status), *map(Change, reports)]
+    assert status_of(told) == max(reports, key=REPORTS.index)
 
 
 @given(changes)
