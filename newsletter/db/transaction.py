@@ -1,4 +1,7 @@
-"""Transactions: write in ``with engine.begin()``, read in ``with reading(engine)``."""
+"""Transactions: write in ``with engine.begin()``, read in ``with reading(engine)``.
+
+What writes down what it has read in several queries does so ``with writing_of_one_moment(engine)``.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +21,15 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     options: dict[str, Any] = {_DEFERRED: True}
     if engine.dialect.name == "postgresql":
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect().execution_options(**options) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing_of_one_moment(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that writes, and all of whose queries see the database of one moment."""
+    # SQLite's always do: nobody else writes meanwhile.
+    options = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
     with engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
 

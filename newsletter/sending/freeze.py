@@ -1,20 +1,32 @@
 """Fixes who gets an issue, and in which batches; after that nothing is selected again."""
 
 import datetime
-from collections.abc import Sequence
-from typing import Any
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.schema import attempt, batch, send, send_recipient
+from newsletter.db import writing_of_one_moment
+from newsletter.db.schema import Key, attempt, batch, send, send_recipient, subscriber
 from newsletter.errors import SendRefused
 from newsletter.render.email import Email
 from newsletter.sending.ledger import Ledger, Send, find, left
 from newsletter.sending.payload import Letter, batches
 from newsletter.sending.plan import keep
 from newsletter.sending.preflight import nobody
-from newsletter.subscribers import EVERYBODY, Reader, audience, exclusions
+from newsletter.subscribers import EVERYBODY, MAILABLE, audience, exclusions
 from newsletter.subscribers.segments import Segment
+
+# Batches made at once.
+PAGE = 1_000
+
+
+class Cut(NamedTuple):
+    """Where a batch ends: the id of its last reader, and how many they are."""
+
+    last: int
+    size: int
 
 
 def freeze(
@@ -35,14 +47,9 @@ def freeze(
     within = segment.condition if segment else EVERYBODY
     text = segment.text if segment else ""
     try:
-        with ledger.engine.begin() as connection:
+        with writing_of_one_moment(ledger.engine) as connection:
             send_id = _insert_send(connection, ledger.clock(connection), letter.email, text)
-            total = sum(
-                _insert_batch(connection, send_id, number, readers)
-                for number, readers in enumerate(
-                    batches(letter, audience(connection, within=within)), 1
-                )
-            )
+            total = _insert_batches(connection, send_id, letter, within)
             _check_total(total, expected, segment)
             values = {"total": total, "excluded": dict(exclusions(connection, within))}
             connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
@@ -102,27 +109,62 @@ def _insert_send(
     return made
 
 
-def _insert_batch(
-    connection: sa.Connection, send_id: int, number: int, readers: Sequence[Reader]
+def _insert_batches(
+    connection: sa.Connection, send_id: int, letter: Letter, within: sa.ColumnElement[bool]
 ) -> int:
-    values: dict[str, Any] = {
-        "send_id": send_id,
-        "number": number,
-        "size": len(readers),
-        "state": "ready",
-    }
-    made = sa.insert(batch).values(values).returning(batch.c.id)
-    batch_id = connection.execute(made).scalar_one()
-    connection.execute(
-        sa.insert(send_recipient),
-        [
-            {
-                "send_id": send_id,
-                "subscriber_id": reader.id,
-                "address_key": reader.address_key,
-                "batch_id": batch_id,
-            }
-            for reader in readers
-        ],
+    """Make the batches and put their readers in; returns how many readers."""
+    number, total, after = 0, 0, 0
+    cuts = _cuts(connection, letter, within)
+    readers = _copy(within)
+    while some := list(itertools.islice(cuts, PAGE)):
+        rows = [
+            {"send_id": send_id, "number": number, "size": cut.size, "state": "ready"}
+            for number, cut in enumerate(some, number + 1)
+        ]
+        number += len(some)
+        made = sa.insert(batch).returning(batch.c.id, sort_by_parameter_order=True)
+        ids = connection.scalars(made, rows).all()
+        starts = (after, *(cut.last for cut in some))
+        ranges = [
+            {"to_send": send_id, "to_batch": id_, "after": start, "last": cut.last}
+            for id_, start, cut in zip(ids, starts, some, strict=False)
+        ]
+        connection.execute(readers, ranges)
+        total += sum(cut.size for cut in some)
+        after = some[-1].last
+    return total
+
+
+def _cuts(
+    connection: sa.Connection, letter: Letter, within: sa.ColumnElement[bool]
+) -> Iterator[Cut]:
+    """Where each batch ends."""
+    if not letter.roomy:
+        for readers in batches(letter, audience(connection, within=within)):
+            yield Cut(readers[-1].id, len(readers))
+        return
+    ids = sa.select(subscriber.c.id).where(MAILABLE, within).order_by(subscriber.c.id)
+    found = connection.scalars(ids, execution_options={"yield_per": PAGE})
+    for some in found.partitions(letter.batch_size):
+        yield Cut(some[-1], len(some))
+
+
+def _copy(within: sa.ColumnElement[bool]) -> sa.Insert:
+    """Puts the readers of one batch in; inside the database, they needn't pass through here."""
+    readers = (
+        sa.select(
+            sa.bindparam("to_send", type_=Key),
+            subscriber.c.id,
+            subscriber.c.address_key,
+            sa.bindparam("to_batch", type_=Key),
+        )
+        .where(
+            MAILABLE,
+            within,
+            subscriber.c.id > sa.bindparam("after"),
+            subscriber.c.id <= sa.bindparam("last"),
+        )
+        .order_by(subscriber.c.id)
     )
-    return len(readers)
+    columns = ("send_id", "subscriber_id", "address_key", "batch_id")
+    return sa.insert(send_recipient).from_select(columns, readers)

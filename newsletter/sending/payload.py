@@ -119,6 +119,12 @@ class Letter:
         """The most readers that a request may have."""
         return 1 if self.per_request else self.config.limits.batch_size
 
+    @property
+    def roomy(self) -> bool:
+        """Whether the most readers fit into a request, whoever they are."""
+        longest = len(self.head) + self.batch_size * READER_BYTES
+        return longest <= self.config.limits.request_bytes
+
 
 class Request(NamedTuple):
     """One request, ready to go.
@@ -170,8 +176,7 @@ def prepare(email: Email, config: Config, held: Held | None = None) -> Letter:
 
 def batches(letter: Letter, readers: Iterable[Reader]) -> Iterator[tuple[Reader, ...]]:
     """Cut ``readers`` into requests, capped by count and by bytes; keeps their order."""
-    limit = letter.config.limits.request_bytes
-    roomy = len(letter.head) + letter.batch_size * READER_BYTES <= limit
+    limit, roomy = letter.config.limits.request_bytes, letter.roomy
     batch: list[Reader] = []
     size = len(letter.head)
     for reader in readers:

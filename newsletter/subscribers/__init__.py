@@ -3,6 +3,7 @@
 from newsletter.subscribers.reader import Reader
 from newsletter.subscribers.selection import (
     EVERYBODY,
+    MAILABLE,
     OUTSIDE,
     audience,
     count_by_status,
@@ -14,6 +15,7 @@ from newsletter.subscribers.selection import (
 
 __all__ = [
     "EVERYBODY",
+    "MAILABLE",
     "OUTSIDE",
     "Reader",
     "audience",
