@@ -1,7 +1,7 @@
 """What has changed between a send's audience and today's: who came, who left, and why."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -53,8 +53,11 @@ def newcomers(
         .correlate(subscriber)
     )
     brought = ("subscribed", "imported", "confirmed", "resubscribed")
-    latest = _latest(
-        journal.c.at > sent.frozen_at, journal.c.change.in_(brought), journal.c.status == "active"
+    latest = _line_of(
+        sa.func.max,
+        journal.c.at > sent.frozen_at,
+        journal.c.change.in_(brought),
+        journal.c.status == "active",
     )
     chosen = (
         sa.select(subscriber.c.address, subscriber.c.joined_at, *_line)
@@ -76,7 +79,9 @@ def leavers(
     connection: sa.Connection, sent: Sent, within: sa.ColumnElement[bool]
 ) -> Iterator[Difference]:
     """Who was in the send and wouldn't get the issue now, in the list's order."""
-    left = _latest(journal.c.status == subscriber.c.status, journal.c.change == journal.c.status)
+    left = _line_of(
+        sa.func.min, journal.c.at > sent.frozen_at, journal.c.status == subscriber.c.status
+    )
     reason = (
         sa.select(sa.func.min(suppression.c.reason))
         .where(suppression.c.address_key == subscriber.c.address_key)
@@ -108,10 +113,12 @@ def leavers(
 _line = (journal.c.change, journal.c.at, journal.c.how, journal.c.source)
 
 
-def _latest(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """Joins a subscriber with the last line of their journal that fulfils some conditions."""
+def _line_of(
+    which: Callable[..., Any], *conditions: sa.ColumnElement[bool]
+) -> sa.ColumnElement[bool]:
+    """Joins a subscriber with the first or last line of their journal that meets conditions."""
     number = (
-        sa.select(sa.func.max(journal.c.n))
+        sa.select(which(journal.c.n))
         .where(journal.c.subscriber_id == subscriber.c.id, *conditions)
         .correlate(subscriber)
         .scalar_subquery()

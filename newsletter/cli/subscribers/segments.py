@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import complain, fields, say
+from newsletter.cli.output import complain, fields, note, say
 from newsletter.cli.subscribers.words import count_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from newsletter.config import Config
     from newsletter.subscribers.segments import Segment
 
 EXAMPLE = """\
@@ -55,6 +56,20 @@ def count(segment: str, *, as_json: bool) -> None:
     say(f"{readers:,} of {count_of(data['list'], 'reader')}; {mailable:,} may be mailed.")
     if mailable:
         say(f"Next: newsletter send --dry-run --segment {shlex.quote(str(found))}")
+    _note_untracked(found, project.config)
+
+
+def _note_untracked(segment: "Segment", config: "Config") -> None:
+    """A reader who opens what isn't tracked is taken for one who never opens anything."""
+    from newsletter.subscribers.segments.nodes import Engaged, terms
+
+    asked = {term.kind for term in terms(segment.query) if isinstance(term, Engaged)}
+    if "opened" in asked and not config.tracking.opens:
+        note("Opens are not tracked (tracking.opens): opened: may find too few.", colour="yellow")
+    if "clicked" in asked and not config.tracking.clicks:
+        note(
+            "Clicks are not tracked (tracking.clicks): clicked: may find too few.", colour="yellow"
+        )
 
 
 @click.command(short_help="Show the segments of newsletter.yml, counted.")

@@ -26,10 +26,10 @@ from newsletter.subscribers.segments.nodes import (
     Query,
     Sourced,
     Tagged,
-    Type,
     Value,
 )
 from newsletter.subscribers.segments.pointer import Span, point
+from newsletter.subscribers.values import Type
 
 if TYPE_CHECKING:
     from lark import Token, Tree

@@ -2,10 +2,12 @@
 
 import datetime
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Type = Literal["text", "number", "boolean", "date"]
+from newsletter.subscribers.values import Type
+
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
 Engagement = Literal["sent", "delivered", "opened", "clicked"]
 Value = str | int | float | bool | datetime.date
@@ -140,6 +142,17 @@ class Either:
 
 Term = Tagged | InStatus | Sourced | Has | Engaged | Compare
 Query = Term | Not | All | Either
+
+
+def terms(query: Query) -> Iterator[Term]:
+    """The tests and comparisons that a query is made of, in their order."""
+    if isinstance(query, Not):
+        yield from terms(query.part)
+    elif isinstance(query, All | Either):
+        for part in query.parts:
+            yield from terms(part)
+    else:
+        yield query
 
 
 def quoted(text: str) -> str:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -13,10 +14,13 @@ from newsletter.config import Config
 from newsletter.db.schema import attribute, send
 from newsletter.errors import ListError, Location, Problem
 from newsletter.subscribers.segments.build import Known
-from newsletter.subscribers.segments.nodes import Query, Type
+from newsletter.subscribers.segments.nodes import Query
 from newsletter.subscribers.segments.query import parse
 from newsletter.subscribers.segments.sql import Condition, condition
 from newsletter.subscribers.tags import known_tags
+
+if TYPE_CHECKING:
+    from newsletter.subscribers.values import Type
 
 SETTINGS = Location("newsletter.yml")
 _NAME = re.compile(r"[\w-]+")

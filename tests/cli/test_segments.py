@@ -1,0 +1,203 @@
+"""``newsletter subscribers count``, ``segments``, ``tag``, ``untag``, ``explain`` and ``diff``."""
+
+import datetime
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from newsletter.db import database
+from newsletter.db.schema import batch, send, send_recipient, subscriber
+
+Cli = Callable[..., tuple[int, str, str]]
+
+READERS = """\
+email,city,status
+ada@example.com,Bergen,active
+bo@example.com,Oslo,active
+cy@example.com,,pending
+"""
+SEGMENTS = "segments:\n  north: city = Bergen\n  broken: citty = Bergen\n"
+ISSUE = "2026-11-15-ice"
+
+
+@pytest.fixture
+def newsletter(project_folder: Path, cli: Cli) -> Cli:
+    """The command line in a folder with three readers and two segments."""
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write(SEGMENTS)
+    (project_folder / "readers.csv").write_text(READERS)
+    assert cli("subscribers", "import", "readers.csv")[0] == 0
+    return cli
+
+
+@pytest.fixture
+def sent(newsletter: Cli, project_folder: Path) -> Cli:
+    """An issue was sent to Bo alone."""
+    at = datetime.datetime.now(datetime.UTC)
+    with database("sqlite:///newsletter.db", project_folder) as engine, engine.begin() as writing:
+        row = {
+            "id": 1, "issue": ISSUE, "state": "done", "content_sha": "", "subject": "",
+            "frozen_at": at, "total": 1, "excluded": {}, "segment": "city = Oslo",
+        }  # fmt: skip
+        writing.execute(sa.insert(send).values(row))
+        row = {"id": 1, "send_id": 1, "number": 1, "size": 1, "state": "accepted"}
+        writing.execute(sa.insert(batch).values(row))
+        bo = writing.execute(
+            sa.select(subscriber.c.id).where(subscriber.c.address == "bo@example.com")
+        ).scalar_one()
+        row = {"send_id": 1, "subscriber_id": bo, "address_key": "bo@example.com", "batch_id": 1}
+        writing.execute(sa.insert(send_recipient).values(row | {"state": "accepted"}))
+    return newsletter
+
+
+def test_count_says_how_many_and_what_comes_next(newsletter: Cli) -> None:
+    code, out, err = newsletter("subscribers", "count", "city = bergen or status:pending")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "2 of 3 readers; 1 may be mailed.",
+        "Next: newsletter send --dry-run --segment 'city = bergen or status:pending'",
+    ]
+    assert newsletter("subscribers", "count", "status:bounced")[1] == (
+        "0 of 3 readers; 0 may be mailed.\n"
+    )
+    data = json.loads(newsletter("subscribers", "count", "north", "--json")[1])
+    assert data == {
+        "segment": "north", "query": "city = Bergen", "readers": 1, "mailable": 1, "list": 3,
+    }  # fmt: skip
+
+
+def test_what_is_not_tracked_is_told(newsletter: Cli, project_folder: Path) -> None:
+    code, out, err = newsletter("subscribers", "count", "not (opened:last-5 or city = Oslo)")
+    assert (code, out.splitlines()[0]) == (0, "2 of 3 readers; 1 may be mailed.")
+    assert err == "Opens are not tracked (tracking.opens): opened: may find too few.\n"
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write("tracking: {opens: true}\n")
+    assert newsletter("subscribers", "count", "opened:last-5")[2] == ""
+
+
+def test_a_mistake_in_a_query_has_carets_under_it(newsletter: Cli) -> None:
+    code, out, err = newsletter("subscribers", "count", "status:actve")
+    assert (code, out) == (1, "")
+    assert err == (
+        "newsletter: 'actve' is no status. Did you mean 'active'?\n  status:actve\n         ^^^^^\n"
+    )
+
+
+def test_segments_are_counted_and_a_broken_one_hides_no_other(newsletter: Cli) -> None:
+    code, out, err = newsletter("subscribers", "segments")
+    assert code == 1
+    assert out == "north\n  query  city = Bergen\n  finds  1 reader, 1 may be mailed\n"
+    assert err.startswith("newsletter: newsletter.yml: segments.broken: there is no attribute")
+    _, out, _ = newsletter("subscribers", "segments", "--json")
+    assert [json.loads(line)["segment"] for line in out.splitlines()] == ["north"]
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_no_segments(cli: Cli) -> None:
+    code, out, _ = cli("subscribers", "segments")
+    assert (code, out.splitlines()[0]) == (
+        0, "No segment is named in newsletter.yml. For example:",
+    )  # fmt: skip
+
+
+def test_tags_go_on_and_off(newsletter: Cli, project_folder: Path) -> None:
+    assert newsletter("subscribers", "tag", "vip", "--address", "ADA@example.com") == (
+        0, "'vip' is on 1 reader.\n", "",
+    )  # fmt: skip
+    assert newsletter("subscribers", "tag", "vip", "--query", "city = Bergen or city = Oslo") == (
+        0, "'vip' is on 1 reader; 1 had it already.\n", "",
+    )  # fmt: skip
+    assert newsletter("subscribers", "count", "tag:VIP")[1].startswith("2 of 3 readers")
+    (project_folder / "some.csv").write_text("email\nada@example.com\nno@example.com\nx@\n")
+    code, out, err = newsletter("subscribers", "untag", "vip", "--file", "some.csv")
+    assert (code, out) == (1, "'vip' is off 1 reader.\n")
+    assert err.splitlines()[0] == "    row 3: 'no@example.com' is not in the list"
+    assert "row 4: 'x@' is no email address" in err
+    data = json.loads(newsletter("subscribers", "untag", "vip", "--query", "north", "--json")[1])
+    assert data == {"tag": "vip", "changed": 0, "unchanged": 1, "remarks": []}
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["vip"], 2, "it isn't said whose tag that is. Say --address, --file or --query."),
+        (["vip", "--address", "nowhere"], 1, "'nowhere' is no email address"),
+        (["vip", "--file", "nowhere.csv"], 2, "'nowhere.csv' does not exist"),
+        ([" ", "--query", "north"], 1, "a tag needs a letter or a digit"),
+    ],
+)
+def test_a_tag_that_means_nothing(
+    newsletter: Cli, args: list[str], code: int, message: str
+) -> None:
+    found, _, err = newsletter("subscribers", "tag", *args)
+    assert (found, message in " ".join(err.split())) == (code, True)
+
+
+def test_explain_names_what_decides(newsletter: Cli) -> None:
+    _, out, _ = newsletter(
+        "subscribers", "explain", "ada@example.com", "--segment", "city=Oslo and status:active"
+    )
+    lines = out.splitlines()
+    assert lines[0] == "ada@example.com would not get an issue now."
+    assert lines[1].startswith("  status   active, since ")
+    assert lines[2:] == [
+        "  segment  no  city = Oslo and status:active",
+        "           no    city = Oslo",
+        "           yes   status:active",
+    ]
+    assert newsletter("subscribers", "explain", "no@example.com")[1] == (
+        "no@example.com would not get an issue now.\n  status  not in the list\n"
+    )
+
+
+def test_explain_knows_what_was_sent(sent: Cli) -> None:
+    _, out, _ = sent("subscribers", "explain", "bo@example.com", "--issue", "ice")
+    assert out.startswith(f"bo@example.com got {ISSUE}.\n")
+    assert "  copy     sent" in out
+    _, out, _ = sent("subscribers", "explain", "ada@example.com", "--issue", ISSUE)
+    assert out.startswith(f"ada@example.com did not get {ISSUE}.\n")
+    assert "no  city = Oslo" in out
+    assert "none: they were suppressed or outside of its segment then" in " ".join(out.split())
+    data = json.loads(
+        sent("subscribers", "explain", "cy@example.com", "--issue", "ice", "--json")[1]
+    )
+    assert (data["answer"], data["status"], data["then"], data["issue"]) == (
+        "no", "pending", "pending", ISSUE,
+    )  # fmt: skip
+
+
+def test_diff_counts_and_names_who_came_and_left(sent: Cli, project_folder: Path) -> None:
+    (project_folder / "more.csv").write_text(
+        "email,city,status\ndi@example.com,Oslo,active\nbo@example.com,Oslo,unsubscribed\n"
+    )
+    assert sent("subscribers", "import", "more.csv")[0] == 0
+    code, out, err = sent("subscribers", "diff", "ice")
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert lines[0].startswith(f"{ISSUE}, sent to 1 on ")
+    assert lines[1:3] == ["  came  1: 1 imported", "  left  1: 1 unsubscribed"]
+    assert lines[3].startswith("  + di@example.com  imported ")
+    assert lines[4].startswith("  - bo@example.com  unsubscribed ")
+    assert lines[4].endswith("(import, import more.csv:3)")
+    assert sent("subscribers", "diff", "ice", "--limit", "1")[2] == (
+        "and 1 more; all of them with --limit 0\n"
+    )
+    rows = [
+        json.loads(line) for line in sent("subscribers", "diff", "ice", "--json")[1].splitlines()
+    ]
+    assert [(row["change"], row["address"]) for row in rows] == [
+        ("came", "di@example.com"), ("left", "bo@example.com"),
+    ]  # fmt: skip
+
+
+def test_diff_of_an_issue_that_was_not_sent(newsletter: Cli, project_folder: Path) -> None:
+    (project_folder / "issues" / "2026-12-01-tide").mkdir()
+    code, _, err = newsletter("subscribers", "diff", "tide")
+    assert (code, err) == (
+        1,
+        "newsletter: 2026-12-01-tide was not sent yet. Its audience is the list of today.\n",
+    )
+    assert newsletter("subscribers", "diff", "fog")[0] == 1
