@@ -19,7 +19,22 @@ COMMANDS = {
     "build": Lazy("newsletter.cli.build:build", "Turn an issue into an email."),
     "subscribers": Lazy("newsletter.cli.subscribers:subscribers", "Keep the list of readers."),
     "test": Lazy("newsletter.cli.test:test", "Send a marked copy to yourself."),
+    "plan": Lazy("newsletter.cli.plan:plan", "Fix what is sent to whom, and send nothing yet."),
     "send": Lazy("newsletter.cli.send:send", "Send an issue to the readers, or rehearse it dry."),
+    "status": Lazy("newsletter.cli.status:status", "See how a send stands."),
+    "pause": Lazy(
+        "newsletter.cli.pause:pause", "Stop a running send after the requests in flight."
+    ),
+    "resume": Lazy("newsletter.cli.resume:resume", "Go on with a send that was stopped."),
+    "cancel": Lazy(
+        "newsletter.cli.cancel:cancel", "Give up what has not left; take back what SendGrid holds."
+    ),
+    "retry": Lazy("newsletter.cli.retry:retry", "Send again to the readers whom SendGrid refused."),
+    "resolve": Lazy("newsletter.cli.resolve:resolve", "Settle by hand what is unknown."),
+    "reconcile": Lazy(
+        "newsletter.cli.reconcile:reconcile", "Settle what is unknown by SendGrid's events."
+    ),
+    "who": Lazy("newsletter.cli.who:who", "See what became of each reader of a send, and why."),
     "backup": Lazy(
         "newsletter.cli.backup:backup", "Copy the list and the record of sends into a file."
     ),

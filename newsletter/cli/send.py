@@ -1,62 +1,88 @@
 """``newsletter send``: to every reader, once; or everything but that."""
 
-import json
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import confirm_count, fields, note, progress, say
+from newsletter.cli.output import confirm_count, note, say
+from newsletter.cli.sends import Found, concurrency_option, deliver, go_on, mailer, report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import sqlalchemy as sa
 
-    from newsletter.sending.dry_run import DryRun
-    from newsletter.sending.ledger import Send
+    from newsletter.project import Project
     from newsletter.sending.proposal import Proposal
-    from newsletter.sending.verdict import Outcome
-
-# The readers' states, as an editor would say them.
-STATES = {
-    "accepted": "sent",
-    "skipped_late": "left the list meanwhile",
-    "rejected": "refused by SendGrid",
-    "dropped": "given up",
-    "unknown": "unknown",
-    "pending": "still to go",
-}
-REASONS = {"pending": "pending confirmation"}
+    from newsletter.sending.schedule import Slot
 
 
 @click.command(short_help="Send an issue to the readers, or rehearse it dry.")
 @click.argument("issue", required=False)
 @click.option("--dry-run", is_flag=True, help="Do everything but send: write what would go.")
 @click.option(
-    "--samples", type=click.IntRange(0, 1000), default=3, show_default=True,
+    "--samples",
+    type=click.IntRange(0, 1000),
+    default=3,
+    show_default=True,
     help="With --dry-run: how many readers' copies to write as .eml.",
-)  # fmt: skip
+)
 @click.option(
-    "--segment", metavar="NAME|QUERY",
+    "--segment",
+    metavar="NAME|QUERY",
     help="Only to the readers of a segment: its name in newsletter.yml, or a query.",
-)  # fmt: skip
+)
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="When: '2026-12-01 09:00' or 'Tue 09:00' in the newsletter's zone, or with an offset.",
+)
+@click.option("--local", is_flag=True, help="With --at: wait here, not at SendGrid.")
+@click.option(
+    "--undo-window",
+    metavar="LENGTH",
+    help="Have SendGrid hold it so long (20m, 2h) that it can still be cancelled.",
+)
+@click.option("--due", is_flag=True, help="Start what was scheduled here and is due; for cron.")
+@click.option(
+    "--limit-per-hour",
+    type=click.IntRange(1),
+    metavar="N",
+    help="No more than N readers in any hour, however many senders run.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Readers in one request; limits.batch_size of newsletter.yml if not given.",
+)
+@concurrency_option
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")  # fmt: skip
 def send(  # noqa: PLR0913 - one an option
     issue: str | None,
     *,
     dry_run: bool,
     samples: int,
     segment: str | None,
+    at: str | None,
+    local: bool,
+    undo_window: str | None,
+    due: bool,
+    limit_per_hour: int | None,
+    batch_size: int | None,
+    concurrency: int,
     yes: bool,
     as_json: bool,
 ) -> int:
     """Send an issue to every reader, once.
 
     ISSUE is a folder's name or a part of it; the newest if left out. It shows what will
-    happen and waits until you have typed the number of readers. A send that was stopped
-    goes on where it was; an issue that was sent is refused.
+    happen and waits until you have typed the number of readers. What was planned is sent; a
+    send that was stopped goes on where it was; an issue that was sent is refused.
+
+    With --at up to 72 hours ahead SendGrid holds the mail until then. With --local, or later
+    than that, it waits here, and cron must run: newsletter send --due. Whoever leaves the
+    list while SendGrid holds the mail still gets it; SendGrid promises to take mail back only
+    until 10 minutes before its time.
 
     With --dry-run nothing leaves and no key is needed: build/<issue>/dry-run/ gets every
     request as it would go, and the first readers' copies.
@@ -65,198 +91,140 @@ def send(  # noqa: PLR0913 - one an option
     Examples:
       newsletter send --dry-run
       newsletter send building-trust
+      newsletter send building-trust --at 'Tue 09:00'
+      newsletter send building-trust --undo-window 20m
       newsletter send building-trust --segment 'tag:vip and not opened:last-3'
     """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.cli.dry_run import write
     from newsletter.db import database
-    from newsletter.errors import SendRefused
     from newsletter.project import find_issue, open_project
-    from newsletter.sending.proposal import propose
+    from newsletter.sending.proposal import Wishes, propose
 
     project = open_project()
-    folder = find_issue(project, issue)
     with database(project.config.database, project.root) as engine:
-        proposal = propose(project, folder, engine, segment or "")
+        if due:
+            return _start_due(project, engine, concurrency, as_json=as_json)
+        slot = _slot(project, at, undo_window, local=local, limit=limit_per_hour)
+        wishes = Wishes(segment or "", batch_size, limit_per_hour)
+        proposal = propose(project, find_issue(project, issue), engine, wishes)
         if dry_run:
-            return _dry_run(proposal, engine, samples, as_json=as_json)
-        if proposal.refused:
-            raise SendRefused.of(proposal.refused)
+            return write(proposal, engine, samples, as_json=as_json)
+        _refuse(proposal)
         if not as_json:
-            _show(proposal)
+            _show(proposal, slot)
         if not yes:
-            confirm_count(proposal.readers, "send")
-        return _send(proposal, as_json=as_json)
+            confirm_count(proposal.readers, "schedule" if slot else "send")
+        return _send(proposal, slot, limit_per_hour, concurrency, as_json=as_json)
 
 
-def _send(proposal: "Proposal", *, as_json: bool) -> int:
-    from newsletter.cli.terminal import watched
-    from newsletter.sending.ledger import find
-    from newsletter.sending.proposal import agree
-    from newsletter.sending.sender import Sender
-    from newsletter.sending.sendgrid import Mailer, key_from
+def _slot(
+    project: "Project", at: str | None, window: str | None, *, local: bool, limit: int | None
+) -> "Slot | None":
+    import datetime
+    from zoneinfo import ZoneInfo
 
-    mailer = Mailer(key_from(os.environ), proposal.project.config.sendgrid)
-    try:
-        with watched(proposal.readers) as terminal:
-            frozen = agree(proposal)
-            outcome = Sender(proposal.ledger, frozen, proposal.letter, mailer, terminal).run()
-    finally:
-        mailer.close()
-    now = find(proposal.ledger, frozen.issue) or frozen
-    return _report(proposal, now, outcome, as_json=as_json)
+    from newsletter.sending.schedule import read_slot
+
+    zone, now = ZoneInfo(project.config.timezone), datetime.datetime.now(datetime.UTC)
+    return read_slot(at, window, now, zone, local=local, limited=bool(limit))
 
 
-def _report(proposal: "Proposal", send: "Send", outcome: "Outcome | None", *, as_json: bool) -> int:
-    from newsletter.errors import VendorError
-    from newsletter.sending.ledger import readers_by_state, unknown_batches
+def _refuse(proposal: "Proposal") -> None:
+    from zoneinfo import ZoneInfo
 
-    counts = readers_by_state(proposal.ledger, send)
-    unknown = unknown_batches(proposal.ledger, send)
-    if as_json:
-        data = {
-            "issue": send.issue, "state": send.state, "total": send.total, "readers": counts,
-            "left_out": dict(send.excluded), "reason": send.reason,
-            "unknown": [
-                {"batch": number, "readers": size, "reason": why} for number, size, why in unknown
-            ],
-        }  # fmt: skip
-        click.echo(json.dumps(data, ensure_ascii=False))
-    else:
-        _say_counts(send, counts)
-    for number, size, why in unknown:
-        note(
-            f"batch {number}: {why}; {size:,} readers may or may not have it. It is not sent "
-            "again by itself: look for one of them in SendGrid's Activity.",
-            colour="yellow",
+    from newsletter.cli.proposals import refuse
+    from newsletter.errors import SendRefused
+    from newsletter.sending.schedule import shown_time
+
+    refuse(proposal)
+    of = proposal.earlier
+    if of and proposal.goes_on and of.waits_here and of.scheduled_at:
+        when = shown_time(of.scheduled_at, ZoneInfo(proposal.project.config.timezone))
+        raise SendRefused(
+            f"{of.issue} is scheduled for {when}",
+            remedy=f"It goes then by itself. To send it at another time, first: "
+            f"newsletter cancel {of.slug}",
         )
-    again = f"newsletter send {_short(send.issue)}"
-    if outcome:
-        raise VendorError(
-            f"SendGrid: {outcome.words}"
-            if outcome.status
-            else f"SendGrid can't be reached: {outcome.words}",
-            remedy=" ".join(filter(None, (outcome.remedy, f"Go on with: {again}"))),
-        )
-    if counts.get("pending"):
-        note(f"Go on with: {again}")
-    return 0 if send.state == "done" else 1
 
 
-def _say_counts(send: "Send", counts: "Mapping[str, int]") -> None:
-    sent = counts.get("accepted", 0)
-    done = send.state == "done"
-    say(f"Sent to {sent:,} of {send.total:,} readers.", colour="green" if done else "yellow")
-    rest = [(f"{counts[state]:,}", words) for state, words in STATES.items() if state in counts]
-    if len(rest) > 1:
-        say(fields(rest))
+def _show(proposal: "Proposal", slot: "Slot | None") -> None:
+    import datetime
+    from zoneinfo import ZoneInfo
+
+    from newsletter.cli.proposals import show
+    from newsletter.sending.schedule import shown_length, shown_time
+
+    rows = []
+    if slot:
+        zone = ZoneInfo(proposal.project.config.timezone)
+        ahead = shown_length(slot.at - datetime.datetime.now(datetime.UTC))
+        rows = [
+            ("when", f"{shown_time(slot.at, zone)} (in {ahead})"),
+            ("held", "by SendGrid until then" if slot.held else "here until then"),
+        ]
+    show(proposal, rows)
 
 
-def _dry_run(proposal: "Proposal", engine: "sa.Engine", samples: int, *, as_json: bool) -> int:
+def _send(
+    proposal: "Proposal",
+    slot: "Slot | None",
+    limit: int | None,
+    concurrency: int,
+    *,
+    as_json: bool,
+) -> int:
     import datetime
 
-    from newsletter.db import reading
-    from newsletter.errors import SendRefused
-    from newsletter.sending.dry_run import dry_run
-    from newsletter.sending.preflight import nobody
-    from newsletter.subscribers import audience
+    from newsletter.sending.holding import new_batch_id
+    from newsletter.sending.plan import Terms
+    from newsletter.sending.proposal import agree
+    from newsletter.sending.sends import letter_of
 
-    if not proposal.audience:
-        raise SendRefused.of([nobody(proposal.segment)])
-    folder = proposal.project.build / proposal.folder.name / "dry-run"
-    with reading(engine) as connection, progress(proposal.audience, "Writing") as advance:
-        done = dry_run(
-            proposal.letter,
-            audience(connection, within=proposal.within),
-            folder,
-            samples=samples,
-            now=datetime.datetime.now(datetime.UTC),
-            progress=advance,
-        )
+    project = proposal.project
+    with mailer(project) as vendor:
+        terms = Terms(limit_per_hour=limit)
+        if slot:
+            # Asked for first: without it nothing may be on record that looks like a schedule.
+            batch_id = new_batch_id(vendor) if slot.held else ""
+            at = slot.begun(datetime.datetime.now(datetime.UTC))
+            terms = Terms(at, slot.undo_seconds, batch_id, limit)
+        frozen = agree(proposal, terms)
+        it = Found(project, proposal.ledger, frozen)
+        if frozen.waits_here:
+            return _scheduled(it, as_json=as_json)
+        letter = letter_of(it.ledger, frozen, project.config)
+        outcome = deliver(it, letter, vendor, concurrency)
+    return report(it, outcome, as_json=as_json)
+
+
+def _scheduled(it: Found, *, as_json: bool) -> int:
+    import json
+
+    from newsletter.sending.status import look
+
     if as_json:
-        click.echo(json.dumps(_as_data(proposal, done), ensure_ascii=False))
-    else:
-        _show_dry(proposal, done)
+        say(json.dumps(look(it.ledger, it.send).as_data(), ensure_ascii=False))
+        return 0
+    say(f"Scheduled. Take back with: newsletter cancel {it.send.slug}", colour="green")
+    note(f"It starts when cron runs then, or later: cd {it.project.root} && newsletter send --due")
     return 0
 
 
-def _as_data(proposal: "Proposal", done: "DryRun") -> dict[str, Any]:
-    from newsletter.sending.payload import plain_subject
+def _start_due(project: "Project", engine: "sa.Engine", concurrency: int, *, as_json: bool) -> int:
+    """Start every send whose time has come; one that fails doesn't keep the others."""
+    from newsletter.errors import NewsletterError, Problem
+    from newsletter.sending.sends import due, ledger_of
 
-    totals = done.totals
-    return {
-        "issue": proposal.letter.email.issue,
-        "subject": plain_subject(proposal.letter.email, proposal.letter.config),
-        "readers": totals.readers,
-        "requests": totals.requests,
-        "bytes": totals.bytes,
-        "largest": totals.largest,
-        "unfit": totals.unfit,
-        "left_out": dict(proposal.left_out),
-        "segment": proposal.segment.text if proposal.segment else "",
-        "files": {"requests": str(done.bodies), "samples": [str(path) for path in done.samples]},
-        "refused": [str(problem) for problem in proposal.refused],
-    }
-
-
-def _show_dry(proposal: "Proposal", done: "DryRun") -> None:
-    from newsletter.config.urls import EXAMPLE_URL
-    from newsletter.project import shown
-    from newsletter.sending.payload import plain_subject
-
-    config, totals = proposal.project.config, done.totals
-    rows = [
-        *_who(proposal),
-        ("would go", f"{_many(totals.readers, 'reader')} in {_many(totals.requests, 'request')}"),
-        ("bytes", f"{totals.bytes:,} in all, {totals.largest:,} in the largest request"),
-        *_left_out(proposal),
-    ]
-    if totals.unfit:
-        rows.append(("refused", f"{_many(totals.unfit, 'reader')}: their merge tags are too long"))
-    rows.append(("ids", "batch numbers stand for the ids that a real send makes"))
-    if not config.public_url and not config.sendgrid.asm_group:
-        rows.append(("links", f"readers' own links point to {EXAMPLE_URL}: nobody's server"))
-    say(plain_subject(proposal.letter.email, proposal.letter.config))
-    say(fields(rows))
-    for path in (done.bodies, *done.samples):
-        say(shown(path), colour="green")
-    if proposal.refused:
-        say("Nothing was sent. A real send would be refused:", colour="yellow")
-        say(fields(("-", str(problem)) for problem in proposal.refused))
-    else:
-        words = "go on with its earlier send" if proposal.goes_on else "ask for the count and go"
-        say(f"Nothing was sent. A real send would {words}.")
-        say(f"Next: newsletter send {_short(proposal.folder.name)}")
-
-
-def _show(proposal: "Proposal") -> None:
-    from newsletter.sending.payload import plain_subject
-
-    many = f"{_many(proposal.readers, 'reader')} in {_many(proposal.requests, 'request')}"
-    if proposal.earlier and proposal.goes_on:
-        many += f"; goes on with the send to {proposal.earlier.total:,} that was stopped"
-    rows = [*_who(proposal), ("to", many), *_left_out(proposal)]
-    if proposal.project.config.sendgrid.sandbox:
-        rows.append(("sandbox", "SendGrid will check it and mail nobody; it counts as sent"))
-    say(plain_subject(proposal.letter.email, proposal.letter.config))
-    say(fields(rows))
-
-
-def _who(proposal: "Proposal") -> list[tuple[str, str]]:
-    email = proposal.letter.email
-    rows = [("from", f"{email.sender.name} <{email.sender.address}>")]
-    if email.reply_to:
-        rows.append(("reply to", email.reply_to.address))
-    return rows
-
-
-def _left_out(proposal: "Proposal") -> list[tuple[str, str]]:
-    some = [f"{count:,} {REASONS.get(why, why)}" for why, count in proposal.left_out.items()]
-    rows = [("left out", ", ".join(some))] if some else []
-    return [("segment", str(proposal.segment)), *rows] if proposal.segment else rows
-
-
-def _short(name: str) -> str:
-    return name[11:]
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    ledger = ledger_of(engine, project.config)
+    code, problems = 0, list[Problem]()
+    for one in due(ledger):
+        it = Found(project, ledger, one)
+        if not as_json:
+            say(f"{one.slug} is due.")
+        try:
+            code = max(code, report(it, go_on(it, concurrency), as_json=as_json))
+        except NewsletterError as error:
+            problems += error.problems
+    if problems:
+        raise NewsletterError.of(problems)
+    return code

@@ -88,6 +88,11 @@ class Send:
         """The issue's name without its date: what an editor types."""
         return self.issue[11:]
 
+    @property
+    def waits_here(self) -> bool:
+        """Whether it is scheduled on this side, and nothing of it is at SendGrid."""
+        return self.state == "frozen" and bool(self.scheduled_at) and not self.vendor_batch_id
+
 
 def now(ledger: Ledger) -> datetime.datetime:
     """The time that leases go by."""

@@ -1,10 +1,11 @@
 """What was agreed to be sent: kept whole with the send, sealed, and compared with what is now."""
 
+import datetime
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from difflib import unified_diff
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,10 +15,72 @@ from newsletter.db.schema import batch, send, send_content
 from newsletter.errors import SendRefused
 from newsletter.posts.merge import MergeTag
 from newsletter.render.email import Address, Email
-from newsletter.sending.ledger import Ledger, Send
+from newsletter.sending.ledger import Ledger, Send, find
 
 DIFFERENCE_LINES = 20
 LINE_LENGTH = 200
+
+
+class Terms(NamedTuple):
+    """When and how fast a send goes.
+
+    Attributes:
+        scheduled_at: when readers get it; ``None`` for at once.
+        undo_seconds: how long SendGrid holds it so that it can be taken back; 0 if that was
+            not asked for.
+        vendor_batch_id: SendGrid's name for what it holds; empty if it waits here.
+        limit_per_hour: readers; ``None`` to leave it as it is, 0 for no limit.
+    """
+
+    scheduled_at: datetime.datetime | None = None
+    undo_seconds: int = 0
+    vendor_batch_id: str = ""
+    limit_per_hour: int | None = None
+
+
+def settle_terms(ledger: Ledger, of: Send, terms: Terms) -> Send:
+    """Write down when and how fast a send goes; returns it as it stands then.
+
+    Raises:
+        SendRefused: it is not in the state that it was seen in, has begun and can't be put
+            off, or some batch is larger than an hour's limit.
+    """
+    values: dict[str, Any] = {}
+    if terms.limit_per_hour is not None:
+        values["limit_per_hour"] = terms.limit_per_hour
+    if terms.scheduled_at:
+        if of.state != "frozen":
+            raise SendRefused(
+                f"{of.issue} has begun and can't be put off",
+                remedy=f"Go on without --at and --undo-window: newsletter resume {of.slug}",
+            )
+        values |= {
+            "scheduled_at": terms.scheduled_at,
+            "undo_seconds": terms.undo_seconds,
+            "vendor_batch_id": terms.vendor_batch_id,
+        }
+    if not values:
+        return of
+    ready = sa.and_(batch.c.send_id == of.id, batch.c.state == "ready")
+    largest = sa.select(sa.func.max(batch.c.size)).where(ready)
+    with ledger.engine.begin() as connection:
+        if terms.limit_per_hour and (connection.scalar(largest) or 0) > terms.limit_per_hour:
+            raise SendRefused(
+                f"{of.issue} is planned in batches of more than {terms.limit_per_hour:,}",
+                remedy="Plan it in smaller ones: "
+                f"newsletter plan {of.slug} --again --batch-size {terms.limit_per_hour}",
+            )
+        moved = connection.execute(
+            sa.update(send).where(send.c.id == of.id, send.c.state == of.state).values(values)
+        )
+        if moved.rowcount != 1:
+            raise SendRefused(
+                f"{of.issue} is no longer what it was a moment ago",
+                remedy=f"See: newsletter status {of.slug}",
+            )
+    settled = find(ledger, of.issue)
+    assert settled is not None
+    return settled
 
 
 def keep(connection: sa.Connection, send_id: int, email: Email) -> None:

@@ -13,6 +13,7 @@ from newsletter.subscribers.segments import Segment
 
 SETTINGS = Location("newsletter.yml")
 OVER = ("done", "needs_review", "cancelled")
+ONCE = "An issue is sent once; what is new goes into a new issue."
 
 
 def nobody(segment: Segment | None) -> Problem:
@@ -28,12 +29,20 @@ def nobody(segment: Segment | None) -> Problem:
     )
 
 
+def all_gone(of: Send) -> Problem:
+    """Nobody is left of those whom a send was planned for."""
+    return Problem(
+        f"everybody who was still to get {of.issue} has left the list",
+        remedy=f"Give it up with: newsletter cancel {of.slug}",
+    )
+
+
 def refusals(
     issue: Issue,
     config: Config,
-    environment: Mapping[str, str],
+    environment: Mapping[str, str] | None,
     *,
-    earlier: Send | None,
+    history: Problem | None,
     empty: Problem | None,
 ) -> list[Problem]:
     """Everything that a real send of ``issue`` would be refused for.
@@ -41,35 +50,48 @@ def refusals(
     Args:
         issue: as read.
         config: the newsletter's settings.
-        environment: where the key is.
-        earlier: the send of this issue that stands in the way, if there is one.
+        environment: where the key is; ``None`` if none is needed.
+        history: what an earlier send of this issue forbids.
         empty: that there is nobody to send to, if so.
     """
     return [
-        *_history(issue, config, earlier),
+        *((history,) if history else ()),
         *_draft(issue),
         *_settings(config),
-        *_key(environment),
+        *(_key(environment) if environment is not None else ()),
         *((empty,) if empty else ()),
     ]
 
 
-def _history(issue: Issue, config: Config, earlier: Send | None) -> Iterator[Problem]:
-    if earlier is None:
-        return
-    since = earlier.frozen_at.astimezone(ZoneInfo(config.timezone))
+def standing(config: Config, environment: Mapping[str, str]) -> list[Problem]:
+    """What a send that goes on would be refused for, whatever is in it."""
+    return [*_settings(config), *_key(environment)]
+
+
+def history(of: Send, config: Config, *, left: bool) -> Problem:
+    """Why an issue can't be sent as it is now, since this send of it is on record.
+
+    Args:
+        of: the send; one that could go on has other content than the issue has now.
+        config: the newsletter's settings.
+        left: whether some reader may have it.
+    """
+    since = of.frozen_at.astimezone(ZoneInfo(config.timezone))
     day = f"{since:%a} {since.day} {since:%b %Y %H:%M}"
-    if earlier.state in OVER:
-        yield Problem(
-            f"{issue.name} was sent to {earlier.total:,} readers on {day}",
-            remedy="An issue is sent once; what is new goes into a new issue.",
+    if of.state == "cancelled":
+        return Problem(f"{of.issue} was cancelled when some had it already", remedy=ONCE)
+    if of.state in OVER:
+        return Problem(f"{of.issue} was sent to {of.total:,} readers on {day}", remedy=ONCE)
+    if left:
+        return Problem(
+            f"{of.issue} has changed since its send began on {day}, and some have it already",
+            remedy="Put its files, templates and settings back as they were, or go on with what "
+            f"was planned: newsletter resume {of.slug}",
         )
-    else:
-        yield Problem(
-            f"{issue.name} has changed since its send began on {day}, and some have it already",
-            remedy="Put its files, templates and settings back as they were, then run this again "
-            "to finish.",
-        )
+    return Problem(
+        f"{of.issue} has changed since it was planned on {day}",
+        remedy=f"Nothing has left: plan it as it is now with: newsletter plan {of.slug} --again",
+    )
 
 
 def _draft(issue: Issue) -> Iterator[Problem]:

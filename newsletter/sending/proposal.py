@@ -1,6 +1,5 @@
 """What a send would do, before anybody has agreed to it; and the agreement."""
 
-import datetime
 import math
 import os
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import Problem, SendRefused
@@ -21,7 +21,10 @@ from newsletter.render.templates import load_templates
 from newsletter.sending.freeze import discard, freeze
 from newsletter.sending.ledger import Ledger, Send, find, has_left, readers_by_state
 from newsletter.sending.payload import Letter, prepare
-from newsletter.sending.preflight import OVER, nobody, refusals
+from newsletter.sending.plan import Terms, content, settle_terms
+from newsletter.sending.plan import difference as difference_of
+from newsletter.sending.preflight import OVER, all_gone, history, nobody, refusals
+from newsletter.sending.sends import ledger_of, letter_of
 from newsletter.subscribers import EVERYBODY, exclusions, how_many
 from newsletter.subscribers.segments import Segment, find_segment
 
@@ -38,10 +41,12 @@ class Proposal:
         earlier: the send of this issue that the ledger knows.
         goes_on: whether that one is taken up where it stopped.
         readers: how many would be mailed now.
-        audience: how many on the list may be mailed.
+        gone: how many more were planned, who have left the list since.
         left_out: reason -> how many are not.
         segment: to whom alone it goes, if not to the whole list.
         within: the same and, if it goes on, who is still to get it; as a condition.
+        forbidden: what stands in the way on record: the issue was sent, or differs from its plan.
+        difference: how it differs, in lines.
         refused: everything that a real send would be refused for.
     """
 
@@ -52,10 +57,12 @@ class Proposal:
     earlier: Send | None
     goes_on: bool
     readers: int
-    audience: int
+    gone: int
     left_out: Mapping[str, int]
     segment: Segment | None
     within: sa.ColumnElement[bool]
+    forbidden: Problem | None
+    difference: tuple[str, ...]
     refused: tuple[Problem, ...]
 
     @property
@@ -64,81 +71,124 @@ class Proposal:
         return math.ceil(self.readers / self.letter.batch_size)
 
 
-def propose(project: Project, folder: Path, engine: sa.Engine, wanted: str = "") -> Proposal:
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the editor asks of a send that is not planned yet.
+
+    Attributes:
+        segment: its name or query; if not given, that of the plan which is taken up or
+            replaced, or the whole list.
+        batch_size: readers in a request; ``None`` for the settings'.
+        limit_per_hour: no request may hold more readers than that either.
+        again: whether a plan of which nothing has left is to be replaced.
+        needs_key: whether it is refused without an API key.
+    """
+
+    segment: str = ""
+    batch_size: int | None = None
+    limit_per_hour: int | None = None
+    again: bool = False
+    needs_key: bool = True
+
+
+def propose(
+    project: Project, folder: Path, engine: sa.Engine, wishes: Wishes | None = None
+) -> Proposal:
     """Render an issue and look at list and ledger; changes nothing.
 
     Args:
         project: the editor's folder.
         folder: the issue's.
         engine: the list's and the ledger's database.
-        wanted: a segment's name or query; if not given, that of the send which it takes up or
-            replaces, or the whole list.
+        wishes: what is asked of a new plan.
 
     Raises:
         ListError: the segment can't be read.
-        SendRefused: the send that it would take up has another segment.
+        SendRefused: the plan that it would take up is of another segment or in other batches,
+            or can't be trusted.
     """
-    config = project.config
+    wishes = wishes or Wishes()
+    config = _sized(project.config, wishes)
     issue, email = render(project, folder)
-    longest = config.sendgrid.connect_timeout + config.sendgrid.read_timeout
-    ledger = Ledger(engine, lease=datetime.timedelta(seconds=2 * longest + 60))
+    ledger = ledger_of(engine, config)
     earlier = find(ledger, email.issue)
-    goes_on = earlier is not None and _goes_on(ledger, earlier, email)
-    if not wanted and earlier and earlier.state not in OVER and not goes_on:
+    left = earlier is not None and has_left(ledger, earlier)
+    anew = earlier is not None and _made_anew(earlier, left=left, again=wishes.again)
+    live = earlier is not None and earlier.state not in OVER and not anew
+    goes_on = live and earlier is not None and earlier.content_sha == email.content_sha
+    wanted = wishes.segment
+    if not wanted and earlier and anew and earlier.state not in OVER:
         wanted = earlier.segment
     with reading(engine) as connection:
         now = ledger.clock(connection)
         segment = find_segment(connection, wanted, config, now) if wanted else None
         within = segment.condition if segment else EVERYBODY
         if earlier and goes_on:
-            _check_same(earlier, segment)
+            _check_same(earlier, segment, wishes)
             within = _still_to_go(earlier)
         left_out = earlier.excluded if earlier and goes_on else exclusions(connection, within)
         audience = how_many(connection, within, mailable=True)
-    readers = audience
+    empty = None if audience else nobody(segment)
+    past: Problem | None = None
+    difference: tuple[str, ...] = ()
+    pending = 0
     if earlier and goes_on:
-        readers = readers_by_state(ledger, earlier).get("pending", 0)
-    in_the_way = None if goes_on or (earlier and _made_anew(ledger, earlier, email)) else earlier
+        pending = readers_by_state(ledger, earlier).get("pending", 0)
+        empty = None if audience or not pending else all_gone(earlier)
+    elif earlier and not anew:
+        past = history(earlier, config, left=left)
+        difference = _difference(ledger, earlier, email) if live else ()
     return Proposal(
         project=project,
         folder=folder,
-        letter=prepare(email, config),
+        letter=letter_of(ledger, earlier, config)
+        if earlier and goes_on
+        else prepare(email, config),
         ledger=ledger,
         earlier=earlier,
         goes_on=goes_on,
-        readers=readers,
-        audience=audience,
+        readers=audience,
+        gone=max(pending - audience, 0),
         left_out=left_out,
         segment=segment,
         within=within,
+        forbidden=past,
+        difference=difference,
         refused=tuple(
             refusals(
                 issue,
                 config,
-                os.environ,
-                earlier=in_the_way,
-                empty=None if goes_on or audience else nobody(segment),
+                os.environ if wishes.needs_key else None,
+                history=past,
+                empty=empty,
             )
         ),
     )
 
 
-def agree(proposal: Proposal) -> Send:
+def agree(proposal: Proposal, terms: Terms | None = None) -> Send:
     """Fix the send that was proposed, if the world is still as it was shown.
+
+    Args:
+        proposal: as it was shown.
+        terms: when and how fast it goes.
 
     Raises:
         SendRefused: the issue or the list has changed since; nothing was written.
     """
+    if proposal.forbidden:
+        raise SendRefused.of([proposal.forbidden])
     _, email = render(proposal.project, proposal.folder)
     if email.content_sha != proposal.letter.email.content_sha:
         raise SendRefused(
             "the issue has changed since it was shown", remedy="Nothing was sent. Run it again."
         )
     if proposal.earlier and proposal.goes_on:
-        return proposal.earlier
+        return settle_terms(proposal.ledger, proposal.earlier, terms or Terms())
     if proposal.earlier:
         discard(proposal.ledger, proposal.earlier)
-    return freeze(proposal.ledger, proposal.letter, proposal.readers, proposal.segment)
+    frozen = freeze(proposal.ledger, proposal.letter, proposal.readers, proposal.segment)
+    return settle_terms(proposal.ledger, frozen, terms or Terms())
 
 
 def render(project: Project, folder: Path) -> tuple[Issue, Email]:
@@ -147,12 +197,18 @@ def render(project: Project, folder: Path) -> tuple[Issue, Email]:
     return issue, render_issue(issue, load_templates(project.templates), project.config)
 
 
-def _check_same(earlier: Send, segment: Segment | None) -> None:
+def _check_same(earlier: Send, segment: Segment | None, wishes: Wishes) -> None:
+    again = f"or plan it anew while nothing has left: newsletter plan {earlier.slug} --again"
     if segment and segment.text != earlier.segment:
         of = f"the segment '{earlier.segment}'" if earlier.segment else "the whole list"
         raise SendRefused(
-            f"the send of {earlier.issue} was begun for {of}",
-            remedy="Leave --segment out to go on with it.",
+            f"{earlier.issue} is planned for {of}",
+            remedy=f"Leave --segment out to go on with it, {again}",
+        )
+    if wishes.batch_size:
+        raise SendRefused(
+            f"the batches of {earlier.issue} are planned already",
+            remedy=f"Leave --batch-size out to go on with them, {again}",
         )
 
 
@@ -168,15 +224,20 @@ def _still_to_go(of: Send) -> sa.ColumnElement[bool]:
     )
 
 
-def _goes_on(ledger: Ledger, earlier: Send, email: Email) -> bool:
-    same = earlier.content_sha == email.content_sha
-    return earlier.state not in OVER and same and not _made_anew(ledger, earlier, email)
+def _made_anew(earlier: Send, *, left: bool, again: bool) -> bool:
+    """Whether a send of which nothing has left gives way to a new one.
 
-
-def _made_anew(ledger: Ledger, earlier: Send, email: Email) -> bool:
-    """A send of which nothing has left may as well be of today's content, to today's list.
-
-    Unless it may just have been started by somebody else.
+    What was cancelled before it began is as good as never planned.
     """
-    idle = earlier.state in {"paused", "blocked"} or earlier.content_sha != email.content_sha
-    return earlier.state not in OVER and idle and not has_left(ledger, earlier)
+    return not left and (again or earlier.state == "cancelled")
+
+
+def _difference(ledger: Ledger, earlier: Send, email: Email) -> tuple[str, ...]:
+    return difference_of(content(ledger, earlier), email)
+
+
+def _sized(config: Config, wishes: Wishes) -> Config:
+    size = wishes.batch_size or config.limits.batch_size
+    size = min(size, wishes.limit_per_hour or size)
+    limits = config.limits.model_copy(update={"batch_size": size})
+    return config.model_copy(update={"limits": limits})

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from newsletter.errors import UsageProblem
@@ -14,6 +15,69 @@ VENDOR_HORIZON = datetime.timedelta(hours=72) - datetime.timedelta(minutes=10)
 # SendGrid promises to take mail back until so long before its time.
 VENDOR_PROMISE = datetime.timedelta(minutes=10)
 FORMS = "Write '2026-12-01 09:00', 'Tue 09:00', or with an offset '2026-12-01 09:00+01:00'."
+
+
+class Slot(NamedTuple):
+    """When a send goes, and who holds it until then.
+
+    Attributes:
+        at: in UTC.
+        held: whether SendGrid does; otherwise it waits here.
+        undo_seconds: the length of the undo window, 0 without one.
+    """
+
+    at: datetime.datetime
+    held: bool
+    undo_seconds: int = 0
+
+    def begun(self, now: datetime.datetime) -> datetime.datetime:
+        """The moment, now that the editor has agreed: an undo window begins only then."""
+        return now + datetime.timedelta(seconds=self.undo_seconds) if self.undo_seconds else self.at
+
+
+def read_slot(  # noqa: PLR0913 - one an option
+    at: str | None,
+    window: str | None,
+    now: datetime.datetime,
+    zone: ZoneInfo,
+    *,
+    local: bool,
+    limited: bool,
+) -> Slot | None:
+    """When a send goes, from what the editor says; ``None`` for at once.
+
+    Args:
+        at: a time as ``read_time`` takes it.
+        window: a length as ``read_length`` takes it.
+        now: aware.
+        zone: of times without an offset.
+        local: whether it is to wait here.
+        limited: whether only so many readers an hour may get it.
+
+    Raises:
+        UsageProblem: they can't be read, or don't go together.
+    """
+    if window and (at or local):
+        raise UsageProblem(
+            "--undo-window holds a send that goes now",
+            remedy="Leave it out: what is scheduled can be cancelled anyway.",
+        )
+    if local and not at:
+        raise UsageProblem("--local says where a send waits", remedy="Say until when with --at.")
+    if window:
+        length = read_length(window)
+        slot = Slot(now + length, held=True, undo_seconds=round(length.total_seconds()))
+    elif at:
+        moment = read_time(at, now, zone)
+        slot = Slot(moment, held=not local and moment - now <= VENDOR_HORIZON)
+    else:
+        return None
+    if limited and slot.held:
+        raise UsageProblem(
+            "what SendGrid holds it lets go all at once, whatever --limit-per-hour says",
+            remedy="Let it wait here, with --at and --local.",
+        )
+    return slot
 
 
 def read_time(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:

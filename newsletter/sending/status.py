@@ -56,12 +56,6 @@ class Status:
         """Whether SendGrid holds mail that may still be taken back."""
         return recallable(self.send, self.now)
 
-    @property
-    def scheduled(self) -> bool:
-        """Whether it waits here for its time."""
-        planned = self.send.state == "frozen" and not self.send.vendor_batch_id
-        return planned and self.send.scheduled_at is not None
-
     def as_data(self) -> dict[str, Any]:
         """For a script."""
         of = self.send

@@ -44,6 +44,7 @@ title: The ice, {{ subscriber.name }}
 Hello {{ subscriber.name | default("friend") }}, the ice let go on Tuesday.
 """
 READERS = 25
+ONE_BY_ONE = ("send", "--yes", "--concurrency", "1")
 
 
 @pytest.fixture
@@ -208,8 +209,14 @@ def test_after_a_refused_first_request_the_issue_may_still_be_mended(
     newsletter: Cli, vendor: SendGridDouble, project_folder: Path
 ) -> None:
     vendor.order(faults.refused(403, "unverified"))
-    newsletter("send", "--yes")
+    newsletter(*ONE_BY_ONE)
     edit(project_folder, "editor@harbour-notes.org", "hello@harbour-notes.org")
+    code, _, err = newsletter("send", "--yes")
+    assert code == 1
+    assert "-From: Harbour Notes <editor@harbour-notes.org>" in err
+    assert "+From: Harbour Notes <hello@harbour-notes.org>" in err
+    assert "newsletter plan the-ice --again" in err
+    assert newsletter("plan", "--again")[0] == 0
     assert newsletter("send", "--yes")[0] == 0
     assert len(vendor.accepted) == READERS
     assert b"hello@harbour-notes.org" in vendor.requests[-1].body
@@ -219,12 +226,13 @@ def test_a_half_sent_issue_that_has_changed_is_refused(
     newsletter: Cli, vendor: SendGridDouble, project_folder: Path
 ) -> None:
     vendor.order(Fault(accept=True), faults.refused(403, "no more"))
-    newsletter("send", "--yes")
+    newsletter(*ONE_BY_ONE)
     post = project_folder / "issues" / ISSUE / "post.md"
     post.write_text(POST.replace("Tuesday", "Wednesday"))
     code, _, err = newsletter("send", "--yes")
     assert code == 1
     assert "has changed since its send began" in err
+    assert "+Hello {{ subscriber.name }}, the ice let go on Wednesday." in err
     post.write_text(POST)
     code, out, _ = newsletter("send", "--yes")
     assert code == 0
@@ -266,7 +274,7 @@ def test_a_dry_run_writes_what_a_send_would_post(
     assert "SENDGRID_API_KEY" in out
     assert vendor.requests == []
     monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
-    newsletter("send", "--yes")
+    newsletter(*ONE_BY_ONE)
     sent = [json.loads(request.body) for request in vendor.requests]
     for body in (*dry, *sent):
         for one in body["personalizations"]:
@@ -299,7 +307,7 @@ def test_one_request_a_reader_has_nothing_left_to_substitute(
     newsletter: Cli, vendor: SendGridDouble, project_folder: Path
 ) -> None:
     edit(project_folder, "sendgrid:\n", "sendgrid:\n  personalize: per_request\n")
-    assert newsletter("send", "--yes")[0] == 0
+    assert newsletter(*ONE_BY_ONE)[0] == 0
     bodies = [json.loads(request.body) for request in vendor.requests]
     assert len(bodies) == READERS
     assert bodies[6]["subject"] == "The ice, Reader 7"
@@ -311,7 +319,7 @@ def test_ctrl_c_lets_the_request_in_flight_finish_and_the_next_run_goes_on(
     newsletter: Cli, vendor: SendGridDouble, project_folder: Path
 ) -> None:
     vendor.order(faults.late(1.0))
-    command = [str(Path(sys.executable).parent / "newsletter"), "send", "--yes"]
+    command = [str(Path(sys.executable).parent / "newsletter"), *ONE_BY_ONE]
     with subprocess.Popen(
         command, cwd=project_folder, env=os.environ, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -322,7 +330,7 @@ def test_ctrl_c_lets_the_request_in_flight_finish_and_the_next_run_goes_on(
     assert process.returncode == 1
     assert "Stopping after the request in flight" in err
     assert "Sent to 10 of 25 readers." in out
-    assert "Go on with: newsletter send the-ice" in err
+    assert "Go on with: newsletter resume the-ice" in err
     assert newsletter("send", "--yes")[0] == 0
     assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
 
@@ -331,7 +339,7 @@ def test_a_killed_sender_leaves_its_batch_unknown_and_mails_nobody_twice(
     newsletter: Cli, vendor: SendGridDouble, project_folder: Path
 ) -> None:
     vendor.order(Fault(accept=True), faults.late(30.0))
-    command = [str(Path(sys.executable).parent / "newsletter"), "send", "--yes"]
+    command = [str(Path(sys.executable).parent / "newsletter"), *ONE_BY_ONE]
     with subprocess.Popen(command, cwd=project_folder, env=os.environ) as process:
         vendor.wait_for_requests(2)
         process.kill()

@@ -12,7 +12,7 @@ from newsletter.errors import SendRefused
 from newsletter.project import open_project
 from newsletter.sending import claim
 from newsletter.sending.ledger import find, halt, readers_by_state, start
-from newsletter.sending.proposal import Proposal, agree, propose
+from newsletter.sending.proposal import Proposal, Wishes, agree, propose
 
 POST = "---\ntitle: The ice\n---\nIt let go on Tuesday.\n"
 TABLES = (send, batch, send_recipient, attempt)
@@ -84,7 +84,9 @@ def test_two_editors_who_agree_at_once_make_one_send(folder: Path, engine: sa.En
     assert rows(engine) == 1 + 1 + 12
 
 
-def test_a_stopped_send_of_which_nothing_left_is_made_anew(folder: Path, engine: sa.Engine) -> None:
+def test_a_stopped_send_of_which_nothing_left_goes_on_as_it_was_frozen(
+    folder: Path, engine: sa.Engine
+) -> None:
     shown = proposal(folder, engine)
     frozen = agree(shown)
     start(shown.ledger, frozen)
@@ -94,8 +96,30 @@ def test_a_stopped_send_of_which_nothing_left_is_made_anew(folder: Path, engine:
             sa.update(subscriber).where(subscriber.c.id == 3).values(status="unsubscribed")
         )
     again = proposal(folder, engine)
+    assert (again.goes_on, again.readers, again.gone) == (True, 11, 1)
+    assert agree(again).id == frozen.id
+
+
+def test_a_new_plan_is_made_of_todays_issue_and_list(folder: Path, engine: sa.Engine) -> None:
+    shown = proposal(folder, engine)
+    frozen = agree(shown)
+    (folder / "post.md").write_text(POST.replace("Tuesday", "Wednesday"))
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(subscriber).where(subscriber.c.id == 3).values(status="unsubscribed")
+        )
+    changed = proposal(folder, engine)
+    assert not changed.goes_on
+    assert "newsletter plan ice --again" in str(changed.refused[0])
+    assert [line for line in changed.difference if line.startswith(("-It", "+It"))] == [
+        "-It let go on Tuesday.",
+        "+It let go on Wednesday.",
+    ]
+    again = propose(open_project(), folder, engine, Wishes(again=True))
     assert (again.goes_on, again.readers) == (False, 11)
-    assert agree(again).total == 11
+    made = agree(again)
+    assert (made.total, made.content_sha) == (11, again.letter.email.content_sha)
+    assert made.content_sha != frozen.content_sha
 
 
 def test_a_send_of_which_something_may_have_left_goes_on_as_it_was_frozen(
@@ -114,7 +138,7 @@ def test_a_send_of_which_something_may_have_left_goes_on_as_it_was_frozen(
     changed = proposal(folder, engine)
     assert not changed.goes_on
     assert "has changed since its send began" in str(changed.refused[0])
-    with pytest.raises(SendRefused, match="by another command"):
+    with pytest.raises(SendRefused, match="has changed since its send began"):
         agree(changed)
     assert find(shown.ledger, frozen.issue) is not None
 
@@ -129,4 +153,5 @@ def test_a_dead_claim_does_not_stand_in_the_way_for_ever(folder: Path, engine: s
     with engine.begin() as connection:
         long_ago = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
         connection.execute(sa.update(batch).values(lease_until=long_ago))
-    assert agree(proposal(folder, engine)).total == 12
+    again = propose(open_project(), folder, engine, Wishes(again=True))
+    assert agree(again).total == 12

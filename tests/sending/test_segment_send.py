@@ -10,7 +10,7 @@ from newsletter.db.schema import batch, send, send_recipient, subscriber, subscr
 from newsletter.errors import ListError, SendRefused
 from newsletter.project import open_project
 from newsletter.sending.ledger import find, halt, start
-from newsletter.sending.proposal import Proposal, agree, propose
+from newsletter.sending.proposal import Proposal, Wishes, agree, propose
 
 POST = "---\ntitle: The ice\n---\nIt let go on Tuesday.\n"
 READERS = 12
@@ -36,8 +36,10 @@ def folder(
     return folder
 
 
-def proposal(folder: Path, engine: sa.Engine, segment: str = "") -> Proposal:
-    return propose(open_project(), folder, engine, segment)
+def proposal(
+    folder: Path, engine: sa.Engine, segment: str = "", *, again: bool = False
+) -> Proposal:
+    return propose(open_project(), folder, engine, Wishes(segment, again=again))
 
 
 def recipients(engine: sa.Engine) -> list[int]:
@@ -86,7 +88,7 @@ def test_a_word_that_is_no_segment_is_refused(folder: Path, engine: sa.Engine) -
         proposal(folder, engine, "vip")
 
 
-def test_a_new_try_of_a_send_of_which_nothing_left_keeps_its_segment(
+def test_a_new_plan_in_place_of_one_of_which_nothing_left_keeps_its_segment(
     folder: Path, engine: sa.Engine
 ) -> None:
     shown = proposal(folder, engine, "vips")
@@ -94,7 +96,7 @@ def test_a_new_try_of_a_send_of_which_nothing_left_keeps_its_segment(
         frozen = agree(shown)
         start(shown.ledger, frozen)
         halt(shown.ledger, frozen, "blocked", "no such key")
-        shown = proposal(folder, engine, wanted)
+        shown = proposal(folder, engine, wanted, again=True)
         assert (shown.goes_on, shown.readers) == (False, readers)
         assert shown.segment
         assert shown.segment.text == segment
@@ -118,9 +120,9 @@ def test_a_send_that_has_begun_goes_on_with_its_segment_and_no_other(
         connection.execute(sa.update(send).values(state="paused"))
     for wanted in ("", "vips"):
         again = proposal(folder, engine, wanted)
-        assert (again.goes_on, again.readers, again.audience) == (True, 2, 2)
+        assert (again.goes_on, again.readers) == (True, 2)
         assert agree(again).id == frozen.id
-    with pytest.raises(SendRefused, match="begun for the segment 'tag:vip'") as caught:
+    with pytest.raises(SendRefused, match="planned for the segment 'tag:vip'") as caught:
         proposal(folder, engine, "status:active")
     assert "Leave --segment out" in str(caught.value)
 

@@ -1,0 +1,74 @@
+"""``newsletter reconcile``: what is unknown is settled by SendGrid's events."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import note, say
+from newsletter.cli.sends import found, many, tell_unknown
+
+if TYPE_CHECKING:
+    from newsletter.sending.ledger import Ledger
+    from newsletter.sending.reconcile import Reconciled
+
+
+@click.command(short_help="Settle what is unknown by SendGrid's events.")
+@click.argument("issue")
+@click.option(
+    "--events", "file", metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Events of SendGrid's, as JSON, one or a list of them a line.",
+)  # fmt: skip
+def reconcile(issue: str, *, file: Path | None) -> int:
+    """Settle unknown batches by SendGrid's events: any that names a batch proves it was taken.
+
+    Uses the events on record, and those of FILE, which are recorded too. May be done as often
+    as one likes. That no event names a batch proves nothing, and changes nothing.
+
+    \b
+    Examples:
+      newsletter reconcile building-trust
+      newsletter reconcile building-trust --events events.jsonl
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.sending.reconcile import reconcile as settle
+    from newsletter.sending.status import look
+
+    with found(issue) as it:
+        if file:
+            say(f"{many(_store(it.ledger, file), 'new event')} recorded.")
+        done = settle(it.ledger, it.send)
+        _tell(done)
+        status = look(it.ledger, it.send)
+        tell_unknown(status)
+        say(f"{it.send.slug} is {done.state.replace('_', ' ')}.")
+        if status.readers.get("pending") and done.state in {"paused", "blocked"}:
+            say(f"Next: newsletter resume {it.send.slug}")
+        return 1 if status.unknown else 0
+
+
+def _store(ledger: "Ledger", file: Path) -> int:
+    from newsletter.errors import shown
+    from newsletter.sending.evidence import read_events
+    from newsletter.sending.reconcile import store
+
+    with file.open("rb") as lines:  # all of it is read once before any of it is used
+        for _ in read_events(lines, shown(file)):
+            pass
+    with file.open("rb") as lines:
+        return store(ledger, read_events(lines, shown(file)))
+
+
+def _tell(done: "Reconciled") -> None:
+    for number in done.batches:
+        say(f"batch {number} was accepted: SendGrid's events name it.", colour="green")
+    if done.readers:
+        say(f"{many(done.readers, 'reader')} settled.")
+    for number in done.twice:
+        note(
+            f"batch {number} was taken by SendGrid more than once: it was sent again by hand "
+            "before this event came.",
+            colour="red",
+        )
+    for number in done.waiting:
+        note(f"batch {number} is with a sender just now; run this again later.", colour="yellow")

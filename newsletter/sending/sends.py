@@ -1,0 +1,99 @@
+"""Finds a send in the ledger, and makes its letter ready as it was frozen."""
+
+import datetime
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from newsletter.config import Config
+from newsletter.db import reading
+from newsletter.db.schema import send
+from newsletter.errors import ProjectError
+from newsletter.sending.ledger import Ledger, Send, find
+from newsletter.sending.message import Held
+from newsletter.sending.payload import Letter, prepare
+from newsletter.sending.plan import content
+
+SHOWN = 5
+
+
+def ledger_of(engine: sa.Engine, config: Config) -> Ledger:
+    """The ledger in a database, with leases that outlast any request."""
+    longest = config.sendgrid.connect_timeout + config.sendgrid.read_timeout
+    return Ledger(engine, lease=datetime.timedelta(seconds=2 * longest + 60))
+
+
+def every_send(ledger: Ledger) -> list[Send]:
+    """All sends, the latest first."""
+    columns = [send.c[name] for name in Send.__slots__]
+    query = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
+    with reading(ledger.engine) as connection:
+        return [Send(*row) for row in connection.execute(query)]
+
+
+def find_send(ledger: Ledger, name: str | None) -> Send:
+    """The send of an issue; the issue's folder need not be there any more.
+
+    Args:
+        ledger: the record.
+        name: the issue's name, a part that only one send's has, or ``None`` for the latest.
+
+    Raises:
+        ProjectError: there is none, or several.
+    """
+    sends = every_send(ledger)
+    if not sends:
+        raise ProjectError("nothing has been sent or planned yet")
+    if name is None:
+        return sends[0]
+    wanted = name.rstrip("/").rpartition("/")[2]
+    exact = [one for one in sends if one.issue == wanted]
+    found = exact or [one for one in sends if wanted.casefold() in one.issue.casefold()]
+    if len(found) == 1:
+        return found[0]
+    some = ", ".join(one.issue for one in (found or sends)[:SHOWN])
+    if found:
+        raise ProjectError(
+            f"{len(found)} sends match '{name}': {some}", remedy="Give a longer part of the name."
+        )
+    raise ProjectError(f"no send matches '{name}'", remedy=f"There are: {some}.")
+
+
+def due(ledger: Ledger) -> Iterator[Send]:
+    """The sends whose time has come and that wait here for it, the earliest first.
+
+    Each is looked up when its turn comes: those before it may have taken hours.
+    """
+    tried: set[int] = set()
+    while True:
+        with reading(ledger.engine) as connection:
+            issue = connection.scalar(
+                sa.select(send.c.issue)
+                .where(
+                    send.c.state == "frozen",
+                    send.c.vendor_batch_id == "",
+                    send.c.scheduled_at <= ledger.clock(connection),
+                    send.c.id.not_in(tried),
+                )
+                .order_by(send.c.scheduled_at, send.c.id)
+                .limit(1)
+            )
+        found = find(ledger, issue) if issue else None
+        if found is None:
+            return
+        tried.add(found.id)
+        yield found
+
+
+def letter_of(ledger: Ledger, of: Send, config: Config) -> Letter:
+    """The email as it was frozen, made ready.
+
+    Raises:
+        SendRefused: the plan can't be trusted, or SendGrid would refuse the email.
+    """
+    held = None
+    if of.vendor_batch_id:
+        with reading(ledger.engine) as connection:
+            ahead = of.scheduled_at is not None and of.scheduled_at > ledger.clock(connection)
+        held = Held(of.vendor_batch_id, of.scheduled_at if ahead else None)
+    return prepare(content(ledger, of), config, held)
