@@ -79,10 +79,10 @@ def test_what_is_not_tracked_is_told(newsletter: Cli, project_folder: Path) -> N
 
 
 def test_a_mistake_in_a_query_has_carets_under_it(newsletter: Cli) -> None:
-    code, out, err = newsletter("subscribers", "count", "status:aktive")
+    code, out, err = newsletter("subscribers", "count", "status:activ")
     assert (code, out) == (1, "")
     assert err == (
-        "newsletter: 'aktive' is no status. Did you mean 'active'?\n  status:aktive\n         ^^^^^^\n"
+        "newsletter: 'activ' is no status. Did you mean 'active'?\n  status:activ\n         ^^^^^\n"
     )
 
 
