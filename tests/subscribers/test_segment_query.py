@@ -87,7 +87,7 @@ def test_what_a_query_means(text: str, query: Query) -> None:
     [
         ("tg:vip", "tg", "there is no test 'tg:'. Did you mean 'tag'?"),
         ("tag:vpi and age = 1", "vpi", "no reader has the tag 'vpi'. Did you mean 'vip'?"),
-        ("status:activ", "activ", "'activ' is no status. Did you mean 'active'?"),
+        ("status:aktyve", "aktyve", "'aktyve' is no status. Did you mean 'active'?"),
         ("(citty = Bergen)", "citty", "there is no attribute 'citty'. Did you mean 'city'?"),
         ("has:jioned", "jioned", "there is no attribute 'jioned'. Did you mean 'joined'?"),
         ("sent:ice", "ice", "2 issues are called 'ice': 2026-10-01-ice, 2025-10-01-ice"),
