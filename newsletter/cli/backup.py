@@ -52,7 +52,7 @@ def backup(file: Path, *, force: bool) -> None:
     say("It holds your readers' addresses: keep it where nobody else can read it.")
 
 
-def use_postgresqls_own(command: str, url: str) -> "DatabaseError":
+def use_postgresqls_own(command: str, url: str, after: str = "") -> "DatabaseError":
     """PostgreSQL has its own way, which is the better one there."""
     import sqlalchemy as sa
 
@@ -61,5 +61,5 @@ def use_postgresqls_own(command: str, url: str) -> "DatabaseError":
 
     return DatabaseError(
         "the list is in PostgreSQL, which has its own tools for this",
-        remedy=f"Run: {command} --dbname={shown(sa.make_url(url))}",
+        remedy=f"Run: {command} --dbname={shown(sa.make_url(url))}{after}",
     )

@@ -123,6 +123,10 @@ def complain(connection: sa.Connection, key: str, origin: Origin) -> Changed | N
     return _happened(connection, key, "complained", origin)
 
 
+# What a report that somebody is gone calls for, by the status that it leads to.
+LEAVING = {"bounced": bounce, "unsubscribed": unsubscribe, "complained": complain}
+
+
 def soft_bounce(
     connection: sa.Connection, key: str, origin: Origin, *, limit: int
 ) -> Changed | None:

@@ -1,7 +1,7 @@
 """Takes over what the vendor reports of addresses: one rule for everybody, many at once."""
 
 import datetime
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -14,12 +14,6 @@ from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import SUPPRESSED, Change, transition
 from newsletter.subscribers.erasure import erased_among, take_turns
 from newsletter.subscribers.journal import Origin
-
-_CHANGES: Mapping[str, Callable[[sa.Connection, str, Origin], changes.Changed | None]] = {
-    "bounced": changes.bounce,
-    "unsubscribed": changes.unsubscribe,
-    "complained": changes.complain,
-}
 
 
 class Report(NamedTuple):
@@ -95,7 +89,7 @@ def take(
             continue
         if standing.listed:
             origin = Origin(at, "sync", source, report.wording)
-            _CHANGES[report.word](connection, key, origin)
+            changes.LEAVING[report.word](connection, key, origin)
         else:
             _keep_out(connection, key, after, at, source)
         standings[key] = standing._replace(status=after)

@@ -1,0 +1,298 @@
+"""Puts a backup in the database's place, without mailing anybody who has left, or twice.
+
+A backup knows nothing of what came after it. So what must not be forgotten is taken over from
+the database that it replaces: who has left, and what was sent.
+"""
+
+import datetime
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from newsletter.db import open_database, reading
+from newsletter.db.backup import (
+    DAMAGE,
+    alone,
+    aside,
+    damage,
+    overwrite,
+    parts,
+    put,
+    snapshot,
+    told,
+)
+from newsletter.db.schema import batch, event, journal, metadata, send
+from newsletter.db.trouble import primary_code
+from newsletter.errors import DatabaseError, Location, shown
+from newsletter.subscribers import count_by_status
+from newsletter.subscribers.carry_over import (
+    PRESENT,
+    Carried,
+    another_list,
+    attached,
+    carry_list,
+    erase_again,
+    insert_missing,
+    not_in_backup,
+)
+
+KEPT = ".before-restore"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in a database.
+
+    Attributes:
+        readers: status -> how many.
+        sends: how many.
+        latest: when a reader or a send was last written down; ``None`` if never.
+    """
+
+    readers: Mapping[str, int]
+    sends: int
+    latest: datetime.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did.
+
+    Attributes:
+        carried: what was taken over; ``None`` if the present database could not be read, or
+            was not there.
+        kept: where the present database is now; ``None`` if there was none.
+    """
+
+    carried: Carried | None
+    kept: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that was copied beside the database and found to be whole.
+
+    Attributes:
+        copy: the copy.
+        engine: opens it.
+        database: whose place it is to take.
+        damaged: what is wrong with the present one, if anything.
+    """
+
+    copy: Path
+    engine: sa.Engine
+    database: Path
+    damaged: str
+
+
+@contextmanager
+def opened(file: Path, database: Path) -> Iterator[Backup]:
+    """Copy a backup beside the database, and check it; the copy is gone at the end.
+
+    Raises:
+        DatabaseError: it is damaged, is no newsletter's, or is of a newer newsletter; or the
+            present database is of a newer one.
+    """
+    where = Location(shown(file))
+    with aside(database) as copy:
+        _copy_checked(file, copy, where)
+        try:
+            engine = open_database(f"sqlite:///{copy.name}", copy.parent)
+        except DatabaseError as error:
+            problem = error.problems[0]
+            raise DatabaseError(problem.message, where=where, remedy=problem.remedy) from error
+        try:
+            complaints = damage(database) if database.exists() else []
+            if database.exists() and not complaints:
+                # To the same version as the copy: only then can they be compared.
+                open_database(f"sqlite:///{database.name}", database.parent).dispose()
+            yield Backup(copy, engine, database, complaints[0] if complaints else "")
+        finally:
+            engine.dispose()
+
+
+def contents(backup: Backup) -> tuple[Contents, Contents | None, int]:
+    """What the backup has, what the present database has, and whom only that has.
+
+    Returns:
+        The backup's; the present database's, or ``None`` if it can't be read; and how many of
+        its readers aren't in the backup.
+    """
+    with reading(backup.engine) as connection:
+        ours = _contents(connection)
+    if backup.damaged or not backup.database.exists():
+        return ours, None, 0
+    present = open_database(f"sqlite:///{backup.database.name}", backup.database.parent)
+    try:
+        with reading(present) as connection:
+            theirs = _contents(connection)
+    finally:
+        present.dispose()
+    with _beside(backup.engine, backup.database) as connection:
+        return ours, theirs, not_in_backup(connection)
+
+
+def restore(backup: Backup, now: datetime.datetime) -> Restored:
+    """Put the backup in the database's place; nobody else may have it open.
+
+    Raises:
+        DatabaseError: somebody has, or the two are not states of one list. Nothing is changed
+            then.
+    """
+    database = backup.database
+    kept = _free_name(database)
+    if not database.exists():
+        # A log without its database would be written into the next one of that name.
+        _move_away(database, kept)
+        backup.engine.dispose()
+        put(backup.copy, database)
+        return Restored(None, None)
+    if backup.damaged:
+        return _replace_damaged(backup, kept, now)
+    with alone(database) as live:
+        with aside(kept) as copy:
+            snapshot(live, copy)
+            put(copy, kept)
+        try:
+            carried = _carry_over(backup.engine, kept, now)
+        except BaseException:
+            kept.unlink()
+            raise
+        backup.engine.dispose()
+        overwrite(live, backup.copy)
+    return Restored(carried, kept)
+
+
+def _replace_damaged(backup: Backup, kept: Path, now: datetime.datetime) -> Restored:
+    """A damaged file can't be written into; what can be read of it is taken over."""
+    _move_away(backup.database, kept)
+    try:
+        carried = _carry_over(backup.engine, kept, now)
+    except (DatabaseError, sqlite3.DatabaseError):
+        carried = None
+    backup.engine.dispose()
+    put(backup.copy, backup.database)
+    return Restored(carried, kept)
+
+
+def _move_away(database: Path, kept: Path) -> None:
+    for part, name in zip(parts(database), parts(kept), strict=True):
+        if part.exists():
+            part.rename(name)
+
+
+def _copy_checked(file: Path, copy: Path, where: Location) -> None:
+    complaints = _copy(file, copy) or damage(copy)
+    if complaints:
+        raise DatabaseError(
+            f"this backup is damaged, or is none: {complaints[0]}",
+            where=where,
+            remedy="Nothing was changed. Take an earlier one.",
+        )
+    with closing(sqlite3.connect(copy)) as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if not {"alembic_version", "subscriber"} <= tables:
+        raise DatabaseError(
+            "this is no backup of a newsletter",
+            where=where,
+            remedy="Name a file that newsletter backup has made.",
+        )
+
+
+def _copy(file: Path, copy: Path) -> list[str]:
+    """Copy a backup, which may be where nothing can be written; what is wrong with it."""
+    address = f"{file.resolve().as_uri()}?mode=ro"
+    with told(file), closing(sqlite3.connect(address, uri=True, isolation_level=None)) as source:
+        try:
+            snapshot(source, copy)
+        except sqlite3.DatabaseError as error:
+            if primary_code(error) in DAMAGE:
+                return [str(error)]
+            raise
+    return []
+
+
+def _carry_over(engine: sa.Engine, present: Path, now: datetime.datetime) -> Carried:
+    carried = Carried()
+    with _beside(engine, present) as connection:
+        carry_list(connection, carried)
+        carried.sends = _carry_sends(connection)
+        insert_missing(connection, event)
+    carried.erased = erase_again(engine, now)
+    return carried
+
+
+def _carry_sends(connection: sa.Connection) -> list[str]:
+    """Replace the backup's ledger by the present one, of which it is an earlier state."""
+    present = attached(send)
+    if not connection.scalar(sa.select(sa.func.count()).select_from(present)):
+        return []
+    same = sa.and_(
+        present.c.id == send.c.id,
+        present.c.issue == send.c.issue,
+        present.c.frozen_at == send.c.frozen_at,
+    )
+    mailed = sa.exists().where(
+        batch.c.send_id == send.c.id, batch.c.state.in_(("in_flight", "unknown", "accepted"))
+    )
+    lost = connection.scalars(sa.select(send.c.issue).where(mailed, ~sa.exists().where(same)))
+    if issues := sorted(lost):
+        raise another_list(f"that doesn't know that {', '.join(issues[:3])} was sent")
+    known = sa.exists().where(same, present.c.state == send.c.state)
+    news = connection.scalars(sa.select(present.c.issue).where(~known).order_by(present.c.id)).all()
+    for table in reversed(LEDGER):
+        connection.execute(sa.delete(table))
+    for table in LEDGER:
+        insert_missing(connection, table)
+    return list(news)
+
+
+def _ledger() -> list[sa.Table]:
+    """``send`` and every table whose rows belong to one, in the order in which to fill them."""
+    found = [send]
+    for table in metadata.sorted_tables:
+        owners = {key.column.table for key in table.foreign_keys}
+        if table is not send and owners & set(found):
+            found.append(table)
+    return found
+
+
+LEDGER = _ledger()
+
+
+def _contents(connection: sa.Connection) -> Contents:
+    readers = count_by_status(connection)
+    sends = connection.scalar(sa.select(sa.func.count()).select_from(send)) or 0
+    moments = (
+        connection.scalar(sa.select(sa.func.max(journal.c.at))),
+        connection.scalar(sa.select(sa.func.max(send.c.frozen_at))),
+    )
+    return Contents(readers, sends, max(filter(None, moments), default=None))
+
+
+def _free_name(database: Path) -> Path:
+    """What was kept by an earlier restore stays, too."""
+    kept = database.with_name(database.name + KEPT)
+    number = 2
+    while kept.exists():
+        kept = database.with_name(f"{database.name}{KEPT}-{number}")
+        number += 1
+    return kept
+
+
+@contextmanager
+def _beside(engine: sa.Engine, present: Path) -> Iterator[sa.Connection]:
+    """A transaction on the backup's copy in which the present database can be read."""
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute(f"ATTACH DATABASE ? AS {PRESENT}", (str(present),))
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            driver.execute(f"DETACH DATABASE {PRESENT}")
