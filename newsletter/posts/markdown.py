@@ -1,5 +1,6 @@
 """Markdown becomes HTML: CommonMark with what writers of blog posts are used to."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -46,16 +47,24 @@ def _parser(quotes: tuple[str, ...]) -> MarkdownIt:
             "highlight": lambda code, language, _: highlighted(code, language),
             "tasklists": True,
             "maxNesting": _MAX_NESTING,
+            "xhtmlOut": False,  # as the sanitiser writes it, which then need not read it twice
         },
     )
     # Not "replacements", which would also turn an enumeration's (c) into a copyright sign.
     md.enable(["table", "strikethrough", "smartquotes"])
-    md.use(gfm_autolink_plugin).use(footnote_plugin).use(deflist_plugin).use(callouts_plugin)
+    md.use(gfm_autolink_plugin)
+    md.inline.terminator_re = _only_www(md.inline.terminator_re)
+    md.use(footnote_plugin).use(deflist_plugin).use(callouts_plugin)
     md.use(attrs_plugin, spans=True).use(attrs_block_plugin)
     md.add_render_rule("footnote_caption", _footnote_number)
     md.core.ruler.push("restore_code", _restore_code)
     md.core.ruler.push("task_marks", _task_marks)
     return md
+
+
+def _only_www(terminator: re.Pattern[str]) -> re.Pattern[str]:
+    """Let no ``w`` interrupt a text but that of ``www.``: else each is asked of every rule."""
+    return re.compile(f"{terminator.pattern}(?:(?<!w)|(?<=w)(?=ww\\.))")
 
 
 def _footnote_number(

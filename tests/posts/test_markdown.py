@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml.html import HtmlElement
-from pygments.token import STANDARD_TYPES
 
 from newsletter.config.models import LIGHT
-from newsletter.posts.highlight import _Quiet
+from newsletter.posts.highlight import _STYLES
 from newsletter.posts.markdown import to_html
+from newsletter.posts.sanitise import sanitise
 
 
 def tree(text: str, language: str = "en") -> HtmlElement:
@@ -34,10 +34,10 @@ def words(element: HtmlElement) -> str:
             '<p><a href="https://a.example/?b=1">https://a.example/?b=1</a></p>',
         ),
         ("(a) (b) (c)", "<p>(a) (b) (c)</p>"),
-        ("a  \nb\\\nc", "<p>a<br />\nb<br />\nc</p>"),
+        ("a  \nb\\\nc", "<p>a<br>\nb<br>\nc</p>"),
         (
             "::: gallery\n![a](b)\n:::",
-            '<div class="gallery">\n<p><img src="b" alt="a" /></p>\n</div>',
+            '<div class="gallery">\n<p><img src="b" alt="a"></p>\n</div>',
         ),
     ],
 )
@@ -139,10 +139,9 @@ def _luminance(colour: str) -> float:
 
 def test_code_colours_can_be_read_on_the_code_ground() -> None:
     ground = _luminance(LIGHT.code_ground.removeprefix("#"))
-    for token in STANDARD_TYPES:
-        colour = _Quiet.style_for_token(token)["color"]
-        if colour:
-            assert (ground + 0.05) / (_luminance(colour) + 0.05) >= 4.5, token
+    for token, style in _STYLES.items():
+        if found := re.search("color:#([0-9A-F]{6})", style):
+            assert (ground + 0.05) / (_luminance(found[1]) + 0.05) >= 4.5, token
 
 
 @pytest.mark.parametrize(
@@ -150,6 +149,15 @@ def test_code_colours_can_be_read_on_the_code_ground() -> None:
 )
 def test_hostile_repetition_ends(piece: str) -> None:
     assert isinstance(to_html(piece * 2000 + "x"), str)
+
+
+def test_markdown_comes_out_as_the_sanitiser_writes_it() -> None:
+    html = to_html(
+        "> a  \n> ![b](c.png) www.example.com www3\n\n| a |\n|:-:|\n| b[^1] |\n\n---\n\n[^1]: c\n\n"
+        "```python\n@quay\ndef tide(): ...  # a\n```\n"
+    )
+    assert sanitise(html) == html
+    assert html.count('<a href="http://www.example.com">www.example.com</a> www3') == 1
 
 
 _MARKS = st.sampled_from(
