@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from ready_to_send import ISSUE, POST, READERS, Cli
 
 from newsletter.db import database
 from newsletter.db.schema import batch
@@ -19,55 +19,7 @@ from newsletter.posts.merge import TOKEN
 from newsletter.sending.rehearsal import SendGridDouble, faults
 from newsletter.sending.rehearsal.faults import Fault
 
-Cli = Callable[..., tuple[int, str, str]]
-
-ISSUE = "2026-12-01-the-ice"
-SETTINGS = """\
-name: Harbour Notes
-sender:
-  name: Harbour Notes
-  address: editor@harbour-notes.org
-postal_address: Harbour Notes, 1 Quay Street, Bergen
-site_url: https://harbour-notes.org
-public_url: https://news.harbour-notes.org
-attributes:
-  name: friend
-limits:
-  batch_size: 10
-sendgrid:
-  read_timeout: 2
-"""
-POST = """\
----
-title: The ice, {{ subscriber.name }}
----
-Hello {{ subscriber.name | default("friend") }}, the ice let go on Tuesday.
-"""
-READERS = 25
 ONE_BY_ONE = ("send", "--yes", "--concurrency", "1")
-
-
-@pytest.fixture
-def vendor() -> Iterator[SendGridDouble]:
-    with SendGridDouble(key="SG.a-secret-that-nobody-may-see") as double:
-        yield double
-
-
-@pytest.fixture
-def newsletter(
-    project_folder: Path, cli: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
-) -> Cli:
-    """The command line in a folder that is ready to send to 25 readers."""
-    (project_folder / "newsletter.yml").write_text(SETTINGS)
-    folder = project_folder / "issues" / ISSUE
-    folder.mkdir()
-    (folder / "post.md").write_text(POST)
-    rows = (f"reader{number}@example.com,Reader {number}" for number in range(1, READERS + 1))
-    (project_folder / "readers.csv").write_text("\n".join(("email,name", *rows)) + "\n")
-    assert cli("subscribers", "import", "readers.csv")[0] == 0
-    monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
-    monkeypatch.setenv("SENDGRID_HOST", vendor.url)
-    return cli
 
 
 def edit(project_folder: Path, before: str, after: str) -> None:
@@ -111,7 +63,7 @@ def test_an_issue_is_never_sent_twice(newsletter: Cli, vendor: SendGridDouble) -
 
 def test_json_tells_a_script_how_it_ended(newsletter: Cli, vendor: SendGridDouble) -> None:
     vendor.order(Fault(accept=True), faults.lost_answer())
-    code, out, err = newsletter("send", "--yes", "--json")
+    code, out, err = newsletter(*ONE_BY_ONE, "--json")
     data = json.loads(out)
     assert code == 1
     assert data["state"] == "needs_review"

@@ -1,0 +1,275 @@
+"""Plan, look, pause, cancel, retry, settle: from the editor's chair, against the double."""
+
+import json
+from pathlib import Path
+
+import pytest
+from ready_to_send import ISSUE, POST, READERS, Cli
+
+from newsletter.sending.rehearsal import SendGridDouble, faults
+from newsletter.sending.rehearsal.faults import Fault
+
+ONE_BY_ONE = ("send", "--yes", "--concurrency", "1")
+
+
+def rewrite(folder: Path, before: str, after: str) -> None:
+    post = folder / "issues" / ISSUE / "post.md"
+    assert before in post.read_text()
+    post.write_text(post.read_text().replace(before, after))
+
+
+def status(newsletter: Cli) -> dict[str, object]:
+    _, out, _ = newsletter("status", "ice", "--json")
+    data: dict[str, object] = json.loads(out)
+    return data
+
+
+def events(folder: Path, vendor: SendGridDouble, kind: str, *, upto: int = READERS) -> Path:
+    """What the vendor's webhook would have told of everybody whom it took."""
+    path = folder / "events.jsonl"
+    lines = [
+        {
+            "sg_event_id": f"event-{number}",
+            "event": kind,
+            "timestamp": int(vendor.clock()),
+            "email": one.address.upper(),
+            **one.custom_args,
+        }
+        for number, one in enumerate(vendor.accepted[:upto])
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+def test_a_plan_sends_nothing_and_is_what_is_sent(
+    newsletter: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SENDGRID_API_KEY")
+    code, out, _ = newsletter("plan", "ice")
+    assert code == 0
+    assert "25 readers in 3 requests" in out
+    assert "Planned. Nothing was sent." in out
+    assert vendor.requests == []
+    code, out, _ = newsletter("plan", "ice", "--json")
+    planned = json.loads(out)
+    assert (planned["state"], planned["total"], planned["batches"]) == ("frozen", 25, {"ready": 3})
+    monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
+    code, out, _ = newsletter("send", "--yes")
+    assert code == 0
+    assert "25 readers in 3 requests, as planned" in out
+    assert len(vendor.accepted) == READERS
+    assert newsletter("plan", "ice", "--again")[0] == 1
+
+
+def test_a_changed_issue_is_refused_with_the_difference_until_it_is_planned_again(
+    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+) -> None:
+    newsletter("plan", "ice")
+    rewrite(project_folder, "Tuesday", "Wednesday")
+    for command in (("send", "--yes"), ("plan",)):
+        code, _, err = newsletter(*command)
+        assert code == 1
+        assert "-Hello {{ subscriber.name }}, the ice let go on Tuesday." in err
+        assert "+Hello {{ subscriber.name }}, the ice let go on Wednesday." in err
+        assert "newsletter plan the-ice --again" in err
+    assert vendor.requests == []
+    assert newsletter("plan", "--again")[0] == 0
+    assert newsletter("send", "--yes")[0] == 0
+    assert b"Wednesday" in vendor.requests[0].body
+
+
+def test_a_list_that_shrank_to_nothing_is_refused(
+    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+) -> None:
+    newsletter("plan", "ice")
+    rows = "\n".join(f"reader{number}@example.com" for number in range(1, READERS + 1))
+    (project_folder / "gone.csv").write_text(
+        f"email,status\n{rows}".replace(".com", ".com,unsubscribed")
+    )
+    assert newsletter("subscribers", "import", "gone.csv")[0] == 0
+    code, _, err = newsletter("send", "--yes")
+    assert code == 1
+    assert "everybody who was still to get" in err
+    assert "newsletter cancel the-ice" in err
+    assert vendor.requests == []
+
+
+def test_status_tells_what_is_unknown_and_the_commands_that_settle_it(
+    newsletter: Cli, vendor: SendGridDouble
+) -> None:
+    assert "Nothing has been sent" in newsletter("status")[2]
+    vendor.order(Fault(accept=True), faults.lost_answer())
+    newsletter(*ONE_BY_ONE)
+    code, out, _ = newsletter("status")
+    assert code == 0
+    assert out.splitlines()[0] == (
+        "the-ice  needs review  15 of 25 accepted  1 batch unknown  0 lost"
+    )
+    assert "10 readers may or may not have it" in " ".join(out.split())
+    for how in ("--accepted 2", "--resend 2", "--drop 2"):
+        assert how in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    data = status(newsletter)
+    assert data["readers"] == {"accepted": 15, "unknown": 10}
+    assert data["lost"] == 0
+
+
+def test_an_unknown_batch_that_never_arrived_is_sent_again_by_the_editors_word(
+    newsletter: Cli, vendor: SendGridDouble
+) -> None:
+    vendor.order(Fault(accept=True), faults.lost_request())
+    newsletter(*ONE_BY_ONE)
+    assert newsletter("resume", "ice")[0] == 1
+    code, _, err = newsletter("resolve", "ice", "--resend", "1")
+    assert code == 1
+    assert "batch 1 of" in err
+    code, out, _ = newsletter("resolve", "ice", "--resend", "2", typed="n\n")
+    assert code == 1
+    assert "reader11@example.com, reader12@example.com, reader13@example.com and 7 more" in out
+    assert status(newsletter)["readers"] == {"accepted": 15, "unknown": 10}
+    code, out, _ = newsletter("resolve", "ice", "--resend", "2", typed="y\n")
+    assert code == 0
+    assert "Next: newsletter resume the-ice" in out
+    assert newsletter("resume", "ice")[0] == 0
+    addresses = [one.address for one in vendor.accepted]
+    assert len(set(addresses)) == len(addresses) == READERS
+    assert newsletter("resolve", "ice", "--drop", "--yes")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "readers"),
+    [("--accepted", {"accepted": 25}), ("--drop", {"accepted": 15, "dropped": 10})],
+)
+def test_what_is_unknown_is_settled_by_the_editors_word(
+    newsletter: Cli, vendor: SendGridDouble, how: str, readers: dict[str, int]
+) -> None:
+    vendor.order(Fault(accept=True), faults.lost_answer())
+    newsletter(*ONE_BY_ONE)
+    assert newsletter("resolve", "ice", how, "--yes")[0] == 0
+    data = status(newsletter)
+    assert (data["state"], data["readers"]) == ("done", readers)
+    assert len(vendor.requests) == 3
+
+
+def test_resolve_wants_to_be_told_how(newsletter: Cli) -> None:
+    code, _, err = newsletter("resolve", "ice")
+    assert code == 2
+    assert "--accepted, --resend or --drop" in err
+
+
+def test_exported_events_settle_what_is_unknown(
+    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+) -> None:
+    vendor.order(Fault(accept=True), faults.lost_answer())
+    newsletter(*ONE_BY_ONE)
+    assert newsletter("reconcile", "ice")[0] == 1
+    path = events(project_folder, vendor, "processed", upto=11)
+    code, out, _ = newsletter("reconcile", "ice", "--events", path)
+    assert code == 0
+    assert "11 new events recorded" in out
+    assert "batch 2 was accepted" in out
+    assert status(newsletter)["readers"] == {"accepted": READERS}
+    code, out, _ = newsletter("reconcile", "ice", "--events", path)
+    assert code == 0
+    assert "0 new events recorded" in out
+    assert "batch 2" not in out
+
+
+def test_a_file_that_holds_no_events_is_refused_whole(
+    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+) -> None:
+    vendor.order(faults.lost_answer())
+    newsletter(*ONE_BY_ONE)
+    path = events(project_folder, vendor, "delivered")
+    path.write_text(path.read_text() + "\nno event\n{}\n")
+    code, _, err = newsletter("reconcile", "ice", "--events", path)
+    assert code == 1
+    assert "events.jsonl:26:" in err
+    assert "events.jsonl:27:" in err
+    assert newsletter("reconcile", "ice")[0] == 1
+
+
+def test_the_refused_are_tried_again_and_nobody_else(
+    newsletter: Cli, vendor: SendGridDouble
+) -> None:
+    vendor.order(
+        faults.refused(400, "Does not contain a valid address.", "personalizations.3.to.0.email")
+    )
+    assert newsletter(*ONE_BY_ONE)[0] == 0
+    _, out, _ = newsletter("who", "ice", "--missed")
+    assert out == (
+        "reader4@example.com\trefused by SendGrid\tbatch 1\tDoes not contain a valid address.\n"
+    )
+    code, out, _ = newsletter("retry", "ice", typed="1\n")
+    assert code == 0
+    assert "1 reader of the-ice" in out
+    assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
+    code, _, err = newsletter("retry", "ice")
+    assert code == 1
+    assert "no reader" in err
+    assert status(newsletter)["state"] == "done"
+
+
+def test_who_tells_every_readers_fate(newsletter: Cli, vendor: SendGridDouble) -> None:
+    vendor.order(Fault(accept=True), faults.lost_answer())
+    newsletter(*ONE_BY_ONE)
+    _, out, _ = newsletter("who", "ice", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["address"] for row in rows] == [f"reader{n}@example.com" for n in range(1, 26)]
+    assert {row["state"] for row in rows[10:20]} == {"unknown"}
+    assert "may or may not have it: " in rows[10]["reason"]
+    _, out, _ = newsletter("who", "ice", "--missed")
+    assert len(out.splitlines()) == 10
+
+
+def test_a_cancelled_plan_can_be_planned_another_time(
+    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+) -> None:
+    newsletter("plan", "ice")
+    code, out, _ = newsletter("cancel", "ice")
+    assert code == 0
+    assert "25 readers will not get it" in out
+    assert newsletter("resume", "ice")[0] == 1
+    rewrite(project_folder, "Tuesday", "Wednesday")
+    assert newsletter("send", "--yes")[0] == 0
+    assert len(vendor.accepted) == READERS
+
+
+def test_a_send_that_was_cancelled_half_way_stays_so(
+    newsletter: Cli, vendor: SendGridDouble
+) -> None:
+    vendor.order(Fault(accept=True), faults.refused(403, "no more"))
+    newsletter(*ONE_BY_ONE)
+    code, out, err = newsletter("cancel", "ice")
+    assert code == 0
+    assert "15 readers will not get it" in out
+    assert "10 readers had it already" in err
+    for command in (("send", "--yes"), ("resume",), ("plan", "--again"), ("retry", "ice", "--yes")):
+        assert newsletter(*command)[0] == 1
+    assert len(vendor.accepted) == 10
+    _, out, _ = newsletter("who", "ice", "--missed")
+    assert out.count("cancelled before it was sent") == 15
+
+
+def test_the_latest_send_is_meant_if_none_is_named(newsletter: Cli) -> None:
+    assert "nothing has been sent" in newsletter("pause")[2]
+    newsletter("plan")
+    code, _, err = newsletter("pause")
+    assert code == 1
+    assert "has not begun" in err
+    assert "newsletter cancel the-ice" in err
+    code, _, err = newsletter("status", "harbour")
+    assert code == 1
+    assert f"There are: {ISSUE}." in err
+
+
+def test_what_was_planned_goes_on_even_if_the_files_are_gone(
+    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+) -> None:
+    vendor.order(Fault(accept=True), faults.refused(403, "no more"))
+    newsletter(*ONE_BY_ONE)
+    (project_folder / "issues" / ISSUE / "post.md").write_text(POST.replace("ice", "fire"))
+    assert newsletter("send", "--yes")[0] == 1
+    assert newsletter("resume")[0] == 0
+    assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
+    assert not any(b"fire" in request.body for request in vendor.requests)

@@ -1,0 +1,57 @@
+"""An editor's folder with an issue and a list, ready to send to the double of the vendor."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from newsletter.sending.rehearsal import SendGridDouble
+
+Cli = Callable[..., tuple[int, str, str]]
+
+ISSUE = "2026-12-01-the-ice"
+SETTINGS = """\
+name: Harbour Notes
+sender:
+  name: Harbour Notes
+  address: editor@harbour-notes.org
+postal_address: Harbour Notes, 1 Quay Street, Bergen
+site_url: https://harbour-notes.org
+public_url: https://news.harbour-notes.org
+attributes:
+  name: friend
+limits:
+  batch_size: 10
+sendgrid:
+  read_timeout: 2
+"""
+POST = """\
+---
+title: The ice, {{ subscriber.name }}
+---
+Hello {{ subscriber.name | default("friend") }}, the ice let go on Tuesday.
+"""
+READERS = 25
+
+
+@pytest.fixture
+def vendor() -> Iterator[SendGridDouble]:
+    with SendGridDouble(key="SG.a-secret-that-nobody-may-see") as double:
+        yield double
+
+
+@pytest.fixture
+def newsletter(
+    project_folder: Path, cli: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
+) -> Cli:
+    """The command line in a folder that is ready to send to 25 readers."""
+    (project_folder / "newsletter.yml").write_text(SETTINGS)
+    folder = project_folder / "issues" / ISSUE
+    folder.mkdir()
+    (folder / "post.md").write_text(POST)
+    rows = (f"reader{number}@example.com,Reader {number}" for number in range(1, READERS + 1))
+    (project_folder / "readers.csv").write_text("\n".join(("email,name", *rows)) + "\n")
+    assert cli("subscribers", "import", "readers.csv")[0] == 0
+    monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
+    monkeypatch.setenv("SENDGRID_HOST", vendor.url)
+    return cli
