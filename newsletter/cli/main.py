@@ -38,6 +38,7 @@ COMMANDS = {
     "backup": Lazy(
         "newsletter.cli.backup:backup", "Copy the list and the record of sends into a file."
     ),
+    "restore": Lazy("newsletter.cli.restore:restore", "Put a backup in the database's place."),
 }
 
 

@@ -1,0 +1,120 @@
+import datetime
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from newsletter.db import database
+from newsletter.subscribers import changes
+from newsletter.subscribers.address import parse_address
+from newsletter.subscribers.journal import Origin
+
+THEN = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
+NOW = datetime.datetime(2026, 11, 24, 9, 5, tzinfo=datetime.UTC)
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+def join(folder: Path, name: str, at: datetime.datetime) -> None:
+    with database("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
+        address = parse_address(f"{name}@example.com")
+        changes.subscribe(connection, address, "active", Origin(at, "form"))
+
+
+def leave(folder: Path, name: str) -> None:
+    with database("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
+        changes.unsubscribe(connection, f"{name}@example.com", Origin(NOW, "one_click"))
+
+
+def active(folder: Path) -> set[str]:
+    query = "SELECT address FROM subscriber WHERE status = 'active'"
+    with closing(sqlite3.connect(folder / "newsletter.db")) as connection:
+        return {address.partition("@")[0] for (address,) in connection.execute(query)}
+
+
+@pytest.fixture
+def backed_up(project_folder: Path, cli: Cli) -> Path:
+    """Two readers in a backup; since then one has left, and one has joined."""
+    for name in ("ada", "bo"):
+        join(project_folder, name, THEN)
+    assert cli("backup", "list.backup")[0] == 0
+    leave(project_folder, "bo")
+    join(project_folder, "cy", NOW)
+    return project_folder
+
+
+def test_restore_shows_asks_and_says_what_it_did(cli: Cli, backed_up: Path) -> None:
+    code, out, err = cli("restore", "list.backup", typed="2\n")
+    assert code == 0
+    assert out.splitlines() == [
+        "list.backup would take the place of newsletter.db.",
+        "  backup  2 active; 0 sends; last change 1 Nov 2026 09:00",
+        "  now     2 active, 1 unsubscribed; 0 sends; last change 24 Nov 2026 09:05",
+        "  gone    1 reader whom the backup doesn't have",
+        "Restored newsletter.db from list.backup.",
+        "  left since  1 now unsubscribed",
+        "  kept        newsletter.db.before-restore, the database as it was",
+        "Next: newsletter subscribers stats",
+    ]
+    assert "Type 2 to restore" in err
+    assert active(backed_up) == {"ada"}
+
+
+@pytest.mark.parametrize("typed", ["", "3\n", "yes\n"])
+def test_without_the_count_nothing_is_done(cli: Cli, backed_up: Path, typed: str) -> None:
+    code, _, err = cli("restore", "list.backup", typed=typed)
+    assert code == 1
+    assert "newsletter: " in err
+    assert active(backed_up) == {"ada", "cy"}
+
+
+def test_on_a_new_machine_it_says_what_it_cannot_know(cli: Cli, backed_up: Path) -> None:
+    (backed_up / "newsletter.db").unlink()
+    code, out, err = cli("restore", "list.backup", "--yes")
+    assert code == 0
+    assert "now" not in out.split()
+    assert "readers who left after the backup was made would be mailed again" in err
+    assert "newsletter subscribers sync --since" in err
+    assert active(backed_up) == {"ada", "bo"}
+
+
+def test_a_damaged_database_is_named_so(cli: Cli, backed_up: Path) -> None:
+    (backed_up / "newsletter.db").write_bytes(b"\0" * 9999)
+    code, out, err = cli("restore", "list.backup", "--yes")
+    assert code == 0
+    assert "  now     damaged: file is not a database" in out
+    assert "Nothing could be taken over" in err
+
+
+def test_what_is_no_backup(cli: Cli, backed_up: Path) -> None:
+    (backed_up / "readers.csv").write_text("email\n" * 200)
+    code, _, err = cli("restore", "readers.csv", "--yes")
+    assert code == 1
+    assert err.startswith("newsletter: readers.csv: this backup is damaged, or is none")
+    assert "this is the database itself" in cli("restore", "newsletter.db", "--yes")[2]
+    assert cli("restore", "nowhere")[0] == 2
+
+
+@pytest.mark.usefixtures("backed_up")
+def test_postgresql_is_restored_its_own_way(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEWSLETTER_DATABASE", "postgresql://ada:secret@db/notes")
+    code, _, err = cli("restore", "list.backup")
+    assert code == 1
+    assert "pg_restore --clean --if-exists --no-owner --single-transaction list.backup" in err
+    assert "--dbname=postgresql://ada@db/notes" in err
+    assert "newsletter subscribers sync" in err
+
+
+def test_what_it_leaves_behind_is_never_in_git(cli: Cli, backed_up: Path) -> None:
+    cli("init", "notes", "--name", "Notes")
+    cli("restore", "list.backup", "--yes")
+    kept = ["newsletter.db.before-restore", "list.backup", ".newsletter.db.abc123", "newsletter.db"]
+    assert (backed_up / kept[0]).exists()
+    subprocess.run(["git", "init", "-q", "notes"], check=True)
+    run = subprocess.run(
+        ["git", "-C", "notes", "check-ignore", *kept], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == kept
