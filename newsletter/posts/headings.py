@@ -8,6 +8,7 @@ from newsletter.posts.merge import TOKEN
 # In sanitised HTML every ``>`` inside an attribute's value is escaped.
 _HEADING = re.compile(r"<h(?P<level>[1-6])\b[^>]*>(?P<inside>.*?)</h(?P=level)>\s*", re.DOTALL)
 _TAGS = re.compile(r"<[^>]*>")
+_TEXT = re.compile(r"(?:^|(?<=>))[^<]+")
 _SEEN = re.compile(r"<(?:img|iframe|video|audio)\b")
 
 
@@ -38,7 +39,8 @@ def without_title(body: str, title: str) -> str:
 
 def is_empty(body: str) -> bool:
     """Whether there is neither text nor a picture to see."""
-    return not plain(body) and not _SEEN.search(body)
+    texts = (html.unescape(text[0]) for text in _TEXT.finditer(body))
+    return all(map(str.isspace, texts)) and not _SEEN.search(body)
 
 
 def plain(fragment: str) -> str:

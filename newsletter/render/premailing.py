@@ -66,9 +66,24 @@ _scopes: dict[str, Any] = {}
 premailer.premailer._create_cssselector = _selector  # noqa: SLF001
 
 
+_merged: dict[tuple[str, tuple[int, ...], tuple[str, ...]], str] = {}
+
+
+def _merge(old: str, new: list[list[tuple[str, str]]], classes: list[str], **options: bool) -> str:
+    """Premailer's own, once for all elements that the same rules match: nearly all paragraphs."""
+    key = (old, tuple(map(id, new)), tuple(classes))  # premailer holds on to them meanwhile
+    if key not in _merged:
+        _merged[key] = merge_style.merge_styles(old, new, classes, **options)
+    return _merged[key]
+
+
+premailer.premailer.merge_styles = _merge
+
+
 def run_premailer(tree: etree._Element, css: str) -> None:
     """Inline ``css`` into ``tree``; not for two threads at once."""
     _scopes.clear()
+    _merged.clear()
     _Premailer(
         tree,
         css_text=css,
