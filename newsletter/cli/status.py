@@ -46,17 +46,17 @@ def status(issue: str | None, *, as_json: bool, watch: bool) -> None:
             note("Nothing has been sent or planned yet.")
         before = ""
         while True:
-            stati = [_look(ledger, one.issue) for one in sends]
+            looks = [_look(ledger, one.issue) for one in sends]
             told = "\n".join(
                 json.dumps(one.as_data(), ensure_ascii=False)
                 if as_json
                 else in_words(one, project.config)
-                for one in stati
+                for one in looks
             )
             if told and told != before:
                 say(told)
             before = told
-            if not watch or not any(_moves(one) for one in stati):
+            if not watch or not any(_moves(one) for one in looks):
                 return
             time.sleep(EVERY)
 
