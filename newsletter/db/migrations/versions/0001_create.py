@@ -247,5 +247,5 @@ def upgrade() -> None:
 
 
 def _one_of(name: str, column: str, values: str) -> sa.CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values.split())
-    return sa.CheckConstraint(f"{column} IN ({listed})", name=op.f(name))
+    listed = " OR ".join(f"{column} = '{value}'" for value in values.split())
+    return sa.CheckConstraint(listed, name=op.f(name))
