@@ -35,6 +35,7 @@ COMMANDS = {
         "newsletter.cli.reconcile:reconcile", "Settle what is unknown by SendGrid's events."
     ),
     "who": Lazy("newsletter.cli.who:who", "See what became of each reader of a send, and why."),
+    "db": Lazy("newsletter.cli.db:db", "Make or upgrade the database."),
     "backup": Lazy(
         "newsletter.cli.backup:backup", "Copy the list and the record of sends into a file."
     ),

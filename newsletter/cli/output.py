@@ -63,19 +63,28 @@ def confirm_count(count: int, verb: str) -> None:
         SendRefused: another number was typed, or nobody is there to type.
         click.Abort: Ctrl-C.
     """
-    prompt = f"Type {count} to {verb}, or Ctrl-C"
+    typed = typed_answer(f"Type {count} to {verb}, or Ctrl-C")
+    if typed is None:
+        raise SendRefused("nobody is here to type the count", remedy="In a script, say --yes.")
+    if typed.replace(",", "").replace(" ", "") != str(count):
+        raise SendRefused(
+            f"'{typed}' is not {count}; nothing was done", remedy="Run it again when you are sure."
+        )
+
+
+def typed_answer(prompt: str) -> str | None:
+    """Ask for something to be typed; ``None`` if nobody is there to type.
+
+    Raises:
+        click.Abort: Ctrl-C.
+    """
     try:
         typed: str = click.prompt(prompt, default="", show_default=False, err=True)
     except click.Abort:
         if sys.stdin.isatty():
             raise
-        raise SendRefused(
-            "nobody is here to type the count", remedy="In a script, say --yes."
-        ) from None
-    if typed.replace(",", "").replace(" ", "") != str(count):
-        raise SendRefused(
-            f"'{typed}' is not {count}; nothing was done", remedy="Run it again when you are sure."
-        )
+        return None
+    return typed
 
 
 @contextmanager

@@ -239,6 +239,12 @@ class Limits(Strict):
         le=30_000_000,
         description="Largest request to SendGrid, in bytes.",
     )
+    soft_bounces: int = Field(
+        default=5,
+        ge=1,
+        le=1_000,
+        description="Mails in a row that a reader's server turned away before we mail no more.",
+    )
 
 
 class Config(Strict):

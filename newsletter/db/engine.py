@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from newsletter.db.transaction import begin_sqlite
 from newsletter.db.trouble import explain, refusal
-from newsletter.db.upgrade import ensure_newest
+from newsletter.db.upgrade import HEAD, ensure_newest
 from newsletter.errors import DatabaseError, Location
 
 # How long a writer waits for another one before it gives up.
@@ -35,6 +35,24 @@ def open_database(url: str, root: Path) -> sa.Engine:
         DatabaseError: it can't be opened, isn't ours or is newer than this program. Later
             trouble (disk full, locked, server gone) is raised as ``DatabaseError`` too.
     """
+    return _opened(url, root)[0]
+
+
+def upgrade_database(url: str, root: Path) -> tuple[str | None, str]:
+    """Make or upgrade the database, as every command does, and tell.
+
+    Returns:
+        The version that it had before, ``None`` if it is new, and the one that it has now.
+
+    Raises:
+        DatabaseError: as ``open_database``.
+    """
+    engine, before = _opened(url, root)
+    engine.dispose()
+    return before, HEAD
+
+
+def _opened(url: str, root: Path) -> tuple[sa.Engine, str | None]:
     target = _parsed(url)
     sqlite = target.get_backend_name() == "sqlite"
     engine = _sqlite(target, root) if sqlite else _postgresql(target)
@@ -44,11 +62,10 @@ def open_database(url: str, root: Path) -> sa.Engine:
         engine, "handle_error", lambda context: explain(context, where, secret), retval=True
     )
     try:
-        ensure_newest(engine, where)
+        return engine, ensure_newest(engine, where)
     except BaseException:
         engine.dispose()
         raise
-    return engine
 
 
 @contextmanager
@@ -129,6 +146,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # NORMAL can lose a committed row to a power cut, and a lost row is a double mail.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # Overwrite what is deleted: whoever was erased could be read in the file for months.
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _use_write_ahead_log(connection: Any) -> None:

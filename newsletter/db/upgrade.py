@@ -19,24 +19,28 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x6E6577736C
 
 
-def ensure_newest(engine: sa.Engine, where: Location) -> None:
+def ensure_newest(engine: sa.Engine, where: Location) -> str | None:
     """Make or upgrade the schema if it isn't the newest.
+
+    Returns:
+        The revision before; ``None`` if there was no schema.
 
     Raises:
         DatabaseError: the schema is newer than this program, or another program's.
     """
     with reading(engine) as connection:
         if _revision(connection) == HEAD:
-            return
+            return HEAD
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         revision = _revision(connection)
         if revision == HEAD:  # another process was first
-            return
+            return revision
         if revision is None:
             _check_empty(connection, where)
         upgrade(connection, revision, where)
+    return revision
 
 
 def upgrade(connection: sa.Connection, revision: str | None, where: Location) -> None:

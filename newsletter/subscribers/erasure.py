@@ -50,9 +50,6 @@ def erase(engine: sa.Engine, key: str, now: datetime.datetime) -> Erasure | None
         now: the time to record.
     """
     with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            # Overwrite what is deleted, or it can be read in the file for months.
-            connection.exec_driver_sql("PRAGMA secure_delete = ON")
         found = _erase(connection, key, now)
         if found is None:
             connection.rollback()

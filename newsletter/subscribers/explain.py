@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.schema import attempt, event, send_recipient, subscriber, suppression
+from newsletter.db.schema import attempt, event, send_recipient, subscriber
 from newsletter.subscribers import journal
 from newsletter.subscribers.address import Address
 from newsletter.subscribers.erasure import erased_among
@@ -17,17 +17,9 @@ from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.segments.nodes import All, Either, Not, Query
 from newsletter.subscribers.segments.sql import condition
 from newsletter.subscribers.sends import Sent
+from newsletter.subscribers.suppressed import Suppressed, suppressions_of
 
 Answer = Literal["yes", "no", "maybe"]
-
-
-class Suppressed(NamedTuple):
-    """A row of the suppression list."""
-
-    scope: str
-    reason: str
-    since: datetime.datetime
-    source: str
 
 
 class Term(NamedTuple):
@@ -109,7 +101,7 @@ def explain(
     columns = (subscriber.c.id, subscriber.c.address, subscriber.c.status)
     mine = sa.select(*columns).where(subscriber.c.address_key == of.key)
     found = connection.execute(mine).first()
-    suppressed = _suppressed(connection, of.key)
+    suppressed = suppressions_of(connection, of.key)
     if found is None:
         erased_at = erased_among(connection, [of.key]).get(of.key)
         return Explanation(of.address, "no", erased_at=erased_at, suppressed=suppressed, sent=sent)
@@ -144,12 +136,6 @@ def _answer(copy: Copy | None, *, mailable: bool) -> Answer:
     if state == "unknown":
         return "maybe"
     return _yes(state == "accepted" or (state == "pending" and mailable))
-
-
-def _suppressed(connection: sa.Connection, key: str) -> tuple[Suppressed, ...]:
-    columns = [suppression.c[name] for name in Suppressed._fields]
-    mine = sa.select(*columns).where(suppression.c.address_key == key)
-    return tuple(Suppressed(*row) for row in connection.execute(mine.order_by(suppression.c.since)))
 
 
 def _since(lines: Sequence[Line], status: str) -> Line | None:

@@ -8,6 +8,11 @@ _HERE = "newsletter.cli.subscribers"
 COMMANDS = {
     "import": Lazy(f"{_HERE}.import_file:import_file", "Add the readers of a file."),
     "export": Lazy(f"{_HERE}.export_file:export_file", "Write the readers to a file."),
+    "add": Lazy(f"{_HERE}.add:add", "Add one reader, or bring one back by their consent."),
+    "show": Lazy(f"{_HERE}.show:show", "Show all that is known of a reader."),
+    "remove": Lazy(f"{_HERE}.remove:remove", "Unsubscribe a reader who asked you to."),
+    "erase": Lazy(f"{_HERE}.erase:erase", "Erase all that is known of a reader (GDPR)."),
+    "rotate-token": Lazy(f"{_HERE}.remove:rotate_token", "Give a reader's links a new secret."),
     "list": Lazy(f"{_HERE}.listing:list_", "Show who is in the list."),
     "count": Lazy(f"{_HERE}.segments:count", "Count the readers that a query finds."),
     "segments": Lazy(f"{_HERE}.segments:segments", "Show the segments of newsletter.yml, counted."),

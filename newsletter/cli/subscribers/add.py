@@ -1,0 +1,146 @@
+"""``newsletter subscribers add``: adds one reader, or brings one back."""
+
+import datetime
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import note, say
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from newsletter.errors import ListError
+    from newsletter.subscribers.address import Address
+    from newsletter.subscribers.changes import Changed
+    from newsletter.subscribers.values import Value
+
+
+@click.command(short_help="Add one reader, or bring one back by their consent.")
+@click.argument("address")
+@click.option("--name", default="", help="Their name.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag; may be given again.")
+@click.option(
+    "--attribute", "attributes", multiple=True, metavar="NAME=VALUE",
+    help="An attribute; may be given again.",
+)  # fmt: skip
+@click.option("--pending", is_flag=True, help="They have not confirmed yet: mail them nothing.")
+@click.option(
+    "--consent", default="", metavar="TEXT", help="How they agreed; the journal keeps it."
+)
+@click.option("--resubscribe", is_flag=True, help="Bring back one who left; needs --consent.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def add(  # noqa: PLR0913 - what can be told of a reader
+    address: str,
+    *,
+    name: str,
+    tags: tuple[str, ...],
+    attributes: tuple[str, ...],
+    pending: bool,
+    consent: str,
+    resubscribe: bool,
+    as_json: bool,
+) -> None:
+    """Add the reader of ADDRESS to the list; one who is there gets the name, tags, attributes.
+
+    Who has left, bounced, complained or was erased comes back only with --resubscribe, and
+    with --consent, which says how they asked for it.
+
+    \b
+    Examples:
+      newsletter subscribers add ada@example.com --name Ada --tag vip
+      newsletter subscribers add bo@example.com --resubscribe \\
+        --consent 'by phone, 3 May 2026'
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.db import database
+    from newsletter.project import open_project
+    from newsletter.subscribers import changes
+    from newsletter.subscribers.address import parse_address
+    from newsletter.subscribers.details import describe
+    from newsletter.subscribers.entry import Entry, clean_name, clean_tags, clean_text
+    from newsletter.subscribers.journal import Origin
+
+    of = parse_address(address)
+    now = datetime.datetime.now(datetime.UTC)
+    origin = Origin(now, "cli", wording=clean_text(consent.strip(), "consent"))
+    told = Entry(
+        line=0,
+        key=of.key,
+        address=of.address,
+        name=clean_name(name.strip()),
+        status="pending" if pending else "active",
+        attributes=_attributes(attributes),
+        tags=clean_tags(tags),
+    )
+    project = open_project()
+    with (
+        database(project.config.database, project.root) as engine,
+        engine.begin() as connection,
+    ):
+        enter = changes.resubscribe if resubscribe else changes.subscribe
+        changed = enter(connection, of, told.status, origin)
+        why = None if resubscribe else _kept_out(connection, of, changed)
+        if why:
+            raise why
+        described = describe(connection, told._replace(status=changed.after), now)
+    if as_json:
+        data = {"address": of.address, **changed._asdict(), "described": described}
+        say(json.dumps(data, ensure_ascii=False))
+    else:
+        _show(of.address, changed, told.status, described=described)
+
+
+def _attributes(options: tuple[str, ...]) -> "dict[str, Value]":
+    from newsletter.subscribers.columns import key_of
+    from newsletter.subscribers.entry import clean_text
+
+    found: dict[str, Value] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals or key_of(name, 0) != name or not value.strip():
+            raise click.BadParameter(
+                f"'{option}' is not NAME=VALUE, like home_town=Oslo", param_hint="--attribute"
+            )
+        found[name] = clean_text(value.strip(), name)
+    return found
+
+
+def _kept_out(connection: "sa.Connection", of: "Address", changed: "Changed") -> "ListError | None":
+    """Why nobody would mail them, if so."""
+    from newsletter.errors import ListError
+    from newsletter.subscribers.consent import SUPPRESSED
+    from newsletter.subscribers.suppressed import suppressions_of
+
+    rows = suppressions_of(connection, of.key)
+    if changed.after in SUPPRESSED:
+        why = f"{of.address} is in the list as {changed.after}"
+    elif rows:
+        why = f"{of.address} is kept out: {rows[0].reason} since {rows[0].since.date()}"
+    else:
+        return None
+    return ListError(
+        f"{why}; nothing was changed",
+        remedy="If they ask to come back: --resubscribe --consent 'how they asked'",
+    )
+
+
+def _show(address: str, changed: "Changed", wanted: str, *, described: bool) -> None:
+    from newsletter.subscribers.consent import SUPPRESSED
+
+    if changed.before is None:
+        say(f"{address} is in the list: {changed.after}.", colour="green")
+    elif changed.before != changed.after:
+        say(f"{address} was {changed.before} and is {changed.after} now.", colour="green")
+    else:
+        more = ", and has been updated" if described else "; nothing was changed"
+        say(f"{address} was in the list already: {changed.after}{more}.")
+    if changed.after == "pending" != wanted:
+        note(
+            "They have not confirmed. If they agreed another way: --resubscribe --consent 'how'",
+            colour="yellow",
+        )
+    if changed.before in SUPPRESSED:
+        note(
+            "SendGrid may still suppress this address: take it off its lists too.", colour="yellow"
+        )

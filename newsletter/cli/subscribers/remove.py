@@ -1,0 +1,84 @@
+"""``newsletter subscribers remove`` and ``rotate-token``: small changes of one reader."""
+
+import datetime
+import json
+
+import click
+
+from newsletter.cli.output import say
+
+
+@click.command(short_help="Unsubscribe a reader who asked you to.")
+@click.argument("address")
+@click.option("--reason", default="", metavar="TEXT", help="Why; the journal keeps it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def remove(address: str, *, reason: str, as_json: bool) -> None:
+    """Unsubscribe the reader of ADDRESS, who has asked you to be taken off the list.
+
+    They stay known as one who left, so that no import brings them back. To forget a reader
+    altogether, use erase.
+
+    \b
+    Example:
+      newsletter subscribers remove ada@example.com --reason 'asked by mail'
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.db import database
+    from newsletter.project import open_project
+    from newsletter.subscribers import changes
+    from newsletter.subscribers.address import parse_address
+    from newsletter.subscribers.entry import clean_text
+    from newsletter.subscribers.journal import Origin
+    from newsletter.subscribers.profile import not_listed
+
+    of = parse_address(address)
+    now = datetime.datetime.now(datetime.UTC)
+    origin = Origin(now, "cli", wording=clean_text(reason.strip(), "reason"))
+    project = open_project()
+    with (
+        database(project.config.database, project.root) as engine,
+        engine.begin() as connection,
+    ):
+        changed = changes.unsubscribe(connection, of.key, origin)
+        if changed is None:
+            raise not_listed(connection, of)
+    if as_json:
+        say(json.dumps({"address": of.address, **changed._asdict()}, ensure_ascii=False))
+    elif changed.before == changed.after:
+        say(f"{of.address} was {changed.after} already; nothing was changed.")
+    else:
+        say(f"{of.address} was {changed.before} and is unsubscribed now.", colour="green")
+        say(f"To forget them altogether: newsletter subscribers erase {of.address}")
+
+
+@click.command("rotate-token", short_help="Give a reader's links a new secret.")
+@click.argument("address")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def rotate_token(address: str, *, as_json: bool) -> None:
+    """Give the reader of ADDRESS a new secret for their unsubscribe and preferences links.
+
+    For when they have passed a mail on, links and all. The links in the mails that they have
+    got stop working; those in the next issue work.
+
+    \b
+    Example:
+      newsletter subscribers rotate-token ada@example.com
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.db import database
+    from newsletter.project import open_project
+    from newsletter.subscribers import changes
+    from newsletter.subscribers.address import parse_address
+    from newsletter.subscribers.profile import not_listed
+
+    of = parse_address(address)
+    now = datetime.datetime.now(datetime.UTC)
+    project = open_project()
+    with (
+        database(project.config.database, project.root) as engine,
+        engine.begin() as connection,
+    ):
+        if not changes.rotate_token(connection, of.key, now):
+            raise not_listed(connection, of)
+    if as_json:
+        say(json.dumps({"address": of.address, "rotated": True}, ensure_ascii=False))
+    else:
+        say(f"{of.address} has a new token; the links in earlier mails are dead.", colour="green")

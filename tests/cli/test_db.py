@@ -1,0 +1,41 @@
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_it_is_made_once_and_safe_to_run_twice(cli: Cli) -> None:
+    made = "sqlite:///newsletter.db was made, at version 0001.\n"
+    again = "sqlite:///newsletter.db is at version 0001: nothing to do.\n"
+    assert cli("db", "upgrade") == (0, made, "")
+    assert cli("db", "upgrade") == (0, again, "")
+    told = json.loads(cli("db", "upgrade", "--json")[1])
+    assert told == {"database": "sqlite:///newsletter.db", "before": "0001", "version": "0001"}
+
+
+def test_a_newer_database_is_refused(cli: Cli, project_folder: Path) -> None:
+    cli("db", "upgrade")
+    with sqlite3.connect(project_folder / "newsletter.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    code, out, err = cli("db", "upgrade")
+    assert (code, out) == (1, "")
+    assert "newsletter.db: the database is at version 9999" in err
+    assert "A newer newsletter made it" in err
+
+
+def test_postgresql_is_named_without_what_may_hold_a_password(
+    cli: Cli, postgres_url: str, monkeypatch: pytest.MonkeyPatch, project_folder: Path
+) -> None:
+    assert project_folder.is_dir()
+    monkeypatch.setenv("NEWSLETTER_DATABASE", postgres_url.replace("postgres@", "postgres:hush@"))
+    code, out, _ = cli("db", "upgrade")
+    assert code == 0
+    assert out.startswith("postgresql://postgres@/test_")
+    assert out.endswith(" was made, at version 0001.\n")
+    assert "?" not in out

@@ -1,0 +1,213 @@
+"""Add, show, remove, erase and rotate-token: one reader at a time."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.usefixtures("project_folder")
+
+
+@pytest.fixture
+def ada(cli: Cli, project_folder: Path) -> None:
+    assert Path.cwd() == project_folder
+    cli(
+        "subscribers", "add", "Ada@example.com", "--name", "Ada Lovelace", "--tag", "vip",
+        "--tag", "oslo", "--attribute", "city=Oslo", "--attribute", "age=36",
+    )  # fmt: skip
+
+
+def shown(cli: Cli) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(cli("subscribers", "show", "ada@example.com", "--json")[1])
+    return data
+
+
+def test_add_puts_a_reader_in_the_list(cli: Cli) -> None:
+    added = cli("subscribers", "add", "ada@example.com", "--consent", "on paper, 3 May")
+    assert added == (0, "ada@example.com is in the list: active.\n", "")
+    line = shown(cli)["journal"][0]
+    assert (line["change"], line["how"], line["wording"]) == (
+        "subscribed", "cli", "on paper, 3 May",
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("ada")
+def test_add_describes_whoever_is_there(cli: Cli) -> None:
+    args = ("subscribers", "add", "ADA@example.com", "--attribute", "age=37", "--tag", "vip")
+    before = "ADA@example.com was in the list already: active"
+    assert cli(*args)[1] == f"{before}, and has been updated.\n"
+    assert cli(*args)[1] == f"{before}; nothing was changed.\n"
+    found = shown(cli)
+    assert (found["name"], found["tags"]) == ("Ada Lovelace", ["oslo", "vip"])
+    assert found["attributes"] == {"city": "Oslo", "age": 37}
+    assert len(found["journal"]) == 1
+
+
+@pytest.mark.usefixtures("ada")
+@pytest.mark.parametrize(
+    ("option", "code", "message"),
+    [
+        ("age=old", 1, "'age' holds numbers; 'old' is none"),
+        ("city", 2, "'city' is not NAME=VALUE"),
+        ("Home town=Oslo", 2, "is not NAME=VALUE, like home_town=Oslo"),
+        ("email=x@example.com", 2, "is not NAME=VALUE"),
+        ("city=", 2, "is not NAME=VALUE"),
+    ],
+)
+def test_an_attribute_that_can_not_be(cli: Cli, option: str, code: int, message: str) -> None:
+    found, out, err = cli("subscribers", "add", "ada@example.com", "--attribute", option)
+    assert (found, out) == (code, "")
+    assert message in " ".join(err.split())
+    assert shown(cli)["attributes"] == {"city": "Oslo", "age": 36}
+
+
+def test_add_refuses_what_could_write_a_header(cli: Cli) -> None:
+    args = ("subscribers", "add", "ada@example.com", "--name", "Ada\nBcc: x@example.com")
+    code, _, err = cli(*args)
+    assert code == 1
+    assert "the name has a line break in it" in err
+    assert cli("subscribers", "show", "ada@example.com")[0] == 1
+
+
+def test_whoever_is_pending_stays_so(cli: Cli) -> None:
+    add = ("subscribers", "add", "ada@example.com")
+    assert cli(*add, "--pending")[1] == "ada@example.com is in the list: pending.\n"
+    code, out, err = cli(*add)
+    assert (code, out) == (
+        0, "ada@example.com was in the list already: pending; nothing was changed.\n",
+    )  # fmt: skip
+    assert "--resubscribe --consent" in err
+
+
+@pytest.mark.usefixtures("ada")
+def test_remove_unsubscribes_and_only_a_consent_brings_back(cli: Cli) -> None:
+    remove = ("subscribers", "remove", "ada@example.com", "--reason", "asked by mail")
+    add = ("subscribers", "add", "ada@example.com")
+    assert cli(*remove)[1].splitlines() == [
+        "ada@example.com was active and is unsubscribed now.",
+        "To forget them altogether: newsletter subscribers erase ada@example.com",
+    ]
+    assert cli(*remove)[1] == "ada@example.com was unsubscribed already; nothing was changed.\n"
+    code, _, err = cli(*add, "--name", "Mallory")
+    assert code == 1
+    assert "is in the list as unsubscribed; nothing was changed" in err
+    assert shown(cli)["name"] == "Ada Lovelace"
+    code, _, err = cli(*add, "--resubscribe")
+    assert code == 1
+    assert "nobody is brought back without their consent" in err
+    code, out, err = cli(*add, "--resubscribe", "--consent", "by phone", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out) | {"id": 0} == {
+        "address": "ada@example.com", "id": 0, "before": "unsubscribed", "after": "active",
+        "described": False,
+    }  # fmt: skip
+    told = [(line["change"], line["wording"]) for line in shown(cli)["journal"]]
+    assert told == [
+        ("subscribed", ""), ("unsubscribed", "asked by mail"), ("resubscribed", "by phone"),
+    ]  # fmt: skip
+
+
+def test_add_says_what_keeps_a_stranger_out(cli: Cli, project_folder: Path) -> None:
+    cli("db", "upgrade")
+    with closing(sqlite3.connect(project_folder / "newsletter.db")) as connection, connection:
+        connection.execute(
+            "INSERT INTO suppression (address_key, reason, since, source) VALUES "
+            "('ada@example.com', 'bounced', '2026-05-03T00:00:00.000000+00:00', 'SendGrid')"
+        )
+    for command in ("add", "show"):
+        code, _, err = cli("subscribers", command, "ada@example.com")
+        assert code == 1
+        assert "bounced since 2026-05-03" in err
+
+
+@pytest.mark.usefixtures("ada")
+def test_show_tells_all_in_the_newsletters_zone(cli: Cli, project_folder: Path) -> None:
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write("timezone: Asia/Tokyo\n")
+    with closing(sqlite3.connect(project_folder / "newsletter.db")) as connection, connection:
+        connection.execute(
+            "UPDATE subscriber SET joined_at = '2026-05-03T23:30:00.000000+00:00', soft_bounces = 2"
+        )
+        connection.execute(
+            "INSERT INTO event (sg_event_id, type, at, address_key, raw) VALUES "
+            "('1', 'open', '2026-05-04T15:00:00.000000+00:00', 'ada@example.com', '{}')"
+        )
+    code, out, err = cli("subscribers", "show", "ada@example.com")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[:6] == [
+        "Ada@example.com: active",
+        "  name          Ada Lovelace",
+        "  joined        4 May 2026 08:30, from cli",
+        "  tags          oslo, vip",
+        "  attributes    age: 36",
+        "                city: Oslo",
+    ]
+    assert lines[6] == "  soft bounces  2 in a row"
+    assert lines[7].startswith("  journal       ")
+    assert lines[7].endswith("  subscribed, active (cli)")
+    assert lines[8] == "  events        5 May 2026 00:00  open"
+    assert "token" not in shown(cli)
+
+
+@pytest.mark.usefixtures("ada")
+def test_erase_asks_for_the_address(cli: Cli) -> None:
+    erase = ("subscribers", "erase", "ada@example.com")
+    code, _, err = cli(*erase, typed="bo@example.com\n")
+    assert code == 1
+    assert "'bo@example.com' is not ada@example.com; nothing was done" in err
+    code, _, err = cli(*erase)
+    assert code == 1
+    assert "nobody is here to type the address. In a script, say --yes." in err
+    assert shown(cli)["status"] == "active"
+    code, out, _ = cli(*erase, typed="ADA@example.com\n")
+    assert code == 0
+    assert out.startswith("ada@example.com is erased from the list.\n")
+
+
+@pytest.mark.usefixtures("ada")
+def test_an_erased_reader_is_unknown_and_not_added(cli: Cli, project_folder: Path) -> None:
+    code, out, _ = cli("subscribers", "erase", "ada@example.com", "--yes", "--json")
+    assert json.loads(out) == {
+        "address": "ada@example.com", "subscriber": True, "suppressions": 0, "sends": 0,
+        "events": 0,
+    }  # fmt: skip
+    for command in (("show",), ("add",), ("remove",), ("rotate-token",), ("erase", "--yes")):
+        code, _, err = cli("subscribers", command[0], "ada@example.com", *command[1:])
+        assert code == 1, command
+        assert "ada@example.com was erased on 20" in err, command
+    (project_folder / "readers.csv").write_text("email\nada@example.com\n")
+    cli("subscribers", "import", "readers.csv")
+    assert cli("subscribers", "list", "--json")[1] == ""
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_new_token(cli: Cli, project_folder: Path) -> None:
+    def token() -> str:
+        with closing(sqlite3.connect(project_folder / "newsletter.db")) as connection:
+            found: str = connection.execute("SELECT token FROM subscriber").fetchone()[0]
+            return found
+
+    old = token()
+    code, out, _ = cli("subscribers", "rotate-token", "ada@example.com")
+    assert code == 0
+    assert out == "ada@example.com has a new token; the links in earlier mails are dead.\n"
+    assert token() != old
+    rotated = cli("subscribers", "rotate-token", "ada@example.com", "--json")[1]
+    assert json.loads(rotated) == {"address": "ada@example.com", "rotated": True}
+
+
+@pytest.mark.parametrize("command", ["show", "remove", "erase", "rotate-token"])
+def test_nobody_of_that_address(cli: Cli, command: str) -> None:
+    options = ("--yes",) if command == "erase" else ()
+    code, out, err = cli("subscribers", command, "bo@example.com", *options)
+    assert (code, out) == (1, "")
+    assert "bo@example.com is not in the list" in err
+    code, _, err = cli("subscribers", command, "bo@", *options)
+    assert code == 1
+    assert "is no email address" in err
