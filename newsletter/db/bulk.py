@@ -11,6 +11,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from newsletter.db.trouble import refusal
 from newsletter.errors import Location
 
+_CACHE_KIB = 16_000
+
 
 class Bulk:
     """A statement handed to the driver as it is: half the time of Core's way.
@@ -38,6 +40,12 @@ class Bulk:
         if self._order != list(range(len(self._order))):
             rows = [tuple(row[index] for index in self._order) for row in rows]
         connection.exec_driver_sql(self._sql, list(rows))
+
+
+def expect_many(connection: sa.Connection) -> None:
+    """Make room for a long index: new keys land all over it."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
 
 def insert_rows(

@@ -14,7 +14,7 @@ from newsletter.subscribers.values import Type, Value, read_value, type_of
 # Of all readers together. A column of JSON could name a new one in every row.
 MOST = 500
 # How many values of a new attribute are looked at.
-_LOOKED_AT = 1_000
+_LOOKED_AT = 10_000
 
 
 class Attributes:
@@ -35,27 +35,21 @@ class Attributes:
 
     def learn(self, entries: Iterable[Entry]) -> None:
         """Give a type to every attribute that is new among some entries, by its first values."""
-        values: dict[str, list[Value]] = {}
-        for entry in entries:
-            for name in entry.attributes.keys() - self._types.keys():
-                values.setdefault(name, []).append(entry.attributes[name])
-        self._add({name: type_of(islice(found, _LOOKED_AT)) for name, found in values.items()})
+        self._add(types_of(entries, self._types))
 
-    def typed(self, entry: Entry) -> Entry:
-        """The entry with its attributes in their types.
+    def fit(self, entry: Entry) -> None:
+        """Give an entry's attributes their types, in place: a million copies take their time.
 
         Raises:
             ListError: a value is of another type than the attribute, or the list has far too
                 many attributes.
         """
-        changed = {}
         for name, value in entry.attributes.items():
             kind = self._types.get(name)
             if kind is None:
                 raise ListError(f"'{name}' would be the attribute number {MOST + 1}: too many")
             if kind != "text" or not isinstance(value, str):
-                changed[name] = read_value(value, kind, name)
-        return entry._replace(attributes={**entry.attributes, **changed}) if changed else entry
+                entry.attributes[name] = read_value(value, kind, name)
 
     def _add(self, found: Mapping[str, Type]) -> None:
         new = dict(islice(found.items(), max(0, MOST - len(self._types))))
@@ -65,6 +59,15 @@ class Attributes:
         self._connection.execute(insert_new(self._connection, attribute), rows)
         # Another import may have been first.
         self._types = known_attributes(self._connection)
+
+
+def types_of(entries: Iterable[Entry], known: Mapping[str, Type]) -> dict[str, Type]:
+    """The types of the attributes of some entries that aren't known yet."""
+    values: dict[str, list[Value]] = {}
+    for entry in entries:
+        for name in entry.attributes.keys() - known.keys():
+            values.setdefault(name, []).append(entry.attributes[name])
+    return {name: type_of(islice(found, _LOOKED_AT)) for name, found in values.items()}
 
 
 def known_attributes(connection: sa.Connection) -> dict[str, Type]:

@@ -38,7 +38,7 @@ class Entry(NamedTuple):
         address: the address as typed.
         name: ``""`` if the file has none.
         status: one of ``STATUSES``.
-        attributes: the filled ones; as text until ``values`` has given them their types.
+        attributes: the filled ones; as text until they are given their types.
         tags: each once.
         joined_at: since when they are a reader, if the file says.
         confirmed_at: when they confirmed, if the file says.
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
     address: str
     name: str
     status: str
-    attributes: Mapping[str, Value]
+    attributes: dict[str, Value]
     tags: tuple[str, ...] = ()
     joined_at: datetime.datetime | None = None
     confirmed_at: datetime.datetime | None = None

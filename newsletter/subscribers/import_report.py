@@ -39,6 +39,7 @@ class ImportReport:
         doubtful: how many addresses are doubtful, though they were taken.
         doubts: the first of them: line and why.
         refused_file: where the refused rows are.
+        passed_over: the files of a ZIP that are no list of readers, and why; in the first report.
     """
 
     file: str
@@ -60,6 +61,7 @@ class ImportReport:
     doubtful: int = 0
     doubts: list[tuple[int, str]] = field(default_factory=list)
     refused_file: Path | None = None
+    passed_over: list[tuple[str, str]] = field(default_factory=list)
 
     def remark(self, line: int, reason: str) -> None:
         """Keep the first remarks; the file of refused rows has them all."""

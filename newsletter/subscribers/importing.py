@@ -1,26 +1,32 @@
 """Imports a file of readers: streaming, a transaction a chunk, and no row stops the rest."""
 
 import datetime
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from newsletter.errors import ListError
 from newsletter.subscribers.archive import Unpacked, is_archive, unpacked
-from newsletter.subscribers.attributes import Attributes
+from newsletter.subscribers.attributes import Attributes, types_of
 from newsletter.subscribers.csv_file import Row
 from newsletter.subscribers.entry import CAREFUL, Entry, clean_tags
 from newsletter.subscribers.import_report import ImportReport
 from newsletter.subscribers.readers_file import Readers, Source, open_readers
 from newsletter.subscribers.refused import RefusedFile
 from newsletter.subscribers.store import ListWriter
+from newsletter.subscribers.values import Type
 
 __all__ = ["ImportReport", "Wishes", "import_file", "import_files"]
 
 CHUNK = 10_000
+Refuse = Callable[[Row, ListError], None]
+# Of each file in a ZIP, before any of them is imported.
+SAMPLE = 1_000
 MOST_UNPACKED = 1_000_000_000
 
 
@@ -72,12 +78,16 @@ def import_files(  # noqa: PLR0913 - what the caller may choose, each by its nam
     if not is_archive(path):
         return [import_file(engine, path, now=now, wishes=wishes, progress=progress)]
     with unpacked(path, most_unpacked) as files:
-        sources = _lists(files, path, wishes)
+        sources, passed_over = _lists(files, path, wishes)
+        types = _types(sources, wishes)
         share = path.stat().st_size / max(1, sum(each.path.stat().st_size for each in sources))
-        return [
-            _import(engine, source, now, wishes, lambda read: progress(round(read * share)))
-            for source in sources
-        ]
+        with engine.connect() as connection:
+            run = _Import(
+                connection, now, wishes, lambda read: progress(round(read * share)), types
+            )
+            reports = [run.of(source) for source in sources]
+    reports[0].passed_over.extend(passed_over)
+    return reports
 
 
 def import_file(
@@ -106,51 +116,79 @@ def import_file(
         DatabaseError: the database can't be written.
         OSError: the file can't be read.
     """
-    return _import(engine, Source(path, str(path), path), now, wishes, progress)
+    with engine.connect() as connection:
+        run = _Import(connection, now, wishes, progress, {})
+        return run.of(Source(path, str(path), path.name, path))
 
 
-def _import(
-    engine: sa.Engine,
-    source: Source,
-    now: datetime.datetime,
-    wishes: Wishes,
-    progress: Callable[[int], None],
-) -> ImportReport:
-    wet = not wishes.dry_run
-    with (
-        open_readers(source, wishes.mapping) as (readers, report),
-        RefusedFile(source.beside, report.columns, readers.head, wanted=wet) as refused,
-        engine.connect() as connection,
-    ):
+@dataclass(frozen=True, slots=True)
+class _Import:
+    """One import, of one file or several.
 
-        def refuse(row: Row, error: ListError) -> None:
-            reason = error.problems[0].message
-            report.refuse(row.line, reason)
-            refused.add(row, reason)
+    Attributes:
+        connection: on which nothing has begun; of a dry run the caller rolls it back.
+        now: the time to record.
+        wishes: what the editor says of it.
+        progress: called with the number of bytes just read.
+        types: of attributes that are new, where other files tell them.
+    """
 
-        attributes = Attributes(connection, readers.types)
-        name = source.beside.name if source.path == source.beside else source.shown
-        writer = ListWriter(connection, f"import {name}", now, wishes.consent)
+    connection: sa.Connection
+    now: datetime.datetime
+    wishes: Wishes
+    progress: Callable[[int], None]
+    types: Mapping[str, Type]
+
+    def of(self, source: Source) -> ImportReport:
+        """Import one file."""
+        wet = not self.wishes.dry_run
+        with (
+            open_readers(source, self.wishes.mapping) as (readers, report),
+            RefusedFile(source.beside, report.columns, readers.head, wanted=wet) as refused,
+        ):
+
+            def refuse(row: Row, error: ListError) -> None:
+                reason = error.problems[0].message
+                report.refuse(row.line, reason)
+                refused.add(row, reason)
+
+            with _seldom_collected():
+                self._write(readers, report, f"import {source.label}", refuse)
+            if wet:
+                report.refused_file = refused.keep()
+        report.remarks.sort()
+        return report
+
+    def _write(self, readers: Readers, report: ImportReport, label: str, refuse: Refuse) -> None:
+        attributes = Attributes(self.connection, {**self.types, **readers.types})
+        writer = ListWriter(self.connection, label, self.now, self.wishes.consent)
         entries = _entries(readers, report, refuse)
         position = 0
         while chunk := list(islice(entries, CHUNK)):
             attributes.learn(entry for _, entry in chunk)
-            report.add(writer.write(list(_typed(chunk, attributes, wishes.tags, refuse))))
-            if wet:
-                connection.commit()
-            progress(readers.position() - position)
+            typed = _typed(chunk, attributes, self.wishes.tags, refuse)
+            report.add(writer.write(list(typed)))
+            if not self.wishes.dry_run:
+                self.connection.commit()
+            self.progress(readers.position() - position)
             position = readers.position()
-        if wet:
+        if not self.wishes.dry_run:
             writer.finish()
-            connection.commit()
-            report.refused_file = refused.keep()
-    report.remarks.sort()
-    return report
+            self.connection.commit()
 
 
-def _entries(
-    readers: Readers, report: ImportReport, refuse: Callable[[Row, ListError], None]
-) -> Iterator[tuple[Row, Entry]]:
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Rows make no cycles of objects, and looking for some takes a fifth of an import's time."""
+    before = gc.get_threshold()
+    gc.set_threshold(5 * CHUNK, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _entries(readers: Readers, report: ImportReport, refuse: Refuse) -> Iterator[tuple[Row, Entry]]:
     """The rows that can be read; the others are refused."""
     for row in readers.rows:
         report.rows += 1
@@ -167,37 +205,57 @@ def _typed(
     chunk: Sequence[tuple[Row, Entry]],
     attributes: Attributes,
     tags: tuple[str, ...],
-    refuse: Callable[[Row, ListError], None],
+    refuse: Refuse,
 ) -> Iterator[Entry]:
     """The entries with tags for all and attributes in their types; what doesn't fit is refused."""
     for row, entry in chunk:
         try:
-            typed = attributes.typed(entry)
-            yield typed._replace(tags=clean_tags(typed.tags + tags)) if tags else typed
+            attributes.fit(entry)
+            yield entry._replace(tags=clean_tags(entry.tags + tags)) if tags else entry
         except ListError as error:
             refuse(row, error)
 
 
-def _lists(files: Sequence[Unpacked], path: Path, wishes: Wishes) -> list[Source]:
-    """The lists of readers in a ZIP, those first by which readers have left.
+def _lists(
+    files: Sequence[Unpacked], path: Path, wishes: Wishes
+) -> tuple[list[Source], list[tuple[str, str]]]:
+    """The lists of readers in a ZIP, those first by which readers have left; and the other files.
 
     An export of a service we know may hold other tables of addresses (who opened what): if we
     know one of its files, only those that we know are lists.
     """
     found: list[tuple[Source, ImportReport]] = []
-    problems: list[ListError] = []
+    problems: list[tuple[str, ListError]] = []
     for file in files:
         beside = path.with_name(f"{path.name}.{file.name}")
-        source = Source(file.path, str(path / file.name), beside)
+        source = Source(file.path, str(path / file.name), f"{path.name}/{file.name}", beside)
         try:
             with open_readers(source, wishes.mapping) as (_, report):
                 found.append((source, report))
         except ListError as error:
-            problems.append(error)
+            problems.append((file.name, error))
     if not found:
-        raise problems[0]
-    known = [(source, report) for source, report in found if report.service]
-    return [source for source, report in sorted(known or found, key=_strictness, reverse=True)]
+        raise problems[0][1]
+    known = [(source, report) for source, report in found if report.service] or found
+    others = [(name, error.problems[0].message) for name, error in problems]
+    others += [
+        (source.name, "no list of readers, by its columns")
+        for source, report in found
+        if (source, report) not in known
+    ]
+    return [source for source, _ in sorted(known, key=_strictness, reverse=True)], others
+
+
+def _types(sources: Sequence[Source], wishes: Wishes) -> dict[str, Type]:
+    """The types of a ZIP's attributes: the first file, which may be short, says too little."""
+
+    def sample(source: Source) -> Iterator[Entry]:
+        with open_readers(source, wishes.mapping) as (readers, _):
+            for row in islice(readers.rows, SAMPLE):
+                with suppress(ListError):
+                    yield readers.read(row)
+
+    return types_of(chain.from_iterable(map(sample, sources)), {})
 
 
 def _strictness(found: tuple[Source, ImportReport]) -> int:

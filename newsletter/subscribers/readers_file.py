@@ -24,17 +24,19 @@ class Source(NamedTuple):
     Attributes:
         path: the file, perhaps unpacked for now.
         shown: its name for people.
+        label: its name for the journal, without the folder.
         beside: the file of refused rows is named after this.
     """
 
     path: Path
     shown: str
+    label: str
     beside: Path
 
     @property
     def name(self) -> str:
         """The file's own name, which may tell a status."""
-        return Path(self.shown).name
+        return Path(self.label).name
 
 
 class Readers(NamedTuple):

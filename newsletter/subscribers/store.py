@@ -10,15 +10,17 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from newsletter.db.bulk import Bulk, among, insert_new, insert_rows
+from newsletter.db.bulk import Bulk, among, expect_many, insert_new, insert_rows
 from newsletter.db.schema import UtcTime, subscriber, subscriber_tag, suppression
 from newsletter.db.schema import journal as journal_table
 from newsletter.subscribers import journal
-from newsletter.subscribers.consent import SUPPRESSED, Change, transition
+from newsletter.subscribers.consent import SUPPRESSED
 from newsletter.subscribers.entry import Entry
 from newsletter.subscribers.erasure import erased_among, take_turns
+from newsletter.subscribers.merging import Changes, Known, first_of_each
 from newsletter.subscribers.values import Value
 
+_TIME = UtcTime()
 _TOKEN_BYTES = 16
 _COLUMNS = (
     "address", "address_key", "name", "status", "attributes", "token", "source", "joined_at",
@@ -48,18 +50,6 @@ class Outcome(NamedTuple):
     erased: tuple[Entry, ...]
 
 
-class _Known(NamedTuple):
-    """A subscriber as the database has them."""
-
-    id: int
-    name: str
-    status: str
-    attributes: dict[str, Value]
-    joined_at: datetime.datetime
-    confirmed_at: datetime.datetime | None
-    tags: frozenset[str]
-
-
 class ListWriter:
     """Adds entries to the list and updates it, chunk by chunk.
 
@@ -76,6 +66,7 @@ class ListWriter:
         self, connection: sa.Connection, source: str, now: datetime.datetime, consent: str = ""
     ) -> None:
         self._connection = connection
+        expect_many(connection)
         self._source = source
         self._at = now
         self._now = self._bound(now)
@@ -94,10 +85,10 @@ class ListWriter:
     def write(self, entries: Sequence[Entry]) -> Outcome:
         """Write some entries; the first of an address counts, but whoever has left has left."""
         take_turns(self._connection)
-        first, repeated = _first(entries)
+        first, repeated = first_of_each(entries)
         held: Counter[str] = Counter()
         updated = unchanged = 0
-        changes = _Changes([], [], [], [])
+        changes = Changes([], [], [], [])
         known = self._known(first)
         left = self._suppressed(known) if self._consent else {}
         for key, row in known.items():
@@ -131,7 +122,7 @@ class ListWriter:
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(f"ANALYZE {subscriber.name}, {subscriber_tag.name}")
 
-    def _known(self, entries: Mapping[str, Entry]) -> dict[str, _Known]:
+    def _known(self, entries: Mapping[str, Entry]) -> dict[str, Known]:
         columns = subscriber.c
         found = (
             sa.select(
@@ -150,7 +141,7 @@ class ListWriter:
         tagged = any(entries[row[0]].tags for row in rows)
         tags = self._tags([row[1] for row in rows]) if tagged else {}
         return {
-            key: _Known(
+            key: Known(
                 id_, name, status, orjson.loads(attributes), joined_at, confirmed_at,
                 frozenset(tags.get(id_, ())),
             )
@@ -254,7 +245,7 @@ class ListWriter:
         )
         return set(self._connection.scalars(found))
 
-    def _apply(self, changes: "_Changes") -> None:
+    def _apply(self, changes: Changes) -> None:
         self._rewrite.run(
             self._connection,
             [
@@ -287,60 +278,7 @@ class ListWriter:
 
     def _bound(self, time: datetime.datetime | None) -> Any:
         """A time as the driver takes it."""
-        return UtcTime().process_bind_param(time, self._connection.dialect)
-
-
-class _Changes(NamedTuple):
-    """What to change of subscribers that are there.
-
-    Attributes:
-        rewritten: as they shall be.
-        tagged: id and a new tag.
-        left: id, status and the row that says so.
-        returned: id and the row that says so.
-    """
-
-    rewritten: list[_Known]
-    tagged: list[tuple[int, str]]
-    left: list[tuple[int, str, int]]
-    returned: list[tuple[int, int]]
-
-    def add(self, row: _Known, entry: Entry) -> bool:
-        """Note what differs, if anything; a blank cell says nothing."""
-        shall = row._replace(
-            name=entry.name or row.name,
-            attributes={**row.attributes, **entry.attributes},
-            # Of two dates the earlier: they were a reader, and had confirmed, by then.
-            joined_at=min(row.joined_at, entry.joined_at or row.joined_at),
-            confirmed_at=min(filter(None, (row.confirmed_at, entry.confirmed_at)), default=None),
-        )
-        if shall != row:
-            self.rewritten.append(shall)
-        tags = [(row.id, tag) for tag in entry.tags if tag not in row.tags]
-        self.tagged.extend(tags)
-        return self.add_leaving(row, entry) or shall != row or bool(tags)
-
-    def add_leaving(self, row: _Known, entry: Entry) -> bool:
-        """Note that they have left, if that is news."""
-        status = transition(row.status, Change("imported", entry.status))
-        if status == row.status:
-            return False
-        self.left.append((row.id, status, entry.line))
-        return True
-
-
-def _first(entries: Sequence[Entry]) -> tuple[dict[str, Entry], list[Entry]]:
-    """The first entry of each address, and the others, which can only say that they have left."""
-    first: dict[str, Entry] = {}
-    repeated: list[Entry] = []
-    for entry in entries:
-        earlier = first.setdefault(entry.key, entry)
-        if earlier is not entry:
-            repeated.append(entry)
-            status = transition(earlier.status, Change("imported", entry.status))
-            if status != earlier.status:
-                first[entry.key] = earlier._replace(status=status)
-    return first, repeated
+        return time and _TIME.process_bind_param(time, self._connection.dialect)
 
 
 def _update(dialect: sa.Dialect, columns: tuple[str, ...]) -> Bulk:

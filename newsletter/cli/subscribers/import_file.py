@@ -141,6 +141,8 @@ def _show(report: "ImportReport") -> None:
     told = report.refused + report.repeated + report.erased
     _remarks(report.remarks, told, REMARKS_SHOWN)
     _remarks(report.doubts, report.doubtful, DOUBTS_SHOWN)
+    for name, why in report.passed_over:
+        note(f"    passed over {name}: {why}", colour="yellow")
 
 
 def _remarks(remarks: Sequence[tuple[int, str]], all_of_them: int, most: int) -> None:
@@ -214,6 +216,7 @@ def _as_data(report: "ImportReport", *, dry_run: bool) -> dict[str, Any]:
         "refused_because": dict(report.reasons),
         "refused_file": str(report.refused_file) if report.refused_file else None,
         "remarks": [{"row": line, "reason": reason} for line, reason in report.remarks],
+        "passed_over": dict(report.passed_over),
         "doubtful": report.doubtful,
         "doubts": [{"row": line, "reason": reason} for line, reason in report.doubts],
         "peak_memory_mb": _peak_memory(),
