@@ -74,16 +74,15 @@ def mailer(project: "Project") -> Iterator["Mailer"]:
 def deliver(it: Found, letter: "Letter", vendor: "Mailer", concurrency: int) -> "Outcome | None":
     """Run the sender on a send, with Ctrl-C in its hands; returns what halted it."""
     from newsletter.cli.terminal import watched
-    from newsletter.sending.control import BY_HAND
-    from newsletter.sending.ledger import halt, readers_by_state
+    from newsletter.sending.control import BY_HAND, cancel
+    from newsletter.sending.ledger import find, halt, readers_by_state
     from newsletter.sending.sender import Sender
 
     pending = readers_by_state(it.ledger, it.send).get("pending", 0)
     try:
         with watched(pending) as terminal:
-            return Sender(
-                it.ledger, it.send, letter, vendor, terminal, concurrency=concurrency
-            ).run()
+            sender = Sender(it.ledger, it.send, letter, vendor, terminal, concurrency=concurrency)
+            halted = sender.run()
     except KeyboardInterrupt:
         halt(it.ledger, it.send, "paused", BY_HAND)
         note(
@@ -92,6 +91,11 @@ def deliver(it: Found, letter: "Letter", vendor: "Mailer", concurrency: int) -> 
             f"Go on with: newsletter resume {it.send.slug}"
         )
         raise
+    now = find(it.ledger, it.send.issue)
+    if now and now.state == "cancelled":
+        # What was in flight then may have come back to be tried again.
+        cancel(it.ledger, now)
+    return halted
 
 
 def go_on(it: Found, concurrency: int) -> "Outcome | None":

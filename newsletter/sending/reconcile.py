@@ -48,8 +48,8 @@ def store(ledger: Ledger, events: Iterable[Event]) -> int:
     new = 0
     while page := list(islice(ours, PAGE)):
         with ledger.engine.begin() as connection:
-            for row in page:
-                new += connection.execute(insert_new(connection, event).values(row)).rowcount
+            insert = insert_new(connection, event).values(page)
+            new += len(connection.execute(insert.returning(event.c.sg_event_id)).all())
     return new
 
 

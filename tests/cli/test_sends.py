@@ -1,11 +1,19 @@
 """Plan, look, pause, cancel, retry, settle: from the editor's chair, against the double."""
 
+import datetime
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from ready_to_send import ISSUE, POST, READERS, Cli
 
+from newsletter.db import database
+from newsletter.db.schema import batch
 from newsletter.sending.rehearsal import SendGridDouble, faults
 from newsletter.sending.rehearsal.faults import Fault
 
@@ -273,3 +281,48 @@ def test_what_was_planned_goes_on_even_if_the_files_are_gone(
     assert newsletter("resume")[0] == 0
     assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
     assert not any(b"fire" in request.body for request in vendor.requests)
+
+
+def test_a_second_ctrl_c_stops_at_once_and_loses_nobody(
+    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+) -> None:
+    vendor.order(Fault(accept=True), faults.late(30.0))
+    command = [str(Path(sys.executable).parent / "newsletter"), *ONE_BY_ONE]
+    with subprocess.Popen(
+        command, cwd=project_folder, env=os.environ, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        vendor.wait_for_requests(2)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        while "Ctrl-C again stops at once" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "Go on with: newsletter resume the-ice" in err
+    data = status(newsletter)
+    assert (data["state"], data["in_flight"]) == ("paused", 10)
+    assert "10 readers on their way" in newsletter("status")[1]
+    with (
+        database("sqlite:///newsletter.db", project_folder) as engine,
+        engine.begin() as connection,
+    ):
+        long_ago = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+        connection.execute(
+            sa.update(batch).where(batch.c.state == "in_flight").values(lease_until=long_ago)
+        )
+    assert "newsletter reconcile the-ice" in newsletter("status")[1]
+    assert newsletter("resume")[0] == 1
+    assert status(newsletter)["readers"] == {"accepted": 15, "unknown": 10}
+    assert (
+        newsletter("reconcile", "ice", "--events", events(project_folder, vendor, "open"))[0] == 0
+    )
+    assert status(newsletter)["state"] == "done"
+    assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
+
+
+def test_watching_ends_when_nothing_moves_any_more(newsletter: Cli) -> None:
+    newsletter("send", "--yes")
+    code, out, _ = newsletter("status", "--watch")
+    assert (code, out) == (0, "the-ice  done  25 of 25 accepted  0 batches unknown  0 lost\n")
