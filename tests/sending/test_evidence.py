@@ -1,0 +1,76 @@
+"""Events out of files: what can be read, what is refused, and that nothing else happens."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.errors import ListError
+from newsletter.sending.evidence import LARGEST_ID, MOST_PROBLEMS, read_events
+
+EVENT = {
+    "sg_event_id": "e1", "event": "processed", "timestamp": 1796115600, "email": "a@example.com",
+    "nl_send": "1", "nl_batch": "2", "nl_attempt": "3", "nl_subscriber": "4",
+}  # fmt: skip
+
+
+def lines(*found: object) -> list[bytes]:
+    return [json.dumps(one).encode() for one in found]
+
+
+def test_an_event_names_its_attempt() -> None:
+    (event,) = read_events(lines(EVENT), "events.jsonl")
+    assert (event.id, event.type, event.address) == ("e1", "processed", "a@example.com")
+    assert (event.send, event.batch, event.attempt) == (1, 2, 3)
+    assert event.at.isoformat() == "2026-12-01T09:00:00+00:00"
+
+
+def test_lists_and_single_events_empty_lines_and_a_mark_are_read() -> None:
+    found = [b"\xef\xbb\xbf" + lines(EVENT)[0], b"\n", *lines([EVENT, EVENT])]
+    assert len(list(read_events(found, "events.jsonl"))) == 3
+
+
+@pytest.mark.parametrize(
+    "value", ["test", "", None, "-1", "0", "1.5", "²", str(LARGEST_ID + 1), []]
+)
+def test_ids_that_are_not_ours_are_none(value: object) -> None:
+    (event,) = read_events(lines({**EVENT, "nl_batch": value}), "events.jsonl")
+    assert event.batch is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"hello",
+        b"1",
+        b"[1]",
+        b"{}",
+        lines({**EVENT, "sg_event_id": ""})[0],
+        lines({**EVENT, "sg_event_id": 7})[0],
+        lines({**EVENT, "timestamp": "soon"})[0],
+        lines({**EVENT, "timestamp": 10**20})[0],
+        lines({**EVENT, "reason": "a\0b"})[0],
+        b'{"sg_event_id": "\xff"}',
+    ],
+)
+def test_a_line_that_is_no_event_is_named(line: bytes) -> None:
+    with pytest.raises(ListError) as refused:
+        list(read_events([*lines(EVENT), line], "events.jsonl"))
+    first, last = refused.value.problems
+    assert str(first).startswith("events.jsonl:2: ")
+    assert last.message == "nothing of the file was used"
+
+
+def test_a_file_full_of_something_else_is_not_read_to_its_end() -> None:
+    with pytest.raises(ListError) as refused:
+        list(read_events([b"x"] * 10_000, "events.jsonl"))
+    assert len(refused.value.problems) == MOST_PROBLEMS + 1
+
+
+@given(st.lists(st.one_of(st.binary(max_size=60), st.just(lines(EVENT)[0])), max_size=5))
+def test_whatever_is_in_a_file_is_events_or_refused(found: list[bytes]) -> None:
+    try:
+        assert all(event.id for event in read_events(found, "events.jsonl"))
+    except ListError as refused:
+        assert all(problem.message for problem in refused.problems)  # noqa: PT017
