@@ -16,7 +16,7 @@ from newsletter.errors import SendRefused
 from newsletter.sending.ledger import Ledger, Send
 from newsletter.sending.pace import hold_back
 from newsletter.sending.throttle import throttled
-from newsletter.subscribers import Reader, reader_if_still, still_in_audience
+from newsletter.subscribers import Reader, readers_among, still_in_audience
 
 LATE = "left the list, or changed address, after the send began"
 
@@ -61,6 +61,43 @@ class Parcel:
     unfit: Mapping[int, str] = field(default_factory=dict)
 
 
+# Made once: making a statement takes longer than running it.
+_due = sa.and_(
+    sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= sa.bindparam("now")),
+    sa.or_(batch.c.not_before.is_(None), batch.c.not_before <= sa.bindparam("now")),
+)
+_free = (
+    sa.select(batch.c.id)
+    .where(
+        batch.c.send_id == sa.bindparam("of"),
+        batch.c.state == "ready",
+        _due,
+        sa.exists().where(send.c.id == sa.bindparam("of"), send.c.state == "running"),
+        ~throttled(sa.bindparam("now")),
+    )
+    .order_by(batch.c.id)
+    .limit(sa.bindparam("most"))
+    .with_for_update(skip_locked=True)
+    # A subquery might be run again for each row, and lock others each time.
+    .cte()
+)
+_TAKE = (
+    sa.update(batch)
+    .where(batch.c.id.in_(sa.select(_free.c.id)), batch.c.state == "ready")
+    .values(state="claimed", fence=batch.c.fence + 1, lease_until=sa.bindparam("lease_until"))
+    .returning(batch.c.id, batch.c.number, batch.c.attempts, batch.c.fence, batch.c.size)
+)
+_LAST = (
+    sa.select(attempt.c.batch_id, sa.func.max(attempt.c.n))
+    .where(attempt.c.batch_id.in_(sa.bindparam("ids", expanding=True)))
+    .group_by(attempt.c.batch_id)
+)
+_MAY_LEAVE = (
+    # The lock lets nobody stop the send before this transaction is through.
+    sa.select(~throttled(sa.bindparam("now")))
+    .where(send.c.id == sa.bindparam("of"), send.c.state == "running")
+    .with_for_update(read=True)
+)
 _frozen = (
     sa.select(send_recipient.c.subscriber_id, send_recipient.c.address_key)
     .where(send_recipient.c.batch_id == sa.bindparam("batch"), send_recipient.c.state == "pending")
@@ -89,35 +126,11 @@ def claim(ledger: Ledger, of: Send, most: int = 1) -> list[Batch]:
     """Take the next batches that are ready, if the send is running; no other sender gets them."""
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
-        free = (
-            sa.select(batch.c.id)
-            .where(
-                batch.c.send_id == of.id,
-                batch.c.state == "ready",
-                sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= now),
-                sa.or_(batch.c.not_before.is_(None), batch.c.not_before <= now),
-                sa.exists().where(send.c.id == of.id, send.c.state == "running"),
-                ~throttled(now),
-            )
-            .order_by(batch.c.id)
-            .limit(most)
-            .with_for_update(skip_locked=True)
-            # A subquery might be run again for each row, and lock others each time.
-            .cte()
-        )
-        taken = connection.execute(
-            sa.update(batch)
-            .where(batch.c.id.in_(sa.select(free.c.id)), batch.c.state == "ready")
-            .values(state="claimed", fence=batch.c.fence + 1, lease_until=now + ledger.lease)
-            .returning(batch.c.id, batch.c.number, batch.c.attempts, batch.c.fence, batch.c.size)
-        ).all()
+        values = {"of": of.id, "now": now, "most": most, "lease_until": now + ledger.lease}
+        taken = connection.execute(_TAKE, values).all()
         taken = _within_limit(connection, of, sorted(taken), now)
-        latest = (
-            sa.select(attempt.c.batch_id, sa.func.max(attempt.c.n))
-            .where(attempt.c.batch_id.in_([row.id for row in taken]))
-            .group_by(attempt.c.batch_id)
-        )
-        last: dict[int, int] = dict(connection.execute(latest).all()) if taken else {}
+        ids = [row.id for row in taken]
+        last: dict[int, int] = dict(connection.execute(_LAST, {"ids": ids}).all()) if ids else {}
     return [
         Batch(row.id, of.id, row.number, row.attempts, last.get(row.id, 0) + 1, row.fence)
         for row in taken
@@ -127,7 +140,7 @@ def claim(ledger: Ledger, of: Send, most: int = 1) -> list[Batch]:
 def readers_of(connection: sa.Connection, held: Batch) -> tuple[list[Reader], tuple[int, ...]]:
     """Who in the batch is still to be mailed, in the list's order; and who has left the list."""
     rows = connection.execute(_STILL, {"batch": held.id}).all()
-    readers = [reader for row in rows if (reader := reader_if_still(row))]
+    readers = readers_among(rows)
     if len(readers) == len(rows):
         return readers, ()
     still = {reader.id for reader in readers}
@@ -147,7 +160,8 @@ def depart(ledger: Ledger, parcels: Sequence[Parcel]) -> list[Parcel] | None:
     shas = [hashlib.sha256(parcel.body).hexdigest() for parcel in parcels]
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
-        if not _may_leave(connection, parcels[0].batch.send_id, now):
+        of = parcels[0].batch.send_id
+        if not connection.scalar(_MAY_LEAVE, {"of": of, "now": now}):
             _move(connection, [parcel.batch for parcel in parcels], "claimed",
                   state="ready", lease_until=None)  # fmt: skip
             return None
@@ -220,16 +234,6 @@ def _within_limit(
             connection.execute(back.values(state="ready", lease_until=None, not_before=until))
             return list(taken[:index])
     return list(taken)
-
-
-def _may_leave(connection: sa.Connection, send_id: int, now: datetime.datetime) -> bool:
-    # The lock lets nobody stop the send before this transaction is through.
-    running = (
-        sa.select(~throttled(now))
-        .where(send.c.id == send_id, send.c.state == "running")
-        .with_for_update(read=True)
-    )
-    return bool(connection.scalar(running))
 
 
 def _move(

@@ -3,9 +3,12 @@
 Threads that each build and POST would fight for Python's lock, and SQLite has one writer anyway.
 """
 
+import gc
 import queue
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -23,6 +26,20 @@ class Post(Protocol):
 
     def post_mail(self, body: bytes) -> Answer:
         """POST once; never retry."""
+
+
+@contextmanager
+def full_speed() -> Iterator[None]:
+    """Python's own settings as suits a thread that is busy beside many that wait."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    # What is there already needn't be searched for garbage with every few thousand readers.
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(interval)
 
 
 class Posters(Generic[Parcel]):
@@ -45,7 +62,6 @@ class Posters(Generic[Parcel]):
         self._to_do: queue.SimpleQueue[tuple[Parcel, bytes] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Parcel, Answer | BaseException]] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count)]
-        self._switch_interval = sys.getswitchinterval()
 
     @property
     def free(self) -> int:
@@ -79,7 +95,6 @@ class Posters(Generic[Parcel]):
         return back
 
     def __enter__(self) -> Self:
-        sys.setswitchinterval(SWITCH_INTERVAL)
         for thread in self._threads:
             thread.start()
         return self
@@ -90,7 +105,6 @@ class Posters(Generic[Parcel]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        sys.setswitchinterval(self._switch_interval)
         for _ in self._threads:
             self._to_do.put(None)
         if kind is None:

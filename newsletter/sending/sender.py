@@ -19,7 +19,7 @@ from newsletter.sending import claim, ledger
 from newsletter.sending.claim import Batch, Parcel
 from newsletter.sending.ledger import Ledger, Send
 from newsletter.sending.payload import Letter, Stamp, request
-from newsletter.sending.posters import Answer, Post, Posters
+from newsletter.sending.posters import Answer, Post, Posters, full_speed
 from newsletter.sending.settle import Settled, settle
 from newsletter.sending.verdict import Outcome, Step, judge, next_step
 
@@ -82,7 +82,7 @@ class Sender:
         """
         ledger.start(self.ledger, self.send)
         ledger.sweep(self.ledger, self.send)
-        with Posters[Parcel](self.post, self.concurrency) as posters:
+        with full_speed(), Posters[Parcel](self.post, self.concurrency) as posters:
             run = _Run(self, posters)
             while run.goes_on():
                 pass

@@ -59,14 +59,10 @@ _MOVED = (
         error=sa.bindparam("b_error"),
     )
 )
-# A range of the primary key is what the database reads fastest.
 _READERS = (
     sa.update(send_recipient)
     .where(
-        send_recipient.c.send_id == sa.bindparam("r_send"),
-        send_recipient.c.subscriber_id.between(sa.bindparam("first"), sa.bindparam("last")),
-        send_recipient.c.batch_id == sa.bindparam("r_batch"),
-        send_recipient.c.state == "pending",
+        send_recipient.c.batch_id == sa.bindparam("r_batch"), send_recipient.c.state == "pending"
     )
     .values(state=sa.bindparam("r_state"), error=sa.bindparam("r_error"))
 )
@@ -129,10 +125,7 @@ def _as_batch(one: Settled) -> dict[str, Any]:
 
 def _as_readers(one: Settled) -> dict[str, Any]:
     return {
-        "r_send": one.batch.send_id,
         "r_batch": one.batch.id,
-        "first": min(one.readers),
-        "last": max(one.readers),
         "r_state": one.step.readers,
         "r_error": one.outcome.words if one.step.readers == "rejected" else "",
     }

@@ -8,7 +8,7 @@ from newsletter.db.bulk import insert_new
 from newsletter.db.schema import vendor_pause
 
 
-def throttled(now: datetime.datetime) -> sa.ColumnElement[bool]:
+def throttled(now: sa.BindParameter[datetime.datetime]) -> sa.ColumnElement[bool]:
     """Whether SendGrid has asked everybody to wait, as a condition of a query."""
     return sa.exists().where(vendor_pause.c.paused_until > now)
 

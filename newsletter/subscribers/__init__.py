@@ -9,7 +9,7 @@ from newsletter.subscribers.selection import (
     count_by_status,
     exclusions,
     how_many,
-    reader_if_still,
+    readers_among,
     still_in_audience,
 )
 
@@ -22,6 +22,6 @@ __all__ = [
     "count_by_status",
     "exclusions",
     "how_many",
-    "reader_if_still",
+    "readers_among",
     "still_in_audience",
 ]

@@ -1,6 +1,6 @@
 """Who gets an issue, and who doesn't and why: reads only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -56,7 +56,7 @@ def audience(
 def still_in_audience(frozen: sa.Subquery) -> sa.Select[Any]:
     """Ask who of the frozen readers may be mailed now, in the order of their ids.
 
-    A row is for ``reader_if_still``. Whoever has another address by now may not: it may be
+    The rows are for ``readers_among``. Whoever has another address by now may not: it may be
     another frozen reader's, and nobody gets two.
 
     Args:
@@ -68,15 +68,15 @@ def still_in_audience(frozen: sa.Subquery) -> sa.Select[Any]:
         MAILABLE,
     )
     return (
-        sa.select(frozen.c.subscriber_id, *_columns)
+        sa.select(frozen.c.subscriber_id, *_columns[1:])
         .select_from(frozen.outerjoin(subscriber, still))
         .order_by(frozen.c.subscriber_id)
     )
 
 
-def reader_if_still(row: Any) -> Reader | None:
-    """The reader in a row of ``still_in_audience``; ``None`` if not to be mailed any more."""
-    return None if row[1] is None else _reader(row[1:])
+def readers_among(rows: Iterable[Any]) -> list[Reader]:
+    """The readers in rows of ``still_in_audience``: those who may be mailed."""
+    return [_reader(row) for row in rows if row[1] is not None]
 
 
 def count_by_status(connection: sa.Connection) -> Mapping[str, int]:
