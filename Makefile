@@ -1,10 +1,11 @@
-# `make demo` runs the main job on the sample issue; `make test` passes the tests.
+# `make demo` runs the main job on the sample issue; `make test` passes the tests; `make faults`
+# kills the sender 200 times.
 # Each makes its own .venv from requirements.lock. PYTHON=python3.12 picks another Python.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench format lock schema golden reference clean
+.PHONY: demo test faults check bench format lock schema golden reference clean
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@scripts/python-ready $(PYTHON)
@@ -20,6 +21,9 @@ test: $(VENV)/installed
 	@scripts/system-packages
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 	$(BIN)/python scripts/coverage_gate.py
+
+faults: $(VENV)/installed
+	FAULTS_KILLS=$${FAULTS_KILLS:-200} $(BIN)/python -m pytest tests/faults $(ARGS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

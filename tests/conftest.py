@@ -16,7 +16,12 @@ settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
-pytest_plugins = ["postgres_server", "ready_to_send", "sending_fixtures"]  # tests/plugins
+pytest_plugins = [
+    "fault_desk",
+    "postgres_server",
+    "ready_to_send",
+    "sending_fixtures",
+]  # tests/plugins
 
 ROOT = Path(__file__).parent.parent
 

@@ -29,6 +29,7 @@ class Fault:
         complaints: the ``errors`` of such an answer.
         headers: further headers of such an answer.
         seconds: how long the answer is held back.
+        name: what a report calls it.
     """
 
     trick: Trick = Trick.ANSWER
@@ -37,6 +38,7 @@ class Fault:
     complaints: tuple[Complaint, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    name: str = ""
 
 
 def refused(

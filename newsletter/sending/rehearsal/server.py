@@ -35,11 +35,13 @@ class Received:
         body: empty if it was not read.
         headers: as they came, names in lower case.
         status: the HTTP status of the answer, 0 if there was none.
+        fault: how it was treated.
     """
 
     body: bytes
     headers: dict[str, str]
     status: int
+    fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,10 @@ class SendGridDouble:
         Raises:
             TimeoutError: somebody still is.
         """
+        # Connections are taken in their order: once this one is answered, none waits at the door.
+        with socket.create_connection(("127.0.0.1", self._server.server_port), seconds) as knock:
+            knock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            knock.recv(1)
         with self._changed:
             if not self._changed.wait_for(lambda: not self._server.open, seconds):
                 raise TimeoutError(f"{len(self._server.open)} connections are still open")
@@ -224,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         fault = self.server.double.next_fault()
         if fault.trick is Trick.CLOSE_UNREAD:
-            self._record(b"", 0)
+            self._record(b"", 0, fault)
             self.close_connection = True
             return
         self._treat(self._read(), fault)
@@ -236,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
             content = _errors(fault.complaints)
             headers = fault.headers
         answers = fault.trick in {Trick.ANSWER, Trick.LATE}
-        self._record(body, status if answers else 0)
+        self._record(body, status if answers else 0, fault)
         if answers:
             self.server.double.closing.wait(fault.seconds)
             self._answer(status, content, headers)
@@ -288,9 +294,9 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(part)
         return b"".join(parts)
 
-    def _record(self, body: bytes, status: int) -> None:
+    def _record(self, body: bytes, status: int, fault: Fault) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.double.record(Received(body, headers, status))
+        self.server.double.record(Received(body, headers, status, fault))
 
     def _refuse(self, status: int, message: str) -> None:
         self._answer(status, _errors((Complaint(message, None),)), {})
