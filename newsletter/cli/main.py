@@ -21,6 +21,10 @@ COMMANDS = {
     "test": Lazy("newsletter.cli.test:test", "Send a marked copy to yourself."),
     "plan": Lazy("newsletter.cli.plan:plan", "Fix what is sent to whom, and send nothing yet."),
     "send": Lazy("newsletter.cli.send:send", "Send an issue to the readers, or rehearse it dry."),
+    "rehearse": Lazy(
+        "newsletter.cli.rehearse:rehearse",
+        "Rehearse a send against a stand-in for SendGrid, with faults.",
+    ),
     "status": Lazy("newsletter.cli.status:status", "See how a send stands."),
     "pause": Lazy(
         "newsletter.cli.pause:pause", "Stop a running send after the requests in flight."

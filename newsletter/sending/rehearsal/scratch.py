@@ -1,0 +1,72 @@
+"""A copy of the list in a scratch database, so that a rehearsal changes nothing that is true."""
+
+import datetime
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from newsletter.db import reading
+from newsletter.db.schema import batch, subscriber, suppression
+
+PAGE = 5_000
+LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+
+Rows = list[dict[str, Any]]
+
+
+def copy_list(true: sa.Engine, scratch: sa.Engine) -> None:
+    """Copy all that decides who is mailed; the true list is only read.
+
+    Args:
+        true: the list's database.
+        scratch: an empty one.
+    """
+    with reading(true) as connection:
+        for table in (suppression, subscriber):
+            found = connection.execution_options(yield_per=PAGE).execute(sa.select(table))
+            for page in found.mappings().partitions():
+                _insert(scratch, table, [dict(row) for row in page])
+
+
+def make_list(count: int, scratch: sa.Engine) -> None:
+    """Make up so many readers.
+
+    Args:
+        count: how many.
+        scratch: an empty database.
+    """
+    for page in _made_up(count):
+        _insert(scratch, subscriber, page)
+
+
+def end_leases(scratch: sa.Engine) -> None:
+    """Let the time pass for which a dead sender's claims are believed."""
+    held = sa.update(batch).where(batch.c.lease_until.is_not(None))
+    with scratch.begin() as connection:
+        connection.execute(held.values(lease_until=LONG_AGO))
+
+
+def _insert(scratch: sa.Engine, table: sa.Table, rows: Rows) -> None:
+    with scratch.begin() as connection:
+        connection.execute(sa.insert(table), rows)
+
+
+def _made_up(count: int) -> Iterator[Rows]:
+    now = datetime.datetime.now(datetime.UTC)
+    for start in range(1, count + 1, PAGE):
+        yield [
+            {
+                # RFC 2606: nobody has an address there.
+                "address": f"reader{number}@example.com",
+                "address_key": f"reader{number}@example.com",
+                "name": f"Reader {number}",
+                "status": "active",
+                "attributes": {},
+                "token": secrets.token_urlsafe(16),
+                "joined_at": now,
+                "updated_at": now,
+            }
+            for number in range(start, min(start + PAGE, count + 1))
+        ]

@@ -1,0 +1,100 @@
+"""``newsletter rehearse``: the true send path in processes that are killed, and the proof."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from newsletter.db import open_database
+from newsletter.project import open_project
+from newsletter.sending.rehearsal.run import Wish, rehearse
+from newsletter.sending.rehearsal.script import KINDS
+
+Cli = Callable[..., tuple[int, str, str]]
+ISSUE = "2026-12-01-the-ice"
+POST = """---
+title: The ice, {{ subscriber.name | default("friend") }}
+---
+Hello {{ subscriber.name | default("friend") }}, the ice let go.
+"""
+
+
+@pytest.fixture
+def folder(project_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An issue, no list; whatever is temporary lands in ``tmp``; a key that opens nothing."""
+    issue = project_folder / "issues" / ISSUE
+    issue.mkdir()
+    (issue / "post.md").write_text(POST)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setenv("SENDGRID_API_KEY", "SG.a-real-key")
+    monkeypatch.setenv("SENDGRID_HOST", "http://127.0.0.1:9")
+    return project_folder
+
+
+def test_with_every_fault_nobody_has_it_twice_and_nobody_is_lost(
+    cli: Cli, folder: Path, tmp_path: Path
+) -> None:
+    code, out, err = cli("rehearse", "--readers", "300", "--json")
+    proof = json.loads(out)
+    assert (code, proof["gaps"]) == (0, []), err
+    assert (proof["readers"], proof["once"], proof["twice"], proof["lost"]) == (300, 300, 0, 0)
+    assert proof["faults"].keys() == KINDS.keys()
+    assert proof["not_met"] == []
+    assert proof["kills"] == 2
+    assert proof["batch_size"] < 10
+    unknown = proof["unknown"]
+    assert unknown["by_events"] > 0
+    assert unknown["sent_again"] > 0
+    assert unknown["by_events"] + unknown["sent_again"] == unknown["batches"]
+    assert any("public_url" in problem for problem in proof["refused"])
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert cli("status", "--json")[1] == "", "the true ledger knows nothing of it"
+    assert folder.is_dir()
+
+
+def test_the_true_list_is_rehearsed_and_only_read(cli: Cli, folder: Path) -> None:
+    rows = "".join(f"reader{number}@example.com,Reader {number}\n" for number in range(12))
+    (folder / "readers.csv").write_text(f"email,name\n{rows}")
+    assert cli("subscribers", "import", "readers.csv")[0] == 0
+    assert cli("subscribers", "remove", "reader3@example.com")[0] == 0
+    before = cli("subscribers", "list")[1]
+    code, out, err = cli("rehearse", "--faults", "none")
+    assert code == 0, err
+    assert "accepted once   11" in out
+    assert "The proof holds" in out
+    assert "A real send would be refused" in out
+    assert cli("subscribers", "list")[1] == before
+    assert cli("status", "--json")[1] == ""
+
+
+def test_an_empty_list_has_nobody_to_rehearse_with(cli: Cli, folder: Path) -> None:
+    code, _, err = cli("rehearse", ISSUE)
+    assert code == 1
+    assert "nobody on the list" in err
+    assert folder.is_dir()
+
+
+def test_a_fault_that_is_none_is_told_the_names(cli: Cli) -> None:
+    code, _, err = cli("rehearse", "--faults", "kill,locusts")
+    assert code == 2
+    assert "no fault 'locusts'" in err
+    assert "lost-answer" in err
+
+
+def test_the_help_names_every_fault(cli: Cli) -> None:
+    _, out, _ = cli("rehearse", "--help")
+    assert [name for name in KINDS if f"  {name} " not in out] == []
+
+
+def test_ctrl_c_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
+    def interrupt(_taken: int) -> None:
+        raise KeyboardInterrupt
+
+    project = open_project(folder)
+    engine = open_database(project.config.database, folder)
+    with pytest.raises(KeyboardInterrupt):
+        rehearse(Wish(project, ISSUE, engine, 20, ()), interrupt)
+    engine.dispose()
+    assert list((tmp_path / "tmp").iterdir()) == []
