@@ -39,7 +39,7 @@ def back_up(database: Path, target: Path, progress: Progress = lambda _: None) -
     with aside(target) as copy:
         with told(target), closing(_connect(database)) as source:
             snapshot(source, copy, progress)
-        complaints = damage(copy)
+        complaints = damage(copy) or orphans(copy)
         if complaints:
             raise refusal(
                 f"the database is damaged, so that no backup of it was kept: {complaints[0]}",
@@ -73,15 +73,18 @@ def damage(path: Path) -> list[str]:
     with told(path), closing(_connect(path)) as connection:
         try:
             found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
-            orphans = connection.execute("PRAGMA foreign_key_check").fetchmany(10)
         except sqlite3.DatabaseError as error:
             if primary_code(error) in DAMAGE:
                 return [str(error)]
             raise
-    lost = [
-        f"a row of {table} belongs to a {parent} that is gone" for table, _, parent, _ in orphans
-    ]
-    return [line for line in found if line != "ok"] + lost
+    return [line for line in found if line != "ok"]
+
+
+def orphans(path: Path) -> list[str]:
+    """Rows of a whole database that belong to a row that isn't there, at most ten."""
+    with told(path), closing(_connect(path)) as connection:
+        found = connection.execute("PRAGMA foreign_key_check").fetchmany(10)
+    return [f"a row of {table} belongs to a {parent} that is gone" for table, _, parent, _ in found]
 
 
 @contextmanager

@@ -169,12 +169,12 @@ def restore(backup: Backup, now: datetime.datetime) -> Restored:
 
 def _replace_damaged(backup: Backup, kept: Path, now: datetime.datetime) -> Restored:
     """A damaged file can't be written into; what can be read of it is taken over."""
-    _move_away(backup.database, kept)
     try:
-        carried = _carry_over(backup.engine, kept, now)
+        carried = _carry_over(backup.engine, backup.database, now)
     except (DatabaseError, sqlite3.DatabaseError):
         carried = None
     backup.engine.dispose()
+    _move_away(backup.database, kept)
     put(backup.copy, backup.database)
     return Restored(carried, kept)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.db import open_database
-from newsletter.db.backup import alone, back_up, damage, overwrite
+from newsletter.db.backup import alone, back_up, damage, orphans, overwrite
 from newsletter.errors import DatabaseError
 
 PAIR = "INSERT INTO meta VALUES (?, ?)"
@@ -116,7 +116,10 @@ def test_a_damaged_database_replaces_no_good_copy(
 
 def test_a_row_without_its_owner_is_damage(database: Path, writer: sqlite3.Connection) -> None:
     writer.execute("INSERT INTO batch (send_id, number, size, state) VALUES (7, 1, 1, 'ready')")
-    assert damage(database) == ["a row of batch belongs to a send that is gone"]
+    assert damage(database) == []
+    assert orphans(database) == ["a row of batch belongs to a send that is gone"]
+    with pytest.raises(DatabaseError, match="belongs to a send"):
+        back_up(database, database.with_name("copy"))
 
 
 def test_what_is_no_database_is_damage(tmp_path: Path) -> None:

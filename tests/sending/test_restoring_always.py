@@ -1,0 +1,138 @@
+"""Whatever happened before a backup and after it, and wherever a restore is cut short."""
+
+import datetime
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from newsletter.db import database, open_database, reading
+from newsletter.db.backup import back_up, damage
+from newsletter.db.schema import subscriber
+from newsletter.errors import ListError
+from newsletter.sending import restoring
+from newsletter.subscribers import audience, changes, erasure
+from newsletter.subscribers.address import parse_address
+from newsletter.subscribers.consent import status_of
+from newsletter.subscribers.journal import Origin, read
+from newsletter.subscribers.journal import changes as as_changes
+
+START = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
+URL = "sqlite:///newsletter.db"
+NAMES = ("ada", "bo", "cy")
+WORDS = ("join", "confirm", "return", "erase", *changes.LEAVING)
+
+Step = tuple[str, str]
+steps = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(NAMES)), max_size=12)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("empty")
+    open_database(URL, folder).dispose()
+    return folder / "newsletter.db"
+
+
+def take(engine: sa.Engine, step: Step, at: datetime.datetime) -> None:
+    word, name = step
+    address = parse_address(f"{name}@example.com")
+    origin = Origin(at, "form", wording="yes please")
+    if word == "erase":
+        erasure.erase(engine, address.key, at)
+        return
+    with engine.begin() as connection:
+        if word == "join":
+            try:
+                changes.subscribe(connection, address, "pending", origin)
+            except ListError:
+                assert erasure.erased_among(connection, [address.key])
+        elif word == "return":
+            changes.resubscribe(connection, address, "active", origin)
+        elif word == "confirm":
+            changes.confirm(connection, address.key, origin)
+        else:
+            changes.LEAVING[word](connection, address.key, origin)
+
+
+def mailed(engine: sa.Engine) -> set[str]:
+    with reading(engine) as connection:
+        return {reader.address_key for reader in audience(connection)}
+
+
+def gone(engine: sa.Engine) -> set[str]:
+    """Who must not be mailed: they have left, or were erased."""
+    keys = [f"{name}@example.com" for name in NAMES]
+    left = sa.select(subscriber.c.address_key).where(
+        subscriber.c.status.in_(tuple(changes.LEAVING))
+    )
+    with reading(engine) as connection:
+        return {*connection.scalars(left), *erasure.erased_among(connection, keys)}
+
+
+@settings(max_examples=15, deadline=None)
+@given(before=steps, after=steps)
+def test_nobody_who_is_gone_is_mailed(empty: Path, before: list[Step], after: list[Step]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copy(empty, folder)
+        path, copy = folder / "newsletter.db", folder / "copy"
+        with database(URL, folder) as engine:
+            for hour, step in enumerate(before):
+                take(engine, step, START + datetime.timedelta(hours=hour))
+            back_up(path, copy)
+            then = mailed(engine)
+            for hour, step in enumerate(after, 100):
+                take(engine, step, START + datetime.timedelta(hours=hour))
+            away = gone(engine)
+        with restoring.opened(copy, path) as backup:
+            restoring.restore(backup, START + datetime.timedelta(days=30))
+        with database(URL, folder) as engine:
+            assert mailed(engine) == then - away
+            with reading(engine) as connection:
+                rows = connection.execute(sa.select(subscriber.c.id, subscriber.c.status)).all()
+                for id_, status in rows:
+                    assert status_of(as_changes(read(connection, id_))) == status
+        assert damage(path) == []
+
+
+KILLED = """
+import datetime, os, signal, sqlite3, sys
+from pathlib import Path
+from newsletter.sending import restoring
+
+def overwrite(live, source):
+    def die(status, left, total):
+        if left < total / 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+    live.execute("PRAGMA cache_size = 10")  # so that the disk has it, and not memory alone
+    sqlite3.connect(source).backup(live, pages=3, progress=die)
+
+restoring.overwrite = overwrite
+folder = Path(sys.argv[1])
+with restoring.opened(folder / "copy", folder / "newsletter.db") as backup:
+    restoring.restore(backup, datetime.datetime.now(datetime.UTC))
+"""
+
+
+def test_a_restore_that_is_killed_has_changed_nothing(empty: Path, tmp_path: Path) -> None:
+    shutil.copy(empty, tmp_path)
+    path = tmp_path / "newsletter.db"
+    back_up(path, tmp_path / "copy")
+    with database(URL, tmp_path) as engine:
+        for number in range(50):
+            take(engine, ("join", f"r{number}"), START)
+    run = subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+    assert run.returncode == -signal.SIGKILL
+    assert (tmp_path / "newsletter.db-journal").stat().st_size > 512
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM subscriber").fetchone() == (50,)
+    assert damage(path) == []
