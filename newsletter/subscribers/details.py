@@ -4,10 +4,9 @@ import datetime
 
 import sqlalchemy as sa
 
-from newsletter.subscribers.attributes import Attributes, known_attributes
+from newsletter.subscribers.attributes import Attributes
 from newsletter.subscribers.entry import Entry
 from newsletter.subscribers.store import ListWriter
-from newsletter.subscribers.values import read_value
 
 
 def describe(connection: sa.Connection, entry: Entry, now: datetime.datetime) -> bool:
@@ -15,7 +14,8 @@ def describe(connection: sa.Connection, entry: Entry, now: datetime.datetime) ->
 
     Args:
         connection: in a transaction that writes.
-        entry: of somebody in the list, with the status that they have.
+        entry: of somebody in the list, with the status that they have; its attributes get
+            their types.
         now: the time to record.
 
     Returns:
@@ -24,8 +24,7 @@ def describe(connection: sa.Connection, entry: Entry, now: datetime.datetime) ->
     Raises:
         ListError: a value is of another type than its attribute.
     """
-    Attributes(connection).learn([entry])
-    types = known_attributes(connection)
-    typed = {name: read_value(value, types[name], name) for name, value in entry.attributes.items()}
-    outcome = ListWriter(connection, "", now).write([entry._replace(attributes=typed)])
-    return bool(outcome.updated)
+    attributes = Attributes(connection)
+    attributes.learn([entry])
+    attributes.fit(entry)
+    return bool(ListWriter(connection, "", now).write([entry]).updated)
