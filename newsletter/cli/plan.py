@@ -69,8 +69,11 @@ def _too_late(proposal: "Proposal") -> None:
 
 
 def _show(proposal: "Proposal", of: "Send", *, as_json: bool) -> None:
+    from zoneinfo import ZoneInfo
+
     from newsletter.cli.proposals import show
     from newsletter.sending.payload import plain_subject
+    from newsletter.sending.schedule import shown_time
     from newsletter.sending.status import look
 
     if as_json:
@@ -85,7 +88,11 @@ def _show(proposal: "Proposal", of: "Send", *, as_json: bool) -> None:
         data = {**look(proposal.ledger, of).as_data(), **more}
         say(json.dumps(data, ensure_ascii=False))
         return
-    show(proposal, [("content", of.content_sha[:12])])
+    rows = [("content", of.content_sha[:12])]
+    if of.scheduled_at:
+        zone = ZoneInfo(proposal.project.config.timezone)
+        rows.append(("when", shown_time(of.scheduled_at, zone)))
+    show(proposal, rows)
     if proposal.goes_on:
         planned = many(of.total, "reader")
         say(f"It was planned before, for {planned}, and has not changed since.")

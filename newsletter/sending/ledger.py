@@ -60,6 +60,7 @@ class Send:
         scheduled_at: when readers get it; ``None`` for at once.
         vendor_batch_id: SendGrid's id for what it holds until then, empty if it holds nothing.
         recalled_at: when SendGrid took that back.
+        undo_seconds: how long SendGrid was to hold it to be taken back, 0 if that wasn't asked.
         limit_per_hour: readers, 0 for no limit.
         plan_sha: the seal of ``newsletter.sending.plan``.
         app_version: of the newsletter that made the plan.
@@ -78,6 +79,7 @@ class Send:
     scheduled_at: datetime.datetime | None
     vendor_batch_id: str
     recalled_at: datetime.datetime | None
+    undo_seconds: int
     limit_per_hour: int
     plan_sha: str
     app_version: str

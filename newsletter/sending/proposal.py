@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -21,8 +22,7 @@ from newsletter.render.templates import load_templates
 from newsletter.sending.freeze import discard, freeze
 from newsletter.sending.ledger import Ledger, Send, find, has_left, readers_by_state
 from newsletter.sending.payload import Letter, prepare
-from newsletter.sending.plan import Terms, content, settle_terms
-from newsletter.sending.plan import difference as difference_of
+from newsletter.sending.plan import Terms, content, difference, settle_terms
 from newsletter.sending.preflight import OVER, all_gone, history, nobody, refusals
 from newsletter.sending.sends import ledger_of, letter_of
 from newsletter.subscribers import EVERYBODY, exclusions, how_many
@@ -111,57 +111,26 @@ def propose(
     config = _sized(project.config, wishes)
     issue, email = render(project, folder)
     ledger = ledger_of(engine, config)
-    earlier = find(ledger, email.issue)
-    left = earlier is not None and has_left(ledger, earlier)
-    anew = earlier is not None and _made_anew(earlier, left=left, again=wishes.again)
-    live = earlier is not None and earlier.state not in OVER and not anew
-    goes_on = live and earlier is not None and earlier.content_sha == email.content_sha
-    wanted = wishes.segment
-    if not wanted and earlier and anew and earlier.state not in OVER:
-        wanted = earlier.segment
-    with reading(engine) as connection:
-        now = ledger.clock(connection)
-        segment = find_segment(connection, wanted, config, now) if wanted else None
-        within = segment.condition if segment else EVERYBODY
-        if earlier and goes_on:
-            _check_same(earlier, segment, wishes)
-            within = _still_to_go(earlier)
-        left_out = earlier.excluded if earlier and goes_on else exclusions(connection, within)
-        audience = how_many(connection, within, mailable=True)
-    empty = None if audience else nobody(segment)
-    past: Problem | None = None
-    difference: tuple[str, ...] = ()
-    pending = 0
-    if earlier and goes_on:
-        pending = readers_by_state(ledger, earlier).get("pending", 0)
-        empty = None if audience or not pending else all_gone(earlier)
-    elif earlier and not anew:
-        past = history(earlier, config, left=left)
-        difference = _difference(ledger, earlier, email) if live else ()
+    past = _past(ledger, email, config, wishes)
+    whom = _whom(ledger, config, past, wishes)
+    of = past.goes_on
+    environment = os.environ if wishes.needs_key else None
     return Proposal(
         project=project,
         folder=folder,
-        letter=letter_of(ledger, earlier, config)
-        if earlier and goes_on
-        else prepare(email, config),
+        letter=letter_of(ledger, of, config) if of else prepare(email, config),
         ledger=ledger,
-        earlier=earlier,
-        goes_on=goes_on,
-        readers=audience,
-        gone=max(pending - audience, 0),
-        left_out=left_out,
-        segment=segment,
-        within=within,
-        forbidden=past,
-        difference=difference,
+        earlier=past.earlier,
+        goes_on=of is not None,
+        readers=whom.readers,
+        gone=whom.gone,
+        left_out=whom.left_out,
+        segment=whom.segment,
+        within=whom.within,
+        forbidden=past.forbidden,
+        difference=past.difference,
         refused=tuple(
-            refusals(
-                issue,
-                config,
-                os.environ if wishes.needs_key else None,
-                history=past,
-                empty=empty,
-            )
+            refusals(issue, config, environment, history=past.forbidden, empty=whom.empty)
         ),
     )
 
@@ -187,6 +156,7 @@ def agree(proposal: Proposal, terms: Terms | None = None) -> Send:
         return settle_terms(proposal.ledger, proposal.earlier, terms or Terms())
     if proposal.earlier:
         discard(proposal.ledger, proposal.earlier)
+        terms = terms or _terms_of(proposal.earlier)
     frozen = freeze(proposal.ledger, proposal.letter, proposal.readers, proposal.segment)
     return settle_terms(proposal.ledger, frozen, terms or Terms())
 
@@ -195,6 +165,81 @@ def render(project: Project, folder: Path) -> tuple[Issue, Email]:
     """Read an issue and render it with the project's templates."""
     issue = read_issue(folder, project.config)
     return issue, render_issue(issue, load_templates(project.templates), project.config)
+
+
+class _Past(NamedTuple):
+    """What an earlier send of the issue means for this one.
+
+    Attributes:
+        earlier: it, if there is one.
+        goes_on: the same, if it is taken up.
+        segment: its query, if its plan is replaced.
+        forbidden: why neither is possible.
+        difference: how the issue differs from what was planned.
+    """
+
+    earlier: Send | None = None
+    goes_on: Send | None = None
+    segment: str = ""
+    forbidden: Problem | None = None
+    difference: tuple[str, ...] = ()
+
+
+class _Whom(NamedTuple):
+    """Who gets it; see ``Proposal``, and ``empty`` says that it is nobody."""
+
+    readers: int
+    gone: int
+    left_out: Mapping[str, int]
+    segment: Segment | None
+    within: sa.ColumnElement[bool]
+    empty: Problem | None
+
+
+def _past(ledger: Ledger, email: Email, config: Config, wishes: Wishes) -> _Past:
+    earlier = find(ledger, email.issue)
+    if earlier is None:
+        return _Past()
+    left = has_left(ledger, earlier)
+    over = earlier.state in OVER
+    # What was cancelled before it began is as good as never planned.
+    if not left and (wishes.again or earlier.state == "cancelled"):
+        return _Past(earlier, segment="" if over else earlier.segment)
+    if not over and earlier.content_sha == email.content_sha:
+        return _Past(earlier, goes_on=earlier)
+    lines = () if over else difference(content(ledger, earlier), email)
+    return _Past(earlier, forbidden=history(earlier, config, left=left), difference=lines)
+
+
+def _whom(ledger: Ledger, config: Config, past: _Past, wishes: Wishes) -> _Whom:
+    wanted = wishes.segment or past.segment
+    of = past.goes_on
+    with reading(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        segment = find_segment(connection, wanted, config, now) if wanted else None
+        within = segment.condition if segment else EVERYBODY
+        if of:
+            _check_same(of, segment, wishes)
+            within = _still_to_go(of)
+        left_out = of.excluded if of else exclusions(connection, within)
+        readers = how_many(connection, within, mailable=True)
+    if of is None:
+        return _Whom(readers, 0, left_out, segment, within, None if readers else nobody(segment))
+    pending = readers_by_state(ledger, of).get("pending", 0)
+    empty = all_gone(of) if pending and not readers else None
+    return _Whom(readers, max(pending - readers, 0), left_out, segment, within, empty)
+
+
+def _terms_of(replaced: Send) -> Terms | None:
+    """A new plan goes when and as fast as the one that it replaces would have."""
+    if replaced.state in OVER:
+        return None
+    return Terms(
+        replaced.scheduled_at,
+        replaced.undo_seconds,
+        replaced.vendor_batch_id,
+        replaced.limit_per_hour,
+    )
 
 
 def _check_same(earlier: Send, segment: Segment | None, wishes: Wishes) -> None:
@@ -222,18 +267,6 @@ def _still_to_go(of: Send) -> sa.ColumnElement[bool]:
         )
         .correlate(subscriber)
     )
-
-
-def _made_anew(earlier: Send, *, left: bool, again: bool) -> bool:
-    """Whether a send of which nothing has left gives way to a new one.
-
-    What was cancelled before it began is as good as never planned.
-    """
-    return not left and (again or earlier.state == "cancelled")
-
-
-def _difference(ledger: Ledger, earlier: Send, email: Email) -> tuple[str, ...]:
-    return difference_of(content(ledger, earlier), email)
 
 
 def _sized(config: Config, wishes: Wishes) -> Config:

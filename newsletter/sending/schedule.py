@@ -141,7 +141,7 @@ def shown_length(length: datetime.timedelta) -> str:
     minutes = max(1, round(length.total_seconds() / 60))
     for unit, size, least in (("day", 1440, 4320), ("hour", 60, 120), ("minute", 1, 0)):
         if minutes >= least:
-            count = minutes // size
+            count = round(minutes / size)
             return f"{count:,} {unit}" + ("" if count == 1 else "s")
     raise AssertionError(minutes)
 

@@ -200,3 +200,15 @@ def test_batches_and_pace_are_the_editors(newsletter: Cli, vendor: SendGridDoubl
     assert newsletter("plan", "--again", "--batch-size", "3")[0] == 0
     assert newsletter("send", "--yes", "--limit-per-hour", "1000")[0] == 0
     assert len(vendor.requests) == 9
+
+
+def test_a_new_plan_keeps_the_time_of_the_one_that_it_replaces(
+    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+) -> None:
+    newsletter("send", "--yes", "--at", "2099-12-01 09:00", "--limit-per-hour", "1000")
+    code, out, _ = newsletter("plan", "--again")
+    assert code == 0
+    assert "Tue 1 Dec 2099 09:00 UTC" in out
+    put_back(project_folder, hours=1)
+    assert newsletter("send", "--due")[0] == 0
+    assert len(vendor.accepted) == READERS
