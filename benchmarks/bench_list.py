@@ -157,10 +157,8 @@ class Postgresql:
     def insert(self, readers: list[tuple[Any, ...]]) -> None:
         listed = ", ".join(NAMES)
         with self.bare.cursor() as cursor:
-            cursor.execute(
-                "CREATE TEMP TABLE staged ON COMMIT DROP AS "
-                f"SELECT {listed} FROM subscriber LIMIT 0"
-            )
+            cursor.execute("CREATE TEMP TABLE staged (LIKE subscriber) ON COMMIT DROP")
+            cursor.execute("ALTER TABLE staged DROP COLUMN id")
             with cursor.copy(f"COPY staged ({listed}) FROM STDIN") as copy:
                 for row in readers:
                     copy.write_row(row)

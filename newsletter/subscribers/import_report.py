@@ -99,4 +99,4 @@ class ImportReport:
 
 def _kind(reason: str) -> str:
     """A reason without what is different in every row: words in quotes, numbers."""
-    return re.sub(r"'[^']*'|\d[\d,.]*", "…", reason).removeprefix("… is ").strip()
+    return re.sub(r"'[^']*'|\d[\d,.]*", "…", reason).removeprefix("… ")

@@ -58,7 +58,8 @@ class RefusedFile:
         if self._file is None:
             self._file = self._open()
         if self._columns:
-            cells = [neutral(cell) for cell in self._without_notes(row.cells)]
+            safe = str if self._columns.refusals else neutral  # a file of ours is safe already
+            cells = [safe(cell) for cell in self._without_notes(row.cells)]
             csv.writer(self._file).writerow([row.line, reason, *cells])
         else:
             data = {REFUSED_ROW: row.line, REFUSED_BECAUSE: reason, **_object(row.cells[0])}

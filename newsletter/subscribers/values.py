@@ -76,7 +76,7 @@ def shown(value: Value) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(int(value)) if value == int(value) else repr(value)
+    return str(int(value)) if isinstance(value, int) or value.is_integer() else repr(value)
 
 
 def read_truth(text: str) -> bool | None:
