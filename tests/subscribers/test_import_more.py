@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -235,6 +236,36 @@ def test_refused_cells_are_no_formulas_and_come_back_whole(
     imported(text.replace("ada@,", "ada@example.com,"), name="corrected.csv")
     row = listed(engine)["ada@example.com"]
     assert (row["name"], row["attributes"]) == ("=Ada", {"town": "'=x"})
+
+
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch) -> set[Path]:
+    """Folders that can't be written, for root too."""
+    folders: set[Path] = set()
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) not in folders)
+    return folders
+
+
+def test_beside_a_file_that_lies_in_a_locked_folder(
+    imported: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: set[Path]
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    locked.add(tmp_path)
+    found = imported("email\nbroken\n").refused_file
+    assert found == Path("readers.csv.refused.csv")
+    assert (work / found).exists()
+
+
+def test_nowhere_to_put_refused_rows_is_told_before(
+    engine: sa.Engine, imported: Import, tmp_path: Path, locked: set[Path]
+) -> None:
+    locked.update((tmp_path, Path()))
+    with pytest.raises(ListError, match="have nowhere to go"):
+        imported("email\na@b.com\n")
+    assert listed(engine) == {}
+    assert imported("email\na@b.com\n", dry_run=True).new == {"active": 1}
 
 
 HEAD = '{"newsletter":1,"attributes":{"age":"number"}}\n'
