@@ -6,10 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from newsletter.db import database
+from newsletter.db.schema import send
 from newsletter.subscribers import changes
 from newsletter.subscribers.address import parse_address
+from newsletter.subscribers.erasure import erase
 from newsletter.subscribers.journal import Origin
 
 THEN = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
@@ -118,3 +121,22 @@ def test_what_it_leaves_behind_is_never_in_git(cli: Cli, backed_up: Path) -> Non
         ["git", "-C", "notes", "check-ignore", *kept], capture_output=True, text=True, check=True
     )
     assert run.stdout.split() == kept
+
+
+def test_what_was_taken_over_is_told(cli: Cli, backed_up: Path) -> None:
+    leave(backed_up, "cy")
+    with database("sqlite:///newsletter.db", backed_up) as engine:
+        erase(engine, "ada@example.com", NOW)
+        with engine.begin() as connection:
+            connection.execute(sa.insert(send).values(
+                issue="2026-11-20-ice", state="done", content_sha="", subject="Ice",
+                frozen_at=NOW, total=0, excluded={},
+            ))  # fmt: skip
+    out = cli("restore", "list.backup", "--yes")[1].splitlines()
+    assert out[-4:] == [
+        "  left since  1 now unsubscribed, 1 erased, 1 not in the list and kept out of it",
+        "  sent since  2026-11-20-ice",
+        "  kept        newsletter.db.before-restore, the database as it was",
+        "Next: newsletter subscribers stats",
+    ]
+    assert active(backed_up) == set()

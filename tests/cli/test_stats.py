@@ -67,3 +67,21 @@ def test_stats_of_an_empty_list(cli: Cli) -> None:
     assert cli("subscribers", "stats")[:2] == (
         0, "The list is empty. Fill it with: newsletter subscribers import FILE.csv\n",
     )  # fmt: skip
+
+
+@pytest.mark.usefixtures("listed")
+def test_stats_show_tags_whatever_their_script(cli: Cli) -> None:
+    for tag, name in (("vip", "r1"), ("vip", "r2"), ("مرحبا", "r1")):
+        cli("subscribers", "tag", tag, "--address", f"{name}@example.com")
+    lines = cli("subscribers", "stats", "--weeks", "1")[1].splitlines()
+    rows = lines[lines.index("") :]
+    start = next(at for at, line in enumerate(rows) if line.startswith("tag "))
+    assert [row.split()[-1] for row in rows[start + 1 :]] == ["2", "1"]
+
+
+def test_a_png_without_its_library(cli: Cli, listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    code, _, err = cli("subscribers", "stats", "--plot", "growth.png")
+    assert code == 2
+    assert "pip install cairosvg" in err
+    assert not (listed / "growth.png").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import SendGridDouble, faults
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -100,3 +100,16 @@ def test_the_group_of_the_settings(cli: Cli, listed: Path, vendor: SendGridDoubl
     vendor.suppressions.groups[7] = ["ada@example.com"]
     out = cli("subscribers", "sync")[1]
     assert "group unsubscribes        1 in all            1 now unsubscribed" in out
+
+
+@pytest.mark.usefixtures("listed")
+def test_a_long_wait_is_told(
+    cli: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    vendor.order(faults.throttled(time.time() + 90))
+    code, _, err = cli("subscribers", "sync")
+    assert code == 0
+    assert 85 < waits[0] <= 90
+    assert err.startswith("SendGrid is busy: asking again in ")
