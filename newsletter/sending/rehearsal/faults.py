@@ -11,6 +11,7 @@ class Trick(Enum):
 
     ANSWER = auto()
     LATE = auto()
+    DRIP = auto()
     CLOSE_UNREAD = auto()
     CLOSE = auto()
     RESET_MID_ANSWER = auto()
@@ -58,6 +59,11 @@ def throttled(reset: float | str) -> Fault:
 def late(seconds: float) -> Fault:
     """The request is taken, and the answer comes ``seconds`` later."""
     return Fault(Trick.LATE, accept=True, seconds=seconds)
+
+
+def drip(seconds: float) -> Fault:
+    """The request is taken, and the answer comes in small pieces that take ``seconds`` in all."""
+    return Fault(Trick.DRIP, accept=True, seconds=seconds)
 
 
 def lost_answer() -> Fault:

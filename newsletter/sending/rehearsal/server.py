@@ -1,6 +1,7 @@
 """A stand-in for SendGrid on loopback: real HTTP, the documented limits, faults to order."""
 
 import contextlib
+import io
 import os
 import socket
 import struct
@@ -25,6 +26,7 @@ from newsletter.sending.rehearsal.suppressions import SuppressionLists
 TOO_LARGE = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
 UNAUTHORISED = Complaint("The provided authorization grant is invalid, expired, or revoked", None)
 CHUNK = 1 << 16
+DRIPS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +243,11 @@ class _Handler(BaseHTTPRequestHandler):
             status = fault.status
             content = _errors(fault.complaints)
             headers = fault.headers
-        answers = fault.trick in {Trick.ANSWER, Trick.LATE}
+        answers = fault.trick in {Trick.ANSWER, Trick.LATE, Trick.DRIP}
         self._record(body, status if answers else 0, fault)
+        if fault.trick is Trick.DRIP:
+            self._drip(status, content, headers, fault.seconds)
+            return
         if answers:
             self.server.double.closing.wait(fault.seconds)
             self._answer(status, content, headers)
@@ -313,6 +318,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
+
+    def _drip(self, status: int, content: bytes, headers: dict[str, str], seconds: float) -> None:
+        swift, whole = self.wfile, io.BytesIO()
+        self.wfile = whole
+        self._answer(status, content, headers)
+        self.wfile = swift
+        size = len(whole.getvalue()) // DRIPS + 1
+        whole.seek(0)
+        while piece := whole.read(size):
+            self.server.double.closing.wait(seconds / DRIPS)
+            swift.write(piece)
+            swift.flush()
 
     def _reset(self) -> None:
         # Linger 0: close sends RST and not FIN.
