@@ -6,7 +6,7 @@ another's. ``newsletter.sending.settle`` writes down what came of it.
 
 import datetime
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -57,7 +57,7 @@ class Parcel:
     batch: Batch
     body: bytes
     readers: tuple[int, ...] = ()
-    late: tuple[int, ...] = ()
+    late: Sequence[int] = ()
     unfit: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -137,14 +137,15 @@ def claim(ledger: Ledger, of: Send, most: int = 1) -> list[Batch]:
     ]
 
 
-def readers_of(connection: sa.Connection, held: Batch) -> tuple[list[Reader], tuple[int, ...]]:
-    """Who in the batch is still to be mailed, in the list's order; and who has left the list."""
-    rows = connection.execute(_STILL, {"batch": held.id}).all()
-    readers = readers_among(rows)
-    if len(readers) == len(rows):
-        return readers, ()
-    still = {reader.id for reader in readers}
-    return readers, tuple(row.subscriber_id for row in rows if row.subscriber_id not in still)
+def readers_of(connection: sa.Connection, held: Batch, late: list[int]) -> Iterator[Reader]:
+    """Who in the batch is still to be mailed, in the list's order; not all at once in memory.
+
+    Args:
+        connection: in a transaction.
+        held: the batch.
+        late: where to put the ids of those who have left the list.
+    """
+    return readers_among(connection.execute(_STILL, {"batch": held.id}), late)
 
 
 def depart(ledger: Ledger, parcels: Sequence[Parcel]) -> list[Parcel] | None:

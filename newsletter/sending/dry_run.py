@@ -95,8 +95,10 @@ def dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wishes
         (aside / "samples").mkdir(parents=True)
         totals = Totals()
         with (aside / "requests.jsonl").open("xb") as file:
-            for one in _requests(letter, readers):
-                for number, reader in enumerate(one.readers, totals.readers + 1):
+            for batch, one in _requests(letter, readers):
+                fit = set(one.readers)
+                first = (reader for reader in batch if reader.id in fit)
+                for number, reader in enumerate(first, totals.readers + 1):
                     if number > samples:
                         break
                     _sample(letter, reader, aside / "samples" / f"{number}.eml", now)
@@ -113,9 +115,11 @@ def dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wishes
     )
 
 
-def _requests(letter: Letter, readers: Iterable[Reader]) -> Iterator[Request]:
+def _requests(
+    letter: Letter, readers: Iterable[Reader]
+) -> Iterator[tuple[tuple[Reader, ...], Request]]:
     for number, batch in enumerate(batches(letter, readers), 1):
-        yield request(letter, batch, Stamp(SEND_STAMP, str(number), "1"))
+        yield batch, request(letter, batch, Stamp(SEND_STAMP, str(number), "1"))
 
 
 def _sample(letter: Letter, reader: Reader, path: Path, now: datetime.datetime) -> None:

@@ -151,12 +151,11 @@ class _Run:
         return len(held)
 
     def _pack(self, connection: sa.Connection, held: Batch) -> Parcel:
-        readers, late = claim.readers_of(connection, held)
+        late: list[int] = []
+        readers = claim.readers_of(connection, held, late)
         stamp = Stamp(str(held.send_id), str(held.id), str(held.attempt))
         prepared = request(self.of.letter, readers, stamp)
-        ids = tuple(reader.id for reader in prepared.readers)
-        unfit = {reader.id: why for reader, why in prepared.unfit}
-        return Parcel(held, prepared.body, ids, late, unfit)
+        return Parcel(held, prepared.body, prepared.readers, late, prepared.unfit)
 
     def _take_back(self, seconds: float) -> None:
         if back := self.posters.take(seconds):

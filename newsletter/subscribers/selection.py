@@ -74,9 +74,18 @@ def still_in_audience(frozen: sa.Subquery) -> sa.Select[Any]:
     )
 
 
-def readers_among(rows: Iterable[Any]) -> list[Reader]:
-    """The readers in rows of ``still_in_audience``: those who may be mailed."""
-    return [_reader(row) for row in rows if row[1] is not None]
+def readers_among(rows: Iterable[Any], late: list[int]) -> Iterator[Reader]:
+    """The readers in rows of ``still_in_audience`` who may be mailed.
+
+    Args:
+        rows: may be a stream.
+        late: where to put the ids of the others.
+    """
+    for row in rows:
+        if row[1] is None:
+            late.append(row[0])
+        else:
+            yield _reader(row)
 
 
 def count_by_status(connection: sa.Connection) -> Mapping[str, int]:

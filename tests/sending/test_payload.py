@@ -132,8 +132,8 @@ def test_a_reader_over_the_limit_of_substitutions_is_set_aside(
     readers = make_readers(3)
     readers[1] = named(readers[1], "ö" * 2_600)
     prepared = request(letter, readers, STAMP)
-    assert [reader.id for reader in prepared.readers] == [1, 3]
-    assert [reader.id for reader, _ in prepared.unfit] == [2]
+    assert prepared.readers == (1, 3)
+    assert prepared.unfit.keys() == {2}
     assert examine(prepared.body, 0)[1] == []
 
 
