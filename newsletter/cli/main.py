@@ -82,7 +82,7 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with 0 (done), 1 (refused or failed) or 2 (usage)."""
     # Imports make a hundred thousand objects that all stay. To look through them again and again
-    # for what can go, and once more at the end, is a quarter of the time of a short command.
+    # for what can go, and once more at the end, is a sixth of the time of a short command.
     gc.set_threshold(100_000, 20, 20)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that can't show a letter: \u2026
