@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from newsletter.db import database, reading
 from newsletter.db.schema import STATUSES, subscriber, suppression
 from newsletter.subscribers import Reader, audience, count_by_status, exclusions, importing
-from newsletter.subscribers.importing import ImportReport, import_file
 from newsletter.subscribers.consent import SUPPRESSED
+from newsletter.subscribers.importing import ImportReport, import_file
 
 Import = Callable[..., ImportReport]
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
@@ -141,7 +141,7 @@ def test_whoever_has_left_is_never_in_the_audience_whatever_is_imported(
 
 def import_rows(engine: sa.Engine, path: Path, rows: Iterable[tuple[str, str]]) -> None:
     path.write_text("email,status\n" + "".join(f"{address},{word}\n" for address, word in rows))
-    import_file(engine, path, mapping={}, now=NOW)
+    import_file(engine, path, now=NOW)
 
 
 def leave(engine: sa.Engine, step: str, keys: set[str]) -> set[str]:
