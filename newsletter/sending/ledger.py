@@ -16,6 +16,8 @@ from newsletter.sending.throttle import paused_until
 
 Clock = Callable[[sa.Connection], datetime.datetime]
 
+# How long a sender that finds nothing to do waits for what another one holds.
+LOOK_AGAIN = datetime.timedelta(seconds=1)
 # The states of a batch that is not settled yet.
 OPEN = ("ready", "claimed", "in_flight")
 
@@ -201,14 +203,18 @@ def waits_until(ledger: Ledger, of: Send) -> datetime.datetime | None:
         sa.func.count(),
         sa.func.count().filter(ready, waits.is_(None)),
         sa.func.min(sa.case((ready, later), else_=batch.c.lease_until)),
+        sa.func.count().filter(~ready),
         paused_until(),
     ).where(batch.c.send_id == of.id, batch.c.state.in_(OPEN))
     with reading(ledger.engine) as connection:
-        still_open, at_once, soonest, paused = connection.execute(query).one()
+        still_open, at_once, soonest, held, paused = connection.execute(query).one()
         if not still_open:
             return None
         now = ledger.clock(connection)
     soonest = now if at_once or soonest is None else soonest
+    if held:
+        # Whoever holds it is done long before its lease, if they live.
+        soonest = min(soonest, now + LOOK_AGAIN)
     return max(soonest, paused or soonest)
 
 
