@@ -143,10 +143,17 @@ def _cuts(
         for readers in batches(letter, audience(connection, within=within)):
             yield Cut(readers[-1].id, len(readers))
         return
-    ids = sa.select(subscriber.c.id).where(MAILABLE, within).order_by(subscriber.c.id)
-    found = connection.scalars(ids, execution_options={"yield_per": PAGE})
-    for some in found.partitions(letter.batch_size):
-        yield Cut(some[-1], len(some))
+    ids = (
+        sa.select(subscriber.c.id)
+        .where(MAILABLE, within, subscriber.c.id > sa.bindparam("after"))
+        .order_by(subscriber.c.id)
+        .limit(letter.batch_size)
+        .subquery()
+    )
+    following = sa.select(sa.func.max(ids.c.id), sa.func.count())
+    cut = Cut(0, 0)
+    while (cut := Cut(*connection.execute(following, {"after": cut.last}).one())).size:
+        yield cut
 
 
 def _copy(within: sa.ColumnElement[bool]) -> sa.Insert:
