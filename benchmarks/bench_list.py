@@ -201,10 +201,10 @@ def count_segment(base: Sqlite | Postgresql, query: str) -> float:
 
 
 def tag_some(base: Sqlite | Postgresql) -> None:
-    """Every tenth reader is a VIP."""
+    """One reader in fifty is a VIP."""
     engine = open_database(base.url, base.folder)
     with engine.begin() as connection:
-        some = sa.select(subscriber.c.id, sa.literal("vip")).where(subscriber.c.id % 10 == 0)
+        some = sa.select(subscriber.c.id, sa.literal("vip")).where(subscriber.c.id % 50 == 0)
         connection.execute(sa.insert(subscriber_tag).from_select(["subscriber_id", "tag"], some))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")

@@ -12,6 +12,7 @@ from newsletter.db.trouble import refusal
 from newsletter.errors import Location
 
 _CACHE_KIB = 16_000
+_LOG_PAGES = 16_000
 
 
 class Bulk:
@@ -43,9 +44,10 @@ class Bulk:
 
 
 def expect_many(connection: sa.Connection) -> None:
-    """Make room for a long index: new keys land all over it."""
+    """Make room for long indexes: new keys land all over them, and each page is written once."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
 
 
 def insert_rows(

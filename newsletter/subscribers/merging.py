@@ -1,8 +1,7 @@
 """What an entry changes of a subscriber who is there, and of an earlier entry. Pure."""
 
-import datetime
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from newsletter.subscribers.consent import Change, transition
 from newsletter.subscribers.entry import Entry
@@ -10,14 +9,14 @@ from newsletter.subscribers.values import Value
 
 
 class Known(NamedTuple):
-    """A subscriber as the database has them."""
+    """A subscriber as the database has them, times as the driver gives them: they sort alike."""
 
     id: int
     name: str
     status: str
     attributes: dict[str, Value]
-    joined_at: datetime.datetime
-    confirmed_at: datetime.datetime | None
+    joined_at: Any
+    confirmed_at: Any
     tags: frozenset[str]
 
 
@@ -36,23 +35,40 @@ class Changes(NamedTuple):
     left: list[tuple[int, str, int]]
     returned: list[tuple[int, int]]
 
-    def add(self, row: Known, entry: Entry) -> bool:
-        """Note what differs, if anything; a blank cell says nothing."""
-        shall = row._replace(
-            name=entry.name or row.name,
-            attributes={**row.attributes, **entry.attributes},
-            # Of two dates the earlier: they were a reader, and had confirmed, by then.
-            joined_at=min(row.joined_at, entry.joined_at or row.joined_at),
-            confirmed_at=min(filter(None, (row.confirmed_at, entry.confirmed_at)), default=None),
-        )
-        if shall != row:
-            self.rewritten.append(shall)
-        tags = [(row.id, tag) for tag in entry.tags if tag not in row.tags]
-        self.tagged.extend(tags)
-        return self.add_leaving(row, entry) or shall != row or bool(tags)
+    def add(self, row: Known, entry: Entry, bound: Callable[[Any], Any]) -> bool:
+        """Note what differs, if anything; a blank cell says nothing.
+
+        Args:
+            row: who is there.
+            entry: what the file says of them.
+            bound: makes of a time what the driver would give.
+        """
+        changed = self.add_leaving(row, entry)
+        if entry.tags:
+            tags = [(row.id, tag) for tag in entry.tags if tag not in row.tags]
+            self.tagged.extend(tags)
+            changed = changed or bool(tags)
+        shall = row
+        if entry.name and entry.name != row.name:
+            shall = shall._replace(name=entry.name)
+        if not entry.attributes.items() <= row.attributes.items():
+            shall = shall._replace(attributes={**row.attributes, **entry.attributes})
+        # Of two dates the earlier: they were a reader, and had confirmed, by then.
+        if entry.joined_at and bound(entry.joined_at) < row.joined_at:
+            shall = shall._replace(joined_at=bound(entry.joined_at))
+        if entry.confirmed_at:
+            confirmed = bound(entry.confirmed_at)
+            if row.confirmed_at is None or confirmed < row.confirmed_at:
+                shall = shall._replace(confirmed_at=confirmed)
+        if shall is row:
+            return changed
+        self.rewritten.append(shall)
+        return True
 
     def add_leaving(self, row: Known, entry: Entry) -> bool:
         """Note that they have left, if that is news."""
+        if entry.status == row.status:
+            return False
         status = transition(row.status, Change("imported", entry.status))
         if status == row.status:
             return False

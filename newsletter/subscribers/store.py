@@ -98,11 +98,11 @@ class ListWriter:
                 changes.add_leaving(row, entry)
             elif entry.status == "active" != row.status:
                 if self._consent and row.status != "complained" and key not in left:
-                    changes.add(row, entry)
+                    changes.add(row, entry, self._bound)
                     changes.returned.append((row.id, entry.line))
                 else:
                     held[row.status] += 1
-            elif changes.add(row, entry):
+            elif changes.add(row, entry, self._bound):
                 updated += 1
             else:
                 unchanged += 1
@@ -131,8 +131,8 @@ class ListWriter:
                 columns.name,
                 columns.status,
                 sa.cast(columns.attributes, sa.Text),
-                columns.joined_at,
-                columns.confirmed_at,
+                sa.type_coerce(columns.joined_at, sa.types.NullType()),
+                sa.type_coerce(columns.confirmed_at, sa.types.NullType()),
             )
             .where(among(self._connection, columns.address_key, entries.keys()))
             .with_for_update()
@@ -249,8 +249,8 @@ class ListWriter:
         self._rewrite.run(
             self._connection,
             [
-                (row.id, row.name, _json(row.attributes), self._bound(row.joined_at),
-                 self._bound(row.confirmed_at), self._now)
+                (row.id, row.name, _json(row.attributes), row.joined_at, row.confirmed_at,
+                 self._now)
                 for row in changes.rewritten
             ],
         )  # fmt: skip
