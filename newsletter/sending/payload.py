@@ -63,8 +63,8 @@ class Values(dict[str, tuple[bytes, ...]]):
         self._wordy = "url" not in targets
 
     def __missing__(self, raw: str) -> tuple[bytes, ...]:
-        # Most values are plain words, which are the same in HTML, text and JSON.
-        if self._wordy and all(map(str.isalnum, raw.split(" "))):
+        # Most values are a plain word or two, which are the same in HTML, text and JSON.
+        if self._wordy and raw.replace(" ", "", 1).isalnum() and raw.strip() == raw:
             values = (raw.encode(),) * len(self._targets)
         else:
             attributes = {self._tag.attribute: raw}
