@@ -1,26 +1,54 @@
 """The tables, as SQLAlchemy Core metadata. Migrations must add up to exactly this.
 
-Times are UTC, stored as ISO 8601 text on SQLite and timestamptz on PostgreSQL by ``UtcTime``.
 The ledger (send, send_recipient, batch, attempt) never guesses: see docs/explanation.
 """
 
-import datetime
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import TypeDecorator
 
 from newsletter.db.append_only import guard_journal
+from newsletter.db.columns import Json, Key, UtcTime, metadata, one_of
+from newsletter.db.public_schema import (
+    NOTICE_KINDS,
+    NOTICE_STATES,
+    address_change,
+    notice,
+    rate_limit,
+)
 
-naming = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-metadata = sa.MetaData(naming_convention=naming)
+__all__ = [
+    "ATTRIBUTE_TYPES",
+    "BATCH_STATES",
+    "CHANGES",
+    "HOWS",
+    "NOTICE_KINDS",
+    "NOTICE_STATES",
+    "OUTCOMES",
+    "RECIPIENT_STATES",
+    "SEND_STATES",
+    "STATUSES",
+    "Json",
+    "Key",
+    "UtcTime",
+    "address_change",
+    "attempt",
+    "attribute",
+    "batch",
+    "erased",
+    "event",
+    "journal",
+    "meta",
+    "metadata",
+    "notice",
+    "rate_bucket",
+    "rate_limit",
+    "send",
+    "send_content",
+    "send_recipient",
+    "subscriber",
+    "subscriber_tag",
+    "suppression",
+    "vendor_pause",
+]
 
 STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
 CHANGES = (
@@ -39,48 +67,6 @@ RECIPIENT_STATES = ("pending", "accepted", "skipped_late", "rejected", "dropped"
 OUTCOMES = ("accepted", "not_sent", "rejected", "unknown")
 
 
-class UtcTime(TypeDecorator[datetime.datetime]):
-    """An aware datetime in UTC; refuses naive ones."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
-        """Text on SQLite, which has no time type; it sorts as time."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(sa.String(32))
-        return dialect.type_descriptor(sa.DateTime(timezone=True))
-
-    def process_bind_param(self, value: datetime.datetime | None, dialect: sa.Dialect) -> Any:
-        """To the database."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone can't be stored")
-        value = value.astimezone(datetime.UTC)
-        return value.isoformat(timespec="microseconds") if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime.datetime | None:  # noqa: ARG002
-        """From the database."""
-        if value is None:
-            return None
-        if isinstance(value, str):
-            value = datetime.datetime.fromisoformat(value)
-        time: datetime.datetime = value
-        return time.astimezone(datetime.UTC)
-
-
-Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-Json = sa.JSON().with_variant(JSONB, "postgresql")
-
-
-def one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
-    """A check that ``column`` holds one of ``values``."""
-    # SQLite builds the list of an IN anew for each row: that takes longer than writing the row.
-    listed = " OR ".join(f"{column} = '{value}'" for value in values)
-    return sa.CheckConstraint(listed, name=column)
-
-
 subscriber = sa.Table(
     "subscriber",
     metadata,
@@ -97,6 +83,8 @@ subscriber = sa.Table(
     # Since the last delivery.
     sa.Column("soft_bounces", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated_at", UtcTime, nullable=False),
+    # Until then they get nothing, as they asked; they stay active.
+    sa.Column("paused_until", UtcTime),
     one_of("status", STATUSES),
     # An id is never given twice, not even after the newest row was erased: the ledger keeps ids.
     sqlite_autoincrement=True,
@@ -293,6 +281,9 @@ event = sa.Table(
     sa.Column("send_id", Key),
     sa.Column("batch_id", Key),
     sa.Column("attempt_n", sa.Integer),
+    # Whether a program did it (a mail client's prefetch, a link scanner), not the reader.
+    sa.Column("machine", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("raw", Json, nullable=False),
 )
 sa.Index("ix_event_address_key_type", event.c.address_key, event.c.type)
+sa.Index("ix_event_send_id_type", event.c.send_id, event.c.type)

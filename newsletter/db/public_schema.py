@@ -1,0 +1,57 @@
+"""The tables behind the public pages: letters owed to one reader, changes of address, limits."""
+
+import sqlalchemy as sa
+
+from newsletter.db.columns import Json, Key, UtcTime, metadata, one_of
+
+NOTICE_KINDS = ("confirm", "welcome", "move_from", "move_to")
+NOTICE_STATES = ("ready", "in_flight", "accepted", "unknown", "rejected")
+
+# A letter to one reader that a page has promised: to confirm, to welcome, to change an address.
+# One an address, kind and window; like a batch, it is sent again only if it surely was not.
+notice = sa.Table(
+    "notice",
+    metadata,
+    sa.Column("id", Key, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("address_key", sa.Text, nullable=False),
+    sa.Column("window", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="ready"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("data", Json, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("started_at", UtcTime),
+    sa.Column("ended_at", UtcTime),
+    sa.Column("retry_at", UtcTime),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.UniqueConstraint("address_key", "kind", "window"),
+    one_of("kind", NOTICE_KINDS),
+    one_of("state", NOTICE_STATES),
+)
+sa.Index("ix_notice_state_id", notice.c.state, notice.c.id)
+
+# A reader who wants their mail elsewhere; it is done when both addresses have agreed.
+address_change = sa.Table(
+    "address_change",
+    metadata,
+    sa.Column(
+        "subscriber_id", Key, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("address_key", sa.Text, nullable=False),
+    sa.Column("asked_at", UtcTime, nullable=False),
+    sa.Column("old_agreed_at", UtcTime),
+    sa.Column("new_agreed_at", UtcTime),
+)
+
+# How often something happened, shared by all processes; keys are hashed.
+rate_limit = sa.Table(
+    "rate_limit",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("hits", sa.Integer, nullable=False),
+    # Seconds since the epoch.
+    sa.Column("expires", sa.Float, nullable=False),
+)
+sa.Index("ix_rate_limit_expires", rate_limit.c.expires)
