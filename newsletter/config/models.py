@@ -1,10 +1,12 @@
 """The shape of ``newsletter.yml``: frozen models with the defaults of every setting."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from newsletter.config import values
+from newsletter.config.public import Archive, Preferences, Public, Signup
+from newsletter.config.strict import Strict
 
 Line = Annotated[str, AfterValidator(values.line)]
 Lines = Annotated[str, AfterValidator(values.lines)]
@@ -15,27 +17,6 @@ FontStack = Annotated[str, AfterValidator(values.fonts)]
 Attribute = Annotated[str, AfterValidator(values.attribute)]
 SegmentName = Annotated[str, AfterValidator(values.segment_name)]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#1f5f8b"])]
-
-
-class Strict(BaseModel):
-    """Frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_sections(cls, given: Any) -> Any:
-        """A section or list whose lines are all commented out is as good as absent."""
-        if given is None:
-            return {}
-        if not isinstance(given, dict):
-            return given
-        defaults = {name: setting.default for name, setting in cls.model_fields.items()}
-        return {
-            name: value
-            for name, value in given.items()
-            if value is not None or not isinstance(defaults.get(name), BaseModel | dict | tuple)
-        }
 
 
 class Sender(Strict):
@@ -207,6 +188,15 @@ class SendGrid(Strict):
         default="substitutions",
         description="Merge tags filled in by SendGrid, or here with one request a reader (slow).",
     )
+    webhook_key: Annotated[str, AfterValidator(values.public_key)] | None = Field(
+        default=None,
+        description="The public key of the Signed Event Webhook, as SendGrid shows it.",
+        examples=["MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE…"],
+    )
+    webhook_unsigned: bool = Field(
+        default=False,
+        description="Believe events that nobody has signed: anybody could then send them.",
+    )
     sandbox: bool = Field(default=False, description="SendGrid checks requests, delivers nothing.")
     connect_timeout: float = Field(
         default=10.0, gt=0, le=120, description="Seconds to wait for a connection."
@@ -311,6 +301,12 @@ class Config(Strict):
         default=(), description="Links in the footer of every issue."
     )
     sendgrid: SendGrid = Field(default=SendGrid(), description="Options of SendGrid's API.")
+    public: Public = Field(default=Public(), description="How `newsletter serve` answers.")
+    signup: Signup = Field(default=Signup(), description="How readers join.")
+    preferences: Preferences = Field(
+        default=Preferences(), description="What readers may choose for themselves."
+    )
+    archive: Archive = Field(default=Archive(), description="Sent issues on the web.")
     database: Annotated[str, AfterValidator(values.database)] = Field(
         default="sqlite:///newsletter.db",
         description="SQLite file or PostgreSQL; `NEWSLETTER_DATABASE` wins over it.",

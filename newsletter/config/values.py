@@ -3,11 +3,15 @@
 A complaint (``ValueError``) never quotes a value that may be a secret.
 """
 
+import base64
 import ipaddress
 import re
 from unicodedata import category
 from urllib.parse import SplitResult, urlsplit
 
+# The head of every public key on the curve P-256 (SubjectPublicKeyInfo, RFC 5480), and its length.
+_P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+_P256_LENGTH = 91
 DATABASES = ("sqlite", "postgresql", "postgres")
 
 
@@ -88,6 +92,30 @@ def host(text: str) -> str:
     if urlsplit(url).path:
         raise ValueError(f"'{text}' may hold no path")
     return url
+
+
+def origin(text: str) -> str:
+    """A web origin (RFC 6454): scheme, host, perhaps a port."""
+    return host(text).lower()
+
+
+def network(text: str) -> str:
+    """An IP address, or a network in CIDR notation."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise ValueError(f"'{text}' is no address or network: {error}") from None
+
+
+def public_key(text: str) -> str:
+    """An ECDSA key on P-256 as SendGrid shows it: DER in base64, on one line."""
+    try:
+        der = base64.b64decode(text, validate=True)
+    except ValueError:
+        der = b""
+    if len(der) != _P256_LENGTH or not der.startswith(_P256):
+        raise ValueError("this is no verification key of SendGrid's Signed Event Webhook")
+    return text
 
 
 def link_url(text: str) -> str:

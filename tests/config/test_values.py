@@ -6,6 +6,12 @@ from newsletter.config import values
 
 Check = Callable[[str], str]
 
+# A key on P-256, made for these tests.
+KEY = (
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEpWJ/9Cwa3skeGFHSh+KjX3JKEUb0sdZSoPcQ"
+    "/8R0xaHaQtRPjLpX8fZpGsG1y8FCdZh9KUYiwdTyaaDSYy7vxg=="
+)
+
 
 @pytest.mark.parametrize(
     ("check", "text", "value"),
@@ -32,6 +38,10 @@ Check = Callable[[str], str]
             "https://{slug}.a.example/{file}",
             "https://{slug}.a.example/{file}",
         ),
+        (values.origin, "https://Harbour-Notes.example/", "https://harbour-notes.example"),
+        (values.network, "10.0.0.0/8", "10.0.0.0/8"),
+        (values.network, "::1", "::1/128"),
+        (values.public_key, KEY, KEY),
         (values.campaign, "{slug}-mail", "{slug}-mail"),
         (values.fonts, "'Iowan Old Style', Georgia, serif", "'Iowan Old Style', Georgia, serif"),
         (values.attribute, "first_name", "first_name"),
@@ -78,6 +88,14 @@ def test_right_values_are_taken(check: Check, text: str, value: str) -> None:
         (values.own_url, 'https://a.example/" onclick="'),
         (values.own_url, "javascript://a.example/%0aalert(1)"),
         (values.host, "https://api.sendgrid.com/v3"),
+        (values.origin, "https://a.example/page"),
+        (values.origin, "*"),
+        (values.network, "10.0.0.1/8"),
+        (values.network, "proxy"),
+        (values.public_key, KEY[:-4]),
+        (values.public_key, KEY.replace("MFkw", "MFkx")),
+        (values.public_key, KEY + "!"),
+        (values.public_key, "schlüssel"),
         (values.web_url, "http://127.0.0.1/logo.png"),
         (values.web_url, "logo.png"),
         (values.link_url, "javascript:alert(1)"),
