@@ -1,0 +1,317 @@
+"""A whole send, from the frozen plan to done, against a loop over SendGrid's own client.
+
+The list is in SQLite with its full ledger; the vendor is a sink in a process of its own on
+loopback, which reads requests and answers 202.
+
+    python benchmarks/bench_send.py --readers 1000000 --latency 0.1 --concurrency 32
+"""
+
+import argparse
+import asyncio
+import datetime
+import gc
+import multiprocessing
+import os
+import resource
+import secrets
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from newsletter.config import Config
+from newsletter.db import database, reading
+from newsletter.db.bulk import Bulk
+from newsletter.db.schema import subscriber
+from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag
+from newsletter.render.email import Address, Email
+from newsletter.sending import claim, sender
+from newsletter.sending.freeze import freeze
+from newsletter.sending.ledger import Ledger, find, readers_by_state
+from newsletter.sending.payload import Letter, one_click, prepare
+from newsletter.sending.posters import Posters
+from newsletter.sending.sendgrid import Mailer
+from newsletter.subscribers import Reader, audience
+
+GOAL = 10.0
+BASELINE = 10_000
+BATCH = 1_000
+KEY = "SG.bench.key"
+NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
+NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
+SITE = "https://news.harbour-notes.org"
+COLUMNS = ("address", "address_key", "name", "status", "attributes", "token", "joined_at")
+
+
+class Sink(asyncio.BufferedProtocol):
+    """As little of HTTP as will do: the length of a request, and 202."""
+
+    answer = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Message-Id: sink\r\n\r\n"
+
+    def __init__(self, latency: float) -> None:
+        self._latency = latency
+        self._buffer = memoryview(bytearray(1 << 20))
+        self._head = b""
+        self._left = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if not self._left:
+            self._head += bytes(self._buffer[:nbytes])
+            head, end, body = self._head.partition(b"\r\n\r\n")
+            if not end:
+                return
+            self._head = b""
+            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            self._left, nbytes = int(length), len(body)
+        self._left -= nbytes
+        if not self._left:
+            asyncio.get_running_loop().call_later(self._latency, self._reply)
+
+    def _reply(self) -> None:
+        assert isinstance(self._transport, asyncio.WriteTransport)
+        self._transport.write(self.answer)
+
+
+def serve(latency: float, ports: "multiprocessing.Queue[int]") -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Sink(latency), "127.0.0.1", 0)
+        ports.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(run())
+
+
+@contextmanager
+def sink(latency: float) -> Iterator[str]:
+    ports: multiprocessing.Queue[int] = multiprocessing.Queue()
+    process = multiprocessing.Process(target=serve, args=(latency, ports), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ports.get()}"
+    finally:
+        process.kill()
+        process.join()
+
+
+def settings(url: str) -> Config:
+    return Config.model_validate(
+        {
+            "name": "Harbour Notes",
+            "sender": {"name": "Harbour Notes", "address": "editor@harbour-notes.org"},
+            "postal_address": "Harbour Notes, 1 Quay Street, Bergen",
+            "site_url": "https://harbour-notes.org",
+            "public_url": SITE,
+            "sendgrid": {"host": url},
+            "limits": {"batch_size": BATCH},
+        },
+        strict=False,
+    )
+
+
+def email() -> Email:
+    leave, name = UNSUBSCRIBE.token, NAME.token
+    return Email(
+        issue="2026-12-01-ice",
+        subject=f"The ice let go, {name('text')}",
+        preheader="",
+        html=f"<p>Dear {name('html')}</p>" + "<p>word</p>" * 3_000
+        + f'<a href="{leave("html")}">Leave</a> <a href="{PREFERENCES.token("html")}">More</a>',
+        text=f"Dear {name('text')}\n" + "word\n" * 1_000 + leave("text"),
+        sender=Address("Harbour Notes", "editor@harbour-notes.org"),
+        reply_to=None,
+        headers=(("List-Id", "Harbour Notes <notes.harbour-notes.org>"),),
+        merge_tags=(NAME,),
+        language="en",
+        view_online_url="",
+    )  # fmt: skip
+
+
+def subscribe(engine: sa.Engine, count: int) -> None:
+    names = (*COLUMNS, "updated_at")
+    values = {name: sa.bindparam(name, type_=sa.String) for name in names}
+    bulk = Bulk(sa.insert(subscriber).values(values), engine.dialect, names)
+    now = NOW.isoformat(timespec="microseconds")
+    for start in range(0, count, 10_000):
+        rows = [
+            (f"reader{n}@example.com", f"reader{n}@example.com", f"Reader {n}", "active", "{}",
+             secrets.token_urlsafe(16), now, now)
+            for n in range(start, min(start + 10_000, count))
+        ]  # fmt: skip
+        with engine.begin() as connection:
+            bulk.run(connection, rows)
+
+
+class World:
+    """Nobody watches."""
+
+    stopping = False
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def settled(self, readers: int) -> None:
+        pass
+
+    def remark(self, text: str) -> None:
+        print(text)
+
+
+class Clocks(Counter[str]):
+    """Seconds of the thread that owns the ledger, by what it does."""
+
+    def around(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **options: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return work(*args, **options)
+            finally:
+                self[name] += time.perf_counter() - started  # type: ignore[assignment]
+
+        return timed
+
+
+def send(folder: Path, url: str, concurrency: int) -> dict[str, Any]:
+    """One send of everybody on the list; seconds and memory."""
+    clocks = Clocks()
+    for place, name, label in (
+        (claim, "claim", "claim"), (claim, "readers_of", "read"), (sender, "request", "build"),
+        (claim, "depart", "depart"), (Posters, "take", "wait"), (sender, "settle", "settle"),
+    ):  # fmt: skip
+        setattr(place, name, clocks.around(label, getattr(place, name)))
+    config = settings(url)
+    with database("sqlite:///list.db", folder) as engine:
+        ledger, letter = Ledger(engine), prepare(email(), config)
+        mailer = Mailer(KEY, config.sendgrid)
+        gc.collect()
+        started = time.perf_counter()
+        frozen = freeze(ledger, letter)
+        clocks["freeze"] = time.perf_counter() - started  # type: ignore[assignment]
+        before = os.times()
+        assert (
+            sender.Sender(ledger, frozen, letter, mailer, World(), concurrency=concurrency).run()
+            is None
+        )
+        seconds = time.perf_counter() - started
+        after = os.times()
+        mailer.close()
+        done = find(ledger, frozen.issue)
+        assert done is not None
+        assert done.state == "done"
+        assert readers_by_state(ledger, frozen) == {"accepted": frozen.total}
+    return {
+        "readers": frozen.total,
+        "seconds": seconds,
+        "clocks": dict(clocks),
+        "cpu": after.user + after.system - before.user - before.system,
+        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def in_own_process(work: Callable[..., Any], *args: Any) -> Any:
+    """Run it in a new interpreter: its memory is its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, args)
+
+
+def loop(folder: Path, url: str) -> float:
+    """The baseline: the vendor's classes and client, as its guide shows; seconds."""
+    import sendgrid
+
+    letter = prepare(email(), settings(url))
+    with database("sqlite:///list.db", folder) as engine, reading(engine) as connection:
+        started = time.perf_counter()
+        client = sendgrid.SendGridAPIClient(KEY, host=url)
+        people: list[Reader] = []
+        count = 0
+        for reader in audience(connection):
+            people.append(reader)
+            count += 1
+            if len(people) == BATCH:
+                client.send(helpers(letter, people))
+                people = []
+            if count == BASELINE:
+                break
+        if people:
+            client.send(helpers(letter, people))
+        return (time.perf_counter() - started) / count
+
+
+def helpers(letter: Letter, people: list[Reader]) -> Any:
+    from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Substitution, To
+
+    source = letter.email
+    mail = Mail(
+        from_email=From(source.sender.address, source.sender.name),
+        to_emails=[
+            To(
+                reader.address,
+                reader.attributes["name"],
+                substitutions=[
+                    *(
+                        Substitution(NAME.token(target), NAME.value(reader.attributes, target))
+                        for target in ("html", "text")
+                    ),
+                    *(Substitution(token, f"{SITE}/u/{reader.token}") for token in letter.links),
+                ],
+            )
+            for reader in people
+        ],
+        subject=source.subject,
+        plain_text_content=source.text,
+        html_content=source.html,
+        is_multiple=True,
+    )
+    # It puts each new personalization before the others.
+    for index, reader in enumerate(reversed(people)):
+        for name, value in one_click(letter.config, reader).items():
+            mail.header = Header(name, value, p=index)
+        mail.custom_arg = CustomArg("nl_subscriber", str(reader.id), p=index)
+    return mail
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--readers", type=int, default=100_000)
+    parser.add_argument("--latency", type=float, default=0.0, help="of the sink, in seconds")
+    parser.add_argument("--concurrency", type=int, default=sender.CONCURRENCY)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, sink(chosen.latency) as url:
+        folder = Path(name)
+        with database("sqlite:///list.db", folder) as engine:
+            subscribe(engine, chosen.readers)
+        theirs = 1 / in_own_process(loop, folder, url)
+        result = in_own_process(send, folder, url, chosen.concurrency)
+    report(result, theirs, chosen)
+
+
+def report(result: dict[str, Any], theirs: float, chosen: argparse.Namespace) -> None:
+    count, seconds, clocks = result["readers"], result["seconds"], result["clocks"]
+    sending = seconds - clocks["freeze"]
+    print(f"{count:,} readers, sink's latency {chosen.latency * 1000:.0f} ms, "
+          f"{chosen.concurrency} requests at once, SQLite with synchronous=FULL")  # fmt: skip
+    print(f"freeze and send {count / seconds:10,.0f} recipients/s  {seconds:6.2f} s")
+    print(f"send            {count / sending:10,.0f} recipients/s  {sending:6.2f} s "
+          f" {count / sending / theirs:5.1f} x  goal {GOAL:.0f} x")  # fmt: skip
+    print(f"vendor's client {theirs:10,.0f} recipients/s             1.0 x")
+    print(
+        f"peak memory     {result['megabytes']:10.0f} MB; "
+        f"CPU of all its threads while sending {result['cpu']:.2f} s"
+    )
+    clocks["rest"] = seconds - sum(clocks.values())
+    print("seconds: " + ", ".join(f"{name} {spent:.2f}" for name, spent in clocks.items()))
+
+
+if __name__ == "__main__":
+    main()
