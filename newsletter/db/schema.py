@@ -237,7 +237,12 @@ send_recipient = sa.Table(
     sa.UniqueConstraint("send_id", "address_key"),
     one_of("state", RECIPIENT_STATES),
 )
-sa.Index("ix_send_recipient_batch_id", send_recipient.c.batch_id)
+# In the order in which a batch is read, which then needs no sorting.
+sa.Index(
+    "ix_send_recipient_batch_id_subscriber_id",
+    send_recipient.c.batch_id,
+    send_recipient.c.subscriber_id,
+)
 
 attempt = sa.Table(
     "attempt",

@@ -15,6 +15,10 @@ def upgrade() -> None:
         "event", sa.Column("machine", sa.Boolean(), server_default=sa.false(), nullable=False)
     )
     op.create_index("ix_event_send_id_type", "event", ["send_id", "type"])
+    op.drop_index("ix_send_recipient_batch_id", "send_recipient")
+    op.create_index(
+        "ix_send_recipient_batch_id_subscriber_id", "send_recipient", ["batch_id", "subscriber_id"]
+    )
     op.create_table(
         "notice",
         sa.Column("id", Key, nullable=False),
