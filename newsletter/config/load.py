@@ -52,6 +52,8 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     if found:
         found.sort(key=lambda problem: (problem.where and problem.where.line) or 0)
         raise ConfigError.of([secrets.redacted(problem) for problem in found])
+    lines = {name: document.line(("segments", name)) for name in config.segments}
+    config._segment_lines.update(lines)  # noqa: SLF001 - nobody else knows them
     return config
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from newsletter.config import values
 from newsletter.config.public import Archive, Preferences, Public, Signup
@@ -316,3 +316,9 @@ class Config(Strict):
     text_links: Literal["numbered", "inline"] = Field(
         default="numbered", description="How the text part shows where links lead."
     )
+    # Queries are read later than the file, by those who know the list.
+    _segment_lines: dict[str, int] = PrivateAttr(default={})
+
+    def segment_line(self, name: str) -> int | None:
+        """The line of a named segment in newsletter.yml; ``None`` if not read from a file."""
+        return self._segment_lines.get(name)

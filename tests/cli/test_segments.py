@@ -92,7 +92,7 @@ def test_segments_are_counted_and_a_broken_one_hides_no_other(newsletter: Cli) -
     code, out, err = newsletter("subscribers", "segments")
     assert code == 1
     assert out == "north\n  query  city = Bergen\n  finds  1 reader, 1 may be mailed\n"
-    assert err.startswith("newsletter: newsletter.yml: segments.broken: there is no attribute")
+    assert err.startswith("newsletter: newsletter.yml:11: segments.broken: there is no attribute")
     _, out, _ = newsletter("subscribers", "segments", "--json")
     assert [json.loads(line)["segment"] for line in out.splitlines()] == ["north"]
 

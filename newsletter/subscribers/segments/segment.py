@@ -22,7 +22,7 @@ from newsletter.subscribers.tags import known_tags
 if TYPE_CHECKING:
     from newsletter.subscribers.values import Type
 
-SETTINGS = Location("newsletter.yml")
+SETTINGS = "newsletter.yml"
 _NAME = re.compile(r"[\w-]+")
 _ATTRIBUTE = re.compile(r"[^\W\d]\w*")
 
@@ -71,8 +71,9 @@ def find_segment(
     except ListError as error:
         if not name:
             raise
+        where = Location(SETTINGS, config.segment_line(name))
         problems = [
-            Problem(f"segments.{name}: {problem.message}", SETTINGS, problem.remedy)
+            Problem(f"segments.{name}: {problem.message}", where, problem.remedy)
             for problem in error.problems
         ]
         raise ListError.of(problems) from error
