@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from newsletter.db.columns import Json, Key, UtcTime, metadata, one_of
 
 NOTICE_KINDS = ("confirm", "welcome", "move_from", "move_to")
-NOTICE_STATES = ("ready", "in_flight", "accepted", "unknown", "rejected")
+NOTICE_STATES = ("ready", "in_flight", "accepted", "unknown", "rejected", "dropped")
 
 # A letter to one reader that a page has promised: to confirm, to welcome, to change an address.
 # One an address, kind and window; like a batch, it is sent again only if it surely was not.
@@ -28,6 +28,8 @@ notice = sa.Table(
     sa.UniqueConstraint("address_key", "kind", "window"),
     one_of("kind", NOTICE_KINDS),
     one_of("state", NOTICE_STATES),
+    # A link names its notice, so no other may ever have that id.
+    sqlite_autoincrement=True,
 )
 sa.Index("ix_notice_state_id", notice.c.state, notice.c.id)
 

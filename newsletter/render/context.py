@@ -143,15 +143,7 @@ def template_context(
     post = issue.post
     lang = post.language or config.language
     return {
-        "newsletter": NewsletterView(
-            config.name,
-            config.description,
-            config.language,
-            config.direction,
-            config.site_url,
-            config.postal_address or "",
-            config.footer_links,
-        ),
+        "newsletter": newsletter_view(config),
         "issue": _issue(issue, article, config),
         "theme": config.theme,
         "subscriber": SubscriberView(table),
@@ -163,6 +155,19 @@ def template_context(
         "dir": direction(lang, config),
         "format_date": lambda day: format_date(day, lang),
     }
+
+
+def newsletter_view(config: Config) -> NewsletterView:
+    """``newsletter`` in a template."""
+    return NewsletterView(
+        config.name,
+        config.description,
+        config.language,
+        config.direction,
+        config.site_url,
+        config.postal_address or "",
+        config.footer_links,
+    )
 
 
 def _issue(issue: Issue, article: Article, config: Config) -> IssueView:

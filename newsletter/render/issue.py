@@ -1,7 +1,6 @@
 """Issue + templates -> Email: the whole chain, in order. Pure: no clock, no network, no files."""
 
 import re
-from collections.abc import Mapping
 from difflib import get_close_matches
 
 from newsletter.config.models import Config
@@ -10,18 +9,15 @@ from newsletter.posts.issue import Issue
 from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTable, Target
 from newsletter.render.article import email_article
 from newsletter.render.context import ARTICLE, template_context
+from newsletter.render.document import compiled, styled, words_of
 from newsletter.render.email import Address, Email
-from newsletter.render.fill import Context, exported, fill, locator
+from newsletter.render.fill import Context
 from newsletter.render.headers import common_headers
-from newsletter.render.inline import inline
 from newsletter.render.letter import letter
-from newsletter.render.mjml import Locate, compile_mjml, splice
+from newsletter.render.mjml import splice
 from newsletter.render.templates import Templates
 from newsletter.render.text import article_text
-from newsletter.render.tokens import in_use, one_token_a_link, retarget
-
-# Where a designer keeps the labels, by language; the text part speaks with them too.
-WORDS = "partials/words.mjml"
+from newsletter.render.tokens import in_use, one_token_a_link
 
 # SendGrid's own tags for an unsubscribe group ("Unsubscribe Groups", Twilio SendGrid docs).
 _ASM = {
@@ -29,8 +25,6 @@ _ASM = {
     PREFERENCES: "<%asm_preferences_raw_url%>",
 }
 _TARGETS: tuple[Target, ...] = ("html", "text", "url")
-_URL_ATTRIBUTE = re.compile(r"""\b(?:href|src|background-url)\s*=\s*(?:"[^"]*"|'[^']*')""")
-_IMPORT = re.compile(r"/\*.*?\*/|(?P<rule>@import\b)", re.DOTALL | re.IGNORECASE)
 _WAY_OUT = re.compile(r"""href=["']-nlunsubscribe[hu]-["']""")
 
 
@@ -51,7 +45,7 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
     text = letter(
         article_text(article.html, links=config.text_links),
         context,
-        _words(templates, context),
+        words_of(templates, context),
     )
     if not _WAY_OUT.search(html):
         raise TemplateError(
@@ -80,15 +74,8 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
 
 
 def _html(article: str, name: str, templates: Templates, context: Context) -> str:
-    def locate() -> Locate:
-        return locator(templates, name, context)
-
-    mjml = _URL_ATTRIBUTE.sub(
-        lambda found: retarget(found[0], "html", "url"), fill(templates, name, context)
-    )
-    return inline(
-        splice(compile_mjml(mjml, locate), ARTICLE, article), _css(name, templates, context)
-    )
+    document = splice(compiled(name, templates, context), ARTICLE, article)
+    return styled(document, name, templates, context)
 
 
 def _template(issue: Issue, templates: Templates, config: Config) -> str:
@@ -102,31 +89,6 @@ def _template(issue: Issue, templates: Templates, config: Config) -> str:
         f"there is no template {templates.place(name)}{hint}",
         where=Location(shown(issue.source), line) if issue.template else Location("newsletter.yml"),
     )
-
-
-def _css(name: str, templates: Templates, context: Context) -> str:
-    """The rules to inline: the template's own file, else the common one."""
-    own = name.removesuffix(".mjml") + ".css"
-    file = own if own in templates.files else "article.css"
-    if file not in templates.files:
-        return ""
-    css = fill(templates, file, context)
-    for found in _IMPORT.finditer(css):
-        if found["rule"]:
-            offset = len(css[: found.start("rule")].encode())
-            raise TemplateError(
-                "@import fetches nothing here",
-                where=locator(templates, file, context)(offset),
-                remedy="Copy the rules into this file.",
-            )
-    return css
-
-
-def _words(templates: Templates, context: Context) -> dict[str, str]:
-    words = exported(templates, WORDS, "words", context)
-    if not isinstance(words, Mapping):
-        return {}
-    return {str(key): word for key, word in words.items() if isinstance(word, str)}
 
 
 def _vendors_links(part: str) -> str:

@@ -14,17 +14,18 @@ _GAP = re.compile(r">[ \t\n](?=[ \t\n]*<(?P<mjml>/?mj)?)")
 Locate = Callable[[int], Location]
 
 
-def compile_mjml(text: str, locator: Callable[[], Locate]) -> str:
+def compile_mjml(text: str, locator: Callable[[], Locate], *, articles: int = 1) -> str:
     """Turn filled MJML into HTML; the same text gives the same bytes.
 
     Args:
         text: one whole ``<mjml>`` document.
         locator: makes what tells where a byte of ``text`` comes from; called only on a fault.
+        articles: how often ``{{ article }}`` must stand in it.
 
     Raises:
         TemplateError: all faults at once, each with its file and line.
     """
-    if faults := check_mjml(text):
+    if faults := check_mjml(text, articles=articles):
         locate = locator()
         raise TemplateError.of(
             [Problem(fault.message, locate(fault.offset), fault.remedy) for fault in faults]

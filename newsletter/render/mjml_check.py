@@ -45,14 +45,20 @@ class Fault(NamedTuple):
     remedy: str = ""
 
 
-def check_mjml(text: str) -> list[Fault]:
-    """Every fault of filled MJML, in its order; empty when MRML can be trusted with it."""
-    return _Reader().read(text)
+def check_mjml(text: str, *, articles: int = 1) -> list[Fault]:
+    """Every fault of filled MJML, in its order; empty when MRML can be trusted with it.
+
+    Args:
+        text: one whole ``<mjml>`` document.
+        articles: how often ``{{ article }}`` must stand in it.
+    """
+    return _Reader(articles).read(text)
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, articles: int) -> None:
         self.faults: list[Fault] = []
+        self._articles = articles
         self._open: list[tuple[str, int]] = []
         self._article = 0
         self._words: list[str] = []
@@ -80,7 +86,7 @@ class _Reader:
         return self.faults
 
     def _whole(self) -> None:
-        if self._article != 1:
+        if self._article != self._articles:
             times = "never placed" if self._article == 0 else "placed more than once"
             self.faults.append(
                 Fault(0, f"{{{{ article }}}} is {times}", "Put it into one <mj-text>, alone.")

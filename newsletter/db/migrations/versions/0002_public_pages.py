@@ -35,11 +35,12 @@ def upgrade() -> None:
         sa.Column("retry_at", UtcTime()),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         _one_of("ck_notice_kind", "kind", "confirm welcome move_from move_to"),
-        _one_of("ck_notice_state", "state", "ready in_flight accepted unknown rejected"),
+        _one_of("ck_notice_state", "state", "ready in_flight accepted unknown rejected dropped"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
         sa.UniqueConstraint(
             "address_key", "kind", "window", name=op.f("uq_notice_address_key_kind_window")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_notice_state_id", "notice", ["state", "id"])
     op.create_table(
