@@ -15,15 +15,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.config.models import Config, Tracking
+from newsletter.db import reading
 from newsletter.db.schema import notice
 from newsletter.render.email import Email
 from newsletter.sending.message import head
 from newsletter.sending.throttle import pause_everybody, throttled
-from newsletter.sending.verdict import ATTEMPTS, LONGEST_PAUSE, Outcome, pause_after
+from newsletter.sending.verdict import LONGEST_PAUSE, Outcome, pause_after
 from newsletter.subscribers.address import Address
 
 # A sender that has not said what came of a letter for so long is dead.
 LEASE = datetime.timedelta(minutes=10)
+# Who asked yesterday has forgotten it.
+STALE = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,13 @@ def owe(  # noqa: PLR0913, PLR0917 - the parts of a promise
     return connection.scalar(again.returning(notice.c.id)) is not None
 
 
+def any_due(engine: sa.Engine, now: datetime.datetime) -> bool:
+    """Whether there may be something to claim; makes nobody wait."""
+    with reading(engine) as connection:
+        waiting = sa.select(notice.c.id).where(*_due_now).limit(1)
+        return connection.scalar(waiting, {"now": now}) is not None
+
+
 def claim(
     engine: sa.Engine,
     now: datetime.datetime,
@@ -177,8 +187,6 @@ def settle(engine: sa.Engine, letter: Notice, outcome: Outcome, now: datetime.da
     match outcome.kind:
         case "accepted" | "rejected" | "unknown":
             values["state"] = outcome.kind
-        case "not_sent" if letter.attempts >= ATTEMPTS:
-            values["state"] = "rejected"
         case _:
             values |= {
                 "state": "ready",
@@ -207,29 +215,28 @@ def tidy(engine: sa.Engine, now: datetime.datetime, keep: datetime.timedelta) ->
         now: aware.
         keep: how long a letter is of any use. A welcome is kept, since it is sent once.
     """
+    lost = (notice.c.state == "in_flight", notice.c.started_at < now - LEASE)
+    stale = (notice.c.state == "ready", notice.c.created_at < now - STALE)
+    old = (notice.c.state != "in_flight", notice.c.created_at < now - keep)
     with engine.begin() as connection:
         connection.execute(
             sa.update(notice)
-            .where(notice.c.state == "in_flight", notice.c.started_at < now - LEASE)
+            .where(*lost)
             .values(state="unknown", ended_at=now, error="its sender was stopped on the way")
         )
-        connection.execute(
-            sa.delete(notice).where(
-                notice.c.created_at < now - keep,
-                notice.c.state != "in_flight",
-                notice.c.kind != "welcome",
-            )
-        )
+        connection.execute(sa.update(notice).where(*stale).values(state="dropped", ended_at=now))
+        connection.execute(sa.delete(notice).where(*old, notice.c.kind != "welcome"))
 
 
 _now = sa.bindparam("now", type_=notice.c.created_at.type)
+_due_now = (
+    notice.c.state == "ready",
+    sa.or_(notice.c.retry_at.is_(None), notice.c.retry_at <= _now),
+    ~throttled(_now),
+)
 _DUE = (
     sa.select(notice)
-    .where(
-        notice.c.state == "ready",
-        sa.or_(notice.c.retry_at.is_(None), notice.c.retry_at <= _now),
-        ~throttled(_now),
-    )
+    .where(*_due_now)
     .order_by(notice.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)
