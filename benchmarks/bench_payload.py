@@ -20,7 +20,8 @@ from sendgrid.helpers.mail import (
 from newsletter.config.load import load_config
 from newsletter.posts.merge import UNSUBSCRIBE, MergeTag, Target
 from newsletter.render.email import Address, Email
-from newsletter.sending.payload import Letter, Stamp, one_click, prepare, request
+from newsletter.render.headers import one_click
+from newsletter.sending.payload import Letter, Stamp, prepare, request
 from newsletter.subscribers import Reader
 
 READERS = 1000
@@ -101,7 +102,7 @@ def helpers(letter: Letter, people: list[Reader]) -> bytes:
         mail.header = Header(name, value)
     # It puts each new personalization before the others.
     for index, reader in enumerate(reversed(people)):
-        for name, value in one_click(letter.config, reader).items():
+        for name, value in one_click(letter.config, reader.token):
             mail.header = Header(name, value, p=index)
         for key in ("nl_send", "nl_batch", "nl_attempt"):
             mail.custom_arg = CustomArg(key, "1", p=index)

@@ -30,10 +30,11 @@ from newsletter.db.bulk import Bulk
 from newsletter.db.schema import subscriber
 from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.render.email import Address, Email
+from newsletter.render.headers import one_click
 from newsletter.sending import claim, sender
 from newsletter.sending.freeze import freeze
 from newsletter.sending.ledger import Ledger, find, readers_by_state
-from newsletter.sending.payload import Letter, one_click, prepare
+from newsletter.sending.payload import Letter, prepare
 from newsletter.sending.posters import Posters
 from newsletter.sending.sendgrid import Mailer
 from newsletter.subscribers import Reader, audience
@@ -275,7 +276,7 @@ def helpers(letter: Letter, people: list[Reader]) -> Any:
     )
     # It puts each new personalization before the others.
     for index, reader in enumerate(reversed(people)):
-        for name, value in one_click(letter.config, reader).items():
+        for name, value in one_click(letter.config, reader.token):
             mail.header = Header(name, value, p=index)
         mail.custom_arg = CustomArg("nl_subscriber", str(reader.id), p=index)
     return mail

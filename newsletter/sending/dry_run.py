@@ -16,7 +16,6 @@ from newsletter.sending.payload import (
     batches,
     display_name,
     for_reader,
-    one_click,
     request,
 )
 from newsletter.subscribers import Reader
@@ -130,7 +129,7 @@ def _sample(letter: Letter, reader: Reader, path: Path, now: datetime.datetime) 
             Address(display_name(reader), reader.address),
             date=now,
             message_id=f"<{letter.email.issue}.{path.stem}@{host(config.site_url)}>",
-            headers=tuple(one_click(config, reader).items()),
+            headers=one_click(config, reader.token),
         )
     )
 

@@ -18,6 +18,7 @@ from newsletter.config.urls import preferences_url, unsubscribe_url
 from newsletter.errors import Problem, SendRefused
 from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag, Target
 from newsletter.render.email import Email
+from newsletter.render.headers import one_click
 from newsletter.render.personalise import personalise
 from newsletter.sending.message import Held, head, problems
 from newsletter.subscribers import Reader
@@ -230,19 +231,6 @@ def display_name(reader: Reader) -> str:
     return name if usable and name.isprintable() else ""
 
 
-def one_click(config: Config, reader: Reader) -> dict[str, str]:
-    """The headers of a reader's own way out (RFC 2369, RFC 8058).
-
-    Empty where SendGrid's own unsubscribe group serves instead.
-    """
-    if config.sendgrid.asm_group and not config.public_url:
-        return {}
-    return {
-        "List-Unsubscribe": f"<{unsubscribe_url(config, reader.token)}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-    }
-
-
 def _targets(email: Email, tag: MergeTag) -> tuple[Target, ...]:
     everything = f"{email.subject}\n{email.text}\n{email.html}"
     targets: tuple[Target, ...] = ("html", "text", "url")
@@ -255,8 +243,8 @@ def _form(letter: Letter, stamp: Stamp) -> Form:
     one: dict[str, Any] = {"to": [TO_MARK]}
     if substitutions := {**dict.fromkeys(tokens, VALUE_MARK), **letter.links}:
         one["substitutions"] = substitutions
-    if headers := one_click(letter.config, Reader(0, "", "", TOKEN_MARK, {})):
-        one["headers"] = headers
+    if headers := one_click(letter.config, TOKEN_MARK):
+        one["headers"] = dict(headers)
     one["custom_args"] = {
         "nl_send": stamp.send,
         "nl_batch": stamp.batch,
