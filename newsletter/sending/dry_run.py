@@ -8,6 +8,7 @@ from pathlib import Path
 
 from newsletter.render.email import Address
 from newsletter.render.eml import to_eml
+from newsletter.render.headers import one_click
 from newsletter.render.links import host
 from newsletter.sending.payload import (
     Letter,
