@@ -40,6 +40,7 @@ COMMANDS = {
         "newsletter.cli.reconcile:reconcile", "Settle what is unknown by SendGrid's events."
     ),
     "who": Lazy("newsletter.cli.who:who", "See what became of each reader of a send, and why."),
+    "report": Lazy("newsletter.cli.report:report", "See what became of a send."),
     "db": Lazy("newsletter.cli.db:db", "Make or upgrade the database."),
     "backup": Lazy(
         "newsletter.cli.backup:backup", "Copy the list and the record of sends into a file."

@@ -1,0 +1,195 @@
+"""Tells people's opens and clicks from programs', and counts both.
+
+SendGrid says of some opens that a mail program fetched the picture ahead of its reader, and known
+scanners name themselves: the event is marked so when it is recorded. What is left are security
+programs that look like a browser and follow a mail's links to see where they lead; ``sweeps``
+knows them by their speed.
+"""
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter.db.schema import event, send_recipient
+from newsletter.events.report_counts import curve
+from newsletter.events.report_facts import accepted, hour_of
+from newsletter.events.report_links import Finder, Link
+from newsletter.events.report_shape import LinkClicks, Tally
+
+# Nobody follows two links of a mail within a second, nor one before the mail has been there for
+# two. SendGrid's times are full seconds.
+AT_ONCE = datetime.timedelta(seconds=1)
+AT_ARRIVAL = datetime.timedelta(seconds=2)
+PAGE = 2_000
+
+
+class Click(NamedTuple):
+    """One click of one reader.
+
+    Attributes:
+        at: when.
+        url: where to; two of the same link are the same.
+    """
+
+    at: datetime.datetime
+    url: str
+
+
+def sweeps(clicks: Sequence[Click], arrived: datetime.datetime | None = None) -> list[bool]:
+    """Which clicks of one reader a program made, by how fast they are.
+
+    Those on different links within a second of each other, and those within the first two
+    seconds after the mail's arrival (or before it). The same link twice at once is a person's
+    double click.
+
+    Args:
+        clicks: in any order.
+        arrived: when the mail did, if that is known.
+
+    Returns:
+        For each click whether it belongs to a sweep.
+    """
+    order = sorted(range(len(clicks)), key=lambda index: clicks[index])
+    runs = [list(run) for _, run in groupby(order, key=lambda index: clicks[index].url)]
+    swept = [arrived is not None and click.at < arrived + AT_ARRIVAL for click in clicks]
+    for before, after in pairwise(runs):
+        # Clicks of one link stand together; the nearest of another is at the end of the run.
+        last, first = clicks[before[-1]].at, clicks[after[0]].at
+        for index in before:
+            swept[index] |= first - clicks[index].at <= AT_ONCE
+        for index in after:
+            swept[index] |= clicks[index].at - last <= AT_ONCE
+    return swept
+
+
+def opens(connection: sa.Connection, send_id: int, sent_at: datetime.datetime) -> Tally | None:
+    """Count the opens of a send's readers; ``None`` if there are none."""
+    people = sa.not_(event.c.machine)
+    reader = (
+        sa.select(
+            sa.func.min(event.c.at).filter(people).label("first"),
+            sa.func.count().filter(people).label("people"),
+            sa.func.count().filter(event.c.machine).label("machines"),
+        )
+        .join(send_recipient, send_recipient.c.address_key == event.c.address_key)
+        .where(accepted(send_id), event.c.send_id == send_id, event.c.type == "open")
+        .group_by(event.c.address_key)
+        .subquery()
+    )
+    hour = hour_of(connection, reader.c.first, sent_at).label("hour")
+    rows = connection.execute(
+        sa.select(
+            hour,
+            sa.func.count().filter(reader.c.people > 0),
+            sa.func.sum(reader.c.people),
+            sa.func.count().filter(reader.c.machines > 0),
+            sa.func.sum(reader.c.machines),
+        ).group_by(hour)
+    ).all()
+    if not rows:
+        return None
+    hours = Counter({at: readers for at, readers, *_ in rows if readers})
+    readers, total, machine_readers, machine_total = (
+        sum(int(row[column]) for row in rows) for column in range(1, 5)
+    )
+    return Tally(readers, total, machine_readers, machine_total, curve(hours))
+
+
+def clicks(
+    connection: sa.Connection,
+    send_id: int,
+    sent_at: datetime.datetime,
+    links: Sequence[Link],
+    own: tuple[str, ...],
+) -> tuple[Tally | None, tuple[LinkClicks, ...]]:
+    """Count the clicks of a send's readers, and by link.
+
+    Args:
+        connection: reads at one moment.
+        send_id: in the ledger.
+        sent_at: when the curve begins.
+        links: of the issue, in its order.
+        own: the beginnings of readers' own addresses; their clicks aren't counted.
+
+    Returns:
+        ``None`` if there are no clicks; and the links with their clicks in their order, those on
+        anything else last.
+    """
+    finder = Finder(links, own)
+    sums: Counter[str] = Counter()
+    hours: Counter[int] = Counter()
+    by_link: dict[str, Counter[str]] = {url: Counter() for url in (*(one.url for one in links), "")}
+    rows = connection.execute(_clicks(send_id), execution_options={"yield_per": PAGE})
+    for _, group in groupby(rows, attrgetter("address_key")):
+        people, machines = _told_apart(group, finder)
+        sums["machine_total"] += machines
+        sums["machine_readers"] += machines > 0
+        if not people:
+            continue
+        sums["total"] += len(people)
+        sums["readers"] += 1
+        first = min(click.at for click in people)
+        hours[int((first - sent_at).total_seconds() // 3600)] += 1
+        for url, times in Counter(click.url for click in people).items():
+            by_link[url].update(total=times, readers=1)
+    if not sums:
+        return None, ()
+    tally = Tally(
+        sums["readers"], sums["total"], sums["machine_readers"], sums["machine_total"], curve(hours)
+    )
+    return tally, tuple(_told(links, by_link))
+
+
+def _told_apart(rows: Iterable[Any], finder: Finder) -> tuple[list[Click], int]:
+    """One reader's clicks on the issue's links: the person's, and how many a program made."""
+    found = list(rows)
+    every = [Click(row.at, finder.find(str(row.url or "")) or str(row.url or "")) for row in found]
+    people, machines = [], 0
+    for row, click, swept in zip(found, every, sweeps(every, found[0].arrived), strict=True):
+        if finder.is_own(str(row.url or "")):
+            continue
+        if row.machine or swept:
+            machines += 1
+        else:
+            people.append(Click(click.at, finder.find(click.url)))
+    return people, machines
+
+
+def _told(links: Sequence[Link], by_link: Mapping[str, Counter[str]]) -> Iterator[LinkClicks]:
+    for link in links:
+        counted = by_link[link.url]
+        yield LinkClicks(link.url, link.text, counted["readers"], counted["total"])
+    if other := by_link[""]:
+        yield LinkClicks("", "", other["readers"], other["total"])
+
+
+def _clicks(send_id: int) -> sa.Select[Any]:
+    """Every click of an accepted reader, a reader's together, with when their mail arrived."""
+    delivery = event.alias("delivery")
+    arrived = (
+        sa.select(sa.func.min(delivery.c.at))
+        .where(
+            delivery.c.address_key == event.c.address_key,
+            delivery.c.type == "delivered",
+            # Not by the index that begins with it: it would find all deliveries for each click.
+            delivery.c.send_id + 0 == send_id,
+        )
+        .scalar_subquery()
+    )
+    return (
+        sa.select(
+            event.c.address_key,
+            event.c.at,
+            event.c.machine,
+            event.c.raw["url"].as_string().label("url"),
+            arrived.label("arrived"),
+        )
+        .join(send_recipient, send_recipient.c.address_key == event.c.address_key)
+        .where(accepted(send_id), event.c.send_id == send_id, event.c.type == "click")
+        .order_by(event.c.address_key, event.c.at)
+    )

@@ -1,0 +1,117 @@
+"""Counts what became of every reader of a send: one pass of the database over its events.
+
+Facts come in any order, twice, late, or not at all, so a reader's fate follows from which there
+are, never from when they were written down:
+
+1. a bounce that is not older than the last delivery: bounced (some servers accept a mail and
+   return it minutes later);
+2. else a delivery, or a sign that there was one (an open, a click, a complaint): delivered;
+3. else dropped, if SendGrid says that it did not try;
+4. else waiting.
+"""
+
+import datetime
+import heapq
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import sqlalchemy as sa
+
+from newsletter.events.report_facts import SEPARATOR, readers_by_domain
+from newsletter.events.report_reasons import bounce_class, drop_class
+from newsletter.events.report_shape import HOURS, Counts, Curve, Domain, Fates
+
+LARGEST = 8
+PAGE = 2_000
+FATES = ("delivered", "bounced", "dropped", "waiting")
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What has been counted so far."""
+
+    totals: Counter[str] = field(default_factory=Counter)
+    bounces: Counter[str] = field(default_factory=Counter)
+    drops: Counter[str] = field(default_factory=Counter)
+    hours: Counter[int] = field(default_factory=Counter)
+
+
+def count(
+    connection: sa.Connection,
+    send_id: int,
+    sent_at: datetime.datetime,
+    leaving: tuple[datetime.datetime, datetime.datetime],
+) -> Counts:
+    """Count the accepted readers of a send.
+
+    Args:
+        connection: reads at one moment.
+        send_id: in the ledger.
+        sent_at: when the curve begins.
+        leaving: from when and until when somebody who leaves does so because of this send.
+    """
+    sums = _Sums()
+    largest: list[tuple[int, str, Domain]] = []
+    query = readers_by_domain(connection, send_id, sent_at, leaving)
+    rows = connection.execute(query, execution_options={"yield_per": PAGE})
+    for name, group in groupby(rows, itemgetter(0)):
+        found = _domain(name, group, sums)
+        heapq.heappush(largest, (found.sent, name, found))
+        if len(largest) > LARGEST:
+            heapq.heappop(largest)
+    named = [each for _, _, each in sorted(largest, key=lambda one: (-one[0], one[1]))]
+    totals = sums.totals
+    return Counts(
+        fates=Fates(*(totals[fate] for fate in FATES)),
+        deferred=totals["deferred"],
+        still_deferred=totals["still_deferred"],
+        unsubscribed=totals["unsubscribed"],
+        complaints=totals["complaints"],
+        bounces=dict(sums.bounces.most_common()),
+        drops=dict(sums.drops.most_common()),
+        domains=_with_others(named, _as_domain("", totals)),
+        delivered=curve(sums.hours),
+    )
+
+
+def curve(hours: Counter[int]) -> Curve:
+    """A curve of counts by hour; those of ``HOURS`` and above are later."""
+    later = sum(readers for hour, readers in hours.items() if hour >= HOURS)
+    early = sum(readers for hour, readers in hours.items() if hour < 0)  # clocks differ
+    return Curve((hours[0] + early, *(hours[hour] for hour in range(1, HOURS))), later)
+
+
+def _domain(name: str, rows: Any, sums: _Sums) -> Domain:
+    """Add the rows of one domain up, and to the sums."""
+    mine: Counter[str] = Counter()
+    for _, fate, reason, hour, readers, deferred, complaints, unsubscribed, opened in rows:
+        mine.update({fate: readers, "sent": readers, "deferred": deferred, "opened": opened,
+                     "complaints": complaints, "unsubscribed": unsubscribed})  # fmt: skip
+        if fate == "waiting":
+            mine["still_deferred"] += deferred
+        elif fate == "delivered":
+            sums.hours[hour] += readers
+        elif fate == "bounced":
+            sums.bounces[bounce_class(*reason.split(SEPARATOR, 2))] += readers
+        else:
+            sums.drops[drop_class(reason)] += readers
+    sums.totals.update(mine)
+    return _as_domain(name, mine)
+
+
+def _as_domain(name: str, counts: Counter[str]) -> Domain:
+    return Domain(name, *(counts[key] for key in Domain.__slots__[1:]))
+
+
+def _with_others(named: Sequence[Domain], all_: Domain) -> tuple[Domain, ...]:
+    """The domains and what is left of the whole without them, if anything is."""
+    rest = [
+        whole - sum(parts)
+        for whole, *parts in zip(*(astuple(one)[1:] for one in (all_, *named)), strict=True)
+    ]
+    others = Domain("", *rest)
+    return (*named, others) if others.sent else tuple(named)

@@ -1,0 +1,173 @@
+"""The queries of a report: what the database adds up, so that a million readers stay in it."""
+
+import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from newsletter.db.columns import UtcTime
+from newsletter.db.schema import event, journal, send_recipient
+
+# Signs that the mail is there.
+SIGNS = ("open", "click", "spamreport", "unsubscribe", "group_unsubscribe")
+_FAILED = ("bounce", "dropped")
+_KINDS = ("delivered", "deferred", *_FAILED, *SIGNS)
+_LEFT = ("unsubscribe", "group_unsubscribe", "left")
+# By which a reader leaves a page of ours or by a mail program's button; SendGrid's are events.
+_OWN_WAYS = ("one_click", "form")
+_LONGEST = 40
+SEPARATOR = "\x1f"
+_TIME = 26  # characters of a time as text
+
+
+def accepted(send_id: int) -> sa.ColumnElement[bool]:
+    """Which rows of ``send_recipient`` are readers whom SendGrid has accepted."""
+    return sa.and_(send_recipient.c.send_id == send_id, send_recipient.c.state == "accepted")
+
+
+def hour_of(
+    connection: sa.Connection, time: sa.ColumnElement[Any], start: datetime.datetime
+) -> sa.ColumnElement[int]:
+    """Full hours from ``start`` to ``time``; up to one before it is 0 too."""
+    seconds: sa.ColumnElement[int] = (
+        sa.cast(sa.func.strftime("%s", time), sa.Integer)
+        if connection.dialect.name == "sqlite"
+        else sa.cast(sa.func.floor(sa.extract("epoch", time)), sa.BigInteger)
+    )
+    return (seconds - int(start.timestamp())) // 3600
+
+
+def readers_by_domain(
+    connection: sa.Connection,
+    send_id: int,
+    sent_at: datetime.datetime,
+    leaving: tuple[datetime.datetime, datetime.datetime],
+) -> sa.Select[Any]:
+    """The accepted readers, counted by domain, fate, why it failed and hour of arrival.
+
+    Returns:
+        A query for domain, fate, reason, hour, readers, and how many of those were put off,
+        complained, left, opened (people alone); in the order of the domains.
+    """
+    reader = _readers(connection, send_id, leaving).subquery()
+    delivered, bounced = reader.c.delivered_at, reader.c.bounced_at
+    back = sa.and_(bounced.is_not(None), sa.or_(delivered.is_(None), bounced >= delivered))
+    arrived = sa.func.coalesce(delivered, reader.c.sign_at)
+    key = reader.c.address_key
+    at_sign = sa.func.instr if connection.dialect.name == "sqlite" else sa.func.strpos
+    each = sa.select(
+        sa.func.substr(key, at_sign(key, "@") + 1).label("domain"),
+        sa.case(
+            (back, "bounced"),
+            (arrived.is_not(None), "delivered"),
+            (reader.c.why_dropped.is_not(None), "dropped"),
+            else_="waiting",
+        ).label("fate"),
+        sa.func.substr(
+            sa.case(
+                (back, reader.c.why_bounced),
+                (arrived.is_not(None), sa.null()),
+                else_=reader.c.why_dropped,
+            ),
+            _TIME + 1,
+        ).label("reason"),
+        sa.case((sa.not_(back), hour_of(connection, arrived, sent_at))).label("hour"),
+        *(reader.c[name] for name in ("deferred", "complained", "left", "opened")),
+    ).subquery()
+    keys = (each.c.domain, each.c.fate, each.c.reason, each.c.hour)
+    flags = (each.c.deferred, each.c.complained, each.c.left, each.c.opened)
+    return (
+        sa.select(*keys, sa.func.count(), *(sa.func.count().filter(flag > 0) for flag in flags))
+        .group_by(*keys)
+        .order_by(each.c.domain)
+    )
+
+
+def _readers(
+    connection: sa.Connection,
+    send_id: int,
+    leaving: tuple[datetime.datetime, datetime.datetime],
+) -> sa.Select[Any]:
+    """One row a reader: what is known of them. One grouping and no join, which would cost more."""
+    fact = _facts(connection, send_id, leaving).subquery()
+    is_, at = fact.c.type, fact.c.at
+
+    def times(*types: str) -> sa.ColumnElement[int]:
+        return sa.func.count().filter(is_.in_(types))
+
+    return (
+        sa.select(
+            fact.c.address_key,
+            sa.func.max(at).filter(is_ == "delivered").label("delivered_at"),
+            sa.func.max(at).filter(is_ == "bounce").label("bounced_at"),
+            sa.func.min(at).filter(is_.in_(SIGNS)).label("sign_at"),
+            sa.func.max(fact.c.why).filter(is_ == "bounce").label("why_bounced"),
+            sa.func.max(fact.c.why).filter(is_ == "dropped").label("why_dropped"),
+            times("deferred").label("deferred"),
+            times("spamreport").label("complained"),
+            times(*_LEFT).label("left"),
+            sa.func.count().filter(is_ == "open", ~fact.c.machine).label("opened"),
+        )
+        .group_by(fact.c.address_key)
+        # Events of strangers (another newsletter of the account may use the same numbers) go.
+        .having(times("accepted") > 0)
+    )
+
+
+def _facts(
+    connection: sa.Connection,
+    send_id: int,
+    leaving: tuple[datetime.datetime, datetime.datetime],
+) -> sa.CompoundSelect[Any]:
+    """Events, accepted readers and those who left a page of ours, all in one shape."""
+    nothing = (sa.cast(sa.null(), UtcTime), sa.cast(sa.null(), sa.Text), sa.false())
+    events = sa.select(
+        event.c.address_key,
+        event.c.type.label("type"),
+        event.c.at.label("at"),
+        _why(connection).label("why"),
+        event.c.machine.label("machine"),
+    ).where(event.c.send_id == send_id, event.c.type.in_(_KINDS))
+    readers = sa.select(send_recipient.c.address_key, sa.literal("accepted"), *nothing).where(
+        accepted(send_id)
+    )
+    since, until = leaving
+    leavers = (
+        sa.select(send_recipient.c.address_key, sa.literal("left"), *nothing)
+        .join(journal, journal.c.subscriber_id == send_recipient.c.subscriber_id)
+        .where(
+            accepted(send_id),
+            journal.c.change == "unsubscribed",
+            journal.c.how.in_(_OWN_WAYS),
+            journal.c.at >= since,
+            journal.c.at < until,
+        )
+    )
+    return sa.union_all(events, readers, leavers)
+
+
+def _why(connection: sa.Connection) -> sa.ColumnElement[Any]:
+    """The time of a failure and what it says of itself: the greatest is the latest one's."""
+
+    def told(*names: str) -> sa.ColumnElement[Any]:
+        first, *rest = (
+            sa.func.substr(sa.func.coalesce(event.c.raw[name].as_string(), ""), 1, _LONGEST)
+            for name in names
+        )
+        text: sa.ColumnElement[Any] = first
+        for one in rest:
+            text = text.concat(SEPARATOR).concat(one)
+        return text
+
+    time: sa.ColumnElement[Any] = (
+        sa.func.substr(sa.cast(event.c.at, sa.Text), 1, _TIME)
+        if connection.dialect.name == "sqlite"
+        else sa.func.to_char(event.c.at, 'YYYY-MM-DD"T"HH24:MI:SS.US')
+    )
+    return sa.case(
+        (
+            event.c.type == "bounce",
+            time.concat(told("type", "bounce_classification", "status")),
+        ),
+        (event.c.type == "dropped", time.concat(told("reason"))),
+    )

@@ -1,0 +1,172 @@
+"""A report as one HTML page that needs nothing else: to look at, to print, to pass on. Pure."""
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from newsletter.config.models import Config
+from newsletter.events import report_charts as charts
+from newsletter.events.report_shape import (
+    COMPLAINTS_LOOK,
+    COMPLAINTS_STOP,
+    HOURS,
+    Report,
+    share,
+)
+from newsletter.events.report_words import percent, steps
+
+# Hours in a column of the chart; where no opens are known, all happens on the first day.
+STEP, DAY = 3, 24
+_LEAST_GAUGE = 0.004
+_FATES = ("delivered", "bounced", "dropped", "waiting")
+
+
+class Figure(NamedTuple):
+    """A rate of this send beside what is usual."""
+
+    name: str
+    value: str
+    usual: str
+    chart: Markup
+
+
+def page_of(of: Report, config: Config) -> str:
+    """The page: no script, nothing to load, no reader's address."""
+    at = of.sent_at.astimezone(ZoneInfo(config.timezone))
+    made = of.made_at.astimezone(ZoneInfo(config.timezone))
+    return _template().render(
+        of=of,
+        counts=of.counts,
+        fates=[(name, getattr(of.counts.fates, name)) for name in _FATES],
+        config=config,
+        sent_at=f"{at:%A} {at.day} {at:%B %Y, %H:%M}",
+        made_at=f"{made.day} {made:%B %Y, %H:%M}",
+        figures=_figures(of),
+        outcome=charts.stacked(
+            "outcome",
+            "What became of the mail",
+            [(name, getattr(of.counts.fates, name)) for name in _FATES],
+        ),
+        curve=_curve(of),
+        complaints=_complaints(of),
+        most_readers=max((link.readers for link in of.links), default=0),
+        charts=charts,
+        percent=percent,
+        share=share,
+    )
+
+
+@cache
+def _template() -> Template:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("report_page.html")
+
+
+def _figures(of: Report) -> list[Figure]:
+    """The rates that there are, the most telling first."""
+    named = {
+        "Delivered": ("delivered", 1),
+        "Opened": ("opened", 1),
+        "Clicked": ("clicked", 1),
+        "Unsubscribed": ("unsubscribed", 2),
+        "Bounced": ("bounced", 1),
+    }
+    found = []
+    for words, (name, digits) in named.items():
+        value, usual = getattr(of.rates, name), getattr(of.medians, name)
+        if value is None:
+            continue
+        most = 1.0 if name == "delivered" else 1.4 * max(value, usual or 0.0)
+        found.append(
+            Figure(
+                words,
+                percent(value, digits),
+                percent(usual, digits) if usual is not None else "",
+                charts.bar("accent", value, most, usual),
+            )
+        )
+    return found
+
+
+class Curve(NamedTuple):
+    """The chart of the hours.
+
+    Attributes:
+        chart: the columns.
+        names: of the series.
+        rows: hours, and the counts of each series, for the table.
+        ticks: labels under the chart, from its left end to its right.
+        scale: how many hours a column is, and how many readers the tallest.
+        later: readers after the last hour, of each series.
+    """
+
+    chart: Markup
+    names: list[str]
+    rows: list[tuple[str, list[int]]]
+    ticks: list[str]
+    scale: tuple[int, int]
+    later: list[int]
+
+
+def _curve(of: Report) -> Curve:
+    known = [
+        ("opened", of.opens.curve if of.opens else None),
+        ("clicked", of.clicks.curve if of.clicks else None),
+    ]
+    found = [(name, curve) for name, curve in known if curve]
+    length, end = (STEP, HOURS) if found else (1, DAY)
+    found = found or [("delivered", of.counts.delivered)]
+    columns = [steps(curve.hours[:end], length) for _, curve in found]
+    later = [curve.later + sum(curve.hours[end:]) for _, curve in found]
+    told = "; ".join(
+        f"{name}: most readers ({max(counts):,}) {_hours(counts.index(max(counts)), length)}"
+        for (name, _), counts in zip(found, columns, strict=True)
+    )
+    title = f"Readers by hours since the send, the first {end}"
+    rows = enumerate(zip(*columns, strict=True))
+    series = [charts.Series(name, counts) for (name, _), counts in zip(found, columns, strict=True)]
+    return Curve(
+        chart=charts.columns("hours", title, told, series),
+        names=[name for name, _ in found],
+        rows=[(_hours(index, length), list(row)) for index, row in rows],
+        ticks=[f"{hour} h" for hour in range(0, end + 1, end // 6)],
+        scale=(length, max(max(counts) for counts in columns)),
+        later=later,
+    )
+
+
+def _hours(index: int, length: int) -> str:
+    return f"{index * length} to {(index + 1) * length} h"
+
+
+class Complaints(NamedTuple):
+    """Complaints against Gmail's lines."""
+
+    words: str
+    chart: Markup
+    places: list[tuple[str, str]]
+
+
+def _complaints(of: Report) -> Complaints:
+    value = of.rates.complaints or 0.0
+    most = max(_LEAST_GAUGE, 1.2 * value)
+    words = {
+        "green": "below both of Gmail's lines",
+        "yellow": "above the line that Gmail asks senders to stay below",
+        "red": "at or above the line from which Gmail turns mail away",
+    }
+    marks = (COMPLAINTS_LOOK, COMPLAINTS_STOP)
+    return Complaints(
+        words[of.complaint_state],
+        charts.lines(of.complaint_state, value, marks, most),
+        [(percent(mark, 2), f"{100 * mark / most:.2f}%") for mark in marks],
+    )

@@ -1,0 +1,61 @@
+"""Why mail came back, or was not even tried, in an editor's words. Pure."""
+
+import re
+from collections.abc import Mapping
+
+OTHER = "other reasons"
+
+# RFC 3463: the detail of a status says more than SendGrid's class does.
+_STATUS: Mapping[str, str] = {
+    "1.1": "invalid address",
+    "1.2": "invalid domain",
+    "1.10": "invalid domain",
+    "2.1": "mailbox disabled",
+    "2.2": "mailbox full",
+    "2.3": "mail too large",
+    "3.4": "mail too large",
+    "7.1": "refused by policy",
+    "7.26": "failed authentication",
+}
+# The ``bounce_classification`` of SendGrid's events.
+_CLASSES: Mapping[str, str] = {
+    "invalid address": "invalid address",
+    "mailbox unavailable": "mailbox unavailable",
+    "technical": "technical failure",
+    "technical failure": "technical failure",
+    "content": "refused for its content",
+    "reputation": "refused for our reputation",
+    "frequency/volume": "refused as too much mail",
+    "frequency or volume too high": "refused as too much mail",
+}
+_DETAIL = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})\b")
+
+# The ``reason`` of SendGrid's dropped events, by what it begins with.
+_DROPS: Mapping[str, str] = {
+    "bounced address": "had bounced before",
+    "unsubscribed address": "had unsubscribed at SendGrid",
+    "spam reporting address": "had complained before",
+    "invalid": "invalid address",
+    "spam content": "taken for spam by SendGrid",
+    "recipient list over package quota": "over SendGrid's quota",
+}
+
+
+def bounce_class(kind: str, classification: str, status: str) -> str:
+    """What a bounce event says.
+
+    Args:
+        kind: its ``type``: ``bounce`` or ``blocked``.
+        classification: its ``bounce_classification``, perhaps ``""``.
+        status: its ``status`` (RFC 3463, ``5.1.1``), perhaps ``""`` or other words.
+    """
+    detail = _DETAIL.match(status.strip())
+    known = _STATUS.get(detail[1]) if detail else None
+    told = known or _CLASSES.get(classification.strip().casefold())
+    return told or ("blocked" if kind == "blocked" else OTHER)
+
+
+def drop_class(reason: str) -> str:
+    """What the ``reason`` of a dropped event says."""
+    plain = reason.strip().casefold()
+    return next((words for start, words in _DROPS.items() if plain.startswith(start)), OTHER)

@@ -1,0 +1,93 @@
+"""The sends that have left, when each did, and what the ones before another came to."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import fields
+from statistics import median
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter.db.schema import attempt, batch, send
+from newsletter.events.report_clicks import clicks, opens
+from newsletter.events.report_counts import count
+from newsletter.events.report_shape import Counts, Rates, Tally, share
+
+# Somebody who leaves within so many days does so because of the latest mail.
+LEAVING = datetime.timedelta(days=7)
+COMPARED = 10
+
+
+class Departure(NamedTuple):
+    """A send of which something has left.
+
+    Attributes:
+        id: in the ledger.
+        issue: its name.
+        at: when the first request left, or when SendGrid was to deliver it.
+    """
+
+    id: int
+    issue: str
+    at: datetime.datetime
+
+
+def departures(connection: sa.Connection) -> list[Departure]:
+    """All of them, the earliest first."""
+    rows = connection.execute(
+        sa.select(
+            send.c.id,
+            send.c.issue,
+            send.c.scheduled_at,
+            sa.func.min(attempt.c.started).label("started"),
+        )
+        .select_from(send.join(batch).join(attempt))
+        .where(batch.c.state == "accepted")
+        .group_by(send.c.id, send.c.issue, send.c.scheduled_at)
+    )
+    found = [Departure(id_, issue, max(at or left, left)) for id_, issue, at, left in rows]
+    return sorted(found, key=lambda one: (one.at, one.id))
+
+
+def leaving(
+    sends: Sequence[Departure], of: Departure
+) -> tuple[datetime.datetime, datetime.datetime]:
+    """From when until when somebody who leaves does so because of a send: the next one ends it."""
+    later = (one.at for one in sends[sends.index(of) + 1 :])
+    return of.at, min(of.at + LEAVING, next(later, of.at + LEAVING))
+
+
+def rates(counts: Counts, opened: Tally | None, clicked: Tally | None) -> Rates:
+    """The shares of one send."""
+    fates = counts.fates
+    return Rates(
+        delivered=share(fates.delivered, fates.sum),
+        bounced=share(fates.bounced, fates.sum),
+        unsubscribed=share(counts.unsubscribed, fates.delivered),
+        complaints=share(counts.complaints, fates.delivered),
+        opened=share(opened.readers, fates.delivered) if opened else None,
+        clicked=share(clicked.readers, fates.delivered) if clicked else None,
+    )
+
+
+def before(
+    connection: sa.Connection, sends: Sequence[Departure], of: Departure, own: tuple[str, ...]
+) -> tuple[Rates, int]:
+    """The medians of up to ten sends before ``of``, and how many those are."""
+    earlier = sends[: sends.index(of)][-COMPARED:]
+    found = [_rates_of(connection, sends, one, own) for one in earlier]
+    return Rates(*(_median(found, field.name) for field in fields(Rates))), len(found)
+
+
+def _rates_of(
+    connection: sa.Connection, sends: Sequence[Departure], of: Departure, own: tuple[str, ...]
+) -> Rates:
+    counts = count(connection, of.id, of.at, leaving(sends, of))
+    opened = opens(connection, of.id, of.at)
+    clicked, _ = clicks(connection, of.id, of.at, (), own)
+    return rates(counts, opened, clicked)
+
+
+def _median(found: Sequence[Rates], name: str) -> float | None:
+    values = [value for one in found if (value := getattr(one, name)) is not None]
+    return median(values) if values else None

@@ -1,0 +1,214 @@
+"""A made-up send whose readers do what readers do; the same for the same seed."""
+
+import datetime
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from newsletter.db.schema import (
+    attempt,
+    batch,
+    event,
+    journal,
+    send,
+    send_content,
+    send_recipient,
+    subscriber,
+)
+
+AT = datetime.datetime(2026, 11, 24, 8, 0, tzinfo=datetime.UTC)
+ISSUE = "2026-11-24-reading-the-tide"
+CHUNK = 5_000
+DOMAINS = {
+    "gmail.com": 46, "outlook.com": 12, "yahoo.com": 8, "icloud.com": 8, "hotmail.com": 6,
+    "gmx.net": 5, "proton.me": 4, "online.no": 3, "fastmail.com": 2, "uib.no": 1,
+}  # fmt: skip
+LINKS = (
+    ("https://harbournotes.example/letters/tide-tables", "How to read a tide table"),
+    ("https://kartverket.example/se-havniva", "The water level, live"),
+    ("https://harbournotes.example/letters/knots", "Five knots worth knowing"),
+    ("https://sponsor.example/oilskins", "Oilskins for grown-ups (our sponsor)"),
+    ("https://harbournotes.example/about", "About"),
+)
+HTML = "<html><body>{links}<p><a href='-nlunsubscribeu-'>Leave</a></p></body></html>".format(
+    links="".join(
+        f'<p><a href="{url}?utm_source=harbour-notes&amp;utm_medium=email">{text}</a></p>'
+        for url, text in LINKS
+    )
+)
+BOUNCES = (
+    ("bounce", "Invalid Address", "5.1.1"), ("bounce", "Invalid Address", "5.1.1"),
+    ("bounce", "Mailbox Unavailable", "5.2.2"), ("blocked", "Reputation", "5.7.1"),
+    ("blocked", "Technical", "4.4.1"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """What to make.
+
+    Attributes:
+        readers: how many; the first of them are the same in every send.
+        tracked: whether opens and clicks are recorded.
+        warmth: how it was received: 1.0 is usual.
+    """
+
+    issue: str = ISSUE
+    at: datetime.datetime = AT
+    readers: int = 10_000
+    tracked: bool = True
+    warmth: float = 1.0
+    seed: int = 1
+    subject: str = "Reading the tide, -nl0t-"
+    html: str = HTML
+
+
+def make_send(engine: sa.Engine, what: MadeUp) -> int:
+    """Write a send, its readers and their events; returns its id."""
+    with engine.begin() as connection:
+        send_id = _ledger(connection, what)
+        known = connection.scalar(sa.select(sa.func.max(subscriber.c.id))) or 0
+        if known < what.readers:
+            _write(connection, subscriber, _subscribers(known + 1, what.readers))
+        batch_id = connection.scalar(sa.select(batch.c.id).where(batch.c.send_id == send_id))
+        rows = (
+            {"send_id": send_id, "subscriber_id": number, "address_key": address(number),
+             "batch_id": batch_id, "state": "accepted"}
+            for number in range(1, what.readers + 1)
+        )  # fmt: skip
+        _write(connection, send_recipient, rows)
+        _write(connection, event, events(what, send_id))
+        _write(connection, journal, _leavers(connection, what))
+    return send_id
+
+
+def address(number: int) -> str:
+    """A reader's, always the same."""
+    pick = random.Random(number)  # noqa: S311 - made up
+    found = pick.choices([*DOMAINS, f"harbour{number % 400}.example"], [*DOMAINS.values(), 5])
+    return f"reader.{number}@{found[0]}"
+
+
+def events(what: MadeUp, send_id: int) -> Iterator[dict[str, Any]]:
+    """The events of all readers, as rows of the table; all have the same keys."""
+    for number in range(1, what.readers + 1):
+        luck = random.Random(what.seed * 10_000_019 + number)  # noqa: S311 - made up
+        told = sorted(_reader(luck, what), key=lambda one: one[0])
+        for count, (seconds, kind, machine, raw) in enumerate(told):
+            yield {
+                "sg_event_id": f"{send_id}-{number}-{count}",
+                "type": kind,
+                "at": what.at + datetime.timedelta(seconds=int(seconds)),
+                "address_key": address(number),
+                "send_id": send_id,
+                "machine": machine,
+                "raw": {"event": kind, **raw},
+            }
+
+
+def _reader(luck: random.Random, what: MadeUp) -> Iterator[tuple[float, str, bool, dict[str, str]]]:
+    lot = luck.random()
+    start = luck.uniform(0, 900)
+    yield start, "processed", False, {}
+    if lot < 0.001:
+        yield start, "dropped", False, {"reason": "Bounced Address"}
+        return
+    if lot < 0.003:
+        yield start + 60, "deferred", False, {"response": "451 try again later"}
+        return
+    if lot < 0.012:
+        kind, classification, status = luck.choice(BOUNCES)
+        yield start + 4, "bounce", False, {
+            "type": kind, "bounce_classification": classification, "status": status}  # fmt: skip
+        return
+    arrived = start + luck.expovariate(1 / 20)
+    if lot < 0.04:
+        yield start + 2, "deferred", False, {"response": "421 too many connections"}
+        arrived += luck.uniform(600, 9_000)
+    yield arrived, "delivered", False, {"response": "250 OK"}
+    if lot > 0.9997:
+        yield arrived + 600, "bounce", False, {"type": "bounce", "status": "5.2.2"}
+    if lot > 0.9992:
+        yield arrived + 3_000, "spamreport", False, {}
+    elif lot > 0.9980:
+        yield arrived + 4_000, "unsubscribe", False, {}
+    if what.tracked:
+        yield from _interest(luck, arrived, what.warmth)
+
+
+def _interest(
+    luck: random.Random, arrived: float, warmth: float
+) -> Iterator[tuple[float, str, bool, dict[str, str]]]:
+    if luck.random() < 0.3:
+        yield arrived + luck.uniform(1, 3_000), "open", True, {"sg_machine_open": "true"}
+    if luck.random() < 0.03:  # a scanner
+        for url, _ in LINKS:
+            yield arrived + 6, "click", False, {"url": url}
+    opened = arrived + 60 + luck.expovariate(1 / 26_000) + 3_600 * luck.choice((0, 0, 1, 9, 24))
+    if luck.random() > 0.42 * warmth:
+        return
+    for again in range(luck.choice((1, 1, 1, 2, 3))):
+        yield opened + again * 5_000, "open", False, {}
+    for chance, (url, _) in zip((0.14, 0.09, 0.05, 0.06, 0.01), LINKS, strict=True):
+        if luck.random() < chance * warmth:
+            tracked = f"{url}?utm_source=harbour-notes&utm_medium=email"
+            yield opened + luck.uniform(20, 400), "click", False, {"url": tracked}
+
+
+def _ledger(connection: sa.Connection, what: MadeUp) -> int:
+    values: dict[str, Any] = {
+        "issue": what.issue, "state": "done", "content_sha": "", "subject": what.subject,
+        "frozen_at": what.at, "finished_at": what.at, "total": what.readers, "excluded": {},
+    }  # fmt: skip
+    made = connection.execute(sa.insert(send).values(values).returning(send.c.id))
+    send_id: int = made.scalar_one()
+    made = connection.execute(
+        sa.insert(batch)
+        .values(send_id=send_id, number=1, size=what.readers, state="accepted")
+        .returning(batch.c.id)
+    )
+    times = {"started": what.at, "ended": what.at}
+    connection.execute(
+        sa.insert(attempt).values(
+            batch_id=made.scalar_one(), n=1, body_sha="", http_status=202, outcome="accepted",
+            **times,
+        )
+    )  # fmt: skip
+    connection.execute(
+        sa.insert(send_content).values(
+            send_id=send_id, subject=what.subject, preheader="", html=what.html, text="",
+            sender=["Harbour Notes", "editor@harbournotes.example"], reply_to=[], headers=[],
+            merge_tags=[["0", "name", "friend", "{{ subscriber.name }}"]], language="en",
+            view_online_url="",
+        )
+    )  # fmt: skip
+    return send_id
+
+
+def _subscribers(first: int, last: int) -> Iterator[dict[str, Any]]:
+    for number in range(first, last + 1):
+        yield {
+            "id": number, "address": address(number), "address_key": address(number),
+            "status": "active", "attributes": {}, "token": f"token-{number}",
+            "joined_at": AT, "updated_at": AT,
+        }  # fmt: skip
+
+
+def _leavers(connection: sa.Connection, what: MadeUp) -> Iterator[dict[str, Any]]:
+    """One reader in five hundred leaves by the mail program's button, hours later."""
+    number = sa.select(sa.func.coalesce(sa.func.max(journal.c.n), 0) + 1)
+    n = connection.scalar(number)
+    for reader in range(7 + what.seed, what.readers + 1, 500):
+        yield {
+            "subscriber_id": reader, "n": n, "at": what.at + datetime.timedelta(hours=5),
+            "change": "unsubscribed", "status": "unsubscribed", "how": "one_click",
+        }  # fmt: skip
+
+
+def _write(connection: sa.Connection, table: sa.Table, rows: Iterator[dict[str, Any]]) -> None:
+    while some := list(itertools.islice(rows, CHUNK)):
+        connection.execute(sa.insert(table), some)
