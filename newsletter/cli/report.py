@@ -93,12 +93,12 @@ def _chosen(
     try:
         found = find_send(ledger, name)
     except ProjectError as error:
+        if any(name.casefold() in one.issue.casefold() for one in gone):
+            raise
         try:
             folder = find_issue(project, name)
         except ProjectError:
             raise error from None
-        if any(one.issue == folder.name for one in gone):
-            raise
         raise ProjectError(
             f"{folder.name} has not been sent",
             remedy=f"Send it with: newsletter send {folder.name[11:]}",

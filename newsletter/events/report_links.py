@@ -95,8 +95,8 @@ class Finder:
 
 def _pattern(url: str) -> re.Pattern[str]:
     """What a link with merge tags looks like when they are filled in: values are encoded."""
-    fixed = (re.escape(part) for part in re.split(TOKEN.pattern.replace("?P<", "?:<"), url))
-    return re.compile("[^/?#&]*".join(fixed))
+    fixed = TOKEN.split(url)[:: TOKEN.groups + 1]
+    return re.compile("[^/?#&]*".join(map(re.escape, fixed)))
 
 
 def _words(element: lxml_html.HtmlElement) -> str:

@@ -35,6 +35,7 @@ _DROPS: Mapping[str, str] = {
     "bounced address": "had bounced before",
     "unsubscribed address": "had unsubscribed at SendGrid",
     "spam reporting address": "had complained before",
+    "invalid smtpapi header": "invalid request",
     "invalid": "invalid address",
     "spam content": "taken for spam by SendGrid",
     "recipient list over package quota": "over SendGrid's quota",

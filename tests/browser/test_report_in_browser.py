@@ -1,0 +1,82 @@
+"""The report's page of a made-up send of 10,000 readers, as whoever it is passed on to sees it."""
+
+import datetime
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from made_up_send import AT, MadeUp, make_send
+from playwright.sync_api import Browser, Page
+from sending_fixtures import configured
+
+from newsletter.db import database, reading
+from newsletter.events.report import report
+from newsletter.events.report_page import page_of
+from newsletter.events.report_sends import departures
+
+pytestmark = pytest.mark.browser
+
+WEEK = datetime.timedelta(days=7)
+CUT_OFF = """() => [...document.querySelectorAll('body *')].filter(e => {
+    const box = e.getBoundingClientRect();
+    return e.checkVisibility() && (box.left < 0 || box.right > innerWidth + 0.5);
+}).map(e => e.outerHTML.slice(0, 80))"""
+SMALLEST = """() => Math.min(...[...document.querySelectorAll('main *')]
+    .filter(e => e.checkVisibility() && e.textContent.trim())
+    .map(e => parseFloat(getComputedStyle(e).fontSize)))"""
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    with database("sqlite:///newsletter.db", folder) as engine:
+        before = MadeUp(issue="2026-11-17-before", at=AT - WEEK, readers=2_000, seed=5, warmth=0.8)
+        make_send(engine, before)
+        make_send(engine, MadeUp(readers=10_000))
+        with reading(engine) as connection:
+            config = configured(timezone="Europe/Oslo")
+            found = report(connection, departures(connection)[-1], config, AT + WEEK)
+    file = folder / "report.html"
+    file.write_text(page_of(found, config))
+    return file
+
+
+@pytest.fixture
+def page(browser: Browser, page_file: Path) -> Iterator[tuple[Page, list[str]]]:
+    """The page, and what went wrong or was asked for."""
+    context = browser.new_context(java_script_enabled=True)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: asked.append(message.text))
+    page.goto(page_file.as_uri())
+    assert asked == [page_file.as_uri()]
+    yield page, asked
+    context.close()
+
+
+def test_it_reads_well_narrow_and_wide_in_light_and_dark(page: tuple[Page, list[str]]) -> None:
+    shown, asked = page
+    for scheme in ("light", "dark"):
+        shown.emulate_media(color_scheme=scheme)
+        for width in (320, 375, 1200):
+            shown.set_viewport_size({"width": width, "height": 900})
+            assert shown.evaluate("document.scrollingElement.scrollWidth") <= width
+            assert shown.evaluate(CUT_OFF) == []
+            assert shown.evaluate(SMALLEST) >= 13
+        found = Axe().run(shown)
+        assert found.violations_count == 0, found.generate_report()
+    assert len(asked) == 1
+    assert shown.get_by_role("img").count() == 2
+    assert shown.get_by_role("img", name="What became of the mail").is_visible()
+    shown.get_by_text("The same in numbers").click()
+    numbers = [
+        int(cell.replace(",", ""))
+        for cell in shown.locator("details tbody td:nth-child(2)").all_inner_texts()
+    ]
+    assert len(numbers) == 24
+    tallest = re.search(r"tallest column is ([\d,]+) readers", shown.inner_text("body"))
+    assert tallest
+    assert max(numbers) == int(tallest[1].replace(",", ""))

@@ -1,0 +1,103 @@
+"""The whole report of a made-up send, on both databases."""
+
+import datetime
+
+import pytest
+import sqlalchemy as sa
+from made_up_send import AT, HTML, LINKS, MadeUp, make_send
+from sending_fixtures import configured
+
+from newsletter.db import reading
+from newsletter.db.schema import batch, send, send_recipient
+from newsletter.events.report import report
+from newsletter.events.report_data import as_data
+from newsletter.events.report_sends import COMPARED, departures, leaving
+from newsletter.events.report_shape import HOURS, Report
+
+WEEK = datetime.timedelta(days=7)
+READERS = 200
+
+
+def earlier(weeks: int, **changes: object) -> MadeUp:
+    return MadeUp(**{  # type: ignore[arg-type]
+        "issue": f"2026-09-{weeks + 1:02}-earlier", "at": AT - weeks * WEEK, "readers": READERS,
+        "seed": 10 + weeks, **changes,
+    })  # fmt: skip
+
+
+def latest(engine: sa.Engine) -> Report:
+    with reading(engine) as connection:
+        return report(connection, departures(connection)[-1], configured(), AT + WEEK)
+
+
+def test_it_is_complete_and_adds_up(engine: sa.Engine) -> None:
+    make_send(engine, earlier(1))
+    make_send(engine, MadeUp(readers=READERS))
+    data = as_data(latest(engine))
+    assert data["issue"] == MadeUp.issue
+    assert data["subject"] == "Reading the tide, friend"
+    fates = sum(data[fate] for fate in ("delivered", "bounced", "dropped", "waiting"))
+    assert data["adds_up"] is True
+    assert data["sent"] == fates == READERS
+    assert sum(domain["sent"] for domain in data["domains"]) == READERS
+    assert data["domains"][-1]["name"] is None
+    assert [link["url"] for link in data["links"]] == [url for url, _ in LINKS]
+    assert sum(link["total"] for link in data["links"]) == data["clicks"]["total"] > 0
+    for key in ("opened", "clicked", "delivered"):
+        assert len(data["hours"][key]["by_hour"]) == HOURS
+    assert data["opens"]["machine_total"] > 0
+    assert data["rates"]["opened"] == pytest.approx(data["opens"]["readers"] / data["delivered"])
+    assert data["medians"]["issues"] == 1
+    assert data["medians"]["delivered"] > 0.9
+
+
+def test_it_is_compared_with_the_ten_before(engine: sa.Engine) -> None:
+    for weeks in range(1, COMPARED + 3):
+        make_send(engine, earlier(weeks, readers=2, tracked=weeks < 3))
+    make_send(engine, MadeUp(readers=2, tracked=False))
+    found = latest(engine)
+    assert found.compared == COMPARED
+    assert found.medians.delivered == 1.0
+    # Those without tracking have no part in the median of opens.
+    assert found.medians.opened is not None
+    assert found.rates.opened is None
+
+
+def test_readers_whom_sendgrid_has_not_accepted_are_not_sent(engine: sa.Engine) -> None:
+    make_send(engine, MadeUp(readers=10))
+    with engine.begin() as connection:
+        some = send_recipient.c.subscriber_id <= 3
+        connection.execute(sa.update(send_recipient).where(some).values(state="unknown"))
+    found = latest(engine)
+    assert (found.sent, dict(found.others)) == (7, {"unknown": 3})
+    assert found.counts.fates.sum == 7
+
+
+def test_only_what_has_left_is_reported(engine: sa.Engine) -> None:
+    make_send(engine, earlier(1))
+    make_send(engine, MadeUp(readers=2))
+    with engine.begin() as connection:
+        connection.execute(sa.update(batch).where(batch.c.send_id == 2).values(state="ready"))
+        later = {"scheduled_at": AT - WEEK + datetime.timedelta(hours=2)}
+        connection.execute(sa.update(send).where(send.c.id == 1).values(later))
+        (only,) = departures(connection)
+    # SendGrid held it until then.
+    assert (only.id, only.at) == (1, later["scheduled_at"])
+
+
+def test_the_next_issue_ends_the_time_in_which_readers_leave_because_of_one(
+    engine: sa.Engine,
+) -> None:
+    day = datetime.timedelta(days=1)
+    make_send(engine, MadeUp(readers=2))
+    make_send(engine, MadeUp(issue="2026-11-25-next", at=AT + day, readers=2))
+    with reading(engine) as connection:
+        first, second = departures(connection)
+    assert leaving([first, second], first) == (AT, AT + day)
+    assert leaving([first, second], second) == (AT + day, AT + day + WEEK)
+
+
+def test_an_email_without_links(engine: sa.Engine) -> None:
+    make_send(engine, MadeUp(readers=50, html=HTML[:0]))
+    (other,) = latest(engine).links
+    assert (other.url, other.text) == ("", "")

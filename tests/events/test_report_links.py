@@ -1,0 +1,60 @@
+import pytest
+
+from newsletter.events.report_links import Finder, Link, links_of, with_defaults, without_campaign
+from newsletter.posts.merge import MergeTag
+
+CITY = MergeTag("1", "city", "your town", "{{ subscriber.city }}")
+HTML = """<html><body>
+<a href="https://a.example/one?utm_source=n&amp;x=1">First
+  words</a>
+<a href="https://b.example"><img src="i.png" alt="A picture"></a>
+<a href="https://a.example/one?x=1&amp;utm_medium=email">Again</a>
+<a href="#notes">1</a> <a href="mailto:e@a.example">Write</a>
+<a href="https://c.example/?city=-nl1u-">In -nl1h-</a>
+<a href="-nlunsubscribeu-">Leave</a> <a href="https://x.example/-nlpreferencesh-">Choose</a>
+<a href="<%asm_group_unsubscribe_raw_url%>">Leave</a> <a>nowhere</a>
+</body></html>"""
+
+
+def test_links_are_there_once_in_the_order_of_the_issue() -> None:
+    assert links_of(HTML, [CITY]) == (
+        Link("https://a.example/one?x=1", "First words"),
+        Link("https://b.example/", "A picture"),
+        Link("https://c.example/?city=-nl1u-", "In your town"),
+    )
+    assert links_of(" ", []) == ()
+
+
+@pytest.mark.parametrize(
+    ("clicked", "link"),
+    [
+        ("https://a.example/one?x=1&utm_source=n", "https://a.example/one?x=1"),
+        ("HTTPS://A.example/one?x=1", "https://a.example/one?x=1"),
+        ("https://a.example/one?x=2", ""),
+        ("https://a.example/ONE?x=1", ""),
+        ("https://b.example", "https://b.example/"),
+        ("https://c.example/?city=Troms%C3%B8", "https://c.example/?city=-nl1u-"),
+        ("https://c.example/?city=&utm_term=x", "https://c.example/?city=-nl1u-"),
+        ("https://c.example/?city=a&b=c", ""),
+        ("https://[", ""),
+        ("", ""),
+    ],
+)
+def test_a_click_finds_its_link(clicked: str, link: str) -> None:
+    assert Finder(links_of(HTML, [CITY]), ()).find(clicked) == link
+
+
+@pytest.mark.parametrize(
+    ("url", "bare"),
+    [
+        ("https://a.example/?UTM_Source=n#utm_x=1", "https://a.example/#utm_x=1"),
+        ("https://a.example/?a=%2F&&utm_id=1&b", "https://a.example/?a=%2F&b"),
+        ("https://a.example:8000/?xutm_source=n", "https://a.example:8000/?xutm_source=n"),
+    ],
+)
+def test_only_campaign_parameters_go(url: str, bare: str) -> None:
+    assert without_campaign(url) == bare
+
+
+def test_a_token_that_nobody_knows_says_nothing() -> None:
+    assert with_defaults("Dear -nl9t-, hello -nl1t-", [CITY]) == "Dear , hello your town"

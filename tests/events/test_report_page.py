@@ -1,0 +1,133 @@
+"""The page needs nothing else, tells of no reader, and believes nobody's markup."""
+
+import datetime
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import html as lxml_html
+from made_up_send import AT, LINKS, MadeUp, address, make_send
+from sending_fixtures import configured
+
+from newsletter.db import database, reading
+from newsletter.events import report_charts as charts
+from newsletter.events.report import report
+from newsletter.events.report_data import as_data
+from newsletter.events.report_page import page_of
+from newsletter.events.report_sends import departures
+from newsletter.events.report_shape import Rates, Report
+
+NOW = AT + datetime.timedelta(days=3)
+EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
+LOADS = re.compile(
+    r"(?i)<(?:script|link|img|iframe|object|embed|base)\b|@import|url\(|\bsrc=|\bon\w+="
+)
+CONFIG = configured(timezone="Europe/Oslo", tracking={"opens": True, "clicks": True})
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    """On SQLite alone: what the page is made of is tested on both."""
+    with database("sqlite:///newsletter.db", tmp_path) as opened:
+        yield opened
+
+
+def made(engine: sa.Engine, *sends: MadeUp) -> Report:
+    for one in sends:
+        make_send(engine, one)
+    with reading(engine) as connection:
+        return report(connection, departures(connection)[-1], CONFIG, NOW)
+
+
+@pytest.fixture
+def found(engine: sa.Engine) -> Report:
+    earlier = MadeUp(issue="2026-11-17-earlier", at=AT - datetime.timedelta(days=7), readers=300)
+    return made(engine, replace(earlier, seed=2), MadeUp(readers=300))
+
+
+def test_the_page_holds_what_the_report_says(found: Report) -> None:
+    page = page_of(found, CONFIG)
+    text = " ".join(" ".join(map(str, lxml_html.document_fromstring(page).itertext())).split())
+    fates = found.counts.fates
+    assert "Reading the tide, friend" in text
+    assert "Sent Tuesday 24 November 2026, 09:00 (Europe/Oslo) to 300 readers" in text
+    assert (
+        f"{fates.delivered} + {fates.bounced} + {fates.dropped} + {fates.waiting} = 300 sent"
+        in text
+    )
+    assert found.opens
+    assert f"{found.opens.machine_total} opens by mail programs" in text
+    assert "gmail.com" in text
+    places = [text.index(link.text) for link in found.links]
+    assert places == sorted(places)
+    assert len(places) == len(LINKS)
+
+
+def test_the_page_needs_nothing_else_and_names_nobody(found: Report) -> None:
+    page = page_of(found, CONFIG)
+    assert LOADS.search(page) is None
+    assert not any(address(number) in page for number in range(1, 301))
+    assert {element.tag for element in lxml_html.document_fromstring(page).iter("a", "form")} <= {
+        "a"
+    }
+
+
+def test_markup_of_others_is_text(engine: sa.Engine) -> None:
+    body = '<html><body><a href="https://x.example/&quot;&gt;&lt;b&gt;">{}</a></body></html>'
+    what = MadeUp(
+        readers=5, subject=EVIL, html=body.format("&lt;script&gt;alert(2)&lt;/script&gt;")
+    )
+    page = page_of(made(engine, what), CONFIG)
+    root = lxml_html.document_fromstring(page)
+    assert root.findtext(".//h1") == EVIL
+    assert list(root.iter("script", "img", "b")) == []
+
+
+def test_without_tracking_there_are_no_zeros(engine: sa.Engine) -> None:
+    found = made(engine, MadeUp(readers=50, tracked=False))
+    off = replace(found, tracking=(False, False))
+    page, data = page_of(off, CONFIG), as_data(off)
+    assert "tracking is off" in page
+    assert "When it arrived" in page
+    assert "Opened" not in page
+    assert (data["opens"], data["clicks"], data["links"]) == (None, None, None)
+    assert "No opens or clicks were recorded" in page_of(found, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("share", "state"),
+    [(None, "green"), (0.00099, "green"), (0.001, "yellow"), (0.003, "red"), (0.5, "red")],
+)
+def test_gmail_s_lines(engine: sa.Engine, share: float | None, state: str) -> None:
+    found = made(engine, MadeUp(readers=5))
+    rates = Rates(1.0, 0.0, 0.0, share)
+    told = replace(found, rates=rates)
+    assert told.complaint_state == state
+    assert f'class="{state}"' in page_of(told, CONFIG)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=4, max_size=4))
+def test_a_stacked_bar_is_full_and_shows_whatever_is_there(counts: list[int]) -> None:
+    names = ("delivered", "bounced", "dropped", "waiting")
+    drawn = str(charts.stacked("x", "t", list(zip(names, counts, strict=True))))
+    shapes = re.findall(r'class="(\w+)" x="([\d.]+)" y="0.0" width="([\d.]+)"', drawn)
+    assert [name for name, _, _ in shapes] == [
+        name for name, count in zip(names, counts, strict=True) if count
+    ]
+    if shapes:
+        _, left, width = shapes[-1]
+        assert float(left) + float(width) == pytest.approx(charts.WIDTH, abs=0.2)
+        assert min(float(width) for _, _, width in shapes) > 7
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=30))
+def test_columns_stay_inside(counts: list[int]) -> None:
+    drawn = str(charts.columns("x", "t", "", [charts.Series("opened", counts)]))
+    for y, height in re.findall(r'y="(-?[\d.]+)" width="[\d.]+" height="(-?[\d.]+)"', drawn):
+        assert float(y) >= 0
+        assert float(y) + float(height) == pytest.approx(charts.HEIGHT, abs=0.2)
