@@ -18,6 +18,9 @@ COMMANDS = {
     "init": Lazy("newsletter.cli.init:init", "Make a new newsletter's folder."),
     "import": Lazy("newsletter.cli.import_post:import_post", "Make an issue from a post."),
     "build": Lazy("newsletter.cli.build:build", "Turn an issue into an email."),
+    "preview": Lazy(
+        "newsletter.cli.preview:preview", "See the mail in your browser as you write it."
+    ),
     "subscribers": Lazy("newsletter.cli.subscribers:subscribers", "Keep the list of readers."),
     "test": Lazy("newsletter.cli.test:test", "Send a marked copy to yourself."),
     "plan": Lazy("newsletter.cli.plan:plan", "Fix what is sent to whom, and send nothing yet."),

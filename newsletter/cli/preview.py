@@ -1,0 +1,41 @@
+"""``newsletter preview``: the issue in the browser, as it is written."""
+
+import click
+
+from newsletter.cli.output import say
+
+
+@click.command(short_help="See the mail in your browser as you write it.")
+@click.argument("issue", required=False)
+@click.option("--port", type=click.IntRange(1, 65535), metavar="N",
+              help="Where to answer; 4321 or another free one if left out.")  # fmt: skip
+@click.option("--open/--no-open", "show", default=True, help="Open the page in your browser.")
+def preview(issue: str | None, *, port: int | None, show: bool) -> None:
+    """Show an issue's mail in your browser, new after each save.
+
+    ISSUE is a folder's name or a part of it; the newest if left out. The page has the
+    mail at every width, in the dark, as clients and as odd readers see it, its text,
+    source and request. Only this machine can open it, by the address that is printed.
+
+    \b
+    Examples:
+      newsletter preview building-trust
+      newsletter preview --port 8080 --no-open
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.project import find_issue, open_project
+    from newsletter.web.preview.desk import Desk
+    from newsletter.web.preview.serve import serve
+
+    project = open_project()
+    name = find_issue(project, issue).name
+    desk = Desk(project)
+    desk.view(name)  # warms up: the first save is as quick as the later ones
+
+    def ready(address: str) -> None:
+        say(f"{address}   (Ctrl-C to stop; reloads as you save)")
+        if show:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    serve(desk, name, port, ready)

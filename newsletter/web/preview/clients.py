@@ -1,0 +1,171 @@
+"""A mail as one client would show it: what that client is known not to support is taken out.
+
+A simulation from published facts, not the client's own engine. Pure: the facts are handed in.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from newsletter.web.preview.styles import (
+    CONDITIONAL,
+    Declaration,
+    Rule,
+    declarations,
+    restyled,
+    rules,
+)
+
+CLIPPED_AT = 102 * 1024  # where Gmail cuts a mail off; not documented, long measured
+
+_HIDDEN_FROM_OUTLOOK = re.compile(
+    r"<!--\[if !mso[^\]]*\]><!-->.*?<!--<!\[endif\]-->", re.DOTALL | re.IGNORECASE
+)
+_SETTINGS = re.compile(r"<noscript>\s*<xml>.*?</xml>\s*</noscript>|<xml>.*?</xml>", re.DOTALL)
+_FOR_OUTLOOK = re.compile(r"(?<![!\w])(?:g?l?te?\s+)?mso\b", re.IGNORECASE)
+_ELEMENTS = ("audio", "dialog", "meter", "object", "popover", "progress", "svg", "video", "form")
+_PSEUDO = re.compile(r"::?(after|before|first-letter|first-line|marker|placeholder)\b")
+_ATTRIBUTE_SELECTOR = re.compile(r"\[[^\]]*\]")
+_AT_MEDIA = re.compile(
+    r"(prefers-color-scheme|prefers-reduced-motion|device-pixel-ratio|hover|orientation)"
+)
+# Features whose name is not their property's.
+_PROPERTIES = {
+    "top": "left-right-top-bottom", "right": "left-right-top-bottom",
+    "bottom": "left-right-top-bottom", "left": "left-right-top-bottom",
+    "columns": "column-count",
+}  # fmt: skip
+_VALUES = {
+    "css-linear-gradient": re.compile(r"linear-gradient\(", re.IGNORECASE),
+    "css-variables": re.compile(r"\bvar\(", re.IGNORECASE),
+    "css-unit-calc": re.compile(r"\bcalc\(", re.IGNORECASE),
+    "css-rgba": re.compile(r"\brgba\(", re.IGNORECASE),
+}
+_DISPLAYS = {"flex": "css-display-flex", "inline-flex": "css-display-flex",
+             "grid": "css-display-grid", "inline-grid": "css-display-grid"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A mail without what a client does not support.
+
+    Attributes:
+        html: the whole document.
+        stripped: feature, by its name on caniemail.com -> how often it was taken out.
+        clipped: how many bytes of the mail the client would not show.
+    """
+
+    html: str
+    stripped: Counter[str]
+    clipped: int = 0
+
+
+def simulate(html: str, client: str, unsupported: AbstractSet[str]) -> Simulated:
+    """Take out of a mail what a client leaves out.
+
+    Args:
+        html: the whole document as it is sent.
+        client: its key; ``outlook`` expands Microsoft's conditional comments, ``gmail`` clips.
+        unsupported: the client's features.
+    """
+    size = len(html.encode())
+    clipped = max(size - CLIPPED_AT, 0) if client == "gmail" else 0
+    if clipped:
+        html = _clipped(html)
+    if client == "outlook":
+        html = _as_word(html)
+    out: Counter[str] = Counter()
+    strip = _Stripper(unsupported, out)
+    html = restyled(_without_elements(html, unsupported, out), strip.sheet, strip.attribute)
+    return Simulated(html, out, clipped)
+
+
+def _as_word(html: str) -> str:
+    """Outlook for Windows renders with Word, and reads what other clients take for comments."""
+    html = _HIDDEN_FROM_OUTLOOK.sub("", html)
+    html = CONDITIONAL.sub(
+        lambda found: found["shown"] if _FOR_OUTLOOK.search(found["when"]) else "", html
+    )
+    # Its settings are no text, and a cell's width holds its padding.
+    html = _SETTINGS.sub("", html)
+    return html.replace("</head>", "<style>td { box-sizing: border-box }</style></head>", 1)
+
+
+def _clipped(html: str) -> str:
+    """The mail up to where Gmail cuts it, and what Gmail writes there."""
+    start = html.encode()[:CLIPPED_AT].decode(errors="ignore")
+    start = start[: start.rfind("<")] if start.rfind("<") > start.rfind(">") else start
+    note = (
+        '<div style="padding:16px;border-top:2px dashed #b3261e;font:14px sans-serif">'
+        "[Message clipped] <u>View entire message</u></div>"
+    )
+    return f"{start}{note}</body></html>"
+
+
+def _without_elements(html: str, unsupported: AbstractSet[str], out: Counter[str]) -> str:
+    for name in _ELEMENTS:
+        feature = f"html-{name}"
+        if feature in unsupported:
+            tags = re.compile(rf"<{name}\b.*?(?:</{name}\s*>|/>)", re.DOTALL | re.IGNORECASE)
+            html, count = tags.subn("", html)
+            if count:
+                out[feature] += count
+    return html
+
+
+class _Stripper:
+    """Leaves out of CSS what is unsupported, and counts it."""
+
+    def __init__(self, unsupported: AbstractSet[str], out: Counter[str]) -> None:
+        self._unsupported = unsupported
+        self._out = out
+
+    def sheet(self, css: str) -> str:
+        return "\n".join(str(rule) for rule in map(self._rule, rules(css)) if rule)
+
+    def attribute(self, css: str) -> str:
+        return " ".join(str(one) for one in declarations(css) if not self._drops(one))
+
+    def _rule(self, rule: Rule) -> Rule | None:
+        if rule.head.startswith("@"):
+            return self._at_rule(rule)
+        kept = [part for part in rule.head.split(",") if not self._missing(self._selector(part))]
+        if not kept or rule.body is None:
+            return None
+        return Rule(",".join(kept), self.attribute(rule.body))
+
+    def _at_rule(self, rule: Rule) -> Rule | None:
+        word = rule.head[1:].split(None, 1)[0].split("(")[0].lower()
+        features = [f"css-at-{word}"]
+        if word == "media" and (found := _AT_MEDIA.search(rule.head)):
+            features.append(f"css-at-media-{found[1]}")
+        if any(self._missing(feature) for feature in features):
+            return None
+        if rule.nests and rule.body is not None:
+            return Rule(rule.head, self.sheet(rule.body))
+        return rule
+
+    @staticmethod
+    def _selector(part: str) -> str:
+        if found := _PSEUDO.search(part):
+            return f"css-pseudo-element-{found[1]}"
+        if ":hover" in part:
+            return "css-pseudo-class-hover"
+        return "css-selector-attribute" if _ATTRIBUTE_SELECTOR.search(part) else ""
+
+    def _drops(self, one: Declaration) -> bool:
+        value = one.value.lower()
+        features = [f"css-{_PROPERTIES.get(one.name, one.name)}"]
+        if one.name == "display":
+            features = [_DISPLAYS.get(value.split("!")[0].strip(), "")]
+        if one.name == "background" and "url(" in value:
+            features = ["css-background-image"]
+        features += [feature for feature, found in _VALUES.items() if found.search(one.value)]
+        return any([self._missing(feature) for feature in features])  # noqa: C419 - counts them all
+
+    def _missing(self, feature: str) -> bool:
+        missing = feature in self._unsupported
+        if missing:
+            self._out[feature] += 1
+        return missing

@@ -1,0 +1,72 @@
+"""The mail that an issue is compared with: as last committed, or the issue before it."""
+
+import io
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from newsletter.errors import ProjectError
+from newsletter.posts.content import read_issue
+from newsletter.project import issue_folders
+from newsletter.render.email import Email
+from newsletter.render.issue import render_issue
+from newsletter.render.templates import load_templates
+from newsletter.sending.proposal import render
+from newsletter.web.preview.desk import Proof
+
+SECONDS = 20
+
+
+def issue_before(proof: Proof) -> Email:
+    """The issue that came before, as it renders now.
+
+    Raises:
+        NewsletterError: there is none, or it can't be rendered.
+    """
+    folders = [one for one in issue_folders(proof.project) if one.name < proof.issue.name]
+    if not folders:
+        raise ProjectError("this is the first issue")
+    return render(proof.project, folders[-1])[1]
+
+
+def last_commit(proof: Proof) -> Email:
+    """The issue and the templates as git has them, with the settings of now.
+
+    Raises:
+        NewsletterError: there is no git, no commit of it, or it can't be rendered.
+    """
+    root = proof.project.root
+    folder = proof.folder.absolute().relative_to(root).as_posix()
+    templates = proof.project.templates.relative_to(root).as_posix()
+    with tempfile.TemporaryDirectory(prefix="newsletter-") as work:
+        there = Path(work).resolve()
+        _unpack(root, folder, there)
+        if _git(root, "ls-tree", "--name-only", "HEAD", f"{templates}/", check=False):
+            _unpack(root, templates, there)
+        else:
+            shutil.copytree(proof.project.templates, there / templates)
+        issue = read_issue(there / folder, proof.config)
+        return render_issue(issue, load_templates(there / templates), proof.config)
+
+
+def _unpack(root: Path, folder: str, to: Path) -> None:
+    archive = _git(root, "archive", "--format=tar", "HEAD", "--", folder)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(to, filter="data")
+
+
+def _git(root: Path, *words: str, check: bool = True) -> bytes:
+    program = shutil.which("git")
+    if program is None:
+        raise ProjectError("git is not installed")
+    try:
+        done = subprocess.run(  # noqa: S603 - our own words
+            [program, "-C", str(root), *words], capture_output=True, timeout=SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ProjectError("git does not answer") from error
+    if done.returncode and check:
+        raise ProjectError("git has no commit of this issue")
+    return done.stdout

@@ -1,0 +1,90 @@
+"""Who may speak to the preview: this machine's own browser, and only through the secret address."""
+
+import secrets
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HOST = "127.0.0.1"
+
+# The page runs our own modules and nothing else.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+# A mail runs nothing at all. Its images may come from anywhere, as in a mail client.
+MAIL_POLICY = (
+    "default-src 'none'; img-src 'self' data: http: https:; style-src 'unsafe-inline'; "
+    "font-src data: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
+    "sandbox allow-same-origin"
+)
+FILE_POLICY = "default-src 'none'; sandbox"
+
+HEADERS = {
+    "content-security-policy": PAGE_POLICY,
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+def new_token() -> str:
+    """A secret for one run, 128 bits."""
+    return secrets.token_urlsafe(16)
+
+
+class Guard:
+    """Lets through what names this host and knows the token; sets the headers of every answer.
+
+    The host is checked so that no foreign name that is made to resolve to this machine gets in
+    (DNS rebinding); the origin so that no other page can post.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
+        self._app = app
+        self._prefix = f"/{token}"
+        self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(Request(scope))
+        if refusal:
+            scope = {**scope, "path": "/"}
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = {name.lower() for name, _ in message["headers"]}
+                message["headers"] += [
+                    (name.encode(), value.encode())
+                    for name, value in HEADERS.items()
+                    if name.encode() not in given
+                ]
+            await send(message)
+
+        if refusal:
+            await refusal(scope, receive, guarded)
+            return
+        inner = {**scope, "path": scope["path"].removeprefix(self._prefix), "raw_path": b""}
+        await self._app(inner, receive, guarded)
+
+    def _refusal(self, request: Request) -> PlainTextResponse | None:
+        host = request.headers.get("host", "").lower()
+        if host not in self._hosts:
+            return PlainTextResponse("This host name is not the preview's.\n", 421)
+        first, _, _ = request.scope["path"].removeprefix("/").partition("/")
+        known = secrets.compare_digest(first.encode(), self._prefix[1:].encode())
+        if not known or not request.scope["path"].startswith(f"{self._prefix}/"):
+            return PlainTextResponse("Open the address that newsletter preview has printed.\n", 404)
+        if request.method not in {"GET", "HEAD"}:
+            origin = urlsplit(request.headers.get("origin", ""))
+            if origin.scheme != "http" or origin.netloc.lower() != host:
+                return PlainTextResponse("Another page may not do that.\n", 403)
+        return None

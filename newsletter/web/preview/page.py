@@ -1,0 +1,197 @@
+"""What the page asks for, answered as data: an issue's state, its mail in every view."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from newsletter.checks.client_facts import AS_OF, CLIENTS, SOURCE
+from newsletter.config import Config
+from newsletter.errors import NewsletterError
+from newsletter.render.email import Email
+from newsletter.sending.payload import for_reader
+from newsletter.sending.sample import sample_reader
+from newsletter.subscribers import Reader
+from newsletter.web.preview import sources
+from newsletter.web.preview.clients import CLIPPED_AT, Simulated, simulate
+from newsletter.web.preview.compare import compare
+from newsletter.web.preview.desk import Fault, Proof, View
+from newsletter.web.preview.earlier import issue_before, last_commit
+from newsletter.web.preview.frame import with_local_images, without_images
+from newsletter.web.preview.inbox import snippet
+from newsletter.web.preview.readers import ADDRESS, chosen
+from newsletter.web.preview.schemes import Scheme, in_scheme
+
+SCHEMES: Mapping[str, Scheme] = {"light": "light", "dark": "dark", "forced": "forced"}
+
+_AGAINST = {"commit": "the last commit"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How the mail is to be looked at.
+
+    Attributes:
+        reader: whose copy.
+        client: a key of the clients' facts, or empty for a browser.
+        scheme: light, dark or forced.
+        images: whether they are shown.
+    """
+
+    reader: Reader
+    client: str = ""
+    scheme: Scheme = "light"
+    images: bool = True
+
+
+def wish(query: Mapping[str, str], config: Config, engine: sa.Engine | None) -> Wish:
+    """Read what the page has chosen; what it doesn't know is as if left out."""
+    client = query.get("client", "")
+    return Wish(
+        reader=chosen(query.get("reader", ""), config, engine, real=query.get("real") == "1"),
+        client=client if client in CLIENTS else "",
+        scheme=SCHEMES.get(query.get("scheme", ""), "light"),
+        images=query.get("images") != "0",
+    )
+
+
+def state(view: View) -> dict[str, Any]:
+    """An issue as the page's frame and title need it at once."""
+    data: dict[str, Any] = {
+        "version": view.version,
+        "faults": [asdict(fault) for fault in view.faults],
+        "proof": None,
+    }
+    if view.proof:
+        data["proof"] = _summary(view.proof)
+    return data
+
+
+def _summary(proof: Proof) -> dict[str, Any]:
+    from newsletter.project import shown
+
+    return {
+        "issue": proof.issue.name,
+        "title": proof.issue.post.title,
+        "source": shown(proof.issue.source),
+        "draft": proof.issue.draft,
+        "language": proof.email.language,
+        "bytes": len(proof.email.html.encode()),
+        "limit": CLIPPED_AT,
+        "sha": proof.email.content_sha,
+        "milliseconds": round(proof.milliseconds),
+        "sendable": bool(proof.config.postal_address) and not proof.issue.draft,
+    }
+
+
+def mail(proof: Proof, wanted: Wish) -> str:
+    """The mail as the frame shows it."""
+    email = sources.personal(proof, wanted.reader)
+    document = simulated(email, wanted).html if wanted.client else email.html
+    document = with_local_images(document, proof, _versions(proof))
+    if not wanted.images:
+        document = without_images(document)
+    return in_scheme(document, wanted.scheme)
+
+
+def simulated(email: Email, wanted: Wish) -> Simulated:
+    """The mail without what the client leaves out."""
+    return simulate(email.html, wanted.client, CLIENTS[wanted.client].unsupported)
+
+
+def stripped(proof: Proof, wanted: Wish) -> dict[str, Any]:
+    """What the client leaves out of this mail, and by whose word."""
+    if not wanted.client:
+        return {"client": ""}
+    result = simulated(sources.personal(proof, wanted.reader), wanted)
+    return {
+        "client": CLIENTS[wanted.client].name,
+        "source": SOURCE,
+        "date": AS_OF,
+        "clipped": result.clipped,
+        "stripped": [
+            {
+                "feature": feature,
+                "name": _plain(feature),
+                "count": count,
+                "url": f"{SOURCE}/features/{feature}/",
+            }
+            for feature, count in result.stripped.most_common()
+        ],
+    }
+
+
+def inbox(proof: Proof, wanted: Wish) -> dict[str, Any]:
+    """Sender, subject and the first words."""
+    email = sources.personal(proof, wanted.reader)
+    return {
+        "sender": email.sender.name or email.sender.address,
+        "address": email.sender.address,
+        "subject": email.subject,
+        "preheader": email.preheader,
+        "snippet": snippet(email.html),
+    }
+
+
+def source(proof: Proof, wanted: Wish, kind: str) -> dict[str, Any]:
+    """One of the mail's texts: ``raw``, and ``html`` that shows it in colours.
+
+    Raises:
+        LookupError: there is no such kind.
+    """
+    email = sources.personal(proof, wanted.reader)
+    texts: Mapping[str, tuple[Any, sources.Language]] = {
+        "text": (lambda: email.text, "text"),
+        "html": (lambda: email.html, "html"),
+        "mjml": (lambda: sources.mjml(proof), "xml"),
+        "headers": (
+            lambda: sources.headers(
+                sources.eml(proof, wanted.reader, datetime.datetime.now(datetime.UTC))
+            ),
+            "text",
+        ),
+        "request": (lambda: sources.api_request(proof, wanted.reader), "json"),
+    }
+    make, language = texts[kind]
+    raw = make()
+    return {"raw": raw, "html": sources.coloured(raw, language), "lines": raw.count("\n") + 1}
+
+
+def comparison(proof: Proof, other: str) -> dict[str, Any]:
+    """The mail beside the last commit's or the last issue's."""
+    try:
+        email = last_commit(proof) if other == "commit" else issue_before(proof)
+    except NewsletterError as error:
+        return {"problem": str(error.problems[0])}
+    sample = sample_reader(ADDRESS, proof.config)
+    old, new = (for_reader(one, proof.config, sample) for one in (email, proof.email))
+    return {"against": _AGAINST.get(other, email.issue), **asdict(compare(old, new))}
+
+
+def faults(error: NewsletterError) -> list[dict[str, Any]]:
+    """An error's problems as the page shows them."""
+    return [asdict(Fault(problem.message, problem.remedy)) for problem in error.problems]
+
+
+def _versions(proof: Proof) -> dict[str, int]:
+    versions = {}
+    for image in proof.issue.post.images.values():
+        try:
+            versions[image.name] = (proof.folder / image.name).stat().st_mtime_ns
+        except OSError:
+            versions[image.name] = 0
+    return versions
+
+
+def _plain(feature: str) -> str:
+    """A feature's name as a designer writes it: ``css-at-media`` is ``@media``."""
+    for start, instead in (
+        ("css-at-media-", "@media "), ("css-at-", "@"), ("css-pseudo-class-", ":"),
+        ("css-pseudo-element-", "::"), ("css-selector-attribute", "[attribute] selectors"),
+        ("css-", ""),
+    ):  # fmt: skip
+        if feature.startswith(start):
+            return instead + feature.removeprefix(start)
+    return f"<{feature.removeprefix('html-')}>"

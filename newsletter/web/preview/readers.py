@@ -1,0 +1,88 @@
+"""Whom the mail is shown for: a sample, the worst cases, or readers of the list."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter.config import Config
+from newsletter.db import reading
+from newsletter.sending.sample import SAMPLE_TOKEN, sample_reader
+from newsletter.subscribers import Reader, audience
+
+ADDRESS = "reader@example.com"  # RFC 2606: nobody's
+LISTED = 5
+_LONG = "Wolfeschlegelsteinhausenbergerdorff " * 6
+
+# key -> what it is called, and the name that such a reader has
+WORST: Mapping[str, tuple[str, str]] = {
+    "nameless": ("No name", ""),
+    "long": ("200-character name", _LONG[:200].strip().ljust(200, "f")),
+    "emoji": ("Emoji in the name", "Zoë 🐙👩‍👩‍👧‍👦 🏳️‍🌈"),
+    "rtl": ("Right-to-left name", "شهرزاد بنت الوزير"),
+    "html": ("HTML in the name", '<b onmouseover="alert(1)">Bobby</b> & </td>"\'<script>'),
+}
+
+
+class Choice(NamedTuple):
+    """One reader to choose."""
+
+    key: str
+    label: str
+
+
+def choices(engine: sa.Engine | None, *, real: bool) -> Iterator[Choice]:
+    """Everybody for whom the mail can be shown."""
+    yield Choice("sample", "Sample reader")
+    for key, (label, _) in WORST.items():
+        yield Choice(key, label)
+    for reader in _listed(engine):
+        shown = reader if real else anonymous(reader)
+        name = shown.attributes.get("name") or shown.address
+        yield Choice(f"list-{reader.id}", name if real else f"Reader {reader.id} ({name})")
+
+
+def chosen(key: str, config: Config, engine: sa.Engine | None, *, real: bool) -> Reader:
+    """The reader of that key; the sample if there is none.
+
+    Whoever it is has the sample's token: no link that the preview shows changes a real reader.
+    """
+    if key in WORST:
+        name = WORST[key][1]
+        nobody = sample_reader(ADDRESS, config)
+        return nobody._replace(attributes={"name": name, "email": ADDRESS})
+    for reader in _listed(engine):
+        if key == f"list-{reader.id}":
+            return (reader if real else anonymous(reader))._replace(token=SAMPLE_TOKEN)
+    return sample_reader(ADDRESS, config)
+
+
+def anonymous(reader: Reader) -> Reader:
+    """The same reader with every value's shape, and nothing of what it says."""
+    address = f"reader-{reader.id}@example.com"
+    attributes = {key: _masked(value) for key, value in reader.attributes.items()}
+    return reader._replace(
+        address=address,
+        address_key=address,
+        token=SAMPLE_TOKEN,
+        attributes={**attributes, "email": address},
+    )
+
+
+def _masked(value: str) -> str:
+    def mask(char: str) -> str:
+        if char.isdigit():
+            return "0"
+        if not char.isalpha():
+            return char
+        return "X" if char.isupper() else "x"
+
+    return "".join(map(mask, value))
+
+
+def _listed(engine: sa.Engine | None) -> list[Reader]:
+    if engine is None:
+        return []
+    with reading(engine) as connection:
+        return list(islice(audience(connection), LISTED))

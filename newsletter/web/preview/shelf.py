@@ -1,0 +1,89 @@
+"""The issues in the folder and how each stands, for the list beside the mail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from newsletter.db import open_database
+from newsletter.db.engine import sqlite_file
+from newsletter.errors import NewsletterError
+from newsletter.posts.decode import decode
+from newsletter.posts.frontmatter import FrontMatter, split
+from newsletter.project import ISSUE_NAME, Project, issue_folders
+from newsletter.sending.sends import every_send, ledger_of
+
+# The ledger's states, as an editor would say them.
+STATES: Mapping[str, str] = {
+    "frozen": "planned",
+    "running": "sending",
+    "paused": "paused",
+    "blocked": "stopped",
+    "needs_review": "look",
+    "done": "sent",
+    "cancelled": "cancelled",
+}
+MOST_BYTES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One issue.
+
+    Attributes:
+        name: its folder's.
+        title: as its front matter has it, else made of the name.
+        date: as in the name.
+        state: draft, ready, planned, sending, sent, …
+    """
+
+    name: str
+    title: str
+    date: str
+    state: str
+
+
+def existing_database(project: Project) -> sa.Engine | None:
+    """The list's database if it is there; looking at a mail makes none."""
+    try:
+        file = sqlite_file(project.config.database, project.root)
+        if file is not None and not file.is_file():
+            return None
+        return open_database(project.config.database, project.root)
+    except NewsletterError:
+        return None
+
+
+def entries(project: Project, engine: sa.Engine | None) -> list[Entry]:
+    """Every issue, the newest first."""
+    sends = {}
+    if engine is not None:
+        try:
+            sends = {one.issue: one for one in every_send(ledger_of(engine, project.config))}
+        except NewsletterError:
+            sends = {}
+    return [
+        _entry(folder, STATES.get(sends[folder.name].state) if folder.name in sends else None)
+        for folder in reversed(issue_folders(project))
+    ]
+
+
+def _entry(folder: Path, state: str | None) -> Entry:
+    found = ISSUE_NAME.match(folder.name)
+    slug = found["slug"] if found else folder.name
+    front = _front(folder)
+    title = front.data.get("title") or front.data.get("subject") or slug.replace("-", " ")
+    waiting = "draft" if front.data.get("draft") is True else "ready"
+    return Entry(folder.name, str(title), found["date"] if found else "", state or waiting)
+
+
+def _front(folder: Path) -> FrontMatter:
+    for name in ("post.md", "post.html"):
+        path = folder / name
+        try:
+            if path.stat().st_size <= MOST_BYTES:
+                return split(decode(path.read_bytes(), str(path)), str(path))
+        except (OSError, NewsletterError):
+            continue
+    return FrontMatter()

@@ -1,0 +1,89 @@
+"""The mail as text: its HTML coloured, the MJML that it came from, headers and API request."""
+
+import datetime
+import html
+import json
+from email import message_from_bytes, policy
+from typing import Literal
+
+from pygments import highlight
+from pygments.formatters.html import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+from newsletter.errors import NewsletterError
+from newsletter.posts.merge import MergeTable
+from newsletter.render.article import email_article
+from newsletter.render.context import template_context
+from newsletter.render.email import Address, Email
+from newsletter.render.eml import to_eml
+from newsletter.render.fill import fill
+from newsletter.render.headers import one_click
+from newsletter.render.links import host
+from newsletter.sending.payload import (
+    Stamp,
+    display_name,
+    for_reader,
+    prepare,
+    request,
+)
+from newsletter.subscribers import Reader
+from newsletter.web.preview.desk import Proof
+
+COLOURED = 600_000  # characters; what is longer is shown in one colour
+
+Language = Literal["html", "xml", "json", "text"]
+
+
+def coloured(source: str, language: Language) -> str:
+    """``source`` as HTML, a ``span.line`` a line; its other classes are Pygments' short ones."""
+    if language == "text" or len(source) > COLOURED:
+        lines = html.escape(source).split("\n")
+    else:
+        lines = highlight(
+            source, get_lexer_by_name(language, stripnl=False), HtmlFormatter(nowrap=True)
+        ).split("\n")
+    return "\n".join(f'<span class="line">{line}</span>' for line in lines)
+
+
+def mjml(proof: Proof) -> str:
+    """The filled template, the article's place marked, as MRML gets it."""
+    issue, config = proof.issue, proof.config
+    table = MergeTable(config.attributes, issue.merge_tags)
+    context = template_context(issue, email_article(issue, config), config, table)
+    return fill(proof.templates, f"{issue.template or config.theme.template}.mjml", context)
+
+
+def eml(proof: Proof, reader: Reader, now: datetime.datetime) -> bytes:
+    """One reader's copy as a file that mail clients open."""
+    config = proof.config
+    return to_eml(
+        for_reader(proof.email, config, reader),
+        Address(display_name(reader), reader.address),
+        date=now,
+        message_id=f"<{proof.issue.name}@{host(config.site_url)}>",
+        headers=one_click(config, reader.token),
+    )
+
+
+def headers(message: bytes) -> str:
+    """A message's headers as they travel, one a line."""
+    parsed = message_from_bytes(message, policy=policy.default)
+    return "\n".join(f"{name}: {value}" for name, value in parsed.items())
+
+
+def api_request(proof: Proof, reader: Reader) -> str:
+    """What would be POSTed for this one reader; the key is never shown.
+
+    The body's JSON is indented; a real request's has no white space.
+    """
+    try:
+        letter = prepare(proof.email, proof.config)
+    except NewsletterError as error:
+        return "\n".join(f"Refused: {problem}" for problem in error.problems)
+    body = request(letter, [reader], Stamp("preview", "1", "1"))
+    return json.dumps(json.loads(body.body or b"{}"), indent=2, ensure_ascii=False)
+
+
+def personal(proof: Proof, reader: Reader) -> Email:
+    """One reader's own copy, filled in as SendGrid will."""
+    return for_reader(proof.email, proof.config, reader)
