@@ -91,6 +91,9 @@ subscriber = sa.Table(
 )
 sa.Index("ix_subscriber_status_id", subscriber.c.status, subscriber.c.id)
 sa.Index("ix_subscriber_joined_at", subscriber.c.joined_at)
+_waiting = subscriber.c.paused_until.is_not(None)
+sa.Index("ix_subscriber_paused_until", subscriber.c.paused_until,
+         sqlite_where=_waiting, postgresql_where=_waiting)  # fmt: skip
 
 subscriber_tag = sa.Table(
     "subscriber_tag",

@@ -18,7 +18,7 @@ from newsletter.sending.pace import hold_back
 from newsletter.sending.throttle import throttled
 from newsletter.subscribers import Reader, readers_among, still_in_audience
 
-LATE = "left the list, or changed address, after the send began"
+LATE = "left the list, paused, or changed address, after the send began"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +137,18 @@ def claim(ledger: Ledger, of: Send, most: int = 1) -> list[Batch]:
     ]
 
 
-def readers_of(connection: sa.Connection, held: Batch, late: list[int]) -> Iterator[Reader]:
+def readers_of(
+    connection: sa.Connection, held: Batch, late: list[int], now: datetime.datetime
+) -> Iterator[Reader]:
     """Who in the batch is still to be mailed, in the list's order; not all at once in memory.
 
     Args:
         connection: in a transaction.
         held: the batch.
         late: where to put the ids of those who have left the list.
+        now: the time by which pauses end.
     """
-    return readers_among(connection.execute(_STILL, {"batch": held.id}), late)
+    return readers_among(connection.execute(_STILL, {"batch": held.id, "moment": now}), late)
 
 
 def depart(ledger: Ledger, parcels: Sequence[Parcel]) -> list[Parcel] | None:

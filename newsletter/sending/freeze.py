@@ -48,10 +48,11 @@ def freeze(
     text = segment.text if segment else ""
     try:
         with writing_of_one_moment(ledger.engine) as connection:
-            send_id = _insert_send(connection, ledger.clock(connection), letter.email, text)
-            total = _insert_batches(connection, send_id, letter, within)
+            now = ledger.clock(connection)
+            send_id = _insert_send(connection, now, letter.email, text)
+            total = _insert_batches(connection, send_id, letter, within, now)
             _check_total(total, expected, segment)
-            values = {"total": total, "excluded": dict(exclusions(connection, within))}
+            values = {"total": total, "excluded": dict(exclusions(connection, within, at=now))}
             connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
             keep(connection, send_id, letter.email)
     except sa.exc.IntegrityError:
@@ -110,11 +111,15 @@ def _insert_send(
 
 
 def _insert_batches(
-    connection: sa.Connection, send_id: int, letter: Letter, within: sa.ColumnElement[bool]
+    connection: sa.Connection,
+    send_id: int,
+    letter: Letter,
+    within: sa.ColumnElement[bool],
+    now: datetime.datetime,
 ) -> int:
     """Make the batches and put their readers in; returns how many readers."""
     number, total, after = 0, 0, 0
-    cuts = _cuts(connection, letter, within)
+    cuts = _cuts(connection, letter, within, now)
     readers = _copy(within)
     while some := list(itertools.islice(cuts, PAGE)):
         rows = [
@@ -126,9 +131,12 @@ def _insert_batches(
         ids = connection.scalars(made, rows).all()
         starts = (after, *(cut.last for cut in some))
         ranges = [
-            {"to_send": send_id, "to_batch": id_, "after": start, "last": cut.last}
+            {
+                "to_send": send_id, "to_batch": id_, "after": start, "last": cut.last,
+                "moment": now,
+            }
             for id_, start, cut in zip(ids, starts, some, strict=False)
-        ]
+        ]  # fmt: skip
         connection.execute(readers, ranges)
         total += sum(cut.size for cut in some)
         after = some[-1].last
@@ -136,11 +144,14 @@ def _insert_batches(
 
 
 def _cuts(
-    connection: sa.Connection, letter: Letter, within: sa.ColumnElement[bool]
+    connection: sa.Connection,
+    letter: Letter,
+    within: sa.ColumnElement[bool],
+    now: datetime.datetime,
 ) -> Iterator[Cut]:
     """Where each batch ends."""
     if not letter.roomy:
-        for readers in batches(letter, audience(connection, within=within)):
+        for readers in batches(letter, audience(connection, within=within, at=now)):
             yield Cut(readers[-1].id, len(readers))
         return
     ids = (
@@ -152,7 +163,9 @@ def _cuts(
     )
     following = sa.select(sa.func.max(ids.c.id), sa.func.count())
     cut = Cut(0, 0)
-    while (cut := Cut(*connection.execute(following, {"after": cut.last}).one())).size:
+    while (
+        cut := Cut(*connection.execute(following, {"after": cut.last, "moment": now}).one())
+    ).size:
         yield cut
 
 

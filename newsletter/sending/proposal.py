@@ -221,8 +221,8 @@ def _whom(ledger: Ledger, config: Config, past: _Past, wishes: Wishes) -> _Whom:
         if of:
             _check_same(of, segment, wishes)
             within = _still_to_go(of)
-        left_out = of.excluded if of else exclusions(connection, within)
-        readers = how_many(connection, within, mailable=True)
+        left_out = of.excluded if of else exclusions(connection, within, at=now)
+        readers = how_many(connection, within, mailable=True, at=now)
     if of is None:
         return _Whom(readers, 0, left_out, segment, within, None if readers else nobody(segment))
     pending = readers_by_state(ledger, of).get("pending", 0)

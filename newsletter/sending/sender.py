@@ -141,7 +141,8 @@ class _Run:
         if not held:
             return 0
         with reading(of.ledger.engine) as connection:
-            parcels = [self._pack(connection, one) for one in held]
+            now = of.ledger.clock(connection)
+            parcels = [self._pack(connection, one, now) for one in held]
         leaving = claim.depart(of.ledger, parcels)
         if leaving is None:
             return 0
@@ -150,9 +151,9 @@ class _Run:
         of.world.settled(sum(len(parcel.late) + len(parcel.unfit) for parcel in parcels))
         return len(held)
 
-    def _pack(self, connection: sa.Connection, held: Batch) -> Parcel:
+    def _pack(self, connection: sa.Connection, held: Batch, now: datetime.datetime) -> Parcel:
         late: list[int] = []
-        readers = claim.readers_of(connection, held, late)
+        readers = claim.readers_of(connection, held, late, now)
         stamp = Stamp(str(held.send_id), str(held.id), str(held.attempt))
         prepared = request(self.of.letter, readers, stamp)
         return Parcel(held, prepared.body, prepared.readers, late, prepared.unfit)

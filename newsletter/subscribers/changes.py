@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_new
-from newsletter.db.schema import subscriber, suppression
+from newsletter.db.schema import event, notice, subscriber, suppression
 from newsletter.errors import ListError
 from newsletter.subscribers import journal
 from newsletter.subscribers.address import Address
 from newsletter.subscribers.consent import SUPPRESSED, Change, transition
 from newsletter.subscribers.erasure import erased_among, let_back, take_turns
 from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.suppressed import suppressions_of
 
 
 class Changed(NamedTuple):
@@ -81,6 +82,8 @@ def resubscribe(
     name: str = "",
 ) -> Changed:
     """Let somebody in, or back in, by a consent that is stated; lifts what kept them out.
+
+    A pause of somebody who comes back is over.
 
     Args:
         connection: in a transaction that writes.
@@ -151,6 +154,57 @@ def delivered(connection: sa.Connection, key: str, origin: Origin) -> Changed | 
     return Changed(held.id, held.status, held.status)
 
 
+def move(connection: sa.Connection, key: str, to: Address, origin: Origin) -> Changed | None:
+    """Give an active subscriber another address, whose owner has just confirmed it.
+
+    They stay who they are: the id, the journal and the links in the mails they have got. A send
+    that was frozen with the old address leaves them out, so that they don't get it twice. The
+    journal's word is ``confirmed``: that is what was done with the new address.
+
+    Args:
+        connection: in a transaction that writes.
+        key: the address until now, as a key.
+        to: the address from now on.
+        origin: where they asked for it.
+
+    Returns:
+        ``None`` if no address has this key.
+
+    Raises:
+        ListError: they are not active, or the address is another's, kept out or erased.
+    """
+    take_turns(connection)
+    held = _held(connection, key)
+    if held is None:
+        return None
+    if held.status != "active" or suppressions_of(connection, key):
+        raise ListError(f"{key} gets no mail that could go elsewhere")
+    if not free(connection, to.key):
+        raise ListError(f"nobody can move to {to.address}")
+    delivered(connection, key, origin._replace(wording=f"a letter came to {to.address}"))
+    connection.execute(
+        sa.update(event).where(event.c.address_key == key).values(address_key=to.key)
+    )
+    # Whoever takes the old address gets a welcome of their own.
+    connection.execute(
+        sa.delete(notice).where(notice.c.address_key == key, notice.c.kind == "welcome")
+    )
+    moved = origin._replace(wording=f"address changed from {key} to {to.address}")
+    return _write(
+        connection, held, Change("confirmed"), moved, address=to.address, address_key=to.key
+    )
+
+
+def free(connection: sa.Connection, key: str) -> bool:
+    """Whether an address is nobody's, not kept out, and was never erased on request."""
+    taken = sa.select(subscriber.c.id).where(subscriber.c.address_key == key)
+    return (
+        connection.scalar(taken) is None
+        and not suppressions_of(connection, key)
+        and not erased_among(connection, [key])
+    )
+
+
 def rotate_token(connection: sa.Connection, key: str, now: datetime.datetime) -> bool:
     """Give a subscriber a new token: links in mails they have got stop working."""
     token = secrets.token_urlsafe(16)
@@ -187,7 +241,7 @@ def _enter(
     assert held is not None  # nobody erases while we have the turn
     if transition(held.status, change) == held.status:
         return Changed(held.id, held.status, held.status)
-    return _write(connection, held, change, origin, soft_bounces=0)
+    return _write(connection, held, change, origin, soft_bounces=0, paused_until=None)
 
 
 def _happened(

@@ -22,6 +22,7 @@ MAPPABLE = (
     "source", "ignored",
 )  # fmt: skip
 _ATTRIBUTE = "attribute:"
+_TIMES = ("joined_at", "confirmed_at", "paused_until")
 _LEFT = "left:"
 
 
@@ -41,7 +42,8 @@ class Columns:
         left: the columns that are filled if the reader has left: index -> status.
         tags: the columns of tags.
         single: of the things that only one column may hold, where they are: ``joined_at``,
-            ``confirmed_at``, ``source``, and in our own export ``token`` and ``soft_bounces``.
+            ``confirmed_at``, ``source``, and in our own export ``token``, ``soft_bounces`` and
+            ``paused_until``.
         json: the columns of attributes as a JSON object.
         attributes: every other column: index -> key.
         types: the types of attributes, where the header tells: key -> type.
@@ -100,7 +102,7 @@ def read_header(cells: Sequence[str], mapping: Mapping[str, str], where: Locatio
     # Of two columns for one thing, the first; the others are attributes.
     single = {
         role: index
-        for role in ("joined_at", "confirmed_at", "source", "token", "soft_bounces")
+        for role in (*_TIMES, "source", "token", "soft_bounces")
         for index in having(role)[:1]
     }
     left = {index: role.removeprefix(_LEFT) for index, role in enumerate(roles) if _LEFT in role}

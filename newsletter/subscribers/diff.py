@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.schema import journal, send_recipient, subscriber, suppression
-from newsletter.subscribers.selection import MAILABLE
+from newsletter.subscribers.selection import MAILABLE, PAUSED
 from newsletter.subscribers.sends import Sent
 
 INTO_SEGMENT = "came into the segment"
@@ -90,7 +90,9 @@ def leavers(
     )
     stays = sa.and_(MAILABLE, within)
     chosen = (
-        sa.select(subscriber.c.address, subscriber.c.status, reason, *_line)
+        sa.select(
+            subscriber.c.address, subscriber.c.status, reason, subscriber.c.paused_until, *_line
+        )
         .select_from(
             send_recipient.outerjoin(
                 subscriber, subscriber.c.id == send_recipient.c.subscriber_id
@@ -101,13 +103,15 @@ def leavers(
         )
         .order_by(send_recipient.c.subscriber_id)
     )
-    for address, status, suppressed, _, at, how, source in _stream(connection, chosen):
+    now = datetime.datetime.now(datetime.UTC)
+    for address, status, suppressed, until, _, at, how, source in _stream(connection, chosen):
         if address is None:
             yield Difference("", ERASED)
         elif status != "active":
             yield Difference(address, status, at, how or "", source or "")
         else:
-            yield Difference(address, suppressed or OUT_OF_SEGMENT)
+            paused = PAUSED if until and until > now else None
+            yield Difference(address, suppressed or paused or OUT_OF_SEGMENT)
 
 
 _line = (journal.c.change, journal.c.at, journal.c.how, journal.c.source)

@@ -45,6 +45,7 @@ class Entry(NamedTuple):
         source: where they came from, if the file says.
         token: of our own exports: the secret in the links of mails that were sent.
         soft_bounces: of our own exports.
+        paused_until: of our own exports.
         journal: of our own exports: how they came to their status.
     """
 
@@ -60,6 +61,7 @@ class Entry(NamedTuple):
     source: str = ""
     token: str = ""
     soft_bounces: int = 0
+    paused_until: datetime.datetime | None = None
     journal: tuple[Line, ...] = ()
 
 
@@ -177,7 +179,7 @@ def _with_singles(entry: Entry, cells: Sequence[str], columns: Columns) -> Entry
         cell = cells[index].strip()
         if not cell:
             continue
-        if role in {"joined_at", "confirmed_at"}:
+        if role in {"joined_at", "confirmed_at", "paused_until"}:
             found[role] = read_time(cell)
         elif role == "source":
             found[role] = clean_text(cell, role)

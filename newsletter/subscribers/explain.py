@@ -63,6 +63,7 @@ class Explanation:
         since: the journal's line that made it the status; ``None`` if it tells none.
         erased_at: when they were erased on request.
         suppressed: their rows of the suppression list.
+        paused_until: when the pause ends that they have asked for.
         terms: the segment's query, part by part; empty without a segment.
         sent: the issue's send, if there is one.
         copy: their copy of it; ``None`` if they weren't in it.
@@ -75,18 +76,20 @@ class Explanation:
     since: Line | None = None
     erased_at: datetime.datetime | None = None
     suppressed: tuple[Suppressed, ...] = ()
+    paused_until: datetime.datetime | None = None
     terms: tuple[Term, ...] = ()
     sent: Sent | None = None
     copy: Copy | None = None
     then: str = ""
 
 
-def explain(
+def explain(  # noqa: PLR0913 - all of them are the question
     connection: sa.Connection,
     of: Address,
     *,
     segment: Segment | None,
     sent: Sent | None,
+    now: datetime.datetime,
     zone: datetime.tzinfo,
 ) -> Explanation:
     """Why the reader of an address gets an issue, or doesn't.
@@ -96,9 +99,12 @@ def explain(
         of: the address.
         segment: to whom alone the issue goes.
         sent: the issue's send; ``None`` if it wasn't sent.
+        now: aware.
         zone: the newsletter's.
     """
-    columns = (subscriber.c.id, subscriber.c.address, subscriber.c.status)
+    columns = (
+        subscriber.c.id, subscriber.c.address, subscriber.c.status, subscriber.c.paused_until,
+    )  # fmt: skip
     mine = sa.select(*columns).where(subscriber.c.address_key == of.key)
     found = connection.execute(mine).first()
     suppressed = suppressions_of(connection, of.key)
@@ -108,13 +114,15 @@ def explain(
     lines = journal.read(connection, found.id)
     terms = tuple(_terms(connection, found.id, segment.query, zone)) if segment else ()
     copy = _copy(connection, sent, found.id, of.key) if sent else None
-    mailable = found.status == "active" and not suppressed
+    paused_until = found.paused_until if (found.paused_until or now) > now else None
+    mailable = found.status == "active" and not (suppressed or paused_until)
     return Explanation(
         address=found.address,
         answer=_answer(copy, mailable=mailable) if sent else _yes(mailable and _holds(terms)),
         status=found.status,
         since=_since(lines, found.status),
         suppressed=suppressed,
+        paused_until=paused_until,
         terms=terms,
         sent=sent,
         copy=copy,

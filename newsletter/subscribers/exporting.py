@@ -24,7 +24,7 @@ PAGE = 5_000
 # In this order, by which formats.OWN knows them; then the attributes, named KEY:TYPE.
 COLUMNS = (
     "email", "name", "status", "tags", "joined_at", "confirmed_at", "source", "soft_bounces",
-    "token",
+    "token", "paused_until",
 )  # fmt: skip
 # What an importer would take for the end of a tag.
 _SEPARATORS = frozenset(',;|"[')
@@ -59,6 +59,7 @@ class _Row(NamedTuple):
     source: str
     soft_bounces: int
     token: str
+    paused_until: datetime.datetime | None
 
 
 def export(
@@ -120,6 +121,7 @@ def _csv_lines(types: Mapping[str, Type], choice: Choice) -> _Writer:
             safe(row.address), safe(row.name), row.status, safe(_listed(tags)),
             row.joined_at.isoformat(), row.confirmed_at.isoformat() if row.confirmed_at else "",
             safe(row.source), str(row.soft_bounces), safe(row.token),
+            row.paused_until.isoformat() if row.paused_until else "",
         ]  # fmt: skip
         for name in types:
             value = attributes.get(name, "")
@@ -144,6 +146,7 @@ def _json_lines(types: Mapping[str, Type]) -> _Writer:
             "source": row.source,
             "soft_bounces": row.soft_bounces,
             "token": row.token,
+            "paused_until": row.paused_until,
             "attributes": orjson.Fragment(row.attributes),
         }
         if lines is not None:

@@ -84,7 +84,11 @@ PLAIN = Format("", ())
 OWN = Format(
     "newsletter",
     _marks("email, name, status, tags, joined at, confirmed at, source, soft bounces, token"),
-    columns={"soft bounces": "soft_bounces", "token": "token"},
+    columns={
+        "soft bounces": "soft_bounces",
+        "token": "token",
+        "paused until": "paused_until",
+    },
 )
 FORMATS = (
     OWN,

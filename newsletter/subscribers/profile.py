@@ -54,6 +54,7 @@ class Profile:
         joined_at: since when they are a reader.
         confirmed_at: when they confirmed, if they did.
         soft_bounces: in a row.
+        paused_until: until when they get nothing, as they asked; perhaps over.
         tags: in order.
         journal: how they came to their status.
         suppressed: why they are not mailed, whatever their status.
@@ -70,6 +71,7 @@ class Profile:
     joined_at: datetime.datetime
     confirmed_at: datetime.datetime | None
     soft_bounces: int
+    paused_until: datetime.datetime | None
     tags: tuple[str, ...]
     journal: tuple[Line, ...]
     suppressed: tuple[Suppressed, ...]
@@ -78,7 +80,7 @@ class Profile:
 
 
 _OWN = ("id", "address", "name", "status", "attributes", "source", "joined_at", "confirmed_at",
-        "soft_bounces")  # fmt: skip
+        "soft_bounces", "paused_until")  # fmt: skip
 
 
 def find_profile(connection: sa.Connection, of: Address) -> Profile:

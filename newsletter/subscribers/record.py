@@ -29,7 +29,7 @@ from newsletter.subscribers.values import Type, Value, read_time
 VERSION = 1
 FIELDS = (
     "email", "name", "status", "tags", "joined_at", "confirmed_at", "source", "soft_bounces",
-    "token", "attributes", "journal",
+    "token", "paused_until", "attributes", "journal",
 )  # fmt: skip
 _KNOWN = frozenset({*FIELDS, REFUSED_ROW, REFUSED_BECAUSE})
 
@@ -99,6 +99,7 @@ def read_record(row: Row) -> Entry:
         source=clean_text(_text(data, "source"), "source"),
         token=clean_token(token) if token else "",
         soft_bounces=clean_count(str(data.get("soft_bounces", 0))),
+        paused_until=_time(data, "paused_until"),
         journal=_journal(data.get("journal", []), status),
     )
 

@@ -1,12 +1,17 @@
-"""Who gets an issue, and who doesn't and why: reads only."""
+"""Who gets an issue, and who doesn't and why: reads only.
 
+Whoever has asked for a pause gets nothing until it ends, so every question has a moment: what is
+asked in several statements must name the same one in all of them.
+"""
+
+import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
-from newsletter.db.schema import STATUSES, subscriber, suppression
+from newsletter.db.schema import STATUSES, UtcTime, subscriber, suppression
 from newsletter.subscribers.reader import Reader
 from newsletter.subscribers.values import shown
 
@@ -14,10 +19,20 @@ from newsletter.subscribers.values import shown
 PAGE = 5_000
 EVERYBODY: sa.ColumnElement[bool] = sa.true()
 OUTSIDE = "not in the segment"
+PAUSED = "paused"
 
 _suppressed = sa.exists().where(suppression.c.address_key == subscriber.c.address_key)
 _active = subscriber.c.status == "active"
-MAILABLE = sa.and_(_active, ~_suppressed)
+# Of one statement by itself, the moment is now.
+_moment = sa.bindparam(
+    "moment", type_=UtcTime(), callable_=lambda: datetime.datetime.now(datetime.UTC)
+)
+_paused = subscriber.c.paused_until > _moment
+MAILABLE = sa.and_(
+    _active,
+    sa.or_(subscriber.c.paused_until.is_(None), subscriber.c.paused_until <= _moment),
+    ~_suppressed,
+)
 _columns = (
     subscriber.c.id,
     subscriber.c.address,
@@ -31,9 +46,13 @@ _readers = sa.select(*_columns).where(MAILABLE).order_by(subscriber.c.id)
 
 
 def audience(
-    connection: sa.Connection, *, after: int = 0, within: sa.ColumnElement[bool] = EVERYBODY
+    connection: sa.Connection,
+    *,
+    after: int = 0,
+    within: sa.ColumnElement[bool] = EVERYBODY,
+    at: datetime.datetime | None = None,
 ) -> Iterator[Reader]:
-    """Every active subscriber whose address isn't suppressed, in the order of their ids.
+    """Every active subscriber who isn't paused or suppressed, in the order of their ids.
 
     Fetches page by page, so that memory stays flat; run it in one ``reading`` transaction (or
     in the one that freezes a send) so that all pages are of one moment.
@@ -42,10 +61,12 @@ def audience(
         connection: in a transaction.
         after: leave out ids up to this one.
         within: a segment's condition.
+        at: the moment for which pauses count; now if not given.
     """
     page = _readers.where(within, subscriber.c.id > sa.bindparam("after")).limit(PAGE)
+    moment = _given(at)
     while True:
-        rows = connection.execute(page, {"after": after}).all()
+        rows = connection.execute(page, {"after": after, **moment}).all()
         for row in rows:
             yield _reader(row)
         if len(rows) < PAGE:
@@ -54,7 +75,7 @@ def audience(
 
 
 def still_in_audience(frozen: sa.Subquery) -> sa.Select[Any]:
-    """Ask who of the frozen readers may be mailed now, in the order of their ids.
+    """Ask who of the frozen readers may be mailed at the ``moment``, in the order of their ids.
 
     The rows are for ``readers_among``. Whoever has another address by now may not: it may be
     another frozen reader's, and nobody gets two.
@@ -96,7 +117,11 @@ def count_by_status(connection: sa.Connection) -> Mapping[str, int]:
 
 
 def how_many(
-    connection: sa.Connection, within: sa.ColumnElement[bool] = EVERYBODY, *, mailable: bool = False
+    connection: sa.Connection,
+    within: sa.ColumnElement[bool] = EVERYBODY,
+    *,
+    mailable: bool = False,
+    at: datetime.datetime | None = None,
 ) -> int:
     """How many subscribers there are within a segment.
 
@@ -104,25 +129,35 @@ def how_many(
         connection: in a transaction.
         within: the segment's condition.
         mailable: count those alone who would be in its audience.
+        at: the moment for which pauses count; now if not given.
     """
     counted = sa.select(sa.func.count()).select_from(subscriber).where(within)
     if not mailable:
         return connection.scalar(counted) or 0
     active = counted.where(_active)
-    # Few are suppressed and active: it is quicker to take them off than to ask of everybody.
-    taken_off = active.where(subscriber.c.address_key.in_(sa.select(suppression.c.address_key)))
-    return (connection.scalar(active) or 0) - (connection.scalar(taken_off) or 0)
+    # Few are suppressed or paused: it is quicker to take them off than to ask of everybody.
+    suppressed = active.where(subscriber.c.address_key.in_(sa.select(suppression.c.address_key)))
+    paused = active.where(_paused, ~_suppressed)
+    return (
+        (connection.scalar(active) or 0)
+        - (connection.scalar(suppressed) or 0)
+        - (connection.scalar(paused, _given(at)) or 0)
+    )
 
 
 def exclusions(
-    connection: sa.Connection, within: sa.ColumnElement[bool] = EVERYBODY
+    connection: sa.Connection,
+    within: sa.ColumnElement[bool] = EVERYBODY,
+    *,
+    at: datetime.datetime | None = None,
 ) -> Mapping[str, int]:
     """Who is left out of the audience: reason -> how many, none of them zero.
 
-    A reason is a status, for an active subscriber the suppression's reason, or ``OUTSIDE`` for
-    whoever could be mailed but isn't within the segment; with the size of the audience they add
-    up to the whole list.
+    A reason is a status, for an active subscriber the suppression's reason or ``PAUSED``, or
+    ``OUTSIDE`` for whoever could be mailed but isn't within the segment; with the size of the
+    audience at the same moment they add up to the whole list.
     """
+    at = at or datetime.datetime.now(datetime.UTC)
     left_out = {
         status: count
         for status, count in count_by_status(connection).items()
@@ -140,11 +175,19 @@ def exclusions(
     counted = sa.select(first_reason.c.reason, sa.func.count()).group_by(first_reason.c.reason)
     for reason, count in connection.execute(counted):
         left_out[reason] = left_out.get(reason, 0) + count
+    paused = sa.select(sa.func.count()).where(_active, _paused, ~_suppressed)
+    if waiting := connection.scalar(paused, _given(at)):
+        left_out[PAUSED] = waiting
     if within is not EVERYBODY and (
-        outside := how_many(connection, sa.not_(within), mailable=True)
+        outside := how_many(connection, sa.not_(within), mailable=True, at=at)
     ):
         left_out[OUTSIDE] = outside
     return left_out
+
+
+def _given(at: datetime.datetime | None) -> dict[str, datetime.datetime]:
+    """The parameter of a statement about who may be mailed."""
+    return {"moment": at or datetime.datetime.now(datetime.UTC)}
 
 
 def _reader(row: Any) -> Reader:

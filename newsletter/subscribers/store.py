@@ -24,7 +24,7 @@ _TIME = UtcTime()
 _TOKEN_BYTES = 16
 _COLUMNS = (
     "address", "address_key", "name", "status", "attributes", "token", "source", "joined_at",
-    "confirmed_at", "soft_bounces", "updated_at",
+    "confirmed_at", "soft_bounces", "updated_at", "paused_until",
 )  # fmt: skip
 
 
@@ -190,7 +190,8 @@ class ListWriter:
                 (entry.address, key, entry.name, status, _json(entry.attributes), token,
                  entry.source or f"{self._source}:{entry.line}",
                  self._bound(entry.joined_at) if entry.joined_at else self._now,
-                 self._bound(entry.confirmed_at), entry.soft_bounces, self._now)
+                 self._bound(entry.confirmed_at), entry.soft_bounces, self._now,
+                 self._bound(entry.paused_until))
             )  # fmt: skip
         insert_rows(self._connection, subscriber, _COLUMNS, rows)
         # Nobody else adds meanwhile, so that all above are these.
@@ -276,8 +277,7 @@ class ListWriter:
             ],
         )  # fmt: skip
 
-    def _bound(self, time: datetime.datetime | None) -> Any:
-        """A time as the driver takes it."""
+    def _bound(self, time: datetime.datetime | None) -> Any:  # as the driver takes it
         return time and _TIME.process_bind_param(time, self._connection.dialect)
 
 

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from newsletter.db import reading
 from newsletter.db.schema import metadata
@@ -33,6 +34,11 @@ def names_of_triggers(engine: sa.Engine) -> set[str]:
         return set(connection.exec_driver_sql(listed).scalars())
 
 
+def options_of(index: ReflectedIndex) -> dict[str, str]:
+    """Such as the condition of a partial index, which only looks the same as text."""
+    return {name: str(option) for name, option in index.get("dialect_options", {}).items()}
+
+
 def described(engine: sa.Engine) -> dict[str, list[str]]:
     with reading(engine) as connection:
         inspector = sa.inspect(connection)
@@ -44,7 +50,10 @@ def described(engine: sa.Engine) -> dict[str, list[str]]:
                     *inspector.get_check_constraints(table),
                     *inspector.get_unique_constraints(table),
                     *inspector.get_foreign_keys(table),
-                    *inspector.get_indexes(table),
+                    *(
+                        {**index, "dialect_options": options_of(index)}
+                        for index in inspector.get_indexes(table)
+                    ),
                     inspector.get_pk_constraint(table),
                     inspector.get_table_options(table),
                 )

@@ -18,6 +18,7 @@ from newsletter.db.schema import (
 )
 from newsletter.subscribers import journal
 from newsletter.subscribers.address import parse_address
+from newsletter.subscribers.choices import pause
 from newsletter.subscribers.erasure import erase
 from newsletter.subscribers.explain import Explanation, Term, explain
 from newsletter.subscribers.importing import ImportReport
@@ -47,11 +48,17 @@ def segment(text: str) -> Segment:
 
 
 def explained(
-    engine: sa.Engine, address: str, of: Segment | None = None, issue: str = ""
+    engine: sa.Engine,
+    address: str,
+    of: Segment | None = None,
+    issue: str = "",
+    now: datetime.datetime = AFTER,
 ) -> Explanation:
     with reading(engine) as connection:
         sent = find_sent(connection, issue) if issue else None
-        return explain(connection, parse_address(address), segment=of, sent=sent, zone=ZONE)
+        return explain(
+            connection, parse_address(address), segment=of, sent=sent, now=now, zone=ZONE
+        )
 
 
 def freeze(engine: sa.Engine, state: str | None, error: str = "") -> None:
@@ -71,6 +78,15 @@ def freeze(engine: sa.Engine, state: str | None, error: str = "") -> None:
             connection.execute(
                 sa.insert(send_recipient).values(row | {"state": state, "error": error})
             )
+
+
+def test_a_reader_who_has_asked_for_a_pause(readers: sa.Engine) -> None:
+    with readers.begin() as connection:
+        pause(connection, 1, AFTER, BEFORE)
+    found = explained(readers, "ada@b.com", now=FROZEN)
+    assert (found.answer, found.status, found.paused_until) == ("no", "active", AFTER)
+    over = explained(readers, "ada@b.com", now=AFTER)
+    assert (over.answer, over.paused_until) == ("yes", None)
 
 
 def test_a_reader_who_would_get_an_issue(readers: sa.Engine) -> None:

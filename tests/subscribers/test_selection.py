@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from newsletter.db import database, reading
 from newsletter.db.schema import STATUSES, subscriber, suppression
-from newsletter.subscribers import Reader, audience, count_by_status, exclusions, importing
+from newsletter.subscribers import (
+    Reader,
+    audience,
+    count_by_status,
+    exclusions,
+    how_many,
+    importing,
+)
+from newsletter.subscribers.choices import pause
 from newsletter.subscribers.consent import SUPPRESSED
 from newsletter.subscribers.importing import ImportReport, import_file
 
@@ -158,3 +166,25 @@ def leave(engine: sa.Engine, step: str, keys: set[str]) -> set[str]:
             sa.update(subscriber).where(subscriber.c.address_key.in_(keys)).values(status=step)
         )
     return keys & known
+
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+def test_a_pause_ends_by_itself(engine: sa.Engine, imported: Import) -> None:
+    imported("email,status\n" + "".join(f"r{n}@b.com,active\n" for n in range(4)))
+    imported("email,status\nr4@b.com,unsubscribed\n")
+    suppress(engine, "r1@b.com", "bounced")
+    soon = datetime.timedelta(microseconds=1)
+    with engine.begin() as connection:
+        ids = connection.scalars(sa.select(subscriber.c.id).order_by(subscriber.c.id)).all()
+        for id_ in (ids[0], ids[1], ids[4]):
+            pause(connection, id_, NOW, NOW)
+    within = subscriber.c.address_key != "r2@b.com"
+    for at, paused in ((NOW - soon, 1), (NOW, 0)):
+        with reading(engine) as connection:
+            mailed = list(audience(connection, at=at))
+            left_out = exclusions(connection, at=at)
+            assert how_many(connection, mailable=True, at=at) == len(mailed) == 3 - paused
+            assert left_out.get("paused", 0) == paused
+            assert len(mailed) + sum(left_out.values()) == len(ids)
+            part = how_many(connection, within, mailable=True, at=at)
+            assert part + sum(exclusions(connection, within, at=at).values()) == len(ids)

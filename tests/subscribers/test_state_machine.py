@@ -14,8 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from newsletter.db import reading
 from newsletter.db.schema import STATUSES, erased, journal, subscriber, suppression
 from newsletter.errors import ListError
-from newsletter.subscribers import audience, changes
+from newsletter.subscribers import audience, changes, count_by_status, exclusions
 from newsletter.subscribers.address import Address, parse_address
+from newsletter.subscribers.choices import pause
 from newsletter.subscribers.consent import SUPPRESSED, soft_bounces_of, status_of
 from newsletter.subscribers.erasure import erase
 from newsletter.subscribers.importing import import_file
@@ -24,6 +25,7 @@ from newsletter.subscribers.journal import changes as as_changes
 from newsletter.subscribers.journal import read as read_journal
 
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
+DAY = datetime.timedelta(days=1)
 LIMIT = 2
 Report = Callable[[sa.Connection, str, Origin], changes.Changed | None]
 PEOPLE = tuple(parse_address(f"{name}@Example.com") for name in ("ada", "bo", "cy"))
@@ -39,6 +41,7 @@ class TheList(RuleBasedStateMachine):
     Attributes:
         left: addresses, as keys, of those who have left and gave no new consent.
         erased: of those who were erased and gave none.
+        paused: address -> the end of the pause that they have asked for.
     """
 
     engine: sa.Engine
@@ -47,6 +50,7 @@ class TheList(RuleBasedStateMachine):
         super().__init__()
         self.left: set[str] = set()
         self.erased: set[str] = set()
+        self.paused: dict[str, datetime.datetime] = {}
         with self.engine.begin() as connection:
             for table in (subscriber, erased, suppression):
                 connection.execute(sa.delete(table))
@@ -69,7 +73,9 @@ class TheList(RuleBasedStateMachine):
     def resubscribe(self, who: Address, status: str) -> None:
         with self.engine.begin() as connection:
             origin = Origin(NOW, "cli", wording="a letter")
-            changes.resubscribe(connection, who, status, origin)
+            changed = changes.resubscribe(connection, who, status, origin)
+        if changed.before != changed.after:
+            self.paused.pop(who.key, None)
         self.left.discard(who.key)
         self.erased.discard(who.key)
 
@@ -100,6 +106,30 @@ class TheList(RuleBasedStateMachine):
         with self.engine.begin() as connection:
             changes.delivered(connection, who.key, Origin(NOW, "webhook"))
 
+    @rule(who=people, days=st.sampled_from((-1, 0, 1)))
+    def pause(self, who: Address, days: int) -> None:
+        if who.key in (listed := self.listed()):
+            self.paused[who.key] = NOW + days * DAY
+            with self.engine.begin() as connection:
+                pause(connection, listed[who.key][0], NOW + days * DAY, NOW)
+
+    @rule(who=people, to=people)
+    def move(self, who: Address, to: Address) -> None:
+        status = self.listed().get(who.key, (0, "", 0))[1]
+        taken = to.key in self.listed() or to.key in self.erased
+        try:
+            with self.engine.begin() as connection:
+                moved = changes.move(connection, who.key, to, Origin(NOW, "form"))
+        except ListError:
+            assert taken or status != "active"
+            return
+        assert (moved is None) == (status == "")
+        if moved:
+            assert not taken
+            assert status == "active"
+            if who.key in self.paused:
+                self.paused[to.key] = self.paused.pop(who.key)
+
     @rule(told=rows)
     def import_(self, told: list[tuple[Address, str]]) -> None:
         text = "".join(f"{who.address},{status}\n" for who, status in told)
@@ -115,14 +145,21 @@ class TheList(RuleBasedStateMachine):
         if erase(self.engine, who.key, NOW):
             self.erased.add(who.key)
             self.left.discard(who.key)
+            self.paused.pop(who.key, None)
 
     @invariant()
     def nobody_who_left_is_mailed(self) -> None:
         with reading(self.engine) as connection:
-            mailed = {reader.address_key for reader in audience(connection)}
+            mailed = {reader.address_key for reader in audience(connection, at=NOW)}
+            left_out = exclusions(connection, at=NOW)
+            total = sum(count_by_status(connection).values())
         listed = self.listed()
+        paused = {key for key, until in self.paused.items() if until > NOW}
+        active = {key for key, row in listed.items() if row[1] == "active"}
         assert not mailed & self.left
-        assert mailed == {key for key, row in listed.items() if row[1] == "active"}
+        assert mailed == active - paused
+        assert left_out.get("paused", 0) == len(active & paused)
+        assert len(mailed) + sum(left_out.values()) == total
         assert self.left == {key for key, row in listed.items() if row[1] in SUPPRESSED}
 
     @invariant()

@@ -69,7 +69,8 @@ def explain(address: str, *, issue: str | None, segment: str | None, as_json: bo
     ):
         name, sent = issue_and_send(project, connection, issue) if issue else ("", None)
         chosen = _segment(project, connection, segment, sent)
-        found = explaining.explain(connection, of, segment=chosen, sent=sent, zone=zone)
+        now = datetime.datetime.now(datetime.UTC)
+        found = explaining.explain(connection, of, segment=chosen, sent=sent, now=now, zone=zone)
     if as_json:
         say(json.dumps({**dataclasses.asdict(found), "issue": name}, default=_plain))
     else:
@@ -107,6 +108,8 @@ def _show(found: "Explanation", issue: str, zone: datetime.tzinfo) -> None:
         where = "" if each.scope == "all" else f", {each.scope}"
         since = f"since {moment(each.since, zone)} ({each.source}{where})"
         rows.append(("suppressed", f"{each.reason} {since}"))
+    if found.paused_until:
+        rows.append(("paused", f"until {moment(found.paused_until, zone)}, as they asked"))
     if found.terms:
         terms = (
             f"{'yes' if term.holds else 'no ':<4}{'  ' * term.depth}{term.text}"
@@ -155,4 +158,4 @@ def _why_none(found: "Explanation") -> str:
     if found.then != "active":
         return f"none: they were {found.then} then"
     outside = " or outside of its segment" if found.sent and found.sent.segment else ""
-    return f"none: they were suppressed{outside} then"
+    return f"none: they were suppressed, paused{outside} then"

@@ -77,6 +77,7 @@ def _rows(found: "Profile", zone: datetime.tzinfo) -> "Iterator[tuple[str, str]]
     attributes = sorted(found.attributes.items())
     yield "attributes", "\n".join(f"{name}: {_text(value)}" for name, value in attributes)
     yield "soft bounces", f"{found.soft_bounces} in a row" if found.soft_bounces else ""
+    yield "paused", f"until {moment(found.paused_until, zone)}" if found.paused_until else ""
     for row in found.suppressed:
         yield "suppressed", f"{row.reason} since {moment(row.since, zone)} ({row.source})"
     yield "journal", "\n".join(_line(line, zone) for line in found.journal)

@@ -11,6 +11,14 @@ down_revision = "0001"
 
 def upgrade() -> None:
     op.add_column("subscriber", sa.Column("paused_until", UtcTime()))
+    waiting = sa.text("paused_until IS NOT NULL")
+    op.create_index(
+        "ix_subscriber_paused_until",
+        "subscriber",
+        ["paused_until"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
     op.add_column(
         "event", sa.Column("machine", sa.Boolean(), server_default=sa.false(), nullable=False)
     )

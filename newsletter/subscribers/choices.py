@@ -1,0 +1,49 @@
+"""What readers choose themselves, besides being readers: a name, tags, a pause.
+
+None of it is a change of their status. Each function is a part of the caller's transaction.
+"""
+
+import datetime
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from newsletter.db.bulk import insert_new
+from newsletter.db.schema import subscriber, subscriber_tag
+
+
+def rename(connection: sa.Connection, id_: int, name: str, now: datetime.datetime) -> None:
+    """Write down what a reader wants to be called; ``""`` for nothing."""
+    _update(connection, id_, now, name=name)
+
+
+def pause(
+    connection: sa.Connection,
+    id_: int,
+    until: datetime.datetime | None,
+    now: datetime.datetime,
+) -> None:
+    """Send a reader nothing until then; ``None`` ends their pause. They stay active."""
+    _update(connection, id_, now, paused_until=until)
+
+
+def choose_tags(
+    connection: sa.Connection, id_: int, offered: Collection[str], chosen: Collection[str]
+) -> None:
+    """Give a reader those of the offered tags that they have chosen; other tags stay."""
+    mine = subscriber_tag.c.subscriber_id == id_
+    dropped = [tag for tag in offered if tag not in chosen]
+    connection.execute(sa.delete(subscriber_tag).where(mine, subscriber_tag.c.tag.in_(dropped)))
+    rows = [{"subscriber_id": id_, "tag": tag} for tag in offered if tag in chosen]
+    if rows:
+        connection.execute(insert_new(connection, subscriber_tag), rows)
+
+
+def _update(
+    connection: sa.Connection,
+    id_: int,
+    now: datetime.datetime,
+    **values: str | datetime.datetime | None,
+) -> None:
+    mine = sa.update(subscriber).where(subscriber.c.id == id_)
+    connection.execute(mine.values(updated_at=now, **values))
