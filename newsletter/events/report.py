@@ -35,7 +35,8 @@ def report(
     opened = opens(connection, of.id, of.at)
     links = links_of(content["html"], tags)
     clicked, followed = clicks(connection, of.id, of.at, links, own)
-    medians, compared = before(connection, sends, of, own)
+    mine = rates(counts, opened, clicked)
+    medians, compared = before(connection, sends, of, mine, own)
     readers = _by_state(connection, of.id)
     return Report(
         issue=of.issue,
@@ -50,7 +51,7 @@ def report(
         clicks=clicked,
         links=followed,
         tracking=(config.tracking.opens, config.tracking.clicks),
-        rates=rates(counts, opened, clicked),
+        rates=mine,
         medians=medians,
         compared=compared,
     )

@@ -42,7 +42,7 @@ def departures(connection: sa.Connection) -> list[Departure]:
             sa.func.min(attempt.c.started).label("started"),
         )
         .select_from(send.join(batch).join(attempt))
-        .where(batch.c.state == "accepted")
+        .where(batch.c.state == "accepted", attempt.c.outcome.in_(("accepted", "unknown")))
         .group_by(send.c.id, send.c.issue, send.c.scheduled_at)
     )
     found = [Departure(id_, issue, max(at or left, left)) for id_, issue, at, left in rows]
@@ -71,21 +71,33 @@ def rates(counts: Counts, opened: Tally | None, clicked: Tally | None) -> Rates:
 
 
 def before(
-    connection: sa.Connection, sends: Sequence[Departure], of: Departure, own: tuple[str, ...]
+    connection: sa.Connection,
+    sends: Sequence[Departure],
+    of: Departure,
+    mine: Rates,
+    own: tuple[str, ...],
 ) -> tuple[Rates, int]:
-    """The medians of up to ten sends before ``of``, and how many those are."""
-    earlier = sends[: sends.index(of)][-COMPARED:]
-    found = [_rates_of(connection, sends, one, own) for one in earlier]
+    """What is usual: medians of up to ten sends before one.
+
+    Args:
+        connection: reads at one moment.
+        sends: all of them, the earliest first.
+        of: the one.
+        mine: its rates; those that it hasn't aren't looked for, which would take its time.
+        own: as for ``clicks``.
+
+    Returns:
+        The medians, each of the sends that have it, and how many sends those are.
+    """
+    found = []
+    for one in sends[: sends.index(of)][-COMPARED:]:
+        counts = count(connection, one.id, one.at, leaving(sends, one))
+        opened = opens(connection, one.id, one.at) if mine.opened is not None else None
+        clicked = None
+        if mine.clicked is not None:
+            clicked, _ = clicks(connection, one.id, one.at, (), own)
+        found.append(rates(counts, opened, clicked))
     return Rates(*(_median(found, field.name) for field in fields(Rates))), len(found)
-
-
-def _rates_of(
-    connection: sa.Connection, sends: Sequence[Departure], of: Departure, own: tuple[str, ...]
-) -> Rates:
-    counts = count(connection, of.id, of.at, leaving(sends, of))
-    opened = opens(connection, of.id, of.at)
-    clicked, _ = clicks(connection, of.id, of.at, (), own)
-    return rates(counts, opened, clicked)
 
 
 def _median(found: Sequence[Rates], name: str) -> float | None:

@@ -115,6 +115,24 @@ def test_a_real_send_of_which_nothing_is_reported_yet(newsletter: Cli) -> None:
     assert "newsletter events import FILE" in err
 
 
+def test_tracking_that_recorded_nothing_is_not_called_off(cli: Cli, project_folder: Path) -> None:
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write("tracking: {opens: true, clicks: false}\n")
+    engine = open_database("sqlite:///newsletter.db", project_folder)
+    week = datetime.timedelta(days=7)
+    quiet = replace(SENT, readers=20, tracked=False)
+    make_send(engine, replace(quiet, issue="2026-11-17-earlier", at=AT - week))
+    make_send(engine, quiet)
+    engine.dispose()
+    lines = cli("report")[1].splitlines()
+    assert "  opened       none recorded" in lines
+    assert "  clicked      not known: tracking is off" in lines
+    compared = lines[lines.index("                this one  median of the last issue") + 1 :]
+    assert [line.split()[0] for line in compared] == [
+        "delivered", "bounced", "unsubscribed", "complaints",
+    ]  # fmt: skip
+
+
 def test_readers_who_may_or_may_not_have_it_are_told(cli: Cli, sent: Path) -> None:
     engine = open_database("sqlite:///newsletter.db", sent)
     with engine.begin() as connection:

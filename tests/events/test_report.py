@@ -1,6 +1,8 @@
 """The whole report of a made-up send, on both databases."""
 
 import datetime
+from dataclasses import fields
+from statistics import median
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +14,7 @@ from newsletter.db.schema import batch, send, send_recipient
 from newsletter.events.report import report
 from newsletter.events.report_data import as_data
 from newsletter.events.report_sends import COMPARED, departures, leaving
-from newsletter.events.report_shape import HOURS, Report
+from newsletter.events.report_shape import HOURS, Rates, Report
 
 WEEK = datetime.timedelta(days=7)
 READERS = 200
@@ -52,15 +54,21 @@ def test_it_is_complete_and_adds_up(engine: sa.Engine) -> None:
 
 
 def test_it_is_compared_with_the_ten_before(engine: sa.Engine) -> None:
-    for weeks in range(1, COMPARED + 3):
-        make_send(engine, earlier(weeks, readers=2, tracked=weeks < 3))
-    make_send(engine, MadeUp(readers=2, tracked=False))
+    rates = []
+    for weeks in range(COMPARED + 2, 0, -1):
+        make_send(engine, earlier(weeks, readers=40, tracked=weeks < 6, warmth=1 + weeks / 5))
+        rates.append(latest(engine).rates)
+    make_send(engine, MadeUp(readers=40))
     found = latest(engine)
     assert found.compared == COMPARED
-    assert found.medians.delivered == 1.0
-    # Those without tracking have no part in the median of opens.
-    assert found.medians.opened is not None
-    assert found.rates.opened is None
+    for field in fields(Rates):
+        values = [getattr(one, field.name) for one in rates[-COMPARED:]]
+        known = [value for value in values if value is not None]
+        # Those without tracking have no part in the median of opens.
+        assert len(known) == (5 if field.name in {"opened", "clicked"} else COMPARED)
+        assert getattr(found.medians, field.name) == median(known)
+    make_send(engine, MadeUp(issue="2026-12-01-quiet", at=AT + WEEK, readers=2, tracked=False))
+    assert (latest(engine).rates.opened, latest(engine).medians.opened) == (None, None)
 
 
 def test_readers_whom_sendgrid_has_not_accepted_are_not_sent(engine: sa.Engine) -> None:
