@@ -91,7 +91,8 @@ def _figures(of: Report) -> list[Figure]:
                 words,
                 percent(value, digits),
                 percent(usual, digits) if usual is not None else "",
-                charts.bar("accent", value, most, usual),
+                # By itself, a bar that is not of a whole would say nothing.
+                charts.bar("accent", value, most, usual) if usual is not None else Markup(),
             )
         )
     return found
