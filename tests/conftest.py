@@ -19,6 +19,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "desk")
 pytest_plugins = [
     "fault_desk",
     "postgres_server",
+    "preview_desk",
     "ready_to_send",
     "sending_fixtures",
 ]  # tests/plugins

@@ -2,7 +2,7 @@
 
 import click
 
-from newsletter.cli.output import say
+from newsletter.cli.output import note, say
 
 
 @click.command(short_help="See the mail in your browser as you write it.")
@@ -24,18 +24,20 @@ def preview(issue: str | None, *, port: int | None, show: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.project import find_issue, open_project
     from newsletter.web.preview.desk import Desk
-    from newsletter.web.preview.serve import serve
+    from newsletter.web.preview.serve import Server, listen
 
     project = open_project()
     name = find_issue(project, issue).name
-    desk = Desk(project)
-    desk.view(name)  # warms up: the first save is as quick as the later ones
-
-    def ready(address: str) -> None:
-        say(f"{address}   (Ctrl-C to stop; reloads as you save)")
+    with listen(port) as taken:
+        desk = Desk(project)
+        desk.view(name)  # warms up: the first save is as quick as the later ones
+        server = Server(desk, name, taken)
+        say(f"{server.address}   (Ctrl-C to stop; reloads as you save)")
         if show:
             import webbrowser
 
-            webbrowser.open(address)
-
-    serve(desk, name, port, ready)
+            webbrowser.open(server.address)
+        try:
+            server.run_here()
+        except KeyboardInterrupt:  # how it is meant to end
+            note("Stopped.")

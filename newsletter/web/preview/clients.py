@@ -24,6 +24,8 @@ _HIDDEN_FROM_OUTLOOK = re.compile(
 )
 _SETTINGS = re.compile(r"<noscript>\s*<xml>.*?</xml>\s*</noscript>|<xml>.*?</xml>", re.DOTALL)
 _FOR_OUTLOOK = re.compile(r"(?<![!\w])(?:g?l?te?\s+)?mso\b", re.IGNORECASE)
+# In Word a cell's width holds its padding.
+_AS_WORD_MEASURES = "<style>td { box-sizing: border-box }</style>"
 _ELEMENTS = ("audio", "dialog", "meter", "object", "popover", "progress", "svg", "video", "form")
 _PSEUDO = re.compile(r"::?(after|before|first-letter|first-line|marker|placeholder)\b")
 _ATTRIBUTE_SELECTOR = re.compile(r"\[[^\]]*\]")
@@ -78,6 +80,8 @@ def simulate(html: str, client: str, unsupported: AbstractSet[str]) -> Simulated
     out: Counter[str] = Counter()
     strip = _Stripper(unsupported, out)
     html = restyled(_without_elements(html, unsupported, out), strip.sheet, strip.attribute)
+    if client == "outlook":
+        html = html.replace("</head>", f"{_AS_WORD_MEASURES}</head>", 1)
     return Simulated(html, out, clipped)
 
 
@@ -87,9 +91,7 @@ def _as_word(html: str) -> str:
     html = CONDITIONAL.sub(
         lambda found: found["shown"] if _FOR_OUTLOOK.search(found["when"]) else "", html
     )
-    # Its settings are no text, and a cell's width holds its padding.
-    html = _SETTINGS.sub("", html)
-    return html.replace("</head>", "<style>td { box-sizing: border-box }</style></head>", 1)
+    return _SETTINGS.sub("", html)
 
 
 def _clipped(html: str) -> str:

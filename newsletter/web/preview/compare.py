@@ -12,8 +12,10 @@ from newsletter.render.email import Email
 Kind = Literal["same", "added", "removed"]
 
 LARGEST = 4_000  # words of one passage that are compared one by one
+ALIKE = 0.4  # of two passages; those that have less in common are shown whole
 _HREF = re.compile(r"""<a\b[^>]*?\shref=(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"\n\s*\n")
+_UNDERLINE = re.compile(r"^[=-]{3,}$", re.MULTILINE)
 _WORD = re.compile(r"\S+\s*")
 
 
@@ -59,7 +61,8 @@ def compare(old: Email, new: Email) -> Difference:
 
 
 def _passages(email: Email) -> list[str]:
-    text = (" ".join(part.split()) for part in _PARAGRAPH.split(email.text))
+    bare = _UNDERLINE.sub("", email.text)
+    text = (" ".join(part.split()) for part in _PARAGRAPH.split(bare))
     return [part for part in (email.subject, email.preheader, *text) if part]
 
 
@@ -77,7 +80,11 @@ def _words(old: str, new: str) -> Iterator[Piece]:
     if len(before) + len(after) > LARGEST:
         yield from (Piece("removed", old), Piece("added", new))
         return
-    blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    if matcher.ratio() < ALIKE:
+        yield from (Piece("removed", old), Piece("added", new))
+        return
+    blocks = matcher.get_matching_blocks()
     ends = [(0, 0), *((block.a + block.size, block.b + block.size) for block in blocks)]
     for (old_end, new_end), block in zip(ends, blocks, strict=False):
         yield from _piece("removed", before[old_end : block.a])

@@ -1,8 +1,7 @@
-"""Runs the preview until it is stopped."""
+"""The preview as a server on this machine."""
 
 import asyncio
 import socket
-from collections.abc import Callable
 
 import uvicorn
 
@@ -35,47 +34,38 @@ def listen(port: int | None) -> socket.socket:
     )
 
 
-def serve(desk: Desk, name: str, port: int | None, ready: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C.
+class Server(uvicorn.Server):
+    """Serves one desk on a socket that listens already.
 
     Args:
         desk: renders.
         name: the issue to show first.
-        port: as asked for.
-        ready: called with the page's address when it answers.
+        taken: from ``listen``.
 
-    Raises:
-        UsageProblem: the port is taken.
+    Attributes:
+        address: the page's, secret in it.
     """
-    taken = listen(port)
-    with taken:
-        asyncio.run(run(desk, name, taken, ready))
 
-
-async def run(desk: Desk, name: str, taken: socket.socket, ready: Callable[[str], None]) -> None:
-    """Serve on a socket that listens already, until the server is told to exit."""
-    token, port = new_token(), taken.getsockname()[1]
-    preview = Preview(desk, name)
-    server = _Server(preview, token, port)
-    ready(f"http://{HOST}:{port}/{token}/")
-    await server.serve([taken])
-
-
-class _Server(uvicorn.Server):
-    """Ends the page's streams when it is told to stop: they would never end themselves."""
-
-    def __init__(self, preview: Preview, token: str, port: int) -> None:
+    def __init__(self, desk: Desk, name: str, taken: socket.socket) -> None:
+        token, port = new_token(), taken.getsockname()[1]
+        self.address = f"http://{HOST}:{port}/{token}/"
+        self._taken = taken
+        self._preview = Preview(desk, name)
         super().__init__(
             uvicorn.Config(
-                preview.app(token, port),
+                self._preview.app(token, port),
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=2,
             )
         )
-        self._preview = preview
+
+    def run_here(self) -> None:
+        """Serve until Ctrl-C, or until ``should_exit`` is set."""
+        asyncio.run(self.serve([self._taken]))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the page's streams, which would never end themselves; then the rest."""
         await self._preview.close()
         await super().shutdown(sockets)

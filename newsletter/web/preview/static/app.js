@@ -117,6 +117,8 @@ async function loadShelf() {
 async function loadReaders() {
   const readers = await get("readers", { real: chosen.real });
   $("reader").replaceChildren(...readers.map((one) => new Option(one.label, one.key)));
+  const listed = readers.some((one) => one.key.startsWith("list-"));
+  $("real").closest("label").hidden = !listed;
   if (!readers.some((one) => one.key === chosen.reader)) chosen.reader = "sample";
 }
 

@@ -1,0 +1,93 @@
+"""A real preview of a small newsletter, spoken to over a socket."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from newsletter.project import open_project
+from newsletter.web.preview.desk import Desk
+from newsletter.web.preview.serve import Server, listen
+
+NAME = "2026-11-24-first-boat"
+POST = """\
+---
+title: The first boat
+preheader: It came on Tuesday.
+---
+Dear {{ subscriber.name | default("friend") }},
+
+the ice let go. [The harbour](https://harbour.example/log) is open.
+"""
+
+
+@dataclass
+class Served:
+    """A preview that runs."""
+
+    url: str
+    port: int
+    desk: Desk
+    pool: urllib3.PoolManager = field(default_factory=urllib3.PoolManager)
+
+    def get(self, path: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
+        return self.pool.request("GET", self.url + path, headers=headers, redirect=False)
+
+    def data(self, path: str) -> Any:
+        answer = self.get(path)
+        assert answer.status == 200, answer.data
+        return answer.json()
+
+    def post(self, path: str, data: object, **headers: str) -> urllib3.BaseHTTPResponse:
+        return self.pool.request("POST", self.url + path, body=json.dumps(data), headers=headers)
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def stream(self) -> Iterator[Iterator[dict[str, Any]]]:
+        """What the page is told, as it is told."""
+        answer = self.pool.request("GET", f"{self.url}events", preload_content=False, timeout=20)
+
+        def told() -> Iterator[dict[str, Any]]:
+            text = b""
+            for chunk in answer.stream():
+                text += chunk
+                while b"\n\n" in text:
+                    event, _, text = text.partition(b"\n\n")
+                    yield json.loads(event.removeprefix(b"data: "))
+
+        try:
+            yield told()
+        finally:
+            answer.close()
+
+
+@pytest.fixture
+def boat_issue(project_folder: Path) -> Path:
+    """The folder of a small issue."""
+    folder = project_folder / "issues" / NAME
+    folder.mkdir()
+    (folder / "post.md").write_text(POST)
+    return folder
+
+
+@pytest.fixture
+def served(boat_issue: Path) -> Iterator[Served]:
+    desk = Desk(open_project(boat_issue.parent.parent))
+    with listen(0) as taken:
+        server = Server(desk, boat_issue.name, taken)
+        thread = threading.Thread(target=server.run_here)
+        thread.start()
+        try:
+            yield Served(server.address, taken.getsockname()[1], desk)
+        finally:
+            server.should_exit = True
+            thread.join()

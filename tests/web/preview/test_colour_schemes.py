@@ -1,0 +1,32 @@
+"""A mail looks light, dark or darkened whatever the browser itself prefers."""
+
+from newsletter.web.preview.schemes import in_scheme
+
+MAIL = (
+    "<!DOCTYPE html><html><head><style>"
+    "@media (prefers-color-scheme: dark) { p { color: #eee } }"
+    "@media (prefers-color-scheme:light) { p { color: #111 } }"
+    '</style></head><body bgcolor="#ffffff"><p style="color: #111111; background: white">x</p>'
+    '<p style="color: #f8f8f8; background-color: rgba(20, 20, 20, 0.5)">y</p></body></html>'
+)
+
+
+def test_dark_follows_the_mails_own_rules() -> None:
+    html = in_scheme(MAIL, "dark")
+    assert "@media (min-width: 0) { p { color: #eee } }" in html
+    assert "@media (min-width: 99999px) { p { color: #111 } }" in html
+    assert "color-scheme: dark" in html
+
+
+def test_light_leaves_them_out() -> None:
+    html = in_scheme(MAIL, "light")
+    assert "@media (min-width: 99999px) { p { color: #eee } }" in html
+    assert 'style="color: #111111; background: white"' in html
+
+
+def test_forced_dark_turns_what_is_light_and_keeps_what_is_dark() -> None:
+    html = in_scheme(MAIL, "forced")
+    assert "@media (min-width: 99999px) { p { color: #eee } }" in html
+    assert 'bgcolor="rgb(26, 26, 26)"' in html
+    assert "background: rgb(26, 26, 26);" in html
+    assert "color: #f8f8f8; background-color: rgba(20, 20, 20, 0.5);" in html
