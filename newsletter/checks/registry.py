@@ -1,0 +1,44 @@
+"""Every rule there is, in the order of its topics: a new module of rules is added here."""
+
+from collections.abc import Iterator
+from types import ModuleType
+
+from newsletter.checks import (
+    access,
+    allow,
+    claims,
+    content,
+    contrast,
+    delivery,
+    images,
+    links,
+    markup,
+    spam,
+    strangers,
+    subject,
+)
+from newsletter.checks.mail import Mail
+from newsletter.checks.rule import Hit, Rule, Topic
+
+TOPICS = (
+    subject, content, strangers, claims, links, images, markup, access, contrast, delivery,
+)  # fmt: skip
+
+
+@Topic("Exceptions").rule(
+    "bad-allow", "error",
+    meaning="An exception that nobody can look up, or that fits no rule, excepts nothing.",
+    remedy=f"Give each a reason, as in {allow.EXAMPLE}",
+)  # fmt: skip
+def bad_allow(mail: Mail) -> Iterator[Hit]:
+    """An entry of ``allow:`` in the front matter without a reason, or that names no rule."""
+    return allow.misused(mail, {rule.id for rule in DOCUMENTED})
+
+
+def _rules_of(module: ModuleType) -> Iterator[Rule]:
+    return (value for value in vars(module).values() if isinstance(value, Rule))
+
+
+RULES: tuple[Rule, ...] = (*(rule for topic in TOPICS for rule in _rules_of(topic)), bad_allow)
+# With those that a program or the network decides, not a look at the mail.
+DOCUMENTED: tuple[Rule, ...] = (*RULES, spam.spam_score)

@@ -1,0 +1,33 @@
+"""Which passages of a post do not belong in it, by the judges of the import."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from newsletter.posts.furniture import furniture, regions
+from newsletter.posts.passages import Passage
+from newsletter.posts.strangers import comments, spam
+
+
+class Stray(NamedTuple):
+    """Text of a passage -> why it does not belong, by what it looks like."""
+
+    furniture: Mapping[str, str]
+    spam: Mapping[str, str]
+    comments: Mapping[str, str]
+
+
+def stray(passages: Sequence[Passage]) -> Stray:
+    """Judge a post that was kept as it is."""
+    if not any(passage.prose for passage in passages):
+        return Stray({}, {}, {})  # a line or two: nothing stands around a text
+    thread = comments(passages)
+    article = passages[: thread.start]
+    running = regions(article)
+    strange = spam(article, running)
+    taken = furniture(passages, running, strange)
+    said = dict.fromkeys(sorted(set(thread) - set(taken)), "looks like a reader's comment")
+
+    def named(found: Mapping[int, str]) -> dict[str, str]:
+        return {passages[at].text: why for at, why in found.items()}
+
+    return Stray(named(taken), named(strange), named(said))

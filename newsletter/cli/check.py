@@ -1,0 +1,198 @@
+"""``newsletter check``: what a reader, a filter or a mail client would stumble over."""
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from newsletter.cli.output import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from newsletter.checks.finding import Finding
+    from newsletter.checks.mail import Mail
+    from newsletter.checks.spam import SpamScore
+    from newsletter.project import Project
+
+COLOURS = {"error": "red", "warning": "yellow", "hint": None}
+_WIDTH = 80
+_REST = 24  # columns that are left for words, however long a rule's name
+
+
+class Checked(NamedTuple):
+    """One issue, checked: its name, its post's file, what was found, and SpamAssassin's score."""
+
+    issue: str
+    source: str
+    findings: "tuple[Finding, ...]"
+    score: "SpamScore | None"
+
+
+@click.command(short_help="Look for what would go wrong before it is sent.")
+@click.argument("issue", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "github"]),
+    default="text",
+    show_default=True,
+    help="For people, for scripts, for code scanning, for GitHub's workflows.",
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
+@click.option("--all", "every", is_flag=True, help="Check every issue.")
+def check(issue: str | None, *, form: str, strict: bool, every: bool) -> int:
+    """Check an issue as its readers would get it; offline, and nothing is sent.
+
+    ISSUE is a folder's name or a part of it; the newest if left out. Each finding has its
+    line in the source. Exits with 1 if there are errors, which a send is refused for too. A
+    rule that doesn't suit an issue is allowed in its front matter, with a reason:
+
+    \b
+      allow:
+        no-preheader: the first sentence says it best
+
+    \b
+    Examples:
+      newsletter check
+      newsletter check building-trust --strict
+      newsletter check --all --format sarif > checks.sarif
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.checks.formats import counted
+    from newsletter.project import find_issue, open_project
+    from newsletter.project.folder import issue_folders
+
+    project = open_project()
+    folders = issue_folders(project) if every and not issue else [find_issue(project, issue)]
+    started = time.perf_counter()
+    checked = [_checked(project, folder) for folder in folders]
+    seconds = time.perf_counter() - started
+    findings = [finding for one in checked for finding in one.findings]
+    _print(checked, findings, form, seconds)
+    counts = counted(findings)
+    return int(bool(counts["error"] or (strict and counts["warning"])))
+
+
+def _checked(project: "Project", folder: "Path") -> Checked:
+    from newsletter.checks.allow import allowed
+    from newsletter.checks.check import check as check_mail
+    from newsletter.checks.check import without
+    from newsletter.checks.desk import longest_in, mail_of
+    from newsletter.checks.spam import ask_spamassassin, finding
+    from newsletter.errors import shown
+    from newsletter.sending.proposal import render
+
+    issue, email = render(project, folder)
+    mail = mail_of(project, issue, email, longest_in(project, email))
+    score = ask_spamassassin(_eml(mail))
+    found = [*check_mail(mail), *(finding(score, mail) if score else ())]
+    return Checked(issue.name, shown(issue.source), without(found, allowed(mail)), score)
+
+
+def _eml(mail: "Mail") -> bytes:
+    """The message of a made-up reader."""
+    import datetime
+
+    from newsletter.render.email import Address
+    from newsletter.render.eml import to_eml
+    from newsletter.render.headers import one_click
+    from newsletter.render.links import host
+    from newsletter.sending.payload import for_reader
+    from newsletter.sending.sample import SAMPLE_TOKEN, sample_reader
+
+    config = mail.config
+    return to_eml(
+        for_reader(mail.email, config, sample_reader("reader@example.com", config)),
+        Address("", "reader@example.com"),
+        date=datetime.datetime.now(datetime.UTC),
+        message_id=f"<{mail.issue.name}@{host(config.site_url)}>",
+        headers=one_click(config, SAMPLE_TOKEN),
+    )
+
+
+def _print(
+    checked: "Sequence[Checked]", findings: "Sequence[Finding]", form: str, seconds: float
+) -> None:
+    from newsletter.checks.formats import github, sarif
+
+    if form == "json":
+        say(json.dumps(_as_data(checked), ensure_ascii=False))
+    elif form == "sarif":
+        say(json.dumps(sarif(findings), ensure_ascii=False, indent=1))
+    elif form == "github":
+        for line in github(findings):
+            say(line)
+    else:
+        for one in checked:
+            show(one.findings, one.source)
+            if one.score and len(checked) == 1:
+                say(f"SpamAssassin gives it {one.score}")
+        _sum_up(findings, seconds)
+
+
+def _as_data(checked: "Sequence[Checked]") -> dict[str, Any]:
+    from newsletter.checks.formats import as_data, counted
+
+    return {
+        "issues": [
+            {
+                "issue": one.issue,
+                **counted(one.findings),
+                "findings": [as_data(finding) for finding in one.findings],
+                "spamassassin": one.score
+                and {"score": one.score.score, "limit": one.score.limit, "tests": one.score.tests},
+            }
+            for one in checked
+        ]
+    }
+
+
+def show(findings: "Sequence[Finding]", source: str) -> None:
+    """Print findings by file, the worst first; those of the issue's own file before others."""
+    from newsletter.checks.finding import SEVERITIES
+
+    files = dict.fromkeys([source, *(_file(finding, source) for finding in findings)])
+    wide = max((len(finding.rule) for finding in findings), default=0)
+    for file in files:
+        mine = [finding for finding in findings if _file(finding, source) == file]
+        if mine:
+            say(file)
+        mine.sort(key=lambda one: (SEVERITIES.index(one.severity), _line(one)))
+        for finding in mine:
+            _show(finding, wide)
+
+
+def _show(finding: "Finding", wide: int) -> None:
+    import textwrap
+
+    head = f"{_line(finding) or '':>4}  {finding.severity:<7}  {finding.rule:<{wide}}  "
+    room = max(_WIDTH - len(head), _REST)
+    lines = textwrap.wrap(finding.message, room, break_long_words=False, break_on_hyphens=False)
+    if finding.severity != "hint":
+        lines += textwrap.wrap(finding.remedy, room, break_long_words=False, break_on_hyphens=False)
+    say(head + lines[0], colour=COLOURS[finding.severity])
+    for line in lines[1:]:
+        say(" " * len(head) + line)
+
+
+def _sum_up(findings: "Sequence[Finding]", seconds: float) -> None:
+    from newsletter.checks.formats import counted
+
+    counts = counted(findings)
+    # What there is comes first.
+    order = sorted(counts, key=lambda severity: not counts[severity])
+    told = ", ".join(
+        f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}" for severity in order
+    )
+    colour = "red" if counts["error"] else "yellow" if counts["warning"] else "green"
+    say(f"{told} in {seconds:.1f} s", colour=colour)
+
+
+def _file(finding: "Finding", source: str) -> str:
+    return finding.where.path if finding.where else source
+
+
+def _line(finding: "Finding") -> int:
+    return (finding.where.line or 0) if finding.where else 0
