@@ -81,6 +81,7 @@ def read_issue(folder: Path, config: Config) -> Issue:
         further=settings.further,
         merge_tags=compiler.tags,
         lines=dict(front.lines),
+        archive=fields.archive,
     )
 
 

@@ -11,6 +11,7 @@ import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import ErrorDetails
 
+from newsletter.config.public import Listing
 from newsletter.errors import Location, PostError, Problem
 from newsletter.posts.frontmatter import FrontMatter
 
@@ -218,6 +219,7 @@ class Fields(BaseModel):
     further: tuple[CardField, ...] = Field(
         default=(), examples=["[{title: Knots, url: https://example.com/knots}]"]
     )
+    archive: Listing | None = Field(default=None, examples=["unlisted"])
     allow: Any = None
 
 

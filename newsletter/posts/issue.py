@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from newsletter.config.public import Listing
 from newsletter.posts.merge import MergeTag
 from newsletter.posts.post import Post
 
@@ -79,6 +80,7 @@ class Issue:
         further: cards for further reading.
         merge_tags: every distinct merge tag that the post and its front matter use.
         lines: front matter key -> 1-based line in ``source``, for messages about it.
+        archive: how it appears on the web once sent; ``None`` for the newsletter's own setting.
     """
 
     name: str
@@ -98,3 +100,4 @@ class Issue:
     further: tuple[Card, ...]
     merge_tags: tuple[MergeTag, ...]
     lines: "dict[str, int]"
+    archive: Listing | None = None

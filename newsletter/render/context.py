@@ -144,7 +144,7 @@ def template_context(
     lang = post.language or config.language
     return {
         "newsletter": newsletter_view(config),
-        "issue": _issue(issue, article, config),
+        "issue": issue_view(issue, article, config),
         "theme": config.theme,
         "subscriber": SubscriberView(table),
         "unsubscribe_url": Markup(UNSUBSCRIBE.token("html")),  # noqa: S704 - a token, ours
@@ -170,7 +170,8 @@ def newsletter_view(config: Config) -> NewsletterView:
     )
 
 
-def _issue(issue: Issue, article: Article, config: Config) -> IssueView:
+def issue_view(issue: Issue, article: Article, config: Config) -> IssueView:
+    """``issue`` in a template."""
     post = issue.post
     addresses = Addresses.of(issue, config)
     return IssueView(

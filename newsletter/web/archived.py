@@ -1,0 +1,175 @@
+"""An issue as the web shows it: the article in clean HTML, no reader's own words in it."""
+
+import datetime
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from newsletter.config import Config
+from newsletter.config.models import Utm
+from newsletter.config.public import Listing
+from newsletter.config.urls import issue_url
+from newsletter.posts.issue import Issue
+from newsletter.posts.merge import TOKEN, MergeTag, Target
+from newsletter.render.article import email_article
+from newsletter.render.context import IssueView, issue_view
+from newsletter.render.language import direction, format_date
+from newsletter.render.tree import (
+    Element,
+    add_class,
+    blank,
+    drop,
+    parse,
+    serialise,
+    unwrap,
+    visible_text,
+)
+
+# Stands for where this site's issues are, until it is known who asks. RFC 2606: nobody's.
+_HERE = "https://this-site.invalid/issues/"
+_READERS_OWN = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
+_ALIGNED = re.compile(r"(?:^|;)text-align:(left|right|center)")
+_SUMMARY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """One sent issue on the web.
+
+    Attributes:
+        name: its folder's.
+        slug: for its URL.
+        at: when it was sent, aware.
+        day: the day it bears.
+        date: the same in words.
+        lang: BCP 47; ``dir`` is ``ltr`` or ``rtl``.
+        url: the page of record, absolute: where the post says it lives, or ``address``.
+        address: where this issue is on the web ("view online").
+        summary: a sentence or two, plain text.
+        view: what furniture there is around the article, as in a mail's template.
+        html: the article; see ``article``.
+        listing: who can find it.
+    """
+
+    name: str
+    slug: str
+    at: datetime.datetime
+    day: datetime.date
+    date: str
+    lang: str
+    dir: str
+    url: str
+    address: str
+    summary: str
+    view: IssueView
+    html: str
+    listing: Listing
+
+    @property
+    def title(self) -> str:
+        """Its title, plain text."""
+        return self.view.title
+
+    def article(self, base: str) -> str:
+        """The article, its images below ``base`` (``""`` for this host, or a site's URL)."""
+        return self.html.replace(_HERE, html.escape(f"{base}/issues/"))
+
+    def placed(self, base: str) -> IssueView:
+        """The furniture, its images below ``base``."""
+        view: IssueView = _each_text(self.view, lambda text: text.replace(_HERE, f"{base}/issues/"))
+        return view
+
+
+def archived(issue: Issue, at: datetime.datetime, config: Config) -> Archived:
+    """Make an issue's web page of its post. Pure.
+
+    What differs from reader to reader shows its default; what a reader's own link said stays as
+    text. Inline styles go (no page of ours allows them), and so do stills that another site serves.
+
+    Args:
+        issue: as its folder is now.
+        at: when it was sent, aware.
+        config: the newsletter's.
+    """
+    here = config.model_copy(update={"image_url": _HERE + "{slug}/{file}", "utm": Utm()})
+    article = email_article(issue, here)
+    tags = {tag.key: tag for tag in issue.merge_tags}
+    root = parse(article.html)
+    _tidy(root)
+    view: IssueView = _each_text(
+        issue_view(issue, article, here), lambda text: _filled(text, tags, "text")
+    )
+    post = issue.post
+    lang = post.language or config.language
+    day = post.date or at.astimezone(ZoneInfo(config.timezone)).date()
+    address = issue_url(config, issue.slug)
+    return Archived(
+        name=issue.name,
+        slug=issue.slug,
+        at=at,
+        day=day,
+        date=format_date(day, lang),
+        lang=lang,
+        dir=direction(lang, config),
+        url=post.canonical_url or address,
+        address=address,
+        summary=view.preheader or _filled(_beginning(root), tags, "text"),
+        view=view,
+        html=_filled(serialise(root), tags, "html"),
+        listing=issue.archive or config.archive.listing,
+    )
+
+
+def issue_path(slug: str) -> str:
+    """Where this site answers for an issue, below its root."""
+    return f"/issues/{quote(slug)}"
+
+
+def _tidy(root: Element) -> None:
+    for element in list(root.iter()):
+        style = str(element.attrib.pop("style", ""))
+        if aligned := _ALIGNED.search(style):
+            add_class(element, f"align-{aligned[1]}")
+    for link in list(root.iter("a")):
+        if "embed-picture" in (link.get("class") or ""):
+            drop(link)
+        elif _READERS_OWN.search(link.get("href") or ""):
+            unwrap(link)
+    for image in root.iter("img"):
+        image.set("loading", "lazy")
+
+
+def _beginning(root: Element) -> str:
+    text = next(
+        (words for p in root.iter("p") if not blank(words := visible_text(p))), visible_text(root)
+    )
+    words = " ".join(text.split())
+    return words if len(words) <= _SUMMARY else words[:_SUMMARY].rpartition(" ")[0] + " …"
+
+
+def _filled(text: str, tags: Mapping[str, MergeTag], words: Target) -> str:
+    """``text`` for somebody of whom nothing is known; ``words`` is what its text tokens become."""
+
+    def value(found: re.Match[str]) -> str:
+        tag = tags.get(found["key"])
+        return tag.value({}, "url" if found["target"] == "u" else words) if tag else ""
+
+    return TOKEN.sub(value, text)
+
+
+def _each_text(value: Any, change: Any) -> Any:
+    """``value`` with every text in it changed, however deep."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, tuple):
+        return tuple(_each_text(inner, change) for inner in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(
+            value,
+            **{f.name: _each_text(getattr(value, f.name), change) for f in fields(value)},
+        )
+    return value
