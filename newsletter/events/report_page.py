@@ -91,7 +91,7 @@ def _figures(of: Report) -> list[Figure]:
                 words,
                 percent(value, digits),
                 percent(usual, digits) if usual is not None else "",
-                # By itself, a bar that is not of a whole would say nothing.
+                # A bar says something only beside what it is compared with.
                 charts.bar("accent", value, most, usual) if usual is not None else Markup(),
             )
         )

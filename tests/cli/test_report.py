@@ -5,13 +5,25 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 from made_up_send import AT, MadeUp, address, make_send
 
+from newsletter.cli.report_lines import complaints, outcome, tables
 from newsletter.db import open_database
 from newsletter.db.schema import event, send_recipient
+from newsletter.events.report_shape import (
+    Counts,
+    Curve,
+    Domain,
+    Fates,
+    LinkClicks,
+    Rates,
+    Report,
+    Tally,
+)
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -145,23 +157,40 @@ def test_readers_who_may_or_may_not_have_it_are_told(cli: Cli, sent: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("complaints", "words"),
+    ("complained", "words"),
     [(0, "(Gmail's line: 0.10 %)"), (1, "above Gmail's 0.10 %"), (2, "at or above 0.30 %")],
 )
 def test_complaints_against_gmail_s_lines(
-    cli: Cli, sent: Path, complaints: int, words: str
+    cli: Cli, sent: Path, complained: int, words: str
 ) -> None:
     engine = open_database("sqlite:///newsletter.db", sent)
     with engine.begin() as connection:
         mine = event.c.send_id == 2
         connection.execute(sa.delete(event).where(mine, event.c.type == "spamreport"))
         fine = sa.select(event.c.sg_event_id).where(mine, event.c.type == "delivered")
-        chosen = connection.scalars(fine.limit(complaints)).all()
+        chosen = connection.scalars(fine.limit(complained)).all()
         connection.execute(
             sa.update(event).where(event.c.sg_event_id.in_(chosen)).values(type="spamreport")
         )
     engine.dispose()
     assert words in cli("report")[1]
+
+
+def test_a_long_list_fits_the_terminal_too() -> None:
+    fates = Fates(delivered=9_876_543, bounced=98_765, dropped=12_345, waiting=12_347)
+    domains = (Domain("a-domain-that-is-longer-than-others.example", *[9_876_543] * 8),)
+    counts = Counts(fates, 0, 0, 1_234_567, 23_456, {"x" * 60: 98_765}, {}, domains, Curve())
+    tally = Tally(5_123_456, 9_123_456, 4_123_456, 8_123_456, Curve())
+    rates = Rates(0.9876, 0.0098, 0.1, 0.0024, 0.5, 0.5)
+    links = (LinkClicks(f"https://x.example/{'y' * 90}", "w " * 90, 5_123_456, 9_123_456),)
+    told = Report(
+        "2026-11-24-x", "t " * 60, "en", AT, AT, fates.sum, {}, counts, tally, tally, links,
+        (True, True), rates, rates, 10,
+    )  # fmt: skip
+    lines = [*outcome(told, ZoneInfo("Europe/Oslo")), complaints(told), *tables(told)]
+    # The title is the terminal's to wrap.
+    assert max(len(line) for text in lines for line in text.split("\n")[1:]) <= 80
+    assert max(len(text.split("\n")[0]) for text in lines[1:]) <= 80
 
 
 def test_a_title_in_another_script_stays_in_its_place(cli: Cli, project_folder: Path) -> None:
