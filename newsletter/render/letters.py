@@ -33,7 +33,7 @@ class Letter:
         kind: names its template: ``confirm``, ``welcome``, ``move_from``, ``move_to``.
         url: what its button opens, or empty.
         until: the last day on which the link works, if it ends.
-        address: another address that it is about, or empty.
+        address: where a move leads to, or empty.
         unsubscribe_url: the reader's own way out, if they are on the list.
         preferences_url: the reader's own page, likewise.
     """
