@@ -105,7 +105,7 @@ def _links(of: "Report") -> Iterator[str]:
     yield ""
     yield f"  {'readers':>9}{'clicks':>9}   link, in the issue's order"
     for link in of.links:
-        words = link.text or link.url or "links that the issue doesn't have"
+        words = link.text or link.url or "other links"
         start = f"  {link.readers:>9,}{link.total:>9,}   "
         room = WIDTH - len(start)
         first, *more = wrap(words, room - 1) or [""]

@@ -11,7 +11,7 @@ from newsletter.db.schema import send_content, send_recipient
 from newsletter.events.report_clicks import clicks, opens
 from newsletter.events.report_counts import count
 from newsletter.events.report_links import links_of, with_defaults
-from newsletter.events.report_sends import Departure, before, departures, leaving, rates
+from newsletter.events.report_sends import Departure, before, departures, rates, window
 from newsletter.events.report_shape import Report
 from newsletter.posts.merge import MergeTag
 
@@ -31,7 +31,7 @@ def report(
     content = _content(connection, of.id)
     tags = [MergeTag(*tag) for tag in content["merge_tags"]]
     own = (unsubscribe_url(config, ""), preferences_url(config, ""))
-    counts = count(connection, of.id, of.at, leaving(sends, of))
+    counts = count(connection, of.id, of.at, window(sends, of))
     opened = opens(connection, of.id, of.at)
     links = links_of(content["html"], tags)
     clicked, followed = clicks(connection, of.id, of.at, links, own)

@@ -21,7 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.events.report_facts import SEPARATOR, readers_by_domain
+from newsletter.events.report_facts import SEPARATOR, Window, readers_by_domain
 from newsletter.events.report_reasons import bounce_class, drop_class
 from newsletter.events.report_shape import HOURS, Counts, Curve, Domain, Fates
 
@@ -44,7 +44,7 @@ def count(
     connection: sa.Connection,
     send_id: int,
     sent_at: datetime.datetime,
-    leaving: tuple[datetime.datetime, datetime.datetime],
+    within: Window,
 ) -> Counts:
     """Count the accepted readers of a send.
 
@@ -52,14 +52,16 @@ def count(
         connection: reads at one moment.
         send_id: in the ledger.
         sent_at: when the curve begins.
-        leaving: from when and until when somebody who leaves does so because of this send.
+        within: from when until when a bounce or a leave that names no send is due to this one.
     """
     sums = _Sums()
     largest: list[tuple[int, str, Domain]] = []
-    query = readers_by_domain(connection, send_id, sent_at, leaving)
+    query = readers_by_domain(connection, send_id, sent_at, within)
     rows = connection.execute(query, execution_options={"yield_per": PAGE})
     for name, group in groupby(rows, itemgetter(0)):
         found = _domain(name, group, sums)
+        if not name:
+            continue
         heapq.heappush(largest, (found.sent, name, found))
         if len(largest) > LARGEST:
             heapq.heappop(largest)

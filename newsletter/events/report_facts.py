@@ -19,6 +19,9 @@ _LONGEST = 40
 SEPARATOR = "\x1f"
 _TIME = 26  # characters of a time as text
 
+# From when until when what names no send is about this one.
+Window = tuple[datetime.datetime, datetime.datetime]
+
 
 def accepted(send_id: int) -> sa.ColumnElement[bool]:
     """Which rows of ``send_recipient`` are readers whom SendGrid has accepted."""
@@ -41,7 +44,7 @@ def readers_by_domain(
     connection: sa.Connection,
     send_id: int,
     sent_at: datetime.datetime,
-    leaving: tuple[datetime.datetime, datetime.datetime],
+    within: Window,
 ) -> sa.Select[Any]:
     """The accepted readers, counted by domain, fate, why it failed and hour of arrival.
 
@@ -49,14 +52,17 @@ def readers_by_domain(
         A query for domain, fate, reason, hour, readers, and how many of those were put off,
         complained, left, opened (people alone); in the order of the domains.
     """
-    reader = _readers(connection, send_id, leaving).subquery()
+    reader = _readers(connection, send_id, within).subquery()
     delivered, bounced = reader.c.delivered_at, reader.c.bounced_at
     back = sa.and_(bounced.is_not(None), sa.or_(delivered.is_(None), bounced >= delivered))
     arrived = sa.func.coalesce(delivered, reader.c.sign_at)
     key = reader.c.address_key
     at_sign = sa.func.instr if connection.dialect.name == "sqlite" else sa.func.strpos
     each = sa.select(
-        sa.func.substr(key, at_sign(key, "@") + 1).label("domain"),
+        # What stands for an erased reader has none.
+        sa.case(
+            (at_sign(key, "@") > 0, sa.func.substr(key, at_sign(key, "@") + 1)), else_=""
+        ).label("domain"),
         sa.case(
             (back, "bounced"),
             (arrived.is_not(None), "delivered"),
@@ -86,10 +92,10 @@ def readers_by_domain(
 def _readers(
     connection: sa.Connection,
     send_id: int,
-    leaving: tuple[datetime.datetime, datetime.datetime],
+    within: Window,
 ) -> sa.Select[Any]:
     """One row a reader: what is known of them. One grouping and no join, which would cost more."""
-    fact = _facts(connection, send_id, leaving).subquery()
+    fact = _facts(connection, send_id, within).subquery()
     is_, at = fact.c.type, fact.c.at
 
     def times(*types: str) -> sa.ColumnElement[int]:
@@ -117,21 +123,30 @@ def _readers(
 def _facts(
     connection: sa.Connection,
     send_id: int,
-    leaving: tuple[datetime.datetime, datetime.datetime],
+    within: Window,
 ) -> sa.CompoundSelect[Any]:
-    """Events, accepted readers and those who left a page of ours, all in one shape."""
+    """Events, accepted readers and those who left by a page of ours, all in one shape."""
+    since, until = within
     nothing = (sa.cast(sa.null(), UtcTime), sa.cast(sa.null(), sa.Text), sa.false())
-    events = sa.select(
+    told = sa.select(
         event.c.address_key,
         event.c.type.label("type"),
         event.c.at.label("at"),
         _why(connection).label("why"),
         event.c.machine.label("machine"),
-    ).where(event.c.send_id == send_id, event.c.type.in_(_KINDS))
+    )
+    events = told.where(event.c.send_id == send_id, event.c.type.in_(_KINDS))
+    # A mail that comes back after it was accepted has lost our ids; a notice's has its own.
+    strays = told.where(
+        event.c.send_id.is_(None),
+        event.c.type == "bounce",
+        event.c.at >= since,
+        event.c.at < until,
+        event.c.raw["nl_notice"].as_string().is_(None),
+    )
     readers = sa.select(send_recipient.c.address_key, sa.literal("accepted"), *nothing).where(
         accepted(send_id)
     )
-    since, until = leaving
     leavers = (
         sa.select(send_recipient.c.address_key, sa.literal("left"), *nothing)
         .join(journal, journal.c.subscriber_id == send_recipient.c.subscriber_id)
@@ -143,7 +158,7 @@ def _facts(
             journal.c.at < until,
         )
     )
-    return sa.union_all(events, readers, leavers)
+    return sa.union_all(events, strays, readers, leavers)
 
 
 def _why(connection: sa.Connection) -> sa.ColumnElement[Any]:

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from newsletter.db.schema import attempt, batch, send
 from newsletter.events.report_clicks import clicks, opens
 from newsletter.events.report_counts import count
+from newsletter.events.report_facts import Window
 from newsletter.events.report_shape import Counts, Rates, Tally, share
 
 # Somebody who leaves within so many days does so because of the latest mail.
-LEAVING = datetime.timedelta(days=7)
+DUE = datetime.timedelta(days=7)
 COMPARED = 10
 
 
@@ -49,12 +50,10 @@ def departures(connection: sa.Connection) -> list[Departure]:
     return sorted(found, key=lambda one: (one.at, one.id))
 
 
-def leaving(
-    sends: Sequence[Departure], of: Departure
-) -> tuple[datetime.datetime, datetime.datetime]:
-    """From when until when somebody who leaves does so because of a send: the next one ends it."""
+def window(sends: Sequence[Departure], of: Departure) -> Window:
+    """From when until when what names no send is due to this one: the next one ends it."""
     later = (one.at for one in sends[sends.index(of) + 1 :])
-    return of.at, min(of.at + LEAVING, next(later, of.at + LEAVING))
+    return of.at, min(of.at + DUE, next(later, of.at + DUE))
 
 
 def rates(counts: Counts, opened: Tally | None, clicked: Tally | None) -> Rates:
@@ -91,7 +90,7 @@ def before(
     """
     found = []
     for one in sends[: sends.index(of)][-COMPARED:]:
-        counts = count(connection, one.id, one.at, leaving(sends, one))
+        counts = count(connection, one.id, one.at, window(sends, one))
         opened = opens(connection, one.id, one.at) if mine.opened is not None else None
         clicked = None
         if mine.clicked is not None:

@@ -13,7 +13,7 @@ from newsletter.db import reading
 from newsletter.db.schema import batch, send, send_recipient
 from newsletter.events.report import report
 from newsletter.events.report_data import as_data
-from newsletter.events.report_sends import COMPARED, departures, leaving
+from newsletter.events.report_sends import COMPARED, departures, window
 from newsletter.events.report_shape import HOURS, Rates, Report
 
 WEEK = datetime.timedelta(days=7)
@@ -93,7 +93,7 @@ def test_only_what_has_left_is_reported(engine: sa.Engine) -> None:
     assert (only.id, only.at) == (1, later["scheduled_at"])
 
 
-def test_the_next_issue_ends_the_time_in_which_readers_leave_because_of_one(
+def test_the_next_issue_ends_the_time_of_what_names_no_send(
     engine: sa.Engine,
 ) -> None:
     day = datetime.timedelta(days=1)
@@ -101,8 +101,8 @@ def test_the_next_issue_ends_the_time_in_which_readers_leave_because_of_one(
     make_send(engine, MadeUp(issue="2026-11-25-next", at=AT + day, readers=2))
     with reading(engine) as connection:
         first, second = departures(connection)
-    assert leaving([first, second], first) == (AT, AT + day)
-    assert leaving([first, second], second) == (AT + day, AT + day + WEEK)
+    assert window([first, second], first) == (AT, AT + day)
+    assert window([first, second], second) == (AT + day, AT + day + WEEK)
 
 
 def test_an_email_without_links(engine: sa.Engine) -> None:

@@ -16,6 +16,7 @@ from newsletter.db.schema import event, send_recipient
 from newsletter.events.report_clicks import clicks, opens
 from newsletter.events.report_counts import LARGEST, count
 from newsletter.events.report_shape import HOURS, Counts
+from newsletter.subscribers.erasure import erase
 
 READERS = 6
 WEEK = (AT, AT + datetime.timedelta(days=7))
@@ -196,3 +197,35 @@ def test_what_happens_after_the_curve_is_later() -> None:
     found = curve(Counter({-3: 1, 0: 2, HOURS - 1: 4, HOURS: 8, HOURS + 500: 16}))
     assert (found.hours[0], found.hours[-1], found.later) == (3, 4, 24)
     assert len(found.hours) == HOURS
+
+
+@pytest.mark.parametrize(
+    ("hours", "raw", "bounced"),
+    [(5, {}, 1), (24 * 8, {}, 0), (-1, {}, 0), (5, {"nl_notice": "3"}, 0)],
+)
+def test_a_bounce_that_has_lost_our_ids_is_known_by_its_address(
+    engine: sa.Engine, hours: int, raw: dict[str, str], bounced: int
+) -> None:
+    make_send(engine, MadeUp(readers=3, tracked=False))
+    stray = row(1, 1, (2, "bounce", 3_600 * hours, False)) | {"send_id": None, "raw": raw}
+    stranger = row(1, 2, (7, "bounce", 3_600, False)) | {"send_id": None}
+    with engine.begin() as connection:
+        connection.execute(sa.insert(event), [stray, stranger])
+        found = count(connection, 1, AT, WEEK)
+    assert (found.fates.bounced, found.fates.sum) == (bounced, 3)
+
+
+def test_whoever_was_erased_still_counts_and_has_no_domain(engine: sa.Engine) -> None:
+    make_send(engine, MadeUp(readers=20))
+    with reading(engine) as connection:
+        before = count(connection, 1, AT, WEEK)
+    for number in range(1, 13):
+        assert erase(engine, address(number), AT)
+    with reading(engine) as connection:
+        after = count(connection, 1, AT, WEEK)
+        clicked, _ = clicks(connection, 1, AT, (), ("https://own.example/",))
+    assert after.fates == before.fates
+    assert_adds_up(after, 20)
+    assert clicked
+    assert all("erased" not in one.name for one in after.domains)
+    assert after.domains[-1].sent >= 12
