@@ -1,4 +1,4 @@
-"""The tables behind the public pages: letters owed to one reader, changes of address, limits."""
+"""The tables behind the public pages: letters, changes of address, limits, why readers left."""
 
 import sqlalchemy as sa
 
@@ -57,3 +57,12 @@ rate_limit = sa.Table(
     sa.Column("expires", sa.Float, nullable=False),
 )
 sa.Index("ix_rate_limit_expires", rate_limit.c.expires)
+
+# Why readers left, as they said: a count, with nobody's name to it.
+leaving = sa.Table(
+    "leaving",
+    metadata,
+    sa.Column("month", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, primary_key=True),
+    sa.Column("readers", sa.Integer, nullable=False),
+)

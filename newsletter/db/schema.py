@@ -11,6 +11,7 @@ from newsletter.db.public_schema import (
     NOTICE_KINDS,
     NOTICE_STATES,
     address_change,
+    leaving,
     notice,
     rate_limit,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "erased",
     "event",
     "journal",
+    "leaving",
     "meta",
     "metadata",
     "notice",
@@ -182,6 +184,8 @@ send = sa.Table(
     sa.Column("vendor_batch_id", sa.Text, nullable=False, server_default=""),
     sa.Column("recalled_at", UtcTime),
     sa.Column("undo_seconds", sa.Integer, nullable=False, server_default="0"),
+    # Rule of `newsletter check` -> why the editor allows what it finds.
+    sa.Column("allowed", Json, nullable=False, server_default="{}"),
     # 0 for no limit.
     sa.Column("limit_per_hour", sa.Integer, nullable=False, server_default="0"),
     # Over what the plan says; and the newsletter version that made it.

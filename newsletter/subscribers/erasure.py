@@ -17,6 +17,7 @@ from newsletter.db.schema import (
     erased,
     event,
     meta,
+    notice,
     send_recipient,
     subscriber,
     suppression,
@@ -73,12 +74,12 @@ def erased_among(
     connection: sa.Connection, keys: Collection[str]
 ) -> Mapping[str, datetime.datetime]:
     """Those of the addresses (as keys) that were erased, and when."""
-    if connection.scalar(sa.select(erased.c.at).limit(1)) is None:
-        return {}
-    salt = _salt(connection)
-    by_hash = {_hash(salt, key): key for key in keys}
-    found = sa.select(erased).where(among(connection, erased.c.address_hash, by_hash))
-    return {by_hash[hashed]: at for hashed, at in connection.execute(found)}
+    return {key: at for key, _, at in _found(connection, keys)}
+
+
+def stand_ins(connection: sa.Connection, keys: Collection[str]) -> Mapping[str, str]:
+    """Those of the addresses (as keys) that were erased, and what is written in their place."""
+    return {key: _stand_in(hashed) for key, hashed, _ in _found(connection, keys)}
 
 
 def let_back(connection: sa.Connection, key: str) -> None:
@@ -90,8 +91,7 @@ def let_back(connection: sa.Connection, key: str) -> None:
 def _erase(connection: sa.Connection, key: str, now: datetime.datetime) -> Erasure | None:
     take_turns(connection)
     hashed = _hash(_salt(connection), key)
-    # What stands for the address where a row must stay: as unique as the address was.
-    stand_in = f"erased:{hashed}"
+    stand_in = _stand_in(hashed)
     id_ = connection.scalar(
         sa.select(subscriber.c.id).where(subscriber.c.address_key == key).with_for_update()
     )
@@ -102,12 +102,30 @@ def _erase(connection: sa.Connection, key: str, now: datetime.datetime) -> Erasu
     suppressions = connection.execute(
         sa.delete(suppression).where(suppression.c.address_key == key)
     ).rowcount
+    connection.execute(sa.delete(notice).where(notice.c.address_key == key))
     connection.execute(sa.delete(subscriber).where(subscriber.c.address_key == key))
     found = Erasure(id_ is not None, suppressions, sends, events)
     if not any(found):
         return None
     connection.execute(insert_new(connection, erased).values(address_hash=hashed, at=now))
     return found
+
+
+def _found(
+    connection: sa.Connection, keys: Collection[str]
+) -> list[tuple[str, str, datetime.datetime]]:
+    """Key, hash and time of those that were erased."""
+    if connection.scalar(sa.select(erased.c.at).limit(1)) is None:
+        return []
+    salt = _salt(connection)
+    by_hash = {_hash(salt, key): key for key in keys}
+    found = sa.select(erased).where(among(connection, erased.c.address_hash, by_hash))
+    return [(by_hash[hashed], hashed, at) for hashed, at in connection.execute(found)]
+
+
+def _stand_in(hashed: str) -> str:
+    """What stands for an address where a row must stay: as unique as the address was."""
+    return f"erased:{hashed}"
 
 
 def _forget_in_sends(connection: sa.Connection, key: str, stand_in: str, id_: int | None) -> int:

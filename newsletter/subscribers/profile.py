@@ -1,9 +1,10 @@
 """All that is known of one address, for the editor and for a reader who asks (GDPR, article 15)."""
 
+import dataclasses
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -104,6 +105,14 @@ def find_profile(connection: sa.Connection, of: Address) -> Profile:
         copies=_copies(connection, id_),
         events=_events(connection, of.key),
     )
+
+
+def as_data(found: Profile) -> dict[str, Any]:
+    """A profile as objects, lists and values of JSON; ``dataclasses.asdict`` leaves tuples."""
+    data = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    for name in ("journal", "suppressed", "copies", "events"):
+        data[name] = [each._asdict() for each in data[name]]
+    return data
 
 
 def not_listed(connection: sa.Connection, of: Address) -> ListError:

@@ -59,7 +59,11 @@ class _Standing(NamedTuple):
 
 
 def take(
-    connection: sa.Connection, reports: Sequence[Report], source: str, now: datetime.datetime
+    connection: sa.Connection,
+    reports: Sequence[Report],
+    source: str,
+    now: datetime.datetime,
+    how: str = "sync",
 ) -> list[Taken]:
     """Change whoever a report changes; whom the list doesn't have is kept out of it.
 
@@ -72,6 +76,7 @@ def take(
         reports: a few hundred.
         source: whose they are, for the journal.
         now: the time of those that have none.
+        how: one of ``newsletter.db.schema.HOWS``, for the journal.
     """
     take_turns(connection)
     keyed = [(key, report) for report in reports if (key := _key(report.address))]
@@ -88,7 +93,7 @@ def take(
         if after == standing.status:
             continue
         if standing.listed:
-            origin = Origin(at, "sync", source, report.wording)
+            origin = Origin(at, how, source, report.wording)
             changes.LEAVING[report.word](connection, key, origin)
         else:
             _keep_out(connection, key, after, at, source)

@@ -157,5 +157,7 @@ def _why_none(found: "Explanation") -> str:
         return "none: they were not in the list then"
     if found.then != "active":
         return f"none: they were {found.then} then"
-    outside = " or outside of its segment" if found.sent and found.sent.segment else ""
-    return f"none: they were suppressed, paused{outside} then"
+    others = (
+        ", paused or outside of its segment" if found.sent and found.sent.segment else " or paused"
+    )
+    return f"none: they were suppressed{others} then"

@@ -1,6 +1,5 @@
 """``newsletter subscribers show``: all that is known of one reader."""
 
-import dataclasses
 import datetime
 import json
 from typing import TYPE_CHECKING, Any
@@ -38,7 +37,7 @@ def show(address: str, *, as_json: bool) -> None:
     from newsletter.db import database, reading
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
-    from newsletter.subscribers.profile import find_profile
+    from newsletter.subscribers.profile import as_data, find_profile
 
     of = parse_address(address)
     project = open_project()
@@ -48,17 +47,9 @@ def show(address: str, *, as_json: bool) -> None:
     ):
         found = find_profile(connection, of)
     if as_json:
-        say(json.dumps(_as_data(found), default=datetime.datetime.isoformat, ensure_ascii=False))
+        say(json.dumps(as_data(found), default=datetime.datetime.isoformat, ensure_ascii=False))
     else:
         _show(found, ZoneInfo(project.config.timezone))
-
-
-def _as_data(found: "Profile") -> dict[str, Any]:
-    """``dataclasses.asdict`` leaves named tuples as lists in JSON."""
-    data = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
-    for name in ("journal", "suppressed", "copies", "events"):
-        data[name] = [each._asdict() for each in data[name]]
-    return data
 
 
 def _show(found: "Profile", zone: datetime.tzinfo) -> None:

@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.add_column(
         "event", sa.Column("machine", sa.Boolean(), server_default=sa.false(), nullable=False)
     )
+    op.add_column("send", sa.Column("allowed", Json, server_default="{}", nullable=False))
     op.create_index("ix_event_send_id_type", "event", ["send_id", "type"])
     op.drop_index("ix_send_recipient_batch_id", "send_recipient")
     op.create_index(
@@ -75,6 +76,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_rate_limit")),
     )
     op.create_index("ix_rate_limit_expires", "rate_limit", ["expires"])
+    op.create_table(
+        "leaving",
+        sa.Column("month", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("readers", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("month", "reason", name=op.f("pk_leaving")),
+    )
 
 
 def _one_of(name: str, column: str, values: str) -> sa.CheckConstraint:
