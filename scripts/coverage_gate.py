@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 GATE = 95
-ROOMS = ("render", "sending", "subscribers")
+ROOMS = ("events", "render", "sending", "subscribers")
 
 
 def main() -> int:

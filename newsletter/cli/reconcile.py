@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import note, say
-from newsletter.cli.sends import found, many, tell_unknown
+from newsletter.cli.sends import Found, found, many, tell_unknown
 
 if TYPE_CHECKING:
-    from newsletter.sending.ledger import Ledger
     from newsletter.sending.reconcile import Reconciled
 
 
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
 def reconcile(issue: str, *, file: Path | None) -> int:
     """Settle unknown batches by SendGrid's events: any that names a batch proves it was taken.
 
-    Uses the events on record, and those of FILE, which are recorded too. May be done as often
-    as one likes. That no event names a batch proves nothing, and changes nothing.
+    Uses the events on record, and those of FILE, which are recorded with all that they change.
+    May be done as often as one likes. That no event names a batch proves nothing, and
+    changes nothing.
 
     \b
     Examples:
@@ -36,7 +36,7 @@ def reconcile(issue: str, *, file: Path | None) -> int:
 
     with found(issue) as it:
         if file:
-            say(f"{many(_store(it.ledger, file), 'new event')} recorded.")
+            say(f"{many(_record(it, file), 'new event')} recorded.")
         done = settle(it.ledger, it.send)
         _tell(done)
         status = look(it.ledger, it.send)
@@ -47,16 +47,17 @@ def reconcile(issue: str, *, file: Path | None) -> int:
         return 1 if status.unknown else 0
 
 
-def _store(ledger: "Ledger", file: Path) -> int:
+def _record(it: Found, file: Path) -> int:
     from newsletter.errors import shown
-    from newsletter.sending.evidence import read_events
-    from newsletter.sending.reconcile import store
+    from newsletter.events.parse import read_events
+    from newsletter.sending.intake import pages, take_in
 
     with file.open("rb") as lines:  # all of it is read once before any of it is used
         for _ in read_events(lines, shown(file)):
             pass
     with file.open("rb") as lines:
-        return store(ledger, read_events(lines, shown(file)))
+        events = pages(read_events(lines, shown(file)))
+        return sum(take_in(it.ledger, it.project.config, page).new for page in events)
 
 
 def _tell(done: "Reconciled") -> None:

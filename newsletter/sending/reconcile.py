@@ -1,23 +1,16 @@
 """Settles what is unknown by evidence: an event that names an attempt proves that it was taken."""
 
 import datetime
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import insert_new
 from newsletter.db.schema import attempt, batch, event, send_recipient
-from newsletter.errors import ListError
 from newsletter.sending.decisions import Verdict, evidence
-from newsletter.sending.evidence import Event
 from newsletter.sending.ledger import Ledger, Send, sweep
 from newsletter.sending.resolve import close
-from newsletter.subscribers.address import parse_address
 
-PAGE = 1_000
 PROVEN = "accepted: SendGrid's events name it"
 # Whatever is older than the attempt is about another mail; clocks may differ by so much.
 SKEW = datetime.timedelta(hours=1)
@@ -40,17 +33,6 @@ class Reconciled:
     readers: int
     twice: tuple[int, ...]
     waiting: tuple[int, ...]
-
-
-def store(ledger: Ledger, events: Iterable[Event]) -> int:
-    """Keep the events that name a batch of ours; returns how many were new."""
-    ours = (_as_row(one) for one in events if one.batch is not None)
-    new = 0
-    while page := list(islice(ours, PAGE)):
-        with ledger.engine.begin() as connection:
-            insert = insert_new(connection, event).values(page)
-            new += len(connection.execute(insert.returning(event.c.sg_event_id)).all())
-    return new
 
 
 def reconcile(ledger: Ledger, of: Send) -> Reconciled:
@@ -125,20 +107,3 @@ def _accept(connection: sa.Connection, batch_id: int) -> int:
         )
         .values(state="accepted", error="")
     ).rowcount
-
-
-def _as_row(one: Event) -> dict[str, Any]:
-    try:
-        key = parse_address(one.address).key
-    except ListError:
-        key = one.address.casefold()
-    return {
-        "sg_event_id": one.id,
-        "type": one.type,
-        "at": one.at,
-        "address_key": key,
-        "send_id": one.send,
-        "batch_id": one.batch,
-        "attempt_n": one.attempt,
-        "raw": one.raw,
-    }

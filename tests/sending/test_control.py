@@ -11,15 +11,16 @@ from sending_fixtures import MakeReaders, Subscribe, World
 from newsletter.db import reading
 from newsletter.db.schema import batch, subscriber
 from newsletter.errors import SendRefused
+from newsletter.events.parse import Event, as_event
+from newsletter.events.record import record
 from newsletter.sending import claim, control
 from newsletter.sending.decisions import Settlement
-from newsletter.sending.evidence import Event
 from newsletter.sending.fates import RECALLED, fates
 from newsletter.sending.freeze import freeze
 from newsletter.sending.ledger import Ledger, Send, find, readers_by_state, start
 from newsletter.sending.payload import Letter
 from newsletter.sending.plan import content
-from newsletter.sending.reconcile import reconcile, store
+from newsletter.sending.reconcile import reconcile
 from newsletter.sending.rehearsal import SendGridDouble, faults
 from newsletter.sending.rehearsal.faults import Fault
 from newsletter.sending.resolve import resolve, unsure
@@ -64,10 +65,22 @@ class Desk:
         """What the vendor says of one reader of a batch."""
         with reading(self.ledger.engine) as connection:
             id_ = connection.scalar(sa.select(batch.c.id).where(batch.c.number == number))
-        at = self.world.now + datetime.timedelta(seconds=late)
-        address = f"reader{reader}@example.com"
-        sent = self.send().id
-        return Event(f"{id_}-{attempt}-{reader}", "processed", at, address, sent, id_, attempt, {})
+        return as_event(
+            {
+                "sg_event_id": f"{id_}-{attempt}-{reader}",
+                "event": "processed",
+                "timestamp": self.world.now.timestamp() + late,
+                "email": f"reader{reader}@example.com",
+                "nl_send": str(self.send().id),
+                "nl_batch": str(id_),
+                "nl_attempt": str(attempt),
+            }
+        )
+
+    def record(self, *events: Event) -> int:
+        """How many of them were new."""
+        with self.ledger.engine.begin() as connection:
+            return len(record(connection, events))
 
     def check(self, *, twice: int = 0) -> None:
         """Nobody twice but whom the editor said, nobody lost; the plan still holds."""
@@ -218,8 +231,8 @@ def test_nothing_of_a_cancelled_send_is_sent_again(desk: Desk) -> None:
 def test_one_event_proves_that_all_of_its_batch_was_taken(desk: Desk) -> None:
     desk.run(TAKEN, faults.lost_answer())
     event = desk.event(2, reader=14)
-    assert store(desk.ledger, [event, event]) == 1
-    assert store(desk.ledger, [event]) == 0
+    assert desk.record(event, event) == 1
+    assert desk.record(event) == 0
     done = reconcile(desk.ledger, desk.send())
     assert (done.state, done.batches, done.readers) == ("done", (2,), 10)
     assert desk.state() == ("done", {"accepted": TOTAL})
@@ -242,7 +255,7 @@ def test_an_event_of_something_else_proves_nothing(
     desk: Desk, number: int, attempt: int, reader: int, late: float
 ) -> None:
     desk.run(TAKEN, faults.lost_answer())
-    store(desk.ledger, [desk.event(number, attempt, reader=reader, late=late)])
+    desk.record(desk.event(number, attempt, reader=reader, late=late))
     assert reconcile(desk.ledger, desk.send()).batches == ()
     assert desk.state() == ("needs_review", {"accepted": 15, "unknown": 10})
 
@@ -250,7 +263,7 @@ def test_an_event_of_something_else_proves_nothing(
 def test_an_event_keeps_a_batch_from_being_sent_again_by_mistake(desk: Desk) -> None:
     desk.run(TAKEN, faults.lost_answer())
     desk.settle("resend")
-    store(desk.ledger, [desk.event(2, reader=14)])
+    desk.record(desk.event(2, reader=14))
     assert reconcile(desk.ledger, desk.send()).state == "done"
     desk.run()
     assert len(desk.double.accepted) == TOTAL
@@ -261,7 +274,7 @@ def test_an_event_that_comes_too_late_is_told_of(desk: Desk) -> None:
     desk.run(TAKEN, faults.lost_answer())
     desk.settle("resend")
     desk.run()
-    store(desk.ledger, [desk.event(2, reader=14)])
+    desk.record(desk.event(2, reader=14))
     assert reconcile(desk.ledger, desk.send()).twice == (2,)
     assert desk.state() == ("done", {"accepted": TOTAL})
     desk.check(twice=10)
@@ -271,7 +284,7 @@ def test_evidence_settles_what_a_dead_sender_left_in_flight(desk: Desk) -> None:
     start(desk.ledger, desk.send())
     (held,) = claim.claim(desk.ledger, desk.send())
     claim.depart(desk.ledger, [claim.Parcel(held, b"{}", tuple(range(1, 11)))])
-    store(desk.ledger, [desk.event(1, reader=3)])
+    desk.record(desk.event(1, reader=3))
     assert reconcile(desk.ledger, desk.send()).waiting == (1,)
     desk.world.now += desk.ledger.lease
     assert reconcile(desk.ledger, desk.send()).batches == (1,)

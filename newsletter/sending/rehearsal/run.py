@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from newsletter.db import database, reading
 from newsletter.db.schema import batch
 from newsletter.errors import SendRefused
+from newsletter.events.record import record
 from newsletter.project import Project
 from newsletter.sending.ledger import Ledger, Send, find, unknown_batches
 from newsletter.sending.preflight import nobody
-from newsletter.sending.reconcile import reconcile, store
+from newsletter.sending.reconcile import reconcile
 from newsletter.sending.rehearsal.proof import Proof, Settlement
 from newsletter.sending.rehearsal.scratch import copy_list, end_leases, make_list
 from newsletter.sending.rehearsal.script import Step, batch_size, script
@@ -198,7 +199,8 @@ class _Stage:
         if of is None or of.state != "needs_review":
             return False
         doubtful = unknown_batches(self.ledger, of)
-        store(self.ledger, self.witness.events(datetime.datetime.now(datetime.UTC)))
+        with self.ledger.engine.begin() as connection:
+            record(connection, self.witness.events(datetime.datetime.now(datetime.UTC)))
         proven = reconcile(self.ledger, of)
         # The double tells of all that it took: what it doesn't tell of never came.
         never = unsure(self.ledger, of) if proven.state == "needs_review" else []

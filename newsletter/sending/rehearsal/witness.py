@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from newsletter.sending.evidence import Event
+from newsletter.events.parse import Event, as_event
 from newsletter.sending.rehearsal.shape import MailSend
 
 TAKEN = "CREATE TABLE taken (reader INTEGER, address TEXT, send INTEGER, batch INTEGER, n INTEGER)"
@@ -65,8 +65,17 @@ class Witness:
         with self._lock:
             rows = self._known.execute(query).fetchall()
         for address, send, batch, n in rows:
-            name = f"rehearsal-{batch}-{n}"
-            yield Event(name, "processed", at, address, send, batch, n, {"sg_event_id": name})
+            yield as_event(
+                {
+                    "sg_event_id": f"rehearsal-{batch}-{n}",
+                    "event": "processed",
+                    "timestamp": int(at.timestamp()),
+                    "email": address,
+                    "nl_send": send,
+                    "nl_batch": batch,
+                    "nl_attempt": n,
+                }
+            )
 
     def compare(self, ledger: Path, send: int) -> tuple[Counter[tuple[str, int]], int]:
         """Lay it beside the ledger.

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import ListError
-from newsletter.sending.evidence import LARGEST_ID, MOST_PROBLEMS, read_events
+from newsletter.events.parse import (
+    LARGEST_ATTEMPT,
+    LARGEST_ID,
+    LONGEST_ADDRESS,
+    LONGEST_ID,
+    LONGEST_TYPE,
+    MOST_PROBLEMS,
+    read_body,
+    read_events,
+)
 
 EVENT = {
     "sg_event_id": "e1", "event": "processed", "timestamp": 1796115600, "email": "a@example.com",
@@ -50,7 +59,11 @@ def test_ids_that_are_not_ours_are_none(value: object) -> None:
         lines({**EVENT, "sg_event_id": 7})[0],
         lines({**EVENT, "timestamp": "soon"})[0],
         lines({**EVENT, "timestamp": 10**20})[0],
-        lines({**EVENT, "reason": "a\0b"})[0],
+        lines({**EVENT, "timestamp": []})[0],
+        lines({**EVENT, "sg_event_id": "x" * (LONGEST_ID + 1)})[0],
+        lines({**EVENT, "event": "x" * (LONGEST_TYPE + 1)})[0],
+        b'{"a":' * 300 + lines(EVENT)[0] + b"}" * 300,
+        b"[" * 100_000,
         b'{"sg_event_id": "\xff"}',
     ],
 )
@@ -74,3 +87,59 @@ def test_whatever_is_in_a_file_is_events_or_refused(found: list[bytes]) -> None:
         assert all(event.id for event in read_events(found, "events.jsonl"))
     except ListError as refused:
         assert all(problem.message for problem in refused.problems)  # noqa: PT017
+
+
+def test_a_list_over_many_lines_is_read() -> None:
+    text = json.dumps([EVENT, {**EVENT, "sg_event_id": "e2"}], indent=2).encode()
+    events = list(read_events(text.splitlines(keepends=True), "events.json"))
+    assert [event.id for event in events] == ["e1", "e2"]
+
+
+def test_what_no_index_or_column_could_hold_is_left_out() -> None:
+    huge = {**EVENT, "email": "a" * LONGEST_ADDRESS + "@x", "nl_attempt": str(LARGEST_ATTEMPT + 1)}
+    (event,) = read_events(lines(huge), "events.jsonl")
+    assert (event.address, event.attempt) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (rb"a\u0000b", "a\ufffdb"),
+        (rb"a\\u0000b", "a\\u0000b"),
+        (rb"a\\\u0000b", "a\\\ufffdb"),
+        (rb"a\ud800b", "a?b"),
+        (b"a\xffb", "a\ufffdb"),
+        (b"a\0b", "a\ufffdb"),
+    ],
+)
+def test_text_that_no_database_takes_is_mended(broken: bytes, reason: str) -> None:
+    line = lines({**EVENT, "reason": "REASON"})[0].replace(b"REASON", broken)
+    body = read_body(b"[" + line + b"]")
+    assert body.odd == 0
+    assert body.events[0].raw["reason"] == reason
+    assert json.loads(body.events[0].text)["reason"] == reason
+
+
+def test_odd_entries_keep_nobody_else_out() -> None:
+    body = read_body(json.dumps([EVENT, 7, {}, {**EVENT, "timestamp": None}, EVENT]).encode())
+    assert ([event.id for event in body.events], body.odd) == (["e1", "e1"], 3)
+
+
+def test_everything_of_an_unknown_event_is_kept() -> None:
+    strange = {**EVENT, "event": "teleported", "where": {"to": ["Bergen"]}, "category": ["a", "b"]}
+    (event,) = read_body(json.dumps([strange]).encode()).events
+    assert (event.type, json.loads(event.text)) == ("teleported", strange)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[", b"[1,]", b"hello", b"\x1f\x8b\x08"])
+def test_a_body_that_is_no_list_is_refused(body: bytes) -> None:
+    with pytest.raises(ListError):
+        read_body(body)
+
+
+@given(st.binary(max_size=200))
+def test_any_body_is_read_or_refused(body: bytes) -> None:
+    try:
+        read_body(b"[" + body + b"]")
+    except ListError as refused:
+        assert str(refused) == "this is no JSON array of events"  # noqa: PT017

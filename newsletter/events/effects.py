@@ -1,0 +1,153 @@
+"""What new events change in the list: who has left, whose mailbox is gone, whose mail arrives.
+
+Few queries, however many events there are: most are of mail that has arrived or was opened.
+"""
+
+import datetime
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from newsletter.db.bulk import among
+from newsletter.db.schema import event, journal, subscriber
+from newsletter.events.parse import Event
+from newsletter.events.record import Recorded
+from newsletter.subscribers import changes
+from newsletter.subscribers.consent import SUPPRESSED
+from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.reports import Report, Taken, take
+
+SOURCE = "SendGrid's events"
+_AT_ONCE = 500
+# Why SendGrid itself has dropped a mail, word for word. Other reasons are not about the reader.
+_DROPPED = {
+    "Bounced Address": "bounced",
+    "Invalid": "bounced",
+    "Unsubscribed Address": "unsubscribed",
+    "Spam Reporting Address": "complained",
+}
+# group_resubscribe is not here: a click on SendGrid's page states no consent to this newsletter.
+_WORDS = {"spamreport": "complained", "unsubscribe": "unsubscribed"}
+
+
+def apply(
+    connection: sa.Connection,
+    new: Sequence[Recorded],
+    *,
+    limit: int,
+    group: int | None,
+    now: datetime.datetime,
+) -> list[Taken]:
+    """Change whoever the events are about.
+
+    The end is the same in whatever order the events come, with one exception: whoever has
+    bounced softly too often stays bounced if a delivery from in between is reported later.
+
+    Args:
+        connection: the transaction in which they were recorded.
+        new: those that were.
+        limit: so many soft bounces in a row are a bounce.
+        group: our unsubscribe group, if there is one.
+        now: aware.
+
+    Returns:
+        The changes of somebody's status.
+    """
+    in_order = sorted(new, key=lambda one: (one.event.at, one.event.id))
+    reports = [
+        Report(one.event.address, word, one.event.at, _why(one.event))
+        for one in in_order
+        if one.key and (word := leads_to(one.event, group))
+    ]
+    taken: list[Taken] = []
+    for start in range(0, len(reports), _AT_ONCE):
+        some = reports[start : start + _AT_ONCE]
+        taken += take(connection, some, SOURCE, now, "webhook")
+    return taken + _count_soft(connection, in_order, limit)
+
+
+def leads_to(of: Event, group: int | None) -> str | None:
+    """The status that an event says somebody has from now on; ``None`` if it says none."""
+    if of.type == "bounce":
+        return "bounced" if of.raw.get("type") == "bounce" else None
+    if of.type == "dropped":
+        return _DROPPED.get(str(of.raw.get("reason")))
+    if of.type == "group_unsubscribe":
+        # The account may have groups that are about other mail.
+        ours = of.send is not None or (group is not None and of.raw.get("asm_group_id") == group)
+        return "unsubscribed" if ours else None
+    return _WORDS.get(of.type)
+
+
+def soft(of: Event) -> bool:
+    """Whether a mail was sent back this time only: full, too large, blocked."""
+    return of.type == "bounce" and of.raw.get("type") != "bounce"
+
+
+def _count_soft(connection: sa.Connection, new: Sequence[Recorded], limit: int) -> list[Taken]:
+    """Count soft bounces from what is on record, since events come in any order."""
+    bounced = {one.key: one.event for one in new if soft(one.event)}
+    arrived = {one.key: one.event for one in new if one.event.type == "delivered"}
+    taken = []
+    for key, before, counted, target in _counts(connection, bounced, arrived):
+        missing = target - counted
+        if missing < 0 and key in arrived:
+            changes.delivered(connection, key, Origin(arrived[key].at, "webhook", SOURCE))
+            missing = target
+        after = before
+        last = bounced.get(key) or arrived[key]
+        origin = Origin(last.at, "webhook", SOURCE, _why(last))
+        for _ in range(missing):
+            changed = changes.soft_bounce(connection, key, origin, limit=limit)
+            if changed is None or changed.after in SUPPRESSED:
+                after = "bounced"
+                break
+        if after != before:
+            taken.append(Taken(key, listed=True, before=before, after=after, wording=_why(last)))
+    return taken
+
+
+def _counts(
+    connection: sa.Connection, bounced: Collection[str], arrived: Collection[str]
+) -> list[tuple[str, str, int, int]]:
+    """Key, status, soft bounces as counted and as they are, where the two differ."""
+    one_time, later = event.alias(), event.alias()
+    since = (
+        sa.exists().where(
+            later.c.address_key == subscriber.c.address_key,
+            later.c.type == "delivered",
+            later.c.at >= one_time.c.at,
+        ),
+        sa.exists().where(
+            journal.c.subscriber_id == subscriber.c.id,
+            journal.c.change.in_(("delivered", "resubscribed")),
+            journal.c.at >= one_time.c.at,
+        ),
+    )
+    target = (
+        sa.select(sa.func.count())
+        .where(
+            one_time.c.address_key == subscriber.c.address_key,
+            one_time.c.type == "bounce",
+            sa.func.coalesce(one_time.c.raw["type"].as_string(), "") != "bounce",
+            *(~each for each in since),
+        )
+        .scalar_subquery()
+    )
+    rows = []
+    for keys, only in ((bounced, sa.true()), (arrived, subscriber.c.soft_bounces > 0)):
+        if keys:
+            query = sa.select(
+                subscriber.c.address_key, subscriber.c.status, subscriber.c.soft_bounces, target
+            ).where(
+                among(connection, subscriber.c.address_key, keys),
+                subscriber.c.status.not_in(SUPPRESSED),
+                only,
+            )
+            rows += [tuple(row) for row in connection.execute(query)]
+    return [row for row in dict.fromkeys(rows) if row[2] != row[3]]
+
+
+def _why(of: Event) -> str:
+    """SendGrid's words, without their line breaks."""
+    return " ".join(str(of.raw.get("reason") or of.raw.get("status") or "").split())[:500]

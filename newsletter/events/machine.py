@@ -1,0 +1,35 @@
+"""Which opens and clicks a program made, not the reader. Pure.
+
+SendGrid marks what Apple's mail fetches ahead. The others are known by their User-Agent: link
+scanners of mail gateways, previews of chat programs, and tools. The image proxies of Gmail and
+Yahoo are not among them: they fetch when the reader looks. What a scanner that poses as a browser
+does is known by its haste alone, which the report looks at: see
+``newsletter.events.report_clicks``.
+"""
+
+import re
+
+from newsletter.events.parse import Event
+
+_TRACKED = frozenset({"open", "click"})
+_AGENTS = re.compile(
+    # Programs that say what they are.
+    r"bot\b|crawler|spider|scanner|preview|facebookexternalhit|whatsapp"
+    r"|headless|phantomjs|python-|^python|aiohttp|okhttp|libwww|go-http-client|java/|curl/|wget/"
+    # Gateways that open every link of a mail.
+    r"|barracuda|mimecast|proofpoint|trend ?micro|symantec|messagelabs|sophos|ironport"
+    r"|forcepoint|websense|fortinet|fortiguard|cisco|zscaler|safelinks|fireeye|trustwave"
+    # Nothing but this: mail privacy protection and scanners.
+    r"|^mozilla/\d\.\d$",
+    re.IGNORECASE,
+)
+
+
+def by_machine(event: Event) -> bool:
+    """Whether an open or a click is a program's; other events are nobody's doing."""
+    if event.type not in _TRACKED:
+        return False
+    if event.raw.get("sg_machine_open") is True:
+        return True
+    agent = event.raw.get("useragent")
+    return isinstance(agent, str) and _AGENTS.search(agent.strip()[:1_000]) is not None

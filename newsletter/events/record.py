@@ -1,0 +1,83 @@
+"""Writes events down, each once: by ``sg_event_id``, however often it comes."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter.db.bulk import among, expect_many, insert_rows
+from newsletter.db.schema import event
+from newsletter.errors import ListError
+from newsletter.events.machine import by_machine
+from newsletter.events.parse import Event
+from newsletter.subscribers.address import parse_address
+from newsletter.subscribers.erasure import stand_ins, take_turns
+
+_COLUMNS = (
+    "sg_event_id", "type", "at", "address_key", "send_id", "batch_id", "attempt_n", "machine",
+    "raw",
+)  # fmt: skip
+
+
+class Recorded(NamedTuple):
+    """An event that was not on record before.
+
+    Attributes:
+        event: itself.
+        key: its address as a key; ``""`` if it has none, or its owner was erased.
+    """
+
+    event: Event
+    key: str
+
+
+def record(connection: sa.Connection, events: Iterable[Event]) -> list[Recorded]:
+    """Write down the events that are not on record yet, and return them in their own order.
+
+    What SendGrid still reports of somebody who was erased is kept without its address.
+
+    Args:
+        connection: in a transaction that writes; others that record or erase wait for its end.
+        events: of a request, or a part of a file.
+    """
+    take_turns(connection)
+    once: dict[str, Event] = {}
+    for each in events:
+        once.setdefault(each.id, each)
+    known = sa.select(event.c.sg_event_id).where(among(connection, event.c.sg_event_id, once))
+    for id_ in connection.scalars(known):
+        del once[id_]
+    new = [Recorded(each, _key(each.address)) for each in once.values()]
+    erased = stand_ins(connection, {key for _, key in new if key})
+    if new:
+        expect_many(connection)
+        on_sqlite = connection.dialect.name == "sqlite"
+        insert_rows(connection, event, _COLUMNS, _rows(new, erased, as_text=on_sqlite))
+    return [Recorded(each, "" if key in erased else key) for each, key in new]
+
+
+def _rows(new: Sequence[Recorded], erased: Any, *, as_text: bool) -> list[tuple[Any, ...]]:
+    """What the drivers take."""
+    return [
+        (
+            each.id,
+            each.type,
+            each.at.isoformat(timespec="microseconds") if as_text else each.at,
+            erased.get(key, key),
+            each.send,
+            each.batch,
+            each.attempt,
+            by_machine(each),
+            "{}" if key in erased else each.text,
+        )
+        for each, key in new
+    ]
+
+
+def _key(address: str) -> str:
+    if not address:
+        return ""
+    try:
+        return parse_address(address).key
+    except ListError:
+        return address.casefold()
