@@ -79,11 +79,12 @@ def boat_issue(project_folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def served(boat_issue: Path) -> Iterator[Served]:
-    desk = Desk(open_project(boat_issue.parent.parent))
+@contextmanager
+def serving(folder: Path, name: str) -> Iterator[Served]:
+    """A preview of the newsletter in a folder."""
+    desk = Desk(open_project(folder))
     with listen(0) as taken:
-        server = Server(desk, boat_issue.name, taken)
+        server = Server(desk, name, taken)
         thread = threading.Thread(target=server.run_here)
         thread.start()
         try:
@@ -91,3 +92,9 @@ def served(boat_issue: Path) -> Iterator[Served]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@pytest.fixture
+def served(boat_issue: Path) -> Iterator[Served]:
+    with serving(boat_issue.parent.parent, boat_issue.name) as preview:
+        yield preview

@@ -61,6 +61,7 @@ class Preview:
             Route("/readers", self._readers),
             Route("/mail", self._proofed(self._mail)),
             Route("/stripped", self._proofed(self._stripped)),
+            Route("/findings", self._proofed(self._findings)),
             Route("/inbox", self._proofed(self._inbox)),
             Route("/source/{kind}", self._proofed(self._source)),
             Route("/compare/{other}", self._proofed(self._compare)),
@@ -131,6 +132,9 @@ class Preview:
 
     def _stripped(self, request: Request, proof: Proof) -> Response:
         return JSONResponse(page.stripped(proof, self._wish(request)))
+
+    def _findings(self, _: Request, proof: Proof) -> Response:
+        return JSONResponse(page.findings(proof, self._engine))
 
     def _inbox(self, request: Request, proof: Proof) -> Response:
         return JSONResponse(page.inbox(proof, self._wish(request)))
@@ -213,6 +217,8 @@ class Preview:
             return answer(request, proof)
         except NewsletterError as error:
             return JSONResponse({"faults": page.faults(error)}, 422)
+        except OSError:  # a file has gone meanwhile: the next version tells of it
+            return _sorry("a file of this issue can't be read", 409)
 
     def _named(self, request: Request) -> str:
         name = request.query_params.get("issue", "")

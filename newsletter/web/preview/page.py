@@ -7,7 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from newsletter.checks.check import judge
 from newsletter.checks.client_facts import AS_OF, CLIENTS, SOURCE
+from newsletter.checks.desk import longest_of, mail_of, wanted_by
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
 from newsletter.render.email import Email
@@ -168,6 +170,23 @@ def comparison(proof: Proof, other: str) -> dict[str, Any]:
     sample = sample_reader(ADDRESS, proof.config)
     old, new = (for_reader(one, proof.config, sample) for one in (email, proof.email))
     return {"against": _AGAINST.get(other, email.issue), **asdict(compare(old, new))}
+
+
+def findings(proof: Proof, engine: sa.Engine | None) -> dict[str, Any]:
+    """What the checks say of the mail, with the longest values that readers of the list have."""
+    longest = longest_of(engine, wanted_by(proof.email)) if engine else {}
+    verdict = judge(mail_of(proof.project, proof.issue, proof.email, longest))
+    return {
+        "findings": [
+            {
+                **asdict(one),
+                "file": one.where.path if one.where else "",
+                "line": one.where.line if one.where else None,
+            }
+            for one in verdict.findings
+        ],
+        "allowed": dict(verdict.allowed),
+    }
 
 
 def faults(error: NewsletterError) -> list[dict[str, Any]]:

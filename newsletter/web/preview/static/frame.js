@@ -16,6 +16,10 @@ export async function show(query) {
   await arrival(back, url);
   if (mine !== latest) return;
   back.contentWindow.scrollTo(front.contentWindow.scrollX, front.contentWindow.scrollY);
+  // Links lead nowhere in the frame: what they would open is blocked there.
+  for (const link of back.contentDocument.links) {
+    if (!link.getAttribute("href").startsWith("#")) link.target = "_blank";
+  }
   for (const [type, listener] of listeners) back.contentDocument.addEventListener(type, listener);
   front.className = "back";
   back.className = "front";

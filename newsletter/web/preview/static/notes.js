@@ -80,11 +80,14 @@ export function showFindings(data, goTo) {
   $("findings-count").textContent = findings.length || "";
   $("findings").replaceChildren(...findings.map((one) => {
     const place = one.file ? (one.line ? `${one.file}:${one.line}` : one.file) : "";
-    return make("li", {}, make("button", { type: "button", className: `finding ${one.severity}`, onclick: () => goTo(one.excerpt) },
+    return make("li", {}, make("button", { type: "button", className: `finding ${one.severity}`, title: one.meaning, onclick: () => goTo(one.excerpt) },
       make("span", { className: "row" }, make("span", { className: "severity", textContent: one.severity }), make("code", { textContent: one.rule })),
       make("span", { className: "message", textContent: one.message }),
       ...(one.remedy ? [make("span", { className: "remedy", textContent: one.remedy })] : []),
       ...(place ? [make("span", { className: "place", textContent: place })] : [])));
   }));
+  for (const [rule, why] of Object.entries(data.allowed)) {
+    $("findings").append(make("li", { className: "muted", textContent: `${rule} is allowed: ${why}` }));
+  }
   if (!findings.length) $("findings").append(make("li", { className: "fine", textContent: "Nothing to mend." }));
 }

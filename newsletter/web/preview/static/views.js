@@ -8,6 +8,7 @@ const NOTES = {
 };
 let marks = [];
 let at = -1;
+let sought = "";
 
 export async function showSource(kind, query) {
   const data = await get(`source/${kind}`, query);
@@ -30,7 +31,8 @@ export function findIn(words, by = 0) {
   const box = $("source");
   if (!by) {
     marks = words ? [...ranges(box, words.toLowerCase())] : [];
-    at = marks.length ? 0 : -1;
+    at = words === sought ? Math.min(Math.max(at, 0), marks.length - 1) : Math.min(0, marks.length - 1);
+    sought = words;
     CSS.highlights?.set("found", new Highlight(...marks));
   } else if (marks.length) at = (at + by + marks.length) % marks.length;
   $("found").textContent = words ? (marks.length ? `${at + 1} of ${marks.length}` : "Nothing found") : "";
