@@ -1,6 +1,7 @@
 """All rules on one mail. Pure: no clock, no network, no files."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from newsletter.checks.allow import allowed
@@ -17,8 +18,8 @@ class Verdict(NamedTuple):
         allowed: rule -> why the editor allows it in this issue.
     """
 
-    findings: tuple[Finding, ...]
-    allowed: Mapping[str, str]
+    findings: tuple[Finding, ...] = ()
+    allowed: Mapping[str, str] = MappingProxyType({})
 
     @property
     def errors(self) -> tuple[Finding, ...]:

@@ -21,6 +21,7 @@ COMMANDS = {
     "preview": Lazy(
         "newsletter.cli.preview:preview", "See the mail in your browser as you write it."
     ),
+    "check": Lazy("newsletter.cli.check:check", "Look for what would go wrong before it is sent."),
     "subscribers": Lazy("newsletter.cli.subscribers:subscribers", "Keep the list of readers."),
     "test": Lazy("newsletter.cli.test:test", "Send a marked copy to yourself."),
     "plan": Lazy("newsletter.cli.plan:plan", "Fix what is sent to whom, and send nothing yet."),
@@ -43,6 +44,7 @@ COMMANDS = {
         "newsletter.cli.reconcile:reconcile", "Settle what is unknown by SendGrid's events."
     ),
     "who": Lazy("newsletter.cli.who:who", "See what became of each reader of a send, and why."),
+    "events": Lazy("newsletter.cli.events:events", "Take in what SendGrid reports of mails."),
     "report": Lazy("newsletter.cli.report:report", "See what became of a send."),
     "db": Lazy("newsletter.cli.db:db", "Make or upgrade the database."),
     "backup": Lazy(

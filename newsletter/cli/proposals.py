@@ -42,6 +42,9 @@ def show(proposal: "Proposal", more: "Iterable[tuple[str, str]]" = ()) -> None:
     if proposal.gone:
         rows.append(("gone", f"{proposal.gone:,} more were planned, who have left since"))
     rows += [*left_out(proposal), *more]
+    if proposal.allowed:
+        told = (f"{rule}: {reason}" for rule, reason in proposal.allowed.items())
+        rows.append(("allowed", "\n".join(told)))
     if proposal.project.config.sendgrid.sandbox:
         rows.append(("sandbox", "SendGrid will check it and mail nobody; it counts as sent"))
     say(plain_subject(proposal.letter.email, proposal.letter.config))

@@ -2,7 +2,7 @@
 
 import datetime
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -30,7 +30,11 @@ class Cut(NamedTuple):
 
 
 def freeze(
-    ledger: Ledger, letter: Letter, expected: int | None = None, segment: Segment | None = None
+    ledger: Ledger,
+    letter: Letter,
+    expected: int | None = None,
+    segment: Segment | None = None,
+    allowed: Mapping[str, str] | None = None,
 ) -> Send:
     """Write down who gets the issue, and in which batches, in one transaction.
 
@@ -39,6 +43,7 @@ def freeze(
         letter: its content's hash is frozen too.
         expected: how many readers the editor has agreed to.
         segment: to whom alone it goes.
+        allowed: rule of ``newsletter check`` -> why the editor allows what it finds.
 
     Raises:
         SendRefused: there is a send of this issue already, there is nobody to send it to, or
@@ -52,7 +57,8 @@ def freeze(
             send_id = _insert_send(connection, now, letter.email, text)
             total = _insert_batches(connection, send_id, letter, within, now)
             _check_total(total, expected, segment)
-            values = {"total": total, "excluded": dict(exclusions(connection, within, at=now))}
+            excluded = dict(exclusions(connection, within, at=now))
+            values = {"total": total, "excluded": excluded, "allowed": dict(allowed or {})}
             connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
             keep(connection, send_id, letter.email)
     except sa.exc.IntegrityError:

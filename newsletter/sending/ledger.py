@@ -6,7 +6,7 @@ The tables and the order of writes are explained in docs/explanation/exactly-onc
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -67,6 +67,7 @@ class Send:
         plan_sha: the seal of ``newsletter.sending.plan``.
         app_version: of the newsletter that made the plan.
         segment: the query that its readers were selected by, ``""`` for the whole list.
+        allowed: rule of ``newsletter check`` -> why the editor allows what it finds.
     """
 
     id: int
@@ -86,6 +87,7 @@ class Send:
     plan_sha: str
     app_version: str
     segment: str
+    allowed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:

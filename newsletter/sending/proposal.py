@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from newsletter.checks.check import Verdict, judge
+from newsletter.checks.desk import mail_of
 from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import send_recipient, subscriber
@@ -47,6 +49,7 @@ class Proposal:
         within: the same and, if it goes on, who is still to get it; as a condition.
         forbidden: what stands in the way on record: the issue was sent, or differs from its plan.
         difference: how it differs, in lines.
+        allowed: rule of ``newsletter check`` -> why the editor allows what it finds.
         refused: everything that a real send would be refused for.
     """
 
@@ -63,6 +66,7 @@ class Proposal:
     within: sa.ColumnElement[bool]
     forbidden: Problem | None
     difference: tuple[str, ...]
+    allowed: Mapping[str, str]
     refused: tuple[Problem, ...]
 
     @property
@@ -114,6 +118,8 @@ def propose(
     past = _past(ledger, email, config, wishes)
     whom = _whom(ledger, config, past, wishes)
     of = past.goes_on
+    # What goes on was judged when it was planned.
+    verdict = Verdict() if of or past.forbidden else judge(mail_of(project, issue, email))
     environment = os.environ if wishes.needs_key else None
     return Proposal(
         project=project,
@@ -129,8 +135,10 @@ def propose(
         within=whom.within,
         forbidden=past.forbidden,
         difference=past.difference,
-        refused=tuple(
-            refusals(issue, config, environment, history=past.forbidden, empty=whom.empty)
+        allowed=of.allowed if of else verdict.allowed,
+        refused=(
+            *refusals(issue, config, environment, history=past.forbidden, empty=whom.empty),
+            *(finding.as_problem() for finding in verdict.errors),
         ),
     )
 
@@ -157,7 +165,9 @@ def agree(proposal: Proposal, terms: Terms | None = None) -> Send:
     if proposal.earlier:
         discard(proposal.ledger, proposal.earlier)
         terms = terms or _terms_of(proposal.earlier)
-    frozen = freeze(proposal.ledger, proposal.letter, proposal.readers, proposal.segment)
+    frozen = freeze(
+        proposal.ledger, proposal.letter, proposal.readers, proposal.segment, proposal.allowed
+    )
     return settle_terms(proposal.ledger, frozen, terms or Terms())
 
 

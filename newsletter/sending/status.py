@@ -66,6 +66,7 @@ class Status:
             "readers": dict(self.readers),
             "batches": dict(self.batches),
             "left_out": dict(of.excluded),
+            "allowed": dict(of.allowed),
             "lost": self.lost,
             "in_flight": self.in_flight,
             "unknown": [
