@@ -1,0 +1,75 @@
+"""The public site as one ASGI application."""
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from newsletter.web import archive, confirm, health, join, leave, moving, preferences, webhook
+from newsletter.web.bodies import SECONDS, Bodies, Tell
+from newsletter.web.refused import Refused
+from newsletter.web.security import Security
+from newsletter.web.site import Site
+
+YEAR = "public, max-age=31536000, immutable"
+# What programs speak; everybody else gets a page.
+PROGRAMS = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
+
+
+def make_app(site: Site, seconds: float = SECONDS) -> Starlette:
+    """The site, ready to be served.
+
+    Args:
+        site: the newsletter.
+        seconds: in which a whole body must come.
+    """
+    routes: list[BaseRoute] = [Route("/assets/style.css", _style(site), methods=["GET"])]
+    for room in (health, leave, preferences, moving, confirm, join, webhook, archive):
+        routes += room.routes(site)
+    return Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(Security, config=site.config),
+            Middleware(Bodies, tell=_refusal(site), seconds=seconds),
+        ],
+        exception_handlers=_handlers(site),
+    )
+
+
+def _style(site: Site) -> Any:
+    def style(_: Request) -> Response:
+        return Response(site.pages.style, media_type="text/css", headers={"Cache-Control": YEAR})
+
+    return style
+
+
+def _refusal(site: Site) -> Tell:
+    def refused(request: Request, error: Refused) -> Response:
+        return _told(site, request, error.status, error.word)
+
+    return refused
+
+
+def _handlers(site: Site) -> dict[Any, Any]:
+    def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        response = _told(site, request, error.status_code, f"status_{error.status_code}")
+        response.headers.update(error.headers or {})
+        return response
+
+    def fault(request: Request, _: Exception) -> Response:
+        return _told(site, request, 500, "status_500")
+
+    return {Refused: _refusal(site), HTTPException: http, 500: fault}
+
+
+def _told(site: Site, request: Request, status: int, word: str) -> Response:
+    words = site.pages.words
+    text = words.get(word) or words["status_400" if status < 500 else "status_500"]  # noqa: PLR2004
+    if request.url.path.startswith(PROGRAMS):
+        return JSONResponse({"error": text}, status_code=status)
+    return site.pages.page("message", status=status, private=True, text=text)

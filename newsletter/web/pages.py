@@ -1,0 +1,133 @@
+"""Makes the public pages from ``templates/web``, in the newsletter's theme and language."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jinja2
+import yaml
+from starlette.responses import HTMLResponse
+
+from newsletter.config import Config
+from newsletter.config.urls import public_url
+from newsletter.errors import Location, TemplateError, shown
+from newsletter.project import Project
+from newsletter.project.scaffold import default_templates
+from newsletter.render.language import direction
+
+FOLDER = "web"
+WORDS = "words.yml"
+ENGLISH = "en"
+# What a reader's own page must not do: be kept, be found, tell other sites where one comes from.
+PRIVATE = {
+    "Cache-Control": "no-store",
+    "X-Robots-Tag": "noindex",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class Pages:
+    """The pages of one newsletter; a page that the folder hasn't is the program's own.
+
+    Args:
+        project: the editor's folder.
+
+    Attributes:
+        words: key -> what pages say, in the newsletter's language where it is known.
+        style: the style sheet.
+        style_url: where it is; another with every change.
+
+    Raises:
+        TemplateError: the style sheet or the words can't be read.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._config = project.config
+        self._folder = project.templates / FOLDER
+        folders = [self._folder, default_templates() / FOLDER]
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(folders),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.words = _words(folders[::-1], project.config.language)
+        root = urlsplit(public_url(project.config)).path
+        self._common = _common(project.config, root, self.words)
+        self.style = self._fill("style.css", self._common).encode()
+        version = hashlib.sha256(self.style).hexdigest()[:12]
+        self.style_url = f"{root}/assets/style.css?v={version}"
+        self._common["style_url"] = self.style_url
+
+    def page(
+        self, name: str, /, *, status: int = 200, private: bool = False, **context: Any
+    ) -> HTMLResponse:
+        """One page.
+
+        Args:
+            name: of the template, without ``.html``.
+            status: of HTTP.
+            private: whether it is one reader's.
+            **context: what the template may name, beside what it always may.
+        """
+        html = self._fill(f"{name}.html", {**self._common, "private": private, **context})
+        return HTMLResponse(html, status_code=status, headers=PRIVATE if private else None)
+
+    def _fill(self, name: str, context: Mapping[str, Any]) -> str:
+        try:
+            return self._environment.get_template(name).render(context)
+        except jinja2.TemplateNotFound as error:
+            raise TemplateError(
+                f"there is no template {FOLDER}/{error.name}", where=Location(shown(self._folder))
+            ) from error
+        except jinja2.TemplateSyntaxError as error:
+            where = Location(shown(Path(error.filename or name)), error.lineno)
+            raise TemplateError(str(error.message), where=where) from error
+
+
+def _common(config: Config, root: str, words: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "newsletter": {
+            "name": config.name,
+            "description": config.description or "",
+            "url": config.site_url,
+            "postal_address": config.postal_address or "",
+            "links": config.footer_links,
+        },
+        "theme": config.theme,
+        "root": root,
+        "home": f"{root}/",
+        "lang": config.language,
+        "dir": direction(config.language, config),
+        "words": words,
+    }
+
+
+def _words(folders: list[Path], language: str) -> dict[str, str]:
+    """The program's own in English, over it those of the language, and the editor's."""
+    words: dict[str, str] = {}
+    for folder in folders:
+        known = _read_words(folder / WORDS)
+        for tag in (ENGLISH, language.partition("-")[0], language):
+            words |= known.get(tag, {})
+    return words
+
+
+def _read_words(path: Path) -> dict[str, dict[str, str]]:
+    if not path.is_file():
+        return {}
+    try:
+        found = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = Location(shown(path), mark.line + 1 if mark else None)
+        raise TemplateError("the words can't be read", where=where) from error
+    if not isinstance(found, dict) or not all(isinstance(said, dict) for said in found.values()):
+        raise TemplateError("this holds no words by language", where=Location(shown(path)))
+    return {
+        str(tag): {str(key): str(word) for key, word in said.items()} for tag, said in found.items()
+    }

@@ -1,0 +1,74 @@
+"""What every public page needs: the newsletter, its database, its pages, a clock and a secret."""
+
+import datetime
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import itsdangerous
+import sqlalchemy as sa
+
+from newsletter.config import Config
+from newsletter.db import reading
+from newsletter.db.bulk import insert_new
+from newsletter.db.schema import meta
+from newsletter.project import Project
+from newsletter.web.pages import Pages
+
+SECRET = "site_secret"  # noqa: S105 - the name under which it is kept
+
+
+def utc_now() -> datetime.datetime:
+    """The time, aware."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A newsletter's public site.
+
+    Attributes:
+        project: the editor's folder.
+        engine: the database.
+        pages: makes HTML.
+        secret: 32 bytes that only this database holds; what forms and links are signed with.
+        clock: the time, aware.
+    """
+
+    project: Project
+    engine: sa.Engine
+    pages: Pages
+    secret: bytes
+    clock: Callable[[], datetime.datetime] = utc_now
+
+    @property
+    def config(self) -> Config:
+        """The newsletter's settings."""
+        return self.project.config
+
+    def signer(self, purpose: str) -> itsdangerous.URLSafeTimedSerializer:
+        """Signs values for one purpose; what is signed for another is refused."""
+        return itsdangerous.URLSafeTimedSerializer(self.secret, salt=purpose)
+
+
+def open_site(
+    project: Project, engine: sa.Engine, clock: Callable[[], datetime.datetime] = utc_now
+) -> Site:
+    """The site of a folder; its secret is made on first use.
+
+    Raises:
+        TemplateError: a page's template or words can't be read.
+    """
+    return Site(project, engine, Pages(project), _secret(engine), clock)
+
+
+def _secret(engine: sa.Engine) -> bytes:
+    found = sa.select(meta.c.value).where(meta.c.key == SECRET)
+    with reading(engine) as connection:
+        secret = connection.scalar(found)
+    if secret is None:
+        with engine.begin() as connection:
+            made = {"key": SECRET, "value": secrets.token_hex(32)}
+            connection.execute(insert_new(connection, meta).values(made))
+            secret = connection.execute(found).scalar_one()
+    return bytes.fromhex(secret)

@@ -1,0 +1,122 @@
+"""A site over a fresh database, served by a real server on a real socket."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import sqlalchemy as sa
+import urllib3
+import uvicorn
+
+from newsletter.db import database
+from newsletter.db.schema import subscriber
+from newsletter.project import open_project
+from newsletter.web.app import make_app
+from newsletter.web.site import Site, open_site
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class Served:
+    """A site that answers.
+
+    Attributes:
+        url: where, without a trailing slash.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._pool = urllib3.PoolManager(retries=False, timeout=10.0, maxsize=64)
+
+    def get(self, path: str, **headers: str) -> urllib3.BaseHTTPResponse:
+        return self.request("GET", path, None, **headers)
+
+    def post(
+        self,
+        path: str,
+        body: bytes | None = None,
+        fields: dict[str, str] | None = None,
+        **headers: str,
+    ) -> urllib3.BaseHTTPResponse:
+        if fields is not None:
+            body, headers = urlencode(fields).encode(), {"Content-Type": FORM, **headers}
+        return self.request("POST", path, body, **headers)
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> urllib3.BaseHTTPResponse:
+        """Redirects are not followed: nobody should be sent elsewhere."""
+        return self._pool.request(
+            method, self.url + path, body=body, headers=headers, redirect=False
+        )
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def site_database() -> str:
+    """The site's database; a test that runs on both overrides it by ``database_url``."""
+    return "sqlite:///newsletter.db"
+
+
+@pytest.fixture
+def site(project_folder: Path, site_database: str) -> Iterator[Site]:
+    """The site of a new folder."""
+    project = open_project(project_folder)
+    with database(site_database, project.root) as engine:
+        yield open_site(project, engine)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serves an application until the test ends."""
+    running: list[tuple[uvicorn.Server, threading.Thread, Served]] = []
+
+    def start(app: Any) -> Served:
+        door = socket.create_server(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([door])))
+        thread.start()
+        served = Served(f"http://127.0.0.1:{door.getsockname()[1]}")
+        running.append((server, thread, served))
+        return served
+
+    yield start
+    for server, thread, served in running:
+        served.close()
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def server(site: Site, serve: Serve) -> Served:
+    """The whole public site."""
+    return serve(make_app(site))
+
+
+@pytest.fixture
+def reader(site: Site) -> Callable[[str], str]:
+    """Puts an active reader on the list; returns their token."""
+
+    def add(address: str, status: str = "active") -> str:
+        token = f"token-of-{address.partition('@')[0]}"
+        now = site.clock()
+        row = {
+            "address": address, "address_key": address.casefold(), "name": "", "status": status,
+            "attributes": {}, "token": token, "joined_at": now, "updated_at": now,
+        }  # fmt: skip
+        with site.engine.begin() as connection:
+            connection.execute(sa.insert(subscriber).values(row))
+        return token
+
+    return add
