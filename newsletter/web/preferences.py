@@ -25,6 +25,7 @@ from newsletter.subscribers.erasure import erase
 from newsletter.subscribers.profile import as_data, find_profile
 from newsletter.web import moving
 from newsletter.web.leave import nobody
+from newsletter.web.pages import PRIVATE
 from newsletter.web.requests import form
 from newsletter.web.site import Site
 from newsletter.web.visitor import GOOD_FOR, Visitor, gets_mail, opened, sign, visitor
@@ -88,7 +89,7 @@ def _page(
         reader = gets_mail(connection, who)
     zone = ZoneInfo(site.config.timezone)
     now = site.clock()
-    paused = who.paused_until and who.paused_until > now
+    until = who.paused_until if who.paused_until and who.paused_until > now else None
     return site.pages.page(
         "preferences",
         status=status,
@@ -96,7 +97,7 @@ def _page(
         who=who,
         reader=reader,
         tags=[(tag, text, tag in tags) for tag, text in site.config.preferences.tags.items()],
-        paused_until=who.paused_until.astimezone(zone).date() if paused else None,
+        paused_until=until.astimezone(zone).date() if until else None,
         first_day=now.astimezone(zone).date() + datetime.timedelta(days=1),
         last_day=(now + LONGEST_PAUSE).astimezone(zone).date(),
         signed={one: sign(site, f"preferences {one}", who.token) for one in PURPOSES},
@@ -189,12 +190,7 @@ def _download(site: Site, token: str) -> Response:
         if who is None:
             return nobody(site)
         data: dict[str, Any] = as_data(find_profile(connection, Address(who.address, who.key)))
-    headers = {
-        "Content-Disposition": 'attachment; filename="my-data.json"',
-        "Cache-Control": "no-store",
-        "X-Robots-Tag": "noindex",
-        "Referrer-Policy": "no-referrer",
-    }
+    headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="my-data.json"'}
     told = orjson.dumps(data, option=orjson.OPT_INDENT_2)
     return Response(told, media_type="application/json", headers=headers)
 
