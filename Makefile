@@ -48,6 +48,7 @@ schema: $(VENV)/installed
 reference: $(VENV)/installed
 	$(BIN)/python scripts/cli_reference.py > docs/reference/cli.md
 	$(BIN)/python scripts/config_reference.py > docs/reference/configuration.md
+	$(BIN)/python scripts/checks_reference.py > docs/checks.md
 
 lock: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet "uv>=0.9"

@@ -12,7 +12,7 @@ from newsletter.render.tree import Element
 rule = Topic("Content").rule
 
 _SYNTAX = re.compile(
-    r"\{\{[^{}\n]{1,80}\}\}|\{%[^{}\n]{1,80}%\}|\*\|[A-Z][A-Z0-9_:]*\|\*|%%\w{2,40}%%"
+    r"\{\{[^{}\n]{1,80}\}\}|\{%[^{}\n]{1,80}%\}|\*?\|[A-Z][A-Z0-9_:]+\|\*?|%%\w{2,40}%%"
     r"|-nl\d+[htu]-|<%=?[^%\n]{1,80}%>"
 )
 _PLACEHOLDER = re.compile(

@@ -1,0 +1,57 @@
+"""Print docs/checks.md: every rule of ``newsletter check``, from the rules themselves."""
+
+import sys
+from itertools import groupby
+
+from newsletter.checks.registry import DOCUMENTED
+from newsletter.checks.rule import Rule
+
+HEAD = """\
+# Checks
+`newsletter check` looks at an issue as its readers would get it: the final HTML and text, with the
+longest values that readers on the list have. It is offline and sends nothing. `newsletter plan` and
+`newsletter send` run the same rules, and refuse on errors.
+
+An **error** keeps an issue from being sent. A **warning** wants a look; `--strict` fails on it too.
+A **hint** is a matter of taste. A rule that does not suit an issue is allowed in its front matter,
+with a reason that is kept with the plan and shown by `newsletter status --json`:
+
+```yaml
+allow:
+  no-preheader: the first sentence says it best
+```
+
+`--format json` is for scripts, `sarif` (SARIF 2.1.0) for code scanning, `github` for a workflow's
+notes beside the lines. Where SpamAssassin is installed, its score is told as well.
+
+What is missing in the list of images is not a rule: an image that is not beside the post stops
+every command, with its line. Lines of the HTML may be of any length: it travels encoded
+(quoted-printable).
+"""
+
+
+def main() -> None:
+    """Print the whole page."""
+    rules = sorted(DOCUMENTED, key=lambda rule: _topics().index(rule.topic))
+    sys.stdout.write(HEAD)
+    for topic, some in groupby(rules, key=lambda rule: rule.topic):
+        sys.stdout.write(f"\n## {topic}\n")
+        for rule in some:
+            sys.stdout.write(_entry(rule))
+
+
+def _topics() -> list[str]:
+    return list(dict.fromkeys(rule.topic for rule in DOCUMENTED))
+
+
+def _entry(rule: Rule) -> str:
+    return f"""
+### `{rule.id}`
+*{rule.severity.capitalize()}.* {rule.summary}
+
+{rule.meaning} {rule.remedy}
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""A mail to be checked, made of a post by the whole chain."""
+
+import struct
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from newsletter.checks.mail import Mail
+from newsletter.config.models import Config
+from newsletter.posts.content import read_issue
+from newsletter.render.issue import render_issue
+from newsletter.render.templates import Templates, load_templates
+
+ROOT = Path(__file__).parents[2]
+FRONT = {
+    "title": "Spring in the harbour",
+    "subject": "The boats are back",
+    "preheader": "And so is the fog, which stays until noon.",
+}
+BODY = """\
+The ice let go on Tuesday, and by Thursday the first boats lay at the quay again, with their paint
+still wet and their owners pretending that nothing was the matter.
+
+Write to me at [the usual place](https://harbournotes.example/write) when you have seen the first
+tern of the year; I should like to know how far it has come.
+"""
+
+MakeMail = Callable[..., Mail]
+
+
+@pytest.fixture(scope="session")
+def templates() -> Templates:
+    return load_templates(ROOT / "templates")
+
+
+@pytest.fixture
+def make_mail(tmp_path: Path, templates: Templates) -> MakeMail:
+    """Makes a mail of a post; what isn't given is as it should be."""
+
+    def make(
+        body: str = BODY,
+        *,
+        front: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        files: Mapping[str, bytes] | None = None,
+        **more: Any,
+    ) -> Mail:
+        config = Config.model_validate(
+            {
+                "name": "Harbour Notes",
+                "sender": {"name": "Ingrid", "address": "ingrid@harbournotes.example"},
+                "postal_address": "Harbour Notes, Strandgaten 4, Bergen",
+                "site_url": "https://harbournotes.example",
+                "attributes": {"name": "friend"},
+                **(settings or {}),
+            }
+        )
+        folder = tmp_path / "2026-11-22-spring"
+        folder.mkdir(exist_ok=True)
+        given = {key: value for key, value in {**FRONT, **(front or {})}.items() if value != ""}
+        head = yaml.safe_dump(given, sort_keys=False, allow_unicode=True, width=500)
+        source = f"---\n{head}---\n{textwrap.dedent(body)}"
+        (folder / "post.md").write_text(source)
+        for name, data in (files or {}).items():
+            (folder / name).write_bytes(data)
+        issue = read_issue(folder, config)
+        return Mail(render_issue(issue, templates, config), issue, source, config, **more)
+
+    return make
+
+
+def png(width: int, height: int, size: int = 0) -> bytes:
+    """As much of a PNG as tells its size, padded to so many bytes."""
+    header = struct.pack(">II", width, height) + b"\x08\x02\0\0\0"
+    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(header)) + b"IHDR" + header
+    return start + bytes(max(size - len(start), 0))
+
+
+@pytest.fixture(scope="session")
+def make_png() -> Callable[..., bytes]:
+    return png

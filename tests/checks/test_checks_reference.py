@@ -1,0 +1,15 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from newsletter.checks.registry import DOCUMENTED
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_of_checks_is_that_of_the_rules_of_today() -> None:
+    script = ROOT / "scripts" / "checks_reference.py"
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert (ROOT / "docs/checks.md").read_text() == run.stdout, "run: make reference"
+    for rule in DOCUMENTED:
+        assert run.stdout.count(f"### `{rule.id}`\n") == 1
