@@ -57,7 +57,9 @@ def inside(page: Page, script: str) -> Any:
 
 def opened(page: Page, preview: Served, chosen: str = "") -> Page:
     page.goto(preview.url + chosen)
-    expect(page.locator("iframe.front[data-shown]")).to_have_count(1)
+    expect(page.locator("#live-text")).to_have_text("Live")
+    if not chosen:
+        expect(page.locator("iframe.front[data-shown]")).to_have_count(1)
     return page
 
 
@@ -157,7 +159,21 @@ def test_keys_and_issues(page: Page, desk: Served) -> None:
     assert inside(page, "w.location.pathname").endswith("/mail")
 
 
-def test_a_save_is_shown_and_the_place_kept(page: Page, served: Served, boat_issue: Path) -> None:
+def test_a_finding_leads_to_its_place(served: Served, boat_issue: Path, page: Page) -> None:
+    (boat_issue / "post.md").write_text(
+        "---\ntitle: The first boat\n---\n" + "Words of the quay.\n\n" * 80 + "Lorem ipsum dolor.\n"
+    )
+    opened(page, served, "#tab=text")
+    finding = page.locator(".finding", has_text="placeholder-text").first
+    expect(finding).to_contain_text("post.md:164")
+    finding.click()
+    expect(page.get_by_role("tab", name="Mail", exact=True)).to_have_attribute(
+        "aria-selected", "true"
+    )
+    expect(mail(page).get_by_text("Lorem ipsum")).to_be_in_viewport()
+
+
+def test_a_save_is_shown_and_the_place_kept(served: Served, boat_issue: Path, page: Page) -> None:
     post = boat_issue / "post.md"
     post.write_text("---\ntitle: Boat\n---\n" + "A line of words.\n\n" * 80)
     opened(page, served)
@@ -222,7 +238,7 @@ def test_hostile_mail_runs_nothing(browser: Browser, served: Served, boat_issue:
 
 
 def test_a_test_copy_is_sent_or_its_error_told(
-    page: Page, served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Served, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = served.desk.project.root / "newsletter.yml"
     with SendGridDouble() as vendor:

@@ -26,7 +26,9 @@ from newsletter.web.preview import page, shelf, sources
 from newsletter.web.preview.desk import Desk, Proof
 from newsletter.web.preview.guard import FILE_POLICY, MAIL_POLICY, Guard
 from newsletter.web.preview.readers import choices
+from newsletter.web.preview.schemes import in_scheme
 from newsletter.web.preview.watch import Bell, views, watch
+from newsletter.web.preview.webpage import web_page
 
 STATIC = Path(__file__).with_name("static")
 PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/svg+xml"}
@@ -60,6 +62,7 @@ class Preview:
             Route("/issues", self._issues),
             Route("/readers", self._readers),
             Route("/mail", self._proofed(self._mail)),
+            Route("/web", self._proofed(self._web)),
             Route("/stripped", self._proofed(self._stripped)),
             Route("/findings", self._proofed(self._findings)),
             Route("/inbox", self._proofed(self._inbox)),
@@ -123,12 +126,11 @@ class Preview:
         return JSONResponse([one._asdict() for one in found])
 
     def _mail(self, request: Request, proof: Proof) -> Response:
-        document = page.mail(proof, self._wish(request))
-        return Response(
-            document,
-            media_type="text/html",
-            headers={"content-security-policy": MAIL_POLICY},
-        )
+        return _framed(page.mail(proof, self._wish(request)))
+
+    def _web(self, request: Request, proof: Proof) -> Response:
+        now = datetime.datetime.now(datetime.UTC)
+        return _framed(in_scheme(web_page(proof, now), self._wish(request).scheme))
 
     def _stripped(self, request: Request, proof: Proof) -> Response:
         return JSONResponse(page.stripped(proof, self._wish(request)))
@@ -234,7 +236,12 @@ class Preview:
 
 def _frame(_: Request) -> Response:
     """An empty document for mails: what is put into it runs under its policy."""
-    return Response(EMPTY, media_type="text/html", headers={"content-security-policy": MAIL_POLICY})
+    return _framed(EMPTY)
+
+
+def _framed(document: str) -> Response:
+    headers = {"content-security-policy": MAIL_POLICY}
+    return Response(document, media_type="text/html", headers=headers)
 
 
 def _sorry(words: str, status: int) -> Response:

@@ -5,7 +5,7 @@ import { showAbout, showFaults, showFindings, showShelf, showStripped } from "./
 import { findIn, showDifference, showInbox, showSource } from "./views.js";
 
 const TABS = [
-  ["mail", "Mail"], ["inbox", "Inbox"], ["text", "Plain text"], ["html", "HTML"], ["mjml", "MJML"],
+  ["mail", "Mail"], ["inbox", "Inbox"], ["web", "Web page"], ["text", "Plain text"], ["html", "HTML"], ["mjml", "MJML"],
   ["headers", "Headers"], ["request", "API request"], ["compare", "Compare"],
 ];
 const WIDTHS = { desktop: 1024, tablet: 768, phone: 390 };
@@ -14,6 +14,7 @@ const SCHEMES = [
   ["dark", "Dark", "By the mail's own dark rules"],
   ["forced", "Forced dark", "As clients darken mail that brings no rules of its own, or whose rules they ignore"],
 ];
+const FRAMED = new Set(["mail", "web"]);
 const SOURCES = new Set(["text", "html", "mjml", "headers", "request"]);
 
 const start = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
@@ -44,7 +45,9 @@ function reflect() {
     tab.setAttribute("aria-selected", String(on));
     tab.tabIndex = on ? 0 : -1;
   }
-  $("panel-mail").hidden = chosen.tab !== "mail";
+  $("panel-mail").hidden = !FRAMED.has(chosen.tab);
+  if (FRAMED.has(chosen.tab)) $("panel-mail").setAttribute("aria-labelledby", `tab-${chosen.tab}`);
+  document.body.classList.toggle("web", chosen.tab === "web");
   $("panel-source").hidden = !SOURCES.has(chosen.tab);
   $("panel-inbox").hidden = chosen.tab !== "inbox";
   $("panel-compare").hidden = chosen.tab !== "compare";
@@ -65,7 +68,7 @@ async function refresh() {
   if (!view?.proof) return;
   const tab = chosen.tab;
   try {
-    if (tab === "mail") await frame.show(query());
+    if (FRAMED.has(tab)) await frame.show(tab, query());
     else if (tab === "inbox") showInbox(await get("inbox", query()));
     else if (tab === "compare") showDifference(await get(`compare/${chosen.other}`, query()));
     else await showSource(tab, query());
@@ -104,7 +107,12 @@ function listen() {
 }
 
 async function loadFindings() {
-  if (view?.proof && !view.faults.length) showFindings(await get("findings", query()), frame.goTo);
+  if (view?.proof && !view.faults.length) showFindings(await get("findings", query()), goTo);
+}
+
+async function goTo(excerpt) {
+  if (chosen.tab !== "mail") await set({ tab: "mail" });
+  if (!frame.goTo(excerpt)) toast("This is in no visible place of the mail");
 }
 
 async function loadShelf() {
@@ -146,7 +154,7 @@ for (const [key, label] of TABS) {
   $("tabs").append(make("button", {
     type: "button", id: `tab-${key}`, role: "tab", textContent: label, onclick: () => set({ tab: key }),
   }));
-  const panel = SOURCES.has(key) ? "source" : key;
+  const panel = SOURCES.has(key) ? "source" : FRAMED.has(key) ? "mail" : key;
   $(`tab-${key}`).setAttribute("aria-controls", `panel-${panel}`);
 }
 $("tabs").addEventListener("keydown", (event) => {
@@ -217,7 +225,7 @@ $("send-form").onsubmit = async (event) => {
 
 // Keys.
 const KEYS = [
-  ["1 – 8", "Mail, inbox, plain text, HTML, MJML, headers, request, compare"],
+  ["1 – 9", "Mail, inbox, web page, plain text, HTML, MJML, headers, request, compare"],
   ["d  t  p", "Desktop, tablet, phone"], ["c", "Light, dark, forced dark"], ["i", "Images on or off"],
   ["/", "Find in the text"], ["j  k", "Next, previous issue"], ["g", "Last good version"],
   ["s", "Send me a test"], ["?", "These shortcuts"],

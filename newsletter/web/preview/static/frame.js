@@ -10,11 +10,15 @@ let latest = 0;
 const current = () => front.contentDocument;
 
 // Shows the mail, and keeps the place that was being read.
-export async function show(query) {
+export async function show(path, query) {
   const mine = ++latest;
-  const url = new URL(`mail?${new URLSearchParams(query)}`, location.href).href;
+  const url = new URL(`${path}?${new URLSearchParams(query)}`, location.href).href;
   await arrival(back, url);
   if (mine !== latest) return;
+  if (back.contentDocument.contentType === "application/json") {
+    const { faults } = JSON.parse(back.contentDocument.body.textContent);
+    throw new Error(faults.map((fault) => fault.message).join("; "));
+  }
   back.contentWindow.scrollTo(front.contentWindow.scrollX, front.contentWindow.scrollY);
   // Links lead nowhere in the frame: what they would open is blocked there.
   for (const link of back.contentDocument.links) {

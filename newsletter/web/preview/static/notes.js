@@ -1,6 +1,12 @@
 // What stands around the mail: the shelf of issues, errors, findings, what a client strips.
 import { $, make } from "./dom.js";
 
+// file:line; a file of the issue by its name alone, since its folder is known.
+function placeOf(one) {
+  const file = one.file.replace(/^(.*\/)?issues\/[^/]+\//, "");
+  return one.line ? `${file}:${one.line}` : file;
+}
+
 export function showShelf(shelf, current, open) {
   $("issues").replaceChildren(...shelf.issues.map((issue) => {
     const button = make("button", { type: "button", onclick: () => open(issue.name) },
@@ -79,7 +85,7 @@ export function showFindings(data, goTo) {
   const findings = [...data.findings].sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
   $("findings-count").textContent = findings.length || "";
   $("findings").replaceChildren(...findings.map((one) => {
-    const place = one.file ? (one.line ? `${one.file}:${one.line}` : one.file) : "";
+    const place = placeOf(one);
     return make("li", {}, make("button", { type: "button", className: `finding ${one.severity}`, title: one.meaning, onclick: () => goTo(one.excerpt) },
       make("span", { className: "row" }, make("span", { className: "severity", textContent: one.severity }), make("code", { textContent: one.rule })),
       make("span", { className: "message", textContent: one.message }),
