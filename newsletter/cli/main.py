@@ -25,7 +25,9 @@ COMMANDS = {
     "subscribers": Lazy("newsletter.cli.subscribers:subscribers", "Keep the list of readers."),
     "test": Lazy("newsletter.cli.test:test", "Send a marked copy to yourself."),
     "plan": Lazy("newsletter.cli.plan:plan", "Fix what is sent to whom, and send nothing yet."),
-    "send": Lazy("newsletter.cli.send:send", "Send an issue to the readers, or rehearse it dry."),
+    "send": Lazy(
+        "newsletter.cli.send:send", "Send an issue to the readers, or see exactly what would go."
+    ),
     "rehearse": Lazy(
         "newsletter.cli.rehearse:rehearse",
         "Rehearse a send against a stand-in for SendGrid, with faults.",
@@ -46,6 +48,9 @@ COMMANDS = {
     "who": Lazy("newsletter.cli.who:who", "See what became of each reader of a send, and why."),
     "events": Lazy("newsletter.cli.events:events", "Take in what SendGrid reports of mails."),
     "report": Lazy("newsletter.cli.report:report", "See what became of a send."),
+    "serve": Lazy(
+        "newsletter.cli.serve:serve", "Answer the world: sign-up, unsubscribe, archive, webhook."
+    ),
     "db": Lazy("newsletter.cli.db:db", "Make or upgrade the database."),
     "backup": Lazy(
         "newsletter.cli.backup:backup", "Copy the list and the record of sends into a file."

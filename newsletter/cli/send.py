@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from newsletter.sending.schedule import Slot
 
 
-@click.command(short_help="Send an issue to the readers, or rehearse it dry.")
+@click.command(short_help="Send an issue to the readers, or see exactly what would go.")
 @click.argument("issue", required=False)
 @click.option("--dry-run", is_flag=True, help="Do everything but send: write what would go.")
 @click.option(

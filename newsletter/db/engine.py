@@ -118,7 +118,9 @@ def _sqlite(target: sa.URL, root: Path) -> sa.Engine:
     path = root / str(target.database)
     _create_private(path, Location(str(target.database)))
     engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS}
+        sa.URL.create("sqlite", database=str(path)),
+        hide_parameters=True,  # they hold addresses, and errors are logged
+        connect_args={"timeout": BUSY_SECONDS},
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", begin_sqlite)
@@ -172,6 +174,7 @@ def _postgresql(target: sa.URL) -> sa.Engine:
         engine = sa.create_engine(
             target.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args={"connect_timeout": CONNECT_SECONDS},
         )
     except ModuleNotFoundError as error:

@@ -7,12 +7,13 @@ import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db import reading
-from newsletter.db.schema import send
+from newsletter.db.schema import UtcTime, batch, send
 from newsletter.errors import ProjectError
 from newsletter.sending.ledger import Ledger, Send, find
 from newsletter.sending.message import Held
 from newsletter.sending.payload import Letter, prepare
 from newsletter.sending.plan import content
+from newsletter.sending.throttle import throttled
 
 SHOWN = 5
 
@@ -62,19 +63,16 @@ def find_send(ledger: Ledger, name: str | None) -> Send:
 def due(ledger: Ledger) -> Iterator[Send]:
     """The sends whose time has come and that wait here for it, the earliest first.
 
-    Each is looked up when its turn comes: those before it may have taken hours.
+    So are those that were begun so and whose sender has died. Each is looked up when its turn
+    comes: those before it may have taken hours.
     """
     tried: set[int] = set()
     while True:
         with reading(ledger.engine) as connection:
+            now = ledger.clock(connection)
             issue = connection.scalar(
                 sa.select(send.c.issue)
-                .where(
-                    send.c.state == "frozen",
-                    send.c.vendor_batch_id == "",
-                    send.c.scheduled_at <= ledger.clock(connection),
-                    send.c.id.not_in(tried),
-                )
+                .where(_waiting(now), send.c.id.not_in(tried))
                 .order_by(send.c.scheduled_at, send.c.id)
                 .limit(1)
             )
@@ -83,6 +81,33 @@ def due(ledger: Ledger) -> Iterator[Send]:
             return
         tried.add(found.id)
         yield found
+
+
+def any_due(ledger: Ledger) -> bool:
+    """Whether ``due`` would find one."""
+    with reading(ledger.engine) as connection:
+        waiting = _waiting(ledger.clock(connection))
+        return bool(connection.scalar(sa.select(sa.exists().where(waiting))))
+
+
+def _waiting(now: datetime.datetime) -> sa.ColumnElement[bool]:
+    mine = batch.c.send_id == send.c.id
+    held = sa.exists().where(mine, batch.c.lease_until > now)
+    # A sender that lives takes such a batch at once.
+    due_batch = sa.and_(
+        batch.c.state == "ready",
+        sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= now),
+        sa.or_(batch.c.not_before.is_(None), batch.c.not_before <= now),
+    )
+    left_behind = sa.exists().where(mine, sa.or_(due_batch, batch.c.lease_until <= now))
+    orphaned = sa.and_(
+        send.c.state == "running", ~held, left_behind, ~throttled(sa.literal(now, UtcTime))
+    )
+    return sa.and_(
+        send.c.vendor_batch_id == "",
+        send.c.scheduled_at <= now,
+        sa.or_(send.c.state == "frozen", orphaned),
+    )
 
 
 def letter_of(ledger: Ledger, of: Send, config: Config) -> Letter:

@@ -11,6 +11,8 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.web import archive, confirm, health, join, leave, moving, preferences, webhook
 from newsletter.web.bodies import SECONDS, Bodies, Tell
+from newsletter.web.log import AccessLog
+from newsletter.web.metrics import Metrics, Watch
 from newsletter.web.refused import Refused
 from newsletter.web.security import Security
 from newsletter.web.site import Site
@@ -20,12 +22,13 @@ YEAR = "public, max-age=31536000, immutable"
 PROGRAMS = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 
 
-def make_app(site: Site, seconds: float = SECONDS) -> Starlette:
+def make_app(site: Site, seconds: float = SECONDS, metrics: Metrics | None = None) -> Starlette:
     """The site, ready to be served.
 
     Args:
         site: the newsletter.
         seconds: in which a whole body must come.
+        metrics: counts requests, if there is one.
     """
     routes: list[BaseRoute] = [Route("/assets/style.css", _style(site), methods=["GET"])]
     for room in (health, leave, preferences, moving, confirm, join, webhook, archive):
@@ -33,6 +36,8 @@ def make_app(site: Site, seconds: float = SECONDS) -> Starlette:
     return Starlette(
         routes=routes,
         middleware=[
+            Middleware(AccessLog),
+            *([Middleware(Watch, metrics=metrics)] if metrics else []),
             Middleware(Security, config=site.config),
             Middleware(Bodies, tell=_refusal(site), seconds=seconds),
         ],

@@ -5,18 +5,20 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
 import urllib3
 import uvicorn
+from starlette.applications import Starlette
 
+from newsletter.config import Config
 from newsletter.db import database
 from newsletter.db.schema import subscriber
 from newsletter.project import open_project
 from newsletter.web.app import make_app
+from newsletter.web.serve import settings
 from newsletter.web.site import Site, open_site
 
 FORM = "application/x-www-form-urlencoded"
@@ -81,10 +83,12 @@ def serve() -> Iterator[Serve]:
     """Serves an application until the test ends."""
     running: list[tuple[uvicorn.Server, threading.Thread, Served]] = []
 
-    def start(app: Any) -> Served:
-        door = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
-        server = uvicorn.Server(config)
+    def start(app: Starlette, trusting: Config) -> Served:
+        # By its protocol asyncio knows that answers may go out at once (TCP_NODELAY).
+        door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+        server = uvicorn.Server(settings(app, trusting))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([door])))
         thread.start()
         served = Served(f"http://127.0.0.1:{door.getsockname()[1]}")
@@ -101,7 +105,7 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def server(site: Site, serve: Serve) -> Served:
     """The whole public site."""
-    return serve(make_app(site))
+    return serve(make_app(site), site.config)
 
 
 @pytest.fixture

@@ -1,0 +1,65 @@
+"""``newsletter serve``: the public site."""
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import fields, note, say
+
+if TYPE_CHECKING:
+    from newsletter.config import Config
+
+
+@click.command(short_help="Answer the world: sign-up, unsubscribe, archive, webhook.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True,
+              metavar="N", help="Where to listen; 0 for any that is free.")  # fmt: skip
+@click.option("--metrics-port", type=click.IntRange(1, 65535), metavar="N",
+              help="Where Prometheus may ask, on this machine alone.")  # fmt: skip
+def serve(*, host: str, port: int, metrics_port: int | None) -> None:
+    """Serve the newsletter's public pages, its webhook and its schedule on one port.
+
+    Put it behind a proxy that speaks HTTPS for public_url. It logs to the standard
+    error output, a JSON object a line, without addresses. SIGTERM or Ctrl-C ends it
+    when what is being answered is done.
+
+    \b
+    Example:
+      newsletter serve --port 8000 --metrics-port 9100
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.db import database
+    from newsletter.project import open_project
+    from newsletter.sending.sendgrid import Mailer, key_from
+    from newsletter.web.log import log_to_stderr
+    from newsletter.web.serve import listen, run
+    from newsletter.web.site import open_site
+
+    project = open_project()
+    config = project.config
+    with_key = bool(os.environ.get("SENDGRID_API_KEY"))
+    with database(config.database, project.root) as engine, listen(host, port) as door:
+        site = open_site(project, engine)
+        mailer = Mailer(key_from(os.environ), config.sendgrid) if with_key else None
+        _tell(config, host, door.getsockname()[1], with_key=with_key)
+        log_to_stderr()
+        try:
+            run(site, mailer, door, metrics_port)
+        finally:
+            if mailer:
+                mailer.close()
+    note("Stopped.")
+
+
+def _tell(config: "Config", host: str, port: int, *, with_key: bool) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    say(f"{config.name} answers at http://{shown}:{port}/   (Ctrl-C to stop)")
+    fields([("for the world", config.public_url or "not set: public_url in newsletter.yml")])
+    if not with_key:
+        note("SENDGRID_API_KEY is not set: confirmations and scheduled sends wait.")
+    if not config.public_url:
+        note("Without public_url no mail has a link to here: set it before the next issue.")
+    if config.sendgrid.webhook_unsigned:
+        note("sendgrid.webhook_unsigned is on: anybody can send events that are believed.")
+    elif not config.sendgrid.webhook_key:
+        note("The webhook refuses all events until sendgrid.webhook_key is set.")

@@ -1,0 +1,69 @@
+"""The public site as a server: one port, its background jobs beside it."""
+
+import socket
+from contextlib import ExitStack
+
+import uvicorn
+from starlette.applications import Starlette
+
+from newsletter.config import Config
+from newsletter.errors import UsageProblem
+from newsletter.sending.sendgrid import Mailer
+from newsletter.web.app import make_app
+from newsletter.web.background import Background, jobs
+from newsletter.web.metrics import Metrics, serve_metrics
+from newsletter.web.site import Site
+
+# What is being answered when the server is told to stop gets so many seconds.
+GRACE = 30
+HEAD_BYTES = 16_000
+CONNECTIONS = 2_000
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port.
+
+    Raises:
+        UsageProblem: it is taken, or not ours to take.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageProblem(
+            f"{host}:{port} can't be listened at: {reason}", remedy="Take another: --port N"
+        ) from error
+
+
+def settings(app: Starlette, config: Config) -> uvicorn.Config:
+    """How the site is served."""
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=list(config.public.trusted_proxies),
+        timeout_graceful_shutdown=GRACE,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        limit_concurrency=CONNECTIONS,
+    )
+
+
+def run(site: Site, mailer: Mailer | None, door: socket.socket, metrics_port: int | None) -> None:
+    """Answer until SIGTERM or Ctrl-C; requests that are being answered are finished.
+
+    Args:
+        site: the newsletter.
+        mailer: the vendor; without it, letters wait.
+        door: from ``listen``.
+        metrics_port: of this machine, where Prometheus asks; ``None`` for none.
+    """
+    metrics = Metrics(site)
+    with ExitStack() as stack:
+        if metrics_port:
+            stack.enter_context(serve_metrics(metrics, metrics_port))
+        stack.enter_context(Background(jobs(site, mailer)))
+        uvicorn.Server(settings(make_app(site, metrics=metrics), site.config)).run([door])
