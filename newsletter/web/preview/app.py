@@ -28,7 +28,6 @@ from newsletter.web.preview.guard import FILE_POLICY, MAIL_POLICY, Guard
 from newsletter.web.preview.readers import choices
 from newsletter.web.preview.schemes import in_scheme
 from newsletter.web.preview.watch import Bell, views, watch
-from newsletter.web.preview.webpage import web_page
 
 STATIC = Path(__file__).with_name("static")
 PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/svg+xml"}
@@ -129,6 +128,8 @@ class Preview:
         return _framed(page.mail(proof, self._wish(request)))
 
     def _web(self, request: Request, proof: Proof) -> Response:
+        from newsletter.web.preview.webpage import web_page
+
         now = datetime.datetime.now(datetime.UTC)
         return _framed(in_scheme(web_page(proof, now), self._wish(request).scheme))
 
@@ -221,6 +222,8 @@ class Preview:
             return JSONResponse({"faults": page.faults(error)}, 422)
         except OSError:  # a file has gone meanwhile: the next version tells of it
             return _sorry("a file of this issue can't be read", 409)
+        except Exception as error:  # noqa: BLE001 - one view that fails leaves the others
+            return _sorry(f"this can't be shown: {type(error).__name__}: {error}", 500)
 
     def _named(self, request: Request) -> str:
         name = request.query_params.get("issue", "")

@@ -133,7 +133,7 @@ class Desk:
         except OSError as error:
             words = (error.strerror or str(error)).lower()
             faults = (Fault(f"a file can't be read: {words}", file=str(error.filename or "")),)
-        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a file does, the page goes on
             faults = (Fault(f"this could not be rendered: {type(error).__name__}: {error}"),)
         return replace(earlier, version=self._version, faults=faults)
 

@@ -1,7 +1,9 @@
 """The issues in the folder and how each stands, for the list beside the mail."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -48,7 +50,7 @@ def existing_database(project: Project) -> sa.Engine | None:
     """The list's database if it is there; looking at a mail makes none."""
     try:
         file = sqlite_file(project.config.database, project.root)
-        if file is not None and not file.is_file():
+        if file is not None and not (file.is_file() and file.stat().st_size):
             return None
         return open_database(project.config.database, project.root)
     except NewsletterError:
@@ -80,10 +82,15 @@ def _entry(folder: Path, state: str | None) -> Entry:
 
 def _front(folder: Path) -> FrontMatter:
     for name in ("post.md", "post.html"):
-        path = folder / name
-        try:
-            if path.stat().st_size <= MOST_BYTES:
-                return split(decode(path.read_bytes(), str(path)), str(path))
-        except (OSError, NewsletterError):
-            continue
+        with suppress(OSError, NewsletterError):
+            path = folder / name
+            status = path.stat()
+            if status.st_size <= MOST_BYTES:
+                return _read(path, status.st_mtime_ns)
     return FrontMatter()
+
+
+@lru_cache(maxsize=2_000)
+def _read(path: Path, _changed: int) -> FrontMatter:
+    front = split(decode(path.read_bytes(), str(path)), str(path))
+    return replace(front, body="")

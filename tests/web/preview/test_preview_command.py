@@ -1,0 +1,40 @@
+"""``newsletter preview`` as an editor runs it: a process that Ctrl-C ends."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import urllib3
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+def test_it_serves_until_ctrl_c_even_while_a_page_listens(boat_issue: Path) -> None:
+    command = [sys.executable, "-m", "newsletter", "preview", "first-boat", "--no-open"]
+    with subprocess.Popen(
+        command, cwd=boat_issue.parent.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        address, words = process.stdout.readline().split("   ")
+        assert words.strip() == "(Ctrl-C to stop; reloads as you save)"
+        with urllib3.PoolManager() as pool:
+            stream = pool.request("GET", f"{address}events", preload_content=False)
+            assert b"The first boat" in next(stream.stream())
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+            stream.close()
+    assert err.strip() == "Stopped."
+    assert process.returncode == 0
+
+
+def test_it_says_where_there_is_nothing_to_show(cli: Cli, project_folder: Path) -> None:
+    code, out, err = cli("preview", "--no-open")
+    assert (code, out) == (1, "")
+    assert "newsletter import POST" in err
+    (project_folder / "newsletter.yml").write_text("name: [\n")
+    code, _, err = cli("preview", "--no-open")
+    assert code == 1
+    assert "newsletter.yml:" in err
