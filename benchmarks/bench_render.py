@@ -94,7 +94,7 @@ def before_inlining(folder: Path, config: Config, templates: Templates) -> str:
         caught.append(html.replace("</head>", f"<style>{css}</style></head>"))
         return inline(html, css)
 
-    with patch("newsletter.render.issue.inline", catch):
+    with patch("newsletter.render.document.inline", catch):
         render_issue(read_issue(folder, config), templates, config)
     return caught[0]
 

@@ -174,7 +174,9 @@ def _height(style: Mapping[str, str]) -> float:
     size = pixels(style.get("font-size", "")) or 16.0
     line = style.get("line-height", "")
     leading = (
-        float(line) * size if re.fullmatch(r"[\d.]+", line) else pixels(line, size) or 1.2 * size
+        float(line) * size
+        if re.fullmatch(r"\d+(\.\d+)?", line)
+        else pixels(line, size) or 1.2 * size
     )
     padding = [pixels(part, size) or 0.0 for part in style.get("padding", "").split()] or [0.0]
     bottom = padding[2] if len(padding) > 2 else padding[0]  # noqa: PLR2004 - CSS's order of sides

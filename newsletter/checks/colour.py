@@ -7,7 +7,7 @@ RGB = tuple[int, int, int]
 WHITE: RGB = (255, 255, 255)
 
 _HEX = re.compile(r"#(?:[0-9a-f]{6}|[0-9a-f]{3})\b")
-_FUNCTION = re.compile(r"rgba?\(\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)\s*(?:[,/]\s*([\d.]+))?\s*\)")
+_FUNCTION = re.compile(r"rgba?\(\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)\s*(?:[,/]\s*(\d*\.?\d+))?\s*\)")
 _NAMES: dict[str, RGB] = {
     "black": (0, 0, 0), "white": WHITE, "red": (255, 0, 0), "green": (0, 128, 0),
     "blue": (0, 0, 255), "gray": (128, 128, 128), "grey": (128, 128, 128),

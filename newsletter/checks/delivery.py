@@ -10,7 +10,6 @@ from newsletter.checks.rule import Hit, Topic
 from newsletter.errors import Location
 from newsletter.posts.merge import UNSUBSCRIBE
 from newsletter.render.links import host
-from newsletter.render.tree import visible_text
 
 rule = Topic("Deliverability").rule
 
@@ -78,7 +77,8 @@ def no_postal_address(mail: Mail) -> Iterator[Hit]:
 def postal_address_left_out(mail: Mail) -> Iterator[Hit]:
     """The HTML or the text part does not have the postal address of the settings."""
     wanted = _words(mail.config.postal_address or "")
-    for name, part in (("HTML", visible_text(mail.tree)), ("text part", mail.plain.text)):
+    seen = " ".join(run.text for run in mail.runs)
+    for name, part in (("HTML", seen), ("text part", mail.plain.text)):
         if wanted and wanted not in _words(part):
             yield Hit(f"the {name} has no postal address")
 

@@ -18,7 +18,7 @@ from newsletter.posts.outline import Block, outline
 from newsletter.posts.passages import Passage, count_words
 from newsletter.render.email import Email
 from newsletter.render.personalise import personalise
-from newsletter.render.tree import Element, visible_text
+from newsletter.render.tree import Element, parse, visible_text
 
 _ALONE = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "div", "section", ""})
 
@@ -96,7 +96,7 @@ class Mail:
     @cached_property
     def body_tree(self) -> Element:
         """``body`` as a tree, under one ``div``."""
-        return etree.fromstring(f"<div>{self.body}</div>", etree.HTMLParser())
+        return parse(self.body)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:

@@ -15,7 +15,7 @@ from newsletter.render.tree import Element
 
 _UNSEEN = frozenset({"head", "script", "style", "title", "template", "noscript"})
 _NO_TEXT = (etree._Comment, etree._ProcessingInstruction)  # noqa: SLF001 - lxml names them so
-_SIZE = re.compile(r"([\d.]+)(px|pt|em|rem|%)")
+_SIZE = re.compile(r"(\d{1,6}(?:\.\d+)?|\.\d+)(px|pt|em|rem|%)")
 _NAMED_SIZES = {"h1": 32.0, "h2": 24.0, "h3": 18.7, "h5": 13.3, "h6": 10.7}
 _BOLD_TAGS = frozenset({"b", "strong", "h1", "h2", "h3", "h4", "h5", "h6", "th"})
 _BOLD = 600
