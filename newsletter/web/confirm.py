@@ -94,7 +94,7 @@ def _asked(site: Site, connection: sa.Connection, request: Request, *, lock: boo
         return None
     mine = sa.select(notice).where(notice.c.id == number, notice.c.kind == "confirm")
     row = connection.execute(mine.with_for_update() if lock else mine).one_or_none()
-    return row and Asked(row.id, Address(row.address, row.address_key), row.data)
+    return Asked(row.id, Address(row.address, row.address_key), row.data) if row else None
 
 
 def _confirm(site: Site, connection: sa.Connection, asked: Asked) -> None:

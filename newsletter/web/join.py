@@ -98,7 +98,7 @@ class Join:
         answer = _ask(self._site, fields, peer(request), "/subscribe")
         if answer.word:
             return _page(self._site, answer, fields, once_more=False)
-        return self._site.pages.page("asked", private=True)
+        return self._site.pages.page("asked", private=True, said=_said(self._site))
 
     def take_json(self, request: Request) -> Response:
         """The same as JSON."""
@@ -110,7 +110,7 @@ class Join:
         else:
             source = f"/api/subscribe {origin}".strip()
             answer = _ask(self._site, fields, peer(request), source)
-        return _told(answer, self._site.pages.words)
+        return _told(self._site, answer)
 
     def token(self, _: Request) -> Response:
         """What a form on another page needs."""
@@ -215,11 +215,16 @@ def _page(site: Site, answer: Answer, fields: Mapping[str, str], *, once_more: b
     return _retry_later(response, answer)
 
 
-def _told(answer: Answer, words: Mapping[str, str]) -> Response:
+def _said(site: Site) -> str:
+    """What everybody is told whose form is in order."""
+    return site.pages.words["asked_text" if site.config.signup.double_opt_in else "asked_single"]
+
+
+def _told(site: Site, answer: Answer) -> Response:
     """The same as JSON."""
     if not answer.word:
-        return JSONResponse({"message": words["asked_text"]}, status_code=202)
-    said = {"error": words[answer.word], "again": answer.word == "join_stale"}
+        return JSONResponse({"message": _said(site)}, status_code=202)
+    said = {"error": site.pages.words[answer.word], "again": answer.word == "join_stale"}
     return _retry_later(JSONResponse(said, status_code=answer.status), answer)
 
 

@@ -106,7 +106,8 @@ def test_an_expired_link_says_how_to_get_a_new_one(desk: Any, server: Any) -> No
 def test_a_link_of_another_make_is_no_link(desk: Any, server: Any) -> None:
     path = ask(desk, server)
     before = contents(desk)
-    forged = [path[:-1] + ("A" if path[-1] != "A" else "B"), path[:9] + "X" + path[10:]]
+    flipped = "A" if path[-5] != "A" else "B"
+    forged = [path[:-5] + flipped + path[-4:], path[:9] + "X" + path[10:]]
     forged += [f"/confirm/{desk.site.signer('form').dumps(1)}", "/confirm/x", f"{path}%00"]
     for bad in forged:
         assert server.get(bad).status == 404, bad

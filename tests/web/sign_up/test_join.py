@@ -73,7 +73,7 @@ def put(desk: Any, before: str) -> str:
 def test_the_answer_is_the_same_whoever_the_address_belongs_to(
     desk: Any, server: Any, way: str
 ) -> None:
-    answers = []
+    answers: list[Any] = []
     for before in STANDINGS * 2:  # the second time, a letter is owed already
         fields = desk.fields(put(desk, before) if len(answers) < 8 else f"{before}@example.org")
         with statements(desk.site.engine) as seen:
