@@ -31,10 +31,10 @@ def rehearse(issue: str | None, *, faults: str, readers: int | None, as_json: bo
     The list is copied into a scratch database, and the issue sent to a stand-in for SendGrid on
     this machine: answers are lost, requests fail, the sender is killed and started again. What
     is unknown then is settled as you would settle it. Nothing leaves this machine, list and
-    ledger are only read, and no key is needed. That the links in the mail work is no part of
-    a rehearsal yet.
+    ledger are only read, and no key is needed. Then the links of some mails are opened, as
+    security software does, on your own pages over the scratch database.
 
-    It exits with 0 only if nobody has it twice and nobody is lost.
+    It exits with 0 only if nobody has it twice, nobody is lost, and no link acts by itself.
 
     \b
     Faults:
@@ -59,6 +59,7 @@ def rehearse(issue: str | None, *, faults: str, readers: int | None, as_json: bo
     from newsletter.sending.proposal import Wishes, propose
     from newsletter.sending.rehearsal.run import Wish
     from newsletter.sending.rehearsal.run import rehearse as run
+    from newsletter.web.loopback import running
 
     names = _names(faults)
     # Leave nothing behind, whoever stops it.
@@ -66,7 +67,7 @@ def rehearse(issue: str | None, *, faults: str, readers: int | None, as_json: bo
     project = open_project()
     with database(project.config.database, project.root) as engine:
         proposal = propose(project, find_issue(project, issue), engine, Wishes(needs_key=False))
-        wish = Wish(project, proposal.folder.name, engine, readers or 0, names)
+        wish = Wish(project, proposal.folder.name, engine, readers or 0, names, running)
         with progress(readers or proposal.readers, "Rehearsing") as advance:
             proof = run(wish, advance)
     if as_json:
@@ -99,7 +100,7 @@ def _show(proposal: "Proposal", proof: "Proof", *, made_up: bool) -> None:
         say(fields(("-", gap) for gap in proof.gaps))
     else:
         say("The proof holds: nobody has it twice, nobody is lost.", colour="green")
-    say("Nothing left this machine. Links in the mail are no part of it yet.")
+    say("Nothing left this machine.")
     if proposal.refused:
         say("A real send would be refused:", colour="yellow")
         say(fields(("-", str(problem)) for problem in proposal.refused))
@@ -114,6 +115,7 @@ def _rows(proposal: "Proposal", proof: "Proof", *, made_up: bool) -> list[tuple[
         ("accepted once", f"{proof.once:,}"),
         ("accepted twice", f"{proof.twice:,}"),
         ("lost", f"{proof.lost:,}"),
+        ("unsubscribed", _scanned(proof)),
         ("set aside", f"{proof.set_aside:,}, each with its reason"),
         ("unknown", _unknown(proof)),
         ("requests", f"{proof.requests:,} for {many(proof.batches, 'batch')}"),
@@ -127,6 +129,12 @@ def _rows(proposal: "Proposal", proof: "Proof", *, made_up: bool) -> list[tuple[
     if proof.unmet:
         rows.insert(-1, ("not met", f"{', '.join(proof.unmet)}: no request was left for it"))
     return [row for row in rows if row[0] != "set aside" or proof.set_aside]
+
+
+def _scanned(proof: "Proof") -> str:
+    scan = proof.scan
+    opened = f"{many(scan.links, 'link')} of {many(scan.readers, 'reader')}"
+    return f"{scan.changed:,} by the scanner, which opened {opened}"
 
 
 def _unknown(proof: "Proof") -> str:

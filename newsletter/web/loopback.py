@@ -1,5 +1,6 @@
 """The public site on this machine alone, for a while: what a rehearsal opens its links on."""
 
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ from newsletter.web.site import open_site
 @contextmanager
 def running(project: Project, engine: sa.Engine) -> Iterator[str]:
     """Run the site over a database; gives its address, without a trailing slash."""
+    # What it has to say is for those who serve it to the world.
+    logging.getLogger("newsletter.web").addHandler(logging.NullHandler())
     app = make_app(open_site(project, engine))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         # Whoever comes before the server is up waits in the socket's queue.
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()

@@ -1,6 +1,7 @@
 """``newsletter rehearse``: the true send path in processes that are killed, and the proof."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from newsletter.db import open_database
 from newsletter.project import open_project
 from newsletter.sending.rehearsal.run import Wish, rehearse
 from newsletter.sending.rehearsal.script import KINDS
+from newsletter.web.loopback import running
 
 Cli = Callable[..., tuple[int, str, str]]
 ISSUE = "2026-12-01-the-ice"
@@ -48,6 +50,9 @@ def test_with_every_fault_nobody_has_it_twice_and_nobody_is_lost(
     assert unknown["by_events"] > 0
     assert unknown["sent_again"] > 0
     assert unknown["by_events"] + unknown["sent_again"] == unknown["batches"]
+    scanner = proof["scanner"]
+    assert (scanner["changed"], scanner["broken"]) == (0, 0)
+    assert scanner["links"] > 2 * scanner["readers"] > 0
     assert any("public_url" in problem for problem in proof["refused"])
     assert list((tmp_path / "tmp").iterdir()) == []
     assert cli("status", "--json")[1] == "", "the true ledger knows nothing of it"
@@ -63,6 +68,7 @@ def test_the_true_list_is_rehearsed_and_only_read(cli: Cli, folder: Path) -> Non
     code, out, err = cli("rehearse", "--faults", "none")
     assert code == 0, err
     assert "accepted once   11" in out
+    assert re.search(r"unsubscribed +0 by the scanner, which opened \d+ links of 11 readers", out)
     assert "The proof holds" in out
     assert "A real send would be refused" in out
     assert cli("subscribers", "list")[1] == before
@@ -95,6 +101,6 @@ def test_ctrl_c_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
     project = open_project(folder)
     engine = open_database(project.config.database, folder)
     with pytest.raises(KeyboardInterrupt):
-        rehearse(Wish(project, ISSUE, engine, 20, ()), interrupt)
+        rehearse(Wish(project, ISSUE, engine, 20, (), running), interrupt)
     engine.dispose()
     assert list((tmp_path / "tmp").iterdir()) == []

@@ -27,6 +27,25 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Scan:
+    """What came of opening the links.
+
+    Attributes:
+        readers: whose mails were looked at.
+        links: different ones.
+        requests: made.
+        changed: readers of whom anything is different now.
+        broken: readers' own links, to leave and to their settings, that show no page.
+    """
+
+    readers: int = 0
+    links: int = 0
+    requests: int = 0
+    changed: int = 0
+    broken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """The outcome of a rehearsal.
 
@@ -45,6 +64,7 @@ class Proof:
         unmet: the kinds that no request was left for.
         kills: how often the sender was killed.
         seconds: how long it took.
+        scan: what came of opening the links, as security software does.
     """
 
     total: int
@@ -61,6 +81,7 @@ class Proof:
     unmet: tuple[str, ...]
     kills: int
     seconds: float
+    scan: Scan = Scan()
 
     @property
     def once(self) -> int:
@@ -107,6 +128,7 @@ class Proof:
             "faults": dict(self.met),
             "not_met": list(self.unmet),
             "kills": self.kills,
+            "scanner": asdict(self.scan),
             "seconds": round(self.seconds, 1),
         }
 
@@ -128,7 +150,15 @@ def _gaps(of: Proof) -> Iterator[str]:
         count for (state, times), count in of.fates.items() if (state == "accepted") != (times > 0)
     )
     settled = sum(count for (state, _), count in of.fates.items() if state in SETTLED)
+    yield from _amiss(of.scan)
     if untrue:
         yield f"the ledger and the vendor disagree about {untrue:,} readers"
     if settled != of.total:
         yield f"{of.total - settled:,} readers are not settled"
+
+
+def _amiss(scan: Scan) -> Iterator[str]:
+    if scan.changed:
+        yield f"opening the links alone has changed {scan.changed:,} readers"
+    if scan.broken:
+        yield f"{scan.broken:,} links of readers to their own pages show no page"

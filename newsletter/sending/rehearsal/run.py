@@ -7,11 +7,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from newsletter.config.urls import public_url
 from newsletter.db import database, reading
 from newsletter.db.schema import batch
 from newsletter.errors import SendRefused
@@ -20,7 +22,8 @@ from newsletter.project import Project
 from newsletter.sending.ledger import Ledger, Send, find, unknown_batches
 from newsletter.sending.preflight import nobody
 from newsletter.sending.reconcile import reconcile
-from newsletter.sending.rehearsal.proof import Proof, Settlement
+from newsletter.sending.rehearsal.proof import Proof, Scan, Settlement
+from newsletter.sending.rehearsal.scanner import scan
 from newsletter.sending.rehearsal.scratch import copy_list, end_leases, make_list
 from newsletter.sending.rehearsal.script import Step, batch_size, script
 from newsletter.sending.rehearsal.vendor import Vendor
@@ -35,6 +38,8 @@ MOST_ROUNDS = 40
 PATIENCE = 60.0
 
 Advance = Callable[[int], None]
+# Runs the newsletter's public site over a database for a while: its address.
+PublicSite = Callable[[Project, sa.Engine], AbstractContextManager[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Wish:
         list: the true list's database; only read.
         made_up: so many made-up readers instead of the list; 0 for the list.
         faults: names of ``script.KINDS``.
+        site: what the mail's links are opened on.
     """
 
     project: Project
@@ -54,6 +60,7 @@ class Wish:
     list: sa.Engine
     made_up: int
     faults: Sequence[str]
+    site: PublicSite
 
 
 def rehearse(wish: Wish, advance: Advance) -> Proof:
@@ -78,6 +85,7 @@ def rehearse(wish: Wish, advance: Advance) -> Proof:
             size = _fill(wish, scratch, steps)
             stage = _Stage(wish, Ledger(scratch), vendor, witness, size, advance)
             stage.play()
+            stage.open_links()
             return stage.prove(file, began)
 
 
@@ -107,6 +115,7 @@ class _Stage:
         advance: called with the number of readers just taken.
         kills: how often the sender was killed.
         settlement: of what was unknown so far.
+        scan: what came of opening the links.
         shown: readers whom ``advance`` was told of.
     """
 
@@ -118,6 +127,7 @@ class _Stage:
     advance: Advance
     kills: int = 0
     settlement: Settlement = field(default_factory=Settlement)
+    scan: Scan = field(default_factory=Scan)
     shown: int = 0
 
     def play(self) -> None:
@@ -129,6 +139,12 @@ class _Stage:
                 end_leases(self.ledger.engine)
             elif not self._settle():
                 return
+
+    def open_links(self) -> None:
+        """Do what security software does before a reader sees the mail."""
+        project, scratch = self.wish.project, self.ledger.engine
+        with self.wish.site(project, scratch) as stand_in:
+            self.scan = scan(scratch, self.vendor.letters, public_url(project.config), stand_in)
 
     def prove(self, file: Path, began: float) -> Proof:
         """Lay the ledger beside what the vendor took."""
@@ -152,6 +168,7 @@ class _Stage:
             unmet=tuple(name for name in self.wish.faults if name not in self.vendor.met),
             kills=self.kills,
             seconds=time.monotonic() - began,
+            scan=self.scan,
         )
 
     def _act(self) -> bool:

@@ -4,9 +4,11 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 
 from newsletter.sending.rehearsal.faults import Fault
 from newsletter.sending.rehearsal.rules import leftovers
+from newsletter.sending.rehearsal.scanner import READERS, letters
 from newsletter.sending.rehearsal.script import KINDS, Step
 from newsletter.sending.rehearsal.server import Received, SendGridDouble
 from newsletter.sending.rehearsal.shape import MailSend
@@ -23,12 +25,14 @@ class Vendor(SendGridDouble):
     Attributes:
         met: kind of fault -> how many requests met one.
         kill: set when the sender is to be killed.
+        letters: subscriber id -> what they got, of the first ``scanner.READERS``.
     """
 
     def __init__(self, witness: Witness, steps: Iterable[Step]) -> None:
         super().__init__()
         self.met: Counter[str] = Counter()
         self.kill = threading.Event()
+        self.letters: dict[int, str] = {}
         self._witness = witness
         self._steps = deque(steps)
 
@@ -43,6 +47,8 @@ class Vendor(SendGridDouble):
         self._witness.take(mail)
         with self._changed:
             self.leftovers |= leftovers(mail)
+            wanted = READERS - len(self.letters)
+            self.letters.update(islice(letters(mail), wanted))
             return f"rehearsal{len(self.requests):016d}"
 
     def record(self, request: Received) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from newsletter.sending.rehearsal.proof import Proof, Settlement
+from newsletter.sending.rehearsal.proof import Proof, Scan, Settlement
 
 GOOD = Proof(
     total=100,
@@ -51,6 +51,8 @@ def test_one_reader_amiss_is_enough(fates: Mapping[tuple[str, int], int], words:
     [
         (replace(GOOD, strangers=1), "others than the readers"),
         (replace(GOOD, leftovers=1), "merge tags unfilled"),
+        (replace(GOOD, scan=Scan(9, 27, 162, changed=1)), "has changed 1 readers"),
+        (replace(GOOD, scan=Scan(9, 27, 162, broken=2)), "2 links of readers"),
         (
             replace(GOOD, state="blocked", reason="so says the vendor"),
             "blocked in the end: so says",
