@@ -110,9 +110,10 @@ def site(site: Site, time: Time, settings: dict[str, Any]) -> Site:
             },
         }
     )
-    # Thousands of commits: what a power cut leaves is tested elsewhere.
-    site.engine.dispose()
-    sa.event.listen(site.engine, "connect", _hasty)
+    if site.engine.dialect.name == "sqlite":
+        # Thousands of commits: what a power cut leaves is tested elsewhere.
+        site.engine.dispose()
+        sa.event.listen(site.engine, "connect", _hasty)
     return replace(site, clock=time, project=replace(site.project, config=config))
 
 
