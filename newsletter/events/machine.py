@@ -8,6 +8,7 @@ does is known by its haste alone, which the report looks at: see
 """
 
 import re
+from functools import lru_cache
 
 from newsletter.events.parse import Event
 
@@ -32,4 +33,9 @@ def by_machine(event: Event) -> bool:
     if event.raw.get("sg_machine_open") is True:
         return True
     agent = event.raw.get("useragent")
-    return isinstance(agent, str) and _AGENTS.search(agent.strip()[:1_000]) is not None
+    return isinstance(agent, str) and _is_program(agent.strip()[:1_000])
+
+
+@lru_cache(maxsize=10_000)  # many readers, few mail programs
+def _is_program(agent: str) -> bool:
+    return _AGENTS.search(agent) is not None

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from newsletter.errors import ListError, Location, Problem
 
 MOST_PROBLEMS = 20
 LARGEST_ID = 2**63 - 1
+_DIGITS = len(str(LARGEST_ID))
 LARGEST_ATTEMPT = 2**31 - 1
 # All three are in indexes, whose entries PostgreSQL keeps below 2,700 bytes.
 LONGEST_ID = 1_000
@@ -134,7 +136,7 @@ def as_event(found: object) -> Event:
         return Event(
             id=_text(get("sg_event_id"), LONGEST_ID),
             type=_text(get("event"), LONGEST_TYPE),
-            at=datetime.datetime.fromtimestamp(int(get("timestamp", "")), datetime.UTC),
+            at=_time(int(get("timestamp", ""))),
             address=address if isinstance(address, str) and len(address) <= LONGEST_ADDRESS else "",
             send=_number(get("nl_send"), LARGEST_ID),
             batch=_number(get("nl_batch"), LARGEST_ID),
@@ -194,11 +196,16 @@ def _text(value: object, longest: int) -> str:
     return value
 
 
+@lru_cache(maxsize=10_000)  # the events of a body are of the same seconds
+def _time(seconds: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+
+
 def _number(value: object, largest: int) -> int | None:
     """Our ids are written as text, since custom args are; other people's args are none."""
     if value is None:
         return None
-    text = str(value)
-    if len(text) > len(str(LARGEST_ID)) or not text.isascii() or not text.isdecimal():
+    text = value if isinstance(value, str) else str(value)
+    if len(text) > _DIGITS or not text.isascii() or not text.isdecimal():
         return None
     return number if 0 < (number := int(text)) <= largest else None

@@ -1,6 +1,6 @@
 """Writes events down, each once: by ``sg_event_id``, however often it comes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -56,13 +56,18 @@ def record(connection: sa.Connection, events: Iterable[Event]) -> list[Recorded]
     return [Recorded(each, "" if key in erased else key) for each, key in new]
 
 
-def _rows(new: Sequence[Recorded], erased: Any, *, as_text: bool) -> list[tuple[Any, ...]]:
+def _rows(
+    new: Sequence[Recorded], erased: Mapping[str, str], *, as_text: bool
+) -> list[tuple[Any, ...]]:
     """What the drivers take."""
+    times: dict[Any, Any] = {each.at: each.at for each, _ in new}
+    if as_text:
+        times = {at: at.isoformat(timespec="microseconds") for at in times}
     return [
         (
             each.id,
             each.type,
-            each.at.isoformat(timespec="microseconds") if as_text else each.at,
+            times[each.at],
             erased.get(key, key),
             each.send,
             each.batch,
