@@ -2,29 +2,23 @@
 
 import html
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
 SITE = "http://harbour-notes.test"
 SETTINGS = [{"public": {"cors_origins": (SITE,)}}]
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-# A page out there may ask this machine only if its owner says so; here, nobody is out there.
-FLAGS = ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"]
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser.new_page()
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page()
+    yield opened
+    opened.close()
 
 
 def visit(page: Page, server: Any) -> None:
