@@ -51,26 +51,31 @@ def spam(passages: Sequence[Passage], running: Regions) -> dict[int, str]:
     prose = [p for p in passages if p.prose]
     main = _main_script(passages)
     own_scripts = {LATIN, main, *_second_scripts(passages), *_quoted(prose, main)}
-    own_terms = {term for p in prose if not _sells(p) for term in terms_in(p.text)}
+    short = {at: p for at, p in enumerate(passages) if p.alone and p.words <= _SHORT}
+    said = {at: terms_in(passage.text) for at, passage in short.items()}
+    # Hardly a post has any: only then is all of it searched.
+    own_terms = _own_terms(prose) if any(said.values()) else frozenset()
     found: dict[int, str] = {}
-    for at, passage in enumerate(passages):
-        if not passage.alone or passage.words > _SHORT:
-            continue
+    for at, passage in short.items():
         foreign = _foreign(passage.text, own_scripts, in_tail=at >= tail and not passage.prose)
-        terms = {
-            term: kind for term, kind in terms_in(passage.text).items() if term not in own_terms
-        }
+        terms = {term: kind for term, kind in said[at].items() if term not in own_terms}
         if foreign:
             found[at] = f"is in {foreign} script in a post in {main} script: looks like link spam"
-        elif terms and at >= first and (_sells(passage) or not passage.prose):
+        elif terms and at >= first and (len(said[at]) > 1 or not passage.prose):
             kind = next(iter(terms.values()))
             found[at] = f"has {_article(kind)} term that the post never uses: looks like link spam"
     return found
 
 
-def _sells(passage: Passage) -> bool:
-    """Whether a whole sentence is spam: one term may be its subject, several are not."""
-    return passage.words <= _SHORT and len(terms_in(passage.text)) > 1
+def _own_terms(prose: Iterable[Passage]) -> frozenset[str]:
+    """The terms that the post itself speaks of: one may be a sentence's subject, several not."""
+    found = ((passage, terms_in(passage.text)) for passage in prose)
+    return frozenset(
+        term
+        for passage, terms in found
+        if len(terms) == 1 or passage.words > _SHORT
+        for term in terms
+    )
 
 
 def _article(kind: str) -> str:
