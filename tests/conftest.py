@@ -17,6 +17,7 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 pytest_plugins = [
+    "chromium",
     "fault_desk",
     "postgres_server",
     "preview_desk",

@@ -1,6 +1,5 @@
 """A real Chromium that sees one mail, the images beside its post, and nothing of the network."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from newsletter.config.urls import image_url
 from newsletter.posts.content import read_issue
@@ -18,17 +17,6 @@ from newsletter.render.templates import load_templates
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "https://mail.example/"
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 Scheme = Literal["light", "dark"]
 
 
@@ -100,17 +88,6 @@ class Open:
 @pytest.fixture(scope="session")
 def samples() -> Samples:
     return Samples(open_project(ROOT))
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.fail("these tests need Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
