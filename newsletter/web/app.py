@@ -33,7 +33,7 @@ def make_app(site: Site, seconds: float = SECONDS, metrics: Metrics | None = Non
     routes: list[BaseRoute] = [Route("/assets/style.css", _style(site), methods=["GET"])]
     for room in (health, leave, preferences, moving, confirm, join, webhook, archive):
         routes += room.routes(site)
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[
             Middleware(AccessLog),
@@ -43,6 +43,9 @@ def make_app(site: Site, seconds: float = SECONDS, metrics: Metrics | None = Non
         ],
         exception_handlers=_handlers(site),
     )
+    # It would lead to whatever host the client names.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _style(site: Site) -> Any:
