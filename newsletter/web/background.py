@@ -48,10 +48,18 @@ def start_due(site: Site) -> int | None:
         return None
     command = [sys.executable, "-m", "newsletter", "send", "--due", "--json"]
     done = subprocess.run(  # noqa: S603 - our own program
-        command, cwd=site.project.root, capture_output=True, text=True, check=False
+        command,
+        cwd=site.project.root,
+        stdin=subprocess.DEVNULL,
+        # Pipes would break under the send's hands when the server ends before it.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Ctrl-C at the server's terminal is not meant for the send.
+        start_new_session=True,
+        check=False,
     )
     level = logging.WARNING if done.returncode else logging.INFO
-    _log.log(level, "sends that were due: exit code %d", done.returncode)
+    _log.log(level, "sends that were due: exit code %d; see newsletter status", done.returncode)
     return done.returncode
 
 

@@ -5,6 +5,8 @@ import json
 import logging
 import sys
 import time
+import traceback
+from types import TracebackType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,8 +29,17 @@ class JsonLines(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
+            line["trace"] = _trace(*record.exc_info)
         return json.dumps(line, ensure_ascii=False)
+
+
+def _trace(
+    kind: type[BaseException] | None, _: BaseException | None, frames: TracebackType | None
+) -> list[str]:
+    """What was raised and where; not its words, which may quote a reader."""
+    places = traceback.extract_tb(frames)
+    name = kind.__qualname__ if kind else ""
+    return [name, *(f"{place.filename}:{place.lineno} {place.name}" for place in places)]
 
 
 def log_to_stderr() -> None:

@@ -1,7 +1,8 @@
 """The public site as a server: one port, its background jobs beside it."""
 
+import signal
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import uvicorn
 from starlette.applications import Starlette
@@ -62,8 +63,12 @@ def run(site: Site, mailer: Mailer | None, door: socket.socket, metrics_port: in
         metrics_port: of this machine, where Prometheus asks; ``None`` for none.
     """
     metrics = Metrics(site)
+    # uvicorn raises the signal once more when it is done; the jobs have yet to end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         if metrics_port:
             stack.enter_context(serve_metrics(metrics, metrics_port))
         stack.enter_context(Background(jobs(site, mailer)))
-        uvicorn.Server(settings(make_app(site, metrics=metrics), site.config)).run([door])
+        server = uvicorn.Server(settings(make_app(site, metrics=metrics), site.config))
+        with suppress(KeyboardInterrupt):
+            server.run([door])
