@@ -1,0 +1,104 @@
+"""Events out of a file or the input: recorded once, with what they change, or refused whole."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from ready_to_send import Cli
+
+from newsletter.db import database
+from newsletter.db.schema import send
+from newsletter.sending.rehearsal import SendGridDouble, faults
+from newsletter.sending.rehearsal.faults import Fault
+
+
+def told(vendor: SendGridDouble, kind: str, **fields: Any) -> str:
+    """What the webhook would have told of everybody whom the vendor took."""
+    return "\n".join(
+        json.dumps(
+            {
+                "sg_event_id": f"{kind}-{number}",
+                "event": kind,
+                "timestamp": int(vendor.clock()),
+                "email": one.address,
+                **one.custom_args,
+                **fields,
+            }
+        )
+        for number, one in enumerate(vendor.accepted)
+    )
+
+
+def test_a_file_changes_readers_and_settles_what_is_unknown_once(
+    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+) -> None:
+    vendor.order(Fault(accept=True), faults.lost_answer())
+    newsletter("send", "--yes", "--concurrency", "1")
+    assert "1 batch unknown" in newsletter("status", "ice")[1]
+    path = project_folder / "events.jsonl"
+    first, *rest = told(vendor, "processed").splitlines()
+    bounce = json.dumps(
+        {**json.loads(first), "sg_event_id": "b", "event": "bounce", "type": "bounce"}
+    )
+    path.write_text("\n".join([first, *rest, bounce]))
+    code, out, err = newsletter("events", "import", path)
+    assert (code, err) == (0, "")
+    assert "26 new events recorded, 0 known before." in out
+    assert "1 reader now bounced." in out
+    assert "settled as accepted." in out
+    assert newsletter("status", "ice", "--json")[1].count('"unknown": []') == 1
+    again = newsletter("events", "import", path)[1]
+    assert again.splitlines() == ["0 new events recorded, 26 known before."]
+
+
+def test_the_input_as_one_list_for_scripts(newsletter: Cli, vendor: SendGridDouble) -> None:
+    newsletter("send", "--yes")
+    lines = told(vendor, "spamreport").splitlines()[:2]
+    stranger = {**json.loads(lines[0]), "sg_event_id": "x", "email": "stranger@example.com"}
+    typed = json.dumps([*map(json.loads, lines), stranger], indent=1)
+    code, out, _ = newsletter("events", "import", "-", "--json", typed=typed)
+    data = json.loads(out)
+    assert (code, data["new"], data["known"], data["paused"], data["settled"]) == (0, 3, 0, [], {})
+    assert [(one["listed"], one["after"]) for one in data["changed"]] == [
+        (True, "complained"), (True, "complained"), (False, "complained"),
+    ]  # fmt: skip
+    assert "not in the list" not in newsletter("events", "import", "-", typed=typed)[1]
+
+
+def test_a_file_that_holds_something_else_is_refused_whole(
+    newsletter: Cli, project_folder: Path
+) -> None:
+    path = project_folder / "events.jsonl"
+    good = {"sg_event_id": "e", "event": "open", "timestamp": 1_796_115_600}
+    path.write_text(json.dumps(good) + "\nhello\n")
+    code, _, err = newsletter("events", "import", path)
+    assert code == 1
+    assert "events.jsonl:2: this line holds no event" in err
+    path.write_text(json.dumps(good))
+    assert "1 new event recorded" in newsletter("events", "import", path)[1]
+
+
+def test_a_change_of_the_account_is_told_and_seen_in_the_status(
+    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+) -> None:
+    newsletter("plan", "ice")
+    with database("sqlite:///newsletter.db", project_folder) as engine, engine.begin() as running:
+        running.execute(sa.update(send).values(state="running"))
+    path = project_folder / "events.jsonl"
+    at = int(vendor.clock()) + 10
+    change = {"sg_event_id": "a", "event": "account_status_change", "timestamp": at}
+    path.write_text(json.dumps({**change, "type": "compliance_suspend"}))
+    code, out, err = newsletter("events", "import", path)
+    assert (code, out) == (0, "1 new event recorded, 0 known before.\n")
+    assert "was paused: SendGrid has changed the account's status." in err
+    shown = newsletter("status", "ice")[1]
+    assert "SendGrid has changed the account's status: compliance_suspend" in shown
+    assert "newsletter resume" in shown
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_an_empty_file_is_nothing_new(cli: Cli) -> None:
+    code, out, _ = cli("events", "import", "-", typed="\n")
+    assert (code, out) == (0, "0 new events recorded, 0 known before.\n")
