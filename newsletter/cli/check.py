@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from newsletter.cli.output import say
+from newsletter.cli.output import note, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,9 @@ def check(issue: str | None, *, form: str, strict: bool, every: bool) -> int:
     from newsletter.project.folder import issue_folders
 
     project = open_project()
-    folders = issue_folders(project) if every and not issue else [find_issue(project, issue)]
+    if every and issue:
+        raise click.UsageError("--all checks every issue: name none with it.")
+    folders = (issue_folders(project) if every else []) or [find_issue(project, issue)]
     started = time.perf_counter()
     checked = [_checked(project, folder) for folder in folders]
     seconds = time.perf_counter() - started
@@ -115,6 +117,8 @@ def _eml(mail: "Mail") -> bytes:
 def _print(
     checked: "Sequence[Checked]", findings: "Sequence[Finding]", form: str, seconds: float
 ) -> None:
+    import textwrap
+
     from newsletter.checks.formats import github, sarif
 
     if form == "json":
@@ -128,8 +132,10 @@ def _print(
         for one in checked:
             show(one.findings, one.source)
             if one.score and len(checked) == 1:
-                say(f"SpamAssassin gives it {one.score}")
+                say(textwrap.fill(f"SpamAssassin gives it {one.score}", _WIDTH))
         _sum_up(findings, seconds)
+        if len(checked) == 1 and not any(one.severity == "error" for one in findings):
+            note(f"Next: newsletter test {checked[0].issue[11:]} --to YOUR-ADDRESS")
 
 
 def _as_data(checked: "Sequence[Checked]") -> dict[str, Any]:

@@ -71,6 +71,14 @@ def test_warnings_fail_only_when_strict(newsletter: Cli, post: Path) -> None:
     assert newsletter("check", "--strict")[0] == 1
 
 
+def test_the_next_step_is_told_and_a_contradiction_refused(newsletter: Cli, post: Path) -> None:
+    assert post.exists()
+    assert newsletter("check")[2] == "Next: newsletter test the-ice --to YOUR-ADDRESS\n"
+    code, _, err = newsletter("check", "the-ice", "--all")
+    assert code == 2
+    assert "--all checks every issue" in err
+
+
 def test_formats_for_programs(newsletter: Cli, post: Path) -> None:
     post.write_text(BAD)
     code, out, _ = newsletter("check", "--format", "json")
