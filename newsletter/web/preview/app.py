@@ -5,7 +5,7 @@ import datetime
 import json
 import mimetypes
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
@@ -24,7 +24,7 @@ from newsletter.errors import NewsletterError
 from newsletter.project import issue_folders
 from newsletter.web.preview import page, shelf, sources
 from newsletter.web.preview.desk import Desk, Proof
-from newsletter.web.preview.guard import FILE_POLICY, MAIL_POLICY, Guard
+from newsletter.web.preview.guard import ERROR_POLICY, FILE_POLICY, MAIL_POLICY, Guard
 from newsletter.web.preview.readers import choices
 from newsletter.web.preview.schemes import in_scheme
 from newsletter.web.preview.watch import Bell, views, watch
@@ -201,7 +201,7 @@ class Preview:
         try:
             subject = send_copies(proof.email, proof.config, unique([address]), self._environ)
         except NewsletterError as error:
-            return JSONResponse({"faults": page.faults(error)}, 422)
+            return _told(page.faults(error), 422)
         checked = proof.config.sendgrid.sandbox
         return JSONResponse({"subject": subject, "to": address, "sandbox": checked})
 
@@ -219,7 +219,7 @@ class Preview:
         try:
             return answer(request, proof)
         except NewsletterError as error:
-            return JSONResponse({"faults": page.faults(error)}, 422)
+            return _told(page.faults(error), 422)
         except OSError:  # a file has gone meanwhile: the next version tells of it
             return _sorry("a file of this issue can't be read", 409)
         except Exception as error:  # noqa: BLE001 - one view that fails leaves the others
@@ -248,4 +248,9 @@ def _framed(document: str) -> Response:
 
 
 def _sorry(words: str, status: int) -> Response:
-    return JSONResponse({"faults": [{"message": words}]}, status)
+    return _told([{"message": words}], status)
+
+
+def _told(faults: Sequence[Mapping[str, object]], status: int) -> Response:
+    headers = {"content-security-policy": ERROR_POLICY}
+    return JSONResponse({"faults": faults}, status, headers)

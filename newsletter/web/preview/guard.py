@@ -21,6 +21,8 @@ MAIL_POLICY = (
     "font-src data: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
     "sandbox allow-same-origin"
 )
+# The page reads what went wrong in a frame, too.
+ERROR_POLICY = "default-src 'none'; frame-ancestors 'self'"
 FILE_POLICY = "default-src 'none'; sandbox"
 
 HEADERS = {

@@ -37,7 +37,7 @@ class Entry:
         name: its folder's.
         title: as its front matter has it, else made of the name.
         date: as in the name.
-        state: draft, ready, planned, sending, sent, …
+        state: broken, draft, ready, planned, sending, sent, …
     """
 
     name: str
@@ -75,19 +75,22 @@ def _entry(folder: Path, state: str | None) -> Entry:
     found = ISSUE_NAME.match(folder.name)
     slug = found["slug"] if found else folder.name
     front = _front(folder)
-    title = front.data.get("title") or front.data.get("subject") or slug.replace("-", " ")
-    waiting = "draft" if front.data.get("draft") is True else "ready"
+    data = front.data if front else {}
+    title = data.get("title") or data.get("subject") or slug.replace("-", " ")
+    waiting = "broken" if front is None else "draft" if data.get("draft") is True else "ready"
     return Entry(folder.name, str(title), found["date"] if found else "", state or waiting)
 
 
-def _front(folder: Path) -> FrontMatter:
+def _front(folder: Path) -> FrontMatter | None:
+    """A post's settings; ``None`` if there is no post, or they can't be read."""
     for name in ("post.md", "post.html"):
         with suppress(OSError, NewsletterError):
             path = folder / name
             status = path.stat()
             if status.st_size <= MOST_BYTES:
                 return _read(path, status.st_mtime_ns)
-    return FrontMatter()
+            return FrontMatter()
+    return None
 
 
 @lru_cache(maxsize=2_000)

@@ -154,6 +154,27 @@ def test_a_masked_reader_keeps_no_word() -> None:
     )  # fmt: skip
 
 
+def test_issues_are_listed_with_their_state(
+    served: Served, cli: Cli, tmp_path: Path, boat_issue: Path
+) -> None:
+    for name, post in {
+        "2026-11-01-draft": "---\ntitle: A draft\ndraft: true\n---\nWords.\n",
+        "2026-11-02-broken": "---\ntitle: [\n---\nWords.\n",
+    }.items():
+        folder = boat_issue.with_name(name)
+        folder.mkdir()
+        (folder / "post.md").write_text(post)
+    settings = served.desk.project.root / "newsletter.yml"
+    text = settings.read_text().replace("harbournotes.example", "harbour-notes.org")
+    settings.write_text(f"{text}public_url: https://news.harbour-notes.org\n")
+    (tmp_path / "readers.csv").write_text("email\nada@example.com\n")
+    assert cli("subscribers", "import", tmp_path / "readers.csv")[0] == 0
+    code, _, err = cli("plan", "first-boat")
+    assert code == 0, err
+    listed = {one["title"]: one["state"] for one in served.data("issues")["issues"]}
+    assert listed == {"The first boat": "planned", "broken": "broken", "A draft": "draft"}
+
+
 def test_the_first_issue_has_none_before_it(served: Served) -> None:
     assert "first issue" in served.data("compare/issue")["problem"]
 

@@ -87,7 +87,9 @@ function shown(state) {
   $("live-text").textContent = broken ? "Does not render" : "Live";
   $("send").disabled = broken || !state.proof;
   document.body.classList.toggle("stale", Boolean(broken));
-  if (state.proof) showAbout(state.proof, broken);
+  showAbout(state.proof, broken, chosen.issue);
+  $("copy").disabled = !state.proof;
+  $("eml").hidden = !state.proof;
   document.title = `${broken ? "● " : ""}${state.proof?.title ?? chosen.issue} – Preview`;
   reflect();
   return refresh();

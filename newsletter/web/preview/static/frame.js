@@ -34,7 +34,7 @@ export async function show(path, query) {
 
 function arrival(frame, url) {
   return new Promise((resolve) => {
-    const here = () => frame.contentWindow.location.href === url;
+    const here = () => frame.contentDocument?.URL === url;
     const done = () => {
       if (frame.dataset.wanted === url && !here()) return;
       frame.removeEventListener("load", done);

@@ -44,7 +44,14 @@ function fault(one) {
   return item;
 }
 
-export function showAbout(proof, stale) {
+export function showAbout(proof, stale, name) {
+  $("about-section").hidden = !proof;
+  if (!proof) {
+    $("findings-section").hidden = true;
+    $("subject").textContent = name;
+    $("facts").textContent = "No version of it has rendered yet";
+    return;
+  }
   $("subject").textContent = proof.title;
   const kilobytes = proof.bytes / 1024;
   $("facts").textContent = stale ? `Last good version of ${proof.source}` : proof.source;
