@@ -20,6 +20,7 @@ from newsletter.subscribers.leaving import REASONS, count_reason
 from newsletter.web.one_click import is_one_click
 from newsletter.web.requests import form, raw_body
 from newsletter.web.site import Site
+from newsletter.web.together import Together
 from newsletter.web.visitor import Visitor, gets_mail, opened, sign, visitor
 
 LEAVE, UNDO, WHY = "leave", "undo", "why"
@@ -31,6 +32,8 @@ LONG_PAUSE = datetime.timedelta(days=91)
 
 def routes(site: Site) -> list[BaseRoute]:
     """The page behind every mail's unsubscribe link, and what is posted there."""
+    # A mail goes to thousands at once, and so come those who leave.
+    together = Together(site.engine)
 
     def show(request: Request) -> Response:
         with reading(site.engine) as connection:
@@ -43,7 +46,7 @@ def routes(site: Site) -> list[BaseRoute]:
     def take(request: Request) -> Response:
         token = request.path_params["token"]
         if is_one_click(request.headers.get("content-type", ""), raw_body(request)):
-            return _one_click(site, token)
+            return _one_click(site, together, token)
         fields = form(request)
         if opened(site, LEAVE, fields.get("leave", ""), within=None) == token:
             return _leave(site, token)
@@ -67,12 +70,15 @@ def nobody(site: Site) -> Response:
     )
 
 
-def _one_click(site: Site, token: str) -> Response:
-    with site.engine.begin() as connection:
+def _one_click(site: Site, together: Together, token: str) -> Response:
+    def write(connection: sa.Connection) -> bool:
         who = visitor(connection, token)
-        if who is None:
-            return nobody(site)
-        changes.unsubscribe(connection, who.key, Origin(site.clock(), "one_click", SOURCE))
+        if who is not None:
+            changes.unsubscribe(connection, who.key, Origin(site.clock(), "one_click", SOURCE))
+        return who is not None
+
+    if not together.write(write):
+        return nobody(site)
     return PlainTextResponse("Unsubscribed.\n", headers={"Cache-Control": "no-store"})
 
 
