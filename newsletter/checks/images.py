@@ -40,8 +40,8 @@ _WORDS_AN_IMAGE = 30
 @rule(
     "no-alt", "warning",
     meaning="Where images are off, or to a blind reader, there is nothing.",
-    remedy="Say in a few words what it shows: ![A boat at dusk](boat.jpg), or alt: in the front "
-    "matter.",
+    remedy="Say in a few words what it shows, between the brackets of ![…], or as alt: in the "
+    "front matter.",
 )  # fmt: skip
 def no_alt(mail: Mail) -> Iterator[Hit]:
     """An image without an alternative text."""
