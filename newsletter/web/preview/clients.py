@@ -3,8 +3,10 @@
 A simulation from published facts, not the client's own engine. Pure: the facts are handed in.
 """
 
+import operator
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -23,7 +25,13 @@ _HIDDEN_FROM_OUTLOOK = re.compile(
     r"<!--\[if !mso[^\]]*\]><!-->.*?<!--<!\[endif\]-->", re.DOTALL | re.IGNORECASE
 )
 _SETTINGS = re.compile(r"<noscript>\s*<xml>.*?</xml>\s*</noscript>|<xml>.*?</xml>", re.DOTALL)
-_FOR_OUTLOOK = re.compile(r"(?<![!\w])(?:g?l?te?\s+)?mso\b", re.IGNORECASE)
+_VERSION = 16  # of Outlook 2016 and all that came after it
+_CONDITION = re.compile(
+    r"(?P<no>!\s*\(?\s*)?(?P<than>gte?|lte?)?\s*\bmso\b(?:\s*(?P<version>\d+))?", re.IGNORECASE
+)
+_COMPARED: Mapping[str, Callable[[int, int], bool]] = {
+    "": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
+}  # fmt: skip
 # In Word a cell's width holds its padding.
 _AS_WORD_MEASURES = "<style>td { box-sizing: border-box }</style>"
 _ELEMENTS = ("audio", "dialog", "meter", "object", "popover", "progress", "svg", "video", "form")
@@ -89,9 +97,19 @@ def _as_word(html: str) -> str:
     """Outlook for Windows renders with Word, and reads what other clients take for comments."""
     html = _HIDDEN_FROM_OUTLOOK.sub("", html)
     html = CONDITIONAL.sub(
-        lambda found: found["shown"] if _FOR_OUTLOOK.search(found["when"]) else "", html
+        lambda found: found["shown"] if _is_for_outlook(found["when"]) else "", html
     )
     return _SETTINGS.sub("", html)
+
+
+def _is_for_outlook(when: str) -> bool:
+    """Whether the Outlook of today shows what stands under this condition."""
+    found = _CONDITION.search(when)
+    if found is None:
+        return False
+    version = int(found["version"]) if found["version"] else _VERSION
+    than = (found["than"] or "").lower() if found["version"] else ""
+    return _COMPARED[than](_VERSION, version) is not bool(found["no"])
 
 
 def _clipped(html: str) -> str:

@@ -47,6 +47,19 @@ def test_outlook_for_windows_reads_its_comments_and_not_those_for_others() -> No
     assert "@media" not in html
 
 
+@pytest.mark.parametrize(
+    ("when", "shown"),
+    [
+        ("mso", True), ("mso | IE", True), ("gte mso 9", True), ("(gte mso 9)|(IE)", True),
+        ("lte mso 11", False), ("mso 12", False), ("!mso", False), ("!(mso)", False),
+        ("IE", False), ("gt mso 15", True),
+    ],
+)  # fmt: skip
+def test_conditions_are_those_of_todays_outlook(when: str, *, shown: bool) -> None:
+    mail = f"<html><head></head><body><!--[if {when}]><p>here</p><![endif]--></body></html>"
+    assert ("here" in simulate(mail, "outlook", frozenset()).html) is shown
+
+
 def test_other_clients_read_no_comments() -> None:
     html = simulate(MAIL, "gmail", CLIENTS["gmail"].unsupported).html
     assert "<!--[if mso]>" in html
