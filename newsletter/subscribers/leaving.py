@@ -1,7 +1,7 @@
 """Why readers leave, as they say: counted by month, with nobody's name to it."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,7 +19,9 @@ def count_reason(connection: sa.Connection, reason: str, now: datetime.datetime)
     connection.execute(one.on_conflict_do_update(index_elements=["month", "reason"], set_=more))
 
 
-def reasons(connection: sa.Connection) -> Sequence[tuple[str, str, int]]:
-    """Month, reason and how many, in that order."""
-    found = sa.select(leaving).order_by(leaving.c.month, leaving.c.reason)
-    return [tuple(row) for row in connection.execute(found)]
+def reasons(connection: sa.Connection) -> Mapping[str, int]:
+    """How many have given each reason, those given most often first."""
+    answers = sa.func.sum(leaving.c.readers)
+    found = sa.select(leaving.c.reason, answers).group_by(leaving.c.reason)
+    rows = connection.execute(found.order_by(answers.desc(), leaving.c.reason))
+    return {reason: int(count) for reason, count in rows}

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from newsletter.db.schema import journal, subscriber, subscriber_tag
+from newsletter.subscribers.leaving import reasons
 from newsletter.subscribers.selection import count_by_status
 
 TOP = 10
@@ -57,6 +58,7 @@ class Stats:
         months: those that the weeks lie in, each whole but the last.
         sources: where readers came from, readers, and how many of those are active; most first.
         tags: tag and active readers who have it, most first.
+        reasons: why readers left, of those who said so on the page: reason -> answers.
     """
 
     by_status: Mapping[str, int]
@@ -64,6 +66,7 @@ class Stats:
     months: Sequence[Period]
     sources: Sequence[tuple[str, int, int]]
     tags: Sequence[tuple[str, int]]
+    reasons: Mapping[str, int]
 
 
 def stats(
@@ -90,6 +93,7 @@ def stats(
         _periods(firsts, days, moves, active),
         _sources(connection),
         _tags(connection),
+        reasons(connection),
     )
 
 

@@ -117,6 +117,9 @@ def _show(found: "Stats") -> None:
     )  # fmt: skip
     if found.tags:
         _show_counts("tag", "active", "", ((tag, active, None) for tag, active in found.tags))
+    if found.reasons:
+        said = ((word.replace("_", " "), count, None) for word, count in found.reasons.items())
+        _show_counts("why they left", "answers", "", said)
 
 
 def _show_weeks(weeks: "Sequence[Period]") -> None:
@@ -167,6 +170,7 @@ def _as_data(found: "Stats") -> dict[str, Any]:
             for name, readers, active in found.sources
         ],
         "tags": [{"tag": tag, "active": active} for tag, active in found.tags],
+        "reasons": dict(found.reasons),
     }
 
 
