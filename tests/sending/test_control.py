@@ -332,8 +332,8 @@ def test_a_status_adds_up(desk: Desk) -> None:
         "issue": "2026-12-01-ice", "state": "blocked", "total": TOTAL, "reason": "unverified",
         "readers": {"accepted": 10, "unknown": 10, "pending": 5},
         "batches": {"accepted": 1, "unknown": 1, "ready": 1},
-        "left_out": {}, "allowed": {}, "lost": 0, "in_flight": 0, "unknown": None, "frozen_at": None,
-        "scheduled_at": None, "held_by_sendgrid": False, "recalled_at": None,
+        "left_out": {}, "allowed": {}, "lost": 0, "in_flight": 0, "unknown": None,
+        "frozen_at": None, "scheduled_at": None, "held_by_sendgrid": False, "recalled_at": None,
         "finished_at": None, "waits_until": None,
     }  # fmt: skip
     assert [(one.number, one.readers) for one in status.unknown] == [(2, 10)]
