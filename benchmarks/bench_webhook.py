@@ -144,7 +144,7 @@ def database(kind: str) -> Iterator[str]:
         if server.account:
             shutil.chown(server.folder, server.account)
         server.start()
-        yield server.new_database()
+        yield server.url(server.new_database())
         server.stop()
     finally:
         shutil.rmtree(server.folder)

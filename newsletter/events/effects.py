@@ -130,8 +130,9 @@ def _counts(
             one_time.c.address_key == subscriber.c.address_key,
             one_time.c.type == "bounce",
             sa.func.coalesce(one_time.c.raw["type"].as_string(), "") != "bounce",
-            *(~each for each in since),
+            *(~each.correlate(subscriber, one_time) for each in since),
         )
+        .correlate(subscriber)
         .scalar_subquery()
     )
     rows = []

@@ -131,6 +131,15 @@ def test_a_delivery_that_is_reported_late_counts_from_its_own_time(
     assert standing(engine) == ("active", 1)
 
 
+def test_a_delivery_to_somebody_else_counts_for_nobody(take: Take, engine: sa.Engine) -> None:
+    other = "reader2@example.com"
+    take(made("bounce", 1, type="blocked"), made("bounce", 2, type="blocked", email=other))
+    take(made("delivered", 5, email=other))
+    assert (standing(engine), standing(engine, 2)) == (("active", 1), ("active", 0))
+    take(made("bounce", 4, type="blocked"))
+    assert standing(engine) == ("active", 2)
+
+
 def test_news_from_before_somebody_came_back_is_none(
     take: Take, ledger: Ledger, engine: sa.Engine, world: World
 ) -> None:
