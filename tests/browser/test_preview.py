@@ -138,6 +138,9 @@ def test_every_other_view_shows_its_text(page: Page, desk: Served) -> None:
     page.get_by_role("tab", name="Inbox").click()
     expect(page.locator(".inbox-row")).to_have_count(4)
     expect(page.locator(".inbox-row.gmail")).to_contain_text("the sea keeps a diary")
+    page.get_by_role("tab", name="Web page").click()
+    expect(mail(page).get_by_role("heading", name="How to read a tide table")).to_be_visible()
+    assert inside(page, "w.getComputedStyle(d.body).margin") == "0px"
     page.get_by_role("tab", name="Compare").click()
     expect(page.locator("#difference")).to_contain_text("coffee-on-the-quay")
     page.get_by_role("tab", name="Compare").press("ArrowRight")

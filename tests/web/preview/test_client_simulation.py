@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.checks.client_facts import CLIENTS
+from newsletter.checks.css import declarations, rules
 from newsletter.web.preview.clients import CLIPPED_AT, simulate
-from newsletter.web.preview.styles import declarations, rules
 
 MAIL = """<!DOCTYPE html><html><head><style>
 @media (prefers-color-scheme: dark) { .a { color: #fff } }

@@ -69,6 +69,17 @@ def test_the_request_is_the_one_that_would_go(
     assert "SG.secret" not in raw
 
 
+def test_the_web_page_brings_its_style_and_runs_nothing(served: Served) -> None:
+    answer = served.get("web?scheme=dark")
+    page = answer.data.decode()
+    assert answer.status == 200, page
+    assert "The first boat</h1>" in page
+    assert "<style>" in page
+    assert "stylesheet" not in page
+    assert "prefers-color-scheme" not in page
+    assert "sandbox allow-same-origin" in answer.headers["content-security-policy"]
+
+
 def test_there_is_no_other_source(served: Served) -> None:
     assert served.get("source/other").status == 404
 
