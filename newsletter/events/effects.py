@@ -4,12 +4,13 @@ Few queries, however many events there are: most are of mail that has arrived or
 """
 
 import datetime
+import re
 from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
 from newsletter.db.bulk import among
-from newsletter.db.schema import event, journal, subscriber
+from newsletter.db.schema import event, journal, send_recipient, subscriber
 from newsletter.events.parse import Event
 from newsletter.events.record import Recorded
 from newsletter.subscribers import changes
@@ -19,6 +20,7 @@ from newsletter.subscribers.reports import Report, Taken, take
 
 SOURCE = "SendGrid's events"
 _AT_ONCE = 500
+_ID = re.compile("[0-9]{1,18}")
 # Why SendGrid itself has dropped a mail, word for word. Other reasons are not about the reader.
 _DROPPED = {
     "Bounced Address": "bounced",
@@ -59,6 +61,7 @@ def apply(
         for one in in_order
         if one.key and (word := leads_to(one.event, group))
     ]
+    reports += _of_who_moved(connection, in_order, group)
     taken: list[Taken] = []
     for start in range(0, len(reports), _AT_ONCE):
         some = reports[start : start + _AT_ONCE]
@@ -82,6 +85,37 @@ def leads_to(of: Event, group: int | None) -> str | None:
 def soft(of: Event) -> bool:
     """Whether a mail was sent back this time only: full, too large, blocked."""
     return of.type == "bounce" and of.raw.get("type") != "bounce"
+
+
+def _of_who_moved(
+    connection: sa.Connection, new: Sequence[Recorded], group: int | None
+) -> list[Report]:
+    """What readers said by a mail to an address that they have left since: it is they who said it.
+
+    A bounce is about the mailbox alone.
+    """
+    said = {
+        (of.send, str(of.raw.get("nl_subscriber")), key): of
+        for of, key in new
+        if of.send and leads_to(of, group) in {"unsubscribed", "complained"}
+    }
+    ids = {int(id_) for _, id_, _ in said if _ID.fullmatch(id_)}
+    mine = send_recipient.c.subscriber_id == subscriber.c.id
+    moved = sa.select(
+        send_recipient.c.send_id,
+        subscriber.c.id,
+        send_recipient.c.address_key,
+        subscriber.c.address,
+    ).where(
+        mine,
+        among(connection, subscriber.c.id, ids),
+        subscriber.c.address_key != send_recipient.c.address_key,
+    )
+    rows = connection.execute(moved) if ids else ()
+    found = ((said.get((send, str(id_), key)), address) for send, id_, key, address in rows)
+    return [
+        Report(address, str(leads_to(of, group)), of.at, _why(of)) for of, address in found if of
+    ]
 
 
 def _count_soft(connection: sa.Connection, new: Sequence[Recorded], limit: int) -> list[Taken]:

@@ -14,8 +14,10 @@ from sending_fixtures import MakeReaders, Subscribe, World, configured
 from newsletter.db import reading
 from newsletter.db.schema import event, journal, send, subscriber, suppression
 from newsletter.events.parse import Event, as_event
+from newsletter.sending.freeze import freeze
 from newsletter.sending.intake import Intake, take_in
 from newsletter.sending.ledger import Ledger
+from newsletter.sending.payload import Letter
 from newsletter.subscribers import changes
 from newsletter.subscribers import journal as journals
 from newsletter.subscribers.address import parse_address
@@ -104,6 +106,33 @@ def test_what_each_kind_of_event_leads_to(
 def test_a_click_that_brings_back_brings_nobody_back(take: Take, engine: sa.Engine) -> None:
     take(made("group_unsubscribe", asm_group_id=17), made("group_resubscribe", 9, asm_group_id=17))
     assert standing(engine)[0] == "unsubscribed"
+
+
+@pytest.mark.parametrize(
+    ("event_of", "status"),
+    [
+        ({"event": "spamreport"}, "complained"),
+        ({"event": "unsubscribe"}, "unsubscribed"),
+        ({"event": "bounce", "type": "bounce"}, "active"),
+        ({"event": "spamreport", "nl_subscriber": "2"}, "active"),
+        ({"event": "spamreport", "nl_send": "999"}, "active"),
+    ],
+)
+def test_who_has_moved_leaves_by_a_mail_to_their_old_address_too(  # noqa: PLR0917 - fixtures
+    take: Take,
+    engine: sa.Engine,
+    ledger: Ledger,
+    letter: Letter,
+    event_of: dict[str, Any],
+    status: str,
+) -> None:
+    frozen = freeze(ledger, letter)
+    with engine.begin() as connection:
+        origin = Origin(datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC), "form")
+        changes.move(connection, READER, parse_address("ada@example.org"), origin)
+    take(made("spamreport", **{"nl_send": str(frozen.id), "nl_subscriber": "1", **event_of}))
+    assert standing(engine)[0] == status
+    assert standing(engine, 2)[0] == "active"
 
 
 def test_soft_bounces_in_a_row_are_a_bounce_and_a_delivery_breaks_the_row(
