@@ -24,7 +24,14 @@ _IN_MEMORY = 1_000_000
 
 @click.group()
 def events() -> None:
-    """Take in what SendGrid reports of mails: delivered, bounced, opened, unsubscribed."""
+    """Take in what SendGrid reports of mails.
+
+    Delivered, bounced, opened, unsubscribed: whatever its Event Webhook would tell.
+
+    \b
+    Example:
+      newsletter events import events.jsonl
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
 
 
 @events.command("import", short_help="Take in a file of SendGrid's events.")
