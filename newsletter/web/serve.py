@@ -14,10 +14,10 @@ from newsletter.web.app import make_app
 from newsletter.web.background import Background, jobs
 from newsletter.web.metrics import Metrics, serve_metrics
 from newsletter.web.site import Site
+from newsletter.web.wire import Wire
 
 # What is being answered when the server is told to stop gets so many seconds.
 GRACE = 30
-HEAD_BYTES = 16_000
 CONNECTIONS = 2_000
 
 
@@ -48,7 +48,8 @@ def settings(app: Starlette, config: Config) -> uvicorn.Config:
         proxy_headers=True,
         forwarded_allow_ips=list(config.public.trusted_proxies),
         timeout_graceful_shutdown=GRACE,
-        h11_max_incomplete_event_size=HEAD_BYTES,
+        http=Wire,
+        ws="none",
         limit_concurrency=CONNECTIONS,
     )
 
