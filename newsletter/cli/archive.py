@@ -1,0 +1,58 @@
+"""``newsletter archive``: the sent issues as web pages in a folder."""
+
+import json
+from pathlib import Path
+
+import click
+
+from newsletter.cli.output import say
+
+
+@click.command(short_help="Write the sent issues as web pages.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", required=True,
+    help="The folder to write to; what else is in it stays.",
+)  # fmt: skip
+@click.option(
+    "--base-url", metavar="URL",
+    help="Where the folder will be published; public_url if not given.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def archive(out: Path, base_url: str | None, *, as_json: bool) -> None:
+    """Write index, articles, images and feeds of the sent issues as plain files.
+
+    They are the pages that newsletter serve shows, but for the search box. Files that
+    have not changed are left alone, and nothing is deleted.
+
+    \b
+    Examples:
+      newsletter archive --out public
+      newsletter archive --out public --base-url https://example.org/letters
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.config import values
+    from newsletter.db import database
+    from newsletter.errors import UsageProblem, shown
+    from newsletter.project import open_project
+    from newsletter.web.archive_static import write_archive
+    from newsletter.web.site import open_site
+
+    project = open_project()
+    try:
+        base = values.own_url(base_url) if base_url else project.config.public_url
+    except ValueError as error:
+        raise UsageProblem(f"--base-url: {error}") from None
+    if base is None:
+        raise UsageProblem(
+            "links and feeds need to know where the pages will be",
+            remedy="Say --base-url https://…, or set public_url in newsletter.yml.",
+        )
+    with database(project.config.database, project.root) as engine:
+        written = write_archive(open_site(project, engine), out, base if base_url else None)
+    if as_json:
+        told = {"folder": str(out), "base_url": base, **written._asdict()}
+        say(json.dumps(told, ensure_ascii=False))
+        return
+    what = f"{written.issues:,} issue{'' if written.issues == 1 else 's'}"
+    say(f"{shown(out)}: {what}, {written.files:,} files, {len(written.changed):,} of them new.")
+    if not written.issues:
+        say("Nothing has been sent yet. Send an issue with: newsletter send", colour="yellow")
