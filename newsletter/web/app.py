@@ -14,7 +14,7 @@ from newsletter.web.bodies import SECONDS, Bodies, Tell
 from newsletter.web.log import AccessLog
 from newsletter.web.metrics import Metrics, Watch
 from newsletter.web.refused import Refused
-from newsletter.web.security import Security
+from newsletter.web.security import Security, security_headers
 from newsletter.web.site import Site
 
 YEAR = "public, max-age=31536000, immutable"
@@ -70,7 +70,10 @@ def _handlers(site: Site) -> dict[Any, Any]:
         return response
 
     def fault(request: Request, _: Exception) -> Response:
-        return _told(site, request, 500, "status_500")
+        response = _told(site, request, 500, "status_500")
+        # Starlette answers faults outside of all middleware.
+        response.headers.update(security_headers(site.config))
+        return response
 
     return {Refused: _refusal(site), HTTPException: http, 500: fault}
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsletter.db import reading
 from newsletter.db.schema import NOTICE_STATES, SEND_STATES, notice, send
-from newsletter.errors import UsageProblem
+from newsletter.errors import DatabaseError, UsageProblem
 from newsletter.web.site import Site
 
 LOOPBACK = "127.0.0.1"
@@ -30,7 +30,7 @@ class Metrics:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self.registry = CollectorRegistry(auto_describe=True)
+        self.registry = CollectorRegistry()
         self._requests = Counter(
             "newsletter_requests", "Requests answered.", ("method", "route", "status"),
             registry=self.registry,
@@ -46,12 +46,12 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
-        """What the database holds just now."""
+        """What the database holds just now; nothing if it doesn't answer."""
         counted = (
             ("newsletter_letters", "Letters to one reader.", notice, NOTICE_STATES),
             ("newsletter_sends", "Sends.", send, SEND_STATES),
         )
-        with reading(self._site.engine) as connection:
+        with suppress(DatabaseError), reading(self._site.engine) as connection:
             for name, what, table, states in counted:
                 family = GaugeMetricFamily(name, what, labels=["state"])
                 query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)

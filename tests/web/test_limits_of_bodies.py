@@ -1,12 +1,16 @@
 """What comes over the wire, byte by byte: slow, too large, cut off, odd."""
 
+import asyncio
 import socket
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from newsletter.web.app import make_app
+from newsletter.web.bodies import Bodies
 from newsletter.web.site import Site
 
 Told = tuple[int, bytes]
@@ -64,7 +68,7 @@ def test_the_webhook_alone_takes_large_bodies(server: Any) -> None:
     assert server.post("/api/subscribe", b"x" * 64_001).status == 413
 
 
-@pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "many", "+5"])
+@pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "many", "+5", "9" * 5_000])
 def test_a_length_that_is_no_number_is_refused(server: Any, length: str) -> None:
     status, _ = exchange(server.url, post("/u/x", f"Content-Length: {length}"))
     assert status in {400, 413}
@@ -101,3 +105,29 @@ def test_an_odd_form_gets_a_short_page(server: Any, kind: str, body: bytes) -> N
     assert answer.status in {400, 415}
     assert len(answer.data) < 10_000
     assert b"Traceback" not in answer.data
+
+
+def test_half_a_body_is_not_taken_for_a_whole_one() -> None:
+    """A client that is gone in mid-sentence might have meant something else."""
+    reached: list[Scope] = []
+    sent: list[Message] = []
+    heard = iter(
+        (
+            {"type": "http.request", "body": b"List-Unsubscribe=One-Click", "more_body": True},
+            {"type": "http.disconnect"},
+        )
+    )
+
+    async def receive() -> Message:
+        return next(heard)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def endpoint(scope: Scope, _: Receive, __: Send) -> None:
+        reached.append(scope)
+
+    app = Bodies(endpoint, tell=lambda _, refused: Response(status_code=refused.status))
+    asyncio.run(app({"type": "http", "path": "/u/x", "headers": []}, receive, send))
+    assert reached == []
+    assert sent[0]["status"] == 400
