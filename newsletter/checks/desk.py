@@ -1,11 +1,12 @@
 """Gathers what the rules look at, from an editor's folder and from the list."""
 
 import json
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
+from newsletter.checks.client_shares import PUBLISHED, Shares
 from newsletter.checks.mail import Mail
 from newsletter.db import database, reading
 from newsletter.db.engine import sqlite_file
@@ -23,7 +24,11 @@ _HEAD = 8_000  # characters of a post in which its front matter is
 
 
 def mail_of(
-    project: Project, issue: Issue, email: Email, longest: Mapping[str, str] | None = None
+    project: Project,
+    issue: Issue,
+    email: Email,
+    longest: Mapping[str, str] | None = None,
+    clients: Shares = PUBLISHED,
 ) -> Mail:
     """Everything that the rules may look at of one issue.
 
@@ -32,10 +37,11 @@ def mail_of(
         issue: as read.
         email: as rendered.
         longest: attribute -> the longest value of a reader; the defaults if not given.
+        clients: how many readers use which mail client.
     """
     source = decode(issue.source.read_bytes(), shown(issue.source))
     earlier = earlier_subjects(project, issue.name)
-    return Mail(email, issue, source, project.config, longest or {}, earlier)
+    return Mail(email, issue, source, project.config, longest or {}, earlier, clients)
 
 
 def earlier_subjects(project: Project, name: str) -> dict[str, str]:
@@ -59,14 +65,15 @@ def longest_of(engine: sa.Engine, attributes: Iterable[str]) -> dict[str, str]:
         return {name: _longest(connection, name) for name in attributes}
 
 
-def longest_in(project: Project, email: Email) -> dict[str, str]:
-    """The same from the project's list, if it has one; nothing is made."""
-    wanted = wanted_by(email)
+@contextmanager
+def list_of(project: Project) -> Iterator[sa.Engine | None]:
+    """The project's list, if it has one; nothing is made."""
     file = sqlite_file(project.config.database, project.root)
-    if not wanted or (file is not None and not file.is_file()):
-        return {}
+    if file is not None and not file.is_file():
+        yield None
+        return
     with database(project.config.database, project.root) as engine:
-        return longest_of(engine, wanted)
+        yield engine
 
 
 def wanted_by(email: Email) -> list[str]:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from newsletter.checks.client_facts import FACTS
+from newsletter.checks.clients import FEW, by_use, reach, told
 from newsletter.checks.mail import Mail
 from newsletter.checks.rule import Hit, Topic
 from newsletter.config.urls import image_url
@@ -23,15 +25,10 @@ _FILE_NAME = re.compile(
     r"|screen shot|untitled)[\s_-]*[\d\s._-]*",
     re.IGNORECASE,
 )
-_UNSUPPORTED = {
-    ".svg": "Gmail, Outlook and Yahoo",
-    ".webp": "Outlook for Windows",
-    ".avif": "Outlook, Yahoo and older phones",
-    ".heic": "all but Apple Mail",
-    ".bmp": "some phones",
-    ".tif": "all but Apple Mail",
-    ".tiff": "all but Apple Mail",
-}
+_TYPES = {
+    ".svg": "svg", ".webp": "webp", ".avif": "avif", ".heic": "heif", ".heif": "heif",
+    ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff", ".ico": "ico", ".apng": "apng", ".mp4": "mp4",
+}  # fmt: skip
 _PICTURED = ("hero", "author", "further")
 _FEW_WORDS = 25
 _WORDS_AN_IMAGE = 30
@@ -112,12 +109,15 @@ def oversized_image(mail: Mail) -> Iterator[Hit]:
     remedy="Save it as JPEG or PNG.",
 )  # fmt: skip
 def unsupported_image(mail: Mail) -> Iterator[Hit]:
-    """An image of a type that some mail programs don't show."""
+    """An image of a type that the mail programs of 1 % of the readers or more don't show."""
     for image in mail.images:
-        suffix = PurePosixPath(_name(image)).suffix.lower()
-        if suffix in _UNSUPPORTED:
-            message = f"{_name(image)} isn't shown by {_UNSUPPORTED[suffix]}"
-            yield Hit(message, *_place(mail, image))
+        inside = (image.get("src") or "").startswith("data:")
+        kind = "base64" if inside else _TYPES.get(PurePosixPath(_name(image)).suffix.lower())
+        fails = FACTS[f"image-{kind}"].fails if kind else ()
+        if reach(mail, fails) >= FEW:
+            shown = told(mail, by_use(mail, fails))
+            name = "an image in the HTML itself" if inside else _name(image)
+            yield Hit(f"{name} isn't shown by {shown}", *_place(mail, image))
 
 
 @rule(

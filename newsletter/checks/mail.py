@@ -6,6 +6,7 @@ from functools import cached_property
 
 from lxml import etree
 
+from newsletter.checks.client_shares import PUBLISHED, Shares
 from newsletter.checks.places import Places
 from newsletter.checks.stray import Stray, stray
 from newsletter.checks.visible import Run, runs_of
@@ -49,6 +50,7 @@ class Mail:
         config: the newsletter's settings.
         longest: attribute -> the longest value that a reader has.
         earlier: name of an earlier issue -> its subject as its source gives it.
+        clients: how many readers use which mail client.
     """
 
     email: Email
@@ -57,6 +59,7 @@ class Mail:
     config: Config
     longest: Mapping[str, str] = field(default_factory=dict)
     earlier: Mapping[str, str] = field(default_factory=dict)
+    clients: Shares = PUBLISHED
 
     @cached_property
     def plain(self) -> Email:

@@ -7,6 +7,7 @@ from newsletter.checks import (
     access,
     allow,
     claims,
+    clients,
     content,
     contrast,
     delivery,
@@ -21,7 +22,7 @@ from newsletter.checks.mail import Mail
 from newsletter.checks.rule import Hit, Rule, Topic
 
 TOPICS = (
-    subject, content, strangers, claims, links, images, markup, access, contrast, delivery,
+    subject, content, strangers, claims, links, images, markup, clients, access, contrast, delivery,
 )  # fmt: skip
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from newsletter.checks.finding import Finding
     from newsletter.checks.mail import Mail
     from newsletter.checks.spam import SpamScore
+    from newsletter.posts.issue import Issue
     from newsletter.project import Project
+    from newsletter.render.email import Email
 
 COLOURS = {"error": "red", "warning": "yellow", "hint": None}
 _WIDTH = 80
@@ -81,16 +83,27 @@ def _checked(project: "Project", folder: "Path") -> Checked:
     from newsletter.checks.allow import allowed
     from newsletter.checks.check import check as check_mail
     from newsletter.checks.check import without
-    from newsletter.checks.desk import longest_in, mail_of
     from newsletter.checks.spam import ask_spamassassin, finding
     from newsletter.errors import shown
     from newsletter.sending.proposal import render
 
     issue, email = render(project, folder)
-    mail = mail_of(project, issue, email, longest_in(project, email))
+    mail = _mail(project, issue, email)
     score = ask_spamassassin(_eml(mail))
     found = [*check_mail(mail), *(finding(score, mail) if score else ())]
     return Checked(issue.name, shown(issue.source), without(found, allowed(mail)), score)
+
+
+def _mail(project: "Project", issue: "Issue", email: "Email") -> "Mail":
+    """The mail with what the list knows: its longest values, and its readers' mail programs."""
+    from newsletter.checks.desk import list_of, longest_of, mail_of, wanted_by
+    from newsletter.events.clients import shares
+
+    with list_of(project) as engine:
+        if engine is None:
+            return mail_of(project, issue, email)
+        longest = longest_of(engine, wanted_by(email))
+        return mail_of(project, issue, email, longest, shares(engine))
 
 
 def _eml(mail: "Mail") -> bytes:

@@ -141,6 +141,14 @@ BAD: Mapping[str, Bad] = {
     "deep-nesting": Bad(alter=in_html("</body>", f"{TABLES}</body>"), says="tables"),
     "odd-character": Bad(PARAGRAPH + "The ice \ue000 let go.", line=8, says="U+E000"),
     "wrong-encoding": Bad(PARAGRAPH + "Itâ€™s a fine day.", line=8),
+    "client-breaks": Bad(
+        PARAGRAPH + '<p style="display: flex">Two boats</p>',
+        alter=in_html("</body>", '<p style="display:flex">Two boats</p></body>'),
+        line=8, says="Outlook for Windows (8% of readers): boxes stand under one another",
+    ),
+    "client-differs": Bad(
+        alter=in_html("</body>", '<p style="z-index:2">Two boats</p></body>'), says="z-index"
+    ),
     "no-language": Bad(alter=in_html('<html lang="en"', "<html")),
     "wrong-direction": Bad(alter=in_html('dir="ltr"', 'dir="rtl"'), says="reads ltr"),
     "no-title": Bad(alter=in_html("<title>Spring in the harbour</title>", "<title></title>")),

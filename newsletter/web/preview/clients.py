@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from newsletter.web.preview.styles import (
+from newsletter.checks.css import (
     CONDITIONAL,
+    HIDDEN_FROM_OUTLOOK,
     Declaration,
     Rule,
     declarations,
@@ -21,9 +22,6 @@ from newsletter.web.preview.styles import (
 
 CLIPPED_AT = 102 * 1024  # where Gmail cuts a mail off; not documented, long measured
 
-_HIDDEN_FROM_OUTLOOK = re.compile(
-    r"<!--\[if !mso[^\]]*\]><!-->.*?<!--<!\[endif\]-->", re.DOTALL | re.IGNORECASE
-)
 _SETTINGS = re.compile(r"<noscript>\s*<xml>.*?</xml>\s*</noscript>|<xml>.*?</xml>", re.DOTALL)
 _VERSION = 16  # of Outlook 2016 and all that came after it
 _CONDITION = re.compile(
@@ -80,7 +78,7 @@ def simulate(html: str, client: str, unsupported: AbstractSet[str]) -> Simulated
         unsupported: the client's features.
     """
     size = len(html.encode())
-    clipped = max(size - CLIPPED_AT, 0) if client == "gmail" else 0
+    clipped = max(size - CLIPPED_AT, 0) if client in {"gmail", "gmail_app"} else 0
     if clipped:
         html = _clipped(html)
     if client == "outlook":
@@ -95,7 +93,7 @@ def simulate(html: str, client: str, unsupported: AbstractSet[str]) -> Simulated
 
 def _as_word(html: str) -> str:
     """Outlook for Windows renders with Word, and reads what other clients take for comments."""
-    html = _HIDDEN_FROM_OUTLOOK.sub("", html)
+    html = HIDDEN_FROM_OUTLOOK.sub("", html)
     html = CONDITIONAL.sub(
         lambda found: found["shown"] if _is_for_outlook(found["when"]) else "", html
     )

@@ -3,15 +3,18 @@
 import datetime
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from newsletter.checks.check import judge
 from newsletter.checks.client_facts import AS_OF, CLIENTS, SOURCE
+from newsletter.checks.client_shares import PUBLISHED, Shares
 from newsletter.checks.desk import longest_of, mail_of, wanted_by
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
+from newsletter.events.clients import shares
 from newsletter.render.email import Email
 from newsletter.sending.payload import for_reader
 from newsletter.sending.sample import sample_reader
@@ -172,10 +175,16 @@ def comparison(proof: Proof, other: str) -> dict[str, Any]:
     return {"against": _AGAINST.get(other, email.issue), **asdict(compare(old, new))}
 
 
+@lru_cache(maxsize=1)  # for as long as the preview is open: it would take its time at each save
+def _clients(engine: sa.Engine) -> Shares:
+    return shares(engine)
+
+
 def findings(proof: Proof, engine: sa.Engine | None) -> dict[str, Any]:
     """What the checks say of the mail, with the longest values that readers of the list have."""
     longest = longest_of(engine, wanted_by(proof.email)) if engine else {}
-    verdict = judge(mail_of(proof.project, proof.issue, proof.email, longest))
+    clients = _clients(engine) if engine else PUBLISHED
+    verdict = judge(mail_of(proof.project, proof.issue, proof.email, longest, clients))
     return {
         "findings": [
             {

@@ -4,7 +4,7 @@ import colorsys
 import re
 from typing import Literal
 
-from newsletter.web.preview.styles import declarations, restyled
+from newsletter.checks.css import declarations, restyled
 
 Scheme = Literal["light", "dark", "forced"]
 

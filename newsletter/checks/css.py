@@ -7,6 +7,9 @@ from typing import NamedTuple
 STYLE_BLOCK = re.compile(r"(<style\b[^>]*>)(.*?)(</style\s*>)", re.DOTALL | re.IGNORECASE)
 STYLE_ATTRIBUTE = re.compile(r"""(?<=\s)style=(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 CONDITIONAL = re.compile(r"<!--\[if (?P<when>[^\]]*)\]>(?P<shown>.*?)<!\[endif\]-->", re.DOTALL)
+HIDDEN_FROM_OUTLOOK = re.compile(
+    r"<!--\[if !mso[^\]]*\]><!-->.*?<!--<!\[endif\]-->", re.DOTALL | re.IGNORECASE
+)
 _COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
 # A quoted text, a function's arguments, or a piece without any of the marks that end one.
 _PIECE = r"""(?:"[^"]*"|'[^']*'|\([^()]*(?:\([^()]*\)[^()]*)*\)|[^;{}"'()])"""

@@ -1,0 +1,49 @@
+"""The readers' mail programs, told by who opened."""
+
+import pytest
+
+from newsletter.checks.client_facts import CLIENTS
+from newsletter.checks.client_shares import PUBLISHED
+from newsletter.events.clients import ENOUGH, clients_of, weigh
+
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 "
+    "(KHTML, like Gecko) Mobile/15E148"
+)
+GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+OUTLOOK = "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; Microsoft Outlook 16.0.5056)"
+
+
+@pytest.mark.parametrize(
+    ("agent", "clients"),
+    [
+        (GMAIL, ("gmail", "gmail_app")),
+        (IPHONE, ("apple_mail",)),
+        (f"{IPHONE} Safari/604.1", ()),
+        ("Mozilla/5.0", ("apple_mail", "apple_mail_mac")),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML)",
+         ("apple_mail_mac",)),
+        (OUTLOOK, ("outlook",)),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.1",
+         ("thunderbird",)),
+        ("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html", ("yahoo",)),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130 Safari/537.36",
+         ()),
+        ("", ()),
+    ],
+)  # fmt: skip
+def test_a_user_agent_tells_the_program(agent: str, clients: tuple[str, ...]) -> None:
+    assert clients_of(agent) == clients
+    assert set(clients) <= set(CLIENTS)
+
+
+def test_readers_are_counted_once_however_often_they_open() -> None:
+    opened = [(f"o{n}@a.example", OUTLOOK) for n in range(ENOUGH)] * 3
+    opened += [(f"g{n}@a.example", GMAIL) for n in range(ENOUGH)]
+    found = weigh(opened)
+    assert found.whose == "your readers"
+    assert found.of == pytest.approx({"outlook": 0.5, "gmail": 0.25, "gmail_app": 0.25})
+
+
+def test_a_few_readers_stand_for_nobody_else() -> None:
+    assert weigh([("a@a.example", OUTLOOK)]) is PUBLISHED
