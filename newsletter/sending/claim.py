@@ -7,6 +7,7 @@ another's. ``newsletter.sending.settle`` writes down what came of it.
 import datetime
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -52,6 +53,7 @@ class Parcel:
         readers: whose mail it is, ids in the order of its personalizations.
         late: ids of those who have left the list since the freeze.
         unfit: id -> why no request can hold that reader.
+        sha: of the body, if somebody is at work on it already.
     """
 
     batch: Batch
@@ -59,6 +61,7 @@ class Parcel:
     readers: tuple[int, ...] = ()
     late: Sequence[int] = ()
     unfit: Mapping[int, str] = field(default_factory=dict)
+    sha: Future[str] | None = None
 
 
 # Made once: making a statement takes longer than running it.
@@ -151,6 +154,11 @@ def readers_of(
     return readers_among(connection.execute(_STILL, {"batch": held.id, "moment": now}), late)
 
 
+def sha_of(body: bytes) -> str:
+    """What names a body in the ledger: SHA-256, in hexadecimal."""
+    return hashlib.sha256(body).hexdigest()
+
+
 def depart(ledger: Ledger, parcels: Sequence[Parcel]) -> list[Parcel] | None:
     """Say, for good, which requests leave now. Only after this may their first bytes go.
 
@@ -161,7 +169,7 @@ def depart(ledger: Ledger, parcels: Sequence[Parcel]) -> list[Parcel] | None:
     Raises:
         SendRefused: a batch is another's by now.
     """
-    shas = [hashlib.sha256(parcel.body).hexdigest() for parcel in parcels]
+    shas = [parcel.sha.result() if parcel.sha else sha_of(parcel.body) for parcel in parcels]
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
         of = parcels[0].batch.send_id

@@ -16,6 +16,8 @@ from newsletter.sending.sendgrid import Reply, Silence
 
 # Seconds. Python's own 5 ms would hold an answer up while the next body is being built.
 SWITCH_INTERVAL = 0.0005
+# New objects before Python looks for garbage among them.
+GARBAGE = 100_000
 
 Parcel = TypeVar("Parcel")
 Answer = Reply | Silence
@@ -31,13 +33,16 @@ class Post(Protocol):
 @contextmanager
 def full_speed() -> Iterator[None]:
     """Python's own settings as suits a thread that is busy beside many that wait."""
-    interval = sys.getswitchinterval()
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(SWITCH_INTERVAL)
-    # What is there already needn't be searched for garbage with every few thousand readers.
+    # What is there already needn't be searched for garbage with every few thousand readers, and
+    # what comes leaves no cycles.
     gc.freeze()
+    gc.set_threshold(GARBAGE, *thresholds[1:])
     try:
         yield
     finally:
+        gc.set_threshold(*thresholds)
         gc.unfreeze()
         sys.setswitchinterval(interval)
 

@@ -7,6 +7,7 @@ import datetime
 import random
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -82,8 +83,12 @@ class Sender:
         """
         ledger.start(self.ledger, self.send)
         ledger.sweep(self.ledger, self.send)
-        with full_speed(), Posters[Parcel](self.post, self.concurrency) as posters:
-            run = _Run(self, posters)
+        with (
+            full_speed(),
+            ThreadPoolExecutor(1) as hashing,
+            Posters[Parcel](self.post, self.concurrency) as posters,
+        ):
+            run = _Run(self, posters, hashing)
             while run.goes_on():
                 pass
         if self.world.stopping:
@@ -101,6 +106,7 @@ class _Run:
     Attributes:
         of: the sender.
         posters: its threads.
+        hashing: the thread that works out what names a body.
         halted: what made it halt the send.
         resume_at: nothing leaves before then: no other batch would fare better.
         errors: what is wrong with the ledger; then nothing leaves any more.
@@ -109,6 +115,7 @@ class _Run:
 
     of: Sender
     posters: Posters[Parcel]
+    hashing: ThreadPoolExecutor
     halted: Outcome | None = None
     resume_at: datetime.datetime | None = None
     errors: list[NewsletterError] = field(default_factory=list)
@@ -156,7 +163,9 @@ class _Run:
         readers = claim.readers_of(connection, held, late, now)
         stamp = Stamp(str(held.send_id), str(held.id), str(held.attempt))
         prepared = request(self.of.letter, readers, stamp)
-        return Parcel(held, prepared.body, prepared.readers, late, prepared.unfit)
+        # It takes a quarter of the time of the body, and lets this thread build the next one.
+        sha = self.hashing.submit(claim.sha_of, prepared.body)
+        return Parcel(held, prepared.body, prepared.readers, late, prepared.unfit, sha)
 
     def _take_back(self, seconds: float) -> None:
         if back := self.posters.take(seconds):
