@@ -69,7 +69,8 @@ GRACEFUL = frozenset(
     css-text-decoration-line css-text-decoration-skip-ink css-text-decoration-style
     css-text-decoration-thickness css-text-overflow css-text-shadow css-text-underline-offset
     css-text-underline-position css-text-wrap css-transition css-user-select
-    css-white-space-collapse css-widows css-word-break css-word-spacing css-word-wrap css-opacity css-min-width
+    css-white-space-collapse css-widows css-word-break css-word-spacing css-word-wrap
+    css-min-width css-opacity
     css-min-height html-abbr html-acronym html-bdi html-link html-loading-attribute html-picture
     html-required html-rp html-rt html-ruby html-srcset html-style html-target html-wbr
     """.split()  # noqa: SIM905 - a list of words reads best as words

@@ -76,7 +76,7 @@ def insecure_link(mail: Mail) -> Iterator[Hit]:
     """A link or an image with http://, which is not encrypted."""
     urls = [link.url for link in mail.links] + [image.get("src") or "" for image in mail.images]
     for url in dict.fromkeys(urls):
-        if url.lower().startswith("http://") and not _own(mail, url) and not _private(url):
+        if url.lower().startswith("http://") and not _own(mail, url) and not is_private(url):
             yield Hit(
                 f"{url[:80]} is not encrypted", mail.places.url(url, "button", "further"), url
             )
@@ -91,7 +91,7 @@ def private_link(mail: Mail) -> Iterator[Hit]:
     """A link or an image on this machine or in a private network."""
     urls = [link.url for link in mail.links] + [image.get("src") or "" for image in mail.images]
     for url in dict.fromkeys(urls):
-        if _private(url) and not _own(mail, url):
+        if is_private(url) and not _own(mail, url):
             where = mail.places.url(url, "button", "further", "hero")
             yield Hit(f"{url[:80]} can be reached from nowhere else", where, url)
 
@@ -197,7 +197,8 @@ def _host(url: str) -> str:
     return host(url) if url.lower().startswith("http") else ""
 
 
-def _private(url: str) -> bool:
+def is_private(url: str) -> bool:
+    """Whether the address says itself that it is in no public network."""
     if not url.lower().startswith("http"):
         return False
     try:

@@ -11,7 +11,7 @@ from newsletter.posts.frontmatter import FrontMatter
 SETTINGS = "newsletter.yml"
 _WORD = re.compile(r"[^\W_]+")
 _WINDOWS = (8, 5, 3, 1)
-_UTM = re.compile(r"(?<=[?&])utm_\w+=[^&#]*&?")
+UTM = re.compile(r"(?<=[?&])utm_\w+=[^&#]*&?")
 _SHORTEST = 3  # letters: a shorter word alone finds anything
 
 
@@ -53,7 +53,7 @@ class Places:
 
     def url(self, address: str, *keys: str) -> Location:
         """Where a link or an image is written, before it was made absolute and marked."""
-        bare = _UTM.sub("", address).rstrip("?&")
+        bare = UTM.sub("", address).rstrip("?&")
         if address in self._footer or bare in self._footer:
             return Location(SETTINGS)
         tail = unquote(bare.rstrip("/").rpartition("/")[2])

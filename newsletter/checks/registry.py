@@ -14,6 +14,7 @@ from newsletter.checks import (
     images,
     links,
     markup,
+    online,
     spam,
     strangers,
     subject,
@@ -42,4 +43,4 @@ def _rules_of(module: ModuleType) -> Iterator[Rule]:
 
 RULES: tuple[Rule, ...] = (*(rule for topic in TOPICS for rule in _rules_of(topic)), bad_allow)
 # With those that a program or the network decides, not a look at the mail.
-DOCUMENTED: tuple[Rule, ...] = (*RULES, spam.spam_score)
+DOCUMENTED: tuple[Rule, ...] = (*RULES, spam.spam_score, *online.RULES)

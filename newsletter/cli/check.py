@@ -45,8 +45,12 @@ class Checked(NamedTuple):
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
 @click.option("--all", "every", is_flag=True, help="Check every issue.")
-def check(issue: str | None, *, form: str, strict: bool, every: bool) -> int:
-    """Check an issue as its readers would get it; offline, and nothing is sent.
+@click.option("--online", is_flag=True, help="Follow its links and look for its images too.")
+def check(issue: str | None, *, form: str, strict: bool, every: bool, online: bool) -> int:
+    """Check an issue as its readers would get it; nothing is sent.
+
+    Offline, unless you ask for --online: then each link is visited, which takes a minute at
+    most. What was well is not asked again for an hour.
 
     ISSUE is a folder's name or a part of it; the newest if left out. Each finding has its
     line in the source. Exits with 1 if there are errors, which a send is refused for too. A
@@ -60,6 +64,7 @@ def check(issue: str | None, *, form: str, strict: bool, every: bool) -> int:
     Examples:
       newsletter check
       newsletter check building-trust --strict
+      newsletter check --online
       newsletter check --all --format sarif > checks.sarif
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.checks.formats import counted
@@ -71,7 +76,7 @@ def check(issue: str | None, *, form: str, strict: bool, every: bool) -> int:
         raise click.UsageError("--all checks every issue: name none with it.")
     folders = (issue_folders(project) if every else []) or [find_issue(project, issue)]
     started = time.perf_counter()
-    checked = [_checked(project, folder) for folder in folders]
+    checked = [_checked(project, folder, online=online) for folder in folders]
     seconds = time.perf_counter() - started
     findings = [finding for one in checked for finding in one.findings]
     _print(checked, findings, form, seconds)
@@ -79,7 +84,7 @@ def check(issue: str | None, *, form: str, strict: bool, every: bool) -> int:
     return int(bool(counts["error"] or (strict and counts["warning"])))
 
 
-def _checked(project: "Project", folder: "Path") -> Checked:
+def _checked(project: "Project", folder: "Path", *, online: bool) -> Checked:
     from newsletter.checks.allow import allowed
     from newsletter.checks.check import check as check_mail
     from newsletter.checks.check import without
@@ -91,6 +96,8 @@ def _checked(project: "Project", folder: "Path") -> Checked:
     mail = _mail(project, issue, email)
     score = ask_spamassassin(_eml(mail))
     found = [*check_mail(mail), *(finding(score, mail) if score else ())]
+    if online:
+        found += _visited(project, mail)
     return Checked(issue.name, shown(issue.source), without(found, allowed(mail)), score)
 
 
@@ -104,6 +111,31 @@ def _mail(project: "Project", issue: "Issue", email: "Email") -> "Mail":
             return mail_of(project, issue, email)
         longest = longest_of(engine, wanted_by(email))
         return mail_of(project, issue, email, longest, shares(engine))
+
+
+def _visited(project: "Project", mail: "Mail") -> "tuple[Finding, ...]":
+    """Follow the mail's links, those that were well within the hour left out."""
+    from newsletter import __version__
+    from newsletter.checks.online import findings, targets
+    from newsletter.checks.rounds import Memory, ask
+    from newsletter.checks.visit import Visitor
+    from newsletter.cli.output import progress
+
+    wanted = targets(mail)
+    memory = Memory(project.build / "links.json")
+    known = memory.recall(wanted)
+    unknown = [url for url in wanted if url not in known]
+    visitor = Visitor(f"newsletter/{__version__} (link check for {mail.config.site_url})")
+    with progress(len(unknown), "Following links") as step:
+        answers = ask(unknown, visitor, step=step)
+    memory.keep(answers)
+    every = {url: {**known, **answers}[url] for url in wanted}
+    shy = sum(answer.kind == "not asked" for answer in every.values())
+    if shy:
+        note(f"{shy} of {len(wanted)} addresses want no programs (robots.txt) and weren't asked.")
+    if every and all(answer.kind in {"dead", "failing"} for answer in every.values()):
+        note("Nothing answered at all: is this machine online?")
+    return findings(mail, every)
 
 
 def _eml(mail: "Mail") -> bytes:
