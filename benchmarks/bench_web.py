@@ -1,4 +1,9 @@
-"""The public site under 50 connections: pages and unsubscribing, beside a constant answer."""
+"""The public site under 50 connections: pages, and readers who leave by one click.
+
+The baseline is a bare Starlette route that answers a constant, asked likewise just before each.
+Beside the clock stands the server's processor time: what the load client and other programs take
+of a busy machine is not in it.
+"""
 
 import asyncio
 import datetime
@@ -9,22 +14,59 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from newsletter.db import database
 from newsletter.db.schema import subscriber
+from newsletter.sending.rehearsal import SendGridDouble
 
 CONNECTIONS = 50
-REQUESTS = int(os.environ.get("BENCH_REQUESTS", "2000"))
+REQUESTS = int(os.environ.get("BENCH_REQUESTS", "3000"))
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 FORM = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 26\r\n"
-PAGES = ("/healthz", "/assets/style.css", "/subscribe", "/p/token-0", "/u/token-0")
+ISSUE = "2026-12-01-the-ice"
+POST = "---\ntitle: The ice\n---\n\n" + "The ice let go on a Tuesday, all at once.\n\n" * 60
+SETTINGS = """\
+name: Harbour Notes
+sender: {name: Harbour Notes, address: editor@harbour-notes.org}
+postal_address: Harbour Notes, 1 Quay Street, Bergen
+site_url: https://harbour-notes.org
+public_url: https://news.harbour-notes.org
+"""
+PAGES = ("/subscribe", "/p/token-0", "/u/token-0", "/", "/issues/the-ice", "/feed.atom")
+BARE = """
+import sys, uvicorn
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+app = Starlette(routes=[Route("/", lambda _: PlainTextResponse("constant"))])
+uvicorn.run(app, port=int(sys.argv[1]), log_config=None, access_log=False)
+"""
 
 
-def list_readers(folder: Path) -> None:
+class Server(NamedTuple):
+    """A process that answers."""
+
+    process: int
+    port: int
+
+    def worked(self) -> float:
+        """Seconds of processor time since its start."""
+        spent = Path(f"/proc/{self.process}/stat").read_text().rpartition(") ")[2].split()[11:13]
+        return sum(map(int, spent)) / os.sysconf("SC_CLK_TCK")
+
+
+def prepare(folder: Path) -> None:
+    """Put readers on the list, and send them an issue."""
+    (folder / "issues" / ISSUE).mkdir(parents=True)
+    (folder / "issues" / ISSUE / "post.md").write_text(POST)
+    (folder / "newsletter.yml").write_text(SETTINGS)
     now = datetime.datetime.now(datetime.UTC)
     rows = [
         {
@@ -36,14 +78,42 @@ def list_readers(folder: Path) -> None:
     ]  # fmt: skip
     with database("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
         connection.execute(sa.insert(subscriber), rows)
+    with SendGridDouble() as double:
+        vendor = {"SENDGRID_API_KEY": double.key, "SENDGRID_HOST": double.url}
+        command = [sys.executable, "-m", "newsletter", "send", ISSUE, "--yes"]
+        subprocess.run(
+            command, cwd=folder, check=True, capture_output=True, env={**os.environ, **vendor}
+        )
 
 
-async def ask(url: str, heads: list[bytes]) -> list[float]:
+@contextmanager
+def serving(folder: Path, *words: str) -> Iterator[Server]:
+    """A server in a process of its own, told its port as its last word."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, *words, str(port)],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+        yield Server(process.pid, port)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def ask(port: int, heads: list[bytes]) -> list[float]:
     """Answer times in ms of requests sent one after the other on each of the connections."""
-    parts, left, spent = urlsplit(url), iter(heads), list[float]()
+    left, spent = iter(heads), list[float]()
 
     async def visitor() -> None:
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for sent in left:
             started = time.perf_counter()
             writer.write(sent)
@@ -58,12 +128,13 @@ async def ask(url: str, heads: list[bytes]) -> list[float]:
     return spent
 
 
-def measure(url: str, name: str, heads: list[bytes]) -> None:
-    started = time.perf_counter()
-    spent = asyncio.run(ask(url, heads))
+def measure(server: Server, name: str, heads: list[bytes]) -> None:
+    started, worked = time.perf_counter(), server.worked()
+    spent = asyncio.run(ask(server.port, heads))
     rate = len(spent) / (time.perf_counter() - started)
+    work = (server.worked() - worked) / len(spent) * 1e6
     p95 = statistics.quantiles(spent, n=20)[-1]
-    print(f"{name:<24} {rate:>7,.0f} /s   p95 {p95:6.1f} ms")
+    print(f"{name:<22} {rate:>7,.0f} /s   p95 {p95:6.1f} ms   {work:5.0f} µs of processor time")
 
 
 def main() -> None:
@@ -71,28 +142,22 @@ def main() -> None:
         program = [sys.executable, "-m", "newsletter"]
         subprocess.run([*program, "init", "site"], cwd=scratch, check=True, capture_output=True)
         folder = Path(scratch, "site")
-        list_readers(folder)
-        with socket.create_server(("127.0.0.1", 0)) as door:
-            port = door.getsockname()[1]
-        server = subprocess.Popen(
-            [*program, "serve", "--port", str(port)],
-            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        try:
-            assert server.stdout
-            server.stdout.readline()
-            url = f"http://127.0.0.1:{port}"
+        prepare(folder)
+        gets = {path: [f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()] for path in PAGES}
+        posts = [
+            f"POST /u/token-{n} HTTP/1.1\r\nHost: a\r\n{FORM}\r\n".encode() + ONE_CLICK
+            for n in range(REQUESTS)
+        ]
+        with (
+            serving(folder, "-c", BARE) as bare,
+            serving(folder, "-m", "newsletter", "serve", "--port") as site,
+        ):
+            constant = [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"] * REQUESTS
             for path in PAGES:
-                head = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
-                measure(url, f"GET {path}", [head] * REQUESTS)
-            posts = [
-                f"POST /u/token-{n} HTTP/1.1\r\nHost: a\r\n{FORM}\r\n".encode() + ONE_CLICK
-                for n in range(REQUESTS)
-            ]
-            measure(url, "POST /u/… one click", posts)
-        finally:
-            server.terminate()
-            server.wait()
+                measure(bare, "bare Starlette route", constant)
+                measure(site, f"GET {path}", gets[path] * REQUESTS)
+            measure(bare, "bare Starlette route", constant)
+            measure(site, "POST /u/… one click", posts)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from newsletter.errors import DatabaseError, Location
 # How long a writer waits for another one before it gives up.
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
+# What is kept open: a server's threads, each with its connection, mustn't open one a request.
+CONNECTIONS = 16
 
 
 def open_database(url: str, root: Path) -> sa.Engine:
@@ -120,6 +122,7 @@ def _sqlite(target: sa.URL, root: Path) -> sa.Engine:
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
         hide_parameters=True,  # they hold addresses, and errors are logged
+        pool_size=CONNECTIONS,
         connect_args={"timeout": BUSY_SECONDS},
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
@@ -174,6 +177,7 @@ def _postgresql(target: sa.URL) -> sa.Engine:
         engine = sa.create_engine(
             target.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
+            pool_size=CONNECTIONS,
             hide_parameters=True,
             connect_args={"connect_timeout": CONNECT_SECONDS},
         )

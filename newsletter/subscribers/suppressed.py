@@ -24,8 +24,14 @@ class Suppressed(NamedTuple):
     source: str
 
 
+# Made once: every page of a reader's asks.
+_BY_ADDRESS = (
+    sa.select(*(suppression.c[name] for name in Suppressed._fields))
+    .where(suppression.c.address_key == sa.bindparam("key"))
+    .order_by(suppression.c.since)
+)
+
+
 def suppressions_of(connection: sa.Connection, key: str) -> tuple[Suppressed, ...]:
     """The rows of one address, the oldest first."""
-    columns = [suppression.c[name] for name in Suppressed._fields]
-    mine = sa.select(*columns).where(suppression.c.address_key == key)
-    return tuple(Suppressed(*row) for row in connection.execute(mine.order_by(suppression.c.since)))
+    return tuple(Suppressed(*row) for row in connection.execute(_BY_ADDRESS, {"key": key}))

@@ -35,6 +35,10 @@ PAUSES = {"week": 7, "month": 30, "quarter": 91}
 LONGEST_PAUSE = datetime.timedelta(days=366)
 LONGEST_NAME = 100
 
+_TAGS_OF = sa.select(subscriber_tag.c.tag).where(
+    subscriber_tag.c.subscriber_id == sa.bindparam("id")
+)
+
 Fields = Mapping[str, str]
 # What a form does: a key of words.yml that says what came of it.
 Act = Callable[[Site, sa.Connection, Visitor, Fields], str]
@@ -84,8 +88,7 @@ def _page(
         who = visitor(connection, token)
         if who is None:
             return nobody(site)
-        mine = sa.select(subscriber_tag.c.tag).where(subscriber_tag.c.subscriber_id == who.id)
-        tags = set(connection.scalars(mine))
+        tags = set(connection.scalars(_TAGS_OF, {"id": who.id}))
         reader = gets_mail(connection, who)
     zone = ZoneInfo(site.config.timezone)
     now = site.clock()

@@ -4,6 +4,7 @@ import datetime
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import itsdangerous
 import sqlalchemy as sa
@@ -48,7 +49,12 @@ class Site:
 
     def signer(self, purpose: str) -> itsdangerous.URLSafeTimedSerializer:
         """Signs values for one purpose; what is signed for another is refused."""
-        return itsdangerous.URLSafeTimedSerializer(self.secret, salt=purpose)
+        return _signer(self.secret, purpose)
+
+
+@lru_cache(maxsize=32)
+def _signer(secret: bytes, purpose: str) -> itsdangerous.URLSafeTimedSerializer:
+    return itsdangerous.URLSafeTimedSerializer(secret, salt=purpose)
 
 
 def open_site(
