@@ -47,6 +47,7 @@ COMMANDS = {
     ),
     "who": Lazy("newsletter.cli.who:who", "See what became of each reader of a send, and why."),
     "events": Lazy("newsletter.cli.events:events", "Take in what SendGrid reports of mails."),
+    "archive": Lazy("newsletter.cli.archive:archive", "Write the sent issues as web pages."),
     "report": Lazy("newsletter.cli.report:report", "See what became of a send."),
     "serve": Lazy(
         "newsletter.cli.serve:serve", "Answer the world: sign-up, unsubscribe, archive, webhook."

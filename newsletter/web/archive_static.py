@@ -12,6 +12,7 @@ from newsletter.web.archive import FEEDS
 from newsletter.web.archive_files import find_image, images
 from newsletter.web.archive_pages import Place, index_page, issue_page, page_path, pages, served
 from newsletter.web.archived import Archived
+from newsletter.web.pages import Pages
 from newsletter.web.shelf import Shelf, listed
 from newsletter.web.site import Site
 
@@ -52,7 +53,8 @@ def write_archive(site: Site, folder: Path, base_url: str | None) -> Written:
 def _published_at(site: Site, base_url: str) -> Site:
     elsewhere = {"public_url": base_url, "issue_url": None, "image_url": None}
     config = site.config.model_copy(update=elsewhere)
-    return replace(site, project=Project(site.project.root, config))
+    project = Project(site.project.root, config)
+    return replace(site, project=project, pages=Pages(project))
 
 
 def _files(site: Site, place: Place, issues: list[Archived]) -> Iterator[tuple[str, bytes]]:
