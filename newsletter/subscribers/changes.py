@@ -261,12 +261,17 @@ def _happened(
     return _write(connection, held, Change(word), origin, **values)
 
 
+# Made once: when a mail has gone out, many leave within minutes.
+_HOLD = (
+    sa.select(subscriber.c.id, subscriber.c.status, subscriber.c.soft_bounces)
+    .where(subscriber.c.address_key == sa.bindparam("key"))
+    .with_for_update()
+)
+_UPDATE = sa.update(subscriber).where(subscriber.c.id == sa.bindparam("held"))
+
+
 def _held(connection: sa.Connection, key: str) -> _Held | None:
-    row = connection.execute(
-        sa.select(subscriber.c.id, subscriber.c.status, subscriber.c.soft_bounces)
-        .where(subscriber.c.address_key == key)
-        .with_for_update()
-    ).one_or_none()
+    row = connection.execute(_HOLD, {"key": key}).one_or_none()
     return _Held(*row) if row else None
 
 
@@ -278,10 +283,7 @@ def _write(
     **values: Any,
 ) -> Changed:
     status = transition(held.status, change)
-    connection.execute(
-        sa.update(subscriber)
-        .where(subscriber.c.id == held.id)
-        .values(status=status, updated_at=origin.at, **values)
-    )
+    changed = {"held": held.id, "status": status, "updated_at": origin.at, **values}
+    connection.execute(_UPDATE, changed)
     journal.append(connection, held.id, origin.line(change.word, status))
     return Changed(held.id, held.status, status)

@@ -52,13 +52,15 @@ class Origin(NamedTuple):
 _FIELDS = Line._fields
 # Numbers in the text: a statement for many rows has no place for constants.
 _next = sa.select(sa.literal_column("coalesce(max(n), 0) + 1", sa.Integer)).select_from(journal)
+_append = sa.insert(journal).values(
+    n=_next.where(journal.c.subscriber_id == sa.bindparam("whose")).scalar_subquery()
+)
 
 
 def append(connection: sa.Connection, subscriber_id: int, line: Line) -> None:
     """Write one line; the caller holds the subscriber's row, so that none takes its number."""
-    number = _next.where(journal.c.subscriber_id == subscriber_id).scalar_subquery()
-    values = {"subscriber_id": subscriber_id, "n": number, **line._asdict()}
-    connection.execute(sa.insert(journal).values(values))
+    values = {"subscriber_id": subscriber_id, "whose": subscriber_id, **line._asdict()}
+    connection.execute(_append, values)
 
 
 def read(connection: sa.Connection, subscriber_id: int) -> list[Line]:

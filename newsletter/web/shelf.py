@@ -7,7 +7,7 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -44,6 +44,22 @@ class Sent(NamedTuple):
         return dated["slug"] if dated else self.issue
 
 
+def _sends_and_when_they_began() -> sa.Select[Any]:
+    def first(state: str) -> sa.ScalarSelect[int]:
+        mine = sa.and_(batch.c.send_id == send.c.id, batch.c.state == state)
+        return sa.select(sa.func.min(batch.c.id)).where(mine).correlate(send).scalar_subquery()
+
+    left = sa.func.coalesce(*(first(state) for state in _LEFT))
+    began = sa.select(sa.func.min(attempt.c.started)).where(attempt.c.batch_id == left)
+    first_try = began.correlate(send).scalar_subquery()
+    return sa.select(send.c.issue, send.c.scheduled_at, send.c.recalled_at, first_try).order_by(
+        send.c.id.desc()
+    )
+
+
+_SENDS = _sends_and_when_they_began()
+
+
 class Shelf:
     """Looks sent issues up.
 
@@ -75,19 +91,8 @@ class Shelf:
 
     def _sends(self) -> list[Sent]:
         """All sends, the latest first, those of which nothing has left at the top."""
-
-        def first(state: str) -> sa.ScalarSelect[int]:
-            mine = sa.and_(batch.c.send_id == send.c.id, batch.c.state == state)
-            return sa.select(sa.func.min(batch.c.id)).where(mine).correlate(send).scalar_subquery()
-
-        left = sa.func.coalesce(*(first(state) for state in _LEFT))
-        began = sa.select(sa.func.min(attempt.c.started)).where(attempt.c.batch_id == left)
-        first_try = began.correlate(send).scalar_subquery()
-        query = sa.select(
-            send.c.issue, send.c.scheduled_at, send.c.recalled_at, first_try
-        ).order_by(send.c.id.desc())
         with reading(self._engine) as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(_SENDS).all()
         sends = [
             Sent(name, max(began, due or began) if began and not recalled else None)
             for name, due, recalled, began in rows
