@@ -14,7 +14,7 @@ from newsletter.render.links import host
 rule = Topic("Deliverability").rule
 
 _ASM = "<%asm_group_unsubscribe_raw_url%>"
-_FREE = frozenset(
+FREE = frozenset(
     """
     gmail.com googlemail.com yahoo.com ymail.com outlook.com hotmail.com live.com msn.com aol.com
     icloud.com me.com mac.com gmx.net gmx.de web.de mail.ru yandex.ru proton.me protonmail.com
@@ -91,7 +91,7 @@ def postal_address_left_out(mail: Mail) -> Iterator[Hit]:
 def free_sender(mail: Mail) -> Iterator[Hit]:
     """The sender's address is at a free mail service."""
     domain = mail.email.sender.address.rpartition("@")[2].lower()
-    if domain in _FREE:
+    if domain in FREE:
         yield Hit(f"the mail is from {mail.email.sender.address}", Location(SETTINGS), domain)
 
 
@@ -105,7 +105,7 @@ def sender_elsewhere(mail: Mail) -> Iterator[Hit]:
     domain = mail.email.sender.address.rpartition("@")[2].lower()
     site = host(mail.config.site_url)
     related = domain == site or domain.endswith(f".{site}") or site.endswith(f".{domain}")
-    if site and not related and domain not in _FREE:
+    if site and not related and domain not in FREE:
         yield Hit(f"the mail is from {domain}, the site is {site}", Location(SETTINGS), domain)
 
 

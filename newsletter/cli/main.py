@@ -22,6 +22,7 @@ COMMANDS = {
         "newsletter.cli.preview:preview", "See the mail in your browser as you write it."
     ),
     "check": Lazy("newsletter.cli.check:check", "Look for what would go wrong before it is sent."),
+    "doctor": Lazy("newsletter.cli.doctor:doctor", "See whether all is in place for a send."),
     "subscribers": Lazy("newsletter.cli.subscribers:subscribers", "Keep the list of readers."),
     "test": Lazy("newsletter.cli.test:test", "Send a marked copy to yourself."),
     "plan": Lazy("newsletter.cli.plan:plan", "Fix what is sent to whom, and send nothing yet."),

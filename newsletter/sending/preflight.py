@@ -57,7 +57,7 @@ def refusals(
     return [
         *((history,) if history else ()),
         *_draft(issue),
-        *_settings(config),
+        *settings_problems(config),
         *(_key(environment) if environment is not None else ()),
         *((empty,) if empty else ()),
     ]
@@ -65,7 +65,7 @@ def refusals(
 
 def standing(config: Config, environment: Mapping[str, str]) -> list[Problem]:
     """What a send that goes on would be refused for, whatever is in it."""
-    return [*_settings(config), *_key(environment)]
+    return [*settings_problems(config), *_key(environment)]
 
 
 def history(of: Send, config: Config, *, left: bool) -> Problem:
@@ -103,7 +103,8 @@ def _draft(issue: Issue) -> Iterator[Problem]:
         )
 
 
-def _settings(config: Config) -> Iterator[Problem]:
+def settings_problems(config: Config) -> Iterator[Problem]:
+    """What every send would be refused for, by newsletter.yml alone."""
     if not config.postal_address:
         yield Problem(
             "there is no postal_address",

@@ -17,6 +17,7 @@ from typing import ClassVar, Self, cast
 
 import orjson
 
+from newsletter.sending.rehearsal.account import Account
 from newsletter.sending.rehearsal.faults import Fault, Trick
 from newsletter.sending.rehearsal.rules import REQUEST_BYTES, Complaint, examine, leftovers
 from newsletter.sending.rehearsal.scheduled import ScheduledSends
@@ -74,6 +75,7 @@ class SendGridDouble:
         connections: how many connections were opened to it.
         suppressions: the lists that it hands out.
         scheduled: the batch ids that it handed out, and which were taken back.
+        account: what the key may do, and who may be a sender.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class SendGridDouble:
         self.connections = 0
         self.suppressions = SuppressionLists()
         self.scheduled = ScheduledSends()
+        self.account = Account()
         self.closing = threading.Event()
         self._changed = threading.Condition()
         self._faults: deque[Fault] = deque()
@@ -219,7 +222,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Hand out one page of a suppression list, or what was ordered instead."""
         double = self.server.double
-        if double.suppressions.knows(self.path) or double.scheduled.knows(self.path):
+        parts = (double.suppressions, double.scheduled, double.account)
+        if any(part.knows(self.path) for part in parts):
             self._treat(b"", double.next_fault())
         else:
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed")
@@ -268,6 +272,9 @@ class _Handler(BaseHTTPRequestHandler):
             return HTTPStatus.UNAUTHORIZED, _errors((UNAUTHORISED,)), {}
         if double.scheduled.knows(self.path):
             status, data = double.scheduled.answer(self.command, self.path, body)
+            return status, orjson.dumps(data), {}
+        if double.account.knows(self.path):
+            status, data = double.account.answer(self.path)
             return status, orjson.dumps(data), {}
         if self.command == "GET":
             return *double.suppressions.answer(self.path), {}

@@ -1,0 +1,127 @@
+"""``newsletter doctor``: whether all is in place for a send."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import note, printable, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from newsletter.project import Project
+    from newsletter.sending.doctor_line import Line
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+_WIDTH = 80
+
+
+@click.command(short_help="See whether all is in place for a send.")
+@click.option("--online", is_flag=True, help="Ask SendGrid, the name servers and your server too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object with every line.")
+def doctor(*, online: bool, as_json: bool) -> int:
+    """See whether all is in place for a send: settings, key, list, templates, sender.
+
+    Nothing is sent and nothing is changed. With --online SendGrid is asked what the key may do
+    and whether the sender is verified, the name servers for SPF, DKIM, DMARC and MX, and your
+    own server whether readers can leave. Exits with 1 if anything fails.
+
+    \b
+    Examples:
+      newsletter doctor
+      newsletter doctor --online
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    lines: list[Line] = []
+    for line in _examined(online=online):
+        lines.append(line)
+        if not as_json:
+            _show(line)
+    counts = {state: sum(line.state == state for line in lines) for state in _COLOURS}
+    if as_json:
+        from dataclasses import asdict
+
+        checks = [asdict(line) for line in lines]
+        say(json.dumps({**counts, "checks": checks}, ensure_ascii=False))
+    else:
+        _sum_up(counts, online=online)
+    return int(bool(counts["fail"]))
+
+
+def _examined(*, online: bool) -> "Iterator[Line]":
+    import datetime
+    import os
+
+    from newsletter.errors import NewsletterError
+    from newsletter.project import open_project
+    from newsletter.sending.doctor import examine
+    from newsletter.sending.doctor_line import of_problem
+
+    try:
+        project = open_project()
+    except NewsletterError as error:
+        for problem in error.problems:
+            yield of_problem("settings", problem)
+        return
+    yield from examine(project, os.environ, lambda: datetime.datetime.now(datetime.UTC))
+    if online:
+        yield from _online(project)
+
+
+def _online(project: "Project") -> "Iterator[Line]":
+    import datetime
+    import os
+    from contextlib import closing
+
+    from newsletter.errors import ConfigError
+    from newsletter.sending.doctor import domain_of
+    from newsletter.sending.doctor_dns import Records, examine_domain
+    from newsletter.sending.doctor_online import examine_account, examine_way_out
+    from newsletter.sending.sendgrid import Mailer, key_from
+
+    config = project.config
+    try:
+        mailer = Mailer(key_from(os.environ), config.sendgrid)
+    except ConfigError:
+        pass  # told by the line about the key
+    else:
+        with closing(mailer):
+            yield from examine_account(config, mailer, datetime.datetime.now(datetime.UTC))
+    yield from examine_domain(domain_of(config), Records())
+    yield from examine_way_out(config)
+
+
+def _show(line: "Line") -> None:
+    import textwrap
+
+    head = f"{line.state:<4}  {line.about}: "
+    indent = " " * 6
+    wrapped = textwrap.wrap(
+        printable(f"{head}{line.says}"), _WIDTH, subsequent_indent=indent, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    say(wrapped[0], colour=_COLOURS[line.state])
+    for more in wrapped[1:]:
+        say(more)
+    for text in (line.meaning, line.next_step):
+        if text:
+            say(
+                textwrap.fill(
+                    printable(text),
+                    _WIDTH,
+                    initial_indent=indent,
+                    subsequent_indent=indent,
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
+
+
+def _sum_up(counts: dict[str, int], *, online: bool) -> None:
+    wrong, look = counts["fail"], counts["warn"]
+    told = f"{wrong} to mend, {look} to look at, {counts['ok']} in order"
+    say(told, colour="red" if wrong else "yellow" if look else "green")
+    if not online and not wrong:
+        note("Next: newsletter doctor --online")
+    elif not wrong:
+        note("Next: newsletter check --online")

@@ -1,0 +1,50 @@
+"""``newsletter doctor`` on the command line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from newsletter.sending.rehearsal import SendGridDouble
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+def test_a_folder_that_is_ready_passes(newsletter: Cli) -> None:
+    code, out, err = newsletter("doctor")
+    assert code == 0
+    assert "25 readers may be mailed" in out
+    assert "Next: newsletter doctor --online" in err
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_json_has_every_line_and_no_key(newsletter: Cli, vendor: SendGridDouble) -> None:
+    _, out, _ = newsletter("doctor", "--json")
+    data = json.loads(out)
+    assert data["fail"] == 0
+    assert {"about", "state", "says", "meaning", "next_step"} == set(data["checks"][0])
+    assert vendor.key not in out
+
+
+def test_online_asks_the_api(
+    newsletter: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from newsletter.sending import doctor_dns
+
+    # No name server is asked from a test.
+    monkeypatch.setattr(doctor_dns.Records, "of", lambda *_: [])
+    vendor.account.scopes.remove("mail.send")
+    code, out, _ = newsletter("doctor", "--online")
+    assert code == 1
+    assert "fail  API: the key lacks mail.send" in out
+    assert "DKIM" in out
+    assert vendor.key not in out
+
+
+def test_settings_that_cannot_be_read_are_the_first_to_mend(project_folder: Path, cli: Cli) -> None:
+    (project_folder / "newsletter.yml").write_text("name: 3\nsender: nobody\n")
+    code, out, _ = cli("doctor")
+    assert code == 1
+    assert out.count("fail  settings:") >= 2
+    assert "newsletter.yml:2" in out
