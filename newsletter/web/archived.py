@@ -22,6 +22,7 @@ from newsletter.render.tree import (
     Element,
     add_class,
     blank,
+    classes,
     drop,
     parse,
     serialise,
@@ -139,6 +140,9 @@ def _tidy(root: Element) -> None:
             drop(link)
         elif _READERS_OWN.search(link.get("href") or ""):
             unwrap(link)
+    for wide in root.iter("pre", "div"):
+        if wide.tag == "pre" or "table-scroll" in classes(wide):
+            wide.set("tabindex", "0")  # it scrolls, and not everybody has a mouse
     for image in root.iter("img"):
         image.set("loading", "lazy")
 

@@ -119,3 +119,9 @@ def test_a_word_that_says_no_such_thing_is_refused(tmp_path: Path) -> None:
     assert problem.where is not None
     assert problem.where.line == 3
     assert problem.remedy == "Example: archive: unlisted"
+
+
+def test_what_scrolls_can_be_reached_by_keyboard(tmp_path: Path) -> None:
+    made = page(tmp_path, "---\ntitle: ice\n---\n    code\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
+    root = lxml.html.fromstring(f"<div>{made.html}</div>")
+    assert [e.tag for e in root.iter() if e.get("tabindex") == "0"] == ["pre", "div"]
