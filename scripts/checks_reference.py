@@ -9,8 +9,9 @@ from newsletter.checks.rule import Rule
 HEAD = """\
 # Checks
 `newsletter check` looks at an issue as its readers would get it: the final HTML and text, with the
-longest values that readers on the list have. It is offline and sends nothing. `newsletter plan` and
-`newsletter send` run the same rules, and refuse on errors.
+longest values that readers on the list have. It sends nothing, and is offline unless `--online` is
+asked for. `newsletter plan` and `newsletter send` run the rules that need no network, and refuse on
+errors.
 
 An **error** keeps an issue from being sent. A **warning** wants a look; `--strict` fails on it too.
 A **hint** is a matter of taste. A rule that does not suit an issue is allowed in its front matter,

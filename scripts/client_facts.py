@@ -15,11 +15,11 @@ OUT = Path(__file__).parents[1] / "newsletter" / "checks" / "client_facts.json"
 # Key of ours -> the family and the platforms there; of several the first that was tested.
 CLIENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "gmail": ("Gmail", "gmail", ("desktop-webmail",)),
-    "gmail_app": ("the Gmail app", "gmail", ("android", "ios")),
+    "gmail_app": ("Gmail app", "gmail", ("android", "ios")),
     "outlook": ("Outlook for Windows", "outlook", ("windows",)),
     "outlook_com": ("Outlook.com", "outlook", ("outlook-com",)),
-    "apple_mail": ("Apple Mail on iPhones", "apple-mail", ("ios",)),
-    "apple_mail_mac": ("Apple Mail on Macs", "apple-mail", ("macos",)),
+    "apple_mail": ("Apple Mail (iPhone)", "apple-mail", ("ios",)),
+    "apple_mail_mac": ("Apple Mail (Mac)", "apple-mail", ("macos",)),
     "yahoo": ("Yahoo Mail", "yahoo", ("desktop-webmail",)),
     "samsung": ("Samsung Email", "samsung-email", ("android",)),
     "thunderbird": ("Thunderbird", "thunderbird", ("macos", "windows")),

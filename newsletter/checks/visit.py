@@ -141,18 +141,20 @@ class Visitor:
         self, address: str, method: str, url: str, most: int
     ) -> tuple[int, str, bytes]:
         parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
+        name, port = _ascii(parts.hostname), f":{parts.port}" if parts.port else ""
         headers = {
-            "Host": f"{_ascii(parts.hostname)}{port}", "User-Agent": self._agent, "Accept": "*/*",
+            "Host": f"[{name}]{port}" if ":" in name else f"{name}{port}",
+            "User-Agent": self._agent,
+            "Accept": "*/*",
             "Connection": "close",
-        }  # fmt: skip
+        }
         target = urllib3.util.Url(path=parts.path or "/", query=parts.query or None).url
         with self._pool(address, url) as pool:
             response = pool.urlopen(
                 method, target, headers=headers, retries=False, redirect=False,
                 preload_content=False, assert_same_host=False,
             )  # fmt: skip
-            body = response.read(most, decode_content=True) if most else b""
+            body = response.read(most, decode_content=False) if most else b""
             response.close()
         return response.status, response.headers.get("Location", ""), body
 
@@ -211,8 +213,6 @@ def _origin(url: str) -> str:
 def _ascii(host: str | None) -> str:
     """As it travels: ``bücher.example`` is ``xn--bcher-kva.example`` (RFC 5891)."""
     name = host or ""
-    if ":" in name:
-        return f"[{name}]"
     return name if name.isascii() else name.encode("idna").decode()
 
 

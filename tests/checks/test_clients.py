@@ -47,7 +47,7 @@ def test_a_finding_names_clients_readers_and_what_they_see(
 ) -> None:
     (one,) = found(with_html('<video src="https://boats.example/a.mp4"></video>'))
     assert one == (
-        "client-breaks: <video> isn't known to Gmail, the Gmail app, Outlook for Windows and 2 "
+        "client-breaks: <video> isn't known to Gmail, Gmail app, Outlook for Windows and 2 "
         "more (40% of readers): nothing is shown in its place"
     )
 

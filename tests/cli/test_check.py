@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,3 +149,19 @@ def test_an_exception_for_no_rule_keeps_it_too(newsletter: Cli, post: Path) -> N
     code, _, err = newsletter("plan")
     assert code == 1
     assert "did you mean 'no-preheader'?" in err
+
+
+def test_what_was_well_within_the_hour_is_not_asked_again(
+    newsletter: Cli, post: Path, project_folder: Path
+) -> None:
+    post.write_text(GOOD + "\n[The quay](https://quay.harbour-notes.org/a)\n")
+    (project_folder / "build").mkdir(exist_ok=True)
+    # All that the mail leads to, so that no test asks anybody.
+    moved = {"at": time.time(), "kind": "moved", "detail": "", "leads_to": "https://new.org/"}
+    fine = {**moved, "kind": "fine", "leads_to": ""}
+    links = {"https://quay.harbour-notes.org/a": moved, "https://harbour-notes.org": fine}
+    (project_folder / "build" / "links.json").write_text(json.dumps(links))
+    code, out, _ = newsletter("check", "--online")
+    assert code == 0
+    assert "moved-link" in out
+    assert "is now at https://new.org/" in " ".join(out.split())

@@ -1,10 +1,14 @@
 """The readers' mail programs, told by who opened."""
 
+import datetime
+
 import pytest
+import sqlalchemy as sa
 
 from newsletter.checks.client_facts import CLIENTS
 from newsletter.checks.client_shares import PUBLISHED
-from newsletter.events.clients import ENOUGH, clients_of, weigh
+from newsletter.db.schema import event, send
+from newsletter.events.clients import ENOUGH, clients_of, shares, weigh
 
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 "
@@ -47,3 +51,34 @@ def test_readers_are_counted_once_however_often_they_open() -> None:
 
 def test_a_few_readers_stand_for_nobody_else() -> None:
     assert weigh([("a@a.example", OUTLOOK)]) is PUBLISHED
+
+
+def test_the_newest_sends_tell_on_both_databases(engine: sa.Engine) -> None:
+    assert shares(engine) is PUBLISHED
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    agents = {0: OUTLOOK, 9: GMAIL}  # the first of ten sends is too long ago
+    sends = [
+        {
+            "id": number + 1, "issue": f"issue-{number}", "state": "done",
+            "content_sha": "", "subject": "", "total": 1, "excluded": {},
+            "frozen_at": start + datetime.timedelta(weeks=number),
+        }
+        for number in range(10)
+    ]  # fmt: skip
+    events = [
+        {
+            "sg_event_id": f"{number}-{reader}", "type": "open", "at": start, "send_id":
+            number + 1, "address_key": f"r{reader}@a.example", "raw": {"useragent": agent},
+        }
+        for number, agent in agents.items()
+        for reader in range(ENOUGH)
+    ]  # fmt: skip
+    odd = {"sg_event_id": "odd", "type": "open", "at": start, "send_id": 10,
+           "address_key": "odd@a.example"}  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(sa.insert(send), sends)
+        connection.execute(sa.insert(event), events)
+        for number, raw in enumerate(({}, {"useragent": None}, {"useragent": [1]})):
+            row = {**odd, "sg_event_id": f"odd-{number}", "raw": raw}
+            connection.execute(sa.insert(event).values(row))
+    assert shares(engine).of == pytest.approx({"gmail": 0.5, "gmail_app": 0.5})
