@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+import orjson
 import sqlalchemy as sa
 
 from newsletter.db.schema import attempt, batch, send, send_recipient
@@ -107,6 +108,10 @@ _frozen = (
     .subquery()
 )
 _STILL = still_in_audience(_frozen)
+_rows = _STILL.subquery()
+# All of a batch in one step of SQLite, in which the threads that POST can go on: Python's driver
+# lets them in, and waits for them, with every row.
+_STILL_AT_ONCE = sa.select(sa.func.json_group_array(sa.func.json_array(*_rows.c)))
 _MINE = sa.and_(
     batch.c.id == sa.bindparam("b_id"),
     batch.c.fence == sa.bindparam("b_fence"),
@@ -151,7 +156,12 @@ def readers_of(
         late: where to put the ids of those who have left the list.
         now: the time by which pauses end.
     """
-    return readers_among(connection.execute(_STILL, {"batch": held.id, "moment": now}), late)
+    values = {"batch": held.id, "moment": now}
+    if connection.dialect.name == "sqlite":
+        rows = orjson.loads(connection.execute(_STILL_AT_ONCE, values).scalar_one())
+    else:
+        rows = connection.execute(_STILL, values)
+    return readers_among(rows, late)
 
 
 def sha_of(body: bytes) -> str:
