@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from itertools import zip_longest
 
 from newsletter.checks.mail import Mail
 from newsletter.checks.rule import Hit, Topic
@@ -110,7 +111,7 @@ def unbalanced_quotes(mail: Mail) -> Iterator[Hit]:
     """A quotation that opens and never closes in its paragraph, nor goes on in the next."""
     if mail.issue.post.language.split("-")[0] in _NO_PAIRS:
         return
-    for block, after in zip(mail.prose, (*mail.prose[1:], None), strict=True):
+    for block, after in zip_longest(mail.prose, mail.prose[1:]):
         text = block.text
         for opens, closes in _PAIRS.items():
             goes_on = after is not None and after.text.startswith(opens)

@@ -21,7 +21,7 @@ from newsletter.checks import online
 from newsletter.checks.answer import Answer
 from newsletter.checks.mail import Mail
 from newsletter.checks.rounds import REMEMBERED, Memory, ask
-from newsletter.checks.visit import Visitor, is_public
+from newsletter.checks.visit import Visitor, is_public, tls
 
 MakeMail = Callable[..., Mail]
 AGENT = "newsletter/1 (link check for https://harbournotes.example)"
@@ -100,10 +100,10 @@ class _Handler(BaseHTTPRequestHandler):
 def make_site() -> Iterator[Callable[..., Site]]:
     sites: list[Site] = []
 
-    def make(robots: str = "", tls: ssl.SSLContext | None = None) -> Site:
+    def make(robots: str = "", secured: ssl.SSLContext | None = None) -> Site:
         site = Site(robots)
-        if tls:
-            site.socket = tls.wrap_socket(site.socket, server_side=True)
+        if secured:
+            site.socket = secured.wrap_socket(site.socket, server_side=True)
             site.scheme = "https"
         sites.append(site)
         threading.Thread(target=site.serve_forever, args=(0.02,), daemon=True).start()
@@ -264,9 +264,26 @@ def test_a_certificate_that_nobody_vouches_for_is_told(
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(self_signed(tmp_path))
-    answer = visitor.visit(f"{make_site(tls=context).url}/200/a")
+    answer = visitor.visit(f"{make_site(secured=context).url}/200/a")
     assert answer.kind == "certificate"
     assert "self-signed" in answer.detail
+
+
+def test_a_certificate_must_be_of_the_name_in_the_link(
+    make_site: Callable[..., Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))  # what the system would vouch for
+    tls.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    site = make_site(secured=context)
+    visitor = Visitor(AGENT, loopback=True, lookup=lambda *_: ["127.0.0.1"])
+    assert visitor.visit(f"https://boats.example:{site.server_port}/200/a").kind == "fine"
+    other = visitor.visit(f"https://ships.example:{site.server_port}/200/a")
+    assert other.kind == "certificate"
+    assert "ships.example" in other.detail
+    tls.cache_clear()
 
 
 def self_signed(folder: Path) -> Path:
@@ -281,6 +298,7 @@ def self_signed(folder: Path) -> Path:
         .serial_number(1)
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("boats.example")]), critical=False)
         .sign(key, hashes.SHA256())
     )
     file = folder / "server.pem"
