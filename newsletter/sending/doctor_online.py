@@ -76,7 +76,7 @@ def _scopes(config: Config, answer: Reply) -> Iterator[Line]:
     if answer.status != _OK or not isinstance(scopes, list):
         yield warn(
             "API", f"SendGrid does not say what the key may do ({answer.status})",
-            "A send may be refused.", "newsletter test EMAIL shows whether it may send.",
+            "A send may be refused.", "newsletter test --to YOUR-ADDRESS shows whether it may.",
         )  # fmt: skip
         return
     needs = (*NEEDS, _GROUP) if config.sendgrid.asm_group else NEEDS
@@ -90,7 +90,7 @@ def _scopes(config: Config, answer: Reply) -> Iterator[Line]:
 
 
 def _may(need: Need, scopes: list[Any]) -> bool:
-    return need.scope in scopes or bool(need.parts and set(need.parts) <= set(scopes))
+    return need.scope in scopes or bool(need.parts and all(one in scopes for one in need.parts))
 
 
 def _clock(answer: Reply, now: datetime.datetime) -> Iterator[Line]:
@@ -176,7 +176,7 @@ def examine_way_out(config: Config) -> Iterator[Line]:
         with urllib3.PoolManager(retries=False, timeout=_SECONDS) as pool:
             reply = pool.request(
                 "POST", url, fields={"List-Unsubscribe": "One-Click"}, encode_multipart=False,
-                redirect=False,
+                redirect=False, preload_content=False,
             )  # fmt: skip
     except (urllib3.exceptions.HTTPError, OSError) as error:
         yield fail(
@@ -195,9 +195,10 @@ def _way_out(config: Config, reply: urllib3.BaseHTTPResponse) -> Line:
             "Mail programs don't follow: their unsubscribe button does nothing (RFC 8058 3.1).",
             f"Set public_url to where it leads: {reply.headers.get('Location', '')[:80]}",
         )  # fmt: skip
-    ours = reply.headers.get("Referrer-Policy") == "no-referrer"
+    policies = reply.headers.get("Referrer-Policy", "").split(",")  # a proxy may add its own
+    ours = "no-referrer" in {one.strip() for one in policies}
     if reply.status == _NOT_FOUND and ours:
-        return ok("one-click", f"{config.public_url} answers a POST, and knows a made-up reader")
+        return ok("one-click", f"{config.public_url} takes a POST, and knows no made-up reader")
     return fail(
         "one-click", f"something else answers at {config.public_url} ({reply.status})",
         "Readers can't leave, and report spam instead.",

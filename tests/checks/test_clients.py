@@ -97,3 +97,37 @@ def test_an_image_is_judged_by_its_type(make_mail: MakeMail) -> None:
     assert "Gmail" in svg.message
     only_apple = Shares({"apple_mail": 1.0})
     assert unsupported_image.findings(make_mail(body.format("webp"), clients=only_apple)) == []
+
+
+@pytest.mark.parametrize(
+    ("html", "says"),
+    [
+        ('<input type="checkbox">', "checkbox"),
+        ("<button>Send</button>", "no field"),
+        ("<p hidden>Not yet</p>", "what is hidden is shown"),
+        ('<p style="position:absolute;top:0">Up</p>', "not where it was put"),
+        ('<p style="width:calc(100% - 9px)">Wide</p>', "a size"),
+        ('<p style="color:var(--ink)">Ink</p>', "a colour or a size"),
+        ('<p style="background:url(https://a.example/a.png)">Ground</p>', "without the picture"),
+        ("<style>@import url(https://a.example/a.css);</style>", "none of those styles"),
+        ("<style>p::after { content: 'x' }</style>", "what it brings"),
+    ],
+)
+def test_features_are_found_where_they_stand(
+    with_html: Callable[..., Mail], html: str, says: str
+) -> None:
+    everybody = Shares(dict.fromkeys(CLIENTS, 1.0))
+    assert any(says in one for one in found(with_html(html, everybody)))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<p style="position:relative;top:1px">Here</p>',
+        '<p style="display:inline-block">Here</p>',
+        '<p style="background:#fff">Here</p>',
+        "<style>a:hover { color: red }</style>",
+    ],
+)
+def test_what_every_client_knows_is_not_told(with_html: Callable[..., Mail], html: str) -> None:
+    assert found(with_html(html)) == []

@@ -1,8 +1,10 @@
 """What the doctor sees on this machine, and what SendGrid's API tells it."""
 
 import datetime
+import threading
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from newsletter.project import open_project
 from newsletter.sending.doctor import examine
 from newsletter.sending.doctor_line import Line
 from newsletter.sending.doctor_online import examine_account, examine_way_out
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import SendGridDouble, faults
+from newsletter.sending.rehearsal.faults import Fault
 from newsletter.sending.sendgrid import Mailer
 
 KEY = f"SG.{'a' * 22}.{'b' * 43}"
@@ -28,6 +31,7 @@ site_url: https://harbour-notes.org
 public_url: https://news.harbour-notes.org
 """
 
+Cli = Callable[..., tuple[int, str, str]]
 Look = Callable[..., dict[str, Line]]
 
 
@@ -180,6 +184,57 @@ def test_an_api_that_is_silent_ends_it() -> None:
     assert "connection refused" in line.says
 
 
+@pytest.mark.parametrize("fault", [faults.refused(403), faults.refused(500)])
+def test_a_key_that_may_not_ask_is_told_so(
+    double: SendGridDouble, mailer: Mailer, fault: Fault
+) -> None:
+    double.order(fault)
+    line = account(mailer)[0]
+    assert line.state == "warn"
+    assert str(fault.status) in line.says
+
+
+@pytest.mark.parametrize(
+    "scopes", [[], [{"mail.send": True}], [None, 3, "mail.send.everything"], ["MAIL.SEND"]]
+)
+def test_odd_permissions_are_none(
+    double: SendGridDouble, mailer: Mailer, scopes: list[Any]
+) -> None:
+    double.account.scopes = scopes
+    assert any(line.says == "the key lacks mail.send" for line in account(mailer))
+
+
+@pytest.mark.parametrize("rows", [{"results": 3}, 3, [3, None], [{"domain": None, "valid": 1}]])
+def test_odd_answers_about_the_sender_verify_nobody(
+    double: SendGridDouble, mailer: Mailer, rows: Any
+) -> None:
+    double.account.domains = rows
+    assert account(mailer)[-1].state == "warn"
+
+
+class _Redirecting(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_response(301)
+        self.send_header("Location", f"https://elsewhere.org{self.path}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+def test_a_server_that_redirects_lets_nobody_leave() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Redirecting) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        (line,) = examine_way_out(configured(public_url=f"http://127.0.0.1:{server.server_port}"))
+        server.shutdown()
+        thread.join()
+    assert line.state == "fail"
+    assert "redirects (301)" in line.says
+    assert "https://elsewhere.org/u/" in line.next_step
+
+
 def test_a_server_that_is_not_ours_lets_nobody_leave(double: SendGridDouble) -> None:
     (line,) = examine_way_out(configured(public_url=double.url))
     assert line.state == "fail"
@@ -187,3 +242,22 @@ def test_a_server_that_is_not_ours_lets_nobody_leave(double: SendGridDouble) -> 
     (line,) = examine_way_out(configured(public_url="http://127.0.0.1:1"))
     assert "connection refused" in line.says
     assert not list(examine_way_out(configured(public_url=None)))
+
+
+def test_the_clock_is_held_against_what_is_on_record(
+    newsletter: Cli, project_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert newsletter("plan", "the-ice")[0] == 0
+    monkeypatch.delenv("SENDGRID_HOST")
+    long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    project = open_project(project_folder)
+    lines = examine(project, {"SENDGRID_API_KEY": KEY}, lambda: long_ago)
+    clock = next(line for line in lines if line.about == "clock")
+    assert clock.state == "fail"
+    assert "NTP" in clock.next_step
+
+
+def test_sendgrids_own_page_is_a_way_out(look: Look) -> None:
+    found = look("public_url: https://news.harbour-notes.org\n", more="sendgrid: {asm_group: 7}\n")
+    assert "unsubscribing" not in found
+    assert "settings" not in found
