@@ -70,7 +70,11 @@ def test_the_second_request_of_a_connection_has_its_own_measure(server: Any) -> 
     with connect(server.url) as wire:
         for _ in range(3):
             wire.sendall(head)
-            assert wire.recv(65_536).startswith(b"HTTP/1.1 200 ")
+            heard = b""
+            while not heard.endswith(b'"ok"}'):
+                heard += (part := wire.recv(65_536))
+                assert part
+            assert heard.startswith(b"HTTP/1.1 200 ")
         wire.sendall(head[:-4])
         wire.sendall(b"a" * 200)
         assert b"too long" in hear(wire)
