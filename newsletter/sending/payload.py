@@ -283,11 +283,9 @@ def _fill(form: Form, tags: tuple[tuple[str, Values], ...], reader: Reader) -> s
     to = f'{{"email":{quoted(address)}'
     if name := display_name(reader):
         to = f'{to},"name":{quoted(name)}'
-    if len(tags) == 1:
-        attribute, remembered = tags[0]
-        values = remembered[attributes.get(attribute, "")]
-    else:
-        values = tuple(one for word, found in tags for one in found[attributes.get(word, "")])
+    values: list[str] = []
+    for attribute, remembered in tags:
+        values += remembered[attributes.get(attribute, "")]
     return form(to + "}", values, token, number)
 
 
