@@ -108,7 +108,7 @@ _frozen = (
     .subquery()
 )
 _STILL = still_in_audience(_frozen)
-_rows = _STILL.subquery()
+_rows = _STILL.order_by(None).subquery()  # its index has them in order; sorting takes a third more
 # All of a batch in one step of SQLite, in which the threads that POST can go on: Python's driver
 # lets them in, and waits for them, with every row.
 _STILL_AT_ONCE = sa.select(sa.func.json_group_array(sa.func.json_array(*_rows.c)))

@@ -283,9 +283,12 @@ def _fill(form: Form, tags: tuple[tuple[str, Values], ...], reader: Reader) -> s
     to = f'{{"email":{quoted(address)}'
     if name := display_name(reader):
         to = f'{to},"name":{quoted(name)}'
-    values: list[str] = []
-    for attribute, remembered in tags:
-        values += remembered[attributes.get(attribute, "")]
+    values: Sequence[str]
+    if len(tags) == 1:  # most letters name the reader and nothing else
+        attribute, remembered = tags[0]
+        values = remembered[attributes.get(attribute, "")]
+    else:
+        values = [one for word, known in tags for one in known[attributes.get(word, "")]]
     return form(to + "}", values, token, number)
 
 

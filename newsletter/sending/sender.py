@@ -26,7 +26,7 @@ from newsletter.sending.verdict import Outcome, Step, judge, next_step
 
 CONCURRENCY = 8
 # Batches that are written down as leaving, all at once; while the next ones are built, these fly.
-GROUP = 4
+GROUP = 8
 # How often a lease is renewed before it would end.
 RENEWALS = 3
 
