@@ -11,11 +11,12 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.web import archive, confirm, health, join, leave, moving, preferences, webhook
 from newsletter.web.bodies import SECONDS, Bodies, Tell
-from newsletter.web.log import AccessLog
-from newsletter.web.metrics import Metrics, Watch
+from newsletter.web.log import log_answer
+from newsletter.web.metrics import Metrics
 from newsletter.web.refused import Refused
 from newsletter.web.security import Security, security_headers
 from newsletter.web.site import Site
+from newsletter.web.watch import Watch
 
 YEAR = "public, max-age=31536000, immutable"
 # What programs speak; everybody else gets a page.
@@ -36,8 +37,7 @@ def make_app(site: Site, seconds: float = SECONDS, metrics: Metrics | None = Non
     app = Starlette(
         routes=routes,
         middleware=[
-            Middleware(AccessLog),
-            *([Middleware(Watch, metrics=metrics)] if metrics else []),
+            Middleware(Watch, tell=[log_answer, *([metrics.answered] if metrics else [])]),
             Middleware(Security, config=site.config),
             Middleware(Bodies, tell=_refusal(site), seconds=seconds),
         ],

@@ -1,13 +1,11 @@
 """How much the server does, for Prometheus: no address, token or query is in a label."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsletter.db import reading
 from newsletter.db.schema import NOTICE_STATES, SEND_STATES, notice, send
@@ -15,7 +13,6 @@ from newsletter.errors import DatabaseError, UsageProblem
 from newsletter.web.site import Site
 
 LOOPBACK = "127.0.0.1"
-UNROUTED = "none"
 
 
 class Metrics:
@@ -59,43 +56,6 @@ class Metrics:
                 for state in states:
                     family.add_metric([state], found.get(state, 0))
                 yield family
-
-
-class Watch:
-    """Middleware: tells metrics of every request.
-
-    Args:
-        app: what comes next.
-        metrics: who counts.
-    """
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request pass, and see what became of it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started, status = time.perf_counter(), 500
-
-        async def seen(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, seen)
-        finally:
-            spent = time.perf_counter() - started
-            self._metrics.answered(scope["method"], route_of(scope), status, spent)
-
-
-def route_of(scope: Scope) -> str:
-    """The pattern that a request's path met: no token is in it."""
-    return getattr(scope.get("route"), "path", UNROUTED)
 
 
 @contextmanager
