@@ -141,7 +141,6 @@ def test_a_reader_that_leaves_is_no_fault() -> None:
     assert (process.returncode, err) == (1, b"")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_cannot_be_written_is_told() -> None:
     with Path("/dev/full").open("wb") as full:
         process = newsletter("--help", stdout=full.fileno())
