@@ -1,5 +1,6 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import Any
 
 import pytest
@@ -39,11 +40,12 @@ def test_a_thousand_addresses_meet_the_limit_for_all(desk: Any, server: Any) -> 
 @pytest.mark.parametrize("settings", [{"signup": WIDE}])
 def test_spellings_of_one_mailbox_share_its_limit(desk: Any, server: Any) -> None:
     plus = [f"ada+{number}@example.org" for number in range(50)]
-    dots = ["a.da@gmail.com", "ad.a@gmail.com", "ada@googlemail.com", "a.d.a+x@gmail.com"] * 5
-    assert bomb(desk, server, plus + dots) == {200: 70}
+    parts = product(["ada", "a.da", "ad.a", "a.d.a"], ["", "+x", "+y"], ["gmail", "googlemail"])
+    dots = [f"{name}{tag}@{provider}.com" for name, tag, provider in parts]
+    assert bomb(desk, server, plus + dots) == {200: 74}
     got = desk.post()
     assert len([one for one in got if one.endswith("@example.org")]) == 5
-    assert len([one for one in got if "mail.com" in one]) == 4
+    assert len([one for one in got if "mail.com" in one]) == 5
 
 
 @pytest.mark.parametrize("settings", [{"signup": {"per_ip_hour": 4}}])
