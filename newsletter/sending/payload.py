@@ -4,6 +4,7 @@ Whatever is the same for every reader is encoded once, in ``prepare``. The limit
 Twilio SendGrid's documentation ("Mail Send", "Substitution Tags", "Personalizations").
 """
 
+import html
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,11 +34,13 @@ TO_MARK, VALUE_MARK, TOKEN_MARK, ID_MARK = "\ufdd2", "\ufdd3", "\ufdd4", "\ufdd5
 PLACES = re.compile(f'("{TO_MARK}"|[{VALUE_MARK}{TOKEN_MARK}{ID_MARK}])')
 # A letter takes up to four bytes of UTF-8.
 HARMLESS = SUBSTITUTION_BYTES // 4
+# Between the values of many readers while all of them are escaped at once.
+BETWEEN = "|"
 
 
-# The JSON of anybody's personalization, with a comma at its end, to be filled with what differs:
-# the recipient, the values of the merge tags, the reader's token and id.
-Form = Callable[[str, Sequence[str], str, int], str]
+# The JSON of anybody's personalization, to be filled with what differs: the recipient, the
+# reader's token and id, the values of the merge tags.
+Form = Callable[..., str]
 
 
 class Stamp(NamedTuple):
@@ -57,7 +60,7 @@ class Stamp(NamedTuple):
 class Values(dict[str, tuple[str, ...]]):
     """A reader's attribute -> what stands between the quotes of JSON for each token of a merge tag.
 
-    Remembers some: lists are full of the same towns and first names.
+    Remembers some: lists are full of the same towns.
     """
 
     def __init__(self, tag: MergeTag, targets: tuple[Target, ...]) -> None:
@@ -65,17 +68,25 @@ class Values(dict[str, tuple[str, ...]]):
         self.tokens = tuple(tag.token(target) for target in targets)
         self._tag = tag
         self._targets = targets
-        self._wordy = "url" not in targets
+        self._default = tag.value({}, "text")
+
+    def columns(self, people: Sequence[Reader]) -> Iterable[Sequence[str]]:
+        """The values of many readers, token by token."""
+        word, default = self._tag.attribute, self._default
+        raw = [one.attributes.get(word) or default for one in people]
+        # Nearly all values of a list are words with single spaces between. Of those, escaping
+        # all at once and cutting after it gives the same as escaping each.
+        joined = BETWEEN.join(("", *raw, ""))
+        if "url" in self._targets or "-nl" in joined or not _are_words(joined, len(raw)):
+            return zip(*map(self.__getitem__, raw), strict=True)
+        written = {"text": joined, "html": html.escape(joined)}
+        return [quoted(written[target]).split(BETWEEN)[1:-1] for target in self._targets]
 
     def __missing__(self, raw: str) -> tuple[str, ...]:
-        # Most values are a plain word or two, which are the same in HTML, text and JSON.
-        if self._wordy and raw.replace(" ", "", 1).isalnum() and raw.strip() == raw:
-            values = (raw,) * len(self._targets)
-        else:
-            attributes = {self._tag.attribute: raw}
-            values = tuple(
-                quoted(self._tag.value(attributes, target))[1:-1] for target in self._targets
-            )
+        attributes = {self._tag.attribute: raw}
+        values = tuple(
+            quoted(self._tag.value(attributes, target))[1:-1] for target in self._targets
+        )
         if len(self) < REMEMBERED:
             self[raw] = values
         return values
@@ -89,8 +100,7 @@ class Letter:
         email: as rendered, tokens still in it.
         config: the newsletter's settings.
         head: the request's JSON up to the value of ``personalizations``, which is its last key.
-        values: attribute -> the values of its tokens, for the tags that occur; none where each
-            reader gets a request of their own.
+        values: of the merge tags that occur; none where each reader gets a request of their own.
         links: token -> the reader's own URL, with ``TOKEN_MARK`` for the reader's token.
         held: if SendGrid is to hold it for a while.
     """
@@ -98,7 +108,7 @@ class Letter:
     email: Email
     config: Config
     head: bytes
-    values: tuple[tuple[str, Values], ...]
+    values: tuple[Values, ...]
     links: Mapping[str, str]
     held: Held | None = None
 
@@ -155,7 +165,7 @@ def prepare(email: Email, config: Config, held: Held | None = None) -> Letter:
         return Letter(email, config, start, (), {}, held)
     urls = {UNSUBSCRIBE: unsubscribe_url, PREFERENCES: preferences_url}
     values = tuple(
-        (tag.attribute, Values(tag, targets))
+        Values(tag, targets)
         for tag in email.merge_tags
         if tag not in urls and (targets := _targets(email, tag))
     )
@@ -170,10 +180,11 @@ def prepare(email: Email, config: Config, held: Held | None = None) -> Letter:
 def batches(letter: Letter, readers: Iterable[Reader]) -> Iterator[tuple[Reader, ...]]:
     """Cut ``readers`` into requests, capped by count and by bytes; keeps their order."""
     limit, roomy = letter.config.limits.request_bytes, letter.roomy
+    widest = _form(letter, Stamp("9" * 20, "9" * 20, "9" * 20))
     batch: list[Reader] = []
     size = len(letter.head)
     for reader in readers:
-        weight = READER_BYTES if roomy else _weight(letter, reader)
+        weight = READER_BYTES if roomy else _weight(letter, widest, reader)
         if batch and (len(batch) == letter.batch_size or size + weight > limit):
             yield tuple(batch)
             batch, size = [], len(letter.head)
@@ -184,29 +195,27 @@ def batches(letter: Letter, readers: Iterable[Reader]) -> Iterator[tuple[Reader,
 
 
 def request(letter: Letter, readers: Iterable[Reader], stamp: Stamp) -> Request:
-    """Build the request for one batch; sets aside whom SendGrid would refuse it for.
-
-    Faster with a stream of readers than with a list of them.
-    """
-    form, tags, start = _form(letter, stamp), letter.values, letter.head
-    alone = letter.per_request
-    fit: list[int] = []
+    """Build the request for one batch; sets aside whom SendGrid would refuse it for."""
+    people = [*readers]
+    ones = _filled(_form(letter, stamp), letter.values, people)
     unfit: dict[int, str] = {}
-    personalizations: list[bytes] = []
-    for reader in readers:
-        one = _fill(form, tags, reader)
-        if len(one) > HARMLESS and _substitution_bytes(one) > SUBSTITUTION_BYTES:
-            unfit[reader.id] = f"merge tags take more than {SUBSTITUTION_BYTES:,} bytes"
-            continue
-        fit.append(reader.id)
-        personalizations.append(one.encode())
-        if alone:
-            start = head(for_reader(letter.email, letter.config, reader), letter.config)
-    if not fit:
+    if ones and len(max(ones, key=len)) > HARMLESS:
+        wide = [_substitution_bytes(one) > SUBSTITUTION_BYTES for one in ones]
+        why = f"merge tags take more than {SUBSTITUTION_BYTES:,} bytes"
+        unfit = {one.id: why for one in itertools.compress(people, wide)}
+        ones = [one for one, is_wide in zip(ones, wide, strict=True) if not is_wide]
+        people = [one for one in people if one.id not in unfit]
+    if not people:
         return Request(b"", (), unfit)
+    start = letter.head
+    if letter.per_request:
+        start = head(for_reader(letter.email, letter.config, people[0]), letter.config)
+    # Encoded one by one: a letter beyond ASCII slows its own reader's down and no other's.
+    bodies = [*map(str.encode, ones)]
     # Joined once: half a megabyte more to copy is a tenth of the time of all this.
-    personalizations[-1] = personalizations[-1].removesuffix(b",")
-    return Request(b"".join((start, b"[", *personalizations, b"]}")), tuple(fit), unfit)
+    bodies[0] = start + b"[" + bodies[0]
+    bodies[-1] += b"]}"
+    return Request(b",".join(bodies), tuple(one.id for one in people), unfit)
 
 
 def for_reader(email: Email, config: Config, reader: Reader) -> Email:
@@ -227,8 +236,7 @@ def plain_subject(email: Email, config: Config) -> str:
 def display_name(reader: Reader) -> str:
     """The name beside the reader's address; empty where it has what the API refuses there."""
     name = reader.attributes.get("name", "")
-    usable = len(name) <= NAME_LENGTH and ";" not in name and "," not in name
-    return name if usable and name.isprintable() else ""
+    return name if len(name) <= NAME_LENGTH and _is_display_name(name) else ""
 
 
 def _targets(email: Email, tag: MergeTag) -> tuple[Target, ...]:
@@ -239,8 +247,8 @@ def _targets(email: Email, tag: MergeTag) -> tuple[Target, ...]:
 
 def _form(letter: Letter, stamp: Stamp) -> Form:
     """What every personalization of a request looks like; faster than a dict a reader."""
-    tokens = [token for _, values in letter.values for token in values.tokens]
-    one: dict[str, Any] = {"to": [TO_MARK]}
+    tokens = [token for values in letter.values for token in values.tokens]
+    one: dict[str, Any] = {"to": [{"email": TO_MARK}]}
     if substitutions := {**dict.fromkeys(tokens, VALUE_MARK), **letter.links}:
         one["substitutions"] = substitutions
     if headers := one_click(letter.config, TOKEN_MARK):
@@ -251,7 +259,7 @@ def _form(letter: Letter, stamp: Stamp) -> Form:
         "nl_attempt": stamp.attempt,
         "nl_subscriber": ID_MARK,
     }
-    return _compiled(orjson.dumps(one).decode() + ",")
+    return _compiled(orjson.dumps(one).decode())
 
 
 def _compiled(text: str) -> Form:
@@ -263,14 +271,15 @@ def _compiled(text: str) -> Form:
     pieces = PLACES.split(text)
     value = itertools.count()
     names = {f'"{TO_MARK}"': "to", TOKEN_MARK: "token", ID_MARK: "number"}
-    places = [names.get(mark) or f"values[{next(value)}]" for mark in pieces[1::2]]
+    places = [names.get(mark) or f"value{next(value)}" for mark in pieces[1::2]]
     constants = [f"_{n}" for n in range(len(places) + 1)]
     between = (
         f"{{{constant}}}{{{place}}}" for constant, place in zip(constants, places, strict=False)
     )
+    values = "".join(f", value{n}" for n in range(next(value)))
     code = (
         f"def bound({','.join(constants)}):\n"
-        f" return lambda to, values, token, number: f'{''.join(between)}{{{constants[-1]}}}'"
+        f" return lambda to, token, number{values}: f'{''.join(between)}{{{constants[-1]}}}'"
     )
     scope: dict[str, Any] = {}
     exec(code, scope)  # noqa: S102 - of nothing but the names above
@@ -278,25 +287,46 @@ def _compiled(text: str) -> Form:
     return form
 
 
-def _fill(form: Form, tags: tuple[tuple[str, Values], ...], reader: Reader) -> str:
-    number, address, _, token, attributes = reader
-    to = f'{{"email":{quoted(address)}'
-    if name := display_name(reader):
-        to = f'{to},"name":{quoted(name)}'
-    values: Sequence[str]
-    if len(tags) == 1:  # most letters name the reader and nothing else
-        attribute, remembered = tags[0]
-        values = remembered[attributes.get(attribute, "")]
-    else:
-        values = [one for word, known in tags for one in known[attributes.get(word, "")]]
-    return form(to + "}", values, token, number)
+def _filled(form: Form, tags: Iterable[Values], people: Sequence[Reader]) -> list[str]:
+    """Everybody's personalization; column by column, which takes half the time of row by row."""
+    if not people:
+        return []
+    numbers, _, _, tokens, _ = zip(*people, strict=True)
+    values = [column for tag in tags for column in tag.columns(people)]
+    return [*map(form, _recipients(people), tokens, numbers, *values)]
+
+
+def _recipients(people: Sequence[Reader]) -> list[str]:
+    """Of each, the address in JSON and the name after it, if there is one."""
+    names = [one.attributes.get("name", "") for one in people]
+    if len(max(names, key=len)) > NAME_LENGTH or not _is_display_name("".join(names)):
+        names = [*map(display_name, people)]
+    return [
+        f'{quoted(one.address)},"name":{quoted(name)}' if name else quoted(one.address)
+        for one, name in zip(people, names, strict=True)
+    ]
+
+
+def _is_display_name(name: str) -> bool:
+    return name.isprintable() and ";" not in name and "," not in name
+
+
+def _are_words(joined: str, count: int) -> bool:
+    """Whether so many values, ``BETWEEN`` around each, have single spaces inside and no other."""
+    odd = ("  ", f"{BETWEEN} ", f" {BETWEEN}")
+    # Of all white space, Unicode calls the space alone printable.
+    return (
+        joined.count(BETWEEN) == count + 1
+        and joined.isprintable()
+        and not any(space in joined for space in odd)
+    )
 
 
 def _substitution_bytes(personalization: str) -> int:
-    one = orjson.loads(personalization.removesuffix(","))
+    one = orjson.loads(personalization)
     return len(orjson.dumps(one.get("substitutions", {})))
 
 
-def _weight(letter: Letter, reader: Reader) -> int:
-    widest = Stamp("9" * 20, "9" * 20, "9" * 20)
-    return len(_fill(_form(letter, widest), letter.values, reader).encode())
+def _weight(letter: Letter, widest: Form, reader: Reader) -> int:
+    (one,) = _filled(widest, letter.values, [reader])
+    return len(one.encode()) + 1  # a comma

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sending_fixtures import CITY, NAME, MakeReaders, configured
 
@@ -164,6 +164,27 @@ def test_whatever_is_in_a_list_the_request_is_in_order_and_leaves_no_token(
         "-nl1h-": CITY.value({"city": city}, "html"),
     }
     assert not any(TOKEN.search(value) for value in values.values())
+
+
+@given(names=st.lists(st.text("aÖ \u2009|,;-nl0t<'\\\t", max_size=6), min_size=1, max_size=6))
+@example(names=["-nl0t-", "Ada"])
+@example(names=["Ada|Bo", " Cy"])
+def test_among_others_a_reader_gets_what_they_would_get_alone(names: list[str]) -> None:
+    email = Email(
+        "2026-01-01-x", NAME.token("text"), "", NAME.token("html"), "text",
+        Address("", "e@harbour-notes.org"), None, (), (NAME,), "en", "",
+    )  # fmt: skip
+    letter = prepare(email, configured())
+    readers = [
+        Reader(number, f"{number}@example.com", f"{number}", "tok", {"name": name})
+        for number, name in enumerate(names)
+    ]
+    together = json.loads(request(letter, readers, STAMP).body)["personalizations"]
+    assert together == [one(letter, reader) for reader in readers]
+    for name, personalization in zip(names, together, strict=True):
+        expected = {target: NAME.value({"name": name}, target) for target in ("text", "html")}
+        assert personalization["substitutions"]["-nl0t-"] == expected["text"]
+        assert personalization["substitutions"]["-nl0h-"] == expected["html"]
 
 
 def test_batches_are_capped_by_count(letter: Letter, make_readers: MakeReaders) -> None:
