@@ -81,10 +81,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(200)
         else:
             self._say(int(kind))
-        with site.count:
-            site.at_once -= 1
 
     def _say(self, status: int, location: str = "", body: bytes = b"") -> None:
+        # Before the answer: whoever has it may ask again at once.
+        with self.server.count:
+            self.server.at_once -= 1
         self.send_response(status)
         if location:
             self.send_header("Location", location)
