@@ -49,8 +49,11 @@ class Bodies:
         await self._app(scope, receive, send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        headers = dict(scope["headers"])
+        if not headers.keys() & {b"content-length", b"transfer-encoding"}:
+            return b""  # it has none (RFC 9112, 6.3)
         most = LARGEST_BY_PATH.get(scope["path"], LARGEST)
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        declared = headers.get(b"content-length", b"0")
         if not declared.isdigit() or len(declared) > MOST_DIGITS or int(declared) > most:
             raise Refused(413)
         try:

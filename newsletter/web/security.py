@@ -1,6 +1,5 @@
 """Headers that keep browsers from doing what the pages never ask for."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsletter.config import Config
@@ -18,16 +17,19 @@ class Security:
 
     def __init__(self, app: ASGIApp, config: Config) -> None:
         self._app = app
-        self._headers = security_headers(config)
+        self._headers = [
+            (name.lower().encode(), value.encode())
+            for name, value in security_headers(config).items()
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the response pass, with the headers that it lacks."""
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                there = {name for name, _ in message["headers"]}
+                lacking = [header for header in self._headers if header[0] not in there]
+                message = {**message, "headers": [*message["headers"], *lacking]}
             await send(message)
 
         await self._app(scope, receive, guarded)

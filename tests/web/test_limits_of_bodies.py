@@ -129,7 +129,8 @@ def test_half_a_body_is_not_taken_for_a_whole_one() -> None:
         reached.append(scope)
 
     app = Bodies(endpoint, tell=lambda _, refused: Response(status_code=refused.status))
-    asking = app({"type": "http", "path": "/u/x", "headers": []}, receive, send)
+    chunked = [(b"transfer-encoding", b"chunked")]
+    asking = app({"type": "http", "path": "/u/x", "headers": chunked}, receive, send)
     with ThreadPoolExecutor(1) as other:  # a browser may have its loop in this thread
         other.submit(asyncio.run, asking).result()
     assert reached == []
