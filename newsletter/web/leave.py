@@ -21,7 +21,7 @@ from newsletter.web.one_click import is_one_click
 from newsletter.web.requests import form, raw_body
 from newsletter.web.site import Site
 from newsletter.web.together import Together
-from newsletter.web.visitor import Visitor, gets_mail, opened, sign, visitor
+from newsletter.web.visitor import Visitor, opened, sign, visitor
 
 LEAVE, UNDO, WHY = "leave", "undo", "why"
 SOURCE = "/u"
@@ -88,7 +88,7 @@ def _leave(site: Site, token: str) -> Response:
         who = visitor(connection, token)
         if who is None:
             return nobody(site)
-        was_reader = gets_mail(connection, who)
+        was_reader = who.gets_mail
         changes.unsubscribe(connection, who.key, Origin(now, "form", SOURCE))
     undo = sign(site, UNDO, [token, now.isoformat()]) if was_reader else ""
     return site.pages.page(
@@ -121,8 +121,7 @@ def _undo(site: Site, token: str, undo: list[str], *, paused: bool) -> Response:
 def _just_left(connection: sa.Connection, who: Visitor, at: str) -> bool:
     """Whether leaving at that moment was the last that happened."""
     last = journal.read(connection, who.id)[-1]
-    was_reader = gets_mail(connection, who._replace(status="active"))
-    return (last.change, last.at.isoformat()) == ("unsubscribed", at) and was_reader
+    return (last.change, last.at.isoformat()) == ("unsubscribed", at) and not who.suppressed
 
 
 def _why(site: Site, fields: Mapping[str, str]) -> Response:

@@ -1,7 +1,7 @@
 """A reader's own page: name, tags, a pause, another address, their data, to be forgotten.
 
-The token in the link is the key. Each form carries a signature for its own purpose and does one
-thing; leaving is on the page behind the unsubscribe link.
+The token in the link is the key. Each form carries the page's signature and does one thing; leaving
+is on the page behind the unsubscribe link.
 """
 
 import datetime
@@ -28,9 +28,9 @@ from newsletter.web.leave import nobody
 from newsletter.web.pages import PRIVATE
 from newsletter.web.requests import form
 from newsletter.web.site import Site
-from newsletter.web.visitor import GOOD_FOR, Visitor, gets_mail, opened, sign, visitor
+from newsletter.web.visitor import GOOD_FOR, Visitor, opened, sign, visitor
 
-PURPOSES = ("save", "pause", "move", "download", "erase")
+PREFERENCES = "preferences"
 PAUSES = {"week": 7, "month": 30, "quarter": 91}
 LONGEST_PAUSE = datetime.timedelta(days=366)
 LONGEST_NAME = 100
@@ -52,24 +52,20 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def take(request: Request) -> Response:
         token, fields = request.path_params["token"], form(request)
-        signed = fields.get("signed", "")
-        purpose = next((one for one in PURPOSES if _meant(site, one, signed, token)), "")
-        if not purpose:
-            return _page(site, token, wrong="preferences_stale", status=400)
-        if purpose == "download":
-            return _download(site, token)
-        if purpose == "erase":
-            return _erase(site, token, fields)
-        return _act(site, token, _ACTS[purpose], fields)
+        meant = opened(site, PREFERENCES, fields.get("signed", ""), GOOD_FOR) == token
+        match fields.get("do") if meant else None:
+            case "download":
+                return _download(site, token)
+            case "erase":
+                return _erase(site, token, fields)
+            case str(do) if do in _ACTS:
+                return _act(site, token, _ACTS[do], fields)
+        return _page(site, token, wrong="preferences_stale", status=400)
 
     return [
         Route("/p/{token}", show, methods=["GET"]),
         Route("/p/{token}", take, methods=["POST"]),
     ]
-
-
-def _meant(site: Site, purpose: str, signed: str, token: str) -> bool:
-    return bool(opened(site, f"preferences {purpose}", signed, GOOD_FOR) == token)
 
 
 def _page(
@@ -88,8 +84,8 @@ def _page(
         who = visitor(connection, token)
         if who is None:
             return nobody(site)
-        tags = set(connection.scalars(_TAGS_OF, {"id": who.id}))
-        reader = gets_mail(connection, who)
+        offered = site.config.preferences.tags
+        tags = set(connection.scalars(_TAGS_OF, {"id": who.id})) if offered else set()
     zone = ZoneInfo(site.config.timezone)
     now = site.clock()
     until = who.paused_until if who.paused_until and who.paused_until > now else None
@@ -98,12 +94,12 @@ def _page(
         status=status,
         private=True,
         who=who,
-        reader=reader,
-        tags=[(tag, text, tag in tags) for tag, text in site.config.preferences.tags.items()],
+        reader=who.gets_mail,
+        tags=[(tag, text, tag in tags) for tag, text in offered.items()],
         paused_until=until.astimezone(zone).date() if until else None,
         first_day=now.astimezone(zone).date() + datetime.timedelta(days=1),
         last_day=(now + LONGEST_PAUSE).astimezone(zone).date(),
-        signed={one: sign(site, f"preferences {one}", who.token) for one in PURPOSES},
+        signed=sign(site, PREFERENCES, who.token),
         done=done,
         wrong=wrong,
     )
@@ -115,7 +111,7 @@ def _act(site: Site, token: str, act: Act, fields: Fields) -> Response:
             who = visitor(connection, token)
             if who is None:
                 return nobody(site)
-            if not gets_mail(connection, who):
+            if not who.gets_mail:
                 return _page(site, token, wrong="preferences_out", status=422)
             done = act(site, connection, who, fields)
     except _WrongError as wrong:

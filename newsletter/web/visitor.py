@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import itsdangerous
 import sqlalchemy as sa
 
-from newsletter.db.schema import subscriber
-from newsletter.subscribers.suppressed import suppressions_of
+from newsletter.db.schema import subscriber, suppression
 from newsletter.web.site import Site
 
 # A page may lie open for a day.
@@ -29,6 +28,7 @@ class Visitor(NamedTuple):
         status: one of ``STATUSES``.
         token: in the links of all their mails.
         paused_until: until when they get nothing, as they asked; perhaps over.
+        suppressed: whether their address is kept out, whatever their status.
     """
 
     id: int
@@ -38,6 +38,12 @@ class Visitor(NamedTuple):
     status: str
     token: str
     paused_until: datetime.datetime | None
+    suppressed: bool
+
+    @property
+    def gets_mail(self) -> bool:
+        """Whether they are on the list, and nothing keeps them out."""
+        return self.status == "active" and not self.suppressed
 
     @property
     def masked(self) -> str:
@@ -53,6 +59,7 @@ _BY_TOKEN = sa.select(
     subscriber.c.status,
     subscriber.c.token,
     subscriber.c.paused_until,
+    sa.exists().where(suppression.c.address_key == subscriber.c.address_key),
 ).where(subscriber.c.token == sa.bindparam("token"))
 
 
@@ -60,11 +67,6 @@ def visitor(connection: sa.Connection, token: str) -> Visitor | None:
     """Whose token it is; ``None`` if nobody's, or somebody's who was erased."""
     row = connection.execute(_BY_TOKEN, {"token": token}).one_or_none()
     return Visitor(*row) if row else None
-
-
-def gets_mail(connection: sa.Connection, who: Visitor) -> bool:
-    """Whether they are on the list, and nothing keeps them out."""
-    return who.status == "active" and not suppressions_of(connection, who.key)
 
 
 def masked(address: str) -> str:
