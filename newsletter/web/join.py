@@ -25,7 +25,7 @@ from newsletter.subscribers.address import Address, parse_address
 from newsletter.web.notices import owe
 from newsletter.web.requests import form, json_body, peer
 from newsletter.web.sign_up_limits import count
-from newsletter.web.site import Site
+from newsletter.web.site import Site, swift
 
 FORM = "form"
 HONEYPOT = "website"
@@ -64,7 +64,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/form-token", join.token, methods=["GET"]),
     ]
     return [
-        Route("/subscribe", join.show, methods=["GET"]),
+        Route("/subscribe", swift(site, join.show), methods=["GET"]),
         Route("/subscribe", join.take, methods=["POST"]),
         Route("/embed", join.embed, methods=["GET"]),
         Route("/assets/subscribe.js", _script, methods=["GET"]),

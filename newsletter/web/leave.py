@@ -19,7 +19,7 @@ from newsletter.subscribers.journal import Origin
 from newsletter.subscribers.leaving import REASONS, count_reason
 from newsletter.web.one_click import is_one_click
 from newsletter.web.requests import form, raw_body
-from newsletter.web.site import Site
+from newsletter.web.site import Site, swift
 from newsletter.web.together import Together
 from newsletter.web.visitor import Visitor, opened, sign, visitor
 
@@ -57,7 +57,7 @@ def routes(site: Site) -> list[BaseRoute]:
         return site.pages.page("leave_odd", status=400, private=True)
 
     return [
-        Route("/u/{token}", show, methods=["GET"]),
+        Route("/u/{token}", swift(site, show), methods=["GET"]),
         Route("/u/{token}", take, methods=["POST"]),
     ]
 

@@ -27,7 +27,7 @@ from newsletter.web import moving
 from newsletter.web.leave import nobody
 from newsletter.web.pages import PRIVATE
 from newsletter.web.requests import form
-from newsletter.web.site import Site
+from newsletter.web.site import Site, swift
 from newsletter.web.visitor import GOOD_FOR, Visitor, opened, sign, visitor
 
 PREFERENCES = "preferences"
@@ -63,7 +63,7 @@ def routes(site: Site) -> list[BaseRoute]:
         return _page(site, token, wrong="preferences_stale", status=400)
 
     return [
-        Route("/p/{token}", show, methods=["GET"]),
+        Route("/p/{token}", swift(site, show), methods=["GET"]),
         Route("/p/{token}", take, methods=["POST"]),
     ]
 

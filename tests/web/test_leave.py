@@ -72,6 +72,14 @@ def test_opening_the_page_changes_nothing(site: Site, server: Any, token: str) -
     assert stored(site) == before
 
 
+def test_pages_do_not_wait_for_whoever_writes(site: Site, server: Any, token: str) -> None:
+    with site.engine.begin() as connection:
+        connection.execute(sa.update(subscriber).values(name="Not yet"))
+        for path in (f"/u/{token}", f"/p/{token}", "/subscribe"):
+            assert server.get(path).status == 200
+        assert "Not yet" not in server.get(f"/p/{token}").data.decode()
+
+
 @pytest.mark.parametrize("status", ["active", "pending", "bounced"])
 def test_one_click_needs_nothing_else_and_works_twice(
     site: Site, server: Any, token: str, status: str
