@@ -1,8 +1,11 @@
 """The sent issues on the web: index, articles, images, feeds."""
 
+import datetime
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +22,9 @@ from newsletter.web.site import Site
 
 MINUTES = "public, max-age=300"
 DAY = "public, max-age=86400"
+# Nobody looks at the record and the folders more often: who asked keeps a page for minutes.
+HELD = datetime.timedelta(seconds=1)
+MOST_MADE = 500
 
 FEEDS: dict[str, tuple[Callable[[Config, Sequence[Archived]], bytes], str]] = {
     "/feed.atom": (feeds.atom, "application/atom+xml"),
@@ -41,35 +47,57 @@ def routes(site: Site) -> list[BaseRoute]:
     return [Route(path, answer, methods=["GET"]) for path, answer in answers.items()]
 
 
+class _Look(NamedTuple):
+    """The archive as it is for a moment, and what was made of it.
+
+    Attributes:
+        at: when somebody looked.
+        issues: that have a page, the latest first.
+        made: path -> the finished answer; kept for as long as the issues stay the same.
+        folders: slug -> where its images are.
+    """
+
+    at: datetime.datetime
+    issues: list[Archived]
+    made: dict[str, Response]
+    folders: dict[str, Path]
+
+    def issue(self, slug: str) -> Archived | None:
+        return next((issue for issue in self.issues if issue.slug == slug), None)
+
+
 class _Archive:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._shelf = Shelf(site.project, site.engine)
         self._place = served(site)
+        self._seen: _Look | None = None
 
     def index(self, request: Request) -> Response:
-        issues = self._listed()
         query = request.query_params.get("q", "").strip()
         if query:
+            issues = listed(self._look().issues)
             return found_page(self._site, self._place, issues, query)
-        return fresh(request, index_page(self._site, self._place, issues, 1), MINUTES)
+        return self._page(request, 1)
 
     def further(self, request: Request) -> Response:
-        issues, number = self._listed(), request.path_params["number"]
-        if not 1 < number <= pages(issues):
+        number = request.path_params["number"]
+        if not 1 < number <= pages(listed(self._look().issues)):
             raise Refused(404)
-        return fresh(request, index_page(self._site, self._place, issues, number), MINUTES)
+        return self._page(request, number)
 
     def article(self, request: Request) -> Response:
-        issues = self._shelf.public(self._site.clock())
         slug = request.path_params["slug"]
-        issue = next((issue for issue in issues if issue.slug == slug), None)
+        # A mail's link may be followed the moment after it was sent.
+        look = self._look()
+        issue = look.issue(slug) or (look := self._look(anew=True)).issue(slug)
         if issue is None:
             raise Refused(404)
-        return fresh(request, issue_page(self._site, self._place, issues, issue), MINUTES)
+        make = partial(issue_page, self._site, self._place, look.issues, issue)
+        return self._made(request, look, make)
 
     def image(self, request: Request) -> Response:
-        folder = self._shelf.folder(request.path_params["slug"])
+        folder = self._folder(request.path_params["slug"])
         file = find_image(folder, request.path_params["file"]) if folder else None
         if file is None:
             raise Refused(404)
@@ -77,30 +105,65 @@ class _Archive:
         response = Response(file.read_bytes(), media_type=kind)
         if kind == TYPES[".svg"]:
             response.headers["Content-Security-Policy"] = SANDBOX
-        return fresh(request, response, DAY)
+        return unless_known(request, tagged(response, DAY))
 
     def feed(self, path: str, request: Request) -> Response:
-        made, kind = FEEDS[path]
-        body = made(self._site.config, self._listed())
-        return fresh(request, Response(body, media_type=kind), MINUTES)
+        write, kind = FEEDS[path]
+        look = self._look()
+
+        def make() -> Response:
+            return Response(write(self._site.config, listed(look.issues)), media_type=kind)
+
+        return self._made(request, look, make)
 
     def robots(self, _: Request) -> Response:
         return Response(feeds.robots(self._site.config), media_type="text/plain")
 
-    def _listed(self) -> list[Archived]:
-        return listed(self._shelf.public(self._site.clock()))
+    def _page(self, request: Request, number: int) -> Response:
+        look = self._look()
+        make = partial(index_page, self._site, self._place, listed(look.issues), number)
+        return self._made(request, look, make)
+
+    def _look(self, *, anew: bool = False) -> _Look:
+        now, seen = self._site.clock(), self._seen
+        if seen and not anew and datetime.timedelta() <= now - seen.at < HELD:
+            return seen
+        issues = self._shelf.public(now)
+        made = seen.made if seen and seen.issues == issues else {}
+        self._seen = _Look(now, issues, made, {})
+        return self._seen
+
+    def _made(self, request: Request, look: _Look, make: Callable[[], Response]) -> Response:
+        path = request.scope["path"]
+        answer = look.made.get(path)
+        if answer is None:
+            if len(look.made) >= MOST_MADE:
+                look.made.clear()
+            answer = look.made[path] = tagged(make(), MINUTES)
+        return unless_known(request, answer)
+
+    def _folder(self, slug: str) -> Path | None:
+        """Of a sent issue, or of one about to be; private ones too: their mails have images."""
+        folders = self._look().folders
+        found = folders.get(slug) or self._shelf.folder(slug)
+        if found:
+            folders[slug] = found
+        return found
 
 
-def fresh(request: Request, response: Response, cache: str) -> Response:
-    """``response`` with an ETag, or 304 for who has it already (RFC 9110, 13.1.2)."""
-    tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
-    response.headers["ETag"] = tag
+def tagged(response: Response, cache: str) -> Response:
+    """``response`` with an ETag, for whoever keeps it (RFC 9110, 8.8.3)."""
+    response.headers["ETag"] = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
     response.headers["Cache-Control"] = cache
     response.headers["X-Content-Type-Options"] = "nosniff"
-    asked = request.headers.get("if-none-match", "")
-    if asked.strip() != "*" and tag not in {
-        one.strip().removeprefix("W/") for one in asked.split(",")
-    }:
+    return response
+
+
+def unless_known(request: Request, response: Response) -> Response:
+    """``response``, or 304 for whoever has it already (RFC 9110, 13.1.2)."""
+    asked = request.headers.get("if-none-match", "").strip()
+    tags = {one.strip().removeprefix("W/") for one in asked.split(",")}
+    if asked != "*" and response.headers["ETag"] not in tags:
         return response
     kept = ("etag", "cache-control", "content-security-policy", "x-robots-tag")
     return Response(

@@ -1,5 +1,6 @@
 """The archive as it is served, and as files: an issue that was really sent."""
 
+import datetime
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,11 +46,26 @@ def sent(newsletter: Cli, project_folder: Path) -> Cli:
     return newsletter
 
 
+class Clock:
+    """A time that stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+
+    def __call__(self) -> datetime.datetime:
+        return self.now
+
+
 @pytest.fixture
-def site(sent: Cli, project_folder: Path) -> Iterator[Site]:  # noqa: ARG001 - sends first
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def site(sent: Cli, project_folder: Path, clock: Clock) -> Iterator[Site]:  # noqa: ARG001 - sends first
     project = open_project(project_folder)
     with database(project.config.database, project.root) as engine:
-        yield open_site(project, engine)
+        yield open_site(project, engine, clock)
 
 
 def test_what_was_sent_has_a_page_and_nothing_else(server: Any) -> None:
@@ -85,6 +101,30 @@ def test_who_has_it_already_is_told_so(server: Any) -> None:
         again = server.get(path, **{"If-None-Match": tag})
         assert (again.status, again.data) == (304, b""), path
         assert server.get(path, **{"If-None-Match": '"another"'}).status == 200
+
+
+def test_a_correction_is_there_a_second_later(
+    server: Any, clock: Clock, project_folder: Path
+) -> None:
+    assert "Of boats" in server.get("/issues/boats").data.decode()
+    post = project_folder / "issues" / "2026-12-02-boats" / "post.md"
+    post.write_text(post.read_text().replace("Of boats", "Of all the boats"))
+    assert "Of boats" in server.get("/issues/boats").data.decode()
+    clock.now += datetime.timedelta(seconds=1)
+    for path in ("/issues/boats", "/", "/feed.atom"):
+        assert "Of all the boats" in server.get(path).data.decode(), path
+    post.write_text(post.read_text().replace("---\ntitle", "---\narchive: private\ntitle"))
+    clock.now += datetime.timedelta(seconds=1)
+    assert server.get("/issues/boats").status == 404
+    assert "boats" not in server.get("/").data.decode()
+
+
+def test_what_was_sent_just_now_is_there_at_once(server: Any, sent: Cli) -> None:
+    assert server.get("/issues/later").status == 404
+    assert server.get("/issues/later/boat.png").status == 404
+    assert sent("send", "later", "--yes")[0] == 0
+    assert server.get("/issues/later/boat.png").data == PIXEL
+    assert "Of later" in server.get("/issues/later").data.decode()
 
 
 def test_titles_are_searched_and_what_is_asked_is_escaped(server: Any) -> None:
