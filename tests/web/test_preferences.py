@@ -74,16 +74,18 @@ def test_name_and_tags(
     config = site.config.model_copy(update={"preferences": preferences})
     monkeypatch.setattr(Site, "config", config)
     with site.engine.begin() as connection:
-        choose_tags(connection, row(site).id, ["vip", "weekly"], ["vip", "weekly"])
+        choose_tags(
+            connection, row(site).id, ["harbour-patron", "weekly"], ["harbour-patron", "weekly"]
+        )
     assert b"Every week" in server.get(f"/p/{token}").data
-    assert b"vip" not in server.get(f"/p/{token}").data
+    assert b"harbour-patron" not in server.get(f"/p/{token}").data
     answer = send(server, token, "you", name="Ada <b>L</b>", tag1="yes")
     assert answer.status == 200
     assert b"Ada &lt;b&gt;L" in answer.data
     assert row(site).name == "Ada <b>L</b>"
     with reading(site.engine) as connection:
         has = sa.select(subscriber_tag.c.tag).order_by(subscriber_tag.c.tag)
-        assert connection.scalars(has).all() == ["press", "vip"]
+        assert connection.scalars(has).all() == ["harbour-patron", "press"]
 
 
 @pytest.mark.parametrize(("choice", "days"), [("week", 7), ("month", 30), ("quarter", 91)])
