@@ -5,7 +5,7 @@ asked in several statements must name the same one in all of them.
 """
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -95,18 +95,15 @@ def still_in_audience(frozen: sa.Subquery) -> sa.Select[Any]:
     )
 
 
-def readers_among(rows: Iterable[Any], late: list[int]) -> Iterator[Reader]:
+def readers_among(rows: Sequence[Any], late: list[int]) -> list[Reader]:
     """The readers in rows of ``still_in_audience`` who may be mailed.
 
     Args:
-        rows: may be a stream.
+        rows: of one batch.
         late: where to put the ids of the others.
     """
-    for row in rows:
-        if row[1] is None:
-            late.append(row[0])
-        else:
-            yield _reader(row)
+    late += [row[0] for row in rows if row[1] is None]
+    return [_reader(row) for row in rows if row[1] is not None]
 
 
 def count_by_status(connection: sa.Connection) -> Mapping[str, int]:
