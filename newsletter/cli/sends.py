@@ -33,7 +33,7 @@ NOT_CALLED_BACK = (
 
 
 concurrency_option = click.option(
-    "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, metavar="N",
+    "--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N",
     help="Requests in the air at once.",
 )  # fmt: skip
 

@@ -24,7 +24,7 @@ from newsletter.sending.posters import Answer, Post, Posters, full_speed
 from newsletter.sending.settle import Settled, settle
 from newsletter.sending.verdict import Outcome, Step, judge, next_step
 
-CONCURRENCY = 8
+CONCURRENCY = 16
 # Batches that are written down as leaving, all at once; while the next ones are built, these fly.
 GROUP = 8
 # How often a lease is renewed before it would end.
