@@ -26,11 +26,13 @@ class Departure(NamedTuple):
         id: in the ledger.
         issue: its name.
         at: when the first request left, or when SendGrid was to deliver it.
+        recalled: whether SendGrid was told to take it back.
     """
 
     id: int
     issue: str
     at: datetime.datetime
+    recalled: bool = False
 
 
 def departures(connection: sa.Connection) -> list[Departure]:
@@ -40,13 +42,19 @@ def departures(connection: sa.Connection) -> list[Departure]:
             send.c.id,
             send.c.issue,
             send.c.scheduled_at,
+            send.c.recalled_at.is_not(None).label("recalled"),
             sa.func.min(attempt.c.started).label("started"),
         )
         .select_from(send.join(batch).join(attempt))
         .where(batch.c.state == "accepted", attempt.c.outcome.in_(("accepted", "unknown")))
-        .group_by(send.c.id, send.c.issue, send.c.scheduled_at)
+        .group_by(send.c.id, send.c.issue, send.c.scheduled_at, send.c.recalled_at)
     )
-    found = [Departure(id_, issue, max(at or left, left)) for id_, issue, at, left in rows]
+    found = [
+        Departure(
+            row.id, row.issue, max(row.scheduled_at or row.started, row.started), row.recalled
+        )
+        for row in rows
+    ]
     return sorted(found, key=lambda one: (one.at, one.id))
 
 
@@ -76,7 +84,7 @@ def before(
     mine: Rates,
     own: tuple[str, ...],
 ) -> tuple[Rates, int]:
-    """What is usual: medians of up to ten sends before one.
+    """What is usual: medians of up to ten sends before one, but for those that were recalled.
 
     Args:
         connection: reads at one moment.
@@ -89,7 +97,8 @@ def before(
         The medians, each of the sends that have it, and how many sends those are.
     """
     found = []
-    for one in sends[: sends.index(of)][-COMPARED:]:
+    earlier = [one for one in sends[: sends.index(of)] if not one.recalled]
+    for one in earlier[-COMPARED:]:
         counts = count(connection, one.id, one.at, window(sends, one))
         opened = opens(connection, one.id, one.at) if mine.opened is not None else None
         clicked = None

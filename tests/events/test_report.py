@@ -67,6 +67,13 @@ def test_it_is_compared_with_the_ten_before(engine: sa.Engine) -> None:
         # Those without tracking have no part in the median of opens.
         assert len(known) == (5 if field.name in {"opened", "clicked"} else COMPARED)
         assert getattr(found.medians, field.name) == median(known)
+    recalled = sa.update(send).where(send.c.issue == earlier(1).issue).values(recalled_at=AT)
+    with engine.begin() as connection:
+        connection.execute(recalled)
+    others = rates[-COMPARED - 1 : -1]
+    for field in fields(Rates):
+        known = [value for one in others if (value := getattr(one, field.name)) is not None]
+        assert getattr(latest(engine).medians, field.name) == median(known)
     make_send(engine, MadeUp(issue="2026-12-01-quiet", at=AT + WEEK, readers=2, tracked=False))
     assert (latest(engine).rates.opened, latest(engine).medians.opened) == (None, None)
 

@@ -120,11 +120,11 @@ def _happened(types: tuple[str, ...], sends: int | str) -> Condition:
 
 
 def _sends(which: int | str) -> sa.Select[tuple[int]]:
-    """The ids of the last so many sends of which something has left, or of one issue's."""
+    """The ids of the last so many sends that have begun and weren't recalled, or of one issue's."""
     if isinstance(which, str):
         return sa.select(send.c.id).where(send.c.issue == which).correlate(None)
     has_left = sa.exists().where(batch.c.send_id == send.c.id, batch.c.state.in_(_LEFT))
-    newest = sa.select(send.c.id).where(has_left.correlate(send))
+    newest = sa.select(send.c.id).where(has_left.correlate(send), send.c.recalled_at.is_(None))
     return newest.order_by(send.c.frozen_at.desc(), send.c.id.desc()).limit(which).correlate(None)
 
 
