@@ -24,6 +24,7 @@ def test(issue: str | None, *, addresses: tuple[str, ...], as_json: bool) -> Non
     Example:
       newsletter test building-trust --to me@example.com
     """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.db.engine import existing_database
     from newsletter.project import find_issue, open_project
     from newsletter.sending.copies import send_copies, unique
     from newsletter.sending.proposal import render
@@ -32,7 +33,12 @@ def test(issue: str | None, *, addresses: tuple[str, ...], as_json: bool) -> Non
     project = open_project()
     config = project.config
     _, email = render(project, find_issue(project, issue))
-    subject = send_copies(email, config, to, os.environ)
+    engine = existing_database(config.database, project.root)
+    try:
+        subject = send_copies(email, config, to, os.environ, engine)
+    finally:
+        if engine is not None:
+            engine.dispose()
     if as_json:
         data = {"issue": email.issue, "subject": subject, "to": to}
         click.echo(json.dumps(data, ensure_ascii=False))

@@ -40,6 +40,17 @@ def open_database(url: str, root: Path) -> sa.Engine:
     return _opened(url, root)[0]
 
 
+def existing_database(url: str, root: Path) -> sa.Engine | None:
+    """``open_database`` if it is there and can be opened; makes none."""
+    try:
+        file = sqlite_file(url, root)
+        if file is not None and not (file.is_file() and file.stat().st_size):
+            return None
+        return open_database(url, root)
+    except DatabaseError:
+        return None
+
+
 def upgrade_database(url: str, root: Path) -> tuple[str | None, str]:
     """Make or upgrade the database, as every command does, and tell.
 

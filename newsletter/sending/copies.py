@@ -3,12 +3,15 @@
 import datetime
 from collections.abc import Mapping, Sequence
 
+import sqlalchemy as sa
+
 from newsletter.config import Config
 from newsletter.errors import VendorError
 from newsletter.render.email import Email
 from newsletter.sending.payload import plain_subject
 from newsletter.sending.sample import MARK, test_requests
 from newsletter.sending.sendgrid import Mailer, key_from
+from newsletter.sending.tested import remember
 from newsletter.sending.verdict import judge
 from newsletter.subscribers.address import parse_address
 
@@ -24,7 +27,11 @@ def unique(addresses: Sequence[str]) -> list[str]:
 
 
 def send_copies(
-    email: Email, config: Config, addresses: Sequence[str], environ: Mapping[str, str]
+    email: Email,
+    config: Config,
+    addresses: Sequence[str],
+    environ: Mapping[str, str],
+    engine: sa.Engine | None,
 ) -> str:
     """Send a copy marked [TEST] to each address, filled in for a sample reader.
 
@@ -33,6 +40,8 @@ def send_copies(
         config: the newsletter's settings.
         addresses: where to, from ``unique``.
         environ: holds the API key.
+        engine: the list's database, if there is one; ``newsletter serve`` learns from it that
+            the images are wanted.
 
     Returns:
         The subject that they arrive with.
@@ -43,6 +52,8 @@ def send_copies(
     """
     requests = list(test_requests(email, config, addresses))
     mailer = Mailer(key_from(environ), config.sendgrid)
+    if engine is not None:
+        remember(engine, email.issue)
     try:
         for one in requests:
             _post(mailer, one.body, sandbox=config.sendgrid.sandbox)

@@ -16,6 +16,7 @@ from newsletter.db.schema import attempt, batch, send
 from newsletter.errors import NewsletterError, shown
 from newsletter.posts.content import read_issue
 from newsletter.project import ISSUE_NAME, Project
+from newsletter.sending.tested import remembered
 from newsletter.web.archived import Archived, archived
 
 MOST_KEPT = 2_000
@@ -85,8 +86,14 @@ class Shelf:
         return list(found.values())
 
     def folder(self, slug: str) -> Path | None:
-        """The folder whose images a mail may name: sent, or about to be; private ones too."""
-        name = next((sent.issue for sent in self._sends() if sent.slug == slug), None)
+        """The folder whose images a mail may name: sent, or about to be; private ones too.
+
+        Or one of which test copies have gone out.
+        """
+        sends = self._sends()
+        if not any(sent.slug == slug for sent in sends):
+            sends = [Sent(issue, None) for issue in remembered(self._engine)]
+        name = next((sent.issue for sent in sends if sent.slug == slug), None)
         return self._project.issues / name if name else None
 
     def _sends(self) -> list[Sent]:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.db import database
+from newsletter.project import open_project
 from newsletter.sending.rehearsal import SendGridDouble, faults
 from newsletter.sending.rehearsal.faults import Fault
+from newsletter.sending.tested import remembered
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -54,6 +57,16 @@ def test_a_draft_goes_to_each_address_marked_and_filled_in(
     assert one["headers"]["List-Unsubscribe"].endswith("/u/sample>")
     assert vendor.leftovers == set()
     assert not list(project_folder.glob("*.db*"))
+
+
+def test_where_there_is_a_database_the_site_learns_whose_images_are_wanted(
+    newsletter: Cli, project_folder: Path
+) -> None:
+    assert newsletter("db", "upgrade")[0] == 0
+    assert newsletter("test", "ice", "--to", "me@example.com")[0] == 0
+    config = open_project(project_folder).config
+    with database(config.database, project_folder) as engine:
+        assert remembered(engine) == ["2026-12-01-the-ice"]
 
 
 def test_json_for_scripts(newsletter: Cli) -> None:

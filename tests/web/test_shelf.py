@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from newsletter.db import database
 from newsletter.db.schema import attempt, batch, send
 from newsletter.project import Project, open_project
+from newsletter.sending.tested import remember
 from newsletter.web.shelf import Shelf, listed, search
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
@@ -133,6 +134,17 @@ def test_images_of_private_and_of_coming_issues_are_there_for_the_mail(
     assert shelf.folder("ours") == private
     assert shelf.folder("coming") == coming
     assert shelf.folder("no") is None
+
+
+def test_images_of_a_test_copy_are_there_before_the_send(
+    shelf: Shelf, engine: sa.Engine, project: Project
+) -> None:
+    name = "2026-11-02-draft"
+    assert shelf.folder("draft") is None
+    remember(engine, name)
+    remember(engine, name)
+    assert shelf.folder("draft") == project.issues / name
+    assert slugs(shelf) == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import orjson
+import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -20,8 +21,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from newsletter.checks.client_facts import CLIENTS
+from newsletter.db.engine import existing_database
 from newsletter.errors import NewsletterError
-from newsletter.project import issue_folders
+from newsletter.project import Project, issue_folders
 from newsletter.web.preview import page, shelf, sources
 from newsletter.web.preview.desk import Desk, Proof
 from newsletter.web.preview.guard import ERROR_POLICY, FILE_POLICY, MAIL_POLICY, Guard
@@ -50,7 +52,7 @@ class Preview:
         self._environ = environ
         self.bell = Bell()
         self.stop = asyncio.Event()
-        self._engine = shelf.existing_database(desk.project)
+        self._engine = _database(desk.project)
 
     def app(self, token: str, port: int) -> ASGIApp:
         """The whole application."""
@@ -104,7 +106,7 @@ class Preview:
 
     def _issues(self, _: Request) -> Response:
         if self._engine is None:
-            self._engine = shelf.existing_database(self.desk.project)
+            self._engine = _database(self.desk.project)
         project = self.desk.project
         return JSONResponse(
             {
@@ -199,7 +201,9 @@ class Preview:
             return _sorry("the mail has errors: mend them first", 409)
         proof = view.proof
         try:
-            subject = send_copies(proof.email, proof.config, unique([address]), self._environ)
+            subject = send_copies(
+                proof.email, proof.config, unique([address]), self._environ, self._engine
+            )
         except NewsletterError as error:
             return _told(page.faults(error), 422)
         checked = proof.config.sendgrid.sandbox
@@ -235,6 +239,11 @@ class Preview:
 
     def _wish(self, request: Request) -> page.Wish:
         return page.wish(request.query_params, self.desk.project.config, self._engine)
+
+
+def _database(project: Project) -> sa.Engine | None:
+    """The list's, if it is there; looking at a mail makes none."""
+    return existing_database(project.config.database, project.root)
 
 
 def _frame(_: Request) -> Response:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from newsletter.db import open_database
-from newsletter.db.engine import sqlite_file
 from newsletter.errors import NewsletterError
 from newsletter.posts.decode import decode
 from newsletter.posts.frontmatter import FrontMatter, split
@@ -44,17 +42,6 @@ class Entry:
     title: str
     date: str
     state: str
-
-
-def existing_database(project: Project) -> sa.Engine | None:
-    """The list's database if it is there; looking at a mail makes none."""
-    try:
-        file = sqlite_file(project.config.database, project.root)
-        if file is not None and not (file.is_file() and file.stat().st_size):
-            return None
-        return open_database(project.config.database, project.root)
-    except NewsletterError:
-        return None
 
 
 def entries(project: Project, engine: sa.Engine | None) -> list[Entry]:

@@ -1,0 +1,24 @@
+"""Which issues have gone out as test copies: their images must be on the web before the send."""
+
+import sqlalchemy as sa
+
+from newsletter.db import reading
+from newsletter.db.bulk import insert_new
+from newsletter.db.schema import meta
+
+PREFIX = "tested "
+
+
+def remember(engine: sa.Engine, issue: str) -> None:
+    """Write down that copies of an issue are about to leave."""
+    with engine.begin() as connection:
+        row = {"key": PREFIX + issue, "value": ""}
+        connection.execute(insert_new(connection, meta).values(row))
+
+
+def remembered(engine: sa.Engine) -> list[str]:
+    """The names of those issues, the latest date first."""
+    mine = sa.select(meta.c.key).where(meta.c.key.startswith(PREFIX, autoescape=True))
+    with reading(engine) as connection:
+        names = [key.removeprefix(PREFIX) for key in connection.scalars(mine)]
+    return sorted(names, reverse=True)
