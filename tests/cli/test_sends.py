@@ -298,7 +298,7 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nobody(
         while "Ctrl-C again stops at once" not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Go on with: newsletter resume the-ice" in err
     data = status(newsletter)

@@ -54,7 +54,7 @@ class Served:
     @contextmanager
     def stream(self) -> Iterator[Iterator[dict[str, Any]]]:
         """What the page is told, as it is told."""
-        answer = self.pool.request("GET", f"{self.url}events", preload_content=False, timeout=20)
+        answer = self.pool.request("GET", f"{self.url}events", preload_content=False, timeout=60)
 
         def told() -> Iterator[dict[str, Any]]:
             text = b""

@@ -70,7 +70,7 @@ class Patient(Vendor):
         self.barrier = threading.Barrier(self.together)
 
     def answer(self, body: bytes) -> Reply | Silence:  # noqa: ARG002
-        self.barrier.wait(timeout=30)
+        self.barrier.wait(timeout=60)
         return ACCEPTED
 
 
@@ -140,7 +140,7 @@ def test_a_refused_account_lets_nothing_more_leave_and_settles_what_is_in_the_ai
 ) -> None:
     class Withdrawn(Patient):
         def answer(self, body: bytes) -> Reply | Silence:  # noqa: ARG002
-            if self.barrier.wait(timeout=30) == 0:
+            if self.barrier.wait(timeout=60) == 0:
                 return Reply(status, {}, b"")
             while state_of(ledger, frozen) == "running":
                 threading.Event().wait(0.01)
@@ -250,7 +250,7 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(
         def answer(self, body: bytes) -> Reply | Silence:  # noqa: ARG002
             if self.posts <= 2:
                 return ACCEPTED
-            release.wait(timeout=30)
+            release.wait(timeout=60)
             return ACCEPTED
 
     class Impatient(World):

@@ -33,7 +33,7 @@ class Served:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._pool = urllib3.PoolManager(retries=False, timeout=10.0, maxsize=64)
+        self._pool = urllib3.PoolManager(retries=False, timeout=60, maxsize=64)
 
     def get(self, path: str, **headers: str) -> urllib3.BaseHTTPResponse:
         return self.request("GET", path, None, **headers)

@@ -64,7 +64,7 @@ def test_a_job_that_fails_is_tried_again_and_hinders_no_other(
         caplog.at_level(logging.ERROR),
         Background([Job("letters", 0.0, fail), Job("tidy", 60.0, other.set)]),
     ):
-        assert all(failed.acquire(timeout=10) for _ in range(3))
+        assert all(failed.acquire(timeout=60) for _ in range(3))
         assert other.wait(10)
     assert "letters: it is tried again" in caplog.messages
     # When it is left, no job runs any more, however long its pause.

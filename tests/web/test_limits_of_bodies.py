@@ -20,7 +20,7 @@ Told = tuple[int, bytes]
 def exchange(url: str, sent: bytes) -> Told:
     """Send bytes and read until the server hangs up: (status, all that it said)."""
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as wire:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as wire:
         wire.sendall(sent)
         heard = b"".join(iter(lambda: wire.recv(65_536), b""))
     return int(heard.split(b" ", 2)[1]), heard

@@ -20,7 +20,7 @@ def raw(url: str, line: str, *headers: str) -> bytes:
     """One request as it is written, nothing tidied up; all that the server says."""
     parts = urlsplit(url)
     sent = "\r\n".join((line, *headers, "Connection: close", "", "")).encode("latin-1")
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as wire:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as wire:
         wire.sendall(sent)
         return b"".join(iter(lambda: wire.recv(65_536), b""))
 

@@ -55,7 +55,7 @@ def test_no_link_of_a_mail_acts_by_being_opened(
     with (
         database(project.config.database, project.root) as engine,
         running(project, engine) as url,
-        urllib3.PoolManager(retries=2, timeout=10) as pool,
+        urllib3.PoolManager(retries=2, timeout=60) as pool,
     ):
         before = stored(engine)
         for link in sorted(mine):

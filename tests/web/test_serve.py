@@ -52,7 +52,7 @@ def run(project_folder: Path) -> Iterator[Run]:
 
 
 def test_it_ends_when_what_is_being_answered_is_done(run: Run) -> None:
-    http = urllib3.PoolManager(retries=urllib3.Retry(20, backoff_factor=0.05), timeout=10)
+    http = urllib3.PoolManager(retries=urllib3.Retry(20, backoff_factor=0.05), timeout=60)
     assert http.request("GET", f"{run.url}/readyz").status == 200
     assert http.request("GET", f"{run.url}/u/secret-token?email=ada@example.org").status == 404
     told = http.request("GET", f"http://127.0.0.1:{run.port}/metrics").data.decode()
@@ -60,7 +60,7 @@ def test_it_ends_when_what_is_being_answered_is_done(run: Run) -> None:
     assert "secret-token" not in told
     http.clear()
     host, _, port = run.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as wire:
+    with socket.create_connection((host, int(port)), timeout=60) as wire:
         wire.sendall(
             b"POST /u/nobody HTTP/1.1\r\nHost: a\r\nContent-Length: 26\r\n"
             b"Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
@@ -70,7 +70,7 @@ def test_it_ends_when_what_is_being_answered_is_done(run: Run) -> None:
         run.process.send_signal(signal.SIGTERM)
         wire.sendall(b"List-Unsubscribe=One-Click")
         assert wire.recv(100).startswith(b"HTTP/1.1 404")
-    _, err = run.process.communicate(timeout=30)
+    _, err = run.process.communicate(timeout=60)
     assert run.process.returncode == 0
     assert "Without public_url no mail has a link to here" in err
     assert "Stopped." in err

@@ -58,7 +58,7 @@ def test_all_of_it_is_done_and_nobody_hears_of_a_lock(desk: Desk, site: str) -> 
     def over() -> bool:
         return all(process.poll() is not None for process in busy)
 
-    http = urllib3.PoolManager(maxsize=8, retries=False, timeout=30)
+    http = urllib3.PoolManager(maxsize=8, retries=False, timeout=60)
     with ThreadPoolExecutor(4) as pool:
         reports = [pool.submit(report, http, site, part, over) for part in range(2)]
         leaving = list(pool.map(leave(http, site, desk), LEAVERS))

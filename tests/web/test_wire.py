@@ -11,7 +11,7 @@ from newsletter.web.wire import HEAD_BYTES, REQUEST_BYTES, Wire
 
 def connect(url: str) -> socket.socket:
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=10)
+    return socket.create_connection((parts.hostname, parts.port), timeout=60)
 
 
 def hear(wire: socket.socket) -> bytes:

@@ -38,7 +38,7 @@ def post(
     path: str = "/v3/mail/send",
     **headers: str,
 ) -> Answer:
-    connection = http.client.HTTPConnection(double.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(double.url.removeprefix("http://"), timeout=60)
     standard = {"Authorization": f"Bearer {double.key}", "Content-Type": "application/json"}
     try:
         connection.request("POST", path, body, standard | headers)
@@ -80,7 +80,7 @@ def test_a_request_that_is_too_large_is_refused_in_html(double: SendGridDouble) 
 def test_another_path_method_or_type(double: SendGridDouble) -> None:
     assert post(double, path="/v3/mail").status == 404
     assert post(double, GOOD, "/v3/mail/send", **{"Content-Type": "text/json"}).status == 415
-    connection = http.client.HTTPConnection(double.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(double.url.removeprefix("http://"), timeout=60)
     connection.request("GET", "/v3/mail/send")
     assert connection.getresponse().status == 405
     connection.close()

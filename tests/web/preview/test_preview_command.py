@@ -24,7 +24,7 @@ def test_it_serves_until_ctrl_c_even_while_a_page_listens(boat_issue: Path) -> N
             stream = pool.request("GET", f"{address}events", preload_content=False)
             assert b"The first boat" in next(stream.stream())
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=60)
             stream.close()
     assert err.strip() == "Stopped."
     assert process.returncode == 0
