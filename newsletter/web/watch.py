@@ -28,20 +28,28 @@ class Watch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started, status, told = time.perf_counter(), 500, False
+
+        def over() -> None:
+            nonlocal told
+            if not told:
+                told = True
+                seconds = time.perf_counter() - started
+                for tell in self._tell:
+                    tell(scope["method"], route_of(scope), status, seconds)
 
         async def seen(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+            elif not message.get("more_body", False):
+                over()  # before the last of it leaves: whoever has the answer can read of it
             await send(message)
 
         try:
             await self._app(scope, receive, seen)
         finally:
-            seconds = time.perf_counter() - started
-            for tell in self._tell:
-                tell(scope["method"], route_of(scope), status, seconds)
+            over()
 
 
 def route_of(scope: Scope) -> str:
