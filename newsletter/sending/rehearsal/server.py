@@ -182,6 +182,8 @@ class SendGridDouble:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
+    # Eight senders open up to 128 connections at once; the default queue of five resets some.
+    request_queue_size = 1024
 
     def __init__(self, double: SendGridDouble) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
