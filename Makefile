@@ -1,59 +1,79 @@
 # `make demo` runs the main job on the sample issue; `make test` passes the tests; `make faults`
 # kills the sender 200 times.
-# Each makes its own .venv from requirements.lock. PYTHON=python3.12 picks another Python.
+# All use .venv, which they make: `demo` installs what requirements.lock pins, the others also the
+# development tools of requirements-dev.lock. PYTHON=python3.12 picks another Python.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEV := $(VENV)/dev
 
 .PHONY: demo test faults check bench format lock schema golden reference clean
 
-$(VENV)/installed: requirements.lock pyproject.toml
+$(VENV)/packages: requirements.lock
 	@scripts/python-ready $(PYTHON)
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@scripts/install-locked $(BIN)/python requirements.lock
 	@touch $@
 
-demo: $(VENV)/installed
+$(VENV)/project: $(VENV)/packages pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check --disable-pip-version-check
+	@touch $@
+
+$(VENV)/dev: $(VENV)/packages requirements-dev.lock | $(VENV)/project
+	@scripts/install-locked $(BIN)/python requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/project
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo
 
-test: $(VENV)/installed
+test: $(DEV)
 	@scripts/system-packages
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 	$(BIN)/python scripts/coverage_gate.py
 
-faults: $(VENV)/installed
+faults: $(DEV)
 	FAULTS_KILLS=$${FAULTS_KILLS:-200} $(BIN)/python -m pytest tests/faults $(ARGS)
 
-check: $(VENV)/installed
+check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
 
-bench: $(VENV)/installed
+bench: $(DEV)
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-format: $(VENV)/installed
+format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-golden: $(VENV)/installed
+golden: $(DEV)
 	$(BIN)/python -m pytest tests/golden --update-golden
 
-schema: $(VENV)/installed
+schema: $(DEV)
 	$(BIN)/python -m newsletter.config.schema
 
-reference: $(VENV)/installed
+reference: $(DEV)
 	$(BIN)/python scripts/cli_reference.py > docs/reference/cli.md
 	$(BIN)/python scripts/config_reference.py > docs/reference/configuration.md
 	$(BIN)/python scripts/checks_reference.py > docs/checks.md
 
-lock: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet "uv>=0.9"
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements.lock
+# Each lock keeps the versions that it has unless they no longer fit; delete it first to take the
+# newest. The second lock is bound to the versions of the first. The tool has an environment of its
+# own, since .venv can't be made while pyproject.toml asks for what the lock lacks.
+UV := build/uv/bin
+LOCK := $(UV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group build
+
+lock:
+	@scripts/python-ready $(PYTHON)
+	$(PYTHON) -m venv build/uv
+	$(UV)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	$(LOCK) -o requirements.lock
+	$(LOCK) --group dev --extra postgres --constraint requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
