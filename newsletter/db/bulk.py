@@ -30,6 +30,10 @@ class Bulk:
         # psycopg's own style names the parameters, which wants a dict a row.
         style = {"paramstyle": "format"} if dialect.name == "postgresql" else {}
         positional: Any = type(dialect)
+        if isinstance(statement, sa.Insert):
+            # Core asks for the key of a row by RETURNING, which executemany of sqlite3 refuses
+            # from Python 3.12 on.
+            statement = statement.inline()
         compiled: Any = statement.compile(dialect=positional(**style))
         self._sql = str(compiled)
         self._order = [names.index(name) for name in compiled.positiontup]
