@@ -30,10 +30,11 @@ def test_a_newer_database_is_refused(cli: Cli, project_folder: Path) -> None:
 
 
 def test_postgresql_is_named_without_what_may_hold_a_password(
-    cli: Cli, postgres_url: str, monkeypatch: pytest.MonkeyPatch, project_folder: Path
+    cli: Cli, new_postgres_url: str, monkeypatch: pytest.MonkeyPatch, project_folder: Path
 ) -> None:
     assert project_folder.is_dir()
-    monkeypatch.setenv("NEWSLETTER_DATABASE", postgres_url.replace("postgres@", "postgres:hush@"))
+    url = new_postgres_url.replace("postgres@", "postgres:hush@")
+    monkeypatch.setenv("NEWSLETTER_DATABASE", url)
     code, out, _ = cli("db", "upgrade")
     assert code == 0
     assert out.startswith("postgresql://postgres@/test_")

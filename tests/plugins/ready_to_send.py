@@ -1,5 +1,6 @@
 """An editor's folder with an issue and a list, ready to send to the double of the vendor."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,18 +41,36 @@ def vendor() -> Iterator[SendGridDouble]:
         yield double
 
 
+@pytest.fixture(scope="session")
+def first_ready_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first such folder is kept to be copied; not there until it is made."""
+    return tmp_path_factory.mktemp("ready") / "harbour-notes"
+
+
 @pytest.fixture
 def newsletter(
-    project_folder: Path, cli: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
+    project_folder: Path,
+    cli: Cli,
+    vendor: SendGridDouble,
+    monkeypatch: pytest.MonkeyPatch,
+    first_ready_folder: Path,
 ) -> Cli:
     """The command line in a folder that is ready to send to 25 readers."""
-    (project_folder / "newsletter.yml").write_text(SETTINGS)
-    folder = project_folder / "issues" / ISSUE
-    folder.mkdir()
-    (folder / "post.md").write_text(POST)
-    rows = (f"reader{number}@example.com,Reader {number}" for number in range(1, READERS + 1))
-    (project_folder / "readers.csv").write_text("\n".join(("email,name", *rows)) + "\n")
-    assert cli("subscribers", "import", "readers.csv")[0] == 0
+    if first_ready_folder.exists():
+        shutil.copytree(first_ready_folder, project_folder, dirs_exist_ok=True)
+    else:
+        _make_ready(project_folder, cli)
+        shutil.copytree(project_folder, first_ready_folder)
     monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
     monkeypatch.setenv("SENDGRID_HOST", vendor.url)
     return cli
+
+
+def _make_ready(folder: Path, cli: Cli) -> None:
+    (folder / "newsletter.yml").write_text(SETTINGS)
+    issue = folder / "issues" / ISSUE
+    issue.mkdir()
+    (issue / "post.md").write_text(POST)
+    rows = (f"reader{number}@example.com,Reader {number}" for number in range(1, READERS + 1))
+    (folder / "readers.csv").write_text("\n".join(("email,name", *rows)) + "\n")
+    assert cli("subscribers", "import", "readers.csv")[0] == 0

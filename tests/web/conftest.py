@@ -1,6 +1,7 @@
 """A site over a fresh database, served by a real server on a real socket."""
 
 import asyncio
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -71,9 +72,10 @@ def site_database() -> str:
 
 
 @pytest.fixture
-def site(project_folder: Path, site_database: str) -> Iterator[Site]:
+def site(project_folder: Path, site_database: str, migrated_file: Path) -> Iterator[Site]:
     """The site of a new folder."""
     project = open_project(project_folder)
+    shutil.copy(migrated_file, project_folder)
     with database(site_database, project.root) as engine:
         yield open_site(project, engine)
 
