@@ -256,6 +256,7 @@ def test_a_reader_whom_no_request_can_hold_is_rejected_alone(desk: Desk) -> None
 
 def test_a_dead_senders_request_becomes_unknown_and_its_claim_ready(desk: Desk) -> None:
     first, second = desk.letter, desk.ledger
+    desk.world.shortest_wait = 0
     claim_and_die(desk, departs=True)
     claim_and_die(desk, departs=False)
     desk.run()
