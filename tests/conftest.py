@@ -23,6 +23,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest_plugins = [
     "chromium",
     "fault_desk",
+    "measured",
     "postgres_server",
     "preview_desk",
     "ready_to_send",

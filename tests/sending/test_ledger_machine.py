@@ -223,6 +223,7 @@ class TheSend(RuleBasedStateMachine):
             assert (self.send.state == "needs_review") == ("unknown" in counts)
 
 
+@pytest.mark.property
 @pytest.mark.parametrize(
     ("database_url", "examples"),
     [("sqlite", 30), ("postgresql", 12)],

@@ -182,6 +182,7 @@ class TheList(RuleBasedStateMachine):
         assert sorted(ids) == sorted(row[0] for row in listed.values())
 
 
+@pytest.mark.property
 @pytest.mark.parametrize(
     ("database_url", "examples"),
     [("sqlite", 60), ("postgresql", 20)],

@@ -1,0 +1,76 @@
+"""Branch coverage, where it is worth its price: measuring doubles the time of what is measured.
+
+The rooms that pyproject.toml names are measured while their own tests run, and those of the command
+line. Left out is what runs the same lines once more: a test's turn on PostgreSQL, after that on
+SQLite, and properties, which run them a hundred times. ``MEASURE=all`` measures every test.
+"""
+
+import os
+import tomllib
+from collections.abc import Generator
+from functools import cache
+from pathlib import Path, PurePath
+
+import coverage
+import pytest
+from hypothesis import is_hypothesis_test
+
+ROOT = Path(__file__).parents[2]
+# By this variable coverage.py measures the processes that a test starts.
+SUBPROCESSES = "COVERAGE_PROCESS_CONFIG"
+# These take the longest: begun first, none of them is what the others wait for at the end.
+LONGEST = ("faults/", "sending/test_invariants", "test_docs", "test_package", "cli/test_rehearse")
+
+
+class Measured:
+    """Lets the tests run first that are measured, then the longest; then stops measuring."""
+
+    def __init__(self) -> None:
+        self._stopped: coverage.Coverage | None = None
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: (not is_measured(item), not is_long(item)))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        if is_measured(item):
+            self._start()
+        else:
+            self._stop()
+        return (yield)
+
+    def _start(self) -> None:
+        if self._stopped:
+            self._stopped.start()  # sets the variable too
+            self._stopped = None
+
+    def _stop(self) -> None:
+        # Below the one of pytest-cov lies another, which a worker has begun as a process of ours.
+        while measuring := coverage.Coverage.current():
+            self._stopped = self._stopped or measuring
+            measuring.stop()
+        os.environ.pop(SUBPROCESSES, None)
+
+
+@cache
+def measured_folders() -> frozenset[str]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    sources = settings["tool"]["coverage"]["run"]["source"]
+    return frozenset({"cli", *(source.rpartition(".")[2] for source in sources)})
+
+
+def is_measured(item: pytest.Item) -> bool:
+    if os.environ.get("MEASURE") == "all":
+        return True
+    if item.get_closest_marker("property") or is_hypothesis_test(getattr(item, "obj", None)):
+        return False
+    path, _, name = item.nodeid.partition("::")
+    return "[postgresql" not in name and not measured_folders().isdisjoint(PurePath(path).parts)
+
+
+def is_long(item: pytest.Item) -> bool:
+    return item.nodeid.removeprefix("tests/").startswith(LONGEST)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.pluginmanager.register(Measured())
