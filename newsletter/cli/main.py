@@ -118,12 +118,13 @@ def run(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a k
     except click.ClickException as error:
         return _usage(error)
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`): not a fault. Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output has gone (`| head`): not a fault.
+        _discard_unwritten_output()
         return 1
     except OSError as error:
         _trace()
         complain(_os_problem(error))
+        _discard_unwritten_output()
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: nobody should read a traceback
         _trace()
@@ -138,6 +139,14 @@ def _run(args: list[str] | None) -> int:
         outcome = stop.code
     sys.stdout.flush()  # here, where a full disk can still be told
     return outcome if isinstance(outcome, int) else 0
+
+
+def _discard_unwritten_output() -> None:
+    """Keep Python from writing at exit what can't be written: it would exit with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: click.ClickException) -> int:
