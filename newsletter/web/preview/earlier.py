@@ -3,8 +3,8 @@
 import io
 import shutil
 import subprocess
-import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 from newsletter.errors import ProjectError
@@ -52,9 +52,11 @@ def last_commit(proof: Proof) -> Email:
 
 
 def _unpack(root: Path, folder: str, to: Path) -> None:
-    archive = _git(root, "archive", "--format=tar", "HEAD", "--", folder)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(to, filter="data")
+    # Not a tar archive: tarfile keeps names and links inside the folder only from Python 3.11.4 on,
+    # and Debian 12 has 3.11.2.
+    archive = _git(root, "archive", "--format=zip", "HEAD", "--", folder)
+    with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        files.extractall(to)
 
 
 def _git(root: Path, *words: str, check: bool = True) -> bytes:
