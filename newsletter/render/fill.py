@@ -122,19 +122,10 @@ class _Missing(jinja2.StrictUndefined):
         return f"there is no '.{name}' here{_nearest(name, known)}"
 
 
-def _environment(templates: Templates, *, marked: bool = False) -> ImmutableSandboxedEnvironment:
-    return _environment_for(frozenset(templates.files.items()), marked=marked)
-
-
 @lru_cache(maxsize=8)
-def _environment_for(
-    files: frozenset[tuple[str, str]], *, marked: bool
-) -> ImmutableSandboxedEnvironment:
-    """The environment that keeps what the texts compile to, however often they are read anew."""
-    texts = dict(files)
-
+def _environment(templates: Templates, *, marked: bool = False) -> ImmutableSandboxedEnvironment:
     def load(name: str) -> tuple[str, str, Callable[[], bool]] | None:
-        text = texts.get(name)
+        text = templates.files.get(name)
         return None if text is None else (text, name, lambda: True)
 
     environment = ImmutableSandboxedEnvironment(
