@@ -1,7 +1,9 @@
 """The mail that an issue is compared with: as last committed, or the issue before it."""
 
 import io
+import posixpath
 import shutil
+import stat
 import subprocess
 import tempfile
 import zipfile
@@ -57,6 +59,19 @@ def _unpack(root: Path, folder: str, to: Path) -> None:
     archive = _git(root, "archive", "--format=zip", "HEAD", "--", folder)
     with zipfile.ZipFile(io.BytesIO(archive)) as files:
         files.extractall(to)
+        for info in files.infolist():
+            if stat.S_ISLNK(info.external_attr >> 16):
+                _replace_link(files, info, to)
+
+
+def _replace_link(files: zipfile.ZipFile, info: zipfile.ZipInfo, to: Path) -> None:
+    """Write what a symbolic link leads to; one that leads out of the archive is left out."""
+    target = posixpath.join(posixpath.dirname(info.filename), files.read(info).decode())
+    path = to / info.filename
+    try:
+        path.write_bytes(files.read(posixpath.normpath(target)))
+    except KeyError:
+        path.unlink()
 
 
 def _git(root: Path, *words: str, check: bool = True) -> bytes:
