@@ -97,10 +97,12 @@ def main(args: list[str] | None = None) -> None:
     # Imports make a hundred thousand objects that all stay. To look through them again and again
     # for what can go, and once more at the end, is a sixth of the time of a short command.
     gc.set_threshold(100_000, 20, 20)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that can't show a letter: \u2026
             stream.reconfigure(errors="backslashreplace")
     code = run(args)
+    _discard_unwritten_output()
     gc.freeze()
     sys.exit(code)
 
@@ -124,7 +126,6 @@ def run(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a k
     except OSError as error:
         _trace()
         complain(_os_problem(error))
-        _discard_unwritten_output()
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: nobody should read a traceback
         _trace()
@@ -141,12 +142,22 @@ def _run(args: list[str] | None) -> int:
     return outcome if isinstance(outcome, int) else 0
 
 
+def _open_closed_streams() -> None:
+    """Let output go nowhere that was closed by the shell (`>&-`); Python has ``None`` for it."""
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            # At its own number: no database must be opened where a message could be written.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+            setattr(sys, name, os.fdopen(descriptor, "w"))
+
+
 def _discard_unwritten_output() -> None:
-    """Keep Python from writing at exit what can't be written: it would exit with 120."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Discard output that can't be written, which would make Python exit with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _usage(error: click.ClickException) -> int:

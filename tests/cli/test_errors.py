@@ -182,3 +182,11 @@ def test_the_error_tree_gathers_in_order() -> None:
     error = NewsletterError("a", remedy="b", also=(Problem("c"),))
     assert [str(problem) for problem in error.problems] == ["a. b", "c"]
     assert str(error) == "a. b"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_output_is_no_fault(closed: str) -> None:
+    command = f"'{sys.executable}' -m newsletter --version {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == b""
