@@ -116,25 +116,33 @@ def postgres_server() -> Iterator[Server]:
         shutil.rmtree(server.folder)
 
 
-# What a test may change about a schema: its tables with their columns, constraints and triggers.
+# What a test may change: columns, constraints, indexes, triggers, functions, rules, settings.
 SCHEMA_HASH = """
 SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
-  SELECT concat('column ', c.relname, a.attname, a.atttypid, a.attnotnull, a.attisdropped)
+  SELECT concat_ws('|', 'column', c.relname, a.attname, a.atttypid, a.atttypmod, a.attnotnull,
+                   a.attisdropped, c.relrowsecurity, pg_get_expr(d.adbin, d.adrelid))
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE c.relnamespace = 'public'::regnamespace
-  UNION ALL SELECT concat('constraint ', conname, pg_get_constraintdef(oid))
+  UNION ALL SELECT concat_ws('|', 'constraint', conname, pg_get_constraintdef(oid))
     FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-  UNION ALL SELECT concat('trigger ', tgname, tgenabled) FROM pg_trigger WHERE NOT tgisinternal
-  UNION ALL SELECT concat('function ', proname, prosrc)
+  UNION ALL SELECT concat_ws('|', 'index', indexdef) FROM pg_indexes WHERE schemaname = 'public'
+  UNION ALL SELECT concat_ws('|', 'trigger', pg_get_triggerdef(oid), tgenabled)
+    FROM pg_trigger WHERE NOT tgisinternal
+  UNION ALL SELECT concat_ws('|', 'function', proname, prosrc)
     FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-  UNION ALL SELECT concat('version ', version_num) FROM alembic_version
+  UNION ALL SELECT concat_ws('|', 'rule', rulename, definition)
+    FROM pg_rules WHERE schemaname = 'public'
+  UNION ALL SELECT concat_ws('|', 'schema', nspname) FROM pg_namespace WHERE nspname !~ '^pg_'
+  UNION ALL SELECT concat_ws('|', 'setting', setconfig::text) FROM pg_db_role_setting
+  UNION ALL SELECT concat_ws('|', 'version', version_num) FROM alembic_version
 ) AS parts(part)
 """
-OTHERS = """
+DISCONNECT_OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-EMPTY = f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"
+TRUNCATE_ALL = f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"
 
 
 class ReusedDatabase:
@@ -145,19 +153,19 @@ class ReusedDatabase:
         self._name = ""
         self._schema_hash = ""
 
-    def emptied(self) -> str:
-        """The URL, once all rows and all connections of the test before are gone."""
-        if not (self._name and self._empty()):
+    def reset(self) -> str:
+        """Remove all rows and connections of the test before; return the URL."""
+        if not (self._name and self._try_truncate()):
             self._name = self._server.new_database()
             open_database(self._server.url(self._name), Path()).dispose()
             with self._server.connected(self._name) as connection:
                 self._schema_hash = connection.exec_driver_sql(SCHEMA_HASH).scalar_one()
         return self._server.url(self._name)
 
-    def _empty(self) -> bool:
+    def _try_truncate(self) -> bool:
         """Remove all rows; ``False`` if the database is no longer as it was made."""
         with self._server.connected(self._name) as connection:
-            connection.exec_driver_sql(OTHERS)
+            connection.exec_driver_sql(DISCONNECT_OTHERS)
             connection.exec_driver_sql("SET session_replication_role = replica")
             try:
                 found = connection.exec_driver_sql(SCHEMA_HASH).scalar()
@@ -165,7 +173,7 @@ class ReusedDatabase:
                 found = None
             if found == self._schema_hash:
                 # The triggers that keep the journal append-only are off in this session.
-                connection.exec_driver_sql(EMPTY)
+                connection.exec_driver_sql(TRUNCATE_ALL)
                 return True
         self._server.drop(self._name)
         return False
@@ -179,7 +187,7 @@ def reused_database(postgres_server: Server) -> ReusedDatabase:
 @pytest.fixture
 def postgres_url(reused_database: ReusedDatabase) -> str:
     """The URL of a database at the newest schema without a row."""
-    return reused_database.emptied()
+    return reused_database.reset()
 
 
 @pytest.fixture
