@@ -1,7 +1,7 @@
 # `make demo` runs the main job on the sample issue; `make test` passes the tests; `make faults`
 # kills the sender 200 times.
 # All use .venv, which they make: `demo` installs what requirements.lock pins, the others also the
-# development tools of requirements-dev.lock. PYTHON=python3.12 picks another Python.
+# development tools of requirements-dev.lock. PYTHON=python3.13 picks another Python.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -30,7 +30,7 @@ class Index:
     folder: Path
 
     def release(self, name: str, version: str, *metadata: str) -> str:
-        """Publish a wheel without code; returns its line for a lock."""
+        """Publish a wheel without code; return its line for a lock."""
         info = f"{name}-{version}.dist-info"
         files = {
             f"{info}/METADATA": "\n".join(
@@ -75,7 +75,7 @@ def python(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def install(python: Path, index: Index, tmp_path: Path) -> Install:
-    """Installs a lock as the Makefile does, from the made-up index alone."""
+    """Return a function that installs a lock as the Makefile does, from the made-up index alone."""
 
     def run(lock: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / "requirements.lock").write_text(lock)
@@ -134,11 +134,11 @@ def test_another_file_under_the_same_version_is_refused(
     assert installed(python) == {}
 
 
-def test_a_lock_that_lacks_a_package_is_told(index: Index, install: Install) -> None:
+def test_a_lock_that_lacks_a_package_is_reported(index: Index, install: Install) -> None:
     done = install(index.release("xplugin", "7.0", "Requires-Dist: xcover[toml]>=7.0"))
     assert done.returncode == 1
     assert "xplugin 7.0 requires xcover, which is not installed." in done.stderr
-    assert done.stderr.endswith("requirements.lock is not whole; make it again with: make lock\n")
+    assert done.stderr.endswith("requirements.lock is incomplete; make it again with: make lock\n")
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
