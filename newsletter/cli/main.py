@@ -120,9 +120,7 @@ def run(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a k
     except click.ClickException as error:
         return _usage(error)
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`): not a fault.
-        _discard_unwritten_output()
-        return 1
+        return 1  # the reader of our output has gone (`| head`): not a fault
     except OSError as error:
         _trace()
         complain(_os_problem(error))
