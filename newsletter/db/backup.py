@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from newsletter.db.trouble import in_words, primary_code, refusal
+from newsletter.db.errors import in_words, primary_code, refusal
 from newsletter.errors import DatabaseError, Location, shown
 
 Progress = Callable[[int], None]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from newsletter.db.trouble import refusal
+from newsletter.db.errors import refusal
 from newsletter.errors import Location
 
 _CACHE_KIB = 16_000

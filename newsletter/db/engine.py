@@ -12,9 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from newsletter.db.errors import explain, refusal
+from newsletter.db.migrate import HEAD, ensure_newest
 from newsletter.db.transaction import begin_sqlite
-from newsletter.db.trouble import explain, refusal
-from newsletter.db.upgrade import HEAD, ensure_newest
 from newsletter.errors import DatabaseError, Location
 
 # How long a writer waits for another one before it gives up.

@@ -5,9 +5,9 @@ The ledger (send, send_recipient, batch, attempt) never guesses: see docs/explan
 
 import sqlalchemy as sa
 
-from newsletter.db.append_only import guard_journal
-from newsletter.db.columns import Json, Key, UtcTime, metadata, one_of
-from newsletter.db.public_schema import (
+from newsletter.db.column_types import Json, Key, UtcTime, metadata, one_of
+from newsletter.db.journal_triggers import guard_journal
+from newsletter.db.web_tables import (
     NOTICE_KINDS,
     NOTICE_STATES,
     address_change,

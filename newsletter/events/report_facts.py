@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db.columns import UtcTime
+from newsletter.db.column_types import UtcTime
 from newsletter.db.schema import event, journal, send_recipient
 
 # Signs that the mail is there.

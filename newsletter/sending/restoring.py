@@ -25,8 +25,8 @@ from newsletter.db.backup import (
     snapshot,
     told,
 )
+from newsletter.db.errors import primary_code
 from newsletter.db.schema import batch, event, journal, metadata, send
-from newsletter.db.trouble import primary_code
 from newsletter.errors import DatabaseError, Location, shown
 from newsletter.subscribers import count_by_status
 from newsletter.subscribers.carry_over import (

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.db import reading
+from newsletter.db.write_batcher import Together
 from newsletter.subscribers import changes, journal
 from newsletter.subscribers.address import Address
 from newsletter.subscribers.choices import pause
@@ -20,7 +21,6 @@ from newsletter.subscribers.leaving import REASONS, count_reason
 from newsletter.web.one_click import is_one_click
 from newsletter.web.requests import form, raw_body
 from newsletter.web.site import Site, swift
-from newsletter.web.together import Together
 from newsletter.web.visitor import Visitor, opened, sign, visitor
 
 LEAVE, UNDO, WHY = "leave", "undo", "why"

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from newsletter.config.urls import preferences_url, public_url, unsubscribe_url
 from newsletter.db import reading
+from newsletter.db.rate_limit_storage import forget_old
 from newsletter.db.schema import subscriber
 from newsletter.errors import NewsletterError
 from newsletter.project import Project
@@ -26,7 +27,6 @@ from newsletter.sending.verdict import Outcome, judge
 from newsletter.subscribers.address import Address
 from newsletter.subscribers.joining import sign_up
 from newsletter.subscribers.journal import Origin
-from newsletter.web.limits_storage import forget_old
 from newsletter.web.site import Site
 
 __all__ = ["CONFIRM", "owe", "post_due", "tidy_up", "welcome"]

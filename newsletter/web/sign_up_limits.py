@@ -7,8 +7,8 @@ from typing import Literal
 import sqlalchemy as sa
 from limits import RateLimitItemPerDay, RateLimitItemPerHour
 
+from newsletter.db.rate_limit_storage import TableStorage, hit
 from newsletter.subscribers.address import Address
-from newsletter.web.limits_storage import TableStorage, hit
 from newsletter.web.site import Site
 
 # Who mistypes an address goes back and tries again; who replays a form does so for long.

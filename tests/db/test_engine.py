@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db import open_database, reading
+from newsletter.db.migrate import HEAD, alembic_config
 from newsletter.db.schema import metadata, suppression
-from newsletter.db.upgrade import HEAD, alembic_config
 from newsletter.errors import DatabaseError
 
 SQLITE = "sqlite:///newsletter.db"

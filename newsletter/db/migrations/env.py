@@ -1,4 +1,4 @@
-"""Alembic's environment: migrates the connection that newsletter.db.upgrade hands over."""
+"""Alembic's environment: migrates the connection that newsletter.db.migrate hands over."""
 
 from alembic import context
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from newsletter.db.append_only import guard_journal
+from newsletter.db.journal_triggers import guard_journal
 from newsletter.db.schema import Json, Key, UtcTime
 
 revision = "0001"

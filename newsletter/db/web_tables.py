@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from newsletter.db.columns import Json, Key, UtcTime, metadata, one_of
+from newsletter.db.column_types import Json, Key, UtcTime, metadata, one_of
 
 NOTICE_KINDS = ("confirm", "welcome", "move_from", "move_to")
 NOTICE_STATES = ("ready", "in_flight", "accepted", "unknown", "rejected", "dropped")

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from newsletter.db import reading
 from newsletter.db.schema import meta
-from newsletter.web.together import Together
+from newsletter.db.write_batcher import Together
 
 WRITERS = 24
 

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from limits import RateLimitItemPerHour
 from limits.strategies import FixedWindowRateLimiter
 
+from newsletter.db.rate_limit_storage import TableStorage, forget_old
 from newsletter.db.schema import rate_limit
-from newsletter.web.limits_storage import TableStorage, forget_old
 
 HOUR = 3600
 SECRET = b"s" * 32
