@@ -61,7 +61,7 @@ golden: $(DEV)
 	$(BIN)/python -m pytest tests/golden --update-golden
 
 schema: $(DEV)
-	$(BIN)/python -m newsletter.config.schema
+	$(BIN)/python -m newsletter.config.json_schema
 
 reference: $(DEV)
 	$(BIN)/python scripts/cli_reference.py > docs/reference/cli.md

@@ -7,8 +7,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from newsletter.config.error_messages import section
 from newsletter.config.models import Config
-from newsletter.config.problems import section
 
 HEAD = """\
 # Settings

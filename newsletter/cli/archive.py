@@ -29,7 +29,7 @@ def archive(out: Path, base_url: str | None, *, as_json: bool) -> None:
       newsletter archive --out public
       newsletter archive --out public --base-url https://example.org/letters
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.config import values
+    from newsletter.config import value_types
     from newsletter.db import database
     from newsletter.errors import UsageProblem, shown
     from newsletter.project import open_project
@@ -38,7 +38,7 @@ def archive(out: Path, base_url: str | None, *, as_json: bool) -> None:
 
     project = open_project()
     try:
-        base = values.own_url(base_url) if base_url else project.config.public_url
+        base = value_types.own_url(base_url) if base_url else project.config.public_url
     except ValueError as error:
         raise UsageProblem(f"--base-url: {error}") from None
     if base is None:

@@ -26,13 +26,13 @@ def init(folder: Path, name: str | None, sender: str | None) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     import shlex
 
-    from newsletter.config import values
+    from newsletter.config import value_types
     from newsletter.project import make_folder, shown
 
     make_folder(
         folder,
-        _checked(values.line, name, "--name") or _named_after(folder),
-        _checked(values.address, sender, "--sender"),
+        _checked(value_types.line, name, "--name") or _named_after(folder),
+        _checked(value_types.address, sender, "--sender"),
     )
     here = folder.resolve() == Path.cwd()
     place = shown(folder)

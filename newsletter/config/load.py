@@ -6,14 +6,14 @@ from typing import Any
 
 import pydantic
 
-from newsletter.config import problems, secrets, tree
+from newsletter.config import error_messages, secrets, yaml_document
 from newsletter.config.models import Config
 from newsletter.errors import ConfigError, Location, Problem, shown
 
 MAX_BYTES = 256_000
 
 # environment variable -> the setting it overrides
-OVERRIDES: dict[str, tree.Key] = {
+OVERRIDES: dict[str, yaml_document.Key] = {
     "SENDGRID_HOST": ("sendgrid", "host"),
     "NEWSLETTER_DATABASE": ("database",),
 }
@@ -31,7 +31,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """
     shown_path = shown(path)
     text = _text(path, shown_path)
-    document = tree.read(text)
+    document = yaml_document.read(text)
     found = [
         Problem(fault.message, Location(shown_path, fault.line), fault.remedy)
         for fault in (*secrets.keys_in(text), *document.faults, *secrets.passwords_in(document))
@@ -48,7 +48,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
         config = Config.model_validate(_overridden(data, overrides))
     except pydantic.ValidationError as error:
         variables = {place: name for name, place in OVERRIDES.items() if place in overrides}
-        found += problems.explain(error, document, shown_path, variables)
+        found += error_messages.explain(error, document, shown_path, variables)
     if found:
         found.sort(key=lambda problem: (problem.where and problem.where.line) or 0)
         raise ConfigError.of([secrets.redacted(problem) for problem in found])
@@ -80,7 +80,7 @@ def _text(path: Path, shown_path: str) -> str:
         ) from error
 
 
-def _overridden(data: dict[str, Any], overrides: Mapping[tree.Key, str]) -> dict[str, Any]:
+def _overridden(data: dict[str, Any], overrides: Mapping[yaml_document.Key, str]) -> dict[str, Any]:
     """``data`` with the environment's values put in, where their section can hold them."""
     for (*sections, setting), value in overrides.items():
         inner: Any = data

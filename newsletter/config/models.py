@@ -4,18 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr
 
-from newsletter.config import values
-from newsletter.config.public import Archive, Preferences, Public, Signup
-from newsletter.config.strict import Strict
+from newsletter.config import value_types
+from newsletter.config.base_model import Strict
+from newsletter.config.public_site import Archive, Preferences, Public, Signup
 
-Line = Annotated[str, AfterValidator(values.line)]
-Lines = Annotated[str, AfterValidator(values.lines)]
-EmailAddress = Annotated[str, AfterValidator(values.address)]
-WebUrl = Annotated[str, AfterValidator(values.web_url)]
-Campaign = Annotated[str, AfterValidator(values.campaign)]
-FontStack = Annotated[str, AfterValidator(values.fonts)]
-Attribute = Annotated[str, AfterValidator(values.attribute)]
-SegmentName = Annotated[str, AfterValidator(values.segment_name)]
+Line = Annotated[str, AfterValidator(value_types.line)]
+Lines = Annotated[str, AfterValidator(value_types.lines)]
+EmailAddress = Annotated[str, AfterValidator(value_types.address)]
+WebUrl = Annotated[str, AfterValidator(value_types.web_url)]
+Campaign = Annotated[str, AfterValidator(value_types.campaign)]
+FontStack = Annotated[str, AfterValidator(value_types.fonts)]
+Attribute = Annotated[str, AfterValidator(value_types.attribute)]
+SegmentName = Annotated[str, AfterValidator(value_types.segment_name)]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#1f5f8b"])]
 
 
@@ -155,7 +155,7 @@ class FooterLink(Strict):
     """A link in the footer of every issue."""
 
     text: Line = Field(description="What the link says.", examples=["About"])
-    url: Annotated[str, AfterValidator(values.link_url)] = Field(
+    url: Annotated[str, AfterValidator(value_types.link_url)] = Field(
         description="Where it leads: https, http or mailto.",
         examples=["https://harbournotes.example/about"],
     )
@@ -167,7 +167,7 @@ class SendGrid(Strict):
     region: Literal["global", "eu"] = Field(
         default="global", description="Where SendGrid keeps the account's data."
     )
-    host: Annotated[str, AfterValidator(values.host)] | None = Field(
+    host: Annotated[str, AfterValidator(value_types.host)] | None = Field(
         default=None,
         description="Another server that speaks SendGrid's API; `SENDGRID_HOST` wins over it.",
         examples=["http://127.0.0.1:8025"],
@@ -188,7 +188,7 @@ class SendGrid(Strict):
         default="substitutions",
         description="Merge tags filled in by SendGrid, or here with one request a reader (slow).",
     )
-    webhook_key: Annotated[str, AfterValidator(values.public_key)] | None = Field(
+    webhook_key: Annotated[str, AfterValidator(value_types.public_key)] | None = Field(
         default=None,
         description="The public key of the Signed Event Webhook, as SendGrid shows it.",
         examples=["MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE…"],
@@ -241,12 +241,12 @@ class Config(Strict):
     """The settings of a newsletter: ``newsletter.yml``, whole."""
 
     name: Line = Field(description="The newsletter's name.", examples=["Harbour Notes"])
-    description: Annotated[str, AfterValidator(values.line_or_nothing)] = Field(
+    description: Annotated[str, AfterValidator(value_types.line_or_nothing)] = Field(
         default="",
         description="What it is, in a sentence; tells readers why they get it.",
         examples=["A weekly letter from the quay."],
     )
-    language: Annotated[str, AfterValidator(values.language)] = Field(
+    language: Annotated[str, AfterValidator(value_types.language)] = Field(
         default="en",
         description="Language of the issues that don't name their own (BCP 47).",
         examples=["en-GB"],
@@ -260,26 +260,26 @@ class Config(Strict):
         description="In every issue's footer; the law of many countries wants it.",
         examples=["Harbour Notes, 1 Quay St, Bergen"],
     )
-    site_url: Annotated[str, AfterValidator(values.own_url)] = Field(
+    site_url: Annotated[str, AfterValidator(value_types.own_url)] = Field(
         description="The newsletter's own site; relative links are resolved against it.",
         examples=["https://harbournotes.example"],
     )
-    public_url: Annotated[str, AfterValidator(values.own_url)] | None = Field(
+    public_url: Annotated[str, AfterValidator(value_types.own_url)] | None = Field(
         default=None,
         description="Where `newsletter serve` answers: unsubscribe, preferences.",
         examples=["https://news.harbournotes.example"],
     )
-    issue_url: Annotated[str, AfterValidator(values.issue_pattern)] | None = Field(
+    issue_url: Annotated[str, AfterValidator(value_types.issue_pattern)] | None = Field(
         default=None,
         description="An issue on the web; `{slug}` is the folder's name without its date.",
         examples=["https://harbournotes.example/{slug}"],
     )
-    image_url: Annotated[str, AfterValidator(values.image_pattern)] | None = Field(
+    image_url: Annotated[str, AfterValidator(value_types.image_pattern)] | None = Field(
         default=None,
         description="Where an issue's images are published; `{file}` is the path in its folder.",
         examples=["https://harbournotes.example/{slug}/{file}"],
     )
-    timezone: Annotated[str, AfterValidator(values.timezone)] = Field(
+    timezone: Annotated[str, AfterValidator(value_types.timezone)] = Field(
         default="UTC",
         description="Zone in which times are given and shown (IANA).",
         examples=["Europe/Oslo"],
@@ -307,7 +307,7 @@ class Config(Strict):
         default=Preferences(), description="What readers may choose for themselves."
     )
     archive: Archive = Field(default=Archive(), description="Sent issues on the web.")
-    database: Annotated[str, AfterValidator(values.database)] = Field(
+    database: Annotated[str, AfterValidator(value_types.database)] = Field(
         default="sqlite:///newsletter.db",
         description="SQLite file or PostgreSQL; `NEWSLETTER_DATABASE` wins over it.",
         examples=["postgresql://user@host/newsletter"],

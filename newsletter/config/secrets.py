@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-from newsletter.config.tree import Fault, Tree
+from newsletter.config.yaml_document import Fault, Tree
 from newsletter.errors import Problem
 
 SENDGRID_KEY = re.compile(r"\bSG\.[\w-]{8,}(?:\.[\w-]+)?")

@@ -11,7 +11,7 @@ import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import ErrorDetails
 
-from newsletter.config.public import Listing
+from newsletter.config.public_site import Listing
 from newsletter.errors import Location, PostError, Problem
 from newsletter.posts.frontmatter import FrontMatter
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from newsletter.config.public import Listing
+from newsletter.config.public_site import Listing
 from newsletter.posts.merge import MergeTag
 from newsletter.posts.post import Post
 

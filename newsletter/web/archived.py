@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter.config import Config
 from newsletter.config.models import Utm
-from newsletter.config.public import Listing
+from newsletter.config.public_site import Listing
 from newsletter.config.urls import issue_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge import TOKEN, MergeTag, Target

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from newsletter.config import Config
-from newsletter.config.public import Public
+from newsletter.config.public_site import Public
 from newsletter.web.security import HSTS, security_headers
 from newsletter.web.site import Site
 

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from newsletter.config import values
-from newsletter.config.strict import Strict
+from newsletter.config import value_types
+from newsletter.config.base_model import Strict
 
-Line = Annotated[str, AfterValidator(values.line)]
-Origin = Annotated[str, AfterValidator(values.origin)]
-Network = Annotated[str, AfterValidator(values.network)]
+Line = Annotated[str, AfterValidator(value_types.line)]
+Origin = Annotated[str, AfterValidator(value_types.origin)]
+Network = Annotated[str, AfterValidator(value_types.network)]
 
 
 class Public(Strict):

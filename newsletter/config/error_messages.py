@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from newsletter.config.models import Config
-from newsletter.config.tree import Key, Tree
+from newsletter.config.yaml_document import Key, Tree
 from newsletter.errors import Location, Problem
 
 SHOWN_CHARACTERS = 60

@@ -10,9 +10,9 @@ import pydantic
 import pytest
 import yaml
 
+from newsletter.config.error_messages import section
+from newsletter.config.json_schema import SCHEMA_PATH, schema
 from newsletter.config.models import Config
-from newsletter.config.problems import section
-from newsletter.config.schema import SCHEMA_PATH, schema
 from newsletter.project import scaffold
 
 ROOT = Path(__file__).parents[2]

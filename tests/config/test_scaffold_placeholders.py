@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from newsletter.config import Config, placeholders
-from newsletter.config.placeholders import is_reserved
+from newsletter.config.scaffold_placeholders import is_reserved
 
 REAL = """\
 name: Harbour Notes

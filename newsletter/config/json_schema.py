@@ -1,6 +1,6 @@
 """The JSON Schema of ``newsletter.yml``, by which editors complete and check it.
 
-``python -m newsletter.config.schema`` writes it where it is kept (``make schema``).
+``python -m newsletter.config.json_schema`` writes it where it is kept (``make schema``).
 """
 
 import json
