@@ -10,7 +10,7 @@ from benchmarks.bench_render import ROUNDS, before_inlining, default_premailer, 
 from newsletter.checks.check import check
 from newsletter.checks.mail import Mail
 from newsletter.config.load import load_config
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.render.issue import render_issue
 from newsletter.render.templates import load_templates
 

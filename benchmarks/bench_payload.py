@@ -18,7 +18,7 @@ from sendgrid.helpers.mail import (
 )
 
 from newsletter.config.load import load_config
-from newsletter.posts.merge import UNSUBSCRIBE, MergeTag, Target
+from newsletter.posts.merge_tags.tags import UNSUBSCRIBE, MergeTag, Target
 from newsletter.render.email import Address, Email
 from newsletter.render.headers import one_click
 from newsletter.sending.payload import Letter, Stamp, prepare, request

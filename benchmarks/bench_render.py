@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 from newsletter.config.load import load_config
 from newsletter.config.models import Config
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.render.inline import inline
 from newsletter.render.issue import render_issue
 from newsletter.render.templates import Templates, load_templates

@@ -28,7 +28,7 @@ from newsletter.config import Config
 from newsletter.db import database, reading
 from newsletter.db.bulk import Bulk
 from newsletter.db.schema import subscriber
-from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.render.email import Address, Email
 from newsletter.render.headers import one_click
 from newsletter.sending import claim, sender

@@ -8,7 +8,7 @@ from newsletter.checks.mail import Mail
 from newsletter.checks.places import SETTINGS
 from newsletter.checks.rule import Hit, Topic
 from newsletter.errors import Location
-from newsletter.posts.merge import UNSUBSCRIBE
+from newsletter.posts.merge_tags.tags import UNSUBSCRIBE
 from newsletter.render.links import host
 
 rule = Topic("Deliverability").rule

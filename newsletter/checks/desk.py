@@ -12,9 +12,9 @@ from newsletter.db import database, reading
 from newsletter.db.engine import sqlite_file
 from newsletter.db.schema import subscriber
 from newsletter.errors import NewsletterError, shown
-from newsletter.posts.decode import decode
-from newsletter.posts.frontmatter import split
+from newsletter.posts.front_matter.parse import split
 from newsletter.posts.issue import Issue
+from newsletter.posts.text_encoding import decode
 from newsletter.project import Project
 from newsletter.project.folder import issue_folders
 from newsletter.render.email import Email

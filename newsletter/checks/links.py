@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from newsletter.checks.mail import Mail
 from newsletter.checks.rule import Hit, Topic
-from newsletter.posts.merge import TOKEN
+from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.render.links import host, same_address
 from newsletter.render.tree import visible_text
 

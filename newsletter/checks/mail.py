@@ -12,11 +12,11 @@ from newsletter.checks.stray import Stray, stray
 from newsletter.checks.visible import Run, runs_of
 from newsletter.config.models import Config
 from newsletter.errors import shown
-from newsletter.posts.frontmatter import FrontMatter, split
+from newsletter.posts.front_matter.parse import FrontMatter, split
+from newsletter.posts.importing.blocks import Block, outline
+from newsletter.posts.importing.cleanup.paragraph import Passage, count_words
 from newsletter.posts.issue import Issue
-from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE
-from newsletter.posts.outline import Block, outline
-from newsletter.posts.passages import Passage, count_words
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE
 from newsletter.render.email import Email
 from newsletter.render.personalise import personalise
 from newsletter.render.tree import Element, parse, visible_text

@@ -11,7 +11,7 @@ from newsletter.checks.mail import Mail
 from newsletter.checks.places import UTM
 from newsletter.checks.rule import Hit, Rule
 from newsletter.config.urls import image_url, issue_url
-from newsletter.posts.merge import TOKEN
+from newsletter.posts.merge_tags.tags import TOKEN
 
 _TOPIC = "Links and images online"
 _SHORT = 80

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from newsletter.config.models import Config
 from newsletter.errors import Location
-from newsletter.posts.frontmatter import FrontMatter
+from newsletter.posts.front_matter.parse import FrontMatter
 
 SETTINGS = "newsletter.yml"
 _WORD = re.compile(r"[^\W_]+")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from newsletter.posts.furniture import furniture, regions
-from newsletter.posts.passages import Passage
-from newsletter.posts.strangers import comments, spam
+from newsletter.posts.importing.cleanup.boilerplate import furniture, regions
+from newsletter.posts.importing.cleanup.paragraph import Passage
+from newsletter.posts.importing.cleanup.spam_and_comments import comments, spam
 
 
 class Stray(NamedTuple):

@@ -37,7 +37,7 @@ def build(issue: str | None, *, show: bool, as_json: bool) -> None:
       newsletter build
       newsletter build building-trust --open
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.posts.content import read_issue
+    from newsletter.posts.read_issue import read_issue
     from newsletter.project import find_issue, open_project
     from newsletter.render.article import email_article
     from newsletter.render.issue import render_issue

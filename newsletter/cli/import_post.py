@@ -11,8 +11,8 @@ from newsletter.errors import UsageProblem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from newsletter.posts.filing import Filed
-    from newsletter.posts.passages import Removed
+    from newsletter.posts.importing.cleanup.paragraph import Removed
+    from newsletter.posts.importing.import_post import Filed
 
 _QUOTED = 40  # characters of a line that is told to the editor
 
@@ -49,12 +49,12 @@ def import_post(source: str, *, as_json: bool, **options: Any) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from zoneinfo import ZoneInfo
 
-    from newsletter.posts import filing
+    from newsletter.posts.importing import import_post
     from newsletter.project import open_project
 
     project = open_project()
     today = datetime.datetime.now(ZoneInfo(project.config.timezone)).date()
-    filed = filing.import_post(project, source, filing.Order(today=today, **options))
+    filed = import_post.import_post(project, source, import_post.Order(today=today, **options))
     if as_json:
         _say_json(filed)
     else:

@@ -13,7 +13,7 @@ from newsletter.events.report_counts import count
 from newsletter.events.report_links import links_of, with_defaults
 from newsletter.events.report_sends import Departure, before, departures, rates, window
 from newsletter.events.report_shape import Report
-from newsletter.posts.merge import MergeTag
+from newsletter.posts.merge_tags.tags import MergeTag
 
 
 def report(

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from lxml import html as lxml_html
 
-from newsletter.posts.merge import TOKEN, MergeTag
+from newsletter.posts.merge_tags.tags import TOKEN, MergeTag
 
 _PERSONAL = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
 _CAMPAIGN = re.compile(r"(?i)utm_[a-z0-9_]*=")

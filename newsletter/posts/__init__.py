@@ -1,11 +1,11 @@
 """Any source becomes a Post; an editor's folder becomes an Issue.
 
-``newsletter.posts.content.read_issue`` is the way in; it is not handed on from here, since what
+``newsletter.posts.read_issue.read_issue`` is the way in; it is not handed on from here, since what
 it imports is heavy and most who know an Issue don't read one.
 """
 
 from newsletter.posts.issue import Author, Button, Card, Issue, Picture
-from newsletter.posts.merge import MergeTag
+from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.posts.post import Image, Post
 
 __all__ = ["Author", "Button", "Card", "Image", "Issue", "MergeTag", "Picture", "Post"]

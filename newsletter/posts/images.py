@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 import imagesize
 
 from newsletter.errors import Location, PostError, Problem
-from newsletter.posts.merge import TOKEN
+from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.posts.post import Image
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.config.public_site import Listing
-from newsletter.posts.merge import MergeTag
+from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.posts.post import Post
 
 

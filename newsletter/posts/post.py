@@ -29,7 +29,7 @@ class Post:
     Attributes:
         title: plain text, may hold merge tokens.
         body: sanitised HTML fragment; merge tags already replaced by their HTML tokens
-            (see ``newsletter.posts.merge``); local image paths untouched.
+            (see ``newsletter.posts.merge_tags.tags``); local image paths untouched.
         author: plain text, or empty.
         date: the day it was published, if known.
         canonical_url: where the post lives on the web, or empty.

@@ -21,8 +21,8 @@ Classes and inline styles that the author wrote stay.
 from dataclasses import dataclass
 
 from newsletter.config import Config
+from newsletter.posts.importing.cleanup.paragraph import count_words
 from newsletter.posts.issue import Issue
-from newsletter.posts.passages import count_words
 from newsletter.render.embeds import set_embeds
 from newsletter.render.images import Pictures, set_images
 from newsletter.render.links import Addresses

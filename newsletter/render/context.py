@@ -14,7 +14,7 @@ from newsletter.config.models import Config, FooterLink
 from newsletter.config.urls import issue_url
 from newsletter.errors import TemplateError
 from newsletter.posts.issue import Button, Card, Issue, Picture
-from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTable
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTable
 from newsletter.render.article import Article
 from newsletter.render.language import direction, format_date
 from newsletter.render.links import Addresses

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from newsletter.posts.merge import MergeTag
+from newsletter.posts.merge_tags.tags import MergeTag
 
 
 @dataclass(frozen=True, slots=True)

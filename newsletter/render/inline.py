@@ -15,7 +15,7 @@ from types import ModuleType
 from lxml import etree
 
 from newsletter.errors import RenderError
-from newsletter.posts.depth import LIMIT
+from newsletter.posts.html.nesting_limit import LIMIT
 
 DOCTYPE = "<!DOCTYPE html>"  # premailer's lower-case one is dropped by some clients: quirks mode
 

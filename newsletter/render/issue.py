@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from newsletter.config.models import Config
 from newsletter.errors import Location, TemplateError, shown
 from newsletter.posts.issue import Issue
-from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTable, Target
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTable, Target
 from newsletter.render.article import email_article
 from newsletter.render.context import ARTICLE, template_context
 from newsletter.render.document import compiled, styled, words_of

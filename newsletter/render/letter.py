@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE
 from newsletter.render.context import CardView, IssueView, NewsletterView
 from newsletter.render.text_wrap import columns, wrap
 from newsletter.render.tokens import retarget

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, unquote, urljoin, urlsplit
 from newsletter.config import Config
 from newsletter.config.urls import image_url, issue_url
 from newsletter.posts.issue import Issue
-from newsletter.posts.merge import TOKEN
+from newsletter.posts.merge_tags.tags import TOKEN
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _WEB = ("http", "https")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from newsletter.posts.merge import PREFERENCES, TOKEN, UNSUBSCRIBE, Target
+from newsletter.posts.merge_tags.tags import PREFERENCES, TOKEN, UNSUBSCRIBE, Target
 from newsletter.render.email import Email
 
 _TARGETS: dict[str, Target] = {"h": "html", "t": "text", "u": "url"}

@@ -52,7 +52,7 @@ def finish_structure(root: Element) -> None:
 
 
 def _left_out(root: Element) -> list[str]:
-    """Drawings that the post had, as ``newsletter.posts.foreign`` marks them."""
+    """Drawings that the post had, as ``newsletter.posts.html.svg_mathml`` marks them."""
     drawings = [span for span in root.iter("span") if "left-out" in classes(span)]
     return [
         "a drawing (SVG) was left out, since mail clients do not show it: "

@@ -12,7 +12,7 @@ left out; code indented by four, never wrapped.
 import re
 from collections.abc import Callable, Iterator
 
-from newsletter.posts.merge import TOKEN
+from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.render.links import host
 from newsletter.render.text_inline import Inline, LinkStyle
 from newsletter.render.text_table import table_lines

@@ -2,7 +2,7 @@
 
 import re
 
-from newsletter.posts.merge import TOKEN, MergeTag, Target
+from newsletter.posts.merge_tags.tags import TOKEN, MergeTag, Target
 
 _LINK = re.compile(r"-nl(unsubscribe|preferences)[htu]-")
 

@@ -18,7 +18,7 @@ import orjson
 from newsletter.config.models import Config
 from newsletter.config.urls import preferences_url, unsubscribe_url
 from newsletter.errors import Problem, SendRefused
-from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag, Target
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag, Target
 from newsletter.render.email import Email
 from newsletter.render.headers import one_click
 from newsletter.render.personalise import personalise

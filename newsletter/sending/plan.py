@@ -13,7 +13,7 @@ from newsletter import __version__
 from newsletter.db import reading
 from newsletter.db.schema import batch, send, send_content
 from newsletter.errors import SendRefused
-from newsletter.posts.merge import MergeTag
+from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.render.email import Address, Email
 from newsletter.sending.ledger import Ledger, Send, find
 

@@ -15,8 +15,8 @@ from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import Problem, SendRefused
-from newsletter.posts.content import read_issue
 from newsletter.posts.issue import Issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.project import Project
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue

@@ -14,7 +14,7 @@ from newsletter.config.models import Utm
 from newsletter.config.public_site import Listing
 from newsletter.config.urls import issue_url
 from newsletter.posts.issue import Issue
-from newsletter.posts.merge import TOKEN, MergeTag, Target
+from newsletter.posts.merge_tags.tags import TOKEN, MergeTag, Target
 from newsletter.render.article import email_article
 from newsletter.render.context import IssueView, issue_view
 from newsletter.render.language import direction, format_date

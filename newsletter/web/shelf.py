@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from newsletter.db import reading
 from newsletter.db.schema import attempt, batch, send
 from newsletter.errors import NewsletterError, shown
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.project import ISSUE_NAME, Project
 from newsletter.sending.tested import remembered
 from newsletter.web.archived import Archived, archived

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from newsletter.config.urls import image_url
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.project import ISSUE_NAME, Project, open_project
 from newsletter.render.issue import render_issue
 from newsletter.render.templates import load_templates

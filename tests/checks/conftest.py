@@ -11,7 +11,7 @@ import yaml
 
 from newsletter.checks.mail import Mail
 from newsletter.config.models import Config
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.render.issue import render_issue
 from newsletter.render.templates import Templates, load_templates
 

@@ -10,7 +10,7 @@ from newsletter.checks.check import check
 from newsletter.checks.mail import Mail
 from newsletter.config.models import Config
 from newsletter.errors import NewsletterError
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.render.issue import render_issue
 from newsletter.render.templates import Templates
 

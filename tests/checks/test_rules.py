@@ -11,7 +11,7 @@ from newsletter.checks.check import check
 from newsletter.checks.desk import mail_of
 from newsletter.checks.mail import Mail
 from newsletter.checks.registry import RULES
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.project import Project, open_project
 from newsletter.project.folder import issue_folders
 from newsletter.render.issue import render_issue

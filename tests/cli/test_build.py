@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.posts.merge import TOKEN
+from newsletter.posts.merge_tags.tags import TOKEN
 
 Cli = Callable[..., tuple[int, str, str]]
 

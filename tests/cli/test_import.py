@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.config import load_config
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 
 Cli = Callable[..., tuple[int, str, str]]
 Inbox = Callable[..., Path]

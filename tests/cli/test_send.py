@@ -15,7 +15,7 @@ from ready_to_send import ISSUE, POST, READERS, Cli
 
 from newsletter.db import database
 from newsletter.db.schema import batch
-from newsletter.posts.merge import TOKEN
+from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.sending.rehearsal import SendGridDouble, faults
 from newsletter.sending.rehearsal.faults import Fault
 

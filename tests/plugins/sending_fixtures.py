@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db.schema import subscriber
-from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.render.email import Address, Email
 from newsletter.sending.ledger import Ledger
 from newsletter.sending.payload import Letter, prepare

@@ -9,7 +9,7 @@ import pytest
 
 from newsletter.config.models import Config, Sender
 from newsletter.posts import Issue
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 
 MakeIssue = Callable[..., Path]
 ReadPost = Callable[..., Issue]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from newsletter.config.models import Config
+from newsletter.posts.html.sanitize import sanitise
 from newsletter.posts.issue import Issue
 from newsletter.posts.post import Image
-from newsletter.posts.sanitise import sanitise
 from newsletter.render.article import Article, email_article
 
 ArticleOf = Callable[..., Article]

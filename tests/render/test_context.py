@@ -8,7 +8,7 @@ import pytest
 from newsletter.config.models import Config
 from newsletter.errors import TemplateError
 from newsletter.posts.issue import Author, Button, Card, Issue, Picture
-from newsletter.posts.merge import MergeTable
+from newsletter.posts.merge_tags.tags import MergeTable
 from newsletter.posts.post import Image
 from newsletter.render.article import email_article
 from newsletter.render.context import (

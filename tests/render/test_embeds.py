@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from newsletter.config.models import Config
+from newsletter.posts.html.sanitize import sanitise
 from newsletter.posts.issue import Issue
-from newsletter.posts.sanitise import sanitise
 from newsletter.render.article import Article, email_article
 from newsletter.render.embeds import watch_page
 

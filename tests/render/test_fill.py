@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import TemplateError
-from newsletter.posts.merge import MergeTable
+from newsletter.posts.merge_tags.tags import MergeTable
 from newsletter.render.context import SubscriberView
 from newsletter.render.fill import exported, fill, locator
 from newsletter.render.templates import Templates

@@ -12,10 +12,10 @@ import pytest
 import newsletter.render
 from newsletter.config.models import Config, Fonts, FooterLink, Sender, SendGrid, Theme, Utm
 from newsletter.errors import RenderError, TemplateError
+from newsletter.posts.html.sanitize import sanitise
 from newsletter.posts.issue import Author, Button, Card, Issue, Picture
-from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.posts.post import Image
-from newsletter.posts.sanitise import sanitise
 from newsletter.render.email import Address, Email
 from newsletter.render.headers import one_click
 from newsletter.render.issue import render_issue

@@ -1,4 +1,4 @@
-from newsletter.posts.merge import PREFERENCES, UNSUBSCRIBE, MergeTag
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.render.email import Address, Email
 from newsletter.render.personalise import personalise
 from newsletter.render.tokens import in_use, one_token_a_link, retarget

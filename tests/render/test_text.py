@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from newsletter.config.models import Config, Utm
+from newsletter.posts.html.markdown import to_html
+from newsletter.posts.html.sanitize import sanitise
 from newsletter.posts.issue import Issue
-from newsletter.posts.markdown import to_html
-from newsletter.posts.sanitise import sanitise
 from newsletter.render.article import email_article
 from newsletter.render.text import article_text
 from newsletter.render.text_inline import letters

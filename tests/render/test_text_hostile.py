@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newsletter.config.models import Config
+from newsletter.posts.html.sanitize import sanitise
 from newsletter.posts.issue import Issue
-from newsletter.posts.sanitise import sanitise
 from newsletter.render.article import email_article
 from newsletter.render.text import article_text
 from newsletter.render.tree import parse, visible_text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sending_fixtures import CITY, NAME, MakeReaders, configured
 
 from newsletter.errors import SendRefused
-from newsletter.posts.merge import TOKEN
+from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.render.email import Address, Email
 from newsletter.sending.payload import (
     SUBSTITUTION_BYTES,

@@ -6,7 +6,7 @@ import pytest
 
 from newsletter.config import Config
 from newsletter.errors import PostError
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.web.archived import Archived, archived
 
 AT = datetime.datetime(2026, 12, 1, 9, 30, tzinfo=datetime.UTC)

@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from newsletter.config import Config
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.web import feeds
 from newsletter.web.archived import Archived, archived
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from newsletter.posts.merge import TOKEN
+from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.sending.rehearsal.shape import MailSend, Personalization
 
 REQUEST_BYTES = 30_000_000

@@ -8,8 +8,8 @@ from threading import Lock
 
 from newsletter.config import Config
 from newsletter.errors import Location, NewsletterError, Problem
-from newsletter.posts.content import read_issue
 from newsletter.posts.issue import Issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.project import CONFIG_NAME, Project, open_project
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue

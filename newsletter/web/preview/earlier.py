@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 from newsletter.errors import ProjectError
-from newsletter.posts.content import read_issue
+from newsletter.posts.read_issue import read_issue
 from newsletter.project import issue_folders
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue

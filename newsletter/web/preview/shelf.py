@@ -9,8 +9,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from newsletter.errors import NewsletterError
-from newsletter.posts.decode import decode
-from newsletter.posts.frontmatter import FrontMatter, split
+from newsletter.posts.front_matter.parse import FrontMatter, split
+from newsletter.posts.text_encoding import decode
 from newsletter.project import ISSUE_NAME, Project, issue_folders
 from newsletter.sending.sends import every_send, ledger_of
 

@@ -11,7 +11,7 @@ from pygments.formatters.html import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from newsletter.errors import NewsletterError
-from newsletter.posts.merge import MergeTable
+from newsletter.posts.merge_tags.tags import MergeTable
 from newsletter.render.article import email_article
 from newsletter.render.context import template_context
 from newsletter.render.email import Address, Email

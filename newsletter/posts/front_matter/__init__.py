@@ -1,0 +1,1 @@
+"""The settings at the top of a post: parsed, checked, compiled."""

@@ -1,0 +1,178 @@
+"""The block of settings at the top of a post: YAML, TOML or JSON, with the line of every key."""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn
+
+import yaml
+
+from newsletter.errors import Location, PostError
+from newsletter.posts.front_matter import safe_yaml
+
+_JSON_START = re.compile(r'\{[ \t]*(?:\n|"|\})')
+_TOML_KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?([\w-]+)["']?[ \t]*[=.\]]""", re.MULTILINE)
+_TOML_LINE = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
+_SPACE = re.compile(r"\s*")
+_DEEP = "the front matter is nested too deeply"
+
+Format = Literal["yaml", "toml", "json", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMatter:
+    """A post's settings and its text, apart.
+
+    Attributes:
+        data: the settings as the format types them (text, numbers, dates, lists, mappings).
+        lines: top-level key -> 1-based line in the file.
+        body: all that follows.
+        body_line: 1-based line in the file on which ``body`` begins.
+        format: what the settings are written in; ``"none"`` where there are none.
+    """
+
+    data: Mapping[str, Any] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
+    body: str = ""
+    body_line: int = 1
+    format: Format = "none"
+
+
+def split(text: str, path: str) -> FrontMatter:
+    r"""Take the front matter off a post.
+
+    Args:
+        text: the whole file, ``\n`` line ends.
+        path: its name, for messages.
+
+    Raises:
+        PostError: the front matter is broken; with its line in the file.
+    """
+    first = text.split("\n", 1)[0].rstrip()
+    if first == "---":
+        return _fenced(text, path, "yaml", ("---", "..."))
+    if first == "+++":
+        return _fenced(text, path, "toml", ("+++",))
+    if _JSON_START.match(text):
+        return _json(text, path)
+    return FrontMatter(body=text)
+
+
+def _fenced(
+    text: str, path: str, kind: Literal["yaml", "toml"], ends: tuple[str, ...]
+) -> FrontMatter:
+    lines = text.split("\n")
+    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in ends), None)
+    if end is None:
+        raise PostError(
+            f"the front matter begins with {lines[0].rstrip()} but never ends",
+            where=Location(path, 1),
+            remedy=f"Put a line with {ends[0]} alone after the last setting.",
+        )
+    # An empty line stands for the fence, so that line numbers are those of the file.
+    block = "\n" + "\n".join(lines[1:end]) + "\n"
+    read = _yaml if kind == "yaml" else _toml
+    data, places = read(block, path)
+    return FrontMatter(data, places, "\n".join(lines[end + 1 :]), end + 2, kind)
+
+
+def _yaml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
+    line = 1
+    try:
+        safe_yaml.check(block)
+        loader = safe_yaml.Loader(block)
+        root = loader.get_single_node()
+        if root is None:
+            return {}, {}
+        if not isinstance(root, yaml.MappingNode):
+            _broken("the front matter is no list of settings", path, root.start_mark.line + 1)
+        loader.flatten_mapping(root)
+        data: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for key_node, value_node in root.value:
+            line = key_node.start_mark.line + 1
+            key = str(loader.construct_object(key_node, deep=True))
+            if key in data:
+                _broken(f"'{key}' is set twice, first on line {lines[key]}", path, line)
+            data[key] = loader.construct_object(value_node, deep=True)
+            lines[key] = line
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        _broken(_yaml_words(error), path, mark.line + 1 if mark else line)
+    except yaml.YAMLError as error:
+        _broken(str(error).split("\n", 1)[0], path, line)
+    except ValueError as error:  # a date that is none
+        _broken(str(error), path, line)
+    return data, lines
+
+
+def _yaml_words(error: yaml.MarkedYAMLError) -> str:
+    problem = str(error.problem or error.context)
+    if problem == "mapping values are not allowed here":
+        return 'a value with a colon in it needs quotes: key: "one: two"'
+    if "found character '\\t'" in problem:
+        return "there is a tab where YAML wants spaces"
+    return f"the front matter is not valid YAML: {problem}"
+
+
+def _toml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
+    try:
+        data = tomllib.loads(block)
+    except tomllib.TOMLDecodeError as error:
+        place = _TOML_LINE.search(str(error))
+        line = int(place[1]) if place and place[1] else block.count("\n")
+        words = _TOML_LINE.sub("", str(error))
+        _broken(f"the front matter is not valid TOML: {words[:1].lower()}{words[1:]}", path, line)
+    except RecursionError:
+        _broken(_DEEP, path, 1)
+    lines: dict[str, int] = {}
+    for found in _TOML_KEY.finditer(block):
+        if found[1] in data:
+            lines.setdefault(found[1], block.count("\n", 0, found.start(1)) + 1)
+    return data, lines
+
+
+def _json(text: str, path: str) -> FrontMatter:
+    decoder = json.JSONDecoder()
+    data: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    try:
+        _, end = decoder.raw_decode(text)
+        at = _SPACE.match(text, 1).end()  # type: ignore[union-attr] # matches the empty text too
+        while text[at] != "}":
+            key, after = decoder.raw_decode(text, at)
+            line = text.count("\n", 0, at) + 1
+            if key in data:
+                _broken(f"'{key}' is set twice, first on line {lines[key]}", path, line)
+            lines[key] = line
+            colon = text.index(":", after) + 1
+            data[key], after = decoder.raw_decode(text, _skip(text, colon))
+            at = _skip(text, after)
+            at = _skip(text, at + 1) if text[at] == "," else at
+    except json.JSONDecodeError as error:
+        words = f"{error.msg[:1].lower()}{error.msg[1:]}"
+        _broken(f"the front matter is not valid JSON: {words}", path, error.lineno)
+    except RecursionError:
+        _broken(_DEEP, path, 1)
+    rest = text[end:]
+    if rest.split("\n", 1)[0].strip():
+        line = text.count("\n", 0, end) + 1
+        _broken("there is text after the } that ends the front matter", path, line)
+    body = rest.split("\n", 1)[1] if "\n" in rest else ""
+    return FrontMatter(data, lines, body, text.count("\n", 0, end) + 2, "json")
+
+
+def _skip(text: str, at: int) -> int:
+    while text[at].isspace():
+        at += 1
+    return at
+
+
+def _broken(message: str, path: str, line: int) -> NoReturn:
+    raise PostError(
+        message,
+        where=Location(path, line),
+        remedy="Front matter holds one setting a line, such as: title: Spring in the harbour",
+    )

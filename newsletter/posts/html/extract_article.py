@@ -1,0 +1,210 @@
+"""A web page, or a fragment of one: its article and what it says about itself."""
+
+import datetime
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import lxml.html
+from lxml.etree import LxmlError
+from lxml.html import HtmlElement
+
+from newsletter.errors import Location, PostError
+from newsletter.posts.html.nesting_limit import check_depth
+from newsletter.posts.html.svg_mathml import without_foreign
+
+_WHOLE = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
+_ARTICLE = (".//article", ".//main", ".//*[@role='main']")
+_FURNITURE = "script style nav header footer aside form template noscript dialog".split()  # noqa: SIM905
+_LAZY = ("data-src", "data-lazy-src", "data-original")
+_ARTICLE_TYPES = re.compile(r"(?:Article|Posting|Report)$")
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a web page holds.
+
+    Attributes:
+        html: the article, not yet sanitised.
+        title: plain text, or empty; likewise the rest.
+        author: of the article.
+        description: as search engines show it.
+        canonical_url: absolute http(s) URL.
+        language: BCP 47 tag.
+        tags: of the article.
+        date: the day it was published, in the zone that the page writes it in.
+    """
+
+    html: str
+    title: str = ""
+    author: str = ""
+    description: str = ""
+    canonical_url: str = ""
+    language: str = ""
+    tags: tuple[str, ...] = ()
+    date: datetime.date | None = None
+
+
+def read_page(text: str, path: str) -> Page:
+    """Take the article and the metadata out of HTML.
+
+    Of a whole page the article is the first ``<article>``, else ``<main>``, else what has the
+    role ``main``, else the body less its navigation, headers, footers, asides, scripts and forms.
+    A fragment is taken as it is.
+
+    Args:
+        text: HTML, whole page or fragment.
+        path: its file, for messages.
+
+    Raises:
+        PostError: the HTML nests too deeply, or there is none.
+    """
+    text = without_foreign(text)
+    check_depth(text, path)
+    if not _WHOLE.search(text):
+        return Page(text)
+    parser = lxml.html.HTMLParser(no_network=True, huge_tree=False, remove_comments=True)
+    try:
+        root = lxml.html.document_fromstring(text, parser=parser)
+    except (LxmlError, ValueError) as error:
+        raise PostError(f"no HTML can be read: {error}", where=Location(path)) from error
+    linked = _linked_data(root)
+    article = _article(root)
+    return Page(
+        html=_inner(article),
+        title=_title(root, article, linked),
+        author=_author(root, linked),
+        description=_meta(root, "og:description", "description"),
+        canonical_url=_canonical(root),
+        language=(root.get("lang") or root.get("xml:lang") or "").strip(),
+        tags=tuple(dict.fromkeys(_metas(root, "article:tag"))),
+        date=_date(root, article, linked),
+    )
+
+
+def _article(root: HtmlElement) -> HtmlElement:
+    for path in _ARTICLE:
+        found = root.find(path)
+        if found is not None and _text(found):
+            return _tidy(found, "script style nav form".split())  # noqa: SIM905
+    body = root.find(".//body")
+    return _tidy(root if body is None else body, _FURNITURE)
+
+
+def _tidy(article: HtmlElement, unwanted: list[str]) -> HtmlElement:
+    for element in list(article.iter(*unwanted)):
+        # Some publishing systems wrap a whole page into one form.
+        if element.tag == "form" and len(element.findall(".//p")) > 1:
+            element.drop_tag()
+        elif element.getparent() is not None:
+            element.drop_tree()
+    for image in article.iter("img"):
+        lazy = next((image.get(name) for name in _LAZY if image.get(name)), None)
+        if lazy and not (image.get("src") or "").startswith(("http", "/")):
+            image.set("src", lazy)
+    return article
+
+
+def _inner(element: HtmlElement) -> str:
+    return (element.text or "").replace("&", "&amp;").replace("<", "&lt;") + "".join(
+        lxml.html.tostring(child, encoding="unicode") for child in element
+    )
+
+
+def _title(root: HtmlElement, article: HtmlElement, linked: dict[str, Any]) -> str:
+    headings = [_text(heading) for heading in article.iter("h1")]
+    if len(headings) == 1 and headings[0]:
+        return headings[0]
+    named = _meta(root, "og:title", "twitter:title") or _string(linked.get("headline"))
+    if named:
+        return named
+    title = root.findtext(".//title") or ""
+    site = _meta(root, "og:site_name")
+    return re.sub(rf"\s+[-|–—·:]\s+{re.escape(site)}$", "", _line(title)) if site else _line(title)  # noqa: RUF001
+
+
+def _author(root: HtmlElement, linked: dict[str, Any]) -> str:
+    named = linked.get("author")
+    first = named[0] if isinstance(named, list) and named else named
+    if isinstance(first, dict):
+        first = first.get("name")
+    author = _meta(root, "author", "article:author", "dc.creator") or _string(first)
+    if author and not urlsplit(author).scheme:
+        return author
+    link = root.find(".//a[@rel='author']")
+    return "" if link is None else _text(link)
+
+
+def _date(root: HtmlElement, article: HtmlElement, linked: dict[str, Any]) -> datetime.date | None:
+    times = (time.get("datetime") or "" for time in article.iter("time"))
+    for value in (
+        _meta(root, "article:published_time", "datepublished", "date", "dc.date"),
+        _string(linked.get("datePublished")),
+        *times,
+    ):
+        if found := _ISO_DATE.match(value.strip()):
+            try:
+                return datetime.date.fromisoformat(found[0])
+            except ValueError:
+                continue
+    return None
+
+
+def _canonical(root: HtmlElement) -> str:
+    link = root.find(".//link[@rel='canonical']")
+    for url in ((link.get("href") or "") if link is not None else "", _meta(root, "og:url")):
+        if url.strip().startswith(("https://", "http://")):
+            return url.strip()
+    return ""
+
+
+def _linked_data(root: HtmlElement) -> dict[str, Any]:
+    """The page's first article in JSON-LD (schema.org), or nothing."""
+    for script in root.iter("script"):
+        if script.get("type") == "application/ld+json":
+            try:
+                data = json.loads(script.text or "")
+            except (ValueError, RecursionError):
+                continue
+            for thing in _things(data):
+                kind = thing.get("@type")
+                kinds = kind if isinstance(kind, list) else [kind]
+                if any(isinstance(name, str) and _ARTICLE_TYPES.search(name) for name in kinds):
+                    return thing
+    return {}
+
+
+def _things(data: object) -> Iterator[dict[str, Any]]:
+    if isinstance(data, list):
+        yield from (thing for thing in data if isinstance(thing, dict))
+    elif isinstance(data, dict):
+        yield data
+        yield from _things(data.get("@graph", []))
+
+
+def _metas(root: HtmlElement, name: str) -> list[str]:
+    return [
+        _line(meta.get("content") or "")
+        for meta in root.iter("meta")
+        if (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").lower() == name
+    ]
+
+
+def _meta(root: HtmlElement, *names: str) -> str:
+    return next((value for name in names for value in _metas(root, name) if value), "")
+
+
+def _string(value: object) -> str:
+    return _line(value) if isinstance(value, str) else ""
+
+
+def _text(element: HtmlElement) -> str:
+    return _line(str(element.text_content()))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

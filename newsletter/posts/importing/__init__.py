@@ -1,0 +1,1 @@
+"""A post from elsewhere becomes an issue's folder."""

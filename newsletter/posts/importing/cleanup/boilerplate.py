@@ -1,0 +1,247 @@
+"""A blog's own furniture: what stands around an article on its page and is no part of it.
+
+Rules look at whole lines or paragraphs, and only where such furniture stands: before the first
+running text or after the last. An article about comment forms keeps its sentences.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from enum import Enum, auto
+from typing import NamedTuple
+
+from newsletter.posts.importing.cleanup.paragraph import Passage
+
+_LONGEST = 300  # characters; no furniture is longer, and patterns stay quick
+_SHARED = (
+    r"(facebook|twitter|x|linked ?in|pinterest|reddit|tumblr|telegram|mastodon|bluesky"
+    r"|what.?s ?app|threads|pocket|hacker news|e-?mail|print|copy( link)?|more|tweet|pin( it)?)"
+)
+
+
+class Place(Enum):
+    """Where a rule may find its furniture."""
+
+    LABEL = auto()  # above the title
+    HEAD = auto()  # before the first running text
+    TAIL = auto()  # after the last running text
+    ENDS = auto()  # either
+    AFTER = auto()  # in the tail, right after other furniture of the same kind
+    HEADING = auto()  # in the tail, and the titles under it are furniture too
+
+
+class Rule(NamedTuple):
+    """One kind of furniture.
+
+    Attributes:
+        why: what it is, as the editor is told.
+        place: where it may stand.
+        pattern: the whole of its text.
+    """
+
+    why: str
+    place: Place
+    pattern: re.Pattern[str]
+
+
+def _rule(why: str, place: Place, *patterns: str) -> Rule:
+    return Rule(why, place, re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE))
+
+
+RULES: tuple[Rule, ...] = (
+    _rule(
+        "section label",
+        Place.LABEL,
+        r"((our|the|my|latest|from the) )?(blog|news|articles?|journal|posts?|stories|updates)",
+        r"press|insights|resources|uncategori[sz]ed|magazine|features?|opinions?|home",
+        r"aktuelles|nachrichten|neuigkeiten|actualit[ée]s|noticias|notizie|not[íi]cias|nieuws",
+        r"nyheter|nyheder|blogg|блог|новости|ブログ|博客|新闻|المدونة|مدونة",
+    ),
+    _rule("breadcrumb", Place.HEAD, r"(home|start|blog)( ?[»›>/→] ?[^»›>/→]{1,80})+"),  # noqa: RUF001 - arrows
+    _rule("skip link", Place.ENDS, r"skip to (the )?(main )?(content|navigation|footer|menu)"),
+    _rule(
+        "menu",
+        Place.ENDS,
+        r"(main |primary |toggle |open |close )?(navigation|menu)",
+        r"search( for:?|…|\.\.\.)?",
+        r"back to (top|the top|blog|the blog|all posts)|scroll to top",
+    ),
+    _rule(
+        "reading time",
+        Place.HEAD,
+        r"(reading time:? )?\d+ ?-?(min|mins|minutes?)( of)?( read(ing)?)?( time)?",
+    ),
+    _rule(
+        "post details",
+        Place.ENDS,
+        r"(posted|published|filed|last updated|updated) (on|in|by|under|at)\b[^.!?]{1,90}",
+        r"(posted|published|updated|tags?|tagged|category|categories|filed under|labels):.{1,150}",
+        r"(\d+|no) (comments?|views?|likes?|shares?)( (on|so far).{0,100})?",
+    ),
+    _rule(
+        "share bar",
+        Place.ENDS,
+        r"share( (this|on|via|with|it))?( (post|article|page|story|entry|friends))?"
+        rf":?([ ,|/·•]+{_SHARED})*[:!]?",
+        rf"{_SHARED}([ ,|/·•]+{_SHARED})+",
+        r"(click to )?(share|email|print|tweet)( this| a link)? ?(on|to|via) .{1,40}",
+        r"click to (print|email).{0,60}|like this:?|like loading(\.\.\.|…)|loading(\.\.\.|…)",
+    ),
+    _rule("share bar", Place.AFTER, _SHARED),
+    _rule(
+        "comment form",
+        Place.TAIL,
+        r"(leave|post|add|write) (a|your) (reply|comment)( to .{1,80})?|cancel reply",
+        r"join the (discussion|conversation)|comments are closed\.?",
+        r"your e-?mail address will not be (published|shared).{0,120}",
+        r"required fields are marked.{0,5}|\* ?indicates required( field)?s?",
+        r"save my name.{1,40}website.{1,40}next time i comment\.?",
+        r"(you must be|please) log(ged)?[ -]?in to (post|leave|write) a comment\.?",
+        r"this site uses akismet.{1,120}|notify me of (new|follow-?up) .{1,40}",
+        r"deja (una respuesta|un comentario)|tu direcci[óo]n de correo .{1,120}",
+        r"schreibe? (uns )?einen kommentar.{0,40}|.{1,20}-adresse wird nicht .{1,120}",
+        r"laisser un commentaire.{0,40}|votre .{1,20}mail ne sera pas .{1,120}",
+        r"lascia un commento.{0,40}|il tuo indirizzo email non sar[àa] .{1,120}",
+        r"deixe um co.{5,6}rio.{0,40}|o seu endere[çc]o de e-?mail n[ãa]o .{1,120}",
+        r"geef een reactie.{0,40}|je e-mailadres wordt niet .{1,120}",
+        r"legg igjen (en kommentar|et svar).{0,40}|din e-postadresse vil ikke .{1,120}",
+        r"добавить комментарий.{0,40}|ваш (адрес )?e-?mail не будет .{1,120}",
+        r"コメントを残す.{0,40}|メールアドレスが公開されることはありません.{0,80}",
+        r"اترك (تعليق|رد)[^.]{0,40}|لن يتم نشر عنوان بريدك .{1,120}",
+    ),
+    _rule(
+        "comment form",
+        Place.AFTER,
+        r"(your )?(comment|name|e-?mail( address)?|website|url|message)( ?\*| ?\(required\))?:?",
+        r"(post|submit|send)( a| your)?( comment| reply)?|reply",
+    ),
+    _rule(
+        "related posts",
+        Place.HEADING,
+        r"(related|similar|recommended|recent|popular|latest|more|other|further)"
+        r" (posts?|articles?|stories|news)( from .{1,60}| for you)?:?",
+        r"(you (may|might|may) also|people also) (like|enjoy|be interested in|read).{0,20}",
+        r"(more from|more by|more in) .{1,60}|read (next|also|more):?|keep reading|next up:?",
+        r"das k[öo]nnte .{3,4} auch interessieren|[àa] lire aussi|.{2} puede interesar",
+    ),
+    _rule(
+        "related posts",
+        Place.TAIL,
+        r"(read (more|next|also)|keep reading) ?[:»→].{0,120}|continue reading .{1,120}",
+        r"(read more|continue reading|learn more)[ .…»→>]*",
+    ),
+    _rule(
+        "post navigation",
+        Place.TAIL,
+        r"post navigation|(previous|next|older|newer)( (post|article|entry|story|posts|page))?",
+        r"(previous|next|older|newer) (post|article|entry|story|posts)\b[ :→←»«].{0,150}",
+        r"[←‹][^→›]{0,150}|[^←‹]{0,150}[→›]|«[^»]{0,150}|[^«]{0,150}»",  # noqa: RUF001 - arrows
+    ),
+    _rule(
+        "newsletter sign-up",
+        Place.TAIL,
+        r"(subscribe|sign up|join)( now| today| here)?[.!]?",
+        r"(subscribe|sign up|join)( to| for)?( our| my| the| this)?( \w+){0,2}"
+        r" (newsletter|mailing list|e-?mail list|updates|blog)\b.{0,80}",
+        r"(get|receive) (new|the latest|our latest|all) (posts|articles|updates|news)\b.{0,80}",
+    ),
+    _rule(
+        "cookie notice",
+        Place.ENDS,
+        r"(this|our|the) (web)?site uses cookies.*|we use (\w+ )?cookies.*",
+        r"by (continuing|using|clicking).{1,120}cookies.{0,120}",
+        r"(accept|reject|allow|deny)( all)?( cookies)?|manage (preferences|cookies|consent)",
+        r"cookie (policy|settings|preferences|notice)|privacy & cookies:.*",
+    ),
+    _rule(
+        "site footer",
+        Place.TAIL,
+        r"(©|\(c\)|copyright\b).{1,120}|all rights reserved\.?",
+        r"(proudly )?powered by .{1,40}|(theme|design|website) by .{1,40}",
+        r"(privacy policy|terms( (of|and) (use|service|conditions))?|imprint|impressum|sitemap)",
+    ),
+)
+
+
+class Regions(NamedTuple):
+    """Where the running text of an article begins and ends.
+
+    Attributes:
+        head: index of the first passage of running text (what is before may be furniture).
+        tail: index after the last one.
+    """
+
+    head: int
+    tail: int
+
+
+def regions(passages: Sequence[Passage]) -> Regions:
+    """Find the running text; where there is none, the first passage counts as all of it."""
+    prose = [
+        at
+        for at, passage in enumerate(passages)
+        if passage.prose and not _match(passage.text, set(Place))
+    ]
+    return Regions(prose[0], prose[-1] + 1) if prose else Regions(len(passages), 1)
+
+
+def furniture(
+    passages: Sequence[Passage], running: Regions, strange: Collection[int] = ()
+) -> dict[int, str]:
+    """Which passages are furniture, and what each is.
+
+    Args:
+        passages: the whole post in order.
+        running: where its running text is.
+        strange: indices already put aside; they are neither title nor furniture.
+
+    Returns:
+        Index of the passage -> what it is, in the order of the post.
+    """
+    head, tail = running
+    found = _labels(passages[:head], len(passages), strange)
+    kind, under_heading = "", False
+    for at, passage in enumerate(passages):
+        if at in found or at in strange:
+            continue
+        places = _places(at, head, tail)
+        rule = _match(passage.text, places)
+        if rule is None or (rule.place is Place.AFTER and rule.why != kind):
+            if under_heading and at >= tail and not passage.prose:
+                found[at] = kind
+                continue
+            kind, under_heading = "", False
+            continue
+        found[at] = kind = rule.why
+        under_heading = rule.place is Place.HEADING
+    return dict(sorted(found.items()))
+
+
+def _places(at: int, head: int, tail: int) -> set[Place]:
+    places: set[Place] = set()
+    if at < head:
+        places |= {Place.HEAD, Place.ENDS}
+    if at >= tail:
+        places |= {Place.TAIL, Place.ENDS, Place.AFTER, Place.HEADING}
+    return places
+
+
+def _labels(head: Sequence[Passage], total: int, strange: Collection[int]) -> dict[int, str]:
+    """Labels stand above the title: nothing but furniture comes before, and a title after."""
+    found: dict[int, str] = {}
+    for at, passage in enumerate(head):
+        if at in strange:
+            continue
+        rule = _match(passage.text, {Place.LABEL, Place.HEAD, Place.ENDS})
+        if rule is None or at + 2 >= total:
+            break
+        found[at] = rule.why
+    return found
+
+
+def _match(text: str, places: set[Place]) -> Rule | None:
+    plain = " ".join(text.split())
+    if not plain or len(plain) > _LONGEST:
+        return None
+    return next(
+        (rule for rule in RULES if rule.place in places and rule.pattern.fullmatch(plain)), None
+    )

@@ -1,0 +1,215 @@
+"""Plain text, as scraped from a page, as Markdown that reads the same.
+
+Conservative: what is not plainly a list, a heading or a rule stays a paragraph, and characters
+that Markdown would take for markup are escaped (CommonMark 0.31, "Backslash escapes").
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from newsletter.posts.importing.cleanup.paragraph import Passage
+
+_HARD_WRAP = 100  # characters: a longer line is a whole paragraph, and so is every other line
+_HEADING_WORDS = 10
+_TITLE_LENGTH = 150
+
+_BULLET = re.compile(r"[-*+•▪‣◦·●] +(?=\S)")
+_NUMBER = re.compile(r"(?P<number>\d{1,3})[.)] +(?=\S)")
+_RULE = re.compile(r"(?:[-*_=~–—•·⁂] ?){3,}|⁂")  # noqa: RUF001 - dashes are what is looked for
+_UNDERLINE = re.compile(r"={3,}|-{3,}")
+_URL = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}'’”]")  # noqa: RUF001
+_SPECIAL = re.compile(
+    r"[\\`*\[{]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)|~(?=~)|(?<=~)~"
+)
+_LINE_START = re.compile(r"(?:[#>|:=~+-]|\d+(?=[.)](?:\s|$)))")
+# Control characters, line and paragraph separators: a line ends where an editor says it ends.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A paragraph, or an item of a list (then ``kind`` is ``"-"`` or the item's number)."""
+
+    lines: tuple[Passage, ...]
+    kind: str = ""
+
+    @property
+    def text(self) -> str:
+        return " ".join(line.text for line in self.lines)
+
+    @property
+    def prose(self) -> bool:
+        return Passage(0, self.text).prose
+
+
+def passages_of(text: str) -> list[Passage]:
+    """The lines of ``text`` that are not blank, numbered from 1."""
+    rows = [_CONTROL.sub(" ", row).strip() for row in re.split(r"\r\n|\n|\r", text)]
+    wrapped = max(map(len, rows)) <= _HARD_WRAP
+    padded = ["", *rows, ""]
+    return [
+        Passage(at, row, alone=not wrapped or not (padded[at - 1] or padded[at + 1]))
+        for at, row in enumerate(rows, start=1)
+        if row
+    ]
+
+
+def title_of(passages: Sequence[Passage]) -> Passage | None:
+    """The first line, if it can be a title: short, and no part of a wrapped paragraph."""
+    if not passages:
+        return None
+    first, *rest = passages
+    if len(first.text) > _TITLE_LENGTH or _RULE.fullmatch(first.text):
+        return None
+    if Passage(first.line, first.text).prose:
+        return None
+    wrapped_on = not first.alone and rest and rest[0].text[:1].islower()
+    return None if wrapped_on else first
+
+
+def without_title(passages: Sequence[Passage], title: Passage | None) -> list[Passage]:
+    """The lines below the title and its underline; all of them where there is no title."""
+    if title is None:
+        return list(passages)
+    rest = list(passages[1:])
+    underlined = rest and rest[0].line == title.line + 1 and _UNDERLINE.fullmatch(rest[0].text)
+    return rest[1:] if underlined else rest
+
+
+def to_markdown(passages: Sequence[Passage]) -> str:
+    """Write the lines that stay as Markdown."""
+    pieces = [piece for block in _blocks(passages) for piece in _pieces(block)]
+    written: list[str] = []
+    at = 0
+    while at < len(pieces):
+        items = _list_at(pieces, at)
+        if items:
+            written.append("\n".join(_item(piece) for piece in items))
+            at += len(items)
+            continue
+        after = pieces[at + 1] if at + 1 < len(pieces) else None
+        if after is not None and _underlined(pieces[at], after):
+            level = 2 if after.text[0] == "=" else 3
+            written.append(f"{'#' * level} {_heading_text(pieces[at])}")
+            at += 2
+            continue
+        written.append(_paragraph(pieces[at], after))
+        at += 1
+    return "\n\n".join(written) + "\n" if written else ""
+
+
+def _blocks(passages: Sequence[Passage]) -> Iterator[tuple[Passage, ...]]:
+    """Lines that touch, together."""
+    block: list[Passage] = []
+    for line in passages:
+        if block and (line.alone or line.line != block[-1].line + 1):
+            yield tuple(block)
+            block = []
+        block.append(line)
+    if block:
+        yield tuple(block)
+
+
+def _pieces(block: tuple[Passage, ...]) -> Iterator[_Piece]:
+    """Split a block where an item of a list, a rule or an underline starts."""
+    marked = [bool(_marker(line)) for line in block]
+    splits = marked[0] or sum(marked) > 1
+    piece: list[Passage] = []
+    for line, is_marked in zip(block, marked, strict=True):
+        ends = bool(piece) and (
+            (splits and is_marked) or _RULE.fullmatch(line.text) or _RULE.fullmatch(piece[-1].text)
+        )
+        if ends:
+            yield _Piece(tuple(piece), _marker(piece[0]) if splits else "")
+            piece = []
+        piece.append(line)
+    yield _Piece(tuple(piece), _marker(piece[0]) if splits else "")
+
+
+def _marker(line: Passage) -> str:
+    """``"-"`` for a bullet, the number for a numbered item, else empty."""
+    if _RULE.fullmatch(line.text):
+        return ""
+    if _BULLET.match(line.text):
+        return "-"
+    number = _NUMBER.match(line.text)
+    return number["number"] if number else ""
+
+
+def _list_at(pieces: Sequence[_Piece], at: int) -> Sequence[_Piece]:
+    """The list that starts here: two items or more, numbers in order."""
+    end = at
+    while end < len(pieces) and pieces[end].kind:
+        if end > at and not _follows(pieces[end - 1].kind, pieces[end].kind):
+            break
+        end += 1
+    return pieces[at:end] if end - at > 1 else ()
+
+
+def _follows(before: str, after: str) -> bool:
+    if "-" in {before, after}:
+        return before == after
+    return int(after) == int(before) + 1
+
+
+def _item(piece: _Piece) -> str:
+    marker = "- " if piece.kind == "-" else f"{int(piece.kind)}. "
+    first, *rest = (line.text for line in piece.lines)
+    bare = (_BULLET if piece.kind == "-" else _NUMBER).sub("", first, count=1)
+    indent = " " * len(marker)
+    return marker + f"\n{indent}".join(escape(text) for text in (bare, *rest))
+
+
+def _underlined(piece: _Piece, after: _Piece) -> bool:
+    return (
+        len(piece.lines) == 1
+        and bool(_UNDERLINE.fullmatch(after.text))
+        and after.lines[0].line == piece.lines[0].line + 1
+        and not piece.prose
+    )
+
+
+def _paragraph(piece: _Piece, after: _Piece | None) -> str:
+    if _RULE.fullmatch(piece.text):
+        return "* * *"
+    if after is not None and after.prose and not after.kind and _heading(piece):
+        return f"## {_heading_text(piece)}"
+    return "\n".join(escape(line.text) for line in piece.lines)
+
+
+def _heading(piece: _Piece) -> bool:
+    """Whether a piece that running text follows is its heading."""
+    text = piece.text
+    return (
+        len(piece.lines) == 1
+        and piece.lines[0].alone
+        and piece.lines[0].words <= _HEADING_WORDS
+        and text[0].isalnum()
+        and not text[0].islower()
+        and (text[-1].isalnum() or text[-1] in "?)\"'\u2019\u201d")
+    )
+
+
+def _heading_text(piece: _Piece) -> str:
+    return re.sub(r"#+$", lambda hashes: "\\#" * len(hashes[0]), escape(piece.text))
+
+
+def escape(text: str) -> str:
+    """One line of plain text as Markdown that shows the same; bare URLs become links."""
+    parts: list[str] = []
+    at = 0
+    for url in _URL.finditer(text):
+        parts += (_escape_words(text[at : url.start()]), f"<{url[0]}>")
+        at = url.end()
+    parts.append(_escape_words(text[at:]))
+    whole = "".join(parts)
+    start = _LINE_START.match(whole)
+    if start is None:
+        return whole
+    cut = start.end() if start[0].isdigit() else 0
+    return f"{whole[:cut]}\\{whole[cut:]}"
+
+
+def _escape_words(text: str) -> str:
+    return _SPECIAL.sub(lambda found: "\\" + found[0], text)

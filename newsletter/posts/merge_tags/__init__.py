@@ -1,0 +1,1 @@
+"""``{{ subscriber.name }}`` and the like, compiled to substitution tokens."""

@@ -1,0 +1,157 @@
+"""``{{ … }}`` in a post: found before parsing, compiled after it, left alone in code.
+
+Before a post is parsed each expression gives way to a marker of letters and digits, which no
+parser, sanitiser or URL rule touches. Markers that have landed in text or in attributes by the end
+are merge tags and become tokens; those in code become the author's own words again.
+"""
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from newsletter.errors import Location, PostError, Problem
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTable, MergeTag, Target
+
+_EXPRESSION = re.compile(r"\{\{(?:(?P<inside>(?:(?!\{\{|\}\}|\n[ \t]*\n).)*)\}\})?", re.DOTALL)
+_QUOTE = "[\"'“”„‘’‚«»]"  # noqa: RUF001 - a word processor may have curled them
+_SUBSCRIBER = re.compile(
+    r"subscriber\.(?P<attribute>[^\W\d][\w-]*)"
+    rf"(?:\s*\|\s*default\(\s*{_QUOTE}(?P<default>.*){_QUOTE}\s*\))?",
+    re.DOTALL,
+)
+_LINKS = {"unsubscribe_url": UNSUBSCRIBE, "preferences_url": PREFERENCES}
+_CODE = re.compile(r"<(?P<end>/?)(?:code|pre)\b[^>]*>")
+_ALLOWED = (
+    'Allowed are {{ subscriber.name | default("friend") }}, {{ unsubscribe_url }} and '
+    "{{ preferences_url }}; to show braces as they are, put them in code."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A text with a marker in place of each expression.
+
+    Attributes:
+        text: the text, markers in it.
+        sources: the expressions as written; the n-th has the marker ``<stem>nz``.
+        places: where each is.
+        stem: what every marker begins with; occurs nowhere else in the text.
+    """
+
+    text: str
+    sources: tuple[str, ...]
+    places: tuple[Location, ...]
+    stem: str
+
+    def restore(self, code: str) -> str:
+        """Put the author's words back into code that is not HTML yet."""
+        return self._marker.sub(lambda found: self.sources[int(found[1])], code)
+
+    def restore_code(self, body: str) -> str:
+        """Put the author's words back into ``<code>`` and ``<pre>`` of sanitised HTML."""
+        if self.stem not in body:
+            return body
+        parts: list[str] = []
+        depth = at = 0
+        for tag in _CODE.finditer(body):
+            parts.append(self._shown(body[at : tag.end()]) if depth else body[at : tag.end()])
+            depth += -1 if tag["end"] else 1
+            at = tag.end()
+        return "".join((*parts, body[at:]))
+
+    def compile(self, text: str, compiler: "Compiler", target: Target) -> str:
+        """Replace the markers that are left by tokens."""
+
+        def token(found: re.Match[str]) -> str:
+            index = int(found[1])
+            source = html.unescape(self.sources[index])
+            return compiler.token(source, self.places[index], target)
+
+        return self._marker.sub(token, text)
+
+    def _shown(self, code: str) -> str:
+        return self._marker.sub(
+            lambda found: html.escape(html.unescape(self.sources[int(found[1])])), code
+        )
+
+    @property
+    def _marker(self) -> re.Pattern[str]:
+        return re.compile(self.stem + r"(\d+)z")
+
+
+def mark(text: str, path: str, first_line: int) -> Marked:
+    """Put a marker in place of each expression.
+
+    Args:
+        text: a post's body.
+        path: its file.
+        first_line: 1-based line in the file on which ``text`` begins.
+    """
+    stem = "mergetag"
+    while stem in text.lower():  # lower: the host of a URL is lower-cased on the way
+        stem += "x"
+    sources: list[str] = []
+    places: list[Location] = []
+
+    def marker(found: re.Match[str]) -> str:
+        sources.append(found[0])
+        places.append(Location(path, first_line + text.count("\n", 0, found.start())))
+        return f"{stem}{len(sources) - 1}z"
+
+    return Marked(_EXPRESSION.sub(marker, text), tuple(sources), tuple(places), stem)
+
+
+class Compiler:
+    """Turns the expressions of one issue into tokens and remembers what is wrong.
+
+    Args:
+        defaults: attribute -> default text, from ``attributes:`` in newsletter.yml.
+
+    Attributes:
+        problems: every wrong expression so far.
+    """
+
+    def __init__(self, defaults: Mapping[str, str]) -> None:
+        self._table = MergeTable(defaults)
+        self._names = ["subscriber." + name for name in ("name", "email", *defaults)] + [*_LINKS]
+        self.problems: list[Problem] = []
+
+    @property
+    def tags(self) -> tuple[MergeTag, ...]:
+        """Every distinct tag of a subscriber's attribute, in the order of first use."""
+        return self._table.tags
+
+    def text(self, value: str, where: Location, target: Target = "text") -> str:
+        """Replace every expression in a value of the front matter by its token."""
+        return _EXPRESSION.sub(lambda found: self.token(found[0], where, target), value)
+
+    def token(self, source: str, where: Location, target: Target) -> str:
+        """Return the token of one expression; the expression itself if it is wrong."""
+        try:
+            return self._tag(source, where).token(target)
+        except PostError as error:
+            self.problems += error.problems
+            return source
+
+    def _tag(self, source: str, where: Location) -> MergeTag:
+        found = _EXPRESSION.fullmatch(source)
+        if found is None or found["inside"] is None:
+            raise PostError("{{ is never closed with }}", where=where, remedy=_ALLOWED)
+        inside = " ".join(found["inside"].split())
+        if inside in _LINKS:
+            return _LINKS[inside]
+        if match := _SUBSCRIBER.fullmatch(inside):
+            return self._table.tag(match["attribute"], match["default"], source, where)
+        raise PostError(
+            f"{{{{ {inside} }}}} is no merge tag{self._hint(inside)}", where=where, remedy=_ALLOWED
+        )
+
+    def _hint(self, inside: str) -> str:
+        name, _, rest = (part.strip() for part in inside.partition("|"))
+        if rest and _SUBSCRIBER.fullmatch(name):
+            return f": after | only default(…) is known, not '{rest}'"
+        whole = f"subscriber.{name}"
+        near = [whole] if whole in self._names else get_close_matches(name, self._names, n=1)
+        return f". Did you mean {{{{ {near[0]} }}}}?" if near else ""

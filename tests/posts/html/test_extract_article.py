@@ -1,0 +1,135 @@
+import datetime
+
+import pytest
+
+from newsletter.errors import PostError
+from newsletter.posts.html.extract_article import read_page
+
+PAGE = """\
+<!doctype html>
+<html lang="nb-NO">
+<head>
+  <title>Første båt | Harbour Notes</title>
+  <meta property="og:site_name" content="Harbour Notes">
+  <meta property="article:tag" content="boats"><meta property="article:tag" content="fog">
+  <meta name="description" content="And so is the fog.">
+  <link rel="canonical" href="https://harbournotes.example/first">
+  <script type="application/ld+json">{"@graph": [
+    {"@type": "WebSite", "name": "Harbour Notes"},
+    {"@type": "BlogPosting", "headline": "First boat", "datePublished": "2026-11-20T23:30:00-05:00",
+     "author": [{"@type": "Person", "name": "Ada Berg"}]}
+  ]}</script>
+</head>
+<body>
+  <header><nav>Home</nav></header>
+  %s
+  <footer>Imprint</footer>
+</body>
+</html>
+"""
+
+
+def test_metadata_of_a_page() -> None:
+    page = read_page(PAGE % "<p>Text</p>", "post.html")
+    assert page.title == "First boat"
+    assert page.author == "Ada Berg"
+    assert page.date == datetime.date(2026, 11, 20)
+    assert page.canonical_url == "https://harbournotes.example/first"
+    assert page.language == "nb-NO"
+    assert page.description == "And so is the fog."
+    assert page.tags == ("boats", "fog")
+
+
+@pytest.mark.parametrize(
+    ("head", "title"),
+    [
+        ('<meta property="og:title" content="A &amp; B"><title>C</title>', "A & B"),
+        ("<title> C\n d </title>", "C d"),
+        ('<meta property="og:site_name" content="S (x)"><title>C – S (x)</title>', "C"),  # noqa: RUF001
+        ('<script type="application/ld+json">{"@type": "Article", "headline": 3}</script>', ""),
+        ('<script type="application/ld+json">[[[{</script>', ""),
+    ],
+)
+def test_titles(head: str, title: str) -> None:
+    assert read_page(f"<head>{head}</head><body><p>x</p></body>", "p").title == title
+
+
+def test_the_one_main_heading_is_the_title() -> None:
+    page = "<head><title>Long title for search engines</title></head><body><h1>Boat <i>1</i></h1>x"
+    assert read_page(page, "p").title == "Boat 1"
+
+
+@pytest.mark.parametrize(
+    ("head", "date", "author"),
+    [
+        (
+            (
+                '<meta name="author" content="Ada">'
+                '<meta property="article:published_time" content="2026-11-22T09:00:00Z">'
+            ),
+            datetime.date(2026, 11, 22),
+            "Ada",
+        ),
+        (
+            '<meta name="date" content="2026-02-31"><meta name="author" content="https://a">',
+            None,
+            "Bo",
+        ),
+        ('<meta name="date" content="last week">', None, "Bo"),
+    ],
+)
+def test_date_and_author(head: str, date: datetime.date | None, author: str) -> None:
+    page = read_page(f'<head>{head}</head><body><a rel="author">Bo</a></body>', "p")
+    assert (page.date, page.author) == (date, author)
+
+
+def test_a_time_in_the_article_is_a_date() -> None:
+    page = read_page('<body><article><time datetime="2026-11-22">Sunday</time></article>', "p")
+    assert page.date == datetime.date(2026, 11, 22)
+
+
+@pytest.mark.parametrize(
+    ("body", "article"),
+    [
+        ("<main>a<article><p>b</p></article></main>", "<p>b</p>"),
+        ("<main>&lt;a&gt;<nav>n</nav> <p>b</p></main>", "&lt;a> <p>b</p>"),
+        ('<div role="main"><p>b</p></div>', "<p>b</p>"),
+        ("<article> </article><main><p>b</p></main>", "<p>b</p>"),
+        ("<p>b</p><aside>c</aside><script>d</script><form><p>e</p></form>", "<p>b</p>"),
+        ("<form><p>a</p><p>b</p><input></form>", "<p>a</p><p>b</p><input>"),
+    ],
+)
+def test_the_article_of_a_page(body: str, article: str) -> None:
+    assert read_page(PAGE % body, "post.html").html.strip() == article
+
+
+def test_an_articles_own_header_footer_and_aside_stay() -> None:
+    article = "<article><header><h1>a</h1></header><aside>b</aside><footer>c</footer></article>"
+    html = read_page(PAGE % article, "post.html").html
+    assert html == article.removeprefix("<article>").removesuffix("</article>")
+
+
+def test_pictures_that_a_script_would_load_are_found() -> None:
+    body = '<main><img src="data:image/gif;base64,R0" data-src="a.jpg">'
+    body += '<img src="/b.jpg" data-src="c.jpg"></main>'
+    html = read_page(PAGE % body, "post.html").html
+    assert 'src="a.jpg"' in html
+    assert 'src="/b.jpg"' in html
+
+
+def test_a_fragment_is_taken_as_it_is() -> None:
+    fragment = "<h1>Title</h1><p>A <header>b</header>"
+    assert read_page(fragment, "post.html").html == fragment
+
+
+@pytest.mark.parametrize("depth", [5_000, 100_000])
+@pytest.mark.parametrize("whole", [True, False])
+def test_deep_html_is_refused_with_its_line(*, whole: bool, depth: int) -> None:
+    deep = "\n<div>" * depth
+    with pytest.raises(PostError, match=r"^post\.html:\d+: the HTML nests more than 100 elements"):
+        read_page(PAGE % deep if whole else deep, "post.html")
+
+
+def test_no_entity_is_expanded_and_no_file_is_read() -> None:
+    page = '<!DOCTYPE html [<!ENTITY a SYSTEM "file:///etc/passwd">]><html><body><p>&a;</p></body>'
+    assert "root:" not in read_page(page, "post.html").html

@@ -1,0 +1,221 @@
+import re
+
+import lxml.html
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml.html import HtmlElement
+
+from newsletter.config.models import LIGHT
+from newsletter.posts.html.highlight import _STYLES
+from newsletter.posts.html.markdown import to_html
+from newsletter.posts.html.sanitize import sanitise
+
+
+def tree(text: str, language: str = "en") -> HtmlElement:
+    return lxml.html.fragment_fromstring(to_html(text, language=language), create_parent="div")
+
+
+def words(element: HtmlElement) -> str:
+    return " ".join(str(element.text_content()).split())
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("a ~~b~~", "<p>a <s>b</s></p>"),
+        ("Term\n: What it is", "<dl>\n<dt>Term</dt>\n<dd>What it is</dd>\n</dl>"),
+        ("[a](b){.button}", '<p><a href="b" class="button">a</a></p>'),
+        ("[bonjour]{lang=fr}", '<p><span lang="fr">bonjour</span></p>'),
+        ("{#quay .wide}\n## A", '<h2 id="quay" class="wide">A</h2>'),
+        ("<kbd>Esc</kbd>", "<p><kbd>Esc</kbd></p>"),
+        (
+            "https://a.example/?b=1",
+            '<p><a href="https://a.example/?b=1">https://a.example/?b=1</a></p>',
+        ),
+        ("(a) (b) (c)", "<p>(a) (b) (c)</p>"),
+        ("a  \nb\\\nc", "<p>a<br>\nb<br>\nc</p>"),
+        (
+            "::: gallery\n![a](b)\n:::",
+            '<div class="gallery">\n<p><img src="b" alt="a"></p>\n</div>',
+        ),
+    ],
+)
+def test_extensions(text: str, html: str) -> None:
+    assert to_html(text).strip() == html
+
+
+def test_tables_keep_their_alignment() -> None:
+    table = tree("| a | b |\n|:--|--:|\n| 1 | 2 |")
+    assert [th.get("style") for th in table.iter("th")] == ["text-align:left", "text-align:right"]
+    assert [words(td) for td in table.iter("td")] == ["1", "2"]
+
+
+def test_footnotes_link_down_and_back() -> None:
+    root = tree("One[^a], two[^b], one again[^a].\n\n[^a]: First\n[^b]: Second\n\n    More")
+    down = root.findall(".//sup/a")
+    assert [words(a) for a in down] == ["[1]", "[2]", "[1]"]
+    notes = root.findall(".//section/ol/li")
+    assert [words(note).rstrip("\u21a9\ufe0e ") for note in notes] == ["First", "Second More"]
+    ids = {str(element.get("id")) for element in root.iter() if element.get("id")}
+    assert len(ids) == len([element for element in root.iter() if element.get("id")])
+    for link in root.iter("a"):
+        assert str(link.get("href")).removeprefix("#") in ids
+
+
+def test_tasks_become_characters() -> None:
+    root = tree("- [x] rope\n- [ ] thermos\n- plain\n\n1. [X] *loose*\n\n2. b")
+    items = [words(li) for li in root.iter("li")]
+    assert items == ["\u2611 rope", "\u2610 thermos", "plain", "\u2611 loose", "b"]
+    assert not list(root.iter("input"))
+
+
+@pytest.mark.parametrize("kind", ["note", "tip", "important", "warning", "caution"])
+def test_callouts_have_one_shape_in_both_forms(kind: str) -> None:
+    github = to_html(f"> [!{kind.upper()}]\n> Mind the *gap*.")
+    colons = to_html(f"::: {kind}\nMind the *gap*.\n:::")
+    assert github == colons
+    callout = lxml.html.fragment_fromstring(github)
+    assert callout.get("class") == f"callout callout-{kind}"
+    assert [(p.get("class"), words(p)) for p in callout] == [
+        ("callout-title", kind.capitalize()),
+        (None, "Mind the gap."),
+    ]
+
+
+def test_a_callout_may_have_a_title_and_hold_blocks() -> None:
+    callout = tree('::: tip Bring a "friend"\n- a\n\n```\nb\n```\n:::\nafter')[0]
+    assert words(callout[0]) == "Bring a “friend”"
+    assert [child.tag for child in callout] == ["p", "ul", "pre"]
+
+
+def test_other_colons_stay_text() -> None:
+    assert to_html("::: unknown\nx\n:::") == "<p>::: unknown\nx\n:::</p>\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "quoted"),
+    [
+        ("en", "“It’s ‘so’”"),  # noqa: RUF001
+        ("de-AT", "„It’s ‚so‘“"),  # noqa: RUF001
+        ("nb", "«It’s ‘so’»"),  # noqa: RUF001
+        ("fr", "«\u00a0It’s “so”\u00a0»"),  # noqa: RUF001
+        ("sv", "”It’s ’so’”"),  # noqa: RUF001
+        ("tlh", "“It’s ‘so’”"),  # noqa: RUF001
+    ],
+)
+def test_quotes_follow_the_language(language: str, quoted: str) -> None:
+    assert to_html("\"It's 'so'\"", language=language) == f"<p>{quoted}</p>\n"
+    assert to_html('`"a"`', language=language) == "<p><code>&quot;a&quot;</code></p>\n"
+
+
+CODE = '\n\ndef tide(h):\n\n    """Metres."""\n\treturn h  # "now"\n\n\n'
+
+
+@pytest.mark.parametrize("language", ["python", "no-such-language", "", "text"])
+def test_code_keeps_every_line_break(language: str) -> None:
+    code = tree(f"```{language}\n{CODE}```")[0][0]
+    assert code.text_content() == CODE
+    assert bool(code.findall("span")) == (language == "python")
+
+
+@pytest.mark.parametrize("text", ["```python\n{{ a }}\n```", "    {{ a }}", "`{{ a }}`"])
+def test_code_is_restored_before_it_is_highlighted(text: str) -> None:
+    html = to_html(
+        text.replace("{{ a }}", "mark0z"), restore=lambda c: c.replace("mark0z", "{{ a }}")
+    )
+    assert "{{ a }}" in re.sub(r"<[^>]*>", "", html)
+
+
+def test_text_is_not_restored() -> None:
+    assert to_html("mark0z", restore=lambda code: code.upper()) == "<p>mark0z</p>\n"
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_code_colours_can_be_read_on_the_code_ground() -> None:
+    ground = _luminance(LIGHT.code_ground.removeprefix("#"))
+    for token, style in _STYLES.items():
+        if found := re.search("color:#([0-9A-F]{6})", style):
+            assert (ground + 0.05) / (_luminance(found[1]) + 0.05) >= 4.5, token
+
+
+@pytest.mark.parametrize(
+    "piece", [">", "- ", "[", "*", "![", "(", "`", "<b>", "{", "[^a]: ", "::: note\n"]
+)
+def test_hostile_repetition_ends(piece: str) -> None:
+    assert isinstance(to_html(piece * 2000 + "x"), str)
+
+
+def test_markdown_comes_out_as_the_sanitiser_writes_it() -> None:
+    html = to_html(
+        "> a  \n> ![b](c.png) www.example.com www3\n\n| a |\n|:-:|\n| b[^1] |\n\n---\n\n[^1]: c\n\n"
+        "```python\n@quay\ndef tide(): ...  # a\n```\n"
+    )
+    assert sanitise(html) == html
+    assert html.count('<a href="http://www.example.com">www.example.com</a> www3') == 1
+
+
+_MARKS = st.sampled_from(
+    [
+        *(
+            "# ",
+            "> ",
+            "- ",
+            "- [x] ",
+            "1. ",
+            "    ",
+            "\t",
+            "```",
+            "```py\n",
+            "::: note ",
+            ":::",
+            "[^a]",
+            "[^a]: ",
+        ),
+        *(
+            "^[",
+            "[",
+            "]",
+            "](",
+            ")",
+            "![",
+            "{.a",
+            "{#b}",
+            "}",
+            "**",
+            "_",
+            "~~",
+            "`",
+            "|",
+            "|--|",
+            ": ",
+            "\n",
+            "\n\n",
+        ),
+        *(
+            "<b>",
+            "</b>",
+            "<!--",
+            "-->",
+            "<div>",
+            "> [!NOTE]\n",
+            "http://a.b",
+            "\\",
+            "&amp;",
+            '"',
+            "'",
+            "---",
+        ),
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(_MARKS | st.text(max_size=3), max_size=40).map("".join))
+def test_any_text_becomes_html(text: str) -> None:
+    assert to_html(text) == to_html(text)

@@ -1,0 +1,309 @@
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.errors import NewsletterError, UsageProblem
+from newsletter.posts.front_matter.parse import split
+from newsletter.posts.importing.front_matter_writer import compose
+from newsletter.posts.importing.imported_post import Manuscript, clip, kind_of, read_manuscript
+from newsletter.posts.slug import slugify
+
+SENTENCE = (
+    "The boats had been tied up since Tuesday, and nobody on the quay could say when the wind "
+    "would stop."
+)
+
+
+def read(text: str, path: str = "post.md", keep: tuple[int, ...] = ()) -> Manuscript:
+    return read_manuscript(text, path, language="en", keep=keep)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "kind"),
+    [
+        ("a.md", "<p>x</p>", "markdown"),
+        ("a.MARKDOWN", "x", "markdown"),
+        ("a.htm", "x", "html"),
+        ("a.txt", "# x\n\n[a](b)", "text"),
+        ("a.txt", "---\n# why\ntitle: x\n---\ny", "markdown"),
+        ("a.txt", "---\n\nLow tide\n\n---\n", "text"),
+        ("a.txt", "<!doctype html><p>x", "html"),
+        ("-", "<p>x</p>", "html"),
+        ("-", "<?xml version='1.0'?><html>", "html"),
+        ("-", "<3 you all", "text"),
+        ("-", "x\n\n## y", "markdown"),
+        ("-", "see [a](https://b.example)", "markdown"),
+        ("-", "+++\ntitle = 'x'\n+++\n", "markdown"),
+        ("-", '{"title": "x"}\n\ny', "markdown"),
+        ("-", "x\n\n- y", "text"),
+        ("post", "plain words", "text"),
+    ],
+)
+def test_the_kind_is_told_by_name_then_content(path: str, text: str, kind: str) -> None:
+    assert kind_of(text, path) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "title"),
+    [
+        (f"---\ntitle: Told\n---\n# Heading\n\n{SENTENCE}", "a.md", "Told"),
+        (f"---\ntitle: 2024\n---\n{SENTENCE}", "a.md", "2024"),
+        (f"# A *heading* with `code`\n\n{SENTENCE}", "a.md", "A heading with code"),
+        (f"{SENTENCE}\n\n## Later\n\n{SENTENCE}", "a.md", "Later"),
+        (SENTENCE, "x/2026-11-22-low_tide-today.md", "Low tide today"),
+        (f"<title>Tide | Quay</title><body><p>{SENTENCE}</p>", "a.html", "Tide | Quay"),
+        (f"<h2>Low tide</h2><p>{SENTENCE}</p>", "a.html", "Low tide"),
+        (f"Low tide\n\n{SENTENCE}", "a.txt", "Low tide"),
+        (f"{SENTENCE}\n\n{SENTENCE}", "low-tide.txt", "Low tide"),
+    ],
+)
+def test_the_title_is_the_first_that_is_found(text: str, path: str, title: str) -> None:
+    assert read(text, path).title == title
+
+
+def test_markdown_keeps_its_body_and_its_yaml_as_written() -> None:
+    body = (
+        "\nHello {{ subscriber.name | default('you') }},\n\n*  one\n*  two  \n\n"
+        f"{SENTENCE}\n\n```\nBlog\n```\n\nLeave a Reply\n"
+    )
+    source = "# about the tide\ntitle:   'Low tide'\nmood: [calm,  wet]"
+    post = read(f"---\n{source}\n---\n{body}")
+    written = compose(post)
+    assert written.startswith(f"---\n{source}\nsubject: Low tide\n")
+    assert written.endswith(f"\n---\n{body}")
+    assert split(written, "").data == {
+        "title": "Low tide",
+        "mood": ["calm", "wet"],
+        "subject": "Low tide",
+        "preheader": SENTENCE,
+        "author": None,
+        "date": None,
+        "canonical_url": None,
+        "language": "en",
+        "tags": [],
+    }
+
+
+def test_settings_that_are_there_are_not_told_twice() -> None:
+    settings = (
+        "Title: Low tide\nsubject: Come down\ndescription: What it leaves\nauthor: {name: Ada}\n"
+        "date: 2026-03-01\nCanonical-URL: https://quay.example/tide\nlanguage: nb\ntags: a, b"
+    )
+    post = read(f"---\n{settings}\n---\n{SENTENCE}")
+    assert compose(post) == f"---\n{settings}\npreheader: What it leaves\n---\n\n{SENTENCE}\n"
+    assert (post.title, post.date) == ("Low tide", datetime.date(2026, 3, 1))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "+++\ntitle = 'Low tide'\nat = 12:30:00\n[extra]\nmood = 'wet'\n+++\n",
+        '{"title": "Low tide", "at": "12:30:00", "extra": {"mood": "wet"}}\n',
+        "---\n{title: Low tide, at: '12:30:00', extra: {mood: wet}}\n---\n",
+    ],
+    ids=["toml", "json", "yaml in braces"],
+)
+def test_other_front_matter_becomes_yaml(settings: str) -> None:
+    data = split(compose(read(f"{settings}{SENTENCE}\n")), "").data
+    assert list(data)[:2] == ["title", "subject"]
+    assert {key: data[key] for key in ("title", "subject", "at", "extra")} == {
+        "title": "Low tide",
+        "subject": "Low tide",
+        "at": "12:30:00",
+        "extra": {"mood": "wet"},
+    }
+
+
+def test_a_heading_that_is_the_title_is_not_said_twice() -> None:
+    assert read(f"# Low tide\n\n{SENTENCE}\n").body == f"{SENTENCE}\n"
+    assert read(f"---\ntitle: Low tide\n---\n\n# Low tide\n\n{SENTENCE}\n").body == (
+        f"\n{SENTENCE}\n"
+    )
+    assert read(f"---\ntitle: Told\n---\n# Other\n\n{SENTENCE}\n").body == (
+        f"# Other\n\n{SENTENCE}\n"
+    )
+    assert read(f"{SENTENCE}\n\n## Later\n").body == f"{SENTENCE}\n\n## Later\n"
+
+
+def test_spam_in_markdown_is_put_aside_with_its_line_in_the_file() -> None:
+    text = f"---\ntitle: Low tide\n---\n{SENTENCE}\n\n[Best online\ncasino](x)\n\n{SENTENCE}\n"
+    post = read(text)
+    assert post.body == f"{SENTENCE}\n\n{SENTENCE}\n"
+    assert [(entry.line, entry.text) for entry in post.set_aside] == [(6, "Best online casino")]
+    assert read(text, keep=(6,)).body == f"{SENTENCE}\n\n[Best online\ncasino](x)\n\n{SENTENCE}\n"
+
+
+def test_what_is_put_aside_is_no_title() -> None:
+    post = read(f"# سكس سكس\n\n# Low tide\n\n{SENTENCE}\n")
+    assert (post.title, post.body) == ("Low tide", f"{SENTENCE}\n")
+    assert [entry.text for entry in post.set_aside] == ["سكس سكس"]
+
+
+PAGE = f"""<!doctype html>
+<html lang="nn">
+<head><title>Low tide | Quay</title>
+<link rel="canonical" href="https://quay.example/tide">
+<meta name="description" content="What the tide leaves.">
+<meta name="author" content="Ada Berg">
+<meta property="article:published_time" content="2026-03-04T10:00:00+01:00">
+<meta property="article:tag" content="tides">
+</head>
+<body><nav>Blog</nav>
+<article><p>Blog</p>
+<h1>Low tide</h1>
+<p>Posted on March 4, 2026</p>
+<p>{SENTENCE}</p>
+<p>{SENTENCE} She said <i lang="el">φιλία</i>.</p>
+<p>смотреть <a href="https://spam.example">онлайн</a></p>
+<ul><li>Share this:</li><li>Email</li></ul>
+<h3>Leave a Reply</h3>
+<p>Your email address will not be published.
+Required fields are marked <span>*</span></p>
+</article></body></html>
+"""
+
+
+def test_a_page_gives_its_article_and_what_it_says_of_itself() -> None:
+    post = read(PAGE, "tide.html")
+    assert post.format == "html"
+    assert post.body == (f'<p>{SENTENCE}</p>\n<p>{SENTENCE} She said <i lang="el">φιλία</i>.</p>\n')
+    assert post.front == {
+        "title": "Low tide",
+        "subject": "Low tide",
+        "preheader": "What the tide leaves.",
+        "author": "Ada Berg",
+        "date": datetime.date(2026, 3, 4),
+        "canonical_url": "https://quay.example/tide",
+        "language": "nn",
+        "tags": ["tides"],
+    }
+    assert [(entry.line, entry.text) for entry in post.removed] == [
+        (11, "Blog"),
+        (13, "Posted on March 4, 2026"),
+        (17, "Share this:"),
+        (17, "Email"),
+        (18, "Leave a Reply"),
+        (19, "Your email address will not be published. Required fields are marked *"),
+    ]
+    assert [(entry.line, entry.text) for entry in post.set_aside] == [(16, "смотреть онлайн")]
+
+
+def test_a_page_keeps_the_line_that_the_editor_names() -> None:
+    post = read(PAGE, "tide.html", keep=(16,))
+    assert '<p>смотреть <a href="https://spam.example">онлайн</a></p>' in post.body
+    assert post.set_aside == ()
+
+
+def test_lines_of_a_minified_page_and_line_breaks_are_read() -> None:
+    post = read(f"<h1>Low<br>tide</h1><p>{SENTENCE}</p><p>Buy<br>viagra</p>", "a.html")
+    assert post.title == "Low tide"
+    assert [(entry.line, entry.text) for entry in post.set_aside] == [(1, "Buy viagra")]
+
+
+def test_html_with_front_matter_counts_lines_from_the_files_top() -> None:
+    post = read(f"---\ntitle: Low tide\n---\n<p>{SENTENCE}</p>\n<p>Buy viagra</p>", "a.html")
+    assert [(entry.line, entry.text) for entry in post.set_aside] == [(5, "Buy viagra")]
+
+
+def test_keeping_a_line_that_was_not_taken_says_which_can_be_kept() -> None:
+    with pytest.raises(UsageProblem) as caught:
+        read(f"Blog\n\nLow tide\n\n{SENTENCE}\n\nLeave a Reply\n", "a.txt", keep=(1, 5, 9))
+    assert str(caught.value) == (
+        "--keep 5, 9: nothing was taken from there. Lines that can be kept: 1, 7"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("", "a.md", "a.md: the post is empty; nothing was imported"),
+        (" \n\n", "a.txt", "a.txt: the post is empty; nothing was imported"),
+        ("---\ntitle: x\n---\n", "a.md", "a.md: the post has no text; nothing was imported"),
+        ("# x", "a.md", "a.md: the post has no text; nothing was imported"),
+        ("<p> </p>", "a.html", "a.html: the post has no text; nothing was imported"),
+        ("---\ntitle: [x]\n---\ny", "a.md", "a.md:2: title must be text"),
+        ("---\ndate: soon\n---\ny", "a.md", "a.md:2: date must be a day like 2026-11-22"),
+        (SENTENCE, "-", "-: the post has no title"),
+        (SENTENCE, "?.txt", "?.txt: the post has no title"),
+    ],
+)
+def test_a_post_that_cannot_be_an_issue_is_refused(text: str, path: str, message: str) -> None:
+    with pytest.raises(NewsletterError) as caught:
+        read(text, path)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "clipped"),
+    [
+        ("Hello.", "Hello."),
+        (SENTENCE + " More.", SENTENCE),
+        ("Dr. Berg rowed out. It was early. It was so early that nobody else was up.", None),
+        ("word " * 40, "word " * 21 + "word…"),
+        ("x" * 200, "x" * 109 + "…"),
+        ("“Wait for the wind, and wait well,” she said! Then she left.", None),
+    ],
+)
+def test_a_preheader_is_a_sentence_or_two_cut_between_words(text: str, clipped: str | None) -> None:
+    result = clip(text, 110)
+    assert len(result) <= 110
+    if clipped is not None:
+        assert result == clipped
+    else:
+        assert text.startswith(result)
+        assert result.endswith((".", "!"))
+
+
+@pytest.mark.parametrize(
+    ("title", "slug"),
+    [
+        (
+            "Building Trust: It isn\u2019t a one-time deposit",
+            "building-trust-it-isnt-a-one-time-deposit",
+        ),
+        ("Ærlig talt, Åse & Øyvind", "aerlig-talt-ase-oyvind"),
+        ("東京の朝", "dongjingnochao"),
+        ("word " * 20, "word-word-word-word-word-word-word-word-word-word-word-word"),
+        ("x" * 90, "x" * 60),
+        ("../../etc/passwd", "etc-passwd"),
+        ("…", ""),
+    ],
+)
+def test_slugs_are_short_and_plain(title: str, slug: str) -> None:
+    assert slugify(title) == slug
+
+
+def test_reading_time_counts_what_is_read() -> None:
+    post = read(
+        f"# Low tide\n\n{SENTENCE}\n\n- {SENTENCE}\n\n![not read](https://x.example/a.png)\n"
+    )
+    assert (post.outline.paragraphs, post.outline.words, post.outline.minutes) == (1, 40, 1)
+    assert post.outline.images == ("https://x.example/a.png",)
+
+
+PIECES = st.sampled_from(
+    [
+        *("<p>", "</p>", "<div>", "</div>", "<ul><li>", "</li></ul>", "<h1>x</h1>", "<br>"),
+        *("<!doctype html>", "<article>", "</article>", "<!--", "-->", "<script>", "<a href=x>"),
+        *("\n", "\n\n", "---\n", "+++\n", "title: x\n", "# H\n", "- a\n", "```\n", "[^1]", "{.c}"),
+        *("Leave a Reply", "سكس", SENTENCE, "&amp;", "\\", "date: 2026-01-01\n", '{"title":"x"}\n'),
+    ]
+)
+
+
+@given(
+    st.lists(st.one_of(PIECES, st.text(max_size=8)), max_size=25).map("".join),
+    st.sampled_from(["a.md", "a.html", "a.txt", "-"]),
+)
+def test_any_source_is_refused_in_words_or_reads_back_as_it_was_written(
+    text: str, path: str
+) -> None:
+    try:
+        post = read(text, path)
+    except NewsletterError:
+        return
+    written = split(compose(post), "post.md")
+    assert written.body.strip() == post.body.strip()
+    assert written.data.keys() >= {"subject", "preheader", "language"}

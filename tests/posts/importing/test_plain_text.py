@@ -1,0 +1,187 @@
+import html
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.posts.front_matter.parse import FrontMatter
+from newsletter.posts.html.markdown import to_html
+from newsletter.posts.html.sanitize import sanitise
+from newsletter.posts.importing.parsers import Draft, from_text
+from newsletter.posts.importing.plain_text import escape, passages_of, title_of, to_markdown
+
+SENTENCE = (
+    "The boats had been tied up since Tuesday, and nobody on the quay could say when the wind "
+    "would be done with us."
+)
+
+
+def read(text: str) -> Draft:
+    return from_text(FrontMatter(body=text), "post.txt", ())
+
+
+def shown(markdown: str) -> str:
+    """What a reader sees of Markdown, on one line."""
+    tags = re.sub(r"<[^>]+>", "", sanitise(to_html(markdown)))
+    return " ".join(html.unescape(tags).split())
+
+
+def bare(text: str) -> str:
+    """Letters and digits alone: typographic quotes and list bullets set aside."""
+    return "".join(char for char in text if char.isalnum())
+
+
+def test_the_first_line_is_the_title_and_the_rest_paragraphs() -> None:
+    draft = read(f"Low tide\n\n{SENTENCE}\n\n{SENTENCE}\n")
+    assert draft.title == "Low tide"
+    assert draft.body == f"{SENTENCE}\n\n{SENTENCE}\n"
+    assert draft.opening == SENTENCE
+
+
+@pytest.mark.parametrize("mark", ["=====", "-----"])
+def test_an_underlined_first_line_is_the_title(mark: str) -> None:
+    draft = read(f"Low tide\n{mark}\n\n{SENTENCE}\n")
+    assert (draft.title, draft.body) == ("Low tide", f"{SENTENCE}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{SENTENCE}\n\n{SENTENCE}",
+        "We went out early that day, and the\nsea was as flat as a plate.\n\nThen it rained.",
+        "-----\n\nLow tide",
+    ],
+    ids=["a sentence", "a wrapped paragraph", "a rule"],
+)
+def test_running_text_is_no_title(text: str) -> None:
+    assert title_of(passages_of(text)) is None
+
+
+def test_wrapped_lines_are_one_paragraph_and_long_lines_are_each_one() -> None:
+    wrapped = passages_of("one two\nthree four\n\nfive")
+    assert to_markdown(wrapped) == "one two\nthree four\n\nfive\n"
+    long = passages_of(f"{SENTENCE}\n{SENTENCE}\nfive")
+    assert to_markdown(long) == f"{SENTENCE}\n\n{SENTENCE}\n\nfive\n"
+
+
+def test_lists_are_recognised_from_two_items_on() -> None:
+    text = "Bring\n• rope\n• tea\n\n1) wait\n2) watch\n\n• alone\n\nIn 1999.\n\n7. seven\n9. nine"
+    assert to_markdown(passages_of(text)) == (
+        "Bring\n\n- rope\n- tea\n\n1. wait\n2. watch\n\n• alone\n\nIn 1999.\n\n7\\. seven\n\n"
+        "9\\. nine\n"
+    )
+
+
+def test_an_item_may_be_wrapped() -> None:
+    assert to_markdown(passages_of("- rope and\n  twine\n- tea")) == "- rope and\n  twine\n- tea\n"
+
+
+@pytest.mark.parametrize("heading", ["What the tide leaves", "Why wait?", "1. Be early"])
+def test_a_short_line_above_running_text_is_a_heading(heading: str) -> None:
+    written = to_markdown(passages_of(f"{SENTENCE}\n\n{heading}\n\n{SENTENCE}"))
+    assert f"<h2>{heading}</h2>" in to_html(written)
+
+
+@pytest.mark.parametrize(
+    "line", ["and then nothing", "It rained.", "“Wait,” she said,", "— Ada Berg", "Dear Ada,"]
+)
+def test_other_short_lines_are_paragraphs(line: str) -> None:
+    assert "<h" not in to_html(to_markdown(passages_of(f"{SENTENCE}\n\n{line}\n\n{SENTENCE}")))
+
+
+def test_underlines_make_headings_and_rules_stay_rules() -> None:
+    text = f"{SENTENCE}\n\nOne\n===\n\nTwo\n---\n\n{SENTENCE}\n\n* * *\n\nEnd"
+    assert to_markdown(passages_of(text)) == (
+        f"{SENTENCE}\n\n## One\n\n### Two\n\n{SENTENCE}\n\n* * *\n\nEnd\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# no heading",
+        "> no quote",
+        "+ no item",
+        "*no* _emphasis_ **here** and `no code`",
+        "[no](link) ![no](image) [^no] note",
+        "<b>no</b> <!-- comment --> &amp; &#65;",
+        "~~no~~ {.no} {#attributes}",
+        "::: no callout",
+        ": no definition",
+        "12. no item",
+        "| no | table |",
+        r"C:\no\escapes \* here",
+        "=== no underline",
+        "snake_case_name stays",
+    ],
+)
+def test_what_markdown_would_take_for_markup_is_shown_as_it_is(line: str) -> None:
+    assert shown(f"Before\n\n{escape(line)}\n") == f"Before {line}"
+
+
+def test_a_table_of_dashes_and_bars_stays_text() -> None:
+    text = "name | age\n---- | ---\nAda | 36"
+    assert "<table" not in to_html(to_markdown(passages_of(text)))
+
+
+def test_braces_of_a_page_are_no_merge_tags() -> None:
+    draft = read(f"Using {{{{ braces }}}}\n\n{SENTENCE} Write {{{{ subscriber.name }}}}.\n")
+    assert "{{" not in draft.title + draft.body + draft.opening
+    assert "{{ subscriber.name }}" in shown(draft.body)
+
+
+def test_bare_addresses_become_links() -> None:
+    url = "https://quay.example/a_b_c?x=1&y=*2*"
+    assert f'href="{html.escape(url)}"' in to_html(escape(f"See {url}."))
+
+
+@pytest.mark.parametrize(
+    ("line", "author", "date"),
+    [
+        ("By Ada Berg", "Ada Berg", None),
+        ("Posted on March 3rd, 2024 by Ada van der Berg", "Ada van der Berg", "2024-03-03"),
+        ("3 March 2024 · 5 min read", "", "2024-03-03"),
+        ("by ÅSE NORDMANN — 12 Jan. 2021 at 10:30 am", "ÅSE NORDMANN", "2021-01-12"),
+        ("Published 2024-03-03T10:00:00Z", "", "2024-03-03"),
+    ],
+)
+def test_a_byline_goes_to_the_front_matter(line: str, author: str, date: str | None) -> None:
+    draft = read(f"Low tide\n\n{line}\n\n{SENTENCE}\n")
+    assert (draft.author, draft.date and draft.date.isoformat()) == (author, date)
+    assert draft.body == f"{SENTENCE}\n"
+    assert [(entry.line, entry.text) for entry in draft.removed] == [(3, line)]
+
+
+@pytest.mark.parametrize("line", ["By the sea", "May 5, 2020 was a good day", "Feb 31, 2020"])
+def test_what_only_looks_like_a_byline_stays(line: str) -> None:
+    assert line in shown(read(f"Low tide\n\n{line}\n\n{SENTENCE}\n").body)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=60),
+            st.sampled_from(
+                ["", "Blog", "- a", "1. b", "---", "===", "* * *", "Leave a Reply", "سكس", SENTENCE]
+            ),
+        ),
+        max_size=12,
+    ).map("\n".join)
+)
+def test_every_line_ends_up_in_the_body_or_is_listed(text: str) -> None:
+    draft = read(text)
+    listed = [*(gone.text for gone in draft.removed), *(aside.text for aside in draft.set_aside)]
+    kept = bare(" ".join((draft.title, draft.body, *listed)))
+    for line in re.split(r"\r\n|\n|\r", text):
+        words = bare(re.sub(r"^\s*\d{1,3}[.)] ", "", line))
+        assert words in kept
+
+
+@given(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=80))
+def test_escaped_text_reads_as_it_was(text: str) -> None:
+    line = " ".join(text.split())
+    without_quotes = str.maketrans("", "", "\"'’‘“”")  # noqa: RUF001 - typography may curl them
+    assert shown(f"x\n\n{escape(line)}\n").translate(without_quotes) == " ".join(
+        f"x {line}".split()
+    ).translate(without_quotes)

@@ -1,0 +1,427 @@
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+
+import lxml.html
+import pytest
+
+from newsletter.config.models import Config, Limits
+from newsletter.errors import Location, PostError
+from newsletter.posts import Author, Button, Card, Image, Issue, Picture
+from newsletter.posts.images import is_local
+from newsletter.posts.read_issue import read_issue
+
+Png = Callable[[int, int], bytes]
+MakeIssue = Callable[..., Path]
+ReadPost = Callable[..., Issue]
+
+EVERYTHING = """\
+---
+title: The first boat
+subject: '{{ subscriber.name }}, the first boat is in'
+preheader: >
+  And so
+  is the fog.
+number: 12
+draft: yes
+author:
+  name: Ada Berg
+  bio: Mends nets.
+  url: https://ada.example
+  picture: ada.png
+date: 2026-11-22 09:00:00
+canonical_url: https://harbournotes.example/first
+language: en-GB
+tags: [boats, fog]
+sender_name: Ada at Harbour Notes
+reply-to: ada@harbournotes.example
+template: plain
+hero: {src: hero.png, alt: A boat, caption: At the quay.}
+button: {text: Change what you get, url: "{{ preferences_url }}"}
+further:
+  - {title: Knots, url: https://harbournotes.example/knots, text: Three, picture: knots.png}
+layout: post
+---
+# The first boat
+
+Good morning {{ subscriber.name | default("friend") }} in {{ subscriber.city | default(“town”) }},
+
+see "this"[^1] and ![a boat](my%20boat.png "At sea") and <img src="img/b.png?v=2">.
+
+> [!TIP]
+> - [x] rope
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+```jinja
+{{ subscriber.secret }}
+
+{{ anything | goes }}
+```
+
+Term
+: `{{ code }}` and <code>{{ more }}</code>
+
+<video src="https://films.example/a.mp4" poster="poster.png"></video>
+<script>alert(1)</script>
+
+Or [leave]({{ unsubscribe_url }}).
+
+[^1]: A note.
+"""
+
+
+@pytest.fixture
+def everything(read_post: ReadPost, png: Png) -> Issue:
+    names = ("ada", "hero", "knots", "my boat", "img/b", "poster")
+    return read_post(EVERYTHING, {f"{name}.png": png(40, 30) for name in names})
+
+
+def test_the_front_matter_of_an_issue(everything: Issue) -> None:
+    assert everything.name == "2026-11-22-first-boat"
+    assert everything.slug == "first-boat"
+    assert everything.subject == "-nl0t-, the first boat is in"
+    assert everything.preheader == "And so is the fog."
+    assert (everything.number, everything.draft, everything.template) == (12, True, "plain")
+    assert everything.sender_name == "Ada at Harbour Notes"
+    assert everything.reply_to == "ada@harbournotes.example"
+    assert everything.hero == Picture("hero.png", "A boat", "At the quay.")
+    assert everything.author == Author(
+        "Ada Berg", "Mends nets.", "https://ada.example", Picture("ada.png")
+    )
+    assert everything.button == Button("Change what you get", "-nlpreferencesu-")
+    assert everything.further == (
+        Card("Knots", "https://harbournotes.example/knots", "Three", Picture("knots.png")),
+    )
+    assert everything.lines["subject"] == 3
+
+
+def test_the_post_of_an_issue(everything: Issue) -> None:
+    post = everything.post
+    assert (post.title, post.author, post.language) == ("The first boat", "Ada Berg", "en-GB")
+    assert post.date == datetime.date(2026, 11, 22)
+    assert post.canonical_url == "https://harbournotes.example/first"
+    assert post.tags == ("boats", "fog")
+    assert set(post.images) == {
+        *("ada.png", "hero.png", "knots.png", "poster.png"),
+        *("my%20boat.png", "img/b.png?v=2"),
+    }
+    assert post.images["my%20boat.png"].name == "my boat.png"
+    image = post.images["img/b.png?v=2"]
+    assert image == Image("img/b.png", 40, 30, image.size)
+    assert image.size > 50
+
+
+def test_the_body_of_an_issue(everything: Issue) -> None:
+    root = lxml.html.fragment_fromstring(everything.post.body, create_parent="div")
+    assert [element.tag for element in root] == [
+        *("p", "p", "div", "table", "pre", "dl", "p", "p", "hr", "section")
+    ]
+    assert root[0].text == "Good morning -nl0h- in -nl1h-,"
+    assert "“this”" in root[1].text_content()
+    assert "\u2611 rope" in root[2].text_content()
+    assert root[4].text_content() == "{{ subscriber.secret }}\n\n{{ anything | goes }}\n"
+    assert [code.text for code in root[5].iter("code")] == ["{{ code }}", "{{ more }}"]
+    assert root[7][0].get("href") == "-nlunsubscribeh-"
+    assert "script" not in everything.post.body
+
+
+def test_only_the_merge_tags_outside_code_count(everything: Issue) -> None:
+    assert [(t.key, t.attribute, t.default) for t in everything.merge_tags] == [
+        ("0", "name", "friend"),
+        ("1", "city", "town"),
+    ]
+
+
+def test_an_html_page_tells_about_itself_where_the_front_matter_does_not(
+    read_post: ReadPost,
+) -> None:
+    issue = read_post(
+        '---\nsubject: New\n---\n<!doctype html><html lang="de"><head>'
+        '<meta name="author" content="Bo"><meta name="description" content="Soon">'
+        "</head><body><nav>x</nav><article><h1>Boot</h1><p>Hallo "
+        "{{ subscriber.name | default(&quot;du&quot;) }}</p><pre>{{ x &lt; y }}</pre></article>",
+        name="post.html",
+    )
+    assert (issue.post.title, issue.subject, issue.preheader) == ("Boot", "New", "Soon")
+    assert (issue.post.author, issue.post.language) == ("Bo", "de")
+    assert issue.post.body.split("\n")[0] == "<p>Hallo -nl0h-</p><pre>{{ x &lt; y }}</pre>"
+    assert issue.merge_tags[0].default == "du"
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "body"),
+    [
+        ("# A *b* `c`\n\nText", "A b c", "<p>Text</p>"),
+        ("Intro\n\n# A\n\nText", "A", "<p>Intro</p>\n<p>Text</p>"),
+        ("## A\n\nText\n\n## B", "A", "<p>Text</p>\n<h2>B</h2>"),
+        ("---\ntitle: A\n---\n## a\n\nText", "A", "<p>Text</p>"),
+        ("---\ntitle: A\n---\n# B\n\nText", "A", "<h1>B</h1>\n<p>Text</p>"),
+        ("---\ntitle: 1984\n---\nText", "1984", "<p>Text</p>"),
+        ("# Hi {{ subscriber.name }}\n\nText", "Hi -nl0t-", "<p>Text</p>"),
+        (
+            '---\ntitle: "Hi {{ subscriber.name }}"\n---\n# Hi {{ subscriber.name }}\n\nText',
+            "Hi -nl0t-",
+            "<p>Text</p>",
+        ),
+    ],
+)
+def test_where_the_title_comes_from(read_post: ReadPost, text: str, title: str, body: str) -> None:
+    issue = read_post(text)
+    assert (issue.post.title, issue.subject) == (title, title)
+    assert issue.post.body.strip() == body
+
+
+def test_settings_that_are_left_out(read_post: ReadPost) -> None:
+    issue = read_post(
+        "---\ntitle: A\nauthor: Ada\nsummary: In short.\ntags: a, b\ndate:\n---\nText"
+    )
+    assert issue.preheader == "In short."
+    assert (issue.author, issue.post.author) == (None, "Ada")
+    assert issue.post.tags == ("a", "b")
+    assert (issue.post.date, issue.number, issue.draft) == (None, None, False)
+    assert issue.post.language == "en"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("---\ntitle: A\n---\n", None, "the post is empty"),
+        ("# A\n\n<!-- only a comment -->", None, "the post is empty"),
+        ("Text\n\n## Later heading", 1, "has no title"),
+        ("", 1, "has no title"),
+        ("---\ntitle: ''\n---\nText", 1, "has no title"),
+        ("---\ntitle: A\nbreak\n---\nText", 4, "not valid YAML"),
+        ("# A\n\n-nl0h- is a token", 3, "'-nl0h-' stands for a merge tag"),
+        ("# A\n\n" + "<div>" * 5_000, None, "nests more than 100"),
+        ("# A\n\n" + ">" * 5_000 + " x", None, "nests more than 100"),
+    ],
+)
+def test_posts_that_cannot_be_an_issue(
+    read_post: ReadPost, text: str, line: int | None, words: str
+) -> None:
+    with pytest.raises(PostError) as caught:
+        read_post(text)
+    (problem,) = caught.value.problems
+    assert words in problem.message
+    assert problem.where is not None
+    assert problem.where.path == "issues/2026-11-22-first-boat/post.md"
+    assert line is None or problem.where.line == line
+    assert problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("preheder: x", "unknown key 'preheder'. Did you mean 'preheader'?"),
+        ("Titlee: x", "unknown key 'Titlee'. Did you mean 'title'?"),
+        ('subject: "a\\nb"', "subject must be one line"),
+        ('subject: "a\\x07b"', "subject must be one line"),
+        ("title: [a]", "title must be text"),
+        ("title: yes\nsubject: true", "subject must be text"),
+        ("number: twelve", "number must be a whole number"),
+        ("number: -1", "number must be greater than or equal to 0"),
+        ("draft: maybe", "draft must be true or false"),
+        ("date: tomorrow", "date must be a day like 2026-11-22, not 'tomorrow'"),
+        ("language: Norwegian!", "language"),
+        ("canonical_url: javascript:alert(1)", "canonical_url must be an address"),
+        ("reply_to: 'a@b.example, c@d.example'", "reply_to must be one email address"),
+        ("template: ../x", "template"),
+        ("author: {bio: x}", "'author.name' is missing"),
+        ("author: {name: x, web: y}", "'author.web' is no setting of author"),
+        ("button: Read on", "button must be settings of its own"),
+        ("button: {text: x, url: 'ftp://x'}", "button.url must be an address"),
+        ("further: {a: b}", "further must be a list"),
+        ("further: [{title: x, url: y}]", "further[1].url must be an address"),
+        ("hero: 'data:image/png;base64,AA'", "hero.src must be a file beside the post"),
+        ("hero: 'https://[b'", "hero.src must be a file beside the post"),
+        ("hero: {alt: x}", "'hero.src' is missing"),
+        ("canonical_url: 'http://[x'", "canonical_url must be an address"),
+        ("canonical_url: 'https://a.example/{{x}}'", "canonical_url must be an address"),
+        ("sender_name: '{{ subscriber.name }}'", "sender_name is the same for every reader"),
+    ],
+)
+def test_wrong_settings(read_post: ReadPost, setting: str, words: str) -> None:
+    with pytest.raises(PostError) as caught:
+        read_post(f"---\nlayout: post\n{setting}\n---\n# A\n\nText")
+    problem = caught.value.problems[-1]
+    assert words in str(problem)
+    assert problem.where == Location(
+        "issues/2026-11-22-first-boat/post.md", 3 + setting.count("\n")
+    )
+
+
+def test_all_wrong_settings_are_told_at_once(read_post: ReadPost) -> None:
+    with pytest.raises(PostError) as caught:
+        read_post("---\ntilte: A\nnumber: x\ndate: y\n---\nText")
+    assert [p.where.line for p in caught.value.problems if p.where] == [2, 3, 4]
+
+
+def test_keys_of_other_tools_are_ignored(read_post: ReadPost) -> None:
+    text = (
+        "---\ntitle: A\nlayout: post\nslug: x\ncategories: [y]\nauthors: [z]\ntag: w\nlastmod: 1\n"
+    )
+    assert read_post(f"{text}weight: 3\ntoc: true\nimage: x.png\n---\nText").post.title == "A"
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("{{ name }}", "Did you mean {{ subscriber.name }}?"),
+        ("{{ subscribers.name }}", "Did you mean {{ subscriber.name }}?"),
+        ("{{ unsubscribe }}", "Did you mean {{ unsubscribe_url }}?"),
+        ("{{ subscriber.name | upper }}", "after | only default(…) is known, not 'upper'"),
+        ("{{ 7 * 7 }}", "{{ 7 * 7 }} is no merge tag. Allowed are"),
+        ("{{< youtube x >}}", "is no merge tag"),
+        ("{{ subscriber.city }}", "has no default for readers without 'city'"),
+        ("{{ subscriber.name", "{{ is never closed"),
+        ("{{\n\n}}", "{{ is never closed"),
+    ],
+)
+def test_wrong_merge_tags(read_post: ReadPost, expression: str, words: str) -> None:
+    with pytest.raises(PostError) as caught:
+        read_post(f"---\ntitle: A\n---\n\nText\nand {expression} more")
+    problem = caught.value.problems[0]
+    assert words in str(problem)
+    assert problem.where is not None
+    assert problem.where.line == 6
+
+
+def test_wrong_merge_tags_and_missing_images_are_told_at_once(read_post: ReadPost) -> None:
+    with pytest.raises(PostError) as caught:
+        read_post(
+            '---\ntitle: "{{ a }}"\nhero: gone.png\n---\n{{ b }} ![](x.png)\n\n'
+            '<img src="x.png"> ![](<y z.png>)\n<img src="https://a.example/{{ c }}">'
+        )
+    told = {(p.where.line, p.message) for p in caught.value.problems if p.where}
+    assert told == {
+        (2, "{{ a }} is no merge tag"),
+        (5, "{{ b }} is no merge tag"),
+        (8, "{{ c }} is no merge tag"),
+        (3, "the image 'gone.png' is missing"),
+        (5, "the image 'x.png' is missing"),
+        (7, "the image 'y z.png' is missing"),
+    }
+
+
+@pytest.mark.parametrize("quotes", ['""', "''", "“”", "„“", "‘’"])  # noqa: RUF001
+def test_a_default_may_stand_in_any_quotes(read_post: ReadPost, quotes: str) -> None:
+    first, last = quotes[0], quotes[1]
+    issue = read_post(f"# A\n\n{{{{subscriber.city|default( {first}old town{last} )}}}}")
+    assert (issue.merge_tags[0].default, issue.post.body.strip()) == ("old town", "<p>-nl0h-</p>")
+
+
+def test_a_merge_tag_works_wherever_markdown_takes_text(read_post: ReadPost) -> None:
+    tag = "{{ subscriber.name }}"
+    issue = read_post(
+        f'# A\n\n**{tag}**, _{tag}_\'s [{tag}](https://a.example/{tag}?n={tag} "{tag}")\n\n'
+        f"| {tag} |\n|--|\n| {tag} |\n\n<https://{tag}.example>"
+    )
+    body = issue.post.body
+    assert "<strong>-nl0h-</strong>, <em>-nl0h-</em>’s " in body  # noqa: RUF001
+    assert '<a href="https://a.example/-nl0h-?n=-nl0h-" title="-nl0h-">-nl0h-</a>' in body
+    assert '<a href="https://-nl0h-.example">https://-nl0h-.example</a>' in body
+    assert "<th>-nl0h-</th>" in body
+    assert len(issue.merge_tags) == 1
+
+
+def test_a_post_may_speak_of_the_markers_themselves(read_post: ReadPost) -> None:
+    issue = read_post("# A\n\nmergetag0z Mergetagx0z {{ subscriber.name }}")
+    assert issue.post.body.strip() == "<p>mergetag0z Mergetagx0z -nl0h-</p>"
+
+
+@pytest.mark.parametrize("path", ["../secret.png", "img/../../secret.png", "%2e%2e/secret.png"])
+def test_no_image_from_outside_the_folder(
+    read_post: ReadPost, tmp_path: Path, png: Png, path: str
+) -> None:
+    (tmp_path / "issues").mkdir()
+    (tmp_path / "issues" / "secret.png").write_bytes(png(1, 1))
+    with pytest.raises(
+        PostError, match=r"post\.md:3: the image '.*' is outside the issue's folder"
+    ):
+        read_post(f"# A\n\n![a]({path})", {"img/a.png": b""})
+
+
+def test_no_image_through_a_link_that_leads_outside(
+    make_issue: MakeIssue, config: Config, tmp_path: Path, png: Png
+) -> None:
+    (tmp_path / "secret.png").write_bytes(png(1, 1))
+    folder = make_issue("# A\n\n![a](link.png)")
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(PostError, match="outside"):
+        read_issue(folder, config)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/b.png",
+        "//a.example/b.png",
+        "/b.png",
+        "//b.example/c.png",
+        "{{ preferences_url }}",
+    ],
+)
+def test_images_elsewhere_are_left_alone(read_post: ReadPost, url: str) -> None:
+    assert read_post(f"# A\n\n![a]({url})").post.images == {}
+
+
+@pytest.mark.parametrize(
+    ("reference", "local"),
+    [
+        ("a.png", True),
+        ("img/a%20b.png?v=1", True),
+        ("", False),
+        ("#a", False),
+        ("/a.png", False),
+        ("//[a", False),
+        ("cid:a", False),
+        ("-nl0u-", False),
+    ],
+)
+def test_what_is_a_local_image(reference: str, *, local: bool) -> None:
+    assert is_local(reference) == local
+
+
+def test_a_file_that_is_no_image_has_no_size(read_post: ReadPost) -> None:
+    issue = read_post("# A\n\n![a](a.svg)", {"a.svg": b"<svg><!-- no size"})
+    assert issue.post.images["a.svg"] == Image("a.svg", 0, 0, 17)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (Limits(post_bytes=1_000), "post.md: the post has 2,022 bytes, more than 1,000"),
+        (
+            Limits(image_bytes=1_000),
+            "post.md:3: the image 'a.png' has 1,001 bytes, more than 1,000",
+        ),
+    ],
+)
+def test_sizes_have_limits(
+    make_issue: MakeIssue, config: Config, limits: Limits, words: str
+) -> None:
+    folder = make_issue("# A\n\n![a](a.png)\n\n".ljust(2_022, "b"), {"a.png": bytes(1_001)})
+    with pytest.raises(PostError) as caught:
+        read_issue(folder, config.model_copy(update={"limits": limits}))
+    assert words in str(caught.value)
+
+
+def test_one_post_a_folder(make_issue: MakeIssue, config: Config, tmp_path: Path) -> None:
+    with pytest.raises(PostError, match=r"neither post\.md nor post\.html.*newsletter import"):
+        read_issue(tmp_path, config)
+    folder = make_issue("# A\n\nText", {"post.html": b"<p>x</p>"})
+    with pytest.raises(PostError, match=r"both post\.md and post\.html"):
+        read_issue(folder, config)
+
+
+def test_a_binary_post_is_refused(read_post: ReadPost) -> None:
+    with pytest.raises(PostError, match=r"post\.md: this is an image, not text"):
+        read_post(b"\x89PNG\r\n\x1a\n")
+
+
+def test_reading_twice_gives_the_same(make_issue: MakeIssue, config: Config) -> None:
+    folder = make_issue("# A\n\n- [x] b[^1] {{ subscriber.name }}\n\n[^1]: c")
+    assert read_issue(folder, config) == read_issue(folder, config)
