@@ -12,7 +12,7 @@ from newsletter.checks.mail import Mail
 from newsletter.config.load import load_config
 from newsletter.posts.read_issue import read_issue
 from newsletter.render.issue import render_issue
-from newsletter.render.templates import load_templates
+from newsletter.render.template.loader import load_templates
 
 ROOT = Path(__file__).parent.parent
 GOALS = {900: 150, 10_000: 500}

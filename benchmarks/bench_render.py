@@ -20,9 +20,9 @@ from unittest.mock import patch
 from newsletter.config.load import load_config
 from newsletter.config.models import Config
 from newsletter.posts.read_issue import read_issue
-from newsletter.render.inline import inline
+from newsletter.render.css.inline import inline
 from newsletter.render.issue import render_issue
-from newsletter.render.templates import Templates, load_templates
+from newsletter.render.template.loader import Templates, load_templates
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 31
@@ -94,7 +94,7 @@ def before_inlining(folder: Path, config: Config, templates: Templates) -> str:
         caught.append(html.replace("</head>", f"<style>{css}</style></head>"))
         return inline(html, css)
 
-    with patch("newsletter.render.document.inline", catch):
+    with patch("newsletter.render.template.compile.inline", catch):
         render_issue(read_issue(folder, config), templates, config)
     return caught[0]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from newsletter.checks.mail import Mail
 from newsletter.checks.rule import Hit, Topic
 from newsletter.checks.visible import pixels, styles
-from newsletter.render.language import direction
-from newsletter.render.tree import Element, visible_text
+from newsletter.render.article.dom import Element, visible_text
+from newsletter.render.locale import direction
 
 rule = Topic("Accessibility").rule
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from newsletter.checks.mail import Mail
 from newsletter.checks.rule import Hit, Topic
-from newsletter.render.tree import Element, visible_text
+from newsletter.render.article.dom import Element, visible_text
 
 rule = Topic("Claims").rule
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from newsletter.checks.client_facts import FACTS
 from newsletter.checks.css import declarations, rules
-from newsletter.render.tree import Element, visible_text
+from newsletter.render.article.dom import Element, visible_text
 
 
 class Use(NamedTuple):

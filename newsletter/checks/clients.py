@@ -10,7 +10,7 @@ from newsletter.checks.client_features import Use, used
 from newsletter.checks.css import HIDDEN_FROM_OUTLOOK
 from newsletter.checks.mail import Mail
 from newsletter.checks.rule import Hit, Topic
-from newsletter.render.tree import visible_text
+from newsletter.render.article.dom import visible_text
 
 rule = Topic("Mail clients").rule
 

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from newsletter.checks.mail import Mail
 from newsletter.checks.rule import Hit, Topic
 from newsletter.posts.importing.cleanup.paragraph import count_words
-from newsletter.render.tree import Element
+from newsletter.render.article.dom import Element
 
 rule = Topic("Content").rule
 

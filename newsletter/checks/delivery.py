@@ -9,7 +9,7 @@ from newsletter.checks.places import SETTINGS
 from newsletter.checks.rule import Hit, Topic
 from newsletter.errors import Location
 from newsletter.posts.merge_tags.tags import UNSUBSCRIBE
-from newsletter.render.links import host
+from newsletter.render.article.links import host
 
 rule = Topic("Deliverability").rule
 

@@ -12,7 +12,7 @@ from newsletter.checks.rule import Hit, Topic
 from newsletter.config.urls import image_url
 from newsletter.errors import Location
 from newsletter.posts.post import Image
-from newsletter.render.tree import Element
+from newsletter.render.article.dom import Element
 
 rule = Topic("Images").rule
 

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 from newsletter.checks.mail import Mail
 from newsletter.checks.rule import Hit, Topic
 from newsletter.posts.merge_tags.tags import TOKEN
-from newsletter.render.links import host, same_address
-from newsletter.render.tree import visible_text
+from newsletter.render.article.dom import visible_text
+from newsletter.render.article.links import host, same_address
 
 rule = Topic("Links").rule
 

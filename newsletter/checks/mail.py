@@ -17,9 +17,9 @@ from newsletter.posts.importing.blocks import Block, outline
 from newsletter.posts.importing.cleanup.paragraph import Passage, count_words
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE
+from newsletter.render.article.dom import Element, parse, visible_text
 from newsletter.render.email import Email
-from newsletter.render.personalise import personalise
-from newsletter.render.tree import Element, parse, visible_text
+from newsletter.render.personalization import personalise
 
 _ALONE = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "div", "section", ""})
 

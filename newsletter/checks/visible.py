@@ -11,7 +11,7 @@ from functools import lru_cache
 from lxml import etree
 
 from newsletter.checks.colour import RGB, WHITE, colour
-from newsletter.render.tree import Element
+from newsletter.render.article.dom import Element
 
 _UNSEEN = frozenset({"head", "script", "style", "title", "template", "noscript"})
 _NO_TEXT = (etree._Comment, etree._ProcessingInstruction)  # noqa: SLF001 - lxml names them so

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from newsletter.config.models import Config
     from newsletter.posts.issue import Issue
-    from newsletter.render.article import Article
+    from newsletter.render.article.build import Article
     from newsletter.render.email import Email
 
 # Where Gmail cuts a mail off with "[Message clipped]"; not documented, long measured.
@@ -39,9 +39,9 @@ def build(issue: str | None, *, show: bool, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.posts.read_issue import read_issue
     from newsletter.project import find_issue, open_project
-    from newsletter.render.article import email_article
+    from newsletter.render.article.build import email_article
     from newsletter.render.issue import render_issue
-    from newsletter.render.templates import load_templates
+    from newsletter.render.template.loader import load_templates
 
     project = open_project()
     config = project.config
@@ -67,11 +67,11 @@ def _write(
     import datetime
 
     from newsletter.config.urls import preferences_url, unsubscribe_url
+    from newsletter.render.article.links import host
     from newsletter.render.email import Address
     from newsletter.render.eml import to_eml
     from newsletter.render.headers import one_click
-    from newsletter.render.links import host
-    from newsletter.render.personalise import personalise
+    from newsletter.render.personalization import personalise
 
     address, token = "reader@example.com", "sample"  # RFC 2606: nobody's
     sample = personalise(

@@ -142,10 +142,10 @@ def _eml(mail: "Mail") -> bytes:
     """The message of a made-up reader."""
     import datetime
 
+    from newsletter.render.article.links import host
     from newsletter.render.email import Address
     from newsletter.render.eml import to_eml
     from newsletter.render.headers import one_click
-    from newsletter.render.links import host
     from newsletter.sending.payload import for_reader
     from newsletter.sending.sample import SAMPLE_TOKEN, sample_reader
 

@@ -7,7 +7,7 @@ from newsletter.config.models import Config
 from newsletter.config.urls import unsubscribe_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.slug import slugify
-from newsletter.render.links import host
+from newsletter.render.article.links import host
 
 _ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _SENDER_ID = (5, 15)

@@ -16,8 +16,8 @@ from newsletter.db.schema import event, send, subscriber
 from newsletter.errors import ConfigError, NewsletterError
 from newsletter.project import Project
 from newsletter.project.folder import issue_folders
-from newsletter.render.links import host
-from newsletter.render.templates import load_templates
+from newsletter.render.article.links import host
+from newsletter.render.template.loader import load_templates
 from newsletter.sending.doctor_line import Line, fail, of_problem, ok, warn
 from newsletter.sending.preflight import settings_problems
 from newsletter.sending.proposal import render

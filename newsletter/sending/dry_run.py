@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from newsletter.render.article.links import host
 from newsletter.render.email import Address
 from newsletter.render.eml import to_eml
 from newsletter.render.headers import one_click
-from newsletter.render.links import host
 from newsletter.sending.payload import (
     Letter,
     Request,

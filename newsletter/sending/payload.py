@@ -21,7 +21,7 @@ from newsletter.errors import Problem, SendRefused
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag, Target
 from newsletter.render.email import Email
 from newsletter.render.headers import one_click
-from newsletter.render.personalise import personalise
+from newsletter.render.personalization import personalise
 from newsletter.sending.message import Held, head, problems
 from newsletter.subscribers import Reader
 

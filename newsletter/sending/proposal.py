@@ -20,7 +20,7 @@ from newsletter.posts.read_issue import read_issue
 from newsletter.project import Project
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
-from newsletter.render.templates import load_templates
+from newsletter.render.template.loader import load_templates
 from newsletter.sending.freeze import discard, freeze
 from newsletter.sending.ledger import Ledger, Send, find, has_left, readers_by_state
 from newsletter.sending.payload import Letter, prepare

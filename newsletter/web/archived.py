@@ -15,10 +15,8 @@ from newsletter.config.public_site import Listing
 from newsletter.config.urls import issue_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import TOKEN, MergeTag, Target
-from newsletter.render.article import email_article
-from newsletter.render.context import IssueView, issue_view
-from newsletter.render.language import direction, format_date
-from newsletter.render.tree import (
+from newsletter.render.article.build import email_article
+from newsletter.render.article.dom import (
     Element,
     add_class,
     blank,
@@ -29,6 +27,8 @@ from newsletter.render.tree import (
     unwrap,
     visible_text,
 )
+from newsletter.render.locale import direction, format_date
+from newsletter.render.template.context import IssueView, issue_view
 
 # Stands for where this site's issues are, until it is known who asks. RFC 2606: nobody's.
 _HERE = "https://this-site.invalid/issues/"

@@ -10,7 +10,7 @@ from lxml import etree
 
 from newsletter.config import Config
 from newsletter.config.urls import public_url
-from newsletter.render.links import host
+from newsletter.render.article.links import host
 from newsletter.web.archived import Archived
 
 MOST = 20

@@ -19,8 +19,8 @@ from newsletter.errors import NewsletterError
 from newsletter.project import Project
 from newsletter.project.scaffold import default_templates
 from newsletter.render.headers import one_click
-from newsletter.render.letters import Letter, render_letter, template_of
-from newsletter.render.templates import Templates, load_templates
+from newsletter.render.template.loader import Templates, load_templates
+from newsletter.render.transactional import Letter, render_letter, template_of
 from newsletter.sending.notices import Notice, any_due, body, claim, owe, settle, tidy
 from newsletter.sending.sendgrid import Mailer
 from newsletter.sending.verdict import Outcome, judge

@@ -16,7 +16,7 @@ from newsletter.config.urls import public_url
 from newsletter.errors import Location, TemplateError, shown
 from newsletter.project import Project
 from newsletter.project.scaffold import default_templates
-from newsletter.render.language import direction
+from newsletter.render.locale import direction
 
 FOLDER = "web"
 WORDS = "words.yml"

@@ -13,7 +13,7 @@ from newsletter.config.urls import image_url
 from newsletter.posts.read_issue import read_issue
 from newsletter.project import ISSUE_NAME, Project, open_project
 from newsletter.render.issue import render_issue
-from newsletter.render.templates import load_templates
+from newsletter.render.template.loader import load_templates
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "https://mail.example/"

@@ -13,7 +13,7 @@ from newsletter.checks.mail import Mail
 from newsletter.config.models import Config
 from newsletter.posts.read_issue import read_issue
 from newsletter.render.issue import render_issue
-from newsletter.render.templates import Templates, load_templates
+from newsletter.render.template.loader import Templates, load_templates
 
 ROOT = Path(__file__).parents[2]
 FRONT = {

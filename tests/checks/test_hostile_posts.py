@@ -12,7 +12,7 @@ from newsletter.config.models import Config
 from newsletter.errors import NewsletterError
 from newsletter.posts.read_issue import read_issue
 from newsletter.render.issue import render_issue
-from newsletter.render.templates import Templates
+from newsletter.render.template.loader import Templates
 
 CONFIG = Config.model_validate(
     {

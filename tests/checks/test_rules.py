@@ -15,7 +15,7 @@ from newsletter.posts.read_issue import read_issue
 from newsletter.project import Project, open_project
 from newsletter.project.folder import issue_folders
 from newsletter.render.issue import render_issue
-from newsletter.render.templates import Templates
+from newsletter.render.template.loader import Templates
 
 ROOT = Path(__file__).parents[2]
 MakeMail = Callable[..., Mail]

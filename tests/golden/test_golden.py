@@ -11,7 +11,7 @@ from newsletter.config.models import Config
 from newsletter.posts.read_issue import read_issue
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
-from newsletter.render.templates import Templates, load_templates
+from newsletter.render.template.loader import Templates, load_templates
 
 ROOT = Path(__file__).parents[2]
 ISSUES = ("2026-11-15-coffee-on-the-quay", "2026-11-22-reading-the-tide")

@@ -11,7 +11,7 @@ import pytest
 from newsletter.config.models import Config, Sender
 from newsletter.posts.issue import Issue
 from newsletter.posts.post import Post
-from newsletter.render.templates import Templates
+from newsletter.render.template.loader import Templates
 
 PAGE = """\
 <mjml lang="{{ lang }}" dir="{{ dir }}">

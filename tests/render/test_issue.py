@@ -19,7 +19,7 @@ from newsletter.posts.post import Image
 from newsletter.render.email import Address, Email
 from newsletter.render.headers import one_click
 from newsletter.render.issue import render_issue
-from newsletter.render.templates import Templates, load_templates
+from newsletter.render.template.loader import Templates, load_templates
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,7 @@ from newsletter.posts.read_issue import read_issue
 from newsletter.project import CONFIG_NAME, Project, open_project
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
-from newsletter.render.templates import Templates, load_templates
+from newsletter.render.template.loader import Templates, load_templates
 
 AROUND = 3  # lines of an excerpt before and after the one that is meant
 EXCERPT_BYTES = 20_000_000

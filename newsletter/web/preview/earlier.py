@@ -14,7 +14,7 @@ from newsletter.posts.read_issue import read_issue
 from newsletter.project import issue_folders
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
-from newsletter.render.templates import load_templates
+from newsletter.render.template.loader import load_templates
 from newsletter.sending.proposal import render
 from newsletter.web.preview.desk import Proof
 

@@ -12,13 +12,13 @@ from pygments.lexers import get_lexer_by_name
 
 from newsletter.errors import NewsletterError
 from newsletter.posts.merge_tags.tags import MergeTable
-from newsletter.render.article import email_article
-from newsletter.render.context import template_context
+from newsletter.render.article.build import email_article
+from newsletter.render.article.links import host
 from newsletter.render.email import Address, Email
 from newsletter.render.eml import to_eml
-from newsletter.render.fill import fill
 from newsletter.render.headers import one_click
-from newsletter.render.links import host
+from newsletter.render.template.context import template_context
+from newsletter.render.template.jinja_env import fill
 from newsletter.sending.payload import (
     Stamp,
     display_name,

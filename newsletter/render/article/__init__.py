@@ -1,0 +1,1 @@
+"""The article's HTML, in shapes that every mail client shows well."""

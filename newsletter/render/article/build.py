@@ -1,0 +1,107 @@
+"""A post's body becomes HTML that every mail client shows well, ready for a template.
+
+The class names that a template's CSS can style:
+
+- ``figure`` (a ``div``) around an image, with ``caption`` (a ``div``) under it; ``gallery`` (a
+  ``table``) of ``gallery-cell`` cells, two a row, a last odd one over both columns;
+- ``embed`` (a ``div``): a card for what mail can't play, with ``embed-picture`` (a link around a
+  still), ``embed-title`` and ``embed-host`` (paragraphs); a quoted post keeps its ``blockquote``;
+- ``callout`` with ``callout-note`` (``-tip``, ``-warning``, …) and a ``callout-title``;
+- ``details`` with its ``summary``, opened;
+- ``table-scroll`` (a ``div``) around each data table;
+- ``contains-task-list`` and ``task-list-item``, whose text begins with a box character;
+- ``footnote-ref`` (a ``sup``), ``footnote-link`` (the link in it), ``footnotes-sep`` (the rule
+  above), ``footnotes`` (a ``div``), ``footnote-backref`` (the way back up).
+
+Code keeps its line breaks in ``pre`` rather than as ``<br>``: Gmail, Outlook and Apple Mail all
+honour it, and it can be copied whole; ``white-space: pre-wrap`` for phones is the CSS's matter.
+Classes and inline styles that the author wrote stay.
+"""
+
+from dataclasses import dataclass
+
+from newsletter.config import Config
+from newsletter.posts.importing.cleanup.paragraph import count_words
+from newsletter.posts.issue import Issue
+from newsletter.render.article.dom import (
+    Element,
+    blank,
+    is_empty,
+    parse,
+    serialise,
+    unwrap,
+    visible_text,
+)
+from newsletter.render.article.embeds import set_embeds
+from newsletter.render.article.images import Pictures, set_images
+from newsletter.render.article.links import Addresses
+from newsletter.render.article.structure import finish_structure, set_structure
+
+_WORDS_A_MINUTE = 220
+SIDES = 64  # CSS pixels left and right of the article together
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """An article as it stands in the mail.
+
+    Attributes:
+        html: a fragment with merge tokens (HTML tokens in text, URL tokens in addresses).
+        links: where its links lead, absolute, each once, in order; fragments left out.
+        images: the addresses of its images, absolute, each once, in order.
+        words: how many words it has.
+        minutes: reading time, at least 1.
+        notes: what the editor should know of what had to be changed; sentences.
+    """
+
+    html: str
+    links: tuple[str, ...]
+    images: tuple[str, ...]
+    words: int
+    minutes: int
+    notes: tuple[str, ...]
+
+
+def email_article(issue: Issue, config: Config) -> Article:
+    """Make the body of an issue's post fit for mail. Pure: the same issue, the same text."""
+    root = parse(issue.post.body)
+    addresses = Addresses.of(issue, config)
+    pictures = Pictures(config.theme.width - SIDES, issue.post.images, addresses)
+    notes = [
+        *set_structure(root),
+        *set_embeds(root),
+        *set_images(root, pictures),
+        *_set_links(root, addresses),
+    ]
+    finish_structure(root)
+    words = count_words(visible_text(root))
+    links = (link.get("href") or "" for link in root.iter("a"))
+    return Article(
+        html=serialise(root),
+        links=tuple(dict.fromkeys(url for url in links if url and not url.startswith("#"))),
+        images=tuple(dict.fromkeys(image.get("src") or "" for image in root.iter("img"))),
+        words=words,
+        minutes=max(1, round(words / _WORDS_A_MINUTE)),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _set_links(root: Element, addresses: Addresses) -> list[str]:
+    notes = []
+    names = {value for e in root.iter() for value in (e.get("id"), e.get("name")) if value}
+    for link in list(root.iter("a")):
+        href = link.get("href")
+        if href is None or is_empty(link):
+            link.attrib.pop("href", "")
+            if link.get("id") is None and link.get("name") is None:
+                unwrap(link)
+            continue
+        if href.startswith("#") and href[1:] in names:
+            continue
+        url = None if blank(href.strip("#")) else addresses.link(href)
+        if url is None:
+            notes.append(f"a link leads nowhere in a mail and became text: {href[:80]}")
+            unwrap(link)
+        else:
+            link.set("href", url)
+    return notes

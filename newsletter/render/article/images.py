@@ -1,0 +1,179 @@
+"""Images and figures, in the forms that every mail client draws alike."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from newsletter.posts.post import Image
+from newsletter.render.article.dom import Element, blank, child, classes, drop, rename, unwrap
+from newsletter.render.article.galleries import COLUMNS, GAP, is_column, set_galleries
+from newsletter.render.article.links import Addresses
+
+# What a quote, a list or a box takes away at its sides.
+_INSET = 40
+_INSETS = frozenset({"blockquote", "li", "dd"})
+_INSET_CLASSES = frozenset({"callout", "embed"})
+_OWN_LINE = frozenset({"gallery-cell", "embed-picture"})
+
+_PIXELS = re.compile(r"\s*(\d+)(?:\.\d+)?\s*(?:px)?\s*", re.IGNORECASE)
+_PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
+_STYLED = re.compile(r"(?:^|;)\s*(width|height)\s*:\s*([^;]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What is known of an issue's images.
+
+    Attributes:
+        content: width of the article's column in CSS pixels.
+        files: local images by their path as written.
+        addresses: where images are published.
+    """
+
+    content: int
+    files: Mapping[str, Image]
+    addresses: Addresses
+
+
+def set_images(root: Element, pictures: Pictures) -> list[str]:
+    """Make every image of the article fit for mail; returns notes for the editor."""
+    notes: list[str] = []
+    for picture in list(root.iter("picture")):
+        for source in list(picture.iter("source")):
+            drop(source)
+        unwrap(picture)
+    for image in list(root.iter("img")):
+        notes += _clear(image, pictures)
+    set_galleries(root)
+    for image in list(root.iter("img")):
+        _stand_alone(image)
+        notes += _set_image(image, pictures)
+    for part in root.iter("figure", "figcaption"):
+        rename(part, "div", "figure" if part.tag == "figure" else "caption")
+    return notes
+
+
+def _clear(image: Element, pictures: Pictures) -> list[str]:
+    """Take out what no reader could see."""
+    src, alt = image.get("src") or "", image.get("alt") or ""
+    if image.get("width") in {"0", "1"} and image.get("height") in {"0", "1"}:
+        drop(image)
+        return [f"a tracking pixel was left out: {src}"]
+    if pictures.addresses.image(src) is None or not src.strip():
+        _become_text(image, alt)
+        return [f"an image without a usable address was left out: {alt or src[:60] or 'no alt'}"]
+    return []
+
+
+def _become_text(image: Element, alt: str) -> None:
+    image.tag = "span"
+    image.text = alt
+    unwrap(image)
+
+
+def _set_image(image: Element, pictures: Pictures) -> list[str]:
+    src = image.get("src") or ""
+    file = pictures.files.get(src.strip())
+    natural = (file.width, file.height) if file else (0, 0)
+    width, height = displayed(
+        natural, *_wanted(image, _limit(image, pictures)), _limit(image, pictures)
+    )
+    url = pictures.addresses.image(src) or ""
+    alone = "display:block;" if image.attrib.pop("data-alone", "") else ""
+    kept = {name: image.get(name) for name in ("id", "class", "title", "lang", "dir")}
+    alt = image.get("alt") or ""
+    image.attrib.clear()
+    image.set("src", url)
+    image.set("alt", alt)
+    for name, number in (("width", width), ("height", height)):
+        if number:
+            image.set(name, str(number))
+    image.set("style", f"{alone}max-width:100%;height:auto")
+    for name, value in kept.items():
+        if value:
+            image.set(name, value)
+    notes = []
+    if not width:
+        notes.append(f"the size of {url} is not known, so that Outlook may show it too wide")
+    if url.partition("?")[0].lower().endswith(".svg"):
+        notes.append(f"most mail clients do not show SVG: {url}")
+    return notes
+
+
+def displayed(natural: tuple[int, int], width: float, height: float, limit: int) -> tuple[int, int]:
+    """Width and height to show an image at, in CSS pixels; 0 where they can't be known.
+
+    Args:
+        natural: the file's own size, zeros if unknown.
+        width: what the author wants, 0 if nothing.
+        height: likewise.
+        limit: the width that there is.
+    """
+    across, down = natural if all(natural) else (width, height)
+    ratio = down / across if across and down else 0.0
+    if not width:
+        width = height / ratio if height and ratio else across
+    if natural[0]:
+        width = min(width, natural[0])
+    width = min(width, limit)
+    return round(width), max(1, round(width * ratio)) if width and ratio else 0
+
+
+def _wanted(image: Element, limit: int) -> tuple[float, float]:
+    said = dict(_STYLED.findall(image.get("style") or ""))
+    width = said.get("width") or image.get("width") or ""
+    height = said.get("height") or image.get("height") or ""
+    return _length(width, limit), _length(height, 0)
+
+
+def _length(text: str, whole: int) -> float:
+    if pixels := _PIXELS.fullmatch(text):
+        return float(pixels[1])
+    percent = _PERCENT.fullmatch(text)
+    return float(percent[1]) / 100 * whole if percent else 0.0
+
+
+def _limit(image: Element, pictures: Pictures) -> int:
+    limit = pictures.content
+    for ancestor in image.iterancestors():
+        names = classes(ancestor)
+        if is_column(ancestor):
+            limit = (limit - GAP) // COLUMNS
+        elif ancestor.tag in _INSETS or _INSET_CLASSES.intersection(names):
+            limit -= _INSET
+    return max(limit, pictures.content // 4)
+
+
+def _stand_alone(image: Element) -> None:
+    """Mark an image that is all there is of its block, and make its paragraph a figure."""
+    element: Element = image
+    parent = element.getparent()
+    while parent is not None and _only(element) and parent.tag in {"a", "span"}:
+        if _OWN_LINE.intersection(classes(parent)):
+            break
+        element, parent = parent, parent.getparent()
+    if parent is None:
+        return
+    in_figure = parent.tag == "figure"
+    in_block = _only(element) and parent.tag in {"p", "td", "div"}
+    if not (in_figure or in_block or _OWN_LINE.intersection(classes(parent))):
+        return
+    image.set("data-alone", "yes")
+    if parent.tag == "p":
+        rename(parent, "figure")
+        in_figure = True
+    if in_figure and next(parent.iter("figcaption"), None) is None:
+        _caption_from_title(image, parent)
+
+
+def _caption_from_title(image: Element, figure: Element) -> None:
+    """Markdown's title of a lone image is its caption (``![alt](file "caption")``)."""
+    title = image.get("title") or ""
+    if " " in title.strip() and title != image.get("alt"):
+        del image.attrib["title"]
+        child(figure, "figcaption", title)
+
+
+def _only(element: Element) -> bool:
+    parent = element.getparent()
+    return parent is not None and len(parent) == 1 and blank(parent.text) and blank(element.tail)

@@ -1,0 +1,149 @@
+"""Headings, tables, footnotes and the like, brought into shapes that mail clients know."""
+
+import re
+
+from newsletter.render.article.dom import (
+    Element,
+    add_class,
+    blank,
+    classes,
+    containers,
+    drop,
+    is_empty,
+    rename,
+    visible_text,
+    wrap,
+)
+
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_TOP, _BOTTOM = 2, 6  # the mail's one h1 is its title
+_SECTIONS = ("article", "aside", "section")
+_BOXES = ("\N{BALLOT BOX}", "\N{BALLOT BOX WITH CHECK}", "\N{BALLOT BOX WITH X}")
+# What could make the mail wider than a phone.
+_WIDE = re.compile(
+    r"(?:(?:min-)?width\s*:[^;%]*|white-space\s*:\s*(?:nowrap|pre))(?:;|$)", re.IGNORECASE
+)
+
+
+def set_structure(root: Element) -> list[str]:
+    """Bring the article's blocks into safe shapes; returns notes for the editor."""
+    notes = _left_out(root)
+    _footnotes(root)
+    for section in root.iter(*_SECTIONS):
+        rename(section, "div")
+    _details(root)
+    _tasks(root)
+    _tables(root)
+    _unique_ids(root)
+    _narrow(root)
+    return notes
+
+
+def finish_structure(root: Element) -> None:
+    """Drop what is empty, now that all else is in place, and number headings from h2."""
+    for element in reversed(list(root.iter("p", "ul", "ol", *_HEADINGS))):
+        if is_empty(element) and element.get("id") is None:
+            drop(element)
+    outer: list[int] = []
+    for heading in root.iter(*_HEADINGS):
+        level = int(heading.tag[1])
+        outer = [*(above for above in outer if above < level), level]
+        heading.tag = f"h{min(_TOP - 1 + len(outer), _BOTTOM)}"
+
+
+def _left_out(root: Element) -> list[str]:
+    """Drawings that the post had, as ``newsletter.posts.html.svg_mathml`` marks them."""
+    drawings = [span for span in root.iter("span") if "left-out" in classes(span)]
+    return [
+        "a drawing (SVG) was left out, since mail clients do not show it: "
+        + (f"its label stands there instead: {label}" if label else "it has no label")
+        for label in (visible_text(span).strip() for span in drawings)
+    ]
+
+
+def _footnotes(root: Element) -> None:
+    notes = next((e for e in root.iter() if _FOOTNOTES.intersection(classes(e))), None)
+    if notes is None:
+        return
+    if notes.tag in {"ol", "ul"}:
+        notes = wrap(notes, "div")
+    add_class(notes, "footnotes")
+    before = notes.getprevious()
+    if before is None or before.tag != "hr":
+        rule = notes.makeelement("hr", {"class": "footnotes-sep"})
+        notes.addprevious(rule)
+    inside = {f"#{e.get('id')}" for e in notes.iter() if e.get("id")}
+    for link in root.iter("a"):
+        href = link.get("href") or ""
+        if href in inside:
+            add_class(link, "footnote-link")
+        elif href.startswith("#") and notes in link.iterancestors():
+            add_class(link, "footnote-backref")
+
+
+_FOOTNOTES = frozenset({"footnotes", "wp-block-footnotes"})
+
+
+def _details(root: Element) -> None:
+    """Mail can't fold, so everything is open."""
+    blocks = containers(root)
+    for details in root.iter("details"):
+        details.attrib.pop("open", "")
+        rename(details, "div", "details")
+    for summary in root.iter("summary"):
+        if summary in blocks:
+            rename(summary, "div", "summary")
+            continue
+        rename(summary, "p", "summary")
+        strong = summary.makeelement("strong")
+        strong.text, summary.text = summary.text, None
+        strong.extend(list(summary))
+        summary.append(strong)
+
+
+def _tasks(root: Element) -> None:
+    for item in root.iter("li"):
+        first = next((e.text for e in item.iter() if not blank(e.text)), "")
+        if first and first.lstrip().startswith(_BOXES):
+            add_class(item, "task-list-item")
+            if (parent := item.getparent()) is not None:
+                add_class(parent, "contains-task-list")
+
+
+def _tables(root: Element) -> None:
+    for table in list(root.iter("table")):
+        for heading in table.iter("th"):
+            if heading.get("scope") is None:
+                row, part = heading.getparent(), next(heading.iterancestors("thead", "table"))
+                alone = row is not None and all(cell.tag == "th" for cell in row)
+                heading.set("scope", "col" if part.tag == "thead" or alone else "row")
+        if next(table.iterancestors("table"), None) is None:
+            wrap(table, "div", class_="table-scroll", style="overflow-x:auto")
+
+
+def _unique_ids(root: Element) -> None:
+    seen: set[str] = set()
+    for element in root.iter():
+        name = element.get("id")
+        if name in seen:
+            del element.attrib["id"]
+        elif name is not None:
+            seen.add(name)
+
+
+def _narrow(root: Element) -> None:
+    """Nothing may be wider than a phone; images have their own rule."""
+    for element in root.iter():
+        if element.tag in {"img", "pre", "code"}:
+            continue
+        element.attrib.pop("nowrap", "")
+        for name in ("width", "height"):
+            if not element.get(name, "%").endswith("%"):
+                del element.attrib[name]
+        style = element.get("style")
+        if style is not None:
+            kept = _WIDE.sub("", style)
+            if blank(kept):
+                del element.attrib["style"]
+            else:
+                element.set("style", kept)

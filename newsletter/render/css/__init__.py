@@ -1,0 +1,1 @@
+"""CSS into style attributes, by premailer."""

@@ -1,0 +1,1 @@
+"""Templates: found, filled by Jinja, compiled."""

@@ -1,0 +1,111 @@
+"""A letter to one reader -> email: to confirm, to welcome, to change an address. Pure.
+
+The same chain as an issue's. Nothing differs from reader to reader any more, so values are filled
+in at once, and there are no merge tokens.
+"""
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
+
+from newsletter.config.models import Config
+from newsletter.errors import TemplateError
+from newsletter.render.article.dom import drop
+from newsletter.render.email import Address, Email
+from newsletter.render.locale import direction, format_date
+from newsletter.render.template.compile import compiled, styled
+from newsletter.render.template.context import newsletter_view
+from newsletter.render.template.jinja_env import Context, exported
+from newsletter.render.template.loader import Templates
+from newsletter.render.text.article import article_text
+
+# RFC 3834: so that a reader's vacation notice doesn't answer.
+_HEADERS = (("Auto-Submitted", "auto-generated"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a letter says to its one reader.
+
+    Attributes:
+        kind: names its template: ``confirm``, ``welcome``, ``move_from``, ``move_to``.
+        url: what its button opens, or empty.
+        until: the last day on which the link works, if it ends.
+        address: where a move leads to, or empty.
+        unsubscribe_url: the reader's own way out, if they are on the list.
+        preferences_url: the reader's own page, likewise.
+    """
+
+    kind: str
+    url: str = ""
+    until: datetime.date | None = None
+    address: str = ""
+    unsubscribe_url: str = ""
+    preferences_url: str = ""
+
+
+def render_letter(letter: Letter, templates: Templates, config: Config) -> Email:
+    """Turn a letter into the email that its reader gets; its ``issue`` is the letter's kind.
+
+    Raises:
+        TemplateError: a template is wrong or missing; all that one pass finds.
+        RenderError: the document can't become mail.
+    """
+    name = template_of(letter.kind)
+    if name not in templates.files:
+        raise TemplateError(f"there is no template {templates.place(name)}")
+    context = _context(letter, config)
+    html = compiled(name, templates, context)
+    return Email(
+        issue=letter.kind,
+        subject=_line("subject", name, templates, context),
+        preheader=_line("preheader", name, templates, context),
+        html=styled(html, name, templates, context),
+        text=_text(html),
+        sender=Address(config.sender.name, config.sender.address),
+        reply_to=Address("", config.sender.reply_to) if config.sender.reply_to else None,
+        headers=_HEADERS,
+        merge_tags=(),
+        language=context["lang"],
+        view_online_url="",
+    )
+
+
+def template_of(kind: str) -> str:
+    """The file in the templates folder; both letters about a move are one."""
+    return f"{kind.partition('_')[0]}.mjml"
+
+
+def _context(letter: Letter, config: Config) -> dict[str, Any]:
+    lang = config.language
+    return {
+        "newsletter": newsletter_view(config),
+        "letter": letter,
+        "theme": config.theme,
+        "lang": lang,
+        "dir": direction(lang, config),
+        "format_date": lambda day: format_date(day, lang),
+    }
+
+
+def _line(variable: str, name: str, templates: Templates, context: Context) -> str:
+    line = " ".join(str(exported(templates, name, variable, context) or "").split())
+    if not line:
+        raise TemplateError(
+            f"the letter has no {variable}",
+            where=templates.place(name),
+            remedy=f'Write {{% set {variable} = "…" %}} at its top.',
+        )
+    return line
+
+
+def _text(html: str) -> str:
+    """The text part: the document's own words, with the address of each link behind it."""
+    body = etree.fromstring(html, etree.HTMLParser(remove_comments=True)).find("body")
+    assert body is not None
+    for hidden in [e for e in body.iter() if "display:none" in (e.get("style") or "")]:
+        drop(hidden)
+    inside = "".join(etree.tostring(part, method="html", encoding="unicode") for part in body)
+    return article_text(inside, links="inline")

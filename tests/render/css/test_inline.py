@@ -1,0 +1,277 @@
+import html
+import operator
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import css_inline
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import html as lxml_html
+
+from newsletter.errors import RenderError
+from newsletter.render.css.inline import inline
+
+
+def page(body: str, head: str = "") -> str:
+    return f"<!doctype html><html><head>{head}</head><body>{body}</body></html>"
+
+
+class Listener(ThreadingHTTPServer):
+    """Counts who asks for anything."""
+
+    asked: int = 0
+
+
+class Counting(BaseHTTPRequestHandler):
+    server: Listener
+
+    def do_GET(self) -> None:
+        self.server.asked += 1
+        body = b"p { color: red }"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/css")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    with Listener(("127.0.0.1", 0), Counting) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("place", ["css", "style", "media", "link"])
+def test_no_stylesheet_is_fetched(listener: Listener, place: str) -> None:
+    url = f"http://127.0.0.1:{listener.server_port}/{place}.css"
+    rule = f'@import url("{url}");'
+    head = {
+        "css": "",
+        "style": f"<style>{rule}</style>",
+        "media": f'<style media="screen">{rule}</style>',
+        "link": f'<link rel="stylesheet" href="{url}">',
+    }[place]
+    inlined = inline(page("<p>x</p>", head), rule if place == "css" else "p { margin: 0 }")
+    assert listener.asked == 0
+    assert "red" not in inlined
+
+
+def test_no_file_is_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.css"
+    secret.write_text("p { color: #5ec4e7 }")
+    for url in (secret.as_uri(), str(secret)):
+        inlined = inline(
+            page("<p>x</p>"), f'@import "{url}"; @import url({url}); p {{ margin: 0 }}'
+        )
+        assert "5ec4e7" not in inlined
+        assert 'style="margin:0"' in inlined
+
+
+def test_rules_in_the_mails_own_styles_stay_rules() -> None:
+    head = "<style>p { color: red }</style><style media='screen'>p { top: 1px }</style>"
+    inlined = inline(page("<p>x</p>", head), "p { margin: 0 }")
+    assert '<p style="margin:0">x</p>' in inlined
+    assert "<style>p { color: red }</style>" in inlined
+    assert '<style media="screen">p { top: 1px }</style>' in inlined
+    assert "data-premailer" not in inlined
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "@media (prefers-color-scheme: dark) { p { color: #fff !important; } }",
+        "@media only screen and (max-width:480px) { .x { width: 100% !important; } }",
+        "@font-face { font-family: A; src: url(a.woff2); }",
+        "@supports (display: grid) { p { display: grid; } }",
+        "[data-ogsc] .nobody { color: #fff !important; }",
+        "a:hover { color: red; }",
+        ".a > .b { color: red; }",
+    ],
+)
+def test_what_must_stay_a_rule_survives_to_the_letter(rule: str) -> None:
+    style = f"<style>{rule}</style>"
+    assert style in inline(page("<p class='x'>x</p>", style), "p { margin: 0 }")
+
+
+def test_quotes_that_jinja_escaped_are_quotes_in_a_style() -> None:
+    head = "<style>p { font-family: &#39;Segoe UI&#39;, &#34;A&#34; } a &gt; b { top: 0 }</style>"
+    inlined = inline(page("<p>x</p>", head), "")
+    assert """<style>p { font-family: 'Segoe UI', "A" } a > b { top: 0 }</style>""" in inlined
+
+
+def test_what_cannot_be_inlined_becomes_a_rule_in_the_head() -> None:
+    css = "p { margin: 0 } a:hover { color: red } @media print { p { color: #111 } }"
+    inlined = inline(page("<p><a>x</a></p>"), css)
+    head = inlined.partition("</head>")[0]
+    assert "a:hover {color:red !important}" in head
+    assert re.search(r"@media print \{\s*p \{\s*color: #111 !important", head)
+    assert '<p style="margin:0">' in inlined
+
+
+def test_the_doctype_is_in_capitals_for_clients_that_drop_the_other() -> None:
+    assert inline(page("<p>x</p>"), "").startswith("<!DOCTYPE html>\n<html>")
+
+
+def test_sizes_stay_as_written() -> None:
+    body = (
+        '<img src="a" width="640" height="9">'
+        '<table width="600" align="center"><tr><td>x</td></tr></table>'
+    )
+    css = (
+        "img { width: 100%; height: auto } table { width: 50%; text-align: right; "
+        "background-color: #fff } td { vertical-align: top }"
+    )
+    inlined = inline(page(body), css)
+    assert '<img src="a" width="640" height="9" style="width:100%; height:auto">' in inlined
+    assert '<table width="600" align="center" style=' in inlined
+    assert "bgcolor" not in inlined
+    assert "valign" not in inlined
+
+
+def test_a_floating_image_gets_no_attribute_of_html_4() -> None:
+    assert " align=" not in inline(page('<img src="a">'), "img { float: right }")
+
+
+def test_importance_is_kept() -> None:
+    inlined = inline(page("<p>x</p>"), "p { color: red !important }")
+    assert '<p style="color:red !important">' in inlined
+
+
+def test_a_style_that_is_there_wins() -> None:
+    inlined = inline(
+        page('<p style="color:blue;mso-hide:all">x</p>'), "p { color: red; margin: 0 }"
+    )
+    assert '<p style="color:blue; margin:0; mso-hide:all">' in inlined
+
+
+MSO = (
+    "<!--[if mso | IE]><table><tr><td><![endif]--><p>x</p><!--[if mso | IE]></td></tr></table>"
+    "<![endif]--><!--[if !mso]><!--><b>y</b><!--<![endif]-->"
+)
+
+
+def test_outlooks_comments_survive_to_the_letter() -> None:
+    assert MSO in inline(page(MSO), "b { margin: 0 }").replace(' style="margin:0"', "")
+
+
+def test_a_comment_for_outlook_that_does_not_survive_is_an_error() -> None:
+    with pytest.raises(RenderError, match="Outlook"):
+        inline(page("<p>x</p>", "<title><!--[if mso]>a<![endif]--></title>"), "")
+
+
+@pytest.mark.parametrize("depth", [98, 99, 255, 5_000])
+def test_no_text_is_lost_in_the_depth_without_a_word(depth: int) -> None:
+    deep = page("<div>" * (depth - 2) + "treasure" + "</div>" * (depth - 2))
+    if depth <= 100:
+        assert "treasure" in inline(deep, "div { margin: 0 }")
+    else:
+        with pytest.raises(RenderError, match="more than 100 elements deep"):
+            inline(deep, "div { margin: 0 }")
+
+
+@pytest.mark.parametrize("href", ["-nl0u-", "https://a.example/?n=-nl0u-&amp;b=1", "[weblink]"])
+def test_placeholders_in_addresses_survive(href: str) -> None:
+    assert f'<a href="{href}">' in inline(page(f'<a href="{href}">x</a>'), "p { margin: 0 }")
+
+
+def test_line_breaks_of_code_survive() -> None:
+    code = "<pre>a\n\n  b\n<b>c</b>\n<i>d</i>\n\n</pre>"
+    assert code in inline(page(code), "p { margin: 0 }")
+
+
+def test_every_script_survives() -> None:
+    text = "é 大潮 صباح 👩‍👩‍👧 &lt; &amp;"
+    assert f"<p>{text}</p>" in inline(page(f"<p>{text}</p>"), "")
+
+
+def test_threads_do_not_disturb_one_another() -> None:
+    jobs = [(page(f"<p class='c{n}'>x</p>"), f".c{n} {{ margin: {n}px }}") for n in range(40)]
+    alone = [inline(*job) for job in jobs]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda job: inline(*job), jobs))
+    assert together == alone
+
+
+def test_the_cache_that_makes_it_fast_is_asked_for_before_premailer_is_imported() -> None:
+    program = (
+        "from newsletter.render.css.inline import inline; inline('<p>x</p>', 'p { margin: 0 }');"
+        "from premailer import cache; print(type(cache.cache).__name__, cache.cache.maxsize)"
+    )
+    bare = {k: v for k, v in os.environ.items() if not k.startswith("PREMAILER")}
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=bare, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "LRUCache 4096\n"
+
+
+def test_what_could_reach_the_network_is_not_even_loaded() -> None:
+    program = (
+        "import sys; from newsletter.render.css.inline import inline; inline('<p>x</p>', '')\n"
+        "print(sorted({'requests', 'urllib3'} & set(sys.modules)))\n"
+        "import premailer.premailer as used; print(hasattr(used.requests, 'get'))\n"
+        "import requests; print(requests.get.__name__)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[]\nFalse\nget\n"
+
+
+TAGS = st.sampled_from(["p", "div", "b", "td"])
+CLASSES = st.sampled_from(["a", "b", "c"])
+RULES = st.lists(
+    st.tuples(
+        st.one_of(TAGS, CLASSES.map(".{}".format), st.tuples(TAGS, CLASSES).map(".".join),
+                  st.tuples(TAGS, CLASSES).map("{0[0]} .{0[1]}".format)),
+        st.sampled_from(["color", "margin-top", "font-size", "line-height"]),
+        st.integers(1, 9),
+    ),
+    max_size=8,
+)  # fmt: skip
+LEAF = st.tuples(TAGS, CLASSES).map('<{0[0]} class="{0[1]}">x</{0[0]}>'.format)
+TREE = st.recursive(
+    LEAF,
+    lambda inner: st.lists(inner, max_size=3).map(lambda parts: f"<div>{''.join(parts)}</div>"),
+)
+
+
+@settings(deadline=None)  # other processes share the machine
+@given(TREE, RULES)
+def test_the_same_properties_are_inlined_as_by_css_inline(
+    body: str, rules: list[tuple[str, str, int]]
+) -> None:
+    css = "\n".join(f"{selector} {{ {name}: {value}px }}" for selector, name, value in rules)
+    document = page(body.replace("<td", "<div").replace("</td", "</div"))
+    oracle = css_inline.CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
+    theirs = oracle.inline(document.replace("<head>", f"<head><style>{css}</style>"))
+    assert styles(inline(document, css)) == styles(theirs)
+
+
+PARTS = operator.methodcaller("partition", ":")
+
+
+def styles(text: str) -> list[dict[str, str]]:
+    tree = lxml_html.document_fromstring(html.unescape(text))
+    return [
+        {
+            name.strip(): value.strip()
+            for name, colon, value in map(PARTS, (element.get("style") or "").split(";"))
+            if colon
+        }
+        for element in tree.iter("p", "div", "b")
+    ]

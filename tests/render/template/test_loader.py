@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from newsletter.errors import TemplateError
+from newsletter.render.template.loader import load_templates
+
+
+def test_reads_mjml_and_css_in_all_folders_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "partials").mkdir()
+    (tmp_path / "issue.mjml").write_bytes(b"\xef\xbb\xbf<mjml>\r\n</mjml>\r")
+    (tmp_path / "partials" / "foot.mjml").write_text("<mj-text>å</mj-text>", encoding="utf-8")
+    (tmp_path / "article.css").write_text("p { margin: 0 }")
+    (tmp_path / "notes.txt").write_text("not a template")
+    (tmp_path / "web.css").mkdir()
+
+    templates = load_templates(tmp_path)
+
+    assert dict(templates.files) == {
+        "issue.mjml": "<mjml>\n</mjml>\n",
+        "partials/foot.mjml": "<mj-text>å</mj-text>",
+        "article.css": "p { margin: 0 }",
+    }
+
+
+def test_every_file_that_is_not_utf8_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.mjml").write_bytes(b"<mjml>\n\n\xe5</mjml>")
+    (tmp_path / "b.css").write_bytes(b"\xff")
+
+    with pytest.raises(TemplateError) as caught:
+        load_templates(tmp_path)
+
+    assert [(p.where and p.where.path.rpartition("/")[2], p.where and p.where.line)
+            for p in caught.value.problems] == [("a.mjml", 3), ("b.css", 1)]  # fmt: skip
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_folder_without_templates_says_how_to_get_some(tmp_path: Path, *, exists: bool) -> None:
+    folder = tmp_path if exists else tmp_path / "gone"
+    with pytest.raises(TemplateError, match="newsletter init"):
+        load_templates(folder)

@@ -1,0 +1,76 @@
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
+from newsletter.render.email import Address, Email
+from newsletter.render.personalization import personalise
+from newsletter.render.token_targets import in_use, one_token_a_link, retarget
+
+NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
+
+
+def email(subject: str, html: str, text: str) -> Email:
+    return Email(
+        issue="2026-11-22-x",
+        subject=subject,
+        preheader=subject,
+        html=html,
+        text=text,
+        sender=Address("", "editor@harbournotes.example"),
+        reply_to=None,
+        headers=(),
+        merge_tags=(NAME, UNSUBSCRIBE, PREFERENCES),
+        language="en",
+        view_online_url="",
+    )
+
+
+def test_each_place_gets_the_value_as_it_is_safe_there() -> None:
+    html = (
+        '<b>-nl0h-</b> <a href="https://a.example/?n=-nl0u-">x</a> <a href="-nlunsubscribeu-">y</a>'
+    )
+    copy = personalise(
+        email("Hello -nl0t-", html, "-nl0t-: -nlunsubscribet- -nlpreferencest-"),
+        {"name": "<Ada & Bo>"},
+        unsubscribe="https://p.example/u/t?a=1",
+        preferences="https://p.example/p/t",
+    )
+    assert copy.subject == copy.preheader == "Hello <Ada & Bo>"
+    assert copy.html == (
+        '<b>&lt;Ada &amp; Bo&gt;</b> <a href="https://a.example/?n=%3CAda%20%26%20Bo%3E">x</a> '
+        '<a href="https://p.example/u/t?a=1">y</a>'
+    )
+    assert copy.text == "<Ada & Bo>: https://p.example/u/t?a=1 https://p.example/p/t"
+    assert copy.merge_tags == ()
+
+
+def test_a_value_that_looks_like_a_token_is_not_filled_in_again() -> None:
+    copy = personalise(
+        email("-nl0t-", "-nl0h-", "-nl0t-"),
+        {"name": "-nlunsubscribeh-"},
+        unsubscribe="https://p.example/u/secret",
+        preferences="",
+    )
+    assert "secret" not in copy.subject + copy.html + copy.text
+
+
+def test_a_token_of_no_tag_stays() -> None:
+    copy = personalise(email("", "-nl7h-", ""), {}, unsubscribe="", preferences="")
+    assert copy.html == "-nl7h-"
+
+
+def test_tokens_of_one_kind_become_another_and_the_rest_stays() -> None:
+    assert retarget("-nl0t- -nl1u- -nlunsubscribet-", "text", "html") == (
+        "-nl0h- -nl1u- -nlunsubscribeh-"
+    )
+    assert retarget("no token - at all", "text", "html") == "no token - at all"
+
+
+def test_each_link_has_one_token_wherever_it_stands() -> None:
+    assert one_token_a_link("-nlunsubscribet- -nlunsubscribeh- -nlpreferencesu- -nl0t-") == (
+        "-nlunsubscribeu- -nlunsubscribeu- -nlpreferencesu- -nl0t-"
+    )
+
+
+def test_only_tags_that_stand_somewhere_are_in_use() -> None:
+    assert in_use((NAME, UNSUBSCRIBE, PREFERENCES), "a -nl0t-", "b -nlpreferencesh-") == (
+        NAME,
+        PREFERENCES,
+    )

@@ -1,0 +1,205 @@
+"""The text part: every kind of block and phrase as a reader of plain text sees it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from newsletter.config.models import Config, Utm
+from newsletter.posts.html.markdown import to_html
+from newsletter.posts.html.sanitize import sanitise
+from newsletter.posts.issue import Issue
+from newsletter.render.article.build import email_article
+from newsletter.render.text.article import article_text
+from newsletter.render.text.inline import letters
+from newsletter.render.text.wrap import columns
+
+
+def text_of(html: str, width: int = 72) -> str:
+    return article_text(html, width=width)
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("", ""),
+        ("<h1>The tide</h1>", "The tide\n========"),
+        ("<h2>\u5927\u6f6e</h2>", "\u5927\u6f6e\n----"),
+        ("<h3>Springs <em>and</em> <code>neaps</code></h3>", "Springs and neaps"),
+        ("<p>a <strong> b</strong>c <em>d</em> <s>e</s></p>", "a *b*c _d_ ~~e~~"),
+        ("<p><b><i>x</i></b> <code>y</code> <kbd>Z</kbd></p>", "*_x_* `y` Z"),
+        ("<p>m<sup>2</sup>, 1<sup>st</sup>, H<sub>2</sub>O</p>", "m^2, 1st, H2O"),
+        (
+            "<p><q>no</q> <ruby>\u6f6e<rp>(</rp><rt>shio</rt><rp>)</rp></ruby></p>",
+            "“no” \u6f6e(shio)",
+        ),
+        ("<p>a<br>  b\n c</p>", "a\nb c"),
+        ("<p>a</p>b<p>c</p>", "a\n\nb\n\nc"),
+        ("<p>har\u00adbour\u200b \u2060x\ufeff a\u00a0b</p>", "harbour x a b"),
+        ("<hr>", " " * 33 + "* * *"),
+        ("<pre><code>a\n  <span>b</span>  \n\n\tc\n</code></pre>", "    a\n      b\n\n    \tc"),
+        ("<pre>\n\na<br>b</pre>", "    a\n    b"),
+        ("<blockquote><p>a</p><p>b</p></blockquote>", "> a\n>\n> b"),
+        ("<blockquote>a<blockquote>b</blockquote></blockquote>", "> a\n>\n> > b"),
+        ("<ul><li>a<ul><li>b</li></ul></li><li>c</li></ul>", "- a\n  - b\n- c"),
+        ("<ul><li><p>a</p></li><li><p>b</p><p>c</p></li></ul>", "- a\n\n- b\n\n  c"),
+        ('<ol start="9"><li>a</li><li>b</li></ol>', " 9. a\n10. b"),
+        ('<ol><li>a</li><li value="5">b</li><li>c</li></ol>', "1. a\n5. b\n6. c"),
+        ("<ol reversed><li>a</li><li>b</li></ol>", "2. a\n1. b"),
+        ("<ul>x<li>a</li><ul><li>b</li></ul></ul>", "x\n- a\n  - b"),
+        ("<ol><li></li></ol>", "1."),
+        (
+            "<dl><dt>HW</dt><dd>high</dd><dd>top</dd><dt>LW</dt><dd>low</dd></dl>",
+            ("HW\n    high\n    top\n\nLW\n    low"),
+        ),
+        ("<dl><div><dt>HW</dt><dd>high</dd></div></dl>", "HW\n    high"),
+        ('<p><img src="a.png" alt="A  buoy"> <img src="b.png" alt=""></p>', "[A buoy]"),
+        ("<em><p>a</p></em>", "a"),
+    ],
+)
+def test_blocks_and_phrases(html: str, text: str) -> None:
+    assert text_of(html) == text + "\n"
+
+
+def test_paragraphs_are_wrapped() -> None:
+    assert text_of("<p>one two three four five six</p>", 20) == "one two three four\nfive six\n"
+
+
+def test_links_are_numbered_once_and_listed() -> None:
+    assert (
+        text_of(
+            '<p><a href="https://a.example/">A</a>, <a href="https://b.example/">B</a>, '
+            '<a href="https://a.example/">A again</a>.</p>'
+        )
+        == "A [1], B [2], A again [1].\n\n[1] https://a.example/\n[2] https://b.example/\n"
+    )
+
+
+def test_links_may_stand_in_line() -> None:
+    text = article_text('<p><a href="https://a.example/">A</a>.</p>', links="inline")
+
+    assert text == "A <https://a.example/>.\n"
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ('<a href="https://a.example/b">https://a.example/b</a>', "https://a.example/b"),
+        (
+            '<a href="https://a.example/b?utm_source=x">https://a.example/b</a>',
+            "https://a.example/b?utm_source=x",
+        ),
+        ('<a href="mailto:a@b.example">a@b.example</a>', "a@b.example"),
+        ('<a href="#top">up</a>', "up"),
+        ('<a href="https://a.example/"><img src="x.png" alt=""></a>', "<https://a.example/>"),
+    ],
+)
+def test_some_links_need_no_number(html: str, text: str) -> None:
+    assert text_of(f"<p>{html}</p>") == text + "\n"
+
+
+def test_a_number_never_stands_apart_from_its_words() -> None:
+    text = text_of('<p>aaaa bbbb cccc dddd <a href="https://a.example/">eee</a></p>', 24)
+
+    assert text.startswith("aaaa bbbb cccc dddd\neee [1]\n")
+
+
+def test_a_link_around_blocks_has_its_number_at_the_end() -> None:
+    text = text_of('<a href="https://a.example/"><h3>Title</h3><p>Words.</p></a>')
+
+    assert text == "Title\n\nWords. [1]\n\n[1] https://a.example/\n"
+
+
+def test_a_long_address_is_never_broken() -> None:
+    url = "https://a.example/" + "long-" * 30
+
+    assert f"\n{url}\n" in text_of(f'<p>see <a href="{url}">{url}</a> now</p>', 40)
+
+
+def test_tokens_become_text_tokens_but_in_addresses() -> None:
+    text = text_of('<p>Hi -nl0h-, <a href="https://a.example/-nl1u-">-nlunsubscribeh-</a></p>')
+
+    assert text == "Hi -nl0t-, -nlunsubscribet- [1]\n\n[1] https://a.example/-nl1u-\n"
+
+
+def test_deep_nesting_stays_readable() -> None:
+    html = (
+        "<blockquote>" * 45
+        + "<ul><li>" * 25
+        + "word " * 30
+        + "</li></ul>" * 25
+        + "</blockquote>" * 45
+    )
+
+    lines = text_of(html).splitlines()
+
+    assert all(line.count("word") == 4 for line in lines[-7:-1])
+
+
+def test_letters_go_on_after_z() -> None:
+    assert [letters(n) for n in (1, 26, 27, 52, 53, 703)] == ["a", "z", "aa", "az", "ba", "aaa"]
+
+
+# --- from the source to the text, through the article ------------------------------------------
+
+
+@pytest.fixture
+def text_from(
+    issue_of: Callable[..., Issue], config_of: Callable[..., Config]
+) -> Callable[[str], str]:
+    """The text part of a Markdown post."""
+    config = config_of(utm=Utm(source="letter"))
+    return lambda source: article_text(
+        email_article(issue_of(sanitise(to_html(source))), config).html
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("> [!NOTE]\n> Add *it*.\n>\n> Twice.", "| NOTE: Add _it_.\n|\n| Twice."),
+        (
+            "::: warning Mind the ropes\nThey bite.\n:::",
+            "| WARNING: Mind the ropes\n|\n| They bite.",
+        ),
+        ("> [!TIP]\n> - a", "| TIP:\n|\n| - a"),
+        ("- [x] table\n- [ ] thermos", "- [x] table\n- [ ] thermos"),
+        ('![A buoy](https://a.example/b.jpg "Red, at night")', "[A buoy]\nRed, at night"),
+        (
+            "![A](https://a.example/a.png) ![B](https://a.example/b.png)",
+            "[A]\n[B]",
+        ),
+        (
+            '<iframe src="https://youtu.be/x" title="A tide"></iframe>',
+            "A tide: https://www.youtube.com/watch?v=x",
+        ),
+        (
+            '<blockquote class="twitter-tweet">High!<a href="https://x.com/a">May</a></blockquote>',
+            "> High!May [1]\n\nx.com: https://x.com/a\n\n[1] https://x.com/a",
+        ),
+        ("<details><summary>Why?</summary>Nobody knows.</details>", "*Why?*\n\nNobody knows."),
+        ("[log](/log)", "log [1]\n\n[1] https://harbournotes.example/log?utm_source=letter"),
+    ],
+)
+def test_from_markdown(source: str, text: str, text_from: Callable[[str], str]) -> None:
+    assert text_from(source) == text + "\n"
+
+
+def test_footnotes_have_letters_and_stand_under_a_rule(text_from: Callable[[str], str]) -> None:
+    text = text_from("Sea[^1] and [land](/l)[^x].\n\n[^1]: Deep.\n\n    Wide.\n[^x]: [Dry](/d).\n")
+
+    rule = " " * 33 + "* * *"
+    assert text == (
+        f"Sea[a] and land [1][b].\n\n{rule}\n\n[a] Deep.\n\n    Wide.\n[b] Dry [2].\n\n"
+        "[1] https://harbournotes.example/l?utm_source=letter\n"
+        "[2] https://harbournotes.example/d?utm_source=letter\n"
+    )
+
+
+def test_a_box_of_ones_own_that_is_called_embed_loses_no_words() -> None:
+    assert text_of('<div class="embed"><p class="embed-title">a</p>b</div>') == "a\n\nb\n"
+
+
+def test_the_width_is_that_of_the_screen() -> None:
+    text = text_of(f"<p>{'潮の満ち引きは、' * 20}</p>", 30)
+
+    assert all(26 <= columns(line) <= 30 for line in text.splitlines()[:-1])

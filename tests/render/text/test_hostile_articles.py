@@ -1,0 +1,96 @@
+"""Whatever the sanitiser lets through becomes an article and a text that say all of it."""
+
+import re
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from newsletter.config.models import Config
+from newsletter.posts.html.sanitize import sanitise
+from newsletter.posts.issue import Issue
+from newsletter.render.article.build import email_article
+from newsletter.render.article.dom import parse, visible_text
+from newsletter.render.text.article import article_text
+
+WORD = re.compile(r"w\d+w")
+BLOCKS = """
+    article aside blockquote dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 li ol p pre
+    section summary table tbody td tfoot th thead tr ul caption
+""".split()  # noqa: SIM905 - a list of words reads best as words
+PHRASES = "a abbr b code del em i kbd q rt ruby s small span strong sub sup u var".split()  # noqa: SIM905
+CLASSES = """
+    callout callout-title embed embed-title embed-host footnotes gallery figure caption
+    twitter-tweet task-list-item left-out table-scroll gallery-cell
+""".split()  # noqa: SIM905
+
+numbers = st.integers(0, 10**6)
+words = st.one_of(
+    numbers.map(lambda number: f"w{number}w"),
+    st.sampled_from(
+        ["潮の満ち引き。", "「海」", "ـبحر", "☐", "\u00ad", "\u200b", "a\u00a0b", "-nl0h-", "\n"]
+    ),
+    st.text(max_size=6),
+)
+texts = st.lists(words, max_size=5).map(" ".join)
+attributes = st.one_of(
+    st.just(""),
+    st.sampled_from(CLASSES).map(lambda name: f' class="{name}"'),
+    numbers.map(lambda number: f' id="i{number % 5}"'),
+    st.sampled_from(
+        [' href="#i1"', ' href="/a b?c"', ' href="https://[x"', ' start="7"', ' colspan="9"']
+    ),
+    st.sampled_from(
+        [' rowspan="3"', ' style="width:900px;text-align:right"', ' role="presentation"']
+    ),
+)
+voids = st.sampled_from(
+    [
+        "<br>",
+        "<hr>",
+        "<wbr>",
+        '<img src="a.png">',
+        '<img src="https://x.example/a.png" alt="alt words" width="50%" height="-3">',
+        '<iframe src="https://www.youtube.com/embed/abc"></iframe>',
+        '<video poster="p.png"><source src="v.mp4"></video>',
+        "<iframe></iframe>",
+    ]
+)
+
+
+def element(inside: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.builds(
+        lambda tag, attribute, inner: f"<{tag}{attribute}>{''.join(inner)}</{tag}>",
+        st.sampled_from(BLOCKS + PHRASES),
+        attributes,
+        st.lists(inside, max_size=4),
+    )
+
+
+pages = st.recursive(st.one_of(texts, voids), element, max_leaves=25)
+
+
+# The fixtures only make values.
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(html=pages, width=st.integers(20, 90), links=st.sampled_from(["numbered", "inline"]))
+def test_every_word_stays_and_stands_in_the_text_in_order(
+    html: str,
+    width: int,
+    links: str,
+    issue_of: Callable[..., Issue],
+    config_of: Callable[..., Config],
+) -> None:
+    body = sanitise(html)
+    article = email_article(issue_of(body), config_of())
+    assert sorted(WORD.findall(article.html)) == sorted(WORD.findall(body))
+
+    text = article_text(article.html, width=width, links=links)  # type: ignore[arg-type]
+
+    assert WORD.findall(text) == WORD.findall(visible_text(parse(article.html)))
+    assert text.endswith("\n")
+    for line in text.split("\n"):
+        assert line == line.rstrip()
+        assert "\u00ad" not in line
+        assert "\u200b" not in line
