@@ -29,8 +29,8 @@ from newsletter.config.load import load_config
 from newsletter.db import open_database, reading
 from newsletter.db.schema import subscriber, subscriber_tag
 from newsletter.subscribers import audience, how_many
-from newsletter.subscribers.exporting import Choice, export
-from newsletter.subscribers.importing import Wishes, import_file
+from newsletter.subscribers.export import Choice, export
+from newsletter.subscribers.importing.import_list import Wishes, import_file
 from newsletter.subscribers.segments import find_segment
 
 NOW = datetime.datetime(2026, 11, 22, 9, tzinfo=datetime.UTC)

@@ -13,10 +13,10 @@ from newsletter.db.bulk import among
 from newsletter.db.schema import event, journal, send_recipient, subscriber
 from newsletter.events.parse import Event
 from newsletter.events.record import Recorded
-from newsletter.subscribers import changes
-from newsletter.subscribers.consent import SUPPRESSED
-from newsletter.subscribers.journal import Origin
-from newsletter.subscribers.reports import Report, Taken, take
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.delivery_feedback import Report, Taken, take
+from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.transitions import SUPPRESSED
 
 SOURCE = "SendGrid's events"
 _AT_ONCE = 500

@@ -11,7 +11,7 @@ from newsletter.errors import ListError
 from newsletter.events.machine import by_machine
 from newsletter.events.parse import Event
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.erasure import stand_ins, take_turns
+from newsletter.subscribers.consent.erasure import stand_ins, take_turns
 
 _COLUMNS = (
     "sg_event_id", "type", "at", "address_key", "send_id", "batch_id", "attempt_n", "machine",

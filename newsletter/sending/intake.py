@@ -15,7 +15,7 @@ from newsletter.events.parse import Event
 from newsletter.events.record import Recorded, record
 from newsletter.sending.ledger import Ledger, find, halt_in
 from newsletter.sending.reconcile import reconcile
-from newsletter.subscribers.reports import Taken
+from newsletter.subscribers.consent.delivery_feedback import Taken
 
 _log = logging.getLogger(__name__)
 

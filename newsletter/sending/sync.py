@@ -10,7 +10,7 @@ from newsletter.db import reading
 from newsletter.db.bulk import insert_new
 from newsletter.db.schema import meta
 from newsletter.sending.suppressions import NAMES, Lists, Suppressed
-from newsletter.subscribers.reports import Report, Taken, take
+from newsletter.subscribers.consent.delivery_feedback import Report, Taken, take
 
 # The vendor's lists are not exact to the second, and its clock is not ours.
 OVERLAP = datetime.timedelta(days=1)

@@ -1,7 +1,6 @@
 """The list: who may be mailed, and what we know of them."""
 
-from newsletter.subscribers.reader import Reader
-from newsletter.subscribers.selection import (
+from newsletter.subscribers.audience import (
     EVERYBODY,
     MAILABLE,
     OUTSIDE,
@@ -12,6 +11,7 @@ from newsletter.subscribers.selection import (
     readers_among,
     still_in_audience,
 )
+from newsletter.subscribers.reader import Reader
 
 __all__ = [
     "EVERYBODY",

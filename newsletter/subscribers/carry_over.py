@@ -14,10 +14,10 @@ from newsletter.db import reading
 from newsletter.db.bulk import insert_new
 from newsletter.db.schema import erased, journal, meta, subscriber, suppression
 from newsletter.errors import DatabaseError
-from newsletter.subscribers import changes
-from newsletter.subscribers.consent import SUPPRESSED
-from newsletter.subscribers.erasure import SALT, erase, erased_among
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.erasure import SALT, erase, erased_among
+from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.transitions import SUPPRESSED
 
 PRESENT = "present"
 CHUNK = 5_000

@@ -11,9 +11,9 @@ from newsletter.db.bulk import among, insert_new
 from newsletter.db.schema import subscriber, subscriber_tag
 from newsletter.errors import ListError, Location
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.columns import read_header
-from newsletter.subscribers.csv_file import open_csv
-from newsletter.subscribers.entry import clean_tags
+from newsletter.subscribers.importing.files.csv_reader import open_csv
+from newsletter.subscribers.importing.rows.column_mapping import read_header
+from newsletter.subscribers.importing.rows.row_parser import clean_tags
 
 
 class Listed(NamedTuple):

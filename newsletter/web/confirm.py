@@ -12,8 +12,8 @@ from starlette.routing import BaseRoute, Route
 from newsletter.db import reading
 from newsletter.db.schema import notice
 from newsletter.subscribers.address import Address
-from newsletter.subscribers.joining import agree, standing
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.signup import agree, standing
 from newsletter.web.notices import CONFIRM, welcome
 from newsletter.web.refused import Refused
 from newsletter.web.requests import form

@@ -13,11 +13,11 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.db import reading
 from newsletter.db.write_batcher import Together
-from newsletter.subscribers import changes, journal
 from newsletter.subscribers.address import Address
-from newsletter.subscribers.choices import pause
-from newsletter.subscribers.journal import Origin
-from newsletter.subscribers.leaving import REASONS, count_reason
+from newsletter.subscribers.consent import changes, journal
+from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.preferences import pause
+from newsletter.subscribers.queries.unsubscribe_reasons import REASONS, count_reason
 from newsletter.web.one_click import is_one_click
 from newsletter.web.requests import form, raw_body
 from newsletter.web.site import Site, swift

@@ -16,9 +16,9 @@ from newsletter.config.urls import public_url
 from newsletter.db import reading
 from newsletter.db.schema import address_change, subscriber
 from newsletter.errors import ListError
-from newsletter.subscribers import changes
 from newsletter.subscribers.address import Address
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.journal import Origin
 from newsletter.web.notices import owe
 from newsletter.web.requests import form
 from newsletter.web.site import Site

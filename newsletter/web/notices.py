@@ -25,8 +25,8 @@ from newsletter.sending.notices import Notice, any_due, body, claim, owe, settle
 from newsletter.sending.sendgrid import Mailer
 from newsletter.sending.verdict import Outcome, judge
 from newsletter.subscribers.address import Address
-from newsletter.subscribers.joining import sign_up
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.signup import sign_up
 from newsletter.web.site import Site
 
 __all__ = ["CONFIRM", "owe", "post_due", "tidy_up", "welcome"]

@@ -19,10 +19,10 @@ from newsletter.db import reading
 from newsletter.db.schema import subscriber_tag
 from newsletter.errors import ListError
 from newsletter.subscribers.address import Address, parse_address
-from newsletter.subscribers.choices import choose_tags, pause, rename
-from newsletter.subscribers.entry import clean_name
-from newsletter.subscribers.erasure import erase
-from newsletter.subscribers.profile import as_data, find_profile
+from newsletter.subscribers.consent.erasure import erase
+from newsletter.subscribers.gdpr_export import as_data, find_profile
+from newsletter.subscribers.importing.rows.row_parser import clean_name
+from newsletter.subscribers.preferences import choose_tags, pause, rename
 from newsletter.web import moving
 from newsletter.web.leave import nobody
 from newsletter.web.pages import PRIVATE

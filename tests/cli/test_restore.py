@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from newsletter.db import database
 from newsletter.db.schema import send
-from newsletter.subscribers import changes
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.erasure import erase
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.erasure import erase
+from newsletter.subscribers.consent.journal import Origin
 
 THEN = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
 NOW = datetime.datetime(2026, 11, 24, 9, 5, tzinfo=datetime.UTC)

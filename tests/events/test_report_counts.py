@@ -16,7 +16,7 @@ from newsletter.db.schema import event, send_recipient
 from newsletter.events.report_clicks import clicks, opens
 from newsletter.events.report_counts import LARGEST, count
 from newsletter.events.report_shape import HOURS, Counts
-from newsletter.subscribers.erasure import erase
+from newsletter.subscribers.consent.erasure import erase
 
 READERS = 6
 WEEK = (AT, AT + datetime.timedelta(days=7))

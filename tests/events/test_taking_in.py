@@ -18,12 +18,12 @@ from newsletter.sending.freeze import freeze
 from newsletter.sending.intake import Intake, take_in
 from newsletter.sending.ledger import Ledger
 from newsletter.sending.payload import Letter
-from newsletter.subscribers import changes
-from newsletter.subscribers import journal as journals
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.consent import SUPPRESSED, soft_bounces_of, status_of
-from newsletter.subscribers.erasure import erase
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent import journal as journals
+from newsletter.subscribers.consent.erasure import erase
+from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.transitions import SUPPRESSED, soft_bounces_of, status_of
 
 CONFIG = configured(limits={"soft_bounces": 3}, sendgrid={"asm_group": 17})
 READER = "reader1@example.com"

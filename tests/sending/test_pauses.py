@@ -11,10 +11,10 @@ from newsletter.sending import claim
 from newsletter.sending.freeze import freeze
 from newsletter.sending.ledger import Ledger
 from newsletter.sending.payload import Letter
-from newsletter.subscribers import changes
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.choices import pause
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.preferences import pause
 
 HOUR = datetime.timedelta(hours=1)
 

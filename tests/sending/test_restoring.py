@@ -24,11 +24,12 @@ from newsletter.db.schema import (
 from newsletter.errors import DatabaseError
 from newsletter.sending import restoring
 from newsletter.sending.restoring import LEDGER, Restored
-from newsletter.subscribers import audience, changes, erasure
+from newsletter.subscribers import audience
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.consent import status_of
-from newsletter.subscribers.journal import Origin, read
-from newsletter.subscribers.journal import changes as as_changes
+from newsletter.subscribers.consent import changes, erasure
+from newsletter.subscribers.consent.journal import Origin, read
+from newsletter.subscribers.consent.journal import changes as as_changes
+from newsletter.subscribers.consent.transitions import status_of
 
 THEN = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
 NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.UTC)

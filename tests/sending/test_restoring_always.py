@@ -20,11 +20,12 @@ from newsletter.db.backup import back_up, damage
 from newsletter.db.schema import subscriber
 from newsletter.errors import ListError
 from newsletter.sending import restoring
-from newsletter.subscribers import audience, changes, erasure
+from newsletter.subscribers import audience
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.consent import status_of
-from newsletter.subscribers.journal import Origin, read
-from newsletter.subscribers.journal import changes as as_changes
+from newsletter.subscribers.consent import changes, erasure
+from newsletter.subscribers.consent.journal import Origin, read
+from newsletter.subscribers.consent.journal import changes as as_changes
+from newsletter.subscribers.consent.transitions import status_of
 
 START = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 URL = "sqlite:///newsletter.db"

@@ -15,9 +15,9 @@ from newsletter.sending.rehearsal import SendGridDouble, faults
 from newsletter.sending.sendgrid import Mailer
 from newsletter.sending.suppressions import Lists
 from newsletter.sending.sync import Synced, sync
-from newsletter.subscribers import changes, erasure
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent import changes, erasure
+from newsletter.subscribers.consent.journal import Origin
 
 HOUR, DAY = 3_600, 86_400
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.subscribers.importing import ImportReport, Wishes, import_file
+from newsletter.subscribers.importing.import_list import ImportReport, Wishes, import_file
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import subscriber, subscriber_tag
 from newsletter.errors import ListError
-from newsletter.subscribers.importing import ImportReport
+from newsletter.subscribers.importing.import_list import ImportReport
 from newsletter.subscribers.tags import clean_tag, in_list, known_tags, listed, tag, untag
 
 Import = Callable[..., ImportReport]

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from newsletter.db import reading
 from newsletter.db.schema import journal, subscriber
-from newsletter.subscribers import changes
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.erasure import erase
-from newsletter.subscribers.journal import Origin, read
-from newsletter.subscribers.leaving import reasons
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.erasure import erase
+from newsletter.subscribers.consent.journal import Origin, read
+from newsletter.subscribers.queries.unsubscribe_reasons import reasons
 from newsletter.web.site import Site, utc_now
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"

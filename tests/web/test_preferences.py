@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from newsletter.db import reading
 from newsletter.db.schema import address_change, journal, notice, subscriber, subscriber_tag
-from newsletter.subscribers import changes
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.choices import choose_tags
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.preferences import choose_tags
 from newsletter.web.site import Site, utc_now
 
 NEW = "ada.new@elsewhere.example"

@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from newsletter.db import open_database, reading
 from newsletter.db.schema import event, journal
 from newsletter.project import open_project
-from newsletter.subscribers import changes
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.journal import Origin
 from newsletter.web.loopback import running
 from newsletter.web.webhook import PATH, SIGNATURE, TIMESTAMP
 

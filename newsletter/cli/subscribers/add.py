@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from newsletter.errors import ListError
     from newsletter.subscribers.address import Address
-    from newsletter.subscribers.changes import Changed
-    from newsletter.subscribers.values import Value
+    from newsletter.subscribers.attribute_types import Value
+    from newsletter.subscribers.consent.changes import Changed
 
 
 @click.command(short_help="Add one reader, or bring one back by their consent.")
@@ -55,11 +55,16 @@ def add(  # noqa: PLR0913 - what can be told of a reader
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.subscribers import changes
     from newsletter.subscribers.address import parse_address
-    from newsletter.subscribers.details import describe
-    from newsletter.subscribers.entry import Entry, clean_name, clean_tags, clean_text
-    from newsletter.subscribers.journal import Origin
+    from newsletter.subscribers.consent import changes
+    from newsletter.subscribers.consent.journal import Origin
+    from newsletter.subscribers.importing.rows.row_parser import (
+        Entry,
+        clean_name,
+        clean_tags,
+        clean_text,
+    )
+    from newsletter.subscribers.importing.update_subscriber import describe
 
     of = parse_address(address)
     now = datetime.datetime.now(datetime.UTC)
@@ -92,8 +97,8 @@ def add(  # noqa: PLR0913 - what can be told of a reader
 
 
 def _attributes(options: tuple[str, ...]) -> "dict[str, Value]":
-    from newsletter.subscribers.columns import key_of
-    from newsletter.subscribers.entry import clean_text
+    from newsletter.subscribers.importing.rows.column_mapping import key_of
+    from newsletter.subscribers.importing.rows.row_parser import clean_text
 
     found: dict[str, Value] = {}
     for option in options:
@@ -109,8 +114,8 @@ def _attributes(options: tuple[str, ...]) -> "dict[str, Value]":
 def _kept_out(connection: "sa.Connection", of: "Address", changed: "Changed") -> "ListError | None":
     """Why nobody would mail them, if so."""
     from newsletter.errors import ListError
-    from newsletter.subscribers.consent import SUPPRESSED
-    from newsletter.subscribers.suppressed import suppressions_of
+    from newsletter.subscribers.consent.suppressions import suppressions_of
+    from newsletter.subscribers.consent.transitions import SUPPRESSED
 
     rows = suppressions_of(connection, of.key)
     if changed.after in SUPPRESSED:
@@ -126,7 +131,7 @@ def _kept_out(connection: "sa.Connection", of: "Address", changed: "Changed") ->
 
 
 def _show(address: str, changed: "Changed", wanted: str, *, described: bool) -> None:
-    from newsletter.subscribers.consent import SUPPRESSED
+    from newsletter.subscribers.consent.transitions import SUPPRESSED
 
     if changed.before is None:
         say(f"{address} is in the list: {changed.after}.", colour="green")

@@ -14,7 +14,7 @@ from newsletter.cli.subscribers.issues import issue_and_send, moment
 from newsletter.cli.subscribers.words import by_status
 
 if TYPE_CHECKING:
-    from newsletter.subscribers.diff import Difference
+    from newsletter.subscribers.queries.diff import Difference
 
 CAME, LEFT = "came", "left"
 Found = Iterator[tuple[str, "Difference"]]
@@ -42,7 +42,7 @@ def diff(issue: str, *, limit: int, as_json: bool) -> None:
     from newsletter.errors import ListError
     from newsletter.project import open_project
     from newsletter.subscribers import EVERYBODY
-    from newsletter.subscribers.diff import leavers, newcomers
+    from newsletter.subscribers.queries.diff import leavers, newcomers
     from newsletter.subscribers.segments import find_segment
 
     project = open_project()

@@ -11,7 +11,7 @@ from newsletter.cli.subscribers.words import count_of
 
 if TYPE_CHECKING:
     from newsletter.subscribers.address import Address
-    from newsletter.subscribers.erasure import Erasure
+    from newsletter.subscribers.consent.erasure import Erasure
 
 
 @click.command(short_help="Erase all that is known of a reader (GDPR).")
@@ -30,9 +30,9 @@ def erase(address: str, *, yes: bool, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db import database, reading
     from newsletter.project import open_project
-    from newsletter.subscribers import erasure
     from newsletter.subscribers.address import parse_address
-    from newsletter.subscribers.profile import not_listed
+    from newsletter.subscribers.consent import erasure
+    from newsletter.subscribers.gdpr_export import not_listed
 
     of = parse_address(address)
     project = open_project()

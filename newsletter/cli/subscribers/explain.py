@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from newsletter.project import Project
-    from newsletter.subscribers.explain import Copy, Explanation
+    from newsletter.subscribers.queries.explain import Copy, Explanation
+    from newsletter.subscribers.queries.past_sends import Sent
     from newsletter.subscribers.segments import Segment
-    from newsletter.subscribers.sends import Sent
 
 # What became of a copy, as an editor would say it.
 STATES = {
@@ -57,8 +57,8 @@ def explain(address: str, *, issue: str | None, segment: str | None, as_json: bo
 
     from newsletter.db import database, reading
     from newsletter.project import open_project
-    from newsletter.subscribers import explain as explaining
     from newsletter.subscribers.address import parse_address
+    from newsletter.subscribers.queries import explain as explaining
 
     of = parse_address(address)
     project = open_project()

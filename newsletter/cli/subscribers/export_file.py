@@ -50,7 +50,7 @@ def export_file(  # noqa: PLR0913, PLR0917 - click's way
     from newsletter.db import database, reading
     from newsletter.project import open_project
     from newsletter.subscribers import EVERYBODY, how_many
-    from newsletter.subscribers.exporting import Choice, export
+    from newsletter.subscribers.export import Choice, export
     from newsletter.subscribers.segments import find_segment
 
     lines = (kind or ("jsonl" if file.suffix.lower() == ".jsonl" else "csv")) == "jsonl"

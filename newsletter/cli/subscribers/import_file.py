@@ -11,7 +11,7 @@ from newsletter.cli.output import fields, note, progress, say
 from newsletter.cli.subscribers.words import by_status, count_of
 
 if TYPE_CHECKING:
-    from newsletter.subscribers.importing import ImportReport
+    from newsletter.subscribers.importing.import_list import ImportReport
 
 REMARKS_SHOWN = 10
 DOUBTS_SHOWN = 5
@@ -66,12 +66,12 @@ def import_file(  # noqa: PLR0913, PLR0917 - click's way
 
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.subscribers import importing
+    from newsletter.subscribers.importing import import_list
     from newsletter.subscribers.tags import clean_tag
 
     if resubscribe != bool(consent and consent.strip()):
         raise click.UsageError("--resubscribe and --consent 'where it comes from' go together")
-    wishes = importing.Wishes(
+    wishes = import_list.Wishes(
         _mapping(mapping),
         tuple(clean_tag(tag) for tag in tags),
         (consent or "").strip(),
@@ -82,7 +82,7 @@ def import_file(  # noqa: PLR0913, PLR0917 - click's way
         database(project.config.database, project.root) as engine,
         progress(file.stat().st_size, "Importing") as advance,
     ):
-        reports = importing.import_files(
+        reports = import_list.import_files(
             engine,
             file,
             now=datetime.datetime.now(datetime.UTC),

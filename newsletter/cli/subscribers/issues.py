@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from newsletter.project import Project
-    from newsletter.subscribers.sends import Sent
+    from newsletter.subscribers.queries.past_sends import Sent
 
 
 def issue_and_send(
@@ -19,7 +19,7 @@ def issue_and_send(
         ProjectError: neither a send nor a folder has that name.
     """
     from newsletter.project import find_issue
-    from newsletter.subscribers.sends import find_sent
+    from newsletter.subscribers.queries.past_sends import find_sent
 
     sent = find_sent(connection, name)
     if sent:

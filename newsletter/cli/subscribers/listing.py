@@ -10,7 +10,7 @@ from newsletter.cli.output import note, say
 from newsletter.cli.subscribers.words import by_status, count_of
 
 if TYPE_CHECKING:
-    from newsletter.subscribers.listing import Subscriber
+    from newsletter.subscribers.queries.listing import Subscriber
 
 STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
 
@@ -33,8 +33,8 @@ def list_(status: str | None, search: str | None, limit: int | None, as_json: bo
     from newsletter.db import database, reading
     from newsletter.project import open_project
     from newsletter.subscribers import count_by_status
-    from newsletter.subscribers.listing import Filter, how_many
-    from newsletter.subscribers.listing import subscribers as listed
+    from newsletter.subscribers.queries.listing import Filter, how_many
+    from newsletter.subscribers.queries.listing import subscribers as listed
 
     project = open_project()
     wanted = Filter(status, search)

@@ -24,11 +24,11 @@ def remove(address: str, *, reason: str, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.subscribers import changes
     from newsletter.subscribers.address import parse_address
-    from newsletter.subscribers.entry import clean_text
-    from newsletter.subscribers.journal import Origin
-    from newsletter.subscribers.profile import not_listed
+    from newsletter.subscribers.consent import changes
+    from newsletter.subscribers.consent.journal import Origin
+    from newsletter.subscribers.gdpr_export import not_listed
+    from newsletter.subscribers.importing.rows.row_parser import clean_text
 
     of = parse_address(address)
     now = datetime.datetime.now(datetime.UTC)
@@ -65,9 +65,9 @@ def rotate_token(address: str, *, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.subscribers import changes
     from newsletter.subscribers.address import parse_address
-    from newsletter.subscribers.profile import not_listed
+    from newsletter.subscribers.consent import changes
+    from newsletter.subscribers.gdpr_export import not_listed
 
     of = parse_address(address)
     now = datetime.datetime.now(datetime.UTC)

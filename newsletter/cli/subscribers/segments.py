@@ -61,7 +61,7 @@ def count(segment: str, *, as_json: bool) -> None:
 
 def _note_untracked(segment: "Segment", config: "Config") -> None:
     """A reader who opens what isn't tracked is taken for one who never opens anything."""
-    from newsletter.subscribers.segments.nodes import Engaged, terms
+    from newsletter.subscribers.segments.ast import Engaged, terms
 
     asked = {term.kind for term in terms(segment.query) if isinstance(term, Engaged)}
     if "opened" in asked and not config.tracking.opens:

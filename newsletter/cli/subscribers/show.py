@@ -13,8 +13,8 @@ from newsletter.cli.subscribers.issues import moment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from newsletter.subscribers.journal import Line
-    from newsletter.subscribers.profile import Copy, Profile
+    from newsletter.subscribers.consent.journal import Line
+    from newsletter.subscribers.gdpr_export import Copy, Profile
 
 MOST_SHOWN = 20
 
@@ -37,7 +37,7 @@ def show(address: str, *, as_json: bool) -> None:
     from newsletter.db import database, reading
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
-    from newsletter.subscribers.profile import as_data, find_profile
+    from newsletter.subscribers.gdpr_export import as_data, find_profile
 
     of = parse_address(address)
     project = open_project()
@@ -98,6 +98,6 @@ def _from(source: str) -> str:
 
 
 def _text(value: Any) -> str:
-    from newsletter.subscribers.values import shown
+    from newsletter.subscribers.attribute_types import shown
 
     return shown(value)

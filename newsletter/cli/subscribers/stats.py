@@ -13,7 +13,7 @@ from newsletter.cli.output import WIDTH, isolated, say
 from newsletter.cli.subscribers.words import by_status, count_of
 
 if TYPE_CHECKING:
-    from newsletter.subscribers.stats import Period, Stats
+    from newsletter.subscribers.queries.stats import Period, Stats
 
 BAR = 28
 MOST_NAME = 50
@@ -44,7 +44,7 @@ def stats(weeks: int, plot: Path | None, *, as_json: bool) -> None:
     from newsletter.db import database, reading
     from newsletter.errors import shown
     from newsletter.project import open_project
-    from newsletter.subscribers.stats import stats as counted
+    from newsletter.subscribers.queries.stats import stats as counted
 
     if plot:
         _check_kind(plot)
@@ -86,7 +86,7 @@ def _check_kind(plot: Path) -> None:
 
 
 def _draw(weeks: "Sequence[Period]", name: str, plot: Path) -> None:
-    from newsletter.subscribers.plot import growth
+    from newsletter.subscribers.queries.growth_chart import growth
 
     image = growth(weeks, name)
     if plot.suffix.lower() == ".png":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from newsletter.sending.sendgrid import Mailer
     from newsletter.sending.suppressions import Lists
     from newsletter.sending.sync import Synced
-    from newsletter.subscribers.reports import Taken
+    from newsletter.subscribers.consent.delivery_feedback import Taken
 
 MOST_SHOWN = 10
 LONG_WAIT = 5.0

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from newsletter.config import Config
 from newsletter.db.schema import attribute, send
 from newsletter.errors import ListError, Location, Problem
-from newsletter.subscribers.segments.build import Known
-from newsletter.subscribers.segments.nodes import Query
-from newsletter.subscribers.segments.query import parse
-from newsletter.subscribers.segments.sql import Condition, condition
+from newsletter.subscribers.segments.ast import Query
+from newsletter.subscribers.segments.ast_builder import Known
+from newsletter.subscribers.segments.parser import parse
+from newsletter.subscribers.segments.to_sql import Condition, condition
 from newsletter.subscribers.tags import known_tags
 
 if TYPE_CHECKING:
-    from newsletter.subscribers.values import Type
+    from newsletter.subscribers.attribute_types import Type
 
 SETTINGS = "newsletter.yml"
 _NAME = re.compile(r"[\w-]+")

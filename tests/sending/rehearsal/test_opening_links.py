@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from newsletter.db.schema import subscriber
 from newsletter.sending.rehearsal.scanner import AGENTS, letters, links, scan
 from newsletter.sending.rehearsal.shape import MailSend
-from newsletter.subscribers import changes
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.journal import Origin
 
 SITE = "https://news.harbour-notes.org"
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)

@@ -4,10 +4,10 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db.schema import journal, notice, subscriber, suppression
-from newsletter.subscribers import changes
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.erasure import erase
-from newsletter.subscribers.journal import Origin, read
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.erasure import erase
+from newsletter.subscribers.consent.journal import Origin, read
 
 ADA = parse_address("ada@example.org")
 YES = {"yes": "yes"}

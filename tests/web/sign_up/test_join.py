@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newsletter.db.schema import notice, suppression
-from newsletter.subscribers import changes
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.erasure import erase
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.erasure import erase
+from newsletter.subscribers.consent.journal import Origin
 from newsletter.web.join import form_token
 from newsletter.web.sign_up_limits import mailbox, network
 

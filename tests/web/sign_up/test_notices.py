@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import notice
 from newsletter.sending.rehearsal.faults import Fault, Trick, refused
-from newsletter.subscribers import changes
 from newsletter.subscribers.address import Address, parse_address
-from newsletter.subscribers.journal import Origin
+from newsletter.subscribers.consent import changes
+from newsletter.subscribers.consent.journal import Origin
 from newsletter.web.notices import owe, tidy_up, welcome
 
 ADA = parse_address("Ada@example.org")

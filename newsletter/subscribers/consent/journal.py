@@ -1,0 +1,103 @@
+"""The consent journal: every change of a status, when, how and by what right. Append-only."""
+
+import datetime
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter.db.bulk import Bulk
+from newsletter.db.schema import journal, subscriber
+from newsletter.subscribers.consent.transitions import Change
+
+
+class Line(NamedTuple):
+    """One line of the journal.
+
+    Attributes:
+        at: when, in UTC.
+        change: one of ``newsletter.db.schema.CHANGES``.
+        status: what the change made the status.
+        how: see ``Origin``, as for the rest.
+    """
+
+    at: datetime.datetime
+    change: str
+    status: str
+    how: str
+    source: str = ""
+    wording: str = ""
+
+
+class Origin(NamedTuple):
+    """When a change was made, and where it comes from.
+
+    Attributes:
+        at: when, with a zone.
+        how: one of ``newsletter.db.schema.HOWS``.
+        source: ``readers.csv:14``, the address of a page, the vendor's event.
+        wording: what the reader agreed to, or where the editor says that they did.
+    """
+
+    at: datetime.datetime
+    how: str
+    source: str = ""
+    wording: str = ""
+
+    def line(self, change: str, status: str) -> Line:
+        """The journal's line for a change that led to ``status``."""
+        return Line(self.at, change, status, self.how, self.source, self.wording)
+
+
+_FIELDS = Line._fields
+# Numbers in the text: a statement for many rows has no place for constants.
+_next = sa.select(sa.literal_column("coalesce(max(n), 0) + 1", sa.Integer)).select_from(journal)
+_append = sa.insert(journal).values(
+    n=_next.where(journal.c.subscriber_id == sa.bindparam("whose")).scalar_subquery()
+)
+
+
+def append(connection: sa.Connection, subscriber_id: int, line: Line) -> None:
+    """Write one line; the caller holds the subscriber's row, so that none takes its number."""
+    values = {"subscriber_id": subscriber_id, "whose": subscriber_id, **line._asdict()}
+    connection.execute(_append, values)
+
+
+def read(connection: sa.Connection, subscriber_id: int) -> list[Line]:
+    """All lines of one subscriber, the oldest first."""
+    mine = (
+        sa.select(*(journal.c[name] for name in _FIELDS))
+        .where(journal.c.subscriber_id == subscriber_id)
+        .order_by(journal.c.n)
+    )
+    return [Line(*row) for row in connection.execute(mine)]
+
+
+def changes(lines: Sequence[Line]) -> list[Change]:
+    """The lines as ``newsletter.subscribers.consent.transitions`` counts them up."""
+    return [Change(line.change, line.status) for line in lines]
+
+
+def append_first(connection: sa.Connection, after: int, origin: Origin) -> None:
+    """Write ``imported`` for every subscriber whose id is above ``after``, with their source."""
+    values: dict[str, Any] = {
+        "subscriber_id": subscriber.c.id,
+        "n": sa.literal(1),
+        "at": sa.literal(origin.at, journal.c.at.type),
+        "change": sa.literal("imported"),
+        "status": subscriber.c.status,
+        "how": sa.literal(origin.how),
+        "source": subscriber.c.source,
+        "wording": sa.literal(origin.wording),
+    }
+    first = sa.select(*values.values()).where(subscriber.c.id > after)
+    connection.execute(sa.insert(journal).from_select(list(values), first))
+
+
+def bulk(dialect: sa.Dialect) -> Bulk:
+    """A statement that writes lines of many subscribers, each row (subscriber id, *line)."""
+    names = ("of", *_FIELDS)
+    number = _next.where(journal.c.subscriber_id == sa.bindparam("of")).scalar_subquery()
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in _FIELDS}
+    values |= {"subscriber_id": sa.bindparam("of"), "n": number}
+    return Bulk(sa.insert(journal).values(values), dialect, names)

@@ -1,0 +1,76 @@
+"""Somebody signs up: what a form may do by itself, and what takes the mailbox's owner.
+
+Each function is a part of the caller's transaction, like those of ``changes``.
+"""
+
+from typing import Literal
+
+import sqlalchemy as sa
+
+from newsletter.db.schema import subscriber
+from newsletter.subscribers.address import Address
+from newsletter.subscribers.consent.changes import confirm, resubscribe, subscribe
+from newsletter.subscribers.consent.erasure import erased_among, take_turns
+from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.suppressions import suppressions_of
+from newsletter.subscribers.consent.transitions import SUPPRESSED
+
+Standing = Literal["new", "pending", "active", "gone"]
+
+
+def standing(connection: sa.Connection, key: str) -> Standing:
+    """What an address is to the list; ``gone`` if something keeps it out, or it was erased."""
+    status = connection.scalar(
+        sa.select(subscriber.c.status).where(subscriber.c.address_key == key)
+    )
+    out = status in SUPPRESSED or suppressions_of(connection, key)
+    if out or erased_among(connection, [key]):
+        return "gone"
+    return "active" if status == "active" else "pending" if status else "new"
+
+
+def sign_up(
+    connection: sa.Connection, address: Address, origin: Origin, *, name: str, confirmed: bool
+) -> Standing:
+    """Somebody has typed an address into a form: it joins, unless it was here before.
+
+    Args:
+        connection: in a transaction that writes.
+        address: whose.
+        origin: the form.
+        name: of somebody new.
+        confirmed: whether the form is enough, as with single opt-in. Not for those who left:
+            anybody could bring them back.
+
+    Returns:
+        What the address was to the list until now.
+    """
+    take_turns(connection)
+    before = standing(connection, address.key)
+    if before == "new":
+        status = "active" if confirmed else "pending"
+        subscribe(connection, address, status, origin, name=name)
+    elif before == "pending" and confirmed:
+        confirm(connection, address.key, origin)
+    return before
+
+
+def agree(connection: sa.Connection, address: Address, origin: Origin, *, name: str) -> Standing:
+    """The mailbox's owner says yes; that lifts whatever kept them out.
+
+    Args:
+        connection: in a transaction that writes.
+        address: whose.
+        origin: where they said it, with the wording.
+        name: of somebody new.
+
+    Returns:
+        What the address was to the list until now; it is ``active`` from now on.
+    """
+    take_turns(connection)
+    before = standing(connection, address.key)
+    if before in {"new", "gone"}:
+        resubscribe(connection, address, "pending", origin, name=name)
+    if before != "active":
+        confirm(connection, address.key, origin)
+    return before

@@ -1,0 +1,150 @@
+"""All that is known of one address, for the editor and for a reader who asks (GDPR, article 15)."""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter.db.schema import (
+    event,
+    send,
+    send_recipient,
+    subscriber,
+    subscriber_tag,
+)
+from newsletter.errors import ListError
+from newsletter.subscribers.address import Address
+from newsletter.subscribers.attribute_types import Value
+from newsletter.subscribers.consent import journal
+from newsletter.subscribers.consent.erasure import erased_among
+from newsletter.subscribers.consent.journal import Line
+from newsletter.subscribers.consent.suppressions import Suppressed, suppressions_of
+
+
+class Copy(NamedTuple):
+    """An issue that they were to get, and what became of their copy."""
+
+    issue: str
+    frozen_at: datetime.datetime
+    state: str
+    error: str
+
+
+class Reported(NamedTuple):
+    """What the vendor has reported; ``issue`` is ``""`` where it doesn't say."""
+
+    type: str
+    at: datetime.datetime
+    issue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A subscriber; without the token, which is a secret of their own links.
+
+    Attributes:
+        id: never given twice.
+        address: as typed.
+        name: perhaps ``""``.
+        status: one of ``STATUSES``.
+        attributes: in their types.
+        source: where they came from.
+        joined_at: since when they are a reader.
+        confirmed_at: when they confirmed, if they did.
+        soft_bounces: in a row.
+        paused_until: until when they get nothing, as they asked; perhaps over.
+        tags: in order.
+        journal: how they came to their status.
+        suppressed: why they are not mailed, whatever their status.
+        copies: the issues, the latest first.
+        events: the latest first.
+    """
+
+    id: int
+    address: str
+    name: str
+    status: str
+    attributes: Mapping[str, Value]
+    source: str
+    joined_at: datetime.datetime
+    confirmed_at: datetime.datetime | None
+    soft_bounces: int
+    paused_until: datetime.datetime | None
+    tags: tuple[str, ...]
+    journal: tuple[Line, ...]
+    suppressed: tuple[Suppressed, ...]
+    copies: tuple[Copy, ...]
+    events: tuple[Reported, ...]
+
+
+_OWN = ("id", "address", "name", "status", "attributes", "source", "joined_at", "confirmed_at",
+        "soft_bounces", "paused_until")  # fmt: skip
+
+
+def find_profile(connection: sa.Connection, of: Address) -> Profile:
+    """All that is known of an address.
+
+    Raises:
+        ListError: it is not in the list.
+    """
+    mine = sa.select(*(subscriber.c[name] for name in _OWN))
+    found = connection.execute(mine.where(subscriber.c.address_key == of.key))
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise not_listed(connection, of)
+    id_ = row["id"]
+    tags = sa.select(subscriber_tag.c.tag).where(subscriber_tag.c.subscriber_id == id_)
+    return Profile(
+        **row,
+        tags=tuple(sorted(connection.scalars(tags))),
+        journal=tuple(journal.read(connection, id_)),
+        suppressed=suppressions_of(connection, of.key),
+        copies=_copies(connection, id_),
+        events=_events(connection, of.key),
+    )
+
+
+def as_data(found: Profile) -> dict[str, Any]:
+    """A profile as objects, lists and values of JSON; ``dataclasses.asdict`` leaves tuples."""
+    data = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    for name in ("journal", "suppressed", "copies", "events"):
+        data[name] = [each._asdict() for each in data[name]]
+    return data
+
+
+def not_listed(connection: sa.Connection, of: Address) -> ListError:
+    """Why there is nobody of that address."""
+    gone = erased_among(connection, [of.key]).get(of.key)
+    if gone:
+        return ListError(f"{of.address} was erased on {gone.date()}, as its owner asked")
+    suppressed = suppressions_of(connection, of.key)
+    if suppressed:
+        why = f"kept out of it: {suppressed[0].reason} since {suppressed[0].since.date()}"
+        return ListError(f"{of.address} is not in the list, and {why}")
+    return ListError(
+        f"{of.address} is not in the list",
+        remedy="Look for a part of it: newsletter subscribers list --search TEXT",
+    )
+
+
+def _copies(connection: sa.Connection, id_: int) -> tuple[Copy, ...]:
+    mine = (
+        sa.select(send.c.issue, send.c.frozen_at, send_recipient.c.state, send_recipient.c.error)
+        .select_from(send.join(send_recipient, send.c.id == send_recipient.c.send_id))
+        .where(send_recipient.c.subscriber_id == id_)
+        .order_by(send.c.frozen_at.desc())
+    )
+    return tuple(Copy(*row) for row in connection.execute(mine))
+
+
+def _events(connection: sa.Connection, key: str) -> tuple[Reported, ...]:
+    mine = (
+        sa.select(event.c.type, event.c.at, sa.func.coalesce(send.c.issue, ""))
+        .select_from(event.outerjoin(send, send.c.id == event.c.send_id))
+        .where(event.c.address_key == key)
+        .order_by(event.c.at.desc())
+    )
+    return tuple(Reported(*row) for row in connection.execute(mine))

@@ -1,0 +1,196 @@
+"""Reads a list's file row by row: any delimiter, any encoding, and no row can stop the rest."""
+
+import csv
+import io
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from newsletter.errors import Location
+from newsletter.subscribers.importing.files.encoding import Encoding, detect
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+# One row's bounds. A quote that is never closed takes in all that follows, up to these.
+MOST_LINES = 50
+MOST_CHARACTERS = 200_000
+_SAMPLE = 64_000
+_SHOWN = 2_000
+# The csv module's own words.
+_TOO_LONG = "field larger than field limit"
+_UNCLOSED = "unexpected end of data"
+
+
+class Row(NamedTuple):
+    """One row of the file.
+
+    Attributes:
+        line: where it begins, 1-based: the row's number in a spreadsheet if no cell has two lines.
+        cells: its cells; of a broken row what could be made of its first line.
+        problem: why it can't be read; ``""`` if it can.
+    """
+
+    line: int
+    cells: list[str]
+    problem: str = ""
+
+
+@dataclass
+class CsvFile:
+    """An open file.
+
+    Attributes:
+        encoding: how it is decoded.
+        delimiter: what stands between two cells.
+        size: in bytes.
+    """
+
+    encoding: Encoding
+    delimiter: str
+    size: int
+    _text: TextIO
+    _lines: "_Lines" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._lines = _Lines(self._text)
+
+    @property
+    def position(self) -> int:
+        """How many bytes have been read so far."""
+        return self._text.buffer.tell()
+
+    def rows(self) -> Iterator[Row]:
+        """Every row that isn't blank; the first, perhaps the header, tells how many cells."""
+        lines = self._lines
+        reader = csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, strict=True)
+        width = 0
+        while True:
+            lines.begin_row()
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield self._broken(_in_words(str(error)))
+                continue
+            if not any(cells) or _is_separator_hint(cells, lines.row):
+                continue
+            width = width or len(cells)
+            if len(cells) == width or (len(cells) > width and not any(cells[width:])):
+                yield Row(lines.row, cells)
+            else:
+                yield self._broken(f"it has {len(cells)} cells, the first row has {width}", cells)
+
+    def _broken(self, problem: str, cells: list[str] | None = None) -> Row:
+        """A row that can't be read.
+
+        If it has taken in several lines, by a quote that is never closed, only the first of
+        them is the broken one: the next row begins in the second.
+        """
+        row, taken = self._lines.row, self._lines.taken
+        if cells is None or len(taken) > 1:
+            first = [taken[0][:_SHOWN].rstrip()]
+            lenient = csv.reader(first, delimiter=self.delimiter, skipinitialspace=True)
+            cells = next(lenient, [])
+        self._lines.reread()
+        return Row(row, cells, problem)
+
+
+@contextmanager
+def open_csv(path: Path, where: Location | None = None) -> Iterator[CsvFile]:
+    """Open a file of addresses, its encoding and delimiter found by looking at it.
+
+    Args:
+        path: the file.
+        where: its name for messages, if not the path.
+
+    Raises:
+        ListError: it is empty or no text.
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        encoding = detect(file, where or Location(str(path)))
+        file.seek(0)
+        with io.TextIOWrapper(file, encoding.codec, "replace", newline="") as text:
+            delimiter = _delimiter(text.read(_SAMPLE))
+            text.seek(0)
+            yield CsvFile(encoding, delimiter, size, text)
+
+
+class _Lines:
+    """The file's lines, bounded and counted, with those of the current row kept."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._read = file.readline
+        self._again: deque[str] = deque()
+        self._number = 0
+        self._characters = 0
+        self.taken: list[str] = []
+        self.row = 1
+
+    def begin_row(self) -> None:
+        self.taken.clear()
+        self._characters = 0
+        self.row = self._number + 1
+
+    def reread(self) -> None:
+        self._again.extendleft(reversed(self.taken[1:]))
+        self._number -= len(self.taken) - 1
+        del self.taken[1:]
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else self._read(MOST_CHARACTERS)
+        if not line:
+            raise StopIteration
+        if len(line) == MOST_CHARACTERS and not line.endswith("\n"):
+            line = self._cut_short(line)
+        self._number += 1
+        self._characters += len(line)
+        self.taken.append(line)
+        if self._characters >= MOST_CHARACTERS:
+            raise csv.Error(_TOO_LONG)
+        if len(self.taken) > MOST_LINES:
+            raise csv.Error(_UNCLOSED)
+        return line
+
+    def _cut_short(self, line: str) -> str:
+        """The beginning of a line that is too long, as a line; its rest is passed over."""
+        rest = line
+        while rest and not rest.endswith(("\n", "\r")):
+            rest = self._read(MOST_CHARACTERS)
+        return line + "\n"
+
+
+def _delimiter(sample: str) -> str:
+    """The one that splits the first row into most cells."""
+
+    def cells(delimiter: str) -> int:
+        reader = csv.reader(
+            io.StringIO(sample, newline=""), delimiter=delimiter, skipinitialspace=True
+        )
+        return len(next((row for row in reader if row), []))
+
+    hint = sample.lstrip("\ufeff")[:5]
+    if hint.startswith("sep=") and hint[4:] in DELIMITERS:
+        return hint[4:]
+    return max(DELIMITERS, key=cells)
+
+
+def _is_separator_hint(cells: list[str], line: int) -> bool:
+    """Excel's own first line, ``sep=;``."""
+    return line == 1 and cells[0] in {"sep=", *(f"sep={each}" for each in DELIMITERS)}
+
+
+def _in_words(problem: str) -> str:
+    """The csv module's complaints, for people."""
+    if _TOO_LONG in problem:
+        return "the row is too long"
+    if _UNCLOSED in problem:
+        return "a quotation mark is opened and never closed"
+    return 'a quotation mark stands inside a quoted cell (write it twice: "")'

@@ -1,0 +1,68 @@
+"""Reads our own export as JSON lines, line by line, and no line can stop the rest."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from newsletter.subscribers.importing.files.csv_reader import Row
+from newsletter.subscribers.importing.files.encoding import Encoding
+
+# A subscriber with a long journal.
+MOST_CHARACTERS = 2_000_000
+_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class JsonLinesFile:
+    """An open file.
+
+    Attributes:
+        size: in bytes.
+        encoding: always UTF-8 (RFC 8259).
+    """
+
+    size: int
+    encoding: Encoding
+    _text: TextIO
+
+    @property
+    def position(self) -> int:
+        """How many bytes have been read so far."""
+        return self._text.buffer.tell()
+
+    def rows(self) -> Iterator[Row]:
+        """Every line that isn't blank, as a row of one cell."""
+        number = 0
+        while line := self._text.readline(MOST_CHARACTERS):
+            number += 1
+            problem = ""
+            while not line.endswith("\n") and (rest := self._text.readline(MOST_CHARACTERS)):
+                problem = "the line is too long"
+                if rest.endswith("\n"):
+                    break
+            if problem or line.strip():
+                yield Row(number, [line[:MOST_CHARACTERS].strip()], problem)
+
+
+def is_json_lines(path: Path) -> bool:
+    """Whether a file begins as a JSON object does.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        return file.read(64).removeprefix(_MARK).lstrip()[:1] == b"{"
+
+
+@contextmanager
+def open_json_lines(path: Path) -> Iterator[JsonLinesFile]:
+    """Open a file of JSON lines.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file, io.TextIOWrapper(file, "utf-8-sig", "replace") as text:
+        yield JsonLinesFile(path.stat().st_size, Encoding("utf-8-sig", "UTF-8"), text)

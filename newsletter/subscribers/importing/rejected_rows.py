@@ -1,0 +1,128 @@
+"""The file of rows that an import refused, to be corrected and imported again."""
+
+import csv
+import filecmp
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self, TextIO
+
+import orjson
+
+from newsletter.errors import ListError, Location
+from newsletter.subscribers.csv_injection import neutral
+from newsletter.subscribers.importing.files.csv_reader import Row
+from newsletter.subscribers.importing.rows.column_mapping import (
+    REFUSED_BECAUSE,
+    REFUSED_ROW,
+    Columns,
+)
+
+
+class RefusedFile:
+    """Collects refused rows beside the imported file; nothing is there until ``keep``.
+
+    A context manager: what isn't kept is thrown away.
+
+    Args:
+        source: the imported file: ``readers.csv`` makes ``readers.csv.refused.csv``. Where its
+            folder can't be written, the working folder takes it.
+        columns: the header is written again, with the row and the reason in front; a file of
+            JSON lines has none.
+        head: the first line of a file of JSON lines.
+        wanted: whether rows are written at all.
+
+    Raises:
+        ListError: there is no folder to write it to.
+    """
+
+    def __init__(
+        self, source: Path, columns: Columns | None, head: str = "", *, wanted: bool = True
+    ) -> None:
+        self._wanted = wanted
+        self._path = _beside(source) if wanted else source
+        self._columns = columns
+        self._head = head
+        self._ending = "csv" if columns else "jsonl"
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+            self._aside.unlink(missing_ok=True)
+
+    def add(self, row: Row, reason: str) -> None:
+        """Write one row and why it was refused."""
+        if not self._wanted:
+            return
+        if self._file is None:
+            self._file = self._open()
+        if self._columns:
+            safe = str if self._columns.refusals else neutral  # a file of ours is safe already
+            cells = [safe(cell) for cell in self._without_notes(row.cells)]
+            csv.writer(self._file).writerow([row.line, reason, *cells])
+        else:
+            data = {REFUSED_ROW: row.line, REFUSED_BECAUSE: reason, **_object(row.cells[0])}
+            self._file.write(orjson.dumps(data).decode() + "\n")
+
+    def _open(self) -> TextIO:
+        descriptor, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
+        self._aside = Path(name)
+        if not self._columns:
+            file = os.fdopen(descriptor, "w", encoding="utf-8")
+            file.write(self._head + "\n")
+            return file
+        # With a byte-order mark, for the spreadsheet in which the rows will be corrected.
+        file = os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="")
+        header = self._without_notes(self._columns.header or ("email",))
+        csv.writer(file).writerow([REFUSED_ROW, REFUSED_BECAUSE, *header])
+        return file
+
+    def _without_notes(self, cells: Sequence[str]) -> list[str]:
+        assert self._columns is not None
+        notes = self._columns.refusals
+        return [cell for index, cell in enumerate(cells) if index not in notes]
+
+    def keep(self) -> Path | None:
+        """Put the file in its place; ``None`` if nothing was refused.
+
+        An older one that differs is never overwritten: somebody may be correcting it.
+        """
+        if self._file is None:
+            return None
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        path, number = self._named(""), 1
+        while path.exists() and not filecmp.cmp(path, self._aside, shallow=False):
+            number += 1
+            path = self._named(f"-{number}")
+        self._aside.replace(path)
+        return path
+
+    def _named(self, number: str) -> Path:
+        return self._path.with_name(f"{self._path.name}.refused{number}.{self._ending}")
+
+
+def _beside(source: Path) -> Path:
+    """``source``, or the same name in the working folder if its own can't be written."""
+    for folder in (source.parent, Path()):
+        if os.access(folder, os.W_OK):
+            return folder / source.name
+    raise ListError(
+        "rows that can't be taken have nowhere to go: neither this folder nor the working "
+        "folder can be written",
+        where=Location(str(source)),
+        remedy="Run this in a folder of yours.",
+    )
+
+
+def _object(line: str) -> dict[str, object]:
+    try:
+        data = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        data = None
+    return data if isinstance(data, dict) else {"line": line}

@@ -1,0 +1,1 @@
+"""What the list can tell; nothing here writes."""

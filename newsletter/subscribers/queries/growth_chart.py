@@ -1,0 +1,127 @@
+"""Draws how the list grew: an SVG that needs nothing else, for a light and for a dark page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pygal
+from lxml import etree
+from pygal.style import Style
+
+from newsletter.subscribers.queries.stats import Period
+
+WIDTH, HEIGHT = 900, 440
+MOST_LABELS = 12
+MOST_STEPS = 6
+YEAR = 52
+FONT = "'Segoe UI', -apple-system, Roboto, 'Helvetica Neue', Arial, sans-serif"
+SVG = "{http://www.w3.org/2000/svg}"
+ID = "growth"
+
+# Blue and orange stay apart for whoever sees red and green alike.
+LIGHT = {
+    "ground": "#ffffff", "text": "#1f2328", "muted": "#5f6870", "line": "#e3dfd8",
+    "joined": "#1f5f8b", "left": "#c4622d",
+}  # fmt: skip
+DARK = {
+    "ground": "#17191c", "text": "#e4e1dc", "muted": "#9aa3ab", "line": "#33383d",
+    "joined": "#7cb8e0", "left": "#f0a070",
+}  # fmt: skip
+RULES = """
+#chart-{id} .graph > .background, #chart-{id} .plot > .background {{ fill: {ground} }}
+#chart-{id} .title.plot_title {{ fill: {text} }}
+#chart-{id} .title:not(.plot_title) {{ font-size: 13px }}
+#chart-{id} text, #chart-{id} .legends .legend text {{ fill: {muted} }}
+#chart-{id} .axis text, #chart-{id} .axis text.major {{ fill: {muted} }}
+#chart-{id} .axis .guide.line, #chart-{id} .axis .major.guide.line {{ stroke: {line} }}
+#chart-{id} .axis .line {{ stroke: {muted} }}
+#chart-{id} .color-0 {{ fill: {joined}; stroke: {joined} }}
+#chart-{id} .color-1 {{ fill: {left}; stroke: {left} }}
+#chart-{id} .reactive {{ fill-opacity: 1; stroke-opacity: 0 }}
+"""
+
+
+def growth(weeks: Sequence[Period], name: str) -> bytes:
+    """A bar a week: who joined upwards, who left downwards.
+
+    Args:
+        weeks: at least one, the oldest first.
+        name: the newsletter's.
+
+    Returns:
+        An SVG document without scripts, links or anything else to fetch.
+    """
+    chart = pygal.StackedBar(
+        width=WIDTH,
+        height=HEIGHT,
+        style=_style(),
+        css=["file://graph.css", "inline:" + _rules()],
+        js=[],
+        explicit_size=True,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=6,
+        margin=24,
+        margin_bottom=48,  # the legend's own row is not counted
+        spacing=8,
+        truncate_label=-1,
+        value_formatter=lambda value: f"{abs(value):,.0f}",
+    )
+    chart.uuid = ID
+    active = weeks[-1].after
+    chart.title = f"{name}: {active:,} active reader{'' if active == 1 else 's'}"
+    chart.x_title = "Week from Monday"
+    chart.y_title = "Readers"
+    chart.x_labels = _labels(weeks)
+    chart.y_labels = _ticks(max(week.joined for week in weeks), max(week.left for week in weeks))
+    chart.add("Joined", [week.joined for week in weeks])
+    chart.add("Left", [-week.left for week in weeks])
+    return _without_scripts(chart.render_tree())
+
+
+def _style() -> Style:
+    return Style(
+        background=LIGHT["ground"],
+        plot_background=LIGHT["ground"],
+        colors=(LIGHT["joined"], LIGHT["left"]),
+        font_family=FONT,
+        title_font_size=19,
+        legend_font_size=14,
+        label_font_size=13,
+        major_label_font_size=13,
+        guide_stroke_dasharray="0",
+        major_guide_stroke_dasharray="0",
+    )
+
+
+def _rules() -> str:
+    dark = RULES.format(id=ID, **DARK)
+    return f"{RULES.format(id=ID, **LIGHT)}@media (prefers-color-scheme: dark) {{{dark}}}"
+
+
+def _labels(weeks: Sequence[Period]) -> list[str]:
+    """Twelve at most, among them the last week's."""
+    every = -(-len(weeks) // MOST_LABELS)
+    form = "{0:%b %Y}" if len(weeks) > YEAR else "{0.day} {0:%b}"
+    return [
+        form.format(week.start) if left % every == 0 else ""
+        for left, week in zip(range(len(weeks) - 1, -1, -1), weeks, strict=True)
+    ]
+
+
+def _ticks(up: int, down: int) -> list[int]:
+    """Round numbers from below nought to above, nought among them; never a part of a reader."""
+    step = next(
+        unit * 10**power
+        for power in range(20)
+        for unit in (1, 2, 5)
+        if (up + down) / (unit * 10**power) <= MOST_STEPS
+    )
+    return list(range(-(-down // step) * -step, max(-(-up // step), 1) * step + 1, step))
+
+
+def _without_scripts(root: Any) -> bytes:
+    for script in list(root.iter(f"{SVG}script", "script")):
+        script.getparent().remove(script)
+    for remark in list(root.iter(etree.Comment)):
+        remark.getparent().remove(remark)
+    root.set("role", "img")
+    return etree.tostring(root, xml_declaration=True, encoding="utf-8")

@@ -1,0 +1,73 @@
+import datetime
+
+import pytest
+import sqlalchemy as sa
+
+from newsletter.db import reading
+from newsletter.db.schema import UtcTime, subscriber
+from newsletter.subscribers.consent import journal
+from newsletter.subscribers.consent.journal import Line, Origin
+from newsletter.subscribers.consent.transitions import Change
+
+NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
+FIRST = Line(NOW, "subscribed", "pending", "form", "https://harbour-notes.org", "Yes, weekly")
+SECOND = Line(NOW, "confirmed", "active", "form")
+
+
+@pytest.fixture(autouse=True)
+def people(engine: sa.Engine) -> None:
+    rows = [
+        {
+            "id": id_, "address": f"{id_}@b.com", "address_key": f"{id_}@b.com", "status": status,
+            "attributes": {}, "token": f"t{id_}", "source": f"import readers.csv:{id_}",
+            "joined_at": NOW, "updated_at": NOW,
+        }
+        for id_, status in ((1, "active"), (2, "bounced"), (3, "pending"))
+    ]  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(sa.insert(subscriber), rows)
+
+
+def lines(engine: sa.Engine, id_: int) -> list[Line]:
+    with reading(engine) as connection:
+        return journal.read(connection, id_)
+
+
+def test_lines_come_back_in_their_order(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        for line in (FIRST, SECOND):
+            journal.append(connection, 1, line)
+        journal.append(connection, 2, SECOND)
+    assert lines(engine, 1) == [FIRST, SECOND]
+    assert lines(engine, 2) == [SECOND]
+    assert journal.changes([FIRST, SECOND]) == [
+        Change("subscribed", "pending"), Change("confirmed", "active"),
+    ]  # fmt: skip
+
+
+def test_all_newcomers_of_an_import_at_once(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        journal.append_first(connection, 1, Origin(NOW, "import", wording="on paper"))
+    source = "import readers.csv:"
+    assert lines(engine, 1) == []
+    assert lines(engine, 2) == [
+        Line(NOW, "imported", "bounced", "import", f"{source}2", "on paper")
+    ]
+    assert lines(engine, 3) == [
+        Line(NOW, "imported", "pending", "import", f"{source}3", "on paper")
+    ]
+
+
+def test_lines_of_many_in_one_statement(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        journal.append(connection, 1, FIRST)
+        at = UtcTime().process_bind_param(NOW, connection.dialect)
+        rows = [(id_, at, *SECOND[1:]) for id_ in (1, 2, 1)]
+        journal.bulk(connection.dialect).run(connection, rows)
+    assert lines(engine, 1) == [FIRST, SECOND, SECOND]
+    assert lines(engine, 2) == [SECOND]
+
+
+def test_an_origin_makes_a_line() -> None:
+    origin = Origin(NOW, "form", "https://harbour-notes.org", "Yes, weekly")
+    assert origin.line("subscribed", "pending") == FIRST

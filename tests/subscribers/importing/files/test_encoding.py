@@ -1,0 +1,75 @@
+import io
+
+import pytest
+
+from newsletter.errors import ListError, Location
+from newsletter.subscribers.importing.files.encoding import Encoding, detect
+
+HERE = Location("readers.csv")
+PLAIN = "email,name\nzoe@example.com,Zo\u00eb \u00c5se\n"
+
+
+def found(data: bytes) -> Encoding:
+    return detect(io.BytesIO(data), HERE)
+
+
+@pytest.mark.parametrize(
+    ("data", "codec", "name"),
+    [
+        (b"email\na@b.com\n", "utf-8", "UTF-8"),
+        (PLAIN.encode(), "utf-8", "UTF-8"),
+        (PLAIN.encode("utf-8-sig"), "utf-8-sig", "UTF-8"),
+        (PLAIN.encode("utf-16"), "utf-16", "UTF-16"),
+        (PLAIN.encode("utf-16-le"), "utf-16-le", "UTF-16"),
+        (PLAIN.encode("utf-16-be"), "utf-16-be", "UTF-16"),
+        (PLAIN.encode("utf-32"), "utf-32", "UTF-32"),
+    ],
+)
+def test_what_can_be_known(data: bytes, codec: str, name: str) -> None:
+    assert found(data) == Encoding(codec, name)
+
+
+@pytest.mark.parametrize(
+    ("names", "codec"),
+    [
+        ("Zo\u00eb \u00c5se", "cp1252"),
+        ("Ren\u00e9 \u201cQ\u201d \u20ac5", "cp1252"),
+        ("\u0418\u0432\u0430\u043d \u041f\u0435\u0442\u0440\u043e\u0432", "cp1251"),
+        ("\u5c71\u7530\u592a\u90ce\n\u9234\u6728\u4e00\u90ce", "cp932"),
+    ],
+)
+def test_what_must_be_guessed_is_called_a_guess(names: str, codec: str) -> None:
+    encoding = found(f"email,name\na@b.com,{names}\n".encode(codec))
+    assert (encoding.codec, encoding.guessed) == (codec, True)
+
+
+def test_a_guess_far_into_the_file() -> None:
+    data = b"email,name\n" + b"a@b.com,Ada\n" * 200_000 + PLAIN.encode("cp1252")
+    assert found(data).codec == "cp1252"
+
+
+def test_utf_8_with_one_spoilt_row_stays_utf_8() -> None:
+    assert found(PLAIN.encode() * 3 + PLAIN.encode("cp1252")) == Encoding("utf-8", "UTF-8")
+
+
+def test_a_letter_cut_in_two_by_a_block_is_no_fault() -> None:
+    data = b"x" * ((1 << 20) - 1) + "\u00eb".encode() + b"\n"
+    assert found(data) == Encoding("utf-8", "UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "the file is empty"),
+        (b" \r\n\t", "the file is empty"),
+        (b"PK\x03\x04 and more", "this is an Excel or ZIP file"),
+        (b"\xd0\xcf\x11\xe0 and more", "this is an old Excel file"),
+        (b"%PDF-1.7", "this is a PDF"),
+        (b"\x1f\x8b\x08", "this is a gzip file"),
+        (b"SQLite format 3\0", "this is a database"),
+    ],
+)
+def test_no_text_at_all(data: bytes, message: str) -> None:
+    with pytest.raises(ListError, match=message) as caught:
+        found(data)
+    assert caught.value.problems[0].remedy

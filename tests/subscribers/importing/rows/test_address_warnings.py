@@ -1,0 +1,38 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.subscribers.importing.rows.address_warnings import doubt
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("gmial.com", "gmail.com"), ("gmal.com", "gmail.com"), ("gmaill.com", "gmail.com"),
+        ("gnail.com", "gmail.com"), ("gmail.con", "gmail.com"), ("gmail.co", "gmail.com"),
+        ("gmal.cmo", "gmail.com"), ("hotmial.com", "hotmail.com"), ("yaho.com", "yahoo.com"),
+        ("outlok.com", "outlook.com"), ("iclod.com", "icloud.com"), ("comcst.net", "comcast.net"),
+    ],
+)  # fmt: skip
+def test_one_slip_of_the_finger(typed: str, meant: str) -> None:
+    assert doubt(f"ada@{typed}") == f"may be meant for {meant}"
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["gmail.com", "yahoo.fr", "yahoo.co.uk", "mail.com", "ymail.com", "email.com", "cloud.com",
+     "hotmail.de", "outlook.jp", "yandex.com", "example.com", "gmail.example.org", "a.b"],
+)  # fmt: skip
+def test_domains_of_their_own(domain: str) -> None:
+    assert doubt(f"ada@{domain}") == ""
+
+
+@pytest.mark.parametrize("local", ["info", "admin", "abuse", "no-reply", "postmaster"])
+def test_shared_mailboxes(local: str) -> None:
+    assert doubt(f"{local}@example.com") == "is a shared mailbox"
+    assert doubt(f"{local}.ada@example.com") == ""
+
+
+@given(st.text(max_size=30))
+def test_any_text_may_be_asked_about(text: str) -> None:
+    assert isinstance(doubt(text), str)

@@ -1,0 +1,104 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.errors import ListError, Location
+from newsletter.subscribers.importing.rows.column_mapping import Columns, read_header
+
+HERE = Location("readers.csv", 1)
+
+
+def read(*cells: str, **mapping: str) -> Columns:
+    return read_header(cells, {key.replace("_", " "): role for key, role in mapping.items()}, HERE)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "email",
+        "Email",
+        "E-mail",
+        "EMAIL ADDRESS",
+        "email_address",
+        " e-mail address ",
+        "Subscriber",
+    ],
+)
+def test_the_column_of_addresses_by_its_name(name: str) -> None:
+    assert read("id", name).address == 1
+
+
+def test_names_and_attributes() -> None:
+    columns = read("Email", "First Name", "Last Name", "Home town!", "Gr\u00f6\u00dfe", "2020", "")
+    assert columns.names == (1, 2)
+    assert columns.attributes == {
+        1: "first_name", 2: "last_name", 3: "home_town", 4: "grosse", 5: "column_2020",
+        6: "column_7",
+    }  # fmt: skip
+
+
+def test_a_whole_name_is_taken_before_its_parts() -> None:
+    columns = read("email", "first name", "name", "full name")
+    assert columns.names == (2,)
+    assert columns.attributes == {1: "first_name", 3: "full_name"}
+
+
+def test_columns_that_speak_of_consent() -> None:
+    columns = read("email", "Status", "Subscribed", "unsubscribed_at", "bounced", "CLEAN_TIME")
+    assert (columns.status, columns.consent) == ((1,), (2,))
+    assert columns.left == {3: "unsubscribed", 4: "bounced", 5: "bounced"}
+    assert columns.attributes == {}
+
+
+def test_an_attribute_takes_no_word_of_ours() -> None:
+    assert read("email", "token").attributes == {1: "token_2"}
+    assert read("email", "subscriber").attributes == {1: "subscriber"}
+
+
+def test_what_the_file_of_refused_rows_adds_is_passed_over() -> None:
+    columns = read("refused_row", "refused_because", "email", "city")
+    assert (columns.address, columns.attributes) == (2, {3: "city"})
+
+
+def test_the_editors_word_is_above_the_names() -> None:
+    columns = read("Contact", "email", "Nick", "Ort", Contact="email", Nick="name", Ort="city")
+    assert (columns.address, columns.names) == (0, (2,))
+    assert columns.attributes == {1: "email_2", 3: "city"}
+
+
+def test_one_column_of_addresses_needs_no_header() -> None:
+    columns = read("ada@example.com")
+    assert (columns.header, columns.address, columns.width) == ((), 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "mapping", "message"),
+    [
+        (["id", "city"], {}, "no column is named like an address; there are: id, city"),
+        (["a@b.com", "Ada"], {}, "the first row does not name the columns"),
+        (["email", "Email Address"], {}, "'email' and 'Email Address' may both hold"),
+        (["email", "city", " CITY "], {}, "columns 2 and 3 have the same name"),
+        (["email", "Home town", "H\u00f6me town"], {}, "columns 2 and 3 have the same name"),
+        (["email", "city"], {"Citty": "town"}, "there is no column 'Citty'"),
+        (["email", "city"], {"\u79c1": "town"}, "there is no column"),
+    ],
+)
+def test_refused_with_a_remedy(cells: list[str], mapping: dict[str, str], message: str) -> None:
+    with pytest.raises(ListError) as caught:
+        read_header(cells, mapping, HERE)
+    (problem,) = caught.value.problems
+    assert message in problem.message
+    assert problem.remedy
+    assert problem.where == HERE
+
+
+@given(st.lists(st.text(max_size=8), max_size=6))
+def test_every_column_is_one_thing(names: list[str]) -> None:
+    try:
+        columns = read_header(["email", *names], {}, HERE)
+    except ListError:
+        return
+    keys = list(columns.attributes.values())
+    assert len(set(keys)) == len(keys)
+    assert all(key.isascii() and key.isidentifier() for key in keys)
+    assert columns.address not in columns.attributes

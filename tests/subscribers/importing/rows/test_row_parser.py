@@ -1,0 +1,93 @@
+import pytest
+
+from newsletter.errors import ListError, Location
+from newsletter.subscribers.importing.files.csv_reader import Row
+from newsletter.subscribers.importing.rows.column_mapping import read_header
+from newsletter.subscribers.importing.rows.row_parser import Entry, read_entry
+
+
+def entry(**cells: str) -> Entry:
+    cells = {"email": "Ada@Example.com"} | cells
+    columns = read_header(list(cells), {}, Location("readers.csv", 1))
+    return read_entry(Row(7, list(cells.values())), columns)
+
+
+def test_a_row_as_an_entry() -> None:
+    assert entry(name=" Ada L ", city="Oslo", note=" ", tags="a b") == Entry(
+        7,
+        "ada@example.com",
+        "Ada@example.com",
+        "Ada L",
+        "active",
+        {"city": "Oslo"},
+        tags=("a b",),
+    )
+
+
+def test_a_name_of_parts() -> None:
+    assert entry(first_name="Ada", last_name="Lovelace").name == "Ada Lovelace"
+    assert entry(first_name="", last_name="Lovelace").name == "Lovelace"
+
+
+def test_a_note_of_several_lines_becomes_one() -> None:
+    assert entry(note="one\r\ntwo\tthree").attributes == {"note": "one two three"}
+
+
+def test_letters_of_any_script_are_welcome() -> None:
+    name = "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627 \U0001f468\u200d\U0001f469"
+    assert entry(name=name).name == name
+
+
+@pytest.mark.parametrize(
+    ("cells", "status"),
+    [
+        ({"status": "subscribed"}, "active"),
+        ({"status": " ACTIVE "}, "active"),
+        ({"status": "Unconfirmed"}, "pending"),
+        ({"status": "unsubscribed"}, "unsubscribed"),
+        ({"status": "opted-out"}, "unsubscribed"),
+        ({"status": "cleaned"}, "bounced"),
+        ({"status": "complained"}, "complained"),
+        ({"subscribed": "TRUE"}, "active"),
+        ({"subscribed": "no"}, "unsubscribed"),
+        ({"unsubscribed_at": ""}, "active"),
+        ({"unsubscribed_at": "0"}, "active"),
+        ({"unsubscribed_at": "2026-01-01"}, "unsubscribed"),
+        ({"status": "active", "bounced": "yes"}, "bounced"),
+        ({"status": "active", "subscribed": "false"}, "unsubscribed"),
+        ({"status": "complained", "subscribed": "true"}, "complained"),
+        ({"status": "pending", "subscribed": "true"}, "pending"),
+    ],
+)
+def test_the_most_careful_reading_of_the_status(cells: dict[str, str], status: str) -> None:
+    assert entry(**cells).status == status
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ({"email": "ada@"}, "'ada@' is no email address"),
+        ({"status": "sleeping"}, "'sleeping' is no status that is known"),
+        ({"status": ""}, "'' is no status that is known"),
+        ({"subscribed": "maybe"}, "'maybe' is neither yes nor no"),
+        ({"subscribed": ""}, "'' is neither yes nor no"),
+        ({"name": "Ada\r\nBcc: x@y.example"}, "the name has a line break in it"),
+        ({"name": "Ada\u2028L"}, "the name has a line break in it"),
+        ({"name": "Ada\0"}, "the name has a control character in it (U+0000)"),
+        ({"name": "Ada\x1b[2J"}, "the name has a control character in it (U+001B)"),
+        ({"name": "Ren\ufffd"}, "the name has characters that could not be decoded"),
+        ({"name": "x" * 201}, "the name is longer than 200 characters"),
+        ({"city": "Os\0lo"}, "'city' has a control character in it (U+0000)"),
+        ({"city": "x" * 10_001}, "'city' is longer than 10,000 characters"),
+    ],
+)
+def test_refused_with_the_reason(cells: dict[str, str], reason: str) -> None:
+    with pytest.raises(ListError) as caught:
+        entry(**cells)
+    assert reason in caught.value.problems[0].message
+
+
+def test_a_broken_row_is_refused_for_what_broke_it() -> None:
+    columns = read_header(["email"], {}, Location("readers.csv", 1))
+    with pytest.raises(ListError, match="it has 2 cells"):
+        read_entry(Row(3, ["a@b.com", "x"], "it has 2 cells"), columns)

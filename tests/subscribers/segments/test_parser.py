@@ -1,0 +1,186 @@
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wcwidth import wcswidth
+
+from newsletter.errors import ListError
+from newsletter.subscribers.segments.ast import (
+    FIELDS,
+    All,
+    Compare,
+    Either,
+    Engaged,
+    Field,
+    InStatus,
+    Not,
+    Query,
+    Tagged,
+)
+from newsletter.subscribers.segments.ast_builder import Known
+from newsletter.subscribers.segments.parser import LONGEST, parse
+
+TODAY = datetime.date(2026, 3, 31)
+KNOWN = Known(
+    tags=("vip", "VIP", "big spender", "and", "2026-01-01"),
+    attributes={"city": "text", "age": "number", "member": "boolean", "birthday": "date"},
+    issues=("2026-11-22-reading-the-tide", "2026-10-01-ice", "2025-10-01-ice"),
+)
+VIP = Tagged(("VIP", "vip"))
+CITY, AGE = Field("city", "text"), Field("age", "number")
+JOINED = FIELDS["joined"]
+
+
+def read(text: str) -> Query:
+    return parse(text, KNOWN, TODAY)
+
+
+def told(text: str) -> list[str]:
+    with pytest.raises(ListError) as caught:
+        read(text)
+    return [problem.message for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("tag:vip", VIP),
+        ("TAG : Vip", VIP),
+        ("tag:'big spender'", Tagged(("big spender",))),
+        ('tag:"and"', Tagged(("and",))),
+        ("tag:2026-01-01", Tagged(("2026-01-01",))),
+        ("status:Active", InStatus("active")),
+        ("opened:last-5", Engaged("opened", 5)),
+        ("not sent:2026-10-01-ice", Not(Engaged("sent", "2026-10-01-ice"))),
+        ("clicked:reading-the-tide", Engaged("clicked", "2026-11-22-reading-the-tide")),
+        ("city=Bergen", Compare(CITY, "=", "Bergen")),
+        ("City != 'Bergen'", Compare(CITY, "!=", "Bergen")),
+        ("age>=-1.5", Compare(AGE, ">=", -1.5)),
+        ("age = 007", Compare(AGE, "=", 7)),
+        ("member = yes", Compare(Field("member", "boolean"), "=", value=True)),
+        ("birthday < 2000-02-29",
+         Compare(Field("birthday", "date"), "<", datetime.date(2000, 2, 29))),
+        ("joined = Today", Compare(JOINED, "=", TODAY)),
+        ("joined > 30 days ago", Compare(JOINED, ">", datetime.date(2026, 3, 1))),
+        ("joined > 1 month ago", Compare(JOINED, ">", datetime.date(2026, 2, 28))),
+        ("joined > 2 WEEKS  ago", Compare(JOINED, ">", datetime.date(2026, 3, 17))),
+        ("joined > 99999 years ago", Compare(JOINED, ">", datetime.date(1900, 1, 1))),
+        ("email = Ada@M\u00fcnchen.de", Compare(FIELDS["email"], "=", "ada@xn--mnchen-3ya.de")),
+        ("email ~ @gmail.", Compare(FIELDS["email"], "~", "@gmail.")),
+        ("domain = GMAIL.com", Compare(FIELDS["domain"], "=", "gmail.com")),
+        (r"name ~ 'O\'Brien'", Compare(FIELDS["name"], "~", "O'Brien")),
+        ("tag:vip or age = 1 and not age = 2",
+         Either((VIP, All((Compare(AGE, "=", 1), Not(Compare(AGE, "=", 2))))))),
+        ("(tag:vip OR age = 1)\n AND age = 2",
+         All((Either((VIP, Compare(AGE, "=", 1))), Compare(AGE, "=", 2)))),
+        ("(" * 300 + "tag:vip" + ")" * 300, VIP),
+    ],
+)  # fmt: skip
+def test_what_a_query_means(text: str, query: Query) -> None:
+    assert read(text) == query
+    assert read(str(query)) == query
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "message"),
+    [
+        ("tg:vip", "tg", "there is no test 'tg:'. Did you mean 'tag'?"),
+        ("tag:vpi and age = 1", "vpi", "no reader has the tag 'vpi'. Did you mean 'vip'?"),
+        ("status:aktyve", "aktyve", "'aktyve' is no status. Did you mean 'active'?"),
+        ("(citty = Bergen)", "citty", "there is no attribute 'citty'. Did you mean 'city'?"),
+        ("has:jioned", "jioned", "there is no attribute 'jioned'. Did you mean 'joined'?"),
+        ("sent:ice", "ice", "2 issues are called 'ice': 2026-10-01-ice, 2025-10-01-ice"),
+        ("sent:2026-11-22", "2026-11-22", "no issue '2026-11-22' was sent. Did you mean '2026-1"),
+        ("sent:last-0", "last-0", "the last five issues are last-5"),
+        ("age > old", "old", "'age' is a number, and 'old' is none"),
+        ("age ~ 1", "~", "'age' is a number, to be compared by = != < <= > >="),
+        ("city < 'B'", "<", "'city' is text, to be compared by = != ~"),
+        ("member = maybe", "maybe", "'member' is true or false, not 'maybe'"),
+        ("joined > 2026-02-30", "2026-02-30", "'joined' is a date, and '2026-02-30' is none"),
+        ("joined > 20260101", "20260101", "'joined' is a date"),
+        ("joined > 0001-01-01", "0001-01-01", "'joined' is a date"),
+        ("city = ''", "''", "a reader without 'city' is found by: not has:city"),
+        ("email = gmail.com", "gmail.com", "'gmail.com' is no email address; a part"),
+        ("domain = gmail", "gmail", "'gmail' is no domain; a part of one is found by ~"),
+        ("tag = vip", "tag", "'tag' is a test: write tag:vip"),
+        ("city:Bergen", "city", "'city' is compared: write city = Bergen"),
+        ("tag:vip age = 1", "age", "before 'age' there must be 'and' or 'or'"),
+        ("name = Ada Lovelace", "Lovelace", "text with a space goes into quotes"),
+        ("tag:vip && age = 1", "&&", "before '&&' there must be"),
+        ("tag:vip or or age = 1", "or", "a test like tag:vip or city = Bergen must stand here"),
+        ("e-mail = x", "e-mail", "must stand here, not 'e-mail'"),
+        ("age age", "age", "after a name comes ':' or one of = != < <= > >= ~, not 'age'"),
+        ("city = and age = 1", "and", "a value is missing before 'and'"),
+        ("tag:vip)", ")", "no parenthesis is open here"),
+        ("city = 'Bergen", "'", "this quote is never closed"),
+        ("city = a\0b", "\0", "there is a control character here"),
+        ("city = \udcff", "\udcff", "there is a control character here"),
+    ],
+)
+def test_a_fault_is_told_with_carets_under_the_word(text: str, word: str, message: str) -> None:
+    (problem,) = told(text)
+    why, shown, carets = problem.split("\n")
+    assert message in why
+    assert len(shown) == len(text) + 2
+    at = carets.index("^") - 2
+    assert text[at : at + carets.count("^")] == word
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("city =", "the last value is missing"),
+        ("tag:vip and", "the query ends too early"),
+        ("(tag:vip ", "a parenthesis is never closed"),
+        ("age", "after a name comes ':'"),
+    ],
+)
+def test_what_is_missing_at_the_end_is_told_there(text: str, message: str) -> None:
+    (problem,) = told(text)
+    assert message in problem
+    assert problem.endswith("\n  " + " " * len(text.rstrip()) + "^")
+
+
+def test_every_wrong_word_is_told_at_once() -> None:
+    assert len(told("citty = Bergen and (tag:nobody or not aeg > 3)")) == 3
+
+
+def test_the_carets_are_under_the_word_in_wide_letters_and_long_queries() -> None:
+    (wide,) = told("name = \u674e\u5c0f\u9f8d and citty = x")
+    _, shown, carets = wide.split("\n")
+    assert wcswidth(shown[: shown.index("citty")]) == carets.index("^")
+    (long,) = told("age = 1 and " * 100 + "citty = x" + " and age = 1" * 50)
+    _, shown, carets = long.split("\n")
+    assert len(shown) <= 80
+    assert shown[carets.index("^") :].startswith("citty")
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_query_shows_what_one_looks_like(text: str) -> None:
+    with pytest.raises(ListError, match=r"the query is empty\. For example: tag:vip"):
+        read(text)
+
+
+def test_guards_against_giants() -> None:
+    assert "2,000 characters at most" in told("age = 1 " * LONGEST)[0]
+    assert told("not " * 400 + "tag:vip") == ["a query may be nested 20 deep at most"]
+    assert told("(tag:vip and (age = 1 or " * 70 + "age=1" + "))" * 70) == [
+        "a query may be nested 20 deep at most"
+    ]
+
+
+WORDS = st.sampled_from(
+    ["tag", ":", "vip", "and", "or", "not", "(", ")", "city", "=", "!=", "~", "age", ">", "18",
+     "joined", "30 days ago", "2026-01-01", '"', "'", "\\", "\n", "opened", "last-5", "\u202e", "%"]
+)  # fmt: skip
+
+
+@given(st.lists(WORDS | st.text(max_size=3), max_size=15), st.sampled_from(["", " "]))
+def test_any_text_is_read_or_refused(words: list[str], between: str) -> None:
+    text = between.join(words)
+    try:
+        query = read(text)
+    except ListError:
+        return
+    assert read(str(query)) == query

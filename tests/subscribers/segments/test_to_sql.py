@@ -1,0 +1,476 @@
+"""Queries on real lists give the readers that a plain reading of the query in Python gives."""
+
+import datetime
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from newsletter.db import open_database
+from newsletter.db.schema import (
+    RECIPIENT_STATES,
+    STATUSES,
+    batch,
+    event,
+    send,
+    send_recipient,
+    subscriber,
+    subscriber_tag,
+)
+from newsletter.subscribers.segments.ast import (
+    FIELDS,
+    All,
+    Compare,
+    Either,
+    Engaged,
+    Field,
+    Has,
+    InStatus,
+    Not,
+    Query,
+    Sourced,
+    Tagged,
+)
+from newsletter.subscribers.segments.ast_builder import Known
+from newsletter.subscribers.segments.parser import parse
+from newsletter.subscribers.segments.to_sql import condition
+
+OSLO = ZoneInfo("Europe/Oslo")
+TODAY = datetime.date(2026, 11, 22)
+NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
+TYPES: Any = {"city": "text", "age": "number", "member": "boolean", "birthday": "date"}
+ISSUES = ("2026-01-01-ice", "2026-02-01-tide", "2026-03-01-fog")
+# In Oslo the clock is put on in the night to 29 March and back in the night to 25 October.
+DAYS = [datetime.date(2026, 3, 28), datetime.date(2026, 3, 29), datetime.date(2026, 3, 30),
+        datetime.date(2026, 10, 25), datetime.date(2026, 10, 26)]  # fmt: skip
+TEXTS = ["Oslo", "oslo", "os", "Tromsø", "tromsØ", "100%", "1_0", "a/b", "'; DROP", "\\", '"', "ß",
+         "SS", "\u0130", "true", "18", "2026-03-29", "-"]  # fmt: skip
+ADDRESSES = ["ada@example.com", "a_a@example.com", "axa@example.com", "Ada@m\u00fcnchen.de",
+             "ada@sub.example.com", "o'brien+x@oslo.no"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Person:
+    id: int
+    address: str
+    name: str
+    status: str
+    source: str
+    joined: datetime.datetime
+    confirmed: datetime.datetime | None
+    attributes: dict[str, Any]
+    tags: frozenset[str]
+    # issue -> what became of their copy, and what was reported of it
+    copies: dict[str, str] = field(default_factory=dict)
+    reports: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def key(self) -> str:
+        return self.address.lower().replace("m\u00fcnchen", "xn--mnchen-3ya")
+
+
+def small(text: str) -> str:
+    return "".join(char.lower() if "A" <= char <= "Z" else char for char in text)
+
+
+def holds(query: Query, person: Person, sent: list[str]) -> bool:  # noqa: PLR0911
+    """Whether ``query`` holds of a person; ``sent`` are the issues sent, newest first."""
+    match query:
+        case All(parts):
+            return all(holds(part, person, sent) for part in parts)
+        case Either(parts):
+            return any(holds(part, person, sent) for part in parts)
+        case Not(part):
+            return not holds(part, person, sent)
+        case Tagged(tags):
+            return bool(person.tags & set(tags))
+        case InStatus(status):
+            return person.status == status
+        case Sourced(prefix):
+            return small(person.source).startswith(small(prefix))
+        case Has(of):
+            return value_of(of, person) not in {None, ""}
+        case Engaged(kind, sends):
+            issues = sent[:sends] if isinstance(sends, int) else [sends]
+            return any(engaged(kind, person, issue) for issue in issues)
+        case Compare(of, sign, value):
+            return compared(of, sign, value, person)
+
+
+def engaged(kind: str, person: Person, issue: str) -> bool:
+    if kind == "sent":
+        return person.copies.get(issue) in {"accepted", "unknown"}
+    types = {"delivered": {"delivered", "open", "click"}, "opened": {"open", "click"}}
+    return any((issue, type_) in person.reports for type_ in types.get(kind, {"click"}))
+
+
+def value_of(of: Field, person: Person) -> Any:
+    if of.own:
+        return person.attributes.get(of.name)
+    return {
+        "joined": person.joined,
+        "confirmed": person.confirmed,
+        "email": person.key,
+        "domain": person.key.partition("@")[2],
+        "name": person.name,
+    }[of.name]
+
+
+def compared(of: Field, sign: str, wanted: Any, person: Person) -> bool:
+    value = value_of(of, person)
+    if value is None or value == "":
+        return False
+    if of.type == "date":
+        if of.own:
+            value = datetime.date.fromisoformat(value) if is_day(value) else None
+        else:
+            value = value.astimezone(OSLO).date()
+    elif of.type == "text":
+        value, wanted = (small(value) if isinstance(value, str) else None), small(wanted)
+    elif isinstance(value, bool) != (of.type == "boolean") or isinstance(value, str):
+        value = None
+    if value is None:
+        return False
+    if sign == "~":
+        typed = small(person.address)
+        shown = {"email": typed, "domain": typed.partition("@")[2]}.get(of.name, "")
+        return wanted in value or wanted in shown
+    order = (value > wanted) - (value < wanted) if of.type != "text" else int(value != wanted)
+    signs = {"=": (0,), "!=": (-1, 1), "<": (-1,), "<=": (-1, 0), ">": (1,), ">=": (0, 1)}
+    return order in signs[sign]
+
+
+def is_day(value: object) -> bool:
+    try:
+        datetime.date.fromisoformat(str(value))
+    except ValueError:
+        return False
+    return isinstance(value, str)
+
+
+# Midnight in Oslo, and just before it: where one day ends and the next begins.
+MOMENTS = st.builds(
+    lambda day, offset: (
+        datetime.datetime.combine(day, datetime.time(), OSLO).astimezone(datetime.UTC)
+        + datetime.timedelta(microseconds=offset)
+    ),
+    st.sampled_from(DAYS),
+    st.sampled_from([-1, 0, 43_200_000_000]),
+)
+ANY_VALUE = st.one_of(
+    st.sampled_from(TEXTS),
+    st.integers(-3, 20),
+    st.sampled_from([0.5, 18.0, -0.0, 1e15]),
+    st.booleans(),
+    st.none(),
+    st.sampled_from([day.isoformat() for day in DAYS]),
+)
+PEOPLE = st.builds(
+    Person,
+    id=st.just(0),
+    address=st.just(""),
+    name=st.sampled_from(["", *TEXTS]),
+    status=st.sampled_from(STATUSES),
+    source=st.sampled_from(["", "import readers.csv:2", "Import x", "form", "100%"]),
+    joined=MOMENTS,
+    confirmed=st.none() | MOMENTS,
+    attributes=st.dictionaries(st.sampled_from(sorted(TYPES)), ANY_VALUE),
+    tags=st.frozensets(st.sampled_from(["vip", "VIP", "press"])),
+    copies=st.dictionaries(st.sampled_from(ISSUES), st.sampled_from(RECIPIENT_STATES)),
+    reports=st.frozensets(
+        st.tuples(
+            st.sampled_from(ISSUES), st.sampled_from(["delivered", "open", "click", "bounce"])
+        ),
+        max_size=3,
+    ),
+)
+LISTS = st.lists(PEOPLE, min_size=3, max_size=len(ADDRESSES)).map(
+    lambda people: [
+        replace(person, id=number, address=ADDRESSES[number - 1])
+        for number, person in enumerate(people, 1)
+    ]
+)
+OWN = {name: Field(name, type_) for name, type_ in TYPES.items()}
+ORDERED = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
+SAME = st.sampled_from(["=", "!="])
+TEXTUAL = st.sampled_from(["=", "!=", "~"])
+ENGAGEMENT = st.sampled_from(["sent", "delivered", "opened", "clicked"])
+DATES = st.sampled_from([FIELDS["joined"], FIELDS["confirmed"], OWN["birthday"]])
+KINDS: dict[str, st.SearchStrategy[Query]] = {
+    "tag": st.sampled_from([Tagged(("VIP", "vip")), Tagged(("press",))]),
+    "status": st.builds(InStatus, st.sampled_from(STATUSES)),
+    "source": st.builds(Sourced, st.sampled_from(["import", "IMPORT r", "%", "100%", "_"])),
+    "has": st.builds(Has, st.sampled_from([*FIELDS.values(), *OWN.values()])),
+    "last": st.builds(Engaged, ENGAGEMENT, st.integers(1, 3)),
+    "issue": st.builds(Engaged, ENGAGEMENT, st.sampled_from(ISSUES)),
+    "date": st.builds(Compare, DATES, ORDERED, st.sampled_from(DAYS)),
+    "number": st.builds(
+        Compare, st.just(OWN["age"]), ORDERED, st.integers(-3, 20) | st.sampled_from([0.5, 17.5])
+    ),
+    "truth": st.builds(Compare, st.just(OWN["member"]), SAME, st.booleans()),
+    "text": st.builds(
+        Compare,
+        st.sampled_from([FIELDS["name"], OWN["city"]]),
+        TEXTUAL,
+        st.sampled_from(TEXTS),
+    ),
+    "part": st.builds(
+        Compare,
+        st.sampled_from([FIELDS["email"], FIELDS["domain"]]),
+        st.just("~"),
+        st.sampled_from(["a_a", "A", "m\u00fcnch", "xn--", "example.com", "@", "%", "oslo", "."]),
+    ),
+    "email": st.builds(
+        Compare,
+        st.just(FIELDS["email"]),
+        SAME,
+        st.sampled_from(["ada@example.com", "ada@xn--mnchen-3ya.de"]),
+    ),
+    "domain": st.builds(
+        Compare,
+        st.just(FIELDS["domain"]),
+        SAME,
+        st.sampled_from(["example.com", "xn--mnchen-3ya.de", "a.com"]),
+    ),
+}
+QUERIES: st.SearchStrategy[Query] = st.recursive(
+    st.one_of(*KINDS.values()),
+    lambda inner: st.one_of(
+        st.builds(Not, inner),
+        st.builds(All, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        st.builds(Either, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(scope="module")
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
+    engine = open_database("sqlite:///newsletter.db", tmp_path_factory.mktemp("list"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(postgres_server: Any) -> Iterator[sa.Engine]:
+    name = postgres_server.new_database()
+    engine = open_database(postgres_server.url(name), Path())
+    yield engine
+    engine.dispose()
+    postgres_server.drop(name)
+
+
+def put(connection: sa.Connection, people: list[Person], sent: int) -> list[str]:
+    """Write the list and three sends of which ``sent`` have begun; return those, newest first."""
+    for person in people:
+        row = {
+            "id": person.id, "address": person.address, "address_key": person.key,
+            "name": person.name, "status": person.status, "source": person.source,
+            "attributes": person.attributes, "token": f"token-{person.id}",
+            "joined_at": person.joined, "confirmed_at": person.confirmed, "updated_at": NOW,
+        }  # fmt: skip
+        connection.execute(sa.insert(subscriber).values(row))
+        for tag in person.tags:
+            row = {"subscriber_id": person.id, "tag": tag}
+            connection.execute(sa.insert(subscriber_tag).values(row))
+    number = itertools.count()
+    for index, issue in enumerate(ISSUES):
+        row = {
+            "id": index + 1, "issue": issue, "state": "running", "content_sha": "", "subject": "",
+            "frozen_at": NOW - datetime.timedelta(days=index), "total": 0, "excluded": {},
+        }  # fmt: skip
+        connection.execute(sa.insert(send).values(row))
+        state = "accepted" if index < sent else "ready"
+        row = {"id": index + 1, "send_id": index + 1, "number": 1, "size": 0, "state": state}
+        connection.execute(sa.insert(batch).values(row))
+        for person in people:
+            if issue in person.copies:
+                row = {
+                    "send_id": index + 1, "subscriber_id": person.id, "address_key": person.key,
+                    "batch_id": index + 1, "state": person.copies[issue],
+                }  # fmt: skip
+                connection.execute(sa.insert(send_recipient).values(row))
+            for type_ in sorted(type_ for of, type_ in person.reports if of == issue):
+                row = {
+                    "sg_event_id": str(next(number)), "type": type_, "at": NOW, "raw": {},
+                    "address_key": person.key, "send_id": index + 1,
+                }  # fmt: skip
+                connection.execute(sa.insert(event).values(row))
+    # The newest, that no "last" counts: SendGrid was told to take it back.
+    row = {
+        "id": 9, "issue": "recalled", "state": "cancelled", "content_sha": "", "subject": "",
+        "frozen_at": NOW + datetime.timedelta(days=1), "total": 0, "excluded": {},
+        "recalled_at": NOW,
+    }  # fmt: skip
+    connection.execute(sa.insert(send).values(row))
+    row = {"id": 9, "send_id": 9, "number": 1, "size": 0, "state": "accepted"}
+    connection.execute(sa.insert(batch).values(row))
+    return list(ISSUES[:sent])
+
+
+def check(engine: sa.Engine, people: list[Person], sent: int, query: Query) -> None:
+    assert parse(str(query), Known(["VIP", "vip", "press"], TYPES, ISSUES), TODAY) == query
+    with engine.connect() as connection, connection.begin() as transaction:
+        begun = put(connection, people, sent)
+        found, others = (
+            connection.scalars(
+                sa.select(subscriber.c.id).where(condition(asked, OSLO)).order_by(subscriber.c.id)
+            ).all()
+            for asked in (query, Not(query))
+        )
+        transaction.rollback()
+    assert found == [person.id for person in people if holds(query, person, begun)]
+    assert others == [person.id for person in people if person.id not in found]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data(), people=LISTS, sent=st.integers(0, 3))
+@settings(max_examples=50, deadline=None)
+def test_sqlite_finds_whom_a_plain_reading_finds(
+    on_sqlite: sa.Engine, kind: str, data: st.DataObject, people: list[Person], sent: int
+) -> None:
+    check(on_sqlite, people, sent, data.draw(KINDS[kind]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data(), people=LISTS, sent=st.integers(0, 3))
+@settings(max_examples=15, deadline=None)
+def test_postgresql_finds_whom_a_plain_reading_finds(
+    on_postgresql: sa.Engine, kind: str, data: st.DataObject, people: list[Person], sent: int
+) -> None:
+    check(on_postgresql, people, sent, data.draw(KINDS[kind]))
+
+
+@example(people=[], sent=3, query=Not(Engaged("opened", 1)))
+@given(people=LISTS, sent=st.integers(0, 3), query=QUERIES)
+@settings(max_examples=150, deadline=None)
+def test_whole_queries_on_sqlite(
+    on_sqlite: sa.Engine, people: list[Person], sent: int, query: Query
+) -> None:
+    check(on_sqlite, people, sent, query)
+
+
+@given(people=LISTS, sent=st.integers(0, 3), query=QUERIES)
+@settings(max_examples=30, deadline=None)
+def test_whole_queries_on_postgresql(
+    on_postgresql: sa.Engine, people: list[Person], sent: int, query: Query
+) -> None:
+    check(on_postgresql, people, sent, query)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("name = ADA", [1]),
+        ("name ~ da", [1]),
+        ("name != ada", [2]),
+        ("name = \u00d8ystein", [2]),
+        ("name = \u00f8ystein", []),
+        ("not name = ada", [2, 3]),
+        ("has:name", [1, 2]),
+        ("email ~ M\u00fcnchen", [1]),
+        ("email ~ XN--", [1]),
+        ("email = ADA@m\u00fcnchen.de", [1]),
+        ("domain ~ m\u00fcnch", [1]),
+        ("domain = example.com", [2]),
+        ("domain ~ example.com", [2, 3]),
+        ("domain ~ cy", []),
+        ("source:IMPORT", [1]),
+        ("city = oslo", [1]),
+        ("city != Oslo", [2]),
+        ("not city = Oslo", [2, 3]),
+        ("not confirmed > 2000-01-01", [2, 3]),
+    ],
+)
+def test_what_is_alike_and_what_is_missing(engine: sa.Engine, text: str, found: list[int]) -> None:
+    people = [
+        Person(1, "ada@m\u00fcnchen.de", "Ada", "active", "import x.csv:2", NOW, NOW,
+               {"city": "OSLO"}, frozenset()),
+        Person(2, "bo@example.com", "\u00d8ystein", "active", "an import", NOW, None,
+               {"city": "Bergen"}, frozenset()),
+        Person(3, "cy@sub.example.com", "", "active", "form", NOW, None, {}, frozenset()),
+    ]  # fmt: skip
+    with engine.begin() as connection:
+        put(connection, people, 0)
+        where = condition(parse(text, Known(attributes=TYPES), TODAY), OSLO)
+        ids = connection.scalars(sa.select(subscriber.c.id).where(where)).all()
+    assert sorted(ids) == found
+
+
+@pytest.mark.parametrize(
+    ("sign", "found"),
+    [
+        ("=", [2, 3, 4]),
+        ("!=", [1, 5]),
+        ("<", [1]),
+        ("<=", [1, 2, 3, 4]),
+        (">", [5]),
+        (">=", [2, 3, 4, 5]),
+    ],
+)
+@pytest.mark.parametrize("field", ["joined", "confirmed"])
+def test_a_day_is_the_whole_of_it_in_the_newsletters_zone(
+    engine: sa.Engine, field: str, sign: str, found: list[int]
+) -> None:
+    # 29 March 2026 has 23 hours in Oslo.
+    moments = [
+        datetime.datetime(2026, 3, 28, 22, 59, 59, 999_999, datetime.UTC),
+        datetime.datetime(2026, 3, 28, 23, 0, 0, 0, datetime.UTC),
+        datetime.datetime(2026, 3, 29, 12, 0, 0, 0, datetime.UTC),
+        datetime.datetime(2026, 3, 29, 21, 59, 59, 999_999, datetime.UTC),
+        datetime.datetime(2026, 3, 29, 22, 0, 0, 0, datetime.UTC),
+    ]
+    people = [
+        Person(number, ADDRESSES[number], "", "active", "", time, time, {}, frozenset())
+        for number, time in enumerate(moments, 1)
+    ]
+    people.append(replace(people[0], id=6, address="z@z.com", joined=NOW, confirmed=None))
+    with engine.begin() as connection:
+        put(connection, people, 0)
+        where = condition(parse(f"{field} {sign} 2026-03-29", Known(), TODAY), OSLO)
+        ids = connection.scalars(sa.select(subscriber.c.id).where(where)).all()
+    assert [id_ for id_ in sorted(ids) if id_ < 6] == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x' OR 1=1 --",
+        "x'; DROP TABLE subscriber; --",
+        'x" OR "1"="1',
+        "%' ESCAPE '/' OR 1 --",
+        ":status",
+        "%(status)s",
+        "$.city",
+        "\\",
+    ],
+)
+def test_sql_in_a_query_is_only_text(engine: sa.Engine, text: str) -> None:
+    people = [
+        Person(1, "ada@example.com", text, "active", text, NOW, None, {"city": text}, frozenset()),
+        Person(2, "bo@example.com", "Bo", "active", "x", NOW, None, {"city": "Oslo"}, frozenset()),
+    ]
+    quoted = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    known = Known(attributes=TYPES)
+    with engine.begin() as connection:
+        put(connection, people, 0)
+        for query in (f"name = {quoted}", f"city ~ {quoted}", f"source:{quoted}"):
+            where = condition(parse(query, known, TODAY), OSLO)
+            assert connection.scalars(sa.select(subscriber.c.id).where(where)).all() == [1]
+
+
+def test_a_query_of_the_greatest_size_and_depth_is_no_trouble(engine: sa.Engine) -> None:
+    known = Known(["a"], TYPES)
+    deep = "(tag:a or not " * 9 + "city = x" + ")" * 9
+    long = " or ".join(["age=1"] * 220)
+    with engine.begin() as connection:
+        for text in (deep, long, f"not ({long})"):
+            where = condition(parse(text, known, TODAY), OSLO)
+            assert connection.scalars(sa.select(subscriber.c.id).where(where)).all() == []

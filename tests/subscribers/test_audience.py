@@ -1,0 +1,184 @@
+import datetime
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.db import database, reading
+from newsletter.db.schema import STATUSES, subscriber, suppression
+from newsletter.subscribers import Reader, audience, count_by_status, exclusions, how_many
+from newsletter.subscribers.consent.transitions import SUPPRESSED
+from newsletter.subscribers.importing import import_list
+from newsletter.subscribers.importing.import_list import ImportReport, import_file
+from newsletter.subscribers.preferences import pause
+
+Import = Callable[..., ImportReport]
+NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
+
+
+def readers(engine: sa.Engine) -> list[Reader]:
+    with reading(engine) as connection:
+        return list(audience(connection))
+
+
+def suppress(engine: sa.Engine, key: str, reason: str, scope: str = "all") -> None:
+    row = {"address_key": key, "scope": scope, "reason": reason, "since": NOW, "source": "a test"}
+    with engine.begin() as connection:
+        connection.execute(sa.insert(suppression).values(row))
+
+
+def test_a_reader_as_sending_gets_them(engine: sa.Engine, imported: Import) -> None:
+    imported("email,name,city\nAda@M\u00fcnchen.de,Ada,Oslo\nbo@b.com,,\n")
+    ada, bo = readers(engine)
+    assert ada.id < bo.id
+    assert ada[1:3] == ("Ada@xn--mnchen-3ya.de", "ada@xn--mnchen-3ya.de")
+    assert ada.attributes == {"email": "Ada@m\u00fcnchen.de", "name": "Ada", "city": "Oslo"}
+    assert bo.attributes == {"email": "bo@b.com", "name": ""}
+
+
+@pytest.mark.parametrize("page", [1, 3, 5_000])
+def test_pages_join_without_a_gap_or_an_overlap(
+    engine: sa.Engine, imported: Import, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr("newsletter.subscribers.audience.PAGE", page)
+    imported("email,status\n" + "".join(f"r{n}@b.com,{_word(n)}\n" for n in range(9)))
+    found = readers(engine)
+    assert [reader.address for reader in found] == [f"r{n}@b.com" for n in range(9) if n % 4]
+    with reading(engine) as connection:
+        rest = list(audience(connection, after=found[2].id))
+    assert rest == found[3:]
+
+
+def _word(number: int) -> str:
+    return "active" if number % 4 else "unsubscribed"
+
+
+def test_counts_and_exclusions_add_up_to_the_list(engine: sa.Engine, imported: Import) -> None:
+    statuses = ["active"] * 5 + ["pending", "unsubscribed", "unsubscribed", "bounced"]
+    lines = [f"r{n}@b.com,{status}\n" for n, status in enumerate(statuses)]
+    imported("email,status\n" + "".join(lines))
+    suppress(engine, "r0@b.com", "bounced")
+    suppress(engine, "r1@b.com", "spam report")
+    suppress(engine, "r1@b.com", "unsubscribed", scope="group 7")
+    suppress(engine, "r6@b.com", "unsubscribed")
+    suppress(engine, "stranger@b.com", "unsubscribed")
+    with reading(engine) as connection:
+        counts, left_out = count_by_status(connection), exclusions(connection)
+    assert list(counts) == list(STATUSES)
+    assert counts == {
+        "pending": 1, "active": 5, "unsubscribed": 2, "bounced": 1, "complained": 0,
+    }  # fmt: skip
+    assert left_out == {"pending": 1, "unsubscribed": 2, "bounced": 2, "spam report": 1}
+    assert len(readers(engine)) + sum(left_out.values()) == 9
+
+
+def test_an_empty_list(engine: sa.Engine) -> None:
+    assert readers(engine) == []
+    with reading(engine) as connection:
+        assert exclusions(connection) == {}
+
+
+ADDRESSES = ("a@b.com", "A@B.com", "c@d.com", "C@d.com", "e@xn--mnchen-3ya.de", "E@m\u00fcnchen.de")
+ADDRESS = st.sampled_from(ADDRESSES)
+WORD = st.sampled_from(["active", "Subscribed", "pending", "unsubscribed", "cleaned", "complained"])
+IMPORT = st.tuples(st.just("import"), st.lists(st.tuples(ADDRESS, WORD), max_size=6))
+LEAVE = st.tuples(
+    st.sampled_from(sorted(SUPPRESSED)), st.lists(st.tuples(ADDRESS, WORD), max_size=2)
+)
+SUPPRESS = st.tuples(st.just("suppress"), st.lists(st.tuples(ADDRESS, WORD), max_size=2))
+STEPS = st.lists(st.one_of(IMPORT, LEAVE, SUPPRESS), max_size=6)
+
+
+@pytest.fixture(scope="module")
+def one_list() -> Iterator[tuple[sa.Engine, Path]]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        database("sqlite:///newsletter.db", Path(folder)) as engine,
+    ):
+        yield engine, Path(folder)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_chunks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_list, "CHUNK", 3)
+        yield
+
+
+def key_of(address: str) -> str:
+    return address.lower().replace("m\u00fcnchen", "xn--mnchen-3ya")
+
+
+@given(steps=STEPS)
+def test_whoever_has_left_is_never_in_the_audience_whatever_is_imported(
+    one_list: tuple[sa.Engine, Path], steps: list[tuple[str, list[tuple[str, str]]]]
+) -> None:
+    engine, folder = one_list
+    with engine.begin() as connection:
+        connection.execute(sa.delete(subscriber))
+        connection.execute(sa.delete(suppression))
+    left: set[str] = set()
+    for step, rows in steps:
+        if step == "import":
+            import_rows(engine, folder / "readers.csv", rows)
+            left |= {
+                key_of(address)
+                for address, word in rows
+                if word in {"unsubscribed", "cleaned", "complained"}
+            }
+        else:
+            keys = {key_of(address) for address, _ in rows}
+            left |= leave(engine, step, keys)
+        mailed = [reader.address_key for reader in readers(engine)]
+        assert not left & set(mailed)
+        assert len(set(mailed)) == len(mailed)
+        with reading(engine) as connection:
+            total = sum(count_by_status(connection).values())
+            assert len(mailed) + sum(exclusions(connection).values()) == total
+
+
+def import_rows(engine: sa.Engine, path: Path, rows: Iterable[tuple[str, str]]) -> None:
+    path.write_text("email,status\n" + "".join(f"{address},{word}\n" for address, word in rows))
+    import_file(engine, path, now=NOW)
+
+
+def leave(engine: sa.Engine, step: str, keys: set[str]) -> set[str]:
+    """Take the addresses out, in the list itself or beside it; return whom that concerned."""
+    if step == "suppress":
+        for key in keys:
+            with engine.begin() as connection:
+                connection.execute(sa.delete(suppression).where(suppression.c.address_key == key))
+            suppress(engine, key, "unsubscribed")
+        return keys
+    with engine.begin() as connection:
+        known = set(connection.scalars(sa.select(subscriber.c.address_key)))
+        connection.execute(
+            sa.update(subscriber).where(subscriber.c.address_key.in_(keys)).values(status=step)
+        )
+    return keys & known
+
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+def test_a_pause_ends_by_itself(engine: sa.Engine, imported: Import) -> None:
+    imported("email,status\n" + "".join(f"r{n}@b.com,active\n" for n in range(4)))
+    imported("email,status\nr4@b.com,unsubscribed\n")
+    suppress(engine, "r1@b.com", "bounced")
+    soon = datetime.timedelta(microseconds=1)
+    with engine.begin() as connection:
+        ids = connection.scalars(sa.select(subscriber.c.id).order_by(subscriber.c.id)).all()
+        for id_ in (ids[0], ids[1], ids[4]):
+            pause(connection, id_, NOW, NOW)
+    within = subscriber.c.address_key != "r2@b.com"
+    for at, paused in ((NOW - soon, 1), (NOW, 0)):
+        with reading(engine) as connection:
+            mailed = list(audience(connection, at=at))
+            left_out = exclusions(connection, at=at)
+            assert how_many(connection, mailable=True, at=at) == len(mailed) == 3 - paused
+            assert left_out.get("paused", 0) == paused
+            assert len(mailed) + sum(left_out.values()) == len(ids)
+            part = how_many(connection, within, mailable=True, at=at)
+            assert part + sum(exclusions(connection, within, at=at).values()) == len(ids)
