@@ -25,7 +25,7 @@ def backup(file: Path, *, force: bool) -> None:
     Example:
       newsletter backup harbour-notes.backup
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db.backup import back_up
+    from newsletter.backup.sqlite_copy import back_up
     from newsletter.db.engine import sqlite_file
     from newsletter.errors import DatabaseError, Location, shown
     from newsletter.project import open_project

@@ -13,7 +13,7 @@ from newsletter.cli.subscribers.words import by_status, count_of
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from newsletter.sending.restoring import Backup, Contents, Restored
+    from newsletter.backup.restore import Backup, Contents, Restored
 
 HALF_READ = (
     "The database was damaged: what could be read of it was taken over, which may not be all. "
@@ -42,10 +42,10 @@ def restore(file: Path, *, yes: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from zoneinfo import ZoneInfo
 
+    from newsletter.backup import restore
     from newsletter.db.engine import sqlite_file
     from newsletter.errors import DatabaseError, Location, shown
     from newsletter.project import open_project
-    from newsletter.sending import restoring
 
     project = open_project()
     database = sqlite_file(project.config.database, project.root)
@@ -59,11 +59,11 @@ def restore(file: Path, *, yes: bool) -> None:
         raise DatabaseError(
             "this is the database itself", where=Location(shown(file)), remedy="Name a backup."
         )
-    with restoring.opened(file, database) as backup:
+    with restore.opened(file, database) as backup:
         readers = _show(backup, file, ZoneInfo(project.config.timezone))
         if not yes:
             confirm_count(readers, "restore")
-        done = restoring.restore(backup, datetime.datetime.now(datetime.UTC))
+        done = restore.restore(backup, datetime.datetime.now(datetime.UTC))
     say(f"Restored {shown(database)} from {shown(file)}.", colour="green")
     _report(done)
     if done.carried is None:
@@ -76,8 +76,8 @@ def restore(file: Path, *, yes: bool) -> None:
 
 def _show(backup: "Backup", file: Path, zone: "ZoneInfo") -> int:
     """Say what would be replaced by what; returns the readers in the backup."""
+    from newsletter.backup.restore import contents
     from newsletter.errors import shown
-    from newsletter.sending.restoring import contents
 
     ours, theirs, gone = contents(backup)
     rows = [("backup", _in_words(ours, zone))]

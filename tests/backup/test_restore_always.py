@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from newsletter.backup import restore
+from newsletter.backup.sqlite_copy import back_up, damage
 from newsletter.db import database, open_database, reading
-from newsletter.db.backup import back_up, damage
 from newsletter.db.schema import subscriber
 from newsletter.errors import ListError
-from newsletter.sending import restoring
 from newsletter.subscribers import audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
@@ -94,8 +94,8 @@ def test_nobody_who_is_gone_is_mailed(empty: Path, before: list[Step], after: li
             for hour, step in enumerate(after, 100):
                 take(engine, step, START + datetime.timedelta(hours=hour))
             away = gone(engine)
-        with restoring.opened(copy, path) as backup:
-            restoring.restore(backup, START + datetime.timedelta(days=30))
+        with restore.opened(copy, path) as backup:
+            restore.restore(backup, START + datetime.timedelta(days=30))
         with database(URL, folder) as engine:
             assert mailed(engine) == then - away
             with reading(engine) as connection:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from newsletter.backup import restore
+from newsletter.backup.restore import LEDGER, Restored
+from newsletter.backup.sqlite_copy import back_up, damage
 from newsletter.db import database, reading
-from newsletter.db.backup import back_up, damage
 from newsletter.db.schema import (
     attempt,
     batch,
@@ -22,8 +24,6 @@ from newsletter.db.schema import (
     suppression,
 )
 from newsletter.errors import DatabaseError
-from newsletter.sending import restoring
-from newsletter.sending.restoring import LEDGER, Restored
 from newsletter.subscribers import audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
@@ -105,8 +105,8 @@ class List:
         back_up(self.path, self.backup)
 
     def restore(self) -> Restored:
-        with restoring.opened(self.backup, self.path) as backup:
-            return restoring.restore(backup, NOW)
+        with restore.opened(self.backup, self.path) as backup:
+            return restore.restore(backup, NOW)
 
     def mailed(self) -> list[str]:
         """Who would be mailed, by name."""
@@ -301,7 +301,7 @@ def test_every_table_has_its_place() -> None:
 def test_nothing_is_replaced_while_somebody_has_it_open(
     readers: List, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("newsletter.db.backup.PATIENCE", 0.0)
+    monkeypatch.setattr("newsletter.backup.sqlite_copy.PATIENCE", 0.0)
     readers.back_up()
     readers.join("late", at=NOW)
     with closing(sqlite3.connect(readers.path, isolation_level=None)) as other:
@@ -390,8 +390,8 @@ def test_what_is_compared(readers: List) -> None:
     readers.back_up()
     readers.join("late", at=NOW)
     readers.send("2026-11-20-ice", {"ada": "accepted"})
-    with restoring.opened(readers.backup, readers.path) as backup:
-        ours, theirs, gone = restoring.contents(backup)
+    with restore.opened(readers.backup, readers.path) as backup:
+        ours, theirs, gone = restore.contents(backup)
     assert theirs is not None
     assert (sum(ours.readers.values()), ours.sends, ours.latest) == (3, 0, THEN)
     assert (sum(theirs.readers.values()), theirs.sends, theirs.latest) == (4, 1, NOW)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.backup.sqlite_copy import alone, back_up, damage, orphans, overwrite
 from newsletter.db import open_database
-from newsletter.db.backup import alone, back_up, damage, orphans, overwrite
 from newsletter.errors import DatabaseError
 
 PAIR = "INSERT INTO meta VALUES (?, ?)"
@@ -130,7 +130,7 @@ def test_what_is_no_database_is_damage(tmp_path: Path) -> None:
 def test_alone_means_that_nobody_else_has_it_open(
     database: Path, writer: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("newsletter.db.backup.PATIENCE", 0.0)
+    monkeypatch.setattr("newsletter.backup.sqlite_copy.PATIENCE", 0.0)
     write_pair(writer, 1)
     back_up(database, tmp_path / "copy")
     with pytest.raises(DatabaseError, match="locked by another program"), alone(database):

@@ -13,8 +13,17 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from newsletter.db import open_database, reading
-from newsletter.db.backup import (
+from newsletter.backup.carry_over import (
+    PRESENT,
+    Carried,
+    another_list,
+    attached,
+    carry_list,
+    erase_again,
+    insert_missing,
+    not_in_backup,
+)
+from newsletter.backup.sqlite_copy import (
     DAMAGE,
     alone,
     aside,
@@ -25,20 +34,11 @@ from newsletter.db.backup import (
     snapshot,
     told,
 )
+from newsletter.db import open_database, reading
 from newsletter.db.errors import primary_code
 from newsletter.db.schema import batch, event, journal, metadata, send
 from newsletter.errors import DatabaseError, Location, shown
 from newsletter.subscribers import count_by_status
-from newsletter.subscribers.carry_over import (
-    PRESENT,
-    Carried,
-    another_list,
-    attached,
-    carry_list,
-    erase_again,
-    insert_missing,
-    not_in_backup,
-)
 
 KEPT = ".before-restore"
 
