@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from lxml import etree
 
-from newsletter.checks.answer import Answer, Kind
 from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.links import is_private
 from newsletter.checks.mail import Mail
 from newsletter.checks.places import UTM
 from newsletter.checks.rule import Hit, Rule
 from newsletter.config.urls import image_url, issue_url
+from newsletter.fetch.answer import Answer, Kind
 from newsletter.posts.merge_tags.tags import TOKEN
 
 _TOPIC = "Links and images online"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from newsletter.checks.answer import Answer
-from newsletter.checks.visit import Visitor
+from newsletter.fetch.answer import Answer
+from newsletter.fetch.safe_fetch import Visitor
 
 SECONDS = 60.0
 REMEMBERED = 3_600.0  # seconds

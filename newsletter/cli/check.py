@@ -118,8 +118,8 @@ def _visited(project: "Project", mail: "Mail") -> "tuple[Finding, ...]":
     from newsletter import __version__
     from newsletter.checks.online import findings, targets
     from newsletter.checks.rounds import Memory, ask
-    from newsletter.checks.visit import Visitor
     from newsletter.cli.output import progress
+    from newsletter.fetch.safe_fetch import Visitor
 
     wanted = targets(mail)
     memory = Memory(project.build / "links.json")

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from newsletter.checks import online
-from newsletter.checks.answer import Answer
 from newsletter.checks.mail import Mail
 from newsletter.checks.rounds import REMEMBERED, Memory, ask
-from newsletter.checks.visit import Visitor, is_public, tls
+from newsletter.fetch.answer import Answer
+from newsletter.fetch.safe_fetch import Visitor, is_public, tls
 
 MakeMail = Callable[..., Mail]
 AGENT = "newsletter/1 (link check for https://harbournotes.example)"

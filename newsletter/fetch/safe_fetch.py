@@ -17,7 +17,7 @@ from urllib.robotparser import RobotFileParser
 
 import urllib3
 
-from newsletter.checks.answer import Answer
+from newsletter.fetch.answer import Answer
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_GOOD = frozenset({301, 308})
