@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.bench_render import ROUNDS, before_inlining, default_premailer, median, post
-from newsletter.checks.check import check
-from newsletter.checks.mail import Mail
+from newsletter.checks.check_context import Mail
+from newsletter.checks.runner import check
 from newsletter.config.load import load_config
 from newsletter.posts.read_issue import read_issue
 from newsletter.render.issue import render_issue

@@ -3,38 +3,39 @@
 from collections.abc import Iterator
 from types import ModuleType
 
-from newsletter.checks import (
-    access,
-    allow,
+from newsletter.checks import allowlist
+from newsletter.checks.check_context import Mail
+from newsletter.checks.online import rules
+from newsletter.checks.rule import Hit, Rule, Topic
+from newsletter.checks.rules import (
+    accessibility,
     claims,
     clients,
     content,
     contrast,
     delivery,
     images,
+    import_leftovers,
     links,
     markup,
-    online,
-    spam,
-    strangers,
+    spamassassin,
     subject,
 )
-from newsletter.checks.mail import Mail
-from newsletter.checks.rule import Hit, Rule, Topic
 
 TOPICS = (
-    subject, content, strangers, claims, links, images, markup, clients, access, contrast, delivery,
+    subject, content, import_leftovers, claims, links, images, markup, clients, accessibility,
+    contrast, delivery,
 )  # fmt: skip
 
 
 @Topic("Exceptions").rule(
     "bad-allow", "error",
     meaning="An exception that nobody can look up, or that fits no rule, excepts nothing.",
-    remedy=f"Give each a reason, as in {allow.EXAMPLE}",
+    remedy=f"Give each a reason, as in {allowlist.EXAMPLE}",
 )  # fmt: skip
 def bad_allow(mail: Mail) -> Iterator[Hit]:
     """An entry of ``allow:`` in the front matter without a reason, or that names no rule."""
-    return allow.misused(mail, {rule.id for rule in DOCUMENTED})
+    return allowlist.misused(mail, {rule.id for rule in DOCUMENTED})
 
 
 def _rules_of(module: ModuleType) -> Iterator[Rule]:
@@ -43,4 +44,4 @@ def _rules_of(module: ModuleType) -> Iterator[Rule]:
 
 RULES: tuple[Rule, ...] = (*(rule for topic in TOPICS for rule in _rules_of(topic)), bad_allow)
 # With those that a program or the network decides, not a look at the mail.
-DOCUMENTED: tuple[Rule, ...] = (*RULES, spam.spam_score, *online.RULES)
+DOCUMENTED: tuple[Rule, ...] = (*RULES, spamassassin.spam_score, *rules.RULES)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from newsletter.checks.check_context import Mail
 from newsletter.checks.finding import Finding, Severity
-from newsletter.checks.mail import Mail
 from newsletter.errors import Location
 
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from newsletter.checks.check_context import Mail
     from newsletter.checks.finding import Finding
-    from newsletter.checks.mail import Mail
-    from newsletter.checks.spam import SpamScore
+    from newsletter.checks.rules.spamassassin import SpamScore
     from newsletter.posts.issue import Issue
     from newsletter.project import Project
     from newsletter.render.email import Email
@@ -67,7 +67,7 @@ def check(issue: str | None, *, form: str, strict: bool, every: bool, online: bo
       newsletter check --online
       newsletter check --all --format sarif > checks.sarif
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.checks.formats import counted
+    from newsletter.checks.output import counted
     from newsletter.project import find_issue, open_project
     from newsletter.project.folder import issue_folders
 
@@ -85,10 +85,10 @@ def check(issue: str | None, *, form: str, strict: bool, every: bool, online: bo
 
 
 def _checked(project: "Project", folder: "Path", *, online: bool) -> Checked:
-    from newsletter.checks.allow import allowed
-    from newsletter.checks.check import check as check_mail
-    from newsletter.checks.check import without
-    from newsletter.checks.spam import ask_spamassassin, finding
+    from newsletter.checks.allowlist import allowed
+    from newsletter.checks.rules.spamassassin import ask_spamassassin, finding
+    from newsletter.checks.runner import check as check_mail
+    from newsletter.checks.runner import without
     from newsletter.errors import shown
     from newsletter.sending.proposal import render
 
@@ -103,7 +103,7 @@ def _checked(project: "Project", folder: "Path", *, online: bool) -> Checked:
 
 def _mail(project: "Project", issue: "Issue", email: "Email") -> "Mail":
     """The mail with what the list knows: its longest values, and its readers' mail programs."""
-    from newsletter.checks.desk import list_of, longest_of, mail_of, wanted_by
+    from newsletter.checks.load_context import list_of, longest_of, mail_of, wanted_by
     from newsletter.events.clients import shares
 
     with list_of(project) as engine:
@@ -116,8 +116,8 @@ def _mail(project: "Project", issue: "Issue", email: "Email") -> "Mail":
 def _visited(project: "Project", mail: "Mail") -> "tuple[Finding, ...]":
     """Follow the mail's links, those that were well within the hour left out."""
     from newsletter import __version__
-    from newsletter.checks.online import findings, targets
-    from newsletter.checks.rounds import Memory, ask
+    from newsletter.checks.online.checker import Memory, ask
+    from newsletter.checks.online.rules import findings, targets
     from newsletter.cli.output import progress
     from newsletter.fetch.safe_fetch import Visitor
 
@@ -164,7 +164,7 @@ def _print(
 ) -> None:
     import textwrap
 
-    from newsletter.checks.formats import github, sarif
+    from newsletter.checks.output import github, sarif
 
     if form == "json":
         say(json.dumps(_as_data(checked), ensure_ascii=False))
@@ -184,7 +184,7 @@ def _print(
 
 
 def _as_data(checked: "Sequence[Checked]") -> dict[str, Any]:
-    from newsletter.checks.formats import as_data, counted
+    from newsletter.checks.output import as_data, counted
 
     return {
         "issues": [
@@ -229,7 +229,7 @@ def _show(finding: "Finding", wide: int) -> None:
 
 
 def _sum_up(findings: "Sequence[Finding]", seconds: float) -> None:
-    from newsletter.checks.formats import counted
+    from newsletter.checks.output import counted
 
     counts = counted(findings)
     # What there is comes first.

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
-from newsletter.checks.client_shares import PUBLISHED, Shares
+from newsletter.checks.analysis.client_shares import PUBLISHED, Shares
 from newsletter.db import reading
 from newsletter.db.schema import event, send
 
@@ -64,7 +64,7 @@ def _parts(users: Mapping[tuple[str, ...], set[str]], known: int) -> dict[str, f
 
 @lru_cache(maxsize=10_000)  # many readers, few mail programs
 def clients_of(agent: str) -> tuple[str, ...]:
-    """The clients that a ``User-Agent`` may be, by their keys in ``checks.client_facts``."""
+    """The clients that a ``User-Agent`` may be, by their keys in ``checks.client_support``."""
     return next((keys for pattern, keys in _KNOWN if pattern.search(agent[:1_000])), ())
 
 

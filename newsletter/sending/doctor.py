@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from newsletter.checks.delivery import FREE
+from newsletter.checks.rules.delivery import FREE
 from newsletter.config import Config
 from newsletter.db import database, reading
 from newsletter.db.engine import sqlite_file

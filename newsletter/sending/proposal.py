@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.checks.check import Verdict, judge
-from newsletter.checks.desk import mail_of
+from newsletter.checks.load_context import mail_of
+from newsletter.checks.runner import Verdict, judge
 from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import send_recipient, subscriber

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from newsletter.checks.mail import Mail
+from newsletter.checks.check_context import Mail
 from newsletter.config.models import Config
 from newsletter.posts.read_issue import read_issue
 from newsletter.render.issue import render_issue

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from newsletter.checks.check import check
-from newsletter.checks.mail import Mail
+from newsletter.checks.check_context import Mail
+from newsletter.checks.runner import check
 from newsletter.config.models import Config
 from newsletter.errors import NewsletterError
 from newsletter.posts.read_issue import read_issue

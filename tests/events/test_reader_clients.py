@@ -5,8 +5,8 @@ import datetime
 import pytest
 import sqlalchemy as sa
 
-from newsletter.checks.client_facts import CLIENTS
-from newsletter.checks.client_shares import PUBLISHED
+from newsletter.checks.analysis.client_shares import PUBLISHED
+from newsletter.checks.analysis.client_support import CLIENTS
 from newsletter.db.schema import event, send
 from newsletter.events.clients import ENOUGH, clients_of, shares, weigh
 

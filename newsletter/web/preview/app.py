@@ -20,7 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from newsletter.checks.client_facts import CLIENTS
+from newsletter.checks.analysis.client_support import CLIENTS
 from newsletter.db.engine import existing_database
 from newsletter.errors import NewsletterError
 from newsletter.project import Project, issue_folders

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from newsletter.checks.css import (
+from newsletter.checks.analysis.css_parser import (
     CONDITIONAL,
     HIDDEN_FROM_OUTLOOK,
     Declaration,

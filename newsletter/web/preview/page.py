@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.checks.check import judge
-from newsletter.checks.client_facts import AS_OF, CLIENTS, SOURCE
-from newsletter.checks.client_shares import PUBLISHED, Shares
-from newsletter.checks.desk import longest_of, mail_of, wanted_by
+from newsletter.checks.analysis.client_shares import PUBLISHED, Shares
+from newsletter.checks.analysis.client_support import AS_OF, CLIENTS, SOURCE
+from newsletter.checks.load_context import longest_of, mail_of, wanted_by
+from newsletter.checks.runner import judge
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
 from newsletter.events.clients import shares

@@ -4,7 +4,7 @@ import colorsys
 import re
 from typing import Literal
 
-from newsletter.checks.css import declarations, restyled
+from newsletter.checks.analysis.css_parser import declarations, restyled
 
 Scheme = Literal["light", "dark", "forced"]
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.checks.client_facts import CLIENTS
-from newsletter.checks.css import declarations, rules
+from newsletter.checks.analysis.client_support import CLIENTS
+from newsletter.checks.analysis.css_parser import declarations, rules
 from newsletter.web.preview.clients import CLIPPED_AT, simulate
 
 MAIL = """<!DOCTYPE html><html><head><style>

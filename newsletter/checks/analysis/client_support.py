@@ -1,0 +1,57 @@
+"""What mail clients are known to support and not to, by the features' names on caniemail.com.
+
+The facts are in client_support.json beside this file, which scripts/client_support.py writes anew
+from that site's data (MIT license). Where a client comes in several versions, its newest one
+counts.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_DATA = json.loads(Path(__file__).with_name("client_support.json").read_text(encoding="utf-8"))
+SOURCE: str = _DATA["source"]
+AS_OF: str = _DATA["as_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One mail client.
+
+    Attributes:
+        name: as people know it.
+        unsupported: features that it leaves out: ``css-box-shadow``, ``html-svg``, ….
+    """
+
+    name: str
+    unsupported: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What was found of one feature.
+
+    Attributes:
+        title: its name in CSS or HTML.
+        tested: the day of the newest test.
+        fails: the clients that leave it out.
+    """
+
+    title: str
+    tested: str
+    fails: tuple[str, ...]
+
+
+def _fails(letters: str) -> tuple[str, ...]:
+    return tuple(key for key, one in zip(_DATA["clients"], letters, strict=True) if one == "n")
+
+
+FACTS: Mapping[str, Fact] = {
+    name: Fact(title, tested, _fails(letters))
+    for name, (title, tested, letters) in _DATA["features"].items()
+}
+CLIENTS: Mapping[str, Client] = {
+    key: Client(name, frozenset(one for one, fact in FACTS.items() if key in fact.fails))
+    for key, name in _DATA["clients"].items()
+}

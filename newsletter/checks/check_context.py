@@ -1,0 +1,156 @@
+"""A mail to be checked: as rendered, as a reader gets it, and what it was made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from lxml import etree
+
+from newsletter.checks.analysis.client_shares import PUBLISHED, Shares
+from newsletter.checks.analysis.computed_text import Run, runs_of
+from newsletter.checks.analysis.misplaced_text import Stray, stray
+from newsletter.checks.source_map import Places
+from newsletter.config.models import Config
+from newsletter.errors import shown
+from newsletter.posts.front_matter.parse import FrontMatter, split
+from newsletter.posts.importing.blocks import Block, outline
+from newsletter.posts.importing.cleanup.paragraph import Passage, count_words
+from newsletter.posts.issue import Issue
+from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE
+from newsletter.render.article.dom import Element, parse, visible_text
+from newsletter.render.email import Email
+from newsletter.render.personalization import personalise
+
+_ALONE = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "div", "section", ""})
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link in the mail.
+
+    Attributes:
+        url: where it leads.
+        text: its words, and its images' alternative texts.
+        element: itself.
+    """
+
+    url: str
+    text: str
+    element: Element
+
+
+@dataclass(frozen=True)
+class Mail:
+    """What the rules look at; parsed once, each part when it is first asked for.
+
+    Attributes:
+        email: as rendered, tokens still in it.
+        issue: what it was made from.
+        source: the text of the post's file.
+        config: the newsletter's settings.
+        longest: attribute -> the longest value that a reader has.
+        earlier: name of an earlier issue -> its subject as its source gives it.
+        clients: how many readers use which mail client.
+    """
+
+    email: Email
+    issue: Issue
+    source: str
+    config: Config
+    longest: Mapping[str, str] = field(default_factory=dict)
+    earlier: Mapping[str, str] = field(default_factory=dict)
+    clients: Shares = PUBLISHED
+
+    @cached_property
+    def plain(self) -> Email:
+        """The copy of a reader of whom nothing is known; the reader's two links stay tokens."""
+        return self._copy(self.email, {})
+
+    @cached_property
+    def full(self) -> Email:
+        """The copy of a reader who has the longest of every value."""
+        return self._copy(self.email, self.longest)
+
+    @cached_property
+    def front(self) -> FrontMatter:
+        """The post's front matter."""
+        return split(self.source, shown(self.issue.source))
+
+    @cached_property
+    def places(self) -> Places:
+        """Finds lines of the source."""
+        return Places(shown(self.issue.source), self.front, self.config)
+
+    @cached_property
+    def tree(self) -> Element:
+        """The whole of ``plain.html``."""
+        return etree.fromstring(self.plain.html, etree.HTMLParser())
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """Every run of visible text with the style that it is shown in."""
+        return tuple(runs_of(self.tree))
+
+    @cached_property
+    def body(self) -> str:
+        """The post's own HTML before it was made fit for mail, as ``plain`` fills it."""
+        return self._copy(replace(self.email, html=self.issue.post.body), {}).html
+
+    @cached_property
+    def body_tree(self) -> Element:
+        """``body`` as a tree, under one ``div``."""
+        return parse(self.body)
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The post's blocks of text, in order."""
+        return outline(self.body).blocks
+
+    @cached_property
+    def prose(self) -> tuple[Block, ...]:
+        """The blocks that are no code."""
+        return tuple(block for block in self.blocks if block.tag != "pre")
+
+    @cached_property
+    def passages(self) -> tuple[Passage, ...]:
+        """The same blocks for those who judge what belongs in a post."""
+        return tuple(
+            Passage(block.line, block.text, alone=block.tag in _ALONE) for block in self.prose
+        )
+
+    @cached_property
+    def stray(self) -> Stray:
+        """What does not belong in the post."""
+        return stray(self.passages)
+
+    @cached_property
+    def words(self) -> int:
+        """How many words the post has."""
+        return sum(count_words(block.text) for block in self.blocks)
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Every link in the mail that leads somewhere."""
+        return tuple(
+            Link(element.get("href") or "", _said(element), element)
+            for element in self.tree.iter("a")
+            if element.get("href") is not None
+        )
+
+    @cached_property
+    def images(self) -> tuple[Element, ...]:
+        """Every image in the mail."""
+        return tuple(self.tree.iter("img"))
+
+    def _copy(self, email: Email, values: Mapping[str, str]) -> Email:
+        return personalise(
+            email,
+            values,
+            unsubscribe=UNSUBSCRIBE.token("url"),
+            preferences=PREFERENCES.token("url"),
+        )
+
+
+def _said(link: Element) -> str:
+    alts = " ".join(image.get("alt") or "" for image in link.iter("img"))
+    return " ".join(f"{visible_text(link)} {alts}".split())

@@ -1,0 +1,99 @@
+"""Gathers what the rules look at, from an editor's folder and from the list."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+import sqlalchemy as sa
+
+from newsletter.checks.analysis.client_shares import PUBLISHED, Shares
+from newsletter.checks.check_context import Mail
+from newsletter.db import database, reading
+from newsletter.db.engine import sqlite_file
+from newsletter.db.schema import subscriber
+from newsletter.errors import NewsletterError, shown
+from newsletter.posts.front_matter.parse import split
+from newsletter.posts.issue import Issue
+from newsletter.posts.text_encoding import decode
+from newsletter.project import Project
+from newsletter.project.folder import issue_folders
+from newsletter.render.email import Email
+
+_SOURCES = ("post.md", "post.html")
+_HEAD = 8_000  # characters of a post in which its front matter is
+
+
+def mail_of(
+    project: Project,
+    issue: Issue,
+    email: Email,
+    longest: Mapping[str, str] | None = None,
+    clients: Shares = PUBLISHED,
+) -> Mail:
+    """Everything that the rules may look at of one issue.
+
+    Args:
+        project: the editor's folder; earlier issues' subjects are read from it.
+        issue: as read.
+        email: as rendered.
+        longest: attribute -> the longest value of a reader; the defaults if not given.
+        clients: how many readers use which mail client.
+    """
+    source = decode(issue.source.read_bytes(), shown(issue.source))
+    earlier = earlier_subjects(project, issue.name)
+    return Mail(email, issue, source, project.config, longest or {}, earlier, clients)
+
+
+def earlier_subjects(project: Project, name: str) -> dict[str, str]:
+    """The subject of every earlier issue, by its folder's name, the newest first."""
+    folders = [folder for folder in issue_folders(project) if folder.name < name]
+    found: dict[str, str] = {}
+    for folder in reversed(folders):
+        for file in _SOURCES:
+            # What can't be read now is told when that issue is checked itself.
+            with suppress(OSError, UnicodeError, NewsletterError):
+                with (folder / file).open(encoding="utf-8") as post:
+                    data = split(post.read(_HEAD), file).data
+                if subject := data.get("subject") or data.get("title"):
+                    found[folder.name] = str(subject)
+    return found
+
+
+def longest_of(engine: sa.Engine, attributes: Iterable[str]) -> dict[str, str]:
+    """The longest value that a reader on the list has, of each attribute."""
+    with reading(engine) as connection:
+        return {name: _longest(connection, name) for name in attributes}
+
+
+@contextmanager
+def list_of(project: Project) -> Iterator[sa.Engine | None]:
+    """The project's list, if it has one; nothing is made."""
+    file = sqlite_file(project.config.database, project.root)
+    if file is not None and not file.is_file():
+        yield None
+        return
+    with database(project.config.database, project.root) as engine:
+        yield engine
+
+
+def wanted_by(email: Email) -> list[str]:
+    """The attributes whose values stand in the mail."""
+    return sorted({tag.attribute for tag in email.merge_tags} - {"unsubscribe", "preferences"})
+
+
+def _longest(connection: sa.Connection, name: str) -> str:
+    columns = {"name": subscriber.c.name, "email": subscriber.c.address}
+    own: sa.ColumnElement[str] = sa.cast(subscriber.c.attributes[name], sa.Text)
+    value: sa.ColumnElement[str] = columns.get(name, own)
+    query = (
+        sa.select(value)
+        .where(subscriber.c.status == "active", value.is_not(None))
+        .order_by(sa.func.length(value).desc())
+        .limit(1)
+    )
+    found = connection.scalar(query)
+    if found is None or name in columns:
+        return str(found or "")
+    with suppress(ValueError):
+        return str(json.loads(found))
+    return str(found)

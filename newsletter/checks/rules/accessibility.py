@@ -1,0 +1,183 @@
+"""Rules on who can read it: screen readers, small screens, weak eyes."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from newsletter.checks.analysis.computed_text import pixels, styles
+from newsletter.checks.check_context import Mail
+from newsletter.checks.rule import Hit, Topic
+from newsletter.render.article.dom import Element, visible_text
+from newsletter.render.locale import direction
+
+rule = Topic("Accessibility").rule
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_WEAK = re.compile(
+    r"(?:please )?(?:click|tap|press)(?: on)?(?: here| this| this link)?(?: to \w+)?"
+    r"|here|this|link|this link|read more|more|learn more|continue reading|details"
+    r"|hier|ici|aquí|qui|her|mehr|en savoir plus",
+    re.IGNORECASE,
+)
+_SMALLEST = 12.0
+_TARGET = 24.0  # CSS pixels, WCAG 2.2, 2.5.8
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+
+
+@rule(
+    "no-language", "warning",
+    meaning="A screen reader guesses the language, and reads it in the wrong voice.",
+    remedy='Put lang="{{ lang }}" on <mjml> in the template.',
+)  # fmt: skip
+def no_language(mail: Mail) -> Iterator[Hit]:
+    """The document names no language, or one that is none (BCP 47)."""
+    lang = mail.tree.get("lang") or ""
+    if not _LANGUAGE.fullmatch(lang):
+        yield Hit(f"the mail's language is '{lang}'" if lang else "the mail names no language")
+
+
+@rule(
+    "wrong-direction", "warning",
+    meaning="Text and punctuation stand on the wrong side.",
+    remedy='Put dir="{{ dir }}" on <mjml> in the template, and language: in the front matter.',
+)  # fmt: skip
+def wrong_direction(mail: Mail) -> Iterator[Hit]:
+    """The document's direction is not that of its language."""
+    told, due = mail.tree.get("dir") or "", direction(mail.email.language, mail.config)
+    if told != due and (told or due == "rtl"):
+        message = f"it reads {told or 'ltr'}, but {mail.email.language} reads {due}"
+        yield Hit(message, mail.places.key("language"))
+
+
+@rule(
+    "no-title", "warning",
+    meaning="A screen reader, a tab and a printout have no name for the mail.",
+    remedy="Put <mj-title>{{ issue.title }}</mj-title> into the template's head.",
+)  # fmt: skip
+def no_title(mail: Mail) -> Iterator[Hit]:
+    """The document has no title."""
+    if not any((title.text or "").strip() for title in mail.tree.iter("title")):
+        yield Hit("the mail has no title")
+
+
+@rule(
+    "heading-order", "warning",
+    meaning="Who jumps from heading to heading looks for a level that isn't there.",
+    remedy="Let each heading be at most one level below the one before.",
+)  # fmt: skip
+def heading_order(mail: Mail) -> Iterator[Hit]:
+    """A heading that skips a level."""
+    before = 0
+    for heading in mail.tree.iter(*_HEADINGS):
+        level = int(heading.tag[1])
+        if before and level > before + 1:
+            text = visible_text(heading).strip()
+            message = f"'{text[:40]}' is h{level} after h{before}"
+            yield Hit(message, mail.places.words(text), text)
+        before = level
+
+
+@rule(
+    "one-h1", "warning",
+    meaning="A screen reader announces several titles, or none.",
+    remedy="Use ## for headings in the post: its title is the h1.",
+)  # fmt: skip
+def one_h1(mail: Mail) -> Iterator[Hit]:
+    """More than one heading of the first level; none, where there are others."""
+    titles = [visible_text(one).strip() for one in mail.tree.iter("h1")]
+    for text in titles[1:]:
+        yield Hit(f"'{text[:40]}' is a second h1", mail.places.words(text), text)
+    if not titles and next(mail.tree.iter(*_HEADINGS[1:]), None) is not None:
+        yield Hit("there are headings but no h1")
+
+
+@rule(
+    "weak-link-text", "hint",
+    meaning="Read out alone, as screen readers list links, it says nothing.",
+    remedy="Let the link's words say where it leads.",
+)  # fmt: skip
+def weak_link_text(mail: Mail) -> Iterator[Hit]:
+    """A link that says “click here”, “here”, “read more”."""
+    for link in mail.links:
+        if _WEAK.fullmatch(link.text.strip(" .…»›→>")):  # noqa: RUF001 - arrows
+            where = mail.places.url(link.url, "button")
+            yield Hit(f"'{link.text}' doesn't say where it leads", where, link.url)
+
+
+@rule(
+    "silent-link", "warning",
+    meaning="A screen reader reads out the address, letter by letter.",
+    remedy="Give the image in it an alternative text, or the link words.",
+)  # fmt: skip
+def silent_link(mail: Mail) -> Iterator[Hit]:
+    """A link without words, or around an image without an alternative text."""
+    for link in mail.links:
+        labelled = link.element.get("aria-label") or link.element.get("title")
+        if link.url.strip(" #") and not link.text and not labelled:
+            yield Hit(
+                f"the link to {link.url[:60]} has no words", mail.places.url(link.url), link.url
+            )
+
+
+@rule(
+    "table-role", "warning",
+    meaning="A screen reader reads out rows and columns where there is only layout.",
+    remedy='Put role="presentation" on a layout table, and header cells into a data table.',
+)  # fmt: skip
+def table_role(mail: Mail) -> Iterator[Hit]:
+    """A table that is neither marked as layout nor has a header cell."""
+    for table in mail.tree.iter("table"):
+        marked = table.get("role") in {"presentation", "none"}
+        if not marked and not _has_headers(table):
+            text = visible_text(table).strip()
+            yield Hit(
+                "a table has neither header cells nor a role", mail.places.words(text), text[:80]
+            )
+
+
+def _has_headers(table: Element) -> bool:
+    return any(next(cell.iterancestors("table")) is table for cell in table.iter("th", "caption"))
+
+
+@rule(
+    "small-text", "warning",
+    meaning="On a phone it can't be read without enlarging it.",
+    remedy="Set it in 13 px or more.",
+)  # fmt: skip
+def small_text(mail: Mail) -> Iterator[Hit]:
+    """Text of less than 12 px, footnote marks apart."""
+    for run in mail.runs:
+        small = run.look.size < _SMALLEST and not run.look.raised
+        if small and any(char.isalnum() for char in run.text):
+            text = " ".join(run.text.split())
+            message = f"'{text[:40]}' is set in {run.look.size:.0f} px"
+            yield Hit(message, mail.places.words(text), text[:80])
+
+
+@rule(
+    "small-target", "warning",
+    meaning="A finger misses it, or meets the one beside it.",
+    remedy="Give the button more padding.",
+)  # fmt: skip
+def small_target(mail: Mail) -> Iterator[Hit]:
+    """A button of less than 24 px in height (WCAG 2.2, 2.5.8)."""
+    for link in mail.links:
+        style = styles(link.element.get("style") or "")
+        if style.get("display") not in {"block", "inline-block"} or len(link.element):
+            continue
+        height = _height(style)
+        if height < _TARGET:
+            message = f"'{link.text[:40]}' is {height:.0f} px high"
+            yield Hit(message, mail.places.url(link.url, "button"), link.url)
+
+
+def _height(style: Mapping[str, str]) -> float:
+    size = pixels(style.get("font-size", "")) or 16.0
+    line = style.get("line-height", "")
+    leading = (
+        float(line) * size
+        if re.fullmatch(r"\d+(\.\d+)?", line)
+        else pixels(line, size) or 1.2 * size
+    )
+    padding = [pixels(part, size) or 0.0 for part in style.get("padding", "").split()] or [0.0]
+    bottom = padding[2] if len(padding) > 2 else padding[0]  # noqa: PLR2004 - CSS's order of sides
+    return float(leading + padding[0] + bottom)

@@ -1,0 +1,78 @@
+"""Rules on what is claimed: statistics, studies and quotations without a source."""
+
+import re
+from collections.abc import Iterator
+
+from newsletter.checks.check_context import Mail
+from newsletter.checks.rule import Hit, Topic
+from newsletter.render.article.dom import Element, visible_text
+
+rule = Topic("Claims").rule
+
+_STUDY = re.compile(
+    r"\b(?:an?|the|one|recent|new|several|many|some) (?:\w+ ){0,2}?"
+    r"(?:study|survey|poll|meta-analysis)\b"
+    r"|\b(?:studies|research|surveys|polls|statistics|data) (?:\w+ )?"
+    r"(?:shows?|suggests?|finds?|found|indicates?|reveals?|proves?)\b"
+    r"|\b(?:scientists|researchers|psychologists|economists|experts|doctors) (?:have )?(?:\w+ )?"
+    r"(?:found|shown|proved|proven|discovered|estimate)\b",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(
+    r"\b\d+(?:[.,]\d+)?(?: ?%| per ?cent| percent)"
+    r"(?= (?:of|fewer|more|less|higher|lower|greater|increase|decrease|rise|drop|likelier)\b)",
+    re.IGNORECASE,
+)
+_QUOTE = re.compile(
+    r"(?:\bAs|\bas) (?P<who>[^.“\"]{3,80}?) (?:\w+ly )?"
+    r"(?:puts it|put it|says|said|writes|wrote|noted|notes|observed)[^.“\"]{0,30}[,:] "
+    r"(?P<quote>[“\"][^”\"]+)"
+)
+_NAME = re.compile(r"\b[A-Z][\w.\u2019-]+(?: [A-Z][\w.\u2019-]+)*")
+_PARAGRAPHS = ("p", "li", "dd", "td")
+
+
+@rule(
+    "unsourced-claim", "hint",
+    meaning="Readers can't look it up, and some will not believe it.",
+    remedy="Link to the study, or say in a footnote where it is from.",
+)  # fmt: skip
+def unsourced_claim(mail: Mail) -> Iterator[Hit]:
+    """A study or a statistic in a paragraph that links to no source (English)."""
+    for text in _unlinked(mail):
+        study, number = _STUDY.search(text), _NUMBER.search(text)
+        if found := study or number:
+            shown = found[0]
+            if study and number and study.start() < number.start():
+                shown = f"{study[0]} … {number[0]}"
+            where = mail.places.words(text[found.start() :])
+            yield Hit(f"'{shown}' links to no source", where, found[0])
+
+
+@rule(
+    "unsourced-quote", "hint",
+    meaning="Readers can't look up whether it was said, and by whom.",
+    remedy="Link to where it was said or written.",
+)  # fmt: skip
+def unsourced_quote(mail: Mail) -> Iterator[Hit]:
+    """A quotation of somebody by name in a paragraph that links to no source (English)."""
+    for text in _unlinked(mail):
+        if found := _QUOTE.search(text):
+            who = " ".join(_NAME.findall(found["who"])[-1:])
+            if who:
+                where = mail.places.words(found["quote"])
+                yield Hit(f"the words of {who} link to no source", where, found["quote"])
+
+
+def _unlinked(mail: Mail) -> Iterator[str]:
+    """The text of every paragraph without a link; a footnote's mark is one too."""
+    if mail.issue.post.language.split("-")[0] != "en":
+        return
+    for element in mail.body_tree.iter(*_PARAGRAPHS):
+        if _has_link(element) or next(element.iterchildren("p", "ul", "ol"), None) is not None:
+            continue
+        yield " ".join(visible_text(element).split())
+
+
+def _has_link(element: Element) -> bool:
+    return next(element.iter("a"), None) is not None

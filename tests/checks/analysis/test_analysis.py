@@ -1,0 +1,133 @@
+"""What the rules stand on: colours, looks, places in the source."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from newsletter.checks.analysis.color import RGB, colour, contrast
+from newsletter.checks.analysis.computed_text import pixels, runs_of
+from newsletter.checks.check_context import Mail
+from newsletter.checks.runner import check
+
+MakeMail = Callable[..., Mail]
+PART = st.integers(0, 255)
+
+
+@pytest.mark.parametrize(
+    ("value", "rgb"),
+    [
+        ("#fff", (255, 255, 255)),
+        ("#1F5f8b", (31, 95, 139)),
+        ("rgb(1, 2, 3)", (1, 2, 3)),
+        ("rgba(1,2,3,.5)", None),
+        ("url(a.png) no-repeat #000", (0, 0, 0)),
+        ("navy", (0, 0, 128)),
+        ("inherit", None),
+        ("", None),
+    ],
+)
+def test_a_colour_of_css(value: str, rgb: RGB | None) -> None:
+    assert colour(value) == rgb
+
+
+def test_contrast_is_that_of_wcag() -> None:
+    assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
+    assert contrast((118, 118, 118), (255, 255, 255)) == pytest.approx(4.54, abs=0.01)
+
+
+@given(st.tuples(PART, PART, PART), st.tuples(PART, PART, PART))
+def test_contrast_is_the_same_both_ways(one: RGB, other: RGB) -> None:
+    assert 1 <= contrast(one, other) == contrast(other, one) <= 21
+
+
+@pytest.mark.parametrize(
+    ("value", "size"), [("12pt", 16), ("1.5em", 30), ("90%", 18), ("0", 0), ("large", None)]
+)
+def test_a_size_in_pixels(value: str, size: float | None) -> None:
+    assert pixels(value, 20) == size
+
+
+def test_runs_of_text_inherit_and_leave_out_what_nobody_sees() -> None:
+    html = """<html><head><title>No</title></head><body style="color:#222;font-size:18px">
+        <div style="display:none">hidden</div><!-- comment --><p>one <b>two</b> three</p>
+        <table bgcolor="#000000"><tr><td style="color:#fff">four<sup>5</sup></td></tr></table>
+        </body></html>"""
+    runs = list(runs_of(etree.fromstring(html, etree.HTMLParser())))
+    assert [run.text.strip() for run in runs] == ["one", "two", "three", "four", "5"]
+    one, two, three, four, five = (run.look for run in runs)
+    assert (one.ink, one.size, one.bold, two.bold) == ((34, 34, 34), 18, False, True)
+    assert three == one
+    assert (four.ink, four.ground) == ((255, 255, 255), (0, 0, 0))
+    assert five.raised
+
+
+def test_places_find_words_through_markup_and_addresses_through_decoration(
+    make_mail: MakeMail,
+) -> None:
+    body = "Start.\n\nThe *tide* goes\n[out](https://a.example/x?b=1&c=2) again.\n\n- [b](/way)\n"
+    mail = make_mail(body)
+    assert mail.places.words("tide goes out again").line == 8
+    assert mail.places.url("https://a.example/x?b=1&c=2&utm_source=me").line == 9
+    assert mail.places.url("https://harbournotes.example/way?utm_source=me").line == 11
+    assert mail.places.words("nowhere to be found").line is None
+    assert mail.places.key("preheader").line == 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "He said “one.\n\n“Two,” he said.\n",  # a quotation that goes on
+        "It is 5'10\" and 12\" long.\n",
+        "[kartverket.no/table](https://www.kartverket.no/table?a=1)\n",
+        "[Node.js](https://nodejs.org/) and [ASP.net](https://dotnet.microsoft.com/)\n",
+        "Use `{{ subscriber.name }}` and `*|FNAME|*` in code.\n",
+        "[Write](mailto:a@b.example?subject=Hello) or [call](tel:+4755123456).\n",
+        "A study found that 40% of gulls sleep.[^1]\n\n[^1]: [Gulls](https://gulls.example/1).\n",
+        "The battery was at 40%, and I studied the map.\n",
+        "Harbour Notes\u2019s readers, and the harbour notes every bell.\n",
+        "> [!NOTE]\n> One.\n",
+        "Yours,\\\nIngrid\n\nP.S. Read the archive →\n",
+    ],
+)  # fmt: skip
+def test_what_is_right_is_left_alone(make_mail: MakeMail, body: str) -> None:
+    mail = make_mail("The tide goes out and comes back in, whatever the day is.\n\n" + body)
+    serious = [one for one in check(mail) if one.severity != "hint"]
+    claims = [one for one in check(mail) if one.rule in {"unsourced-claim", "unbalanced-quotes",
+              "misspelt-name"}]  # fmt: skip
+    assert serious == []
+    assert claims == []
+
+
+SCRAPED = """\
+Blog
+
+## Mending nets in winter
+
+{prose}
+
+A landmark survey by the Institute of Nets found that mended nets catch 30% more fish, which nobody
+on our quay had doubted for a moment, least of all those who mend them.
+
+{prose}
+
+Watch more here قناة
+
+Leave a Reply
+
+Your email address will not be published. Required fields are marked \\*
+"""
+
+
+def test_a_scraped_post_is_told_line_by_line(make_mail: MakeMail) -> None:
+    mail = make_mail(SCRAPED.format(prose="The twine is tarred and the needle is full. " * 8))
+    errors = [(one.rule, one.where and one.where.line) for one in check(mail)]
+    assert errors == [
+        ("blog-furniture", 6),
+        ("blog-furniture", 19),
+        ("blog-furniture", 21),
+        ("foreign-script", 17),
+        ("unsourced-claim", 12),
+    ]

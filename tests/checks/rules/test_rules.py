@@ -1,0 +1,234 @@
+"""A bad mail for every rule: it fires there, and on none of the good ones."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsletter.checks.check_context import Mail
+from newsletter.checks.load_context import mail_of
+from newsletter.checks.registry import RULES
+from newsletter.checks.runner import check
+from newsletter.posts.read_issue import read_issue
+from newsletter.project import Project, open_project
+from newsletter.project.folder import issue_folders
+from newsletter.render.issue import render_issue
+from newsletter.render.template.loader import Templates
+
+ROOT = Path(__file__).parents[3]
+MakeMail = Callable[..., Mail]
+
+
+def in_html(old: str, new: str) -> Callable[[Mail], Mail]:
+    def alter(mail: Mail) -> Mail:
+        assert old in mail.email.html, mail.email.html[:600]
+        return replace(mail, email=replace(mail.email, html=mail.email.html.replace(old, new)))
+
+    return alter
+
+
+def in_text(text: str) -> Callable[[Mail], Mail]:
+    return lambda mail: replace(mail, email=replace(mail.email, text=text))
+
+
+def prose(words: int) -> str:
+    return ("The tide goes out and comes back in. " * (words // 8 + 1)).strip()
+
+
+@dataclass(frozen=True)
+class Bad:
+    """What makes a rule fire.
+
+    Attributes:
+        line: on which line of the source; the front matter has 5, the body begins on line 6.
+        says: words of the message.
+    """
+
+    body: str | None = None
+    front: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    alter: Callable[[Mail], Mail] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    line: int | None = None
+    says: str = ""
+
+
+PARAGRAPH = f"{prose(40)}\n\n"
+DARK = {"theme": {"dark": {"text": "#333333"}}}
+LIGHT = {"theme": {"light": {"muted": "#bbbbbb"}}}
+TABLES = "<table role='presentation'><tr><td>" * 12 + "deep" + "</td></tr></table>" * 12
+
+BAD: Mapping[str, Bad] = {
+    "no-subject": Bad(front={"subject": '{{ subscriber.name | default("") }}'}, line=3),
+    "long-subject": Bad(front={"subject": "The boats " * 9}, line=3, says="an iPhone"),
+    "long-merge-value": Bad(
+        front={"subject": "{{ subscriber.name }}, the boats"},
+        more={"longest": {"name": "x" * 200}}, line=3, says="211 characters",
+    ),
+    "shouting-subject": Bad(front={"subject": "THE BOATS ARE BACK"}, line=3),
+    "emoji-subject": Bad(front={"subject": "⛵️🌊"}, line=3),
+    "repeated-subject": Bad(
+        more={"earlier": {"2026-11-15-ice": "The boats are back!"}}, line=3, says="2026-11-15-ice"
+    ),
+    "no-preheader": Bad(front={"preheader": ""}, line=1),
+    "long-preheader": Bad(front={"preheader": "And so is the fog. " * 9}, line=4),
+    "preheader-repeats": Bad(front={"preheader": "The boats are back."}, line=4),
+    "leftover-tag": Bad(PARAGRAPH + "Dear *|FNAME|*, hello.", line=8, says="|FNAME|"),
+    "placeholder-text": Bad(PARAGRAPH + "Lorem ipsum dolor.", line=8),
+    "sample-link": Bad(PARAGRAPH + "[Boats](https://your-domain.com/boats)", line=8),
+    "unbalanced-quotes": Bad(PARAGRAPH + "He said: “the rope is wet.", line=8, says="the rope"),
+    "misspelt-name": Bad(PARAGRAPH + "You read Harbor Notes every week.", line=8),
+    "long-read": Bad(prose(5_000)),
+    "blog-furniture": Bad(PARAGRAPH + "Leave a Reply", line=8, says="comment form"),
+    "page-leftover": Bad(PARAGRAPH + "Tags: boats, ice", line=8),
+    "foreign-script": Bad(PARAGRAPH + "Watch it قناة here", line=8, says="Arabic"),
+    "injected-term": Bad(PARAGRAPH + "Best online casino bonus", line=8, says="gambling"),
+    "reader-comment": Bad(
+        f"{PARAGRAPH}2 comments\n\nBo says:\n\nSo true.\n\nReply", line=10, says="comment"
+    ),
+    "unsourced-claim": Bad(
+        PARAGRAPH + "A recent study found that gulls sleep 40% less in spring.", line=8,
+        says="'A recent study … 40%'",
+    ),
+    "unsourced-quote": Bad(
+        PARAGRAPH + "As the writer Ada Berg puts it, “the sea is never late.”", line=8,
+        says="Ada Berg",
+    ),
+    "empty-link": Bad(PARAGRAPH + "[The table](#) is here.", line=8),
+    "relative-link": Bad(PARAGRAPH + "[The table](/tables) is here.", line=8),
+    "insecure-link": Bad(PARAGRAPH + "[The table](http://kartverket.example/a) is here.", line=8),
+    "private-link": Bad(PARAGRAPH + "[The table](http://192.168.1.4/a) is here.", line=8),
+    "staging-link": Bad(PARAGRAPH + "[The table](https://staging.tides.example/a)", line=8),
+    "bad-address": Bad(PARAGRAPH + "[Write](mailto:ingrid.at.home) to me.", line=8),
+    "missing-anchor": Bad(PARAGRAPH + "See [the end](#the-end).", line=8),
+    "shortened-link": Bad(PARAGRAPH + "[The table](https://bit.ly/3abc)", line=8),
+    "mismatched-link": Bad(
+        PARAGRAPH + "[www.mybank.example](https://evil.example.net/login)", line=8,
+        says="evil.example.net",
+    ),
+    "doubled-parameter": Bad(
+        PARAGRAPH + "[Boats](https://boats.example/?utm_source=a&utm_source=b)", line=8
+    ),
+    "no-alt": Bad(PARAGRAPH + "![](boat.png)", files={"boat.png": (600, 400)}, line=8),
+    "file-name-alt": Bad(
+        PARAGRAPH + "![IMG_2041.png](boat.png)", files={"boat.png": (600, 400)}, line=8
+    ),
+    "no-image-size": Bad(PARAGRAPH + "![A boat](https://boats.example/boat.png)", line=8),
+    "heavy-image": Bad(
+        PARAGRAPH + "![A boat](boat.png)", files={"boat.png": (600, 400, 700_000)}, line=8,
+        says="700 KB",
+    ),
+    "oversized-image": Bad(
+        PARAGRAPH + "![A boat](boat.png)", files={"boat.png": (4000, 3000)}, line=8, says="4000"
+    ),
+    "unsupported-image": Bad(
+        PARAGRAPH + '<img src="https://boats.example/boat.webp" alt="A boat" width="9" height="9">',
+        line=8, says="Outlook",
+    ),
+    "all-image": Bad("![A boat at the quay](boat.png)", files={"boat.png": (600, 400)}),
+    "few-words": Bad(
+        PARAGRAPH + "![A boat](boat.png)\n\n![The same](ship.png)",
+        files={"boat.png": (600, 400), "ship.png": (600, 400)},
+    ),
+    "clipped": Bad(prose(25_000), says="102 KB"),
+    "nearly-clipped": Bad(alter=in_html("</body>", f"<p>{'x' * 84_000}</p></body>")),
+    "long-line": Bad(
+        alter=lambda mail: in_text(f"{mail.email.text}\n{'x' * 1_000}")(mail), says="1,000 bytes"
+    ),
+    "deep-nesting": Bad(alter=in_html("</body>", f"{TABLES}</body>"), says="tables"),
+    "odd-character": Bad(PARAGRAPH + "The ice \ue000 let go.", line=8, says="U+E000"),
+    "wrong-encoding": Bad(PARAGRAPH + "Itâ€™s a fine day.", line=8),
+    "client-breaks": Bad(
+        PARAGRAPH + '<p style="display: flex">Two boats</p>',
+        alter=in_html("</body>", '<p style="display:flex">Two boats</p></body>'),
+        line=8, says="Outlook for Windows (8% of readers): boxes stand under one another",
+    ),
+    "client-differs": Bad(
+        alter=in_html("</body>", '<p style="z-index:2">Two boats</p></body>'), says="z-index"
+    ),
+    "no-language": Bad(alter=in_html('<html lang="en"', "<html")),
+    "wrong-direction": Bad(alter=in_html('dir="ltr"', 'dir="rtl"'), says="reads ltr"),
+    "no-title": Bad(alter=in_html("<title>Spring in the harbour</title>", "<title></title>")),
+    "heading-order": Bad(
+        PARAGRAPH + "## The quay\n\nIt is wet.", alter=in_html("h2", "h4"), line=8,
+        says="h4 after h1",
+    ),
+    "one-h1": Bad(alter=in_html("</body>", "<h1>Another</h1></body>"), says="Another"),
+    "weak-link-text": Bad(PARAGRAPH + "[Click here](https://boats.example/a)", line=8),
+    "silent-link": Bad(
+        PARAGRAPH + "[![](boat.png)](https://boats.example/a)", files={"boat.png": (600, 400)},
+        line=8,
+    ),
+    "table-role": Bad(PARAGRAPH + "<table><tr><td>High</td><td>07:10</td></tr></table>", line=8),
+    "small-text": Bad(
+        PARAGRAPH + "Small print.",
+        alter=in_html("Small print.", '<span style="font-size:9px">Small print.</span>'),
+        line=8, says="9 px",
+    ),
+    "small-target": Bad(
+        alter=in_html(
+            "</body>",
+            '<a href="https://boats.example/a" style="display:inline-block;font-size:12px;'
+            'line-height:1;padding:2px 9px">Buy a boat</a></body>',
+        ),
+        says="16 px",
+    ),
+    "low-contrast": Bad(PARAGRAPH + '<p style="color:#cccccc">Hardly there.</p>', line=8),
+    "low-contrast-theme": Bad(settings=LIGHT, says="muted on surface"),
+    "low-contrast-dark": Bad(settings=DARK, says="text on surface"),
+    "no-unsubscribe-link": Bad(alter=in_text("Nothing to leave by."), says="text part"),
+    "insecure-unsubscribe": Bad(settings={"public_url": "http://localhost:8000"}),
+    "no-postal-address": Bad(settings={"postal_address": None}),
+    "postal-address-left-out": Bad(alter=in_html("Strandgaten", "")),
+    "free-sender": Bad(settings={"sender": {"name": "Ingrid", "address": "ingrid@gmail.com"}}),
+    "sender-elsewhere": Bad(
+        settings={"sender": {"name": "Ingrid", "address": "ingrid@elsewhere.example"}}
+    ),
+    "text-part-differs": Bad(alter=in_text("Something else. -nlunsubscribeu-")),
+    "blocked-words": Bad(front={"subject": "Act now: boats"}, line=3, says="Act now"),
+    "bad-allow": Bad(front={"allow": {"no-preheeder": "it is short"}}, line=5, says="no-preheader"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def samples(templates: Templates) -> list[Mail]:
+    project: Project = open_project(ROOT)
+    issues = [read_issue(folder, project.config) for folder in issue_folders(project)]
+    return [
+        mail_of(project, issue, render_issue(issue, templates, project.config)) for issue in issues
+    ]
+
+
+def test_every_rule_has_a_bad_mail() -> None:
+    assert {rule.id for rule in RULES} == set(BAD)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_fires_on_its_bad_mail_and_on_no_good_one(
+    rule: Any, make_mail: MakeMail, make_png: Callable[..., bytes], samples: list[Mail]
+) -> None:
+    bad = BAD[rule.id]
+    given: dict[str, Any] = {} if bad.body is None else {"body": bad.body}
+    files = {name: make_png(*size) for name, size in bad.files.items()}
+    mail = make_mail(**given, front=bad.front, settings=bad.settings, files=files, **bad.more)
+    found = rule.findings(bad.alter(mail) if bad.alter else mail)
+    assert found, rule.id
+    assert found[0].rule == rule.id
+    assert bad.says in found[0].message
+    assert bad.line is None or (found[0].where and found[0].where.line == bad.line)
+    for good in (make_mail(), *samples):
+        assert rule.findings(good) == []
+
+
+def test_a_good_mail_has_no_findings_at_all(make_mail: MakeMail) -> None:
+    assert check(make_mail()) == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_explains_itself(rule: Any) -> None:
+    for text in (rule.summary, rule.meaning, rule.remedy):
+        assert text[0].isupper() or text[0] in "'“`"
+        assert text[-1] in ".…}"
