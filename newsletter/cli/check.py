@@ -104,7 +104,7 @@ def _checked(project: "Project", folder: "Path", *, online: bool) -> Checked:
 def _mail(project: "Project", issue: "Issue", email: "Email") -> "Mail":
     """The mail with what the list knows: its longest values, and its readers' mail programs."""
     from newsletter.checks.load_context import list_of, longest_of, mail_of, wanted_by
-    from newsletter.events.clients import shares
+    from newsletter.events.user_agents import shares
 
     with list_of(project) as engine:
         if engine is None:

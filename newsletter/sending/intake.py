@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import attempt, batch, send
-from newsletter.events.effects import apply
+from newsletter.events.apply import apply
 from newsletter.events.parse import Event
-from newsletter.events.record import Recorded, record
+from newsletter.events.store import Recorded, record
 from newsletter.sending.ledger import Ledger, find, halt_in
 from newsletter.sending.reconcile import reconcile
 from newsletter.subscribers.consent.delivery_feedback import Taken

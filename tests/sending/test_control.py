@@ -12,7 +12,7 @@ from newsletter.db import reading
 from newsletter.db.schema import batch, subscriber
 from newsletter.errors import SendRefused
 from newsletter.events.parse import Event, as_event
-from newsletter.events.record import record
+from newsletter.events.store import record
 from newsletter.sending import claim, control
 from newsletter.sending.decisions import Settlement
 from newsletter.sending.fates import RECALLED, fates

@@ -17,7 +17,7 @@ from newsletter.config.urls import public_url
 from newsletter.db import database, reading
 from newsletter.db.schema import batch
 from newsletter.errors import SendRefused
-from newsletter.events.record import record
+from newsletter.events.store import record
 from newsletter.project import Project
 from newsletter.sending.ledger import Ledger, Send, find, unknown_batches
 from newsletter.sending.preflight import nobody

@@ -14,7 +14,7 @@ from newsletter.checks.load_context import longest_of, mail_of, wanted_by
 from newsletter.checks.runner import judge
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
-from newsletter.events.clients import shares
+from newsletter.events.user_agents import shares
 from newsletter.render.email import Email
 from newsletter.sending.payload import for_reader
 from newsletter.sending.sample import sample_reader

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from newsletter.db.bulk import among
 from newsletter.db.schema import event, journal, send_recipient, subscriber
 from newsletter.events.parse import Event
-from newsletter.events.record import Recorded
+from newsletter.events.store import Recorded
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.delivery_feedback import Report, Taken, take
 from newsletter.subscribers.consent.journal import Origin

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from newsletter.checks.analysis.client_shares import PUBLISHED
 from newsletter.checks.analysis.client_support import CLIENTS
 from newsletter.db.schema import event, send
-from newsletter.events.clients import ENOUGH, clients_of, shares, weigh
+from newsletter.events.user_agents import ENOUGH, clients_of, shares, weigh
 
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 "

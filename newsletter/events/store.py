@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from newsletter.db.bulk import among, expect_many, insert_rows
 from newsletter.db.schema import event
 from newsletter.errors import ListError
-from newsletter.events.machine import by_machine
+from newsletter.events.bots import by_machine
 from newsletter.events.parse import Event
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent.erasure import stand_ins, take_turns
