@@ -24,8 +24,8 @@ from postgres_server import Server, account, programs
 
 from newsletter.config.load import load_config
 from newsletter.db import open_database, reading
-from newsletter.events.report import report
-from newsletter.events.report_sends import departures
+from newsletter.reports.comparison import departures
+from newsletter.reports.report import report
 
 CONFIG = Path(__file__).parent.parent / "newsletter.yml"
 BARE = "SELECT type, address_key, at FROM event WHERE send_id = 1"

@@ -12,9 +12,9 @@ from newsletter.cli.output import note, say
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from newsletter.events.report_sends import Departure
-    from newsletter.events.report_shape import Report
     from newsletter.project import Project
+    from newsletter.reports.comparison import Departure
+    from newsletter.reports.model import Report
     from newsletter.sending.ledger import Ledger
 
 
@@ -41,11 +41,11 @@ def report(issue: str | None, page: Path | None, *, as_json: bool) -> None:
 
     from newsletter.db import database, reading
     from newsletter.errors import shown
-    from newsletter.events.report import report as made
-    from newsletter.events.report_data import as_data
-    from newsletter.events.report_page import page_of
-    from newsletter.events.report_sends import departures
     from newsletter.project import open_project
+    from newsletter.reports.comparison import departures
+    from newsletter.reports.output.html import page_of
+    from newsletter.reports.output.json_data import as_data
+    from newsletter.reports.report import report as made
     from newsletter.sending.sends import ledger_of
 
     project = open_project()

@@ -5,13 +5,13 @@ from textwrap import fill, wrap
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import WIDTH, isolated
-from newsletter.events.report_shape import HOURS, share
-from newsletter.events.report_words import DASH, listed, percent, sparkline, steps
+from newsletter.reports.model import HOURS, share
+from newsletter.reports.output.formatting import DASH, listed, percent, sparkline, steps
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from newsletter.events.report_shape import Domain, Report, Tally
+    from newsletter.reports.model import Domain, Report, Tally
 
 FATES = ("delivered", "bounced", "dropped", "waiting")
 # Rates so small that a tenth of a per cent is too coarse.

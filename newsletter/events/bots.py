@@ -4,7 +4,7 @@ SendGrid marks what Apple's mail fetches ahead. The others are known by their Us
 scanners of mail gateways, previews of chat programs, and tools. The image proxies of Gmail and
 Yahoo are not among them: they fetch when the reader looks. What a scanner that poses as a browser
 does is known by its haste alone, which the report looks at: see
-``newsletter.events.report_clicks``.
+``newsletter.reports.engagement``.
 """
 
 import re

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page
 from sending_fixtures import configured
 
 from newsletter.db import database, reading
-from newsletter.events.report import report
-from newsletter.events.report_page import page_of
-from newsletter.events.report_sends import departures
+from newsletter.reports.comparison import departures
+from newsletter.reports.output.html import page_of
+from newsletter.reports.report import report
 
 pytestmark = pytest.mark.browser
 

@@ -14,16 +14,7 @@ from made_up_send import AT, MadeUp, address, make_send
 from newsletter.cli.report_lines import complaints, outcome, tables
 from newsletter.db import open_database
 from newsletter.db.schema import event, send_recipient
-from newsletter.events.report_shape import (
-    Counts,
-    Curve,
-    Domain,
-    Fates,
-    LinkClicks,
-    Rates,
-    Report,
-    Tally,
-)
+from newsletter.reports.model import Counts, Curve, Domain, Fates, LinkClicks, Rates, Report, Tally
 
 Cli = Callable[..., tuple[int, str, str]]
 

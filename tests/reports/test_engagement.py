@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from made_up_send import AT, HTML, LINKS, MadeUp, address, make_send
 
 from newsletter.db.schema import event
-from newsletter.events.report_clicks import Click, clicks, sweeps
-from newsletter.events.report_links import links_of
+from newsletter.reports.engagement import Click, clicks, sweeps
+from newsletter.reports.links import links_of
 
 OWN = ("https://own.example/u/", "https://own.example/p/")
 

@@ -11,10 +11,10 @@ from sending_fixtures import configured
 
 from newsletter.db import reading
 from newsletter.db.schema import batch, send, send_recipient
-from newsletter.events.report import report
-from newsletter.events.report_data import as_data
-from newsletter.events.report_sends import COMPARED, departures, window
-from newsletter.events.report_shape import HOURS, Rates, Report
+from newsletter.reports.comparison import COMPARED, departures, window
+from newsletter.reports.model import HOURS, Rates, Report
+from newsletter.reports.output.json_data import as_data
+from newsletter.reports.report import report
 
 WEEK = datetime.timedelta(days=7)
 READERS = 200

@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from newsletter.config.models import Config
 from newsletter.config.urls import preferences_url, unsubscribe_url
 from newsletter.db.schema import send_content, send_recipient
-from newsletter.events.report_clicks import clicks, opens
-from newsletter.events.report_counts import count
-from newsletter.events.report_links import links_of, with_defaults
-from newsletter.events.report_sends import Departure, before, departures, rates, window
-from newsletter.events.report_shape import Report
 from newsletter.posts.merge_tags.tags import MergeTag
+from newsletter.reports.comparison import Departure, before, departures, rates, window
+from newsletter.reports.counts import count
+from newsletter.reports.engagement import clicks, opens
+from newsletter.reports.links import links_of, with_defaults
+from newsletter.reports.model import Report
 
 
 def report(

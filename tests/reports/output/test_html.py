@@ -15,12 +15,12 @@ from made_up_send import AT, LINKS, MadeUp, address, make_send
 from sending_fixtures import configured
 
 from newsletter.db import database, reading
-from newsletter.events import report_charts as charts
-from newsletter.events.report import report
-from newsletter.events.report_data import as_data
-from newsletter.events.report_page import page_of
-from newsletter.events.report_sends import departures
-from newsletter.events.report_shape import Rates, Report
+from newsletter.reports.comparison import departures
+from newsletter.reports.model import Rates, Report
+from newsletter.reports.output import charts
+from newsletter.reports.output.html import page_of
+from newsletter.reports.output.json_data import as_data
+from newsletter.reports.report import report
 
 NOW = AT + datetime.timedelta(days=3)
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'

@@ -1,7 +1,7 @@
 import pytest
 
-from newsletter.events.report_links import Finder, Link, links_of, with_defaults, without_campaign
 from newsletter.posts.merge_tags.tags import MergeTag
+from newsletter.reports.links import Finder, Link, links_of, with_defaults, without_campaign
 
 CITY = MergeTag("1", "city", "your town", "{{ subscriber.city }}")
 HTML = """<html><body>

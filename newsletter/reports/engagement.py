@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.schema import event, send_recipient
-from newsletter.events.report_counts import curve
-from newsletter.events.report_facts import accepted, hour_of
-from newsletter.events.report_links import Finder, Link
-from newsletter.events.report_shape import LinkClicks, Tally
+from newsletter.reports.counts import curve
+from newsletter.reports.links import Finder, Link
+from newsletter.reports.model import LinkClicks, Tally
+from newsletter.reports.queries import accepted, hour_of
 
 # Nobody follows two links of a mail within a second, nor one before the mail has been there for
 # two. SendGrid's times are full seconds.

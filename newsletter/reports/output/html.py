@@ -9,15 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from newsletter.config.models import Config
-from newsletter.events import report_charts as charts
-from newsletter.events.report_shape import (
-    COMPLAINTS_LOOK,
-    COMPLAINTS_STOP,
-    HOURS,
-    Report,
-    share,
-)
-from newsletter.events.report_words import percent, steps
+from newsletter.reports.model import COMPLAINTS_LOOK, COMPLAINTS_STOP, HOURS, Report, share
+from newsletter.reports.output import charts
+from newsletter.reports.output.formatting import percent, steps
 
 # Hours in a column of the chart; where no opens are known, all happens on the first day.
 STEP, DAY = 3, 24

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.events.report_reasons import OTHER, bounce_class, drop_class
-from newsletter.events.report_words import listed, percent, sparkline, steps
+from newsletter.reports.bounce_reasons import OTHER, bounce_class, drop_class
+from newsletter.reports.output.formatting import listed, percent, sparkline, steps
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.schema import attempt, batch, send
-from newsletter.events.report_clicks import clicks, opens
-from newsletter.events.report_counts import count
-from newsletter.events.report_facts import Window
-from newsletter.events.report_shape import Counts, Rates, Tally, share
+from newsletter.reports.counts import count
+from newsletter.reports.engagement import clicks, opens
+from newsletter.reports.model import Counts, Rates, Tally, share
+from newsletter.reports.queries import Window
 
 # Somebody who leaves within so many days does so because of the latest mail.
 DUE = datetime.timedelta(days=7)

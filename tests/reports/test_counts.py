@@ -13,9 +13,9 @@ from made_up_send import AT, MadeUp, address, events, make_send
 
 from newsletter.db import reading
 from newsletter.db.schema import event, send_recipient
-from newsletter.events.report_clicks import clicks, opens
-from newsletter.events.report_counts import LARGEST, count
-from newsletter.events.report_shape import HOURS, Counts
+from newsletter.reports.counts import LARGEST, count
+from newsletter.reports.engagement import clicks, opens
+from newsletter.reports.model import HOURS, Counts
 from newsletter.subscribers.consent.erasure import erase
 
 READERS = 6
@@ -192,7 +192,7 @@ def test_who_left_because_of_it(engine: sa.Engine, how: str, hours: int, counted
 
 
 def test_what_happens_after_the_curve_is_later() -> None:
-    from newsletter.events.report_counts import curve
+    from newsletter.reports.counts import curve
 
     found = curve(Counter({-3: 1, 0: 2, HOURS - 1: 4, HOURS: 8, HOURS + 500: 16}))
     assert (found.hours[0], found.hours[-1], found.later) == (3, 4, 24)

@@ -21,9 +21,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.events.report_facts import SEPARATOR, Window, readers_by_domain
-from newsletter.events.report_reasons import bounce_class, drop_class
-from newsletter.events.report_shape import HOURS, Counts, Curve, Domain, Fates
+from newsletter.reports.bounce_reasons import bounce_class, drop_class
+from newsletter.reports.model import HOURS, Counts, Curve, Domain, Fates
+from newsletter.reports.queries import SEPARATOR, Window, readers_by_domain
 
 LARGEST = 8
 PAGE = 2_000

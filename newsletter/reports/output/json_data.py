@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from newsletter.events.report_shape import (
+from newsletter.reports.model import (
     COMPLAINTS_LOOK,
     COMPLAINTS_STOP,
     Curve,
