@@ -31,12 +31,12 @@ from newsletter.db.schema import subscriber
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.render.email import Address, Email
 from newsletter.render.headers import one_click
-from newsletter.sending import claim, sender
-from newsletter.sending.freeze import freeze
-from newsletter.sending.ledger import Ledger, find, readers_by_state
-from newsletter.sending.payload import Letter, prepare
-from newsletter.sending.posters import Posters
-from newsletter.sending.sendgrid import Mailer
+from newsletter.sending.delivery import claim, sender
+from newsletter.sending.delivery.worker_pool import Posters
+from newsletter.sending.ledger.record import Ledger, find, readers_by_state
+from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.providers.sendgrid.client import Mailer
+from newsletter.sending.providers.sendgrid.payload import Letter, prepare
 from newsletter.subscribers import Reader, audience
 
 GOAL = 10.0

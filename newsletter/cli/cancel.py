@@ -18,13 +18,13 @@ def cancel(issue: str) -> None:
     Example:
       newsletter cancel building-trust
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.sending import control
-    from newsletter.sending.decisions import recallable
-    from newsletter.sending.ledger import has_left, now, readers_by_state
+    from newsletter.sending.ledger import pause_cancel_retry
+    from newsletter.sending.ledger.record import has_left, now, readers_by_state
+    from newsletter.sending.ledger.state_machine import recallable
 
     with found(issue) as it:
         held = recallable(it.send, now(it.ledger))
-        given_up = control.cancel(it.ledger, it.send)
+        given_up = pause_cancel_retry.cancel(it.ledger, it.send)
         say(f"{it.send.slug} is cancelled: {many(given_up, 'reader')} will not get it.")
         taken = readers_by_state(it.ledger, it.send).get("accepted", 0)
         if held and has_left(it.ledger, it.send):
@@ -34,10 +34,10 @@ def cancel(issue: str) -> None:
 
 
 def _take_back(it: Found, taken: int) -> None:
-    from newsletter.sending.control import recalled
-    from newsletter.sending.holding import take_back
-    from newsletter.sending.ledger import now
-    from newsletter.sending.schedule import VENDOR_PROMISE
+    from newsletter.sending.ledger.pause_cancel_retry import recalled
+    from newsletter.sending.ledger.record import now
+    from newsletter.sending.planning.schedule import VENDOR_PROMISE
+    from newsletter.sending.providers.sendgrid.scheduled_sends import take_back
 
     with mailer(it.project) as vendor:
         take_back(vendor, it.send.vendor_batch_id)

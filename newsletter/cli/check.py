@@ -90,7 +90,7 @@ def _checked(project: "Project", folder: "Path", *, online: bool) -> Checked:
     from newsletter.checks.runner import check as check_mail
     from newsletter.checks.runner import without
     from newsletter.errors import shown
-    from newsletter.sending.proposal import render
+    from newsletter.sending.planning.proposal import render
 
     issue, email = render(project, folder)
     mail = _mail(project, issue, email)
@@ -146,7 +146,7 @@ def _eml(mail: "Mail") -> bytes:
     from newsletter.render.email import Address
     from newsletter.render.eml import to_eml
     from newsletter.render.headers import one_click
-    from newsletter.sending.payload import for_reader
+    from newsletter.sending.providers.sendgrid.payload import for_reader
     from newsletter.sending.sample import SAMPLE_TOKEN, sample_reader
 
     config = mail.config

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from newsletter.project import Project
-    from newsletter.sending.doctor_line import Line
+    from newsletter.sending.doctor.line import Line
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _WIDTH = 80
@@ -54,8 +54,8 @@ def _examined(*, online: bool) -> "Iterator[Line]":
 
     from newsletter.errors import NewsletterError
     from newsletter.project import open_project
-    from newsletter.sending.doctor import examine
-    from newsletter.sending.doctor_line import of_problem
+    from newsletter.sending.doctor.line import of_problem
+    from newsletter.sending.doctor.local import examine
 
     try:
         project = open_project()
@@ -74,10 +74,10 @@ def _online(project: "Project") -> "Iterator[Line]":
     from contextlib import closing
 
     from newsletter.errors import ConfigError
-    from newsletter.sending.doctor import domain_of
-    from newsletter.sending.doctor_dns import Records, examine_domain
-    from newsletter.sending.doctor_online import examine_account, examine_way_out
-    from newsletter.sending.sendgrid import Mailer, key_from
+    from newsletter.sending.doctor.dns import Records, examine_domain
+    from newsletter.sending.doctor.local import domain_of
+    from newsletter.sending.doctor.online import examine_account, examine_way_out
+    from newsletter.sending.providers.sendgrid.client import Mailer, key_from
 
     config = project.config
     try:

@@ -10,8 +10,8 @@ from newsletter.cli.sends import many
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from newsletter.sending.dry_run import DryRun
-    from newsletter.sending.proposal import Proposal
+    from newsletter.sending.planning.dry_run import DryRun
+    from newsletter.sending.planning.proposal import Proposal
 
 
 def write(proposal: "Proposal", engine: "sa.Engine", samples: int, *, as_json: bool) -> int:
@@ -20,8 +20,8 @@ def write(proposal: "Proposal", engine: "sa.Engine", samples: int, *, as_json: b
 
     from newsletter.db import reading
     from newsletter.errors import SendRefused
-    from newsletter.sending.dry_run import dry_run
-    from newsletter.sending.preflight import nobody
+    from newsletter.sending.planning.dry_run import dry_run
+    from newsletter.sending.planning.preflight import nobody
     from newsletter.subscribers import audience
 
     if not proposal.readers:
@@ -44,7 +44,7 @@ def write(proposal: "Proposal", engine: "sa.Engine", samples: int, *, as_json: b
 
 
 def _as_data(proposal: "Proposal", done: "DryRun") -> dict[str, Any]:
-    from newsletter.sending.payload import plain_subject
+    from newsletter.sending.providers.sendgrid.payload import plain_subject
 
     totals = done.totals
     return {
@@ -65,7 +65,7 @@ def _as_data(proposal: "Proposal", done: "DryRun") -> dict[str, Any]:
 def _show_dry(proposal: "Proposal", done: "DryRun") -> None:
     from newsletter.config.urls import EXAMPLE_URL
     from newsletter.project import shown
-    from newsletter.sending.payload import plain_subject
+    from newsletter.sending.providers.sendgrid.payload import plain_subject
 
     config, totals = proposal.project.config, done.totals
     rows = [

@@ -16,8 +16,8 @@ from newsletter.cli.sends import many
 
 if TYPE_CHECKING:
     from newsletter.config import Config
-    from newsletter.sending.intake import Intake
-    from newsletter.sending.ledger import Ledger
+    from newsletter.sending.feedback.event_intake import Intake
+    from newsletter.sending.ledger.record import Ledger
 
 _IN_MEMORY = 1_000_000
 
@@ -55,7 +55,7 @@ def import_events(file: str, *, as_json: bool) -> None:
     from newsletter.db import database
     from newsletter.errors import shown
     from newsletter.project import open_project
-    from newsletter.sending.sends import ledger_of
+    from newsletter.sending.ledger.find_sends import ledger_of
 
     project = open_project()
     name = "the input" if file == "-" else shown(Path(file))
@@ -83,7 +83,7 @@ def _take_in(
     ledger: "Ledger", config: "Config", data: IO[bytes], name: str
 ) -> "tuple[list[Intake], Counter[str]]":
     from newsletter.events.parse import read_events
-    from newsletter.sending.intake import pages, settle, take_in
+    from newsletter.sending.feedback.event_intake import pages, settle, take_in
 
     data.seek(0)
     total = sum(1 for _ in read_events(data, name))  # all is read once before any of it is used

@@ -17,9 +17,9 @@ def pause(issue: str | None) -> None:
     Example:
       newsletter pause building-trust
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.sending import control
+    from newsletter.sending.ledger import pause_cancel_retry
 
     with found(issue) as it:
-        control.pause(it.ledger, it.send)
+        pause_cancel_retry.pause(it.ledger, it.send)
         say(f"{it.send.slug} is paused.", colour="yellow")
         say(f"Go on with: newsletter resume {it.send.slug}")

@@ -9,8 +9,8 @@ from newsletter.cli.output import note, say
 from newsletter.cli.sends import many
 
 if TYPE_CHECKING:
-    from newsletter.sending.ledger import Send
-    from newsletter.sending.proposal import Proposal
+    from newsletter.sending.ledger.record import Send
+    from newsletter.sending.planning.proposal import Proposal
 
 
 @click.command(short_help="Fix what is sent to whom, and send nothing yet.")
@@ -45,7 +45,7 @@ def plan(
     from newsletter.cli.proposals import refuse
     from newsletter.db import database
     from newsletter.project import find_issue, open_project
-    from newsletter.sending.proposal import Wishes, agree, propose
+    from newsletter.sending.planning.proposal import Wishes, agree, propose
 
     project = open_project()
     wishes = Wishes(segment or "", batch_size, again=again, needs_key=False)
@@ -72,9 +72,9 @@ def _show(proposal: "Proposal", of: "Send", *, as_json: bool) -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.cli.proposals import show
-    from newsletter.sending.payload import plain_subject
-    from newsletter.sending.schedule import shown_time
-    from newsletter.sending.status import look
+    from newsletter.sending.ledger.status import look
+    from newsletter.sending.planning.schedule import shown_time
+    from newsletter.sending.providers.sendgrid.payload import plain_subject
 
     if as_json:
         email = proposal.letter.email

@@ -8,7 +8,7 @@ from newsletter.cli.sends import many
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from newsletter.sending.proposal import Proposal
+    from newsletter.sending.planning.proposal import Proposal
 
 REASONS = {"pending": "pending confirmation"}
 
@@ -30,7 +30,7 @@ def refuse(proposal: "Proposal") -> None:
 
 def show(proposal: "Proposal", more: "Iterable[tuple[str, str]]" = ()) -> None:
     """What would be sent, from whom, to how many, and who is left out."""
-    from newsletter.sending.payload import plain_subject
+    from newsletter.sending.providers.sendgrid.payload import plain_subject
 
     to = f"{many(proposal.readers, 'reader')} in {many(proposal.requests, 'request')}"
     earlier = proposal.earlier if proposal.goes_on else None

@@ -9,7 +9,7 @@ from newsletter.cli.output import note, say
 from newsletter.cli.sends import Found, found, many, tell_unknown
 
 if TYPE_CHECKING:
-    from newsletter.sending.reconcile import Reconciled
+    from newsletter.sending.ledger.reconcile import Reconciled
 
 
 @click.command(short_help="Settle what is unknown by SendGrid's events.")
@@ -31,8 +31,8 @@ def reconcile(issue: str, *, file: Path | None) -> int:
       newsletter reconcile building-trust
       newsletter reconcile building-trust --events events.jsonl
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.sending.reconcile import reconcile as settle
-    from newsletter.sending.status import look
+    from newsletter.sending.ledger.reconcile import reconcile as settle
+    from newsletter.sending.ledger.status import look
 
     with found(issue) as it:
         if file:
@@ -50,7 +50,7 @@ def reconcile(issue: str, *, file: Path | None) -> int:
 def _record(it: Found, file: Path) -> int:
     from newsletter.errors import shown
     from newsletter.events.parse import read_events
-    from newsletter.sending.intake import pages, take_in
+    from newsletter.sending.feedback.event_intake import pages, take_in
 
     with file.open("rb") as lines:  # all of it is read once before any of it is used
         for _ in read_events(lines, shown(file)):

@@ -10,8 +10,8 @@ from newsletter.cli.output import fields, progress, say
 from newsletter.cli.sends import many
 
 if TYPE_CHECKING:
-    from newsletter.sending.proposal import Proposal
-    from newsletter.sending.rehearsal.proof import Proof
+    from newsletter.sending.planning.proposal import Proposal
+    from newsletter.sending.rehearsal.result import Proof
 
 
 @click.command(short_help="Rehearse a send against a stand-in for SendGrid, with faults.")
@@ -56,7 +56,7 @@ def rehearse(issue: str | None, *, faults: str, readers: int | None, as_json: bo
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db import database
     from newsletter.project import find_issue, open_project
-    from newsletter.sending.proposal import Wishes, propose
+    from newsletter.sending.planning.proposal import Wishes, propose
     from newsletter.sending.rehearsal.run import Wish
     from newsletter.sending.rehearsal.run import rehearse as run
     from newsletter.web.loopback import running
@@ -80,7 +80,7 @@ def rehearse(issue: str | None, *, faults: str, readers: int | None, as_json: bo
 
 def _names(faults: str) -> tuple[str, ...]:
     """The kinds of faults that are meant."""
-    from newsletter.sending.rehearsal.script import DEFAULT, KINDS
+    from newsletter.sending.rehearsal.fault_plan import DEFAULT, KINDS
 
     if faults == "default":
         return DEFAULT
@@ -91,7 +91,7 @@ def _names(faults: str) -> tuple[str, ...]:
 
 
 def _show(proposal: "Proposal", proof: "Proof", *, made_up: bool) -> None:
-    from newsletter.sending.payload import plain_subject
+    from newsletter.sending.providers.sendgrid.payload import plain_subject
 
     say(plain_subject(proposal.letter.email, proposal.letter.config))
     say(fields(_rows(proposal, proof, made_up=made_up)))

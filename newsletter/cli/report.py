@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from newsletter.project import Project
     from newsletter.reports.comparison import Departure
     from newsletter.reports.model import Report
-    from newsletter.sending.ledger import Ledger
+    from newsletter.sending.ledger.record import Ledger
 
 
 @click.command(short_help="See what became of a send.")
@@ -46,7 +46,7 @@ def report(issue: str | None, page: Path | None, *, as_json: bool) -> None:
     from newsletter.reports.output.html import page_of
     from newsletter.reports.output.json_data import as_data
     from newsletter.reports.report import report as made
-    from newsletter.sending.sends import ledger_of
+    from newsletter.sending.ledger.find_sends import ledger_of
 
     project = open_project()
     with database(project.config.database, project.root) as engine:
@@ -75,7 +75,7 @@ def _chosen(
     """
     from newsletter.errors import ProjectError
     from newsletter.project import find_issue
-    from newsletter.sending.sends import find_send
+    from newsletter.sending.ledger.find_sends import find_send
 
     if name is None:
         if not gone:

@@ -8,7 +8,7 @@ from newsletter.cli.output import say
 from newsletter.cli.sends import found, many
 
 if TYPE_CHECKING:
-    from newsletter.sending.decisions import Settlement
+    from newsletter.sending.ledger.state_machine import Settlement
 
 MEANING = {
     "accepted": "counts as sent: nobody gets it again",
@@ -35,9 +35,9 @@ def resolve(issue: str, batches: tuple[int, ...], *, how: "Settlement | None", y
       newsletter resolve building-trust --accepted 2
       newsletter resolve building-trust --resend 2 5
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.sending.ledger import sweep
-    from newsletter.sending.resolve import resolve as settle
-    from newsletter.sending.resolve import unsure
+    from newsletter.sending.ledger.record import sweep
+    from newsletter.sending.ledger.resolve import resolve as settle
+    from newsletter.sending.ledger.resolve import unsure
 
     if how is None:
         raise click.UsageError("say how: --accepted, --resend or --drop")

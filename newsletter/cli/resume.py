@@ -19,8 +19,8 @@ def resume(issue: str | None, *, concurrency: int, as_json: bool) -> int:
     Example:
       newsletter resume building-trust
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.sending.decisions import next_state
-    from newsletter.sending.ledger import now
+    from newsletter.sending.ledger.record import now
+    from newsletter.sending.ledger.state_machine import next_state
 
     with found(issue) as it:
         next_state("resume", it.send, now(it.ledger))

@@ -22,10 +22,10 @@ def retry(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> int:
     Example:
       newsletter retry building-trust
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.sending import control
-    from newsletter.sending.decisions import next_state
-    from newsletter.sending.ledger import now, readers_by_state
-    from newsletter.sending.sends import find_send
+    from newsletter.sending.ledger import pause_cancel_retry
+    from newsletter.sending.ledger.find_sends import find_send
+    from newsletter.sending.ledger.record import now, readers_by_state
+    from newsletter.sending.ledger.state_machine import next_state
 
     with found(issue) as it:
         next_state("retry", it.send, now(it.ledger))
@@ -37,6 +37,6 @@ def retry(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> int:
         size = it.project.config.limits.batch_size
         if it.project.config.sendgrid.personalize == "per_request":
             size = 1
-        control.retry(it.ledger, it.send, min(size, it.send.limit_per_hour or size))
+        pause_cancel_retry.retry(it.ledger, it.send, min(size, it.send.limit_per_hour or size))
         again = it._replace(send=find_send(it.ledger, it.send.issue))
         return report(again, go_on(again, concurrency), as_json=as_json)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from newsletter.project import Project
-    from newsletter.sending.proposal import Proposal
-    from newsletter.sending.schedule import Slot
+    from newsletter.sending.planning.proposal import Proposal
+    from newsletter.sending.planning.schedule import Slot
 
 
 @click.command(short_help="Send an issue to the readers, or see exactly what would go.")
@@ -98,7 +98,7 @@ def send(  # noqa: PLR0913 - one an option
     from newsletter.cli.dry_run import write
     from newsletter.db import database
     from newsletter.project import find_issue, open_project
-    from newsletter.sending.proposal import Wishes, propose
+    from newsletter.sending.planning.proposal import Wishes, propose
 
     project = open_project()
     with database(project.config.database, project.root) as engine:
@@ -123,7 +123,7 @@ def _slot(
     import datetime
     from zoneinfo import ZoneInfo
 
-    from newsletter.sending.schedule import read_slot
+    from newsletter.sending.planning.schedule import read_slot
 
     zone, now = ZoneInfo(project.config.timezone), datetime.datetime.now(datetime.UTC)
     return read_slot(at, window, now, zone, local=local, limited=bool(limit))
@@ -134,7 +134,7 @@ def _refuse(proposal: "Proposal") -> None:
 
     from newsletter.cli.proposals import refuse
     from newsletter.errors import SendRefused
-    from newsletter.sending.schedule import shown_time
+    from newsletter.sending.planning.schedule import shown_time
 
     refuse(proposal)
     of = proposal.earlier
@@ -152,7 +152,7 @@ def _show(proposal: "Proposal", slot: "Slot | None") -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.cli.proposals import show
-    from newsletter.sending.schedule import shown_length, shown_time
+    from newsletter.sending.planning.schedule import shown_length, shown_time
 
     rows = []
     if slot:
@@ -175,10 +175,10 @@ def _send(
 ) -> int:
     import datetime
 
-    from newsletter.sending.holding import new_batch_id
-    from newsletter.sending.plan import Terms
-    from newsletter.sending.proposal import agree
-    from newsletter.sending.sends import letter_of
+    from newsletter.sending.ledger.find_sends import letter_of
+    from newsletter.sending.planning.frozen_content import Terms
+    from newsletter.sending.planning.proposal import agree
+    from newsletter.sending.providers.sendgrid.scheduled_sends import new_batch_id
 
     project = proposal.project
     with mailer(project) as vendor:
@@ -200,7 +200,7 @@ def _send(
 def _scheduled(it: Found, *, as_json: bool) -> int:
     import json
 
-    from newsletter.sending.status import look
+    from newsletter.sending.ledger.status import look
 
     if as_json:
         say(json.dumps(look(it.ledger, it.send).as_data(), ensure_ascii=False))
@@ -213,7 +213,7 @@ def _scheduled(it: Found, *, as_json: bool) -> int:
 def _start_due(project: "Project", engine: "sa.Engine", concurrency: int, *, as_json: bool) -> int:
     """Start every send whose time has come; one that fails doesn't keep the others."""
     from newsletter.errors import NewsletterError, Problem
-    from newsletter.sending.sends import due, ledger_of
+    from newsletter.sending.ledger.find_sends import due, ledger_of
 
     ledger = ledger_of(engine, project.config)
     code, problems = 0, list[Problem]()

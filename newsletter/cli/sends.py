@@ -11,11 +11,11 @@ from newsletter.cli.output import fields, note, say
 
 if TYPE_CHECKING:
     from newsletter.project import Project
-    from newsletter.sending.ledger import Ledger, Send
-    from newsletter.sending.payload import Letter
-    from newsletter.sending.sendgrid import Mailer
-    from newsletter.sending.status import Status
-    from newsletter.sending.verdict import Outcome
+    from newsletter.sending.ledger.record import Ledger, Send
+    from newsletter.sending.ledger.status import Status
+    from newsletter.sending.providers.sendgrid.client import Mailer
+    from newsletter.sending.providers.sendgrid.outcomes import Outcome
+    from newsletter.sending.providers.sendgrid.payload import Letter
 
 # The readers' states, as an editor would say them.
 STATES = {
@@ -51,7 +51,7 @@ def found(issue: str | None) -> Iterator[Found]:
     """The send of an issue, the database open meanwhile."""
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.sending.sends import find_send, ledger_of
+    from newsletter.sending.ledger.find_sends import find_send, ledger_of
 
     project = open_project()
     with database(project.config.database, project.root) as engine:
@@ -62,7 +62,7 @@ def found(issue: str | None) -> Iterator[Found]:
 @contextmanager
 def mailer(project: "Project") -> Iterator["Mailer"]:
     """A connection to SendGrid."""
-    from newsletter.sending.sendgrid import Mailer, key_from
+    from newsletter.sending.providers.sendgrid.client import Mailer, key_from
 
     connected = Mailer(key_from(os.environ), project.config.sendgrid)
     try:
@@ -74,9 +74,9 @@ def mailer(project: "Project") -> Iterator["Mailer"]:
 def deliver(it: Found, letter: "Letter", vendor: "Mailer", concurrency: int) -> "Outcome | None":
     """Run the sender on a send, with Ctrl-C in its hands; returns what halted it."""
     from newsletter.cli.terminal import watched
-    from newsletter.sending.control import BY_HAND, cancel
-    from newsletter.sending.ledger import find, halt, readers_by_state
-    from newsletter.sending.sender import Sender
+    from newsletter.sending.delivery.sender import Sender
+    from newsletter.sending.ledger.pause_cancel_retry import BY_HAND, cancel
+    from newsletter.sending.ledger.record import find, halt, readers_by_state
 
     pending = readers_by_state(it.ledger, it.send).get("pending", 0)
     try:
@@ -101,8 +101,8 @@ def deliver(it: Found, letter: "Letter", vendor: "Mailer", concurrency: int) -> 
 def go_on(it: Found, concurrency: int) -> "Outcome | None":
     """Send what is still to go, as it was frozen."""
     from newsletter.errors import SendRefused
-    from newsletter.sending.preflight import standing
-    from newsletter.sending.sends import letter_of
+    from newsletter.sending.ledger.find_sends import letter_of
+    from newsletter.sending.planning.preflight import standing
 
     if problems := standing(it.project.config, os.environ):
         raise SendRefused.of(problems)
@@ -120,7 +120,7 @@ def report(it: Found, outcome: "Outcome | None", *, as_json: bool) -> int:
     import json
 
     from newsletter.errors import VendorError
-    from newsletter.sending.status import look
+    from newsletter.sending.ledger.status import look
 
     status = look(it.ledger, it.send)
     if as_json:

@@ -30,7 +30,7 @@ def serve(*, host: str, port: int, metrics_port: int | None) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.sending.sendgrid import Mailer, key_from
+    from newsletter.sending.providers.sendgrid.client import Mailer, key_from
     from newsletter.web.log import log_to_stderr
     from newsletter.web.serve import listen, run
     from newsletter.web.site import open_site

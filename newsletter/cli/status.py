@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from newsletter.config import Config
-    from newsletter.sending.ledger import Ledger
-    from newsletter.sending.status import Status
+    from newsletter.sending.ledger.record import Ledger
+    from newsletter.sending.ledger.status import Status
 
 EVERY = 2.0
 
@@ -36,7 +36,7 @@ def status(issue: str | None, *, as_json: bool, watch: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.sending.sends import every_send, find_send, ledger_of
+    from newsletter.sending.ledger.find_sends import every_send, find_send, ledger_of
 
     project = open_project()
     with database(project.config.database, project.root) as engine:
@@ -84,7 +84,7 @@ def headline(status: "Status") -> str:
 def _details(status: "Status", config: "Config") -> "Iterator[str]":
     from zoneinfo import ZoneInfo
 
-    from newsletter.sending.schedule import shown_length, shown_time
+    from newsletter.sending.planning.schedule import shown_length, shown_time
 
     of, zone, slug = status.send, ZoneInfo(config.timezone), status.send.slug
     rest = [
@@ -120,8 +120,8 @@ def _details(status: "Status", config: "Config") -> "Iterator[str]":
 
 
 def _look(ledger: "Ledger", issue: str) -> "Status":
-    from newsletter.sending.sends import find_send
-    from newsletter.sending.status import look
+    from newsletter.sending.ledger.find_sends import find_send
+    from newsletter.sending.ledger.status import look
 
     return look(ledger, find_send(ledger, issue))
 

@@ -26,8 +26,8 @@ def test(issue: str | None, *, addresses: tuple[str, ...], as_json: bool) -> Non
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db.engine import existing_database
     from newsletter.project import find_issue, open_project
-    from newsletter.sending.copies import send_copies, unique
-    from newsletter.sending.proposal import render
+    from newsletter.sending.planning.proposal import render
+    from newsletter.sending.sample_email import send_copies, unique
 
     to = unique(addresses)
     project = open_project()

@@ -24,7 +24,7 @@ def who(issue: str, *, missed: bool, as_json: bool) -> None:
       newsletter who building-trust --json > readers.jsonl
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db import reading
-    from newsletter.sending.fates import fates
+    from newsletter.sending.ledger.recipient_status import fates
 
     with found(issue) as it:
         with reading(it.ledger.engine) as connection:

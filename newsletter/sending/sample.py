@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from newsletter.config.models import Config
 from newsletter.render.email import Email
-from newsletter.sending.payload import Request, Stamp, batches, prepare, request
+from newsletter.sending.providers.sendgrid.payload import Request, Stamp, batches, prepare, request
 from newsletter.subscribers import Reader
 
 MARK = "[TEST]"

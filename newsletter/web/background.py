@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from newsletter.sending.sendgrid import Mailer
-from newsletter.sending.sends import any_due, ledger_of
+from newsletter.sending.ledger.find_sends import any_due, ledger_of
+from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.web.notices import post_due, tidy_up
 from newsletter.web.site import Site
 

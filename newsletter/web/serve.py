@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from newsletter.config import Config
 from newsletter.errors import UsageProblem
-from newsletter.sending.sendgrid import Mailer
+from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.web.app import make_app
 from newsletter.web.background import Background, jobs
 from newsletter.web.metrics import Metrics, serve_metrics

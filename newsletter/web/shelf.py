@@ -16,7 +16,7 @@ from newsletter.db.schema import attempt, batch, send
 from newsletter.errors import NewsletterError, shown
 from newsletter.posts.read_issue import read_issue
 from newsletter.project import ISSUE_NAME, Project
-from newsletter.sending.tested import remembered
+from newsletter.sending.planning.tested_issues import remembered
 from newsletter.web.archived import Archived, archived
 
 MOST_KEPT = 2_000

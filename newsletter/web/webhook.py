@@ -17,8 +17,8 @@ from newsletter.config import Config
 from newsletter.errors import DatabaseError, ListError
 from newsletter.events.parse import Body, read_body
 from newsletter.events.signature import Forged, load_key, verify
-from newsletter.sending.intake import settle, take_in
-from newsletter.sending.sends import ledger_of
+from newsletter.sending.feedback.event_intake import settle, take_in
+from newsletter.sending.ledger.find_sends import ledger_of
 from newsletter.web.requests import raw_body
 from newsletter.web.site import Site
 

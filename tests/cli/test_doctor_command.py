@@ -30,10 +30,10 @@ def test_json_has_every_line_and_no_key(newsletter: Cli, vendor: SendGridDouble)
 def test_online_asks_the_api(
     newsletter: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from newsletter.sending import doctor_dns
+    from newsletter.sending.doctor import dns
 
     # No name server is asked from a test.
-    monkeypatch.setattr(doctor_dns.Records, "of", lambda *_: [])
+    monkeypatch.setattr(dns.Records, "of", lambda *_: [])
     vendor.account.scopes.remove("mail.send")
     code, out, _ = newsletter("doctor", "--online")
     assert code == 1

@@ -10,8 +10,9 @@ from ready_to_send import Cli
 
 from newsletter.db import database
 from newsletter.db.schema import send
-from newsletter.sending.rehearsal import SendGridDouble, faults
-from newsletter.sending.rehearsal.faults import Fault
+from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal.fake_sendgrid import faults
+from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
 
 
 def told(vendor: SendGridDouble, kind: str, **fields: Any) -> str:

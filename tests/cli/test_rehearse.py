@@ -9,8 +9,8 @@ import pytest
 
 from newsletter.db import open_database
 from newsletter.project import open_project
+from newsletter.sending.rehearsal.fault_plan import KINDS
 from newsletter.sending.rehearsal.run import Wish, rehearse
-from newsletter.sending.rehearsal.script import KINDS
 from newsletter.web.loopback import running
 
 Cli = Callable[..., tuple[int, str, str]]

@@ -14,8 +14,9 @@ from ready_to_send import ISSUE, POST, READERS, Cli
 
 from newsletter.db import database
 from newsletter.db.schema import batch
-from newsletter.sending.rehearsal import SendGridDouble, faults
-from newsletter.sending.rehearsal.faults import Fault
+from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal.fake_sendgrid import faults
+from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
 
 ONE_BY_ONE = ("send", "--yes", "--concurrency", "1")
 

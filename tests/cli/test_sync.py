@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.sending.rehearsal import SendGridDouble, faults
+from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal.fake_sendgrid import faults
 
 Cli = Callable[..., tuple[int, str, str]]
 

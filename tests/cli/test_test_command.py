@@ -8,9 +8,10 @@ import pytest
 
 from newsletter.db import database
 from newsletter.project import open_project
-from newsletter.sending.rehearsal import SendGridDouble, faults
-from newsletter.sending.rehearsal.faults import Fault
-from newsletter.sending.tested import remembered
+from newsletter.sending.planning.tested_issues import remembered
+from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal.fake_sendgrid import faults
+from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
 
 Cli = Callable[..., tuple[int, str, str]]
 

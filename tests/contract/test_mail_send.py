@@ -10,9 +10,9 @@ import pytest
 from sending_fixtures import MakeReaders, configured
 
 from newsletter.render.email import Email
-from newsletter.sending.payload import Stamp, batches, prepare, request
-from newsletter.sending.rehearsal.rules import examine
-from newsletter.sending.rehearsal.shape import MailSend
+from newsletter.sending.providers.sendgrid.payload import Stamp, batches, prepare, request
+from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
+from newsletter.sending.rehearsal.fake_sendgrid.validation import examine
 from newsletter.sending.sample import test_requests as requests_for_tests
 
 STAMP = Stamp("1", "2", "3")

@@ -14,15 +14,16 @@ from sending_fixtures import MakeReaders, Subscribe, World, configured
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import DatabaseError, NewsletterError
 from newsletter.render.email import Email
-from newsletter.sending import control
-from newsletter.sending.freeze import freeze
-from newsletter.sending.ledger import Ledger, Send, find, readers_by_state
-from newsletter.sending.payload import Letter, prepare
-from newsletter.sending.rehearsal import SendGridDouble, faults
-from newsletter.sending.rehearsal.faults import Fault
-from newsletter.sending.rehearsal.rules import Complaint
-from newsletter.sending.sender import Sender
-from newsletter.sending.sendgrid import Mailer, Reply, Silence
+from newsletter.sending.delivery.sender import Sender
+from newsletter.sending.ledger import pause_cancel_retry
+from newsletter.sending.ledger.record import Ledger, Send, find, readers_by_state
+from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.providers.sendgrid.client import Mailer, Reply, Silence
+from newsletter.sending.providers.sendgrid.payload import Letter, prepare
+from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal.fake_sendgrid import faults
+from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+from newsletter.sending.rehearsal.fake_sendgrid.validation import Complaint
 
 TOTAL = 25
 HOUR = datetime.timedelta(hours=1)
@@ -107,7 +108,7 @@ def stage(  # noqa: PLR0917 - fixtures
 
 
 def test_a_pause_lets_nothing_more_leave_and_the_rest_goes_later(stage: Stage) -> None:
-    stage.run(lambda: control.pause(stage.ledger, stage.send))
+    stage.run(lambda: pause_cancel_retry.pause(stage.ledger, stage.send))
     assert (stage.send.state, stage.readers) == ("paused", {"accepted": 10, "pending": 15})
     stage.run()
     assert (stage.send.state, stage.readers) == ("done", {"accepted": TOTAL})
@@ -115,7 +116,7 @@ def test_a_pause_lets_nothing_more_leave_and_the_rest_goes_later(stage: Stage) -
 
 
 def test_a_cancel_counts_what_is_in_the_air_and_gives_up_the_rest(stage: Stage) -> None:
-    stage.run(lambda: control.cancel(stage.ledger, stage.send))
+    stage.run(lambda: pause_cancel_retry.cancel(stage.ledger, stage.send))
     assert (stage.send.state, stage.readers) == ("cancelled", {"accepted": 10, "dropped": 15})
     stage.check()
 

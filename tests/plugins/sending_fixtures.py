@@ -12,10 +12,10 @@ from newsletter.config import Config
 from newsletter.db.schema import subscriber
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.render.email import Address, Email
-from newsletter.sending.ledger import Ledger
-from newsletter.sending.payload import Letter, prepare
+from newsletter.sending.ledger.record import Ledger
+from newsletter.sending.providers.sendgrid.client import Mailer
+from newsletter.sending.providers.sendgrid.payload import Letter, prepare
 from newsletter.sending.rehearsal import SendGridDouble
-from newsletter.sending.sendgrid import Mailer
 from newsletter.subscribers import Reader
 
 NAME = MergeTag("0", "name", "friend", '{{ subscriber.name | default("friend") }}')

@@ -13,8 +13,8 @@ from ready_to_send import READERS, Cli
 from newsletter.db import database
 from newsletter.db.schema import send
 from newsletter.project import open_project
+from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.rehearsal import SendGridDouble
-from newsletter.sending.sendgrid import Mailer
 from newsletter.web.background import Background, Job, jobs
 from newsletter.web.site import Site, open_site
 

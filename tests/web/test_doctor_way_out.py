@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.db.schema import subscriber
-from newsletter.sending.doctor_online import examine_way_out
+from newsletter.sending.doctor.online import examine_way_out
 from newsletter.web.site import Site
 
 

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 from newsletter.db import database
 from newsletter.db.schema import subscriber
 from newsletter.project import open_project
+from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.rehearsal import SendGridDouble
-from newsletter.sending.sendgrid import Mailer
 from newsletter.web.notices import post_due
 from newsletter.web.site import Site, open_site
 

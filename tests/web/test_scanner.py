@@ -12,7 +12,7 @@ from newsletter.db import database, reading
 from newsletter.db.schema import journal, notice, subscriber, subscriber_tag, suppression
 from newsletter.project import open_project
 from newsletter.sending.rehearsal import SendGridDouble
-from newsletter.sending.rehearsal.shape import MailSend
+from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
 from newsletter.web.loopback import running
 
 Cli = Callable[..., tuple[int, str, str]]

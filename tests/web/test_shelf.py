@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.db import database
 from newsletter.db.schema import attempt, batch, send
 from newsletter.project import Project, open_project
-from newsletter.sending.tested import remember
+from newsletter.sending.planning.tested_issues import remember
 from newsletter.web.shelf import Shelf, listed, search
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)

@@ -14,9 +14,9 @@ from newsletter.cli.subscribers.words import count_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from newsletter.sending.sendgrid import Mailer
-    from newsletter.sending.suppressions import Lists
-    from newsletter.sending.sync import Synced
+    from newsletter.sending.feedback.suppression_sync import Synced
+    from newsletter.sending.providers.sendgrid.client import Mailer
+    from newsletter.sending.providers.sendgrid.suppressions_api import Lists
     from newsletter.subscribers.consent.delivery_feedback import Taken
 
 MOST_SHOWN = 10
@@ -46,8 +46,8 @@ def sync(since: datetime.datetime | None, *, dry_run: bool, as_json: bool) -> No
 
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.sending.sendgrid import Mailer, key_from
-    from newsletter.sending.sync import sync as synced
+    from newsletter.sending.feedback.suppression_sync import sync as synced
+    from newsletter.sending.providers.sendgrid.client import Mailer, key_from
 
     project = open_project()
     zone = ZoneInfo(project.config.timezone)
@@ -75,7 +75,7 @@ def sync(since: datetime.datetime | None, *, dry_run: bool, as_json: bool) -> No
 
 
 def _lists(mailer: "Mailer") -> "Lists":
-    from newsletter.sending.suppressions import Lists
+    from newsletter.sending.providers.sendgrid.suppressions_api import Lists
 
     return Lists(mailer, _wait, lambda: datetime.datetime.now(datetime.UTC))
 
@@ -89,7 +89,7 @@ def _wait(seconds: float) -> None:
 
 
 def _show(done: "Synced") -> None:
-    from newsletter.sending.suppressions import NAMES
+    from newsletter.sending.providers.sendgrid.suppressions_api import NAMES
 
     since = f"since {done.since:%Y-%m-%d}" if done.since else "in all"
     news = [f"{count:,} now {status}" for status, count in _by_status(done.taken).items()]

@@ -19,19 +19,19 @@ from newsletter.db.schema import batch
 from newsletter.errors import SendRefused
 from newsletter.events.store import record
 from newsletter.project import Project
-from newsletter.sending.ledger import Ledger, Send, find, unknown_batches
-from newsletter.sending.preflight import nobody
-from newsletter.sending.reconcile import reconcile
-from newsletter.sending.rehearsal.proof import Proof, Scan, Settlement
-from newsletter.sending.rehearsal.scanner import scan
-from newsletter.sending.rehearsal.scratch import copy_list, end_leases, make_list
-from newsletter.sending.rehearsal.script import Step, batch_size, script
-from newsletter.sending.rehearsal.vendor import Vendor
-from newsletter.sending.rehearsal.witness import Witness
-from newsletter.sending.resolve import resolve, unsure
+from newsletter.sending.ledger.reconcile import reconcile
+from newsletter.sending.ledger.record import Ledger, Send, find, unknown_batches
+from newsletter.sending.ledger.resolve import resolve, unsure
+from newsletter.sending.planning.preflight import nobody
+from newsletter.sending.rehearsal.delivery_log import Witness
+from newsletter.sending.rehearsal.fault_plan import Step, batch_size, script
+from newsletter.sending.rehearsal.link_scanner import scan
+from newsletter.sending.rehearsal.result import Proof, Scan, Settlement
+from newsletter.sending.rehearsal.scratch_database import copy_list, end_leases, make_list
+from newsletter.sending.rehearsal.scripted_server import Vendor
 from newsletter.subscribers import how_many
 
-ACTOR = "newsletter.sending.rehearsal.actor"
+ACTOR = "newsletter.sending.rehearsal.sender_process"
 SLICE = 0.1
 # Each fault makes one round at most; more than these, and something goes round in circles.
 MOST_ROUNDS = 40

@@ -194,7 +194,7 @@ class Preview:
         return await asyncio.to_thread(self._send, name, address)
 
     def _send(self, name: str, address: str) -> Response:
-        from newsletter.sending.copies import send_copies, unique
+        from newsletter.sending.sample_email import send_copies, unique
 
         view = self.desk.view(name) if name in self._names() else None
         if view is None or view.proof is None or view.faults:

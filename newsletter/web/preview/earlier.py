@@ -15,7 +15,7 @@ from newsletter.project import issue_folders
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import load_templates
-from newsletter.sending.proposal import render
+from newsletter.sending.planning.proposal import render
 from newsletter.web.preview.desk import Proof
 
 SECONDS = 20

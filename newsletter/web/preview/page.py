@@ -16,7 +16,7 @@ from newsletter.config import Config
 from newsletter.errors import NewsletterError
 from newsletter.events.user_agents import shares
 from newsletter.render.email import Email
-from newsletter.sending.payload import for_reader
+from newsletter.sending.providers.sendgrid.payload import for_reader
 from newsletter.sending.sample import sample_reader
 from newsletter.subscribers import Reader
 from newsletter.web.preview import sources

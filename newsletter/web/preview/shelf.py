@@ -12,7 +12,7 @@ from newsletter.errors import NewsletterError
 from newsletter.posts.front_matter.parse import FrontMatter, split
 from newsletter.posts.text_encoding import decode
 from newsletter.project import ISSUE_NAME, Project, issue_folders
-from newsletter.sending.sends import every_send, ledger_of
+from newsletter.sending.ledger.find_sends import every_send, ledger_of
 
 # The ledger's states, as an editor would say them.
 STATES: Mapping[str, str] = {

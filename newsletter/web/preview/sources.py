@@ -19,7 +19,7 @@ from newsletter.render.eml import to_eml
 from newsletter.render.headers import one_click
 from newsletter.render.template.context import template_context
 from newsletter.render.template.jinja_env import fill
-from newsletter.sending.payload import (
+from newsletter.sending.providers.sendgrid.payload import (
     Stamp,
     display_name,
     for_reader,

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db.schema import notice, subscriber
+from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.rehearsal import SendGridDouble
-from newsletter.sending.sendgrid import Mailer
 from newsletter.web.join import form_token
 from newsletter.web.notices import post_due
 from newsletter.web.site import Site

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db.schema import notice
-from newsletter.sending.rehearsal.faults import Fault, Trick, refused
+from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault, Trick, refused
 from newsletter.subscribers.address import Address, parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import Origin

@@ -1,0 +1,1 @@
+"""From a claimed batch to its recorded result: claim, POST, record."""

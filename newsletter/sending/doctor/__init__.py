@@ -1,0 +1,1 @@
+"""Whether all is in place for a send."""

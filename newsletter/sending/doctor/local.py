@@ -1,0 +1,192 @@
+"""Whether all is in place for a send, as far as it can be told without the network."""
+
+import datetime
+import re
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from newsletter.checks.rules.delivery import FREE
+from newsletter.config import Config
+from newsletter.db import database, reading
+from newsletter.db.engine import sqlite_file
+from newsletter.db.schema import event, send, subscriber
+from newsletter.errors import ConfigError, NewsletterError
+from newsletter.project import Project
+from newsletter.project.folder import issue_folders
+from newsletter.render.article.links import host
+from newsletter.render.template.loader import load_templates
+from newsletter.sending.doctor.line import Line, fail, of_problem, ok, warn
+from newsletter.sending.planning.preflight import settings_problems
+from newsletter.sending.planning.proposal import render
+from newsletter.sending.providers.sendgrid.client import KEY_VARIABLE, LOOPBACK, api_host, key_from
+
+# 69 characters: a name of the key, and the secret (base64url).
+_KEY = re.compile(r"SG\.[\w-]{22}\.[\w-]{43}", re.ASCII)
+_AHEAD = datetime.timedelta(minutes=5)
+
+
+def examine(
+    project: Project, environment: Mapping[str, str], now: Callable[[], datetime.datetime]
+) -> Iterator[Line]:
+    """Everything that can be told on this machine; nothing is sent, nothing leaves it.
+
+    Args:
+        project: the editor's folder.
+        environment: where the key is.
+        now: the time, aware.
+    """
+    config = project.config
+    yield from _settings(config)
+    yield from _key(config, environment)
+    yield _sender(config)
+    yield from _way_out(config)
+    yield _webhook(config)
+    yield _templates(project)
+    yield from _database(project, now())
+
+
+def _settings(config: Config) -> Iterator[Line]:
+    problems = [of_problem("settings", problem) for problem in settings_problems(config)]
+    yield from problems
+    if not problems:
+        yield ok("settings", "newsletter.yml is whole; it has a postal address")
+
+
+def _key(config: Config, environment: Mapping[str, str]) -> Iterator[Line]:
+    try:
+        key = key_from(environment)
+        server = api_host(config.sendgrid)
+    except ConfigError as error:
+        yield from (of_problem("key", problem) for problem in error.problems)
+        return
+    if urlsplit(server).hostname in LOOPBACK:
+        yield warn(
+            "API", f"mail goes to {server}, which is on this machine",
+            "A stand-in for SendGrid delivers nothing.",
+            "Unset SENDGRID_HOST, or take sendgrid.host out of newsletter.yml, when it is real.",
+        )  # fmt: skip
+    elif not _KEY.fullmatch(key):
+        yield warn(
+            "key", f"{KEY_VARIABLE} is set, but does not look like a key of SendGrid",
+            "SendGrid may refuse every request.",
+            "A key has 69 characters and begins with SG. — copy it again.",
+        )  # fmt: skip
+        return
+    yield ok("key", f"{KEY_VARIABLE} is set")
+
+
+def _sender(config: Config) -> Line:
+    domain = domain_of(config)
+    if domain in FREE:
+        return fail(
+            "sender", f"mail is from {config.sender.address}",
+            "Only the service itself may send from there: most of it is refused (DMARC).",
+            "Send from an address at a domain of your own.",
+        )  # fmt: skip
+    others = {host(url) for url in (config.site_url, config.public_url) if url}
+    strangers = sorted(one for one in others if not _same_domain(one, domain))
+    if strangers:
+        return warn(
+            "sender", f"mail is from {domain}, its links lead to {', '.join(strangers)}",
+            "Filters trust a mail more whose links are at its sender's domain.",
+            "Use one domain for sender.address, site_url and public_url if you can.",
+        )  # fmt: skip
+    return ok("sender", f"{config.sender.address}, at the domain of the site")
+
+
+def domain_of(config: Config) -> str:
+    """The domain of the ``From`` address (RFC 5322)."""
+    return config.sender.address.rpartition("@")[2].lower()
+
+
+def _same_domain(one: str, other: str) -> bool:
+    """Whether one is the other or below it, or both are below one name: a guess without a list."""
+    below = one.endswith(f".{other}") or other.endswith(f".{one}") or one == other
+    return below or (one.count(".") > 1 and one.partition(".")[2] == other.partition(".")[2])
+
+
+def _way_out(config: Config) -> Iterator[Line]:
+    group = config.sendgrid.asm_group
+    if not config.public_url:
+        # Without either, the settings are told to be wrong.
+        yield from [ok("unsubscribing", f"by SendGrid's own page, group {group}")] if group else ()
+    elif not config.public_url.startswith("https://"):
+        yield warn(
+            "unsubscribing",
+            f"public_url is {config.public_url}",
+            "Only this machine can open it: readers could not leave.",
+            "Set public_url to the https address at which newsletter serve answers.",
+        )
+    else:
+        yield ok("unsubscribing", f"at {config.public_url}")
+
+
+def _webhook(config: Config) -> Line:
+    if config.sendgrid.webhook_key:
+        return ok("webhook", "the key that SendGrid signs events with is set")
+    if config.sendgrid.webhook_unsigned:
+        return warn(
+            "webhook", "events are believed that nobody has signed",
+            "Anybody who finds the address can take readers off the list.",
+            "Switch the Signed Event Webhook on at SendGrid, and set sendgrid.webhook_key.",
+        )  # fmt: skip
+    return warn(
+        "webhook", "sendgrid.webhook_key is not set",
+        "Bounces and complaints come in by newsletter subscribers sync alone.",
+        "See docs/how-to/webhook.md.",
+    )  # fmt: skip
+
+
+def _templates(project: Project) -> Line:
+    folders = issue_folders(project)
+    try:
+        if not folders:
+            load_templates(project.templates)
+            return ok("templates", "they can be read; there is no issue yet to try them on")
+        render(project, folders[-1])
+    except NewsletterError as error:
+        return of_problem("templates", error.problems[0])
+    return ok("templates", f"they compile with {folders[-1].name}")
+
+
+def _database(project: Project, now: datetime.datetime) -> Iterator[Line]:
+    config = project.config
+    local = f"{now.astimezone(ZoneInfo(config.timezone)):%a %d %b %Y %H:%M}"
+    clock = ok("clock", f"it is {local} in {config.timezone}")
+    try:
+        file = sqlite_file(config.database, project.root)
+        if file is not None and not file.is_file():
+            yield warn("database", "there is none yet", "There is nobody to send to.",
+                       "Add readers with: newsletter subscribers import FILE.csv")  # fmt: skip
+            yield clock
+            return
+        with database(config.database, project.root) as engine:
+            count, latest = _list(engine)
+    except NewsletterError as error:
+        yield of_problem("database", error.problems[0])
+        yield clock
+        return
+    readers = f"{count:,} reader{'' if count == 1 else 's'}"
+    yield ok("database", f"open and of the newest version; {readers} may be mailed")
+    if latest and latest > now + _AHEAD:
+        yield fail(
+            "clock", f"it is {local} here, but the list knows of {latest:%Y-%m-%d %H:%M} UTC",
+            "Scheduled sends and links with an end would go by a wrong time.",
+            "Set this machine's clock (NTP).",
+        )  # fmt: skip
+    else:
+        yield clock
+
+
+def _list(engine: sa.Engine) -> tuple[int, datetime.datetime | None]:
+    """How many readers may be mailed, and the latest moment on record."""
+    with reading(engine) as connection:
+        count = connection.scalar(sa.select(sa.func.count()).where(subscriber.c.status == "active"))
+        moments = [
+            connection.scalar(sa.select(sa.func.max(column)))
+            for column in (send.c.frozen_at, event.c.at)
+        ]
+    return count or 0, max((one for one in moments if one), default=None)

@@ -1,0 +1,1 @@
+"""What the provider reports later: events, and its suppression lists."""

@@ -1,0 +1,120 @@
+"""Takes SendGrid's events in: on record, into the list, and into the record of sends."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import sqlalchemy as sa
+
+from newsletter.config import Config
+from newsletter.db import reading
+from newsletter.db.schema import attempt, batch, send
+from newsletter.events.apply import apply
+from newsletter.events.parse import Event
+from newsletter.events.store import Recorded, record
+from newsletter.sending.ledger.reconcile import reconcile
+from newsletter.sending.ledger.record import Ledger, find, halt_in
+from newsletter.subscribers.consent.delivery_feedback import Taken
+
+_log = logging.getLogger(__name__)
+
+_PAGE = 2_000
+ACCOUNT = "account_status_change"
+# Of a change of the account's status: that nothing stands in the way of mail any more.
+_FINE = ("activate", "reactivate")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What some events came to.
+
+    Attributes:
+        new: how many were not on record.
+        known: how many were, or came twice.
+        taken: the changes of somebody's status.
+        paused: issues whose sends were paused, since SendGrid has changed the account.
+    """
+
+    new: int
+    known: int
+    taken: tuple[Taken, ...]
+    paused: tuple[str, ...]
+
+
+def pages(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """The events of a file, as many at once as go well into one transaction."""
+    rest = iter(events)
+    while page := list(islice(rest, _PAGE)):
+        yield page
+
+
+def take_in(ledger: Ledger, config: Config, events: Sequence[Event]) -> Intake:
+    """Write events down with all that they change, in one transaction.
+
+    Args:
+        ledger: the record.
+        config: says how many soft bounces are a bounce, and which unsubscribe group is ours.
+        events: of one request, or a part of a file.
+    """
+    with ledger.engine.begin() as connection:
+        new = record(connection, events)
+        taken = apply(
+            connection,
+            new,
+            limit=config.limits.soft_bounces,
+            group=config.sendgrid.asm_group,
+            now=ledger.clock(connection),
+        )
+        paused = _pause(connection, new)
+    return Intake(len(new), len(events) - len(new), tuple(taken), paused)
+
+
+def settle(ledger: Ledger, events: Sequence[Event]) -> dict[str, int]:
+    """Settle the unknown batches that events on record name.
+
+    Returns:
+        Issue -> how many readers became accepted.
+    """
+    named = {one.batch for one in events if one.batch is not None}
+    if not named:
+        return {}
+    doubtful = (
+        sa.select(send.c.issue)
+        .join(batch, batch.c.send_id == send.c.id)
+        .join(attempt, attempt.c.batch_id == batch.c.id)
+        .where(
+            batch.c.id.in_(named),
+            batch.c.state.in_(("unknown", "ready", "dropped", "in_flight")),
+            sa.or_(attempt.c.outcome.is_(None), attempt.c.outcome == "unknown"),
+        )
+        .distinct()
+    )
+    with reading(ledger.engine) as connection:
+        issues = connection.scalars(doubtful).all()
+    settled = {}
+    for issue in issues:
+        of = find(ledger, issue)
+        done = reconcile(ledger, of) if of else None
+        if done and done.readers:
+            settled[issue] = done.readers
+            _log.info("%s: %d readers accepted, as SendGrid's events say", issue, done.readers)
+    return settled
+
+
+def _pause(connection: sa.Connection, new: Sequence[Recorded]) -> tuple[str, ...]:
+    """Pause what is running, if SendGrid has changed the account's status since it was frozen."""
+    paused = []
+    for one, _ in new:
+        kind = str(one.raw.get("type") or "")
+        if one.type != ACCOUNT or kind.rpartition("_")[2] in _FINE:
+            continue
+        reason = f"SendGrid has changed the account's status: {kind[:100] or 'it does not say how'}"
+        _log.warning("%s", reason)
+        running = sa.select(send.c.id, send.c.issue).where(
+            send.c.state == "running", send.c.frozen_at <= one.at
+        )
+        for id_, issue in connection.execute(running).all():
+            halt_in(connection, id_, "paused", reason)
+            paused.append(issue)
+    return tuple(paused)

@@ -1,0 +1,124 @@
+"""Finds a send in the ledger, and makes its letter ready as it was frozen."""
+
+import datetime
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from newsletter.config import Config
+from newsletter.db import reading
+from newsletter.db.schema import UtcTime, batch, send
+from newsletter.errors import ProjectError
+from newsletter.sending.ledger.provider_pause import throttled
+from newsletter.sending.ledger.record import Ledger, Send, find
+from newsletter.sending.planning.frozen_content import content
+from newsletter.sending.providers.sendgrid.message_body import Held
+from newsletter.sending.providers.sendgrid.payload import Letter, prepare
+
+SHOWN = 5
+
+
+def ledger_of(engine: sa.Engine, config: Config) -> Ledger:
+    """The ledger in a database, with leases that outlast any request."""
+    longest = config.sendgrid.connect_timeout + config.sendgrid.read_timeout
+    return Ledger(engine, lease=datetime.timedelta(seconds=2 * longest + 60))
+
+
+def every_send(ledger: Ledger) -> list[Send]:
+    """All sends, the latest first."""
+    columns = [send.c[name] for name in Send.__slots__]
+    query = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
+    with reading(ledger.engine) as connection:
+        return [Send(*row) for row in connection.execute(query)]
+
+
+def find_send(ledger: Ledger, name: str | None) -> Send:
+    """The send of an issue; the issue's folder need not be there any more.
+
+    Args:
+        ledger: the record.
+        name: the issue's name, a part that only one send's has, or ``None`` for the latest.
+
+    Raises:
+        ProjectError: there is none, or several.
+    """
+    sends = every_send(ledger)
+    if not sends:
+        raise ProjectError("nothing has been sent or planned yet")
+    if name is None:
+        return sends[0]
+    wanted = name.rstrip("/").rpartition("/")[2]
+    exact = [one for one in sends if one.issue == wanted]
+    found = exact or [one for one in sends if wanted.casefold() in one.issue.casefold()]
+    if len(found) == 1:
+        return found[0]
+    some = ", ".join(one.issue for one in (found or sends)[:SHOWN])
+    if found:
+        raise ProjectError(
+            f"{len(found)} sends match '{name}': {some}", remedy="Give a longer part of the name."
+        )
+    raise ProjectError(f"no send matches '{name}'", remedy=f"There are: {some}.")
+
+
+def due(ledger: Ledger) -> Iterator[Send]:
+    """The sends whose time has come and that wait here for it, the earliest first.
+
+    So are those that were begun so and whose sender has died. Each is looked up when its turn
+    comes: those before it may have taken hours.
+    """
+    tried: set[int] = set()
+    while True:
+        with reading(ledger.engine) as connection:
+            now = ledger.clock(connection)
+            issue = connection.scalar(
+                sa.select(send.c.issue)
+                .where(_waiting(now), send.c.id.not_in(tried))
+                .order_by(send.c.scheduled_at, send.c.id)
+                .limit(1)
+            )
+        found = find(ledger, issue) if issue else None
+        if found is None:
+            return
+        tried.add(found.id)
+        yield found
+
+
+def any_due(ledger: Ledger) -> bool:
+    """Whether ``due`` would find one."""
+    with reading(ledger.engine) as connection:
+        waiting = _waiting(ledger.clock(connection))
+        return bool(connection.scalar(sa.select(sa.exists().where(waiting))))
+
+
+def _waiting(now: datetime.datetime) -> sa.ColumnElement[bool]:
+    mine = batch.c.send_id == send.c.id
+    held = sa.exists().where(mine, batch.c.lease_until > now)
+    # A sender that lives takes such a batch at once.
+    due_batch = sa.and_(
+        batch.c.state == "ready",
+        sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= now),
+        sa.or_(batch.c.not_before.is_(None), batch.c.not_before <= now),
+    )
+    left_behind = sa.exists().where(mine, sa.or_(due_batch, batch.c.lease_until <= now))
+    orphaned = sa.and_(
+        send.c.state == "running", ~held, left_behind, ~throttled(sa.literal(now, UtcTime))
+    )
+    return sa.and_(
+        send.c.vendor_batch_id == "",
+        send.c.scheduled_at <= now,
+        sa.or_(send.c.state == "frozen", orphaned),
+    )
+
+
+def letter_of(ledger: Ledger, of: Send, config: Config) -> Letter:
+    """The email as it was frozen, made ready.
+
+    Raises:
+        SendRefused: the plan can't be trusted, or SendGrid would refuse the email.
+    """
+    held = None
+    if of.vendor_batch_id:
+        with reading(ledger.engine) as connection:
+            ahead = of.scheduled_at is not None and of.scheduled_at > ledger.clock(connection)
+        held = Held(of.vendor_batch_id, of.scheduled_at if ahead else None)
+    return prepare(content(ledger, of), config, held)

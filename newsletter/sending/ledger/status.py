@@ -1,0 +1,138 @@
+"""How a send stands: one look at the ledger, all of it at one moment."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from newsletter.db import reading
+from newsletter.db.schema import batch, send, send_recipient, vendor_pause
+from newsletter.sending.ledger.record import Ledger, Send
+from newsletter.sending.ledger.state_machine import recallable
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A batch that nobody can vouch for: its number, its readers, and what happened."""
+
+    number: int
+    readers: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A send as it stands.
+
+    Attributes:
+        send: itself.
+        readers: state -> how many; they add up to the send's total.
+        batches: state -> how many.
+        unknown: the unknown batches.
+        in_flight: readers whose request is on its way.
+        lease_until: until when the sender of the latest of those is believed to be alive.
+        waits_until: before then no batch goes, because of the vendor, the pace, or a failure.
+        now: when it was looked at.
+    """
+
+    send: Send
+    readers: Mapping[str, int]
+    batches: Mapping[str, int]
+    unknown: tuple[Unknown, ...]
+    in_flight: int
+    lease_until: datetime.datetime | None
+    waits_until: datetime.datetime | None
+    now: datetime.datetime
+
+    @property
+    def lost(self) -> int:
+        """Readers of whom there is no record; anything but 0 is a fault of ours."""
+        return self.send.total - sum(self.readers.values())
+
+    @property
+    def held(self) -> bool:
+        """Whether SendGrid holds mail that may still be taken back."""
+        return recallable(self.send, self.now)
+
+    def as_data(self) -> dict[str, Any]:
+        """For a script."""
+        of = self.send
+        return {
+            "issue": of.issue,
+            "state": of.state,
+            "total": of.total,
+            "readers": dict(self.readers),
+            "batches": dict(self.batches),
+            "left_out": dict(of.excluded),
+            "allowed": dict(of.allowed),
+            "lost": self.lost,
+            "in_flight": self.in_flight,
+            "unknown": [
+                {"batch": one.number, "readers": one.readers, "reason": one.reason}
+                for one in self.unknown
+            ],
+            "reason": of.reason,
+            "frozen_at": _text(of.frozen_at),
+            "scheduled_at": _text(of.scheduled_at),
+            "held_by_sendgrid": self.held,
+            "recalled_at": _text(of.recalled_at),
+            "finished_at": _text(of.finished_at),
+            "waits_until": _text(self.waits_until),
+        }
+
+
+def every_send(ledger: Ledger) -> list[str]:
+    """The issues of all sends, the latest first."""
+    with reading(ledger.engine) as connection:
+        query = sa.select(send.c.issue).order_by(send.c.frozen_at.desc(), send.c.id.desc())
+        return list(connection.scalars(query))
+
+
+def look(ledger: Ledger, of: Send) -> Status:
+    """See how a send stands; changes nothing."""
+    mine = batch.c.send_id == of.id
+    columns = [send.c[name] for name in Send.__slots__]
+    open_waits = sa.func.min(sa.func.coalesce(batch.c.retry_at, batch.c.not_before)).filter(
+        batch.c.state == "ready"
+    )
+    in_flight = batch.c.state == "in_flight"
+    with reading(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        sent = Send(*connection.execute(sa.select(*columns).where(send.c.id == of.id)).one())
+        state = send_recipient.c.state
+        counted = sa.select(state, sa.func.count()).where(send_recipient.c.send_id == of.id)
+        readers: dict[str, int] = dict(connection.execute(counted.group_by(state)).all())
+        counted = sa.select(batch.c.state, sa.func.count()).where(mine).group_by(batch.c.state)
+        batches: dict[str, int] = dict(connection.execute(counted).all())
+        flying, lease_until, waits = connection.execute(
+            sa.select(
+                sa.func.coalesce(sa.func.sum(batch.c.size).filter(in_flight), 0),
+                sa.func.max(batch.c.lease_until).filter(in_flight),
+                open_waits,
+            ).where(mine)
+        ).one()
+        unknown = connection.execute(
+            sa.select(batch.c.number, sa.func.count(), batch.c.error)
+            .join(send_recipient, send_recipient.c.batch_id == batch.c.id)
+            .where(mine, batch.c.state == "unknown", state == "unknown")
+            .group_by(batch.c.id, batch.c.number, batch.c.error)
+            .order_by(batch.c.number)
+        ).all()
+        throttled = connection.scalar(sa.select(vendor_pause.c.paused_until))
+    later = [time for time in (waits, throttled) if time and time > now]
+    return Status(
+        send=sent,
+        readers=readers,
+        batches=batches,
+        unknown=tuple(Unknown(*row) for row in unknown),
+        in_flight=int(flying),
+        lease_until=lease_until,
+        waits_until=max(later, default=None) if batches.get("ready") else None,
+        now=now,
+    )
+
+
+def _text(time: datetime.datetime | None) -> str | None:
+    return time.isoformat(timespec="seconds") if time else None

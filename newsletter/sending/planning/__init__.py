@@ -1,0 +1,1 @@
+"""Everything before a request leaves: proposal, checks, frozen content and recipients."""

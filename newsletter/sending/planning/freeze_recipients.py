@@ -1,0 +1,196 @@
+"""Fixes who gets an issue, and in which batches; after that nothing is selected again."""
+
+import datetime
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter.db import writing_of_one_moment
+from newsletter.db.schema import Key, attempt, batch, send, send_recipient, subscriber
+from newsletter.errors import SendRefused
+from newsletter.render.email import Email
+from newsletter.sending.ledger.record import Ledger, Send, find, left
+from newsletter.sending.planning.frozen_content import keep
+from newsletter.sending.planning.preflight import nobody
+from newsletter.sending.providers.sendgrid.payload import Letter, batches
+from newsletter.subscribers import EVERYBODY, MAILABLE, audience, exclusions
+from newsletter.subscribers.segments import Segment
+
+# Batches made at once.
+PAGE = 1_000
+
+
+class Cut(NamedTuple):
+    """Where a batch ends: the id of its last reader, and how many they are."""
+
+    last: int
+    size: int
+
+
+def freeze(
+    ledger: Ledger,
+    letter: Letter,
+    expected: int | None = None,
+    segment: Segment | None = None,
+    allowed: Mapping[str, str] | None = None,
+) -> Send:
+    """Write down who gets the issue, and in which batches, in one transaction.
+
+    Args:
+        ledger: where to.
+        letter: its content's hash is frozen too.
+        expected: how many readers the editor has agreed to.
+        segment: to whom alone it goes.
+        allowed: rule of ``newsletter check`` -> why the editor allows what it finds.
+
+    Raises:
+        SendRefused: there is a send of this issue already, there is nobody to send it to, or
+            there are more or fewer than expected. Nothing is written then.
+    """
+    within = segment.condition if segment else EVERYBODY
+    text = segment.text if segment else ""
+    try:
+        with writing_of_one_moment(ledger.engine) as connection:
+            now = ledger.clock(connection)
+            send_id = _insert_send(connection, now, letter.email, text)
+            total = _insert_batches(connection, send_id, letter, within, now)
+            _check_total(total, expected, segment)
+            excluded = dict(exclusions(connection, within, at=now))
+            values = {"total": total, "excluded": excluded, "allowed": dict(allowed or {})}
+            connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
+            keep(connection, send_id, letter.email)
+    except sa.exc.IntegrityError:
+        raise SendRefused(
+            f"another sender has begun to send {letter.email.issue}", remedy="Let it finish."
+        ) from None
+    frozen = find(ledger, letter.email.issue)
+    assert frozen is not None
+    return frozen
+
+
+def discard(ledger: Ledger, of: Send) -> None:
+    """Forget a send of which nothing has left, so that it can be made anew.
+
+    Raises:
+        SendRefused: something may have left.
+    """
+    mine = sa.select(batch.c.id).where(batch.c.send_id == of.id)
+    with ledger.engine.begin() as connection:
+        # Nobody can claim a batch of it from here on: claiming looks at this row's state.
+        connection.execute(sa.update(send).where(send.c.id == of.id).values(state="cancelled"))
+        if connection.scalar(sa.select(left(of.id, ledger.clock(connection)))):
+            raise SendRefused(f"{of.issue} is being sent by another command")
+        connection.execute(sa.delete(attempt).where(attempt.c.batch_id.in_(mine)))
+        connection.execute(sa.delete(send_recipient).where(send_recipient.c.send_id == of.id))
+        connection.execute(sa.update(batch).where(batch.c.send_id == of.id).values(parent_id=None))
+        connection.execute(sa.delete(batch).where(batch.c.send_id == of.id))
+        connection.execute(sa.delete(send).where(send.c.id == of.id))
+
+
+def _check_total(total: int, expected: int | None, segment: Segment | None) -> None:
+    if not total:
+        raise SendRefused.of([nobody(segment)])
+    if expected is not None and total != expected:
+        raise SendRefused(
+            f"the list has changed: {total:,} readers now, {expected:,} a moment ago",
+            remedy="Nothing was sent. Run it again to see the new count.",
+        )
+
+
+def _insert_send(
+    connection: sa.Connection, frozen_at: datetime.datetime, email: Email, segment: str
+) -> int:
+    values = {
+        "issue": email.issue,
+        "state": "frozen",
+        "content_sha": email.content_sha,
+        "subject": email.subject,
+        "frozen_at": frozen_at,
+        "total": 0,
+        "excluded": {},
+        "segment": segment,
+    }
+    made: int = connection.execute(sa.insert(send).values(values).returning(send.c.id)).scalar_one()
+    return made
+
+
+def _insert_batches(
+    connection: sa.Connection,
+    send_id: int,
+    letter: Letter,
+    within: sa.ColumnElement[bool],
+    now: datetime.datetime,
+) -> int:
+    """Make the batches and put their readers in; returns how many readers."""
+    number, total, after = 0, 0, 0
+    cuts = _cuts(connection, letter, within, now)
+    readers = _copy(within)
+    while some := list(itertools.islice(cuts, PAGE)):
+        rows = [
+            {"send_id": send_id, "number": number, "size": cut.size, "state": "ready"}
+            for number, cut in enumerate(some, number + 1)
+        ]
+        number += len(some)
+        made = sa.insert(batch).returning(batch.c.id, sort_by_parameter_order=True)
+        ids = connection.scalars(made, rows).all()
+        starts = (after, *(cut.last for cut in some))
+        ranges = [
+            {
+                "to_send": send_id, "to_batch": id_, "after": start, "last": cut.last,
+                "moment": now,
+            }
+            for id_, start, cut in zip(ids, starts, some, strict=False)
+        ]  # fmt: skip
+        connection.execute(readers, ranges)
+        total += sum(cut.size for cut in some)
+        after = some[-1].last
+    return total
+
+
+def _cuts(
+    connection: sa.Connection,
+    letter: Letter,
+    within: sa.ColumnElement[bool],
+    now: datetime.datetime,
+) -> Iterator[Cut]:
+    """Where each batch ends."""
+    if not letter.roomy:
+        for readers in batches(letter, audience(connection, within=within, at=now)):
+            yield Cut(readers[-1].id, len(readers))
+        return
+    ids = (
+        sa.select(subscriber.c.id)
+        .where(MAILABLE, within, subscriber.c.id > sa.bindparam("after"))
+        .order_by(subscriber.c.id)
+        .limit(letter.batch_size)
+        .subquery()
+    )
+    following = sa.select(sa.func.max(ids.c.id), sa.func.count())
+    cut = Cut(0, 0)
+    while (
+        cut := Cut(*connection.execute(following, {"after": cut.last, "moment": now}).one())
+    ).size:
+        yield cut
+
+
+def _copy(within: sa.ColumnElement[bool]) -> sa.Insert:
+    """Puts the readers of one batch in; inside the database, they needn't pass through here."""
+    readers = (
+        sa.select(
+            sa.bindparam("to_send", type_=Key),
+            subscriber.c.id,
+            subscriber.c.address_key,
+            sa.bindparam("to_batch", type_=Key),
+        )
+        .where(
+            MAILABLE,
+            within,
+            subscriber.c.id > sa.bindparam("after"),
+            subscriber.c.id <= sa.bindparam("last"),
+        )
+        .order_by(subscriber.c.id)
+    )
+    columns = ("send_id", "subscriber_id", "address_key", "batch_id")
+    return sa.insert(send_recipient).from_select(columns, readers)

@@ -1,0 +1,219 @@
+"""What was agreed to be sent: kept whole with the send, sealed, and compared with what is now."""
+
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from difflib import unified_diff
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from newsletter import __version__
+from newsletter.db import reading
+from newsletter.db.schema import batch, send, send_content
+from newsletter.errors import SendRefused
+from newsletter.posts.merge_tags.tags import MergeTag
+from newsletter.render.email import Address, Email
+from newsletter.sending.ledger.record import Ledger, Send, find
+
+DIFFERENCE_LINES = 20
+LINE_LENGTH = 200
+
+
+class Terms(NamedTuple):
+    """When and how fast a send goes.
+
+    Attributes:
+        scheduled_at: when readers get it; ``None`` for at once.
+        undo_seconds: how long SendGrid holds it so that it can be taken back; 0 if that was
+            not asked for.
+        vendor_batch_id: SendGrid's name for what it holds; empty if it waits here.
+        limit_per_hour: readers; ``None`` to leave it as it is, 0 for no limit.
+    """
+
+    scheduled_at: datetime.datetime | None = None
+    undo_seconds: int = 0
+    vendor_batch_id: str = ""
+    limit_per_hour: int | None = None
+
+
+def settle_terms(ledger: Ledger, of: Send, terms: Terms) -> Send:
+    """Write down when and how fast a send goes; returns it as it stands then.
+
+    Raises:
+        SendRefused: it is not in the state that it was seen in, has begun and can't be put
+            off, or some batch is larger than an hour's limit.
+    """
+    values: dict[str, Any] = {}
+    if terms.limit_per_hour is not None:
+        values["limit_per_hour"] = terms.limit_per_hour
+    if terms.scheduled_at:
+        if of.state != "frozen":
+            raise SendRefused(
+                f"{of.issue} has begun and can't be put off",
+                remedy=f"Go on without --at and --undo-window: newsletter resume {of.slug}",
+            )
+        values |= {
+            "scheduled_at": terms.scheduled_at,
+            "undo_seconds": terms.undo_seconds,
+            "vendor_batch_id": terms.vendor_batch_id,
+        }
+    if not values:
+        return of
+    ready = sa.and_(batch.c.send_id == of.id, batch.c.state == "ready")
+    largest = sa.select(sa.func.max(batch.c.size)).where(ready)
+    with ledger.engine.begin() as connection:
+        if terms.limit_per_hour and (connection.scalar(largest) or 0) > terms.limit_per_hour:
+            raise SendRefused(
+                f"{of.issue} is planned in batches of more than {terms.limit_per_hour:,}",
+                remedy="Plan it in smaller ones: "
+                f"newsletter plan {of.slug} --again --batch-size {terms.limit_per_hour}",
+            )
+        moved = connection.execute(
+            sa.update(send).where(send.c.id == of.id, send.c.state == of.state).values(values)
+        )
+        if moved.rowcount != 1:
+            raise SendRefused(
+                f"{of.issue} is no longer what it was a moment ago",
+                remedy=f"See: newsletter status {of.slug}",
+            )
+    settled = find(ledger, of.issue)
+    assert settled is not None
+    return settled
+
+
+def keep(connection: sa.Connection, send_id: int, email: Email) -> None:
+    """Keep the content of a send whose batches are all made, and seal both; in its transaction."""
+    connection.execute(sa.insert(send_content).values(send_id=send_id, **_as_row(email)))
+    connection.execute(
+        sa.update(send)
+        .where(send.c.id == send_id)
+        .values(plan_sha=_seal_in(connection, send_id), app_version=__version__)
+    )
+
+
+def content(ledger: Ledger, of: Send) -> Email:
+    """The email as it was frozen.
+
+    Raises:
+        SendRefused: a newer newsletter made the plan, or it is not what was sealed.
+    """
+    if _numbers(of.app_version) > _numbers(__version__):
+        raise SendRefused(
+            f"the plan of {of.issue} was made by newsletter {of.app_version}; "
+            f"this is {__version__}",
+            remedy="Send it with that version.",
+        )
+    with reading(ledger.engine) as connection:
+        row = (
+            connection.execute(sa.select(send_content).where(send_content.c.send_id == of.id))
+            .mappings()
+            .one_or_none()
+        )
+        sealed = row is not None and _seal_in(connection, of.id) == of.plan_sha
+    email = _as_email(of.issue, dict(row)) if row and sealed else None
+    if email is None or email.content_sha != of.content_sha:
+        raise SendRefused(
+            f"the plan of {of.issue} was changed in the database after it was made",
+            remedy=f"Restore the database from a backup; if nothing has left, make a new plan: "
+            f"newsletter plan {of.slug} --again",
+        )
+    return email
+
+
+def seal(issue: str, content_sha: str, total: int, sizes: Sequence[int]) -> str:
+    """SHA-256 over what a plan promises, as 64 hex digits.
+
+    Args:
+        issue: its name.
+        content_sha: of the email.
+        total: how many readers.
+        sizes: of the batches, in their order.
+    """
+    promised = json.dumps([issue, content_sha, total, list(sizes)])
+    return hashlib.sha256(promised.encode()).hexdigest()
+
+
+def difference(before: Email, after: Email) -> tuple[str, ...]:
+    """How an issue differs from its plan: a unified diff of what can be read, cut to 20 lines."""
+    lines = [
+        line.rstrip("\n")[:LINE_LENGTH]
+        for line in unified_diff(_readable(before), _readable(after), "planned", "now", n=0)
+        if not line.startswith("@@")
+    ]
+    if not lines:
+        return ("only the HTML differs: its looks, an image, or where a link leads",)
+    if len(lines) <= DIFFERENCE_LINES:
+        return tuple(lines)
+    shown = lines[: DIFFERENCE_LINES - 1]
+    return (*shown, f"… and {len(lines) - len(shown):,} more lines")
+
+
+def _readable(email: Email) -> list[str]:
+    """The parts that an editor can read, a line each; tags as the editor wrote them."""
+    boxes = (("From", email.sender), ("Reply-To", email.reply_to))
+    text = "\n".join(
+        [
+            *(f"{name}: {box.name} <{box.address}>" for name, box in boxes if box),
+            *(f"{name}: {value}" for name, value in email.headers),
+            f"Subject: {email.subject}",
+            f"Preheader: {email.preheader}",
+            "",
+            email.text,
+        ]
+    )
+    for tag in email.merge_tags:
+        for target in ("html", "text", "url"):
+            text = text.replace(tag.token(target), tag.source)
+    return text.splitlines()
+
+
+def _seal_in(connection: sa.Connection, send_id: int) -> str:
+    """The seal of what the tables hold now; batches made later (halves, retries) have a parent."""
+    columns = (send.c.issue, send.c.content_sha, send.c.total)
+    of = connection.execute(sa.select(*columns).where(send.c.id == send_id)).one()
+    planned = (
+        sa.select(batch.c.size)
+        .where(batch.c.send_id == send_id, batch.c.parent_id.is_(None))
+        .order_by(batch.c.number)
+    )
+    return seal(*of, connection.scalars(planned).all())
+
+
+def _as_row(email: Email) -> dict[str, Any]:
+    reply_to = email.reply_to
+    return {
+        "subject": email.subject,
+        "preheader": email.preheader,
+        "html": email.html,
+        "text": email.text,
+        "sender": [email.sender.name, email.sender.address],
+        "reply_to": [reply_to.name, reply_to.address] if reply_to else [],
+        "headers": [list(header) for header in email.headers],
+        "merge_tags": [
+            [tag.key, tag.attribute, tag.default, tag.source] for tag in email.merge_tags
+        ],
+        "language": email.language,
+        "view_online_url": email.view_online_url,
+    }
+
+
+def _as_email(issue: str, row: Mapping[str, Any]) -> Email:
+    return Email(
+        issue=issue,
+        subject=row["subject"],
+        preheader=row["preheader"],
+        html=row["html"],
+        text=row["text"],
+        sender=Address(*row["sender"]),
+        reply_to=Address(*row["reply_to"]) if row["reply_to"] else None,
+        headers=tuple((name, value) for name, value in row["headers"]),
+        merge_tags=tuple(MergeTag(*tag) for tag in row["merge_tags"]),
+        language=row["language"],
+        view_online_url=row["view_online_url"],
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))

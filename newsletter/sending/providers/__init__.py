@@ -1,0 +1,1 @@
+"""Email providers; only the folders in here know a vendor."""

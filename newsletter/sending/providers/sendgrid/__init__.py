@@ -1,0 +1,1 @@
+"""SendGrid: its API, its request bodies, what its answers prove."""

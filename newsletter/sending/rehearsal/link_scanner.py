@@ -1,0 +1,105 @@
+"""What security software does to a mail: opens every link of it, before its reader has a chance.
+
+A link that acts when it is merely opened takes readers off the list whom nobody has asked. So
+every link of some readers' mails that leads to the newsletter's own pages is opened here, on a
+stand-in for the site over the scratch database; others' pages are left alone.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from html import unescape
+
+import sqlalchemy as sa
+import urllib3
+
+from newsletter.db import reading
+from newsletter.db.schema import journal, subscriber
+from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend, Personalization
+from newsletter.sending.rehearsal.result import Scan
+
+# Enough to meet every kind of link; more would only be the same again.
+READERS = 50
+# What opens links: mail gateways, a mail client's preview, and a person.
+AGENTS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
+    "BarracudaCentral",
+    "Slackbot-LinkExpanding 1.0",
+)
+METHODS = ("HEAD", "GET")
+OK = 200
+_ENDS = re.compile(r"""[\s"'<>]""")
+
+
+def letters(mail: MailSend) -> Iterator[tuple[int, str]]:
+    """Each reader's id, and all that they get: body and headers, as one text."""
+    for one in mail.personalizations:
+        args = {**mail.custom_args, **one.custom_args}
+        yield int(args["nl_subscriber"]), _filled(mail, one)
+
+
+def links(letter: str, site: str) -> set[str]:
+    """The links of a letter that lead to a site."""
+    found = set()
+    for rest in letter.split(site)[1:]:
+        rest = _ENDS.split(rest, maxsplit=1)[0]  # noqa: PLW2901 - up to the end of the link
+        if not rest or rest[0] in "/?#":
+            found.add(unescape(site + rest).rstrip(").,"))
+    return found
+
+
+def scan(scratch: sa.Engine, letters_of: Mapping[int, str], site: str, stand_in: str) -> Scan:
+    """Open every link of some letters, as often as there are ``AGENTS``, by GET and by HEAD.
+
+    Args:
+        scratch: the list that the stand-in works on.
+        letters_of: subscriber id -> their letter.
+        site: where the links lead, without a trailing slash.
+        stand_in: where the site runs instead.
+    """
+    with reading(scratch) as connection:
+        tokens = sa.select(subscriber.c.id, subscriber.c.token)
+        token: dict[int, str] = dict(
+            connection.execute(tokens.where(subscriber.c.id.in_(letters_of))).all()
+        )
+    before = _standing(scratch, letters_of)
+    found = {link: id_ for id_, letter in letters_of.items() for link in links(letter, site)}
+    broken = requests = 0
+    with urllib3.PoolManager(retries=2, timeout=10) as pool:
+        for link, id_ in found.items():
+            url = stand_in + link.removeprefix(site)
+            answers = [_open(pool, method, url, agent) for agent in AGENTS for method in METHODS]
+            requests += len(answers)
+            broken += token[id_] in link and set(answers) != {OK}
+    after = _standing(scratch, letters_of)
+    changed = sum(after.get(id_) != was for id_, was in before.items())
+    return Scan(len(letters_of), len(found), requests, changed, broken)
+
+
+def _open(pool: urllib3.PoolManager, method: str, url: str, agent: str) -> int:
+    """The status of the answer; 0 if there was none."""
+    try:
+        return pool.request(method, url, redirect=False, headers={"User-Agent": agent}).status
+    except urllib3.exceptions.HTTPError:
+        return 0
+
+
+def _filled(mail: MailSend, one: Personalization) -> str:
+    parts = [part.value for part in mail.content]
+    parts += [f"<{value}>" for value in {**mail.headers, **one.headers}.values()]
+    text = "\n".join(parts)
+    for tag, value in one.substitutions.items():
+        text = text.replace(tag, value)
+    return text
+
+
+def _standing(scratch: sa.Engine, ids: Iterable[int]) -> dict[int, tuple[object, ...]]:
+    """All that is stored of some readers, with the length of their journal."""
+    lines = (
+        sa.select(sa.func.count())
+        .where(journal.c.subscriber_id == subscriber.c.id)
+        .correlate(subscriber)
+        .scalar_subquery()
+    )
+    mine = sa.select(subscriber, lines).where(subscriber.c.id.in_(list(ids)))
+    with reading(scratch) as connection:
+        return {row.id: tuple(row) for row in connection.execute(mine)}

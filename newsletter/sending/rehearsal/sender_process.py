@@ -1,0 +1,69 @@
+"""A sender in a process of its own, so that a rehearsal can kill it.
+
+``python -m newsletter.sending.rehearsal.sender_process FOLDER ISSUE BATCH_SIZE``: the environment
+names the double and the scratch database. It does what ``newsletter send`` does.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from newsletter.config import Config
+from newsletter.db import database
+from newsletter.errors import NewsletterError
+from newsletter.project import Project, find_issue, open_project
+from newsletter.sending.delivery.sender import Sender
+from newsletter.sending.ledger.find_sends import letter_of
+from newsletter.sending.planning.proposal import agree, propose
+from newsletter.sending.providers.sendgrid.client import Mailer, key_from
+from newsletter.sending.rehearsal.fault_plan import READ_TIMEOUT
+
+CONCURRENCY = 4
+
+
+class Nobody:
+    """A sender's world in which no editor watches."""
+
+    stopping = False
+    wait = staticmethod(time.sleep)
+
+    def settled(self, readers: int) -> None:
+        """Nobody counts."""
+
+    def remark(self, text: str) -> None:
+        """Nobody reads."""
+
+
+def act(folder: Path, issue: str, batch_size: int) -> None:
+    """Send an issue as far as it goes.
+
+    Raises:
+        NewsletterError: it can't.
+    """
+    real = open_project(folder)
+    project = Project(real.root, rehearsed(real.config, batch_size))
+    with database(project.config.database, project.root) as engine:
+        proposal = propose(project, find_issue(project, issue), engine)
+        frozen = agree(proposal)
+        vendor = Mailer(key_from(os.environ), project.config.sendgrid)
+        letter = letter_of(proposal.ledger, frozen, project.config)
+        Sender(proposal.ledger, frozen, letter, vendor, Nobody(), concurrency=CONCURRENCY).run()
+
+
+def rehearsed(config: Config, batch_size: int) -> Config:
+    """The settings, but for what a rehearsal must have otherwise."""
+    vendor = {"connect_timeout": READ_TIMEOUT, "read_timeout": READ_TIMEOUT, "sandbox": False}
+    return config.model_copy(
+        update={
+            "sendgrid": config.sendgrid.model_copy(update=vendor),
+            "limits": config.limits.model_copy(update={"batch_size": batch_size}),
+        }
+    )
+
+
+if __name__ == "__main__":
+    try:
+        act(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    except NewsletterError as error:
+        sys.exit("\n".join(map(str, error.problems)))

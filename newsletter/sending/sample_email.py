@@ -1,0 +1,80 @@
+"""Sends marked copies to whom the editor names; neither list nor ledger knows of them."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from newsletter.config import Config
+from newsletter.errors import VendorError
+from newsletter.render.email import Email
+from newsletter.sending.planning.tested_issues import remember
+from newsletter.sending.providers.sendgrid.client import Mailer, key_from
+from newsletter.sending.providers.sendgrid.outcomes import judge
+from newsletter.sending.providers.sendgrid.payload import plain_subject
+from newsletter.sending.sample import MARK, test_requests
+from newsletter.subscribers.address import parse_address
+
+
+def unique(addresses: Sequence[str]) -> list[str]:
+    """Each address once, its domain in ASCII, in the order given.
+
+    Raises:
+        ListError: one is no address.
+    """
+    parsed = {one.key: one.address for one in map(parse_address, addresses)}
+    return [f"{box.rpartition('@')[0]}@{key.rpartition('@')[2]}" for key, box in parsed.items()]
+
+
+def send_copies(
+    email: Email,
+    config: Config,
+    addresses: Sequence[str],
+    environ: Mapping[str, str],
+    engine: sa.Engine | None,
+) -> str:
+    """Send a copy marked [TEST] to each address, filled in for a sample reader.
+
+    Args:
+        email: as rendered.
+        config: the newsletter's settings.
+        addresses: where to, from ``unique``.
+        environ: holds the API key.
+        engine: the list's database, if there is one; ``newsletter serve`` learns from it that
+            the images are wanted.
+
+    Returns:
+        The subject that they arrive with.
+
+    Raises:
+        SendRefused: there is no key, or SendGrid would refuse the email.
+        VendorError: SendGrid did not take a copy.
+    """
+    requests = list(test_requests(email, config, addresses))
+    mailer = Mailer(key_from(environ), config.sendgrid)
+    if engine is not None:
+        remember(engine, email.issue)
+    try:
+        for one in requests:
+            _post(mailer, one.body, sandbox=config.sendgrid.sandbox)
+    finally:
+        mailer.close()
+    return f"{MARK} {plain_subject(email, config)}"
+
+
+def _post(mailer: Mailer, body: bytes, *, sandbox: bool) -> None:
+    outcome = judge(mailer.post_mail(body), datetime.datetime.now(datetime.UTC), sandbox=sandbox)
+    match outcome.kind:
+        case "accepted":
+            return
+        case "not_sent":
+            raise VendorError(f"nothing was sent: {outcome.words}", remedy="Try again.")
+        case "unknown":
+            raise VendorError(
+                f"the copy may or may not be on its way: {outcome.words}",
+                remedy="Look into the inbox before you try again.",
+            )
+        case "throttled":
+            raise VendorError("SendGrid takes no more just now", remedy="Try again in a minute.")
+        case _:
+            raise VendorError(f"SendGrid: {outcome.words}", remedy=outcome.remedy)

@@ -1,0 +1,273 @@
+"""Letters to one reader, through the same vendor and with the same care as an issue.
+
+A notice is owed once, claimed by one process, and leaves at most once unless it surely has not
+left. One that may have left is never sent again: its reader can ask again in the next window.
+"""
+
+import datetime
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from newsletter.config.models import Config, Tracking
+from newsletter.db import reading
+from newsletter.db.schema import notice
+from newsletter.render.email import Email
+from newsletter.sending.ledger.provider_pause import pause_everybody, throttled
+from newsletter.sending.providers.sendgrid.message_body import head
+from newsletter.sending.providers.sendgrid.outcomes import LONGEST_PAUSE, Outcome, pause_after
+from newsletter.subscribers.address import Address
+
+# A sender that has not said what came of a letter for so long is dead.
+LEASE = datetime.timedelta(minutes=10)
+# Who asked yesterday has forgotten it.
+STALE = datetime.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A letter that this process has claimed.
+
+    Attributes:
+        id: in the table.
+        kind: one of ``newsletter.db.schema.NOTICE_KINDS``.
+        address: whose.
+        data: what the letter's writer needs.
+        attempts: with this one; whoever has claimed it later has a higher number.
+        created_at: when it was promised.
+    """
+
+    id: int
+    kind: str
+    address: Address
+    data: Mapping[str, Any]
+    attempts: int
+    created_at: datetime.datetime
+
+
+def owe(  # noqa: PLR0913, PLR0917 - the parts of a promise
+    connection: sa.Connection,
+    kind: str,
+    address: Address,
+    data: Mapping[str, Any],
+    now: datetime.datetime,
+    window: datetime.timedelta | None,
+    *,
+    allowed: bool = True,
+) -> bool:
+    """Promise a letter, unless one of its kind went, or is to go, to the address in the window.
+
+    Runs the same statements whatever comes of it.
+
+    Args:
+        connection: in a transaction that writes.
+        kind: one of ``newsletter.db.schema.NOTICE_KINDS``.
+        address: whose.
+        data: what the letter's writer needs; JSON.
+        now: aware.
+        window: at most one letter in any such span, wherever it begins; ``None`` for ever.
+        allowed: if not, nothing is promised.
+
+    Returns:
+        Whether it was promised now.
+    """
+    if connection.dialect.name == "postgresql":
+        # Else two at once wouldn't see each other's.
+        turn = sa.func.hashtextextended(f"{kind} {address.key}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(turn)))
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    values = {
+        "kind": kind,
+        "address": address.address,
+        "address_key": address.key,
+        "window": _name(now, window),
+        "state": "ready",
+        "data": dict(data),
+        "created_at": now,
+    }
+    columns = [notice.c[name] for name in values]
+    row = sa.select(
+        *(
+            sa.literal(value, column.type)
+            for value, column in zip(values.values(), columns, strict=True)
+        )
+    ).where(sa.literal(allowed), ~_within(kind, address.key, now, window))
+    statement = insert(notice).from_select(columns, row)
+    # One that was dropped has reached nobody: the window is still free.
+    again = statement.on_conflict_do_update(
+        index_elements=[notice.c.address_key, notice.c.kind, notice.c.window],
+        set_={
+            "state": "ready", "address": statement.excluded.address,
+            "data": statement.excluded.data, "created_at": statement.excluded.created_at,
+            "retry_at": None, "started_at": None, "ended_at": None, "error": "",
+        },
+        where=notice.c.state == "dropped",
+    )  # fmt: skip
+    return connection.scalar(again.returning(notice.c.id)) is not None
+
+
+def any_due(engine: sa.Engine, now: datetime.datetime) -> bool:
+    """Whether there may be something to claim; makes nobody wait."""
+    with reading(engine) as connection:
+        waiting = sa.select(notice.c.id).where(*_due_now).limit(1)
+        return connection.scalar(waiting, {"now": now}) is not None
+
+
+def claim(
+    engine: sa.Engine,
+    now: datetime.datetime,
+    decide: Callable[[sa.Connection, Notice], bool],
+) -> Notice | None:
+    """Take the next letter that is due, and say, for good, that it leaves.
+
+    Args:
+        engine: the database.
+        now: aware.
+        decide: whether it is still to be sent, in the same transaction; if not, it is dropped
+            and the next one is looked at.
+
+    Returns:
+        The letter; ``None`` if nothing is due, or SendGrid has asked for a pause.
+    """
+    while True:
+        with engine.begin() as connection:
+            row = connection.execute(_DUE, {"now": now}).one_or_none()
+            if row is None:
+                return None
+            taken = Notice(
+                row.id, row.kind, Address(row.address, row.address_key), row.data,
+                row.attempts + 1, row.created_at,
+            )  # fmt: skip
+            wanted = decide(connection, taken)
+            state = {"state": "in_flight", "started_at": now, "attempts": taken.attempts}
+            dropped = {"state": "dropped", "ended_at": now}
+            connection.execute(
+                sa.update(notice)
+                .where(notice.c.id == taken.id)
+                .values(state if wanted else dropped)
+            )
+        if wanted:
+            return taken
+
+
+def body(
+    email: Email, config: Config, letter: Notice, headers: Mapping[str, str] | None = None
+) -> bytes:
+    """The request's JSON; never tracked, and outside of any unsubscribe group.
+
+    Args:
+        email: as rendered.
+        config: the newsletter's settings.
+        letter: whose.
+        headers: the reader's own.
+    """
+    options = config.sendgrid.model_copy(update={"asm_group": None})
+    quiet = config.model_copy(update={"tracking": Tracking(), "sendgrid": options})
+    local, domain = (
+        letter.address.address.rpartition("@")[0],
+        letter.address.key.rpartition("@")[2],
+    )
+    one: dict[str, Any] = {
+        "to": [{"email": f"{local}@{domain}"}],
+        "custom_args": {"nl_notice": str(letter.id)},
+    }
+    if headers:
+        one["headers"] = dict(headers)
+    return head(email, quiet) + orjson.dumps([one]) + b"}"
+
+
+def settle(engine: sa.Engine, letter: Notice, outcome: Outcome, now: datetime.datetime) -> None:
+    """Write down what came of a letter; nothing if it is another process's by now."""
+    values: dict[str, Any] = {"ended_at": now, "retry_at": None, "error": outcome.words}
+    match outcome.kind:
+        case "accepted" | "rejected" | "unknown":
+            values["state"] = outcome.kind
+        case _:
+            values |= {
+                "state": "ready",
+                "ended_at": None,
+                "retry_at": _next_try(letter, outcome, now),
+            }
+    with engine.begin() as connection:
+        if outcome.kind == "throttled" and outcome.until:
+            pause_everybody(connection, outcome.until)
+        connection.execute(
+            sa.update(notice)
+            .where(
+                notice.c.id == letter.id,
+                notice.c.state == "in_flight",
+                notice.c.attempts == letter.attempts,
+            )
+            .values(values)
+        )
+
+
+def tidy(engine: sa.Engine, now: datetime.datetime, keep: datetime.timedelta) -> None:
+    """Settle what dead senders left, give up what is stale, forget addresses after a time.
+
+    Args:
+        engine: the database.
+        now: aware.
+        keep: how long a letter is of any use. A welcome is kept, since it is sent once.
+    """
+    lost = (notice.c.state == "in_flight", notice.c.started_at < now - LEASE)
+    stale = (notice.c.state == "ready", notice.c.created_at < now - STALE)
+    old = (notice.c.state != "in_flight", notice.c.created_at < now - keep)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(notice)
+            .where(*lost)
+            .values(state="unknown", ended_at=now, error="its sender was stopped on the way")
+        )
+        connection.execute(sa.update(notice).where(*stale).values(state="dropped", ended_at=now))
+        connection.execute(sa.delete(notice).where(*old, notice.c.kind != "welcome"))
+
+
+_now = sa.bindparam("now", type_=notice.c.created_at.type)
+_due_now = (
+    notice.c.state == "ready",
+    sa.or_(notice.c.retry_at.is_(None), notice.c.retry_at <= _now),
+    ~throttled(_now),
+)
+_DUE = (
+    sa.select(notice)
+    .where(*_due_now)
+    .order_by(notice.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+
+
+def _within(
+    kind: str, key: str, now: datetime.datetime, window: datetime.timedelta | None
+) -> sa.ColumnElement[bool]:
+    """Whether such a letter went in the window, or is still to go.
+
+    Counted from when it last left, which retries may have made much later than the promise.
+    """
+    mine = [notice.c.kind == kind, notice.c.address_key == key, notice.c.state != "dropped"]
+    if window is not None:
+        since = now - window
+        recent = (notice.c.created_at > since, notice.c.started_at > since)
+        mine.append(sa.or_(notice.c.state.in_(("ready", "in_flight")), *recent))
+    return sa.exists().where(*mine)
+
+
+def _name(now: datetime.datetime, window: datetime.timedelta | None) -> str:
+    """The span of the clock that a moment is in."""
+    if window is None:
+        return "once"
+    return f"{now.timestamp() // window.total_seconds():.0f}/{window.total_seconds():.0f}"
+
+
+def _next_try(letter: Notice, outcome: Outcome, now: datetime.datetime) -> datetime.datetime:
+    if outcome.until:
+        return outcome.until
+    chance = random.random()  # noqa: S311 - only spreads the tries
+    seconds = LONGEST_PAUSE if outcome.kind == "blocked" else pause_after(letter.attempts, chance)
+    return now + datetime.timedelta(seconds=seconds)

@@ -1,0 +1,103 @@
+"""Never more than the limit in any hour, whoever sends; and it does go on."""
+
+import datetime
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from sending_fixtures import MakeReaders, Subscribe, World
+
+from newsletter.db import reading
+from newsletter.db.schema import rate_bucket
+from newsletter.errors import SendRefused
+from newsletter.sending.delivery import claim
+from newsletter.sending.delivery.hourly_limit import HOUR, Bucket, take
+from newsletter.sending.delivery.sender import Sender
+from newsletter.sending.ledger.record import Ledger, find, readers_by_state, start
+from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.planning.frozen_content import Terms, settle_terms
+from newsletter.sending.providers.sendgrid.client import Mailer
+from newsletter.sending.providers.sendgrid.payload import Letter
+from newsletter.sending.rehearsal import SendGridDouble
+
+START = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
+
+
+@given(
+    st.integers(1, 50),
+    st.lists(st.tuples(st.integers(1, 50), st.integers(0, 5000)), max_size=60),
+)
+def test_no_hour_sees_more_than_the_limit(limit: int, asks: list[tuple[int, int]]) -> None:
+    bucket, now = Bucket(0, START), START
+    gone: list[tuple[datetime.datetime, int]] = []
+    for readers, seconds in asks:
+        now += datetime.timedelta(seconds=seconds)
+        answer = take(bucket, min(readers, limit), limit, now)
+        if isinstance(answer, Bucket):
+            bucket = answer
+            gone.append((now, min(readers, limit)))
+        else:
+            assert now < answer <= now + HOUR
+    for begin, _ in gone:
+        assert sum(size for at, size in gone if begin <= at < begin + HOUR) <= limit
+
+
+@given(st.integers(1, 50), st.lists(st.integers(1, 50), min_size=1, max_size=30))
+def test_whoever_waits_as_told_gets_through(limit: int, sizes: list[int]) -> None:
+    bucket, now, waits = Bucket(0, START), START, 0
+    for size in sizes:
+        answer = take(bucket, min(size, limit), limit, now)
+        if not isinstance(answer, Bucket):
+            now, waits = answer, waits + 1
+            answer = take(bucket, min(size, limit), limit, now)
+        assert isinstance(answer, Bucket)
+        bucket = answer
+    assert waits < len(sizes)
+
+
+def test_a_clock_that_goes_back_gives_nothing_away() -> None:
+    early = START - datetime.timedelta(minutes=50)
+    assert take(Bucket(10, START), 1, 10, early) == START + HOUR
+    assert take(Bucket(9, START), 1, 10, early) == Bucket(10, START)
+
+
+def test_a_paced_send_waits_and_reaches_everybody(  # noqa: PLR0917 - fixtures
+    ledger: Ledger,
+    letter: Letter,
+    mailer: Mailer,
+    world: World,
+    double: SendGridDouble,
+    subscribe: Subscribe,
+    make_readers: MakeReaders,
+) -> None:
+    subscribe(make_readers(45))
+    frozen = settle_terms(ledger, freeze(ledger, letter), Terms(limit_per_hour=20))
+    Sender(ledger, frozen, letter, mailer, world, chance=lambda: 1.0, concurrency=1).run()
+    assert readers_by_state(ledger, frozen) == {"accepted": 45}
+    assert len(double.requests) == 5
+    assert sum(world.waits) == 2 * HOUR.total_seconds()
+
+
+def test_two_senders_share_one_count(
+    ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders
+) -> None:
+    subscribe(make_readers(45))
+    frozen = settle_terms(ledger, freeze(ledger, letter), Terms(limit_per_hour=20))
+    start(ledger, frozen)
+    assert [len(claim.claim(ledger, frozen, most)) for most in (1, 3, 1)] == [1, 1, 0]
+    with reading(ledger.engine) as connection:
+        assert connection.execute(sa.select(rate_bucket.c.used)).scalars().all() == [20]
+
+
+def test_a_limit_below_a_planned_batch_is_refused(
+    ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders
+) -> None:
+    subscribe(make_readers(12))
+    frozen = freeze(ledger, letter)
+    with pytest.raises(SendRefused, match="batches of more than 9") as refused:
+        settle_terms(ledger, frozen, Terms(limit_per_hour=9))
+    assert "--again --batch-size 9" in str(refused.value)
+    again = find(ledger, frozen.issue)
+    assert again == replace(frozen, limit_per_hour=0)

@@ -1,0 +1,156 @@
+"""Whatever goes wrong, in whatever order: nobody twice, nobody lost, nothing guessed."""
+
+from collections import Counter
+from contextlib import suppress
+
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sending_fixtures import MakeReaders, World, configured
+
+from newsletter.db.schema import attempt, batch, metadata, send_recipient, subscriber
+from newsletter.render.email import Email
+from newsletter.sending.delivery.sender import Sender
+from newsletter.sending.ledger.record import Ledger, Send, find, readers_by_state
+from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.providers.sendgrid.client import Mailer, Reply, Silence
+from newsletter.sending.providers.sendgrid.payload import prepare
+from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal.fake_sendgrid import faults
+from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+
+TOTAL = 23
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Fate:
+    """What happens around the next requests."""
+
+    def __init__(self, mailer: Mailer, double: SendGridDouble, plan: list[str | Fault]) -> None:
+        self.mailer = mailer
+        self.double = double
+        self.plan = plan
+
+    def post_mail(self, body: bytes) -> Reply | Silence:
+        event = self.plan.pop(0) if self.plan else "well"
+        if event == "killed before":
+            raise Killed
+        if event == "no connection":
+            return Silence(left=False, reason="connection refused")
+        if isinstance(event, Fault):
+            self.double.order(event)
+        answer = self.mailer.post_mail(body)
+        if event == "killed after":
+            raise Killed
+        return answer
+
+
+EVENTS: st.SearchStrategy[str | Fault] = st.sampled_from(
+    [
+        "well",
+        "no connection",
+        "killed before",
+        "killed after",
+        faults.lost_answer(),
+        faults.lost_request(),
+        faults.reset_mid_answer(),
+        faults.garbage(),
+        faults.throttled(0),
+        faults.refused(500),
+        faults.refused(503, accept=True),
+        faults.refused(401),
+        faults.refused(413),
+        faults.refused(400),
+        faults.refused(400, "bad", "personalizations.0.to.0.email"),
+        faults.refused(400, "bad", "personalizations.4.to.0.email"),
+        faults.flood(400),
+    ]
+)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    plan=st.lists(EVENTS, max_size=14),
+    leaving=st.sets(st.integers(1, TOTAL), max_size=3),
+    concurrency=st.integers(1, 3),
+)
+def test_after_every_history_the_books_balance(  # noqa: PLR0917 - fixtures
+    ledger: Ledger,
+    email: Email,
+    world: World,
+    double: SendGridDouble,
+    mailer: Mailer,
+    make_readers: MakeReaders,
+    plan: list[str | Fault],
+    leaving: set[int],
+    concurrency: int,
+) -> None:
+    begin_anew(ledger, world, double, make_readers)
+    letter = prepare(email, configured(limits={"batch_size": 10}))
+    frozen = freeze(ledger, letter)
+    with ledger.engine.begin() as connection:
+        gone = sa.update(subscriber).where(subscriber.c.id.in_(leaving))
+        connection.execute(gone.values(status="unsubscribed"))
+    fate = Fate(mailer, double, list(plan))
+    for _ in range(len(plan) + 2):
+        with suppress(Killed):
+            Sender(ledger, frozen, letter, fate, world, concurrency=concurrency).run()
+        check(ledger, frozen, double)
+        if current(ledger, frozen).state in {"done", "needs_review"}:
+            break
+    counts = readers_by_state(ledger, frozen)
+    assert "pending" not in counts
+    assert counts.get("skipped_late", 0) <= len(leaving)
+    assert (current(ledger, frozen).state == "needs_review") == ("unknown" in counts)
+
+
+def begin_anew(
+    ledger: Ledger, world: World, double: SendGridDouble, make_readers: MakeReaders
+) -> None:
+    double.accepted.clear()
+    rows = [
+        {
+            "id": reader.id, "address": reader.address, "address_key": reader.address_key,
+            "name": "", "status": "active", "attributes": {}, "token": reader.token,
+            "joined_at": world.now, "updated_at": world.now,
+        }
+        for reader in make_readers(TOTAL)
+    ]  # fmt: skip
+    with ledger.engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(sa.delete(table))
+        connection.execute(sa.insert(subscriber), rows)
+
+
+def current(ledger: Ledger, frozen: Send) -> Send:
+    found = find(ledger, frozen.issue)
+    assert found is not None
+    return found
+
+
+def check(ledger: Ledger, frozen: Send, double: SendGridDouble) -> None:
+    """The sum, and that the vendor's side and ours tell one story."""
+    times = Counter(one.address for one in double.accepted)
+    assert set(times.values()) <= {1}
+    assert sum(readers_by_state(ledger, frozen).values()) == TOTAL
+    with ledger.engine.connect() as connection:
+        states = sa.select(send_recipient.c.address_key, send_recipient.c.state)
+        state = dict(connection.execute(states).all())
+        open_batches = connection.execute(
+            sa.select(send_recipient.c.address_key)
+            .join(batch, batch.c.id == send_recipient.c.batch_id)
+            .where(batch.c.state == "in_flight")
+        )
+        in_flight = set(open_batches.scalars())
+        judged = sa.select(attempt.c.ended.is_(None), attempt.c.outcome.is_(None))
+        assert all(open_ == unjudged for open_, unjudged in connection.execute(judged))
+    known = {address for address, now in state.items() if now in {"accepted", "unknown"}}
+    assert times.keys() <= known | in_flight
+    assert {address for address, now in state.items() if now == "accepted"} <= times.keys()

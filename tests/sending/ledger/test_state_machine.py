@@ -1,0 +1,117 @@
+"""Every command in every state; what settles what; what an event proves."""
+
+import datetime
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from newsletter.db.schema import BATCH_STATES, OUTCOMES, SEND_STATES
+from newsletter.errors import SendRefused
+from newsletter.sending.ledger.record import Send
+from newsletter.sending.ledger.state_machine import (
+    Command,
+    Verdict,
+    after_settling,
+    evidence,
+    next_state,
+    recallable,
+)
+
+NOW = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
+SEND = Send(
+    1, "2026-12-01-ice", "frozen", "", NOW, 25, {}, "", None, None, "", None, 0, 0, "", "", ""
+)  # fmt: skip
+HELD = replace(
+    SEND, state="done", scheduled_at=NOW + datetime.timedelta(hours=1), vendor_batch_id="b"
+)
+ALLOWED = {
+    ("pause", "running"): "paused",
+    ("resume", "running"): "running",
+    ("resume", "paused"): "running",
+    ("resume", "blocked"): "running",
+    ("cancel", "frozen"): "cancelled",
+    ("cancel", "running"): "cancelled",
+    ("cancel", "paused"): "cancelled",
+    ("cancel", "blocked"): "cancelled",
+    ("cancel", "cancelled"): "cancelled",
+    ("retry", "paused"): "paused",
+    ("retry", "blocked"): "paused",
+    ("retry", "needs_review"): "paused",
+    ("retry", "done"): "paused",
+}
+
+
+@pytest.mark.parametrize("state", [state for state in SEND_STATES if state != "draft"])
+@pytest.mark.parametrize("command", get_args(Command))
+def test_a_command_moves_a_send_or_is_refused_in_words(command: Command, state: str) -> None:
+    of = replace(SEND, state=state)
+    wanted = ALLOWED.get((command, state))
+    if wanted:
+        assert next_state(command, of, NOW) == wanted
+    else:
+        with pytest.raises(SendRefused, match=r"^2026-12-01-ice (is|was|has) "):
+            next_state(command, of, NOW)
+
+
+def test_what_sendgrid_holds_can_be_cancelled_until_its_time_and_only_once() -> None:
+    assert next_state("cancel", HELD, NOW) == "cancelled"
+    for gone in (
+        replace(HELD, scheduled_at=NOW),
+        replace(HELD, vendor_batch_id=""),
+        replace(HELD, recalled_at=NOW),
+    ):
+        assert not recallable(gone, NOW)
+        with pytest.raises(SendRefused):
+            next_state("cancel", gone, NOW)
+
+
+@pytest.mark.parametrize(
+    ("state", "still_open", "unknown", "after"),
+    [
+        ("needs_review", True, True, "paused"),
+        ("needs_review", True, False, "paused"),
+        ("needs_review", False, True, "needs_review"),
+        ("needs_review", False, False, "done"),
+        ("paused", True, False, "paused"),
+        ("paused", False, True, "needs_review"),
+        ("paused", False, False, "done"),
+        ("blocked", True, True, "blocked"),
+        ("blocked", False, False, "done"),
+        ("running", False, False, "running"),
+        ("cancelled", False, False, "cancelled"),
+        ("done", False, False, "done"),
+    ],
+)
+def test_a_settled_send_is_what_its_batches_call_for(
+    state: str, after: str, *, still_open: bool, unknown: bool
+) -> None:
+    assert after_settling(state, still_open=still_open, unknown=unknown) == after
+
+
+PROVES: dict[tuple[str, str | None, bool], Verdict] = {
+    ("unknown", "unknown", False): "accepted",
+    ("ready", "unknown", False): "accepted",
+    ("dropped", "unknown", False): "accepted",
+    ("accepted", "unknown", False): "known",
+    ("accepted", "accepted", False): "known",
+    ("accepted", "unknown", True): "twice",
+    ("unknown", "unknown", True): "twice",
+    ("claimed", "unknown", False): "wait",
+    ("in_flight", None, False): "wait",
+    ("in_flight", "unknown", True): "wait",
+}
+
+
+@pytest.mark.parametrize(("batch", "outcome", "later"), PROVES)
+def test_what_an_event_proves(batch: str, outcome: str | None, *, later: bool) -> None:
+    assert evidence(batch, outcome, later=later) == PROVES[batch, outcome, later]
+
+
+def test_evidence_never_makes_a_batch_accepted_that_a_sender_holds_or_that_is_split() -> None:
+    for batch in BATCH_STATES:
+        for outcome in (*OUTCOMES, None):
+            for later in (True, False):
+                if evidence(batch, outcome, later=later) == "accepted":
+                    assert batch in {"unknown", "ready", "dropped"}
+                    assert not (later and outcome != "accepted")

@@ -1,0 +1,135 @@
+"""What was agreed is kept whole; whatever was changed since is noticed."""
+
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from sending_fixtures import NAME, MakeReaders, Subscribe, World
+
+from newsletter import __version__
+from newsletter.db.schema import batch, send, send_content
+from newsletter.errors import SendRefused
+from newsletter.render.email import Email
+from newsletter.sending.delivery import claim
+from newsletter.sending.ledger import pause_cancel_retry
+from newsletter.sending.ledger.record import Ledger, Send, find, start
+from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.planning.frozen_content import (
+    DIFFERENCE_LINES,
+    Terms,
+    content,
+    difference,
+    seal,
+    settle_terms,
+)
+from newsletter.sending.providers.sendgrid.payload import Letter
+
+
+@pytest.fixture
+def frozen(ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders) -> Send:
+    """25 readers in batches of ten."""
+    subscribe(make_readers(25))
+    return freeze(ledger, letter)
+
+
+def again(ledger: Ledger, frozen: Send) -> Send:
+    found = find(ledger, frozen.issue)
+    assert found is not None
+    return found
+
+
+def test_an_email_comes_back_as_it_was_frozen(ledger: Ledger, letter: Letter, frozen: Send) -> None:
+    assert content(ledger, frozen) == letter.email
+    assert (frozen.app_version, len(frozen.plan_sha)) == (__version__, 64)
+
+
+def test_an_email_without_reply_to_comes_back_too(
+    ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders
+) -> None:
+    subscribe(make_readers(1))
+    email = replace(letter.email, reply_to=None, headers=(), merge_tags=())
+    assert content(ledger, freeze(ledger, replace(letter, email=email))) == email
+
+
+TAMPERED = {
+    "total": sa.update(send).values(total=24),
+    "another hash": sa.update(send).values(content_sha="0" * 64),
+    "size": sa.update(batch).where(batch.c.number == 3).values(size=4),
+    "text": sa.update(send_content).values(text="Buy this"),
+    "sender": sa.update(send_content).values(sender=["Harbour Notes", "other@example.com"]),
+    "tag": sa.update(send_content).values(merge_tags=[["0", "city", "friend", "x"]]),
+    "no content": sa.delete(send_content),
+}
+
+
+@pytest.mark.parametrize("change", TAMPERED.values(), ids=TAMPERED.keys())
+def test_a_plan_that_was_changed_by_hand_is_refused(
+    ledger: Ledger, frozen: Send, change: sa.Update
+) -> None:
+    with ledger.engine.begin() as connection:
+        connection.execute(change)
+    with pytest.raises(SendRefused, match="was changed in the database") as refused:
+        content(ledger, again(ledger, frozen))
+    assert "newsletter plan ice --again" in str(refused.value)
+
+
+def test_a_batch_that_was_slipped_in_is_noticed(ledger: Ledger, frozen: Send) -> None:
+    with ledger.engine.begin() as connection:
+        connection.execute(
+            sa.insert(batch).values(send_id=frozen.id, number=4, size=1, state="ready")
+        )
+    with pytest.raises(SendRefused, match="was changed in the database"):
+        content(ledger, frozen)
+
+
+def test_a_plan_of_a_newer_version_is_refused_and_of_an_older_one_is_not(
+    ledger: Ledger, frozen: Send
+) -> None:
+    with pytest.raises(SendRefused, match=r"made by newsletter 99\.0\.0"):
+        content(ledger, replace(frozen, app_version="99.0.0"))
+    assert content(ledger, replace(frozen, app_version="0.0.0.dev1")).issue == frozen.issue
+
+
+@given(st.integers(0, 10**6), st.lists(st.integers(1, 1000), max_size=5))
+def test_a_seal_holds_for_one_plan_only(total: int, sizes: list[int]) -> None:
+    made = seal("ice", "a", total, sizes)
+    assert made == seal("ice", "a", total, tuple(sizes))
+    for other in (
+        seal("fire", "a", total, sizes),
+        seal("ice", "b", total, sizes),
+        seal("ice", "a", total + 1, sizes),
+        seal("ice", "a", total, [*sizes, 1]),
+    ):
+        assert made != other
+
+
+def test_a_difference_is_short_and_in_the_editors_words(email: Email) -> None:
+    changed = replace(email, subject=f"Frozen again, {NAME.token('text')}")
+    assert difference(email, changed) == (
+        "--- planned",
+        "+++ now",
+        f"-Subject: The ice let go, {NAME.source}",
+        f"+Subject: Frozen again, {NAME.source}",
+    )
+    long = replace(email, text="\n".join(f"line {n}" * 100 for n in range(100)))
+    lines = difference(email, long)
+    assert len(lines) == DIFFERENCE_LINES
+    assert lines[-1].endswith("more lines")
+    assert max(map(len, lines)) <= 200
+    assert difference(email, replace(email, html="<p>")) == (
+        "only the HTML differs: its looks, an image, or where a link leads",
+    )
+
+
+def test_terms_are_for_what_has_not_begun(ledger: Ledger, frozen: Send, world: World) -> None:
+    start(ledger, frozen)
+    assert claim.claim(ledger, frozen)
+    with pytest.raises(SendRefused, match="no longer what it was"):
+        settle_terms(ledger, frozen, Terms(scheduled_at=world.now))
+    with pytest.raises(SendRefused, match="has begun"):
+        settle_terms(ledger, again(ledger, frozen), Terms(scheduled_at=world.now))
+    pause_cancel_retry.pause(ledger, again(ledger, frozen))
+    paced = settle_terms(ledger, again(ledger, frozen), Terms(limit_per_hour=10))
+    assert (paced.limit_per_hour, paced.scheduled_at) == (10, None)

@@ -1,0 +1,135 @@
+"""Times as editors write them, in zones whose clocks change."""
+
+import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.errors import UsageProblem
+from newsletter.sending.planning.schedule import (
+    VENDOR_HORIZON,
+    read_length,
+    read_slot,
+    read_time,
+    shown_length,
+    shown_time,
+)
+
+OSLO = ZoneInfo("Europe/Oslo")
+# A Tuesday, 10:00 in Oslo.
+NOW = datetime.datetime(2026, 10, 20, 8, 0, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-12-01 09:00", "2026-12-01T08:00+00:00"),
+        ("2026-12-01T09:00", "2026-12-01T08:00+00:00"),
+        ("2026-12-01 09:00+05:30", "2026-12-01T03:30+00:00"),
+        ("2026-12-01T09:00Z", "2026-12-01T09:00+00:00"),
+        ("  Tue 10:01 ", "2026-10-20T08:01+00:00"),
+        ("tuesday 10:00", "2026-10-27T09:00+00:00"),  # this one has come: the next
+        ("Mon 9:30", "2026-10-26T08:30+00:00"),
+        ("2026-10-25 02:30+02:00", "2026-10-25T00:30+00:00"),
+        ("2026-10-25 02:30+01:00", "2026-10-25T01:30+00:00"),
+    ],
+)
+def test_a_time_is_read(text: str, moment: str) -> None:
+    assert read_time(text, NOW, OSLO).isoformat(timespec="minutes") == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("2026-10-25 02:30", "comes twice in Europe/Oslo"),
+        ("2027-03-28 02:30", "does not exist in Europe/Oslo"),
+        ("Sun 02:30", "comes twice"),
+        ("2026-10-20 10:00", "Tue 20 Oct 2026 10:00 Europe/Oslo is past"),
+        ("2026-12-01", "is no time"),
+        ("T 09:00", "is no time"),
+        ("Tue 25:00", "is no time"),
+        ("0001-01-01 00:00", "is no time"),
+        ("9999-12-31 23:59", "is no time"),
+        ("tomorrow", "is no time"),
+        ("", "is no time"),
+    ],
+)
+def test_a_time_that_is_none_is_refused(text: str, told: str) -> None:
+    with pytest.raises(UsageProblem, match=told):
+        read_time(text, NOW, OSLO)
+
+
+@pytest.mark.parametrize(
+    ("text", "choices"),
+    [
+        ("2026-10-25 02:30", ("2026-10-25 02:30+02:00", "2026-10-25 02:30+01:00")),
+        ("2027-03-28 02:30", ("2027-03-28 01:30+01:00", "2027-03-28 03:30+02:00")),
+    ],
+)
+def test_the_choices_that_are_offered_are_the_two_that_may_be_meant(
+    text: str, choices: tuple[str, str]
+) -> None:
+    with pytest.raises(UsageProblem) as refused:
+        read_time(text, NOW, OSLO)
+    assert all(f"'{choice}'" in str(refused.value) for choice in choices)
+    first, second = (read_time(choice, NOW, OSLO) for choice in choices)
+    assert second - first == datetime.timedelta(hours=1)
+
+
+@given(
+    st.datetimes(datetime.datetime(2026, 10, 21), datetime.datetime(2100, 1, 1)),  # noqa: DTZ001
+    st.sampled_from(["Europe/Oslo", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+)
+def test_a_local_time_is_exactly_one_moment_or_refused(local: datetime.datetime, key: str) -> None:
+    zone, local = ZoneInfo(key), local.replace(microsecond=0)
+    try:
+        moment = read_time(local.isoformat(" "), NOW, zone)
+    except UsageProblem:
+        offsets = {local.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)}
+        assert len(offsets) == 2
+    else:
+        assert moment.astimezone(zone).replace(tzinfo=None) == local
+
+
+@given(st.text(max_size=30))
+def test_whatever_is_typed_is_a_moment_ahead_or_refused(text: str) -> None:
+    try:
+        assert read_time(text, NOW, OSLO) > NOW
+    except UsageProblem as refused:
+        assert refused.problems[0].remedy  # noqa: PT017 - both ends are right
+
+
+@pytest.mark.parametrize(("text", "minutes"), [("11m", 11), ("20m", 20), ("2h", 120)])
+def test_an_undo_window_is_longer_than_what_the_vendor_needs(text: str, minutes: int) -> None:
+    assert read_length(text) == datetime.timedelta(minutes=minutes)
+    slot = read_slot(None, text, NOW, OSLO, local=False, limited=False)
+    assert slot is not None
+    assert slot.held
+    later = NOW + datetime.timedelta(minutes=5)
+    assert slot.begun(later) == later + datetime.timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize("text", ["10m", "0h", "72h", "90s", "1d", "m", "-20m", ""])
+def test_a_window_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageProblem):
+        read_length(text)
+
+
+def test_sendgrid_holds_no_more_than_it_takes() -> None:
+    for length, held in ((VENDOR_HORIZON, True), (VENDOR_HORIZON * 1.01, False)):
+        at = (NOW + length).isoformat()
+        slot = read_slot(at, None, NOW, OSLO, local=False, limited=False)
+        assert slot is not None
+        assert (slot.held, slot.begun(NOW)) == (held, NOW + length)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "shown"),
+    [(0.1, "1 minute"), (1, "1 minute"), (119, "119 minutes"), (120, "2 hours"),
+     (38 * 60, "38 hours"), (5 * 1440, "5 days")],
+)  # fmt: skip
+def test_lengths_and_times_are_shown_for_people(minutes: float, shown: str) -> None:
+    assert shown_length(datetime.timedelta(minutes=minutes)) == shown
+    assert shown_time(NOW, OSLO) == "Tue 20 Oct 2026 10:00 Europe/Oslo"

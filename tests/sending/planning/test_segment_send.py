@@ -1,0 +1,133 @@
+"""A send to a segment: who gets it, who is left out, and what a later command takes it for."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sending_fixtures import MakeReaders, Subscribe
+
+from newsletter.db.schema import batch, send, send_recipient, subscriber, subscriber_tag
+from newsletter.errors import ListError, SendRefused
+from newsletter.project import open_project
+from newsletter.sending.ledger.record import find, halt, start
+from newsletter.sending.planning.proposal import Proposal, Wishes, agree, propose
+
+POST = "---\ntitle: The ice\n---\nIt let go on Tuesday.\n"
+READERS = 12
+
+
+@pytest.fixture
+def folder(
+    project_folder: Path, engine: sa.Engine, subscribe: Subscribe, make_readers: MakeReaders
+) -> Path:
+    """Twelve readers: the first four are vips, the first has left."""
+    subscribe(make_readers(READERS))
+    with engine.begin() as connection:
+        vips = [{"subscriber_id": number, "tag": "vip"} for number in range(1, 5)]
+        connection.execute(sa.insert(subscriber_tag), vips)
+        connection.execute(
+            sa.update(subscriber).where(subscriber.c.id == 1).values(status="unsubscribed")
+        )
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write("segments:\n  vips: tag:vip\n  bounced: status:bounced\n")
+    folder = project_folder / "issues" / "2026-12-01-ice"
+    folder.mkdir()
+    (folder / "post.md").write_text(POST)
+    return folder
+
+
+def proposal(
+    folder: Path, engine: sa.Engine, segment: str = "", *, again: bool = False
+) -> Proposal:
+    return propose(open_project(), folder, engine, Wishes(segment, again=again))
+
+
+def recipients(engine: sa.Engine) -> list[int]:
+    with engine.connect() as connection:
+        ids = sa.select(send_recipient.c.subscriber_id).order_by(send_recipient.c.subscriber_id)
+        return list(connection.scalars(ids))
+
+
+@pytest.mark.parametrize("wanted", ["vips", "tag:vip"])
+def test_only_the_segment_gets_it_and_the_rest_is_counted(
+    folder: Path, engine: sa.Engine, wanted: str
+) -> None:
+    shown = proposal(folder, engine, wanted)
+    assert (shown.readers, shown.left_out) == (3, {"unsubscribed": 1, "not in the segment": 8})
+    frozen = agree(shown)
+    assert recipients(engine) == [2, 3, 4]
+    assert (frozen.total, frozen.segment, frozen.excluded) == (3, "tag:vip", shown.left_out)
+    assert frozen.total + sum(frozen.excluded.values()) == READERS
+
+
+def test_whoever_leaves_the_segment_before_the_agreement_is_noticed(
+    folder: Path, engine: sa.Engine
+) -> None:
+    shown = proposal(folder, engine, "vips")
+    with engine.begin() as connection:
+        connection.execute(sa.delete(subscriber_tag).where(subscriber_tag.c.subscriber_id == 2))
+    with pytest.raises(SendRefused, match="2 readers now, 3 a moment ago"):
+        agree(shown)
+
+
+def test_a_segment_of_nobody_is_refused_with_the_remedy(folder: Path, engine: sa.Engine) -> None:
+    shown = proposal(folder, engine, "bounced")
+    told = [str(problem) for problem in shown.refused]
+    assert (
+        "nobody in the segment 'bounced' may be mailed. "
+        "See whom it finds: newsletter subscribers count bounced"
+    ) in told
+    with pytest.raises(SendRefused, match="nobody in the segment 'bounced'"):
+        agree(shown)
+    quoted = proposal(folder, engine, "tag:vip and status:bounced").refused
+    assert any(str(each).endswith("count 'tag:vip and status:bounced'") for each in quoted)
+
+
+def test_a_word_that_is_no_segment_is_refused(folder: Path, engine: sa.Engine) -> None:
+    with pytest.raises(ListError, match="Did you mean 'vips'"):
+        proposal(folder, engine, "vip")
+
+
+def test_a_new_plan_in_place_of_one_of_which_nothing_left_keeps_its_segment(
+    folder: Path, engine: sa.Engine
+) -> None:
+    shown = proposal(folder, engine, "vips")
+    for wanted, readers, segment in (("", 3, "tag:vip"), ("status:active", 11, "status:active")):
+        frozen = agree(shown)
+        start(shown.ledger, frozen)
+        halt(shown.ledger, frozen, "blocked", "no such key")
+        shown = proposal(folder, engine, wanted, again=True)
+        assert (shown.goes_on, shown.readers) == (False, readers)
+        assert shown.segment
+        assert shown.segment.text == segment
+    assert agree(shown).total == 11
+
+
+def test_a_send_that_has_begun_goes_on_with_its_segment_and_no_other(
+    folder: Path, engine: sa.Engine
+) -> None:
+    shown = proposal(folder, engine, "vips")
+    start(shown.ledger, agree(shown))
+    frozen = find(shown.ledger, folder.name)
+    assert frozen
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(send_recipient)
+            .where(send_recipient.c.subscriber_id == 2)
+            .values(state="accepted")
+        )
+        connection.execute(sa.update(batch).values(state="accepted"))
+        connection.execute(sa.update(send).values(state="paused"))
+    for wanted in ("", "vips"):
+        again = proposal(folder, engine, wanted)
+        assert (again.goes_on, again.readers) == (True, 2)
+        assert agree(again).id == frozen.id
+    with pytest.raises(SendRefused, match="planned for the segment 'tag:vip'") as caught:
+        proposal(folder, engine, "status:active")
+    assert "Leave --segment out" in str(caught.value)
+
+
+def test_the_last_sends_do_not_count_the_one_being_made(folder: Path, engine: sa.Engine) -> None:
+    shown = proposal(folder, engine, "tag:vip and not sent:last-1")
+    assert shown.readers == 3
+    assert agree(shown).total == 3

@@ -1,0 +1,182 @@
+"""What an answer proves: the table of docs/explanation/exactly-once.md, line by line."""
+
+import datetime
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.sending.providers.sendgrid.client import Reply, Silence
+from newsletter.sending.providers.sendgrid.outcomes import (
+    ATTEMPTS,
+    LONGEST_PAUSE,
+    LONGEST_THROTTLE,
+    Outcome,
+    Step,
+    judge,
+    next_step,
+    pause_after,
+)
+
+NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
+
+
+def errors(*pairs: tuple[str, str | None]) -> bytes:
+    return json.dumps(
+        {"errors": [{"message": message, "field": field} for message, field in pairs]}
+    ).encode()
+
+
+def answered(status: int, body: bytes = b"", **headers: str) -> Outcome:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return judge(Reply(status, names, body), NOW)
+
+
+def test_accepted() -> None:
+    outcome = answered(202, x_message_id="abc")
+    assert (outcome.kind, outcome.message_id) == ("accepted", "abc")
+    assert judge(Reply(200, {}, b""), NOW, sandbox=True).kind == "accepted"
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 206, 408, 500, 502, 503, 504, 599, 600, 100])
+def test_what_proves_nothing_is_unknown(status: int) -> None:
+    assert answered(status).kind == "unknown"
+
+
+def test_silence_is_proof_only_if_the_request_never_left() -> None:
+    assert judge(Silence(left=True, reason="reset"), NOW).kind == "unknown"
+    assert judge(Silence(left=False, reason="refused"), NOW).kind == "not_sent"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 401, 403, 404, 405, 415, 451])
+def test_refused_as_a_whole_stops_the_send_with_a_remedy(status: int) -> None:
+    outcome = answered(status, errors(("so it is", None)))
+    assert (outcome.kind, outcome.words) == ("blocked", "so it is")
+    assert outcome.remedy
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "remedy"),
+    [
+        (401, "Maximum credits exceeded", "plan"),
+        (401, "authorization required", "SENDGRID_API_KEY"),
+        (403, "You have exceeded your messaging limits", "limits"),
+        (403, "The from address does not match", "Verify"),
+        (451, "data residency", "region"),
+    ],
+)
+def test_the_same_status_can_mean_different_things(status: int, words: str, remedy: str) -> None:
+    assert remedy in answered(status, errors((words, None))).remedy
+
+
+def test_readers_named_by_a_400_each_with_the_vendors_words() -> None:
+    outcome = answered(
+        400,
+        errors(
+            ("Bad address.", "personalizations.3.to.0.email"),
+            ("Bad name.", "personalizations[17].to"),
+        ),
+    )
+    assert outcome.kind == "rejected"
+    assert outcome.readers == {3: "Bad address.", 17: "Bad name."}
+    step = next_step(outcome, size=100, attempts=0, now=NOW, chance=0)
+    assert step == Step("ready", "rejected", rejected=outcome.readers)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"errors":null}', b'{"errors":[]}',
+                                  b'{"errors":["x"]}', errors(("x", None)), errors(("x", "null")),
+                                  errors(("x", "personalizations"))])  # fmt: skip
+def test_a_refusal_that_names_nobody_is_split_down_to_the_culprit(body: bytes) -> None:
+    for status in (400, 413):
+        outcome = answered(status, body)
+        assert (outcome.kind, outcome.readers) == ("rejected", {})
+        step = next_step(outcome, size=2, attempts=0, now=NOW, chance=0)
+        assert step == Step("split", "rejected")
+        step = next_step(outcome, size=1, attempts=0, now=NOW, chance=0)
+        assert step == Step("rejected", "rejected", "rejected")
+
+
+def test_an_index_beyond_the_batch_names_nobody() -> None:
+    outcome = answered(400, errors(("x", "personalizations.1000.to")))
+    assert next_step(outcome, size=10, attempts=0, now=NOW, chance=0).batch == "split"
+
+
+def test_when_all_are_named_the_batch_is_over() -> None:
+    outcome = answered(400, errors(("x", "personalizations.0"), ("y", "personalizations.1")))
+    assert next_step(outcome, size=2, attempts=0, now=NOW, chance=0).batch == "rejected"
+
+
+def test_a_400_about_what_all_share_stops_the_send() -> None:
+    assert answered(400, errors(("Too odd.", "content.0.value"))).kind == "blocked"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x_ratelimit_reset": str(NOW.timestamp() + 90)}, 90),
+        ({"x_ratelimit_reset": str(NOW.timestamp() - 90)}, 1),
+        ({"x_ratelimit_reset": "99999999999"}, LONGEST_THROTTLE),
+        ({"x_ratelimit_reset": "nan"}, LONGEST_THROTTLE),
+        ({"x_ratelimit_reset": "-inf"}, 1),
+        ({"x_ratelimit_reset": "soon"}, 60),
+        ({"retry_after": "7"}, 7),
+        ({"retry_after": "Tue, 01 Dec 2026 09:00:07 GMT"}, 60),
+        ({}, 60),
+    ],
+)
+def test_a_throttled_send_waits_as_told_within_reason(
+    headers: dict[str, str], seconds: float
+) -> None:
+    outcome = answered(429, b"", **headers)
+    assert outcome.until == NOW + datetime.timedelta(seconds=seconds)
+    step = next_step(outcome, size=1, attempts=7, now=NOW, chance=0)
+    assert step == Step("ready", "not_sent", retry_at=outcome.until)
+
+
+def test_pauses_grow_to_five_minutes_half_of_them_chance() -> None:
+    assert [pause_after(attempts, 1) for attempts in (1, 2, 3)] == [1, 2, 4]
+    assert pause_after(1, 0) == 0.5
+    assert pause_after(60, 1) == LONGEST_PAUSE
+
+
+def test_the_eighth_failure_pauses_the_send() -> None:
+    outcome = judge(Silence(left=False, reason="refused"), NOW)
+    steps = [
+        next_step(outcome, size=1, attempts=attempts, now=NOW, chance=0)
+        for attempts in range(ATTEMPTS)
+    ]
+    assert [step.halt for step in steps] == [""] * 7 + ["paused"]
+    assert all(step.charged and step.batch == "ready" for step in steps)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["errors", "message", "field", "x"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    status=st.integers(100, 599),
+    body=JSON.map(json.dumps).map(str.encode) | st.binary(max_size=60),
+    reset=st.text(st.characters(codec="latin-1"), max_size=12),
+    size=st.integers(1, 1000),
+)
+def test_no_answer_however_odd_is_a_guess(status: int, body: bytes, reset: str, size: int) -> None:
+    outcome = judge(Reply(status, {"x-ratelimit-reset": reset}, body), NOW)
+    step = next_step(outcome, size=size, attempts=0, now=NOW, chance=0.5)
+    assert (step.batch == "accepted") == (status == 202)
+    assert "\0" not in outcome.words
+    if status >= 500:
+        assert step == Step("unknown", "unknown", "unknown")
+
+
+def test_every_kind_has_a_next_step() -> None:
+    kinds: list[Any] = ["accepted", "not_sent", "rejected", "unknown", "blocked", "throttled"]
+    for kind in kinds:
+        assert next_step(Outcome(kind, until=NOW), size=3, attempts=0, now=NOW, chance=0).outcome

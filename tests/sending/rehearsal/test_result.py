@@ -1,0 +1,63 @@
+"""A proof holds only if ledger and vendor agree about every reader."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from newsletter.sending.rehearsal.result import Proof, Scan, Settlement
+
+GOOD = Proof(
+    total=100,
+    fates={("accepted", 1): 98, ("rejected", 0): 2},
+    strangers=0,
+    leftovers=0,
+    state="done",
+    reason="",
+    settlement=Settlement(2, 20, 1, 1),
+    batches=10,
+    batch_size=10,
+    requests=12,
+    met={"lost-answer": 1, "lost-request": 1},
+    unmet=(),
+    kills=0,
+    seconds=1.0,
+)
+
+
+def test_everybody_once_or_set_aside_holds() -> None:
+    assert GOOD.gaps == ()
+    assert (GOOD.once, GOOD.twice, GOOD.set_aside, GOOD.lost) == (98, 0, 2, 0)
+    assert GOOD.as_data()["holds"] is True
+
+
+@pytest.mark.parametrize(
+    ("fates", "words"),
+    [
+        ({("accepted", 1): 99, ("accepted", 2): 1}, "1 readers have it twice"),
+        ({("accepted", 1): 99, ("accepted", 0): 1}, "1 readers are lost"),
+        ({("accepted", 1): 99, ("pending", 0): 1}, "1 readers are lost"),
+        ({("accepted", 1): 99, ("unknown", 1): 1}, "1 readers are not settled"),
+        ({("accepted", 1): 99, ("rejected", 1): 1}, "disagree about 1 readers"),
+        ({("accepted", 1): 99}, "the ledger has 99 readers of 100"),
+    ],
+)
+def test_one_reader_amiss_is_enough(fates: Mapping[tuple[str, int], int], words: str) -> None:
+    assert any(words in gap for gap in replace(GOOD, fates=fates).gaps)
+
+
+@pytest.mark.parametrize(
+    ("amiss", "words"),
+    [
+        (replace(GOOD, strangers=1), "others than the readers"),
+        (replace(GOOD, leftovers=1), "merge tags unfilled"),
+        (replace(GOOD, scan=Scan(9, 27, 162, changed=1)), "has changed 1 readers"),
+        (replace(GOOD, scan=Scan(9, 27, 162, broken=2)), "2 links of readers"),
+        (
+            replace(GOOD, state="blocked", reason="so says the vendor"),
+            "blocked in the end: so says",
+        ),
+    ],
+)
+def test_whatever_else_is_amiss_is_said(amiss: Proof, words: str) -> None:
+    assert [words in gap for gap in amiss.gaps] == [True]

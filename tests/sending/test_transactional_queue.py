@@ -1,0 +1,186 @@
+import datetime
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.config import Config
+from newsletter.db.schema import notice, vendor_pause
+from newsletter.render.email import Email
+from newsletter.sending.providers.sendgrid.outcomes import Outcome
+from newsletter.sending.transactional_queue import (
+    LEASE,
+    STALE,
+    Notice,
+    any_due,
+    body,
+    claim,
+    owe,
+    settle,
+    tidy,
+)
+from newsletter.subscribers.address import Address, parse_address
+
+NOW = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
+DAY = datetime.timedelta(days=1)
+ADA = parse_address("Ada@example.org")
+
+
+def promise(
+    engine: sa.Engine,
+    now: datetime.datetime = NOW,
+    to: Address = ADA,
+    window: datetime.timedelta | None = DAY,
+    **more: Any,
+) -> bool:
+    with engine.begin() as connection:
+        return owe(connection, "confirm", to, {"wording": "Yes"}, now, window, **more)
+
+
+def take(engine: sa.Engine, now: datetime.datetime = NOW, *, wanted: bool = True) -> Notice | None:
+    return claim(engine, now, lambda *_: wanted)
+
+
+def states(engine: sa.Engine) -> list[str]:
+    with engine.begin() as connection:
+        return list(connection.scalars(sa.select(notice.c.state).order_by(notice.c.id)))
+
+
+def test_a_letter_is_promised_once_a_window(engine: sa.Engine) -> None:
+    assert promise(engine)
+    assert not promise(engine)
+    assert promise(engine, to=parse_address("bob@example.org"))
+    assert not promise(engine, NOW + DAY - datetime.timedelta(seconds=1)), "not sent yet"
+    assert states(engine) == ["ready", "ready"]
+
+
+@given(st.lists(st.integers(0, 60 * 96), min_size=1, max_size=12).map(sorted))
+def test_no_two_letters_within_a_window_wherever_it_begins(minutes: list[int]) -> None:
+    engine = sa.create_engine("sqlite://")
+    notice.create(engine)
+    vendor_pause.create(engine)
+    sent: list[datetime.datetime] = []
+    for minute in minutes:
+        now = NOW + datetime.timedelta(minutes=minute)
+        promise(engine, now)
+        # Every other one leaves late, as after a retry.
+        late = now + datetime.timedelta(hours=5 * (minute % 2))
+        if (letter := take(engine, late)) is not None:
+            sent.append(late)
+            settle(engine, letter, Outcome("accepted"), late)
+    assert sent
+    assert all(b - a >= DAY for a, b in itertools.pairwise(sent))
+    engine.dispose()
+
+
+def test_a_promise_for_ever_is_kept_once(engine: sa.Engine) -> None:
+    assert promise(engine, window=None)
+    assert not promise(engine, NOW + 1000 * DAY, window=None)
+
+
+def test_nothing_is_promised_that_is_not_allowed(engine: sa.Engine) -> None:
+    assert not promise(engine, allowed=False)
+    assert states(engine) == []
+
+
+def test_two_at_once_promise_one_letter(engine: sa.Engine) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda _: promise(engine), range(16)))
+    assert sum(made) == 1
+
+
+def test_processes_share_the_letters(engine: sa.Engine) -> None:
+    for number in range(12):
+        promise(engine, to=parse_address(f"reader{number}@example.org"))
+    with ThreadPoolExecutor(4) as threads:
+        taken = [letter for letter in threads.map(lambda _: take(engine), range(16)) if letter]
+    assert len({letter.id for letter in taken}) == len(taken) == 12
+
+
+def test_a_dropped_letter_leaves_its_window_free(engine: sa.Engine) -> None:
+    promise(engine)
+    assert take(engine, wanted=False) is None
+    assert states(engine) == ["dropped"]
+    assert promise(engine)
+    assert take(engine) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        ("accepted", "accepted"), ("rejected", "rejected"), ("unknown", "unknown"),
+        ("not_sent", "ready"), ("throttled", "ready"), ("blocked", "ready"),
+    ],
+)  # fmt: skip
+def test_only_what_surely_has_not_left_is_tried_again(
+    engine: sa.Engine, kind: Any, state: str
+) -> None:
+    promise(engine)
+    letter = take(engine)
+    assert letter is not None
+    until = NOW + datetime.timedelta(minutes=2) if kind == "throttled" else None
+    settle(engine, letter, Outcome(kind, "words", until=until), NOW)
+    assert states(engine) == [state]
+    assert take(engine) is None, "not at once"
+    assert any_due(engine, NOW) is False
+    again = take(engine, NOW + datetime.timedelta(minutes=10))
+    assert (again is not None) is (state == "ready")
+    assert not promise(engine, NOW + datetime.timedelta(minutes=10))
+
+
+def test_what_a_dead_sender_took_is_never_sent_again(engine: sa.Engine) -> None:
+    promise(engine)
+    letter = take(engine)
+    later = NOW + LEASE + datetime.timedelta(seconds=1)
+    tidy(engine, later, keep=7 * DAY)
+    assert states(engine) == ["unknown"]
+    assert take(engine, later) is None
+    assert letter is not None
+    settle(engine, letter, Outcome("not_sent"), later)
+    assert states(engine) == ["unknown"], "the one who comes back late has lost it"
+
+
+def test_old_letters_are_given_up_and_forgotten(engine: sa.Engine) -> None:
+    promise(engine)
+    tidy(engine, NOW + STALE + datetime.timedelta(seconds=1), keep=7 * DAY)
+    assert states(engine) == ["dropped"]
+    with engine.begin() as connection:
+        owe(connection, "welcome", ADA, {}, NOW, None)
+    tidy(engine, NOW + 8 * DAY, keep=7 * DAY)
+    assert states(engine) == ["dropped"], "the welcome stays, so that it goes once"
+
+
+def test_a_letter_is_not_tracked_and_outside_of_unsubscribe_groups(
+    email: Email, configuration: Config
+) -> None:
+    letter = Notice(7, "confirm", parse_address("Ada@grün.example"), {}, 1, NOW)
+    request = orjson.loads(body(email, configuration, letter, {"List-Unsubscribe": "<u>"}))
+    assert request["personalizations"] == [
+        {
+            "to": [{"email": "Ada@xn--grn-ioa.example"}],
+            "custom_args": {"nl_notice": "7"},
+            "headers": {"List-Unsubscribe": "<u>"},
+        }
+    ]
+    tracking = request["tracking_settings"]
+    assert not any(setting["enable"] for setting in tracking.values())
+    assert "asm" not in request
+
+
+@pytest.fixture
+def configuration() -> Config:
+    return Config.model_validate(
+        {
+            "name": "Harbour Notes",
+            "sender": {"name": "Harbour Notes", "address": "editor@harbour-notes.org"},
+            "postal_address": "Harbour Notes, 1 Quay Street, Bergen",
+            "site_url": "https://harbour-notes.org",
+            "tracking": {"opens": True, "clicks": True},
+            "sendgrid": {"asm_group": 3},
+        }
+    )
