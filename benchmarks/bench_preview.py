@@ -16,9 +16,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from newsletter.preview.rendered_issues import Desk
+from newsletter.preview.server import Server, listen
 from newsletter.project import open_project
-from newsletter.web.preview.desk import Desk
-from newsletter.web.preview.serve import Server, listen
 
 ROOT = Path(__file__).parent.parent
 ISSUE = "2026-11-22-reading-the-tide"

@@ -22,9 +22,9 @@ def preview(issue: str | None, *, port: int | None, show: bool) -> None:
       newsletter preview building-trust
       newsletter preview --port 8080 --no-open
     """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.preview.rendered_issues import Desk
+    from newsletter.preview.server import Server, listen
     from newsletter.project import find_issue, open_project
-    from newsletter.web.preview.desk import Desk
-    from newsletter.web.preview.serve import Server, listen
 
     project = open_project()
     name = find_issue(project, issue).name

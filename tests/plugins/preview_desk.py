@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import urllib3
 
+from newsletter.preview.rendered_issues import Desk
+from newsletter.preview.server import Server, listen
 from newsletter.project import open_project
-from newsletter.web.preview.desk import Desk
-from newsletter.web.preview.serve import Server, listen
 
 NAME = "2026-11-24-first-boat"
 POST = """\

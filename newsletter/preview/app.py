@@ -23,13 +23,14 @@ from starlette.types import ASGIApp
 from newsletter.checks.analysis.client_support import CLIENTS
 from newsletter.db.engine import existing_database
 from newsletter.errors import NewsletterError
+from newsletter.preview import api, issue_list
+from newsletter.preview.access_control import ERROR_POLICY, FILE_POLICY, MAIL_POLICY, Guard
+from newsletter.preview.file_watcher import Bell, views, watch
+from newsletter.preview.rendered_issues import Desk, Proof
+from newsletter.preview.sample_recipients import choices
+from newsletter.preview.views import source_views
+from newsletter.preview.views.color_scheme import in_scheme
 from newsletter.project import Project, issue_folders
-from newsletter.web.preview import page, shelf, sources
-from newsletter.web.preview.desk import Desk, Proof
-from newsletter.web.preview.guard import ERROR_POLICY, FILE_POLICY, MAIL_POLICY, Guard
-from newsletter.web.preview.readers import choices
-from newsletter.web.preview.schemes import in_scheme
-from newsletter.web.preview.watch import Bell, views, watch
 
 STATIC = Path(__file__).with_name("static")
 PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/svg+xml"}
@@ -100,7 +101,7 @@ class Preview:
 
         async def stream() -> AsyncIterator[bytes]:
             async for view in views(self.desk, self.bell, name):
-                yield b"data: " + orjson.dumps(page.state(view)) + b"\n\n"
+                yield b"data: " + orjson.dumps(api.state(view)) + b"\n\n"
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 
@@ -113,7 +114,7 @@ class Preview:
                 "newsletter": project.config.name,
                 "first": self.name,
                 "database": self._engine is not None,
-                "issues": [asdict(entry) for entry in shelf.entries(project, self._engine)],
+                "issues": [asdict(entry) for entry in issue_list.entries(project, self._engine)],
                 "clients": [{"key": key, "name": one.name} for key, one in CLIENTS.items()],
             }
         )
@@ -127,37 +128,35 @@ class Preview:
         return JSONResponse([one._asdict() for one in found])
 
     def _mail(self, request: Request, proof: Proof) -> Response:
-        return _framed(page.mail(proof, self._wish(request)))
+        return _framed(api.mail(proof, self._wish(request)))
 
     def _web(self, request: Request, proof: Proof) -> Response:
-        from newsletter.web.preview.webpage import web_page
+        from newsletter.preview.views.archive_page import web_page
 
         now = datetime.datetime.now(datetime.UTC)
         return _framed(in_scheme(web_page(proof, now), self._wish(request).scheme))
 
     def _stripped(self, request: Request, proof: Proof) -> Response:
-        return JSONResponse(page.stripped(proof, self._wish(request)))
+        return JSONResponse(api.stripped(proof, self._wish(request)))
 
     def _findings(self, _: Request, proof: Proof) -> Response:
-        return JSONResponse(page.findings(proof, self._engine))
+        return JSONResponse(api.findings(proof, self._engine))
 
     def _inbox(self, request: Request, proof: Proof) -> Response:
-        return JSONResponse(page.inbox(proof, self._wish(request)))
+        return JSONResponse(api.inbox(proof, self._wish(request)))
 
     def _source(self, request: Request, proof: Proof) -> Response:
         try:
-            return JSONResponse(
-                page.source(proof, self._wish(request), request.path_params["kind"])
-            )
+            return JSONResponse(api.source(proof, self._wish(request), request.path_params["kind"]))
         except KeyError:
             return _sorry("there is no such view", 404)
 
     def _compare(self, request: Request, proof: Proof) -> Response:
-        return JSONResponse(page.comparison(proof, request.path_params["other"]))
+        return JSONResponse(api.comparison(proof, request.path_params["other"]))
 
     def _eml(self, request: Request, proof: Proof) -> Response:
         reader = self._wish(request).reader
-        data = sources.eml(proof, reader, datetime.datetime.now(datetime.UTC))
+        data = source_views.eml(proof, reader, datetime.datetime.now(datetime.UTC))
         name = proof.issue.slug.encode("ascii", "ignore").decode().replace('"', "") or "mail"
         disposition = f'attachment; filename="{name}.eml"'
         return Response(
@@ -205,7 +204,7 @@ class Preview:
                 proof.email, proof.config, unique([address]), self._environ, self._engine
             )
         except NewsletterError as error:
-            return _told(page.faults(error), 422)
+            return _told(api.faults(error), 422)
         checked = proof.config.sendgrid.sandbox
         return JSONResponse({"subject": subject, "to": address, "sandbox": checked})
 
@@ -223,7 +222,7 @@ class Preview:
         try:
             return answer(request, proof)
         except NewsletterError as error:
-            return _told(page.faults(error), 422)
+            return _told(api.faults(error), 422)
         except OSError:  # a file has gone meanwhile: the next version tells of it
             return _sorry("a file of this issue can't be read", 409)
         except Exception as error:  # noqa: BLE001 - one view that fails leaves the others
@@ -237,8 +236,8 @@ class Preview:
         # The one that is shown stays, so that its loss can be told.
         return {self.name, *(folder.name for folder in issue_folders(self.desk.project))}
 
-    def _wish(self, request: Request) -> page.Wish:
-        return page.wish(request.query_params, self.desk.project.config, self._engine)
+    def _wish(self, request: Request) -> api.Wish:
+        return api.wish(request.query_params, self.desk.project.config, self._engine)
 
 
 def _database(project: Project) -> sa.Engine | None:

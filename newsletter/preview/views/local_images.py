@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from newsletter.config.urls import image_url
-from newsletter.web.preview.desk import Proof
+from newsletter.preview.rendered_issues import Proof
 
 _SOURCE = re.compile(
     r"""(<img\b[^>]*?\s)(?:src|srcset)=(?:"[^"]*"|'[^']*')""", re.IGNORECASE | re.DOTALL

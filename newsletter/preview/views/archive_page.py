@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from newsletter.config.urls import public_url
 from newsletter.errors import TemplateError
+from newsletter.preview.rendered_issues import Proof
 from newsletter.web.archive_pages import Place, issue_page
 from newsletter.web.archived import archived
 from newsletter.web.pages import Pages
-from newsletter.web.preview.desk import Proof
 from newsletter.web.site import Site
 
 _SHEET = re.compile(r"<link\b[^>]*\brel=\"?stylesheet\b[^>]*>")

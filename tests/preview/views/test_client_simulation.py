@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from newsletter.checks.analysis.client_support import CLIENTS
 from newsletter.checks.analysis.css_parser import declarations, rules
-from newsletter.web.preview.clients import CLIPPED_AT, simulate
+from newsletter.preview.views.client_simulation import CLIPPED_AT, simulate
 
 MAIL = """<!DOCTYPE html><html><head><style>
 @media (prefers-color-scheme: dark) { .a { color: #fff } }

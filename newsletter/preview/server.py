@@ -6,9 +6,9 @@ import socket
 import uvicorn
 
 from newsletter.errors import UsageProblem
-from newsletter.web.preview.app import Preview
-from newsletter.web.preview.desk import Desk
-from newsletter.web.preview.guard import HOST, new_token
+from newsletter.preview.access_control import HOST, new_token
+from newsletter.preview.app import Preview
+from newsletter.preview.rendered_issues import Desk
 
 PORT = 4321
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from preview_desk import Served
 
+from newsletter.preview.sample_recipients import WORST, anonymous
 from newsletter.sending.rehearsal import SendGridDouble
 from newsletter.subscribers import Reader
-from newsletter.web.preview.readers import WORST, anonymous
 
 Cli = Callable[..., tuple[int, str, str]]
 

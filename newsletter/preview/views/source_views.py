@@ -12,6 +12,7 @@ from pygments.lexers import get_lexer_by_name
 
 from newsletter.errors import NewsletterError
 from newsletter.posts.merge_tags.tags import MergeTable
+from newsletter.preview.rendered_issues import Proof
 from newsletter.render.article.build import email_article
 from newsletter.render.article.links import host
 from newsletter.render.email import Address, Email
@@ -27,7 +28,6 @@ from newsletter.sending.providers.sendgrid.payload import (
     request,
 )
 from newsletter.subscribers import Reader
-from newsletter.web.preview.desk import Proof
 
 COLOURED = 600_000  # characters; what is longer is shown in one colour
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from newsletter.errors import ProjectError
 from newsletter.posts.read_issue import read_issue
+from newsletter.preview.rendered_issues import Proof
 from newsletter.project import issue_folders
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import load_templates
 from newsletter.sending.planning.proposal import render
-from newsletter.web.preview.desk import Proof
 
 SECONDS = 20
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
+from newsletter.preview.rendered_issues import Desk, View
 from newsletter.project import CONFIG_NAME, Project
-from newsletter.web.preview.desk import Desk, View
 
 # A save is one to four events within a few milliseconds; what comes later is another version.
 STEP = 4

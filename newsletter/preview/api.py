@@ -15,19 +15,19 @@ from newsletter.checks.runner import judge
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
 from newsletter.events.user_agents import shares
+from newsletter.preview.previous_version import issue_before, last_commit
+from newsletter.preview.rendered_issues import Fault, Proof, View
+from newsletter.preview.sample_recipients import ADDRESS, chosen
+from newsletter.preview.views import source_views
+from newsletter.preview.views.client_simulation import CLIPPED_AT, Simulated, simulate
+from newsletter.preview.views.color_scheme import Scheme, in_scheme
+from newsletter.preview.views.diff import compare
+from newsletter.preview.views.inbox_snippet import snippet
+from newsletter.preview.views.local_images import with_local_images, without_images
 from newsletter.render.email import Email
 from newsletter.sending.providers.sendgrid.payload import for_reader
 from newsletter.sending.sample import sample_reader
 from newsletter.subscribers import Reader
-from newsletter.web.preview import sources
-from newsletter.web.preview.clients import CLIPPED_AT, Simulated, simulate
-from newsletter.web.preview.compare import compare
-from newsletter.web.preview.desk import Fault, Proof, View
-from newsletter.web.preview.earlier import issue_before, last_commit
-from newsletter.web.preview.frame import with_local_images, without_images
-from newsletter.web.preview.inbox import snippet
-from newsletter.web.preview.readers import ADDRESS, chosen
-from newsletter.web.preview.schemes import Scheme, in_scheme
 
 SCHEMES: Mapping[str, Scheme] = {"light": "light", "dark": "dark", "forced": "forced"}
 
@@ -93,7 +93,7 @@ def _summary(proof: Proof) -> dict[str, Any]:
 
 def mail(proof: Proof, wanted: Wish) -> str:
     """The mail as the frame shows it."""
-    email = sources.personal(proof, wanted.reader)
+    email = source_views.personal(proof, wanted.reader)
     document = simulated(email, wanted).html if wanted.client else email.html
     document = with_local_images(document, proof, _versions(proof))
     if not wanted.images:
@@ -110,7 +110,7 @@ def stripped(proof: Proof, wanted: Wish) -> dict[str, Any]:
     """What the client leaves out of this mail, and by whose word."""
     if not wanted.client:
         return {"client": ""}
-    result = simulated(sources.personal(proof, wanted.reader), wanted)
+    result = simulated(source_views.personal(proof, wanted.reader), wanted)
     return {
         "client": CLIENTS[wanted.client].name,
         "source": SOURCE,
@@ -130,7 +130,7 @@ def stripped(proof: Proof, wanted: Wish) -> dict[str, Any]:
 
 def inbox(proof: Proof, wanted: Wish) -> dict[str, Any]:
     """Sender, subject and the first words."""
-    email = sources.personal(proof, wanted.reader)
+    email = source_views.personal(proof, wanted.reader)
     return {
         "sender": email.sender.name or email.sender.address,
         "address": email.sender.address,
@@ -146,22 +146,22 @@ def source(proof: Proof, wanted: Wish, kind: str) -> dict[str, Any]:
     Raises:
         LookupError: there is no such kind.
     """
-    email = sources.personal(proof, wanted.reader)
-    texts: Mapping[str, tuple[Any, sources.Language]] = {
+    email = source_views.personal(proof, wanted.reader)
+    texts: Mapping[str, tuple[Any, source_views.Language]] = {
         "text": (lambda: email.text, "text"),
         "html": (lambda: email.html, "html"),
-        "mjml": (lambda: sources.mjml(proof), "xml"),
+        "mjml": (lambda: source_views.mjml(proof), "xml"),
         "headers": (
-            lambda: sources.headers(
-                sources.eml(proof, wanted.reader, datetime.datetime.now(datetime.UTC))
+            lambda: source_views.headers(
+                source_views.eml(proof, wanted.reader, datetime.datetime.now(datetime.UTC))
             ),
             "text",
         ),
-        "request": (lambda: sources.api_request(proof, wanted.reader), "json"),
+        "request": (lambda: source_views.api_request(proof, wanted.reader), "json"),
     }
     make, language = texts[kind]
     raw = make()
-    return {"raw": raw, "html": sources.coloured(raw, language), "lines": raw.count("\n") + 1}
+    return {"raw": raw, "html": source_views.coloured(raw, language), "lines": raw.count("\n") + 1}
 
 
 def comparison(proof: Proof, other: str) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.preview.rendered_issues import Desk
+from newsletter.preview.views.diff import Piece, compare
 from newsletter.project import open_project
 from newsletter.render.email import Email
-from newsletter.web.preview.compare import Piece, compare
-from newsletter.web.preview.desk import Desk
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.preview.rendered_issues import Desk
 from newsletter.project import open_project
-from newsletter.web.preview.desk import Desk
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from preview_desk import Served
 
 from newsletter.errors import UsageProblem
-from newsletter.web.preview.serve import PORT, listen
+from newsletter.preview.server import PORT, listen
 
 
 def test_the_address_is_secret(served: Served) -> None:
@@ -47,7 +47,7 @@ def test_it_listens_on_loopback_alone() -> None:
 def test_a_taken_default_port_makes_it_take_another(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         number = other.getsockname()[1]
-        monkeypatch.setattr("newsletter.web.preview.serve.PORT", number)
+        monkeypatch.setattr("newsletter.preview.server.PORT", number)
         with listen(None) as taken:
             assert taken.getsockname()[1] not in {0, number}
         with pytest.raises(UsageProblem, match=str(number)):

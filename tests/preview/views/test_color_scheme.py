@@ -1,6 +1,6 @@
 """A mail looks light, dark or darkened whatever the browser itself prefers."""
 
-from newsletter.web.preview.schemes import in_scheme
+from newsletter.preview.views.color_scheme import in_scheme
 
 MAIL = (
     "<!DOCTYPE html><html><head><style>"
