@@ -32,8 +32,8 @@ from postgres_server import Server, account, programs
 from newsletter.db import open_database
 from newsletter.events.parse import read_body
 from newsletter.project import open_project
-from newsletter.web.loopback import running
-from newsletter.web.webhook import PATH, SIGNATURE, TIMESTAMP
+from newsletter.web.rehearsal_site import running
+from newsletter.web.sendgrid_webhook import PATH, SIGNATURE, TIMESTAMP
 
 LARGEST = 768 * 1024
 AT_ONCE = 8

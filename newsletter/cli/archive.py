@@ -33,8 +33,8 @@ def archive(out: Path, base_url: str | None, *, as_json: bool) -> None:
     from newsletter.db import database
     from newsletter.errors import UsageProblem, shown
     from newsletter.project import open_project
-    from newsletter.web.archive_static import write_archive
-    from newsletter.web.site import open_site
+    from newsletter.web.archive.static_export import write_archive
+    from newsletter.web.site_context import open_site
 
     project = open_project()
     try:

@@ -59,7 +59,7 @@ def rehearse(issue: str | None, *, faults: str, readers: int | None, as_json: bo
     from newsletter.sending.planning.proposal import Wishes, propose
     from newsletter.sending.rehearsal.run import Wish
     from newsletter.sending.rehearsal.run import rehearse as run
-    from newsletter.web.loopback import running
+    from newsletter.web.rehearsal_site import running
 
     names = _names(faults)
     # Leave nothing behind, whoever stops it.

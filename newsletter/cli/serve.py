@@ -31,9 +31,9 @@ def serve(*, host: str, port: int, metrics_port: int | None) -> None:
     from newsletter.db import database
     from newsletter.project import open_project
     from newsletter.sending.providers.sendgrid.client import Mailer, key_from
-    from newsletter.web.log import log_to_stderr
-    from newsletter.web.serve import listen, run
-    from newsletter.web.site import open_site
+    from newsletter.web.monitoring.request_log import log_to_stderr
+    from newsletter.web.server import listen, run
+    from newsletter.web.site_context import open_site
 
     project = open_project()
     config = project.config

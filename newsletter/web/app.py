@@ -9,14 +9,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter.web import archive, confirm, health, join, leave, moving, preferences, webhook
-from newsletter.web.bodies import SECONDS, Bodies, Tell
-from newsletter.web.log import log_answer
-from newsletter.web.metrics import Metrics
-from newsletter.web.refused import Refused
-from newsletter.web.security import Security, security_headers
-from newsletter.web.site import Site
-from newsletter.web.watch import Watch
+from newsletter.web import sendgrid_webhook
+from newsletter.web.archive import routes as archive
+from newsletter.web.http.body_limit import SECONDS, Bodies, Tell
+from newsletter.web.http.refused import Refused
+from newsletter.web.http.security_headers import Security, security_headers
+from newsletter.web.monitoring import health
+from newsletter.web.monitoring.metrics import Metrics
+from newsletter.web.monitoring.request_log import log_answer
+from newsletter.web.monitoring.watch import Watch
+from newsletter.web.site_context import Site
+from newsletter.web.subscriber import change_address, confirm, preferences, subscribe, unsubscribe
 
 YEAR = "public, max-age=31536000, immutable"
 # What programs speak; everybody else gets a page.
@@ -32,8 +35,17 @@ def make_app(site: Site, seconds: float = SECONDS, metrics: Metrics | None = Non
         metrics: counts requests, if there is one.
     """
     routes: list[BaseRoute] = [Route("/assets/style.css", _style(site), methods=["GET"])]
-    for room in (health, leave, preferences, moving, confirm, join, webhook, archive):
-        routes += room.routes(site)
+    for part in (
+        health,
+        unsubscribe,
+        preferences,
+        change_address,
+        confirm,
+        subscribe,
+        sendgrid_webhook,
+        archive,
+    ):
+        routes += part.routes(site)
     app = Starlette(
         routes=routes,
         middleware=[

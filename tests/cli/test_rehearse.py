@@ -11,7 +11,7 @@ from newsletter.db import open_database
 from newsletter.project import open_project
 from newsletter.sending.rehearsal.fault_plan import KINDS
 from newsletter.sending.rehearsal.run import Wish, rehearse
-from newsletter.web.loopback import running
+from newsletter.web.rehearsal_site import running
 
 Cli = Callable[..., tuple[int, str, str]]
 ISSUE = "2026-12-01-the-ice"

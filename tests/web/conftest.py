@@ -19,8 +19,8 @@ from newsletter.db import database
 from newsletter.db.schema import subscriber
 from newsletter.project import open_project
 from newsletter.web.app import make_app
-from newsletter.web.serve import settings
-from newsletter.web.site import Site, open_site
+from newsletter.web.server import settings
+from newsletter.web.site_context import Site, open_site
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -17,8 +17,8 @@ from newsletter.db.schema import subscriber
 from newsletter.project import open_project
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.rehearsal import SendGridDouble
-from newsletter.web.notices import post_due
-from newsletter.web.site import Site, open_site
+from newsletter.web.site_context import Site, open_site
+from newsletter.web.subscriber.transactional_emails import post_due
 
 pytestmark = pytest.mark.browser
 

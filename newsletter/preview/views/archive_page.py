@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from newsletter.config.urls import public_url
 from newsletter.errors import TemplateError
 from newsletter.preview.rendered_issues import Proof
-from newsletter.web.archive_pages import Place, issue_page
-from newsletter.web.archived import archived
-from newsletter.web.pages import Pages
-from newsletter.web.site import Site
+from newsletter.web.archive.archived_issue import archived
+from newsletter.web.archive.pages import Place, issue_page
+from newsletter.web.page_templates import Pages
+from newsletter.web.site_context import Site
 
 _SHEET = re.compile(r"<link\b[^>]*\brel=\"?stylesheet\b[^>]*>")
 

@@ -1,0 +1,1 @@
+"""Sent issues as pages, feeds and files."""

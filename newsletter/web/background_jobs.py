@@ -1,0 +1,95 @@
+"""What the server does beside answering: starts sends that are due, posts letters, tidies up."""
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from newsletter.sending.ledger.find_sends import any_due, ledger_of
+from newsletter.sending.providers.sendgrid.client import Mailer
+from newsletter.web.site_context import Site
+from newsletter.web.subscriber.transactional_emails import post_due, tidy_up
+
+_log = logging.getLogger(__name__)
+
+
+class Job(NamedTuple):
+    """Something to do again and again.
+
+    Attributes:
+        name: for the log.
+        seconds: from one end to the next start.
+        work: does it; whatever goes wrong is logged and tried again.
+    """
+
+    name: str
+    seconds: float
+    work: Callable[[], object]
+
+
+def jobs(site: Site, mailer: Mailer | None) -> list[Job]:
+    """The site's; without ``mailer`` nothing can be posted or sent."""
+    found = [Job("tidy", 3600.0, lambda: tidy_up(site))]
+    if mailer:
+        found.append(Job("letters", 1.0, lambda: post_due(site, mailer)))
+        found.append(Job("schedule", 15.0, lambda: start_due(site)))
+    return found
+
+
+def start_due(site: Site) -> int | None:
+    """Start the sends whose time has come, in a process of their own: each survives the other.
+
+    Returns:
+        The process's exit code; ``None`` if nothing was due.
+    """
+    if not any_due(ledger_of(site.engine, site.config)):
+        return None
+    command = [sys.executable, "-m", "newsletter", "send", "--due", "--json"]
+    done = subprocess.run(  # noqa: S603 - our own program
+        command,
+        cwd=site.project.root,
+        stdin=subprocess.DEVNULL,
+        # Pipes would break under the send's hands when the server ends before it.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Ctrl-C at the server's terminal is not meant for the send.
+        start_new_session=True,
+        check=False,
+    )
+    level = logging.WARNING if done.returncode else logging.INFO
+    _log.log(level, "sends that were due: exit code %d; see newsletter status", done.returncode)
+    return done.returncode
+
+
+class Background:
+    """Runs jobs, each in its own thread, until it is left; use it as a context manager.
+
+    Args:
+        jobs: what to do.
+    """
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._over = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(job,), name=job.name, daemon=True)
+            for job in jobs
+        ]
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(timeout=10.0)
+
+    def _repeat(self, job: Job) -> None:
+        while not self._over.is_set():
+            try:
+                job.work()
+            except Exception:  # noqa: BLE001 - one failure must not end the others
+                _log.exception("%s: it is tried again", job.name)
+            self._over.wait(job.seconds)

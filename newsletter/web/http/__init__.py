@@ -1,0 +1,1 @@
+"""HTTP on a public port: limits, headers, what a request carries."""

@@ -1,0 +1,36 @@
+"""Whether the site lives, and whether it can do its work."""
+
+import logging
+
+import sqlalchemy as sa
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from newsletter.db import reading
+from newsletter.db.schema import send
+from newsletter.errors import DatabaseError
+from newsletter.web.site_context import Site
+
+KEPT_BY_NOBODY = {"Cache-Control": "no-store"}
+
+_log = logging.getLogger(__name__)
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """What a supervisor asks for."""
+
+    def lives(_: Request) -> Response:
+        return JSONResponse({"status": "ok"}, headers=KEPT_BY_NOBODY)
+
+    def ready(_: Request) -> Response:
+        try:
+            with reading(site.engine) as connection:
+                connection.execute(sa.select(send.c.id).limit(1))
+        except (DatabaseError, sa.exc.SQLAlchemyError):
+            _log.warning("the database does not answer")
+            told = {"status": "the database does not answer"}
+            return JSONResponse(told, status_code=503, headers=KEPT_BY_NOBODY)
+        return JSONResponse({"status": "ok"}, headers=KEPT_BY_NOBODY)
+
+    return [Route("/healthz", lives, methods=["GET"]), Route("/readyz", ready, methods=["GET"])]

@@ -1,0 +1,80 @@
+"""How much the server does, for Prometheus: no address, token or query is in a label."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from newsletter.db import reading
+from newsletter.db.schema import NOTICE_STATES, SEND_STATES, notice, send
+from newsletter.errors import DatabaseError, UsageProblem
+from newsletter.web.site_context import Site
+
+LOOPBACK = "127.0.0.1"
+
+
+class Metrics:
+    """What is counted.
+
+    Args:
+        site: the newsletter.
+
+    Attributes:
+        registry: what Prometheus reads.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "newsletter_requests", "Requests answered.", ("method", "route", "status"),
+            registry=self.registry,
+        )  # fmt: skip
+        self._seconds = Histogram(
+            "newsletter_request_seconds", "Time to answer.", ("route",), registry=self.registry
+        )
+        self.registry.register(self)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def collect(self) -> Iterator[Metric]:
+        """What the database holds just now; nothing if it doesn't answer."""
+        counted = (
+            ("newsletter_letters", "Letters to one reader.", notice, NOTICE_STATES),
+            ("newsletter_sends", "Sends.", send, SEND_STATES),
+        )
+        with suppress(DatabaseError), reading(self._site.engine) as connection:
+            for name, what, table, states in counted:
+                family = GaugeMetricFamily(name, what, labels=["state"])
+                query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
+                found: dict[str, int] = dict(connection.execute(query).all())
+                for state in states:
+                    family.add_metric([state], found.get(state, 0))
+                yield family
+
+
+@contextmanager
+def serve_metrics(metrics: Metrics, port: int) -> Iterator[None]:
+    """Answer Prometheus on a port of this machine.
+
+    Raises:
+        UsageProblem: the port is taken.
+    """
+    try:
+        server, thread = start_http_server(port, addr=LOOPBACK, registry=metrics.registry)
+    except OSError as error:
+        raise UsageProblem(
+            f"port {port} can't be listened at: {(error.strerror or str(error)).lower()}",
+            remedy="Take another: --metrics-port N",
+        ) from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

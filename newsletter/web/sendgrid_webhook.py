@@ -1,0 +1,127 @@
+"""SendGrid's Event Webhook: what it reports is believed if it is signed, and kept at once.
+
+It is answered with 2xx only after all of it is durably stored; whatever else it hears, SendGrid
+sends the same events again for a day.
+"""
+
+import datetime
+import logging
+from collections.abc import Callable
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from newsletter.config import Config
+from newsletter.errors import DatabaseError, ListError
+from newsletter.events.parse import Body, read_body
+from newsletter.events.signature import Forged, load_key, verify
+from newsletter.sending.feedback.event_intake import settle, take_in
+from newsletter.sending.ledger.find_sends import ledger_of
+from newsletter.web.http.request_data import raw_body
+from newsletter.web.site_context import Site
+
+PATH = "/webhooks/sendgrid"
+SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
+TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
+
+_SAY_KEY = "set sendgrid.webhook_key to the verification key of its Signed Event Webhook"
+_log = logging.getLogger(__name__)
+
+Believe = Callable[[Request, bytes, datetime.datetime], str]
+
+
+class _Refused(Exception):
+    """The request is not taken: status and what to say."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status = status
+        self.said = said
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Where SendGrid posts its events."""
+    believe = _believer(site.config)
+    ledger = ledger_of(site.engine, site.config)
+    # There is one writer anyway. Whoever waits is served in turn, and meanwhile takes neither the
+    # GIL from it nor a thread from the pages.
+    in_turn = CapacityLimiter(1)
+
+    def take(request: Request) -> Response:
+        try:
+            body = _read(request, believe, site.clock())
+            done = take_in(ledger, site.config, body.events)
+            settle(ledger, body.events)
+        except _Refused as refused:
+            _log.warning("a webhook was refused: %s", refused.said)
+            return JSONResponse({"error": refused.said}, refused.status)
+        except DatabaseError as error:
+            _log.error("a webhook could not be stored; SendGrid sends it again: %s", error)
+            return JSONResponse({"error": "try again later"}, 503, {"Retry-After": "30"})
+        if body.odd:
+            _log.warning("a webhook held %d entries that are no events", body.odd)
+        return JSONResponse({"new": done.new, "known": done.known, "odd": body.odd})
+
+    async def queue(request: Request) -> Response:
+        return await to_thread.run_sync(take, request, limiter=in_turn)
+
+    return [Route(PATH, queue, methods=["POST"])]
+
+
+def _believer(config: Config) -> Believe:
+    """What tells whether a request is SendGrid's: how old, or a refusal."""
+    if config.sendgrid.webhook_key:
+        key = load_key(config.sendgrid.webhook_key)
+
+        def signed(request: Request, body: bytes, now: datetime.datetime) -> str:
+            try:
+                signature, time = (_only(request, name) for name in (SIGNATURE, TIMESTAMP))
+                return verify(key, signature, time, body, now)
+            except Forged as forged:
+                raise _Refused(403, str(forged)) from forged
+
+        return signed
+    if config.sendgrid.webhook_unsigned:
+        _log.warning(
+            "ANYBODY can report events here, and unsubscribe readers by it, since "
+            "sendgrid.webhook_unsigned is on; to stop that, %s", _SAY_KEY
+        )  # fmt: skip
+        return lambda *_: "fresh"
+
+    _log.warning("SendGrid's events are refused; to take them, %s", _SAY_KEY)
+
+    def nothing(*_: object) -> str:
+        raise _Refused(403, "events are not taken here")
+
+    return nothing
+
+
+def _read(request: Request, believe: Believe, now: datetime.datetime) -> Body:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
+    if (
+        kind != "application/json"
+        or request.headers.get("content-encoding", "identity") != "identity"
+    ):
+        raise _Refused(415, "events come as application/json, not compressed")
+    data = raw_body(request)
+    age = believe(request, data, now)
+    try:
+        body = read_body(data)
+    except ListError as error:
+        raise _Refused(400, str(error)) from error
+    if age == "late":
+        _log.warning(
+            "a webhook was signed more than 10 minutes ago: a retry of SendGrid's, or a replay; "
+            "of its %d events, those that are known change nothing", len(body.events)
+        )  # fmt: skip
+    return body
+
+
+def _only(request: Request, name: str) -> str:
+    """A header that is there once; of two, another program may have read the other."""
+    found = request.headers.getlist(name)
+    if len(found) != 1:
+        raise Forged(f"there is no header {name}" if not found else f"two headers {name}")
+    return found[0]

@@ -1,0 +1,85 @@
+"""The public site as a server: one port, its background jobs beside it."""
+
+import asyncio
+import signal
+import socket
+from contextlib import ExitStack, suppress
+
+import uvicorn
+from anyio import to_thread
+from starlette.applications import Starlette
+
+from newsletter.config import Config
+from newsletter.errors import UsageProblem
+from newsletter.sending.providers.sendgrid.client import Mailer
+from newsletter.web.app import make_app
+from newsletter.web.background_jobs import Background, jobs
+from newsletter.web.http.http_protocol import Wire
+from newsletter.web.monitoring.metrics import Metrics, serve_metrics
+from newsletter.web.site_context import Site
+
+# What is being answered when the server is told to stop gets so many seconds.
+GRACE = 30
+CONNECTIONS = 2_000
+# They take turns at the interpreter: more of them answer later, not faster.
+THREADS = 12
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port.
+
+    Raises:
+        UsageProblem: it is taken, or not ours to take.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageProblem(
+            f"{host}:{port} can't be listened at: {reason}", remedy="Take another: --port N"
+        ) from error
+
+
+def settings(app: Starlette, config: Config) -> uvicorn.Config:
+    """How the site is served."""
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=list(config.public.trusted_proxies),
+        timeout_graceful_shutdown=GRACE,
+        http=Wire,
+        ws="none",
+        limit_concurrency=CONNECTIONS,
+    )
+
+
+def run(site: Site, mailer: Mailer | None, door: socket.socket, metrics_port: int | None) -> None:
+    """Answer until SIGTERM or Ctrl-C; requests that are being answered are finished.
+
+    Args:
+        site: the newsletter.
+        mailer: the vendor; without it, letters wait.
+        door: from ``listen``.
+        metrics_port: of this machine, where Prometheus asks; ``None`` for none.
+    """
+    metrics = Metrics(site)
+    # uvicorn raises the signal once more when it is done; the jobs have yet to end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        if metrics_port:
+            stack.enter_context(serve_metrics(metrics, metrics_port))
+        stack.enter_context(Background(jobs(site, mailer)))
+        options = settings(make_app(site, metrics=metrics), site.config)
+        runner = stack.enter_context(asyncio.Runner(loop_factory=options.get_loop_factory()))
+        with suppress(KeyboardInterrupt):
+            runner.run(_answer(options, door))
+
+
+async def _answer(options: uvicorn.Config, door: socket.socket) -> None:
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
+    await uvicorn.Server(options).serve([door])

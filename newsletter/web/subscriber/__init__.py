@@ -1,0 +1,1 @@
+"""Pages behind a subscriber's links: sign-up, confirmation, preferences, unsubscribe."""

@@ -1,0 +1,107 @@
+"""The link in a confirmation: a page with one button. Only the button subscribes."""
+
+import datetime
+from typing import Any, NamedTuple
+
+import itsdangerous
+import sqlalchemy as sa
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from newsletter.db import reading
+from newsletter.db.schema import notice
+from newsletter.subscribers.address import Address
+from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.signup import agree, standing
+from newsletter.web.http.refused import Refused
+from newsletter.web.http.request_data import form
+from newsletter.web.site_context import Site
+from newsletter.web.subscriber.transactional_emails import CONFIRM, welcome
+
+SOURCE = "/confirm"
+# The button's; a program that sends an empty form has not pressed it.
+YES = "yes"
+
+
+class Asked(NamedTuple):
+    """The notice that a link belongs to.
+
+    Attributes:
+        id: the notice's.
+        address: whose.
+        data: as promised; ``used`` once the button was pressed.
+    """
+
+    id: int
+    address: Address
+    data: dict[str, Any]
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """The page of the link, and its button."""
+
+    def show(request: Request) -> Response:
+        with reading(site.engine) as connection:
+            asked = _asked(site, connection, request, lock=False)
+            now = standing(connection, asked.address.key) if asked else "new"
+        return _page(site, asked, active=now == "active")
+
+    def take(request: Request) -> Response:
+        if form(request).get(YES) != YES:
+            return show(request)
+        with site.engine.begin() as connection:
+            asked = _asked(site, connection, request, lock=True)
+            if asked is None or "used" in asked.data:
+                now = standing(connection, asked.address.key) if asked else "new"
+                return _page(site, asked, active=now == "active")
+            _confirm(site, connection, asked)
+        return site.pages.page("confirmed", private=True, already=False)
+
+    return [
+        Route("/confirm/{token}", show, methods=["GET"]),
+        Route("/confirm/{token}", take, methods=["POST"]),
+    ]
+
+
+def _page(site: Site, asked: Asked | None, *, active: bool) -> Response:
+    """What there is to see before the button is pressed, or when it can't be any more."""
+    if active:
+        return site.pages.page("confirmed", private=True, already=True)
+    if asked is None or "used" in asked.data:
+        return site.pages.page("expired", status=410, private=True)
+    return site.pages.page("confirm", private=True, wording=asked.data["wording"])
+
+
+def _asked(site: Site, connection: sa.Connection, request: Request, *, lock: bool) -> Asked | None:
+    """The notice of a good link; ``None`` if its time is over.
+
+    Args:
+        site: the newsletter.
+        connection: in a transaction.
+        request: with the link's token.
+        lock: whether the link is going to be used.
+
+    Raises:
+        Refused: this newsletter made no such link.
+    """
+    signer = site.signer(CONFIRM)
+    try:
+        number, made = signer.loads(request.path_params["token"], return_timestamp=True)
+    except itsdangerous.BadData as error:
+        raise Refused(404) from error
+    if site.clock() - made > datetime.timedelta(days=site.config.signup.confirm_days):
+        return None
+    mine = sa.select(notice).where(notice.c.id == number, notice.c.kind == "confirm")
+    row = connection.execute(mine.with_for_update() if lock else mine).one_or_none()
+    return Asked(row.id, Address(row.address, row.address_key), row.data) if row else None
+
+
+def _confirm(site: Site, connection: sa.Connection, asked: Asked) -> None:
+    now = site.clock()
+    origin = Origin(now, "form", SOURCE, asked.data["wording"])
+    before = agree(connection, asked.address, origin, name=asked.data["name"])
+    used = {**asked.data, "used": now.isoformat()}
+    connection.execute(sa.update(notice).where(notice.c.id == asked.id).values(data=used))
+    if before != "active":
+        welcome(site, connection, asked.address)

@@ -1,0 +1,80 @@
+"""How often may somebody sign up: by internet address, by mailbox, and all together."""
+
+import datetime
+import ipaddress
+from typing import Literal
+
+import sqlalchemy as sa
+from limits import RateLimitItemPerDay, RateLimitItemPerHour
+
+from newsletter.db.rate_limit_storage import TableStorage, hit
+from newsletter.subscribers.address import Address
+from newsletter.web.site_context import Site
+
+# Who mistypes an address goes back and tries again; who replays a form does so for long.
+USES_OF_A_FORM = 5
+# A home or a company has a network of so many bits (RFC 6177), and all its addresses.
+_IPV6_NETWORK = 64
+_IGNORES_DOTS = {"gmail.com", "googlemail.com"}
+
+Within = Literal["yes", "too_often", "worn", "silently"]
+
+
+def count(  # noqa: PLR0913 - what is counted
+    connection: sa.Connection,
+    site: Site,
+    now: datetime.datetime,
+    *,
+    form: str,
+    ip: str,
+    to: Address,
+) -> Within:
+    """Count a sign-up; whether it is within all limits.
+
+    Args:
+        connection: in a transaction that writes; to be rolled back unless ``yes`` or ``silently``.
+        site: the newsletter.
+        now: aware.
+        form: the form's own mark.
+        ip: the client's address.
+        to: the address that is signed up.
+
+    Returns:
+        ``worn``: the form has been used too often. ``too_often``: tell them to come back later.
+        ``silently``: the mailbox has had enough; nobody is told, as it isn't theirs to know.
+    """
+    storage = TableStorage(connection, site.secret, now.timestamp())
+    signup = site.config.signup
+    if not hit(storage, RateLimitItemPerDay(USES_OF_A_FORM), "form", form):
+        return "worn"
+    if not hit(storage, RateLimitItemPerHour(signup.per_ip_hour), "ip", network(ip)):
+        return "too_often"
+    if not hit(storage, RateLimitItemPerHour(signup.per_hour), "everybody"):
+        return "too_often"
+    fine = hit(storage, RateLimitItemPerDay(signup.per_address_day), "mailbox", mailbox(to))
+    return "yes" if fine else "silently"
+
+
+def network(ip: str) -> str:
+    """Whoever has this internet address has all of these."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return ip
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, _IPV6_NETWORK), strict=False))
+
+
+def mailbox(address: Address) -> str:
+    """Where the mail ends up: without plus tags, and without dots where they make no difference.
+
+    For limits alone: to the list, ``ada+news@`` and ``ada@`` are two readers.
+    """
+    local, _, domain = address.key.rpartition("@")
+    local = local.partition("+")[0] or local
+    if domain in _IGNORES_DOTS:
+        local, domain = local.replace(".", ""), "gmail.com"
+    return f"{local}@{domain}"

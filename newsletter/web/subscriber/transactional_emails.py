@@ -1,0 +1,149 @@
+"""The letters that pages promise: what each says, and the background job that posts them.
+
+A page only promises (``owe``). Whether a letter goes, and to whom it makes a difference, is
+decided here, out of sight: the page's answer can't tell.
+"""
+
+import datetime
+import logging
+import re
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from newsletter.config.urls import preferences_url, public_url, unsubscribe_url
+from newsletter.db import reading
+from newsletter.db.rate_limit_storage import forget_old
+from newsletter.db.schema import subscriber
+from newsletter.errors import NewsletterError
+from newsletter.project import Project
+from newsletter.project.scaffold import default_templates
+from newsletter.render.headers import one_click
+from newsletter.render.template.loader import Templates, load_templates
+from newsletter.render.transactional import Letter, render_letter, template_of
+from newsletter.sending.providers.sendgrid.client import Mailer
+from newsletter.sending.providers.sendgrid.outcomes import Outcome, judge
+from newsletter.sending.transactional_queue import Notice, any_due, body, claim, owe, settle, tidy
+from newsletter.subscribers.address import Address
+from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.signup import sign_up
+from newsletter.web.site_context import Site
+
+__all__ = ["CONFIRM", "owe", "post_due", "tidy_up", "welcome"]
+
+# The purpose of the link in a confirmation (itsdangerous' salt).
+CONFIRM = "confirm"
+
+# The vendor's words may name a reader; a log doesn't.
+_ADDRESS = re.compile(r"\S+@\S+")
+_log = logging.getLogger(__name__)
+
+
+def post_due(site: Site, mailer: Mailer) -> int:
+    """Post every letter that is due; any number of processes may do so at once.
+
+    Args:
+        site: the newsletter.
+        mailer: the vendor.
+
+    Returns:
+        How many requests were made.
+    """
+    posted = 0
+    templates: Templates | None = None
+    while any_due(site.engine, site.clock()):
+        letter = claim(
+            site.engine, site.clock(), lambda connection, one: _wanted(site, connection, one)
+        )
+        if letter is None:
+            break
+        templates = templates or _templates(site.project)
+        outcome = _post(site, mailer, letter, templates)
+        settle(site.engine, letter, outcome, site.clock())
+        if outcome.kind != "accepted":
+            words = _ADDRESS.sub("…", outcome.words)
+            _log.warning("letter %d (%s): %s: %s", letter.id, letter.kind, outcome.kind, words)
+        posted += 1
+    return posted
+
+
+def tidy_up(site: Site) -> None:
+    """Give up what is stale and forget what is over: addresses in letters, counts of limits."""
+    signup, now = site.config.signup, site.clock()
+    keep = max(
+        datetime.timedelta(days=signup.confirm_days), datetime.timedelta(hours=signup.window_hours)
+    )
+    tidy(site.engine, now, keep)
+    with site.engine.begin() as connection:
+        forget_old(connection, now.timestamp())
+
+
+def welcome(site: Site, connection: sa.Connection, address: Address) -> None:
+    """Promise a welcome if the newsletter has one; each address gets it once."""
+    if site.config.signup.welcome:
+        owe(connection, "welcome", address, {}, site.clock(), None)
+
+
+def _wanted(site: Site, connection: sa.Connection, letter: Notice) -> bool:
+    """Whether the letter is still to go; signs its reader up where the form is enough."""
+    if letter.kind == "welcome":
+        return _token(connection, letter.address) != ""
+    if letter.kind != "confirm":
+        return True
+    data, single = letter.data, not site.config.signup.double_opt_in
+    origin = Origin(letter.created_at, "form", data["source"], data["wording"])
+    before = sign_up(connection, letter.address, origin, name=data["name"], confirmed=single)
+    if single and before in {"new", "pending"}:
+        welcome(site, connection, letter.address)
+        return False
+    return before != "active"
+
+
+def _post(site: Site, mailer: Mailer, letter: Notice, templates: Templates) -> Outcome:
+    config = site.config
+    try:
+        words, headers = _words(site, letter)
+        request = body(render_letter(words, templates, config), config, letter, headers)
+    except NewsletterError as error:
+        # Nothing has left; the editor may mend the template.
+        return Outcome("not_sent", str(error))
+    answer = mailer.post_mail(request)
+    return judge(answer, site.clock(), sandbox=config.sendgrid.sandbox)
+
+
+def _words(site: Site, letter: Notice) -> tuple[Letter, Mapping[str, str]]:
+    """What the letter says, and the headers of its reader's own way out if they are on the list."""
+    config, data = site.config, letter.data
+    if letter.kind == "confirm":
+        until = site.clock() + datetime.timedelta(days=config.signup.confirm_days)
+        url = f"{public_url(config)}/confirm/{site.signer(CONFIRM).dumps(letter.id)}"
+        return Letter("confirm", url, until.date()), {}
+    if letter.kind == "welcome":
+        return _welcome(site, letter.address)
+    until_day = datetime.date.fromisoformat(data["until"])
+    return Letter(letter.kind, data["url"], until_day, data["address"]), {}
+
+
+def _welcome(site: Site, address: Address) -> tuple[Letter, Mapping[str, str]]:
+    config = site.config
+    with reading(site.engine) as connection:
+        token = _token(connection, address)
+    words = Letter(
+        "welcome",
+        config.site_url,
+        unsubscribe_url=unsubscribe_url(config, token),
+        preferences_url=preferences_url(config, token),
+    )
+    return words, dict(one_click(config, token))
+
+
+def _token(connection: sa.Connection, address: Address) -> str:
+    """An active reader's token; empty if they are none."""
+    mine = (subscriber.c.address_key == address.key, subscriber.c.status == "active")
+    return connection.scalar(sa.select(subscriber.c.token).where(*mine)) or ""
+
+
+def _templates(project: Project) -> Templates:
+    """The editor's; those that come with the program where the folder has no letters yet."""
+    own = load_templates(project.templates)
+    return own if template_of("confirm") in own.files else load_templates(default_templates())

@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from newsletter.web.archive.images import find_image, images
+
+
+@pytest.fixture
+def issue(tmp_path: Path) -> Path:
+    folder = tmp_path / "2026-12-01-ice"
+    (folder / "img").mkdir(parents=True)
+    for name in ("a.png", "img/B.JPG", "post.md", ".hidden.png", "a.html", "quay æ.webp"):
+        (folder / name).write_bytes(b"x")
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    (folder / "out.png").symlink_to(tmp_path / "secret.png")
+    (folder / "text.png").symlink_to(folder / "post.md")
+    (folder / "same.png").symlink_to(folder / "a.png")
+    (folder / "dir.png").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("name", ["a.png", "img/B.JPG", "quay æ.webp", "same.png"])
+def test_an_image_of_the_folder_is_found(issue: Path, name: str) -> None:
+    assert find_image(issue, name) == (issue / name).resolve()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "post.md", "a.html", ".hidden.png", "no.png", "out.png", "text.png", "dir.png",
+        "../secret.png", "img/../a.png", "./a.png", "img//B.JPG", "/a.png", "..\\secret.png",
+        "a.png\0", "a.png/", "%2e%2e/secret.png", "a\n.png", "x" * 5_000 + ".png",
+    ],
+)  # fmt: skip
+def test_nothing_else_is(issue: Path, name: str) -> None:
+    assert find_image(issue, name) is None
+
+
+def test_all_that_would_be_served(issue: Path) -> None:
+    assert images(issue) == ["a.png", "img/B.JPG", "quay æ.webp", "same.png"]

@@ -1,0 +1,180 @@
+"""The archive as it is served, and as files: an issue that was really sent."""
+
+import datetime
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsletter.db import database
+from newsletter.project import open_project
+from newsletter.web.site_context import Site, open_site
+
+Cli = Callable[..., tuple[int, str, str]]
+
+POST = """\
+---
+title: {title}
+date: 2026-12-02
+{front}
+---
+Hello {{{{ subscriber.name | default("friend") }}}}, <script>alert(1)</script>the ice let go.
+
+![A boat](boat.png)
+"""
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+)
+
+
+@pytest.fixture
+def sent(newsletter: Cli, project_folder: Path) -> Cli:
+    """A listed and an unlisted issue have been sent; a private one too, and one was not."""
+    for slug, front in {
+        "boats": "", "quiet": "archive: unlisted", "secret": "archive: private", "later": ""
+    }.items():  # fmt: skip
+        folder = project_folder / "issues" / f"2026-12-02-{slug}"
+        folder.mkdir()
+        (folder / "post.md").write_text(POST.format(title=f"Of {slug}", front=front))
+        (folder / "boat.png").write_bytes(PIXEL)
+    for slug in ("boats", "quiet", "secret"):
+        code, _, err = newsletter("send", slug, "--yes")
+        assert code == 0, err
+    return newsletter
+
+
+class Clock:
+    """A time that stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+
+    def __call__(self) -> datetime.datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def site(sent: Cli, project_folder: Path, clock: Clock) -> Iterator[Site]:  # noqa: ARG001 - sends first
+    project = open_project(project_folder)
+    with database(project.config.database, project.root) as engine:
+        yield open_site(project, engine, clock)
+
+
+def test_what_was_sent_has_a_page_and_nothing_else(server: Any) -> None:
+    index = server.get("/").data.decode()
+    assert "Of boats" in index
+    assert not [word for word in ("quiet", "secret", "later") if f"Of {word}" in index]
+    statuses = {
+        slug: server.get(f"/issues/{slug}").status for slug in ("boats", "quiet", "secret", "later")
+    }
+    assert statuses == {"boats": 200, "quiet": 200, "secret": 404, "later": 404}
+    assert "noindex" in server.get("/issues/quiet").headers["X-Robots-Tag"]
+    for path in ("/feed.atom", "/feed.json", "/sitemap.xml"):
+        told = server.get(path).data.decode()
+        assert "boats" in told
+        assert not [word for word in ("quiet", "secret", "later") if word in told], path
+
+
+def test_the_page_is_the_article_for_everybody(server: Any) -> None:
+    page = server.get("/issues/boats").data.decode()
+    assert "Hello friend, the ice let go." in page
+    assert "<script" not in page
+    assert 'property="og:title" content="Of boats"' in page
+    assert '<link rel="canonical" href="https://news.harbour-notes.org/issues/boats">' in page
+    image = server.get("/issues/boats/boat.png")
+    assert (image.status, image.headers["Content-Type"]) == (200, "image/png")
+    assert image.data == PIXEL
+    assert server.get("/issues/boats/post.md").status == 404
+
+
+def test_who_has_it_already_is_told_so(server: Any) -> None:
+    for path in ("/", "/issues/boats", "/issues/boats/boat.png", "/feed.atom", "/feed.json"):
+        tag = server.get(path).headers["ETag"]
+        again = server.get(path, **{"If-None-Match": tag})
+        assert (again.status, again.data) == (304, b""), path
+        assert server.get(path, **{"If-None-Match": '"another"'}).status == 200
+
+
+def test_a_correction_is_there_a_second_later(
+    server: Any, clock: Clock, project_folder: Path
+) -> None:
+    assert "Of boats" in server.get("/issues/boats").data.decode()
+    post = project_folder / "issues" / "2026-12-02-boats" / "post.md"
+    post.write_text(post.read_text().replace("Of boats", "Of all the boats"))
+    assert "Of boats" in server.get("/issues/boats").data.decode()
+    clock.now += datetime.timedelta(seconds=1)
+    for path in ("/issues/boats", "/", "/feed.atom"):
+        assert "Of all the boats" in server.get(path).data.decode(), path
+    post.write_text(post.read_text().replace("---\ntitle", "---\narchive: private\ntitle"))
+    clock.now += datetime.timedelta(seconds=1)
+    assert server.get("/issues/boats").status == 404
+    assert "boats" not in server.get("/").data.decode()
+
+
+def test_what_was_sent_just_now_is_there_at_once(server: Any, sent: Cli) -> None:
+    assert server.get("/issues/later").status == 404
+    assert server.get("/issues/later/boat.png").status == 404
+    assert sent("send", "later", "--yes")[0] == 0
+    assert server.get("/issues/later/boat.png").data == PIXEL
+    assert "Of later" in server.get("/issues/later").data.decode()
+
+
+def test_titles_are_searched_and_what_is_asked_is_escaped(server: Any) -> None:
+    assert "Of boats" in server.get("/?q=BOATS").data.decode()
+    nothing = server.get("/?q=%3Cscript%3Ealert(1)%3C/script%3E")
+    assert nothing.status == 200
+    assert "<script" not in nothing.data.decode()
+    assert "Of boats" not in nothing.data.decode()
+
+
+def test_files_are_what_is_served(sent: Cli, server: Any, tmp_path: Path) -> None:
+    out = tmp_path / "public"
+    code, said, err = sent("archive", "--out", out)
+    assert code == 0, err
+    assert "2 issues" in said
+    for path, file in {
+        "/issues/boats": "issues/boats/index.html",
+        "/issues/boats/boat.png": "issues/boats/boat.png",
+        "/feed.atom": "feed.atom",
+        "/sitemap.xml": "sitemap.xml",
+        "/assets/style.css": "assets/style.css",
+    }.items():
+        assert (out / file).read_bytes() == server.get(path).data, path
+    assert not (out / "issues/secret").exists()
+    assert "Of boats" in (out / "index.html").read_text()
+
+
+def test_writing_again_changes_nothing_and_deletes_nothing(sent: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "public"
+    sent("archive", "--out", out)
+    (out / "robots.txt").write_text("mine until the next run")
+    (out / "CNAME").write_text("harbour-notes.org")
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*.html")}
+    told = json.loads(sent("archive", "--out", out, "--json")[1])
+    assert told["changed"] == ["robots.txt"]
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.html")} == times
+    assert (out / "CNAME").read_text() == "harbour-notes.org"
+
+
+def test_links_lead_to_where_the_files_will_be(sent: Cli, tmp_path: Path) -> None:
+    sent("archive", "--out", tmp_path / "a", "--base-url", "https://example.org/letters")
+    page = (tmp_path / "a/issues/boats/index.html").read_text()
+    assert 'href="https://example.org/letters/issues/boats"' in page
+    assert 'href="/letters/assets/style.css' in page
+    code, _, err = sent("archive", "--out", tmp_path / "b", "--base-url", "letters")
+    assert code == 2
+    assert "--base-url" in err
+
+
+def test_without_an_address_it_asks_for_one(cli: Cli, project_folder: Path) -> None:
+    code, _, err = cli("archive", "--out", project_folder / "public")
+    assert code == 2
+    assert "public_url" in err

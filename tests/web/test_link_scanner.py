@@ -1,0 +1,87 @@
+"""Security software opens every link of a mail before its reader does: that changes nothing."""
+
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+import sqlalchemy as sa
+import urllib3
+
+from newsletter.db import database, reading
+from newsletter.db.schema import journal, notice, subscriber, subscriber_tag, suppression
+from newsletter.project import open_project
+from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
+from newsletter.web.rehearsal_site import running
+
+Cli = Callable[..., tuple[int, str, str]]
+SITE = "https://news.harbour-notes.org"
+TIMES = 20
+AGENTS = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)",
+    "Mozilla/4.0 (compatible; ms-office; MSOffice 16)",
+    "Barracuda Sentinel (EE)",
+    "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+)
+TABLES = (subscriber, subscriber_tag, journal, suppression, notice)
+
+
+def links_of(mail: MailSend) -> set[str]:
+    """Every link of the first reader's mail: HTML, text and headers."""
+    one = mail.personalizations[0]
+    filled = [part.value for part in mail.content]
+    filled += [*mail.headers.values(), *one.headers.values()]
+    text = "\n".join(filled)
+    for tag, value in one.substitutions.items():
+        text = text.replace(tag, value)
+    found = re.findall(r"""https?://[^\s"'<>]+""", text)
+    return {unescape(link).rstrip(".,)") for link in found}
+
+
+def test_no_link_of_a_mail_acts_by_being_opened(
+    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+) -> None:
+    code, _, err = newsletter("send", "--yes")
+    assert code == 0, err
+    mail = MailSend.model_validate_json(vendor.requests[0].body)
+    one = mail.personalizations[0]
+    header = one.headers["List-Unsubscribe"]
+    assert one.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    mine = {link for link in links_of(mail) if link.startswith(f"{SITE}/")}
+    assert {re.sub(r"(/[up]/).*", r"\1", link) for link in mine} >= {f"{SITE}/u/", f"{SITE}/p/"}
+
+    project = open_project(project_folder)
+    with (
+        database(project.config.database, project.root) as engine,
+        running(project, engine) as url,
+        urllib3.PoolManager(retries=2, timeout=60) as pool,
+    ):
+        before = stored(engine)
+        for link in sorted(mine):
+            for number in range(TIMES):
+                agent = AGENTS[number % len(AGENTS)]
+                for method in ("GET", "HEAD"):
+                    here = url + link.removeprefix(SITE)
+                    answer = pool.request(method, here, headers={"User-Agent": agent})
+                    assert answer.status < 300, link
+        assert stored(engine) == before
+
+        # What a reader's own mail program does with the same link does act.
+        path = header.partition(f"<{SITE}")[2].partition(">")[0]
+        one_click = pool.request(
+            "POST", url + path, body="List-Unsubscribe=One-Click",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        )  # fmt: skip
+        assert one_click.status == 200
+        assert stored(engine) != before
+
+
+def stored(engine: sa.Engine) -> bytes:
+    """All that is known of the readers."""
+    with reading(engine) as connection:
+        return b"\n".join(
+            repr(row).encode()
+            for table in TABLES
+            for row in connection.execute(sa.select(table).order_by(*table.primary_key))
+        )
