@@ -9,55 +9,73 @@ import sys
 import click
 
 from newsletter import __version__
-from newsletter.cli.commands import Commands, Lazy
+from newsletter.cli.lazy_group import Commands, Lazy
 from newsletter.cli.output import complain, note
 from newsletter.errors import Location, NewsletterError, shown
 
 # In the order of an editor's week.
 COMMANDS = {
-    "init": Lazy("newsletter.cli.init:init", "Make a new newsletter's folder."),
-    "import": Lazy("newsletter.cli.import_post:import_post", "Make an issue from a post."),
-    "build": Lazy("newsletter.cli.build:build", "Turn an issue into an email."),
+    "init": Lazy("newsletter.cli.project.init:init", "Make a new newsletter's folder."),
+    "import": Lazy("newsletter.cli.issue.import_post:import_post", "Make an issue from a post."),
+    "build": Lazy("newsletter.cli.issue.build:build", "Turn an issue into an email."),
     "preview": Lazy(
-        "newsletter.cli.preview:preview", "See the mail in your browser as you write it."
+        "newsletter.cli.issue.preview:preview", "See the mail in your browser as you write it."
     ),
-    "check": Lazy("newsletter.cli.check:check", "Look for what would go wrong before it is sent."),
-    "doctor": Lazy("newsletter.cli.doctor:doctor", "See whether all is in place for a send."),
+    "check": Lazy(
+        "newsletter.cli.issue.check:check", "Look for what would go wrong before it is sent."
+    ),
+    "doctor": Lazy(
+        "newsletter.cli.project.doctor:doctor", "See whether all is in place for a send."
+    ),
     "subscribers": Lazy("newsletter.cli.subscribers:subscribers", "Keep the list of readers."),
-    "test": Lazy("newsletter.cli.test:test", "Send a marked copy to yourself."),
-    "plan": Lazy("newsletter.cli.plan:plan", "Fix what is sent to whom, and send nothing yet."),
+    "test": Lazy("newsletter.cli.issue.test:test", "Send a marked copy to yourself."),
+    "plan": Lazy(
+        "newsletter.cli.send.plan:plan", "Fix what is sent to whom, and send nothing yet."
+    ),
     "send": Lazy(
-        "newsletter.cli.send:send", "Send an issue to the readers, or see exactly what would go."
+        "newsletter.cli.send.send:send",
+        "Send an issue to the readers, or see exactly what would go.",
     ),
     "rehearse": Lazy(
-        "newsletter.cli.rehearse:rehearse",
+        "newsletter.cli.send.rehearse:rehearse",
         "Rehearse a send against a stand-in for SendGrid, with faults.",
     ),
-    "status": Lazy("newsletter.cli.status:status", "See how a send stands."),
+    "status": Lazy("newsletter.cli.send.status:status", "See how a send stands."),
     "pause": Lazy(
-        "newsletter.cli.pause:pause", "Stop a running send after the requests in flight."
+        "newsletter.cli.send.pause:pause", "Stop a running send after the requests in flight."
     ),
-    "resume": Lazy("newsletter.cli.resume:resume", "Go on with a send that was stopped."),
+    "resume": Lazy("newsletter.cli.send.resume:resume", "Go on with a send that was stopped."),
     "cancel": Lazy(
-        "newsletter.cli.cancel:cancel", "Give up what has not left; take back what SendGrid holds."
+        "newsletter.cli.send.cancel:cancel",
+        "Give up what has not left; take back what SendGrid holds.",
     ),
-    "retry": Lazy("newsletter.cli.retry:retry", "Send again to the readers whom SendGrid refused."),
-    "resolve": Lazy("newsletter.cli.resolve:resolve", "Settle by hand what is unknown."),
+    "retry": Lazy(
+        "newsletter.cli.send.retry:retry", "Send again to the readers whom SendGrid refused."
+    ),
+    "resolve": Lazy("newsletter.cli.send.resolve:resolve", "Settle by hand what is unknown."),
     "reconcile": Lazy(
-        "newsletter.cli.reconcile:reconcile", "Settle what is unknown by SendGrid's events."
+        "newsletter.cli.send.reconcile:reconcile", "Settle what is unknown by SendGrid's events."
     ),
-    "who": Lazy("newsletter.cli.who:who", "See what became of each reader of a send, and why."),
-    "events": Lazy("newsletter.cli.events:events", "Take in what SendGrid reports of mails."),
-    "archive": Lazy("newsletter.cli.archive:archive", "Write the sent issues as web pages."),
-    "report": Lazy("newsletter.cli.report:report", "See what became of a send."),
+    "who": Lazy(
+        "newsletter.cli.send.who:who", "See what became of each reader of a send, and why."
+    ),
+    "events": Lazy(
+        "newsletter.cli.reports.events:events", "Take in what SendGrid reports of mails."
+    ),
+    "archive": Lazy("newsletter.cli.web.archive:archive", "Write the sent issues as web pages."),
+    "report": Lazy("newsletter.cli.reports.report:report", "See what became of a send."),
     "serve": Lazy(
-        "newsletter.cli.serve:serve", "Answer the world: sign-up, unsubscribe, archive, webhook."
+        "newsletter.cli.web.serve:serve",
+        "Answer the world: sign-up, unsubscribe, archive, webhook.",
     ),
-    "db": Lazy("newsletter.cli.db:db", "Make or upgrade the database."),
+    "db": Lazy("newsletter.cli.database.db:db", "Make or upgrade the database."),
     "backup": Lazy(
-        "newsletter.cli.backup:backup", "Copy the list and the record of sends into a file."
+        "newsletter.cli.database.backup:backup",
+        "Copy the list and the record of sends into a file.",
     ),
-    "restore": Lazy("newsletter.cli.restore:restore", "Put a backup in the database's place."),
+    "restore": Lazy(
+        "newsletter.cli.database.restore:restore", "Put a backup in the database's place."
+    ),
 }
 
 

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from newsletter import __version__
-from newsletter.cli.commands import Commands
+from newsletter.cli.lazy_group import Commands
 from newsletter.errors import (
     ConfigError,
     Location,

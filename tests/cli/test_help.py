@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from newsletter.cli.commands import Commands
+from newsletter.cli.lazy_group import Commands
 from newsletter.cli.main import COMMANDS, cli
 from newsletter.cli.subscribers import subscribers
 
@@ -36,7 +36,7 @@ def test_help_imports_click_and_nothing_heavier() -> None:
         "newsletter",
         "newsletter.errors",
         "newsletter.cli",
-        "newsletter.cli.commands",
+        "newsletter.cli.lazy_group",
         "newsletter.cli.main",
         "newsletter.cli.output",
     }

@@ -2,7 +2,7 @@
 
 import click
 
-from newsletter.cli.commands import Commands, Lazy
+from newsletter.cli.lazy_group import Commands, Lazy
 
 _HERE = "newsletter.cli.subscribers"
 COMMANDS = {

@@ -1,0 +1,50 @@
+"""``newsletter db``: the database itself."""
+
+import json
+
+import click
+
+from newsletter.cli.lazy_group import Commands, Lazy
+from newsletter.cli.output import say
+
+COMMANDS = {"upgrade": Lazy(f"{__name__}:upgrade", "Make or upgrade the database.")}
+
+
+@click.group(cls=Commands, lazy=COMMANDS, short_help="Make or upgrade the database.")
+def db() -> None:
+    """Make or upgrade the database that newsletter.yml names.
+
+    \b
+    Example:
+      newsletter db upgrade
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+
+
+@click.command(short_help="Make or upgrade the database.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def upgrade(*, as_json: bool) -> None:
+    """Bring the database to the version of this newsletter, or make it.
+
+    Every command does so by itself; run this to do it at a time of your choice. It is safe
+    to run twice. A database that a newer newsletter made is refused.
+
+    \b
+    Example:
+      newsletter db upgrade
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    import sqlalchemy as sa
+
+    from newsletter.db.engine import shown, upgrade_database
+    from newsletter.project import open_project
+
+    project = open_project()
+    before, version = upgrade_database(project.config.database, project.root)
+    url = shown(sa.make_url(project.config.database))
+    if as_json:
+        say(json.dumps({"database": url, "before": before, "version": version}))
+    elif before is None:
+        say(f"{url} was made, at version {version}.", colour="green")
+    elif before != version:
+        say(f"{url} was upgraded from version {before} to {version}.", colour="green")
+    else:
+        say(f"{url} is at version {version}: nothing to do.", colour="green")

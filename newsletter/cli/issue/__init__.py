@@ -1,0 +1,1 @@
+"""Commands about one issue before it is sent."""

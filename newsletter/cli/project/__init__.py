@@ -1,0 +1,1 @@
+"""Commands about the newsletter's folder and its account."""

@@ -1,0 +1,1 @@
+"""Commands about what became of a send."""

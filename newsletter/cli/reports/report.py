@@ -1,0 +1,138 @@
+"""``newsletter report``: what became of a send."""
+
+import datetime
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import note, say
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from newsletter.project import Project
+    from newsletter.reports.comparison import Departure
+    from newsletter.reports.model import Report
+    from newsletter.sending.ledger.record import Ledger
+
+
+@click.command(short_help="See what became of a send.")
+@click.argument("issue", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@click.option(
+    "--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Write a page that needs nothing else, to look at or to pass on.",
+)  # fmt: skip
+def report(issue: str | None, page: Path | None, *, as_json: bool) -> None:
+    """See what became of a send: delivered, bounced, read, left, complained.
+
+    ISSUE is an issue's name or a part of it; without it, the latest send is shown. What
+    SendGrid reports comes by newsletter serve, or by newsletter events import. Opens and
+    clicks are there only if tracking is on, and programs' are left out of people's.
+
+    \b
+    Examples:
+      newsletter report
+      newsletter report building-trust --html report.html
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from zoneinfo import ZoneInfo
+
+    from newsletter.db import database, reading
+    from newsletter.errors import shown
+    from newsletter.project import open_project
+    from newsletter.reports.comparison import departures
+    from newsletter.reports.output.html import page_of
+    from newsletter.reports.output.json_data import as_data
+    from newsletter.reports.report import report as made
+    from newsletter.sending.ledger.find_sends import ledger_of
+
+    project = open_project()
+    with database(project.config.database, project.root) as engine:
+        with reading(engine) as connection:
+            gone = departures(connection)
+        of = _chosen(issue, gone, project, ledger_of(engine, project.config))
+        with reading(engine) as connection:
+            found = made(connection, of, project.config, datetime.datetime.now(datetime.UTC))
+    if as_json:
+        say(json.dumps(as_data(found), ensure_ascii=False))
+    else:
+        _show(found, ZoneInfo(project.config.timezone))
+    if page:
+        _write(page, page_of(found, project.config).encode())
+        if not as_json:
+            say(shown(page), colour="green")
+
+
+def _chosen(
+    name: str | None, gone: "list[Departure]", project: "Project", ledger: "Ledger"
+) -> "Departure":
+    """The send that is meant.
+
+    Raises:
+        ProjectError: there is none, or nothing of it has left.
+    """
+    from newsletter.errors import ProjectError
+    from newsletter.project import find_issue
+    from newsletter.sending.ledger.find_sends import find_send
+
+    if name is None:
+        if not gone:
+            raise ProjectError(
+                "nothing has been sent yet", remedy="Send an issue with: newsletter send"
+            )
+        return gone[-1]
+    try:
+        found = find_send(ledger, name)
+    except ProjectError as error:
+        if any(name.casefold() in one.issue.casefold() for one in gone):
+            raise
+        try:
+            folder = find_issue(project, name)
+        except ProjectError:
+            raise error from None
+        raise ProjectError(
+            f"{folder.name} has not been sent",
+            remedy=f"Send it with: newsletter send {folder.name[11:]}",
+        ) from None
+    left = next((one for one in gone if one.id == found.id), None)
+    if left is None:
+        raise ProjectError(
+            f"nobody has {found.issue} yet", remedy=f"See: newsletter status {found.slug}"
+        )
+    return left
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write aside, then rename: a full disk leaves the old file whole."""
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        aside.write_bytes(data)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _show(of: "Report", zone: "ZoneInfo") -> None:
+    from newsletter.cli.reports import report_text as lines
+
+    for line in lines.outcome(of, zone):
+        say(line)
+    say(lines.complaints(of), colour=of.complaint_state)
+    for line in lines.tables(of):
+        say(line)
+    _say_next(of)
+
+
+def _say_next(of: "Report") -> None:
+    if of.silent:
+        note(
+            "SendGrid has reported nothing of it yet. Its events come by newsletter serve, or\n"
+            "by: newsletter events import FILE"
+        )
+    if of.others.get("unknown"):
+        note(
+            f"{of.others['unknown']:,} more readers may or may not have it. "
+            f"See: newsletter status {of.slug}"
+        )

@@ -1,0 +1,1 @@
+"""Commands about a send; what they share is in ``shared``."""

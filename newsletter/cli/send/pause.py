@@ -1,0 +1,25 @@
+"""``newsletter pause``: no further request leaves."""
+
+import click
+
+from newsletter.cli.output import say
+from newsletter.cli.send.shared import found
+
+
+@click.command(short_help="Stop a running send after the requests in flight.")
+@click.argument("issue", required=False)
+def pause(issue: str | None) -> None:
+    """Stop a running send: its senders, wherever they run, end after the requests in flight.
+
+    ISSUE is an issue's name or a part of it; the latest send if left out.
+
+    \b
+    Example:
+      newsletter pause building-trust
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.sending.ledger import pause_cancel_retry
+
+    with found(issue) as it:
+        pause_cancel_retry.pause(it.ledger, it.send)
+        say(f"{it.send.slug} is paused.", colour="yellow")
+        say(f"Go on with: newsletter resume {it.send.slug}")

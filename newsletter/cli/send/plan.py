@@ -1,0 +1,101 @@
+"""``newsletter plan``: fix what is sent to whom, and send nothing."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import note, say
+from newsletter.cli.send.shared import many
+
+if TYPE_CHECKING:
+    from newsletter.sending.ledger.record import Send
+    from newsletter.sending.planning.proposal import Proposal
+
+
+@click.command(short_help="Fix what is sent to whom, and send nothing yet.")
+@click.argument("issue", required=False)
+@click.option(
+    "--segment",
+    metavar="NAME|QUERY",
+    help="Only to the readers of a segment: its name in newsletter.yml, or a query.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Readers in one request; limits.batch_size of newsletter.yml if not given.",
+)
+@click.option("--again", is_flag=True, help="Replace the plan, while nothing of it has left.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")  # fmt: skip
+def plan(
+    issue: str | None, *, segment: str | None, batch_size: int | None, again: bool, as_json: bool
+) -> None:
+    """Fix what is sent to whom: the email, its readers, its requests. Nothing is sent.
+
+    ISSUE is a folder's name or a part of it; the newest if left out. From then on nobody is
+    added; whoever leaves the list before their request is left out all the same. If the
+    issue's files change, newsletter send shows how and refuses, until you plan it again.
+
+    \b
+    Examples:
+      newsletter plan building-trust
+      newsletter plan building-trust --segment tag:vip --again
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.cli.send.proposal import refuse
+    from newsletter.db import database
+    from newsletter.project import find_issue, open_project
+    from newsletter.sending.planning.proposal import Wishes, agree, propose
+
+    project = open_project()
+    wishes = Wishes(segment or "", batch_size, again=again, needs_key=False)
+    with database(project.config.database, project.root) as engine:
+        proposal = propose(project, find_issue(project, issue), engine, wishes)
+        refuse(proposal)
+        if again and proposal.goes_on:
+            _too_late(proposal)
+        frozen = agree(proposal)
+        _show(proposal, frozen, as_json=as_json)
+
+
+def _too_late(proposal: "Proposal") -> None:
+    from newsletter.errors import SendRefused
+
+    slug = proposal.folder.name[11:]
+    raise SendRefused(
+        f"{proposal.folder.name} can't be planned again: some have it already",
+        remedy=f"Go on with what was planned: newsletter resume {slug}",
+    )
+
+
+def _show(proposal: "Proposal", of: "Send", *, as_json: bool) -> None:
+    from zoneinfo import ZoneInfo
+
+    from newsletter.cli.send.proposal import show
+    from newsletter.sending.ledger.status import look
+    from newsletter.sending.planning.schedule import shown_time
+    from newsletter.sending.providers.sendgrid.payload import plain_subject
+
+    if as_json:
+        email = proposal.letter.email
+        more = {
+            "subject": plain_subject(email, proposal.letter.config),
+            "segment": of.segment,
+            "content_sha": of.content_sha,
+            "plan_sha": of.plan_sha,
+            "limit_per_hour": of.limit_per_hour,
+        }
+        data = {**look(proposal.ledger, of).as_data(), **more}
+        say(json.dumps(data, ensure_ascii=False))
+        return
+    rows = [("content", of.content_sha[:12])]
+    if of.scheduled_at:
+        zone = ZoneInfo(proposal.project.config.timezone)
+        rows.append(("when", shown_time(of.scheduled_at, zone)))
+    show(proposal, rows)
+    if proposal.goes_on:
+        planned = many(of.total, "reader")
+        say(f"It was planned before, for {planned}, and has not changed since.")
+    else:
+        say("Planned. Nothing was sent.", colour="green")
+    note(f"Next: newsletter send {of.slug}")

@@ -1,0 +1,148 @@
+"""``newsletter rehearse``: the true send, to a stand-in for SendGrid, with faults."""
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import fields, progress, say
+from newsletter.cli.send.shared import many
+
+if TYPE_CHECKING:
+    from newsletter.sending.planning.proposal import Proposal
+    from newsletter.sending.rehearsal.result import Proof
+
+
+@click.command(short_help="Rehearse a send against a stand-in for SendGrid, with faults.")
+@click.argument("issue", required=False)
+@click.option(
+    "--faults", default="default", show_default=True, metavar="default|none|NAME,…",
+    help="What goes wrong on the way.",
+)  # fmt: skip
+@click.option(
+    "--readers", type=click.IntRange(1, 1_000_000), metavar="N",
+    help="N made-up readers instead of the list.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def rehearse(issue: str | None, *, faults: str, readers: int | None, as_json: bool) -> int:
+    """Send an issue to nobody, by the very code that will send it, and prove who would have it.
+
+    The list is copied into a scratch database, and the issue sent to a stand-in for SendGrid on
+    this machine: answers are lost, requests fail, the sender is killed and started again. What
+    is unknown then is settled as you would settle it. Nothing leaves this machine, list and
+    ledger are only read, and no key is needed. Then the links of some mails are opened, as
+    security software does, on your own pages over the scratch database.
+
+    It exits with 0 only if nobody has it twice, nobody is lost, and no link acts by itself.
+
+    \b
+    Faults:
+      lost-answer    taken, and the connection closed without an answer
+      lost-request   read and forgotten, without an answer
+      throttle       429, to go on in a second
+      error          a 500 that was not taken, and a 503 that was
+      reset          taken, and the connection reset in mid-answer
+      cut            cut off before it was read
+      garbage        taken, and answered with something that is no HTTP
+      slow           taken, and answered when nobody waits any more
+      kill           the sender killed, with its request taken and with it lost
+
+    \b
+    Examples:
+      newsletter rehearse
+      newsletter rehearse building-trust --faults lost-answer,kill
+      newsletter rehearse building-trust --readers 10000
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.db import database
+    from newsletter.project import find_issue, open_project
+    from newsletter.sending.planning.proposal import Wishes, propose
+    from newsletter.sending.rehearsal.run import Wish
+    from newsletter.sending.rehearsal.run import rehearse as run
+    from newsletter.web.rehearsal_site import running
+
+    names = _names(faults)
+    # Leave nothing behind, whoever stops it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    project = open_project()
+    with database(project.config.database, project.root) as engine:
+        proposal = propose(project, find_issue(project, issue), engine, Wishes(needs_key=False))
+        wish = Wish(project, proposal.folder.name, engine, readers or 0, names, running)
+        with progress(readers or proposal.readers, "Rehearsing") as advance:
+            proof = run(wish, advance)
+    if as_json:
+        refused = [str(problem) for problem in proposal.refused]
+        say(json.dumps({"issue": wish.issue, **proof.as_data(), "refused": refused}))
+    else:
+        _show(proposal, proof, made_up=bool(readers))
+    return 1 if proof.gaps else 0
+
+
+def _names(faults: str) -> tuple[str, ...]:
+    """The kinds of faults that are meant."""
+    from newsletter.sending.rehearsal.fault_plan import DEFAULT, KINDS
+
+    if faults == "default":
+        return DEFAULT
+    names = () if faults == "none" else tuple(name.strip() for name in faults.split(","))
+    if unknown := [name for name in names if name not in KINDS]:
+        raise click.UsageError(f"no fault '{unknown[0]}'. There are: {', '.join(KINDS)}.")
+    return names
+
+
+def _show(proposal: "Proposal", proof: "Proof", *, made_up: bool) -> None:
+    from newsletter.sending.providers.sendgrid.payload import plain_subject
+
+    say(plain_subject(proposal.letter.email, proposal.letter.config))
+    say(fields(_rows(proposal, proof, made_up=made_up)))
+    if proof.gaps:
+        say("The proof does not hold:", colour="red")
+        say(fields(("-", gap) for gap in proof.gaps))
+    else:
+        say("The proof holds: nobody has it twice, nobody is lost.", colour="green")
+    say("Nothing left this machine.")
+    if proposal.refused:
+        say("A real send would be refused:", colour="yellow")
+        say(fields(("-", str(problem)) for problem in proposal.refused))
+    elif not proof.gaps:
+        say(f"Next: newsletter send {proposal.folder.name[11:]}")
+
+
+def _rows(proposal: "Proposal", proof: "Proof", *, made_up: bool) -> list[tuple[str, str]]:
+    largest = proposal.letter.batch_size
+    rows = [
+        ("readers", f"{proof.total:,}" + (", made up" if made_up else "")),
+        ("accepted once", f"{proof.once:,}"),
+        ("accepted twice", f"{proof.twice:,}"),
+        ("lost", f"{proof.lost:,}"),
+        ("unsubscribed", _scanned(proof)),
+        ("set aside", f"{proof.set_aside:,}, each with its reason"),
+        ("unknown", _unknown(proof)),
+        ("requests", f"{proof.requests:,} for {many(proof.batches, 'batch')}"),
+        ("kills", f"{many(proof.kills, 'time')} of the sender"),
+        ("faults", ", ".join(f"{name} {times}" for name, times in proof.met.items()) or "none"),
+        ("time", f"{proof.seconds:.1f} s"),
+    ]
+    if proof.batch_size < largest:
+        words = f"{proof.batch_size:,} readers each, not {largest:,}: so that every fault is met"
+        rows.insert(7, ("batches", words))
+    if proof.unmet:
+        rows.insert(-1, ("not met", f"{', '.join(proof.unmet)}: no request was left for it"))
+    return [row for row in rows if row[0] != "set aside" or proof.set_aside]
+
+
+def _scanned(proof: "Proof") -> str:
+    scan = proof.scan
+    opened = f"{many(scan.links, 'link')} of {many(scan.readers, 'reader')}"
+    return f"{scan.changed:,} by the scanner, which opened {opened}"
+
+
+def _unknown(proof: "Proof") -> str:
+    settled = proof.settlement
+    if not settled.batches:
+        return "0"
+    return (
+        f"{many(settled.readers, 'reader')} in {many(settled.batches, 'batch')}\n"
+        f"{many(settled.by_events, 'batch')} settled by the vendor's events\n"
+        f"{many(settled.sent_again, 'batch')} that never came, sent again"
+    )

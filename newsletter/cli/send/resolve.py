@@ -1,0 +1,59 @@
+"""``newsletter resolve``: what is unknown is settled by hand."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import say
+from newsletter.cli.send.shared import found, many
+
+if TYPE_CHECKING:
+    from newsletter.sending.ledger.state_machine import Settlement
+
+MEANING = {
+    "accepted": "counts as sent: nobody gets it again",
+    "resend": "is sent again: whoever has it already gets it twice",
+    "drop": "is given up: whoever has not got it never will",
+}
+
+
+@click.command(short_help="Settle by hand what is unknown.")
+@click.argument("issue")
+@click.argument("batches", metavar="[BATCH]...", nargs=-1, type=click.IntRange(1))
+@click.option("--accepted", "how", flag_value="accepted", help="SendGrid took it: it is sent.")
+@click.option("--resend", "how", flag_value="resend", help="SendGrid has not: send it again.")
+@click.option("--drop", "how", flag_value="drop", help="Give it up, whoever has it.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def resolve(issue: str, batches: tuple[int, ...], *, how: "Settlement | None", yes: bool) -> None:
+    """Settle batches that are unknown; all of them, or those whose numbers are given.
+
+    Look one of the readers up in SendGrid's Activity first, or let SendGrid's events decide
+    with newsletter reconcile. Nothing but what is unknown is touched.
+
+    \b
+    Examples:
+      newsletter resolve building-trust --accepted 2
+      newsletter resolve building-trust --resend 2 5
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.sending.ledger.record import sweep
+    from newsletter.sending.ledger.resolve import resolve as settle
+    from newsletter.sending.ledger.resolve import unsure
+
+    if how is None:
+        raise click.UsageError("say how: --accepted, --resend or --drop")
+    with found(issue) as it:
+        sweep(it.ledger, it.send)
+        shown = unsure(it.ledger, it.send, batches)
+        for one in shown:
+            more = one.readers - len(one.some)
+            who = ", ".join(one.some) + (f" and {more:,} more" if more else "")
+            say(f"batch {one.number}: {many(one.readers, 'reader')}: {who}")
+        say(f"Each {MEANING[how]}.", colour="yellow")
+        if not yes:
+            click.confirm("Settle it so?", abort=True, err=True)
+        state = settle(it.ledger, it.send, shown, how)
+        say(f"Settled. {it.send.slug} is {state.replace('_', ' ')}.", colour="green")
+        if how == "resend" and state != "running":
+            say(f"Next: newsletter resume {it.send.slug}")
+        elif state == "needs_review":
+            say(f"Next: newsletter status {it.send.slug}")

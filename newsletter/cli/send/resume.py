@@ -1,0 +1,27 @@
+"""``newsletter resume``: a send goes on where it stopped."""
+
+import click
+
+from newsletter.cli.send.shared import concurrency_option, found, go_on, report
+
+
+@click.command(short_help="Go on with a send that was stopped.")
+@click.argument("issue", required=False)
+@concurrency_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def resume(issue: str | None, *, concurrency: int, as_json: bool) -> int:
+    """Go on with a send that was paused, blocked or killed, where it stopped.
+
+    ISSUE is an issue's name or a part of it; the latest send if left out. What was planned
+    is sent, even if the issue's files have changed since. What is unknown is not sent again.
+
+    \b
+    Example:
+      newsletter resume building-trust
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.sending.ledger.record import now
+    from newsletter.sending.ledger.state_machine import next_state
+
+    with found(issue) as it:
+        next_state("resume", it.send, now(it.ledger))
+        return report(it, go_on(it, concurrency), as_json=as_json)

@@ -1,0 +1,230 @@
+"""``newsletter send``: to every reader, once; or everything but that."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import confirm_count, note, say
+from newsletter.cli.send.shared import Found, concurrency_option, deliver, go_on, mailer, report
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from newsletter.project import Project
+    from newsletter.sending.planning.proposal import Proposal
+    from newsletter.sending.planning.schedule import Slot
+
+
+@click.command(short_help="Send an issue to the readers, or see exactly what would go.")
+@click.argument("issue", required=False)
+@click.option("--dry-run", is_flag=True, help="Do everything but send: write what would go.")
+@click.option(
+    "--samples",
+    type=click.IntRange(0, 1000),
+    default=3,
+    show_default=True,
+    help="With --dry-run: how many readers' copies to write as .eml.",
+)
+@click.option(
+    "--segment",
+    metavar="NAME|QUERY",
+    help="Only to the readers of a segment: its name in newsletter.yml, or a query.",
+)
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="When: '2026-12-01 09:00' or 'Tue 09:00' in the newsletter's zone, or with an offset.",
+)
+@click.option("--local", is_flag=True, help="With --at: wait here, not at SendGrid.")
+@click.option(
+    "--undo-window",
+    metavar="LENGTH",
+    help="Have SendGrid hold it so long (20m, 2h) that it can still be cancelled.",
+)
+@click.option("--due", is_flag=True, help="Start what was scheduled here and is due; for cron.")
+@click.option(
+    "--limit-per-hour",
+    type=click.IntRange(1),
+    metavar="N",
+    help="No more than N readers in any hour, however many senders run.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Readers in one request; limits.batch_size of newsletter.yml if not given.",
+)
+@concurrency_option
+@click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")  # fmt: skip
+def send(  # noqa: PLR0913 - one an option
+    issue: str | None,
+    *,
+    dry_run: bool,
+    samples: int,
+    segment: str | None,
+    at: str | None,
+    local: bool,
+    undo_window: str | None,
+    due: bool,
+    limit_per_hour: int | None,
+    batch_size: int | None,
+    concurrency: int,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Send an issue to every reader, once.
+
+    ISSUE is a folder's name or a part of it; the newest if left out. It shows what will
+    happen and waits until you have typed the number of readers. What was planned is sent; a
+    send that was stopped goes on where it was; an issue that was sent is refused.
+
+    With --at up to 72 hours ahead SendGrid holds the mail until then. With --local, or later
+    than that, it waits here, and cron must run: newsletter send --due. Whoever leaves the
+    list while SendGrid holds the mail still gets it; SendGrid promises to take mail back only
+    until 10 minutes before its time.
+
+    With --dry-run nothing leaves and no key is needed: build/<issue>/dry-run/ gets every
+    request as it would go, and the first readers' copies.
+
+    \b
+    Examples:
+      newsletter send --dry-run
+      newsletter send building-trust
+      newsletter send building-trust --at 'Tue 09:00'
+      newsletter send building-trust --undo-window 20m
+      newsletter send building-trust --segment 'tag:vip and not opened:last-3'
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.cli.send.dry_run import write
+    from newsletter.db import database
+    from newsletter.project import find_issue, open_project
+    from newsletter.sending.planning.proposal import Wishes, propose
+
+    project = open_project()
+    with database(project.config.database, project.root) as engine:
+        if due:
+            return _start_due(project, engine, concurrency, as_json=as_json)
+        slot = _slot(project, at, undo_window, local=local, limit=limit_per_hour)
+        wishes = Wishes(segment or "", batch_size, limit_per_hour)
+        proposal = propose(project, find_issue(project, issue), engine, wishes)
+        if dry_run:
+            return write(proposal, engine, samples, as_json=as_json)
+        _refuse(proposal)
+        if not as_json:
+            _show(proposal, slot)
+        if not yes:
+            confirm_count(proposal.readers, "schedule" if slot else "send")
+        return _send(proposal, slot, limit_per_hour, concurrency, as_json=as_json)
+
+
+def _slot(
+    project: "Project", at: str | None, window: str | None, *, local: bool, limit: int | None
+) -> "Slot | None":
+    import datetime
+    from zoneinfo import ZoneInfo
+
+    from newsletter.sending.planning.schedule import read_slot
+
+    zone, now = ZoneInfo(project.config.timezone), datetime.datetime.now(datetime.UTC)
+    return read_slot(at, window, now, zone, local=local, limited=bool(limit))
+
+
+def _refuse(proposal: "Proposal") -> None:
+    from zoneinfo import ZoneInfo
+
+    from newsletter.cli.send.proposal import refuse
+    from newsletter.errors import SendRefused
+    from newsletter.sending.planning.schedule import shown_time
+
+    refuse(proposal)
+    of = proposal.earlier
+    if of and proposal.goes_on and of.waits_here and of.scheduled_at:
+        when = shown_time(of.scheduled_at, ZoneInfo(proposal.project.config.timezone))
+        raise SendRefused(
+            f"{of.issue} is scheduled for {when}",
+            remedy=f"It goes then by itself. To send it at another time, first: "
+            f"newsletter cancel {of.slug}",
+        )
+
+
+def _show(proposal: "Proposal", slot: "Slot | None") -> None:
+    import datetime
+    from zoneinfo import ZoneInfo
+
+    from newsletter.cli.send.proposal import show
+    from newsletter.sending.planning.schedule import shown_length, shown_time
+
+    rows = []
+    if slot:
+        zone = ZoneInfo(proposal.project.config.timezone)
+        ahead = shown_length(slot.at - datetime.datetime.now(datetime.UTC))
+        rows = [
+            ("when", f"{shown_time(slot.at, zone)} (in {ahead})"),
+            ("held", "by SendGrid until then" if slot.held else "here until then"),
+        ]
+    show(proposal, rows)
+
+
+def _send(
+    proposal: "Proposal",
+    slot: "Slot | None",
+    limit: int | None,
+    concurrency: int,
+    *,
+    as_json: bool,
+) -> int:
+    import datetime
+
+    from newsletter.sending.ledger.find_sends import letter_of
+    from newsletter.sending.planning.frozen_content import Terms
+    from newsletter.sending.planning.proposal import agree
+    from newsletter.sending.providers.sendgrid.scheduled_sends import new_batch_id
+
+    project = proposal.project
+    with mailer(project) as vendor:
+        terms = Terms(limit_per_hour=limit)
+        if slot:
+            # Asked for first: without it nothing may be on record that looks like a schedule.
+            batch_id = new_batch_id(vendor) if slot.held else ""
+            at = slot.begun(datetime.datetime.now(datetime.UTC))
+            terms = Terms(at, slot.undo_seconds, batch_id, limit)
+        frozen = agree(proposal, terms)
+        it = Found(project, proposal.ledger, frozen)
+        if frozen.waits_here:
+            return _scheduled(it, as_json=as_json)
+        letter = letter_of(it.ledger, frozen, project.config)
+        outcome = deliver(it, letter, vendor, concurrency)
+    return report(it, outcome, as_json=as_json)
+
+
+def _scheduled(it: Found, *, as_json: bool) -> int:
+    import json
+
+    from newsletter.sending.ledger.status import look
+
+    if as_json:
+        say(json.dumps(look(it.ledger, it.send).as_data(), ensure_ascii=False))
+        return 0
+    say(f"Scheduled. Take back with: newsletter cancel {it.send.slug}", colour="green")
+    note(f"It starts when cron runs then, or later: cd {it.project.root} && newsletter send --due")
+    return 0
+
+
+def _start_due(project: "Project", engine: "sa.Engine", concurrency: int, *, as_json: bool) -> int:
+    """Start every send whose time has come; one that fails doesn't keep the others."""
+    from newsletter.errors import NewsletterError, Problem
+    from newsletter.sending.ledger.find_sends import due, ledger_of
+
+    ledger = ledger_of(engine, project.config)
+    code, problems = 0, list[Problem]()
+    for one in due(ledger):
+        it = Found(project, ledger, one)
+        if not as_json:
+            say(f"{one.slug} is due.")
+        try:
+            code = max(code, report(it, go_on(it, concurrency), as_json=as_json))
+        except NewsletterError as error:
+            problems += error.problems
+    if problems:
+        raise NewsletterError.of(problems)
+    return code

@@ -1,0 +1,187 @@
+"""What the commands about a send share: finding it, running it, telling how it stands."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from newsletter.cli.output import fields, note, say
+
+if TYPE_CHECKING:
+    from newsletter.project import Project
+    from newsletter.sending.ledger.record import Ledger, Send
+    from newsletter.sending.ledger.status import Status
+    from newsletter.sending.providers.sendgrid.client import Mailer
+    from newsletter.sending.providers.sendgrid.outcomes import Outcome
+    from newsletter.sending.providers.sendgrid.payload import Letter
+
+# The readers' states, as an editor would say them.
+STATES = {
+    "accepted": "sent",
+    "skipped_late": "left the list meanwhile",
+    "rejected": "refused by SendGrid",
+    "dropped": "given up",
+    "unknown": "unknown",
+    "pending": "still to go",
+}
+NOT_CALLED_BACK = (
+    "SendGrid promises to take mail back until 10 minutes before its time, and keeps only "
+    "a few batches (10, by its newer documentation) cancelled at once."
+)
+
+
+concurrency_option = click.option(
+    "--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N",
+    help="Requests in the air at once.",
+)  # fmt: skip
+
+
+class Found(NamedTuple):
+    """A send and where it is."""
+
+    project: "Project"
+    ledger: "Ledger"
+    send: "Send"
+
+
+@contextmanager
+def found(issue: str | None) -> Iterator[Found]:
+    """The send of an issue, the database open meanwhile."""
+    from newsletter.db import database
+    from newsletter.project import open_project
+    from newsletter.sending.ledger.find_sends import find_send, ledger_of
+
+    project = open_project()
+    with database(project.config.database, project.root) as engine:
+        ledger = ledger_of(engine, project.config)
+        yield Found(project, ledger, find_send(ledger, issue))
+
+
+@contextmanager
+def mailer(project: "Project") -> Iterator["Mailer"]:
+    """A connection to SendGrid."""
+    from newsletter.sending.providers.sendgrid.client import Mailer, key_from
+
+    connected = Mailer(key_from(os.environ), project.config.sendgrid)
+    try:
+        yield connected
+    finally:
+        connected.close()
+
+
+def deliver(it: Found, letter: "Letter", vendor: "Mailer", concurrency: int) -> "Outcome | None":
+    """Run the sender on a send, with Ctrl-C in its hands; returns what halted it."""
+    from newsletter.cli.send.terminal import watched
+    from newsletter.sending.delivery.sender import Sender
+    from newsletter.sending.ledger.pause_cancel_retry import BY_HAND, cancel
+    from newsletter.sending.ledger.record import find, halt, readers_by_state
+
+    pending = readers_by_state(it.ledger, it.send).get("pending", 0)
+    try:
+        with watched(pending) as terminal:
+            sender = Sender(it.ledger, it.send, letter, vendor, terminal, concurrency=concurrency)
+            halted = sender.run()
+    except KeyboardInterrupt:
+        halt(it.ledger, it.send, "paused", BY_HAND)
+        note(
+            "\nStopped at once. A request that was on its way counts as unknown when its time is "
+            f"up; nobody is sent it twice.\nSee: newsletter status {it.send.slug}\n"
+            f"Go on with: newsletter resume {it.send.slug}"
+        )
+        raise
+    now = find(it.ledger, it.send.issue)
+    if now and now.state == "cancelled":
+        # What was in flight then may have come back to be tried again.
+        cancel(it.ledger, now)
+    return halted
+
+
+def go_on(it: Found, concurrency: int) -> "Outcome | None":
+    """Send what is still to go, as it was frozen."""
+    from newsletter.errors import SendRefused
+    from newsletter.sending.ledger.find_sends import letter_of
+    from newsletter.sending.planning.preflight import standing
+
+    if problems := standing(it.project.config, os.environ):
+        raise SendRefused.of(problems)
+    with mailer(it.project) as vendor:
+        letter = letter_of(it.ledger, it.send, it.project.config)
+        return deliver(it, letter, vendor, concurrency)
+
+
+def report(it: Found, outcome: "Outcome | None", *, as_json: bool) -> int:
+    """Tell how a run of the sender has ended; returns the exit code.
+
+    Raises:
+        VendorError: SendGrid stopped it.
+    """
+    import json
+
+    from newsletter.errors import VendorError
+    from newsletter.sending.ledger.status import look
+
+    status = look(it.ledger, it.send)
+    if as_json:
+        say(json.dumps(status.as_data(), ensure_ascii=False))
+    else:
+        _say_counts(status)
+    tell_unknown(status)
+    again = f"newsletter resume {status.send.slug}"
+    if outcome:
+        raise VendorError(
+            f"SendGrid: {outcome.words}"
+            if outcome.status
+            else f"SendGrid can't be reached: {outcome.words}",
+            remedy=" ".join(filter(None, (outcome.remedy, f"Go on with: {again}"))),
+        )
+    if status.send.state == "cancelled":
+        note("It was cancelled by another command.", colour="yellow")
+    elif status.readers.get("pending"):
+        note(f"Go on with: {again}")
+    if status.readers.get("rejected"):
+        note(f"Try the refused again with: newsletter retry {status.send.slug}")
+    return 0 if status.send.state == "done" else 1
+
+
+def tell_unknown(status: "Status") -> None:
+    """For each unknown batch what happened, and the commands that settle it."""
+    for one in status.unknown:
+        note(unknown_in_words(status.send.slug, one.number, one.reason, one.readers))
+
+
+def unknown_in_words(slug: str, number: int, reason: str, readers: int) -> str:
+    """What is not known about a batch, and what settles it."""
+    import textwrap
+
+    told = textwrap.fill(
+        f"batch {number}: {reason or 'no answer came'}; {many(readers, 'reader')} may or may not "
+        "have it. It is not sent again by itself. SendGrid's events will tell:",
+        78, initial_indent="  ", subsequent_indent="  ",
+    )  # fmt: skip
+    return (
+        f"{told}\n    newsletter reconcile {slug}\n  To settle it by hand:\n"
+        f"    newsletter resolve {slug} --accepted {number} | --resend {number} | --drop {number}"
+    )
+
+
+def many(count: int, noun: str) -> str:
+    """``1 reader``, ``2,481 readers``; ``1 batch``, ``3 batches``."""
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{count:,} {noun}" + ("" if count == 1 else plural)
+
+
+def _say_counts(status: "Status") -> None:
+    of, counts = status.send, status.readers
+    sent = counts.get("accepted", 0)
+    colour = "green" if of.state == "done" else "yellow"
+    if status.held:
+        say(f"SendGrid holds it for {sent:,} of {many(of.total, 'reader')}.", colour=colour)
+        say(f"Take it back with: newsletter cancel {of.slug}")
+        note(NOT_CALLED_BACK)
+    else:
+        say(f"Sent to {sent:,} of {of.total:,} readers.", colour=colour)
+    rest = [(f"{counts[state]:,}", words) for state, words in STATES.items() if state in counts]
+    if len(rest) > 1:
+        say(fields(rest))

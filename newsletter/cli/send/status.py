@@ -1,0 +1,131 @@
+"""``newsletter status``: how sends stand, and what settles what is not known."""
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import note, say
+from newsletter.cli.send.shared import STATES, many, unknown_in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from newsletter.config import Config
+    from newsletter.sending.ledger.record import Ledger
+    from newsletter.sending.ledger.status import Status
+
+EVERY = 2.0
+
+
+@click.command(short_help="See how a send stands.")
+@click.argument("issue", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a send and line.")
+@click.option("--watch", is_flag=True, help="Print it again whenever it changes; Ctrl-C to stop.")
+def status(issue: str | None, *, as_json: bool, watch: bool) -> None:
+    """See how a send stands: who has it, what is unknown, and what settles that.
+
+    ISSUE is an issue's name or a part of it; without it, every send is shown, the latest
+    first.
+
+    \b
+    Examples:
+      newsletter status
+      newsletter status building-trust --watch
+    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    from newsletter.db import database
+    from newsletter.project import open_project
+    from newsletter.sending.ledger.find_sends import every_send, find_send, ledger_of
+
+    project = open_project()
+    with database(project.config.database, project.root) as engine:
+        ledger = ledger_of(engine, project.config)
+        sends = [find_send(ledger, issue)] if issue else every_send(ledger)
+        if not sends and not as_json:
+            note("Nothing has been sent or planned yet.")
+        before = ""
+        while True:
+            looks = [_look(ledger, one.issue) for one in sends]
+            told = "\n".join(
+                json.dumps(one.as_data(), ensure_ascii=False)
+                if as_json
+                else in_words(one, project.config)
+                for one in looks
+            )
+            if told and told != before:
+                say(told)
+            before = told
+            if not watch or not any(_moves(one) for one in looks):
+                return
+            time.sleep(EVERY)
+
+
+def in_words(status: "Status", config: "Config") -> str:
+    """A send in a line, and below it whatever else an editor should know."""
+    lines = "\n".join(_details(status, config))
+    return f"{headline(status)}\n{lines}" if lines else headline(status)
+
+
+def headline(status: "Status") -> str:
+    """``building-trust  running  1,000 of 2,481 accepted  1 batch unknown  0 lost``."""
+    of = status.send
+    state = "scheduled" if of.waits_here or status.held else of.state.replace("_", " ")
+    parts = [
+        of.slug,
+        state,
+        f"{status.readers.get('accepted', 0):,} of {of.total:,} accepted",
+        f"{many(len(status.unknown), 'batch')} unknown",
+        f"{status.lost:,} lost",
+    ]
+    return "  ".join(parts)
+
+
+def _details(status: "Status", config: "Config") -> "Iterator[str]":
+    from zoneinfo import ZoneInfo
+
+    from newsletter.sending.planning.schedule import shown_length, shown_time
+
+    of, zone, slug = status.send, ZoneInfo(config.timezone), status.send.slug
+    rest = [
+        f"{count:,} {STATES[state]}"
+        for state, count in status.readers.items()
+        if state not in {"accepted", "unknown"} and count
+    ]
+    if rest:
+        yield f"  {', '.join(rest)}"
+    if of.scheduled_at and (status.held or of.waits_here):
+        where = "held by SendGrid until" if status.held else "starts here at"
+        yield f"  {where} {shown_time(of.scheduled_at, zone)}"
+        yield f"  take it back with: newsletter cancel {slug}"
+    if of.recalled_at:
+        yield f"  SendGrid was told to take it back at {shown_time(of.recalled_at, zone)}"
+    if of.state in {"blocked", "paused"}:
+        yield f"  {of.reason}"
+        yield f"  go on with: newsletter resume {slug}"
+    if of.state == "running" and status.waits_until:
+        wait = shown_length(status.waits_until - status.now)
+        yield f"  waits until {shown_time(status.waits_until, zone)} ({wait})"
+    if status.in_flight and status.lease_until and status.lease_until <= status.now:
+        yield (
+            f"  {many(status.in_flight, 'reader')} were on their way when the sender stopped; "
+            f"see what is\n  unknown with: newsletter reconcile {slug}"
+        )
+    elif status.in_flight:
+        yield f"  {many(status.in_flight, 'reader')} on their way"
+    for one in status.unknown:
+        yield unknown_in_words(slug, one.number, one.reason, one.readers)
+    if status.readers.get("rejected"):
+        yield f"  try the refused again with: newsletter retry {slug}"
+
+
+def _look(ledger: "Ledger", issue: str) -> "Status":
+    from newsletter.sending.ledger.find_sends import find_send
+    from newsletter.sending.ledger.status import look
+
+    return look(ledger, find_send(ledger, issue))
+
+
+def _moves(status: "Status") -> bool:
+    """Whether it may change by itself."""
+    return status.send.state == "running" or status.send.waits_here or status.held

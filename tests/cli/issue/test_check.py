@@ -1,0 +1,167 @@
+"""``newsletter check``, and what sending makes of it."""
+
+import json
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Cli = Callable[..., tuple[int, str, str]]
+
+ROOT = Path(__file__).parents[3]
+ISSUE = "2026-12-01-the-ice"
+GOOD = """\
+---
+title: The ice
+subject: The ice let go, {{ subscriber.name }}
+preheader: And what the boats made of it.
+---
+The ice let go on Tuesday, and by Thursday the boats lay at the quay again, paint still wet.
+"""
+BAD = GOOD + "\nThe [log](http://10.0.0.7/log) has it all.\n"
+
+
+@pytest.fixture(autouse=True)
+def _no_spamassassin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a second, and says something else with every release."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.fixture
+def post(newsletter: Cli, project_folder: Path) -> Path:  # noqa: ARG001 - ready to send
+    post = project_folder / "issues" / ISSUE / "post.md"
+    post.write_text(GOOD)
+    return post
+
+
+def test_the_sample_issues_pass_strictly(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    for name in ("issues", "templates"):
+        shutil.copytree(ROOT / name, desk / name)
+    shutil.copy(ROOT / "newsletter.yml", desk)
+    monkeypatch.chdir(desk)
+    code, out, err = cli("check", "--all", "--strict")
+    assert (code, err) == (0, "")
+    assert out.startswith("0 errors, 0 warnings, 0 hints in ")
+    assert not (desk / "newsletter.db").exists()
+
+
+def test_findings_are_told_with_their_lines(newsletter: Cli, post: Path) -> None:
+    text = BAD.replace("preheader: And what the boats made of it.\n", "")
+    post.write_text(text + "\n[Here](https://boats.example/a).\n")
+    code, out, _ = newsletter("check", "the-ice")
+    assert code == 1
+    lines = out.splitlines()
+    assert lines[0] == f"issues/{ISSUE}/post.md"
+    assert lines[1].split()[:3] == ["7", "error", "private-link"]
+    assert any(line.split()[:3] == ["1", "warning", "no-preheader"] for line in lines)
+    assert lines[-2].split()[:3] == ["9", "hint", "weak-link-text"]
+    assert lines[-1].startswith("1 error, 1 warning, 1 hint in ")
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_warnings_fail_only_when_strict(newsletter: Cli, post: Path) -> None:
+    post.write_text(GOOD.replace("And what the boats made of it.", ""))
+    assert newsletter("check")[0] == 0
+    assert newsletter("check", "--strict")[0] == 1
+
+
+def test_the_next_step_is_told_and_a_contradiction_refused(newsletter: Cli, post: Path) -> None:
+    assert post.exists()
+    assert newsletter("check")[2] == "Next: newsletter test the-ice --to YOUR-ADDRESS\n"
+    code, _, err = newsletter("check", "the-ice", "--all")
+    assert code == 2
+    assert "--all checks every issue" in err
+
+
+def test_formats_for_programs(newsletter: Cli, post: Path) -> None:
+    post.write_text(BAD)
+    code, out, _ = newsletter("check", "--format", "json")
+    (issue,) = json.loads(out)["issues"]
+    assert code == issue["error"] == 1
+    assert issue["spamassassin"] is None
+    (found,) = issue["findings"]
+    assert (found["rule"], found["line"]) == ("private-link", 8)
+    (run,) = json.loads(newsletter("check", "--format", "sarif")[1])["runs"]
+    assert [result["ruleId"] for result in run["results"]] == ["private-link"]
+    out = newsletter("check", "--format", "github")[1]
+    assert out.startswith(f"::error file=issues/{ISSUE}/post.md,title=private-link,line=8::")
+
+
+def test_spamassassin_is_asked_where_it_is(newsletter: Cli, post: Path, tmp_path: Path) -> None:
+    program = tmp_path / "spamassassin"
+    status = "X-Spam-Status: Yes, score=7.5 required=5.0 tests=URI_PHISH autolearn=no"
+    program.write_text(f"#!/bin/sh\necho '{status}'\n")
+    program.chmod(0o755)
+    assert post.exists()
+    code, out, _ = newsletter("check", "--strict")
+    assert code == 1
+    assert "spam-score" in out
+    assert "URI_PHISH" in out
+
+
+def test_the_longest_name_on_the_list_counts(
+    newsletter: Cli, post: Path, project_folder: Path
+) -> None:
+    assert post.exists()
+    with sqlite3.connect(project_folder / "newsletter.db") as database:
+        database.execute("UPDATE subscriber SET name = ? WHERE id = 3", ("x" * 90,))
+    database.close()
+    out = newsletter("check", "--format", "json")[1]
+    (found,) = json.loads(out)["issues"][0]["findings"]
+    assert found["rule"] == "long-merge-value"
+    assert "106 characters" in found["message"]
+
+
+@pytest.mark.parametrize("command", [("send", "--yes"), ("plan",)])
+def test_errors_keep_an_issue_from_being_sent(
+    newsletter: Cli, post: Path, command: tuple[str, ...]
+) -> None:
+    post.write_text(BAD)
+    code, _, err = newsletter(*command)
+    assert code == 1
+    assert f"issues/{ISSUE}/post.md:8: private-link: http://10.0.0.7/log" in err
+    code, out, _ = newsletter("send", "--dry-run")
+    assert code == 0
+    assert "A real send would be refused" in out
+    assert "private-link" in out
+
+
+def test_what_is_allowed_is_sent_and_kept_with_its_reason(newsletter: Cli, post: Path) -> None:
+    reason = "the crew reads it on board"
+    post.write_text(BAD.replace("---\nThe", f"allow:\n  private-link: {reason}\n---\nThe"))
+    code, out, _ = newsletter("plan")
+    assert code == 0
+    assert f"private-link: {reason}" in out
+    status = json.loads(newsletter("status", "--json")[1])
+    assert status["allowed"] == {"private-link": reason}
+    assert newsletter("send", "--yes")[0] == 0
+
+
+def test_an_exception_for_no_rule_keeps_it_too(newsletter: Cli, post: Path) -> None:
+    post.write_text(GOOD.replace("---\nThe", "allow: {no-preheeder: short}\n---\nThe"))
+    code, _, err = newsletter("plan")
+    assert code == 1
+    assert "did you mean 'no-preheader'?" in err
+
+
+def test_what_was_well_within_the_hour_is_not_asked_again(
+    newsletter: Cli, post: Path, project_folder: Path
+) -> None:
+    post.write_text(GOOD + "\n[The quay](https://quay.harbour-notes.org/a)\n")
+    (project_folder / "build").mkdir(exist_ok=True)
+    # All that the mail leads to, so that no test asks anybody.
+    moved = {"at": time.time(), "kind": "moved", "detail": "", "leads_to": "https://new.org/"}
+    fine = {**moved, "kind": "fine", "leads_to": ""}
+    links = {"https://quay.harbour-notes.org/a": moved, "https://harbour-notes.org": fine}
+    (project_folder / "build" / "links.json").write_text(json.dumps(links))
+    code, out, _ = newsletter("check", "--online")
+    assert code == 0
+    assert "moved-link" in out
+    assert "is now at https://new.org/" in " ".join(out.split())

@@ -1,0 +1,193 @@
+"""``newsletter report`` as an editor meets it."""
+
+import datetime
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from made_up_send import AT, MadeUp, address, make_send
+
+from newsletter.cli.reports.report_text import complaints, outcome, tables
+from newsletter.db import open_database
+from newsletter.db.schema import event, send_recipient
+from newsletter.reports.model import Counts, Curve, Domain, Fates, LinkClicks, Rates, Report, Tally
+
+Cli = Callable[..., tuple[int, str, str]]
+
+SENT = MadeUp(readers=500)
+
+
+@pytest.fixture
+def sent(project_folder: Path) -> Path:
+    """A folder of which two issues were sent, and one wasn't."""
+    engine = open_database("sqlite:///newsletter.db", project_folder)
+    week = datetime.timedelta(days=7)
+    make_send(engine, replace(SENT, issue="2026-11-17-earlier", at=AT - week, seed=3))
+    make_send(engine, SENT)
+    engine.dispose()
+    (project_folder / "issues" / "2026-12-01-the-ice").mkdir()
+    return project_folder
+
+
+@pytest.mark.usefixtures("sent")
+def test_the_report_fits_the_terminal_and_adds_up(cli: Cli) -> None:
+    code, out, err = cli("report")
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == [
+        "Reading",
+        "the",
+        "tide,",
+        "friend",
+        "sent",
+        "Tue",
+        "24",
+        "Nov",
+        "2026",
+        "08:00",
+        "to",
+        "500",
+    ]
+    names = ("delivered", "bounced", "dropped", "waiting")
+    counts = [next(int(x.split()[1]) for x in lines if x.split()[:1] == [name]) for name in names]
+    told = " + ".join(f"{count} {name}" for count, name in zip(counts, names, strict=True))
+    assert f"  {told} = 500 sent" in lines
+    assert sum(counts) == 500
+    assert "█" in out
+    assert "How to read a tide table" in out
+    assert "median of the last issue" in out
+    assert not any(address(number) in out for number in range(1, 501))
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_report_for_scripts(cli: Cli) -> None:
+    code, out, _ = cli("report", "reading", "--json")
+    data = json.loads(out)
+    assert code == 0
+    assert (data["issue"], data["sent"], data["adds_up"]) == (SENT.issue, 500, True)
+    assert json.loads(cli("report", "earlier", "--json")[1])["issue"] == "2026-11-17-earlier"
+
+
+def test_the_page_is_written_whole(cli: Cli, sent: Path) -> None:
+    code, out, _ = cli("report", "--html", "report.html")
+    assert (code, out.splitlines()[-1]) == (0, "report.html")
+    page = (sent / "report.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.rstrip().endswith("</html>")
+    assert list(sent.glob(".report*")) == []
+    code, out, err = cli("report", "--html", "nowhere/report.html")
+    assert code == 1
+    assert "nowhere" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("the-ice", "2026-12-01-the-ice has not been sent. Send it with: newsletter send the-ice"),
+        ("2026-1", "2 sends match"),
+        ("no-such", "no send matches 'no-such'"),
+    ],
+)
+@pytest.mark.usefixtures("sent")
+def test_an_issue_that_was_not_sent(cli: Cli, name: str, said: str) -> None:
+    code, out, err = cli("report", name)
+    assert (code, out) == (1, "")
+    assert said in err
+
+
+def test_nothing_sent_yet(newsletter: Cli) -> None:
+    code, _, err = newsletter("report")
+    assert (code, "Send an issue with: newsletter send" in err) == (1, True)
+    assert newsletter("plan", "the-ice")[0] == 0
+    code, _, err = newsletter("report", "the-ice")
+    assert (code, "See: newsletter status the-ice" in err) == (1, True)
+
+
+def test_a_real_send_of_which_nothing_is_reported_yet(newsletter: Cli) -> None:
+    assert newsletter("send", "the-ice", "--yes")[0] == 0
+    code, out, err = newsletter("report")
+    assert code == 0
+    assert "0 delivered + 0 bounced + 0 dropped + 25 waiting = 25 sent" in out
+    assert out.count("not known: tracking is off") == 2
+    assert "0.0 %   (Gmail" not in out
+    assert "newsletter events import FILE" in err
+
+
+def test_tracking_that_recorded_nothing_is_not_called_off(cli: Cli, project_folder: Path) -> None:
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write("tracking: {opens: true, clicks: false}\n")
+    engine = open_database("sqlite:///newsletter.db", project_folder)
+    week = datetime.timedelta(days=7)
+    quiet = replace(SENT, readers=20, tracked=False)
+    make_send(engine, replace(quiet, issue="2026-11-17-earlier", at=AT - week))
+    make_send(engine, quiet)
+    engine.dispose()
+    lines = cli("report")[1].splitlines()
+    assert "  opened       none recorded" in lines
+    assert "  clicked      not known: tracking is off" in lines
+    compared = lines[lines.index("                this one  median of the last issue") + 1 :]
+    assert [line.split()[0] for line in compared] == [
+        "delivered", "bounced", "unsubscribed", "complaints",
+    ]  # fmt: skip
+
+
+def test_readers_who_may_or_may_not_have_it_are_told(cli: Cli, sent: Path) -> None:
+    engine = open_database("sqlite:///newsletter.db", sent)
+    with engine.begin() as connection:
+        some = (send_recipient.c.send_id == 2) & (send_recipient.c.subscriber_id <= 40)
+        connection.execute(sa.update(send_recipient).where(some).values(state="unknown"))
+    engine.dispose()
+    code, out, err = cli("report")
+    assert (code, "= 460 sent" in out) == (0, True)
+    assert "40 more readers may or may not have it" in err
+
+
+@pytest.mark.parametrize(
+    ("complained", "words"),
+    [(0, "(Gmail's line: 0.10 %)"), (1, "above Gmail's 0.10 %"), (2, "at or above 0.30 %")],
+)
+def test_complaints_against_gmail_s_lines(
+    cli: Cli, sent: Path, complained: int, words: str
+) -> None:
+    engine = open_database("sqlite:///newsletter.db", sent)
+    with engine.begin() as connection:
+        mine = event.c.send_id == 2
+        connection.execute(sa.delete(event).where(mine, event.c.type == "spamreport"))
+        fine = sa.select(event.c.sg_event_id).where(mine, event.c.type == "delivered")
+        chosen = connection.scalars(fine.limit(complained)).all()
+        connection.execute(
+            sa.update(event).where(event.c.sg_event_id.in_(chosen)).values(type="spamreport")
+        )
+    engine.dispose()
+    assert words in cli("report")[1]
+
+
+def test_a_long_list_fits_the_terminal_too() -> None:
+    fates = Fates(delivered=9_876_543, bounced=98_765, dropped=12_345, waiting=12_347)
+    domains = (Domain("a-domain-that-is-longer-than-others.example", *[9_876_543] * 8),)
+    counts = Counts(fates, 0, 0, 1_234_567, 23_456, {"x" * 60: 98_765}, {}, domains, Curve())
+    tally = Tally(5_123_456, 9_123_456, 4_123_456, 8_123_456, Curve())
+    rates = Rates(0.9876, 0.0098, 0.1, 0.0024, 0.5, 0.5)
+    links = (LinkClicks(f"https://x.example/{'y' * 90}", "w " * 90, 5_123_456, 9_123_456),)
+    told = Report(
+        "2026-11-24-x", "t " * 60, "en", AT, AT, fates.sum, {}, counts, tally, tally, links,
+        (True, True), rates, rates, 10,
+    )  # fmt: skip
+    lines = [*outcome(told, ZoneInfo("Europe/Oslo")), complaints(told), *tables(told)]
+    # The title is the terminal's to wrap.
+    assert max(len(line) for text in lines for line in text.split("\n")[1:]) <= 80
+    assert max(len(text.split("\n")[0]) for text in lines[1:]) <= 80
+
+
+def test_a_title_in_another_script_stays_in_its_place(cli: Cli, project_folder: Path) -> None:
+    engine = open_database("sqlite:///newsletter.db", project_folder)
+    make_send(engine, replace(SENT, readers=3, subject="\u0631\u0633\u0627\u0644\u0629 " * 30))
+    engine.dispose()
+    first, second, *_ = cli("report")[1].splitlines()
+    assert first.startswith("\u2068")
+    assert second.startswith("  sent Tue 24 Nov 2026")

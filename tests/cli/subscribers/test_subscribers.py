@@ -1,0 +1,167 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from newsletter.cli.subscribers.queries.listing import STATUSES
+from newsletter.db import schema
+
+Cli = Callable[..., tuple[int, str, str]]
+
+READERS = """\
+Email Address;First Name;Last Name;Home town;Status
+ada@example.com;Ada;Lovelace;London;subscribed
+bo@example.com;Bo;;Oslo;unsubscribed
+BO@example.com;Bo;;Oslo;subscribed
+cy@;Cy;;;subscribed
+"""
+
+
+@pytest.fixture
+def readers(project_folder: Path) -> Path:
+    path = project_folder / "readers.csv"
+    path.write_text(READERS)
+    return path
+
+
+@pytest.mark.usefixtures("readers")
+def test_import_says_what_it_did_and_what_comes_next(cli: Cli) -> None:
+    code, out, err = cli("subscribers", "import", "readers.csv")
+    assert code == 1
+    assert out.splitlines() == [
+        "readers.csv: 4 rows, UTF-8",
+        "  columns   address from 'Email Address'; name from 'First Name' and 'Last",
+        "            Name'; status from 'Status'; attributes first_name, last_name,",
+        "            home_town",
+        "  new       1 active, 1 unsubscribed",
+        "  repeated  1, the first of an address counts",
+        "  refused   1",
+        "Next: correct readers.csv.refused.csv and import it.",
+    ]
+    assert err.splitlines() == [
+        "    row 4: 'BO@example.com' stands further up already",
+        "    row 5: 'cy@' is no email address: There must be something after the @-sign.",
+    ]
+
+
+def test_import_of_good_rows_is_done(cli: Cli, project_folder: Path) -> None:
+    (project_folder / "readers.csv").write_text("ada@example.com\n")
+    code, out, err = cli("subscribers", "import", "readers.csv")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "readers.csv: 1 row, UTF-8",
+        "  columns  addresses alone",
+        "  new      1 active",
+        "Next: newsletter subscribers list",
+    ]
+
+
+@pytest.mark.usefixtures("readers")
+def test_import_for_scripts(cli: Cli) -> None:
+    code, out, _ = cli("subscribers", "import", "readers.csv", "--json")
+    data = json.loads(out)
+    assert code == 1
+    assert (data["rows"], data["new"]) == (4, {"active": 1, "unsubscribed": 1})
+    assert data["refused_file"] == "readers.csv.refused.csv"
+    assert [remark["row"] for remark in data["remarks"]] == [4, 5]
+
+
+def test_a_dry_run_leaves_the_list_as_it_is(cli: Cli, readers: Path) -> None:
+    _, out, _ = cli("subscribers", "import", readers, "--dry-run")
+    assert out.endswith("Nothing was changed: this was a dry run.\n")
+    assert cli("subscribers", "list") == (
+        0, "The list is empty. Fill it with: newsletter subscribers import FILE.csv\n", "",
+    )  # fmt: skip
+
+
+def test_a_guess_is_called_one(cli: Cli, project_folder: Path) -> None:
+    (project_folder / "readers.csv").write_bytes("email,name\na@b.com,Zo\u00eb\n".encode("cp1252"))
+    _, out, _ = cli("subscribers", "import", "readers.csv")
+    assert out.startswith(
+        "readers.csv: 1 row, windows-1252 (a guess: save it as UTF-8 if names look wrong)\n"
+    )
+
+
+def test_a_column_by_the_editors_word(cli: Cli, project_folder: Path) -> None:
+    (project_folder / "readers.csv").write_text("Contact,Town\nada@example.com,Oslo\n")
+    code, _, err = cli("subscribers", "import", "readers.csv")
+    assert code == 1
+    assert err == (
+        "newsletter: readers.csv:1: no column is named like an address; there are: "
+        "Contact, Town. Say which it is: --map 'COLUMN=email'\n"
+    )
+    args = ("--map", "contact=email", "--map", "Town=city")
+    assert cli("subscribers", "import", "readers.csv", *args)[0] == 0
+    listed = json.loads(cli("subscribers", "list", "--json")[1])
+    assert listed["attributes"] == {"city": "Oslo"}
+
+
+@pytest.mark.usefixtures("readers")
+@pytest.mark.parametrize("option", ["email", "=email", "Contact=", "Contact=E-Mail"])
+def test_a_map_that_means_nothing(cli: Cli, option: str) -> None:
+    code, _, err = cli("subscribers", "import", "readers.csv", "--map", option)
+    assert code == 2
+    assert f"'{option}' is not COLUMN=FIELD" in " ".join(err.split())
+
+
+@pytest.mark.usefixtures("project_folder")
+def test_no_such_file(cli: Cli) -> None:
+    code, _, err = cli("subscribers", "import", "nowhere.csv")
+    assert code == 2
+    assert "'nowhere.csv' does not exist" in err
+
+
+def test_outside_of_a_newsletter(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "readers.csv").write_text("ada@example.com\n")
+    code, _, err = cli("subscribers", "import", "readers.csv")
+    assert code == 1
+    assert "no newsletter.yml" in err
+
+
+@pytest.mark.usefixtures("readers")
+def test_list_shows_readers_and_counts_them(cli: Cli) -> None:
+    cli("subscribers", "import", "readers.csv")
+    code, out, err = cli("subscribers", "list")
+    lines = [line.rsplit("  ", 1)[0] for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert lines == [
+        "ada@example.com  Ada Lovelace  active      ",
+        "bo@example.com   Bo            unsubscribed",
+        "2 readers: 1 active, 1 unsubscribed",
+    ]
+    out, err = cli("subscribers", "list", "--limit", "1")[1:]
+    assert len(out.splitlines()) == 2
+    assert err == "and 1 more; all of them with --limit 0\n"
+    assert cli("subscribers", "list", "--status", "bounced")[1] == (
+        "2 readers: 1 active, 1 unsubscribed\n"
+    )
+
+
+@pytest.mark.usefixtures("readers")
+def test_list_for_scripts(cli: Cli) -> None:
+    cli("subscribers", "import", "readers.csv")
+    rows = [json.loads(line) for line in cli("subscribers", "list", "--json")[1].splitlines()]
+    assert [row["address"] for row in rows] == ["ada@example.com", "bo@example.com"]
+    assert "token" not in rows[0]
+    found = cli("subscribers", "list", "--json", "--search", "LOVE", "--status", "active")[1]
+    assert json.loads(found) == rows[0]
+
+
+def test_a_long_name_leaves_the_columns_in_line(cli: Cli, project_folder: Path) -> None:
+    (project_folder / "readers.csv").write_text(f"email,name\na@b.com,{'x' * 90}\n")
+    cli("subscribers", "import", "readers.csv")
+    line = cli("subscribers", "list")[1].splitlines()[0]
+    assert line.startswith(f"a@b.com  {'x' * 23}\u2026  active  2")
+    assert len(line) < 80
+
+
+def test_a_name_cannot_drive_the_terminal(cli: Cli, project_folder: Path) -> None:
+    (project_folder / "readers.csv").write_text("email,name\na@b.com,A\u202edrowssap\n")
+    cli("subscribers", "import", "readers.csv")
+    assert "A\\u202edrowssap" in cli("subscribers", "list")[1]
+
+
+def test_the_statuses_are_the_databases() -> None:
+    assert STATUSES == schema.STATUSES
