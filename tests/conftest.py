@@ -22,10 +22,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
     "chromium",
-    "fault_desk",
-    "measured",
+    "sender_process",
+    "coverage_scope",
     "postgres_server",
-    "preview_desk",
+    "preview_server",
     "ready_to_send",
     "sending_fixtures",
 ]  # tests/plugins

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FrameLocator, Page, expect
-from preview_desk import Served, serving
+from preview_server import Served, serving
 
 from newsletter.sending.rehearsal import SendGridDouble
 

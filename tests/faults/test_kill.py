@@ -7,7 +7,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from fault_desk import READERS, Desk
+from sender_process import READERS, Desk
 
 # The full number is for `make faults`; each kill costs about a second.
 KILLS = int(os.environ.get("FAULTS_KILLS", "12"))

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import sqlalchemy as sa
-from fault_desk import PER_BATCH, READERS, Desk
+from sender_process import PER_BATCH, READERS, Desk
 
 from newsletter.db import database
 from newsletter.db.schema import attempt, batch, send

@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from preview_desk import Served
+from preview_server import Served
 
 from newsletter.errors import UsageProblem
 from newsletter.preview.server import PORT, listen

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from preview_desk import Served
+from preview_server import Served
 
 from newsletter.preview.sample_recipients import WORST, anonymous
 from newsletter.sending.rehearsal import SendGridDouble

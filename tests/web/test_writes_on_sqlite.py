@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 import sqlalchemy as sa
 import urllib3
-from fault_desk import READERS, SETTINGS, Desk
+from sender_process import READERS, SETTINGS, Desk
 
 from newsletter.db import database
 from newsletter.db.schema import event, subscriber
