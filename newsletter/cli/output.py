@@ -4,8 +4,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 from unicodedata import bidirectional, category
 
@@ -87,24 +86,6 @@ def typed_answer(prompt: str) -> str | None:
     return typed
 
 
-@contextmanager
-def progress(total: int, label: str) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, on a terminal only.
-
-    Args:
-        total: how many steps there are in all.
-        label: what is being done: ``"Sending"``.
-
-    Yields:
-        A function to call with the number of steps just done.
-    """
-    if not sys.stderr.isatty():
-        yield lambda steps: None  # noqa: ARG005
-        return
-    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
-        yield bar.update
-
-
 def printable(text: str) -> str:
     """``text`` with control characters escaped: file content must not drive the terminal.
 
@@ -163,3 +144,13 @@ def _field(label: str, value: str, column: int) -> str:
     first, *rest = lines
     indent = " " * (2 + column)
     return "\n".join([f"  {label:<{column}}{first}".rstrip(), *(indent + line for line in rest)])
+
+
+def by_status(counts: Mapping[str, int]) -> str:
+    """``40 active, 2 bounced``: those that there are."""
+    return ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
+
+
+def count_of(count: int, noun: str) -> str:
+    """``1 row``, ``2,000 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from newsletter.cli.output import complain, confirm_count, fields, printable, progress, say
+from newsletter.cli.output import complain, confirm_count, fields, printable, say
+from newsletter.cli.progress import progress
 from newsletter.errors import Location, NewsletterError, Problem, SendRefused
 
 CSI = "\x1b["

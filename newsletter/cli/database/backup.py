@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import progress, say
+from newsletter.cli.output import say
+from newsletter.cli.progress import progress
 
 if TYPE_CHECKING:
     from newsletter.errors import DatabaseError

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.database.backup import use_postgresqls_own
-from newsletter.cli.output import confirm_count, fields, note, say
-from newsletter.cli.subscribers.words import by_status, count_of
+from newsletter.cli.output import by_status, confirm_count, count_of, fields, note, say
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -118,7 +118,7 @@ def _visited(project: "Project", mail: "Mail") -> "tuple[Finding, ...]":
     from newsletter import __version__
     from newsletter.checks.online.checker import Memory, ask
     from newsletter.checks.online.rules import findings, targets
-    from newsletter.cli.output import progress
+    from newsletter.cli.progress import progress
     from newsletter.fetch.safe_fetch import Visitor
 
     wanted = targets(mail)

@@ -11,7 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import note, progress, say
+from newsletter.cli.output import note, say
+from newsletter.cli.progress import progress
 from newsletter.cli.send.shared import many
 
 if TYPE_CHECKING:

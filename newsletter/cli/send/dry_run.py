@@ -3,7 +3,8 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.output import fields, progress, say
+from newsletter.cli.output import fields, say
+from newsletter.cli.progress import progress
 from newsletter.cli.send.proposal import left_out, who
 from newsletter.cli.send.shared import many
 

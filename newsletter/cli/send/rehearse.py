@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import fields, progress, say
+from newsletter.cli.output import fields, say
+from newsletter.cli.progress import progress
 from newsletter.cli.send.shared import many
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from newsletter.cli.output import note, progress
+from newsletter.cli.output import note
+from newsletter.cli.progress import progress
 
 SLICE = 0.2
 STOPPING = b"\nStopping after the request in flight; Ctrl-C again stops at once.\n"

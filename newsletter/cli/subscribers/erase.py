@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import say, typed_answer
-from newsletter.cli.subscribers.words import count_of
+from newsletter.cli.output import count_of, say, typed_answer
 
 if TYPE_CHECKING:
     from newsletter.subscribers.address import Address

@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import click
 
-from newsletter.cli.output import note, progress, say
-from newsletter.cli.subscribers.words import count_of
+from newsletter.cli.output import count_of, note, say
+from newsletter.cli.progress import progress
 
 _OUTPUT = Path("-")
 

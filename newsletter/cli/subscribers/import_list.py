@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import fields, note, progress, say
-from newsletter.cli.subscribers.words import by_status, count_of
+from newsletter.cli.output import by_status, count_of, fields, note, say
+from newsletter.cli.progress import progress
 
 if TYPE_CHECKING:
     from newsletter.subscribers.importing.import_list import ImportReport

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import note, say
-from newsletter.cli.subscribers.words import count_of
+from newsletter.cli.output import count_of, note, say
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import fields, note, say
+from newsletter.cli.output import by_status, fields, note, say
 from newsletter.cli.subscribers.queries.issue_argument import issue_and_send, moment
-from newsletter.cli.subscribers.words import by_status
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.diff import Difference

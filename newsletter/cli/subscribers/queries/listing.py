@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import note, say
-from newsletter.cli.subscribers.words import by_status, count_of
+from newsletter.cli.output import by_status, count_of, note, say
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.listing import Subscriber

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import complain, fields, note, say
-from newsletter.cli.subscribers.words import count_of
+from newsletter.cli.output import complain, count_of, fields, note, say
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import WIDTH, isolated, say
-from newsletter.cli.subscribers.words import by_status, count_of
+from newsletter.cli.output import WIDTH, by_status, count_of, isolated, say
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.stats import Period, Stats
