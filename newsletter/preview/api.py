@@ -25,7 +25,7 @@ from newsletter.preview.views.diff import compare
 from newsletter.preview.views.inbox_snippet import snippet
 from newsletter.preview.views.local_images import with_local_images, without_images
 from newsletter.render.email import Email
-from newsletter.sending.providers.sendgrid.payload import for_reader
+from newsletter.render.personalization import email_for
 from newsletter.sending.sample import sample_reader
 from newsletter.subscribers import Reader
 
@@ -171,7 +171,10 @@ def comparison(proof: Proof, other: str) -> dict[str, Any]:
     except NewsletterError as error:
         return {"problem": str(error.problems[0])}
     sample = sample_reader(ADDRESS, proof.config)
-    old, new = (for_reader(one, proof.config, sample) for one in (email, proof.email))
+    old, new = (
+        email_for(one, proof.config, sample.attributes, sample.token)
+        for one in (email, proof.email)
+    )
     return {"against": _AGAINST.get(other, email.issue), **asdict(compare(old, new))}
 
 

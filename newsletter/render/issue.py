@@ -11,13 +11,13 @@ from newsletter.render.article.build import email_article
 from newsletter.render.email import Address, Email
 from newsletter.render.headers import common_headers
 from newsletter.render.mjml.compile import splice
+from newsletter.render.personalization import ARTICLE, in_use, one_token_a_link
 from newsletter.render.template.compile import compiled, styled, words_of
-from newsletter.render.template.context import ARTICLE, template_context
+from newsletter.render.template.context import template_context
 from newsletter.render.template.jinja_env import Context
 from newsletter.render.template.loader import Templates
 from newsletter.render.text.article import article_text
 from newsletter.render.text.layout import letter
-from newsletter.render.token_targets import in_use, one_token_a_link
 
 # SendGrid's own tags for an unsubscribe group ("Unsubscribe Groups", Twilio SendGrid docs).
 _ASM = {

@@ -1,25 +1,60 @@
-"""One reader's own copy: every token replaced, as SendGrid would do it. Pure text work."""
+"""What differs from recipient to recipient: tokens in an email, and their replacement. Pure.
+
+A merge tag of a post has become a token by now, of a kind that depends on where it stands: in
+HTML, in plain text, in a URL.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from newsletter.posts.merge_tags.tags import PREFERENCES, TOKEN, UNSUBSCRIBE, Target
+from newsletter.config.models import Config
+from newsletter.config.urls import preferences_url, unsubscribe_url
+from newsletter.posts.merge_tags.tags import PREFERENCES, TOKEN, UNSUBSCRIBE, MergeTag, Target
 from newsletter.render.email import Email
 
+# Where the article goes once the template is compiled. Noncharacters (Unicode 23.7) can't be
+# typed, so nothing that an editor writes is the marker.
+ARTICLE = "\ufdd0article\ufdd1"
+_LINK = re.compile(r"-nl(unsubscribe|preferences)[htu]-")
 _TARGETS: dict[str, Target] = {"h": "html", "t": "text", "u": "url"}
+
+
+def retarget(text: str, was: Target, becomes: Target) -> str:
+    """Turn every token of one kind in ``text`` into that of another."""
+    if "-nl" not in text:
+        return text
+    return TOKEN.sub(
+        lambda found: f"-nl{found['key']}{becomes[0]}-" if found["target"] == was[0] else found[0],
+        text,
+    )
+
+
+def one_token_a_link(text: str) -> str:
+    """Leave one token for each of the recipient's two links in ``text``, wherever it stands.
+
+    Their values are whole URLs and the same in every place, and a request carries each value once
+    a recipient: half of a request's bytes.
+    """
+    return _LINK.sub(r"-nl\1u-", text)
+
+
+def in_use(tags: tuple[MergeTag, ...], *texts: str) -> tuple[MergeTag, ...]:
+    """Return the tags of which a token stands in one of ``texts``."""
+    keys = {found["key"] for text in texts for found in TOKEN.finditer(text)}
+    return tuple(tag for tag in tags if tag.key in keys)
 
 
 def personalise(
     email: Email, attributes: Mapping[str, str], *, unsubscribe: str, preferences: str
 ) -> Email:
-    """Fill in what differs from reader to reader.
+    """Replace every token, as the provider would.
 
     Args:
         email: as rendered, tokens still in it.
-        attributes: the reader's own, ``email`` and ``name`` among them.
-        unsubscribe: the reader's own way out, a whole URL.
-        preferences: the reader's own preferences page, a whole URL.
+        attributes: the recipient's own, ``email`` and ``name`` among them.
+        unsubscribe: the recipient's own unsubscribe link, a whole URL.
+        preferences: the recipient's own preferences page, a whole URL.
 
     Returns:
         The same email without tokens or merge tags.
@@ -31,7 +66,7 @@ def personalise(
         key = found["key"]
         if key in links:
             return links[key]
-        # Not one of ours: a reader's mail keeps it, as the vendor would.
+        # Not one of ours: the email keeps it, as it would at the provider.
         return tags[key].value(attributes, _TARGETS[found["target"]]) if key in tags else found[0]
 
     return replace(
@@ -42,3 +77,25 @@ def personalise(
         text=TOKEN.sub(value, email.text),
         merge_tags=(),
     )
+
+
+def email_for(email: Email, config: Config, attributes: Mapping[str, str], token: str) -> Email:
+    """Return one recipient's own copy: no token left, their own links in it.
+
+    Args:
+        email: as rendered, tokens still in it.
+        config: the newsletter's settings.
+        attributes: the recipient's own, ``email`` and ``name`` among them.
+        token: the recipient's own, for the links.
+    """
+    return personalise(
+        email,
+        attributes,
+        unsubscribe=unsubscribe_url(config, token),
+        preferences=preferences_url(config, token),
+    )
+
+
+def plain_subject(email: Email, config: Config) -> str:
+    """Return the subject as a recipient sees it of whom nothing is known."""
+    return email_for(email, config, {}, "").subject

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from newsletter.config import Config
 from newsletter.errors import VendorError
 from newsletter.render.email import Email
+from newsletter.render.personalization import plain_subject
 from newsletter.sending.planning.tested_issues import remember
 from newsletter.sending.providers.sendgrid.client import Mailer, key_from
 from newsletter.sending.providers.sendgrid.outcomes import judge
-from newsletter.sending.providers.sendgrid.payload import plain_subject
 from newsletter.sending.sample import MARK, test_requests
 from newsletter.subscribers.address import parse_address
 

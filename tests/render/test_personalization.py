@@ -1,7 +1,6 @@
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.render.email import Address, Email
-from newsletter.render.personalization import personalise
-from newsletter.render.token_targets import in_use, one_token_a_link, retarget
+from newsletter.render.personalization import in_use, one_token_a_link, personalise, retarget
 
 NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
 

@@ -146,12 +146,13 @@ def _eml(mail: "Mail") -> bytes:
     from newsletter.render.email import Address
     from newsletter.render.eml import to_eml
     from newsletter.render.headers import one_click
-    from newsletter.sending.providers.sendgrid.payload import for_reader
+    from newsletter.render.personalization import email_for
     from newsletter.sending.sample import SAMPLE_TOKEN, sample_reader
 
     config = mail.config
+    sample = sample_reader("reader@example.com", config)
     return to_eml(
-        for_reader(mail.email, config, sample_reader("reader@example.com", config)),
+        email_for(mail.email, config, sample.attributes, sample.token),
         Address("", "reader@example.com"),
         date=datetime.datetime.now(datetime.UTC),
         message_id=f"<{mail.issue.name}@{host(config.site_url)}>",

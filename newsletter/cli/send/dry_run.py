@@ -45,7 +45,7 @@ def write(proposal: "Proposal", engine: "sa.Engine", samples: int, *, as_json: b
 
 
 def _as_data(proposal: "Proposal", done: "DryRun") -> dict[str, Any]:
-    from newsletter.sending.providers.sendgrid.payload import plain_subject
+    from newsletter.render.personalization import plain_subject
 
     totals = done.totals
     return {
@@ -66,7 +66,7 @@ def _as_data(proposal: "Proposal", done: "DryRun") -> dict[str, Any]:
 def _show_dry(proposal: "Proposal", done: "DryRun") -> None:
     from newsletter.config.urls import EXAMPLE_URL
     from newsletter.project import shown
-    from newsletter.sending.providers.sendgrid.payload import plain_subject
+    from newsletter.render.personalization import plain_subject
 
     config, totals = proposal.project.config, done.totals
     rows = [

@@ -72,9 +72,9 @@ def _show(proposal: "Proposal", of: "Send", *, as_json: bool) -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.cli.send.proposal import show
+    from newsletter.render.personalization import plain_subject
     from newsletter.sending.ledger.status import look
     from newsletter.sending.planning.schedule import shown_time
-    from newsletter.sending.providers.sendgrid.payload import plain_subject
 
     if as_json:
         email = proposal.letter.email

@@ -30,7 +30,7 @@ def refuse(proposal: "Proposal") -> None:
 
 def show(proposal: "Proposal", more: "Iterable[tuple[str, str]]" = ()) -> None:
     """What would be sent, from whom, to how many, and who is left out."""
-    from newsletter.sending.providers.sendgrid.payload import plain_subject
+    from newsletter.render.personalization import plain_subject
 
     to = f"{many(proposal.readers, 'reader')} in {many(proposal.requests, 'request')}"
     earlier = proposal.earlier if proposal.goes_on else None

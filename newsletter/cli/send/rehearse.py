@@ -92,7 +92,7 @@ def _names(faults: str) -> tuple[str, ...]:
 
 
 def _show(proposal: "Proposal", proof: "Proof", *, made_up: bool) -> None:
-    from newsletter.sending.providers.sendgrid.payload import plain_subject
+    from newsletter.render.personalization import plain_subject
 
     say(plain_subject(proposal.letter.email, proposal.letter.config))
     say(fields(_rows(proposal, proof, made_up=made_up)))

@@ -18,15 +18,10 @@ from newsletter.render.article.links import host
 from newsletter.render.email import Address, Email
 from newsletter.render.eml import to_eml
 from newsletter.render.headers import one_click
+from newsletter.render.personalization import email_for
 from newsletter.render.template.context import template_context
 from newsletter.render.template.jinja_env import fill
-from newsletter.sending.providers.sendgrid.payload import (
-    Stamp,
-    display_name,
-    for_reader,
-    prepare,
-    request,
-)
+from newsletter.sending.providers.sendgrid.payload import Stamp, display_name, prepare, request
 from newsletter.subscribers import Reader
 
 COLOURED = 600_000  # characters; what is longer is shown in one colour
@@ -57,7 +52,7 @@ def eml(proof: Proof, reader: Reader, now: datetime.datetime) -> bytes:
     """One reader's copy as a file that mail clients open."""
     config = proof.config
     return to_eml(
-        for_reader(proof.email, config, reader),
+        email_for(proof.email, config, reader.attributes, reader.token),
         Address(display_name(reader), reader.address),
         date=now,
         message_id=f"<{proof.issue.name}@{host(config.site_url)}>",
@@ -86,4 +81,4 @@ def api_request(proof: Proof, reader: Reader) -> str:
 
 def personal(proof: Proof, reader: Reader) -> Email:
     """One reader's own copy, filled in as SendGrid will."""
-    return for_reader(proof.email, proof.config, reader)
+    return email_for(proof.email, proof.config, reader.attributes, reader.token)

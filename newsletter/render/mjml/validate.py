@@ -20,7 +20,7 @@ from newsletter.render.mjml.components import (
     IGNORED,
     LENGTH,
 )
-from newsletter.render.template.context import ARTICLE
+from newsletter.render.personalization import ARTICLE
 
 # 20,000 nested elements crash MRML; no mail client shows a tenth of a hundred.
 MAX_DEPTH = 100

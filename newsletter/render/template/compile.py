@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from newsletter.errors import TemplateError
 from newsletter.render.css.inline import inline
 from newsletter.render.mjml.compile import Locate, compile_mjml
+from newsletter.render.personalization import retarget
 from newsletter.render.template.jinja_env import Context, exported, fill, locator
 from newsletter.render.template.loader import Templates
-from newsletter.render.token_targets import retarget
 
 # Where a designer keeps the labels, by language; the text part speaks with them too.
 WORDS = "partials/words.mjml"

@@ -18,10 +18,8 @@ from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTabl
 from newsletter.render.article.build import Article
 from newsletter.render.article.links import Addresses
 from newsletter.render.locale import direction, format_date
-from newsletter.render.token_targets import retarget
+from newsletter.render.personalization import ARTICLE, retarget
 
-# Noncharacters (Unicode 23.7) can't be typed, so nothing that an editor writes is the marker.
-ARTICLE = "\ufdd0article\ufdd1"
 _NONCHARACTERS = dict.fromkeys(range(0xFDD0, 0xFDF0))
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE
+from newsletter.render.personalization import retarget
 from newsletter.render.template.context import CardView, IssueView, NewsletterView
 from newsletter.render.text.wrap import columns, wrap
-from newsletter.render.token_targets import retarget
 
 WIDTH = 72
 RULE = "-" * WIDTH

@@ -10,13 +10,13 @@ from newsletter.render.article.links import host
 from newsletter.render.email import Address
 from newsletter.render.eml import to_eml
 from newsletter.render.headers import one_click
+from newsletter.render.personalization import email_for
 from newsletter.sending.providers.sendgrid.payload import (
     Letter,
     Request,
     Stamp,
     batches,
     display_name,
-    for_reader,
     request,
 )
 from newsletter.subscribers import Reader
@@ -126,7 +126,7 @@ def _sample(letter: Letter, reader: Reader, path: Path, now: datetime.datetime) 
     config = letter.config
     path.write_bytes(
         to_eml(
-            for_reader(letter.email, config, reader),
+            email_for(letter.email, config, reader.attributes, reader.token),
             Address(display_name(reader), reader.address),
             date=now,
             message_id=f"<{letter.email.issue}.{path.stem}@{host(config.site_url)}>",

@@ -2,7 +2,7 @@ import pytest
 
 from newsletter.errors import Location, RenderError, TemplateError
 from newsletter.render.mjml.compile import Locate, compile_mjml, splice
-from newsletter.render.template.context import ARTICLE
+from newsletter.render.personalization import ARTICLE
 
 
 def page(inside: str, head: str = "") -> str:

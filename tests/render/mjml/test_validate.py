@@ -5,7 +5,7 @@ from mjml import mjml2html
 
 from newsletter.render.mjml.components import CLASSLESS, COMPONENTS, IGNORED
 from newsletter.render.mjml.validate import Fault, check_mjml
-from newsletter.render.template.context import ARTICLE
+from newsletter.render.personalization import ARTICLE
 
 HOME = f"<mj-section><mj-column><mj-text>{ARTICLE}</mj-text></mj-column></mj-section>"
 VALUES = (

@@ -12,12 +12,12 @@ from sending_fixtures import CITY, NAME, MakeReaders, configured
 from newsletter.errors import SendRefused
 from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.render.email import Address, Email
+from newsletter.render.personalization import email_for
 from newsletter.sending.providers.sendgrid.payload import (
     SUBSTITUTION_BYTES,
     Letter,
     Stamp,
     batches,
-    for_reader,
     prepare,
     request,
 )
@@ -213,7 +213,7 @@ def test_one_request_a_reader_is_what_that_reader_sees(
     readers = make_readers(2)
     assert [len(batch) for batch in batches(letter, readers)] == [1, 1]
     body = json.loads(request(letter, readers[1:], STAMP).body)
-    seen = for_reader(email, config, readers[1])
+    seen = email_for(email, config, readers[1].attributes, readers[1].token)
     assert body["subject"] == seen.subject == "The ice let go, Reader 2"
     assert [part["value"] for part in body["content"]] == [seen.text, seen.html]
     assert not TOKEN.search(json.dumps(body))
