@@ -21,7 +21,8 @@ from newsletter.config.load import load_config
 from newsletter.posts.merge_tags.tags import UNSUBSCRIBE, MergeTag, Target
 from newsletter.render.email import Address, Email
 from newsletter.render.headers import one_click
-from newsletter.sending.providers.sendgrid.payload import Letter, Stamp, prepare, request
+from newsletter.sending.providers.provider import Stamp
+from newsletter.sending.providers.sendgrid.payload import Letter, prepare, request
 from newsletter.subscribers import Reader
 
 READERS = 1000

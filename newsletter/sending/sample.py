@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from newsletter.config.models import Config
 from newsletter.render.email import Email
-from newsletter.sending.providers.sendgrid.payload import Request, Stamp, batches, prepare, request
+from newsletter.sending.providers.provider import Stamp
+from newsletter.sending.providers.sendgrid.payload import Request, batches, prepare, request
 from newsletter.subscribers import Reader
 
 MARK = "[TEST]"

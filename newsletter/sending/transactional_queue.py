@@ -19,8 +19,9 @@ from newsletter.db import reading
 from newsletter.db.schema import notice
 from newsletter.render.email import Email
 from newsletter.sending.ledger.provider_pause import pause_everybody, throttled
+from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.sendgrid.message_body import head
-from newsletter.sending.providers.sendgrid.outcomes import LONGEST_PAUSE, Outcome, pause_after
+from newsletter.sending.retry_policy import LONGEST_PAUSE, pause_after
 from newsletter.subscribers.address import Address
 
 # A sender that has not said what came of a letter for so long is dead.

@@ -10,7 +10,8 @@ import pytest
 from sending_fixtures import MakeReaders, configured
 
 from newsletter.render.email import Email
-from newsletter.sending.providers.sendgrid.payload import Stamp, batches, prepare, request
+from newsletter.sending.providers.provider import Stamp
+from newsletter.sending.providers.sendgrid.payload import batches, prepare, request
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
 from newsletter.sending.rehearsal.fake_sendgrid.validation import examine
 from newsletter.sending.sample import test_requests as requests_for_tests

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from newsletter.config import Config
 from newsletter.db.schema import notice, vendor_pause
 from newsletter.render.email import Email
-from newsletter.sending.providers.sendgrid.outcomes import Outcome
+from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.transactional_queue import (
     LEASE,
     STALE,

@@ -175,8 +175,7 @@ def _send(
 ) -> int:
     import datetime
 
-    from newsletter.sending.ledger.find_sends import letter_of
-    from newsletter.sending.planning.frozen_content import Terms
+    from newsletter.sending.planning.frozen_content import Terms, letter_of
     from newsletter.sending.planning.proposal import agree
     from newsletter.sending.providers.sendgrid.scheduled_sends import new_batch_id
 

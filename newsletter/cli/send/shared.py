@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from newsletter.project import Project
     from newsletter.sending.ledger.record import Ledger, Send
     from newsletter.sending.ledger.status import Status
+    from newsletter.sending.providers.provider import Outcome
     from newsletter.sending.providers.sendgrid.client import Mailer
-    from newsletter.sending.providers.sendgrid.outcomes import Outcome
     from newsletter.sending.providers.sendgrid.payload import Letter
 
 # The readers' states, as an editor would say them.
@@ -101,7 +101,7 @@ def deliver(it: Found, letter: "Letter", vendor: "Mailer", concurrency: int) -> 
 def go_on(it: Found, concurrency: int) -> "Outcome | None":
     """Send what is still to go, as it was frozen."""
     from newsletter.errors import SendRefused
-    from newsletter.sending.ledger.find_sends import letter_of
+    from newsletter.sending.planning.frozen_content import letter_of
     from newsletter.sending.planning.preflight import standing
 
     if problems := standing(it.project.config, os.environ):

@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import random
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -75,8 +76,14 @@ def sync(since: datetime.datetime | None, *, dry_run: bool, as_json: bool) -> No
 
 def _lists(mailer: "Mailer") -> "Lists":
     from newsletter.sending.providers.sendgrid.suppressions_api import Lists
+    from newsletter.sending.retry_policy import pause_after
 
-    return Lists(mailer, _wait, lambda: datetime.datetime.now(datetime.UTC))
+    return Lists(
+        mailer,
+        _wait,
+        now=lambda: datetime.datetime.now(datetime.UTC),
+        backoff=lambda tries: pause_after(tries, random.random()),  # noqa: S311 - only spreads the tries
+    )
 
 
 def _wait(seconds: float) -> None:

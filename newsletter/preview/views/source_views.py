@@ -21,7 +21,8 @@ from newsletter.render.headers import one_click
 from newsletter.render.personalization import email_for
 from newsletter.render.template.context import template_context
 from newsletter.render.template.jinja_env import fill
-from newsletter.sending.providers.sendgrid.payload import Stamp, display_name, prepare, request
+from newsletter.sending.providers.provider import Stamp
+from newsletter.sending.providers.sendgrid.payload import display_name, prepare, request
 from newsletter.subscribers import Reader
 
 COLOURED = 600_000  # characters; what is longer is shown in one colour

@@ -10,7 +10,8 @@ from newsletter.db.schema import attempt, batch, send_recipient
 from newsletter.sending.delivery.claim import Batch, must_be, set_aside
 from newsletter.sending.ledger.provider_pause import pause_everybody
 from newsletter.sending.ledger.record import Ledger, halt_in
-from newsletter.sending.providers.sendgrid.outcomes import Outcome, Step
+from newsletter.sending.providers.provider import Outcome
+from newsletter.sending.retry_policy import Step
 
 
 @dataclass(frozen=True, slots=True)

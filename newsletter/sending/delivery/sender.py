@@ -22,8 +22,10 @@ from newsletter.sending.delivery.record_results import Settled, settle
 from newsletter.sending.delivery.worker_pool import Answer, Post, Posters, full_speed
 from newsletter.sending.ledger import record
 from newsletter.sending.ledger.record import Ledger, Send
-from newsletter.sending.providers.sendgrid.outcomes import Outcome, Step, judge, next_step
-from newsletter.sending.providers.sendgrid.payload import Letter, Stamp, request
+from newsletter.sending.providers.provider import Outcome, Stamp
+from newsletter.sending.providers.sendgrid.outcomes import judge
+from newsletter.sending.providers.sendgrid.payload import Letter, request
+from newsletter.sending.retry_policy import Step, next_step
 
 CONCURRENCY = 16
 # Batches that are written down as leaving, all at once; while the next ones are built, these fly.

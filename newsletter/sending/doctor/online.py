@@ -14,7 +14,8 @@ from newsletter.config.urls import unsubscribe_url
 from newsletter.sending.doctor.dns import above
 from newsletter.sending.doctor.line import Line, fail, ok, warn
 from newsletter.sending.doctor.local import domain_of
-from newsletter.sending.providers.sendgrid.client import Mailer, Reply, Silence
+from newsletter.sending.providers.provider import Reply, Silence
+from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.suppressions_api import NAMES
 
 _MOST = 1_000_000  # bytes of an answer

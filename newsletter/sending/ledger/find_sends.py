@@ -11,9 +11,6 @@ from newsletter.db.schema import UtcTime, batch, send
 from newsletter.errors import ProjectError
 from newsletter.sending.ledger.provider_pause import throttled
 from newsletter.sending.ledger.record import Ledger, Send, find
-from newsletter.sending.planning.frozen_content import content
-from newsletter.sending.providers.sendgrid.message_body import Held
-from newsletter.sending.providers.sendgrid.payload import Letter, prepare
 
 SHOWN = 5
 
@@ -108,17 +105,3 @@ def _waiting(now: datetime.datetime) -> sa.ColumnElement[bool]:
         send.c.scheduled_at <= now,
         sa.or_(send.c.state == "frozen", orphaned),
     )
-
-
-def letter_of(ledger: Ledger, of: Send, config: Config) -> Letter:
-    """The email as it was frozen, made ready.
-
-    Raises:
-        SendRefused: the plan can't be trusted, or SendGrid would refuse the email.
-    """
-    held = None
-    if of.vendor_batch_id:
-        with reading(ledger.engine) as connection:
-            ahead = of.scheduled_at is not None and of.scheduled_at > ledger.clock(connection)
-        held = Held(of.vendor_batch_id, of.scheduled_at if ahead else None)
-    return prepare(content(ledger, of), config, held)

@@ -11,10 +11,10 @@ from newsletter.render.email import Address
 from newsletter.render.eml import to_eml
 from newsletter.render.headers import one_click
 from newsletter.render.personalization import email_for
+from newsletter.sending.providers.provider import Stamp
 from newsletter.sending.providers.sendgrid.payload import (
     Letter,
     Request,
-    Stamp,
     batches,
     display_name,
     request,

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from newsletter import __version__
+from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import batch, send, send_content
 from newsletter.errors import SendRefused
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.render.email import Address, Email
 from newsletter.sending.ledger.record import Ledger, Send, find
+from newsletter.sending.providers.sendgrid.message_body import Held
+from newsletter.sending.providers.sendgrid.payload import Letter, prepare
 
 DIFFERENCE_LINES = 20
 LINE_LENGTH = 200
@@ -217,3 +220,17 @@ def _as_email(issue: str, row: Mapping[str, Any]) -> Email:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))
+
+
+def letter_of(ledger: Ledger, of: Send, config: Config) -> Letter:
+    """The email as it was frozen, made ready.
+
+    Raises:
+        SendRefused: the plan can't be trusted, or SendGrid would refuse the email.
+    """
+    held = None
+    if of.vendor_batch_id:
+        with reading(ledger.engine) as connection:
+            ahead = of.scheduled_at is not None and of.scheduled_at > ledger.clock(connection)
+        held = Held(of.vendor_batch_id, of.scheduled_at if ahead else None)
+    return prepare(content(ledger, of), config, held)

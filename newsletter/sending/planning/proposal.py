@@ -21,10 +21,16 @@ from newsletter.project import Project
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import load_templates
-from newsletter.sending.ledger.find_sends import ledger_of, letter_of
+from newsletter.sending.ledger.find_sends import ledger_of
 from newsletter.sending.ledger.record import Ledger, Send, find, has_left, readers_by_state
 from newsletter.sending.planning.freeze_recipients import discard, freeze
-from newsletter.sending.planning.frozen_content import Terms, content, difference, settle_terms
+from newsletter.sending.planning.frozen_content import (
+    Terms,
+    content,
+    difference,
+    letter_of,
+    settle_terms,
+)
 from newsletter.sending.planning.preflight import OVER, all_gone, history, nobody, refusals
 from newsletter.sending.providers.sendgrid.payload import Letter, prepare
 from newsletter.subscribers import EVERYBODY, exclusions, how_many

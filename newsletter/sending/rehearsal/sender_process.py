@@ -14,7 +14,7 @@ from newsletter.db import database
 from newsletter.errors import NewsletterError
 from newsletter.project import Project, find_issue, open_project
 from newsletter.sending.delivery.sender import Sender
-from newsletter.sending.ledger.find_sends import letter_of
+from newsletter.sending.planning.frozen_content import letter_of
 from newsletter.sending.planning.proposal import agree, propose
 from newsletter.sending.providers.sendgrid.client import Mailer, key_from
 from newsletter.sending.rehearsal.fault_plan import READ_TIMEOUT

@@ -21,8 +21,9 @@ from newsletter.project.scaffold import default_templates
 from newsletter.render.headers import one_click
 from newsletter.render.template.loader import Templates, load_templates
 from newsletter.render.transactional import Letter, render_letter, template_of
+from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.outcomes import Outcome, judge
+from newsletter.sending.providers.sendgrid.outcomes import judge
 from newsletter.sending.transactional_queue import Notice, any_due, body, claim, owe, settle, tidy
 from newsletter.subscribers.address import Address
 from newsletter.subscribers.consent.journal import Origin

@@ -28,7 +28,8 @@ from newsletter.sending.ledger.record import (
     waits_until,
 )
 from newsletter.sending.planning.freeze_recipients import freeze
-from newsletter.sending.providers.sendgrid.client import Mailer, Reply, Silence
+from newsletter.sending.providers.provider import Reply, Silence
+from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.payload import Letter, prepare
 from newsletter.sending.rehearsal import SendGridDouble
 from newsletter.sending.rehearsal.fake_sendgrid import faults

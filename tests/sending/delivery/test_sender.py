@@ -15,8 +15,8 @@ from newsletter.sending.delivery import claim
 from newsletter.sending.delivery.sender import Sender
 from newsletter.sending.ledger.record import Ledger, Send, find, readers_by_state, unknown_batches
 from newsletter.sending.planning.freeze_recipients import freeze
-from newsletter.sending.providers.sendgrid.client import Mailer, Reply, Silence
-from newsletter.sending.providers.sendgrid.outcomes import Outcome
+from newsletter.sending.providers.provider import Outcome, Reply, Silence
+from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.payload import Letter
 from newsletter.sending.rehearsal import SendGridDouble
 from newsletter.sending.rehearsal.fake_sendgrid import faults

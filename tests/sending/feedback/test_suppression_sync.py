@@ -16,6 +16,7 @@ from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.suppressions_api import Lists
 from newsletter.sending.rehearsal import SendGridDouble
 from newsletter.sending.rehearsal.fake_sendgrid import faults
+from newsletter.sending.retry_policy import pause_after
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
 from newsletter.subscribers.consent.journal import Origin
@@ -28,7 +29,7 @@ Join = Callable[..., None]
 
 @pytest.fixture
 def run(engine: sa.Engine, mailer: Mailer, world: World) -> Sync:
-    lists = Lists(mailer, world.wait, lambda: world.now)
+    lists = Lists(mailer, world.wait, lambda: world.now, lambda tries: pause_after(tries, 1.0))
     return lambda **options: {done.name: done for done in sync(engine, lists, **options)}
 
 

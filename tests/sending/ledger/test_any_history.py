@@ -21,7 +21,8 @@ from newsletter.sending.ledger.record import Ledger, Send, find, readers_by_stat
 from newsletter.sending.ledger.resolve import resolve, unsure
 from newsletter.sending.ledger.state_machine import Settlement
 from newsletter.sending.planning.freeze_recipients import freeze
-from newsletter.sending.providers.sendgrid.client import Mailer, Reply, Silence
+from newsletter.sending.providers.provider import Reply, Silence
+from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.payload import prepare
 from newsletter.sending.rehearsal import SendGridDouble
 from newsletter.sending.rehearsal.fake_sendgrid import faults

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ import urllib3
 
 from newsletter.config.models import SendGrid
 from newsletter.errors import ConfigError
+from newsletter.sending.providers.provider import Reply, Silence
 
 KEY_VARIABLE = "SENDGRID_API_KEY"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -30,35 +30,6 @@ IDLE_SECONDS = 5.0
 # Its debug lines hold the key and the whole body.
 logging.getLogger("python_http_client").disabled = True
 logging.getLogger("python_http_client.client").disabled = True
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the vendor answered.
-
-    Attributes:
-        status: the HTTP status.
-        headers: names in lower case.
-        body: its start, as much as was asked for.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """There was no answer.
-
-    Attributes:
-        left: whether the last byte of the request had gone out; if not, nobody can have acted
-            on it.
-        reason: what happened, in words.
-    """
-
-    left: bool
-    reason: str
 
 
 class _Outgoing:

@@ -3,19 +3,12 @@
 import datetime
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Literal
 
 import orjson
 
-from newsletter.sending.providers.sendgrid.client import Reply, Silence
+from newsletter.sending.providers.provider import Kind, Outcome, Reply, Silence
 
-Kind = Literal["accepted", "not_sent", "rejected", "unknown", "blocked", "throttled"]
-
-ATTEMPTS = 8
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 300.0
 # Nothing that the vendor says makes us wait longer.
 LONGEST_THROTTLE = 3600.0
 PLAIN_THROTTLE = 60.0
@@ -32,29 +25,6 @@ REMEDIES: Mapping[int, str] = {
 
 NAMED = re.compile(r"^personalizations[.\[](\d+)")
 LONGEST_WORDS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one request came to.
-
-    Attributes:
-        kind: what it proves. Only after ``unknown`` may anybody have mail that we don't know of.
-        words: the vendor's own, or what happened on the way.
-        status: the HTTP status, if there was an answer.
-        message_id: the vendor's ``x-message-id``.
-        readers: index in the request -> the vendor's words about that reader.
-        remedy: what a person can do about ``blocked``.
-        until: when to try again after ``throttled``.
-    """
-
-    kind: Kind
-    words: str = ""
-    status: int | None = None
-    message_id: str = ""
-    readers: Mapping[int, str] = field(default_factory=dict)
-    remedy: str = ""
-    until: datetime.datetime | None = None
 
 
 def judge(answer: Reply | Silence, now: datetime.datetime, *, sandbox: bool = False) -> Outcome:
@@ -85,69 +55,6 @@ def words_of(answer: Reply | Silence) -> str:
     return _clean(answer.reason) if isinstance(answer, Silence) else _complaints(answer)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What becomes of a batch after a request.
-
-    Attributes:
-        batch: the batch's next state.
-        outcome: how the attempt is recorded.
-        readers: the next state of the readers who were in the request; ``"pending"`` to stay.
-        rejected: index in the request -> why that reader alone is rejected.
-        charged: whether the attempt counts against the batch.
-        retry_at: not before then, for ``ready``.
-        halt: the next state of the whole send, if it stops here.
-    """
-
-    batch: Literal["accepted", "ready", "split", "rejected", "unknown"]
-    outcome: Literal["accepted", "not_sent", "rejected", "unknown"]
-    readers: Literal["accepted", "pending", "rejected", "unknown"] = "pending"
-    rejected: Mapping[int, str] = field(default_factory=dict)
-    charged: bool = False
-    retry_at: datetime.datetime | None = None
-    halt: Literal["", "blocked", "paused"] = ""
-
-
-def next_step(
-    outcome: Outcome, *, size: int, attempts: int, now: datetime.datetime, chance: float
-) -> Step:
-    """Decide what an outcome means for its batch.
-
-    Args:
-        outcome: of the batch's latest request.
-        size: how many readers were in it.
-        attempts: how many earlier ones were charged.
-        now: aware.
-        chance: from 0 to 1, for the jitter.
-    """
-    match outcome.kind:
-        case "accepted":
-            return Step("accepted", "accepted", "accepted")
-        case "unknown":
-            return Step("unknown", "unknown", "unknown")
-        case "not_sent":
-            pause = datetime.timedelta(seconds=pause_after(attempts + 1, chance))
-            halt: Literal["", "paused"] = "paused" if attempts + 1 >= ATTEMPTS else ""
-            return Step("ready", "not_sent", charged=True, retry_at=now + pause, halt=halt)
-        case "throttled":
-            return Step("ready", "not_sent", retry_at=outcome.until)
-        case "blocked":
-            return Step("ready", "rejected", halt="blocked")
-        case "rejected":
-            return _after_refusal(outcome, size)
-
-
-def pause_after(attempts: int, chance: float) -> float:
-    """Seconds before the next try: doubling from 1 s to 5 min, with jitter.
-
-    Args:
-        attempts: how often it failed so far, at least 1.
-        chance: from 0 to 1; half of the pause is left to it.
-    """
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (attempts - 1))
-    return longest * (0.5 + chance / 2)
-
-
 def _kind(status: int, *, sandbox: bool) -> Kind:
     if status == HTTPStatus.ACCEPTED or (sandbox and status == HTTPStatus.OK):
         return "accepted"
@@ -172,16 +79,6 @@ def _refusal(status: int, words: str, fields: list[tuple[str, str]]) -> Outcome:
         # It is about what all readers share: no half of the batch would fare better.
         return Outcome("blocked", words, status, remedy=_remedy(status, words))
     return Outcome("rejected", words, status)
-
-
-def _after_refusal(outcome: Outcome, size: int) -> Step:
-    named = {index: words for index, words in outcome.readers.items() if index < size}
-    if named:
-        left = size - len(named)
-        return Step("ready" if left else "rejected", "rejected", rejected=named)
-    if size > 1:
-        return Step("split", "rejected")
-    return Step("rejected", "rejected", "rejected")
 
 
 def _complaints(reply: Reply) -> tuple[str, list[tuple[str, str]]]:

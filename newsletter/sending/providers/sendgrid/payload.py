@@ -22,6 +22,7 @@ from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag,
 from newsletter.render.email import Email
 from newsletter.render.headers import one_click
 from newsletter.render.personalization import email_for
+from newsletter.sending.providers.provider import Stamp
 from newsletter.sending.providers.sendgrid.message_body import Held, head, problems
 from newsletter.subscribers import Reader
 
@@ -42,20 +43,6 @@ BETWEEN = "|"
 # The JSON of anybody's personalization, to be filled with what differs: the recipient, the
 # reader's token and id, the values of the merge tags.
 Form = Callable[..., str]
-
-
-class Stamp(NamedTuple):
-    """Which request this is; comes back with every event of the vendor, so it tells nothing else.
-
-    Attributes:
-        send: the send's id.
-        batch: the batch's id.
-        attempt: 1 for the batch's first request.
-    """
-
-    send: str
-    batch: str
-    attempt: str
 
 
 class Values(dict[str, tuple[str, ...]]):

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 
 from newsletter.errors import VendorError
-from newsletter.sending.providers.sendgrid.client import Mailer, Reply, Silence
+from newsletter.sending.providers.provider import Reply, Silence
+from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.outcomes import words_of
 
 ANSWER_BYTES = 65_536

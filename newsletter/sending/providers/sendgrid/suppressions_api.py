@@ -1,7 +1,6 @@
 """SendGrid's lists of suppressed addresses over HTTP, page by page."""
 
 import datetime
-import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -10,8 +9,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from newsletter.errors import VendorError
-from newsletter.sending.providers.sendgrid.client import Mailer, Reply
-from newsletter.sending.providers.sendgrid.outcomes import Outcome, judge, pause_after
+from newsletter.sending.providers.provider import Outcome, Reply
+from newsletter.sending.providers.sendgrid.client import Mailer
+from newsletter.sending.providers.sendgrid.outcomes import judge
 
 PAGE = 500
 TRIES = 5
@@ -51,11 +51,13 @@ class Lists:
         mailer: who speaks to the account.
         wait: waits so many seconds.
         now: the time, aware.
+        backoff: the seconds before the next try, after so many failed ones.
     """
 
     mailer: Mailer
     wait: Callable[[float], None]
     now: Callable[[], datetime.datetime]
+    backoff: Callable[[int], float]
 
     def pages(
         self, name: str, since: datetime.datetime | None, until: datetime.datetime
@@ -118,7 +120,7 @@ class Lists:
     def _pause(self, tries: int, until: datetime.datetime | None) -> float:
         if until:
             return max((until - self.now()).total_seconds(), 0.0)
-        return pause_after(tries, random.random())  # noqa: S311 - only spreads the tries
+        return self.backoff(tries)
 
 
 def _rows(body: bytes) -> list[Any] | None:

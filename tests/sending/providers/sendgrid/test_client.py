@@ -9,15 +9,9 @@ import pytest
 from sending_fixtures import MakeReaders, configured
 
 from newsletter.errors import ConfigError
-from newsletter.sending.providers.sendgrid.client import (
-    ANSWER_BYTES,
-    Mailer,
-    Reply,
-    Silence,
-    api_host,
-    key_from,
-)
-from newsletter.sending.providers.sendgrid.payload import Letter, Stamp, request
+from newsletter.sending.providers.provider import Reply, Silence, Stamp
+from newsletter.sending.providers.sendgrid.client import ANSWER_BYTES, Mailer, api_host, key_from
+from newsletter.sending.providers.sendgrid.payload import Letter, request
 from newsletter.sending.rehearsal import SendGridDouble
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault

@@ -8,17 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.sending.providers.sendgrid.client import Reply, Silence
-from newsletter.sending.providers.sendgrid.outcomes import (
-    ATTEMPTS,
-    LONGEST_PAUSE,
-    LONGEST_THROTTLE,
-    Outcome,
-    Step,
-    judge,
-    next_step,
-    pause_after,
-)
+from newsletter.sending.providers.provider import Outcome, Reply, Silence
+from newsletter.sending.providers.sendgrid.outcomes import LONGEST_THROTTLE, judge
+from newsletter.sending.retry_policy import ATTEMPTS, LONGEST_PAUSE, Step, next_step, pause_after
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 

@@ -13,10 +13,10 @@ from newsletter.errors import SendRefused
 from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.render.email import Address, Email
 from newsletter.render.personalization import email_for
+from newsletter.sending.providers.provider import Stamp
 from newsletter.sending.providers.sendgrid.payload import (
     SUBSTITUTION_BYTES,
     Letter,
-    Stamp,
     batches,
     prepare,
     request,

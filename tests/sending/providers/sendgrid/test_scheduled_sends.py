@@ -6,9 +6,10 @@ import pytest
 from sending_fixtures import World
 
 from newsletter.errors import VendorError
-from newsletter.sending.providers.sendgrid.client import Mailer, Reply
+from newsletter.sending.providers.provider import Reply, Stamp
+from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.message_body import Held
-from newsletter.sending.providers.sendgrid.payload import Letter, Stamp, prepare, request
+from newsletter.sending.providers.sendgrid.payload import Letter, prepare, request
 from newsletter.sending.providers.sendgrid.scheduled_sends import new_batch_id, take_back
 from newsletter.sending.rehearsal import SendGridDouble
 from newsletter.sending.rehearsal.fake_sendgrid import faults

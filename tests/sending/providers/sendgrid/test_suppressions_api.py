@@ -11,13 +11,14 @@ from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.suppressions_api import Lists, Suppressed
 from newsletter.sending.rehearsal import SendGridDouble
 from newsletter.sending.rehearsal.fake_sendgrid import faults
+from newsletter.sending.retry_policy import pause_after
 
 DAY = 86_400
 
 
 @pytest.fixture
 def lists(mailer: Mailer, world: World) -> Lists:
-    return Lists(mailer, world.wait, lambda: world.now)
+    return Lists(mailer, world.wait, lambda: world.now, lambda tries: pause_after(tries, 1.0))
 
 
 def everything(lists: Lists, world: World, name: str = "bounces") -> list[Suppressed]:

@@ -1,0 +1,75 @@
+"""What every email provider has in common: answers, outcomes, and the id of a request."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the vendor answered.
+
+    Attributes:
+        status: the HTTP status.
+        headers: names in lower case.
+        body: its start, as much as was asked for.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """There was no answer.
+
+    Attributes:
+        left: whether the last byte of the request had gone out; if not, nobody can have acted
+            on it.
+        reason: what happened, in words.
+    """
+
+    left: bool
+    reason: str
+
+
+Kind = Literal["accepted", "not_sent", "rejected", "unknown", "blocked", "throttled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one request came to.
+
+    Attributes:
+        kind: what it proves. Only after ``unknown`` may anybody have mail that we don't know of.
+        words: the vendor's own, or what happened on the way.
+        status: the HTTP status, if there was an answer.
+        message_id: the vendor's ``x-message-id``.
+        readers: index in the request -> the vendor's words about that reader.
+        remedy: what a person can do about ``blocked``.
+        until: when to try again after ``throttled``.
+    """
+
+    kind: Kind
+    words: str = ""
+    status: int | None = None
+    message_id: str = ""
+    readers: Mapping[int, str] = field(default_factory=dict)
+    remedy: str = ""
+    until: datetime.datetime | None = None
+
+
+class Stamp(NamedTuple):
+    """Which request this is; comes back with every event of the vendor, so it tells nothing else.
+
+    Attributes:
+        send: the send's id.
+        batch: the batch's id.
+        attempt: 1 for the batch's first request.
+    """
+
+    send: str
+    batch: str
+    attempt: str
