@@ -6,7 +6,7 @@ from functools import cached_property
 
 from lxml import etree
 
-from newsletter.checks.analysis.client_shares import PUBLISHED, Shares
+from newsletter.checks.analysis.client_support import PUBLISHED, Shares
 from newsletter.checks.analysis.computed_text import Run, runs_of
 from newsletter.checks.analysis.misplaced_text import Stray, stray
 from newsletter.checks.source_map import Places

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
-from newsletter.checks.analysis.client_shares import PUBLISHED, Shares
+from newsletter.checks.analysis.client_support import PUBLISHED, Shares
 from newsletter.checks.check_context import Mail
 from newsletter.db import database, reading
 from newsletter.db.engine import sqlite_file

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
-from newsletter.checks.analysis.client_shares import PUBLISHED, Shares
+from newsletter.checks.analysis.client_support import PUBLISHED, Shares
 from newsletter.db import reading
 from newsletter.db.schema import event, send
 

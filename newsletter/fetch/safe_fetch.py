@@ -10,14 +10,34 @@ import ssl
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from http.client import responses
+from typing import Literal
 from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
 import urllib3
 
-from newsletter.fetch.answer import Answer
+Kind = Literal[
+    "fine", "moved", "dead", "failing", "closed", "certificate", "private", "not asked"
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said of an address.
+
+    Attributes:
+        kind: what that means; ``not asked`` if the site wants no programs (RFC 9309).
+        detail: in words: ``404 Not Found``, ``the host is not known``.
+        leads_to: where a permanent redirect leads.
+    """
+
+    kind: Kind
+    detail: str = ""
+    leads_to: str = ""
+
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_GOOD = frozenset({301, 308})

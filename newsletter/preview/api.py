@@ -8,8 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.checks.analysis.client_shares import PUBLISHED, Shares
-from newsletter.checks.analysis.client_support import AS_OF, CLIENTS, SOURCE
+from newsletter.checks.analysis.client_support import AS_OF, CLIENTS, PUBLISHED, SOURCE, Shares
 from newsletter.checks.load_context import longest_of, mail_of, wanted_by
 from newsletter.checks.runner import judge
 from newsletter.config import Config

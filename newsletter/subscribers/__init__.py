@@ -4,6 +4,7 @@ from newsletter.subscribers.audience import (
     EVERYBODY,
     MAILABLE,
     OUTSIDE,
+    Reader,
     audience,
     count_by_status,
     exclusions,
@@ -11,7 +12,6 @@ from newsletter.subscribers.audience import (
     readers_among,
     still_in_audience,
 )
-from newsletter.subscribers.reader import Reader
 
 __all__ = [
     "EVERYBODY",

@@ -6,14 +6,33 @@ asked in several statements must name the same one in all of them.
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 
 from newsletter.db.schema import STATUSES, UtcTime, subscriber, suppression
 from newsletter.subscribers.attribute_types import shown
-from newsletter.subscribers.reader import Reader
+
+
+class Reader(NamedTuple):
+    """A subscriber who may be mailed; a tuple, since a send makes a million of them.
+
+    Attributes:
+        id: the subscriber's id, never given twice.
+        address: where to send, with the domain in ASCII (RFC 5891).
+        address_key: the address as a key: one subscriber each.
+        token: the secret in this reader's unsubscribe and preferences links.
+        attributes: what merge tags may use: ``email`` and ``name`` (as typed, perhaps ``""``)
+            and the editor's own, all text.
+    """
+
+    id: int
+    address: str
+    address_key: str
+    token: str
+    attributes: Mapping[str, str]
+
 
 # Rows fetched at once: enough that the round trip doesn't matter, and a few MB.
 PAGE = 5_000

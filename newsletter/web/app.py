@@ -12,12 +12,11 @@ from starlette.routing import BaseRoute, Route
 from newsletter.web import sendgrid_webhook
 from newsletter.web.archive import routes as archive
 from newsletter.web.http.body_limit import SECONDS, Bodies, Tell
-from newsletter.web.http.refused import Refused
+from newsletter.web.http.request_data import Refused
 from newsletter.web.http.security_headers import Security, security_headers
 from newsletter.web.monitoring import health
 from newsletter.web.monitoring.metrics import Metrics
-from newsletter.web.monitoring.request_log import log_answer
-from newsletter.web.monitoring.watch import Watch
+from newsletter.web.monitoring.request_log import Watch, log_answer
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber import change_address, confirm, preferences, subscribe, unsubscribe
 

@@ -5,8 +5,7 @@ import datetime
 import pytest
 import sqlalchemy as sa
 
-from newsletter.checks.analysis.client_shares import PUBLISHED
-from newsletter.checks.analysis.client_support import CLIENTS
+from newsletter.checks.analysis.client_support import CLIENTS, PUBLISHED
 from newsletter.db.schema import event, send
 from newsletter.events.user_agents import ENOUGH, clients_of, shares, weigh
 

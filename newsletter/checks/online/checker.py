@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from newsletter.fetch.answer import Answer
-from newsletter.fetch.safe_fetch import Visitor
+from newsletter.fetch.safe_fetch import Answer, Visitor
 
 SECONDS = 60.0
 REMEMBERED = 3_600.0  # seconds

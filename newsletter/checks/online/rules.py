@@ -10,7 +10,7 @@ from newsletter.checks.rule import Hit, Rule
 from newsletter.checks.rules.links import is_private
 from newsletter.checks.source_map import UTM
 from newsletter.config.urls import image_url, issue_url
-from newsletter.fetch.answer import Answer, Kind
+from newsletter.fetch.safe_fetch import Answer, Kind
 from newsletter.posts.merge_tags.tags import TOKEN
 
 _TOPIC = "Links and images online"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from newsletter.project import Project
-    from newsletter.sending.doctor.line import Line
+    from newsletter.sending.doctor.local import Line
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _WIDTH = 80
@@ -54,8 +54,7 @@ def _examined(*, online: bool) -> "Iterator[Line]":
 
     from newsletter.errors import NewsletterError
     from newsletter.project import open_project
-    from newsletter.sending.doctor.line import of_problem
-    from newsletter.sending.doctor.local import examine
+    from newsletter.sending.doctor.local import examine, of_problem
 
     try:
         project = open_project()

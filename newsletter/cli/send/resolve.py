@@ -35,7 +35,7 @@ def resolve(issue: str, batches: tuple[int, ...], *, how: "Settlement | None", y
       newsletter resolve building-trust --accepted 2
       newsletter resolve building-trust --resend 2 5
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.sending.ledger.record import sweep
+    from newsletter.sending.ledger.leases import sweep
     from newsletter.sending.ledger.resolve import resolve as settle
     from newsletter.sending.ledger.resolve import unsure
 

@@ -21,6 +21,7 @@ from newsletter.sending.delivery.claim import Batch, Parcel
 from newsletter.sending.delivery.record_results import Settled, settle
 from newsletter.sending.delivery.worker_pool import Answer, Post, Posters, full_speed
 from newsletter.sending.ledger import record
+from newsletter.sending.ledger.leases import sweep
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.providers.provider import Outcome, Stamp
 from newsletter.sending.providers.sendgrid.outcomes import judge
@@ -85,7 +86,7 @@ class Sender:
             NewsletterError: the ledger can't be written, or a batch became another's.
         """
         record.start(self.ledger, self.send)
-        record.sweep(self.ledger, self.send)
+        sweep(self.ledger, self.send)
         with (
             full_speed(),
             ThreadPoolExecutor(1) as hashing,
@@ -238,7 +239,7 @@ class _Run:
         if state is None or state.state != "running":
             return False
         self._wait_until(until)
-        record.sweep(of.ledger, of.send)
+        sweep(of.ledger, of.send)
         return True
 
     def _wait_until(self, moment: datetime.datetime) -> None:

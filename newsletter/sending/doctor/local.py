@@ -3,6 +3,8 @@
 import datetime
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -13,15 +15,57 @@ from newsletter.config import Config
 from newsletter.db import database, reading
 from newsletter.db.engine import sqlite_file
 from newsletter.db.schema import event, send, subscriber
-from newsletter.errors import ConfigError, NewsletterError
+from newsletter.errors import ConfigError, NewsletterError, Problem
 from newsletter.project import Project
 from newsletter.project.folder import issue_folders
 from newsletter.render.article.links import host
 from newsletter.render.template.loader import load_templates
-from newsletter.sending.doctor.line import Line, fail, of_problem, ok, warn
 from newsletter.sending.planning.preflight import settings_problems
 from newsletter.sending.planning.proposal import render
 from newsletter.sending.providers.sendgrid.client import KEY_VARIABLE, LOOPBACK, api_host, key_from
+
+State = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What was looked at, how it stands, and what to do.
+
+    Attributes:
+        about: ``key``, ``DKIM``, …
+        state: a ``fail`` keeps mail from being sent or from arriving, a ``warn`` wants a look.
+        says: what was found, without a trailing full stop; never a secret.
+        meaning: what that means for the newsletter; a full sentence, or empty.
+        next_step: what to do; a full sentence, or empty.
+    """
+
+    about: str
+    state: State
+    says: str
+    meaning: str = ""
+    next_step: str = ""
+
+
+def ok(about: str, says: str) -> Line:
+    """All is well with this."""
+    return Line(about, "ok", says)
+
+
+def warn(about: str, says: str, meaning: str, next_step: str = "") -> Line:
+    """This wants a look."""
+    return Line(about, "warn", says, meaning, next_step)
+
+
+def fail(about: str, says: str, meaning: str, next_step: str = "") -> Line:
+    """So it can't stay."""
+    return Line(about, "fail", says, meaning, next_step)
+
+
+def of_problem(about: str, problem: Problem) -> Line:
+    """What a command would be refused for."""
+    where = f"{problem.where}: " if problem.where else ""
+    return fail(about, f"{where}{problem.message}", "", problem.remedy)
+
 
 # 69 characters: a name of the key, and the secret (base64url).
 _KEY = re.compile(r"SG\.[\w-]{22}\.[\w-]{43}", re.ASCII)

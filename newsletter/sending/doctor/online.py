@@ -12,8 +12,7 @@ import urllib3
 from newsletter.config import Config
 from newsletter.config.urls import unsubscribe_url
 from newsletter.sending.doctor.dns import above
-from newsletter.sending.doctor.line import Line, fail, ok, warn
-from newsletter.sending.doctor.local import domain_of
+from newsletter.sending.doctor.local import Line, domain_of, fail, ok, warn
 from newsletter.sending.providers.provider import Reply, Silence
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.suppressions_api import NAMES

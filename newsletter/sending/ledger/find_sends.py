@@ -1,4 +1,4 @@
-"""Finds a send in the ledger, and makes its letter ready as it was frozen."""
+"""Find a send in the ledger."""
 
 import datetime
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import UtcTime, batch, send
 from newsletter.errors import ProjectError
+from newsletter.sending.ledger.leases import lease_length
 from newsletter.sending.ledger.provider_pause import throttled
 from newsletter.sending.ledger.record import Ledger, Send, find
 
@@ -17,8 +18,7 @@ SHOWN = 5
 
 def ledger_of(engine: sa.Engine, config: Config) -> Ledger:
     """The ledger in a database, with leases that outlast any request."""
-    longest = config.sendgrid.connect_timeout + config.sendgrid.read_timeout
-    return Ledger(engine, lease=datetime.timedelta(seconds=2 * longest + 60))
+    return Ledger(engine, lease=lease_length(config))
 
 
 def every_send(ledger: Ledger) -> list[Send]:

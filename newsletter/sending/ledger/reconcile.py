@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.db.schema import attempt, batch, event, send_recipient
-from newsletter.sending.ledger.record import Ledger, Send, sweep
+from newsletter.sending.ledger.leases import sweep
+from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.resolve import close
 from newsletter.sending.ledger.state_machine import Verdict, evidence
 

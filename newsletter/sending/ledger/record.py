@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from newsletter.db import reading
-from newsletter.db.schema import attempt, batch, send, send_recipient
+from newsletter.db.schema import batch, send, send_recipient
 from newsletter.sending.ledger.provider_pause import paused_until
 
 Clock = Callable[[sa.Connection], datetime.datetime]
@@ -160,40 +160,6 @@ def finish(ledger: Ledger, of: Send) -> None:
             .where(send.c.id == of.id, send.c.state == "running")
             .values(state=state, finished_at=ledger.clock(connection))
         )
-
-
-def sweep(ledger: Ledger, of: Send) -> int:
-    """Settle what dead senders held; returns how many readers became unknown.
-
-    A claim whose lease is over goes back to ready. A request that was in flight may have left,
-    so it becomes unknown, never ready.
-    """
-    with ledger.engine.begin() as connection:
-        time = ledger.clock(connection)
-        expired = sa.and_(batch.c.send_id == of.id, batch.c.lease_until <= time)
-        connection.execute(
-            sa.update(batch)
-            .where(expired, batch.c.state == "claimed")
-            .values(state="ready", lease_until=None)
-        )
-        lost = connection.scalars(
-            sa.update(batch)
-            .where(expired, batch.c.state == "in_flight")
-            .values(state="unknown", lease_until=None, error="the sender stopped unexpectedly")
-            .returning(batch.c.id)
-        ).all()
-        if not lost:
-            return 0
-        connection.execute(
-            sa.update(attempt)
-            .where(attempt.c.batch_id.in_(lost), attempt.c.ended.is_(None))
-            .values(ended=time, outcome="unknown")
-        )
-        return connection.execute(
-            sa.update(send_recipient)
-            .where(send_recipient.c.batch_id.in_(lost), send_recipient.c.state == "pending")
-            .values(state="unknown")
-        ).rowcount
 
 
 def waits_until(ledger: Ledger, of: Send) -> datetime.datetime | None:

@@ -17,7 +17,7 @@ from newsletter.web.archive.archived_issue import Archived
 from newsletter.web.archive.images import SANDBOX, TYPES, find_image
 from newsletter.web.archive.issue_cache import Shelf, listed
 from newsletter.web.archive.pages import found_page, index_page, issue_page, pages, served
-from newsletter.web.http.refused import Refused
+from newsletter.web.http.request_data import Refused
 from newsletter.web.site_context import Site
 
 MINUTES = "public, max-age=300"

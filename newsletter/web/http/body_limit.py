@@ -7,8 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from newsletter.web.http.refused import Refused
-from newsletter.web.http.request_data import BODY
+from newsletter.web.http.request_data import BODY, Refused
 
 Tell = Callable[[Request, Refused], Response]
 

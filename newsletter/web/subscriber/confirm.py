@@ -14,8 +14,7 @@ from newsletter.db.schema import notice
 from newsletter.subscribers.address import Address
 from newsletter.subscribers.consent.journal import Origin
 from newsletter.subscribers.consent.signup import agree, standing
-from newsletter.web.http.refused import Refused
-from newsletter.web.http.request_data import form
+from newsletter.web.http.request_data import Refused, form
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.transactional_emails import CONFIRM, welcome
 

@@ -5,6 +5,8 @@ A GET changes nothing, since scanners follow every link of a mail. The links nev
 
 import datetime
 from collections.abc import Mapping
+from email.parser import BytesParser
+from email.policy import HTTP
 
 import sqlalchemy as sa
 from starlette.requests import Request
@@ -21,7 +23,6 @@ from newsletter.subscribers.queries.unsubscribe_reasons import REASONS, count_re
 from newsletter.web.http.request_data import form, raw_body
 from newsletter.web.site_context import Site, swift
 from newsletter.web.subscriber.access_token import Visitor, opened, sign, visitor
-from newsletter.web.subscriber.one_click import is_one_click
 
 LEAVE, UNDO, WHY = "leave", "undo", "why"
 SOURCE = "/u"
@@ -130,3 +131,40 @@ def _why(site: Site, fields: Mapping[str, str]) -> Response:
         with site.engine.begin() as connection:
             count_reason(connection, reason, site.clock())
     return site.pages.page("thanks", private=True)
+
+
+NAME, VALUE = "List-Unsubscribe", "One-Click"
+_URLENCODED = f"{NAME}={VALUE}".encode()
+
+
+def is_one_click(content_type: str, body: bytes) -> bool:
+    """Whether a POST asks for it.
+
+    Args:
+        content_type: the request's header, perhaps empty.
+        body: whole.
+    """
+    kind = content_type.partition(";")[0].strip().casefold()
+    if kind == "application/x-www-form-urlencoded":
+        return body == _URLENCODED
+    return kind == "multipart/form-data" and _says_so(content_type, body)
+
+
+def _says_so(content_type: str, body: bytes) -> bool:
+    """Whether the body has that one field (RFC 7578)."""
+    if not content_type.isascii() or "\r" in content_type or "\n" in content_type:
+        return False
+    head = f"Content-Type: {content_type}\r\n\r\n".encode()
+    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    parts = list(message.iter_parts()) if message.is_multipart() else []
+    around = f"{message.preamble or ''}{message.epilogue or ''}"
+    if message.defects or around.strip() or len(parts) != 1:
+        return False
+    [part] = parts
+    name = part.get_param("name", header="content-disposition")
+    return (
+        part.get_content_disposition() == "form-data"
+        and name == NAME
+        and part.get_filename() is None
+        and part.get_payload() == VALUE
+    )

@@ -20,8 +20,7 @@ from cryptography.x509.oid import NameOID
 from newsletter.checks.check_context import Mail
 from newsletter.checks.online import rules
 from newsletter.checks.online.checker import REMEMBERED, Memory, ask
-from newsletter.fetch.answer import Answer
-from newsletter.fetch.safe_fetch import Visitor, is_public, tls
+from newsletter.fetch.safe_fetch import Answer, Visitor, is_public, tls
 
 MakeMail = Callable[..., Mail]
 AGENT = "newsletter/1 (link check for https://harbournotes.example)"

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from newsletter.checks.analysis.client_shares import PUBLISHED, Shares
-from newsletter.checks.analysis.client_support import AS_OF, CLIENTS, FACTS
+from newsletter.checks.analysis.client_support import AS_OF, CLIENTS, FACTS, PUBLISHED, Shares
 from newsletter.checks.check_context import Mail
 from newsletter.checks.rules import clients
 from newsletter.checks.rules.clients import ESSENTIAL, GRACEFUL

@@ -17,6 +17,7 @@ from newsletter.sending.delivery import claim
 from newsletter.sending.delivery.record_results import Settled, settle
 from newsletter.sending.delivery.sender import Sender
 from newsletter.sending.delivery.worker_pool import Posters, full_speed
+from newsletter.sending.ledger.leases import sweep
 from newsletter.sending.ledger.record import (
     Ledger,
     Send,
@@ -24,7 +25,6 @@ from newsletter.sending.ledger.record import (
     halt,
     readers_by_state,
     start,
-    sweep,
     waits_until,
 )
 from newsletter.sending.planning.freeze_recipients import freeze

@@ -12,7 +12,7 @@ import dns.rrset
 import pytest
 
 from newsletter.sending.doctor.dns import Records, above, examine_domain
-from newsletter.sending.doctor.line import Line
+from newsletter.sending.doctor.local import Line
 
 Zone = Mapping[tuple[str, str], list[str]]
 KEY = '"v=DKIM1; k=rsa; p=MIGfMA0"'

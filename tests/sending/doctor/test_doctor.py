@@ -12,8 +12,7 @@ import pytest
 from sending_fixtures import configured
 
 from newsletter.project import open_project
-from newsletter.sending.doctor.line import Line
-from newsletter.sending.doctor.local import examine
+from newsletter.sending.doctor.local import Line, examine
 from newsletter.sending.doctor.online import examine_account, examine_way_out
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.rehearsal import SendGridDouble

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.web.subscriber.one_click import is_one_click
+from newsletter.web.subscriber.unsubscribe import is_one_click
 
 FORM = "application/x-www-form-urlencoded"
 PART = 'Content-Disposition: form-data; name="List-Unsubscribe"'

@@ -5,12 +5,93 @@ casinos in an article about casinos, is the article's own.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from newsletter.posts.importing.cleanup.boilerplate import Regions, regions
 from newsletter.posts.importing.cleanup.paragraph import Passage
-from newsletter.posts.importing.cleanup.spam_terms import terms_in
-from newsletter.posts.importing.cleanup.writing_systems import LATIN, letters
+
+LATIN = "Latin"
+
+# Scripts that one language mixes count as one; the rest are called by their Unicode name.
+_FAMILIES = {
+    "CJK": "Chinese or Japanese",
+    "HIRAGANA": "Chinese or Japanese",
+    "KATAKANA": "Chinese or Japanese",
+    "BOPOMOFO": "Chinese or Japanese",
+    "HANGUL": "Korean",
+}
+
+
+@lru_cache(maxsize=4096)
+def script(char: str) -> str:
+    """The script of one letter (``"Latin"``, ``"Arabic"``, …); empty for anything else.
+
+    Compatibility forms count as what they stand for: a mathematical bold ``A`` is Latin.
+    """
+    plain = unicodedata.normalize("NFKC", char)[:1]
+    if unicodedata.category(plain) not in {"Lu", "Ll", "Lt", "Lo"}:
+        return ""
+    family = unicodedata.name(plain, "").partition(" ")[0]
+    return _FAMILIES.get(family, family.title())
+
+
+def letters(text: str) -> Counter[str]:
+    """How many letters of each script ``text`` holds."""
+    found: Counter[str] = Counter()
+    for char, count in Counter(text).items():
+        if name := script(char):
+            found[name] += count
+    return found
+
+
+TERMS: Mapping[str, str] = {
+    "adult": (
+        "porn, porno, pornhub, xvideos, xnxx, xxx, hentai, bokep, call girls, escort girls, "
+        "escort service, escort services, live sex, sex cams, sex chat, sex video, sex videos, "
+        "sexe gratuit, phim sex, video porno, videos porno, "
+        "порно, порнуха, проститутки, секс видео, эскорт услуги, "
+        "سكس, إباحي, اباحي, נערות ליווי, סקס חינם, "
+        "色情, 成人视频, 成人影片, 無修正, エロ動画, 出会い系, 야동, หนังโป๊"
+    ),
+    "gambling": (
+        "sportsbook, sportwetten, togel, kumarhane, bahis siteleri, betting site, "
+        "betting sites, casino bonus, casino en ligne, casino online, free spins, deneme bonusu, "
+        "no deposit bonus, online casino, online casinos, online poker, online slots, "
+        "poker online, apuestas deportivas, casinos en línea, cassino online, judi bola, "
+        "judi online, slot gacor, slot online, sports betting, sports bets, "
+        "казино, букмекер, ставки на спорт, онлайн слоты, كازينو, مراهنات, "
+        "博彩, 赌场, 賭場, 六合彩, 老虎机, カジノ, 카지노, 토토사이트, 바카라, บาคาร่า, สล็อต, คาสิโน"
+    ),
+    "drug": (
+        "viagra, cialis, levitra, kamagra, sildenafil, tadalafil, phentermine, buy tramadol, "
+        "buy xanax, canadian pharmacy, cheap meds, online pharmacy, weight loss pills, "
+        "виагра, сиалис, فياجرا, فياغرا, 伟哥, 威而鋼, バイアグラ, 비아그라"
+    ),
+}
+
+
+def terms_in(text: str) -> dict[str, str]:
+    """The spam terms in ``text``, each with what it sells (``"adult"``, ``"gambling"``, …)."""
+    plain = " ".join(text.casefold().split())
+    return {found[0]: found.lastgroup or "" for found in _PATTERN.finditer(plain)}
+
+
+def _alternatives() -> Iterator[str]:
+    for kind, words in TERMS.items():
+        yield f"(?P<{kind}>{'|'.join(_whole(word.casefold()) for word in words.split(', '))})"
+
+
+def _whole(word: str) -> str:
+    # Scripts without spaces between words have no word boundaries to look for.
+    spaced = not re.search(r"[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]", word)
+    return rf"\b{re.escape(word)}\b" if spaced else re.escape(word)
+
+
+_PATTERN = re.compile("|".join(_alternatives()))
+
 
 _SHORT = 30  # words
 _BILINGUAL = 1 / 3  # of a post's letters: then the second script is the post's own too

@@ -17,11 +17,13 @@ from typing import ClassVar, Self, cast
 
 import orjson
 
-from newsletter.sending.rehearsal.fake_sendgrid.account import Account
+from newsletter.sending.rehearsal.fake_sendgrid.endpoints import (
+    Account,
+    ScheduledSends,
+    SuppressionLists,
+)
 from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault, Trick
-from newsletter.sending.rehearsal.fake_sendgrid.scheduled import ScheduledSends
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
-from newsletter.sending.rehearsal.fake_sendgrid.suppressions import SuppressionLists
 from newsletter.sending.rehearsal.fake_sendgrid.validation import (
     REQUEST_BYTES,
     Complaint,
@@ -284,7 +286,8 @@ class _Handler(BaseHTTPRequestHandler):
             status, data = double.account.answer(self.path)
             return status, orjson.dumps(data), {}
         if self.command == "GET":
-            return *double.suppressions.answer(self.path), {}
+            status, data = double.suppressions.answer(self.path)
+            return status, orjson.dumps(data), {}
         return self._mail(body, take=take)
 
     def _mail(self, body: bytes, *, take: bool) -> tuple[int, bytes, dict[str, str]]:

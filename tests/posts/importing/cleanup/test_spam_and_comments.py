@@ -4,7 +4,7 @@ import pytest
 
 from newsletter.posts.importing.cleanup.classify import Clearing, clear
 from newsletter.posts.importing.cleanup.paragraph import Passage
-from newsletter.posts.importing.cleanup.writing_systems import letters, script
+from newsletter.posts.importing.cleanup.spam_and_comments import letters, script
 
 SENTENCE = (
     "The boats had been tied up since Tuesday, and nobody on the quay could say when the wind "

@@ -13,8 +13,8 @@ from newsletter.sending.providers.sendgrid.payload import Letter, prepare, reque
 from newsletter.sending.providers.sendgrid.scheduled_sends import new_batch_id, take_back
 from newsletter.sending.rehearsal import SendGridDouble
 from newsletter.sending.rehearsal.fake_sendgrid import faults
+from newsletter.sending.rehearsal.fake_sendgrid.endpoints import MOST_CANCELLED
 from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
-from newsletter.sending.rehearsal.fake_sendgrid.scheduled import MOST_CANCELLED
 from newsletter.subscribers import Reader
 
 READER = Reader(1, "a@example.com", "a@example.com", "t", {"email": "a@example.com", "name": ""})

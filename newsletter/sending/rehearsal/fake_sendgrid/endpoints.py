@@ -1,0 +1,179 @@
+"""The endpoints of the double beside ``mail/send``: account, scheduled sends, suppressions.
+
+After Twilio SendGrid's documentation of v3 "API Key Permissions", "Domain Authentication", "Sender
+Verification", "Mail Batch", "Cancel Scheduled Sends" and "Suppressions".
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from newsletter.sending.rehearsal.fake_sendgrid.validation import Complaint
+
+_PATHS = {
+    "/v3/scopes": "scopes",
+    "/v3/whitelabel/domains": "domains",
+    "/v3/verified_senders": "senders",
+}  # fmt: skip
+
+Answer = tuple[int, object]
+
+
+@dataclass
+class Account:
+    """Fill it at will.
+
+    Attributes:
+        scopes: the key's permissions.
+        domains: the authenticated domains; ``None`` if the key may not ask.
+        senders: the verified senders; ``None`` if the key may not ask.
+    """
+
+    scopes: list[str] = field(
+        default_factory=lambda: [
+            "mail.send", "mail.batch.create", "suppression.read", "user.scheduled_sends.create",
+            "user.scheduled_sends.read",
+        ]
+    )  # fmt: skip
+    domains: list[dict[str, Any]] | None = None
+    senders: list[dict[str, Any]] | None = None
+
+    def knows(self, path: str) -> bool:
+        """Whether ``path`` is one of these endpoints."""
+        return urlsplit(path).path in _PATHS
+
+    def answer(self, path: str) -> Answer:
+        """Status and JSON for one GET."""
+        name = _PATHS[urlsplit(path).path]
+        found = getattr(self, name)
+        if found is None:
+            return _refused(HTTPStatus.FORBIDDEN, "access forbidden", None)
+        return HTTPStatus.OK, {
+            "scopes": {"scopes": found}, "domains": found, "senders": {"results": found},
+        }[name]  # fmt: skip
+
+
+BATCH = "/v3/mail/batch"
+SENDS = "/v3/user/scheduled_sends"
+# Newer documentation says 10, older 100.
+MOST_CANCELLED = 10
+
+
+class ScheduledSends:
+    """The account's batch ids and what was said of them.
+
+    Attributes:
+        made: every batch id that was handed out.
+        statuses: batch id -> ``cancel`` or ``pause``.
+    """
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+        self.statuses: dict[str, str] = {}
+
+    def knows(self, path: str) -> bool:
+        """Whether ``path`` is one of these endpoints."""
+        return path in {BATCH, SENDS} or path.startswith(f"{SENDS}/")
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        """Status and JSON for one request."""
+        if (method, path) == ("POST", BATCH):
+            self.made.append(f"double-batch-{len(self.made) + 1:04d}")
+            return HTTPStatus.CREATED, {"batch_id": self.made[-1]}
+        if (method, path) == ("POST", SENDS):
+            return self._mark(body)
+        batch_id = path.removeprefix(SENDS).strip("/")
+        if method == "GET":
+            return HTTPStatus.OK, [
+                {"batch_id": name, "status": status}
+                for name, status in self.statuses.items()
+                if batch_id in {"", name}
+            ]
+        return _refused(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed", None)
+
+    def _mark(self, body: bytes) -> Answer:
+        try:
+            asked = json.loads(body)
+            batch_id, status = asked["batch_id"], asked["status"]
+        except (ValueError, KeyError, TypeError):
+            return _refused(HTTPStatus.BAD_REQUEST, "batch_id and status are required", None)
+        if batch_id not in self.made:
+            return _refused(HTTPStatus.BAD_REQUEST, "invalid batch id", "batch_id")
+        if status not in {"cancel", "pause"}:
+            return _refused(HTTPStatus.BAD_REQUEST, "status must be pause or cancel", "status")
+        if batch_id in self.statuses:
+            return _refused(HTTPStatus.BAD_REQUEST, "a status for this batch id exists", "batch_id")
+        if len(self.statuses) >= MOST_CANCELLED:
+            words = f"at most {MOST_CANCELLED} batches may be cancelled or paused at once"
+            return _refused(HTTPStatus.BAD_REQUEST, words, None)
+        self.statuses[batch_id] = status
+        return HTTPStatus.CREATED, {"batch_id": batch_id, "status": status}
+
+
+MOST = 500
+KINDS = ("bounces", "blocks", "invalid_emails", "spam_reports", "unsubscribes")
+QUERY = frozenset({"limit", "offset", "start_time", "end_time"})
+LIST = re.compile(rf"/v3/suppression/({'|'.join(KINDS)})")
+GROUP = re.compile(r"/v3/asm/groups/(\d+)/suppressions")
+
+
+@dataclass
+class SuppressionLists:
+    """The account's lists; fill them at will.
+
+    Attributes:
+        entries: kind -> entries as the vendor writes them, the newest first.
+        groups: unsubscribe group -> addresses.
+        asked: the path and query of every request.
+    """
+
+    entries: dict[str, list[dict[str, Any]]] = field(
+        default_factory=lambda: {kind: [] for kind in KINDS}
+    )
+    groups: dict[int, list[str]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, email: str, created: float, **more: str) -> None:
+        """Put one address into a list."""
+        self.entries[kind].insert(0, {"created": int(created), "email": email, **more})
+
+    def knows(self, path: str) -> bool:
+        """Whether ``path`` is one of a list."""
+        bare = urlsplit(path).path
+        return bool(LIST.fullmatch(bare) or GROUP.fullmatch(bare))
+
+    def answer(self, path: str) -> Answer:
+        """The status and body that a request deserves.
+
+        Args:
+            path: of a list, with the query.
+        """
+        self.asked.append(path)
+        parts = urlsplit(path)
+        if found := GROUP.fullmatch(parts.path):
+            addresses = self.groups.get(int(found[1]))
+            if addresses is None:
+                return _refused(HTTPStatus.NOT_FOUND, "group not found", None)
+            return HTTPStatus.OK, addresses
+        kind = parts.path.rpartition("/")[2]
+        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        for name, value in query.items():
+            if name not in QUERY or not value.isdecimal():
+                return _refused(HTTPStatus.BAD_REQUEST, f"invalid {name}", name)
+        numbers = {name: int(value) for name, value in query.items()}
+        if not 1 <= numbers.get("limit", MOST) <= MOST:
+            return _refused(HTTPStatus.BAD_REQUEST, f"limit must be at most {MOST}", "limit")
+        return HTTPStatus.OK, self._page(kind, numbers)
+
+    def _page(self, kind: str, query: dict[str, int]) -> list[dict[str, Any]]:
+        since, until = query.get("start_time", 0), query.get("end_time", 1 << 62)
+        within = [entry for entry in self.entries[kind] if since <= entry["created"] <= until]
+        start = query.get("offset", 0)
+        return within[start : start + query.get("limit", MOST)]
+
+
+def _refused(status: int, message: str, where: str | None) -> Answer:
+    return status, {"errors": [Complaint(message, where).as_json()]}
