@@ -18,13 +18,14 @@ from newsletter.checks.rules import (
     import_leftovers,
     links,
     markup,
+    size,
     spamassassin,
     subject,
 )
 
 TOPICS = (
-    subject, content, import_leftovers, claims, links, images, markup, clients, accessibility,
-    contrast, delivery,
+    subject, content, import_leftovers, claims, links, images, size, markup, clients,
+    accessibility, contrast, delivery,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from newsletter.checks.analysis.client_support import AS_OF, CLIENTS, PUBLISHED, SOURCE, Shares
 from newsletter.checks.load_context import longest_of, mail_of, wanted_by
+from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
 from newsletter.checks.runner import judge
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
@@ -18,7 +19,7 @@ from newsletter.preview.previous_version import issue_before, last_commit
 from newsletter.preview.rendered_issues import Fault, Proof, View
 from newsletter.preview.sample_recipients import ADDRESS, chosen
 from newsletter.preview.views import source_views
-from newsletter.preview.views.client_simulation import CLIPPED_AT, Simulated, simulate
+from newsletter.preview.views.client_simulation import Simulated, simulate
 from newsletter.preview.views.color_scheme import Scheme, in_scheme
 from newsletter.preview.views.diff import compare
 from newsletter.preview.views.inbox_snippet import snippet
@@ -83,7 +84,7 @@ def _summary(proof: Proof) -> dict[str, Any]:
         "draft": proof.issue.draft,
         "language": proof.email.language,
         "bytes": len(proof.email.html.encode()),
-        "limit": CLIPPED_AT,
+        "limit": GMAIL_CLIP_BYTES,
         "sha": proof.email.content_sha,
         "milliseconds": round(proof.milliseconds),
         "sendable": bool(proof.config.postal_address) and not proof.issue.draft,

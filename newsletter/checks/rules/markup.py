@@ -9,10 +9,6 @@ from newsletter.render.article.dom import Element, visible_text
 
 rule = Topic("HTML").rule
 
-GMAIL_BYTES = 102 * 1024
-_NEAR = 0.9
-# What the vendor puts for each link when it counts clicks, and once when it counts opens.
-_CLICK_BYTES, _OPEN_BYTES = 300, 450
 _LINE = 998
 _DEEP = 60
 _NESTED_TABLES = 10
@@ -21,39 +17,6 @@ _CONTROLS = re.compile(
     "\u202a-\u202e\u2066\u2067\u2069]"
 )
 _MOJIBAKE = re.compile("â€[™œ\x9d“”¦]|Ã[©¨¼¶¤±³]|Â[ \xa0«»°]")
-
-
-@rule(
-    "clipped", "warning",
-    meaning="Gmail cuts the mail off and hides the rest, the way to leave with it.",
-    remedy="Shorten the post, or send its beginning with a link to the whole.",
-)  # fmt: skip
-def clipped(mail: Mail) -> Iterator[Hit]:
-    """The HTML is larger than the 102 KB that Gmail shows, with what the vendor adds."""
-    size = travelling_bytes(mail)
-    if size > GMAIL_BYTES:
-        yield Hit(f"{size / 1024:,.0f} KB of the 102 KB that Gmail shows", mail.places.file)
-
-
-@rule(
-    "nearly-clipped", "hint",
-    meaning="A little more, and Gmail cuts the end off.",
-    remedy="Shorten the post.",
-)  # fmt: skip
-def nearly_clipped(mail: Mail) -> Iterator[Hit]:
-    """The HTML is within a tenth of the 102 KB that Gmail shows."""
-    size = travelling_bytes(mail)
-    if _NEAR * GMAIL_BYTES < size <= GMAIL_BYTES:
-        yield Hit(f"{size / 1024:,.0f} KB of the 102 KB that Gmail shows", mail.places.file)
-
-
-def travelling_bytes(mail: Mail) -> int:
-    """The bytes of the HTML for the reader with the longest values, as the vendor sends it."""
-    tracking = mail.config.tracking
-    size = len(mail.full.html.encode())
-    if tracking.clicks:
-        size += _CLICK_BYTES * sum(link.url.startswith("http") for link in mail.links)
-    return size + (_OPEN_BYTES if tracking.opens else 0)
 
 
 @rule(

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from newsletter.render.article.build import Article
     from newsletter.render.email import Email
 
-# Where Gmail cuts a mail off with "[Message clipped]"; not documented, long measured.
-GMAIL_BYTES = 102 * 1024
-_NEAR = 0.9
-
 
 @click.command(short_help="Turn an issue into an email.")
 @click.argument("issue", required=False)
@@ -112,12 +108,14 @@ def _account(
 ) -> dict[str, Any]:
     import re
 
+    from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
+
     return {
         "issue": issue.name,
         "subject": sample.subject,
         "preheader": sample.preheader,
         "bytes": len(sample.html.encode()),
-        "limit": GMAIL_BYTES,
+        "limit": GMAIL_CLIP_BYTES,
         "links": len(re.findall(r"<a\b[^>]*\shref=\"(?!#)", sample.html)),
         "images": len(re.findall(r"<img\b", sample.html)),
         "words": article.words,
@@ -140,6 +138,7 @@ def _notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[str]"
 
 
 def _say(account: dict[str, Any], files: "tuple[Path, ...]") -> None:
+    from newsletter.checks.rules.size import NEARLY
     from newsletter.project import shown
 
     for path in files:
@@ -153,9 +152,9 @@ def _say(account: dict[str, Any], files: "tuple[Path, ...]") -> None:
         ("size", f"{account['bytes'] / 1024:,.0f} KB of the 102 KB that Gmail shows"),
     ]
     say(fields([*rows, *(("note", note) for note in account["notes"])]))
-    if account["bytes"] > GMAIL_BYTES:
+    if account["bytes"] > account["limit"]:
         say("Gmail will cut the end off, and the footer with it. Shorten it.", colour="red")
-    elif account["bytes"] >= _NEAR * GMAIL_BYTES:
+    elif account["bytes"] >= NEARLY * account["limit"]:
         say("Gmail may soon cut the end off.", colour="yellow")
     say(f"Next: newsletter send {account['issue'][11:]} --dry-run")
 

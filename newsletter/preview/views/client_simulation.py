@@ -19,8 +19,7 @@ from newsletter.checks.analysis.css_parser import (
     restyled,
     rules,
 )
-
-CLIPPED_AT = 102 * 1024  # where Gmail cuts a mail off; not documented, long measured
+from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
 
 _SETTINGS = re.compile(r"<noscript>\s*<xml>.*?</xml>\s*</noscript>|<xml>.*?</xml>", re.DOTALL)
 _VERSION = 16  # of Outlook 2016 and all that came after it
@@ -78,7 +77,7 @@ def simulate(html: str, client: str, unsupported: AbstractSet[str]) -> Simulated
         unsupported: the client's features.
     """
     size = len(html.encode())
-    clipped = max(size - CLIPPED_AT, 0) if client in {"gmail", "gmail_app"} else 0
+    clipped = max(size - GMAIL_CLIP_BYTES, 0) if client in {"gmail", "gmail_app"} else 0
     if clipped:
         html = _clipped(html)
     if client == "outlook":
@@ -112,7 +111,7 @@ def _is_for_outlook(when: str) -> bool:
 
 def _clipped(html: str) -> str:
     """The mail up to where Gmail cuts it, and what Gmail writes there."""
-    start = html.encode()[:CLIPPED_AT].decode(errors="ignore")
+    start = html.encode()[:GMAIL_CLIP_BYTES].decode(errors="ignore")
     start = start[: start.rfind("<")] if start.rfind("<") > start.rfind(">") else start
     note = (
         '<div style="padding:16px;border-top:2px dashed #b3261e;font:14px sans-serif">'

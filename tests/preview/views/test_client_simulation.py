@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from newsletter.checks.analysis.client_support import CLIENTS
 from newsletter.checks.analysis.css_parser import declarations, rules
-from newsletter.preview.views.client_simulation import CLIPPED_AT, simulate
+from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
+from newsletter.preview.views.client_simulation import simulate
 
 MAIL = """<!DOCTYPE html><html><head><style>
 @media (prefers-color-scheme: dark) { .a { color: #fff } }
@@ -69,7 +70,7 @@ def test_other_clients_read_no_comments() -> None:
 def test_gmail_clips_at_102_kilobytes() -> None:
     long = MAIL.replace("text", "long words " * 10_000)
     result = simulate(long, "gmail", frozenset())
-    assert result.clipped == len(long.encode()) - CLIPPED_AT
+    assert result.clipped == len(long.encode()) - GMAIL_CLIP_BYTES
     assert "[Message clipped]" in result.html
     assert not simulate(MAIL, "gmail", frozenset()).clipped
     assert not simulate(long, "yahoo", frozenset()).clipped
