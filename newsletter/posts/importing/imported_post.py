@@ -15,8 +15,11 @@ from newsletter.posts.html.sanitize import sanitise
 from newsletter.posts.html.title import is_empty
 from newsletter.posts.importing.blocks import Outline, outline
 from newsletter.posts.importing.cleanup.paragraph import Removed, SetAside
-from newsletter.posts.importing.parsers import Draft, from_html, from_markdown, from_text
 from newsletter.posts.importing.read_file import STDIN
+from newsletter.posts.importing.sources.draft import Draft
+from newsletter.posts.importing.sources.html import from_html
+from newsletter.posts.importing.sources.markdown import from_markdown
+from newsletter.posts.importing.sources.plain_text import from_text
 from newsletter.posts.slug import slugify
 
 PREHEADER = 110  # characters

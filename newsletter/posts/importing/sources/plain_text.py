@@ -5,10 +5,18 @@ that Markdown would take for markup are escaped (CommonMark 0.31, "Backslash esc
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from newsletter.posts.front_matter.parse import FrontMatter
+from newsletter.posts.importing.cleanup.classify import clear
 from newsletter.posts.importing.cleanup.paragraph import Passage
+from newsletter.posts.importing.sources.draft import (
+    Draft,
+    find_byline,
+    find_opening,
+    in_source_order,
+)
 
 _HARD_WRAP = 100  # characters: a longer line is a whole paragraph, and so is every other line
 _HEADING_WORDS = 10
@@ -213,3 +221,22 @@ def escape(text: str) -> str:
 
 def _escape_words(text: str) -> str:
     return _SPECIAL.sub(lambda found: "\\" + found[0], text)
+
+
+def from_text(front: FrontMatter, path: str, keep: Collection[int]) -> Draft:  # noqa: ARG001
+    """Read plain text as scraped from a page; ``keep`` are lines that stay whatever they are."""
+    passages = passages_of(front.body)
+    clearing = clear(passages, keep)
+    kept = [passages[at] for at in clearing.kept]
+    title = title_of(kept)
+    byline = find_byline(passages, clearing, keep, title)
+    body = [p for p in without_title(kept, title) if p.line not in byline.lines]
+    return Draft(
+        body=to_markdown(body),
+        opening=find_opening(body).replace("{{", "{ {"),  # a page's own words are no merge tag
+        title=title.text.replace("{{", "{ {") if title else "",
+        author=byline.author,
+        date=byline.date,
+        removed=in_source_order(clearing, byline),
+        set_aside=clearing.set_aside,
+    )

@@ -8,8 +8,14 @@ from hypothesis import strategies as st
 from newsletter.posts.front_matter.parse import FrontMatter
 from newsletter.posts.html.markdown import to_html
 from newsletter.posts.html.sanitize import sanitise
-from newsletter.posts.importing.parsers import Draft, from_text
-from newsletter.posts.importing.plain_text import escape, passages_of, title_of, to_markdown
+from newsletter.posts.importing.sources.draft import Draft
+from newsletter.posts.importing.sources.plain_text import (
+    escape,
+    from_text,
+    passages_of,
+    title_of,
+    to_markdown,
+)
 
 SENTENCE = (
     "The boats had been tied up since Tuesday, and nobody on the quay could say when the wind "

@@ -1,0 +1,77 @@
+"""Markdown as a draft."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from newsletter.posts.front_matter.parse import FrontMatter
+from newsletter.posts.importing.cleanup.classify import clear
+from newsletter.posts.importing.cleanup.paragraph import Passage
+from newsletter.posts.importing.sources.draft import (
+    Draft,
+    find_opening,
+)
+
+
+def from_markdown(front: FrontMatter, path: str, keep: Collection[int]) -> Draft:  # noqa: ARG001
+    """Read Markdown; its body stays as written, less its title and what is put aside."""
+    lines = front.body.split("\n")
+    blocks = _blocks(front)
+    clearing = clear([block.passage for block in blocks], keep, scraped=False)
+    kept = [blocks[at] for at in clearing.kept]
+    heading = next((block for block in kept if block.kind == "heading_open"), None)
+    told = str(front.data.get("title") or "")
+    title = told or (heading.passage.text if heading else "")
+    if heading and heading is kept[0] and heading.passage.text == title:
+        kept.remove(heading)
+    staying = {block.start for block in kept}
+    for block in reversed(blocks):
+        if block.start in staying:
+            continue
+        end = block.end
+        while end < len(lines) and not lines[end].strip():
+            end += 1
+        del lines[block.start : end]
+    paragraphs = [block.passage for block in kept if block.kind == "paragraph_open"]
+    return Draft(
+        body="\n".join(lines),
+        opening=find_opening(paragraphs),
+        title=title,
+        set_aside=clearing.set_aside,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A top-level block of Markdown; ``start`` and ``end`` are 0-based lines of the body."""
+
+    passage: Passage
+    start: int
+    end: int
+    kind: str
+
+
+def _blocks(front: FrontMatter) -> list[_Block]:
+    lines = front.body.split("\n")
+    tokens = MarkdownIt("commonmark").parse(front.body)
+    blocks: list[_Block] = []
+    for at, token in enumerate(tokens):
+        if token.level or token.nesting < 0 or token.map is None:
+            continue
+        start, end = token.map
+        plain = token.type in {"heading_open", "paragraph_open"}
+        text = _words(tokens[at + 1]) if plain else " ".join(lines[start:end])
+        passage = Passage(front.body_line + start, text, alone=plain)
+        blocks.append(_Block(passage, start, end, token.type))
+    return blocks
+
+
+def _words(inline: Token) -> str:
+    parts = (
+        child.content if child.type in {"text", "code_inline"} else " "
+        for child in inline.children or ()
+        if child.type in {"text", "code_inline", "softbreak", "hardbreak", "image"}
+    )
+    return " ".join("".join(parts).split())
