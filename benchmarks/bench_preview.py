@@ -92,7 +92,7 @@ def main() -> None:
                 page = browser.new_page(viewport={"width": 1440, "height": 900})
                 page.goto(server.address)
                 page.wait_for_selector("iframe.front[data-shown]")
-                times = measure(page, project.issues / ISSUE / "post.md")
+                times = measure(page, project.issues_dir / ISSUE / "post.md")
                 browser.close()
         finally:
             server.should_exit = True

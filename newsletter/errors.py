@@ -25,7 +25,7 @@ class Location(NamedTuple):
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
 
-def shown(path: "Path") -> str:
+def display_path(path: "Path") -> str:
     """``path`` as the user would type it from the working folder."""
     try:
         relative = os.path.relpath(path)
@@ -73,19 +73,19 @@ class NewsletterError(Exception):
         *,
         where: Location | None = None,
         remedy: str = "",
-        also: tuple[Problem, ...] = (),
+        other_problems: tuple[Problem, ...] = (),
     ) -> None:
-        self.problems: tuple[Problem, ...] = (Problem(message, where, remedy), *also)
+        self.problems: tuple[Problem, ...] = (Problem(message, where, remedy), *other_problems)
         super().__init__(str(self.problems[0]))
 
     @classmethod
-    def of(cls, problems: "list[Problem] | tuple[Problem, ...]") -> "NewsletterError":
+    def from_problems(cls, problems: "list[Problem] | tuple[Problem, ...]") -> "NewsletterError":
         """Make one error of several problems found in one pass (at least one)."""
         first, *rest = problems
         return cls(first.message, where=first.where, remedy=first.remedy, also=tuple(rest))
 
 
-class UsageProblem(NewsletterError):
+class UsageError(NewsletterError):
     """The command was called with words that cannot mean anything: exit code 2."""
 
     exit_code = 2
@@ -111,7 +111,7 @@ class RenderError(NewsletterError):
     """An issue cannot become an email."""
 
 
-class ListError(NewsletterError):
+class SubscriberListError(NewsletterError):
     """The subscriber list, or a file meant for it, is wrong."""
 
 
@@ -119,9 +119,9 @@ class DatabaseError(NewsletterError):
     """The database cannot be opened or is not ours."""
 
 
-class SendRefused(NewsletterError):
+class SendRefusedError(NewsletterError):
     """A send may not start; nothing was sent."""
 
 
-class VendorError(NewsletterError):
+class ProviderError(NewsletterError):
     """SendGrid refused, or could not be reached."""

@@ -62,14 +62,14 @@ def project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Runs ``newsletter ARGS`` in process, with ``typed`` as its input: (exit code, out, err)."""
-    from newsletter.cli.main import run
+    from newsletter.cli.main import run_cli
 
     monkeypatch.setenv("COLUMNS", "80")
 
     def newsletter(*args: str | Path, typed: str = "") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
         capsys.readouterr()
-        code = run([str(arg) for arg in args])
+        code = run_cli([str(arg) for arg in args])
         out, err = capsys.readouterr()
         return code, out, err
 

@@ -9,11 +9,11 @@ from newsletter.config import load_config
 from newsletter.errors import ConfigError, ProjectError
 from newsletter.project import (
     Project,
-    default_templates,
+    create_project,
+    default_templates_dir,
     find_issue,
     find_root,
-    issue_folders,
-    make_folder,
+    list_issue_folders,
     open_project,
 )
 
@@ -35,7 +35,7 @@ def project(project_folder: Path) -> Project:
 
 
 def test_the_folder_is_found_from_deep_inside_it(project: Project) -> None:
-    inside = project.issues / "2026-11-15-ice"
+    inside = project.issues_dir / "2026-11-15-ice"
     assert find_root(inside) == project.root
     assert open_project(inside).config == project.config
 
@@ -53,7 +53,7 @@ def test_wrong_settings_are_told_on_opening(project_folder: Path) -> None:
 
 
 def test_only_dated_folders_are_issues_oldest_first(project: Project) -> None:
-    names = [folder.name for folder in issue_folders(project)]
+    names = [folder.name for folder in list_issue_folders(project)]
     assert names == ["2026-11-08-first-boat", "2026-11-15-ice", "2026-11-22-first-ice"]
 
 
@@ -95,25 +95,27 @@ def test_no_issues_at_all_are_told_with_the_next_step(project_folder: Path) -> N
 
 
 def test_a_new_folder_loads_and_holds_the_default_templates(tmp_path: Path) -> None:
-    make_folder(tmp_path / "a" / "quay", "Quay: a #1 “letter”", None)
+    create_project(tmp_path / "a" / "quay", "Quay: a #1 “letter”", None)
     project = open_project(tmp_path / "a" / "quay")
     assert project.config.name == project.config.sender.name == "Quay: a #1 “letter”"
     assert project.config.sender.address == "editor@quay-a-1-letter.example"
-    theirs = {path.relative_to(project.templates) for path in project.templates.rglob("*")}
-    ours = {path.relative_to(default_templates()) for path in default_templates().rglob("*")}
+    theirs = {path.relative_to(project.templates_dir) for path in project.templates_dir.rglob("*")}
+    ours = {
+        path.relative_to(default_templates_dir()) for path in default_templates_dir().rglob("*")
+    }
     assert theirs == ours
     assert Path("issue.mjml") in ours
 
 
 @pytest.mark.parametrize("name", ["12:30", "no", "Ærlig talt", "日報", "- x", "@NAME@", "a" * 200])
 def test_any_name_survives_the_settings_file(tmp_path: Path, name: str) -> None:
-    make_folder(tmp_path, name, "ed@harbournotes.org")
+    create_project(tmp_path, name, "ed@harbournotes.org")
     config = open_project(tmp_path).config
     assert (config.name, config.sender.address) == (name, "ed@harbournotes.org")
 
 
 def test_every_default_that_the_new_file_shows_is_the_default(tmp_path: Path) -> None:
-    make_folder(tmp_path, "Quay", None)
+    create_project(tmp_path, "Quay", None)
     path = tmp_path / "newsletter.yml"
     plain = flat(load_config(path, {}).model_dump())
     path.write_text(re.sub(r"^( *)#(?=\S)", r"\1", path.read_text(), flags=re.MULTILINE))
@@ -128,14 +130,14 @@ def test_nothing_is_overwritten_and_nothing_left_behind(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("mine")
     (tmp_path / "README").write_text("mine too")
     with pytest.raises(ProjectError, match=re.escape("already there: .gitignore")):
-        make_folder(tmp_path, "Quay", None)
+        create_project(tmp_path, "Quay", None)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".gitignore", "README"]
     assert (tmp_path / ".gitignore").read_text() == "mine"
 
 
 def test_a_folder_with_other_things_gains_a_newsletter(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("mine")
-    make_folder(tmp_path, "Quay", None)
+    create_project(tmp_path, "Quay", None)
     assert open_project(tmp_path).config.name == "Quay"
     assert (tmp_path / "README").read_text() == "mine"
 
@@ -153,5 +155,5 @@ def test_what_fails_half_way_leaves_no_trace(
 
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(OSError, match="No space left"):
-        make_folder(target, "Quay", None)
+        create_project(target, "Quay", None)
     assert list(tmp_path.iterdir()) == []

@@ -37,7 +37,7 @@ from newsletter.backup.sqlite_copy import (
 from newsletter.db import open_database, reading
 from newsletter.db.errors import primary_code
 from newsletter.db.schema import batch, event, journal, metadata, send
-from newsletter.errors import DatabaseError, Location, shown
+from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.subscribers import count_by_status
 
 KEPT = ".before-restore"
@@ -97,7 +97,7 @@ def opened(file: Path, database: Path) -> Iterator[Backup]:
         DatabaseError: it is damaged, is no newsletter's, or is of a newer newsletter; or the
             present database is of a newer one.
     """
-    where = Location(shown(file))
+    where = Location(display_path(file))
     with aside(database) as copy:
         _copy_checked(file, copy, where)
         try:

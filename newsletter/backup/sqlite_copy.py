@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from newsletter.db.errors import in_words, primary_code, refusal
-from newsletter.errors import DatabaseError, Location, shown
+from newsletter.errors import DatabaseError, Location, display_path
 
 Progress = Callable[[int], None]
 
@@ -35,7 +35,9 @@ def back_up(database: Path, target: Path, progress: Progress = lambda _: None) -
         DatabaseError: there is no such database, or it is damaged, or the copy can't be written.
     """
     if not database.exists():
-        raise refusal("there is no database yet", Location(shown(database)), "Nothing to back up.")
+        raise refusal(
+            "there is no database yet", Location(display_path(database)), "Nothing to back up."
+        )
     with aside(target) as copy:
         with told(target), closing(_connect(database)) as source:
             snapshot(source, copy, progress)
@@ -43,7 +45,7 @@ def back_up(database: Path, target: Path, progress: Progress = lambda _: None) -
         if complaints:
             raise refusal(
                 f"the database is damaged, so that no backup of it was kept: {complaints[0]}",
-                Location(shown(database)),
+                Location(display_path(database)),
                 "Restore an earlier backup with: newsletter restore FILE",
             )
         put(copy, target)
@@ -118,7 +120,7 @@ def aside(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise refusal(
             f"no file can be made there: {(error.strerror or str(error)).lower()}",
-            Location(shown(target)),
+            Location(display_path(target)),
             "Name a file in a folder that is there and that you may write to.",
         ) from error
     os.close(handle)
@@ -154,7 +156,7 @@ def told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        problem: DatabaseError | None = in_words(error, Location(shown(path)))
+        problem: DatabaseError | None = in_words(error, Location(display_path(path)))
         if problem is None:
             raise
         raise problem from error

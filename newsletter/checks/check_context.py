@@ -11,7 +11,7 @@ from newsletter.checks.analysis.computed_text import Run, runs_of
 from newsletter.checks.analysis.misplaced_text import Stray, stray
 from newsletter.checks.source_map import Places
 from newsletter.config.models import Config
-from newsletter.errors import shown
+from newsletter.errors import display_path
 from newsletter.posts.front_matter.parse import FrontMatter, split
 from newsletter.posts.importing.blocks import Block, outline
 from newsletter.posts.importing.cleanup.paragraph import Passage, count_words
@@ -74,12 +74,12 @@ class Mail:
     @cached_property
     def front(self) -> FrontMatter:
         """The post's front matter."""
-        return split(self.source, shown(self.issue.source))
+        return split(self.source, display_path(self.issue.source))
 
     @cached_property
     def places(self) -> Places:
         """Finds lines of the source."""
-        return Places(shown(self.issue.source), self.front, self.config)
+        return Places(display_path(self.issue.source), self.front, self.config)
 
     @cached_property
     def tree(self) -> Element:

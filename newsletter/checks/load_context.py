@@ -11,12 +11,12 @@ from newsletter.checks.check_context import Mail
 from newsletter.db import database, reading
 from newsletter.db.engine import sqlite_file
 from newsletter.db.schema import subscriber
-from newsletter.errors import NewsletterError, shown
+from newsletter.errors import NewsletterError, display_path
 from newsletter.posts.front_matter.parse import split
 from newsletter.posts.issue import Issue
 from newsletter.posts.text_encoding import decode
 from newsletter.project import Project
-from newsletter.project.folder import issue_folders
+from newsletter.project.folder import list_issue_folders
 from newsletter.render.email import Email
 
 _SOURCES = ("post.md", "post.html")
@@ -39,14 +39,14 @@ def mail_of(
         longest: attribute -> the longest value of a reader; the defaults if not given.
         clients: how many readers use which mail client.
     """
-    source = decode(issue.source.read_bytes(), shown(issue.source))
+    source = decode(issue.source.read_bytes(), display_path(issue.source))
     earlier = earlier_subjects(project, issue.name)
     return Mail(email, issue, source, project.config, longest or {}, earlier, clients)
 
 
 def earlier_subjects(project: Project, name: str) -> dict[str, str]:
     """The subject of every earlier issue, by its folder's name, the newest first."""
-    folders = [folder for folder in issue_folders(project) if folder.name < name]
+    folders = [folder for folder in list_issue_folders(project) if folder.name < name]
     found: dict[str, str] = {}
     for folder in reversed(folders):
         for file in _SOURCES:

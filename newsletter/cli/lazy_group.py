@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import click
 
 
-class Lazy(NamedTuple):
+class LazyCommand(NamedTuple):
     """A command that isn't imported yet.
 
     Attributes:
@@ -14,18 +14,18 @@ class Lazy(NamedTuple):
         summary: its line in the group's help; the same as its own short help.
     """
 
-    path: str
+    import_path: str
     summary: str
 
 
-class Commands(click.Group):
+class LazyGroup(click.Group):
     """A group whose commands are a table, shown in its order.
 
     Args:
         lazy: name -> the command.
     """
 
-    def __init__(self, *args: Any, lazy: Mapping[str, Lazy], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lazy: Mapping[str, LazyCommand], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lazy = lazy
 
@@ -39,7 +39,7 @@ class Commands(click.Group):
 
         if cmd_name not in self.lazy:
             return super().get_command(ctx, cmd_name)
-        module, name = self.lazy[cmd_name].path.split(":")
+        module, name = self.lazy[cmd_name].import_path.split(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 

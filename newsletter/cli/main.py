@@ -9,77 +9,87 @@ import sys
 import click
 
 from newsletter import __version__
-from newsletter.cli.lazy_group import Commands, Lazy
-from newsletter.cli.output import complain, note
-from newsletter.errors import Location, NewsletterError, shown
+from newsletter.cli.lazy_group import LazyCommand, LazyGroup
+from newsletter.cli.output import echo_err, print_error
+from newsletter.errors import Location, NewsletterError, display_path
 
 # In the order of an editor's week.
 COMMANDS = {
-    "init": Lazy("newsletter.cli.project.init:init", "Make a new newsletter's folder."),
-    "import": Lazy("newsletter.cli.issue.import_post:import_post", "Make an issue from a post."),
-    "build": Lazy("newsletter.cli.issue.build:build", "Turn an issue into an email."),
-    "preview": Lazy(
+    "init": LazyCommand("newsletter.cli.project.init:init", "Make a new newsletter's folder."),
+    "import": LazyCommand(
+        "newsletter.cli.issue.import_post:import_post", "Make an issue from a post."
+    ),
+    "build": LazyCommand("newsletter.cli.issue.build:build", "Turn an issue into an email."),
+    "preview": LazyCommand(
         "newsletter.cli.issue.preview:preview", "See the mail in your browser as you write it."
     ),
-    "check": Lazy(
+    "check": LazyCommand(
         "newsletter.cli.issue.check:check", "Look for what would go wrong before it is sent."
     ),
-    "doctor": Lazy(
+    "doctor": LazyCommand(
         "newsletter.cli.project.doctor:doctor", "See whether all is in place for a send."
     ),
-    "subscribers": Lazy("newsletter.cli.subscribers:subscribers", "Keep the list of readers."),
-    "test": Lazy("newsletter.cli.issue.test:test", "Send a marked copy to yourself."),
-    "plan": Lazy(
+    "subscribers": LazyCommand(
+        "newsletter.cli.subscribers:subscribers", "Keep the list of readers."
+    ),
+    "test": LazyCommand("newsletter.cli.issue.test:test", "Send a marked copy to yourself."),
+    "plan": LazyCommand(
         "newsletter.cli.send.plan:plan", "Fix what is sent to whom, and send nothing yet."
     ),
-    "send": Lazy(
+    "send": LazyCommand(
         "newsletter.cli.send.send:send",
         "Send an issue to the readers, or see exactly what would go.",
     ),
-    "rehearse": Lazy(
+    "rehearse": LazyCommand(
         "newsletter.cli.send.rehearse:rehearse",
         "Rehearse a send against a stand-in for SendGrid, with faults.",
     ),
-    "status": Lazy("newsletter.cli.send.status:status", "See how a send stands."),
-    "pause": Lazy(
+    "status": LazyCommand("newsletter.cli.send.status:status", "See how a send stands."),
+    "pause": LazyCommand(
         "newsletter.cli.send.pause:pause", "Stop a running send after the requests in flight."
     ),
-    "resume": Lazy("newsletter.cli.send.resume:resume", "Go on with a send that was stopped."),
-    "cancel": Lazy(
+    "resume": LazyCommand(
+        "newsletter.cli.send.resume:resume", "Go on with a send that was stopped."
+    ),
+    "cancel": LazyCommand(
         "newsletter.cli.send.cancel:cancel",
         "Give up what has not left; take back what SendGrid holds.",
     ),
-    "retry": Lazy(
+    "retry": LazyCommand(
         "newsletter.cli.send.retry:retry", "Send again to the readers whom SendGrid refused."
     ),
-    "resolve": Lazy("newsletter.cli.send.resolve:resolve", "Settle by hand what is unknown."),
-    "reconcile": Lazy(
+    "resolve": LazyCommand(
+        "newsletter.cli.send.resolve:resolve", "Settle by hand what is unknown."
+    ),
+    "reconcile": LazyCommand(
         "newsletter.cli.send.reconcile:reconcile", "Settle what is unknown by SendGrid's events."
     ),
-    "who": Lazy(
+    "who": LazyCommand(
         "newsletter.cli.send.who:who", "See what became of each reader of a send, and why."
     ),
-    "events": Lazy(
+    "events": LazyCommand(
         "newsletter.cli.reports.events:events", "Take in what SendGrid reports of mails."
     ),
-    "archive": Lazy("newsletter.cli.web.archive:archive", "Write the sent issues as web pages."),
-    "report": Lazy("newsletter.cli.reports.report:report", "See what became of a send."),
-    "serve": Lazy(
+    "archive": LazyCommand(
+        "newsletter.cli.web.archive:archive", "Write the sent issues as web pages."
+    ),
+    "report": LazyCommand("newsletter.cli.reports.report:report", "See what became of a send."),
+    "serve": LazyCommand(
         "newsletter.cli.web.serve:serve",
         "Answer the world: sign-up, unsubscribe, archive, webhook.",
     ),
-    "db": Lazy("newsletter.cli.database.db:db", "Make or upgrade the database."),
-    "backup": Lazy(
+    "db": LazyCommand("newsletter.cli.database.db:db", "Make or upgrade the database."),
+    "backup": LazyCommand(
         "newsletter.cli.database.backup:backup",
         "Copy the list and the record of sends into a file.",
     ),
-    "restore": Lazy(
+    "restore": LazyCommand(
         "newsletter.cli.database.restore:restore", "Put a backup in the database's place."
     ),
 }
 
 
-def _listen(ctx: click.Context, param: click.Parameter, verbose: int) -> None:  # noqa: ARG001 - click's own
+def _configure_logging(ctx: click.Context, param: click.Parameter, verbose: int) -> None:  # noqa: ARG001 - click's own
     if verbose:
         import logging
 
@@ -88,7 +98,7 @@ def _listen(ctx: click.Context, param: click.Parameter, verbose: int) -> None:  
         logging.getLogger("newsletter").setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
 
 
-@click.group(cls=Commands, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", message="newsletter %(version)s")
 @click.option(
     "-v",
@@ -96,7 +106,7 @@ def _listen(ctx: click.Context, param: click.Parameter, verbose: int) -> None:  
     count=True,
     is_eager=True,  # so that it holds while a command is being imported
     expose_value=False,
-    callback=_listen,
+    callback=_configure_logging,
     help="Say more; twice for every step.",
 )
 def cli() -> None:
@@ -119,37 +129,37 @@ def main(args: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that can't show a letter: \u2026
             stream.reconfigure(errors="backslashreplace")
-    code = run(args)
+    code = run_cli(args)
     _discard_unwritten_output()
     gc.freeze()
     sys.exit(code)
 
 
-def run(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a kind of ending
+def run_cli(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a kind of ending
     """Run the command line and return its exit code; whatever goes wrong is told in words."""
     try:
-        return _run(args)
+        return _invoke_click(args)
     except NewsletterError as error:
-        complain(error)
+        print_error(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        note("Stopped.")
+        echo_err("Stopped.")
         return 1
     except click.ClickException as error:
-        return _usage(error)
+        return _report_usage_error(error)
     except BrokenPipeError:
         return 1  # the reader of our output has gone (`| head`): not a fault
     except OSError as error:
-        _trace()
-        complain(_os_problem(error))
+        _print_traceback()
+        print_error(_explain_os_error(error))
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: nobody should read a traceback
-        _trace()
-        complain(_bug(error))
+        _print_traceback()
+        print_error(_explain_bug(error))
         return 1
 
 
-def _run(args: list[str] | None) -> int:
+def _invoke_click(args: list[str] | None) -> int:
     try:
         outcome: object = cli.main(args=args, prog_name="newsletter", standalone_mode=False)
     except SystemExit as stop:  # click's way when the pipe is closed
@@ -176,21 +186,21 @@ def _discard_unwritten_output() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _usage(error: click.ClickException) -> int:
+def _report_usage_error(error: click.ClickException) -> int:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
     else:
         help_of = context.command_path if context else "newsletter"
-        complain(NewsletterError(error.format_message(), remedy=f"Help: {help_of} -h"))
+        print_error(NewsletterError(error.format_message(), remedy=f"Help: {help_of} -h"))
     return error.exit_code
 
 
-def _os_problem(error: OSError) -> NewsletterError:
+def _explain_os_error(error: OSError) -> NewsletterError:
     """What the operating system refused, in words that help."""
     from pathlib import Path
 
-    where = Location(shown(Path(os.fsdecode(error.filename)))) if error.filename else None
+    where = Location(display_path(Path(os.fsdecode(error.filename)))) if error.filename else None
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return NewsletterError(
             "the disk is full; nothing was left half-written",
@@ -200,24 +210,24 @@ def _os_problem(error: OSError) -> NewsletterError:
     return NewsletterError((error.strerror or str(error)).lower(), where=where)
 
 
-def _bug(error: Exception) -> NewsletterError:
+def _explain_bug(error: Exception) -> NewsletterError:
     """A fault that is ours."""
     told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     return NewsletterError(
-        f"this is a bug in newsletter, not a mistake of yours: {_without_key(told)}",
+        f"this is a bug in newsletter, not a mistake of yours: {_redact_key(told)}",
         remedy="Run newsletter -vv COMMAND again and report what it prints.",
     )
 
 
-def _trace() -> None:
+def _print_traceback() -> None:
     """Print the traceback being handled, for those who asked with -vv."""
     import logging
     import traceback
 
     if logging.getLogger("newsletter").isEnabledFor(logging.DEBUG):
-        note(_without_key(traceback.format_exc()))
+        echo_err(_redact_key(traceback.format_exc()))
 
 
-def _without_key(text: str) -> str:
+def _redact_key(text: str) -> str:
     key = os.environ.get("SENDGRID_API_KEY")
     return text.replace(key, "SG.…") if key else text

@@ -10,37 +10,37 @@ from unicodedata import bidirectional, category
 
 import click
 
-from newsletter.errors import NewsletterError, SendRefused
+from newsletter.errors import NewsletterError, SendRefusedError
 
 WIDTH = 80
-MOST_PROBLEMS = 50
+MAX_PROBLEMS = 50
 
 # Words in Persian, Hindi and many emoji are joined by these two; they move nothing on a terminal.
 JOINERS = "\u200c\u200d"
 # A first-strong isolate, whole (UAX 9): it keeps a text apart and turns nothing else around.
-ISOLATE = re.compile("\u2068([^\u2066-\u2069\n]*)\u2069")
+BIDI_ISOLATE = re.compile("\u2068([^\u2066-\u2069\n]*)\u2069")
 
 
-def say(text: str = "", *, colour: str | None = None) -> None:
+def echo(text: str = "", *, color: str | None = None) -> None:
     """Print a line to standard output; ``colour`` is green (done), yellow (look) or red (stop)."""
-    _print(text, colour, sys.stdout)
+    _print_to(text, color, sys.stdout)
 
 
-def note(text: str, *, colour: str | None = None) -> None:
+def echo_err(text: str, *, color: str | None = None) -> None:
     """Print a line to standard error: progress and remarks, so that output stays clean."""
-    _print(text, colour, sys.stderr)
+    _print_to(text, color, sys.stderr)
 
 
-def complain(error: NewsletterError) -> None:
+def print_error(error: NewsletterError) -> None:
     """Print every problem of an error to standard error, as ``newsletter: file:line: what``."""
-    for problem in error.problems[:MOST_PROBLEMS]:
-        note(f"newsletter: {problem}", colour="red")
-    more = len(error.problems) - MOST_PROBLEMS
+    for problem in error.problems[:MAX_PROBLEMS]:
+        echo_err(f"newsletter: {problem}", color="red")
+    more = len(error.problems) - MAX_PROBLEMS
     if more > 0:
-        note(f"newsletter: and {more:,} more like these", colour="red")
+        echo_err(f"newsletter: and {more:,} more like these", color="red")
 
 
-def fields(rows: Iterable[tuple[str, str]]) -> str:
+def format_fields(rows: Iterable[tuple[str, str]]) -> str:
     """Labels and their values in two aligned columns, values wrapped below themselves.
 
     Args:
@@ -48,7 +48,7 @@ def fields(rows: Iterable[tuple[str, str]]) -> str:
     """
     rows = list(rows)
     column = max((len(label) for label, _ in rows), default=0) + 2
-    return "\n".join(_field(label, value, column) for label, value in rows)
+    return "\n".join(_format_field(label, value, column) for label, value in rows)
 
 
 def confirm_count(count: int, verb: str) -> None:
@@ -62,16 +62,16 @@ def confirm_count(count: int, verb: str) -> None:
         SendRefused: another number was typed, or nobody is there to type.
         click.Abort: Ctrl-C.
     """
-    typed = typed_answer(f"Type {count} to {verb}, or Ctrl-C")
+    typed = prompt_for_answer(f"Type {count} to {verb}, or Ctrl-C")
     if typed is None:
-        raise SendRefused("nobody is here to type the count", remedy="In a script, say --yes.")
+        raise SendRefusedError("nobody is here to type the count", remedy="In a script, say --yes.")
     if typed.replace(",", "").replace(" ", "") != str(count):
-        raise SendRefused(
+        raise SendRefusedError(
             f"'{typed}' is not {count}; nothing was done", remedy="Run it again when you are sure."
         )
 
 
-def typed_answer(prompt: str) -> str | None:
+def prompt_for_answer(prompt: str) -> str | None:
     """Ask for something to be typed; ``None`` if nobody is there to type.
 
     Raises:
@@ -86,28 +86,27 @@ def typed_answer(prompt: str) -> str | None:
     return typed
 
 
-def printable(text: str) -> str:
+def escape_controls(text: str) -> str:
     """``text`` with control characters escaped: file content must not drive the terminal.
 
     Bidirectional controls (Unicode UAX 9) are escaped too, whole isolates excepted: they could
     make a line read differently from what it is.
     """
-    parts = ISOLATE.split(text)
+    parts = BIDI_ISOLATE.split(text)
     return "".join(
-        f"\u2068{_escaped(part)}\u2069" if at % 2 else _escaped(part)
-        for at, part in enumerate(parts)
+        f"\u2068{_escape(part)}\u2069" if at % 2 else _escape(part) for at, part in enumerate(parts)
     )
 
 
-def isolated(text: str) -> str:
+def isolate_bidi(text: str) -> str:
     """A file's words on one line, such that right-to-left ones don't reorder what is around."""
     if all(bidirectional(char) not in {"R", "AL", "AN"} for char in text):
         return text
     unbroken = text.replace(" ", "\u00a0")  # an isolate that is wrapped is none
-    return f"\u2068{_escaped(unbroken)}\u2069"
+    return f"\u2068{_escape(unbroken)}\u2069"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return "".join(
         char
         if char.isprintable() or char in "\n\t" or char in JOINERS or category(char) == "Zs"
@@ -116,20 +115,20 @@ def _escaped(text: str) -> str:
     )
 
 
-def _print(text: str, colour: str | None, stream: TextIO) -> None:
-    text = printable(text)
-    if colour and _coloured(stream):
-        text = click.style(text, fg=colour)
+def _print_to(text: str, color: str | None, stream: TextIO) -> None:
+    text = escape_controls(text)
+    if color and _uses_color(stream):
+        text = click.style(text, fg=color)
     click.echo(text, file=stream)
 
 
-def _coloured(stream: TextIO) -> bool:
+def _uses_color(stream: TextIO) -> bool:
     """On a terminal only, and never with ``NO_COLOR`` (no-color.org)."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return stream.isatty() and not plain
 
 
-def _field(label: str, value: str, column: int) -> str:
+def _format_field(label: str, value: str, column: int) -> str:
     lines = [
         part
         for line in value.split("\n")
@@ -146,11 +145,11 @@ def _field(label: str, value: str, column: int) -> str:
     return "\n".join([f"  {label:<{column}}{first}".rstrip(), *(indent + line for line in rest)])
 
 
-def by_status(counts: Mapping[str, int]) -> str:
+def format_status_counts(counts: Mapping[str, int]) -> str:
     """``40 active, 2 bounced``: those that there are."""
     return ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
 
 
-def count_of(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """``1 row``, ``2,000 rows``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

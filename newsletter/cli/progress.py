@@ -8,7 +8,7 @@ import click
 
 
 @contextmanager
-def progress(total: int, label: str) -> Iterator[Callable[[int], None]]:
+def progress_bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error, on a terminal only.
 
     Args:

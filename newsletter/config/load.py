@@ -8,7 +8,7 @@ import pydantic
 
 from newsletter.config import error_messages, secrets, yaml_document
 from newsletter.config.models import Config
-from newsletter.errors import ConfigError, Location, Problem, shown
+from newsletter.errors import ConfigError, Location, Problem, display_path
 
 MAX_BYTES = 256_000
 
@@ -29,7 +29,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: every problem in the file and those variables, each with its place.
     """
-    shown_path = shown(path)
+    shown_path = display_path(path)
     text = _text(path, shown_path)
     document = yaml_document.read(text)
     found = [
@@ -42,7 +42,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     elif data is not None and not isinstance(data, dict):
         found.append(_not_settings("it holds no settings", shown_path))
     if not isinstance(data, dict):
-        raise ConfigError.of([secrets.redacted(problem) for problem in found])
+        raise ConfigError.from_problems([secrets.redacted(problem) for problem in found])
     overrides = {place: environ[name] for name, place in OVERRIDES.items() if environ.get(name)}
     try:
         config = Config.model_validate(_overridden(data, overrides))
@@ -51,7 +51,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
         found += error_messages.explain(error, document, shown_path, variables)
     if found:
         found.sort(key=lambda problem: (problem.where and problem.where.line) or 0)
-        raise ConfigError.of([secrets.redacted(problem) for problem in found])
+        raise ConfigError.from_problems([secrets.redacted(problem) for problem in found])
     lines = {name: document.line(("segments", name)) for name in config.segments}
     config._segment_lines.update(lines)  # noqa: SLF001 - nobody else knows them
     return config

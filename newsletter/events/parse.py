@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from newsletter.errors import ListError, Location, Problem
+from newsletter.errors import Location, Problem, SubscriberListError
 
 MOST_PROBLEMS = 20
 LARGEST_ID = 2**63 - 1
@@ -77,7 +77,7 @@ def read_body(body: bytes) -> Body:
     except ValueError:
         found = None
     if not isinstance(found, list):
-        raise ListError("this is no JSON array of events")
+        raise SubscriberListError("this is no JSON array of events")
     events, odd = [], 0
     for one in found:
         try:
@@ -111,7 +111,7 @@ def read_events(lines: Iterable[bytes], path: str) -> Iterator[Event]:
             if len(problems) == MOST_PROBLEMS:
                 break
     if problems:
-        raise ListError.of(
+        raise SubscriberListError.from_problems(
             [
                 *problems,
                 Problem(

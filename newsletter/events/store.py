@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from newsletter.db.bulk import among, expect_many, insert_rows
 from newsletter.db.schema import event
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.events.bots import by_machine
 from newsletter.events.parse import Event
 from newsletter.subscribers.address import parse_address
@@ -84,5 +84,5 @@ def _key(address: str) -> str:
         return ""
     try:
         return parse_address(address).key
-    except ListError:
+    except SubscriberListError:
         return address.casefold()

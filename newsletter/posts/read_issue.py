@@ -22,7 +22,7 @@ from newsletter.posts.merge_tags.compiler import Compiler, mark
 from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.posts.post import Post
 from newsletter.posts.text_encoding import decode
-from newsletter.project import ISSUE_NAME, shown
+from newsletter.project import ISSUE_NAME_PATTERN, display_path
 
 _SOURCES = ("post.md", "post.html")
 # In sanitised HTML every ``>`` and ``"`` inside an attribute's value is escaped.
@@ -40,7 +40,7 @@ def read_issue(folder: Path, config: Config) -> Issue:
         PostError: all that is wrong with the post, as far as one pass can tell.
     """
     source = _source(folder)
-    path = shown(source)
+    path = display_path(source)
     text = _read(source, path, config.limits.post_bytes)
     front = split(text, path)
     fields = read_fields(front, path)
@@ -51,9 +51,9 @@ def read_issue(folder: Path, config: Config) -> Issue:
     where = dict(_references(page.html, settings, front, path))
     images, wrong = read_images(where, folder, config.limits.image_bytes)
     if problems := [*compiler.problems, *wrong]:
-        raise PostError.of(problems)
+        raise PostError.from_problems(problems)
     name = folder.absolute().name
-    dated = ISSUE_NAME.match(name)
+    dated = ISSUE_NAME_PATTERN.match(name)
     return Issue(
         name=name,
         slug=dated["slug"] if dated else name,
@@ -92,12 +92,12 @@ def _source(folder: Path) -> Path:
     if found:
         raise PostError(
             f"there are both {' and '.join(_SOURCES)}",
-            where=Location(shown(folder)),
+            where=Location(display_path(folder)),
             remedy="Keep the one that is to be sent.",
         )
     raise PostError(
         f"there is neither {' nor '.join(_SOURCES)}",
-        where=Location(shown(folder)),
+        where=Location(display_path(folder)),
         remedy="Make an issue from a post with: newsletter import POST",
     )
 

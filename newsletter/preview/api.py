@@ -75,12 +75,12 @@ def state(view: View) -> dict[str, Any]:
 
 
 def _summary(proof: Proof) -> dict[str, Any]:
-    from newsletter.project import shown
+    from newsletter.project import display_path
 
     return {
         "issue": proof.issue.name,
         "title": proof.issue.post.title,
-        "source": shown(proof.issue.source),
+        "source": display_path(proof.issue.source),
         "draft": proof.issue.draft,
         "language": proof.email.language,
         "bytes": len(proof.email.html.encode()),

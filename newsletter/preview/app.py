@@ -30,7 +30,7 @@ from newsletter.preview.rendered_issues import Desk, Proof
 from newsletter.preview.sample_recipients import choices
 from newsletter.preview.views import source_views
 from newsletter.preview.views.color_scheme import in_scheme
-from newsletter.project import Project, issue_folders
+from newsletter.project import Project, list_issue_folders
 
 STATIC = Path(__file__).with_name("static")
 PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/svg+xml"}
@@ -165,7 +165,7 @@ class Preview:
 
     def _file(self, request: Request) -> Response:
         """A picture in an issue's folder, and nothing else of this machine."""
-        known = {folder.name: folder for folder in issue_folders(self.desk.project)}
+        known = {folder.name: folder for folder in list_issue_folders(self.desk.project)}
         folder = known.get(request.path_params["issue"])
         if folder is None:
             return _sorry("no such issue", 404)
@@ -234,7 +234,7 @@ class Preview:
 
     def _names(self) -> set[str]:
         # The one that is shown stays, so that its loss can be told.
-        return {self.name, *(folder.name for folder in issue_folders(self.desk.project))}
+        return {self.name, *(folder.name for folder in list_issue_folders(self.desk.project))}
 
     def _wish(self, request: Request) -> api.Wish:
         return api.wish(request.query_params, self.desk.project.config, self._engine)

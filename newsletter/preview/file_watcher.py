@@ -63,7 +63,7 @@ async def watch(desk: Desk, bell: Bell, stop: asyncio.Event) -> None:
 async def _watch_root(desk: Desk, bell: Bell, stop: asyncio.Event, again: asyncio.Event) -> None:
     """newsletter.yml, by its folder: editors put a new file in its place."""
     root = desk.project.root
-    ours = {root / CONFIG_NAME, desk.project.issues, desk.project.templates}
+    ours = {root / CONFIG_NAME, desk.project.issues_dir, desk.project.templates_dir}
 
     def concerns(_: Change, path: str) -> bool:
         return Path(path) in ours
@@ -93,7 +93,7 @@ async def _watch_folders(desk: Desk, bell: Bell, until: asyncio.Event) -> None:
 
 
 def _folders(project: Project) -> tuple[Path, Path]:
-    return project.issues, project.templates
+    return project.issues_dir, project.templates_dir
 
 
 def _is_saved(_: Change, path: str) -> bool:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from newsletter.errors import NewsletterError
 from newsletter.posts.front_matter.parse import FrontMatter, split
 from newsletter.posts.text_encoding import decode
-from newsletter.project import ISSUE_NAME, Project, issue_folders
+from newsletter.project import ISSUE_NAME_PATTERN, Project, list_issue_folders
 from newsletter.sending.ledger.find_sends import every_send, ledger_of
 
 # The ledger's states, as an editor would say them.
@@ -54,12 +54,12 @@ def entries(project: Project, engine: sa.Engine | None) -> list[Entry]:
             sends = {}
     return [
         _entry(folder, STATES.get(sends[folder.name].state) if folder.name in sends else None)
-        for folder in reversed(issue_folders(project))
+        for folder in reversed(list_issue_folders(project))
     ]
 
 
 def _entry(folder: Path, state: str | None) -> Entry:
-    found = ISSUE_NAME.match(folder.name)
+    found = ISSUE_NAME_PATTERN.match(folder.name)
     slug = found["slug"] if found else folder.name
     front = _front(folder)
     data = front.data if front else {}

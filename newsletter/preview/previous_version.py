@@ -12,7 +12,7 @@ from pathlib import Path
 from newsletter.errors import ProjectError
 from newsletter.posts.read_issue import read_issue
 from newsletter.preview.rendered_issues import Proof
-from newsletter.project import issue_folders
+from newsletter.project import list_issue_folders
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import load_templates
@@ -27,7 +27,7 @@ def issue_before(proof: Proof) -> Email:
     Raises:
         NewsletterError: there is none, or it can't be rendered.
     """
-    folders = [one for one in issue_folders(proof.project) if one.name < proof.issue.name]
+    folders = [one for one in list_issue_folders(proof.project) if one.name < proof.issue.name]
     if not folders:
         raise ProjectError("this is the first issue")
     return render(proof.project, folders[-1])[1]
@@ -41,14 +41,14 @@ def last_commit(proof: Proof) -> Email:
     """
     root = proof.project.root
     folder = proof.folder.absolute().relative_to(root).as_posix()
-    templates = proof.project.templates.relative_to(root).as_posix()
+    templates = proof.project.templates_dir.relative_to(root).as_posix()
     with tempfile.TemporaryDirectory(prefix="newsletter-") as work:
         there = Path(work).resolve()
         _unpack(root, folder, there)
         if _git(root, "ls-tree", "--name-only", "HEAD", f"{templates}/", check=False):
             _unpack(root, templates, there)
         else:
-            shutil.copytree(proof.project.templates, there / templates)
+            shutil.copytree(proof.project.templates_dir, there / templates)
         issue = read_issue(there / folder, proof.config)
         return render_issue(issue, load_templates(there / templates), proof.config)
 

@@ -106,8 +106,8 @@ class Desk:
         """Forget what these files went into."""
         with self._lock:
             for path in paths:
-                if path.is_relative_to(self.project.issues):
-                    parts = path.relative_to(self.project.issues).parts
+                if path.is_relative_to(self.project.issues_dir):
+                    parts = path.relative_to(self.project.issues_dir).parts
                     self._fresh.discard(parts[0] if parts else "")
                     continue
                 self._fresh.clear()
@@ -143,8 +143,8 @@ class Desk:
             self.project = open_project(self.project.root)
             self._unread = False
         if self._templates is None:
-            self._templates = load_templates(self.project.templates)
-        issue = read_issue(self.project.issues / name, self.project.config)
+            self._templates = load_templates(self.project.templates_dir)
+        issue = read_issue(self.project.issues_dir / name, self.project.config)
         email = render_issue(issue, self._templates, self.project.config)
         took = (time.perf_counter() - started) * 1000
         return Proof(self.project, self._templates, issue, email, took)

@@ -5,7 +5,7 @@ import socket
 
 import uvicorn
 
-from newsletter.errors import UsageProblem
+from newsletter.errors import UsageError
 from newsletter.preview.access_control import HOST, new_token
 from newsletter.preview.app import Preview
 from newsletter.preview.rendered_issues import Desk
@@ -29,7 +29,7 @@ def listen(port: int | None) -> socket.socket:
             taken.close()
         else:
             return taken
-    raise UsageProblem(
+    raise UsageError(
         f"port {port} is taken, or not yours to take", remedy="Leave --port out: one is found."
     )
 

@@ -1,26 +1,26 @@
 """The editor's folder: where newsletter.yml, issues/, templates/, build/ and the database are."""
 
-from newsletter.errors import shown
+from newsletter.errors import display_path
 from newsletter.project.folder import (
     CONFIG_NAME,
-    ISSUE_NAME,
+    ISSUE_NAME_PATTERN,
     Project,
     find_issue,
     find_root,
-    issue_folders,
+    list_issue_folders,
     open_project,
 )
-from newsletter.project.scaffold import default_templates, make_folder
+from newsletter.project.scaffold import create_project, default_templates_dir
 
 __all__ = [
     "CONFIG_NAME",
-    "ISSUE_NAME",
+    "ISSUE_NAME_PATTERN",
     "Project",
-    "default_templates",
+    "default_templates_dir",
     "find_issue",
     "find_root",
-    "issue_folders",
-    "make_folder",
+    "list_issue_folders",
+    "create_project",
     "open_project",
-    "shown",
+    "display_path",
 ]

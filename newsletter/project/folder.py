@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.errors import ProjectError, shown
+from newsletter.errors import ProjectError, display_path
 
 if TYPE_CHECKING:
     from newsletter.config.models import Config
 
 CONFIG_NAME = "newsletter.yml"
-ISSUE_NAME = re.compile(r"^(?P<date>\d{4}-\d{2}-\d{2})-(?P<slug>.+)$")
+ISSUE_NAME_PATTERN = re.compile(r"^(?P<date>\d{4}-\d{2}-\d{2})-(?P<slug>.+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,17 @@ class Project:
     config: "Config"
 
     @property
-    def issues(self) -> Path:
+    def issues_dir(self) -> Path:
         """The folder of issues."""
         return self.root / "issues"
 
     @property
-    def templates(self) -> Path:
+    def templates_dir(self) -> Path:
         """The folder of templates that a designer edits."""
         return self.root / "templates"
 
     @property
-    def build(self) -> Path:
+    def build_dir(self) -> Path:
         """Where output goes; safe to delete at any time."""
         return self.root / "build"
 
@@ -54,7 +54,7 @@ def find_root(start: Path) -> Path:
         if (folder / CONFIG_NAME).is_file():
             return folder
     raise ProjectError(
-        f"no {CONFIG_NAME} in {shown(start)} or any folder above it",
+        f"no {CONFIG_NAME} in {display_path(start)} or any folder above it",
         remedy="Make a newsletter with: newsletter init DIR",
     )
 
@@ -86,10 +86,10 @@ def find_issue(project: Project, name: str | None) -> Path:
     Raises:
         ProjectError: no issue, or several, by that name.
     """
-    folders = issue_folders(project)
+    folders = list_issue_folders(project)
     if not folders:
         raise ProjectError(
-            f"there are no issues in {shown(project.issues)}",
+            f"there are no issues in {display_path(project.issues_dir)}",
             remedy="Make one from a post with: newsletter import POST",
         )
     if name is None:
@@ -103,24 +103,26 @@ def find_issue(project: Project, name: str | None) -> Path:
         return found[0]
     if found:
         raise ProjectError(
-            f"{len(found)} issues match '{name}': {_some(found)}",
+            f"{len(found)} issues match '{name}': {_format_folder_names(found)}",
             remedy="Give a longer part of the name.",
         )
-    raise ProjectError(f"no issue matches '{name}'", remedy=f"There are: {_some(folders[::-1])}.")
-
-
-def issue_folders(project: Project) -> list[Path]:
-    """Every issue's folder, oldest first by the date in its name."""
-    if not project.issues.is_dir():
-        return []
-    return sorted(
-        folder
-        for folder in project.issues.iterdir()
-        if ISSUE_NAME.match(folder.name) and folder.is_dir()
+    raise ProjectError(
+        f"no issue matches '{name}'", remedy=f"There are: {_format_folder_names(folders[::-1])}."
     )
 
 
-def _some(folders: list[Path], limit: int = 5) -> str:
+def list_issue_folders(project: Project) -> list[Path]:
+    """Every issue's folder, oldest first by the date in its name."""
+    if not project.issues_dir.is_dir():
+        return []
+    return sorted(
+        folder
+        for folder in project.issues_dir.iterdir()
+        if ISSUE_NAME_PATTERN.match(folder.name) and folder.is_dir()
+    )
+
+
+def _format_folder_names(folders: list[Path], limit: int = 5) -> str:
     names = [folder.name for folder in folders[:limit]]
     more = len(folders) - len(names)
     return ", ".join(names) + (f" and {more} more" if more else "")

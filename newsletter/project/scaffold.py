@@ -5,22 +5,22 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from newsletter.errors import Location, ProjectError, shown
+from newsletter.errors import Location, ProjectError, display_path
 from newsletter.project.folder import CONFIG_NAME
 
-PACKAGE = Path(__file__).parent.parent
-STARTER = Path(__file__).with_name("starter")
-SCHEMA = PACKAGE / "config" / "newsletter.schema.json"
-HOST_LABEL = 63  # characters (RFC 1035)
+PACKAGE_DIR = Path(__file__).parent.parent
+STARTER_DIR = Path(__file__).with_name("starter")
+SCHEMA_FILE = PACKAGE_DIR / "config" / "newsletter.schema.json"
+MAX_HOST_LABEL_LENGTH = 63  # characters (RFC 1035)
 
 
-def default_templates() -> Path:
+def default_templates_dir() -> Path:
     """The folder of the templates that a new newsletter starts with."""
-    installed = PACKAGE / "default_templates"
-    return installed if installed.is_dir() else PACKAGE.parent / "templates"
+    installed = PACKAGE_DIR / "default_templates"
+    return installed if installed.is_dir() else PACKAGE_DIR.parent / "templates"
 
 
-def make_folder(folder: Path, name: str, address: str | None) -> None:
+def create_project(folder: Path, name: str, address: str | None) -> None:
     """Make a newsletter's folder; all of it or nothing, and nothing is overwritten.
 
     Args:
@@ -35,11 +35,11 @@ def make_folder(folder: Path, name: str, address: str | None) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".newsletter-", dir=folder) as aside:
-            _fill(Path(aside), name, address)
+            _write_project_files(Path(aside), name, address)
             # newsletter.yml last: it is what makes a folder a newsletter's.
             entries = sorted(Path(aside).iterdir(), key=lambda entry: entry.name == CONFIG_NAME)
             _refuse_to_overwrite([folder / entry.name for entry in entries])
-            _move(entries, folder)
+            _move_entries(entries, folder)
     except BaseException:
         for target in made:
             if target.exists():
@@ -47,22 +47,22 @@ def make_folder(folder: Path, name: str, address: str | None) -> None:
         raise
 
 
-def _fill(folder: Path, name: str, address: str | None) -> None:
-    host = f"{_label(name)}.example"  # RFC 2606: nobody's
+def _write_project_files(folder: Path, name: str, address: str | None) -> None:
+    host = f"{_make_host_label(name)}.example"  # RFC 2606: nobody's
     values = {
-        "NAME": _quoted(name),
-        "ADDRESS": _quoted(address or f"editor@{host}"),
+        "NAME": _quote_yaml(name),
+        "ADDRESS": _quote_yaml(address or f"editor@{host}"),
         "SITE": f"https://{host}",
     }
-    settings = (STARTER / CONFIG_NAME).read_text(encoding="utf-8")
+    settings = (STARTER_DIR / CONFIG_NAME).read_text(encoding="utf-8")
     settings = re.sub("@([A-Z]+)@", lambda mark: values[mark[1]], settings)
     (folder / CONFIG_NAME).write_text(settings, encoding="utf-8")
     (folder / "issues").mkdir()
     (folder / "issues" / ".gitkeep").touch()
-    shutil.copytree(default_templates(), folder / "templates", copy_function=shutil.copyfile)
-    shutil.copyfile(STARTER / "gitignore", folder / ".gitignore")
-    shutil.copyfile(STARTER / "env.example", folder / ".env.example")
-    shutil.copyfile(SCHEMA, folder / SCHEMA.name)
+    shutil.copytree(default_templates_dir(), folder / "templates", copy_function=shutil.copyfile)
+    shutil.copyfile(STARTER_DIR / "gitignore", folder / ".gitignore")
+    shutil.copyfile(STARTER_DIR / "env.example", folder / ".env.example")
+    shutil.copyfile(SCHEMA_FILE, folder / SCHEMA_FILE.name)
 
 
 def _refuse_to_overwrite(targets: list[Path]) -> None:
@@ -70,12 +70,12 @@ def _refuse_to_overwrite(targets: list[Path]) -> None:
     if there:
         raise ProjectError(
             f"already there: {', '.join(there)}; nothing was changed",
-            where=Location(shown(targets[0].parent)),
+            where=Location(display_path(targets[0].parent)),
             remedy="Choose another folder, or move what is there away.",
         )
 
 
-def _move(entries: list[Path], folder: Path) -> None:
+def _move_entries(entries: list[Path], folder: Path) -> None:
     moved = []
     try:
         for entry in entries:
@@ -87,13 +87,13 @@ def _move(entries: list[Path], folder: Path) -> None:
         raise
 
 
-def _label(name: str) -> str:
+def _make_host_label(name: str) -> str:
     """``name`` as a host's label: letters, digits, hyphens."""
-    label = re.sub(r"[^a-z0-9]+", "-", name.lower())[:HOST_LABEL].strip("-")
+    label = re.sub(r"[^a-z0-9]+", "-", name.lower())[:MAX_HOST_LABEL_LENGTH].strip("-")
     return label or "newsletter"
 
 
-def _quoted(text: str) -> str:
+def _quote_yaml(text: str) -> str:
     """``text`` as a YAML scalar on one line."""
     import math
 

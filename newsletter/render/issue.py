@@ -4,7 +4,7 @@ import re
 from difflib import get_close_matches
 
 from newsletter.config.models import Config
-from newsletter.errors import Location, TemplateError, shown
+from newsletter.errors import Location, TemplateError, display_path
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTable, Target
 from newsletter.render.article.build import email_article
@@ -87,7 +87,9 @@ def _template(issue: Issue, templates: Templates, config: Config) -> str:
     line = issue.lines.get("template")
     raise TemplateError(
         f"there is no template {templates.place(name)}{hint}",
-        where=Location(shown(issue.source), line) if issue.template else Location("newsletter.yml"),
+        where=Location(display_path(issue.source), line)
+        if issue.template
+        else Location("newsletter.yml"),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.errors import VendorError
+from newsletter.errors import ProviderError
 from newsletter.render.email import Email
 from newsletter.render.personalization import plain_subject
 from newsletter.sending.planning.tested_issues import remember
@@ -68,13 +68,13 @@ def _post(mailer: Mailer, body: bytes, *, sandbox: bool) -> None:
         case "accepted":
             return
         case "not_sent":
-            raise VendorError(f"nothing was sent: {outcome.words}", remedy="Try again.")
+            raise ProviderError(f"nothing was sent: {outcome.words}", remedy="Try again.")
         case "unknown":
-            raise VendorError(
+            raise ProviderError(
                 f"the copy may or may not be on its way: {outcome.words}",
                 remedy="Look into the inbox before you try again.",
             )
         case "throttled":
-            raise VendorError("SendGrid takes no more just now", remedy="Try again in a minute.")
+            raise ProviderError("SendGrid takes no more just now", remedy="Try again in a minute.")
         case _:
-            raise VendorError(f"SendGrid: {outcome.words}", remedy=outcome.remedy)
+            raise ProviderError(f"SendGrid: {outcome.words}", remedy=outcome.remedy)

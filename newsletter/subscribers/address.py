@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 
 # RFC 5322 dot-atom and RFC 5321 lengths: nearly every address there is. The rest goes the long way.
 _PLAIN = re.compile(r"[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+(?:\.[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+)*")
@@ -60,14 +60,14 @@ def _validated(text: str) -> Address:
     from email_validator import EmailNotValidError, validate_email
 
     if not text:
-        raise ListError("there is no email address")
+        raise SubscriberListError("there is no email address")
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
     try:
         found = validate_email(text[:_LOOKED_AT], check_deliverability=False, strict=True)
     except EmailNotValidError as error:
-        raise ListError(f"'{shown}' is no email address: {error}") from error
+        raise SubscriberListError(f"'{shown}' is no email address: {error}") from error
     if not found.local_part.isascii():
-        raise ListError(
+        raise SubscriberListError(
             f"'{shown}' can't be mailed: letters beyond ASCII before the @ are not supported"
         )
     return Address(found.normalized, f"{found.local_part.casefold()}@{found.ascii_domain}")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 
 Type = Literal["text", "number", "boolean", "date"]
 Value = str | int | float | bool
@@ -66,7 +66,9 @@ def read_value(value: Value, kind: Type, attribute: str) -> Value:
     else:
         found = value if isinstance(value, str) and _is_day(value) else None
     if found is None:
-        raise ListError(f"'{attribute}' holds {_CALLED[kind]}; '{shown(value)[:60]}' is none")
+        raise SubscriberListError(
+            f"'{attribute}' holds {_CALLED[kind]}; '{shown(value)[:60]}' is none"
+        )
     return found
 
 
@@ -97,7 +99,7 @@ def read_time(text: str) -> datetime.datetime:
             time = time.replace(tzinfo=datetime.UTC)
         return time.astimezone(datetime.UTC)
     except (ValueError, OverflowError):
-        raise ListError(
+        raise SubscriberListError(
             f"'{text[:60]}' is no date that can be read; write it like 2026-11-24"
         ) from None
 

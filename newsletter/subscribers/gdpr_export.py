@@ -15,7 +15,7 @@ from newsletter.db.schema import (
     subscriber,
     subscriber_tag,
 )
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import Address
 from newsletter.subscribers.attribute_types import Value
 from newsletter.subscribers.consent import journal
@@ -115,16 +115,16 @@ def as_data(found: Profile) -> dict[str, Any]:
     return data
 
 
-def not_listed(connection: sa.Connection, of: Address) -> ListError:
+def not_listed(connection: sa.Connection, of: Address) -> SubscriberListError:
     """Why there is nobody of that address."""
     gone = erased_among(connection, [of.key]).get(of.key)
     if gone:
-        return ListError(f"{of.address} was erased on {gone.date()}, as its owner asked")
+        return SubscriberListError(f"{of.address} was erased on {gone.date()}, as its owner asked")
     suppressed = suppressions_of(connection, of.key)
     if suppressed:
         why = f"kept out of it: {suppressed[0].reason} since {suppressed[0].since.date()}"
-        return ListError(f"{of.address} is not in the list, and {why}")
-    return ListError(
+        return SubscriberListError(f"{of.address} is not in the list, and {why}")
+    return SubscriberListError(
         f"{of.address} is not in the list",
         remedy="Look for a part of it: newsletter subscribers list --search TEXT",
     )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from newsletter.db.bulk import among, insert_new
 from newsletter.db.schema import subscriber, subscriber_tag
-from newsletter.errors import ListError, Location
+from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.importing.files.csv_reader import open_csv
 from newsletter.subscribers.importing.rows.column_mapping import read_header
@@ -38,7 +38,7 @@ def clean_tag(text: str) -> str:
     """
     found = clean_tags([text])
     if not found:
-        raise ListError("a tag needs a letter or a digit")
+        raise SubscriberListError("a tag needs a letter or a digit")
     return found[0]
 
 
@@ -91,7 +91,9 @@ def listed(path: Path) -> Iterator[Listed]:
         rows = file.rows()
         first = next(rows, None)
         if first is None or first.problem:
-            raise ListError(first.problem if first else "the file has no rows", where=where)
+            raise SubscriberListError(
+                first.problem if first else "the file has no rows", where=where
+            )
         columns = read_header(first.cells, {}, where)
         for row in rows if columns.header else chain([first], rows):
             if row.problem:
@@ -99,7 +101,7 @@ def listed(path: Path) -> Iterator[Listed]:
                 continue
             try:
                 found = parse_address(row.cells[columns.address])
-            except ListError as error:
+            except SubscriberListError as error:
                 yield Listed(row.line, "", error.problems[0].message)
             else:
                 yield Listed(row.line, found.key, found.address)

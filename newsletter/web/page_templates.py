@@ -13,9 +13,9 @@ from starlette.responses import HTMLResponse
 
 from newsletter.config import Config
 from newsletter.config.urls import public_url
-from newsletter.errors import Location, TemplateError, shown
+from newsletter.errors import Location, TemplateError, display_path
 from newsletter.project import Project
-from newsletter.project.scaffold import default_templates
+from newsletter.project.scaffold import default_templates_dir
 from newsletter.render.locale import direction
 
 FOLDER = "web"
@@ -46,8 +46,8 @@ class Pages:
 
     def __init__(self, project: Project) -> None:
         self._config = project.config
-        self._folder = project.templates / FOLDER
-        folders = [self._folder, default_templates() / FOLDER]
+        self._folder = project.templates_dir / FOLDER
+        folders = [self._folder, default_templates_dir() / FOLDER]
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(folders),
             autoescape=True,
@@ -83,10 +83,11 @@ class Pages:
             return self._environment.get_template(name).render(context)
         except jinja2.TemplateNotFound as error:
             raise TemplateError(
-                f"there is no template {FOLDER}/{error.name}", where=Location(shown(self._folder))
+                f"there is no template {FOLDER}/{error.name}",
+                where=Location(display_path(self._folder)),
             ) from error
         except jinja2.TemplateSyntaxError as error:
-            where = Location(shown(Path(error.filename or name)), error.lineno)
+            where = Location(display_path(Path(error.filename or name)), error.lineno)
             raise TemplateError(str(error.message), where=where) from error
 
 
@@ -125,10 +126,10 @@ def _read_words(path: Path) -> dict[str, dict[str, str]]:
         found = _parse_words(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = Location(shown(path), mark.line + 1 if mark else None)
+        where = Location(display_path(path), mark.line + 1 if mark else None)
         raise TemplateError("the words can't be read", where=where) from error
     if not isinstance(found, dict) or not all(isinstance(said, dict) for said in found.values()):
-        raise TemplateError("this holds no words by language", where=Location(shown(path)))
+        raise TemplateError("this holds no words by language", where=Location(display_path(path)))
     return {
         str(tag): {str(key): str(word) for key, word in said.items()} for tag, said in found.items()
     }

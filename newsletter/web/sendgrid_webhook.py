@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.config import Config
-from newsletter.errors import DatabaseError, ListError
+from newsletter.errors import DatabaseError, SubscriberListError
 from newsletter.events.parse import Body, read_body
 from newsletter.events.signature import Forged, load_key, verify
 from newsletter.sending.feedback.event_intake import settle, take_in
@@ -109,7 +109,7 @@ def _read(request: Request, believe: Believe, now: datetime.datetime) -> Body:
     age = believe(request, data, now)
     try:
         body = read_body(data)
-    except ListError as error:
+    except SubscriberListError as error:
         raise _Refused(400, str(error)) from error
     if age == "late":
         _log.warning(

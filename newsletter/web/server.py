@@ -10,7 +10,7 @@ from anyio import to_thread
 from starlette.applications import Starlette
 
 from newsletter.config import Config
-from newsletter.errors import UsageProblem
+from newsletter.errors import UsageError
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.web.app import make_app
 from newsletter.web.background_jobs import Background, jobs
@@ -36,7 +36,7 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise UsageProblem(
+        raise UsageError(
             f"{host}:{port} can't be listened at: {reason}", remedy="Take another: --port N"
         ) from error
 

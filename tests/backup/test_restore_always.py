@@ -19,7 +19,7 @@ from newsletter.backup import restore
 from newsletter.backup.sqlite_copy import back_up, damage
 from newsletter.db import database, open_database, reading
 from newsletter.db.schema import subscriber
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers import audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
@@ -54,7 +54,7 @@ def take(engine: sa.Engine, step: Step, at: datetime.datetime) -> None:
         if word == "join":
             try:
                 changes.subscribe(connection, address, "pending", origin)
-            except ListError:
+            except SubscriberListError:
                 assert erasure.erased_among(connection, [address.key])
         elif word == "return":
             changes.resubscribe(connection, address, "active", origin)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, Route
 
 from newsletter.config.urls import image_url
 from newsletter.posts.read_issue import read_issue
-from newsletter.project import ISSUE_NAME, Project, open_project
+from newsletter.project import ISSUE_NAME_PATTERN, Project, open_project
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import load_templates
 
@@ -34,20 +34,20 @@ class Samples:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._templates = load_templates(project.templates)
+        self._templates = load_templates(project.templates_dir)
 
     @cache  # noqa: B019 - one object, for the session
     def html(self, name: str) -> str:
         config = self._project.config
-        issue = read_issue(self._project.issues / name, config)
+        issue = read_issue(self._project.issues_dir / name, config)
         return render_issue(issue, self._templates, config).html
 
     def published(self, name: str) -> dict[str, Path]:
-        found = ISSUE_NAME.match(name)
+        found = ISSUE_NAME_PATTERN.match(name)
         assert found
         return {
             image_url(self._project.config, found["slug"], file.name): file
-            for file in (self._project.issues / name).iterdir()
+            for file in (self._project.issues_dir / name).iterdir()
             if file.suffix in {".jpg", ".png"}
         }
 

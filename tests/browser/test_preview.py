@@ -217,7 +217,7 @@ def test_hostile_mail_runs_nothing(browser: Browser, served: Served, boat_issue:
     page = browser.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    template = served.desk.project.templates / "issue.mjml"
+    template = served.desk.project.templates_dir / "issue.mjml"
     text = template.read_text()
     template.write_text(re.sub(r"(<mj-body[^>]*>)", lambda found: found[1] + HOSTILE, text))
     (boat_issue / "post.md").write_text(

@@ -12,13 +12,13 @@ import click
 import pytest
 
 from newsletter import __version__
-from newsletter.cli.lazy_group import Commands
+from newsletter.cli.lazy_group import LazyGroup
 from newsletter.errors import (
     ConfigError,
     Location,
     NewsletterError,
     Problem,
-    UsageProblem,
+    UsageError,
 )
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -33,7 +33,7 @@ def failing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[in
         def fails() -> None:
             raise error
 
-        monkeypatch.setattr(Commands, "get_command", lambda *_: fails)
+        monkeypatch.setattr(LazyGroup, "get_command", lambda *_: fails)
         return cli(*options, "build")
 
     return run
@@ -69,7 +69,9 @@ def test_words_that_mean_nothing_are_a_usage_error(
 
 
 def test_every_problem_of_an_error_is_told(failing: Cli) -> None:
-    error = ConfigError.of([Problem("one", Location("a.yml", 2)), Problem("two", None, "Mend it.")])
+    error = ConfigError.from_problems(
+        [Problem("one", Location("a.yml", 2)), Problem("two", None, "Mend it.")]
+    )
     assert failing(error) == (
         1,
         "",
@@ -78,7 +80,7 @@ def test_every_problem_of_an_error_is_told(failing: Cli) -> None:
 
 
 def test_an_error_knows_its_exit_code(failing: Cli) -> None:
-    assert failing(UsageProblem("no such day"))[0] == 2
+    assert failing(UsageError("no such day"))[0] == 2
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), click.Abort(), EOFError()])
@@ -179,7 +181,7 @@ def test_a_terminal_that_cannot_show_a_letter_gets_its_number(tmp_path: Path) ->
 
 
 def test_the_error_tree_gathers_in_order() -> None:
-    error = NewsletterError("a", remedy="b", also=(Problem("c"),))
+    error = NewsletterError("a", remedy="b", other_problems=(Problem("c"),))
     assert [str(problem) for problem in error.problems] == ["a. b", "c"]
     assert str(error) == "a. b"
 

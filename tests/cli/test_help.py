@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from newsletter.cli.lazy_group import Commands
+from newsletter.cli.lazy_group import LazyGroup
 from newsletter.cli.main import COMMANDS, cli
-from newsletter.cli.subscribers import subscribers
+from newsletter.cli.subscribers import subscribers_group
 
 STDLIB = sys.stdlib_module_names
 CODE = """
@@ -61,8 +61,8 @@ def test_the_overview_fits_80_columns() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("group", [cli, subscribers])
-def test_an_overview_says_what_its_commands_say(group: Commands) -> None:
+@pytest.mark.parametrize("group", [cli, subscribers_group])
+def test_an_overview_says_what_its_commands_say(group: LazyGroup) -> None:
     context = click.Context(group)
     for name, (_, summary) in group.lazy.items():
         command = group.get_command(context, name)

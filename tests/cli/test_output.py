@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import pytest
 
-from newsletter.cli.output import complain, confirm_count, fields, printable, say
-from newsletter.cli.progress import progress
-from newsletter.errors import Location, NewsletterError, Problem, SendRefused
+from newsletter.cli.output import confirm_count, echo, escape_controls, format_fields, print_error
+from newsletter.cli.progress import progress_bar
+from newsletter.errors import Location, NewsletterError, Problem, SendRefusedError
 
 CSI = "\x1b["
 
@@ -52,12 +52,12 @@ def on_a_terminal(code: str, **environment: str) -> str:
     ],
 )
 def test_only_what_moves_nothing_on_a_terminal_is_printed(text: str, shown: str) -> None:
-    assert printable(text) == shown
+    assert escape_controls(text) == shown
 
 
 def test_every_problem_is_told_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
-    complain(
-        NewsletterError.of(
+    print_error(
+        NewsletterError.from_problems(
             [
                 Problem("this is wrong", Location("a.md", 3), "Do that."),
                 Problem("and \x1b[2Jthis"),
@@ -71,14 +71,14 @@ def test_every_problem_is_told_with_its_place(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_flood_of_problems_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    complain(NewsletterError.of([Problem(f"row {n}") for n in range(3000)]))
+    print_error(NewsletterError.from_problems([Problem(f"row {n}") for n in range(3000)]))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 51
     assert lines[-1] == "newsletter: and 2,950 more like these"
 
 
 def test_fields_align_and_wrap_below_themselves() -> None:
-    text = fields(
+    text = format_fields(
         [
             ("from", "Harbour Notes <editor@harbournotes.example>"),
             ("left out", "14 unsubscribed, " * 5 + "3 bounced"),
@@ -93,7 +93,7 @@ def test_fields_align_and_wrap_below_themselves() -> None:
     assert lines[-3].endswith("x" * 80)
     assert lines[-2:] == ["  lines     one", "            two"]
     assert all(len(line) <= 80 for line in lines if "https" not in line)
-    assert fields([]) == ""
+    assert format_fields([]) == ""
 
 
 @pytest.mark.parametrize("typed", ["2481\n", "2,481\n", " 2481 \n"])
@@ -105,13 +105,13 @@ def test_the_right_count_confirms(monkeypatch: pytest.MonkeyPatch, typed: str) -
 @pytest.mark.parametrize("typed", ["y\n", "\n", "248\n", "24810\n"])
 def test_anything_else_refuses(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-    with pytest.raises(SendRefused, match="is not 2481; nothing was done"):
+    with pytest.raises(SendRefusedError, match="is not 2481; nothing was done"):
         confirm_count(2481, "send")
 
 
 def test_a_script_is_told_how_to_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    with pytest.raises(SendRefused, match="In a script, say --yes"):
+    with pytest.raises(SendRefusedError, match="In a script, say --yes"):
         confirm_count(2481, "send")
 
 
@@ -124,8 +124,8 @@ def test_ctrl_c_at_the_prompt_stops(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_colour_and_progress_stay_out_of_pipes(capsys: pytest.CaptureFixture[str]) -> None:
-    say("done", colour="green")
-    with progress(10, "Sending") as advance:
+    echo("done", color="green")
+    with progress_bar(10, "Sending") as advance:
         advance(10)
     assert capsys.readouterr() == ("done\n", "")
 

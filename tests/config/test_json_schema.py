@@ -41,7 +41,7 @@ def test_every_setting_says_what_it_is() -> None:
     assert [name for name, description in settings(Config) if not description] == []
 
 
-@pytest.mark.parametrize("path", [ROOT / "newsletter.yml", scaffold.STARTER / "newsletter.yml"])
+@pytest.mark.parametrize("path", [ROOT / "newsletter.yml", scaffold.STARTER_DIR / "newsletter.yml"])
 def test_our_own_files_satisfy_the_schema_that_they_point_to(path: Path) -> None:
     text = path.read_text()
     named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)

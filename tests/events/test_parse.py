@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.events.parse import (
     LARGEST_ATTEMPT,
     LARGEST_ID,
@@ -68,7 +68,7 @@ def test_ids_that_are_not_ours_are_none(value: object) -> None:
     ],
 )
 def test_a_line_that_is_no_event_is_named(line: bytes) -> None:
-    with pytest.raises(ListError) as refused:
+    with pytest.raises(SubscriberListError) as refused:
         list(read_events([*lines(EVENT), line], "events.jsonl"))
     first, last = refused.value.problems
     assert str(first).startswith("events.jsonl:2: ")
@@ -76,7 +76,7 @@ def test_a_line_that_is_no_event_is_named(line: bytes) -> None:
 
 
 def test_a_file_full_of_something_else_is_not_read_to_its_end() -> None:
-    with pytest.raises(ListError) as refused:
+    with pytest.raises(SubscriberListError) as refused:
         list(read_events([b"x"] * 10_000, "events.jsonl"))
     assert len(refused.value.problems) == MOST_PROBLEMS + 1
 
@@ -85,7 +85,7 @@ def test_a_file_full_of_something_else_is_not_read_to_its_end() -> None:
 def test_whatever_is_in_a_file_is_events_or_refused(found: list[bytes]) -> None:
     try:
         assert all(event.id for event in read_events(found, "events.jsonl"))
-    except ListError as refused:
+    except SubscriberListError as refused:
         assert all(problem.message for problem in refused.problems)  # noqa: PT017
 
 
@@ -133,7 +133,7 @@ def test_everything_of_an_unknown_event_is_kept() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[", b"[1,]", b"hello", b"\x1f\x8b\x08"])
 def test_a_body_that_is_no_list_is_refused(body: bytes) -> None:
-    with pytest.raises(ListError):
+    with pytest.raises(SubscriberListError):
         read_body(body)
 
 
@@ -141,5 +141,5 @@ def test_a_body_that_is_no_list_is_refused(body: bytes) -> None:
 def test_any_body_is_read_or_refused(body: bytes) -> None:
     try:
         read_body(b"[" + body + b"]")
-    except ListError as refused:
+    except SubscriberListError as refused:
         assert str(refused) == "this is no JSON array of events"  # noqa: PT017

@@ -5,7 +5,7 @@ import socket
 import pytest
 from preview_server import Served
 
-from newsletter.errors import UsageProblem
+from newsletter.errors import UsageError
 from newsletter.preview.server import PORT, listen
 
 
@@ -50,7 +50,7 @@ def test_a_taken_default_port_makes_it_take_another(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr("newsletter.preview.server.PORT", number)
         with listen(None) as taken:
             assert taken.getsockname()[1] not in {0, number}
-        with pytest.raises(UsageProblem, match=str(number)):
+        with pytest.raises(UsageError, match=str(number)):
             listen(number)
     assert PORT == 4321
 

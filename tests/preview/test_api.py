@@ -198,7 +198,7 @@ def test_an_issue_is_compared_with_its_last_commit(served: Served, boat_issue: P
 
     assert "problem" in served.data("compare/commit")
     # A link inside the newsletter is followed, one that leads out of it is not there.
-    templates = served.desk.project.templates
+    templates = served.desk.project.templates_dir
     (templates / "issue.mjml").rename(templates / "partials" / "of-an-issue.mjml")
     (templates / "issue.mjml").symlink_to("partials/of-an-issue.mjml")
     (templates / "outside.css").symlink_to("/etc/hostname")

@@ -35,7 +35,7 @@ def test_templates_and_settings_are_read_again(desk: Desk, boat_issue: Path) -> 
     desk.view(boat_issue.name)
     settings = desk.project.root / "newsletter.yml"
     settings.write_text(settings.read_text().replace("Quay Street", "Fish Market"))
-    footer = desk.project.templates / "partials" / "footer.mjml"
+    footer = desk.project.templates_dir / "partials" / "footer.mjml"
     footer.write_text(footer.read_text().replace("{{ words.why }}", "Ahoy"))
     desk.changed([settings, footer])
     proof = desk.view(boat_issue.name).proof
@@ -56,7 +56,7 @@ def test_broken_front_matter_is_told_with_its_lines(desk: Desk, boat_issue: Path
 
 
 def test_every_problem_of_a_template_is_told(desk: Desk, boat_issue: Path) -> None:
-    template = desk.project.templates / "issue.mjml"
+    template = desk.project.templates_dir / "issue.mjml"
     text = template.read_text()
     template.write_text(text.replace("<mj-spacer", "<mj-spaser", 1).replace("</mj-head>", "", 1))
     desk.changed([template])

@@ -3,7 +3,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import parse_address
 
 LOCAL = st.text("abzAZ09._+-'!\"@ \u00e9\u0130\r\n\0", min_size=0, max_size=66)
@@ -49,7 +49,7 @@ def test_address_and_key(text: str, address: str, key: str) -> None:
     ],
 )
 def test_refused_with_a_reason(text: str, reason: str) -> None:
-    with pytest.raises(ListError) as caught:
+    with pytest.raises(SubscriberListError) as caught:
         parse_address(text)
     message = caught.value.problems[0].message
     assert reason in message
@@ -69,7 +69,7 @@ def test_the_short_way_agrees_with_the_long_way(local: str, domain: str) -> None
         expected = found.normalized if found.local_part.isascii() else None
     try:
         address = parse_address(text).address
-    except ListError:
+    except SubscriberListError:
         address = None
     assert address == expected
 
@@ -78,7 +78,7 @@ def test_the_short_way_agrees_with_the_long_way(local: str, domain: str) -> None
 def test_a_key_is_a_key(text: str) -> None:
     try:
         address, key = parse_address(text)
-    except ListError:
+    except SubscriberListError:
         return
     assert key.isascii()
     assert key.isprintable()
@@ -91,6 +91,6 @@ def test_a_key_is_a_key(text: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         address, key = parse_address(text)
-    except ListError:
+    except SubscriberListError:
         return
     assert address.count("@") == key.count("@") == 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.attribute_types import (
     Type,
     Value,
@@ -78,7 +78,7 @@ def test_a_known_type_takes_more(value: Value, kind: Type, expected: Value) -> N
     ],
 )
 def test_another_type_is_refused(value: Value, kind: Type, said: str) -> None:
-    with pytest.raises(ListError, match="age") as caught:
+    with pytest.raises(SubscriberListError, match="age") as caught:
         read_value(value, kind, "age")
     assert said in caught.value.problems[0].message
 
@@ -117,5 +117,7 @@ def test_a_day_is_its_beginning() -> None:
     ],
 )
 def test_no_time(text: str) -> None:
-    with pytest.raises(ListError, match="no date that can be read; write it like 2026-11-24"):
+    with pytest.raises(
+        SubscriberListError, match="no date that can be read; write it like 2026-11-24"
+    ):
         read_time(text)

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db.schema import subscriber, subscriber_tag
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.importing.import_list import ImportReport
 from newsletter.subscribers.tags import clean_tag, in_list, known_tags, listed, tag, untag
 
@@ -50,7 +50,7 @@ def test_who_is_in_the_list(engine: sa.Engine, imported: Import) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "a\nb", "x" * 101])
 def test_what_is_no_tag(text: str) -> None:
-    with pytest.raises(ListError):
+    with pytest.raises(SubscriberListError):
         clean_tag(text)
 
 
@@ -68,5 +68,5 @@ def test_addresses_of_a_file(tmp_path: Path) -> None:
     path.write_text("a@b.com\nc@d.com\n")
     assert [row.key for row in listed(path)] == ["a@b.com", "c@d.com"]
     path.write_text("")
-    with pytest.raises(ListError):
+    with pytest.raises(SubscriberListError):
         list(listed(path))

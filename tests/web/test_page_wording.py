@@ -6,10 +6,10 @@ from collections import Counter
 import pytest
 import yaml
 
-from newsletter.project.scaffold import default_templates
+from newsletter.project.scaffold import default_templates_dir
 
 WORDS: dict[str, dict[str, str]] = yaml.safe_load(
-    (default_templates() / "web" / "words.yml").read_text("utf-8")
+    (default_templates_dir() / "web" / "words.yml").read_text("utf-8")
 )
 PLACE = re.compile(r"\{\w*\}")
 

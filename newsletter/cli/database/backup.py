@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import say
-from newsletter.cli.progress import progress
+from newsletter.cli.output import echo
+from newsletter.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from newsletter.errors import DatabaseError
@@ -17,7 +17,7 @@ MEGABYTE = 1_000_000
 @click.command(short_help="Copy the list and the record of sends into a file.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
-def backup(file: Path, *, force: bool) -> None:
+def backup_command(file: Path, *, force: bool) -> None:
     """Copy the database, with the list and the record of sends, into FILE, and check it.
 
     The copy is of one moment: a send or an import may go on meanwhile. Only you can read it.
@@ -28,16 +28,16 @@ def backup(file: Path, *, force: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.backup.sqlite_copy import back_up
     from newsletter.db.engine import sqlite_file
-    from newsletter.errors import DatabaseError, Location, shown
+    from newsletter.errors import DatabaseError, Location, display_path
     from newsletter.project import open_project
 
     project = open_project()
     database = sqlite_file(project.config.database, project.root)
     if database is None:
-        raise use_postgresqls_own(
+        raise postgresql_tools_error(
             f"pg_dump --format=custom --no-owner --file={file}", project.config.database
         )
-    where = Location(shown(file))
+    where = Location(display_path(file))
     if file.exists() and database.exists() and file.samefile(database):
         raise DatabaseError("this is the database itself", where=where, remedy="Name another file.")
     if file.exists() and not force:
@@ -46,14 +46,14 @@ def backup(file: Path, *, force: bool) -> None:
             where=where,
             remedy="Name another one, or replace it with --force.",
         )
-    with progress(100, "Copying") as advance:
+    with progress_bar(100, "Copying") as advance:
         back_up(database, file, advance)
     size = file.stat().st_size / MEGABYTE
-    say(f"Backed up {shown(database)} to {where}: {size:,.1f} MB, checked.", colour="green")
-    say("It holds your readers' addresses: keep it where nobody else can read it.")
+    echo(f"Backed up {display_path(database)} to {where}: {size:,.1f} MB, checked.", color="green")
+    echo("It holds your readers' addresses: keep it where nobody else can read it.")
 
 
-def use_postgresqls_own(command: str, url: str, after: str = "") -> "DatabaseError":
+def postgresql_tools_error(command: str, url: str, suffix: str = "") -> "DatabaseError":
     """PostgreSQL has its own way, which is the better one there."""
     import sqlalchemy as sa
 
@@ -62,5 +62,5 @@ def use_postgresqls_own(command: str, url: str, after: str = "") -> "DatabaseErr
 
     return DatabaseError(
         "the list is in PostgreSQL, which has its own tools for this",
-        remedy=f"Run: {command} --dbname={shown(sa.make_url(url))}{after}",
+        remedy=f"Run: {command} --dbname={shown(sa.make_url(url))}{suffix}",
     )

@@ -4,14 +4,14 @@ import json
 
 import click
 
-from newsletter.cli.lazy_group import Commands, Lazy
-from newsletter.cli.output import say
+from newsletter.cli.lazy_group import LazyCommand, LazyGroup
+from newsletter.cli.output import echo
 
-COMMANDS = {"upgrade": Lazy(f"{__name__}:upgrade", "Make or upgrade the database.")}
+COMMANDS = {"upgrade": LazyCommand(f"{__name__}:upgrade", "Make or upgrade the database.")}
 
 
-@click.group(cls=Commands, lazy=COMMANDS, short_help="Make or upgrade the database.")
-def db() -> None:
+@click.group(cls=LazyGroup, lazy=COMMANDS, short_help="Make or upgrade the database.")
+def db_group() -> None:
     """Make or upgrade the database that newsletter.yml names.
 
     \b
@@ -22,7 +22,7 @@ def db() -> None:
 
 @click.command(short_help="Make or upgrade the database.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def upgrade(*, as_json: bool) -> None:
+def upgrade_command(*, as_json: bool) -> None:
     """Bring the database to the version of this newsletter, or make it.
 
     Every command does so by itself; run this to do it at a time of your choice. It is safe
@@ -41,10 +41,10 @@ def upgrade(*, as_json: bool) -> None:
     before, version = upgrade_database(project.config.database, project.root)
     url = shown(sa.make_url(project.config.database))
     if as_json:
-        say(json.dumps({"database": url, "before": before, "version": version}))
+        echo(json.dumps({"database": url, "before": before, "version": version}))
     elif before is None:
-        say(f"{url} was made, at version {version}.", colour="green")
+        echo(f"{url} was made, at version {version}.", color="green")
     elif before != version:
-        say(f"{url} was upgraded from version {before} to {version}.", colour="green")
+        echo(f"{url} was upgraded from version {before} to {version}.", color="green")
     else:
-        say(f"{url} is at version {version}: nothing to do.", colour="green")
+        echo(f"{url} is at version {version}: nothing to do.", color="green")

@@ -6,19 +6,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.database.backup import use_postgresqls_own
-from newsletter.cli.output import by_status, confirm_count, count_of, fields, note, say
+from newsletter.cli.database.backup import postgresql_tools_error
+from newsletter.cli.output import (
+    confirm_count,
+    echo,
+    echo_err,
+    format_count,
+    format_fields,
+    format_status_counts,
+)
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from newsletter.backup.restore import Backup, Contents, Restored
 
-HALF_READ = (
+PARTIAL_CARRY_OVER_WARNING = (
     "The database was damaged: what could be read of it was taken over, which may not be all. "
     "Before the next send, run newsletter subscribers sync --since 2000-01-01."
 )
-UNREAD = (
+NO_CARRY_OVER_WARNING = (
     "Nothing could be taken over: readers who left after the backup was made would be mailed "
     "again, and an issue that was sent after it could be sent twice. Before the next send, run "
     "newsletter subscribers sync --since 2000-01-01, and see what SendGrid has sent."
@@ -28,7 +35,7 @@ UNREAD = (
 @click.command(short_help="Put a backup in the database's place.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
-def restore(file: Path, *, yes: bool) -> None:
+def restore_command(file: Path, *, yes: bool) -> None:
     """Put FILE, which newsletter backup has made, in the database's place.
 
     It shows what would be replaced and waits until you have typed the number of readers in
@@ -43,70 +50,72 @@ def restore(file: Path, *, yes: bool) -> None:
 
     from newsletter.backup import restore
     from newsletter.db.engine import sqlite_file
-    from newsletter.errors import DatabaseError, Location, shown
+    from newsletter.errors import DatabaseError, Location, display_path
     from newsletter.project import open_project
 
     project = open_project()
     database = sqlite_file(project.config.database, project.root)
     if database is None:
-        raise use_postgresqls_own(
+        raise postgresql_tools_error(
             f"pg_restore --clean --if-exists --no-owner --single-transaction {file}",
             project.config.database,
             " and then, so that whoever left since stays away: newsletter subscribers sync",
         )
     if database.exists() and file.samefile(database):
         raise DatabaseError(
-            "this is the database itself", where=Location(shown(file)), remedy="Name a backup."
+            "this is the database itself",
+            where=Location(display_path(file)),
+            remedy="Name a backup.",
         )
     with restore.opened(file, database) as backup:
-        readers = _show(backup, file, ZoneInfo(project.config.timezone))
+        readers = _print_comparison(backup, file, ZoneInfo(project.config.timezone))
         if not yes:
             confirm_count(readers, "restore")
         done = restore.restore(backup, datetime.datetime.now(datetime.UTC))
-    say(f"Restored {shown(database)} from {shown(file)}.", colour="green")
-    _report(done)
+    echo(f"Restored {display_path(database)} from {display_path(file)}.", color="green")
+    _print_result(done)
     if done.carried is None:
-        note(UNREAD, colour="yellow")
+        echo_err(NO_CARRY_OVER_WARNING, color="yellow")
     elif backup.damaged:
-        note(HALF_READ, colour="yellow")
+        echo_err(PARTIAL_CARRY_OVER_WARNING, color="yellow")
     else:
-        say("Next: newsletter subscribers stats")
+        echo("Next: newsletter subscribers stats")
 
 
-def _show(backup: "Backup", file: Path, zone: "ZoneInfo") -> int:
+def _print_comparison(backup: "Backup", file: Path, zone: "ZoneInfo") -> int:
     """Say what would be replaced by what; returns the readers in the backup."""
     from newsletter.backup.restore import contents
-    from newsletter.errors import shown
+    from newsletter.errors import display_path
 
     ours, theirs, gone = contents(backup)
-    rows = [("backup", _in_words(ours, zone))]
+    rows = [("backup", _format_contents(ours, zone))]
     if theirs:
-        rows.append(("now", _in_words(theirs, zone)))
+        rows.append(("now", _format_contents(theirs, zone)))
     elif backup.damaged:
         rows.append(("now", f"damaged: {backup.damaged}"))
     if gone:
-        rows.append(("gone", f"{count_of(gone, 'reader')} whom the backup doesn't have"))
-    say(f"{shown(file)} would take the place of {shown(backup.database)}.")
-    say(fields(rows))
+        rows.append(("gone", f"{format_count(gone, 'reader')} whom the backup doesn't have"))
+    echo(f"{display_path(file)} would take the place of {display_path(backup.database)}.")
+    echo(format_fields(rows))
     return sum(ours.readers.values())
 
 
-def _in_words(found: "Contents", zone: "ZoneInfo") -> str:
-    readers = by_status(found.readers) or "nobody"
-    text = f"{readers}; {count_of(found.sends, 'send')}"
-    if found.latest:
-        latest = found.latest.astimezone(zone)
+def _format_contents(summary: "Contents", zone: "ZoneInfo") -> str:
+    readers = format_status_counts(summary.readers) or "nobody"
+    text = f"{readers}; {format_count(summary.sends, 'send')}"
+    if summary.latest:
+        latest = summary.latest.astimezone(zone)
         text += f"; last change {latest.day} {latest:%b %Y %H:%M}"
     return text
 
 
-def _report(done: "Restored") -> None:
+def _print_result(restored: "Restored") -> None:
     """Say what was taken over, and where the present database is now."""
-    from newsletter.errors import shown
+    from newsletter.errors import display_path
 
     rows = []
-    if done.carried:
-        carried = done.carried
+    if restored.carried:
+        carried = restored.carried
         taken = [f"{count:,} now {status}" for status, count in carried.left.items()]
         if carried.erased:
             taken.append(f"{carried.erased:,} erased")
@@ -116,7 +125,7 @@ def _report(done: "Restored") -> None:
             rows.append(("left since", ", ".join(taken)))
         if carried.sends:
             rows.append(("sent since", ", ".join(carried.sends)))
-    if done.kept:
-        rows.append(("kept", f"{shown(done.kept)}, the database as it was"))
+    if restored.kept:
+        rows.append(("kept", f"{display_path(restored.kept)}, the database as it was"))
     if rows:
-        say(fields(rows))
+        echo(format_fields(rows))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import fields, say
+from newsletter.cli.output import echo, format_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("issue", required=False)
 @click.option("--open", "show", is_flag=True, help="Show the mail in your browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def build(issue: str | None, *, show: bool, as_json: bool) -> None:
+def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     """Write an issue's email to build/<issue>/: HTML, text and .eml.
 
     ISSUE is a folder's name or a part of it; the newest if left out. The files are
@@ -42,21 +42,21 @@ def build(issue: str | None, *, show: bool, as_json: bool) -> None:
     project = open_project()
     config = project.config
     read = read_issue(find_issue(project, issue), config)
-    email = render_issue(read, load_templates(project.templates), config)
-    sample, files = _write(email, read, config, project.build / read.name)
-    account = _account(sample, read, config, email_article(read, config))
+    email = render_issue(read, load_templates(project.templates_dir), config)
+    sample, files = _write_sample_files(email, read, config, project.build_dir / read.name)
+    account = _summarize_build(sample, read, config, email_article(read, config))
     if as_json:
         paths = {path.suffix[1:]: str(path) for path in files}
         click.echo(json.dumps({**account, "files": paths}, ensure_ascii=False))
     else:
-        _say(account, files)
+        _print_summary(account, files)
     if show:
         import webbrowser
 
         webbrowser.open(files[0].as_uri())
 
 
-def _write(
+def _write_sample_files(
     email: "Email", issue: "Issue", config: "Config", folder: "Path"
 ) -> "tuple[Email, tuple[Path, ...]]":
     """Write a sample reader's copy; returns it and its files, HTML first."""
@@ -89,11 +89,11 @@ def _write(
     contents = {"html": sample.html.encode(), "txt": sample.text.encode(), "eml": eml}
     files = tuple(folder / f"email.{suffix}" for suffix in contents)
     for path, data in zip(files, contents.values(), strict=True):
-        _replace(path, data)
+        _write_atomically(path, data)
     return sample, files
 
 
-def _replace(path: "Path", data: bytes) -> None:
+def _write_atomically(path: "Path", data: bytes) -> None:
     """Write aside, then rename: a full disk leaves the old file whole."""
     aside = path.with_name(f".{path.name}.new")
     try:
@@ -103,7 +103,7 @@ def _replace(path: "Path", data: bytes) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _account(
+def _summarize_build(
     sample: "Email", issue: "Issue", config: "Config", article: "Article"
 ) -> dict[str, Any]:
     import re
@@ -120,11 +120,11 @@ def _account(
         "images": len(re.findall(r"<img\b", sample.html)),
         "words": article.words,
         "minutes": article.minutes,
-        "notes": [*article.notes, *_notes(sample, issue, config)],
+        "notes": [*article.notes, *_iter_notes(sample, issue, config)],
     }
 
 
-def _notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[str]":
+def _iter_notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[str]":
     import html
 
     if issue.draft:
@@ -137,27 +137,30 @@ def _notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[str]"
         yield "no postal_address in newsletter.yml: a real send is refused without it"
 
 
-def _say(account: dict[str, Any], files: "tuple[Path, ...]") -> None:
+def _print_summary(summary: dict[str, Any], files: "tuple[Path, ...]") -> None:
     from newsletter.checks.rules.size import NEARLY
-    from newsletter.project import shown
+    from newsletter.project import display_path
 
     for path in files:
-        say(shown(path), colour="green")
-    rows = [("subject", account["subject"])]
-    if account["preheader"]:
-        rows.append(("preheader", account["preheader"]))
+        echo(display_path(path), color="green")
+    rows = [("subject", summary["subject"])]
+    if summary["preheader"]:
+        rows.append(("preheader", summary["preheader"]))
     rows += [
-        ("read", f"{account['words']:,} words, {account['minutes']} min"),
-        ("holds", f"{_many(account['links'], 'link')}, {_many(account['images'], 'image')}"),
-        ("size", f"{account['bytes'] / 1024:,.0f} KB of the 102 KB that Gmail shows"),
+        ("read", f"{summary['words']:,} words, {summary['minutes']} min"),
+        (
+            "holds",
+            f"{_format_count(summary['links'], 'link')}, {_format_count(summary['images'], 'image')}",
+        ),
+        ("size", f"{summary['bytes'] / 1024:,.0f} KB of the 102 KB that Gmail shows"),
     ]
-    say(fields([*rows, *(("note", note) for note in account["notes"])]))
-    if account["bytes"] > account["limit"]:
-        say("Gmail will cut the end off, and the footer with it. Shorten it.", colour="red")
-    elif account["bytes"] >= NEARLY * account["limit"]:
-        say("Gmail may soon cut the end off.", colour="yellow")
-    say(f"Next: newsletter send {account['issue'][11:]} --dry-run")
+    echo(format_fields([*rows, *(("note", note) for note in summary["notes"])]))
+    if summary["bytes"] > summary["limit"]:
+        echo("Gmail will cut the end off, and the footer with it. Shorten it.", color="red")
+    elif summary["bytes"] >= NEARLY * summary["limit"]:
+        echo("Gmail may soon cut the end off.", color="yellow")
+    echo(f"Next: newsletter send {summary['issue'][11:]} --dry-run")
 
 
-def _many(count: int, noun: str) -> str:
+def _format_count(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from newsletter.cli.output import note, say
+from newsletter.cli.output import echo, echo_err
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from newsletter.project import Project
     from newsletter.render.email import Email
 
-COLOURS = {"error": "red", "warning": "yellow", "hint": None}
+COLORS = {"error": "red", "warning": "yellow", "hint": None}
 _WIDTH = 80
-_REST = 24  # columns that are left for words, however long a rule's name
+_MIN_MESSAGE_WIDTH = 24  # columns that are left for words, however long a rule's name
 
 
-class Checked(NamedTuple):
+class CheckedIssue(NamedTuple):
     """One issue, checked: its name, its post's file, what was found, and SpamAssassin's score."""
 
     issue: str
     source: str
     findings: "tuple[Finding, ...]"
-    score: "SpamScore | None"
+    spam_score: "SpamScore | None"
 
 
 @click.command(short_help="Look for what would go wrong before it is sent.")
@@ -46,7 +46,7 @@ class Checked(NamedTuple):
 @click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
 @click.option("--all", "every", is_flag=True, help="Check every issue.")
 @click.option("--online", is_flag=True, help="Follow its links and look for its images too.")
-def check(issue: str | None, *, form: str, strict: bool, every: bool, online: bool) -> int:
+def check_command(issue: str | None, *, form: str, strict: bool, every: bool, online: bool) -> int:
     """Check an issue as its readers would get it; nothing is sent.
 
     Offline, unless you ask for --online: then each link is visited, which takes a minute at
@@ -69,39 +69,41 @@ def check(issue: str | None, *, form: str, strict: bool, every: bool, online: bo
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.checks.output import counted
     from newsletter.project import find_issue, open_project
-    from newsletter.project.folder import issue_folders
+    from newsletter.project.folder import list_issue_folders
 
     project = open_project()
     if every and issue:
         raise click.UsageError("--all checks every issue: name none with it.")
-    folders = (issue_folders(project) if every else []) or [find_issue(project, issue)]
+    folders = (list_issue_folders(project) if every else []) or [find_issue(project, issue)]
     started = time.perf_counter()
-    checked = [_checked(project, folder, online=online) for folder in folders]
+    checked = [_check_issue(project, folder, online=online) for folder in folders]
     seconds = time.perf_counter() - started
     findings = [finding for one in checked for finding in one.findings]
-    _print(checked, findings, form, seconds)
+    _print_results(checked, findings, form, seconds)
     counts = counted(findings)
     return int(bool(counts["error"] or (strict and counts["warning"])))
 
 
-def _checked(project: "Project", folder: "Path", *, online: bool) -> Checked:
+def _check_issue(project: "Project", folder: "Path", *, online: bool) -> CheckedIssue:
     from newsletter.checks.allowlist import allowed
     from newsletter.checks.rules.spamassassin import ask_spamassassin, finding
     from newsletter.checks.runner import check as check_mail
     from newsletter.checks.runner import without
-    from newsletter.errors import shown
+    from newsletter.errors import display_path
     from newsletter.sending.planning.proposal import render
 
     issue, email = render(project, folder)
-    mail = _mail(project, issue, email)
-    score = ask_spamassassin(_eml(mail))
+    mail = _load_mail_context(project, issue, email)
+    score = ask_spamassassin(_build_sample_eml(mail))
     found = [*check_mail(mail), *(finding(score, mail) if score else ())]
     if online:
-        found += _visited(project, mail)
-    return Checked(issue.name, shown(issue.source), without(found, allowed(mail)), score)
+        found += _check_links_online(project, mail)
+    return CheckedIssue(
+        issue.name, display_path(issue.source), without(found, allowed(mail)), score
+    )
 
 
-def _mail(project: "Project", issue: "Issue", email: "Email") -> "Mail":
+def _load_mail_context(project: "Project", issue: "Issue", email: "Email") -> "Mail":
     """The mail with what the list knows: its longest values, and its readers' mail programs."""
     from newsletter.checks.load_context import list_of, longest_of, mail_of, wanted_by
     from newsletter.events.user_agents import shares
@@ -113,32 +115,34 @@ def _mail(project: "Project", issue: "Issue", email: "Email") -> "Mail":
         return mail_of(project, issue, email, longest, shares(engine))
 
 
-def _visited(project: "Project", mail: "Mail") -> "tuple[Finding, ...]":
+def _check_links_online(project: "Project", context: "Mail") -> "tuple[Finding, ...]":
     """Follow the mail's links, those that were well within the hour left out."""
     from newsletter import __version__
     from newsletter.checks.online.checker import Memory, ask
     from newsletter.checks.online.rules import findings, targets
-    from newsletter.cli.progress import progress
+    from newsletter.cli.progress import progress_bar
     from newsletter.fetch.safe_fetch import Visitor
 
-    wanted = targets(mail)
-    memory = Memory(project.build / "links.json")
+    wanted = targets(context)
+    memory = Memory(project.build_dir / "links.json")
     known = memory.recall(wanted)
     unknown = [url for url in wanted if url not in known]
-    visitor = Visitor(f"newsletter/{__version__} (link check for {mail.config.site_url})")
-    with progress(len(unknown), "Following links") as step:
+    visitor = Visitor(f"newsletter/{__version__} (link check for {context.config.site_url})")
+    with progress_bar(len(unknown), "Following links") as step:
         answers = ask(unknown, visitor, step=step)
     memory.keep(answers)
     every = {url: {**known, **answers}[url] for url in wanted}
     shy = sum(answer.kind == "not asked" for answer in every.values())
     if shy:
-        note(f"{shy} of {len(wanted)} addresses want no programs (robots.txt) and weren't asked.")
+        echo_err(
+            f"{shy} of {len(wanted)} addresses want no programs (robots.txt) and weren't asked."
+        )
     if every and all(answer.kind in {"dead", "failing"} for answer in every.values()):
-        note("Nothing answered at all: is this machine online?")
-    return findings(mail, every)
+        echo_err("Nothing answered at all: is this machine online?")
+    return findings(context, every)
 
 
-def _eml(mail: "Mail") -> bytes:
+def _build_sample_eml(context: "Mail") -> bytes:
     """The message of a made-up reader."""
     import datetime
 
@@ -149,42 +153,42 @@ def _eml(mail: "Mail") -> bytes:
     from newsletter.render.personalization import email_for
     from newsletter.sending.sample import SAMPLE_TOKEN, sample_reader
 
-    config = mail.config
+    config = context.config
     sample = sample_reader("reader@example.com", config)
     return to_eml(
-        email_for(mail.email, config, sample.attributes, sample.token),
+        email_for(context.email, config, sample.attributes, sample.token),
         Address("", "reader@example.com"),
         date=datetime.datetime.now(datetime.UTC),
-        message_id=f"<{mail.issue.name}@{host(config.site_url)}>",
+        message_id=f"<{context.issue.name}@{host(config.site_url)}>",
         headers=one_click(config, SAMPLE_TOKEN),
     )
 
 
-def _print(
-    checked: "Sequence[Checked]", findings: "Sequence[Finding]", form: str, seconds: float
+def _print_results(
+    checked: "Sequence[CheckedIssue]", findings: "Sequence[Finding]", form: str, seconds: float
 ) -> None:
     import textwrap
 
     from newsletter.checks.output import github, sarif
 
     if form == "json":
-        say(json.dumps(_as_data(checked), ensure_ascii=False))
+        echo(json.dumps(_to_dict(checked), ensure_ascii=False))
     elif form == "sarif":
-        say(json.dumps(sarif(findings), ensure_ascii=False, indent=1))
+        echo(json.dumps(sarif(findings), ensure_ascii=False, indent=1))
     elif form == "github":
         for line in github(findings):
-            say(line)
+            echo(line)
     else:
         for one in checked:
-            show(one.findings, one.source)
-            if one.score and len(checked) == 1:
-                say(textwrap.fill(f"SpamAssassin gives it {one.score}", _WIDTH))
-        _sum_up(findings, seconds)
+            print_findings(one.findings, one.source)
+            if one.spam_score and len(checked) == 1:
+                echo(textwrap.fill(f"SpamAssassin gives it {one.spam_score}", _WIDTH))
+        _print_summary(findings, seconds)
         if len(checked) == 1 and not any(one.severity == "error" for one in findings):
-            note(f"Next: newsletter test {checked[0].issue[11:]} --to YOUR-ADDRESS")
+            echo_err(f"Next: newsletter test {checked[0].issue[11:]} --to YOUR-ADDRESS")
 
 
-def _as_data(checked: "Sequence[Checked]") -> dict[str, Any]:
+def _to_dict(checked: "Sequence[CheckedIssue]") -> dict[str, Any]:
     from newsletter.checks.output import as_data, counted
 
     return {
@@ -193,43 +197,49 @@ def _as_data(checked: "Sequence[Checked]") -> dict[str, Any]:
                 "issue": one.issue,
                 **counted(one.findings),
                 "findings": [as_data(finding) for finding in one.findings],
-                "spamassassin": one.score
-                and {"score": one.score.score, "limit": one.score.limit, "tests": one.score.tests},
+                "spamassassin": one.spam_score
+                and {
+                    "score": one.spam_score.score,
+                    "limit": one.spam_score.limit,
+                    "tests": one.spam_score.tests,
+                },
             }
             for one in checked
         ]
     }
 
 
-def show(findings: "Sequence[Finding]", source: str) -> None:
+def print_findings(findings: "Sequence[Finding]", source: str) -> None:
     """Print findings by file, the worst first; those of the issue's own file before others."""
     from newsletter.checks.finding import SEVERITIES
 
-    files = dict.fromkeys([source, *(_file(finding, source) for finding in findings)])
+    files = dict.fromkeys([source, *(_finding_path(finding, source) for finding in findings)])
     wide = max((len(finding.rule) for finding in findings), default=0)
     for file in files:
-        mine = [finding for finding in findings if _file(finding, source) == file]
+        mine = [finding for finding in findings if _finding_path(finding, source) == file]
         if mine:
-            say(file)
-        mine.sort(key=lambda one: (SEVERITIES.index(one.severity), _line(one)))
+            echo(file)
+        mine.sort(key=lambda one: (SEVERITIES.index(one.severity), _finding_line(one)))
         for finding in mine:
-            _show(finding, wide)
+            _print_finding(finding, wide)
 
 
-def _show(finding: "Finding", wide: int) -> None:
+def _print_finding(finding: "Finding", rule_width: int) -> None:
     import textwrap
 
-    head = f"{_line(finding) or '':>4}  {finding.severity:<7}  {finding.rule:<{wide}}  "
-    room = max(_WIDTH - len(head), _REST)
+    head = (
+        f"{_finding_line(finding) or '':>4}  {finding.severity:<7}  {finding.rule:<{rule_width}}  "
+    )
+    room = max(_WIDTH - len(head), _MIN_MESSAGE_WIDTH)
     lines = textwrap.wrap(finding.message, room, break_long_words=False, break_on_hyphens=False)
     if finding.severity != "hint":
         lines += textwrap.wrap(finding.remedy, room, break_long_words=False, break_on_hyphens=False)
-    say(head + lines[0], colour=COLOURS[finding.severity])
+    echo(head + lines[0], color=COLORS[finding.severity])
     for line in lines[1:]:
-        say(" " * len(head) + line)
+        echo(" " * len(head) + line)
 
 
-def _sum_up(findings: "Sequence[Finding]", seconds: float) -> None:
+def _print_summary(findings: "Sequence[Finding]", seconds: float) -> None:
     from newsletter.checks.output import counted
 
     counts = counted(findings)
@@ -239,12 +249,12 @@ def _sum_up(findings: "Sequence[Finding]", seconds: float) -> None:
         f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}" for severity in order
     )
     colour = "red" if counts["error"] else "yellow" if counts["warning"] else "green"
-    say(f"{told} in {seconds:.1f} s", colour=colour)
+    echo(f"{told} in {seconds:.1f} s", color=colour)
 
 
-def _file(finding: "Finding", source: str) -> str:
+def _finding_path(finding: "Finding", source: str) -> str:
     return finding.where.path if finding.where else source
 
 
-def _line(finding: "Finding") -> int:
+def _finding_line(finding: "Finding") -> int:
     return (finding.where.line or 0) if finding.where else 0

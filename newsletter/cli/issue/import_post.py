@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import fields, isolated, say
-from newsletter.errors import UsageProblem
+from newsletter.cli.output import echo, format_fields, isolate_bidi
+from newsletter.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from newsletter.posts.importing.cleanup.paragraph import Removed
     from newsletter.posts.importing.import_post import Filed
 
-_QUOTED = 40  # characters of a line that is told to the editor
+_MAX_QUOTE_LENGTH = 40  # characters of a line that is told to the editor
 
 
 @click.command("import", short_help="Make an issue from a post.")
@@ -23,7 +23,7 @@ _QUOTED = 40  # characters of a line that is told to the editor
 @click.option(
     "--date",
     metavar="YYYY-MM-DD",
-    callback=lambda _context, _option, text: _day(text),
+    callback=lambda _context, _option, text: _parse_date(text),
     help="The issue's date, if not the post's own.",
 )
 @click.option("--update", is_flag=True, help="Write an issue again that is there already.")
@@ -35,7 +35,7 @@ _QUOTED = 40  # characters of a line that is told to the editor
     help="Keep a line that was removed or set aside; may be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def import_post(source: str, *, as_json: bool, **options: Any) -> None:
+def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
     """Make issues/<date>-<slug>/ from a post in Markdown, HTML or plain text.
 
     SOURCE is a file, or - for standard input. Pictures beside the post are copied
@@ -56,95 +56,101 @@ def import_post(source: str, *, as_json: bool, **options: Any) -> None:
     today = datetime.datetime.now(ZoneInfo(project.config.timezone)).date()
     filed = import_post.import_post(project, source, import_post.Order(today=today, **options))
     if as_json:
-        _say_json(filed)
+        _print_json(filed)
     else:
-        _say_text(filed)
+        _print_result(filed)
 
 
-def _day(text: str | None) -> datetime.date | None:
+def _parse_date(text: str | None) -> datetime.date | None:
     if text is None:
         return None
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
-        raise UsageProblem(
+        raise UsageError(
             f"--date '{text}' is no date", remedy="Write year, month and day: --date 2026-11-22"
         ) from None
 
 
-def _say_text(filed: "Filed") -> None:
-    from newsletter.project import shown
+def _print_result(result: "Filed") -> None:
+    from newsletter.project import display_path
 
-    path = shown(filed.post)
-    say(path, colour=None if filed.state == "unchanged" else "green")
-    say(fields(_unchanged(filed) if filed.state == "unchanged" else _rows(filed)))
-    say(f"Next: newsletter build {filed.post.parent.name[11:]}")
+    path = display_path(result.post)
+    echo(path, color=None if result.state == "unchanged" else "green")
+    echo(
+        format_fields(
+            _unchanged_rows(result) if result.state == "unchanged" else _imported_rows(result)
+        )
+    )
+    echo(f"Next: newsletter build {result.post.parent.name[11:]}")
 
 
-def _unchanged(filed: "Filed") -> "Iterator[tuple[str, str]]":
+def _unchanged_rows(result: "Filed") -> "Iterator[tuple[str, str]]":
     yield "unchanged", "this post was imported before"
-    for name in filed.edited:
+    for name in result.edited:
         yield "edited", f"{name} is as you left it; --update would replace it and keep a copy"
 
 
-def _rows(filed: "Filed") -> "Iterator[tuple[str, str]]":
-    post = filed.manuscript
+def _imported_rows(result: "Filed") -> "Iterator[tuple[str, str]]":
+    post = result.manuscript
     read = post.outline
     yield "title", post.title
     counts = ((read.paragraphs, "paragraph"), (read.words, "word"), (read.minutes, "minute"))
-    yield "read", ", ".join(_count(number, noun) for number, noun in counts)
-    if filed.pictures:
-        yield "pictures", ", ".join(filed.pictures)
+    yield "read", ", ".join(_format_count(number, noun) for number, noun in counts)
+    if result.pictures:
+        yield "pictures", ", ".join(result.pictures)
     if post.removed:
-        yield "removed", "; ".join(_removed(post.removed))
+        yield "removed", "; ".join(_summarize_removed(post.removed))
     yield from (
         ("set aside", f"line {line}: {_quote(text)} {why}; keep it with --keep {line}")
         for line, text, why in post.set_aside
     )
-    yield from (("kept", f"your version as {name}") for name in filed.backups)
+    yield from (("kept", f"your version as {name}") for name in result.backups)
 
 
-def _removed(entries: "tuple[Removed, ...]") -> "Iterator[str]":
+def _summarize_removed(entries: "tuple[Removed, ...]") -> "Iterator[str]":
     """One phrase a kind: the first line in its words, with its number, and how many follow."""
     for why in dict.fromkeys(entry.why for entry in entries):
         first, *more = (entry for entry in entries if entry.why == why)
         lines = dict.fromkeys(str(entry.line) for entry in (first, *more))
-        also = f" and {_count(len(more), 'more line')}" if more else ""
+        also = f" and {_format_count(len(more), 'more line')}" if more else ""
         plural = "s" if len(lines) > 1 else ""
         yield f"{_quote(first.text)}{also} ({why}, line{plural} {', '.join(lines)})"
 
 
 def _quote(text: str) -> str:
-    clipped = text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1].rstrip()}…"
-    return isolated(f"'{clipped}'")
+    clipped = (
+        text if len(text) <= _MAX_QUOTE_LENGTH else f"{text[: _MAX_QUOTE_LENGTH - 1].rstrip()}…"
+    )
+    return isolate_bidi(f"'{clipped}'")
 
 
-def _count(number: int, noun: str) -> str:
+def _format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _say_json(filed: "Filed") -> None:
+def _print_json(result: "Filed") -> None:
     import json
 
-    from newsletter.project import shown
+    from newsletter.project import display_path
 
-    post = filed.manuscript
+    post = result.manuscript
     read = post.outline
     click.echo(
         json.dumps(
             {
-                "issue": filed.post.parent.name,
-                "path": shown(filed.post),
-                "state": filed.state,
+                "issue": result.post.parent.name,
+                "path": display_path(result.post),
+                "state": result.state,
                 "title": post.title,
                 "paragraphs": read.paragraphs,
                 "words": read.words,
                 "minutes": read.minutes,
-                "pictures": filed.pictures,
+                "pictures": result.pictures,
                 "removed": [entry._asdict() for entry in post.removed],
                 "set_aside": [entry._asdict() for entry in post.set_aside],
-                "edited": filed.edited,
-                "backups": filed.backups,
+                "edited": result.edited,
+                "backups": result.backups,
             }
         )
     )

@@ -2,7 +2,7 @@
 
 import click
 
-from newsletter.cli.output import note, say
+from newsletter.cli.output import echo, echo_err
 
 
 @click.command(short_help="See the mail in your browser as you write it.")
@@ -10,7 +10,7 @@ from newsletter.cli.output import note, say
 @click.option("--port", type=click.IntRange(1, 65535), metavar="N",
               help="Where to answer; 4321 or another free one if left out.")  # fmt: skip
 @click.option("--open/--no-open", "show", default=True, help="Open the page in your browser.")
-def preview(issue: str | None, *, port: int | None, show: bool) -> None:
+def preview_command(issue: str | None, *, port: int | None, show: bool) -> None:
     """Show an issue's mail in your browser, new after each save.
 
     ISSUE is a folder's name or a part of it; the newest if left out. The page has the
@@ -32,7 +32,7 @@ def preview(issue: str | None, *, port: int | None, show: bool) -> None:
         desk = Desk(project)
         desk.view(name)  # warms up: the first save is as quick as the later ones
         server = Server(desk, name, taken)
-        say(f"{server.address}   (Ctrl-C to stop; reloads as you save)")
+        echo(f"{server.address}   (Ctrl-C to stop; reloads as you save)")
         if show:
             import webbrowser
 
@@ -40,4 +40,4 @@ def preview(issue: str | None, *, port: int | None, show: bool) -> None:
         try:
             server.run_here()
         except KeyboardInterrupt:  # how it is meant to end
-            note("Stopped.")
+            echo_err("Stopped.")

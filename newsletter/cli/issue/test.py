@@ -5,7 +5,7 @@ import os
 
 import click
 
-from newsletter.cli.output import say
+from newsletter.cli.output import echo
 
 
 @click.command(short_help="Send a marked copy to yourself.")
@@ -13,7 +13,7 @@ from newsletter.cli.output import say
 @click.option("--to", "addresses", multiple=True, required=True, metavar="ADDRESS",
               help="Where to send it; may be given several times.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def test(issue: str | None, *, addresses: tuple[str, ...], as_json: bool) -> None:
+def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool) -> None:
     """Send a copy marked [TEST] to ADDRESS, filled in for a sample reader.
 
     ISSUE is a folder's name or a part of it; the newest if left out. Drafts may be
@@ -43,6 +43,6 @@ def test(issue: str | None, *, addresses: tuple[str, ...], as_json: bool) -> Non
         data = {"issue": email.issue, "subject": subject, "to": to}
         click.echo(json.dumps(data, ensure_ascii=False))
         return
-    say(f"Sent {subject} to {', '.join(to)}", colour="green")
+    echo(f"Sent {subject} to {', '.join(to)}", color="green")
     if config.sendgrid.sandbox:
-        say("SendGrid has only checked it: sendgrid.sandbox is on, so nothing arrives.")
+        echo("SendGrid has only checked it: sendgrid.sandbox is on, so nothing arrives.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import note, printable, say
+from newsletter.cli.output import echo, echo_err, escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from newsletter.project import Project
     from newsletter.sending.doctor.local import Line
 
-_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+_COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _WIDTH = 80
 
 
 @click.command(short_help="See whether all is in place for a send.")
 @click.option("--online", is_flag=True, help="Ask SendGrid, the name servers and your server too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object with every line.")
-def doctor(*, online: bool, as_json: bool) -> int:
+def doctor_command(*, online: bool, as_json: bool) -> int:
     """See whether all is in place for a send: settings, key, list, templates, sender.
 
     Nothing is sent and nothing is changed. With --online SendGrid is asked what the key may do
@@ -33,22 +33,22 @@ def doctor(*, online: bool, as_json: bool) -> int:
       newsletter doctor --online
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     lines: list[Line] = []
-    for line in _examined(online=online):
+    for line in _run_checks(online=online):
         lines.append(line)
         if not as_json:
-            _show(line)
-    counts = {state: sum(line.state == state for line in lines) for state in _COLOURS}
+            _print_check(line)
+    counts = {state: sum(line.state == state for line in lines) for state in _COLORS}
     if as_json:
         from dataclasses import asdict
 
         checks = [asdict(line) for line in lines]
-        say(json.dumps({**counts, "checks": checks}, ensure_ascii=False))
+        echo(json.dumps({**counts, "checks": checks}, ensure_ascii=False))
     else:
-        _sum_up(counts, online=online)
+        _print_summary(counts, online=online)
     return int(bool(counts["fail"]))
 
 
-def _examined(*, online: bool) -> "Iterator[Line]":
+def _run_checks(*, online: bool) -> "Iterator[Line]":
     import datetime
     import os
 
@@ -64,10 +64,10 @@ def _examined(*, online: bool) -> "Iterator[Line]":
         return
     yield from examine(project, os.environ, lambda: datetime.datetime.now(datetime.UTC))
     if online:
-        yield from _online(project)
+        yield from _run_online_checks(project)
 
 
-def _online(project: "Project") -> "Iterator[Line]":
+def _run_online_checks(project: "Project") -> "Iterator[Line]":
     import datetime
     import os
     from contextlib import closing
@@ -90,23 +90,23 @@ def _online(project: "Project") -> "Iterator[Line]":
     yield from examine_way_out(config)
 
 
-def _show(line: "Line") -> None:
+def _print_check(line: "Line") -> None:
     import textwrap
 
     head = f"{line.state:<4}  {line.about}: "
     indent = " " * 6
     wrapped = textwrap.wrap(
-        printable(f"{head}{line.says}"), _WIDTH, subsequent_indent=indent, break_long_words=False,
+        escape_controls(f"{head}{line.says}"), _WIDTH, subsequent_indent=indent, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
-    say(wrapped[0], colour=_COLOURS[line.state])
+    echo(wrapped[0], color=_COLORS[line.state])
     for more in wrapped[1:]:
-        say(more)
+        echo(more)
     for text in (line.meaning, line.next_step):
         if text:
-            say(
+            echo(
                 textwrap.fill(
-                    printable(text),
+                    escape_controls(text),
                     _WIDTH,
                     initial_indent=indent,
                     subsequent_indent=indent,
@@ -116,11 +116,11 @@ def _show(line: "Line") -> None:
             )
 
 
-def _sum_up(counts: dict[str, int], *, online: bool) -> None:
+def _print_summary(counts: dict[str, int], *, online: bool) -> None:
     wrong, look = counts["fail"], counts["warn"]
     told = f"{wrong} to mend, {look} to look at, {counts['ok']} in order"
-    say(told, colour="red" if wrong else "yellow" if look else "green")
+    echo(told, color="red" if wrong else "yellow" if look else "green")
     if not online and not wrong:
-        note("Next: newsletter doctor --online")
+        echo_err("Next: newsletter doctor --online")
     elif not wrong:
-        note("Next: newsletter check --online")
+        echo_err("Next: newsletter check --online")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from newsletter.cli.output import say
+from newsletter.cli.output import echo
 
 
 @click.command(short_help="Make a new newsletter's folder.")
@@ -14,7 +14,7 @@ from newsletter.cli.output import say
 )
 @click.option("--name", help="The newsletter's name; made from DIR if not given.")
 @click.option("--sender", metavar="ADDRESS", help="The address that issues come from.")
-def init(folder: Path, name: str | None, sender: str | None) -> None:
+def init_command(folder: Path, name: str | None, sender: str | None) -> None:
     """Make the folder of a new newsletter: newsletter.yml, issues/, templates/.
 
     DIR is made if need be; without it, the working folder is used. Nothing that is
@@ -27,31 +27,31 @@ def init(folder: Path, name: str | None, sender: str | None) -> None:
     import shlex
 
     from newsletter.config import value_types
-    from newsletter.project import make_folder, shown
+    from newsletter.project import create_project, display_path
 
-    make_folder(
+    create_project(
         folder,
-        _checked(value_types.line, name, "--name") or _named_after(folder),
-        _checked(value_types.address, sender, "--sender"),
+        _validate_option(value_types.line, name, "--name") or _default_name(folder),
+        _validate_option(value_types.address, sender, "--sender"),
     )
     here = folder.resolve() == Path.cwd()
-    place = shown(folder)
-    say(
+    place = display_path(folder)
+    echo(
         f"Created {'' if here else f'{place}/ with '}newsletter.yml, issues/, templates/.",
-        colour="green",
+        color="green",
     )
-    say("Next: put your name and address into newsletter.yml, then")
-    say(f"  {'' if here else f'cd {shlex.quote(place)} && '}newsletter import POST")
+    echo("Next: put your name and address into newsletter.yml, then")
+    echo(f"  {'' if here else f'cd {shlex.quote(place)} && '}newsletter import POST")
 
 
-def _checked(check: Callable[[str], str], given: str | None, option: str) -> str | None:
+def _validate_option(validate: Callable[[str], str], value: str | None, option: str) -> str | None:
     try:
-        return check(given) if given is not None else None
+        return validate(value) if value is not None else None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=option) from None
 
 
-def _named_after(folder: Path) -> str:
+def _default_name(folder: Path) -> str:
     """``harbour-notes`` as ``Harbour Notes``."""
     words = "".join(char if char.isprintable() else " " for char in folder.resolve().name)
     return " ".join(words.replace("-", " ").replace("_", " ").split()).title() or "Newsletter"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import note, say
+from newsletter.cli.output import echo, echo_err
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
     help="Write a page that needs nothing else, to look at or to pass on.",
 )  # fmt: skip
-def report(issue: str | None, page: Path | None, *, as_json: bool) -> None:
+def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> None:
     """See what became of a send: delivered, bounced, read, left, complained.
 
     ISSUE is an issue's name or a part of it; without it, the latest send is shown. What
@@ -40,7 +40,7 @@ def report(issue: str | None, page: Path | None, *, as_json: bool) -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database, reading
-    from newsletter.errors import shown
+    from newsletter.errors import display_path
     from newsletter.project import open_project
     from newsletter.reports.comparison import departures
     from newsletter.reports.output.html import page_of
@@ -52,21 +52,21 @@ def report(issue: str | None, page: Path | None, *, as_json: bool) -> None:
     with database(project.config.database, project.root) as engine:
         with reading(engine) as connection:
             gone = departures(connection)
-        of = _chosen(issue, gone, project, ledger_of(engine, project.config))
+        of = _select_send(issue, gone, project, ledger_of(engine, project.config))
         with reading(engine) as connection:
             found = made(connection, of, project.config, datetime.datetime.now(datetime.UTC))
     if as_json:
-        say(json.dumps(as_data(found), ensure_ascii=False))
+        echo(json.dumps(as_data(found), ensure_ascii=False))
     else:
-        _show(found, ZoneInfo(project.config.timezone))
+        _print_report(found, ZoneInfo(project.config.timezone))
     if page:
-        _write(page, page_of(found, project.config).encode())
+        _write_atomically(page, page_of(found, project.config).encode())
         if not as_json:
-            say(shown(page), colour="green")
+            echo(display_path(page), color="green")
 
 
-def _chosen(
-    name: str | None, gone: "list[Departure]", project: "Project", ledger: "Ledger"
+def _select_send(
+    name: str | None, sends: "list[Departure]", project: "Project", ledger: "Ledger"
 ) -> "Departure":
     """The send that is meant.
 
@@ -78,15 +78,15 @@ def _chosen(
     from newsletter.sending.ledger.find_sends import find_send
 
     if name is None:
-        if not gone:
+        if not sends:
             raise ProjectError(
                 "nothing has been sent yet", remedy="Send an issue with: newsletter send"
             )
-        return gone[-1]
+        return sends[-1]
     try:
         found = find_send(ledger, name)
     except ProjectError as error:
-        if any(name.casefold() in one.issue.casefold() for one in gone):
+        if any(name.casefold() in one.issue.casefold() for one in sends):
             raise
         try:
             folder = find_issue(project, name)
@@ -96,7 +96,7 @@ def _chosen(
             f"{folder.name} has not been sent",
             remedy=f"Send it with: newsletter send {folder.name[11:]}",
         ) from None
-    left = next((one for one in gone if one.id == found.id), None)
+    left = next((one for one in sends if one.id == found.id), None)
     if left is None:
         raise ProjectError(
             f"nobody has {found.issue} yet", remedy=f"See: newsletter status {found.slug}"
@@ -104,7 +104,7 @@ def _chosen(
     return left
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write_atomically(path: Path, data: bytes) -> None:
     """Write aside, then rename: a full disk leaves the old file whole."""
     aside = path.with_name(f".{path.name}.new")
     try:
@@ -114,25 +114,25 @@ def _write(path: Path, data: bytes) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _show(of: "Report", zone: "ZoneInfo") -> None:
+def _print_report(report: "Report", zone: "ZoneInfo") -> None:
     from newsletter.cli.reports import report_text as lines
 
-    for line in lines.outcome(of, zone):
-        say(line)
-    say(lines.complaints(of), colour=of.complaint_state)
-    for line in lines.tables(of):
-        say(line)
-    _say_next(of)
+    for line in lines.format_outcome(report, zone):
+        echo(line)
+    echo(lines.format_complaints(report), color=report.complaint_state)
+    for line in lines.format_tables(report):
+        echo(line)
+    _print_next_steps(report)
 
 
-def _say_next(of: "Report") -> None:
-    if of.silent:
-        note(
+def _print_next_steps(report: "Report") -> None:
+    if report.silent:
+        echo_err(
             "SendGrid has reported nothing of it yet. Its events come by newsletter serve, or\n"
             "by: newsletter events import FILE"
         )
-    if of.others.get("unknown"):
-        note(
-            f"{of.others['unknown']:,} more readers may or may not have it. "
-            f"See: newsletter status {of.slug}"
+    if report.others.get("unknown"):
+        echo_err(
+            f"{report.others['unknown']:,} more readers may or may not have it. "
+            f"See: newsletter status {report.slug}"
         )

@@ -3,10 +3,10 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.output import fields, say
-from newsletter.cli.progress import progress
-from newsletter.cli.send.proposal import left_out, who
-from newsletter.cli.send.shared import many
+from newsletter.cli.output import echo, format_fields
+from newsletter.cli.progress import progress_bar
+from newsletter.cli.send.proposal import exclusion_rows, sender_rows
+from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -15,20 +15,22 @@ if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import Proposal
 
 
-def write(proposal: "Proposal", engine: "sa.Engine", samples: int, *, as_json: bool) -> int:
+def perform_dry_run(
+    proposal: "Proposal", engine: "sa.Engine", samples: int, *, as_json: bool
+) -> int:
     """Write what a send would POST, and print where; returns the exit code."""
     import datetime
 
     from newsletter.db import reading
-    from newsletter.errors import SendRefused
+    from newsletter.errors import SendRefusedError
     from newsletter.sending.planning.dry_run import dry_run
     from newsletter.sending.planning.preflight import nobody
     from newsletter.subscribers import audience
 
     if not proposal.readers:
-        raise SendRefused.of([nobody(proposal.segment)])
-    folder = proposal.project.build / proposal.folder.name / "dry-run"
-    with reading(engine) as connection, progress(proposal.readers, "Writing") as advance:
+        raise SendRefusedError.from_problems([nobody(proposal.segment)])
+    folder = proposal.project.build_dir / proposal.folder.name / "dry-run"
+    with reading(engine) as connection, progress_bar(proposal.readers, "Writing") as advance:
         done = dry_run(
             proposal.letter,
             audience(connection, within=proposal.within),
@@ -38,16 +40,16 @@ def write(proposal: "Proposal", engine: "sa.Engine", samples: int, *, as_json: b
             progress=advance,
         )
     if as_json:
-        say(json.dumps(_as_data(proposal, done), ensure_ascii=False))
+        echo(json.dumps(_to_dict(proposal, done), ensure_ascii=False))
     else:
-        _show_dry(proposal, done)
+        _print_result(proposal, done)
     return 0
 
 
-def _as_data(proposal: "Proposal", done: "DryRun") -> dict[str, Any]:
+def _to_dict(proposal: "Proposal", result: "DryRun") -> dict[str, Any]:
     from newsletter.render.personalization import plain_subject
 
-    totals = done.totals
+    totals = result.totals
     return {
         "issue": proposal.letter.email.issue,
         "subject": plain_subject(proposal.letter.email, proposal.letter.config),
@@ -58,36 +60,44 @@ def _as_data(proposal: "Proposal", done: "DryRun") -> dict[str, Any]:
         "unfit": totals.unfit,
         "left_out": dict(proposal.left_out),
         "segment": proposal.segment.text if proposal.segment else "",
-        "files": {"requests": str(done.bodies), "samples": [str(path) for path in done.samples]},
+        "files": {
+            "requests": str(result.bodies),
+            "samples": [str(path) for path in result.samples],
+        },
         "refused": [str(problem) for problem in proposal.refused],
     }
 
 
-def _show_dry(proposal: "Proposal", done: "DryRun") -> None:
+def _print_result(proposal: "Proposal", result: "DryRun") -> None:
     from newsletter.config.urls import EXAMPLE_URL
-    from newsletter.project import shown
+    from newsletter.project import display_path
     from newsletter.render.personalization import plain_subject
 
-    config, totals = proposal.project.config, done.totals
+    config, totals = proposal.project.config, result.totals
     rows = [
-        *who(proposal),
-        ("would go", f"{many(totals.readers, 'reader')} in {many(totals.requests, 'request')}"),
+        *sender_rows(proposal),
+        (
+            "would go",
+            f"{pluralize(totals.readers, 'reader')} in {pluralize(totals.requests, 'request')}",
+        ),
         ("bytes", f"{totals.bytes:,} in all, {totals.largest:,} in the largest request"),
-        *left_out(proposal),
+        *exclusion_rows(proposal),
     ]
     if totals.unfit:
-        rows.append(("refused", f"{many(totals.unfit, 'reader')}: their merge tags are too long"))
+        rows.append(
+            ("refused", f"{pluralize(totals.unfit, 'reader')}: their merge tags are too long")
+        )
     rows.append(("ids", "batch numbers stand for the ids that a real send makes"))
     if not config.public_url and not config.sendgrid.asm_group:
         rows.append(("links", f"readers' own links point to {EXAMPLE_URL}: nobody's server"))
-    say(plain_subject(proposal.letter.email, proposal.letter.config))
-    say(fields(rows))
-    for path in (done.bodies, *done.samples):
-        say(shown(path), colour="green")
+    echo(plain_subject(proposal.letter.email, proposal.letter.config))
+    echo(format_fields(rows))
+    for path in (result.bodies, *result.samples):
+        echo(display_path(path), color="green")
     if proposal.refused:
-        say("Nothing was sent. A real send would be refused:", colour="yellow")
-        say(fields(("-", str(problem)) for problem in proposal.refused))
+        echo("Nothing was sent. A real send would be refused:", color="yellow")
+        echo(format_fields(("-", str(problem)) for problem in proposal.refused))
     else:
         words = "go on with its earlier send" if proposal.goes_on else "ask for the count and go"
-        say(f"Nothing was sent. A real send would {words}.")
-        say(f"Next: newsletter send {proposal.folder.name[11:]}")
+        echo(f"Nothing was sent. A real send would {words}.")
+        echo(f"Next: newsletter send {proposal.folder.name[11:]}")

@@ -2,13 +2,13 @@
 
 import click
 
-from newsletter.cli.output import say
-from newsletter.cli.send.shared import found
+from newsletter.cli.output import echo
+from newsletter.cli.send.shared import open_send_context
 
 
 @click.command(short_help="Stop a running send after the requests in flight.")
 @click.argument("issue", required=False)
-def pause(issue: str | None) -> None:
+def pause_command(issue: str | None) -> None:
     """Stop a running send: its senders, wherever they run, end after the requests in flight.
 
     ISSUE is an issue's name or a part of it; the latest send if left out.
@@ -19,7 +19,7 @@ def pause(issue: str | None) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.sending.ledger import pause_cancel_retry
 
-    with found(issue) as it:
+    with open_send_context(issue) as it:
         pause_cancel_retry.pause(it.ledger, it.send)
-        say(f"{it.send.slug} is paused.", colour="yellow")
-        say(f"Go on with: newsletter resume {it.send.slug}")
+        echo(f"{it.send.slug} is paused.", color="yellow")
+        echo(f"Go on with: newsletter resume {it.send.slug}")

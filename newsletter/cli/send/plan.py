@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import note, say
-from newsletter.cli.send.shared import many
+from newsletter.cli.output import echo, echo_err
+from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Send
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--again", is_flag=True, help="Replace the plan, while nothing of it has left.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")  # fmt: skip
-def plan(
+def plan_command(
     issue: str | None, *, segment: str | None, batch_size: int | None, again: bool, as_json: bool
 ) -> None:
     """Fix what is sent to whom: the email, its readers, its requests. Nothing is sent.
@@ -42,7 +42,7 @@ def plan(
       newsletter plan building-trust
       newsletter plan building-trust --segment tag:vip --again
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.cli.send.proposal import refuse
+    from newsletter.cli.send.proposal import raise_if_refused
     from newsletter.db import database
     from newsletter.project import find_issue, open_project
     from newsletter.sending.planning.proposal import Wishes, agree, propose
@@ -51,27 +51,27 @@ def plan(
     wishes = Wishes(segment or "", batch_size, again=again, needs_key=False)
     with database(project.config.database, project.root) as engine:
         proposal = propose(project, find_issue(project, issue), engine, wishes)
-        refuse(proposal)
+        raise_if_refused(proposal)
         if again and proposal.goes_on:
-            _too_late(proposal)
+            _refuse_replanning(proposal)
         frozen = agree(proposal)
-        _show(proposal, frozen, as_json=as_json)
+        _print_plan(proposal, frozen, as_json=as_json)
 
 
-def _too_late(proposal: "Proposal") -> None:
-    from newsletter.errors import SendRefused
+def _refuse_replanning(proposal: "Proposal") -> None:
+    from newsletter.errors import SendRefusedError
 
     slug = proposal.folder.name[11:]
-    raise SendRefused(
+    raise SendRefusedError(
         f"{proposal.folder.name} can't be planned again: some have it already",
         remedy=f"Go on with what was planned: newsletter resume {slug}",
     )
 
 
-def _show(proposal: "Proposal", of: "Send", *, as_json: bool) -> None:
+def _print_plan(proposal: "Proposal", send: "Send", *, as_json: bool) -> None:
     from zoneinfo import ZoneInfo
 
-    from newsletter.cli.send.proposal import show
+    from newsletter.cli.send.proposal import print_proposal
     from newsletter.render.personalization import plain_subject
     from newsletter.sending.ledger.status import look
     from newsletter.sending.planning.schedule import shown_time
@@ -80,22 +80,22 @@ def _show(proposal: "Proposal", of: "Send", *, as_json: bool) -> None:
         email = proposal.letter.email
         more = {
             "subject": plain_subject(email, proposal.letter.config),
-            "segment": of.segment,
-            "content_sha": of.content_sha,
-            "plan_sha": of.plan_sha,
-            "limit_per_hour": of.limit_per_hour,
+            "segment": send.segment,
+            "content_sha": send.content_sha,
+            "plan_sha": send.plan_sha,
+            "limit_per_hour": send.limit_per_hour,
         }
-        data = {**look(proposal.ledger, of).as_data(), **more}
-        say(json.dumps(data, ensure_ascii=False))
+        data = {**look(proposal.ledger, send).as_data(), **more}
+        echo(json.dumps(data, ensure_ascii=False))
         return
-    rows = [("content", of.content_sha[:12])]
-    if of.scheduled_at:
+    rows = [("content", send.content_sha[:12])]
+    if send.scheduled_at:
         zone = ZoneInfo(proposal.project.config.timezone)
-        rows.append(("when", shown_time(of.scheduled_at, zone)))
-    show(proposal, rows)
+        rows.append(("when", shown_time(send.scheduled_at, zone)))
+    print_proposal(proposal, rows)
     if proposal.goes_on:
-        planned = many(of.total, "reader")
-        say(f"It was planned before, for {planned}, and has not changed since.")
+        planned = pluralize(send.total, "reader")
+        echo(f"It was planned before, for {planned}, and has not changed since.")
     else:
-        say("Planned. Nothing was sent.", colour="green")
-    note(f"Next: newsletter send {of.slug}")
+        echo("Planned. Nothing was sent.", color="green")
+    echo_err(f"Next: newsletter send {send.slug}")

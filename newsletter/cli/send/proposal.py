@@ -2,56 +2,56 @@
 
 from typing import TYPE_CHECKING
 
-from newsletter.cli.output import fields, note, say
-from newsletter.cli.send.shared import many
+from newsletter.cli.output import echo, echo_err, format_fields
+from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from newsletter.sending.planning.proposal import Proposal
 
-REASONS = {"pending": "pending confirmation"}
+EXCLUSION_LABELS = {"pending": "pending confirmation"}
 
 
-def refuse(proposal: "Proposal") -> None:
+def raise_if_refused(proposal: "Proposal") -> None:
     """Stop if there is a reason to, the difference from the plan shown first.
 
     Raises:
         SendRefused: with every reason.
     """
-    from newsletter.errors import SendRefused
+    from newsletter.errors import SendRefusedError
 
     if not proposal.refused:
         return
     for line in proposal.difference:
-        note(line, colour={"-": "red", "+": "green"}.get(line[:1]))
-    raise SendRefused.of(proposal.refused)
+        echo_err(line, color={"-": "red", "+": "green"}.get(line[:1]))
+    raise SendRefusedError.from_problems(proposal.refused)
 
 
-def show(proposal: "Proposal", more: "Iterable[tuple[str, str]]" = ()) -> None:
+def print_proposal(proposal: "Proposal", extra_rows: "Iterable[tuple[str, str]]" = ()) -> None:
     """What would be sent, from whom, to how many, and who is left out."""
     from newsletter.render.personalization import plain_subject
 
-    to = f"{many(proposal.readers, 'reader')} in {many(proposal.requests, 'request')}"
+    to = f"{pluralize(proposal.readers, 'reader')} in {pluralize(proposal.requests, 'request')}"
     earlier = proposal.earlier if proposal.goes_on else None
     if earlier and earlier.state != "frozen":
         to += f"; goes on with the send to {earlier.total:,} that was stopped"
     elif earlier:
         to += ", as planned"
-    rows = [*who(proposal), ("to", to)]
+    rows = [*sender_rows(proposal), ("to", to)]
     if proposal.gone:
         rows.append(("gone", f"{proposal.gone:,} more were planned, who have left since"))
-    rows += [*left_out(proposal), *more]
+    rows += [*exclusion_rows(proposal), *extra_rows]
     if proposal.allowed:
         told = (f"{rule}: {reason}" for rule, reason in proposal.allowed.items())
         rows.append(("allowed", "\n".join(told)))
     if proposal.project.config.sendgrid.sandbox:
         rows.append(("sandbox", "SendGrid will check it and mail nobody; it counts as sent"))
-    say(plain_subject(proposal.letter.email, proposal.letter.config))
-    say(fields(rows))
+    echo(plain_subject(proposal.letter.email, proposal.letter.config))
+    echo(format_fields(rows))
 
 
-def who(proposal: "Proposal") -> list[tuple[str, str]]:
+def sender_rows(proposal: "Proposal") -> list[tuple[str, str]]:
     """From whom the mail is."""
     email = proposal.letter.email
     rows = [("from", f"{email.sender.name} <{email.sender.address}>")]
@@ -60,9 +60,11 @@ def who(proposal: "Proposal") -> list[tuple[str, str]]:
     return rows
 
 
-def left_out(proposal: "Proposal") -> list[tuple[str, str]]:
+def exclusion_rows(proposal: "Proposal") -> list[tuple[str, str]]:
     """Who does not get it, and why."""
-    some = [f"{count:,} {REASONS.get(why, why)}" for why, count in proposal.left_out.items()]
+    some = [
+        f"{count:,} {EXCLUSION_LABELS.get(why, why)}" for why, count in proposal.left_out.items()
+    ]
     rows = [("left out", ", ".join(some))] if some else []
     segment = str(proposal.segment or "")
     if proposal.earlier and proposal.goes_on:

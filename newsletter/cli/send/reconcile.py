@@ -5,8 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import note, say
-from newsletter.cli.send.shared import Found, found, many, tell_unknown
+from newsletter.cli.output import echo, echo_err
+from newsletter.cli.send.shared import (
+    SendContext,
+    open_send_context,
+    pluralize,
+    print_unknown_batches,
+)
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.reconcile import Reconciled
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Events of SendGrid's, as JSON, one or a list of them a line.",
 )  # fmt: skip
-def reconcile(issue: str, *, file: Path | None) -> int:
+def reconcile_command(issue: str, *, file: Path | None) -> int:
     """Settle unknown batches by SendGrid's events: any that names a batch proves it was taken.
 
     Uses the events on record, and those of FILE, which are recorded with all that they change.
@@ -34,42 +39,42 @@ def reconcile(issue: str, *, file: Path | None) -> int:
     from newsletter.sending.ledger.reconcile import reconcile as settle
     from newsletter.sending.ledger.status import look
 
-    with found(issue) as it:
+    with open_send_context(issue) as it:
         if file:
-            say(f"{many(_record(it, file), 'new event')} recorded.")
+            echo(f"{pluralize(_record_events(it, file), 'new event')} recorded.")
         done = settle(it.ledger, it.send)
-        _tell(done)
+        _print_result(done)
         status = look(it.ledger, it.send)
-        tell_unknown(status)
-        say(f"{it.send.slug} is {done.state.replace('_', ' ')}.")
+        print_unknown_batches(status)
+        echo(f"{it.send.slug} is {done.state.replace('_', ' ')}.")
         if status.readers.get("pending") and done.state in {"paused", "blocked"}:
-            say(f"Next: newsletter resume {it.send.slug}")
+            echo(f"Next: newsletter resume {it.send.slug}")
         return 1 if status.unknown else 0
 
 
-def _record(it: Found, file: Path) -> int:
-    from newsletter.errors import shown
+def _record_events(context: SendContext, file: Path) -> int:
+    from newsletter.errors import display_path
     from newsletter.events.parse import read_events
     from newsletter.sending.feedback.event_intake import pages, take_in
 
     with file.open("rb") as lines:  # all of it is read once before any of it is used
-        for _ in read_events(lines, shown(file)):
+        for _ in read_events(lines, display_path(file)):
             pass
     with file.open("rb") as lines:
-        events = pages(read_events(lines, shown(file)))
-        return sum(take_in(it.ledger, it.project.config, page).new for page in events)
+        events = pages(read_events(lines, display_path(file)))
+        return sum(take_in(context.ledger, context.project.config, page).new for page in events)
 
 
-def _tell(done: "Reconciled") -> None:
-    for number in done.batches:
-        say(f"batch {number} was accepted: SendGrid's events name it.", colour="green")
-    if done.readers:
-        say(f"{many(done.readers, 'reader')} settled.")
-    for number in done.twice:
-        note(
+def _print_result(result: "Reconciled") -> None:
+    for number in result.batches:
+        echo(f"batch {number} was accepted: SendGrid's events name it.", color="green")
+    if result.readers:
+        echo(f"{pluralize(result.readers, 'reader')} settled.")
+    for number in result.twice:
+        echo_err(
             f"batch {number} was taken by SendGrid more than once: it was sent again by hand "
             "before this event came.",
-            colour="red",
+            color="red",
         )
-    for number in done.waiting:
-        note(f"batch {number} is with a sender just now; run this again later.", colour="yellow")
+    for number in result.waiting:
+        echo_err(f"batch {number} is with a sender just now; run this again later.", color="yellow")

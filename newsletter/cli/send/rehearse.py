@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import fields, say
-from newsletter.cli.progress import progress
-from newsletter.cli.send.shared import many
+from newsletter.cli.output import echo, format_fields
+from newsletter.cli.progress import progress_bar
+from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import Proposal
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     help="N made-up readers instead of the list.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def rehearse(issue: str | None, *, faults: str, readers: int | None, as_json: bool) -> int:
+def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_json: bool) -> int:
     """Send an issue to nobody, by the very code that will send it, and prove who would have it.
 
     The list is copied into a scratch database, and the issue sent to a stand-in for SendGrid on
@@ -62,24 +62,24 @@ def rehearse(issue: str | None, *, faults: str, readers: int | None, as_json: bo
     from newsletter.sending.rehearsal.run import rehearse as run
     from newsletter.web.rehearsal_site import running
 
-    names = _names(faults)
+    names = _parse_fault_names(faults)
     # Leave nothing behind, whoever stops it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     project = open_project()
     with database(project.config.database, project.root) as engine:
         proposal = propose(project, find_issue(project, issue), engine, Wishes(needs_key=False))
         wish = Wish(project, proposal.folder.name, engine, readers or 0, names, running)
-        with progress(readers or proposal.readers, "Rehearsing") as advance:
+        with progress_bar(readers or proposal.readers, "Rehearsing") as advance:
             proof = run(wish, advance)
     if as_json:
         refused = [str(problem) for problem in proposal.refused]
-        say(json.dumps({"issue": wish.issue, **proof.as_data(), "refused": refused}))
+        echo(json.dumps({"issue": wish.issue, **proof.as_data(), "refused": refused}))
     else:
-        _show(proposal, proof, made_up=bool(readers))
+        _print_result(proposal, proof, made_up=bool(readers))
     return 1 if proof.gaps else 0
 
 
-def _names(faults: str) -> tuple[str, ...]:
+def _parse_fault_names(faults: str) -> tuple[str, ...]:
     """The kinds of faults that are meant."""
     from newsletter.sending.rehearsal.fault_plan import DEFAULT, KINDS
 
@@ -91,59 +91,59 @@ def _names(faults: str) -> tuple[str, ...]:
     return names
 
 
-def _show(proposal: "Proposal", proof: "Proof", *, made_up: bool) -> None:
+def _print_result(proposal: "Proposal", result: "Proof", *, made_up: bool) -> None:
     from newsletter.render.personalization import plain_subject
 
-    say(plain_subject(proposal.letter.email, proposal.letter.config))
-    say(fields(_rows(proposal, proof, made_up=made_up)))
-    if proof.gaps:
-        say("The proof does not hold:", colour="red")
-        say(fields(("-", gap) for gap in proof.gaps))
+    echo(plain_subject(proposal.letter.email, proposal.letter.config))
+    echo(format_fields(_result_rows(proposal, result, made_up=made_up)))
+    if result.gaps:
+        echo("The proof does not hold:", color="red")
+        echo(format_fields(("-", gap) for gap in result.gaps))
     else:
-        say("The proof holds: nobody has it twice, nobody is lost.", colour="green")
-    say("Nothing left this machine.")
+        echo("The proof holds: nobody has it twice, nobody is lost.", color="green")
+    echo("Nothing left this machine.")
     if proposal.refused:
-        say("A real send would be refused:", colour="yellow")
-        say(fields(("-", str(problem)) for problem in proposal.refused))
-    elif not proof.gaps:
-        say(f"Next: newsletter send {proposal.folder.name[11:]}")
+        echo("A real send would be refused:", color="yellow")
+        echo(format_fields(("-", str(problem)) for problem in proposal.refused))
+    elif not result.gaps:
+        echo(f"Next: newsletter send {proposal.folder.name[11:]}")
 
 
-def _rows(proposal: "Proposal", proof: "Proof", *, made_up: bool) -> list[tuple[str, str]]:
+def _result_rows(proposal: "Proposal", result: "Proof", *, made_up: bool) -> list[tuple[str, str]]:
     largest = proposal.letter.batch_size
     rows = [
-        ("readers", f"{proof.total:,}" + (", made up" if made_up else "")),
-        ("accepted once", f"{proof.once:,}"),
-        ("accepted twice", f"{proof.twice:,}"),
-        ("lost", f"{proof.lost:,}"),
-        ("unsubscribed", _scanned(proof)),
-        ("set aside", f"{proof.set_aside:,}, each with its reason"),
-        ("unknown", _unknown(proof)),
-        ("requests", f"{proof.requests:,} for {many(proof.batches, 'batch')}"),
-        ("kills", f"{many(proof.kills, 'time')} of the sender"),
-        ("faults", ", ".join(f"{name} {times}" for name, times in proof.met.items()) or "none"),
-        ("time", f"{proof.seconds:.1f} s"),
+        ("readers", f"{result.total:,}" + (", made up" if made_up else "")),
+        ("accepted once", f"{result.once:,}"),
+        ("accepted twice", f"{result.twice:,}"),
+        ("lost", f"{result.lost:,}"),
+        ("unsubscribed", _format_link_scan(result)),
+        ("set aside", f"{result.set_aside:,}, each with its reason"),
+        ("unknown", _format_unknown(result)),
+        ("requests", f"{result.requests:,} for {pluralize(result.batches, 'batch')}"),
+        ("kills", f"{pluralize(result.kills, 'time')} of the sender"),
+        ("faults", ", ".join(f"{name} {times}" for name, times in result.met.items()) or "none"),
+        ("time", f"{result.seconds:.1f} s"),
     ]
-    if proof.batch_size < largest:
-        words = f"{proof.batch_size:,} readers each, not {largest:,}: so that every fault is met"
+    if result.batch_size < largest:
+        words = f"{result.batch_size:,} readers each, not {largest:,}: so that every fault is met"
         rows.insert(7, ("batches", words))
-    if proof.unmet:
-        rows.insert(-1, ("not met", f"{', '.join(proof.unmet)}: no request was left for it"))
-    return [row for row in rows if row[0] != "set aside" or proof.set_aside]
+    if result.unmet:
+        rows.insert(-1, ("not met", f"{', '.join(result.unmet)}: no request was left for it"))
+    return [row for row in rows if row[0] != "set aside" or result.set_aside]
 
 
-def _scanned(proof: "Proof") -> str:
-    scan = proof.scan
-    opened = f"{many(scan.links, 'link')} of {many(scan.readers, 'reader')}"
+def _format_link_scan(result: "Proof") -> str:
+    scan = result.scan
+    opened = f"{pluralize(scan.links, 'link')} of {pluralize(scan.readers, 'reader')}"
     return f"{scan.changed:,} by the scanner, which opened {opened}"
 
 
-def _unknown(proof: "Proof") -> str:
-    settled = proof.settlement
+def _format_unknown(result: "Proof") -> str:
+    settled = result.settlement
     if not settled.batches:
         return "0"
     return (
-        f"{many(settled.readers, 'reader')} in {many(settled.batches, 'batch')}\n"
-        f"{many(settled.by_events, 'batch')} settled by the vendor's events\n"
-        f"{many(settled.sent_again, 'batch')} that never came, sent again"
+        f"{pluralize(settled.readers, 'reader')} in {pluralize(settled.batches, 'batch')}\n"
+        f"{pluralize(settled.by_events, 'batch')} settled by the vendor's events\n"
+        f"{pluralize(settled.sent_again, 'batch')} that never came, sent again"
     )

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import say
-from newsletter.cli.send.shared import found, many
+from newsletter.cli.output import echo
+from newsletter.cli.send.shared import open_send_context, pluralize
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.state_machine import Settlement
 
-MEANING = {
+RESOLUTION_MEANINGS = {
     "accepted": "counts as sent: nobody gets it again",
     "resend": "is sent again: whoever has it already gets it twice",
     "drop": "is given up: whoever has not got it never will",
@@ -24,7 +24,9 @@ MEANING = {
 @click.option("--resend", "how", flag_value="resend", help="SendGrid has not: send it again.")
 @click.option("--drop", "how", flag_value="drop", help="Give it up, whoever has it.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-def resolve(issue: str, batches: tuple[int, ...], *, how: "Settlement | None", yes: bool) -> None:
+def resolve_command(
+    issue: str, batches: tuple[int, ...], *, how: "Settlement | None", yes: bool
+) -> None:
     """Settle batches that are unknown; all of them, or those whose numbers are given.
 
     Look one of the readers up in SendGrid's Activity first, or let SendGrid's events decide
@@ -41,19 +43,19 @@ def resolve(issue: str, batches: tuple[int, ...], *, how: "Settlement | None", y
 
     if how is None:
         raise click.UsageError("say how: --accepted, --resend or --drop")
-    with found(issue) as it:
+    with open_send_context(issue) as it:
         sweep(it.ledger, it.send)
         shown = unsure(it.ledger, it.send, batches)
         for one in shown:
             more = one.readers - len(one.some)
             who = ", ".join(one.some) + (f" and {more:,} more" if more else "")
-            say(f"batch {one.number}: {many(one.readers, 'reader')}: {who}")
-        say(f"Each {MEANING[how]}.", colour="yellow")
+            echo(f"batch {one.number}: {pluralize(one.readers, 'reader')}: {who}")
+        echo(f"Each {RESOLUTION_MEANINGS[how]}.", color="yellow")
         if not yes:
             click.confirm("Settle it so?", abort=True, err=True)
         state = settle(it.ledger, it.send, shown, how)
-        say(f"Settled. {it.send.slug} is {state.replace('_', ' ')}.", colour="green")
+        echo(f"Settled. {it.send.slug} is {state.replace('_', ' ')}.", color="green")
         if how == "resend" and state != "running":
-            say(f"Next: newsletter resume {it.send.slug}")
+            echo(f"Next: newsletter resume {it.send.slug}")
         elif state == "needs_review":
-            say(f"Next: newsletter status {it.send.slug}")
+            echo(f"Next: newsletter status {it.send.slug}")

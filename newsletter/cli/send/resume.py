@@ -2,14 +2,19 @@
 
 import click
 
-from newsletter.cli.send.shared import concurrency_option, found, go_on, report
+from newsletter.cli.send.shared import (
+    concurrency_option,
+    open_send_context,
+    report_run,
+    resume_send,
+)
 
 
 @click.command(short_help="Go on with a send that was stopped.")
 @click.argument("issue", required=False)
 @concurrency_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def resume(issue: str | None, *, concurrency: int, as_json: bool) -> int:
+def resume_command(issue: str | None, *, concurrency: int, as_json: bool) -> int:
     """Go on with a send that was paused, blocked or killed, where it stopped.
 
     ISSUE is an issue's name or a part of it; the latest send if left out. What was planned
@@ -22,6 +27,6 @@ def resume(issue: str | None, *, concurrency: int, as_json: bool) -> int:
     from newsletter.sending.ledger.record import now
     from newsletter.sending.ledger.state_machine import next_state
 
-    with found(issue) as it:
+    with open_send_context(issue) as it:
         next_state("resume", it.send, now(it.ledger))
-        return report(it, go_on(it, concurrency), as_json=as_json)
+        return report_run(it, resume_send(it, concurrency), as_json=as_json)

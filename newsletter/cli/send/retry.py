@@ -2,8 +2,14 @@
 
 import click
 
-from newsletter.cli.output import confirm_count, say
-from newsletter.cli.send.shared import concurrency_option, found, go_on, many, report
+from newsletter.cli.output import confirm_count, echo
+from newsletter.cli.send.shared import (
+    concurrency_option,
+    open_send_context,
+    pluralize,
+    report_run,
+    resume_send,
+)
 
 
 @click.command(short_help="Send again to the readers whom SendGrid refused.")
@@ -11,7 +17,7 @@ from newsletter.cli.send.shared import concurrency_option, found, go_on, many, r
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
 @concurrency_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def retry(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> int:
+def retry_command(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> int:
     """Send again to the readers whom SendGrid refused, in new batches.
 
     ISSUE is an issue's name or a part of it. A refused reader has never had the mail, so
@@ -27,11 +33,11 @@ def retry(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> int:
     from newsletter.sending.ledger.record import now, readers_by_state
     from newsletter.sending.ledger.state_machine import next_state
 
-    with found(issue) as it:
+    with open_send_context(issue) as it:
         next_state("retry", it.send, now(it.ledger))
         rejected = readers_by_state(it.ledger, it.send).get("rejected", 0)
         if rejected and not as_json:
-            say(f"{many(rejected, 'reader')} of {it.send.slug} were refused by SendGrid.")
+            echo(f"{pluralize(rejected, 'reader')} of {it.send.slug} were refused by SendGrid.")
         if rejected and not yes:
             confirm_count(rejected, "send again")
         size = it.project.config.limits.batch_size
@@ -39,4 +45,4 @@ def retry(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> int:
             size = 1
         pause_cancel_retry.retry(it.ledger, it.send, min(size, it.send.limit_per_hour or size))
         again = it._replace(send=find_send(it.ledger, it.send.issue))
-        return report(again, go_on(again, concurrency), as_json=as_json)
+        return report_run(again, resume_send(again, concurrency), as_json=as_json)

@@ -4,8 +4,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import confirm_count, note, say
-from newsletter.cli.send.shared import Found, concurrency_option, deliver, go_on, mailer, report
+from newsletter.cli.output import confirm_count, echo, echo_err
+from newsletter.cli.send.shared import (
+    SendContext,
+    concurrency_option,
+    open_mailer,
+    report_run,
+    resume_send,
+    run_sender,
+)
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -57,7 +64,7 @@ if TYPE_CHECKING:
 @concurrency_option
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")  # fmt: skip
-def send(  # noqa: PLR0913 - one an option
+def send_command(  # noqa: PLR0913 - one an option
     issue: str | None,
     *,
     dry_run: bool,
@@ -95,7 +102,7 @@ def send(  # noqa: PLR0913 - one an option
       newsletter send building-trust --undo-window 20m
       newsletter send building-trust --segment 'tag:vip and not opened:last-3'
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.cli.send.dry_run import write
+    from newsletter.cli.send.dry_run import perform_dry_run
     from newsletter.db import database
     from newsletter.project import find_issue, open_project
     from newsletter.sending.planning.proposal import Wishes, propose
@@ -103,22 +110,27 @@ def send(  # noqa: PLR0913 - one an option
     project = open_project()
     with database(project.config.database, project.root) as engine:
         if due:
-            return _start_due(project, engine, concurrency, as_json=as_json)
-        slot = _slot(project, at, undo_window, local=local, limit=limit_per_hour)
+            return _start_due_sends(project, engine, concurrency, as_json=as_json)
+        slot = _parse_schedule(project, at, undo_window, local=local, limit_per_hour=limit_per_hour)
         wishes = Wishes(segment or "", batch_size, limit_per_hour)
         proposal = propose(project, find_issue(project, issue), engine, wishes)
         if dry_run:
-            return write(proposal, engine, samples, as_json=as_json)
-        _refuse(proposal)
+            return perform_dry_run(proposal, engine, samples, as_json=as_json)
+        _check_sendable(proposal)
         if not as_json:
-            _show(proposal, slot)
+            _print_proposal(proposal, slot)
         if not yes:
             confirm_count(proposal.readers, "schedule" if slot else "send")
-        return _send(proposal, slot, limit_per_hour, concurrency, as_json=as_json)
+        return _confirm_and_deliver(proposal, slot, limit_per_hour, concurrency, as_json=as_json)
 
 
-def _slot(
-    project: "Project", at: str | None, window: str | None, *, local: bool, limit: int | None
+def _parse_schedule(
+    project: "Project",
+    at: str | None,
+    undo_window: str | None,
+    *,
+    local: bool,
+    limit_per_hour: int | None,
 ) -> "Slot | None":
     import datetime
     from zoneinfo import ZoneInfo
@@ -126,32 +138,32 @@ def _slot(
     from newsletter.sending.planning.schedule import read_slot
 
     zone, now = ZoneInfo(project.config.timezone), datetime.datetime.now(datetime.UTC)
-    return read_slot(at, window, now, zone, local=local, limited=bool(limit))
+    return read_slot(at, undo_window, now, zone, local=local, limited=bool(limit_per_hour))
 
 
-def _refuse(proposal: "Proposal") -> None:
+def _check_sendable(proposal: "Proposal") -> None:
     from zoneinfo import ZoneInfo
 
-    from newsletter.cli.send.proposal import refuse
-    from newsletter.errors import SendRefused
+    from newsletter.cli.send.proposal import raise_if_refused
+    from newsletter.errors import SendRefusedError
     from newsletter.sending.planning.schedule import shown_time
 
-    refuse(proposal)
+    raise_if_refused(proposal)
     of = proposal.earlier
     if of and proposal.goes_on and of.waits_here and of.scheduled_at:
         when = shown_time(of.scheduled_at, ZoneInfo(proposal.project.config.timezone))
-        raise SendRefused(
+        raise SendRefusedError(
             f"{of.issue} is scheduled for {when}",
             remedy=f"It goes then by itself. To send it at another time, first: "
             f"newsletter cancel {of.slug}",
         )
 
 
-def _show(proposal: "Proposal", slot: "Slot | None") -> None:
+def _print_proposal(proposal: "Proposal", slot: "Slot | None") -> None:
     import datetime
     from zoneinfo import ZoneInfo
 
-    from newsletter.cli.send.proposal import show
+    from newsletter.cli.send.proposal import print_proposal
     from newsletter.sending.planning.schedule import shown_length, shown_time
 
     rows = []
@@ -162,13 +174,13 @@ def _show(proposal: "Proposal", slot: "Slot | None") -> None:
             ("when", f"{shown_time(slot.at, zone)} (in {ahead})"),
             ("held", "by SendGrid until then" if slot.held else "here until then"),
         ]
-    show(proposal, rows)
+    print_proposal(proposal, rows)
 
 
-def _send(
+def _confirm_and_deliver(
     proposal: "Proposal",
     slot: "Slot | None",
-    limit: int | None,
+    limit_per_hour: int | None,
     concurrency: int,
     *,
     as_json: bool,
@@ -180,36 +192,40 @@ def _send(
     from newsletter.sending.providers.sendgrid.scheduled_sends import new_batch_id
 
     project = proposal.project
-    with mailer(project) as vendor:
-        terms = Terms(limit_per_hour=limit)
+    with open_mailer(project) as vendor:
+        terms = Terms(limit_per_hour=limit_per_hour)
         if slot:
             # Asked for first: without it nothing may be on record that looks like a schedule.
             batch_id = new_batch_id(vendor) if slot.held else ""
             at = slot.begun(datetime.datetime.now(datetime.UTC))
-            terms = Terms(at, slot.undo_seconds, batch_id, limit)
+            terms = Terms(at, slot.undo_seconds, batch_id, limit_per_hour)
         frozen = agree(proposal, terms)
-        it = Found(project, proposal.ledger, frozen)
+        it = SendContext(project, proposal.ledger, frozen)
         if frozen.waits_here:
-            return _scheduled(it, as_json=as_json)
+            return _print_scheduled(it, as_json=as_json)
         letter = letter_of(it.ledger, frozen, project.config)
-        outcome = deliver(it, letter, vendor, concurrency)
-    return report(it, outcome, as_json=as_json)
+        outcome = run_sender(it, letter, vendor, concurrency)
+    return report_run(it, outcome, as_json=as_json)
 
 
-def _scheduled(it: Found, *, as_json: bool) -> int:
+def _print_scheduled(context: SendContext, *, as_json: bool) -> int:
     import json
 
     from newsletter.sending.ledger.status import look
 
     if as_json:
-        say(json.dumps(look(it.ledger, it.send).as_data(), ensure_ascii=False))
+        echo(json.dumps(look(context.ledger, context.send).as_data(), ensure_ascii=False))
         return 0
-    say(f"Scheduled. Take back with: newsletter cancel {it.send.slug}", colour="green")
-    note(f"It starts when cron runs then, or later: cd {it.project.root} && newsletter send --due")
+    echo(f"Scheduled. Take back with: newsletter cancel {context.send.slug}", color="green")
+    echo_err(
+        f"It starts when cron runs then, or later: cd {context.project.root} && newsletter send --due"
+    )
     return 0
 
 
-def _start_due(project: "Project", engine: "sa.Engine", concurrency: int, *, as_json: bool) -> int:
+def _start_due_sends(
+    project: "Project", engine: "sa.Engine", concurrency: int, *, as_json: bool
+) -> int:
     """Start every send whose time has come; one that fails doesn't keep the others."""
     from newsletter.errors import NewsletterError, Problem
     from newsletter.sending.ledger.find_sends import due, ledger_of
@@ -217,13 +233,13 @@ def _start_due(project: "Project", engine: "sa.Engine", concurrency: int, *, as_
     ledger = ledger_of(engine, project.config)
     code, problems = 0, list[Problem]()
     for one in due(ledger):
-        it = Found(project, ledger, one)
+        it = SendContext(project, ledger, one)
         if not as_json:
-            say(f"{one.slug} is due.")
+            echo(f"{one.slug} is due.")
         try:
-            code = max(code, report(it, go_on(it, concurrency), as_json=as_json))
+            code = max(code, report_run(it, resume_send(it, concurrency), as_json=as_json))
         except NewsletterError as error:
             problems += error.problems
     if problems:
-        raise NewsletterError.of(problems)
+        raise NewsletterError.from_problems(problems)
     return code

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from newsletter.cli.output import fields, note, say
+from newsletter.cli.output import echo, echo_err, format_fields
 
 if TYPE_CHECKING:
     from newsletter.project import Project
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from newsletter.sending.providers.sendgrid.payload import Letter
 
 # The readers' states, as an editor would say them.
-STATES = {
+RECIPIENT_STATE_LABELS = {
     "accepted": "sent",
     "skipped_late": "left the list meanwhile",
     "rejected": "refused by SendGrid",
@@ -26,7 +26,7 @@ STATES = {
     "unknown": "unknown",
     "pending": "still to go",
 }
-NOT_CALLED_BACK = (
+CANCELLATION_CAVEAT = (
     "SendGrid promises to take mail back until 10 minutes before its time, and keeps only "
     "a few batches (10, by its newer documentation) cancelled at once."
 )
@@ -38,7 +38,7 @@ concurrency_option = click.option(
 )  # fmt: skip
 
 
-class Found(NamedTuple):
+class SendContext(NamedTuple):
     """A send and where it is."""
 
     project: "Project"
@@ -47,7 +47,7 @@ class Found(NamedTuple):
 
 
 @contextmanager
-def found(issue: str | None) -> Iterator[Found]:
+def open_send_context(issue: str | None) -> Iterator[SendContext]:
     """The send of an issue, the database open meanwhile."""
     from newsletter.db import database
     from newsletter.project import open_project
@@ -56,11 +56,11 @@ def found(issue: str | None) -> Iterator[Found]:
     project = open_project()
     with database(project.config.database, project.root) as engine:
         ledger = ledger_of(engine, project.config)
-        yield Found(project, ledger, find_send(ledger, issue))
+        yield SendContext(project, ledger, find_send(ledger, issue))
 
 
 @contextmanager
-def mailer(project: "Project") -> Iterator["Mailer"]:
+def open_mailer(project: "Project") -> Iterator["Mailer"]:
     """A connection to SendGrid."""
     from newsletter.sending.providers.sendgrid.client import Mailer, key_from
 
@@ -71,47 +71,56 @@ def mailer(project: "Project") -> Iterator["Mailer"]:
         connected.close()
 
 
-def deliver(it: Found, letter: "Letter", vendor: "Mailer", concurrency: int) -> "Outcome | None":
+def run_sender(
+    context: SendContext, prepared_email: "Letter", provider: "Mailer", concurrency: int
+) -> "Outcome | None":
     """Run the sender on a send, with Ctrl-C in its hands; returns what halted it."""
-    from newsletter.cli.send.terminal import watched
+    from newsletter.cli.send.terminal import observe_send
     from newsletter.sending.delivery.sender import Sender
     from newsletter.sending.ledger.pause_cancel_retry import BY_HAND, cancel
     from newsletter.sending.ledger.record import find, halt, readers_by_state
 
-    pending = readers_by_state(it.ledger, it.send).get("pending", 0)
+    pending = readers_by_state(context.ledger, context.send).get("pending", 0)
     try:
-        with watched(pending) as terminal:
-            sender = Sender(it.ledger, it.send, letter, vendor, terminal, concurrency=concurrency)
+        with observe_send(pending) as terminal:
+            sender = Sender(
+                context.ledger,
+                context.send,
+                prepared_email,
+                provider,
+                terminal,
+                concurrency=concurrency,
+            )
             halted = sender.run()
     except KeyboardInterrupt:
-        halt(it.ledger, it.send, "paused", BY_HAND)
-        note(
+        halt(context.ledger, context.send, "paused", BY_HAND)
+        echo_err(
             "\nStopped at once. A request that was on its way counts as unknown when its time is "
-            f"up; nobody is sent it twice.\nSee: newsletter status {it.send.slug}\n"
-            f"Go on with: newsletter resume {it.send.slug}"
+            f"up; nobody is sent it twice.\nSee: newsletter status {context.send.slug}\n"
+            f"Go on with: newsletter resume {context.send.slug}"
         )
         raise
-    now = find(it.ledger, it.send.issue)
+    now = find(context.ledger, context.send.issue)
     if now and now.state == "cancelled":
         # What was in flight then may have come back to be tried again.
-        cancel(it.ledger, now)
+        cancel(context.ledger, now)
     return halted
 
 
-def go_on(it: Found, concurrency: int) -> "Outcome | None":
+def resume_send(context: SendContext, concurrency: int) -> "Outcome | None":
     """Send what is still to go, as it was frozen."""
-    from newsletter.errors import SendRefused
+    from newsletter.errors import SendRefusedError
     from newsletter.sending.planning.frozen_content import letter_of
     from newsletter.sending.planning.preflight import standing
 
-    if problems := standing(it.project.config, os.environ):
-        raise SendRefused.of(problems)
-    with mailer(it.project) as vendor:
-        letter = letter_of(it.ledger, it.send, it.project.config)
-        return deliver(it, letter, vendor, concurrency)
+    if problems := standing(context.project.config, os.environ):
+        raise SendRefusedError.from_problems(problems)
+    with open_mailer(context.project) as vendor:
+        letter = letter_of(context.ledger, context.send, context.project.config)
+        return run_sender(context, letter, vendor, concurrency)
 
 
-def report(it: Found, outcome: "Outcome | None", *, as_json: bool) -> int:
+def report_run(context: SendContext, outcome: "Outcome | None", *, as_json: bool) -> int:
     """Tell how a run of the sender has ended; returns the exit code.
 
     Raises:
@@ -119,44 +128,44 @@ def report(it: Found, outcome: "Outcome | None", *, as_json: bool) -> int:
     """
     import json
 
-    from newsletter.errors import VendorError
+    from newsletter.errors import ProviderError
     from newsletter.sending.ledger.status import look
 
-    status = look(it.ledger, it.send)
+    status = look(context.ledger, context.send)
     if as_json:
-        say(json.dumps(status.as_data(), ensure_ascii=False))
+        echo(json.dumps(status.as_data(), ensure_ascii=False))
     else:
-        _say_counts(status)
-    tell_unknown(status)
+        _print_counts(status)
+    print_unknown_batches(status)
     again = f"newsletter resume {status.send.slug}"
     if outcome:
-        raise VendorError(
+        raise ProviderError(
             f"SendGrid: {outcome.words}"
             if outcome.status
             else f"SendGrid can't be reached: {outcome.words}",
             remedy=" ".join(filter(None, (outcome.remedy, f"Go on with: {again}"))),
         )
     if status.send.state == "cancelled":
-        note("It was cancelled by another command.", colour="yellow")
+        echo_err("It was cancelled by another command.", color="yellow")
     elif status.readers.get("pending"):
-        note(f"Go on with: {again}")
+        echo_err(f"Go on with: {again}")
     if status.readers.get("rejected"):
-        note(f"Try the refused again with: newsletter retry {status.send.slug}")
+        echo_err(f"Try the refused again with: newsletter retry {status.send.slug}")
     return 0 if status.send.state == "done" else 1
 
 
-def tell_unknown(status: "Status") -> None:
+def print_unknown_batches(status: "Status") -> None:
     """For each unknown batch what happened, and the commands that settle it."""
     for one in status.unknown:
-        note(unknown_in_words(status.send.slug, one.number, one.reason, one.readers))
+        echo_err(format_unknown_batch(status.send.slug, one.number, one.reason, one.readers))
 
 
-def unknown_in_words(slug: str, number: int, reason: str, readers: int) -> str:
+def format_unknown_batch(slug: str, number: int, reason: str, readers: int) -> str:
     """What is not known about a batch, and what settles it."""
     import textwrap
 
     told = textwrap.fill(
-        f"batch {number}: {reason or 'no answer came'}; {many(readers, 'reader')} may or may not "
+        f"batch {number}: {reason or 'no answer came'}; {pluralize(readers, 'reader')} may or may not "
         "have it. It is not sent again by itself. SendGrid's events will tell:",
         78, initial_indent="  ", subsequent_indent="  ",
     )  # fmt: skip
@@ -166,22 +175,26 @@ def unknown_in_words(slug: str, number: int, reason: str, readers: int) -> str:
     )
 
 
-def many(count: int, noun: str) -> str:
+def pluralize(count: int, noun: str) -> str:
     """``1 reader``, ``2,481 readers``; ``1 batch``, ``3 batches``."""
     plural = "es" if noun.endswith("ch") else "s"
     return f"{count:,} {noun}" + ("" if count == 1 else plural)
 
 
-def _say_counts(status: "Status") -> None:
+def _print_counts(status: "Status") -> None:
     of, counts = status.send, status.readers
     sent = counts.get("accepted", 0)
     colour = "green" if of.state == "done" else "yellow"
     if status.held:
-        say(f"SendGrid holds it for {sent:,} of {many(of.total, 'reader')}.", colour=colour)
-        say(f"Take it back with: newsletter cancel {of.slug}")
-        note(NOT_CALLED_BACK)
+        echo(f"SendGrid holds it for {sent:,} of {pluralize(of.total, 'reader')}.", color=colour)
+        echo(f"Take it back with: newsletter cancel {of.slug}")
+        echo_err(CANCELLATION_CAVEAT)
     else:
-        say(f"Sent to {sent:,} of {of.total:,} readers.", colour=colour)
-    rest = [(f"{counts[state]:,}", words) for state, words in STATES.items() if state in counts]
+        echo(f"Sent to {sent:,} of {of.total:,} readers.", color=colour)
+    rest = [
+        (f"{counts[state]:,}", words)
+        for state, words in RECIPIENT_STATE_LABELS.items()
+        if state in counts
+    ]
     if len(rest) > 1:
-        say(fields(rest))
+        echo(format_fields(rest))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import note, say
-from newsletter.cli.send.shared import STATES, many, unknown_in_words
+from newsletter.cli.output import echo, echo_err
+from newsletter.cli.send.shared import RECIPIENT_STATE_LABELS, format_unknown_batch, pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Ledger
     from newsletter.sending.ledger.status import Status
 
-EVERY = 2.0
+POLL_SECONDS = 2.0
 
 
 @click.command(short_help="See how a send stands.")
 @click.argument("issue", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a send and line.")
 @click.option("--watch", is_flag=True, help="Print it again whenever it changes; Ctrl-C to stop.")
-def status(issue: str | None, *, as_json: bool, watch: bool) -> None:
+def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
     """See how a send stands: who has it, what is unknown, and what settles that.
 
     ISSUE is an issue's name or a part of it; without it, every send is shown, the latest
@@ -43,31 +43,31 @@ def status(issue: str | None, *, as_json: bool, watch: bool) -> None:
         ledger = ledger_of(engine, project.config)
         sends = [find_send(ledger, issue)] if issue else every_send(ledger)
         if not sends and not as_json:
-            note("Nothing has been sent or planned yet.")
+            echo_err("Nothing has been sent or planned yet.")
         before = ""
         while True:
-            looks = [_look(ledger, one.issue) for one in sends]
+            looks = [_load_status(ledger, one.issue) for one in sends]
             told = "\n".join(
                 json.dumps(one.as_data(), ensure_ascii=False)
                 if as_json
-                else in_words(one, project.config)
+                else format_status(one, project.config)
                 for one in looks
             )
             if told and told != before:
-                say(told)
+                echo(told)
             before = told
-            if not watch or not any(_moves(one) for one in looks):
+            if not watch or not any(_may_change(one) for one in looks):
                 return
-            time.sleep(EVERY)
+            time.sleep(POLL_SECONDS)
 
 
-def in_words(status: "Status", config: "Config") -> str:
+def format_status(status: "Status", config: "Config") -> str:
     """A send in a line, and below it whatever else an editor should know."""
-    lines = "\n".join(_details(status, config))
-    return f"{headline(status)}\n{lines}" if lines else headline(status)
+    lines = "\n".join(_iter_details(status, config))
+    return f"{format_status_line(status)}\n{lines}" if lines else format_status_line(status)
 
 
-def headline(status: "Status") -> str:
+def format_status_line(status: "Status") -> str:
     """``building-trust  running  1,000 of 2,481 accepted  1 batch unknown  0 lost``."""
     of = status.send
     state = "scheduled" if of.waits_here or status.held else of.state.replace("_", " ")
@@ -75,20 +75,20 @@ def headline(status: "Status") -> str:
         of.slug,
         state,
         f"{status.readers.get('accepted', 0):,} of {of.total:,} accepted",
-        f"{many(len(status.unknown), 'batch')} unknown",
+        f"{pluralize(len(status.unknown), 'batch')} unknown",
         f"{status.lost:,} lost",
     ]
     return "  ".join(parts)
 
 
-def _details(status: "Status", config: "Config") -> "Iterator[str]":
+def _iter_details(status: "Status", config: "Config") -> "Iterator[str]":
     from zoneinfo import ZoneInfo
 
     from newsletter.sending.planning.schedule import shown_length, shown_time
 
     of, zone, slug = status.send, ZoneInfo(config.timezone), status.send.slug
     rest = [
-        f"{count:,} {STATES[state]}"
+        f"{count:,} {RECIPIENT_STATE_LABELS[state]}"
         for state, count in status.readers.items()
         if state not in {"accepted", "unknown"} and count
     ]
@@ -108,24 +108,24 @@ def _details(status: "Status", config: "Config") -> "Iterator[str]":
         yield f"  waits until {shown_time(status.waits_until, zone)} ({wait})"
     if status.in_flight and status.lease_until and status.lease_until <= status.now:
         yield (
-            f"  {many(status.in_flight, 'reader')} were on their way when the sender stopped; "
+            f"  {pluralize(status.in_flight, 'reader')} were on their way when the sender stopped; "
             f"see what is\n  unknown with: newsletter reconcile {slug}"
         )
     elif status.in_flight:
-        yield f"  {many(status.in_flight, 'reader')} on their way"
+        yield f"  {pluralize(status.in_flight, 'reader')} on their way"
     for one in status.unknown:
-        yield unknown_in_words(slug, one.number, one.reason, one.readers)
+        yield format_unknown_batch(slug, one.number, one.reason, one.readers)
     if status.readers.get("rejected"):
         yield f"  try the refused again with: newsletter retry {slug}"
 
 
-def _look(ledger: "Ledger", issue: str) -> "Status":
+def _load_status(ledger: "Ledger", issue: str) -> "Status":
     from newsletter.sending.ledger.find_sends import find_send
     from newsletter.sending.ledger.status import look
 
     return look(ledger, find_send(ledger, issue))
 
 
-def _moves(status: "Status") -> bool:
+def _may_change(status: "Status") -> bool:
     """Whether it may change by itself."""
     return status.send.state == "running" or status.send.waits_here or status.held

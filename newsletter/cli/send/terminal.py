@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from newsletter.cli.output import note
-from newsletter.cli.progress import progress
+from newsletter.cli.output import echo_err
+from newsletter.cli.progress import progress_bar
 
-SLICE = 0.2
-STOPPING = b"\nStopping after the request in flight; Ctrl-C again stops at once.\n"
+WAIT_SLICE_SECONDS = 0.2
+STOPPING_MESSAGE = b"\nStopping after the request in flight; Ctrl-C again stops at once.\n"
 
 
-class Terminal:
+class ProgressObserver:
     """What a sender needs of the world around it, for an editor who watches."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
@@ -26,28 +26,28 @@ class Terminal:
         """Wait, but not beyond being asked to stop."""
         end = time.monotonic() + seconds
         while not self.stopping and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, SLICE))
+            time.sleep(min(left, WAIT_SLICE_SECONDS))
 
     def remark(self, text: str) -> None:
         """Say something beside the progress bar."""
-        note(f"\n{text}" if sys.stderr.isatty() else text, colour="yellow")
+        echo_err(f"\n{text}" if sys.stderr.isatty() else text, color="yellow")
 
-    def stop(self, _signal: int, _frame: FrameType | None) -> None:
+    def handle_signal(self, _signal: int, _frame: FrameType | None) -> None:
         """Handle a signal: ask to stop, and at the second one stop at once."""
         if self.stopping:
             raise KeyboardInterrupt
         self.stopping = True
         # Not through Python's buffers: the signal may have come while they were being written.
-        os.write(2, STOPPING)
+        os.write(2, STOPPING_MESSAGE)
 
 
 @contextmanager
-def watched(readers: int) -> Iterator[Terminal]:
+def observe_send(recipient_count: int) -> Iterator[ProgressObserver]:
     """A terminal that counts up to ``readers``, with Ctrl-C and SIGTERM in its hands."""
-    with progress(readers, "Sending") as advance:
-        terminal = Terminal(advance)
+    with progress_bar(recipient_count, "Sending") as advance:
+        terminal = ProgressObserver(advance)
         before = {
-            number: signal.signal(number, terminal.stop)
+            number: signal.signal(number, terminal.handle_signal)
             for number in (signal.SIGINT, signal.SIGTERM)
         }
         try:

@@ -4,15 +4,15 @@ import json
 
 import click
 
-from newsletter.cli.output import note, say
-from newsletter.cli.send.shared import STATES, found
+from newsletter.cli.output import echo, echo_err
+from newsletter.cli.send.shared import RECIPIENT_STATE_LABELS, open_send_context
 
 
 @click.command(short_help="See what became of each reader of a send, and why.")
 @click.argument("issue")
 @click.option("--missed", is_flag=True, help="Only those who have not got it for sure.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a reader and line.")
-def who(issue: str, *, missed: bool, as_json: bool) -> None:
+def who_command(issue: str, *, missed: bool, as_json: bool) -> None:
     """See what became of each reader who was to get an issue, and why.
 
     ISSUE is an issue's name or a part of it. Columns: the address, what became of it, its
@@ -26,14 +26,14 @@ def who(issue: str, *, missed: bool, as_json: bool) -> None:
     from newsletter.db import reading
     from newsletter.sending.ledger.recipient_status import fates
 
-    with found(issue) as it:
+    with open_send_context(issue) as it:
         with reading(it.ledger.engine) as connection:
             for one in fates(connection, it.send, missed=missed):
                 if as_json:
-                    say(json.dumps(one._asdict(), ensure_ascii=False))
+                    echo(json.dumps(one._asdict(), ensure_ascii=False))
                 else:
-                    state = STATES[one.state]
-                    say(f"{one.address}\t{state}\tbatch {one.batch}\t{one.reason}")
+                    state = RECIPIENT_STATE_LABELS[one.state]
+                    echo(f"{one.address}\t{state}\tbatch {one.batch}\t{one.reason}")
         left_out = [f"{count:,} {why}" for why, count in it.send.excluded.items()]
         if left_out and not as_json:
-            note(f"The plan left out: {', '.join(left_out)}.")
+            echo_err(f"The plan left out: {', '.join(left_out)}.")

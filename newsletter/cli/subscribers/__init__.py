@@ -1,5 +1,5 @@
 """``newsletter subscribers``: one file a command, or a few that belong together."""
 
-from newsletter.cli.subscribers.group import subscribers
+from newsletter.cli.subscribers.group import subscribers_group
 
-__all__ = ["subscribers"]
+__all__ = ["subscribers_group"]

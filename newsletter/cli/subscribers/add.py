@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import note, say
+from newsletter.cli.output import echo, echo_err
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from newsletter.errors import ListError
+    from newsletter.errors import SubscriberListError
     from newsletter.subscribers.address import Address
     from newsletter.subscribers.attribute_types import Value
     from newsletter.subscribers.consent.changes import Changed
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--resubscribe", is_flag=True, help="Bring back one who left; needs --consent.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def add(  # noqa: PLR0913 - what can be told of a reader
+def add_command(  # noqa: PLR0913 - what can be told of a reader
     address: str,
     *,
     name: str,
@@ -75,7 +75,7 @@ def add(  # noqa: PLR0913 - what can be told of a reader
         address=of.address,
         name=clean_name(name.strip()),
         status="pending" if pending else "active",
-        attributes=_attributes(attributes),
+        attributes=_parse_attributes(attributes),
         tags=clean_tags(tags),
     )
     project = open_project()
@@ -85,18 +85,18 @@ def add(  # noqa: PLR0913 - what can be told of a reader
     ):
         enter = changes.resubscribe if resubscribe else changes.subscribe
         changed = enter(connection, of, told.status, origin)
-        why = None if resubscribe else _kept_out(connection, of, changed)
+        why = None if resubscribe else _find_suppression_error(connection, of, changed)
         if why:
             raise why
         described = describe(connection, told._replace(status=changed.after), now)
     if as_json:
         data = {"address": of.address, **changed._asdict(), "described": described}
-        say(json.dumps(data, ensure_ascii=False))
+        echo(json.dumps(data, ensure_ascii=False))
     else:
-        _show(of.address, changed, told.status, described=described)
+        _print_result(of.address, changed, told.status, updated=described)
 
 
-def _attributes(options: tuple[str, ...]) -> "dict[str, Value]":
+def _parse_attributes(options: tuple[str, ...]) -> "dict[str, Value]":
     from newsletter.subscribers.importing.rows.column_mapping import key_of
     from newsletter.subscribers.importing.rows.row_parser import clean_text
 
@@ -111,41 +111,45 @@ def _attributes(options: tuple[str, ...]) -> "dict[str, Value]":
     return found
 
 
-def _kept_out(connection: "sa.Connection", of: "Address", changed: "Changed") -> "ListError | None":
+def _find_suppression_error(
+    connection: "sa.Connection", address: "Address", changed: "Changed"
+) -> "SubscriberListError | None":
     """Why nobody would mail them, if so."""
-    from newsletter.errors import ListError
+    from newsletter.errors import SubscriberListError
     from newsletter.subscribers.consent.suppressions import suppressions_of
     from newsletter.subscribers.consent.transitions import SUPPRESSED
 
-    rows = suppressions_of(connection, of.key)
+    rows = suppressions_of(connection, address.key)
     if changed.after in SUPPRESSED:
-        why = f"{of.address} is in the list as {changed.after}"
+        why = f"{address.address} is in the list as {changed.after}"
     elif rows:
-        why = f"{of.address} is kept out: {rows[0].reason} since {rows[0].since.date()}"
+        why = f"{address.address} is kept out: {rows[0].reason} since {rows[0].since.date()}"
     else:
         return None
-    return ListError(
+    return SubscriberListError(
         f"{why}; nothing was changed",
         remedy="If they ask to come back: --resubscribe --consent 'how they asked'",
     )
 
 
-def _show(address: str, changed: "Changed", wanted: str, *, described: bool) -> None:
+def _print_result(
+    address: str, changed: "Changed", requested_status: str, *, updated: bool
+) -> None:
     from newsletter.subscribers.consent.transitions import SUPPRESSED
 
     if changed.before is None:
-        say(f"{address} is in the list: {changed.after}.", colour="green")
+        echo(f"{address} is in the list: {changed.after}.", color="green")
     elif changed.before != changed.after:
-        say(f"{address} was {changed.before} and is {changed.after} now.", colour="green")
+        echo(f"{address} was {changed.before} and is {changed.after} now.", color="green")
     else:
-        more = ", and has been updated" if described else "; nothing was changed"
-        say(f"{address} was in the list already: {changed.after}{more}.")
-    if changed.after == "pending" != wanted:
-        note(
+        more = ", and has been updated" if updated else "; nothing was changed"
+        echo(f"{address} was in the list already: {changed.after}{more}.")
+    if changed.after == "pending" != requested_status:
+        echo_err(
             "They have not confirmed. If they agreed another way: --resubscribe --consent 'how'",
-            colour="yellow",
+            color="yellow",
         )
     if changed.before in SUPPRESSED:
-        note(
-            "SendGrid may still suppress this address: take it off its lists too.", colour="yellow"
+        echo_err(
+            "SendGrid may still suppress this address: take it off its lists too.", color="yellow"
         )

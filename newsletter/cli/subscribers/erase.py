@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import count_of, say, typed_answer
+from newsletter.cli.output import echo, format_count, prompt_for_answer
 
 if TYPE_CHECKING:
     from newsletter.subscribers.address import Address
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def erase(address: str, *, yes: bool, as_json: bool) -> None:
+def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
     """Erase all that is known of the reader of ADDRESS, who has asked for it (GDPR, art. 17).
 
     Name, attributes, tags and journal go; sends keep a number without the address. A salted
@@ -37,41 +37,43 @@ def erase(address: str, *, yes: bool, as_json: bool) -> None:
     project = open_project()
     with database(project.config.database, project.root) as engine:
         if not yes:
-            _confirm(of)
+            _confirm_erasure(of)
         erased = erasure.erase(engine, of.key, datetime.datetime.now(datetime.UTC))
         if erased is None:
             with reading(engine) as connection:
                 raise not_listed(connection, of)
     if as_json:
-        say(json.dumps({"address": of.address, **erased._asdict()}, ensure_ascii=False))
+        echo(json.dumps({"address": of.address, **erased._asdict()}, ensure_ascii=False))
     else:
-        _show(of, erased)
+        _print_result(of, erased)
 
 
-def _confirm(of: "Address") -> None:
-    from newsletter.errors import ListError
+def _confirm_erasure(address: "Address") -> None:
+    from newsletter.errors import SubscriberListError
     from newsletter.subscribers.address import parse_address
 
-    typed = typed_answer("Type the address again to erase all that is known of it, or Ctrl-C")
+    typed = prompt_for_answer("Type the address again to erase all that is known of it, or Ctrl-C")
     if typed is None:
-        raise ListError("nobody is here to type the address", remedy="In a script, say --yes.")
+        raise SubscriberListError(
+            "nobody is here to type the address", remedy="In a script, say --yes."
+        )
     try:
-        same = parse_address(typed).key == of.key
-    except ListError:
+        same = parse_address(typed).key == address.key
+    except SubscriberListError:
         same = False
     if not same:
-        raise ListError(
-            f"'{typed}' is not {of.address}; nothing was done",
+        raise SubscriberListError(
+            f"'{typed}' is not {address.address}; nothing was done",
             remedy="Run it again when you are sure.",
         )
 
 
-def _show(of: "Address", erased: "Erasure") -> None:
+def _print_result(address: "Address", erased: "Erasure") -> None:
     places = [
         "the list" if erased.subscriber else "",
-        count_of(erased.sends, "send") if erased.sends else "",
-        count_of(erased.events, "event") if erased.events else "",
-        count_of(erased.suppressions, "suppression") if erased.suppressions else "",
+        format_count(erased.sends, "send") if erased.sends else "",
+        format_count(erased.events, "event") if erased.events else "",
+        format_count(erased.suppressions, "suppression") if erased.suppressions else "",
     ]
-    say(f"{of.address} is erased from {', '.join(filter(None, places))}.", colour="green")
-    say("Erase it also from your files and backups, and ask SendGrid to.")
+    echo(f"{address.address} is erased from {', '.join(filter(None, places))}.", color="green")
+    echo("Erase it also from your files and backups, and ask SendGrid to.")

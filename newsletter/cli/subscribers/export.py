@@ -8,14 +8,14 @@ from typing import BinaryIO
 
 import click
 
-from newsletter.cli.output import count_of, note, say
-from newsletter.cli.progress import progress
+from newsletter.cli.output import echo, echo_err, format_count
+from newsletter.cli.progress import progress_bar
 
-_OUTPUT = Path("-")
+_STDOUT = Path("-")
 
 
 @click.command("export", short_help="Write the readers to a file.")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=_OUTPUT)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=_STDOUT)
 @click.option(
     "--format", "kind", type=click.Choice(["csv", "jsonl"]),
     help="CSV, or JSON lines.  [default: by FILE's ending, else csv]",
@@ -24,7 +24,7 @@ _OUTPUT = Path("-")
 @click.option("--journal", is_flag=True, help="With the consent journal; JSON lines only.")
 @click.option("--raw", is_flag=True, help="Leave cells as they are that Excel would run.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
-def export_file(  # noqa: PLR0913, PLR0917 - click's way
+def export_command(  # noqa: PLR0913, PLR0917 - click's way
     file: Path,
     kind: str | None,
     segment: str | None,
@@ -62,37 +62,37 @@ def export_file(  # noqa: PLR0913, PLR0917 - click's way
     with (
         database(project.config.database, project.root) as engine,
         reading(engine) as connection,
-        _written(file, force=force) as out,
+        _open_output(file, force=force) as out,
     ):
         within = EVERYBODY
         if segment is not None:
             now = datetime.datetime.now(datetime.UTC)
             within = find_segment(connection, segment, project.config, now).condition
-        with progress(how_many(connection, within), "Exporting") as advance:
+        with progress_bar(how_many(connection, within), "Exporting") as advance:
             choice = Choice("jsonl" if lines else "csv", within, journal, raw)
             count = export(connection, out, choice, advance)
-    if file == _OUTPUT:
-        note(count_of(count, "reader"))
+    if file == _STDOUT:
+        echo_err(format_count(count, "reader"))
     else:
-        say(f"{file}: {count_of(count, 'reader')}, for your eyes only", colour="green")
+        echo(f"{file}: {format_count(count, 'reader')}, for your eyes only", color="green")
 
 
 @contextmanager
-def _written(file: Path, *, force: bool) -> Iterator[BinaryIO]:
+def _open_output(file: Path, *, force: bool) -> Iterator[BinaryIO]:
     """A file that is there whole or not at all, and only for the owner; or standard output."""
     import os
     import tempfile
 
-    from newsletter.errors import ListError, Location, shown
+    from newsletter.errors import Location, SubscriberListError, display_path
 
-    if file == _OUTPUT:
+    if file == _STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     if file.exists() and not force:
-        raise ListError(
+        raise SubscriberListError(
             "this file is there already",
-            where=Location(shown(file)),
+            where=Location(display_path(file)),
             remedy="Name another one, or overwrite it with --force.",
         )
     descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import by_status, count_of, fields, note, say
-from newsletter.cli.progress import progress
+from newsletter.cli.output import echo, echo_err, format_count, format_fields, format_status_counts
+from newsletter.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from newsletter.subscribers.importing.import_list import ImportReport
 
-REMARKS_SHOWN = 10
-DOUBTS_SHOWN = 5
+MAX_REMARKS_SHOWN = 10
+MAX_WARNINGS_SHOWN = 5
 # From this many rows on, how much memory it took is worth a line.
-MANY = 100_000
+MEMORY_REPORT_ROWS = 100_000
 
 
 @click.command("import", short_help="Add the readers of a file.")
@@ -36,7 +36,7 @@ MANY = 100_000
 )
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, for scripts.")
-def import_file(  # noqa: PLR0913, PLR0917 - click's way
+def import_list_command(  # noqa: PLR0913, PLR0917 - click's way
     file: Path,
     mapping: tuple[str, ...],
     tags: tuple[str, ...],
@@ -72,7 +72,7 @@ def import_file(  # noqa: PLR0913, PLR0917 - click's way
     if resubscribe != bool(consent and consent.strip()):
         raise click.UsageError("--resubscribe and --consent 'where it comes from' go together")
     wishes = import_list.Wishes(
-        _mapping(mapping),
+        _parse_mapping(mapping),
         tuple(clean_tag(tag) for tag in tags),
         (consent or "").strip(),
         dry_run,
@@ -80,7 +80,7 @@ def import_file(  # noqa: PLR0913, PLR0917 - click's way
     project = open_project()
     with (
         database(project.config.database, project.root) as engine,
-        progress(file.stat().st_size, "Importing") as advance,
+        progress_bar(file.stat().st_size, "Importing") as advance,
     ):
         reports = import_list.import_files(
             engine,
@@ -92,15 +92,15 @@ def import_file(  # noqa: PLR0913, PLR0917 - click's way
         )
     for report in reports:
         if as_json:
-            say(json.dumps(_as_data(report, dry_run=dry_run)))
+            echo(json.dumps(_to_dict(report, dry_run=dry_run)))
         else:
-            _show(report)
+            _print_report(report)
     if not as_json:
-        _close(reports, dry_run=dry_run)
+        _print_next_step(reports, dry_run=dry_run)
     return 1 if any(report.refused for report in reports) else 0
 
 
-def _mapping(options: tuple[str, ...]) -> dict[str, str]:
+def _parse_mapping(options: tuple[str, ...]) -> dict[str, str]:
     """``Email Address=email`` as column and field."""
     import re
 
@@ -115,19 +115,21 @@ def _mapping(options: tuple[str, ...]) -> dict[str, str]:
     return mapping
 
 
-def _show(report: "ImportReport") -> None:
+def _print_report(report: "ImportReport") -> None:
     guess = " (a guess: save it as UTF-8 if names look wrong)" if report.encoding.guessed else ""
     service = f", an export of {report.service}" if report.service else ""
-    say(f"{report.file}: {count_of(report.rows, 'row')}, {report.encoding.name}{guess}{service}")
-    held = f"{by_status(report.held)} in the list, and an import brings nobody back"
+    echo(
+        f"{report.file}: {format_count(report.rows, 'row')}, {report.encoding.name}{guess}{service}"
+    )
+    held = f"{format_status_counts(report.held)} in the list, and an import brings nobody back"
     reasons = (
         "\n".join(f"{count:,} {reason}" for reason, count in report.reasons.most_common(5))
         if len(report.reasons) > 1
         else ""
     )
     rows = [
-        ("columns", report.columns, _columns(report)),
-        ("new", report.new, by_status(report.new)),
+        ("columns", report.columns, _format_columns(report)),
+        ("new", report.new, format_status_counts(report.new)),
         ("updated", report.updated, f"{report.updated:,}"),
         ("back", report.returned, f"{report.returned:,} who had left, by the consent you state"),
         ("unchanged", report.unchanged, f"{report.unchanged:,}"),
@@ -137,37 +139,37 @@ def _show(report: "ImportReport") -> None:
         ("refused", report.refused, "\n".join(filter(None, [f"{report.refused:,}", reasons]))),
         ("doubtful", report.doubtful, f"{report.doubtful:,} taken, but look at them"),
     ]
-    say(fields((label, value) for label, there, value in rows if there))
+    echo(format_fields((label, value) for label, there, value in rows if there))
     told = report.refused + report.repeated + report.erased
-    _remarks(report.remarks, told, REMARKS_SHOWN)
-    _remarks(report.doubts, report.doubtful, DOUBTS_SHOWN)
+    _print_remarks(report.remarks, told, MAX_REMARKS_SHOWN)
+    _print_remarks(report.doubts, report.doubtful, MAX_WARNINGS_SHOWN)
     for name, why in report.passed_over:
-        note(f"    passed over {name}: {why}", colour="yellow")
+        echo_err(f"    passed over {name}: {why}", color="yellow")
 
 
-def _remarks(remarks: Sequence[tuple[int, str]], all_of_them: int, most: int) -> None:
-    for line, reason in remarks[:most]:
-        note(f"    row {line:,}: {reason}", colour="yellow")
-    if all_of_them > most:
-        note(f"    and {all_of_them - most:,} more", colour="yellow")
+def _print_remarks(remarks: Sequence[tuple[int, str]], total: int, limit: int) -> None:
+    for line, reason in remarks[:limit]:
+        echo_err(f"    row {line:,}: {reason}", color="yellow")
+    if total > limit:
+        echo_err(f"    and {total - limit:,} more", color="yellow")
 
 
-def _close(reports: "Sequence[ImportReport]", *, dry_run: bool) -> None:
-    if sum(report.rows for report in reports) >= MANY:
-        say(f"Peak memory: {_peak_memory():,} MB")
+def _print_next_step(reports: "Sequence[ImportReport]", *, dry_run: bool) -> None:
+    if sum(report.rows for report in reports) >= MEMORY_REPORT_ROWS:
+        echo(f"Peak memory: {_peak_memory_mb():,} MB")
     refused = [report.refused_file for report in reports if report.refused_file]
     if dry_run:
-        say("Nothing was changed: this was a dry run.")
+        echo("Nothing was changed: this was a dry run.")
     elif refused:
-        from newsletter.errors import shown
+        from newsletter.errors import display_path
 
-        files = " and ".join(shown(path) for path in refused)
-        say(f"Next: correct {files} and import {'it' if len(refused) == 1 else 'them'}.")
+        files = " and ".join(display_path(path) for path in refused)
+        echo(f"Next: correct {files} and import {'it' if len(refused) == 1 else 'them'}.")
     else:
-        say("Next: newsletter subscribers list", colour="green")
+        echo("Next: newsletter subscribers list", color="green")
 
 
-def _columns(report: "ImportReport") -> str:
+def _format_columns(report: "ImportReport") -> str:
     columns = report.columns
     if columns is None:
         return ""
@@ -196,7 +198,7 @@ def _columns(report: "ImportReport") -> str:
     return "; ".join(told)
 
 
-def _as_data(report: "ImportReport", *, dry_run: bool) -> dict[str, Any]:
+def _to_dict(report: "ImportReport", *, dry_run: bool) -> dict[str, Any]:
     return {
         "file": report.file,
         "dry_run": dry_run,
@@ -219,11 +221,11 @@ def _as_data(report: "ImportReport", *, dry_run: bool) -> dict[str, Any]:
         "passed_over": dict(report.passed_over),
         "doubtful": report.doubtful,
         "doubts": [{"row": line, "reason": reason} for line, reason in report.doubts],
-        "peak_memory_mb": _peak_memory(),
+        "peak_memory_mb": _peak_memory_mb(),
     }
 
 
-def _peak_memory() -> int:
+def _peak_memory_mb() -> int:
     """The most memory that this process has had, in MB."""
     import resource
     import sys

@@ -5,14 +5,14 @@ import json
 
 import click
 
-from newsletter.cli.output import say
+from newsletter.cli.output import echo
 
 
 @click.command(short_help="Unsubscribe a reader who asked you to.")
 @click.argument("address")
 @click.option("--reason", default="", metavar="TEXT", help="Why; the journal keeps it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def remove(address: str, *, reason: str, as_json: bool) -> None:
+def remove_command(address: str, *, reason: str, as_json: bool) -> None:
     """Unsubscribe the reader of ADDRESS, who has asked you to be taken off the list.
 
     They stay known as one who left, so that no import brings them back. To forget a reader
@@ -42,18 +42,18 @@ def remove(address: str, *, reason: str, as_json: bool) -> None:
         if changed is None:
             raise not_listed(connection, of)
     if as_json:
-        say(json.dumps({"address": of.address, **changed._asdict()}, ensure_ascii=False))
+        echo(json.dumps({"address": of.address, **changed._asdict()}, ensure_ascii=False))
     elif changed.before == changed.after:
-        say(f"{of.address} was {changed.after} already; nothing was changed.")
+        echo(f"{of.address} was {changed.after} already; nothing was changed.")
     else:
-        say(f"{of.address} was {changed.before} and is unsubscribed now.", colour="green")
-        say(f"To forget them altogether: newsletter subscribers erase {of.address}")
+        echo(f"{of.address} was {changed.before} and is unsubscribed now.", color="green")
+        echo(f"To forget them altogether: newsletter subscribers erase {of.address}")
 
 
 @click.command("rotate-token", short_help="Give a reader's links a new secret.")
 @click.argument("address")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def rotate_token(address: str, *, as_json: bool) -> None:
+def rotate_token_command(address: str, *, as_json: bool) -> None:
     """Give the reader of ADDRESS a new secret for their unsubscribe and preferences links.
 
     For when they have passed a mail on, links and all. The links in the mails that they have
@@ -79,6 +79,6 @@ def rotate_token(address: str, *, as_json: bool) -> None:
         if not changes.rotate_token(connection, of.key, now):
             raise not_listed(connection, of)
     if as_json:
-        say(json.dumps({"address": of.address, "rotated": True}, ensure_ascii=False))
+        echo(json.dumps({"address": of.address, "rotated": True}, ensure_ascii=False))
     else:
-        say(f"{of.address} has a new token; the links in earlier mails are dead.", colour="green")
+        echo(f"{of.address} has a new token; the links in earlier mails are dead.", color="green")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import count_of, fields, note, say
+from newsletter.cli.output import echo, echo_err, format_count, format_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from newsletter.sending.providers.sendgrid.suppressions_api import Lists
     from newsletter.subscribers.consent.delivery_feedback import Taken
 
-MOST_SHOWN = 10
-LONG_WAIT = 5.0
+MAX_SHOWN = 10
+LONG_WAIT_SECONDS = 5.0
 
 
 @click.command(short_help="Bring SendGrid's bounces and unsubscribes into the list.")
@@ -30,7 +30,7 @@ LONG_WAIT = 5.0
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def sync(since: datetime.datetime | None, *, dry_run: bool, as_json: bool) -> None:
+def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: bool) -> None:
     """Bring SendGrid's bounces, spam reports and unsubscribes into the list.
 
     Asks for bounces, invalid addresses, global unsubscribes, those of sendgrid.asm_group and
@@ -57,95 +57,95 @@ def sync(since: datetime.datetime | None, *, dry_run: bool, as_json: bool) -> No
         with database(project.config.database, project.root) as engine:
             for each in synced(
                 engine,
-                _lists(mailer),
+                _open_suppression_lists(mailer),
                 group=project.config.sendgrid.asm_group,
                 since=since.replace(tzinfo=zone) if since else None,
                 dry_run=dry_run,
             ):
                 done.append(each)
                 if not as_json:
-                    _show(each)
+                    _print_list_result(each)
     finally:
         mailer.close()
     if as_json:
-        data = {"dry_run": dry_run, "lists": [_as_data(each) for each in done]}
-        say(json.dumps(data, ensure_ascii=False))
+        data = {"dry_run": dry_run, "lists": [_to_dict(each) for each in done]}
+        echo(json.dumps(data, ensure_ascii=False))
     else:
-        _sum_up(done, dry_run=dry_run)
+        _print_summary(done, dry_run=dry_run)
 
 
-def _lists(mailer: "Mailer") -> "Lists":
+def _open_suppression_lists(mailer: "Mailer") -> "Lists":
     from newsletter.sending.providers.sendgrid.suppressions_api import Lists
     from newsletter.sending.retry_policy import pause_after
 
     return Lists(
         mailer,
-        _wait,
+        _wait_for_provider,
         now=lambda: datetime.datetime.now(datetime.UTC),
         backoff=lambda tries: pause_after(tries, random.random()),  # noqa: S311 - only spreads the tries
     )
 
 
-def _wait(seconds: float) -> None:
+def _wait_for_provider(seconds: float) -> None:
     import time
 
-    if seconds > LONG_WAIT:
-        note(f"SendGrid is busy: asking again in {seconds:,.0f} s (Ctrl-C to stop)")
+    if seconds > LONG_WAIT_SECONDS:
+        echo_err(f"SendGrid is busy: asking again in {seconds:,.0f} s (Ctrl-C to stop)")
     time.sleep(seconds)
 
 
-def _show(done: "Synced") -> None:
+def _print_list_result(synced: "Synced") -> None:
     from newsletter.sending.providers.sendgrid.suppressions_api import NAMES
 
-    since = f"since {done.since:%Y-%m-%d}" if done.since else "in all"
-    news = [f"{count:,} now {status}" for status, count in _by_status(done.taken).items()]
-    strangers = sum(not taken.listed for taken in done.taken)
+    since = f"since {synced.since:%Y-%m-%d}" if synced.since else "in all"
+    news = [f"{count:,} now {status}" for status, count in _count_by_status(synced.taken).items()]
+    strangers = sum(not taken.listed for taken in synced.taken)
     if strangers:
         news.append(f"{strangers:,} not in the list")
-    if done.blocks:
+    if synced.blocks:
         news.append("SendGrid tries these again")
     said = ", ".join(news)
-    say(f"{NAMES[done.name]:<19} {done.fetched:>7,} {since:<16}  {said}".rstrip())
+    echo(f"{NAMES[synced.name]:<19} {synced.fetched:>7,} {since:<16}  {said}".rstrip())
 
 
-def _by_status(taken: "Iterable[Taken]") -> Counter[str]:
-    return Counter(each.after for each in taken if each.listed)
+def _count_by_status(applied: "Iterable[Taken]") -> Counter[str]:
+    return Counter(each.after for each in applied if each.listed)
 
 
-def _sum_up(lists: "list[Synced]", *, dry_run: bool) -> None:
-    changed = [taken for each in lists for taken in each.taken if taken.listed]
-    blocks = [block for each in lists for block in each.blocks]
+def _print_summary(results: "list[Synced]", *, dry_run: bool) -> None:
+    changed = [taken for each in results for taken in each.taken if taken.listed]
+    blocks = [block for each in results for block in each.blocks]
     if changed:
-        say()
-        say(
-            fields(
-                (each.address, f"{each.before} → {each.after}{_reason(each.wording)}")
-                for each in changed[:MOST_SHOWN]
+        echo()
+        echo(
+            format_fields(
+                (each.address, f"{each.before} → {each.after}{_format_reason(each.wording)}")
+                for each in changed[:MAX_SHOWN]
             )
         )
-        if len(changed) > MOST_SHOWN:
-            say(f"  and {len(changed) - MOST_SHOWN:,} more; all of them with --json")
+        if len(changed) > MAX_SHOWN:
+            echo(f"  and {len(changed) - MAX_SHOWN:,} more; all of them with --json")
     if blocks:
-        say()
-        say("Blocked lately, and still in the list:")
-        say(fields((each.address, each.reason) for each in blocks[:MOST_SHOWN]))
+        echo()
+        echo("Blocked lately, and still in the list:")
+        echo(format_fields((each.address, each.reason) for each in blocks[:MAX_SHOWN]))
     if dry_run:
-        say("Nothing was changed: this was a dry run.")
-    elif any(each.taken for each in lists):
-        say(f"{count_of(len(changed), 'reader')} changed.", colour="green")
+        echo("Nothing was changed: this was a dry run.")
+    elif any(each.taken for each in results):
+        echo(f"{format_count(len(changed), 'reader')} changed.", color="green")
     else:
-        say("Nothing new: the list knows it all.", colour="green")
+        echo("Nothing new: the list knows it all.", color="green")
 
 
-def _reason(wording: str) -> str:
+def _format_reason(wording: str) -> str:
     return f" ({wording})" if wording else ""
 
 
-def _as_data(done: "Synced") -> dict[str, Any]:
+def _to_dict(synced: "Synced") -> dict[str, Any]:
     return {
-        "list": done.name,
-        "since": done.since.isoformat() if done.since else None,
-        "fetched": done.fetched,
-        "changed": [taken._asdict() for taken in done.taken],
-        "blocks": [{"address": each.address, "reason": each.reason} for each in done.blocks],
+        "list": synced.name,
+        "since": synced.since.isoformat() if synced.since else None,
+        "fetched": synced.fetched,
+        "changed": [taken._asdict() for taken in synced.taken],
+        "blocks": [{"address": each.address, "reason": each.reason} for each in synced.blocks],
     }

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import count_of, note, say
+from newsletter.cli.output import echo, echo_err, format_count
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from newsletter.subscribers.tags import Listed
 
-CHUNK = 5_000
-REMARKS_SHOWN = 10
+CHUNK_SIZE = 5_000
+MAX_REMARKS_SHOWN = 10
 
-_WHO: tuple[Callable[[Any], Any], ...] = (
+_SELECTION_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--address", "addresses", multiple=True, metavar="ADDRESS", help="This reader."),
     click.option(
         "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -29,16 +29,16 @@ _WHO: tuple[Callable[[Any], Any], ...] = (
 )  # fmt: skip
 
 
-def _who(command: Callable[..., int]) -> Callable[..., int]:
-    for option in reversed(_WHO):
+def _add_selection_options(command: Callable[..., int]) -> Callable[..., int]:
+    for option in reversed(_SELECTION_OPTIONS):
         command = option(command)
     return command
 
 
 @click.command(short_help="Put a tag on readers.")
 @click.argument("tag")
-@_who
-def tag(
+@_add_selection_options
+def tag_command(
     tag: str, *, addresses: tuple[str, ...], file: Path | None, query: str | None, as_json: bool
 ) -> int:
     """Put TAG on readers: by address, of a file, or by a query.
@@ -50,13 +50,13 @@ def tag(
       newsletter subscribers tag vip --address ada@example.com
       newsletter subscribers tag quiet --query 'not opened:last-10'
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    return _change(tag, addresses, file, query, on=True, as_json=as_json)
+    return _change_tag(tag, addresses, file, query, adding=True, as_json=as_json)
 
 
 @click.command(short_help="Take a tag off readers.")
 @click.argument("tag")
-@_who
-def untag(
+@_add_selection_options
+def untag_command(
     tag: str, *, addresses: tuple[str, ...], file: Path | None, query: str | None, as_json: bool
 ) -> int:
     """Take TAG off readers: by address, of a file, or by a query.
@@ -66,33 +66,33 @@ def untag(
       newsletter subscribers untag vip --file lapsed.csv
       newsletter subscribers untag vip --query tag:vip
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    return _change(tag, addresses, file, query, on=False, as_json=as_json)
+    return _change_tag(tag, addresses, file, query, adding=False, as_json=as_json)
 
 
-def _change(  # noqa: PLR0913 - the commands' own
+def _change_tag(  # noqa: PLR0913 - the commands' own
     text: str,
     addresses: tuple[str, ...],
     file: Path | None,
     query: str | None,
     *,
-    on: bool,
+    adding: bool,
     as_json: bool,
 ) -> int:
     import datetime
 
     from newsletter.db import database
-    from newsletter.errors import UsageProblem
+    from newsletter.errors import UsageError
     from newsletter.project import open_project
     from newsletter.subscribers import how_many, tags
     from newsletter.subscribers.segments import find_segment
 
     if not (addresses or file or query):
-        raise UsageProblem(
+        raise UsageError(
             "it isn't said whose tag that is", remedy="Say --address, --file or --query."
         )
     name = tags.clean_tag(text)
     project = open_project()
-    change = tags.tag if on else tags.untag
+    change = tags.tag if adding else tags.untag
     changed = found = 0
     remarks: list[dict[str, Any]] = []
     with (
@@ -104,16 +104,16 @@ def _change(  # noqa: PLR0913 - the commands' own
             within = find_segment(connection, query, project.config, now).condition
             found += how_many(connection, within)
             changed += change(connection, name, within)
-        for chunk in _chunks(addresses, file):
-            within, known = _those(connection, chunk, remarks)
+        for chunk in _iter_chunks(addresses, file):
+            within, known = _match_rows(connection, chunk, remarks)
             found += known
             changed += change(connection, name, within)
     data = {"tag": name, "changed": changed, "unchanged": found - changed, "remarks": remarks}
-    _show(data, on=on, as_json=as_json)
+    _print_result(data, adding=adding, as_json=as_json)
     return 1 if remarks else 0
 
 
-def _chunks(addresses: tuple[str, ...], file: Path | None) -> "Iterator[list[Listed]]":
+def _iter_chunks(addresses: tuple[str, ...], file: Path | None) -> "Iterator[list[Listed]]":
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.tags import Listed, listed
 
@@ -121,11 +121,11 @@ def _chunks(addresses: tuple[str, ...], file: Path | None) -> "Iterator[list[Lis
     if parsed:
         yield [Listed(0, key, address) for address, key in parsed]
     rows = listed(file) if file else iter(())
-    while chunk := list(islice(rows, CHUNK)):
+    while chunk := list(islice(rows, CHUNK_SIZE)):
         yield chunk
 
 
-def _those(
+def _match_rows(
     connection: "sa.Connection", rows: "list[Listed]", remarks: list[dict[str, Any]]
 ) -> "tuple[sa.ColumnElement[bool], int]":
     """The readers of some addresses as a condition, and how many they are."""
@@ -141,16 +141,20 @@ def _those(
     return among(connection, subscriber.c.address_key, known), len(known)
 
 
-def _show(data: dict[str, Any], *, on: bool, as_json: bool) -> None:
+def _print_result(data: dict[str, Any], *, adding: bool, as_json: bool) -> None:
     if as_json:
-        say(json.dumps(data, ensure_ascii=False))
+        echo(json.dumps(data, ensure_ascii=False))
         return
-    done = f"'{data['tag']}' is {'on' if on else 'off'} {count_of(data['changed'], 'reader')}"
-    rest = f"; {data['unchanged']:,} had it already" if on else f"; {data['unchanged']:,} had none"
-    say(f"{done}{rest if data['unchanged'] else ''}.", colour="green")
-    for remark in data["remarks"][:REMARKS_SHOWN]:
+    done = (
+        f"'{data['tag']}' is {'on' if adding else 'off'} {format_count(data['changed'], 'reader')}"
+    )
+    rest = (
+        f"; {data['unchanged']:,} had it already" if adding else f"; {data['unchanged']:,} had none"
+    )
+    echo(f"{done}{rest if data['unchanged'] else ''}.", color="green")
+    for remark in data["remarks"][:MAX_REMARKS_SHOWN]:
         row = f"row {remark['row']:,}: " if "row" in remark else ""
-        note(f"    {row}{remark['reason']}", colour="yellow")
-    more = len(data["remarks"]) - REMARKS_SHOWN
+        echo_err(f"    {row}{remark['reason']}", color="yellow")
+    more = len(data["remarks"]) - MAX_REMARKS_SHOWN
     if more > 0:
-        note(f"    and {more:,} more", colour="yellow")
+        echo_err(f"    and {more:,} more", color="yellow")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from newsletter.cli.output import say
+from newsletter.cli.output import echo
 
 
 @click.command(short_help="Write the sent issues as web pages.")
@@ -18,7 +18,7 @@ from newsletter.cli.output import say
     help="Where the folder will be published; public_url if not given.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def archive(out: Path, base_url: str | None, *, as_json: bool) -> None:
+def archive_command(out: Path, base_url: str | None, *, as_json: bool) -> None:
     """Write index, articles, images and feeds of the sent issues as plain files.
 
     They are the pages that newsletter serve shows, but for the search box. Files that
@@ -31,7 +31,7 @@ def archive(out: Path, base_url: str | None, *, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.config import value_types
     from newsletter.db import database
-    from newsletter.errors import UsageProblem, shown
+    from newsletter.errors import UsageError, display_path
     from newsletter.project import open_project
     from newsletter.web.archive.static_export import write_archive
     from newsletter.web.site_context import open_site
@@ -40,9 +40,9 @@ def archive(out: Path, base_url: str | None, *, as_json: bool) -> None:
     try:
         base = value_types.own_url(base_url) if base_url else project.config.public_url
     except ValueError as error:
-        raise UsageProblem(f"--base-url: {error}") from None
+        raise UsageError(f"--base-url: {error}") from None
     if base is None:
-        raise UsageProblem(
+        raise UsageError(
             "links and feeds need to know where the pages will be",
             remedy="Say --base-url https://…, or set public_url in newsletter.yml.",
         )
@@ -50,9 +50,11 @@ def archive(out: Path, base_url: str | None, *, as_json: bool) -> None:
         written = write_archive(open_site(project, engine), out, base if base_url else None)
     if as_json:
         told = {"folder": str(out), "base_url": base, **written._asdict()}
-        say(json.dumps(told, ensure_ascii=False))
+        echo(json.dumps(told, ensure_ascii=False))
         return
     what = f"{written.issues:,} issue{'' if written.issues == 1 else 's'}"
-    say(f"{shown(out)}: {what}, {written.files:,} files, {len(written.changed):,} of them new.")
+    echo(
+        f"{display_path(out)}: {what}, {written.files:,} files, {len(written.changed):,} of them new."
+    )
     if not written.issues:
-        say("Nothing has been sent yet. Send an issue with: newsletter send", colour="yellow")
+        echo("Nothing has been sent yet. Send an issue with: newsletter send", color="yellow")

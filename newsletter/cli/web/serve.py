@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import fields, note, say
+from newsletter.cli.output import echo, echo_err, format_fields
 
 if TYPE_CHECKING:
     from newsletter.config import Config
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
               metavar="N", help="Where to listen; 0 for any that is free.")  # fmt: skip
 @click.option("--metrics-port", type=click.IntRange(1, 65535), metavar="N",
               help="Where Prometheus may ask, on this machine alone.")  # fmt: skip
-def serve(*, host: str, port: int, metrics_port: int | None) -> None:
+def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     """Serve the newsletter's public pages, its webhook and its schedule on one port.
 
     Put it behind a proxy that speaks HTTPS for public_url. It logs to the standard
@@ -41,25 +41,25 @@ def serve(*, host: str, port: int, metrics_port: int | None) -> None:
     with database(config.database, project.root) as engine, listen(host, port) as door:
         site = open_site(project, engine)
         mailer = Mailer(key_from(os.environ), config.sendgrid) if with_key else None
-        _tell(config, host, door.getsockname()[1], with_key=with_key)
+        _print_startup(config, host, door.getsockname()[1], with_key=with_key)
         log_to_stderr()
         try:
             run(site, mailer, door, metrics_port)
         finally:
             if mailer:
                 mailer.close()
-    note("Stopped.")
+    echo_err("Stopped.")
 
 
-def _tell(config: "Config", host: str, port: int, *, with_key: bool) -> None:
+def _print_startup(config: "Config", host: str, port: int, *, with_key: bool) -> None:
     shown = f"[{host}]" if ":" in host else host
-    say(f"{config.name} answers at http://{shown}:{port}/   (Ctrl-C to stop)")
-    fields([("for the world", config.public_url or "not set: public_url in newsletter.yml")])
+    echo(f"{config.name} answers at http://{shown}:{port}/   (Ctrl-C to stop)")
+    format_fields([("for the world", config.public_url or "not set: public_url in newsletter.yml")])
     if not with_key:
-        note("SENDGRID_API_KEY is not set: confirmations and scheduled sends wait.")
+        echo_err("SENDGRID_API_KEY is not set: confirmations and scheduled sends wait.")
     if not config.public_url:
-        note("Without public_url no mail has a link to here: set it before the next issue.")
+        echo_err("Without public_url no mail has a link to here: set it before the next issue.")
     if config.sendgrid.webhook_unsigned:
-        note("sendgrid.webhook_unsigned is on: anybody can send events that are believed.")
+        echo_err("sendgrid.webhook_unsigned is on: anybody can send events that are believed.")
     elif not config.sendgrid.webhook_key:
-        note("The webhook refuses all events until sendgrid.webhook_key is set.")
+        echo_err("The webhook refuses all events until sendgrid.webhook_key is set.")

@@ -253,7 +253,7 @@ def read_fields(front: FrontMatter, path: str) -> Fields:
             key = names[str(details["loc"][0])]
             problems.append(_explained(details, Location(path, front.lines.get(key))))
     if problems:
-        raise PostError.of(sorted(problems, key=_line_number))
+        raise PostError.from_problems(sorted(problems, key=_line_number))
     return fields
 
 

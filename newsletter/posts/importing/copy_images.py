@@ -67,7 +67,7 @@ def gather(manuscript: Manuscript, source: Source, limit: int) -> Pictures:
         if name != path:
             renamed[reference] = quote(name)
     if problems:
-        raise PostError.of(problems)
+        raise PostError.from_problems(problems)
     return Pictures(_renamed(manuscript, renamed, source), files)
 
 
@@ -167,7 +167,7 @@ def _renamed(manuscript: Manuscript, renamed: Mapping[str, str], source: Source)
     changed = replace(manuscript, body=body, front_source=front_source, front=front)
     left = sorted(set(renamed) & set(_references(changed)))
     if left:
-        raise PostError.of(
+        raise PostError.from_problems(
             [
                 Problem(
                     f"cannot rewrite the picture's path '{reference}'",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from newsletter.errors import Location, PostError, UsageProblem
+from newsletter.errors import Location, PostError, UsageError
 from newsletter.posts.importing.cleanup.paragraph import SetAside
 from newsletter.posts.importing.copy_images import gather
 from newsletter.posts.importing.front_matter_writer import compose
@@ -29,7 +29,7 @@ from newsletter.posts.importing.manifest import (
 )
 from newsletter.posts.importing.read_file import Source, read_source
 from newsletter.posts.slug import LIMIT, SLUG, slugify
-from newsletter.project import ISSUE_NAME, Project, issue_folders, shown
+from newsletter.project import ISSUE_NAME_PATTERN, Project, display_path, list_issue_folders
 
 SET_ASIDE = "set-aside.txt"
 BACKUP = ".before-update"
@@ -106,7 +106,7 @@ def import_post(project: Project, name: str, order: Order) -> Filed:
     )
     with _staged(project, manuscript, pictures.files, source) as staged:
         filed = Filed(
-            post=(found or project.issues / f"{date}-{slug}") / f"post.{manuscript.format}",
+            post=(found or project.issues_dir / f"{date}-{slug}") / f"post.{manuscript.format}",
             state="new",
             manuscript=manuscript,
             pictures=tuple(pictures.files),
@@ -120,7 +120,7 @@ def import_post(project: Project, name: str, order: Order) -> Filed:
 def _check_slug(slug: str) -> None:
     if slug and (not SLUG.fullmatch(slug) or len(slug) > LIMIT):
         example = slugify(slug) or "spring-in-the-harbour"
-        raise UsageProblem(
+        raise UsageError(
             f"--slug '{slug}' cannot name an issue",
             remedy=f"Small letters, digits and hyphens, {LIMIT} at most: --slug {example}",
         )
@@ -128,7 +128,7 @@ def _check_slug(slug: str) -> None:
 
 def _known(project: Project, source: Source, slug: str) -> Path | None:
     """The newest issue made from this very source, whatever it is called now."""
-    for folder in reversed(issue_folders(project)):
+    for folder in reversed(list_issue_folders(project)):
         record = read_record(folder)
         if record and record.source == source.sha and slug in {"", _slug_of(folder)}:
             return folder
@@ -137,12 +137,12 @@ def _known(project: Project, source: Source, slug: str) -> Path | None:
 
 def _named(project: Project, slug: str) -> Path | None:
     """The newest issue of that slug: a post imported on another day is still the same issue."""
-    folders = [folder for folder in issue_folders(project) if _slug_of(folder) == slug]
+    folders = [folder for folder in list_issue_folders(project) if _slug_of(folder) == slug]
     return folders[-1] if folders else None
 
 
 def _slug_of(folder: Path) -> str:
-    named = ISSUE_NAME.match(folder.name)
+    named = ISSUE_NAME_PATTERN.match(folder.name)
     return named["slug"] if named else ""
 
 
@@ -155,7 +155,7 @@ def _staged(
     project: Project, manuscript: Manuscript, pictures: Mapping[str, Path], source: Source
 ) -> Iterator[Path]:
     """A folder beside the issues with all that the issue will hold; gone if it was not taken."""
-    folder = project.issues / f".importing-{uuid4().hex}"
+    folder = project.issues_dir / f".importing-{uuid4().hex}"
     try:
         folder.mkdir(parents=True)
         post = f"post.{manuscript.format}"
@@ -234,7 +234,7 @@ def _post_in(folder: Path) -> Path:
 def _refusal(
     filed: Filed, staged: Path, record: Record | None, edited: tuple[str, ...]
 ) -> PostError:
-    where = Location(shown(filed.post))
+    where = Location(display_path(filed.post))
     another = "To file the post as another issue, give it a name of its own with --slug."
     if record is None:
         message = "there is an issue by this name that no import made"

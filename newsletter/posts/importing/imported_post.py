@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
-from newsletter.errors import Location, PostError, UsageProblem
+from newsletter.errors import Location, PostError, UsageError
 from newsletter.posts.front_matter.parse import FrontMatter, split
 from newsletter.posts.front_matter.schema import Fields, read_fields
 from newsletter.posts.html.markdown import to_html
@@ -161,7 +161,7 @@ def _draft(kind: Kind, front: FrontMatter, path: str, keep: Collection[int]) -> 
         wrong = sorted(set(keep) - taken)
         if wrong:
             lines = ", ".join(map(str, wrong))
-            raise UsageProblem(
+            raise UsageError(
                 f"--keep {lines}: nothing was taken from there",
                 remedy="Lines that can be kept: " + (", ".join(map(str, sorted(taken))) or "none"),
             )

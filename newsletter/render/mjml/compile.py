@@ -27,7 +27,7 @@ def compile_mjml(text: str, locator: Callable[[], Locate], *, articles: int = 1)
     """
     if faults := check_mjml(text, articles=articles):
         locate = locator()
-        raise TemplateError.of(
+        raise TemplateError.from_problems(
             [Problem(fault.message, locate(fault.offset), fault.remedy) for fault in faults]
         )
     bare = text.strip()  # MRML takes no white space around the document
@@ -36,7 +36,7 @@ def compile_mjml(text: str, locator: Callable[[], Locate], *, articles: int = 1)
         compiled: str = mjml2html(_mind_the_gaps(bare), fonts={})
     except ValueError as error:
         before = len(text) - len(text.lstrip())
-        raise TemplateError.of([_refusal(error, before, locator())]) from error
+        raise TemplateError.from_problems([_refusal(error, before, locator())]) from error
     if compiled.count("<!--[if") != compiled.count("<![endif]-->"):
         raise TemplateError(
             "a conditional comment is not closed",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from newsletter.errors import Location, Problem, TemplateError, shown
+from newsletter.errors import Location, Problem, TemplateError, display_path
 
 KINDS = (".mjml", ".css")
 
@@ -44,7 +44,7 @@ def load_templates(folder: Path) -> Templates:
             text = path.read_bytes().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = path.read_bytes().count(b"\n", 0, error.start) + 1
-            place = Location(shown(path), line)
+            place = Location(display_path(path), line)
             problems.append(Problem("this is not UTF-8", place, "Save the file as UTF-8."))
             continue
         name = path.relative_to(folder).as_posix()
@@ -52,10 +52,10 @@ def load_templates(folder: Path) -> Templates:
     if not files and not problems:
         problems.append(
             Problem(
-                f"there are no templates in {shown(folder)}",
+                f"there are no templates in {display_path(folder)}",
                 remedy="Copy the templates folder of a newsletter made by: newsletter init DIR",
             )
         )
     if problems:
-        raise TemplateError.of(problems)
-    return Templates(shown(folder), MappingProxyType(files))
+        raise TemplateError.from_problems(problems)
+    return Templates(display_path(folder), MappingProxyType(files))

@@ -14,7 +14,7 @@ import orjson
 import sqlalchemy as sa
 
 from newsletter.db.schema import attempt, batch, send, send_recipient
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.sending.delivery.hourly_limit import hold_back
 from newsletter.sending.ledger.provider_pause import throttled
 from newsletter.sending.ledger.record import Ledger, Send
@@ -235,7 +235,7 @@ def set_aside(
 def must_be(rows: int, expected: int, held: Batch) -> None:
     """Stop this sender if not all rows were as it had left them."""
     if rows != expected:
-        raise SendRefused(
+        raise SendRefusedError(
             f"batch {held.number} is no longer this sender's",
             remedy="Another sender has it, or the send was stopped. Run newsletter send again.",
         )

@@ -99,7 +99,7 @@ class Sender:
             record.halt(self.ledger, self.send, "paused", "stopped by hand")
         if run.errors:
             problems = [problem for error in run.errors for problem in error.problems]
-            raise type(run.errors[0]).of(problems)
+            raise type(run.errors[0]).from_problems(problems)
         return run.halted
 
 
@@ -208,7 +208,7 @@ class _Run:
                     f"batch {settled[0].batch.number} had left when its outcome could not be "
                     "written",
                     remedy="It is never sent again by itself: its readers will count as unknown.",
-                    also=error.problems,
+                    other_problems=error.problems,
                 )
             )
             return

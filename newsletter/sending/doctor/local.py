@@ -17,7 +17,7 @@ from newsletter.db.engine import sqlite_file
 from newsletter.db.schema import event, send, subscriber
 from newsletter.errors import ConfigError, NewsletterError, Problem
 from newsletter.project import Project
-from newsletter.project.folder import issue_folders
+from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import host
 from newsletter.render.template.loader import load_templates
 from newsletter.sending.planning.preflight import settings_problems
@@ -185,10 +185,10 @@ def _webhook(config: Config) -> Line:
 
 
 def _templates(project: Project) -> Line:
-    folders = issue_folders(project)
+    folders = list_issue_folders(project)
     try:
         if not folders:
-            load_templates(project.templates)
+            load_templates(project.templates_dir)
             return ok("templates", "they can be read; there is no issue yet to try them on")
         render(project, folders[-1])
     except NewsletterError as error:

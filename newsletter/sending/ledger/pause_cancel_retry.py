@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from newsletter.db.schema import batch, send, send_recipient
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.state_machine import Command, next_state
 
@@ -72,7 +72,7 @@ def retry(ledger: Ledger, of: Send, size: int) -> int:
         _move(connection, ledger, of, "retry")
         readers = connection.execute(rejected).all()
         if not readers:
-            raise SendRefused(f"no reader of {of.issue} was rejected")
+            raise SendRefusedError(f"no reader of {of.issue} was rejected")
         for start in range(0, len(readers), size):
             some = readers[start : start + size]
             _new_batch(connection, of, some[0].batch_id, [row.subscriber_id for row in some])
@@ -88,7 +88,7 @@ def _move(connection: sa.Connection, ledger: Ledger, of: Send, command: Command)
         .values(state=state, reason=BY_HAND)
     )
     if moved.rowcount != 1:
-        raise SendRefused(
+        raise SendRefusedError(
             f"{of.issue} is no longer what it was a moment ago",
             remedy=f"See: newsletter status {of.slug}",
         )

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from newsletter.db import reading
 from newsletter.db.schema import batch, send, send_recipient, subscriber
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.record import OPEN, Ledger, Send
 from newsletter.sending.ledger.state_machine import SETTLED, Settlement, after_settling
 
@@ -51,7 +51,7 @@ def unsure(ledger: Ledger, of: Send, numbers: Sequence[int] = ()) -> list[Unsure
     if missing or not found:
         what = f"batch {', '.join(map(str, missing))} of" if missing else "no batch of"
         verb = "is not unknown" if missing else "is unknown"
-        raise SendRefused(
+        raise SendRefusedError(
             f"{what} {of.issue} {verb}; only what is unknown can be settled",
             remedy=f"See: newsletter status {of.slug}",
         )
@@ -67,7 +67,7 @@ def resolve(ledger: Ledger, of: Send, shown: Sequence[Unsure], how: Settlement) 
     """
     settled = SETTLED[how]
     if how == "resend" and of.state == "cancelled":
-        raise SendRefused(
+        raise SendRefusedError(
             f"{of.issue} was cancelled: nothing of it is sent any more",
             remedy="Settle it with --accepted or --drop.",
         )
@@ -79,7 +79,7 @@ def resolve(ledger: Ledger, of: Send, shown: Sequence[Unsure], how: Settlement) 
                 .values(state=settled.batch, error=settled.words, attempts=0, retry_at=None)
             )
             if moved.rowcount != 1:
-                raise SendRefused(
+                raise SendRefusedError(
                     f"batch {one.number} was settled by another command meanwhile",
                     remedy=f"See: newsletter status {of.slug}",
                 )

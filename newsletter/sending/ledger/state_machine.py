@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.record import Send
 
 Command = Literal["pause", "resume", "cancel", "retry"]
@@ -71,7 +71,7 @@ def next_state(command: Command, of: Send, now: datetime.datetime) -> str:
     if state := NEXT[command].get(of.state):
         return state
     remedy = REMEDIES.get((command, of.state), "").format(of.slug)
-    raise SendRefused(f"{of.issue} {WORDS[of.state]}", remedy=remedy)
+    raise SendRefusedError(f"{of.issue} {WORDS[of.state]}", remedy=remedy)
 
 
 def recallable(of: Send, now: datetime.datetime) -> bool:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from newsletter.db import writing_of_one_moment
 from newsletter.db.schema import Key, attempt, batch, send, send_recipient, subscriber
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
 from newsletter.sending.ledger.record import Ledger, Send, find, left
 from newsletter.sending.planning.frozen_content import keep
@@ -62,7 +62,7 @@ def freeze(
             connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
             keep(connection, send_id, letter.email)
     except sa.exc.IntegrityError:
-        raise SendRefused(
+        raise SendRefusedError(
             f"another sender has begun to send {letter.email.issue}", remedy="Let it finish."
         ) from None
     frozen = find(ledger, letter.email.issue)
@@ -81,7 +81,7 @@ def discard(ledger: Ledger, of: Send) -> None:
         # Nobody can claim a batch of it from here on: claiming looks at this row's state.
         connection.execute(sa.update(send).where(send.c.id == of.id).values(state="cancelled"))
         if connection.scalar(sa.select(left(of.id, ledger.clock(connection)))):
-            raise SendRefused(f"{of.issue} is being sent by another command")
+            raise SendRefusedError(f"{of.issue} is being sent by another command")
         connection.execute(sa.delete(attempt).where(attempt.c.batch_id.in_(mine)))
         connection.execute(sa.delete(send_recipient).where(send_recipient.c.send_id == of.id))
         connection.execute(sa.update(batch).where(batch.c.send_id == of.id).values(parent_id=None))
@@ -91,9 +91,9 @@ def discard(ledger: Ledger, of: Send) -> None:
 
 def _check_total(total: int, expected: int | None, segment: Segment | None) -> None:
     if not total:
-        raise SendRefused.of([nobody(segment)])
+        raise SendRefusedError.from_problems([nobody(segment)])
     if expected is not None and total != expected:
-        raise SendRefused(
+        raise SendRefusedError(
             f"the list has changed: {total:,} readers now, {expected:,} a moment ago",
             remedy="Nothing was sent. Run it again to see the new count.",
         )

@@ -13,7 +13,7 @@ from newsletter import __version__
 from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import batch, send, send_content
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.render.email import Address, Email
 from newsletter.sending.ledger.record import Ledger, Send, find
@@ -53,7 +53,7 @@ def settle_terms(ledger: Ledger, of: Send, terms: Terms) -> Send:
         values["limit_per_hour"] = terms.limit_per_hour
     if terms.scheduled_at:
         if of.state != "frozen":
-            raise SendRefused(
+            raise SendRefusedError(
                 f"{of.issue} has begun and can't be put off",
                 remedy=f"Go on without --at and --undo-window: newsletter resume {of.slug}",
             )
@@ -68,7 +68,7 @@ def settle_terms(ledger: Ledger, of: Send, terms: Terms) -> Send:
     largest = sa.select(sa.func.max(batch.c.size)).where(ready)
     with ledger.engine.begin() as connection:
         if terms.limit_per_hour and (connection.scalar(largest) or 0) > terms.limit_per_hour:
-            raise SendRefused(
+            raise SendRefusedError(
                 f"{of.issue} is planned in batches of more than {terms.limit_per_hour:,}",
                 remedy="Plan it in smaller ones: "
                 f"newsletter plan {of.slug} --again --batch-size {terms.limit_per_hour}",
@@ -77,7 +77,7 @@ def settle_terms(ledger: Ledger, of: Send, terms: Terms) -> Send:
             sa.update(send).where(send.c.id == of.id, send.c.state == of.state).values(values)
         )
         if moved.rowcount != 1:
-            raise SendRefused(
+            raise SendRefusedError(
                 f"{of.issue} is no longer what it was a moment ago",
                 remedy=f"See: newsletter status {of.slug}",
             )
@@ -103,7 +103,7 @@ def content(ledger: Ledger, of: Send) -> Email:
         SendRefused: a newer newsletter made the plan, or it is not what was sealed.
     """
     if _numbers(of.app_version) > _numbers(__version__):
-        raise SendRefused(
+        raise SendRefusedError(
             f"the plan of {of.issue} was made by newsletter {of.app_version}; "
             f"this is {__version__}",
             remedy="Send it with that version.",
@@ -117,7 +117,7 @@ def content(ledger: Ledger, of: Send) -> Email:
         sealed = row is not None and _seal_in(connection, of.id) == of.plan_sha
     email = _as_email(of.issue, dict(row)) if row and sealed else None
     if email is None or email.content_sha != of.content_sha:
-        raise SendRefused(
+        raise SendRefusedError(
             f"the plan of {of.issue} was changed in the database after it was made",
             remedy=f"Restore the database from a backup; if nothing has left, make a new plan: "
             f"newsletter plan {of.slug} --again",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from newsletter.config import Config, placeholders
-from newsletter.errors import ConfigError, Location, Problem, shown
+from newsletter.errors import ConfigError, Location, Problem, display_path
 from newsletter.posts.issue import Issue
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.providers.sendgrid.client import key_from
@@ -98,7 +98,7 @@ def _draft(issue: Issue) -> Iterator[Problem]:
     if issue.draft:
         yield Problem(
             "this issue is a draft",
-            Location(shown(issue.source), issue.lines.get("draft")),
+            Location(display_path(issue.source), issue.lines.get("draft")),
             "Remove 'draft: true' when it is ready.",
         )
 

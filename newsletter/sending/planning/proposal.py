@@ -14,7 +14,7 @@ from newsletter.checks.runner import Verdict, judge
 from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import send_recipient, subscriber
-from newsletter.errors import Problem, SendRefused
+from newsletter.errors import Problem, SendRefusedError
 from newsletter.posts.issue import Issue
 from newsletter.posts.read_issue import read_issue
 from newsletter.project import Project
@@ -160,10 +160,10 @@ def agree(proposal: Proposal, terms: Terms | None = None) -> Send:
         SendRefused: the issue or the list has changed since; nothing was written.
     """
     if proposal.forbidden:
-        raise SendRefused.of([proposal.forbidden])
+        raise SendRefusedError.from_problems([proposal.forbidden])
     _, email = render(proposal.project, proposal.folder)
     if email.content_sha != proposal.letter.email.content_sha:
-        raise SendRefused(
+        raise SendRefusedError(
             "the issue has changed since it was shown", remedy="Nothing was sent. Run it again."
         )
     if proposal.earlier and proposal.goes_on:
@@ -180,7 +180,7 @@ def agree(proposal: Proposal, terms: Terms | None = None) -> Send:
 def render(project: Project, folder: Path) -> tuple[Issue, Email]:
     """Read an issue and render it with the project's templates."""
     issue = read_issue(folder, project.config)
-    return issue, render_issue(issue, load_templates(project.templates), project.config)
+    return issue, render_issue(issue, load_templates(project.templates_dir), project.config)
 
 
 class _Past(NamedTuple):
@@ -262,12 +262,12 @@ def _check_same(earlier: Send, segment: Segment | None, wishes: Wishes) -> None:
     again = f"or plan it anew while nothing has left: newsletter plan {earlier.slug} --again"
     if segment and segment.text != earlier.segment:
         of = f"the segment '{earlier.segment}'" if earlier.segment else "the whole list"
-        raise SendRefused(
+        raise SendRefusedError(
             f"{earlier.issue} is planned for {of}",
             remedy=f"Leave --segment out to go on with it, {again}",
         )
     if wishes.batch_size:
-        raise SendRefused(
+        raise SendRefusedError(
             f"the batches of {earlier.issue} are planned already",
             remedy=f"Leave --batch-size out to go on with them, {again}",
         )

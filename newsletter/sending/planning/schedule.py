@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from newsletter.errors import UsageProblem
+from newsletter.errors import UsageError
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 WEEKDAY = re.compile(r"(?P<day>[a-z]{3,9})\s+(?P<hour>\d{1,2}):(?P<minute>\d{2})", re.IGNORECASE)
@@ -58,12 +58,12 @@ def read_slot(  # noqa: PLR0913 - one an option
         UsageProblem: they can't be read, or don't go together.
     """
     if window and (at or local):
-        raise UsageProblem(
+        raise UsageError(
             "--undo-window holds a send that goes now",
             remedy="Leave it out: what is scheduled can be cancelled anyway.",
         )
     if local and not at:
-        raise UsageProblem("--local says where a send waits", remedy="Say until when with --at.")
+        raise UsageError("--local says where a send waits", remedy="Say until when with --at.")
     if window:
         length = read_length(window)
         slot = Slot(now + length, held=True, undo_seconds=round(length.total_seconds()))
@@ -73,7 +73,7 @@ def read_slot(  # noqa: PLR0913 - one an option
     else:
         return None
     if limited and slot.held:
-        raise UsageProblem(
+        raise UsageError(
             "what SendGrid holds it lets go all at once, whatever --limit-per-hour says",
             remedy="Let it wait here, with --at and --local.",
         )
@@ -96,10 +96,10 @@ def read_time(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.dat
     found = _weekday(text, now, zone) or _date(text)
     # Zones have no answer for the first and the last year there is.
     if found is None or not datetime.MINYEAR < found.year < datetime.MAXYEAR:
-        raise UsageProblem(f"'{text}' is no time", remedy=FORMS)
+        raise UsageError(f"'{text}' is no time", remedy=FORMS)
     moment = found if found.tzinfo else _in_zone(found, zone)
     if moment <= now:
-        raise UsageProblem(
+        raise UsageError(
             f"{shown_time(moment, zone)} is past", remedy="Leave --at out to send now."
         )
     return moment.astimezone(datetime.UTC)
@@ -113,17 +113,17 @@ def read_length(text: str) -> datetime.timedelta:
     """
     found = LENGTH.fullmatch(text.strip())
     if not found:
-        raise UsageProblem(f"'{text}' is no length of time", remedy="Write 20m or 2h.")
+        raise UsageError(f"'{text}' is no length of time", remedy="Write 20m or 2h.")
     unit = "minutes" if found["unit"] == "m" else "hours"
     length = datetime.timedelta(**{unit: int(found["count"])})
     if length <= VENDOR_PROMISE:
-        raise UsageProblem(
+        raise UsageError(
             f"SendGrid promises to take mail back only until 10 minutes before its time: "
             f"{text} would be no window at all",
             remedy="Give it at least 11m; 20m leaves 10 minutes to think.",
         )
     if length > VENDOR_HORIZON:
-        raise UsageProblem(
+        raise UsageError(
             f"SendGrid holds mail for 72 hours at most, and {text} is longer",
             remedy="Use --at with --local.",
         )
@@ -181,7 +181,7 @@ def _in_zone(local: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
     choices = " or ".join(f"'{one.isoformat(' ', 'minutes')}'" for one in options)
     exists = options[0].replace(tzinfo=None, fold=0) == local
     what = "comes twice" if exists else "does not exist"
-    raise UsageProblem(
+    raise UsageError(
         f"{local:%Y-%m-%d %H:%M} {what} in {zone.key}: the clocks change",
         remedy=f"Write {choices}.",
     )

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from newsletter.config.urls import public_url
 from newsletter.db import database, reading
 from newsletter.db.schema import batch
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.events.store import record
 from newsletter.project import Project
 from newsletter.sending.ledger.reconcile import reconcile
@@ -98,7 +98,7 @@ def _fill(wish: Wish, scratch: sa.Engine, steps: Sequence[Step]) -> int:
     with reading(scratch) as connection:
         readers = how_many(connection, mailable=True)
     if not readers:
-        raise SendRefused.of([nobody(None)])
+        raise SendRefusedError.from_problems([nobody(None)])
     return batch_size(readers, wish.project.config.limits.batch_size, steps)
 
 
@@ -186,7 +186,7 @@ class _Stage:
                 actor.kill()
             _, told = actor.communicate()
         if actor.returncode and not killed:
-            raise SendRefused("the rehearsed sender stopped", remedy=told.strip()[-2000:])
+            raise SendRefusedError("the rehearsed sender stopped", remedy=told.strip()[-2000:])
         return killed
 
     def _watch(self, actor: "subprocess.Popen[str]") -> bool:

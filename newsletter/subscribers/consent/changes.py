@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_new
 from newsletter.db.schema import event, notice, subscriber, suppression
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import Address
 from newsletter.subscribers.consent import journal
 from newsletter.subscribers.consent.erasure import erased_among, let_back, take_turns
@@ -66,7 +66,7 @@ def subscribe(
     take_turns(connection)
     gone = erased_among(connection, [address.key]).get(address.key)
     if gone:
-        raise ListError(
+        raise SubscriberListError(
             f"{address.address} was erased on {gone.date()}, as its owner asked",
             remedy="If they ask to come back, say so: --resubscribe --consent 'where they did'",
         )
@@ -96,7 +96,7 @@ def resubscribe(
         ListError: no consent is stated.
     """
     if not origin.wording.strip():
-        raise ListError(
+        raise SubscriberListError(
             "nobody is brought back without their consent",
             remedy="Say where they gave it: --consent 'by letter, 3 May 2026'",
         )
@@ -178,9 +178,9 @@ def move(connection: sa.Connection, key: str, to: Address, origin: Origin) -> Ch
     if held is None:
         return None
     if held.status != "active" or suppressions_of(connection, key):
-        raise ListError(f"{key} gets no mail that could go elsewhere")
+        raise SubscriberListError(f"{key} gets no mail that could go elsewhere")
     if not free(connection, to.key):
-        raise ListError(f"nobody can move to {to.address}")
+        raise SubscriberListError(f"nobody can move to {to.address}")
     delivered(connection, key, origin._replace(wording=f"a letter came to {to.address}"))
     connection.execute(
         sa.update(event).where(event.c.address_key == key).values(address_key=to.key)

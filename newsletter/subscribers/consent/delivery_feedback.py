@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from newsletter.db.bulk import among, insert_new
 from newsletter.db.schema import journal, subscriber, suppression
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import erased_among, take_turns
@@ -105,7 +105,7 @@ def take(
 def _key(address: str) -> str | None:
     try:
         return parse_address(address).key
-    except ListError:
+    except SubscriberListError:
         return None
 
 

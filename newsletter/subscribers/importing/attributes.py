@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_new
 from newsletter.db.schema import attribute
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.attribute_types import Type, Value, read_value, type_of
 from newsletter.subscribers.importing.rows.row_parser import Entry
 
@@ -47,7 +47,9 @@ class Attributes:
         for name, value in entry.attributes.items():
             kind = self._types.get(name)
             if kind is None:
-                raise ListError(f"'{name}' would be the attribute number {MOST + 1}: too many")
+                raise SubscriberListError(
+                    f"'{name}' would be the attribute number {MOST + 1}: too many"
+                )
             if kind != "text" or not isinstance(value, str):
                 entry.attributes[name] = read_value(value, kind, name)
 

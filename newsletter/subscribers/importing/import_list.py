@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.attribute_types import Type
 from newsletter.subscribers.importing.attributes import Attributes, types_of
 from newsletter.subscribers.importing.bulk_writer import ListWriter
@@ -24,7 +24,7 @@ from newsletter.subscribers.importing.rows.row_parser import CAREFUL, Entry, cle
 __all__ = ["ImportReport", "Wishes", "import_file", "import_files"]
 
 CHUNK = 10_000
-Refuse = Callable[[Row, ListError], None]
+Refuse = Callable[[Row, SubscriberListError], None]
 # Of each file in a ZIP, before any of them is imported.
 SAMPLE = 1_000
 MOST_UNPACKED = 1_000_000_000
@@ -147,7 +147,7 @@ class _Import:
             RefusedFile(source.beside, report.columns, readers.head, wanted=wet) as refused,
         ):
 
-            def refuse(row: Row, error: ListError) -> None:
+            def refuse(row: Row, error: SubscriberListError) -> None:
                 reason = error.problems[0].message
                 report.refuse(row.line, reason)
                 refused.add(row, reason)
@@ -206,7 +206,7 @@ def _entries(readers: Readers, report: ImportReport, refuse: Refuse) -> Iterator
         report.rows += 1
         try:
             entry = readers.read(row)
-        except ListError as error:
+        except SubscriberListError as error:
             refuse(row, error)
         else:
             report.consider(entry)
@@ -224,7 +224,7 @@ def _typed(
         try:
             attributes.fit(entry)
             yield entry._replace(tags=clean_tags(entry.tags + tags)) if tags else entry
-        except ListError as error:
+        except SubscriberListError as error:
             refuse(row, error)
 
 
@@ -237,14 +237,14 @@ def _lists(
     know one of its files, only those that we know are lists.
     """
     found: list[tuple[Source, ImportReport]] = []
-    problems: list[tuple[str, ListError]] = []
+    problems: list[tuple[str, SubscriberListError]] = []
     for file in files:
         beside = path.with_name(f"{path.name}.{file.name}")
         source = Source(file.path, str(path / file.name), f"{path.name}/{file.name}", beside)
         try:
             with open_readers(source, wishes.mapping) as (_, report):
                 found.append((source, report))
-        except ListError as error:
+        except SubscriberListError as error:
             problems.append((file.name, error))
     if not found:
         raise problems[0][1]
@@ -264,7 +264,7 @@ def _types(sources: Sequence[Source], wishes: Wishes) -> dict[str, Type]:
     def sample(source: Source) -> Iterator[Entry]:
         with open_readers(source, wishes.mapping) as (readers, _):
             for row in islice(readers.rows, SAMPLE):
-                with suppress(ListError):
+                with suppress(SubscriberListError):
                     yield readers.read(row)
 
     return types_of(chain.from_iterable(map(sample, sources)), {})

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from newsletter.errors import ListError, Location
+from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.attribute_types import Type
 from newsletter.subscribers.importing.files.csv_reader import DELIMITERS, CsvFile, Row, open_csv
 from newsletter.subscribers.importing.files.jsonl_reader import is_json_lines, open_json_lines
@@ -98,6 +98,6 @@ def _columns(
     rows = file.rows()
     first = next(rows, None)
     if first is None or first.problem:
-        raise ListError(first.problem if first else "the file has no rows", where=where)
+        raise SubscriberListError(first.problem if first else "the file has no rows", where=where)
     columns = read_header(first.cells, mapping, where)
     return columns, rows if columns.header else chain([first], rows)

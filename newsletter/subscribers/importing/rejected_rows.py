@@ -10,7 +10,7 @@ from typing import Self, TextIO
 
 import orjson
 
-from newsletter.errors import ListError, Location
+from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.csv_injection import neutral
 from newsletter.subscribers.importing.files.csv_reader import Row
 from newsletter.subscribers.importing.rows.column_mapping import (
@@ -112,7 +112,7 @@ def _beside(source: Path) -> Path:
     for folder in (source.parent, Path()):
         if os.access(folder, os.W_OK):
             return folder / source.name
-    raise ListError(
+    raise SubscriberListError(
         "rows that can't be taken have nowhere to go: neither this folder nor the working "
         "folder can be written",
         where=Location(str(source)),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.schema import send
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 
 
 class Sent(NamedTuple):
@@ -38,7 +38,7 @@ def find_sent(connection: sa.Connection, name: str) -> Sent | None:
     exact = [each for each in found if each.issue == name]
     if len(exact or found) > 1:
         named = ", ".join(each.issue for each in found)
-        raise ListError(f"{len(found)} issues are called '{name}': {named}")
+        raise SubscriberListError(f"{len(found)} issues are called '{name}': {named}")
     return next(iter(exact or found), None)
 
 

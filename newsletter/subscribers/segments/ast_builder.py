@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
 from newsletter.db.schema import STATUSES
-from newsletter.errors import ListError, Problem
+from newsletter.errors import Problem, SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.attribute_types import Type
 from newsletter.subscribers.segments.ast import (
@@ -225,7 +225,7 @@ def _key(of: Field, text: str, token: "Token") -> str:
     address = text if of.name == "email" else f"a@{text}"
     try:
         key = parse_address(address).key
-    except ListError:
+    except SubscriberListError:
         kind = "email address" if of.name == "email" else "domain"
         raise _Wrong(f"'{text}' is no {kind}; a part of one is found by ~", token) from None
     return key if of.name == "email" else key.partition("@")[2]

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 from unicodedata import category
 
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.segments.ast import Query
 from newsletter.subscribers.segments.ast_builder import Builder, Known
 from newsletter.subscribers.segments.error_caret import EXAMPLE, Span, point, word_at
@@ -60,7 +60,7 @@ def parse(text: str, known: Known, today: datetime.date) -> Query:
     builder = Builder(text, known, today)
     query = builder.query(tree)
     if builder.problems:
-        raise ListError.of(builder.problems)
+        raise SubscriberListError.from_problems(builder.problems)
     assert query is not None
     return query
 
@@ -69,9 +69,11 @@ def _tree(text: str) -> "Tree[Token] | Token":
     from lark import UnexpectedInput
 
     if not text.strip():
-        raise ListError("the query is empty", remedy=f"For example: {EXAMPLE}")
+        raise SubscriberListError("the query is empty", remedy=f"For example: {EXAMPLE}")
     if len(text) > LONGEST:
-        raise ListError(f"a query has {LONGEST:,} characters at most, this one {len(text):,}")
+        raise SubscriberListError(
+            f"a query has {LONGEST:,} characters at most, this one {len(text):,}"
+        )
     for at, char in enumerate(text):
         if not char.isspace() and category(char) in _CONTROL:
             raise _refused("there is a control character here", text, Span(at, 1))
@@ -81,7 +83,7 @@ def _tree(text: str) -> "Tree[Token] | Token":
         raise _unexpected(error, text) from error
 
 
-def _unexpected(error: "UnexpectedInput", text: str) -> ListError:
+def _unexpected(error: "UnexpectedInput", text: str) -> SubscriberListError:
     from lark import UnexpectedCharacters, UnexpectedToken
 
     at, expected = len(text.rstrip()), frozenset[str]()
@@ -114,8 +116,8 @@ def _complaint(word: str, expected: frozenset[str]) -> str:
     return joined if word else "a parenthesis is never closed"
 
 
-def _refused(why: str, text: str, span: Span) -> ListError:
-    return ListError(point(why, text, span))
+def _refused(why: str, text: str, span: Span) -> SubscriberListError:
+    return SubscriberListError(point(why, text, span))
 
 
 @cache

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db.schema import attribute, send
-from newsletter.errors import ListError, Location, Problem
+from newsletter.errors import Location, Problem, SubscriberListError
 from newsletter.subscribers.segments.ast import Query
 from newsletter.subscribers.segments.ast_builder import Known
 from newsletter.subscribers.segments.parser import parse
@@ -68,7 +68,7 @@ def find_segment(
     zone = ZoneInfo(config.timezone)
     try:
         query = parse(text, known(connection, config), now.astimezone(zone).date())
-    except ListError as error:
+    except SubscriberListError as error:
         if not name:
             raise
         where = Location(SETTINGS, config.segment_line(name))
@@ -76,7 +76,7 @@ def find_segment(
             Problem(f"segments.{name}: {problem.message}", where, problem.remedy)
             for problem in error.problems
         ]
-        raise ListError.of(problems) from error
+        raise SubscriberListError.from_problems(problems) from error
     return Segment(name, text, query, condition(query, zone))
 
 
@@ -92,7 +92,7 @@ def known(connection: sa.Connection, config: Config) -> Known:
     )
 
 
-def _unnamed(name: str, segments: Mapping[str, str]) -> ListError:
+def _unnamed(name: str, segments: Mapping[str, str]) -> SubscriberListError:
     near = get_close_matches(name, segments, n=1)
     if near:
         hint = f"Did you mean '{near[0]}'?"
@@ -100,4 +100,4 @@ def _unnamed(name: str, segments: Mapping[str, str]) -> ListError:
         hint = f"There are: {', '.join(segments)}."
     else:
         hint = f"Name one in newsletter.yml, or write a query: 'tag:{name}'"
-    return ListError(f"there is no segment '{name}'", remedy=hint)
+    return SubscriberListError(f"there is no segment '{name}'", remedy=hint)

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from newsletter.db import reading
 from newsletter.db.schema import attempt, batch, send
-from newsletter.errors import NewsletterError, shown
+from newsletter.errors import NewsletterError, display_path
 from newsletter.posts.read_issue import read_issue
-from newsletter.project import ISSUE_NAME, Project
+from newsletter.project import ISSUE_NAME_PATTERN, Project
 from newsletter.sending.planning.tested_issues import remembered
 from newsletter.web.archive.archived_issue import Archived, archived
 
@@ -41,7 +41,7 @@ class Sent(NamedTuple):
     @property
     def slug(self) -> str:
         """The name without its date, as in URLs."""
-        dated = ISSUE_NAME.match(self.issue)
+        dated = ISSUE_NAME_PATTERN.match(self.issue)
         return dated["slug"] if dated else self.issue
 
 
@@ -94,7 +94,7 @@ class Shelf:
         if not any(sent.slug == slug for sent in sends):
             sends = [Sent(issue, None) for issue in remembered(self._engine)]
         name = next((sent.issue for sent in sends if sent.slug == slug), None)
-        return self._project.issues / name if name else None
+        return self._project.issues_dir / name if name else None
 
     def _sends(self) -> list[Sent]:
         """All sends, the latest first, those of which nothing has left at the top."""
@@ -108,7 +108,7 @@ class Shelf:
 
     def _issue(self, sent: Sent) -> Archived | None:
         """An issue as its folder is now; ``None`` if that can't be read, or is a draft again."""
-        folder = self._project.issues / sent.issue
+        folder = self._project.issues_dir / sent.issue
         stamp = _stamp(folder)
         with self._lock:
             known = self._kept.get(sent)
@@ -128,7 +128,7 @@ class Shelf:
             issue = read_issue(folder, self._project.config)
             return None if issue.draft else archived(issue, sent.at, self._project.config)
         except (NewsletterError, OSError) as error:
-            _log.warning("left out of the archive: %s: %s", shown(folder), error)
+            _log.warning("left out of the archive: %s: %s", display_path(folder), error)
             return None
 
 

@@ -66,7 +66,7 @@ def _files(site: Site, place: Place, issues: list[Archived]) -> Iterator[tuple[s
     for issue in issues:
         below = f"issues/{issue.slug}"
         yield f"{below}/index.html", bytes(issue_page(site, place, issues, issue).body)
-        source = site.project.issues / issue.name
+        source = site.project.issues_dir / issue.name
         for name in images(source):
             if file := find_image(source, name):
                 yield f"{below}/{name}", file.read_bytes()

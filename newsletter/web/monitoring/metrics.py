@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from newsletter.db import reading
 from newsletter.db.schema import NOTICE_STATES, SEND_STATES, notice, send
-from newsletter.errors import DatabaseError, UsageProblem
+from newsletter.errors import DatabaseError, UsageError
 from newsletter.web.site_context import Site
 
 LOOPBACK = "127.0.0.1"
@@ -68,7 +68,7 @@ def serve_metrics(metrics: Metrics, port: int) -> Iterator[None]:
     try:
         server, thread = start_http_server(port, addr=LOOPBACK, registry=metrics.registry)
     except OSError as error:
-        raise UsageProblem(
+        raise UsageError(
             f"port {port} can't be listened at: {(error.strerror or str(error)).lower()}",
             remedy="Take another: --metrics-port N",
         ) from error

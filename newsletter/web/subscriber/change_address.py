@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from newsletter.config.urls import public_url
 from newsletter.db import reading
 from newsletter.db.schema import address_change, subscriber
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import Address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import Origin
@@ -142,6 +142,6 @@ def _agree(connection: sa.Connection, asked: _Asked, now: datetime.datetime) -> 
     to = Address(asked.to, asked.to_key)
     try:
         changes.move(connection, asked.key, to, Origin(now, "form", SOURCE))
-    except ListError:
+    except SubscriberListError:
         return ""
     return "moved"

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.db import reading
 from newsletter.db.schema import subscriber_tag
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import Address, parse_address
 from newsletter.subscribers.consent.erasure import erase
 from newsletter.subscribers.gdpr_export import as_data, find_profile
@@ -131,7 +131,7 @@ def _save(site: Site, connection: sa.Connection, who: Visitor, fields: Fields) -
     name = fields.get("name", "").strip()
     try:
         clean_name(name)
-    except ListError:
+    except SubscriberListError:
         raise _WrongError("preferences_name") from None
     if len(name) > LONGEST_NAME or not name.isprintable():
         raise _WrongError("preferences_name")
@@ -170,7 +170,7 @@ def _midnight(site: Site, day: str) -> datetime.datetime:
 def _move(site: Site, connection: sa.Connection, who: Visitor, fields: Fields) -> str:
     try:
         to = parse_address(fields.get("email", ""))
-    except ListError:
+    except SubscriberListError:
         raise _WrongError("preferences_address") from None
     if to.key == who.key:
         raise _WrongError("preferences_same")

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from newsletter.config.urls import public_url
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import Address, parse_address
 from newsletter.web.http.request_data import form, json_body, peer
 from newsletter.web.site_context import Site, swift
@@ -155,7 +155,7 @@ def _ask(site: Site, fields: Mapping[str, str], ip: str, source: str) -> Answer:
         return wrong
     try:
         address = parse_address(fields.get("email", ""))
-    except ListError:
+    except SubscriberListError:
         return Answer(422, "join_address")
     name = fields.get("name", "").strip()
     if len(name) > LONGEST_NAME or not name.isprintable():

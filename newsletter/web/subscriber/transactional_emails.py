@@ -17,7 +17,7 @@ from newsletter.db.rate_limit_storage import forget_old
 from newsletter.db.schema import subscriber
 from newsletter.errors import NewsletterError
 from newsletter.project import Project
-from newsletter.project.scaffold import default_templates
+from newsletter.project.scaffold import default_templates_dir
 from newsletter.render.headers import one_click
 from newsletter.render.template.loader import Templates, load_templates
 from newsletter.render.transactional import Letter, render_letter, template_of
@@ -146,5 +146,5 @@ def _token(connection: sa.Connection, address: Address) -> str:
 
 def _templates(project: Project) -> Templates:
     """The editor's; those that come with the program where the folder has no letters yet."""
-    own = load_templates(project.templates)
-    return own if template_of("confirm") in own.files else load_templates(default_templates())
+    own = load_templates(project.templates_dir)
+    return own if template_of("confirm") in own.files else load_templates(default_templates_dir())

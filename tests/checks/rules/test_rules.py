@@ -13,7 +13,7 @@ from newsletter.checks.registry import RULES
 from newsletter.checks.runner import check
 from newsletter.posts.read_issue import read_issue
 from newsletter.project import Project, open_project
-from newsletter.project.folder import issue_folders
+from newsletter.project.folder import list_issue_folders
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import Templates
 
@@ -196,7 +196,7 @@ BAD: Mapping[str, Bad] = {
 @pytest.fixture(scope="module")
 def samples(templates: Templates) -> list[Mail]:
     project: Project = open_project(ROOT)
-    issues = [read_issue(folder, project.config) for folder in issue_folders(project)]
+    issues = [read_issue(folder, project.config) for folder in list_issue_folders(project)]
     return [
         mail_of(project, issue, render_issue(issue, templates, project.config)) for issue in issues
     ]

@@ -418,7 +418,7 @@ def test_no_more_of_a_pipe_is_read_than_a_post_may_have(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from newsletter.cli.main import run
+    from newsletter.cli.main import run_cli
 
     class Endless(io.RawIOBase):
         read_so_far = 0
@@ -433,7 +433,7 @@ def test_no_more_of_a_pipe_is_read_than_a_post_may_have(
 
     pipe = Endless()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(pipe)))
-    assert run(["import", "-"]) == 1
+    assert run_cli(["import", "-"]) == 1
     assert "-: the post has more than 10,000,000 bytes" in capsys.readouterr().err
     assert pipe.read_so_far < 11_000_000
     assert snapshot(project_folder / "issues") == {}

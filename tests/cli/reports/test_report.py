@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from made_up_send import AT, MadeUp, address, make_send
 
-from newsletter.cli.reports.report_text import complaints, outcome, tables
+from newsletter.cli.reports.report_text import format_complaints, format_outcome, format_tables
 from newsletter.db import open_database
 from newsletter.db.schema import event, send_recipient
 from newsletter.reports.model import Counts, Curve, Domain, Fates, LinkClicks, Rates, Report, Tally
@@ -178,7 +178,11 @@ def test_a_long_list_fits_the_terminal_too() -> None:
         "2026-11-24-x", "t " * 60, "en", AT, AT, fates.sum, {}, counts, tally, tally, links,
         (True, True), rates, rates, 10,
     )  # fmt: skip
-    lines = [*outcome(told, ZoneInfo("Europe/Oslo")), complaints(told), *tables(told)]
+    lines = [
+        *format_outcome(told, ZoneInfo("Europe/Oslo")),
+        format_complaints(told),
+        *format_tables(told),
+    ]
     # The title is the terminal's to wrap.
     assert max(len(line) for text in lines for line in text.split("\n")[1:]) <= 80
     assert max(len(text.split("\n")[0]) for text in lines[1:]) <= 80

@@ -33,9 +33,9 @@ def test_an_issue_keeps_its_folder_and_date_for_ever(project: Project) -> None:
     first = import_post(project, write("a.md", f"# Low tide\n\n{SENTENCE}\n"), ORDER)
     again = import_post(project, write("a.md", f"# Low tide\n\n{SENTENCE} It did.\n"), UPDATE)
     assert (first.state, again.state) == ("new", "updated")
-    assert again.post == first.post == project.issues / "2026-11-22-low-tide" / "post.md"
+    assert again.post == first.post == project.issues_dir / "2026-11-22-low-tide" / "post.md"
     assert "\ndate: 2026-11-22\n" in again.post.read_text()
-    assert [path.name for path in project.issues.iterdir()] == ["2026-11-22-low-tide"]
+    assert [path.name for path in project.issues_dir.iterdir()] == ["2026-11-22-low-tide"]
 
 
 def test_a_post_in_another_syntax_replaces_the_file_of_the_first(project: Project) -> None:
@@ -75,7 +75,7 @@ def test_an_update_that_fails_half_way_leaves_the_post_and_can_be_repeated(
     with pytest.raises(OSError, match=r"boat\.png"):
         import_post(project, source, UPDATE)
     assert filed.post.read_bytes() == before
-    assert [path.name for path in project.issues.iterdir()] == [filed.post.parent.name]
+    assert [path.name for path in project.issues_dir.iterdir()] == [filed.post.parent.name]
     obstacle.rmdir()
     assert import_post(project, source, UPDATE).state == "updated"
     assert obstacle.read_bytes() == png(2, 2)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.errors import NewsletterError, UsageProblem
+from newsletter.errors import NewsletterError, UsageError
 from newsletter.posts.front_matter.parse import split
 from newsletter.posts.importing.front_matter_writer import compose
 from newsletter.posts.importing.imported_post import Manuscript, clip, kind_of, read_manuscript
@@ -208,7 +208,7 @@ def test_html_with_front_matter_counts_lines_from_the_files_top() -> None:
 
 
 def test_keeping_a_line_that_was_not_taken_says_which_can_be_kept() -> None:
-    with pytest.raises(UsageProblem) as caught:
+    with pytest.raises(UsageError) as caught:
         read(f"Blog\n\nLow tide\n\n{SENTENCE}\n\nLeave a Reply\n", "a.txt", keep=(1, 5, 9))
     assert str(caught.value) == (
         "--keep 5, 9: nothing was taken from there. Lines that can be kept: 1, 7"

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sending_fixtures import MakeReaders, Subscribe, World, configured
 
 from newsletter.db.schema import attempt, batch, send_recipient, vendor_pause
-from newsletter.errors import DatabaseError, SendRefused
+from newsletter.errors import DatabaseError, SendRefusedError
 from newsletter.sending.delivery import claim
 from newsletter.sending.delivery.record_results import Settled, settle
 from newsletter.sending.delivery.sender import Sender
@@ -210,7 +210,7 @@ def test_a_batch_that_is_anothers_by_now_keeps_its_whole_group_here(
     with ledger.engine.begin() as connection:
         lost = sa.update(batch).where(batch.c.id == held[1].id)
         connection.execute(lost.values(fence=batch.c.fence + 1))
-    with pytest.raises(SendRefused, match="no longer this sender's"):
+    with pytest.raises(SendRefusedError, match="no longer this sender's"):
         claim.depart(ledger, [claim.Parcel(one, b"{}") for one in held])
     assert states(ledger) == {"ready": 7, "claimed": 3}
 

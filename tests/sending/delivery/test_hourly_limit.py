@@ -11,7 +11,7 @@ from sending_fixtures import MakeReaders, Subscribe, World
 
 from newsletter.db import reading
 from newsletter.db.schema import rate_bucket
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.sending.delivery import claim
 from newsletter.sending.delivery.hourly_limit import HOUR, Bucket, take
 from newsletter.sending.delivery.sender import Sender
@@ -96,7 +96,7 @@ def test_a_limit_below_a_planned_batch_is_refused(
 ) -> None:
     subscribe(make_readers(12))
     frozen = freeze(ledger, letter)
-    with pytest.raises(SendRefused, match="batches of more than 9") as refused:
+    with pytest.raises(SendRefusedError, match="batches of more than 9") as refused:
         settle_terms(ledger, frozen, Terms(limit_per_hour=9))
     assert "--again --batch-size 9" in str(refused.value)
     again = find(ledger, frozen.issue)

@@ -10,7 +10,7 @@ from sending_fixtures import World
 
 from newsletter.db import reading
 from newsletter.db.schema import journal, meta, subscriber, suppression
-from newsletter.errors import VendorError
+from newsletter.errors import ProviderError
 from newsletter.sending.feedback.suppression_sync import Synced, sync
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.suppressions_api import Lists
@@ -210,7 +210,7 @@ def test_an_error_in_the_middle_loses_nothing(
         )
     double.suppressions.add("unsubscribes", "u@example.com", world.timestamp())
     double.order(faults.Fault(accept=True), faults.refused(403, "access forbidden"))
-    with pytest.raises(VendorError, match="access forbidden"):
+    with pytest.raises(ProviderError, match="access forbidden"):
         run()
     assert statuses(engine)["r600@example.com"] == "bounced"  # the first page, newest first
     with reading(engine) as connection:
@@ -224,7 +224,7 @@ def test_lists_before_the_error_are_not_asked_for_again_in_full(
     run: Sync, double: SendGridDouble
 ) -> None:
     double.order(faults.Fault(accept=True), faults.refused(403, "no"))
-    with pytest.raises(VendorError):
+    with pytest.raises(ProviderError):
         run()
     run()
     assert ["start_time" in query for query in asked(double, "bounces")] == [False, True]

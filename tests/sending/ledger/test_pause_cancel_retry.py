@@ -10,7 +10,7 @@ from sending_fixtures import MakeReaders, Subscribe, World
 
 from newsletter.db import reading
 from newsletter.db.schema import batch, subscriber
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.events.parse import Event, as_event
 from newsletter.events.store import record
 from newsletter.sending.delivery import claim
@@ -112,7 +112,7 @@ def test_a_paused_send_is_claimed_by_nobody_until_it_goes_on(desk: Desk) -> None
     start(desk.ledger, desk.send())
     pause_cancel_retry.pause(desk.ledger, desk.send())
     assert claim.claim(desk.ledger, desk.send()) == []
-    with pytest.raises(SendRefused, match="is paused"):
+    with pytest.raises(SendRefusedError, match="is paused"):
         pause_cancel_retry.pause(desk.ledger, desk.send())
     desk.run()
     assert desk.state() == ("done", {"accepted": TOTAL})
@@ -123,7 +123,7 @@ def test_a_command_on_a_send_that_has_moved_meanwhile_changes_nothing(desk: Desk
     start(desk.ledger, desk.send())
     before = desk.send()
     pause_cancel_retry.pause(desk.ledger, before)
-    with pytest.raises(SendRefused, match="no longer what it was"):
+    with pytest.raises(SendRefusedError, match="no longer what it was"):
         pause_cancel_retry.cancel(desk.ledger, before)
     assert desk.state() == ("paused", {"pending": TOTAL})
 
@@ -177,7 +177,7 @@ def test_the_rejected_are_sent_to_again_in_new_batches_and_nobody_else(desk: Des
     assert desk.state() == ("paused", {"accepted": 23, "pending": 2})
     desk.run()
     assert desk.state() == ("done", {"accepted": TOTAL})
-    with pytest.raises(SendRefused, match="no reader"):
+    with pytest.raises(SendRefusedError, match="no reader"):
         pause_cancel_retry.retry(desk.ledger, desk.send(), 1)
     assert desk.state()[0] == "done"
     desk.check()
@@ -196,17 +196,17 @@ def test_whoever_left_since_is_not_tried_again(desk: Desk) -> None:
 
 
 def test_only_what_is_unknown_can_be_settled(desk: Desk) -> None:
-    with pytest.raises(SendRefused, match="no batch of 2026-12-01-ice is unknown"):
+    with pytest.raises(SendRefusedError, match="no batch of 2026-12-01-ice is unknown"):
         desk.settle("drop")
     desk.run(TAKEN, faults.lost_answer())
-    with pytest.raises(SendRefused, match="batch 1, 9 of"):
+    with pytest.raises(SendRefusedError, match="batch 1, 9 of"):
         desk.settle("drop", 1, 2, 9)
     shown = unsure(desk.ledger, desk.send())
     assert [(one.number, one.readers, one.some[0]) for one in shown] == [
         (2, 10, "reader11@example.com")
     ]
     desk.settle("accepted")
-    with pytest.raises(SendRefused, match="settled by another command"):
+    with pytest.raises(SendRefusedError, match="settled by another command"):
         resolve(desk.ledger, desk.send(), shown, "resend")
     assert desk.state() == ("done", {"accepted": TOTAL})
     desk.check()
@@ -224,7 +224,7 @@ def test_one_batch_is_settled_and_the_other_stays_unknown(desk: Desk) -> None:
 def test_nothing_of_a_cancelled_send_is_sent_again(desk: Desk) -> None:
     desk.run(faults.lost_request(), faults.refused(403, "no"))
     pause_cancel_retry.cancel(desk.ledger, desk.send())
-    with pytest.raises(SendRefused, match="was cancelled"):
+    with pytest.raises(SendRefusedError, match="was cancelled"):
         desk.settle("resend")
     assert desk.settle("drop") == "cancelled"
     assert desk.state() == ("cancelled", {"dropped": TOTAL})

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from newsletter.db.schema import BATCH_STATES, OUTCOMES, SEND_STATES
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.ledger.state_machine import (
     Command,
@@ -50,7 +50,7 @@ def test_a_command_moves_a_send_or_is_refused_in_words(command: Command, state: 
     if wanted:
         assert next_state(command, of, NOW) == wanted
     else:
-        with pytest.raises(SendRefused, match=r"^2026-12-01-ice (is|was|has) "):
+        with pytest.raises(SendRefusedError, match=r"^2026-12-01-ice (is|was|has) "):
             next_state(command, of, NOW)
 
 
@@ -62,7 +62,7 @@ def test_what_sendgrid_holds_can_be_cancelled_until_its_time_and_only_once() -> 
         replace(HELD, recalled_at=NOW),
     ):
         assert not recallable(gone, NOW)
-        with pytest.raises(SendRefused):
+        with pytest.raises(SendRefusedError):
             next_state("cancel", gone, NOW)
 
 

@@ -10,7 +10,7 @@ from sending_fixtures import NAME, MakeReaders, Subscribe, World
 
 from newsletter import __version__
 from newsletter.db.schema import batch, send, send_content
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
 from newsletter.sending.delivery import claim
 from newsletter.sending.ledger import pause_cancel_retry
@@ -70,7 +70,7 @@ def test_a_plan_that_was_changed_by_hand_is_refused(
 ) -> None:
     with ledger.engine.begin() as connection:
         connection.execute(change)
-    with pytest.raises(SendRefused, match="was changed in the database") as refused:
+    with pytest.raises(SendRefusedError, match="was changed in the database") as refused:
         content(ledger, again(ledger, frozen))
     assert "newsletter plan ice --again" in str(refused.value)
 
@@ -80,14 +80,14 @@ def test_a_batch_that_was_slipped_in_is_noticed(ledger: Ledger, frozen: Send) ->
         connection.execute(
             sa.insert(batch).values(send_id=frozen.id, number=4, size=1, state="ready")
         )
-    with pytest.raises(SendRefused, match="was changed in the database"):
+    with pytest.raises(SendRefusedError, match="was changed in the database"):
         content(ledger, frozen)
 
 
 def test_a_plan_of_a_newer_version_is_refused_and_of_an_older_one_is_not(
     ledger: Ledger, frozen: Send
 ) -> None:
-    with pytest.raises(SendRefused, match=r"made by newsletter 99\.0\.0"):
+    with pytest.raises(SendRefusedError, match=r"made by newsletter 99\.0\.0"):
         content(ledger, replace(frozen, app_version="99.0.0"))
     assert content(ledger, replace(frozen, app_version="0.0.0.dev1")).issue == frozen.issue
 
@@ -126,9 +126,9 @@ def test_a_difference_is_short_and_in_the_editors_words(email: Email) -> None:
 def test_terms_are_for_what_has_not_begun(ledger: Ledger, frozen: Send, world: World) -> None:
     start(ledger, frozen)
     assert claim.claim(ledger, frozen)
-    with pytest.raises(SendRefused, match="no longer what it was"):
+    with pytest.raises(SendRefusedError, match="no longer what it was"):
         settle_terms(ledger, frozen, Terms(scheduled_at=world.now))
-    with pytest.raises(SendRefused, match="has begun"):
+    with pytest.raises(SendRefusedError, match="has begun"):
         settle_terms(ledger, again(ledger, frozen), Terms(scheduled_at=world.now))
     pause_cancel_retry.pause(ledger, again(ledger, frozen))
     paced = settle_terms(ledger, again(ledger, frozen), Terms(limit_per_hour=10))

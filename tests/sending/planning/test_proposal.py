@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sending_fixtures import MakeReaders, Subscribe
 
 from newsletter.db.schema import attempt, batch, send, send_recipient, subscriber
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.project import open_project
 from newsletter.sending.delivery import claim
 from newsletter.sending.ledger.record import find, halt, readers_by_state, start
@@ -61,7 +61,7 @@ def test_a_list_that_has_changed_since_is_asked_about_again(
         connection.execute(
             sa.update(subscriber).where(subscriber.c.id == 3).values(status="unsubscribed")
         )
-    with pytest.raises(SendRefused, match="11 readers now, 12 a moment ago"):
+    with pytest.raises(SendRefusedError, match="11 readers now, 12 a moment ago"):
         agree(shown)
     assert rows(engine) == 0
     again = proposal(folder, engine)
@@ -71,7 +71,7 @@ def test_a_list_that_has_changed_since_is_asked_about_again(
 def test_an_issue_that_has_changed_since_is_shown_again(folder: Path, engine: sa.Engine) -> None:
     shown = proposal(folder, engine)
     (folder / "post.md").write_text(POST.replace("Tuesday", "Wednesday"))
-    with pytest.raises(SendRefused, match="changed since it was shown"):
+    with pytest.raises(SendRefusedError, match="changed since it was shown"):
         agree(shown)
     assert rows(engine) == 0
 
@@ -79,7 +79,7 @@ def test_an_issue_that_has_changed_since_is_shown_again(folder: Path, engine: sa
 def test_two_editors_who_agree_at_once_make_one_send(folder: Path, engine: sa.Engine) -> None:
     first, second = proposal(folder, engine), proposal(folder, engine)
     agree(first)
-    with pytest.raises(SendRefused, match="another sender"):
+    with pytest.raises(SendRefusedError, match="another sender"):
         agree(second)
     assert rows(engine) == 1 + 1 + 12
 
@@ -138,7 +138,7 @@ def test_a_send_of_which_something_may_have_left_goes_on_as_it_was_frozen(
     changed = proposal(folder, engine)
     assert not changed.goes_on
     assert "has changed since its send began" in str(changed.refused[0])
-    with pytest.raises(SendRefused, match="has changed since its send began"):
+    with pytest.raises(SendRefusedError, match="has changed since its send began"):
         agree(changed)
     assert find(shown.ledger, frozen.issue) is not None
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.errors import UsageProblem
+from newsletter.errors import UsageError
 from newsletter.sending.planning.schedule import (
     VENDOR_HORIZON,
     read_length,
@@ -57,7 +57,7 @@ def test_a_time_is_read(text: str, moment: str) -> None:
     ],
 )
 def test_a_time_that_is_none_is_refused(text: str, told: str) -> None:
-    with pytest.raises(UsageProblem, match=told):
+    with pytest.raises(UsageError, match=told):
         read_time(text, NOW, OSLO)
 
 
@@ -71,7 +71,7 @@ def test_a_time_that_is_none_is_refused(text: str, told: str) -> None:
 def test_the_choices_that_are_offered_are_the_two_that_may_be_meant(
     text: str, choices: tuple[str, str]
 ) -> None:
-    with pytest.raises(UsageProblem) as refused:
+    with pytest.raises(UsageError) as refused:
         read_time(text, NOW, OSLO)
     assert all(f"'{choice}'" in str(refused.value) for choice in choices)
     first, second = (read_time(choice, NOW, OSLO) for choice in choices)
@@ -86,7 +86,7 @@ def test_a_local_time_is_exactly_one_moment_or_refused(local: datetime.datetime,
     zone, local = ZoneInfo(key), local.replace(microsecond=0)
     try:
         moment = read_time(local.isoformat(" "), NOW, zone)
-    except UsageProblem:
+    except UsageError:
         offsets = {local.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)}
         assert len(offsets) == 2
     else:
@@ -97,7 +97,7 @@ def test_a_local_time_is_exactly_one_moment_or_refused(local: datetime.datetime,
 def test_whatever_is_typed_is_a_moment_ahead_or_refused(text: str) -> None:
     try:
         assert read_time(text, NOW, OSLO) > NOW
-    except UsageProblem as refused:
+    except UsageError as refused:
         assert refused.problems[0].remedy  # noqa: PT017 - both ends are right
 
 
@@ -113,7 +113,7 @@ def test_an_undo_window_is_longer_than_what_the_vendor_needs(text: str, minutes:
 
 @pytest.mark.parametrize("text", ["10m", "0h", "72h", "90s", "1d", "m", "-20m", ""])
 def test_a_window_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         read_length(text)
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sending_fixtures import MakeReaders, Subscribe
 
 from newsletter.db.schema import batch, send, send_recipient, subscriber, subscriber_tag
-from newsletter.errors import ListError, SendRefused
+from newsletter.errors import SendRefusedError, SubscriberListError
 from newsletter.project import open_project
 from newsletter.sending.ledger.record import find, halt, start
 from newsletter.sending.planning.proposal import Proposal, Wishes, agree, propose
@@ -66,7 +66,7 @@ def test_whoever_leaves_the_segment_before_the_agreement_is_noticed(
     shown = proposal(folder, engine, "vips")
     with engine.begin() as connection:
         connection.execute(sa.delete(subscriber_tag).where(subscriber_tag.c.subscriber_id == 2))
-    with pytest.raises(SendRefused, match="2 readers now, 3 a moment ago"):
+    with pytest.raises(SendRefusedError, match="2 readers now, 3 a moment ago"):
         agree(shown)
 
 
@@ -77,14 +77,14 @@ def test_a_segment_of_nobody_is_refused_with_the_remedy(folder: Path, engine: sa
         "nobody in the segment 'bounced' may be mailed. "
         "See whom it finds: newsletter subscribers count bounced"
     ) in told
-    with pytest.raises(SendRefused, match="nobody in the segment 'bounced'"):
+    with pytest.raises(SendRefusedError, match="nobody in the segment 'bounced'"):
         agree(shown)
     quoted = proposal(folder, engine, "tag:vip and status:bounced").refused
     assert any(str(each).endswith("count 'tag:vip and status:bounced'") for each in quoted)
 
 
 def test_a_word_that_is_no_segment_is_refused(folder: Path, engine: sa.Engine) -> None:
-    with pytest.raises(ListError, match="Did you mean 'vips'"):
+    with pytest.raises(SubscriberListError, match="Did you mean 'vips'"):
         proposal(folder, engine, "vip")
 
 
@@ -122,7 +122,7 @@ def test_a_send_that_has_begun_goes_on_with_its_segment_and_no_other(
         again = proposal(folder, engine, wanted)
         assert (again.goes_on, again.readers) == (True, 2)
         assert agree(again).id == frozen.id
-    with pytest.raises(SendRefused, match="planned for the segment 'tag:vip'") as caught:
+    with pytest.raises(SendRefusedError, match="planned for the segment 'tag:vip'") as caught:
         proposal(folder, engine, "status:active")
     assert "Leave --segment out" in str(caught.value)
 

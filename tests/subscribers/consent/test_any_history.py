@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from newsletter.db import reading
 from newsletter.db.schema import STATUSES, erased, journal, subscriber, suppression
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers import audience, count_by_status, exclusions
 from newsletter.subscribers.address import Address, parse_address
 from newsletter.subscribers.consent import changes
@@ -67,7 +67,7 @@ class TheList(RuleBasedStateMachine):
         try:
             with self.engine.begin() as connection:
                 changes.subscribe(connection, who, status, Origin(NOW, "form"))
-        except ListError:
+        except SubscriberListError:
             assert who.key in self.erased
 
     @rule(who=people, status=wishes)
@@ -121,7 +121,7 @@ class TheList(RuleBasedStateMachine):
         try:
             with self.engine.begin() as connection:
                 moved = changes.move(connection, who.key, to, Origin(NOW, "form"))
-        except ListError:
+        except SubscriberListError:
             assert taken or status != "active"
             return
         assert (moved is None) == (status == "")

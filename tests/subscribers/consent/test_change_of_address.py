@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from newsletter.db import reading
 from newsletter.db.schema import event, subscriber, suppression
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, journal
 from newsletter.subscribers.consent.erasure import erase
@@ -91,7 +91,7 @@ def test_nobody_moves_where_or_whence_no_mail_may_go(
     assert token
     assert callable(before)
     before(engine)
-    with pytest.raises(ListError):
+    with pytest.raises(SubscriberListError):
         move(engine)
     with reading(engine) as connection:
         assert ADA.address in connection.scalars(sa.select(subscriber.c.address)).all()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from newsletter.db import open_database, reading
 from newsletter.db.schema import subscriber, suppression
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers import audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, journal
@@ -182,7 +182,7 @@ def test_a_new_reader_may_come_by_a_stated_consent(readers: List, engine: sa.Eng
 def test_nobody_comes_back_without_a_consent(readers: List, wording: str) -> None:
     readers.subscribe()
     readers.happens(changes.unsubscribe)
-    with pytest.raises(ListError, match="without their consent"):
+    with pytest.raises(SubscriberListError, match="without their consent"):
         readers.resubscribe(origin=Origin(LATER, "cli", wording=wording))
     assert readers.ada()["status"] == "unsubscribed"
 
@@ -241,7 +241,7 @@ def test_adding_waits_for_an_erasure_under_way(readers: List, tmp_path: Any) -> 
     url = readers.engine.url.render_as_string(hide_password=False)
     url = url.replace("postgresql+psycopg", "postgresql")
     start = threading.Barrier(2)
-    refused: list[ListError] = []
+    refused: list[SubscriberListError] = []
 
     def join() -> None:
         engine = open_database(url, tmp_path)
@@ -249,7 +249,7 @@ def test_adding_waits_for_an_erasure_under_way(readers: List, tmp_path: Any) -> 
         try:
             with engine.begin() as connection:
                 changes.subscribe(connection, ADA, "active", FORM)
-        except ListError as error:
+        except SubscriberListError as error:
             refused.append(error)
         engine.dispose()
 

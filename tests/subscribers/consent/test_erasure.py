@@ -19,7 +19,7 @@ from newsletter.db.schema import (
     subscriber_tag,
     suppression,
 )
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers import audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
@@ -120,7 +120,10 @@ def test_an_erased_address_comes_back_by_a_consent_alone(
 ) -> None:
     imported("email\nada@example.com\n")
     erase(engine, ADA.key, NOW)
-    with engine.begin() as connection, pytest.raises(ListError, match="erased on 2026-11-22"):
+    with (
+        engine.begin() as connection,
+        pytest.raises(SubscriberListError, match="erased on 2026-11-22"),
+    ):
         changes.subscribe(connection, ADA, "active", Origin(NOW, "form"))
     with engine.begin() as connection:
         letter = Origin(NOW, "cli", wording="by letter")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from newsletter.db import open_database, reading
 from newsletter.db.schema import subscriber, suppression
-from newsletter.errors import DatabaseError, ListError
+from newsletter.errors import DatabaseError, SubscriberListError
 from newsletter.subscribers.importing import import_list
 from newsletter.subscribers.importing.import_list import ImportReport
 
@@ -207,7 +207,7 @@ def test_a_file_that_is_refused_as_a_whole_leaves_nothing(
     engine: sa.Engine, imported: Import, tmp_path: Path
 ) -> None:
     for content in ("", "id,city\n1,Oslo\n", "PK\x03\x04", '"never closed\n'):
-        with pytest.raises(ListError):
+        with pytest.raises(SubscriberListError):
             imported(content)
     assert listed(engine) == {}
     assert [path.name for path in tmp_path.glob("readers*")] == ["readers.csv"]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from newsletter.db import reading
 from newsletter.db.schema import attribute, journal, subscriber, subscriber_tag, suppression
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.importing import attributes, import_list
 from newsletter.subscribers.importing.import_list import ImportReport
 
@@ -206,7 +206,7 @@ def test_one_broken_row_never_stops_the_rest(engine: sa.Engine, imported: Import
     [("email,name,Name", "have the same name"), ("id,city", "no column is named like an address")],
 )
 def test_a_header_that_cannot_be_read(imported: Import, header: str, message: str) -> None:
-    with pytest.raises(ListError, match=message):
+    with pytest.raises(SubscriberListError, match=message):
         imported(f"{header}\n1,2,3\n")
 
 
@@ -262,7 +262,7 @@ def test_nowhere_to_put_refused_rows_is_told_before(
     engine: sa.Engine, imported: Import, tmp_path: Path, locked: set[Path]
 ) -> None:
     locked.update((tmp_path, Path()))
-    with pytest.raises(ListError, match="have nowhere to go"):
+    with pytest.raises(SubscriberListError, match="have nowhere to go"):
         imported("email\na@b.com\n")
     assert listed(engine) == {}
     assert imported("email\na@b.com\n", dry_run=True).new == {"active": 1}
@@ -317,13 +317,13 @@ def test_lines_that_are_no_subscriber(imported: Import, line: str, reason: str) 
     "head", ['{"email":"a@b.com"}', '{"newsletter":2}', "{", '{"newsletter":1}']
 )
 def test_json_lines_that_are_not_ours(imported: Import, head: str) -> None:
-    with pytest.raises(ListError, match="no export of ours") as caught:
+    with pytest.raises(SubscriberListError, match="no export of ours") as caught:
         imported(f"{head}\n", name="readers.jsonl")
     assert caught.value.problems[0].remedy
 
 
 def test_json_lines_with_a_type_that_is_none(imported: Import) -> None:
-    with pytest.raises(ListError, match="'colour' is no type of an attribute"):
+    with pytest.raises(SubscriberListError, match="'colour' is no type of an attribute"):
         imported('{"newsletter":1,"attributes":{"hair":"colour"}}\n', name="readers.jsonl")
 
 

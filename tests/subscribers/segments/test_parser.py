@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.segments.ast import (
     FIELDS,
     All,
@@ -37,7 +37,7 @@ def read(text: str) -> Query:
 
 
 def told(text: str) -> list[str]:
-    with pytest.raises(ListError) as caught:
+    with pytest.raises(SubscriberListError) as caught:
         read(text)
     return [problem.message for problem in caught.value.problems]
 
@@ -158,7 +158,7 @@ def test_the_carets_are_under_the_word_in_wide_letters_and_long_queries() -> Non
 
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_an_empty_query_shows_what_one_looks_like(text: str) -> None:
-    with pytest.raises(ListError, match=r"the query is empty\. For example: tag:vip"):
+    with pytest.raises(SubscriberListError, match=r"the query is empty\. For example: tag:vip"):
         read(text)
 
 
@@ -181,6 +181,6 @@ def test_any_text_is_read_or_refused(words: list[str], between: str) -> None:
     text = between.join(words)
     try:
         query = read(text)
-    except ListError:
+    except SubscriberListError:
         return
     assert read(str(query)) == query

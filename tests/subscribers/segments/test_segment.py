@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import attribute, subscriber, subscriber_tag
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers import audience, count_by_status, exclusions, how_many
 from newsletter.subscribers.importing.import_list import ImportReport
 from newsletter.subscribers.segments import Segment, find_segment
@@ -88,7 +88,7 @@ def test_the_day_is_the_newsletters(readers: sa.Engine) -> None:
 def test_what_is_wrong_is_told_with_the_name(
     readers: sa.Engine, wanted: str, segments: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(ListError) as caught:
+    with pytest.raises(SubscriberListError) as caught:
         find(readers, wanted, segments=segments)
     assert str(caught.value) == message
 

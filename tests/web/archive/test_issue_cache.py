@@ -42,7 +42,7 @@ def sending(project: Project, engine: sa.Engine) -> Sending:
         name: str, *, front: str = "", state: str = "accepted",
         started: datetime.datetime = NOW - HOUR, **values: object,
     ) -> Path:  # fmt: skip
-        folder = project.issues / name
+        folder = project.issues_dir / name
         folder.mkdir()
         (folder / "post.md").write_text(f"---\ntitle: Title of {name[11:]}\n{front}\n---\nWords.\n")
         row = {
@@ -143,7 +143,7 @@ def test_images_of_a_test_copy_are_there_before_the_send(
     assert shelf.folder("draft") is None
     remember(engine, name)
     remember(engine, name)
-    assert shelf.folder("draft") == project.issues / name
+    assert shelf.folder("draft") == project.issues_dir / name
     assert slugs(shelf) == []
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import urllib3
 
 from newsletter.db.schema import notice
-from newsletter.errors import UsageProblem
+from newsletter.errors import UsageError
 from newsletter.web.app import make_app
 from newsletter.web.monitoring.metrics import Metrics, serve_metrics
 from newsletter.web.server import listen
@@ -104,7 +104,7 @@ def test_the_public_port_knows_no_metrics(server: Any) -> None:
 def test_a_metrics_port_that_is_taken_is_told_in_words(metrics: Metrics) -> None:
     with (
         listen("127.0.0.1", 0) as door,
-        pytest.raises(UsageProblem) as told,
+        pytest.raises(UsageError) as told,
         serve_metrics(metrics, door.getsockname()[1]),
     ):
         pass

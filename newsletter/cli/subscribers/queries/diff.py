@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import by_status, fields, note, say
-from newsletter.cli.subscribers.queries.issue_argument import issue_and_send, moment
+from newsletter.cli.output import echo, echo_err, format_fields, format_status_counts
+from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.diff import Difference
 
 CAME, LEFT = "came", "left"
-Found = Iterator[tuple[str, "Difference"]]
+AudienceChanges = Iterator[tuple[str, "Difference"]]
 
 
 @click.command(short_help="Show who came and who left since an issue was sent.")
@@ -26,7 +26,7 @@ Found = Iterator[tuple[str, "Difference"]]
     help="Show N readers at most; 0 for all.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, for scripts.")
-def diff(issue: str, *, limit: int, as_json: bool) -> None:
+def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
     """Show who would get ISSUE now and wasn't in its send, and who left since, and why.
 
     ISSUE is a name, or a part that only one issue's name has.
@@ -38,7 +38,7 @@ def diff(issue: str, *, limit: int, as_json: bool) -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database, reading
-    from newsletter.errors import ListError
+    from newsletter.errors import SubscriberListError
     from newsletter.project import open_project
     from newsletter.subscribers import EVERYBODY
     from newsletter.subscribers.queries.diff import leavers, newcomers
@@ -49,9 +49,11 @@ def diff(issue: str, *, limit: int, as_json: bool) -> None:
         database(project.config.database, project.root) as engine,
         reading(engine) as connection,
     ):
-        name, sent = issue_and_send(project, connection, issue)
+        name, sent = find_issue_and_send(project, connection, issue)
         if sent is None:
-            raise ListError(f"{name} was not sent yet", remedy="Its audience is the list of today.")
+            raise SubscriberListError(
+                f"{name} was not sent yet", remedy="Its audience is the list of today."
+            )
         within = EVERYBODY
         if sent.segment:
             now = datetime.datetime.now(datetime.UTC)
@@ -60,40 +62,40 @@ def diff(issue: str, *, limit: int, as_json: bool) -> None:
         left = leavers(connection, sent, within)
         every = chain(((CAME, each) for each in came), ((LEFT, each) for each in left))
         if as_json:
-            _print(every)
+            _print_json(every)
             return
         zone = ZoneInfo(project.config.timezone)
-        say(f"{name}, sent to {sent.total:,} on {moment(sent.frozen_at, zone)}")
-        _show(every, zone, limit)
+        echo(f"{name}, sent to {sent.total:,} on {format_in_zone(sent.frozen_at, zone)}")
+        _print_changes(every, zone, limit)
 
 
-def _print(found: Found) -> None:
-    for word, each in found:
+def _print_json(changes: AudienceChanges) -> None:
+    for word, each in changes:
         at = each.at.isoformat() if each.at else None
-        say(json.dumps({"change": word, **each._asdict(), "at": at}, ensure_ascii=False))
+        echo(json.dumps({"change": word, **each._asdict(), "at": at}, ensure_ascii=False))
 
 
-def _show(found: Found, zone: datetime.tzinfo, limit: int) -> None:
+def _print_changes(changes: AudienceChanges, zone: datetime.tzinfo, limit: int) -> None:
     counts: dict[str, Counter[str]] = {CAME: Counter(), LEFT: Counter()}
     shown: list[str] = []
-    for word, each in found:
+    for word, each in changes:
         counts[word][each.why] += 1
         if not limit or len(shown) < limit:
-            shown.append(_line(word, each, zone))
+            shown.append(_format_change(word, each, zone))
     total = sum(counter.total() for counter in counts.values())
-    say(fields((word, _counted(counter)) for word, counter in counts.items()))
+    echo(format_fields((word, _format_counts(counter)) for word, counter in counts.items()))
     for line in shown:
-        say(line)
+        echo(line)
     if total > len(shown):
-        note(f"and {total - len(shown):,} more; all of them with --limit 0")
+        echo_err(f"and {total - len(shown):,} more; all of them with --limit 0")
 
 
-def _counted(counter: Counter[str]) -> str:
-    return f"{counter.total():,}: {by_status(counter)}" if counter else "nobody"
+def _format_counts(counter: Counter[str]) -> str:
+    return f"{counter.total():,}: {format_status_counts(counter)}" if counter else "nobody"
 
 
-def _line(word: str, each: "Difference", zone: datetime.tzinfo) -> str:
-    when = f" {moment(each.at, zone)}" if each.at else ""
-    how = ", ".join(filter(None, (each.how, each.source)))
-    why = f"{each.why}{when}" + (f" ({how})" if how else "")
-    return f"  {'+' if word == CAME else '-'} {each.address or 'somebody'}  {why}"
+def _format_change(change: str, difference: "Difference", zone: datetime.tzinfo) -> str:
+    when = f" {format_in_zone(difference.at, zone)}" if difference.at else ""
+    how = ", ".join(filter(None, (difference.how, difference.source)))
+    why = f"{difference.why}{when}" + (f" ({how})" if how else "")
+    return f"  {'+' if change == CAME else '-'} {difference.address or 'somebody'}  {why}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import complain, fields, say
-from newsletter.cli.subscribers.queries.issue_argument import issue_and_send, moment
+from newsletter.cli.output import echo, format_fields, print_error
+from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from newsletter.subscribers.segments import Segment
 
 # What became of a copy, as an editor would say it.
-STATES = {
+COPY_STATE_LABELS = {
     "accepted": "sent",
     "pending": "still to go",
     "skipped_late": "left out at the last moment",
@@ -27,7 +27,7 @@ STATES = {
     "dropped": "given up",
     "unknown": "may have been sent: nobody can tell",
 }
-STATUSES = {
+STATUS_LABELS = {
     "pending": "pending: they have not confirmed yet",
     "unsubscribed": "unsubscribed",
     "bounced": "bounced: their mail came back",
@@ -43,7 +43,7 @@ STATUSES = {
     "--segment", metavar="NAME|QUERY", help="As if it went to this segment of the readers alone."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def explain(address: str, *, issue: str | None, segment: str | None, as_json: bool) -> None:
+def explain_command(address: str, *, issue: str | None, segment: str | None, as_json: bool) -> None:
     """Explain why the reader of ADDRESS gets an issue, or doesn't.
 
     It looks at status, suppressions, the segment part by part, and what was sent already.
@@ -67,97 +67,110 @@ def explain(address: str, *, issue: str | None, segment: str | None, as_json: bo
         database(project.config.database, project.root) as engine,
         reading(engine) as connection,
     ):
-        name, sent = issue_and_send(project, connection, issue) if issue else ("", None)
-        chosen = _segment(project, connection, segment, sent)
+        name, sent = find_issue_and_send(project, connection, issue) if issue else ("", None)
+        chosen = _find_segment(project, connection, segment, sent)
         now = datetime.datetime.now(datetime.UTC)
         found = explaining.explain(connection, of, segment=chosen, sent=sent, now=now, zone=zone)
     if as_json:
-        say(json.dumps({**dataclasses.asdict(found), "issue": name}, default=_plain))
+        echo(json.dumps({**dataclasses.asdict(found), "issue": name}, default=_json_default))
     else:
-        _show(found, name, zone)
+        _print_explanation(found, name, zone)
 
 
-def _segment(
-    project: "Project", connection: "sa.Connection", wanted: str | None, sent: "Sent | None"
+def _find_segment(
+    project: "Project", connection: "sa.Connection", query: str | None, sent: "Sent | None"
 ) -> "Segment | None":
     """The segment that was asked for, or that of the send, if it can still be read."""
-    from newsletter.errors import ListError
+    from newsletter.errors import SubscriberListError
     from newsletter.subscribers.segments import find_segment
 
     now = datetime.datetime.now(datetime.UTC)
-    if wanted:
-        return find_segment(connection, wanted, project.config, now)
+    if query:
+        return find_segment(connection, query, project.config, now)
     if sent is None or not sent.segment:
         return None
     try:
         return find_segment(connection, sent.segment, project.config, now)
-    except ListError as error:
-        complain(error)
+    except SubscriberListError as error:
+        print_error(error)
         return None
 
 
-def _plain(value: object) -> Any:
+def _json_default(value: object) -> Any:
     return value.isoformat() if isinstance(value, datetime.datetime) else str(value)
 
 
-def _show(found: "Explanation", issue: str, zone: datetime.tzinfo) -> None:
-    colour = {"yes": "green", "maybe": "yellow", "no": "yellow"}[found.answer]
-    say(_headline(found, issue), colour=colour)
-    rows = [("status", _status(found, zone))]
-    for each in found.suppressed:
+def _print_explanation(explanation: "Explanation", issue: str, zone: datetime.tzinfo) -> None:
+    colour = {"yes": "green", "maybe": "yellow", "no": "yellow"}[explanation.answer]
+    echo(_format_headline(explanation, issue), color=colour)
+    rows = [("status", _format_status(explanation, zone))]
+    for each in explanation.suppressed:
         where = "" if each.scope == "all" else f", {each.scope}"
-        since = f"since {moment(each.since, zone)} ({each.source}{where})"
+        since = f"since {format_in_zone(each.since, zone)} ({each.source}{where})"
         rows.append(("suppressed", f"{each.reason} {since}"))
-    if found.paused_until:
-        rows.append(("paused", f"until {moment(found.paused_until, zone)}, as they asked"))
-    if found.terms:
+    if explanation.paused_until:
+        rows.append(
+            ("paused", f"until {format_in_zone(explanation.paused_until, zone)}, as they asked")
+        )
+    if explanation.terms:
         terms = (
             f"{'yes' if term.holds else 'no ':<4}{'  ' * term.depth}{term.text}"
-            for term in found.terms
+            for term in explanation.terms
         )
         rows.append(("segment", "\n".join(terms)))
-    if found.sent:
-        rows.append(("issue", f"its send was made on {moment(found.sent.frozen_at, zone)}"))
-        rows.append(("copy", _copy(found.copy, zone) if found.copy else _why_none(found)))
-    say(fields(rows))
+    if explanation.sent:
+        rows.append(
+            ("issue", f"its send was made on {format_in_zone(explanation.sent.frozen_at, zone)}")
+        )
+        rows.append(
+            (
+                "copy",
+                _format_copy(explanation.copy, zone)
+                if explanation.copy
+                else _explain_no_copy(explanation),
+            )
+        )
+    echo(format_fields(rows))
 
 
-def _headline(found: "Explanation", issue: str) -> str:
-    if not found.sent:
-        would = "would get" if found.answer == "yes" else "would not get"
-        return f"{found.address} {would} {issue or 'an issue'} now."
-    state = found.copy.state if found.copy else ""
-    if found.answer == "yes":
-        return f"{found.address} {'got' if state == 'accepted' else 'will get'} {issue}."
-    says = "may have got" if found.answer == "maybe" else "did not get"
-    return f"{found.address} {says} {issue}."
+def _format_headline(explanation: "Explanation", issue: str) -> str:
+    if not explanation.sent:
+        would = "would get" if explanation.answer == "yes" else "would not get"
+        return f"{explanation.address} {would} {issue or 'an issue'} now."
+    state = explanation.copy.state if explanation.copy else ""
+    if explanation.answer == "yes":
+        return f"{explanation.address} {'got' if state == 'accepted' else 'will get'} {issue}."
+    says = "may have got" if explanation.answer == "maybe" else "did not get"
+    return f"{explanation.address} {says} {issue}."
 
 
-def _status(found: "Explanation", zone: datetime.tzinfo) -> str:
-    if found.erased_at:
-        return f"erased on request on {moment(found.erased_at, zone)}"
-    if not found.status:
+def _format_status(explanation: "Explanation", zone: datetime.tzinfo) -> str:
+    if explanation.erased_at:
+        return f"erased on request on {format_in_zone(explanation.erased_at, zone)}"
+    if not explanation.status:
         return "not in the list"
-    words = STATUSES[found.status]
-    if found.since is None:
+    words = STATUS_LABELS[explanation.status]
+    if explanation.since is None:
         return words
-    how = ", ".join(filter(None, (found.since.how, found.since.source)))
-    return f"{words}, since {moment(found.since.at, zone)} ({how})"
+    how = ", ".join(filter(None, (explanation.since.how, explanation.since.source)))
+    return f"{words}, since {format_in_zone(explanation.since.at, zone)} ({how})"
 
 
-def _copy(copy: "Copy", zone: datetime.tzinfo) -> str:
-    sent = f" on {moment(copy.sent_at, zone)}" if copy.sent_at else ""
-    lines = [f"{STATES[copy.state]}{sent}{f': {copy.error}' if copy.error else ''}"]
-    lines += [f"{type_} {moment(at, zone)}" for type_, at in copy.events]
+def _format_copy(copy: "Copy", zone: datetime.tzinfo) -> str:
+    sent = f" on {format_in_zone(copy.sent_at, zone)}" if copy.sent_at else ""
+    lines = [f"{COPY_STATE_LABELS[copy.state]}{sent}{f': {copy.error}' if copy.error else ''}"]
+    lines += [f"{type_} {format_in_zone(at, zone)}" for type_, at in copy.events]
     return "\n".join(lines)
 
 
-def _why_none(found: "Explanation") -> str:
-    if not found.then:
+def _explain_no_copy(explanation: "Explanation") -> str:
+    if not explanation.then:
         return "none: they were not in the list then"
-    if found.then != "active":
-        return f"none: they were {found.then} then"
+    if explanation.then != "active":
+        return f"none: they were {explanation.then} then"
     others = (
-        ", paused or outside of its segment" if found.sent and found.sent.segment else " or paused"
+        ", paused or outside of its segment"
+        if explanation.sent and explanation.sent.segment
+        else " or paused"
     )
     return f"none: they were suppressed{others} then"

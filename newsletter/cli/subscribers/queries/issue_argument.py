@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from newsletter.subscribers.queries.past_sends import Sent
 
 
-def issue_and_send(
+def find_issue_and_send(
     project: "Project", connection: "sa.Connection", name: str
 ) -> "tuple[str, Sent | None]":
     """The issue's whole name, and its send if there is one; its folder may be gone.
@@ -28,7 +28,7 @@ def issue_and_send(
     return issue, find_sent(connection, issue)
 
 
-def moment(time: datetime.datetime, zone: datetime.tzinfo) -> str:
+def format_in_zone(time: datetime.datetime, zone: datetime.tzinfo) -> str:
     """``24 Nov 2026 09:00`` in the newsletter's zone."""
     local = time.astimezone(zone)
     return f"{local.day} {local:%b %Y %H:%M}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import by_status, count_of, note, say
+from newsletter.cli.output import echo, echo_err, format_count, format_status_counts
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.listing import Subscriber
@@ -22,7 +22,7 @@ STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
     help="Show N at most; 0 for all.  [default: 50, with --json all]",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, for scripts.")
-def list_(status: str | None, search: str | None, limit: int | None, as_json: bool) -> None:  # noqa: FBT001
+def list_command(status: str | None, search: str | None, limit: int | None, as_json: bool) -> None:  # noqa: FBT001
     """Show who is in the list, the longest there first, and count them by status.
 
     \b
@@ -47,16 +47,16 @@ def list_(status: str | None, search: str | None, limit: int | None, as_json: bo
         if as_json:
             for each in found:
                 data = each._asdict() | {"joined_at": each.joined_at.isoformat()}
-                say(json.dumps(data))
+                echo(json.dumps(data))
             return
-        shown = _table(list(found))
+        shown = _print_table(list(found))
         more = how_many(connection, wanted) - shown
         if more > 0:
-            note(f"and {more:,} more; all of them with --limit 0")
-        say(_summary(count_by_status(connection)))
+            echo_err(f"and {more:,} more; all of them with --limit 0")
+        echo(_format_summary(count_by_status(connection)))
 
 
-def _table(rows: "list[Subscriber]") -> int:
+def _print_table(rows: "list[Subscriber]") -> int:
     """Print the rows in columns, and return how many."""
     address = max((len(row.address) for row in rows), default=0)
     name = min(max((len(row.name) for row in rows), default=0), 24)
@@ -64,13 +64,13 @@ def _table(rows: "list[Subscriber]") -> int:
     for row in rows:
         shown = row.name if len(row.name) <= name else f"{row.name[: name - 1]}…"
         joined = row.joined_at.date()
-        say(f"{row.address:<{address}}  {shown:<{name}}  {row.status:<{status}}  {joined}")
+        echo(f"{row.address:<{address}}  {shown:<{name}}  {row.status:<{status}}  {joined}")
     return len(rows)
 
 
-def _summary(counts: Mapping[str, int]) -> str:
+def _format_summary(counts: Mapping[str, int]) -> str:
     total = sum(counts.values())
     if not total:
         return "The list is empty. Fill it with: newsletter subscribers import FILE.csv"
     ordered = {"active": counts["active"], **counts}
-    return f"{count_of(total, 'reader')}: {by_status(ordered)}"
+    return f"{format_count(total, 'reader')}: {format_status_counts(ordered)}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import complain, count_of, fields, note, say
+from newsletter.cli.output import echo, echo_err, format_count, format_fields, print_error
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from newsletter.config import Config
     from newsletter.subscribers.segments import Segment
 
-EXAMPLE = """\
+SEGMENTS_EXAMPLE = """\
 No segment is named in newsletter.yml. For example:
   segments:
     vips: tag:vip and not opened:last-5"""
@@ -23,7 +23,7 @@ No segment is named in newsletter.yml. For example:
 @click.command(short_help="Count the readers that a query finds.")
 @click.argument("segment", metavar="QUERY|NAME")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def count(segment: str, *, as_json: bool) -> None:
+def count_command(segment: str, *, as_json: bool) -> None:
     """Count the readers that a query finds, or a segment named in newsletter.yml.
 
     A query asks of tags, status, dates, attributes and engagement, joined by and, or and
@@ -47,33 +47,35 @@ def count(segment: str, *, as_json: bool) -> None:
     ):
         now = datetime.datetime.now(datetime.UTC)
         found = find_segment(connection, segment, project.config, now)
-        data = _counted(connection, found) | {"list": how_many(connection)}
+        data = _count_segment(connection, found) | {"list": how_many(connection)}
     if as_json:
-        say(json.dumps(data, ensure_ascii=False))
+        echo(json.dumps(data, ensure_ascii=False))
         return
     readers, mailable = data["readers"], data["mailable"]
-    say(f"{readers:,} of {count_of(data['list'], 'reader')}; {mailable:,} may be mailed.")
+    echo(f"{readers:,} of {format_count(data['list'], 'reader')}; {mailable:,} may be mailed.")
     if mailable:
-        say(f"Next: newsletter send --dry-run --segment {shlex.quote(str(found))}")
-    _note_untracked(found, project.config)
+        echo(f"Next: newsletter send --dry-run --segment {shlex.quote(str(found))}")
+    _warn_untracked(found, project.config)
 
 
-def _note_untracked(segment: "Segment", config: "Config") -> None:
+def _warn_untracked(segment: "Segment", config: "Config") -> None:
     """A reader who opens what isn't tracked is taken for one who never opens anything."""
     from newsletter.subscribers.segments.ast import Engaged, terms
 
     asked = {term.kind for term in terms(segment.query) if isinstance(term, Engaged)}
     if "opened" in asked and not config.tracking.opens:
-        note("Opens are not tracked (tracking.opens): opened: may find too few.", colour="yellow")
+        echo_err(
+            "Opens are not tracked (tracking.opens): opened: may find too few.", color="yellow"
+        )
     if "clicked" in asked and not config.tracking.clicks:
-        note(
-            "Clicks are not tracked (tracking.clicks): clicked: may find too few.", colour="yellow"
+        echo_err(
+            "Clicks are not tracked (tracking.clicks): clicked: may find too few.", color="yellow"
         )
 
 
 @click.command(short_help="Show the segments of newsletter.yml, counted.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, for scripts.")
-def segments(*, as_json: bool) -> int:
+def segments_command(*, as_json: bool) -> int:
     """Show the segments that newsletter.yml names, and how many readers each finds.
 
     \b
@@ -83,13 +85,13 @@ def segments(*, as_json: bool) -> int:
     import datetime
 
     from newsletter.db import database, reading
-    from newsletter.errors import ListError
+    from newsletter.errors import SubscriberListError
     from newsletter.project import open_project
     from newsletter.subscribers.segments import find_segment
 
     project = open_project()
     if not project.config.segments and not as_json:
-        say(EXAMPLE)
+        echo(SEGMENTS_EXAMPLE)
     broken = False
     now = datetime.datetime.now(datetime.UTC)
     with (
@@ -98,16 +100,18 @@ def segments(*, as_json: bool) -> int:
     ):
         for name in project.config.segments:
             try:
-                data = _counted(connection, find_segment(connection, name, project.config, now))
-            except ListError as error:
-                complain(error)
+                data = _count_segment(
+                    connection, find_segment(connection, name, project.config, now)
+                )
+            except SubscriberListError as error:
+                print_error(error)
                 broken = True
             else:
-                _show(data, as_json=as_json)
+                _print_segment(data, as_json=as_json)
     return 1 if broken else 0
 
 
-def _counted(connection: "sa.Connection", segment: "Segment") -> dict[str, Any]:
+def _count_segment(connection: "sa.Connection", segment: "Segment") -> dict[str, Any]:
     from newsletter.subscribers import how_many
 
     return {
@@ -118,10 +122,10 @@ def _counted(connection: "sa.Connection", segment: "Segment") -> dict[str, Any]:
     }
 
 
-def _show(data: dict[str, Any], *, as_json: bool) -> None:
+def _print_segment(data: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        say(json.dumps(data, ensure_ascii=False))
+        echo(json.dumps(data, ensure_ascii=False))
         return
-    say(data["segment"])
-    found = f"{count_of(data['readers'], 'reader')}, {data['mailable']:,} may be mailed"
-    say(fields([("query", data["query"]), ("finds", found)]))
+    echo(data["segment"])
+    found = f"{format_count(data['readers'], 'reader')}, {data['mailable']:,} may be mailed"
+    echo(format_fields([("query", data["query"]), ("finds", found)]))

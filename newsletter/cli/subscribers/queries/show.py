@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import fields, note, say
-from newsletter.cli.subscribers.queries.explain import STATES
-from newsletter.cli.subscribers.queries.issue_argument import moment
+from newsletter.cli.output import echo, echo_err, format_fields
+from newsletter.cli.subscribers.queries.explain import COPY_STATE_LABELS
+from newsletter.cli.subscribers.queries.issue_argument import format_in_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from newsletter.subscribers.consent.journal import Line
     from newsletter.subscribers.gdpr_export import Copy, Profile
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 @click.command(short_help="Show all that is known of a reader.")
 @click.argument("address")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def show(address: str, *, as_json: bool) -> None:
+def show_command(address: str, *, as_json: bool) -> None:
     """Show all that is known of the reader of ADDRESS, with the journal of their consent.
 
     Times are in the newsletter's zone; in JSON they are UTC. A reader who asks what you know
@@ -47,57 +47,62 @@ def show(address: str, *, as_json: bool) -> None:
     ):
         found = find_profile(connection, of)
     if as_json:
-        say(json.dumps(as_data(found), default=datetime.datetime.isoformat, ensure_ascii=False))
+        echo(json.dumps(as_data(found), default=datetime.datetime.isoformat, ensure_ascii=False))
     else:
-        _show(found, ZoneInfo(project.config.timezone))
+        _print_profile(found, ZoneInfo(project.config.timezone))
 
 
-def _show(found: "Profile", zone: datetime.tzinfo) -> None:
-    say(f"{found.address}: {found.status}")
-    say(fields((label, value) for label, value in _rows(found, zone) if value))
-    more = sum(max(0, len(each) - MOST_SHOWN) for each in (found.copies, found.events))
+def _print_profile(profile: "Profile", zone: datetime.tzinfo) -> None:
+    echo(f"{profile.address}: {profile.status}")
+    echo(format_fields((label, value) for label, value in _profile_rows(profile, zone) if value))
+    more = sum(max(0, len(each) - MAX_SHOWN) for each in (profile.copies, profile.events))
     if more:
-        note(f"and {more:,} more issues and events; all of them with --json")
+        echo_err(f"and {more:,} more issues and events; all of them with --json")
 
 
-def _rows(found: "Profile", zone: datetime.tzinfo) -> "Iterator[tuple[str, str]]":
-    yield "name", found.name
-    yield "joined", f"{moment(found.joined_at, zone)}{_from(found.source)}"
-    yield "confirmed", moment(found.confirmed_at, zone) if found.confirmed_at else ""
-    yield "tags", ", ".join(found.tags)
-    attributes = sorted(found.attributes.items())
-    yield "attributes", "\n".join(f"{name}: {_text(value)}" for name, value in attributes)
-    yield "soft bounces", f"{found.soft_bounces} in a row" if found.soft_bounces else ""
-    yield "paused", f"until {moment(found.paused_until, zone)}" if found.paused_until else ""
-    for row in found.suppressed:
-        yield "suppressed", f"{row.reason} since {moment(row.since, zone)} ({row.source})"
-    yield "journal", "\n".join(_line(line, zone) for line in found.journal)
-    yield "issues", "\n".join(_copy(copy) for copy in found.copies[:MOST_SHOWN])
+def _profile_rows(profile: "Profile", zone: datetime.tzinfo) -> "Iterator[tuple[str, str]]":
+    yield "name", profile.name
+    yield "joined", f"{format_in_zone(profile.joined_at, zone)}{_format_source(profile.source)}"
+    yield "confirmed", format_in_zone(profile.confirmed_at, zone) if profile.confirmed_at else ""
+    yield "tags", ", ".join(profile.tags)
+    attributes = sorted(profile.attributes.items())
+    yield "attributes", "\n".join(f"{name}: {_format_value(value)}" for name, value in attributes)
+    yield "soft bounces", f"{profile.soft_bounces} in a row" if profile.soft_bounces else ""
+    yield (
+        "paused",
+        f"until {format_in_zone(profile.paused_until, zone)}" if profile.paused_until else "",
+    )
+    for row in profile.suppressed:
+        yield "suppressed", f"{row.reason} since {format_in_zone(row.since, zone)} ({row.source})"
+    yield "journal", "\n".join(_format_journal_entry(line, zone) for line in profile.journal)
+    yield "issues", "\n".join(_format_copy(copy) for copy in profile.copies[:MAX_SHOWN])
     yield (
         "events",
         "\n".join(
-            f"{moment(at, zone)}  {type_} {issue}".rstrip()
-            for type_, at, issue in found.events[:MOST_SHOWN]
+            f"{format_in_zone(at, zone)}  {type_} {issue}".rstrip()
+            for type_, at, issue in profile.events[:MAX_SHOWN]
         ),
     )
 
 
-def _copy(copy: "Copy") -> str:
-    return f"{copy.issue}: {STATES[copy.state]}{f': {copy.error}' if copy.error else ''}"
+def _format_copy(copy: "Copy") -> str:
+    return f"{copy.issue}: {COPY_STATE_LABELS[copy.state]}{f': {copy.error}' if copy.error else ''}"
 
 
-def _line(line: "Line", zone: datetime.tzinfo) -> str:
+def _format_journal_entry(line: "Line", zone: datetime.tzinfo) -> str:
     led_to = "" if line.change == line.status else f", {line.status}"
     how = ", ".join(filter(None, (line.how.replace("_", " "), line.source)))
     wording = f": '{line.wording}'" if line.wording else ""
-    return f"{moment(line.at, zone)}  {line.change.replace('_', ' ')}{led_to} ({how}){wording}"
+    return (
+        f"{format_in_zone(line.at, zone)}  {line.change.replace('_', ' ')}{led_to} ({how}){wording}"
+    )
 
 
-def _from(source: str) -> str:
+def _format_source(source: str) -> str:
     return f", from {source}" if source else ""
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     from newsletter.subscribers.attribute_types import shown
 
     return shown(value)

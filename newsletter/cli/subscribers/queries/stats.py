@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import WIDTH, by_status, count_of, isolated, say
+from newsletter.cli.output import WIDTH, echo, format_count, format_status_counts, isolate_bidi
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.stats import Period, Stats
 
-BAR = 28
-MOST_NAME = 50
+BAR_WIDTH = 28
+MAX_NAME_WIDTH = 50
 
 
 @click.command(short_help="Show how the list grows: weeks, churn, sources, tags.")
@@ -28,7 +28,7 @@ MOST_NAME = 50
     help="Draw the weeks into a file.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def stats(weeks: int, plot: Path | None, *, as_json: bool) -> None:
+def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
     """Show how the list grows: who joined and left by week, churn, sources, tags.
 
     Weeks begin on Monday in the newsletter's time zone. Churn is the part of a month's
@@ -41,12 +41,12 @@ def stats(weeks: int, plot: Path | None, *, as_json: bool) -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database, reading
-    from newsletter.errors import shown
+    from newsletter.errors import display_path
     from newsletter.project import open_project
     from newsletter.subscribers.queries.stats import stats as counted
 
     if plot:
-        _check_kind(plot)
+        _check_plot_format(plot)
     project = open_project()
     with (
         database(project.config.database, project.root) as engine,
@@ -59,32 +59,32 @@ def stats(weeks: int, plot: Path | None, *, as_json: bool) -> None:
             zone=ZoneInfo(project.config.timezone),
         )
     if as_json:
-        say(json.dumps(_as_data(found), ensure_ascii=False))
+        echo(json.dumps(_to_dict(found), ensure_ascii=False))
     else:
-        _show(found)
+        _print_stats(found)
     if plot:
-        _draw(found.weeks, project.config.name, plot)
+        _write_plot(found.weeks, project.config.name, plot)
         if not as_json:
-            say(shown(plot), colour="green")
+            echo(display_path(plot), color="green")
 
 
-def _check_kind(plot: Path) -> None:
+def _check_plot_format(plot: Path) -> None:
     from importlib.util import find_spec
 
-    from newsletter.errors import UsageProblem
+    from newsletter.errors import UsageError
 
     kind = plot.suffix.lower()
     if kind not in {".svg", ".png"}:
-        raise UsageProblem(f"'{plot}' is neither .svg nor .png", remedy="Name it FILE.svg.")
+        raise UsageError(f"'{plot}' is neither .svg nor .png", remedy="Name it FILE.svg.")
     if kind == ".png" and find_spec("cairosvg") is None:
-        raise UsageProblem(
+        raise UsageError(
             "drawing a PNG needs a library that is not installed",
             remedy="Name it FILE.svg, which browsers and word processors show as well, or: "
             "pip install cairosvg",
         )
 
 
-def _draw(weeks: "Sequence[Period]", name: str, plot: Path) -> None:
+def _write_plot(weeks: "Sequence[Period]", name: str, plot: Path) -> None:
     from newsletter.subscribers.queries.growth_chart import growth
 
     image = growth(weeks, name)
@@ -100,80 +100,80 @@ def _draw(weeks: "Sequence[Period]", name: str, plot: Path) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _show(found: "Stats") -> None:
-    total = sum(found.by_status.values())
+def _print_stats(stats: "Stats") -> None:
+    total = sum(stats.by_status.values())
     if not total:
-        say("The list is empty. Fill it with: newsletter subscribers import FILE.csv")
+        echo("The list is empty. Fill it with: newsletter subscribers import FILE.csv")
         return
-    ordered = {"active": found.by_status["active"], **found.by_status}
-    summary = f"{count_of(total, 'reader')}: {by_status(ordered)}"
-    say(fill(summary, WIDTH, subsequent_indent="  "))
-    _show_weeks(found.weeks)
-    _show_months(found.months)
-    _show_counts(
+    ordered = {"active": stats.by_status["active"], **stats.by_status}
+    summary = f"{format_count(total, 'reader')}: {format_status_counts(ordered)}"
+    echo(fill(summary, WIDTH, subsequent_indent="  "))
+    _print_weeks(stats.weeks)
+    _print_months(stats.months)
+    _print_counts(
         "source", "readers", "active",
-        ((name or "not known", readers, active) for name, readers, active in found.sources),
+        ((name or "not known", readers, active) for name, readers, active in stats.sources),
     )  # fmt: skip
-    if found.tags:
-        _show_counts("tag", "active", "", ((tag, active, None) for tag, active in found.tags))
-    if found.reasons:
-        said = ((word.replace("_", " "), count, None) for word, count in found.reasons.items())
-        _show_counts("why they left", "answers", "", said)
+    if stats.tags:
+        _print_counts("tag", "active", "", ((tag, active, None) for tag, active in stats.tags))
+    if stats.reasons:
+        said = ((word.replace("_", " "), count, None) for word, count in stats.reasons.items())
+        _print_counts("why they left", "answers", "", said)
 
 
-def _show_weeks(weeks: "Sequence[Period]") -> None:
-    say()
-    say(f"{'week of':<11} {'joined':>9} {'left':>7} {'net':>8} {'active':>10}  █ joined ░ left")
+def _print_weeks(weeks: "Sequence[Period]") -> None:
+    echo()
+    echo(f"{'week of':<11} {'joined':>9} {'left':>7} {'net':>8} {'active':>10}  █ joined ░ left")
     most = max(1, *(week.joined + week.left for week in weeks))
     for week in weeks:
         day = f"{week.start.day:>2} {week.start:%b %Y}"
         numbers = f"{week.joined:>9,} {week.left:>7,} {week.net:>+8,} {week.after:>10,}"
-        bar = "█" * _length(week.joined, most) + "░" * _length(week.left, most)
-        say(f"{day:<11} {numbers}  {bar}".rstrip())
+        bar = "█" * _bar_length(week.joined, most) + "░" * _bar_length(week.left, most)
+        echo(f"{day:<11} {numbers}  {bar}".rstrip())
 
 
-def _length(count: int, most: int) -> int:
+def _bar_length(count: int, maximum: int) -> int:
     """Characters of a bar; whatever is there can be seen."""
-    return max(round(BAR * count / most), 1) if count else 0
+    return max(round(BAR_WIDTH * count / maximum), 1) if count else 0
 
 
-def _show_months(months: "Sequence[Period]") -> None:
-    say()
-    say(f"{'month':<11} {'active at its start':>19} {'left':>7} {'churn':>8}")
+def _print_months(months: "Sequence[Period]") -> None:
+    echo()
+    echo(f"{'month':<11} {'active at its start':>19} {'left':>7} {'churn':>8}")
     for month in months:
         churn = "" if month.churn is None else f"{100 * month.churn:.1f} %"
-        say(f"{month.start:%b %Y}    {month.before:>19,} {month.left:>7,} {churn:>8}".rstrip())
+        echo(f"{month.start:%b %Y}    {month.before:>19,} {month.left:>7,} {churn:>8}".rstrip())
 
 
-def _show_counts(
-    of: str, first: str, second: str, rows: Iterable[tuple[str, int, int | None]]
+def _print_counts(
+    label: str, first: str, second: str, rows: Iterable[tuple[str, int, int | None]]
 ) -> None:
     from wcwidth import wcswidth
 
-    say()
-    say(f"{of:<{MOST_NAME}} {first:>10} {second:>10}".rstrip())
+    echo()
+    echo(f"{label:<{MAX_NAME_WIDTH}} {first:>10} {second:>10}".rstrip())
     for name, one, other in rows:
-        cut = name if len(name) <= MOST_NAME else f"{name[: MOST_NAME - 1]}…"
+        cut = name if len(name) <= MAX_NAME_WIDTH else f"{name[: MAX_NAME_WIDTH - 1]}…"
         last = "" if other is None else f"{other:,}"
-        space = " " * (MOST_NAME - max(wcswidth(cut), 0))
-        say(f"{isolated(cut)}{space} {one:>10,} {last:>10}".rstrip())
+        space = " " * (MAX_NAME_WIDTH - max(wcswidth(cut), 0))
+        echo(f"{isolate_bidi(cut)}{space} {one:>10,} {last:>10}".rstrip())
 
 
-def _as_data(found: "Stats") -> dict[str, Any]:
+def _to_dict(stats: "Stats") -> dict[str, Any]:
     return {
-        "by_status": dict(found.by_status),
-        "weeks": [_period(week) for week in found.weeks],
-        "months": [_period(month) | {"churn": month.churn} for month in found.months],
+        "by_status": dict(stats.by_status),
+        "weeks": [_period_to_dict(week) for week in stats.weeks],
+        "months": [_period_to_dict(month) | {"churn": month.churn} for month in stats.months],
         "sources": [
             {"source": name, "readers": readers, "active": active}
-            for name, readers, active in found.sources
+            for name, readers, active in stats.sources
         ],
-        "tags": [{"tag": tag, "active": active} for tag, active in found.tags],
-        "reasons": dict(found.reasons),
+        "tags": [{"tag": tag, "active": active} for tag, active in stats.tags],
+        "reasons": dict(stats.reasons),
     }
 
 
-def _period(period: "Period") -> dict[str, Any]:
+def _period_to_dict(period: "Period") -> dict[str, Any]:
     return {
         "start": period.start.isoformat(),
         "joined": period.joined,

@@ -17,7 +17,7 @@ import orjson
 
 from newsletter.config.models import Config
 from newsletter.config.urls import preferences_url, unsubscribe_url
-from newsletter.errors import Problem, SendRefused
+from newsletter.errors import Problem, SendRefusedError
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag, Target
 from newsletter.render.email import Email
 from newsletter.render.headers import one_click
@@ -148,7 +148,7 @@ def prepare(email: Email, config: Config, held: Held | None = None) -> Letter:
             )
         )
     if wrong:
-        raise SendRefused.of(wrong)
+        raise SendRefusedError.from_problems(wrong)
     if config.sendgrid.personalize == "per_request":
         return Letter(email, config, start, (), {}, held)
     urls = {UNSUBSCRIBE: unsubscribe_url, PREFERENCES: preferences_url}

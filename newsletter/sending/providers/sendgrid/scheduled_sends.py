@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from newsletter.errors import VendorError
+from newsletter.errors import ProviderError
 from newsletter.sending.providers.provider import Reply, Silence
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.outcomes import words_of
@@ -22,7 +22,7 @@ def new_batch_id(mailer: Mailer) -> str:
     answer = mailer.post("mail/batch", b"{}")
     batch_id = _member(answer, HTTPStatus.CREATED, "batch_id")
     if not isinstance(batch_id, str) or not batch_id:
-        raise VendorError(
+        raise ProviderError(
             f"SendGrid gave no batch id to schedule by: {words_of(answer)}",
             remedy="Nothing was sent. Try again, or schedule on this machine with --local.",
         )
@@ -44,7 +44,7 @@ def take_back(mailer: Mailer, batch_id: str) -> None:
     for entry in _parsed(known, HTTPStatus.OK) or ():
         if entry == {"batch_id": batch_id, "status": "cancel"}:
             return
-    raise VendorError(
+    raise ProviderError(
         f"SendGrid has not confirmed that it takes the mail back: {words_of(answer)}",
         remedy="What it holds may still go out. Run the same command again at once, or cancel "
         f"batch {batch_id} in SendGrid's own pages.",

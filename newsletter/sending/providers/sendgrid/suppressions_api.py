@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from newsletter.errors import VendorError
+from newsletter.errors import ProviderError
 from newsletter.sending.providers.provider import Outcome, Reply
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.outcomes import judge
@@ -79,7 +79,7 @@ class Lists:
         for offset in range(0, 1 << 62, PAGE):
             rows = self._get(f"suppression/{name}", {**query, "offset": str(offset)}, name)
             if rows and rows == earlier:
-                raise VendorError(
+                raise ProviderError(
                     f"SendGrid answers with the same page of {NAMES[name]} again and again",
                     remedy="Nothing is lost: run it again later.",
                 )
@@ -143,14 +143,14 @@ def _entry(row: Any, name: str) -> Suppressed:
     return Suppressed(address, at, reason)
 
 
-def _nonsense(name: str) -> VendorError:
-    return VendorError(
+def _nonsense(name: str) -> ProviderError:
+    return ProviderError(
         f"SendGrid's list of {NAMES[name]} can't be read",
         remedy="Nothing is lost: run it again later.",
     )
 
 
-def _refusal(outcome: Outcome, name: str) -> VendorError:
+def _refusal(outcome: Outcome, name: str) -> ProviderError:
     words = f"SendGrid's list of {NAMES[name]} can't be had: {outcome.words}"
     if outcome.status == HTTPStatus.FORBIDDEN:
         scope = "asm.groups.suppressions.read" if name == "group" else f"suppression.{name}.read"
@@ -162,4 +162,4 @@ def _refusal(outcome: Outcome, name: str) -> VendorError:
         remedy = outcome.remedy
     else:
         remedy = "What was fetched is kept: run it again later for the rest."
-    return VendorError(words, remedy=remedy)
+    return ProviderError(words, remedy=remedy)

@@ -4,7 +4,7 @@ import codecs
 import re
 from typing import BinaryIO, NamedTuple
 
-from newsletter.errors import ListError, Location
+from newsletter.errors import Location, SubscriberListError
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -58,13 +58,15 @@ def detect(file: BinaryIO, where: Location) -> Encoding:
     """
     head = file.read(_SAMPLE)
     if not head.strip():
-        raise ListError("the file is empty", where=where, remedy="Give a CSV file of addresses.")
+        raise SubscriberListError(
+            "the file is empty", where=where, remedy="Give a CSV file of addresses."
+        )
     for mark, codec in _BOMS:
         if head.startswith(mark):
             return Encoding(codec, codec.removesuffix("-sig").upper())
     for mark, what in _BINARY:
         if head.startswith(mark):
-            raise ListError(
+            raise SubscriberListError(
                 f"this is {what}", where=where, remedy="Save or unpack it as CSV and import that."
             )
     if _mostly_nul(head[1::2]):

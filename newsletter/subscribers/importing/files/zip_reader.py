@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from newsletter.errors import ListError, Location
+from newsletter.errors import Location, SubscriberListError
 
 _ENDINGS = frozenset({".csv", ".tsv", ".txt"})
 _ARCHIVES = frozenset({".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz"})
@@ -68,7 +68,7 @@ def unpacked(path: Path, most: int) -> Iterator[list[Unpacked]]:
                 found.append(Unpacked(PurePosixPath(info.filename).name, target))
             yield found
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
-        raise ListError(
+        raise SubscriberListError(
             f"the ZIP is broken: {error}", where=where, remedy="Export it again, or unpack it."
         ) from error
 
@@ -76,16 +76,18 @@ def unpacked(path: Path, most: int) -> Iterator[list[Unpacked]]:
 def _files(archive: zipfile.ZipFile, where: Location) -> list[zipfile.ZipInfo]:
     infos = archive.infolist()
     if any(info.filename == _WORKBOOK for info in infos):
-        raise ListError(
+        raise SubscriberListError(
             "this is an Excel workbook", where=where, remedy="Save it as CSV and import that."
         )
     if len(infos) > _MOST_FILES:
-        raise ListError(f"there are more than {_MOST_FILES:,} files in the ZIP", where=where)
+        raise SubscriberListError(
+            f"there are more than {_MOST_FILES:,} files in the ZIP", where=where
+        )
     for info in infos:
         _check_name(info, where)
     found = [info for info in infos if _is_list(info)]
     if not found:
-        raise ListError(
+        raise SubscriberListError(
             "there is no CSV file in the ZIP", where=where, remedy="Give an export of readers."
         )
     return found
@@ -97,19 +99,19 @@ def _check_name(info: zipfile.ZipInfo, where: Location) -> None:
     path = PurePosixPath(name)
     tricky = path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name
     if tricky or not name.isprintable():
-        raise ListError(
+        raise SubscriberListError(
             f"a file in the ZIP is named '{name[:60]}', which leads elsewhere",
             where=where,
             remedy="No newsletter service writes that; don't trust this file.",
         )
     if path.suffix.lower() in _ARCHIVES:
-        raise ListError(
+        raise SubscriberListError(
             f"there is another archive in the ZIP: '{name[:60]}'",
             where=where,
             remedy="Unpack it and import the files one by one.",
         )
     if info.flag_bits & _ENCRYPTED:
-        raise ListError(
+        raise SubscriberListError(
             "the ZIP is encrypted", where=where, remedy="Unpack it and import the files."
         )
 
@@ -133,8 +135,8 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> It
             yield len(block)
 
 
-def _too_large(most: int, where: Location) -> ListError:
-    return ListError(
+def _too_large(most: int, where: Location) -> SubscriberListError:
+    return SubscriberListError(
         f"the files in the ZIP have more than {most:,} bytes",
         where=where,
         remedy="Raise limits.list_bytes in newsletter.yml if that is right.",

@@ -8,7 +8,7 @@ from typing import get_args
 
 from anyascii import anyascii
 
-from newsletter.errors import ListError, Location
+from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.attribute_types import Type
 from newsletter.subscribers.importing.rows.export_formats import (
     OWN,
@@ -187,7 +187,7 @@ def _said(
         if folded(column) not in names:
             near = get_close_matches(column, cells, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(cells)}."
-            raise ListError(f"there is no column '{column}'", where=where, remedy=hint)
+            raise SubscriberListError(f"there is no column '{column}'", where=where, remedy=hint)
         known = role if role in MAPPABLE else f"{_ATTRIBUTE}{role}"
         said[names.index(folded(column))] = known
     return said
@@ -206,18 +206,18 @@ def _address(
         return found[0]
     if found:
         both = " and ".join(f"'{cells[index]}'" for index in found)
-        raise ListError(
+        raise SubscriberListError(
             f"the columns {both} may both hold the address",
             where=where,
             remedy=f"Say which it is: --map '{cells[found[0]]}=email'",
         )
     if any("@" in cell for cell in cells):
-        raise ListError(
+        raise SubscriberListError(
             "the first row does not name the columns",
             where=where,
             remedy="Put a row like 'email,name' above the others.",
         )
-    raise ListError(
+    raise SubscriberListError(
         f"no column is named like an address; there are: {', '.join(cells)}",
         where=where,
         remedy="Say which it is: --map 'COLUMN=email'",
@@ -228,7 +228,7 @@ def _refuse_alike(cells: Sequence[str], keys: Sequence[str], where: Location) ->
     first: dict[str, int] = {}
     for index, key in enumerate(keys):
         if key and first.setdefault(key, index) != index:
-            raise ListError(
+            raise SubscriberListError(
                 f"columns {first[key] + 1} and {index + 1} have the same name: "
                 f"'{cells[first[key]]}' and '{cells[index]}'",
                 where=where,

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import orjson
 
 from newsletter.db.schema import CHANGES, HOWS, STATUSES
-from newsletter.errors import ListError, Location
+from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.attribute_types import Type, Value, read_time
 from newsletter.subscribers.consent.journal import Line, changes
@@ -52,14 +52,14 @@ def read_head(line: str, where: Location) -> dict[str, Type]:
     data = _object(line) if line.rstrip().endswith("}") else {}
     types = data.get("attributes")
     if data.get("newsletter") != VERSION or not isinstance(types, dict):
-        raise ListError(
+        raise SubscriberListError(
             "these JSON lines are no export of ours, or a newer newsletter's",
             where=where,
             remedy='The first line must be like {"newsletter": 1, "attributes": {"age": "number"}}',
         )
     strange = next((kind for kind in types.values() if kind not in get_args(Type)), None)
     if strange is not None:
-        raise ListError(f"'{strange}' is no type of an attribute", where=where)
+        raise SubscriberListError(f"'{strange}' is no type of an attribute", where=where)
     return types
 
 
@@ -73,18 +73,18 @@ def read_record(row: Row) -> Entry:
         ListError: the line is no subscriber, or has what must not get into a mail.
     """
     if row.problem:
-        raise ListError(row.problem)
+        raise SubscriberListError(row.problem)
     data = _object(row.cells[0])
     strange = next((name for name in data if name not in _KNOWN), None)
     if strange is not None:
-        raise ListError(f"'{strange[:60]}' is nothing that a subscriber has")
+        raise SubscriberListError(f"'{strange[:60]}' is nothing that a subscriber has")
     address, key = parse_address(_text(data, "email"))
     status = _text(data, "status") or "active"
     if status not in STATUSES:
-        raise ListError(f"'{status[:60]}' is no status that is known")
+        raise SubscriberListError(f"'{status[:60]}' is no status that is known")
     tags = data.get("tags", [])
     if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
-        raise ListError("'tags' is no list of texts")
+        raise SubscriberListError("'tags' is no list of texts")
     token = _text(data, "token")
     return Entry(
         line=row.line,
@@ -108,16 +108,16 @@ def _object(line: str) -> dict[str, Any]:
     try:
         data = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise ListError(f"this is no JSON: {error}") from None
+        raise SubscriberListError(f"this is no JSON: {error}") from None
     if not isinstance(data, dict):
-        raise ListError("this is no JSON object")
+        raise SubscriberListError("this is no JSON object")
     return data
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
     if value is not None and not isinstance(value, str):
-        raise ListError(f"'{name}' is no text")
+        raise SubscriberListError(f"'{name}' is no text")
     return value or ""
 
 
@@ -128,25 +128,27 @@ def _time(data: Mapping[str, Any], name: str) -> datetime.datetime | None:
 
 def _attributes(data: Any) -> dict[str, Value]:
     if not isinstance(data, dict):
-        raise ListError("'attributes' is no JSON object")
+        raise SubscriberListError("'attributes' is no JSON object")
     found: dict[str, Value] = {}
     for name, value in data.items():
         if not name.isidentifier() or not isinstance(value, str | int | float):
-            raise ListError(f"'{name[:60]}' is no attribute with a text, a number or a truth")
+            raise SubscriberListError(
+                f"'{name[:60]}' is no attribute with a text, a number or a truth"
+            )
         found[name] = clean_text(value, name) if isinstance(value, str) else value
     return found
 
 
 def _journal(data: Any, status: str) -> tuple[Line, ...]:
     if not (isinstance(data, list) and all(isinstance(line, dict) for line in data)):
-        raise ListError("'journal' is no list of changes")
+        raise SubscriberListError("'journal' is no list of changes")
     lines = tuple(_line(each) for each in data)
     try:
         adds_up = not lines or status_of(changes(lines)) == status
     except ValueError:
         adds_up = False
     if not adds_up:
-        raise ListError(f"the journal does not add up to '{status}'")
+        raise SubscriberListError(f"the journal does not add up to '{status}'")
     return lines
 
 
@@ -156,5 +158,5 @@ def _line(data: Mapping[str, Any]) -> Line:
         **{name: clean_text(_text(data, name), name) for name in Line._fields[1:]},
     )
     if line.change not in CHANGES or line.status not in STATUSES or line.how not in HOWS:
-        raise ListError("the journal has a change that is not known")
+        raise SubscriberListError("the journal has a change that is not known")
     return line

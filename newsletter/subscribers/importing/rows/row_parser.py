@@ -9,7 +9,7 @@ from unicodedata import category
 
 import orjson
 
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.attribute_types import MOST_TEXT, Value, read_time, read_truth, shown
 from newsletter.subscribers.consent.journal import Line
@@ -78,7 +78,7 @@ def read_entry(row: Row, columns: Columns, told: str = "active") -> Entry:
             or characters that must not get into a mail.
     """
     if row.problem:
-        raise ListError(row.problem)
+        raise SubscriberListError(row.problem)
     cells = row.cells
     for _ in range(columns.neutralised):
         cells = [restored(cell) for cell in cells]
@@ -107,7 +107,7 @@ def clean_name(name: str) -> str:
     """
     _refuse_control(name, "the name")
     if len(name) > MOST_NAME:
-        raise ListError(f"the name is longer than {MOST_NAME} characters")
+        raise SubscriberListError(f"the name is longer than {MOST_NAME} characters")
     return name
 
 
@@ -120,7 +120,7 @@ def clean_text(value: str, what: str) -> str:
     value = " ".join(value.splitlines()).replace("\t", " ")
     _refuse_control(value, f"'{what}'")
     if len(value) > MOST_TEXT:
-        raise ListError(f"'{what}' is longer than {MOST_TEXT:,} characters")
+        raise SubscriberListError(f"'{what}' is longer than {MOST_TEXT:,} characters")
     return value
 
 
@@ -132,11 +132,11 @@ def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:
     """
     found = dict.fromkeys(filter(None, (tag.strip() for tag in tags)))
     if len(found) > MOST_TAGS:
-        raise ListError(f"there are more than {MOST_TAGS} tags")
+        raise SubscriberListError(f"there are more than {MOST_TAGS} tags")
     for tag in found:
         _refuse_control(tag, "a tag")
         if len(tag) > MOST_TAG:
-            raise ListError(f"a tag is longer than {MOST_TAG} characters")
+            raise SubscriberListError(f"a tag is longer than {MOST_TAG} characters")
     return tuple(found)
 
 
@@ -169,7 +169,7 @@ def _from_json(cell: str, column: str, index: int) -> dict[str, Value]:
     except orjson.JSONDecodeError:
         data = None
     if not isinstance(data, dict):
-        raise ListError(f"'{column}' is no JSON object")
+        raise SubscriberListError(f"'{column}' is no JSON object")
     return dict(flattened(data, index))
 
 
@@ -197,7 +197,7 @@ def clean_token(text: str) -> str:
         ListError: it is none.
     """
     if not TOKEN.fullmatch(text):
-        raise ListError("the token is none of ours")
+        raise SubscriberListError("the token is none of ours")
     return text
 
 
@@ -208,7 +208,7 @@ def clean_count(text: str) -> int:
         ListError: it is no count.
     """
     if not (text.isascii() and text.isdigit() and int(text[:9]) <= _MOST_SOFT_BOUNCES):
-        raise ListError(f"'{text[:60]}' is no number of soft bounces")
+        raise SubscriberListError(f"'{text[:60]}' is no number of soft bounces")
     return int(text)
 
 
@@ -235,7 +235,7 @@ def _status(cells: Sequence[str], columns: Columns, told: str) -> str:
         word = folded(cells[index])
         status = columns.format.statuses.get(word) or STATUS_WORDS.get(word)
         if status is None:
-            raise ListError(f"'{cells[index][:60]}' is no status that is known")
+            raise SubscriberListError(f"'{cells[index][:60]}' is no status that is known")
         found.append(status)
     found += ["unsubscribed" for index in columns.consent if not _yes(cells[index])]
     found += [
@@ -250,7 +250,7 @@ def _status(cells: Sequence[str], columns: Columns, told: str) -> str:
 def _yes(cell: str) -> bool:
     found = read_truth(cell)
     if found is None:
-        raise ListError(f"'{cell[:60]}' is neither yes nor no to being subscribed")
+        raise SubscriberListError(f"'{cell[:60]}' is neither yes nor no to being subscribed")
     return found
 
 
@@ -264,8 +264,8 @@ def _refuse_control(text: str, what: str) -> None:
         return
     for char in text:
         if char in _LINE_ENDS:
-            raise ListError(f"{what} has a line break in it")
+            raise SubscriberListError(f"{what} has a line break in it")
         if char == _REPLACED:
-            raise ListError(f"{what} has characters that could not be decoded")
+            raise SubscriberListError(f"{what} has characters that could not be decoded")
         if category(char) in {"Cc", "Cs"}:
-            raise ListError(f"{what} has a control character in it (U+{ord(char):04X})")
+            raise SubscriberListError(f"{what} has a control character in it (U+{ord(char):04X})")

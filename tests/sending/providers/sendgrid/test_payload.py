@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sending_fixtures import CITY, NAME, MakeReaders, configured
 
-from newsletter.errors import SendRefused
+from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.render.email import Address, Email
 from newsletter.render.personalization import email_for
@@ -227,7 +227,7 @@ def test_what_the_vendor_would_refuse_for_everybody_is_told_at_once(email: Email
         headers=(("Received", "x"), ("X-Odd", "a\nb")),
     )
     config = configured(sendgrid={"categories": ["a", "a"]})
-    with pytest.raises(SendRefused) as refused:
+    with pytest.raises(SendRefusedError) as refused:
         prepare(wrong, config)
     told = " ".join(str(problem) for problem in refused.value.problems)
     for word in ("ASCII", "Received", "line break", "categories", "no subject"):
@@ -236,7 +236,7 @@ def test_what_the_vendor_would_refuse_for_everybody_is_told_at_once(email: Email
 
 def test_an_email_larger_than_a_request_is_refused(email: Email) -> None:
     big = replace(email, html="x" * 30_000)
-    with pytest.raises(SendRefused, match="bytes of a request's"):
+    with pytest.raises(SendRefusedError, match="bytes of a request's"):
         prepare(big, configured(limits={"request_bytes": 30_000}))
 
 

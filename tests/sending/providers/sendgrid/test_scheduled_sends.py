@@ -5,7 +5,7 @@ import json
 import pytest
 from sending_fixtures import World
 
-from newsletter.errors import VendorError
+from newsletter.errors import ProviderError
 from newsletter.sending.providers.provider import Reply, Stamp
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.message_body import Held
@@ -30,7 +30,7 @@ def test_what_is_held_can_be_taken_back_as_often_as_one_likes(
 
 
 def test_a_batch_that_was_never_made_is_not_taken_back(mailer: Mailer) -> None:
-    with pytest.raises(VendorError, match="invalid batch id"):
+    with pytest.raises(ProviderError, match="invalid batch id"):
         take_back(mailer, "made-up")
 
 
@@ -38,7 +38,7 @@ def test_the_vendor_keeps_few_cancelled_at_once_and_says_so(mailer: Mailer) -> N
     batches = [new_batch_id(mailer) for _ in range(MOST_CANCELLED + 1)]
     for batch_id in batches[:-1]:
         take_back(mailer, batch_id)
-    with pytest.raises(VendorError, match="at most 10 batches"):
+    with pytest.raises(ProviderError, match="at most 10 batches"):
         take_back(mailer, batches[-1])
 
 
@@ -48,7 +48,7 @@ def test_a_cancel_that_was_not_heard_is_no_success(
 ) -> None:
     batch_id = new_batch_id(mailer)
     double.order(fault, fault)
-    with pytest.raises(VendorError, match="may still go out"):
+    with pytest.raises(ProviderError, match="may still go out"):
         take_back(mailer, batch_id)
 
 
@@ -59,7 +59,7 @@ def test_without_a_batch_id_nothing_is_scheduled(
     mailer: Mailer, double: SendGridDouble, fault: Fault
 ) -> None:
     double.order(fault)
-    with pytest.raises(VendorError, match="Nothing was sent"):
+    with pytest.raises(ProviderError, match="Nothing was sent"):
         new_batch_id(mailer)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sending_fixtures import World
 
-from newsletter.errors import VendorError
+from newsletter.errors import ProviderError
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.suppressions_api import Lists, Suppressed
 from newsletter.sending.rehearsal import SendGridDouble
@@ -82,7 +82,7 @@ def test_a_group_is_one_page_of_addresses(lists: Lists, double: SendGridDouble) 
 
 
 def test_a_group_that_is_not_there(lists: Lists) -> None:
-    with pytest.raises(VendorError, match=r"Check sendgrid\.asm_group"):
+    with pytest.raises(ProviderError, match=r"Check sendgrid\.asm_group"):
         lists.group(8)
 
 
@@ -106,7 +106,7 @@ def test_a_throttle_is_waited_out(lists: Lists, double: SendGridDouble, world: W
 
 def test_it_is_not_asked_for_ever(lists: Lists, double: SendGridDouble, world: World) -> None:
     double.order(*[faults.refused(500, "oh dear")] * 9)
-    with pytest.raises(VendorError, match="oh dear"):
+    with pytest.raises(ProviderError, match="oh dear"):
         everything(lists, world)
     assert len(double.requests) == 5
 
@@ -115,17 +115,19 @@ def test_a_key_that_may_not_read_is_told_its_scope(
     lists: Lists, double: SendGridDouble, world: World
 ) -> None:
     double.order(faults.refused(403, "access forbidden"))
-    with pytest.raises(VendorError, match=r"scope suppression\.spam_reports\.read"):
+    with pytest.raises(ProviderError, match=r"scope suppression\.spam_reports\.read"):
         everything(lists, world, "spam_reports")
     double.order(faults.refused(403, "access forbidden"))
-    with pytest.raises(VendorError, match=r"Unsubscribe Groups .* asm\.groups\.suppressions\.read"):
+    with pytest.raises(
+        ProviderError, match=r"Unsubscribe Groups .* asm\.groups\.suppressions\.read"
+    ):
         lists.group(7)
     assert world.waits == []
 
 
 def test_a_wrong_key_is_not_shown(lists: Lists, double: SendGridDouble, world: World) -> None:
     double.key = "SG.another.key"
-    with pytest.raises(VendorError, match="Check SENDGRID_API_KEY") as refused:
+    with pytest.raises(ProviderError, match="Check SENDGRID_API_KEY") as refused:
         everything(lists, world)
     assert "SG." not in str(refused.value)
 
@@ -148,7 +150,7 @@ def test_nonsense_is_not_guessed_at(
     entry: object,
 ) -> None:
     monkeypatch.setattr(double.suppressions, "_page", lambda *_: [entry])
-    with pytest.raises(VendorError, match="list of bounces can't be read"):
+    with pytest.raises(ProviderError, match="list of bounces can't be read"):
         everything(lists, world)
 
 
@@ -159,5 +161,5 @@ def test_a_server_that_repeats_itself_is_left(
         double.suppressions.add("bounces", f"r{number}@example.com", world.timestamp())
     whole = double.suppressions._page
     monkeypatch.setattr(double.suppressions, "_page", lambda kind, _: whole(kind, {}))
-    with pytest.raises(VendorError, match="same page of bounces"):
+    with pytest.raises(ProviderError, match="same page of bounces"):
         everything(lists, world)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.importing.files.csv_reader import (
     MOST_CHARACTERS,
     MOST_LINES,
@@ -130,7 +130,7 @@ def test_any_bytes_are_read_row_by_row_or_refused_as_a_whole(data: bytes) -> Non
     with tempfile.TemporaryDirectory() as folder:
         try:
             found = rows(Path(folder), b"email,name\n" + data)
-        except ListError:
+        except SubscriberListError:
             return
     numbers = [row.line for row in found]
     assert numbers == sorted(set(numbers))

@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from newsletter.errors import ListError, Location
+from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.importing.files.encoding import Encoding, detect
 
 HERE = Location("readers.csv")
@@ -70,6 +70,6 @@ def test_a_letter_cut_in_two_by_a_block_is_no_fault() -> None:
     ],
 )
 def test_no_text_at_all(data: bytes, message: str) -> None:
-    with pytest.raises(ListError, match=message) as caught:
+    with pytest.raises(SubscriberListError, match=message) as caught:
         found(data)
     assert caught.value.problems[0].remedy

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.importing.files.zip_reader import is_archive, unpacked
 
 MOST = 10_000
@@ -23,7 +23,7 @@ def packed(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def refusal(path: Path, most: int = MOST) -> str:
-    with pytest.raises(ListError) as caught, unpacked(path, most):
+    with pytest.raises(SubscriberListError) as caught, unpacked(path, most):
         pass
     (problem,) = caught.value.problems
     assert problem.where is not None
@@ -119,5 +119,5 @@ def test_a_broken_zip_is_refused_in_words(data: st.DataObject) -> None:
         try:
             with unpacked(path, MOST):
                 pass
-        except ListError:
+        except SubscriberListError:
             pass

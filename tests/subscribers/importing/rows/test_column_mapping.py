@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.errors import ListError, Location
+from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.importing.rows.column_mapping import Columns, read_header
 
 HERE = Location("readers.csv", 1)
@@ -84,7 +84,7 @@ def test_one_column_of_addresses_needs_no_header() -> None:
     ],
 )
 def test_refused_with_a_remedy(cells: list[str], mapping: dict[str, str], message: str) -> None:
-    with pytest.raises(ListError) as caught:
+    with pytest.raises(SubscriberListError) as caught:
         read_header(cells, mapping, HERE)
     (problem,) = caught.value.problems
     assert message in problem.message
@@ -96,7 +96,7 @@ def test_refused_with_a_remedy(cells: list[str], mapping: dict[str, str], messag
 def test_every_column_is_one_thing(names: list[str]) -> None:
     try:
         columns = read_header(["email", *names], {}, HERE)
-    except ListError:
+    except SubscriberListError:
         return
     keys = list(columns.attributes.values())
     assert len(set(keys)) == len(keys)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from newsletter.db import reading
 from newsletter.db.schema import subscriber, subscriber_tag
-from newsletter.errors import ListError
+from newsletter.errors import SubscriberListError
 from newsletter.subscribers.importing.import_list import ImportReport, Wishes, import_files
 from newsletter.subscribers.importing.rows.export_formats import (
     FORMATS,
@@ -224,7 +224,7 @@ def test_a_zip_without_a_list(engine: sa.Engine, tmp_path: Path) -> None:
     path = tmp_path / "posts.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("posts.csv", "post_id,title\n1,Ice\n")
-    with pytest.raises(ListError, match="no column is named like an address"):
+    with pytest.raises(SubscriberListError, match="no column is named like an address"):
         import_files(engine, path, now=NOW)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from newsletter.errors import ListError, Location
+from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.importing.files.csv_reader import Row
 from newsletter.subscribers.importing.rows.column_mapping import read_header
 from newsletter.subscribers.importing.rows.row_parser import Entry, read_entry
@@ -82,12 +82,12 @@ def test_the_most_careful_reading_of_the_status(cells: dict[str, str], status: s
     ],
 )
 def test_refused_with_the_reason(cells: dict[str, str], reason: str) -> None:
-    with pytest.raises(ListError) as caught:
+    with pytest.raises(SubscriberListError) as caught:
         entry(**cells)
     assert reason in caught.value.problems[0].message
 
 
 def test_a_broken_row_is_refused_for_what_broke_it() -> None:
     columns = read_header(["email"], {}, Location("readers.csv", 1))
-    with pytest.raises(ListError, match="it has 2 cells"):
+    with pytest.raises(SubscriberListError, match="it has 2 cells"):
         read_entry(Row(3, ["a@b.com", "x"], "it has 2 cells"), columns)
