@@ -32,9 +32,9 @@ from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.render.email import Address, Email
 from newsletter.render.headers import one_click
 from newsletter.sending.delivery import claim, sender
-from newsletter.sending.delivery.worker_pool import Posters
-from newsletter.sending.ledger.record import Ledger, find, readers_by_state
-from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.delivery.worker_pool import WorkerPool
+from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, get_send
+from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.payload import Letter, prepare
 from newsletter.subscribers import Reader, audience
@@ -157,15 +157,15 @@ def subscribe(engine: sa.Engine, count: int) -> None:
 class World:
     """Nobody watches."""
 
-    stopping = False
+    stop_requested = False
 
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)
 
-    def settled(self, readers: int) -> None:
+    def advance(self, recipient_count: int) -> None:
         pass
 
-    def remark(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         print(text)
 
 
@@ -188,7 +188,7 @@ def send(folder: Path, url: str, concurrency: int) -> dict[str, Any]:
     clocks = Clocks()
     for place, name, label in (
         (claim, "claim", "claim"), (claim, "readers_of", "read"), (sender, "request", "build"),
-        (claim, "depart", "depart"), (Posters, "take", "wait"), (sender, "settle", "settle"),
+        (claim, "depart", "depart"), (WorkerPool, "take", "wait"), (sender, "settle", "settle"),
     ):  # fmt: skip
         setattr(place, name, clocks.around(label, getattr(place, name)))
     config = settings(url)
@@ -197,20 +197,22 @@ def send(folder: Path, url: str, concurrency: int) -> dict[str, Any]:
         mailer = Mailer(KEY, config.sendgrid)
         gc.collect()
         started = time.perf_counter()
-        frozen = freeze(ledger, letter)
+        frozen = freeze_send(ledger, letter)
         clocks["freeze"] = time.perf_counter() - started  # type: ignore[assignment]
         before = os.times()
         assert (
-            sender.Sender(ledger, frozen, letter, mailer, World(), concurrency=concurrency).run()
+            sender.BatchSender(
+                ledger, frozen, letter, mailer, World(), concurrency=concurrency
+            ).run()
             is None
         )
         seconds = time.perf_counter() - started
         after = os.times()
         mailer.close()
-        done = find(ledger, frozen.issue)
+        done = get_send(ledger, frozen.issue)
         assert done is not None
         assert done.state == "done"
-        assert readers_by_state(ledger, frozen) == {"accepted": frozen.total}
+        assert count_recipients_by_state(ledger, frozen) == {"accepted": frozen.total}
     return {
         "readers": frozen.total,
         "seconds": seconds,

@@ -26,7 +26,7 @@ from newsletter.preview.views.inbox_snippet import snippet
 from newsletter.preview.views.local_images import with_local_images, without_images
 from newsletter.render.email import Email
 from newsletter.render.personalization import email_for
-from newsletter.sending.sample import sample_reader
+from newsletter.sending.sample import make_sample_recipient
 from newsletter.subscribers import Reader
 
 SCHEMES: Mapping[str, Scheme] = {"light": "light", "dark": "dark", "forced": "forced"}
@@ -170,7 +170,7 @@ def comparison(proof: Proof, other: str) -> dict[str, Any]:
         email = last_commit(proof) if other == "commit" else issue_before(proof)
     except NewsletterError as error:
         return {"problem": str(error.problems[0])}
-    sample = sample_reader(ADDRESS, proof.config)
+    sample = make_sample_recipient(ADDRESS, proof.config)
     old, new = (
         email_for(one, proof.config, sample.attributes, sample.token)
         for one in (email, proof.email)

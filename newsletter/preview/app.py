@@ -193,15 +193,19 @@ class Preview:
         return await asyncio.to_thread(self._send, name, address)
 
     def _send(self, name: str, address: str) -> Response:
-        from newsletter.sending.sample_email import send_copies, unique
+        from newsletter.sending.sample_email import deduplicate_addresses, send_test_emails
 
         view = self.desk.view(name) if name in self._names() else None
         if view is None or view.proof is None or view.faults:
             return _sorry("the mail has errors: mend them first", 409)
         proof = view.proof
         try:
-            subject = send_copies(
-                proof.email, proof.config, unique([address]), self._environ, self._engine
+            subject = send_test_emails(
+                proof.email,
+                proof.config,
+                deduplicate_addresses([address]),
+                self._environ,
+                self._engine,
             )
         except NewsletterError as error:
             return _told(api.faults(error), 422)

@@ -12,7 +12,7 @@ from newsletter.errors import NewsletterError
 from newsletter.posts.front_matter.parse import FrontMatter, split
 from newsletter.posts.text_encoding import decode
 from newsletter.project import ISSUE_NAME_PATTERN, Project, list_issue_folders
-from newsletter.sending.ledger.find_sends import every_send, ledger_of
+from newsletter.sending.ledger.find_sends import list_sends, open_ledger
 
 # The ledger's states, as an editor would say them.
 STATES: Mapping[str, str] = {
@@ -49,7 +49,7 @@ def entries(project: Project, engine: sa.Engine | None) -> list[Entry]:
     sends = {}
     if engine is not None:
         try:
-            sends = {one.issue: one for one in every_send(ledger_of(engine, project.config))}
+            sends = {one.issue: one for one in list_sends(open_ledger(engine, project.config))}
         except NewsletterError:
             sends = {}
     return [

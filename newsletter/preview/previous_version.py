@@ -16,7 +16,7 @@ from newsletter.project import list_issue_folders
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import load_templates
-from newsletter.sending.planning.proposal import render
+from newsletter.sending.planning.proposal import render_issue_folder
 
 SECONDS = 20
 
@@ -30,7 +30,7 @@ def issue_before(proof: Proof) -> Email:
     folders = [one for one in list_issue_folders(proof.project) if one.name < proof.issue.name]
     if not folders:
         raise ProjectError("this is the first issue")
-    return render(proof.project, folders[-1])[1]
+    return render_issue_folder(proof.project, folders[-1])[1]
 
 
 def last_commit(proof: Proof) -> Email:

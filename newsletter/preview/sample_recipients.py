@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db import reading
-from newsletter.sending.sample import SAMPLE_TOKEN, sample_reader
+from newsletter.sending.sample import SAMPLE_TOKEN, make_sample_recipient
 from newsletter.subscribers import Reader, audience
 
 ADDRESS = "reader@example.com"  # RFC 2606: nobody's
@@ -50,12 +50,12 @@ def chosen(key: str, config: Config, engine: sa.Engine | None, *, real: bool) ->
     """
     if key in WORST:
         name = WORST[key][1]
-        nobody = sample_reader(ADDRESS, config)
+        nobody = make_sample_recipient(ADDRESS, config)
         return nobody._replace(attributes={"name": name, "email": ADDRESS})
     for reader in _listed(engine):
         if key == f"list-{reader.id}":
             return (reader if real else anonymous(reader))._replace(token=SAMPLE_TOKEN)
-    return sample_reader(ADDRESS, config)
+    return make_sample_recipient(ADDRESS, config)
 
 
 def anonymous(reader: Reader) -> Reader:

@@ -9,13 +9,13 @@ from newsletter.sending.providers.provider import Stamp
 from newsletter.sending.providers.sendgrid.payload import Request, batches, prepare, request
 from newsletter.subscribers import Reader
 
-MARK = "[TEST]"
+TEST_SUBJECT_PREFIX = "[TEST]"
 # Stands where a reader's secret would; no reader can have it, so its links change nobody.
 SAMPLE_TOKEN = "sample"  # noqa: S105 - the opposite of a secret
 SAMPLE_NAME = "Sample Reader"
 
 
-def sample_reader(address: str, config: Config, number: int = 0) -> Reader:
+def make_sample_recipient(address: str, config: Config, number: int = 0) -> Reader:
     """Make a reader at ``address`` with a name, and every other attribute at its default.
 
     Args:
@@ -27,7 +27,9 @@ def sample_reader(address: str, config: Config, number: int = 0) -> Reader:
     return Reader(number, address, address.casefold(), SAMPLE_TOKEN, attributes)
 
 
-def test_requests(email: Email, config: Config, addresses: Sequence[str]) -> Iterator[Request]:
+def build_test_requests(
+    email: Email, config: Config, addresses: Sequence[str]
+) -> Iterator[Request]:
     """The requests that send marked copies; nothing of them is in the ledger.
 
     Args:
@@ -38,7 +40,7 @@ def test_requests(email: Email, config: Config, addresses: Sequence[str]) -> Ite
     Raises:
         SendRefused: SendGrid would refuse the email, whoever it is for.
     """
-    letter = prepare(replace(email, subject=f"{MARK} {email.subject}"), config)
-    readers = [sample_reader(address, config, n) for n, address in enumerate(addresses, 1)]
+    letter = prepare(replace(email, subject=f"{TEST_SUBJECT_PREFIX} {email.subject}"), config)
+    readers = [make_sample_recipient(address, config, n) for n, address in enumerate(addresses, 1)]
     for number, batch in enumerate(batches(letter, readers), 1):
         yield request(letter, batch, Stamp("test", str(number), "1"))

@@ -9,14 +9,14 @@ from newsletter.config import Config
 from newsletter.errors import ProviderError
 from newsletter.render.email import Email
 from newsletter.render.personalization import plain_subject
-from newsletter.sending.planning.tested_issues import remember
+from newsletter.sending.planning.tested_issues import mark_issue_tested
 from newsletter.sending.providers.sendgrid.client import Mailer, key_from
 from newsletter.sending.providers.sendgrid.outcomes import judge
-from newsletter.sending.sample import MARK, test_requests
+from newsletter.sending.sample import TEST_SUBJECT_PREFIX, build_test_requests
 from newsletter.subscribers.address import parse_address
 
 
-def unique(addresses: Sequence[str]) -> list[str]:
+def deduplicate_addresses(addresses: Sequence[str]) -> list[str]:
     """Each address once, its domain in ASCII, in the order given.
 
     Raises:
@@ -26,7 +26,7 @@ def unique(addresses: Sequence[str]) -> list[str]:
     return [f"{box.rpartition('@')[0]}@{key.rpartition('@')[2]}" for key, box in parsed.items()]
 
 
-def send_copies(
+def send_test_emails(
     email: Email,
     config: Config,
     addresses: Sequence[str],
@@ -50,19 +50,19 @@ def send_copies(
         SendRefused: there is no key, or SendGrid would refuse the email.
         VendorError: SendGrid did not take a copy.
     """
-    requests = list(test_requests(email, config, addresses))
+    requests = list(build_test_requests(email, config, addresses))
     mailer = Mailer(key_from(environ), config.sendgrid)
     if engine is not None:
-        remember(engine, email.issue)
+        mark_issue_tested(engine, email.issue)
     try:
         for one in requests:
-            _post(mailer, one.body, sandbox=config.sendgrid.sandbox)
+            _post_request(mailer, one.body, sandbox=config.sendgrid.sandbox)
     finally:
         mailer.close()
-    return f"{MARK} {plain_subject(email, config)}"
+    return f"{TEST_SUBJECT_PREFIX} {plain_subject(email, config)}"
 
 
-def _post(mailer: Mailer, body: bytes, *, sandbox: bool) -> None:
+def _post_request(mailer: Mailer, body: bytes, *, sandbox: bool) -> None:
     outcome = judge(mailer.post_mail(body), datetime.datetime.now(datetime.UTC), sandbox=sandbox)
     match outcome.kind:
         case "accepted":

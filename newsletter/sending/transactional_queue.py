@@ -18,20 +18,20 @@ from newsletter.config.models import Config, Tracking
 from newsletter.db import reading
 from newsletter.db.schema import notice
 from newsletter.render.email import Email
-from newsletter.sending.ledger.provider_pause import pause_everybody, throttled
+from newsletter.sending.ledger.provider_pause import pause_provider, provider_paused_condition
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.sendgrid.message_body import head
 from newsletter.sending.retry_policy import LONGEST_PAUSE, pause_after
 from newsletter.subscribers.address import Address
 
 # A sender that has not said what came of a letter for so long is dead.
-LEASE = datetime.timedelta(minutes=10)
+LEASE_DURATION = datetime.timedelta(minutes=10)
 # Who asked yesterday has forgotten it.
-STALE = datetime.timedelta(days=1)
+MAX_AGE = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class QueuedEmail:
     """A letter that this process has claimed.
 
     Attributes:
@@ -51,7 +51,7 @@ class Notice:
     created_at: datetime.datetime
 
 
-def owe(  # noqa: PLR0913, PLR0917 - the parts of a promise
+def enqueue_email(  # noqa: PLR0913, PLR0917 - the parts of a promise
     connection: sa.Connection,
     kind: str,
     address: Address,
@@ -86,7 +86,7 @@ def owe(  # noqa: PLR0913, PLR0917 - the parts of a promise
         "kind": kind,
         "address": address.address,
         "address_key": address.key,
-        "window": _name(now, window),
+        "window": _window_key(now, window),
         "state": "ready",
         "data": dict(data),
         "created_at": now,
@@ -97,7 +97,7 @@ def owe(  # noqa: PLR0913, PLR0917 - the parts of a promise
             sa.literal(value, column.type)
             for value, column in zip(values.values(), columns, strict=True)
         )
-    ).where(sa.literal(allowed), ~_within(kind, address.key, now, window))
+    ).where(sa.literal(allowed), ~_sent_within_window(kind, address.key, now, window))
     statement = insert(notice).from_select(columns, row)
     # One that was dropped has reached nobody: the window is still free.
     again = statement.on_conflict_do_update(
@@ -112,18 +112,18 @@ def owe(  # noqa: PLR0913, PLR0917 - the parts of a promise
     return connection.scalar(again.returning(notice.c.id)) is not None
 
 
-def any_due(engine: sa.Engine, now: datetime.datetime) -> bool:
+def has_due_emails(engine: sa.Engine, now: datetime.datetime) -> bool:
     """Whether there may be something to claim; makes nobody wait."""
     with reading(engine) as connection:
-        waiting = sa.select(notice.c.id).where(*_due_now).limit(1)
+        waiting = sa.select(notice.c.id).where(*_due_conditions).limit(1)
         return connection.scalar(waiting, {"now": now}) is not None
 
 
-def claim(
+def claim_email(
     engine: sa.Engine,
     now: datetime.datetime,
-    decide: Callable[[sa.Connection, Notice], bool],
-) -> Notice | None:
+    is_wanted: Callable[[sa.Connection, QueuedEmail], bool],
+) -> QueuedEmail | None:
     """Take the next letter that is due, and say, for good, that it leaves.
 
     Args:
@@ -137,14 +137,14 @@ def claim(
     """
     while True:
         with engine.begin() as connection:
-            row = connection.execute(_DUE, {"now": now}).one_or_none()
+            row = connection.execute(_SELECT_DUE, {"now": now}).one_or_none()
             if row is None:
                 return None
-            taken = Notice(
+            taken = QueuedEmail(
                 row.id, row.kind, Address(row.address, row.address_key), row.data,
                 row.attempts + 1, row.created_at,
             )  # fmt: skip
-            wanted = decide(connection, taken)
+            wanted = is_wanted(connection, taken)
             state = {"state": "in_flight", "started_at": now, "attempts": taken.attempts}
             dropped = {"state": "dropped", "ended_at": now}
             connection.execute(
@@ -156,8 +156,11 @@ def claim(
             return taken
 
 
-def body(
-    email: Email, config: Config, letter: Notice, headers: Mapping[str, str] | None = None
+def build_transactional_body(
+    email: Email,
+    config: Config,
+    queued_email: QueuedEmail,
+    headers: Mapping[str, str] | None = None,
 ) -> bytes:
     """The request's JSON; never tracked, and outside of any unsubscribe group.
 
@@ -170,19 +173,21 @@ def body(
     options = config.sendgrid.model_copy(update={"asm_group": None})
     quiet = config.model_copy(update={"tracking": Tracking(), "sendgrid": options})
     local, domain = (
-        letter.address.address.rpartition("@")[0],
-        letter.address.key.rpartition("@")[2],
+        queued_email.address.address.rpartition("@")[0],
+        queued_email.address.key.rpartition("@")[2],
     )
     one: dict[str, Any] = {
         "to": [{"email": f"{local}@{domain}"}],
-        "custom_args": {"nl_notice": str(letter.id)},
+        "custom_args": {"nl_notice": str(queued_email.id)},
     }
     if headers:
         one["headers"] = dict(headers)
     return head(email, quiet) + orjson.dumps([one]) + b"}"
 
 
-def settle(engine: sa.Engine, letter: Notice, outcome: Outcome, now: datetime.datetime) -> None:
+def record_email_outcome(
+    engine: sa.Engine, queued_email: QueuedEmail, outcome: Outcome, now: datetime.datetime
+) -> None:
     """Write down what came of a letter; nothing if it is another process's by now."""
     values: dict[str, Any] = {"ended_at": now, "retry_at": None, "error": outcome.words}
     match outcome.kind:
@@ -192,23 +197,23 @@ def settle(engine: sa.Engine, letter: Notice, outcome: Outcome, now: datetime.da
             values |= {
                 "state": "ready",
                 "ended_at": None,
-                "retry_at": _next_try(letter, outcome, now),
+                "retry_at": _next_retry_at(queued_email, outcome, now),
             }
     with engine.begin() as connection:
         if outcome.kind == "throttled" and outcome.until:
-            pause_everybody(connection, outcome.until)
+            pause_provider(connection, outcome.until)
         connection.execute(
             sa.update(notice)
             .where(
-                notice.c.id == letter.id,
+                notice.c.id == queued_email.id,
                 notice.c.state == "in_flight",
-                notice.c.attempts == letter.attempts,
+                notice.c.attempts == queued_email.attempts,
             )
             .values(values)
         )
 
 
-def tidy(engine: sa.Engine, now: datetime.datetime, keep: datetime.timedelta) -> None:
+def purge_queue(engine: sa.Engine, now: datetime.datetime, retention: datetime.timedelta) -> None:
     """Settle what dead senders left, give up what is stale, forget addresses after a time.
 
     Args:
@@ -216,9 +221,9 @@ def tidy(engine: sa.Engine, now: datetime.datetime, keep: datetime.timedelta) ->
         now: aware.
         keep: how long a letter is of any use. A welcome is kept, since it is sent once.
     """
-    lost = (notice.c.state == "in_flight", notice.c.started_at < now - LEASE)
-    stale = (notice.c.state == "ready", notice.c.created_at < now - STALE)
-    old = (notice.c.state != "in_flight", notice.c.created_at < now - keep)
+    lost = (notice.c.state == "in_flight", notice.c.started_at < now - LEASE_DURATION)
+    stale = (notice.c.state == "ready", notice.c.created_at < now - MAX_AGE)
+    old = (notice.c.state != "in_flight", notice.c.created_at < now - retention)
     with engine.begin() as connection:
         connection.execute(
             sa.update(notice)
@@ -229,22 +234,22 @@ def tidy(engine: sa.Engine, now: datetime.datetime, keep: datetime.timedelta) ->
         connection.execute(sa.delete(notice).where(*old, notice.c.kind != "welcome"))
 
 
-_now = sa.bindparam("now", type_=notice.c.created_at.type)
-_due_now = (
+_now_param = sa.bindparam("now", type_=notice.c.created_at.type)
+_due_conditions = (
     notice.c.state == "ready",
-    sa.or_(notice.c.retry_at.is_(None), notice.c.retry_at <= _now),
-    ~throttled(_now),
+    sa.or_(notice.c.retry_at.is_(None), notice.c.retry_at <= _now_param),
+    ~provider_paused_condition(_now_param),
 )
-_DUE = (
+_SELECT_DUE = (
     sa.select(notice)
-    .where(*_due_now)
+    .where(*_due_conditions)
     .order_by(notice.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)
 )
 
 
-def _within(
+def _sent_within_window(
     kind: str, key: str, now: datetime.datetime, window: datetime.timedelta | None
 ) -> sa.ColumnElement[bool]:
     """Whether such a letter went in the window, or is still to go.
@@ -259,16 +264,20 @@ def _within(
     return sa.exists().where(*mine)
 
 
-def _name(now: datetime.datetime, window: datetime.timedelta | None) -> str:
+def _window_key(now: datetime.datetime, window: datetime.timedelta | None) -> str:
     """The span of the clock that a moment is in."""
     if window is None:
         return "once"
     return f"{now.timestamp() // window.total_seconds():.0f}/{window.total_seconds():.0f}"
 
 
-def _next_try(letter: Notice, outcome: Outcome, now: datetime.datetime) -> datetime.datetime:
+def _next_retry_at(
+    queued_email: QueuedEmail, outcome: Outcome, now: datetime.datetime
+) -> datetime.datetime:
     if outcome.until:
         return outcome.until
     chance = random.random()  # noqa: S311 - only spreads the tries
-    seconds = LONGEST_PAUSE if outcome.kind == "blocked" else pause_after(letter.attempts, chance)
+    seconds = (
+        LONGEST_PAUSE if outcome.kind == "blocked" else pause_after(queued_email.attempts, chance)
+    )
     return now + datetime.timedelta(seconds=seconds)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from newsletter.sending.ledger.find_sends import any_due, ledger_of
+from newsletter.sending.ledger.find_sends import has_due_sends, open_ledger
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.transactional_emails import post_due, tidy_up
@@ -44,7 +44,7 @@ def start_due(site: Site) -> int | None:
     Returns:
         The process's exit code; ``None`` if nothing was due.
     """
-    if not any_due(ledger_of(site.engine, site.config)):
+    if not has_due_sends(open_ledger(site.engine, site.config)):
         return None
     command = [sys.executable, "-m", "newsletter", "send", "--due", "--json"]
     done = subprocess.run(  # noqa: S603 - our own program

@@ -17,8 +17,8 @@ from newsletter.config import Config
 from newsletter.errors import DatabaseError, SubscriberListError
 from newsletter.events.parse import Body, read_body
 from newsletter.events.signature import Forged, load_key, verify
-from newsletter.sending.feedback.event_intake import settle, take_in
-from newsletter.sending.ledger.find_sends import ledger_of
+from newsletter.sending.feedback.event_intake import ingest_events, reconcile_from_events
+from newsletter.sending.ledger.find_sends import open_ledger
 from newsletter.web.http.request_data import raw_body
 from newsletter.web.site_context import Site
 
@@ -44,7 +44,7 @@ class _Refused(Exception):
 def routes(site: Site) -> list[BaseRoute]:
     """Where SendGrid posts its events."""
     believe = _believer(site.config)
-    ledger = ledger_of(site.engine, site.config)
+    ledger = open_ledger(site.engine, site.config)
     # There is one writer anyway. Whoever waits is served in turn, and meanwhile takes neither the
     # GIL from it nor a thread from the pages.
     in_turn = CapacityLimiter(1)
@@ -52,8 +52,8 @@ def routes(site: Site) -> list[BaseRoute]:
     def take(request: Request) -> Response:
         try:
             body = _read(request, believe, site.clock())
-            done = take_in(ledger, site.config, body.events)
-            settle(ledger, body.events)
+            done = ingest_events(ledger, site.config, body.events)
+            reconcile_from_events(ledger, body.events)
         except _Refused as refused:
             _log.warning("a webhook was refused: %s", refused.said)
             return JSONResponse({"error": refused.said}, refused.status)
@@ -62,7 +62,7 @@ def routes(site: Site) -> list[BaseRoute]:
             return JSONResponse({"error": "try again later"}, 503, {"Retry-After": "30"})
         if body.odd:
             _log.warning("a webhook held %d entries that are no events", body.odd)
-        return JSONResponse({"new": done.new, "known": done.known, "odd": body.odd})
+        return JSONResponse({"new": done.new_count, "known": done.known_count, "odd": body.odd})
 
     async def queue(request: Request) -> Response:
         return await to_thread.run_sync(take, request, limiter=in_turn)

@@ -14,7 +14,7 @@ from newsletter.sending.providers.provider import Stamp
 from newsletter.sending.providers.sendgrid.payload import batches, prepare, request
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
 from newsletter.sending.rehearsal.fake_sendgrid.validation import examine
-from newsletter.sending.sample import test_requests as requests_for_tests
+from newsletter.sending.sample import build_test_requests as requests_for_tests
 
 STAMP = Stamp("1", "2", "3")
 

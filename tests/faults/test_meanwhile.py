@@ -14,10 +14,10 @@ from sending_fixtures import MakeReaders, Subscribe, World, configured
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import DatabaseError, NewsletterError
 from newsletter.render.email import Email
-from newsletter.sending.delivery.sender import Sender
+from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger import pause_cancel_retry
-from newsletter.sending.ledger.record import Ledger, Send, find, readers_by_state
-from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
+from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.provider import Reply, Silence
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.payload import Letter, prepare
@@ -63,18 +63,18 @@ class Stage:
 
     @property
     def send(self) -> Send:
-        found = find(self.ledger, self.letter.email.issue)
+        found = get_send(self.ledger, self.letter.email.issue)
         assert found is not None
         return found
 
     @property
     def readers(self) -> dict[str, int]:
-        return readers_by_state(self.ledger, self.send)
+        return count_recipients_by_state(self.ledger, self.send)
 
     def run(self, meanwhile: Callable[[], object] = nothing) -> None:
         """Send, one request at a time."""
         post = Meanwhile(self.mailer, meanwhile)
-        Sender(self.ledger, self.send, self.letter, post, self.world, concurrency=1).run()
+        BatchSender(self.ledger, self.send, self.letter, post, self.world, concurrency=1).run()
 
     def change(self, statement: sa.Update) -> None:
         """Change the list, as another command would."""
@@ -104,12 +104,12 @@ def stage(  # noqa: PLR0917 - fixtures
     make_readers: MakeReaders,
 ) -> Stage:
     subscribe(make_readers(TOTAL))
-    freeze(ledger, letter)
+    freeze_send(ledger, letter)
     return Stage(ledger, letter, mailer, world, double)
 
 
 def test_a_pause_lets_nothing_more_leave_and_the_rest_goes_later(stage: Stage) -> None:
-    stage.run(lambda: pause_cancel_retry.pause(stage.ledger, stage.send))
+    stage.run(lambda: pause_cancel_retry.pause_send(stage.ledger, stage.send))
     assert (stage.send.state, stage.readers) == ("paused", {"accepted": 10, "pending": 15})
     stage.run()
     assert (stage.send.state, stage.readers) == ("done", {"accepted": TOTAL})
@@ -117,7 +117,7 @@ def test_a_pause_lets_nothing_more_leave_and_the_rest_goes_later(stage: Stage) -
 
 
 def test_a_cancel_counts_what_is_in_the_air_and_gives_up_the_rest(stage: Stage) -> None:
-    stage.run(lambda: pause_cancel_retry.cancel(stage.ledger, stage.send))
+    stage.run(lambda: pause_cancel_retry.cancel_send(stage.ledger, stage.send))
     assert (stage.send.state, stage.readers) == ("cancelled", {"accepted": 10, "dropped": 15})
     stage.check()
 
@@ -174,7 +174,7 @@ def test_when_the_clocks_are_changed_a_pause_is_as_long_as_it_was_asked_for(
     config = stage.letter.config.model_copy(update={"timezone": "Europe/Oslo"})
     stage.letter = replace(stage.letter, config=config)
     stage.world.now = change - datetime.timedelta(seconds=10)
-    stage.double.order(faults.throttled(change.timestamp() + 10))
+    stage.double.order(faults.rate_limit_response(change.timestamp() + 10))
     stage.run()
     assert stage.world.waits == [20.0]
     assert local in stage.world.remarks[0]
@@ -195,7 +195,7 @@ def test_three_bad_addresses_of_a_thousand_are_set_aside_and_the_rest_sent(  # n
 ) -> None:  # fmt: skip
     subscribe(make_readers(1000))
     letter = prepare(email, configured())
-    freeze(ledger, letter)
+    freeze_send(ledger, letter)
     stage = Stage(ledger, letter, mailer, world, double)
     bad = (0, 500, 999)
     complaints = (Complaint("Bad.", f"personalizations.{index}.to.0.email") for index in bad)

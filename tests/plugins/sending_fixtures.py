@@ -35,7 +35,7 @@ class World:
     """
 
     now: datetime.datetime = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
-    stopping: bool = False
+    stop_requested: bool = False
     shortest_wait: float = 30.0
     waits: list[float] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -48,10 +48,10 @@ class World:
         self.waits.append(seconds)
         self.now += datetime.timedelta(seconds=max(seconds, self.shortest_wait))
 
-    def settled(self, readers: int) -> None:
-        self.done += readers
+    def advance(self, recipient_count: int) -> None:
+        self.done += recipient_count
 
-    def remark(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         self.remarks.append(text)
 
 

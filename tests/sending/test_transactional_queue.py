@@ -14,15 +14,15 @@ from newsletter.db.schema import notice, vendor_pause
 from newsletter.render.email import Email
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.transactional_queue import (
-    LEASE,
-    STALE,
-    Notice,
-    any_due,
-    body,
-    claim,
-    owe,
-    settle,
-    tidy,
+    LEASE_DURATION,
+    MAX_AGE,
+    QueuedEmail,
+    build_transactional_body,
+    claim_email,
+    enqueue_email,
+    has_due_emails,
+    purge_queue,
+    record_email_outcome,
 )
 from newsletter.subscribers.address import Address, parse_address
 
@@ -39,11 +39,13 @@ def promise(
     **more: Any,
 ) -> bool:
     with engine.begin() as connection:
-        return owe(connection, "confirm", to, {"wording": "Yes"}, now, window, **more)
+        return enqueue_email(connection, "confirm", to, {"wording": "Yes"}, now, window, **more)
 
 
-def take(engine: sa.Engine, now: datetime.datetime = NOW, *, wanted: bool = True) -> Notice | None:
-    return claim(engine, now, lambda *_: wanted)
+def take(
+    engine: sa.Engine, now: datetime.datetime = NOW, *, wanted: bool = True
+) -> QueuedEmail | None:
+    return claim_email(engine, now, lambda *_: wanted)
 
 
 def states(engine: sa.Engine) -> list[str]:
@@ -72,7 +74,7 @@ def test_no_two_letters_within_a_window_wherever_it_begins(minutes: list[int]) -
         late = now + datetime.timedelta(hours=5 * (minute % 2))
         if (letter := take(engine, late)) is not None:
             sent.append(late)
-            settle(engine, letter, Outcome("accepted"), late)
+            record_email_outcome(engine, letter, Outcome("accepted"), late)
     assert sent
     assert all(b - a >= DAY for a, b in itertools.pairwise(sent))
     engine.dispose()
@@ -124,10 +126,10 @@ def test_only_what_surely_has_not_left_is_tried_again(
     letter = take(engine)
     assert letter is not None
     until = NOW + datetime.timedelta(minutes=2) if kind == "throttled" else None
-    settle(engine, letter, Outcome(kind, "words", until=until), NOW)
+    record_email_outcome(engine, letter, Outcome(kind, "words", until=until), NOW)
     assert states(engine) == [state]
     assert take(engine) is None, "not at once"
-    assert any_due(engine, NOW) is False
+    assert has_due_emails(engine, NOW) is False
     again = take(engine, NOW + datetime.timedelta(minutes=10))
     assert (again is not None) is (state == "ready")
     assert not promise(engine, NOW + datetime.timedelta(minutes=10))
@@ -136,30 +138,32 @@ def test_only_what_surely_has_not_left_is_tried_again(
 def test_what_a_dead_sender_took_is_never_sent_again(engine: sa.Engine) -> None:
     promise(engine)
     letter = take(engine)
-    later = NOW + LEASE + datetime.timedelta(seconds=1)
-    tidy(engine, later, keep=7 * DAY)
+    later = NOW + LEASE_DURATION + datetime.timedelta(seconds=1)
+    purge_queue(engine, later, retention=7 * DAY)
     assert states(engine) == ["unknown"]
     assert take(engine, later) is None
     assert letter is not None
-    settle(engine, letter, Outcome("not_sent"), later)
+    record_email_outcome(engine, letter, Outcome("not_sent"), later)
     assert states(engine) == ["unknown"], "the one who comes back late has lost it"
 
 
 def test_old_letters_are_given_up_and_forgotten(engine: sa.Engine) -> None:
     promise(engine)
-    tidy(engine, NOW + STALE + datetime.timedelta(seconds=1), keep=7 * DAY)
+    purge_queue(engine, NOW + MAX_AGE + datetime.timedelta(seconds=1), retention=7 * DAY)
     assert states(engine) == ["dropped"]
     with engine.begin() as connection:
-        owe(connection, "welcome", ADA, {}, NOW, None)
-    tidy(engine, NOW + 8 * DAY, keep=7 * DAY)
+        enqueue_email(connection, "welcome", ADA, {}, NOW, None)
+    purge_queue(engine, NOW + 8 * DAY, retention=7 * DAY)
     assert states(engine) == ["dropped"], "the welcome stays, so that it goes once"
 
 
 def test_a_letter_is_not_tracked_and_outside_of_unsubscribe_groups(
     email: Email, configuration: Config
 ) -> None:
-    letter = Notice(7, "confirm", parse_address("Ada@grün.example"), {}, 1, NOW)
-    request = orjson.loads(body(email, configuration, letter, {"List-Unsubscribe": "<u>"}))
+    letter = QueuedEmail(7, "confirm", parse_address("Ada@grün.example"), {}, 1, NOW)
+    request = orjson.loads(
+        build_transactional_body(email, configuration, letter, {"List-Unsubscribe": "<u>"})
+    )
     assert request["personalizations"] == [
         {
             "to": [{"email": "Ada@xn--grn-ioa.example"}],

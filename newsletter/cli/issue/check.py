@@ -90,9 +90,9 @@ def _check_issue(project: "Project", folder: "Path", *, online: bool) -> Checked
     from newsletter.checks.runner import check as check_mail
     from newsletter.checks.runner import without
     from newsletter.errors import display_path
-    from newsletter.sending.planning.proposal import render
+    from newsletter.sending.planning.proposal import render_issue_folder
 
-    issue, email = render(project, folder)
+    issue, email = render_issue_folder(project, folder)
     mail = _load_mail_context(project, issue, email)
     score = ask_spamassassin(_build_sample_eml(mail))
     found = [*check_mail(mail), *(finding(score, mail) if score else ())]
@@ -151,10 +151,10 @@ def _build_sample_eml(context: "Mail") -> bytes:
     from newsletter.render.eml import to_eml
     from newsletter.render.headers import one_click
     from newsletter.render.personalization import email_for
-    from newsletter.sending.sample import SAMPLE_TOKEN, sample_reader
+    from newsletter.sending.sample import SAMPLE_TOKEN, make_sample_recipient
 
     config = context.config
-    sample = sample_reader("reader@example.com", config)
+    sample = make_sample_recipient("reader@example.com", config)
     return to_eml(
         email_for(context.email, config, sample.attributes, sample.token),
         Address("", "reader@example.com"),

@@ -26,16 +26,16 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db.engine import existing_database
     from newsletter.project import find_issue, open_project
-    from newsletter.sending.planning.proposal import render
-    from newsletter.sending.sample_email import send_copies, unique
+    from newsletter.sending.planning.proposal import render_issue_folder
+    from newsletter.sending.sample_email import deduplicate_addresses, send_test_emails
 
-    to = unique(addresses)
+    to = deduplicate_addresses(addresses)
     project = open_project()
     config = project.config
-    _, email = render(project, find_issue(project, issue))
+    _, email = render_issue_folder(project, find_issue(project, issue))
     engine = existing_database(config.database, project.root)
     try:
-        subject = send_copies(email, config, to, os.environ, engine)
+        subject = send_test_emails(email, config, to, os.environ, engine)
     finally:
         if engine is not None:
             engine.dispose()

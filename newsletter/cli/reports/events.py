@@ -17,7 +17,7 @@ from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
     from newsletter.config import Config
-    from newsletter.sending.feedback.event_intake import Intake
+    from newsletter.sending.feedback.event_intake import IntakeResult
     from newsletter.sending.ledger.record import Ledger
 
 _MAX_SPOOL_BYTES = 1_000_000
@@ -56,13 +56,13 @@ def import_events_command(file: str, *, as_json: bool) -> None:
     from newsletter.db import database
     from newsletter.errors import display_path
     from newsletter.project import open_project
-    from newsletter.sending.ledger.find_sends import ledger_of
+    from newsletter.sending.ledger.find_sends import open_ledger
 
     project = open_project()
     name = "the input" if file == "-" else display_path(Path(file))
     with _open_seekable(file) as data, database(project.config.database, project.root) as engine:
         done, settled = _record_all_events(
-            ledger_of(engine, project.config), project.config, data, name
+            open_ledger(engine, project.config), project.config, data, name
         )
     if as_json:
         echo(json.dumps(_to_dict(done, settled), ensure_ascii=False))
@@ -84,42 +84,46 @@ def _open_seekable(file: str) -> Iterator[IO[bytes]]:
 
 def _record_all_events(
     ledger: "Ledger", config: "Config", data: IO[bytes], name: str
-) -> "tuple[list[Intake], Counter[str]]":
+) -> "tuple[list[IntakeResult], Counter[str]]":
     from newsletter.events.parse import read_events
-    from newsletter.sending.feedback.event_intake import pages, settle, take_in
+    from newsletter.sending.feedback.event_intake import (
+        chunk_events,
+        ingest_events,
+        reconcile_from_events,
+    )
 
     data.seek(0)
     total = sum(1 for _ in read_events(data, name))  # all is read once before any of it is used
     data.seek(0)
     done, settled = [], Counter[str]()
     with progress_bar(total, "Importing") as advance:
-        for page in pages(read_events(data, name)):
-            done.append(take_in(ledger, config, page))
-            settled.update(settle(ledger, page))
+        for page in chunk_events(read_events(data, name)):
+            done.append(ingest_events(ledger, config, page))
+            settled.update(reconcile_from_events(ledger, page))
             advance(len(page))
     return done, settled
 
 
-def _to_dict(intakes: "list[Intake]", resolved: "Counter[str]") -> dict[str, Any]:
+def _to_dict(intakes: "list[IntakeResult]", resolved: "Counter[str]") -> dict[str, Any]:
     return {
-        "new": sum(one.new for one in intakes),
-        "known": sum(one.known for one in intakes),
-        "changed": [taken._asdict() for one in intakes for taken in one.taken],
+        "new": sum(one.new_count for one in intakes),
+        "known": sum(one.known_count for one in intakes),
+        "changed": [taken._asdict() for one in intakes for taken in one.applied_reports],
         "settled": dict(resolved),
-        "paused": [issue for one in intakes for issue in one.paused],
+        "paused": [issue for one in intakes for issue in one.paused_issues],
     }
 
 
-def _print_result(intakes: "list[Intake]", resolved: "Counter[str]") -> None:
-    new, known = sum(one.new for one in intakes), sum(one.known for one in intakes)
+def _print_result(intakes: "list[IntakeResult]", resolved: "Counter[str]") -> None:
+    new, known = sum(one.new_count for one in intakes), sum(one.known_count for one in intakes)
     echo(f"{pluralize(new, 'new event')} recorded, {known:,} known before.")
-    taken = [each for one in intakes for each in one.taken]
+    taken = [each for one in intakes for each in one.applied_reports]
     for status, count in Counter(each.after for each in taken if each.listed).items():
         echo(f"{pluralize(count, 'reader')} now {status}.")
     if strangers := sum(not each.listed for each in taken):
         echo(f"{strangers:,} not in the list, and kept out of it from now on.")
     for issue, readers in resolved.items():
         echo(f"{issue}: {pluralize(readers, 'reader')} settled as accepted.", color="green")
-    for issue in (issue for one in intakes for issue in one.paused):
+    for issue in (issue for one in intakes for issue in one.paused_issues):
         echo_err(f"{issue} was paused: SendGrid has changed the account's status.", color="red")
         echo_err(f"See: newsletter status {issue[11:]}")

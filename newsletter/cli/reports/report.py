@@ -46,13 +46,13 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     from newsletter.reports.output.html import page_of
     from newsletter.reports.output.json_data import as_data
     from newsletter.reports.report import report as made
-    from newsletter.sending.ledger.find_sends import ledger_of
+    from newsletter.sending.ledger.find_sends import open_ledger
 
     project = open_project()
     with database(project.config.database, project.root) as engine:
         with reading(engine) as connection:
             gone = departures(connection)
-        of = _select_send(issue, gone, project, ledger_of(engine, project.config))
+        of = _select_send(issue, gone, project, open_ledger(engine, project.config))
         with reading(engine) as connection:
             found = made(connection, of, project.config, datetime.datetime.now(datetime.UTC))
     if as_json:

@@ -25,33 +25,37 @@ def cancel_command(issue: str) -> None:
       newsletter cancel building-trust
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.sending.ledger import pause_cancel_retry
-    from newsletter.sending.ledger.record import has_left, now, readers_by_state
-    from newsletter.sending.ledger.state_machine import recallable
+    from newsletter.sending.ledger.record import (
+        count_recipients_by_state,
+        get_ledger_time,
+        may_have_been_sent,
+    )
+    from newsletter.sending.ledger.state_machine import is_recallable
 
     with open_send_context(issue) as it:
-        held = recallable(it.send, now(it.ledger))
-        given_up = pause_cancel_retry.cancel(it.ledger, it.send)
+        held = is_recallable(it.send, get_ledger_time(it.ledger))
+        given_up = pause_cancel_retry.cancel_send(it.ledger, it.send)
         echo(f"{it.send.slug} is cancelled: {pluralize(given_up, 'reader')} will not get it.")
-        taken = readers_by_state(it.ledger, it.send).get("accepted", 0)
-        if held and has_left(it.ledger, it.send):
+        taken = count_recipients_by_state(it.ledger, it.send).get("accepted", 0)
+        if held and may_have_been_sent(it.ledger, it.send):
             _cancel_scheduled(it, taken)
         elif taken:
             echo_err(f"{pluralize(taken, 'reader')} had it already.", color="yellow")
 
 
 def _cancel_scheduled(context: SendContext, accepted: int) -> None:
-    from newsletter.sending.ledger.pause_cancel_retry import recalled
-    from newsletter.sending.ledger.record import now
-    from newsletter.sending.planning.schedule import VENDOR_PROMISE
+    from newsletter.sending.ledger.pause_cancel_retry import mark_recalled
+    from newsletter.sending.ledger.record import get_ledger_time
+    from newsletter.sending.planning.schedule import PROVIDER_CANCEL_MARGIN
     from newsletter.sending.providers.sendgrid.scheduled_sends import take_back
 
     with open_mailer(context.project) as vendor:
         take_back(vendor, context.send.vendor_batch_id)
-    recalled(context.ledger, context.send)
+    mark_recalled(context.ledger, context.send)
     echo(f"SendGrid takes back what it holds for {pluralize(accepted, 'reader')}.", color="green")
     if (
         context.send.scheduled_at
-        and context.send.scheduled_at - now(context.ledger) < VENDOR_PROMISE
+        and context.send.scheduled_at - get_ledger_time(context.ledger) < PROVIDER_CANCEL_MARGIN
     ):
         echo_err(
             "That was less than 10 minutes before its time: SendGrid promises nothing then, and "

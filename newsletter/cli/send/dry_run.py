@@ -11,31 +11,34 @@ from newsletter.cli.send.shared import pluralize
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from newsletter.sending.planning.dry_run import DryRun
-    from newsletter.sending.planning.proposal import Proposal
+    from newsletter.sending.planning.dry_run import DryRunResult
+    from newsletter.sending.planning.proposal import SendProposal
 
 
 def perform_dry_run(
-    proposal: "Proposal", engine: "sa.Engine", samples: int, *, as_json: bool
+    proposal: "SendProposal", engine: "sa.Engine", samples: int, *, as_json: bool
 ) -> int:
     """Write what a send would POST, and print where; returns the exit code."""
     import datetime
 
     from newsletter.db import reading
     from newsletter.errors import SendRefusedError
-    from newsletter.sending.planning.dry_run import dry_run
-    from newsletter.sending.planning.preflight import nobody
+    from newsletter.sending.planning.dry_run import export_dry_run
+    from newsletter.sending.planning.preflight import no_recipients_problem
     from newsletter.subscribers import audience
 
-    if not proposal.readers:
-        raise SendRefusedError.from_problems([nobody(proposal.segment)])
+    if not proposal.recipient_count:
+        raise SendRefusedError.from_problems([no_recipients_problem(proposal.segment)])
     folder = proposal.project.build_dir / proposal.folder.name / "dry-run"
-    with reading(engine) as connection, progress_bar(proposal.readers, "Writing") as advance:
-        done = dry_run(
-            proposal.letter,
-            audience(connection, within=proposal.within),
+    with (
+        reading(engine) as connection,
+        progress_bar(proposal.recipient_count, "Writing") as advance,
+    ):
+        done = export_dry_run(
+            proposal.prepared_email,
+            audience(connection, within=proposal.recipient_condition),
             folder,
-            samples=samples,
+            sample_count=samples,
             now=datetime.datetime.now(datetime.UTC),
             progress=advance,
         )
@@ -46,29 +49,29 @@ def perform_dry_run(
     return 0
 
 
-def _to_dict(proposal: "Proposal", result: "DryRun") -> dict[str, Any]:
+def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]:
     from newsletter.render.personalization import plain_subject
 
     totals = result.totals
     return {
-        "issue": proposal.letter.email.issue,
-        "subject": plain_subject(proposal.letter.email, proposal.letter.config),
-        "readers": totals.readers,
-        "requests": totals.requests,
-        "bytes": totals.bytes,
-        "largest": totals.largest,
-        "unfit": totals.unfit,
-        "left_out": dict(proposal.left_out),
+        "issue": proposal.prepared_email.email.issue,
+        "subject": plain_subject(proposal.prepared_email.email, proposal.prepared_email.config),
+        "readers": totals.recipient_count,
+        "requests": totals.request_count,
+        "bytes": totals.total_bytes,
+        "largest": totals.largest_bytes,
+        "unfit": totals.rejected_count,
+        "left_out": dict(proposal.excluded),
         "segment": proposal.segment.text if proposal.segment else "",
         "files": {
-            "requests": str(result.bodies),
-            "samples": [str(path) for path in result.samples],
+            "requests": str(result.bodies_path),
+            "samples": [str(path) for path in result.sample_paths],
         },
-        "refused": [str(problem) for problem in proposal.refused],
+        "refused": [str(problem) for problem in proposal.problems],
     }
 
 
-def _print_result(proposal: "Proposal", result: "DryRun") -> None:
+def _print_result(proposal: "SendProposal", result: "DryRunResult") -> None:
     from newsletter.config.urls import EXAMPLE_URL
     from newsletter.project import display_path
     from newsletter.render.personalization import plain_subject
@@ -78,26 +81,32 @@ def _print_result(proposal: "Proposal", result: "DryRun") -> None:
         *sender_rows(proposal),
         (
             "would go",
-            f"{pluralize(totals.readers, 'reader')} in {pluralize(totals.requests, 'request')}",
+            f"{pluralize(totals.recipient_count, 'reader')} in {pluralize(totals.request_count, 'request')}",
         ),
-        ("bytes", f"{totals.bytes:,} in all, {totals.largest:,} in the largest request"),
+        (
+            "bytes",
+            f"{totals.total_bytes:,} in all, {totals.largest_bytes:,} in the largest request",
+        ),
         *exclusion_rows(proposal),
     ]
-    if totals.unfit:
+    if totals.rejected_count:
         rows.append(
-            ("refused", f"{pluralize(totals.unfit, 'reader')}: their merge tags are too long")
+            (
+                "refused",
+                f"{pluralize(totals.rejected_count, 'reader')}: their merge tags are too long",
+            )
         )
     rows.append(("ids", "batch numbers stand for the ids that a real send makes"))
     if not config.public_url and not config.sendgrid.asm_group:
         rows.append(("links", f"readers' own links point to {EXAMPLE_URL}: nobody's server"))
-    echo(plain_subject(proposal.letter.email, proposal.letter.config))
+    echo(plain_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(rows))
-    for path in (result.bodies, *result.samples):
+    for path in (result.bodies_path, *result.sample_paths):
         echo(display_path(path), color="green")
-    if proposal.refused:
+    if proposal.problems:
         echo("Nothing was sent. A real send would be refused:", color="yellow")
-        echo(format_fields(("-", str(problem)) for problem in proposal.refused))
+        echo(format_fields(("-", str(problem)) for problem in proposal.problems))
     else:
-        words = "go on with its earlier send" if proposal.goes_on else "ask for the count and go"
+        words = "go on with its earlier send" if proposal.is_resumed else "ask for the count and go"
         echo(f"Nothing was sent. A real send would {words}.")
         echo(f"Next: newsletter send {proposal.folder.name[11:]}")

@@ -20,6 +20,6 @@ def pause_command(issue: str | None) -> None:
     from newsletter.sending.ledger import pause_cancel_retry
 
     with open_send_context(issue) as it:
-        pause_cancel_retry.pause(it.ledger, it.send)
+        pause_cancel_retry.pause_send(it.ledger, it.send)
         echo(f"{it.send.slug} is paused.", color="yellow")
         echo(f"Go on with: newsletter resume {it.send.slug}")

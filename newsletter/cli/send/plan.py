@@ -10,7 +10,7 @@ from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Send
-    from newsletter.sending.planning.proposal import Proposal
+    from newsletter.sending.planning.proposal import SendProposal
 
 
 @click.command(short_help="Fix what is sent to whom, and send nothing yet.")
@@ -45,20 +45,20 @@ def plan_command(
     from newsletter.cli.send.proposal import raise_if_refused
     from newsletter.db import database
     from newsletter.project import find_issue, open_project
-    from newsletter.sending.planning.proposal import Wishes, agree, propose
+    from newsletter.sending.planning.proposal import SendOptions, confirm_send, propose_send
 
     project = open_project()
-    wishes = Wishes(segment or "", batch_size, again=again, needs_key=False)
+    wishes = SendOptions(segment or "", batch_size, replace_plan=again, needs_api_key=False)
     with database(project.config.database, project.root) as engine:
-        proposal = propose(project, find_issue(project, issue), engine, wishes)
+        proposal = propose_send(project, find_issue(project, issue), engine, wishes)
         raise_if_refused(proposal)
-        if again and proposal.goes_on:
+        if again and proposal.is_resumed:
             _refuse_replanning(proposal)
-        frozen = agree(proposal)
+        frozen = confirm_send(proposal)
         _print_plan(proposal, frozen, as_json=as_json)
 
 
-def _refuse_replanning(proposal: "Proposal") -> None:
+def _refuse_replanning(proposal: "SendProposal") -> None:
     from newsletter.errors import SendRefusedError
 
     slug = proposal.folder.name[11:]
@@ -68,32 +68,32 @@ def _refuse_replanning(proposal: "Proposal") -> None:
     )
 
 
-def _print_plan(proposal: "Proposal", send: "Send", *, as_json: bool) -> None:
+def _print_plan(proposal: "SendProposal", send: "Send", *, as_json: bool) -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.cli.send.proposal import print_proposal
     from newsletter.render.personalization import plain_subject
-    from newsletter.sending.ledger.status import look
-    from newsletter.sending.planning.schedule import shown_time
+    from newsletter.sending.ledger.status import get_send_status
+    from newsletter.sending.planning.schedule import format_schedule_time
 
     if as_json:
-        email = proposal.letter.email
+        email = proposal.prepared_email.email
         more = {
-            "subject": plain_subject(email, proposal.letter.config),
+            "subject": plain_subject(email, proposal.prepared_email.config),
             "segment": send.segment,
             "content_sha": send.content_sha,
             "plan_sha": send.plan_sha,
             "limit_per_hour": send.limit_per_hour,
         }
-        data = {**look(proposal.ledger, send).as_data(), **more}
+        data = {**get_send_status(proposal.ledger, send).as_data(), **more}
         echo(json.dumps(data, ensure_ascii=False))
         return
     rows = [("content", send.content_sha[:12])]
     if send.scheduled_at:
         zone = ZoneInfo(proposal.project.config.timezone)
-        rows.append(("when", shown_time(send.scheduled_at, zone)))
+        rows.append(("when", format_schedule_time(send.scheduled_at, zone)))
     print_proposal(proposal, rows)
-    if proposal.goes_on:
+    if proposal.is_resumed:
         planned = pluralize(send.total, "reader")
         echo(f"It was planned before, for {planned}, and has not changed since.")
     else:

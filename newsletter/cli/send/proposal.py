@@ -8,12 +8,12 @@ from newsletter.cli.send.shared import pluralize
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from newsletter.sending.planning.proposal import Proposal
+    from newsletter.sending.planning.proposal import SendProposal
 
 EXCLUSION_LABELS = {"pending": "pending confirmation"}
 
 
-def raise_if_refused(proposal: "Proposal") -> None:
+def raise_if_refused(proposal: "SendProposal") -> None:
     """Stop if there is a reason to, the difference from the plan shown first.
 
     Raises:
@@ -21,52 +21,54 @@ def raise_if_refused(proposal: "Proposal") -> None:
     """
     from newsletter.errors import SendRefusedError
 
-    if not proposal.refused:
+    if not proposal.problems:
         return
-    for line in proposal.difference:
+    for line in proposal.diff_lines:
         echo_err(line, color={"-": "red", "+": "green"}.get(line[:1]))
-    raise SendRefusedError.from_problems(proposal.refused)
+    raise SendRefusedError.from_problems(proposal.problems)
 
 
-def print_proposal(proposal: "Proposal", extra_rows: "Iterable[tuple[str, str]]" = ()) -> None:
+def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, str]]" = ()) -> None:
     """What would be sent, from whom, to how many, and who is left out."""
     from newsletter.render.personalization import plain_subject
 
-    to = f"{pluralize(proposal.readers, 'reader')} in {pluralize(proposal.requests, 'request')}"
-    earlier = proposal.earlier if proposal.goes_on else None
+    to = f"{pluralize(proposal.recipient_count, 'reader')} in {pluralize(proposal.request_count, 'request')}"
+    earlier = proposal.earlier_send if proposal.is_resumed else None
     if earlier and earlier.state != "frozen":
         to += f"; goes on with the send to {earlier.total:,} that was stopped"
     elif earlier:
         to += ", as planned"
     rows = [*sender_rows(proposal), ("to", to)]
-    if proposal.gone:
-        rows.append(("gone", f"{proposal.gone:,} more were planned, who have left since"))
+    if proposal.unsubscribed_count:
+        rows.append(
+            ("gone", f"{proposal.unsubscribed_count:,} more were planned, who have left since")
+        )
     rows += [*exclusion_rows(proposal), *extra_rows]
     if proposal.allowed:
         told = (f"{rule}: {reason}" for rule, reason in proposal.allowed.items())
         rows.append(("allowed", "\n".join(told)))
     if proposal.project.config.sendgrid.sandbox:
         rows.append(("sandbox", "SendGrid will check it and mail nobody; it counts as sent"))
-    echo(plain_subject(proposal.letter.email, proposal.letter.config))
+    echo(plain_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(rows))
 
 
-def sender_rows(proposal: "Proposal") -> list[tuple[str, str]]:
+def sender_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
     """From whom the mail is."""
-    email = proposal.letter.email
+    email = proposal.prepared_email.email
     rows = [("from", f"{email.sender.name} <{email.sender.address}>")]
     if email.reply_to:
         rows.append(("reply to", email.reply_to.address))
     return rows
 
 
-def exclusion_rows(proposal: "Proposal") -> list[tuple[str, str]]:
+def exclusion_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
     """Who does not get it, and why."""
     some = [
-        f"{count:,} {EXCLUSION_LABELS.get(why, why)}" for why, count in proposal.left_out.items()
+        f"{count:,} {EXCLUSION_LABELS.get(why, why)}" for why, count in proposal.excluded.items()
     ]
     rows = [("left out", ", ".join(some))] if some else []
     segment = str(proposal.segment or "")
-    if proposal.earlier and proposal.goes_on:
-        segment = proposal.earlier.segment
+    if proposal.earlier_send and proposal.is_resumed:
+        segment = proposal.earlier_send.segment
     return [("segment", segment), *rows] if segment else rows

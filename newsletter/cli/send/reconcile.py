@@ -14,7 +14,7 @@ from newsletter.cli.send.shared import (
 )
 
 if TYPE_CHECKING:
-    from newsletter.sending.ledger.reconcile import Reconciled
+    from newsletter.sending.ledger.reconcile import ReconcileResult
 
 
 @click.command(short_help="Settle what is unknown by SendGrid's events.")
@@ -36,45 +36,47 @@ def reconcile_command(issue: str, *, file: Path | None) -> int:
       newsletter reconcile building-trust
       newsletter reconcile building-trust --events events.jsonl
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.sending.ledger.reconcile import reconcile as settle
-    from newsletter.sending.ledger.status import look
+    from newsletter.sending.ledger.reconcile import reconcile_send as settle
+    from newsletter.sending.ledger.status import get_send_status
 
     with open_send_context(issue) as it:
         if file:
             echo(f"{pluralize(_record_events(it, file), 'new event')} recorded.")
         done = settle(it.ledger, it.send)
         _print_result(done)
-        status = look(it.ledger, it.send)
+        status = get_send_status(it.ledger, it.send)
         print_unknown_batches(status)
         echo(f"{it.send.slug} is {done.state.replace('_', ' ')}.")
-        if status.readers.get("pending") and done.state in {"paused", "blocked"}:
+        if status.recipients_by_state.get("pending") and done.state in {"paused", "blocked"}:
             echo(f"Next: newsletter resume {it.send.slug}")
-        return 1 if status.unknown else 0
+        return 1 if status.unknown_batches else 0
 
 
 def _record_events(context: SendContext, file: Path) -> int:
     from newsletter.errors import display_path
     from newsletter.events.parse import read_events
-    from newsletter.sending.feedback.event_intake import pages, take_in
+    from newsletter.sending.feedback.event_intake import chunk_events, ingest_events
 
     with file.open("rb") as lines:  # all of it is read once before any of it is used
         for _ in read_events(lines, display_path(file)):
             pass
     with file.open("rb") as lines:
-        events = pages(read_events(lines, display_path(file)))
-        return sum(take_in(context.ledger, context.project.config, page).new for page in events)
+        events = chunk_events(read_events(lines, display_path(file)))
+        return sum(
+            ingest_events(context.ledger, context.project.config, page).new_count for page in events
+        )
 
 
-def _print_result(result: "Reconciled") -> None:
-    for number in result.batches:
+def _print_result(result: "ReconcileResult") -> None:
+    for number in result.accepted_batches:
         echo(f"batch {number} was accepted: SendGrid's events name it.", color="green")
-    if result.readers:
-        echo(f"{pluralize(result.readers, 'reader')} settled.")
-    for number in result.twice:
+    if result.accepted_recipients:
+        echo(f"{pluralize(result.accepted_recipients, 'reader')} settled.")
+    for number in result.duplicated_batches:
         echo_err(
             f"batch {number} was taken by SendGrid more than once: it was sent again by hand "
             "before this event came.",
             color="red",
         )
-    for number in result.waiting:
+    for number in result.in_progress_batches:
         echo_err(f"batch {number} is with a sender just now; run this again later.", color="yellow")

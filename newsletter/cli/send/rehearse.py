@@ -11,7 +11,7 @@ from newsletter.cli.progress import progress_bar
 from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
-    from newsletter.sending.planning.proposal import Proposal
+    from newsletter.sending.planning.proposal import SendProposal
     from newsletter.sending.rehearsal.result import Proof
 
 
@@ -57,7 +57,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db import database
     from newsletter.project import find_issue, open_project
-    from newsletter.sending.planning.proposal import Wishes, propose
+    from newsletter.sending.planning.proposal import SendOptions, propose_send
     from newsletter.sending.rehearsal.run import Wish
     from newsletter.sending.rehearsal.run import rehearse as run
     from newsletter.web.rehearsal_site import running
@@ -67,12 +67,14 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     project = open_project()
     with database(project.config.database, project.root) as engine:
-        proposal = propose(project, find_issue(project, issue), engine, Wishes(needs_key=False))
+        proposal = propose_send(
+            project, find_issue(project, issue), engine, SendOptions(needs_api_key=False)
+        )
         wish = Wish(project, proposal.folder.name, engine, readers or 0, names, running)
-        with progress_bar(readers or proposal.readers, "Rehearsing") as advance:
+        with progress_bar(readers or proposal.recipient_count, "Rehearsing") as advance:
             proof = run(wish, advance)
     if as_json:
-        refused = [str(problem) for problem in proposal.refused]
+        refused = [str(problem) for problem in proposal.problems]
         echo(json.dumps({"issue": wish.issue, **proof.as_data(), "refused": refused}))
     else:
         _print_result(proposal, proof, made_up=bool(readers))
@@ -91,10 +93,10 @@ def _parse_fault_names(faults: str) -> tuple[str, ...]:
     return names
 
 
-def _print_result(proposal: "Proposal", result: "Proof", *, made_up: bool) -> None:
+def _print_result(proposal: "SendProposal", result: "Proof", *, made_up: bool) -> None:
     from newsletter.render.personalization import plain_subject
 
-    echo(plain_subject(proposal.letter.email, proposal.letter.config))
+    echo(plain_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(_result_rows(proposal, result, made_up=made_up)))
     if result.gaps:
         echo("The proof does not hold:", color="red")
@@ -102,15 +104,17 @@ def _print_result(proposal: "Proposal", result: "Proof", *, made_up: bool) -> No
     else:
         echo("The proof holds: nobody has it twice, nobody is lost.", color="green")
     echo("Nothing left this machine.")
-    if proposal.refused:
+    if proposal.problems:
         echo("A real send would be refused:", color="yellow")
-        echo(format_fields(("-", str(problem)) for problem in proposal.refused))
+        echo(format_fields(("-", str(problem)) for problem in proposal.problems))
     elif not result.gaps:
         echo(f"Next: newsletter send {proposal.folder.name[11:]}")
 
 
-def _result_rows(proposal: "Proposal", result: "Proof", *, made_up: bool) -> list[tuple[str, str]]:
-    largest = proposal.letter.batch_size
+def _result_rows(
+    proposal: "SendProposal", result: "Proof", *, made_up: bool
+) -> list[tuple[str, str]]:
+    largest = proposal.prepared_email.batch_size
     rows = [
         ("readers", f"{result.total:,}" + (", made up" if made_up else "")),
         ("accepted once", f"{result.once:,}"),

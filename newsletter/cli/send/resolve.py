@@ -8,7 +8,7 @@ from newsletter.cli.output import echo
 from newsletter.cli.send.shared import open_send_context, pluralize
 
 if TYPE_CHECKING:
-    from newsletter.sending.ledger.state_machine import Settlement
+    from newsletter.sending.ledger.state_machine import Resolution
 
 RESOLUTION_MEANINGS = {
     "accepted": "counts as sent: nobody gets it again",
@@ -25,7 +25,7 @@ RESOLUTION_MEANINGS = {
 @click.option("--drop", "how", flag_value="drop", help="Give it up, whoever has it.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def resolve_command(
-    issue: str, batches: tuple[int, ...], *, how: "Settlement | None", yes: bool
+    issue: str, batches: tuple[int, ...], *, how: "Resolution | None", yes: bool
 ) -> None:
     """Settle batches that are unknown; all of them, or those whose numbers are given.
 
@@ -37,19 +37,19 @@ def resolve_command(
       newsletter resolve building-trust --accepted 2
       newsletter resolve building-trust --resend 2 5
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.sending.ledger.leases import sweep
-    from newsletter.sending.ledger.resolve import resolve as settle
-    from newsletter.sending.ledger.resolve import unsure
+    from newsletter.sending.ledger.leases import expire_leases
+    from newsletter.sending.ledger.resolve import find_unknown_batches
+    from newsletter.sending.ledger.resolve import resolve_batches as settle
 
     if how is None:
         raise click.UsageError("say how: --accepted, --resend or --drop")
     with open_send_context(issue) as it:
-        sweep(it.ledger, it.send)
-        shown = unsure(it.ledger, it.send, batches)
+        expire_leases(it.ledger, it.send)
+        shown = find_unknown_batches(it.ledger, it.send, batches)
         for one in shown:
-            more = one.readers - len(one.some)
-            who = ", ".join(one.some) + (f" and {more:,} more" if more else "")
-            echo(f"batch {one.number}: {pluralize(one.readers, 'reader')}: {who}")
+            more = one.recipient_count - len(one.sample_addresses)
+            who = ", ".join(one.sample_addresses) + (f" and {more:,} more" if more else "")
+            echo(f"batch {one.number}: {pluralize(one.recipient_count, 'reader')}: {who}")
         echo(f"Each {RESOLUTION_MEANINGS[how]}.", color="yellow")
         if not yes:
             click.confirm("Settle it so?", abort=True, err=True)

@@ -24,9 +24,9 @@ def resume_command(issue: str | None, *, concurrency: int, as_json: bool) -> int
     Example:
       newsletter resume building-trust
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.sending.ledger.record import now
+    from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.state_machine import next_state
 
     with open_send_context(issue) as it:
-        next_state("resume", it.send, now(it.ledger))
+        next_state("resume", it.send, get_ledger_time(it.ledger))
         return report_run(it, resume_send(it, concurrency), as_json=as_json)

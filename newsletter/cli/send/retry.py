@@ -30,12 +30,12 @@ def retry_command(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> 
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.sending.ledger import pause_cancel_retry
     from newsletter.sending.ledger.find_sends import find_send
-    from newsletter.sending.ledger.record import now, readers_by_state
+    from newsletter.sending.ledger.record import count_recipients_by_state, get_ledger_time
     from newsletter.sending.ledger.state_machine import next_state
 
     with open_send_context(issue) as it:
-        next_state("retry", it.send, now(it.ledger))
-        rejected = readers_by_state(it.ledger, it.send).get("rejected", 0)
+        next_state("retry", it.send, get_ledger_time(it.ledger))
+        rejected = count_recipients_by_state(it.ledger, it.send).get("rejected", 0)
         if rejected and not as_json:
             echo(f"{pluralize(rejected, 'reader')} of {it.send.slug} were refused by SendGrid.")
         if rejected and not yes:
@@ -43,6 +43,8 @@ def retry_command(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> 
         size = it.project.config.limits.batch_size
         if it.project.config.sendgrid.personalize == "per_request":
             size = 1
-        pause_cancel_retry.retry(it.ledger, it.send, min(size, it.send.limit_per_hour or size))
+        pause_cancel_retry.retry_rejected(
+            it.ledger, it.send, min(size, it.send.limit_per_hour or size)
+        )
         again = it._replace(send=find_send(it.ledger, it.send.issue))
         return report_run(again, resume_send(again, concurrency), as_json=as_json)

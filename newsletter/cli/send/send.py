@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from newsletter.project import Project
-    from newsletter.sending.planning.proposal import Proposal
-    from newsletter.sending.planning.schedule import Slot
+    from newsletter.sending.planning.proposal import SendProposal
+    from newsletter.sending.planning.schedule import ScheduledTime
 
 
 @click.command(short_help="Send an issue to the readers, or see exactly what would go.")
@@ -105,22 +105,22 @@ def send_command(  # noqa: PLR0913 - one an option
     from newsletter.cli.send.dry_run import perform_dry_run
     from newsletter.db import database
     from newsletter.project import find_issue, open_project
-    from newsletter.sending.planning.proposal import Wishes, propose
+    from newsletter.sending.planning.proposal import SendOptions, propose_send
 
     project = open_project()
     with database(project.config.database, project.root) as engine:
         if due:
             return _start_due_sends(project, engine, concurrency, as_json=as_json)
         slot = _parse_schedule(project, at, undo_window, local=local, limit_per_hour=limit_per_hour)
-        wishes = Wishes(segment or "", batch_size, limit_per_hour)
-        proposal = propose(project, find_issue(project, issue), engine, wishes)
+        wishes = SendOptions(segment or "", batch_size, limit_per_hour)
+        proposal = propose_send(project, find_issue(project, issue), engine, wishes)
         if dry_run:
             return perform_dry_run(proposal, engine, samples, as_json=as_json)
         _check_sendable(proposal)
         if not as_json:
             _print_proposal(proposal, slot)
         if not yes:
-            confirm_count(proposal.readers, "schedule" if slot else "send")
+            confirm_count(proposal.recipient_count, "schedule" if slot else "send")
         return _confirm_and_deliver(proposal, slot, limit_per_hour, concurrency, as_json=as_json)
 
 
@@ -131,27 +131,29 @@ def _parse_schedule(
     *,
     local: bool,
     limit_per_hour: int | None,
-) -> "Slot | None":
+) -> "ScheduledTime | None":
     import datetime
     from zoneinfo import ZoneInfo
 
-    from newsletter.sending.planning.schedule import read_slot
+    from newsletter.sending.planning.schedule import parse_schedule_options
 
     zone, now = ZoneInfo(project.config.timezone), datetime.datetime.now(datetime.UTC)
-    return read_slot(at, undo_window, now, zone, local=local, limited=bool(limit_per_hour))
+    return parse_schedule_options(
+        at, undo_window, now, zone, wait_locally=local, rate_limited=bool(limit_per_hour)
+    )
 
 
-def _check_sendable(proposal: "Proposal") -> None:
+def _check_sendable(proposal: "SendProposal") -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.cli.send.proposal import raise_if_refused
     from newsletter.errors import SendRefusedError
-    from newsletter.sending.planning.schedule import shown_time
+    from newsletter.sending.planning.schedule import format_schedule_time
 
     raise_if_refused(proposal)
-    of = proposal.earlier
-    if of and proposal.goes_on and of.waits_here and of.scheduled_at:
-        when = shown_time(of.scheduled_at, ZoneInfo(proposal.project.config.timezone))
+    of = proposal.earlier_send
+    if of and proposal.is_resumed and of.is_scheduled_locally and of.scheduled_at:
+        when = format_schedule_time(of.scheduled_at, ZoneInfo(proposal.project.config.timezone))
         raise SendRefusedError(
             f"{of.issue} is scheduled for {when}",
             remedy=f"It goes then by itself. To send it at another time, first: "
@@ -159,27 +161,27 @@ def _check_sendable(proposal: "Proposal") -> None:
         )
 
 
-def _print_proposal(proposal: "Proposal", slot: "Slot | None") -> None:
+def _print_proposal(proposal: "SendProposal", slot: "ScheduledTime | None") -> None:
     import datetime
     from zoneinfo import ZoneInfo
 
     from newsletter.cli.send.proposal import print_proposal
-    from newsletter.sending.planning.schedule import shown_length, shown_time
+    from newsletter.sending.planning.schedule import format_rough_duration, format_schedule_time
 
     rows = []
     if slot:
         zone = ZoneInfo(proposal.project.config.timezone)
-        ahead = shown_length(slot.at - datetime.datetime.now(datetime.UTC))
+        ahead = format_rough_duration(slot.at - datetime.datetime.now(datetime.UTC))
         rows = [
-            ("when", f"{shown_time(slot.at, zone)} (in {ahead})"),
-            ("held", "by SendGrid until then" if slot.held else "here until then"),
+            ("when", f"{format_schedule_time(slot.at, zone)} (in {ahead})"),
+            ("held", "by SendGrid until then" if slot.held_by_provider else "here until then"),
         ]
     print_proposal(proposal, rows)
 
 
 def _confirm_and_deliver(
-    proposal: "Proposal",
-    slot: "Slot | None",
+    proposal: "SendProposal",
+    slot: "ScheduledTime | None",
     limit_per_hour: int | None,
     concurrency: int,
     *,
@@ -187,23 +189,23 @@ def _confirm_and_deliver(
 ) -> int:
     import datetime
 
-    from newsletter.sending.planning.frozen_content import Terms, letter_of
-    from newsletter.sending.planning.proposal import agree
+    from newsletter.sending.planning.frozen_content import SendSchedule, load_prepared_email
+    from newsletter.sending.planning.proposal import confirm_send
     from newsletter.sending.providers.sendgrid.scheduled_sends import new_batch_id
 
     project = proposal.project
     with open_mailer(project) as vendor:
-        terms = Terms(limit_per_hour=limit_per_hour)
+        terms = SendSchedule(limit_per_hour=limit_per_hour)
         if slot:
             # Asked for first: without it nothing may be on record that looks like a schedule.
-            batch_id = new_batch_id(vendor) if slot.held else ""
-            at = slot.begun(datetime.datetime.now(datetime.UTC))
-            terms = Terms(at, slot.undo_seconds, batch_id, limit_per_hour)
-        frozen = agree(proposal, terms)
+            batch_id = new_batch_id(vendor) if slot.held_by_provider else ""
+            at = slot.get_start_time(datetime.datetime.now(datetime.UTC))
+            terms = SendSchedule(at, slot.undo_seconds, batch_id, limit_per_hour)
+        frozen = confirm_send(proposal, terms)
         it = SendContext(project, proposal.ledger, frozen)
-        if frozen.waits_here:
+        if frozen.is_scheduled_locally:
             return _print_scheduled(it, as_json=as_json)
-        letter = letter_of(it.ledger, frozen, project.config)
+        letter = load_prepared_email(it.ledger, frozen, project.config)
         outcome = run_sender(it, letter, vendor, concurrency)
     return report_run(it, outcome, as_json=as_json)
 
@@ -211,10 +213,12 @@ def _confirm_and_deliver(
 def _print_scheduled(context: SendContext, *, as_json: bool) -> int:
     import json
 
-    from newsletter.sending.ledger.status import look
+    from newsletter.sending.ledger.status import get_send_status
 
     if as_json:
-        echo(json.dumps(look(context.ledger, context.send).as_data(), ensure_ascii=False))
+        echo(
+            json.dumps(get_send_status(context.ledger, context.send).as_data(), ensure_ascii=False)
+        )
         return 0
     echo(f"Scheduled. Take back with: newsletter cancel {context.send.slug}", color="green")
     echo_err(
@@ -228,11 +232,11 @@ def _start_due_sends(
 ) -> int:
     """Start every send whose time has come; one that fails doesn't keep the others."""
     from newsletter.errors import NewsletterError, Problem
-    from newsletter.sending.ledger.find_sends import due, ledger_of
+    from newsletter.sending.ledger.find_sends import iter_due_sends, open_ledger
 
-    ledger = ledger_of(engine, project.config)
+    ledger = open_ledger(engine, project.config)
     code, problems = 0, list[Problem]()
-    for one in due(ledger):
+    for one in iter_due_sends(ledger):
         it = SendContext(project, ledger, one)
         if not as_json:
             echo(f"{one.slug} is due.")

@@ -12,7 +12,7 @@ from newsletter.cli.output import echo, echo_err, format_fields
 if TYPE_CHECKING:
     from newsletter.project import Project
     from newsletter.sending.ledger.record import Ledger, Send
-    from newsletter.sending.ledger.status import Status
+    from newsletter.sending.ledger.status import SendStatus
     from newsletter.sending.providers.provider import Outcome
     from newsletter.sending.providers.sendgrid.client import Mailer
     from newsletter.sending.providers.sendgrid.payload import Letter
@@ -51,11 +51,11 @@ def open_send_context(issue: str | None) -> Iterator[SendContext]:
     """The send of an issue, the database open meanwhile."""
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.sending.ledger.find_sends import find_send, ledger_of
+    from newsletter.sending.ledger.find_sends import find_send, open_ledger
 
     project = open_project()
     with database(project.config.database, project.root) as engine:
-        ledger = ledger_of(engine, project.config)
+        ledger = open_ledger(engine, project.config)
         yield SendContext(project, ledger, find_send(ledger, issue))
 
 
@@ -76,14 +76,14 @@ def run_sender(
 ) -> "Outcome | None":
     """Run the sender on a send, with Ctrl-C in its hands; returns what halted it."""
     from newsletter.cli.send.terminal import observe_send
-    from newsletter.sending.delivery.sender import Sender
-    from newsletter.sending.ledger.pause_cancel_retry import BY_HAND, cancel
-    from newsletter.sending.ledger.record import find, halt, readers_by_state
+    from newsletter.sending.delivery.sender import BatchSender
+    from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON, cancel_send
+    from newsletter.sending.ledger.record import count_recipients_by_state, get_send, stop_send
 
-    pending = readers_by_state(context.ledger, context.send).get("pending", 0)
+    pending = count_recipients_by_state(context.ledger, context.send).get("pending", 0)
     try:
         with observe_send(pending) as terminal:
-            sender = Sender(
+            sender = BatchSender(
                 context.ledger,
                 context.send,
                 prepared_email,
@@ -93,30 +93,30 @@ def run_sender(
             )
             halted = sender.run()
     except KeyboardInterrupt:
-        halt(context.ledger, context.send, "paused", BY_HAND)
+        stop_send(context.ledger, context.send, "paused", MANUAL_STOP_REASON)
         echo_err(
             "\nStopped at once. A request that was on its way counts as unknown when its time is "
             f"up; nobody is sent it twice.\nSee: newsletter status {context.send.slug}\n"
             f"Go on with: newsletter resume {context.send.slug}"
         )
         raise
-    now = find(context.ledger, context.send.issue)
+    now = get_send(context.ledger, context.send.issue)
     if now and now.state == "cancelled":
         # What was in flight then may have come back to be tried again.
-        cancel(context.ledger, now)
+        cancel_send(context.ledger, now)
     return halted
 
 
 def resume_send(context: SendContext, concurrency: int) -> "Outcome | None":
     """Send what is still to go, as it was frozen."""
     from newsletter.errors import SendRefusedError
-    from newsletter.sending.planning.frozen_content import letter_of
-    from newsletter.sending.planning.preflight import standing
+    from newsletter.sending.planning.frozen_content import load_prepared_email
+    from newsletter.sending.planning.preflight import find_resume_problems
 
-    if problems := standing(context.project.config, os.environ):
+    if problems := find_resume_problems(context.project.config, os.environ):
         raise SendRefusedError.from_problems(problems)
     with open_mailer(context.project) as vendor:
-        letter = letter_of(context.ledger, context.send, context.project.config)
+        letter = load_prepared_email(context.ledger, context.send, context.project.config)
         return run_sender(context, letter, vendor, concurrency)
 
 
@@ -129,9 +129,9 @@ def report_run(context: SendContext, outcome: "Outcome | None", *, as_json: bool
     import json
 
     from newsletter.errors import ProviderError
-    from newsletter.sending.ledger.status import look
+    from newsletter.sending.ledger.status import get_send_status
 
-    status = look(context.ledger, context.send)
+    status = get_send_status(context.ledger, context.send)
     if as_json:
         echo(json.dumps(status.as_data(), ensure_ascii=False))
     else:
@@ -147,17 +147,19 @@ def report_run(context: SendContext, outcome: "Outcome | None", *, as_json: bool
         )
     if status.send.state == "cancelled":
         echo_err("It was cancelled by another command.", color="yellow")
-    elif status.readers.get("pending"):
+    elif status.recipients_by_state.get("pending"):
         echo_err(f"Go on with: {again}")
-    if status.readers.get("rejected"):
+    if status.recipients_by_state.get("rejected"):
         echo_err(f"Try the refused again with: newsletter retry {status.send.slug}")
     return 0 if status.send.state == "done" else 1
 
 
-def print_unknown_batches(status: "Status") -> None:
+def print_unknown_batches(status: "SendStatus") -> None:
     """For each unknown batch what happened, and the commands that settle it."""
-    for one in status.unknown:
-        echo_err(format_unknown_batch(status.send.slug, one.number, one.reason, one.readers))
+    for one in status.unknown_batches:
+        echo_err(
+            format_unknown_batch(status.send.slug, one.number, one.reason, one.recipient_count)
+        )
 
 
 def format_unknown_batch(slug: str, number: int, reason: str, readers: int) -> str:
@@ -181,11 +183,11 @@ def pluralize(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else plural)
 
 
-def _print_counts(status: "Status") -> None:
-    of, counts = status.send, status.readers
+def _print_counts(status: "SendStatus") -> None:
+    of, counts = status.send, status.recipients_by_state
     sent = counts.get("accepted", 0)
     colour = "green" if of.state == "done" else "yellow"
-    if status.held:
+    if status.is_held_by_provider:
         echo(f"SendGrid holds it for {sent:,} of {pluralize(of.total, 'reader')}.", color=colour)
         echo(f"Take it back with: newsletter cancel {of.slug}")
         echo_err(CANCELLATION_CAVEAT)

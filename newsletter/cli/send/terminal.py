@@ -19,24 +19,24 @@ class ProgressObserver:
     """What a sender needs of the world around it, for an editor who watches."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
-        self.settled = advance
-        self.stopping = False
+        self.advance = advance
+        self.stop_requested = False
 
     def wait(self, seconds: float) -> None:
         """Wait, but not beyond being asked to stop."""
         end = time.monotonic() + seconds
-        while not self.stopping and (left := end - time.monotonic()) > 0:
+        while not self.stop_requested and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, WAIT_SLICE_SECONDS))
 
-    def remark(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Say something beside the progress bar."""
         echo_err(f"\n{text}" if sys.stderr.isatty() else text, color="yellow")
 
     def handle_signal(self, _signal: int, _frame: FrameType | None) -> None:
         """Handle a signal: ask to stop, and at the second one stop at once."""
-        if self.stopping:
+        if self.stop_requested:
             raise KeyboardInterrupt
-        self.stopping = True
+        self.stop_requested = True
         # Not through Python's buffers: the signal may have come while they were being written.
         os.write(2, STOPPING_MESSAGE)
 

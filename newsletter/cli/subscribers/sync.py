@@ -14,7 +14,7 @@ from newsletter.cli.output import echo, echo_err, format_count, format_fields
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from newsletter.sending.feedback.suppression_sync import Synced
+    from newsletter.sending.feedback.suppression_sync import SuppressionSyncResult
     from newsletter.sending.providers.sendgrid.client import Mailer
     from newsletter.sending.providers.sendgrid.suppressions_api import Lists
     from newsletter.subscribers.consent.delivery_feedback import Taken
@@ -46,7 +46,7 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
 
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.sending.feedback.suppression_sync import sync as synced
+    from newsletter.sending.feedback.suppression_sync import sync_suppressions as synced
     from newsletter.sending.providers.sendgrid.client import Mailer, key_from
 
     project = open_project()
@@ -94,26 +94,29 @@ def _wait_for_provider(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def _print_list_result(synced: "Synced") -> None:
+def _print_list_result(synced: "SuppressionSyncResult") -> None:
     from newsletter.sending.providers.sendgrid.suppressions_api import NAMES
 
     since = f"since {synced.since:%Y-%m-%d}" if synced.since else "in all"
-    news = [f"{count:,} now {status}" for status, count in _count_by_status(synced.taken).items()]
-    strangers = sum(not taken.listed for taken in synced.taken)
+    news = [
+        f"{count:,} now {status}"
+        for status, count in _count_by_status(synced.applied_reports).items()
+    ]
+    strangers = sum(not taken.listed for taken in synced.applied_reports)
     if strangers:
         news.append(f"{strangers:,} not in the list")
     if synced.blocks:
         news.append("SendGrid tries these again")
     said = ", ".join(news)
-    echo(f"{NAMES[synced.name]:<19} {synced.fetched:>7,} {since:<16}  {said}".rstrip())
+    echo(f"{NAMES[synced.list_name]:<19} {synced.fetched_count:>7,} {since:<16}  {said}".rstrip())
 
 
 def _count_by_status(applied: "Iterable[Taken]") -> Counter[str]:
     return Counter(each.after for each in applied if each.listed)
 
 
-def _print_summary(results: "list[Synced]", *, dry_run: bool) -> None:
-    changed = [taken for each in results for taken in each.taken if taken.listed]
+def _print_summary(results: "list[SuppressionSyncResult]", *, dry_run: bool) -> None:
+    changed = [taken for each in results for taken in each.applied_reports if taken.listed]
     blocks = [block for each in results for block in each.blocks]
     if changed:
         echo()
@@ -131,7 +134,7 @@ def _print_summary(results: "list[Synced]", *, dry_run: bool) -> None:
         echo(format_fields((each.address, each.reason) for each in blocks[:MAX_SHOWN]))
     if dry_run:
         echo("Nothing was changed: this was a dry run.")
-    elif any(each.taken for each in results):
+    elif any(each.applied_reports for each in results):
         echo(f"{format_count(len(changed), 'reader')} changed.", color="green")
     else:
         echo("Nothing new: the list knows it all.", color="green")
@@ -141,11 +144,11 @@ def _format_reason(wording: str) -> str:
     return f" ({wording})" if wording else ""
 
 
-def _to_dict(synced: "Synced") -> dict[str, Any]:
+def _to_dict(synced: "SuppressionSyncResult") -> dict[str, Any]:
     return {
-        "list": synced.name,
+        "list": synced.list_name,
         "since": synced.since.isoformat() if synced.since else None,
-        "fetched": synced.fetched,
-        "changed": [taken._asdict() for taken in synced.taken],
+        "fetched": synced.fetched_count,
+        "changed": [taken._asdict() for taken in synced.applied_reports],
         "blocks": [{"address": each.address, "reason": each.reason} for each in synced.blocks],
     }

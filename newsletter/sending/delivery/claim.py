@@ -15,16 +15,16 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import attempt, batch, send, send_recipient
 from newsletter.errors import SendRefusedError
-from newsletter.sending.delivery.hourly_limit import hold_back
-from newsletter.sending.ledger.provider_pause import throttled
+from newsletter.sending.delivery.hourly_limit import consume_hourly_limit
+from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.subscribers import Reader, readers_among, still_in_audience
 
-LATE = "left the list, paused, or changed address, after the send began"
+UNSUBSCRIBED_SINCE_REASON = "left the list, paused, or changed address, after the send began"
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ClaimedBatch:
     """A batch that this sender has claimed.
 
     Attributes:
@@ -39,13 +39,13 @@ class Batch:
     id: int
     send_id: int
     number: int
-    attempts: int
-    attempt: int
+    failed_attempts: int
+    attempt_number: int
     fence: int
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class PreparedBatch:
     """A claimed batch with all that is to be written down before it leaves.
 
     Attributes:
@@ -57,27 +57,27 @@ class Parcel:
         sha: of the body, if somebody is at work on it already.
     """
 
-    batch: Batch
+    batch: ClaimedBatch
     body: bytes
-    readers: tuple[int, ...] = ()
-    late: Sequence[int] = ()
-    unfit: Mapping[int, str] = field(default_factory=dict)
-    sha: Future[str] | None = None
+    recipient_ids: tuple[int, ...] = ()
+    unsubscribed_since: Sequence[int] = ()
+    rejected_recipients: Mapping[int, str] = field(default_factory=dict)
+    body_hash: Future[str] | None = None
 
 
 # Made once: making a statement takes longer than running it.
-_due = sa.and_(
+_is_due = sa.and_(
     sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= sa.bindparam("now")),
     sa.or_(batch.c.not_before.is_(None), batch.c.not_before <= sa.bindparam("now")),
 )
-_free = (
+_ready_batches = (
     sa.select(batch.c.id)
     .where(
         batch.c.send_id == sa.bindparam("of"),
         batch.c.state == "ready",
-        _due,
+        _is_due,
         sa.exists().where(send.c.id == sa.bindparam("of"), send.c.state == "running"),
-        ~throttled(sa.bindparam("now")),
+        ~provider_paused_condition(sa.bindparam("now")),
     )
     .order_by(batch.c.id)
     .limit(sa.bindparam("most"))
@@ -85,40 +85,44 @@ _free = (
     # A subquery might be run again for each row, and lock others each time.
     .cte()
 )
-_TAKE = (
+_CLAIM_BATCHES = (
     sa.update(batch)
-    .where(batch.c.id.in_(sa.select(_free.c.id)), batch.c.state == "ready")
+    .where(batch.c.id.in_(sa.select(_ready_batches.c.id)), batch.c.state == "ready")
     .values(state="claimed", fence=batch.c.fence + 1, lease_until=sa.bindparam("lease_until"))
     .returning(batch.c.id, batch.c.number, batch.c.attempts, batch.c.fence, batch.c.size)
 )
-_LAST = (
+_LAST_ATTEMPTS = (
     sa.select(attempt.c.batch_id, sa.func.max(attempt.c.n))
     .where(attempt.c.batch_id.in_(sa.bindparam("ids", expanding=True)))
     .group_by(attempt.c.batch_id)
 )
-_MAY_LEAVE = (
+_MAY_SEND = (
     # The lock lets nobody stop the send before this transaction is through.
-    sa.select(~throttled(sa.bindparam("now")))
+    sa.select(~provider_paused_condition(sa.bindparam("now")))
     .where(send.c.id == sa.bindparam("of"), send.c.state == "running")
     .with_for_update(read=True)
 )
-_frozen = (
+_frozen_recipients = (
     sa.select(send_recipient.c.subscriber_id, send_recipient.c.address_key)
     .where(send_recipient.c.batch_id == sa.bindparam("batch"), send_recipient.c.state == "pending")
     .subquery()
 )
-_STILL = still_in_audience(_frozen)
-_rows = _STILL.order_by(None).subquery()  # its index has them in order; sorting takes a third more
+_MAILABLE_RECIPIENTS = still_in_audience(_frozen_recipients)
+_mailable_rows = _MAILABLE_RECIPIENTS.order_by(
+    None
+).subquery()  # its index has them in order; sorting takes a third more
 # All of a batch in one step of SQLite, in which the threads that POST can go on: Python's driver
 # lets them in, and waits for them, with every row. Column by column, which is less to write.
-_STILL_AT_ONCE = sa.select(*(sa.func.json_group_array(column) for column in _rows.c))
-_MINE = sa.and_(
+_MAILABLE_RECIPIENTS_JSON = sa.select(
+    *(sa.func.json_group_array(column) for column in _mailable_rows.c)
+)
+_IS_OWNED = sa.and_(
     batch.c.id == sa.bindparam("b_id"),
     batch.c.fence == sa.bindparam("b_fence"),
     batch.c.state == sa.bindparam("b_before"),
 )
-_MOVE = sa.update(batch).where(_MINE)
-_SET_ASIDE = (
+_UPDATE_BATCH = sa.update(batch).where(_IS_OWNED)
+_UPDATE_RECIPIENT = (
     sa.update(send_recipient)
     .where(
         send_recipient.c.send_id == sa.bindparam("r_send"),
@@ -130,23 +134,35 @@ _SET_ASIDE = (
 )
 
 
-def claim(ledger: Ledger, of: Send, most: int = 1) -> list[Batch]:
+def claim_batches(ledger: Ledger, send_record: Send, limit: int = 1) -> list[ClaimedBatch]:
     """Take the next batches that are ready, if the send is running; no other sender gets them."""
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
-        values = {"of": of.id, "now": now, "most": most, "lease_until": now + ledger.lease}
-        taken = connection.execute(_TAKE, values).all()
-        taken = _within_limit(connection, of, sorted(taken), now)
+        values = {
+            "of": send_record.id,
+            "now": now,
+            "most": limit,
+            "lease_until": now + ledger.lease,
+        }
+        taken = connection.execute(_CLAIM_BATCHES, values).all()
+        taken = _apply_hourly_limit(connection, send_record, sorted(taken), now)
         ids = [row.id for row in taken]
-        last: dict[int, int] = dict(connection.execute(_LAST, {"ids": ids}).all()) if ids else {}
+        last: dict[int, int] = (
+            dict(connection.execute(_LAST_ATTEMPTS, {"ids": ids}).all()) if ids else {}
+        )
     return [
-        Batch(row.id, of.id, row.number, row.attempts, last.get(row.id, 0) + 1, row.fence)
+        ClaimedBatch(
+            row.id, send_record.id, row.number, row.attempts, last.get(row.id, 0) + 1, row.fence
+        )
         for row in taken
     ]
 
 
-def readers_of(
-    connection: sa.Connection, held: Batch, late: list[int], now: datetime.datetime
+def load_recipients(
+    connection: sa.Connection,
+    claimed_batch: ClaimedBatch,
+    unsubscribed_since: list[int],
+    now: datetime.datetime,
 ) -> list[Reader]:
     """Who in the batch is still to be mailed, in the list's order.
 
@@ -156,19 +172,21 @@ def readers_of(
         late: where to put the ids of those who have left the list.
         now: the time by which pauses end.
     """
-    values = {"batch": held.id, "moment": now}
+    values = {"batch": claimed_batch.id, "moment": now}
     if connection.dialect.name == "sqlite":
-        columns = map(orjson.loads, connection.execute(_STILL_AT_ONCE, values).one())
-        return readers_among([*zip(*columns, strict=True)], late)
-    return readers_among(connection.execute(_STILL, values).all(), late)
+        columns = map(orjson.loads, connection.execute(_MAILABLE_RECIPIENTS_JSON, values).one())
+        return readers_among([*zip(*columns, strict=True)], unsubscribed_since)
+    return readers_among(connection.execute(_MAILABLE_RECIPIENTS, values).all(), unsubscribed_since)
 
 
-def sha_of(body: bytes) -> str:
+def hash_body(body: bytes) -> str:
     """What names a body in the ledger: SHA-256, in hexadecimal."""
     return hashlib.sha256(body).hexdigest()
 
 
-def depart(ledger: Ledger, parcels: Sequence[Parcel]) -> list[Parcel] | None:
+def mark_in_flight(
+    ledger: Ledger, prepared_batches: Sequence[PreparedBatch]
+) -> list[PreparedBatch] | None:
     """Say, for good, which requests leave now. Only after this may their first bytes go.
 
     Returns:
@@ -178,31 +196,39 @@ def depart(ledger: Ledger, parcels: Sequence[Parcel]) -> list[Parcel] | None:
     Raises:
         SendRefused: a batch is another's by now.
     """
-    shas = [parcel.sha.result() if parcel.sha else sha_of(parcel.body) for parcel in parcels]
+    shas = [
+        parcel.body_hash.result() if parcel.body_hash else hash_body(parcel.body)
+        for parcel in prepared_batches
+    ]
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
-        of = parcels[0].batch.send_id
-        if not connection.scalar(_MAY_LEAVE, {"of": of, "now": now}):
-            _move(connection, [parcel.batch for parcel in parcels], "claimed",
+        of = prepared_batches[0].batch.send_id
+        if not connection.scalar(_MAY_SEND, {"of": of, "now": now}):
+            _update_batches(connection, [parcel.batch for parcel in prepared_batches], "claimed",
                   state="ready", lease_until=None)  # fmt: skip
             return None
-        for parcel in parcels:
-            set_aside(connection, parcel.batch, "skipped_late", dict.fromkeys(parcel.late, LATE))
-            set_aside(connection, parcel.batch, "rejected", parcel.unfit)
-        leaving = [parcel for parcel in parcels if parcel.body]
-        empty = [parcel.batch for parcel in parcels if not parcel.body]
-        moved = _move(connection, [parcel.batch for parcel in leaving], "claimed",
+        for parcel in prepared_batches:
+            update_recipients(
+                connection,
+                parcel.batch,
+                "skipped_late",
+                dict.fromkeys(parcel.unsubscribed_since, UNSUBSCRIBED_SINCE_REASON),
+            )
+            update_recipients(connection, parcel.batch, "rejected", parcel.rejected_recipients)
+        leaving = [parcel for parcel in prepared_batches if parcel.body]
+        empty = [parcel.batch for parcel in prepared_batches if not parcel.body]
+        moved = _update_batches(connection, [parcel.batch for parcel in leaving], "claimed",
                       state="in_flight", lease_until=now + ledger.lease)  # fmt: skip
-        moved += _move(connection, empty, "claimed", state="dropped", lease_until=None)
-        must_be(moved, len(parcels), parcels[0].batch)
+        moved += _update_batches(connection, empty, "claimed", state="dropped", lease_until=None)
+        require_owned(moved, len(prepared_batches), prepared_batches[0].batch)
         attempts = [
             {
                 "batch_id": parcel.batch.id,
-                "n": parcel.batch.attempt,
+                "n": parcel.batch.attempt_number,
                 "body_sha": sha,
                 "started": now,
             }
-            for parcel, sha in zip(parcels, shas, strict=True)
+            for parcel, sha in zip(prepared_batches, shas, strict=True)
             if parcel.body
         ]
         if attempts:
@@ -210,59 +236,64 @@ def depart(ledger: Ledger, parcels: Sequence[Parcel]) -> list[Parcel] | None:
     return leaving
 
 
-def renew(ledger: Ledger, held: Sequence[Batch]) -> None:
+def renew_leases(ledger: Ledger, claimed_batches: Sequence[ClaimedBatch]) -> None:
     """Say that the requests in flight are still this sender's, however long they take."""
     with ledger.engine.begin() as connection:
         lease_until = ledger.clock(connection) + ledger.lease
-        _move(connection, held, "in_flight", lease_until=lease_until)
+        _update_batches(connection, claimed_batches, "in_flight", lease_until=lease_until)
 
 
-def set_aside(
-    connection: sa.Connection, held: Batch, state: str, readers: Mapping[int, str]
+def update_recipients(
+    connection: sa.Connection, claimed_batch: ClaimedBatch, state: str, reasons: Mapping[int, str]
 ) -> None:
     """Take single readers out of a batch: subscriber id -> why."""
     rows = [
         {
-            "r_send": held.send_id, "r_subscriber": reader, "r_batch": held.id,
+            "r_send": claimed_batch.send_id, "r_subscriber": reader, "r_batch": claimed_batch.id,
             "r_state": state, "r_error": why,
         }
-        for reader, why in readers.items()
+        for reader, why in reasons.items()
     ]  # fmt: skip
     if rows:
-        must_be(connection.execute(_SET_ASIDE, rows).rowcount, len(rows), held)
+        require_owned(
+            connection.execute(_UPDATE_RECIPIENT, rows).rowcount, len(rows), claimed_batch
+        )
 
 
-def must_be(rows: int, expected: int, held: Batch) -> None:
+def require_owned(row_count: int, expected: int, claimed_batch: ClaimedBatch) -> None:
     """Stop this sender if not all rows were as it had left them."""
-    if rows != expected:
+    if row_count != expected:
         raise SendRefusedError(
-            f"batch {held.number} is no longer this sender's",
+            f"batch {claimed_batch.number} is no longer this sender's",
             remedy="Another sender has it, or the send was stopped. Run newsletter send again.",
         )
 
 
-def _within_limit(
+def _apply_hourly_limit(
     connection: sa.Connection,
-    of: Send,
-    taken: Sequence[sa.Row[tuple[int, int, int, int, int]]],
+    send_record: Send,
+    claimed_rows: Sequence[sa.Row[tuple[int, int, int, int, int]]],
     now: datetime.datetime,
 ) -> list[sa.Row[tuple[int, int, int, int, int]]]:
     """As many of the batches as may go in this hour; the others are put back."""
-    for index, row in enumerate(taken if of.limit_per_hour else ()):
-        if until := hold_back(connection, of, row.size, now):
-            others = [other.id for other in taken[index:]]
+    for index, row in enumerate(claimed_rows if send_record.limit_per_hour else ()):
+        if until := consume_hourly_limit(connection, send_record, row.size, now):
+            others = [other.id for other in claimed_rows[index:]]
             back = sa.update(batch).where(batch.c.id.in_(others))
             connection.execute(back.values(state="ready", lease_until=None, not_before=until))
-            return list(taken[:index])
-    return list(taken)
+            return list(claimed_rows[:index])
+    return list(claimed_rows)
 
 
-def _move(
+def _update_batches(
     connection: sa.Connection,
-    held: Sequence[Batch],
-    before: str,
+    claimed_batches: Sequence[ClaimedBatch],
+    expected_state: str,
     **values: str | datetime.datetime | None,
 ) -> int:
     """Move batches that are in the state ``before`` and still this sender's; returns how many."""
-    rows = [{"b_id": one.id, "b_fence": one.fence, "b_before": before} for one in held]
-    return connection.execute(_MOVE.values(**values), rows).rowcount if rows else 0
+    rows = [
+        {"b_id": one.id, "b_fence": one.fence, "b_before": expected_state}
+        for one in claimed_batches
+    ]
+    return connection.execute(_UPDATE_BATCH.values(**values), rows).rowcount if rows else 0

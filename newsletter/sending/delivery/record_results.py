@@ -7,15 +7,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.db.schema import attempt, batch, send_recipient
-from newsletter.sending.delivery.claim import Batch, must_be, set_aside
-from newsletter.sending.ledger.provider_pause import pause_everybody
-from newsletter.sending.ledger.record import Ledger, halt_in
+from newsletter.sending.delivery.claim import ClaimedBatch, require_owned, update_recipients
+from newsletter.sending.ledger.provider_pause import pause_provider
+from newsletter.sending.ledger.record import Ledger, stop_send_in_transaction
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.retry_policy import Step
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class BatchResult:
     """A request that is back.
 
     Attributes:
@@ -25,13 +25,13 @@ class Settled:
         step: what becomes of the batch.
     """
 
-    batch: Batch
-    readers: tuple[int, ...]
+    batch: ClaimedBatch
+    recipient_ids: tuple[int, ...]
     outcome: Outcome
-    step: Step
+    action: Step
 
 
-_ENDED = (
+_END_ATTEMPT = (
     sa.update(attempt)
     .where(
         attempt.c.batch_id == sa.bindparam("b_id"),
@@ -45,7 +45,7 @@ _ENDED = (
         outcome=sa.bindparam("attempt_outcome"),
     )
 )
-_MOVED = (
+_CLOSE_BATCH = (
     sa.update(batch)
     .where(
         batch.c.id == sa.bindparam("b_id"),
@@ -60,7 +60,7 @@ _MOVED = (
         error=sa.bindparam("b_error"),
     )
 )
-_READERS = (
+_UPDATE_RECIPIENTS = (
     sa.update(send_recipient)
     .where(
         send_recipient.c.batch_id == sa.bindparam("r_batch"), send_recipient.c.state == "pending"
@@ -69,7 +69,7 @@ _READERS = (
 )
 
 
-def settle(ledger: Ledger, back: Sequence[Settled]) -> None:
+def record_batch_results(ledger: Ledger, results: Sequence[BatchResult]) -> None:
     """Write down what came of requests, all of it or nothing.
 
     Raises:
@@ -77,63 +77,72 @@ def settle(ledger: Ledger, back: Sequence[Settled]) -> None:
     """
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
-        _all_of(connection, _ENDED, [{**_as_attempt(one), "now": now} for one in back], back)
-        _all_of(connection, _MOVED, [_as_batch(one) for one in back], back)
-        for one in back:
-            rejected = {one.readers[index]: why for index, why in one.step.rejected.items()}
-            set_aside(connection, one.batch, "rejected", rejected)
-            if one.step.batch == "split":
-                _split(connection, one)
-            if one.outcome.kind == "throttled" and one.step.retry_at:
-                pause_everybody(connection, one.step.retry_at)
-            if one.step.halt:
-                halt_in(connection, one.batch.send_id, one.step.halt, one.outcome.words)
-        through = [one for one in back if one.step.readers != "pending"]
+        _execute_owned(
+            connection,
+            _END_ATTEMPT,
+            [{**_attempt_values(one), "now": now} for one in results],
+            results,
+        )
+        _execute_owned(connection, _CLOSE_BATCH, [_batch_values(one) for one in results], results)
+        for one in results:
+            rejected = {one.recipient_ids[index]: why for index, why in one.action.rejected.items()}
+            update_recipients(connection, one.batch, "rejected", rejected)
+            if one.action.batch == "split":
+                _split_batch(connection, one)
+            if one.outcome.kind == "throttled" and one.action.retry_at:
+                pause_provider(connection, one.action.retry_at)
+            if one.action.halt:
+                stop_send_in_transaction(
+                    connection, one.batch.send_id, one.action.halt, one.outcome.words
+                )
+        through = [one for one in results if one.action.readers != "pending"]
         if through:
-            moved = connection.execute(_READERS, [_as_readers(one) for one in through]).rowcount
-            must_be(moved, sum(len(one.readers) for one in through), through[0].batch)
+            moved = connection.execute(
+                _UPDATE_RECIPIENTS, [_recipient_values(one) for one in through]
+            ).rowcount
+            require_owned(moved, sum(len(one.recipient_ids) for one in through), through[0].batch)
 
 
-def _all_of(
+def _execute_owned(
     connection: sa.Connection,
     statement: sa.Update,
     rows: list[dict[str, Any]],
-    back: Sequence[Settled],
+    results: Sequence[BatchResult],
 ) -> None:
-    must_be(connection.execute(statement, rows).rowcount, len(rows), back[0].batch)
+    require_owned(connection.execute(statement, rows).rowcount, len(rows), results[0].batch)
 
 
-def _as_attempt(one: Settled) -> dict[str, Any]:
+def _attempt_values(result: BatchResult) -> dict[str, Any]:
     return {
-        "b_id": one.batch.id,
-        "b_attempt": one.batch.attempt,
-        "status": one.outcome.status,
-        "vendor_id": one.outcome.message_id,
-        "attempt_outcome": one.step.outcome,
+        "b_id": result.batch.id,
+        "b_attempt": result.batch.attempt_number,
+        "status": result.outcome.status,
+        "vendor_id": result.outcome.message_id,
+        "attempt_outcome": result.action.outcome,
     }
 
 
-def _as_batch(one: Settled) -> dict[str, Any]:
+def _batch_values(result: BatchResult) -> dict[str, Any]:
     return {
-        "b_id": one.batch.id,
-        "b_fence": one.batch.fence,
-        "b_state": one.step.batch,
-        "b_attempts": one.batch.attempts + one.step.charged,
-        "b_retry_at": one.step.retry_at,
-        "b_error": one.outcome.words,
+        "b_id": result.batch.id,
+        "b_fence": result.batch.fence,
+        "b_state": result.action.batch,
+        "b_attempts": result.batch.failed_attempts + result.action.charged,
+        "b_retry_at": result.action.retry_at,
+        "b_error": result.outcome.words,
     }
 
 
-def _as_readers(one: Settled) -> dict[str, Any]:
+def _recipient_values(result: BatchResult) -> dict[str, Any]:
     return {
-        "r_batch": one.batch.id,
-        "r_state": one.step.readers,
-        "r_error": one.outcome.words if one.step.readers == "rejected" else "",
+        "r_batch": result.batch.id,
+        "r_state": result.action.readers,
+        "r_error": result.outcome.words if result.action.readers == "rejected" else "",
     }
 
 
-def _split(connection: sa.Connection, one: Settled) -> None:
-    held, readers = one.batch, one.readers
+def _split_batch(connection: sa.Connection, result: BatchResult) -> None:
+    held, readers = result.batch, result.recipient_ids
     highest = sa.select(sa.func.max(batch.c.number)).where(batch.c.send_id == held.send_id)
     number = connection.execute(highest).scalar_one()
     middle = (len(readers) + 1) // 2
@@ -152,4 +161,4 @@ def _split(connection: sa.Connection, one: Settled) -> None:
             )
             .values(batch_id=child_id)
         )
-        must_be(moved.rowcount, len(half), held)
+        require_owned(moved.rowcount, len(half), held)

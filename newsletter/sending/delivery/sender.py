@@ -17,11 +17,16 @@ import sqlalchemy as sa
 from newsletter.db import reading
 from newsletter.errors import DatabaseError, NewsletterError
 from newsletter.sending.delivery import claim
-from newsletter.sending.delivery.claim import Batch, Parcel
-from newsletter.sending.delivery.record_results import Settled, settle
-from newsletter.sending.delivery.worker_pool import Answer, Post, Posters, full_speed
+from newsletter.sending.delivery.claim import ClaimedBatch, PreparedBatch
+from newsletter.sending.delivery.record_results import BatchResult, record_batch_results
+from newsletter.sending.delivery.worker_pool import (
+    MailTransport,
+    TransportResult,
+    WorkerPool,
+    tune_interpreter,
+)
 from newsletter.sending.ledger import record
-from newsletter.sending.ledger.leases import sweep
+from newsletter.sending.ledger.leases import expire_leases
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.providers.provider import Outcome, Stamp
 from newsletter.sending.providers.sendgrid.outcomes import judge
@@ -30,30 +35,30 @@ from newsletter.sending.retry_policy import Step, next_step
 
 CONCURRENCY = 16
 # Batches that are written down as leaving, all at once; while the next ones are built, these fly.
-GROUP = 8
+BATCHES_PER_CLAIM = 8
 # How often a lease is renewed before it would end.
-RENEWALS = 3
+RENEWALS_PER_LEASE = 3
 
 
-class Surroundings(Protocol):
+class SendObserver(Protocol):
     """What a sender needs of the world around it."""
 
     @property
-    def stopping(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether somebody has asked to stop after the requests in flight."""
 
     def wait(self, seconds: float) -> None:
         """Wait, but not beyond being asked to stop."""
 
-    def settled(self, readers: int) -> None:
+    def advance(self, recipient_count: int) -> None:
         """So many more readers are settled."""
 
-    def remark(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Something that the editor should see."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class BatchSender:
     """Sends one frozen send.
 
     Attributes:
@@ -68,10 +73,10 @@ class Sender:
 
     ledger: Ledger
     send: Send
-    letter: Letter
-    post: Post
-    world: Surroundings
-    chance: Callable[[], float] = random.random
+    prepared_email: Letter
+    transport: MailTransport
+    observer: SendObserver
+    jitter: Callable[[], float] = random.random
     concurrency: int = CONCURRENCY
 
     def run(self) -> Outcome | None:
@@ -85,26 +90,26 @@ class Sender:
         Raises:
             NewsletterError: the ledger can't be written, or a batch became another's.
         """
-        record.start(self.ledger, self.send)
-        sweep(self.ledger, self.send)
+        record.start_send(self.ledger, self.send)
+        expire_leases(self.ledger, self.send)
         with (
-            full_speed(),
+            tune_interpreter(),
             ThreadPoolExecutor(1) as hashing,
-            Posters[Parcel](self.post, self.concurrency) as posters,
+            WorkerPool[PreparedBatch](self.transport, self.concurrency) as posters,
         ):
-            run = _Run(self, posters, hashing)
-            while run.goes_on():
+            run = _SendLoop(self, posters, hashing)
+            while run.run_round():
                 pass
-        if self.world.stopping:
-            record.halt(self.ledger, self.send, "paused", "stopped by hand")
+        if self.observer.stop_requested:
+            record.stop_send(self.ledger, self.send, "paused", "stopped by hand")
         if run.errors:
             problems = [problem for error in run.errors for problem in error.problems]
             raise type(run.errors[0]).from_problems(problems)
-        return run.halted
+        return run.stop_outcome
 
 
 @dataclass(slots=True)
-class _Run:
+class _SendLoop:
     """One run of a sender.
 
     Attributes:
@@ -117,149 +122,168 @@ class _Run:
         renewed: when leases were renewed, by this machine's own clock.
     """
 
-    of: Sender
-    posters: Posters[Parcel]
-    hashing: ThreadPoolExecutor
-    halted: Outcome | None = None
+    sender: BatchSender
+    pool: WorkerPool[PreparedBatch]
+    hash_executor: ThreadPoolExecutor
+    stop_outcome: Outcome | None = None
     resume_at: datetime.datetime | None = None
     errors: list[NewsletterError] = field(default_factory=list)
-    renewed: float = field(default_factory=time.monotonic)
+    renewed_at: float = field(default_factory=time.monotonic)
 
-    def goes_on(self) -> bool:
+    def run_round(self) -> bool:
         """Do one round; ``False`` once nothing is in flight and nothing may leave any more."""
-        over = self.of.world.stopping or bool(self.halted or self.errors)
+        over = self.sender.observer.stop_requested or bool(self.stop_outcome or self.errors)
         try:
             handed = 0
-            if self.posters.free and not over and not self.resume_at:
-                handed = self._hand_out()
-            if self.posters.away:
+            if self.pool.idle_count and not over and not self.resume_at:
+                handed = self._submit_batches()
+            if self.pool.in_flight:
                 # Wait for an answer only if there is nothing else to do.
-                self._take_back(0.0 if handed else self._lease / RENEWALS)
+                self._collect_results(0.0 if handed else self._lease_seconds / RENEWALS_PER_LEASE)
             elif not handed:
-                return not over and self._wait()
+                return not over and self._wait_for_batch()
         except NewsletterError as error:
             self.errors.append(error)
         return True
 
     @property
-    def _lease(self) -> float:
-        return self.of.ledger.lease.total_seconds()
+    def _lease_seconds(self) -> float:
+        return self.sender.ledger.lease.total_seconds()
 
-    def _hand_out(self) -> int:
+    def _submit_batches(self) -> int:
         """Let the next batches leave; returns how many were dealt with."""
-        of = self.of
-        held = claim.claim(of.ledger, of.send, min(GROUP, self.posters.free))
+        of = self.sender
+        held = claim.claim_batches(of.ledger, of.send, min(BATCHES_PER_CLAIM, self.pool.idle_count))
         if not held:
             return 0
         with reading(of.ledger.engine) as connection:
             now = of.ledger.clock(connection)
-            parcels = [self._pack(connection, one, now) for one in held]
-        leaving = claim.depart(of.ledger, parcels)
+            parcels = [self._prepare_batch(connection, one, now) for one in held]
+        leaving = claim.mark_in_flight(of.ledger, parcels)
         if leaving is None:
             return 0
         for parcel in leaving:
-            self.posters.hand(parcel, parcel.body)
-        of.world.settled(sum(len(parcel.late) + len(parcel.unfit) for parcel in parcels))
+            self.pool.submit(parcel, parcel.body)
+        of.observer.advance(
+            sum(
+                len(parcel.unsubscribed_since) + len(parcel.rejected_recipients)
+                for parcel in parcels
+            )
+        )
         return len(held)
 
-    def _pack(self, connection: sa.Connection, held: Batch, now: datetime.datetime) -> Parcel:
+    def _prepare_batch(
+        self, connection: sa.Connection, claimed_batch: ClaimedBatch, now: datetime.datetime
+    ) -> PreparedBatch:
         late: list[int] = []
-        readers = claim.readers_of(connection, held, late, now)
-        stamp = Stamp(str(held.send_id), str(held.id), str(held.attempt))
-        prepared = request(self.of.letter, readers, stamp)
+        readers = claim.load_recipients(connection, claimed_batch, late, now)
+        stamp = Stamp(
+            str(claimed_batch.send_id), str(claimed_batch.id), str(claimed_batch.attempt_number)
+        )
+        prepared = request(self.sender.prepared_email, readers, stamp)
         # It takes a quarter of the time of the body, and lets this thread build the next one.
-        sha = self.hashing.submit(claim.sha_of, prepared.body)
-        return Parcel(held, prepared.body, prepared.readers, late, prepared.unfit, sha)
+        sha = self.hash_executor.submit(claim.hash_body, prepared.body)
+        return PreparedBatch(
+            claimed_batch, prepared.body, prepared.readers, late, prepared.unfit, sha
+        )
 
-    def _take_back(self, seconds: float) -> None:
-        if back := self.posters.take(seconds):
-            self._settle(back)
-        if self.posters.away and time.monotonic() - self.renewed > self._lease / RENEWALS:
-            claim.renew(self.of.ledger, [parcel.batch for parcel in self.posters.away])
-            self.renewed = time.monotonic()
+    def _collect_results(self, timeout: float) -> None:
+        if back := self.pool.get_completed(timeout):
+            self._handle_responses(back)
+        if (
+            self.pool.in_flight
+            and time.monotonic() - self.renewed_at > self._lease_seconds / RENEWALS_PER_LEASE
+        ):
+            claim.renew_leases(self.sender.ledger, [parcel.batch for parcel in self.pool.in_flight])
+            self.renewed_at = time.monotonic()
 
-    def _settle(self, back: Sequence[tuple[Parcel, Answer]]) -> None:
-        of = self.of
-        now = record.now(of.ledger)
+    def _handle_responses(self, completed: Sequence[tuple[PreparedBatch, TransportResult]]) -> None:
+        of = self.sender
+        now = record.get_ledger_time(of.ledger)
         settled = []
-        for parcel, answer in back:
-            outcome = judge(answer, now, sandbox=of.letter.config.sendgrid.sandbox)
+        for parcel, answer in completed:
+            outcome = judge(answer, now, sandbox=of.prepared_email.config.sendgrid.sandbox)
             step = next_step(
                 outcome,
-                size=len(parcel.readers),
-                attempts=parcel.batch.attempts,
+                size=len(parcel.recipient_ids),
+                attempts=parcel.batch.failed_attempts,
                 now=now,
-                chance=of.chance(),
+                chance=of.jitter(),
             )
-            settled.append(Settled(parcel.batch, parcel.readers, outcome, step))
-        self._write(settled)
+            settled.append(BatchResult(parcel.batch, parcel.recipient_ids, outcome, step))
+        self._record_results(settled)
 
-    def _write(self, settled: Sequence[Settled]) -> None:
+    def _record_results(self, results: Sequence[BatchResult]) -> None:
         try:
-            settle(self.of.ledger, settled)
+            record_batch_results(self.sender.ledger, results)
         except NewsletterError as error:
-            if len(settled) > 1:
+            if len(results) > 1:
                 # One that can't be written must not take the others with it.
-                for one in settled:
-                    self._write([one])
+                for one in results:
+                    self._record_results([one])
                 return
             self.errors.append(
                 DatabaseError(
-                    f"batch {settled[0].batch.number} had left when its outcome could not be "
+                    f"batch {results[0].batch.number} had left when its outcome could not be "
                     "written",
                     remedy="It is never sent again by itself: its readers will count as unknown.",
                     other_problems=error.problems,
                 )
             )
             return
-        for one in settled:
-            self._follow(one.step, one.outcome, len(one.readers))
-            self._tell(one)
+        for one in results:
+            self._apply_action(one.action, one.outcome, len(one.recipient_ids))
+            self._notify_observer(one)
 
-    def _follow(self, step: Step, outcome: Outcome, size: int) -> None:
-        self.of.world.settled(size if step.readers != "pending" else len(step.rejected))
-        if step.halt:
-            self.halted = self.halted or outcome
-        elif step.retry_at:
+    def _apply_action(self, action: Step, outcome: Outcome, size: int) -> None:
+        self.sender.observer.advance(size if action.readers != "pending" else len(action.rejected))
+        if action.halt:
+            self.stop_outcome = self.stop_outcome or outcome
+        elif action.retry_at:
             # It is the vendor or the way there.
-            self.resume_at = max(step.retry_at, self.resume_at or step.retry_at)
+            self.resume_at = max(action.retry_at, self.resume_at or action.retry_at)
 
-    def _wait(self) -> bool:
+    def _wait_for_batch(self) -> bool:
         """Wait until a batch may be claimed; ``False`` if the send is over or halted."""
-        of = self.of
+        of = self.sender
         if self.resume_at:
             self._wait_until(self.resume_at)
             self.resume_at = None
             return True
-        until = record.waits_until(of.ledger, of.send)
+        until = record.get_next_claim_time(of.ledger, of.send)
         if until is None:
-            record.finish(of.ledger, of.send)
+            record.finish_send(of.ledger, of.send)
             return False
-        state = record.find(of.ledger, of.send.issue)
+        state = record.get_send(of.ledger, of.send.issue)
         if state is None or state.state != "running":
             return False
         self._wait_until(until)
-        sweep(of.ledger, of.send)
+        expire_leases(of.ledger, of.send)
         return True
 
     def _wait_until(self, moment: datetime.datetime) -> None:
-        if (seconds := (moment - record.now(self.of.ledger)).total_seconds()) > 0:
-            self.of.world.wait(seconds)
+        if (seconds := (moment - record.get_ledger_time(self.sender.ledger)).total_seconds()) > 0:
+            self.sender.observer.wait(seconds)
 
-    def _tell(self, one: Settled) -> None:
+    def _notify_observer(self, result: BatchResult) -> None:
         """What an editor who watches should know of an outcome other than success."""
-        outcome, step, size, world = one.outcome, one.step, len(one.readers), self.of.world
-        name, words = f"batch {one.batch.number}", outcome.words
+        outcome, step, size, world = (
+            result.outcome,
+            result.action,
+            len(result.recipient_ids),
+            self.sender.observer,
+        )
+        name, words = f"batch {result.batch.number}", outcome.words
         if step.batch == "unknown":
-            world.remark(f"{name}: {words}; its {size:,} readers may or may not have the mail")
+            world.notify(f"{name}: {words}; its {size:,} readers may or may not have the mail")
         elif step.batch == "split":
-            world.remark(f"{name} was refused as a whole ({words}); trying its halves")
+            world.notify(f"{name} was refused as a whole ({words}); trying its halves")
         elif step.rejected or step.batch == "rejected":
             some = f"{len(step.rejected) or size:,} of {size:,} readers"
-            world.remark(f"{name}: SendGrid refused {some}: {words}")
+            world.notify(f"{name}: SendGrid refused {some}: {words}")
         elif outcome.kind == "throttled" and step.retry_at:
-            zone = ZoneInfo(self.of.letter.config.timezone)
+            zone = ZoneInfo(self.sender.prepared_email.config.timezone)
             until = step.retry_at.astimezone(zone)
-            world.remark(f"SendGrid asks for a pause; going on at {until:%H:%M:%S}")
+            world.notify(f"SendGrid asks for a pause; going on at {until:%H:%M:%S}")
         elif outcome.kind == "not_sent":
-            world.remark(f"{name}: {words}; nothing has left, trying again")
+            world.notify(f"{name}: {words}; nothing has left, trying again")

@@ -17,28 +17,28 @@ from newsletter.sending.providers.provider import Reply, Silence
 # Seconds. Python's own 5 ms would hold an answer up while the next body is being built.
 SWITCH_INTERVAL = 0.0005
 # New objects before Python looks for garbage among them.
-GARBAGE = 100_000
+GC_THRESHOLD = 100_000
 
-Parcel = TypeVar("Parcel")
-Answer = Reply | Silence
+T = TypeVar("Parcel")
+TransportResult = Reply | Silence
 
 
-class Post(Protocol):
+class MailTransport(Protocol):
     """Whatever can POST a body to the vendor, from several threads at once."""
 
-    def post_mail(self, body: bytes) -> Answer:
+    def post_mail(self, body: bytes) -> TransportResult:
         """POST once; never retry."""
 
 
 @contextmanager
-def full_speed() -> Iterator[None]:
+def tune_interpreter() -> Iterator[None]:
     """Python's own settings as suits a thread that is busy beside many that wait."""
     interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(SWITCH_INTERVAL)
     # What is there already needn't be searched for garbage with every few thousand readers, and
     # what comes leaves no cycles.
     gc.freeze()
-    gc.set_threshold(GARBAGE, *thresholds[1:])
+    gc.set_threshold(GC_THRESHOLD, *thresholds[1:])
     try:
         yield
     finally:
@@ -47,7 +47,7 @@ def full_speed() -> Iterator[None]:
         sys.setswitchinterval(interval)
 
 
-class Posters(Generic[Parcel]):
+class WorkerPool(Generic[T]):
     """So many threads; use them as a context manager.
 
     Leaving in good order waits for the threads. Leaving by an exception doesn't: they end with
@@ -61,41 +61,45 @@ class Posters(Generic[Parcel]):
         away: the parcels that were handed over and not yet taken back.
     """
 
-    def __init__(self, post: Post, count: int) -> None:
-        self.away: list[Parcel] = []
-        self._post = post
-        self._to_do: queue.SimpleQueue[tuple[Parcel, bytes] | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[Parcel, Answer | BaseException]] = queue.SimpleQueue()
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count)]
+    def __init__(self, transport: MailTransport, thread_count: int) -> None:
+        self.in_flight: list[T] = []
+        self._transport = transport
+        self._jobs: queue.SimpleQueue[tuple[T, bytes] | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[T, TransportResult | BaseException]] = (
+            queue.SimpleQueue()
+        )
+        self._threads = [
+            threading.Thread(target=self._run_worker, daemon=True) for _ in range(thread_count)
+        ]
 
     @property
-    def free(self) -> int:
+    def idle_count(self) -> int:
         """How many threads have nothing to do."""
-        return len(self._threads) - len(self.away)
+        return len(self._threads) - len(self.in_flight)
 
-    def hand(self, parcel: Parcel, body: bytes) -> None:
+    def submit(self, item: T, body: bytes) -> None:
         """Have ``body`` POSTed at once; there must be a free thread."""
-        self.away.append(parcel)
-        self._to_do.put((parcel, body))
+        self.in_flight.append(item)
+        self._jobs.put((item, body))
 
-    def take(self, seconds: float) -> list[tuple[Parcel, Answer]]:
+    def get_completed(self, timeout: float) -> list[tuple[T, TransportResult]]:
         """The parcels that are back, each with its answer.
 
         Args:
             seconds: how long to wait for one if there is none.
         """
-        back: list[tuple[Parcel, Answer]] = []
-        while self.away:
+        back: list[tuple[T, TransportResult]] = []
+        while self.in_flight:
             try:
-                parcel, answer = self._done.get(timeout=0 if back else seconds)
+                parcel, answer = self._results.get(timeout=0 if back else timeout)
             except queue.Empty:
                 break
             if isinstance(answer, BaseException):
                 if not back:
                     raise answer
-                self._done.put((parcel, answer))  # once those that are back are dealt with
+                self._results.put((parcel, answer))  # once those that are back are dealt with
                 break
-            self.away.remove(parcel)
+            self.in_flight.remove(parcel)
             back.append((parcel, answer))
         return back
 
@@ -111,17 +115,17 @@ class Posters(Generic[Parcel]):
         trace: TracebackType | None,
     ) -> None:
         for _ in self._threads:
-            self._to_do.put(None)
+            self._jobs.put(None)
         if kind is None:
             for thread in self._threads:
                 thread.join()
 
-    def _work(self) -> None:
-        while job := self._to_do.get():
+    def _run_worker(self) -> None:
+        while job := self._jobs.get():
             parcel, body = job
-            answer: Answer | BaseException
+            answer: TransportResult | BaseException
             try:
-                answer = self._post.post_mail(body)
+                answer = self._transport.post_mail(body)
             except BaseException as error:  # noqa: BLE001 - the feeding thread raises it
                 answer = error
-            self._done.put((parcel, answer))
+            self._results.put((parcel, answer))

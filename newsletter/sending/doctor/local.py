@@ -20,8 +20,8 @@ from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import host
 from newsletter.render.template.loader import load_templates
-from newsletter.sending.planning.preflight import settings_problems
-from newsletter.sending.planning.proposal import render
+from newsletter.sending.planning.preflight import find_settings_problems
+from newsletter.sending.planning.proposal import render_issue_folder
 from newsletter.sending.providers.sendgrid.client import KEY_VARIABLE, LOOPBACK, api_host, key_from
 
 State = Literal["ok", "warn", "fail"]
@@ -84,7 +84,7 @@ def examine(
     """
     config = project.config
     yield from _settings(config)
-    yield from _key(config, environment)
+    yield from _check_api_key(config, environment)
     yield _sender(config)
     yield from _way_out(config)
     yield _webhook(config)
@@ -93,13 +93,13 @@ def examine(
 
 
 def _settings(config: Config) -> Iterator[Line]:
-    problems = [of_problem("settings", problem) for problem in settings_problems(config)]
+    problems = [of_problem("settings", problem) for problem in find_settings_problems(config)]
     yield from problems
     if not problems:
         yield ok("settings", "newsletter.yml is whole; it has a postal address")
 
 
-def _key(config: Config, environment: Mapping[str, str]) -> Iterator[Line]:
+def _check_api_key(config: Config, environment: Mapping[str, str]) -> Iterator[Line]:
     try:
         key = key_from(environment)
         server = api_host(config.sendgrid)
@@ -190,7 +190,7 @@ def _templates(project: Project) -> Line:
         if not folders:
             load_templates(project.templates_dir)
             return ok("templates", "they can be read; there is no issue yet to try them on")
-        render(project, folders[-1])
+        render_issue_folder(project, folders[-1])
     except NewsletterError as error:
         return of_problem("templates", error.problems[0])
     return ok("templates", f"they compile with {folders[-1].name}")

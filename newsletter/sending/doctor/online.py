@@ -116,7 +116,7 @@ def _identity(config: Config, mailer: Mailer) -> Line:
     """Whether SendGrid may send as the sender: the domain, or at least the address."""
     domain, address = domain_of(config), config.sender.address.lower()
     domains, senders = (
-        _rows(mailer.get(path, {"limit": "100"}, _MOST))
+        _parse_rows(mailer.get(path, {"limit": "100"}, _MOST))
         for path in ("whitelabel/domains", "verified_senders")
     )
     mine = [one for one in domains or () if str(one.get("domain", "")).lower() in above(domain)]
@@ -148,7 +148,7 @@ def _identity(config: Config, mailer: Mailer) -> Line:
     )  # fmt: skip
 
 
-def _rows(answer: Reply | Silence) -> list[dict[str, Any]] | None:
+def _parse_rows(answer: Reply | Silence) -> list[dict[str, Any]] | None:
     """The objects of a list; ``None`` if the key may not ask, or it can't be understood."""
     if isinstance(answer, Silence) or answer.status != _OK:
         return None

@@ -13,20 +13,20 @@ from newsletter.db.schema import attempt, batch, send
 from newsletter.events.apply import apply
 from newsletter.events.parse import Event
 from newsletter.events.store import Recorded, record
-from newsletter.sending.ledger.reconcile import reconcile
-from newsletter.sending.ledger.record import Ledger, find, halt_in
+from newsletter.sending.ledger.reconcile import reconcile_send
+from newsletter.sending.ledger.record import Ledger, get_send, stop_send_in_transaction
 from newsletter.subscribers.consent.delivery_feedback import Taken
 
 _log = logging.getLogger(__name__)
 
-_PAGE = 2_000
-ACCOUNT = "account_status_change"
+_CHUNK_SIZE = 2_000
+ACCOUNT_EVENT = "account_status_change"
 # Of a change of the account's status: that nothing stands in the way of mail any more.
-_FINE = ("activate", "reactivate")
+_ACTIVE_STATUSES = ("activate", "reactivate")
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class IntakeResult:
     """What some events came to.
 
     Attributes:
@@ -36,20 +36,20 @@ class Intake:
         paused: issues whose sends were paused, since SendGrid has changed the account.
     """
 
-    new: int
-    known: int
-    taken: tuple[Taken, ...]
-    paused: tuple[str, ...]
+    new_count: int
+    known_count: int
+    applied_reports: tuple[Taken, ...]
+    paused_issues: tuple[str, ...]
 
 
-def pages(events: Iterable[Event]) -> Iterator[list[Event]]:
+def chunk_events(events: Iterable[Event]) -> Iterator[list[Event]]:
     """The events of a file, as many at once as go well into one transaction."""
     rest = iter(events)
-    while page := list(islice(rest, _PAGE)):
+    while page := list(islice(rest, _CHUNK_SIZE)):
         yield page
 
 
-def take_in(ledger: Ledger, config: Config, events: Sequence[Event]) -> Intake:
+def ingest_events(ledger: Ledger, config: Config, events: Sequence[Event]) -> IntakeResult:
     """Write events down with all that they change, in one transaction.
 
     Args:
@@ -66,11 +66,11 @@ def take_in(ledger: Ledger, config: Config, events: Sequence[Event]) -> Intake:
             group=config.sendgrid.asm_group,
             now=ledger.clock(connection),
         )
-        paused = _pause(connection, new)
-    return Intake(len(new), len(events) - len(new), tuple(taken), paused)
+        paused = _pause_running_sends(connection, new)
+    return IntakeResult(len(new), len(events) - len(new), tuple(taken), paused)
 
 
-def settle(ledger: Ledger, events: Sequence[Event]) -> dict[str, int]:
+def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, int]:
     """Settle the unknown batches that events on record name.
 
     Returns:
@@ -94,20 +94,24 @@ def settle(ledger: Ledger, events: Sequence[Event]) -> dict[str, int]:
         issues = connection.scalars(doubtful).all()
     settled = {}
     for issue in issues:
-        of = find(ledger, issue)
-        done = reconcile(ledger, of) if of else None
-        if done and done.readers:
-            settled[issue] = done.readers
-            _log.info("%s: %d readers accepted, as SendGrid's events say", issue, done.readers)
+        of = get_send(ledger, issue)
+        done = reconcile_send(ledger, of) if of else None
+        if done and done.accepted_recipients:
+            settled[issue] = done.accepted_recipients
+            _log.info(
+                "%s: %d readers accepted, as SendGrid's events say", issue, done.accepted_recipients
+            )
     return settled
 
 
-def _pause(connection: sa.Connection, new: Sequence[Recorded]) -> tuple[str, ...]:
+def _pause_running_sends(
+    connection: sa.Connection, recorded: Sequence[Recorded]
+) -> tuple[str, ...]:
     """Pause what is running, if SendGrid has changed the account's status since it was frozen."""
     paused = []
-    for one, _ in new:
+    for one, _ in recorded:
         kind = str(one.raw.get("type") or "")
-        if one.type != ACCOUNT or kind.rpartition("_")[2] in _FINE:
+        if one.type != ACCOUNT_EVENT or kind.rpartition("_")[2] in _ACTIVE_STATUSES:
             continue
         reason = f"SendGrid has changed the account's status: {kind[:100] or 'it does not say how'}"
         _log.warning("%s", reason)
@@ -115,6 +119,6 @@ def _pause(connection: sa.Connection, new: Sequence[Recorded]) -> tuple[str, ...
             send.c.state == "running", send.c.frozen_at <= one.at
         )
         for id_, issue in connection.execute(running).all():
-            halt_in(connection, id_, "paused", reason)
+            stop_send_in_transaction(connection, id_, "paused", reason)
             paused.append(issue)
     return tuple(paused)

@@ -14,9 +14,9 @@ from newsletter.subscribers.consent.delivery_feedback import Report, Taken, take
 
 # The vendor's lists are not exact to the second, and its clock is not ours.
 OVERLAP = datetime.timedelta(days=1)
-CHUNK = 500
+CHUNK_SIZE = 500
 # The list -> what it says of an address. Blocks are tried again, so they say nothing.
-WORDS = {
+STATUS_BY_LIST = {
     "bounces": "bounced",
     "invalid_emails": "bounced",
     "unsubscribes": "unsubscribed",
@@ -26,7 +26,7 @@ WORDS = {
 
 
 @dataclass(slots=True)
-class Synced:
+class SuppressionSyncResult:
     """What one list came to.
 
     Attributes:
@@ -37,21 +37,21 @@ class Synced:
         blocks: for ``blocks``, its entries.
     """
 
-    name: str
+    list_name: str
     since: datetime.datetime | None
-    fetched: int = 0
-    taken: list[Taken] = field(default_factory=list)
+    fetched_count: int = 0
+    applied_reports: list[Taken] = field(default_factory=list)
     blocks: list[Suppressed] = field(default_factory=list)
 
 
-def sync(
+def sync_suppressions(
     engine: sa.Engine,
     lists: Lists,
     *,
     group: int | None = None,
     since: datetime.datetime | None = None,
     dry_run: bool = False,
-) -> Iterator[Synced]:
+) -> Iterator[SuppressionSyncResult]:
     """Fetch every list since its last time, and change whoever is in it.
 
     Each page is written as it comes; that a list was fetched is written when all of it was, so
@@ -74,23 +74,23 @@ def sync(
     for name in NAMES:
         if name == "group" and group is None:
             continue
-        before = _last(engine, name)
+        before = _load_last_sync(engine, name)
         start = since or (before - OVERLAP if before else None)
-        done = Synced(name, None if name == "group" else start)
-        for entries in _chunks(lists, name, group, start, now):
-            done.fetched += len(entries)
-            if name in WORDS:
-                done.taken += _take(engine, name, entries, now, dry_run=dry_run)
+        done = SuppressionSyncResult(name, None if name == "group" else start)
+        for entries in _fetch_chunks(lists, name, group, start, now):
+            done.fetched_count += len(entries)
+            if name in STATUS_BY_LIST:
+                done.applied_reports += _apply_entries(engine, name, entries, now, dry_run=dry_run)
             else:
                 done.blocks += entries
         # After a part only, the rest would never be asked for.
         whole = since is None or (before is not None and since <= before)
         if whole and not dry_run:
-            _remember(engine, name, now)
+            _save_last_sync(engine, name, now)
         yield done
 
 
-def _chunks(
+def _fetch_chunks(
     lists: Lists,
     name: str,
     group: int | None,
@@ -102,11 +102,11 @@ def _chunks(
         return
     assert group is not None
     entries = lists.group(group)
-    for start in range(0, len(entries), CHUNK):
-        yield entries[start : start + CHUNK]
+    for start in range(0, len(entries), CHUNK_SIZE):
+        yield entries[start : start + CHUNK_SIZE]
 
 
-def _take(
+def _apply_entries(
     engine: sa.Engine,
     name: str,
     entries: Sequence[Suppressed],
@@ -114,7 +114,9 @@ def _take(
     *,
     dry_run: bool,
 ) -> list[Taken]:
-    reports = [Report(entry.address, WORDS[name], entry.at, entry.reason) for entry in entries]
+    reports = [
+        Report(entry.address, STATUS_BY_LIST[name], entry.at, entry.reason) for entry in entries
+    ]
     with engine.connect() as connection, connection.begin() as transaction:
         taken = take(connection, reports, f"SendGrid's {NAMES[name]}", now)
         if dry_run:
@@ -122,13 +124,13 @@ def _take(
     return taken
 
 
-def _last(engine: sa.Engine, name: str) -> datetime.datetime | None:
+def _load_last_sync(engine: sa.Engine, name: str) -> datetime.datetime | None:
     with reading(engine) as connection:
         found = connection.scalar(sa.select(meta.c.value).where(meta.c.key == f"sync:{name}"))
     return datetime.datetime.fromisoformat(found) if found else None
 
 
-def _remember(engine: sa.Engine, name: str, at: datetime.datetime) -> None:
+def _save_last_sync(engine: sa.Engine, name: str, at: datetime.datetime) -> None:
     key, value = f"sync:{name}", at.isoformat()
     with engine.begin() as connection:
         connection.execute(insert_new(connection, meta).values(key=key, value=value))

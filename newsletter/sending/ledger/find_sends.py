@@ -10,18 +10,18 @@ from newsletter.db import reading
 from newsletter.db.schema import UtcTime, batch, send
 from newsletter.errors import ProjectError
 from newsletter.sending.ledger.leases import lease_length
-from newsletter.sending.ledger.provider_pause import throttled
-from newsletter.sending.ledger.record import Ledger, Send, find
+from newsletter.sending.ledger.provider_pause import provider_paused_condition
+from newsletter.sending.ledger.record import Ledger, Send, get_send
 
-SHOWN = 5
+MAX_LISTED = 5
 
 
-def ledger_of(engine: sa.Engine, config: Config) -> Ledger:
+def open_ledger(engine: sa.Engine, config: Config) -> Ledger:
     """The ledger in a database, with leases that outlast any request."""
     return Ledger(engine, lease=lease_length(config))
 
 
-def every_send(ledger: Ledger) -> list[Send]:
+def list_sends(ledger: Ledger) -> list[Send]:
     """All sends, the latest first."""
     columns = [send.c[name] for name in Send.__slots__]
     query = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
@@ -39,7 +39,7 @@ def find_send(ledger: Ledger, name: str | None) -> Send:
     Raises:
         ProjectError: there is none, or several.
     """
-    sends = every_send(ledger)
+    sends = list_sends(ledger)
     if not sends:
         raise ProjectError("nothing has been sent or planned yet")
     if name is None:
@@ -49,7 +49,7 @@ def find_send(ledger: Ledger, name: str | None) -> Send:
     found = exact or [one for one in sends if wanted.casefold() in one.issue.casefold()]
     if len(found) == 1:
         return found[0]
-    some = ", ".join(one.issue for one in (found or sends)[:SHOWN])
+    some = ", ".join(one.issue for one in (found or sends)[:MAX_LISTED])
     if found:
         raise ProjectError(
             f"{len(found)} sends match '{name}': {some}", remedy="Give a longer part of the name."
@@ -57,7 +57,7 @@ def find_send(ledger: Ledger, name: str | None) -> Send:
     raise ProjectError(f"no send matches '{name}'", remedy=f"There are: {some}.")
 
 
-def due(ledger: Ledger) -> Iterator[Send]:
+def iter_due_sends(ledger: Ledger) -> Iterator[Send]:
     """The sends whose time has come and that wait here for it, the earliest first.
 
     So are those that were begun so and whose sender has died. Each is looked up when its turn
@@ -69,25 +69,25 @@ def due(ledger: Ledger) -> Iterator[Send]:
             now = ledger.clock(connection)
             issue = connection.scalar(
                 sa.select(send.c.issue)
-                .where(_waiting(now), send.c.id.not_in(tried))
+                .where(_due_condition(now), send.c.id.not_in(tried))
                 .order_by(send.c.scheduled_at, send.c.id)
                 .limit(1)
             )
-        found = find(ledger, issue) if issue else None
+        found = get_send(ledger, issue) if issue else None
         if found is None:
             return
         tried.add(found.id)
         yield found
 
 
-def any_due(ledger: Ledger) -> bool:
+def has_due_sends(ledger: Ledger) -> bool:
     """Whether ``due`` would find one."""
     with reading(ledger.engine) as connection:
-        waiting = _waiting(ledger.clock(connection))
+        waiting = _due_condition(ledger.clock(connection))
         return bool(connection.scalar(sa.select(sa.exists().where(waiting))))
 
 
-def _waiting(now: datetime.datetime) -> sa.ColumnElement[bool]:
+def _due_condition(now: datetime.datetime) -> sa.ColumnElement[bool]:
     mine = batch.c.send_id == send.c.id
     held = sa.exists().where(mine, batch.c.lease_until > now)
     # A sender that lives takes such a batch at once.
@@ -98,7 +98,10 @@ def _waiting(now: datetime.datetime) -> sa.ColumnElement[bool]:
     )
     left_behind = sa.exists().where(mine, sa.or_(due_batch, batch.c.lease_until <= now))
     orphaned = sa.and_(
-        send.c.state == "running", ~held, left_behind, ~throttled(sa.literal(now, UtcTime))
+        send.c.state == "running",
+        ~held,
+        left_behind,
+        ~provider_paused_condition(sa.literal(now, UtcTime)),
     )
     return sa.and_(
         send.c.vendor_batch_id == "",

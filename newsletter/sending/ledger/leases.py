@@ -18,7 +18,7 @@ def lease_length(config: Config) -> datetime.timedelta:
     return datetime.timedelta(seconds=2 * longest + 60)
 
 
-def sweep(ledger: Ledger, of: Send) -> int:
+def expire_leases(ledger: Ledger, send_record: Send) -> int:
     """Settle what dead senders held; returns how many readers became unknown.
 
     A claim whose lease is over goes back to ready. A request that was in flight may have left,
@@ -26,7 +26,7 @@ def sweep(ledger: Ledger, of: Send) -> int:
     """
     with ledger.engine.begin() as connection:
         time = ledger.clock(connection)
-        expired = sa.and_(batch.c.send_id == of.id, batch.c.lease_until <= time)
+        expired = sa.and_(batch.c.send_id == send_record.id, batch.c.lease_until <= time)
         connection.execute(
             sa.update(batch)
             .where(expired, batch.c.state == "claimed")

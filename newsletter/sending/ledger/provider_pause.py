@@ -8,17 +8,17 @@ from newsletter.db.bulk import insert_new
 from newsletter.db.schema import vendor_pause
 
 
-def throttled(now: sa.BindParameter[datetime.datetime]) -> sa.ColumnElement[bool]:
+def provider_paused_condition(now: sa.BindParameter[datetime.datetime]) -> sa.ColumnElement[bool]:
     """Whether SendGrid has asked everybody to wait, as a condition of a query."""
     return sa.exists().where(vendor_pause.c.paused_until > now)
 
 
-def paused_until() -> sa.ScalarSelect[datetime.datetime]:
+def select_paused_until() -> sa.ScalarSelect[datetime.datetime]:
     """When the pause is over, or was; NULL if there has been none."""
     return sa.select(vendor_pause.c.paused_until).scalar_subquery()
 
 
-def pause_everybody(connection: sa.Connection, until: datetime.datetime) -> None:
+def pause_provider(connection: sa.Connection, until: datetime.datetime) -> None:
     """Let nobody begin a request before ``until``; a longer pause stays."""
     connection.execute(insert_new(connection, vendor_pause).values(id=1, paused_until=until))
     connection.execute(

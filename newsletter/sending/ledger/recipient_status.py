@@ -8,18 +8,18 @@ import sqlalchemy as sa
 from newsletter.db.schema import batch, send_recipient, subscriber
 from newsletter.sending.ledger.record import Send
 
-PAGE = 5_000
+PAGE_SIZE = 5_000
 
 # The states that say it all; the others have a reason of their own in the ledger.
-WORDS: Mapping[str, str] = {
+STATE_REASONS: Mapping[str, str] = {
     "accepted": "SendGrid has taken it",
     "unknown": "may or may not have it",
     "pending": "still to go",
 }
-RECALLED = "SendGrid had taken it and was told to take it back"
+RECALLED_REASON = "SendGrid had taken it and was told to take it back"
 
 
-class Fate(NamedTuple):
+class RecipientStatus(NamedTuple):
     """One reader.
 
     Attributes:
@@ -35,7 +35,9 @@ class Fate(NamedTuple):
     reason: str
 
 
-def fates(connection: sa.Connection, of: Send, *, missed: bool = False) -> Iterator[Fate]:
+def iter_recipients(
+    connection: sa.Connection, send_record: Send, *, only_missed: bool = False
+) -> Iterator[RecipientStatus]:
     """Everybody who was to get it, in the list's order; fetched page by page.
 
     Args:
@@ -58,20 +60,24 @@ def fates(connection: sa.Connection, of: Send, *, missed: bool = False) -> Itera
                 subscriber, subscriber.c.id == mine.c.subscriber_id
             )
         )
-        .where(mine.c.send_id == of.id, mine.c.subscriber_id > sa.bindparam("after"))
+        .where(mine.c.send_id == send_record.id, mine.c.subscriber_id > sa.bindparam("after"))
         .order_by(mine.c.subscriber_id)
-        .limit(PAGE)
+        .limit(PAGE_SIZE)
     )
-    if missed and not of.recalled_at:
+    if only_missed and not send_record.recalled_at:
         query = query.where(mine.c.state != "accepted")
     after = 0
     while rows := connection.execute(query, {"after": after}).all():
         for _, address, state, number, own, shared in rows:
-            yield Fate(address, state, number, reason(of, state, own, shared))
+            yield RecipientStatus(
+                address, state, number, describe_recipient_state(send_record, state, own, shared)
+            )
         after = rows[-1][0]
 
 
-def reason(of: Send, state: str, own: str, shared: str) -> str:
+def describe_recipient_state(
+    send_record: Send, state: str, recipient_error: str, batch_error: str
+) -> str:
     """Why a reader is in ``state``.
 
     Args:
@@ -81,9 +87,9 @@ def reason(of: Send, state: str, own: str, shared: str) -> str:
         shared: what it says of the reader's batch.
     """
     if state == "accepted":
-        return RECALLED if of.recalled_at else WORDS[state]
-    if state == "unknown" and shared:
-        return f"{WORDS[state]}: {shared}"
-    if state == "pending" and of.state in {"paused", "blocked", "cancelled"}:
-        return f"{WORDS[state]}; the send is {of.state}: {of.reason}"
-    return own or WORDS.get(state, shared)
+        return RECALLED_REASON if send_record.recalled_at else STATE_REASONS[state]
+    if state == "unknown" and batch_error:
+        return f"{STATE_REASONS[state]}: {batch_error}"
+    if state == "pending" and send_record.state in {"paused", "blocked", "cancelled"}:
+        return f"{STATE_REASONS[state]}; the send is {send_record.state}: {send_record.reason}"
+    return recipient_error or STATE_REASONS.get(state, batch_error)

@@ -7,18 +7,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.db.schema import attempt, batch, event, send_recipient
-from newsletter.sending.ledger.leases import sweep
+from newsletter.sending.ledger.leases import expire_leases
 from newsletter.sending.ledger.record import Ledger, Send
-from newsletter.sending.ledger.resolve import close
-from newsletter.sending.ledger.state_machine import Verdict, evidence
+from newsletter.sending.ledger.resolve import update_send_state
+from newsletter.sending.ledger.state_machine import EvidenceVerdict, classify_evidence
 
-PROVEN = "accepted: SendGrid's events name it"
+ACCEPTED_REASON = "accepted: SendGrid's events name it"
 # Whatever is older than the attempt is about another mail; clocks may differ by so much.
-SKEW = datetime.timedelta(hours=1)
+CLOCK_SKEW = datetime.timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class ReconcileResult:
     """What evidence has settled.
 
     Attributes:
@@ -30,36 +30,41 @@ class Reconciled:
     """
 
     state: str
-    batches: tuple[int, ...]
-    readers: int
-    twice: tuple[int, ...]
-    waiting: tuple[int, ...]
+    accepted_batches: tuple[int, ...]
+    accepted_recipients: int
+    duplicated_batches: tuple[int, ...]
+    in_progress_batches: tuple[int, ...]
 
 
-def reconcile(ledger: Ledger, of: Send) -> Reconciled:
+def reconcile_send(ledger: Ledger, send_record: Send) -> ReconcileResult:
     """Believe the events on record; may be done as often as one likes."""
-    sweep(ledger, of)
-    batches: dict[Verdict, list[int]] = {"accepted": [], "known": [], "twice": [], "wait": []}
+    expire_leases(ledger, send_record)
+    batches: dict[EvidenceVerdict, list[int]] = {
+        "accepted": [],
+        "known": [],
+        "twice": [],
+        "wait": [],
+    }
     readers = 0
     with ledger.engine.begin() as connection:
-        for one in connection.execute(_named(of)).all():
-            if one.latest < one.started - SKEW:
+        for one in connection.execute(_select_attempts_with_events(send_record)).all():
+            if one.latest < one.started - CLOCK_SKEW:
                 continue
-            verdict = evidence(one.state, one.outcome, later=one.later)
+            verdict = classify_evidence(one.state, one.outcome, has_later_attempt=one.later)
             if verdict == "accepted":
-                readers += _accept(connection, one.id)
+                readers += _mark_accepted(connection, one.id)
             batches[verdict].append(one.number)
-        state = close(connection, ledger, of)
-    return Reconciled(
+        state = update_send_state(connection, ledger, send_record)
+    return ReconcileResult(
         state,
-        batches=tuple(batches["accepted"]),
-        readers=readers,
-        twice=tuple(batches["twice"]),
-        waiting=tuple(batches["wait"]),
+        accepted_batches=tuple(batches["accepted"]),
+        accepted_recipients=readers,
+        duplicated_batches=tuple(batches["twice"]),
+        in_progress_batches=tuple(batches["wait"]),
     )
 
 
-def _named(of: Send) -> sa.Select[Any]:
+def _select_attempts_with_events(send_record: Send) -> sa.Select[Any]:
     """The attempts not known to be accepted that events name, each with its batch."""
     again = attempt.alias()
     later = sa.exists().where(
@@ -77,13 +82,13 @@ def _named(of: Send) -> sa.Select[Any]:
             sa.and_(
                 event.c.batch_id == batch.c.id,
                 event.c.attempt_n == attempt.c.n,
-                event.c.send_id == of.id,
+                event.c.send_id == send_record.id,
                 # Another newsletter on the same account may have the same numbers.
                 event.c.address_key == send_recipient.c.address_key,
             ),
         )
         .where(
-            batch.c.send_id == of.id,
+            batch.c.send_id == send_record.id,
             sa.or_(attempt.c.outcome.is_(None), attempt.c.outcome != "accepted"),
         )
         .group_by(*columns, attempt.c.batch_id, attempt.c.n)
@@ -91,12 +96,12 @@ def _named(of: Send) -> sa.Select[Any]:
     )
 
 
-def _accept(connection: sa.Connection, batch_id: int) -> int:
+def _mark_accepted(connection: sa.Connection, batch_id: int) -> int:
     doubtful = ("unknown", "ready", "dropped")
     moved = connection.execute(
         sa.update(batch)
         .where(batch.c.id == batch_id, batch.c.state.in_(doubtful))
-        .values(state="accepted", error=PROVEN, retry_at=None)
+        .values(state="accepted", error=ACCEPTED_REASON, retry_at=None)
     )
     if moved.rowcount != 1:  # a sender has just claimed it, or another attempt has proven it
         return 0

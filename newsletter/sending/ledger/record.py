@@ -12,17 +12,17 @@ import sqlalchemy as sa
 
 from newsletter.db import reading
 from newsletter.db.schema import batch, send, send_recipient
-from newsletter.sending.ledger.provider_pause import paused_until
+from newsletter.sending.ledger.provider_pause import select_paused_until
 
 Clock = Callable[[sa.Connection], datetime.datetime]
 
 # How long a sender that finds nothing to do waits for what another one holds.
-LOOK_AGAIN = datetime.timedelta(seconds=1)
+POLL_INTERVAL = datetime.timedelta(seconds=1)
 # The states of a batch that is not settled yet.
-OPEN = ("ready", "claimed", "in_flight")
+OPEN_BATCH_STATES = ("ready", "claimed", "in_flight")
 
 
-def database_clock(connection: sa.Connection) -> datetime.datetime:
+def get_database_time(connection: sa.Connection) -> datetime.datetime:
     """The database's own time; SQLite's is this machine's."""
     if connection.dialect.name == "sqlite":
         return datetime.datetime.now(datetime.UTC)
@@ -42,7 +42,7 @@ class Ledger:
 
     engine: sa.Engine
     lease: datetime.timedelta = datetime.timedelta(minutes=5)
-    clock: Clock = database_clock
+    clock: Clock = get_database_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +95,18 @@ class Send:
         return self.issue[11:]
 
     @property
-    def waits_here(self) -> bool:
+    def is_scheduled_locally(self) -> bool:
         """Whether it is scheduled on this side, and nothing of it is at SendGrid."""
         return self.state == "frozen" and bool(self.scheduled_at) and not self.vendor_batch_id
 
 
-def now(ledger: Ledger) -> datetime.datetime:
+def get_ledger_time(ledger: Ledger) -> datetime.datetime:
     """The time that leases go by."""
     with reading(ledger.engine) as connection:
         return ledger.clock(connection)
 
 
-def find(ledger: Ledger, issue: str) -> Send | None:
+def get_send(ledger: Ledger, issue: str) -> Send | None:
     """The send of an issue, if there is one."""
     columns = [send.c[name] for name in Send.__slots__]
     with reading(ledger.engine) as connection:
@@ -114,34 +114,40 @@ def find(ledger: Ledger, issue: str) -> Send | None:
     return Send(*row) if row else None
 
 
-def has_left(ledger: Ledger, of: Send) -> bool:
+def may_have_been_sent(ledger: Ledger, send_record: Send) -> bool:
     """Whether any reader may have the issue, or may be about to get it."""
     with reading(ledger.engine) as connection:
-        return bool(connection.scalar(sa.select(left(of.id, ledger.clock(connection)))))
+        return bool(
+            connection.scalar(sa.select(sent_condition(send_record.id, ledger.clock(connection))))
+        )
 
 
-def start(ledger: Ledger, of: Send) -> None:
+def start_send(ledger: Ledger, send_record: Send) -> None:
     """Let senders claim batches; after a halt, each has its full number of tries again."""
     halted = send.c.state.in_(("frozen", "paused", "blocked"))
     with ledger.engine.begin() as connection:
         opened = connection.execute(
-            sa.update(send).where(send.c.id == of.id, halted).values(state="running", reason="")
+            sa.update(send)
+            .where(send.c.id == send_record.id, halted)
+            .values(state="running", reason="")
         )
         if opened.rowcount:
             connection.execute(
                 sa.update(batch)
-                .where(batch.c.send_id == of.id, batch.c.state == "ready")
+                .where(batch.c.send_id == send_record.id, batch.c.state == "ready")
                 .values(attempts=0, retry_at=None)
             )
 
 
-def halt(ledger: Ledger, of: Send, state: str, reason: str) -> None:
+def stop_send(ledger: Ledger, send_record: Send, state: str, reason: str) -> None:
     """Stop a running send: nobody claims a batch of it any more."""
     with ledger.engine.begin() as connection:
-        halt_in(connection, of.id, state, reason)
+        stop_send_in_transaction(connection, send_record.id, state, reason)
 
 
-def halt_in(connection: sa.Connection, send_id: int, state: str, reason: str) -> None:
+def stop_send_in_transaction(
+    connection: sa.Connection, send_id: int, state: str, reason: str
+) -> None:
     """``halt`` as a part of a transaction."""
     connection.execute(
         sa.update(send)
@@ -150,19 +156,19 @@ def halt_in(connection: sa.Connection, send_id: int, state: str, reason: str) ->
     )
 
 
-def finish(ledger: Ledger, of: Send) -> None:
+def finish_send(ledger: Ledger, send_record: Send) -> None:
     """Close a running send that has no open batch: ``done``, or ``needs_review``."""
-    unknown = sa.exists().where(batch.c.send_id == of.id, batch.c.state == "unknown")
+    unknown = sa.exists().where(batch.c.send_id == send_record.id, batch.c.state == "unknown")
     with ledger.engine.begin() as connection:
         state = "needs_review" if connection.scalar(sa.select(unknown)) else "done"
         connection.execute(
             sa.update(send)
-            .where(send.c.id == of.id, send.c.state == "running")
+            .where(send.c.id == send_record.id, send.c.state == "running")
             .values(state=state, finished_at=ledger.clock(connection))
         )
 
 
-def waits_until(ledger: Ledger, of: Send) -> datetime.datetime | None:
+def get_next_claim_time(ledger: Ledger, send_record: Send) -> datetime.datetime | None:
     """When the next open batch can be claimed or swept; ``None`` if no batch is open."""
     ready = batch.c.state == "ready"
     waits = sa.func.coalesce(batch.c.retry_at, batch.c.not_before)
@@ -172,8 +178,8 @@ def waits_until(ledger: Ledger, of: Send) -> datetime.datetime | None:
         sa.func.count().filter(ready, waits.is_(None)),
         sa.func.min(sa.case((ready, later), else_=batch.c.lease_until)),
         sa.func.count().filter(~ready),
-        paused_until(),
-    ).where(batch.c.send_id == of.id, batch.c.state.in_(OPEN))
+        select_paused_until(),
+    ).where(batch.c.send_id == send_record.id, batch.c.state.in_(OPEN_BATCH_STATES))
     with reading(ledger.engine) as connection:
         still_open, at_once, soonest, held, paused = connection.execute(query).one()
         if not still_open:
@@ -182,30 +188,30 @@ def waits_until(ledger: Ledger, of: Send) -> datetime.datetime | None:
     soonest = now if at_once or soonest is None else soonest
     if held:
         # Whoever holds it is done long before its lease, if they live.
-        soonest = min(soonest, now + LOOK_AGAIN)
+        soonest = min(soonest, now + POLL_INTERVAL)
     return max(soonest, paused or soonest)
 
 
-def readers_by_state(ledger: Ledger, of: Send) -> dict[str, int]:
+def count_recipients_by_state(ledger: Ledger, send_record: Send) -> dict[str, int]:
     """State -> how many readers of the send are in it; they add up to ``of.total``."""
     state = send_recipient.c.state
-    query = sa.select(state, sa.func.count()).where(send_recipient.c.send_id == of.id)
+    query = sa.select(state, sa.func.count()).where(send_recipient.c.send_id == send_record.id)
     with reading(ledger.engine) as connection:
         return dict(connection.execute(query.group_by(state)).all())
 
 
-def unknown_batches(ledger: Ledger, of: Send) -> list[tuple[int, int, str]]:
+def list_unknown_batches(ledger: Ledger, send_record: Send) -> list[tuple[int, int, str]]:
     """Number, readers and reason of each batch that nobody can vouch for."""
     query = (
         sa.select(batch.c.number, batch.c.size, batch.c.error)
-        .where(batch.c.send_id == of.id, batch.c.state == "unknown")
+        .where(batch.c.send_id == send_record.id, batch.c.state == "unknown")
         .order_by(batch.c.number)
     )
     with reading(ledger.engine) as connection:
         return [tuple(row) for row in connection.execute(query)]
 
 
-def left(send_id: int, time: datetime.datetime) -> sa.ColumnElement[bool]:
+def sent_condition(send_id: int, time: datetime.datetime) -> sa.ColumnElement[bool]:
     """``has_left`` as a part of a query."""
     about_to = sa.and_(batch.c.state == "claimed", batch.c.lease_until > time)
     out = batch.c.state.in_(("in_flight", "unknown", "accepted"))

@@ -8,14 +8,18 @@ import sqlalchemy as sa
 from newsletter.db import reading
 from newsletter.db.schema import batch, send, send_recipient, subscriber
 from newsletter.errors import SendRefusedError
-from newsletter.sending.ledger.record import OPEN, Ledger, Send
-from newsletter.sending.ledger.state_machine import SETTLED, Settlement, after_settling
+from newsletter.sending.ledger.record import OPEN_BATCH_STATES, Ledger, Send
+from newsletter.sending.ledger.state_machine import (
+    RESOLVED_STATES,
+    Resolution,
+    state_after_resolution,
+)
 
-SHOWN = 3
+SAMPLE_SIZE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Unsure:
+class UnknownBatch:
     """An unknown batch.
 
     Attributes:
@@ -29,88 +33,103 @@ class Unsure:
     id: int
     number: int
     reason: str
-    readers: int
-    some: tuple[str, ...]
+    recipient_count: int
+    sample_addresses: tuple[str, ...]
 
 
-def unsure(ledger: Ledger, of: Send, numbers: Sequence[int] = ()) -> list[Unsure]:
+def find_unknown_batches(
+    ledger: Ledger, send_record: Send, numbers: Sequence[int] = ()
+) -> list[UnknownBatch]:
     """The unknown batches with these numbers, or all of them.
 
     Raises:
         SendRefused: one of them is not unknown, or none is.
     """
-    mine = sa.and_(batch.c.send_id == of.id, batch.c.state == "unknown")
+    mine = sa.and_(batch.c.send_id == send_record.id, batch.c.state == "unknown")
     with reading(ledger.engine) as connection:
         rows = connection.execute(
             sa.select(batch.c.id, batch.c.number, batch.c.error)
             .where(mine, *([batch.c.number.in_(numbers)] if numbers else []))
             .order_by(batch.c.number)
         ).all()
-        found = [Unsure(row.id, row.number, row.error, *_who(connection, row.id)) for row in rows]
+        found = [
+            UnknownBatch(row.id, row.number, row.error, *_count_and_sample(connection, row.id))
+            for row in rows
+        ]
     missing = sorted(set(numbers) - {one.number for one in found})
     if missing or not found:
         what = f"batch {', '.join(map(str, missing))} of" if missing else "no batch of"
         verb = "is not unknown" if missing else "is unknown"
         raise SendRefusedError(
-            f"{what} {of.issue} {verb}; only what is unknown can be settled",
-            remedy=f"See: newsletter status {of.slug}",
+            f"{what} {send_record.issue} {verb}; only what is unknown can be settled",
+            remedy=f"See: newsletter status {send_record.slug}",
         )
     return found
 
 
-def resolve(ledger: Ledger, of: Send, shown: Sequence[Unsure], how: Settlement) -> str:
+def resolve_batches(
+    ledger: Ledger,
+    send_record: Send,
+    unknown_batches: Sequence[UnknownBatch],
+    resolution: Resolution,
+) -> str:
     """Settle unknown batches; returns the state that the send is in then.
 
     Raises:
         SendRefused: one of them is no longer unknown, or a cancelled send would go on. Nothing
             is written then.
     """
-    settled = SETTLED[how]
-    if how == "resend" and of.state == "cancelled":
+    settled = RESOLVED_STATES[resolution]
+    if resolution == "resend" and send_record.state == "cancelled":
         raise SendRefusedError(
-            f"{of.issue} was cancelled: nothing of it is sent any more",
+            f"{send_record.issue} was cancelled: nothing of it is sent any more",
             remedy="Settle it with --accepted or --drop.",
         )
     with ledger.engine.begin() as connection:
-        for one in shown:
+        for one in unknown_batches:
             moved = connection.execute(
                 sa.update(batch)
                 .where(batch.c.id == one.id, batch.c.state == "unknown")
-                .values(state=settled.batch, error=settled.words, attempts=0, retry_at=None)
+                .values(state=settled.batch_state, error=settled.message, attempts=0, retry_at=None)
             )
             if moved.rowcount != 1:
                 raise SendRefusedError(
                     f"batch {one.number} was settled by another command meanwhile",
-                    remedy=f"See: newsletter status {of.slug}",
+                    remedy=f"See: newsletter status {send_record.slug}",
                 )
             connection.execute(
                 sa.update(send_recipient)
                 .where(send_recipient.c.batch_id == one.id, send_recipient.c.state == "unknown")
-                .values(state=settled.readers, error=settled.words if how == "drop" else "")
+                .values(
+                    state=settled.recipient_state,
+                    error=settled.message if resolution == "drop" else "",
+                )
             )
-        return close(connection, ledger, of)
+        return update_send_state(connection, ledger, send_record)
 
 
-def close(connection: sa.Connection, ledger: Ledger, of: Send) -> str:
+def update_send_state(connection: sa.Connection, ledger: Ledger, send_record: Send) -> str:
     """Give the send the state that its batches call for by now; returns it."""
-    mine = batch.c.send_id == of.id
-    still_open = sa.exists().where(mine, batch.c.state.in_(OPEN))
+    mine = batch.c.send_id == send_record.id
+    still_open = sa.exists().where(mine, batch.c.state.in_(OPEN_BATCH_STATES))
     unknown = sa.exists().where(mine, batch.c.state == "unknown")
     state, some_open, some_unknown = connection.execute(
-        sa.select(send.c.state, still_open, unknown).where(send.c.id == of.id)
+        sa.select(send.c.state, still_open, unknown).where(send.c.id == send_record.id)
     ).one()
-    after = after_settling(state, still_open=some_open, unknown=some_unknown)
+    after = state_after_resolution(
+        state, has_open_batches=some_open, has_unknown_batches=some_unknown
+    )
     if after != state:
         finished_at = None if after == "paused" else ledger.clock(connection)
         connection.execute(
             sa.update(send)
-            .where(send.c.id == of.id, send.c.state == state)
+            .where(send.c.id == send_record.id, send.c.state == state)
             .values(state=after, finished_at=finished_at)
         )
     return after
 
 
-def _who(connection: sa.Connection, batch_id: int) -> tuple[int, tuple[str, ...]]:
+def _count_and_sample(connection: sa.Connection, batch_id: int) -> tuple[int, tuple[str, ...]]:
     mine = sa.and_(send_recipient.c.batch_id == batch_id, send_recipient.c.state == "unknown")
     count = connection.scalar(sa.select(sa.func.count()).select_from(send_recipient).where(mine))
     some = connection.scalars(
@@ -120,6 +139,6 @@ def _who(connection: sa.Connection, batch_id: int) -> tuple[int, tuple[str, ...]
         )
         .where(mine)
         .order_by(send_recipient.c.subscriber_id)
-        .limit(SHOWN)
+        .limit(SAMPLE_SIZE)
     )
     return count or 0, tuple(some)

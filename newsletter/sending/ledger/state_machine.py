@@ -7,12 +7,12 @@ from typing import Literal, NamedTuple
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.record import Send
 
-Command = Literal["pause", "resume", "cancel", "retry"]
-Settlement = Literal["accepted", "resend", "drop"]
-Verdict = Literal["accepted", "known", "twice", "wait"]
+SendCommand = Literal["pause", "resume", "cancel", "retry"]
+Resolution = Literal["accepted", "resend", "drop"]
+EvidenceVerdict = Literal["accepted", "known", "twice", "wait"]
 
 # Command -> the send's state -> its next state. What is not here is refused.
-NEXT: Mapping[Command, Mapping[str, str]] = {
+TRANSITIONS: Mapping[SendCommand, Mapping[str, str]] = {
     "pause": {"running": "paused"},
     # A sender that died leaves its send running.
     "resume": {"running": "running", "paused": "running", "blocked": "running"},
@@ -25,7 +25,7 @@ NEXT: Mapping[Command, Mapping[str, str]] = {
     },
 }  # fmt: skip
 
-WORDS: Mapping[str, str] = {
+STATE_PHRASES: Mapping[str, str] = {
     "frozen": "is planned and has not begun",
     "running": "is being sent",
     "paused": "is paused",
@@ -34,7 +34,7 @@ WORDS: Mapping[str, str] = {
     "done": "has gone out",
     "cancelled": "was cancelled",
 }
-REMEDIES: Mapping[tuple[Command, str], str] = {
+COMMAND_REMEDIES: Mapping[tuple[SendCommand, str], str] = {
     ("pause", "frozen"): "Nothing needs to be paused; to take the plan back: newsletter cancel {}",
     ("resume", "frozen"): "Begin with: newsletter send {}",
     ("resume", "needs_review"): "See what is unknown with: newsletter status {}",
@@ -45,42 +45,42 @@ REMEDIES: Mapping[tuple[Command, str], str] = {
 }
 
 
-class Settled(NamedTuple):
+class ResolvedStates(NamedTuple):
     """The next states of an unknown batch and of those of its readers who are unknown."""
 
-    batch: Literal["accepted", "ready", "dropped"]
-    readers: Literal["accepted", "pending", "dropped"]
-    words: str
+    batch_state: Literal["accepted", "ready", "dropped"]
+    recipient_state: Literal["accepted", "pending", "dropped"]
+    message: str
 
 
-SETTLED: Mapping[Settlement, Settled] = {
-    "accepted": Settled("accepted", "accepted", "settled by hand: accepted"),
-    "resend": Settled("ready", "pending", "settled by hand: to be sent again"),
-    "drop": Settled("dropped", "dropped", "settled by hand: given up"),
+RESOLVED_STATES: Mapping[Resolution, ResolvedStates] = {
+    "accepted": ResolvedStates("accepted", "accepted", "settled by hand: accepted"),
+    "resend": ResolvedStates("ready", "pending", "settled by hand: to be sent again"),
+    "drop": ResolvedStates("dropped", "dropped", "settled by hand: given up"),
 }
 
 
-def next_state(command: Command, of: Send, now: datetime.datetime) -> str:
+def next_state(command: SendCommand, send_record: Send, now: datetime.datetime) -> str:
     """The send's state after ``command``.
 
     Raises:
         SendRefused: the command makes no sense in the state that it is in, with the remedy.
     """
-    if command == "cancel" and recallable(of, now):
+    if command == "cancel" and is_recallable(send_record, now):
         return "cancelled"
-    if state := NEXT[command].get(of.state):
+    if state := TRANSITIONS[command].get(send_record.state):
         return state
-    remedy = REMEDIES.get((command, of.state), "").format(of.slug)
-    raise SendRefusedError(f"{of.issue} {WORDS[of.state]}", remedy=remedy)
+    remedy = COMMAND_REMEDIES.get((command, send_record.state), "").format(send_record.slug)
+    raise SendRefusedError(f"{send_record.issue} {STATE_PHRASES[send_record.state]}", remedy=remedy)
 
 
-def recallable(of: Send, now: datetime.datetime) -> bool:
+def is_recallable(send_record: Send, now: datetime.datetime) -> bool:
     """Whether SendGrid holds mail of it that may still be taken back."""
-    held = bool(of.vendor_batch_id) and of.recalled_at is None
-    return held and of.scheduled_at is not None and of.scheduled_at > now
+    held = bool(send_record.vendor_batch_id) and send_record.recalled_at is None
+    return held and send_record.scheduled_at is not None and send_record.scheduled_at > now
 
 
-def after_settling(state: str, *, still_open: bool, unknown: bool) -> str:
+def state_after_resolution(state: str, *, has_open_batches: bool, has_unknown_batches: bool) -> str:
     """The send's state once some of its unknown batches are settled.
 
     Args:
@@ -90,12 +90,14 @@ def after_settling(state: str, *, still_open: bool, unknown: bool) -> str:
     """
     if state not in {"needs_review", "paused", "blocked"}:
         return state
-    if still_open:
+    if has_open_batches:
         return "paused" if state == "needs_review" else state
-    return "needs_review" if unknown else "done"
+    return "needs_review" if has_unknown_batches else "done"
 
 
-def evidence(batch: str, outcome: str | None, *, later: bool) -> Verdict:
+def classify_evidence(
+    batch_state: str, outcome: str | None, *, has_later_attempt: bool
+) -> EvidenceVerdict:
     """What an event proves that names one attempt of a batch.
 
     Any event will do, even a bounce: SendGrid takes a request whole or not at all, and makes
@@ -110,8 +112,8 @@ def evidence(batch: str, outcome: str | None, *, later: bool) -> Verdict:
         ``accepted`` if the batch is to become so; ``known`` if nothing is new; ``twice`` if the
         readers have it from a later attempt as well; ``wait`` if a sender is at work on it.
     """
-    if outcome is None or batch in {"claimed", "in_flight"}:
+    if outcome is None or batch_state in {"claimed", "in_flight"}:
         return "wait"
-    if outcome != "accepted" and later:
+    if outcome != "accepted" and has_later_attempt:
         return "twice"
-    return "accepted" if batch in {"unknown", "ready", "dropped"} else "known"
+    return "accepted" if batch_state in {"unknown", "ready", "dropped"} else "known"

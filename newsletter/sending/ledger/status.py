@@ -10,20 +10,20 @@ import sqlalchemy as sa
 from newsletter.db import reading
 from newsletter.db.schema import batch, send, send_recipient, vendor_pause
 from newsletter.sending.ledger.record import Ledger, Send
-from newsletter.sending.ledger.state_machine import recallable
+from newsletter.sending.ledger.state_machine import is_recallable
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownBatchSummary:
     """A batch that nobody can vouch for: its number, its readers, and what happened."""
 
     number: int
-    readers: int
+    recipient_count: int
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class SendStatus:
     """A send as it stands.
 
     Attributes:
@@ -38,23 +38,23 @@ class Status:
     """
 
     send: Send
-    readers: Mapping[str, int]
-    batches: Mapping[str, int]
-    unknown: tuple[Unknown, ...]
-    in_flight: int
+    recipients_by_state: Mapping[str, int]
+    batches_by_state: Mapping[str, int]
+    unknown_batches: tuple[UnknownBatchSummary, ...]
+    in_flight_recipients: int
     lease_until: datetime.datetime | None
-    waits_until: datetime.datetime | None
+    next_claim_time: datetime.datetime | None
     now: datetime.datetime
 
     @property
-    def lost(self) -> int:
+    def missing_recipients(self) -> int:
         """Readers of whom there is no record; anything but 0 is a fault of ours."""
-        return self.send.total - sum(self.readers.values())
+        return self.send.total - sum(self.recipients_by_state.values())
 
     @property
-    def held(self) -> bool:
+    def is_held_by_provider(self) -> bool:
         """Whether SendGrid holds mail that may still be taken back."""
-        return recallable(self.send, self.now)
+        return is_recallable(self.send, self.now)
 
     def as_data(self) -> dict[str, Any]:
         """For a script."""
@@ -63,36 +63,36 @@ class Status:
             "issue": of.issue,
             "state": of.state,
             "total": of.total,
-            "readers": dict(self.readers),
-            "batches": dict(self.batches),
+            "readers": dict(self.recipients_by_state),
+            "batches": dict(self.batches_by_state),
             "left_out": dict(of.excluded),
             "allowed": dict(of.allowed),
-            "lost": self.lost,
-            "in_flight": self.in_flight,
+            "lost": self.missing_recipients,
+            "in_flight": self.in_flight_recipients,
             "unknown": [
-                {"batch": one.number, "readers": one.readers, "reason": one.reason}
-                for one in self.unknown
+                {"batch": one.number, "readers": one.recipient_count, "reason": one.reason}
+                for one in self.unknown_batches
             ],
             "reason": of.reason,
-            "frozen_at": _text(of.frozen_at),
-            "scheduled_at": _text(of.scheduled_at),
-            "held_by_sendgrid": self.held,
-            "recalled_at": _text(of.recalled_at),
-            "finished_at": _text(of.finished_at),
-            "waits_until": _text(self.waits_until),
+            "frozen_at": _format_time(of.frozen_at),
+            "scheduled_at": _format_time(of.scheduled_at),
+            "held_by_sendgrid": self.is_held_by_provider,
+            "recalled_at": _format_time(of.recalled_at),
+            "finished_at": _format_time(of.finished_at),
+            "waits_until": _format_time(self.next_claim_time),
         }
 
 
-def every_send(ledger: Ledger) -> list[str]:
+def list_issues_with_sends(ledger: Ledger) -> list[str]:
     """The issues of all sends, the latest first."""
     with reading(ledger.engine) as connection:
         query = sa.select(send.c.issue).order_by(send.c.frozen_at.desc(), send.c.id.desc())
         return list(connection.scalars(query))
 
 
-def look(ledger: Ledger, of: Send) -> Status:
+def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
     """See how a send stands; changes nothing."""
-    mine = batch.c.send_id == of.id
+    mine = batch.c.send_id == send_record.id
     columns = [send.c[name] for name in Send.__slots__]
     open_waits = sa.func.min(sa.func.coalesce(batch.c.retry_at, batch.c.not_before)).filter(
         batch.c.state == "ready"
@@ -100,9 +100,13 @@ def look(ledger: Ledger, of: Send) -> Status:
     in_flight = batch.c.state == "in_flight"
     with reading(ledger.engine) as connection:
         now = ledger.clock(connection)
-        sent = Send(*connection.execute(sa.select(*columns).where(send.c.id == of.id)).one())
+        sent = Send(
+            *connection.execute(sa.select(*columns).where(send.c.id == send_record.id)).one()
+        )
         state = send_recipient.c.state
-        counted = sa.select(state, sa.func.count()).where(send_recipient.c.send_id == of.id)
+        counted = sa.select(state, sa.func.count()).where(
+            send_recipient.c.send_id == send_record.id
+        )
         readers: dict[str, int] = dict(connection.execute(counted.group_by(state)).all())
         counted = sa.select(batch.c.state, sa.func.count()).where(mine).group_by(batch.c.state)
         batches: dict[str, int] = dict(connection.execute(counted).all())
@@ -122,17 +126,17 @@ def look(ledger: Ledger, of: Send) -> Status:
         ).all()
         throttled = connection.scalar(sa.select(vendor_pause.c.paused_until))
     later = [time for time in (waits, throttled) if time and time > now]
-    return Status(
+    return SendStatus(
         send=sent,
-        readers=readers,
-        batches=batches,
-        unknown=tuple(Unknown(*row) for row in unknown),
-        in_flight=int(flying),
+        recipients_by_state=readers,
+        batches_by_state=batches,
+        unknown_batches=tuple(UnknownBatchSummary(*row) for row in unknown),
+        in_flight_recipients=int(flying),
         lease_until=lease_until,
-        waits_until=max(later, default=None) if batches.get("ready") else None,
+        next_claim_time=max(later, default=None) if batches.get("ready") else None,
         now=now,
     )
 
 
-def _text(time: datetime.datetime | None) -> str | None:
+def _format_time(time: datetime.datetime | None) -> str | None:
     return time.isoformat(timespec="seconds") if time else None

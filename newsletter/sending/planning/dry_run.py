@@ -22,11 +22,11 @@ from newsletter.sending.providers.sendgrid.payload import (
 from newsletter.subscribers import Reader
 
 # The ids of a real send are made when it starts; these stand where they would.
-SEND_STAMP = "dry-run"
+DRY_RUN_SEND_ID = "dry-run"
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class DryRunTotals:
     """What would go to the vendor.
 
     Attributes:
@@ -37,26 +37,26 @@ class Totals:
         unfit: how many readers no request can hold; they would be rejected, the others sent.
     """
 
-    readers: int = 0
-    requests: int = 0
-    bytes: int = 0
-    largest: int = 0
-    unfit: int = 0
+    recipient_count: int = 0
+    request_count: int = 0
+    total_bytes: int = 0
+    largest_bytes: int = 0
+    rejected_count: int = 0
 
-    def plus(self, one: Request) -> "Totals":
+    def add_request(self, api_request: Request) -> "DryRunTotals":
         """With one more request."""
-        size = len(one.body)
-        return Totals(
-            self.readers + len(one.readers),
-            self.requests + bool(one.body),
-            self.bytes + size,
-            max(self.largest, size),
-            self.unfit + len(one.unfit),
+        size = len(api_request.body)
+        return DryRunTotals(
+            self.recipient_count + len(api_request.readers),
+            self.request_count + bool(api_request.body),
+            self.total_bytes + size,
+            max(self.largest_bytes, size),
+            self.rejected_count + len(api_request.unfit),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class DryRun:
+class DryRunResult:
     """What a dry run has counted and written.
 
     Attributes:
@@ -65,20 +65,20 @@ class DryRun:
         samples: one .eml a reader, for the first few.
     """
 
-    totals: Totals
-    bodies: Path
-    samples: tuple[Path, ...]
+    totals: DryRunTotals
+    bodies_path: Path
+    sample_paths: tuple[Path, ...]
 
 
-def dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wishes
-    letter: Letter,
-    readers: Iterable[Reader],
+def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wishes
+    prepared_email: Letter,
+    recipients: Iterable[Reader],
     folder: Path,
     *,
-    samples: int,
+    sample_count: int,
     now: datetime.datetime,
     progress: Callable[[int], None],
-) -> DryRun:
+) -> DryRunResult:
     """Write what a real send of ``letter`` would POST; memory stays flat.
 
     Args:
@@ -93,52 +93,54 @@ def dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wishes
     shutil.rmtree(aside, ignore_errors=True)
     try:
         (aside / "samples").mkdir(parents=True)
-        totals = Totals()
+        totals = DryRunTotals()
         with (aside / "requests.jsonl").open("xb") as file:
-            for batch, one in _requests(letter, readers):
+            for batch, one in _build_requests(prepared_email, recipients):
                 fit = set(one.readers)
                 first = (reader for reader in batch if reader.id in fit)
-                for number, reader in enumerate(first, totals.readers + 1):
-                    if number > samples:
+                for number, reader in enumerate(first, totals.recipient_count + 1):
+                    if number > sample_count:
                         break
-                    _sample(letter, reader, aside / "samples" / f"{number}.eml", now)
+                    _write_sample(prepared_email, reader, aside / "samples" / f"{number}.eml", now)
                 if one.body:
                     file.writelines((one.body, b"\n"))
-                totals = totals.plus(one)
+                totals = totals.add_request(one)
                 progress(len(one.readers) + len(one.unfit))
-        _swap(aside, folder)
+        _replace_folder(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    written = (folder / "samples" / f"{number}.eml" for number in range(1, samples + 1))
-    return DryRun(
+    written = (folder / "samples" / f"{number}.eml" for number in range(1, sample_count + 1))
+    return DryRunResult(
         totals, folder / "requests.jsonl", tuple(path for path in written if path.exists())
     )
 
 
-def _requests(
-    letter: Letter, readers: Iterable[Reader]
+def _build_requests(
+    prepared_email: Letter, recipients: Iterable[Reader]
 ) -> Iterator[tuple[tuple[Reader, ...], Request]]:
-    for number, batch in enumerate(batches(letter, readers), 1):
-        yield batch, request(letter, batch, Stamp(SEND_STAMP, str(number), "1"))
+    for number, batch in enumerate(batches(prepared_email, recipients), 1):
+        yield batch, request(prepared_email, batch, Stamp(DRY_RUN_SEND_ID, str(number), "1"))
 
 
-def _sample(letter: Letter, reader: Reader, path: Path, now: datetime.datetime) -> None:
-    config = letter.config
+def _write_sample(
+    prepared_email: Letter, recipient: Reader, path: Path, now: datetime.datetime
+) -> None:
+    config = prepared_email.config
     path.write_bytes(
         to_eml(
-            email_for(letter.email, config, reader.attributes, reader.token),
-            Address(display_name(reader), reader.address),
+            email_for(prepared_email.email, config, recipient.attributes, recipient.token),
+            Address(display_name(recipient), recipient.address),
             date=now,
-            message_id=f"<{letter.email.issue}.{path.stem}@{host(config.site_url)}>",
-            headers=one_click(config, reader.token),
+            message_id=f"<{prepared_email.email.issue}.{path.stem}@{host(config.site_url)}>",
+            headers=one_click(config, recipient.token),
         )
     )
 
 
-def _swap(aside: Path, folder: Path) -> None:
+def _replace_folder(new_folder: Path, folder: Path) -> None:
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
-    aside.rename(folder)
+    new_folder.rename(folder)
     shutil.rmtree(old, ignore_errors=True)

@@ -11,28 +11,28 @@ from newsletter.db import writing_of_one_moment
 from newsletter.db.schema import Key, attempt, batch, send, send_recipient, subscriber
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
-from newsletter.sending.ledger.record import Ledger, Send, find, left
-from newsletter.sending.planning.frozen_content import keep
-from newsletter.sending.planning.preflight import nobody
+from newsletter.sending.ledger.record import Ledger, Send, get_send, sent_condition
+from newsletter.sending.planning.frozen_content import save_frozen_email
+from newsletter.sending.planning.preflight import no_recipients_problem
 from newsletter.sending.providers.sendgrid.payload import Letter, batches
 from newsletter.subscribers import EVERYBODY, MAILABLE, audience, exclusions
 from newsletter.subscribers.segments import Segment
 
 # Batches made at once.
-PAGE = 1_000
+BATCHES_PER_INSERT = 1_000
 
 
-class Cut(NamedTuple):
+class BatchBoundary(NamedTuple):
     """Where a batch ends: the id of its last reader, and how many they are."""
 
-    last: int
+    last_id: int
     size: int
 
 
-def freeze(
+def freeze_send(
     ledger: Ledger,
-    letter: Letter,
-    expected: int | None = None,
+    prepared_email: Letter,
+    expected_total: int | None = None,
     segment: Segment | None = None,
     allowed: Mapping[str, str] | None = None,
 ) -> Send:
@@ -54,47 +54,54 @@ def freeze(
     try:
         with writing_of_one_moment(ledger.engine) as connection:
             now = ledger.clock(connection)
-            send_id = _insert_send(connection, now, letter.email, text)
-            total = _insert_batches(connection, send_id, letter, within, now)
-            _check_total(total, expected, segment)
+            send_id = _insert_send(connection, now, prepared_email.email, text)
+            total = _insert_batches(connection, send_id, prepared_email, within, now)
+            _check_total(total, expected_total, segment)
             excluded = dict(exclusions(connection, within, at=now))
             values = {"total": total, "excluded": excluded, "allowed": dict(allowed or {})}
             connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
-            keep(connection, send_id, letter.email)
+            save_frozen_email(connection, send_id, prepared_email.email)
     except sa.exc.IntegrityError:
         raise SendRefusedError(
-            f"another sender has begun to send {letter.email.issue}", remedy="Let it finish."
+            f"another sender has begun to send {prepared_email.email.issue}",
+            remedy="Let it finish.",
         ) from None
-    frozen = find(ledger, letter.email.issue)
+    frozen = get_send(ledger, prepared_email.email.issue)
     assert frozen is not None
     return frozen
 
 
-def discard(ledger: Ledger, of: Send) -> None:
+def discard_send(ledger: Ledger, send_record: Send) -> None:
     """Forget a send of which nothing has left, so that it can be made anew.
 
     Raises:
         SendRefused: something may have left.
     """
-    mine = sa.select(batch.c.id).where(batch.c.send_id == of.id)
+    mine = sa.select(batch.c.id).where(batch.c.send_id == send_record.id)
     with ledger.engine.begin() as connection:
         # Nobody can claim a batch of it from here on: claiming looks at this row's state.
-        connection.execute(sa.update(send).where(send.c.id == of.id).values(state="cancelled"))
-        if connection.scalar(sa.select(left(of.id, ledger.clock(connection)))):
-            raise SendRefusedError(f"{of.issue} is being sent by another command")
+        connection.execute(
+            sa.update(send).where(send.c.id == send_record.id).values(state="cancelled")
+        )
+        if connection.scalar(sa.select(sent_condition(send_record.id, ledger.clock(connection)))):
+            raise SendRefusedError(f"{send_record.issue} is being sent by another command")
         connection.execute(sa.delete(attempt).where(attempt.c.batch_id.in_(mine)))
-        connection.execute(sa.delete(send_recipient).where(send_recipient.c.send_id == of.id))
-        connection.execute(sa.update(batch).where(batch.c.send_id == of.id).values(parent_id=None))
-        connection.execute(sa.delete(batch).where(batch.c.send_id == of.id))
-        connection.execute(sa.delete(send).where(send.c.id == of.id))
+        connection.execute(
+            sa.delete(send_recipient).where(send_recipient.c.send_id == send_record.id)
+        )
+        connection.execute(
+            sa.update(batch).where(batch.c.send_id == send_record.id).values(parent_id=None)
+        )
+        connection.execute(sa.delete(batch).where(batch.c.send_id == send_record.id))
+        connection.execute(sa.delete(send).where(send.c.id == send_record.id))
 
 
-def _check_total(total: int, expected: int | None, segment: Segment | None) -> None:
+def _check_total(total: int, expected_total: int | None, segment: Segment | None) -> None:
     if not total:
-        raise SendRefusedError.from_problems([nobody(segment)])
-    if expected is not None and total != expected:
+        raise SendRefusedError.from_problems([no_recipients_problem(segment)])
+    if expected_total is not None and total != expected_total:
         raise SendRefusedError(
-            f"the list has changed: {total:,} readers now, {expected:,} a moment ago",
+            f"the list has changed: {total:,} readers now, {expected_total:,} a moment ago",
             remedy="Nothing was sent. Run it again to see the new count.",
         )
 
@@ -119,15 +126,15 @@ def _insert_send(
 def _insert_batches(
     connection: sa.Connection,
     send_id: int,
-    letter: Letter,
-    within: sa.ColumnElement[bool],
+    prepared_email: Letter,
+    segment_condition: sa.ColumnElement[bool],
     now: datetime.datetime,
 ) -> int:
     """Make the batches and put their readers in; returns how many readers."""
     number, total, after = 0, 0, 0
-    cuts = _cuts(connection, letter, within, now)
-    readers = _copy(within)
-    while some := list(itertools.islice(cuts, PAGE)):
+    cuts = _iter_boundaries(connection, prepared_email, segment_condition, now)
+    readers = _build_recipient_insert(segment_condition)
+    while some := list(itertools.islice(cuts, BATCHES_PER_INSERT)):
         rows = [
             {"send_id": send_id, "number": number, "size": cut.size, "state": "ready"}
             for number, cut in enumerate(some, number + 1)
@@ -135,47 +142,51 @@ def _insert_batches(
         number += len(some)
         made = sa.insert(batch).returning(batch.c.id, sort_by_parameter_order=True)
         ids = connection.scalars(made, rows).all()
-        starts = (after, *(cut.last for cut in some))
+        starts = (after, *(cut.last_id for cut in some))
         ranges = [
             {
-                "to_send": send_id, "to_batch": id_, "after": start, "last": cut.last,
+                "to_send": send_id, "to_batch": id_, "after": start, "last": cut.last_id,
                 "moment": now,
             }
             for id_, start, cut in zip(ids, starts, some, strict=False)
         ]  # fmt: skip
         connection.execute(readers, ranges)
         total += sum(cut.size for cut in some)
-        after = some[-1].last
+        after = some[-1].last_id
     return total
 
 
-def _cuts(
+def _iter_boundaries(
     connection: sa.Connection,
-    letter: Letter,
-    within: sa.ColumnElement[bool],
+    prepared_email: Letter,
+    segment_condition: sa.ColumnElement[bool],
     now: datetime.datetime,
-) -> Iterator[Cut]:
+) -> Iterator[BatchBoundary]:
     """Where each batch ends."""
-    if not letter.roomy:
-        for readers in batches(letter, audience(connection, within=within, at=now)):
-            yield Cut(readers[-1].id, len(readers))
+    if not prepared_email.roomy:
+        for readers in batches(
+            prepared_email, audience(connection, within=segment_condition, at=now)
+        ):
+            yield BatchBoundary(readers[-1].id, len(readers))
         return
     ids = (
         sa.select(subscriber.c.id)
-        .where(MAILABLE, within, subscriber.c.id > sa.bindparam("after"))
+        .where(MAILABLE, segment_condition, subscriber.c.id > sa.bindparam("after"))
         .order_by(subscriber.c.id)
-        .limit(letter.batch_size)
+        .limit(prepared_email.batch_size)
         .subquery()
     )
     following = sa.select(sa.func.max(ids.c.id), sa.func.count())
-    cut = Cut(0, 0)
+    cut = BatchBoundary(0, 0)
     while (
-        cut := Cut(*connection.execute(following, {"after": cut.last, "moment": now}).one())
+        cut := BatchBoundary(
+            *connection.execute(following, {"after": cut.last_id, "moment": now}).one()
+        )
     ).size:
         yield cut
 
 
-def _copy(within: sa.ColumnElement[bool]) -> sa.Insert:
+def _build_recipient_insert(segment_condition: sa.ColumnElement[bool]) -> sa.Insert:
     """Puts the readers of one batch in; inside the database, they needn't pass through here."""
     readers = (
         sa.select(
@@ -186,7 +197,7 @@ def _copy(within: sa.ColumnElement[bool]) -> sa.Insert:
         )
         .where(
             MAILABLE,
-            within,
+            segment_condition,
             subscriber.c.id > sa.bindparam("after"),
             subscriber.c.id <= sa.bindparam("last"),
         )

@@ -16,15 +16,15 @@ from newsletter.db.schema import batch, send, send_content
 from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.render.email import Address, Email
-from newsletter.sending.ledger.record import Ledger, Send, find
+from newsletter.sending.ledger.record import Ledger, Send, get_send
 from newsletter.sending.providers.sendgrid.message_body import Held
 from newsletter.sending.providers.sendgrid.payload import Letter, prepare
 
-DIFFERENCE_LINES = 20
-LINE_LENGTH = 200
+MAX_DIFF_LINES = 20
+MAX_LINE_LENGTH = 200
 
 
-class Terms(NamedTuple):
+class SendSchedule(NamedTuple):
     """When and how fast a send goes.
 
     Attributes:
@@ -37,11 +37,11 @@ class Terms(NamedTuple):
 
     scheduled_at: datetime.datetime | None = None
     undo_seconds: int = 0
-    vendor_batch_id: str = ""
+    provider_batch_id: str = ""
     limit_per_hour: int | None = None
 
 
-def settle_terms(ledger: Ledger, of: Send, terms: Terms) -> Send:
+def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> Send:
     """Write down when and how fast a send goes; returns it as it stands then.
 
     Raises:
@@ -49,83 +49,92 @@ def settle_terms(ledger: Ledger, of: Send, terms: Terms) -> Send:
             off, or some batch is larger than an hour's limit.
     """
     values: dict[str, Any] = {}
-    if terms.limit_per_hour is not None:
-        values["limit_per_hour"] = terms.limit_per_hour
-    if terms.scheduled_at:
-        if of.state != "frozen":
+    if schedule.limit_per_hour is not None:
+        values["limit_per_hour"] = schedule.limit_per_hour
+    if schedule.scheduled_at:
+        if send_record.state != "frozen":
             raise SendRefusedError(
-                f"{of.issue} has begun and can't be put off",
-                remedy=f"Go on without --at and --undo-window: newsletter resume {of.slug}",
+                f"{send_record.issue} has begun and can't be put off",
+                remedy=f"Go on without --at and --undo-window: newsletter resume {send_record.slug}",
             )
         values |= {
-            "scheduled_at": terms.scheduled_at,
-            "undo_seconds": terms.undo_seconds,
-            "vendor_batch_id": terms.vendor_batch_id,
+            "scheduled_at": schedule.scheduled_at,
+            "undo_seconds": schedule.undo_seconds,
+            "vendor_batch_id": schedule.provider_batch_id,
         }
     if not values:
-        return of
-    ready = sa.and_(batch.c.send_id == of.id, batch.c.state == "ready")
+        return send_record
+    ready = sa.and_(batch.c.send_id == send_record.id, batch.c.state == "ready")
     largest = sa.select(sa.func.max(batch.c.size)).where(ready)
     with ledger.engine.begin() as connection:
-        if terms.limit_per_hour and (connection.scalar(largest) or 0) > terms.limit_per_hour:
+        if schedule.limit_per_hour and (connection.scalar(largest) or 0) > schedule.limit_per_hour:
             raise SendRefusedError(
-                f"{of.issue} is planned in batches of more than {terms.limit_per_hour:,}",
+                f"{send_record.issue} is planned in batches of more than {schedule.limit_per_hour:,}",
                 remedy="Plan it in smaller ones: "
-                f"newsletter plan {of.slug} --again --batch-size {terms.limit_per_hour}",
+                f"newsletter plan {send_record.slug} --again --batch-size {schedule.limit_per_hour}",
             )
         moved = connection.execute(
-            sa.update(send).where(send.c.id == of.id, send.c.state == of.state).values(values)
+            sa.update(send)
+            .where(send.c.id == send_record.id, send.c.state == send_record.state)
+            .values(values)
         )
         if moved.rowcount != 1:
             raise SendRefusedError(
-                f"{of.issue} is no longer what it was a moment ago",
-                remedy=f"See: newsletter status {of.slug}",
+                f"{send_record.issue} is no longer what it was a moment ago",
+                remedy=f"See: newsletter status {send_record.slug}",
             )
-    settled = find(ledger, of.issue)
+    settled = get_send(ledger, send_record.issue)
     assert settled is not None
     return settled
 
 
-def keep(connection: sa.Connection, send_id: int, email: Email) -> None:
+def save_frozen_email(connection: sa.Connection, send_id: int, email: Email) -> None:
     """Keep the content of a send whose batches are all made, and seal both; in its transaction."""
-    connection.execute(sa.insert(send_content).values(send_id=send_id, **_as_row(email)))
+    connection.execute(sa.insert(send_content).values(send_id=send_id, **_email_to_row(email)))
     connection.execute(
         sa.update(send)
         .where(send.c.id == send_id)
-        .values(plan_sha=_seal_in(connection, send_id), app_version=__version__)
+        .values(plan_sha=_compute_stored_checksum(connection, send_id), app_version=__version__)
     )
 
 
-def content(ledger: Ledger, of: Send) -> Email:
+def load_frozen_email(ledger: Ledger, send_record: Send) -> Email:
     """The email as it was frozen.
 
     Raises:
         SendRefused: a newer newsletter made the plan, or it is not what was sealed.
     """
-    if _numbers(of.app_version) > _numbers(__version__):
+    if _parse_version(send_record.app_version) > _parse_version(__version__):
         raise SendRefusedError(
-            f"the plan of {of.issue} was made by newsletter {of.app_version}; "
+            f"the plan of {send_record.issue} was made by newsletter {send_record.app_version}; "
             f"this is {__version__}",
             remedy="Send it with that version.",
         )
     with reading(ledger.engine) as connection:
         row = (
-            connection.execute(sa.select(send_content).where(send_content.c.send_id == of.id))
+            connection.execute(
+                sa.select(send_content).where(send_content.c.send_id == send_record.id)
+            )
             .mappings()
             .one_or_none()
         )
-        sealed = row is not None and _seal_in(connection, of.id) == of.plan_sha
-    email = _as_email(of.issue, dict(row)) if row and sealed else None
-    if email is None or email.content_sha != of.content_sha:
+        sealed = (
+            row is not None
+            and _compute_stored_checksum(connection, send_record.id) == send_record.plan_sha
+        )
+    email = _email_from_row(send_record.issue, dict(row)) if row and sealed else None
+    if email is None or email.content_sha != send_record.content_sha:
         raise SendRefusedError(
-            f"the plan of {of.issue} was changed in the database after it was made",
+            f"the plan of {send_record.issue} was changed in the database after it was made",
             remedy=f"Restore the database from a backup; if nothing has left, make a new plan: "
-            f"newsletter plan {of.slug} --again",
+            f"newsletter plan {send_record.slug} --again",
         )
     return email
 
 
-def seal(issue: str, content_sha: str, total: int, sizes: Sequence[int]) -> str:
+def compute_plan_checksum(
+    issue: str, content_sha: str, total: int, batch_sizes: Sequence[int]
+) -> str:
     """SHA-256 over what a plan promises, as 64 hex digits.
 
     Args:
@@ -134,26 +143,28 @@ def seal(issue: str, content_sha: str, total: int, sizes: Sequence[int]) -> str:
         total: how many readers.
         sizes: of the batches, in their order.
     """
-    promised = json.dumps([issue, content_sha, total, list(sizes)])
+    promised = json.dumps([issue, content_sha, total, list(batch_sizes)])
     return hashlib.sha256(promised.encode()).hexdigest()
 
 
-def difference(before: Email, after: Email) -> tuple[str, ...]:
+def diff_emails(before: Email, after: Email) -> tuple[str, ...]:
     """How an issue differs from its plan: a unified diff of what can be read, cut to 20 lines."""
     lines = [
-        line.rstrip("\n")[:LINE_LENGTH]
-        for line in unified_diff(_readable(before), _readable(after), "planned", "now", n=0)
+        line.rstrip("\n")[:MAX_LINE_LENGTH]
+        for line in unified_diff(
+            _readable_lines(before), _readable_lines(after), "planned", "now", n=0
+        )
         if not line.startswith("@@")
     ]
     if not lines:
         return ("only the HTML differs: its looks, an image, or where a link leads",)
-    if len(lines) <= DIFFERENCE_LINES:
+    if len(lines) <= MAX_DIFF_LINES:
         return tuple(lines)
-    shown = lines[: DIFFERENCE_LINES - 1]
+    shown = lines[: MAX_DIFF_LINES - 1]
     return (*shown, f"… and {len(lines) - len(shown):,} more lines")
 
 
-def _readable(email: Email) -> list[str]:
+def _readable_lines(email: Email) -> list[str]:
     """The parts that an editor can read, a line each; tags as the editor wrote them."""
     boxes = (("From", email.sender), ("Reply-To", email.reply_to))
     text = "\n".join(
@@ -172,7 +183,7 @@ def _readable(email: Email) -> list[str]:
     return text.splitlines()
 
 
-def _seal_in(connection: sa.Connection, send_id: int) -> str:
+def _compute_stored_checksum(connection: sa.Connection, send_id: int) -> str:
     """The seal of what the tables hold now; batches made later (halves, retries) have a parent."""
     columns = (send.c.issue, send.c.content_sha, send.c.total)
     of = connection.execute(sa.select(*columns).where(send.c.id == send_id)).one()
@@ -181,10 +192,10 @@ def _seal_in(connection: sa.Connection, send_id: int) -> str:
         .where(batch.c.send_id == send_id, batch.c.parent_id.is_(None))
         .order_by(batch.c.number)
     )
-    return seal(*of, connection.scalars(planned).all())
+    return compute_plan_checksum(*of, connection.scalars(planned).all())
 
 
-def _as_row(email: Email) -> dict[str, Any]:
+def _email_to_row(email: Email) -> dict[str, Any]:
     reply_to = email.reply_to
     return {
         "subject": email.subject,
@@ -202,7 +213,7 @@ def _as_row(email: Email) -> dict[str, Any]:
     }
 
 
-def _as_email(issue: str, row: Mapping[str, Any]) -> Email:
+def _email_from_row(issue: str, row: Mapping[str, Any]) -> Email:
     return Email(
         issue=issue,
         subject=row["subject"],
@@ -218,19 +229,22 @@ def _as_email(issue: str, row: Mapping[str, Any]) -> Email:
     )
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def _parse_version(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))
 
 
-def letter_of(ledger: Ledger, of: Send, config: Config) -> Letter:
+def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> Letter:
     """The email as it was frozen, made ready.
 
     Raises:
         SendRefused: the plan can't be trusted, or SendGrid would refuse the email.
     """
     held = None
-    if of.vendor_batch_id:
+    if send_record.vendor_batch_id:
         with reading(ledger.engine) as connection:
-            ahead = of.scheduled_at is not None and of.scheduled_at > ledger.clock(connection)
-        held = Held(of.vendor_batch_id, of.scheduled_at if ahead else None)
-    return prepare(content(ledger, of), config, held)
+            ahead = (
+                send_record.scheduled_at is not None
+                and send_record.scheduled_at > ledger.clock(connection)
+            )
+        held = Held(send_record.vendor_batch_id, send_record.scheduled_at if ahead else None)
+    return prepare(load_frozen_email(ledger, send_record), config, held)

@@ -11,12 +11,12 @@ from newsletter.sending.ledger.record import Send
 from newsletter.sending.providers.sendgrid.client import key_from
 from newsletter.subscribers.segments import Segment
 
-SETTINGS = Location("newsletter.yml")
-OVER = ("done", "needs_review", "cancelled")
-ONCE = "An issue is sent once; what is new goes into a new issue."
+SETTINGS_LOCATION = Location("newsletter.yml")
+FINAL_STATES = ("done", "needs_review", "cancelled")
+SENT_ONCE_REMEDY = "An issue is sent once; what is new goes into a new issue."
 
 
-def nobody(segment: Segment | None) -> Problem:
+def no_recipients_problem(segment: Segment | None) -> Problem:
     """There is nobody to send to, on the whole list or in a segment."""
     if segment is None:
         return Problem(
@@ -29,21 +29,21 @@ def nobody(segment: Segment | None) -> Problem:
     )
 
 
-def all_gone(of: Send) -> Problem:
+def no_recipients_left_problem(send_record: Send) -> Problem:
     """Nobody is left of those whom a send was planned for."""
     return Problem(
-        f"everybody who was still to get {of.issue} has left the list",
-        remedy=f"Give it up with: newsletter cancel {of.slug}",
+        f"everybody who was still to get {send_record.issue} has left the list",
+        remedy=f"Give it up with: newsletter cancel {send_record.slug}",
     )
 
 
-def refusals(
+def find_send_problems(
     issue: Issue,
     config: Config,
     environment: Mapping[str, str] | None,
     *,
-    history: Problem | None,
-    empty: Problem | None,
+    ledger_problem: Problem | None,
+    audience_problem: Problem | None,
 ) -> list[Problem]:
     """Everything that a real send of ``issue`` would be refused for.
 
@@ -55,20 +55,20 @@ def refusals(
         empty: that there is nobody to send to, if so.
     """
     return [
-        *((history,) if history else ()),
-        *_draft(issue),
-        *settings_problems(config),
-        *(_key(environment) if environment is not None else ()),
-        *((empty,) if empty else ()),
+        *((ledger_problem,) if ledger_problem else ()),
+        *_find_draft_problems(issue),
+        *find_settings_problems(config),
+        *(_find_api_key_problems(environment) if environment is not None else ()),
+        *((audience_problem,) if audience_problem else ()),
     ]
 
 
-def standing(config: Config, environment: Mapping[str, str]) -> list[Problem]:
+def find_resume_problems(config: Config, environment: Mapping[str, str]) -> list[Problem]:
     """What a send that goes on would be refused for, whatever is in it."""
-    return [*settings_problems(config), *_key(environment)]
+    return [*find_settings_problems(config), *_find_api_key_problems(environment)]
 
 
-def history(of: Send, config: Config, *, left: bool) -> Problem:
+def past_send_problem(send_record: Send, config: Config, *, may_have_been_sent: bool) -> Problem:
     """Why an issue can't be sent as it is now, since this send of it is on record.
 
     Args:
@@ -76,25 +76,30 @@ def history(of: Send, config: Config, *, left: bool) -> Problem:
         config: the newsletter's settings.
         left: whether some reader may have it.
     """
-    since = of.frozen_at.astimezone(ZoneInfo(config.timezone))
+    since = send_record.frozen_at.astimezone(ZoneInfo(config.timezone))
     day = f"{since:%a} {since.day} {since:%b %Y %H:%M}"
-    if of.state == "cancelled":
-        return Problem(f"{of.issue} was cancelled when some had it already", remedy=ONCE)
-    if of.state in OVER:
-        return Problem(f"{of.issue} was sent to {of.total:,} readers on {day}", remedy=ONCE)
-    if left:
+    if send_record.state == "cancelled":
         return Problem(
-            f"{of.issue} has changed since its send began on {day}, and some have it already",
+            f"{send_record.issue} was cancelled when some had it already", remedy=SENT_ONCE_REMEDY
+        )
+    if send_record.state in FINAL_STATES:
+        return Problem(
+            f"{send_record.issue} was sent to {send_record.total:,} readers on {day}",
+            remedy=SENT_ONCE_REMEDY,
+        )
+    if may_have_been_sent:
+        return Problem(
+            f"{send_record.issue} has changed since its send began on {day}, and some have it already",
             remedy="Put its files, templates and settings back as they were, or go on with what "
-            f"was planned: newsletter resume {of.slug}",
+            f"was planned: newsletter resume {send_record.slug}",
         )
     return Problem(
-        f"{of.issue} has changed since it was planned on {day}",
-        remedy=f"Nothing has left: plan it as it is now with: newsletter plan {of.slug} --again",
+        f"{send_record.issue} has changed since it was planned on {day}",
+        remedy=f"Nothing has left: plan it as it is now with: newsletter plan {send_record.slug} --again",
     )
 
 
-def _draft(issue: Issue) -> Iterator[Problem]:
+def _find_draft_problems(issue: Issue) -> Iterator[Problem]:
     if issue.draft:
         yield Problem(
             "this issue is a draft",
@@ -103,25 +108,25 @@ def _draft(issue: Issue) -> Iterator[Problem]:
         )
 
 
-def settings_problems(config: Config) -> Iterator[Problem]:
+def find_settings_problems(config: Config) -> Iterator[Problem]:
     """What every send would be refused for, by newsletter.yml alone."""
     if not config.postal_address:
         yield Problem(
             "there is no postal_address",
-            SETTINGS,
+            SETTINGS_LOCATION,
             "Put yours there: the law of many countries wants it in every issue.",
         )
     if not config.public_url and not config.sendgrid.asm_group:
         yield Problem(
             "readers would have no way to leave: public_url is not set",
-            SETTINGS,
+            SETTINGS_LOCATION,
             "Put there where your server answers, or use SendGrid's own unsubscribe page with "
             "sendgrid.asm_group.",
         )
     yield from placeholders(config)
 
 
-def _key(environment: Mapping[str, str]) -> Iterator[Problem]:
+def _find_api_key_problems(environment: Mapping[str, str]) -> Iterator[Problem]:
     try:
         key_from(environment)
     except ConfigError as error:

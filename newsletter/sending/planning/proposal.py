@@ -21,24 +21,36 @@ from newsletter.project import Project
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import load_templates
-from newsletter.sending.ledger.find_sends import ledger_of
-from newsletter.sending.ledger.record import Ledger, Send, find, has_left, readers_by_state
-from newsletter.sending.planning.freeze_recipients import discard, freeze
-from newsletter.sending.planning.frozen_content import (
-    Terms,
-    content,
-    difference,
-    letter_of,
-    settle_terms,
+from newsletter.sending.ledger.find_sends import open_ledger
+from newsletter.sending.ledger.record import (
+    Ledger,
+    Send,
+    count_recipients_by_state,
+    get_send,
+    may_have_been_sent,
 )
-from newsletter.sending.planning.preflight import OVER, all_gone, history, nobody, refusals
+from newsletter.sending.planning.freeze_recipients import discard_send, freeze_send
+from newsletter.sending.planning.frozen_content import (
+    SendSchedule,
+    diff_emails,
+    load_frozen_email,
+    load_prepared_email,
+    save_schedule,
+)
+from newsletter.sending.planning.preflight import (
+    FINAL_STATES,
+    find_send_problems,
+    no_recipients_left_problem,
+    no_recipients_problem,
+    past_send_problem,
+)
 from newsletter.sending.providers.sendgrid.payload import Letter, prepare
 from newsletter.subscribers import EVERYBODY, exclusions, how_many
 from newsletter.subscribers.segments import Segment, find_segment
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class SendProposal:
     """What a send would do.
 
     Attributes:
@@ -61,28 +73,28 @@ class Proposal:
 
     project: Project
     folder: Path
-    letter: Letter
+    prepared_email: Letter
     ledger: Ledger
-    earlier: Send | None
-    goes_on: bool
-    readers: int
-    gone: int
-    left_out: Mapping[str, int]
+    earlier_send: Send | None
+    is_resumed: bool
+    recipient_count: int
+    unsubscribed_count: int
+    excluded: Mapping[str, int]
     segment: Segment | None
-    within: sa.ColumnElement[bool]
-    forbidden: Problem | None
-    difference: tuple[str, ...]
+    recipient_condition: sa.ColumnElement[bool]
+    blocking_problem: Problem | None
+    diff_lines: tuple[str, ...]
     allowed: Mapping[str, str]
-    refused: tuple[Problem, ...]
+    problems: tuple[Problem, ...]
 
     @property
-    def requests(self) -> int:
+    def request_count(self) -> int:
         """How many requests that takes, if none is cut short by its bytes."""
-        return math.ceil(self.readers / self.letter.batch_size)
+        return math.ceil(self.recipient_count / self.prepared_email.batch_size)
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class SendOptions:
     """What the editor asks of a send that is not planned yet.
 
     Attributes:
@@ -97,13 +109,13 @@ class Wishes:
     segment: str = ""
     batch_size: int | None = None
     limit_per_hour: int | None = None
-    again: bool = False
-    needs_key: bool = True
+    replace_plan: bool = False
+    needs_api_key: bool = True
 
 
-def propose(
-    project: Project, folder: Path, engine: sa.Engine, wishes: Wishes | None = None
-) -> Proposal:
+def propose_send(
+    project: Project, folder: Path, engine: sa.Engine, options: SendOptions | None = None
+) -> SendProposal:
     """Render an issue and look at list and ledger; changes nothing.
 
     Args:
@@ -117,39 +129,45 @@ def propose(
         SendRefused: the plan that it would take up is of another segment or in other batches,
             or can't be trusted.
     """
-    wishes = wishes or Wishes()
-    config = _sized(project.config, wishes)
-    issue, email = render(project, folder)
-    ledger = ledger_of(engine, config)
-    past = _past(ledger, email, config, wishes)
-    whom = _whom(ledger, config, past, wishes)
-    of = past.goes_on
+    options = options or SendOptions()
+    config = _limit_batch_size(project.config, options)
+    issue, email = render_issue_folder(project, folder)
+    ledger = open_ledger(engine, config)
+    past = _find_earlier_send(ledger, email, config, options)
+    whom = _select_recipients(ledger, config, past, options)
+    of = past.resumed
     # What goes on was judged when it was planned.
-    verdict = Verdict() if of or past.forbidden else judge(mail_of(project, issue, email))
-    environment = os.environ if wishes.needs_key else None
-    return Proposal(
+    verdict = Verdict() if of or past.blocking_problem else judge(mail_of(project, issue, email))
+    environment = os.environ if options.needs_api_key else None
+    return SendProposal(
         project=project,
         folder=folder,
-        letter=letter_of(ledger, of, config) if of else prepare(email, config),
+        prepared_email=load_prepared_email(ledger, of, config) if of else prepare(email, config),
         ledger=ledger,
-        earlier=past.earlier,
-        goes_on=of is not None,
-        readers=whom.readers,
-        gone=whom.gone,
-        left_out=whom.left_out,
+        earlier_send=past.send,
+        is_resumed=of is not None,
+        recipient_count=whom.recipient_count,
+        unsubscribed_count=whom.unsubscribed_count,
+        excluded=whom.excluded,
         segment=whom.segment,
-        within=whom.within,
-        forbidden=past.forbidden,
-        difference=past.difference,
+        recipient_condition=whom.recipient_condition,
+        blocking_problem=past.blocking_problem,
+        diff_lines=past.diff_lines,
         allowed=of.allowed if of else verdict.allowed,
-        refused=(
-            *refusals(issue, config, environment, history=past.forbidden, empty=whom.empty),
+        problems=(
+            *find_send_problems(
+                issue,
+                config,
+                environment,
+                ledger_problem=past.blocking_problem,
+                audience_problem=whom.audience_problem,
+            ),
             *(finding.as_problem() for finding in verdict.errors),
         ),
     )
 
 
-def agree(proposal: Proposal, terms: Terms | None = None) -> Send:
+def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -> Send:
     """Fix the send that was proposed, if the world is still as it was shown.
 
     Args:
@@ -159,31 +177,35 @@ def agree(proposal: Proposal, terms: Terms | None = None) -> Send:
     Raises:
         SendRefused: the issue or the list has changed since; nothing was written.
     """
-    if proposal.forbidden:
-        raise SendRefusedError.from_problems([proposal.forbidden])
-    _, email = render(proposal.project, proposal.folder)
-    if email.content_sha != proposal.letter.email.content_sha:
+    if proposal.blocking_problem:
+        raise SendRefusedError.from_problems([proposal.blocking_problem])
+    _, email = render_issue_folder(proposal.project, proposal.folder)
+    if email.content_sha != proposal.prepared_email.email.content_sha:
         raise SendRefusedError(
             "the issue has changed since it was shown", remedy="Nothing was sent. Run it again."
         )
-    if proposal.earlier and proposal.goes_on:
-        return settle_terms(proposal.ledger, proposal.earlier, terms or Terms())
-    if proposal.earlier:
-        discard(proposal.ledger, proposal.earlier)
-        terms = terms or _terms_of(proposal.earlier)
-    frozen = freeze(
-        proposal.ledger, proposal.letter, proposal.readers, proposal.segment, proposal.allowed
+    if proposal.earlier_send and proposal.is_resumed:
+        return save_schedule(proposal.ledger, proposal.earlier_send, schedule or SendSchedule())
+    if proposal.earlier_send:
+        discard_send(proposal.ledger, proposal.earlier_send)
+        schedule = schedule or _inherit_schedule(proposal.earlier_send)
+    frozen = freeze_send(
+        proposal.ledger,
+        proposal.prepared_email,
+        proposal.recipient_count,
+        proposal.segment,
+        proposal.allowed,
     )
-    return settle_terms(proposal.ledger, frozen, terms or Terms())
+    return save_schedule(proposal.ledger, frozen, schedule or SendSchedule())
 
 
-def render(project: Project, folder: Path) -> tuple[Issue, Email]:
+def render_issue_folder(project: Project, folder: Path) -> tuple[Issue, Email]:
     """Read an issue and render it with the project's templates."""
     issue = read_issue(folder, project.config)
     return issue, render_issue(issue, load_templates(project.templates_dir), project.config)
 
 
-class _Past(NamedTuple):
+class _EarlierSend(NamedTuple):
     """What an earlier send of the issue means for this one.
 
     Attributes:
@@ -194,63 +216,78 @@ class _Past(NamedTuple):
         difference: how the issue differs from what was planned.
     """
 
-    earlier: Send | None = None
-    goes_on: Send | None = None
+    send: Send | None = None
+    resumed: Send | None = None
     segment: str = ""
-    forbidden: Problem | None = None
-    difference: tuple[str, ...] = ()
+    blocking_problem: Problem | None = None
+    diff_lines: tuple[str, ...] = ()
 
 
-class _Whom(NamedTuple):
+class _Recipients(NamedTuple):
     """Who gets it; see ``Proposal``, and ``empty`` says that it is nobody."""
 
-    readers: int
-    gone: int
-    left_out: Mapping[str, int]
+    recipient_count: int
+    unsubscribed_count: int
+    excluded: Mapping[str, int]
     segment: Segment | None
-    within: sa.ColumnElement[bool]
-    empty: Problem | None
+    recipient_condition: sa.ColumnElement[bool]
+    audience_problem: Problem | None
 
 
-def _past(ledger: Ledger, email: Email, config: Config, wishes: Wishes) -> _Past:
-    earlier = find(ledger, email.issue)
+def _find_earlier_send(
+    ledger: Ledger, email: Email, config: Config, options: SendOptions
+) -> _EarlierSend:
+    earlier = get_send(ledger, email.issue)
     if earlier is None:
-        return _Past()
-    left = has_left(ledger, earlier)
-    over = earlier.state in OVER
+        return _EarlierSend()
+    left = may_have_been_sent(ledger, earlier)
+    over = earlier.state in FINAL_STATES
     # What was cancelled before it began is as good as never planned.
-    if not left and (wishes.again or earlier.state == "cancelled"):
-        return _Past(earlier, segment="" if over else earlier.segment)
+    if not left and (options.replace_plan or earlier.state == "cancelled"):
+        return _EarlierSend(earlier, segment="" if over else earlier.segment)
     if not over and earlier.content_sha == email.content_sha:
-        return _Past(earlier, goes_on=earlier)
-    lines = () if over else difference(content(ledger, earlier), email)
-    return _Past(earlier, forbidden=history(earlier, config, left=left), difference=lines)
+        return _EarlierSend(earlier, resumed=earlier)
+    lines = () if over else diff_emails(load_frozen_email(ledger, earlier), email)
+    return _EarlierSend(
+        earlier,
+        blocking_problem=past_send_problem(earlier, config, may_have_been_sent=left),
+        diff_lines=lines,
+    )
 
 
-def _whom(ledger: Ledger, config: Config, past: _Past, wishes: Wishes) -> _Whom:
-    wanted = wishes.segment or past.segment
-    of = past.goes_on
+def _select_recipients(
+    ledger: Ledger, config: Config, earlier_send: _EarlierSend, options: SendOptions
+) -> _Recipients:
+    wanted = options.segment or earlier_send.segment
+    of = earlier_send.resumed
     with reading(ledger.engine) as connection:
         now = ledger.clock(connection)
         segment = find_segment(connection, wanted, config, now) if wanted else None
         within = segment.condition if segment else EVERYBODY
         if of:
-            _check_same(of, segment, wishes)
-            within = _still_to_go(of)
+            _check_same_options(of, segment, options)
+            within = _pending_condition(of)
         left_out = of.excluded if of else exclusions(connection, within, at=now)
         readers = how_many(connection, within, mailable=True, at=now)
     if of is None:
-        return _Whom(readers, 0, left_out, segment, within, None if readers else nobody(segment))
-    pending = readers_by_state(ledger, of).get("pending", 0)
-    empty = all_gone(of) if pending and not readers else None
-    return _Whom(readers, max(pending - readers, 0), left_out, segment, within, empty)
+        return _Recipients(
+            readers,
+            0,
+            left_out,
+            segment,
+            within,
+            None if readers else no_recipients_problem(segment),
+        )
+    pending = count_recipients_by_state(ledger, of).get("pending", 0)
+    empty = no_recipients_left_problem(of) if pending and not readers else None
+    return _Recipients(readers, max(pending - readers, 0), left_out, segment, within, empty)
 
 
-def _terms_of(replaced: Send) -> Terms | None:
+def _inherit_schedule(replaced: Send) -> SendSchedule | None:
     """A new plan goes when and as fast as the one that it replaces would have."""
-    if replaced.state in OVER:
+    if replaced.state in FINAL_STATES:
         return None
-    return Terms(
+    return SendSchedule(
         replaced.scheduled_at,
         replaced.undo_seconds,
         replaced.vendor_batch_id,
@@ -258,7 +295,7 @@ def _terms_of(replaced: Send) -> Terms | None:
     )
 
 
-def _check_same(earlier: Send, segment: Segment | None, wishes: Wishes) -> None:
+def _check_same_options(earlier: Send, segment: Segment | None, options: SendOptions) -> None:
     again = f"or plan it anew while nothing has left: newsletter plan {earlier.slug} --again"
     if segment and segment.text != earlier.segment:
         of = f"the segment '{earlier.segment}'" if earlier.segment else "the whole list"
@@ -266,18 +303,18 @@ def _check_same(earlier: Send, segment: Segment | None, wishes: Wishes) -> None:
             f"{earlier.issue} is planned for {of}",
             remedy=f"Leave --segment out to go on with it, {again}",
         )
-    if wishes.batch_size:
+    if options.batch_size:
         raise SendRefusedError(
             f"the batches of {earlier.issue} are planned already",
             remedy=f"Leave --batch-size out to go on with them, {again}",
         )
 
 
-def _still_to_go(of: Send) -> sa.ColumnElement[bool]:
+def _pending_condition(send_record: Send) -> sa.ColumnElement[bool]:
     return (
         sa.exists()
         .where(
-            send_recipient.c.send_id == of.id,
+            send_recipient.c.send_id == send_record.id,
             send_recipient.c.subscriber_id == subscriber.c.id,
             send_recipient.c.state == "pending",
         )
@@ -285,8 +322,8 @@ def _still_to_go(of: Send) -> sa.ColumnElement[bool]:
     )
 
 
-def _sized(config: Config, wishes: Wishes) -> Config:
-    size = wishes.batch_size or config.limits.batch_size
-    size = min(size, wishes.limit_per_hour or size)
+def _limit_batch_size(config: Config, options: SendOptions) -> Config:
+    size = options.batch_size or config.limits.batch_size
+    size = min(size, options.limit_per_hour or size)
     limits = config.limits.model_copy(update={"batch_size": size})
     return config.model_copy(update={"limits": limits})

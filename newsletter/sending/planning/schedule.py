@@ -7,17 +7,21 @@ from zoneinfo import ZoneInfo
 
 from newsletter.errors import UsageError
 
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-WEEKDAY = re.compile(r"(?P<day>[a-z]{3,9})\s+(?P<hour>\d{1,2}):(?P<minute>\d{2})", re.IGNORECASE)
-LENGTH = re.compile(r"(?P<count>\d{1,4})(?P<unit>[mh])")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAY_PATTERN = re.compile(
+    r"(?P<day>[a-z]{3,9})\s+(?P<hour>\d{1,2}):(?P<minute>\d{2})", re.IGNORECASE
+)
+DURATION_PATTERN = re.compile(r"(?P<count>\d{1,4})(?P<unit>[mh])")
 # How far ahead SendGrid takes mail, less the time that handing it over may take.
-VENDOR_HORIZON = datetime.timedelta(hours=72) - datetime.timedelta(minutes=10)
+PROVIDER_MAX_HOLD = datetime.timedelta(hours=72) - datetime.timedelta(minutes=10)
 # SendGrid promises to take mail back until so long before its time.
-VENDOR_PROMISE = datetime.timedelta(minutes=10)
-FORMS = "Write '2026-12-01 09:00', 'Tue 09:00', or with an offset '2026-12-01 09:00+01:00'."
+PROVIDER_CANCEL_MARGIN = datetime.timedelta(minutes=10)
+TIME_FORMAT_REMEDY = (
+    "Write '2026-12-01 09:00', 'Tue 09:00', or with an offset '2026-12-01 09:00+01:00'."
+)
 
 
-class Slot(NamedTuple):
+class ScheduledTime(NamedTuple):
     """When a send goes, and who holds it until then.
 
     Attributes:
@@ -27,23 +31,23 @@ class Slot(NamedTuple):
     """
 
     at: datetime.datetime
-    held: bool
+    held_by_provider: bool
     undo_seconds: int = 0
 
-    def begun(self, now: datetime.datetime) -> datetime.datetime:
+    def get_start_time(self, now: datetime.datetime) -> datetime.datetime:
         """The moment, now that the editor has agreed: an undo window begins only then."""
         return now + datetime.timedelta(seconds=self.undo_seconds) if self.undo_seconds else self.at
 
 
-def read_slot(  # noqa: PLR0913 - one an option
+def parse_schedule_options(  # noqa: PLR0913 - one an option
     at: str | None,
-    window: str | None,
+    undo_window: str | None,
     now: datetime.datetime,
     zone: ZoneInfo,
     *,
-    local: bool,
-    limited: bool,
-) -> Slot | None:
+    wait_locally: bool,
+    rate_limited: bool,
+) -> ScheduledTime | None:
     """When a send goes, from what the editor says; ``None`` for at once.
 
     Args:
@@ -57,22 +61,26 @@ def read_slot(  # noqa: PLR0913 - one an option
     Raises:
         UsageProblem: they can't be read, or don't go together.
     """
-    if window and (at or local):
+    if undo_window and (at or wait_locally):
         raise UsageError(
             "--undo-window holds a send that goes now",
             remedy="Leave it out: what is scheduled can be cancelled anyway.",
         )
-    if local and not at:
+    if wait_locally and not at:
         raise UsageError("--local says where a send waits", remedy="Say until when with --at.")
-    if window:
-        length = read_length(window)
-        slot = Slot(now + length, held=True, undo_seconds=round(length.total_seconds()))
+    if undo_window:
+        length = parse_undo_window(undo_window)
+        slot = ScheduledTime(
+            now + length, held_by_provider=True, undo_seconds=round(length.total_seconds())
+        )
     elif at:
-        moment = read_time(at, now, zone)
-        slot = Slot(moment, held=not local and moment - now <= VENDOR_HORIZON)
+        moment = parse_schedule_time(at, now, zone)
+        slot = ScheduledTime(
+            moment, held_by_provider=not wait_locally and moment - now <= PROVIDER_MAX_HOLD
+        )
     else:
         return None
-    if limited and slot.held:
+    if rate_limited and slot.held_by_provider:
         raise UsageError(
             "what SendGrid holds it lets go all at once, whatever --limit-per-hour says",
             remedy="Let it wait here, with --at and --local.",
@@ -80,7 +88,7 @@ def read_slot(  # noqa: PLR0913 - one an option
     return slot
 
 
-def read_time(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
+def parse_schedule_time(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
     """The moment that ``text`` names, in UTC.
 
     Args:
@@ -93,36 +101,36 @@ def read_time(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.dat
             exists twice.
     """
     text = text.strip()
-    found = _weekday(text, now, zone) or _date(text)
+    found = _parse_weekday(text, now, zone) or _parse_iso_time(text)
     # Zones have no answer for the first and the last year there is.
     if found is None or not datetime.MINYEAR < found.year < datetime.MAXYEAR:
-        raise UsageError(f"'{text}' is no time", remedy=FORMS)
-    moment = found if found.tzinfo else _in_zone(found, zone)
+        raise UsageError(f"'{text}' is no time", remedy=TIME_FORMAT_REMEDY)
+    moment = found if found.tzinfo else _localize(found, zone)
     if moment <= now:
         raise UsageError(
-            f"{shown_time(moment, zone)} is past", remedy="Leave --at out to send now."
+            f"{format_schedule_time(moment, zone)} is past", remedy="Leave --at out to send now."
         )
     return moment.astimezone(datetime.UTC)
 
 
-def read_length(text: str) -> datetime.timedelta:
+def parse_undo_window(text: str) -> datetime.timedelta:
     """A length of time such as ``20m`` or ``2h``, longer than what SendGrid needs to take back.
 
     Raises:
         UsageProblem: it can't be read, or is too short or too long for SendGrid.
     """
-    found = LENGTH.fullmatch(text.strip())
+    found = DURATION_PATTERN.fullmatch(text.strip())
     if not found:
         raise UsageError(f"'{text}' is no length of time", remedy="Write 20m or 2h.")
     unit = "minutes" if found["unit"] == "m" else "hours"
     length = datetime.timedelta(**{unit: int(found["count"])})
-    if length <= VENDOR_PROMISE:
+    if length <= PROVIDER_CANCEL_MARGIN:
         raise UsageError(
             f"SendGrid promises to take mail back only until 10 minutes before its time: "
             f"{text} would be no window at all",
             remedy="Give it at least 11m; 20m leaves 10 minutes to think.",
         )
-    if length > VENDOR_HORIZON:
+    if length > PROVIDER_MAX_HOLD:
         raise UsageError(
             f"SendGrid holds mail for 72 hours at most, and {text} is longer",
             remedy="Use --at with --local.",
@@ -130,13 +138,13 @@ def read_length(text: str) -> datetime.timedelta:
     return length
 
 
-def shown_time(moment: datetime.datetime, zone: ZoneInfo) -> str:
+def format_schedule_time(moment: datetime.datetime, zone: ZoneInfo) -> str:
     """``Tue 24 Nov 2026 09:00 Europe/Oslo``."""
     local = moment.astimezone(zone)
     return f"{local:%a} {local.day} {local:%b %Y %H:%M} {zone.key}"
 
 
-def shown_length(length: datetime.timedelta) -> str:
+def format_rough_duration(length: datetime.timedelta) -> str:
     """Roughly how long, for people: ``38 hours``, ``5 days``, ``1 minute``."""
     minutes = max(1, round(length.total_seconds() / 60))
     for unit, size, least in (("day", 1440, 4320), ("hour", 60, 120), ("minute", 1, 0)):
@@ -146,9 +154,9 @@ def shown_length(length: datetime.timedelta) -> str:
     raise AssertionError(minutes)
 
 
-def _weekday(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.datetime | None:
-    found = WEEKDAY.fullmatch(text)
-    days = [day for day in DAYS if found and day.startswith(found["day"].lower())]
+def _parse_weekday(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.datetime | None:
+    found = WEEKDAY_PATTERN.fullmatch(text)
+    days = [day for day in WEEKDAYS if found and day.startswith(found["day"].lower())]
     if found is None or len(days) != 1:
         return None
     local = now.astimezone(zone).replace(tzinfo=None)
@@ -156,12 +164,12 @@ def _weekday(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.date
         time = datetime.time(int(found["hour"]), int(found["minute"]))
     except ValueError:
         return None
-    ahead = (DAYS.index(days[0]) - local.weekday()) % 7
+    ahead = (WEEKDAYS.index(days[0]) - local.weekday()) % 7
     moment = datetime.datetime.combine(local.date() + datetime.timedelta(days=ahead), time)
     return moment if moment > local else moment + datetime.timedelta(days=7)
 
 
-def _date(text: str) -> datetime.datetime | None:
+def _parse_iso_time(text: str) -> datetime.datetime | None:
     if ":" not in text:  # a day alone is no time
         return None
     try:
@@ -170,13 +178,14 @@ def _date(text: str) -> datetime.datetime | None:
         return None
 
 
-def _in_zone(local: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
+def _localize(local: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
     """``local`` as a moment, if exactly one clock time of the zone is that (PEP 495)."""
     first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     if first.utcoffset() == second.utcoffset():
         return first
     options = [
-        one.astimezone(datetime.UTC).astimezone(zone) for one in sorted((first, second), key=_utc)
+        one.astimezone(datetime.UTC).astimezone(zone)
+        for one in sorted((first, second), key=_to_utc)
     ]
     choices = " or ".join(f"'{one.isoformat(' ', 'minutes')}'" for one in options)
     exists = options[0].replace(tzinfo=None, fold=0) == local
@@ -187,5 +196,5 @@ def _in_zone(local: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
     )
 
 
-def _utc(moment: datetime.datetime) -> datetime.datetime:
+def _to_utc(moment: datetime.datetime) -> datetime.datetime:
     return moment.astimezone(datetime.UTC)

@@ -6,19 +6,19 @@ from newsletter.db import reading
 from newsletter.db.bulk import insert_new
 from newsletter.db.schema import meta
 
-PREFIX = "tested "
+KEY_PREFIX = "tested "
 
 
-def remember(engine: sa.Engine, issue: str) -> None:
+def mark_issue_tested(engine: sa.Engine, issue: str) -> None:
     """Write down that copies of an issue are about to leave."""
     with engine.begin() as connection:
-        row = {"key": PREFIX + issue, "value": ""}
+        row = {"key": KEY_PREFIX + issue, "value": ""}
         connection.execute(insert_new(connection, meta).values(row))
 
 
-def remembered(engine: sa.Engine) -> list[str]:
+def list_tested_issues(engine: sa.Engine) -> list[str]:
     """The names of those issues, the latest date first."""
-    mine = sa.select(meta.c.key).where(meta.c.key.startswith(PREFIX, autoescape=True))
+    mine = sa.select(meta.c.key).where(meta.c.key.startswith(KEY_PREFIX, autoescape=True))
     with reading(engine) as connection:
-        names = [key.removeprefix(PREFIX) for key in connection.scalars(mine)]
+        names = [key.removeprefix(KEY_PREFIX) for key in connection.scalars(mine)]
     return sorted(names, reverse=True)

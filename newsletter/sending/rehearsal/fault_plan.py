@@ -28,7 +28,7 @@ class Kind(NamedTuple):
 KINDS: Mapping[str, Kind] = {
     "lost-answer": Kind(lambda _: (faults.lost_answer(),)),
     "lost-request": Kind(lambda _: (faults.lost_request(),)),
-    "throttle": Kind(lambda now: (faults.throttled(now + 1),)),
+    "throttle": Kind(lambda now: (faults.rate_limit_response(now + 1),)),
     "error": Kind(lambda _: (faults.refused(500), faults.refused(503, accept=True))),
     "reset": Kind(lambda _: (faults.reset_mid_answer(),)),
     "cut": Kind(lambda _: (faults.cut_request(),)),

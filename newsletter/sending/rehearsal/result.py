@@ -6,11 +6,11 @@ from typing import Any
 
 # States of readers who rightly have no mail, each with its reason in the ledger.
 SET_ASIDE = frozenset({"rejected", "skipped_late", "dropped"})
-SETTLED = SET_ASIDE | {"accepted"}
+FINAL_STATES = SET_ASIDE | {"accepted"}
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class ResolutionSummary:
     """How the unknown was settled.
 
     Attributes:
@@ -73,7 +73,7 @@ class Proof:
     leftovers: int
     state: str
     reason: str
-    settlement: Settlement
+    settlement: ResolutionSummary
     batches: int
     batch_size: int
     requests: int
@@ -149,7 +149,7 @@ def _gaps(of: Proof) -> Iterator[str]:
     untrue = sum(
         count for (state, times), count in of.fates.items() if (state == "accepted") != (times > 0)
     )
-    settled = sum(count for (state, _), count in of.fates.items() if state in SETTLED)
+    settled = sum(count for (state, _), count in of.fates.items() if state in FINAL_STATES)
     yield from _amiss(of.scan)
     if untrue:
         yield f"the ledger and the vendor disagree about {untrue:,} readers"

@@ -19,14 +19,14 @@ from newsletter.db.schema import batch
 from newsletter.errors import SendRefusedError
 from newsletter.events.store import record
 from newsletter.project import Project
-from newsletter.sending.ledger.reconcile import reconcile
-from newsletter.sending.ledger.record import Ledger, Send, find, unknown_batches
-from newsletter.sending.ledger.resolve import resolve, unsure
-from newsletter.sending.planning.preflight import nobody
+from newsletter.sending.ledger.reconcile import reconcile_send
+from newsletter.sending.ledger.record import Ledger, Send, get_send, list_unknown_batches
+from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
+from newsletter.sending.planning.preflight import no_recipients_problem
 from newsletter.sending.rehearsal.delivery_log import Witness
 from newsletter.sending.rehearsal.fault_plan import Step, batch_size, script
 from newsletter.sending.rehearsal.link_scanner import scan
-from newsletter.sending.rehearsal.result import Proof, Scan, Settlement
+from newsletter.sending.rehearsal.result import Proof, ResolutionSummary, Scan
 from newsletter.sending.rehearsal.scratch_database import copy_list, end_leases, make_list
 from newsletter.sending.rehearsal.scripted_server import Vendor
 from newsletter.subscribers import how_many
@@ -98,7 +98,7 @@ def _fill(wish: Wish, scratch: sa.Engine, steps: Sequence[Step]) -> int:
     with reading(scratch) as connection:
         readers = how_many(connection, mailable=True)
     if not readers:
-        raise SendRefusedError.from_problems([nobody(None)])
+        raise SendRefusedError.from_problems([no_recipients_problem(None)])
     return batch_size(readers, wish.project.config.limits.batch_size, steps)
 
 
@@ -126,7 +126,7 @@ class _Stage:
     size: int
     advance: Advance
     kills: int = 0
-    settlement: Settlement = field(default_factory=Settlement)
+    settlement: ResolutionSummary = field(default_factory=ResolutionSummary)
     scan: Scan = field(default_factory=Scan)
     shown: int = 0
 
@@ -215,22 +215,22 @@ class _Stage:
         of = self._send()
         if of is None or of.state != "needs_review":
             return False
-        doubtful = unknown_batches(self.ledger, of)
+        doubtful = list_unknown_batches(self.ledger, of)
         with self.ledger.engine.begin() as connection:
             record(connection, self.witness.events(datetime.datetime.now(datetime.UTC)))
-        proven = reconcile(self.ledger, of)
+        proven = reconcile_send(self.ledger, of)
         # The double tells of all that it took: what it doesn't tell of never came.
-        never = unsure(self.ledger, of) if proven.state == "needs_review" else []
+        never = find_unknown_batches(self.ledger, of) if proven.state == "needs_review" else []
         if never:
-            resolve(self.ledger, of, never, "resend")
+            resolve_batches(self.ledger, of, never, "resend")
         before = self.settlement
-        self.settlement = Settlement(
+        self.settlement = ResolutionSummary(
             before.batches + len(doubtful),
             before.readers + sum(size for _, size, _ in doubtful),
-            before.by_events + len(proven.batches),
+            before.by_events + len(proven.accepted_batches),
             before.sent_again + len(never),
         )
         return bool(never)
 
     def _send(self) -> Send | None:
-        return find(self.ledger, self.wish.issue)
+        return get_send(self.ledger, self.wish.issue)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from newsletter.db import reading
 from newsletter.db.schema import batch, subscriber, suppression
 
-PAGE = 5_000
+PAGE_SIZE = 5_000
 LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 Rows = list[dict[str, Any]]
@@ -25,7 +25,7 @@ def copy_list(true: sa.Engine, scratch: sa.Engine) -> None:
     """
     with reading(true) as connection:
         for table in (suppression, subscriber):
-            found = connection.execution_options(yield_per=PAGE).execute(sa.select(table))
+            found = connection.execution_options(yield_per=PAGE_SIZE).execute(sa.select(table))
             for page in found.mappings().partitions():
                 _insert(scratch, table, [dict(row) for row in page])
 
@@ -55,7 +55,7 @@ def _insert(scratch: sa.Engine, table: sa.Table, rows: Rows) -> None:
 
 def _made_up(count: int) -> Iterator[Rows]:
     now = datetime.datetime.now(datetime.UTC)
-    for start in range(1, count + 1, PAGE):
+    for start in range(1, count + 1, PAGE_SIZE):
         yield [
             {
                 # RFC 2606: nobody has an address there.
@@ -68,5 +68,5 @@ def _made_up(count: int) -> Iterator[Rows]:
                 "joined_at": now,
                 "updated_at": now,
             }
-            for number in range(start, min(start + PAGE, count + 1))
+            for number in range(start, min(start + PAGE_SIZE, count + 1))
         ]

@@ -13,9 +13,9 @@ from newsletter.config import Config
 from newsletter.db import database
 from newsletter.errors import NewsletterError
 from newsletter.project import Project, find_issue, open_project
-from newsletter.sending.delivery.sender import Sender
-from newsletter.sending.planning.frozen_content import letter_of
-from newsletter.sending.planning.proposal import agree, propose
+from newsletter.sending.delivery.sender import BatchSender
+from newsletter.sending.planning.frozen_content import load_prepared_email
+from newsletter.sending.planning.proposal import confirm_send, propose_send
 from newsletter.sending.providers.sendgrid.client import Mailer, key_from
 from newsletter.sending.rehearsal.fault_plan import READ_TIMEOUT
 
@@ -25,13 +25,13 @@ CONCURRENCY = 4
 class Nobody:
     """A sender's world in which no editor watches."""
 
-    stopping = False
+    stop_requested = False
     wait = staticmethod(time.sleep)
 
-    def settled(self, readers: int) -> None:
+    def advance(self, recipient_count: int) -> None:
         """Nobody counts."""
 
-    def remark(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Nobody reads."""
 
 
@@ -44,11 +44,13 @@ def act(folder: Path, issue: str, batch_size: int) -> None:
     real = open_project(folder)
     project = Project(real.root, rehearsed(real.config, batch_size))
     with database(project.config.database, project.root) as engine:
-        proposal = propose(project, find_issue(project, issue), engine)
-        frozen = agree(proposal)
+        proposal = propose_send(project, find_issue(project, issue), engine)
+        frozen = confirm_send(proposal)
         vendor = Mailer(key_from(os.environ), project.config.sendgrid)
-        letter = letter_of(proposal.ledger, frozen, project.config)
-        Sender(proposal.ledger, frozen, letter, vendor, Nobody(), concurrency=CONCURRENCY).run()
+        letter = load_prepared_email(proposal.ledger, frozen, project.config)
+        BatchSender(
+            proposal.ledger, frozen, letter, vendor, Nobody(), concurrency=CONCURRENCY
+        ).run()
 
 
 def rehearsed(config: Config, batch_size: int) -> Config:

@@ -16,7 +16,7 @@ from newsletter.db.schema import attempt, batch, send
 from newsletter.errors import NewsletterError, display_path
 from newsletter.posts.read_issue import read_issue
 from newsletter.project import ISSUE_NAME_PATTERN, Project
-from newsletter.sending.planning.tested_issues import remembered
+from newsletter.sending.planning.tested_issues import list_tested_issues
 from newsletter.web.archive.archived_issue import Archived, archived
 
 MOST_KEPT = 2_000
@@ -92,7 +92,7 @@ class Shelf:
         """
         sends = self._sends()
         if not any(sent.slug == slug for sent in sends):
-            sends = [Sent(issue, None) for issue in remembered(self._engine)]
+            sends = [Sent(issue, None) for issue in list_tested_issues(self._engine)]
         name = next((sent.issue for sent in sends if sent.slug == slug), None)
         return self._project.issues_dir / name if name else None
 

@@ -22,7 +22,7 @@ from newsletter.subscribers.consent.journal import Origin
 from newsletter.web.http.request_data import form
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.access_token import Visitor, masked, opened, sign
-from newsletter.web.subscriber.transactional_emails import owe
+from newsletter.web.subscriber.transactional_emails import enqueue_email
 
 MOVE = "move"
 SOURCE = "/move"
@@ -80,9 +80,9 @@ def ask(site: Site, connection: sa.Connection, who: Visitor, to: Address) -> boo
     )
     window = datetime.timedelta(hours=site.config.signup.window_hours)
     old = Address(who.address, who.key)
-    owe(connection, "move_from", old, _letter(site, who, to, "from"), now, PATIENCE)
+    enqueue_email(connection, "move_from", old, _letter(site, who, to, "from"), now, PATIENCE)
     may = changes.free(connection, to.key)
-    owe(connection, "move_to", to, _letter(site, who, to, "to"), now, window, allowed=may)
+    enqueue_email(connection, "move_to", to, _letter(site, who, to, "to"), now, window, allowed=may)
     return True
 
 

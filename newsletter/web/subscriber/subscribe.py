@@ -25,7 +25,7 @@ from newsletter.subscribers.address import Address, parse_address
 from newsletter.web.http.request_data import form, json_body, peer
 from newsletter.web.site_context import Site, swift
 from newsletter.web.subscriber.signup_limits import count
-from newsletter.web.subscriber.transactional_emails import owe
+from newsletter.web.subscriber.transactional_emails import enqueue_email
 
 FORM = "form"
 HONEYPOT = "website"
@@ -172,7 +172,7 @@ def _promise(site: Site, address: Address, data: Mapping[str, str], mark: str, i
             transaction.rollback()
             return Answer(422, "join_stale") if within == "worn" else Answer(429, "join_busy")
         said = {**data, "wording": wording(site)}
-        owe(connection, "confirm", address, said, now, window, allowed=within == "yes")
+        enqueue_email(connection, "confirm", address, said, now, window, allowed=within == "yes")
     return Answer()
 
 

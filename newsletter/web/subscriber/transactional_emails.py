@@ -24,13 +24,21 @@ from newsletter.render.transactional import Letter, render_letter, template_of
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.outcomes import judge
-from newsletter.sending.transactional_queue import Notice, any_due, body, claim, owe, settle, tidy
+from newsletter.sending.transactional_queue import (
+    QueuedEmail,
+    build_transactional_body,
+    claim_email,
+    enqueue_email,
+    has_due_emails,
+    purge_queue,
+    record_email_outcome,
+)
 from newsletter.subscribers.address import Address
 from newsletter.subscribers.consent.journal import Origin
 from newsletter.subscribers.consent.signup import sign_up
 from newsletter.web.site_context import Site
 
-__all__ = ["CONFIRM", "owe", "post_due", "tidy_up", "welcome"]
+__all__ = ["CONFIRM", "enqueue_email", "post_due", "tidy_up", "welcome"]
 
 # The purpose of the link in a confirmation (itsdangerous' salt).
 CONFIRM = "confirm"
@@ -52,15 +60,15 @@ def post_due(site: Site, mailer: Mailer) -> int:
     """
     posted = 0
     templates: Templates | None = None
-    while any_due(site.engine, site.clock()):
-        letter = claim(
+    while has_due_emails(site.engine, site.clock()):
+        letter = claim_email(
             site.engine, site.clock(), lambda connection, one: _wanted(site, connection, one)
         )
         if letter is None:
             break
         templates = templates or _templates(site.project)
         outcome = _post(site, mailer, letter, templates)
-        settle(site.engine, letter, outcome, site.clock())
+        record_email_outcome(site.engine, letter, outcome, site.clock())
         if outcome.kind != "accepted":
             words = _ADDRESS.sub("…", outcome.words)
             _log.warning("letter %d (%s): %s: %s", letter.id, letter.kind, outcome.kind, words)
@@ -74,7 +82,7 @@ def tidy_up(site: Site) -> None:
     keep = max(
         datetime.timedelta(days=signup.confirm_days), datetime.timedelta(hours=signup.window_hours)
     )
-    tidy(site.engine, now, keep)
+    purge_queue(site.engine, now, keep)
     with site.engine.begin() as connection:
         forget_old(connection, now.timestamp())
 
@@ -82,10 +90,10 @@ def tidy_up(site: Site) -> None:
 def welcome(site: Site, connection: sa.Connection, address: Address) -> None:
     """Promise a welcome if the newsletter has one; each address gets it once."""
     if site.config.signup.welcome:
-        owe(connection, "welcome", address, {}, site.clock(), None)
+        enqueue_email(connection, "welcome", address, {}, site.clock(), None)
 
 
-def _wanted(site: Site, connection: sa.Connection, letter: Notice) -> bool:
+def _wanted(site: Site, connection: sa.Connection, letter: QueuedEmail) -> bool:
     """Whether the letter is still to go; signs its reader up where the form is enough."""
     if letter.kind == "welcome":
         return _token(connection, letter.address) != ""
@@ -100,11 +108,13 @@ def _wanted(site: Site, connection: sa.Connection, letter: Notice) -> bool:
     return before != "active"
 
 
-def _post(site: Site, mailer: Mailer, letter: Notice, templates: Templates) -> Outcome:
+def _post(site: Site, mailer: Mailer, letter: QueuedEmail, templates: Templates) -> Outcome:
     config = site.config
     try:
         words, headers = _words(site, letter)
-        request = body(render_letter(words, templates, config), config, letter, headers)
+        request = build_transactional_body(
+            render_letter(words, templates, config), config, letter, headers
+        )
     except NewsletterError as error:
         # Nothing has left; the editor may mend the template.
         return Outcome("not_sent", str(error))
@@ -112,7 +122,7 @@ def _post(site: Site, mailer: Mailer, letter: Notice, templates: Templates) -> O
     return judge(answer, site.clock(), sandbox=config.sendgrid.sandbox)
 
 
-def _words(site: Site, letter: Notice) -> tuple[Letter, Mapping[str, str]]:
+def _words(site: Site, letter: QueuedEmail) -> tuple[Letter, Mapping[str, str]]:
     """What the letter says, and the headers of its reader's own way out if they are on the list."""
     config, data = site.config, letter.data
     if letter.kind == "confirm":

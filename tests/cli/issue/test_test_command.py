@@ -8,7 +8,7 @@ import pytest
 
 from newsletter.db import database
 from newsletter.project import open_project
-from newsletter.sending.planning.tested_issues import remembered
+from newsletter.sending.planning.tested_issues import list_tested_issues
 from newsletter.sending.rehearsal import SendGridDouble
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
@@ -67,7 +67,7 @@ def test_where_there_is_a_database_the_site_learns_whose_images_are_wanted(
     assert newsletter("test", "ice", "--to", "me@example.com")[0] == 0
     config = open_project(project_folder).config
     with database(config.database, project_folder) as engine:
-        assert remembered(engine) == ["2026-12-01-the-ice"]
+        assert list_tested_issues(engine) == ["2026-12-01-the-ice"]
 
 
 def test_json_for_scripts(newsletter: Cli) -> None:
@@ -82,7 +82,7 @@ ENDINGS: list[tuple[Fault, str]] = [
     (faults.refused(400, "odd", "content.0.value"), "odd"),
     (faults.refused(500), "may or may not"),
     (faults.lost_answer(), "may or may not"),
-    (faults.throttled(0), "Try again in a minute"),
+    (faults.rate_limit_response(0), "Try again in a minute"),
 ]
 
 

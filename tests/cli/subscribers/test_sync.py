@@ -109,7 +109,7 @@ def test_a_long_wait_is_told(
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
-    vendor.order(faults.throttled(time.time() + 90))
+    vendor.order(faults.rate_limit_response(time.time() + 90))
     code, _, err = cli("subscribers", "sync")
     assert code == 0
     assert 85 < waits[0] <= 90

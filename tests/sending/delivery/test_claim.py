@@ -9,8 +9,8 @@ from sending_fixtures import MakeReaders, Subscribe, World
 from newsletter.db import reading
 from newsletter.db.schema import subscriber
 from newsletter.sending.delivery import claim
-from newsletter.sending.ledger.record import Ledger, start
-from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.ledger.record import Ledger, start_send
+from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.payload import Letter
 
 
@@ -34,14 +34,14 @@ def test_whatever_is_in_them(  # noqa: PLR0917 - fixtures
     with ledger.engine.begin() as connection:
         ada, gone = (sa.update(subscriber).where(subscriber.c.id == number) for number in (1, 3))
         connection.execute(ada.values(values))
-    frozen = freeze(ledger, letter)
+    frozen = freeze_send(ledger, letter)
     with ledger.engine.begin() as connection:
         connection.execute(gone.values(status="unsubscribed"))
-    start(ledger, frozen)
-    (held,) = claim.claim(ledger, frozen)
+    start_send(ledger, frozen)
+    (held,) = claim.claim_batches(ledger, frozen)
     late: list[int] = []
     with reading(ledger.engine) as connection:
-        first, second = claim.readers_of(connection, held, late, world.now)
+        first, second = claim.load_recipients(connection, held, late, world.now)
     assert (first.id, second.id, late) == (1, 2, [3])
     assert first.attributes["name"] == values.get("name", "Reader 1")
     assert first.attributes["email"] == values.get("address", "reader1@example.com")

@@ -14,20 +14,20 @@ from sending_fixtures import MakeReaders, Subscribe, World, configured
 from newsletter.db.schema import attempt, batch, send_recipient, vendor_pause
 from newsletter.errors import DatabaseError, SendRefusedError
 from newsletter.sending.delivery import claim
-from newsletter.sending.delivery.record_results import Settled, settle
-from newsletter.sending.delivery.sender import Sender
-from newsletter.sending.delivery.worker_pool import Posters, full_speed
-from newsletter.sending.ledger.leases import sweep
+from newsletter.sending.delivery.record_results import BatchResult, record_batch_results
+from newsletter.sending.delivery.sender import BatchSender
+from newsletter.sending.delivery.worker_pool import WorkerPool, tune_interpreter
+from newsletter.sending.ledger.leases import expire_leases
 from newsletter.sending.ledger.record import (
     Ledger,
     Send,
-    find,
-    halt,
-    readers_by_state,
-    start,
-    waits_until,
+    count_recipients_by_state,
+    get_next_claim_time,
+    get_send,
+    start_send,
+    stop_send,
 )
-from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.provider import Reply, Silence
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.payload import Letter, prepare
@@ -80,7 +80,7 @@ class Patient(Vendor):
 def frozen(ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders) -> Send:
     """Ten batches: nine of ten readers and one of five."""
     subscribe(make_readers(TOTAL))
-    return freeze(ledger, letter)
+    return freeze_send(ledger, letter)
 
 
 def states(ledger: Ledger) -> Counter[str]:
@@ -89,7 +89,7 @@ def states(ledger: Ledger) -> Counter[str]:
 
 
 def state_of(ledger: Ledger, of: Send) -> str:
-    found = find(ledger, of.issue)
+    found = get_send(ledger, of.issue)
     assert found is not None
     return found.state
 
@@ -99,9 +99,9 @@ def test_so_many_requests_are_in_the_air_at_once_and_no_more(
     ledger: Ledger, letter: Letter, frozen: Send, world: World, together: int
 ) -> None:
     vendor = Patient(together)
-    Sender(ledger, frozen, letter, vendor, world, concurrency=together).run()
+    BatchSender(ledger, frozen, letter, vendor, world, concurrency=together).run()
     assert (vendor.most, vendor.posts) == (together, 10)
-    assert readers_by_state(ledger, frozen) == {"accepted": TOTAL}
+    assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
     assert state_of(ledger, frozen) == "done"
     assert world.done == TOTAL
 
@@ -114,7 +114,7 @@ def test_every_thread_keeps_one_connection(  # noqa: PLR0917 - fixtures
     double: SendGridDouble,
     mailer: Mailer,
 ) -> None:
-    Sender(ledger, frozen, letter, mailer, world, concurrency=3).run()
+    BatchSender(ledger, frozen, letter, mailer, world, concurrency=3).run()
     assert Counter(Counter(one.address for one in double.accepted).values()) == {1: TOTAL}
     assert double.connections <= 3
 
@@ -132,8 +132,8 @@ def test_in_flight_is_on_record_before_any_request_comes(
                 ).one()
             return ACCEPTED if known == ("in_flight", None) else Reply(500, {}, b"")
 
-    Sender(ledger, frozen, letter, Looking(), world, concurrency=4).run()
-    assert readers_by_state(ledger, frozen) == {"accepted": TOTAL}
+    BatchSender(ledger, frozen, letter, Looking(), world, concurrency=4).run()
+    assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
 
 
 @pytest.mark.parametrize("status", [401, 403, 451])
@@ -149,7 +149,7 @@ def test_a_refused_account_lets_nothing_more_leave_and_settles_what_is_in_the_ai
             return ACCEPTED
 
     vendor = Withdrawn(4)
-    outcome = Sender(ledger, frozen, letter, vendor, world, concurrency=4).run()
+    outcome = BatchSender(ledger, frozen, letter, vendor, world, concurrency=4).run()
     assert outcome is not None
     assert outcome.status == status
     assert vendor.posts == 4
@@ -166,17 +166,17 @@ def test_all_senders_keep_the_pause_that_one_was_asked_for(  # noqa: PLR0917
     mailer: Mailer,
 ) -> None:
     until = world.now + datetime.timedelta(seconds=42)
-    double.order(faults.throttled(until.timestamp()))
+    double.order(faults.rate_limit_response(until.timestamp()))
     with pytest.raises(InterruptedError):
-        Sender(ledger, frozen, letter, mailer, Busy(), concurrency=1).run()
+        BatchSender(ledger, frozen, letter, mailer, Busy(), concurrency=1).run()
     with ledger.engine.connect() as connection:
         assert connection.scalars(sa.select(vendor_pause.c.paused_until)).all() == [until]
-    assert claim.claim(ledger, frozen, 10) == []
-    assert waits_until(ledger, frozen) == until
+    assert claim.claim_batches(ledger, frozen, 10) == []
+    assert get_next_claim_time(ledger, frozen) == until
     other = World(world.now)
-    Sender(replace(ledger, clock=lambda _: other.now), frozen, letter, mailer, other).run()
+    BatchSender(replace(ledger, clock=lambda _: other.now), frozen, letter, mailer, other).run()
     assert other.waits == [42.0]
-    assert readers_by_state(ledger, frozen) == {"accepted": TOTAL}
+    assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
 
 
 class Busy(World):
@@ -190,28 +190,28 @@ class Busy(World):
 def test_what_was_claimed_is_put_back_if_nothing_may_leave_any_more(
     ledger: Ledger, frozen: Send, world: World, how: str
 ) -> None:
-    start(ledger, frozen)
-    held = claim.claim(ledger, frozen, 3)
+    start_send(ledger, frozen)
+    held = claim.claim_batches(ledger, frozen, 3)
     if how == "paused":
-        halt(ledger, frozen, "paused", "by hand")
+        stop_send(ledger, frozen, "paused", "by hand")
     else:
         later = world.now + datetime.timedelta(seconds=9)
         with ledger.engine.begin() as connection:
             connection.execute(sa.insert(vendor_pause).values(id=1, paused_until=later))
-    assert claim.depart(ledger, [claim.Parcel(one, b"{}") for one in held]) is None
+    assert claim.mark_in_flight(ledger, [claim.PreparedBatch(one, b"{}") for one in held]) is None
     assert states(ledger) == {"ready": 10}
 
 
 def test_a_batch_that_is_anothers_by_now_keeps_its_whole_group_here(
     ledger: Ledger, frozen: Send
 ) -> None:
-    start(ledger, frozen)
-    held = claim.claim(ledger, frozen, 3)
+    start_send(ledger, frozen)
+    held = claim.claim_batches(ledger, frozen, 3)
     with ledger.engine.begin() as connection:
         lost = sa.update(batch).where(batch.c.id == held[1].id)
         connection.execute(lost.values(fence=batch.c.fence + 1))
     with pytest.raises(SendRefusedError, match="no longer this sender's"):
-        claim.depart(ledger, [claim.Parcel(one, b"{}") for one in held])
+        claim.mark_in_flight(ledger, [claim.PreparedBatch(one, b"{}") for one in held])
     assert states(ledger) == {"ready": 7, "claimed": 3}
 
 
@@ -229,13 +229,13 @@ def test_a_slow_request_is_not_taken_for_a_dead_senders(
                     break
                 if leased_until(ledger) == world.now + lease:
                     world.now += lease / 3
-                    swept.append(sweep(ledger, frozen))
+                    swept.append(expire_leases(ledger, frozen))
                 threading.Event().wait(0.01)
             return ACCEPTED
 
-    Sender(replace(ledger, lease=lease), frozen, letter, Slow(), world, concurrency=1).run()
+    BatchSender(replace(ledger, lease=lease), frozen, letter, Slow(), world, concurrency=1).run()
     assert swept == [0] * 9
-    assert readers_by_state(ledger, frozen) == {"accepted": TOTAL}
+    assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
 
 
 def leased_until(ledger: Ledger) -> datetime.datetime | None:
@@ -262,14 +262,14 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(
 
     before = sys.getswitchinterval()
     with pytest.raises(KeyboardInterrupt):
-        Sender(ledger, frozen, letter, Stuck(), Impatient(), concurrency=4).run()
+        BatchSender(ledger, frozen, letter, Stuck(), Impatient(), concurrency=4).run()
     assert sys.getswitchinterval() == before
     left = states(ledger)
     assert left["accepted"] >= 1
     assert left["in_flight"] >= 2
     release.set()
     vendor = Vendor()
-    Sender(ledger, frozen, letter, vendor, world, concurrency=4).run()
+    BatchSender(ledger, frozen, letter, vendor, world, concurrency=4).run()
     assert vendor.posts == left["ready"] + left["claimed"]
     assert states(ledger) == {
         "accepted": left["accepted"] + vendor.posts,
@@ -285,15 +285,15 @@ def test_an_outcome_that_cannot_be_written_does_not_take_others_with_it(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def failing(of: Ledger, back: list[Settled]) -> None:
+    def failing(of: Ledger, back: list[BatchResult]) -> None:
         if any(one.batch.number == 2 for one in back):
             raise DatabaseError("the disk is full")
-        settle(of, back)
+        record_batch_results(of, back)
 
     monkeypatch.setattr("newsletter.sending.delivery.sender.settle", failing)
     vendor = Vendor()
     with pytest.raises(DatabaseError, match="batch 2 had left") as failed:
-        Sender(ledger, frozen, letter, vendor, world, concurrency=4).run()
+        BatchSender(ledger, frozen, letter, vendor, world, concurrency=4).run()
     assert [problem.message for problem in failed.value.problems][1:] == ["the disk is full"]
     assert states(ledger)["in_flight"] == 1
     assert states(ledger)["accepted"] == vendor.posts - 1
@@ -306,30 +306,30 @@ def test_a_fault_of_the_program_in_a_thread_is_raised_once_the_others_are_back()
                 raise ZeroDivisionError
             return ACCEPTED
 
-    with Posters[str](Broken(), 1) as posters:
-        posters.hand("one", b"good")
-        assert posters.take(30) == [("one", ACCEPTED)]
-        posters.hand("two", b"bad")
+    with WorkerPool[str](Broken(), 1) as posters:
+        posters.submit("one", b"good")
+        assert posters.get_completed(30) == [("one", ACCEPTED)]
+        posters.submit("two", b"bad")
         with pytest.raises(ZeroDivisionError):
-            posters.take(30)
+            posters.get_completed(30)
 
 
 def test_posters_wait_no_longer_than_they_are_told() -> None:
     vendor = Patient(2)
-    with Posters[str](vendor, 2) as posters:
-        posters.hand("one", b"")
-        assert posters.take(0.01) == []
-        assert posters.free == 1
-        posters.hand("two", b"")
-        back = posters.take(30)
-        while posters.away:
-            back += posters.take(30)
+    with WorkerPool[str](vendor, 2) as posters:
+        posters.submit("one", b"")
+        assert posters.get_completed(0.01) == []
+        assert posters.idle_count == 1
+        posters.submit("two", b"")
+        back = posters.get_completed(30)
+        while posters.in_flight:
+            back += posters.get_completed(30)
         assert sorted(back) == [("one", ACCEPTED), ("two", ACCEPTED)]
 
 
 def test_python_is_left_as_it_was() -> None:
     before = sys.getswitchinterval()
-    with full_speed():
+    with tune_interpreter():
         assert sys.getswitchinterval() < before
     assert sys.getswitchinterval() == before
 
@@ -363,7 +363,7 @@ def test_batches_are_cut_by_bytes_where_count_would_allow_too_many(
     narrow = prepare(letter.email, configured(limits={"request_bytes": 30_000}))
     assert letter.roomy
     assert not narrow.roomy
-    of = freeze(ledger, narrow)
+    of = freeze_send(ledger, narrow)
     assert [reader for readers in cut(ledger) for reader in readers] == list(range(1, TOTAL + 1))
 
     class Measuring(Vendor):
@@ -374,9 +374,9 @@ def test_batches_are_cut_by_bytes_where_count_would_allow_too_many(
             return ACCEPTED
 
     vendor = Measuring()
-    Sender(ledger, of, narrow, vendor, world, concurrency=2).run()
+    BatchSender(ledger, of, narrow, vendor, world, concurrency=2).run()
     assert 25_000 < vendor.largest <= 30_000
-    assert readers_by_state(ledger, of) == {"accepted": TOTAL}
+    assert count_recipients_by_state(ledger, of) == {"accepted": TOTAL}
 
 
 def test_a_send_of_one_reader_a_request_is_frozen_and_sent_too(
@@ -388,8 +388,8 @@ def test_a_send_of_one_reader_a_request_is_frozen_and_sent_too(
 ) -> None:
     subscribe(make_readers(7))
     single = prepare(letter.email, configured(sendgrid={"personalize": "per_request"}))
-    of = freeze(ledger, single)
+    of = freeze_send(ledger, single)
     vendor = Vendor()
-    Sender(ledger, of, single, vendor, world).run()
+    BatchSender(ledger, of, single, vendor, world).run()
     assert vendor.posts == 7
-    assert readers_by_state(ledger, of) == {"accepted": 7}
+    assert count_recipients_by_state(ledger, of) == {"accepted": 7}

@@ -13,11 +13,11 @@ from newsletter.db import reading
 from newsletter.db.schema import rate_bucket
 from newsletter.errors import SendRefusedError
 from newsletter.sending.delivery import claim
-from newsletter.sending.delivery.hourly_limit import HOUR, Bucket, take
-from newsletter.sending.delivery.sender import Sender
-from newsletter.sending.ledger.record import Ledger, find, readers_by_state, start
-from newsletter.sending.planning.freeze_recipients import freeze
-from newsletter.sending.planning.frozen_content import Terms, settle_terms
+from newsletter.sending.delivery.hourly_limit import HOUR, RateBucket, add_to_bucket
+from newsletter.sending.delivery.sender import BatchSender
+from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, get_send, start_send
+from newsletter.sending.planning.freeze_recipients import freeze_send
+from newsletter.sending.planning.frozen_content import SendSchedule, save_schedule
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.payload import Letter
 from newsletter.sending.rehearsal import SendGridDouble
@@ -30,12 +30,12 @@ START = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
     st.lists(st.tuples(st.integers(1, 50), st.integers(0, 5000)), max_size=60),
 )
 def test_no_hour_sees_more_than_the_limit(limit: int, asks: list[tuple[int, int]]) -> None:
-    bucket, now = Bucket(0, START), START
+    bucket, now = RateBucket(0, START), START
     gone: list[tuple[datetime.datetime, int]] = []
     for readers, seconds in asks:
         now += datetime.timedelta(seconds=seconds)
-        answer = take(bucket, min(readers, limit), limit, now)
-        if isinstance(answer, Bucket):
+        answer = add_to_bucket(bucket, min(readers, limit), limit, now)
+        if isinstance(answer, RateBucket):
             bucket = answer
             gone.append((now, min(readers, limit)))
         else:
@@ -46,21 +46,21 @@ def test_no_hour_sees_more_than_the_limit(limit: int, asks: list[tuple[int, int]
 
 @given(st.integers(1, 50), st.lists(st.integers(1, 50), min_size=1, max_size=30))
 def test_whoever_waits_as_told_gets_through(limit: int, sizes: list[int]) -> None:
-    bucket, now, waits = Bucket(0, START), START, 0
+    bucket, now, waits = RateBucket(0, START), START, 0
     for size in sizes:
-        answer = take(bucket, min(size, limit), limit, now)
-        if not isinstance(answer, Bucket):
+        answer = add_to_bucket(bucket, min(size, limit), limit, now)
+        if not isinstance(answer, RateBucket):
             now, waits = answer, waits + 1
-            answer = take(bucket, min(size, limit), limit, now)
-        assert isinstance(answer, Bucket)
+            answer = add_to_bucket(bucket, min(size, limit), limit, now)
+        assert isinstance(answer, RateBucket)
         bucket = answer
     assert waits < len(sizes)
 
 
 def test_a_clock_that_goes_back_gives_nothing_away() -> None:
     early = START - datetime.timedelta(minutes=50)
-    assert take(Bucket(10, START), 1, 10, early) == START + HOUR
-    assert take(Bucket(9, START), 1, 10, early) == Bucket(10, START)
+    assert add_to_bucket(RateBucket(10, START), 1, 10, early) == START + HOUR
+    assert add_to_bucket(RateBucket(9, START), 1, 10, early) == RateBucket(10, START)
 
 
 def test_a_paced_send_waits_and_reaches_everybody(  # noqa: PLR0917 - fixtures
@@ -73,9 +73,9 @@ def test_a_paced_send_waits_and_reaches_everybody(  # noqa: PLR0917 - fixtures
     make_readers: MakeReaders,
 ) -> None:
     subscribe(make_readers(45))
-    frozen = settle_terms(ledger, freeze(ledger, letter), Terms(limit_per_hour=20))
-    Sender(ledger, frozen, letter, mailer, world, chance=lambda: 1.0, concurrency=1).run()
-    assert readers_by_state(ledger, frozen) == {"accepted": 45}
+    frozen = save_schedule(ledger, freeze_send(ledger, letter), SendSchedule(limit_per_hour=20))
+    BatchSender(ledger, frozen, letter, mailer, world, jitter=lambda: 1.0, concurrency=1).run()
+    assert count_recipients_by_state(ledger, frozen) == {"accepted": 45}
     assert len(double.requests) == 5
     assert sum(world.waits) == 2 * HOUR.total_seconds()
 
@@ -84,9 +84,9 @@ def test_two_senders_share_one_count(
     ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders
 ) -> None:
     subscribe(make_readers(45))
-    frozen = settle_terms(ledger, freeze(ledger, letter), Terms(limit_per_hour=20))
-    start(ledger, frozen)
-    assert [len(claim.claim(ledger, frozen, most)) for most in (1, 3, 1)] == [1, 1, 0]
+    frozen = save_schedule(ledger, freeze_send(ledger, letter), SendSchedule(limit_per_hour=20))
+    start_send(ledger, frozen)
+    assert [len(claim.claim_batches(ledger, frozen, most)) for most in (1, 3, 1)] == [1, 1, 0]
     with reading(ledger.engine) as connection:
         assert connection.execute(sa.select(rate_bucket.c.used)).scalars().all() == [20]
 
@@ -95,9 +95,9 @@ def test_a_limit_below_a_planned_batch_is_refused(
     ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders
 ) -> None:
     subscribe(make_readers(12))
-    frozen = freeze(ledger, letter)
+    frozen = freeze_send(ledger, letter)
     with pytest.raises(SendRefusedError, match="batches of more than 9") as refused:
-        settle_terms(ledger, frozen, Terms(limit_per_hour=9))
+        save_schedule(ledger, frozen, SendSchedule(limit_per_hour=9))
     assert "--again --batch-size 9" in str(refused.value)
-    again = find(ledger, frozen.issue)
+    again = get_send(ledger, frozen.issue)
     assert again == replace(frozen, limit_per_hour=0)

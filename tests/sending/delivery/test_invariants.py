@@ -10,9 +10,9 @@ from sending_fixtures import MakeReaders, World, configured
 
 from newsletter.db.schema import attempt, batch, metadata, send_recipient, subscriber
 from newsletter.render.email import Email
-from newsletter.sending.delivery.sender import Sender
-from newsletter.sending.ledger.record import Ledger, Send, find, readers_by_state
-from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.delivery.sender import BatchSender
+from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
+from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.provider import Reply, Silence
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.payload import prepare
@@ -59,7 +59,7 @@ EVENTS: st.SearchStrategy[str | Fault] = st.sampled_from(
         faults.lost_request(),
         faults.reset_mid_answer(),
         faults.garbage(),
-        faults.throttled(0),
+        faults.rate_limit_response(0),
         faults.refused(500),
         faults.refused(503, accept=True),
         faults.refused(401),
@@ -95,18 +95,18 @@ def test_after_every_history_the_books_balance(  # noqa: PLR0917 - fixtures
 ) -> None:
     begin_anew(ledger, world, double, make_readers)
     letter = prepare(email, configured(limits={"batch_size": 10}))
-    frozen = freeze(ledger, letter)
+    frozen = freeze_send(ledger, letter)
     with ledger.engine.begin() as connection:
         gone = sa.update(subscriber).where(subscriber.c.id.in_(leaving))
         connection.execute(gone.values(status="unsubscribed"))
     fate = Fate(mailer, double, list(plan))
     for _ in range(len(plan) + 2):
         with suppress(Killed):
-            Sender(ledger, frozen, letter, fate, world, concurrency=concurrency).run()
+            BatchSender(ledger, frozen, letter, fate, world, concurrency=concurrency).run()
         check(ledger, frozen, double)
         if current(ledger, frozen).state in {"done", "needs_review"}:
             break
-    counts = readers_by_state(ledger, frozen)
+    counts = count_recipients_by_state(ledger, frozen)
     assert "pending" not in counts
     assert counts.get("skipped_late", 0) <= len(leaving)
     assert (current(ledger, frozen).state == "needs_review") == ("unknown" in counts)
@@ -131,7 +131,7 @@ def begin_anew(
 
 
 def current(ledger: Ledger, frozen: Send) -> Send:
-    found = find(ledger, frozen.issue)
+    found = get_send(ledger, frozen.issue)
     assert found is not None
     return found
 
@@ -140,7 +140,7 @@ def check(ledger: Ledger, frozen: Send, double: SendGridDouble) -> None:
     """The sum, and that the vendor's side and ours tell one story."""
     times = Counter(one.address for one in double.accepted)
     assert set(times.values()) <= {1}
-    assert sum(readers_by_state(ledger, frozen).values()) == TOTAL
+    assert sum(count_recipients_by_state(ledger, frozen).values()) == TOTAL
     with ledger.engine.connect() as connection:
         states = sa.select(send_recipient.c.address_key, send_recipient.c.state)
         state = dict(connection.execute(states).all())

@@ -9,7 +9,7 @@ from newsletter.db import reading
 from newsletter.db.schema import send_recipient
 from newsletter.sending.delivery import claim
 from newsletter.sending.ledger.record import Ledger
-from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.payload import Letter
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
@@ -26,7 +26,7 @@ def test_pauses_count_at_the_freeze_and_at_the_claim(
     with ledger.engine.begin() as connection:
         pause(connection, 1, world.now + HOUR, world.now)
         pause(connection, 2, world.now, world.now)
-    frozen = freeze(ledger, letter)
+    frozen = freeze_send(ledger, letter)
     assert (frozen.total, frozen.excluded) == (7, {"paused": 1})
     with reading(ledger.engine) as connection:
         ids = sa.select(send_recipient.c.subscriber_id).order_by(send_recipient.c.subscriber_id)
@@ -36,13 +36,15 @@ def test_pauses_count_at_the_freeze_and_at_the_claim(
         pause(connection, 3, world.now + HOUR, world.now)
         to = parse_address("elsewhere@example.com")
         assert changes.move(connection, "reader4@example.com", to, Origin(world.now, "form"))
-    [held] = claim.claim(ledger, frozen)
+    [held] = claim.claim_batches(ledger, frozen)
     assert told(ledger, held, world.now) == ([2, 5, 6, 7, 8], [3, 4])
     assert told(ledger, held, world.now + HOUR) == ([2, 3, 5, 6, 7, 8], [4])
 
 
-def told(ledger: Ledger, held: claim.Batch, now: datetime.datetime) -> tuple[list[int], list[int]]:
+def told(
+    ledger: Ledger, held: claim.ClaimedBatch, now: datetime.datetime
+) -> tuple[list[int], list[int]]:
     late: list[int] = []
     with reading(ledger.engine) as connection:
-        readers = [reader.id for reader in claim.readers_of(connection, held, late, now)]
+        readers = [reader.id for reader in claim.load_recipients(connection, held, late, now)]
     return readers, late

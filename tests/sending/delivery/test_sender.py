@@ -12,9 +12,15 @@ from sending_fixtures import MakeReaders, Subscribe, World
 from newsletter.db.schema import attempt, batch, send_recipient, subscriber, suppression
 from newsletter.errors import DatabaseError
 from newsletter.sending.delivery import claim
-from newsletter.sending.delivery.sender import Sender
-from newsletter.sending.ledger.record import Ledger, Send, find, readers_by_state, unknown_batches
-from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.delivery.sender import BatchSender
+from newsletter.sending.ledger.record import (
+    Ledger,
+    Send,
+    count_recipients_by_state,
+    get_send,
+    list_unknown_batches,
+)
+from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.provider import Outcome, Reply, Silence
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.payload import Letter
@@ -37,19 +43,19 @@ class Desk:
     concurrency: int = 1  # what comes after what is then known
 
     def send(self) -> Send:
-        found = find(self.ledger, self.letter.email.issue)
+        found = get_send(self.ledger, self.letter.email.issue)
         assert found is not None
         return found
 
     def run(self) -> Outcome | None:
-        sender = Sender(
+        sender = BatchSender(
             self.ledger, self.send(), self.letter, self.mailer, self.world, lambda: 1.0,
             self.concurrency,
         )  # fmt: skip
         return sender.run()
 
     def readers(self) -> dict[str, int]:
-        return readers_by_state(self.ledger, self.send())
+        return count_recipients_by_state(self.ledger, self.send())
 
     def check(self) -> None:
         """Nobody twice, nobody lost, and nobody has mail whom the ledger doesn't know of."""
@@ -75,7 +81,7 @@ def desk(  # noqa: PLR0917 - fixtures
     make_readers: MakeReaders,
 ) -> Desk:
     subscribe(make_readers(TOTAL))
-    freeze(ledger, letter)
+    freeze_send(ledger, letter)
     return Desk(ledger, letter, mailer, world, double)
 
 
@@ -121,7 +127,7 @@ def test_what_may_have_arrived_is_unknown_and_never_sent_again(desk: Desk, fault
     desk.run()
     assert desk.send().state == "needs_review"
     assert desk.readers() == {"accepted": 15, "unknown": 10}
-    assert [row[:2] for row in unknown_batches(desk.ledger, desk.send())] == [(2, 10)]
+    assert [row[:2] for row in list_unknown_batches(desk.ledger, desk.send())] == [(2, 10)]
     requests = len(desk.double.requests)
     desk.run()
     assert len(desk.double.requests) == requests == 3
@@ -152,7 +158,7 @@ def test_after_eight_tries_the_send_pauses_and_a_new_run_goes_on(desk: Desk) -> 
 
 
 def test_429_waits_until_the_vendor_says(desk: Desk) -> None:
-    desk.double.order(faults.throttled(desk.world.now.timestamp() + 42))
+    desk.double.order(faults.rate_limit_response(desk.world.now.timestamp() + 42))
     desk.run()
     assert desk.world.waits == [42.0]
     assert "pause" in desk.world.remarks[0]
@@ -269,12 +275,12 @@ def test_a_dead_senders_request_becomes_unknown_and_its_claim_ready(desk: Desk) 
 
 
 def claim_and_die(desk: Desk, *, departs: bool) -> None:
-    from newsletter.sending.ledger.record import start
+    from newsletter.sending.ledger.record import start_send
 
-    start(desk.ledger, desk.send())
-    (held,) = claim.claim(desk.ledger, desk.send())
+    start_send(desk.ledger, desk.send())
+    (held,) = claim.claim_batches(desk.ledger, desk.send())
     if departs:
-        claim.depart(desk.ledger, [claim.Parcel(held, b"{}")])
+        claim.mark_in_flight(desk.ledger, [claim.PreparedBatch(held, b"{}")])
 
 
 def test_ctrl_c_finishes_the_request_in_flight_and_leaves_the_rest(desk: Desk) -> None:
@@ -282,7 +288,7 @@ def test_ctrl_c_finishes_the_request_in_flight_and_leaves_the_rest(desk: Desk) -
     desk.run()
     assert desk.send().state == "paused"
     assert desk.readers() == {"accepted": 10, "pending": 15}
-    desk.world.stopping = False
+    desk.world.stop_requested = False
     desk.mailer = desk.mailer.mailer
     desk.run()
     assert desk.send().state == "done"
@@ -387,7 +393,7 @@ class _Interrupting(_Wrapped):
         self.world = world
 
     def post_mail(self, body: bytes) -> Reply | Silence:
-        self.world.stopping = True
+        self.world.stop_requested = True
         return self.mailer.post_mail(body)
 
 

@@ -14,9 +14,9 @@ from sending_fixtures import MakeReaders, Subscribe, World, configured
 from newsletter.db import reading
 from newsletter.db.schema import event, journal, send, subscriber, suppression
 from newsletter.events.parse import Event, as_event
-from newsletter.sending.feedback.event_intake import Intake, take_in
+from newsletter.sending.feedback.event_intake import IntakeResult, ingest_events
 from newsletter.sending.ledger.record import Ledger
-from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.payload import Letter
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
@@ -30,7 +30,7 @@ READER = "reader1@example.com"
 START = 1_796_115_600
 
 _ids = itertools.count()
-Take = Callable[..., Intake]
+Take = Callable[..., IntakeResult]
 
 
 def made(kind: str, at: int = 0, **fields: Any) -> Event:
@@ -46,7 +46,7 @@ def take(ledger: Ledger, make_readers: MakeReaders, subscribe: Subscribe) -> Tak
         for number in (1, 2, 3):
             born = Origin(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "cli")
             journals.append(connection, number, born.line("subscribed", "active"))
-    return lambda *events: take_in(ledger, CONFIG, events)
+    return lambda *events: ingest_events(ledger, CONFIG, events)
 
 
 def standing(engine: sa.Engine, number: int = 1) -> tuple[str, int]:
@@ -93,10 +93,10 @@ def test_what_each_kind_of_event_leads_to(
     one = made(kind, **fields)
     changed = {"active": 0}.get(status, 1)
     first = take(one, one)
-    assert (first.new, first.known, len(first.taken)) == (1, 1, changed)
+    assert (first.new_count, first.known_count, len(first.applied_reports)) == (1, 1, changed)
     assert standing(engine)[0] == status
     again = take(one)
-    assert (again.new, again.known, again.taken) == (0, 1, ())
+    assert (again.new_count, again.known_count, again.applied_reports) == (0, 1, ())
     assert (on_record(engine), standing(engine, 2)) == (1, ("active", 0))
     with reading(engine) as connection:
         lines = journals.read(connection, 1)[1:]
@@ -126,7 +126,7 @@ def test_who_has_moved_leaves_by_a_mail_to_their_old_address_too(  # noqa: PLR09
     event_of: dict[str, Any],
     status: str,
 ) -> None:
-    frozen = freeze(ledger, letter)
+    frozen = freeze_send(ledger, letter)
     with engine.begin() as connection:
         origin = Origin(datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC), "form")
         changes.move(connection, READER, parse_address("ada@example.org"), origin)
@@ -145,7 +145,7 @@ def test_soft_bounces_in_a_row_are_a_bounce_and_a_delivery_breaks_the_row(
     assert standing(engine) == ("active", 0)
     take(soft[3], soft[2])
     assert standing(engine) == ("active", 2)
-    (changed,) = take(soft[4], soft[4]).taken
+    (changed,) = take(soft[4], soft[4]).applied_reports
     assert (changed.before, changed.after) == ("active", "bounced")
     assert standing(engine) == ("bounced", 3)
 
@@ -256,7 +256,7 @@ def test_a_change_of_the_account_pauses_what_runs(  # noqa: PLR0917 - a table's 
     with reading(engine) as connection:
         rows = connection.execute(sa.select(send.c.state, send.c.reason).order_by(send.c.id)).all()
     assert [row.state for row in rows] == [state, "done"]
-    assert done.paused == (("2026-12-01-ice",) if state == "paused" else ())
+    assert done.paused_issues == (("2026-12-01-ice",) if state == "paused" else ())
     assert ("account's status" in rows[0].reason) == (state == "paused")
 
 
@@ -286,7 +286,7 @@ def _told(take: Take, engine: sa.Engine, parts: Sequence[Sequence[Event]]) -> tu
         for row in rows:
             born = Origin(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "cli")
             journals.append(connection, row["id"], born.line("subscribed", "active"))
-    new = sum(take(*part).new for part in parts)
+    new = sum(take(*part).new_count for part in parts)
     with reading(engine) as connection:
         kept_out = connection.execute(
             sa.select(suppression.c.address_key, suppression.c.reason).order_by("address_key")

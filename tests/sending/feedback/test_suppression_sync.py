@@ -11,7 +11,7 @@ from sending_fixtures import World
 from newsletter.db import reading
 from newsletter.db.schema import journal, meta, subscriber, suppression
 from newsletter.errors import ProviderError
-from newsletter.sending.feedback.suppression_sync import Synced, sync
+from newsletter.sending.feedback.suppression_sync import SuppressionSyncResult, sync_suppressions
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.suppressions_api import Lists
 from newsletter.sending.rehearsal import SendGridDouble
@@ -23,14 +23,16 @@ from newsletter.subscribers.consent.journal import Origin
 
 HOUR, DAY = 3_600, 86_400
 
-Sync = Callable[..., dict[str, Synced]]
+Sync = Callable[..., dict[str, SuppressionSyncResult]]
 Join = Callable[..., None]
 
 
 @pytest.fixture
 def run(engine: sa.Engine, mailer: Mailer, world: World) -> Sync:
     lists = Lists(mailer, world.wait, lambda: world.now, lambda tries: pause_after(tries, 1.0))
-    return lambda **options: {done.name: done for done in sync(engine, lists, **options)}
+    return lambda **options: {
+        done.list_name: done for done in sync_suppressions(engine, lists, **options)
+    }
 
 
 @pytest.fixture
@@ -120,8 +122,8 @@ def test_again_changes_nothing(
     before = everything(engine)
     done = run(group=7)
     assert everything(engine) == before
-    assert sum(len(each.taken) for each in done.values()) == 0
-    assert done["bounces"].fetched == 2
+    assert sum(len(each.applied_reports) for each in done.values()) == 0
+    assert done["bounces"].fetched_count == 2
 
 
 def test_capitals_and_repetitions_are_one_reader(
@@ -132,7 +134,7 @@ def test_capitals_and_repetitions_are_one_reader(
         double.suppressions.add("bounces", address, world.timestamp())
     done = run()
     assert statuses(engine) == {"Ada@example.com": "bounced"}
-    assert len(done["bounces"].taken) == 1
+    assert len(done["bounces"].applied_reports) == 1
     assert kept_out(engine) == {}
 
 
@@ -168,7 +170,7 @@ def test_more_than_a_page(
     for number in range(1201):
         double.suppressions.add("bounces", f"r{number}@example.com", world.timestamp() - number)
     done = run()
-    assert (done["bounces"].fetched, len(done["bounces"].taken)) == (1201, 1201)
+    assert (done["bounces"].fetched_count, len(done["bounces"].applied_reports)) == (1201, 1201)
     assert set(statuses(engine).values()) == {"bounced"}
     assert len(kept_out(engine)) == 1201 - 40
     assert [query["offset"] for query in asked(double, "bounces")] == ["0", "500", "1000"]
@@ -194,7 +196,7 @@ def test_the_next_time_asks_from_a_day_before_the_last(
     double.suppressions.add("bounces", late, first - 23 * HOUR)
     double.suppressions.add("bounces", "old@example.com", first - 25 * HOUR)
     done = run()
-    assert [taken.address for taken in done["bounces"].taken] == [late]
+    assert [taken.address for taken in done["bounces"].applied_reports] == [late]
     queries = asked(double, "bounces")
     assert "start_time" not in queries[0]
     assert queries[1]["start_time"] == str(int(first - DAY))
@@ -217,7 +219,7 @@ def test_an_error_in_the_middle_loses_nothing(
         assert connection.execute(sa.select(meta)).all() == []
     done = run()
     assert set(statuses(engine).values()) == {"bounced", "unsubscribed"}
-    assert done["bounces"].fetched == 700
+    assert done["bounces"].fetched_count == 700
 
 
 def test_lists_before_the_error_are_not_asked_for_again_in_full(
@@ -240,7 +242,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(
     before = everything(engine)
     dry = run(dry_run=True)
     assert everything(engine) == before
-    assert run()["bounces"].taken == dry["bounces"].taken != []
+    assert run()["bounces"].applied_reports == dry["bounces"].applied_reports != []
 
 
 def test_since_a_day_leaves_no_gap_behind(
@@ -248,7 +250,7 @@ def test_since_a_day_leaves_no_gap_behind(
 ) -> None:
     double.suppressions.add("bounces", "old@example.com", world.timestamp() - 9 * DAY)
     done = run(since=world.now - datetime.timedelta(days=2))
-    assert done["bounces"].fetched == 0
+    assert done["bounces"].fetched_count == 0
     run()
     assert kept_out(engine) == {"old@example.com": "bounced"}
     world.now += datetime.timedelta(days=5)
@@ -280,5 +282,5 @@ def test_the_erased_are_not_written_down_again(
     erasure.erase(engine, "ada@example.com", world.now)
     double.suppressions.add("unsubscribes", "ada@example.com", world.timestamp())
     done = run()
-    assert done["unsubscribes"].taken == []
+    assert done["unsubscribes"].applied_reports == []
     assert (statuses(engine), kept_out(engine)) == ({}, {})

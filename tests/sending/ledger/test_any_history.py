@@ -14,13 +14,13 @@ from sending_fixtures import MakeReaders, World, configured
 from newsletter.db.schema import attempt, batch, event, metadata, send_recipient, subscriber
 from newsletter.errors import NewsletterError
 from newsletter.render.email import Email
-from newsletter.sending.delivery.sender import Sender
+from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger import pause_cancel_retry
-from newsletter.sending.ledger.reconcile import reconcile
-from newsletter.sending.ledger.record import Ledger, Send, find, readers_by_state
-from newsletter.sending.ledger.resolve import resolve, unsure
-from newsletter.sending.ledger.state_machine import Settlement
-from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.ledger.reconcile import reconcile_send
+from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
+from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
+from newsletter.sending.ledger.state_machine import Resolution
+from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.provider import Reply, Silence
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.payload import prepare
@@ -32,7 +32,7 @@ TOTAL = 17
 BATCH = 4
 FAULTS = (
     faults.lost_answer(), faults.lost_request(), faults.reset_mid_answer(), faults.garbage(),
-    faults.throttled(0), faults.refused(500), faults.refused(503, accept=True),
+    faults.rate_limit_response(0), faults.refused(500), faults.refused(503, accept=True),
     faults.refused(401), faults.refused(400),
     faults.refused(400, "bad", "personalizations.1.to.0.email"),
 )  # fmt: skip
@@ -74,7 +74,7 @@ class TheSend(RuleBasedStateMachine):
         self.double.accepted.clear()
         self.letter = prepare(self.email, configured(limits={"batch_size": BATCH}))
         self._subscribe()
-        self.frozen = freeze(self.ledger, self.letter)
+        self.frozen = freeze_send(self.ledger, self.letter)
 
     def _subscribe(self) -> None:
         now = self.world.now
@@ -93,12 +93,12 @@ class TheSend(RuleBasedStateMachine):
 
     @property
     def send(self) -> Send:
-        found = find(self.ledger, self.frozen.issue)
+        found = get_send(self.ledger, self.frozen.issue)
         assert found is not None
         return found
 
-    def sender(self, concurrency: int = 1) -> Sender:
-        return Sender(
+    def sender(self, concurrency: int = 1) -> BatchSender:
+        return BatchSender(
             self.ledger, self.frozen, self.letter, self, self.world, concurrency=concurrency
         )
 
@@ -139,7 +139,7 @@ class TheSend(RuleBasedStateMachine):
         if address not in {one.address for one in self.double.accepted}:
             self.out.add(address)
 
-    @rule(command=st.sampled_from([pause_cancel_retry.pause, pause_cancel_retry.cancel]))
+    @rule(command=st.sampled_from([pause_cancel_retry.pause_send, pause_cancel_retry.cancel_send]))
     def halt(self, command: type[object]) -> None:
         with suppress(NewsletterError):
             command(self.ledger, self.send)  # type: ignore[call-arg]
@@ -147,17 +147,17 @@ class TheSend(RuleBasedStateMachine):
     @rule()
     def retry(self) -> None:
         with suppress(NewsletterError):
-            pause_cancel_retry.retry(self.ledger, self.send, BATCH)
+            pause_cancel_retry.retry_rejected(self.ledger, self.send, BATCH)
 
     @rule(how=st.sampled_from(["accepted", "resend", "drop"]))
-    def settle(self, how: Settlement) -> None:
+    def settle(self, how: Resolution) -> None:
         try:
-            shown = unsure(self.ledger, self.send)[:1]
+            shown = find_unknown_batches(self.ledger, self.send)[:1]
         except NewsletterError:
             return
         readers = self._readers("unknown", shown[0].id)
         with suppress(NewsletterError):
-            resolve(self.ledger, self.send, shown, how)
+            resolve_batches(self.ledger, self.send, shown, how)
             told = {"accepted": self.vouched, "resend": self.resent, "drop": self.given_up}
             told[how].update(readers)
 
@@ -179,7 +179,7 @@ class TheSend(RuleBasedStateMachine):
             connection.execute(sa.delete(event).where(event.c.sg_event_id.in_(ids)))
             if rows:
                 connection.execute(sa.insert(event), rows)
-        reconcile(self.ledger, self.send)
+        reconcile_send(self.ledger, self.send)
 
     def _readers(self, state: str, batch_id: int) -> set[str]:
         query = sa.select(send_recipient.c.address_key).where(
@@ -190,7 +190,7 @@ class TheSend(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_lost_from_the_books(self) -> None:
-        assert sum(readers_by_state(self.ledger, self.frozen).values()) == TOTAL
+        assert sum(count_recipients_by_state(self.ledger, self.frozen).values()) == TOTAL
 
     @invariant()
     def nobody_gets_it_twice_but_by_the_editors_word(self) -> None:
@@ -219,7 +219,7 @@ class TheSend(RuleBasedStateMachine):
 
     @invariant()
     def an_ended_send_has_nothing_open(self) -> None:
-        counts = readers_by_state(self.ledger, self.frozen)
+        counts = count_recipients_by_state(self.ledger, self.frozen)
         if self.send.state in {"done", "needs_review"}:
             assert "pending" not in counts
             assert (self.send.state == "needs_review") == ("unknown" in counts)

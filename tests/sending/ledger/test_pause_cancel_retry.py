@@ -14,16 +14,22 @@ from newsletter.errors import SendRefusedError
 from newsletter.events.parse import Event, as_event
 from newsletter.events.store import record
 from newsletter.sending.delivery import claim
-from newsletter.sending.delivery.sender import Sender
+from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger import pause_cancel_retry
-from newsletter.sending.ledger.recipient_status import RECALLED, fates
-from newsletter.sending.ledger.reconcile import reconcile
-from newsletter.sending.ledger.record import Ledger, Send, find, readers_by_state, start
-from newsletter.sending.ledger.resolve import resolve, unsure
-from newsletter.sending.ledger.state_machine import Settlement
-from newsletter.sending.ledger.status import look
-from newsletter.sending.planning.freeze_recipients import freeze
-from newsletter.sending.planning.frozen_content import content
+from newsletter.sending.ledger.recipient_status import RECALLED_REASON, iter_recipients
+from newsletter.sending.ledger.reconcile import reconcile_send
+from newsletter.sending.ledger.record import (
+    Ledger,
+    Send,
+    count_recipients_by_state,
+    get_send,
+    start_send,
+)
+from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
+from newsletter.sending.ledger.state_machine import Resolution
+from newsletter.sending.ledger.status import get_send_status
+from newsletter.sending.planning.freeze_recipients import freeze_send
+from newsletter.sending.planning.frozen_content import load_frozen_email
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.payload import Letter
 from newsletter.sending.rehearsal import SendGridDouble
@@ -45,23 +51,23 @@ class Desk:
     double: SendGridDouble
 
     def send(self) -> Send:
-        found = find(self.ledger, self.letter.email.issue)
+        found = get_send(self.ledger, self.letter.email.issue)
         assert found is not None
         return found
 
     def run(self, *faults: Fault) -> None:
         self.double.order(*faults)
-        Sender(
+        BatchSender(
             self.ledger, self.send(), self.letter, self.mailer, self.world,
-            chance=lambda: 1.0, concurrency=1,
+            jitter=lambda: 1.0, concurrency=1,
         ).run()  # fmt: skip
 
     def state(self) -> tuple[str, dict[str, int]]:
-        return self.send().state, readers_by_state(self.ledger, self.send())
+        return self.send().state, count_recipients_by_state(self.ledger, self.send())
 
-    def settle(self, how: Settlement, *numbers: int) -> str:
+    def settle(self, how: Resolution, *numbers: int) -> str:
         of = self.send()
-        return resolve(self.ledger, of, unsure(self.ledger, of, numbers), how)
+        return resolve_batches(self.ledger, of, find_unknown_batches(self.ledger, of, numbers), how)
 
     def event(self, number: int, attempt: int = 1, *, reader: int, late: float = 0.0) -> Event:
         """What the vendor says of one reader of a batch."""
@@ -88,9 +94,9 @@ class Desk:
         """Nobody twice but whom the editor said, nobody lost; the plan still holds."""
         times = Counter(one.address for one in self.double.accepted)
         assert sum(count - 1 for count in times.values()) == twice
-        status = look(self.ledger, self.send())
-        assert (status.lost, sum(status.readers.values())) == (0, TOTAL)
-        content(self.ledger, self.send())
+        status = get_send_status(self.ledger, self.send())
+        assert (status.missing_recipients, sum(status.recipients_by_state.values())) == (0, TOTAL)
+        load_frozen_email(self.ledger, self.send())
 
 
 @pytest.fixture
@@ -104,33 +110,33 @@ def desk(  # noqa: PLR0917 - fixtures
     make_readers: MakeReaders,
 ) -> Desk:
     subscribe(make_readers(TOTAL))
-    freeze(ledger, letter)
+    freeze_send(ledger, letter)
     return Desk(ledger, letter, mailer, world, double)
 
 
 def test_a_paused_send_is_claimed_by_nobody_until_it_goes_on(desk: Desk) -> None:
-    start(desk.ledger, desk.send())
-    pause_cancel_retry.pause(desk.ledger, desk.send())
-    assert claim.claim(desk.ledger, desk.send()) == []
+    start_send(desk.ledger, desk.send())
+    pause_cancel_retry.pause_send(desk.ledger, desk.send())
+    assert claim.claim_batches(desk.ledger, desk.send()) == []
     with pytest.raises(SendRefusedError, match="is paused"):
-        pause_cancel_retry.pause(desk.ledger, desk.send())
+        pause_cancel_retry.pause_send(desk.ledger, desk.send())
     desk.run()
     assert desk.state() == ("done", {"accepted": TOTAL})
     desk.check()
 
 
 def test_a_command_on_a_send_that_has_moved_meanwhile_changes_nothing(desk: Desk) -> None:
-    start(desk.ledger, desk.send())
+    start_send(desk.ledger, desk.send())
     before = desk.send()
-    pause_cancel_retry.pause(desk.ledger, before)
+    pause_cancel_retry.pause_send(desk.ledger, before)
     with pytest.raises(SendRefusedError, match="no longer what it was"):
-        pause_cancel_retry.cancel(desk.ledger, before)
+        pause_cancel_retry.cancel_send(desk.ledger, before)
     assert desk.state() == ("paused", {"pending": TOTAL})
 
 
 def test_a_cancelled_send_keeps_what_has_left_and_gives_up_the_rest(desk: Desk) -> None:
     desk.run(TAKEN, faults.refused(403, "no"))
-    assert pause_cancel_retry.cancel(desk.ledger, desk.send()) == 15
+    assert pause_cancel_retry.cancel_send(desk.ledger, desk.send()) == 15
     assert desk.state() == ("cancelled", {"accepted": 10, "dropped": 15})
     desk.run()
     assert desk.state() == ("cancelled", {"accepted": 10, "dropped": 15})
@@ -138,29 +144,29 @@ def test_a_cancelled_send_keeps_what_has_left_and_gives_up_the_rest(desk: Desk) 
 
 
 def test_a_batch_that_was_claimed_when_the_send_was_cancelled_never_leaves(desk: Desk) -> None:
-    start(desk.ledger, desk.send())
-    (held,) = claim.claim(desk.ledger, desk.send())
-    assert pause_cancel_retry.cancel(desk.ledger, desk.send()) == TOTAL
-    parcel = claim.Parcel(held, b"{}", (1,))
-    assert claim.depart(desk.ledger, [parcel]) is None
+    start_send(desk.ledger, desk.send())
+    (held,) = claim.claim_batches(desk.ledger, desk.send())
+    assert pause_cancel_retry.cancel_send(desk.ledger, desk.send()) == TOTAL
+    parcel = claim.PreparedBatch(held, b"{}", (1,))
+    assert claim.mark_in_flight(desk.ledger, [parcel]) is None
     assert desk.state() == ("cancelled", {"dropped": TOTAL})
     desk.check()
 
 
 def test_a_batch_in_flight_counts_even_if_the_send_was_cancelled(desk: Desk) -> None:
-    start(desk.ledger, desk.send())
+    start_send(desk.ledger, desk.send())
 
     class Cancelling:
         """The editor cancels while the first request is on its way."""
 
         def post_mail(self, body: bytes) -> object:
             if not desk.double.accepted:
-                pause_cancel_retry.cancel(desk.ledger, desk.send())
+                pause_cancel_retry.cancel_send(desk.ledger, desk.send())
             return desk.mailer.post_mail(body)
 
-    Sender(
+    BatchSender(
         desk.ledger, desk.send(), desk.letter, Cancelling(), desk.world,  # type: ignore[arg-type]
-        chance=lambda: 1.0, concurrency=1,
+        jitter=lambda: 1.0, concurrency=1,
     ).run()  # fmt: skip
     assert desk.state() == ("cancelled", {"accepted": 10, "dropped": 15})
     desk.check()
@@ -173,12 +179,12 @@ def test_the_rejected_are_sent_to_again_in_new_batches_and_nobody_else(desk: Des
     ]
     desk.run(*named)
     assert desk.state() == ("done", {"accepted": 23, "rejected": 2})
-    assert pause_cancel_retry.retry(desk.ledger, desk.send(), 1) == 2
+    assert pause_cancel_retry.retry_rejected(desk.ledger, desk.send(), 1) == 2
     assert desk.state() == ("paused", {"accepted": 23, "pending": 2})
     desk.run()
     assert desk.state() == ("done", {"accepted": TOTAL})
     with pytest.raises(SendRefusedError, match="no reader"):
-        pause_cancel_retry.retry(desk.ledger, desk.send(), 1)
+        pause_cancel_retry.retry_rejected(desk.ledger, desk.send(), 1)
     assert desk.state()[0] == "done"
     desk.check()
 
@@ -189,7 +195,7 @@ def test_whoever_left_since_is_not_tried_again(desk: Desk) -> None:
         connection.execute(
             sa.update(subscriber).where(subscriber.c.id == 1).values(status="unsubscribed")
         )
-    pause_cancel_retry.retry(desk.ledger, desk.send(), 10)
+    pause_cancel_retry.retry_rejected(desk.ledger, desk.send(), 10)
     desk.run()
     assert desk.state() == ("done", {"accepted": 24, "skipped_late": 1})
     desk.check()
@@ -201,13 +207,13 @@ def test_only_what_is_unknown_can_be_settled(desk: Desk) -> None:
     desk.run(TAKEN, faults.lost_answer())
     with pytest.raises(SendRefusedError, match="batch 1, 9 of"):
         desk.settle("drop", 1, 2, 9)
-    shown = unsure(desk.ledger, desk.send())
-    assert [(one.number, one.readers, one.some[0]) for one in shown] == [
+    shown = find_unknown_batches(desk.ledger, desk.send())
+    assert [(one.number, one.recipient_count, one.sample_addresses[0]) for one in shown] == [
         (2, 10, "reader11@example.com")
     ]
     desk.settle("accepted")
     with pytest.raises(SendRefusedError, match="settled by another command"):
-        resolve(desk.ledger, desk.send(), shown, "resend")
+        resolve_batches(desk.ledger, desk.send(), shown, "resend")
     assert desk.state() == ("done", {"accepted": TOTAL})
     desk.check()
 
@@ -223,7 +229,7 @@ def test_one_batch_is_settled_and_the_other_stays_unknown(desk: Desk) -> None:
 
 def test_nothing_of_a_cancelled_send_is_sent_again(desk: Desk) -> None:
     desk.run(faults.lost_request(), faults.refused(403, "no"))
-    pause_cancel_retry.cancel(desk.ledger, desk.send())
+    pause_cancel_retry.cancel_send(desk.ledger, desk.send())
     with pytest.raises(SendRefusedError, match="was cancelled"):
         desk.settle("resend")
     assert desk.settle("drop") == "cancelled"
@@ -235,11 +241,11 @@ def test_one_event_proves_that_all_of_its_batch_was_taken(desk: Desk) -> None:
     event = desk.event(2, reader=14)
     assert desk.record(event, event) == 1
     assert desk.record(event) == 0
-    done = reconcile(desk.ledger, desk.send())
-    assert (done.state, done.batches, done.readers) == ("done", (2,), 10)
+    done = reconcile_send(desk.ledger, desk.send())
+    assert (done.state, done.accepted_batches, done.accepted_recipients) == ("done", (2,), 10)
     assert desk.state() == ("done", {"accepted": TOTAL})
-    again = reconcile(desk.ledger, desk.send())
-    assert (again.state, again.batches, again.readers) == ("done", (), 0)
+    again = reconcile_send(desk.ledger, desk.send())
+    assert (again.state, again.accepted_batches, again.accepted_recipients) == ("done", (), 0)
     desk.check()
 
 
@@ -258,7 +264,7 @@ def test_an_event_of_something_else_proves_nothing(
 ) -> None:
     desk.run(TAKEN, faults.lost_answer())
     desk.record(desk.event(number, attempt, reader=reader, late=late))
-    assert reconcile(desk.ledger, desk.send()).batches == ()
+    assert reconcile_send(desk.ledger, desk.send()).accepted_batches == ()
     assert desk.state() == ("needs_review", {"accepted": 15, "unknown": 10})
 
 
@@ -266,7 +272,7 @@ def test_an_event_keeps_a_batch_from_being_sent_again_by_mistake(desk: Desk) -> 
     desk.run(TAKEN, faults.lost_answer())
     desk.settle("resend")
     desk.record(desk.event(2, reader=14))
-    assert reconcile(desk.ledger, desk.send()).state == "done"
+    assert reconcile_send(desk.ledger, desk.send()).state == "done"
     desk.run()
     assert len(desk.double.accepted) == TOTAL
     desk.check()
@@ -277,19 +283,19 @@ def test_an_event_that_comes_too_late_is_told_of(desk: Desk) -> None:
     desk.settle("resend")
     desk.run()
     desk.record(desk.event(2, reader=14))
-    assert reconcile(desk.ledger, desk.send()).twice == (2,)
+    assert reconcile_send(desk.ledger, desk.send()).duplicated_batches == (2,)
     assert desk.state() == ("done", {"accepted": TOTAL})
     desk.check(twice=10)
 
 
 def test_evidence_settles_what_a_dead_sender_left_in_flight(desk: Desk) -> None:
-    start(desk.ledger, desk.send())
-    (held,) = claim.claim(desk.ledger, desk.send())
-    claim.depart(desk.ledger, [claim.Parcel(held, b"{}", tuple(range(1, 11)))])
+    start_send(desk.ledger, desk.send())
+    (held,) = claim.claim_batches(desk.ledger, desk.send())
+    claim.mark_in_flight(desk.ledger, [claim.PreparedBatch(held, b"{}", tuple(range(1, 11)))])
     desk.record(desk.event(1, reader=3))
-    assert reconcile(desk.ledger, desk.send()).waiting == (1,)
+    assert reconcile_send(desk.ledger, desk.send()).in_progress_batches == (1,)
     desk.world.now += desk.ledger.lease
-    assert reconcile(desk.ledger, desk.send()).batches == (1,)
+    assert reconcile_send(desk.ledger, desk.send()).accepted_batches == (1,)
     desk.run()
     assert desk.state() == ("done", {"accepted": TOTAL})
     desk.check()
@@ -305,8 +311,8 @@ def test_every_readers_fate_is_told_with_its_reason(desk: Desk) -> None:
         faults.lost_answer(),
     )  # fmt: skip
     with reading(desk.ledger.engine) as connection:
-        told = {one.address: one for one in fates(connection, desk.send())}
-        missed = list(fates(connection, desk.send(), missed=True))
+        told = {one.address: one for one in iter_recipients(connection, desk.send())}
+        missed = list(iter_recipients(connection, desk.send(), only_missed=True))
     assert len(told) == TOTAL
     assert told["reader1@example.com"][1:] == ("rejected", 1, "bad address")
     assert told["reader3@example.com"].state == "skipped_late"
@@ -320,16 +326,16 @@ def test_every_readers_fate_is_told_with_its_reason(desk: Desk) -> None:
 
 def test_what_was_taken_back_counts_as_missed(desk: Desk) -> None:
     desk.run()
-    pause_cancel_retry.recalled(desk.ledger, desk.send())
+    pause_cancel_retry.mark_recalled(desk.ledger, desk.send())
     with reading(desk.ledger.engine) as connection:
-        missed = list(fates(connection, desk.send(), missed=True))
-    assert {one.reason for one in missed} == {RECALLED}
+        missed = list(iter_recipients(connection, desk.send(), only_missed=True))
+    assert {one.reason for one in missed} == {RECALLED_REASON}
     assert len(missed) == TOTAL
 
 
 def test_a_status_adds_up(desk: Desk) -> None:
     desk.run(TAKEN, faults.lost_answer(), faults.refused(403, "unverified"))
-    status = look(desk.ledger, desk.send())
+    status = get_send_status(desk.ledger, desk.send())
     assert status.as_data() | {"frozen_at": None, "unknown": None} == {
         "issue": "2026-12-01-ice", "state": "blocked", "total": TOTAL, "reason": "unverified",
         "readers": {"accepted": 10, "unknown": 10, "pending": 5},
@@ -338,13 +344,16 @@ def test_a_status_adds_up(desk: Desk) -> None:
         "frozen_at": None, "scheduled_at": None, "held_by_sendgrid": False, "recalled_at": None,
         "finished_at": None, "waits_until": None,
     }  # fmt: skip
-    assert [(one.number, one.readers) for one in status.unknown] == [(2, 10)]
+    assert [(one.number, one.recipient_count) for one in status.unknown_batches] == [(2, 10)]
 
 
 def test_a_status_tells_what_it_waits_for(desk: Desk) -> None:
     until = desk.world.now + datetime.timedelta(seconds=90)
-    start(desk.ledger, desk.send())
+    start_send(desk.ledger, desk.send())
     with desk.ledger.engine.begin() as connection:
         connection.execute(sa.update(batch).values(retry_at=until))
-    assert look(desk.ledger, desk.send()).waits_until == until
-    assert look(desk.ledger, desk.send()).as_data()["waits_until"] == "2026-12-01T09:01:30+00:00"
+    assert get_send_status(desk.ledger, desk.send()).next_claim_time == until
+    assert (
+        get_send_status(desk.ledger, desk.send()).as_data()["waits_until"]
+        == "2026-12-01T09:01:30+00:00"
+    )

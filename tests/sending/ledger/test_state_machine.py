@@ -10,12 +10,12 @@ from newsletter.db.schema import BATCH_STATES, OUTCOMES, SEND_STATES
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.ledger.state_machine import (
-    Command,
-    Verdict,
-    after_settling,
-    evidence,
+    EvidenceVerdict,
+    SendCommand,
+    classify_evidence,
+    is_recallable,
     next_state,
-    recallable,
+    state_after_resolution,
 )
 
 NOW = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
@@ -43,8 +43,8 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("state", [state for state in SEND_STATES if state != "draft"])
-@pytest.mark.parametrize("command", get_args(Command))
-def test_a_command_moves_a_send_or_is_refused_in_words(command: Command, state: str) -> None:
+@pytest.mark.parametrize("command", get_args(SendCommand))
+def test_a_command_moves_a_send_or_is_refused_in_words(command: SendCommand, state: str) -> None:
     of = replace(SEND, state=state)
     wanted = ALLOWED.get((command, state))
     if wanted:
@@ -61,7 +61,7 @@ def test_what_sendgrid_holds_can_be_cancelled_until_its_time_and_only_once() -> 
         replace(HELD, vendor_batch_id=""),
         replace(HELD, recalled_at=NOW),
     ):
-        assert not recallable(gone, NOW)
+        assert not is_recallable(gone, NOW)
         with pytest.raises(SendRefusedError):
             next_state("cancel", gone, NOW)
 
@@ -86,10 +86,13 @@ def test_what_sendgrid_holds_can_be_cancelled_until_its_time_and_only_once() -> 
 def test_a_settled_send_is_what_its_batches_call_for(
     state: str, after: str, *, still_open: bool, unknown: bool
 ) -> None:
-    assert after_settling(state, still_open=still_open, unknown=unknown) == after
+    assert (
+        state_after_resolution(state, has_open_batches=still_open, has_unknown_batches=unknown)
+        == after
+    )
 
 
-PROVES: dict[tuple[str, str | None, bool], Verdict] = {
+PROVES: dict[tuple[str, str | None, bool], EvidenceVerdict] = {
     ("unknown", "unknown", False): "accepted",
     ("ready", "unknown", False): "accepted",
     ("dropped", "unknown", False): "accepted",
@@ -105,13 +108,15 @@ PROVES: dict[tuple[str, str | None, bool], Verdict] = {
 
 @pytest.mark.parametrize(("batch", "outcome", "later"), PROVES)
 def test_what_an_event_proves(batch: str, outcome: str | None, *, later: bool) -> None:
-    assert evidence(batch, outcome, later=later) == PROVES[batch, outcome, later]
+    assert (
+        classify_evidence(batch, outcome, has_later_attempt=later) == PROVES[batch, outcome, later]
+    )
 
 
 def test_evidence_never_makes_a_batch_accepted_that_a_sender_holds_or_that_is_split() -> None:
     for batch in BATCH_STATES:
         for outcome in (*OUTCOMES, None):
             for later in (True, False):
-                if evidence(batch, outcome, later=later) == "accepted":
+                if classify_evidence(batch, outcome, has_later_attempt=later) == "accepted":
                     assert batch in {"unknown", "ready", "dropped"}
                     assert not (later and outcome != "accepted")

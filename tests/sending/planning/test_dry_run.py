@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sending_fixtures import MakeReaders
 
-from newsletter.sending.planning.dry_run import DryRun, dry_run
+from newsletter.sending.planning.dry_run import DryRunResult, export_dry_run
 from newsletter.sending.providers.sendgrid.payload import Letter
 from newsletter.sending.rehearsal.fake_sendgrid.validation import examine
 from newsletter.subscribers import Reader
@@ -21,17 +21,19 @@ NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 
 def rehearse(
     letter: Letter, readers: list[Reader] | Iterator[Reader], folder: Path, samples: int = 3
-) -> DryRun:
-    return dry_run(letter, readers, folder, samples=samples, now=NOW, progress=lambda _: None)
+) -> DryRunResult:
+    return export_dry_run(
+        letter, readers, folder, sample_count=samples, now=NOW, progress=lambda _: None
+    )
 
 
 def test_counts_and_files_agree(letter: Letter, make_readers: MakeReaders, tmp_path: Path) -> None:
     folder = tmp_path / "build" / "dry-run"
     done = rehearse(letter, make_readers(25), folder)
-    lines = done.bodies.read_bytes().splitlines()
-    assert (done.totals.readers, done.totals.requests) == (25, len(lines)) == (25, 3)
-    assert done.totals.bytes == sum(map(len, lines))
-    assert done.totals.largest == max(map(len, lines))
+    lines = done.bodies_path.read_bytes().splitlines()
+    assert (done.totals.recipient_count, done.totals.request_count) == (25, len(lines)) == (25, 3)
+    assert done.totals.total_bytes == sum(map(len, lines))
+    assert done.totals.largest_bytes == max(map(len, lines))
     assert all(examine(line, 0)[1] == [] for line in lines)
     stamps = [json.loads(line)["personalizations"][0]["custom_args"] for line in lines]
     assert [stamp["nl_batch"] for stamp in stamps] == ["1", "2", "3"]
@@ -42,8 +44,8 @@ def test_a_sample_is_the_mail_of_that_reader(
     letter: Letter, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
     done = rehearse(letter, make_readers(12), tmp_path / "dry-run", samples=11)
-    assert [path.name for path in done.samples] == [f"{number}.eml" for number in range(1, 12)]
-    message = mail.message_from_bytes(done.samples[10].read_bytes(), policy=default)
+    assert [path.name for path in done.sample_paths] == [f"{number}.eml" for number in range(1, 12)]
+    message = mail.message_from_bytes(done.sample_paths[10].read_bytes(), policy=default)
     assert message["Subject"] == "The ice let go, Reader 11"
     assert message["List-Unsubscribe"] == "<https://news.harbour-notes.org/u/token-11>"
     body = message.get_body(("html",))
@@ -57,7 +59,11 @@ def test_a_reader_whom_no_request_can_hold_is_counted(
     readers = make_readers(11)
     readers[0] = readers[0]._replace(attributes={"name": "x" * 20_000})
     done = rehearse(letter, readers, tmp_path / "dry-run")
-    assert (done.totals.readers, done.totals.unfit, done.totals.requests) == (10, 1, 2)
+    assert (done.totals.recipient_count, done.totals.rejected_count, done.totals.request_count) == (
+        10,
+        1,
+        2,
+    )
 
 
 def test_a_run_that_fails_leaves_the_last_one_whole(
@@ -83,7 +89,7 @@ def test_a_new_run_replaces_the_last_one_whole(
     rehearse(letter, make_readers(5), tmp_path / "dry-run", samples=5)
     done = rehearse(letter, make_readers(5), tmp_path / "dry-run", samples=1)
     assert [path.name for path in (tmp_path / "dry-run" / "samples").iterdir()] == ["1.eml"]
-    assert len(done.samples) == 1
+    assert len(done.sample_paths) == 1
 
 
 def test_memory_is_flat(letter: Letter, make_readers: MakeReaders, tmp_path: Path) -> None:

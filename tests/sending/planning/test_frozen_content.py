@@ -14,15 +14,15 @@ from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
 from newsletter.sending.delivery import claim
 from newsletter.sending.ledger import pause_cancel_retry
-from newsletter.sending.ledger.record import Ledger, Send, find, start
-from newsletter.sending.planning.freeze_recipients import freeze
+from newsletter.sending.ledger.record import Ledger, Send, get_send, start_send
+from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.planning.frozen_content import (
-    DIFFERENCE_LINES,
-    Terms,
-    content,
-    difference,
-    seal,
-    settle_terms,
+    MAX_DIFF_LINES,
+    SendSchedule,
+    compute_plan_checksum,
+    diff_emails,
+    load_frozen_email,
+    save_schedule,
 )
 from newsletter.sending.providers.sendgrid.payload import Letter
 
@@ -31,17 +31,17 @@ from newsletter.sending.providers.sendgrid.payload import Letter
 def frozen(ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders) -> Send:
     """25 readers in batches of ten."""
     subscribe(make_readers(25))
-    return freeze(ledger, letter)
+    return freeze_send(ledger, letter)
 
 
 def again(ledger: Ledger, frozen: Send) -> Send:
-    found = find(ledger, frozen.issue)
+    found = get_send(ledger, frozen.issue)
     assert found is not None
     return found
 
 
 def test_an_email_comes_back_as_it_was_frozen(ledger: Ledger, letter: Letter, frozen: Send) -> None:
-    assert content(ledger, frozen) == letter.email
+    assert load_frozen_email(ledger, frozen) == letter.email
     assert (frozen.app_version, len(frozen.plan_sha)) == (__version__, 64)
 
 
@@ -50,7 +50,7 @@ def test_an_email_without_reply_to_comes_back_too(
 ) -> None:
     subscribe(make_readers(1))
     email = replace(letter.email, reply_to=None, headers=(), merge_tags=())
-    assert content(ledger, freeze(ledger, replace(letter, email=email))) == email
+    assert load_frozen_email(ledger, freeze_send(ledger, replace(letter, email=email))) == email
 
 
 TAMPERED = {
@@ -71,7 +71,7 @@ def test_a_plan_that_was_changed_by_hand_is_refused(
     with ledger.engine.begin() as connection:
         connection.execute(change)
     with pytest.raises(SendRefusedError, match="was changed in the database") as refused:
-        content(ledger, again(ledger, frozen))
+        load_frozen_email(ledger, again(ledger, frozen))
     assert "newsletter plan ice --again" in str(refused.value)
 
 
@@ -81,55 +81,57 @@ def test_a_batch_that_was_slipped_in_is_noticed(ledger: Ledger, frozen: Send) ->
             sa.insert(batch).values(send_id=frozen.id, number=4, size=1, state="ready")
         )
     with pytest.raises(SendRefusedError, match="was changed in the database"):
-        content(ledger, frozen)
+        load_frozen_email(ledger, frozen)
 
 
 def test_a_plan_of_a_newer_version_is_refused_and_of_an_older_one_is_not(
     ledger: Ledger, frozen: Send
 ) -> None:
     with pytest.raises(SendRefusedError, match=r"made by newsletter 99\.0\.0"):
-        content(ledger, replace(frozen, app_version="99.0.0"))
-    assert content(ledger, replace(frozen, app_version="0.0.0.dev1")).issue == frozen.issue
+        load_frozen_email(ledger, replace(frozen, app_version="99.0.0"))
+    assert (
+        load_frozen_email(ledger, replace(frozen, app_version="0.0.0.dev1")).issue == frozen.issue
+    )
 
 
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 1000), max_size=5))
 def test_a_seal_holds_for_one_plan_only(total: int, sizes: list[int]) -> None:
-    made = seal("ice", "a", total, sizes)
-    assert made == seal("ice", "a", total, tuple(sizes))
+    made = compute_plan_checksum("ice", "a", total, sizes)
+    assert made == compute_plan_checksum("ice", "a", total, tuple(sizes))
     for other in (
-        seal("fire", "a", total, sizes),
-        seal("ice", "b", total, sizes),
-        seal("ice", "a", total + 1, sizes),
-        seal("ice", "a", total, [*sizes, 1]),
+        compute_plan_checksum("fire", "a", total, sizes),
+        compute_plan_checksum("ice", "b", total, sizes),
+        compute_plan_checksum("ice", "a", total + 1, sizes),
+        compute_plan_checksum("ice", "a", total, [*sizes, 1]),
     ):
         assert made != other
 
 
 def test_a_difference_is_short_and_in_the_editors_words(email: Email) -> None:
     changed = replace(email, subject=f"Frozen again, {NAME.token('text')}")
-    assert difference(email, changed) == (
+    assert diff_emails(email, changed) == (
         "--- planned",
         "+++ now",
         f"-Subject: The ice let go, {NAME.source}",
         f"+Subject: Frozen again, {NAME.source}",
     )
     long = replace(email, text="\n".join(f"line {n}" * 100 for n in range(100)))
-    lines = difference(email, long)
-    assert len(lines) == DIFFERENCE_LINES
+    lines = diff_emails(email, long)
+    assert len(lines) == MAX_DIFF_LINES
     assert lines[-1].endswith("more lines")
     assert max(map(len, lines)) <= 200
-    assert difference(email, replace(email, html="<p>")) == (
+    assert diff_emails(email, replace(email, html="<p>")) == (
         "only the HTML differs: its looks, an image, or where a link leads",
     )
 
 
 def test_terms_are_for_what_has_not_begun(ledger: Ledger, frozen: Send, world: World) -> None:
-    start(ledger, frozen)
-    assert claim.claim(ledger, frozen)
+    start_send(ledger, frozen)
+    assert claim.claim_batches(ledger, frozen)
     with pytest.raises(SendRefusedError, match="no longer what it was"):
-        settle_terms(ledger, frozen, Terms(scheduled_at=world.now))
+        save_schedule(ledger, frozen, SendSchedule(scheduled_at=world.now))
     with pytest.raises(SendRefusedError, match="has begun"):
-        settle_terms(ledger, again(ledger, frozen), Terms(scheduled_at=world.now))
-    pause_cancel_retry.pause(ledger, again(ledger, frozen))
-    paced = settle_terms(ledger, again(ledger, frozen), Terms(limit_per_hour=10))
+        save_schedule(ledger, again(ledger, frozen), SendSchedule(scheduled_at=world.now))
+    pause_cancel_retry.pause_send(ledger, again(ledger, frozen))
+    paced = save_schedule(ledger, again(ledger, frozen), SendSchedule(limit_per_hour=10))
     assert (paced.limit_per_hour, paced.scheduled_at) == (10, None)

@@ -11,8 +11,18 @@ from newsletter.db.schema import attempt, batch, send, send_recipient, subscribe
 from newsletter.errors import SendRefusedError
 from newsletter.project import open_project
 from newsletter.sending.delivery import claim
-from newsletter.sending.ledger.record import find, halt, readers_by_state, start
-from newsletter.sending.planning.proposal import Proposal, Wishes, agree, propose
+from newsletter.sending.ledger.record import (
+    count_recipients_by_state,
+    get_send,
+    start_send,
+    stop_send,
+)
+from newsletter.sending.planning.proposal import (
+    SendOptions,
+    SendProposal,
+    confirm_send,
+    propose_send,
+)
 
 POST = "---\ntitle: The ice\n---\nIt let go on Tuesday.\n"
 TABLES = (send, batch, send_recipient, attempt)
@@ -27,8 +37,8 @@ def folder(project_folder: Path, subscribe: Subscribe, make_readers: MakeReaders
     return folder
 
 
-def proposal(folder: Path, engine: sa.Engine) -> Proposal:
-    return propose(open_project(), folder, engine)
+def proposal(folder: Path, engine: sa.Engine) -> SendProposal:
+    return propose_send(open_project(), folder, engine)
 
 
 def rows(engine: sa.Engine) -> int:
@@ -41,16 +51,16 @@ def rows(engine: sa.Engine) -> int:
 
 def test_a_proposal_writes_nothing(folder: Path, engine: sa.Engine) -> None:
     shown = proposal(folder, engine)
-    assert (shown.readers, shown.requests, shown.goes_on) == (12, 1, False)
+    assert (shown.recipient_count, shown.request_count, shown.is_resumed) == (12, 1, False)
     assert rows(engine) == 0
 
 
 def test_an_agreement_fixes_what_was_shown(folder: Path, engine: sa.Engine) -> None:
     shown = proposal(folder, engine)
-    frozen = agree(shown)
+    frozen = confirm_send(shown)
     assert (frozen.total, frozen.state) == (12, "frozen")
-    assert frozen.content_sha == shown.letter.email.content_sha
-    assert readers_by_state(shown.ledger, frozen) == {"pending": 12}
+    assert frozen.content_sha == shown.prepared_email.email.content_sha
+    assert count_recipients_by_state(shown.ledger, frozen) == {"pending": 12}
 
 
 def test_a_list_that_has_changed_since_is_asked_about_again(
@@ -62,25 +72,25 @@ def test_a_list_that_has_changed_since_is_asked_about_again(
             sa.update(subscriber).where(subscriber.c.id == 3).values(status="unsubscribed")
         )
     with pytest.raises(SendRefusedError, match="11 readers now, 12 a moment ago"):
-        agree(shown)
+        confirm_send(shown)
     assert rows(engine) == 0
     again = proposal(folder, engine)
-    assert (again.readers, again.left_out) == (11, {"unsubscribed": 1})
+    assert (again.recipient_count, again.excluded) == (11, {"unsubscribed": 1})
 
 
 def test_an_issue_that_has_changed_since_is_shown_again(folder: Path, engine: sa.Engine) -> None:
     shown = proposal(folder, engine)
     (folder / "post.md").write_text(POST.replace("Tuesday", "Wednesday"))
     with pytest.raises(SendRefusedError, match="changed since it was shown"):
-        agree(shown)
+        confirm_send(shown)
     assert rows(engine) == 0
 
 
 def test_two_editors_who_agree_at_once_make_one_send(folder: Path, engine: sa.Engine) -> None:
     first, second = proposal(folder, engine), proposal(folder, engine)
-    agree(first)
+    confirm_send(first)
     with pytest.raises(SendRefusedError, match="another sender"):
-        agree(second)
+        confirm_send(second)
     assert rows(engine) == 1 + 1 + 12
 
 
@@ -88,37 +98,37 @@ def test_a_stopped_send_of_which_nothing_left_goes_on_as_it_was_frozen(
     folder: Path, engine: sa.Engine
 ) -> None:
     shown = proposal(folder, engine)
-    frozen = agree(shown)
-    start(shown.ledger, frozen)
-    halt(shown.ledger, frozen, "blocked", "no")
+    frozen = confirm_send(shown)
+    start_send(shown.ledger, frozen)
+    stop_send(shown.ledger, frozen, "blocked", "no")
     with engine.begin() as connection:
         connection.execute(
             sa.update(subscriber).where(subscriber.c.id == 3).values(status="unsubscribed")
         )
     again = proposal(folder, engine)
-    assert (again.goes_on, again.readers, again.gone) == (True, 11, 1)
-    assert agree(again).id == frozen.id
+    assert (again.is_resumed, again.recipient_count, again.unsubscribed_count) == (True, 11, 1)
+    assert confirm_send(again).id == frozen.id
 
 
 def test_a_new_plan_is_made_of_todays_issue_and_list(folder: Path, engine: sa.Engine) -> None:
     shown = proposal(folder, engine)
-    frozen = agree(shown)
+    frozen = confirm_send(shown)
     (folder / "post.md").write_text(POST.replace("Tuesday", "Wednesday"))
     with engine.begin() as connection:
         connection.execute(
             sa.update(subscriber).where(subscriber.c.id == 3).values(status="unsubscribed")
         )
     changed = proposal(folder, engine)
-    assert not changed.goes_on
-    assert "newsletter plan ice --again" in str(changed.refused[0])
-    assert [line for line in changed.difference if line.startswith(("-It", "+It"))] == [
+    assert not changed.is_resumed
+    assert "newsletter plan ice --again" in str(changed.problems[0])
+    assert [line for line in changed.diff_lines if line.startswith(("-It", "+It"))] == [
         "-It let go on Tuesday.",
         "+It let go on Wednesday.",
     ]
-    again = propose(open_project(), folder, engine, Wishes(again=True))
-    assert (again.goes_on, again.readers) == (False, 11)
-    made = agree(again)
-    assert (made.total, made.content_sha) == (11, again.letter.email.content_sha)
+    again = propose_send(open_project(), folder, engine, SendOptions(replace_plan=True))
+    assert (again.is_resumed, again.recipient_count) == (False, 11)
+    made = confirm_send(again)
+    assert (made.total, made.content_sha) == (11, again.prepared_email.email.content_sha)
     assert made.content_sha != frozen.content_sha
 
 
@@ -126,32 +136,32 @@ def test_a_send_of_which_something_may_have_left_goes_on_as_it_was_frozen(
     folder: Path, engine: sa.Engine
 ) -> None:
     shown = proposal(folder, engine)
-    frozen = agree(shown)
-    start(shown.ledger, frozen)
-    (held,) = claim.claim(shown.ledger, frozen)
-    claim.depart(shown.ledger, [claim.Parcel(held, b"{}")])
-    halt(shown.ledger, frozen, "paused", "no")
+    frozen = confirm_send(shown)
+    start_send(shown.ledger, frozen)
+    (held,) = claim.claim_batches(shown.ledger, frozen)
+    claim.mark_in_flight(shown.ledger, [claim.PreparedBatch(held, b"{}")])
+    stop_send(shown.ledger, frozen, "paused", "no")
     again = proposal(folder, engine)
-    assert again.goes_on
-    assert agree(again).id == frozen.id
+    assert again.is_resumed
+    assert confirm_send(again).id == frozen.id
     (folder / "post.md").write_text(POST.replace("Tuesday", "Wednesday"))
     changed = proposal(folder, engine)
-    assert not changed.goes_on
-    assert "has changed since its send began" in str(changed.refused[0])
+    assert not changed.is_resumed
+    assert "has changed since its send began" in str(changed.problems[0])
     with pytest.raises(SendRefusedError, match="has changed since its send began"):
-        agree(changed)
-    assert find(shown.ledger, frozen.issue) is not None
+        confirm_send(changed)
+    assert get_send(shown.ledger, frozen.issue) is not None
 
 
 def test_a_dead_claim_does_not_stand_in_the_way_for_ever(folder: Path, engine: sa.Engine) -> None:
     shown = proposal(folder, engine)
-    frozen = agree(shown)
-    start(shown.ledger, frozen)
-    assert claim.claim(shown.ledger, frozen)
+    frozen = confirm_send(shown)
+    start_send(shown.ledger, frozen)
+    assert claim.claim_batches(shown.ledger, frozen)
     (folder / "post.md").write_text(POST.replace("Tuesday", "Wednesday"))
-    assert "has changed" in str(proposal(folder, engine).refused[0])
+    assert "has changed" in str(proposal(folder, engine).problems[0])
     with engine.begin() as connection:
         long_ago = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
         connection.execute(sa.update(batch).values(lease_until=long_ago))
-    again = propose(open_project(), folder, engine, Wishes(again=True))
-    assert agree(again).total == 12
+    again = propose_send(open_project(), folder, engine, SendOptions(replace_plan=True))
+    assert confirm_send(again).total == 12

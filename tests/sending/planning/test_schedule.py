@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from newsletter.errors import UsageError
 from newsletter.sending.planning.schedule import (
-    VENDOR_HORIZON,
-    read_length,
-    read_slot,
-    read_time,
-    shown_length,
-    shown_time,
+    PROVIDER_MAX_HOLD,
+    format_rough_duration,
+    format_schedule_time,
+    parse_schedule_options,
+    parse_schedule_time,
+    parse_undo_window,
 )
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -37,7 +37,7 @@ NOW = datetime.datetime(2026, 10, 20, 8, 0, tzinfo=datetime.UTC)
     ],
 )
 def test_a_time_is_read(text: str, moment: str) -> None:
-    assert read_time(text, NOW, OSLO).isoformat(timespec="minutes") == moment
+    assert parse_schedule_time(text, NOW, OSLO).isoformat(timespec="minutes") == moment
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_time_is_read(text: str, moment: str) -> None:
 )
 def test_a_time_that_is_none_is_refused(text: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        read_time(text, NOW, OSLO)
+        parse_schedule_time(text, NOW, OSLO)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_the_choices_that_are_offered_are_the_two_that_may_be_meant(
     text: str, choices: tuple[str, str]
 ) -> None:
     with pytest.raises(UsageError) as refused:
-        read_time(text, NOW, OSLO)
+        parse_schedule_time(text, NOW, OSLO)
     assert all(f"'{choice}'" in str(refused.value) for choice in choices)
-    first, second = (read_time(choice, NOW, OSLO) for choice in choices)
+    first, second = (parse_schedule_time(choice, NOW, OSLO) for choice in choices)
     assert second - first == datetime.timedelta(hours=1)
 
 
@@ -85,7 +85,7 @@ def test_the_choices_that_are_offered_are_the_two_that_may_be_meant(
 def test_a_local_time_is_exactly_one_moment_or_refused(local: datetime.datetime, key: str) -> None:
     zone, local = ZoneInfo(key), local.replace(microsecond=0)
     try:
-        moment = read_time(local.isoformat(" "), NOW, zone)
+        moment = parse_schedule_time(local.isoformat(" "), NOW, zone)
     except UsageError:
         offsets = {local.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)}
         assert len(offsets) == 2
@@ -96,33 +96,33 @@ def test_a_local_time_is_exactly_one_moment_or_refused(local: datetime.datetime,
 @given(st.text(max_size=30))
 def test_whatever_is_typed_is_a_moment_ahead_or_refused(text: str) -> None:
     try:
-        assert read_time(text, NOW, OSLO) > NOW
+        assert parse_schedule_time(text, NOW, OSLO) > NOW
     except UsageError as refused:
         assert refused.problems[0].remedy  # noqa: PT017 - both ends are right
 
 
 @pytest.mark.parametrize(("text", "minutes"), [("11m", 11), ("20m", 20), ("2h", 120)])
 def test_an_undo_window_is_longer_than_what_the_vendor_needs(text: str, minutes: int) -> None:
-    assert read_length(text) == datetime.timedelta(minutes=minutes)
-    slot = read_slot(None, text, NOW, OSLO, local=False, limited=False)
+    assert parse_undo_window(text) == datetime.timedelta(minutes=minutes)
+    slot = parse_schedule_options(None, text, NOW, OSLO, wait_locally=False, rate_limited=False)
     assert slot is not None
-    assert slot.held
+    assert slot.held_by_provider
     later = NOW + datetime.timedelta(minutes=5)
-    assert slot.begun(later) == later + datetime.timedelta(minutes=minutes)
+    assert slot.get_start_time(later) == later + datetime.timedelta(minutes=minutes)
 
 
 @pytest.mark.parametrize("text", ["10m", "0h", "72h", "90s", "1d", "m", "-20m", ""])
 def test_a_window_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        read_length(text)
+        parse_undo_window(text)
 
 
 def test_sendgrid_holds_no_more_than_it_takes() -> None:
-    for length, held in ((VENDOR_HORIZON, True), (VENDOR_HORIZON * 1.01, False)):
+    for length, held in ((PROVIDER_MAX_HOLD, True), (PROVIDER_MAX_HOLD * 1.01, False)):
         at = (NOW + length).isoformat()
-        slot = read_slot(at, None, NOW, OSLO, local=False, limited=False)
+        slot = parse_schedule_options(at, None, NOW, OSLO, wait_locally=False, rate_limited=False)
         assert slot is not None
-        assert (slot.held, slot.begun(NOW)) == (held, NOW + length)
+        assert (slot.held_by_provider, slot.get_start_time(NOW)) == (held, NOW + length)
 
 
 @pytest.mark.parametrize(
@@ -131,5 +131,5 @@ def test_sendgrid_holds_no_more_than_it_takes() -> None:
      (38 * 60, "38 hours"), (5 * 1440, "5 days")],
 )  # fmt: skip
 def test_lengths_and_times_are_shown_for_people(minutes: float, shown: str) -> None:
-    assert shown_length(datetime.timedelta(minutes=minutes)) == shown
-    assert shown_time(NOW, OSLO) == "Tue 20 Oct 2026 10:00 Europe/Oslo"
+    assert format_rough_duration(datetime.timedelta(minutes=minutes)) == shown
+    assert format_schedule_time(NOW, OSLO) == "Tue 20 Oct 2026 10:00 Europe/Oslo"

@@ -9,8 +9,13 @@ from sending_fixtures import MakeReaders, Subscribe
 from newsletter.db.schema import batch, send, send_recipient, subscriber, subscriber_tag
 from newsletter.errors import SendRefusedError, SubscriberListError
 from newsletter.project import open_project
-from newsletter.sending.ledger.record import find, halt, start
-from newsletter.sending.planning.proposal import Proposal, Wishes, agree, propose
+from newsletter.sending.ledger.record import get_send, start_send, stop_send
+from newsletter.sending.planning.proposal import (
+    SendOptions,
+    SendProposal,
+    confirm_send,
+    propose_send,
+)
 
 POST = "---\ntitle: The ice\n---\nIt let go on Tuesday.\n"
 READERS = 12
@@ -38,8 +43,8 @@ def folder(
 
 def proposal(
     folder: Path, engine: sa.Engine, segment: str = "", *, again: bool = False
-) -> Proposal:
-    return propose(open_project(), folder, engine, Wishes(segment, again=again))
+) -> SendProposal:
+    return propose_send(open_project(), folder, engine, SendOptions(segment, replace_plan=again))
 
 
 def recipients(engine: sa.Engine) -> list[int]:
@@ -53,10 +58,13 @@ def test_only_the_segment_gets_it_and_the_rest_is_counted(
     folder: Path, engine: sa.Engine, wanted: str
 ) -> None:
     shown = proposal(folder, engine, wanted)
-    assert (shown.readers, shown.left_out) == (3, {"unsubscribed": 1, "not in the segment": 8})
-    frozen = agree(shown)
+    assert (shown.recipient_count, shown.excluded) == (
+        3,
+        {"unsubscribed": 1, "not in the segment": 8},
+    )
+    frozen = confirm_send(shown)
     assert recipients(engine) == [2, 3, 4]
-    assert (frozen.total, frozen.segment, frozen.excluded) == (3, "tag:vip", shown.left_out)
+    assert (frozen.total, frozen.segment, frozen.excluded) == (3, "tag:vip", shown.excluded)
     assert frozen.total + sum(frozen.excluded.values()) == READERS
 
 
@@ -67,19 +75,19 @@ def test_whoever_leaves_the_segment_before_the_agreement_is_noticed(
     with engine.begin() as connection:
         connection.execute(sa.delete(subscriber_tag).where(subscriber_tag.c.subscriber_id == 2))
     with pytest.raises(SendRefusedError, match="2 readers now, 3 a moment ago"):
-        agree(shown)
+        confirm_send(shown)
 
 
 def test_a_segment_of_nobody_is_refused_with_the_remedy(folder: Path, engine: sa.Engine) -> None:
     shown = proposal(folder, engine, "bounced")
-    told = [str(problem) for problem in shown.refused]
+    told = [str(problem) for problem in shown.problems]
     assert (
         "nobody in the segment 'bounced' may be mailed. "
         "See whom it finds: newsletter subscribers count bounced"
     ) in told
     with pytest.raises(SendRefusedError, match="nobody in the segment 'bounced'"):
-        agree(shown)
-    quoted = proposal(folder, engine, "tag:vip and status:bounced").refused
+        confirm_send(shown)
+    quoted = proposal(folder, engine, "tag:vip and status:bounced").problems
     assert any(str(each).endswith("count 'tag:vip and status:bounced'") for each in quoted)
 
 
@@ -93,22 +101,22 @@ def test_a_new_plan_in_place_of_one_of_which_nothing_left_keeps_its_segment(
 ) -> None:
     shown = proposal(folder, engine, "vips")
     for wanted, readers, segment in (("", 3, "tag:vip"), ("status:active", 11, "status:active")):
-        frozen = agree(shown)
-        start(shown.ledger, frozen)
-        halt(shown.ledger, frozen, "blocked", "no such key")
+        frozen = confirm_send(shown)
+        start_send(shown.ledger, frozen)
+        stop_send(shown.ledger, frozen, "blocked", "no such key")
         shown = proposal(folder, engine, wanted, again=True)
-        assert (shown.goes_on, shown.readers) == (False, readers)
+        assert (shown.is_resumed, shown.recipient_count) == (False, readers)
         assert shown.segment
         assert shown.segment.text == segment
-    assert agree(shown).total == 11
+    assert confirm_send(shown).total == 11
 
 
 def test_a_send_that_has_begun_goes_on_with_its_segment_and_no_other(
     folder: Path, engine: sa.Engine
 ) -> None:
     shown = proposal(folder, engine, "vips")
-    start(shown.ledger, agree(shown))
-    frozen = find(shown.ledger, folder.name)
+    start_send(shown.ledger, confirm_send(shown))
+    frozen = get_send(shown.ledger, folder.name)
     assert frozen
     with engine.begin() as connection:
         connection.execute(
@@ -120,8 +128,8 @@ def test_a_send_that_has_begun_goes_on_with_its_segment_and_no_other(
         connection.execute(sa.update(send).values(state="paused"))
     for wanted in ("", "vips"):
         again = proposal(folder, engine, wanted)
-        assert (again.goes_on, again.readers) == (True, 2)
-        assert agree(again).id == frozen.id
+        assert (again.is_resumed, again.recipient_count) == (True, 2)
+        assert confirm_send(again).id == frozen.id
     with pytest.raises(SendRefusedError, match="planned for the segment 'tag:vip'") as caught:
         proposal(folder, engine, "status:active")
     assert "Leave --segment out" in str(caught.value)
@@ -129,5 +137,5 @@ def test_a_send_that_has_begun_goes_on_with_its_segment_and_no_other(
 
 def test_the_last_sends_do_not_count_the_one_being_made(folder: Path, engine: sa.Engine) -> None:
     shown = proposal(folder, engine, "tag:vip and not sent:last-1")
-    assert shown.readers == 3
-    assert agree(shown).total == 3
+    assert shown.recipient_count == 3
+    assert confirm_send(shown).total == 3

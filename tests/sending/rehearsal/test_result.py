@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from newsletter.sending.rehearsal.result import Proof, Scan, Settlement
+from newsletter.sending.rehearsal.result import Proof, ResolutionSummary, Scan
 
 GOOD = Proof(
     total=100,
@@ -14,7 +14,7 @@ GOOD = Proof(
     leftovers=0,
     state="done",
     reason="",
-    settlement=Settlement(2, 20, 1, 1),
+    settlement=ResolutionSummary(2, 20, 1, 1),
     batches=10,
     batch_size=10,
     requests=12,

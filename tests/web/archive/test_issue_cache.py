@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from newsletter.db import database
 from newsletter.db.schema import attempt, batch, send
 from newsletter.project import Project, open_project
-from newsletter.sending.planning.tested_issues import remember
+from newsletter.sending.planning.tested_issues import mark_issue_tested
 from newsletter.web.archive.issue_cache import Shelf, listed, search
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
@@ -141,8 +141,8 @@ def test_images_of_a_test_copy_are_there_before_the_send(
 ) -> None:
     name = "2026-11-02-draft"
     assert shelf.folder("draft") is None
-    remember(engine, name)
-    remember(engine, name)
+    mark_issue_tested(engine, name)
+    mark_issue_tested(engine, name)
     assert shelf.folder("draft") == project.issues_dir / name
     assert slugs(shelf) == []
 

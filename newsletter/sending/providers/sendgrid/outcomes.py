@@ -13,7 +13,7 @@ from newsletter.sending.providers.provider import Kind, Outcome, Reply, Silence
 LONGEST_THROTTLE = 3600.0
 PLAIN_THROTTLE = 60.0
 
-REMEDIES: Mapping[int, str] = {
+REMEDY_BY_STATUS: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "It concerns the whole issue: mend it, then send again.",
     HTTPStatus.UNAUTHORIZED: "Check SENDGRID_API_KEY: it may be mistyped, revoked, or made in "
     "the other region.",
@@ -123,6 +123,6 @@ def _remedy(status: int, words: str) -> str:
         return "The account's credits are used up: raise its plan at SendGrid."
     if status == HTTPStatus.FORBIDDEN and "limit" in words.lower():
         return "The account may send no more for now: see its limits at SendGrid."
-    return REMEDIES.get(
+    return REMEDY_BY_STATUS.get(
         status, "Check sendgrid.host in newsletter.yml: this doesn't look like SendGrid's API."
     )

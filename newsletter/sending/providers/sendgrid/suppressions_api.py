@@ -13,7 +13,7 @@ from newsletter.sending.providers.provider import Outcome, Reply
 from newsletter.sending.providers.sendgrid.client import Mailer
 from newsletter.sending.providers.sendgrid.outcomes import judge
 
-PAGE = 500
+PAGE_SIZE = 500
 TRIES = 5
 # A group's answer has no pages: a million addresses of 40 bytes fit.
 MOST_BYTES = 64_000_000
@@ -72,11 +72,11 @@ class Lists:
         Raises:
             VendorError: the vendor refuses, or can't be reached, or answers nonsense.
         """
-        query = {"limit": str(PAGE), "end_time": str(int(until.timestamp()))}
+        query = {"limit": str(PAGE_SIZE), "end_time": str(int(until.timestamp()))}
         if since:
             query["start_time"] = str(int(since.timestamp()))
         earlier: list[Any] = []
-        for offset in range(0, 1 << 62, PAGE):
+        for offset in range(0, 1 << 62, PAGE_SIZE):
             rows = self._get(f"suppression/{name}", {**query, "offset": str(offset)}, name)
             if rows and rows == earlier:
                 raise ProviderError(
@@ -84,7 +84,7 @@ class Lists:
                     remedy="Nothing is lost: run it again later.",
                 )
             yield [_entry(row, name) for row in rows]
-            if len(rows) < PAGE:
+            if len(rows) < PAGE_SIZE:
                 return
             earlier = rows
 
@@ -104,7 +104,7 @@ class Lists:
         for tries in range(1, TRIES + 1):
             answer = self.mailer.get(path, query, MOST_BYTES)
             if isinstance(answer, Reply) and answer.status == HTTPStatus.OK:
-                rows = _rows(answer.body)
+                rows = _parse_rows(answer.body)
                 if rows is not None:
                     return rows
                 refusal, until = _nonsense(name), None
@@ -123,7 +123,7 @@ class Lists:
         return self.backoff(tries)
 
 
-def _rows(body: bytes) -> list[Any] | None:
+def _parse_rows(body: bytes) -> list[Any] | None:
     """The entries in an answer; ``None`` if it was cut off on the way or is no list."""
     try:
         rows = orjson.loads(body)

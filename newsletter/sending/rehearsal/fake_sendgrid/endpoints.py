@@ -19,7 +19,7 @@ _PATHS = {
     "/v3/verified_senders": "senders",
 }  # fmt: skip
 
-Answer = tuple[int, object]
+StatusAndJson = tuple[int, object]
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Account:
         """Whether ``path`` is one of these endpoints."""
         return urlsplit(path).path in _PATHS
 
-    def answer(self, path: str) -> Answer:
+    def answer(self, path: str) -> StatusAndJson:
         """Status and JSON for one GET."""
         name = _PATHS[urlsplit(path).path]
         found = getattr(self, name)
@@ -78,7 +78,7 @@ class ScheduledSends:
         """Whether ``path`` is one of these endpoints."""
         return path in {BATCH, SENDS} or path.startswith(f"{SENDS}/")
 
-    def answer(self, method: str, path: str, body: bytes) -> Answer:
+    def answer(self, method: str, path: str, body: bytes) -> StatusAndJson:
         """Status and JSON for one request."""
         if (method, path) == ("POST", BATCH):
             self.made.append(f"double-batch-{len(self.made) + 1:04d}")
@@ -94,7 +94,7 @@ class ScheduledSends:
             ]
         return _refused(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed", None)
 
-    def _mark(self, body: bytes) -> Answer:
+    def _mark(self, body: bytes) -> StatusAndJson:
         try:
             asked = json.loads(body)
             batch_id, status = asked["batch_id"], asked["status"]
@@ -117,7 +117,7 @@ MOST = 500
 KINDS = ("bounces", "blocks", "invalid_emails", "spam_reports", "unsubscribes")
 QUERY = frozenset({"limit", "offset", "start_time", "end_time"})
 LIST = re.compile(rf"/v3/suppression/({'|'.join(KINDS)})")
-GROUP = re.compile(r"/v3/asm/groups/(\d+)/suppressions")
+GROUP_PATH = re.compile(r"/v3/asm/groups/(\d+)/suppressions")
 
 
 @dataclass
@@ -143,9 +143,9 @@ class SuppressionLists:
     def knows(self, path: str) -> bool:
         """Whether ``path`` is one of a list."""
         bare = urlsplit(path).path
-        return bool(LIST.fullmatch(bare) or GROUP.fullmatch(bare))
+        return bool(LIST.fullmatch(bare) or GROUP_PATH.fullmatch(bare))
 
-    def answer(self, path: str) -> Answer:
+    def answer(self, path: str) -> StatusAndJson:
         """The status and body that a request deserves.
 
         Args:
@@ -153,7 +153,7 @@ class SuppressionLists:
         """
         self.asked.append(path)
         parts = urlsplit(path)
-        if found := GROUP.fullmatch(parts.path):
+        if found := GROUP_PATH.fullmatch(parts.path):
             addresses = self.groups.get(int(found[1]))
             if addresses is None:
                 return _refused(HTTPStatus.NOT_FOUND, "group not found", None)
@@ -175,5 +175,5 @@ class SuppressionLists:
         return within[start : start + query.get("limit", MOST)]
 
 
-def _refused(status: int, message: str, where: str | None) -> Answer:
+def _refused(status: int, message: str, where: str | None) -> StatusAndJson:
     return status, {"errors": [Complaint(message, where).as_json()]}

@@ -50,7 +50,7 @@ def refused(
     return Fault(accept=accept, status=status, complaints=complaints)
 
 
-def throttled(reset: float | str) -> Fault:
+def rate_limit_response(reset: float | str) -> Fault:
     """429, until ``reset`` (seconds since the epoch)."""
     headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset)}
     return Fault(status=429, complaints=(Complaint("too many requests", None),), headers=headers)

@@ -33,7 +33,7 @@ from newsletter.sending.rehearsal.fake_sendgrid.validation import (
 
 TOO_LARGE = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
 UNAUTHORISED = Complaint("The provided authorization grant is invalid, expired, or revoked", None)
-CHUNK = 1 << 16
+CHUNK_BYTES = 1 << 16
 DRIPS = 10
 
 
@@ -311,7 +311,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _read(self) -> bytes:
         left = int(self.headers.get("Content-Length") or 0)
         parts = []
-        while left and (part := self.rfile.read(min(left, CHUNK))):
+        while left and (part := self.rfile.read(min(left, CHUNK_BYTES))):
             parts.append(part)
             left -= len(part)
         return b"".join(parts)
@@ -358,7 +358,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         with contextlib.suppress(OSError):
             while not self.server.double.closing.is_set():
-                self.wfile.write(b"x" * CHUNK)
+                self.wfile.write(b"x" * CHUNK_BYTES)
 
 
 def _errors(complaints: tuple[Complaint, ...]) -> bytes:

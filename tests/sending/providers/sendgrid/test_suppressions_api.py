@@ -99,7 +99,7 @@ def test_what_may_pass_is_asked_again(
 
 
 def test_a_throttle_is_waited_out(lists: Lists, double: SendGridDouble, world: World) -> None:
-    double.order(faults.throttled(world.timestamp() + 42))
+    double.order(faults.rate_limit_response(world.timestamp() + 42))
     assert everything(lists, world) == []
     assert world.waits == [42.0]
 

@@ -94,7 +94,9 @@ def test_the_sandbox_answers_200_and_promises_nothing(double: SendGridDouble) ->
 
 
 def test_faults_come_in_order_and_then_are_over(double: SendGridDouble) -> None:
-    double.order(faults.refused(503, accept=True), faults.refused(500), faults.throttled(1_000_042))
+    double.order(
+        faults.refused(503, accept=True), faults.refused(500), faults.rate_limit_response(1_000_042)
+    )
     answers = [post(double) for _ in range(4)]
     assert [answer.status for answer in answers] == [503, 500, 429, 202]
     assert answers[2].headers["X-RateLimit-Reset"] == "1000042"

@@ -10,7 +10,7 @@ from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault, Trick, refu
 from newsletter.subscribers.address import Address, parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import Origin
-from newsletter.web.subscriber.transactional_emails import owe, tidy_up, welcome
+from newsletter.web.subscriber.transactional_emails import enqueue_email, tidy_up, welcome
 
 ADA = parse_address("Ada@example.org")
 DATA = {"name": "SPAM! https://spam.example", "source": "/subscribe", "wording": "Yes"}
@@ -19,7 +19,7 @@ DATA = {"name": "SPAM! https://spam.example", "source": "/subscribe", "wording":
 def ask(desk: Any, to: Address = ADA) -> bool:
     with desk.site.engine.begin() as connection:
         window = datetime.timedelta(hours=24)
-        return owe(connection, "confirm", to, DATA, desk.time(), window)
+        return enqueue_email(connection, "confirm", to, DATA, desk.time(), window)
 
 
 def test_who_is_new_waits_for_their_own_word(desk: Any) -> None:
@@ -129,7 +129,7 @@ def test_letters_about_a_move_say_what_the_page_gave_them(desk: Any) -> None:
     data = {"url": "https://news.harbour-notes.org/move/abc", "address": "b…@example.org",
             "until": "2026-12-08"}  # fmt: skip
     with desk.site.engine.begin() as connection:
-        owe(connection, "move_from", ADA, data, desk.time(), datetime.timedelta(hours=1))
+        enqueue_email(connection, "move_from", ADA, data, desk.time(), datetime.timedelta(hours=1))
     assert desk.post() == ["Ada@example.org"]
     text = desk.letter()["content"][0]["value"]
     assert "https://news.harbour-notes.org/move/abc" in text
