@@ -21,8 +21,12 @@ from newsletter.config.load import load_config
 from newsletter.posts.merge_tags.tags import UNSUBSCRIBE, MergeTag, Target
 from newsletter.render.email import Address, Email
 from newsletter.render.headers import one_click
-from newsletter.sending.providers.provider import Stamp
-from newsletter.sending.providers.sendgrid.payload import Letter, prepare, request
+from newsletter.sending.providers.provider import RequestId
+from newsletter.sending.providers.sendgrid.payload import (
+    PreparedEmail,
+    build_request,
+    prepare_email,
+)
 from newsletter.subscribers import Reader
 
 READERS = 1000
@@ -31,7 +35,7 @@ BATCHES = 6
 GOAL = 15.0
 FIRST = [f"{start}{end}" for start in "ABDEGHIJKLMNOPRSTUV" for end in ("da", "nna", "var", "ørn")]
 LAST = [f"{start}{end}" for start in ("Ber", "Dah", "Hau", "Lin") for end in map(str, range(900))]
-STAMP = Stamp("1", "1", "1")
+STAMP = RequestId("1", "1", "1")
 NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
 CITY = MergeTag("1", "city", "your town", "{{ subscriber.city }}")
 FILLED: tuple[tuple[MergeTag, Target], ...] = ((NAME, "html"), (NAME, "text"), (CITY, "html"))
@@ -72,7 +76,7 @@ def readers(chance: random.Random) -> list[Reader]:
     ]
 
 
-def helpers(letter: Letter, people: list[Reader]) -> bytes:
+def helpers(letter: PreparedEmail, people: list[Reader]) -> bytes:
     """The same request by the vendor's classes, used as its own guide shows."""
     source = letter.email
     mail = Mail(
@@ -88,7 +92,7 @@ def helpers(letter: Letter, people: list[Reader]) -> bytes:
                     ),
                     *(
                         Substitution(token, f"https://news.harbour-notes.org/u/{reader.token}")
-                        for token in letter.links
+                        for token in letter.personal_links
                     ),
                 ],
             )
@@ -127,14 +131,14 @@ def milliseconds(
 def main() -> None:
     config = load_config(Path(__file__).parent.parent / "newsletter.yml", {})
     config = config.model_copy(update={"public_url": "https://news.harbour-notes.org"})
-    letter, chance = prepare(email(), config), random.Random(1)  # noqa: S311 - no secret
+    letter, chance = prepare_email(email(), config), random.Random(1)  # noqa: S311 - no secret
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(ROUNDS):  # by turns, since the load of a machine changes
         batches = [readers(chance) for _ in range(BATCHES)]
-        ours += milliseconds(lambda people: request(letter, people, STAMP), batches)
+        ours += milliseconds(lambda people: build_request(letter, people, STAMP), batches)
         theirs += milliseconds(lambda people: helpers(letter, people), batches)
-    body = request(letter, batches[0], STAMP).body
+    body = build_request(letter, batches[0], STAMP).body
     fast, slow = statistics.median(ours), statistics.median(theirs)
     print(f"readers {READERS}, body {len(body):,} bytes, median of {len(ours)}")
     print(f"newsletter                     {fast:8.2f} ms   1.0 x")

@@ -24,8 +24,8 @@ from postgres_server import Server, account, programs
 
 from newsletter.config.load import load_config
 from newsletter.db import open_database, reading
-from newsletter.reports.comparison import departures
-from newsletter.reports.report import report
+from newsletter.reports.comparison import list_started_sends
+from newsletter.reports.report import build_send_report
 
 CONFIG = Path(__file__).parent.parent / "newsletter.yml"
 BARE = "SELECT type, address_key, at FROM event WHERE send_id = 1"
@@ -44,10 +44,10 @@ def child(job: str, url: str, folder: Path) -> None:
 def reported(url: str, folder: Path) -> int:
     engine = open_database(url, folder)
     with reading(engine) as connection:
-        (of,) = departures(connection)
+        (of,) = list_started_sends(connection)
         config = load_config(CONFIG, {})
-        found = report(connection, of, config, AT + datetime.timedelta(days=7))
-    assert found.counts.fates.sum == found.sent
+        found = build_send_report(connection, of, config, AT + datetime.timedelta(days=7))
+    assert found.counts.delivery.total == found.sent
     return found.sent
 
 

@@ -35,8 +35,8 @@ from newsletter.sending.delivery import claim, sender
 from newsletter.sending.delivery.worker_pool import WorkerPool
 from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, get_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.payload import Letter, prepare
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 from newsletter.subscribers import Reader, audience
 
 GOAL = 10.0
@@ -193,8 +193,8 @@ def send(folder: Path, url: str, concurrency: int) -> dict[str, Any]:
         setattr(place, name, clocks.around(label, getattr(place, name)))
     config = settings(url)
     with database("sqlite:///list.db", folder) as engine:
-        ledger, letter = Ledger(engine), prepare(email(), config)
-        mailer = Mailer(KEY, config.sendgrid)
+        ledger, letter = Ledger(engine), prepare_email(email(), config)
+        mailer = SendGridClient(KEY, config.sendgrid)
         gc.collect()
         started = time.perf_counter()
         frozen = freeze_send(ledger, letter)
@@ -232,7 +232,7 @@ def loop(folder: Path, url: str) -> float:
     """The baseline: the vendor's classes and client, as its guide shows; seconds."""
     import sendgrid
 
-    letter = prepare(email(), settings(url))
+    letter = prepare_email(email(), settings(url))
     with database("sqlite:///list.db", folder) as engine, reading(engine) as connection:
         started = time.perf_counter()
         client = sendgrid.SendGridAPIClient(KEY, host=url)
@@ -251,7 +251,7 @@ def loop(folder: Path, url: str) -> float:
         return (time.perf_counter() - started) / count
 
 
-def helpers(letter: Letter, people: list[Reader]) -> Any:
+def helpers(letter: PreparedEmail, people: list[Reader]) -> Any:
     from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Substitution, To
 
     source = letter.email
@@ -266,7 +266,10 @@ def helpers(letter: Letter, people: list[Reader]) -> Any:
                         Substitution(NAME.token(target), NAME.value(reader.attributes, target))
                         for target in ("html", "text")
                     ),
-                    *(Substitution(token, f"{SITE}/u/{reader.token}") for token in letter.links),
+                    *(
+                        Substitution(token, f"{SITE}/u/{reader.token}")
+                        for token in letter.personal_links
+                    ),
                 ],
             )
             for reader in people

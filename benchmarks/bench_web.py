@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from newsletter.db import database
 from newsletter.db.schema import subscriber
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 
 CONNECTIONS = 50
 REQUESTS = int(os.environ.get("BENCH_REQUESTS", "3000"))
@@ -78,7 +78,7 @@ def prepare(folder: Path) -> None:
     ]  # fmt: skip
     with database("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
         connection.execute(sa.insert(subscriber), rows)
-    with SendGridDouble() as double:
+    with FakeSendGrid() as double:
         vendor = {"SENDGRID_API_KEY": double.key, "SENDGRID_HOST": double.url}
         command = [sys.executable, "-m", "newsletter", "send", ISSUE, "--yes"]
         subprocess.run(

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "plugins"))
 from postgres_server import Server, account, programs
 
 from newsletter.db import open_database
-from newsletter.events.parse import read_body
+from newsletter.events.parse import parse_webhook_body
 from newsletter.project import open_project
 from newsletter.web.rehearsal_site import running
 from newsletter.web.sendgrid_webhook import PATH, SIGNATURE, TIMESTAMP
@@ -119,8 +119,8 @@ def bare(folder: Path, sent: list[tuple[bytes, int]]) -> float:
     names = "sg_event_id, type, at, address_key, send_id, batch_id, attempt_n, machine, raw"
     insert = f"INSERT INTO event ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)"  # noqa: S608
     rows = [
-        [(each.id, each.type, each.at.isoformat(), each.address, each.send, each.batch,
-          each.attempt, each.text) for each in read_body(body).events]
+        [(each.id, each.type, each.at.isoformat(), each.address, each.send_id, each.batch_id,
+          each.attempt_number, each.raw_json) for each in parse_webhook_body(body).events]
         for body, _ in sent
     ]  # fmt: skip
     with contextlib.closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as file:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -41,13 +41,13 @@ def commands(page: Path) -> list[tuple[str, int]]:
 
 
 @pytest.fixture
-def vendor() -> Iterator[SendGridDouble]:
-    with SendGridDouble() as double:
+def vendor() -> Iterator[FakeSendGrid]:
+    with FakeSendGrid() as double:
         yield double
 
 
 @pytest.fixture
-def work(tmp_path: Path, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work(tmp_path: Path, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that holds what the pages take for granted."""
     folder = tmp_path / "work"
     folder.mkdir()

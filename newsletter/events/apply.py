@@ -12,32 +12,32 @@ import sqlalchemy as sa
 from newsletter.db.bulk import among
 from newsletter.db.schema import event, journal, send_recipient, subscriber
 from newsletter.events.parse import Event
-from newsletter.events.store import Recorded
+from newsletter.events.store import RecordedEvent
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.delivery_feedback import Report, Taken, take
 from newsletter.subscribers.consent.journal import Origin
 from newsletter.subscribers.consent.transitions import SUPPRESSED
 
-SOURCE = "SendGrid's events"
-_AT_ONCE = 500
-_ID = re.compile("[0-9]{1,18}")
+EVENT_SOURCE = "SendGrid's events"
+_CHUNK_SIZE = 500
+_ID_PATTERN = re.compile("[0-9]{1,18}")
 # Why SendGrid itself has dropped a mail, word for word. Other reasons are not about the reader.
-_DROPPED = {
+_STATUS_BY_DROP_REASON = {
     "Bounced Address": "bounced",
     "Invalid": "bounced",
     "Unsubscribed Address": "unsubscribed",
     "Spam Reporting Address": "complained",
 }
 # group_resubscribe is not here: a click on SendGrid's page states no consent to this newsletter.
-_WORDS = {"spamreport": "complained", "unsubscribe": "unsubscribed"}
+_STATUS_BY_EVENT_TYPE = {"spamreport": "complained", "unsubscribe": "unsubscribed"}
 
 
-def apply(
+def apply_events(
     connection: sa.Connection,
-    new: Sequence[Recorded],
+    new_events: Sequence[RecordedEvent],
     *,
-    limit: int,
-    group: int | None,
+    soft_bounce_limit: int,
+    asm_group: int | None,
     now: datetime.datetime,
 ) -> list[Taken]:
     """Change whoever the events are about.
@@ -55,51 +55,53 @@ def apply(
     Returns:
         The changes of somebody's status.
     """
-    in_order = sorted(new, key=lambda one: (one.event.at, one.event.id))
+    in_order = sorted(new_events, key=lambda one: (one.event.at, one.event.id))
     reports = [
-        Report(one.event.address, word, one.event.at, _why(one.event))
+        Report(one.event.address, word, one.event.at, _failure_reason(one.event))
         for one in in_order
-        if one.key and (word := leads_to(one.event, group))
+        if one.address_key and (word := status_from_event(one.event, asm_group))
     ]
-    reports += _of_who_moved(connection, in_order, group)
+    reports += _reports_for_moved_subscribers(connection, in_order, asm_group)
     taken: list[Taken] = []
-    for start in range(0, len(reports), _AT_ONCE):
-        some = reports[start : start + _AT_ONCE]
-        taken += take(connection, some, SOURCE, now, "webhook")
-    return taken + _count_soft(connection, in_order, limit)
+    for start in range(0, len(reports), _CHUNK_SIZE):
+        some = reports[start : start + _CHUNK_SIZE]
+        taken += take(connection, some, EVENT_SOURCE, now, "webhook")
+    return taken + _update_soft_bounces(connection, in_order, soft_bounce_limit)
 
 
-def leads_to(of: Event, group: int | None) -> str | None:
+def status_from_event(webhook_event: Event, asm_group: int | None) -> str | None:
     """The status that an event says somebody has from now on; ``None`` if it says none."""
-    if of.type == "bounce":
-        return "bounced" if of.raw.get("type") == "bounce" else None
-    if of.type == "dropped":
-        return _DROPPED.get(str(of.raw.get("reason")))
-    if of.type == "group_unsubscribe":
+    if webhook_event.type == "bounce":
+        return "bounced" if webhook_event.raw.get("type") == "bounce" else None
+    if webhook_event.type == "dropped":
+        return _STATUS_BY_DROP_REASON.get(str(webhook_event.raw.get("reason")))
+    if webhook_event.type == "group_unsubscribe":
         # The account may have groups that are about other mail.
-        ours = of.send is not None or (group is not None and of.raw.get("asm_group_id") == group)
+        ours = webhook_event.send_id is not None or (
+            asm_group is not None and webhook_event.raw.get("asm_group_id") == asm_group
+        )
         return "unsubscribed" if ours else None
-    return _WORDS.get(of.type)
+    return _STATUS_BY_EVENT_TYPE.get(webhook_event.type)
 
 
-def soft(of: Event) -> bool:
+def is_soft_bounce(webhook_event: Event) -> bool:
     """Whether a mail was sent back this time only: full, too large, blocked."""
-    return of.type == "bounce" and of.raw.get("type") != "bounce"
+    return webhook_event.type == "bounce" and webhook_event.raw.get("type") != "bounce"
 
 
-def _of_who_moved(
-    connection: sa.Connection, new: Sequence[Recorded], group: int | None
+def _reports_for_moved_subscribers(
+    connection: sa.Connection, new_events: Sequence[RecordedEvent], asm_group: int | None
 ) -> list[Report]:
     """What readers said by a mail to an address that they have left since: it is they who said it.
 
     A bounce is about the mailbox alone.
     """
     said = {
-        (of.send, str(of.raw.get("nl_subscriber")), key): of
-        for of, key in new
-        if of.send and leads_to(of, group) in {"unsubscribed", "complained"}
+        (of.send_id, str(of.raw.get("nl_subscriber")), key): of
+        for of, key in new_events
+        if of.send_id and status_from_event(of, asm_group) in {"unsubscribed", "complained"}
     }
-    ids = {int(id_) for _, id_, _ in said if _ID.fullmatch(id_)}
+    ids = {int(id_) for _, id_, _ in said if _ID_PATTERN.fullmatch(id_)}
     mine = send_recipient.c.subscriber_id == subscriber.c.id
     moved = sa.select(
         send_recipient.c.send_id,
@@ -114,34 +116,40 @@ def _of_who_moved(
     rows = connection.execute(moved) if ids else ()
     found = ((said.get((send, str(id_), key)), address) for send, id_, key, address in rows)
     return [
-        Report(address, str(leads_to(of, group)), of.at, _why(of)) for of, address in found if of
+        Report(address, str(status_from_event(of, asm_group)), of.at, _failure_reason(of))
+        for of, address in found
+        if of
     ]
 
 
-def _count_soft(connection: sa.Connection, new: Sequence[Recorded], limit: int) -> list[Taken]:
+def _update_soft_bounces(
+    connection: sa.Connection, new_events: Sequence[RecordedEvent], soft_bounce_limit: int
+) -> list[Taken]:
     """Count soft bounces from what is on record, since events come in any order."""
-    bounced = {one.key: one.event for one in new if soft(one.event)}
-    arrived = {one.key: one.event for one in new if one.event.type == "delivered"}
+    bounced = {one.address_key: one.event for one in new_events if is_soft_bounce(one.event)}
+    arrived = {one.address_key: one.event for one in new_events if one.event.type == "delivered"}
     taken = []
-    for key, before, counted, target in _counts(connection, bounced, arrived):
+    for key, before, counted, target in _find_soft_bounce_counts(connection, bounced, arrived):
         missing = target - counted
         if missing < 0 and key in arrived:
-            changes.delivered(connection, key, Origin(arrived[key].at, "webhook", SOURCE))
+            changes.delivered(connection, key, Origin(arrived[key].at, "webhook", EVENT_SOURCE))
             missing = target
         after = before
         last = bounced.get(key) or arrived[key]
-        origin = Origin(last.at, "webhook", SOURCE, _why(last))
+        origin = Origin(last.at, "webhook", EVENT_SOURCE, _failure_reason(last))
         for _ in range(missing):
-            changed = changes.soft_bounce(connection, key, origin, limit=limit)
+            changed = changes.soft_bounce(connection, key, origin, limit=soft_bounce_limit)
             if changed is None or changed.after in SUPPRESSED:
                 after = "bounced"
                 break
         if after != before:
-            taken.append(Taken(key, listed=True, before=before, after=after, wording=_why(last)))
+            taken.append(
+                Taken(key, listed=True, before=before, after=after, wording=_failure_reason(last))
+            )
     return taken
 
 
-def _counts(
+def _find_soft_bounce_counts(
     connection: sa.Connection, bounced: Collection[str], arrived: Collection[str]
 ) -> list[tuple[str, str, int, int]]:
     """Key, status, soft bounces as counted and as they are, where the two differ."""
@@ -183,6 +191,8 @@ def _counts(
     return [row for row in dict.fromkeys(rows) if row[2] != row[3]]
 
 
-def _why(of: Event) -> str:
+def _failure_reason(webhook_event: Event) -> str:
     """SendGrid's words, without their line breaks."""
-    return " ".join(str(of.raw.get("reason") or of.raw.get("status") or "").split())[:500]
+    return " ".join(
+        str(webhook_event.raw.get("reason") or webhook_event.raw.get("status") or "").split()
+    )[:500]

@@ -13,7 +13,7 @@ from functools import lru_cache
 from newsletter.events.parse import Event
 
 _TRACKED = frozenset({"open", "click"})
-_AGENTS = re.compile(
+_BOT_USER_AGENTS = re.compile(
     # Programs that say what they are.
     r"bot\b|crawler|spider|scanner|preview|facebookexternalhit|whatsapp"
     r"|headless|phantomjs|python-|^python|aiohttp|okhttp|libwww|go-http-client|java/|curl/|wget/"
@@ -26,16 +26,16 @@ _AGENTS = re.compile(
 )
 
 
-def by_machine(event: Event) -> bool:
+def is_bot_event(event: Event) -> bool:
     """Whether an open or a click is a program's; other events are nobody's doing."""
     if event.type not in _TRACKED:
         return False
     if event.raw.get("sg_machine_open") is True:
         return True
     agent = event.raw.get("useragent")
-    return isinstance(agent, str) and _is_program(agent.strip()[:1_000])
+    return isinstance(agent, str) and _is_bot_user_agent(agent.strip()[:1_000])
 
 
 @lru_cache(maxsize=10_000)  # many readers, few mail programs
-def _is_program(agent: str) -> bool:
-    return _AGENTS.search(agent) is not None
+def _is_bot_user_agent(user_agent: str) -> bool:
+    return _BOT_USER_AGENTS.search(user_agent) is not None

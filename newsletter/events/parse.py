@@ -13,15 +13,15 @@ import orjson
 
 from newsletter.errors import Location, Problem, SubscriberListError
 
-MOST_PROBLEMS = 20
-LARGEST_ID = 2**63 - 1
-_DIGITS = len(str(LARGEST_ID))
-LARGEST_ATTEMPT = 2**31 - 1
+MAX_PROBLEMS = 20
+MAX_ID = 2**63 - 1
+_MAX_ID_DIGITS = len(str(MAX_ID))
+MAX_ATTEMPT_NUMBER = 2**31 - 1
 # All three are in indexes, whose entries PostgreSQL keeps below 2,700 bytes.
-LONGEST_ID = 1_000
-LONGEST_TYPE = 100
-LONGEST_ADDRESS = 320
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+MAX_EVENT_ID_LENGTH = 1_000
+MAX_TYPE_LENGTH = 100
+MAX_ADDRESS_LENGTH = 320
+_ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ class Event:
     type: str
     at: datetime.datetime
     address: str
-    send: int | None
-    batch: int | None
-    attempt: int | None
+    send_id: int | None
+    batch_id: int | None
+    attempt_number: int | None
     raw: dict[str, Any]
-    text: str
+    raw_json: str
 
 
-class Body(NamedTuple):
+class WebhookBody(NamedTuple):
     """What a request of the webhook holds.
 
     Attributes:
@@ -60,10 +60,10 @@ class Body(NamedTuple):
     """
 
     events: list[Event]
-    odd: int
+    invalid_count: int
 
 
-def read_body(body: bytes) -> Body:
+def parse_webhook_body(body: bytes) -> WebhookBody:
     """The events of one request.
 
     One odd entry must not keep the others out, as SendGrid would send all of them again and
@@ -73,7 +73,7 @@ def read_body(body: bytes) -> Body:
         ListError: it is no JSON array.
     """
     try:
-        found = _loads(body)
+        found = _load_json(body)
     except ValueError:
         found = None
     if not isinstance(found, list):
@@ -81,13 +81,13 @@ def read_body(body: bytes) -> Body:
     events, odd = [], 0
     for one in found:
         try:
-            events.append(as_event(one))
+            events.append(parse_event(one))
         except ValueError:
             odd += 1
-    return Body(events, odd)
+    return WebhookBody(events, odd)
 
 
-def read_events(lines: Iterable[bytes], path: str) -> Iterator[Event]:
+def parse_event_lines(lines: Iterable[bytes], path: str) -> Iterator[Event]:
     """The events of a file: JSON objects, or lists of them, one a line; or one list over many.
 
     Args:
@@ -98,17 +98,17 @@ def read_events(lines: Iterable[bytes], path: str) -> Iterator[Event]:
         ListError: some lines hold no events; all of them at once, after the last line.
     """
     problems: list[Problem] = []
-    for number, line in enumerate(_joined(iter(lines)), 1):
+    for number, line in enumerate(_join_lines(iter(lines)), 1):
         if not line.strip():
             continue
         try:
-            found = _loads(line)
-            yield from [as_event(one) for one in (found if isinstance(found, list) else [found])]
+            found = _load_json(line)
+            yield from [parse_event(one) for one in (found if isinstance(found, list) else [found])]
         except ValueError:
             problems.append(
                 Problem("this line holds no event of SendGrid's", Location(path, number))
             )
-            if len(problems) == MOST_PROBLEMS:
+            if len(problems) == MAX_PROBLEMS:
                 break
     if problems:
         raise SubscriberListError.from_problems(
@@ -122,62 +122,64 @@ def read_events(lines: Iterable[bytes], path: str) -> Iterator[Event]:
         )
 
 
-def as_event(found: object) -> Event:
+def parse_event(entry: object) -> Event:
     """One event as it came.
 
     Raises:
         ValueError: it has no id, type or time, or can't be stored.
     """
-    if not isinstance(found, dict):
+    if not isinstance(entry, dict):
         raise ValueError("an event is a JSON object")  # noqa: TRY004 - all refusals are one kind
-    get = found.get
+    get = entry.get
     address = get("email")
     try:
         return Event(
-            id=_text(get("sg_event_id"), LONGEST_ID),
-            type=_text(get("event"), LONGEST_TYPE),
-            at=_time(int(get("timestamp", ""))),
-            address=address if isinstance(address, str) and len(address) <= LONGEST_ADDRESS else "",
-            send=_number(get("nl_send"), LARGEST_ID),
-            batch=_number(get("nl_batch"), LARGEST_ID),
-            attempt=_number(get("nl_attempt"), LARGEST_ATTEMPT),
-            raw=found,
-            text=orjson.dumps(found).decode(),
+            id=_require_text(get("sg_event_id"), MAX_EVENT_ID_LENGTH),
+            type=_require_text(get("event"), MAX_TYPE_LENGTH),
+            at=_to_datetime(int(get("timestamp", ""))),
+            address=address
+            if isinstance(address, str) and len(address) <= MAX_ADDRESS_LENGTH
+            else "",
+            send_id=_parse_id(get("nl_send"), MAX_ID),
+            batch_id=_parse_id(get("nl_batch"), MAX_ID),
+            attempt_number=_parse_id(get("nl_attempt"), MAX_ATTEMPT_NUMBER),
+            raw=entry,
+            raw_json=orjson.dumps(entry).decode(),
         )
     except (TypeError, OverflowError, OSError) as error:  # orjson's own is a TypeError
         raise ValueError(str(error)) from error
 
 
-def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
+def _join_lines(lines: Iterator[bytes]) -> Iterator[bytes]:
     """The lines; a list that goes on after the first of them as one line."""
     first = next(lines, b"")
-    if _unmarked(first).lstrip().startswith(b"["):
+    if _strip_bom(first).lstrip().startswith(b"["):
         try:
-            _loads(first)
+            _load_json(first)
         except ValueError:
             yield first + b"".join(lines)
             return
     yield from chain((first,), lines)
 
 
-def _loads(data: bytes) -> Any:
+def _load_json(data: bytes) -> Any:
     """JSON (RFC 8259); what senders get wrong inside of strings is mended.
 
     Raises:
         ValueError: it is no JSON.
     """
-    data = _unmarked(data)
+    data = _strip_bom(data)
     try:
         found = orjson.loads(data)
     except orjson.JSONDecodeError:
-        data = _mended(data)
+        data = _repair_json(data)
         found = orjson.loads(data)
     if b"\\u0000" in data:  # PostgreSQL stores none
-        return orjson.loads(_NUL.sub(rb"\1\\ufffd", data))
+        return orjson.loads(_ESCAPED_NUL.sub(rb"\1\\ufffd", data))
     return found
 
 
-def _mended(data: bytes) -> bytes:
+def _repair_json(data: bytes) -> bytes:
     """Bytes that are no UTF-8, half surrogates and bare control characters as question marks."""
     try:
         found = json.loads(data.decode("utf-8", "replace"), strict=False)
@@ -186,26 +188,26 @@ def _mended(data: bytes) -> bytes:
     return json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _unmarked(data: bytes) -> bytes:
+def _strip_bom(data: bytes) -> bytes:
     return data.removeprefix(b"\xef\xbb\xbf")
 
 
-def _text(value: object, longest: int) -> str:
-    if not isinstance(value, str) or not 0 < len(value.encode()) <= longest:
+def _require_text(value: object, max_bytes: int) -> str:
+    if not isinstance(value, str) or not 0 < len(value.encode()) <= max_bytes:
         raise ValueError("not a text, empty or too long")
     return value
 
 
 @lru_cache(maxsize=10_000)  # the events of a body are of the same seconds
-def _time(seconds: int) -> datetime.datetime:
+def _to_datetime(seconds: int) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
-def _number(value: object, largest: int) -> int | None:
+def _parse_id(value: object, maximum: int) -> int | None:
     """Our ids are written as text, since custom args are; other people's args are none."""
     if value is None:
         return None
     text = value if isinstance(value, str) else str(value)
-    if len(text) > _DIGITS or not text.isascii() or not text.isdecimal():
+    if len(text) > _MAX_ID_DIGITS or not text.isascii() or not text.isdecimal():
         return None
-    return number if 0 < (number := int(text)) <= largest else None
+    return number if 0 < (number := int(text)) <= maximum else None

@@ -19,27 +19,27 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-FRESH = datetime.timedelta(minutes=10)
+FRESH_AGE = datetime.timedelta(minutes=10)
 # SendGrid tries for 24 hours.
-OLDEST = datetime.timedelta(hours=24) + FRESH
+MAX_AGE = datetime.timedelta(hours=24) + FRESH_AGE
 # Clocks differ.
-AHEAD = datetime.timedelta(minutes=2)
+MAX_CLOCK_SKEW = datetime.timedelta(minutes=2)
 
 _TIMESTAMP = re.compile(r"[0-9]{10}")
 
 
-class Forged(Exception):
+class WebhookSignatureError(Exception):
     """The body isn't what SendGrid has signed lately; the message says why."""
 
 
-def load_key(text: str) -> EllipticCurvePublicKey:
+def load_verification_key(text: str) -> EllipticCurvePublicKey:
     """The verification key that SendGrid shows (DER in base64), checked by the configuration."""
     key = load_der_public_key(base64.b64decode(text))
     assert isinstance(key, EllipticCurvePublicKey)
     return key
 
 
-def verify(
+def verify_signature(
     key: EllipticCurvePublicKey,
     signature: str,
     timestamp: str,
@@ -62,16 +62,16 @@ def verify(
         Forged: it is not signed, not by this key, not this body, too old or of the future.
     """
     if not _TIMESTAMP.fullmatch(timestamp):
-        raise Forged("the timestamp is not ten digits")
+        raise WebhookSignatureError("the timestamp is not ten digits")
     try:
         key.verify(
             base64.b64decode(signature, validate=True), timestamp.encode() + body, ECDSA(SHA256())
         )
     except (InvalidSignature, binascii.Error, ValueError) as error:
-        raise Forged("the signature is not that of this body by this key") from error
+        raise WebhookSignatureError("the signature is not that of this body by this key") from error
     age = now - datetime.datetime.fromtimestamp(int(timestamp), datetime.UTC)
-    if age < -AHEAD:
-        raise Forged("it was signed in the future: is this machine's clock right?")
-    if age > OLDEST:
-        raise Forged("it was signed more than a day ago")
-    return "fresh" if age <= FRESH else "late"
+    if age < -MAX_CLOCK_SKEW:
+        raise WebhookSignatureError("it was signed in the future: is this machine's clock right?")
+    if age > MAX_AGE:
+        raise WebhookSignatureError("it was signed more than a day ago")
+    return "fresh" if age <= FRESH_AGE else "late"

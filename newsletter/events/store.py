@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from newsletter.db.bulk import among, expect_many, insert_rows
 from newsletter.db.schema import event
 from newsletter.errors import SubscriberListError
-from newsletter.events.bots import by_machine
+from newsletter.events.bots import is_bot_event
 from newsletter.events.parse import Event
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent.erasure import stand_ins, take_turns
@@ -19,7 +19,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class Recorded(NamedTuple):
+class RecordedEvent(NamedTuple):
     """An event that was not on record before.
 
     Attributes:
@@ -28,10 +28,10 @@ class Recorded(NamedTuple):
     """
 
     event: Event
-    key: str
+    address_key: str
 
 
-def record(connection: sa.Connection, events: Iterable[Event]) -> list[Recorded]:
+def record_events(connection: sa.Connection, events: Iterable[Event]) -> list[RecordedEvent]:
     """Write down the events that are not on record yet, and return them in their own order.
 
     What SendGrid still reports of somebody who was erased is kept without its address.
@@ -47,17 +47,17 @@ def record(connection: sa.Connection, events: Iterable[Event]) -> list[Recorded]
     known = sa.select(event.c.sg_event_id).where(among(connection, event.c.sg_event_id, once))
     for id_ in connection.scalars(known):
         del once[id_]
-    new = [Recorded(each, _key(each.address)) for each in once.values()]
+    new = [RecordedEvent(each, _address_key(each.address)) for each in once.values()]
     erased = stand_ins(connection, {key for _, key in new if key})
     if new:
         expect_many(connection)
         on_sqlite = connection.dialect.name == "sqlite"
-        insert_rows(connection, event, _COLUMNS, _rows(new, erased, as_text=on_sqlite))
-    return [Recorded(each, "" if key in erased else key) for each, key in new]
+        insert_rows(connection, event, _COLUMNS, _event_rows(new, erased, as_text=on_sqlite))
+    return [RecordedEvent(each, "" if key in erased else key) for each, key in new]
 
 
-def _rows(
-    new: Sequence[Recorded], erased: Mapping[str, str], *, as_text: bool
+def _event_rows(
+    new: Sequence[RecordedEvent], erased: Mapping[str, str], *, as_text: bool
 ) -> list[tuple[Any, ...]]:
     """What the drivers take."""
     times: dict[Any, Any] = {each.at: each.at for each, _ in new}
@@ -69,17 +69,17 @@ def _rows(
             each.type,
             times[each.at],
             erased.get(key, key),
-            each.send,
-            each.batch,
-            each.attempt,
-            by_machine(each),
-            "{}" if key in erased else each.text,
+            each.send_id,
+            each.batch_id,
+            each.attempt_number,
+            is_bot_event(each),
+            "{}" if key in erased else each.raw_json,
         )
         for each, key in new
     ]
 
 
-def _key(address: str) -> str:
+def _address_key(address: str) -> str:
     if not address:
         return ""
     try:

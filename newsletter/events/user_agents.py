@@ -12,11 +12,11 @@ from newsletter.checks.analysis.client_support import PUBLISHED, Shares
 from newsletter.db import reading
 from newsletter.db.schema import event, send
 
-ENOUGH = 50  # readers whose program is known: fewer say little of the rest
-_SENDS = 8  # the newest: what readers used long ago is no guide
+MIN_RECIPIENTS = 50  # readers whose program is known: fewer say little of the rest
+_RECENT_SENDS = 8  # the newest: what readers used long ago is no guide
 # Where a mail is opened the program says itself who it is; a click comes from the browser. Gmail's
 # proxy does not tell the app from the site, nor Apple's privacy protection a phone from a Mac.
-_PROGRAMS: tuple[tuple[str, tuple[str, ...]], ...] = (
+_CLIENT_PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"GoogleImageProxy", ("gmail", "gmail_app")),
     (r"YahooMailProxy", ("yahoo",)),
     (r"Microsoft Outlook|MSOffice|ms-office", ("outlook",)),
@@ -27,34 +27,36 @@ _PROGRAMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"\((?:iPhone|iPad|iPod).*AppleWebKit(?!.*(?:Safari|CriOS|FxiOS))", ("apple_mail",)),
     (r"\(Macintosh.*AppleWebKit(?!.*(?:Safari|Chrome))", ("apple_mail_mac",)),
 )
-_KNOWN = tuple((re.compile(pattern), keys) for pattern, keys in _PROGRAMS)
+_COMPILED_PATTERNS = tuple((re.compile(pattern), keys) for pattern, keys in _CLIENT_PATTERNS)
 
 
-def shares(engine: sa.Engine) -> Shares:
+def load_client_shares(engine: sa.Engine) -> Shares:
     """The part of the readers who use each mail client; published shares if too few are known."""
-    newest = sa.select(send.c.id).order_by(send.c.frozen_at.desc()).limit(_SENDS)
+    newest = sa.select(send.c.id).order_by(send.c.frozen_at.desc()).limit(_RECENT_SENDS)
     query = (
         sa.select(event.c.address_key, sa.cast(event.c.raw["useragent"], sa.Text))
         .where(event.c.type == "open", event.c.send_id.in_(newest))
         .distinct()
     )
     with reading(engine) as connection:
-        return weigh((key, _text(agent)) for key, agent in connection.execute(query))
+        return compute_client_shares(
+            (key, _decode_json_text(agent)) for key, agent in connection.execute(query)
+        )
 
 
-def weigh(opened: Iterable[tuple[str, str]]) -> Shares:
+def compute_client_shares(opens: Iterable[tuple[str, str]]) -> Shares:
     """The same from pairs of a reader and a ``User-Agent``; who uses two counts for both."""
     users: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
-    for reader, agent in opened:
-        if clients := clients_of(agent):
+    for reader, agent in opens:
+        if clients := identify_clients(agent):
             users[clients].add(reader)
     known = len(set().union(*users.values()))
-    if known < ENOUGH:
+    if known < MIN_RECIPIENTS:
         return PUBLISHED
-    return Shares(_parts(users, known), "your readers")
+    return Shares(_share_by_client(users, known), "your readers")
 
 
-def _parts(users: Mapping[tuple[str, ...], set[str]], known: int) -> dict[str, float]:
+def _share_by_client(users: Mapping[tuple[str, ...], set[str]], known: int) -> dict[str, float]:
     parts: defaultdict[str, float] = defaultdict(float)
     for clients, readers in users.items():
         for one in clients:
@@ -63,12 +65,14 @@ def _parts(users: Mapping[tuple[str, ...], set[str]], known: int) -> dict[str, f
 
 
 @lru_cache(maxsize=10_000)  # many readers, few mail programs
-def clients_of(agent: str) -> tuple[str, ...]:
+def identify_clients(user_agent: str) -> tuple[str, ...]:
     """The clients that a ``User-Agent`` may be, by their keys in ``checks.client_support``."""
-    return next((keys for pattern, keys in _KNOWN if pattern.search(agent[:1_000])), ())
+    return next(
+        (keys for pattern, keys in _COMPILED_PATTERNS if pattern.search(user_agent[:1_000])), ()
+    )
 
 
-def _text(value: str | None) -> str:
+def _decode_json_text(value: str | None) -> str:
     try:
         found = json.loads(value or '""')
     except ValueError:

@@ -14,7 +14,7 @@ from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
 from newsletter.checks.runner import judge
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
-from newsletter.events.user_agents import shares
+from newsletter.events.user_agents import load_client_shares
 from newsletter.preview.previous_version import issue_before, last_commit
 from newsletter.preview.rendered_issues import Fault, Proof, View
 from newsletter.preview.sample_recipients import ADDRESS, chosen
@@ -180,7 +180,7 @@ def comparison(proof: Proof, other: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)  # for as long as the preview is open: it would take its time at each save
 def _clients(engine: sa.Engine) -> Shares:
-    return shares(engine)
+    return load_client_shares(engine)
 
 
 def findings(proof: Proof, engine: sa.Engine | None) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 
-OTHER = "other reasons"
+OTHER_REASONS = "other reasons"
 
 # RFC 3463: the detail of a status says more than SendGrid's class does.
-_STATUS: Mapping[str, str] = {
+_REASON_BY_STATUS: Mapping[str, str] = {
     "1.1": "invalid address",
     "1.2": "invalid domain",
     "1.10": "invalid domain",
@@ -18,7 +18,7 @@ _STATUS: Mapping[str, str] = {
     "7.26": "failed authentication",
 }
 # The ``bounce_classification`` of SendGrid's events.
-_CLASSES: Mapping[str, str] = {
+_REASON_BY_CLASSIFICATION: Mapping[str, str] = {
     "invalid address": "invalid address",
     "mailbox unavailable": "mailbox unavailable",
     "technical": "technical failure",
@@ -28,10 +28,10 @@ _CLASSES: Mapping[str, str] = {
     "frequency/volume": "refused as too much mail",
     "frequency or volume too high": "refused as too much mail",
 }
-_DETAIL = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})\b")
+_STATUS_DETAIL = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})\b")
 
 # The ``reason`` of SendGrid's dropped events, by what it begins with.
-_DROPS: Mapping[str, str] = {
+_REASON_BY_DROP: Mapping[str, str] = {
     "bounced address": "had bounced before",
     "unsubscribed address": "had unsubscribed at SendGrid",
     "spam reporting address": "had complained before",
@@ -42,7 +42,7 @@ _DROPS: Mapping[str, str] = {
 }
 
 
-def bounce_class(kind: str, classification: str, status: str) -> str:
+def describe_bounce(bounce_type: str, classification: str, status: str) -> str:
     """What a bounce event says.
 
     Args:
@@ -50,13 +50,16 @@ def bounce_class(kind: str, classification: str, status: str) -> str:
         classification: its ``bounce_classification``, perhaps ``""``.
         status: its ``status`` (RFC 3463, ``5.1.1``), perhaps ``""`` or other words.
     """
-    detail = _DETAIL.match(status.strip())
-    known = _STATUS.get(detail[1]) if detail else None
-    told = known or _CLASSES.get(classification.strip().casefold())
-    return told or ("blocked" if kind == "blocked" else OTHER)
+    detail = _STATUS_DETAIL.match(status.strip())
+    known = _REASON_BY_STATUS.get(detail[1]) if detail else None
+    told = known or _REASON_BY_CLASSIFICATION.get(classification.strip().casefold())
+    return told or ("blocked" if bounce_type == "blocked" else OTHER_REASONS)
 
 
-def drop_class(reason: str) -> str:
+def describe_drop(reason: str) -> str:
     """What the ``reason`` of a dropped event says."""
     plain = reason.strip().casefold()
-    return next((words for start, words in _DROPS.items() if plain.startswith(start)), OTHER)
+    return next(
+        (words for start, words in _REASON_BY_DROP.items() if plain.startswith(start)),
+        OTHER_REASONS,
+    )

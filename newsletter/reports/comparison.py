@@ -9,17 +9,17 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.schema import attempt, batch, send
-from newsletter.reports.counts import count
-from newsletter.reports.engagement import clicks, opens
-from newsletter.reports.model import Counts, Rates, Tally, share
-from newsletter.reports.queries import Window
+from newsletter.reports.counts import count_send_results
+from newsletter.reports.engagement import count_clicks, count_opens
+from newsletter.reports.model import EngagementCounts, SendCounts, SendRates, share
+from newsletter.reports.queries import TimeWindow
 
 # Somebody who leaves within so many days does so because of the latest mail.
-DUE = datetime.timedelta(days=7)
-COMPARED = 10
+ATTRIBUTION_PERIOD = datetime.timedelta(days=7)
+MAX_COMPARED = 10
 
 
-class Departure(NamedTuple):
+class StartedSend(NamedTuple):
     """A send of which something has left.
 
     Attributes:
@@ -31,11 +31,11 @@ class Departure(NamedTuple):
 
     id: int
     issue: str
-    at: datetime.datetime
+    sent_at: datetime.datetime
     recalled: bool = False
 
 
-def departures(connection: sa.Connection) -> list[Departure]:
+def list_started_sends(connection: sa.Connection) -> list[StartedSend]:
     """All of them, the earliest first."""
     rows = connection.execute(
         sa.select(
@@ -50,26 +50,30 @@ def departures(connection: sa.Connection) -> list[Departure]:
         .group_by(send.c.id, send.c.issue, send.c.scheduled_at, send.c.recalled_at)
     )
     found = [
-        Departure(
+        StartedSend(
             row.id, row.issue, max(row.scheduled_at or row.started, row.started), row.recalled
         )
         for row in rows
     ]
-    return sorted(found, key=lambda one: (one.at, one.id))
+    return sorted(found, key=lambda one: (one.sent_at, one.id))
 
 
-def window(sends: Sequence[Departure], of: Departure) -> Window:
+def attribution_window(sends: Sequence[StartedSend], current: StartedSend) -> TimeWindow:
     """From when until when what names no send is due to this one: the next one ends it."""
-    later = (one.at for one in sends[sends.index(of) + 1 :])
-    return of.at, min(of.at + DUE, next(later, of.at + DUE))
+    later = (one.sent_at for one in sends[sends.index(current) + 1 :])
+    return current.sent_at, min(
+        current.sent_at + ATTRIBUTION_PERIOD, next(later, current.sent_at + ATTRIBUTION_PERIOD)
+    )
 
 
-def rates(counts: Counts, opened: Tally | None, clicked: Tally | None) -> Rates:
+def compute_rates(
+    counts: SendCounts, opened: EngagementCounts | None, clicked: EngagementCounts | None
+) -> SendRates:
     """The shares of one send."""
-    fates = counts.fates
-    return Rates(
-        delivered=share(fates.delivered, fates.sum),
-        bounced=share(fates.bounced, fates.sum),
+    fates = counts.delivery
+    return SendRates(
+        delivered=share(fates.delivered, fates.total),
+        bounced=share(fates.bounced, fates.total),
         unsubscribed=share(counts.unsubscribed, fates.delivered),
         complaints=share(counts.complaints, fates.delivered),
         opened=share(opened.readers, fates.delivered) if opened else None,
@@ -77,13 +81,13 @@ def rates(counts: Counts, opened: Tally | None, clicked: Tally | None) -> Rates:
     )
 
 
-def before(
+def compute_medians(
     connection: sa.Connection,
-    sends: Sequence[Departure],
-    of: Departure,
-    mine: Rates,
-    own: tuple[str, ...],
-) -> tuple[Rates, int]:
+    sends: Sequence[StartedSend],
+    current: StartedSend,
+    current_rates: SendRates,
+    personal_url_prefixes: tuple[str, ...],
+) -> tuple[SendRates, int]:
     """What is usual: medians of up to ten sends before one, but for those that were recalled.
 
     Args:
@@ -97,17 +101,21 @@ def before(
         The medians, each of the sends that have it, and how many sends those are.
     """
     found = []
-    earlier = [one for one in sends[: sends.index(of)] if not one.recalled]
-    for one in earlier[-COMPARED:]:
-        counts = count(connection, one.id, one.at, window(sends, one))
-        opened = opens(connection, one.id, one.at) if mine.opened is not None else None
+    earlier = [one for one in sends[: sends.index(current)] if not one.recalled]
+    for one in earlier[-MAX_COMPARED:]:
+        counts = count_send_results(connection, one.id, one.sent_at, attribution_window(sends, one))
+        opened = (
+            count_opens(connection, one.id, one.sent_at)
+            if current_rates.opened is not None
+            else None
+        )
         clicked = None
-        if mine.clicked is not None:
-            clicked, _ = clicks(connection, one.id, one.at, (), own)
-        found.append(rates(counts, opened, clicked))
-    return Rates(*(_median(found, field.name) for field in fields(Rates))), len(found)
+        if current_rates.clicked is not None:
+            clicked, _ = count_clicks(connection, one.id, one.sent_at, (), personal_url_prefixes)
+        found.append(compute_rates(counts, opened, clicked))
+    return SendRates(*(_median_rate(found, field.name) for field in fields(SendRates))), len(found)
 
 
-def _median(found: Sequence[Rates], name: str) -> float | None:
-    values = [value for one in found if (value := getattr(one, name)) is not None]
+def _median_rate(earlier_rates: Sequence[SendRates], name: str) -> float | None:
+    values = [value for one in earlier_rates if (value := getattr(one, name)) is not None]
     return median(values) if values else None

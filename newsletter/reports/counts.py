@@ -21,17 +21,23 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.reports.bounce_reasons import bounce_class, drop_class
-from newsletter.reports.model import HOURS, Counts, Curve, Domain, Fates
-from newsletter.reports.queries import SEPARATOR, Window, readers_by_domain
+from newsletter.reports.bounce_reasons import describe_bounce, describe_drop
+from newsletter.reports.model import (
+    CURVE_HOURS,
+    DeliveryCounts,
+    DomainCounts,
+    HourlyCurve,
+    SendCounts,
+)
+from newsletter.reports.queries import SEPARATOR, TimeWindow, select_counts_by_domain
 
-LARGEST = 8
-PAGE = 2_000
-FATES = ("delivered", "bounced", "dropped", "waiting")
+MAX_DOMAINS = 8
+PAGE_SIZE = 2_000
+DELIVERY_STATES = ("delivered", "bounced", "dropped", "waiting")
 
 
 @dataclass(slots=True)
-class _Sums:
+class _RunningTotals:
     """What has been counted so far."""
 
     totals: Counter[str] = field(default_factory=Counter)
@@ -40,12 +46,12 @@ class _Sums:
     hours: Counter[int] = field(default_factory=Counter)
 
 
-def count(
+def count_send_results(
     connection: sa.Connection,
     send_id: int,
     sent_at: datetime.datetime,
-    within: Window,
-) -> Counts:
+    window: TimeWindow,
+) -> SendCounts:
     """Count the accepted readers of a send.
 
     Args:
@@ -54,40 +60,40 @@ def count(
         sent_at: when the curve begins.
         within: from when until when a bounce or a leave that names no send is due to this one.
     """
-    sums = _Sums()
-    largest: list[tuple[int, str, Domain]] = []
-    query = readers_by_domain(connection, send_id, sent_at, within)
-    rows = connection.execute(query, execution_options={"yield_per": PAGE})
+    sums = _RunningTotals()
+    largest: list[tuple[int, str, DomainCounts]] = []
+    query = select_counts_by_domain(connection, send_id, sent_at, window)
+    rows = connection.execute(query, execution_options={"yield_per": PAGE_SIZE})
     for name, group in groupby(rows, itemgetter(0)):
-        found = _domain(name, group, sums)
+        found = _count_domain(name, group, sums)
         if not name:
             continue
         heapq.heappush(largest, (found.sent, name, found))
-        if len(largest) > LARGEST:
+        if len(largest) > MAX_DOMAINS:
             heapq.heappop(largest)
     named = [each for _, _, each in sorted(largest, key=lambda one: (-one[0], one[1]))]
     totals = sums.totals
-    return Counts(
-        fates=Fates(*(totals[fate] for fate in FATES)),
+    return SendCounts(
+        delivery=DeliveryCounts(*(totals[fate] for fate in DELIVERY_STATES)),
         deferred=totals["deferred"],
         still_deferred=totals["still_deferred"],
         unsubscribed=totals["unsubscribed"],
         complaints=totals["complaints"],
         bounces=dict(sums.bounces.most_common()),
         drops=dict(sums.drops.most_common()),
-        domains=_with_others(named, _as_domain("", totals)),
-        delivered=curve(sums.hours),
+        domains=_append_other_domains(named, _make_domain_counts("", totals)),
+        delivery_curve=build_curve(sums.hours),
     )
 
 
-def curve(hours: Counter[int]) -> Curve:
+def build_curve(hours: Counter[int]) -> HourlyCurve:
     """A curve of counts by hour; those of ``HOURS`` and above are later."""
-    later = sum(readers for hour, readers in hours.items() if hour >= HOURS)
+    later = sum(readers for hour, readers in hours.items() if hour >= CURVE_HOURS)
     early = sum(readers for hour, readers in hours.items() if hour < 0)  # clocks differ
-    return Curve((hours[0] + early, *(hours[hour] for hour in range(1, HOURS))), later)
+    return HourlyCurve((hours[0] + early, *(hours[hour] for hour in range(1, CURVE_HOURS))), later)
 
 
-def _domain(name: str, rows: Any, sums: _Sums) -> Domain:
+def _count_domain(name: str, rows: Any, sums: _RunningTotals) -> DomainCounts:
     """Add the rows of one domain up, and to the sums."""
     mine: Counter[str] = Counter()
     for _, fate, reason, hour, readers, deferred, complaints, unsubscribed, opened in rows:
@@ -98,22 +104,24 @@ def _domain(name: str, rows: Any, sums: _Sums) -> Domain:
         elif fate == "delivered":
             sums.hours[hour] += readers
         elif fate == "bounced":
-            sums.bounces[bounce_class(*reason.split(SEPARATOR, 2))] += readers
+            sums.bounces[describe_bounce(*reason.split(SEPARATOR, 2))] += readers
         else:
-            sums.drops[drop_class(reason)] += readers
+            sums.drops[describe_drop(reason)] += readers
     sums.totals.update(mine)
-    return _as_domain(name, mine)
+    return _make_domain_counts(name, mine)
 
 
-def _as_domain(name: str, counts: Counter[str]) -> Domain:
-    return Domain(name, *(counts[key] for key in Domain.__slots__[1:]))
+def _make_domain_counts(name: str, counts: Counter[str]) -> DomainCounts:
+    return DomainCounts(name, *(counts[key] for key in DomainCounts.__slots__[1:]))
 
 
-def _with_others(named: Sequence[Domain], all_: Domain) -> tuple[Domain, ...]:
+def _append_other_domains(
+    domains: Sequence[DomainCounts], total: DomainCounts
+) -> tuple[DomainCounts, ...]:
     """The domains and what is left of the whole without them, if anything is."""
     rest = [
         whole - sum(parts)
-        for whole, *parts in zip(*(astuple(one)[1:] for one in (all_, *named)), strict=True)
+        for whole, *parts in zip(*(astuple(one)[1:] for one in (total, *domains)), strict=True)
     ]
-    others = Domain("", *rest)
-    return (*named, others) if others.sent else tuple(named)
+    others = DomainCounts("", *rest)
+    return (*domains, others) if others.sent else tuple(domains)

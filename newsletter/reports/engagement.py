@@ -16,16 +16,16 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.schema import event, send_recipient
-from newsletter.reports.counts import curve
-from newsletter.reports.links import Finder, Link
-from newsletter.reports.model import LinkClicks, Tally
-from newsletter.reports.queries import accepted, hour_of
+from newsletter.reports.counts import build_curve
+from newsletter.reports.links import IssueLink, LinkMatcher
+from newsletter.reports.model import EngagementCounts, LinkClicks
+from newsletter.reports.queries import accepted_condition, hours_since
 
 # Nobody follows two links of a mail within a second, nor one before the mail has been there for
 # two. SendGrid's times are full seconds.
-AT_ONCE = datetime.timedelta(seconds=1)
-AT_ARRIVAL = datetime.timedelta(seconds=2)
-PAGE = 2_000
+SWEEP_INTERVAL = datetime.timedelta(seconds=1)
+ARRIVAL_INTERVAL = datetime.timedelta(seconds=2)
+PAGE_SIZE = 2_000
 
 
 class Click(NamedTuple):
@@ -40,7 +40,9 @@ class Click(NamedTuple):
     url: str
 
 
-def sweeps(clicks: Sequence[Click], arrived: datetime.datetime | None = None) -> list[bool]:
+def detect_sweeps(
+    clicks: Sequence[Click], delivered_at: datetime.datetime | None = None
+) -> list[bool]:
     """Which clicks of one reader a program made, by how fast they are.
 
     Those on different links within a second of each other, and those within the first two
@@ -56,18 +58,22 @@ def sweeps(clicks: Sequence[Click], arrived: datetime.datetime | None = None) ->
     """
     order = sorted(range(len(clicks)), key=lambda index: clicks[index])
     runs = [list(run) for _, run in groupby(order, key=lambda index: clicks[index].url)]
-    swept = [arrived is not None and click.at < arrived + AT_ARRIVAL for click in clicks]
+    swept = [
+        delivered_at is not None and click.at < delivered_at + ARRIVAL_INTERVAL for click in clicks
+    ]
     for before, after in pairwise(runs):
         # Clicks of one link stand together; the nearest of another is at the end of the run.
         last, first = clicks[before[-1]].at, clicks[after[0]].at
         for index in before:
-            swept[index] |= first - clicks[index].at <= AT_ONCE
+            swept[index] |= first - clicks[index].at <= SWEEP_INTERVAL
         for index in after:
-            swept[index] |= clicks[index].at - last <= AT_ONCE
+            swept[index] |= clicks[index].at - last <= SWEEP_INTERVAL
     return swept
 
 
-def opens(connection: sa.Connection, send_id: int, sent_at: datetime.datetime) -> Tally | None:
+def count_opens(
+    connection: sa.Connection, send_id: int, sent_at: datetime.datetime
+) -> EngagementCounts | None:
     """Count the opens of a send's readers; ``None`` if there are none."""
     people = sa.not_(event.c.machine)
     reader = (
@@ -77,11 +83,11 @@ def opens(connection: sa.Connection, send_id: int, sent_at: datetime.datetime) -
             sa.func.count().filter(event.c.machine).label("machines"),
         )
         .join(send_recipient, send_recipient.c.address_key == event.c.address_key)
-        .where(accepted(send_id), event.c.send_id == send_id, event.c.type == "open")
+        .where(accepted_condition(send_id), event.c.send_id == send_id, event.c.type == "open")
         .group_by(event.c.address_key)
         .subquery()
     )
-    hour = hour_of(connection, reader.c.first, sent_at).label("hour")
+    hour = hours_since(connection, reader.c.first, sent_at).label("hour")
     rows = connection.execute(
         sa.select(
             hour,
@@ -97,16 +103,16 @@ def opens(connection: sa.Connection, send_id: int, sent_at: datetime.datetime) -
     readers, total, machine_readers, machine_total = (
         sum(int(row[column]) for row in rows) for column in range(1, 5)
     )
-    return Tally(readers, total, machine_readers, machine_total, curve(hours))
+    return EngagementCounts(readers, total, machine_readers, machine_total, build_curve(hours))
 
 
-def clicks(
+def count_clicks(
     connection: sa.Connection,
     send_id: int,
     sent_at: datetime.datetime,
-    links: Sequence[Link],
-    own: tuple[str, ...],
-) -> tuple[Tally | None, tuple[LinkClicks, ...]]:
+    links: Sequence[IssueLink],
+    personal_url_prefixes: tuple[str, ...],
+) -> tuple[EngagementCounts | None, tuple[LinkClicks, ...]]:
     """Count the clicks of a send's readers, and by link.
 
     Args:
@@ -120,13 +126,13 @@ def clicks(
         ``None`` if there are no clicks; and the links with their clicks in their order, those on
         anything else last.
     """
-    finder = Finder(links, own)
+    finder = LinkMatcher(links, personal_url_prefixes)
     sums: Counter[str] = Counter()
     hours: Counter[int] = Counter()
     by_link: dict[str, Counter[str]] = {url: Counter() for url in (*(one.url for one in links), "")}
-    rows = connection.execute(_clicks(send_id), execution_options={"yield_per": PAGE})
+    rows = connection.execute(_select_clicks(send_id), execution_options={"yield_per": PAGE_SIZE})
     for _, group in groupby(rows, attrgetter("address_key")):
-        people, machines = _told_apart(group, finder)
+        people, machines = _separate_bots(group, finder)
         sums["machine_total"] += machines
         sums["machine_readers"] += machines > 0
         if not people:
@@ -139,28 +145,36 @@ def clicks(
             by_link[url].update(total=times, readers=1)
     if not sums:
         return None, ()
-    tally = Tally(
-        sums["readers"], sums["total"], sums["machine_readers"], sums["machine_total"], curve(hours)
+    tally = EngagementCounts(
+        sums["readers"],
+        sums["total"],
+        sums["machine_readers"],
+        sums["machine_total"],
+        build_curve(hours),
     )
-    return tally, tuple(_told(links, by_link))
+    return tally, tuple(_iter_link_clicks(links, by_link))
 
 
-def _told_apart(rows: Iterable[Any], finder: Finder) -> tuple[list[Click], int]:
+def _separate_bots(rows: Iterable[Any], matcher: LinkMatcher) -> tuple[list[Click], int]:
     """One reader's clicks on the issue's links: the person's, and how many a program made."""
     found = list(rows)
-    every = [Click(row.at, finder.find(str(row.url or "")) or str(row.url or "")) for row in found]
+    every = [
+        Click(row.at, matcher.match(str(row.url or "")) or str(row.url or "")) for row in found
+    ]
     people, machines = [], 0
-    for row, click, swept in zip(found, every, sweeps(every, found[0].arrived), strict=True):
-        if finder.is_own(str(row.url or "")):
+    for row, click, swept in zip(found, every, detect_sweeps(every, found[0].arrived), strict=True):
+        if matcher.is_personal(str(row.url or "")):
             continue
         if row.machine or swept:
             machines += 1
         else:
-            people.append(Click(click.at, finder.find(click.url)))
+            people.append(Click(click.at, matcher.match(click.url)))
     return people, machines
 
 
-def _told(links: Sequence[Link], by_link: Mapping[str, Counter[str]]) -> Iterator[LinkClicks]:
+def _iter_link_clicks(
+    links: Sequence[IssueLink], by_link: Mapping[str, Counter[str]]
+) -> Iterator[LinkClicks]:
     for link in links:
         counted = by_link[link.url]
         yield LinkClicks(link.url, link.text, counted["readers"], counted["total"])
@@ -168,7 +182,7 @@ def _told(links: Sequence[Link], by_link: Mapping[str, Counter[str]]) -> Iterato
         yield LinkClicks("", "", other["readers"], other["total"])
 
 
-def _clicks(send_id: int) -> sa.Select[Any]:
+def _select_clicks(send_id: int) -> sa.Select[Any]:
     """Every click of an accepted reader, a reader's together, with when their mail arrived."""
     delivery = event.alias("delivery")
     arrived = (
@@ -190,6 +204,6 @@ def _clicks(send_id: int) -> sa.Select[Any]:
             arrived.label("arrived"),
         )
         .join(send_recipient, send_recipient.c.address_key == event.c.address_key)
-        .where(accepted(send_id), event.c.send_id == send_id, event.c.type == "click")
+        .where(accepted_condition(send_id), event.c.send_id == send_id, event.c.type == "click")
         .order_by(event.c.address_key, event.c.at)
     )

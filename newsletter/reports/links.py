@@ -9,11 +9,11 @@ from lxml import html as lxml_html
 
 from newsletter.posts.merge_tags.tags import TOKEN, MergeTag
 
-_PERSONAL = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
-_CAMPAIGN = re.compile(r"(?i)utm_[a-z0-9_]*=")
+_PERSONAL_TOKEN = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
+_UTM_PARAMETER = re.compile(r"(?i)utm_[a-z0-9_]*=")
 
 
-class Link(NamedTuple):
+class IssueLink(NamedTuple):
     """One link of an issue.
 
     Attributes:
@@ -25,7 +25,7 @@ class Link(NamedTuple):
     text: str
 
 
-def links_of(html: str, tags: Sequence[MergeTag]) -> tuple[Link, ...]:
+def extract_issue_links(html: str, tags: Sequence[MergeTag]) -> tuple[IssueLink, ...]:
     """Where an email leads, each address once, where it first stands.
 
     A reader's own links (to leave, to preferences) are not among them: they say nothing about
@@ -40,20 +40,20 @@ def links_of(html: str, tags: Sequence[MergeTag]) -> tuple[Link, ...]:
     found: dict[str, str] = {}
     for element in lxml_html.document_fromstring(html).iter("a"):
         url = str(element.get("href", "")).strip()
-        if not url.lower().startswith(("http:", "https:")) or _PERSONAL.search(url):
+        if not url.lower().startswith(("http:", "https:")) or _PERSONAL_TOKEN.search(url):
             continue
-        url = without_campaign(url)
-        found[url] = found.get(url) or _words(element)
-    return tuple(Link(url, with_defaults(text, tags)) for url, text in found.items())
+        url = strip_utm_parameters(url)
+        found[url] = found.get(url) or _link_text(element)
+    return tuple(IssueLink(url, fill_defaults(text, tags)) for url, text in found.items())
 
 
-def with_defaults(text: str, tags: Sequence[MergeTag]) -> str:
+def fill_defaults(text: str, tags: Sequence[MergeTag]) -> str:
     """``text`` as a reader without own values got it."""
     known = {tag.key: tag.default for tag in tags}
     return TOKEN.sub(lambda token: known.get(token["key"], ""), text)
 
 
-def without_campaign(url: str) -> str:
+def strip_utm_parameters(url: str) -> str:
     """``url`` without ``utm_`` parameters, scheme and host in lower case."""
     address, hash_, fragment = url.partition("#")
     address, _, query = address.partition("?")
@@ -61,12 +61,12 @@ def without_campaign(url: str) -> str:
         parts = urlsplit(address)
     except ValueError:  # brackets that hold no IPv6 address
         return url
-    kept = "&".join(part for part in query.split("&") if part and not _CAMPAIGN.match(part))
+    kept = "&".join(part for part in query.split("&") if part and not _UTM_PARAMETER.match(part))
     bare = f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path or '/'}"
     return bare + (f"?{kept}" if kept else "") + hash_ + fragment
 
 
-class Finder:
+class LinkMatcher:
     """Tells which link of an issue an address belongs to.
 
     Args:
@@ -74,32 +74,32 @@ class Finder:
         own: the beginnings of readers' own addresses: the pages to leave and to choose.
     """
 
-    def __init__(self, links: Iterable[Link], own: tuple[str, ...]) -> None:
+    def __init__(self, links: Iterable[IssueLink], personal_url_prefixes: tuple[str, ...]) -> None:
         urls = [link.url for link in links]
-        self._own = own
-        self._whole: Mapping[str, str] = {url: url for url in urls if not TOKEN.search(url)}
-        self._patterns = [(_pattern(url), url) for url in urls if TOKEN.search(url)]
+        self._personal_url_prefixes = personal_url_prefixes
+        self._exact_urls: Mapping[str, str] = {url: url for url in urls if not TOKEN.search(url)}
+        self._patterns = [(_link_pattern(url), url) for url in urls if TOKEN.search(url)]
 
-    def is_own(self, url: str) -> bool:
+    def is_personal(self, url: str) -> bool:
         """Whether it is a reader's way out or to their preferences."""
-        return url.startswith(self._own)
+        return url.startswith(self._personal_url_prefixes)
 
-    def find(self, url: str) -> str:
+    def match(self, url: str) -> str:
         """The link's ``url``; empty if the issue has no such link."""
-        bare = without_campaign(url)
-        whole = self._whole.get(bare)
+        bare = strip_utm_parameters(url)
+        whole = self._exact_urls.get(bare)
         if whole is not None:
             return whole
         return next((link for pattern, link in self._patterns if pattern.fullmatch(bare)), "")
 
 
-def _pattern(url: str) -> re.Pattern[str]:
+def _link_pattern(url: str) -> re.Pattern[str]:
     """What a link with merge tags looks like when they are filled in: values are encoded."""
     fixed = TOKEN.split(url)[:: TOKEN.groups + 1]
     return re.compile("[^/?#&]*".join(map(re.escape, fixed)))
 
 
-def _words(element: lxml_html.HtmlElement) -> str:
+def _link_text(element: lxml_html.HtmlElement) -> str:
     text = " ".join(str(element.text_content()).split())
     if text:
         return text

@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 # Hours that the curve shows; what happens after them is counted as later.
-HOURS = 72
+CURVE_HOURS = 72
 # The shares of delivered mail marked as spam that Gmail asks senders to stay below
 # (Gmail's sender guidelines, 2024): always, and never to reach.
-COMPLAINTS_LOOK, COMPLAINTS_STOP = 0.001, 0.003
+COMPLAINT_RATE_WARNING, COMPLAINT_RATE_LIMIT = 0.001, 0.003
 
 
-def share(part: int, whole: int) -> float | None:
+def share(part: int, total: int) -> float | None:
     """``part`` of ``whole`` as a number from 0 to 1; ``None`` of nothing."""
-    return part / whole if whole else None
+    return part / total if total else None
 
 
 @dataclass(frozen=True, slots=True)
-class Fates:
+class DeliveryCounts:
     """Readers by what became of their mail; each is in exactly one of the four."""
 
     delivered: int = 0
@@ -26,13 +26,13 @@ class Fates:
     waiting: int = 0
 
     @property
-    def sum(self) -> int:
+    def total(self) -> int:
         """All of them."""
         return self.delivered + self.bounced + self.dropped + self.waiting
 
 
 @dataclass(frozen=True, slots=True)
-class Domain:
+class DomainCounts:
     """The readers of one mailbox domain; ``opened`` by people, not programs."""
 
     name: str
@@ -47,7 +47,7 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class HourlyCurve:
     """When something first happened to each reader it happened to.
 
     Attributes:
@@ -55,12 +55,12 @@ class Curve:
         later: readers after that.
     """
 
-    hours: tuple[int, ...] = (0,) * HOURS
+    hours: tuple[int, ...] = (0,) * CURVE_HOURS
     later: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class EngagementCounts:
     """Opens or clicks.
 
     Attributes:
@@ -75,7 +75,7 @@ class Tally:
     total: int
     machine_readers: int
     machine_total: int
-    curve: Curve
+    curve: HourlyCurve
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class LinkClicks:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class SendCounts:
     """What the ledger and the events say about the readers of one send.
 
     Attributes:
@@ -111,19 +111,19 @@ class Counts:
         delivered: when it arrived.
     """
 
-    fates: Fates
+    delivery: DeliveryCounts
     deferred: int
     still_deferred: int
     unsubscribed: int
     complaints: int
     bounces: Mapping[str, int]
     drops: Mapping[str, int]
-    domains: tuple[Domain, ...]
-    delivered: Curve
+    domains: tuple[DomainCounts, ...]
+    delivery_curve: HourlyCurve
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class SendRates:
     """Shares of one send: of those sent (delivered, bounced), else of those delivered."""
 
     delivered: float | None
@@ -135,7 +135,7 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SendReport:
     """What became of one send.
 
     Attributes:
@@ -162,14 +162,14 @@ class Report:
     sent_at: datetime.datetime
     made_at: datetime.datetime
     sent: int
-    others: Mapping[str, int]
-    counts: Counts
-    opens: Tally | None
-    clicks: Tally | None
+    not_accepted: Mapping[str, int]
+    counts: SendCounts
+    opens: EngagementCounts | None
+    clicks: EngagementCounts | None
     links: tuple[LinkClicks, ...]
     tracking: tuple[bool, bool]
-    rates: Rates
-    medians: Rates
+    rates: SendRates
+    medians: SendRates
     compared: int
 
     @property
@@ -178,14 +178,14 @@ class Report:
         return self.issue[11:]
 
     @property
-    def silent(self) -> bool:
+    def has_no_feedback(self) -> bool:
         """Whether nothing is known yet of what became of the mail."""
-        return self.counts.fates.waiting == self.sent and not self.counts.deferred
+        return self.counts.delivery.waiting == self.sent and not self.counts.deferred
 
     @property
     def complaint_state(self) -> str:
         """``green`` below both of Gmail's lines, ``yellow`` from the first, ``red`` from both."""
         of = self.rates.complaints or 0.0
-        if of >= COMPLAINTS_STOP:
+        if of >= COMPLAINT_RATE_LIMIT:
             return "red"
-        return "yellow" if of >= COMPLAINTS_LOOK else "green"
+        return "yellow" if of >= COMPLAINT_RATE_WARNING else "green"

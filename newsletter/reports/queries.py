@@ -9,26 +9,26 @@ from newsletter.db.column_types import UtcTime
 from newsletter.db.schema import event, journal, send_recipient
 
 # Signs that the mail is there.
-SIGNS = ("open", "click", "spamreport", "unsubscribe", "group_unsubscribe")
-_FAILED = ("bounce", "dropped")
-_KINDS = ("delivered", "deferred", *_FAILED, *SIGNS)
-_LEFT = ("unsubscribe", "group_unsubscribe", "left")
+ENGAGEMENT_TYPES = ("open", "click", "spamreport", "unsubscribe", "group_unsubscribe")
+_FAILURE_TYPES = ("bounce", "dropped")
+_EVENT_TYPES = ("delivered", "deferred", *_FAILURE_TYPES, *ENGAGEMENT_TYPES)
+_UNSUBSCRIBE_TYPES = ("unsubscribe", "group_unsubscribe", "left")
 # By which a reader leaves a page of ours or by a mail program's button; SendGrid's are events.
-_OWN_WAYS = ("one_click", "form")
-_LONGEST = 40
+_OWN_UNSUBSCRIBE_METHODS = ("one_click", "form")
+_MAX_REASON_LENGTH = 40
 SEPARATOR = "\x1f"
-_TIME = 26  # characters of a time as text
+_TIME_LENGTH = 26  # characters of a time as text
 
 # From when until when what names no send is about this one.
-Window = tuple[datetime.datetime, datetime.datetime]
+TimeWindow = tuple[datetime.datetime, datetime.datetime]
 
 
-def accepted(send_id: int) -> sa.ColumnElement[bool]:
+def accepted_condition(send_id: int) -> sa.ColumnElement[bool]:
     """Which rows of ``send_recipient`` are readers whom SendGrid has accepted."""
     return sa.and_(send_recipient.c.send_id == send_id, send_recipient.c.state == "accepted")
 
 
-def hour_of(
+def hours_since(
     connection: sa.Connection, time: sa.ColumnElement[Any], start: datetime.datetime
 ) -> sa.ColumnElement[int]:
     """Full hours from ``start`` to ``time``; up to one before it is 0 too."""
@@ -40,11 +40,11 @@ def hour_of(
     return (seconds - int(start.timestamp())) // 3600
 
 
-def readers_by_domain(
+def select_counts_by_domain(
     connection: sa.Connection,
     send_id: int,
     sent_at: datetime.datetime,
-    within: Window,
+    window: TimeWindow,
 ) -> sa.Select[Any]:
     """The accepted readers, counted by domain, fate, why it failed and hour of arrival.
 
@@ -52,7 +52,7 @@ def readers_by_domain(
         A query for domain, fate, reason, hour, readers, and how many of those were put off,
         complained, left, opened (people alone); in the order of the domains.
     """
-    reader = _readers(connection, send_id, within).subquery()
+    reader = _select_recipients(connection, send_id, window).subquery()
     delivered, bounced = reader.c.delivered_at, reader.c.bounced_at
     back = sa.and_(bounced.is_not(None), sa.or_(delivered.is_(None), bounced >= delivered))
     arrived = sa.func.coalesce(delivered, reader.c.sign_at)
@@ -75,9 +75,9 @@ def readers_by_domain(
                 (arrived.is_not(None), sa.null()),
                 else_=reader.c.why_dropped,
             ),
-            _TIME + 1,
+            _TIME_LENGTH + 1,
         ).label("reason"),
-        sa.case((sa.not_(back), hour_of(connection, arrived, sent_at))).label("hour"),
+        sa.case((sa.not_(back), hours_since(connection, arrived, sent_at))).label("hour"),
         *(reader.c[name] for name in ("deferred", "complained", "left", "opened")),
     ).subquery()
     keys = (each.c.domain, each.c.fate, each.c.reason, each.c.hour)
@@ -89,13 +89,13 @@ def readers_by_domain(
     )
 
 
-def _readers(
+def _select_recipients(
     connection: sa.Connection,
     send_id: int,
-    within: Window,
+    window: TimeWindow,
 ) -> sa.Select[Any]:
     """One row a reader: what is known of them. One grouping and no join, which would cost more."""
-    fact = _facts(connection, send_id, within).subquery()
+    fact = _select_facts(connection, send_id, window).subquery()
     is_, at = fact.c.type, fact.c.at
 
     def times(*types: str) -> sa.ColumnElement[int]:
@@ -106,12 +106,12 @@ def _readers(
             fact.c.address_key,
             sa.func.max(at).filter(is_ == "delivered").label("delivered_at"),
             sa.func.max(at).filter(is_ == "bounce").label("bounced_at"),
-            sa.func.min(at).filter(is_.in_(SIGNS)).label("sign_at"),
+            sa.func.min(at).filter(is_.in_(ENGAGEMENT_TYPES)).label("sign_at"),
             sa.func.max(fact.c.why).filter(is_ == "bounce").label("why_bounced"),
             sa.func.max(fact.c.why).filter(is_ == "dropped").label("why_dropped"),
             times("deferred").label("deferred"),
             times("spamreport").label("complained"),
-            times(*_LEFT).label("left"),
+            times(*_UNSUBSCRIBE_TYPES).label("left"),
             sa.func.count().filter(is_ == "open", ~fact.c.machine).label("opened"),
         )
         .group_by(fact.c.address_key)
@@ -120,22 +120,22 @@ def _readers(
     )
 
 
-def _facts(
+def _select_facts(
     connection: sa.Connection,
     send_id: int,
-    within: Window,
+    window: TimeWindow,
 ) -> sa.CompoundSelect[Any]:
     """Events, accepted readers and those who left by a page of ours, all in one shape."""
-    since, until = within
+    since, until = window
     nothing = (sa.cast(sa.null(), UtcTime), sa.cast(sa.null(), sa.Text), sa.false())
     told = sa.select(
         event.c.address_key,
         event.c.type.label("type"),
         event.c.at.label("at"),
-        _why(connection).label("why"),
+        _failure_reason(connection).label("why"),
         event.c.machine.label("machine"),
     )
-    events = told.where(event.c.send_id == send_id, event.c.type.in_(_KINDS))
+    events = told.where(event.c.send_id == send_id, event.c.type.in_(_EVENT_TYPES))
     # A mail that comes back after it was accepted has lost our ids; a notice's has its own.
     strays = told.where(
         event.c.send_id.is_(None),
@@ -145,15 +145,15 @@ def _facts(
         event.c.raw["nl_notice"].as_string().is_(None),
     )
     readers = sa.select(send_recipient.c.address_key, sa.literal("accepted"), *nothing).where(
-        accepted(send_id)
+        accepted_condition(send_id)
     )
     leavers = (
         sa.select(send_recipient.c.address_key, sa.literal("left"), *nothing)
         .join(journal, journal.c.subscriber_id == send_recipient.c.subscriber_id)
         .where(
-            accepted(send_id),
+            accepted_condition(send_id),
             journal.c.change == "unsubscribed",
-            journal.c.how.in_(_OWN_WAYS),
+            journal.c.how.in_(_OWN_UNSUBSCRIBE_METHODS),
             journal.c.at >= since,
             journal.c.at < until,
         )
@@ -161,12 +161,14 @@ def _facts(
     return sa.union_all(events, strays, readers, leavers)
 
 
-def _why(connection: sa.Connection) -> sa.ColumnElement[Any]:
+def _failure_reason(connection: sa.Connection) -> sa.ColumnElement[Any]:
     """The time of a failure and what it says of itself: the greatest is the latest one's."""
 
     def told(*names: str) -> sa.ColumnElement[Any]:
         first, *rest = (
-            sa.func.substr(sa.func.coalesce(event.c.raw[name].as_string(), ""), 1, _LONGEST)
+            sa.func.substr(
+                sa.func.coalesce(event.c.raw[name].as_string(), ""), 1, _MAX_REASON_LENGTH
+            )
             for name in names
         )
         text: sa.ColumnElement[Any] = first
@@ -175,7 +177,7 @@ def _why(connection: sa.Connection) -> sa.ColumnElement[Any]:
         return text
 
     time: sa.ColumnElement[Any] = (
-        sa.func.substr(sa.cast(event.c.at, sa.Text), 1, _TIME)
+        sa.func.substr(sa.cast(event.c.at, sa.Text), 1, _TIME_LENGTH)
         if connection.dialect.name == "sqlite"
         else sa.func.to_char(event.c.at, 'YYYY-MM-DD"T"HH24:MI:SS.US')
     )

@@ -9,16 +9,22 @@ from newsletter.config.models import Config
 from newsletter.config.urls import preferences_url, unsubscribe_url
 from newsletter.db.schema import send_content, send_recipient
 from newsletter.posts.merge_tags.tags import MergeTag
-from newsletter.reports.comparison import Departure, before, departures, rates, window
-from newsletter.reports.counts import count
-from newsletter.reports.engagement import clicks, opens
-from newsletter.reports.links import links_of, with_defaults
-from newsletter.reports.model import Report
+from newsletter.reports.comparison import (
+    StartedSend,
+    attribution_window,
+    compute_medians,
+    compute_rates,
+    list_started_sends,
+)
+from newsletter.reports.counts import count_send_results
+from newsletter.reports.engagement import count_clicks, count_opens
+from newsletter.reports.links import extract_issue_links, fill_defaults
+from newsletter.reports.model import SendReport
 
 
-def report(
-    connection: sa.Connection, of: Departure, config: Config, now: datetime.datetime
-) -> Report:
+def build_send_report(
+    connection: sa.Connection, started_send: StartedSend, config: Config, now: datetime.datetime
+) -> SendReport:
     """Make the report of a send.
 
     Args:
@@ -27,25 +33,27 @@ def report(
         config: the newsletter's.
         now: aware.
     """
-    sends = departures(connection)
-    content = _content(connection, of.id)
+    sends = list_started_sends(connection)
+    content = _load_content(connection, started_send.id)
     tags = [MergeTag(*tag) for tag in content["merge_tags"]]
     own = (unsubscribe_url(config, ""), preferences_url(config, ""))
-    counts = count(connection, of.id, of.at, window(sends, of))
-    opened = opens(connection, of.id, of.at)
-    links = links_of(content["html"], tags)
-    clicked, followed = clicks(connection, of.id, of.at, links, own)
-    mine = rates(counts, opened, clicked)
-    medians, compared = before(connection, sends, of, mine, own)
-    readers = _by_state(connection, of.id)
-    return Report(
-        issue=of.issue,
-        subject=with_defaults(content["subject"], tags),
+    counts = count_send_results(
+        connection, started_send.id, started_send.sent_at, attribution_window(sends, started_send)
+    )
+    opened = count_opens(connection, started_send.id, started_send.sent_at)
+    links = extract_issue_links(content["html"], tags)
+    clicked, followed = count_clicks(connection, started_send.id, started_send.sent_at, links, own)
+    mine = compute_rates(counts, opened, clicked)
+    medians, compared = compute_medians(connection, sends, started_send, mine, own)
+    readers = _count_by_state(connection, started_send.id)
+    return SendReport(
+        issue=started_send.issue,
+        subject=fill_defaults(content["subject"], tags),
         language=content["language"],
-        sent_at=of.at,
+        sent_at=started_send.sent_at,
         made_at=now,
         sent=readers.pop("accepted", 0),
-        others=readers,
+        not_accepted=readers,
         counts=counts,
         opens=opened,
         clicks=clicked,
@@ -57,12 +65,12 @@ def report(
     )
 
 
-def _content(connection: sa.Connection, send_id: int) -> dict[str, Any]:
+def _load_content(connection: sa.Connection, send_id: int) -> dict[str, Any]:
     query = sa.select(send_content).where(send_content.c.send_id == send_id)
     return dict(connection.execute(query).mappings().one())
 
 
-def _by_state(connection: sa.Connection, send_id: int) -> dict[str, int]:
+def _count_by_state(connection: sa.Connection, send_id: int) -> dict[str, int]:
     state = send_recipient.c.state
     query = sa.select(state, sa.func.count()).where(send_recipient.c.send_id == send_id)
     return dict(connection.execute(query.group_by(state)).all())

@@ -7,13 +7,13 @@ from typing import Literal
 
 from newsletter.sending.providers.provider import Outcome
 
-ATTEMPTS = 8
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 300.0
+MAX_ATTEMPTS = 8
+BACKOFF_BASE_SECONDS = 1.0
+BACKOFF_MAX_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BatchAction:
     """What becomes of a batch after a request.
 
     Attributes:
@@ -26,18 +26,18 @@ class Step:
         halt: the next state of the whole send, if it stops here.
     """
 
-    batch: Literal["accepted", "ready", "split", "rejected", "unknown"]
-    outcome: Literal["accepted", "not_sent", "rejected", "unknown"]
-    readers: Literal["accepted", "pending", "rejected", "unknown"] = "pending"
-    rejected: Mapping[int, str] = field(default_factory=dict)
-    charged: bool = False
+    batch_state: Literal["accepted", "ready", "split", "rejected", "unknown"]
+    attempt_outcome: Literal["accepted", "not_sent", "rejected", "unknown"]
+    recipient_state: Literal["accepted", "pending", "rejected", "unknown"] = "pending"
+    recipient_errors: Mapping[int, str] = field(default_factory=dict)
+    counts_against_limit: bool = False
     retry_at: datetime.datetime | None = None
-    halt: Literal["", "blocked", "paused"] = ""
+    stop_state: Literal["", "blocked", "paused"] = ""
 
 
-def next_step(
-    outcome: Outcome, *, size: int, attempts: int, now: datetime.datetime, chance: float
-) -> Step:
+def decide_batch_action(
+    outcome: Outcome, *, recipient_count: int, attempts: int, now: datetime.datetime, jitter: float
+) -> BatchAction:
     """Decide what an outcome means for its batch.
 
     Args:
@@ -49,37 +49,45 @@ def next_step(
     """
     match outcome.kind:
         case "accepted":
-            return Step("accepted", "accepted", "accepted")
+            return BatchAction("accepted", "accepted", "accepted")
         case "unknown":
-            return Step("unknown", "unknown", "unknown")
+            return BatchAction("unknown", "unknown", "unknown")
         case "not_sent":
-            pause = datetime.timedelta(seconds=pause_after(attempts + 1, chance))
-            halt: Literal["", "paused"] = "paused" if attempts + 1 >= ATTEMPTS else ""
-            return Step("ready", "not_sent", charged=True, retry_at=now + pause, halt=halt)
+            pause = datetime.timedelta(seconds=backoff_seconds(attempts + 1, jitter))
+            halt: Literal["", "paused"] = "paused" if attempts + 1 >= MAX_ATTEMPTS else ""
+            return BatchAction(
+                "ready",
+                "not_sent",
+                counts_against_limit=True,
+                retry_at=now + pause,
+                stop_state=halt,
+            )
         case "throttled":
-            return Step("ready", "not_sent", retry_at=outcome.until)
+            return BatchAction("ready", "not_sent", retry_at=outcome.retry_at)
         case "blocked":
-            return Step("ready", "rejected", halt="blocked")
+            return BatchAction("ready", "rejected", stop_state="blocked")
         case "rejected":
-            return _after_refusal(outcome, size)
+            return _decide_after_rejection(outcome, recipient_count)
 
 
-def pause_after(attempts: int, chance: float) -> float:
+def backoff_seconds(attempts: int, jitter: float) -> float:
     """Seconds before the next try: doubling from 1 s to 5 min, with jitter.
 
     Args:
         attempts: how often it failed so far, at least 1.
         chance: from 0 to 1; half of the pause is left to it.
     """
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (attempts - 1))
-    return longest * (0.5 + chance / 2)
+    longest = min(BACKOFF_MAX_SECONDS, BACKOFF_BASE_SECONDS * 2.0 ** (attempts - 1))
+    return longest * (0.5 + jitter / 2)
 
 
-def _after_refusal(outcome: Outcome, size: int) -> Step:
-    named = {index: words for index, words in outcome.readers.items() if index < size}
+def _decide_after_rejection(outcome: Outcome, recipient_count: int) -> BatchAction:
+    named = {
+        index: words for index, words in outcome.recipient_errors.items() if index < recipient_count
+    }
     if named:
-        left = size - len(named)
-        return Step("ready" if left else "rejected", "rejected", rejected=named)
-    if size > 1:
-        return Step("split", "rejected")
-    return Step("rejected", "rejected", "rejected")
+        left = recipient_count - len(named)
+        return BatchAction("ready" if left else "rejected", "rejected", recipient_errors=named)
+    if recipient_count > 1:
+        return BatchAction("split", "rejected")
+    return BatchAction("rejected", "rejected", "rejected")

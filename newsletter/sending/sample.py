@@ -5,8 +5,13 @@ from dataclasses import replace
 
 from newsletter.config.models import Config
 from newsletter.render.email import Email
-from newsletter.sending.providers.provider import Stamp
-from newsletter.sending.providers.sendgrid.payload import Request, batches, prepare, request
+from newsletter.sending.providers.provider import RequestId
+from newsletter.sending.providers.sendgrid.payload import (
+    PreparedRequest,
+    build_request,
+    prepare_email,
+    split_into_batches,
+)
 from newsletter.subscribers import Reader
 
 TEST_SUBJECT_PREFIX = "[TEST]"
@@ -29,7 +34,7 @@ def make_sample_recipient(address: str, config: Config, number: int = 0) -> Read
 
 def build_test_requests(
     email: Email, config: Config, addresses: Sequence[str]
-) -> Iterator[Request]:
+) -> Iterator[PreparedRequest]:
     """The requests that send marked copies; nothing of them is in the ledger.
 
     Args:
@@ -40,7 +45,7 @@ def build_test_requests(
     Raises:
         SendRefused: SendGrid would refuse the email, whoever it is for.
     """
-    letter = prepare(replace(email, subject=f"{TEST_SUBJECT_PREFIX} {email.subject}"), config)
+    letter = prepare_email(replace(email, subject=f"{TEST_SUBJECT_PREFIX} {email.subject}"), config)
     readers = [make_sample_recipient(address, config, n) for n, address in enumerate(addresses, 1)]
-    for number, batch in enumerate(batches(letter, readers), 1):
-        yield request(letter, batch, Stamp("test", str(number), "1"))
+    for number, batch in enumerate(split_into_batches(letter, readers), 1):
+        yield build_request(letter, batch, RequestId("test", str(number), "1"))

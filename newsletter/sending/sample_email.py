@@ -10,8 +10,8 @@ from newsletter.errors import ProviderError
 from newsletter.render.email import Email
 from newsletter.render.personalization import plain_subject
 from newsletter.sending.planning.tested_issues import mark_issue_tested
-from newsletter.sending.providers.sendgrid.client import Mailer, key_from
-from newsletter.sending.providers.sendgrid.outcomes import judge
+from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
+from newsletter.sending.providers.sendgrid.outcomes import classify_response
 from newsletter.sending.sample import TEST_SUBJECT_PREFIX, build_test_requests
 from newsletter.subscribers.address import parse_address
 
@@ -51,7 +51,7 @@ def send_test_emails(
         VendorError: SendGrid did not take a copy.
     """
     requests = list(build_test_requests(email, config, addresses))
-    mailer = Mailer(key_from(environ), config.sendgrid)
+    mailer = SendGridClient(read_api_key(environ), config.sendgrid)
     if engine is not None:
         mark_issue_tested(engine, email.issue)
     try:
@@ -62,19 +62,21 @@ def send_test_emails(
     return f"{TEST_SUBJECT_PREFIX} {plain_subject(email, config)}"
 
 
-def _post_request(mailer: Mailer, body: bytes, *, sandbox: bool) -> None:
-    outcome = judge(mailer.post_mail(body), datetime.datetime.now(datetime.UTC), sandbox=sandbox)
+def _post_request(mailer: SendGridClient, body: bytes, *, sandbox: bool) -> None:
+    outcome = classify_response(
+        mailer.post_mail(body), datetime.datetime.now(datetime.UTC), sandbox=sandbox
+    )
     match outcome.kind:
         case "accepted":
             return
         case "not_sent":
-            raise ProviderError(f"nothing was sent: {outcome.words}", remedy="Try again.")
+            raise ProviderError(f"nothing was sent: {outcome.message}", remedy="Try again.")
         case "unknown":
             raise ProviderError(
-                f"the copy may or may not be on its way: {outcome.words}",
+                f"the copy may or may not be on its way: {outcome.message}",
                 remedy="Look into the inbox before you try again.",
             )
         case "throttled":
             raise ProviderError("SendGrid takes no more just now", remedy="Try again in a minute.")
         case _:
-            raise ProviderError(f"SendGrid: {outcome.words}", remedy=outcome.remedy)
+            raise ProviderError(f"SendGrid: {outcome.message}", remedy=outcome.remedy)

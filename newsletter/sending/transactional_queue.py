@@ -20,8 +20,8 @@ from newsletter.db.schema import notice
 from newsletter.render.email import Email
 from newsletter.sending.ledger.provider_pause import pause_provider, provider_paused_condition
 from newsletter.sending.providers.provider import Outcome
-from newsletter.sending.providers.sendgrid.message_body import head
-from newsletter.sending.retry_policy import LONGEST_PAUSE, pause_after
+from newsletter.sending.providers.sendgrid.message_body import encode_request_head
+from newsletter.sending.retry_policy import BACKOFF_MAX_SECONDS, backoff_seconds
 from newsletter.subscribers.address import Address
 
 # A sender that has not said what came of a letter for so long is dead.
@@ -182,14 +182,14 @@ def build_transactional_body(
     }
     if headers:
         one["headers"] = dict(headers)
-    return head(email, quiet) + orjson.dumps([one]) + b"}"
+    return encode_request_head(email, quiet) + orjson.dumps([one]) + b"}"
 
 
 def record_email_outcome(
     engine: sa.Engine, queued_email: QueuedEmail, outcome: Outcome, now: datetime.datetime
 ) -> None:
     """Write down what came of a letter; nothing if it is another process's by now."""
-    values: dict[str, Any] = {"ended_at": now, "retry_at": None, "error": outcome.words}
+    values: dict[str, Any] = {"ended_at": now, "retry_at": None, "error": outcome.message}
     match outcome.kind:
         case "accepted" | "rejected" | "unknown":
             values["state"] = outcome.kind
@@ -200,8 +200,8 @@ def record_email_outcome(
                 "retry_at": _next_retry_at(queued_email, outcome, now),
             }
     with engine.begin() as connection:
-        if outcome.kind == "throttled" and outcome.until:
-            pause_provider(connection, outcome.until)
+        if outcome.kind == "throttled" and outcome.retry_at:
+            pause_provider(connection, outcome.retry_at)
         connection.execute(
             sa.update(notice)
             .where(
@@ -274,10 +274,12 @@ def _window_key(now: datetime.datetime, window: datetime.timedelta | None) -> st
 def _next_retry_at(
     queued_email: QueuedEmail, outcome: Outcome, now: datetime.datetime
 ) -> datetime.datetime:
-    if outcome.until:
-        return outcome.until
+    if outcome.retry_at:
+        return outcome.retry_at
     chance = random.random()  # noqa: S311 - only spreads the tries
     seconds = (
-        LONGEST_PAUSE if outcome.kind == "blocked" else pause_after(queued_email.attempts, chance)
+        BACKOFF_MAX_SECONDS
+        if outcome.kind == "blocked"
+        else backoff_seconds(queued_email.attempts, chance)
     )
     return now + datetime.timedelta(seconds=seconds)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from newsletter.sending.ledger.find_sends import has_due_sends, open_ledger
-from newsletter.sending.providers.sendgrid.client import Mailer
+from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.transactional_emails import post_due, tidy_up
 
@@ -29,7 +29,7 @@ class Job(NamedTuple):
     work: Callable[[], object]
 
 
-def jobs(site: Site, mailer: Mailer | None) -> list[Job]:
+def jobs(site: Site, mailer: SendGridClient | None) -> list[Job]:
     """The site's; without ``mailer`` nothing can be posted or sent."""
     found = [Job("tidy", 3600.0, lambda: tidy_up(site))]
     if mailer:

@@ -15,8 +15,12 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.config import Config
 from newsletter.errors import DatabaseError, SubscriberListError
-from newsletter.events.parse import Body, read_body
-from newsletter.events.signature import Forged, load_key, verify
+from newsletter.events.parse import WebhookBody, parse_webhook_body
+from newsletter.events.signature import (
+    WebhookSignatureError,
+    load_verification_key,
+    verify_signature,
+)
 from newsletter.sending.feedback.event_intake import ingest_events, reconcile_from_events
 from newsletter.sending.ledger.find_sends import open_ledger
 from newsletter.web.http.request_data import raw_body
@@ -60,9 +64,11 @@ def routes(site: Site) -> list[BaseRoute]:
         except DatabaseError as error:
             _log.error("a webhook could not be stored; SendGrid sends it again: %s", error)
             return JSONResponse({"error": "try again later"}, 503, {"Retry-After": "30"})
-        if body.odd:
-            _log.warning("a webhook held %d entries that are no events", body.odd)
-        return JSONResponse({"new": done.new_count, "known": done.known_count, "odd": body.odd})
+        if body.invalid_count:
+            _log.warning("a webhook held %d entries that are no events", body.invalid_count)
+        return JSONResponse(
+            {"new": done.new_count, "known": done.known_count, "odd": body.invalid_count}
+        )
 
     async def queue(request: Request) -> Response:
         return await to_thread.run_sync(take, request, limiter=in_turn)
@@ -73,13 +79,13 @@ def routes(site: Site) -> list[BaseRoute]:
 def _believer(config: Config) -> Believe:
     """What tells whether a request is SendGrid's: how old, or a refusal."""
     if config.sendgrid.webhook_key:
-        key = load_key(config.sendgrid.webhook_key)
+        key = load_verification_key(config.sendgrid.webhook_key)
 
         def signed(request: Request, body: bytes, now: datetime.datetime) -> str:
             try:
                 signature, time = (_only(request, name) for name in (SIGNATURE, TIMESTAMP))
-                return verify(key, signature, time, body, now)
-            except Forged as forged:
+                return verify_signature(key, signature, time, body, now)
+            except WebhookSignatureError as forged:
                 raise _Refused(403, str(forged)) from forged
 
         return signed
@@ -98,7 +104,7 @@ def _believer(config: Config) -> Believe:
     return nothing
 
 
-def _read(request: Request, believe: Believe, now: datetime.datetime) -> Body:
+def _read(request: Request, believe: Believe, now: datetime.datetime) -> WebhookBody:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
     if (
         kind != "application/json"
@@ -108,7 +114,7 @@ def _read(request: Request, believe: Believe, now: datetime.datetime) -> Body:
     data = raw_body(request)
     age = believe(request, data, now)
     try:
-        body = read_body(data)
+        body = parse_webhook_body(data)
     except SubscriberListError as error:
         raise _Refused(400, str(error)) from error
     if age == "late":
@@ -123,5 +129,7 @@ def _only(request: Request, name: str) -> str:
     """A header that is there once; of two, another program may have read the other."""
     found = request.headers.getlist(name)
     if len(found) != 1:
-        raise Forged(f"there is no header {name}" if not found else f"two headers {name}")
+        raise WebhookSignatureError(
+            f"there is no header {name}" if not found else f"two headers {name}"
+        )
     return found[0]

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from newsletter.config import Config
 from newsletter.errors import UsageError
-from newsletter.sending.providers.sendgrid.client import Mailer
+from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.web.app import make_app
 from newsletter.web.background_jobs import Background, jobs
 from newsletter.web.http.http_protocol import Wire
@@ -58,7 +58,9 @@ def settings(app: Starlette, config: Config) -> uvicorn.Config:
     )
 
 
-def run(site: Site, mailer: Mailer | None, door: socket.socket, metrics_port: int | None) -> None:
+def run(
+    site: Site, mailer: SendGridClient | None, door: socket.socket, metrics_port: int | None
+) -> None:
     """Answer until SIGTERM or Ctrl-C; requests that are being answered are finished.
 
     Args:

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 from preview_server import Served, serving
 
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 
 pytestmark = pytest.mark.browser
 
@@ -244,7 +244,7 @@ def test_a_test_copy_is_sent_or_its_error_told(
     served: Served, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = served.desk.project.root / "newsletter.yml"
-    with SendGridDouble() as vendor:
+    with FakeSendGrid() as vendor:
         settings.write_text(f"{settings.read_text()}sendgrid:\n  host: {vendor.url}\n")
         monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
         served.desk.changed([settings])

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page
 from sending_fixtures import configured
 
 from newsletter.db import database, reading
-from newsletter.reports.comparison import departures
-from newsletter.reports.output.html import page_of
-from newsletter.reports.report import report
+from newsletter.reports.comparison import list_started_sends
+from newsletter.reports.output.html import render_report_page
+from newsletter.reports.report import build_send_report
 
 pytestmark = pytest.mark.browser
 
@@ -37,9 +37,11 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         make_send(engine, MadeUp(readers=10_000))
         with reading(engine) as connection:
             config = configured(timezone="Europe/Oslo")
-            found = report(connection, departures(connection)[-1], config, AT + WEEK)
+            found = build_send_report(
+                connection, list_started_sends(connection)[-1], config, AT + WEEK
+            )
     file = folder / "report.html"
-    file.write_text(page_of(found, config))
+    file.write_text(render_report_page(found, config))
     return file
 
 

@@ -10,13 +10,17 @@ import pytest
 from sending_fixtures import MakeReaders, configured
 
 from newsletter.render.email import Email
-from newsletter.sending.providers.provider import Stamp
-from newsletter.sending.providers.sendgrid.payload import batches, prepare, request
+from newsletter.sending.providers.provider import RequestId
+from newsletter.sending.providers.sendgrid.payload import (
+    build_request,
+    prepare_email,
+    split_into_batches,
+)
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
-from newsletter.sending.rehearsal.fake_sendgrid.validation import examine
+from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
 from newsletter.sending.sample import build_test_requests as requests_for_tests
 
-STAMP = Stamp("1", "2", "3")
+STAMP = RequestId("1", "2", "3")
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -42,11 +46,11 @@ def test_what_we_send_is_what_the_api_takes(
     make_readers: MakeReaders,
     settings: dict[str, Any],
 ) -> None:
-    letter = prepare(email, configured(**settings))
-    for batch in batches(letter, make_readers(1_203)):
-        body = request(letter, batch, STAMP).body
+    letter = prepare_email(email, configured(**settings))
+    for batch in split_into_batches(letter, make_readers(1_203)):
+        body = build_request(letter, batch, STAMP).body
         assert [error.message for error in schema.iter_errors(json.loads(body))] == []
-        assert examine(body, 0)[1] == []
+        assert validate_request(body, 0)[1] == []
 
 
 def test_test_copies_and_mails_without_reply_to_too(
@@ -73,7 +77,9 @@ def test_the_schema_sees_a_slip(
     make_readers: MakeReaders,
     slip: Callable[[dict[str, Any]], object],
 ) -> None:
-    body = json.loads(request(prepare(email, configured()), make_readers(1_000), STAMP).body)
+    body = json.loads(
+        build_request(prepare_email(email, configured()), make_readers(1_000), STAMP).body
+    )
     assert schema.is_valid(body)
     slip(body)
     assert not schema.is_valid(body)

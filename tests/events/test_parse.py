@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from newsletter.errors import SubscriberListError
 from newsletter.events.parse import (
-    LARGEST_ATTEMPT,
-    LARGEST_ID,
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    LONGEST_TYPE,
-    MOST_PROBLEMS,
-    read_body,
-    read_events,
+    MAX_ADDRESS_LENGTH,
+    MAX_ATTEMPT_NUMBER,
+    MAX_EVENT_ID_LENGTH,
+    MAX_ID,
+    MAX_PROBLEMS,
+    MAX_TYPE_LENGTH,
+    parse_event_lines,
+    parse_webhook_body,
 )
 
 EVENT = {
@@ -29,23 +29,21 @@ def lines(*found: object) -> list[bytes]:
 
 
 def test_an_event_names_its_attempt() -> None:
-    (event,) = read_events(lines(EVENT), "events.jsonl")
+    (event,) = parse_event_lines(lines(EVENT), "events.jsonl")
     assert (event.id, event.type, event.address) == ("e1", "processed", "a@example.com")
-    assert (event.send, event.batch, event.attempt) == (1, 2, 3)
+    assert (event.send_id, event.batch_id, event.attempt_number) == (1, 2, 3)
     assert event.at.isoformat() == "2026-12-01T09:00:00+00:00"
 
 
 def test_lists_and_single_events_empty_lines_and_a_mark_are_read() -> None:
     found = [b"\xef\xbb\xbf" + lines(EVENT)[0], b"\n", *lines([EVENT, EVENT])]
-    assert len(list(read_events(found, "events.jsonl"))) == 3
+    assert len(list(parse_event_lines(found, "events.jsonl"))) == 3
 
 
-@pytest.mark.parametrize(
-    "value", ["test", "", None, "-1", "0", "1.5", "²", str(LARGEST_ID + 1), []]
-)
+@pytest.mark.parametrize("value", ["test", "", None, "-1", "0", "1.5", "²", str(MAX_ID + 1), []])
 def test_ids_that_are_not_ours_are_none(value: object) -> None:
-    (event,) = read_events(lines({**EVENT, "nl_batch": value}), "events.jsonl")
-    assert event.batch is None
+    (event,) = parse_event_lines(lines({**EVENT, "nl_batch": value}), "events.jsonl")
+    assert event.batch_id is None
 
 
 @pytest.mark.parametrize(
@@ -60,8 +58,8 @@ def test_ids_that_are_not_ours_are_none(value: object) -> None:
         lines({**EVENT, "timestamp": "soon"})[0],
         lines({**EVENT, "timestamp": 10**20})[0],
         lines({**EVENT, "timestamp": []})[0],
-        lines({**EVENT, "sg_event_id": "x" * (LONGEST_ID + 1)})[0],
-        lines({**EVENT, "event": "x" * (LONGEST_TYPE + 1)})[0],
+        lines({**EVENT, "sg_event_id": "x" * (MAX_EVENT_ID_LENGTH + 1)})[0],
+        lines({**EVENT, "event": "x" * (MAX_TYPE_LENGTH + 1)})[0],
         b'{"a":' * 300 + lines(EVENT)[0] + b"}" * 300,
         b"[" * 100_000,
         b'{"sg_event_id": "\xff"}',
@@ -69,7 +67,7 @@ def test_ids_that_are_not_ours_are_none(value: object) -> None:
 )
 def test_a_line_that_is_no_event_is_named(line: bytes) -> None:
     with pytest.raises(SubscriberListError) as refused:
-        list(read_events([*lines(EVENT), line], "events.jsonl"))
+        list(parse_event_lines([*lines(EVENT), line], "events.jsonl"))
     first, last = refused.value.problems
     assert str(first).startswith("events.jsonl:2: ")
     assert last.message == "nothing of the file was used"
@@ -77,28 +75,32 @@ def test_a_line_that_is_no_event_is_named(line: bytes) -> None:
 
 def test_a_file_full_of_something_else_is_not_read_to_its_end() -> None:
     with pytest.raises(SubscriberListError) as refused:
-        list(read_events([b"x"] * 10_000, "events.jsonl"))
-    assert len(refused.value.problems) == MOST_PROBLEMS + 1
+        list(parse_event_lines([b"x"] * 10_000, "events.jsonl"))
+    assert len(refused.value.problems) == MAX_PROBLEMS + 1
 
 
 @given(st.lists(st.one_of(st.binary(max_size=60), st.just(lines(EVENT)[0])), max_size=5))
 def test_whatever_is_in_a_file_is_events_or_refused(found: list[bytes]) -> None:
     try:
-        assert all(event.id for event in read_events(found, "events.jsonl"))
+        assert all(event.id for event in parse_event_lines(found, "events.jsonl"))
     except SubscriberListError as refused:
         assert all(problem.message for problem in refused.problems)  # noqa: PT017
 
 
 def test_a_list_over_many_lines_is_read() -> None:
     text = json.dumps([EVENT, {**EVENT, "sg_event_id": "e2"}], indent=2).encode()
-    events = list(read_events(text.splitlines(keepends=True), "events.json"))
+    events = list(parse_event_lines(text.splitlines(keepends=True), "events.json"))
     assert [event.id for event in events] == ["e1", "e2"]
 
 
 def test_what_no_index_or_column_could_hold_is_left_out() -> None:
-    huge = {**EVENT, "email": "a" * LONGEST_ADDRESS + "@x", "nl_attempt": str(LARGEST_ATTEMPT + 1)}
-    (event,) = read_events(lines(huge), "events.jsonl")
-    assert (event.address, event.attempt) == ("", None)
+    huge = {
+        **EVENT,
+        "email": "a" * MAX_ADDRESS_LENGTH + "@x",
+        "nl_attempt": str(MAX_ATTEMPT_NUMBER + 1),
+    }
+    (event,) = parse_event_lines(lines(huge), "events.jsonl")
+    assert (event.address, event.attempt_number) == ("", None)
 
 
 @pytest.mark.parametrize(
@@ -114,32 +116,34 @@ def test_what_no_index_or_column_could_hold_is_left_out() -> None:
 )
 def test_text_that_no_database_takes_is_mended(broken: bytes, reason: str) -> None:
     line = lines({**EVENT, "reason": "REASON"})[0].replace(b"REASON", broken)
-    body = read_body(b"[" + line + b"]")
-    assert body.odd == 0
+    body = parse_webhook_body(b"[" + line + b"]")
+    assert body.invalid_count == 0
     assert body.events[0].raw["reason"] == reason
-    assert json.loads(body.events[0].text)["reason"] == reason
+    assert json.loads(body.events[0].raw_json)["reason"] == reason
 
 
 def test_odd_entries_keep_nobody_else_out() -> None:
-    body = read_body(json.dumps([EVENT, 7, {}, {**EVENT, "timestamp": None}, EVENT]).encode())
-    assert ([event.id for event in body.events], body.odd) == (["e1", "e1"], 3)
+    body = parse_webhook_body(
+        json.dumps([EVENT, 7, {}, {**EVENT, "timestamp": None}, EVENT]).encode()
+    )
+    assert ([event.id for event in body.events], body.invalid_count) == (["e1", "e1"], 3)
 
 
 def test_everything_of_an_unknown_event_is_kept() -> None:
     strange = {**EVENT, "event": "teleported", "where": {"to": ["Bergen"]}, "category": ["a", "b"]}
-    (event,) = read_body(json.dumps([strange]).encode()).events
-    assert (event.type, json.loads(event.text)) == ("teleported", strange)
+    (event,) = parse_webhook_body(json.dumps([strange]).encode()).events
+    assert (event.type, json.loads(event.raw_json)) == ("teleported", strange)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[", b"[1,]", b"hello", b"\x1f\x8b\x08"])
 def test_a_body_that_is_no_list_is_refused(body: bytes) -> None:
     with pytest.raises(SubscriberListError):
-        read_body(body)
+        parse_webhook_body(body)
 
 
 @given(st.binary(max_size=200))
 def test_any_body_is_read_or_refused(body: bytes) -> None:
     try:
-        read_body(b"[" + body + b"]")
+        parse_webhook_body(b"[" + body + b"]")
     except SubscriberListError as refused:
         assert str(refused) == "this is no JSON array of events"  # noqa: PT017

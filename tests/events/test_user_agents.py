@@ -7,7 +7,12 @@ import sqlalchemy as sa
 
 from newsletter.checks.analysis.client_support import CLIENTS, PUBLISHED
 from newsletter.db.schema import event, send
-from newsletter.events.user_agents import ENOUGH, clients_of, shares, weigh
+from newsletter.events.user_agents import (
+    MIN_RECIPIENTS,
+    compute_client_shares,
+    identify_clients,
+    load_client_shares,
+)
 
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 "
@@ -36,24 +41,24 @@ OUTLOOK = "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; Microsoft Outlook
     ],
 )  # fmt: skip
 def test_a_user_agent_tells_the_program(agent: str, clients: tuple[str, ...]) -> None:
-    assert clients_of(agent) == clients
+    assert identify_clients(agent) == clients
     assert set(clients) <= set(CLIENTS)
 
 
 def test_readers_are_counted_once_however_often_they_open() -> None:
-    opened = [(f"o{n}@a.example", OUTLOOK) for n in range(ENOUGH)] * 3
-    opened += [(f"g{n}@a.example", GMAIL) for n in range(ENOUGH)]
-    found = weigh(opened)
+    opened = [(f"o{n}@a.example", OUTLOOK) for n in range(MIN_RECIPIENTS)] * 3
+    opened += [(f"g{n}@a.example", GMAIL) for n in range(MIN_RECIPIENTS)]
+    found = compute_client_shares(opened)
     assert found.whose == "your readers"
     assert found.of == pytest.approx({"outlook": 0.5, "gmail": 0.25, "gmail_app": 0.25})
 
 
 def test_a_few_readers_stand_for_nobody_else() -> None:
-    assert weigh([("a@a.example", OUTLOOK)]) is PUBLISHED
+    assert compute_client_shares([("a@a.example", OUTLOOK)]) is PUBLISHED
 
 
 def test_the_newest_sends_tell_on_both_databases(engine: sa.Engine) -> None:
-    assert shares(engine) is PUBLISHED
+    assert load_client_shares(engine) is PUBLISHED
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     agents = {0: OUTLOOK, 9: GMAIL}  # the first of ten sends is too long ago
     sends = [
@@ -70,7 +75,7 @@ def test_the_newest_sends_tell_on_both_databases(engine: sa.Engine) -> None:
             number + 1, "address_key": f"r{reader}@a.example", "raw": {"useragent": agent},
         }
         for number, agent in agents.items()
-        for reader in range(ENOUGH)
+        for reader in range(MIN_RECIPIENTS)
     ]  # fmt: skip
     odd = {"sg_event_id": "odd", "type": "open", "at": start, "send_id": 10,
            "address_key": "odd@a.example"}  # fmt: skip
@@ -80,4 +85,4 @@ def test_the_newest_sends_tell_on_both_databases(engine: sa.Engine) -> None:
         for number, raw in enumerate(({}, {"useragent": None}, {"useragent": [1]})):
             row = {**odd, "sg_event_id": f"odd-{number}", "raw": raw}
             connection.execute(sa.insert(event).values(row))
-    assert shares(engine).of == pytest.approx({"gmail": 0.5, "gmail_app": 0.5})
+    assert load_client_shares(engine).of == pytest.approx({"gmail": 0.5, "gmail_app": 0.5})

@@ -58,7 +58,7 @@ def test_nobody_twice_nobody_lost_wherever_the_sender_dies(desk: Desk, tmp_path:
         desk.write_issue(issue)
         while kills < wanted and kill_somewhere(desk, issue, chance):
             kills += 1
-            desk.double.wait_until_alone()
+            desk.double.wait_until_idle()
             desk.let_leases_end()
         settle(desk, issue, tmp_path / "events.jsonl")
         send_id = desk.send_id(issue)

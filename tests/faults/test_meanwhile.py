@@ -18,13 +18,13 @@ from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger import pause_cancel_retry
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.provider import Reply, Silence
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.payload import Letter, prepare
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.provider import NoResponse, Response
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
-from newsletter.sending.rehearsal.fake_sendgrid.validation import Complaint
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
+from newsletter.sending.rehearsal.fake_sendgrid.validation import ApiErrorEntry
 
 TOTAL = 25
 HOUR = datetime.timedelta(hours=1)
@@ -40,11 +40,11 @@ def nothing() -> None:
 class Meanwhile:
     """Posts; and while the first request is in the air, something else happens."""
 
-    def __init__(self, mailer: Mailer, happens: Callable[[], object]) -> None:
+    def __init__(self, mailer: SendGridClient, happens: Callable[[], object]) -> None:
         self.mailer = mailer
         self.happens = happens
 
-    def post_mail(self, body: bytes) -> Reply | Silence:
+    def post_mail(self, body: bytes) -> Response | NoResponse:
         answer = self.mailer.post_mail(body)
         happens, self.happens = self.happens, nothing
         happens()
@@ -56,10 +56,10 @@ class Stage:
     """A frozen send of 25 readers in batches of ten, and what is needed to send it."""
 
     ledger: Ledger
-    letter: Letter
-    mailer: Mailer
+    letter: PreparedEmail
+    mailer: SendGridClient
     world: World
-    double: SendGridDouble
+    double: FakeSendGrid
 
     @property
     def send(self) -> Send:
@@ -96,10 +96,10 @@ class Stage:
 @pytest.fixture
 def stage(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: Letter,
-    mailer: Mailer,
+    letter: PreparedEmail,
+    mailer: SendGridClient,
     world: World,
-    double: SendGridDouble,
+    double: FakeSendGrid,
     subscribe: Subscribe,
     make_readers: MakeReaders,
 ) -> Stage:
@@ -174,7 +174,7 @@ def test_when_the_clocks_are_changed_a_pause_is_as_long_as_it_was_asked_for(
     config = stage.letter.config.model_copy(update={"timezone": "Europe/Oslo"})
     stage.letter = replace(stage.letter, config=config)
     stage.world.now = change - datetime.timedelta(seconds=10)
-    stage.double.order(faults.rate_limit_response(change.timestamp() + 10))
+    stage.double.inject_faults(faults.rate_limit_response(change.timestamp() + 10))
     stage.run()
     assert stage.world.waits == [20.0]
     assert local in stage.world.remarks[0]
@@ -183,23 +183,25 @@ def test_when_the_clocks_are_changed_a_pause_is_as_long_as_it_was_asked_for(
 
 
 def test_an_answer_in_drips_is_an_answer(stage: Stage) -> None:
-    stage.double.order(faults.drip(1.0))  # twice what the sender waits for a piece of it
+    stage.double.inject_faults(
+        faults.trickled_response(1.0)
+    )  # twice what the sender waits for a piece of it
     stage.run()
     assert stage.readers == {"accepted": TOTAL}
     stage.check()
 
 
 def test_three_bad_addresses_of_a_thousand_are_set_aside_and_the_rest_sent(  # noqa: PLR0917
-    ledger: Ledger, email: Email, mailer: Mailer, world: World, double: SendGridDouble,
+    ledger: Ledger, email: Email, mailer: SendGridClient, world: World, double: FakeSendGrid,
     subscribe: Subscribe, make_readers: MakeReaders,
 ) -> None:  # fmt: skip
     subscribe(make_readers(1000))
-    letter = prepare(email, configured())
+    letter = prepare_email(email, configured())
     freeze_send(ledger, letter)
     stage = Stage(ledger, letter, mailer, world, double)
     bad = (0, 500, 999)
-    complaints = (Complaint("Bad.", f"personalizations.{index}.to.0.email") for index in bad)
-    double.order(Fault(status=400, complaints=tuple(complaints)))
+    complaints = (ApiErrorEntry("Bad.", f"personalizations.{index}.to.0.email") for index in bad)
+    double.inject_faults(InjectedFault(status=400, errors=tuple(complaints)))
     stage.run()
     assert stage.readers == {"accepted": 997, "rejected": 3}
     assert len(double.requests) == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -36,8 +36,8 @@ READERS = 25
 
 
 @pytest.fixture
-def vendor() -> Iterator[SendGridDouble]:
-    with SendGridDouble(key="SG.a-secret-that-nobody-may-see") as double:
+def vendor() -> Iterator[FakeSendGrid]:
+    with FakeSendGrid(key="SG.a-secret-that-nobody-may-see") as double:
         yield double
 
 
@@ -51,7 +51,7 @@ def first_ready_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def newsletter(
     project_folder: Path,
     cli: Cli,
-    vendor: SendGridDouble,
+    vendor: FakeSendGrid,
     monkeypatch: pytest.MonkeyPatch,
     first_ready_folder: Path,
 ) -> Cli:

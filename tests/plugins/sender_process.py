@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from newsletter.db import database
 from newsletter.db.schema import batch, send, send_recipient
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 
 ROOT = Path(__file__).parents[2]
 READERS = 200
@@ -44,7 +44,7 @@ class Desk:
     """
 
     folder: Path
-    double: SendGridDouble
+    double: FakeSendGrid
     url: str
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
@@ -125,7 +125,7 @@ def desk(tmp_path: Path, database_url: str) -> Iterator[Desk]:
     shutil.copytree(ROOT / "templates", folder / "templates")
     rows = "".join(f"reader{n}@example.com,Reader {n}\n" for n in range(READERS))
     (folder / "readers.csv").write_text(f"email,name\n{rows}")
-    with SendGridDouble() as double:
+    with FakeSendGrid() as double:
         desk = Desk(folder, double, database_url)
         code, words = desk.run("subscribers", "import", "readers.csv")
         assert code == 0, words

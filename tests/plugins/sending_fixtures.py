@@ -13,9 +13,9 @@ from newsletter.db.schema import subscriber
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.render.email import Address, Email
 from newsletter.sending.ledger.record import Ledger
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.payload import Letter, prepare
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.subscribers import Reader
 
 NAME = MergeTag("0", "name", "friend", '{{ subscriber.name | default("friend") }}')
@@ -110,21 +110,21 @@ def make_readers() -> MakeReaders:
 
 
 @pytest.fixture
-def letter(email: Email) -> Letter:
+def letter(email: Email) -> PreparedEmail:
     """Batches of ten."""
-    return prepare(email, configured(limits={"batch_size": 10}))
+    return prepare_email(email, configured(limits={"batch_size": 10}))
 
 
 @pytest.fixture
-def double(world: World) -> Iterator[SendGridDouble]:
-    with SendGridDouble(clock=world.timestamp) as running:
+def double(world: World) -> Iterator[FakeSendGrid]:
+    with FakeSendGrid(clock=world.timestamp) as running:
         yield running
 
 
 @pytest.fixture
-def mailer(double: SendGridDouble) -> Iterator[Mailer]:
+def mailer(double: FakeSendGrid) -> Iterator[SendGridClient]:
     options = {"host": double.url, "connect_timeout": 5.0, "read_timeout": 0.5}
-    connected = Mailer(double.key, configured(sendgrid=options).sendgrid)
+    connected = SendGridClient(double.key, configured(sendgrid=options).sendgrid)
     yield connected
     connected.close()
 

@@ -10,7 +10,7 @@ import pytest
 from preview_server import Served
 
 from newsletter.preview.sample_recipients import WORST, anonymous
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.subscribers import Reader
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -221,7 +221,7 @@ def test_a_test_copy_goes_by_sendgrid(served: Served, monkeypatch: pytest.Monkey
     refused = served.post("test", data, origin=served.origin)
     assert refused.status == 422
     assert "SENDGRID_API_KEY" in refused.data.decode()
-    with SendGridDouble() as vendor:
+    with FakeSendGrid() as vendor:
         monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
         settings = served.desk.project.root / "newsletter.yml"
         with served.stream() as told:

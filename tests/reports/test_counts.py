@@ -13,9 +13,9 @@ from made_up_send import AT, MadeUp, address, events, make_send
 
 from newsletter.db import reading
 from newsletter.db.schema import event, send_recipient
-from newsletter.reports.counts import LARGEST, count
-from newsletter.reports.engagement import clicks, opens
-from newsletter.reports.model import HOURS, Counts
+from newsletter.reports.counts import MAX_DOMAINS, count_send_results
+from newsletter.reports.engagement import count_clicks, count_opens
+from newsletter.reports.model import CURVE_HOURS, SendCounts
 from newsletter.subscribers.consent.erasure import erase
 
 READERS = 6
@@ -65,12 +65,12 @@ def told_of(rows: Iterable[dict[str, Any]]) -> Iterator[Told]:
         yield numbers[one["address_key"]], one["type"], seconds, one["machine"]
 
 
-def assert_adds_up(found: Counts, readers: int) -> None:
-    fates = found.fates
-    assert fates.sum == readers
+def assert_adds_up(found: SendCounts, readers: int) -> None:
+    fates = found.delivery
+    assert fates.total == readers
     assert sum(found.bounces.values()) == fates.bounced
     assert sum(found.drops.values()) == fates.dropped
-    assert sum(found.delivered.hours) + found.delivered.later == fates.delivered
+    assert sum(found.delivery_curve.hours) + found.delivery_curve.later == fates.delivered
     for name in ("delivered", "bounced", "dropped", "waiting"):
         assert sum(getattr(one, name) for one in found.domains) == getattr(fates, name)
     for one in found.domains:
@@ -90,13 +90,13 @@ def test_any_events_in_any_order_leave_each_reader_one_fate(
         connection.execute(sa.delete(event))
         if facts:
             connection.execute(sa.insert(event), [row(1, n, one) for n, one in enumerate(facts)])
-        found = count(connection, 1, AT, (AT, AT))
-        opened = opens(connection, 1, AT)
+        found = count_send_results(connection, 1, AT, (AT, AT))
+        opened = count_opens(connection, 1, AT)
         nothing_stays.rollback()
     assert_adds_up(found, READERS)
     of = {reader: [one for one in facts if one[0] == reader] for reader in range(1, READERS + 1)}
     expected = Counter(fate(mine) for mine in of.values())
-    assert {name: getattr(found.fates, name) for name in expected} == dict(expected)
+    assert {name: getattr(found.delivery, name) for name in expected} == dict(expected)
     assert found.complaints == sum("spamreport" in {one[1] for one in mine} for mine in of.values())
     people = [mine for mine in of.values() if any(one[1] == "open" and not one[3] for one in mine)]
     assert (opened.readers if opened else 0) == len(people)
@@ -113,18 +113,18 @@ def test_a_made_up_send_is_counted_as_it_was_made(engine: sa.Engine) -> None:
     what = MadeUp(readers=1_000)
     send_id = make_send(engine, what)
     with reading(engine) as connection:
-        found = count(connection, send_id, AT, WEEK)
+        found = count_send_results(connection, send_id, AT, WEEK)
     assert_adds_up(found, what.readers)
     of: dict[int, list[Told]] = {number: [] for number in range(1, what.readers + 1)}
     for one in told_of(events(what, send_id)):
         of[one[0]].append(one)
     expected = Counter(fate(mine) for mine in of.values())
-    assert found.fates.delivered == expected["delivered"] > 900
-    assert found.fates.bounced == expected["bounced"] > 0
+    assert found.delivery.delivered == expected["delivered"] > 900
+    assert found.delivery.bounced == expected["bounced"] > 0
     left = {number for number, mine in of.items() if "unsubscribe" in {one[1] for one in mine}}
     assert found.unsubscribed == len(left | {*range(8, what.readers + 1, 500)})
     named = [one for one in found.domains if one.name]
-    assert len(named) == LARGEST
+    assert len(named) == MAX_DOMAINS
     assert [one.sent for one in named] == sorted((one.sent for one in named), reverse=True)
     assert found.domains[-1].name == ""
     assert sum(one.sent for one in found.domains) == what.readers
@@ -142,7 +142,7 @@ def test_the_latest_bounce_says_why(engine: sa.Engine) -> None:
             [row(1, n, (reader, "bounce", at, False)) | {"raw": raw}
              for n, (reader, at, raw) in enumerate(facts)],
         )  # fmt: skip
-        found = count(connection, 1, AT, WEEK)
+        found = count_send_results(connection, 1, AT, WEEK)
     assert found.bounces == {
         "mailbox full": 1, "refused for our reputation": 1, "other reasons": 1,
     }  # fmt: skip
@@ -163,8 +163,8 @@ def test_values_of_other_kinds_than_sendgrid_s_do_no_harm(engine: sa.Engine) -> 
         for number, url in enumerate((7, None, {"a": 1}, "https://[", "javascript:alert(1)")):
             one = row(1, 10 + number, (1, "click", 500 * number, False)) | {"raw": {"url": url}}
             connection.execute(sa.insert(event).values(one))
-        found = count(connection, 1, AT, WEEK)
-        clicked, links = clicks(connection, 1, AT, (), ("https://own.example/u/",))
+        found = count_send_results(connection, 1, AT, WEEK)
+        clicked, links = count_clicks(connection, 1, AT, (), ("https://own.example/u/",))
     assert (found.bounces, found.drops) == ({"other reasons": 1}, {"other reasons": 1})
     assert clicked
     assert (clicked.total, [link.url for link in links]) == (5, [""])
@@ -185,18 +185,20 @@ def test_who_left_because_of_it(engine: sa.Engine, how: str, hours: int, counted
         connection.execute(
             sa.insert(journal).values(at=AT + datetime.timedelta(hours=hours), how=how, **values)
         )
-        assert count(connection, 1, AT, WEEK).unsubscribed == counted
+        assert count_send_results(connection, 1, AT, WEEK).unsubscribed == counted
         # SendGrid's own event of the same reader isn't a second one.
         connection.execute(sa.insert(event).values(row(1, 1, (2, "unsubscribe", 60, False))))
-        assert count(connection, 1, AT, WEEK).unsubscribed == 1
+        assert count_send_results(connection, 1, AT, WEEK).unsubscribed == 1
 
 
 def test_what_happens_after_the_curve_is_later() -> None:
-    from newsletter.reports.counts import curve
+    from newsletter.reports.counts import build_curve
 
-    found = curve(Counter({-3: 1, 0: 2, HOURS - 1: 4, HOURS: 8, HOURS + 500: 16}))
+    found = build_curve(
+        Counter({-3: 1, 0: 2, CURVE_HOURS - 1: 4, CURVE_HOURS: 8, CURVE_HOURS + 500: 16})
+    )
     assert (found.hours[0], found.hours[-1], found.later) == (3, 4, 24)
-    assert len(found.hours) == HOURS
+    assert len(found.hours) == CURVE_HOURS
 
 
 @pytest.mark.parametrize(
@@ -211,20 +213,20 @@ def test_a_bounce_that_has_lost_our_ids_is_known_by_its_address(
     stranger = row(1, 2, (7, "bounce", 3_600, False)) | {"send_id": None}
     with engine.begin() as connection:
         connection.execute(sa.insert(event), [stray, stranger])
-        found = count(connection, 1, AT, WEEK)
-    assert (found.fates.bounced, found.fates.sum) == (bounced, 3)
+        found = count_send_results(connection, 1, AT, WEEK)
+    assert (found.delivery.bounced, found.delivery.total) == (bounced, 3)
 
 
 def test_whoever_was_erased_still_counts_and_has_no_domain(engine: sa.Engine) -> None:
     make_send(engine, MadeUp(readers=20))
     with reading(engine) as connection:
-        before = count(connection, 1, AT, WEEK)
+        before = count_send_results(connection, 1, AT, WEEK)
     for number in range(1, 13):
         assert erase(engine, address(number), AT)
     with reading(engine) as connection:
-        after = count(connection, 1, AT, WEEK)
-        clicked, _ = clicks(connection, 1, AT, (), ("https://own.example/",))
-    assert after.fates == before.fates
+        after = count_send_results(connection, 1, AT, WEEK)
+        clicked, _ = count_clicks(connection, 1, AT, (), ("https://own.example/",))
+    assert after.delivery == before.delivery
     assert_adds_up(after, 20)
     assert clicked
     assert all("erased" not in one.name for one in after.domains)

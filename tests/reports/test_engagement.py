@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from made_up_send import AT, HTML, LINKS, MadeUp, address, make_send
 
 from newsletter.db.schema import event
-from newsletter.reports.engagement import Click, clicks, sweeps
-from newsletter.reports.links import links_of
+from newsletter.reports.engagement import Click, count_clicks, detect_sweeps
+from newsletter.reports.links import extract_issue_links
 
 OWN = ("https://own.example/u/", "https://own.example/p/")
 
@@ -26,7 +26,7 @@ def test_a_sweep_is_what_nobody_is_quick_enough_for(
     found: list[Click], arrived: datetime.datetime | None
 ) -> None:
     second = datetime.timedelta(seconds=1)
-    assert sweeps(found, arrived) == [
+    assert detect_sweeps(found, arrived) == [
         (arrived is not None and one.at < arrived + 2 * second)
         or any(abs(one.at - other.at) <= second and one.url != other.url for other in found)
         for one in found
@@ -37,19 +37,19 @@ def test_a_sweep_is_what_nobody_is_quick_enough_for(
 def test_the_order_in_which_clicks_are_told_is_nothing(
     orders: tuple[list[Click], list[Click]],
 ) -> None:
-    first, second = ({*zip(order, sweeps(order), strict=True)} for order in orders)
+    first, second = ({*zip(order, detect_sweeps(order), strict=True)} for order in orders)
     assert first == second
 
 
 @given(some_clicks, st.builds(Click, st.integers(0, 12).map(at), st.sampled_from("abc")))
 def test_another_click_makes_no_program_a_person(found: list[Click], more: Click) -> None:
-    before, after = sweeps(found), sweeps([*found, more])[:-1]
+    before, after = detect_sweeps(found), detect_sweeps([*found, more])[:-1]
     assert all(now or not was for was, now in zip(before, after, strict=True))
 
 
 @given(st.lists(st.integers(0, 12).map(at)))
 def test_one_link_again_and_again_is_a_person(times: list[datetime.datetime]) -> None:
-    assert not any(sweeps([Click(time, "a") for time in times]))
+    assert not any(detect_sweeps([Click(time, "a") for time in times]))
 
 
 def test_clicks_are_counted_by_link_in_the_issue_s_order(engine: sa.Engine) -> None:
@@ -69,7 +69,7 @@ def test_clicks_are_counted_by_link_in_the_issue_s_order(engine: sa.Engine) -> N
         (5, 80, "click", first, False),
         (9, 80, "click", first, False),  # no reader of ours
     ]
-    links = links_of(HTML, [])
+    links = extract_issue_links(HTML, [])
     with engine.begin() as connection:
         connection.execute(sa.delete(event))
         connection.execute(
@@ -78,7 +78,7 @@ def test_clicks_are_counted_by_link_in_the_issue_s_order(engine: sa.Engine) -> N
               "address_key": address(reader), "machine": machine, "raw": {"url": url}}
              for number, (reader, seconds, kind, url, machine) in enumerate(facts)],
         )  # fmt: skip
-        tally, found = clicks(connection, 1, AT, links, OWN)
+        tally, found = count_clicks(connection, 1, AT, links, OWN)
     assert tally
     assert (tally.readers, tally.total) == (3, 4)
     assert (tally.machine_readers, tally.machine_total) == (3, 4)
@@ -92,4 +92,4 @@ def test_clicks_are_counted_by_link_in_the_issue_s_order(engine: sa.Engine) -> N
 def test_no_clicks_are_not_zero_clicks(engine: sa.Engine) -> None:
     make_send(engine, MadeUp(readers=5, tracked=False))
     with engine.begin() as connection:
-        assert clicks(connection, 1, AT, links_of(HTML, []), OWN) == (None, ())
+        assert count_clicks(connection, 1, AT, extract_issue_links(HTML, []), OWN) == (None, ())

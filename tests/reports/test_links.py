@@ -1,7 +1,13 @@
 import pytest
 
 from newsletter.posts.merge_tags.tags import MergeTag
-from newsletter.reports.links import Finder, Link, links_of, with_defaults, without_campaign
+from newsletter.reports.links import (
+    IssueLink,
+    LinkMatcher,
+    extract_issue_links,
+    fill_defaults,
+    strip_utm_parameters,
+)
 
 CITY = MergeTag("1", "city", "your town", "{{ subscriber.city }}")
 HTML = """<html><body>
@@ -17,12 +23,12 @@ HTML = """<html><body>
 
 
 def test_links_are_there_once_in_the_order_of_the_issue() -> None:
-    assert links_of(HTML, [CITY]) == (
-        Link("https://a.example/one?x=1", "First words"),
-        Link("https://b.example/", "A picture"),
-        Link("https://c.example/?city=-nl1u-", "In your town"),
+    assert extract_issue_links(HTML, [CITY]) == (
+        IssueLink("https://a.example/one?x=1", "First words"),
+        IssueLink("https://b.example/", "A picture"),
+        IssueLink("https://c.example/?city=-nl1u-", "In your town"),
     )
-    assert links_of(" ", []) == ()
+    assert extract_issue_links(" ", []) == ()
 
 
 @pytest.mark.parametrize(
@@ -41,7 +47,7 @@ def test_links_are_there_once_in_the_order_of_the_issue() -> None:
     ],
 )
 def test_a_click_finds_its_link(clicked: str, link: str) -> None:
-    assert Finder(links_of(HTML, [CITY]), ()).find(clicked) == link
+    assert LinkMatcher(extract_issue_links(HTML, [CITY]), ()).match(clicked) == link
 
 
 @pytest.mark.parametrize(
@@ -53,8 +59,8 @@ def test_a_click_finds_its_link(clicked: str, link: str) -> None:
     ],
 )
 def test_only_campaign_parameters_go(url: str, bare: str) -> None:
-    assert without_campaign(url) == bare
+    assert strip_utm_parameters(url) == bare
 
 
 def test_a_token_that_nobody_knows_says_nothing() -> None:
-    assert with_defaults("Dear -nl9t-, hello -nl1t-", [CITY]) == "Dear , hello your town"
+    assert fill_defaults("Dear -nl9t-, hello -nl1t-", [CITY]) == "Dear , hello your town"

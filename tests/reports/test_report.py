@@ -11,10 +11,10 @@ from sending_fixtures import configured
 
 from newsletter.db import reading
 from newsletter.db.schema import batch, send, send_recipient
-from newsletter.reports.comparison import COMPARED, departures, window
-from newsletter.reports.model import HOURS, Rates, Report
-from newsletter.reports.output.json_data import as_data
-from newsletter.reports.report import report
+from newsletter.reports.comparison import MAX_COMPARED, attribution_window, list_started_sends
+from newsletter.reports.model import CURVE_HOURS, SendRates, SendReport
+from newsletter.reports.output.json_data import report_to_dict
+from newsletter.reports.report import build_send_report
 
 WEEK = datetime.timedelta(days=7)
 READERS = 200
@@ -27,15 +27,17 @@ def earlier(weeks: int, **changes: object) -> MadeUp:
     })  # fmt: skip
 
 
-def latest(engine: sa.Engine) -> Report:
+def latest(engine: sa.Engine) -> SendReport:
     with reading(engine) as connection:
-        return report(connection, departures(connection)[-1], configured(), AT + WEEK)
+        return build_send_report(
+            connection, list_started_sends(connection)[-1], configured(), AT + WEEK
+        )
 
 
 def test_it_is_complete_and_adds_up(engine: sa.Engine) -> None:
     make_send(engine, earlier(1))
     make_send(engine, MadeUp(readers=READERS))
-    data = as_data(latest(engine))
+    data = report_to_dict(latest(engine))
     assert data["issue"] == MadeUp.issue
     assert data["subject"] == "Reading the tide, friend"
     fates = sum(data[fate] for fate in ("delivered", "bounced", "dropped", "waiting"))
@@ -46,7 +48,7 @@ def test_it_is_complete_and_adds_up(engine: sa.Engine) -> None:
     assert [link["url"] for link in data["links"]] == [url for url, _ in LINKS]
     assert sum(link["total"] for link in data["links"]) == data["clicks"]["total"] > 0
     for key in ("opened", "clicked", "delivered"):
-        assert len(data["hours"][key]["by_hour"]) == HOURS
+        assert len(data["hours"][key]["by_hour"]) == CURVE_HOURS
     assert data["opens"]["machine_total"] > 0
     assert data["rates"]["opened"] == pytest.approx(data["opens"]["readers"] / data["delivered"])
     assert data["medians"]["issues"] == 1
@@ -55,23 +57,23 @@ def test_it_is_complete_and_adds_up(engine: sa.Engine) -> None:
 
 def test_it_is_compared_with_the_ten_before(engine: sa.Engine) -> None:
     rates = []
-    for weeks in range(COMPARED + 2, 0, -1):
+    for weeks in range(MAX_COMPARED + 2, 0, -1):
         make_send(engine, earlier(weeks, readers=40, tracked=weeks < 6, warmth=1 + weeks / 5))
         rates.append(latest(engine).rates)
     make_send(engine, MadeUp(readers=40))
     found = latest(engine)
-    assert found.compared == COMPARED
-    for field in fields(Rates):
-        values = [getattr(one, field.name) for one in rates[-COMPARED:]]
+    assert found.compared == MAX_COMPARED
+    for field in fields(SendRates):
+        values = [getattr(one, field.name) for one in rates[-MAX_COMPARED:]]
         known = [value for value in values if value is not None]
         # Those without tracking have no part in the median of opens.
-        assert len(known) == (5 if field.name in {"opened", "clicked"} else COMPARED)
+        assert len(known) == (5 if field.name in {"opened", "clicked"} else MAX_COMPARED)
         assert getattr(found.medians, field.name) == median(known)
     recalled = sa.update(send).where(send.c.issue == earlier(1).issue).values(recalled_at=AT)
     with engine.begin() as connection:
         connection.execute(recalled)
-    others = rates[-COMPARED - 1 : -1]
-    for field in fields(Rates):
+    others = rates[-MAX_COMPARED - 1 : -1]
+    for field in fields(SendRates):
         known = [value for one in others if (value := getattr(one, field.name)) is not None]
         assert getattr(latest(engine).medians, field.name) == median(known)
     make_send(engine, MadeUp(issue="2026-12-01-quiet", at=AT + WEEK, readers=2, tracked=False))
@@ -84,8 +86,8 @@ def test_readers_whom_sendgrid_has_not_accepted_are_not_sent(engine: sa.Engine) 
         some = send_recipient.c.subscriber_id <= 3
         connection.execute(sa.update(send_recipient).where(some).values(state="unknown"))
     found = latest(engine)
-    assert (found.sent, dict(found.others)) == (7, {"unknown": 3})
-    assert found.counts.fates.sum == 7
+    assert (found.sent, dict(found.not_accepted)) == (7, {"unknown": 3})
+    assert found.counts.delivery.total == 7
 
 
 def test_only_what_has_left_is_reported(engine: sa.Engine) -> None:
@@ -95,9 +97,9 @@ def test_only_what_has_left_is_reported(engine: sa.Engine) -> None:
         connection.execute(sa.update(batch).where(batch.c.send_id == 2).values(state="ready"))
         later = {"scheduled_at": AT - WEEK + datetime.timedelta(hours=2)}
         connection.execute(sa.update(send).where(send.c.id == 1).values(later))
-        (only,) = departures(connection)
+        (only,) = list_started_sends(connection)
     # SendGrid held it until then.
-    assert (only.id, only.at) == (1, later["scheduled_at"])
+    assert (only.id, only.sent_at) == (1, later["scheduled_at"])
 
 
 def test_the_next_issue_ends_the_time_of_what_names_no_send(
@@ -107,9 +109,9 @@ def test_the_next_issue_ends_the_time_of_what_names_no_send(
     make_send(engine, MadeUp(readers=2))
     make_send(engine, MadeUp(issue="2026-11-25-next", at=AT + day, readers=2))
     with reading(engine) as connection:
-        first, second = departures(connection)
-    assert window([first, second], first) == (AT, AT + day)
-    assert window([first, second], second) == (AT + day, AT + day + WEEK)
+        first, second = list_started_sends(connection)
+    assert attribution_window([first, second], first) == (AT, AT + day)
+    assert attribution_window([first, second], second) == (AT + day, AT + day + WEEK)
 
 
 def test_an_email_without_links(engine: sa.Engine) -> None:

@@ -126,7 +126,7 @@ def test_only_what_surely_has_not_left_is_tried_again(
     letter = take(engine)
     assert letter is not None
     until = NOW + datetime.timedelta(minutes=2) if kind == "throttled" else None
-    record_email_outcome(engine, letter, Outcome(kind, "words", until=until), NOW)
+    record_email_outcome(engine, letter, Outcome(kind, "words", retry_at=until), NOW)
     assert states(engine) == [state]
     assert take(engine) is None, "not at once"
     assert has_due_emails(engine, NOW) is False

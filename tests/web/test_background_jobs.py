@@ -13,14 +13,14 @@ from ready_to_send import READERS, Cli
 from newsletter.db import database
 from newsletter.db.schema import send
 from newsletter.project import open_project
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.web.background_jobs import Background, Job, jobs
 from newsletter.web.site_context import Site, open_site
 
 
 def test_a_send_whose_time_has_come_is_started_in_a_process_of_its_own(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     now = datetime.datetime.now(datetime.UTC)
     at = (now + datetime.timedelta(hours=5)).isoformat(timespec="minutes")
@@ -28,7 +28,7 @@ def test_a_send_whose_time_has_come_is_started_in_a_process_of_its_own(
     project = open_project(project_folder)
     with (
         database(project.config.database, project.root) as engine,
-        closing(Mailer(vendor.key, project.config.sendgrid)) as mailer,
+        closing(SendGridClient(vendor.key, project.config.sendgrid)) as mailer,
     ):
         site = open_site(project, engine)
         [schedule] = [job for job in jobs(site, mailer) if job.name == "schedule"]
@@ -46,7 +46,7 @@ def test_a_send_whose_time_has_come_is_started_in_a_process_of_its_own(
 
 def test_without_a_key_nothing_is_posted_and_old_things_are_tidied_away_still(site: Site) -> None:
     assert [job.name for job in jobs(site, None)] == ["tidy"]
-    with closing(Mailer("SG.key", site.config.sendgrid)) as mailer:
+    with closing(SendGridClient("SG.key", site.config.sendgrid)) as mailer:
         assert {job.name for job in jobs(site, mailer)} == {"tidy", "letters", "schedule"}
 
 

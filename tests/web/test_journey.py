@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 from newsletter.db import database
 from newsletter.db.schema import subscriber
 from newsletter.project import open_project
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.web.site_context import Site, open_site
 from newsletter.web.subscriber.transactional_emails import post_due
 
@@ -112,10 +112,12 @@ class Reader:
 def test_from_the_form_to_being_forgotten(
     site: Site, server: Any, page: Page, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with SendGridDouble() as vendor:
+    with FakeSendGrid() as vendor:
         monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
         monkeypatch.setenv("SENDGRID_HOST", vendor.url)
-        mailer = Mailer(vendor.key, site.config.sendgrid.model_copy(update={"host": vendor.url}))
+        mailer = SendGridClient(
+            vendor.key, site.config.sendgrid.model_copy(update={"host": vendor.url})
+        )
         reader = Reader(page)
 
         reader.opens(f"{PUBLIC}/")
@@ -185,12 +187,12 @@ def status(site: Site) -> str | None:
         return connection.scalar(sa.select(subscriber.c.status))
 
 
-def sent(vendor: SendGridDouble) -> dict[str, Any]:
+def sent(vendor: FakeSendGrid) -> dict[str, Any]:
     body: dict[str, Any] = orjson.loads(vendor.requests[-1].body)
     return body
 
 
-def link_in(vendor: SendGridDouble, kind: str) -> str:
+def link_in(vendor: FakeSendGrid, kind: str) -> str:
     text = sent(vendor)["content"][0]["value"]
     found = re.search(rf"{PUBLIC}{kind}[^>\s]+", text)
     assert found, text

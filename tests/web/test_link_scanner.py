@@ -11,7 +11,7 @@ import urllib3
 from newsletter.db import database, reading
 from newsletter.db.schema import journal, notice, subscriber, subscriber_tag, suppression
 from newsletter.project import open_project
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
 from newsletter.web.rehearsal_site import running
 
@@ -40,7 +40,7 @@ def links_of(mail: MailSend) -> set[str]:
 
 
 def test_no_link_of_a_mail_acts_by_being_opened(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     code, _, err = newsletter("send", "--yes")
     assert code == 0, err

@@ -106,13 +106,13 @@ def _check_issue(project: "Project", folder: "Path", *, online: bool) -> Checked
 def _load_mail_context(project: "Project", issue: "Issue", email: "Email") -> "Mail":
     """The mail with what the list knows: its longest values, and its readers' mail programs."""
     from newsletter.checks.load_context import list_of, longest_of, mail_of, wanted_by
-    from newsletter.events.user_agents import shares
+    from newsletter.events.user_agents import load_client_shares
 
     with list_of(project) as engine:
         if engine is None:
             return mail_of(project, issue, email)
         longest = longest_of(engine, wanted_by(email))
-        return mail_of(project, issue, email, longest, shares(engine))
+        return mail_of(project, issue, email, longest, load_client_shares(engine))
 
 
 def _check_links_online(project: "Project", context: "Mail") -> "tuple[Finding, ...]":

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from newsletter.project import Project
-    from newsletter.sending.doctor.local import Line
+    from newsletter.sending.doctor.local import DoctorCheck
 
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _WIDTH = 80
@@ -32,7 +32,7 @@ def doctor_command(*, online: bool, as_json: bool) -> int:
       newsletter doctor
       newsletter doctor --online
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    lines: list[Line] = []
+    lines: list[DoctorCheck] = []
     for line in _run_checks(online=online):
         lines.append(line)
         if not as_json:
@@ -48,49 +48,49 @@ def doctor_command(*, online: bool, as_json: bool) -> int:
     return int(bool(counts["fail"]))
 
 
-def _run_checks(*, online: bool) -> "Iterator[Line]":
+def _run_checks(*, online: bool) -> "Iterator[DoctorCheck]":
     import datetime
     import os
 
     from newsletter.errors import NewsletterError
     from newsletter.project import open_project
-    from newsletter.sending.doctor.local import examine, of_problem
+    from newsletter.sending.doctor.local import check_local_setup, fail_for_problem
 
     try:
         project = open_project()
     except NewsletterError as error:
         for problem in error.problems:
-            yield of_problem("settings", problem)
+            yield fail_for_problem("settings", problem)
         return
-    yield from examine(project, os.environ, lambda: datetime.datetime.now(datetime.UTC))
+    yield from check_local_setup(project, os.environ, lambda: datetime.datetime.now(datetime.UTC))
     if online:
         yield from _run_online_checks(project)
 
 
-def _run_online_checks(project: "Project") -> "Iterator[Line]":
+def _run_online_checks(project: "Project") -> "Iterator[DoctorCheck]":
     import datetime
     import os
     from contextlib import closing
 
     from newsletter.errors import ConfigError
-    from newsletter.sending.doctor.dns import Records, examine_domain
-    from newsletter.sending.doctor.local import domain_of
-    from newsletter.sending.doctor.online import examine_account, examine_way_out
-    from newsletter.sending.providers.sendgrid.client import Mailer, key_from
+    from newsletter.sending.doctor.dns import DnsResolver, check_domain
+    from newsletter.sending.doctor.local import sender_domain
+    from newsletter.sending.doctor.online import check_account, check_one_click_unsubscribe
+    from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
 
     config = project.config
     try:
-        mailer = Mailer(key_from(os.environ), config.sendgrid)
+        mailer = SendGridClient(read_api_key(os.environ), config.sendgrid)
     except ConfigError:
         pass  # told by the line about the key
     else:
         with closing(mailer):
-            yield from examine_account(config, mailer, datetime.datetime.now(datetime.UTC))
-    yield from examine_domain(domain_of(config), Records())
-    yield from examine_way_out(config)
+            yield from check_account(config, mailer, datetime.datetime.now(datetime.UTC))
+    yield from check_domain(sender_domain(config), DnsResolver())
+    yield from check_one_click_unsubscribe(config)
 
 
-def _print_check(line: "Line") -> None:
+def _print_check(line: "DoctorCheck") -> None:
     import textwrap
 
     head = f"{line.state:<4}  {line.about}: "

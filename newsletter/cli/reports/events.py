@@ -85,7 +85,7 @@ def _open_seekable(file: str) -> Iterator[IO[bytes]]:
 def _record_all_events(
     ledger: "Ledger", config: "Config", data: IO[bytes], name: str
 ) -> "tuple[list[IntakeResult], Counter[str]]":
-    from newsletter.events.parse import read_events
+    from newsletter.events.parse import parse_event_lines
     from newsletter.sending.feedback.event_intake import (
         chunk_events,
         ingest_events,
@@ -93,11 +93,13 @@ def _record_all_events(
     )
 
     data.seek(0)
-    total = sum(1 for _ in read_events(data, name))  # all is read once before any of it is used
+    total = sum(
+        1 for _ in parse_event_lines(data, name)
+    )  # all is read once before any of it is used
     data.seek(0)
     done, settled = [], Counter[str]()
     with progress_bar(total, "Importing") as advance:
-        for page in chunk_events(read_events(data, name)):
+        for page in chunk_events(parse_event_lines(data, name)):
             done.append(ingest_events(ledger, config, page))
             settled.update(reconcile_from_events(ledger, page))
             advance(len(page))

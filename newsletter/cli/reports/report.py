@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from newsletter.project import Project
-    from newsletter.reports.comparison import Departure
-    from newsletter.reports.model import Report
+    from newsletter.reports.comparison import StartedSend
+    from newsletter.reports.model import SendReport
     from newsletter.sending.ledger.record import Ledger
 
 
@@ -42,32 +42,32 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     from newsletter.db import database, reading
     from newsletter.errors import display_path
     from newsletter.project import open_project
-    from newsletter.reports.comparison import departures
-    from newsletter.reports.output.html import page_of
-    from newsletter.reports.output.json_data import as_data
-    from newsletter.reports.report import report as made
+    from newsletter.reports.comparison import list_started_sends
+    from newsletter.reports.output.html import render_report_page
+    from newsletter.reports.output.json_data import report_to_dict
+    from newsletter.reports.report import build_send_report as made
     from newsletter.sending.ledger.find_sends import open_ledger
 
     project = open_project()
     with database(project.config.database, project.root) as engine:
         with reading(engine) as connection:
-            gone = departures(connection)
+            gone = list_started_sends(connection)
         of = _select_send(issue, gone, project, open_ledger(engine, project.config))
         with reading(engine) as connection:
             found = made(connection, of, project.config, datetime.datetime.now(datetime.UTC))
     if as_json:
-        echo(json.dumps(as_data(found), ensure_ascii=False))
+        echo(json.dumps(report_to_dict(found), ensure_ascii=False))
     else:
         _print_report(found, ZoneInfo(project.config.timezone))
     if page:
-        _write_atomically(page, page_of(found, project.config).encode())
+        _write_atomically(page, render_report_page(found, project.config).encode())
         if not as_json:
             echo(display_path(page), color="green")
 
 
 def _select_send(
-    name: str | None, sends: "list[Departure]", project: "Project", ledger: "Ledger"
-) -> "Departure":
+    name: str | None, sends: "list[StartedSend]", project: "Project", ledger: "Ledger"
+) -> "StartedSend":
     """The send that is meant.
 
     Raises:
@@ -114,7 +114,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _print_report(report: "Report", zone: "ZoneInfo") -> None:
+def _print_report(report: "SendReport", zone: "ZoneInfo") -> None:
     from newsletter.cli.reports import report_text as lines
 
     for line in lines.format_outcome(report, zone):
@@ -125,14 +125,14 @@ def _print_report(report: "Report", zone: "ZoneInfo") -> None:
     _print_next_steps(report)
 
 
-def _print_next_steps(report: "Report") -> None:
-    if report.silent:
+def _print_next_steps(report: "SendReport") -> None:
+    if report.has_no_feedback:
         echo_err(
             "SendGrid has reported nothing of it yet. Its events come by newsletter serve, or\n"
             "by: newsletter events import FILE"
         )
-    if report.others.get("unknown"):
+    if report.not_accepted.get("unknown"):
         echo_err(
-            f"{report.others['unknown']:,} more readers may or may not have it. "
+            f"{report.not_accepted['unknown']:,} more readers may or may not have it. "
             f"See: newsletter status {report.slug}"
         )

@@ -5,13 +5,19 @@ from textwrap import fill, wrap
 from typing import TYPE_CHECKING
 
 from newsletter.cli.output import WIDTH, isolate_bidi
-from newsletter.reports.model import HOURS, share
-from newsletter.reports.output.formatting import DASH, listed, percent, sparkline, steps
+from newsletter.reports.model import CURVE_HOURS, share
+from newsletter.reports.output.formatting import (
+    DASH,
+    format_percent,
+    format_reasons,
+    group_hours,
+    sparkline,
+)
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from newsletter.reports.model import Domain, Report, Tally
+    from newsletter.reports.model import DomainCounts, EngagementCounts, SendReport
 
 DELIVERY_STATES = ("delivered", "bounced", "dropped", "waiting")
 # Rates so small that a tenth of a per cent is too coarse.
@@ -23,11 +29,13 @@ LEFT_COLUMNS_WIDTH = 37
 MAX_NAME_WIDTH = 24
 
 
-def format_outcome(report: "Report", zone: "ZoneInfo") -> Iterator[str]:
+def format_outcome(report: "SendReport", zone: "ZoneInfo") -> Iterator[str]:
     """What became of the mail, and what people did with it."""
     yield _format_headline(report, zone)
     yield from _format_delivery(report)
-    parts = " + ".join(f"{getattr(report.counts.fates, name):,} {name}" for name in DELIVERY_STATES)
+    parts = " + ".join(
+        f"{getattr(report.counts.delivery, name):,} {name}" for name in DELIVERY_STATES
+    )
     yield fill(
         f"{parts} = {report.sent:,} sent", WIDTH, initial_indent="  ", subsequent_indent="    "
     )
@@ -47,24 +55,24 @@ def format_outcome(report: "Report", zone: "ZoneInfo") -> Iterator[str]:
         is_tracked=report.tracking[1],
     )
     yield _format_line(
-        "unsubscribed", report.counts.unsubscribed, percent(report.rates.unsubscribed)
+        "unsubscribed", report.counts.unsubscribed, format_percent(report.rates.unsubscribed)
     )
 
 
-def format_complaints(report: "Report") -> str:
+def format_complaints(report: "SendReport") -> str:
     """Complaints against Gmail's lines."""
     words = {
         "green": "(Gmail's line: 0.10 %)",
         "yellow": "above Gmail's 0.10 %; never reach 0.30 %",
         "red": "at or above 0.30 %: Gmail will turn mail away",
     }
-    told = percent(report.rates.complaints, 2)
+    told = format_percent(report.rates.complaints, 2)
     return _format_line("complaints", report.counts.complaints, told, words[report.complaint_state])
 
 
-def format_tables(report: "Report") -> Iterator[str]:
+def format_tables(report: "SendReport") -> Iterator[str]:
     """Links, mailbox domains and the sends before, each after an empty line."""
-    yield f"  A mark of a curve is {HOURS_PER_MARK} hours of the first {HOURS}."
+    yield f"  A mark of a curve is {HOURS_PER_MARK} hours of the first {CURVE_HOURS}."
     if report.links:
         yield from _format_links(report)
     yield from _format_domains(report)
@@ -72,7 +80,7 @@ def format_tables(report: "Report") -> Iterator[str]:
         yield from _format_comparison(report)
 
 
-def _format_headline(report: "Report", zone: "ZoneInfo") -> str:
+def _format_headline(report: "SendReport", zone: "ZoneInfo") -> str:
     from wcwidth import wcswidth
 
     at = report.sent_at.astimezone(zone)
@@ -89,33 +97,38 @@ def _format_line(label: str, count: int, percentage: str, remark: str = "") -> s
     return "\n".join([start, *(f"{'':{LEFT_COLUMNS_WIDTH}}{line}" for line in more)])
 
 
-def _format_delivery(report: "Report") -> Iterator[str]:
+def _format_delivery(report: "SendReport") -> Iterator[str]:
     counts = report.counts
     said = dict.fromkeys(DELIVERY_STATES, "")
-    if counts.fates.delivered:
-        said["delivered"] = sparkline(steps(counts.delivered.hours, HOURS_PER_MARK))
-    said["bounced"] = listed(list(counts.bounces.items()))
-    said["dropped"] = listed(list(counts.drops.items()))
+    if counts.delivery.delivered:
+        said["delivered"] = sparkline(group_hours(counts.delivery_curve.hours, HOURS_PER_MARK))
+    said["bounced"] = format_reasons(list(counts.bounces.items()))
+    said["dropped"] = format_reasons(list(counts.drops.items()))
     if counts.still_deferred:
         said["waiting"] = f"{counts.still_deferred:,} put off by their servers so far"
     for name, words in said.items():
-        count = getattr(counts.fates, name)
-        yield _format_line(name, count, percent(share(count, report.sent)), words)
+        count = getattr(counts.delivery, name)
+        yield _format_line(name, count, format_percent(share(count, report.sent)), words)
 
 
 def _format_engagement(
-    name: str, tally: "Tally | None", rate: float | None, bot_label: str, *, is_tracked: bool
+    name: str,
+    tally: "EngagementCounts | None",
+    rate: float | None,
+    bot_label: str,
+    *,
+    is_tracked: bool,
 ) -> Iterator[str]:
     if tally is None:
         yield f"  {name:<13}{'none recorded' if is_tracked else 'not known: tracking is off'}"
         return
-    curve = sparkline(steps(tally.curve.hours, HOURS_PER_MARK))
-    yield _format_line(name, tally.readers, percent(rate), f"{curve}  {tally.total:,} times")
+    curve = sparkline(group_hours(tally.curve.hours, HOURS_PER_MARK))
+    yield _format_line(name, tally.readers, format_percent(rate), f"{curve}  {tally.total:,} times")
     if tally.machine_total:
         yield f"{'':{LEFT_COLUMNS_WIDTH}}{tally.machine_total:,} more {bot_label}, left out"
 
 
-def _format_links(report: "Report") -> Iterator[str]:
+def _format_links(report: "SendReport") -> Iterator[str]:
     yield ""
     yield f"  {'readers':>9}{'clicks':>9}   link, in the issue's order"
     for link in report.links:
@@ -129,7 +142,7 @@ def _format_links(report: "Report") -> Iterator[str]:
             yield " " * len(start) + (url if len(url) <= room else f"{url[: room - 1]}…")
 
 
-def _format_domains(report: "Report") -> Iterator[str]:
+def _format_domains(report: "SendReport") -> Iterator[str]:
     yield ""
     last = "opened" if report.opens else ""
     yield (
@@ -137,28 +150,28 @@ def _format_domains(report: "Report") -> Iterator[str]:
         f"{'complaints':>12}{last:>9}"
     ).rstrip()
     for domain in report.counts.domains:
-        opened = percent(share(domain.opened, domain.delivered)) if report.opens else ""
+        opened = format_percent(share(domain.opened, domain.delivered)) if report.opens else ""
         yield _format_domain(domain, opened)
 
 
-def _format_domain(domain: "Domain", open_rate: str) -> str:
+def _format_domain(domain: "DomainCounts", open_rate: str) -> str:
     name = domain.name or "all others"
     cut = name if len(name) < MAX_NAME_WIDTH else f"{name[: MAX_NAME_WIDTH - 2]}…"
-    complained = percent(share(domain.complaints, domain.delivered), 2)
+    complained = format_percent(share(domain.complaints, domain.delivered), 2)
     return (
-        f"  {cut:<{MAX_NAME_WIDTH}}{domain.sent:>9,}{percent(share(domain.delivered, domain.sent)):>12}"
-        f"{percent(share(domain.bounced, domain.sent)):>10}{complained:>12}{open_rate:>9}"
+        f"  {cut:<{MAX_NAME_WIDTH}}{domain.sent:>9,}{format_percent(share(domain.delivered, domain.sent)):>12}"
+        f"{format_percent(share(domain.bounced, domain.sent)):>10}{complained:>12}{open_rate:>9}"
     ).rstrip()
 
 
-def _format_comparison(report: "Report") -> Iterator[str]:
+def _format_comparison(report: "SendReport") -> Iterator[str]:
     yield ""
     issues = "issue" if report.compared == 1 else f"{report.compared} issues"
     yield f"  {'':<13}{'this one':>9}  median of the last {issues}"
     for name in ("delivered", "bounced", "opened", "clicked", *SMALL_RATES):
         digits = 2 if name in SMALL_RATES else 1
         mine, usual = (
-            percent(getattr(one, name), digits) for one in (report.rates, report.medians)
+            format_percent(getattr(one, name), digits) for one in (report.rates, report.medians)
         )
         if (mine, usual) != (DASH, DASH):
             yield f"  {name:<13}{mine:>9}{usual:>10}"

@@ -47,10 +47,10 @@ def _cancel_scheduled(context: SendContext, accepted: int) -> None:
     from newsletter.sending.ledger.pause_cancel_retry import mark_recalled
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.planning.schedule import PROVIDER_CANCEL_MARGIN
-    from newsletter.sending.providers.sendgrid.scheduled_sends import take_back
+    from newsletter.sending.providers.sendgrid.scheduled_sends import cancel_scheduled
 
     with open_mailer(context.project) as vendor:
-        take_back(vendor, context.send.vendor_batch_id)
+        cancel_scheduled(vendor, context.send.vendor_batch_id)
     mark_recalled(context.ledger, context.send)
     echo(f"SendGrid takes back what it holds for {pluralize(accepted, 'reader')}.", color="green")
     if (

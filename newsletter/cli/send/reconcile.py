@@ -54,14 +54,14 @@ def reconcile_command(issue: str, *, file: Path | None) -> int:
 
 def _record_events(context: SendContext, file: Path) -> int:
     from newsletter.errors import display_path
-    from newsletter.events.parse import read_events
+    from newsletter.events.parse import parse_event_lines
     from newsletter.sending.feedback.event_intake import chunk_events, ingest_events
 
     with file.open("rb") as lines:  # all of it is read once before any of it is used
-        for _ in read_events(lines, display_path(file)):
+        for _ in parse_event_lines(lines, display_path(file)):
             pass
     with file.open("rb") as lines:
-        events = chunk_events(read_events(lines, display_path(file)))
+        events = chunk_events(parse_event_lines(lines, display_path(file)))
         return sum(
             ingest_events(context.ledger, context.project.config, page).new_count for page in events
         )

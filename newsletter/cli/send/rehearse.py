@@ -12,7 +12,7 @@ from newsletter.cli.send.shared import pluralize
 
 if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import SendProposal
-    from newsletter.sending.rehearsal.result import Proof
+    from newsletter.sending.rehearsal.result import RehearsalResult
 
 
 @click.command(short_help="Rehearse a send against a stand-in for SendGrid, with faults.")
@@ -58,8 +58,8 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
     from newsletter.db import database
     from newsletter.project import find_issue, open_project
     from newsletter.sending.planning.proposal import SendOptions, propose_send
-    from newsletter.sending.rehearsal.run import Wish
-    from newsletter.sending.rehearsal.run import rehearse as run
+    from newsletter.sending.rehearsal.run import RehearsalOptions
+    from newsletter.sending.rehearsal.run import run_rehearsal as run
     from newsletter.web.rehearsal_site import running
 
     names = _parse_fault_names(faults)
@@ -70,80 +70,85 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
         proposal = propose_send(
             project, find_issue(project, issue), engine, SendOptions(needs_api_key=False)
         )
-        wish = Wish(project, proposal.folder.name, engine, readers or 0, names, running)
+        wish = RehearsalOptions(project, proposal.folder.name, engine, readers or 0, names, running)
         with progress_bar(readers or proposal.recipient_count, "Rehearsing") as advance:
             proof = run(wish, advance)
     if as_json:
         refused = [str(problem) for problem in proposal.problems]
-        echo(json.dumps({"issue": wish.issue, **proof.as_data(), "refused": refused}))
+        echo(json.dumps({"issue": wish.issue, **proof.to_dict(), "refused": refused}))
     else:
         _print_result(proposal, proof, made_up=bool(readers))
-    return 1 if proof.gaps else 0
+    return 1 if proof.failures else 0
 
 
 def _parse_fault_names(faults: str) -> tuple[str, ...]:
     """The kinds of faults that are meant."""
-    from newsletter.sending.rehearsal.fault_plan import DEFAULT, KINDS
+    from newsletter.sending.rehearsal.fault_plan import DEFAULT_FAULTS, FAULT_KINDS
 
     if faults == "default":
-        return DEFAULT
+        return DEFAULT_FAULTS
     names = () if faults == "none" else tuple(name.strip() for name in faults.split(","))
-    if unknown := [name for name in names if name not in KINDS]:
-        raise click.UsageError(f"no fault '{unknown[0]}'. There are: {', '.join(KINDS)}.")
+    if unknown := [name for name in names if name not in FAULT_KINDS]:
+        raise click.UsageError(f"no fault '{unknown[0]}'. There are: {', '.join(FAULT_KINDS)}.")
     return names
 
 
-def _print_result(proposal: "SendProposal", result: "Proof", *, made_up: bool) -> None:
+def _print_result(proposal: "SendProposal", result: "RehearsalResult", *, made_up: bool) -> None:
     from newsletter.render.personalization import plain_subject
 
     echo(plain_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(_result_rows(proposal, result, made_up=made_up)))
-    if result.gaps:
+    if result.failures:
         echo("The proof does not hold:", color="red")
-        echo(format_fields(("-", gap) for gap in result.gaps))
+        echo(format_fields(("-", gap) for gap in result.failures))
     else:
         echo("The proof holds: nobody has it twice, nobody is lost.", color="green")
     echo("Nothing left this machine.")
     if proposal.problems:
         echo("A real send would be refused:", color="yellow")
         echo(format_fields(("-", str(problem)) for problem in proposal.problems))
-    elif not result.gaps:
+    elif not result.failures:
         echo(f"Next: newsletter send {proposal.folder.name[11:]}")
 
 
 def _result_rows(
-    proposal: "SendProposal", result: "Proof", *, made_up: bool
+    proposal: "SendProposal", result: "RehearsalResult", *, made_up: bool
 ) -> list[tuple[str, str]]:
     largest = proposal.prepared_email.batch_size
     rows = [
-        ("readers", f"{result.total:,}" + (", made up" if made_up else "")),
-        ("accepted once", f"{result.once:,}"),
-        ("accepted twice", f"{result.twice:,}"),
+        ("readers", f"{result.recipient_count:,}" + (", made up" if made_up else "")),
+        ("accepted once", f"{result.delivered_once:,}"),
+        ("accepted twice", f"{result.delivered_repeatedly:,}"),
         ("lost", f"{result.lost:,}"),
         ("unsubscribed", _format_link_scan(result)),
-        ("set aside", f"{result.set_aside:,}, each with its reason"),
+        ("set aside", f"{result.skipped:,}, each with its reason"),
         ("unknown", _format_unknown(result)),
         ("requests", f"{result.requests:,} for {pluralize(result.batches, 'batch')}"),
         ("kills", f"{pluralize(result.kills, 'time')} of the sender"),
-        ("faults", ", ".join(f"{name} {times}" for name, times in result.met.items()) or "none"),
+        (
+            "faults",
+            ", ".join(f"{name} {times}" for name, times in result.faults_met.items()) or "none",
+        ),
         ("time", f"{result.seconds:.1f} s"),
     ]
     if result.batch_size < largest:
         words = f"{result.batch_size:,} readers each, not {largest:,}: so that every fault is met"
         rows.insert(7, ("batches", words))
-    if result.unmet:
-        rows.insert(-1, ("not met", f"{', '.join(result.unmet)}: no request was left for it"))
-    return [row for row in rows if row[0] != "set aside" or result.set_aside]
+    if result.faults_not_met:
+        rows.insert(
+            -1, ("not met", f"{', '.join(result.faults_not_met)}: no request was left for it")
+        )
+    return [row for row in rows if row[0] != "set aside" or result.skipped]
 
 
-def _format_link_scan(result: "Proof") -> str:
-    scan = result.scan
+def _format_link_scan(result: "RehearsalResult") -> str:
+    scan = result.link_scan
     opened = f"{pluralize(scan.links, 'link')} of {pluralize(scan.readers, 'reader')}"
     return f"{scan.changed:,} by the scanner, which opened {opened}"
 
 
-def _format_unknown(result: "Proof") -> str:
-    settled = result.settlement
+def _format_unknown(result: "RehearsalResult") -> str:
+    settled = result.resolution
     if not settled.batches:
         return "0"
     return (

@@ -191,14 +191,14 @@ def _confirm_and_deliver(
 
     from newsletter.sending.planning.frozen_content import SendSchedule, load_prepared_email
     from newsletter.sending.planning.proposal import confirm_send
-    from newsletter.sending.providers.sendgrid.scheduled_sends import new_batch_id
+    from newsletter.sending.providers.sendgrid.scheduled_sends import create_batch_id
 
     project = proposal.project
     with open_mailer(project) as vendor:
         terms = SendSchedule(limit_per_hour=limit_per_hour)
         if slot:
             # Asked for first: without it nothing may be on record that looks like a schedule.
-            batch_id = new_batch_id(vendor) if slot.held_by_provider else ""
+            batch_id = create_batch_id(vendor) if slot.held_by_provider else ""
             at = slot.get_start_time(datetime.datetime.now(datetime.UTC))
             terms = SendSchedule(at, slot.undo_seconds, batch_id, limit_per_hour)
         frozen = confirm_send(proposal, terms)

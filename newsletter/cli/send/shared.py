@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Ledger, Send
     from newsletter.sending.ledger.status import SendStatus
     from newsletter.sending.providers.provider import Outcome
-    from newsletter.sending.providers.sendgrid.client import Mailer
-    from newsletter.sending.providers.sendgrid.payload import Letter
+    from newsletter.sending.providers.sendgrid.client import SendGridClient
+    from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 
 # The readers' states, as an editor would say them.
 RECIPIENT_STATE_LABELS = {
@@ -60,11 +60,11 @@ def open_send_context(issue: str | None) -> Iterator[SendContext]:
 
 
 @contextmanager
-def open_mailer(project: "Project") -> Iterator["Mailer"]:
+def open_mailer(project: "Project") -> Iterator["SendGridClient"]:
     """A connection to SendGrid."""
-    from newsletter.sending.providers.sendgrid.client import Mailer, key_from
+    from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
 
-    connected = Mailer(key_from(os.environ), project.config.sendgrid)
+    connected = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
     try:
         yield connected
     finally:
@@ -72,7 +72,10 @@ def open_mailer(project: "Project") -> Iterator["Mailer"]:
 
 
 def run_sender(
-    context: SendContext, prepared_email: "Letter", provider: "Mailer", concurrency: int
+    context: SendContext,
+    prepared_email: "PreparedEmail",
+    provider: "SendGridClient",
+    concurrency: int,
 ) -> "Outcome | None":
     """Run the sender on a send, with Ctrl-C in its hands; returns what halted it."""
     from newsletter.cli.send.terminal import observe_send
@@ -140,9 +143,9 @@ def report_run(context: SendContext, outcome: "Outcome | None", *, as_json: bool
     again = f"newsletter resume {status.send.slug}"
     if outcome:
         raise ProviderError(
-            f"SendGrid: {outcome.words}"
+            f"SendGrid: {outcome.message}"
             if outcome.status
-            else f"SendGrid can't be reached: {outcome.words}",
+            else f"SendGrid can't be reached: {outcome.message}",
             remedy=" ".join(filter(None, (outcome.remedy, f"Go on with: {again}"))),
         )
     if status.send.state == "cancelled":

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from newsletter.sending.feedback.suppression_sync import SuppressionSyncResult
-    from newsletter.sending.providers.sendgrid.client import Mailer
-    from newsletter.sending.providers.sendgrid.suppressions_api import Lists
+    from newsletter.sending.providers.sendgrid.client import SendGridClient
+    from newsletter.sending.providers.sendgrid.suppressions_api import SuppressionClient
     from newsletter.subscribers.consent.delivery_feedback import Taken
 
 MAX_SHOWN = 10
@@ -47,11 +47,11 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
     from newsletter.db import database
     from newsletter.project import open_project
     from newsletter.sending.feedback.suppression_sync import sync_suppressions as synced
-    from newsletter.sending.providers.sendgrid.client import Mailer, key_from
+    from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
 
     project = open_project()
     zone = ZoneInfo(project.config.timezone)
-    mailer = Mailer(key_from(os.environ), project.config.sendgrid)
+    mailer = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
     done = []
     try:
         with database(project.config.database, project.root) as engine:
@@ -74,15 +74,15 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
         _print_summary(done, dry_run=dry_run)
 
 
-def _open_suppression_lists(mailer: "Mailer") -> "Lists":
-    from newsletter.sending.providers.sendgrid.suppressions_api import Lists
-    from newsletter.sending.retry_policy import pause_after
+def _open_suppression_lists(mailer: "SendGridClient") -> "SuppressionClient":
+    from newsletter.sending.providers.sendgrid.suppressions_api import SuppressionClient
+    from newsletter.sending.retry_policy import backoff_seconds
 
-    return Lists(
+    return SuppressionClient(
         mailer,
         _wait_for_provider,
         now=lambda: datetime.datetime.now(datetime.UTC),
-        backoff=lambda tries: pause_after(tries, random.random()),  # noqa: S311 - only spreads the tries
+        backoff=lambda tries: backoff_seconds(tries, random.random()),  # noqa: S311 - only spreads the tries
     )
 
 
@@ -95,7 +95,7 @@ def _wait_for_provider(seconds: float) -> None:
 
 
 def _print_list_result(synced: "SuppressionSyncResult") -> None:
-    from newsletter.sending.providers.sendgrid.suppressions_api import NAMES
+    from newsletter.sending.providers.sendgrid.suppressions_api import LIST_LABELS
 
     since = f"since {synced.since:%Y-%m-%d}" if synced.since else "in all"
     news = [
@@ -108,7 +108,9 @@ def _print_list_result(synced: "SuppressionSyncResult") -> None:
     if synced.blocks:
         news.append("SendGrid tries these again")
     said = ", ".join(news)
-    echo(f"{NAMES[synced.list_name]:<19} {synced.fetched_count:>7,} {since:<16}  {said}".rstrip())
+    echo(
+        f"{LIST_LABELS[synced.list_name]:<19} {synced.fetched_count:>7,} {since:<16}  {said}".rstrip()
+    )
 
 
 def _count_by_status(applied: "Iterable[Taken]") -> Counter[str]:

@@ -30,7 +30,7 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.db import database
     from newsletter.project import open_project
-    from newsletter.sending.providers.sendgrid.client import Mailer, key_from
+    from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
     from newsletter.web.monitoring.request_log import log_to_stderr
     from newsletter.web.server import listen, run
     from newsletter.web.site_context import open_site
@@ -40,7 +40,7 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     with_key = bool(os.environ.get("SENDGRID_API_KEY"))
     with database(config.database, project.root) as engine, listen(host, port) as door:
         site = open_site(project, engine)
-        mailer = Mailer(key_from(os.environ), config.sendgrid) if with_key else None
+        mailer = SendGridClient(read_api_key(os.environ), config.sendgrid) if with_key else None
         _print_startup(config, host, door.getsockname()[1], with_key=with_key)
         log_to_stderr()
         try:

@@ -21,8 +21,8 @@ from newsletter.render.headers import one_click
 from newsletter.render.personalization import email_for
 from newsletter.render.template.context import template_context
 from newsletter.render.template.jinja_env import fill
-from newsletter.sending.providers.provider import Stamp
-from newsletter.sending.providers.sendgrid.payload import display_name, prepare, request
+from newsletter.sending.providers.provider import RequestId
+from newsletter.sending.providers.sendgrid.payload import build_request, display_name, prepare_email
 from newsletter.subscribers import Reader
 
 COLOURED = 600_000  # characters; what is longer is shown in one colour
@@ -73,10 +73,10 @@ def api_request(proof: Proof, reader: Reader) -> str:
     The body's JSON is indented; a real request's has no white space.
     """
     try:
-        letter = prepare(proof.email, proof.config)
+        letter = prepare_email(proof.email, proof.config)
     except NewsletterError as error:
         return "\n".join(f"Refused: {problem}" for problem in error.problems)
-    body = request(letter, [reader], Stamp("preview", "1", "1"))
+    body = build_request(letter, [reader], RequestId("preview", "1", "1"))
     return json.dumps(json.loads(body.body or b"{}"), indent=2, ensure_ascii=False)
 
 

@@ -21,7 +21,7 @@ class Series(NamedTuple):
     counts: Sequence[int]
 
 
-def stacked(key: str, title: str, parts: Sequence[tuple[str, int]]) -> Markup:
+def draw_stacked_bar(key: str, title: str, parts: Sequence[tuple[str, int]]) -> Markup:
     """One bar of parts, each as long as its share; whatever is there can be seen.
 
     Args:
@@ -41,10 +41,10 @@ def stacked(key: str, title: str, parts: Sequence[tuple[str, int]]) -> Markup:
         shapes.append(_rect(name, left, 0, length, HEIGHT))
         left += length + _GAP
     told = ", ".join(f"{count:,} {name}" for name, count in parts)
-    return _figure(key, title, told, shapes)
+    return _accessible_svg(key, title, told, shapes)
 
 
-def columns(key: str, title: str, told: str, series: Sequence[Series]) -> Markup:
+def draw_columns(key: str, title: str, description: str, series: Sequence[Series]) -> Markup:
     """Columns side by side; of several series, the later ones stand narrower in front.
 
     Args:
@@ -62,25 +62,25 @@ def columns(key: str, title: str, told: str, series: Sequence[Series]) -> Markup
             tall = HEIGHT * count / most
             start = step * index + (step - width) / 2
             shapes.append(_rect(one.name, start, HEIGHT - tall, width, tall))
-    return _figure(key, title, told, shapes)
+    return _accessible_svg(key, title, description, shapes)
 
 
-def bar(name: str, value: float, most: float, mark: float | None = None) -> Markup:
+def draw_bar(name: str, value: float, maximum: float, mark: float | None = None) -> Markup:
     """A bar beside its number, on its track; ``mark`` draws a line, for what is usual."""
-    length = WIDTH * min(value / most, 1) if most else 0
+    length = WIDTH * min(value / maximum, 1) if maximum else 0
     shapes = [_rect("track", 0, 20, WIDTH, 60), _rect(name, 0, 20, length, 60)]
-    if mark is not None and most:
-        at = min(WIDTH * mark / most, WIDTH - 14)
+    if mark is not None and maximum:
+        at = min(WIDTH * mark / maximum, WIDTH - 14)
         shapes += [_rect("ground", at - 10, 0, 34, HEIGHT), _rect("mark", at, 0, 14, HEIGHT)]
-    return _hidden(shapes)
+    return _decorative_svg(shapes)
 
 
-def lines(name: str, value: float, marks: Sequence[float], most: float) -> Markup:
+def draw_gauge(name: str, value: float, marks: Sequence[float], maximum: float) -> Markup:
     """A bar against lines that it should not reach."""
-    length = max(WIDTH * min(value / most, 1), 6 if value else 0)
+    length = max(WIDTH * min(value / maximum, 1), 6 if value else 0)
     shapes = [_rect("track", 0, 30, WIDTH, 40), _rect(name, 0, 30, length, 40)]
-    shapes += [_rect("mark", WIDTH * mark / most - 2, 0, 4, HEIGHT) for mark in marks]
-    return _hidden(shapes)
+    shapes += [_rect("mark", WIDTH * mark / maximum - 2, 0, 4, HEIGHT) for mark in marks]
+    return _decorative_svg(shapes)
 
 
 def _rect(name: str, x: float, y: float, width: float, height: float) -> Markup:
@@ -89,14 +89,14 @@ def _rect(name: str, x: float, y: float, width: float, height: float) -> Markup:
     )
 
 
-def _figure(key: str, title: str, told: str, shapes: Sequence[Markup]) -> Markup:
+def _accessible_svg(key: str, title: str, description: str, shapes: Sequence[Markup]) -> Markup:
     return Markup(
         '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-labelledby="{}-title '
         '{}-told"><title id="{}-title">{}</title><desc id="{}-told">{}</desc>{}</svg>'
-    ).format(WIDTH, HEIGHT, key, key, key, title, key, told, Markup("").join(shapes))
+    ).format(WIDTH, HEIGHT, key, key, key, title, key, description, Markup("").join(shapes))
 
 
-def _hidden(shapes: Sequence[Markup]) -> Markup:
+def _decorative_svg(shapes: Sequence[Markup]) -> Markup:
     return Markup(
         '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">{}</svg>'
     ).format(WIDTH, HEIGHT, Markup("").join(shapes))

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-_MARKS = "▁▂▃▄▅▆▇█"
+_BARS = "▁▂▃▄▅▆▇█"
 DASH = "\N{EN DASH}"
 
 
-def percent(share: float | None, digits: int = 1) -> str:
+def format_percent(share: float | None, digits: int = 1) -> str:
     """``99.6 %``; what isn't nothing is never called 0, what isn't all never 100."""
     if share is None:
         return DASH
@@ -23,18 +23,18 @@ def sparkline(counts: Sequence[int]) -> str:
     """A bar of eight heights for each count; the highest is full, and 0 the lowest."""
     most = max(counts, default=0)
     if not most:
-        return _MARKS[0] * len(counts)
+        return _BARS[0] * len(counts)
     # Whatever is there can be told from nothing.
-    return "".join(_MARKS[-(-7 * count // most) if count else 0] for count in counts)
+    return "".join(_BARS[-(-7 * count // most) if count else 0] for count in counts)
 
 
-def steps(hours: Sequence[int], length: int) -> list[int]:
+def group_hours(hours: Sequence[int], length: int) -> list[int]:
     """Hours added up to steps of ``length`` hours."""
     return [sum(hours[start : start + length]) for start in range(0, len(hours), length)]
 
 
-def listed(classes: Sequence[tuple[str, int]], most: int = 3) -> str:
+def format_reasons(reasons: Sequence[tuple[str, int]], limit: int = 3) -> str:
     """``8 invalid address, 3 mailbox full``; the rest after ``most`` in one."""
-    shown = [f"{count:,} {words}" for words, count in classes[:most]]
-    rest = sum(count for _, count in classes[most:])
+    shown = [f"{count:,} {words}" for words, count in reasons[:limit]]
+    rest = sum(count for _, count in reasons[limit:])
     return ", ".join([*shown, f"{rest:,} more"] if rest else shown)

@@ -9,17 +9,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from newsletter.config.models import Config
-from newsletter.reports.model import COMPLAINTS_LOOK, COMPLAINTS_STOP, HOURS, Report, share
+from newsletter.reports.model import (
+    COMPLAINT_RATE_LIMIT,
+    COMPLAINT_RATE_WARNING,
+    CURVE_HOURS,
+    SendReport,
+    share,
+)
 from newsletter.reports.output import charts
-from newsletter.reports.output.formatting import percent, steps
+from newsletter.reports.output.formatting import format_percent, group_hours
 
 # Hours in a column of the chart; where no opens are known, all happens on the first day.
-STEP, DAY = 3, 24
-_LEAST_GAUGE = 0.004
-_FATES = ("delivered", "bounced", "dropped", "waiting")
+STEP_HOURS, DAY_HOURS = 3, 24
+_MIN_GAUGE_SCALE = 0.004
+_DELIVERY_STATES = ("delivered", "bounced", "dropped", "waiting")
 
 
-class Figure(NamedTuple):
+class RateFigure(NamedTuple):
     """A rate of this send beside what is usual."""
 
     name: str
@@ -28,28 +34,28 @@ class Figure(NamedTuple):
     chart: Markup
 
 
-def page_of(of: Report, config: Config) -> str:
+def render_report_page(report: SendReport, config: Config) -> str:
     """The page: no script, nothing to load, no reader's address."""
-    at = of.sent_at.astimezone(ZoneInfo(config.timezone))
-    made = of.made_at.astimezone(ZoneInfo(config.timezone))
+    at = report.sent_at.astimezone(ZoneInfo(config.timezone))
+    made = report.made_at.astimezone(ZoneInfo(config.timezone))
     return _template().render(
-        of=of,
-        counts=of.counts,
-        fates=[(name, getattr(of.counts.fates, name)) for name in _FATES],
+        of=report,
+        counts=report.counts,
+        fates=[(name, getattr(report.counts.delivery, name)) for name in _DELIVERY_STATES],
         config=config,
         sent_at=f"{at:%A} {at.day} {at:%B %Y, %H:%M}",
         made_at=f"{made.day} {made:%B %Y, %H:%M}",
-        figures=_figures(of),
-        outcome=charts.stacked(
+        figures=_build_figures(report),
+        outcome=charts.draw_stacked_bar(
             "outcome",
             "What became of the mail",
-            [(name, getattr(of.counts.fates, name)) for name in _FATES],
+            [(name, getattr(report.counts.delivery, name)) for name in _DELIVERY_STATES],
         ),
-        curve=_curve(of),
-        complaints=_complaints(of),
-        most_readers=max((link.readers for link in of.links), default=0),
+        curve=_build_curve_chart(report),
+        complaints=_build_complaints_gauge(report),
+        most_readers=max((link.readers for link in report.links), default=0),
         charts=charts,
-        percent=percent,
+        percent=format_percent,
         share=share,
     )
 
@@ -65,7 +71,7 @@ def _template() -> Template:
     ).get_template("report_page.html")
 
 
-def _figures(of: Report) -> list[Figure]:
+def _build_figures(report: SendReport) -> list[RateFigure]:
     """The rates that there are, the most telling first."""
     named = {
         "Delivered": ("delivered", 1),
@@ -76,23 +82,23 @@ def _figures(of: Report) -> list[Figure]:
     }
     found = []
     for words, (name, digits) in named.items():
-        value, usual = getattr(of.rates, name), getattr(of.medians, name)
+        value, usual = getattr(report.rates, name), getattr(report.medians, name)
         if value is None:
             continue
         most = 1.0 if name == "delivered" else 1.4 * max(value, usual or 0.0)
         found.append(
-            Figure(
+            RateFigure(
                 words,
-                percent(value, digits),
-                percent(usual, digits) if usual is not None else "",
+                format_percent(value, digits),
+                format_percent(usual, digits) if usual is not None else "",
                 # A bar says something only beside what it is compared with.
-                charts.bar("accent", value, most, usual) if usual is not None else Markup(),
+                charts.draw_bar("accent", value, most, usual) if usual is not None else Markup(),
             )
         )
     return found
 
 
-class Curve(NamedTuple):
+class CurveChart(NamedTuple):
     """The chart of the hours.
 
     Attributes:
@@ -112,38 +118,38 @@ class Curve(NamedTuple):
     later: list[int]
 
 
-def _curve(of: Report) -> Curve:
+def _build_curve_chart(report: SendReport) -> CurveChart:
     known = [
-        ("opened", of.opens.curve if of.opens else None),
-        ("clicked", of.clicks.curve if of.clicks else None),
+        ("opened", report.opens.curve if report.opens else None),
+        ("clicked", report.clicks.curve if report.clicks else None),
     ]
     found = [(name, curve) for name, curve in known if curve]
-    length, end = (STEP, HOURS) if found else (1, DAY)
-    found = found or [("delivered", of.counts.delivered)]
-    columns = [steps(curve.hours[:end], length) for _, curve in found]
+    length, end = (STEP_HOURS, CURVE_HOURS) if found else (1, DAY_HOURS)
+    found = found or [("delivered", report.counts.delivery_curve)]
+    columns = [group_hours(curve.hours[:end], length) for _, curve in found]
     later = [curve.later + sum(curve.hours[end:]) for _, curve in found]
     told = "; ".join(
-        f"{name}: most readers ({max(counts):,}) {_hours(counts.index(max(counts)), length)}"
+        f"{name}: most readers ({max(counts):,}) {_format_hours(counts.index(max(counts)), length)}"
         for (name, _), counts in zip(found, columns, strict=True)
     )
     title = f"Readers by hours since the send, the first {end}"
     rows = enumerate(zip(*columns, strict=True))
     series = [charts.Series(name, counts) for (name, _), counts in zip(found, columns, strict=True)]
-    return Curve(
-        chart=charts.columns("hours", title, told, series),
+    return CurveChart(
+        chart=charts.draw_columns("hours", title, told, series),
         names=[name for name, _ in found],
-        rows=[(_hours(index, length), list(row)) for index, row in rows],
+        rows=[(_format_hours(index, length), list(row)) for index, row in rows],
         ticks=[f"{hour} h" for hour in range(0, end + 1, end // 6)],
         scale=(length, max(max(counts) for counts in columns)),
         later=later,
     )
 
 
-def _hours(index: int, length: int) -> str:
+def _format_hours(index: int, length: int) -> str:
     return f"{index * length} to {(index + 1) * length} h"
 
 
-class Complaints(NamedTuple):
+class ComplaintsGauge(NamedTuple):
     """Complaints against Gmail's lines."""
 
     words: str
@@ -151,17 +157,17 @@ class Complaints(NamedTuple):
     places: list[tuple[str, str]]
 
 
-def _complaints(of: Report) -> Complaints:
-    value = of.rates.complaints or 0.0
-    most = max(_LEAST_GAUGE, 1.2 * value)
+def _build_complaints_gauge(report: SendReport) -> ComplaintsGauge:
+    value = report.rates.complaints or 0.0
+    most = max(_MIN_GAUGE_SCALE, 1.2 * value)
     words = {
         "green": "below both of Gmail's lines",
         "yellow": "above the line that Gmail asks senders to stay below",
         "red": "at or above the line from which Gmail turns mail away",
     }
-    marks = (COMPLAINTS_LOOK, COMPLAINTS_STOP)
-    return Complaints(
-        words[of.complaint_state],
-        charts.lines(of.complaint_state, value, marks, most),
-        [(percent(mark, 2), f"{100 * mark / most:.2f}%") for mark in marks],
+    marks = (COMPLAINT_RATE_WARNING, COMPLAINT_RATE_LIMIT)
+    return ComplaintsGauge(
+        words[report.complaint_state],
+        charts.draw_gauge(report.complaint_state, value, marks, most),
+        [(format_percent(mark, 2), f"{100 * mark / most:.2f}%") for mark in marks],
     )

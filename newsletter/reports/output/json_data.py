@@ -4,28 +4,28 @@ from dataclasses import asdict
 from typing import Any
 
 from newsletter.reports.model import (
-    COMPLAINTS_LOOK,
-    COMPLAINTS_STOP,
-    Curve,
-    Domain,
-    Rates,
-    Report,
-    Tally,
+    COMPLAINT_RATE_LIMIT,
+    COMPLAINT_RATE_WARNING,
+    DomainCounts,
+    EngagementCounts,
+    HourlyCurve,
+    SendRates,
+    SendReport,
 )
 
 
-def as_data(of: Report) -> dict[str, Any]:
+def report_to_dict(report: SendReport) -> dict[str, Any]:
     """All of a report. Shares are numbers from 0 to 1, or null of nothing."""
-    counts, fates = of.counts, of.counts.fates
+    counts, fates = report.counts, report.counts.delivery
     return {
-        "issue": of.issue,
-        "subject": of.subject,
-        "sent_at": of.sent_at.isoformat(timespec="seconds"),
-        "made_at": of.made_at.isoformat(timespec="seconds"),
-        "sent": of.sent,
+        "issue": report.issue,
+        "subject": report.subject,
+        "sent_at": report.sent_at.isoformat(timespec="seconds"),
+        "made_at": report.made_at.isoformat(timespec="seconds"),
+        "sent": report.sent,
         **asdict(fates),
-        "adds_up": of.sent == fates.sum,
-        "not_sent": dict(of.others),
+        "adds_up": report.sent == fates.total,
+        "not_sent": dict(report.not_accepted),
         "bounces": dict(counts.bounces),
         "drops": dict(counts.drops),
         "deferred": counts.deferred,
@@ -33,37 +33,37 @@ def as_data(of: Report) -> dict[str, Any]:
         "unsubscribed": counts.unsubscribed,
         "complaints": counts.complaints,
         "complaint_lines": {
-            "look": COMPLAINTS_LOOK, "stop": COMPLAINTS_STOP, "state": of.complaint_state,
+            "look": COMPLAINT_RATE_WARNING, "stop": COMPLAINT_RATE_LIMIT, "state": report.complaint_state,
         },
-        "tracking": {"opens": of.tracking[0], "clicks": of.tracking[1]},
-        "opens": _tally(of.opens),
-        "clicks": _tally(of.clicks),
-        "links": [asdict(link) for link in of.links] if of.clicks else None,
-        "domains": [_domain(domain) for domain in counts.domains],
+        "tracking": {"opens": report.tracking[0], "clicks": report.tracking[1]},
+        "opens": _engagement_to_dict(report.opens),
+        "clicks": _engagement_to_dict(report.clicks),
+        "links": [asdict(link) for link in report.links] if report.clicks else None,
+        "domains": [_domain_to_dict(domain) for domain in counts.domains],
         "hours": {
-            "delivered": _curve(counts.delivered),
-            "opened": _curve(of.opens.curve) if of.opens else None,
-            "clicked": _curve(of.clicks.curve) if of.clicks else None,
+            "delivered": _curve_to_dict(counts.delivery_curve),
+            "opened": _curve_to_dict(report.opens.curve) if report.opens else None,
+            "clicked": _curve_to_dict(report.clicks.curve) if report.clicks else None,
         },
-        "rates": _rates(of.rates),
-        "medians": {"issues": of.compared, **_rates(of.medians)},
+        "rates": _rates_to_dict(report.rates),
+        "medians": {"issues": report.compared, **_rates_to_dict(report.medians)},
     }  # fmt: skip
 
 
-def _tally(of: Tally | None) -> dict[str, int] | None:
-    if of is None:
+def _engagement_to_dict(engagement: EngagementCounts | None) -> dict[str, int] | None:
+    if engagement is None:
         return None
-    return {key: value for key, value in asdict(of).items() if key != "curve"}
+    return {key: value for key, value in asdict(engagement).items() if key != "curve"}
 
 
-def _curve(of: Curve) -> dict[str, Any]:
-    return {"by_hour": list(of.hours), "later": of.later}
+def _curve_to_dict(curve: HourlyCurve) -> dict[str, Any]:
+    return {"by_hour": list(curve.hours), "later": curve.later}
 
 
-def _domain(of: Domain) -> dict[str, Any]:
+def _domain_to_dict(domain: DomainCounts) -> dict[str, Any]:
     """The name of all others together is null."""
-    return {**asdict(of), "name": of.name or None}
+    return {**asdict(domain), "name": domain.name or None}
 
 
-def _rates(of: Rates) -> dict[str, float | None]:
-    return asdict(of)
+def _rates_to_dict(rates: SendRates) -> dict[str, float | None]:
+    return asdict(rates)

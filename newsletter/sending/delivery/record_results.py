@@ -11,7 +11,7 @@ from newsletter.sending.delivery.claim import ClaimedBatch, require_owned, updat
 from newsletter.sending.ledger.provider_pause import pause_provider
 from newsletter.sending.ledger.record import Ledger, stop_send_in_transaction
 from newsletter.sending.providers.provider import Outcome
-from newsletter.sending.retry_policy import Step
+from newsletter.sending.retry_policy import BatchAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class BatchResult:
     batch: ClaimedBatch
     recipient_ids: tuple[int, ...]
     outcome: Outcome
-    action: Step
+    action: BatchAction
 
 
 _END_ATTEMPT = (
@@ -85,17 +85,19 @@ def record_batch_results(ledger: Ledger, results: Sequence[BatchResult]) -> None
         )
         _execute_owned(connection, _CLOSE_BATCH, [_batch_values(one) for one in results], results)
         for one in results:
-            rejected = {one.recipient_ids[index]: why for index, why in one.action.rejected.items()}
+            rejected = {
+                one.recipient_ids[index]: why for index, why in one.action.recipient_errors.items()
+            }
             update_recipients(connection, one.batch, "rejected", rejected)
-            if one.action.batch == "split":
+            if one.action.batch_state == "split":
                 _split_batch(connection, one)
             if one.outcome.kind == "throttled" and one.action.retry_at:
                 pause_provider(connection, one.action.retry_at)
-            if one.action.halt:
+            if one.action.stop_state:
                 stop_send_in_transaction(
-                    connection, one.batch.send_id, one.action.halt, one.outcome.words
+                    connection, one.batch.send_id, one.action.stop_state, one.outcome.message
                 )
-        through = [one for one in results if one.action.readers != "pending"]
+        through = [one for one in results if one.action.recipient_state != "pending"]
         if through:
             moved = connection.execute(
                 _UPDATE_RECIPIENTS, [_recipient_values(one) for one in through]
@@ -118,7 +120,7 @@ def _attempt_values(result: BatchResult) -> dict[str, Any]:
         "b_attempt": result.batch.attempt_number,
         "status": result.outcome.status,
         "vendor_id": result.outcome.message_id,
-        "attempt_outcome": result.action.outcome,
+        "attempt_outcome": result.action.attempt_outcome,
     }
 
 
@@ -126,18 +128,18 @@ def _batch_values(result: BatchResult) -> dict[str, Any]:
     return {
         "b_id": result.batch.id,
         "b_fence": result.batch.fence,
-        "b_state": result.action.batch,
-        "b_attempts": result.batch.failed_attempts + result.action.charged,
+        "b_state": result.action.batch_state,
+        "b_attempts": result.batch.failed_attempts + result.action.counts_against_limit,
         "b_retry_at": result.action.retry_at,
-        "b_error": result.outcome.words,
+        "b_error": result.outcome.message,
     }
 
 
 def _recipient_values(result: BatchResult) -> dict[str, Any]:
     return {
         "r_batch": result.batch.id,
-        "r_state": result.action.readers,
-        "r_error": result.outcome.words if result.action.readers == "rejected" else "",
+        "r_state": result.action.recipient_state,
+        "r_error": result.outcome.message if result.action.recipient_state == "rejected" else "",
     }
 
 

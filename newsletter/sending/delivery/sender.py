@@ -28,10 +28,10 @@ from newsletter.sending.delivery.worker_pool import (
 from newsletter.sending.ledger import record
 from newsletter.sending.ledger.leases import expire_leases
 from newsletter.sending.ledger.record import Ledger, Send
-from newsletter.sending.providers.provider import Outcome, Stamp
-from newsletter.sending.providers.sendgrid.outcomes import judge
-from newsletter.sending.providers.sendgrid.payload import Letter, request
-from newsletter.sending.retry_policy import Step, next_step
+from newsletter.sending.providers.provider import Outcome, RequestId
+from newsletter.sending.providers.sendgrid.outcomes import classify_response
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail, build_request
+from newsletter.sending.retry_policy import BatchAction, decide_batch_action
 
 CONCURRENCY = 16
 # Batches that are written down as leaving, all at once; while the next ones are built, these fly.
@@ -73,7 +73,7 @@ class BatchSender:
 
     ledger: Ledger
     send: Send
-    prepared_email: Letter
+    prepared_email: PreparedEmail
     transport: MailTransport
     observer: SendObserver
     jitter: Callable[[], float] = random.random
@@ -177,14 +177,19 @@ class _SendLoop:
     ) -> PreparedBatch:
         late: list[int] = []
         readers = claim.load_recipients(connection, claimed_batch, late, now)
-        stamp = Stamp(
+        stamp = RequestId(
             str(claimed_batch.send_id), str(claimed_batch.id), str(claimed_batch.attempt_number)
         )
-        prepared = request(self.sender.prepared_email, readers, stamp)
+        prepared = build_request(self.sender.prepared_email, readers, stamp)
         # It takes a quarter of the time of the body, and lets this thread build the next one.
         sha = self.hash_executor.submit(claim.hash_body, prepared.body)
         return PreparedBatch(
-            claimed_batch, prepared.body, prepared.readers, late, prepared.unfit, sha
+            claimed_batch,
+            prepared.body,
+            prepared.recipient_ids,
+            late,
+            prepared.rejected_recipients,
+            sha,
         )
 
     def _collect_results(self, timeout: float) -> None:
@@ -202,13 +207,15 @@ class _SendLoop:
         now = record.get_ledger_time(of.ledger)
         settled = []
         for parcel, answer in completed:
-            outcome = judge(answer, now, sandbox=of.prepared_email.config.sendgrid.sandbox)
-            step = next_step(
+            outcome = classify_response(
+                answer, now, sandbox=of.prepared_email.config.sendgrid.sandbox
+            )
+            step = decide_batch_action(
                 outcome,
-                size=len(parcel.recipient_ids),
+                recipient_count=len(parcel.recipient_ids),
                 attempts=parcel.batch.failed_attempts,
                 now=now,
-                chance=of.jitter(),
+                jitter=of.jitter(),
             )
             settled.append(BatchResult(parcel.batch, parcel.recipient_ids, outcome, step))
         self._record_results(settled)
@@ -235,9 +242,11 @@ class _SendLoop:
             self._apply_action(one.action, one.outcome, len(one.recipient_ids))
             self._notify_observer(one)
 
-    def _apply_action(self, action: Step, outcome: Outcome, size: int) -> None:
-        self.sender.observer.advance(size if action.readers != "pending" else len(action.rejected))
-        if action.halt:
+    def _apply_action(self, action: BatchAction, outcome: Outcome, size: int) -> None:
+        self.sender.observer.advance(
+            size if action.recipient_state != "pending" else len(action.recipient_errors)
+        )
+        if action.stop_state:
             self.stop_outcome = self.stop_outcome or outcome
         elif action.retry_at:
             # It is the vendor or the way there.
@@ -273,13 +282,13 @@ class _SendLoop:
             len(result.recipient_ids),
             self.sender.observer,
         )
-        name, words = f"batch {result.batch.number}", outcome.words
-        if step.batch == "unknown":
+        name, words = f"batch {result.batch.number}", outcome.message
+        if step.batch_state == "unknown":
             world.notify(f"{name}: {words}; its {size:,} readers may or may not have the mail")
-        elif step.batch == "split":
+        elif step.batch_state == "split":
             world.notify(f"{name} was refused as a whole ({words}); trying its halves")
-        elif step.rejected or step.batch == "rejected":
-            some = f"{len(step.rejected) or size:,} of {size:,} readers"
+        elif step.recipient_errors or step.batch_state == "rejected":
+            some = f"{len(step.recipient_errors) or size:,} of {size:,} readers"
             world.notify(f"{name}: SendGrid refused {some}: {words}")
         elif outcome.kind == "throttled" and step.retry_at:
             zone = ZoneInfo(self.sender.prepared_email.config.timezone)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
-from newsletter.sending.providers.provider import Reply, Silence
+from newsletter.sending.providers.provider import NoResponse, Response
 
 # Seconds. Python's own 5 ms would hold an answer up while the next body is being built.
 SWITCH_INTERVAL = 0.0005
@@ -20,7 +20,7 @@ SWITCH_INTERVAL = 0.0005
 GC_THRESHOLD = 100_000
 
 T = TypeVar("Parcel")
-TransportResult = Reply | Silence
+TransportResult = Response | NoResponse
 
 
 class MailTransport(Protocol):

@@ -22,13 +22,18 @@ from newsletter.render.article.links import host
 from newsletter.render.template.loader import load_templates
 from newsletter.sending.planning.preflight import find_settings_problems
 from newsletter.sending.planning.proposal import render_issue_folder
-from newsletter.sending.providers.sendgrid.client import KEY_VARIABLE, LOOPBACK, api_host, key_from
+from newsletter.sending.providers.sendgrid.client import (
+    API_KEY_VARIABLE,
+    LOOPBACK_HOSTS,
+    api_host,
+    read_api_key,
+)
 
-State = Literal["ok", "warn", "fail"]
+CheckState = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DoctorCheck:
     """What was looked at, how it stands, and what to do.
 
     Attributes:
@@ -40,41 +45,41 @@ class Line:
     """
 
     about: str
-    state: State
+    state: CheckState
     says: str
     meaning: str = ""
     next_step: str = ""
 
 
-def ok(about: str, says: str) -> Line:
+def ok(about: str, message: str) -> DoctorCheck:
     """All is well with this."""
-    return Line(about, "ok", says)
+    return DoctorCheck(about, "ok", message)
 
 
-def warn(about: str, says: str, meaning: str, next_step: str = "") -> Line:
+def warn(about: str, message: str, meaning: str, next_step: str = "") -> DoctorCheck:
     """This wants a look."""
-    return Line(about, "warn", says, meaning, next_step)
+    return DoctorCheck(about, "warn", message, meaning, next_step)
 
 
-def fail(about: str, says: str, meaning: str, next_step: str = "") -> Line:
+def fail(about: str, message: str, meaning: str, next_step: str = "") -> DoctorCheck:
     """So it can't stay."""
-    return Line(about, "fail", says, meaning, next_step)
+    return DoctorCheck(about, "fail", message, meaning, next_step)
 
 
-def of_problem(about: str, problem: Problem) -> Line:
+def fail_for_problem(about: str, problem: Problem) -> DoctorCheck:
     """What a command would be refused for."""
     where = f"{problem.where}: " if problem.where else ""
     return fail(about, f"{where}{problem.message}", "", problem.remedy)
 
 
 # 69 characters: a name of the key, and the secret (base64url).
-_KEY = re.compile(r"SG\.[\w-]{22}\.[\w-]{43}", re.ASCII)
-_AHEAD = datetime.timedelta(minutes=5)
+_API_KEY_PATTERN = re.compile(r"SG\.[\w-]{22}\.[\w-]{43}", re.ASCII)
+_MAX_CLOCK_SKEW = datetime.timedelta(minutes=5)
 
 
-def examine(
+def check_local_setup(
     project: Project, environment: Mapping[str, str], now: Callable[[], datetime.datetime]
-) -> Iterator[Line]:
+) -> Iterator[DoctorCheck]:
     """Everything that can be told on this machine; nothing is sent, nothing leaves it.
 
     Args:
@@ -83,47 +88,47 @@ def examine(
         now: the time, aware.
     """
     config = project.config
-    yield from _settings(config)
+    yield from _check_settings(config)
     yield from _check_api_key(config, environment)
-    yield _sender(config)
-    yield from _way_out(config)
-    yield _webhook(config)
-    yield _templates(project)
-    yield from _database(project, now())
+    yield _check_sender(config)
+    yield from _check_unsubscribe_url(config)
+    yield _check_webhook(config)
+    yield _check_templates(project)
+    yield from _check_database(project, now())
 
 
-def _settings(config: Config) -> Iterator[Line]:
-    problems = [of_problem("settings", problem) for problem in find_settings_problems(config)]
+def _check_settings(config: Config) -> Iterator[DoctorCheck]:
+    problems = [fail_for_problem("settings", problem) for problem in find_settings_problems(config)]
     yield from problems
     if not problems:
         yield ok("settings", "newsletter.yml is whole; it has a postal address")
 
 
-def _check_api_key(config: Config, environment: Mapping[str, str]) -> Iterator[Line]:
+def _check_api_key(config: Config, environment: Mapping[str, str]) -> Iterator[DoctorCheck]:
     try:
-        key = key_from(environment)
+        key = read_api_key(environment)
         server = api_host(config.sendgrid)
     except ConfigError as error:
-        yield from (of_problem("key", problem) for problem in error.problems)
+        yield from (fail_for_problem("key", problem) for problem in error.problems)
         return
-    if urlsplit(server).hostname in LOOPBACK:
+    if urlsplit(server).hostname in LOOPBACK_HOSTS:
         yield warn(
             "API", f"mail goes to {server}, which is on this machine",
             "A stand-in for SendGrid delivers nothing.",
             "Unset SENDGRID_HOST, or take sendgrid.host out of newsletter.yml, when it is real.",
         )  # fmt: skip
-    elif not _KEY.fullmatch(key):
+    elif not _API_KEY_PATTERN.fullmatch(key):
         yield warn(
-            "key", f"{KEY_VARIABLE} is set, but does not look like a key of SendGrid",
+            "key", f"{API_KEY_VARIABLE} is set, but does not look like a key of SendGrid",
             "SendGrid may refuse every request.",
             "A key has 69 characters and begins with SG. — copy it again.",
         )  # fmt: skip
         return
-    yield ok("key", f"{KEY_VARIABLE} is set")
+    yield ok("key", f"{API_KEY_VARIABLE} is set")
 
 
-def _sender(config: Config) -> Line:
-    domain = domain_of(config)
+def _check_sender(config: Config) -> DoctorCheck:
+    domain = sender_domain(config)
     if domain in FREE:
         return fail(
             "sender", f"mail is from {config.sender.address}",
@@ -131,7 +136,7 @@ def _sender(config: Config) -> Line:
             "Send from an address at a domain of your own.",
         )  # fmt: skip
     others = {host(url) for url in (config.site_url, config.public_url) if url}
-    strangers = sorted(one for one in others if not _same_domain(one, domain))
+    strangers = sorted(one for one in others if not _is_same_domain(one, domain))
     if strangers:
         return warn(
             "sender", f"mail is from {domain}, its links lead to {', '.join(strangers)}",
@@ -141,18 +146,18 @@ def _sender(config: Config) -> Line:
     return ok("sender", f"{config.sender.address}, at the domain of the site")
 
 
-def domain_of(config: Config) -> str:
+def sender_domain(config: Config) -> str:
     """The domain of the ``From`` address (RFC 5322)."""
     return config.sender.address.rpartition("@")[2].lower()
 
 
-def _same_domain(one: str, other: str) -> bool:
+def _is_same_domain(first: str, second: str) -> bool:
     """Whether one is the other or below it, or both are below one name: a guess without a list."""
-    below = one.endswith(f".{other}") or other.endswith(f".{one}") or one == other
-    return below or (one.count(".") > 1 and one.partition(".")[2] == other.partition(".")[2])
+    below = first.endswith(f".{second}") or second.endswith(f".{first}") or first == second
+    return below or (first.count(".") > 1 and first.partition(".")[2] == second.partition(".")[2])
 
 
-def _way_out(config: Config) -> Iterator[Line]:
+def _check_unsubscribe_url(config: Config) -> Iterator[DoctorCheck]:
     group = config.sendgrid.asm_group
     if not config.public_url:
         # Without either, the settings are told to be wrong.
@@ -168,7 +173,7 @@ def _way_out(config: Config) -> Iterator[Line]:
         yield ok("unsubscribing", f"at {config.public_url}")
 
 
-def _webhook(config: Config) -> Line:
+def _check_webhook(config: Config) -> DoctorCheck:
     if config.sendgrid.webhook_key:
         return ok("webhook", "the key that SendGrid signs events with is set")
     if config.sendgrid.webhook_unsigned:
@@ -184,7 +189,7 @@ def _webhook(config: Config) -> Line:
     )  # fmt: skip
 
 
-def _templates(project: Project) -> Line:
+def _check_templates(project: Project) -> DoctorCheck:
     folders = list_issue_folders(project)
     try:
         if not folders:
@@ -192,11 +197,11 @@ def _templates(project: Project) -> Line:
             return ok("templates", "they can be read; there is no issue yet to try them on")
         render_issue_folder(project, folders[-1])
     except NewsletterError as error:
-        return of_problem("templates", error.problems[0])
+        return fail_for_problem("templates", error.problems[0])
     return ok("templates", f"they compile with {folders[-1].name}")
 
 
-def _database(project: Project, now: datetime.datetime) -> Iterator[Line]:
+def _check_database(project: Project, now: datetime.datetime) -> Iterator[DoctorCheck]:
     config = project.config
     local = f"{now.astimezone(ZoneInfo(config.timezone)):%a %d %b %Y %H:%M}"
     clock = ok("clock", f"it is {local} in {config.timezone}")
@@ -208,14 +213,14 @@ def _database(project: Project, now: datetime.datetime) -> Iterator[Line]:
             yield clock
             return
         with database(config.database, project.root) as engine:
-            count, latest = _list(engine)
+            count, latest = _query_list(engine)
     except NewsletterError as error:
-        yield of_problem("database", error.problems[0])
+        yield fail_for_problem("database", error.problems[0])
         yield clock
         return
     readers = f"{count:,} reader{'' if count == 1 else 's'}"
     yield ok("database", f"open and of the newest version; {readers} may be mailed")
-    if latest and latest > now + _AHEAD:
+    if latest and latest > now + _MAX_CLOCK_SKEW:
         yield fail(
             "clock", f"it is {local} here, but the list knows of {latest:%Y-%m-%d %H:%M} UTC",
             "Scheduled sends and links with an end would go by a wrong time.",
@@ -225,7 +230,7 @@ def _database(project: Project, now: datetime.datetime) -> Iterator[Line]:
         yield clock
 
 
-def _list(engine: sa.Engine) -> tuple[int, datetime.datetime | None]:
+def _query_list(engine: sa.Engine) -> tuple[int, datetime.datetime | None]:
     """How many readers may be mailed, and the latest moment on record."""
     with reading(engine) as connection:
         count = connection.scalar(sa.select(sa.func.count()).where(subscriber.c.status == "active"))

@@ -11,40 +11,46 @@ import urllib3
 
 from newsletter.config import Config
 from newsletter.config.urls import unsubscribe_url
-from newsletter.sending.doctor.dns import above
-from newsletter.sending.doctor.local import Line, domain_of, fail, ok, warn
-from newsletter.sending.providers.provider import Reply, Silence
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.suppressions_api import NAMES
+from newsletter.sending.doctor.dns import domain_and_parents
+from newsletter.sending.doctor.local import DoctorCheck, fail, ok, sender_domain, warn
+from newsletter.sending.providers.provider import NoResponse, Response
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.suppressions_api import LIST_LABELS
 
-_MOST = 1_000_000  # bytes of an answer
-_SECONDS = 10.0
-_LOOK, _WRONG = 30.0, 300.0  # seconds that the clocks may differ
-_OK, _UNAUTHORISED, _NOT_FOUND = 200, 401, 404
-_DASHBOARD = "SendGrid → Settings → API Keys → Edit"
+_MAX_BYTES = 1_000_000  # bytes of an answer
+_TIMEOUT_SECONDS = 10.0
+_WARN_SKEW, _FAIL_SKEW = 30.0, 300.0  # seconds that the clocks may differ
+_HTTP_OK, _HTTP_UNAUTHORIZED, _HTTP_NOT_FOUND = 200, 401, 404
+_DASHBOARD_PATH = "SendGrid → Settings → API Keys → Edit"
 
 
-class Need(NamedTuple):
+class RequiredScope(NamedTuple):
     """A permission of the key, or several that come to the same, and what it is for."""
 
     scope: str
-    what_for: str
-    must: bool = False
-    parts: tuple[str, ...] = ()
+    purpose: str
+    is_mandatory: bool = False
+    equivalent_scopes: tuple[str, ...] = ()
 
 
-_LISTS = tuple(f"suppression.{name}.read" for name in NAMES if name != "group")
-NEEDS = (
-    Need("mail.send", "sending", must=True),
-    Need("mail.batch.create", "scheduled sends"),
-    Need("user.scheduled_sends.create", "taking a scheduled send back"),
-    Need("user.scheduled_sends.read", "knowing that it was taken back"),
-    Need("suppression.read", "newsletter subscribers sync", parts=_LISTS),
+_SUPPRESSION_SCOPES = tuple(f"suppression.{name}.read" for name in LIST_LABELS if name != "group")
+REQUIRED_SCOPES = (
+    RequiredScope("mail.send", "sending", is_mandatory=True),
+    RequiredScope("mail.batch.create", "scheduled sends"),
+    RequiredScope("user.scheduled_sends.create", "taking a scheduled send back"),
+    RequiredScope("user.scheduled_sends.read", "knowing that it was taken back"),
+    RequiredScope(
+        "suppression.read", "newsletter subscribers sync", equivalent_scopes=_SUPPRESSION_SCOPES
+    ),
 )
-_GROUP = Need("asm.groups.suppressions.read", "knowing who has left by SendGrid's own page")
+_GROUP_SCOPE = RequiredScope(
+    "asm.groups.suppressions.read", "knowing who has left by SendGrid's own page"
+)
 
 
-def examine_account(config: Config, mailer: Mailer, now: datetime.datetime) -> Iterator[Line]:
+def check_account(
+    config: Config, client: SendGridClient, now: datetime.datetime
+) -> Iterator[DoctorCheck]:
     """What the API says.
 
     Args:
@@ -52,57 +58,59 @@ def examine_account(config: Config, mailer: Mailer, now: datetime.datetime) -> I
         mailer: speaks to it.
         now: the time here, aware.
     """
-    answer = mailer.get("scopes", {}, _MOST)
-    if isinstance(answer, Silence):
+    answer = client.get("scopes", {}, _MAX_BYTES)
+    if isinstance(answer, NoResponse):
         yield fail(
-            "API", f"{mailer.host} does not answer: {answer.reason}", "Nothing can be sent.",
+            "API", f"{client.host} does not answer: {answer.reason}", "Nothing can be sent.",
             "See whether this machine is online, and status.sendgrid.com.",
         )  # fmt: skip
         return
-    if answer.status == _UNAUTHORISED:
+    if answer.status == _HTTP_UNAUTHORIZED:
         yield fail(
             "API", "SendGrid does not know the key (401)", "Nothing can be sent.",
             "Make a new key, in the region of sendgrid.region, and set SENDGRID_API_KEY to it.",
         )  # fmt: skip
         return
-    yield from _scopes(config, answer)
-    yield from _clock(answer, now)
-    yield _identity(config, mailer)
+    yield from _check_scopes(config, answer)
+    yield from _check_clock(answer, now)
+    yield _check_sender_identity(config, client)
 
 
-def _scopes(config: Config, answer: Reply) -> Iterator[Line]:
-    found = _data(answer)
+def _check_scopes(config: Config, response: Response) -> Iterator[DoctorCheck]:
+    found = _parse_json(response)
     scopes = found.get("scopes") if isinstance(found, dict) else None
-    if answer.status != _OK or not isinstance(scopes, list):
+    if response.status != _HTTP_OK or not isinstance(scopes, list):
         yield warn(
-            "API", f"SendGrid does not say what the key may do ({answer.status})",
+            "API", f"SendGrid does not say what the key may do ({response.status})",
             "A send may be refused.", "newsletter test --to YOUR-ADDRESS shows whether it may.",
         )  # fmt: skip
         return
-    needs = (*NEEDS, _GROUP) if config.sendgrid.asm_group else NEEDS
-    missing = [need for need in needs if not _may(need, scopes)]
+    needs = (*REQUIRED_SCOPES, _GROUP_SCOPE) if config.sendgrid.asm_group else REQUIRED_SCOPES
+    missing = [need for need in needs if not _has_scope(need, scopes)]
     for need in missing:
-        make = fail if need.must else warn
-        yield make("API", f"the key lacks {need.scope}", f"It is for: {need.what_for}.",
-                   f"Add it: {_DASHBOARD}.")  # fmt: skip
+        make = fail if need.is_mandatory else warn
+        yield make("API", f"the key lacks {need.scope}", f"It is for: {need.purpose}.",
+                   f"Add it: {_DASHBOARD_PATH}.")  # fmt: skip
     if not missing:
         yield ok("API", "the key may do all that is asked of it")
 
 
-def _may(need: Need, scopes: list[Any]) -> bool:
-    return need.scope in scopes or bool(need.parts and all(one in scopes for one in need.parts))
+def _has_scope(required: RequiredScope, scopes: list[Any]) -> bool:
+    return required.scope in scopes or bool(
+        required.equivalent_scopes and all(one in scopes for one in required.equivalent_scopes)
+    )
 
 
-def _clock(answer: Reply, now: datetime.datetime) -> Iterator[Line]:
+def _check_clock(response: Response, now: datetime.datetime) -> Iterator[DoctorCheck]:
     try:
-        there = parsedate_to_datetime(answer.headers.get("date", ""))
+        there = parsedate_to_datetime(response.headers.get("date", ""))
     except ValueError:
         return
     if there.tzinfo is None:
         return
     apart = abs((there - now).total_seconds())
-    if apart > _LOOK:
-        make = fail if apart > _WRONG else warn
+    if apart > _WARN_SKEW:
+        make = fail if apart > _FAIL_SKEW else warn
         yield make(
             "clock", f"this machine's clock is {apart:,.0f} s off SendGrid's",
             "Scheduled sends leave at another time, and signed events are refused.",
@@ -112,14 +120,18 @@ def _clock(answer: Reply, now: datetime.datetime) -> Iterator[Line]:
         yield ok("clock", "agrees with SendGrid's")
 
 
-def _identity(config: Config, mailer: Mailer) -> Line:
+def _check_sender_identity(config: Config, client: SendGridClient) -> DoctorCheck:
     """Whether SendGrid may send as the sender: the domain, or at least the address."""
-    domain, address = domain_of(config), config.sender.address.lower()
+    domain, address = sender_domain(config), config.sender.address.lower()
     domains, senders = (
-        _parse_rows(mailer.get(path, {"limit": "100"}, _MOST))
+        _parse_rows(client.get(path, {"limit": "100"}, _MAX_BYTES))
         for path in ("whitelabel/domains", "verified_senders")
     )
-    mine = [one for one in domains or () if str(one.get("domain", "")).lower() in above(domain)]
+    mine = [
+        one
+        for one in domains or ()
+        if str(one.get("domain", "")).lower() in domain_and_parents(domain)
+    ]
     if any(one.get("valid") is True for one in mine):
         return ok("sender at SendGrid", f"{domain} is authenticated")
     if mine:
@@ -148,23 +160,23 @@ def _identity(config: Config, mailer: Mailer) -> Line:
     )  # fmt: skip
 
 
-def _parse_rows(answer: Reply | Silence) -> list[dict[str, Any]] | None:
+def _parse_rows(response: Response | NoResponse) -> list[dict[str, Any]] | None:
     """The objects of a list; ``None`` if the key may not ask, or it can't be understood."""
-    if isinstance(answer, Silence) or answer.status != _OK:
+    if isinstance(response, NoResponse) or response.status != _HTTP_OK:
         return None
-    data = _data(answer)
+    data = _parse_json(response)
     rows = data.get("results") if isinstance(data, dict) else data
     return [one for one in rows if isinstance(one, dict)] if isinstance(rows, list) else None
 
 
-def _data(answer: Reply) -> Any:
+def _parse_json(response: Response) -> Any:
     try:
-        return json.loads(answer.body)
+        return json.loads(response.body)
     except ValueError:
         return None
 
 
-def examine_way_out(config: Config) -> Iterator[Line]:
+def check_one_click_unsubscribe(config: Config) -> Iterator[DoctorCheck]:
     """Whether the server of the List-Unsubscribe header takes a one-click POST (RFC 8058).
 
     The token is made up, and nobody's: our server says so, with a page that no other has.
@@ -173,44 +185,44 @@ def examine_way_out(config: Config) -> Iterator[Line]:
         return
     url = unsubscribe_url(config, f"doctor-{secrets.token_urlsafe(16)}")
     try:
-        with urllib3.PoolManager(retries=False, timeout=_SECONDS) as pool:
+        with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_SECONDS) as pool:
             reply = pool.request(
                 "POST", url, fields={"List-Unsubscribe": "One-Click"}, encode_multipart=False,
                 redirect=False, preload_content=False,
             )  # fmt: skip
     except (urllib3.exceptions.HTTPError, OSError) as error:
         yield fail(
-            "one-click", f"{config.public_url} does not answer: {_cause(error)}",
+            "one-click", f"{config.public_url} does not answer: {_describe_error(error)}",
             "Readers can't leave, and report spam instead.",
             "Start it: newsletter serve, behind your https proxy.",
         )  # fmt: skip
         return
-    yield _way_out(config, reply)
+    yield _check_unsubscribe_response(config, reply)
 
 
-def _way_out(config: Config, reply: urllib3.BaseHTTPResponse) -> Line:
-    if _redirects(reply.status):
+def _check_unsubscribe_response(config: Config, response: urllib3.BaseHTTPResponse) -> DoctorCheck:
+    if _is_redirect(response.status):
         return fail(
-            "one-click", f"{config.public_url} redirects ({reply.status})",
+            "one-click", f"{config.public_url} redirects ({response.status})",
             "Mail programs don't follow: their unsubscribe button does nothing (RFC 8058 3.1).",
-            f"Set public_url to where it leads: {reply.headers.get('Location', '')[:80]}",
+            f"Set public_url to where it leads: {response.headers.get('Location', '')[:80]}",
         )  # fmt: skip
-    policies = reply.headers.get("Referrer-Policy", "").split(",")  # a proxy may add its own
+    policies = response.headers.get("Referrer-Policy", "").split(",")  # a proxy may add its own
     ours = "no-referrer" in {one.strip() for one in policies}
-    if reply.status == _NOT_FOUND and ours:
+    if response.status == _HTTP_NOT_FOUND and ours:
         return ok("one-click", f"{config.public_url} takes a POST, and knows no made-up reader")
     return fail(
-        "one-click", f"something else answers at {config.public_url} ({reply.status})",
+        "one-click", f"something else answers at {config.public_url} ({response.status})",
         "Readers can't leave, and report spam instead.",
         "Let the proxy pass /u/ and /p/ on to newsletter serve, POST included.",
     )  # fmt: skip
 
 
-def _redirects(status: int) -> bool:
+def _is_redirect(status: int) -> bool:
     return status in {301, 302, 303, 307, 308}
 
 
-def _cause(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     if isinstance(error, OSError) and error.strerror:

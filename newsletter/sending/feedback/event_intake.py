@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import attempt, batch, send
-from newsletter.events.apply import apply
+from newsletter.events.apply import apply_events
 from newsletter.events.parse import Event
-from newsletter.events.store import Recorded, record
+from newsletter.events.store import RecordedEvent, record_events
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, get_send, stop_send_in_transaction
 from newsletter.subscribers.consent.delivery_feedback import Taken
@@ -58,12 +58,12 @@ def ingest_events(ledger: Ledger, config: Config, events: Sequence[Event]) -> In
         events: of one request, or a part of a file.
     """
     with ledger.engine.begin() as connection:
-        new = record(connection, events)
-        taken = apply(
+        new = record_events(connection, events)
+        taken = apply_events(
             connection,
             new,
-            limit=config.limits.soft_bounces,
-            group=config.sendgrid.asm_group,
+            soft_bounce_limit=config.limits.soft_bounces,
+            asm_group=config.sendgrid.asm_group,
             now=ledger.clock(connection),
         )
         paused = _pause_running_sends(connection, new)
@@ -76,7 +76,7 @@ def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, 
     Returns:
         Issue -> how many readers became accepted.
     """
-    named = {one.batch for one in events if one.batch is not None}
+    named = {one.batch_id for one in events if one.batch_id is not None}
     if not named:
         return {}
     doubtful = (
@@ -105,7 +105,7 @@ def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, 
 
 
 def _pause_running_sends(
-    connection: sa.Connection, recorded: Sequence[Recorded]
+    connection: sa.Connection, recorded: Sequence[RecordedEvent]
 ) -> tuple[str, ...]:
     """Pause what is running, if SendGrid has changed the account's status since it was frozen."""
     paused = []

@@ -9,7 +9,11 @@ import sqlalchemy as sa
 from newsletter.db import reading
 from newsletter.db.bulk import insert_new
 from newsletter.db.schema import meta
-from newsletter.sending.providers.sendgrid.suppressions_api import NAMES, Lists, Suppressed
+from newsletter.sending.providers.sendgrid.suppressions_api import (
+    LIST_LABELS,
+    SuppressionClient,
+    SuppressionEntry,
+)
 from newsletter.subscribers.consent.delivery_feedback import Report, Taken, take
 
 # The vendor's lists are not exact to the second, and its clock is not ours.
@@ -41,12 +45,12 @@ class SuppressionSyncResult:
     since: datetime.datetime | None
     fetched_count: int = 0
     applied_reports: list[Taken] = field(default_factory=list)
-    blocks: list[Suppressed] = field(default_factory=list)
+    blocks: list[SuppressionEntry] = field(default_factory=list)
 
 
 def sync_suppressions(
     engine: sa.Engine,
-    lists: Lists,
+    lists: SuppressionClient,
     *,
     group: int | None = None,
     since: datetime.datetime | None = None,
@@ -71,7 +75,7 @@ def sync_suppressions(
         VendorError: a list can't be had. Those before it are done.
     """
     now = lists.now()
-    for name in NAMES:
+    for name in LIST_LABELS:
         if name == "group" and group is None:
             continue
         before = _load_last_sync(engine, name)
@@ -91,17 +95,17 @@ def sync_suppressions(
 
 
 def _fetch_chunks(
-    lists: Lists,
+    lists: SuppressionClient,
     name: str,
     group: int | None,
     since: datetime.datetime | None,
     until: datetime.datetime,
-) -> Iterator[Sequence[Suppressed]]:
+) -> Iterator[Sequence[SuppressionEntry]]:
     if name != "group":
-        yield from lists.pages(name, since, until)
+        yield from lists.iter_pages(name, since, until)
         return
     assert group is not None
-    entries = lists.group(group)
+    entries = lists.get_group(group)
     for start in range(0, len(entries), CHUNK_SIZE):
         yield entries[start : start + CHUNK_SIZE]
 
@@ -109,7 +113,7 @@ def _fetch_chunks(
 def _apply_entries(
     engine: sa.Engine,
     name: str,
-    entries: Sequence[Suppressed],
+    entries: Sequence[SuppressionEntry],
     now: datetime.datetime,
     *,
     dry_run: bool,
@@ -118,7 +122,7 @@ def _apply_entries(
         Report(entry.address, STATUS_BY_LIST[name], entry.at, entry.reason) for entry in entries
     ]
     with engine.connect() as connection, connection.begin() as transaction:
-        taken = take(connection, reports, f"SendGrid's {NAMES[name]}", now)
+        taken = take(connection, reports, f"SendGrid's {LIST_LABELS[name]}", now)
         if dry_run:
             transaction.rollback()
     return taken

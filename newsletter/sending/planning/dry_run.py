@@ -11,13 +11,13 @@ from newsletter.render.email import Address
 from newsletter.render.eml import to_eml
 from newsletter.render.headers import one_click
 from newsletter.render.personalization import email_for
-from newsletter.sending.providers.provider import Stamp
+from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import (
-    Letter,
-    Request,
-    batches,
+    PreparedEmail,
+    PreparedRequest,
+    build_request,
     display_name,
-    request,
+    split_into_batches,
 )
 from newsletter.subscribers import Reader
 
@@ -43,15 +43,15 @@ class DryRunTotals:
     largest_bytes: int = 0
     rejected_count: int = 0
 
-    def add_request(self, api_request: Request) -> "DryRunTotals":
+    def add_request(self, api_request: PreparedRequest) -> "DryRunTotals":
         """With one more request."""
         size = len(api_request.body)
         return DryRunTotals(
-            self.recipient_count + len(api_request.readers),
+            self.recipient_count + len(api_request.recipient_ids),
             self.request_count + bool(api_request.body),
             self.total_bytes + size,
             max(self.largest_bytes, size),
-            self.rejected_count + len(api_request.unfit),
+            self.rejected_count + len(api_request.rejected_recipients),
         )
 
 
@@ -71,7 +71,7 @@ class DryRunResult:
 
 
 def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wishes
-    prepared_email: Letter,
+    prepared_email: PreparedEmail,
     recipients: Iterable[Reader],
     folder: Path,
     *,
@@ -96,7 +96,7 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wis
         totals = DryRunTotals()
         with (aside / "requests.jsonl").open("xb") as file:
             for batch, one in _build_requests(prepared_email, recipients):
-                fit = set(one.readers)
+                fit = set(one.recipient_ids)
                 first = (reader for reader in batch if reader.id in fit)
                 for number, reader in enumerate(first, totals.recipient_count + 1):
                     if number > sample_count:
@@ -105,7 +105,7 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wis
                 if one.body:
                     file.writelines((one.body, b"\n"))
                 totals = totals.add_request(one)
-                progress(len(one.readers) + len(one.unfit))
+                progress(len(one.recipient_ids) + len(one.rejected_recipients))
         _replace_folder(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -116,14 +116,17 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wis
 
 
 def _build_requests(
-    prepared_email: Letter, recipients: Iterable[Reader]
-) -> Iterator[tuple[tuple[Reader, ...], Request]]:
-    for number, batch in enumerate(batches(prepared_email, recipients), 1):
-        yield batch, request(prepared_email, batch, Stamp(DRY_RUN_SEND_ID, str(number), "1"))
+    prepared_email: PreparedEmail, recipients: Iterable[Reader]
+) -> Iterator[tuple[tuple[Reader, ...], PreparedRequest]]:
+    for number, batch in enumerate(split_into_batches(prepared_email, recipients), 1):
+        yield (
+            batch,
+            build_request(prepared_email, batch, RequestId(DRY_RUN_SEND_ID, str(number), "1")),
+        )
 
 
 def _write_sample(
-    prepared_email: Letter, recipient: Reader, path: Path, now: datetime.datetime
+    prepared_email: PreparedEmail, recipient: Reader, path: Path, now: datetime.datetime
 ) -> None:
     config = prepared_email.config
     path.write_bytes(

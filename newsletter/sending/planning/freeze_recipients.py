@@ -14,7 +14,7 @@ from newsletter.render.email import Email
 from newsletter.sending.ledger.record import Ledger, Send, get_send, sent_condition
 from newsletter.sending.planning.frozen_content import save_frozen_email
 from newsletter.sending.planning.preflight import no_recipients_problem
-from newsletter.sending.providers.sendgrid.payload import Letter, batches
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail, split_into_batches
 from newsletter.subscribers import EVERYBODY, MAILABLE, audience, exclusions
 from newsletter.subscribers.segments import Segment
 
@@ -31,7 +31,7 @@ class BatchBoundary(NamedTuple):
 
 def freeze_send(
     ledger: Ledger,
-    prepared_email: Letter,
+    prepared_email: PreparedEmail,
     expected_total: int | None = None,
     segment: Segment | None = None,
     allowed: Mapping[str, str] | None = None,
@@ -126,7 +126,7 @@ def _insert_send(
 def _insert_batches(
     connection: sa.Connection,
     send_id: int,
-    prepared_email: Letter,
+    prepared_email: PreparedEmail,
     segment_condition: sa.ColumnElement[bool],
     now: datetime.datetime,
 ) -> int:
@@ -158,13 +158,13 @@ def _insert_batches(
 
 def _iter_boundaries(
     connection: sa.Connection,
-    prepared_email: Letter,
+    prepared_email: PreparedEmail,
     segment_condition: sa.ColumnElement[bool],
     now: datetime.datetime,
 ) -> Iterator[BatchBoundary]:
     """Where each batch ends."""
-    if not prepared_email.roomy:
-        for readers in batches(
+    if not prepared_email.always_fits:
+        for readers in split_into_batches(
             prepared_email, audience(connection, within=segment_condition, at=now)
         ):
             yield BatchBoundary(readers[-1].id, len(readers))

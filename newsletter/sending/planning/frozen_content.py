@@ -17,8 +17,8 @@ from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.render.email import Address, Email
 from newsletter.sending.ledger.record import Ledger, Send, get_send
-from newsletter.sending.providers.sendgrid.message_body import Held
-from newsletter.sending.providers.sendgrid.payload import Letter, prepare
+from newsletter.sending.providers.sendgrid.message_body import ScheduledDelivery
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 
 MAX_DIFF_LINES = 20
 MAX_LINE_LENGTH = 200
@@ -233,7 +233,7 @@ def _parse_version(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))
 
 
-def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> Letter:
+def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> PreparedEmail:
     """The email as it was frozen, made ready.
 
     Raises:
@@ -246,5 +246,7 @@ def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> Le
                 send_record.scheduled_at is not None
                 and send_record.scheduled_at > ledger.clock(connection)
             )
-        held = Held(send_record.vendor_batch_id, send_record.scheduled_at if ahead else None)
-    return prepare(load_frozen_email(ledger, send_record), config, held)
+        held = ScheduledDelivery(
+            send_record.vendor_batch_id, send_record.scheduled_at if ahead else None
+        )
+    return prepare_email(load_frozen_email(ledger, send_record), config, held)

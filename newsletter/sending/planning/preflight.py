@@ -8,7 +8,7 @@ from newsletter.config import Config, placeholders
 from newsletter.errors import ConfigError, Location, Problem, display_path
 from newsletter.posts.issue import Issue
 from newsletter.sending.ledger.record import Send
-from newsletter.sending.providers.sendgrid.client import key_from
+from newsletter.sending.providers.sendgrid.client import read_api_key
 from newsletter.subscribers.segments import Segment
 
 SETTINGS_LOCATION = Location("newsletter.yml")
@@ -128,6 +128,6 @@ def find_settings_problems(config: Config) -> Iterator[Problem]:
 
 def _find_api_key_problems(environment: Mapping[str, str]) -> Iterator[Problem]:
     try:
-        key_from(environment)
+        read_api_key(environment)
     except ConfigError as error:
         yield from error.problems

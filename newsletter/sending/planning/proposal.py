@@ -44,7 +44,7 @@ from newsletter.sending.planning.preflight import (
     no_recipients_problem,
     past_send_problem,
 )
-from newsletter.sending.providers.sendgrid.payload import Letter, prepare
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 from newsletter.subscribers import EVERYBODY, exclusions, how_many
 from newsletter.subscribers.segments import Segment, find_segment
 
@@ -73,7 +73,7 @@ class SendProposal:
 
     project: Project
     folder: Path
-    prepared_email: Letter
+    prepared_email: PreparedEmail
     ledger: Ledger
     earlier_send: Send | None
     is_resumed: bool
@@ -142,7 +142,9 @@ def propose_send(
     return SendProposal(
         project=project,
         folder=folder,
-        prepared_email=load_prepared_email(ledger, of, config) if of else prepare(email, config),
+        prepared_email=load_prepared_email(ledger, of, config)
+        if of
+        else prepare_email(email, config),
         ledger=ledger,
         earlier_send=past.send,
         is_resumed=of is not None,

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """What the vendor answered.
 
     Attributes:
@@ -22,7 +22,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class NoResponse:
     """There was no answer.
 
     Attributes:
@@ -31,11 +31,11 @@ class Silence:
         reason: what happened, in words.
     """
 
-    left: bool
+    request_sent: bool
     reason: str
 
 
-Kind = Literal["accepted", "not_sent", "rejected", "unknown", "blocked", "throttled"]
+OutcomeKind = Literal["accepted", "not_sent", "rejected", "unknown", "blocked", "throttled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +52,16 @@ class Outcome:
         until: when to try again after ``throttled``.
     """
 
-    kind: Kind
-    words: str = ""
+    kind: OutcomeKind
+    message: str = ""
     status: int | None = None
     message_id: str = ""
-    readers: Mapping[int, str] = field(default_factory=dict)
+    recipient_errors: Mapping[int, str] = field(default_factory=dict)
     remedy: str = ""
-    until: datetime.datetime | None = None
+    retry_at: datetime.datetime | None = None
 
 
-class Stamp(NamedTuple):
+class RequestId(NamedTuple):
     """Which request this is; comes back with every event of the vendor, so it tells nothing else.
 
     Attributes:
@@ -70,6 +70,6 @@ class Stamp(NamedTuple):
         attempt: 1 for the batch's first request.
     """
 
-    send: str
-    batch: str
-    attempt: str
+    send_id: str
+    batch_id: str
+    attempt_number: str

@@ -1,5 +1,9 @@
 """A strict stand-in for SendGrid on loopback, for tests and for an editor's rehearsal."""
 
-from newsletter.sending.rehearsal.fake_sendgrid.server import Accepted, Received, SendGridDouble
+from newsletter.sending.rehearsal.fake_sendgrid.server import (
+    AcceptedRecipient,
+    FakeSendGrid,
+    ReceivedRequest,
+)
 
-__all__ = ["Accepted", "Received", "SendGridDouble"]
+__all__ = ["AcceptedRecipient", "ReceivedRequest", "FakeSendGrid"]

@@ -10,13 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from newsletter.events.parse import Event, as_event
+from newsletter.events.parse import Event, parse_event
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
 
-TAKEN = "CREATE TABLE taken (reader INTEGER, address TEXT, send INTEGER, batch INTEGER, n INTEGER)"
+CREATE_TABLE = (
+    "CREATE TABLE taken (reader INTEGER, address TEXT, send INTEGER, batch INTEGER, n INTEGER)"
+)
 
 
-class Witness:
+class DeliveryLog:
     """Every reader of every request that was taken; use it as a context manager.
 
     Threads may share it.
@@ -27,11 +29,11 @@ class Witness:
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.Lock()
-        self._known = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         # What a crash would lose dies with the rehearsal anyway.
-        self._known.execute("PRAGMA synchronous = OFF")
-        self._known.execute(TAKEN)
-        self.taken = 0
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection.execute(CREATE_TABLE)
+        self.recipient_count = 0
 
     def __enter__(self) -> Self:
         return self
@@ -42,34 +44,34 @@ class Witness:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._known.close()
+        self._connection.close()
 
-    def take(self, mail: MailSend) -> None:
+    def add_request(self, mail_send: MailSend) -> None:
         """Remember a request's readers."""
         rows = [
             (args["nl_subscriber"], person.email, args["nl_send"], args["nl_batch"],
              args["nl_attempt"])
-            for one in mail.personalizations
-            for args in ({**mail.custom_args, **one.custom_args},)
-            for person in one.everyone
+            for one in mail_send.personalizations
+            for args in ({**mail_send.custom_args, **one.custom_args},)
+            for person in one.all_recipients
         ]  # fmt: skip
         with self._lock:
-            self._known.execute("BEGIN")
-            self._known.executemany("INSERT INTO taken VALUES (?, ?, ?, ?, ?)", rows)
-            self._known.execute("COMMIT")
-            self.taken += len(rows)
+            self._connection.execute("BEGIN")
+            self._connection.executemany("INSERT INTO taken VALUES (?, ?, ?, ?, ?)", rows)
+            self._connection.execute("COMMIT")
+            self.recipient_count += len(rows)
 
-    def events(self, at: datetime.datetime) -> Iterator[Event]:
+    def iter_events(self, timestamp: datetime.datetime) -> Iterator[Event]:
         """What SendGrid would report of it: one event a request, which proves it all."""
         query = "SELECT min(address), send, batch, n FROM taken GROUP BY send, batch, n"
         with self._lock:
-            rows = self._known.execute(query).fetchall()
+            rows = self._connection.execute(query).fetchall()
         for address, send, batch, n in rows:
-            yield as_event(
+            yield parse_event(
                 {
                     "sg_event_id": f"rehearsal-{batch}-{n}",
                     "event": "processed",
-                    "timestamp": int(at.timestamp()),
+                    "timestamp": int(timestamp.timestamp()),
                     "email": address,
                     "nl_send": send,
                     "nl_batch": batch,
@@ -77,7 +79,9 @@ class Witness:
                 }
             )
 
-    def compare(self, ledger: Path, send: int) -> tuple[Counter[tuple[str, int]], int]:
+    def compare_with_ledger(
+        self, ledger_file: Path, send_id: int
+    ) -> tuple[Counter[tuple[str, int]], int]:
         """Lay it beside the ledger.
 
         Args:
@@ -89,24 +93,26 @@ class Witness:
             than the send's readers.
         """
         with self._lock:
-            self._known.execute("CREATE INDEX IF NOT EXISTS taken_reader ON taken (reader)")
-            self._known.execute("ATTACH ? AS ledger", (str(ledger),))
+            self._connection.execute("CREATE INDEX IF NOT EXISTS taken_reader ON taken (reader)")
+            self._connection.execute("ATTACH ? AS ledger", (str(ledger_file),))
             try:
-                with closing(self._known.cursor()) as cursor:
-                    counted = cursor.execute(COMPARED, (send,)).fetchall()
-                    (strangers,) = cursor.execute(STRANGERS, (send,)).fetchone()
+                with closing(self._connection.cursor()) as cursor:
+                    counted = cursor.execute(COMPARE_QUERY, (send_id,)).fetchall()
+                    (strangers,) = cursor.execute(
+                        UNEXPECTED_RECIPIENTS_QUERY, (send_id,)
+                    ).fetchone()
             finally:
-                self._known.execute("DETACH ledger")
+                self._connection.execute("DETACH ledger")
         return Counter({(state, times): count for state, times, count in counted}), strangers
 
 
-COMPARED = """
+COMPARE_QUERY = """
 SELECT state, times, count(*) FROM (
     SELECT state, (SELECT count(*) FROM taken WHERE reader = subscriber_id) AS times
     FROM ledger.send_recipient WHERE send_id = ?
 ) GROUP BY state, times
 """
-STRANGERS = """
+UNEXPECTED_RECIPIENTS_QUERY = """
 SELECT count(*) FROM taken WHERE NOT EXISTS (
     SELECT 1 FROM ledger.send_recipient
     WHERE send_id = ? AND subscriber_id = reader

@@ -15,39 +15,41 @@ import urllib3
 from newsletter.db import reading
 from newsletter.db.schema import journal, subscriber
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend, Personalization
-from newsletter.sending.rehearsal.result import Scan
+from newsletter.sending.rehearsal.result import LinkScanResult
 
 # Enough to meet every kind of link; more would only be the same again.
-READERS = 50
+MAX_SCANNED_RECIPIENTS = 50
 # What opens links: mail gateways, a mail client's preview, and a person.
-AGENTS = (
+USER_AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
     "BarracudaCentral",
     "Slackbot-LinkExpanding 1.0",
 )
 METHODS = ("HEAD", "GET")
-OK = 200
-_ENDS = re.compile(r"""[\s"'<>]""")
+HTTP_OK = 200
+_LINK_END = re.compile(r"""[\s"'<>]""")
 
 
-def letters(mail: MailSend) -> Iterator[tuple[int, str]]:
+def iter_recipient_texts(mail_send: MailSend) -> Iterator[tuple[int, str]]:
     """Each reader's id, and all that they get: body and headers, as one text."""
-    for one in mail.personalizations:
-        args = {**mail.custom_args, **one.custom_args}
-        yield int(args["nl_subscriber"]), _filled(mail, one)
+    for one in mail_send.personalizations:
+        args = {**mail_send.custom_args, **one.custom_args}
+        yield int(args["nl_subscriber"]), _fill_tokens(mail_send, one)
 
 
-def links(letter: str, site: str) -> set[str]:
+def find_site_links(text: str, site: str) -> set[str]:
     """The links of a letter that lead to a site."""
     found = set()
-    for rest in letter.split(site)[1:]:
-        rest = _ENDS.split(rest, maxsplit=1)[0]  # noqa: PLW2901 - up to the end of the link
+    for rest in text.split(site)[1:]:
+        rest = _LINK_END.split(rest, maxsplit=1)[0]  # noqa: PLW2901 - up to the end of the link
         if not rest or rest[0] in "/?#":
             found.add(unescape(site + rest).rstrip(").,"))
     return found
 
 
-def scan(scratch: sa.Engine, letters_of: Mapping[int, str], site: str, stand_in: str) -> Scan:
+def scan_links(
+    scratch: sa.Engine, texts: Mapping[int, str], site: str, local_url: str
+) -> LinkScanResult:
     """Open every link of some letters, as often as there are ``AGENTS``, by GET and by HEAD.
 
     Args:
@@ -59,23 +61,27 @@ def scan(scratch: sa.Engine, letters_of: Mapping[int, str], site: str, stand_in:
     with reading(scratch) as connection:
         tokens = sa.select(subscriber.c.id, subscriber.c.token)
         token: dict[int, str] = dict(
-            connection.execute(tokens.where(subscriber.c.id.in_(letters_of))).all()
+            connection.execute(tokens.where(subscriber.c.id.in_(texts))).all()
         )
-    before = _standing(scratch, letters_of)
-    found = {link: id_ for id_, letter in letters_of.items() for link in links(letter, site)}
+    before = _load_subscriber_rows(scratch, texts)
+    found = {link: id_ for id_, letter in texts.items() for link in find_site_links(letter, site)}
     broken = requests = 0
     with urllib3.PoolManager(retries=2, timeout=10) as pool:
         for link, id_ in found.items():
-            url = stand_in + link.removeprefix(site)
-            answers = [_open(pool, method, url, agent) for agent in AGENTS for method in METHODS]
+            url = local_url + link.removeprefix(site)
+            answers = [
+                _fetch_status(pool, method, url, agent)
+                for agent in USER_AGENTS
+                for method in METHODS
+            ]
             requests += len(answers)
-            broken += token[id_] in link and set(answers) != {OK}
-    after = _standing(scratch, letters_of)
+            broken += token[id_] in link and set(answers) != {HTTP_OK}
+    after = _load_subscriber_rows(scratch, texts)
     changed = sum(after.get(id_) != was for id_, was in before.items())
-    return Scan(len(letters_of), len(found), requests, changed, broken)
+    return LinkScanResult(len(texts), len(found), requests, changed, broken)
 
 
-def _open(pool: urllib3.PoolManager, method: str, url: str, agent: str) -> int:
+def _fetch_status(pool: urllib3.PoolManager, method: str, url: str, agent: str) -> int:
     """The status of the answer; 0 if there was none."""
     try:
         return pool.request(method, url, redirect=False, headers={"User-Agent": agent}).status
@@ -83,16 +89,16 @@ def _open(pool: urllib3.PoolManager, method: str, url: str, agent: str) -> int:
         return 0
 
 
-def _filled(mail: MailSend, one: Personalization) -> str:
-    parts = [part.value for part in mail.content]
-    parts += [f"<{value}>" for value in {**mail.headers, **one.headers}.values()]
+def _fill_tokens(mail_send: MailSend, personalization: Personalization) -> str:
+    parts = [part.value for part in mail_send.content]
+    parts += [f"<{value}>" for value in {**mail_send.headers, **personalization.headers}.values()]
     text = "\n".join(parts)
-    for tag, value in one.substitutions.items():
+    for tag, value in personalization.substitutions.items():
         text = text.replace(tag, value)
     return text
 
 
-def _standing(scratch: sa.Engine, ids: Iterable[int]) -> dict[int, tuple[object, ...]]:
+def _load_subscriber_rows(scratch: sa.Engine, ids: Iterable[int]) -> dict[int, tuple[object, ...]]:
     """All that is stored of some readers, with the length of their journal."""
     lines = (
         sa.select(sa.func.count())

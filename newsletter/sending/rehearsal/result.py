@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 # States of readers who rightly have no mail, each with its reason in the ledger.
-SET_ASIDE = frozenset({"rejected", "skipped_late", "dropped"})
-FINAL_STATES = SET_ASIDE | {"accepted"}
+SKIPPED_STATES = frozenset({"rejected", "skipped_late", "dropped"})
+FINAL_STATES = SKIPPED_STATES | {"accepted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ResolutionSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class LinkScanResult:
     """What came of opening the links.
 
     Attributes:
@@ -46,7 +46,7 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class RehearsalResult:
     """The outcome of a rehearsal.
 
     Attributes:
@@ -67,97 +67,103 @@ class Proof:
         scan: what came of opening the links, as security software does.
     """
 
-    total: int
-    fates: Mapping[tuple[str, int], int]
-    strangers: int
-    leftovers: int
+    recipient_count: int
+    delivery_counts: Mapping[tuple[str, int], int]
+    unexpected_copies: int
+    unfilled_token_count: int
     state: str
     reason: str
-    settlement: ResolutionSummary
+    resolution: ResolutionSummary
     batches: int
     batch_size: int
     requests: int
-    met: Mapping[str, int]
-    unmet: tuple[str, ...]
+    faults_met: Mapping[str, int]
+    faults_not_met: tuple[str, ...]
     kills: int
     seconds: float
-    scan: Scan = Scan()
+    link_scan: LinkScanResult = LinkScanResult()
 
     @property
-    def once(self) -> int:
+    def delivered_once(self) -> int:
         """Readers whose mail was taken once."""
-        return sum(count for (_, times), count in self.fates.items() if times == 1)
+        return sum(count for (_, times), count in self.delivery_counts.items() if times == 1)
 
     @property
-    def twice(self) -> int:
+    def delivered_repeatedly(self) -> int:
         """Readers whose mail was taken more often."""
-        return sum(count for (_, times), count in self.fates.items() if times > 1)
+        return sum(count for (_, times), count in self.delivery_counts.items() if times > 1)
 
     @property
-    def set_aside(self) -> int:
+    def skipped(self) -> int:
         """Readers who have none, with the reason on record."""
         return sum(
-            count for (state, times), count in self.fates.items()
-            if times == 0 and state in SET_ASIDE
+            count for (state, times), count in self.delivery_counts.items()
+            if times == 0 and state in SKIPPED_STATES
         )  # fmt: skip
 
     @property
     def lost(self) -> int:
         """Readers who have none, and no reason is on record."""
-        return self.total - self.once - self.twice - self.set_aside
+        return self.recipient_count - self.delivered_once - self.delivered_repeatedly - self.skipped
 
     @property
-    def gaps(self) -> tuple[str, ...]:
+    def failures(self) -> tuple[str, ...]:
         """What keeps the proof from holding; empty if it holds."""
-        return tuple(_gaps(self))
+        return tuple(_iter_failures(self))
 
-    def as_data(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For a script."""
         return {
-            "holds": not self.gaps,
-            "gaps": list(self.gaps),
-            "readers": self.total,
-            "once": self.once,
-            "twice": self.twice,
-            "set_aside": self.set_aside,
+            "holds": not self.failures,
+            "gaps": list(self.failures),
+            "readers": self.recipient_count,
+            "once": self.delivered_once,
+            "twice": self.delivered_repeatedly,
+            "set_aside": self.skipped,
             "lost": self.lost,
-            "unknown": asdict(self.settlement),
+            "unknown": asdict(self.resolution),
             "batches": self.batches,
             "batch_size": self.batch_size,
             "requests": self.requests,
-            "faults": dict(self.met),
-            "not_met": list(self.unmet),
+            "faults": dict(self.faults_met),
+            "not_met": list(self.faults_not_met),
             "kills": self.kills,
-            "scanner": asdict(self.scan),
+            "scanner": asdict(self.link_scan),
             "seconds": round(self.seconds, 1),
         }
 
 
-def _gaps(of: Proof) -> Iterator[str]:
-    if of.state != "done":
-        yield f"the send is {of.state} in the end" + (f": {of.reason}" if of.reason else "")
-    if of.twice:
-        yield f"{of.twice:,} readers have it twice"
-    if of.lost:
-        yield f"{of.lost:,} readers are lost"
-    if of.strangers:
-        yield f"{of.strangers:,} copies went to others than the readers"
-    if of.leftovers:
-        yield f"readers would have seen {of.leftovers:,} merge tags unfilled"
-    if sum(of.fates.values()) != of.total:
-        yield f"the ledger has {sum(of.fates.values()):,} readers of {of.total:,}"
+def _iter_failures(result: RehearsalResult) -> Iterator[str]:
+    if result.state != "done":
+        yield f"the send is {result.state} in the end" + (
+            f": {result.reason}" if result.reason else ""
+        )
+    if result.delivered_repeatedly:
+        yield f"{result.delivered_repeatedly:,} readers have it twice"
+    if result.lost:
+        yield f"{result.lost:,} readers are lost"
+    if result.unexpected_copies:
+        yield f"{result.unexpected_copies:,} copies went to others than the readers"
+    if result.unfilled_token_count:
+        yield f"readers would have seen {result.unfilled_token_count:,} merge tags unfilled"
+    if sum(result.delivery_counts.values()) != result.recipient_count:
+        yield f"the ledger has {sum(result.delivery_counts.values()):,} readers of {result.recipient_count:,}"
     untrue = sum(
-        count for (state, times), count in of.fates.items() if (state == "accepted") != (times > 0)
+        count
+        for (state, times), count in result.delivery_counts.items()
+        if (state == "accepted") != (times > 0)
     )
-    settled = sum(count for (state, _), count in of.fates.items() if state in FINAL_STATES)
-    yield from _amiss(of.scan)
+    settled = sum(
+        count for (state, _), count in result.delivery_counts.items() if state in FINAL_STATES
+    )
+    yield from _iter_scan_failures(result.link_scan)
     if untrue:
         yield f"the ledger and the vendor disagree about {untrue:,} readers"
-    if settled != of.total:
-        yield f"{of.total - settled:,} readers are not settled"
+    if settled != result.recipient_count:
+        yield f"{result.recipient_count - settled:,} readers are not settled"
 
 
-def _amiss(scan: Scan) -> Iterator[str]:
+def _iter_scan_failures(scan: LinkScanResult) -> Iterator[str]:
     if scan.changed:
         yield f"opening the links alone has changed {scan.changed:,} readers"
     if scan.broken:

@@ -17,33 +17,41 @@ from newsletter.config.urls import public_url
 from newsletter.db import database, reading
 from newsletter.db.schema import batch
 from newsletter.errors import SendRefusedError
-from newsletter.events.store import record
+from newsletter.events.store import record_events
 from newsletter.project import Project
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, Send, get_send, list_unknown_batches
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
 from newsletter.sending.planning.preflight import no_recipients_problem
-from newsletter.sending.rehearsal.delivery_log import Witness
-from newsletter.sending.rehearsal.fault_plan import Step, batch_size, script
-from newsletter.sending.rehearsal.link_scanner import scan
-from newsletter.sending.rehearsal.result import Proof, ResolutionSummary, Scan
-from newsletter.sending.rehearsal.scratch_database import copy_list, end_leases, make_list
-from newsletter.sending.rehearsal.scripted_server import Vendor
+from newsletter.sending.rehearsal.delivery_log import DeliveryLog
+from newsletter.sending.rehearsal.fault_plan import (
+    PlannedFault,
+    build_fault_plan,
+    choose_batch_size,
+)
+from newsletter.sending.rehearsal.link_scanner import scan_links
+from newsletter.sending.rehearsal.result import LinkScanResult, RehearsalResult, ResolutionSummary
+from newsletter.sending.rehearsal.scratch_database import (
+    copy_subscribers,
+    force_lease_expiry,
+    insert_synthetic_subscribers,
+)
+from newsletter.sending.rehearsal.scripted_server import ScriptedFakeSendGrid
 from newsletter.subscribers import how_many
 
-ACTOR = "newsletter.sending.rehearsal.sender_process"
-SLICE = 0.1
+SENDER_MODULE = "newsletter.sending.rehearsal.sender_process"
+POLL_SECONDS = 0.1
 # Each fault makes one round at most; more than these, and something goes round in circles.
-MOST_ROUNDS = 40
-PATIENCE = 60.0
+MAX_ROUNDS = 40
+DISCONNECT_TIMEOUT = 60.0
 
-Advance = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 # Runs the newsletter's public site over a database for a while: its address.
-PublicSite = Callable[[Project, sa.Engine], AbstractContextManager[str]]
+SiteRunner = Callable[[Project, sa.Engine], AbstractContextManager[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RehearsalOptions:
     """What to rehearse.
 
     Attributes:
@@ -57,13 +65,13 @@ class Wish:
 
     project: Project
     issue: str
-    list: sa.Engine
-    made_up: int
+    list_engine: sa.Engine
+    synthetic_count: int
     faults: Sequence[str]
-    site: PublicSite
+    run_site: SiteRunner
 
 
-def rehearse(wish: Wish, advance: Advance) -> Proof:
+def run_rehearsal(options: RehearsalOptions, on_progress: ProgressCallback) -> RehearsalResult:
     """Send an issue to nobody, and see who would have it.
 
     Args:
@@ -74,36 +82,38 @@ def rehearse(wish: Wish, advance: Advance) -> Proof:
         SendRefused: there is nobody to send it to, or the sender refuses or fails.
     """
     began = time.monotonic()
-    steps = script(wish.faults)
+    steps = build_fault_plan(options.faults)
     with tempfile.TemporaryDirectory(prefix="newsletter-rehearsal-") as folder:
         file = Path(folder) / "scratch.db"
         with (
             database(f"sqlite:///{file}", Path(folder)) as scratch,
-            Witness(Path(folder) / "taken.db") as witness,
-            Vendor(witness, steps) as vendor,
+            DeliveryLog(Path(folder) / "taken.db") as witness,
+            ScriptedFakeSendGrid(witness, steps) as vendor,
         ):
-            size = _fill(wish, scratch, steps)
-            stage = _Stage(wish, Ledger(scratch), vendor, witness, size, advance)
-            stage.play()
+            size = _fill_scratch_database(options, scratch, steps)
+            stage = _Rehearsal(options, Ledger(scratch), vendor, witness, size, on_progress)
+            stage.send_until_done()
             stage.open_links()
-            return stage.prove(file, began)
+            return stage.build_result(file, began)
 
 
-def _fill(wish: Wish, scratch: sa.Engine, steps: Sequence[Step]) -> int:
+def _fill_scratch_database(
+    options: RehearsalOptions, scratch: sa.Engine, plan: Sequence[PlannedFault]
+) -> int:
     """Put the readers in; returns how large a batch may be."""
-    if wish.made_up:
-        make_list(wish.made_up, scratch)
+    if options.synthetic_count:
+        insert_synthetic_subscribers(options.synthetic_count, scratch)
     else:
-        copy_list(wish.list, scratch)
+        copy_subscribers(options.list_engine, scratch)
     with reading(scratch) as connection:
         readers = how_many(connection, mailable=True)
     if not readers:
         raise SendRefusedError.from_problems([no_recipients_problem(None)])
-    return batch_size(readers, wish.project.config.limits.batch_size, steps)
+    return choose_batch_size(readers, options.project.config.limits.batch_size, plan)
 
 
 @dataclass(slots=True)
-class _Stage:
+class _Rehearsal:
     """A rehearsal under way.
 
     Attributes:
@@ -119,69 +129,73 @@ class _Stage:
         shown: readers whom ``advance`` was told of.
     """
 
-    wish: Wish
+    options: RehearsalOptions
     ledger: Ledger
-    vendor: Vendor
-    witness: Witness
-    size: int
-    advance: Advance
+    server: ScriptedFakeSendGrid
+    delivery_log: DeliveryLog
+    max_batch_size: int
+    on_progress: ProgressCallback
     kills: int = 0
-    settlement: ResolutionSummary = field(default_factory=ResolutionSummary)
-    scan: Scan = field(default_factory=Scan)
-    shown: int = 0
+    resolution: ResolutionSummary = field(default_factory=ResolutionSummary)
+    link_scan: LinkScanResult = field(default_factory=LinkScanResult)
+    reported_count: int = 0
 
-    def play(self) -> None:
+    def send_until_done(self) -> None:
         """Run the sender until the send is over; start it again when it was killed."""
-        for _ in range(MOST_ROUNDS):
-            killed = self._act()
-            self.vendor.wait_until_alone(PATIENCE)
+        for _ in range(MAX_ROUNDS):
+            killed = self._run_sender()
+            self.server.wait_until_idle(DISCONNECT_TIMEOUT)
             if killed:
-                end_leases(self.ledger.engine)
-            elif not self._settle():
+                force_lease_expiry(self.ledger.engine)
+            elif not self._resolve_unknown():
                 return
 
     def open_links(self) -> None:
         """Do what security software does before a reader sees the mail."""
-        project, scratch = self.wish.project, self.ledger.engine
-        with self.wish.site(project, scratch) as stand_in:
-            self.scan = scan(scratch, self.vendor.letters, public_url(project.config), stand_in)
+        project, scratch = self.options.project, self.ledger.engine
+        with self.options.run_site(project, scratch) as stand_in:
+            self.link_scan = scan_links(
+                scratch, self.server.scanned_texts, public_url(project.config), stand_in
+            )
 
-    def prove(self, file: Path, began: float) -> Proof:
+    def build_result(self, file: Path, started: float) -> RehearsalResult:
         """Lay the ledger beside what the vendor took."""
-        of = self._send()
+        of = self._find_send()
         assert of is not None
-        fates, strangers = self.witness.compare(file, of.id)
+        fates, strangers = self.delivery_log.compare_with_ledger(file, of.id)
         with reading(self.ledger.engine) as connection:
             batches = connection.scalar(sa.select(sa.func.count()).select_from(batch)) or 0
-        return Proof(
-            total=of.total,
-            fates=fates,
-            strangers=strangers,
-            leftovers=len(self.vendor.leftovers),
+        return RehearsalResult(
+            recipient_count=of.total,
+            delivery_counts=fates,
+            unexpected_copies=strangers,
+            unfilled_token_count=len(self.server.unfilled_tokens),
             state=of.state,
             reason=of.reason,
-            settlement=self.settlement,
+            resolution=self.resolution,
             batches=batches,
-            batch_size=self.size,
-            requests=len(self.vendor.requests),
-            met=dict(self.vendor.met),
-            unmet=tuple(name for name in self.wish.faults if name not in self.vendor.met),
+            batch_size=self.max_batch_size,
+            requests=len(self.server.requests),
+            faults_met=dict(self.server.faults_met),
+            faults_not_met=tuple(
+                name for name in self.options.faults if name not in self.server.faults_met
+            ),
             kills=self.kills,
-            seconds=time.monotonic() - began,
-            scan=self.scan,
+            seconds=time.monotonic() - started,
+            link_scan=self.link_scan,
         )
 
-    def _act(self) -> bool:
+    def _run_sender(self) -> bool:
         """Run the sender once; whether it was killed."""
-        project = self.wish.project
-        where = [str(project.root), self.wish.issue, str(self.size)]
+        project = self.options.project
+        where = [str(project.root), self.options.issue, str(self.max_batch_size)]
         with subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", ACTOR, *where], env=self._environment(), text=True,
+            [sys.executable, "-m", SENDER_MODULE, *where], env=self._environment(), text=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for us alone
         ) as actor:  # fmt: skip
             try:
-                killed = self._watch(actor)
+                killed = self._wait_for_sender(actor)
             finally:
                 actor.kill()
             _, told = actor.communicate()
@@ -189,14 +203,14 @@ class _Stage:
             raise SendRefusedError("the rehearsed sender stopped", remedy=told.strip()[-2000:])
         return killed
 
-    def _watch(self, actor: "subprocess.Popen[str]") -> bool:
-        while actor.poll() is None:
-            due = self.vendor.kill.wait(SLICE)
-            self.advance(self.witness.taken - self.shown)
-            self.shown = self.witness.taken
+    def _wait_for_sender(self, process: "subprocess.Popen[str]") -> bool:
+        while process.poll() is None:
+            due = self.server.kill_requested.wait(POLL_SECONDS)
+            self.on_progress(self.delivery_log.recipient_count - self.reported_count)
+            self.reported_count = self.delivery_log.recipient_count
             if due:
-                self.vendor.kill.clear()
-                actor.kill()
+                self.server.kill_requested.clear()
+                process.kill()
                 self.kills += 1
                 return True
         return False
@@ -205,26 +219,28 @@ class _Stage:
         # In place of the real key, database and host.
         return {
             **os.environ,
-            "SENDGRID_API_KEY": self.vendor.key,
-            "SENDGRID_HOST": self.vendor.url,
+            "SENDGRID_API_KEY": self.server.key,
+            "SENDGRID_HOST": self.server.url,
             "NEWSLETTER_DATABASE": self.ledger.engine.url.render_as_string(),
         }
 
-    def _settle(self) -> bool:
+    def _resolve_unknown(self) -> bool:
         """Settle what is unknown as an editor would; whether the sender has to go on."""
-        of = self._send()
+        of = self._find_send()
         if of is None or of.state != "needs_review":
             return False
         doubtful = list_unknown_batches(self.ledger, of)
         with self.ledger.engine.begin() as connection:
-            record(connection, self.witness.events(datetime.datetime.now(datetime.UTC)))
+            record_events(
+                connection, self.delivery_log.iter_events(datetime.datetime.now(datetime.UTC))
+            )
         proven = reconcile_send(self.ledger, of)
         # The double tells of all that it took: what it doesn't tell of never came.
         never = find_unknown_batches(self.ledger, of) if proven.state == "needs_review" else []
         if never:
             resolve_batches(self.ledger, of, never, "resend")
-        before = self.settlement
-        self.settlement = ResolutionSummary(
+        before = self.resolution
+        self.resolution = ResolutionSummary(
             before.batches + len(doubtful),
             before.readers + sum(size for _, size, _ in doubtful),
             before.by_events + len(proven.accepted_batches),
@@ -232,5 +248,5 @@ class _Stage:
         )
         return bool(never)
 
-    def _send(self) -> Send | None:
-        return get_send(self.ledger, self.wish.issue)
+    def _find_send(self) -> Send | None:
+        return get_send(self.ledger, self.options.issue)

@@ -16,32 +16,32 @@ LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 Rows = list[dict[str, Any]]
 
 
-def copy_list(true: sa.Engine, scratch: sa.Engine) -> None:
+def copy_subscribers(source: sa.Engine, scratch: sa.Engine) -> None:
     """Copy all that decides who is mailed; the true list is only read.
 
     Args:
         true: the list's database.
         scratch: an empty one.
     """
-    with reading(true) as connection:
+    with reading(source) as connection:
         for table in (suppression, subscriber):
             found = connection.execution_options(yield_per=PAGE_SIZE).execute(sa.select(table))
             for page in found.mappings().partitions():
                 _insert(scratch, table, [dict(row) for row in page])
 
 
-def make_list(count: int, scratch: sa.Engine) -> None:
+def insert_synthetic_subscribers(count: int, scratch: sa.Engine) -> None:
     """Make up so many readers.
 
     Args:
         count: how many.
         scratch: an empty database.
     """
-    for page in _made_up(count):
+    for page in _iter_synthetic_rows(count):
         _insert(scratch, subscriber, page)
 
 
-def end_leases(scratch: sa.Engine) -> None:
+def force_lease_expiry(scratch: sa.Engine) -> None:
     """Let the time pass for which a dead sender's claims are believed."""
     held = sa.update(batch).where(batch.c.lease_until.is_not(None))
     with scratch.begin() as connection:
@@ -53,7 +53,7 @@ def _insert(scratch: sa.Engine, table: sa.Table, rows: Rows) -> None:
         connection.execute(sa.insert(table), rows)
 
 
-def _made_up(count: int) -> Iterator[Rows]:
+def _iter_synthetic_rows(count: int) -> Iterator[Rows]:
     now = datetime.datetime.now(datetime.UTC)
     for start in range(1, count + 1, PAGE_SIZE):
         yield [

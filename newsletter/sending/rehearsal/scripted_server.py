@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 
-from newsletter.sending.rehearsal.delivery_log import Witness
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+from newsletter.sending.rehearsal.delivery_log import DeliveryLog
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
-from newsletter.sending.rehearsal.fake_sendgrid.server import Received, SendGridDouble
-from newsletter.sending.rehearsal.fake_sendgrid.validation import leftovers
-from newsletter.sending.rehearsal.fault_plan import KINDS, Step
-from newsletter.sending.rehearsal.link_scanner import READERS, letters
+from newsletter.sending.rehearsal.fake_sendgrid.server import FakeSendGrid, ReceivedRequest
+from newsletter.sending.rehearsal.fake_sendgrid.validation import find_unfilled_tokens
+from newsletter.sending.rehearsal.fault_plan import FAULT_KINDS, PlannedFault
+from newsletter.sending.rehearsal.link_scanner import MAX_SCANNED_RECIPIENTS, iter_recipient_texts
 
 
-class Vendor(SendGridDouble):
+class ScriptedFakeSendGrid(FakeSendGrid):
     """A double that goes by a script.
 
     Args:
@@ -28,34 +28,34 @@ class Vendor(SendGridDouble):
         letters: subscriber id -> what they got, of the first ``scanner.READERS``.
     """
 
-    def __init__(self, witness: Witness, steps: Iterable[Step]) -> None:
+    def __init__(self, delivery_log: DeliveryLog, plan: Iterable[PlannedFault]) -> None:
         super().__init__()
-        self.met: Counter[str] = Counter()
-        self.kill = threading.Event()
-        self.letters: dict[int, str] = {}
-        self._witness = witness
-        self._steps = deque(steps)
+        self.faults_met: Counter[str] = Counter()
+        self.kill_requested = threading.Event()
+        self.scanned_texts: dict[int, str] = {}
+        self._delivery_log = delivery_log
+        self._plan = deque(plan)
 
-    def next_fault(self) -> Fault:
+    def next_fault(self) -> InjectedFault:
         """What the script says."""
-        with self._changed:
-            step = self._steps.popleft() if self._steps else Step()
-        return step.fault(self.clock())
+        with self._condition:
+            step = self._plan.popleft() if self._plan else PlannedFault()
+        return step.make_fault(self.clock())
 
-    def accept(self, mail: MailSend) -> str:
+    def accept(self, mail_send: MailSend) -> str:
         """Promise to mail everybody in a request; returns its message id."""
-        self._witness.take(mail)
-        with self._changed:
-            self.leftovers |= leftovers(mail)
-            wanted = READERS - len(self.letters)
-            self.letters.update(islice(letters(mail), wanted))
+        self._delivery_log.add_request(mail_send)
+        with self._condition:
+            self.unfilled_tokens |= find_unfilled_tokens(mail_send)
+            wanted = MAX_SCANNED_RECIPIENTS - len(self.scanned_texts)
+            self.scanned_texts.update(islice(iter_recipient_texts(mail_send), wanted))
             return f"rehearsal{len(self.requests):016d}"
 
-    def record(self, request: Received) -> None:
+    def record_request(self, request: ReceivedRequest) -> None:
         """Remember that a request came, and what it met."""
-        super().record(replace(request, body=b"", headers={}))
+        super().record_request(replace(request, body=b"", headers={}))
         if name := request.fault.name:
-            with self._changed:
-                self.met[name] += 1
-            if KINDS[name].kills:
-                self.kill.set()
+            with self._condition:
+                self.faults_met[name] += 1
+            if FAULT_KINDS[name].kills_sender:
+                self.kill_requested.set()

@@ -16,7 +16,7 @@ from newsletter.project import Project, find_issue, open_project
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.planning.frozen_content import load_prepared_email
 from newsletter.sending.planning.proposal import confirm_send, propose_send
-from newsletter.sending.providers.sendgrid.client import Mailer, key_from
+from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
 from newsletter.sending.rehearsal.fault_plan import READ_TIMEOUT
 
 CONCURRENCY = 4
@@ -35,25 +35,25 @@ class Nobody:
         """Nobody reads."""
 
 
-def act(folder: Path, issue: str, batch_size: int) -> None:
+def run_rehearsal_sender(folder: Path, issue: str, batch_size: int) -> None:
     """Send an issue as far as it goes.
 
     Raises:
         NewsletterError: it can't.
     """
     real = open_project(folder)
-    project = Project(real.root, rehearsed(real.config, batch_size))
+    project = Project(real.root, rehearsal_config(real.config, batch_size))
     with database(project.config.database, project.root) as engine:
         proposal = propose_send(project, find_issue(project, issue), engine)
         frozen = confirm_send(proposal)
-        vendor = Mailer(key_from(os.environ), project.config.sendgrid)
+        vendor = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
         letter = load_prepared_email(proposal.ledger, frozen, project.config)
         BatchSender(
             proposal.ledger, frozen, letter, vendor, Nobody(), concurrency=CONCURRENCY
         ).run()
 
 
-def rehearsed(config: Config, batch_size: int) -> Config:
+def rehearsal_config(config: Config, batch_size: int) -> Config:
     """The settings, but for what a rehearsal must have otherwise."""
     vendor = {"connect_timeout": READ_TIMEOUT, "read_timeout": READ_TIMEOUT, "sandbox": False}
     return config.model_copy(
@@ -66,6 +66,6 @@ def rehearsed(config: Config, batch_size: int) -> Config:
 
 if __name__ == "__main__":
     try:
-        act(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+        run_rehearsal_sender(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
     except NewsletterError as error:
         sys.exit("\n".join(map(str, error.problems)))

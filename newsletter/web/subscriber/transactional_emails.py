@@ -22,8 +22,8 @@ from newsletter.render.headers import one_click
 from newsletter.render.template.loader import Templates, load_templates
 from newsletter.render.transactional import Letter, render_letter, template_of
 from newsletter.sending.providers.provider import Outcome
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.outcomes import judge
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.outcomes import classify_response
 from newsletter.sending.transactional_queue import (
     QueuedEmail,
     build_transactional_body,
@@ -48,7 +48,7 @@ _ADDRESS = re.compile(r"\S+@\S+")
 _log = logging.getLogger(__name__)
 
 
-def post_due(site: Site, mailer: Mailer) -> int:
+def post_due(site: Site, mailer: SendGridClient) -> int:
     """Post every letter that is due; any number of processes may do so at once.
 
     Args:
@@ -70,7 +70,7 @@ def post_due(site: Site, mailer: Mailer) -> int:
         outcome = _post(site, mailer, letter, templates)
         record_email_outcome(site.engine, letter, outcome, site.clock())
         if outcome.kind != "accepted":
-            words = _ADDRESS.sub("…", outcome.words)
+            words = _ADDRESS.sub("…", outcome.message)
             _log.warning("letter %d (%s): %s: %s", letter.id, letter.kind, outcome.kind, words)
         posted += 1
     return posted
@@ -108,7 +108,7 @@ def _wanted(site: Site, connection: sa.Connection, letter: QueuedEmail) -> bool:
     return before != "active"
 
 
-def _post(site: Site, mailer: Mailer, letter: QueuedEmail, templates: Templates) -> Outcome:
+def _post(site: Site, mailer: SendGridClient, letter: QueuedEmail, templates: Templates) -> Outcome:
     config = site.config
     try:
         words, headers = _words(site, letter)
@@ -119,7 +119,7 @@ def _post(site: Site, mailer: Mailer, letter: QueuedEmail, templates: Templates)
         # Nothing has left; the editor may mend the template.
         return Outcome("not_sent", str(error))
     answer = mailer.post_mail(request)
-    return judge(answer, site.clock(), sandbox=config.sendgrid.sandbox)
+    return classify_response(answer, site.clock(), sandbox=config.sendgrid.sandbox)
 
 
 def _words(site: Site, letter: QueuedEmail) -> tuple[Letter, Mapping[str, str]]:

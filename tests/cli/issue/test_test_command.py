@@ -9,9 +9,9 @@ import pytest
 from newsletter.db import database
 from newsletter.project import open_project
 from newsletter.sending.planning.tested_issues import list_tested_issues
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -25,14 +25,14 @@ Hello {{ subscriber.name | default("friend") }}, the ice let go on Tuesday.
 
 
 @pytest.fixture
-def vendor() -> Iterator[SendGridDouble]:
-    with SendGridDouble() as double:
+def vendor() -> Iterator[FakeSendGrid]:
+    with FakeSendGrid() as double:
         yield double
 
 
 @pytest.fixture
 def newsletter(
-    project_folder: Path, cli: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
+    project_folder: Path, cli: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> Cli:
     folder = project_folder / "issues" / "2026-12-01-the-ice"
     folder.mkdir()
@@ -43,7 +43,7 @@ def newsletter(
 
 
 def test_a_draft_goes_to_each_address_marked_and_filled_in(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     code, out, _ = newsletter(
         "test", "ice", "--to", "me@example.com", "--to", "you@example.com", "--to", "ME@example.com"
@@ -56,7 +56,7 @@ def test_a_draft_goes_to_each_address_marked_and_filled_in(
     one = body["personalizations"][0]
     assert "Sample Reader" in one["substitutions"].values()
     assert one["headers"]["List-Unsubscribe"].endswith("/u/sample>")
-    assert vendor.leftovers == set()
+    assert vendor.unfilled_tokens == set()
     assert not list(project_folder.glob("*.db*"))
 
 
@@ -76,21 +76,21 @@ def test_json_for_scripts(newsletter: Cli) -> None:
     assert json.loads(out)["to"] == ["me@example.com"]
 
 
-ENDINGS: list[tuple[Fault, str]] = [
-    (faults.refused(401, "The provided authorization grant is invalid"), "SENDGRID_API_KEY"),
-    (faults.refused(403, "not a verified Sender Identity"), "Verify the sender"),
-    (faults.refused(400, "odd", "content.0.value"), "odd"),
-    (faults.refused(500), "may or may not"),
-    (faults.lost_answer(), "may or may not"),
+ENDINGS: list[tuple[InjectedFault, str]] = [
+    (faults.error_response(401, "The provided authorization grant is invalid"), "SENDGRID_API_KEY"),
+    (faults.error_response(403, "not a verified Sender Identity"), "Verify the sender"),
+    (faults.error_response(400, "odd", "content.0.value"), "odd"),
+    (faults.error_response(500), "may or may not"),
+    (faults.lost_response(), "may or may not"),
     (faults.rate_limit_response(0), "Try again in a minute"),
 ]
 
 
 @pytest.mark.parametrize(("fault", "told"), ENDINGS)
 def test_what_went_wrong_is_told_with_the_next_step(
-    newsletter: Cli, vendor: SendGridDouble, fault: Fault, told: str
+    newsletter: Cli, vendor: FakeSendGrid, fault: InjectedFault, told: str
 ) -> None:
-    vendor.order(fault)
+    vendor.inject_faults(fault)
     code, out, err = newsletter("test", "--to", "me@example.com")
     assert (code, out) == (1, "")
     assert told in err

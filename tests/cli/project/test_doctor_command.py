@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -19,7 +19,7 @@ def test_a_folder_that_is_ready_passes(newsletter: Cli) -> None:
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
-def test_json_has_every_line_and_no_key(newsletter: Cli, vendor: SendGridDouble) -> None:
+def test_json_has_every_line_and_no_key(newsletter: Cli, vendor: FakeSendGrid) -> None:
     _, out, _ = newsletter("doctor", "--json")
     data = json.loads(out)
     assert data["fail"] == 0
@@ -28,12 +28,12 @@ def test_json_has_every_line_and_no_key(newsletter: Cli, vendor: SendGridDouble)
 
 
 def test_online_asks_the_api(
-    newsletter: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
+    newsletter: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from newsletter.sending.doctor import dns
 
     # No name server is asked from a test.
-    monkeypatch.setattr(dns.Records, "of", lambda *_: [])
+    monkeypatch.setattr(dns.DnsResolver, "of", lambda *_: [])
     vendor.account.scopes.remove("mail.send")
     code, out, _ = newsletter("doctor", "--online")
     assert code == 1

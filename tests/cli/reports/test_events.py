@@ -10,12 +10,12 @@ from ready_to_send import Cli
 
 from newsletter.db import database
 from newsletter.db.schema import send
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 
-def told(vendor: SendGridDouble, kind: str, **fields: Any) -> str:
+def told(vendor: FakeSendGrid, kind: str, **fields: Any) -> str:
     """What the webhook would have told of everybody whom the vendor took."""
     return "\n".join(
         json.dumps(
@@ -33,9 +33,9 @@ def told(vendor: SendGridDouble, kind: str, **fields: Any) -> str:
 
 
 def test_a_file_changes_readers_and_settles_what_is_unknown_once(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.order(Fault(accept=True), faults.lost_answer())
+    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
     newsletter("send", "--yes", "--concurrency", "1")
     assert "1 batch unknown" in newsletter("status", "ice")[1]
     path = project_folder / "events.jsonl"
@@ -54,7 +54,7 @@ def test_a_file_changes_readers_and_settles_what_is_unknown_once(
     assert again.splitlines() == ["0 new events recorded, 26 known before."]
 
 
-def test_the_input_as_one_list_for_scripts(newsletter: Cli, vendor: SendGridDouble) -> None:
+def test_the_input_as_one_list_for_scripts(newsletter: Cli, vendor: FakeSendGrid) -> None:
     newsletter("send", "--yes")
     lines = told(vendor, "spamreport").splitlines()[:2]
     stranger = {**json.loads(lines[0]), "sg_event_id": "x", "email": "stranger@example.com"}
@@ -82,7 +82,7 @@ def test_a_file_that_holds_something_else_is_refused_whole(
 
 
 def test_a_change_of_the_account_is_told_and_seen_in_the_status(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
     with database("sqlite:///newsletter.db", project_folder) as engine, engine.begin() as running:

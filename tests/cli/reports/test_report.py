@@ -14,7 +14,16 @@ from made_up_send import AT, MadeUp, address, make_send
 from newsletter.cli.reports.report_text import format_complaints, format_outcome, format_tables
 from newsletter.db import open_database
 from newsletter.db.schema import event, send_recipient
-from newsletter.reports.model import Counts, Curve, Domain, Fates, LinkClicks, Rates, Report, Tally
+from newsletter.reports.model import (
+    DeliveryCounts,
+    DomainCounts,
+    EngagementCounts,
+    HourlyCurve,
+    LinkClicks,
+    SendCounts,
+    SendRates,
+    SendReport,
+)
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -168,14 +177,16 @@ def test_complaints_against_gmail_s_lines(
 
 
 def test_a_long_list_fits_the_terminal_too() -> None:
-    fates = Fates(delivered=9_876_543, bounced=98_765, dropped=12_345, waiting=12_347)
-    domains = (Domain("a-domain-that-is-longer-than-others.example", *[9_876_543] * 8),)
-    counts = Counts(fates, 0, 0, 1_234_567, 23_456, {"x" * 60: 98_765}, {}, domains, Curve())
-    tally = Tally(5_123_456, 9_123_456, 4_123_456, 8_123_456, Curve())
-    rates = Rates(0.9876, 0.0098, 0.1, 0.0024, 0.5, 0.5)
+    fates = DeliveryCounts(delivered=9_876_543, bounced=98_765, dropped=12_345, waiting=12_347)
+    domains = (DomainCounts("a-domain-that-is-longer-than-others.example", *[9_876_543] * 8),)
+    counts = SendCounts(
+        fates, 0, 0, 1_234_567, 23_456, {"x" * 60: 98_765}, {}, domains, HourlyCurve()
+    )
+    tally = EngagementCounts(5_123_456, 9_123_456, 4_123_456, 8_123_456, HourlyCurve())
+    rates = SendRates(0.9876, 0.0098, 0.1, 0.0024, 0.5, 0.5)
     links = (LinkClicks(f"https://x.example/{'y' * 90}", "w " * 90, 5_123_456, 9_123_456),)
-    told = Report(
-        "2026-11-24-x", "t " * 60, "en", AT, AT, fates.sum, {}, counts, tally, tally, links,
+    told = SendReport(
+        "2026-11-24-x", "t " * 60, "en", AT, AT, fates.total, {}, counts, tally, tally, links,
         (True, True), rates, rates, 10,
     )  # fmt: skip
     lines = [

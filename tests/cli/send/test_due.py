@@ -8,7 +8,7 @@ from ready_to_send import READERS, Cli
 
 from newsletter.db import database
 from newsletter.db.schema import batch, send
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 
 
 def begun(project_folder: Path, lease: datetime.timedelta) -> None:
@@ -28,7 +28,7 @@ def begun(project_folder: Path, lease: datetime.timedelta) -> None:
 
 
 def test_a_send_whose_sender_has_died_is_taken_up_when_its_leases_are_over(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     ahead = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=5)
     at = ahead.isoformat(timespec="minutes")
@@ -45,7 +45,7 @@ def test_a_send_whose_sender_has_died_is_taken_up_when_its_leases_are_over(
 
 
 def test_a_send_that_nobody_scheduled_is_left_to_the_editor(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     assert newsletter("plan")[0] == 0
     begun(project_folder, -datetime.timedelta(seconds=1))

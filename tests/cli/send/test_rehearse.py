@@ -9,8 +9,8 @@ import pytest
 
 from newsletter.db import open_database
 from newsletter.project import open_project
-from newsletter.sending.rehearsal.fault_plan import KINDS
-from newsletter.sending.rehearsal.run import Wish, rehearse
+from newsletter.sending.rehearsal.fault_plan import FAULT_KINDS
+from newsletter.sending.rehearsal.run import RehearsalOptions, run_rehearsal
 from newsletter.web.rehearsal_site import running
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -42,7 +42,7 @@ def test_with_every_fault_nobody_has_it_twice_and_nobody_is_lost(
     proof = json.loads(out)
     assert (code, proof["gaps"]) == (0, []), err
     assert (proof["readers"], proof["once"], proof["twice"], proof["lost"]) == (300, 300, 0, 0)
-    assert proof["faults"].keys() == KINDS.keys()
+    assert proof["faults"].keys() == FAULT_KINDS.keys()
     assert proof["not_met"] == []
     assert proof["kills"] == 2
     assert proof["batch_size"] < 10
@@ -91,7 +91,7 @@ def test_a_fault_that_is_none_is_told_the_names(cli: Cli) -> None:
 
 def test_the_help_names_every_fault(cli: Cli) -> None:
     _, out, _ = cli("rehearse", "--help")
-    assert [name for name in KINDS if f"  {name} " not in out] == []
+    assert [name for name in FAULT_KINDS if f"  {name} " not in out] == []
 
 
 def test_ctrl_c_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
@@ -101,6 +101,6 @@ def test_ctrl_c_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
     project = open_project(folder)
     engine = open_database(project.config.database, folder)
     with pytest.raises(KeyboardInterrupt):
-        rehearse(Wish(project, ISSUE, engine, 20, (), running), interrupt)
+        run_rehearsal(RehearsalOptions(project, ISSUE, engine, 20, (), running), interrupt)
     engine.dispose()
     assert list((tmp_path / "tmp").iterdir()) == []

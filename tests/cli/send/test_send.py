@@ -16,9 +16,9 @@ from ready_to_send import ISSUE, POST, READERS, Cli
 from newsletter.db import database
 from newsletter.db.schema import batch
 from newsletter.posts.merge_tags.tags import TOKEN
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 ONE_BY_ONE = ("send", "--yes", "--concurrency", "1")
 
@@ -30,7 +30,7 @@ def edit(project_folder: Path, before: str, after: str) -> None:
 
 
 def test_a_send_shows_what_it_will_do_and_waits_for_the_count(
-    newsletter: Cli, vendor: SendGridDouble
+    newsletter: Cli, vendor: FakeSendGrid
 ) -> None:
     code, out, err = newsletter("send", "ice", typed="25\n")
     assert code == 0
@@ -40,12 +40,12 @@ def test_a_send_shows_what_it_will_do_and_waits_for_the_count(
     assert "Type 25 to send" in err
     assert "Sent to 25 of 25 readers." in out
     assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
-    assert vendor.leftovers == set()
+    assert vendor.unfilled_tokens == set()
 
 
 @pytest.mark.parametrize("typed", ["24\n", "yes\n", ""])
 def test_anything_but_the_count_sends_nothing(
-    newsletter: Cli, vendor: SendGridDouble, typed: str
+    newsletter: Cli, vendor: FakeSendGrid, typed: str
 ) -> None:
     code, _, _ = newsletter("send", typed=typed)
     assert code == 1
@@ -53,7 +53,7 @@ def test_anything_but_the_count_sends_nothing(
     assert newsletter("send", "--yes")[0] == 0
 
 
-def test_an_issue_is_never_sent_twice(newsletter: Cli, vendor: SendGridDouble) -> None:
+def test_an_issue_is_never_sent_twice(newsletter: Cli, vendor: FakeSendGrid) -> None:
     newsletter("send", "--yes")
     code, _, err = newsletter("send", "--yes")
     assert code == 1
@@ -62,8 +62,8 @@ def test_an_issue_is_never_sent_twice(newsletter: Cli, vendor: SendGridDouble) -
     assert "was sent to 25 readers" in newsletter("send", "--dry-run")[1].replace("\n    ", " ")
 
 
-def test_json_tells_a_script_how_it_ended(newsletter: Cli, vendor: SendGridDouble) -> None:
-    vendor.order(Fault(accept=True), faults.lost_answer())
+def test_json_tells_a_script_how_it_ended(newsletter: Cli, vendor: FakeSendGrid) -> None:
+    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
     code, out, err = newsletter(*ONE_BY_ONE, "--json")
     data = json.loads(out)
     assert code == 1
@@ -85,7 +85,7 @@ REFUSED = {
 @pytest.mark.parametrize(("before", "after", "told"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_must_be_right_before_a_send_is_asked_first(  # noqa: PLR0917 - fixtures
     newsletter: Cli,
-    vendor: SendGridDouble,
+    vendor: FakeSendGrid,
     project_folder: Path,
     before: str,
     after: str,
@@ -102,7 +102,7 @@ def test_what_must_be_right_before_a_send_is_asked_first(  # noqa: PLR0917 - fix
 
 
 def test_sendgrids_own_unsubscribe_group_serves_in_place_of_a_public_url(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     edit(project_folder, "public_url: https://news.harbour-notes.org\n", "")
     edit(project_folder, "sendgrid:\n", "sendgrid:\n  asm_group: 77\n")
@@ -147,9 +147,9 @@ def test_an_empty_list(newsletter: Cli, project_folder: Path) -> None:
     ],
 )
 def test_the_vendors_refusal_comes_in_its_own_words_and_a_mended_send_goes_on(
-    newsletter: Cli, vendor: SendGridDouble, status: int, words: str, remedy: str
+    newsletter: Cli, vendor: FakeSendGrid, status: int, words: str, remedy: str
 ) -> None:
-    vendor.order(faults.refused(status, words))
+    vendor.inject_faults(faults.error_response(status, words))
     code, _, err = newsletter("send", "--yes")
     assert code == 1
     assert words in err
@@ -159,9 +159,9 @@ def test_the_vendors_refusal_comes_in_its_own_words_and_a_mended_send_goes_on(
 
 
 def test_after_a_refused_first_request_the_issue_may_still_be_mended(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.order(faults.refused(403, "unverified"))
+    vendor.inject_faults(faults.error_response(403, "unverified"))
     newsletter(*ONE_BY_ONE)
     edit(project_folder, "editor@harbour-notes.org", "hello@harbour-notes.org")
     code, _, err = newsletter("send", "--yes")
@@ -176,9 +176,9 @@ def test_after_a_refused_first_request_the_issue_may_still_be_mended(
 
 
 def test_a_half_sent_issue_that_has_changed_is_refused(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.order(Fault(accept=True), faults.refused(403, "no more"))
+    vendor.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
     newsletter(*ONE_BY_ONE)
     post = project_folder / "issues" / ISSUE / "post.md"
     post.write_text(POST.replace("Tuesday", "Wednesday"))
@@ -195,12 +195,12 @@ def test_a_half_sent_issue_that_has_changed_is_refused(
 
 def test_the_key_is_nowhere(
     newsletter: Cli,
-    vendor: SendGridDouble,
+    vendor: FakeSendGrid,
     project_folder: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    vendor.order(faults.refused(401, "no"))
+    vendor.inject_faults(faults.error_response(401, "no"))
     said = "".join(map(str, (*newsletter("-vv", "send", "--yes"), *newsletter("send", "--yes"))))
     assert len(vendor.accepted) == READERS
     for text in (said, caplog.text):
@@ -213,7 +213,7 @@ def test_the_key_is_nowhere(
 
 def test_a_dry_run_writes_what_a_send_would_post(
     newsletter: Cli,
-    vendor: SendGridDouble,
+    vendor: FakeSendGrid,
     project_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -257,7 +257,7 @@ def test_a_dry_run_without_a_public_url_says_that_its_links_are_examples(
 
 
 def test_one_request_a_reader_has_nothing_left_to_substitute(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     edit(project_folder, "sendgrid:\n", "sendgrid:\n  personalize: per_request\n")
     assert newsletter(*ONE_BY_ONE)[0] == 0
@@ -269,9 +269,9 @@ def test_one_request_a_reader_has_nothing_left_to_substitute(
 
 
 def test_ctrl_c_lets_the_request_in_flight_finish_and_the_next_run_goes_on(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.order(faults.late(1.0))
+    vendor.inject_faults(faults.slow_response(1.0))
     command = [str(Path(sys.executable).parent / "newsletter"), *ONE_BY_ONE]
     with subprocess.Popen(
         command, cwd=project_folder, env=os.environ, text=True,
@@ -289,9 +289,9 @@ def test_ctrl_c_lets_the_request_in_flight_finish_and_the_next_run_goes_on(
 
 
 def test_a_killed_sender_leaves_its_batch_unknown_and_mails_nobody_twice(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.order(Fault(accept=True), faults.late(30.0))
+    vendor.inject_faults(InjectedFault(accept=True), faults.slow_response(30.0))
     command = [str(Path(sys.executable).parent / "newsletter"), *ONE_BY_ONE]
     with subprocess.Popen(command, cwd=project_folder, env=os.environ) as process:
         vendor.wait_for_requests(2)

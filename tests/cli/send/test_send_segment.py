@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -31,14 +31,14 @@ di@example.com,Bergen,active
 
 
 @pytest.fixture
-def vendor() -> Iterator[SendGridDouble]:
-    with SendGridDouble() as double:
+def vendor() -> Iterator[FakeSendGrid]:
+    with FakeSendGrid() as double:
         yield double
 
 
 @pytest.fixture
 def newsletter(
-    project_folder: Path, cli: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
+    project_folder: Path, cli: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> Cli:
     """The command line in a folder with one issue and four readers."""
     (project_folder / "newsletter.yml").write_text(SETTINGS)
@@ -52,7 +52,7 @@ def newsletter(
 
 
 @pytest.mark.parametrize("segment", ["north", "city = bergen and not status:bounced"])
-def test_only_the_segment_gets_it(newsletter: Cli, vendor: SendGridDouble, segment: str) -> None:
+def test_only_the_segment_gets_it(newsletter: Cli, vendor: FakeSendGrid, segment: str) -> None:
     code, out, _ = newsletter("send", "ice", "--segment", segment, typed="2\n")
     assert code == 0
     assert segment in out
@@ -61,7 +61,7 @@ def test_only_the_segment_gets_it(newsletter: Cli, vendor: SendGridDouble, segme
     assert newsletter("subscribers", "count", "sent:ice")[1].startswith("2 of 4 readers")
 
 
-def test_a_dry_run_writes_the_segment_alone(newsletter: Cli, vendor: SendGridDouble) -> None:
+def test_a_dry_run_writes_the_segment_alone(newsletter: Cli, vendor: FakeSendGrid) -> None:
     code, out, _ = newsletter("send", "ice", "--dry-run", "--segment", "north", "--json")
     data = json.loads(out)
     assert code == 0
@@ -80,7 +80,7 @@ def test_a_dry_run_writes_the_segment_alone(newsletter: Cli, vendor: SendGridDou
 )
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 def test_a_segment_of_nobody_or_of_nothing_is_refused(
-    newsletter: Cli, vendor: SendGridDouble, segment: str, message: str, dry: tuple[str, ...]
+    newsletter: Cli, vendor: FakeSendGrid, segment: str, message: str, dry: tuple[str, ...]
 ) -> None:
     code, _, err = newsletter("send", "ice", "--yes", "--segment", segment, *dry)
     assert code == 1

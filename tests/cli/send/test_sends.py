@@ -14,9 +14,9 @@ from ready_to_send import ISSUE, POST, READERS, Cli
 
 from newsletter.db import database
 from newsletter.db.schema import batch
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 ONE_BY_ONE = ("send", "--yes", "--concurrency", "1")
 
@@ -33,7 +33,7 @@ def status(newsletter: Cli) -> dict[str, object]:
     return data
 
 
-def events(folder: Path, vendor: SendGridDouble, kind: str, *, upto: int = READERS) -> Path:
+def events(folder: Path, vendor: FakeSendGrid, kind: str, *, upto: int = READERS) -> Path:
     """What the vendor's webhook would have told of everybody whom it took."""
     path = folder / "events.jsonl"
     lines = [
@@ -51,7 +51,7 @@ def events(folder: Path, vendor: SendGridDouble, kind: str, *, upto: int = READE
 
 
 def test_a_plan_sends_nothing_and_is_what_is_sent(
-    newsletter: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
+    newsletter: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SENDGRID_API_KEY")
     code, out, _ = newsletter("plan", "ice")
@@ -71,7 +71,7 @@ def test_a_plan_sends_nothing_and_is_what_is_sent(
 
 
 def test_a_changed_issue_is_refused_with_the_difference_until_it_is_planned_again(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
     rewrite(project_folder, "Tuesday", "Wednesday")
@@ -88,7 +88,7 @@ def test_a_changed_issue_is_refused_with_the_difference_until_it_is_planned_agai
 
 
 def test_a_list_that_shrank_to_nothing_is_refused(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
     rows = "\n".join(f"reader{number}@example.com" for number in range(1, READERS + 1))
@@ -104,10 +104,10 @@ def test_a_list_that_shrank_to_nothing_is_refused(
 
 
 def test_status_tells_what_is_unknown_and_the_commands_that_settle_it(
-    newsletter: Cli, vendor: SendGridDouble
+    newsletter: Cli, vendor: FakeSendGrid
 ) -> None:
     assert "Nothing has been sent" in newsletter("status")[2]
-    vendor.order(Fault(accept=True), faults.lost_answer())
+    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
     newsletter(*ONE_BY_ONE)
     code, out, _ = newsletter("status")
     assert code == 0
@@ -124,9 +124,9 @@ def test_status_tells_what_is_unknown_and_the_commands_that_settle_it(
 
 
 def test_an_unknown_batch_that_never_arrived_is_sent_again_by_the_editors_word(
-    newsletter: Cli, vendor: SendGridDouble
+    newsletter: Cli, vendor: FakeSendGrid
 ) -> None:
-    vendor.order(Fault(accept=True), faults.lost_request())
+    vendor.inject_faults(InjectedFault(accept=True), faults.lost_request())
     newsletter(*ONE_BY_ONE)
     assert newsletter("resume", "ice")[0] == 1
     code, _, err = newsletter("resolve", "ice", "--resend", "1")
@@ -150,9 +150,9 @@ def test_an_unknown_batch_that_never_arrived_is_sent_again_by_the_editors_word(
     [("--accepted", {"accepted": 25}), ("--drop", {"accepted": 15, "dropped": 10})],
 )
 def test_what_is_unknown_is_settled_by_the_editors_word(
-    newsletter: Cli, vendor: SendGridDouble, how: str, readers: dict[str, int]
+    newsletter: Cli, vendor: FakeSendGrid, how: str, readers: dict[str, int]
 ) -> None:
-    vendor.order(Fault(accept=True), faults.lost_answer())
+    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
     newsletter(*ONE_BY_ONE)
     assert newsletter("resolve", "ice", how, "--yes")[0] == 0
     data = status(newsletter)
@@ -167,9 +167,9 @@ def test_resolve_wants_to_be_told_how(newsletter: Cli) -> None:
 
 
 def test_exported_events_settle_what_is_unknown(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.order(Fault(accept=True), faults.lost_answer())
+    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
     newsletter(*ONE_BY_ONE)
     assert newsletter("reconcile", "ice")[0] == 1
     path = events(project_folder, vendor, "processed", upto=11)
@@ -185,9 +185,9 @@ def test_exported_events_settle_what_is_unknown(
 
 
 def test_a_file_that_holds_no_events_is_refused_whole(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.order(faults.lost_answer())
+    vendor.inject_faults(faults.lost_response())
     newsletter(*ONE_BY_ONE)
     path = events(project_folder, vendor, "delivered")
     path.write_text(path.read_text() + "\nno event\n{}\n")
@@ -198,11 +198,11 @@ def test_a_file_that_holds_no_events_is_refused_whole(
     assert newsletter("reconcile", "ice")[0] == 1
 
 
-def test_the_refused_are_tried_again_and_nobody_else(
-    newsletter: Cli, vendor: SendGridDouble
-) -> None:
-    vendor.order(
-        faults.refused(400, "Does not contain a valid address.", "personalizations.3.to.0.email")
+def test_the_refused_are_tried_again_and_nobody_else(newsletter: Cli, vendor: FakeSendGrid) -> None:
+    vendor.inject_faults(
+        faults.error_response(
+            400, "Does not contain a valid address.", "personalizations.3.to.0.email"
+        )
     )
     assert newsletter(*ONE_BY_ONE)[0] == 0
     _, out, _ = newsletter("who", "ice", "--missed")
@@ -219,8 +219,8 @@ def test_the_refused_are_tried_again_and_nobody_else(
     assert status(newsletter)["state"] == "done"
 
 
-def test_who_tells_every_readers_fate(newsletter: Cli, vendor: SendGridDouble) -> None:
-    vendor.order(Fault(accept=True), faults.lost_answer())
+def test_who_tells_every_readers_fate(newsletter: Cli, vendor: FakeSendGrid) -> None:
+    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
     newsletter(*ONE_BY_ONE)
     _, out, _ = newsletter("who", "ice", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
@@ -232,7 +232,7 @@ def test_who_tells_every_readers_fate(newsletter: Cli, vendor: SendGridDouble) -
 
 
 def test_a_cancelled_plan_can_be_planned_another_time(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
     code, out, _ = newsletter("cancel", "ice")
@@ -244,10 +244,8 @@ def test_a_cancelled_plan_can_be_planned_another_time(
     assert len(vendor.accepted) == READERS
 
 
-def test_a_send_that_was_cancelled_half_way_stays_so(
-    newsletter: Cli, vendor: SendGridDouble
-) -> None:
-    vendor.order(Fault(accept=True), faults.refused(403, "no more"))
+def test_a_send_that_was_cancelled_half_way_stays_so(newsletter: Cli, vendor: FakeSendGrid) -> None:
+    vendor.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
     newsletter(*ONE_BY_ONE)
     code, out, err = newsletter("cancel", "ice")
     assert code == 0
@@ -273,9 +271,9 @@ def test_the_latest_send_is_meant_if_none_is_named(newsletter: Cli) -> None:
 
 
 def test_what_was_planned_goes_on_even_if_the_files_are_gone(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.order(Fault(accept=True), faults.refused(403, "no more"))
+    vendor.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
     newsletter(*ONE_BY_ONE)
     (project_folder / "issues" / ISSUE / "post.md").write_text(POST.replace("ice", "fire"))
     assert newsletter("send", "--yes")[0] == 1
@@ -285,9 +283,9 @@ def test_what_was_planned_goes_on_even_if_the_files_are_gone(
 
 
 def test_a_second_ctrl_c_stops_at_once_and_loses_nobody(
-    newsletter: Cli, vendor: SendGridDouble, project_folder: Path
+    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.order(Fault(accept=True), faults.late(30.0))
+    vendor.inject_faults(InjectedFault(accept=True), faults.slow_response(30.0))
     command = [str(Path(sys.executable).parent / "newsletter"), *ONE_BY_ONE]
     with subprocess.Popen(
         command, cwd=project_folder, env=os.environ, text=True,

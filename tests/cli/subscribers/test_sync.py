@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 
 Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def vendor() -> Iterator[SendGridDouble]:
-    with SendGridDouble() as running:
+def vendor() -> Iterator[FakeSendGrid]:
+    with FakeSendGrid() as running:
         yield running
 
 
 @pytest.fixture
 def listed(
-    project_folder: Path, cli: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
+    project_folder: Path, cli: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     (project_folder / "readers.csv").write_text("email\nada@example.com\nbo@example.com\n")
     cli("subscribers", "import", "readers.csv")
@@ -30,7 +30,7 @@ def listed(
 
 
 @pytest.mark.usefixtures("listed")
-def test_sync_says_what_changed(cli: Cli, vendor: SendGridDouble) -> None:
+def test_sync_says_what_changed(cli: Cli, vendor: FakeSendGrid) -> None:
     now = time.time()
     vendor.suppressions.add("bounces", "ADA@example.com", now, reason="550 5.1.1 no such user")
     vendor.suppressions.add("unsubscribes", "stranger@example.com", now)
@@ -57,7 +57,7 @@ def test_sync_says_what_changed(cli: Cli, vendor: SendGridDouble) -> None:
 
 
 @pytest.mark.usefixtures("listed")
-def test_sync_for_scripts(cli: Cli, vendor: SendGridDouble) -> None:
+def test_sync_for_scripts(cli: Cli, vendor: FakeSendGrid) -> None:
     vendor.suppressions.add("spam_reports", "bo@example.com", time.time())
     code, out, _ = cli("subscribers", "sync", "--json", "--dry-run")
     data = json.loads(out)
@@ -78,9 +78,9 @@ def test_sync_for_scripts(cli: Cli, vendor: SendGridDouble) -> None:
 
 
 @pytest.mark.usefixtures("listed")
-def test_a_day_to_ask_from(cli: Cli, vendor: SendGridDouble) -> None:
+def test_a_day_to_ask_from(cli: Cli, vendor: FakeSendGrid) -> None:
     assert cli("subscribers", "sync", "--since", "2026-01-31")[0] == 0
-    assert "start_time=1769817600" in vendor.suppressions.asked[0]
+    assert "start_time=1769817600" in vendor.suppressions.requested_paths[0]
     assert cli("subscribers", "sync", "--since", "soon")[0] == 2
 
 
@@ -95,7 +95,7 @@ def test_a_key_that_may_not_read(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     assert "SENDGRID_API_KEY is not set" in cli("subscribers", "sync")[2]
 
 
-def test_the_group_of_the_settings(cli: Cli, listed: Path, vendor: SendGridDouble) -> None:
+def test_the_group_of_the_settings(cli: Cli, listed: Path, vendor: FakeSendGrid) -> None:
     with (listed / "newsletter.yml").open("a") as settings:
         settings.write("sendgrid:\n  asm_group: 7\n")
     vendor.suppressions.groups[7] = ["ada@example.com"]
@@ -105,11 +105,11 @@ def test_the_group_of_the_settings(cli: Cli, listed: Path, vendor: SendGridDoubl
 
 @pytest.mark.usefixtures("listed")
 def test_a_long_wait_is_told(
-    cli: Cli, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
-    vendor.order(faults.rate_limit_response(time.time() + 90))
+    vendor.inject_faults(faults.rate_limit_response(time.time() + 90))
     code, _, err = cli("subscribers", "sync")
     assert code == 0
     assert 85 < waits[0] <= 90

@@ -2,8 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.reports.bounce_reasons import OTHER, bounce_class, drop_class
-from newsletter.reports.output.formatting import listed, percent, sparkline, steps
+from newsletter.reports.bounce_reasons import OTHER_REASONS, describe_bounce, describe_drop
+from newsletter.reports.output.formatting import (
+    format_percent,
+    format_reasons,
+    group_hours,
+    sparkline,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,7 +25,7 @@ from newsletter.reports.output.formatting import listed, percent, sparkline, ste
     ],
 )
 def test_percent(share: float | None, digits: int, words: str) -> None:
-    assert percent(share, digits) == words
+    assert format_percent(share, digits) == words
 
 
 @given(st.lists(st.integers(0, 10**7)))
@@ -36,17 +41,17 @@ def test_sparklines_keep_order_and_tell_something_from_nothing(counts: list[int]
 
 @given(st.lists(st.integers(0, 100)), st.integers(1, 9))
 def test_steps_lose_nothing(hours: list[int], length: int) -> None:
-    assert sum(steps(hours, length)) == sum(hours)
+    assert sum(group_hours(hours, length)) == sum(hours)
 
 
 def test_listed() -> None:
-    assert listed([("invalid address", 8), ("mailbox full", 3)]) == (
+    assert format_reasons([("invalid address", 8), ("mailbox full", 3)]) == (
         "8 invalid address, 3 mailbox full"
     )
-    assert listed([("a", 1_000), ("b", 3), ("c", 2), ("d", 1), ("e", 1)]) == (
+    assert format_reasons([("a", 1_000), ("b", 3), ("c", 2), ("d", 1), ("e", 1)]) == (
         "1,000 a, 3 b, 2 c, 2 more"
     )
-    assert listed([]) == ""
+    assert format_reasons([]) == ""
 
 
 @pytest.mark.parametrize(
@@ -57,11 +62,11 @@ def test_listed() -> None:
         ("bounce", "Mailbox Unavailable", "5.0.0", "mailbox unavailable"),
         ("blocked", "", "550", "blocked"),
         ("blocked", "Frequency/Volume", "", "refused as too much mail"),
-        ("bounce", "Unclassified", "", OTHER),
+        ("bounce", "Unclassified", "", OTHER_REASONS),
     ],
 )
 def test_why_it_bounced(kind: str, classification: str, status: str, words: str) -> None:
-    assert bounce_class(kind, classification, status) == words
+    assert describe_bounce(kind, classification, status) == words
 
 
 @pytest.mark.parametrize(
@@ -70,8 +75,8 @@ def test_why_it_bounced(kind: str, classification: str, status: str, words: str)
         ("Bounced Address", "had bounced before"),
         ("Invalid SMTPAPI header", "invalid request"),
         ("Invalid", "invalid address"),
-        ("something new", OTHER),
+        ("something new", OTHER_REASONS),
     ],
 )
 def test_why_it_was_dropped(reason: str, words: str) -> None:
-    assert drop_class(reason) == words
+    assert describe_drop(reason) == words

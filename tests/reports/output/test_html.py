@@ -15,12 +15,12 @@ from made_up_send import AT, LINKS, MadeUp, address, make_send
 from sending_fixtures import configured
 
 from newsletter.db import database, reading
-from newsletter.reports.comparison import departures
-from newsletter.reports.model import Rates, Report
+from newsletter.reports.comparison import list_started_sends
+from newsletter.reports.model import SendRates, SendReport
 from newsletter.reports.output import charts
-from newsletter.reports.output.html import page_of
-from newsletter.reports.output.json_data import as_data
-from newsletter.reports.report import report
+from newsletter.reports.output.html import render_report_page
+from newsletter.reports.output.json_data import report_to_dict
+from newsletter.reports.report import build_send_report
 
 NOW = AT + datetime.timedelta(days=3)
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
@@ -37,23 +37,23 @@ def engine(tmp_path: Path) -> Iterator[sa.Engine]:
         yield opened
 
 
-def made(engine: sa.Engine, *sends: MadeUp) -> Report:
+def made(engine: sa.Engine, *sends: MadeUp) -> SendReport:
     for one in sends:
         make_send(engine, one)
     with reading(engine) as connection:
-        return report(connection, departures(connection)[-1], CONFIG, NOW)
+        return build_send_report(connection, list_started_sends(connection)[-1], CONFIG, NOW)
 
 
 @pytest.fixture
-def found(engine: sa.Engine) -> Report:
+def found(engine: sa.Engine) -> SendReport:
     earlier = MadeUp(issue="2026-11-17-earlier", at=AT - datetime.timedelta(days=7), readers=300)
     return made(engine, replace(earlier, seed=2), MadeUp(readers=300))
 
 
-def test_the_page_holds_what_the_report_says(found: Report) -> None:
-    page = page_of(found, CONFIG)
+def test_the_page_holds_what_the_report_says(found: SendReport) -> None:
+    page = render_report_page(found, CONFIG)
     text = " ".join(" ".join(map(str, lxml_html.document_fromstring(page).itertext())).split())
-    fates = found.counts.fates
+    fates = found.counts.delivery
     assert "Reading the tide, friend" in text
     assert "Sent Tuesday 24 November 2026, 09:00 (Europe/Oslo) to 300 readers" in text
     assert (
@@ -68,8 +68,8 @@ def test_the_page_holds_what_the_report_says(found: Report) -> None:
     assert len(places) == len(LINKS)
 
 
-def test_the_page_needs_nothing_else_and_names_nobody(found: Report) -> None:
-    page = page_of(found, CONFIG)
+def test_the_page_needs_nothing_else_and_names_nobody(found: SendReport) -> None:
+    page = render_report_page(found, CONFIG)
     assert LOADS.search(page) is None
     assert not any(address(number) in page for number in range(1, 301))
     assert {element.tag for element in lxml_html.document_fromstring(page).iter("a", "form")} <= {
@@ -82,7 +82,7 @@ def test_markup_of_others_is_text(engine: sa.Engine) -> None:
     what = MadeUp(
         readers=5, subject=EVIL, html=body.format("&lt;script&gt;alert(2)&lt;/script&gt;")
     )
-    page = page_of(made(engine, what), CONFIG)
+    page = render_report_page(made(engine, what), CONFIG)
     root = lxml_html.document_fromstring(page)
     assert root.findtext(".//h1") == EVIL
     assert list(root.iter("script", "img", "b")) == []
@@ -91,12 +91,12 @@ def test_markup_of_others_is_text(engine: sa.Engine) -> None:
 def test_without_tracking_there_are_no_zeros(engine: sa.Engine) -> None:
     found = made(engine, MadeUp(readers=50, tracked=False))
     off = replace(found, tracking=(False, False))
-    page, data = page_of(off, CONFIG), as_data(off)
+    page, data = render_report_page(off, CONFIG), report_to_dict(off)
     assert "tracking is off" in page
     assert "When it arrived" in page
     assert "Opened" not in page
     assert (data["opens"], data["clicks"], data["links"]) == (None, None, None)
-    assert "No opens or clicks were recorded" in page_of(found, CONFIG)
+    assert "No opens or clicks were recorded" in render_report_page(found, CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -105,16 +105,16 @@ def test_without_tracking_there_are_no_zeros(engine: sa.Engine) -> None:
 )
 def test_gmail_s_lines(engine: sa.Engine, share: float | None, state: str) -> None:
     found = made(engine, MadeUp(readers=5))
-    rates = Rates(1.0, 0.0, 0.0, share)
+    rates = SendRates(1.0, 0.0, 0.0, share)
     told = replace(found, rates=rates)
     assert told.complaint_state == state
-    assert f'class="{state}"' in page_of(told, CONFIG)
+    assert f'class="{state}"' in render_report_page(told, CONFIG)
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=4, max_size=4))
 def test_a_stacked_bar_is_full_and_shows_whatever_is_there(counts: list[int]) -> None:
     names = ("delivered", "bounced", "dropped", "waiting")
-    drawn = str(charts.stacked("x", "t", list(zip(names, counts, strict=True))))
+    drawn = str(charts.draw_stacked_bar("x", "t", list(zip(names, counts, strict=True))))
     shapes = re.findall(r'class="(\w+)" x="([\d.]+)" y="0.0" width="([\d.]+)"', drawn)
     assert [name for name, _, _ in shapes] == [
         name for name, count in zip(names, counts, strict=True) if count
@@ -127,7 +127,7 @@ def test_a_stacked_bar_is_full_and_shows_whatever_is_there(counts: list[int]) ->
 
 @given(st.lists(st.integers(0, 10**6), max_size=30))
 def test_columns_stay_inside(counts: list[int]) -> None:
-    drawn = str(charts.columns("x", "t", "", [charts.Series("opened", counts)]))
+    drawn = str(charts.draw_columns("x", "t", "", [charts.Series("opened", counts)]))
     for y, height in re.findall(r'y="(-?[\d.]+)" width="[\d.]+" height="(-?[\d.]+)"', drawn):
         assert float(y) >= 0
         assert float(y) + float(height) == pytest.approx(charts.HEIGHT, abs=0.2)

@@ -11,7 +11,7 @@ from newsletter.db.schema import subscriber
 from newsletter.sending.delivery import claim
 from newsletter.sending.ledger.record import Ledger, start_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.sendgrid.payload import Letter
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from newsletter.sending.providers.sendgrid.payload import Letter
 )
 def test_whatever_is_in_them(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: Letter,
+    letter: PreparedEmail,
     make_readers: MakeReaders,
     subscribe: Subscribe,
     world: World,

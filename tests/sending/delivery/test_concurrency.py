@@ -28,14 +28,14 @@ from newsletter.sending.ledger.record import (
     stop_send,
 )
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.provider import Reply, Silence
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.payload import Letter, prepare
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.provider import NoResponse, Response
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 
 TOTAL = 95
-ACCEPTED = Reply(202, {}, b"")
+ACCEPTED = Response(202, {}, b"")
 
 
 class Vendor:
@@ -45,7 +45,7 @@ class Vendor:
         self.lock = threading.Lock()
         self.inside = self.most = self.posts = 0
 
-    def post_mail(self, body: bytes) -> Reply | Silence:
+    def post_mail(self, body: bytes) -> Response | NoResponse:
         with self.lock:
             self.posts += 1
             self.inside += 1
@@ -56,7 +56,7 @@ class Vendor:
             with self.lock:
                 self.inside -= 1
 
-    def answer(self, body: bytes) -> Reply | Silence:  # noqa: ARG002 - for those that look
+    def answer(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002 - for those that look
         return ACCEPTED
 
 
@@ -71,13 +71,15 @@ class Patient(Vendor):
         super().__init__()
         self.barrier = threading.Barrier(self.together)
 
-    def answer(self, body: bytes) -> Reply | Silence:  # noqa: ARG002
+    def answer(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
         self.barrier.wait(timeout=60)
         return ACCEPTED
 
 
 @pytest.fixture
-def frozen(ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders) -> Send:
+def frozen(
+    ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
+) -> Send:
     """Ten batches: nine of ten readers and one of five."""
     subscribe(make_readers(TOTAL))
     return freeze_send(ledger, letter)
@@ -96,7 +98,7 @@ def state_of(ledger: Ledger, of: Send) -> str:
 
 @pytest.mark.parametrize("together", [2, 5])
 def test_so_many_requests_are_in_the_air_at_once_and_no_more(
-    ledger: Ledger, letter: Letter, frozen: Send, world: World, together: int
+    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World, together: int
 ) -> None:
     vendor = Patient(together)
     BatchSender(ledger, frozen, letter, vendor, world, concurrency=together).run()
@@ -108,29 +110,29 @@ def test_so_many_requests_are_in_the_air_at_once_and_no_more(
 
 def test_every_thread_keeps_one_connection(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: Letter,
+    letter: PreparedEmail,
     frozen: Send,
     world: World,
-    double: SendGridDouble,
-    mailer: Mailer,
+    double: FakeSendGrid,
+    mailer: SendGridClient,
 ) -> None:
     BatchSender(ledger, frozen, letter, mailer, world, concurrency=3).run()
     assert Counter(Counter(one.address for one in double.accepted).values()) == {1: TOTAL}
-    assert double.connections <= 3
+    assert double.connection_count <= 3
 
 
 def test_in_flight_is_on_record_before_any_request_comes(
-    ledger: Ledger, letter: Letter, frozen: Send, world: World
+    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World
 ) -> None:
     class Looking(Vendor):
-        def answer(self, body: bytes) -> Reply | Silence:
+        def answer(self, body: bytes) -> Response | NoResponse:
             with ledger.engine.connect() as connection:
                 known = connection.execute(
                     sa.select(batch.c.state, attempt.c.ended)
                     .join(attempt, attempt.c.batch_id == batch.c.id)
                     .where(attempt.c.body_sha == hashlib.sha256(body).hexdigest())
                 ).one()
-            return ACCEPTED if known == ("in_flight", None) else Reply(500, {}, b"")
+            return ACCEPTED if known == ("in_flight", None) else Response(500, {}, b"")
 
     BatchSender(ledger, frozen, letter, Looking(), world, concurrency=4).run()
     assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
@@ -138,12 +140,12 @@ def test_in_flight_is_on_record_before_any_request_comes(
 
 @pytest.mark.parametrize("status", [401, 403, 451])
 def test_a_refused_account_lets_nothing_more_leave_and_settles_what_is_in_the_air(
-    ledger: Ledger, letter: Letter, frozen: Send, world: World, status: int
+    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World, status: int
 ) -> None:
     class Withdrawn(Patient):
-        def answer(self, body: bytes) -> Reply | Silence:  # noqa: ARG002
+        def answer(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
             if self.barrier.wait(timeout=60) == 0:
-                return Reply(status, {}, b"")
+                return Response(status, {}, b"")
             while state_of(ledger, frozen) == "running":
                 threading.Event().wait(0.01)
             return ACCEPTED
@@ -159,14 +161,14 @@ def test_a_refused_account_lets_nothing_more_leave_and_settles_what_is_in_the_ai
 
 def test_all_senders_keep_the_pause_that_one_was_asked_for(  # noqa: PLR0917
     ledger: Ledger,
-    letter: Letter,
+    letter: PreparedEmail,
     frozen: Send,
     world: World,
-    double: SendGridDouble,
-    mailer: Mailer,
+    double: FakeSendGrid,
+    mailer: SendGridClient,
 ) -> None:
     until = world.now + datetime.timedelta(seconds=42)
-    double.order(faults.rate_limit_response(until.timestamp()))
+    double.inject_faults(faults.rate_limit_response(until.timestamp()))
     with pytest.raises(InterruptedError):
         BatchSender(ledger, frozen, letter, mailer, Busy(), concurrency=1).run()
     with ledger.engine.connect() as connection:
@@ -216,14 +218,14 @@ def test_a_batch_that_is_anothers_by_now_keeps_its_whole_group_here(
 
 
 def test_a_slow_request_is_not_taken_for_a_dead_senders(
-    ledger: Ledger, letter: Letter, frozen: Send, world: World
+    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World
 ) -> None:
     """Another sender sweeps all the time, for three times as long as the lease was at first."""
     lease = datetime.timedelta(seconds=0.3)
     swept: list[int] = []
 
     class Slow(Vendor):
-        def answer(self, body: bytes) -> Reply | Silence:  # noqa: ARG002
+        def answer(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
             for _ in range(3_000):
                 if self.posts > 1 or len(swept) == 9:
                     break
@@ -244,12 +246,12 @@ def leased_until(ledger: Ledger) -> datetime.datetime | None:
 
 
 def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(
-    ledger: Ledger, letter: Letter, frozen: Send, world: World
+    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World
 ) -> None:
     release = threading.Event()
 
     class Stuck(Vendor):
-        def answer(self, body: bytes) -> Reply | Silence:  # noqa: ARG002
+        def answer(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
             if self.posts <= 2:
                 return ACCEPTED
             release.wait(timeout=60)
@@ -280,7 +282,7 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(
 
 def test_an_outcome_that_cannot_be_written_does_not_take_others_with_it(
     ledger: Ledger,
-    letter: Letter,
+    letter: PreparedEmail,
     frozen: Send,
     world: World,
     monkeypatch: pytest.MonkeyPatch,
@@ -301,7 +303,7 @@ def test_an_outcome_that_cannot_be_written_does_not_take_others_with_it(
 
 def test_a_fault_of_the_program_in_a_thread_is_raised_once_the_others_are_back() -> None:
     class Broken(Vendor):
-        def answer(self, body: bytes) -> Reply | Silence:
+        def answer(self, body: bytes) -> Response | NoResponse:
             if body == b"bad":
                 raise ZeroDivisionError
             return ACCEPTED
@@ -354,22 +356,22 @@ def test_batches_are_cut_by_count(ledger: Ledger, frozen: Send) -> None:
 
 def test_batches_are_cut_by_bytes_where_count_would_allow_too_many(
     ledger: Ledger,
-    letter: Letter,
+    letter: PreparedEmail,
     subscribe: Subscribe,
     make_readers: MakeReaders,
     world: World,
 ) -> None:
     subscribe(make_readers(TOTAL))
-    narrow = prepare(letter.email, configured(limits={"request_bytes": 30_000}))
-    assert letter.roomy
-    assert not narrow.roomy
+    narrow = prepare_email(letter.email, configured(limits={"request_bytes": 30_000}))
+    assert letter.always_fits
+    assert not narrow.always_fits
     of = freeze_send(ledger, narrow)
     assert [reader for readers in cut(ledger) for reader in readers] == list(range(1, TOTAL + 1))
 
     class Measuring(Vendor):
         largest = 0
 
-        def answer(self, body: bytes) -> Reply | Silence:
+        def answer(self, body: bytes) -> Response | NoResponse:
             self.largest = max(self.largest, len(body))
             return ACCEPTED
 
@@ -381,13 +383,13 @@ def test_batches_are_cut_by_bytes_where_count_would_allow_too_many(
 
 def test_a_send_of_one_reader_a_request_is_frozen_and_sent_too(
     ledger: Ledger,
-    letter: Letter,
+    letter: PreparedEmail,
     subscribe: Subscribe,
     make_readers: MakeReaders,
     world: World,
 ) -> None:
     subscribe(make_readers(7))
-    single = prepare(letter.email, configured(sendgrid={"personalize": "per_request"}))
+    single = prepare_email(letter.email, configured(sendgrid={"personalize": "per_request"}))
     of = freeze_send(ledger, single)
     vendor = Vendor()
     BatchSender(ledger, of, single, vendor, world).run()

@@ -18,9 +18,9 @@ from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, get_send, start_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.planning.frozen_content import SendSchedule, save_schedule
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.payload import Letter
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.rehearsal import FakeSendGrid
 
 START = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
 
@@ -65,10 +65,10 @@ def test_a_clock_that_goes_back_gives_nothing_away() -> None:
 
 def test_a_paced_send_waits_and_reaches_everybody(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: Letter,
-    mailer: Mailer,
+    letter: PreparedEmail,
+    mailer: SendGridClient,
     world: World,
-    double: SendGridDouble,
+    double: FakeSendGrid,
     subscribe: Subscribe,
     make_readers: MakeReaders,
 ) -> None:
@@ -81,7 +81,7 @@ def test_a_paced_send_waits_and_reaches_everybody(  # noqa: PLR0917 - fixtures
 
 
 def test_two_senders_share_one_count(
-    ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders
+    ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> None:
     subscribe(make_readers(45))
     frozen = save_schedule(ledger, freeze_send(ledger, letter), SendSchedule(limit_per_hour=20))
@@ -92,7 +92,7 @@ def test_two_senders_share_one_count(
 
 
 def test_a_limit_below_a_planned_batch_is_refused(
-    ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders
+    ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> None:
     subscribe(make_readers(12))
     frozen = freeze_send(ledger, letter)

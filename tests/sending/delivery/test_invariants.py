@@ -13,12 +13,12 @@ from newsletter.render.email import Email
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.provider import Reply, Silence
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.payload import prepare
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.provider import NoResponse, Response
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.payload import prepare_email
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 TOTAL = 23
 
@@ -30,44 +30,46 @@ class Killed(BaseException):
 class Fate:
     """What happens around the next requests."""
 
-    def __init__(self, mailer: Mailer, double: SendGridDouble, plan: list[str | Fault]) -> None:
+    def __init__(
+        self, mailer: SendGridClient, double: FakeSendGrid, plan: list[str | InjectedFault]
+    ) -> None:
         self.mailer = mailer
         self.double = double
         self.plan = plan
 
-    def post_mail(self, body: bytes) -> Reply | Silence:
+    def post_mail(self, body: bytes) -> Response | NoResponse:
         event = self.plan.pop(0) if self.plan else "well"
         if event == "killed before":
             raise Killed
         if event == "no connection":
-            return Silence(left=False, reason="connection refused")
-        if isinstance(event, Fault):
-            self.double.order(event)
+            return NoResponse(request_sent=False, reason="connection refused")
+        if isinstance(event, InjectedFault):
+            self.double.inject_faults(event)
         answer = self.mailer.post_mail(body)
         if event == "killed after":
             raise Killed
         return answer
 
 
-EVENTS: st.SearchStrategy[str | Fault] = st.sampled_from(
+EVENTS: st.SearchStrategy[str | InjectedFault] = st.sampled_from(
     [
         "well",
         "no connection",
         "killed before",
         "killed after",
-        faults.lost_answer(),
+        faults.lost_response(),
         faults.lost_request(),
-        faults.reset_mid_answer(),
-        faults.garbage(),
+        faults.reset_mid_response(),
+        faults.invalid_http_response(),
         faults.rate_limit_response(0),
-        faults.refused(500),
-        faults.refused(503, accept=True),
-        faults.refused(401),
-        faults.refused(413),
-        faults.refused(400),
-        faults.refused(400, "bad", "personalizations.0.to.0.email"),
-        faults.refused(400, "bad", "personalizations.4.to.0.email"),
-        faults.flood(400),
+        faults.error_response(500),
+        faults.error_response(503, accept=True),
+        faults.error_response(401),
+        faults.error_response(413),
+        faults.error_response(400),
+        faults.error_response(400, "bad", "personalizations.0.to.0.email"),
+        faults.error_response(400, "bad", "personalizations.4.to.0.email"),
+        faults.endless_response(400),
     ]
 )
 
@@ -86,15 +88,15 @@ def test_after_every_history_the_books_balance(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     email: Email,
     world: World,
-    double: SendGridDouble,
-    mailer: Mailer,
+    double: FakeSendGrid,
+    mailer: SendGridClient,
     make_readers: MakeReaders,
-    plan: list[str | Fault],
+    plan: list[str | InjectedFault],
     leaving: set[int],
     concurrency: int,
 ) -> None:
     begin_anew(ledger, world, double, make_readers)
-    letter = prepare(email, configured(limits={"batch_size": 10}))
+    letter = prepare_email(email, configured(limits={"batch_size": 10}))
     frozen = freeze_send(ledger, letter)
     with ledger.engine.begin() as connection:
         gone = sa.update(subscriber).where(subscriber.c.id.in_(leaving))
@@ -113,7 +115,7 @@ def test_after_every_history_the_books_balance(  # noqa: PLR0917 - fixtures
 
 
 def begin_anew(
-    ledger: Ledger, world: World, double: SendGridDouble, make_readers: MakeReaders
+    ledger: Ledger, world: World, double: FakeSendGrid, make_readers: MakeReaders
 ) -> None:
     double.accepted.clear()
     rows = [
@@ -136,7 +138,7 @@ def current(ledger: Ledger, frozen: Send) -> Send:
     return found
 
 
-def check(ledger: Ledger, frozen: Send, double: SendGridDouble) -> None:
+def check(ledger: Ledger, frozen: Send, double: FakeSendGrid) -> None:
     """The sum, and that the vendor's side and ours tell one story."""
     times = Counter(one.address for one in double.accepted)
     assert set(times.values()) <= {1}

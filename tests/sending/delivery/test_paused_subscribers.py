@@ -10,7 +10,7 @@ from newsletter.db.schema import send_recipient
 from newsletter.sending.delivery import claim
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.sendgrid.payload import Letter
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import Origin
@@ -20,7 +20,11 @@ HOUR = datetime.timedelta(hours=1)
 
 
 def test_pauses_count_at_the_freeze_and_at_the_claim(
-    ledger: Ledger, letter: Letter, world: World, subscribe: Subscribe, make_readers: MakeReaders
+    ledger: Ledger,
+    letter: PreparedEmail,
+    world: World,
+    subscribe: Subscribe,
+    make_readers: MakeReaders,
 ) -> None:
     subscribe(make_readers(8))
     with ledger.engine.begin() as connection:

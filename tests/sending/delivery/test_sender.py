@@ -21,12 +21,12 @@ from newsletter.sending.ledger.record import (
     list_unknown_batches,
 )
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.provider import Outcome, Reply, Silence
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.payload import Letter
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.provider import NoResponse, Outcome, Response
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 TOTAL = 25
 
@@ -36,10 +36,10 @@ class Desk:
     """A frozen send of 25 readers in batches of ten, and what is needed to send it."""
 
     ledger: Ledger
-    letter: Letter
-    mailer: Mailer
+    letter: PreparedEmail
+    mailer: SendGridClient
     world: World
-    double: SendGridDouble
+    double: FakeSendGrid
     concurrency: int = 1  # what comes after what is then known
 
     def send(self) -> Send:
@@ -73,10 +73,10 @@ class Desk:
 @pytest.fixture
 def desk(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: Letter,
-    mailer: Mailer,
+    letter: PreparedEmail,
+    mailer: SendGridClient,
     world: World,
-    double: SendGridDouble,
+    double: FakeSendGrid,
     subscribe: Subscribe,
     make_readers: MakeReaders,
 ) -> Desk:
@@ -93,7 +93,7 @@ def test_a_calm_send_reaches_everybody_once(desk: Desk) -> None:
         f"reader{number}@example.com" for number in range(1, TOTAL + 1)
     ]
     assert desk.world.done == TOTAL
-    assert desk.double.leftovers == set()
+    assert desk.double.unfilled_tokens == set()
     desk.check()
 
 
@@ -108,22 +108,24 @@ def test_the_attempt_is_on_record_with_the_vendors_id(desk: Desk) -> None:
 
 
 UNKNOWN = [
-    faults.lost_answer(),
+    faults.lost_response(),
     faults.lost_request(),
-    faults.late(0.8),
-    faults.reset_mid_answer(),
-    faults.garbage(),
-    faults.refused(500),
-    faults.refused(503, accept=True),
-    faults.refused(504),
-    faults.refused(408),
-    faults.flood(502),
+    faults.slow_response(0.8),
+    faults.reset_mid_response(),
+    faults.invalid_http_response(),
+    faults.error_response(500),
+    faults.error_response(503, accept=True),
+    faults.error_response(504),
+    faults.error_response(408),
+    faults.endless_response(502),
 ]
 
 
 @pytest.mark.parametrize("fault", UNKNOWN, ids=lambda fault: f"{fault.trick.name}-{fault.status}")
-def test_what_may_have_arrived_is_unknown_and_never_sent_again(desk: Desk, fault: Fault) -> None:
-    desk.double.order(Fault(accept=True), fault)
+def test_what_may_have_arrived_is_unknown_and_never_sent_again(
+    desk: Desk, fault: InjectedFault
+) -> None:
+    desk.double.inject_faults(InjectedFault(accept=True), fault)
     desk.run()
     assert desk.send().state == "needs_review"
     assert desk.readers() == {"accepted": 15, "unknown": 10}
@@ -147,7 +149,7 @@ def test_after_eight_tries_the_send_pauses_and_a_new_run_goes_on(desk: Desk) -> 
     desk.mailer = _Stumbling(vendor, 100)
     outcome = desk.run()
     assert outcome is not None
-    assert outcome.words == "connection refused"
+    assert outcome.message == "connection refused"
     assert desk.send().state == "paused"
     assert desk.readers() == {"pending": TOTAL}
     assert len(desk.world.waits) == 7
@@ -158,7 +160,7 @@ def test_after_eight_tries_the_send_pauses_and_a_new_run_goes_on(desk: Desk) -> 
 
 
 def test_429_waits_until_the_vendor_says(desk: Desk) -> None:
-    desk.double.order(faults.rate_limit_response(desk.world.now.timestamp() + 42))
+    desk.double.inject_faults(faults.rate_limit_response(desk.world.now.timestamp() + 42))
     desk.run()
     assert desk.world.waits == [42.0]
     assert "pause" in desk.world.remarks[0]
@@ -170,10 +172,12 @@ def test_429_waits_until_the_vendor_says(desk: Desk) -> None:
 def test_a_refused_account_stops_the_send_and_is_not_charged(
     desk: Desk, status: int, remedy: str
 ) -> None:
-    desk.double.order(Fault(accept=True), faults.refused(status, "so says the vendor"))
+    desk.double.inject_faults(
+        InjectedFault(accept=True), faults.error_response(status, "so says the vendor")
+    )
     outcome = desk.run()
     assert outcome is not None
-    assert (outcome.words, remedy in outcome.remedy) == ("so says the vendor", True)
+    assert (outcome.message, remedy in outcome.remedy) == ("so says the vendor", True)
     assert (desk.send().state, desk.send().reason) == ("blocked", "so says the vendor")
     assert desk.readers() == {"accepted": 10, "pending": 15}
     with desk.ledger.engine.connect() as connection:
@@ -184,8 +188,10 @@ def test_a_refused_account_stops_the_send_and_is_not_charged(
 
 
 def test_readers_whom_a_400_names_are_set_aside_and_the_rest_sent(desk: Desk) -> None:
-    complaint = faults.refused(400, "Does not contain a valid address.", "personalizations.3.to.0")
-    desk.double.order(complaint)
+    complaint = faults.error_response(
+        400, "Does not contain a valid address.", "personalizations.3.to.0"
+    )
+    desk.double.inject_faults(complaint)
     desk.run()
     assert desk.readers() == {"accepted": 24, "rejected": 1}
     with desk.ledger.engine.connect() as connection:
@@ -211,7 +217,7 @@ def test_a_nameless_refusal_is_split_until_the_culprit_is_alone(desk: Desk, stat
 
 
 def test_a_refusal_of_the_whole_message_stops_the_send(desk: Desk) -> None:
-    desk.double.order(faults.refused(400, "The content is odd.", "content.0.value"))
+    desk.double.inject_faults(faults.error_response(400, "The content is odd.", "content.0.value"))
     outcome = desk.run()
     assert outcome is not None
     assert desk.send().state == "blocked"
@@ -350,49 +356,49 @@ class _Impatient(World):
         raise InterruptedError(seconds)
 
 
-class _Wrapped(Mailer):
+class _Wrapped(SendGridClient):
     """A mailer around a mailer."""
 
-    def __init__(self, mailer: Mailer) -> None:
+    def __init__(self, mailer: SendGridClient) -> None:
         self.mailer = mailer
 
 
 class _Stumbling(_Wrapped):
     """Can't connect the first few times."""
 
-    def __init__(self, mailer: Mailer, times: int) -> None:
+    def __init__(self, mailer: SendGridClient, times: int) -> None:
         super().__init__(mailer)
         self.times = times
 
-    def post_mail(self, body: bytes) -> Reply | Silence:
+    def post_mail(self, body: bytes) -> Response | NoResponse:
         if self.times:
             self.times -= 1
-            return Silence(left=False, reason="connection refused")
+            return NoResponse(request_sent=False, reason="connection refused")
         return self.mailer.post_mail(body)
 
 
 class _Picky(_Wrapped):
     """Refuses every request that holds a certain reader, and doesn't say why."""
 
-    def __init__(self, mailer: Mailer, culprit: bytes, status: int) -> None:
+    def __init__(self, mailer: SendGridClient, culprit: bytes, status: int) -> None:
         super().__init__(mailer)
         self.culprit = culprit
         self.status = status
 
-    def post_mail(self, body: bytes) -> Reply | Silence:
+    def post_mail(self, body: bytes) -> Response | NoResponse:
         if self.culprit in body:
-            return Reply(self.status, {}, b"<html>no</html>")
+            return Response(self.status, {}, b"<html>no</html>")
         return self.mailer.post_mail(body)
 
 
 class _Interrupting(_Wrapped):
     """Somebody presses Ctrl-C while the first request is in flight."""
 
-    def __init__(self, mailer: Mailer, world: World) -> None:
+    def __init__(self, mailer: SendGridClient, world: World) -> None:
         super().__init__(mailer)
         self.world = world
 
-    def post_mail(self, body: bytes) -> Reply | Silence:
+    def post_mail(self, body: bytes) -> Response | NoResponse:
         self.world.stop_requested = True
         return self.mailer.post_mail(body)
 
@@ -400,12 +406,12 @@ class _Interrupting(_Wrapped):
 class _Between(_Wrapped):
     """Another sender runs while the first request is in flight."""
 
-    def __init__(self, mailer: Mailer, other: Callable[[], object]) -> None:
+    def __init__(self, mailer: SendGridClient, other: Callable[[], object]) -> None:
         super().__init__(mailer)
         self.other = other
         self.called = False
 
-    def post_mail(self, body: bytes) -> Reply | Silence:
+    def post_mail(self, body: bytes) -> Response | NoResponse:
         answer = self.mailer.post_mail(body)
         if not self.called:
             self.called = True

@@ -11,8 +11,8 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from newsletter.sending.doctor.dns import Records, above, examine_domain
-from newsletter.sending.doctor.local import Line
+from newsletter.sending.doctor.dns import DnsResolver, check_domain, domain_and_parents
+from newsletter.sending.doctor.local import DoctorCheck
 
 Zone = Mapping[tuple[str, str], list[str]]
 KEY = '"v=DKIM1; k=rsa; p=MIGfMA0"'
@@ -65,17 +65,17 @@ class NameServer:
         self._door.close()
 
 
-Ask = Callable[..., dict[str, Line]]
+Ask = Callable[..., dict[str, DoctorCheck]]
 
 
 @pytest.fixture
 def ask() -> Iterator[Ask]:
     servers: list[NameServer] = []
 
-    def of(zone: Zone, domain: str = "notes.org") -> dict[str, Line]:
+    def of(zone: Zone, domain: str = "notes.org") -> dict[str, DoctorCheck]:
         servers.append(NameServer(zone))
-        records = Records(["127.0.0.1"], servers[-1].port)
-        return {line.about: line for line in examine_domain(domain, records)}
+        records = DnsResolver(["127.0.0.1"], servers[-1].port)
+        return {line.about: line for line in check_domain(domain, records)}
 
     yield of
     for server in servers:
@@ -140,12 +140,12 @@ def test_a_name_server_that_is_silent_says_nothing_of_the_domain(
     monkeypatch.setattr("newsletter.sending.doctor.dns.SECONDS", 0.05)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         door.bind(("127.0.0.1", 0))
-        records = Records(["127.0.0.1"], door.getsockname()[1])
-        lines = list(examine_domain("notes.org", records))
+        records = DnsResolver(["127.0.0.1"], door.getsockname()[1])
+        lines = list(check_domain("notes.org", records))
     assert {line.state for line in lines} == {"warn"}
     assert len(lines) == 4
 
 
 def test_the_last_part_of_a_name_is_nobodys_domain() -> None:
-    assert above("a.b.notes.org") == ("a.b.notes.org", "b.notes.org", "notes.org")
-    assert above("localhost") == ("localhost",)
+    assert domain_and_parents("a.b.notes.org") == ("a.b.notes.org", "b.notes.org", "notes.org")
+    assert domain_and_parents("localhost") == ("localhost",)

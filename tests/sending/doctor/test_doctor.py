@@ -12,12 +12,12 @@ import pytest
 from sending_fixtures import configured
 
 from newsletter.project import open_project
-from newsletter.sending.doctor.local import Line, examine
-from newsletter.sending.doctor.online import examine_account, examine_way_out
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.doctor.local import DoctorCheck, check_local_setup
+from newsletter.sending.doctor.online import check_account, check_one_click_unsubscribe
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 KEY = f"SG.{'a' * 22}.{'b' * 43}"
 NOW = datetime.datetime(2026, 12, 1, 8, tzinfo=datetime.UTC)
@@ -32,16 +32,16 @@ public_url: https://news.harbour-notes.org
 """
 
 Cli = Callable[..., tuple[int, str, str]]
-Look = Callable[..., dict[str, Line]]
+Look = Callable[..., dict[str, DoctorCheck]]
 
 
 @pytest.fixture
 def look(project_folder: Path) -> Look:
     """Examines a folder whose settings have been altered; gives what isn't in order."""
 
-    def at(old: str = "", new: str = "", key: str = KEY, more: str = "") -> dict[str, Line]:
+    def at(old: str = "", new: str = "", key: str = KEY, more: str = "") -> dict[str, DoctorCheck]:
         (project_folder / "newsletter.yml").write_text(SETTINGS.replace(old, new) + more)
-        lines = examine(open_project(), {"SENDGRID_API_KEY": key}, lambda: NOW)
+        lines = check_local_setup(open_project(), {"SENDGRID_API_KEY": key}, lambda: NOW)
         return {line.about: line for line in lines if line.state != "ok"}
 
     return at
@@ -91,24 +91,26 @@ def test_the_key_is_never_told(look: Look) -> None:
         assert not any(key[3:] in repr(line) for line in look(key=key).values())
 
 
-def account(mailer: Mailer, now: datetime.datetime | None = None, **more: Any) -> list[Line]:
+def account(
+    mailer: SendGridClient, now: datetime.datetime | None = None, **more: Any
+) -> list[DoctorCheck]:
     return list(
-        examine_account(configured(**more), mailer, now or datetime.datetime.now(datetime.UTC))
+        check_account(configured(**more), mailer, now or datetime.datetime.now(datetime.UTC))
     )
 
 
-def states(lines: list[Line]) -> dict[str, str]:
+def states(lines: list[DoctorCheck]) -> dict[str, str]:
     return {line.about: line.state for line in lines}
 
 
-def test_a_key_and_a_domain_in_order(double: SendGridDouble, mailer: Mailer) -> None:
+def test_a_key_and_a_domain_in_order(double: FakeSendGrid, mailer: SendGridClient) -> None:
     double.account.domains = [{"domain": "harbour-notes.org", "valid": True}]
     double.account.senders = []
     assert states(account(mailer)) == {"API": "ok", "clock": "ok", "sender at SendGrid": "ok"}
 
 
 def test_missing_permissions_are_named_with_what_they_are_for(
-    double: SendGridDouble, mailer: Mailer
+    double: FakeSendGrid, mailer: SendGridClient
 ) -> None:
     double.account.scopes = ["mail.batch.create"]
     lines = [line for line in account(mailer) if line.about == "API"]
@@ -120,7 +122,7 @@ def test_missing_permissions_are_named_with_what_they_are_for(
 
 
 def test_permissions_for_each_list_are_as_good_as_one_for_all(
-    double: SendGridDouble, mailer: Mailer
+    double: FakeSendGrid, mailer: SendGridClient
 ) -> None:
     names = ("bounces", "blocks", "invalid_emails", "spam_reports", "unsubscribes")
     double.account.scopes.remove("suppression.read")
@@ -130,7 +132,7 @@ def test_permissions_for_each_list_are_as_good_as_one_for_all(
     assert states(account(mailer))["API"] == "warn"
 
 
-def test_a_group_wants_a_permission_more(mailer: Mailer) -> None:
+def test_a_group_wants_a_permission_more(mailer: SendGridClient) -> None:
     lines = account(mailer, sendgrid={"asm_group": 12})
     assert any("asm.groups.suppressions.read" in line.says for line in lines)
 
@@ -148,8 +150,8 @@ def test_a_group_wants_a_permission_more(mailer: Mailer) -> None:
     ],
 )
 def test_the_sender_is_looked_up(
-    double: SendGridDouble,
-    mailer: Mailer,
+    double: FakeSendGrid,
+    mailer: SendGridClient,
     domains: list[dict[str, Any]] | None,
     senders: list[dict[str, Any]] | None,
     expected: tuple[str, str],
@@ -160,7 +162,7 @@ def test_the_sender_is_looked_up(
     assert expected[1] in f"{line.says} {line.meaning}"
 
 
-def test_a_clock_that_is_off_is_told(mailer: Mailer) -> None:
+def test_a_clock_that_is_off_is_told(mailer: SendGridClient) -> None:
     now = datetime.datetime.now(datetime.UTC)
     for seconds, state in ((0, "ok"), (90, "warn"), (-3_600, "fail")):
         off = now + datetime.timedelta(seconds=seconds)
@@ -168,8 +170,8 @@ def test_a_clock_that_is_off_is_told(mailer: Mailer) -> None:
     assert parsedate_to_datetime("Tue, 01 Dec 2026 08:00:00 GMT") == NOW
 
 
-def test_a_key_that_is_refused_ends_it(double: SendGridDouble) -> None:
-    other = Mailer("SG.another", configured(sendgrid={"host": double.url}).sendgrid)
+def test_a_key_that_is_refused_ends_it(double: FakeSendGrid) -> None:
+    other = SendGridClient("SG.another", configured(sendgrid={"host": double.url}).sendgrid)
     (line,) = account(other)
     other.close()
     assert line.state == "fail"
@@ -177,18 +179,18 @@ def test_a_key_that_is_refused_ends_it(double: SendGridDouble) -> None:
 
 
 def test_an_api_that_is_silent_ends_it() -> None:
-    nowhere = Mailer("SG.a", configured(sendgrid={"host": "http://127.0.0.1:1"}).sendgrid)
+    nowhere = SendGridClient("SG.a", configured(sendgrid={"host": "http://127.0.0.1:1"}).sendgrid)
     (line,) = account(nowhere)
     nowhere.close()
     assert line.state == "fail"
     assert "connection refused" in line.says
 
 
-@pytest.mark.parametrize("fault", [faults.refused(403), faults.refused(500)])
+@pytest.mark.parametrize("fault", [faults.error_response(403), faults.error_response(500)])
 def test_a_key_that_may_not_ask_is_told_so(
-    double: SendGridDouble, mailer: Mailer, fault: Fault
+    double: FakeSendGrid, mailer: SendGridClient, fault: InjectedFault
 ) -> None:
-    double.order(fault)
+    double.inject_faults(fault)
     line = account(mailer)[0]
     assert line.state == "warn"
     assert str(fault.status) in line.says
@@ -198,7 +200,7 @@ def test_a_key_that_may_not_ask_is_told_so(
     "scopes", [[], [{"mail.send": True}], [None, 3, "mail.send.everything"], ["MAIL.SEND"]]
 )
 def test_odd_permissions_are_none(
-    double: SendGridDouble, mailer: Mailer, scopes: list[Any]
+    double: FakeSendGrid, mailer: SendGridClient, scopes: list[Any]
 ) -> None:
     double.account.scopes = scopes
     assert any(line.says == "the key lacks mail.send" for line in account(mailer))
@@ -206,7 +208,7 @@ def test_odd_permissions_are_none(
 
 @pytest.mark.parametrize("rows", [{"results": 3}, 3, [3, None], [{"domain": None, "valid": 1}]])
 def test_odd_answers_about_the_sender_verify_nobody(
-    double: SendGridDouble, mailer: Mailer, rows: Any
+    double: FakeSendGrid, mailer: SendGridClient, rows: Any
 ) -> None:
     double.account.domains = rows
     assert account(mailer)[-1].state == "warn"
@@ -227,7 +229,9 @@ def test_a_server_that_redirects_lets_nobody_leave() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Redirecting) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        (line,) = examine_way_out(configured(public_url=f"http://127.0.0.1:{server.server_port}"))
+        (line,) = check_one_click_unsubscribe(
+            configured(public_url=f"http://127.0.0.1:{server.server_port}")
+        )
         server.shutdown()
         thread.join()
     assert line.state == "fail"
@@ -235,13 +239,13 @@ def test_a_server_that_redirects_lets_nobody_leave() -> None:
     assert "https://elsewhere.org/u/" in line.next_step
 
 
-def test_a_server_that_is_not_ours_lets_nobody_leave(double: SendGridDouble) -> None:
-    (line,) = examine_way_out(configured(public_url=double.url))
+def test_a_server_that_is_not_ours_lets_nobody_leave(double: FakeSendGrid) -> None:
+    (line,) = check_one_click_unsubscribe(configured(public_url=double.url))
     assert line.state == "fail"
     assert "something else answers" in line.says
-    (line,) = examine_way_out(configured(public_url="http://127.0.0.1:1"))
+    (line,) = check_one_click_unsubscribe(configured(public_url="http://127.0.0.1:1"))
     assert "connection refused" in line.says
-    assert not list(examine_way_out(configured(public_url=None)))
+    assert not list(check_one_click_unsubscribe(configured(public_url=None)))
 
 
 def test_the_clock_is_held_against_what_is_on_record(
@@ -251,7 +255,7 @@ def test_the_clock_is_held_against_what_is_on_record(
     monkeypatch.delenv("SENDGRID_HOST")
     long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     project = open_project(project_folder)
-    lines = examine(project, {"SENDGRID_API_KEY": KEY}, lambda: long_ago)
+    lines = check_local_setup(project, {"SENDGRID_API_KEY": KEY}, lambda: long_ago)
     clock = next(line for line in lines if line.about == "clock")
     assert clock.state == "fail"
     assert "NTP" in clock.next_step

@@ -13,11 +13,11 @@ from sending_fixtures import MakeReaders, Subscribe, World, configured
 
 from newsletter.db import reading
 from newsletter.db.schema import event, journal, send, subscriber, suppression
-from newsletter.events.parse import Event, as_event
+from newsletter.events.parse import Event, parse_event
 from newsletter.sending.feedback.event_intake import IntakeResult, ingest_events
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.sendgrid.payload import Letter
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent import journal as journals
@@ -35,7 +35,7 @@ Take = Callable[..., IntakeResult]
 
 def made(kind: str, at: int = 0, **fields: Any) -> Event:
     basis = {"sg_event_id": f"made-{next(_ids)}", "email": READER, "event": kind}
-    return as_event({**basis, "timestamp": START + at, **fields})
+    return parse_event({**basis, "timestamp": START + at, **fields})
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_who_has_moved_leaves_by_a_mail_to_their_old_address_too(  # noqa: PLR09
     take: Take,
     engine: sa.Engine,
     ledger: Ledger,
-    letter: Letter,
+    letter: PreparedEmail,
     event_of: dict[str, Any],
     status: str,
 ) -> None:

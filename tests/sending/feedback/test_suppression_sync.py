@@ -12,11 +12,11 @@ from newsletter.db import reading
 from newsletter.db.schema import journal, meta, subscriber, suppression
 from newsletter.errors import ProviderError
 from newsletter.sending.feedback.suppression_sync import SuppressionSyncResult, sync_suppressions
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.suppressions_api import Lists
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.suppressions_api import SuppressionClient
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.retry_policy import pause_after
+from newsletter.sending.retry_policy import backoff_seconds
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
 from newsletter.subscribers.consent.journal import Origin
@@ -28,8 +28,10 @@ Join = Callable[..., None]
 
 
 @pytest.fixture
-def run(engine: sa.Engine, mailer: Mailer, world: World) -> Sync:
-    lists = Lists(mailer, world.wait, lambda: world.now, lambda tries: pause_after(tries, 1.0))
+def run(engine: sa.Engine, mailer: SendGridClient, world: World) -> Sync:
+    lists = SuppressionClient(
+        mailer, world.wait, lambda: world.now, lambda tries: backoff_seconds(tries, 1.0)
+    )
     return lambda **options: {
         done.list_name: done for done in sync_suppressions(engine, lists, **options)
     }
@@ -69,16 +71,16 @@ def everything(engine: sa.Engine) -> list[list[tuple[object, ...]]]:
         ]
 
 
-def asked(double: SendGridDouble, name: str) -> list[dict[str, str]]:
+def asked(double: FakeSendGrid, name: str) -> list[dict[str, str]]:
     return [
         {key: values[0] for key, values in parse_qs(urlsplit(path).query).items()}
-        for path in double.suppressions.asked
+        for path in double.suppressions.requested_paths
         if urlsplit(path).path.endswith(f"/{name}")
     ]
 
 
 def test_every_list_has_its_meaning(
-    run: Sync, join: Join, engine: sa.Engine, double: SendGridDouble, world: World
+    run: Sync, join: Join, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     names = ("bounces", "invalid_emails", "unsubscribes", "spam_reports", "blocks")
     join(*(f"{name}@example.com" for name in (*names, "group", "nobody")))
@@ -99,7 +101,7 @@ def test_every_list_has_its_meaning(
 
 
 def test_the_journal_says_where_it_is_from(
-    run: Sync, join: Join, engine: sa.Engine, double: SendGridDouble, world: World
+    run: Sync, join: Join, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     join("ada@example.com")
     double.suppressions.add("bounces", "ada@example.com", world.timestamp() - HOUR, reason="550 no")
@@ -111,7 +113,7 @@ def test_the_journal_says_where_it_is_from(
 
 
 def test_again_changes_nothing(
-    run: Sync, join: Join, engine: sa.Engine, double: SendGridDouble, world: World
+    run: Sync, join: Join, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     join("ada@example.com", "bo@example.com")
     for name in ("bounces", "unsubscribes"):
@@ -127,7 +129,7 @@ def test_again_changes_nothing(
 
 
 def test_capitals_and_repetitions_are_one_reader(
-    run: Sync, join: Join, engine: sa.Engine, double: SendGridDouble, world: World
+    run: Sync, join: Join, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     join("Ada@Example.com")
     for address in ("ADA@EXAMPLE.COM", "ada@example.com", "Ada@example.com"):
@@ -150,7 +152,7 @@ def test_the_stronger_report_stays(
     run: Sync,
     join: Join,
     engine: sa.Engine,
-    double: SendGridDouble,
+    double: FakeSendGrid,
     story: tuple[str, str, str],
 ) -> None:
     first, second, status = story
@@ -164,7 +166,7 @@ def test_the_stronger_report_stays(
 
 
 def test_more_than_a_page(
-    run: Sync, join: Join, engine: sa.Engine, double: SendGridDouble, world: World
+    run: Sync, join: Join, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     join(*(f"r{number}@example.com" for number in range(40)))
     for number in range(1201):
@@ -177,7 +179,7 @@ def test_more_than_a_page(
 
 
 def test_strangers_are_kept_out_of_the_list(
-    run: Sync, engine: sa.Engine, double: SendGridDouble, world: World
+    run: Sync, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     double.suppressions.add("unsubscribes", "Stranger@Example.com", world.timestamp())
     double.suppressions.add("invalid_emails", "no address at all", world.timestamp())
@@ -187,7 +189,7 @@ def test_strangers_are_kept_out_of_the_list(
 
 
 def test_the_next_time_asks_from_a_day_before_the_last(
-    run: Sync, double: SendGridDouble, world: World
+    run: Sync, double: FakeSendGrid, world: World
 ) -> None:
     run()
     first = world.timestamp()
@@ -203,7 +205,7 @@ def test_the_next_time_asks_from_a_day_before_the_last(
 
 
 def test_an_error_in_the_middle_loses_nothing(
-    run: Sync, join: Join, engine: sa.Engine, double: SendGridDouble, world: World
+    run: Sync, join: Join, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     join("r1@example.com", "r600@example.com", "u@example.com")
     for number in range(700):
@@ -211,7 +213,9 @@ def test_an_error_in_the_middle_loses_nothing(
             "bounces", f"r{number}@example.com", world.timestamp() + number - 9999
         )
     double.suppressions.add("unsubscribes", "u@example.com", world.timestamp())
-    double.order(faults.Fault(accept=True), faults.refused(403, "access forbidden"))
+    double.inject_faults(
+        faults.InjectedFault(accept=True), faults.error_response(403, "access forbidden")
+    )
     with pytest.raises(ProviderError, match="access forbidden"):
         run()
     assert statuses(engine)["r600@example.com"] == "bounced"  # the first page, newest first
@@ -223,9 +227,9 @@ def test_an_error_in_the_middle_loses_nothing(
 
 
 def test_lists_before_the_error_are_not_asked_for_again_in_full(
-    run: Sync, double: SendGridDouble
+    run: Sync, double: FakeSendGrid
 ) -> None:
-    double.order(faults.Fault(accept=True), faults.refused(403, "no"))
+    double.inject_faults(faults.InjectedFault(accept=True), faults.error_response(403, "no"))
     with pytest.raises(ProviderError):
         run()
     run()
@@ -234,7 +238,7 @@ def test_lists_before_the_error_are_not_asked_for_again_in_full(
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(
-    run: Sync, join: Join, engine: sa.Engine, double: SendGridDouble, world: World
+    run: Sync, join: Join, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     join("ada@example.com")
     double.suppressions.add("bounces", "ada@example.com", world.timestamp())
@@ -246,7 +250,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(
 
 
 def test_since_a_day_leaves_no_gap_behind(
-    run: Sync, engine: sa.Engine, double: SendGridDouble, world: World
+    run: Sync, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     double.suppressions.add("bounces", "old@example.com", world.timestamp() - 9 * DAY)
     done = run(since=world.now - datetime.timedelta(days=2))
@@ -259,7 +263,7 @@ def test_since_a_day_leaves_no_gap_behind(
 
 
 def test_who_came_back_after_the_report_stays(
-    run: Sync, join: Join, engine: sa.Engine, double: SendGridDouble, world: World
+    run: Sync, join: Join, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     join("ada@example.com")
     double.suppressions.add("unsubscribes", "ada@example.com", world.timestamp() - DAY)
@@ -276,7 +280,7 @@ def test_who_came_back_after_the_report_stays(
 
 
 def test_the_erased_are_not_written_down_again(
-    run: Sync, join: Join, engine: sa.Engine, double: SendGridDouble, world: World
+    run: Sync, join: Join, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     join("ada@example.com")
     erasure.erase(engine, "ada@example.com", world.now)

@@ -21,20 +21,20 @@ from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_s
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
 from newsletter.sending.ledger.state_machine import Resolution
 from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.provider import Reply, Silence
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.payload import prepare
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.provider import NoResponse, Response
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.payload import prepare_email
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 TOTAL = 17
 BATCH = 4
 FAULTS = (
-    faults.lost_answer(), faults.lost_request(), faults.reset_mid_answer(), faults.garbage(),
-    faults.rate_limit_response(0), faults.refused(500), faults.refused(503, accept=True),
-    faults.refused(401), faults.refused(400),
-    faults.refused(400, "bad", "personalizations.1.to.0.email"),
+    faults.lost_response(), faults.lost_request(), faults.reset_mid_response(), faults.invalid_http_response(),
+    faults.rate_limit_response(0), faults.error_response(500), faults.error_response(503, accept=True),
+    faults.error_response(401), faults.error_response(400),
+    faults.error_response(400, "bad", "personalizations.1.to.0.email"),
 )  # fmt: skip
 happenings = st.sampled_from(
     ["well", "well", "no connection", "killed before", "killed after", "overtaken", *FAULTS]
@@ -60,8 +60,8 @@ class TheSend(RuleBasedStateMachine):
     ledger: Ledger
     email: Email
     world: World
-    double: SendGridDouble
-    mailer: Mailer
+    double: FakeSendGrid
+    mailer: SendGridClient
     make_readers: MakeReaders
 
     def __init__(self) -> None:
@@ -70,9 +70,9 @@ class TheSend(RuleBasedStateMachine):
         self.vouched: set[str] = set()
         self.given_up: set[str] = set()
         self.out: set[str] = set()
-        self.plan: list[str | Fault] = []
+        self.plan: list[str | InjectedFault] = []
         self.double.accepted.clear()
-        self.letter = prepare(self.email, configured(limits={"batch_size": BATCH}))
+        self.letter = prepare_email(self.email, configured(limits={"batch_size": BATCH}))
         self._subscribe()
         self.frozen = freeze_send(self.ledger, self.letter)
 
@@ -102,15 +102,15 @@ class TheSend(RuleBasedStateMachine):
             self.ledger, self.frozen, self.letter, self, self.world, concurrency=concurrency
         )
 
-    def post_mail(self, body: bytes) -> Reply | Silence:
+    def post_mail(self, body: bytes) -> Response | NoResponse:
         """What happens to the next request, from the thread that POSTs it."""
         happening = self.plan.pop(0) if self.plan else "well"
         if happening == "killed before":
             raise Killed
         if happening == "no connection":
-            return Silence(left=False, reason="connection refused")
-        if isinstance(happening, Fault):
-            self.double.order(happening)
+            return NoResponse(request_sent=False, reason="connection refused")
+        if isinstance(happening, InjectedFault):
+            self.double.inject_faults(happening)
         if happening == "overtaken":  # it takes so long that others give this sender up
             self.world.now += 2 * self.ledger.lease
             with suppress(NewsletterError, Killed):
@@ -121,7 +121,7 @@ class TheSend(RuleBasedStateMachine):
         return answer
 
     @rule(plan=st.lists(happenings, max_size=6), concurrency=st.integers(1, 3))
-    def run(self, plan: list[str | Fault], concurrency: int) -> None:
+    def run(self, plan: list[str | InjectedFault], concurrency: int) -> None:
         self.plan = list(plan)
         with suppress(Killed, NewsletterError):
             self.sender(concurrency).run()
@@ -236,8 +236,8 @@ def test_the_ledger_keeps_its_word(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     email: Email,
     world: World,
-    double: SendGridDouble,
-    mailer: Mailer,
+    double: FakeSendGrid,
+    mailer: SendGridClient,
     make_readers: MakeReaders,
     examples: int,
 ) -> None:

@@ -11,8 +11,8 @@ from sending_fixtures import MakeReaders, Subscribe, World
 from newsletter.db import reading
 from newsletter.db.schema import batch, subscriber
 from newsletter.errors import SendRefusedError
-from newsletter.events.parse import Event, as_event
-from newsletter.events.store import record
+from newsletter.events.parse import Event, parse_event
+from newsletter.events.store import record_events
 from newsletter.sending.delivery import claim
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger import pause_cancel_retry
@@ -30,14 +30,14 @@ from newsletter.sending.ledger.state_machine import Resolution
 from newsletter.sending.ledger.status import get_send_status
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.planning.frozen_content import load_frozen_email
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.payload import Letter
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 TOTAL = 25
-TAKEN = Fault(accept=True)
+TAKEN = InjectedFault(accept=True)
 
 
 @dataclass
@@ -45,18 +45,18 @@ class Desk:
     """A frozen send of 25 readers in batches of ten."""
 
     ledger: Ledger
-    letter: Letter
-    mailer: Mailer
+    letter: PreparedEmail
+    mailer: SendGridClient
     world: World
-    double: SendGridDouble
+    double: FakeSendGrid
 
     def send(self) -> Send:
         found = get_send(self.ledger, self.letter.email.issue)
         assert found is not None
         return found
 
-    def run(self, *faults: Fault) -> None:
-        self.double.order(*faults)
+    def run(self, *faults: InjectedFault) -> None:
+        self.double.inject_faults(*faults)
         BatchSender(
             self.ledger, self.send(), self.letter, self.mailer, self.world,
             jitter=lambda: 1.0, concurrency=1,
@@ -73,7 +73,7 @@ class Desk:
         """What the vendor says of one reader of a batch."""
         with reading(self.ledger.engine) as connection:
             id_ = connection.scalar(sa.select(batch.c.id).where(batch.c.number == number))
-        return as_event(
+        return parse_event(
             {
                 "sg_event_id": f"{id_}-{attempt}-{reader}",
                 "event": "processed",
@@ -88,7 +88,7 @@ class Desk:
     def record(self, *events: Event) -> int:
         """How many of them were new."""
         with self.ledger.engine.begin() as connection:
-            return len(record(connection, events))
+            return len(record_events(connection, events))
 
     def check(self, *, twice: int = 0) -> None:
         """Nobody twice but whom the editor said, nobody lost; the plan still holds."""
@@ -102,10 +102,10 @@ class Desk:
 @pytest.fixture
 def desk(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: Letter,
-    mailer: Mailer,
+    letter: PreparedEmail,
+    mailer: SendGridClient,
     world: World,
-    double: SendGridDouble,
+    double: FakeSendGrid,
     subscribe: Subscribe,
     make_readers: MakeReaders,
 ) -> Desk:
@@ -135,7 +135,7 @@ def test_a_command_on_a_send_that_has_moved_meanwhile_changes_nothing(desk: Desk
 
 
 def test_a_cancelled_send_keeps_what_has_left_and_gives_up_the_rest(desk: Desk) -> None:
-    desk.run(TAKEN, faults.refused(403, "no"))
+    desk.run(TAKEN, faults.error_response(403, "no"))
     assert pause_cancel_retry.cancel_send(desk.ledger, desk.send()) == 15
     assert desk.state() == ("cancelled", {"accepted": 10, "dropped": 15})
     desk.run()
@@ -174,7 +174,9 @@ def test_a_batch_in_flight_counts_even_if_the_send_was_cancelled(desk: Desk) -> 
 
 def test_the_rejected_are_sent_to_again_in_new_batches_and_nobody_else(desk: Desk) -> None:
     named = [
-        faults.refused(400, "Does not contain a valid address.", f"personalizations.{n}.to.0.email")
+        faults.error_response(
+            400, "Does not contain a valid address.", f"personalizations.{n}.to.0.email"
+        )
         for n in (2, 5)
     ]
     desk.run(*named)
@@ -190,7 +192,7 @@ def test_the_rejected_are_sent_to_again_in_new_batches_and_nobody_else(desk: Des
 
 
 def test_whoever_left_since_is_not_tried_again(desk: Desk) -> None:
-    desk.run(faults.refused(400, "no", "personalizations.0.to.0.email"))
+    desk.run(faults.error_response(400, "no", "personalizations.0.to.0.email"))
     with desk.ledger.engine.begin() as connection:
         connection.execute(
             sa.update(subscriber).where(subscriber.c.id == 1).values(status="unsubscribed")
@@ -204,7 +206,7 @@ def test_whoever_left_since_is_not_tried_again(desk: Desk) -> None:
 def test_only_what_is_unknown_can_be_settled(desk: Desk) -> None:
     with pytest.raises(SendRefusedError, match="no batch of 2026-12-01-ice is unknown"):
         desk.settle("drop")
-    desk.run(TAKEN, faults.lost_answer())
+    desk.run(TAKEN, faults.lost_response())
     with pytest.raises(SendRefusedError, match="batch 1, 9 of"):
         desk.settle("drop", 1, 2, 9)
     shown = find_unknown_batches(desk.ledger, desk.send())
@@ -219,7 +221,7 @@ def test_only_what_is_unknown_can_be_settled(desk: Desk) -> None:
 
 
 def test_one_batch_is_settled_and_the_other_stays_unknown(desk: Desk) -> None:
-    desk.run(faults.lost_answer(), faults.lost_request())
+    desk.run(faults.lost_response(), faults.lost_request())
     assert desk.settle("accepted", 1) == "needs_review"
     assert desk.settle("resend", 2) == "paused"
     desk.run()
@@ -228,7 +230,7 @@ def test_one_batch_is_settled_and_the_other_stays_unknown(desk: Desk) -> None:
 
 
 def test_nothing_of_a_cancelled_send_is_sent_again(desk: Desk) -> None:
-    desk.run(faults.lost_request(), faults.refused(403, "no"))
+    desk.run(faults.lost_request(), faults.error_response(403, "no"))
     pause_cancel_retry.cancel_send(desk.ledger, desk.send())
     with pytest.raises(SendRefusedError, match="was cancelled"):
         desk.settle("resend")
@@ -237,7 +239,7 @@ def test_nothing_of_a_cancelled_send_is_sent_again(desk: Desk) -> None:
 
 
 def test_one_event_proves_that_all_of_its_batch_was_taken(desk: Desk) -> None:
-    desk.run(TAKEN, faults.lost_answer())
+    desk.run(TAKEN, faults.lost_response())
     event = desk.event(2, reader=14)
     assert desk.record(event, event) == 1
     assert desk.record(event) == 0
@@ -262,14 +264,14 @@ def test_one_event_proves_that_all_of_its_batch_was_taken(desk: Desk) -> None:
 def test_an_event_of_something_else_proves_nothing(
     desk: Desk, number: int, attempt: int, reader: int, late: float
 ) -> None:
-    desk.run(TAKEN, faults.lost_answer())
+    desk.run(TAKEN, faults.lost_response())
     desk.record(desk.event(number, attempt, reader=reader, late=late))
     assert reconcile_send(desk.ledger, desk.send()).accepted_batches == ()
     assert desk.state() == ("needs_review", {"accepted": 15, "unknown": 10})
 
 
 def test_an_event_keeps_a_batch_from_being_sent_again_by_mistake(desk: Desk) -> None:
-    desk.run(TAKEN, faults.lost_answer())
+    desk.run(TAKEN, faults.lost_response())
     desk.settle("resend")
     desk.record(desk.event(2, reader=14))
     assert reconcile_send(desk.ledger, desk.send()).state == "done"
@@ -279,7 +281,7 @@ def test_an_event_keeps_a_batch_from_being_sent_again_by_mistake(desk: Desk) -> 
 
 
 def test_an_event_that_comes_too_late_is_told_of(desk: Desk) -> None:
-    desk.run(TAKEN, faults.lost_answer())
+    desk.run(TAKEN, faults.lost_response())
     desk.settle("resend")
     desk.run()
     desk.record(desk.event(2, reader=14))
@@ -307,8 +309,8 @@ def test_every_readers_fate_is_told_with_its_reason(desk: Desk) -> None:
         connection.execute(gone)
         connection.execute(sa.delete(subscriber).where(subscriber.c.id == 21))
     desk.run(
-        faults.refused(400, "bad address", "personalizations.0.to.0.email"), TAKEN,
-        faults.lost_answer(),
+        faults.error_response(400, "bad address", "personalizations.0.to.0.email"), TAKEN,
+        faults.lost_response(),
     )  # fmt: skip
     with reading(desk.ledger.engine) as connection:
         told = {one.address: one for one in iter_recipients(connection, desk.send())}
@@ -334,7 +336,7 @@ def test_what_was_taken_back_counts_as_missed(desk: Desk) -> None:
 
 
 def test_a_status_adds_up(desk: Desk) -> None:
-    desk.run(TAKEN, faults.lost_answer(), faults.refused(403, "unverified"))
+    desk.run(TAKEN, faults.lost_response(), faults.error_response(403, "unverified"))
     status = get_send_status(desk.ledger, desk.send())
     assert status.as_data() | {"frozen_at": None, "unknown": None} == {
         "issue": "2026-12-01-ice", "state": "blocked", "total": TOTAL, "reason": "unverified",

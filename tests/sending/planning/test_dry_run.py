@@ -12,36 +12,38 @@ import pytest
 from sending_fixtures import MakeReaders
 
 from newsletter.sending.planning.dry_run import DryRunResult, export_dry_run
-from newsletter.sending.providers.sendgrid.payload import Letter
-from newsletter.sending.rehearsal.fake_sendgrid.validation import examine
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
 from newsletter.subscribers import Reader
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 
 
 def rehearse(
-    letter: Letter, readers: list[Reader] | Iterator[Reader], folder: Path, samples: int = 3
+    letter: PreparedEmail, readers: list[Reader] | Iterator[Reader], folder: Path, samples: int = 3
 ) -> DryRunResult:
     return export_dry_run(
         letter, readers, folder, sample_count=samples, now=NOW, progress=lambda _: None
     )
 
 
-def test_counts_and_files_agree(letter: Letter, make_readers: MakeReaders, tmp_path: Path) -> None:
+def test_counts_and_files_agree(
+    letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
+) -> None:
     folder = tmp_path / "build" / "dry-run"
     done = rehearse(letter, make_readers(25), folder)
     lines = done.bodies_path.read_bytes().splitlines()
     assert (done.totals.recipient_count, done.totals.request_count) == (25, len(lines)) == (25, 3)
     assert done.totals.total_bytes == sum(map(len, lines))
     assert done.totals.largest_bytes == max(map(len, lines))
-    assert all(examine(line, 0)[1] == [] for line in lines)
+    assert all(validate_request(line, 0)[1] == [] for line in lines)
     stamps = [json.loads(line)["personalizations"][0]["custom_args"] for line in lines]
     assert [stamp["nl_batch"] for stamp in stamps] == ["1", "2", "3"]
     assert {stamp["nl_send"] for stamp in stamps} == {"dry-run"}
 
 
 def test_a_sample_is_the_mail_of_that_reader(
-    letter: Letter, make_readers: MakeReaders, tmp_path: Path
+    letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
     done = rehearse(letter, make_readers(12), tmp_path / "dry-run", samples=11)
     assert [path.name for path in done.sample_paths] == [f"{number}.eml" for number in range(1, 12)]
@@ -54,7 +56,7 @@ def test_a_sample_is_the_mail_of_that_reader(
 
 
 def test_a_reader_whom_no_request_can_hold_is_counted(
-    letter: Letter, make_readers: MakeReaders, tmp_path: Path
+    letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
     readers = make_readers(11)
     readers[0] = readers[0]._replace(attributes={"name": "x" * 20_000})
@@ -67,7 +69,7 @@ def test_a_reader_whom_no_request_can_hold_is_counted(
 
 
 def test_a_run_that_fails_leaves_the_last_one_whole(
-    letter: Letter, make_readers: MakeReaders, tmp_path: Path
+    letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
     folder = tmp_path / "dry-run"
     rehearse(letter, make_readers(5), folder)
@@ -84,7 +86,7 @@ def test_a_run_that_fails_leaves_the_last_one_whole(
 
 
 def test_a_new_run_replaces_the_last_one_whole(
-    letter: Letter, make_readers: MakeReaders, tmp_path: Path
+    letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
     rehearse(letter, make_readers(5), tmp_path / "dry-run", samples=5)
     done = rehearse(letter, make_readers(5), tmp_path / "dry-run", samples=1)
@@ -92,7 +94,7 @@ def test_a_new_run_replaces_the_last_one_whole(
     assert len(done.sample_paths) == 1
 
 
-def test_memory_is_flat(letter: Letter, make_readers: MakeReaders, tmp_path: Path) -> None:
+def test_memory_is_flat(letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path) -> None:
     (one,) = make_readers(1)
 
     def peak(count: int) -> int:

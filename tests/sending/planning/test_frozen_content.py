@@ -24,11 +24,13 @@ from newsletter.sending.planning.frozen_content import (
     load_frozen_email,
     save_schedule,
 )
-from newsletter.sending.providers.sendgrid.payload import Letter
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 
 
 @pytest.fixture
-def frozen(ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders) -> Send:
+def frozen(
+    ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
+) -> Send:
     """25 readers in batches of ten."""
     subscribe(make_readers(25))
     return freeze_send(ledger, letter)
@@ -40,13 +42,15 @@ def again(ledger: Ledger, frozen: Send) -> Send:
     return found
 
 
-def test_an_email_comes_back_as_it_was_frozen(ledger: Ledger, letter: Letter, frozen: Send) -> None:
+def test_an_email_comes_back_as_it_was_frozen(
+    ledger: Ledger, letter: PreparedEmail, frozen: Send
+) -> None:
     assert load_frozen_email(ledger, frozen) == letter.email
     assert (frozen.app_version, len(frozen.plan_sha)) == (__version__, 64)
 
 
 def test_an_email_without_reply_to_comes_back_too(
-    ledger: Ledger, letter: Letter, subscribe: Subscribe, make_readers: MakeReaders
+    ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> None:
     subscribe(make_readers(1))
     email = replace(letter.email, reply_to=None, headers=(), merge_tags=())

@@ -11,7 +11,12 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import subscriber
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
-from newsletter.sending.rehearsal.link_scanner import AGENTS, letters, links, scan
+from newsletter.sending.rehearsal.link_scanner import (
+    USER_AGENTS,
+    find_site_links,
+    iter_recipient_texts,
+    scan_links,
+)
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import Origin
@@ -60,23 +65,23 @@ def letters_of(engine: sa.Engine) -> dict[int, str]:
 
 def test_pages_that_only_show_change_nobody(engine: sa.Engine, letters_of: dict[int, str]) -> None:
     with stand_in(engine) as url:
-        found = scan(engine, letters_of, SITE, url)
+        found = scan_links(engine, letters_of, SITE, url)
     assert (found.readers, found.links, found.changed, found.broken) == (2, 3, 0, 0)
-    assert found.requests == 3 * 2 * len(AGENTS)
+    assert found.requests == 3 * 2 * len(USER_AGENTS)
 
 
 def test_a_link_that_acts_when_opened_is_told(
     engine: sa.Engine, letters_of: dict[int, str]
 ) -> None:
     with stand_in(engine, acts=True) as url:
-        assert scan(engine, letters_of, SITE, url).changed == 2
+        assert scan_links(engine, letters_of, SITE, url).changed == 2
 
 
 def test_a_way_out_that_leads_nowhere_is_told(
     engine: sa.Engine, letters_of: dict[int, str]
 ) -> None:
     with stand_in(engine, status=404) as url:
-        found = scan(engine, letters_of, SITE, url)
+        found = scan_links(engine, letters_of, SITE, url)
     assert (found.changed, found.broken) == (0, 2)
 
 
@@ -91,8 +96,8 @@ def test_links_are_found_in_html_text_and_headers() -> None:
         b'"substitutions": {"-t-": "secret"}, "custom_args": {"nl_subscriber": "7"},'
         b'"headers": {"List-Unsubscribe": "<https://news.harbour-notes.org/u/secret>"}}]}'
     )
-    [(reader, letter)] = letters(mail)
+    [(reader, letter)] = iter_recipient_texts(mail)
     assert reader == 7
-    assert links(letter, SITE) == {
+    assert find_site_links(letter, SITE) == {
         f"{SITE}/issues/ice", f"{SITE}/p/secret?a=1&b=2", f"{SITE}/u/secret",
     }  # fmt: skip

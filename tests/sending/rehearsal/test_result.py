@@ -5,30 +5,35 @@ from dataclasses import replace
 
 import pytest
 
-from newsletter.sending.rehearsal.result import Proof, ResolutionSummary, Scan
+from newsletter.sending.rehearsal.result import LinkScanResult, RehearsalResult, ResolutionSummary
 
-GOOD = Proof(
-    total=100,
-    fates={("accepted", 1): 98, ("rejected", 0): 2},
-    strangers=0,
-    leftovers=0,
+GOOD = RehearsalResult(
+    recipient_count=100,
+    delivery_counts={("accepted", 1): 98, ("rejected", 0): 2},
+    unexpected_copies=0,
+    unfilled_token_count=0,
     state="done",
     reason="",
-    settlement=ResolutionSummary(2, 20, 1, 1),
+    resolution=ResolutionSummary(2, 20, 1, 1),
     batches=10,
     batch_size=10,
     requests=12,
-    met={"lost-answer": 1, "lost-request": 1},
-    unmet=(),
+    faults_met={"lost-answer": 1, "lost-request": 1},
+    faults_not_met=(),
     kills=0,
     seconds=1.0,
 )
 
 
 def test_everybody_once_or_set_aside_holds() -> None:
-    assert GOOD.gaps == ()
-    assert (GOOD.once, GOOD.twice, GOOD.set_aside, GOOD.lost) == (98, 0, 2, 0)
-    assert GOOD.as_data()["holds"] is True
+    assert GOOD.failures == ()
+    assert (GOOD.delivered_once, GOOD.delivered_repeatedly, GOOD.skipped, GOOD.lost) == (
+        98,
+        0,
+        2,
+        0,
+    )
+    assert GOOD.to_dict()["holds"] is True
 
 
 @pytest.mark.parametrize(
@@ -43,7 +48,7 @@ def test_everybody_once_or_set_aside_holds() -> None:
     ],
 )
 def test_one_reader_amiss_is_enough(fates: Mapping[tuple[str, int], int], words: str) -> None:
-    assert any(words in gap for gap in replace(GOOD, fates=fates).gaps)
+    assert any(words in gap for gap in replace(GOOD, fates=fates).failures)
 
 
 @pytest.mark.parametrize(
@@ -51,13 +56,13 @@ def test_one_reader_amiss_is_enough(fates: Mapping[tuple[str, int], int], words:
     [
         (replace(GOOD, strangers=1), "others than the readers"),
         (replace(GOOD, leftovers=1), "merge tags unfilled"),
-        (replace(GOOD, scan=Scan(9, 27, 162, changed=1)), "has changed 1 readers"),
-        (replace(GOOD, scan=Scan(9, 27, 162, broken=2)), "2 links of readers"),
+        (replace(GOOD, scan=LinkScanResult(9, 27, 162, changed=1)), "has changed 1 readers"),
+        (replace(GOOD, scan=LinkScanResult(9, 27, 162, broken=2)), "2 links of readers"),
         (
             replace(GOOD, state="blocked", reason="so says the vendor"),
             "blocked in the end: so says",
         ),
     ],
 )
-def test_whatever_else_is_amiss_is_said(amiss: Proof, words: str) -> None:
-    assert [words in gap for gap in amiss.gaps] == [True]
+def test_whatever_else_is_amiss_is_said(amiss: RehearsalResult, words: str) -> None:
+    assert [words in gap for gap in amiss.failures] == [True]

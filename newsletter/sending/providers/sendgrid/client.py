@@ -17,45 +17,45 @@ import urllib3
 
 from newsletter.config.models import SendGrid
 from newsletter.errors import ConfigError
-from newsletter.sending.providers.provider import Reply, Silence
+from newsletter.sending.providers.provider import NoResponse, Response
 
-KEY_VARIABLE = "SENDGRID_API_KEY"
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-ANSWER_BYTES = 65_536
+API_KEY_VARIABLE = "SENDGRID_API_KEY"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+MAX_RESPONSE_BYTES = 65_536
 # A piece has the connect timeout to leave: 10 s for this much is 6.5 kB/s.
-PIECE = 65_536
+CHUNK_BYTES = 65_536
 # SendGrid, like most, hangs up on quiet connections; one that it drops as we write is a riddle.
-IDLE_SECONDS = 5.0
+MAX_IDLE_SECONDS = 5.0
 
 # Its debug lines hold the key and the whole body.
 logging.getLogger("python_http_client").disabled = True
 logging.getLogger("python_http_client.client").disabled = True
 
 
-class _Outgoing:
+class _RequestBody:
     """A request's body that knows whether all of it has been handed to the network."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
-        self.left = False
+        self.fully_sent = False
 
     def __iter__(self) -> Iterator[bytes]:
-        for start in range(0, len(self._body), PIECE):
-            yield self._body[start : start + PIECE]
+        for start in range(0, len(self._body), CHUNK_BYTES):
+            yield self._body[start : start + CHUNK_BYTES]
         # The connection asks for more only when the socket has taken what it had.
-        self.left = True
+        self.fully_sent = True
 
 
-class _Client(python_http_client.Client):  # type: ignore[misc]
+class _PooledClient(python_http_client.Client):  # type: ignore[misc]
     """The official HTTP client, with pre-encoded bodies over a pool."""
 
     def __init__(self, pool: urllib3.PoolManager, **settings: Any) -> None:
         super().__init__(**settings)
         self._pool = pool
 
-    def _build_client(self, name: str | None = None) -> "_Client":
+    def _build_client(self, name: str | None = None) -> "_PooledClient":
         # The base class names itself here, and would lose the pool.
-        return _Client(
+        return _PooledClient(
             self._pool,
             host=self.host,
             version=self._version,
@@ -65,9 +65,9 @@ class _Client(python_http_client.Client):  # type: ignore[misc]
             timeout=self.timeout,
         )
 
-    def post_bytes(self, body: bytes) -> Reply | Silence:
+    def post_bytes(self, body: bytes) -> Response | NoResponse:
         """POST JSON to the path of this client; never retries, never follows a redirect."""
-        outgoing = _Outgoing(body)
+        outgoing = _RequestBody(body)
         headers = {
             **self.request_headers,
             "Content-Type": "application/json",
@@ -84,10 +84,10 @@ class _Client(python_http_client.Client):  # type: ignore[misc]
                 preload_content=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            return Silence(outgoing.left, _reason(error))
-        return _reply(response, ANSWER_BYTES)
+            return NoResponse(outgoing.fully_sent, _describe_error(error))
+        return _to_response(response, MAX_RESPONSE_BYTES)
 
-    def get_bytes(self, query: Mapping[str, str], most: int) -> Reply | Silence:
+    def get_bytes(self, query: Mapping[str, str], max_bytes: int) -> Response | NoResponse:
         """GET the path of this client; never retries, never follows a redirect."""
         try:
             response = self._pool.request(
@@ -99,11 +99,11 @@ class _Client(python_http_client.Client):  # type: ignore[misc]
                 preload_content=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            return Silence(left=True, reason=_reason(error))
-        return _reply(response, most)
+            return NoResponse(request_sent=True, reason=_describe_error(error))
+        return _to_response(response, max_bytes)
 
 
-class _Line(threading.local):
+class _ThreadConnection(threading.local):
     """A thread's own connection, so that each is known to be fresh; made on the thread's first use.
 
     Args:
@@ -114,7 +114,7 @@ class _Line(threading.local):
 
     def __init__(
         self,
-        face: sendgrid.SendGridAPIClient,
+        api_client: sendgrid.SendGridAPIClient,
         options: SendGrid,
         pools: list[urllib3.PoolManager],
     ) -> None:
@@ -123,21 +123,24 @@ class _Line(threading.local):
             retries=False,
         )
         pools.append(self._pool)
-        self._client = _Client(
-            self._pool, host=face.host, request_headers=face.client.request_headers, version=3
+        self._client = _PooledClient(
+            self._pool,
+            host=api_client.host,
+            request_headers=api_client.client.request_headers,
+            version=3,
         )
         self._used = time.monotonic()
 
     @contextmanager
-    def to(self, path: str) -> Iterator[_Client]:
+    def client_for(self, path: str) -> Iterator[_PooledClient]:
         """The client for one call of a path."""
-        if time.monotonic() - self._used > IDLE_SECONDS:
+        if time.monotonic() - self._used > MAX_IDLE_SECONDS:
             self._pool.clear()
         yield self._client._(path)
         self._used = time.monotonic()
 
 
-class Mailer:
+class SendGridClient:
     """Posts to one SendGrid account, from any number of threads; keeps a connection for each.
 
     Args:
@@ -151,14 +154,14 @@ class Mailer:
     def __init__(self, key: str, options: SendGrid) -> None:
         self.host = api_host(options)
         self._pools: list[urllib3.PoolManager] = []
-        face = sendgrid.SendGridAPIClient(_checked(key), host=self.host)
-        self._line = _Line(face, options, self._pools)
+        face = sendgrid.SendGridAPIClient(_validate_key(key), host=self.host)
+        self._connection = _ThreadConnection(face, options, self._pools)
 
-    def post_mail(self, body: bytes) -> Reply | Silence:
+    def post_mail(self, body: bytes) -> Response | NoResponse:
         """POST one body to ``/v3/mail/send``, once."""
         return self.post("mail/send", body)
 
-    def get(self, path: str, query: Mapping[str, str], most: int) -> Reply | Silence:
+    def get(self, path: str, query: Mapping[str, str], max_bytes: int) -> Response | NoResponse:
         """GET a path below ``/v3/``, once.
 
         Args:
@@ -166,12 +169,12 @@ class Mailer:
             query: names and values.
             most: bytes of the answer's body to read; a longer one is cut off there.
         """
-        with self._line.to(path) as client:
-            return client.get_bytes(query, most)
+        with self._connection.client_for(path) as client:
+            return client.get_bytes(query, max_bytes)
 
-    def post(self, path: str, body: bytes) -> Reply | Silence:
+    def post(self, path: str, body: bytes) -> Response | NoResponse:
         """POST JSON to a path below ``/v3/``, once."""
-        with self._line.to(path) as client:
+        with self._connection.client_for(path) as client:
             return client.post_bytes(body)
 
     def close(self) -> None:
@@ -191,7 +194,7 @@ def api_host(options: SendGrid) -> str:
         return region
     host = options.host.rstrip("/")
     parts = urlsplit(host)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS):
         return host
     raise ConfigError(
         f"sendgrid.host must be https: {host}",
@@ -199,41 +202,41 @@ def api_host(options: SendGrid) -> str:
     )
 
 
-def key_from(environment: Mapping[str, str]) -> str:
+def read_api_key(environment: Mapping[str, str]) -> str:
     """The API key.
 
     Raises:
         ConfigError: there is none.
     """
-    key = environment.get(KEY_VARIABLE, "").strip()
+    key = environment.get(API_KEY_VARIABLE, "").strip()
     if not key:
         raise ConfigError(
-            f"there is no API key: {KEY_VARIABLE} is not set",
+            f"there is no API key: {API_KEY_VARIABLE} is not set",
             remedy="Make one at SendGrid with the permission Mail Send, then: "
-            f"export {KEY_VARIABLE}=SG.…",
+            f"export {API_KEY_VARIABLE}=SG.…",
         )
     return key
 
 
-def _checked(key: str) -> str:
+def _validate_key(key: str) -> str:
     # http.client would quote the key in its complaint about such a header.
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(
-            f"{KEY_VARIABLE} holds characters that no key has",
+            f"{API_KEY_VARIABLE} holds characters that no key has",
             remedy="Copy the key again, without quotes, spaces or line breaks.",
         )
     return key
 
 
-def _reply(response: urllib3.BaseHTTPResponse, most: int) -> Reply:
+def _to_response(response: urllib3.BaseHTTPResponse, max_bytes: int) -> Response:
     names = {name.lower(): value for name, value in response.headers.items()}
-    return Reply(response.status, names, _read(response, most))
+    return Response(response.status, names, _read_body(response, max_bytes))
 
 
-def _read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
+def _read_body(response: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
     """The start of the answer's body; the status is what counts, so trouble here is none."""
     try:
-        body = response.read(most)
+        body = response.read(max_bytes)
         whole = not response.read(1)
     except (urllib3.exceptions.HTTPError, OSError):
         response.close()
@@ -245,7 +248,7 @@ def _read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
     return body
 
 
-def _reason(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     """The innermost cause in words, without the addresses of Python objects."""
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:

@@ -10,7 +10,7 @@ from newsletter.config.models import Config
 from newsletter.errors import Problem
 from newsletter.render.email import Address, Email
 
-CATEGORIES = 10
+MAX_CATEGORIES = 10
 FORBIDDEN_HEADERS = frozenset(
     {
         "x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type",
@@ -19,7 +19,7 @@ FORBIDDEN_HEADERS = frozenset(
 )  # fmt: skip
 
 
-class Held(NamedTuple):
+class ScheduledDelivery(NamedTuple):
     """What SendGrid is to hold until its time.
 
     Attributes:
@@ -28,15 +28,17 @@ class Held(NamedTuple):
     """
 
     batch_id: str
-    until: datetime.datetime | None
+    send_at: datetime.datetime | None
 
 
-def head(email: Email, config: Config, held: Held | None = None) -> bytes:
+def encode_request_head(
+    email: Email, config: Config, scheduled: ScheduledDelivery | None = None
+) -> bytes:
     """The request's JSON up to the value of ``personalizations``, which is its last key."""
     options = config.sendgrid
-    root: dict[str, Any] = {"from": _mailbox(email.sender)}
+    root: dict[str, Any] = {"from": _mailbox_json(email.sender)}
     if email.reply_to:
-        root["reply_to"] = _mailbox(email.reply_to)
+        root["reply_to"] = _mailbox_json(email.reply_to)
     root["subject"] = email.subject
     # Plain first: the API refuses the other order (RFC 2046 5.1.4: the best version is last).
     root["content"] = [
@@ -55,16 +57,16 @@ def head(email: Email, config: Config, held: Held | None = None) -> bytes:
         "subscription_tracking": {"enable": False},
         "ganalytics": {"enable": False},
     }
-    if held:
-        root["batch_id"] = held.batch_id
-        if held.until:
-            root["send_at"] = int(held.until.timestamp())
+    if scheduled:
+        root["batch_id"] = scheduled.batch_id
+        if scheduled.send_at:
+            root["send_at"] = int(scheduled.send_at.timestamp())
     if options.sandbox:
         root["mail_settings"] = {"sandbox_mode": {"enable": True}}
     return orjson.dumps(root)[:-1] + b',"personalizations":'
 
 
-def problems(email: Email, config: Config) -> Iterator[Problem]:
+def iter_email_problems(email: Email, config: Config) -> Iterator[Problem]:
     """What SendGrid would refuse of the email, whoever it is for."""
     if not email.sender.address.isascii():
         yield Problem(
@@ -77,16 +79,16 @@ def problems(email: Email, config: Config) -> Iterator[Problem]:
         if "\n" in value or "\r" in value:
             yield Problem(f"the header {name} holds a line break")
     categories = config.sendgrid.categories
-    if len(categories) > CATEGORIES or len(set(categories)) < len(categories):
+    if len(categories) > MAX_CATEGORIES or len(set(categories)) < len(categories):
         yield Problem(
-            f"SendGrid takes up to {CATEGORIES} different categories",
+            f"SendGrid takes up to {MAX_CATEGORIES} different categories",
             remedy="Shorten sendgrid.categories in newsletter.yml.",
         )
     if not email.subject.strip():
         yield Problem("the email has no subject", remedy="Give the issue a subject: or a title:.")
 
 
-def _mailbox(mailbox: Address) -> dict[str, str]:
+def _mailbox_json(mailbox: Address) -> dict[str, str]:
     box = {"email": mailbox.address}
     if mailbox.name:
         box["name"] = mailbox.name

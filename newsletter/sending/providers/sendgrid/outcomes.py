@@ -7,11 +7,11 @@ from http import HTTPStatus
 
 import orjson
 
-from newsletter.sending.providers.provider import Kind, Outcome, Reply, Silence
+from newsletter.sending.providers.provider import NoResponse, Outcome, OutcomeKind, Response
 
 # Nothing that the vendor says makes us wait longer.
-LONGEST_THROTTLE = 3600.0
-PLAIN_THROTTLE = 60.0
+MAX_RETRY_AFTER_SECONDS = 3600.0
+DEFAULT_RETRY_AFTER_SECONDS = 60.0
 
 REMEDY_BY_STATUS: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "It concerns the whole issue: mend it, then send again.",
@@ -23,11 +23,13 @@ REMEDY_BY_STATUS: Mapping[int, str] = {
     "account's region.",
 }
 
-NAMED = re.compile(r"^personalizations[.\[](\d+)")
-LONGEST_WORDS = 300
+PERSONALIZATION_INDEX = re.compile(r"^personalizations[.\[](\d+)")
+MAX_MESSAGE_LENGTH = 300
 
 
-def judge(answer: Reply | Silence, now: datetime.datetime, *, sandbox: bool = False) -> Outcome:
+def classify_response(
+    response: Response | NoResponse, now: datetime.datetime, *, sandbox: bool = False
+) -> Outcome:
     """Say what an answer proves.
 
     Args:
@@ -35,27 +37,35 @@ def judge(answer: Reply | Silence, now: datetime.datetime, *, sandbox: bool = Fa
         now: aware.
         sandbox: whether the request asked only to be checked (then 200 is success).
     """
-    if isinstance(answer, Silence):
-        return Outcome("unknown" if answer.left else "not_sent", _clean(answer.reason))
-    words, fields = _complaints(answer)
-    kind = _kind(answer.status, sandbox=sandbox)
+    if isinstance(response, NoResponse):
+        return Outcome(
+            "unknown" if response.request_sent else "not_sent", _clean_text(response.reason)
+        )
+    words, fields = _parse_errors(response)
+    kind = _classify_status(response.status, sandbox=sandbox)
     if kind == "accepted":
-        message_id = _clean(answer.headers.get("x-message-id", ""))
-        return Outcome(kind, status=answer.status, message_id=message_id)
+        message_id = _clean_text(response.headers.get("x-message-id", ""))
+        return Outcome(kind, status=response.status, message_id=message_id)
     if kind == "rejected":
-        return _refusal(answer.status, words, fields)
+        return _classify_rejection(response.status, words, fields)
     if kind == "throttled":
-        return Outcome(kind, words, answer.status, until=_until(answer.headers, now))
-    remedy = _remedy(answer.status, words) if kind == "blocked" else ""
-    return Outcome(kind, words, answer.status, remedy=remedy)
+        return Outcome(
+            kind, words, response.status, retry_at=_parse_retry_at(response.headers, now)
+        )
+    remedy = _suggest_remedy(response.status, words) if kind == "blocked" else ""
+    return Outcome(kind, words, response.status, remedy=remedy)
 
 
-def words_of(answer: Reply | Silence) -> str:
+def describe_response(response: Response | NoResponse) -> str:
     """The vendor's words, or what happened on the way."""
-    return _clean(answer.reason) if isinstance(answer, Silence) else _complaints(answer)[0]
+    return (
+        _clean_text(response.reason)
+        if isinstance(response, NoResponse)
+        else _parse_errors(response)[0]
+    )
 
 
-def _kind(status: int, *, sandbox: bool) -> Kind:
+def _classify_status(status: int, *, sandbox: bool) -> OutcomeKind:
     if status == HTTPStatus.ACCEPTED or (sandbox and status == HTTPStatus.OK):
         return "accepted"
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -68,44 +78,44 @@ def _kind(status: int, *, sandbox: bool) -> Kind:
     return "unknown"
 
 
-def _refusal(status: int, words: str, fields: list[tuple[str, str]]) -> Outcome:
+def _classify_rejection(status: int, text: str, fields: list[tuple[str, str]]) -> Outcome:
     readers: dict[int, str] = {}
     for where, message in fields:
-        if found := NAMED.match(where):
+        if found := PERSONALIZATION_INDEX.match(where):
             readers.setdefault(int(found[1]), message)
     if readers:
-        return Outcome("rejected", words, status, readers=readers)
+        return Outcome("rejected", text, status, recipient_errors=readers)
     if any(where and not where.startswith("personalizations") for where, _ in fields):
         # It is about what all readers share: no half of the batch would fare better.
-        return Outcome("blocked", words, status, remedy=_remedy(status, words))
-    return Outcome("rejected", words, status)
+        return Outcome("blocked", text, status, remedy=_suggest_remedy(status, text))
+    return Outcome("rejected", text, status)
 
 
-def _complaints(reply: Reply) -> tuple[str, list[tuple[str, str]]]:
+def _parse_errors(response: Response) -> tuple[str, list[tuple[str, str]]]:
     """The vendor's words in one line, and (field, message) of each."""
     fields: list[tuple[str, str]] = []
     try:
-        for error in orjson.loads(reply.body)["errors"]:
+        for error in orjson.loads(response.body)["errors"]:
             where = error.get("field")
             # The vendor's own examples write "null" for none.
             known = where if isinstance(where, str) and where != "null" else ""
-            fields.append((known, _clean(str(error["message"]))))
+            fields.append((known, _clean_text(str(error["message"]))))
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        return f"HTTP {reply.status}", []
+        return f"HTTP {response.status}", []
     if not fields:
-        return f"HTTP {reply.status}", []
+        return f"HTTP {response.status}", []
     some = "; ".join(dict.fromkeys(message for _, message in fields))
-    return _clean(some), fields
+    return _clean_text(some), fields
 
 
-def _clean(words: str) -> str:
+def _clean_text(text: str) -> str:
     # What is not printable may not be stored either: PostgreSQL has no NUL in text.
-    printable = "".join(char if char.isprintable() else " " for char in words[:LONGEST_WORDS])
+    printable = "".join(char if char.isprintable() else " " for char in text[:MAX_MESSAGE_LENGTH])
     return " ".join(printable.split())
 
 
-def _until(headers: Mapping[str, str], now: datetime.datetime) -> datetime.datetime:
-    seconds = PLAIN_THROTTLE
+def _parse_retry_at(headers: Mapping[str, str], now: datetime.datetime) -> datetime.datetime:
+    seconds = DEFAULT_RETRY_AFTER_SECONDS
     try:
         if "x-ratelimit-reset" in headers:
             seconds = float(headers["x-ratelimit-reset"]) - now.timestamp()
@@ -113,15 +123,15 @@ def _until(headers: Mapping[str, str], now: datetime.datetime) -> datetime.datet
             seconds = float(headers["retry-after"])
     except ValueError:
         pass  # an HTTP date, or nonsense
-    if not seconds < LONGEST_THROTTLE:  # NaN too
-        seconds = LONGEST_THROTTLE
+    if not seconds < MAX_RETRY_AFTER_SECONDS:  # NaN too
+        seconds = MAX_RETRY_AFTER_SECONDS
     return now + datetime.timedelta(seconds=max(seconds, 1.0))
 
 
-def _remedy(status: int, words: str) -> str:
-    if status == HTTPStatus.UNAUTHORIZED and "credits" in words.lower():
+def _suggest_remedy(status: int, text: str) -> str:
+    if status == HTTPStatus.UNAUTHORIZED and "credits" in text.lower():
         return "The account's credits are used up: raise its plan at SendGrid."
-    if status == HTTPStatus.FORBIDDEN and "limit" in words.lower():
+    if status == HTTPStatus.FORBIDDEN and "limit" in text.lower():
         return "The account may send no more for now: see its limits at SendGrid."
     return REMEDY_BY_STATUS.get(
         status, "Check sendgrid.host in newsletter.yml: this doesn't look like SendGrid's API."

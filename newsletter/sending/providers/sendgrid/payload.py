@@ -22,30 +22,41 @@ from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag,
 from newsletter.render.email import Email
 from newsletter.render.headers import one_click
 from newsletter.render.personalization import email_for
-from newsletter.sending.providers.provider import Stamp
-from newsletter.sending.providers.sendgrid.message_body import Held, head, problems
+from newsletter.sending.providers.provider import RequestId
+from newsletter.sending.providers.sendgrid.message_body import (
+    ScheduledDelivery,
+    encode_request_head,
+    iter_email_problems,
+)
 from newsletter.subscribers import Reader
 
-SUBSTITUTION_BYTES = 10_000
+MAX_SUBSTITUTION_BYTES = 10_000
 # A reader can't add more than this to a request: substitutions, name, address, links and ids.
-READER_BYTES = SUBSTITUTION_BYTES + 4_000
-NAME_LENGTH = 255
-REMEMBERED = 10_000
+MAX_RECIPIENT_BYTES = MAX_SUBSTITUTION_BYTES + 4_000
+MAX_NAME_LENGTH = 255
+MAX_CACHED_VALUES = 10_000
 # Noncharacters (Unicode 23.7) can't be typed, so nothing that an editor writes is a mark.
-TO_MARK, VALUE_MARK, TOKEN_MARK, ID_MARK = "\ufdd2", "\ufdd3", "\ufdd4", "\ufdd5"
-PLACES = re.compile(f'("{TO_MARK}"|[{VALUE_MARK}{TOKEN_MARK}{ID_MARK}])')
+ADDRESS_PLACEHOLDER, VALUE_PLACEHOLDER, TOKEN_PLACEHOLDER, ID_PLACEHOLDER = (
+    "\ufdd2",
+    "\ufdd3",
+    "\ufdd4",
+    "\ufdd5",
+)
+PLACEHOLDER_PATTERN = re.compile(
+    f'("{ADDRESS_PLACEHOLDER}"|[{VALUE_PLACEHOLDER}{TOKEN_PLACEHOLDER}{ID_PLACEHOLDER}])'
+)
 # A letter takes up to four bytes of UTF-8.
-HARMLESS = SUBSTITUTION_BYTES // 4
+SAFE_LENGTH = MAX_SUBSTITUTION_BYTES // 4
 # Between the values of many readers while all of them are escaped at once.
-BETWEEN = "|"
+SEPARATOR = "|"
 
 
 # The JSON of anybody's personalization, to be filled with what differs: the recipient, the
 # reader's token and id, the values of the merge tags.
-Form = Callable[..., str]
+PersonalizationTemplate = Callable[..., str]
 
 
-class Values(dict[str, tuple[str, ...]]):
+class MergeTagValues(dict[str, tuple[str, ...]]):
     """A reader's attribute -> what stands between the quotes of JSON for each token of a merge tag.
 
     Remembers some: lists are full of the same towns.
@@ -58,30 +69,30 @@ class Values(dict[str, tuple[str, ...]]):
         self._targets = targets
         self._default = tag.value({}, "text")
 
-    def columns(self, people: Sequence[Reader]) -> Iterable[Sequence[str]]:
+    def encode_columns(self, recipients: Sequence[Reader]) -> Iterable[Sequence[str]]:
         """The values of many readers, token by token."""
         word, default = self._tag.attribute, self._default
-        raw = [one.attributes.get(word) or default for one in people]
+        raw = [one.attributes.get(word) or default for one in recipients]
         # Nearly all values of a list are words with single spaces between. Of those, escaping
         # all at once and cutting after it gives the same as escaping each.
-        joined = BETWEEN.join(("", *raw, ""))
-        if "url" in self._targets or "-nl" in joined or not _are_words(joined, len(raw)):
+        joined = SEPARATOR.join(("", *raw, ""))
+        if "url" in self._targets or "-nl" in joined or not _is_single_spaced(joined, len(raw)):
             return zip(*map(self.__getitem__, raw), strict=True)
         written = {"text": joined, "html": html.escape(joined)}
-        return [quoted(written[target]).split(BETWEEN)[1:-1] for target in self._targets]
+        return [quoted(written[target]).split(SEPARATOR)[1:-1] for target in self._targets]
 
     def __missing__(self, raw: str) -> tuple[str, ...]:
         attributes = {self._tag.attribute: raw}
         values = tuple(
             quoted(self._tag.value(attributes, target))[1:-1] for target in self._targets
         )
-        if len(self) < REMEMBERED:
+        if len(self) < MAX_CACHED_VALUES:
             self[raw] = values
         return values
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class PreparedEmail:
     """An email made ready for its readers.
 
     Attributes:
@@ -95,10 +106,10 @@ class Letter:
 
     email: Email
     config: Config
-    head: bytes
-    values: tuple[Values, ...]
-    links: Mapping[str, str]
-    held: Held | None = None
+    request_head: bytes
+    merge_tag_values: tuple[MergeTagValues, ...]
+    personal_links: Mapping[str, str]
+    scheduled: ScheduledDelivery | None = None
 
     @property
     def per_request(self) -> bool:
@@ -111,13 +122,13 @@ class Letter:
         return 1 if self.per_request else self.config.limits.batch_size
 
     @property
-    def roomy(self) -> bool:
+    def always_fits(self) -> bool:
         """Whether the most readers fit into a request, whoever they are."""
-        longest = len(self.head) + self.batch_size * READER_BYTES
+        longest = len(self.request_head) + self.batch_size * MAX_RECIPIENT_BYTES
         return longest <= self.config.limits.request_bytes
 
 
-class Request(NamedTuple):
+class PreparedRequest(NamedTuple):
     """One request, ready to go.
 
     Attributes:
@@ -127,19 +138,21 @@ class Request(NamedTuple):
     """
 
     body: bytes
-    readers: tuple[int, ...]
-    unfit: Mapping[int, str]
+    recipient_ids: tuple[int, ...]
+    rejected_recipients: Mapping[int, str]
 
 
-def prepare(email: Email, config: Config, held: Held | None = None) -> Letter:
+def prepare_email(
+    email: Email, config: Config, scheduled: ScheduledDelivery | None = None
+) -> PreparedEmail:
     """Encode what is the same for every reader.
 
     Raises:
         SendRefused: SendGrid would refuse the email, whoever it is for; all reasons at once.
     """
-    start = head(email, config, held)
-    wrong = [*problems(email, config)]
-    if len(start) + READER_BYTES > config.limits.request_bytes:
+    start = encode_request_head(email, config, scheduled)
+    wrong = [*iter_email_problems(email, config)]
+    if len(start) + MAX_RECIPIENT_BYTES > config.limits.request_bytes:
         wrong.append(
             Problem(
                 f"the email takes {len(start):,} bytes of a request's "
@@ -150,111 +163,124 @@ def prepare(email: Email, config: Config, held: Held | None = None) -> Letter:
     if wrong:
         raise SendRefusedError.from_problems(wrong)
     if config.sendgrid.personalize == "per_request":
-        return Letter(email, config, start, (), {}, held)
+        return PreparedEmail(email, config, start, (), {}, scheduled)
     urls = {UNSUBSCRIBE: unsubscribe_url, PREFERENCES: preferences_url}
     values = tuple(
-        Values(tag, targets)
+        MergeTagValues(tag, targets)
         for tag in email.merge_tags
-        if tag not in urls and (targets := _targets(email, tag))
+        if tag not in urls and (targets := _used_targets(email, tag))
     )
     links = {
-        tag.token(target): url(config, TOKEN_MARK)
+        tag.token(target): url(config, TOKEN_PLACEHOLDER)
         for tag, url in urls.items()
-        for target in _targets(email, tag)
+        for target in _used_targets(email, tag)
     }
-    return Letter(email, config, start, values, links, held)
+    return PreparedEmail(email, config, start, values, links, scheduled)
 
 
-def batches(letter: Letter, readers: Iterable[Reader]) -> Iterator[tuple[Reader, ...]]:
+def split_into_batches(
+    prepared_email: PreparedEmail, recipients: Iterable[Reader]
+) -> Iterator[tuple[Reader, ...]]:
     """Cut ``readers`` into requests, capped by count and by bytes; keeps their order."""
-    limit, roomy = letter.config.limits.request_bytes, letter.roomy
-    widest = _form(letter, Stamp("9" * 20, "9" * 20, "9" * 20))
+    limit, roomy = prepared_email.config.limits.request_bytes, prepared_email.always_fits
+    widest = _build_template(prepared_email, RequestId("9" * 20, "9" * 20, "9" * 20))
     batch: list[Reader] = []
-    size = len(letter.head)
-    for reader in readers:
-        weight = READER_BYTES if roomy else _weight(letter, widest, reader)
-        if batch and (len(batch) == letter.batch_size or size + weight > limit):
+    size = len(prepared_email.request_head)
+    for reader in recipients:
+        weight = MAX_RECIPIENT_BYTES if roomy else _encoded_size(prepared_email, widest, reader)
+        if batch and (len(batch) == prepared_email.batch_size or size + weight > limit):
             yield tuple(batch)
-            batch, size = [], len(letter.head)
+            batch, size = [], len(prepared_email.request_head)
         batch.append(reader)
         size += weight
     if batch:
         yield tuple(batch)
 
 
-def request(letter: Letter, readers: Iterable[Reader], stamp: Stamp) -> Request:
+def build_request(
+    prepared_email: PreparedEmail, recipients: Iterable[Reader], request_id: RequestId
+) -> PreparedRequest:
     """Build the request for one batch; sets aside whom SendGrid would refuse it for."""
-    people = [*readers]
-    ones = _filled(_form(letter, stamp), letter.values, people)
+    people = [*recipients]
+    ones = _fill_template(
+        _build_template(prepared_email, request_id), prepared_email.merge_tag_values, people
+    )
     unfit: dict[int, str] = {}
-    if ones and len(max(ones, key=len)) > HARMLESS:
-        wide = [_substitution_bytes(one) > SUBSTITUTION_BYTES for one in ones]
-        why = f"merge tags take more than {SUBSTITUTION_BYTES:,} bytes"
+    if ones and len(max(ones, key=len)) > SAFE_LENGTH:
+        wide = [_substitution_bytes(one) > MAX_SUBSTITUTION_BYTES for one in ones]
+        why = f"merge tags take more than {MAX_SUBSTITUTION_BYTES:,} bytes"
         unfit = {one.id: why for one in itertools.compress(people, wide)}
         ones = [one for one, is_wide in zip(ones, wide, strict=True) if not is_wide]
         people = [one for one in people if one.id not in unfit]
     if not people:
-        return Request(b"", (), unfit)
-    start = letter.head
-    if letter.per_request:
-        start = head(
-            email_for(letter.email, letter.config, people[0].attributes, people[0].token),
-            letter.config,
+        return PreparedRequest(b"", (), unfit)
+    start = prepared_email.request_head
+    if prepared_email.per_request:
+        start = encode_request_head(
+            email_for(
+                prepared_email.email, prepared_email.config, people[0].attributes, people[0].token
+            ),
+            prepared_email.config,
         )
     # Encoded one by one: a letter beyond ASCII slows its own reader's down and no other's.
     bodies = [*map(str.encode, ones)]
     # Joined once: half a megabyte more to copy is a tenth of the time of all this.
     bodies[0] = start + b"[" + bodies[0]
     bodies[-1] += b"]}"
-    return Request(b",".join(bodies), tuple(one.id for one in people), unfit)
+    return PreparedRequest(b",".join(bodies), tuple(one.id for one in people), unfit)
 
 
-def display_name(reader: Reader) -> str:
+def display_name(recipient: Reader) -> str:
     """The name beside the reader's address; empty where it has what the API refuses there."""
-    name = reader.attributes.get("name", "")
-    return name if len(name) <= NAME_LENGTH and _is_display_name(name) else ""
+    name = recipient.attributes.get("name", "")
+    return name if len(name) <= MAX_NAME_LENGTH and _is_allowed_name(name) else ""
 
 
-def _targets(email: Email, tag: MergeTag) -> tuple[Target, ...]:
+def _used_targets(email: Email, tag: MergeTag) -> tuple[Target, ...]:
     everything = f"{email.subject}\n{email.text}\n{email.html}"
     targets: tuple[Target, ...] = ("html", "text", "url")
     return tuple(target for target in targets if tag.token(target) in everything)
 
 
-def _form(letter: Letter, stamp: Stamp) -> Form:
+def _build_template(
+    prepared_email: PreparedEmail, request_id: RequestId
+) -> PersonalizationTemplate:
     """What every personalization of a request looks like; faster than a dict a reader."""
-    tokens = [token for values in letter.values for token in values.tokens]
-    one: dict[str, Any] = {"to": [{"email": TO_MARK}]}
-    if substitutions := {**dict.fromkeys(tokens, VALUE_MARK), **letter.links}:
+    tokens = [token for values in prepared_email.merge_tag_values for token in values.tokens]
+    one: dict[str, Any] = {"to": [{"email": ADDRESS_PLACEHOLDER}]}
+    if substitutions := {
+        **dict.fromkeys(tokens, VALUE_PLACEHOLDER),
+        **prepared_email.personal_links,
+    }:
         one["substitutions"] = substitutions
-    if headers := one_click(letter.config, TOKEN_MARK):
+    if headers := one_click(prepared_email.config, TOKEN_PLACEHOLDER):
         one["headers"] = dict(headers)
     one["custom_args"] = {
-        "nl_send": stamp.send,
-        "nl_batch": stamp.batch,
-        "nl_attempt": stamp.attempt,
-        "nl_subscriber": ID_MARK,
+        "nl_send": request_id.send_id,
+        "nl_batch": request_id.batch_id,
+        "nl_attempt": request_id.attempt_number,
+        "nl_subscriber": ID_PLACEHOLDER,
     }
-    return _compiled(orjson.dumps(one).decode())
+    return _compile_personalization(orjson.dumps(one).decode())
 
 
-def _compiled(text: str) -> Form:
+def _compile_personalization(text: str) -> PersonalizationTemplate:
     """A function that fills the places in ``text``."""
-    pieces = PLACES.split(text)
-    form: Form = _around(tuple(pieces[1::2]))(*pieces[::2])
+    pieces = PLACEHOLDER_PATTERN.split(text)
+    form: PersonalizationTemplate = _make_template_factory(tuple(pieces[1::2]))(*pieces[::2])
     return form
 
 
 @lru_cache(maxsize=8)
-def _around(marks: tuple[str, ...]) -> Callable[..., Form]:
+def _make_template_factory(placeholders: tuple[str, ...]) -> Callable[..., PersonalizationTemplate]:
     """What makes a form of the words around such places; the same for all requests of a send.
 
     Made of source code, as a named tuple is: Python fills a format in code in a third of the
     time of one in data. No word of anybody's gets into the code.
     """
     value = itertools.count()
-    names = {f'"{TO_MARK}"': "to", TOKEN_MARK: "token", ID_MARK: "number"}
-    places = [names.get(mark) or f"value{next(value)}" for mark in marks]
+    names = {f'"{ADDRESS_PLACEHOLDER}"': "to", TOKEN_PLACEHOLDER: "token", ID_PLACEHOLDER: "number"}
+    places = [names.get(mark) or f"value{next(value)}" for mark in placeholders]
     constants = [f"_{n}" for n in range(len(places) + 1)]
     between = (
         f"{{{constant}}}{{{place}}}" for constant, place in zip(constants, places, strict=False)
@@ -266,40 +292,42 @@ def _around(marks: tuple[str, ...]) -> Callable[..., Form]:
     )
     scope: dict[str, Any] = {}
     exec(code, scope)  # noqa: S102 - of nothing but the names above
-    bound: Callable[..., Form] = scope["bound"]
+    bound: Callable[..., PersonalizationTemplate] = scope["bound"]
     return bound
 
 
-def _filled(form: Form, tags: Iterable[Values], people: Sequence[Reader]) -> list[str]:
+def _fill_template(
+    template: PersonalizationTemplate, tags: Iterable[MergeTagValues], recipients: Sequence[Reader]
+) -> list[str]:
     """Everybody's personalization; column by column, which takes half the time of row by row."""
-    if not people:
+    if not recipients:
         return []
-    numbers, _, _, tokens, _ = zip(*people, strict=True)
-    values = [column for tag in tags for column in tag.columns(people)]
-    return [*map(form, _recipients(people), tokens, numbers, *values)]
+    numbers, _, _, tokens, _ = zip(*recipients, strict=True)
+    values = [column for tag in tags for column in tag.encode_columns(recipients)]
+    return [*map(template, _encode_recipients(recipients), tokens, numbers, *values)]
 
 
-def _recipients(people: Sequence[Reader]) -> list[str]:
+def _encode_recipients(recipients: Sequence[Reader]) -> list[str]:
     """Of each, the address in JSON and the name after it, if there is one."""
-    names = [one.attributes.get("name", "") for one in people]
-    if len(max(names, key=len)) > NAME_LENGTH or not _is_display_name("".join(names)):
-        names = [*map(display_name, people)]
+    names = [one.attributes.get("name", "") for one in recipients]
+    if len(max(names, key=len)) > MAX_NAME_LENGTH or not _is_allowed_name("".join(names)):
+        names = [*map(display_name, recipients)]
     return [
         f'{quoted(one.address)},"name":{quoted(name)}' if name else quoted(one.address)
-        for one, name in zip(people, names, strict=True)
+        for one, name in zip(recipients, names, strict=True)
     ]
 
 
-def _is_display_name(name: str) -> bool:
+def _is_allowed_name(name: str) -> bool:
     return name.isprintable() and ";" not in name and "," not in name
 
 
-def _are_words(joined: str, count: int) -> bool:
+def _is_single_spaced(joined: str, count: int) -> bool:
     """Whether so many values, ``BETWEEN`` around each, have single spaces inside and no other."""
-    odd = ("  ", f"{BETWEEN} ", f" {BETWEEN}")
+    odd = ("  ", f"{SEPARATOR} ", f" {SEPARATOR}")
     # Of all white space, Unicode calls the space alone printable.
     return (
-        joined.count(BETWEEN) == count + 1
+        joined.count(SEPARATOR) == count + 1
         and joined.isprintable()
         and not any(space in joined for space in odd)
     )
@@ -310,6 +338,8 @@ def _substitution_bytes(personalization: str) -> int:
     return len(orjson.dumps(one.get("substitutions", {})))
 
 
-def _weight(letter: Letter, widest: Form, reader: Reader) -> int:
-    (one,) = _filled(widest, letter.values, [reader])
+def _encoded_size(
+    prepared_email: PreparedEmail, template: PersonalizationTemplate, recipient: Reader
+) -> int:
+    (one,) = _fill_template(template, prepared_email.merge_tag_values, [recipient])
     return len(one.encode()) + 1  # a comma

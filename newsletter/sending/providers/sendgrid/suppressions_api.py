@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import orjson
 
 from newsletter.errors import ProviderError
-from newsletter.sending.providers.provider import Outcome, Reply
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.outcomes import judge
+from newsletter.sending.providers.provider import Outcome, Response
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.outcomes import classify_response
 
 PAGE_SIZE = 500
-TRIES = 5
+MAX_ATTEMPTS = 5
 # A group's answer has no pages: a million addresses of 40 bytes fit.
-MOST_BYTES = 64_000_000
+MAX_RESPONSE_BYTES = 64_000_000
 
 # The list's name in the API -> how the vendor's own pages call it.
-NAMES: Mapping[str, str] = {
+LIST_LABELS: Mapping[str, str] = {
     "bounces": "bounces",
     "invalid_emails": "invalid addresses",
     "unsubscribes": "global unsubscribes",
@@ -29,7 +29,7 @@ NAMES: Mapping[str, str] = {
 }
 
 
-class Suppressed(NamedTuple):
+class SuppressionEntry(NamedTuple):
     """One entry of one list.
 
     Attributes:
@@ -44,7 +44,7 @@ class Suppressed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
+class SuppressionClient:
     """The lists of one account.
 
     Attributes:
@@ -54,14 +54,14 @@ class Lists:
         backoff: the seconds before the next try, after so many failed ones.
     """
 
-    mailer: Mailer
-    wait: Callable[[float], None]
+    client: SendGridClient
+    sleep: Callable[[float], None]
     now: Callable[[], datetime.datetime]
     backoff: Callable[[int], float]
 
-    def pages(
-        self, name: str, since: datetime.datetime | None, until: datetime.datetime
-    ) -> Iterator[list[Suppressed]]:
+    def iter_pages(
+        self, list_name: str, since: datetime.datetime | None, until: datetime.datetime
+    ) -> Iterator[list[SuppressionEntry]]:
         """The entries of a list that were made in a time, at most 500 at once.
 
         Args:
@@ -77,47 +77,49 @@ class Lists:
             query["start_time"] = str(int(since.timestamp()))
         earlier: list[Any] = []
         for offset in range(0, 1 << 62, PAGE_SIZE):
-            rows = self._get(f"suppression/{name}", {**query, "offset": str(offset)}, name)
+            rows = self._fetch_rows(
+                f"suppression/{list_name}", {**query, "offset": str(offset)}, list_name
+            )
             if rows and rows == earlier:
                 raise ProviderError(
-                    f"SendGrid answers with the same page of {NAMES[name]} again and again",
+                    f"SendGrid answers with the same page of {LIST_LABELS[list_name]} again and again",
                     remedy="Nothing is lost: run it again later.",
                 )
-            yield [_entry(row, name) for row in rows]
+            yield [_parse_entry(row, list_name) for row in rows]
             if len(rows) < PAGE_SIZE:
                 return
             earlier = rows
 
-    def group(self, number: int) -> list[Suppressed]:
+    def get_group(self, group_id: int) -> list[SuppressionEntry]:
         """Everybody who has left an unsubscribe group.
 
         Raises:
             VendorError: as for ``pages``, or there is no such group.
         """
-        rows = self._get(f"asm/groups/{number}/suppressions", {}, "group")
+        rows = self._fetch_rows(f"asm/groups/{group_id}/suppressions", {}, "group")
         if not all(isinstance(row, str) for row in rows):
-            raise _nonsense("group")
-        return [Suppressed(row, None, "") for row in rows]
+            raise _invalid_list_error("group")
+        return [SuppressionEntry(row, None, "") for row in rows]
 
-    def _get(self, path: str, query: Mapping[str, str], name: str) -> list[Any]:
+    def _fetch_rows(self, path: str, query: Mapping[str, str], list_name: str) -> list[Any]:
         """Ask, and ask again where that may help: reading changes nothing."""
-        for tries in range(1, TRIES + 1):
-            answer = self.mailer.get(path, query, MOST_BYTES)
-            if isinstance(answer, Reply) and answer.status == HTTPStatus.OK:
+        for tries in range(1, MAX_ATTEMPTS + 1):
+            answer = self.client.get(path, query, MAX_RESPONSE_BYTES)
+            if isinstance(answer, Response) and answer.status == HTTPStatus.OK:
                 rows = _parse_rows(answer.body)
                 if rows is not None:
                     return rows
-                refusal, until = _nonsense(name), None
+                refusal, until = _invalid_list_error(list_name), None
             else:
-                outcome = judge(answer, self.now())
-                refusal, until = _refusal(outcome, name), outcome.until
+                outcome = classify_response(answer, self.now())
+                refusal, until = _list_error(outcome, list_name), outcome.retry_at
                 if outcome.kind in {"blocked", "rejected"}:
                     break
-            if tries < TRIES:
-                self.wait(self._pause(tries, until))
+            if tries < MAX_ATTEMPTS:
+                self.sleep(self._retry_delay(tries, until))
         raise refusal
 
-    def _pause(self, tries: int, until: datetime.datetime | None) -> float:
+    def _retry_delay(self, tries: int, until: datetime.datetime | None) -> float:
         if until:
             return max((until - self.now()).total_seconds(), 0.0)
         return self.backoff(tries)
@@ -132,31 +134,35 @@ def _parse_rows(body: bytes) -> list[Any] | None:
     return rows if isinstance(rows, list) else None
 
 
-def _entry(row: Any, name: str) -> Suppressed:
+def _parse_entry(row: Any, list_name: str) -> SuppressionEntry:
     try:
         at = datetime.datetime.fromtimestamp(row["created"], datetime.UTC)
         address, reason = row["email"], row.get("reason") or ""
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
-        raise _nonsense(name) from error
+        raise _invalid_list_error(list_name) from error
     if not isinstance(address, str) or not isinstance(reason, str):
-        raise _nonsense(name)
-    return Suppressed(address, at, reason)
+        raise _invalid_list_error(list_name)
+    return SuppressionEntry(address, at, reason)
 
 
-def _nonsense(name: str) -> ProviderError:
+def _invalid_list_error(list_name: str) -> ProviderError:
     return ProviderError(
-        f"SendGrid's list of {NAMES[name]} can't be read",
+        f"SendGrid's list of {LIST_LABELS[list_name]} can't be read",
         remedy="Nothing is lost: run it again later.",
     )
 
 
-def _refusal(outcome: Outcome, name: str) -> ProviderError:
-    words = f"SendGrid's list of {NAMES[name]} can't be had: {outcome.words}"
+def _list_error(outcome: Outcome, list_name: str) -> ProviderError:
+    words = f"SendGrid's list of {LIST_LABELS[list_name]} can't be had: {outcome.message}"
     if outcome.status == HTTPStatus.FORBIDDEN:
-        scope = "asm.groups.suppressions.read" if name == "group" else f"suppression.{name}.read"
-        permission = "Unsubscribe Groups" if name == "group" else "Suppressions"
+        scope = (
+            "asm.groups.suppressions.read"
+            if list_name == "group"
+            else f"suppression.{list_name}.read"
+        )
+        permission = "Unsubscribe Groups" if list_name == "group" else "Suppressions"
         remedy = f"Give the key the permission {permission} at SendGrid (scope {scope})."
-    elif outcome.status == HTTPStatus.NOT_FOUND and name == "group":
+    elif outcome.status == HTTPStatus.NOT_FOUND and list_name == "group":
         remedy = "Check sendgrid.asm_group in newsletter.yml: the account has no such group."
     elif outcome.kind == "blocked":
         remedy = outcome.remedy

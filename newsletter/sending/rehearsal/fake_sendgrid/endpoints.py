@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from newsletter.sending.rehearsal.fake_sendgrid.validation import Complaint
+from newsletter.sending.rehearsal.fake_sendgrid.validation import ApiErrorEntry
 
 _PATHS = {
     "/v3/scopes": "scopes",
@@ -23,7 +23,7 @@ StatusAndJson = tuple[int, object]
 
 
 @dataclass
-class Account:
+class FakeAccount:
     """Fill it at will.
 
     Attributes:
@@ -41,25 +41,25 @@ class Account:
     domains: list[dict[str, Any]] | None = None
     senders: list[dict[str, Any]] | None = None
 
-    def knows(self, path: str) -> bool:
+    def handles(self, path: str) -> bool:
         """Whether ``path`` is one of these endpoints."""
         return urlsplit(path).path in _PATHS
 
-    def answer(self, path: str) -> StatusAndJson:
+    def respond(self, path: str) -> StatusAndJson:
         """Status and JSON for one GET."""
         name = _PATHS[urlsplit(path).path]
         found = getattr(self, name)
         if found is None:
-            return _refused(HTTPStatus.FORBIDDEN, "access forbidden", None)
+            return _error_response(HTTPStatus.FORBIDDEN, "access forbidden", None)
         return HTTPStatus.OK, {
             "scopes": {"scopes": found}, "domains": found, "senders": {"results": found},
         }[name]  # fmt: skip
 
 
-BATCH = "/v3/mail/batch"
-SENDS = "/v3/user/scheduled_sends"
+BATCH_PATH = "/v3/mail/batch"
+SCHEDULED_SENDS_PATH = "/v3/user/scheduled_sends"
 # Newer documentation says 10, older 100.
-MOST_CANCELLED = 10
+MAX_CANCELLED = 10
 
 
 class ScheduledSends:
@@ -71,52 +71,58 @@ class ScheduledSends:
     """
 
     def __init__(self) -> None:
-        self.made: list[str] = []
+        self.batch_ids: list[str] = []
         self.statuses: dict[str, str] = {}
 
-    def knows(self, path: str) -> bool:
+    def handles(self, path: str) -> bool:
         """Whether ``path`` is one of these endpoints."""
-        return path in {BATCH, SENDS} or path.startswith(f"{SENDS}/")
+        return path in {BATCH_PATH, SCHEDULED_SENDS_PATH} or path.startswith(
+            f"{SCHEDULED_SENDS_PATH}/"
+        )
 
-    def answer(self, method: str, path: str, body: bytes) -> StatusAndJson:
+    def respond(self, method: str, path: str, body: bytes) -> StatusAndJson:
         """Status and JSON for one request."""
-        if (method, path) == ("POST", BATCH):
-            self.made.append(f"double-batch-{len(self.made) + 1:04d}")
-            return HTTPStatus.CREATED, {"batch_id": self.made[-1]}
-        if (method, path) == ("POST", SENDS):
-            return self._mark(body)
-        batch_id = path.removeprefix(SENDS).strip("/")
+        if (method, path) == ("POST", BATCH_PATH):
+            self.batch_ids.append(f"double-batch-{len(self.batch_ids) + 1:04d}")
+            return HTTPStatus.CREATED, {"batch_id": self.batch_ids[-1]}
+        if (method, path) == ("POST", SCHEDULED_SENDS_PATH):
+            return self._set_status(body)
+        batch_id = path.removeprefix(SCHEDULED_SENDS_PATH).strip("/")
         if method == "GET":
             return HTTPStatus.OK, [
                 {"batch_id": name, "status": status}
                 for name, status in self.statuses.items()
                 if batch_id in {"", name}
             ]
-        return _refused(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed", None)
+        return _error_response(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed", None)
 
-    def _mark(self, body: bytes) -> StatusAndJson:
+    def _set_status(self, body: bytes) -> StatusAndJson:
         try:
             asked = json.loads(body)
             batch_id, status = asked["batch_id"], asked["status"]
         except (ValueError, KeyError, TypeError):
-            return _refused(HTTPStatus.BAD_REQUEST, "batch_id and status are required", None)
-        if batch_id not in self.made:
-            return _refused(HTTPStatus.BAD_REQUEST, "invalid batch id", "batch_id")
+            return _error_response(HTTPStatus.BAD_REQUEST, "batch_id and status are required", None)
+        if batch_id not in self.batch_ids:
+            return _error_response(HTTPStatus.BAD_REQUEST, "invalid batch id", "batch_id")
         if status not in {"cancel", "pause"}:
-            return _refused(HTTPStatus.BAD_REQUEST, "status must be pause or cancel", "status")
+            return _error_response(
+                HTTPStatus.BAD_REQUEST, "status must be pause or cancel", "status"
+            )
         if batch_id in self.statuses:
-            return _refused(HTTPStatus.BAD_REQUEST, "a status for this batch id exists", "batch_id")
-        if len(self.statuses) >= MOST_CANCELLED:
-            words = f"at most {MOST_CANCELLED} batches may be cancelled or paused at once"
-            return _refused(HTTPStatus.BAD_REQUEST, words, None)
+            return _error_response(
+                HTTPStatus.BAD_REQUEST, "a status for this batch id exists", "batch_id"
+            )
+        if len(self.statuses) >= MAX_CANCELLED:
+            words = f"at most {MAX_CANCELLED} batches may be cancelled or paused at once"
+            return _error_response(HTTPStatus.BAD_REQUEST, words, None)
         self.statuses[batch_id] = status
         return HTTPStatus.CREATED, {"batch_id": batch_id, "status": status}
 
 
-MOST = 500
-KINDS = ("bounces", "blocks", "invalid_emails", "spam_reports", "unsubscribes")
-QUERY = frozenset({"limit", "offset", "start_time", "end_time"})
-LIST = re.compile(rf"/v3/suppression/({'|'.join(KINDS)})")
+MAX_LIMIT = 500
+LIST_NAMES = ("bounces", "blocks", "invalid_emails", "spam_reports", "unsubscribes")
+QUERY_PARAMETERS = frozenset({"limit", "offset", "start_time", "end_time"})
+LIST_PATH = re.compile(rf"/v3/suppression/({'|'.join(LIST_NAMES)})")
 GROUP_PATH = re.compile(r"/v3/asm/groups/(\d+)/suppressions")
 
 
@@ -131,49 +137,51 @@ class SuppressionLists:
     """
 
     entries: dict[str, list[dict[str, Any]]] = field(
-        default_factory=lambda: {kind: [] for kind in KINDS}
+        default_factory=lambda: {kind: [] for kind in LIST_NAMES}
     )
     groups: dict[int, list[str]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requested_paths: list[str] = field(default_factory=list)
 
     def add(self, kind: str, email: str, created: float, **more: str) -> None:
         """Put one address into a list."""
         self.entries[kind].insert(0, {"created": int(created), "email": email, **more})
 
-    def knows(self, path: str) -> bool:
+    def handles(self, path: str) -> bool:
         """Whether ``path`` is one of a list."""
         bare = urlsplit(path).path
-        return bool(LIST.fullmatch(bare) or GROUP_PATH.fullmatch(bare))
+        return bool(LIST_PATH.fullmatch(bare) or GROUP_PATH.fullmatch(bare))
 
-    def answer(self, path: str) -> StatusAndJson:
+    def respond(self, path: str) -> StatusAndJson:
         """The status and body that a request deserves.
 
         Args:
             path: of a list, with the query.
         """
-        self.asked.append(path)
+        self.requested_paths.append(path)
         parts = urlsplit(path)
         if found := GROUP_PATH.fullmatch(parts.path):
             addresses = self.groups.get(int(found[1]))
             if addresses is None:
-                return _refused(HTTPStatus.NOT_FOUND, "group not found", None)
+                return _error_response(HTTPStatus.NOT_FOUND, "group not found", None)
             return HTTPStatus.OK, addresses
         kind = parts.path.rpartition("/")[2]
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         for name, value in query.items():
-            if name not in QUERY or not value.isdecimal():
-                return _refused(HTTPStatus.BAD_REQUEST, f"invalid {name}", name)
+            if name not in QUERY_PARAMETERS or not value.isdecimal():
+                return _error_response(HTTPStatus.BAD_REQUEST, f"invalid {name}", name)
         numbers = {name: int(value) for name, value in query.items()}
-        if not 1 <= numbers.get("limit", MOST) <= MOST:
-            return _refused(HTTPStatus.BAD_REQUEST, f"limit must be at most {MOST}", "limit")
+        if not 1 <= numbers.get("limit", MAX_LIMIT) <= MAX_LIMIT:
+            return _error_response(
+                HTTPStatus.BAD_REQUEST, f"limit must be at most {MAX_LIMIT}", "limit"
+            )
         return HTTPStatus.OK, self._page(kind, numbers)
 
     def _page(self, kind: str, query: dict[str, int]) -> list[dict[str, Any]]:
         since, until = query.get("start_time", 0), query.get("end_time", 1 << 62)
         within = [entry for entry in self.entries[kind] if since <= entry["created"] <= until]
         start = query.get("offset", 0)
-        return within[start : start + query.get("limit", MOST)]
+        return within[start : start + query.get("limit", MAX_LIMIT)]
 
 
-def _refused(status: int, message: str, where: str | None) -> StatusAndJson:
-    return status, {"errors": [Complaint(message, where).as_json()]}
+def _error_response(status: int, message: str, field_path: str | None) -> StatusAndJson:
+    return status, {"errors": [ApiErrorEntry(message, field_path).as_json()]}

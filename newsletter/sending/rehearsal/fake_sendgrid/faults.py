@@ -3,24 +3,24 @@
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from newsletter.sending.rehearsal.fake_sendgrid.validation import Complaint
+from newsletter.sending.rehearsal.fake_sendgrid.validation import ApiErrorEntry
 
 
-class Trick(Enum):
+class ConnectionBehavior(Enum):
     """What happens to the connection."""
 
-    ANSWER = auto()
-    LATE = auto()
-    DRIP = auto()
+    RESPOND = auto()
+    DELAY = auto()
+    TRICKLE = auto()
     CLOSE_UNREAD = auto()
     CLOSE = auto()
-    RESET_MID_ANSWER = auto()
-    GARBAGE = auto()
-    FLOOD = auto()
+    RESET_MID_RESPONSE = auto()
+    INVALID_HTTP = auto()
+    ENDLESS_BODY = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InjectedFault:
     """How one request is treated.
 
     Attributes:
@@ -33,64 +33,66 @@ class Fault:
         name: what a report calls it.
     """
 
-    trick: Trick = Trick.ANSWER
+    behavior: ConnectionBehavior = ConnectionBehavior.RESPOND
     accept: bool = False
     status: int = 0
-    complaints: tuple[Complaint, ...] = ()
+    errors: tuple[ApiErrorEntry, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     name: str = ""
 
 
-def refused(
-    status: int, message: str = "", where: str | None = None, *, accept: bool = False
-) -> Fault:
+def error_response(
+    status: int, message: str = "", field_path: str | None = None, *, accept: bool = False
+) -> InjectedFault:
     """An answer with ``status``, and in the vendor's words ``message`` about field ``where``."""
-    complaints = (Complaint(message or f"status {status}", where),)
-    return Fault(accept=accept, status=status, complaints=complaints)
+    complaints = (ApiErrorEntry(message or f"status {status}", field_path),)
+    return InjectedFault(accept=accept, status=status, errors=complaints)
 
 
-def rate_limit_response(reset: float | str) -> Fault:
+def rate_limit_response(reset_at: float | str) -> InjectedFault:
     """429, until ``reset`` (seconds since the epoch)."""
-    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset)}
-    return Fault(status=429, complaints=(Complaint("too many requests", None),), headers=headers)
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset_at)}
+    return InjectedFault(
+        status=429, errors=(ApiErrorEntry("too many requests", None),), headers=headers
+    )
 
 
-def late(seconds: float) -> Fault:
+def slow_response(seconds: float) -> InjectedFault:
     """The request is taken, and the answer comes ``seconds`` later."""
-    return Fault(Trick.LATE, accept=True, seconds=seconds)
+    return InjectedFault(ConnectionBehavior.DELAY, accept=True, seconds=seconds)
 
 
-def drip(seconds: float) -> Fault:
+def trickled_response(seconds: float) -> InjectedFault:
     """The request is taken, and the answer comes in small pieces that take ``seconds`` in all."""
-    return Fault(Trick.DRIP, accept=True, seconds=seconds)
+    return InjectedFault(ConnectionBehavior.TRICKLE, accept=True, seconds=seconds)
 
 
-def lost_answer() -> Fault:
+def lost_response() -> InjectedFault:
     """The request is taken, and the connection closed without an answer."""
-    return Fault(Trick.CLOSE, accept=True)
+    return InjectedFault(ConnectionBehavior.CLOSE, accept=True)
 
 
-def lost_request() -> Fault:
+def lost_request() -> InjectedFault:
     """The request is read and forgotten, and the connection closed without an answer."""
-    return Fault(Trick.CLOSE)
+    return InjectedFault(ConnectionBehavior.CLOSE)
 
 
-def cut_request() -> Fault:
+def unread_request() -> InjectedFault:
     """The connection is closed before the body is read."""
-    return Fault(Trick.CLOSE_UNREAD)
+    return InjectedFault(ConnectionBehavior.CLOSE_UNREAD)
 
 
-def reset_mid_answer() -> Fault:
+def reset_mid_response() -> InjectedFault:
     """The request is taken, and the connection reset in the middle of the status line."""
-    return Fault(Trick.RESET_MID_ANSWER, accept=True)
+    return InjectedFault(ConnectionBehavior.RESET_MID_RESPONSE, accept=True)
 
 
-def garbage() -> Fault:
+def invalid_http_response() -> InjectedFault:
     """The request is taken, and what comes back is not HTTP."""
-    return Fault(Trick.GARBAGE, accept=True)
+    return InjectedFault(ConnectionBehavior.INVALID_HTTP, accept=True)
 
 
-def flood(status: int) -> Fault:
+def endless_response(status: int) -> InjectedFault:
     """An answer with ``status`` whose body does not end."""
-    return Fault(Trick.FLOOD, status=status)
+    return InjectedFault(ConnectionBehavior.ENDLESS_BODY, status=status)

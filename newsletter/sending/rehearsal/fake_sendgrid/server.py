@@ -18,27 +18,29 @@ from typing import ClassVar, Self, cast
 import orjson
 
 from newsletter.sending.rehearsal.fake_sendgrid.endpoints import (
-    Account,
+    FakeAccount,
     ScheduledSends,
     SuppressionLists,
 )
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault, Trick
+from newsletter.sending.rehearsal.fake_sendgrid.faults import ConnectionBehavior, InjectedFault
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
 from newsletter.sending.rehearsal.fake_sendgrid.validation import (
-    REQUEST_BYTES,
-    Complaint,
-    examine,
-    leftovers,
+    MAX_REQUEST_BYTES,
+    ApiErrorEntry,
+    find_unfilled_tokens,
+    validate_request,
 )
 
-TOO_LARGE = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
-UNAUTHORISED = Complaint("The provided authorization grant is invalid, expired, or revoked", None)
+TOO_LARGE_BODY = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
+UNAUTHORIZED_ERROR = ApiErrorEntry(
+    "The provided authorization grant is invalid, expired, or revoked", None
+)
 CHUNK_BYTES = 1 << 16
-DRIPS = 10
+TRICKLE_PARTS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedRequest:
     """One request as it came, and how it was answered.
 
     Attributes:
@@ -51,11 +53,11 @@ class Received:
     body: bytes
     headers: dict[str, str]
     status: int
-    fault: Fault
+    fault: InjectedFault
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedRecipient:
     """One reader whom the double has promised to mail."""
 
     address: str
@@ -64,7 +66,7 @@ class Accepted:
     batch_id: str = ""
 
 
-class SendGridDouble:
+class FakeSendGrid:
     """``POST /v3/mail/send`` and the suppression lists as documented, on a port of its own.
 
     Use it as a context manager. What it was asked and what it took can be read at any time.
@@ -90,16 +92,16 @@ class SendGridDouble:
     ) -> None:
         self.key = key
         self.clock = clock
-        self.requests: list[Received] = []
-        self.accepted: list[Accepted] = []
-        self.leftovers: set[str] = set()
-        self.connections = 0
+        self.requests: list[ReceivedRequest] = []
+        self.accepted: list[AcceptedRecipient] = []
+        self.unfilled_tokens: set[str] = set()
+        self.connection_count = 0
         self.suppressions = SuppressionLists()
         self.scheduled = ScheduledSends()
-        self.account = Account()
+        self.account = FakeAccount()
         self.closing = threading.Event()
-        self._changed = threading.Condition()
-        self._faults: deque[Fault] = deque()
+        self._condition = threading.Condition()
+        self._faults: deque[InjectedFault] = deque()
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
@@ -108,9 +110,9 @@ class SendGridDouble:
         """``http://127.0.0.1:PORT``."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def order(self, *faults: Fault) -> None:
+    def inject_faults(self, *faults: InjectedFault) -> None:
         """Treat the next requests so, one fault each; those after them as documented."""
-        with self._changed:
+        with self._condition:
             self._faults.extend(faults)
 
     def wait_for_requests(self, count: int, seconds: float = 30.0) -> None:
@@ -119,11 +121,11 @@ class SendGridDouble:
         Raises:
             TimeoutError: they have not.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(self.requests) >= count, seconds):
+        with self._condition:
+            if not self._condition.wait_for(lambda: len(self.requests) >= count, seconds):
                 raise TimeoutError(f"{len(self.requests)} of {count} requests came")
 
-    def wait_until_alone(self, seconds: float = 30.0) -> None:
+    def wait_until_idle(self, seconds: float = 30.0) -> None:
         """Wait until nobody is connected, so that whatever was on its way has come.
 
         Raises:
@@ -133,9 +135,11 @@ class SendGridDouble:
         with socket.create_connection(("127.0.0.1", self._server.server_port), seconds) as knock:
             knock.sendall(b"GET / HTTP/1.0\r\n\r\n")
             knock.recv(1)
-        with self._changed:
-            if not self._changed.wait_for(lambda: not self._server.open, seconds):
-                raise TimeoutError(f"{len(self._server.open)} connections are still open")
+        with self._condition:
+            if not self._condition.wait_for(lambda: not self._server.open_connections, seconds):
+                raise TimeoutError(
+                    f"{len(self._server.open_connections)} connections are still open"
+                )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -149,42 +153,42 @@ class SendGridDouble:
     ) -> None:
         self.closing.set()
         self._server.shutdown()
-        self._server.hang_up()
+        self._server.close_connections()
         self._server.server_close()
         self._thread.join()
 
-    def next_fault(self) -> Fault:
+    def next_fault(self) -> InjectedFault:
         """What the next request meets."""
-        with self._changed:
-            return self._faults.popleft() if self._faults else Fault(accept=True)
+        with self._condition:
+            return self._faults.popleft() if self._faults else InjectedFault(accept=True)
 
-    def accept(self, mail: MailSend) -> str:
+    def accept(self, mail_send: MailSend) -> str:
         """Promise to mail everybody in a request; returns its message id."""
-        with self._changed:
+        with self._condition:
             message_id = f"double{len(self.requests):016d}"
-            self.leftovers |= leftovers(mail)
+            self.unfilled_tokens |= find_unfilled_tokens(mail_send)
             self.accepted += [
-                Accepted(
+                AcceptedRecipient(
                     person.email,
-                    {**mail.custom_args, **one.custom_args},
+                    {**mail_send.custom_args, **one.custom_args},
                     message_id,
-                    mail.batch_id,
+                    mail_send.batch_id,
                 )
-                for one in mail.personalizations
-                for person in one.everyone
+                for one in mail_send.personalizations
+                for person in one.all_recipients
             ]
         return message_id
 
-    def changed(self) -> None:
+    def notify_waiters(self) -> None:
         """Wake those who wait for something."""
-        with self._changed:
-            self._changed.notify_all()
+        with self._condition:
+            self._condition.notify_all()
 
-    def record(self, request: Received) -> None:
+    def record_request(self, request: ReceivedRequest) -> None:
         """Remember a request."""
-        with self._changed:
+        with self._condition:
             self.requests.append(request)
-            self._changed.notify_all()
+            self._condition.notify_all()
 
 
 class _Server(ThreadingHTTPServer):
@@ -192,27 +196,27 @@ class _Server(ThreadingHTTPServer):
     # Eight senders open up to 128 connections at once; the default queue of five resets some.
     request_queue_size = 1024
 
-    def __init__(self, double: SendGridDouble) -> None:
+    def __init__(self, fake: FakeSendGrid) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.double = double
-        self.open: set[socket.socket] = set()
+        self.fake = fake
+        self.open_connections: set[socket.socket] = set()
 
     def process_request(self, request: object, client_address: object) -> None:
-        self.double.connections += 1
-        self.open.add(cast("socket.socket", request))
+        self.fake.connection_count += 1
+        self.open_connections.add(cast("socket.socket", request))
         super().process_request(cast("socket.socket", request), client_address)
 
     def close_request(self, request: object) -> None:
-        self.open.discard(cast("socket.socket", request))
+        self.open_connections.discard(cast("socket.socket", request))
         super().close_request(cast("socket.socket", request))
-        self.double.changed()
+        self.fake.notify_waiters()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is no news."""
 
-    def hang_up(self) -> None:
+    def close_connections(self) -> None:
         """End the connections that clients keep alive."""
-        for connection in tuple(self.open):
+        for connection in tuple(self.open_connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
@@ -230,85 +234,89 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Hand out one page of a suppression list, or what was ordered instead."""
-        double = self.server.double
+        double = self.server.fake
         parts = (double.suppressions, double.scheduled, double.account)
-        if any(part.knows(self.path) for part in parts):
-            self._treat(b"", double.next_fault())
+        if any(part.handles(self.path) for part in parts):
+            self._handle_request(b"", double.next_fault())
         else:
-            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed")
+            self._send_error(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed")
 
     def do_POST(self) -> None:
         """Take, refuse or lose one request."""
-        if self.path not in self.ROUTES and not self.server.double.scheduled.knows(self.path):
-            self._read()
-            self._refuse(HTTPStatus.NOT_FOUND, "not found")
+        if self.path not in self.ROUTES and not self.server.fake.scheduled.handles(self.path):
+            self._read_body()
+            self._send_error(HTTPStatus.NOT_FOUND, "not found")
             return
-        fault = self.server.double.next_fault()
-        if fault.trick is Trick.CLOSE_UNREAD:
-            self._record(b"", 0, fault)
+        fault = self.server.fake.next_fault()
+        if fault.behavior is ConnectionBehavior.CLOSE_UNREAD:
+            self._record_request(b"", 0, fault)
             self.close_connection = True
             return
-        self._treat(self._read(), fault)
+        self._handle_request(self._read_body(), fault)
 
-    def _treat(self, body: bytes, fault: Fault) -> None:
-        status, content, headers = self._deserved(body, take=fault.accept)
+    def _handle_request(self, body: bytes, fault: InjectedFault) -> None:
+        status, content, headers = self._build_response(body, accept=fault.accept)
         if fault.status:
             status = fault.status
-            content = _errors(fault.complaints)
+            content = _encode_errors(fault.errors)
             headers = fault.headers
-        answers = fault.trick in {Trick.ANSWER, Trick.LATE, Trick.DRIP}
-        self._record(body, status if answers else 0, fault)
-        if fault.trick is Trick.DRIP:
-            self._drip(status, content, headers, fault.seconds)
+        answers = fault.behavior in {
+            ConnectionBehavior.RESPOND,
+            ConnectionBehavior.DELAY,
+            ConnectionBehavior.TRICKLE,
+        }
+        self._record_request(body, status if answers else 0, fault)
+        if fault.behavior is ConnectionBehavior.TRICKLE:
+            self._trickle_response(status, content, headers, fault.seconds)
             return
         if answers:
-            self.server.double.closing.wait(fault.seconds)
-            self._answer(status, content, headers)
+            self.server.fake.closing.wait(fault.seconds)
+            self._send_response(status, content, headers)
             return
         self.close_connection = True
-        if fault.trick is Trick.RESET_MID_ANSWER:
+        if fault.behavior is ConnectionBehavior.RESET_MID_RESPONSE:
             self.wfile.write(b"HTTP/1.1 2")
             self.wfile.flush()
-            self._reset()
-        elif fault.trick is Trick.GARBAGE:
+            self._reset_connection()
+        elif fault.behavior is ConnectionBehavior.INVALID_HTTP:
             self.wfile.write(b"\x00\x01 this is not HTTP\r\n\r\n")
-        elif fault.trick is Trick.FLOOD:
-            self._flood(status)
+        elif fault.behavior is ConnectionBehavior.ENDLESS_BODY:
+            self._send_endless_body(status)
 
-    def _deserved(self, body: bytes, *, take: bool) -> tuple[int, bytes, dict[str, str]]:
-        double = self.server.double
+    def _build_response(self, body: bytes, *, accept: bool) -> tuple[int, bytes, dict[str, str]]:
+        double = self.server.fake
         if self.headers["Authorization"] != f"Bearer {double.key}":
-            return HTTPStatus.UNAUTHORIZED, _errors((UNAUTHORISED,)), {}
-        if double.scheduled.knows(self.path):
-            status, data = double.scheduled.answer(self.command, self.path, body)
+            return HTTPStatus.UNAUTHORIZED, _encode_errors((UNAUTHORIZED_ERROR,)), {}
+        if double.scheduled.handles(self.path):
+            status, data = double.scheduled.respond(self.command, self.path, body)
             return status, orjson.dumps(data), {}
-        if double.account.knows(self.path):
-            status, data = double.account.answer(self.path)
+        if double.account.handles(self.path):
+            status, data = double.account.respond(self.path)
             return status, orjson.dumps(data), {}
         if self.command == "GET":
-            status, data = double.suppressions.answer(self.path)
+            status, data = double.suppressions.respond(self.path)
             return status, orjson.dumps(data), {}
-        return self._mail(body, take=take)
+        return self._handle_mail_send(body, accept=accept)
 
-    def _mail(self, body: bytes, *, take: bool) -> tuple[int, bytes, dict[str, str]]:
-        double = self.server.double
+    def _handle_mail_send(self, body: bytes, *, accept: bool) -> tuple[int, bytes, dict[str, str]]:
+        double = self.server.fake
         if self.headers.get_content_type() != "application/json":
-            complaint = Complaint("Content-Type should be application/json.", None)
-            return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _errors((complaint,)), {}
-        if len(body) >= REQUEST_BYTES:
+            complaint = ApiErrorEntry("Content-Type should be application/json.", None)
+            return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _encode_errors((complaint,)), {}
+        if len(body) >= MAX_REQUEST_BYTES:
             headers = {"Content-Type": "text/html"}
-            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE, headers
-        mail, complaints = examine(body, double.clock())
-        if mail and mail.batch_id and mail.batch_id not in double.scheduled.made:
-            complaints.append(Complaint("The batch id is not valid.", "batch_id"))
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE_BODY, headers
+        mail, complaints = validate_request(body, double.clock())
+        if mail and mail.batch_id and mail.batch_id not in double.scheduled.batch_ids:
+            complaints.append(ApiErrorEntry("The batch id is not valid.", "batch_id"))
         if mail is None or complaints:
-            return HTTPStatus.BAD_REQUEST, _errors(tuple(complaints)), {}
-        if mail.sandbox:
+            return HTTPStatus.BAD_REQUEST, _encode_errors(tuple(complaints)), {}
+        if mail.is_sandbox:
             return HTTPStatus.OK, b"", {}
-        message_id = double.accept(mail) if take else "lost"
+        message_id = double.accept(mail) if accept else "lost"
         return HTTPStatus.ACCEPTED, b"", {"X-Message-Id": message_id}
 
-    def _read(self) -> bytes:
+    def _read_body(self) -> bytes:
         left = int(self.headers.get("Content-Length") or 0)
         parts = []
         while left and (part := self.rfile.read(min(left, CHUNK_BYTES))):
@@ -316,50 +324,52 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(part)
         return b"".join(parts)
 
-    def _record(self, body: bytes, status: int, fault: Fault) -> None:
+    def _record_request(self, body: bytes, status: int, fault: InjectedFault) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.double.record(Received(body, headers, status, fault))
+        self.server.fake.record_request(ReceivedRequest(body, headers, status, fault))
 
-    def _refuse(self, status: int, message: str) -> None:
-        self._answer(status, _errors((Complaint(message, None),)), {})
+    def _send_error(self, status: int, message: str) -> None:
+        self._send_response(status, _encode_errors((ApiErrorEntry(message, None),)), {})
 
-    def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+    def _send_response(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         base = {
             "Content-Type": "application/json",
             "X-RateLimit-Limit": "10000",
             "X-RateLimit-Remaining": "9999",
-            "X-RateLimit-Reset": str(int(self.server.double.clock()) + 60),
+            "X-RateLimit-Reset": str(int(self.server.fake.clock()) + 60),
         }
         for name, value in {**base, **headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 
-    def _drip(self, status: int, content: bytes, headers: dict[str, str], seconds: float) -> None:
+    def _trickle_response(
+        self, status: int, content: bytes, headers: dict[str, str], seconds: float
+    ) -> None:
         swift, whole = self.wfile, io.BytesIO()
         self.wfile = whole
-        self._answer(status, content, headers)
+        self._send_response(status, content, headers)
         self.wfile = swift
-        size = len(whole.getvalue()) // DRIPS + 1
+        size = len(whole.getvalue()) // TRICKLE_PARTS + 1
         whole.seek(0)
         while piece := whole.read(size):
-            self.server.double.closing.wait(seconds / DRIPS)
+            self.server.fake.closing.wait(seconds / TRICKLE_PARTS)
             swift.write(piece)
             swift.flush()
 
-    def _reset(self) -> None:
+    def _reset_connection(self) -> None:
         # Linger 0: close sends RST and not FIN.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
 
-    def _flood(self, status: int) -> None:
+    def _send_endless_body(self, status: int) -> None:
         self.send_response(status)
         self.end_headers()
         with contextlib.suppress(OSError):
-            while not self.server.double.closing.is_set():
+            while not self.server.fake.closing.is_set():
                 self.wfile.write(b"x" * CHUNK_BYTES)
 
 
-def _errors(complaints: tuple[Complaint, ...]) -> bytes:
-    return orjson.dumps({"errors": [complaint.as_json() for complaint in complaints]})
+def _encode_errors(errors: tuple[ApiErrorEntry, ...]) -> bytes:
+    return orjson.dumps({"errors": [complaint.as_json() for complaint in errors]})

@@ -10,20 +10,20 @@ from pydantic import ValidationError
 from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend, Personalization
 
-REQUEST_BYTES = 30_000_000
-RECIPIENTS = 1000
-VALUES_BYTES = 10_000
-SCHEDULE_SECONDS = 72 * 3600
-OWN_HEADERS = frozenset(
+MAX_REQUEST_BYTES = 30_000_000
+MAX_RECIPIENTS = 1000
+MAX_VALUES_BYTES = 10_000
+MAX_SCHEDULE_SECONDS = 72 * 3600
+RESERVED_HEADERS = frozenset(
     {
         "x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type",
         "content-transfer-encoding", "to", "from", "subject", "reply-to", "cc", "bcc",
     }
 )  # fmt: skip
-HELP = "https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors"
+HELP_URL = "https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors"
 
 
-class Complaint(NamedTuple):
+class ApiErrorEntry(NamedTuple):
     """One entry of the vendor's ``errors``.
 
     Attributes:
@@ -36,10 +36,10 @@ class Complaint(NamedTuple):
 
     def as_json(self) -> dict[str, str | None]:
         """As the vendor writes it."""
-        return {"message": self.message, "field": self.field, "help": HELP}
+        return {"message": self.message, "field": self.field, "help": HELP_URL}
 
 
-def examine(body: bytes, now: float) -> tuple[MailSend | None, list[Complaint]]:
+def validate_request(body: bytes, now: float) -> tuple[MailSend | None, list[ApiErrorEntry]]:
     """Check one request against every documented limit.
 
     Args:
@@ -52,20 +52,20 @@ def examine(body: bytes, now: float) -> tuple[MailSend | None, list[Complaint]]:
     try:
         mail = MailSend.model_validate_json(body)
     except ValidationError as error:
-        return None, _misshapen(error)
-    return mail, list(_complaints(mail, now))
+        return None, _schema_errors(error)
+    return mail, list(_limit_errors(mail, now))
 
 
-def leftovers(mail: MailSend) -> set[str]:
+def find_unfilled_tokens(mail_send: MailSend) -> set[str]:
     """Our own tokens that some reader would see, since nothing is substituted for them."""
-    shown = "\n".join([mail.subject, *(part.value for part in mail.content)])
+    shown = "\n".join([mail_send.subject, *(part.value for part in mail_send.content)])
     tokens = {found[0] for found in TOKEN.finditer(shown)}
     if not tokens:
         return set()
-    return set().union(*(tokens - one.substitutions.keys() for one in mail.personalizations))
+    return set().union(*(tokens - one.substitutions.keys() for one in mail_send.personalizations))
 
 
-def _misshapen(error: ValidationError) -> list[Complaint]:
+def _schema_errors(error: ValidationError) -> list[ApiErrorEntry]:
     found = {
         ".".join(map(str, detail["loc"])): "Does not contain a valid address."
         if detail["type"] == "string_pattern_mismatch"
@@ -74,70 +74,94 @@ def _misshapen(error: ValidationError) -> list[Complaint]:
     }
     # Whatever holds a wrong thing counts as missing it too: the innermost says it all.
     return [
-        Complaint(message, where or None)
+        ApiErrorEntry(message, where or None)
         for where, message in found.items()
         if not any(other.startswith(f"{where}.") for other in found)
     ]
 
 
-def _complaints(mail: MailSend, now: float) -> Iterator[Complaint]:
-    people = sum(len(one.everyone) for one in mail.personalizations)
-    if people > RECIPIENTS:
-        yield Complaint(f"Too many recipients: {people}, the limit is {RECIPIENTS}.", None)
-    if not mail.sender.email.isascii():
-        yield Complaint("The from address must not contain Unicode characters.", "from.email")
-    if len(set(mail.categories)) < len(mail.categories):
-        yield Complaint("Categories must be unique.", "categories")
-    yield from _content(mail)
-    yield from _settings(mail.headers, mail.custom_args, mail.send_at, now, "")
-    for index, one in enumerate(mail.personalizations):
-        yield from _personalization(one, now, f"personalizations.{index}.")
-        if not mail.subject and not one.subject:
-            yield Complaint("The subject is required.", f"personalizations.{index}.subject")
+def _limit_errors(mail_send: MailSend, now: float) -> Iterator[ApiErrorEntry]:
+    people = sum(len(one.all_recipients) for one in mail_send.personalizations)
+    if people > MAX_RECIPIENTS:
+        yield ApiErrorEntry(f"Too many recipients: {people}, the limit is {MAX_RECIPIENTS}.", None)
+    if not mail_send.sender.email.isascii():
+        yield ApiErrorEntry("The from address must not contain Unicode characters.", "from.email")
+    if len(set(mail_send.categories)) < len(mail_send.categories):
+        yield ApiErrorEntry("Categories must be unique.", "categories")
+    yield from _content_errors(mail_send)
+    yield from _settings_errors(
+        mail_send.headers, mail_send.custom_args, mail_send.send_at, now, ""
+    )
+    for index, one in enumerate(mail_send.personalizations):
+        yield from _personalization_errors(one, now, f"personalizations.{index}.")
+        if not mail_send.subject and not one.subject:
+            yield ApiErrorEntry("The subject is required.", f"personalizations.{index}.subject")
 
 
-def _content(mail: MailSend) -> Iterator[Complaint]:
-    types = [part.type for part in mail.content]
+def _content_errors(mail_send: MailSend) -> Iterator[ApiErrorEntry]:
+    types = [part.type for part in mail_send.content]
     if len(set(types)) < len(types):
-        yield Complaint("Each content type may occur once.", "content")
+        yield ApiErrorEntry("Each content type may occur once.", "content")
     # RFC 2046 5.1.4: the best version is the last.
     order = {"text/plain": 0, "text/html": 1}
     ranks = [order.get(kind, 2) for kind in types]
     if ranks != sorted(ranks):
-        yield Complaint("text/plain must come first, then text/html, then the others.", "content")
+        yield ApiErrorEntry(
+            "text/plain must come first, then text/html, then the others.", "content"
+        )
 
 
-def _personalization(one: Personalization, now: float, at: str) -> Iterator[Complaint]:
-    addresses = Counter(person.email.lower() for person in one.everyone)
+def _personalization_errors(
+    personalization: Personalization, now: float, path_prefix: str
+) -> Iterator[ApiErrorEntry]:
+    addresses = Counter(person.email.lower() for person in personalization.all_recipients)
     if any(times > 1 for times in addresses.values()):
-        yield Complaint("Each address must be unique within a personalization.", f"{at}to")
-    for index, person in enumerate(one.to):
+        yield ApiErrorEntry(
+            "Each address must be unique within a personalization.", f"{path_prefix}to"
+        )
+    for index, person in enumerate(personalization.to):
         if person.name and (";" in person.name or "," in person.name):
-            yield Complaint("The name must not contain ';' or ','.", f"{at}to.{index}.name")
-    if _size(one.substitutions) > VALUES_BYTES:
-        yield Complaint(f"Substitutions exceed {VALUES_BYTES} bytes.", f"{at}substitutions")
-    if any(set(key) & set(" <>&") or not key for key in one.substitutions):
-        yield Complaint("A substitution tag must not hold spaces or <>&.", f"{at}substitutions")
-    yield from _settings(one.headers, one.custom_args, one.send_at, now, at)
+            yield ApiErrorEntry(
+                "The name must not contain ';' or ','.", f"{path_prefix}to.{index}.name"
+            )
+    if _json_size(personalization.substitutions) > MAX_VALUES_BYTES:
+        yield ApiErrorEntry(
+            f"Substitutions exceed {MAX_VALUES_BYTES} bytes.", f"{path_prefix}substitutions"
+        )
+    if any(set(key) & set(" <>&") or not key for key in personalization.substitutions):
+        yield ApiErrorEntry(
+            "A substitution tag must not hold spaces or <>&.", f"{path_prefix}substitutions"
+        )
+    yield from _settings_errors(
+        personalization.headers,
+        personalization.custom_args,
+        personalization.send_at,
+        now,
+        path_prefix,
+    )
 
 
-def _settings(
+def _settings_errors(
     headers: Mapping[str, str],
     custom_args: Mapping[str, str],
     send_at: int | None,
     now: float,
-    at: str,
-) -> Iterator[Complaint]:
+    path_prefix: str,
+) -> Iterator[ApiErrorEntry]:
     for name, value in headers.items():
-        if name.lower() in OWN_HEADERS:
-            yield Complaint(f"The header '{name}' is reserved.", f"{at}headers")
+        if name.lower() in RESERVED_HEADERS:
+            yield ApiErrorEntry(f"The header '{name}' is reserved.", f"{path_prefix}headers")
         if set(value) & {"\r", "\n"}:
-            yield Complaint(f"The header '{name}' holds a line break.", f"{at}headers")
-    if _size(custom_args) > VALUES_BYTES:
-        yield Complaint(f"Custom args exceed {VALUES_BYTES} bytes.", f"{at}custom_args")
-    if send_at is not None and send_at > now + SCHEDULE_SECONDS:
-        yield Complaint("A send can't be scheduled more than 72 hours ahead.", f"{at}send_at")
+            yield ApiErrorEntry(f"The header '{name}' holds a line break.", f"{path_prefix}headers")
+    if _json_size(custom_args) > MAX_VALUES_BYTES:
+        yield ApiErrorEntry(
+            f"Custom args exceed {MAX_VALUES_BYTES} bytes.", f"{path_prefix}custom_args"
+        )
+    if send_at is not None and send_at > now + MAX_SCHEDULE_SECONDS:
+        yield ApiErrorEntry(
+            "A send can't be scheduled more than 72 hours ahead.", f"{path_prefix}send_at"
+        )
 
 
-def _size(values: Mapping[str, str]) -> int:
+def _json_size(values: Mapping[str, str]) -> int:
     return len(json.dumps(values, ensure_ascii=False).encode())

@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.sending.providers.provider import Outcome, Reply, Silence
-from newsletter.sending.providers.sendgrid.outcomes import LONGEST_THROTTLE, judge
-from newsletter.sending.retry_policy import ATTEMPTS, LONGEST_PAUSE, Step, next_step, pause_after
+from newsletter.sending.providers.provider import NoResponse, Outcome, Response
+from newsletter.sending.providers.sendgrid.outcomes import (
+    MAX_RETRY_AFTER_SECONDS,
+    classify_response,
+)
+from newsletter.sending.retry_policy import (
+    BACKOFF_MAX_SECONDS,
+    MAX_ATTEMPTS,
+    BatchAction,
+    backoff_seconds,
+    decide_batch_action,
+)
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 
@@ -23,13 +32,13 @@ def errors(*pairs: tuple[str, str | None]) -> bytes:
 
 def answered(status: int, body: bytes = b"", **headers: str) -> Outcome:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return judge(Reply(status, names, body), NOW)
+    return classify_response(Response(status, names, body), NOW)
 
 
 def test_accepted() -> None:
     outcome = answered(202, x_message_id="abc")
     assert (outcome.kind, outcome.message_id) == ("accepted", "abc")
-    assert judge(Reply(200, {}, b""), NOW, sandbox=True).kind == "accepted"
+    assert classify_response(Response(200, {}, b""), NOW, sandbox=True).kind == "accepted"
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 206, 408, 500, 502, 503, 504, 599, 600, 100])
@@ -38,14 +47,16 @@ def test_what_proves_nothing_is_unknown(status: int) -> None:
 
 
 def test_silence_is_proof_only_if_the_request_never_left() -> None:
-    assert judge(Silence(left=True, reason="reset"), NOW).kind == "unknown"
-    assert judge(Silence(left=False, reason="refused"), NOW).kind == "not_sent"
+    assert classify_response(NoResponse(request_sent=True, reason="reset"), NOW).kind == "unknown"
+    assert (
+        classify_response(NoResponse(request_sent=False, reason="refused"), NOW).kind == "not_sent"
+    )
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 401, 403, 404, 405, 415, 451])
 def test_refused_as_a_whole_stops_the_send_with_a_remedy(status: int) -> None:
     outcome = answered(status, errors(("so it is", None)))
-    assert (outcome.kind, outcome.words) == ("blocked", "so it is")
+    assert (outcome.kind, outcome.message) == ("blocked", "so it is")
     assert outcome.remedy
 
 
@@ -72,9 +83,9 @@ def test_readers_named_by_a_400_each_with_the_vendors_words() -> None:
         ),
     )
     assert outcome.kind == "rejected"
-    assert outcome.readers == {3: "Bad address.", 17: "Bad name."}
-    step = next_step(outcome, size=100, attempts=0, now=NOW, chance=0)
-    assert step == Step("ready", "rejected", rejected=outcome.readers)
+    assert outcome.recipient_errors == {3: "Bad address.", 17: "Bad name."}
+    step = decide_batch_action(outcome, recipient_count=100, attempts=0, now=NOW, jitter=0)
+    assert step == BatchAction("ready", "rejected", recipient_errors=outcome.recipient_errors)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"errors":null}', b'{"errors":[]}',
@@ -83,21 +94,27 @@ def test_readers_named_by_a_400_each_with_the_vendors_words() -> None:
 def test_a_refusal_that_names_nobody_is_split_down_to_the_culprit(body: bytes) -> None:
     for status in (400, 413):
         outcome = answered(status, body)
-        assert (outcome.kind, outcome.readers) == ("rejected", {})
-        step = next_step(outcome, size=2, attempts=0, now=NOW, chance=0)
-        assert step == Step("split", "rejected")
-        step = next_step(outcome, size=1, attempts=0, now=NOW, chance=0)
-        assert step == Step("rejected", "rejected", "rejected")
+        assert (outcome.kind, outcome.recipient_errors) == ("rejected", {})
+        step = decide_batch_action(outcome, recipient_count=2, attempts=0, now=NOW, jitter=0)
+        assert step == BatchAction("split", "rejected")
+        step = decide_batch_action(outcome, recipient_count=1, attempts=0, now=NOW, jitter=0)
+        assert step == BatchAction("rejected", "rejected", "rejected")
 
 
 def test_an_index_beyond_the_batch_names_nobody() -> None:
     outcome = answered(400, errors(("x", "personalizations.1000.to")))
-    assert next_step(outcome, size=10, attempts=0, now=NOW, chance=0).batch == "split"
+    assert (
+        decide_batch_action(outcome, recipient_count=10, attempts=0, now=NOW, jitter=0).batch_state
+        == "split"
+    )
 
 
 def test_when_all_are_named_the_batch_is_over() -> None:
     outcome = answered(400, errors(("x", "personalizations.0"), ("y", "personalizations.1")))
-    assert next_step(outcome, size=2, attempts=0, now=NOW, chance=0).batch == "rejected"
+    assert (
+        decide_batch_action(outcome, recipient_count=2, attempts=0, now=NOW, jitter=0).batch_state
+        == "rejected"
+    )
 
 
 def test_a_400_about_what_all_share_stops_the_send() -> None:
@@ -109,8 +126,8 @@ def test_a_400_about_what_all_share_stops_the_send() -> None:
     [
         ({"x_ratelimit_reset": str(NOW.timestamp() + 90)}, 90),
         ({"x_ratelimit_reset": str(NOW.timestamp() - 90)}, 1),
-        ({"x_ratelimit_reset": "99999999999"}, LONGEST_THROTTLE),
-        ({"x_ratelimit_reset": "nan"}, LONGEST_THROTTLE),
+        ({"x_ratelimit_reset": "99999999999"}, MAX_RETRY_AFTER_SECONDS),
+        ({"x_ratelimit_reset": "nan"}, MAX_RETRY_AFTER_SECONDS),
         ({"x_ratelimit_reset": "-inf"}, 1),
         ({"x_ratelimit_reset": "soon"}, 60),
         ({"retry_after": "7"}, 7),
@@ -122,25 +139,25 @@ def test_a_throttled_send_waits_as_told_within_reason(
     headers: dict[str, str], seconds: float
 ) -> None:
     outcome = answered(429, b"", **headers)
-    assert outcome.until == NOW + datetime.timedelta(seconds=seconds)
-    step = next_step(outcome, size=1, attempts=7, now=NOW, chance=0)
-    assert step == Step("ready", "not_sent", retry_at=outcome.until)
+    assert outcome.retry_at == NOW + datetime.timedelta(seconds=seconds)
+    step = decide_batch_action(outcome, recipient_count=1, attempts=7, now=NOW, jitter=0)
+    assert step == BatchAction("ready", "not_sent", retry_at=outcome.retry_at)
 
 
 def test_pauses_grow_to_five_minutes_half_of_them_chance() -> None:
-    assert [pause_after(attempts, 1) for attempts in (1, 2, 3)] == [1, 2, 4]
-    assert pause_after(1, 0) == 0.5
-    assert pause_after(60, 1) == LONGEST_PAUSE
+    assert [backoff_seconds(attempts, 1) for attempts in (1, 2, 3)] == [1, 2, 4]
+    assert backoff_seconds(1, 0) == 0.5
+    assert backoff_seconds(60, 1) == BACKOFF_MAX_SECONDS
 
 
 def test_the_eighth_failure_pauses_the_send() -> None:
-    outcome = judge(Silence(left=False, reason="refused"), NOW)
+    outcome = classify_response(NoResponse(request_sent=False, reason="refused"), NOW)
     steps = [
-        next_step(outcome, size=1, attempts=attempts, now=NOW, chance=0)
-        for attempts in range(ATTEMPTS)
+        decide_batch_action(outcome, recipient_count=1, attempts=attempts, now=NOW, jitter=0)
+        for attempts in range(MAX_ATTEMPTS)
     ]
-    assert [step.halt for step in steps] == [""] * 7 + ["paused"]
-    assert all(step.charged and step.batch == "ready" for step in steps)
+    assert [step.stop_state for step in steps] == [""] * 7 + ["paused"]
+    assert all(step.counts_against_limit and step.batch_state == "ready" for step in steps)
 
 
 JSON = st.recursive(
@@ -160,15 +177,17 @@ JSON = st.recursive(
     size=st.integers(1, 1000),
 )
 def test_no_answer_however_odd_is_a_guess(status: int, body: bytes, reset: str, size: int) -> None:
-    outcome = judge(Reply(status, {"x-ratelimit-reset": reset}, body), NOW)
-    step = next_step(outcome, size=size, attempts=0, now=NOW, chance=0.5)
-    assert (step.batch == "accepted") == (status == 202)
-    assert "\0" not in outcome.words
+    outcome = classify_response(Response(status, {"x-ratelimit-reset": reset}, body), NOW)
+    step = decide_batch_action(outcome, recipient_count=size, attempts=0, now=NOW, jitter=0.5)
+    assert (step.batch_state == "accepted") == (status == 202)
+    assert "\0" not in outcome.message
     if status >= 500:
-        assert step == Step("unknown", "unknown", "unknown")
+        assert step == BatchAction("unknown", "unknown", "unknown")
 
 
 def test_every_kind_has_a_next_step() -> None:
     kinds: list[Any] = ["accepted", "not_sent", "rejected", "unknown", "blocked", "throttled"]
     for kind in kinds:
-        assert next_step(Outcome(kind, until=NOW), size=3, attempts=0, now=NOW, chance=0).outcome
+        assert decide_batch_action(
+            Outcome(kind, retry_at=NOW), recipient_count=3, attempts=0, now=NOW, jitter=0
+        ).attempt_outcome

@@ -13,23 +13,23 @@ from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import TOKEN
 from newsletter.render.email import Address, Email
 from newsletter.render.personalization import email_for
-from newsletter.sending.providers.provider import Stamp
+from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import (
-    SUBSTITUTION_BYTES,
-    Letter,
-    batches,
-    prepare,
-    request,
+    MAX_SUBSTITUTION_BYTES,
+    PreparedEmail,
+    build_request,
+    prepare_email,
+    split_into_batches,
 )
-from newsletter.sending.rehearsal.fake_sendgrid.validation import examine
+from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
 from newsletter.subscribers import Reader
 
-STAMP = Stamp("7", "42", "3")
+STAMP = RequestId("7", "42", "3")
 
 
-def one(letter: Letter, reader: Reader) -> dict[str, Any]:
+def one(letter: PreparedEmail, reader: Reader) -> dict[str, Any]:
     """The only personalization of a request for one reader."""
-    body = json.loads(request(letter, [reader], STAMP).body)
+    body = json.loads(build_request(letter, [reader], STAMP).body)
     (personalization,) = body["personalizations"]
     found: dict[str, Any] = personalization
     return found
@@ -39,16 +39,16 @@ def named(reader: Reader, name: str) -> Reader:
     return reader._replace(attributes={**reader.attributes, "name": name})
 
 
-def test_the_readers_stay_in_their_order(letter: Letter, make_readers: MakeReaders) -> None:
+def test_the_readers_stay_in_their_order(letter: PreparedEmail, make_readers: MakeReaders) -> None:
     readers = make_readers(30)
-    body = json.loads(request(letter, readers, STAMP).body)
+    body = json.loads(build_request(letter, readers, STAMP).body)
     to = [entry["to"][0]["email"] for entry in body["personalizations"]]
     assert to == [reader.address for reader in readers]
 
 
 def test_the_root_holds_what_is_the_same_for_all(email: Email, make_readers: MakeReaders) -> None:
     config = configured(tracking={"opens": True}, sendgrid={"categories": ["issue", "weekly"]})
-    body = json.loads(request(prepare(email, config), make_readers(1), STAMP).body)
+    body = json.loads(build_request(prepare_email(email, config), make_readers(1), STAMP).body)
     assert body["from"] == {"email": "editor@harbour-notes.org", "name": "Harbour Notes"}
     assert body["reply_to"] == {"email": "hello@harbour-notes.org"}
     assert [part["type"] for part in body["content"]] == ["text/plain", "text/html"]
@@ -68,16 +68,18 @@ def test_sandbox_and_unsubscribe_group_only_when_configured(
     email: Email, make_readers: MakeReaders
 ) -> None:
     config = configured(sendgrid={"sandbox": True, "asm_group": 5})
-    body = json.loads(request(prepare(email, config), make_readers(1), STAMP).body)
+    body = json.loads(build_request(prepare_email(email, config), make_readers(1), STAMP).body)
     assert body["mail_settings"] == {"sandbox_mode": {"enable": True}}
     assert body["asm"] == {"group_id": 5}
     assert "List-Unsubscribe" in body["personalizations"][0]["headers"]
     config = configured(sendgrid={"asm_group": 5}, public_url=None)
-    body = json.loads(request(prepare(email, config), make_readers(1), STAMP).body)
+    body = json.loads(build_request(prepare_email(email, config), make_readers(1), STAMP).body)
     assert "headers" not in body["personalizations"][0]
 
 
-def test_every_reader_has_a_one_click_way_out(letter: Letter, make_readers: MakeReaders) -> None:
+def test_every_reader_has_a_one_click_way_out(
+    letter: PreparedEmail, make_readers: MakeReaders
+) -> None:
     (reader,) = make_readers(1)
     assert one(letter, reader)["headers"] == {
         "List-Unsubscribe": "<https://news.harbour-notes.org/u/token-1>",
@@ -86,7 +88,7 @@ def test_every_reader_has_a_one_click_way_out(letter: Letter, make_readers: Make
 
 
 def test_what_comes_back_with_events_names_nobody(
-    letter: Letter, make_readers: MakeReaders
+    letter: PreparedEmail, make_readers: MakeReaders
 ) -> None:
     (reader,) = make_readers(1)
     assert one(letter, reader)["custom_args"] == {
@@ -97,7 +99,7 @@ def test_what_comes_back_with_events_names_nobody(
     }
 
 
-def test_only_tokens_that_occur_are_sent_each_escaped_for_its_place(letter: Letter) -> None:
+def test_only_tokens_that_occur_are_sent_each_escaped_for_its_place(letter: PreparedEmail) -> None:
     attributes = {"email": "a@example.com", "name": '<Ö & "x">', "city": "St. John's / NL"}
     reader = Reader(1, "a@example.com", "a@example.com", "tok", attributes)
     assert one(letter, reader)["substitutions"] == {
@@ -115,31 +117,31 @@ def test_an_email_without_tokens_has_no_substitutions(
     email: Email, make_readers: MakeReaders
 ) -> None:
     plain = replace(email, subject="Ice", html="<p>Ice 100 %</p>", text="Ice")
-    letter = prepare(plain, configured())
+    letter = prepare_email(plain, configured())
     assert "substitutions" not in one(letter, make_readers(1)[0])
 
 
 @pytest.mark.parametrize("name", ["", "Smith, Ada", "Ada; Bo", "Ada\nBcc: x", "x" * 300])
-def test_a_name_that_the_api_refuses_is_left_out(letter: Letter, name: str) -> None:
+def test_a_name_that_the_api_refuses_is_left_out(letter: PreparedEmail, name: str) -> None:
     attributes = {"email": "a@example.com", "name": name}
     reader = Reader(1, "a@example.com", "a@example.com", "tok", attributes)
     assert one(letter, reader)["to"] == [{"email": "a@example.com"}]
 
 
 def test_a_reader_over_the_limit_of_substitutions_is_set_aside(
-    letter: Letter, make_readers: MakeReaders
+    letter: PreparedEmail, make_readers: MakeReaders
 ) -> None:
     readers = make_readers(3)
     readers[1] = named(readers[1], "ö" * 2_600)
-    prepared = request(letter, readers, STAMP)
-    assert prepared.readers == (1, 3)
-    assert prepared.unfit.keys() == {2}
-    assert examine(prepared.body, 0)[1] == []
+    prepared = build_request(letter, readers, STAMP)
+    assert prepared.recipient_ids == (1, 3)
+    assert prepared.rejected_recipients.keys() == {2}
+    assert validate_request(prepared.body, 0)[1] == []
 
 
-def test_nobody_fit_is_no_request(letter: Letter, make_readers: MakeReaders) -> None:
+def test_nobody_fit_is_no_request(letter: PreparedEmail, make_readers: MakeReaders) -> None:
     (reader,) = make_readers(1)
-    assert request(letter, [named(reader, "x" * 20_000)], STAMP).body == b""
+    assert build_request(letter, [named(reader, "x" * 20_000)], STAMP).body == b""
 
 
 @given(
@@ -153,9 +155,9 @@ def test_whatever_is_in_a_list_the_request_is_in_order_and_leaves_no_token(
         "2026-01-01-x", f"{NAME.token('text')}", "", f"{CITY.token('html')}", "text",
         Address("", "e@harbour-notes.org"), None, (), (NAME, CITY), "en", "",
     )  # fmt: skip
-    letter = prepare(email, configured())
+    letter = prepare_email(email, configured())
     reader = Reader(1, "a@example.com", "a", "tok", {"name": name, "city": city})
-    mail, complaints = examine(request(letter, [reader], STAMP).body, 0)
+    mail, complaints = validate_request(build_request(letter, [reader], STAMP).body, 0)
     assert complaints == []
     assert mail is not None
     values = mail.personalizations[0].substitutions
@@ -174,12 +176,12 @@ def test_among_others_a_reader_gets_what_they_would_get_alone(names: list[str]) 
         "2026-01-01-x", NAME.token("text"), "", NAME.token("html"), "text",
         Address("", "e@harbour-notes.org"), None, (), (NAME,), "en", "",
     )  # fmt: skip
-    letter = prepare(email, configured())
+    letter = prepare_email(email, configured())
     readers = [
         Reader(number, f"{number}@example.com", f"{number}", "tok", {"name": name})
         for number, name in enumerate(names)
     ]
-    together = json.loads(request(letter, readers, STAMP).body)["personalizations"]
+    together = json.loads(build_request(letter, readers, STAMP).body)["personalizations"]
     assert together == [one(letter, reader) for reader in readers]
     for name, personalization in zip(names, together, strict=True):
         expected = {target: NAME.value({"name": name}, target) for target in ("text", "html")}
@@ -187,19 +189,19 @@ def test_among_others_a_reader_gets_what_they_would_get_alone(names: list[str]) 
         assert personalization["substitutions"]["-nl0h-"] == expected["html"]
 
 
-def test_batches_are_capped_by_count(letter: Letter, make_readers: MakeReaders) -> None:
+def test_batches_are_capped_by_count(letter: PreparedEmail, make_readers: MakeReaders) -> None:
     readers = make_readers(25)
-    cut = list(batches(letter, iter(readers)))
+    cut = list(split_into_batches(letter, iter(readers)))
     assert [len(batch) for batch in cut] == [10, 10, 5]
     assert [reader for batch in cut for reader in batch] == readers
 
 
 @pytest.mark.parametrize("limit", [16_000, 20_000, 40_000, 200_000])
 def test_batches_are_capped_by_bytes(email: Email, make_readers: MakeReaders, limit: int) -> None:
-    letter = prepare(email, configured(limits={"request_bytes": limit}))
+    letter = prepare_email(email, configured(limits={"request_bytes": limit}))
     readers = make_readers(1000)
-    cut = list(batches(letter, readers))
-    bodies = [len(request(letter, batch, STAMP).body) for batch in cut]
+    cut = list(split_into_batches(letter, readers))
+    bodies = [len(build_request(letter, batch, STAMP).body) for batch in cut]
     assert max(bodies) <= limit
     assert min(bodies[:-1]) > limit * 0.85
     assert [reader for batch in cut for reader in batch] == readers
@@ -209,10 +211,10 @@ def test_one_request_a_reader_is_what_that_reader_sees(
     email: Email, make_readers: MakeReaders
 ) -> None:
     config = configured(sendgrid={"personalize": "per_request"})
-    letter = prepare(email, config)
+    letter = prepare_email(email, config)
     readers = make_readers(2)
-    assert [len(batch) for batch in batches(letter, readers)] == [1, 1]
-    body = json.loads(request(letter, readers[1:], STAMP).body)
+    assert [len(batch) for batch in split_into_batches(letter, readers)] == [1, 1]
+    body = json.loads(build_request(letter, readers[1:], STAMP).body)
     seen = email_for(email, config, readers[1].attributes, readers[1].token)
     assert body["subject"] == seen.subject == "The ice let go, Reader 2"
     assert [part["value"] for part in body["content"]] == [seen.text, seen.html]
@@ -228,7 +230,7 @@ def test_what_the_vendor_would_refuse_for_everybody_is_told_at_once(email: Email
     )
     config = configured(sendgrid={"categories": ["a", "a"]})
     with pytest.raises(SendRefusedError) as refused:
-        prepare(wrong, config)
+        prepare_email(wrong, config)
     told = " ".join(str(problem) for problem in refused.value.problems)
     for word in ("ASCII", "Received", "line break", "categories", "no subject"):
         assert word in told
@@ -237,13 +239,13 @@ def test_what_the_vendor_would_refuse_for_everybody_is_told_at_once(email: Email
 def test_an_email_larger_than_a_request_is_refused(email: Email) -> None:
     big = replace(email, html="x" * 30_000)
     with pytest.raises(SendRefusedError, match="bytes of a request's"):
-        prepare(big, configured(limits={"request_bytes": 30_000}))
+        prepare_email(big, configured(limits={"request_bytes": 30_000}))
 
 
-def test_the_limit_counts_bytes_of_json(letter: Letter, make_readers: MakeReaders) -> None:
+def test_the_limit_counts_bytes_of_json(letter: PreparedEmail, make_readers: MakeReaders) -> None:
     (reader,) = make_readers(1)
     for length in range(4_000, 6_000, 97):
-        prepared = request(letter, [named(reader, "x" * length)], STAMP)
-        if prepared.readers:
+        prepared = build_request(letter, [named(reader, "x" * length)], STAMP)
+        if prepared.recipient_ids:
             values = json.loads(prepared.body)["personalizations"][0]["substitutions"]
-            assert len(json.dumps(values)) <= SUBSTITUTION_BYTES + len(values) * 2
+            assert len(json.dumps(values)) <= MAX_SUBSTITUTION_BYTES + len(values) * 2

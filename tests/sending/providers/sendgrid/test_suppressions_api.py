@@ -7,40 +7,49 @@ import pytest
 from sending_fixtures import World
 
 from newsletter.errors import ProviderError
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.providers.sendgrid.suppressions_api import Lists, Suppressed
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.providers.sendgrid.suppressions_api import (
+    SuppressionClient,
+    SuppressionEntry,
+)
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
-from newsletter.sending.retry_policy import pause_after
+from newsletter.sending.retry_policy import backoff_seconds
 
 DAY = 86_400
 
 
 @pytest.fixture
-def lists(mailer: Mailer, world: World) -> Lists:
-    return Lists(mailer, world.wait, lambda: world.now, lambda tries: pause_after(tries, 1.0))
+def lists(mailer: SendGridClient, world: World) -> SuppressionClient:
+    return SuppressionClient(
+        mailer, world.wait, lambda: world.now, lambda tries: backoff_seconds(tries, 1.0)
+    )
 
 
-def everything(lists: Lists, world: World, name: str = "bounces") -> list[Suppressed]:
-    return [entry for page in lists.pages(name, None, world.now) for entry in page]
+def everything(
+    lists: SuppressionClient, world: World, name: str = "bounces"
+) -> list[SuppressionEntry]:
+    return [entry for page in lists.iter_pages(name, None, world.now) for entry in page]
 
 
-def queries(double: SendGridDouble) -> list[dict[str, str]]:
+def queries(double: FakeSendGrid) -> list[dict[str, str]]:
     return [
         {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
-        for path in double.suppressions.asked
+        for path in double.suppressions.requested_paths
     ]
 
 
-def test_an_entry_as_it_is(lists: Lists, double: SendGridDouble, world: World) -> None:
+def test_an_entry_as_it_is(lists: SuppressionClient, double: FakeSendGrid, world: World) -> None:
     double.suppressions.add("bounces", "Ada@Example.com", world.timestamp(), reason="550 nobody")
-    assert everything(lists, world) == [Suppressed("Ada@Example.com", world.now, "550 nobody")]
+    assert everything(lists, world) == [
+        SuppressionEntry("Ada@Example.com", world.now, "550 nobody")
+    ]
     assert double.requests[0].headers["authorization"] == f"Bearer {double.key}"
 
 
 @pytest.mark.parametrize("count", [0, 499, 500, 501, 1234])
 def test_every_page_is_fetched(
-    lists: Lists, double: SendGridDouble, world: World, count: int
+    lists: SuppressionClient, double: FakeSendGrid, world: World, count: int
 ) -> None:
     for number in range(count):
         double.suppressions.add("bounces", f"r{number}@example.com", world.timestamp() - number)
@@ -50,11 +59,11 @@ def test_every_page_is_fetched(
 
 
 def test_entries_that_come_meanwhile_dont_shift_the_pages(
-    lists: Lists, double: SendGridDouble, world: World
+    lists: SuppressionClient, double: FakeSendGrid, world: World
 ) -> None:
     for number in range(600):
         double.suppressions.add("bounces", f"r{number}@example.com", world.timestamp() - DAY)
-    pages = lists.pages("bounces", None, world.now)
+    pages = lists.iter_pages("bounces", None, world.now)
     found = next(pages)
     double.suppressions.add("bounces", "late@example.com", world.timestamp() + 1)
     found += [entry for page in pages for entry in page]
@@ -63,69 +72,83 @@ def test_entries_that_come_meanwhile_dont_shift_the_pages(
     )
 
 
-def test_only_the_time_asked_for(lists: Lists, double: SendGridDouble, world: World) -> None:
+def test_only_the_time_asked_for(
+    lists: SuppressionClient, double: FakeSendGrid, world: World
+) -> None:
     double.suppressions.add("bounces", "old@example.com", world.timestamp() - 3 * DAY)
     double.suppressions.add("bounces", "new@example.com", world.timestamp() - DAY)
     since = world.now - datetime.timedelta(days=2)
-    (page,) = lists.pages("bounces", since, world.now)
+    (page,) = lists.iter_pages("bounces", since, world.now)
     assert [entry.address for entry in page] == ["new@example.com"]
     (query,) = queries(double)
     assert query["start_time"] == str(int(since.timestamp()))
     assert query["end_time"] == str(int(world.timestamp()))
 
 
-def test_a_group_is_one_page_of_addresses(lists: Lists, double: SendGridDouble) -> None:
+def test_a_group_is_one_page_of_addresses(lists: SuppressionClient, double: FakeSendGrid) -> None:
     double.suppressions.groups[7] = [f"r{number}@example.com" for number in range(20_000)]
-    found = lists.group(7)
+    found = lists.get_group(7)
     assert len(found) == 20_000
-    assert found[0] == Suppressed("r0@example.com", None, "")
+    assert found[0] == SuppressionEntry("r0@example.com", None, "")
 
 
-def test_a_group_that_is_not_there(lists: Lists) -> None:
+def test_a_group_that_is_not_there(lists: SuppressionClient) -> None:
     with pytest.raises(ProviderError, match=r"Check sendgrid\.asm_group"):
-        lists.group(8)
+        lists.get_group(8)
 
 
 @pytest.mark.parametrize(
-    "fault", [faults.refused(503), faults.lost_answer(), faults.cut_request(), faults.garbage()]
+    "fault",
+    [
+        faults.error_response(503),
+        faults.lost_response(),
+        faults.unread_request(),
+        faults.invalid_http_response(),
+    ],
 )
 def test_what_may_pass_is_asked_again(
-    lists: Lists, double: SendGridDouble, world: World, fault: faults.Fault
+    lists: SuppressionClient, double: FakeSendGrid, world: World, fault: faults.InjectedFault
 ) -> None:
     double.suppressions.add("bounces", "ada@example.com", world.timestamp())
-    double.order(fault, fault)
+    double.inject_faults(fault, fault)
     assert len(everything(lists, world)) == 1
     assert len(world.waits) == 2
 
 
-def test_a_throttle_is_waited_out(lists: Lists, double: SendGridDouble, world: World) -> None:
-    double.order(faults.rate_limit_response(world.timestamp() + 42))
+def test_a_throttle_is_waited_out(
+    lists: SuppressionClient, double: FakeSendGrid, world: World
+) -> None:
+    double.inject_faults(faults.rate_limit_response(world.timestamp() + 42))
     assert everything(lists, world) == []
     assert world.waits == [42.0]
 
 
-def test_it_is_not_asked_for_ever(lists: Lists, double: SendGridDouble, world: World) -> None:
-    double.order(*[faults.refused(500, "oh dear")] * 9)
+def test_it_is_not_asked_for_ever(
+    lists: SuppressionClient, double: FakeSendGrid, world: World
+) -> None:
+    double.inject_faults(*[faults.error_response(500, "oh dear")] * 9)
     with pytest.raises(ProviderError, match="oh dear"):
         everything(lists, world)
     assert len(double.requests) == 5
 
 
 def test_a_key_that_may_not_read_is_told_its_scope(
-    lists: Lists, double: SendGridDouble, world: World
+    lists: SuppressionClient, double: FakeSendGrid, world: World
 ) -> None:
-    double.order(faults.refused(403, "access forbidden"))
+    double.inject_faults(faults.error_response(403, "access forbidden"))
     with pytest.raises(ProviderError, match=r"scope suppression\.spam_reports\.read"):
         everything(lists, world, "spam_reports")
-    double.order(faults.refused(403, "access forbidden"))
+    double.inject_faults(faults.error_response(403, "access forbidden"))
     with pytest.raises(
         ProviderError, match=r"Unsubscribe Groups .* asm\.groups\.suppressions\.read"
     ):
-        lists.group(7)
+        lists.get_group(7)
     assert world.waits == []
 
 
-def test_a_wrong_key_is_not_shown(lists: Lists, double: SendGridDouble, world: World) -> None:
+def test_a_wrong_key_is_not_shown(
+    lists: SuppressionClient, double: FakeSendGrid, world: World
+) -> None:
     double.key = "SG.another.key"
     with pytest.raises(ProviderError, match="Check SENDGRID_API_KEY") as refused:
         everything(lists, world)
@@ -143,8 +166,8 @@ NONSENSE = [
 
 @pytest.mark.parametrize("entry", NONSENSE)
 def test_nonsense_is_not_guessed_at(
-    lists: Lists,
-    double: SendGridDouble,
+    lists: SuppressionClient,
+    double: FakeSendGrid,
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     entry: object,
@@ -155,7 +178,7 @@ def test_nonsense_is_not_guessed_at(
 
 
 def test_a_server_that_repeats_itself_is_left(
-    lists: Lists, double: SendGridDouble, world: World, monkeypatch: pytest.MonkeyPatch
+    lists: SuppressionClient, double: FakeSendGrid, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(500):
         double.suppressions.add("bounces", f"r{number}@example.com", world.timestamp())

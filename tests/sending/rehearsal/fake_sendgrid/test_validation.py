@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from newsletter.sending.rehearsal.fake_sendgrid.validation import examine, leftovers
+from newsletter.sending.rehearsal.fake_sendgrid.validation import (
+    find_unfilled_tokens,
+    validate_request,
+)
 
 NOW = 1_790_000_000.0
 Change = Callable[[dict[str, Any]], object]
@@ -41,9 +44,9 @@ def to(address: str) -> dict[str, Any]:
 
 
 def test_a_request_in_order_passes() -> None:
-    found, complaints = examine(json.dumps(mail()).encode(), NOW)
+    found, complaints = validate_request(json.dumps(mail()).encode(), NOW)
     assert found is not None
-    assert (complaints, found.sandbox, leftovers(found)) == ([], False, set())
+    assert (complaints, found.is_sandbox, find_unfilled_tokens(found)) == ([], False, set())
 
 
 GOOD: dict[str, Change] = {
@@ -66,7 +69,7 @@ GOOD: dict[str, Change] = {
 def test_what_keeps_within_the_limits_passes(change: Change) -> None:
     body = mail()
     change(body)
-    assert examine(json.dumps(body).encode(), NOW)[1] == []
+    assert validate_request(json.dumps(body).encode(), NOW)[1] == []
 
 
 BAD: dict[str, tuple[Change, str | None]] = {
@@ -145,13 +148,13 @@ BAD: dict[str, tuple[Change, str | None]] = {
 def test_what_breaks_a_limit_is_refused_with_its_field(change: Change, field: str | None) -> None:
     body = mail()
     change(body)
-    _, complaints = examine(json.dumps(body).encode(), NOW)
+    _, complaints = validate_request(json.dumps(body).encode(), NOW)
     assert field in [complaint.field for complaint in complaints]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"a":' * 10_000])
 def test_what_is_no_request_is_refused(body: bytes) -> None:
-    found, complaints = examine(body, NOW)
+    found, complaints = validate_request(body, NOW)
     assert found is None
     assert complaints
 
@@ -159,6 +162,6 @@ def test_what_is_no_request_is_refused(body: bytes) -> None:
 def test_a_token_that_nothing_fills_is_left_over() -> None:
     body = mail()
     body["subject"] = "-nl3t-"
-    found, _ = examine(json.dumps(body).encode(), NOW)
+    found, _ = validate_request(json.dumps(body).encode(), NOW)
     assert found is not None
-    assert leftovers(found) == {"-nl3t-"}
+    assert find_unfilled_tokens(found) == {"-nl3t-"}

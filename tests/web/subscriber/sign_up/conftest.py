@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db.schema import notice, subscriber
-from newsletter.sending.providers.sendgrid.client import Mailer
-from newsletter.sending.rehearsal import SendGridDouble
+from newsletter.sending.providers.sendgrid.client import SendGridClient
+from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.subscribe import form_token
 from newsletter.web.subscriber.transactional_emails import post_due
@@ -38,8 +38,8 @@ class Desk:
 
     site: Site
     time: Time
-    vendor: SendGridDouble
-    mailer: Mailer
+    vendor: FakeSendGrid
+    mailer: SendGridClient
 
     def token(self) -> str:
         """A form's token, old enough."""
@@ -119,10 +119,10 @@ def site(site: Site, time: Time, settings: dict[str, Any]) -> Site:
 
 @pytest.fixture
 def desk(site: Site, time: Time) -> Iterator[Desk]:
-    with SendGridDouble(clock=lambda: time().timestamp()) as vendor:
+    with FakeSendGrid(clock=lambda: time().timestamp()) as vendor:
         options = site.config.sendgrid.model_copy(
             update={"host": vendor.url, "read_timeout": 0.5, "connect_timeout": 5.0}
         )
-        mailer = Mailer(vendor.key, options)
+        mailer = SendGridClient(vendor.key, options)
         yield Desk(site, time, vendor, mailer)
         mailer.close()

@@ -6,7 +6,11 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db.schema import notice
-from newsletter.sending.rehearsal.fake_sendgrid.faults import Fault, Trick, refused
+from newsletter.sending.rehearsal.fake_sendgrid.faults import (
+    ConnectionBehavior,
+    InjectedFault,
+    error_response,
+)
 from newsletter.subscribers.address import Address, parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import Origin
@@ -56,7 +60,7 @@ def test_who_left_is_asked_and_stays_out_until_they_answer(desk: Any, left: str)
 
 
 def test_a_letter_that_may_have_left_is_not_sent_again(desk: Any) -> None:
-    desk.vendor.order(Fault(Trick.CLOSE, accept=True, name="lost answer"))
+    desk.vendor.order(InjectedFault(ConnectionBehavior.CLOSE, accept=True, name="lost answer"))
     ask(desk)
     assert desk.post() == ["Ada@example.org"]
     desk.time.pass_by(hours=12)
@@ -71,7 +75,7 @@ def test_a_letter_that_may_have_left_is_not_sent_again(desk: Any) -> None:
 def test_a_letter_that_surely_has_not_left_is_sent_later(
     desk: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.vendor.order(refused(401, "The key is revoked for ada@example.org"))
+    desk.vendor.order(error_response(401, "The key is revoked for ada@example.org"))
     ask(desk)
     with caplog.at_level(logging.WARNING):
         assert desk.post() == []
