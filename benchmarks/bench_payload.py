@@ -19,8 +19,8 @@ from sendgrid.helpers.mail import (
 
 from newsletter.config.load import load_config
 from newsletter.posts.merge_tags.tags import UNSUBSCRIBE, MergeTag, Target
-from newsletter.render.email import Address, Email
-from newsletter.render.headers import one_click
+from newsletter.render.email import Email, NamedAddress
+from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import (
     PreparedEmail,
@@ -49,7 +49,7 @@ def email() -> Email:
         preheader="",
         html=f"{name('html')} {CITY.token('html')} {leave('html')}" + "<p>word</p>" * 3_000,
         text=f"{name('text')} {leave('text')}" + "word\n" * 1_000,
-        sender=Address("Harbour Notes", "editor@harbour-notes.org"),
+        sender=NamedAddress("Harbour Notes", "editor@harbour-notes.org"),
         reply_to=None,
         headers=(("List-Id", "Harbour Notes <notes.harbour-notes.org>"),),
         merge_tags=(NAME, CITY),
@@ -107,7 +107,7 @@ def helpers(letter: PreparedEmail, people: list[Reader]) -> bytes:
         mail.header = Header(name, value)
     # It puts each new personalization before the others.
     for index, reader in enumerate(reversed(people)):
-        for name, value in one_click(letter.config, reader.token):
+        for name, value in build_unsubscribe_headers(letter.config, reader.token):
             mail.header = Header(name, value, p=index)
         for key in ("nl_send", "nl_batch", "nl_attempt"):
             mail.custom_arg = CustomArg(key, "1", p=index)

@@ -20,7 +20,7 @@ from unittest.mock import patch
 from newsletter.config.load import load_config
 from newsletter.config.models import Config
 from newsletter.posts.read_issue import read_issue
-from newsletter.render.css.inline import inline
+from newsletter.render.css.inline import inline_css
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import Templates, load_templates
 
@@ -92,7 +92,7 @@ def before_inlining(folder: Path, config: Config, templates: Templates) -> str:
 
     def catch(html: str, css: str) -> str:
         caught.append(html.replace("</head>", f"<style>{css}</style></head>"))
-        return inline(html, css)
+        return inline_css(html, css)
 
     with patch("newsletter.render.template.compile.inline", catch):
         render_issue(read_issue(folder, config), templates, config)

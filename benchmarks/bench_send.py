@@ -29,8 +29,8 @@ from newsletter.db import database, reading
 from newsletter.db.bulk import Bulk
 from newsletter.db.schema import subscriber
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
-from newsletter.render.email import Address, Email
-from newsletter.render.headers import one_click
+from newsletter.render.email import Email, NamedAddress
+from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.sending.delivery import claim, sender
 from newsletter.sending.delivery.worker_pool import WorkerPool
 from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, get_send
@@ -130,7 +130,7 @@ def email() -> Email:
         html=f"<p>Dear {name('html')}</p>" + "<p>word</p>" * 3_000
         + f'<a href="{leave("html")}">Leave</a> <a href="{PREFERENCES.token("html")}">More</a>',
         text=f"Dear {name('text')}\n" + "word\n" * 1_000 + leave("text"),
-        sender=Address("Harbour Notes", "editor@harbour-notes.org"),
+        sender=NamedAddress("Harbour Notes", "editor@harbour-notes.org"),
         reply_to=None,
         headers=(("List-Id", "Harbour Notes <notes.harbour-notes.org>"),),
         merge_tags=(NAME,),
@@ -281,7 +281,7 @@ def helpers(letter: PreparedEmail, people: list[Reader]) -> Any:
     )
     # It puts each new personalization before the others.
     for index, reader in enumerate(reversed(people)):
-        for name, value in one_click(letter.config, reader.token):
+        for name, value in build_unsubscribe_headers(letter.config, reader.token):
             mail.header = Header(name, value, p=index)
         mail.custom_arg = CustomArg("nl_subscriber", str(reader.id), p=index)
     return mail

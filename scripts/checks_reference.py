@@ -3,7 +3,7 @@
 import sys
 from itertools import groupby
 
-from newsletter.checks.registry import DOCUMENTED
+from newsletter.checks.registry import ALL_RULES
 from newsletter.checks.rule import Rule
 
 HEAD = """\
@@ -33,7 +33,7 @@ every command, with its line. Lines of the HTML may be of any length: it travels
 
 def main() -> None:
     """Print the whole page."""
-    rules = sorted(DOCUMENTED, key=lambda rule: _topics().index(rule.topic))
+    rules = sorted(ALL_RULES, key=lambda rule: _topics().index(rule.topic))
     sys.stdout.write(HEAD)
     for topic, some in groupby(rules, key=lambda rule: rule.topic):
         sys.stdout.write(f"\n## {topic}\n")
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _topics() -> list[str]:
-    return list(dict.fromkeys(rule.topic for rule in DOCUMENTED))
+    return list(dict.fromkeys(rule.topic for rule in ALL_RULES))
 
 
 def _entry(rule: Rule) -> str:

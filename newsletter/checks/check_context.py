@@ -6,10 +6,10 @@ from functools import cached_property
 
 from lxml import etree
 
-from newsletter.checks.analysis.client_support import PUBLISHED, Shares
-from newsletter.checks.analysis.computed_text import Run, runs_of
-from newsletter.checks.analysis.misplaced_text import Stray, stray
-from newsletter.checks.source_map import Places
+from newsletter.checks.analysis.client_support import PUBLISHED_SHARES, ClientShares
+from newsletter.checks.analysis.computed_text import TextRun, iter_text_runs
+from newsletter.checks.analysis.misplaced_text import MisplacedText, find_misplaced_text
+from newsletter.checks.source_map import SourceMap
 from newsletter.config.models import Config
 from newsletter.errors import display_path
 from newsletter.posts.front_matter.parse import FrontMatter, split
@@ -17,15 +17,15 @@ from newsletter.posts.importing.blocks import Block, outline
 from newsletter.posts.importing.cleanup.paragraph import Passage, count_words
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE
-from newsletter.render.article.dom import Element, parse, visible_text
+from newsletter.render.article.dom import Element, get_visible_text, parse_fragment
 from newsletter.render.email import Email
-from newsletter.render.personalization import personalise
+from newsletter.render.personalization import personalize
 
-_ALONE = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "div", "section", ""})
+_STANDALONE_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "div", "section", ""})
 
 
 @dataclass(frozen=True)
-class Link:
+class EmailLink:
     """A link in the mail.
 
     Attributes:
@@ -40,7 +40,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Mail:
+class CheckContext:
     """What the rules look at; parsed once, each part when it is first asked for.
 
     Attributes:
@@ -57,49 +57,49 @@ class Mail:
     issue: Issue
     source: str
     config: Config
-    longest: Mapping[str, str] = field(default_factory=dict)
-    earlier: Mapping[str, str] = field(default_factory=dict)
-    clients: Shares = PUBLISHED
+    longest_values: Mapping[str, str] = field(default_factory=dict)
+    earlier_subjects: Mapping[str, str] = field(default_factory=dict)
+    client_shares: ClientShares = PUBLISHED_SHARES
 
     @cached_property
-    def plain(self) -> Email:
+    def default_email(self) -> Email:
         """The copy of a reader of whom nothing is known; the reader's two links stay tokens."""
-        return self._copy(self.email, {})
+        return self._personalize(self.email, {})
 
     @cached_property
-    def full(self) -> Email:
+    def longest_email(self) -> Email:
         """The copy of a reader who has the longest of every value."""
-        return self._copy(self.email, self.longest)
+        return self._personalize(self.email, self.longest_values)
 
     @cached_property
-    def front(self) -> FrontMatter:
+    def front_matter(self) -> FrontMatter:
         """The post's front matter."""
         return split(self.source, display_path(self.issue.source))
 
     @cached_property
-    def places(self) -> Places:
+    def source_map(self) -> SourceMap:
         """Finds lines of the source."""
-        return Places(display_path(self.issue.source), self.front, self.config)
+        return SourceMap(display_path(self.issue.source), self.front_matter, self.config)
 
     @cached_property
     def tree(self) -> Element:
         """The whole of ``plain.html``."""
-        return etree.fromstring(self.plain.html, etree.HTMLParser())
+        return etree.fromstring(self.default_email.html, etree.HTMLParser())
 
     @cached_property
-    def runs(self) -> tuple[Run, ...]:
+    def text_runs(self) -> tuple[TextRun, ...]:
         """Every run of visible text with the style that it is shown in."""
-        return tuple(runs_of(self.tree))
+        return tuple(iter_text_runs(self.tree))
 
     @cached_property
     def body(self) -> str:
         """The post's own HTML before it was made fit for mail, as ``plain`` fills it."""
-        return self._copy(replace(self.email, html=self.issue.post.body), {}).html
+        return self._personalize(replace(self.email, html=self.issue.post.body), {}).html
 
     @cached_property
     def body_tree(self) -> Element:
         """``body`` as a tree, under one ``div``."""
-        return parse(self.body)
+        return parse_fragment(self.body)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -107,7 +107,7 @@ class Mail:
         return outline(self.body).blocks
 
     @cached_property
-    def prose(self) -> tuple[Block, ...]:
+    def prose_blocks(self) -> tuple[Block, ...]:
         """The blocks that are no code."""
         return tuple(block for block in self.blocks if block.tag != "pre")
 
@@ -115,24 +115,25 @@ class Mail:
     def passages(self) -> tuple[Passage, ...]:
         """The same blocks for those who judge what belongs in a post."""
         return tuple(
-            Passage(block.line, block.text, alone=block.tag in _ALONE) for block in self.prose
+            Passage(block.line, block.text, alone=block.tag in _STANDALONE_TAGS)
+            for block in self.prose_blocks
         )
 
     @cached_property
-    def stray(self) -> Stray:
+    def misplaced_text(self) -> MisplacedText:
         """What does not belong in the post."""
-        return stray(self.passages)
+        return find_misplaced_text(self.passages)
 
     @cached_property
-    def words(self) -> int:
+    def word_count(self) -> int:
         """How many words the post has."""
         return sum(count_words(block.text) for block in self.blocks)
 
     @cached_property
-    def links(self) -> tuple[Link, ...]:
+    def links(self) -> tuple[EmailLink, ...]:
         """Every link in the mail that leads somewhere."""
         return tuple(
-            Link(element.get("href") or "", _said(element), element)
+            EmailLink(element.get("href") or "", _get_link_text(element), element)
             for element in self.tree.iter("a")
             if element.get("href") is not None
         )
@@ -142,15 +143,15 @@ class Mail:
         """Every image in the mail."""
         return tuple(self.tree.iter("img"))
 
-    def _copy(self, email: Email, values: Mapping[str, str]) -> Email:
-        return personalise(
+    def _personalize(self, email: Email, values: Mapping[str, str]) -> Email:
+        return personalize(
             email,
             values,
-            unsubscribe=UNSUBSCRIBE.token("url"),
-            preferences=PREFERENCES.token("url"),
+            unsubscribe_link=UNSUBSCRIBE.token("url"),
+            preferences_link=PREFERENCES.token("url"),
         )
 
 
-def _said(link: Element) -> str:
+def _get_link_text(link: Element) -> str:
     alts = " ".join(image.get("alt") or "" for image in link.iter("img"))
-    return " ".join(f"{visible_text(link)} {alts}".split())
+    return " ".join(f"{get_visible_text(link)} {alts}".split())

@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
-from newsletter.checks.analysis.client_support import PUBLISHED, Shares
-from newsletter.checks.check_context import Mail
+from newsletter.checks.analysis.client_support import PUBLISHED_SHARES, ClientShares
+from newsletter.checks.check_context import CheckContext
 from newsletter.db import database, reading
 from newsletter.db.engine import sqlite_file
 from newsletter.db.schema import subscriber
@@ -19,17 +19,17 @@ from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.email import Email
 
-_SOURCES = ("post.md", "post.html")
-_HEAD = 8_000  # characters of a post in which its front matter is
+_SOURCE_NAMES = ("post.md", "post.html")
+_FRONT_MATTER_CHARACTERS = 8_000  # characters of a post in which its front matter is
 
 
-def mail_of(
+def load_check_context(
     project: Project,
     issue: Issue,
     email: Email,
-    longest: Mapping[str, str] | None = None,
-    clients: Shares = PUBLISHED,
-) -> Mail:
+    longest_values: Mapping[str, str] | None = None,
+    client_shares: ClientShares = PUBLISHED_SHARES,
+) -> CheckContext:
     """Everything that the rules may look at of one issue.
 
     Args:
@@ -40,33 +40,35 @@ def mail_of(
         clients: how many readers use which mail client.
     """
     source = decode(issue.source.read_bytes(), display_path(issue.source))
-    earlier = earlier_subjects(project, issue.name)
-    return Mail(email, issue, source, project.config, longest or {}, earlier, clients)
+    earlier = load_earlier_subjects(project, issue.name)
+    return CheckContext(
+        email, issue, source, project.config, longest_values or {}, earlier, client_shares
+    )
 
 
-def earlier_subjects(project: Project, name: str) -> dict[str, str]:
+def load_earlier_subjects(project: Project, issue_name: str) -> dict[str, str]:
     """The subject of every earlier issue, by its folder's name, the newest first."""
-    folders = [folder for folder in list_issue_folders(project) if folder.name < name]
+    folders = [folder for folder in list_issue_folders(project) if folder.name < issue_name]
     found: dict[str, str] = {}
     for folder in reversed(folders):
-        for file in _SOURCES:
+        for file in _SOURCE_NAMES:
             # What can't be read now is told when that issue is checked itself.
             with suppress(OSError, UnicodeError, NewsletterError):
                 with (folder / file).open(encoding="utf-8") as post:
-                    data = split(post.read(_HEAD), file).data
+                    data = split(post.read(_FRONT_MATTER_CHARACTERS), file).data
                 if subject := data.get("subject") or data.get("title"):
                     found[folder.name] = str(subject)
     return found
 
 
-def longest_of(engine: sa.Engine, attributes: Iterable[str]) -> dict[str, str]:
+def load_longest_values(engine: sa.Engine, attributes: Iterable[str]) -> dict[str, str]:
     """The longest value that a reader on the list has, of each attribute."""
     with reading(engine) as connection:
-        return {name: _longest(connection, name) for name in attributes}
+        return {name: _load_longest_value(connection, name) for name in attributes}
 
 
 @contextmanager
-def list_of(project: Project) -> Iterator[sa.Engine | None]:
+def open_existing_list(project: Project) -> Iterator[sa.Engine | None]:
     """The project's list, if it has one; nothing is made."""
     file = sqlite_file(project.config.database, project.root)
     if file is not None and not file.is_file():
@@ -76,12 +78,12 @@ def list_of(project: Project) -> Iterator[sa.Engine | None]:
         yield engine
 
 
-def wanted_by(email: Email) -> list[str]:
+def get_used_attributes(email: Email) -> list[str]:
     """The attributes whose values stand in the mail."""
     return sorted({tag.attribute for tag in email.merge_tags} - {"unsubscribe", "preferences"})
 
 
-def _longest(connection: sa.Connection, name: str) -> str:
+def _load_longest_value(connection: sa.Connection, name: str) -> str:
     columns = {"name": subscriber.c.name, "email": subscriber.c.address}
     own: sa.ColumnElement[str] = sa.cast(subscriber.c.attributes[name], sa.Text)
     value: sa.ColumnElement[str] = columns.get(name, own)

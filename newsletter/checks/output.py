@@ -8,22 +8,22 @@ from urllib.parse import quote
 
 from newsletter import __version__
 from newsletter.checks.finding import SEVERITIES, Finding, Severity
-from newsletter.checks.registry import DOCUMENTED
+from newsletter.checks.registry import ALL_RULES
 
-SCHEMA = (
+SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 _SARIF_LEVELS: dict[Severity, str] = {"error": "error", "warning": "warning", "hint": "note"}
-_GITHUB: dict[Severity, str] = {"error": "error", "warning": "warning", "hint": "notice"}
+_GITHUB_LEVELS: dict[Severity, str] = {"error": "error", "warning": "warning", "hint": "notice"}
 
 
-def counted(findings: Sequence[Finding]) -> dict[Severity, int]:
+def count_by_severity(findings: Sequence[Finding]) -> dict[Severity, int]:
     """How many findings there are of each severity."""
     counts = Counter(finding.severity for finding in findings)
     return {severity: counts[severity] for severity in SEVERITIES}
 
 
-def as_data(finding: Finding) -> dict[str, Any]:
+def finding_to_dict(finding: Finding) -> dict[str, Any]:
     """One finding for a script."""
     where = finding.where
     return {
@@ -38,9 +38,9 @@ def as_data(finding: Finding) -> dict[str, Any]:
     }
 
 
-def sarif(findings: Sequence[Finding]) -> dict[str, Any]:
+def to_sarif(findings: Sequence[Finding]) -> dict[str, Any]:
     """One run of SARIF 2.1.0, with a description of every rule there is."""
-    places = {rule.id: at for at, rule in enumerate(DOCUMENTED)}
+    places = {rule.id: at for at, rule in enumerate(ALL_RULES)}
     driver = {
         "name": "newsletter",
         "version": __version__,
@@ -53,19 +53,19 @@ def sarif(findings: Sequence[Finding]) -> dict[str, Any]:
                 "defaultConfiguration": {"level": _SARIF_LEVELS[rule.severity]},
                 "properties": {"tags": [rule.topic]},
             }
-            for rule in DOCUMENTED
+            for rule in ALL_RULES
         ],
     }
-    results = [_result(finding, places[finding.rule]) for finding in findings]
+    results = [_to_sarif_result(finding, places[finding.rule]) for finding in findings]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
-    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _result(finding: Finding, at: int) -> dict[str, Any]:
+def _to_sarif_result(finding: Finding, rule_index: int) -> dict[str, Any]:
     text = f"{finding.message}. {finding.meaning} {finding.remedy}"
     result: dict[str, Any] = {
         "ruleId": finding.rule,
-        "ruleIndex": at,
+        "ruleIndex": rule_index,
         "level": _SARIF_LEVELS[finding.severity],
         "message": {"text": text},
     }
@@ -79,24 +79,24 @@ def _result(finding: Finding, at: int) -> dict[str, Any]:
     return result
 
 
-def github(findings: Sequence[Finding]) -> list[str]:
+def to_github_commands(findings: Sequence[Finding]) -> list[str]:
     """A line for each finding that GitHub shows beside the source ("workflow commands")."""
-    return [_command(finding) for finding in findings]
+    return [_to_github_command(finding) for finding in findings]
 
 
-def _command(finding: Finding) -> str:
+def _to_github_command(finding: Finding) -> str:
     properties = {"title": finding.rule}
     if finding.where:
         properties = {"file": finding.where.path, **properties}
         if finding.where.line:
             properties["line"] = str(finding.where.line)
-    told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{_GITHUB[finding.severity]} {told}::{_data(f'{finding.message}. {finding.remedy}')}"
+    told = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
+    return f"::{_GITHUB_LEVELS[finding.severity]} {told}::{_escape_data(f'{finding.message}. {finding.remedy}')}"
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")

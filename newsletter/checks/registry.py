@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from newsletter.checks import allowlist
-from newsletter.checks.check_context import Mail
+from newsletter.checks.check_context import CheckContext
 from newsletter.checks.online import rules
-from newsletter.checks.rule import Hit, Rule, Topic
+from newsletter.checks.rule import Match, Rule, Topic
 from newsletter.checks.rules import (
     accessibility,
     claims,
@@ -23,7 +23,7 @@ from newsletter.checks.rules import (
     subject,
 )
 
-TOPICS = (
+RULE_MODULES = (
     subject, content, import_leftovers, claims, links, images, size, markup, clients,
     accessibility, contrast, delivery,
 )  # fmt: skip
@@ -32,17 +32,20 @@ TOPICS = (
 @Topic("Exceptions").rule(
     "bad-allow", "error",
     meaning="An exception that nobody can look up, or that fits no rule, excepts nothing.",
-    remedy=f"Give each a reason, as in {allowlist.EXAMPLE}",
+    remedy=f"Give each a reason, as in {allowlist.ALLOW_EXAMPLE}",
 )  # fmt: skip
-def bad_allow(mail: Mail) -> Iterator[Hit]:
+def bad_allow(context: CheckContext) -> Iterator[Match]:
     """An entry of ``allow:`` in the front matter without a reason, or that names no rule."""
-    return allowlist.misused(mail, {rule.id for rule in DOCUMENTED})
+    return allowlist.find_invalid_exceptions(context, {rule.id for rule in ALL_RULES})
 
 
-def _rules_of(module: ModuleType) -> Iterator[Rule]:
+def _iter_rules(module: ModuleType) -> Iterator[Rule]:
     return (value for value in vars(module).values() if isinstance(value, Rule))
 
 
-RULES: tuple[Rule, ...] = (*(rule for topic in TOPICS for rule in _rules_of(topic)), bad_allow)
+RULES: tuple[Rule, ...] = (
+    *(rule for topic in RULE_MODULES for rule in _iter_rules(topic)),
+    bad_allow,
+)
 # With those that a program or the network decides, not a look at the mail.
-DOCUMENTED: tuple[Rule, ...] = (*RULES, spamassassin.spam_score, *rules.RULES)
+ALL_RULES: tuple[Rule, ...] = (*RULES, spamassassin.spam_score, *rules.ONLINE_RULES)

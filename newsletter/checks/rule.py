@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from newsletter.checks.check_context import Mail
+from newsletter.checks.check_context import CheckContext
 from newsletter.checks.finding import Finding, Severity
 from newsletter.errors import Location
 
 
-class Hit(NamedTuple):
+class Match(NamedTuple):
     """One place where a rule fires.
 
     Attributes:
@@ -23,7 +23,7 @@ class Hit(NamedTuple):
     excerpt: str = ""
 
 
-Check = Callable[[Mail], Iterable[Hit]]
+CheckFunction = Callable[[CheckContext], Iterable[Match]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class Rule:
     summary: str
     meaning: str
     remedy: str
-    check: Check
+    check: CheckFunction
 
-    def findings(self, mail: Mail) -> list[Finding]:
+    def find(self, context: CheckContext) -> list[Finding]:
         """What it finds in a mail."""
         return [
             Finding(
                 self.id, self.severity, hit.message, hit.where, hit.excerpt, self.meaning,
                 self.remedy,
             )
-            for hit in self.check(mail)
+            for hit in self.check(context)
         ]  # fmt: skip
 
 
@@ -71,10 +71,10 @@ class Topic:
 
     def rule(
         self, rule_id: str, severity: Severity, *, meaning: str, remedy: str
-    ) -> Callable[[Check], Rule]:
+    ) -> Callable[[CheckFunction], Rule]:
         """Make a rule of the function below; its docstring says what it looks for."""
 
-        def make(check: Check) -> Rule:
+        def make(check: CheckFunction) -> Rule:
             summary = " ".join((check.__doc__ or "").split())
             return Rule(rule_id, severity, self.name, summary, meaning, remedy, check)
 

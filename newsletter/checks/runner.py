@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from newsletter.checks.allowlist import allowed
-from newsletter.checks.check_context import Mail
+from newsletter.checks.allowlist import read_exceptions
+from newsletter.checks.check_context import CheckContext
 from newsletter.checks.finding import Finding
 from newsletter.checks.registry import RULES
 
 
-class Verdict(NamedTuple):
+class CheckResult(NamedTuple):
     """What a check says of a mail.
 
     Attributes:
@@ -19,7 +19,7 @@ class Verdict(NamedTuple):
     """
 
     findings: tuple[Finding, ...] = ()
-    allowed: Mapping[str, str] = MappingProxyType({})
+    exceptions: Mapping[str, str] = MappingProxyType({})
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -27,17 +27,19 @@ class Verdict(NamedTuple):
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
 
-def check(mail: Mail) -> list[Finding]:
+def run_rules(context: CheckContext) -> list[Finding]:
     """Everything that every rule finds, in their order; nothing is excepted."""
-    return [finding for rule in RULES for finding in rule.findings(mail)]
+    return [finding for rule in RULES for finding in rule.find(context)]
 
 
-def judge(mail: Mail) -> Verdict:
+def check_with_exceptions(context: CheckContext) -> CheckResult:
     """The findings of a mail without those that its front matter allows."""
-    exceptions = allowed(mail)
-    return Verdict(without(check(mail), exceptions), exceptions)
+    exceptions = read_exceptions(context)
+    return CheckResult(drop_excepted(run_rules(context), exceptions), exceptions)
 
 
-def without(findings: Sequence[Finding], exceptions: Mapping[str, str]) -> tuple[Finding, ...]:
+def drop_excepted(
+    findings: Sequence[Finding], exceptions: Mapping[str, str]
+) -> tuple[Finding, ...]:
     """The findings that are not allowed; ``bad-allow`` itself always counts."""
     return tuple(one for one in findings if one.rule not in exceptions or one.rule == "bad-allow")

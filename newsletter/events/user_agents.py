@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
-from newsletter.checks.analysis.client_support import PUBLISHED, Shares
+from newsletter.checks.analysis.client_support import PUBLISHED_SHARES, ClientShares
 from newsletter.db import reading
 from newsletter.db.schema import event, send
 
@@ -30,7 +30,7 @@ _CLIENT_PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
 _COMPILED_PATTERNS = tuple((re.compile(pattern), keys) for pattern, keys in _CLIENT_PATTERNS)
 
 
-def load_client_shares(engine: sa.Engine) -> Shares:
+def load_client_shares(engine: sa.Engine) -> ClientShares:
     """The part of the readers who use each mail client; published shares if too few are known."""
     newest = sa.select(send.c.id).order_by(send.c.frozen_at.desc()).limit(_RECENT_SENDS)
     query = (
@@ -44,7 +44,7 @@ def load_client_shares(engine: sa.Engine) -> Shares:
         )
 
 
-def compute_client_shares(opens: Iterable[tuple[str, str]]) -> Shares:
+def compute_client_shares(opens: Iterable[tuple[str, str]]) -> ClientShares:
     """The same from pairs of a reader and a ``User-Agent``; who uses two counts for both."""
     users: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
     for reader, agent in opens:
@@ -52,8 +52,8 @@ def compute_client_shares(opens: Iterable[tuple[str, str]]) -> Shares:
             users[clients].add(reader)
     known = len(set().union(*users.values()))
     if known < MIN_RECIPIENTS:
-        return PUBLISHED
-    return Shares(_share_by_client(users, known), "your readers")
+        return PUBLISHED_SHARES
+    return ClientShares(_share_by_client(users, known), "your readers")
 
 
 def _share_by_client(users: Mapping[tuple[str, ...], set[str]], known: int) -> dict[str, float]:

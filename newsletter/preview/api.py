@@ -8,10 +8,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.checks.analysis.client_support import AS_OF, CLIENTS, PUBLISHED, SOURCE, Shares
-from newsletter.checks.load_context import longest_of, mail_of, wanted_by
+from newsletter.checks.analysis.client_support import (
+    AS_OF,
+    CLIENTS,
+    PUBLISHED_SHARES,
+    SOURCE,
+    ClientShares,
+)
+from newsletter.checks.load_context import (
+    get_used_attributes,
+    load_check_context,
+    load_longest_values,
+)
 from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
-from newsletter.checks.runner import judge
+from newsletter.checks.runner import check_with_exceptions
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
 from newsletter.events.user_agents import load_client_shares
@@ -25,7 +35,7 @@ from newsletter.preview.views.diff import compare
 from newsletter.preview.views.inbox_snippet import snippet
 from newsletter.preview.views.local_images import with_local_images, without_images
 from newsletter.render.email import Email
-from newsletter.render.personalization import email_for
+from newsletter.render.personalization import personalize_for_recipient
 from newsletter.sending.sample import make_sample_recipient
 from newsletter.subscribers import Reader
 
@@ -172,22 +182,24 @@ def comparison(proof: Proof, other: str) -> dict[str, Any]:
         return {"problem": str(error.problems[0])}
     sample = make_sample_recipient(ADDRESS, proof.config)
     old, new = (
-        email_for(one, proof.config, sample.attributes, sample.token)
+        personalize_for_recipient(one, proof.config, sample.attributes, sample.token)
         for one in (email, proof.email)
     )
     return {"against": _AGAINST.get(other, email.issue), **asdict(compare(old, new))}
 
 
 @lru_cache(maxsize=1)  # for as long as the preview is open: it would take its time at each save
-def _clients(engine: sa.Engine) -> Shares:
+def _clients(engine: sa.Engine) -> ClientShares:
     return load_client_shares(engine)
 
 
 def findings(proof: Proof, engine: sa.Engine | None) -> dict[str, Any]:
     """What the checks say of the mail, with the longest values that readers of the list have."""
-    longest = longest_of(engine, wanted_by(proof.email)) if engine else {}
-    clients = _clients(engine) if engine else PUBLISHED
-    verdict = judge(mail_of(proof.project, proof.issue, proof.email, longest, clients))
+    longest = load_longest_values(engine, get_used_attributes(proof.email)) if engine else {}
+    clients = _clients(engine) if engine else PUBLISHED_SHARES
+    verdict = check_with_exceptions(
+        load_check_context(proof.project, proof.issue, proof.email, longest, clients)
+    )
     return {
         "findings": [
             {
@@ -197,7 +209,7 @@ def findings(proof: Proof, engine: sa.Engine | None) -> dict[str, Any]:
             }
             for one in verdict.findings
         ],
-        "allowed": dict(verdict.allowed),
+        "allowed": dict(verdict.exceptions),
     }
 
 

@@ -7,7 +7,7 @@ from newsletter.posts.merge_tags.tags import MergeTag
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class NamedAddress:
     """A display name and an address (RFC 5322 mailbox)."""
 
     name: str
@@ -37,8 +37,8 @@ class Email:
     preheader: str
     html: str
     text: str
-    sender: Address
-    reply_to: Address | None
+    sender: NamedAddress
+    reply_to: NamedAddress | None
     headers: tuple[tuple[str, str], ...]
     merge_tags: tuple[MergeTag, ...]
     language: str
@@ -48,7 +48,7 @@ class Email:
     def content_sha(self) -> str:
         """SHA-256 over everything that a reader would see, as 64 hex digits."""
         digest = hashlib.sha256()
-        mailboxes = (self.sender, self.reply_to or Address("", ""))
+        mailboxes = (self.sender, self.reply_to or NamedAddress("", ""))
         for part in (
             self.subject,
             self.preheader,

@@ -10,15 +10,15 @@ from email.policy import compat32
 from email.utils import format_datetime, formataddr
 from typing import Any
 
-from newsletter.render.email import Address, Email
+from newsletter.render.email import Email, NamedAddress
 
-_ONE_LINE = 66
-_WIRE = compat32.clone(linesep="\r\n", max_line_length=78)
+_MAX_UNENCODED_LENGTH = 66
+_WIRE_POLICY = compat32.clone(linesep="\r\n", max_line_length=78)
 
 
 def to_eml(
     email: Email,
-    to: Address,
+    recipient: NamedAddress,
     *,
     date: datetime.datetime,
     message_id: str,
@@ -40,32 +40,32 @@ def to_eml(
     # words (RFC 2047 6.2).
     digest = hashlib.sha256(f"{message_id}\0{email.text}\0{email.html}".encode())
     message = MIMEMultipart("alternative", boundary=f"part-{digest.hexdigest()[:32]}")
-    message["From"] = _mailbox(email.sender)
-    message["To"] = _mailbox(to)
+    message["From"] = _format_address(email.sender)
+    message["To"] = _format_address(recipient)
     if email.reply_to:
-        message["Reply-To"] = _mailbox(email.reply_to)
-    message["Subject"] = _unstructured(email.subject)
+        message["Reply-To"] = _format_address(email.reply_to)
+    message["Subject"] = _encode_subject(email.subject)
     message["Date"] = format_datetime(date)
     message["Message-ID"] = message_id
     message["Content-Language"] = email.language
     for name, value in (*email.headers, *headers):
         message[name] = value
-    message.attach(_part(email.text, "plain"))
-    message.attach(_part(email.html, "html"))
-    return message.as_bytes(policy=_WIRE)
+    message.attach(_make_text_part(email.text, "plain"))
+    message.attach(_make_text_part(email.html, "html"))
+    return message.as_bytes(policy=_WIRE_POLICY)
 
 
-def _unstructured(text: str) -> Any:
-    plain = text.isascii() and len(text) <= _ONE_LINE
+def _encode_subject(text: str) -> Any:
+    plain = text.isascii() and len(text) <= _MAX_UNENCODED_LENGTH
     return text if plain else Header(text, "utf-8", header_name="Subject")
 
 
-def _part(text: str, subtype: str) -> MIMEText:
+def _make_text_part(text: str, subtype: str) -> MIMEText:
     """Quoted-printable: lines of HTML may be longer than RFC 5322 allows on the wire."""
     charset = Charset("utf-8")
     charset.body_encoding = QP
     return MIMEText(text, subtype, charset)  # type: ignore[arg-type]
 
 
-def _mailbox(box: Address) -> str:
-    return formataddr((box.name, box.address), "utf-8")
+def _format_address(address: NamedAddress) -> str:
+    return formataddr((address.name, address.address), "utf-8")

@@ -7,22 +7,22 @@ from newsletter.config.models import Config
 from newsletter.config.urls import unsubscribe_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.slug import slugify
-from newsletter.render.article.links import host
+from newsletter.render.article.links import get_host
 
-_ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
-_SENDER_ID = (5, 15)
+_PLAIN_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+_SENDER_ID_LENGTHS = (5, 15)
 
 
-def common_headers(issue: Issue, config: Config) -> tuple[tuple[str, str], ...]:
+def build_common_headers(issue: Issue, config: Config) -> tuple[tuple[str, str], ...]:
     """List-Id (RFC 2919) and Feedback-ID (Gmail's, for its reports on spam)."""
     label = slugify(config.name) or "newsletter"
     return (
-        ("List-Id", f"{_phrase(config.name)} <{label}.{host(config.site_url)}>"),
-        ("Feedback-ID", f"{issue.slug}:{label}:newsletter:{_sender_id(label)}"),
+        ("List-Id", f"{_encode_phrase(config.name)} <{label}.{get_host(config.site_url)}>"),
+        ("Feedback-ID", f"{issue.slug}:{label}:newsletter:{_make_sender_id(label)}"),
     )
 
 
-def one_click(config: Config, token: str) -> tuple[tuple[str, str], ...]:
+def build_unsubscribe_headers(config: Config, token: str) -> tuple[tuple[str, str], ...]:
     """A reader's own way out, for the mail client's button (RFC 2369, RFC 8058).
 
     Empty where SendGrid's own unsubscribe group serves instead.
@@ -35,16 +35,16 @@ def one_click(config: Config, token: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _sender_id(label: str) -> str:
+def _make_sender_id(label: str) -> str:
     """The last field names the sender, for ever, in 5 to 15 characters."""
-    least, most = _SENDER_ID
+    least, most = _SENDER_ID_LENGTHS
     return label.replace("-", "")[:most].ljust(least, "0")
 
 
-def _phrase(name: str) -> str:
+def _encode_phrase(name: str) -> str:
     """A name before an address in angle brackets (RFC 5322 phrase, RFC 2047 beyond ASCII)."""
     if not name.isascii():
         return Header(name, "utf-8").encode().replace("\n", "")
-    if _ATEXT.fullmatch(name):
+    if _PLAIN_PHRASE.fullmatch(name):
         return name
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

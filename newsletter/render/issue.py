@@ -7,25 +7,25 @@ from newsletter.config.models import Config
 from newsletter.errors import Location, TemplateError, display_path
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTable, Target
-from newsletter.render.article.build import email_article
-from newsletter.render.email import Address, Email
-from newsletter.render.headers import common_headers
-from newsletter.render.mjml.compile import splice
-from newsletter.render.personalization import ARTICLE, in_use, one_token_a_link
-from newsletter.render.template.compile import compiled, styled, words_of
-from newsletter.render.template.context import template_context
-from newsletter.render.template.jinja_env import Context
+from newsletter.render.article.build import build_article
+from newsletter.render.email import Email, NamedAddress
+from newsletter.render.headers import build_common_headers
+from newsletter.render.mjml.compile import insert_article
+from newsletter.render.personalization import ARTICLE_MARKER, filter_used_tags, unify_link_tokens
+from newsletter.render.template.compile import compile_template, inline_styles, load_labels
+from newsletter.render.template.context import build_template_context
+from newsletter.render.template.jinja_env import TemplateContext
 from newsletter.render.template.loader import Templates
-from newsletter.render.text.article import article_text
-from newsletter.render.text.layout import letter
+from newsletter.render.text.article import render_article_text
+from newsletter.render.text.layout import render_text_part
 
 # SendGrid's own tags for an unsubscribe group ("Unsubscribe Groups", Twilio SendGrid docs).
-_ASM = {
+_SENDGRID_TAGS = {
     UNSUBSCRIBE: "<%asm_group_unsubscribe_raw_url%>",
     PREFERENCES: "<%asm_preferences_raw_url%>",
 }
 _TARGETS: tuple[Target, ...] = ("html", "text", "url")
-_WAY_OUT = re.compile(r"""href=["']-nlunsubscribe[hu]-["']""")
+_UNSUBSCRIBE_LINK = re.compile(r"""href=["']-nlunsubscribe[hu]-["']""")
 
 
 def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
@@ -38,34 +38,34 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
         RenderError: the article can't become mail.
     """
     table = MergeTable(config.attributes, issue.merge_tags)
-    name = _template(issue, templates, config)
-    article = email_article(issue, config)
-    context = template_context(issue, article, config, table)
-    html = _html(article.html, name, templates, context)
-    text = letter(
-        article_text(article.html, links=config.text_links),
+    name = _find_template(issue, templates, config)
+    article = build_article(issue, config)
+    context = build_template_context(issue, article, config, table)
+    html = _render_html(article.html, name, templates, context)
+    text = render_text_part(
+        render_article_text(article.html, links=config.text_links),
         context,
-        words_of(templates, context),
+        load_labels(templates, context),
     )
-    if not _WAY_OUT.search(html):
+    if not _UNSUBSCRIBE_LINK.search(html):
         raise TemplateError(
             "the mail has no link to unsubscribe",
-            where=templates.place(name),
+            where=templates.locate(name),
             remedy='Put <a href="{{ unsubscribe_url }}">Unsubscribe</a> into its footer.',
         )
     if config.sendgrid.asm_group and not config.public_url:
-        html, text = _vendors_links(html), _vendors_links(text)
-    html, text = one_token_a_link(html), one_token_a_link(text)
+        html, text = _use_provider_links(html), _use_provider_links(text)
+    html, text = unify_link_tokens(html), unify_link_tokens(text)
     return Email(
         issue=issue.name,
         subject=issue.subject,
         preheader=issue.preheader,
         html=html,
         text=text,
-        sender=Address(issue.sender_name or config.sender.name, config.sender.address),
-        reply_to=_reply_to(issue, config),
-        headers=common_headers(issue, config),
-        merge_tags=in_use(
+        sender=NamedAddress(issue.sender_name or config.sender.name, config.sender.address),
+        reply_to=_get_reply_to(issue, config),
+        headers=build_common_headers(issue, config),
+        merge_tags=filter_used_tags(
             (*table.tags, UNSUBSCRIBE, PREFERENCES), issue.subject, issue.preheader, html, text
         ),
         language=context["lang"],
@@ -73,12 +73,12 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
     )
 
 
-def _html(article: str, name: str, templates: Templates, context: Context) -> str:
-    document = splice(compiled(name, templates, context), ARTICLE, article)
-    return styled(document, name, templates, context)
+def _render_html(article: str, name: str, templates: Templates, context: TemplateContext) -> str:
+    document = insert_article(compile_template(name, templates, context), ARTICLE_MARKER, article)
+    return inline_styles(document, name, templates, context)
 
 
-def _template(issue: Issue, templates: Templates, config: Config) -> str:
+def _find_template(issue: Issue, templates: Templates, config: Config) -> str:
     name = f"{issue.template or config.theme.template}.mjml"
     if name in templates.files:
         return name
@@ -86,21 +86,21 @@ def _template(issue: Issue, templates: Templates, config: Config) -> str:
     hint = f". Did you mean '{near[0].removesuffix('.mjml')}'?" if near else ""
     line = issue.lines.get("template")
     raise TemplateError(
-        f"there is no template {templates.place(name)}{hint}",
+        f"there is no template {templates.locate(name)}{hint}",
         where=Location(display_path(issue.source), line)
         if issue.template
         else Location("newsletter.yml"),
     )
 
 
-def _vendors_links(part: str) -> str:
+def _use_provider_links(part: str) -> str:
     """The vendor's own links in place of ours, now that nothing will escape them any more."""
-    for tag, raw in _ASM.items():
+    for tag, raw in _SENDGRID_TAGS.items():
         for target in _TARGETS:
             part = part.replace(tag.token(target), raw)
     return part
 
 
-def _reply_to(issue: Issue, config: Config) -> Address | None:
+def _get_reply_to(issue: Issue, config: Config) -> NamedAddress | None:
     address = issue.reply_to or config.sender.reply_to
-    return Address("", address) if address else None
+    return NamedAddress("", address) if address else None

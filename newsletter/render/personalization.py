@@ -15,38 +15,40 @@ from newsletter.render.email import Email
 
 # Where the article goes once the template is compiled. Noncharacters (Unicode 23.7) can't be
 # typed, so nothing that an editor writes is the marker.
-ARTICLE = "\ufdd0article\ufdd1"
-_LINK = re.compile(r"-nl(unsubscribe|preferences)[htu]-")
-_TARGETS: dict[str, Target] = {"h": "html", "t": "text", "u": "url"}
+ARTICLE_MARKER = "\ufdd0article\ufdd1"
+_LINK_TOKEN = re.compile(r"-nl(unsubscribe|preferences)[htu]-")
+_TARGET_BY_LETTER: dict[str, Target] = {"h": "html", "t": "text", "u": "url"}
 
 
-def retarget(text: str, was: Target, becomes: Target) -> str:
+def convert_tokens(text: str, source: Target, target: Target) -> str:
     """Turn every token of one kind in ``text`` into that of another."""
     if "-nl" not in text:
         return text
     return TOKEN.sub(
-        lambda found: f"-nl{found['key']}{becomes[0]}-" if found["target"] == was[0] else found[0],
+        lambda found: (
+            f"-nl{found['key']}{target[0]}-" if found["target"] == source[0] else found[0]
+        ),
         text,
     )
 
 
-def one_token_a_link(text: str) -> str:
+def unify_link_tokens(text: str) -> str:
     """Leave one token for each of the recipient's two links in ``text``, wherever it stands.
 
     Their values are whole URLs and the same in every place, and a request carries each value once
     a recipient: half of a request's bytes.
     """
-    return _LINK.sub(r"-nl\1u-", text)
+    return _LINK_TOKEN.sub(r"-nl\1u-", text)
 
 
-def in_use(tags: tuple[MergeTag, ...], *texts: str) -> tuple[MergeTag, ...]:
+def filter_used_tags(tags: tuple[MergeTag, ...], *texts: str) -> tuple[MergeTag, ...]:
     """Return the tags of which a token stands in one of ``texts``."""
     keys = {found["key"] for text in texts for found in TOKEN.finditer(text)}
     return tuple(tag for tag in tags if tag.key in keys)
 
 
-def personalise(
-    email: Email, attributes: Mapping[str, str], *, unsubscribe: str, preferences: str
+def personalize(
+    email: Email, attributes: Mapping[str, str], *, unsubscribe_link: str, preferences_link: str
 ) -> Email:
     """Replace every token, as the provider would.
 
@@ -59,7 +61,7 @@ def personalise(
     Returns:
         The same email without tokens or merge tags.
     """
-    links = {UNSUBSCRIBE.key: unsubscribe, PREFERENCES.key: preferences}
+    links = {UNSUBSCRIBE.key: unsubscribe_link, PREFERENCES.key: preferences_link}
     tags = {tag.key: tag for tag in email.merge_tags}
 
     def value(found: re.Match[str]) -> str:
@@ -67,7 +69,11 @@ def personalise(
         if key in links:
             return links[key]
         # Not one of ours: the email keeps it, as it would at the provider.
-        return tags[key].value(attributes, _TARGETS[found["target"]]) if key in tags else found[0]
+        return (
+            tags[key].value(attributes, _TARGET_BY_LETTER[found["target"]])
+            if key in tags
+            else found[0]
+        )
 
     return replace(
         email,
@@ -79,7 +85,9 @@ def personalise(
     )
 
 
-def email_for(email: Email, config: Config, attributes: Mapping[str, str], token: str) -> Email:
+def personalize_for_recipient(
+    email: Email, config: Config, attributes: Mapping[str, str], token: str
+) -> Email:
     """Return one recipient's own copy: no token left, their own links in it.
 
     Args:
@@ -88,14 +96,14 @@ def email_for(email: Email, config: Config, attributes: Mapping[str, str], token
         attributes: the recipient's own, ``email`` and ``name`` among them.
         token: the recipient's own, for the links.
     """
-    return personalise(
+    return personalize(
         email,
         attributes,
-        unsubscribe=unsubscribe_url(config, token),
-        preferences=preferences_url(config, token),
+        unsubscribe_link=unsubscribe_url(config, token),
+        preferences_link=preferences_url(config, token),
     )
 
 
-def plain_subject(email: Email, config: Config) -> str:
+def get_default_subject(email: Email, config: Config) -> str:
     """Return the subject as a recipient sees it of whom nothing is known."""
-    return email_for(email, config, {}, "").subject
+    return personalize_for_recipient(email, config, {}, "").subject

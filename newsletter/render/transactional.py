@@ -12,21 +12,21 @@ from lxml import etree
 
 from newsletter.config.models import Config
 from newsletter.errors import TemplateError
-from newsletter.render.article.dom import drop
-from newsletter.render.email import Address, Email
-from newsletter.render.locale import direction, format_date
-from newsletter.render.template.compile import compiled, styled
-from newsletter.render.template.context import newsletter_view
-from newsletter.render.template.jinja_env import Context, exported
+from newsletter.render.article.dom import drop_element
+from newsletter.render.email import Email, NamedAddress
+from newsletter.render.locale import format_date, get_text_direction
+from newsletter.render.template.compile import compile_template, inline_styles
+from newsletter.render.template.context import make_newsletter_view
+from newsletter.render.template.jinja_env import TemplateContext, get_template_variable
 from newsletter.render.template.loader import Templates
-from newsletter.render.text.article import article_text
+from newsletter.render.text.article import render_article_text
 
 # RFC 3834: so that a reader's vacation notice doesn't answer.
 _HEADERS = (("Auto-Submitted", "auto-generated"),)
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class TransactionalContent:
     """What a letter says to its one reader.
 
     Attributes:
@@ -46,26 +46,28 @@ class Letter:
     preferences_url: str = ""
 
 
-def render_letter(letter: Letter, templates: Templates, config: Config) -> Email:
+def render_transactional(
+    content: TransactionalContent, templates: Templates, config: Config
+) -> Email:
     """Turn a letter into the email that its reader gets; its ``issue`` is the letter's kind.
 
     Raises:
         TemplateError: a template is wrong or missing; all that one pass finds.
         RenderError: the document can't become mail.
     """
-    name = template_of(letter.kind)
+    name = get_transactional_template(content.kind)
     if name not in templates.files:
-        raise TemplateError(f"there is no template {templates.place(name)}")
-    context = _context(letter, config)
-    html = compiled(name, templates, context)
+        raise TemplateError(f"there is no template {templates.locate(name)}")
+    context = _build_transactional_context(content, config)
+    html = compile_template(name, templates, context)
     return Email(
-        issue=letter.kind,
-        subject=_line("subject", name, templates, context),
-        preheader=_line("preheader", name, templates, context),
-        html=styled(html, name, templates, context),
-        text=_text(html),
-        sender=Address(config.sender.name, config.sender.address),
-        reply_to=Address("", config.sender.reply_to) if config.sender.reply_to else None,
+        issue=content.kind,
+        subject=_render_variable("subject", name, templates, context),
+        preheader=_render_variable("preheader", name, templates, context),
+        html=inline_styles(html, name, templates, context),
+        text=_render_text_part(html),
+        sender=NamedAddress(config.sender.name, config.sender.address),
+        reply_to=NamedAddress("", config.sender.reply_to) if config.sender.reply_to else None,
         headers=_HEADERS,
         merge_tags=(),
         language=context["lang"],
@@ -73,39 +75,41 @@ def render_letter(letter: Letter, templates: Templates, config: Config) -> Email
     )
 
 
-def template_of(kind: str) -> str:
+def get_transactional_template(kind: str) -> str:
     """The file in the templates folder; both letters about a move are one."""
     return f"{kind.partition('_')[0]}.mjml"
 
 
-def _context(letter: Letter, config: Config) -> dict[str, Any]:
+def _build_transactional_context(content: TransactionalContent, config: Config) -> dict[str, Any]:
     lang = config.language
     return {
-        "newsletter": newsletter_view(config),
-        "letter": letter,
+        "newsletter": make_newsletter_view(config),
+        "letter": content,
         "theme": config.theme,
         "lang": lang,
-        "dir": direction(lang, config),
+        "dir": get_text_direction(lang, config),
         "format_date": lambda day: format_date(day, lang),
     }
 
 
-def _line(variable: str, name: str, templates: Templates, context: Context) -> str:
-    line = " ".join(str(exported(templates, name, variable, context) or "").split())
+def _render_variable(
+    variable: str, name: str, templates: Templates, context: TemplateContext
+) -> str:
+    line = " ".join(str(get_template_variable(templates, name, variable, context) or "").split())
     if not line:
         raise TemplateError(
             f"the letter has no {variable}",
-            where=templates.place(name),
+            where=templates.locate(name),
             remedy=f'Write {{% set {variable} = "…" %}} at its top.',
         )
     return line
 
 
-def _text(html: str) -> str:
+def _render_text_part(html: str) -> str:
     """The text part: the document's own words, with the address of each link behind it."""
     body = etree.fromstring(html, etree.HTMLParser(remove_comments=True)).find("body")
     assert body is not None
     for hidden in [e for e in body.iter() if "display:none" in (e.get("style") or "")]:
-        drop(hidden)
+        drop_element(hidden)
     inside = "".join(etree.tostring(part, method="html", encoding="unicode") for part in body)
-    return article_text(inside, links="inline")
+    return render_article_text(inside, links="inline")

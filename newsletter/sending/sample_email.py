@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from newsletter.config import Config
 from newsletter.errors import ProviderError
 from newsletter.render.email import Email
-from newsletter.render.personalization import plain_subject
+from newsletter.render.personalization import get_default_subject
 from newsletter.sending.planning.tested_issues import mark_issue_tested
 from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
 from newsletter.sending.providers.sendgrid.outcomes import classify_response
@@ -59,7 +59,7 @@ def send_test_emails(
             _post_request(mailer, one.body, sandbox=config.sendgrid.sandbox)
     finally:
         mailer.close()
-    return f"{TEST_SUBJECT_PREFIX} {plain_subject(email, config)}"
+    return f"{TEST_SUBJECT_PREFIX} {get_default_subject(email, config)}"
 
 
 def _post_request(mailer: SendGridClient, body: bytes, *, sandbox: bool) -> None:

@@ -16,7 +16,7 @@ from newsletter.config.urls import public_url
 from newsletter.errors import Location, TemplateError, display_path
 from newsletter.project import Project
 from newsletter.project.scaffold import default_templates_dir
-from newsletter.render.locale import direction
+from newsletter.render.locale import get_text_direction
 
 FOLDER = "web"
 WORDS = "words.yml"
@@ -104,7 +104,7 @@ def _common(config: Config, root: str, words: Mapping[str, str]) -> dict[str, An
         "root": root,
         "home": f"{root}/",
         "lang": config.language,
-        "dir": direction(config.language, config),
+        "dir": get_text_direction(config.language, config),
         "words": words,
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from newsletter.checks.check_context import Mail
+from newsletter.checks.check_context import CheckContext
 from newsletter.config.models import Config
 from newsletter.posts.read_issue import read_issue
 from newsletter.render.issue import render_issue
@@ -29,7 +29,7 @@ Write to me at [the usual place](https://harbournotes.example/write) when you ha
 tern of the year; I should like to know how far it has come.
 """
 
-MakeMail = Callable[..., Mail]
+MakeMail = Callable[..., CheckContext]
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def make_mail(tmp_path: Path, templates: Templates) -> MakeMail:
         settings: Mapping[str, Any] | None = None,
         files: Mapping[str, bytes] | None = None,
         **more: Any,
-    ) -> Mail:
+    ) -> CheckContext:
         config = Config.model_validate(
             {
                 "name": "Harbour Notes",
@@ -68,7 +68,7 @@ def make_mail(tmp_path: Path, templates: Templates) -> MakeMail:
         for name, data in (files or {}).items():
             (folder / name).write_bytes(data)
         issue = read_issue(folder, config)
-        return Mail(render_issue(issue, templates, config), issue, source, config, **more)
+        return CheckContext(render_issue(issue, templates, config), issue, source, config, **more)
 
     return make
 

@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from newsletter.checks.allowlist import allowed
-from newsletter.checks.check_context import Mail
-from newsletter.checks.runner import check, judge
+from newsletter.checks.allowlist import read_exceptions
+from newsletter.checks.check_context import CheckContext
+from newsletter.checks.runner import check_with_exceptions, run_rules
 
-MakeMail = Callable[..., Mail]
+MakeMail = Callable[..., CheckContext]
 NO_PREHEADER = {"preheader": ""}
 
 
@@ -20,10 +20,10 @@ NO_PREHEADER = {"preheader": ""}
 )
 def test_a_rule_is_allowed_with_a_reason(make_mail: MakeMail, given: Any) -> None:
     mail = make_mail(front={**NO_PREHEADER, "allow": given})
-    assert [one.rule for one in check(mail)] == ["no-preheader"]
-    verdict = judge(mail)
+    assert [one.rule for one in run_rules(mail)] == ["no-preheader"]
+    verdict = check_with_exceptions(mail)
     assert verdict.findings == ()
-    assert verdict.allowed == {"no-preheader": "the first sentence says it"}
+    assert verdict.exceptions == {"no-preheader": "the first sentence says it"}
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,16 @@ def test_a_rule_is_allowed_with_a_reason(make_mail: MakeMail, given: Any) -> Non
 )
 def test_without_a_reason_nothing_is_allowed(make_mail: MakeMail, given: Any) -> None:
     mail = make_mail(front={**NO_PREHEADER, "allow": given})
-    assert allowed(mail) == {}
-    verdict = judge(mail)
+    assert read_exceptions(mail) == {}
+    verdict = check_with_exceptions(mail)
     assert [one.rule for one in verdict.findings] == ["no-preheader", "bad-allow"]
     assert "without a reason" in verdict.errors[0].message
 
 
 def test_a_misspelt_rule_is_told_with_the_nearest(make_mail: MakeMail) -> None:
-    verdict = judge(make_mail(front={"allow": {"no-prehedaer": "short", "bad-allow": "ha"}}))
+    verdict = check_with_exceptions(
+        make_mail(front={"allow": {"no-prehedaer": "short", "bad-allow": "ha"}})
+    )
     (error,) = verdict.errors
     assert error.message == "'no-prehedaer' is no rule; did you mean 'no-preheader'?"
     assert error.where is not None

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from newsletter.checks.check_context import Mail
-from newsletter.checks.runner import check
+from newsletter.checks.check_context import CheckContext
+from newsletter.checks.runner import run_rules
 from newsletter.config.models import Config
 from newsletter.errors import NewsletterError
 from newsletter.posts.read_issue import read_issue
@@ -54,6 +54,6 @@ def test_no_post_breaks_a_rule(folder: Path, templates: Templates, pieces: list[
     except NewsletterError:
         return  # told before any check
     source = source.encode(errors="replace").decode()
-    findings = check(Mail(email, issue, source, CONFIG))
+    findings = run_rules(CheckContext(email, issue, source, CONFIG))
     lines = source.count("\n") + 1
     assert all(one.where is None or (one.where.line or 1) <= lines for one in findings)

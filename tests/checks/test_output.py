@@ -6,8 +6,13 @@ import jsonschema_rs
 import pytest
 
 from newsletter.checks.finding import Finding
-from newsletter.checks.output import as_data, counted, github, sarif
-from newsletter.checks.registry import DOCUMENTED
+from newsletter.checks.output import (
+    count_by_severity,
+    finding_to_dict,
+    to_github_commands,
+    to_sarif,
+)
+from newsletter.checks.registry import ALL_RULES
 from newsletter.errors import Location
 
 SCHEMA = Path(__file__).parents[1] / "fixtures" / "sarif-2.1.0-reduced.json"
@@ -27,7 +32,7 @@ def validator() -> Any:
 
 
 def test_sarif_is_valid_against_its_schema(validator: Any) -> None:
-    log = json.loads(json.dumps(sarif(FINDINGS)))
+    log = json.loads(json.dumps(to_sarif(FINDINGS)))
     validator.validate(log)
     wrongs: tuple[dict[str, Any], ...] = ({"level": "hint"}, {"message": {}}, {"where": "here"})
     for wrong in wrongs:
@@ -37,7 +42,7 @@ def test_sarif_is_valid_against_its_schema(validator: Any) -> None:
 
 
 def test_sarif_names_rule_level_and_place() -> None:
-    (run,) = sarif(FINDINGS)["runs"]
+    (run,) = to_sarif(FINDINGS)["runs"]
     first, second, third = run["results"]
     assert [result["level"] for result in run["results"]] == ["error", "warning", "note"]
     rules = run["tool"]["driver"]["rules"]
@@ -50,13 +55,13 @@ def test_sarif_names_rule_level_and_place() -> None:
 
 
 def test_every_rule_is_in_sarif_once() -> None:
-    rules = [rule["id"] for rule in sarif(())["runs"][0]["tool"]["driver"]["rules"]]
-    assert rules == [rule.id for rule in DOCUMENTED]
+    rules = [rule["id"] for rule in to_sarif(())["runs"][0]["tool"]["driver"]["rules"]]
+    assert rules == [rule.id for rule in ALL_RULES]
     assert len(set(rules)) == len(rules)
 
 
 def test_github_commands_escape_what_would_end_them() -> None:
-    assert github(FINDINGS) == [
+    assert to_github_commands(FINDINGS) == [
         (
             "::error file=issues/a b%2C c%3Ad/post.md,title=foreign-script,line=11"
             "::50%25 is%0Ain Arabic. Delete it."
@@ -67,6 +72,6 @@ def test_github_commands_escape_what_would_end_them() -> None:
 
 
 def test_a_finding_for_a_script_and_the_counts() -> None:
-    assert as_data(FINDINGS[0])["line"] == 11
-    assert as_data(FINDINGS[2])["file"] is None
-    assert counted(FINDINGS[:2]) == {"error": 1, "warning": 1, "hint": 0}
+    assert finding_to_dict(FINDINGS[0])["line"] == 11
+    assert finding_to_dict(FINDINGS[2])["file"] is None
+    assert count_by_severity(FINDINGS[:2]) == {"error": 1, "warning": 1, "hint": 0}

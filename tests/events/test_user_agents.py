@@ -5,7 +5,7 @@ import datetime
 import pytest
 import sqlalchemy as sa
 
-from newsletter.checks.analysis.client_support import CLIENTS, PUBLISHED
+from newsletter.checks.analysis.client_support import CLIENTS, PUBLISHED_SHARES
 from newsletter.db.schema import event, send
 from newsletter.events.user_agents import (
     MIN_RECIPIENTS,
@@ -49,16 +49,16 @@ def test_readers_are_counted_once_however_often_they_open() -> None:
     opened = [(f"o{n}@a.example", OUTLOOK) for n in range(MIN_RECIPIENTS)] * 3
     opened += [(f"g{n}@a.example", GMAIL) for n in range(MIN_RECIPIENTS)]
     found = compute_client_shares(opened)
-    assert found.whose == "your readers"
-    assert found.of == pytest.approx({"outlook": 0.5, "gmail": 0.25, "gmail_app": 0.25})
+    assert found.population == "your readers"
+    assert found.by_client == pytest.approx({"outlook": 0.5, "gmail": 0.25, "gmail_app": 0.25})
 
 
 def test_a_few_readers_stand_for_nobody_else() -> None:
-    assert compute_client_shares([("a@a.example", OUTLOOK)]) is PUBLISHED
+    assert compute_client_shares([("a@a.example", OUTLOOK)]) is PUBLISHED_SHARES
 
 
 def test_the_newest_sends_tell_on_both_databases(engine: sa.Engine) -> None:
-    assert load_client_shares(engine) is PUBLISHED
+    assert load_client_shares(engine) is PUBLISHED_SHARES
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     agents = {0: OUTLOOK, 9: GMAIL}  # the first of ten sends is too long ago
     sends = [
@@ -85,4 +85,4 @@ def test_the_newest_sends_tell_on_both_databases(engine: sa.Engine) -> None:
         for number, raw in enumerate(({}, {"useragent": None}, {"useragent": [1]})):
             row = {**odd, "sg_event_id": f"odd-{number}", "raw": raw}
             connection.execute(sa.insert(event).values(row))
-    assert load_client_shares(engine).of == pytest.approx({"gmail": 0.5, "gmail_app": 0.5})
+    assert load_client_shares(engine).by_client == pytest.approx({"gmail": 0.5, "gmail_app": 0.5})

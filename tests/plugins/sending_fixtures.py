@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from newsletter.config import Config
 from newsletter.db.schema import subscriber
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
-from newsletter.render.email import Address, Email
+from newsletter.render.email import Email, NamedAddress
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
@@ -83,8 +83,8 @@ def email() -> Email:
         f'<p><a href="https://harbour-notes.org/?c={CITY.token("url")}">{CITY.token("html")}</a>'
         f'<p><a href="{leave("html")}">Leave</a> <a href="{PREFERENCES.token("html")}">More</a>',
         text=f"Dear {NAME.token('text')},\n\nLeave: {leave('text')}\n",
-        sender=Address("Harbour Notes", "editor@harbour-notes.org"),
-        reply_to=Address("", "hello@harbour-notes.org"),
+        sender=NamedAddress("Harbour Notes", "editor@harbour-notes.org"),
+        reply_to=NamedAddress("", "hello@harbour-notes.org"),
         headers=(("List-Id", "Harbour Notes <notes.harbour-notes.org>"), ("Feedback-ID", "ice:hn")),
         merge_tags=(NAME, CITY),
         language="en",

@@ -4,7 +4,7 @@ import email.policy
 
 import pytest
 
-from newsletter.render.email import Address, Email
+from newsletter.render.email import Email, NamedAddress
 from newsletter.render.eml import to_eml
 
 DAY = datetime.datetime(2026, 11, 22, 9, tzinfo=datetime.UTC)
@@ -17,7 +17,7 @@ def message(**changes: object) -> bytes:
         "preheader": "",
         "html": "<p>x</p>\n",
         "text": "x\n",
-        "sender": Address("Harbour Notes", "editor@harbournotes.example"),
+        "sender": NamedAddress("Harbour Notes", "editor@harbournotes.example"),
         "reply_to": None,
         "headers": (("List-Id", "Harbour Notes <harbour-notes.harbournotes.example>"),),
         "merge_tags": (),
@@ -27,7 +27,7 @@ def message(**changes: object) -> bytes:
     }
     return to_eml(
         Email(**parts),  # type: ignore[arg-type]
-        Address("Ada", "ada@example.com"),
+        NamedAddress("Ada", "ada@example.com"),
         date=DAY,
         message_id="<1@harbournotes.example>",
         headers=(("List-Unsubscribe", "<https://p.example/u/t>"),),
@@ -39,7 +39,7 @@ def read(data: bytes) -> email.message.EmailMessage:
 
 
 def test_headers_are_as_a_reader_gets_them() -> None:
-    mail = read(message(reply_to=Address("", "hello@harbournotes.example")))
+    mail = read(message(reply_to=NamedAddress("", "hello@harbournotes.example")))
     assert mail["From"] == "Harbour Notes <editor@harbournotes.example>"
     assert mail["To"] == "Ada <ada@example.com>"
     assert mail["Reply-To"] == "hello@harbournotes.example"
@@ -82,6 +82,6 @@ def test_the_same_arguments_give_the_same_bytes_and_another_body_another_boundar
 
 @pytest.mark.parametrize("name", ['Ada "the" Vold, editor', "Ингрид", ""])
 def test_any_name_may_stand_before_an_address(name: str) -> None:
-    mail = read(message(sender=Address(name, "editor@harbournotes.example")))
+    mail = read(message(sender=NamedAddress(name, "editor@harbournotes.example")))
     assert mail["From"].addresses[0].display_name == name
     assert mail["From"].addresses[0].addr_spec == "editor@harbournotes.example"

@@ -16,8 +16,8 @@ from newsletter.posts.html.sanitize import sanitise
 from newsletter.posts.issue import Author, Button, Card, Issue, Picture
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
 from newsletter.posts.post import Image
-from newsletter.render.email import Address, Email
-from newsletter.render.headers import one_click
+from newsletter.render.email import Email, NamedAddress
+from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import Templates, load_templates
 
@@ -166,11 +166,11 @@ def test_a_readers_own_way_out_is_in_headers_where_a_server_of_ours_answers(
     config_of: ConfigOf,
 ) -> None:
     config = config_of(public_url="https://news.harbournotes.example")
-    assert one_click(config, "t0ken") == (
+    assert build_unsubscribe_headers(config, "t0ken") == (
         ("List-Unsubscribe", "<https://news.harbournotes.example/u/t0ken>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     )
-    assert one_click(config_of(sendgrid=SendGrid(asm_group=7)), "t0ken") == ()
+    assert build_unsubscribe_headers(config_of(sendgrid=SendGrid(asm_group=7)), "t0ken") == ()
 
 
 def test_fonts_with_quotes_in_their_names_survive_in_every_place(
@@ -279,12 +279,12 @@ def test_sender_and_reply_to_may_be_the_issues_own(
         render(issue_of(sender_name="Bo", reply_to="c@x.example"), None, config),
     )
     assert (plain.sender, plain.reply_to) == (
-        Address("Notes", "a@harbournotes.example"),
-        Address("", "b@harbournotes.example"),
+        NamedAddress("Notes", "a@harbournotes.example"),
+        NamedAddress("", "b@harbournotes.example"),
     )
     assert (own.sender, own.reply_to) == (
-        Address("Bo", "a@harbournotes.example"),
-        Address("", "c@x.example"),
+        NamedAddress("Bo", "a@harbournotes.example"),
+        NamedAddress("", "c@x.example"),
     )
 
 

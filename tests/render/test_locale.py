@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from newsletter.config.models import Config
-from newsletter.render.locale import direction, format_date
+from newsletter.render.locale import format_date, get_text_direction
 
 
 @pytest.mark.parametrize(
@@ -18,15 +18,15 @@ from newsletter.render.locale import direction, format_date
 def test_direction_follows_the_script_of_the_language(
     lang: str, expected: str, config_of: Callable[..., Config]
 ) -> None:
-    assert direction(lang, config_of()) == expected
+    assert get_text_direction(lang, config_of()) == expected
 
 
 def test_a_configured_direction_is_for_the_newsletters_own_language(
     config_of: Callable[..., Config],
 ) -> None:
     config = config_of(language="ku", direction="rtl")
-    assert direction("ku", config) == "rtl"
-    assert direction("en", config) == "ltr"
+    assert get_text_direction("ku", config) == "rtl"
+    assert get_text_direction("en", config) == "ltr"
 
 
 @pytest.mark.parametrize(

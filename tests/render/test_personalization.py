@@ -1,6 +1,11 @@
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
-from newsletter.render.email import Address, Email
-from newsletter.render.personalization import in_use, one_token_a_link, personalise, retarget
+from newsletter.render.email import Email, NamedAddress
+from newsletter.render.personalization import (
+    convert_tokens,
+    filter_used_tags,
+    personalize,
+    unify_link_tokens,
+)
 
 NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
 
@@ -12,7 +17,7 @@ def email(subject: str, html: str, text: str) -> Email:
         preheader=subject,
         html=html,
         text=text,
-        sender=Address("", "editor@harbournotes.example"),
+        sender=NamedAddress("", "editor@harbournotes.example"),
         reply_to=None,
         headers=(),
         merge_tags=(NAME, UNSUBSCRIBE, PREFERENCES),
@@ -25,11 +30,11 @@ def test_each_place_gets_the_value_as_it_is_safe_there() -> None:
     html = (
         '<b>-nl0h-</b> <a href="https://a.example/?n=-nl0u-">x</a> <a href="-nlunsubscribeu-">y</a>'
     )
-    copy = personalise(
+    copy = personalize(
         email("Hello -nl0t-", html, "-nl0t-: -nlunsubscribet- -nlpreferencest-"),
         {"name": "<Ada & Bo>"},
-        unsubscribe="https://p.example/u/t?a=1",
-        preferences="https://p.example/p/t",
+        unsubscribe_link="https://p.example/u/t?a=1",
+        preferences_link="https://p.example/p/t",
     )
     assert copy.subject == copy.preheader == "Hello <Ada & Bo>"
     assert copy.html == (
@@ -41,35 +46,35 @@ def test_each_place_gets_the_value_as_it_is_safe_there() -> None:
 
 
 def test_a_value_that_looks_like_a_token_is_not_filled_in_again() -> None:
-    copy = personalise(
+    copy = personalize(
         email("-nl0t-", "-nl0h-", "-nl0t-"),
         {"name": "-nlunsubscribeh-"},
-        unsubscribe="https://p.example/u/secret",
-        preferences="",
+        unsubscribe_link="https://p.example/u/secret",
+        preferences_link="",
     )
     assert "secret" not in copy.subject + copy.html + copy.text
 
 
 def test_a_token_of_no_tag_stays() -> None:
-    copy = personalise(email("", "-nl7h-", ""), {}, unsubscribe="", preferences="")
+    copy = personalize(email("", "-nl7h-", ""), {}, unsubscribe_link="", preferences_link="")
     assert copy.html == "-nl7h-"
 
 
 def test_tokens_of_one_kind_become_another_and_the_rest_stays() -> None:
-    assert retarget("-nl0t- -nl1u- -nlunsubscribet-", "text", "html") == (
+    assert convert_tokens("-nl0t- -nl1u- -nlunsubscribet-", "text", "html") == (
         "-nl0h- -nl1u- -nlunsubscribeh-"
     )
-    assert retarget("no token - at all", "text", "html") == "no token - at all"
+    assert convert_tokens("no token - at all", "text", "html") == "no token - at all"
 
 
 def test_each_link_has_one_token_wherever_it_stands() -> None:
-    assert one_token_a_link("-nlunsubscribet- -nlunsubscribeh- -nlpreferencesu- -nl0t-") == (
+    assert unify_link_tokens("-nlunsubscribet- -nlunsubscribeh- -nlpreferencesu- -nl0t-") == (
         "-nlunsubscribeu- -nlunsubscribeu- -nlpreferencesu- -nl0t-"
     )
 
 
 def test_only_tags_that_stand_somewhere_are_in_use() -> None:
-    assert in_use((NAME, UNSUBSCRIBE, PREFERENCES), "a -nl0t-", "b -nlpreferencesh-") == (
+    assert filter_used_tags((NAME, UNSUBSCRIBE, PREFERENCES), "a -nl0t-", "b -nlpreferencesh-") == (
         NAME,
         PREFERENCES,
     )

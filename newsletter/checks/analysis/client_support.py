@@ -16,7 +16,7 @@ AS_OF: str = _DATA["as_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class MailClient:
     """One mail client.
 
     Attributes:
@@ -29,7 +29,7 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class FeatureSupport:
     """What was found of one feature.
 
     Attributes:
@@ -39,26 +39,28 @@ class Fact:
     """
 
     title: str
-    tested: str
-    fails: tuple[str, ...]
+    tested_on: str
+    unsupported_by: tuple[str, ...]
 
 
-def _fails(letters: str) -> tuple[str, ...]:
-    return tuple(key for key, one in zip(_DATA["clients"], letters, strict=True) if one == "n")
+def _list_unsupporting_clients(results: str) -> tuple[str, ...]:
+    return tuple(key for key, one in zip(_DATA["clients"], results, strict=True) if one == "n")
 
 
-FACTS: Mapping[str, Fact] = {
-    name: Fact(title, tested, _fails(letters))
+FEATURES: Mapping[str, FeatureSupport] = {
+    name: FeatureSupport(title, tested, _list_unsupporting_clients(letters))
     for name, (title, tested, letters) in _DATA["features"].items()
 }
-CLIENTS: Mapping[str, Client] = {
-    key: Client(name, frozenset(one for one, fact in FACTS.items() if key in fact.fails))
+CLIENTS: Mapping[str, MailClient] = {
+    key: MailClient(
+        name, frozenset(one for one, fact in FEATURES.items() if key in fact.unsupported_by)
+    )
     for key, name in _DATA["clients"].items()
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class ClientShares:
     """The part of the readers who use each client.
 
     Attributes:
@@ -66,14 +68,14 @@ class Shares:
         whose: how to name them in a sentence.
     """
 
-    of: Mapping[str, float]
-    whose: str = "readers"
+    by_client: Mapping[str, float]
+    population: str = "readers"
 
 
 # Litmus, https://www.emailclientmarketshare.com, December 2020: the last months before Apple's Mail
 # Privacy Protection hid which programs open mails. It does not tell Gmail's app from its site, so
 # each has half; Thunderbird, too small to be listed, is of its list of July 2019.
-PUBLISHED = Shares(
+PUBLISHED_SHARES = ClientShares(
     {
         "apple_mail": 0.404, "gmail": 0.132, "gmail_app": 0.132, "apple_mail_mac": 0.121,
         "outlook": 0.083, "yahoo": 0.053, "samsung": 0.016, "thunderbird": 0.005,

@@ -8,18 +8,18 @@ WHITE: RGB = (255, 255, 255)
 
 _HEX = re.compile(r"#(?:[0-9a-f]{6}|[0-9a-f]{3})\b")
 _FUNCTION = re.compile(r"rgba?\(\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)\s*(?:[,/]\s*(\d*\.?\d+))?\s*\)")
-_NAMES: dict[str, RGB] = {
+_NAMED_COLORS: dict[str, RGB] = {
     "black": (0, 0, 0), "white": WHITE, "red": (255, 0, 0), "green": (0, 128, 0),
     "blue": (0, 0, 255), "gray": (128, 128, 128), "grey": (128, 128, 128),
     "silver": (192, 192, 192), "lightgray": (211, 211, 211), "lightgrey": (211, 211, 211),
     "yellow": (255, 255, 0), "orange": (255, 165, 0), "navy": (0, 0, 128),
     "purple": (128, 0, 128), "maroon": (128, 0, 0), "teal": (0, 128, 128), "pink": (255, 192, 203),
 }  # fmt: skip
-_OPAQUE = 0.95
+_MIN_OPACITY = 0.95
 
 
 @lru_cache(maxsize=1024)
-def colour(value: str) -> RGB | None:
+def parse_color(value: str) -> RGB | None:
     """The first colour in a CSS value; ``None`` where there is none, or one that shines through."""
     value = value.lower()
     if found := _HEX.search(value):
@@ -27,23 +27,23 @@ def colour(value: str) -> RGB | None:
         digits = "".join(digit * 2 for digit in digits) if len(digits) == len("rgb") else digits
         return (int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16))
     if found := _FUNCTION.search(value):
-        if found[4] and float(found[4]) < _OPAQUE:
+        if found[4] and float(found[4]) < _MIN_OPACITY:
             return None
         return (int(found[1]), int(found[2]), int(found[3]))
-    return next((_NAMES[word] for word in value.split() if word in _NAMES), None)
+    return next((_NAMED_COLORS[word] for word in value.split() if word in _NAMED_COLORS), None)
 
 
 @lru_cache(maxsize=1024)
-def contrast(one: RGB, other: RGB) -> float:
+def contrast_ratio(first: RGB, second: RGB) -> float:
     """The contrast ratio of two colours, 1 to 21."""
-    dark, light = sorted((_luminance(one), _luminance(other)))
+    dark, light = sorted((_luminance(first), _luminance(second)))
     return (light + 0.05) / (dark + 0.05)
 
 
 def _luminance(rgb: RGB) -> float:
-    red, green, blue = (_linear(part / 255) for part in rgb)
+    red, green, blue = (_linearize(part / 255) for part in rgb)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _linear(part: float) -> float:
-    return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)  # noqa: PLR2004 - WCAG's
+def _linearize(channel: float) -> float:
+    return channel / 12.92 if channel <= 0.04045 else float(((channel + 0.055) / 1.055) ** 2.4)  # noqa: PLR2004 - WCAG's

@@ -10,21 +10,21 @@ from functools import lru_cache
 
 from lxml import etree
 
-from newsletter.checks.analysis.color import RGB, WHITE, colour
+from newsletter.checks.analysis.color import RGB, WHITE, parse_color
 from newsletter.render.article.dom import Element
 
-_UNSEEN = frozenset({"head", "script", "style", "title", "template", "noscript"})
-_NO_TEXT = (etree._Comment, etree._ProcessingInstruction)  # noqa: SLF001 - lxml names them so
-_SIZE = re.compile(r"(\d{1,6}(?:\.\d+)?|\.\d+)(px|pt|em|rem|%)")
-_NAMED_SIZES = {"h1": 32.0, "h2": 24.0, "h3": 18.7, "h5": 13.3, "h6": 10.7}
+_HIDDEN_TAGS = frozenset({"head", "script", "style", "title", "template", "noscript"})
+_NON_ELEMENT_TYPES = (etree._Comment, etree._ProcessingInstruction)  # noqa: SLF001 - lxml names them so
+_LENGTH = re.compile(r"(\d{1,6}(?:\.\d+)?|\.\d+)(px|pt|em|rem|%)")
+_TAG_FONT_SIZES = {"h1": 32.0, "h2": 24.0, "h3": 18.7, "h5": 13.3, "h6": 10.7}
 _BOLD_TAGS = frozenset({"b", "strong", "h1", "h2", "h3", "h4", "h5", "h6", "th"})
-_BOLD = 600
-_DEFAULT = 16.0
-_RATIOS = {"pt": 4 / 3, "rem": _DEFAULT, "px": 1.0}
+_MIN_BOLD_WEIGHT = 600
+_DEFAULT_FONT_SIZE = 16.0
+_PIXELS_PER_UNIT = {"pt": 4 / 3, "rem": _DEFAULT_FONT_SIZE, "px": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TextStyle:
     """How text is shown.
 
     Attributes:
@@ -35,15 +35,15 @@ class Look:
         raised: whether it stands above or below the line (``sup``, ``sub``).
     """
 
-    ink: RGB = (0, 0, 0)
-    ground: RGB = WHITE
-    size: float = _DEFAULT
+    color: RGB = (0, 0, 0)
+    background: RGB = WHITE
+    font_size: float = _DEFAULT_FONT_SIZE
     bold: bool = False
     raised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TextRun:
     """Text that one element holds directly.
 
     Attributes:
@@ -53,34 +53,34 @@ class Run:
     """
 
     text: str
-    look: Look
+    style: TextStyle
     element: Element
 
 
-def runs_of(root: Element) -> Iterator[Run]:
+def iter_text_runs(root: Element) -> Iterator[TextRun]:
     """Every run of text that is seen, in order."""
-    stack: list[tuple[Element, Look, bool]] = [(root, Look(), False)]
+    stack: list[tuple[Element, TextStyle, bool]] = [(root, TextStyle(), False)]
     while stack:
         element, look, tail = stack.pop()
         if tail:
             if element.tail and element.tail.strip():
                 parent = element.getparent()
-                yield Run(element.tail, look, element if parent is None else parent)
+                yield TextRun(element.tail, look, element if parent is None else parent)
             continue
-        if element.tag in _UNSEEN or isinstance(element, _NO_TEXT):
+        if element.tag in _HIDDEN_TAGS or isinstance(element, _NON_ELEMENT_TYPES):
             continue
-        style = styles(element.get("style") or "")
-        if hidden(style):
+        style = parse_style(element.get("style") or "")
+        if is_hidden(style):
             continue
-        inner = _inside(element, style, look)
+        inner = _compute_style(element, style, look)
         if element.text and element.text.strip():
-            yield Run(element.text, inner, element)
+            yield TextRun(element.text, inner, element)
         for child in reversed(element):
             stack += ((child, inner, True), (child, inner, False))
 
 
 @lru_cache(maxsize=2048)
-def styles(text: str) -> Mapping[str, str]:
+def parse_style(text: str) -> Mapping[str, str]:
     """A ``style`` attribute's properties, in lower case."""
     pairs = (part.partition(":") for part in text.split(";"))
     return {
@@ -90,45 +90,49 @@ def styles(text: str) -> Mapping[str, str]:
     }
 
 
-def hidden(style: Mapping[str, str]) -> bool:
+def is_hidden(style: Mapping[str, str]) -> bool:
     """Whether nobody sees it."""
     return style.get("display") == "none" or style.get("visibility") == "hidden"
 
 
-def pixels(value: str, around: float = _DEFAULT) -> float | None:
+def parse_length(value: str, parent_size: float = _DEFAULT_FONT_SIZE) -> float | None:
     """A CSS length in pixels; ``None`` where it can't be told.
 
     Args:
         value: ``"17px"``, ``"1.2em"``, ``"90%"``.
         around: the size of the font around it.
     """
-    found = _SIZE.fullmatch(value.strip())
+    found = _LENGTH.fullmatch(value.strip())
     if found is None:
         return 0.0 if value.strip() == "0" else None
     number, unit = float(found[1]), found[2]
-    if unit in _RATIOS:
-        return number * _RATIOS[unit]
-    return number * around / (100 if unit == "%" else 1)
+    if unit in _PIXELS_PER_UNIT:
+        return number * _PIXELS_PER_UNIT[unit]
+    return number * parent_size / (100 if unit == "%" else 1)
 
 
-def _inside(element: Element, style: Mapping[str, str], look: Look) -> Look:
+def _compute_style(element: Element, style: Mapping[str, str], inherited: TextStyle) -> TextStyle:
     tag = element.tag
     ground = (
-        colour(style.get("background-color", ""))
-        or colour(style.get("background", ""))
-        or colour(element.get("bgcolor") or "")
-        or look.ground
+        parse_color(style.get("background-color", ""))
+        or parse_color(style.get("background", ""))
+        or parse_color(element.get("bgcolor") or "")
+        or inherited.background
     )
-    ink = colour(style.get("color", "")) or colour(element.get("color") or "") or look.ink
-    size = pixels(style.get("font-size", ""), look.size)
+    ink = (
+        parse_color(style.get("color", ""))
+        or parse_color(element.get("color") or "")
+        or inherited.color
+    )
+    size = parse_length(style.get("font-size", ""), inherited.font_size)
     if size is None:
-        size = _NAMED_SIZES.get(tag, look.size)
-    bold = _bold(style.get("font-weight", ""), look.bold or tag in _BOLD_TAGS)
-    made = Look(ink, ground, size, bold, look.raised or tag in {"sup", "sub"})
-    return look if made == look else made
+        size = _TAG_FONT_SIZES.get(tag, inherited.font_size)
+    bold = _is_bold(style.get("font-weight", ""), inherited.bold or tag in _BOLD_TAGS)
+    made = TextStyle(ink, ground, size, bold, inherited.raised or tag in {"sup", "sub"})
+    return inherited if made == inherited else made
 
 
-def _bold(weight: str, inherited: bool) -> bool:  # noqa: FBT001 - what it is if nothing is said
+def _is_bold(weight: str, inherited: bool) -> bool:  # noqa: FBT001 - what it is if nothing is said
     if weight.isdigit():
-        return int(weight) >= _BOLD
+        return int(weight) >= _MIN_BOLD_WEIGHT
     return {"bold": True, "bolder": True, "normal": False}.get(weight, inherited)

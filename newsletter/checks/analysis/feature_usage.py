@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from newsletter.checks.analysis.client_support import FACTS
-from newsletter.checks.analysis.css_parser import declarations, rules
-from newsletter.render.article.dom import Element, visible_text
+from newsletter.checks.analysis.client_support import FEATURES
+from newsletter.checks.analysis.css_parser import parse_declarations, parse_rules
+from newsletter.render.article.dom import Element, get_visible_text
 
 
-class Use(NamedTuple):
+class FeatureUse(NamedTuple):
     """Where a mail uses a feature.
 
     Attributes:
@@ -22,7 +22,7 @@ class Use(NamedTuple):
     excerpt: str
 
 
-_VALUES = {
+_VALUE_FEATURES = {
     "css-linear-gradient": re.compile(r"\blinear-gradient\(", re.IGNORECASE),
     "css-radial-gradient": re.compile(r"\bradial-gradient\(", re.IGNORECASE),
     "css-conic-gradient": re.compile(r"\bconic-gradient\(", re.IGNORECASE),
@@ -37,96 +37,105 @@ _VALUES = {
     "css-unit-vw": re.compile(r"[\d.]vw\b", re.IGNORECASE),
     "css-unit-vh": re.compile(r"[\d.]vh\b", re.IGNORECASE),
 }
-_UNUSUAL = re.compile(r"[(]|[\d.](?:rem|vw|vh)\b", re.IGNORECASE)
-_DISPLAYS = {"flex": "css-display-flex", "inline-flex": "css-display-flex",
+_POSSIBLE_VALUE_FEATURE = re.compile(r"[(]|[\d.](?:rem|vw|vh)\b", re.IGNORECASE)
+_DISPLAY_FEATURES = {"flex": "css-display-flex", "inline-flex": "css-display-flex",
              "grid": "css-display-grid", "inline-grid": "css-display-grid"}  # fmt: skip
 _SIDES = frozenset({"top", "right", "bottom", "left"})
-_MOVING = frozenset({"absolute", "fixed", "sticky"})
+_POSITIONED_VALUES = frozenset({"absolute", "fixed", "sticky"})
 _PSEUDO = re.compile(r"(::?)([a-z-]+)")
-_ELEMENTS = frozenset(
+_PSEUDO_ELEMENTS = frozenset(
     {"before", "after", "first-letter", "first-line", "marker", "placeholder"}
 )  # fmt: skip
-_ATTRIBUTES = {
+_ATTRIBUTE_FEATURES = {
     "srcset": "html-srcset", "loading": "html-loading-attribute", "hidden": "html-hidden",
     "usemap": "html-image-maps", "background": "html-background", "popover": "html-popover",
 }  # fmt: skip
-_FALLBACK = frozenset({"video", "audio", "object", "picture"})
-_OWN = frozenset({"source", "track", "param"})
+_TAGS_WITH_FALLBACK = frozenset({"video", "audio", "object", "picture"})
+_MEDIA_CHILD_TAGS = frozenset({"source", "track", "param"})
 
 
-def used(tree: Element) -> dict[str, Use]:
+def find_features(tree: Element) -> dict[str, FeatureUse]:
     """Every feature with the first place that uses it; what brings its own fallback is left out.
 
     Left out is, too, what stands in ``@media`` and the like: a client that reads none of it shows
     the mail as it is without.
     """
-    found: dict[str, Use] = {}
+    found: dict[str, FeatureUse] = {}
     for element in tree.iter("*"):
         if element.tag == "style":
-            for feature, excerpt in _of_sheet(element.text or ""):
-                found.setdefault(feature, Use(None, excerpt))
-        for feature, excerpt in _of_element(element):
-            found.setdefault(feature, Use(element, excerpt))
+            for feature, excerpt in _iter_sheet_features(element.text or ""):
+                found.setdefault(feature, FeatureUse(None, excerpt))
+        for feature, excerpt in _iter_element_features(element):
+            found.setdefault(feature, FeatureUse(element, excerpt))
     return found
 
 
-def _of_element(element: Element) -> Iterator[tuple[str, str]]:
+def _iter_element_features(element: Element) -> Iterator[tuple[str, str]]:
     tag = element.tag
     kind = element.get("type") or {"input": "text", "button": "submit"}.get(tag, "")
     name = f"html-{tag}-{kind}" if tag in {"input", "button"} else f"html-{tag}"
-    if name in FACTS and not (tag in _FALLBACK and _instead(element)):
+    if name in FEATURES and not (tag in _TAGS_WITH_FALLBACK and _has_fallback(element)):
         yield name, f"<{tag}>"
-    for attribute, feature in _ATTRIBUTES.items():
+    for attribute, feature in _ATTRIBUTE_FEATURES.items():
         if attribute in element.attrib:
             yield feature, f"<{tag} {attribute}>"
     if style := element.get("style"):
         # <pre> keeps its lines without being told.
-        yield from (one for one in _of_block(style) if (tag, one[0]) != ("pre", "css-white-space"))
+        yield from (
+            one
+            for one in _find_block_features(style)
+            if (tag, one[0]) != ("pre", "css-white-space")
+        )
 
 
-def _instead(element: Element) -> bool:
+def _has_fallback(element: Element) -> bool:
     """Whether it holds something to show where it isn't known itself."""
-    inner = any(child.tag not in _OWN for child in element.iterchildren("*"))
-    return inner or bool(visible_text(element).strip())
+    inner = any(child.tag not in _MEDIA_CHILD_TAGS for child in element.iterchildren("*"))
+    return inner or bool(get_visible_text(element).strip())
 
 
-def _of_sheet(css: str) -> Iterator[tuple[str, str]]:
-    for rule in rules(css):
-        if rule.head.startswith("@"):
-            word = re.split(r"[\s(]", rule.head[1:], maxsplit=1)[0].lower()
-            yield f"css-at-{word}", rule.head
+def _iter_sheet_features(css: str) -> Iterator[tuple[str, str]]:
+    for rule in parse_rules(css):
+        if rule.prelude.startswith("@"):
+            word = re.split(r"[\s(]", rule.prelude[1:], maxsplit=1)[0].lower()
+            yield f"css-at-{word}", rule.prelude
         else:
-            for mark, name in _PSEUDO.findall(rule.head):
-                kind = "element" if mark == "::" or name in _ELEMENTS else "class"
-                yield f"css-pseudo-{kind}-{name}", rule.head
-            yield from _of_block(rule.body or "")
+            for mark, name in _PSEUDO.findall(rule.prelude):
+                kind = "element" if mark == "::" or name in _PSEUDO_ELEMENTS else "class"
+                yield f"css-pseudo-{kind}-{name}", rule.prelude
+            yield from _find_block_features(rule.body or "")
 
 
 @lru_cache(maxsize=4_096)  # a mail repeats few styles many times
-def _of_block(css: str) -> tuple[tuple[str, str], ...]:
+def _find_block_features(css: str) -> tuple[tuple[str, str], ...]:
     """The features of a block of declarations; an earlier value of a property is its fallback."""
     before: set[str] = set()
     found: list[tuple[str, str]] = []
-    for name, value in declarations(css):
+    for name, value in parse_declarations(css):
         known = name in before or (name == "background-image" and "background-color" in before)
         if not known and not name.startswith(("-", "mso-")):
-            found += ((feature, f"{name}: {value}") for feature in _of_value(name, value.lower()))
+            found += (
+                (feature, f"{name}: {value}")
+                for feature in _iter_value_features(name, value.lower())
+            )
         before.add(name)
     return tuple(found)
 
 
-def _of_value(name: str, value: str) -> Iterator[str]:
+def _iter_value_features(name: str, value: str) -> Iterator[str]:
     plain = value.removesuffix("!important").strip()
     if name == "display":
-        if plain in _DISPLAYS:
-            yield _DISPLAYS[plain]
+        if plain in _DISPLAY_FEATURES:
+            yield _DISPLAY_FEATURES[plain]
     elif name == "position":
-        if plain in _MOVING:
+        if plain in _POSITIONED_VALUES:
             yield "css-position"
     elif name in {"background", "background-image"}:
         if "url(" in value:
             yield "css-background-image"
     elif name not in _SIDES:
         yield f"css-{name}"
-    if _UNUSUAL.search(value):
-        yield from (feature for feature, pattern in _VALUES.items() if pattern.search(value))
+    if _POSSIBLE_VALUE_FEATURE.search(value):
+        yield from (
+            feature for feature, pattern in _VALUE_FEATURES.items() if pattern.search(value)
+        )

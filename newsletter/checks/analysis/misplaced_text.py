@@ -8,18 +8,18 @@ from newsletter.posts.importing.cleanup.paragraph import Passage
 from newsletter.posts.importing.cleanup.spam_and_comments import comments, spam
 
 
-class Stray(NamedTuple):
+class MisplacedText(NamedTuple):
     """Text of a passage -> why it does not belong, by what it looks like."""
 
-    furniture: Mapping[str, str]
+    boilerplate: Mapping[str, str]
     spam: Mapping[str, str]
     comments: Mapping[str, str]
 
 
-def stray(passages: Sequence[Passage]) -> Stray:
+def find_misplaced_text(passages: Sequence[Passage]) -> MisplacedText:
     """Judge a post that was kept as it is."""
     if not any(passage.prose for passage in passages):
-        return Stray({}, {}, {})  # a line or two: nothing stands around a text
+        return MisplacedText({}, {}, {})  # a line or two: nothing stands around a text
     thread = comments(passages)
     article = passages[: thread.start]
     running = regions(article)
@@ -30,4 +30,4 @@ def stray(passages: Sequence[Passage]) -> Stray:
     def named(found: Mapping[int, str]) -> dict[str, str]:
         return {passages[at].text: why for at, why in found.items()}
 
-    return Stray(named(taken), named(strange), named(said))
+    return MisplacedText(named(taken), named(strange), named(said))

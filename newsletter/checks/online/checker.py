@@ -9,22 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from newsletter.fetch.safe_fetch import Answer, Visitor
+from newsletter.fetch.safe_fetch import FetchResult, SafeFetcher
 
-SECONDS = 60.0
-REMEMBERED = 3_600.0  # seconds
+TOTAL_SECONDS = 60.0
+CACHE_SECONDS = 3_600.0  # seconds
 _THREADS = 12
-_GOOD = frozenset({"fine", "moved", "not asked"})
-_LATE = Answer("failing", "there is no answer in time")
+_CACHED_KINDS = frozenset({"fine", "moved", "not asked"})
+_TIMED_OUT = FetchResult("failing", "there is no answer in time")
 
 
-def ask(
+def check_urls(
     urls: Sequence[str],
-    visitor: Visitor,
+    fetcher: SafeFetcher,
     *,
-    seconds: float = SECONDS,
-    step: Callable[[int], None] = lambda _: None,
-) -> dict[str, Answer]:
+    seconds: float = TOTAL_SECONDS,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> dict[str, FetchResult]:
     """Visit every address.
 
     Args:
@@ -37,20 +37,20 @@ def ask(
         Address -> answer, in the order of ``urls``.
     """
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[str, FetchResult]] = queue.SimpleQueue()
     for url in urls:
         waiting.put(url)
     for _ in range(min(_THREADS, len(urls))):
         # A daemon, so that a server which never comes to an end doesn't hold the program up.
-        threading.Thread(target=_work, args=(visitor, waiting, done), daemon=True).start()
-    until, found = time.monotonic() + seconds, dict.fromkeys(urls, _LATE)
+        threading.Thread(target=_run_worker, args=(fetcher, waiting, done), daemon=True).start()
+    until, found = time.monotonic() + seconds, dict.fromkeys(urls, _TIMED_OUT)
     for _ in urls:
         try:
             url, answer = done.get(timeout=max(until - time.monotonic(), 0.0))
         except queue.Empty:
             break
         found[url] = answer
-        step(1)
+        on_progress(1)
     while not waiting.empty():  # what nobody waits for any more is not asked
         try:
             waiting.get_nowait()
@@ -59,20 +59,20 @@ def ask(
     return found
 
 
-def _work(
-    visitor: Visitor,
-    waiting: "queue.SimpleQueue[str]",
-    done: "queue.SimpleQueue[tuple[str, Answer]]",
+def _run_worker(
+    fetcher: SafeFetcher,
+    pending: "queue.SimpleQueue[str]",
+    results: "queue.SimpleQueue[tuple[str, FetchResult]]",
 ) -> None:
     while True:
         try:
-            url = waiting.get_nowait()
+            url = pending.get_nowait()
         except queue.Empty:
             return
-        done.put((url, visitor.visit(url)))
+        results.put((url, fetcher.fetch(url)))
 
 
-class Memory:
+class ResultCache:
     """Good answers of the last hour, in a file; bad ones are asked anew, for they get mended.
 
     Args:
@@ -84,29 +84,33 @@ class Memory:
         self._file = file
         self._now = now
 
-    def recall(self, urls: Sequence[str]) -> dict[str, Answer]:
+    def get_fresh(self, urls: Sequence[str]) -> dict[str, FetchResult]:
         """The answers that are still good."""
-        known = self._read()
+        known = self._load()
         return {url: known[url][1] for url in urls if url in known}
 
-    def keep(self, answers: Mapping[str, Answer]) -> None:
+    def store(self, results: Mapping[str, FetchResult]) -> None:
         """Remember the good ones of these."""
         at = self._now()
-        fresh = {url: (at, answer) for url, answer in answers.items() if answer.kind in _GOOD}
+        fresh = {
+            url: (at, answer) for url, answer in results.items() if answer.kind in _CACHED_KINDS
+        }
         entries = {
             url: {"at": when, **asdict(one)}
-            for url, (when, one) in {**self._read(), **fresh}.items()
+            for url, (when, one) in {**self._load(), **fresh}.items()
         }
         self._file.parent.mkdir(parents=True, exist_ok=True)
         aside = self._file.with_name(f".{self._file.name}.{os.getpid()}")
         aside.write_text(json.dumps(entries, ensure_ascii=False, indent=1), encoding="utf-8")
         aside.replace(self._file)
 
-    def _read(self) -> dict[str, tuple[float, Answer]]:
+    def _load(self) -> dict[str, tuple[float, FetchResult]]:
         try:
             data = json.loads(self._file.read_text(encoding="utf-8"))
-            known = {url: (float(one.pop("at")), Answer(**one)) for url, one in dict(data).items()}
+            known = {
+                url: (float(one.pop("at")), FetchResult(**one)) for url, one in dict(data).items()
+            }
         except (OSError, ValueError, TypeError, AttributeError, KeyError):
             return {}
-        since = self._now() - REMEMBERED
+        since = self._now() - CACHE_SECONDS
         return {url: one for url, one in known.items() if one[0] > since}

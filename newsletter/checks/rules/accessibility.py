@@ -3,23 +3,23 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from newsletter.checks.analysis.computed_text import pixels, styles
-from newsletter.checks.check_context import Mail
-from newsletter.checks.rule import Hit, Topic
-from newsletter.render.article.dom import Element, visible_text
-from newsletter.render.locale import direction
+from newsletter.checks.analysis.computed_text import parse_length, parse_style
+from newsletter.checks.check_context import CheckContext
+from newsletter.checks.rule import Match, Topic
+from newsletter.render.article.dom import Element, get_visible_text
+from newsletter.render.locale import get_text_direction
 
 rule = Topic("Accessibility").rule
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_WEAK = re.compile(
+_WEAK_LINK_TEXT = re.compile(
     r"(?:please )?(?:click|tap|press)(?: on)?(?: here| this| this link)?(?: to \w+)?"
     r"|here|this|link|this link|read more|more|learn more|continue reading|details"
     r"|hier|ici|aquí|qui|her|mehr|en savoir plus",
     re.IGNORECASE,
 )
-_SMALLEST = 12.0
-_TARGET = 24.0  # CSS pixels, WCAG 2.2, 2.5.8
+_MIN_FONT_SIZE = 12.0
+_MIN_TARGET_HEIGHT = 24.0  # CSS pixels, WCAG 2.2, 2.5.8
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
@@ -28,11 +28,11 @@ _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
     meaning="A screen reader guesses the language, and reads it in the wrong voice.",
     remedy='Put lang="{{ lang }}" on <mjml> in the template.',
 )  # fmt: skip
-def no_language(mail: Mail) -> Iterator[Hit]:
+def no_language(context: CheckContext) -> Iterator[Match]:
     """The document names no language, or one that is none (BCP 47)."""
-    lang = mail.tree.get("lang") or ""
+    lang = context.tree.get("lang") or ""
     if not _LANGUAGE.fullmatch(lang):
-        yield Hit(f"the mail's language is '{lang}'" if lang else "the mail names no language")
+        yield Match(f"the mail's language is '{lang}'" if lang else "the mail names no language")
 
 
 @rule(
@@ -40,12 +40,15 @@ def no_language(mail: Mail) -> Iterator[Hit]:
     meaning="Text and punctuation stand on the wrong side.",
     remedy='Put dir="{{ dir }}" on <mjml> in the template, and language: in the front matter.',
 )  # fmt: skip
-def wrong_direction(mail: Mail) -> Iterator[Hit]:
+def wrong_direction(context: CheckContext) -> Iterator[Match]:
     """The document's direction is not that of its language."""
-    told, due = mail.tree.get("dir") or "", direction(mail.email.language, mail.config)
+    told, due = (
+        context.tree.get("dir") or "",
+        get_text_direction(context.email.language, context.config),
+    )
     if told != due and (told or due == "rtl"):
-        message = f"it reads {told or 'ltr'}, but {mail.email.language} reads {due}"
-        yield Hit(message, mail.places.key("language"))
+        message = f"it reads {told or 'ltr'}, but {context.email.language} reads {due}"
+        yield Match(message, context.source_map.locate_setting("language"))
 
 
 @rule(
@@ -53,10 +56,10 @@ def wrong_direction(mail: Mail) -> Iterator[Hit]:
     meaning="A screen reader, a tab and a printout have no name for the mail.",
     remedy="Put <mj-title>{{ issue.title }}</mj-title> into the template's head.",
 )  # fmt: skip
-def no_title(mail: Mail) -> Iterator[Hit]:
+def no_title(context: CheckContext) -> Iterator[Match]:
     """The document has no title."""
-    if not any((title.text or "").strip() for title in mail.tree.iter("title")):
-        yield Hit("the mail has no title")
+    if not any((title.text or "").strip() for title in context.tree.iter("title")):
+        yield Match("the mail has no title")
 
 
 @rule(
@@ -64,15 +67,15 @@ def no_title(mail: Mail) -> Iterator[Hit]:
     meaning="Who jumps from heading to heading looks for a level that isn't there.",
     remedy="Let each heading be at most one level below the one before.",
 )  # fmt: skip
-def heading_order(mail: Mail) -> Iterator[Hit]:
+def heading_order(context: CheckContext) -> Iterator[Match]:
     """A heading that skips a level."""
     before = 0
-    for heading in mail.tree.iter(*_HEADINGS):
+    for heading in context.tree.iter(*_HEADINGS):
         level = int(heading.tag[1])
         if before and level > before + 1:
-            text = visible_text(heading).strip()
+            text = get_visible_text(heading).strip()
             message = f"'{text[:40]}' is h{level} after h{before}"
-            yield Hit(message, mail.places.words(text), text)
+            yield Match(message, context.source_map.locate_text(text), text)
         before = level
 
 
@@ -81,13 +84,13 @@ def heading_order(mail: Mail) -> Iterator[Hit]:
     meaning="A screen reader announces several titles, or none.",
     remedy="Use ## for headings in the post: its title is the h1.",
 )  # fmt: skip
-def one_h1(mail: Mail) -> Iterator[Hit]:
+def one_h1(context: CheckContext) -> Iterator[Match]:
     """More than one heading of the first level; none, where there are others."""
-    titles = [visible_text(one).strip() for one in mail.tree.iter("h1")]
+    titles = [get_visible_text(one).strip() for one in context.tree.iter("h1")]
     for text in titles[1:]:
-        yield Hit(f"'{text[:40]}' is a second h1", mail.places.words(text), text)
-    if not titles and next(mail.tree.iter(*_HEADINGS[1:]), None) is not None:
-        yield Hit("there are headings but no h1")
+        yield Match(f"'{text[:40]}' is a second h1", context.source_map.locate_text(text), text)
+    if not titles and next(context.tree.iter(*_HEADINGS[1:]), None) is not None:
+        yield Match("there are headings but no h1")
 
 
 @rule(
@@ -95,12 +98,12 @@ def one_h1(mail: Mail) -> Iterator[Hit]:
     meaning="Read out alone, as screen readers list links, it says nothing.",
     remedy="Let the link's words say where it leads.",
 )  # fmt: skip
-def weak_link_text(mail: Mail) -> Iterator[Hit]:
+def weak_link_text(context: CheckContext) -> Iterator[Match]:
     """A link that says “click here”, “here”, “read more”."""
-    for link in mail.links:
-        if _WEAK.fullmatch(link.text.strip(" .…»›→>")):  # noqa: RUF001 - arrows
-            where = mail.places.url(link.url, "button")
-            yield Hit(f"'{link.text}' doesn't say where it leads", where, link.url)
+    for link in context.links:
+        if _WEAK_LINK_TEXT.fullmatch(link.text.strip(" .…»›→>")):  # noqa: RUF001 - arrows
+            where = context.source_map.locate_url(link.url, "button")
+            yield Match(f"'{link.text}' doesn't say where it leads", where, link.url)
 
 
 @rule(
@@ -108,13 +111,15 @@ def weak_link_text(mail: Mail) -> Iterator[Hit]:
     meaning="A screen reader reads out the address, letter by letter.",
     remedy="Give the image in it an alternative text, or the link words.",
 )  # fmt: skip
-def silent_link(mail: Mail) -> Iterator[Hit]:
+def silent_link(context: CheckContext) -> Iterator[Match]:
     """A link without words, or around an image without an alternative text."""
-    for link in mail.links:
+    for link in context.links:
         labelled = link.element.get("aria-label") or link.element.get("title")
         if link.url.strip(" #") and not link.text and not labelled:
-            yield Hit(
-                f"the link to {link.url[:60]} has no words", mail.places.url(link.url), link.url
+            yield Match(
+                f"the link to {link.url[:60]} has no words",
+                context.source_map.locate_url(link.url),
+                link.url,
             )
 
 
@@ -123,18 +128,20 @@ def silent_link(mail: Mail) -> Iterator[Hit]:
     meaning="A screen reader reads out rows and columns where there is only layout.",
     remedy='Put role="presentation" on a layout table, and header cells into a data table.',
 )  # fmt: skip
-def table_role(mail: Mail) -> Iterator[Hit]:
+def table_role(context: CheckContext) -> Iterator[Match]:
     """A table that is neither marked as layout nor has a header cell."""
-    for table in mail.tree.iter("table"):
+    for table in context.tree.iter("table"):
         marked = table.get("role") in {"presentation", "none"}
-        if not marked and not _has_headers(table):
-            text = visible_text(table).strip()
-            yield Hit(
-                "a table has neither header cells nor a role", mail.places.words(text), text[:80]
+        if not marked and not _has_header_cells(table):
+            text = get_visible_text(table).strip()
+            yield Match(
+                "a table has neither header cells nor a role",
+                context.source_map.locate_text(text),
+                text[:80],
             )
 
 
-def _has_headers(table: Element) -> bool:
+def _has_header_cells(table: Element) -> bool:
     return any(next(cell.iterancestors("table")) is table for cell in table.iter("th", "caption"))
 
 
@@ -143,14 +150,14 @@ def _has_headers(table: Element) -> bool:
     meaning="On a phone it can't be read without enlarging it.",
     remedy="Set it in 13 px or more.",
 )  # fmt: skip
-def small_text(mail: Mail) -> Iterator[Hit]:
+def small_text(context: CheckContext) -> Iterator[Match]:
     """Text of less than 12 px, footnote marks apart."""
-    for run in mail.runs:
-        small = run.look.size < _SMALLEST and not run.look.raised
+    for run in context.text_runs:
+        small = run.style.font_size < _MIN_FONT_SIZE and not run.style.raised
         if small and any(char.isalnum() for char in run.text):
             text = " ".join(run.text.split())
-            message = f"'{text[:40]}' is set in {run.look.size:.0f} px"
-            yield Hit(message, mail.places.words(text), text[:80])
+            message = f"'{text[:40]}' is set in {run.style.font_size:.0f} px"
+            yield Match(message, context.source_map.locate_text(text), text[:80])
 
 
 @rule(
@@ -158,26 +165,28 @@ def small_text(mail: Mail) -> Iterator[Hit]:
     meaning="A finger misses it, or meets the one beside it.",
     remedy="Give the button more padding.",
 )  # fmt: skip
-def small_target(mail: Mail) -> Iterator[Hit]:
+def small_target(context: CheckContext) -> Iterator[Match]:
     """A button of less than 24 px in height (WCAG 2.2, 2.5.8)."""
-    for link in mail.links:
-        style = styles(link.element.get("style") or "")
+    for link in context.links:
+        style = parse_style(link.element.get("style") or "")
         if style.get("display") not in {"block", "inline-block"} or len(link.element):
             continue
-        height = _height(style)
-        if height < _TARGET:
+        height = _compute_button_height(style)
+        if height < _MIN_TARGET_HEIGHT:
             message = f"'{link.text[:40]}' is {height:.0f} px high"
-            yield Hit(message, mail.places.url(link.url, "button"), link.url)
+            yield Match(message, context.source_map.locate_url(link.url, "button"), link.url)
 
 
-def _height(style: Mapping[str, str]) -> float:
-    size = pixels(style.get("font-size", "")) or 16.0
+def _compute_button_height(style: Mapping[str, str]) -> float:
+    size = parse_length(style.get("font-size", "")) or 16.0
     line = style.get("line-height", "")
     leading = (
         float(line) * size
         if re.fullmatch(r"\d+(\.\d+)?", line)
-        else pixels(line, size) or 1.2 * size
+        else parse_length(line, size) or 1.2 * size
     )
-    padding = [pixels(part, size) or 0.0 for part in style.get("padding", "").split()] or [0.0]
+    padding = [parse_length(part, size) or 0.0 for part in style.get("padding", "").split()] or [
+        0.0
+    ]
     bottom = padding[2] if len(padding) > 2 else padding[0]  # noqa: PLR2004 - CSS's order of sides
     return float(leading + padding[0] + bottom)

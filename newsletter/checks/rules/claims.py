@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from newsletter.checks.check_context import Mail
-from newsletter.checks.rule import Hit, Topic
-from newsletter.render.article.dom import Element, visible_text
+from newsletter.checks.check_context import CheckContext
+from newsletter.checks.rule import Match, Topic
+from newsletter.render.article.dom import Element, get_visible_text
 
 rule = Topic("Claims").rule
 
@@ -29,7 +29,7 @@ _QUOTE = re.compile(
     r"(?P<quote>[“\"][^”\"]+)"
 )
 _NAME = re.compile(r"\b[A-Z][\w.\u2019-]+(?: [A-Z][\w.\u2019-]+)*")
-_PARAGRAPHS = ("p", "li", "dd", "td")
+_PARAGRAPH_TAGS = ("p", "li", "dd", "td")
 
 
 @rule(
@@ -37,16 +37,16 @@ _PARAGRAPHS = ("p", "li", "dd", "td")
     meaning="Readers can't look it up, and some will not believe it.",
     remedy="Link to the study, or say in a footnote where it is from.",
 )  # fmt: skip
-def unsourced_claim(mail: Mail) -> Iterator[Hit]:
+def unsourced_claim(context: CheckContext) -> Iterator[Match]:
     """A study or a statistic in a paragraph that links to no source (English)."""
-    for text in _unlinked(mail):
+    for text in _iter_unlinked_paragraphs(context):
         study, number = _STUDY.search(text), _NUMBER.search(text)
         if found := study or number:
             shown = found[0]
             if study and number and study.start() < number.start():
                 shown = f"{study[0]} … {number[0]}"
-            where = mail.places.words(text[found.start() :])
-            yield Hit(f"'{shown}' links to no source", where, found[0])
+            where = context.source_map.locate_text(text[found.start() :])
+            yield Match(f"'{shown}' links to no source", where, found[0])
 
 
 @rule(
@@ -54,24 +54,24 @@ def unsourced_claim(mail: Mail) -> Iterator[Hit]:
     meaning="Readers can't look up whether it was said, and by whom.",
     remedy="Link to where it was said or written.",
 )  # fmt: skip
-def unsourced_quote(mail: Mail) -> Iterator[Hit]:
+def unsourced_quote(context: CheckContext) -> Iterator[Match]:
     """A quotation of somebody by name in a paragraph that links to no source (English)."""
-    for text in _unlinked(mail):
+    for text in _iter_unlinked_paragraphs(context):
         if found := _QUOTE.search(text):
             who = " ".join(_NAME.findall(found["who"])[-1:])
             if who:
-                where = mail.places.words(found["quote"])
-                yield Hit(f"the words of {who} link to no source", where, found["quote"])
+                where = context.source_map.locate_text(found["quote"])
+                yield Match(f"the words of {who} link to no source", where, found["quote"])
 
 
-def _unlinked(mail: Mail) -> Iterator[str]:
+def _iter_unlinked_paragraphs(context: CheckContext) -> Iterator[str]:
     """The text of every paragraph without a link; a footnote's mark is one too."""
-    if mail.issue.post.language.split("-")[0] != "en":
+    if context.issue.post.language.split("-")[0] != "en":
         return
-    for element in mail.body_tree.iter(*_PARAGRAPHS):
+    for element in context.body_tree.iter(*_PARAGRAPH_TAGS):
         if _has_link(element) or next(element.iterchildren("p", "ul", "ol"), None) is not None:
             continue
-        yield " ".join(visible_text(element).split())
+        yield " ".join(get_visible_text(element).split())
 
 
 def _has_link(element: Element) -> bool:

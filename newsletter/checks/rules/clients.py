@@ -5,46 +5,48 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from newsletter.checks.analysis.client_support import CLIENTS, FACTS
+from newsletter.checks.analysis.client_support import CLIENTS, FEATURES
 from newsletter.checks.analysis.css_parser import HIDDEN_FROM_OUTLOOK
-from newsletter.checks.analysis.feature_usage import Use, used
-from newsletter.checks.check_context import Mail
-from newsletter.checks.rule import Hit, Topic
-from newsletter.render.article.dom import visible_text
+from newsletter.checks.analysis.feature_usage import FeatureUse, find_features
+from newsletter.checks.check_context import CheckContext
+from newsletter.checks.rule import Match, Topic
+from newsletter.render.article.dom import get_visible_text
 
 rule = Topic("Mail clients").rule
 
-MANY = 0.05  # of the readers: where something essential fails for as many, it wants mending
-FEW = 0.01  # nobody is told of less
-_UNNAMED = 3  # clients in a message
+MIN_WARNING_SHARE = (
+    0.05  # of the readers: where something essential fails for as many, it wants mending
+)
+MIN_HINT_SHARE = 0.01  # nobody is told of less
+_MAX_NAMED_CLIENTS = 3  # clients in a message
 
-_FORM = "there is no field to fill in"
-_BOXES = "boxes stand under one another, not side by side"
-_NOTHING = "nothing is shown in its place"
-_ELSEWHERE = "it stands in the flow of the text, not where it was put"
-_SIZE = "the declaration is dropped, and with it a size"
+_NO_FORM_FIELD = "there is no field to fill in"
+_STACKED_BOXES = "boxes stand under one another, not side by side"
+_NOT_SHOWN = "nothing is shown in its place"
+_NOT_POSITIONED = "it stands in the flow of the text, not where it was put"
+_SIZE_DROPPED = "the declaration is dropped, and with it a size"
 # What readers see where a feature that the mail is not understood without is left out.
-ESSENTIAL: Mapping[str, str] = {
-    "html-video": _NOTHING, "html-audio": _NOTHING, "html-svg": _NOTHING, "html-object": _NOTHING,
-    "html-meter": _NOTHING, "html-progress": _NOTHING,
+ESSENTIAL_FEATURES: Mapping[str, str] = {
+    "html-video": _NOT_SHOWN, "html-audio": _NOT_SHOWN, "html-svg": _NOT_SHOWN, "html-object": _NOT_SHOWN,
+    "html-meter": _NOT_SHOWN, "html-progress": _NOT_SHOWN,
     "html-dialog": "its words stand in the text at once",
     "html-popover": "its words stand in the text at once",
-    "html-form": _FORM, "html-select": _FORM, "html-textarea": _FORM, "html-input-text": _FORM,
-    "html-input-checkbox": _FORM, "html-input-radio": _FORM, "html-input-submit": _FORM,
-    "html-input-reset": _FORM, "html-button-submit": _FORM, "html-button-reset": _FORM,
+    "html-form": _NO_FORM_FIELD, "html-select": _NO_FORM_FIELD, "html-textarea": _NO_FORM_FIELD, "html-input-text": _NO_FORM_FIELD,
+    "html-input-checkbox": _NO_FORM_FIELD, "html-input-radio": _NO_FORM_FIELD, "html-input-submit": _NO_FORM_FIELD,
+    "html-input-reset": _NO_FORM_FIELD, "html-button-submit": _NO_FORM_FIELD, "html-button-reset": _NO_FORM_FIELD,
     "html-image-maps": "a click on the image leads nowhere",
     "html-hidden": "what is hidden is shown",
     "html-marquee": "it stands still",
-    "css-display-flex": _BOXES, "css-display-grid": _BOXES, "css-column-count": _BOXES,
+    "css-display-flex": _STACKED_BOXES, "css-display-grid": _STACKED_BOXES, "css-column-count": _STACKED_BOXES,
     "css-float": "it stands above the text, not beside it",
-    "css-position": _ELSEWHERE, "css-transform": _ELSEWHERE,
+    "css-position": _NOT_POSITIONED, "css-transform": _NOT_POSITIONED,
     "css-visibility": "what is hidden is shown",
     "css-variables": "the declaration is dropped, and with it a colour or a size",
     "css-function-light-dark": "the declaration is dropped, and with it a colour",
     "css-modern-color": "the declaration is dropped, and with it a colour",
     "css-rgba": "the declaration is dropped, and with it a colour",
-    "css-unit-calc": _SIZE, "css-function-clamp": _SIZE, "css-function-min": _SIZE,
-    "css-function-max": _SIZE, "css-unit-rem": _SIZE, "css-unit-vw": _SIZE, "css-unit-vh": _SIZE,
+    "css-unit-calc": _SIZE_DROPPED, "css-function-clamp": _SIZE_DROPPED, "css-function-min": _SIZE_DROPPED,
+    "css-function-max": _SIZE_DROPPED, "css-unit-rem": _SIZE_DROPPED, "css-unit-vw": _SIZE_DROPPED, "css-unit-vh": _SIZE_DROPPED,
     "css-background-image": "words stand on the plain ground, without the picture",
     "css-linear-gradient": "words stand on the plain ground, without the gradient",
     "css-radial-gradient": "words stand on the plain ground, without the gradient",
@@ -57,7 +59,7 @@ ESSENTIAL: Mapping[str, str] = {
     "css-at-import": "none of those styles is there",
 }  # fmt: skip
 # Whoever misses these misses nothing: square corners, no shadow, a system font, the plain sheet.
-GRACEFUL = frozenset(
+OPTIONAL_FEATURES = frozenset(
     """
     css-accent-color css-animation css-at-font-face css-at-keyframes css-at-media css-at-supports
     css-border-radius css-border-spacing css-box-shadow css-box-sizing css-color-scheme css-cursor
@@ -77,7 +79,7 @@ GRACEFUL = frozenset(
 )
 
 
-class Failure(NamedTuple):
+class UnsupportedFeature(NamedTuple):
     """A feature that some readers' clients leave out.
 
     Attributes:
@@ -88,7 +90,7 @@ class Failure(NamedTuple):
     """
 
     feature: str
-    use: Use
+    use: FeatureUse
     clients: tuple[str, ...]
     share: float
 
@@ -98,11 +100,11 @@ class Failure(NamedTuple):
     meaning="Readers with these programs miss something that the mail isn't understood without.",
     remedy="Do without it, or give those programs something in its place.",
 )  # fmt: skip
-def client_breaks(mail: Mail) -> Iterator[Hit]:
+def client_breaks(context: CheckContext) -> Iterator[Match]:
     """Something essential that the mail clients of 5 % of the readers or more leave out."""
-    for one in failures(mail):
-        if one.feature in ESSENTIAL and one.share >= MANY:
-            yield _hit(mail, one)
+    for one in find_unsupported_features(context):
+        if one.feature in ESSENTIAL_FEATURES and one.share >= MIN_WARNING_SHARE:
+            yield _make_match(context, one)
 
 
 @rule(
@@ -110,61 +112,73 @@ def client_breaks(mail: Mail) -> Iterator[Hit]:
     meaning="Readers with these programs see the mail a little otherwise.",
     remedy="Look at it as that client: newsletter preview.",
 )  # fmt: skip
-def client_differs(mail: Mail) -> Iterator[Hit]:
+def client_differs(context: CheckContext) -> Iterator[Match]:
     """The same for fewer readers, or a matter of looks; what falls back by itself is left out."""
-    for one in failures(mail):
-        if one.feature not in ESSENTIAL or one.share < MANY:
-            yield _hit(mail, one)
+    for one in find_unsupported_features(context):
+        if one.feature not in ESSENTIAL_FEATURES or one.share < MIN_WARNING_SHARE:
+            yield _make_match(context, one)
 
 
-def failures(mail: Mail) -> Iterator[Failure]:
+def find_unsupported_features(context: CheckContext) -> Iterator[UnsupportedFeature]:
     """The features of the mail that clients of 1 % of the readers or more leave out."""
-    seen = used(mail.tree)
-    for_outlook = _in_outlook(mail, seen)
+    seen = find_features(context.tree)
+    for_outlook = _find_outlook_features(context, seen)
     for feature, use in seen.items():
-        fails = FACTS[feature].fails if feature in FACTS and feature not in GRACEFUL else ()
+        fails = (
+            FEATURES[feature].unsupported_by
+            if feature in FEATURES and feature not in OPTIONAL_FEATURES
+            else ()
+        )
         clients = [
             key for key in fails
-            if mail.clients.of.get(key) and (key != "outlook" or feature in for_outlook)
+            if context.client_shares.by_client.get(key) and (key != "outlook" or feature in for_outlook)
         ]  # fmt: skip
-        share = reach(mail, clients)
-        if share >= FEW:
-            yield Failure(feature, use, by_use(mail, clients), share)
+        share = get_client_share(context, clients)
+        if share >= MIN_HINT_SHARE:
+            yield UnsupportedFeature(feature, use, sort_by_share(context, clients), share)
 
 
-def _in_outlook(mail: Mail, seen: Mapping[str, Use]) -> Mapping[str, Use]:
+def _find_outlook_features(
+    context: CheckContext, features: Mapping[str, FeatureUse]
+) -> Mapping[str, FeatureUse]:
     """What Outlook for Windows gets to see: some of it is hidden from it by a comment."""
-    html = HIDDEN_FROM_OUTLOOK.sub("", mail.plain.html)
-    if html == mail.plain.html:
-        return seen
-    return used(etree.fromstring(html, etree.HTMLParser()))
+    html = HIDDEN_FROM_OUTLOOK.sub("", context.default_email.html)
+    if html == context.default_email.html:
+        return features
+    return find_features(etree.fromstring(html, etree.HTMLParser()))
 
 
-def reach(mail: Mail, clients: list[str] | tuple[str, ...]) -> float:
+def get_client_share(context: CheckContext, clients: list[str] | tuple[str, ...]) -> float:
     """The part of the readers who use one of these clients."""
-    return sum(mail.clients.of.get(key, 0.0) for key in clients)
+    return sum(context.client_shares.by_client.get(key, 0.0) for key in clients)
 
 
-def by_use(mail: Mail, clients: list[str] | tuple[str, ...]) -> tuple[str, ...]:
+def sort_by_share(context: CheckContext, clients: list[str] | tuple[str, ...]) -> tuple[str, ...]:
     """The clients, the most used first."""
-    return tuple(sorted(clients, key=lambda key: -mail.clients.of.get(key, 0.0)))
+    return tuple(sorted(clients, key=lambda key: -context.client_shares.by_client.get(key, 0.0)))
 
 
-def told(mail: Mail, clients: tuple[str, ...]) -> str:
+def describe_clients(context: CheckContext, clients: tuple[str, ...]) -> str:
     """The clients by name, with their part of the readers."""
-    names = [CLIENTS[key].name for key in clients[:_UNNAMED]]
-    more = len(clients) - _UNNAMED
+    names = [CLIENTS[key].name for key in clients[:_MAX_NAMED_CLIENTS]]
+    more = len(clients) - _MAX_NAMED_CLIENTS
     last = f"{more} more" if more > 0 else names.pop()
     listed = f"{', '.join(names)} and {last}" if names else last
-    return f"{listed} ({reach(mail, clients):.0%} of {mail.clients.whose})"
+    return (
+        f"{listed} ({get_client_share(context, clients):.0%} of {context.client_shares.population})"
+    )
 
 
-def _hit(mail: Mail, one: Failure) -> Hit:
-    title = FACTS[one.feature].title.removesuffix(" element").removesuffix(" attribute")
+def _make_match(context: CheckContext, unsupported: UnsupportedFeature) -> Match:
+    title = FEATURES[unsupported.feature].title.removesuffix(" element").removesuffix(" attribute")
     title = title.removesuffix(" property")
-    effect = ESSENTIAL.get(one.feature, "it is left out")
-    words = "" if one.use.element is None else visible_text(one.use.element)[:80]
-    where = mail.places.words(words) if words else mail.places.file
-    return Hit(
-        f"{title} isn't known to {told(mail, one.clients)}: {effect}", where, one.use.excerpt
+    effect = ESSENTIAL_FEATURES.get(unsupported.feature, "it is left out")
+    words = (
+        "" if unsupported.use.element is None else get_visible_text(unsupported.use.element)[:80]
+    )
+    where = context.source_map.locate_text(words) if words else context.source_map.file
+    return Match(
+        f"{title} isn't known to {describe_clients(context, unsupported.clients)}: {effect}",
+        where,
+        unsupported.use.excerpt,
     )

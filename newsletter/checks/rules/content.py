@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from itertools import zip_longest
 
-from newsletter.checks.check_context import Mail
-from newsletter.checks.rule import Hit, Topic
+from newsletter.checks.check_context import CheckContext
+from newsletter.checks.rule import Match, Topic
 from newsletter.posts.importing.cleanup.paragraph import count_words
 from newsletter.render.article.dom import Element
 
@@ -23,14 +23,14 @@ _PLACEHOLDER = re.compile(
 )
 _TODO = re.compile(r"\b(?:TODO|TBD|TK)\b")
 # "Todo" in capitals means "all".
-_TODO_IS_A_WORD = ("es", "pt", "gl", "ca")
-_SAMPLE = re.compile(
+_TODO_WORD_LANGUAGES = ("es", "pt", "gl", "ca")
+_SAMPLE_URL = re.compile(
     r"^https?://(?:www\.)?(?:example\.(?:com|net|org)"
     r"|(?:your|my)-?(?:domain|site|company|newsletter)\.\w+|domain\.com)(?=[/:?#]|$)",
     re.IGNORECASE,
 )
-_PAIRS = {"“": "”", "«": "»"}
-_NO_PAIRS = (
+_QUOTE_PAIRS = {"“": "”", "«": "»"}
+_OTHER_QUOTE_LANGUAGES = (
     "da",
     "de",
     "cs",
@@ -47,12 +47,12 @@ _NO_PAIRS = (
     "fi",
     "sv",
 )
-_CODE = ("code", "pre", "kbd", "samp")
-_MEASURE = re.compile(r"\d\s*[\"″]")
-_MINUTES, _A_MINUTE = 20, 220
-_NEAR = 0.85
-_AROUND = ".,;:!?()[]“”\"'\u2018\u2019"
-_NAME_LENGTH = 6
+_CODE_TAGS = ("code", "pre", "kbd", "samp")
+_INCH_MARK = re.compile(r"\d\s*[\"″]")
+_MAX_READING_MINUTES, _WORDS_PER_MINUTE = 20, 220
+_MIN_SIMILARITY = 0.85
+_PUNCTUATION = ".,;:!?()[]“”\"'\u2018\u2019"
+_MIN_NAME_LENGTH = 6
 
 
 @rule(
@@ -60,16 +60,23 @@ _NAME_LENGTH = 6
     meaning="Readers see code of a template where their name should be.",
     remedy="Write it as {{ subscriber.name }}, or take it out; in `code` it may stay.",
 )  # fmt: skip
-def leftover_tag(mail: Mail) -> Iterator[Hit]:
+def leftover_tag(context: CheckContext) -> Iterator[Match]:
     """A merge tag or template syntax that nobody will fill in, outside of code."""
-    for part, keys in ((mail.plain.subject, "subject"), (mail.plain.preheader, "preheader")):
+    for part, keys in (
+        (context.default_email.subject, "subject"),
+        (context.default_email.preheader, "preheader"),
+    ):
         if found := _SYNTAX.search(part):
-            yield Hit(f"{found[0]} is left in the {keys}", mail.places.key(keys, "title"), found[0])
-    for run in mail.runs:
+            yield Match(
+                f"{found[0]} is left in the {keys}",
+                context.source_map.locate_setting(keys, "title"),
+                found[0],
+            )
+    for run in context.text_runs:
         for found in _SYNTAX.finditer(run.text):
-            if not _in_code(run.element):
-                where = mail.places.words(found[0])
-                yield Hit(f"{found[0]} is left in the text", where, found[0])
+            if not _is_in_code(run.element):
+                where = context.source_map.locate_text(found[0])
+                yield Match(f"{found[0]} is left in the text", where, found[0])
 
 
 @rule(
@@ -77,16 +84,16 @@ def leftover_tag(mail: Mail) -> Iterator[Hit]:
     meaning="Readers see words that only stood in for others.",
     remedy="Write what was meant.",
 )  # fmt: skip
-def placeholder_text(mail: Mail) -> Iterator[Hit]:
+def placeholder_text(context: CheckContext) -> Iterator[Match]:
     """Lorem ipsum, TODO, [insert …]: words that stand in for others."""
-    language = mail.issue.post.language.split("-")[0]
-    for block in mail.prose:
+    language = context.issue.post.language.split("-")[0]
+    for block in context.prose_blocks:
         found = _PLACEHOLDER.search(block.text)
-        if found is None and language not in _TODO_IS_A_WORD:
+        if found is None and language not in _TODO_WORD_LANGUAGES:
             found = _TODO.search(block.text) if not block.text.isupper() else None
         if found:
-            where = mail.places.words(block.text[found.start() :])
-            yield Hit(f"'{found[0]}' is a placeholder", where, found[0])
+            where = context.source_map.locate_text(block.text[found.start() :])
+            yield Match(f"'{found[0]}' is a placeholder", where, found[0])
 
 
 @rule(
@@ -94,12 +101,18 @@ def placeholder_text(mail: Mail) -> Iterator[Hit]:
     meaning="The link leads to nobody's page.",
     remedy="Put the address there that you mean.",
 )  # fmt: skip
-def sample_link(mail: Mail) -> Iterator[Hit]:
+def sample_link(context: CheckContext) -> Iterator[Match]:
     """A link or an image whose address is an example's: example.com, your-domain.com."""
-    urls = [link.url for link in mail.links] + [image.get("src") or "" for image in mail.images]
+    urls = [link.url for link in context.links] + [
+        image.get("src") or "" for image in context.images
+    ]
     for url in dict.fromkeys(urls):
-        if _SAMPLE.search(url):
-            yield Hit(f"{url[:80]} is an example", mail.places.url(url, "button", "further"), url)
+        if _SAMPLE_URL.search(url):
+            yield Match(
+                f"{url[:80]} is an example",
+                context.source_map.locate_url(url, "button", "further"),
+                url,
+            )
 
 
 @rule(
@@ -107,23 +120,25 @@ def sample_link(mail: Mail) -> Iterator[Hit]:
     meaning="Readers can't tell where the quotation ends.",
     remedy="Close it.",
 )  # fmt: skip
-def unbalanced_quotes(mail: Mail) -> Iterator[Hit]:
+def unbalanced_quotes(context: CheckContext) -> Iterator[Match]:
     """A quotation that opens and never closes in its paragraph, nor goes on in the next."""
-    if mail.issue.post.language.split("-")[0] in _NO_PAIRS:
+    if context.issue.post.language.split("-")[0] in _OTHER_QUOTE_LANGUAGES:
         return
-    for block, after in zip_longest(mail.prose, mail.prose[1:]):
+    for block, after in zip_longest(context.prose_blocks, context.prose_blocks[1:]):
         text = block.text
-        for opens, closes in _PAIRS.items():
+        for opens, closes in _QUOTE_PAIRS.items():
             goes_on = after is not None and after.text.startswith(opens)
             if text.count(opens) > text.count(closes) and not goes_on:
                 start = text.rfind(opens)
-                yield _open_quote(mail, text[start:])
-        if text.count('"') % 2 and not _MEASURE.search(text):
-            yield _open_quote(mail, text[text.rfind('"') :])
+                yield _make_unclosed_match(context, text[start:])
+        if text.count('"') % 2 and not _INCH_MARK.search(text):
+            yield _make_unclosed_match(context, text[text.rfind('"') :])
 
 
-def _open_quote(mail: Mail, text: str) -> Hit:
-    return Hit(f"'{shortened(text)}' is never closed", mail.places.words(text), text[:80])
+def _make_unclosed_match(context: CheckContext, text: str) -> Match:
+    return Match(
+        f"'{shorten_quote(text)}' is never closed", context.source_map.locate_text(text), text[:80]
+    )
 
 
 @rule(
@@ -131,28 +146,31 @@ def _open_quote(mail: Mail, text: str) -> Hit:
     meaning="A newsletter that misspells itself looks like somebody else's.",
     remedy="Write it as in newsletter.yml.",
 )  # fmt: skip
-def misspelt_name(mail: Mail) -> Iterator[Hit]:
+def misspelt_name(context: CheckContext) -> Iterator[Match]:
     """The newsletter's own name, nearly."""
-    name = mail.config.name
+    name = context.config.name
     size = len(name.split())
-    if len(name) < _NAME_LENGTH:
+    if len(name) < _MIN_NAME_LENGTH:
         return
-    for block in mail.prose:
+    for block in context.prose_blocks:
         if name[0] not in block.text:
             continue
-        words = [word.strip(_AROUND) for word in block.text.split()]
+        words = [word.strip(_PUNCTUATION) for word in block.text.split()]
         for at, word in enumerate(words):
             if word[:1] == name[0]:
                 said = " ".join(words[at : at + size])
-                if said != name and _nearly(said, name):
-                    where = mail.places.words(" ".join(words[at : at + size + 2]))
-                    yield Hit(f"'{said}' is nearly '{name}'", where, said)
+                if said != name and _is_misspelling(said, name):
+                    where = context.source_map.locate_text(" ".join(words[at : at + size + 2]))
+                    yield Match(f"'{said}' is nearly '{name}'", where, said)
 
 
-def _nearly(said: str, name: str) -> bool:
-    if abs(len(said) - len(name)) > 2 or said.removesuffix("\u2019s").removesuffix("'s") == name:  # noqa: PLR2004
+def _is_misspelling(candidate: str, name: str) -> bool:
+    if (
+        abs(len(candidate) - len(name)) > 2
+        or candidate.removesuffix("\u2019s").removesuffix("'s") == name
+    ):  # noqa: PLR2004
         return False
-    return SequenceMatcher(None, said.casefold(), name.casefold()).ratio() >= _NEAR
+    return SequenceMatcher(None, candidate.casefold(), name.casefold()).ratio() >= _MIN_SIMILARITY
 
 
 @rule(
@@ -160,20 +178,26 @@ def _nearly(said: str, name: str) -> bool:
     meaning="Few read so long a mail to its end.",
     remedy="Send the beginning, and link to the whole on your site.",
 )  # fmt: skip
-def long_read(mail: Mail) -> Iterator[Hit]:
+def long_read(context: CheckContext) -> Iterator[Match]:
     """The post takes more than 20 minutes to read."""
-    minutes = round(mail.words / _A_MINUTE)
-    if minutes > _MINUTES:
-        yield Hit(f"{mail.words:,} words take {minutes} minutes to read", mail.places.file)
+    minutes = round(context.word_count / _WORDS_PER_MINUTE)
+    if minutes > _MAX_READING_MINUTES:
+        yield Match(
+            f"{context.word_count:,} words take {minutes} minutes to read", context.source_map.file
+        )
 
 
-def shortened(text: str, most: int = 50) -> str:
+def shorten_quote(text: str, max_length: int = 50) -> str:
     """``text`` cut between words where it is too long to be quoted."""
     text = " ".join(text.split())
-    if len(text) <= most:
+    if len(text) <= max_length:
         return text
-    return text[:most].rsplit(" ", 1)[0] + " …" if count_words(text) > 1 else text[:most] + "…"
+    return (
+        text[:max_length].rsplit(" ", 1)[0] + " …"
+        if count_words(text) > 1
+        else text[:max_length] + "…"
+    )
 
 
-def _in_code(element: Element) -> bool:
-    return element.tag in _CODE or next(element.iterancestors(*_CODE), None) is not None
+def _is_in_code(element: Element) -> bool:
+    return element.tag in _CODE_TAGS or next(element.iterancestors(*_CODE_TAGS), None) is not None

@@ -5,15 +5,15 @@ The import takes such things out of a post; here they are found again where some
 
 from collections.abc import Iterator
 
-from newsletter.checks.check_context import Mail
-from newsletter.checks.rule import Hit, Topic
-from newsletter.checks.rules.content import shortened
+from newsletter.checks.check_context import CheckContext
+from newsletter.checks.rule import Match, Topic
+from newsletter.checks.rules.content import shorten_quote
 
 rule = Topic("What does not belong").rule
 
 # The kinds that no author writes at the end of a letter; of the others some do.
-_LABELS = ("blog", "our blog", "the blog", "home")
-_NEVER_MEANT = frozenset(
+_SECTION_LABELS = ("blog", "our blog", "the blog", "home")
+_CERTAIN_BOILERPLATE = frozenset(
     {"section label", "breadcrumb", "skip link", "menu", "comment form", "share bar",
      "cookie notice"}
 )  # fmt: skip
@@ -25,11 +25,15 @@ _NEVER_MEANT = frozenset(
     "a mail.",
     remedy="Delete the line.",
 )  # fmt: skip
-def blog_furniture(mail: Mail) -> Iterator[Hit]:
+def blog_furniture(context: CheckContext) -> Iterator[Match]:
     """Labels, menus, share bars, comment forms and cookie notices of the page it came from."""
-    for text, why in mail.stray.furniture.items():
-        if why in _NEVER_MEANT:
-            yield Hit(f"'{shortened(text)}' is a blog's {why}", mail.places.words(text), text)
+    for text, why in context.misplaced_text.boilerplate.items():
+        if why in _CERTAIN_BOILERPLATE:
+            yield Match(
+                f"'{shorten_quote(text)}' is a blog's {why}",
+                context.source_map.locate_text(text),
+                text,
+            )
 
 
 @rule(
@@ -37,14 +41,21 @@ def blog_furniture(mail: Mail) -> Iterator[Hit]:
     meaning="It may be a part of the page that the post was copied from.",
     remedy="Delete the line, unless you wrote it for this mail.",
 )  # fmt: skip
-def page_leftover(mail: Mail) -> Iterator[Hit]:
+def page_leftover(context: CheckContext) -> Iterator[Match]:
     """Related posts, sign-up lines, tags and site footers, which an author may mean."""
-    title = mail.issue.post.title
-    if title.strip().casefold() in _LABELS:
-        yield Hit(f"the title '{title}' looks like a section label", mail.places.key("title"))
-    for text, why in mail.stray.furniture.items():
-        if why not in _NEVER_MEANT:
-            yield Hit(f"'{shortened(text)}' looks like {why}", mail.places.words(text), text)
+    title = context.issue.post.title
+    if title.strip().casefold() in _SECTION_LABELS:
+        yield Match(
+            f"the title '{title}' looks like a section label",
+            context.source_map.locate_setting("title"),
+        )
+    for text, why in context.misplaced_text.boilerplate.items():
+        if why not in _CERTAIN_BOILERPLATE:
+            yield Match(
+                f"'{shorten_quote(text)}' looks like {why}",
+                context.source_map.locate_text(text),
+                text,
+            )
 
 
 @rule(
@@ -53,11 +64,13 @@ def page_leftover(mail: Mail) -> Iterator[Hit]:
     "in your name.",
     remedy="Delete the line, and look for who can write to your site.",
 )  # fmt: skip
-def foreign_script(mail: Mail) -> Iterator[Hit]:
+def foreign_script(context: CheckContext) -> Iterator[Match]:
     """A line that stands alone in another script than the post's."""
-    for text, why in mail.stray.spam.items():
+    for text, why in context.misplaced_text.spam.items():
         if why.startswith("is in "):
-            yield Hit(f"'{shortened(text)}' {why}", mail.places.words(text), text)
+            yield Match(
+                f"'{shorten_quote(text)}' {why}", context.source_map.locate_text(text), text
+            )
 
 
 @rule(
@@ -66,11 +79,13 @@ def foreign_script(mail: Mail) -> Iterator[Hit]:
     "in your name.",
     remedy="Delete the line, and look for who can write to your site.",
 )  # fmt: skip
-def injected_term(mail: Mail) -> Iterator[Hit]:
+def injected_term(context: CheckContext) -> Iterator[Match]:
     """A line that stands alone with a term of adult, gambling or drug spam."""
-    for text, why in mail.stray.spam.items():
+    for text, why in context.misplaced_text.spam.items():
         if not why.startswith("is in "):
-            yield Hit(f"'{shortened(text)}' {why}", mail.places.words(text), text)
+            yield Match(
+                f"'{shorten_quote(text)}' {why}", context.source_map.locate_text(text), text
+            )
 
 
 @rule(
@@ -78,8 +93,8 @@ def injected_term(mail: Mail) -> Iterator[Hit]:
     meaning="A comment on the page would go out as if you had written it.",
     remedy="Delete it.",
 )  # fmt: skip
-def reader_comment(mail: Mail) -> Iterator[Hit]:
+def reader_comment(context: CheckContext) -> Iterator[Match]:
     """Readers' comments below the post."""
-    for text, why in mail.stray.comments.items():
-        yield Hit(f"'{shortened(text)}' {why}", mail.places.words(text), text)
+    for text, why in context.misplaced_text.comments.items():
+        yield Match(f"'{shorten_quote(text)}' {why}", context.source_map.locate_text(text), text)
         return

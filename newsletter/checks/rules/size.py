@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from newsletter.checks.check_context import Mail
-from newsletter.checks.rule import Hit, Topic
+from newsletter.checks.check_context import CheckContext
+from newsletter.checks.rule import Match, Topic
 
 rule = Topic("HTML").rule
 
@@ -11,7 +11,7 @@ rule = Topic("HTML").rule
 GMAIL_CLIP_BYTES = 102 * 1024
 NEARLY = 0.9
 # What the provider puts for each link when it counts clicks, and once when it counts opens.
-_CLICK_BYTES, _OPEN_BYTES = 300, 450
+_CLICK_TRACKING_BYTES, _OPEN_TRACKING_BYTES = 300, 450
 
 
 @rule(
@@ -19,11 +19,13 @@ _CLICK_BYTES, _OPEN_BYTES = 300, 450
     meaning="Gmail cuts the mail off and hides the rest, the way to leave with it.",
     remedy="Shorten the post, or send its beginning with a link to the whole.",
 )  # fmt: skip
-def clipped(mail: Mail) -> Iterator[Hit]:
+def clipped(context: CheckContext) -> Iterator[Match]:
     """The HTML is larger than the 102 KB that Gmail shows, with what the vendor adds."""
-    size = travelling_bytes(mail)
+    size = estimate_sent_bytes(context)
     if size > GMAIL_CLIP_BYTES:
-        yield Hit(f"{size / 1024:,.0f} KB of the 102 KB that Gmail shows", mail.places.file)
+        yield Match(
+            f"{size / 1024:,.0f} KB of the 102 KB that Gmail shows", context.source_map.file
+        )
 
 
 @rule(
@@ -31,17 +33,19 @@ def clipped(mail: Mail) -> Iterator[Hit]:
     meaning="A little more, and Gmail cuts the end off.",
     remedy="Shorten the post.",
 )  # fmt: skip
-def nearly_clipped(mail: Mail) -> Iterator[Hit]:
+def nearly_clipped(context: CheckContext) -> Iterator[Match]:
     """The HTML is within a tenth of the 102 KB that Gmail shows."""
-    size = travelling_bytes(mail)
+    size = estimate_sent_bytes(context)
     if NEARLY * GMAIL_CLIP_BYTES < size <= GMAIL_CLIP_BYTES:
-        yield Hit(f"{size / 1024:,.0f} KB of the 102 KB that Gmail shows", mail.places.file)
+        yield Match(
+            f"{size / 1024:,.0f} KB of the 102 KB that Gmail shows", context.source_map.file
+        )
 
 
-def travelling_bytes(mail: Mail) -> int:
+def estimate_sent_bytes(context: CheckContext) -> int:
     """The bytes of the HTML for the reader with the longest values, as the vendor sends it."""
-    tracking = mail.config.tracking
-    size = len(mail.full.html.encode())
+    tracking = context.config.tracking
+    size = len(context.longest_email.html.encode())
     if tracking.clicks:
-        size += _CLICK_BYTES * sum(link.url.startswith("http") for link in mail.links)
-    return size + (_OPEN_BYTES if tracking.opens else 0)
+        size += _CLICK_TRACKING_BYTES * sum(link.url.startswith("http") for link in context.links)
+    return size + (_OPEN_TRACKING_BYTES if tracking.opens else 0)

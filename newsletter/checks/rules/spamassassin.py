@@ -5,13 +5,13 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from newsletter.checks.check_context import Mail
+from newsletter.checks.check_context import CheckContext
 from newsletter.checks.finding import Finding
-from newsletter.checks.rule import Hit, Topic
+from newsletter.checks.rule import Match, Topic
 
 PROGRAM = "spamassassin"
-_SECONDS = 60
-_STATUS = re.compile(
+_TIMEOUT_SECONDS = 60
+_STATUS_HEADER = re.compile(
     r"^X-Spam-Status:.*?score=(?P<score>-?[\d.]+) required=(?P<limit>[\d.]+)\s+tests=(?P<tests>.*?)"
     r"(?:autolearn|version)",
     re.MULTILINE | re.DOTALL,
@@ -42,12 +42,12 @@ class SpamScore:
     meaning="Servers that use SpamAssassin put the mail into the spam folder.",
     remedy="Look the named tests up at spamassassin.apache.org, and mend what they point at.",
 )  # fmt: skip
-def spam_score(mail: Mail) -> tuple[Hit, ...]:  # noqa: ARG001 - found by the program below
+def spam_score(context: CheckContext) -> tuple[Match, ...]:  # noqa: ARG001 - found by the program below
     """SpamAssassin, where it is installed, takes the mail for spam (`spamassassin -L -t`)."""
     return ()
 
 
-def ask_spamassassin(eml: bytes) -> SpamScore | None:
+def run_spamassassin(eml: bytes) -> SpamScore | None:
     """Have SpamAssassin judge a message offline; ``None`` where it isn't there or fails.
 
     Args:
@@ -58,28 +58,32 @@ def ask_spamassassin(eml: bytes) -> SpamScore | None:
         return None
     try:
         run = subprocess.run(  # noqa: S603 - a fixed program, and the mail on its standard input
-            [program, "-L", "-t"], input=eml, capture_output=True, timeout=_SECONDS, check=False
+            [program, "-L", "-t"],
+            input=eml,
+            capture_output=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return read_score(run.stdout.decode(errors="replace"))
+    return parse_score(run.stdout.decode(errors="replace"))
 
 
-def read_score(output: str) -> SpamScore | None:
+def parse_score(output: str) -> SpamScore | None:
     """The score in the header that SpamAssassin puts on a message."""
-    found = _STATUS.search(output)
+    found = _STATUS_HEADER.search(output)
     if found is None:
         return None
     names = tuple(name for name in re.split(r"[,\s]+", found["tests"]) if name not in {"", "none"})
     return SpamScore(float(found["score"]), float(found["limit"]), names)
 
 
-def finding(score: SpamScore, mail: Mail) -> tuple[Finding, ...]:
+def make_spam_findings(score: SpamScore, context: CheckContext) -> tuple[Finding, ...]:
     """What to say of a score: nothing, if it is below the limit."""
     if score.score < score.limit:
         return ()
     rule = spam_score
-    where = mail.places.file
+    where = context.source_map.file
     return (
         Finding(rule.id, rule.severity, str(score), where, "", rule.meaning, rule.remedy),
     )  # fmt: skip

@@ -35,7 +35,7 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.posts.read_issue import read_issue
     from newsletter.project import find_issue, open_project
-    from newsletter.render.article.build import email_article
+    from newsletter.render.article.build import build_article
     from newsletter.render.issue import render_issue
     from newsletter.render.template.loader import load_templates
 
@@ -44,7 +44,7 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     read = read_issue(find_issue(project, issue), config)
     email = render_issue(read, load_templates(project.templates_dir), config)
     sample, files = _write_sample_files(email, read, config, project.build_dir / read.name)
-    account = _summarize_build(sample, read, config, email_article(read, config))
+    account = _summarize_build(sample, read, config, build_article(read, config))
     if as_json:
         paths = {path.suffix[1:]: str(path) for path in files}
         click.echo(json.dumps({**account, "files": paths}, ensure_ascii=False))
@@ -63,27 +63,27 @@ def _write_sample_files(
     import datetime
 
     from newsletter.config.urls import preferences_url, unsubscribe_url
-    from newsletter.render.article.links import host
-    from newsletter.render.email import Address
+    from newsletter.render.article.links import get_host
+    from newsletter.render.email import NamedAddress
     from newsletter.render.eml import to_eml
-    from newsletter.render.headers import one_click
-    from newsletter.render.personalization import personalise
+    from newsletter.render.headers import build_unsubscribe_headers
+    from newsletter.render.personalization import personalize
 
     address, token = "reader@example.com", "sample"  # RFC 2606: nobody's
-    sample = personalise(
+    sample = personalize(
         email,
         {"email": address},
-        unsubscribe=unsubscribe_url(config, token),
-        preferences=preferences_url(config, token),
+        unsubscribe_link=unsubscribe_url(config, token),
+        preferences_link=preferences_url(config, token),
     )
     day = issue.post.date or datetime.date.fromisoformat(issue.name[:10])
     eml = to_eml(
         sample,
-        Address("", address),
+        NamedAddress("", address),
         # Not the time of building: an unchanged issue gives the same file.
         date=datetime.datetime.combine(day, datetime.time(), datetime.UTC),
-        message_id=f"<{issue.name}@{host(config.site_url)}>",
-        headers=one_click(config, token),
+        message_id=f"<{issue.name}@{get_host(config.site_url)}>",
+        headers=build_unsubscribe_headers(config, token),
     )
     folder.mkdir(parents=True, exist_ok=True)
     contents = {"html": sample.html.encode(), "txt": sample.text.encode(), "eml": eml}
@@ -118,8 +118,8 @@ def _summarize_build(
         "limit": GMAIL_CLIP_BYTES,
         "links": len(re.findall(r"<a\b[^>]*\shref=\"(?!#)", sample.html)),
         "images": len(re.findall(r"<img\b", sample.html)),
-        "words": article.words,
-        "minutes": article.minutes,
+        "words": article.word_count,
+        "minutes": article.reading_minutes,
         "notes": [*article.notes, *_iter_notes(sample, issue, config)],
     }
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from newsletter.checks.check_context import Mail
+    from newsletter.checks.check_context import CheckContext
     from newsletter.checks.finding import Finding
     from newsletter.checks.rules.spamassassin import SpamScore
     from newsletter.posts.issue import Issue
@@ -67,7 +67,7 @@ def check_command(issue: str | None, *, form: str, strict: bool, every: bool, on
       newsletter check --online
       newsletter check --all --format sarif > checks.sarif
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.checks.output import counted
+    from newsletter.checks.output import count_by_severity
     from newsletter.project import find_issue, open_project
     from newsletter.project.folder import list_issue_folders
 
@@ -80,57 +80,62 @@ def check_command(issue: str | None, *, form: str, strict: bool, every: bool, on
     seconds = time.perf_counter() - started
     findings = [finding for one in checked for finding in one.findings]
     _print_results(checked, findings, form, seconds)
-    counts = counted(findings)
+    counts = count_by_severity(findings)
     return int(bool(counts["error"] or (strict and counts["warning"])))
 
 
 def _check_issue(project: "Project", folder: "Path", *, online: bool) -> CheckedIssue:
-    from newsletter.checks.allowlist import allowed
-    from newsletter.checks.rules.spamassassin import ask_spamassassin, finding
-    from newsletter.checks.runner import check as check_mail
-    from newsletter.checks.runner import without
+    from newsletter.checks.allowlist import read_exceptions
+    from newsletter.checks.rules.spamassassin import make_spam_findings, run_spamassassin
+    from newsletter.checks.runner import drop_excepted
+    from newsletter.checks.runner import run_rules as check_mail
     from newsletter.errors import display_path
     from newsletter.sending.planning.proposal import render_issue_folder
 
     issue, email = render_issue_folder(project, folder)
     mail = _load_mail_context(project, issue, email)
-    score = ask_spamassassin(_build_sample_eml(mail))
-    found = [*check_mail(mail), *(finding(score, mail) if score else ())]
+    score = run_spamassassin(_build_sample_eml(mail))
+    found = [*check_mail(mail), *(make_spam_findings(score, mail) if score else ())]
     if online:
         found += _check_links_online(project, mail)
     return CheckedIssue(
-        issue.name, display_path(issue.source), without(found, allowed(mail)), score
+        issue.name, display_path(issue.source), drop_excepted(found, read_exceptions(mail)), score
     )
 
 
-def _load_mail_context(project: "Project", issue: "Issue", email: "Email") -> "Mail":
+def _load_mail_context(project: "Project", issue: "Issue", email: "Email") -> "CheckContext":
     """The mail with what the list knows: its longest values, and its readers' mail programs."""
-    from newsletter.checks.load_context import list_of, longest_of, mail_of, wanted_by
+    from newsletter.checks.load_context import (
+        get_used_attributes,
+        load_check_context,
+        load_longest_values,
+        open_existing_list,
+    )
     from newsletter.events.user_agents import load_client_shares
 
-    with list_of(project) as engine:
+    with open_existing_list(project) as engine:
         if engine is None:
-            return mail_of(project, issue, email)
-        longest = longest_of(engine, wanted_by(email))
-        return mail_of(project, issue, email, longest, load_client_shares(engine))
+            return load_check_context(project, issue, email)
+        longest = load_longest_values(engine, get_used_attributes(email))
+        return load_check_context(project, issue, email, longest, load_client_shares(engine))
 
 
-def _check_links_online(project: "Project", context: "Mail") -> "tuple[Finding, ...]":
+def _check_links_online(project: "Project", context: "CheckContext") -> "tuple[Finding, ...]":
     """Follow the mail's links, those that were well within the hour left out."""
     from newsletter import __version__
-    from newsletter.checks.online.checker import Memory, ask
-    from newsletter.checks.online.rules import findings, targets
+    from newsletter.checks.online.checker import ResultCache, check_urls
+    from newsletter.checks.online.rules import collect_urls, make_online_findings
     from newsletter.cli.progress import progress_bar
-    from newsletter.fetch.safe_fetch import Visitor
+    from newsletter.fetch.safe_fetch import SafeFetcher
 
-    wanted = targets(context)
-    memory = Memory(project.build_dir / "links.json")
-    known = memory.recall(wanted)
+    wanted = collect_urls(context)
+    memory = ResultCache(project.build_dir / "links.json")
+    known = memory.get_fresh(wanted)
     unknown = [url for url in wanted if url not in known]
-    visitor = Visitor(f"newsletter/{__version__} (link check for {context.config.site_url})")
+    visitor = SafeFetcher(f"newsletter/{__version__} (link check for {context.config.site_url})")
     with progress_bar(len(unknown), "Following links") as step:
-        answers = ask(unknown, visitor, step=step)
-    memory.keep(answers)
+        answers = check_urls(unknown, visitor, on_progress=step)
+    memory.store(answers)
     every = {url: {**known, **answers}[url] for url in wanted}
     shy = sum(answer.kind == "not asked" for answer in every.values())
     if shy:
@@ -139,28 +144,28 @@ def _check_links_online(project: "Project", context: "Mail") -> "tuple[Finding, 
         )
     if every and all(answer.kind in {"dead", "failing"} for answer in every.values()):
         echo_err("Nothing answered at all: is this machine online?")
-    return findings(context, every)
+    return make_online_findings(context, every)
 
 
-def _build_sample_eml(context: "Mail") -> bytes:
+def _build_sample_eml(context: "CheckContext") -> bytes:
     """The message of a made-up reader."""
     import datetime
 
-    from newsletter.render.article.links import host
-    from newsletter.render.email import Address
+    from newsletter.render.article.links import get_host
+    from newsletter.render.email import NamedAddress
     from newsletter.render.eml import to_eml
-    from newsletter.render.headers import one_click
-    from newsletter.render.personalization import email_for
+    from newsletter.render.headers import build_unsubscribe_headers
+    from newsletter.render.personalization import personalize_for_recipient
     from newsletter.sending.sample import SAMPLE_TOKEN, make_sample_recipient
 
     config = context.config
     sample = make_sample_recipient("reader@example.com", config)
     return to_eml(
-        email_for(context.email, config, sample.attributes, sample.token),
-        Address("", "reader@example.com"),
+        personalize_for_recipient(context.email, config, sample.attributes, sample.token),
+        NamedAddress("", "reader@example.com"),
         date=datetime.datetime.now(datetime.UTC),
-        message_id=f"<{context.issue.name}@{host(config.site_url)}>",
-        headers=one_click(config, SAMPLE_TOKEN),
+        message_id=f"<{context.issue.name}@{get_host(config.site_url)}>",
+        headers=build_unsubscribe_headers(config, SAMPLE_TOKEN),
     )
 
 
@@ -169,14 +174,14 @@ def _print_results(
 ) -> None:
     import textwrap
 
-    from newsletter.checks.output import github, sarif
+    from newsletter.checks.output import to_github_commands, to_sarif
 
     if form == "json":
         echo(json.dumps(_to_dict(checked), ensure_ascii=False))
     elif form == "sarif":
-        echo(json.dumps(sarif(findings), ensure_ascii=False, indent=1))
+        echo(json.dumps(to_sarif(findings), ensure_ascii=False, indent=1))
     elif form == "github":
-        for line in github(findings):
+        for line in to_github_commands(findings):
             echo(line)
     else:
         for one in checked:
@@ -189,14 +194,14 @@ def _print_results(
 
 
 def _to_dict(checked: "Sequence[CheckedIssue]") -> dict[str, Any]:
-    from newsletter.checks.output import as_data, counted
+    from newsletter.checks.output import count_by_severity, finding_to_dict
 
     return {
         "issues": [
             {
                 "issue": one.issue,
-                **counted(one.findings),
-                "findings": [as_data(finding) for finding in one.findings],
+                **count_by_severity(one.findings),
+                "findings": [finding_to_dict(finding) for finding in one.findings],
                 "spamassassin": one.spam_score
                 and {
                     "score": one.spam_score.score,
@@ -240,9 +245,9 @@ def _print_finding(finding: "Finding", rule_width: int) -> None:
 
 
 def _print_summary(findings: "Sequence[Finding]", seconds: float) -> None:
-    from newsletter.checks.output import counted
+    from newsletter.checks.output import count_by_severity
 
-    counts = counted(findings)
+    counts = count_by_severity(findings)
     # What there is comes first.
     order = sorted(counts, key=lambda severity: not counts[severity])
     told = ", ".join(

@@ -50,12 +50,14 @@ def perform_dry_run(
 
 
 def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]:
-    from newsletter.render.personalization import plain_subject
+    from newsletter.render.personalization import get_default_subject
 
     totals = result.totals
     return {
         "issue": proposal.prepared_email.email.issue,
-        "subject": plain_subject(proposal.prepared_email.email, proposal.prepared_email.config),
+        "subject": get_default_subject(
+            proposal.prepared_email.email, proposal.prepared_email.config
+        ),
         "readers": totals.recipient_count,
         "requests": totals.request_count,
         "bytes": totals.total_bytes,
@@ -74,7 +76,7 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
 def _print_result(proposal: "SendProposal", result: "DryRunResult") -> None:
     from newsletter.config.urls import EXAMPLE_URL
     from newsletter.project import display_path
-    from newsletter.render.personalization import plain_subject
+    from newsletter.render.personalization import get_default_subject
 
     config, totals = proposal.project.config, result.totals
     rows = [
@@ -99,7 +101,7 @@ def _print_result(proposal: "SendProposal", result: "DryRunResult") -> None:
     rows.append(("ids", "batch numbers stand for the ids that a real send makes"))
     if not config.public_url and not config.sendgrid.asm_group:
         rows.append(("links", f"readers' own links point to {EXAMPLE_URL}: nobody's server"))
-    echo(plain_subject(proposal.prepared_email.email, proposal.prepared_email.config))
+    echo(get_default_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(rows))
     for path in (result.bodies_path, *result.sample_paths):
         echo(display_path(path), color="green")

@@ -72,14 +72,14 @@ def _print_plan(proposal: "SendProposal", send: "Send", *, as_json: bool) -> Non
     from zoneinfo import ZoneInfo
 
     from newsletter.cli.send.proposal import print_proposal
-    from newsletter.render.personalization import plain_subject
+    from newsletter.render.personalization import get_default_subject
     from newsletter.sending.ledger.status import get_send_status
     from newsletter.sending.planning.schedule import format_schedule_time
 
     if as_json:
         email = proposal.prepared_email.email
         more = {
-            "subject": plain_subject(email, proposal.prepared_email.config),
+            "subject": get_default_subject(email, proposal.prepared_email.config),
             "segment": send.segment,
             "content_sha": send.content_sha,
             "plan_sha": send.plan_sha,

@@ -30,7 +30,7 @@ def raise_if_refused(proposal: "SendProposal") -> None:
 
 def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, str]]" = ()) -> None:
     """What would be sent, from whom, to how many, and who is left out."""
-    from newsletter.render.personalization import plain_subject
+    from newsletter.render.personalization import get_default_subject
 
     to = f"{pluralize(proposal.recipient_count, 'reader')} in {pluralize(proposal.request_count, 'request')}"
     earlier = proposal.earlier_send if proposal.is_resumed else None
@@ -49,7 +49,7 @@ def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, st
         rows.append(("allowed", "\n".join(told)))
     if proposal.project.config.sendgrid.sandbox:
         rows.append(("sandbox", "SendGrid will check it and mail nobody; it counts as sent"))
-    echo(plain_subject(proposal.prepared_email.email, proposal.prepared_email.config))
+    echo(get_default_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(rows))
 
 

@@ -94,9 +94,9 @@ def _parse_fault_names(faults: str) -> tuple[str, ...]:
 
 
 def _print_result(proposal: "SendProposal", result: "RehearsalResult", *, made_up: bool) -> None:
-    from newsletter.render.personalization import plain_subject
+    from newsletter.render.personalization import get_default_subject
 
-    echo(plain_subject(proposal.prepared_email.email, proposal.prepared_email.config))
+    echo(get_default_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(_result_rows(proposal, result, made_up=made_up)))
     if result.failures:
         echo("The proof does not hold:", color="red")

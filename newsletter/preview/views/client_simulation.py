@@ -11,13 +11,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from newsletter.checks.analysis.css_parser import (
-    CONDITIONAL,
+    CONDITIONAL_COMMENT,
     HIDDEN_FROM_OUTLOOK,
-    Declaration,
-    Rule,
-    declarations,
-    restyled,
-    rules,
+    CssDeclaration,
+    CssRule,
+    parse_declarations,
+    parse_rules,
+    rewrite_styles,
 )
 from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
 
@@ -84,7 +84,7 @@ def simulate(html: str, client: str, unsupported: AbstractSet[str]) -> Simulated
         html = _as_word(html)
     out: Counter[str] = Counter()
     strip = _Stripper(unsupported, out)
-    html = restyled(_without_elements(html, unsupported, out), strip.sheet, strip.attribute)
+    html = rewrite_styles(_without_elements(html, unsupported, out), strip.sheet, strip.attribute)
     if client == "outlook":
         html = html.replace("</head>", f"{_AS_WORD_MEASURES}</head>", 1)
     return Simulated(html, out, clipped)
@@ -93,7 +93,7 @@ def simulate(html: str, client: str, unsupported: AbstractSet[str]) -> Simulated
 def _as_word(html: str) -> str:
     """Outlook for Windows renders with Word, and reads what other clients take for comments."""
     html = HIDDEN_FROM_OUTLOOK.sub("", html)
-    html = CONDITIONAL.sub(
+    html = CONDITIONAL_COMMENT.sub(
         lambda found: found["shown"] if _is_for_outlook(found["when"]) else "", html
     )
     return _SETTINGS.sub("", html)
@@ -139,28 +139,28 @@ class _Stripper:
         self._out = out
 
     def sheet(self, css: str) -> str:
-        return "\n".join(str(rule) for rule in map(self._rule, rules(css)) if rule)
+        return "\n".join(str(rule) for rule in map(self._rule, parse_rules(css)) if rule)
 
     def attribute(self, css: str) -> str:
-        return " ".join(str(one) for one in declarations(css) if not self._drops(one))
+        return " ".join(str(one) for one in parse_declarations(css) if not self._drops(one))
 
-    def _rule(self, rule: Rule) -> Rule | None:
-        if rule.head.startswith("@"):
+    def _rule(self, rule: CssRule) -> CssRule | None:
+        if rule.prelude.startswith("@"):
             return self._at_rule(rule)
-        kept = [part for part in rule.head.split(",") if not self._missing(self._selector(part))]
+        kept = [part for part in rule.prelude.split(",") if not self._missing(self._selector(part))]
         if not kept or rule.body is None:
             return None
-        return Rule(",".join(kept), self.attribute(rule.body))
+        return CssRule(",".join(kept), self.attribute(rule.body))
 
-    def _at_rule(self, rule: Rule) -> Rule | None:
-        word = rule.head[1:].split(None, 1)[0].split("(")[0].lower()
+    def _at_rule(self, rule: CssRule) -> CssRule | None:
+        word = rule.prelude[1:].split(None, 1)[0].split("(")[0].lower()
         features = [f"css-at-{word}"]
-        if word == "media" and (found := _AT_MEDIA.search(rule.head)):
+        if word == "media" and (found := _AT_MEDIA.search(rule.prelude)):
             features.append(f"css-at-media-{found[1]}")
         if any(self._missing(feature) for feature in features):
             return None
-        if rule.nests and rule.body is not None:
-            return Rule(rule.head, self.sheet(rule.body))
+        if rule.has_nested_rules and rule.body is not None:
+            return CssRule(rule.prelude, self.sheet(rule.body))
         return rule
 
     @staticmethod
@@ -171,7 +171,7 @@ class _Stripper:
             return "css-pseudo-class-hover"
         return "css-selector-attribute" if _ATTRIBUTE_SELECTOR.search(part) else ""
 
-    def _drops(self, one: Declaration) -> bool:
+    def _drops(self, one: CssDeclaration) -> bool:
         value = one.value.lower()
         features = [f"css-{_PROPERTIES.get(one.name, one.name)}"]
         if one.name == "display":

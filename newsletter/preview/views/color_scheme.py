@@ -4,7 +4,7 @@ import colorsys
 import re
 from typing import Literal
 
-from newsletter.checks.analysis.css_parser import declarations, restyled
+from newsletter.checks.analysis.css_parser import parse_declarations, rewrite_styles
 
 Scheme = Literal["light", "dark", "forced"]
 
@@ -41,7 +41,7 @@ def in_scheme(html: str, scheme: Scheme) -> str:
     html = _QUERY.sub(answered, html)
     ground = ""
     if scheme == "forced":
-        html = _ATTRIBUTE.sub(_turned_attribute, restyled(html, lambda css: css, _turned))
+        html = _ATTRIBUTE.sub(_turned_attribute, rewrite_styles(html, lambda css: css, _turned))
         ground = "html, body { background-color: #1a1a1a !important; color: #ebebeb; }"
     style = f"<style>:root {{ color-scheme: {wanted} !important; }} {ground}</style>"
     return _HEAD_END.sub(lambda found: style + found[0], html, count=1)
@@ -49,7 +49,7 @@ def in_scheme(html: str, scheme: Scheme) -> str:
 
 def _turned(css: str) -> str:
     return " ".join(
-        f"{one.name}: {_turned_value(one.name, one.value)};" for one in declarations(css)
+        f"{one.name}: {_turned_value(one.name, one.value)};" for one in parse_declarations(css)
     )
 
 

@@ -13,14 +13,14 @@ from pygments.lexers import get_lexer_by_name
 from newsletter.errors import NewsletterError
 from newsletter.posts.merge_tags.tags import MergeTable
 from newsletter.preview.rendered_issues import Proof
-from newsletter.render.article.build import email_article
-from newsletter.render.article.links import host
-from newsletter.render.email import Address, Email
+from newsletter.render.article.build import build_article
+from newsletter.render.article.links import get_host
+from newsletter.render.email import Email, NamedAddress
 from newsletter.render.eml import to_eml
-from newsletter.render.headers import one_click
-from newsletter.render.personalization import email_for
-from newsletter.render.template.context import template_context
-from newsletter.render.template.jinja_env import fill
+from newsletter.render.headers import build_unsubscribe_headers
+from newsletter.render.personalization import personalize_for_recipient
+from newsletter.render.template.context import build_template_context
+from newsletter.render.template.jinja_env import render_template
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import build_request, display_name, prepare_email
 from newsletter.subscribers import Reader
@@ -45,19 +45,21 @@ def mjml(proof: Proof) -> str:
     """The filled template, the article's place marked, as MRML gets it."""
     issue, config = proof.issue, proof.config
     table = MergeTable(config.attributes, issue.merge_tags)
-    context = template_context(issue, email_article(issue, config), config, table)
-    return fill(proof.templates, f"{issue.template or config.theme.template}.mjml", context)
+    context = build_template_context(issue, build_article(issue, config), config, table)
+    return render_template(
+        proof.templates, f"{issue.template or config.theme.template}.mjml", context
+    )
 
 
 def eml(proof: Proof, reader: Reader, now: datetime.datetime) -> bytes:
     """One reader's copy as a file that mail clients open."""
     config = proof.config
     return to_eml(
-        email_for(proof.email, config, reader.attributes, reader.token),
-        Address(display_name(reader), reader.address),
+        personalize_for_recipient(proof.email, config, reader.attributes, reader.token),
+        NamedAddress(display_name(reader), reader.address),
         date=now,
-        message_id=f"<{proof.issue.name}@{host(config.site_url)}>",
-        headers=one_click(config, reader.token),
+        message_id=f"<{proof.issue.name}@{get_host(config.site_url)}>",
+        headers=build_unsubscribe_headers(config, reader.token),
     )
 
 
@@ -82,4 +84,4 @@ def api_request(proof: Proof, reader: Reader) -> str:
 
 def personal(proof: Proof, reader: Reader) -> Email:
     """One reader's own copy, filled in as SendGrid will."""
-    return email_for(proof.email, proof.config, reader.attributes, reader.token)
+    return personalize_for_recipient(proof.email, proof.config, reader.attributes, reader.token)

@@ -25,20 +25,20 @@ from newsletter.posts.importing.cleanup.paragraph import count_words
 from newsletter.posts.issue import Issue
 from newsletter.render.article.dom import (
     Element,
-    blank,
-    is_empty,
-    parse,
-    serialise,
-    unwrap,
-    visible_text,
+    get_visible_text,
+    is_blank,
+    is_empty_element,
+    parse_fragment,
+    serialize_fragment,
+    unwrap_element,
 )
-from newsletter.render.article.embeds import set_embeds
-from newsletter.render.article.images import Pictures, set_images
-from newsletter.render.article.links import Addresses
-from newsletter.render.article.structure import finish_structure, set_structure
+from newsletter.render.article.embeds import replace_embeds
+from newsletter.render.article.images import ArticleImages, normalize_images
+from newsletter.render.article.links import UrlResolver
+from newsletter.render.article.structure import finish_structure, normalize_structure
 
-_WORDS_A_MINUTE = 220
-SIDES = 64  # CSS pixels left and right of the article together
+_WORDS_PER_MINUTE = 220
+SIDE_PADDING = 64  # CSS pixels left and right of the article together
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,51 +57,51 @@ class Article:
     html: str
     links: tuple[str, ...]
     images: tuple[str, ...]
-    words: int
-    minutes: int
+    word_count: int
+    reading_minutes: int
     notes: tuple[str, ...]
 
 
-def email_article(issue: Issue, config: Config) -> Article:
+def build_article(issue: Issue, config: Config) -> Article:
     """Make the body of an issue's post fit for mail. Pure: the same issue, the same text."""
-    root = parse(issue.post.body)
-    addresses = Addresses.of(issue, config)
-    pictures = Pictures(config.theme.width - SIDES, issue.post.images, addresses)
+    root = parse_fragment(issue.post.body)
+    addresses = UrlResolver.for_issue(issue, config)
+    pictures = ArticleImages(config.theme.width - SIDE_PADDING, issue.post.images, addresses)
     notes = [
-        *set_structure(root),
-        *set_embeds(root),
-        *set_images(root, pictures),
-        *_set_links(root, addresses),
+        *normalize_structure(root),
+        *replace_embeds(root),
+        *normalize_images(root, pictures),
+        *_resolve_links(root, addresses),
     ]
     finish_structure(root)
-    words = count_words(visible_text(root))
+    words = count_words(get_visible_text(root))
     links = (link.get("href") or "" for link in root.iter("a"))
     return Article(
-        html=serialise(root),
+        html=serialize_fragment(root),
         links=tuple(dict.fromkeys(url for url in links if url and not url.startswith("#"))),
         images=tuple(dict.fromkeys(image.get("src") or "" for image in root.iter("img"))),
-        words=words,
-        minutes=max(1, round(words / _WORDS_A_MINUTE)),
+        word_count=words,
+        reading_minutes=max(1, round(words / _WORDS_PER_MINUTE)),
         notes=tuple(dict.fromkeys(notes)),
     )
 
 
-def _set_links(root: Element, addresses: Addresses) -> list[str]:
+def _resolve_links(root: Element, urls: UrlResolver) -> list[str]:
     notes = []
     names = {value for e in root.iter() for value in (e.get("id"), e.get("name")) if value}
     for link in list(root.iter("a")):
         href = link.get("href")
-        if href is None or is_empty(link):
+        if href is None or is_empty_element(link):
             link.attrib.pop("href", "")
             if link.get("id") is None and link.get("name") is None:
-                unwrap(link)
+                unwrap_element(link)
             continue
         if href.startswith("#") and href[1:] in names:
             continue
-        url = None if blank(href.strip("#")) else addresses.link(href)
+        url = None if is_blank(href.strip("#")) else urls.resolve_link(href)
         if url is None:
             notes.append(f"a link leads nowhere in a mail and became text: {href[:80]}")
-            unwrap(link)
+            unwrap_element(link)
         else:
             link.set("href", url)
     return notes

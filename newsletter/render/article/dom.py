@@ -10,19 +10,19 @@ __all__ = [
     "BLOCKS",
     "Element",
     "add_class",
-    "blank",
-    "child",
-    "classes",
-    "containers",
-    "drop",
-    "is_empty",
-    "parse",
-    "rename",
-    "replace",
-    "serialise",
-    "unwrap",
-    "visible_text",
-    "wrap",
+    "is_blank",
+    "append_child",
+    "get_classes",
+    "find_containers",
+    "drop_element",
+    "is_empty_element",
+    "parse_fragment",
+    "rename_element",
+    "replace_element",
+    "serialize_fragment",
+    "unwrap_element",
+    "get_visible_text",
+    "wrap_element",
 ]
 
 BLOCKS = frozenset(
@@ -32,18 +32,18 @@ BLOCKS = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 # What is seen without a word in it.
-_SEEN = ("img", "hr", "table", "iframe", "video", "audio")
+_VISIBLE_TAGS = ("img", "hr", "table", "iframe", "video", "audio")
 
-_NO_XML_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_INVALID_XML_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 # libxml2 does not know that <source> and <wbr> are void: what follows would be put into them.
-_SOURCE = re.compile(r"""<source(?:\s+[^\s"=>]+="[^"]*")*\s*>""")
+_SOURCE_TAG = re.compile(r"""<source(?:\s+[^\s"=>]+="[^"]*")*\s*>""")
 _VISIBLE = re.compile("[^\\s\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
-def parse(html: str) -> Element:
+def parse_fragment(html: str) -> Element:
     """The tree of a sanitised fragment, under one ``div``."""
     parser = etree.HTMLParser(remove_comments=True, remove_pis=True)
-    clean = _SOURCE.sub(r"\g<0></source>", _NO_XML_CHARACTER.sub("", html))
+    clean = _SOURCE_TAG.sub(r"\g<0></source>", _INVALID_XML_CHARACTER.sub("", html))
     clean = clean.replace("<wbr>", "\u200b")
     root = etree.fromstring(f"<html><body><div>{clean}</div></body></html>", parser)
     for pre in root.iter("pre"):
@@ -52,7 +52,7 @@ def parse(html: str) -> Element:
     return root[0][0]
 
 
-def serialise(root: Element) -> str:
+def serialize_fragment(root: Element) -> str:
     """The HTML of what is in ``root``, without ``root``; the same tree gives the same text."""
     for pre in root.iter("pre"):
         if pre.text and pre.text.startswith("\n"):
@@ -61,17 +61,17 @@ def serialise(root: Element) -> str:
     return html.partition(">")[2].removesuffix("</div>").strip()
 
 
-def classes(element: Element) -> list[str]:
+def get_classes(element: Element) -> list[str]:
     """The names in its ``class``."""
     return (element.get("class") or "").split()
 
 
-def visible_text(element: Element) -> str:
+def get_visible_text(element: Element) -> str:
     """All its text, with a space where a block begins or ends."""
-    return "".join(_pieces(element))
+    return "".join(_iter_visible_text(element))
 
 
-def _pieces(root: Element) -> Iterator[str]:
+def _iter_visible_text(root: Element) -> Iterator[str]:
     for event, element in etree.iterwalk(root, events=("start", "end")):
         if element.tag in BLOCKS or element.tag == "br":
             yield " "
@@ -81,21 +81,21 @@ def _pieces(root: Element) -> Iterator[str]:
             yield element.tail or ""
 
 
-def blank(text: str | None) -> bool:
+def is_blank(text: str | None) -> bool:
     """Whether nothing in ``text`` can be seen."""
     return not text or not _VISIBLE.search(text)
 
 
-def is_empty(element: Element) -> bool:
+def is_empty_element(element: Element) -> bool:
     """Whether a reader would see nothing of it."""
     return (
-        blank(element.text)
-        and next(element.iter(*_SEEN), None) is None
-        and blank(visible_text(element))
+        is_blank(element.text)
+        and next(element.iter(*_VISIBLE_TAGS), None) is None
+        and is_blank(get_visible_text(element))
     )
 
 
-def containers(root: Element) -> set[Element]:
+def find_containers(root: Element) -> set[Element]:
     """The elements that have a block somewhere inside."""
     found: set[Element] = set()
     for element in root.iter(*BLOCKS):
@@ -106,7 +106,7 @@ def containers(root: Element) -> set[Element]:
     return found
 
 
-def child(parent: Element, tag: str, text: str = "", **attributes: str) -> Element:
+def append_child(parent: Element, tag: str, text: str = "", **attributes: str) -> Element:
     """Append a new element; ``class_`` stands for ``class``."""
     named = {name.rstrip("_"): value for name, value in attributes.items()}
     element = etree.SubElement(parent, tag, named)
@@ -114,60 +114,60 @@ def child(parent: Element, tag: str, text: str = "", **attributes: str) -> Eleme
     return element
 
 
-def drop(element: Element) -> None:
+def drop_element(element: Element) -> None:
     """Take an element out with all in it; the text after it stays."""
     parent = element.getparent()
     if parent is None:
         return
-    _hand_on(element, element.tail)
+    _append_text_before(element, element.tail)
     element.tail = None
     parent.remove(element)
 
 
-def unwrap(element: Element) -> None:
+def unwrap_element(element: Element) -> None:
     """Take an element out; what is in it stays in its place."""
     parent = element.getparent()
     if parent is None:
         return
-    _hand_on(element, element.text)
+    _append_text_before(element, element.text)
     element.text = None
     at = parent.index(element)
     for offset, inner in enumerate(list(element)):
         parent.insert(at + offset, inner)
-    drop(element)
+    drop_element(element)
 
 
-def replace(element: Element, by: Element) -> None:
+def replace_element(element: Element, replacement: Element) -> None:
     """Put ``by`` in the place of ``element``, which leaves with all in it."""
     parent = element.getparent()
     if parent is None:
         return
-    by.tail, element.tail = element.tail, None
-    parent.replace(element, by)
+    replacement.tail, element.tail = element.tail, None
+    parent.replace(element, replacement)
 
 
-def rename(element: Element, tag: str, name: str = "") -> None:
+def rename_element(element: Element, tag: str, class_name: str = "") -> None:
     """Make it another element, with one more class if ``name`` is given."""
     element.tag = tag
-    if name:
-        add_class(element, name)
+    if class_name:
+        add_class(element, class_name)
 
 
-def add_class(element: Element, name: str) -> None:
+def add_class(element: Element, class_name: str) -> None:
     """Put ``name`` first among its classes."""
-    names = [name, *(other for other in classes(element) if other != name)]
+    names = [class_name, *(other for other in get_classes(element) if other != class_name)]
     element.set("class", " ".join(names))
 
 
-def wrap(element: Element, tag: str, **attributes: str) -> Element:
+def wrap_element(element: Element, tag: str, **attributes: str) -> Element:
     """Put a new element around ``element``; returns the new one."""
-    outer = child(etree.Element("div"), tag, **attributes)
-    replace(element, outer)
+    outer = append_child(etree.Element("div"), tag, **attributes)
+    replace_element(element, outer)
     outer.append(element)
     return outer
 
 
-def _hand_on(element: Element, text: str | None) -> None:
+def _append_text_before(element: Element, text: str | None) -> None:
     """Add ``text`` to what stands before ``element``."""
     parent, before = element.getparent(), element.getprevious()
     if before is not None:

@@ -6,150 +6,159 @@ from typing import NamedTuple
 
 from newsletter.render.article.dom import (
     Element,
-    blank,
-    child,
-    classes,
-    drop,
-    replace,
-    visible_text,
+    append_child,
+    drop_element,
+    get_classes,
+    get_visible_text,
+    is_blank,
+    replace_element,
 )
-from newsletter.render.article.links import host, parameter
+from newsletter.render.article.links import get_host, get_parameter
 
 # Blockquotes that a script would have turned into a post of that service.
-_POSTS = frozenset(
+_POST_EMBED_CLASSES = frozenset(
     """
     twitter-tweet twitter-video instagram-media tiktok-embed mastodon-embed bluesky-embed
     text-post-media fb-post reddit-embed-bq
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
-_PHRASING = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6"})
+_PHRASING_PARENTS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6"})
 
 
-class Page(NamedTuple):
+class EmbedPage(NamedTuple):
     """Where a frame's content can be watched, and a still of it."""
 
     url: str
-    still: str = ""
+    still_url: str = ""
 
 
-def set_embeds(root: Element) -> list[str]:
+def replace_embeds(root: Element) -> list[str]:
     """Replace every embed of the article by a card; returns notes for the editor."""
     notes: list[str] = []
     cards: list[tuple[Element, Element]] = []
     for element in list(root.iter("iframe", "video", "audio")):
-        src = _source(element)
+        src = _find_source(element)
         if not src:
-            drop(element)
+            drop_element(element)
             notes.append(f"<{element.tag}> without an address was left out")
             continue
-        page = watch_page(src) if element.tag == "iframe" else Page(src, element.get("poster", ""))
+        page = (
+            find_embed_page(src)
+            if element.tag == "iframe"
+            else EmbedPage(src, element.get("poster", ""))
+        )
         title = " ".join((element.get("title") or element.get("aria-label") or "").split())
-        cards.append((element, _card(element, title or host(page.url) or src, page)))
+        cards.append((element, _build_card(element, title or get_host(page.url) or src, page)))
         notes.append(f"<{element.tag}> became a card: {title or 'no title'}, {page.url}")
     for element, card in reversed(cards):  # so that those of one paragraph keep their order
-        _place(element, card)
+        _insert_card(element, card)
     for quote in list(root.iter("blockquote")):
-        if _POSTS.intersection(classes(quote)) and (link := _permalink(quote)):
-            _quote_card(quote, link)
+        if _POST_EMBED_CLASSES.intersection(get_classes(quote)) and (
+            link := _find_permalink(quote)
+        ):
+            _build_quote_card(quote, link)
             notes.append(f"an embedded post became a card: {link}")
     return notes
 
 
-def watch_page(src: str) -> Page:
+def find_embed_page(src: str) -> EmbedPage:
     """The public page of what a frame shows; the frame's own address where none is known."""
     for pattern, page in _SERVICES:
         if found := pattern.match(src):
             return page(found)
-    return Page(src)
+    return EmbedPage(src)
 
 
-def _youtube(found: re.Match[str]) -> Page:
+def _make_youtube_page(found: re.Match[str]) -> EmbedPage:
     src, video = found[0], found["id"]
-    playlist = parameter(src, "list")
+    playlist = get_parameter(src, "list")
     if video == "videoseries" and playlist:
-        return Page(f"https://www.youtube.com/playlist?list={playlist}")
-    start = parameter(src, "start")
+        return EmbedPage(f"https://www.youtube.com/playlist?list={playlist}")
+    start = get_parameter(src, "start")
     at = f"&t={start}s" if start.isdecimal() else ""
-    return Page(
+    return EmbedPage(
         f"https://www.youtube.com/watch?v={video}{at}",
         f"https://i.ytimg.com/vi/{video}/hqdefault.jpg",
     )
 
 
-def _vimeo(found: re.Match[str]) -> Page:
-    private = parameter(found[0], "h")  # an unlisted video's own key
-    return Page(f"https://vimeo.com/{found['id']}" + (f"/{private}" if private else ""))
+def _make_vimeo_page(found: re.Match[str]) -> EmbedPage:
+    private = get_parameter(found[0], "h")  # an unlisted video's own key
+    return EmbedPage(f"https://vimeo.com/{found['id']}" + (f"/{private}" if private else ""))
 
 
-def _soundcloud(found: re.Match[str]) -> Page:
-    track = parameter(found[0], "url")
-    return Page(track if track.startswith("https://") else found[0])
+def _make_soundcloud_page(found: re.Match[str]) -> EmbedPage:
+    track = get_parameter(found[0], "url")
+    return EmbedPage(track if track.startswith("https://") else found[0])
 
 
-_SERVICES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Page]], ...] = tuple(
+_SERVICES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], EmbedPage]], ...] = tuple(
     (re.compile(rf"(?:https?:)?//(?:www\.)?{pattern}.*", re.IGNORECASE | re.DOTALL), page)
     for pattern, page in (
-        (r"(?:m\.)?youtube(?:-nocookie)?\.com/(?:embed|shorts|live|v)/(?P<id>[\w-]+)", _youtube),
-        (r"(?:m\.)?youtube\.com/watch\?(?:[^#]*&)?v=(?P<id>[\w-]+)", _youtube),
-        (r"youtu\.be/(?P<id>[\w-]+)", _youtube),
-        (r"player\.vimeo\.com/video/(?P<id>\d+)", _vimeo),
-        (r"w\.soundcloud\.com/player", _soundcloud),
+        (
+            r"(?:m\.)?youtube(?:-nocookie)?\.com/(?:embed|shorts|live|v)/(?P<id>[\w-]+)",
+            _make_youtube_page,
+        ),
+        (r"(?:m\.)?youtube\.com/watch\?(?:[^#]*&)?v=(?P<id>[\w-]+)", _make_youtube_page),
+        (r"youtu\.be/(?P<id>[\w-]+)", _make_youtube_page),
+        (r"player\.vimeo\.com/video/(?P<id>\d+)", _make_vimeo_page),
+        (r"w\.soundcloud\.com/player", _make_soundcloud_page),
         (
             r"open\.spotify\.com/embed(?:-podcast)?/(?P<id>\w+/\w+)",
-            lambda found: Page(f"https://open.spotify.com/{found['id']}"),
+            lambda found: EmbedPage(f"https://open.spotify.com/{found['id']}"),
         ),
         (
             r"dailymotion\.com/embed/video/(?P<id>\w+)",
-            lambda found: Page(f"https://www.dailymotion.com/video/{found['id']}"),
+            lambda found: EmbedPage(f"https://www.dailymotion.com/video/{found['id']}"),
         ),
         (
             r"embed\.(?P<id>(?:music|podcasts)\.apple\.com/[^?#]+)",
-            lambda found: Page(f"https://{found['id']}"),
+            lambda found: EmbedPage(f"https://{found['id']}"),
         ),
     )
 )
 
 
-def _source(element: Element) -> str:
+def _find_source(element: Element) -> str:
     sources = (element, *element.iter("source"))
-    return next((src.strip() for e in sources if not blank(src := e.get("src") or "")), "")
+    return next((src.strip() for e in sources if not is_blank(src := e.get("src") or "")), "")
 
 
-def _card(element: Element, title: str, page: Page) -> Element:
-    card = child(element.makeelement("div"), "div", class_="embed")
-    if page.still:
-        picture = child(card, "a", href=page.url, class_="embed-picture")
-        child(picture, "img", src=page.still, alt=title)
-    line = child(card, "p", class_="embed-title")
-    child(line, "a", title, href=page.url)
-    if (name := host(page.url)) and name != title:
-        child(card, "p", name, class_="embed-host")
+def _build_card(element: Element, title: str, page: EmbedPage) -> Element:
+    card = append_child(element.makeelement("div"), "div", class_="embed")
+    if page.still_url:
+        picture = append_child(card, "a", href=page.url, class_="embed-picture")
+        append_child(picture, "img", src=page.still_url, alt=title)
+    line = append_child(card, "p", class_="embed-title")
+    append_child(line, "a", title, href=page.url)
+    if (name := get_host(page.url)) and name != title:
+        append_child(card, "p", name, class_="embed-host")
     return card
 
 
-def _permalink(quote: Element) -> str:
+def _find_permalink(quote: Element) -> str:
     links = [a.get("href") or "" for a in quote.iter("a")]
     return next((url for url in (quote.get("cite") or "", *reversed(links)) if "//" in url), "")
 
 
-def _quote_card(quote: Element, url: str) -> None:
+def _build_quote_card(quote: Element, url: str) -> None:
     """The quoted words stay; their source becomes the card's title."""
-    card = child(quote.makeelement("div"), "div", class_="embed")
-    replace(quote, card)
+    card = append_child(quote.makeelement("div"), "div", class_="embed")
+    replace_element(quote, card)
     card.append(quote)
     quote.attrib.clear()
-    line = child(card, "p", class_="embed-title")
-    child(line, "a", host(url) or url, href=url)
+    line = append_child(card, "p", class_="embed-title")
+    append_child(line, "a", get_host(url) or url, href=url)
 
 
-def _place(element: Element, card: Element) -> None:
+def _insert_card(element: Element, card: Element) -> None:
     """Put a card where its element was; after the paragraph if it was in one."""
-    outer = next((e for e in element.iterancestors() if e.tag in _PHRASING), None)
+    outer = next((e for e in element.iterancestors() if e.tag in _PHRASING_PARENTS), None)
     if outer is None:
-        replace(element, card)
+        replace_element(element, card)
         return
-    drop(element)
+    drop_element(element)
     card.tail, outer.tail = outer.tail, None
     outer.addnext(card)
-    if blank(visible_text(outer)) and len(outer) == 0:
-        drop(outer)
+    if is_blank(get_visible_text(outer)) and len(outer) == 0:
+        drop_element(outer)

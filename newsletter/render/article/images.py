@@ -5,23 +5,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from newsletter.posts.post import Image
-from newsletter.render.article.dom import Element, blank, child, classes, drop, rename, unwrap
-from newsletter.render.article.galleries import COLUMNS, GAP, is_column, set_galleries
-from newsletter.render.article.links import Addresses
+from newsletter.render.article.dom import (
+    Element,
+    append_child,
+    drop_element,
+    get_classes,
+    is_blank,
+    rename_element,
+    unwrap_element,
+)
+from newsletter.render.article.galleries import COLUMNS, GAP, build_galleries, is_gallery_column
+from newsletter.render.article.links import UrlResolver
 
 # What a quote, a list or a box takes away at its sides.
-_INSET = 40
-_INSETS = frozenset({"blockquote", "li", "dd"})
+_INSET_WIDTH = 40
+_INSET_TAGS = frozenset({"blockquote", "li", "dd"})
 _INSET_CLASSES = frozenset({"callout", "embed"})
-_OWN_LINE = frozenset({"gallery-cell", "embed-picture"})
+_OWN_LINE_CLASSES = frozenset({"gallery-cell", "embed-picture"})
 
 _PIXELS = re.compile(r"\s*(\d+)(?:\.\d+)?\s*(?:px)?\s*", re.IGNORECASE)
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
-_STYLED = re.compile(r"(?:^|;)\s*(width|height)\s*:\s*([^;]+)")
+_STYLED_SIZE = re.compile(r"(?:^|;)\s*(width|height)\s*:\s*([^;]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class ArticleImages:
     """What is known of an issue's images.
 
     Attributes:
@@ -30,55 +38,57 @@ class Pictures:
         addresses: where images are published.
     """
 
-    content: int
+    content_width: int
     files: Mapping[str, Image]
-    addresses: Addresses
+    urls: UrlResolver
 
 
-def set_images(root: Element, pictures: Pictures) -> list[str]:
+def normalize_images(root: Element, article_images: ArticleImages) -> list[str]:
     """Make every image of the article fit for mail; returns notes for the editor."""
     notes: list[str] = []
     for picture in list(root.iter("picture")):
         for source in list(picture.iter("source")):
-            drop(source)
-        unwrap(picture)
+            drop_element(source)
+        unwrap_element(picture)
     for image in list(root.iter("img")):
-        notes += _clear(image, pictures)
-    set_galleries(root)
+        notes += _remove_unusable_image(image, article_images)
+    build_galleries(root)
     for image in list(root.iter("img")):
-        _stand_alone(image)
-        notes += _set_image(image, pictures)
+        _mark_standalone(image)
+        notes += _normalize_image(image, article_images)
     for part in root.iter("figure", "figcaption"):
-        rename(part, "div", "figure" if part.tag == "figure" else "caption")
+        rename_element(part, "div", "figure" if part.tag == "figure" else "caption")
     return notes
 
 
-def _clear(image: Element, pictures: Pictures) -> list[str]:
+def _remove_unusable_image(image: Element, article_images: ArticleImages) -> list[str]:
     """Take out what no reader could see."""
     src, alt = image.get("src") or "", image.get("alt") or ""
     if image.get("width") in {"0", "1"} and image.get("height") in {"0", "1"}:
-        drop(image)
+        drop_element(image)
         return [f"a tracking pixel was left out: {src}"]
-    if pictures.addresses.image(src) is None or not src.strip():
-        _become_text(image, alt)
+    if article_images.urls.resolve_image(src) is None or not src.strip():
+        _replace_with_text(image, alt)
         return [f"an image without a usable address was left out: {alt or src[:60] or 'no alt'}"]
     return []
 
 
-def _become_text(image: Element, alt: str) -> None:
+def _replace_with_text(image: Element, alt: str) -> None:
     image.tag = "span"
     image.text = alt
-    unwrap(image)
+    unwrap_element(image)
 
 
-def _set_image(image: Element, pictures: Pictures) -> list[str]:
+def _normalize_image(image: Element, article_images: ArticleImages) -> list[str]:
     src = image.get("src") or ""
-    file = pictures.files.get(src.strip())
+    file = article_images.files.get(src.strip())
     natural = (file.width, file.height) if file else (0, 0)
-    width, height = displayed(
-        natural, *_wanted(image, _limit(image, pictures)), _limit(image, pictures)
+    width, height = compute_display_size(
+        natural,
+        *_get_requested_size(image, _get_available_width(image, article_images)),
+        _get_available_width(image, article_images),
     )
-    url = pictures.addresses.image(src) or ""
+    url = article_images.urls.resolve_image(src) or ""
     alone = "display:block;" if image.attrib.pop("data-alone", "") else ""
     kept = {name: image.get(name) for name in ("id", "class", "title", "lang", "dir")}
     alt = image.get("alt") or ""
@@ -100,7 +110,9 @@ def _set_image(image: Element, pictures: Pictures) -> list[str]:
     return notes
 
 
-def displayed(natural: tuple[int, int], width: float, height: float, limit: int) -> tuple[int, int]:
+def compute_display_size(
+    natural: tuple[int, int], width: float, height: float, limit: int
+) -> tuple[int, int]:
     """Width and height to show an image at, in CSS pixels; 0 where they can't be known.
 
     Args:
@@ -119,61 +131,63 @@ def displayed(natural: tuple[int, int], width: float, height: float, limit: int)
     return round(width), max(1, round(width * ratio)) if width and ratio else 0
 
 
-def _wanted(image: Element, limit: int) -> tuple[float, float]:
-    said = dict(_STYLED.findall(image.get("style") or ""))
+def _get_requested_size(image: Element, limit: int) -> tuple[float, float]:
+    said = dict(_STYLED_SIZE.findall(image.get("style") or ""))
     width = said.get("width") or image.get("width") or ""
     height = said.get("height") or image.get("height") or ""
-    return _length(width, limit), _length(height, 0)
+    return _parse_length(width, limit), _parse_length(height, 0)
 
 
-def _length(text: str, whole: int) -> float:
+def _parse_length(text: str, percent_base: int) -> float:
     if pixels := _PIXELS.fullmatch(text):
         return float(pixels[1])
     percent = _PERCENT.fullmatch(text)
-    return float(percent[1]) / 100 * whole if percent else 0.0
+    return float(percent[1]) / 100 * percent_base if percent else 0.0
 
 
-def _limit(image: Element, pictures: Pictures) -> int:
-    limit = pictures.content
+def _get_available_width(image: Element, article_images: ArticleImages) -> int:
+    limit = article_images.content_width
     for ancestor in image.iterancestors():
-        names = classes(ancestor)
-        if is_column(ancestor):
+        names = get_classes(ancestor)
+        if is_gallery_column(ancestor):
             limit = (limit - GAP) // COLUMNS
-        elif ancestor.tag in _INSETS or _INSET_CLASSES.intersection(names):
-            limit -= _INSET
-    return max(limit, pictures.content // 4)
+        elif ancestor.tag in _INSET_TAGS or _INSET_CLASSES.intersection(names):
+            limit -= _INSET_WIDTH
+    return max(limit, article_images.content_width // 4)
 
 
-def _stand_alone(image: Element) -> None:
+def _mark_standalone(image: Element) -> None:
     """Mark an image that is all there is of its block, and make its paragraph a figure."""
     element: Element = image
     parent = element.getparent()
-    while parent is not None and _only(element) and parent.tag in {"a", "span"}:
-        if _OWN_LINE.intersection(classes(parent)):
+    while parent is not None and _is_only_content(element) and parent.tag in {"a", "span"}:
+        if _OWN_LINE_CLASSES.intersection(get_classes(parent)):
             break
         element, parent = parent, parent.getparent()
     if parent is None:
         return
     in_figure = parent.tag == "figure"
-    in_block = _only(element) and parent.tag in {"p", "td", "div"}
-    if not (in_figure or in_block or _OWN_LINE.intersection(classes(parent))):
+    in_block = _is_only_content(element) and parent.tag in {"p", "td", "div"}
+    if not (in_figure or in_block or _OWN_LINE_CLASSES.intersection(get_classes(parent))):
         return
     image.set("data-alone", "yes")
     if parent.tag == "p":
-        rename(parent, "figure")
+        rename_element(parent, "figure")
         in_figure = True
     if in_figure and next(parent.iter("figcaption"), None) is None:
-        _caption_from_title(image, parent)
+        _move_title_to_caption(image, parent)
 
 
-def _caption_from_title(image: Element, figure: Element) -> None:
+def _move_title_to_caption(image: Element, figure: Element) -> None:
     """Markdown's title of a lone image is its caption (``![alt](file "caption")``)."""
     title = image.get("title") or ""
     if " " in title.strip() and title != image.get("alt"):
         del image.attrib["title"]
-        child(figure, "figcaption", title)
+        append_child(figure, "figcaption", title)
 
 
-def _only(element: Element) -> bool:
+def _is_only_content(element: Element) -> bool:
     parent = element.getparent()
-    return parent is not None and len(parent) == 1 and blank(parent.text) and blank(element.tail)
+    return (
+        parent is not None and len(parent) == 1 and is_blank(parent.text) and is_blank(element.tail)
+    )

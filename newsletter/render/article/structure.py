@@ -5,68 +5,68 @@ import re
 from newsletter.render.article.dom import (
     Element,
     add_class,
-    blank,
-    classes,
-    containers,
-    drop,
-    is_empty,
-    rename,
-    visible_text,
-    wrap,
+    drop_element,
+    find_containers,
+    get_classes,
+    get_visible_text,
+    is_blank,
+    is_empty_element,
+    rename_element,
+    wrap_element,
 )
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-_TOP, _BOTTOM = 2, 6  # the mail's one h1 is its title
-_SECTIONS = ("article", "aside", "section")
-_BOXES = ("\N{BALLOT BOX}", "\N{BALLOT BOX WITH CHECK}", "\N{BALLOT BOX WITH X}")
+_TOP_LEVEL, _BOTTOM_LEVEL = 2, 6  # the mail's one h1 is its title
+_SECTION_TAGS = ("article", "aside", "section")
+_TASK_BOXES = ("\N{BALLOT BOX}", "\N{BALLOT BOX WITH CHECK}", "\N{BALLOT BOX WITH X}")
 # What could make the mail wider than a phone.
-_WIDE = re.compile(
+_FIXED_WIDTH = re.compile(
     r"(?:(?:min-)?width\s*:[^;%]*|white-space\s*:\s*(?:nowrap|pre))(?:;|$)", re.IGNORECASE
 )
 
 
-def set_structure(root: Element) -> list[str]:
+def normalize_structure(root: Element) -> list[str]:
     """Bring the article's blocks into safe shapes; returns notes for the editor."""
-    notes = _left_out(root)
-    _footnotes(root)
-    for section in root.iter(*_SECTIONS):
-        rename(section, "div")
-    _details(root)
-    _tasks(root)
-    _tables(root)
-    _unique_ids(root)
-    _narrow(root)
+    notes = _note_omitted_drawings(root)
+    _normalize_footnotes(root)
+    for section in root.iter(*_SECTION_TAGS):
+        rename_element(section, "div")
+    _open_details(root)
+    _mark_tasks(root)
+    _normalize_tables(root)
+    _remove_duplicate_ids(root)
+    _remove_fixed_widths(root)
     return notes
 
 
 def finish_structure(root: Element) -> None:
     """Drop what is empty, now that all else is in place, and number headings from h2."""
     for element in reversed(list(root.iter("p", "ul", "ol", *_HEADINGS))):
-        if is_empty(element) and element.get("id") is None:
-            drop(element)
+        if is_empty_element(element) and element.get("id") is None:
+            drop_element(element)
     outer: list[int] = []
     for heading in root.iter(*_HEADINGS):
         level = int(heading.tag[1])
         outer = [*(above for above in outer if above < level), level]
-        heading.tag = f"h{min(_TOP - 1 + len(outer), _BOTTOM)}"
+        heading.tag = f"h{min(_TOP_LEVEL - 1 + len(outer), _BOTTOM_LEVEL)}"
 
 
-def _left_out(root: Element) -> list[str]:
+def _note_omitted_drawings(root: Element) -> list[str]:
     """Drawings that the post had, as ``newsletter.posts.html.svg_mathml`` marks them."""
-    drawings = [span for span in root.iter("span") if "left-out" in classes(span)]
+    drawings = [span for span in root.iter("span") if "left-out" in get_classes(span)]
     return [
         "a drawing (SVG) was left out, since mail clients do not show it: "
         + (f"its label stands there instead: {label}" if label else "it has no label")
-        for label in (visible_text(span).strip() for span in drawings)
+        for label in (get_visible_text(span).strip() for span in drawings)
     ]
 
 
-def _footnotes(root: Element) -> None:
-    notes = next((e for e in root.iter() if _FOOTNOTES.intersection(classes(e))), None)
+def _normalize_footnotes(root: Element) -> None:
+    notes = next((e for e in root.iter() if _FOOTNOTE_CLASSES.intersection(get_classes(e))), None)
     if notes is None:
         return
     if notes.tag in {"ol", "ul"}:
-        notes = wrap(notes, "div")
+        notes = wrap_element(notes, "div")
     add_class(notes, "footnotes")
     before = notes.getprevious()
     if before is None or before.tag != "hr":
@@ -81,36 +81,36 @@ def _footnotes(root: Element) -> None:
             add_class(link, "footnote-backref")
 
 
-_FOOTNOTES = frozenset({"footnotes", "wp-block-footnotes"})
+_FOOTNOTE_CLASSES = frozenset({"footnotes", "wp-block-footnotes"})
 
 
-def _details(root: Element) -> None:
+def _open_details(root: Element) -> None:
     """Mail can't fold, so everything is open."""
-    blocks = containers(root)
+    blocks = find_containers(root)
     for details in root.iter("details"):
         details.attrib.pop("open", "")
-        rename(details, "div", "details")
+        rename_element(details, "div", "details")
     for summary in root.iter("summary"):
         if summary in blocks:
-            rename(summary, "div", "summary")
+            rename_element(summary, "div", "summary")
             continue
-        rename(summary, "p", "summary")
+        rename_element(summary, "p", "summary")
         strong = summary.makeelement("strong")
         strong.text, summary.text = summary.text, None
         strong.extend(list(summary))
         summary.append(strong)
 
 
-def _tasks(root: Element) -> None:
+def _mark_tasks(root: Element) -> None:
     for item in root.iter("li"):
-        first = next((e.text for e in item.iter() if not blank(e.text)), "")
-        if first and first.lstrip().startswith(_BOXES):
+        first = next((e.text for e in item.iter() if not is_blank(e.text)), "")
+        if first and first.lstrip().startswith(_TASK_BOXES):
             add_class(item, "task-list-item")
             if (parent := item.getparent()) is not None:
                 add_class(parent, "contains-task-list")
 
 
-def _tables(root: Element) -> None:
+def _normalize_tables(root: Element) -> None:
     for table in list(root.iter("table")):
         for heading in table.iter("th"):
             if heading.get("scope") is None:
@@ -118,10 +118,10 @@ def _tables(root: Element) -> None:
                 alone = row is not None and all(cell.tag == "th" for cell in row)
                 heading.set("scope", "col" if part.tag == "thead" or alone else "row")
         if next(table.iterancestors("table"), None) is None:
-            wrap(table, "div", class_="table-scroll", style="overflow-x:auto")
+            wrap_element(table, "div", class_="table-scroll", style="overflow-x:auto")
 
 
-def _unique_ids(root: Element) -> None:
+def _remove_duplicate_ids(root: Element) -> None:
     seen: set[str] = set()
     for element in root.iter():
         name = element.get("id")
@@ -131,7 +131,7 @@ def _unique_ids(root: Element) -> None:
             seen.add(name)
 
 
-def _narrow(root: Element) -> None:
+def _remove_fixed_widths(root: Element) -> None:
     """Nothing may be wider than a phone; images have their own rule."""
     for element in root.iter():
         if element.tag in {"img", "pre", "code"}:
@@ -142,8 +142,8 @@ def _narrow(root: Element) -> None:
                 del element.attrib[name]
         style = element.get("style")
         if style is not None:
-            kept = _WIDE.sub("", style)
-            if blank(kept):
+            kept = _FIXED_WIDTH.sub("", style)
+            if is_blank(kept):
                 del element.attrib["style"]
             else:
                 element.set("style", kept)

@@ -19,14 +19,14 @@ from newsletter.posts.html.nesting_limit import LIMIT
 
 DOCTYPE = "<!DOCTYPE html>"  # premailer's lower-case one is dropped by some clients: quirks mode
 
-_IGNORE = "data-premailer"
-_TOO_DEEP = etree.XPath("boolean(" + "/*" * (LIMIT + 1) + ")")
-_QUOTES = {"&#39;": "'", "&#34;": '"', "&quot;": '"', "&gt;": ">"}
+_IGNORE_ATTRIBUTE = "data-premailer"
+_is_too_deep = etree.XPath("boolean(" + "/*" * (LIMIT + 1) + ")")
+_ESCAPED_CHARACTERS = {"&#39;": "'", "&#34;": '"', "&quot;": '"', "&gt;": ">"}
 # cssutils keeps the state of its parser and its log in globals.
-_ONE_AT_A_TIME = Lock()
+_PREMAILER_LOCK = Lock()
 
 
-def inline(html: str, css: str) -> str:
+def inline_css(html: str, css: str) -> str:
     """Inline ``css`` into a whole HTML document; the same input gives the same bytes.
 
     Args:
@@ -41,38 +41,38 @@ def inline(html: str, css: str) -> str:
             for Outlook was lost.
     """
     tree = etree.fromstring(html, etree.HTMLParser())
-    if _TOO_DEEP(tree.getroottree()):
+    if _is_too_deep(tree.getroottree()):
         raise RenderError(
             f"the mail nests more than {LIMIT} elements deep",
             remedy="Mail clients cannot show that. Take wrappers out of the post or the template.",
         )
     for style in tree.iter("style"):
-        style.set(_IGNORE, "ignore")
-        style.text = _unquoted(style.text or "")
-    with _ONE_AT_A_TIME:
-        _premailer()(tree, css)
+        style.set(_IGNORE_ATTRIBUTE, "ignore")
+        style.text = _unescape_css(style.text or "")
+    with _PREMAILER_LOCK:
+        _load_premailer()(tree, css)
     for style in tree.iter("style"):
-        if _IGNORE in style.attrib:
-            del style.attrib[_IGNORE]
+        if _IGNORE_ATTRIBUTE in style.attrib:
+            del style.attrib[_IGNORE_ATTRIBUTE]
     # method="html": an empty element must not become <div/>, which browsers leave open.
     inlined = etree.tostring(tree, method="html", encoding="unicode", doctype=DOCTYPE)
-    if _conditions(inlined) != _conditions(html):
+    if _count_conditional_comments(inlined) != _count_conditional_comments(html):
         raise RenderError("Outlook's conditional comments did not survive inlining")
     return inlined
 
 
 @cache
-def _premailer() -> Callable[[etree._Element, str], None]:
+def _load_premailer() -> Callable[[etree._Element, str], None]:
     # Read when premailer is imported; without them each style is parsed again and again.
     os.environ.setdefault("PREMAILER_CACHE", "LRU")
     os.environ.setdefault("PREMAILER_CACHE_MAXSIZE", "4096")
-    with _no_http_library():
+    with _hide_requests():
         from newsletter.render.css.premailer_patches import run_premailer
     return run_premailer
 
 
 @contextmanager
-def _no_http_library() -> Iterator[None]:
+def _hide_requests() -> Iterator[None]:
     """Premailer imports requests to fetch style sheets, which it must never do here.
 
     It gets an empty module instead: so it can't, and a new process loads a tenth less.
@@ -87,12 +87,12 @@ def _no_http_library() -> Iterator[None]:
             del sys.modules["requests"]
 
 
-def _unquoted(css: str) -> str:
+def _unescape_css(css: str) -> str:
     """Jinja escapes quotes in CSS as in HTML, but in ``<style>`` nothing is unescaped."""
-    for escaped, plain in _QUOTES.items():
+    for escaped, plain in _ESCAPED_CHARACTERS.items():
         css = css.replace(escaped, plain)
     return css
 
 
-def _conditions(html: str) -> tuple[int, int]:
+def _count_conditional_comments(html: str) -> tuple[int, int]:
     return html.count("<!--[if"), html.count("<![endif]-->")

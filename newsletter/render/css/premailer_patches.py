@@ -15,14 +15,14 @@ from lxml import etree
 from lxml.cssselect import CSSSelector
 from premailer import Premailer, merge_style
 
-Rule = tuple[tuple[int, ...], str, str]
-Rules = tuple[list[Rule], list[Any]]
+PremailerRule = tuple[tuple[int, ...], str, str]
+PremailerRules = tuple[list[PremailerRule], list[Any]]
 
-Selector = Callable[[Any], Any]
+ElementFinder = Callable[[Any], Any]
 
 _CLASS = re.compile(r"\.[\w-]+")
 _NAMES = re.compile(r"\.(?P<class>[\w-]+)|(?:^|[\s>+~])(?P<tag>[a-zA-Z][\w-]*)")
-_UNSURE = re.compile(r"[\\:]")
+_UNSURE_SELECTOR = re.compile(r"[\\:]")
 _ATTRIBUTE = re.compile(r"\[[^\]]*\]")
 
 
@@ -36,13 +36,13 @@ cssutils.util._defaultFetcher = _fetch_nothing  # noqa: SLF001 - there is no pub
 
 # Styles that are there already premailer validates whatever it is told, and then keeps them as they
 # are: of no use, and half of the time that a new process takes.
-_pairs = partial(merge_style.csstext_to_pairs, validate=False)
-_pairs._lock = merge_style.csstext_to_pairs._lock  # type: ignore[attr-defined]  # noqa: SLF001
-merge_style.csstext_to_pairs = _pairs
+_parse_style_pairs = partial(merge_style.csstext_to_pairs, validate=False)
+_parse_style_pairs._lock = merge_style.csstext_to_pairs._lock  # type: ignore[attr-defined]  # noqa: SLF001
+merge_style.csstext_to_pairs = _parse_style_pairs
 
 
 @lru_cache(maxsize=4096)
-def _selector(selector: str) -> Selector:
+def _create_selector(selector: str) -> ElementFinder:
     """What finds the elements of ``selector``, its first class looked up once a document.
 
     Nearly all rules begin with the same class, and finding that takes most of the time.
@@ -54,36 +54,38 @@ def _selector(selector: str) -> Selector:
     inside = etree.XPath(CSSSelector(rest).path.replace("descendant-or-self::", "descendant::", 1))
 
     def find(page: Any) -> Any:
-        if scope not in _scopes:
-            _scopes[scope] = CSSSelector(scope)(page)
-        found = _scopes[scope]
+        if scope not in _scope_cache:
+            _scope_cache[scope] = CSSSelector(scope)(page)
+        found = _scope_cache[scope]
         return inside(found[0]) if len(found) == 1 else whole(page)
 
     return find
 
 
-_scopes: dict[str, Any] = {}
-premailer.premailer._create_cssselector = _selector  # noqa: SLF001
+_scope_cache: dict[str, Any] = {}
+premailer.premailer._create_cssselector = _create_selector  # noqa: SLF001
 
 
-_merged: dict[tuple[str, tuple[int, ...], tuple[str, ...]], str] = {}
+_merge_cache: dict[tuple[str, tuple[int, ...], tuple[str, ...]], str] = {}
 
 
-def _merge(old: str, new: list[list[tuple[str, str]]], classes: list[str], **options: bool) -> str:
+def _merge_styles(
+    old: str, new: list[list[tuple[str, str]]], classes: list[str], **options: bool
+) -> str:
     """Premailer's own, once for all elements that the same rules match: nearly all paragraphs."""
     key = (old, tuple(map(id, new)), tuple(classes))  # premailer holds on to them meanwhile
-    if key not in _merged:
-        _merged[key] = merge_style.merge_styles(old, new, classes, **options)
-    return _merged[key]
+    if key not in _merge_cache:
+        _merge_cache[key] = merge_style.merge_styles(old, new, classes, **options)
+    return _merge_cache[key]
 
 
-premailer.premailer.merge_styles = _merge
+premailer.premailer.merge_styles = _merge_styles
 
 
 def run_premailer(tree: etree._Element, css: str) -> None:
     """Inline ``css`` into ``tree``; not for two threads at once."""
-    _scopes.clear()
-    _merged.clear()
+    _scope_cache.clear()
+    _merge_cache.clear()
     _Premailer(
         tree,
         css_text=css,
@@ -97,24 +99,24 @@ def run_premailer(tree: etree._Element, css: str) -> None:
 
 
 class _Premailer(Premailer):  # type: ignore[misc]
-    def _parse_style_rules(self, css_body: str, ruleset_index: int) -> Rules:
+    def _parse_style_rules(self, css_body: str, ruleset_index: int) -> PremailerRules:
         """The rules that can match, and those that can't be inlined."""
-        rules, leftover = _parsed(css_body, ruleset_index)
-        there = _names_in(self.html)
-        return [rule for rule in rules if _names_of(rule[1]) <= there], leftover
+        rules, leftover = _parse_rules(css_body, ruleset_index)
+        there = _collect_names(self.html)
+        return [rule for rule in rules if _get_required_names(rule[1]) <= there], leftover
 
     def _style_to_basic_html_attributes(self, *_: object, **__: object) -> None:
         """Nothing: every attribute it knows is disabled above."""
 
 
 @lru_cache(maxsize=16)
-def _parsed(css: str, index: int) -> Rules:
+def _parse_rules(css: str, index: int) -> PremailerRules:
     plain = Premailer("", strip_important=False, disable_validation=True)
-    parsed: Rules = plain._parse_style_rules(css, index)  # noqa: SLF001
+    parsed: PremailerRules = plain._parse_style_rules(css, index)  # noqa: SLF001
     return parsed
 
 
-def _names_in(tree: etree._Element) -> set[str]:
+def _collect_names(tree: etree._Element) -> set[str]:
     """Its tags, and its classes with their dot."""
     tags = {element.tag for element in tree.iter(etree.Element)}
     values = {element.get("class", "") for element in tree.iter(etree.Element)}
@@ -122,10 +124,10 @@ def _names_in(tree: etree._Element) -> set[str]:
 
 
 @lru_cache(maxsize=4096)
-def _names_of(selector: str) -> frozenset[str]:
+def _get_required_names(selector: str) -> frozenset[str]:
     """The tags and classes without which ``selector`` matches nothing; none where in doubt."""
     bare = _ATTRIBUTE.sub("", selector)
-    if _UNSURE.search(bare):
+    if _UNSURE_SELECTOR.search(bare):
         return frozenset()
     return frozenset(
         f".{found['class']}" if found["class"] else found["tag"].lower()

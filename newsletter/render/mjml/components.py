@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Component:
+class MjmlComponent:
     """One MJML component.
 
     Attributes:
@@ -20,136 +20,138 @@ class Component:
 
     attributes: frozenset[str]
     children: tuple[str, ...] = ()
-    content: bool = False
+    allows_content: bool = False
 
 
-def _sides(name: str) -> str:
+def _expand_sides(name: str) -> str:
     return f"{name} {name}-top {name}-right {name}-bottom {name}-left"
 
 
-_PADDING = _sides("padding")
-_BORDER = _sides("border") + " border-radius"
-_TYPE = "font-family font-size font-style font-weight"
+_PADDING = _expand_sides("padding")
+_BORDER = _expand_sides("border") + " border-radius"
+_FONT = "font-family font-size font-style font-weight"
 _BACKGROUND = (
     "background-color background-url background-repeat background-size background-position "
     "background-position-x background-position-y"
 )
-_BLOCK = f"container-background-color {_PADDING}"
+_BLOCK_ATTRIBUTES = f"container-background-color {_PADDING}"
 _LINK = "href rel target"
 _ICON = (
     "icon-align icon-height icon-position icon-width icon-unwrapped-alt icon-unwrapped-url "
     "icon-wrapped-alt icon-wrapped-url"
 )
-_BLOCKS = (
+_BLOCK_COMPONENTS = (
     "mj-text", "mj-button", "mj-image", "mj-divider", "mj-spacer", "mj-table", "mj-social",
     "mj-navbar", "mj-accordion", "mj-carousel", "mj-raw",
 )  # fmt: skip
 
 
-def _is(attributes: str = "", *children: str, content: bool = False) -> Component:
-    return Component(frozenset(attributes.split()), children, content)
+def _make_component(
+    attributes: str = "", *children: str, allows_content: bool = False
+) -> MjmlComponent:
+    return MjmlComponent(frozenset(attributes.split()), children, allows_content)
 
 
 COMPONENTS = {
-    "mjml": _is("lang dir", "mj-head", "mj-body"),
-    "mj-head": _is(
+    "mjml": _make_component("lang dir", "mj-head", "mj-body"),
+    "mj-head": _make_component(
         "",
         "mj-attributes", "mj-breakpoint", "mj-font", "mj-preview", "mj-raw", "mj-style", "mj-title",
     ),
-    "mj-attributes": _is(),  # its children are checked by their own rule
-    "mj-breakpoint": _is("width"),
-    "mj-font": _is("name href"),
-    "mj-preview": _is(content=True),
-    "mj-style": _is(content=True),
-    "mj-title": _is(content=True),
-    "mj-body": _is("width background-color", "mj-section", "mj-wrapper", "mj-hero", "mj-raw"),
-    "mj-wrapper": _is(
+    "mj-attributes": _make_component(),  # its children are checked by their own rule
+    "mj-breakpoint": _make_component("width"),
+    "mj-font": _make_component("name href"),
+    "mj-preview": _make_component(allows_content=True),
+    "mj-style": _make_component(allows_content=True),
+    "mj-title": _make_component(allows_content=True),
+    "mj-body": _make_component("width background-color", "mj-section", "mj-wrapper", "mj-hero", "mj-raw"),
+    "mj-wrapper": _make_component(
         f"{_BACKGROUND} {_BORDER} {_PADDING} direction full-width text-align",
         "mj-section", "mj-hero", "mj-raw",
     ),
-    "mj-section": _is(
+    "mj-section": _make_component(
         f"{_BACKGROUND} {_BORDER} {_PADDING} direction full-width text-align",
         "mj-column", "mj-group", "mj-raw",
     ),
-    "mj-group": _is("background-color direction vertical-align width", "mj-column", "mj-raw"),
-    "mj-column": _is(
+    "mj-group": _make_component("background-color direction vertical-align width", "mj-column", "mj-raw"),
+    "mj-column": _make_component(
         f"background-color {_BORDER} {_PADDING} direction inner-background-color "
-        f"{_sides('inner-border')} inner-border-radius vertical-align width",
-        *_BLOCKS,
+        f"{_expand_sides('inner-border')} inner-border-radius vertical-align width",
+        *_BLOCK_COMPONENTS,
     ),
-    "mj-hero": _is(
+    "mj-hero": _make_component(
         f"background-color background-url background-width background-height background-position "
-        f"height inner-background-color {_sides('inner-padding')} {_PADDING} vertical-align",
-        *_BLOCKS,
+        f"height inner-background-color {_expand_sides('inner-padding')} {_PADDING} vertical-align",
+        *_BLOCK_COMPONENTS,
     ),
-    "mj-text": _is(
-        f"align color {_TYPE} height letter-spacing line-height text-decoration text-transform "
-        f"vertical-align {_BLOCK}",
-        content=True,
+    "mj-text": _make_component(
+        f"align color {_FONT} height letter-spacing line-height text-decoration text-transform "
+        f"vertical-align {_BLOCK_ATTRIBUTES}",
+        allows_content=True,
     ),
-    "mj-button": _is(
-        f"align background-color {_BORDER} color {_TYPE} height inner-padding letter-spacing "
+    "mj-button": _make_component(
+        f"align background-color {_BORDER} color {_FONT} height inner-padding letter-spacing "
         f"line-height name text-align text-decoration text-transform vertical-align width "
-        f"{_LINK} {_BLOCK}",
-        content=True,
+        f"{_LINK} {_BLOCK_ATTRIBUTES}",
+        allows_content=True,
     ),
-    "mj-image": _is(
+    "mj-image": _make_component(
         f"align alt border border-left border-right border-radius fluid-on-mobile font-size height "
-        f"max-height name src srcset title usemap width {_LINK} {_BLOCK}"
+        f"max-height name src srcset title usemap width {_LINK} {_BLOCK_ATTRIBUTES}"
     ),
-    "mj-divider": _is(f"align border-color border-style border-width width {_BLOCK}"),
-    "mj-spacer": _is(f"height {_BLOCK}"),
-    "mj-table": _is(
+    "mj-divider": _make_component(f"align border-color border-style border-width width {_BLOCK_ATTRIBUTES}"),
+    "mj-spacer": _make_component(f"height {_BLOCK_ATTRIBUTES}"),
+    "mj-table": _make_component(
         f"align border cellpadding cellspacing color font-family font-size line-height "
-        f"table-layout vertical-align width {_BLOCK}",
-        content=True,
+        f"table-layout vertical-align width {_BLOCK_ATTRIBUTES}",
+        allows_content=True,
     ),
-    "mj-raw": _is(content=True),
-    "mj-social": _is(
-        f"align border-radius color {_TYPE} icon-height icon-padding icon-size inner-padding "
-        f"line-height mode text-decoration text-padding vertical-align {_BLOCK}",
+    "mj-raw": _make_component(allows_content=True),
+    "mj-social": _make_component(
+        f"align border-radius color {_FONT} icon-height icon-padding icon-size inner-padding "
+        f"line-height mode text-decoration text-padding vertical-align {_BLOCK_ATTRIBUTES}",
         "mj-social-element",
     ),
-    "mj-social-element": _is(
-        f"align alt background-color border-radius color {_TYPE} icon-height icon-padding "
+    "mj-social-element": _make_component(
+        f"align alt background-color border-radius color {_FONT} icon-height icon-padding "
         f"icon-size line-height name src text-decoration text-padding title vertical-align "
         f"{_LINK} {_PADDING}",
-        content=True,
+        allows_content=True,
     ),
-    "mj-navbar": _is(
+    "mj-navbar": _make_component(
         f"align base-url hamburger ico-align ico-close ico-color ico-font-family ico-font-size "
-        f"ico-line-height ico-open {_sides('ico-padding')} ico-text-decoration ico-text-transform "
+        f"ico-line-height ico-open {_expand_sides('ico-padding')} ico-text-decoration ico-text-transform "
         f"{_PADDING}",
         "mj-navbar-link",
     ),
-    "mj-navbar-link": _is(
-        f"color {_TYPE} letter-spacing line-height name text-decoration text-transform "
+    "mj-navbar-link": _make_component(
+        f"color {_FONT} letter-spacing line-height name text-decoration text-transform "
         f"{_LINK} {_PADDING}",
-        content=True,
+        allows_content=True,
     ),
-    "mj-accordion": _is(f"border font-family {_ICON} {_BLOCK}", "mj-accordion-element"),
-    "mj-accordion-element": _is(
+    "mj-accordion": _make_component(f"border font-family {_ICON} {_BLOCK_ATTRIBUTES}", "mj-accordion-element"),
+    "mj-accordion-element": _make_component(
         f"background-color border font-family {_ICON}", "mj-accordion-title", "mj-accordion-text"
     ),
-    "mj-accordion-title": _is(
-        f"background-color color font-family font-size {_PADDING}", content=True
+    "mj-accordion-title": _make_component(
+        f"background-color color font-family font-size {_PADDING}", allows_content=True
     ),
-    "mj-accordion-text": _is(
+    "mj-accordion-text": _make_component(
         f"background-color color font-family font-size font-weight letter-spacing line-height "
         f"{_PADDING}",
-        content=True,
+        allows_content=True,
     ),
-    "mj-carousel": _is(
+    "mj-carousel": _make_component(
         f"align border-radius icon-width left-icon right-icon tb-border tb-border-radius "
-        f"tb-hover-border-color tb-selected-border-color tb-width thumbnails {_BLOCK}",
+        f"tb-hover-border-color tb-selected-border-color tb-width thumbnails {_BLOCK_ATTRIBUTES}",
         "mj-carousel-image",
     ),
-    "mj-carousel-image": _is(
+    "mj-carousel-image": _make_component(
         f"alt border-radius src tb-border tb-border-radius thumbnails-src title {_LINK}"
     ),
 }  # fmt: skip
 
-IGNORED = {
+IGNORED_ATTRIBUTES = {
     name: frozenset(attributes.split())
     for name, attributes in {
         "mj-accordion-title": "font-weight",
@@ -169,7 +171,7 @@ IGNORED = {
 }
 
 # Known to MJML, not to MRML: what to do instead.
-ELSEWHERE = {
+UNSUPPORTED_REMEDIES = {
     "mj-html-attributes": "Write the attributes where they belong, in the HTML itself.",
     "mj-selector": "Write the attributes where they belong, in the HTML itself.",
     "mj-html-attribute": "Write the attributes where they belong, in the HTML itself.",
@@ -178,30 +180,30 @@ ELSEWHERE = {
 }
 
 # What may be inside mj-attributes besides every component.
-EVERYWHERE = ("mj-all", "mj-class")
+DEFAULTS_ELEMENTS = ("mj-all", "mj-class")
 
-COMMON = frozenset({"css-class", "mj-class"})
+COMMON_ATTRIBUTES = frozenset({"css-class", "mj-class"})
 # No class of CSS can hang on these: they leave no element behind, or only in the head.
-CLASSLESS = frozenset(
+CLASSLESS_COMPONENTS = frozenset(
     {
         "mjml", "mj-head", "mj-attributes", "mj-breakpoint", "mj-font", "mj-preview", "mj-style",
         "mj-title", "mj-raw",
     }
 )  # fmt: skip
 
-LENGTH = frozenset(
-    f"{_PADDING} {_sides('inner-padding')} {_sides('ico-padding')} border-radius border-width "
+LENGTH_ATTRIBUTES = frozenset(
+    f"{_PADDING} {_expand_sides('inner-padding')} {_expand_sides('ico-padding')} border-radius border-width "
     "background-height background-width font-size height ico-font-size icon-height icon-padding "
     "icon-size icon-width inner-border-radius max-height tb-border-radius tb-width text-padding "
     "width".split()
 )
-COLOUR = frozenset(
+COLOR_ATTRIBUTES = frozenset(
     {
         "background-color", "border-color", "color", "container-background-color", "ico-color",
         "inner-background-color", "tb-hover-border-color", "tb-selected-border-color",
     }
 )  # fmt: skip
-CHOICE = {
+CHOICE_ATTRIBUTES = {
     "align": ("left", "center", "right", "justify"),
     "background-repeat": ("repeat", "no-repeat"),
     "dir": ("ltr", "rtl", "auto"),

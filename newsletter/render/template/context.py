@@ -16,9 +16,9 @@ from newsletter.errors import TemplateError
 from newsletter.posts.issue import Button, Card, Issue, Picture
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTable
 from newsletter.render.article.build import Article
-from newsletter.render.article.links import Addresses
-from newsletter.render.locale import direction, format_date
-from newsletter.render.personalization import ARTICLE, retarget
+from newsletter.render.article.links import UrlResolver
+from newsletter.render.locale import format_date, get_text_direction
+from newsletter.render.personalization import ARTICLE_MARKER, convert_tokens
 
 _NONCHARACTERS = dict.fromkeys(range(0xFDD0, 0xFDF0))
 
@@ -109,23 +109,23 @@ class MergeValue:
         self._attribute = attribute
         self._default = default
 
-    def or_else(self, default: str) -> "MergeValue":
+    def with_default(self, default: str) -> "MergeValue":
         """The same with the words for readers who have nothing there."""
         return MergeValue(self._table, self._attribute, default)
 
     def __html__(self) -> str:
         """Return its HTML token (the protocol of MarkupSafe)."""
-        source = f"{{{{ {self._words} }}}}"
+        source = f"{{{{ {self._expression} }}}}"
         return self._table.tag(self._attribute, self._default, source, None).token("html")
 
     @property
-    def _words(self) -> str:
+    def _expression(self) -> str:
         tail = "" if self._default is None else f' | default("{self._default}")'
         return f"subscriber.{self._attribute}{tail}"
 
     def _refuse(self, *_: object) -> Any:
         raise TemplateError(
-            f"{self._words} differs from reader to reader, so a template can print it, not use it",
+            f"{self._expression} differs from reader to reader, so a template can print it, not use it",
             remedy="Only | default(…) may follow it, and it can't stand in an {% if %} or in CSS.",
         )
 
@@ -134,28 +134,28 @@ class MergeValue:
     __hash__ = None  # type: ignore[assignment]
 
 
-def template_context(
+def build_template_context(
     issue: Issue, article: Article, config: Config, table: MergeTable
 ) -> dict[str, Any]:
     """Every name that a template can use."""
     post = issue.post
     lang = post.language or config.language
     return {
-        "newsletter": newsletter_view(config),
-        "issue": issue_view(issue, article, config),
+        "newsletter": make_newsletter_view(config),
+        "issue": make_issue_view(issue, article, config),
         "theme": config.theme,
         "subscriber": SubscriberView(table),
         "unsubscribe_url": Markup(UNSUBSCRIBE.token("html")),  # noqa: S704 - a token, ours
         "preferences_url": Markup(PREFERENCES.token("html")),  # noqa: S704
         "view_online_url": issue_url(config, issue.slug),
-        "article": Markup(ARTICLE),  # noqa: S704
+        "article": Markup(ARTICLE_MARKER),  # noqa: S704
         "lang": lang,
-        "dir": direction(lang, config),
+        "dir": get_text_direction(lang, config),
         "format_date": lambda day: format_date(day, lang),
     }
 
 
-def newsletter_view(config: Config) -> NewsletterView:
+def make_newsletter_view(config: Config) -> NewsletterView:
     """``newsletter`` in a template."""
     return NewsletterView(
         config.name,
@@ -168,31 +168,31 @@ def newsletter_view(config: Config) -> NewsletterView:
     )
 
 
-def issue_view(issue: Issue, article: Article, config: Config) -> IssueView:
+def make_issue_view(issue: Issue, article: Article, config: Config) -> IssueView:
     """``issue`` in a template."""
     post = issue.post
-    addresses = Addresses.of(issue, config)
+    addresses = UrlResolver.for_issue(issue, config)
     return IssueView(
         name=issue.name,
         slug=issue.slug,
         number=issue.number,
         date=post.date,
-        title=_words(post.title),
-        subject=_words(issue.subject),
-        preheader=_words(issue.preheader),
-        tags=tuple(_words(tag) for tag in post.tags),
+        title=_to_html_tokens(post.title),
+        subject=_to_html_tokens(issue.subject),
+        preheader=_to_html_tokens(issue.preheader),
+        tags=tuple(_to_html_tokens(tag) for tag in post.tags),
         canonical_url=post.canonical_url,
-        author_name=_words(post.author),
-        words=article.words,
-        reading_minutes=article.minutes,
-        hero=_picture(issue.hero, issue, addresses),
-        author=_author(issue, addresses),
-        button=_button(issue.button, addresses),
-        further=tuple(_card(card, issue, addresses) for card in issue.further),
+        author_name=_to_html_tokens(post.author),
+        words=article.word_count,
+        reading_minutes=article.reading_minutes,
+        hero=_make_picture_view(issue.hero, issue, addresses),
+        author=_make_author_view(issue, addresses),
+        button=_make_button(issue.button, addresses),
+        further=tuple(_make_card_view(card, issue, addresses) for card in issue.further),
     )
 
 
-def names_of(value: object) -> list[str]:
+def list_template_names(value: object) -> list[str]:
     """What can follow the dot after ``value`` in a template."""
     if isinstance(value, Mapping):
         return [str(key) for key in value]
@@ -201,32 +201,41 @@ def names_of(value: object) -> list[str]:
     return list(getattr(type(value), "model_fields", {}))
 
 
-def _words(text: str) -> str:
-    return retarget(text, "text", "html").translate(_NONCHARACTERS)
+def _to_html_tokens(text: str) -> str:
+    return convert_tokens(text, "text", "html").translate(_NONCHARACTERS)
 
 
-def _author(issue: Issue, addresses: Addresses) -> AuthorView | None:
+def _make_author_view(issue: Issue, urls: UrlResolver) -> AuthorView | None:
     if (author := issue.author) is None:
         return None
-    picture = _picture(author.picture, issue, addresses)
-    url = addresses.link(author.url) if author.url else None
-    return AuthorView(_words(author.name), _words(author.bio), url or "", picture)
+    picture = _make_picture_view(author.picture, issue, urls)
+    url = urls.resolve_link(author.url) if author.url else None
+    return AuthorView(_to_html_tokens(author.name), _to_html_tokens(author.bio), url or "", picture)
 
 
-def _button(button: Button | None, addresses: Addresses) -> Button | None:
-    url = button and addresses.link(button.url)
-    return Button(_words(button.text), url) if button and url else None
+def _make_button(button: Button | None, urls: UrlResolver) -> Button | None:
+    url = button and urls.resolve_link(button.url)
+    return Button(_to_html_tokens(button.text), url) if button and url else None
 
 
-def _card(card: Card, issue: Issue, addresses: Addresses) -> CardView:
-    picture = _picture(card.picture, issue, addresses)
-    return CardView(_words(card.title), addresses.link(card.url) or "", _words(card.text), picture)
+def _make_card_view(card: Card, issue: Issue, urls: UrlResolver) -> CardView:
+    picture = _make_picture_view(card.picture, issue, urls)
+    return CardView(
+        _to_html_tokens(card.title),
+        urls.resolve_link(card.url) or "",
+        _to_html_tokens(card.text),
+        picture,
+    )
 
 
-def _picture(picture: Picture | None, issue: Issue, addresses: Addresses) -> PictureView | None:
-    src = picture and addresses.image(picture.src)
+def _make_picture_view(
+    picture: Picture | None, issue: Issue, urls: UrlResolver
+) -> PictureView | None:
+    src = picture and urls.resolve_image(picture.src)
     if picture is None or not src:
         return None
     local = issue.post.images.get(picture.src)
     width, height = (local.width, local.height) if local else (0, 0)
-    return PictureView(src, _words(picture.alt), _words(picture.caption), width, height)
+    return PictureView(
+        src, _to_html_tokens(picture.alt), _to_html_tokens(picture.caption), width, height
+    )

@@ -18,22 +18,22 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from newsletter.errors import Location, NewsletterError, TemplateError
-from newsletter.render.template.context import MergeValue, names_of
+from newsletter.render.template.context import MergeValue, list_template_names
 from newsletter.render.template.loader import Templates
 
-Context = Mapping[str, Any]
+TemplateContext = Mapping[str, Any]
 
 # Whatever a template's own expressions can raise.
-_FAILURES = (
+_RENDER_ERRORS = (
     jinja2.TemplateError, NewsletterError, TypeError, ValueError, ArithmeticError, LookupError,
     AttributeError, RecursionError,
 )  # fmt: skip
-_MARK = re.compile("\ufdd2(?P<file>[^\ufdd3]*):(?P<line>\\d+)\ufdd3")
+_LINE_MARK = re.compile("\ufdd2(?P<file>[^\ufdd3]*):(?P<line>\\d+)\ufdd3")
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*;)")
 _XML_ENTITIES = {"amp;", "lt;", "gt;", "quot;", "apos;"}
 
 
-def fill(templates: Templates, name: str, context: Context) -> str:
+def render_template(templates: Templates, name: str, context: TemplateContext) -> str:
     """Fill one template; HTML's named entities become characters that XML knows.
 
     Args:
@@ -44,10 +44,14 @@ def fill(templates: Templates, name: str, context: Context) -> str:
     Raises:
         TemplateError: at the file and line of the mistake, in whichever file that is.
     """
-    return _numeric(_render(_environment(templates), templates, name, context))
+    return _replace_named_entities(
+        _render_in_environment(_get_environment(templates), templates, name, context)
+    )
 
 
-def exported(templates: Templates, name: str, variable: str, context: Context) -> Any:
+def get_template_variable(
+    templates: Templates, name: str, variable: str, context: TemplateContext
+) -> Any:
     """What a template ``{% set %}``s at its top level; ``None`` if there is no such thing.
 
     Raises:
@@ -55,47 +59,51 @@ def exported(templates: Templates, name: str, variable: str, context: Context) -
     """
     if name not in templates.files:
         return None
-    environment = _environment(templates)
+    environment = _get_environment(templates)
     try:
         try:
             module = environment.get_template(name).make_module(dict(context))
-        except _FAILURES:
+        except _RENDER_ERRORS:
             environment.handle_exception()  # render() does so itself: lines of the template
-    except _FAILURES as error:
-        _explain(error, templates, name, context)
+    except _RENDER_ERRORS as error:
+        _raise_template_error(error, templates, name, context)
     return getattr(module, variable, None)
 
 
-def locator(templates: Templates, name: str, context: Context) -> Callable[[int], Location]:
+def make_locator(
+    templates: Templates, name: str, context: TemplateContext
+) -> Callable[[int], Location]:
     """Tell where in the templates a byte of ``fill``'s result comes from.
 
     Fills the template once more, this time with a mark wherever a line of a template begins; so
     that the hot path carries none. Call it only when there is something to complain about.
     """
-    marked = _numeric(_render(_environment(templates, marked=True), templates, name, context))
+    marked = _replace_named_entities(
+        _render_in_environment(_get_environment(templates, marked=True), templates, name, context)
+    )
     starts, places = [0], [(name, 1)]
     size = at = 0
-    for found in _MARK.finditer(marked):
+    for found in _LINE_MARK.finditer(marked):
         size += len(marked[at : found.start()].encode())
         at = found.end()
         starts.append(size)
         places.append((found["file"], int(found["line"])))
 
     def place(offset: int) -> Location:
-        return templates.place(*places[bisect_right(starts, offset) - 1])
+        return templates.locate(*places[bisect_right(starts, offset) - 1])
 
     return place
 
 
-class _Marks(Extension):
+class _LineMarks(Extension):
     """Puts a mark at the start of every line of a template's own text."""
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         for token in stream:
-            yield self._marked(token, stream.name) if token.type == "data" else token
+            yield self._mark_lines(token, stream.name) if token.type == "data" else token
 
     @staticmethod
-    def _marked(token: Token, name: str | None) -> Token:
+    def _mark_lines(token: Token, name: str | None) -> Token:
         lines = str(token.value).split("\n")
         text = "\n".join(
             f"\ufdd2{name}:{token.lineno + index}\ufdd3{line}" for index, line in enumerate(lines)
@@ -106,7 +114,7 @@ class _Marks(Extension):
         raise NotImplementedError
 
 
-class _Missing(jinja2.StrictUndefined):
+class _DescribedUndefined(jinja2.StrictUndefined):
     """A name that is not there; says which is meant, perhaps."""
 
     @property
@@ -118,12 +126,14 @@ class _Missing(jinja2.StrictUndefined):
             return f"there is no '{name}' for templates"
         if owner is None:
             return f"nothing is there to have a '{name}'; ask first with {{% if … %}}"
-        known = names_of(owner)
-        return f"there is no '.{name}' here{_nearest(name, known)}"
+        known = list_template_names(owner)
+        return f"there is no '.{name}' here{_suggest_name(name, known)}"
 
 
 @lru_cache(maxsize=8)
-def _environment(templates: Templates, *, marked: bool = False) -> ImmutableSandboxedEnvironment:
+def _get_environment(
+    templates: Templates, *, mark_lines: bool = False
+) -> ImmutableSandboxedEnvironment:
     def load(name: str) -> tuple[str, str, Callable[[], bool]] | None:
         text = templates.files.get(name)
         return None if text is None else (text, name, lambda: True)
@@ -131,53 +141,58 @@ def _environment(templates: Templates, *, marked: bool = False) -> ImmutableSand
     environment = ImmutableSandboxedEnvironment(
         loader=jinja2.FunctionLoader(load),
         autoescape=lambda name: not (name or "").endswith(".css"),
-        undefined=_Missing,
-        extensions=[_Marks] if marked else [],
+        undefined=_DescribedUndefined,
+        extensions=[_LineMarks] if mark_lines else [],
         cache_size=-1,
     )
-    environment.filters["default"] = environment.filters["d"] = _default
+    environment.filters["default"] = environment.filters["d"] = _default_filter
     return environment
 
 
-def _default(value: Any, words: Any = "", boolean: bool = False) -> Any:  # noqa: FBT001, FBT002 - Jinja's own signature
+def _default_filter(value: Any, default_value: Any = "", boolean: bool = False) -> Any:  # noqa: FBT001, FBT002 - Jinja's own signature
     if isinstance(value, MergeValue):
-        return value.or_else(str(words))
-    return do_default(value, words, boolean)
+        return value.with_default(str(default_value))
+    return do_default(value, default_value, boolean)
 
 
-def _render(
-    environment: ImmutableSandboxedEnvironment, templates: Templates, name: str, context: Context
+def _render_in_environment(
+    environment: ImmutableSandboxedEnvironment,
+    templates: Templates,
+    name: str,
+    context: TemplateContext,
 ) -> str:
     try:
         return environment.get_template(name).render(context)
-    except _FAILURES as error:
-        _explain(error, templates, name, context)
+    except _RENDER_ERRORS as error:
+        _raise_template_error(error, templates, name, context)
 
 
-def _explain(error: Exception, templates: Templates, name: str, context: Context) -> NoReturn:
+def _raise_template_error(
+    error: Exception, templates: Templates, name: str, context: TemplateContext
+) -> NoReturn:
     if isinstance(error, jinja2.TemplateSyntaxError):
-        where = templates.place(error.name or name, error.lineno)
+        where = templates.locate(error.name or name, error.lineno)
     else:
-        where = templates.place(*_innermost(error.__traceback__, templates, name))
+        where = templates.locate(*_find_template_frame(error.__traceback__, templates, name))
     if isinstance(error, NewsletterError):
         first = error.problems[0]
         raise TemplateError(first.message, where=where, remedy=first.remedy) from error
-    raise TemplateError(_message(error, templates, context), where=where) from error
+    raise TemplateError(_describe_error(error, templates, context), where=where) from error
 
 
-def _message(error: Exception, templates: Templates, context: Context) -> str:
+def _describe_error(error: Exception, templates: Templates, context: TemplateContext) -> str:
     if isinstance(error, jinja2.TemplatesNotFound | jinja2.TemplateNotFound):
-        near = _nearest(str(error.name), list(templates.files))
+        near = _suggest_name(str(error.name), list(templates.files))
         return f"there is no template '{error.name}'{near}"
     if isinstance(error, RecursionError):
         return "templates include one another without end"
     message = (getattr(error, "message", None) or str(error)).rstrip(".")
     if found := re.fullmatch(r"there is no '(.+)' for templates", message):
-        return message + _nearest(found[1], list(context))
+        return message + _suggest_name(found[1], list(context))
     return message
 
 
-def _innermost(
+def _find_template_frame(
     trace: TracebackType | None, templates: Templates, name: str
 ) -> tuple[str, int | None]:
     """The deepest frame that is a template's: Jinja makes tracebacks tell its lines."""
@@ -190,12 +205,12 @@ def _innermost(
     return place
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _suggest_name(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f". Did you mean '{near[0]}'?" if near else ""
 
 
-def _numeric(text: str) -> str:
+def _replace_named_entities(text: str) -> str:
     def character(found: re.Match[str]) -> str:
         if found[1] in _XML_ENTITIES or found[1] not in html.entities.html5:
             return found[0]

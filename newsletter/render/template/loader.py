@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from newsletter.errors import Location, Problem, TemplateError, display_path
 
-KINDS = (".mjml", ".css")
+TEMPLATE_SUFFIXES = (".mjml", ".css")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +23,7 @@ class Templates:
     folder: str
     files: Mapping[str, str]
 
-    def place(self, name: str, line: int | None = None) -> Location:
+    def locate(self, name: str, line: int | None = None) -> Location:
         """Where ``name`` (and a line in it) is, as the user would type it."""
         return Location(os.path.join(self.folder, name), line)  # noqa: PTH118 - stays relative
 
@@ -37,7 +37,7 @@ def load_templates(folder: Path) -> Templates:
     files: dict[str, str] = {}
     problems: list[Problem] = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix not in KINDS or not path.is_file():
+        if path.suffix not in TEMPLATE_SUFFIXES or not path.is_file():
             continue
         try:
             # utf-8-sig: some editors on Windows begin a file with a byte order mark.

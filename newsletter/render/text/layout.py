@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE
-from newsletter.render.personalization import retarget
+from newsletter.render.personalization import convert_tokens
 from newsletter.render.template.context import CardView, IssueView, NewsletterView
-from newsletter.render.text.wrap import columns, wrap
+from newsletter.render.text.wrap import get_display_width, wrap_text
 
 WIDTH = 72
-RULE = "-" * WIDTH
+SEPARATOR = "-" * WIDTH
 
-WORDS = {
+DEFAULT_LABELS = {
     "number": "No.",
     "by": "By",
     "minutes": "min read",
@@ -24,7 +24,9 @@ WORDS = {
 }
 
 
-def letter(article: str, context: Mapping[str, Any], words: Mapping[str, str]) -> str:
+def render_text_part(
+    article: str, context: Mapping[str, Any], template_labels: Mapping[str, str]
+) -> str:
     """The whole text part, text tokens in it.
 
     Args:
@@ -34,76 +36,79 @@ def letter(article: str, context: Mapping[str, Any], words: Mapping[str, str]) -
     """
     issue: IssueView = context["issue"]
     newsletter: NewsletterView = context["newsletter"]
-    say = {**WORDS, **words}
+    say = {**DEFAULT_LABELS, **template_labels}
     parts = (
-        _head(issue, context, say),
+        _render_header(issue, context, say),
         article.strip("\n"),
-        _button(issue),
-        _author(issue),
-        _further(issue.further, say),
-        _foot(newsletter, say),
+        _render_button(issue),
+        _render_author(issue),
+        _render_further(issue.further, say),
+        _render_footer(newsletter, say),
     )
-    return retarget("\n\n\n".join(filter(None, parts)), "html", "text") + "\n"
+    return convert_tokens("\n\n\n".join(filter(None, parts)), "html", "text") + "\n"
 
 
-def _head(issue: IssueView, context: Mapping[str, Any], say: Mapping[str, str]) -> str:
+def _render_header(issue: IssueView, context: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     date = context["format_date"](issue.date) if issue.date else ""
-    number = f"{say['number']} {issue.number}" if issue.number else ""
-    title = _wrapped(issue.title) or ""
-    widest = max(columns(line) for line in title.split("\n"))
-    byline = f"{say['by']} {issue.author_name}" if issue.author_name else ""
-    length = f"{issue.reading_minutes} {say['minutes']}"
-    return _lines(
+    number = f"{labels['number']} {issue.number}" if issue.number else ""
+    title = _wrap_paragraph(issue.title) or ""
+    widest = max(get_display_width(line) for line in title.split("\n"))
+    byline = f"{labels['by']} {issue.author_name}" if issue.author_name else ""
+    length = f"{issue.reading_minutes} {labels['minutes']}"
+    return _join_lines(
         context["newsletter"].name,
-        _joined(number, date),
+        _join_parts(number, date),
         "",
         title,
         "=" * max(widest, 3),
-        _joined(byline, length),
-        f"{say['online']}: {context['view_online_url']}",
+        _join_parts(byline, length),
+        f"{labels['online']}: {context['view_online_url']}",
     )
 
 
-def _button(issue: IssueView) -> str:
-    return _lines(f"{issue.button.text}:", issue.button.url) if issue.button else ""
+def _render_button(issue: IssueView) -> str:
+    return _join_lines(f"{issue.button.text}:", issue.button.url) if issue.button else ""
 
 
-def _author(issue: IssueView) -> str:
+def _render_author(issue: IssueView) -> str:
     author = issue.author
-    return _lines(author.name, _wrapped(author.bio), author.url or None) if author else ""
+    return (
+        _join_lines(author.name, _wrap_paragraph(author.bio), author.url or None) if author else ""
+    )
 
 
-def _further(cards: tuple[CardView, ...], say: Mapping[str, str]) -> str:
+def _render_further(cards: tuple[CardView, ...], labels: Mapping[str, str]) -> str:
     pieces = (
-        _lines(card.title, _wrapped(card.text, WIDTH - 2), card.url or None) for card in cards
+        _join_lines(card.title, _wrap_paragraph(card.text, WIDTH - 2), card.url or None)
+        for card in cards
     )
     entries = ("* " + textwrap.indent(piece, "  ").lstrip() for piece in pieces)
-    return "\n\n".join((f"{say['further']}:", *entries)) if cards else ""
+    return "\n\n".join((f"{labels['further']}:", *entries)) if cards else ""
 
 
-def _foot(newsletter: NewsletterView, say: Mapping[str, str]) -> str:
-    return _lines(
-        RULE,
-        _wrapped(f"{say['why']} {newsletter.name}."),
+def _render_footer(newsletter: NewsletterView, labels: Mapping[str, str]) -> str:
+    return _join_lines(
+        SEPARATOR,
+        _wrap_paragraph(f"{labels['why']} {newsletter.name}."),
         "",
-        f"{say['preferences']}: {PREFERENCES.token('text')}",
-        f"{say['leave']}: {UNSUBSCRIBE.token('text')}",
+        f"{labels['preferences']}: {PREFERENCES.token('text')}",
+        f"{labels['leave']}: {UNSUBSCRIBE.token('text')}",
         *(f"{link.text}: {link.url}" for link in newsletter.footer_links),
         "" if newsletter.postal_address else None,
         newsletter.postal_address or None,
     )
 
 
-def _lines(*lines: str | None) -> str:
+def _join_lines(*lines: str | None) -> str:
     """Lines below each other; ``""`` is an empty line, ``None`` is no line."""
     return "\n".join(line for line in lines if line is not None)
 
 
-def _joined(*parts: str) -> str | None:
+def _join_parts(*parts: str) -> str | None:
     return " · ".join(filter(None, parts)) or None
 
 
-def _wrapped(text: str, width: int = WIDTH) -> str | None:
+def _wrap_paragraph(text: str, width: int = WIDTH) -> str | None:
     if not text:
         return None
-    return "\n".join(wrap(text, width))
+    return "\n".join(wrap_text(text, width))

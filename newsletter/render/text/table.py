@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from newsletter.render.article.dom import Element
-from newsletter.render.text.inline import Inline
-from newsletter.render.text.wrap import columns, wrap
+from newsletter.render.text.inline import InlineWriter
+from newsletter.render.text.wrap import get_display_width, wrap_text
 
 _GAP = "  "
-_MOST_COLUMNS = 40
+_MAX_COLUMNS = 40
 _NUMBER = re.compile(
     "[<>~\u2248]?[+\u2212-]?[$\u20ac\u00a3\u00a5]?\\s?\\d[\\d.,:'\u2019\\s]*"
     "[%\u2030$\u20ac\u00a3\u00a5]?"
@@ -17,116 +17,128 @@ _NUMBER = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """A cell: its text on one line, and how many columns of the table it takes."""
 
     text: str
-    heading: bool = False
-    right: bool = False
+    is_heading: bool = False
+    align_right: bool = False
     span: int = 1
 
 
-def table_lines(table: Element, inline: Inline, width: int) -> list[str]:
+def render_table(table: Element, inline_writer: InlineWriter, width: int) -> list[str]:
     """A data table in at most ``width`` columns, unless one word alone is longer."""
     caption = next((c for c in table if c.tag == "caption"), None)
-    title = wrap(text, width) if caption is not None and (text := inline.line(caption)) else []
-    rows = _rows(table, inline)
+    title = (
+        wrap_text(text, width)
+        if caption is not None and (text := inline_writer.write_line(caption))
+        else []
+    )
+    rows = _read_rows(table, inline_writer)
     heads = 0
-    while heads < len(rows) and all(cell.heading for cell in rows[heads]):
+    while heads < len(rows) and all(cell.is_heading for cell in rows[heads]):
         heads += 1
     if not rows:
         return title
     if heads == len(rows):
         heads = 0
-    aligned = _aligned(rows, heads)
-    fits = all(columns(line) <= width for line in aligned)
-    return title + (aligned if fits else _records(rows, heads, width))
+    aligned = _align_rows(rows, heads)
+    fits = all(get_display_width(line) <= width for line in aligned)
+    return title + (aligned if fits else _format_records(rows, heads, width))
 
 
-def _rows(table: Element, inline: Inline) -> list[list[Cell]]:
+def _read_rows(table: Element, inline_writer: InlineWriter) -> list[list[TableCell]]:
     parts = [part for part in table if part.tag in {"thead", "tbody", "tfoot"}]
     elements = [row for part in (table, *parts) for row in part if row.tag == "tr"]
-    rows: list[list[Cell]] = []
+    rows: list[list[TableCell]] = []
     below: dict[int, int] = {}  # column -> rows that a cell above still covers
     for element in elements:
-        row: list[Cell] = []
+        row: list[TableCell] = []
         for cell in (c for c in element if c.tag in {"td", "th"}):
-            _cover(row, below)
-            span = _span(cell, "colspan", _MOST_COLUMNS)
+            _add_covered_cells(row, below)
+            span = _read_span(cell, "colspan", _MAX_COLUMNS)
             for column in range(len(row), len(row) + span):
-                below[column] = _span(cell, "rowspan", len(elements)) - 1
-            row.append(_cell(cell, inline, span))
-            row += [Cell("", cell.tag == "th", span=0)] * (span - 1)
-        _cover(row, below)
+                below[column] = _read_span(cell, "rowspan", len(elements)) - 1
+            row.append(_read_cell(cell, inline_writer, span))
+            row += [TableCell("", cell.tag == "th", span=0)] * (span - 1)
+        _add_covered_cells(row, below)
         if any(cell.text for cell in row):
             rows.append(row)
     most = max(map(len, rows), default=0)
-    return [row + [Cell("", row[-1].heading)] * (most - len(row)) for row in rows]
+    return [row + [TableCell("", row[-1].is_heading)] * (most - len(row)) for row in rows]
 
 
-def _cover(row: list[Cell], below: dict[int, int]) -> None:
-    while below.get(len(row), 0) > 0:
-        below[len(row)] -= 1
-        row.append(Cell("", heading=bool(row) and row[-1].heading))
+def _add_covered_cells(row: list[TableCell], covered_rows: dict[int, int]) -> None:
+    while covered_rows.get(len(row), 0) > 0:
+        covered_rows[len(row)] -= 1
+        row.append(TableCell("", is_heading=bool(row) and row[-1].is_heading))
 
 
-def _cell(cell: Element, inline: Inline, span: int) -> Cell:
-    text = inline.line(cell).replace("\n", " ")
+def _read_cell(cell: Element, inline_writer: InlineWriter, span: int) -> TableCell:
+    text = inline_writer.write_line(cell).replace("\n", " ")
     said = f"{cell.get('align', '')} {cell.get('style', '')}".replace(" ", "")
     right = "text-align:right" in said or said.startswith("right") or bool(_NUMBER.fullmatch(text))
-    return Cell(text, cell.tag == "th", right, span)
+    return TableCell(text, cell.tag == "th", right, span)
 
 
-def _span(cell: Element, name: str, most: int) -> int:
+def _read_span(cell: Element, name: str, maximum: int) -> int:
     value = cell.get(name, "1").strip()
-    return min(max(int(value), 1), most) if value.isascii() and value.isdecimal() else 1
+    return min(max(int(value), 1), maximum) if value.isascii() and value.isdecimal() else 1
 
 
-def _aligned(rows: Sequence[Sequence[Cell]], heads: int) -> list[str]:
+def _align_rows(rows: Sequence[Sequence[TableCell]], header_count: int) -> list[str]:
     widths = [0] * len(rows[0])
     for row in rows:
         for column, cell in enumerate(row):
             if cell.span == 1:
-                widths[column] = max(widths[column], columns(cell.text))
+                widths[column] = max(widths[column], get_display_width(cell.text))
     for row in rows:
         for column, cell in enumerate(row):
-            missing = columns(cell.text) - _across(widths, column, cell.span)
+            missing = get_display_width(cell.text) - _get_spanned_width(widths, column, cell.span)
             widths[column + max(cell.span, 1) - 1] += max(0, missing)
     right = [
-        all(row[column].right or not row[column].text for row in rows[heads:])
-        and any(row[column].text for row in rows[heads:])
+        all(row[column].align_right or not row[column].text for row in rows[header_count:])
+        and any(row[column].text for row in rows[header_count:])
         for column in range(len(widths))
     ]
-    lines = [_line(row, widths, right) for row in rows]
-    if heads:
-        lines.insert(heads, _GAP.join("-" * width for width in widths))
+    lines = [_format_row(row, widths, right) for row in rows]
+    if header_count:
+        lines.insert(header_count, _GAP.join("-" * width for width in widths))
     return lines
 
 
-def _across(widths: Sequence[int], column: int, span: int) -> int:
+def _get_spanned_width(widths: Sequence[int], column: int, span: int) -> int:
     return sum(widths[column : column + span]) + len(_GAP) * max(0, span - 1)
 
 
-def _line(row: Sequence[Cell], widths: Sequence[int], right: Sequence[bool]) -> str:
+def _format_row(
+    row: Sequence[TableCell], widths: Sequence[int], right_aligned: Sequence[bool]
+) -> str:
     parts = []
     for column, cell in enumerate(row):
         if cell.span:
-            space = " " * (_across(widths, column, cell.span) - columns(cell.text))
-            parts.append(space + cell.text if right[column] else cell.text + space)
+            space = " " * (
+                _get_spanned_width(widths, column, cell.span) - get_display_width(cell.text)
+            )
+            parts.append(space + cell.text if right_aligned[column] else cell.text + space)
     return _GAP.join(parts).rstrip()
 
 
-def _records(rows: Sequence[Sequence[Cell]], heads: int, width: int) -> list[str]:
+def _format_records(
+    rows: Sequence[Sequence[TableCell]], header_count: int, width: int
+) -> list[str]:
     """A block of lines a row, each value behind the name of its column."""
     names = [
-        " / ".join(dict.fromkeys(row[column].text for row in rows[:heads] if row[column].text))
+        " / ".join(
+            dict.fromkeys(row[column].text for row in rows[:header_count] if row[column].text)
+        )
         for column in range(len(rows[0]))
     ]
     lines: list[str] = []
-    for row in rows[heads:]:
+    for row in rows[header_count:]:
         lines += [""] if lines else []
         for name, cell in zip(names, row, strict=True):
             if cell.text:
-                first, *rest = wrap(f"{name}: {cell.text}" if name else cell.text, width - 2)
+                first, *rest = wrap_text(f"{name}: {cell.text}" if name else cell.text, width - 2)
                 lines += [first, *(f"  {line}" for line in rest)]
     return lines

@@ -10,43 +10,48 @@ _CJK = (
     "\uf900-\ufaff\uff02-\uffdc\U00020000-\U0003ffff"
 )
 # JIS X 4051: what may not end a line, and what may not begin one (or belongs to what is before).
-_OPEN = "\u2018\u201c\u3008\u300a\u300c\u300e\u3010\u3014\u3016\u3018\u301a\uff08\uff3b\uff5b"
-_CLOSE = (
+_NO_LINE_END = (
+    "\u2018\u201c\u3008\u300a\u300c\u300e\u3010\u3014\u3016\u3018\u301a\uff08\uff3b\uff5b"
+)
+_NO_LINE_START = (
     "\u2019\u201d\u2025\u2026\u3001\u3002\u3005\u3009\u300b\u300d\u300f\u3011\u3015\u3017\u3019"
     "\u301b\u3041\u3043\u3045\u3047\u3049\u3063\u3083\u3085\u3087\u308e\u3099-\u309e\u30a1\u30a3"
     "\u30a5\u30a7\u30a9\u30c3\u30e3\u30e5\u30e7\u30ee\u30f5\u30f6\u30fb-\u30fe\ufe00-\ufe0f\uff01"
     "\uff09\uff0c\uff0e\uff1a\uff1b\uff1f\uff3d\uff5d\uff61\uff63\uff64\U000e0100-\U000e01ef"
 )
 _HAS_CJK = re.compile(f"[{_CJK}\u200b]")
-_BIT = re.compile(f"[{_OPEN}]*(?:[{_CJK}]|[^{_CJK}{_OPEN}{_CLOSE}\u200b]+)?[{_CLOSE}]*", re.DOTALL)
+_UNBREAKABLE = re.compile(
+    f"[{_NO_LINE_END}]*(?:[{_CJK}]|[^{_CJK}{_NO_LINE_END}{_NO_LINE_START}\u200b]+)?[{_NO_LINE_START}]*",
+    re.DOTALL,
+)
 _ZERO_WIDTH_SPACE = "\u200b"
 # Characters of one column each: no more need be asked of most European text.
-_SINGLE = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2010-\u2027\u2030-\u205e]*")
+_SINGLE_WIDTH = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2010-\u2027\u2030-\u205e]*")
 
 
-def columns(text: str) -> int:
+def get_display_width(text: str) -> int:
     """How many columns ``text`` takes."""
-    return len(text) if _SINGLE.fullmatch(text) else max(0, wcswidth(text))
+    return len(text) if _SINGLE_WIDTH.fullmatch(text) else max(0, wcswidth(text))
 
 
-def wrap(text: str, width: int) -> list[str]:
+def wrap_text(text: str, width: int) -> list[str]:
     r"""Break ``text`` into lines of at most ``width`` columns.
 
     Breaks at spaces, and between the characters of scripts that set none; never in a URL or a
     merge token, which then stand on a longer line of their own. ``\n`` is a break that must be.
     """
-    return [line for part in text.split("\n") for line in _fill(part, width)]
+    return [line for part in text.split("\n") for line in _wrap_line(part, width)]
 
 
-def _fill(text: str, width: int) -> Iterator[str]:
-    if _SINGLE.fullmatch(text):
-        yield from _fill_single(text, width)
+def _wrap_line(text: str, width: int) -> Iterator[str]:
+    if _SINGLE_WIDTH.fullmatch(text):
+        yield from _wrap_single_width(text, width)
         return
     line, used = "", 0
     for word in text.split(" "):
         gap = " " if line else ""
-        for bit in _bits(word):
-            size = columns(bit)
+        for bit in _split_word(word):
+            size = get_display_width(bit)
             if line and used + len(gap) + size > width:
                 yield line
                 line, used = bit, size
@@ -56,7 +61,7 @@ def _fill(text: str, width: int) -> Iterator[str]:
     yield line
 
 
-def _fill_single(text: str, width: int) -> Iterator[str]:
+def _wrap_single_width(text: str, width: int) -> Iterator[str]:
     """The same, faster, for text whose characters take a column each."""
     start = 0
     while len(text) - start > width:
@@ -70,9 +75,9 @@ def _fill_single(text: str, width: int) -> Iterator[str]:
     yield text[start:]
 
 
-def _bits(word: str) -> list[str]:
+def _split_word(word: str) -> list[str]:
     """The parts of a word that may stand on different lines."""
     if not _HAS_CJK.search(word):
         return [word]
     parts = word.split(_ZERO_WIDTH_SPACE)
-    return [bit for part in parts for bit in _BIT.findall(part) if bit]
+    return [bit for part in parts for bit in _UNBREAKABLE.findall(part) if bit]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from newsletter.checks.rules.delivery import FREE
+from newsletter.checks.rules.delivery import FREE_MAIL_DOMAINS
 from newsletter.config import Config
 from newsletter.db import database, reading
 from newsletter.db.engine import sqlite_file
@@ -18,7 +18,7 @@ from newsletter.db.schema import event, send, subscriber
 from newsletter.errors import ConfigError, NewsletterError, Problem
 from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
-from newsletter.render.article.links import host
+from newsletter.render.article.links import get_host
 from newsletter.render.template.loader import load_templates
 from newsletter.sending.planning.preflight import find_settings_problems
 from newsletter.sending.planning.proposal import render_issue_folder
@@ -129,13 +129,13 @@ def _check_api_key(config: Config, environment: Mapping[str, str]) -> Iterator[D
 
 def _check_sender(config: Config) -> DoctorCheck:
     domain = sender_domain(config)
-    if domain in FREE:
+    if domain in FREE_MAIL_DOMAINS:
         return fail(
             "sender", f"mail is from {config.sender.address}",
             "Only the service itself may send from there: most of it is refused (DMARC).",
             "Send from an address at a domain of your own.",
         )  # fmt: skip
-    others = {host(url) for url in (config.site_url, config.public_url) if url}
+    others = {get_host(url) for url in (config.site_url, config.public_url) if url}
     strangers = sorted(one for one in others if not _is_same_domain(one, domain))
     if strangers:
         return warn(

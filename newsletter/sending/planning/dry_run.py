@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from newsletter.render.article.links import host
-from newsletter.render.email import Address
+from newsletter.render.article.links import get_host
+from newsletter.render.email import NamedAddress
 from newsletter.render.eml import to_eml
-from newsletter.render.headers import one_click
-from newsletter.render.personalization import email_for
+from newsletter.render.headers import build_unsubscribe_headers
+from newsletter.render.personalization import personalize_for_recipient
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import (
     PreparedEmail,
@@ -131,11 +131,13 @@ def _write_sample(
     config = prepared_email.config
     path.write_bytes(
         to_eml(
-            email_for(prepared_email.email, config, recipient.attributes, recipient.token),
-            Address(display_name(recipient), recipient.address),
+            personalize_for_recipient(
+                prepared_email.email, config, recipient.attributes, recipient.token
+            ),
+            NamedAddress(display_name(recipient), recipient.address),
             date=now,
-            message_id=f"<{prepared_email.email.issue}.{path.stem}@{host(config.site_url)}>",
-            headers=one_click(config, recipient.token),
+            message_id=f"<{prepared_email.email.issue}.{path.stem}@{get_host(config.site_url)}>",
+            headers=build_unsubscribe_headers(config, recipient.token),
         )
     )
 

@@ -15,7 +15,7 @@ from newsletter.db import reading
 from newsletter.db.schema import batch, send, send_content
 from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MergeTag
-from newsletter.render.email import Address, Email
+from newsletter.render.email import Email, NamedAddress
 from newsletter.sending.ledger.record import Ledger, Send, get_send
 from newsletter.sending.providers.sendgrid.message_body import ScheduledDelivery
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
@@ -220,8 +220,8 @@ def _email_from_row(issue: str, row: Mapping[str, Any]) -> Email:
         preheader=row["preheader"],
         html=row["html"],
         text=row["text"],
-        sender=Address(*row["sender"]),
-        reply_to=Address(*row["reply_to"]) if row["reply_to"] else None,
+        sender=NamedAddress(*row["sender"]),
+        reply_to=NamedAddress(*row["reply_to"]) if row["reply_to"] else None,
         headers=tuple((name, value) for name, value in row["headers"]),
         merge_tags=tuple(MergeTag(*tag) for tag in row["merge_tags"]),
         language=row["language"],

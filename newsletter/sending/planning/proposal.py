@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.checks.load_context import mail_of
-from newsletter.checks.runner import Verdict, judge
+from newsletter.checks.load_context import load_check_context
+from newsletter.checks.runner import CheckResult, check_with_exceptions
 from newsletter.config import Config
 from newsletter.db import reading
 from newsletter.db.schema import send_recipient, subscriber
@@ -137,7 +137,11 @@ def propose_send(
     whom = _select_recipients(ledger, config, past, options)
     of = past.resumed
     # What goes on was judged when it was planned.
-    verdict = Verdict() if of or past.blocking_problem else judge(mail_of(project, issue, email))
+    verdict = (
+        CheckResult()
+        if of or past.blocking_problem
+        else check_with_exceptions(load_check_context(project, issue, email))
+    )
     environment = os.environ if options.needs_api_key else None
     return SendProposal(
         project=project,
@@ -155,7 +159,7 @@ def propose_send(
         recipient_condition=whom.recipient_condition,
         blocking_problem=past.blocking_problem,
         diff_lines=past.diff_lines,
-        allowed=of.allowed if of else verdict.allowed,
+        allowed=of.allowed if of else verdict.exceptions,
         problems=(
             *find_send_problems(
                 issue,

@@ -15,20 +15,20 @@ from newsletter.config.public_site import Listing
 from newsletter.config.urls import issue_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.merge_tags.tags import TOKEN, MergeTag, Target
-from newsletter.render.article.build import email_article
+from newsletter.render.article.build import build_article
 from newsletter.render.article.dom import (
     Element,
     add_class,
-    blank,
-    classes,
-    drop,
-    parse,
-    serialise,
-    unwrap,
-    visible_text,
+    drop_element,
+    get_classes,
+    get_visible_text,
+    is_blank,
+    parse_fragment,
+    serialize_fragment,
+    unwrap_element,
 )
-from newsletter.render.locale import direction, format_date
-from newsletter.render.template.context import IssueView, issue_view
+from newsletter.render.locale import format_date, get_text_direction
+from newsletter.render.template.context import IssueView, make_issue_view
 
 # Stands for where this site's issues are, until it is known who asks. RFC 2606: nobody's.
 _HERE = "https://this-site.invalid/issues/"
@@ -97,12 +97,12 @@ def archived(issue: Issue, at: datetime.datetime, config: Config) -> Archived:
         config: the newsletter's.
     """
     here = config.model_copy(update={"image_url": _HERE + "{slug}/{file}", "utm": Utm()})
-    article = email_article(issue, here)
+    article = build_article(issue, here)
     tags = {tag.key: tag for tag in issue.merge_tags}
-    root = parse(article.html)
+    root = parse_fragment(article.html)
     _tidy(root)
     view: IssueView = _each_text(
-        issue_view(issue, article, here), lambda text: _filled(text, tags, "text")
+        make_issue_view(issue, article, here), lambda text: _filled(text, tags, "text")
     )
     post = issue.post
     lang = post.language or config.language
@@ -115,12 +115,12 @@ def archived(issue: Issue, at: datetime.datetime, config: Config) -> Archived:
         day=day,
         date=format_date(day, lang),
         lang=lang,
-        dir=direction(lang, config),
+        dir=get_text_direction(lang, config),
         url=post.canonical_url or address,
         address=address,
         summary=view.preheader or _filled(_beginning(root), tags, "text"),
         view=view,
-        html=_filled(serialise(root), tags, "html"),
+        html=_filled(serialize_fragment(root), tags, "html"),
         listing=issue.archive or config.archive.listing,
     )
 
@@ -137,11 +137,11 @@ def _tidy(root: Element) -> None:
             add_class(element, f"align-{aligned[1]}")
     for link in list(root.iter("a")):
         if "embed-picture" in (link.get("class") or ""):
-            drop(link)
+            drop_element(link)
         elif _READERS_OWN.search(link.get("href") or ""):
-            unwrap(link)
+            unwrap_element(link)
     for wide in root.iter("pre", "div"):
-        if wide.tag == "pre" or "table-scroll" in classes(wide):
+        if wide.tag == "pre" or "table-scroll" in get_classes(wide):
             wide.set("tabindex", "0")  # it scrolls, and not everybody has a mouse
     for image in root.iter("img"):
         image.set("loading", "lazy")
@@ -149,7 +149,8 @@ def _tidy(root: Element) -> None:
 
 def _beginning(root: Element) -> str:
     text = next(
-        (words for p in root.iter("p") if not blank(words := visible_text(p))), visible_text(root)
+        (words for p in root.iter("p") if not is_blank(words := get_visible_text(p))),
+        get_visible_text(root),
     )
     words = " ".join(text.split())
     return words if len(words) <= _SUMMARY else words[:_SUMMARY].rpartition(" ")[0] + " …"

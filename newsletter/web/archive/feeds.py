@@ -10,7 +10,7 @@ from lxml import etree
 
 from newsletter.config import Config
 from newsletter.config.urls import public_url
-from newsletter.render.article.links import host
+from newsletter.render.article.links import get_host
 from newsletter.web.archive.archived_issue import Archived
 
 MOST = 20
@@ -22,7 +22,7 @@ _NEVER = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 def entry_id(config: Config, issue: Archived) -> str:
     """A name that stays, wherever the page moves and whatever its title becomes (RFC 4151)."""
-    return f"tag:{host(config.site_url)},{issue.name[:10]}:{quote(issue.slug)}"
+    return f"tag:{get_host(config.site_url)},{issue.name[:10]}:{quote(issue.slug)}"
 
 
 def atom(config: Config, issues: Sequence[Archived]) -> bytes:

@@ -18,9 +18,13 @@ from newsletter.db.schema import subscriber
 from newsletter.errors import NewsletterError
 from newsletter.project import Project
 from newsletter.project.scaffold import default_templates_dir
-from newsletter.render.headers import one_click
+from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.render.template.loader import Templates, load_templates
-from newsletter.render.transactional import Letter, render_letter, template_of
+from newsletter.render.transactional import (
+    TransactionalContent,
+    get_transactional_template,
+    render_transactional,
+)
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.outcomes import classify_response
@@ -113,7 +117,7 @@ def _post(site: Site, mailer: SendGridClient, letter: QueuedEmail, templates: Te
     try:
         words, headers = _words(site, letter)
         request = build_transactional_body(
-            render_letter(words, templates, config), config, letter, headers
+            render_transactional(words, templates, config), config, letter, headers
         )
     except NewsletterError as error:
         # Nothing has left; the editor may mend the template.
@@ -122,30 +126,30 @@ def _post(site: Site, mailer: SendGridClient, letter: QueuedEmail, templates: Te
     return classify_response(answer, site.clock(), sandbox=config.sendgrid.sandbox)
 
 
-def _words(site: Site, letter: QueuedEmail) -> tuple[Letter, Mapping[str, str]]:
+def _words(site: Site, letter: QueuedEmail) -> tuple[TransactionalContent, Mapping[str, str]]:
     """What the letter says, and the headers of its reader's own way out if they are on the list."""
     config, data = site.config, letter.data
     if letter.kind == "confirm":
         until = site.clock() + datetime.timedelta(days=config.signup.confirm_days)
         url = f"{public_url(config)}/confirm/{site.signer(CONFIRM).dumps(letter.id)}"
-        return Letter("confirm", url, until.date()), {}
+        return TransactionalContent("confirm", url, until.date()), {}
     if letter.kind == "welcome":
         return _welcome(site, letter.address)
     until_day = datetime.date.fromisoformat(data["until"])
-    return Letter(letter.kind, data["url"], until_day, data["address"]), {}
+    return TransactionalContent(letter.kind, data["url"], until_day, data["address"]), {}
 
 
-def _welcome(site: Site, address: Address) -> tuple[Letter, Mapping[str, str]]:
+def _welcome(site: Site, address: Address) -> tuple[TransactionalContent, Mapping[str, str]]:
     config = site.config
     with reading(site.engine) as connection:
         token = _token(connection, address)
-    words = Letter(
+    words = TransactionalContent(
         "welcome",
         config.site_url,
         unsubscribe_url=unsubscribe_url(config, token),
         preferences_url=preferences_url(config, token),
     )
-    return words, dict(one_click(config, token))
+    return words, dict(build_unsubscribe_headers(config, token))
 
 
 def _token(connection: sa.Connection, address: Address) -> str:
@@ -157,4 +161,8 @@ def _token(connection: sa.Connection, address: Address) -> str:
 def _templates(project: Project) -> Templates:
     """The editor's; those that come with the program where the folder has no letters yet."""
     own = load_templates(project.templates_dir)
-    return own if template_of("confirm") in own.files else load_templates(default_templates_dir())
+    return (
+        own
+        if get_transactional_template("confirm") in own.files
+        else load_templates(default_templates_dir())
+    )

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from newsletter.checks.analysis.color import RGB, colour, contrast
-from newsletter.checks.analysis.computed_text import pixels, runs_of
-from newsletter.checks.check_context import Mail
-from newsletter.checks.runner import check
+from newsletter.checks.analysis.color import RGB, contrast_ratio, parse_color
+from newsletter.checks.analysis.computed_text import iter_text_runs, parse_length
+from newsletter.checks.check_context import CheckContext
+from newsletter.checks.runner import run_rules
 
-MakeMail = Callable[..., Mail]
+MakeMail = Callable[..., CheckContext]
 PART = st.integers(0, 255)
 
 
@@ -30,24 +30,24 @@ PART = st.integers(0, 255)
     ],
 )
 def test_a_colour_of_css(value: str, rgb: RGB | None) -> None:
-    assert colour(value) == rgb
+    assert parse_color(value) == rgb
 
 
 def test_contrast_is_that_of_wcag() -> None:
-    assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
-    assert contrast((118, 118, 118), (255, 255, 255)) == pytest.approx(4.54, abs=0.01)
+    assert contrast_ratio((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
+    assert contrast_ratio((118, 118, 118), (255, 255, 255)) == pytest.approx(4.54, abs=0.01)
 
 
 @given(st.tuples(PART, PART, PART), st.tuples(PART, PART, PART))
 def test_contrast_is_the_same_both_ways(one: RGB, other: RGB) -> None:
-    assert 1 <= contrast(one, other) == contrast(other, one) <= 21
+    assert 1 <= contrast_ratio(one, other) == contrast_ratio(other, one) <= 21
 
 
 @pytest.mark.parametrize(
     ("value", "size"), [("12pt", 16), ("1.5em", 30), ("90%", 18), ("0", 0), ("large", None)]
 )
 def test_a_size_in_pixels(value: str, size: float | None) -> None:
-    assert pixels(value, 20) == size
+    assert parse_length(value, 20) == size
 
 
 def test_runs_of_text_inherit_and_leave_out_what_nobody_sees() -> None:
@@ -55,12 +55,12 @@ def test_runs_of_text_inherit_and_leave_out_what_nobody_sees() -> None:
         <div style="display:none">hidden</div><!-- comment --><p>one <b>two</b> three</p>
         <table bgcolor="#000000"><tr><td style="color:#fff">four<sup>5</sup></td></tr></table>
         </body></html>"""
-    runs = list(runs_of(etree.fromstring(html, etree.HTMLParser())))
+    runs = list(iter_text_runs(etree.fromstring(html, etree.HTMLParser())))
     assert [run.text.strip() for run in runs] == ["one", "two", "three", "four", "5"]
-    one, two, three, four, five = (run.look for run in runs)
-    assert (one.ink, one.size, one.bold, two.bold) == ((34, 34, 34), 18, False, True)
+    one, two, three, four, five = (run.style for run in runs)
+    assert (one.color, one.font_size, one.bold, two.bold) == ((34, 34, 34), 18, False, True)
     assert three == one
-    assert (four.ink, four.ground) == ((255, 255, 255), (0, 0, 0))
+    assert (four.color, four.background) == ((255, 255, 255), (0, 0, 0))
     assert five.raised
 
 
@@ -69,11 +69,11 @@ def test_places_find_words_through_markup_and_addresses_through_decoration(
 ) -> None:
     body = "Start.\n\nThe *tide* goes\n[out](https://a.example/x?b=1&c=2) again.\n\n- [b](/way)\n"
     mail = make_mail(body)
-    assert mail.places.words("tide goes out again").line == 8
-    assert mail.places.url("https://a.example/x?b=1&c=2&utm_source=me").line == 9
-    assert mail.places.url("https://harbournotes.example/way?utm_source=me").line == 11
-    assert mail.places.words("nowhere to be found").line is None
-    assert mail.places.key("preheader").line == 4
+    assert mail.source_map.locate_text("tide goes out again").line == 8
+    assert mail.source_map.locate_url("https://a.example/x?b=1&c=2&utm_source=me").line == 9
+    assert mail.source_map.locate_url("https://harbournotes.example/way?utm_source=me").line == 11
+    assert mail.source_map.locate_text("nowhere to be found").line is None
+    assert mail.source_map.locate_setting("preheader").line == 4
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_places_find_words_through_markup_and_addresses_through_decoration(
 )  # fmt: skip
 def test_what_is_right_is_left_alone(make_mail: MakeMail, body: str) -> None:
     mail = make_mail("The tide goes out and comes back in, whatever the day is.\n\n" + body)
-    serious = [one for one in check(mail) if one.severity != "hint"]
-    claims = [one for one in check(mail) if one.rule in {"unsourced-claim", "unbalanced-quotes",
+    serious = [one for one in run_rules(mail) if one.severity != "hint"]
+    claims = [one for one in run_rules(mail) if one.rule in {"unsourced-claim", "unbalanced-quotes",
               "misspelt-name"}]  # fmt: skip
     assert serious == []
     assert claims == []
@@ -123,7 +123,7 @@ Your email address will not be published. Required fields are marked \\*
 
 def test_a_scraped_post_is_told_line_by_line(make_mail: MakeMail) -> None:
     mail = make_mail(SCRAPED.format(prose="The twine is tarred and the needle is full. " * 8))
-    errors = [(one.rule, one.where and one.where.line) for one in check(mail)]
+    errors = [(one.rule, one.where and one.where.line) for one in run_rules(mail)]
     assert errors == [
         ("blog-furniture", 6),
         ("blog-furniture", 19),

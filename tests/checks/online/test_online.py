@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from newsletter.checks.check_context import Mail
+from newsletter.checks.check_context import CheckContext
 from newsletter.checks.online import rules
-from newsletter.checks.online.checker import REMEMBERED, Memory, ask
-from newsletter.fetch.safe_fetch import Answer, Visitor, is_public, tls
+from newsletter.checks.online.checker import CACHE_SECONDS, ResultCache, check_urls
+from newsletter.fetch.safe_fetch import FetchResult, SafeFetcher, get_ssl_context, is_public_address
 
-MakeMail = Callable[..., Mail]
+MakeMail = Callable[..., CheckContext]
 AGENT = "newsletter/1 (link check for https://harbournotes.example)"
 
 
@@ -127,8 +127,8 @@ def site(make_site: Callable[..., Site]) -> Site:
 
 
 @pytest.fixture
-def visitor() -> Visitor:
-    return Visitor(AGENT, loopback=True)
+def visitor() -> SafeFetcher:
+    return SafeFetcher(AGENT, allow_loopback=True)
 
 
 @pytest.mark.parametrize(
@@ -149,51 +149,51 @@ def visitor() -> Visitor:
     ],
 )  # fmt: skip
 def test_what_a_server_says_is_understood(
-    site: Site, visitor: Visitor, path: str, kind: str, detail: str
+    site: Site, visitor: SafeFetcher, path: str, kind: str, detail: str
 ) -> None:
-    answer = visitor.visit(site.url + path)
+    answer = visitor.fetch(site.url + path)
     assert (answer.kind, answer.detail) == (kind, detail)
 
 
-def test_a_move_for_good_tells_the_new_address(site: Site, visitor: Visitor) -> None:
-    answer = visitor.visit(f"{site.url}/to/301/~200~new")
-    assert (answer.kind, answer.leads_to) == ("moved", f"{site.url}/200/new")
-    mixed = visitor.visit(f"{site.url}/to/301/~to~302~~200")
+def test_a_move_for_good_tells_the_new_address(site: Site, visitor: SafeFetcher) -> None:
+    answer = visitor.fetch(f"{site.url}/to/301/~200~new")
+    assert (answer.kind, answer.redirect_url) == ("moved", f"{site.url}/200/new")
+    mixed = visitor.fetch(f"{site.url}/to/301/~to~302~~200")
     assert mixed.kind != "moved"
 
 
-def test_a_circle_of_redirects_ends(site: Site, visitor: Visitor) -> None:
-    answer = visitor.visit(f"{site.url}/to/302/?again")
-    assert answer == Answer("failing", "it redirects more than 10 times")
+def test_a_circle_of_redirects_ends(site: Site, visitor: SafeFetcher) -> None:
+    answer = visitor.fetch(f"{site.url}/to/302/?again")
+    assert answer == FetchResult("failing", "it redirects more than 10 times")
     assert len(site.requests()) == 10
 
 
-def test_we_say_who_we_are(site: Site, visitor: Visitor) -> None:
-    visitor.visit(f"{site.url}/200/a")
+def test_we_say_who_we_are(site: Site, visitor: SafeFetcher) -> None:
+    visitor.fetch(f"{site.url}/200/a")
     assert {one[2] for one in site.asked} == {AGENT}
     assert {one[3] for one in site.asked} == {f"127.0.0.1:{site.server_port}"}
 
 
 def test_a_site_that_wants_no_programs_is_left_alone(
-    make_site: Callable[..., Site], visitor: Visitor
+    make_site: Callable[..., Site], visitor: SafeFetcher
 ) -> None:
     site = make_site(robots="User-agent: *\nDisallow: /404/\n")
-    assert visitor.visit(f"{site.url}/404/a").kind == "not asked"
-    assert visitor.visit(f"{site.url}/200/a").kind == "fine"
+    assert visitor.fetch(f"{site.url}/404/a").kind == "not asked"
+    assert visitor.fetch(f"{site.url}/200/a").kind == "fine"
     assert site.requests() == ["HEAD /200/a"]
     assert sum(one[1] == "/robots.txt" for one in site.asked) == 1
 
 
 def test_nothing_on_this_machine_is_asked_by_default(site: Site) -> None:
-    answer = Visitor(AGENT).visit(f"{site.url}/200/a")
+    answer = SafeFetcher(AGENT).fetch(f"{site.url}/200/a")
     assert answer.kind == "private"
     assert not site.asked
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "::1", "fd00::1", "0.0.0.0"])  # noqa: S104
 def test_a_name_that_leads_into_a_private_network_is_not_asked(address: str) -> None:
-    visitor = Visitor(AGENT, lookup=lambda _host, _port: ["93.184.216.34", address])
-    answer = visitor.visit("https://boats.example/")
+    visitor = SafeFetcher(AGENT, resolver=lambda _host, _port: ["93.184.216.34", address])
+    answer = visitor.fetch("https://boats.example/")
     assert answer.kind == "private"
     assert address in answer.detail
 
@@ -202,16 +202,16 @@ def test_a_redirect_into_a_private_network_is_not_followed(site: Site) -> None:
     def lookup(host: str, _port: int) -> list[str]:
         return {"boats.example": ["127.0.0.1"]}.get(host, ["10.0.0.1"])
 
-    visitor = Visitor(AGENT, loopback=True, lookup=lookup)
-    answer = visitor.visit(f"http://boats.example:{site.server_port}/to/302/http:~~inner.example~")
+    visitor = SafeFetcher(AGENT, allow_loopback=True, resolver=lookup)
+    answer = visitor.fetch(f"http://boats.example:{site.server_port}/to/302/http:~~inner.example~")
     assert answer.kind == "private"
     assert site.requests()[-1].startswith("HEAD /to/302")
 
 
 def test_a_name_that_changes_its_mind_is_looked_at_each_time(site: Site) -> None:
     answers = iter([["127.0.0.1"], ["10.0.0.1"]])
-    visitor = Visitor(AGENT, loopback=True, lookup=lambda *_: next(answers))
-    assert visitor.visit(f"http://boats.example:{site.server_port}/200/a").kind == "private"
+    visitor = SafeFetcher(AGENT, allow_loopback=True, resolver=lambda *_: next(answers))
+    assert visitor.fetch(f"http://boats.example:{site.server_port}/200/a").kind == "private"
     assert [one[1] for one in site.asked] == ["/robots.txt"]
     assert site.asked[0][3] == f"boats.example:{site.server_port}"
 
@@ -225,28 +225,28 @@ def test_a_name_that_changes_its_mind_is_looked_at_each_time(site: Site) -> None
     ],
 )  # fmt: skip
 def test_private_addresses_are_known_in_every_wrapping(address: str) -> None:
-    assert not is_public(address)
+    assert not is_public_address(address)
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"])
 def test_public_addresses_are_public(address: str) -> None:
-    assert is_public(address)
+    assert is_public_address(address)
 
 
 def test_a_host_that_nobody_knows_is_dead() -> None:
     def lookup(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    answer = Visitor(AGENT, lookup=lookup).visit("https://nobody.example/")
-    assert answer == Answer("dead", "the host nobody.example is not known")
+    answer = SafeFetcher(AGENT, resolver=lookup).fetch("https://nobody.example/")
+    assert answer == FetchResult("dead", "the host nobody.example is not known")
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "https://a.example:99999/", "http:///x"])
 def test_what_is_no_address_is_told(url: str) -> None:
-    assert Visitor(AGENT).visit(url).kind in {"dead", "failing"}
+    assert SafeFetcher(AGENT).fetch(url).kind in {"dead", "failing"}
 
 
-def test_a_closed_port_and_babble_are_failures(visitor: Visitor) -> None:
+def test_a_closed_port_and_babble_are_failures(visitor: SafeFetcher) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -259,17 +259,17 @@ def test_a_closed_port_and_babble_are_failures(visitor: Visitor) -> None:
 
         thread = threading.Thread(target=babble, daemon=True)
         thread.start()
-        assert visitor.visit(f"http://127.0.0.1:{port}/").kind == "failing"
+        assert visitor.fetch(f"http://127.0.0.1:{port}/").kind == "failing"
         thread.join()
-    assert visitor.visit(f"http://127.0.0.1:{port}/").detail == "connection refused"
+    assert visitor.fetch(f"http://127.0.0.1:{port}/").detail == "connection refused"
 
 
 def test_a_certificate_that_nobody_vouches_for_is_told(
-    make_site: Callable[..., Site], visitor: Visitor, tmp_path: Path
+    make_site: Callable[..., Site], visitor: SafeFetcher, tmp_path: Path
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(self_signed(tmp_path))
-    answer = visitor.visit(f"{make_site(secured=context).url}/200/a")
+    answer = visitor.fetch(f"{make_site(secured=context).url}/200/a")
     assert answer.kind == "certificate"
     assert "self-signed" in answer.detail
 
@@ -279,16 +279,16 @@ def test_a_certificate_must_be_of_the_name_in_the_link(
 ) -> None:
     file = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))  # what the system would vouch for
-    tls.cache_clear()
+    get_ssl_context.cache_clear()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     site = make_site(secured=context)
-    visitor = Visitor(AGENT, loopback=True, lookup=lambda *_: ["127.0.0.1"])
-    assert visitor.visit(f"https://boats.example:{site.server_port}/200/a").kind == "fine"
-    other = visitor.visit(f"https://ships.example:{site.server_port}/200/a")
+    visitor = SafeFetcher(AGENT, allow_loopback=True, resolver=lambda *_: ["127.0.0.1"])
+    assert visitor.fetch(f"https://boats.example:{site.server_port}/200/a").kind == "fine"
+    other = visitor.fetch(f"https://ships.example:{site.server_port}/200/a")
     assert other.kind == "certificate"
     assert "ships.example" in other.detail
-    tls.cache_clear()
+    get_ssl_context.cache_clear()
 
 
 def self_signed(folder: Path) -> Path:
@@ -318,40 +318,51 @@ def self_signed(folder: Path) -> Path:
     return file
 
 
-def test_all_are_asked_at_once_but_two_at_a_host(site: Site, visitor: Visitor) -> None:
+def test_all_are_asked_at_once_but_two_at_a_host(site: Site, visitor: SafeFetcher) -> None:
     urls = [f"{site.url}/crowd/{n}" for n in range(20)]
     steps: list[int] = []
-    answers = ask(urls, visitor, step=steps.append)
+    answers = check_urls(urls, visitor, on_progress=steps.append)
     assert list(answers) == urls
     assert {answer.kind for answer in answers.values()} == {"fine"}
     assert sum(steps) == len(urls)
     assert site.most_at_once == 2
 
 
-def test_a_server_that_takes_for_ever_costs_a_bounded_time(site: Site, visitor: Visitor) -> None:
+def test_a_server_that_takes_for_ever_costs_a_bounded_time(
+    site: Site, visitor: SafeFetcher
+) -> None:
     urls = [f"{site.url}/slow/{n}" for n in range(30)]
-    answers = ask(urls, visitor, seconds=0.3)
+    answers = check_urls(urls, visitor, seconds=0.3)
     assert {answer.detail for answer in answers.values()} == {"there is no answer in time"}
     site.hold.set()
 
 
 def test_good_answers_are_remembered_for_an_hour_and_bad_ones_not(tmp_path: Path) -> None:
     now = [1_000.0]
-    memory = Memory(tmp_path / "build" / "links.json", lambda: now[0])
-    memory.keep({"a": Answer("fine"), "b": Answer("dead", "404"), "c": Answer("moved", "", "d")})
-    assert memory.recall(["a", "b", "c"]) == {"a": Answer("fine"), "c": Answer("moved", "", "d")}
-    now[0] += REMEMBERED + 1
-    memory.keep({"e": Answer("fine")})
-    assert memory.recall(["a", "e"]) == {"e": Answer("fine")}
+    memory = ResultCache(tmp_path / "build" / "links.json", lambda: now[0])
+    memory.store(
+        {
+            "a": FetchResult("fine"),
+            "b": FetchResult("dead", "404"),
+            "c": FetchResult("moved", "", "d"),
+        }
+    )
+    assert memory.get_fresh(["a", "b", "c"]) == {
+        "a": FetchResult("fine"),
+        "c": FetchResult("moved", "", "d"),
+    }
+    now[0] += CACHE_SECONDS + 1
+    memory.store({"e": FetchResult("fine")})
+    assert memory.get_fresh(["a", "e"]) == {"e": FetchResult("fine")}
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 1}', '{"a": {"at": 1, "odd": 2}}'])
 def test_a_broken_memory_is_an_empty_one(tmp_path: Path, content: str) -> None:
     file = tmp_path / "links.json"
     file.write_text(content)
-    memory = Memory(file)
-    assert memory.recall(["a"]) == {}
-    memory.keep({"a": Answer("fine")})
+    memory = ResultCache(file)
+    assert memory.get_fresh(["a"]) == {}
+    memory.store({"a": FetchResult("fine")})
     assert set(json.loads(file.read_text())) == {"a"}
 
 
@@ -365,7 +376,7 @@ See [the table](https://tides.example/table), [the same](https://tides.example/t
 
 
 @pytest.fixture
-def mail(make_mail: MakeMail, make_png: Callable[..., bytes]) -> Mail:
+def mail(make_mail: MakeMail, make_png: Callable[..., bytes]) -> CheckContext:
     return make_mail(
         BODY,
         files={"boat.png": make_png(600, 400)},
@@ -373,40 +384,46 @@ def mail(make_mail: MakeMail, make_png: Callable[..., bytes]) -> Mail:
     )
 
 
-def test_only_what_is_everybodys_is_asked(mail: Mail) -> None:
-    assert [url for url in rules.targets(mail) if "harbournotes.example" not in url] == [
+def test_only_what_is_everybodys_is_asked(mail: CheckContext) -> None:
+    assert [url for url in rules.collect_urls(mail) if "harbournotes.example" not in url] == [
         "https://tides.example/table"
     ]
-    assert any(url.endswith("/boat.png") for url in rules.targets(mail))
-    assert not any("/u/" in url or "/p/" in url or "-nl" in url for url in rules.targets(mail))
+    assert any(url.endswith("/boat.png") for url in rules.collect_urls(mail))
+    assert not any("/u/" in url or "/p/" in url or "-nl" in url for url in rules.collect_urls(mail))
 
 
 @pytest.mark.parametrize(
     ("answer", "rule"),
     [
-        (Answer("dead", "404 Not Found"), "dead-link"),
-        (Answer("private", "it is 10.0.0.1"), "private-host"),
-        (Answer("failing", "503"), "failing-link"),
-        (Answer("certificate", "it has expired"), "bad-certificate"),
-        (Answer("closed", "403 Forbidden"), "closed-link"),
-        (Answer("moved", "", "https://tides.example/new"), "moved-link"),
+        (FetchResult("dead", "404 Not Found"), "dead-link"),
+        (FetchResult("private", "it is 10.0.0.1"), "private-host"),
+        (FetchResult("failing", "503"), "failing-link"),
+        (FetchResult("certificate", "it has expired"), "bad-certificate"),
+        (FetchResult("closed", "403 Forbidden"), "closed-link"),
+        (FetchResult("moved", "", "https://tides.example/new"), "moved-link"),
     ],
 )
-def test_each_answer_has_its_rule_and_line(mail: Mail, answer: Answer, rule: str) -> None:
-    (finding,) = rules.findings(mail, {"https://tides.example/table": answer})
+def test_each_answer_has_its_rule_and_line(
+    mail: CheckContext, answer: FetchResult, rule: str
+) -> None:
+    (finding,) = rules.make_online_findings(mail, {"https://tides.example/table": answer})
     assert finding.rule == rule
     assert answer.detail in finding.message
     assert finding.where
     assert finding.where.line == 6
 
 
-def test_an_image_of_the_issue_that_is_not_there_yet_is_told_as_such(mail: Mail) -> None:
-    url = next(url for url in rules.targets(mail) if url.endswith("boat.png"))
-    gone = Answer("dead", "404 Not Found")
-    assert [one.rule for one in rules.findings(mail, {url: gone})] == ["unpublished-image"]
-    assert not rules.findings(mail, {url: Answer("fine"), "a": Answer("not asked")})
+def test_an_image_of_the_issue_that_is_not_there_yet_is_told_as_such(mail: CheckContext) -> None:
+    url = next(url for url in rules.collect_urls(mail) if url.endswith("boat.png"))
+    gone = FetchResult("dead", "404 Not Found")
+    assert [one.rule for one in rules.make_online_findings(mail, {url: gone})] == [
+        "unpublished-image"
+    ]
+    assert not rules.make_online_findings(
+        mail, {url: FetchResult("fine"), "a": FetchResult("not asked")}
+    )
 
 
-def test_rules_of_the_network_say_nothing_offline(mail: Mail) -> None:
+def test_rules_of_the_network_say_nothing_offline(mail: CheckContext) -> None:
     bad = replace(mail, email=replace(mail.email, text=""))
-    assert [hit for rule in rules.RULES for hit in rule.findings(bad)] == []
+    assert [hit for rule in rules.ONLINE_RULES for hit in rule.find(bad)] == []

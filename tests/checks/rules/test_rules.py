@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from newsletter.checks.check_context import Mail
-from newsletter.checks.load_context import mail_of
+from newsletter.checks.check_context import CheckContext
+from newsletter.checks.load_context import load_check_context
 from newsletter.checks.registry import RULES
-from newsletter.checks.runner import check
+from newsletter.checks.runner import run_rules
 from newsletter.posts.read_issue import read_issue
 from newsletter.project import Project, open_project
 from newsletter.project.folder import list_issue_folders
@@ -18,18 +18,18 @@ from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import Templates
 
 ROOT = Path(__file__).parents[3]
-MakeMail = Callable[..., Mail]
+MakeMail = Callable[..., CheckContext]
 
 
-def in_html(old: str, new: str) -> Callable[[Mail], Mail]:
-    def alter(mail: Mail) -> Mail:
+def in_html(old: str, new: str) -> Callable[[CheckContext], CheckContext]:
+    def alter(mail: CheckContext) -> CheckContext:
         assert old in mail.email.html, mail.email.html[:600]
         return replace(mail, email=replace(mail.email, html=mail.email.html.replace(old, new)))
 
     return alter
 
 
-def in_text(text: str) -> Callable[[Mail], Mail]:
+def in_text(text: str) -> Callable[[CheckContext], CheckContext]:
     return lambda mail: replace(mail, email=replace(mail.email, text=text))
 
 
@@ -50,7 +50,7 @@ class Bad:
     front: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    alter: Callable[[Mail], Mail] | None = None
+    alter: Callable[[CheckContext], CheckContext] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     line: int | None = None
     says: str = ""
@@ -194,11 +194,12 @@ BAD: Mapping[str, Bad] = {
 
 
 @pytest.fixture(scope="module")
-def samples(templates: Templates) -> list[Mail]:
+def samples(templates: Templates) -> list[CheckContext]:
     project: Project = open_project(ROOT)
     issues = [read_issue(folder, project.config) for folder in list_issue_folders(project)]
     return [
-        mail_of(project, issue, render_issue(issue, templates, project.config)) for issue in issues
+        load_check_context(project, issue, render_issue(issue, templates, project.config))
+        for issue in issues
     ]
 
 
@@ -208,7 +209,7 @@ def test_every_rule_has_a_bad_mail() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_a_rule_fires_on_its_bad_mail_and_on_no_good_one(
-    rule: Any, make_mail: MakeMail, make_png: Callable[..., bytes], samples: list[Mail]
+    rule: Any, make_mail: MakeMail, make_png: Callable[..., bytes], samples: list[CheckContext]
 ) -> None:
     bad = BAD[rule.id]
     given: dict[str, Any] = {} if bad.body is None else {"body": bad.body}
@@ -224,7 +225,7 @@ def test_a_rule_fires_on_its_bad_mail_and_on_no_good_one(
 
 
 def test_a_good_mail_has_no_findings_at_all(make_mail: MakeMail) -> None:
-    assert check(make_mail()) == []
+    assert run_rules(make_mail()) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)

@@ -4,8 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.checks.check_context import Mail
-from newsletter.checks.rules.spamassassin import SpamScore, ask_spamassassin, finding, read_score
+from newsletter.checks.check_context import CheckContext
+from newsletter.checks.rules.spamassassin import (
+    SpamScore,
+    make_spam_findings,
+    parse_score,
+    run_spamassassin,
+)
 
 OUTPUT = """\
 X-Spam-Checker-Version: SpamAssassin 4.0.1 (2024-03-26) on desk
@@ -17,17 +22,17 @@ Subject: [SPAM]
 
 
 def test_the_score_is_read_with_the_names_of_the_tests() -> None:
-    score = read_score(OUTPUT)
+    score = parse_score(OUTPUT)
     assert score == SpamScore(6.2, 5.0, ("HTML_MESSAGE", "SUBJ_ALL_CAPS", "URI_PHISH"))
     clean = "X-Spam-Status: No, score=-0.0 required=5.0 tests=none autolearn=no"
-    assert str(read_score(clean)) == "0.0 of the 5.0 points of spam"
-    assert read_score("Subject: nothing of the kind") is None
+    assert str(parse_score(clean)) == "0.0 of the 5.0 points of spam"
+    assert parse_score("Subject: nothing of the kind") is None
 
 
-def test_a_finding_from_the_limit_on(make_mail: Callable[..., Mail]) -> None:
+def test_a_finding_from_the_limit_on(make_mail: Callable[..., CheckContext]) -> None:
     mail = make_mail()
-    assert finding(SpamScore(4.9, 5.0, ()), mail) == ()
-    (found,) = finding(SpamScore(5.0, 5.0, ("URI_PHISH",)), mail)
+    assert make_spam_findings(SpamScore(4.9, 5.0, ()), mail) == ()
+    (found,) = make_spam_findings(SpamScore(5.0, 5.0, ("URI_PHISH",)), mail)
     assert found.rule == "spam-score"
     assert "URI_PHISH" in found.message
 
@@ -39,15 +44,15 @@ def test_the_program_gets_the_message_and_stays_offline(
     program.write_text(f"#!/bin/sh\necho \"X-Args: $*\"\ncat\ncat <<'END'\n{OUTPUT}END\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    score = ask_spamassassin(b"Subject: hello\n\nHello\n")
+    score = run_spamassassin(b"Subject: hello\n\nHello\n")
     assert score is not None
     assert score.score == 6.2
     program.write_text("#!/bin/sh\necho it broke >&2\nexit 3\n")
-    assert ask_spamassassin(b"Subject: hello\n\n") is None
+    assert run_spamassassin(b"Subject: hello\n\n") is None
 
 
 def test_without_the_program_there_is_no_score(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert ask_spamassassin(b"Subject: hello\n\n") is None
+    assert run_spamassassin(b"Subject: hello\n\n") is None

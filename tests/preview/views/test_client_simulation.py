@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.checks.analysis.client_support import CLIENTS
-from newsletter.checks.analysis.css_parser import declarations, rules
+from newsletter.checks.analysis.css_parser import parse_declarations, parse_rules
 from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
 from newsletter.preview.views.client_simulation import simulate
 
@@ -84,12 +84,12 @@ def test_a_client_that_supports_all_changes_no_words(client: str) -> None:
 
 @given(st.text(alphabet=st.sampled_from("ab:;{}()\"'@/*, \n#-!"), max_size=200))
 def test_any_css_is_read_without_end_or_error(css: str) -> None:
-    for rule in rules(css):
-        list(declarations(rule.body or ""))
+    for rule in parse_rules(css):
+        list(parse_declarations(rule.body or ""))
 
 
 def test_marks_within_quotes_and_brackets_end_nothing() -> None:
     css = 'a { background: url(data:image/png;base64,AA==); content: "};" } b { color: red }'
-    first, second = rules(css)
-    assert [one.name for one in declarations(first.body or "")] == ["background", "content"]
-    assert second.head == "b"
+    first, second = parse_rules(css)
+    assert [one.name for one in parse_declarations(first.body or "")] == ["background", "content"]
+    assert second.prelude == "b"

@@ -9,7 +9,7 @@ from newsletter.config.models import Config
 from newsletter.posts.html.sanitize import sanitise
 from newsletter.posts.issue import Issue
 from newsletter.posts.post import Image
-from newsletter.render.article.build import Article, email_article
+from newsletter.render.article.build import Article, build_article
 
 ArticleOf = Callable[..., Article]
 
@@ -17,7 +17,7 @@ ArticleOf = Callable[..., Article]
 @pytest.fixture
 def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config]) -> ArticleOf:
     def make(body: str, **settings: object) -> Article:
-        return email_article(issue_of(body), config_of(**settings))
+        return build_article(issue_of(body), config_of(**settings))
 
     return make
 
@@ -31,11 +31,11 @@ def test_an_article_tells_its_links_images_words_and_minutes(
     )
     issue = issue_of(body, post={"images": {"a.png": Image("a.png", 40, 20, 9)}})
 
-    article = email_article(issue, config_of(image_url="https://img.example/{slug}/{file}"))
+    article = build_article(issue, config_of(image_url="https://img.example/{slug}/{file}"))
 
     assert article.links == ("https://harbournotes.example/log", "mailto:a@b.example")
     assert article.images == ("https://img.example/the-tide/a.png",)
-    assert (article.words, article.minutes) == (443, 2)
+    assert (article.word_count, article.reading_minutes) == (443, 2)
     assert article.notes == ()
 
 

@@ -7,15 +7,15 @@ import pytest
 from newsletter.config.models import Config
 from newsletter.posts.html.sanitize import sanitise
 from newsletter.posts.issue import Issue
-from newsletter.render.article.build import Article, email_article
-from newsletter.render.article.embeds import watch_page
+from newsletter.render.article.build import Article, build_article
+from newsletter.render.article.embeds import find_embed_page
 
 ArticleOf = Callable[[str], Article]
 
 
 @pytest.fixture
 def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config]) -> ArticleOf:
-    return lambda body: email_article(issue_of(sanitise(body)), config_of())
+    return lambda body: build_article(issue_of(sanitise(body)), config_of())
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config])
     ],
 )
 def test_a_frame_leads_to_its_public_page(src: str, page: str) -> None:
-    assert watch_page(src).url == page
+    assert find_embed_page(src).url == page
 
 
 def test_a_youtube_video_becomes_a_still_and_a_title(article_of: ArticleOf) -> None:

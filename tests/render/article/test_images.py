@@ -8,8 +8,8 @@ import pytest
 from newsletter.config.models import Config, Theme
 from newsletter.posts.issue import Issue
 from newsletter.posts.post import Image
-from newsletter.render.article.build import Article, email_article
-from newsletter.render.article.images import displayed
+from newsletter.render.article.build import Article, build_article
+from newsletter.render.article.images import compute_display_size
 
 ArticleOf = Callable[[str], Article]
 
@@ -21,7 +21,7 @@ def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config])
     """Articles whose column is 600 px wide, with a few local images."""
     images = {name: Image(name, *size, 9) for name, size in SIZES.items()}
     config = config_of(theme=Theme(width=664), image_url="https://img.example/{slug}/{file}")
-    return lambda body: email_article(issue_of(body, post={"images": images}), config)
+    return lambda body: build_article(issue_of(body, post={"images": images}), config)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config])
 def test_an_image_is_shown_as_large_as_it_may(
     natural: tuple[int, int], wanted: tuple[int, int], limit: int, expected: tuple[int, int]
 ) -> None:
-    assert displayed(natural, *wanted, limit) == expected
+    assert compute_display_size(natural, *wanted, limit) == expected
 
 
 def test_a_local_image_is_published_sized_and_has_an_alt(article_of: ArticleOf) -> None:

@@ -7,8 +7,8 @@ import pytest
 from newsletter.config.models import Config, Utm
 from newsletter.posts.issue import Issue
 from newsletter.posts.post import Image
-from newsletter.render.article.build import Article, email_article
-from newsletter.render.article.links import Addresses, same_address, with_parameters
+from newsletter.render.article.build import Article, build_article
+from newsletter.render.article.links import UrlResolver, add_parameters, is_same_address
 
 LinkOf = Callable[..., str | None]
 
@@ -21,7 +21,9 @@ def link_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config]) ->
     """Where a mail links to for an ``href`` of the post."""
 
     def link(href: str, post: dict[str, object] | None = None, **settings: object) -> str | None:
-        return Addresses.of(issue_of("", post=post or {}), config_of(**settings)).link(href)
+        return UrlResolver.for_issue(
+            issue_of("", post=post or {}), config_of(**settings)
+        ).resolve_link(href)
 
     return link
 
@@ -97,8 +99,8 @@ def test_nothing_is_added_where_nothing_is_configured(link_of: LinkOf) -> None:
 def test_all_that_is_there_stays_as_it_is() -> None:
     full = "https://a.example/?UTM_Source=x&utm%5fmedium=y"
 
-    assert with_parameters(full, (("utm_source", "s"), ("utm_medium", "m"))) == full
-    assert with_parameters("/?a#?b", (("n", "1 2&3"),)) == "/?a&n=1%202%263#?b"
+    assert add_parameters(full, (("utm_source", "s"), ("utm_medium", "m"))) == full
+    assert add_parameters("/?a#?b", (("n", "1 2&3"),)) == "/?a&n=1%202%263#?b"
 
 
 def test_merge_tokens_in_addresses_become_url_tokens(link_of: LinkOf) -> None:
@@ -111,7 +113,7 @@ def test_merge_tokens_in_addresses_become_url_tokens(link_of: LinkOf) -> None:
 def article_of(
     issue_of: Callable[..., Issue], config_of: Callable[..., Config]
 ) -> Callable[[str], Article]:
-    return lambda body: email_article(issue_of(body), config_of())
+    return lambda body: build_article(issue_of(body), config_of())
 
 
 def test_links_that_lead_nowhere_become_text_and_are_told(
@@ -144,4 +146,4 @@ def test_a_link_inside_the_mail_stays_one(article_of: Callable[[str], Article]) 
     ],
 )
 def test_words_that_are_the_address_are_known(text: str, url: str, same: bool) -> None:  # noqa: FBT001
-    assert same_address(text, url) is same
+    assert is_same_address(text, url) is same

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lxml import html as lxml_html
 
 from newsletter.errors import RenderError
-from newsletter.render.css.inline import inline
+from newsletter.render.css.inline import inline_css
 
 
 def page(body: str, head: str = "") -> str:
@@ -66,7 +66,7 @@ def test_no_stylesheet_is_fetched(listener: Listener, place: str) -> None:
         "media": f'<style media="screen">{rule}</style>',
         "link": f'<link rel="stylesheet" href="{url}">',
     }[place]
-    inlined = inline(page("<p>x</p>", head), rule if place == "css" else "p { margin: 0 }")
+    inlined = inline_css(page("<p>x</p>", head), rule if place == "css" else "p { margin: 0 }")
     assert listener.asked == 0
     assert "red" not in inlined
 
@@ -75,7 +75,7 @@ def test_no_file_is_read(tmp_path: Path) -> None:
     secret = tmp_path / "secret.css"
     secret.write_text("p { color: #5ec4e7 }")
     for url in (secret.as_uri(), str(secret)):
-        inlined = inline(
+        inlined = inline_css(
             page("<p>x</p>"), f'@import "{url}"; @import url({url}); p {{ margin: 0 }}'
         )
         assert "5ec4e7" not in inlined
@@ -84,7 +84,7 @@ def test_no_file_is_read(tmp_path: Path) -> None:
 
 def test_rules_in_the_mails_own_styles_stay_rules() -> None:
     head = "<style>p { color: red }</style><style media='screen'>p { top: 1px }</style>"
-    inlined = inline(page("<p>x</p>", head), "p { margin: 0 }")
+    inlined = inline_css(page("<p>x</p>", head), "p { margin: 0 }")
     assert '<p style="margin:0">x</p>' in inlined
     assert "<style>p { color: red }</style>" in inlined
     assert '<style media="screen">p { top: 1px }</style>' in inlined
@@ -105,18 +105,18 @@ def test_rules_in_the_mails_own_styles_stay_rules() -> None:
 )
 def test_what_must_stay_a_rule_survives_to_the_letter(rule: str) -> None:
     style = f"<style>{rule}</style>"
-    assert style in inline(page("<p class='x'>x</p>", style), "p { margin: 0 }")
+    assert style in inline_css(page("<p class='x'>x</p>", style), "p { margin: 0 }")
 
 
 def test_quotes_that_jinja_escaped_are_quotes_in_a_style() -> None:
     head = "<style>p { font-family: &#39;Segoe UI&#39;, &#34;A&#34; } a &gt; b { top: 0 }</style>"
-    inlined = inline(page("<p>x</p>", head), "")
+    inlined = inline_css(page("<p>x</p>", head), "")
     assert """<style>p { font-family: 'Segoe UI', "A" } a > b { top: 0 }</style>""" in inlined
 
 
 def test_what_cannot_be_inlined_becomes_a_rule_in_the_head() -> None:
     css = "p { margin: 0 } a:hover { color: red } @media print { p { color: #111 } }"
-    inlined = inline(page("<p><a>x</a></p>"), css)
+    inlined = inline_css(page("<p><a>x</a></p>"), css)
     head = inlined.partition("</head>")[0]
     assert "a:hover {color:red !important}" in head
     assert re.search(r"@media print \{\s*p \{\s*color: #111 !important", head)
@@ -124,7 +124,7 @@ def test_what_cannot_be_inlined_becomes_a_rule_in_the_head() -> None:
 
 
 def test_the_doctype_is_in_capitals_for_clients_that_drop_the_other() -> None:
-    assert inline(page("<p>x</p>"), "").startswith("<!DOCTYPE html>\n<html>")
+    assert inline_css(page("<p>x</p>"), "").startswith("<!DOCTYPE html>\n<html>")
 
 
 def test_sizes_stay_as_written() -> None:
@@ -136,7 +136,7 @@ def test_sizes_stay_as_written() -> None:
         "img { width: 100%; height: auto } table { width: 50%; text-align: right; "
         "background-color: #fff } td { vertical-align: top }"
     )
-    inlined = inline(page(body), css)
+    inlined = inline_css(page(body), css)
     assert '<img src="a" width="640" height="9" style="width:100%; height:auto">' in inlined
     assert '<table width="600" align="center" style=' in inlined
     assert "bgcolor" not in inlined
@@ -144,16 +144,16 @@ def test_sizes_stay_as_written() -> None:
 
 
 def test_a_floating_image_gets_no_attribute_of_html_4() -> None:
-    assert " align=" not in inline(page('<img src="a">'), "img { float: right }")
+    assert " align=" not in inline_css(page('<img src="a">'), "img { float: right }")
 
 
 def test_importance_is_kept() -> None:
-    inlined = inline(page("<p>x</p>"), "p { color: red !important }")
+    inlined = inline_css(page("<p>x</p>"), "p { color: red !important }")
     assert '<p style="color:red !important">' in inlined
 
 
 def test_a_style_that_is_there_wins() -> None:
-    inlined = inline(
+    inlined = inline_css(
         page('<p style="color:blue;mso-hide:all">x</p>'), "p { color: red; margin: 0 }"
     )
     assert '<p style="color:blue; margin:0; mso-hide:all">' in inlined
@@ -166,44 +166,44 @@ MSO = (
 
 
 def test_outlooks_comments_survive_to_the_letter() -> None:
-    assert MSO in inline(page(MSO), "b { margin: 0 }").replace(' style="margin:0"', "")
+    assert MSO in inline_css(page(MSO), "b { margin: 0 }").replace(' style="margin:0"', "")
 
 
 def test_a_comment_for_outlook_that_does_not_survive_is_an_error() -> None:
     with pytest.raises(RenderError, match="Outlook"):
-        inline(page("<p>x</p>", "<title><!--[if mso]>a<![endif]--></title>"), "")
+        inline_css(page("<p>x</p>", "<title><!--[if mso]>a<![endif]--></title>"), "")
 
 
 @pytest.mark.parametrize("depth", [98, 99, 255, 5_000])
 def test_no_text_is_lost_in_the_depth_without_a_word(depth: int) -> None:
     deep = page("<div>" * (depth - 2) + "treasure" + "</div>" * (depth - 2))
     if depth <= 100:
-        assert "treasure" in inline(deep, "div { margin: 0 }")
+        assert "treasure" in inline_css(deep, "div { margin: 0 }")
     else:
         with pytest.raises(RenderError, match="more than 100 elements deep"):
-            inline(deep, "div { margin: 0 }")
+            inline_css(deep, "div { margin: 0 }")
 
 
 @pytest.mark.parametrize("href", ["-nl0u-", "https://a.example/?n=-nl0u-&amp;b=1", "[weblink]"])
 def test_placeholders_in_addresses_survive(href: str) -> None:
-    assert f'<a href="{href}">' in inline(page(f'<a href="{href}">x</a>'), "p { margin: 0 }")
+    assert f'<a href="{href}">' in inline_css(page(f'<a href="{href}">x</a>'), "p { margin: 0 }")
 
 
 def test_line_breaks_of_code_survive() -> None:
     code = "<pre>a\n\n  b\n<b>c</b>\n<i>d</i>\n\n</pre>"
-    assert code in inline(page(code), "p { margin: 0 }")
+    assert code in inline_css(page(code), "p { margin: 0 }")
 
 
 def test_every_script_survives() -> None:
     text = "é 大潮 صباح 👩‍👩‍👧 &lt; &amp;"
-    assert f"<p>{text}</p>" in inline(page(f"<p>{text}</p>"), "")
+    assert f"<p>{text}</p>" in inline_css(page(f"<p>{text}</p>"), "")
 
 
 def test_threads_do_not_disturb_one_another() -> None:
     jobs = [(page(f"<p class='c{n}'>x</p>"), f".c{n} {{ margin: {n}px }}") for n in range(40)]
-    alone = [inline(*job) for job in jobs]
+    alone = [inline_css(*job) for job in jobs]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda job: inline(*job), jobs))
+        together = list(pool.map(lambda job: inline_css(*job), jobs))
     assert together == alone
 
 
@@ -259,7 +259,7 @@ def test_the_same_properties_are_inlined_as_by_css_inline(
     document = page(body.replace("<td", "<div").replace("</td", "</div"))
     oracle = css_inline.CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
     theirs = oracle.inline(document.replace("<head>", f"<head><style>{css}</style>"))
-    assert styles(inline(document, css)) == styles(theirs)
+    assert styles(inline_css(document, css)) == styles(theirs)
 
 
 PARTS = operator.methodcaller("partition", ":")

@@ -1,19 +1,19 @@
 import pytest
 
 from newsletter.errors import Location, RenderError, TemplateError
-from newsletter.render.mjml.compile import Locate, compile_mjml, splice
-from newsletter.render.personalization import ARTICLE
+from newsletter.render.mjml.compile import Locator, compile_mjml, insert_article
+from newsletter.render.personalization import ARTICLE_MARKER
 
 
 def page(inside: str, head: str = "") -> str:
     return (
         f"\n <mjml><mj-head>{head}</mj-head><mj-body><mj-section><mj-column>{inside}"
-        f"<mj-text>{ARTICLE}</mj-text></mj-column></mj-section></mj-body></mjml>\n"
+        f"<mj-text>{ARTICLE_MARKER}</mj-text></mj-column></mj-section></mj-body></mjml>\n"
     )
 
 
 def compiled(text: str) -> str:
-    def locator() -> Locate:
+    def locator() -> Locator:
         return lambda offset: Location("a.mjml", text.encode()[:offset].count(b"\n") + 1)
 
     return compile_mjml(text, locator)
@@ -27,15 +27,15 @@ def complaint(text: str) -> str:
 
 def test_the_article_is_put_where_the_marker_was_and_never_seen_by_mrml() -> None:
     article = "<p>a<br>b <P>c & d</p>\n<pre>\n  x\n\n  y</pre>"
-    html = splice(compiled(page("")), ARTICLE, article)
+    html = insert_article(compiled(page("")), ARTICLE_MARKER, article)
     assert article in html
-    assert ARTICLE not in html
+    assert ARTICLE_MARKER not in html
 
 
-@pytest.mark.parametrize("html", ["<p></p>", f"{ARTICLE}{ARTICLE}"])
+@pytest.mark.parametrize("html", ["<p></p>", f"{ARTICLE_MARKER}{ARTICLE_MARKER}"])
 def test_an_article_without_one_place_is_an_error(html: str) -> None:
     with pytest.raises(RenderError, match="place was lost"):
-        splice(html, ARTICLE, "x")
+        insert_article(html, ARTICLE_MARKER, "x")
 
 
 def test_no_web_font_is_asked_of_a_third_party() -> None:

@@ -3,11 +3,11 @@ import re
 import pytest
 from mjml import mjml2html
 
-from newsletter.render.mjml.components import CLASSLESS, COMPONENTS, IGNORED
-from newsletter.render.mjml.validate import Fault, check_mjml
-from newsletter.render.personalization import ARTICLE
+from newsletter.render.mjml.components import CLASSLESS_COMPONENTS, COMPONENTS, IGNORED_ATTRIBUTES
+from newsletter.render.mjml.validate import MjmlFault, validate_mjml
+from newsletter.render.personalization import ARTICLE_MARKER
 
-HOME = f"<mj-section><mj-column><mj-text>{ARTICLE}</mj-text></mj-column></mj-section>"
+HOME = f"<mj-section><mj-column><mj-text>{ARTICLE_MARKER}</mj-text></mj-column></mj-section>"
 VALUES = (
     "7px", "37%", "#123456", "probe", "left", "right", "middle", "bottom", "rtl", "repeat",
     "no-repeat", "cover", "full-width", "true", "hamburger", "hidden", "vertical", "github",
@@ -81,14 +81,14 @@ def column(inside: str) -> str:
 
 
 def faults(text: str) -> list[str]:
-    return [fault.message for fault in check_mjml(text)]
+    return [fault.message for fault in validate_mjml(text)]
 
 
 def rendered(name: str, attributes: dict[str, str]) -> str:
     """What MRML makes of one component; ids, which it numbers by itself, made equal."""
     words = "".join(f' {key}="{value}"' for key, value in attributes.items())
     sibling = f"<mj-column>{TEXT}</mj-column>" if name == "mj-column" else ""
-    inside = INSIDE.get(name, "x" if COMPONENTS[name].content else "")
+    inside = INSIDE.get(name, "x" if COMPONENTS[name].allows_content else "")
     text = f"<{name}{words}>{inside}</{name}>{sibling}"
     if name in IN_HEAD:
         font = '<mj-text font-family="probe">x</mj-text>'
@@ -114,7 +114,11 @@ ATTRIBUTES = [
     (name, attribute, True)
     for name, component in COMPONENTS.items()
     for attribute in sorted(component.attributes)
-] + [(name, attribute, False) for name, ignored in IGNORED.items() for attribute in sorted(ignored)]
+] + [
+    (name, attribute, False)
+    for name, ignored in IGNORED_ATTRIBUTES.items()
+    for attribute in sorted(ignored)
+]
 
 
 @pytest.mark.parametrize("name", list(COMPONENTS))
@@ -123,7 +127,7 @@ def test_the_table_says_what_mrml_does(name: str) -> None:
     assert {attribute: shows(name, attribute) for attribute in told} == told
 
 
-@pytest.mark.parametrize("name", sorted(set(COMPONENTS) - CLASSLESS))
+@pytest.mark.parametrize("name", sorted(set(COMPONENTS) - CLASSLESS_COMPONENTS))
 def test_a_css_class_shows_on_every_component_that_may_have_one(name: str) -> None:
     assert shows(name, "css-class")
 
@@ -216,21 +220,21 @@ def test_a_good_template_has_no_fault() -> None:
             column("<mj-text><![if !mso]>a<![endif]></mj-text>"),
             "this kind of conditional comment breaks",
         ),
-        (column(f"<mj-text>{ARTICLE}</mj-text>"), "{{ article }} is placed more than once"),
-        (page("").replace(ARTICLE, ""), "{{ article }} is never placed"),
+        (column(f"<mj-text>{ARTICLE_MARKER}</mj-text>"), "{{ article }} is placed more than once"),
+        (page("").replace(ARTICLE_MARKER, ""), "{{ article }} is never placed"),
         (
-            page("").replace(ARTICLE, f"x {ARTICLE}"),
+            page("").replace(ARTICLE_MARKER, f"x {ARTICLE_MARKER}"),
             "{{ article }} must stand alone in its element",
         ),
         (
-            page("").replace(ARTICLE, f"<p>{ARTICLE}</p>"),
+            page("").replace(ARTICLE_MARKER, f"<p>{ARTICLE_MARKER}</p>"),
             "{{ article }} must stand alone in its element",
         ),
         (
-            column(f'<mj-text css-class="{ARTICLE}">x</mj-text>'),
+            column(f'<mj-text css-class="{ARTICLE_MARKER}">x</mj-text>'),
             "{{ article }} can't be an attribute",
         ),
-        (column(f"<mj-text><!-- {ARTICLE} --></mj-text>"), "{{ article }} is in a comment"),
+        (column(f"<mj-text><!-- {ARTICLE_MARKER} --></mj-text>"), "{{ article }} is in a comment"),
     ],
 )
 def test_a_fault_is_named(text: str, message: str) -> None:
@@ -239,7 +243,7 @@ def test_a_fault_is_named(text: str, message: str) -> None:
 
 def test_all_faults_are_told_at_once_each_at_its_own_tag() -> None:
     text = column('é<mj-buton\n a="b">x</mj-buton>\n<mj-image hreff="x" width="wide" />')
-    found = check_mjml(text)
+    found = validate_mjml(text)
     assert [(fault.message[:24], at(text, fault)) for fault in found] == [
         ("there is text in <mj-col", "é"),
         ("<mj-buton> is no MJML co", "<mj-buton"),
@@ -248,7 +252,7 @@ def test_all_faults_are_told_at_once_each_at_its_own_tag() -> None:
     ]
 
 
-def at(text: str, fault: Fault) -> str:
+def at(text: str, fault: MjmlFault) -> str:
     found = re.match(r"<[\w-]+|.", text.encode()[fault.offset :].decode())
     assert found
     return found[0]

@@ -10,7 +10,7 @@ from newsletter.errors import TemplateError
 from newsletter.posts.issue import Author, Button, Card, Issue, Picture
 from newsletter.posts.merge_tags.tags import MergeTable
 from newsletter.posts.post import Image
-from newsletter.render.article.build import email_article
+from newsletter.render.article.build import build_article
 from newsletter.render.template.context import (
     AuthorView,
     CardView,
@@ -18,10 +18,10 @@ from newsletter.render.template.context import (
     NewsletterView,
     PictureView,
     SubscriberView,
-    names_of,
-    template_context,
+    build_template_context,
+    list_template_names,
 )
-from newsletter.render.text.layout import WORDS
+from newsletter.render.text.layout import DEFAULT_LABELS
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "templates.md"
 
@@ -30,7 +30,7 @@ ConfigOf = Callable[..., Config]
 
 
 def view(issue: Issue, config: Config) -> IssueView:
-    context = template_context(issue, email_article(issue, config), config, MergeTable({}))
+    context = build_template_context(issue, build_article(issue, config), config, MergeTable({}))
     seen: IssueView = context["issue"]
     return seen
 
@@ -39,11 +39,11 @@ def test_the_page_for_designers_names_all_that_a_template_can(
     issue_of: IssueOf, config_of: ConfigOf
 ) -> None:
     issue, config = issue_of(), config_of()
-    context = template_context(issue, email_article(issue, config), config, MergeTable({}))
+    context = build_template_context(issue, build_article(issue, config), config, MergeTable({}))
     told = set(re.findall(r"\b\w+\b", " ".join(re.findall(r"`([^`]+)`", PAGE.read_text()))))
     views = (IssueView, NewsletterView, AuthorView, CardView, PictureView)
     names = {field.name for seen in views for field in fields(seen)}
-    assert names | set(context) | set(WORDS) <= told
+    assert names | set(context) | set(DEFAULT_LABELS) <= told
 
 
 def test_local_pictures_have_their_published_address_and_size(
@@ -96,5 +96,5 @@ def test_what_differs_by_reader_cannot_be_looked_at(use: Callable[[object], obje
 
 
 def test_a_setting_of_the_theme_is_suggested_too(config_of: ConfigOf) -> None:
-    assert "width" in names_of(config_of().theme)
-    assert names_of({"a": 1}) == ["a"]
+    assert "width" in list_template_names(config_of().theme)
+    assert list_template_names({"a": 1}) == ["a"]

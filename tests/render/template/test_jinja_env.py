@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 from newsletter.errors import TemplateError
 from newsletter.posts.merge_tags.tags import MergeTable
 from newsletter.render.template.context import SubscriberView
-from newsletter.render.template.jinja_env import exported, fill, locator
+from newsletter.render.template.jinja_env import (
+    get_template_variable,
+    make_locator,
+    render_template,
+)
 from newsletter.render.template.loader import Templates
 
 
@@ -26,18 +30,21 @@ def reader() -> SubscriberView:
 
 def complaint(templates: Templates) -> str:
     with pytest.raises(TemplateError) as caught:
-        fill(templates, "a.mjml", context())
+        render_template(templates, "a.mjml", context())
     return str(caught.value)
 
 
 def test_values_are_escaped_and_named_entities_become_characters_of_xml() -> None:
-    text = fill(folder(a="{{ issue.title }}&nbsp;&copy;&amp;&lt;"), "a.mjml", context())
+    text = render_template(folder(a="{{ issue.title }}&nbsp;&copy;&amp;&lt;"), "a.mjml", context())
     assert text == "A &amp; B&#160;&#169;&amp;&lt;"
 
 
 def test_css_is_not_escaped_as_html() -> None:
     templates = Templates("templates", {"a.css": "p { font-family: {{ fonts }} }"})
-    assert fill(templates, "a.css", {"fonts": "'Segoe UI'"}) == "p { font-family: 'Segoe UI' }"
+    assert (
+        render_template(templates, "a.css", {"fonts": "'Segoe UI'"})
+        == "p { font-family: 'Segoe UI' }"
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,7 +80,7 @@ def test_a_mistake_in_a_macro_of_an_imported_file_is_told_there() -> None:
 def test_what_differs_by_reader_becomes_a_token_and_default_gives_its_words() -> None:
     table = MergeTable({"name": "friend"})
     text = '{{ subscriber.name }} {{ subscriber.city | default("A & B") }} {{ subscriber.name }}'
-    filled = fill(folder(a=text), "a.mjml", {"subscriber": SubscriberView(table)})
+    filled = render_template(folder(a=text), "a.mjml", {"subscriber": SubscriberView(table)})
     assert filled == "-nl0h- -nl1h- -nl0h-"
     assert [(tag.attribute, tag.default) for tag in table.tags] == [
         ("name", "friend"),
@@ -104,7 +111,7 @@ def test_a_template_cannot_decide_by_what_differs_from_reader_to_reader(use: str
 
 def test_the_default_filter_works_as_ever_on_everything_else() -> None:
     text = "{{ nothing | default('x') }}{{ '' | d('y', true) }}{{ issue.title | default('z') }}"
-    assert fill(folder(a=text), "a.mjml", context()) == "xyA &amp; B"
+    assert render_template(folder(a=text), "a.mjml", context()) == "xyA &amp; B"
 
 
 def test_every_byte_is_traced_to_its_file_and_line() -> None:
@@ -120,8 +127,8 @@ def test_every_byte_is_traced_to_its_file_and_line() -> None:
 <e>"""
     templates = folder(a=page, b="\n{% macro mark() %}\n<m>{% endmacro %}", c="<i>\n<j>")
 
-    data = fill(templates, "a.mjml", {}).encode()
-    locate = locator(templates, "a.mjml", {})
+    data = render_template(templates, "a.mjml", {}).encode()
+    locate = make_locator(templates, "a.mjml", {})
 
     def place(tag: bytes, nth: int = 1) -> tuple[str, int | None]:
         at = -1
@@ -144,14 +151,14 @@ def test_every_byte_is_traced_to_its_file_and_line() -> None:
 def test_the_line_of_a_tag_is_its_line_in_the_file_whatever_stands_before(parts: list[str]) -> None:
     before = "".join(parts)
     templates = folder(a=f"{before}<tag>")
-    offset = fill(templates, "a.mjml", {}).encode().index(b"<tag>")
-    assert locator(templates, "a.mjml", {})(offset).line == before.count("\n") + 1
+    offset = render_template(templates, "a.mjml", {}).encode().index(b"<tag>")
+    assert make_locator(templates, "a.mjml", {})(offset).line == before.count("\n") + 1
 
 
 def test_what_a_template_sets_can_be_read_from_outside() -> None:
     templates = folder(w="{% set words = {'by': lang} %}")
-    assert exported(templates, "w.mjml", "words", {"lang": "nb"}) == {"by": "nb"}
-    assert exported(templates, "w.mjml", "others", {"lang": "nb"}) is None
-    assert exported(templates, "gone.mjml", "words", {}) is None
+    assert get_template_variable(templates, "w.mjml", "words", {"lang": "nb"}) == {"by": "nb"}
+    assert get_template_variable(templates, "w.mjml", "others", {"lang": "nb"}) is None
+    assert get_template_variable(templates, "gone.mjml", "words", {}) is None
     with pytest.raises(TemplateError, match=r"w\.mjml:2: there is no 'lang'"):
-        exported(folder(w="{% set words = 1 %}\n{{ lang }}"), "w.mjml", "words", {})
+        get_template_variable(folder(w="{% set words = 1 %}\n{{ lang }}"), "w.mjml", "words", {})

@@ -8,14 +8,14 @@ from newsletter.config.models import Config, Utm
 from newsletter.posts.html.markdown import to_html
 from newsletter.posts.html.sanitize import sanitise
 from newsletter.posts.issue import Issue
-from newsletter.render.article.build import email_article
-from newsletter.render.text.article import article_text
-from newsletter.render.text.inline import letters
-from newsletter.render.text.wrap import columns
+from newsletter.render.article.build import build_article
+from newsletter.render.text.article import render_article_text
+from newsletter.render.text.inline import number_to_letters
+from newsletter.render.text.wrap import get_display_width
 
 
 def text_of(html: str, width: int = 72) -> str:
-    return article_text(html, width=width)
+    return render_article_text(html, width=width)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_links_are_numbered_once_and_listed() -> None:
 
 
 def test_links_may_stand_in_line() -> None:
-    text = article_text('<p><a href="https://a.example/">A</a>.</p>', links="inline")
+    text = render_article_text('<p><a href="https://a.example/">A</a>.</p>', links="inline")
 
     assert text == "A <https://a.example/>.\n"
 
@@ -136,7 +136,14 @@ def test_deep_nesting_stays_readable() -> None:
 
 
 def test_letters_go_on_after_z() -> None:
-    assert [letters(n) for n in (1, 26, 27, 52, 53, 703)] == ["a", "z", "aa", "az", "ba", "aaa"]
+    assert [number_to_letters(n) for n in (1, 26, 27, 52, 53, 703)] == [
+        "a",
+        "z",
+        "aa",
+        "az",
+        "ba",
+        "aaa",
+    ]
 
 
 # --- from the source to the text, through the article ------------------------------------------
@@ -148,8 +155,8 @@ def text_from(
 ) -> Callable[[str], str]:
     """The text part of a Markdown post."""
     config = config_of(utm=Utm(source="letter"))
-    return lambda source: article_text(
-        email_article(issue_of(sanitise(to_html(source))), config).html
+    return lambda source: render_article_text(
+        build_article(issue_of(sanitise(to_html(source))), config).html
     )
 
 
@@ -202,4 +209,4 @@ def test_a_box_of_ones_own_that_is_called_embed_loses_no_words() -> None:
 def test_the_width_is_that_of_the_screen() -> None:
     text = text_of(f"<p>{'潮の満ち引きは、' * 20}</p>", 30)
 
-    assert all(26 <= columns(line) <= 30 for line in text.splitlines()[:-1])
+    assert all(26 <= get_display_width(line) <= 30 for line in text.splitlines()[:-1])

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from newsletter.config.models import Config
 from newsletter.posts.html.sanitize import sanitise
 from newsletter.posts.issue import Issue
-from newsletter.render.article.build import email_article
-from newsletter.render.article.dom import parse, visible_text
-from newsletter.render.text.article import article_text
+from newsletter.render.article.build import build_article
+from newsletter.render.article.dom import get_visible_text, parse_fragment
+from newsletter.render.text.article import render_article_text
 
 WORD = re.compile(r"w\d+w")
 BLOCKS = """
@@ -83,12 +83,12 @@ def test_every_word_stays_and_stands_in_the_text_in_order(
     config_of: Callable[..., Config],
 ) -> None:
     body = sanitise(html)
-    article = email_article(issue_of(body), config_of())
+    article = build_article(issue_of(body), config_of())
     assert sorted(WORD.findall(article.html)) == sorted(WORD.findall(body))
 
-    text = article_text(article.html, width=width, links=links)  # type: ignore[arg-type]
+    text = render_article_text(article.html, width=width, links=links)  # type: ignore[arg-type]
 
-    assert WORD.findall(text) == WORD.findall(visible_text(parse(article.html)))
+    assert WORD.findall(text) == WORD.findall(get_visible_text(parse_fragment(article.html)))
     assert text.endswith("\n")
     for line in text.split("\n"):
         assert line == line.rstrip()

@@ -4,12 +4,14 @@ from textwrap import dedent
 
 import pytest
 
-from newsletter.render.text.article import article_text
+from newsletter.render.text.article import render_article_text
 
 
 def text_of(rows: list[str], head: str = "", width: int = 72) -> str:
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return article_text(f"<table><thead>{head}</thead><tbody>{body}</tbody></table>", width=width)
+    return render_article_text(
+        f"<table><thead>{head}</thead><tbody>{body}</tbody></table>", width=width
+    )
 
 
 HEAD = "<tr><th>Moon</th><th>Japan</th><th>Range</th></tr>"
@@ -68,7 +70,7 @@ def test_links_in_cells_are_numbered() -> None:
 
 
 def test_a_caption_stands_above() -> None:
-    text = article_text(
+    text = render_article_text(
         "<table><caption>Tides</caption><tr><th>A</th></tr><tr><td>b</td></tr></table>"
     )
 

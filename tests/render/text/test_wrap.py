@@ -6,21 +6,21 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.render.text.wrap import columns, wrap
+from newsletter.render.text.wrap import get_display_width, wrap_text
 
 KANJI = "\u6f6e"
 
 
 def test_columns_of_wide_and_joined_characters() -> None:
-    assert columns(f"a{KANJI}e\u0301\u2019") == 5
+    assert get_display_width(f"a{KANJI}e\u0301\u2019") == 5
 
 
 def test_unspaced_scripts_break_between_characters_but_keep_their_marks() -> None:
-    assert wrap("\u6f6e\u306e\u5f15\u304d\u3002\u6ee1\u3061", 8) == [
+    assert wrap_text("\u6f6e\u306e\u5f15\u304d\u3002\u6ee1\u3061", 8) == [
         "\u6f6e\u306e\u5f15",
         "\u304d\u3002\u6ee1\u3061",
     ]
-    assert wrap("\u6f6e\u306e\u300c\u5f15\u304d\u300d", 6) == [
+    assert wrap_text("\u6f6e\u306e\u300c\u5f15\u304d\u300d", 6) == [
         "\u6f6e\u306e",
         "\u300c\u5f15",
         "\u304d\u300d",
@@ -28,7 +28,7 @@ def test_unspaced_scripts_break_between_characters_but_keep_their_marks() -> Non
 
 
 def test_an_address_among_unspaced_characters_stays_whole() -> None:
-    assert wrap(f"{KANJI * 3}https://a.example/b{KANJI}", 10) == [
+    assert wrap_text(f"{KANJI * 3}https://a.example/b{KANJI}", 10) == [
         KANJI * 3,
         "https://a.example/b",
         KANJI,
@@ -36,11 +36,11 @@ def test_an_address_among_unspaced_characters_stays_whole() -> None:
 
 
 def test_a_word_may_break_where_it_says_so() -> None:
-    assert wrap("har\u200bbour \u00e9", 4) == ["har", "bour", "\u00e9"]
+    assert wrap_text("har\u200bbour \u00e9", 4) == ["har", "bour", "\u00e9"]
 
 
 def test_lines_that_must_break_do() -> None:
-    assert wrap("a\n\nb", 9) == ["a", "", "b"]
+    assert wrap_text("a\n\nb", 9) == ["a", "", "b"]
 
 
 WORDS = st.text(
@@ -56,12 +56,12 @@ def test_no_line_is_longer_than_it_must_be_and_nothing_is_lost(
 ) -> None:
     text = " ".join(words)
 
-    lines = wrap(text, width)
+    lines = wrap_text(text, width)
 
     assert re.sub("[ \u200b]", "", "".join(lines)) == re.sub("[ \u200b]", "", text)
     for line in lines:
-        assert columns(line) <= width or not re.search(" |\u6f6e\u6f6e|\u200b", line)
+        assert get_display_width(line) <= width or not re.search(" |\u6f6e\u6f6e|\u200b", line)
     for line, following in pairwise(lines):
         first = re.match("[^ \u6f6e\u3002\u300c\u200b]+ ", following)
         if first and not re.search("[\u6f6e\u3002\u300c\u200b]", text):
-            assert columns(f"{line} {first[0].strip()}") > width
+            assert get_display_width(f"{line} {first[0].strip()}") > width

@@ -8,7 +8,7 @@ import orjson
 
 from newsletter.config.models import Config
 from newsletter.errors import Problem
-from newsletter.render.email import Address, Email
+from newsletter.render.email import Email, NamedAddress
 
 MAX_CATEGORIES = 10
 FORBIDDEN_HEADERS = frozenset(
@@ -88,7 +88,7 @@ def iter_email_problems(email: Email, config: Config) -> Iterator[Problem]:
         yield Problem("the email has no subject", remedy="Give the issue a subject: or a title:.")
 
 
-def _mailbox_json(mailbox: Address) -> dict[str, str]:
+def _mailbox_json(mailbox: NamedAddress) -> dict[str, str]:
     box = {"email": mailbox.address}
     if mailbox.name:
         box["name"] = mailbox.name

@@ -20,8 +20,8 @@ from newsletter.config.urls import preferences_url, unsubscribe_url
 from newsletter.errors import Problem, SendRefusedError
 from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag, Target
 from newsletter.render.email import Email
-from newsletter.render.headers import one_click
-from newsletter.render.personalization import email_for
+from newsletter.render.headers import build_unsubscribe_headers
+from newsletter.render.personalization import personalize_for_recipient
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.message_body import (
     ScheduledDelivery,
@@ -217,7 +217,7 @@ def build_request(
     start = prepared_email.request_head
     if prepared_email.per_request:
         start = encode_request_head(
-            email_for(
+            personalize_for_recipient(
                 prepared_email.email, prepared_email.config, people[0].attributes, people[0].token
             ),
             prepared_email.config,
@@ -253,7 +253,7 @@ def _build_template(
         **prepared_email.personal_links,
     }:
         one["substitutions"] = substitutions
-    if headers := one_click(prepared_email.config, TOKEN_PLACEHOLDER):
+    if headers := build_unsubscribe_headers(prepared_email.config, TOKEN_PLACEHOLDER):
         one["headers"] = dict(headers)
     one["custom_args"] = {
         "nl_send": request_id.send_id,

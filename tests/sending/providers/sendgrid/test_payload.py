@@ -11,8 +11,8 @@ from sending_fixtures import CITY, NAME, MakeReaders, configured
 
 from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import TOKEN
-from newsletter.render.email import Address, Email
-from newsletter.render.personalization import email_for
+from newsletter.render.email import Email, NamedAddress
+from newsletter.render.personalization import personalize_for_recipient
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import (
     MAX_SUBSTITUTION_BYTES,
@@ -153,7 +153,7 @@ def test_whatever_is_in_a_list_the_request_is_in_order_and_leaves_no_token(
 ) -> None:
     email = Email(
         "2026-01-01-x", f"{NAME.token('text')}", "", f"{CITY.token('html')}", "text",
-        Address("", "e@harbour-notes.org"), None, (), (NAME, CITY), "en", "",
+        NamedAddress("", "e@harbour-notes.org"), None, (), (NAME, CITY), "en", "",
     )  # fmt: skip
     letter = prepare_email(email, configured())
     reader = Reader(1, "a@example.com", "a", "tok", {"name": name, "city": city})
@@ -174,7 +174,7 @@ def test_whatever_is_in_a_list_the_request_is_in_order_and_leaves_no_token(
 def test_among_others_a_reader_gets_what_they_would_get_alone(names: list[str]) -> None:
     email = Email(
         "2026-01-01-x", NAME.token("text"), "", NAME.token("html"), "text",
-        Address("", "e@harbour-notes.org"), None, (), (NAME,), "en", "",
+        NamedAddress("", "e@harbour-notes.org"), None, (), (NAME,), "en", "",
     )  # fmt: skip
     letter = prepare_email(email, configured())
     readers = [
@@ -215,7 +215,7 @@ def test_one_request_a_reader_is_what_that_reader_sees(
     readers = make_readers(2)
     assert [len(batch) for batch in split_into_batches(letter, readers)] == [1, 1]
     body = json.loads(build_request(letter, readers[1:], STAMP).body)
-    seen = email_for(email, config, readers[1].attributes, readers[1].token)
+    seen = personalize_for_recipient(email, config, readers[1].attributes, readers[1].token)
     assert body["subject"] == seen.subject == "The ice let go, Reader 2"
     assert [part["value"] for part in body["content"]] == [seen.text, seen.html]
     assert not TOKEN.search(json.dumps(body))
@@ -225,7 +225,7 @@ def test_what_the_vendor_would_refuse_for_everybody_is_told_at_once(email: Email
     wrong = replace(
         email,
         subject=" ",
-        sender=Address("", "redaktør@harbour-notes.org"),
+        sender=NamedAddress("", "redaktør@harbour-notes.org"),
         headers=(("Received", "x"), ("X-Odd", "a\nb")),
     )
     config = configured(sendgrid={"categories": ["a", "a"]})
