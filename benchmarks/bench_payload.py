@@ -18,7 +18,7 @@ from sendgrid.helpers.mail import (
 )
 
 from newsletter.config.load import load_config
-from newsletter.posts.merge_tags.tags import UNSUBSCRIBE, MergeTag, Target
+from newsletter.posts.merge_tags.tags import UNSUBSCRIBE_TAG, MergeTag, TokenTarget
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.sending.providers.provider import RequestId
@@ -38,11 +38,11 @@ LAST = [f"{start}{end}" for start in ("Ber", "Dah", "Hau", "Lin") for end in map
 STAMP = RequestId("1", "1", "1")
 NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
 CITY = MergeTag("1", "city", "your town", "{{ subscriber.city }}")
-FILLED: tuple[tuple[MergeTag, Target], ...] = ((NAME, "html"), (NAME, "text"), (CITY, "html"))
+FILLED: tuple[tuple[MergeTag, TokenTarget], ...] = ((NAME, "html"), (NAME, "text"), (CITY, "html"))
 
 
 def email() -> Email:
-    leave, name = UNSUBSCRIBE.token, NAME.token
+    leave, name = UNSUBSCRIBE_TAG.token, NAME.token
     return Email(
         issue="2026-12-01-ice",
         subject=f"The ice let go, {name('text')}",

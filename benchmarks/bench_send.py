@@ -28,7 +28,7 @@ from newsletter.config import Config
 from newsletter.db import database, reading
 from newsletter.db.bulk import Bulk
 from newsletter.db.schema import subscriber
-from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
+from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTag
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.sending.delivery import claim, sender
@@ -122,13 +122,13 @@ def settings(url: str) -> Config:
 
 
 def email() -> Email:
-    leave, name = UNSUBSCRIBE.token, NAME.token
+    leave, name = UNSUBSCRIBE_TAG.token, NAME.token
     return Email(
         issue="2026-12-01-ice",
         subject=f"The ice let go, {name('text')}",
         preheader="",
         html=f"<p>Dear {name('html')}</p>" + "<p>word</p>" * 3_000
-        + f'<a href="{leave("html")}">Leave</a> <a href="{PREFERENCES.token("html")}">More</a>',
+        + f'<a href="{leave("html")}">Leave</a> <a href="{PREFERENCES_TAG.token("html")}">More</a>',
         text=f"Dear {name('text')}\n" + "word\n" * 1_000 + leave("text"),
         sender=NamedAddress("Harbour Notes", "editor@harbour-notes.org"),
         reply_to=None,

@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from newsletter.config.error_messages import section
+from newsletter.config.error_messages import get_section_model
 from newsletter.config.models import Config
 
 HEAD = """\
@@ -56,7 +56,7 @@ def _tables(path: str, about: str, model: type[BaseModel], given: BaseModel | No
         value = (
             getattr(given, name) if given else None if setting.is_required() else setting.default
         )
-        inner = section(setting)
+        inner = get_section_model(setting)
         if inner:
             inside = value if isinstance(value, BaseModel) else None
             below += _tables(f"{path}.{name}".lstrip("."), str(setting.description), inner, inside)

@@ -12,11 +12,11 @@ from newsletter.checks.analysis.misplaced_text import MisplacedText, find_mispla
 from newsletter.checks.source_map import SourceMap
 from newsletter.config.models import Config
 from newsletter.errors import display_path
-from newsletter.posts.front_matter.parse import FrontMatter, split
-from newsletter.posts.importing.blocks import Block, outline
+from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
+from newsletter.posts.importing.blocks import HtmlTextBlock, outline_html
 from newsletter.posts.importing.cleanup.paragraph import Passage, count_words
 from newsletter.posts.issue import Issue
-from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE
+from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG
 from newsletter.render.article.dom import Element, get_visible_text, parse_fragment
 from newsletter.render.email import Email
 from newsletter.render.personalization import personalize
@@ -74,12 +74,12 @@ class CheckContext:
     @cached_property
     def front_matter(self) -> FrontMatter:
         """The post's front matter."""
-        return split(self.source, display_path(self.issue.source))
+        return split_front_matter(self.source, display_path(self.issue.source_path))
 
     @cached_property
     def source_map(self) -> SourceMap:
         """Finds lines of the source."""
-        return SourceMap(display_path(self.issue.source), self.front_matter, self.config)
+        return SourceMap(display_path(self.issue.source_path), self.front_matter, self.config)
 
     @cached_property
     def tree(self) -> Element:
@@ -102,12 +102,12 @@ class CheckContext:
         return parse_fragment(self.body)
 
     @cached_property
-    def blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[HtmlTextBlock, ...]:
         """The post's blocks of text, in order."""
-        return outline(self.body).blocks
+        return outline_html(self.body).blocks
 
     @cached_property
-    def prose_blocks(self) -> tuple[Block, ...]:
+    def prose_blocks(self) -> tuple[HtmlTextBlock, ...]:
         """The blocks that are no code."""
         return tuple(block for block in self.blocks if block.tag != "pre")
 
@@ -115,7 +115,7 @@ class CheckContext:
     def passages(self) -> tuple[Passage, ...]:
         """The same blocks for those who judge what belongs in a post."""
         return tuple(
-            Passage(block.line, block.text, alone=block.tag in _STANDALONE_TAGS)
+            Passage(block.line, block.text, is_standalone=block.tag in _STANDALONE_TAGS)
             for block in self.prose_blocks
         )
 
@@ -147,8 +147,8 @@ class CheckContext:
         return personalize(
             email,
             values,
-            unsubscribe_link=UNSUBSCRIBE.token("url"),
-            preferences_link=PREFERENCES.token("url"),
+            unsubscribe_link=UNSUBSCRIBE_TAG.token("url"),
+            preferences_link=PREFERENCES_TAG.token("url"),
         )
 
 

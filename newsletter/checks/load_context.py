@@ -12,9 +12,9 @@ from newsletter.db import database, reading
 from newsletter.db.engine import sqlite_file
 from newsletter.db.schema import subscriber
 from newsletter.errors import NewsletterError, display_path
-from newsletter.posts.front_matter.parse import split
+from newsletter.posts.front_matter.parse import split_front_matter
 from newsletter.posts.issue import Issue
-from newsletter.posts.text_encoding import decode
+from newsletter.posts.text_encoding import decode_text
 from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.email import Email
@@ -39,7 +39,7 @@ def load_check_context(
         longest: attribute -> the longest value of a reader; the defaults if not given.
         clients: how many readers use which mail client.
     """
-    source = decode(issue.source.read_bytes(), display_path(issue.source))
+    source = decode_text(issue.source_path.read_bytes(), display_path(issue.source_path))
     earlier = load_earlier_subjects(project, issue.name)
     return CheckContext(
         email, issue, source, project.config, longest_values or {}, earlier, client_shares
@@ -55,7 +55,7 @@ def load_earlier_subjects(project: Project, issue_name: str) -> dict[str, str]:
             # What can't be read now is told when that issue is checked itself.
             with suppress(OSError, UnicodeError, NewsletterError):
                 with (folder / file).open(encoding="utf-8") as post:
-                    data = split(post.read(_FRONT_MATTER_CHARACTERS), file).data
+                    data = split_front_matter(post.read(_FRONT_MATTER_CHARACTERS), file).data
                 if subject := data.get("subject") or data.get("title"):
                     found[folder.name] = str(subject)
     return found

@@ -2,6 +2,6 @@
 
 from newsletter.config.load import load_config
 from newsletter.config.models import Config
-from newsletter.config.scaffold_placeholders import placeholders
+from newsletter.config.scaffold_placeholders import find_placeholders
 
-__all__ = ["Config", "load_config", "placeholders"]
+__all__ = ["Config", "load_config", "find_placeholders"]

@@ -13,7 +13,7 @@ from newsletter.errors import ConfigError, Location, Problem, display_path
 MAX_BYTES = 256_000
 
 # environment variable -> the setting it overrides
-OVERRIDES: dict[str, yaml_document.Key] = {
+ENV_OVERRIDES: dict[str, yaml_document.KeyPath] = {
     "SENDGRID_HOST": ("sendgrid", "host"),
     "NEWSLETTER_DATABASE": ("database",),
 }
@@ -30,34 +30,38 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
         ConfigError: every problem in the file and those variables, each with its place.
     """
     shown_path = display_path(path)
-    text = _text(path, shown_path)
-    document = yaml_document.read(text)
+    text = _read_config_text(path, shown_path)
+    document = yaml_document.parse_yaml_document(text)
     found = [
         Problem(fault.message, Location(shown_path, fault.line), fault.remedy)
-        for fault in (*secrets.keys_in(text), *document.faults, *secrets.passwords_in(document))
+        for fault in (
+            *secrets.iter_api_key_problems(text),
+            *document.problems,
+            *secrets.iter_password_problems(document),
+        )
     ]
     data = document.data
-    if data is None and not document.faults:
-        found.append(_not_settings("it is empty", shown_path))
+    if data is None and not document.problems:
+        found.append(_not_settings_problem("it is empty", shown_path))
     elif data is not None and not isinstance(data, dict):
-        found.append(_not_settings("it holds no settings", shown_path))
+        found.append(_not_settings_problem("it holds no settings", shown_path))
     if not isinstance(data, dict):
-        raise ConfigError.from_problems([secrets.redacted(problem) for problem in found])
-    overrides = {place: environ[name] for name, place in OVERRIDES.items() if environ.get(name)}
+        raise ConfigError.from_problems([secrets.redact_api_keys(problem) for problem in found])
+    overrides = {place: environ[name] for name, place in ENV_OVERRIDES.items() if environ.get(name)}
     try:
-        config = Config.model_validate(_overridden(data, overrides))
+        config = Config.model_validate(_apply_overrides(data, overrides))
     except pydantic.ValidationError as error:
-        variables = {place: name for name, place in OVERRIDES.items() if place in overrides}
-        found += error_messages.explain(error, document, shown_path, variables)
+        variables = {place: name for name, place in ENV_OVERRIDES.items() if place in overrides}
+        found += error_messages.explain_validation_error(error, document, shown_path, variables)
     if found:
         found.sort(key=lambda problem: (problem.where and problem.where.line) or 0)
-        raise ConfigError.from_problems([secrets.redacted(problem) for problem in found])
-    lines = {name: document.line(("segments", name)) for name in config.segments}
+        raise ConfigError.from_problems([secrets.redact_api_keys(problem) for problem in found])
+    lines = {name: document.find_line(("segments", name)) for name in config.segments}
     config._segment_lines.update(lines)  # noqa: SLF001 - nobody else knows them
     return config
 
 
-def _text(path: Path, shown_path: str) -> str:
+def _read_config_text(path: Path, shown_path: str) -> str:
     where = Location(shown_path)
     try:
         with path.open("rb") as file:
@@ -80,7 +84,9 @@ def _text(path: Path, shown_path: str) -> str:
         ) from error
 
 
-def _overridden(data: dict[str, Any], overrides: Mapping[yaml_document.Key, str]) -> dict[str, Any]:
+def _apply_overrides(
+    data: dict[str, Any], overrides: Mapping[yaml_document.KeyPath, str]
+) -> dict[str, Any]:
     """``data`` with the environment's values put in, where their section can hold them."""
     for (*sections, setting), value in overrides.items():
         inner: Any = data
@@ -92,6 +98,6 @@ def _overridden(data: dict[str, Any], overrides: Mapping[yaml_document.Key, str]
     return data
 
 
-def _not_settings(message: str, shown_path: str) -> Problem:
+def _not_settings_problem(message: str, shown_path: str) -> Problem:
     example = "name: Harbour Notes"
     return Problem(message, Location(shown_path, 1), f"Settings look like this: {example}")

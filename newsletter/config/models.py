@@ -5,24 +5,29 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from newsletter.config import value_types
-from newsletter.config.base_model import Strict
-from newsletter.config.public_site import Archive, Preferences, Public, Signup
+from newsletter.config.base_model import StrictModel
+from newsletter.config.public_site import (
+    ArchiveSettings,
+    PreferencesSettings,
+    PublicSiteSettings,
+    SignupSettings,
+)
 
-Line = Annotated[str, AfterValidator(value_types.line)]
-Lines = Annotated[str, AfterValidator(value_types.lines)]
-EmailAddress = Annotated[str, AfterValidator(value_types.address)]
-WebUrl = Annotated[str, AfterValidator(value_types.web_url)]
-Campaign = Annotated[str, AfterValidator(value_types.campaign)]
-FontStack = Annotated[str, AfterValidator(value_types.fonts)]
-Attribute = Annotated[str, AfterValidator(value_types.attribute)]
-SegmentName = Annotated[str, AfterValidator(value_types.segment_name)]
-Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#1f5f8b"])]
+SingleLineText = Annotated[str, AfterValidator(value_types.parse_line)]
+MultilineText = Annotated[str, AfterValidator(value_types.parse_lines)]
+EmailAddress = Annotated[str, AfterValidator(value_types.parse_sender_address)]
+HttpsUrl = Annotated[str, AfterValidator(value_types.parse_https_url)]
+UtmValue = Annotated[str, AfterValidator(value_types.parse_utm_value)]
+FontStack = Annotated[str, AfterValidator(value_types.parse_font_stack)]
+AttributeName = Annotated[str, AfterValidator(value_types.parse_attribute_name)]
+SegmentName = Annotated[str, AfterValidator(value_types.parse_segment_name)]
+HexColor = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#1f5f8b"])]
 
 
-class Sender(Strict):
+class SenderSettings(StrictModel):
     """Who the mail is from (RFC 5322 ``From`` and ``Reply-To``)."""
 
-    name: Line = Field(
+    name: SingleLineText = Field(
         description="The name that readers see in their inbox.", examples=["Harbour Notes"]
     )
     address: EmailAddress = Field(
@@ -36,20 +41,20 @@ class Sender(Strict):
     )
 
 
-class Palette(Strict):
+class Palette(StrictModel):
     """The colours of one scheme as ``#rrggbb``; those that are not given keep the default."""
 
     # A palette in the file is completed before it is checked, so an editor must not ask for all.
     model_config = ConfigDict(json_schema_extra={"required": []})
 
-    ground: Colour = Field(description="Around the letter.")
-    surface: Colour = Field(description="The letter itself.")
-    text: Colour = Field(description="Text on the letter.")
-    muted: Colour = Field(description="Small print, captions, dates.")
-    accent: Colour = Field(description="Links and the button.")
-    on_accent: Colour = Field(description="Text on the button.")
-    hairline: Colour = Field(description="Thin lines and borders.")
-    code_ground: Colour = Field(description="Behind code.")
+    ground: HexColor = Field(description="Around the letter.")
+    surface: HexColor = Field(description="The letter itself.")
+    text: HexColor = Field(description="Text on the letter.")
+    muted: HexColor = Field(description="Small print, captions, dates.")
+    accent: HexColor = Field(description="Links and the button.")
+    on_accent: HexColor = Field(description="Text on the button.")
+    hairline: HexColor = Field(description="Thin lines and borders.")
+    code_ground: HexColor = Field(description="Behind code.")
 
 
 LIGHT = Palette(
@@ -74,14 +79,14 @@ DARK = Palette(
 )
 
 
-def _completed_by(default: Palette) -> BeforeValidator:
+def _fill_missing_colors(default_palette: Palette) -> BeforeValidator:
     def complete(given: object) -> object:
-        return {**default.model_dump(), **given} if isinstance(given, dict) else given
+        return {**default_palette.model_dump(), **given} if isinstance(given, dict) else given
 
     return BeforeValidator(complete)
 
 
-class Fonts(Strict):
+class Fonts(StrictModel):
     """CSS font stacks; system fonts, so that nothing is loaded from a third party."""
 
     heading: FontStack = Field(
@@ -102,7 +107,7 @@ class Fonts(Strict):
     )
 
 
-class Theme(Strict):
+class Theme(StrictModel):
     """How the mail looks."""
 
     template: str = Field(
@@ -111,16 +116,16 @@ class Theme(Strict):
         description="The design: `issue` is `templates/issue.mjml` and its `issue.css` (or "
         "`article.css`).",
     )
-    light: Annotated[Palette, _completed_by(LIGHT)] = Field(
+    light: Annotated[Palette, _fill_missing_colors(LIGHT)] = Field(
         default=LIGHT, description="Colours on a light screen."
     )
-    dark: Annotated[Palette, _completed_by(DARK)] = Field(
+    dark: Annotated[Palette, _fill_missing_colors(DARK)] = Field(
         default=DARK, description="Colours on a dark screen."
     )
     fonts: Fonts = Field(default=Fonts(), description="CSS font stacks.")
     width: int = Field(default=620, ge=480, le=800, description="The column's width in pixels.")
     radius: int = Field(default=4, ge=0, le=32, description="Radius of corners in pixels.")
-    logo: WebUrl | None = Field(
+    logo: HttpsUrl | None = Field(
         default=None,
         description="URL of the masthead's logo; without one, the name is set in type.",
         examples=["https://harbournotes.example/logo.png"],
@@ -128,46 +133,46 @@ class Theme(Strict):
     logo_width: int = Field(default=140, ge=1, le=800, description="The logo's width in pixels.")
 
 
-class Tracking(Strict):
+class TrackingOptions(StrictModel):
     """What SendGrid may record of readers; off unless the editor says so."""
 
     opens: bool = Field(default=False, description="Record who opens an issue.")
     clicks: bool = Field(default=False, description="Record who follows which link.")
 
 
-class Utm(Strict):
+class UtmSettings(StrictModel):
     """Parameters put on links to the newsletter's own site; ``{slug}`` is the issue's slug."""
 
-    source: Campaign | None = Field(
+    source: UtmValue | None = Field(
         default=None, description="Becomes `utm_source`.", examples=["harbour-notes"]
     )
-    medium: Campaign | None = Field(
+    medium: UtmValue | None = Field(
         default=None, description="Becomes `utm_medium`.", examples=["email"]
     )
-    campaign: Campaign | None = Field(
+    campaign: UtmValue | None = Field(
         default=None,
         description="Becomes `utm_campaign`; `{slug}` is the issue's slug.",
         examples=["{slug}"],
     )
 
 
-class FooterLink(Strict):
+class FooterLink(StrictModel):
     """A link in the footer of every issue."""
 
-    text: Line = Field(description="What the link says.", examples=["About"])
-    url: Annotated[str, AfterValidator(value_types.link_url)] = Field(
+    text: SingleLineText = Field(description="What the link says.", examples=["About"])
+    url: Annotated[str, AfterValidator(value_types.parse_link_url)] = Field(
         description="Where it leads: https, http or mailto.",
         examples=["https://harbournotes.example/about"],
     )
 
 
-class SendGrid(Strict):
+class SendGridSettings(StrictModel):
     """Options of the vendor's API. The key is never here: ``SENDGRID_API_KEY`` alone holds it."""
 
     region: Literal["global", "eu"] = Field(
         default="global", description="Where SendGrid keeps the account's data."
     )
-    host: Annotated[str, AfterValidator(value_types.host)] | None = Field(
+    host: Annotated[str, AfterValidator(value_types.parse_api_host)] | None = Field(
         default=None,
         description="Another server that speaks SendGrid's API; `SENDGRID_HOST` wins over it.",
         examples=["http://127.0.0.1:8025"],
@@ -188,7 +193,7 @@ class SendGrid(Strict):
         default="substitutions",
         description="Merge tags filled in by SendGrid, or here with one request a reader (slow).",
     )
-    webhook_key: Annotated[str, AfterValidator(value_types.public_key)] | None = Field(
+    webhook_key: Annotated[str, AfterValidator(value_types.parse_webhook_key)] | None = Field(
         default=None,
         description="The public key of the Signed Event Webhook, as SendGrid shows it.",
         examples=["MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE…"],
@@ -206,7 +211,7 @@ class SendGrid(Strict):
     )
 
 
-class Limits(Strict):
+class Limits(StrictModel):
     """Guards against runaway input; raise one when you know why."""
 
     post_bytes: int = Field(
@@ -237,16 +242,16 @@ class Limits(Strict):
     )
 
 
-class Config(Strict):
+class Config(StrictModel):
     """The settings of a newsletter: ``newsletter.yml``, whole."""
 
-    name: Line = Field(description="The newsletter's name.", examples=["Harbour Notes"])
-    description: Annotated[str, AfterValidator(value_types.line_or_nothing)] = Field(
+    name: SingleLineText = Field(description="The newsletter's name.", examples=["Harbour Notes"])
+    description: Annotated[str, AfterValidator(value_types.parse_optional_line)] = Field(
         default="",
         description="What it is, in a sentence; tells readers why they get it.",
         examples=["A weekly letter from the quay."],
     )
-    language: Annotated[str, AfterValidator(value_types.language)] = Field(
+    language: Annotated[str, AfterValidator(value_types.parse_language_tag)] = Field(
         default="en",
         description="Language of the issues that don't name their own (BCP 47).",
         examples=["en-GB"],
@@ -254,60 +259,70 @@ class Config(Strict):
     direction: Literal["ltr", "rtl", "auto"] = Field(
         default="auto", description="Direction of the text; auto follows the language."
     )
-    sender: Sender = Field(description="Who the mail is from.")
-    postal_address: Lines | None = Field(
+    sender: SenderSettings = Field(description="Who the mail is from.")
+    postal_address: MultilineText | None = Field(
         default=None,
         description="In every issue's footer; the law of many countries wants it.",
         examples=["Harbour Notes, 1 Quay St, Bergen"],
     )
-    site_url: Annotated[str, AfterValidator(value_types.own_url)] = Field(
+    site_url: Annotated[str, AfterValidator(value_types.parse_base_url)] = Field(
         description="The newsletter's own site; relative links are resolved against it.",
         examples=["https://harbournotes.example"],
     )
-    public_url: Annotated[str, AfterValidator(value_types.own_url)] | None = Field(
+    public_url: Annotated[str, AfterValidator(value_types.parse_base_url)] | None = Field(
         default=None,
         description="Where `newsletter serve` answers: unsubscribe, preferences.",
         examples=["https://news.harbournotes.example"],
     )
-    issue_url: Annotated[str, AfterValidator(value_types.issue_pattern)] | None = Field(
+    issue_url: Annotated[str, AfterValidator(value_types.parse_issue_url_pattern)] | None = Field(
         default=None,
         description="An issue on the web; `{slug}` is the folder's name without its date.",
         examples=["https://harbournotes.example/{slug}"],
     )
-    image_url: Annotated[str, AfterValidator(value_types.image_pattern)] | None = Field(
+    image_url: Annotated[str, AfterValidator(value_types.parse_image_url_pattern)] | None = Field(
         default=None,
         description="Where an issue's images are published; `{file}` is the path in its folder.",
         examples=["https://harbournotes.example/{slug}/{file}"],
     )
-    timezone: Annotated[str, AfterValidator(value_types.timezone)] = Field(
+    timezone: Annotated[str, AfterValidator(value_types.parse_timezone)] = Field(
         default="UTC",
         description="Zone in which times are given and shown (IANA).",
         examples=["Europe/Oslo"],
     )
-    attributes: dict[Attribute, str] = Field(
+    attributes: dict[AttributeName, str] = Field(
         default={},
         description="Attributes of subscribers that posts may use, each with its default text.",
         examples=[{"name": "friend", "city": "your town"}],
     )
-    segments: dict[SegmentName, Lines] = Field(
+    segments: dict[SegmentName, MultilineText] = Field(
         default={},
         description="Queries by name; `send --segment NAME` sends to whom one finds.",
         examples=[{"regulars": "opened:last-5 and not tag:press"}],
     )
     theme: Theme = Field(default=Theme(), description="How the mail looks.")
-    tracking: Tracking = Field(default=Tracking(), description="What may be recorded of readers.")
-    utm: Utm = Field(default=Utm(), description="Parameters put on links to the own site.")
+    tracking: TrackingOptions = Field(
+        default=TrackingOptions(), description="What may be recorded of readers."
+    )
+    utm: UtmSettings = Field(
+        default=UtmSettings(), description="Parameters put on links to the own site."
+    )
     footer_links: tuple[FooterLink, ...] = Field(
         default=(), description="Links in the footer of every issue."
     )
-    sendgrid: SendGrid = Field(default=SendGrid(), description="Options of SendGrid's API.")
-    public: Public = Field(default=Public(), description="How `newsletter serve` answers.")
-    signup: Signup = Field(default=Signup(), description="How readers join.")
-    preferences: Preferences = Field(
-        default=Preferences(), description="What readers may choose for themselves."
+    sendgrid: SendGridSettings = Field(
+        default=SendGridSettings(), description="Options of SendGrid's API."
     )
-    archive: Archive = Field(default=Archive(), description="Sent issues on the web.")
-    database: Annotated[str, AfterValidator(value_types.database)] = Field(
+    public: PublicSiteSettings = Field(
+        default=PublicSiteSettings(), description="How `newsletter serve` answers."
+    )
+    signup: SignupSettings = Field(default=SignupSettings(), description="How readers join.")
+    preferences: PreferencesSettings = Field(
+        default=PreferencesSettings(), description="What readers may choose for themselves."
+    )
+    archive: ArchiveSettings = Field(
+        default=ArchiveSettings(), description="Sent issues on the web."
+    )
+    database: Annotated[str, AfterValidator(value_types.parse_database_url)] = Field(
         default="sqlite:///newsletter.db",
         description="SQLite file or PostgreSQL; `NEWSLETTER_DATABASE` wins over it.",
         examples=["postgresql://user@host/newsletter"],
@@ -319,6 +334,6 @@ class Config(Strict):
     # Queries are read later than the file, by those who know the list.
     _segment_lines: dict[str, int] = PrivateAttr(default={})
 
-    def segment_line(self, name: str) -> int | None:
+    def get_segment_line(self, name: str) -> int | None:
         """The line of a named segment in newsletter.yml; ``None`` if not read from a file."""
         return self._segment_lines.get(name)

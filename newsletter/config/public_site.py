@@ -5,22 +5,22 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from newsletter.config import value_types
-from newsletter.config.base_model import Strict
+from newsletter.config.base_model import StrictModel
 
-Line = Annotated[str, AfterValidator(value_types.line)]
-Origin = Annotated[str, AfterValidator(value_types.origin)]
-Network = Annotated[str, AfterValidator(value_types.network)]
+SingleLineText = Annotated[str, AfterValidator(value_types.parse_line)]
+WebOrigin = Annotated[str, AfterValidator(value_types.parse_web_origin)]
+IpNetwork = Annotated[str, AfterValidator(value_types.parse_network)]
 
 
-class Public(Strict):
+class PublicSiteSettings(StrictModel):
     """How ``newsletter serve`` answers the world."""
 
-    cors_origins: tuple[Origin, ...] = Field(
+    cors_origins: tuple[WebOrigin, ...] = Field(
         default=(),
         description="Sites whose pages may sign readers up through the JSON endpoint.",
         examples=[["https://harbournotes.example"]],
     )
-    trusted_proxies: tuple[Network, ...] = Field(
+    trusted_proxies: tuple[IpNetwork, ...] = Field(
         default=("127.0.0.1", "::1"),
         description="Addresses or networks whose X-Forwarded-For and -Proto are believed.",
         examples=[["127.0.0.1", "10.0.0.0/8"]],
@@ -29,12 +29,12 @@ class Public(Strict):
         default=False,
         description="Tell browsers to come by HTTPS alone for a year (RFC 6797).",
     )
-    frame_ancestors: tuple[Origin, ...] = Field(
+    frame_ancestors: tuple[WebOrigin, ...] = Field(
         default=(), description="Sites that may show the pages in a frame; none by default."
     )
 
 
-class Signup(Strict):
+class SignupSettings(StrictModel):
     """How readers join."""
 
     double_opt_in: bool = Field(
@@ -42,7 +42,7 @@ class Signup(Strict):
         description="A reader confirms by mail. Without it, anybody can sign anybody up.",
     )
     welcome: bool = Field(default=False, description="Send `templates/welcome.mjml` afterwards.")
-    wording: Line | None = Field(
+    wording: SingleLineText | None = Field(
         default=None,
         description="What readers agree to; the journal keeps it. The template's own if not given.",
         examples=["Yes, send me Harbour Notes every week by email."],
@@ -68,23 +68,23 @@ class Signup(Strict):
     per_hour: int = Field(default=1_000, ge=1, description="Sign-ups an hour, all together.")
 
 
-class Preferences(Strict):
+class PreferencesSettings(StrictModel):
     """What readers may choose on their page."""
 
-    tags: dict[Line, Line] = Field(
+    tags: dict[SingleLineText, SingleLineText] = Field(
         default={},
         description="Tags that readers may put on themselves, each with what the page says.",
         examples=[{"weekly": "The letter of every week", "press": "News for the press"}],
     )
 
 
-Listing = Literal["listed", "unlisted", "private"]
+ArchiveListing = Literal["listed", "unlisted", "private"]
 
 
-class Archive(Strict):
+class ArchiveSettings(StrictModel):
     """The sent issues on the web."""
 
-    listing: Listing = Field(
+    listing: ArchiveListing = Field(
         default="listed",
         description="How an issue appears unless its front matter says: unlisted ones have a "
         "page that no index names, private ones have none.",

@@ -7,10 +7,10 @@ from newsletter.config.models import Config
 from newsletter.errors import Problem
 
 # RFC 2606: nobody can own these, so nobody can have meant them.
-RESERVED = ("example", "example.com", "example.net", "example.org")
+RESERVED_DOMAINS = ("example", "example.com", "example.net", "example.org")
 
 
-def placeholders(config: Config) -> tuple[Problem, ...]:
+def find_placeholders(config: Config) -> tuple[Problem, ...]:
     """What must be filled in before a real send; empty when all is.
 
     An address or URL below a domain that RFC 2606 reserves for examples is a placeholder.
@@ -20,18 +20,20 @@ def placeholders(config: Config) -> tuple[Problem, ...]:
             f"{setting} in newsletter.yml is still the example {value}",
             remedy="Put your own there.",
         )
-        for setting, value in _public_settings(config)
-        if is_reserved(value)
+        for setting, value in _iter_public_settings(config)
+        if has_reserved_domain(value)
     )
 
 
-def is_reserved(value: str) -> bool:
+def has_reserved_domain(value: str) -> bool:
     """Whether an address or URL is below a domain reserved for examples (RFC 2606)."""
     host = urlsplit(value).hostname if "://" in value else value.rpartition("@")[2]
-    return f".{(host or '').lower().rstrip('.')}".endswith(tuple(f".{name}" for name in RESERVED))
+    return f".{(host or '').lower().rstrip('.')}".endswith(
+        tuple(f".{name}" for name in RESERVED_DOMAINS)
+    )
 
 
-def _public_settings(config: Config) -> Iterator[tuple[str, str]]:
+def _iter_public_settings(config: Config) -> Iterator[tuple[str, str]]:
     settings = {
         "sender.address": config.sender.address,
         "sender.reply_to": config.sender.reply_to,

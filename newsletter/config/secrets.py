@@ -4,17 +4,17 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-from newsletter.config.yaml_document import Fault, Tree
+from newsletter.config.yaml_document import YamlDocument, YamlProblem
 from newsletter.errors import Problem
 
-SENDGRID_KEY = re.compile(r"\bSG\.[\w-]{8,}(?:\.[\w-]+)?")
+SENDGRID_KEY_PATTERN = re.compile(r"\bSG\.[\w-]{8,}(?:\.[\w-]+)?")
 
 
-def keys_in(text: str) -> Iterator[Fault]:
+def iter_api_key_problems(text: str) -> Iterator[YamlProblem]:
     """Every line, comments too, that holds what looks like a SendGrid API key."""
     for number, line in enumerate(text.splitlines(), 1):
-        if SENDGRID_KEY.search(line):
-            yield Fault(
+        if SENDGRID_KEY_PATTERN.search(line):
+            yield YamlProblem(
                 number,
                 "a SendGrid API key is written here",
                 "Remove it, revoke it at SendGrid if anybody else may have seen this file, and "
@@ -22,12 +22,12 @@ def keys_in(text: str) -> Iterator[Fault]:
             )
 
 
-def passwords_in(document: Tree) -> Iterator[Fault]:
+def iter_password_problems(document: YamlDocument) -> Iterator[YamlProblem]:
     """The database's URL, if it holds a password."""
-    url = document.source.get(("database",), "")
+    url = document.raw_scalars.get(("database",), "")
     if has_password(url):
-        yield Fault(
-            document.line(("database",)),
+        yield YamlProblem(
+            document.find_line(("database",)),
             "the database's URL holds a password",
             "Write it without, and give the whole URL in the environment: NEWSLETTER_DATABASE "
             "(or the password in PGPASSWORD).",
@@ -43,9 +43,9 @@ def has_password(url: str) -> bool:
     return parts.password is not None or "password" in parse_qs(parts.query)
 
 
-def redacted(problem: Problem) -> Problem:
+def redact_api_keys(problem: Problem) -> Problem:
     """``problem`` without the key that it may quote."""
     return problem._replace(
-        message=SENDGRID_KEY.sub("SG.…", problem.message),
-        remedy=SENDGRID_KEY.sub("SG.…", problem.remedy),
+        message=SENDGRID_KEY_PATTERN.sub("SG.…", problem.message),
+        remedy=SENDGRID_KEY_PATTERN.sub("SG.…", problem.remedy),
     )

@@ -4,8 +4,17 @@
 it imports is heavy and most who know an Issue don't read one.
 """
 
-from newsletter.posts.issue import Author, Button, Card, Issue, Picture
+from newsletter.posts.issue import Author, CallToAction, FrontMatterImage, FurtherReadingCard, Issue
 from newsletter.posts.merge_tags.tags import MergeTag
-from newsletter.posts.post import Image, Post
+from newsletter.posts.post import LocalImage, Post
 
-__all__ = ["Author", "Button", "Card", "Image", "Issue", "MergeTag", "Picture", "Post"]
+__all__ = [
+    "Author",
+    "CallToAction",
+    "FurtherReadingCard",
+    "LocalImage",
+    "Issue",
+    "MergeTag",
+    "FrontMatterImage",
+    "Post",
+]

@@ -7,11 +7,11 @@ from urllib.parse import unquote, urlsplit
 import imagesize
 
 from newsletter.errors import Location, PostError, Problem
-from newsletter.posts.merge_tags.tags import TOKEN
-from newsletter.posts.post import Image
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
+from newsletter.posts.post import LocalImage
 
 
-def is_local(reference: str) -> bool:
+def is_local_image(reference: str) -> bool:
     """Whether a reference names a file beside the post, not a place on the web.
 
     A path from the root (``/img/a.png``) is a place on the newsletter's own site.
@@ -21,12 +21,12 @@ def is_local(reference: str) -> bool:
     except ValueError:  # brackets that hold no IPv6 address
         return False
     elsewhere = parts.scheme or parts.netloc or not parts.path or parts.path[0] == "/"
-    return not elsewhere and not TOKEN.match(reference)
+    return not elsewhere and not MERGE_TOKEN_PATTERN.match(reference)
 
 
 def read_images(
-    references: Mapping[str, Location], folder: Path, limit: int
-) -> tuple[dict[str, Image], list[Problem]]:
+    references: Mapping[str, Location], folder: Path, max_bytes: int
+) -> tuple[dict[str, LocalImage], list[Problem]]:
     """Measure every local image.
 
     Args:
@@ -37,20 +37,20 @@ def read_images(
     Returns:
         The images by path as written, and what is wrong with the others.
     """
-    images: dict[str, Image] = {}
+    images: dict[str, LocalImage] = {}
     problems: list[Problem] = []
     for reference, where in references.items():
         try:
-            images[reference] = _image(reference, folder, limit, where)
+            images[reference] = _read_image(reference, folder, max_bytes, where)
         except PostError as error:
             problems += error.problems
     return images, problems
 
 
-def _image(reference: str, folder: Path, limit: int, where: Location) -> Image:
+def _read_image(reference: str, folder: Path, max_bytes: int, where: Location) -> LocalImage:
     name = unquote(urlsplit(reference).path)
     path = PurePosixPath(name)
-    if ".." in path.parts or "\0" in name or not _inside(folder, folder / path):
+    if ".." in path.parts or "\0" in name or not _is_inside(folder, folder / path):
         raise PostError(
             f"the image '{name}' is outside the issue's folder",
             where=where,
@@ -64,15 +64,15 @@ def _image(reference: str, folder: Path, limit: int, where: Location) -> Image:
             remedy=f"Put it into {folder.name}/, or correct its name.",
         )
     size = file.stat().st_size
-    if size > limit:
+    if size > max_bytes:
         raise PostError(
-            f"the image '{name}' has {size:,} bytes, more than {limit:,}",
+            f"the image '{name}' has {size:,} bytes, more than {max_bytes:,}",
             where=where,
             remedy="Make it smaller, or raise limits.image_bytes in newsletter.yml.",
         )
     width, height = imagesize.get(file)  # as displayed, EXIF's rotation done; -1 if it can't tell
-    return Image(path.as_posix(), max(width, 0), max(height, 0), size)
+    return LocalImage(path.as_posix(), max(width, 0), max(height, 0), size)
 
 
-def _inside(folder: Path, file: Path) -> bool:
+def _is_inside(folder: Path, file: Path) -> bool:
     return file.resolve().is_relative_to(folder.resolve())

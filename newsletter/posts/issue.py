@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from newsletter.config.public_site import Listing
+from newsletter.config.public_site import ArchiveListing
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.posts.post import Post
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class FrontMatterImage:
     """An image that front matter names: a hero, an author's portrait.
 
     Attributes:
@@ -37,21 +37,21 @@ class Author:
     name: str
     bio: str = ""
     url: str = ""
-    picture: Picture | None = None
+    picture: FrontMatterImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class FurtherReadingCard:
     """One piece of further reading."""
 
     title: str
     url: str
     text: str = ""
-    picture: Picture | None = None
+    picture: FrontMatterImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Button:
+class CallToAction:
     """The one call to action above the footer."""
 
     text: str
@@ -85,7 +85,7 @@ class Issue:
 
     name: str
     slug: str
-    source: Path
+    source_path: Path
     post: Post
     subject: str
     preheader: str
@@ -94,10 +94,10 @@ class Issue:
     sender_name: str
     reply_to: str
     template: str
-    hero: Picture | None
+    hero: FrontMatterImage | None
     author: Author | None
-    button: Button | None
-    further: tuple[Card, ...]
+    button: CallToAction | None
+    further: tuple[FurtherReadingCard, ...]
     merge_tags: tuple[MergeTag, ...]
-    lines: "dict[str, int]"
-    archive: Listing | None = None
+    front_matter_lines: "dict[str, int]"
+    archive: ArchiveListing | None = None

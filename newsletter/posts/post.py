@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class LocalImage:
     """A local image beside the post.
 
     Attributes:
@@ -19,7 +19,7 @@ class Image:
     name: str
     width: int
     height: int
-    size: int
+    byte_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +45,4 @@ class Post:
     canonical_url: str = ""
     language: str = "en"
     tags: tuple[str, ...] = ()
-    images: Mapping[str, Image] = field(default_factory=dict)
+    images: Mapping[str, LocalImage] = field(default_factory=dict)

@@ -9,24 +9,24 @@ from urllib.parse import unquote
 
 from newsletter.config.models import Config
 from newsletter.errors import Location, PostError
-from newsletter.posts.front_matter.compile import Settings, compiled
-from newsletter.posts.front_matter.parse import FrontMatter, split
-from newsletter.posts.front_matter.schema import LANGUAGE, read_fields
-from newsletter.posts.html.extract_article import Page, read_page
-from newsletter.posts.html.markdown import to_html
-from newsletter.posts.html.sanitize import sanitise
-from newsletter.posts.html.title import is_empty, take_title, without_title
-from newsletter.posts.images import is_local, read_images
+from newsletter.posts.front_matter.compile import CompiledFrontMatter, compile_front_matter
+from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
+from newsletter.posts.front_matter.schema import LANGUAGE_TAG_PATTERN, validate_front_matter
+from newsletter.posts.html.extract_article import ExtractedArticle, extract_article
+from newsletter.posts.html.markdown import render_markdown
+from newsletter.posts.html.sanitize import sanitize_html
+from newsletter.posts.html.title import extract_title, is_empty_body, remove_repeated_title
+from newsletter.posts.images import is_local_image, read_images
 from newsletter.posts.issue import Issue
-from newsletter.posts.merge_tags.compiler import Compiler, mark
-from newsletter.posts.merge_tags.tags import TOKEN
+from newsletter.posts.merge_tags.compiler import MergeTagCompiler, mark_expressions
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.posts.post import Post
-from newsletter.posts.text_encoding import decode
+from newsletter.posts.text_encoding import decode_text
 from newsletter.project import ISSUE_NAME_PATTERN, display_path
 
-_SOURCES = ("post.md", "post.html")
+_POST_FILE_NAMES = ("post.md", "post.html")
 # In sanitised HTML every ``>`` and ``"`` inside an attribute's value is escaped.
-_PICTURED = re.compile(r'<(?:img\b[^>]*?\ssrc|video\b[^>]*?\sposter)="([^"]*)"')
+_IMAGE_URL_PATTERN = re.compile(r'<(?:img\b[^>]*?\ssrc|video\b[^>]*?\sposter)="([^"]*)"')
 
 
 def read_issue(folder: Path, config: Config) -> Issue:
@@ -39,16 +39,16 @@ def read_issue(folder: Path, config: Config) -> Issue:
     Raises:
         PostError: all that is wrong with the post, as far as one pass can tell.
     """
-    source = _source(folder)
+    source = _find_post_file(folder)
     path = display_path(source)
-    text = _read(source, path, config.limits.post_bytes)
-    front = split(text, path)
-    fields = read_fields(front, path)
-    compiler = Compiler(config.attributes)
-    settings = compiled(fields, front, path, compiler)
-    page = _page(front, source, path, fields.language or config.language, compiler)
-    title, page = _titled(settings.title, page, path)
-    where = dict(_references(page.html, settings, front, path))
+    text = _read_post_text(source, path, config.limits.post_bytes)
+    front = split_front_matter(text, path)
+    fields = validate_front_matter(front, path)
+    compiler = MergeTagCompiler(config.attributes)
+    settings = compile_front_matter(fields, front, path, compiler)
+    page = _compile_page(front, source, path, fields.language or config.language, compiler)
+    title, page = _resolve_title(settings.title, page, path)
+    where = dict(_iter_image_references(page.html, settings, front, path))
     images, wrong = read_images(where, folder, config.limits.image_bytes)
     if problems := [*compiler.problems, *wrong]:
         raise PostError.from_problems(problems)
@@ -57,7 +57,7 @@ def read_issue(folder: Path, config: Config) -> Issue:
     return Issue(
         name=name,
         slug=dated["slug"] if dated else name,
-        source=source,
+        source_path=source,
         post=Post(
             title=title,
             body=page.html,
@@ -79,39 +79,39 @@ def read_issue(folder: Path, config: Config) -> Issue:
         author=settings.author,
         button=settings.button,
         further=settings.further,
-        merge_tags=compiler.tags,
-        lines=dict(front.lines),
+        merge_tags=compiler.merge_tags,
+        front_matter_lines=dict(front.lines),
         archive=fields.archive,
     )
 
 
-def _source(folder: Path) -> Path:
-    found = [folder / name for name in _SOURCES if (folder / name).is_file()]
+def _find_post_file(folder: Path) -> Path:
+    found = [folder / name for name in _POST_FILE_NAMES if (folder / name).is_file()]
     if len(found) == 1:
         return found[0]
     if found:
         raise PostError(
-            f"there are both {' and '.join(_SOURCES)}",
+            f"there are both {' and '.join(_POST_FILE_NAMES)}",
             where=Location(display_path(folder)),
             remedy="Keep the one that is to be sent.",
         )
     raise PostError(
-        f"there is neither {' nor '.join(_SOURCES)}",
+        f"there is neither {' nor '.join(_POST_FILE_NAMES)}",
         where=Location(display_path(folder)),
         remedy="Make an issue from a post with: newsletter import POST",
     )
 
 
-def _read(source: Path, path: str, limit: int) -> str:
+def _read_post_text(source: Path, path: str, max_bytes: int) -> str:
     size = source.stat().st_size
-    if size > limit:
+    if size > max_bytes:
         raise PostError(
-            f"the post has {size:,} bytes, more than {limit:,}",
+            f"the post has {size:,} bytes, more than {max_bytes:,}",
             where=Location(path),
             remedy="Take out what is no text, or raise limits.post_bytes in newsletter.yml.",
         )
-    text = decode(source.read_bytes(), path)
-    if found := TOKEN.search(text):
+    text = decode_text(source.read_bytes(), path)
+    if found := MERGE_TOKEN_PATTERN.search(text):
         raise PostError(
             f"'{found[0]}' stands for a merge tag in a finished mail and cannot be used in a post",
             where=Location(path, text.count("\n", 0, found.start()) + 1),
@@ -120,62 +120,68 @@ def _read(source: Path, path: str, limit: int) -> str:
     return text
 
 
-def _page(front: FrontMatter, source: Path, path: str, language: str, compiler: Compiler) -> Page:
+def _compile_page(
+    front_matter: FrontMatter, source: Path, path: str, language: str, compiler: MergeTagCompiler
+) -> ExtractedArticle:
     """The body as safe HTML with tokens in it, and what an HTML page says of itself."""
-    marked = mark(front.body, path, front.body_line)
+    marked = mark_expressions(front_matter.body, path, front_matter.body_line)
     if source.suffix == ".md":
-        page = Page(to_html(marked.text, language=language, restore=marked.restore))
+        page = ExtractedArticle(
+            render_markdown(marked.text, language=language, restore_code=marked.restore_expressions)
+        )
     else:
-        page = read_page(marked.text, path)
-    body = marked.restore_code(sanitise(page.html, path))
+        page = extract_article(marked.text, path)
+    body = marked.restore_code(sanitize_html(page.html, path))
     return replace(
         page,
         html=marked.compile(body, compiler, "html"),
         title=marked.compile(page.title, compiler, "text"),
         description=marked.compile(page.description, compiler, "text"),
-        language=page.language if re.fullmatch(LANGUAGE, page.language) else "",
+        language=page.language if re.fullmatch(LANGUAGE_TAG_PATTERN, page.language) else "",
     )
 
 
-def _titled(title: str, page: Page, path: str) -> tuple[str, Page]:
+def _resolve_title(
+    title: str, article: ExtractedArticle, path: str
+) -> tuple[str, ExtractedArticle]:
     """The title from the front matter, the page or the body; and a body that doesn't repeat it."""
-    body = page.html
-    title = title or page.title
+    body = article.html
+    title = title or article.title
     if title:
-        body = without_title(body, title)
+        body = remove_repeated_title(body, title)
     else:
-        title, body = take_title(body)
+        title, body = extract_title(body)
     if not title:
         raise PostError(
             "the post has no title",
             where=Location(path, 1),
             remedy="Put a line like 'title: Spring in the harbour' into its front matter.",
         )
-    if is_empty(body):
+    if is_empty_body(body):
         raise PostError(
             "the post is empty",
             where=Location(path),
             remedy="Write its text below the front matter.",
         )
-    return title, replace(page, html=body)
+    return title, replace(article, html=body)
 
 
-def _references(
-    body: str, settings: Settings, front: FrontMatter, path: str
+def _iter_image_references(
+    body: str, settings: CompiledFrontMatter, front_matter: FrontMatter, path: str
 ) -> Iterator[tuple[str, Location]]:
     """Every local image, with the place that names it."""
-    for key, picture in settings.pictures():
-        if is_local(picture.src):
-            yield picture.src, Location(path, front.lines.get(key))
-    for found in _PICTURED.finditer(body):
+    for key, picture in settings.iter_images():
+        if is_local_image(picture.src):
+            yield picture.src, Location(path, front_matter.lines.get(key))
+    for found in _IMAGE_URL_PATTERN.finditer(body):
         reference = html.unescape(found[1])
-        if is_local(reference):
-            yield reference, Location(path, _line_of(reference, front))
+        if is_local_image(reference):
+            yield reference, Location(path, _find_reference_line(reference, front_matter))
 
 
-def _line_of(reference: str, front: FrontMatter) -> int | None:
+def _find_reference_line(reference: str, front_matter: FrontMatter) -> int | None:
     for written in (reference, unquote(reference), html.escape(reference)):
-        found = re.search(rf"(?<![\w/.-]){re.escape(written)}", front.body)
+        found = re.search(rf"(?<![\w/.-]){re.escape(written)}", front_matter.body)
         if found:
-            return front.body_line + front.body.count("\n", 0, found.start())
+            return front_matter.body_line + front_matter.body.count("\n", 0, found.start())
     return None

@@ -4,8 +4,8 @@ import re
 
 from anyascii import anyascii
 
-LIMIT = 60
-SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+MAX_SLUG_LENGTH = 60
+SLUG_PATTERN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 def slugify(text: str) -> str:
@@ -16,7 +16,7 @@ def slugify(text: str) -> str:
     # "isn't" is one word: its apostrophe goes, other marks become hyphens.
     joined = re.sub(r"(?<=\w)['\u2019](?=\w)", "", text)
     slug = re.sub(r"[^a-z0-9]+", "-", anyascii(joined).lower()).strip("-")
-    if len(slug) <= LIMIT:
+    if len(slug) <= MAX_SLUG_LENGTH:
         return slug
-    head, _, _ = slug[: LIMIT + 1].rpartition("-")
-    return head or slug[:LIMIT]
+    head, _, _ = slug[: MAX_SLUG_LENGTH + 1].rpartition("-")
+    return head or slug[:MAX_SLUG_LENGTH]

@@ -5,14 +5,14 @@ import re
 
 from newsletter.errors import Location, PostError
 
-_BOMS = (
+_ENCODING_BY_BOM = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: it begins with UTF-16's mark
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_BINARY = (
+_BINARY_SIGNATURES = (
     (b"PK\x03\x04", "a word processor's document or a zip archive"),
     (b"\xd0\xcf\x11\xe0", "a word processor's document"),
     (b"{\\rtf", "a rich-text document"),
@@ -21,17 +21,19 @@ _BINARY = (
     (b"\xff\xd8\xff", "an image"),
     (b"GIF8", "an image"),
 )
-_DECLARED = re.compile(
+_DECLARED_ENCODING = re.compile(
     rb"""<(?:meta\s[^>]*?charset|\?xml\s[^>]*?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE
 )
-_PRESCAN = 4096
+_PRESCAN_BYTES = 4096
 # WHATWG Encoding Standard: pages that say these mean Windows-1252.
-_WESTERN = frozenset({"ascii", "iso8859-1", "cp1252"})
-_INVISIBLE = {code: None for code in (*range(0x20), 0x7F, 0xFEFF) if code not in (0x09, 0x0A)}
+_WINDOWS_1252_ALIASES = frozenset({"ascii", "iso8859-1", "cp1252"})
+_CONTROL_CHARACTERS = {
+    code: None for code in (*range(0x20), 0x7F, 0xFEFF) if code not in (0x09, 0x0A)
+}
 _REMEDY = "Save it as UTF-8 and try again."
 
 
-def decode(data: bytes, path: str) -> str:
+def decode_text(data: bytes, path: str) -> str:
     r"""Return the text of a file, with ``\n`` line ends and no control characters.
 
     Tried in this order: byte-order mark, the encoding that HTML or XML declares, UTF-8, and what
@@ -45,17 +47,17 @@ def decode(data: bytes, path: str) -> str:
         PostError: the file is binary, or its encoding can't be told.
     """
     where = Location(path)
-    text = _marked(data, where)
+    text = _decode_with_bom(data, where)
     if text is None:
-        _refuse_binary(data, where)
-        text = _declared(data) or _utf8(data)
+        _reject_binary(data, where)
+        text = _decode_as_declared(data) or _decode_utf8(data)
     if text is None:
-        text = _guessed(data, where)
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_INVISIBLE)
+        text = _decode_by_guess(data, where)
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROL_CHARACTERS)
 
 
-def _marked(data: bytes, where: Location) -> str | None:
-    for mark, encoding in _BOMS:
+def _decode_with_bom(data: bytes, where: Location) -> str | None:
+    for mark, encoding in _ENCODING_BY_BOM:
         if data.startswith(mark):
             try:
                 return data[len(mark) :].decode(encoding)
@@ -68,8 +70,8 @@ def _marked(data: bytes, where: Location) -> str | None:
     return None
 
 
-def _refuse_binary(data: bytes, where: Location) -> None:
-    for magic, kind in _BINARY:
+def _reject_binary(data: bytes, where: Location) -> None:
+    for magic, kind in _BINARY_SIGNATURES:
         if data.startswith(magic):
             raise PostError(
                 f"this is {kind}, not text",
@@ -80,31 +82,31 @@ def _refuse_binary(data: bytes, where: Location) -> None:
         raise PostError("this is a binary file, not text", where=where, remedy=_REMEDY)
 
 
-def _declared(data: bytes) -> str | None:
-    found = _DECLARED.search(data[:_PRESCAN])
+def _decode_as_declared(data: bytes) -> str | None:
+    found = _DECLARED_ENCODING.search(data[:_PRESCAN_BYTES])
     if not found:
         return None
     try:
         encoding = codecs.lookup(found[1].decode("ascii", "replace")).name
     except LookupError:
         return None
-    if encoding in _WESTERN:
+    if encoding in _WINDOWS_1252_ALIASES:
         # A page saved anew as UTF-8 often still declares its old encoding.
-        return _utf8(data) or data.decode("cp1252", "replace")
+        return _decode_utf8(data) or data.decode("cp1252", "replace")
     try:
         return codecs.decode(data, encoding)
     except (UnicodeError, TypeError, ValueError, AttributeError, LookupError):
         return None
 
 
-def _utf8(data: bytes) -> str | None:
+def _decode_utf8(data: bytes) -> str | None:
     try:
         return data.decode()
     except UnicodeDecodeError:
         return None
 
 
-def _guessed(data: bytes, where: Location) -> str:
+def _decode_by_guess(data: bytes, where: Location) -> str:
     from charset_normalizer import from_bytes
 
     matches = from_bytes(data)
@@ -112,7 +114,7 @@ def _guessed(data: bytes, where: Location) -> str:
     best = next(western, None) or matches.best()
     # Without a language that it makes sense in, any other guess is as good as a coin's.
     if best is None or not (best.coherence or "cp1252" in best.could_be_from_charset):
-        line = data[: _first_bad(data)].count(b"\n") + 1
+        line = data[: _find_invalid_byte(data)].count(b"\n") + 1
         raise PostError(
             "the text is not UTF-8, and its encoding can't be told",
             where=Location(where.path, line),
@@ -121,7 +123,7 @@ def _guessed(data: bytes, where: Location) -> str:
     return str(best)
 
 
-def _first_bad(data: bytes) -> int:
+def _find_invalid_byte(data: bytes) -> int:
     try:
         data.decode()
     except UnicodeDecodeError as error:

@@ -90,7 +90,7 @@ def _summary(proof: Proof) -> dict[str, Any]:
     return {
         "issue": proof.issue.name,
         "title": proof.issue.post.title,
-        "source": display_path(proof.issue.source),
+        "source": display_path(proof.issue.source_path),
         "draft": proof.issue.draft,
         "language": proof.email.language,
         "bytes": len(proof.email.html.encode()),

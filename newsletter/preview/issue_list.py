@@ -9,8 +9,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from newsletter.errors import NewsletterError
-from newsletter.posts.front_matter.parse import FrontMatter, split
-from newsletter.posts.text_encoding import decode
+from newsletter.posts.front_matter.parse import FrontMatter, split_front_matter
+from newsletter.posts.text_encoding import decode_text
 from newsletter.project import ISSUE_NAME_PATTERN, Project, list_issue_folders
 from newsletter.sending.ledger.find_sends import list_sends, open_ledger
 
@@ -82,5 +82,5 @@ def _front(folder: Path) -> FrontMatter | None:
 
 @lru_cache(maxsize=2_000)
 def _read(path: Path, _changed: int) -> FrontMatter:
-    front = split(decode(path.read_bytes(), str(path)), str(path))
+    front = split_front_matter(decode_text(path.read_bytes(), str(path)), str(path))
     return replace(front, body="")

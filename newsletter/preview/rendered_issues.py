@@ -46,7 +46,7 @@ class Proof:
     @property
     def folder(self) -> Path:
         """The issue's."""
-        return self.issue.source.parent
+        return self.issue.source_path.parent
 
 
 @dataclass(frozen=True, slots=True)

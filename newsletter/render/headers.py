@@ -4,7 +4,7 @@ import re
 from email.header import Header
 
 from newsletter.config.models import Config
-from newsletter.config.urls import unsubscribe_url
+from newsletter.config.urls import build_unsubscribe_url
 from newsletter.posts.issue import Issue
 from newsletter.posts.slug import slugify
 from newsletter.render.article.links import get_host
@@ -30,7 +30,7 @@ def build_unsubscribe_headers(config: Config, token: str) -> tuple[tuple[str, st
     if config.sendgrid.asm_group and not config.public_url:
         return ()
     return (
-        ("List-Unsubscribe", f"<{unsubscribe_url(config, token)}>"),
+        ("List-Unsubscribe", f"<{build_unsubscribe_url(config, token)}>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     )
 

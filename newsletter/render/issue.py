@@ -6,7 +6,12 @@ from difflib import get_close_matches
 from newsletter.config.models import Config
 from newsletter.errors import Location, TemplateError, display_path
 from newsletter.posts.issue import Issue
-from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTable, Target
+from newsletter.posts.merge_tags.tags import (
+    PREFERENCES_TAG,
+    UNSUBSCRIBE_TAG,
+    MergeTagRegistry,
+    TokenTarget,
+)
 from newsletter.render.article.build import build_article
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.headers import build_common_headers
@@ -21,10 +26,10 @@ from newsletter.render.text.layout import render_text_part
 
 # SendGrid's own tags for an unsubscribe group ("Unsubscribe Groups", Twilio SendGrid docs).
 _SENDGRID_TAGS = {
-    UNSUBSCRIBE: "<%asm_group_unsubscribe_raw_url%>",
-    PREFERENCES: "<%asm_preferences_raw_url%>",
+    UNSUBSCRIBE_TAG: "<%asm_group_unsubscribe_raw_url%>",
+    PREFERENCES_TAG: "<%asm_preferences_raw_url%>",
 }
-_TARGETS: tuple[Target, ...] = ("html", "text", "url")
+_TARGETS: tuple[TokenTarget, ...] = ("html", "text", "url")
 _UNSUBSCRIBE_LINK = re.compile(r"""href=["']-nlunsubscribe[hu]-["']""")
 
 
@@ -37,7 +42,7 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
         TemplateError: a template is wrong; all that one pass finds, each with file and line.
         RenderError: the article can't become mail.
     """
-    table = MergeTable(config.attributes, issue.merge_tags)
+    table = MergeTagRegistry(config.attributes, issue.merge_tags)
     name = _find_template(issue, templates, config)
     article = build_article(issue, config)
     context = build_template_context(issue, article, config, table)
@@ -66,7 +71,11 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
         reply_to=_get_reply_to(issue, config),
         headers=build_common_headers(issue, config),
         merge_tags=filter_used_tags(
-            (*table.tags, UNSUBSCRIBE, PREFERENCES), issue.subject, issue.preheader, html, text
+            (*table.merge_tags, UNSUBSCRIBE_TAG, PREFERENCES_TAG),
+            issue.subject,
+            issue.preheader,
+            html,
+            text,
         ),
         language=context["lang"],
         view_online_url=context["view_online_url"],
@@ -84,10 +93,10 @@ def _find_template(issue: Issue, templates: Templates, config: Config) -> str:
         return name
     near = get_close_matches(name, [file for file in templates.files if "/" not in file], n=1)
     hint = f". Did you mean '{near[0].removesuffix('.mjml')}'?" if near else ""
-    line = issue.lines.get("template")
+    line = issue.front_matter_lines.get("template")
     raise TemplateError(
         f"there is no template {templates.locate(name)}{hint}",
-        where=Location(display_path(issue.source), line)
+        where=Location(display_path(issue.source_path), line)
         if issue.template
         else Location("newsletter.yml"),
     )

@@ -9,22 +9,28 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from newsletter.config.models import Config
-from newsletter.config.urls import preferences_url, unsubscribe_url
-from newsletter.posts.merge_tags.tags import PREFERENCES, TOKEN, UNSUBSCRIBE, MergeTag, Target
+from newsletter.config.urls import build_preferences_url, build_unsubscribe_url
+from newsletter.posts.merge_tags.tags import (
+    MERGE_TOKEN_PATTERN,
+    PREFERENCES_TAG,
+    UNSUBSCRIBE_TAG,
+    MergeTag,
+    TokenTarget,
+)
 from newsletter.render.email import Email
 
 # Where the article goes once the template is compiled. Noncharacters (Unicode 23.7) can't be
 # typed, so nothing that an editor writes is the marker.
 ARTICLE_MARKER = "\ufdd0article\ufdd1"
 _LINK_TOKEN = re.compile(r"-nl(unsubscribe|preferences)[htu]-")
-_TARGET_BY_LETTER: dict[str, Target] = {"h": "html", "t": "text", "u": "url"}
+_TARGET_BY_LETTER: dict[str, TokenTarget] = {"h": "html", "t": "text", "u": "url"}
 
 
-def convert_tokens(text: str, source: Target, target: Target) -> str:
+def convert_tokens(text: str, source: TokenTarget, target: TokenTarget) -> str:
     """Turn every token of one kind in ``text`` into that of another."""
     if "-nl" not in text:
         return text
-    return TOKEN.sub(
+    return MERGE_TOKEN_PATTERN.sub(
         lambda found: (
             f"-nl{found['key']}{target[0]}-" if found["target"] == source[0] else found[0]
         ),
@@ -43,7 +49,7 @@ def unify_link_tokens(text: str) -> str:
 
 def filter_used_tags(tags: tuple[MergeTag, ...], *texts: str) -> tuple[MergeTag, ...]:
     """Return the tags of which a token stands in one of ``texts``."""
-    keys = {found["key"] for text in texts for found in TOKEN.finditer(text)}
+    keys = {found["key"] for text in texts for found in MERGE_TOKEN_PATTERN.finditer(text)}
     return tuple(tag for tag in tags if tag.key in keys)
 
 
@@ -61,7 +67,7 @@ def personalize(
     Returns:
         The same email without tokens or merge tags.
     """
-    links = {UNSUBSCRIBE.key: unsubscribe_link, PREFERENCES.key: preferences_link}
+    links = {UNSUBSCRIBE_TAG.key: unsubscribe_link, PREFERENCES_TAG.key: preferences_link}
     tags = {tag.key: tag for tag in email.merge_tags}
 
     def value(found: re.Match[str]) -> str:
@@ -77,10 +83,10 @@ def personalize(
 
     return replace(
         email,
-        subject=TOKEN.sub(value, email.subject),
-        preheader=TOKEN.sub(value, email.preheader),
-        html=TOKEN.sub(value, email.html),
-        text=TOKEN.sub(value, email.text),
+        subject=MERGE_TOKEN_PATTERN.sub(value, email.subject),
+        preheader=MERGE_TOKEN_PATTERN.sub(value, email.preheader),
+        html=MERGE_TOKEN_PATTERN.sub(value, email.html),
+        text=MERGE_TOKEN_PATTERN.sub(value, email.text),
         merge_tags=(),
     )
 
@@ -99,8 +105,8 @@ def personalize_for_recipient(
     return personalize(
         email,
         attributes,
-        unsubscribe_link=unsubscribe_url(config, token),
-        preferences_link=preferences_url(config, token),
+        unsubscribe_link=build_unsubscribe_url(config, token),
+        preferences_link=build_preferences_url(config, token),
     )
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from lxml import html as lxml_html
 
-from newsletter.posts.merge_tags.tags import TOKEN, MergeTag
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN, MergeTag
 
 _PERSONAL_TOKEN = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
 _UTM_PARAMETER = re.compile(r"(?i)utm_[a-z0-9_]*=")
@@ -50,7 +50,7 @@ def extract_issue_links(html: str, tags: Sequence[MergeTag]) -> tuple[IssueLink,
 def fill_defaults(text: str, tags: Sequence[MergeTag]) -> str:
     """``text`` as a reader without own values got it."""
     known = {tag.key: tag.default for tag in tags}
-    return TOKEN.sub(lambda token: known.get(token["key"], ""), text)
+    return MERGE_TOKEN_PATTERN.sub(lambda token: known.get(token["key"], ""), text)
 
 
 def strip_utm_parameters(url: str) -> str:
@@ -77,8 +77,12 @@ class LinkMatcher:
     def __init__(self, links: Iterable[IssueLink], personal_url_prefixes: tuple[str, ...]) -> None:
         urls = [link.url for link in links]
         self._personal_url_prefixes = personal_url_prefixes
-        self._exact_urls: Mapping[str, str] = {url: url for url in urls if not TOKEN.search(url)}
-        self._patterns = [(_link_pattern(url), url) for url in urls if TOKEN.search(url)]
+        self._exact_urls: Mapping[str, str] = {
+            url: url for url in urls if not MERGE_TOKEN_PATTERN.search(url)
+        }
+        self._patterns = [
+            (_link_pattern(url), url) for url in urls if MERGE_TOKEN_PATTERN.search(url)
+        ]
 
     def is_personal(self, url: str) -> bool:
         """Whether it is a reader's way out or to their preferences."""
@@ -95,7 +99,7 @@ class LinkMatcher:
 
 def _link_pattern(url: str) -> re.Pattern[str]:
     """What a link with merge tags looks like when they are filled in: values are encoded."""
-    fixed = TOKEN.split(url)[:: TOKEN.groups + 1]
+    fixed = MERGE_TOKEN_PATTERN.split(url)[:: MERGE_TOKEN_PATTERN.groups + 1]
     return re.compile("[^/?#&]*".join(map(re.escape, fixed)))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.config.models import Config
-from newsletter.config.urls import preferences_url, unsubscribe_url
+from newsletter.config.urls import build_preferences_url, build_unsubscribe_url
 from newsletter.db.schema import send_content, send_recipient
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.reports.comparison import (
@@ -36,7 +36,7 @@ def build_send_report(
     sends = list_started_sends(connection)
     content = _load_content(connection, started_send.id)
     tags = [MergeTag(*tag) for tag in content["merge_tags"]]
-    own = (unsubscribe_url(config, ""), preferences_url(config, ""))
+    own = (build_unsubscribe_url(config, ""), build_preferences_url(config, ""))
     counts = count_send_results(
         connection, started_send.id, started_send.sent_at, attribution_window(sends, started_send)
     )

@@ -14,7 +14,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from newsletter.config.models import Config, Tracking
+from newsletter.config.models import Config, TrackingOptions
 from newsletter.db import reading
 from newsletter.db.schema import notice
 from newsletter.render.email import Email
@@ -171,7 +171,7 @@ def build_transactional_body(
         headers: the reader's own.
     """
     options = config.sendgrid.model_copy(update={"asm_group": None})
-    quiet = config.model_copy(update={"tracking": Tracking(), "sendgrid": options})
+    quiet = config.model_copy(update={"tracking": TrackingOptions(), "sendgrid": options})
     local, domain = (
         queued_email.address.address.rpartition("@")[0],
         queued_email.address.key.rpartition("@")[2],

@@ -12,7 +12,7 @@ import yaml
 from starlette.responses import HTMLResponse
 
 from newsletter.config import Config
-from newsletter.config.urls import public_url
+from newsletter.config.urls import get_public_url
 from newsletter.errors import Location, TemplateError, display_path
 from newsletter.project import Project
 from newsletter.project.scaffold import default_templates_dir
@@ -57,7 +57,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self.words = _words(folders[::-1], project.config.language)
-        root = urlsplit(public_url(project.config)).path
+        root = urlsplit(get_public_url(project.config)).path
         self._common = _common(project.config, root, self.words)
         self.style = self._fill("style.css", self._common).encode()
         version = hashlib.sha256(self.style).hexdigest()[:12]

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from newsletter.config.urls import image_url
+from newsletter.config.urls import build_image_url
 from newsletter.posts.read_issue import read_issue
 from newsletter.project import ISSUE_NAME_PATTERN, Project, open_project
 from newsletter.render.issue import render_issue
@@ -46,7 +46,7 @@ class Samples:
         found = ISSUE_NAME_PATTERN.match(name)
         assert found
         return {
-            image_url(self._project.config, found["slug"], file.name): file
+            build_image_url(self._project.config, found["slug"], file.name): file
             for file in (self._project.issues_dir / name).iterdir()
             if file.suffix in {".jpg", ".png"}
         }

@@ -10,8 +10,8 @@ import pydantic
 import pytest
 import yaml
 
-from newsletter.config.error_messages import section
-from newsletter.config.json_schema import SCHEMA_PATH, schema
+from newsletter.config.error_messages import get_section_model
+from newsletter.config.json_schema import SCHEMA_PATH, build_json_schema
 from newsletter.config.models import Config
 from newsletter.project import scaffold
 
@@ -21,13 +21,13 @@ ROOT = Path(__file__).parents[2]
 def settings(model: type[pydantic.BaseModel], above: str = "") -> Iterator[tuple[str, str]]:
     for name, setting in model.model_fields.items():
         yield above + name, setting.description or ""
-        inner = section(setting)
+        inner = get_section_model(setting)
         if inner:
             yield from settings(inner, f"{above}{name}.")
 
 
 def test_the_committed_schema_is_that_of_the_models() -> None:
-    assert SCHEMA_PATH.read_text() == schema(), "run: make schema"
+    assert SCHEMA_PATH.read_text() == build_json_schema(), "run: make schema"
 
 
 def test_the_page_of_settings_is_that_of_the_models() -> None:
@@ -51,7 +51,7 @@ def test_our_own_files_satisfy_the_schema_that_they_point_to(path: Path) -> None
     data = {key: value for key, value in yaml.safe_load(text.replace("@", "")).items() if value}
     data.pop("theme")
     data["sender"]["address"] = "a@b.example"
-    jsonschema_rs.validate(json.loads(schema()), data)
+    jsonschema_rs.validate(json.loads(build_json_schema()), data)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,6 @@ def test_the_schema_refuses_what_we_refuse(change: dict[str, object]) -> None:
         "site_url": "https://b.example",
         "theme": {"dark": {"accent": "#ffffff"}},
     }
-    checker = jsonschema_rs.validator_for(json.loads(schema()))
+    checker = jsonschema_rs.validator_for(json.loads(build_json_schema()))
     assert checker.is_valid(valid)
     assert not checker.is_valid({**valid, **change})

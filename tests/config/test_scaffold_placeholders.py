@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from newsletter.config import Config, placeholders
-from newsletter.config.scaffold_placeholders import is_reserved
+from newsletter.config import Config, find_placeholders
+from newsletter.config.scaffold_placeholders import has_reserved_domain
 
 REAL = """\
 name: Harbour Notes
@@ -13,13 +13,13 @@ site_url: https://harbournotes.org
 
 
 def test_examples_are_named_and_real_values_are_not(load: Callable[..., Config]) -> None:
-    told = [str(problem) for problem in placeholders(load())]
+    told = [str(problem) for problem in find_placeholders(load())]
     assert len(told) == 2
     assert told[0] == (
         "sender.address in newsletter.yml is still the example editor@harbournotes.example. "
         "Put your own there."
     )
-    assert placeholders(load(whole=REAL)) == ()
+    assert find_placeholders(load(whole=REAL)) == ()
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_only_domains_reserved_for_examples_are_placeholders(
     value: str,
     expected: bool,  # noqa: FBT001
 ) -> None:
-    assert is_reserved(value) is expected
+    assert has_reserved_domain(value) is expected

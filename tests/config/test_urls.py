@@ -13,16 +13,28 @@ image_url: https://img.harbour.example/{slug}/{file}
 
 def test_without_public_url_every_link_is_below_a_marked_host(load: Load) -> None:
     config = load()
-    assert urls.public_url(config) == "https://public-url-not-set.example"
-    assert urls.issue_url(config, "first-boat") == f"{urls.EXAMPLE_URL}/issues/first-boat"
-    assert urls.image_url(config, "ice", "a/b.jpg") == f"{urls.EXAMPLE_URL}/issues/ice/a/b.jpg"
+    assert urls.get_public_url(config) == "https://public-url-not-set.example"
+    assert (
+        urls.build_issue_url(config, "first-boat")
+        == f"{urls.FALLBACK_PUBLIC_URL}/issues/first-boat"
+    )
+    assert (
+        urls.build_image_url(config, "ice", "a/b.jpg")
+        == f"{urls.FALLBACK_PUBLIC_URL}/issues/ice/a/b.jpg"
+    )
 
 
 def test_configured_patterns_are_filled_and_their_values_encoded(load: Load) -> None:
     config = load(URLS)
-    assert urls.issue_url(config, "æ ?") == "https://harbour.example/%C3%A6%20%3F.html"
-    assert urls.image_url(config, "ice", "a #1.jpg") == (
+    assert urls.build_issue_url(config, "æ ?") == "https://harbour.example/%C3%A6%20%3F.html"
+    assert urls.build_image_url(config, "ice", "a #1.jpg") == (
         "https://img.harbour.example/ice/a%20%231.jpg"
     )
-    assert urls.unsubscribe_url(config, "T0k-en") == "https://news.harbour.example/letters/u/T0k-en"
-    assert urls.preferences_url(config, "T0k-en") == "https://news.harbour.example/letters/p/T0k-en"
+    assert (
+        urls.build_unsubscribe_url(config, "T0k-en")
+        == "https://news.harbour.example/letters/u/T0k-en"
+    )
+    assert (
+        urls.build_preferences_url(config, "T0k-en")
+        == "https://news.harbour.example/letters/p/T0k-en"
+    )

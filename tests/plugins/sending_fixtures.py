@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from newsletter.config import Config
 from newsletter.db.schema import subscriber
-from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
+from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTag
 from newsletter.render.email import Email, NamedAddress
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.providers.sendgrid.client import SendGridClient
@@ -74,14 +74,14 @@ def configured(**settings: Any) -> Config:
 
 @pytest.fixture
 def email() -> Email:
-    leave = UNSUBSCRIBE.token
+    leave = UNSUBSCRIBE_TAG.token
     return Email(
         issue="2026-12-01-ice",
         subject=f"The ice let go, {NAME.token('text')}",
         preheader="",
         html=f"<p>Dear {NAME.token('html')},</p>"
         f'<p><a href="https://harbour-notes.org/?c={CITY.token("url")}">{CITY.token("html")}</a>'
-        f'<p><a href="{leave("html")}">Leave</a> <a href="{PREFERENCES.token("html")}">More</a>',
+        f'<p><a href="{leave("html")}">Leave</a> <a href="{PREFERENCES_TAG.token("html")}">More</a>',
         text=f"Dear {NAME.token('text')},\n\nLeave: {leave('text')}\n",
         sender=NamedAddress("Harbour Notes", "editor@harbour-notes.org"),
         reply_to=NamedAddress("", "hello@harbour-notes.org"),

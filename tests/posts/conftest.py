@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.config.models import Config, Sender
+from newsletter.config.models import Config, SenderSettings
 from newsletter.posts import Issue
 from newsletter.posts.read_issue import read_issue
 
@@ -19,7 +19,7 @@ ReadPost = Callable[..., Issue]
 def config() -> Config:
     return Config(
         name="Harbour Notes",
-        sender=Sender(name="Harbour Notes", address="editor@harbournotes.example"),
+        sender=SenderSettings(name="Harbour Notes", address="editor@harbournotes.example"),
         site_url="https://harbournotes.example",
         attributes={"name": "friend"},
     )

@@ -7,8 +7,15 @@ import pytest
 
 from newsletter.config.models import Config, Limits
 from newsletter.errors import Location, PostError
-from newsletter.posts import Author, Button, Card, Image, Issue, Picture
-from newsletter.posts.images import is_local
+from newsletter.posts import (
+    Author,
+    CallToAction,
+    FrontMatterImage,
+    FurtherReadingCard,
+    Issue,
+    LocalImage,
+)
+from newsletter.posts.images import is_local_image
 from newsletter.posts.read_issue import read_issue
 
 Png = Callable[[int, int], bytes]
@@ -87,15 +94,17 @@ def test_the_front_matter_of_an_issue(everything: Issue) -> None:
     assert (everything.number, everything.draft, everything.template) == (12, True, "plain")
     assert everything.sender_name == "Ada at Harbour Notes"
     assert everything.reply_to == "ada@harbournotes.example"
-    assert everything.hero == Picture("hero.png", "A boat", "At the quay.")
+    assert everything.hero == FrontMatterImage("hero.png", "A boat", "At the quay.")
     assert everything.author == Author(
-        "Ada Berg", "Mends nets.", "https://ada.example", Picture("ada.png")
+        "Ada Berg", "Mends nets.", "https://ada.example", FrontMatterImage("ada.png")
     )
-    assert everything.button == Button("Change what you get", "-nlpreferencesu-")
+    assert everything.button == CallToAction("Change what you get", "-nlpreferencesu-")
     assert everything.further == (
-        Card("Knots", "https://harbournotes.example/knots", "Three", Picture("knots.png")),
+        FurtherReadingCard(
+            "Knots", "https://harbournotes.example/knots", "Three", FrontMatterImage("knots.png")
+        ),
     )
-    assert everything.lines["subject"] == 3
+    assert everything.front_matter_lines["subject"] == 3
 
 
 def test_the_post_of_an_issue(everything: Issue) -> None:
@@ -110,8 +119,8 @@ def test_the_post_of_an_issue(everything: Issue) -> None:
     }
     assert post.images["my%20boat.png"].name == "my boat.png"
     image = post.images["img/b.png?v=2"]
-    assert image == Image("img/b.png", 40, 30, image.size)
-    assert image.size > 50
+    assert image == LocalImage("img/b.png", 40, 30, image.byte_size)
+    assert image.byte_size > 50
 
 
 def test_the_body_of_an_issue(everything: Issue) -> None:
@@ -382,12 +391,12 @@ def test_images_elsewhere_are_left_alone(read_post: ReadPost, url: str) -> None:
     ],
 )
 def test_what_is_a_local_image(reference: str, *, local: bool) -> None:
-    assert is_local(reference) == local
+    assert is_local_image(reference) == local
 
 
 def test_a_file_that_is_no_image_has_no_size(read_post: ReadPost) -> None:
     issue = read_post("# A\n\n![a](a.svg)", {"a.svg": b"<svg><!-- no size"})
-    assert issue.post.images["a.svg"] == Image("a.svg", 0, 0, 17)
+    assert issue.post.images["a.svg"] == LocalImage("a.svg", 0, 0, 17)
 
 
 @pytest.mark.parametrize(

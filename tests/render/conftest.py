@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.config.models import Config, Sender
+from newsletter.config.models import Config, SenderSettings
 from newsletter.posts.issue import Issue
 from newsletter.posts.post import Post
 from newsletter.render.template.loader import Templates
@@ -53,7 +53,7 @@ def issue_of() -> IssueOf:
         plain = Issue(
             name="2026-11-22-the-tide",
             slug="the-tide",
-            source=Path("issues/2026-11-22-the-tide/post.md"),
+            source_path=Path("issues/2026-11-22-the-tide/post.md"),
             post=post,
             subject="The tide",
             preheader="",
@@ -67,7 +67,7 @@ def issue_of() -> IssueOf:
             button=None,
             further=(),
             merge_tags=(),
-            lines={},
+            front_matter_lines={},
         )
         return replace(plain, **changes)
 
@@ -82,7 +82,9 @@ def config_of() -> ConfigOf:
         return Config(
             **{
                 "name": "Harbour Notes",
-                "sender": Sender(name="Harbour Notes", address="editor@harbournotes.example"),
+                "sender": SenderSettings(
+                    name="Harbour Notes", address="editor@harbournotes.example"
+                ),
                 "site_url": "https://harbournotes.example",
                 "postal_address": "1 Quay Street, Bergen",
                 **settings,

@@ -10,12 +10,20 @@ from pathlib import Path
 import pytest
 
 import newsletter.render
-from newsletter.config.models import Config, Fonts, FooterLink, Sender, SendGrid, Theme, Utm
+from newsletter.config.models import (
+    Config,
+    Fonts,
+    FooterLink,
+    SenderSettings,
+    SendGridSettings,
+    Theme,
+    UtmSettings,
+)
 from newsletter.errors import RenderError, TemplateError
-from newsletter.posts.html.sanitize import sanitise
-from newsletter.posts.issue import Author, Button, Card, Issue, Picture
-from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
-from newsletter.posts.post import Image
+from newsletter.posts.html.sanitize import sanitize_html
+from newsletter.posts.issue import Author, CallToAction, FrontMatterImage, FurtherReadingCard, Issue
+from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTag
+from newsletter.posts.post import LocalImage
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.render.issue import render_issue
@@ -55,15 +63,15 @@ def everything(issue_of: IssueOf) -> Issue:
         preheader="Low & high for -nl0t-",
         number=7,
         merge_tags=(NAME,),
-        hero=Picture("boat.jpg", "A boat", "Our boat"),
+        hero=FrontMatterImage("boat.jpg", "A boat", "Our boat"),
         author=Author("Ingrid", "Mends nets.", "https://harbournotes.example/about"),
-        button=Button("More", "https://other.example/?n=-nl0u-"),
-        further=(Card("Knots", "https://harbournotes.example/knots", "Three."),),
+        button=CallToAction("More", "https://other.example/?n=-nl0u-"),
+        further=(FurtherReadingCard("Knots", "https://harbournotes.example/knots", "Three."),),
         post={
             "title": "Tide & “time” for -nl0t-",
             "author": "Ingrid Vold",
             "date": datetime.date(2026, 11, 22),
-            "images": {"boat.jpg": Image("boat.jpg", 1200, 800, 9_000)},
+            "images": {"boat.jpg": LocalImage("boat.jpg", 1200, 800, 9_000)},
         },
     )
 
@@ -75,7 +83,7 @@ def test_the_default_templates_render_all_that_an_issue_can_hold(
     config = config_of(
         theme=Theme(template=template),
         attributes={"name": "friend"},
-        utm=Utm(source="letter"),
+        utm=UtmSettings(source="letter"),
         footer_links=(FooterLink(text="About", url="https://harbournotes.example/about"),),
         image_url="https://cdn.example/{slug}/{file}",
     )
@@ -110,7 +118,7 @@ def test_the_default_templates_render_all_that_an_issue_can_hold(
     assert not re.search(r"-nl\w+h-", text)
 
     assert email.subject == "-nl0t-, the tide"
-    assert email.merge_tags == (NAME, UNSUBSCRIBE, PREFERENCES)
+    assert email.merge_tags == (NAME, UNSUBSCRIBE_TAG, PREFERENCES_TAG)
 
 
 def test_the_same_arguments_give_the_same_bytes(render: Render, issue_of: IssueOf) -> None:
@@ -170,7 +178,9 @@ def test_a_readers_own_way_out_is_in_headers_where_a_server_of_ours_answers(
         ("List-Unsubscribe", "<https://news.harbournotes.example/u/t0ken>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     )
-    assert build_unsubscribe_headers(config_of(sendgrid=SendGrid(asm_group=7)), "t0ken") == ()
+    assert (
+        build_unsubscribe_headers(config_of(sendgrid=SendGridSettings(asm_group=7)), "t0ken") == ()
+    )
 
 
 def test_fonts_with_quotes_in_their_names_survive_in_every_place(
@@ -270,7 +280,7 @@ def test_sender_and_reply_to_may_be_the_issues_own(
     render: Render, issue_of: IssueOf, config_of: ConfigOf
 ) -> None:
     config = config_of(
-        sender=Sender(
+        sender=SenderSettings(
             name="Notes", address="a@harbournotes.example", reply_to="b@harbournotes.example"
         )
     )
@@ -296,7 +306,7 @@ def test_with_an_unsubscribe_group_and_no_server_the_vendors_links_serve(
         .files["issue.mjml"]
         .replace(">Leave</a>", '>Leave</a> <a href="{{ preferences_url }}">Choose</a>')
     )
-    group = SendGrid(asm_group=7)
+    group = SendGridSettings(asm_group=7)
     email = render(None, templates_of(page), config_of(sendgrid=group))
     assert 'href="<%asm_group_unsubscribe_raw_url%>"' in email.html
     assert 'href="<%asm_preferences_raw_url%>"' in email.html
@@ -304,7 +314,7 @@ def test_with_an_unsubscribe_group_and_no_server_the_vendors_links_serve(
     assert email.merge_tags == ()
 
     served = config_of(sendgrid=group, public_url="https://news.harbournotes.example")
-    assert render(config=served).merge_tags == (UNSUBSCRIBE, PREFERENCES)
+    assert render(config=served).merge_tags == (UNSUBSCRIBE_TAG, PREFERENCES_TAG)
 
 
 def test_a_template_without_a_way_out_is_an_error(
@@ -372,7 +382,7 @@ def test_an_article_too_deep_for_mail_is_an_error_of_the_users(
 def test_an_article_can_neither_break_out_of_its_place_nor_hide_the_rest(
     render: Render, issue_of: IssueOf
 ) -> None:
-    body = sanitise("<p>&lt;!--[if mso]&gt;</div></td></tr></table></body><!--[if mso]><b>b")
+    body = sanitize_html("<p>&lt;!--[if mso]&gt;</div></td></tr></table></body><!--[if mso]><b>b")
     html = render(issue_of(body)).html
     assert html.count("</body>") == html.count("<body") == 1
     assert html.index("&lt;!--[if mso]&gt;") < html.index("Leave")

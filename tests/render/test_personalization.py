@@ -1,4 +1,4 @@
-from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag
+from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTag
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.personalization import (
     convert_tokens,
@@ -20,7 +20,7 @@ def email(subject: str, html: str, text: str) -> Email:
         sender=NamedAddress("", "editor@harbournotes.example"),
         reply_to=None,
         headers=(),
-        merge_tags=(NAME, UNSUBSCRIBE, PREFERENCES),
+        merge_tags=(NAME, UNSUBSCRIBE_TAG, PREFERENCES_TAG),
         language="en",
         view_online_url="",
     )
@@ -74,7 +74,9 @@ def test_each_link_has_one_token_wherever_it_stands() -> None:
 
 
 def test_only_tags_that_stand_somewhere_are_in_use() -> None:
-    assert filter_used_tags((NAME, UNSUBSCRIBE, PREFERENCES), "a -nl0t-", "b -nlpreferencesh-") == (
+    assert filter_used_tags(
+        (NAME, UNSUBSCRIBE_TAG, PREFERENCES_TAG), "a -nl0t-", "b -nlpreferencesh-"
+    ) == (
         NAME,
-        PREFERENCES,
+        PREFERENCES_TAG,
     )

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from newsletter.posts.importing.cleanup.boilerplate import furniture, regions
+from newsletter.posts.importing.cleanup.boilerplate import find_boilerplate, find_content_range
 from newsletter.posts.importing.cleanup.paragraph import Passage
-from newsletter.posts.importing.cleanup.spam_and_comments import comments, spam
+from newsletter.posts.importing.cleanup.spam_and_comments import find_comments, find_spam
 
 
 class MisplacedText(NamedTuple):
@@ -18,13 +18,13 @@ class MisplacedText(NamedTuple):
 
 def find_misplaced_text(passages: Sequence[Passage]) -> MisplacedText:
     """Judge a post that was kept as it is."""
-    if not any(passage.prose for passage in passages):
+    if not any(passage.is_prose for passage in passages):
         return MisplacedText({}, {}, {})  # a line or two: nothing stands around a text
-    thread = comments(passages)
+    thread = find_comments(passages)
     article = passages[: thread.start]
-    running = regions(article)
-    strange = spam(article, running)
-    taken = furniture(passages, running, strange)
+    running = find_content_range(article)
+    strange = find_spam(article, running)
+    taken = find_boilerplate(passages, running, strange)
     said = dict.fromkeys(sorted(set(thread) - set(taken)), "looks like a reader's comment")
 
     def named(found: Mapping[int, str]) -> dict[str, str]:

@@ -9,9 +9,9 @@ from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.rule import Match, Rule
 from newsletter.checks.rules.links import is_private_url
 from newsletter.checks.source_map import UTM_PARAMETER
-from newsletter.config.urls import image_url, issue_url
+from newsletter.config.urls import build_image_url, build_issue_url
 from newsletter.fetch.safe_fetch import FetchResult, FetchResultKind
-from newsletter.posts.merge_tags.tags import TOKEN
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 
 _TOPIC = "Links and images online"
 _SHOWN_URL_LENGTH = 80
@@ -90,13 +90,13 @@ def collect_urls(context: CheckContext) -> tuple[str, ...]:
     found = [one.get("href") for one in tree.iter("a")] + [
         one.get("src") for one in tree.iter("img")
     ]
-    own = issue_url(context.config, context.issue.slug)
+    own = build_issue_url(context.config, context.issue.slug)
     asked = (url.strip().partition("#")[0] for url in found if url)
     return tuple(
         dict.fromkeys(
             url for url in asked
             if url.lower().startswith(("http://", "https://")) and url != own
-            and not TOKEN.search(url) and not is_private_url(url)
+            and not MERGE_TOKEN_PATTERN.search(url) and not is_private_url(url)
         )
     )  # fmt: skip
 
@@ -106,7 +106,7 @@ def make_online_findings(
 ) -> tuple[Finding, ...]:
     """What the answers mean for the mail."""
     own = {
-        image_url(context.config, context.issue.slug, image.name)
+        build_image_url(context.config, context.issue.slug, image.name)
         for image in context.issue.post.images.values()
     }
     return tuple(

@@ -8,7 +8,7 @@ from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 from newsletter.checks.source_map import CONFIG_FILE_NAME
 from newsletter.errors import Location
-from newsletter.posts.merge_tags.tags import UNSUBSCRIBE
+from newsletter.posts.merge_tags.tags import UNSUBSCRIBE_TAG
 from newsletter.render.article.links import get_host
 
 rule = Topic("Deliverability").rule
@@ -41,7 +41,7 @@ _MIN_SPAM_PHRASES = 3
 def no_unsubscribe_link(context: CheckContext) -> Iterator[Match]:
     """The HTML or the text part has no link to leave."""
     ways = (
-        *(UNSUBSCRIBE.token(target) for target in ("html", "text", "url")),
+        *(UNSUBSCRIBE_TAG.token(target) for target in ("html", "text", "url")),
         _SENDGRID_UNSUBSCRIBE_TAG,
     )
     for name, part in (("HTML", context.email.html), ("text part", context.email.text)):

@@ -14,9 +14,9 @@ from newsletter.checks.rules.clients import (
     get_client_share,
     sort_by_share,
 )
-from newsletter.config.urls import image_url
+from newsletter.config.urls import build_image_url
 from newsletter.errors import Location
-from newsletter.posts.post import Image
+from newsletter.posts.post import LocalImage
 from newsletter.render.article.dom import Element
 
 rule = Topic("Images").rule
@@ -98,8 +98,8 @@ def no_image_size(context: CheckContext) -> Iterator[Match]:
 def heavy_image(context: CheckContext) -> Iterator[Match]:
     """An image of more than 600 KB."""
     for image in _get_local_images(context).values():
-        if image.size > _MAX_FILE_BYTES:
-            message = f"{image.name} has {image.size / 1000:,.0f} KB"
+        if image.byte_size > _MAX_FILE_BYTES:
+            message = f"{image.name} has {image.byte_size / 1000:,.0f} KB"
             yield Match(
                 message, context.source_map.locate_url(image.name, *_IMAGE_SETTINGS), image.name
             )
@@ -176,10 +176,10 @@ def _count_body_images(context: CheckContext) -> int:
     return sum(1 for _ in context.body_tree.iter("img"))
 
 
-def _get_local_images(context: CheckContext) -> dict[str, Image]:
+def _get_local_images(context: CheckContext) -> dict[str, LocalImage]:
     """Published address -> the file beside the post."""
     return {
-        image_url(context.config, context.issue.slug, image.name): image
+        build_image_url(context.config, context.issue.slug, image.name): image
         for image in context.issue.post.images.values()
     }
 

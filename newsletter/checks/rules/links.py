@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
-from newsletter.posts.merge_tags.tags import TOKEN
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.render.article.dom import get_visible_text
 from newsletter.render.article.links import get_host, is_same_address
 
@@ -137,7 +137,11 @@ def bad_address(context: CheckContext) -> Iterator[Match]:
         scheme, _, rest = url.partition(":")
         bare = rest.partition("?")[0].replace("%20", " ").strip()
         pattern = {"mailto": _EMAIL_ADDRESS, "tel": _PHONE_NUMBER}.get(scheme.lower())
-        if pattern is None or TOKEN.search(url) or (scheme == "mailto" and not bare and "?" in url):
+        if (
+            pattern is None
+            or MERGE_TOKEN_PATTERN.search(url)
+            or (scheme == "mailto" and not bare and "?" in url)
+        ):
             continue
         parts = bare.split(",") if pattern is _EMAIL_ADDRESS else [bare]
         if not all(pattern.fullmatch(part.strip()) for part in parts):

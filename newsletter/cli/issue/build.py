@@ -62,7 +62,7 @@ def _write_sample_files(
     """Write a sample reader's copy; returns it and its files, HTML first."""
     import datetime
 
-    from newsletter.config.urls import preferences_url, unsubscribe_url
+    from newsletter.config.urls import build_preferences_url, build_unsubscribe_url
     from newsletter.render.article.links import get_host
     from newsletter.render.email import NamedAddress
     from newsletter.render.eml import to_eml
@@ -73,8 +73,8 @@ def _write_sample_files(
     sample = personalize(
         email,
         {"email": address},
-        unsubscribe_link=unsubscribe_url(config, token),
-        preferences_link=preferences_url(config, token),
+        unsubscribe_link=build_unsubscribe_url(config, token),
+        preferences_link=build_preferences_url(config, token),
     )
     day = issue.post.date or datetime.date.fromisoformat(issue.name[:10])
     eml = to_eml(

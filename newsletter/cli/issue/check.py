@@ -99,7 +99,10 @@ def _check_issue(project: "Project", folder: "Path", *, online: bool) -> Checked
     if online:
         found += _check_links_online(project, mail)
     return CheckedIssue(
-        issue.name, display_path(issue.source), drop_excepted(found, read_exceptions(mail)), score
+        issue.name,
+        display_path(issue.source_path),
+        drop_excepted(found, read_exceptions(mail)),
+        score,
     )
 
 

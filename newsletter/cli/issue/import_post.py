@@ -11,8 +11,8 @@ from newsletter.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from newsletter.posts.importing.cleanup.paragraph import Removed
-    from newsletter.posts.importing.import_post import Filed
+    from newsletter.posts.importing.cleanup.paragraph import RemovedLine
+    from newsletter.posts.importing.import_post import ImportResult
 
 _MAX_QUOTE_LENGTH = 40  # characters of a line that is told to the editor
 
@@ -54,7 +54,9 @@ def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
 
     project = open_project()
     today = datetime.datetime.now(ZoneInfo(project.config.timezone)).date()
-    filed = import_post.import_post(project, source, import_post.Order(today=today, **options))
+    filed = import_post.import_post(
+        project, source, import_post.ImportOptions(today=today, **options)
+    )
     if as_json:
         _print_json(filed)
     else:
@@ -72,43 +74,47 @@ def _parse_date(text: str | None) -> datetime.date | None:
         ) from None
 
 
-def _print_result(result: "Filed") -> None:
+def _print_result(result: "ImportResult") -> None:
     from newsletter.project import display_path
 
-    path = display_path(result.post)
+    path = display_path(result.post_path)
     echo(path, color=None if result.state == "unchanged" else "green")
     echo(
         format_fields(
             _unchanged_rows(result) if result.state == "unchanged" else _imported_rows(result)
         )
     )
-    echo(f"Next: newsletter build {result.post.parent.name[11:]}")
+    echo(f"Next: newsletter build {result.post_path.parent.name[11:]}")
 
 
-def _unchanged_rows(result: "Filed") -> "Iterator[tuple[str, str]]":
+def _unchanged_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
     yield "unchanged", "this post was imported before"
-    for name in result.edited:
+    for name in result.edited_files:
         yield "edited", f"{name} is as you left it; --update would replace it and keep a copy"
 
 
-def _imported_rows(result: "Filed") -> "Iterator[tuple[str, str]]":
-    post = result.manuscript
+def _imported_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
+    post = result.imported_post
     read = post.outline
     yield "title", post.title
-    counts = ((read.paragraphs, "paragraph"), (read.words, "word"), (read.minutes, "minute"))
+    counts = (
+        (read.paragraph_count, "paragraph"),
+        (read.word_count, "word"),
+        (read.reading_minutes, "minute"),
+    )
     yield "read", ", ".join(_format_count(number, noun) for number, noun in counts)
-    if result.pictures:
-        yield "pictures", ", ".join(result.pictures)
+    if result.image_names:
+        yield "pictures", ", ".join(result.image_names)
     if post.removed:
         yield "removed", "; ".join(_summarize_removed(post.removed))
     yield from (
         ("set aside", f"line {line}: {_quote(text)} {why}; keep it with --keep {line}")
         for line, text, why in post.set_aside
     )
-    yield from (("kept", f"your version as {name}") for name in result.backups)
+    yield from (("kept", f"your version as {name}") for name in result.backup_files)
 
 
-def _summarize_removed(entries: "tuple[Removed, ...]") -> "Iterator[str]":
+def _summarize_removed(entries: "tuple[RemovedLine, ...]") -> "Iterator[str]":
     """One phrase a kind: the first line in its words, with its number, and how many follow."""
     for why in dict.fromkeys(entry.why for entry in entries):
         first, *more = (entry for entry in entries if entry.why == why)
@@ -129,28 +135,28 @@ def _format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _print_json(result: "Filed") -> None:
+def _print_json(result: "ImportResult") -> None:
     import json
 
     from newsletter.project import display_path
 
-    post = result.manuscript
+    post = result.imported_post
     read = post.outline
     click.echo(
         json.dumps(
             {
-                "issue": result.post.parent.name,
-                "path": display_path(result.post),
+                "issue": result.post_path.parent.name,
+                "path": display_path(result.post_path),
                 "state": result.state,
                 "title": post.title,
-                "paragraphs": read.paragraphs,
-                "words": read.words,
-                "minutes": read.minutes,
-                "pictures": result.pictures,
+                "paragraphs": read.paragraph_count,
+                "words": read.word_count,
+                "minutes": read.reading_minutes,
+                "pictures": result.image_names,
                 "removed": [entry._asdict() for entry in post.removed],
                 "set_aside": [entry._asdict() for entry in post.set_aside],
-                "edited": result.edited,
-                "backups": result.backups,
+                "edited": result.edited_files,
+                "backups": result.backup_files,
             }
         )
     )

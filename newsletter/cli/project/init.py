@@ -31,8 +31,8 @@ def init_command(folder: Path, name: str | None, sender: str | None) -> None:
 
     create_project(
         folder,
-        _validate_option(value_types.line, name, "--name") or _default_name(folder),
-        _validate_option(value_types.address, sender, "--sender"),
+        _validate_option(value_types.parse_line, name, "--name") or _default_name(folder),
+        _validate_option(value_types.parse_sender_address, sender, "--sender"),
     )
     here = folder.resolve() == Path.cwd()
     place = display_path(folder)

@@ -74,7 +74,7 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
 
 
 def _print_result(proposal: "SendProposal", result: "DryRunResult") -> None:
-    from newsletter.config.urls import EXAMPLE_URL
+    from newsletter.config.urls import FALLBACK_PUBLIC_URL
     from newsletter.project import display_path
     from newsletter.render.personalization import get_default_subject
 
@@ -100,7 +100,9 @@ def _print_result(proposal: "SendProposal", result: "DryRunResult") -> None:
         )
     rows.append(("ids", "batch numbers stand for the ids that a real send makes"))
     if not config.public_url and not config.sendgrid.asm_group:
-        rows.append(("links", f"readers' own links point to {EXAMPLE_URL}: nobody's server"))
+        rows.append(
+            ("links", f"readers' own links point to {FALLBACK_PUBLIC_URL}: nobody's server")
+        )
     echo(get_default_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(rows))
     for path in (result.bodies_path, *result.sample_paths):

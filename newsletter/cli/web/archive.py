@@ -38,7 +38,7 @@ def archive_command(out: Path, base_url: str | None, *, as_json: bool) -> None:
 
     project = open_project()
     try:
-        base = value_types.own_url(base_url) if base_url else project.config.public_url
+        base = value_types.parse_base_url(base_url) if base_url else project.config.public_url
     except ValueError as error:
         raise UsageError(f"--base-url: {error}") from None
     if base is None:

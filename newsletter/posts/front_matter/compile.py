@@ -9,18 +9,18 @@ from newsletter.posts.front_matter.schema import (
     AuthorField,
     ButtonField,
     CardField,
-    Fields,
-    PictureField,
+    FrontMatterFields,
+    ImageField,
 )
-from newsletter.posts.issue import Author, Button, Card, Picture
-from newsletter.posts.merge_tags.compiler import Compiler
-from newsletter.posts.merge_tags.tags import Target
+from newsletter.posts.issue import Author, CallToAction, FrontMatterImage, FurtherReadingCard
+from newsletter.posts.merge_tags.compiler import MergeTagCompiler
+from newsletter.posts.merge_tags.tags import TokenTarget
 
-_PREHEADERS = ("preheader", "description", "summary", "excerpt")
+_PREHEADER_KEYS = ("preheader", "description", "summary", "excerpt")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class CompiledFrontMatter:
     """What the front matter says, text tokens in its texts and URL tokens in its URLs.
 
     Attributes:
@@ -33,12 +33,12 @@ class Settings:
     subject: str
     preheader: str
     author_name: str
-    hero: Picture | None
+    hero: FrontMatterImage | None
     author: Author | None
-    button: Button | None
-    further: tuple[Card, ...]
+    button: CallToAction | None
+    further: tuple[FurtherReadingCard, ...]
 
-    def pictures(self) -> Iterator[tuple[str, Picture]]:
+    def iter_images(self) -> Iterator[tuple[str, FrontMatterImage]]:
         """Every picture with the key that names it."""
         for key, picture in (
             ("hero", self.hero),
@@ -49,7 +49,9 @@ class Settings:
                 yield key, picture
 
 
-def compiled(fields: Fields, front: FrontMatter, path: str, compiler: Compiler) -> Settings:
+def compile_front_matter(
+    fields: FrontMatterFields, front_matter: FrontMatter, path: str, compiler: MergeTagCompiler
+) -> CompiledFrontMatter:
     """Compile the merge tags of the front matter.
 
     Args:
@@ -59,13 +61,15 @@ def compiled(fields: Fields, front: FrontMatter, path: str, compiler: Compiler) 
         compiler: collects the tags, and what is wrong with them.
     """
 
-    def text(key: str, value: str, target: Target = "text") -> str:
-        return compiler.text(value, Location(path, front.lines.get(key)), target)
+    def text(key: str, value: str, target: TokenTarget = "text") -> str:
+        return compiler.compile_text(value, Location(path, front_matter.lines.get(key)), target)
 
-    def picture(key: str, field: PictureField | None) -> Picture | None:
+    def picture(key: str, field: ImageField | None) -> FrontMatterImage | None:
         if field is None:
             return None
-        return Picture(text(key, field.src, "url"), text(key, field.alt), text(key, field.caption))
+        return FrontMatterImage(
+            text(key, field.src, "url"), text(key, field.alt), text(key, field.caption)
+        )
 
     def author(field: AuthorField) -> Author:
         return Author(
@@ -75,20 +79,20 @@ def compiled(fields: Fields, front: FrontMatter, path: str, compiler: Compiler) 
             picture("author", field.picture),
         )
 
-    def button(field: ButtonField) -> Button:
-        return Button(text("button", field.text), text("button", field.url, "url"))
+    def button(field: ButtonField) -> CallToAction:
+        return CallToAction(text("button", field.text), text("button", field.url, "url"))
 
-    def card(field: CardField) -> Card:
-        return Card(
+    def card(field: CardField) -> FurtherReadingCard:
+        return FurtherReadingCard(
             text("further", field.title),
             text("further", field.url, "url"),
             text("further", field.text),
             picture("further", field.picture),
         )
 
-    summary = next((key for key in _PREHEADERS if getattr(fields, key)), "preheader")
-    in_a_box = fields.author is not None and not isinstance(front.data.get("author"), str)
-    return Settings(
+    summary = next((key for key in _PREHEADER_KEYS if getattr(fields, key)), "preheader")
+    in_a_box = fields.author is not None and not isinstance(front_matter.data.get("author"), str)
+    return CompiledFrontMatter(
         title=text("title", fields.title),
         subject=text("subject", fields.subject),
         preheader=text(summary, getattr(fields, summary)),

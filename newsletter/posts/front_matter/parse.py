@@ -14,11 +14,11 @@ from newsletter.posts.front_matter import safe_yaml
 
 _JSON_START = re.compile(r'\{[ \t]*(?:\n|"|\})')
 _TOML_KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?([\w-]+)["']?[ \t]*[=.\]]""", re.MULTILINE)
-_TOML_LINE = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
-_SPACE = re.compile(r"\s*")
-_DEEP = "the front matter is nested too deeply"
+_TOML_ERROR_POSITION = re.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
+_WHITESPACE = re.compile(r"\s*")
+_TOO_DEEP_MESSAGE = "the front matter is nested too deeply"
 
-Format = Literal["yaml", "toml", "json", "none"]
+FrontMatterFormat = Literal["yaml", "toml", "json", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class FrontMatter:
     lines: Mapping[str, int] = field(default_factory=dict)
     body: str = ""
     body_line: int = 1
-    format: Format = "none"
+    format: FrontMatterFormat = "none"
 
 
-def split(text: str, path: str) -> FrontMatter:
+def split_front_matter(text: str, path: str) -> FrontMatter:
     r"""Take the front matter off a post.
 
     Args:
@@ -52,42 +52,44 @@ def split(text: str, path: str) -> FrontMatter:
     """
     first = text.split("\n", 1)[0].rstrip()
     if first == "---":
-        return _fenced(text, path, "yaml", ("---", "..."))
+        return _parse_fenced(text, path, "yaml", ("---", "..."))
     if first == "+++":
-        return _fenced(text, path, "toml", ("+++",))
+        return _parse_fenced(text, path, "toml", ("+++",))
     if _JSON_START.match(text):
-        return _json(text, path)
+        return _parse_json(text, path)
     return FrontMatter(body=text)
 
 
-def _fenced(
-    text: str, path: str, kind: Literal["yaml", "toml"], ends: tuple[str, ...]
+def _parse_fenced(
+    text: str, path: str, block_format: Literal["yaml", "toml"], end_fences: tuple[str, ...]
 ) -> FrontMatter:
     lines = text.split("\n")
-    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in ends), None)
+    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in end_fences), None)
     if end is None:
         raise PostError(
             f"the front matter begins with {lines[0].rstrip()} but never ends",
             where=Location(path, 1),
-            remedy=f"Put a line with {ends[0]} alone after the last setting.",
+            remedy=f"Put a line with {end_fences[0]} alone after the last setting.",
         )
     # An empty line stands for the fence, so that line numbers are those of the file.
     block = "\n" + "\n".join(lines[1:end]) + "\n"
-    read = _yaml if kind == "yaml" else _toml
+    read = _parse_yaml if block_format == "yaml" else _parse_toml
     data, places = read(block, path)
-    return FrontMatter(data, places, "\n".join(lines[end + 1 :]), end + 2, kind)
+    return FrontMatter(data, places, "\n".join(lines[end + 1 :]), end + 2, block_format)
 
 
-def _yaml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
+def _parse_yaml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
     line = 1
     try:
-        safe_yaml.check(block)
-        loader = safe_yaml.Loader(block)
+        safe_yaml.check_yaml_limits(block)
+        loader = safe_yaml.FrontMatterLoader(block)
         root = loader.get_single_node()
         if root is None:
             return {}, {}
         if not isinstance(root, yaml.MappingNode):
-            _broken("the front matter is no list of settings", path, root.start_mark.line + 1)
+            _raise_invalid(
+                "the front matter is no list of settings", path, root.start_mark.line + 1
+            )
         loader.flatten_mapping(root)
         data: dict[str, Any] = {}
         lines: dict[str, int] = {}
@@ -95,20 +97,20 @@ def _yaml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
             line = key_node.start_mark.line + 1
             key = str(loader.construct_object(key_node, deep=True))
             if key in data:
-                _broken(f"'{key}' is set twice, first on line {lines[key]}", path, line)
+                _raise_invalid(f"'{key}' is set twice, first on line {lines[key]}", path, line)
             data[key] = loader.construct_object(value_node, deep=True)
             lines[key] = line
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        _broken(_yaml_words(error), path, mark.line + 1 if mark else line)
+        _raise_invalid(_describe_yaml_error(error), path, mark.line + 1 if mark else line)
     except yaml.YAMLError as error:
-        _broken(str(error).split("\n", 1)[0], path, line)
+        _raise_invalid(str(error).split("\n", 1)[0], path, line)
     except ValueError as error:  # a date that is none
-        _broken(str(error), path, line)
+        _raise_invalid(str(error), path, line)
     return data, lines
 
 
-def _yaml_words(error: yaml.MarkedYAMLError) -> str:
+def _describe_yaml_error(error: yaml.MarkedYAMLError) -> str:
     problem = str(error.problem or error.context)
     if problem == "mapping values are not allowed here":
         return 'a value with a colon in it needs quotes: key: "one: two"'
@@ -117,16 +119,18 @@ def _yaml_words(error: yaml.MarkedYAMLError) -> str:
     return f"the front matter is not valid YAML: {problem}"
 
 
-def _toml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
+def _parse_toml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
     try:
         data = tomllib.loads(block)
     except tomllib.TOMLDecodeError as error:
-        place = _TOML_LINE.search(str(error))
+        place = _TOML_ERROR_POSITION.search(str(error))
         line = int(place[1]) if place and place[1] else block.count("\n")
-        words = _TOML_LINE.sub("", str(error))
-        _broken(f"the front matter is not valid TOML: {words[:1].lower()}{words[1:]}", path, line)
+        words = _TOML_ERROR_POSITION.sub("", str(error))
+        _raise_invalid(
+            f"the front matter is not valid TOML: {words[:1].lower()}{words[1:]}", path, line
+        )
     except RecursionError:
-        _broken(_DEEP, path, 1)
+        _raise_invalid(_TOO_DEEP_MESSAGE, path, 1)
     lines: dict[str, int] = {}
     for found in _TOML_KEY.finditer(block):
         if found[1] in data:
@@ -134,43 +138,43 @@ def _toml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
     return data, lines
 
 
-def _json(text: str, path: str) -> FrontMatter:
+def _parse_json(text: str, path: str) -> FrontMatter:
     decoder = json.JSONDecoder()
     data: dict[str, Any] = {}
     lines: dict[str, int] = {}
     try:
         _, end = decoder.raw_decode(text)
-        at = _SPACE.match(text, 1).end()  # type: ignore[union-attr] # matches the empty text too
+        at = _WHITESPACE.match(text, 1).end()  # type: ignore[union-attr] # matches the empty text too
         while text[at] != "}":
             key, after = decoder.raw_decode(text, at)
             line = text.count("\n", 0, at) + 1
             if key in data:
-                _broken(f"'{key}' is set twice, first on line {lines[key]}", path, line)
+                _raise_invalid(f"'{key}' is set twice, first on line {lines[key]}", path, line)
             lines[key] = line
             colon = text.index(":", after) + 1
-            data[key], after = decoder.raw_decode(text, _skip(text, colon))
-            at = _skip(text, after)
-            at = _skip(text, at + 1) if text[at] == "," else at
+            data[key], after = decoder.raw_decode(text, _skip_whitespace(text, colon))
+            at = _skip_whitespace(text, after)
+            at = _skip_whitespace(text, at + 1) if text[at] == "," else at
     except json.JSONDecodeError as error:
         words = f"{error.msg[:1].lower()}{error.msg[1:]}"
-        _broken(f"the front matter is not valid JSON: {words}", path, error.lineno)
+        _raise_invalid(f"the front matter is not valid JSON: {words}", path, error.lineno)
     except RecursionError:
-        _broken(_DEEP, path, 1)
+        _raise_invalid(_TOO_DEEP_MESSAGE, path, 1)
     rest = text[end:]
     if rest.split("\n", 1)[0].strip():
         line = text.count("\n", 0, end) + 1
-        _broken("there is text after the } that ends the front matter", path, line)
+        _raise_invalid("there is text after the } that ends the front matter", path, line)
     body = rest.split("\n", 1)[1] if "\n" in rest else ""
     return FrontMatter(data, lines, body, text.count("\n", 0, end) + 2, "json")
 
 
-def _skip(text: str, at: int) -> int:
-    while text[at].isspace():
-        at += 1
-    return at
+def _skip_whitespace(text: str, index: int) -> int:
+    while text[index].isspace():
+        index += 1
+    return index
 
 
-def _broken(message: str, path: str, line: int) -> NoReturn:
+def _raise_invalid(message: str, path: str, line: int) -> NoReturn:
     raise PostError(
         message,
         where=Location(path, line),

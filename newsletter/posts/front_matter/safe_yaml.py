@@ -5,11 +5,11 @@ from typing import Any
 
 import yaml
 
-_DEPTH = 20
-_NODES = 10_000
+_MAX_DEPTH = 20
+_MAX_NODES = 10_000
 
 
-class Loader(yaml.SafeLoader):
+class FrontMatterLoader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2's core schema, and dates.
 
     YAML 1.1 reads ``No`` as false, ``12:30`` as 750 and ``1_000`` as 1000: surprises in a title.
@@ -31,10 +31,12 @@ for _tag, _pattern, _first in (
     ),
 ):
     # The empty first character stands for an empty scalar, which only null's pattern takes.
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), ["", *_first])
+    FrontMatterLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), ["", *_first]
+    )
 
 
-def check(block: str) -> None:
+def check_yaml_limits(block: str) -> None:
     """Refuse what would make a small file into a big one (aliases of aliases), or is very deep.
 
     Reads the event stream, which is neither recursive nor expanded.
@@ -45,13 +47,13 @@ def check(block: str) -> None:
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []
     total = 0
-    for event in yaml.parse(block, Loader):
+    for event in yaml.parse(block, FrontMatterLoader):
         if isinstance(event, yaml.CollectionEndEvent):
             anchor, before = open_nodes.pop()
             sizes[anchor or ""] = total - before
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
-                raise _beyond(f"*{event.anchor} stands for nothing that came before it", event)
+                raise _limit_error(f"*{event.anchor} stands for nothing that came before it", event)
             total += sizes[event.anchor]
         elif isinstance(event, yaml.ScalarEvent):
             total += 1
@@ -59,9 +61,11 @@ def check(block: str) -> None:
         elif isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append((event.anchor, total))
             total += 1
-        if len(open_nodes) > _DEPTH or total > _NODES:
-            raise _beyond(f"more than {_NODES:,} values, or {_DEPTH} levels of them", event)
+        if len(open_nodes) > _MAX_DEPTH or total > _MAX_NODES:
+            raise _limit_error(
+                f"more than {_MAX_NODES:,} values, or {_MAX_DEPTH} levels of them", event
+            )
 
 
-def _beyond(problem: str, event: Any) -> yaml.MarkedYAMLError:
+def _limit_error(problem: str, event: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)

@@ -12,44 +12,44 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from mdit_py_plugins.container import container_plugin
 
-KINDS = frozenset({"note", "tip", "important", "warning", "caution"})
+CALLOUT_KINDS = frozenset({"note", "tip", "important", "warning", "caution"})
 
 
 def callouts_plugin(md: MarkdownIt) -> None:
     """Add both forms to a parser."""
     md.options["alerts"] = True
-    container_plugin(md, "callout", validate=lambda params, _: _kind(params) in KINDS)
+    container_plugin(md, "callout", validate=lambda params, _: _parse_kind(params) in CALLOUT_KINDS)
     container_plugin(md, "gallery")
-    md.core.ruler.after("block", "callouts", _one_shape)
+    md.core.ruler.after("block", "callouts", _normalize_callouts)
 
 
-def _kind(params: str) -> str:
+def _parse_kind(params: str) -> str:
     return (params.split() or [""])[0].lower()
 
 
-def _one_shape(state: StateCore) -> None:
+def _normalize_callouts(state: StateCore) -> None:
     tokens: list[Token] = []
     for token in state.tokens:
         tokens.append(token)
         if token.type == "alert_open":
-            token.attrs["class"] = _classes(token.info.lower(), token)
+            token.attrs["class"] = _build_classes(token.info.lower(), token)
         elif token.type == "alert_title_open":
             token.attrs["class"] = "callout-title"
         elif token.type == "container_callout_open":
             kind, *title = token.info.strip().split(maxsplit=1)
             token.type = "callout_open"  # so that the container's own rule adds no class
-            token.attrs["class"] = _classes(kind.lower(), token)
-            tokens += _title(title[0] if title else kind.capitalize())
+            token.attrs["class"] = _build_classes(kind.lower(), token)
+            tokens += _build_title_tokens(title[0] if title else kind.capitalize())
     state.tokens = tokens
 
 
-def _classes(kind: str, token: Token) -> str:
+def _build_classes(kind: str, token: Token) -> str:
     own = str(token.attrs.get("class", "")).split()
     own = [name for name in own if not name.startswith("markdown-alert")]
     return " ".join(("callout", f"callout-{kind}", *own))
 
 
-def _title(text: str) -> list[Token]:
+def _build_title_tokens(text: str) -> list[Token]:
     return [
         Token("paragraph_open", "p", 1, attrs={"class": "callout-title"}, block=True),
         Token("inline", "", 0, content=text, children=[], block=True),

@@ -13,19 +13,19 @@ from lxml.etree import LxmlError
 from lxml.html import HtmlElement
 
 from newsletter.errors import Location, PostError
-from newsletter.posts.html.nesting_limit import check_depth
-from newsletter.posts.html.svg_mathml import without_foreign
+from newsletter.posts.html.nesting_limit import check_nesting_depth
+from newsletter.posts.html.svg_mathml import replace_svg_and_mathml
 
-_WHOLE = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
-_ARTICLE = (".//article", ".//main", ".//*[@role='main']")
-_FURNITURE = "script style nav header footer aside form template noscript dialog".split()  # noqa: SIM905
-_LAZY = ("data-src", "data-lazy-src", "data-original")
+_PAGE_TAG = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
+_ARTICLE_PATHS = (".//article", ".//main", ".//*[@role='main']")
+_NON_ARTICLE_TAGS = "script style nav header footer aside form template noscript dialog".split()  # noqa: SIM905
+_LAZY_SRC_ATTRIBUTES = ("data-src", "data-lazy-src", "data-original")
 _ARTICLE_TYPES = re.compile(r"(?:Article|Posting|Report)$")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ExtractedArticle:
     """What a web page holds.
 
     Attributes:
@@ -49,7 +49,7 @@ class Page:
     date: datetime.date | None = None
 
 
-def read_page(text: str, path: str) -> Page:
+def extract_article(text: str, path: str) -> ExtractedArticle:
     """Take the article and the metadata out of HTML.
 
     Of a whole page the article is the first ``<article>``, else ``<main>``, else what has the
@@ -63,39 +63,39 @@ def read_page(text: str, path: str) -> Page:
     Raises:
         PostError: the HTML nests too deeply, or there is none.
     """
-    text = without_foreign(text)
-    check_depth(text, path)
-    if not _WHOLE.search(text):
-        return Page(text)
+    text = replace_svg_and_mathml(text)
+    check_nesting_depth(text, path)
+    if not _PAGE_TAG.search(text):
+        return ExtractedArticle(text)
     parser = lxml.html.HTMLParser(no_network=True, huge_tree=False, remove_comments=True)
     try:
         root = lxml.html.document_fromstring(text, parser=parser)
     except (LxmlError, ValueError) as error:
         raise PostError(f"no HTML can be read: {error}", where=Location(path)) from error
-    linked = _linked_data(root)
-    article = _article(root)
-    return Page(
-        html=_inner(article),
-        title=_title(root, article, linked),
-        author=_author(root, linked),
-        description=_meta(root, "og:description", "description"),
-        canonical_url=_canonical(root),
+    linked = _find_json_ld_article(root)
+    article = _find_article(root)
+    return ExtractedArticle(
+        html=_inner_html(article),
+        title=_find_title(root, article, linked),
+        author=_find_author(root, linked),
+        description=_get_first_meta(root, "og:description", "description"),
+        canonical_url=_find_canonical_url(root),
         language=(root.get("lang") or root.get("xml:lang") or "").strip(),
-        tags=tuple(dict.fromkeys(_metas(root, "article:tag"))),
-        date=_date(root, article, linked),
+        tags=tuple(dict.fromkeys(_get_meta_values(root, "article:tag"))),
+        date=_find_date(root, article, linked),
     )
 
 
-def _article(root: HtmlElement) -> HtmlElement:
-    for path in _ARTICLE:
+def _find_article(root: HtmlElement) -> HtmlElement:
+    for path in _ARTICLE_PATHS:
         found = root.find(path)
-        if found is not None and _text(found):
-            return _tidy(found, "script style nav form".split())  # noqa: SIM905
+        if found is not None and _get_text(found):
+            return _clean_article(found, "script style nav form".split())  # noqa: SIM905
     body = root.find(".//body")
-    return _tidy(root if body is None else body, _FURNITURE)
+    return _clean_article(root if body is None else body, _NON_ARTICLE_TAGS)
 
 
-def _tidy(article: HtmlElement, unwanted: list[str]) -> HtmlElement:
+def _clean_article(article: HtmlElement, unwanted: list[str]) -> HtmlElement:
     for element in list(article.iter(*unwanted)):
         # Some publishing systems wrap a whole page into one form.
         if element.tag == "form" and len(element.findall(".//p")) > 1:
@@ -103,47 +103,55 @@ def _tidy(article: HtmlElement, unwanted: list[str]) -> HtmlElement:
         elif element.getparent() is not None:
             element.drop_tree()
     for image in article.iter("img"):
-        lazy = next((image.get(name) for name in _LAZY if image.get(name)), None)
+        lazy = next((image.get(name) for name in _LAZY_SRC_ATTRIBUTES if image.get(name)), None)
         if lazy and not (image.get("src") or "").startswith(("http", "/")):
             image.set("src", lazy)
     return article
 
 
-def _inner(element: HtmlElement) -> str:
+def _inner_html(element: HtmlElement) -> str:
     return (element.text or "").replace("&", "&amp;").replace("<", "&lt;") + "".join(
         lxml.html.tostring(child, encoding="unicode") for child in element
     )
 
 
-def _title(root: HtmlElement, article: HtmlElement, linked: dict[str, Any]) -> str:
-    headings = [_text(heading) for heading in article.iter("h1")]
+def _find_title(root: HtmlElement, article: HtmlElement, json_ld: dict[str, Any]) -> str:
+    headings = [_get_text(heading) for heading in article.iter("h1")]
     if len(headings) == 1 and headings[0]:
         return headings[0]
-    named = _meta(root, "og:title", "twitter:title") or _string(linked.get("headline"))
+    named = _get_first_meta(root, "og:title", "twitter:title") or _clean_string(
+        json_ld.get("headline")
+    )
     if named:
         return named
     title = root.findtext(".//title") or ""
-    site = _meta(root, "og:site_name")
-    return re.sub(rf"\s+[-|–—·:]\s+{re.escape(site)}$", "", _line(title)) if site else _line(title)  # noqa: RUF001
+    site = _get_first_meta(root, "og:site_name")
+    return (
+        re.sub(rf"\s+[-|–—·:]\s+{re.escape(site)}$", "", _collapse_whitespace(title))
+        if site
+        else _collapse_whitespace(title)
+    )  # noqa: RUF001
 
 
-def _author(root: HtmlElement, linked: dict[str, Any]) -> str:
-    named = linked.get("author")
+def _find_author(root: HtmlElement, json_ld: dict[str, Any]) -> str:
+    named = json_ld.get("author")
     first = named[0] if isinstance(named, list) and named else named
     if isinstance(first, dict):
         first = first.get("name")
-    author = _meta(root, "author", "article:author", "dc.creator") or _string(first)
+    author = _get_first_meta(root, "author", "article:author", "dc.creator") or _clean_string(first)
     if author and not urlsplit(author).scheme:
         return author
     link = root.find(".//a[@rel='author']")
-    return "" if link is None else _text(link)
+    return "" if link is None else _get_text(link)
 
 
-def _date(root: HtmlElement, article: HtmlElement, linked: dict[str, Any]) -> datetime.date | None:
+def _find_date(
+    root: HtmlElement, article: HtmlElement, json_ld: dict[str, Any]
+) -> datetime.date | None:
     times = (time.get("datetime") or "" for time in article.iter("time"))
     for value in (
-        _meta(root, "article:published_time", "datepublished", "date", "dc.date"),
-        _string(linked.get("datePublished")),
+        _get_first_meta(root, "article:published_time", "datepublished", "date", "dc.date"),
+        _clean_string(json_ld.get("datePublished")),
         *times,
     ):
         if found := _ISO_DATE.match(value.strip()):
@@ -154,15 +162,18 @@ def _date(root: HtmlElement, article: HtmlElement, linked: dict[str, Any]) -> da
     return None
 
 
-def _canonical(root: HtmlElement) -> str:
+def _find_canonical_url(root: HtmlElement) -> str:
     link = root.find(".//link[@rel='canonical']")
-    for url in ((link.get("href") or "") if link is not None else "", _meta(root, "og:url")):
+    for url in (
+        (link.get("href") or "") if link is not None else "",
+        _get_first_meta(root, "og:url"),
+    ):
         if url.strip().startswith(("https://", "http://")):
             return url.strip()
     return ""
 
 
-def _linked_data(root: HtmlElement) -> dict[str, Any]:
+def _find_json_ld_article(root: HtmlElement) -> dict[str, Any]:
     """The page's first article in JSON-LD (schema.org), or nothing."""
     for script in root.iter("script"):
         if script.get("type") == "application/ld+json":
@@ -170,7 +181,7 @@ def _linked_data(root: HtmlElement) -> dict[str, Any]:
                 data = json.loads(script.text or "")
             except (ValueError, RecursionError):
                 continue
-            for thing in _things(data):
+            for thing in _iter_json_ld_objects(data):
                 kind = thing.get("@type")
                 kinds = kind if isinstance(kind, list) else [kind]
                 if any(isinstance(name, str) and _ARTICLE_TYPES.search(name) for name in kinds):
@@ -178,33 +189,33 @@ def _linked_data(root: HtmlElement) -> dict[str, Any]:
     return {}
 
 
-def _things(data: object) -> Iterator[dict[str, Any]]:
+def _iter_json_ld_objects(data: object) -> Iterator[dict[str, Any]]:
     if isinstance(data, list):
         yield from (thing for thing in data if isinstance(thing, dict))
     elif isinstance(data, dict):
         yield data
-        yield from _things(data.get("@graph", []))
+        yield from _iter_json_ld_objects(data.get("@graph", []))
 
 
-def _metas(root: HtmlElement, name: str) -> list[str]:
+def _get_meta_values(root: HtmlElement, name: str) -> list[str]:
     return [
-        _line(meta.get("content") or "")
+        _collapse_whitespace(meta.get("content") or "")
         for meta in root.iter("meta")
         if (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").lower() == name
     ]
 
 
-def _meta(root: HtmlElement, *names: str) -> str:
-    return next((value for name in names for value in _metas(root, name) if value), "")
+def _get_first_meta(root: HtmlElement, *names: str) -> str:
+    return next((value for name in names for value in _get_meta_values(root, name) if value), "")
 
 
-def _string(value: object) -> str:
-    return _line(value) if isinstance(value, str) else ""
+def _clean_string(value: object) -> str:
+    return _collapse_whitespace(value) if isinstance(value, str) else ""
 
 
-def _text(element: HtmlElement) -> str:
-    return _line(str(element.text_content()))
+def _get_text(element: HtmlElement) -> str:
+    return _collapse_whitespace(str(element.text_content()))
 
 
-def _line(text: str) -> str:
+def _collapse_whitespace(text: str) -> str:
     return " ".join(text.split())

@@ -24,7 +24,7 @@ from pygments.util import ClassNotFound
 # Each colour has a contrast of 4.5:1 or more on ``#f6f4f0`` (WCAG 2.2, 1.4.3). What is not named
 # here stays in the text's colour: fewer spans make a smaller mail. Written as the sanitiser writes
 # styles, so that it leaves them as they are.
-_STYLES = {
+_STYLE_BY_TOKEN_TYPE = {
     Comment: "color:#667079;font-style:italic",
     Keyword: "color:#1F5F8B",
     Operator.Word: "color:#1F5F8B",
@@ -44,22 +44,22 @@ _STYLES = {
 _LINE_BREAK = re.compile("(\n)")
 
 
-def highlighted(code: str, language: str) -> str:
+def highlight_code(code: str, language: str) -> str:
     """Return ``code`` as HTML with coloured spans; plain where the language is unknown.
 
     Every line break and all leading and trailing white space stay. No span crosses a line.
     """
-    lexer = _lexer(language)
+    lexer = _find_lexer(language)
     if lexer is None:
         return escape(code, quote=False)
-    runs = groupby(_pieces(lexer, code), itemgetter(0))
-    return "".join(_span(style, "".join(text for _, text in run)) for style, run in runs)
+    runs = groupby(_iter_styled_text(lexer, code), itemgetter(0))
+    return "".join(_format_span(style, "".join(text for _, text in run)) for style, run in runs)
 
 
-def _pieces(lexer: Lexer, code: str) -> Iterator[tuple[str, str]]:
+def _iter_styled_text(lexer: Lexer, code: str) -> Iterator[tuple[str, str]]:
     """Style and text of each token, cut at line breaks, which have no style."""
     for kind, text in lexer.get_tokens(code):
-        style = _style(kind)
+        style = _get_style(kind)
         if style and "\n" in text:
             for part in _LINE_BREAK.split(text):
                 if part:
@@ -68,21 +68,25 @@ def _pieces(lexer: Lexer, code: str) -> Iterator[tuple[str, str]]:
             yield style, text
 
 
-def _span(style: str, text: str) -> str:
+def _format_span(style: str, text: str) -> str:
     inside = escape(text, quote=False)
     return f'<span style="{style}">{inside}</span>' if style else inside
 
 
 @lru_cache(maxsize=256)
-def _style(kind: _TokenType | None) -> str:
+def _get_style(token_type: _TokenType | None) -> str:
     """Its own, or that of the nearest kind it belongs to."""
-    if kind is None:
+    if token_type is None:
         return ""
-    return _STYLES[kind] if kind in _STYLES else _style(kind.parent)
+    return (
+        _STYLE_BY_TOKEN_TYPE[token_type]
+        if token_type in _STYLE_BY_TOKEN_TYPE
+        else _get_style(token_type.parent)
+    )
 
 
 @lru_cache(maxsize=64)
-def _lexer(language: str) -> Lexer | None:
+def _find_lexer(language: str) -> Lexer | None:
     try:
         return get_lexer_by_name(language, stripnl=False, ensurenl=False) if language else None
     except ClassNotFound:

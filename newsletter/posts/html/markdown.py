@@ -13,15 +13,15 @@ from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
 from newsletter.posts.html.callouts import callouts_plugin
-from newsletter.posts.html.highlight import highlighted
-from newsletter.posts.html.smart_quotes import quotation_marks
+from newsletter.posts.html.highlight import highlight_code
+from newsletter.posts.html.smart_quotes import get_quotation_marks
 
 # A level more than the sanitiser takes, so that too deep a nesting is refused, never cut off.
 _MAX_NESTING = 120
 
 
-def to_html(
-    text: str, *, language: str = "en", restore: Callable[[str], str] = lambda code: code
+def render_markdown(
+    text: str, *, language: str = "en", restore_code: Callable[[str], str] = lambda code: code
 ) -> str:
     """Return the HTML of a Markdown text, not yet sanitised.
 
@@ -34,17 +34,17 @@ def to_html(
         language: BCP 47 tag; decides which quotation marks are used.
         restore: applied to all code before it is highlighted.
     """
-    return str(_parser(quotation_marks(language)).render(text, {"restore": restore}))
+    return str(_build_parser(get_quotation_marks(language)).render(text, {"restore": restore_code}))
 
 
 @lru_cache(maxsize=8)
-def _parser(quotes: tuple[str, ...]) -> MarkdownIt:
+def _build_parser(quotes: tuple[str, ...]) -> MarkdownIt:
     md = MarkdownIt(
         "commonmark",
         {
             "typographer": True,
             "quotes": list(quotes),
-            "highlight": lambda code, language, _: highlighted(code, language),
+            "highlight": lambda code, language, _: highlight_code(code, language),
             "tasklists": True,
             "maxNesting": _MAX_NESTING,
             "xhtmlOut": False,  # as the sanitiser writes it, which then need not read it twice
@@ -53,27 +53,27 @@ def _parser(quotes: tuple[str, ...]) -> MarkdownIt:
     # Not "replacements", which would also turn an enumeration's (c) into a copyright sign.
     md.enable(["table", "strikethrough", "smartquotes"])
     md.use(gfm_autolink_plugin)
-    md.inline.terminator_re = _only_www(md.inline.terminator_re)
+    md.inline.terminator_re = _restrict_w_terminator(md.inline.terminator_re)
     md.use(footnote_plugin).use(deflist_plugin).use(callouts_plugin)
     md.use(attrs_plugin, spans=True).use(attrs_block_plugin)
-    md.add_render_rule("footnote_caption", _footnote_number)
-    md.core.ruler.push("restore_code", _restore_code)
-    md.core.ruler.push("task_marks", _task_marks)
+    md.add_render_rule("footnote_caption", _render_footnote_number)
+    md.core.ruler.push("restore_code", _restore_code_rule)
+    md.core.ruler.push("task_marks", _task_marks_rule)
     return md
 
 
-def _only_www(terminator: re.Pattern[str]) -> re.Pattern[str]:
+def _restrict_w_terminator(terminator: re.Pattern[str]) -> re.Pattern[str]:
     """Let no ``w`` interrupt a text but that of ``www.``: else each is asked of every rule."""
     return re.compile(f"{terminator.pattern}(?:(?<!w)|(?<=w)(?=ww\\.))")
 
 
-def _footnote_number(
+def _render_footnote_number(
     _self: object, tokens: Sequence[Token], index: int, _options: object, _env: object
 ) -> str:
     return f"[{tokens[index].meta['id'] + 1}]"
 
 
-def _restore_code(state: StateCore) -> None:
+def _restore_code_rule(state: StateCore) -> None:
     restore = state.env["restore"]
     for token in state.tokens:
         if token.type in {"fence", "code_block"}:
@@ -84,7 +84,7 @@ def _restore_code(state: StateCore) -> None:
                 child.content = restore(child.content)
 
 
-def _task_marks(state: StateCore) -> None:
+def _task_marks_rule(state: StateCore) -> None:
     """Show tasks as characters: a mail can hold no check boxes."""
     for index, token in enumerate(state.tokens):
         if "checked" in token.meta:

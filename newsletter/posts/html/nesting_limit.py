@@ -5,10 +5,10 @@ from collections.abc import Callable, Container
 
 from newsletter.errors import Location, PostError
 
-LIMIT = 100
+MAX_NESTING_DEPTH = 100
 # Formatting elements that are never closed come back in every following block (HTML Standard,
 # "reconstruct the active formatting elements"), so that a few of them can fill a disk.
-_DANGLING_LIMIT = 20
+_MAX_UNCLOSED_FORMATTING = 20
 
 _TAG = re.compile(
     r"""<!--(?:-?>|.*?--!?>|.*)
@@ -19,48 +19,50 @@ _TAG = re.compile(
         )*+""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
-_RAW_END = {
+_RAW_TEXT_END = {
     name: re.compile(rf"</{name}(?=[\t\n\f\r\x20/>])", re.IGNORECASE)
     for name in ("script", "style")
 }
-_VOID = frozenset(
+_VOID_ELEMENTS = frozenset(
     "area base br col embed hr img input link meta param source track wbr".split()  # noqa: SIM905
 )
-_FORMATTING = frozenset(
+_FORMATTING_ELEMENTS = frozenset(
     "a b big code em font i nobr s small strike strong tt u".split()  # noqa: SIM905
 )
-_INLINE = _FORMATTING | frozenset(
+_INLINE_ELEMENTS = _FORMATTING_ELEMENTS | frozenset(
     "abbr bdi bdo cite del dfn ins kbd label mark q rp rt ruby samp span sub sup time var".split()  # noqa: SIM905
 )
-_BLOCKS = frozenset(
+_BLOCK_ELEMENTS = frozenset(
     """
     address article aside blockquote center dd details dialog dir div dl dt fieldset figcaption
     figure footer form h1 h2 h3 h4 h5 h6 header hgroup li main menu nav ol p pre section summary ul
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
-_TABLE_PARTS = frozenset("caption colgroup tbody td tfoot th thead tr".split())  # noqa: SIM905
-_SECTIONS = frozenset({"tbody", "tfoot", "thead"})
+_TABLE_PART_ELEMENTS = frozenset("caption colgroup tbody td tfoot th thead tr".split())  # noqa: SIM905
+_TABLE_SECTION_ELEMENTS = frozenset({"tbody", "tfoot", "thead"})
 # What ends the search for an element to close ("has an element in scope").
-_SCOPE = frozenset("button caption marquee object select svg math table td template th".split())  # noqa: SIM905
+_SCOPE_ELEMENTS = frozenset(
+    "button caption marquee object select svg math table td template th".split()
+)  # noqa: SIM905
 
-_FOREIGN = frozenset({"svg", "math"})
+_FOREIGN_ELEMENTS = frozenset({"svg", "math"})
 
-_IN_ITEM = _INLINE | {"address", "div", "p"}
-_IN_ROW = _IN_ITEM | {"td", "th", "tr"}
-_P = frozenset({"p"})
+_ALLOWED_IN_ITEM = _INLINE_ELEMENTS | {"address", "div", "p"}
+_ALLOWED_IN_ROW = _ALLOWED_IN_ITEM | {"td", "th", "tr"}
+_PARAGRAPH = frozenset({"p"})
 # What the start of an element closes, and what may be open between the two.
-_CLOSES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    **dict.fromkeys(_BLOCKS, (_P, _INLINE)),
-    "li": (frozenset({"li"}), _IN_ITEM),
-    **dict.fromkeys(("dd", "dt"), (frozenset({"dd", "dt"}), _IN_ITEM)),
+_CLOSED_BY_START_TAG: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    **dict.fromkeys(_BLOCK_ELEMENTS, (_PARAGRAPH, _INLINE_ELEMENTS)),
+    "li": (frozenset({"li"}), _ALLOWED_IN_ITEM),
+    **dict.fromkeys(("dd", "dt"), (frozenset({"dd", "dt"}), _ALLOWED_IN_ITEM)),
     "option": (frozenset({"option"}), frozenset()),
-    **dict.fromkeys(("td", "th"), (frozenset({"td", "th"}), _IN_ITEM)),
-    "tr": (frozenset({"tr"}), _IN_ROW),
-    **dict.fromkeys(_SECTIONS, (_SECTIONS, _IN_ROW)),
+    **dict.fromkeys(("td", "th"), (frozenset({"td", "th"}), _ALLOWED_IN_ITEM)),
+    "tr": (frozenset({"tr"}), _ALLOWED_IN_ROW),
+    **dict.fromkeys(_TABLE_SECTION_ELEMENTS, (_TABLE_SECTION_ELEMENTS, _ALLOWED_IN_ROW)),
 }
 
 
-def check_depth(html: str, path: str | None = None) -> None:
+def check_nesting_depth(html: str, path: str | None = None) -> None:
     """Refuse HTML that nests deeper than ``LIMIT``.
 
     One pass, no recursion. Tags are read as the HTML Standard's tokenizer reads them; where its
@@ -79,14 +81,14 @@ def check_depth(html: str, path: str | None = None) -> None:
     while found := _TAG.search(html, at):
         at = found.end()
         name = (found["name"] or "").lower()
-        if not name or name in _VOID:
+        if not name or name in _VOID_ELEMENTS:
             continue
         if found["end"]:
-            elements.end(name)
+            elements.close_element(name)
             continue
-        elements.start(name)
-        if name in _RAW_END and not elements.foreign:
-            end = _RAW_END[name].search(html, at)
+        elements.open_element(name)
+        if name in _RAW_TEXT_END and not elements.is_in_foreign_content:
+            end = _RAW_TEXT_END[name].search(html, at)
             at = end.start() if end else len(html)
         if problem := elements.problem:
             line = html.count("\n", 0, found.start()) + 1
@@ -102,55 +104,57 @@ class _OpenElements:
 
     def __init__(self) -> None:
         self._stack: list[str] = []
-        self._dangling: list[str] = []
+        self._unclosed_formatting: list[str] = []
 
     @property
-    def foreign(self) -> bool:
-        return not _FOREIGN.isdisjoint(self._stack)
+    def is_in_foreign_content(self) -> bool:
+        return not _FOREIGN_ELEMENTS.isdisjoint(self._stack)
 
     @property
     def problem(self) -> str:
-        if len(self._stack) + len(self._dangling) > LIMIT:
-            return f"the HTML nests more than {LIMIT} elements deep"
-        if len(self._dangling) > _DANGLING_LIMIT:
-            name = self._dangling[0]
-            return f"more than {_DANGLING_LIMIT} elements like <{name}> are never closed"
+        if len(self._stack) + len(self._unclosed_formatting) > MAX_NESTING_DEPTH:
+            return f"the HTML nests more than {MAX_NESTING_DEPTH} elements deep"
+        if len(self._unclosed_formatting) > _MAX_UNCLOSED_FORMATTING:
+            name = self._unclosed_formatting[0]
+            return f"more than {_MAX_UNCLOSED_FORMATTING} elements like <{name}> are never closed"
         return ""
 
-    def start(self, name: str) -> None:
-        if name in _TABLE_PARTS and "table" not in self._stack:
+    def open_element(self, name: str) -> None:
+        if name in _TABLE_PART_ELEMENTS and "table" not in self._stack:
             return
         if name == "a":
-            self.end("a")
-        if name in _CLOSES:
-            group, between = _CLOSES[name]
+            self.close_element("a")
+        if name in _CLOSED_BY_START_TAG:
+            group, between = _CLOSED_BY_START_TAG[name]
             self._close(group, lambda other: other not in between)
-            if group is not _P and name in _BLOCKS:
-                self._close(_P, lambda other: other not in _INLINE)
+            if group is not _PARAGRAPH and name in _BLOCK_ELEMENTS:
+                self._close(_PARAGRAPH, lambda other: other not in _INLINE_ELEMENTS)
         self._stack.append(name)
 
-    def end(self, name: str) -> None:
-        if name in _FOREIGN:
+    def close_element(self, name: str) -> None:
+        if name in _FOREIGN_ELEMENTS:
             return  # HTML in it has ended it already; and what is well formed is gone by now
-        if name in _TABLE_PARTS or name == "table":
+        if name in _TABLE_PART_ELEMENTS or name == "table":
             self._close({name}, lambda other: other in {"table", "template"})
-        elif name in _FORMATTING or name == "form":
+        elif name in _FORMATTING_ELEMENTS or name == "form":
             self._remove(name)
-        elif name in _BLOCKS:
+        elif name in _BLOCK_ELEMENTS:
             lists = {"ul", "ol", "menu"} if name == "li" else frozenset()
-            self._close({name}, lambda other: other in _SCOPE or other in lists)
+            self._close({name}, lambda other: other in _SCOPE_ELEMENTS or other in lists)
         else:
-            self._close({name}, lambda other: other not in _INLINE)
+            self._close({name}, lambda other: other not in _INLINE_ELEMENTS)
 
-    def _close(self, group: Container[str], stops: Callable[[str], bool]) -> None:
+    def _close(self, tag_names: Container[str], is_boundary: Callable[[str], bool]) -> None:
         """Close the nearest of a group and all in it; formatting in it stays open."""
         for index in range(len(self._stack) - 1, -1, -1):
-            if self._stack[index] in group:
+            if self._stack[index] in tag_names:
                 left_open = self._stack[index + 1 :]
-                self._dangling.extend(name for name in left_open if name in _FORMATTING)
+                self._unclosed_formatting.extend(
+                    name for name in left_open if name in _FORMATTING_ELEMENTS
+                )
                 del self._stack[index:]
                 return
-            if stops(self._stack[index]):
+            if is_boundary(self._stack[index]):
                 return
 
     def _remove(self, name: str) -> None:
@@ -159,7 +163,7 @@ class _OpenElements:
             if self._stack[index] == name:
                 del self._stack[index]
                 return
-            if self._stack[index] in _SCOPE:
+            if self._stack[index] in _SCOPE_ELEMENTS:
                 return
-        if name in self._dangling:
-            self._dangling.remove(name)
+        if name in self._unclosed_formatting:
+            self._unclosed_formatting.remove(name)

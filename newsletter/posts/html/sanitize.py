@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 import nh3
 
 from newsletter.errors import Location, PostError
-from newsletter.posts.html.nesting_limit import check_depth
-from newsletter.posts.html.svg_mathml import without_foreign
+from newsletter.posts.html.nesting_limit import check_nesting_depth
+from newsletter.posts.html.svg_mathml import replace_svg_and_mathml
 
-_TAGS = frozenset(
+_ALLOWED_TAGS = frozenset(
     """
     a abbr article aside audio b bdi bdo blockquote br caption cite code col colgroup dd del
     details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i iframe img ins kbd li mark ol
@@ -18,42 +18,51 @@ _TAGS = frozenset(
     tbody td tfoot th thead time tr tt u ul var video wbr
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
-_NOTHING_KEPT = frozenset(
+_TAGS_DROPPED_WITH_CONTENT = frozenset(
     "script style svg math noscript template form textarea select".split()  # noqa: SIM905
 )
-_EVERYWHERE = {"class", "dir", "id", "lang", "style", "title"}
-_SIZED = {"width", "height"}
-_ALIGNED = {"align", "valign"}
-_ATTRIBUTES = {
-    "*": _EVERYWHERE,
+_GLOBAL_ATTRIBUTES = {"class", "dir", "id", "lang", "style", "title"}
+_SIZE_ATTRIBUTES = {"width", "height"}
+_ALIGN_ATTRIBUTES = {"align", "valign"}
+_ALLOWED_ATTRIBUTES = {
+    "*": _GLOBAL_ATTRIBUTES,
     "a": {"href", "name"},
     "audio": {"src", "controls"},
     "blockquote": {"cite"},
-    "col": {"span", "width", *_ALIGNED},
-    "colgroup": {"span", "width", *_ALIGNED},
+    "col": {"span", "width", *_ALIGN_ATTRIBUTES},
+    "colgroup": {"span", "width", *_ALIGN_ATTRIBUTES},
     "del": {"cite", "datetime"},
     "details": {"open"},
-    "iframe": {"src", *_SIZED},
-    "img": {"src", "alt", "align", *_SIZED},
+    "iframe": {"src", *_SIZE_ATTRIBUTES},
+    "img": {"src", "alt", "align", *_SIZE_ATTRIBUTES},
     "ins": {"cite", "datetime"},
     "li": {"value"},
     "ol": {"start", "type", "reversed"},
     "q": {"cite"},
     "source": {"src", "type"},
     "table": {"align", "border", "cellpadding", "cellspacing", "width"},
-    "tbody": _ALIGNED,
-    "td": {"colspan", "rowspan", "headers", "nowrap", *_ALIGNED, *_SIZED},
-    "tfoot": _ALIGNED,
-    "th": {"colspan", "rowspan", "headers", "scope", "abbr", "nowrap", *_ALIGNED, *_SIZED},
-    "thead": _ALIGNED,
+    "tbody": _ALIGN_ATTRIBUTES,
+    "td": {"colspan", "rowspan", "headers", "nowrap", *_ALIGN_ATTRIBUTES, *_SIZE_ATTRIBUTES},
+    "tfoot": _ALIGN_ATTRIBUTES,
+    "th": {
+        "colspan",
+        "rowspan",
+        "headers",
+        "scope",
+        "abbr",
+        "nowrap",
+        *_ALIGN_ATTRIBUTES,
+        *_SIZE_ATTRIBUTES,
+    },
+    "thead": _ALIGN_ATTRIBUTES,
     "time": {"datetime"},
-    "tr": _ALIGNED,
+    "tr": _ALIGN_ATTRIBUTES,
     "ul": {"type"},
-    "video": {"src", "poster", "controls", *_SIZED},
+    "video": {"src", "poster", "controls", *_SIZE_ATTRIBUTES},
 }
-_ADDRESSES = frozenset({"cite", "href", "poster", "src"})
-_SCHEMES = {"http", "https", "mailto", "tel", "sms"}
-_PROPERTIES = frozenset(
+_URL_ATTRIBUTES = frozenset({"cite", "href", "poster", "src"})
+_ALLOWED_SCHEMES = {"http", "https", "mailto", "tel", "sms"}
+_ALLOWED_CSS_PROPERTIES = frozenset(
     """
     background-color border-collapse color direction font-style font-variant font-weight height
     list-style-type max-width min-width text-align text-decoration text-indent text-transform
@@ -61,14 +70,16 @@ _PROPERTIES = frozenset(
     """.split()  # noqa: SIM905
 )
 # Words, numbers, colours and lists of them. No quotes, no url(), no expression(), no escapes.
-_VALUE = re.compile(r"(?:(?:rgba?|hsla?)\([\d.,%\s/]*\)|[\w#%.,\s-])+", re.IGNORECASE | re.ASCII)
-_PRE = re.compile(r"(<pre(?:\s[^>]*)?>)\n")
+_SAFE_CSS_VALUE = re.compile(
+    r"(?:(?:rgba?|hsla?)\([\d.,%\s/]*\)|[\w#%.,\s-])+", re.IGNORECASE | re.ASCII
+)
+_PRE_START = re.compile(r"(<pre(?:\s[^>]*)?>)\n")
 # No XML tool that comes later takes these; a character reference can still bring them in.
-_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-_PASSES = 10
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_MAX_PASSES = 10
 
 
-def sanitise(html: str, path: str | None = None) -> str:
+def sanitize_html(html: str, path: str | None = None) -> str:
     """Keep what an article needs and drop the rest: scripts, forms, handlers, unsafe URLs.
 
     Kept for the rendering to turn into cards: ``iframe``, ``video``, ``audio`` with safe ``src``.
@@ -82,12 +93,12 @@ def sanitise(html: str, path: str | None = None) -> str:
     Raises:
         PostError: the HTML nests too deeply.
     """
-    html = without_foreign(html)
-    check_depth(html, path)
+    html = replace_svg_and_mathml(html)
+    check_nesting_depth(html, path)
     # What is left when elements are dropped can parse differently (a link in a link): again, until
     # nothing changes.
-    for _ in range(_PASSES):
-        cleaned = _PRE.sub(r"\1\n\n", _INVISIBLE.sub("", _CLEANER.clean(html)))
+    for _ in range(_MAX_PASSES):
+        cleaned = _PRE_START.sub(r"\1\n\n", _CONTROL_CHARACTERS.sub("", _CLEANER.clean(html)))
         if cleaned == html:
             return html
         html = cleaned
@@ -98,13 +109,13 @@ def sanitise(html: str, path: str | None = None) -> str:
     )
 
 
-def _attribute(tag: str, name: str, value: str) -> str | None:  # noqa: ARG001 - nh3's signature
+def _filter_attribute(tag: str, name: str, value: str) -> str | None:  # noqa: ARG001 - nh3's signature
     if name == "style":
-        return _safe_style(value)
-    return value if name not in _ADDRESSES or _is_address(value) else None
+        return _sanitize_style(value)
+    return value if name not in _URL_ATTRIBUTES or _is_parsable_url(value) else None
 
 
-def _is_address(value: str) -> bool:
+def _is_parsable_url(value: str) -> bool:
     try:
         urlsplit(value)
     except ValueError:  # brackets that hold no IPv6 address
@@ -113,21 +124,21 @@ def _is_address(value: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _safe_style(style: str) -> str | None:
+def _sanitize_style(style: str) -> str | None:
     kept = []
     for declaration in style.split(";"):
         name, _, value = declaration.partition(":")
         name, value = name.strip().lower(), value.replace("!important", "").strip()
-        if name in _PROPERTIES and _VALUE.fullmatch(value):
+        if name in _ALLOWED_CSS_PROPERTIES and _SAFE_CSS_VALUE.fullmatch(value):
             kept.append(f"{name}:{value}")
     return ";".join(kept) or None
 
 
 _CLEANER = nh3.Cleaner(
-    tags=_TAGS,
-    clean_content_tags=_NOTHING_KEPT,
-    attributes=_ATTRIBUTES,
-    attribute_filter=_attribute,
+    tags=_ALLOWED_TAGS,
+    clean_content_tags=_TAGS_DROPPED_WITH_CONTENT,
+    attributes=_ALLOWED_ATTRIBUTES,
+    attribute_filter=_filter_attribute,
     link_rel=None,
-    url_schemes=_SCHEMES,
+    url_schemes=_ALLOWED_SCHEMES,
 )

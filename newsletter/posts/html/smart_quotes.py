@@ -2,9 +2,9 @@
 """Quotation marks by language."""
 
 # Opening and closing double, then single quotes (CLDR, delimiters of each locale).
-_ENGLISH = "“”‘’"
+_ENGLISH_QUOTES = "“”‘’"
 
-_QUOTES: dict[str, str | list[str]] = {
+_QUOTES_BY_LANGUAGE: dict[str, str | list[str]] = {
     "bg": "„“‚‘",
     "cs": "„“‚‘",
     "da": "»«›‹",
@@ -34,11 +34,15 @@ _QUOTES: dict[str, str | list[str]] = {
 }
 
 
-def quotation_marks(language: str) -> tuple[str, ...]:
+def get_quotation_marks(language: str) -> tuple[str, ...]:
     """Return what opens and closes double, then single quotes; English where none are known.
 
     Args:
         language: BCP 47 tag.
     """
     tag = language.lower()
-    return tuple(_QUOTES.get(tag) or _QUOTES.get(tag.split("-")[0]) or _ENGLISH)
+    return tuple(
+        _QUOTES_BY_LANGUAGE.get(tag)
+        or _QUOTES_BY_LANGUAGE.get(tag.split("-")[0])
+        or _ENGLISH_QUOTES
+    )

@@ -14,18 +14,29 @@ from urllib.parse import quote, unquote
 import imagesize
 
 from newsletter.errors import Location, PostError, Problem
-from newsletter.posts.images import is_local
-from newsletter.posts.importing.imported_post import Manuscript
-from newsletter.posts.importing.read_file import Source
+from newsletter.posts.images import is_local_image
+from newsletter.posts.importing.imported_post import ImportedPost
+from newsletter.posts.importing.read_file import PostSource
 
-_ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".svg", ".bmp", ".tif", ".tiff"}
-_MACHINE = re.compile(r"file:|[a-z]:", re.IGNORECASE)
-_REFUSED = re.compile(r"!\[[^\]]*\]\((file:[^)\s]+)\)")
-_UNREADABLE = (-1, -1)
+_IMAGE_SUFFIXES = {
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".gif",
+    ".webp",
+    ".avif",
+    ".svg",
+    ".bmp",
+    ".tif",
+    ".tiff",
+}
+_ABSOLUTE_PATH = re.compile(r"file:|[a-z]:", re.IGNORECASE)
+_UNPARSED_IMAGE = re.compile(r"!\[[^\]]*\]\((file:[^)\s]+)\)")
+_UNREADABLE_SIZE = (-1, -1)
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class CollectedImages:
     """The local pictures of a post.
 
     Attributes:
@@ -33,11 +44,13 @@ class Pictures:
         files: path inside the issue's folder (with ``/``) -> file to copy there.
     """
 
-    manuscript: Manuscript
+    imported_post: ImportedPost
     files: Mapping[str, Path]
 
 
-def gather(manuscript: Manuscript, source: Source, limit: int) -> Pictures:
+def collect_images(
+    imported_post: ImportedPost, source: PostSource, max_bytes: int
+) -> CollectedImages:
     """Find every local picture that a post names.
 
     Nothing outside the post's folder is read, unless the post says ``../`` and a picture is there.
@@ -50,70 +63,72 @@ def gather(manuscript: Manuscript, source: Source, limit: int) -> Pictures:
     Raises:
         PostError: pictures that are missing, too big, no pictures, or outside; all at once.
     """
-    references = _references(manuscript)
-    taken = {name for reference in references if (name := _inside(_path(reference)))}
+    references = _list_references(imported_post)
+    taken = {
+        name for reference in references if (name := _normalize_inner_path(_decode_path(reference)))
+    }
     files: dict[str, Path] = {}
     renamed: dict[str, str] = {}
     problems: list[Problem] = []
     for reference in references:
         try:
-            file = _found(reference, source, limit)
+            file = _find_image_file(reference, source, max_bytes)
         except PostError as error:
             problems += error.problems
             continue
-        path = _path(reference)
-        name = _inside(path) or _free_name(file, files, taken)
+        path = _decode_path(reference)
+        name = _normalize_inner_path(path) or _choose_unused_name(file, files, taken)
         files[name] = file
         if name != path:
             renamed[reference] = quote(name)
     if problems:
         raise PostError.from_problems(problems)
-    return Pictures(_renamed(manuscript, renamed, source), files)
+    return CollectedImages(_rewrite_references(imported_post, renamed, source), files)
 
 
-def _references(manuscript: Manuscript) -> list[str]:
+def _list_references(imported_post: ImportedPost) -> list[str]:
     """Every picture that is not on the web, as written or percent-encoded, each once."""
-    article = manuscript.outline
+    article = imported_post.outline
     # A path that Markdown refuses to take for a picture stays in the text.
-    refused = (found for block in article.blocks for found in _REFUSED.findall(block.text))
-    told = (*article.images, *refused, *_in_settings(manuscript.front))
-    return [reference for reference in dict.fromkeys(told) if _on_disk(reference)]
+    refused = (found for block in article.blocks for found in _UNPARSED_IMAGE.findall(block.text))
+    told = (*article.image_urls, *refused, *_iter_setting_references(imported_post.front_matter))
+    return [reference for reference in dict.fromkeys(told) if _is_on_disk(reference)]
 
 
-def _on_disk(reference: str) -> bool:
+def _is_on_disk(reference: str) -> bool:
     """Local, or an absolute path on this machine that a post has no business with."""
     if "{{" in reference:
         return False
-    path = PurePosixPath(_path(reference))
-    rooted = reference[0] == "/" != reference[1:2] and path.suffix.lower() not in _ENDINGS
-    return is_local(reference) or rooted or bool(_MACHINE.match(reference))
+    path = PurePosixPath(_decode_path(reference))
+    rooted = reference[0] == "/" != reference[1:2] and path.suffix.lower() not in _IMAGE_SUFFIXES
+    return is_local_image(reference) or rooted or bool(_ABSOLUTE_PATH.match(reference))
 
 
-def _in_settings(value: Any) -> Iterator[str]:
+def _iter_setting_references(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if key in {"src", "hero", "picture"} and isinstance(inner, str) and inner.strip():
                 yield inner.strip()
             else:
-                yield from _in_settings(inner)
+                yield from _iter_setting_references(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _in_settings(inner)
+            yield from _iter_setting_references(inner)
 
 
-def _path(reference: str) -> str:
+def _decode_path(reference: str) -> str:
     return unquote(re.split(r"[?#]", reference, maxsplit=1)[0])
 
 
-def _inside(path: str) -> str:
+def _normalize_inner_path(path: str) -> str:
     """The path below the post's folder, tidied; empty where it leads out."""
     tidy = posixpath.normpath(path)
     return "" if ":" in tidy or tidy.startswith(("/", "..")) else tidy
 
 
-def _found(reference: str, source: Source, limit: int) -> Path:
-    where = Location(source.name, source.line_of(reference))
-    path = _path(reference)
+def _find_image_file(reference: str, source: PostSource, max_bytes: int) -> Path:
+    where = Location(source.name, source.find_line(reference))
+    path = _decode_path(reference)
     if path.startswith("/") or ":" in path:
         raise PostError(
             f"the picture '{reference}' is outside the post's folder",
@@ -139,13 +154,13 @@ def _found(reference: str, source: Source, limit: int) -> Path:
             remedy="Put the picture itself there.",
         )
     size = file.stat().st_size
-    if size > limit:
+    if size > max_bytes:
         raise PostError(
-            f"the picture '{reference}' has {size:,} bytes, more than the {limit:,} allowed",
+            f"the picture '{reference}' has {size:,} bytes, more than the {max_bytes:,} allowed",
             where=where,
             remedy="Make it smaller, or raise limits.image_bytes in newsletter.yml.",
         )
-    if file.suffix.lower() not in _ENDINGS or imagesize.get(file) == _UNREADABLE:
+    if file.suffix.lower() not in _IMAGE_SUFFIXES or imagesize.get(file) == _UNREADABLE_SIZE:
         raise PostError(
             f"'{reference}' is no picture that a mail can show",
             where=where,
@@ -154,24 +169,33 @@ def _found(reference: str, source: Source, limit: int) -> Path:
     return file
 
 
-def _free_name(file: Path, files: Mapping[str, Path], taken: Collection[str]) -> str:
+def _choose_unused_name(file: Path, files: Mapping[str, Path], used_names: Collection[str]) -> str:
     names = chain([file.name], (f"{file.stem}-{n}{file.suffix}" for n in count(2)))
-    return next(name for name in names if name not in taken and files.get(name, file) == file)
+    return next(name for name in names if name not in used_names and files.get(name, file) == file)
 
 
-def _renamed(manuscript: Manuscript, renamed: Mapping[str, str], source: Source) -> Manuscript:
-    body, front_source, front = manuscript.body, manuscript.front_source, manuscript.front
-    for old, new in renamed.items():
-        body, front_source = _reworded(body, old, new), _reworded(front_source, old, new)
-        front = _replaced(front, old, new)
-    changed = replace(manuscript, body=body, front_source=front_source, front=front)
-    left = sorted(set(renamed) & set(_references(changed)))
+def _rewrite_references(
+    imported_post: ImportedPost, new_references: Mapping[str, str], source: PostSource
+) -> ImportedPost:
+    body, front_source, front = (
+        imported_post.body,
+        imported_post.front_matter_source,
+        imported_post.front_matter,
+    )
+    for old, new in new_references.items():
+        body, front_source = (
+            _replace_in_text(body, old, new),
+            _replace_in_text(front_source, old, new),
+        )
+        front = _replace_in_settings(front, old, new)
+    changed = replace(imported_post, body=body, front_source=front_source, front=front)
+    left = sorted(set(new_references) & set(_list_references(changed)))
     if left:
         raise PostError.from_problems(
             [
                 Problem(
                     f"cannot rewrite the picture's path '{reference}'",
-                    Location(source.name, source.line_of(reference)),
+                    Location(source.name, source.find_line(reference)),
                     "Put it beside the post and name it from there.",
                 )
                 for reference in left
@@ -180,16 +204,16 @@ def _renamed(manuscript: Manuscript, renamed: Mapping[str, str], source: Source)
     return changed
 
 
-def _reworded(text: str, old: str, new: str) -> str:
+def _replace_in_text(text: str, old: str, new: str) -> str:
     for written in dict.fromkeys((old, unquote(old), html.escape(old))):
         parts = re.split(rf"(?<![\w./%-]){re.escape(written)}(?![\w/%-])", text)
         text = new.join(parts)
     return text
 
 
-def _replaced(value: Any, old: str, new: str) -> Any:
+def _replace_in_settings(value: Any, old: str, new: str) -> Any:
     if isinstance(value, Mapping):
-        return {key: _replaced(inner, old, new) for key, inner in value.items()}
+        return {key: _replace_in_settings(inner, old, new) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_replaced(inner, old, new) for inner in value]
+        return [_replace_in_settings(inner, old, new) for inner in value]
     return new if value == old else value

@@ -10,13 +10,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from newsletter.errors import Location, PostError
-from newsletter.posts.text_encoding import decode
+from newsletter.posts.text_encoding import decode_text
 
 STDIN = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PostSource:
     r"""A post's file, read.
 
     Attributes:
@@ -28,18 +28,18 @@ class Source:
 
     name: str
     text: str
-    sha: str
+    sha256: str
     folder: Path | None
 
-    def line_of(self, words: str) -> int | None:
+    def find_line(self, reference: str) -> int | None:
         """The 1-based line on which ``words`` first stand, percent-encoded or not."""
-        for form in (words, unquote(words)):
+        for form in (reference, unquote(reference)):
             if found := re.search(rf"(?<![\w./-]){re.escape(form)}", self.text):
                 return self.text.count("\n", 0, found.start()) + 1
         return None
 
 
-def read_source(name: str, limit: int) -> Source:
+def read_post_source(name: str, max_bytes: int) -> PostSource:
     """Read a post.
 
     Args:
@@ -49,21 +49,25 @@ def read_source(name: str, limit: int) -> Source:
     Raises:
         PostError: not there, a folder, too big, binary, or in no encoding that can be told.
     """
-    data = sys.stdin.buffer.read(limit + 1) if name == STDIN else _read(Path(name), limit)
-    if len(data) > limit:
-        raise _too_big(name, f"more than {limit:,} bytes", limit)
+    data = (
+        sys.stdin.buffer.read(max_bytes + 1)
+        if name == STDIN
+        else _read_bytes(Path(name), max_bytes)
+    )
+    if len(data) > max_bytes:
+        raise _too_big_error(name, f"more than {max_bytes:,} bytes", max_bytes)
     folder = None if name == STDIN else Path(name).resolve().parent
-    return Source(name, decode(data, name), hashlib.sha256(data).hexdigest(), folder)
+    return PostSource(name, decode_text(data, name), hashlib.sha256(data).hexdigest(), folder)
 
 
-def _read(path: Path, limit: int) -> bytes:
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
     name = str(path)
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
-            if stat.S_ISREG(status.st_mode) and status.st_size > limit:
-                raise _too_big(name, f"{status.st_size:,} bytes", limit)
-            return file.read(limit + 1)
+            if stat.S_ISREG(status.st_mode) and status.st_size > max_bytes:
+                raise _too_big_error(name, f"{status.st_size:,} bytes", max_bytes)
+            return file.read(max_bytes + 1)
     except IsADirectoryError:
         raise PostError(
             "this is a folder, not a post",
@@ -78,9 +82,9 @@ def _read(path: Path, limit: int) -> bytes:
         ) from None
 
 
-def _too_big(name: str, size: str, limit: int) -> PostError:
+def _too_big_error(name: str, size: str, max_bytes: int) -> PostError:
     return PostError(
-        f"the post has {size}; the limit is {limit:,}",
+        f"the post has {size}; the limit is {max_bytes:,}",
         where=Location(name),
         remedy="Raise limits.post_bytes in newsletter.yml if it really is one post.",
     )

@@ -15,9 +15,9 @@ from typing import Literal
 
 from newsletter.errors import Location, PostError
 
-TOKEN = re.compile(r"-nl(?P<key>\d+|unsubscribe|preferences)(?P<target>[htu])-")
+MERGE_TOKEN_PATTERN = re.compile(r"-nl(?P<key>\d+|unsubscribe|preferences)(?P<target>[htu])-")
 
-Target = Literal["html", "text", "url"]
+TokenTarget = Literal["html", "text", "url"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class MergeTag:
     default: str
     source: str
 
-    def token(self, target: Target) -> str:
+    def token(self, target: TokenTarget) -> str:
         """The token that stands in HTML text, in plain text (subject too) or inside a URL."""
         return f"-nl{self.key}{target[0]}-"
 
-    def value(self, attributes: Mapping[str, str], target: Target) -> str:
+    def value(self, attributes: Mapping[str, str], target: TokenTarget) -> str:
         """The reader's value, escaped for ``target``; the default where it is missing or blank.
 
         A value can't smuggle a token in (the vendor may substitute in any order), nor a line
@@ -52,16 +52,16 @@ class MergeTag:
         if target == "url":
             return urllib.parse.quote(plain, safe="")
         if "-nl" in plain:
-            plain = TOKEN.sub(lambda found: found[0].replace("-", "\u2011"), plain)
+            plain = MERGE_TOKEN_PATTERN.sub(lambda found: found[0].replace("-", "\u2011"), plain)
         return html.escape(plain) if target == "html" else plain
 
 
 # The two links are whole URLs, safe as they stand: the value is the same for every target.
-UNSUBSCRIBE = MergeTag("unsubscribe", "unsubscribe", "", "{{ unsubscribe_url }}")
-PREFERENCES = MergeTag("preferences", "preferences", "", "{{ preferences_url }}")
+UNSUBSCRIBE_TAG = MergeTag("unsubscribe", "unsubscribe", "", "{{ unsubscribe_url }}")
+PREFERENCES_TAG = MergeTag("preferences", "preferences", "", "{{ preferences_url }}")
 
 
-class MergeTable:
+class MergeTagRegistry:
     """Collects the distinct merge tags of an issue while it is compiled.
 
     Args:
@@ -69,16 +69,16 @@ class MergeTable:
         known: tags compiled earlier (the issue's own, before the template adds some).
     """
 
-    def __init__(self, defaults: Mapping[str, str], known: Iterable[MergeTag] = ()) -> None:
+    def __init__(self, defaults: Mapping[str, str], initial_tags: Iterable[MergeTag] = ()) -> None:
         self._defaults = defaults
-        self._tags = {(tag.attribute, tag.default): tag for tag in known}
+        self._tags = {(tag.attribute, tag.default): tag for tag in initial_tags}
 
     @property
-    def tags(self) -> tuple[MergeTag, ...]:
+    def merge_tags(self) -> tuple[MergeTag, ...]:
         """Every distinct tag so far, in the order of first use."""
         return tuple(self._tags.values())
 
-    def tag(
+    def get_or_add(
         self, attribute: str, default: str | None, source: str, where: Location | None
     ) -> MergeTag:
         """Return the tag for an attribute and the default its expression gives, if any.

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 import jinja2
 import sqlalchemy as sa
 
-from newsletter.config.urls import public_url
+from newsletter.config.urls import get_public_url
 from newsletter.errors import TemplateError
 from newsletter.preview.rendered_issues import Proof
 from newsletter.web.archive.archived_issue import archived
@@ -32,14 +32,14 @@ def web_page(proof: Proof, now: datetime.datetime) -> str:
     pages = Pages(proof.project)
     # The page of one issue asks no database: this one is never opened.
     site = Site(proof.project, sa.create_engine("sqlite://"), pages, b"")
-    root = urlsplit(public_url(config)).path
+    root = urlsplit(get_public_url(config)).path
     place = Place(root, f"{root}/subscribe", search=False)
     page = archived(issue, now, config)
     try:
         html = bytes(issue_page(site, place, [page], page).body).decode()
     except jinja2.TemplateError as error:
         raise TemplateError(f"the web page can't be made: {error.message}") from error
-    for address in (f"{public_url(config)}/issues/", f"{root}/issues/"):
+    for address in (f"{get_public_url(config)}/issues/", f"{root}/issues/"):
         html = re.sub(
             rf'(?<=["\s]){re.escape(address)}{re.escape(quote(issue.slug))}/(?=[^"]+\.\w+)',
             f"file/{quote(issue.name)}/",

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from newsletter.config.urls import image_url
+from newsletter.config.urls import build_image_url
 from newsletter.preview.rendered_issues import Proof
 
 _SOURCE = re.compile(
@@ -27,7 +27,7 @@ def with_local_images(document: str, proof: Proof, versions: Mapping[str, int]) 
     """
     names = {image.name for image in proof.issue.post.images.values()}
     published = {
-        html.escape(image_url(proof.config, proof.issue.slug, name)): (
+        html.escape(build_image_url(proof.config, proof.issue.slug, name)): (
             f"file/{quote(proof.issue.name)}/{quote(name)}?v={versions.get(name, 0)}"
         )
         for name in names

@@ -11,7 +11,7 @@ from pygments.formatters.html import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from newsletter.errors import NewsletterError
-from newsletter.posts.merge_tags.tags import MergeTable
+from newsletter.posts.merge_tags.tags import MergeTagRegistry
 from newsletter.preview.rendered_issues import Proof
 from newsletter.render.article.build import build_article
 from newsletter.render.article.links import get_host
@@ -44,7 +44,7 @@ def coloured(source: str, language: Language) -> str:
 def mjml(proof: Proof) -> str:
     """The filled template, the article's place marked, as MRML gets it."""
     issue, config = proof.issue, proof.config
-    table = MergeTable(config.attributes, issue.merge_tags)
+    table = MergeTagRegistry(config.attributes, issue.merge_tags)
     context = build_template_context(issue, build_article(issue, config), config, table)
     return render_template(
         proof.templates, f"{issue.template or config.theme.template}.mjml", context

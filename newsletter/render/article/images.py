@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from newsletter.posts.post import Image
+from newsletter.posts.post import LocalImage
 from newsletter.render.article.dom import (
     Element,
     append_child,
@@ -39,7 +39,7 @@ class ArticleImages:
     """
 
     content_width: int
-    files: Mapping[str, Image]
+    files: Mapping[str, LocalImage]
     urls: UrlResolver
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote, urljoin, urlsplit
 
 from newsletter.config import Config
-from newsletter.config.urls import image_url, issue_url
+from newsletter.config.urls import build_image_url, build_issue_url
 from newsletter.posts.issue import Issue
-from newsletter.posts.merge_tags.tags import TOKEN
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _WEB_SCHEMES = ("http", "https")
@@ -36,7 +36,9 @@ class UrlResolver:
     def for_issue(cls, issue: Issue, config: Config) -> "UrlResolver":
         """The addresses of one issue."""
         published = config.issue_url or config.public_url
-        page = issue_url(config, issue.slug) if published else config.site_url.rstrip("/") + "/"
+        page = (
+            build_issue_url(config, issue.slug) if published else config.site_url.rstrip("/") + "/"
+        )
         utm = (
             ("utm_source", config.utm.source),
             ("utm_medium", config.utm.medium),
@@ -45,7 +47,7 @@ class UrlResolver:
         return cls(
             base=issue.post.canonical_url or page,
             files={
-                written: image_url(config, issue.slug, image.name)
+                written: build_image_url(config, issue.slug, image.name)
                 for written, image in issue.post.images.items()
             },
             own_hosts=frozenset(
@@ -80,7 +82,7 @@ class UrlResolver:
         except ValueError:  # brackets that hold no IPv6 address
             return None
         usable = parts.netloc if parts.scheme in _WEB_SCHEMES else parts.scheme in {"mailto", "tel"}
-        return TOKEN.sub(_to_url_token, url) if usable else None
+        return MERGE_TOKEN_PATTERN.sub(_to_url_token, url) if usable else None
 
 
 def add_parameters(url: str, parameters: tuple[tuple[str, str], ...]) -> str:

@@ -15,12 +15,12 @@ from types import ModuleType
 from lxml import etree
 
 from newsletter.errors import RenderError
-from newsletter.posts.html.nesting_limit import LIMIT
+from newsletter.posts.html.nesting_limit import MAX_NESTING_DEPTH
 
 DOCTYPE = "<!DOCTYPE html>"  # premailer's lower-case one is dropped by some clients: quirks mode
 
 _IGNORE_ATTRIBUTE = "data-premailer"
-_is_too_deep = etree.XPath("boolean(" + "/*" * (LIMIT + 1) + ")")
+_is_too_deep = etree.XPath("boolean(" + "/*" * (MAX_NESTING_DEPTH + 1) + ")")
 _ESCAPED_CHARACTERS = {"&#39;": "'", "&#34;": '"', "&quot;": '"', "&gt;": ">"}
 # cssutils keeps the state of its parser and its log in globals.
 _PREMAILER_LOCK = Lock()
@@ -43,7 +43,7 @@ def inline_css(html: str, css: str) -> str:
     tree = etree.fromstring(html, etree.HTMLParser())
     if _is_too_deep(tree.getroottree()):
         raise RenderError(
-            f"the mail nests more than {LIMIT} elements deep",
+            f"the mail nests more than {MAX_NESTING_DEPTH} elements deep",
             remedy="Mail clients cannot show that. Take wrappers out of the post or the template.",
         )
     for style in tree.iter("style"):

@@ -11,10 +11,10 @@ from typing import Any
 from markupsafe import Markup
 
 from newsletter.config.models import Config, FooterLink
-from newsletter.config.urls import issue_url
+from newsletter.config.urls import build_issue_url
 from newsletter.errors import TemplateError
-from newsletter.posts.issue import Button, Card, Issue, Picture
-from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTable
+from newsletter.posts.issue import CallToAction, FrontMatterImage, FurtherReadingCard, Issue
+from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTagRegistry
 from newsletter.render.article.build import Article
 from newsletter.render.article.links import UrlResolver
 from newsletter.render.locale import format_date, get_text_direction
@@ -85,14 +85,14 @@ class IssueView:
     reading_minutes: int
     hero: PictureView | None
     author: AuthorView | None
-    button: Button | None
+    button: CallToAction | None
     further: tuple[CardView, ...]
 
 
 class SubscriberView:
     """``subscriber`` in a template: every attribute is a merge tag."""
 
-    def __init__(self, table: MergeTable) -> None:
+    def __init__(self, table: MergeTagRegistry) -> None:
         self._table = table
 
     def __getattr__(self, name: str) -> "MergeValue":
@@ -104,7 +104,7 @@ class SubscriberView:
 class MergeValue:
     """What differs from reader to reader: it can be printed and given a default, nothing else."""
 
-    def __init__(self, table: MergeTable, attribute: str, default: str | None = None) -> None:
+    def __init__(self, table: MergeTagRegistry, attribute: str, default: str | None = None) -> None:
         self._table = table
         self._attribute = attribute
         self._default = default
@@ -116,7 +116,7 @@ class MergeValue:
     def __html__(self) -> str:
         """Return its HTML token (the protocol of MarkupSafe)."""
         source = f"{{{{ {self._expression} }}}}"
-        return self._table.tag(self._attribute, self._default, source, None).token("html")
+        return self._table.get_or_add(self._attribute, self._default, source, None).token("html")
 
     @property
     def _expression(self) -> str:
@@ -135,7 +135,7 @@ class MergeValue:
 
 
 def build_template_context(
-    issue: Issue, article: Article, config: Config, table: MergeTable
+    issue: Issue, article: Article, config: Config, table: MergeTagRegistry
 ) -> dict[str, Any]:
     """Every name that a template can use."""
     post = issue.post
@@ -145,9 +145,9 @@ def build_template_context(
         "issue": make_issue_view(issue, article, config),
         "theme": config.theme,
         "subscriber": SubscriberView(table),
-        "unsubscribe_url": Markup(UNSUBSCRIBE.token("html")),  # noqa: S704 - a token, ours
-        "preferences_url": Markup(PREFERENCES.token("html")),  # noqa: S704
-        "view_online_url": issue_url(config, issue.slug),
+        "unsubscribe_url": Markup(UNSUBSCRIBE_TAG.token("html")),  # noqa: S704 - a token, ours
+        "preferences_url": Markup(PREFERENCES_TAG.token("html")),  # noqa: S704
+        "view_online_url": build_issue_url(config, issue.slug),
         "article": Markup(ARTICLE_MARKER),  # noqa: S704
         "lang": lang,
         "dir": get_text_direction(lang, config),
@@ -213,12 +213,12 @@ def _make_author_view(issue: Issue, urls: UrlResolver) -> AuthorView | None:
     return AuthorView(_to_html_tokens(author.name), _to_html_tokens(author.bio), url or "", picture)
 
 
-def _make_button(button: Button | None, urls: UrlResolver) -> Button | None:
+def _make_button(button: CallToAction | None, urls: UrlResolver) -> CallToAction | None:
     url = button and urls.resolve_link(button.url)
-    return Button(_to_html_tokens(button.text), url) if button and url else None
+    return CallToAction(_to_html_tokens(button.text), url) if button and url else None
 
 
-def _make_card_view(card: Card, issue: Issue, urls: UrlResolver) -> CardView:
+def _make_card_view(card: FurtherReadingCard, issue: Issue, urls: UrlResolver) -> CardView:
     picture = _make_picture_view(card.picture, issue, urls)
     return CardView(
         _to_html_tokens(card.title),
@@ -229,7 +229,7 @@ def _make_card_view(card: Card, issue: Issue, urls: UrlResolver) -> CardView:
 
 
 def _make_picture_view(
-    picture: Picture | None, issue: Issue, urls: UrlResolver
+    picture: FrontMatterImage | None, issue: Issue, urls: UrlResolver
 ) -> PictureView | None:
     src = picture and urls.resolve_image(picture.src)
     if picture is None or not src:

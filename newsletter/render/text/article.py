@@ -12,7 +12,7 @@ left out; code indented by four, never wrapped.
 import re
 from collections.abc import Callable, Iterator
 
-from newsletter.posts.merge_tags.tags import TOKEN
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.render.article.dom import (
     BLOCKS,
     Element,
@@ -53,7 +53,7 @@ def render_article_text(html: str, *, width: int = 72, links: LinkStyle = "numbe
     if writer.inline.urls:
         blocks.append([f"[{number}] {url}" for url, number in writer.inline.urls.items()])
     lines = (line.translate(_INVISIBLE).rstrip() for line in _join_blocks(blocks))
-    return TOKEN.sub(_to_text_token, "\n".join(lines)) + "\n"
+    return MERGE_TOKEN_PATTERN.sub(_to_text_token, "\n".join(lines)) + "\n"
 
 
 def _to_text_token(found: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE
+from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG
 from newsletter.render.personalization import convert_tokens
 from newsletter.render.template.context import CardView, IssueView, NewsletterView
 from newsletter.render.text.wrap import get_display_width, wrap_text
@@ -91,8 +91,8 @@ def _render_footer(newsletter: NewsletterView, labels: Mapping[str, str]) -> str
         SEPARATOR,
         _wrap_paragraph(f"{labels['why']} {newsletter.name}."),
         "",
-        f"{labels['preferences']}: {PREFERENCES.token('text')}",
-        f"{labels['leave']}: {UNSUBSCRIBE.token('text')}",
+        f"{labels['preferences']}: {PREFERENCES_TAG.token('text')}",
+        f"{labels['leave']}: {UNSUBSCRIBE_TAG.token('text')}",
         *(f"{link.text}: {link.url}" for link in newsletter.footer_links),
         "" if newsletter.postal_address else None,
         newsletter.postal_address or None,

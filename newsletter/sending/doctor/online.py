@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import urllib3
 
 from newsletter.config import Config
-from newsletter.config.urls import unsubscribe_url
+from newsletter.config.urls import build_unsubscribe_url
 from newsletter.sending.doctor.dns import domain_and_parents
 from newsletter.sending.doctor.local import DoctorCheck, fail, ok, sender_domain, warn
 from newsletter.sending.providers.provider import NoResponse, Response
@@ -183,7 +183,7 @@ def check_one_click_unsubscribe(config: Config) -> Iterator[DoctorCheck]:
     """
     if not config.public_url:
         return
-    url = unsubscribe_url(config, f"doctor-{secrets.token_urlsafe(16)}")
+    url = build_unsubscribe_url(config, f"doctor-{secrets.token_urlsafe(16)}")
     try:
         with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_SECONDS) as pool:
             reply = pool.request(

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
-from newsletter.config import Config, placeholders
+from newsletter.config import Config, find_placeholders
 from newsletter.errors import ConfigError, Location, Problem, display_path
 from newsletter.posts.issue import Issue
 from newsletter.sending.ledger.record import Send
@@ -103,7 +103,7 @@ def _find_draft_problems(issue: Issue) -> Iterator[Problem]:
     if issue.draft:
         yield Problem(
             "this issue is a draft",
-            Location(display_path(issue.source), issue.lines.get("draft")),
+            Location(display_path(issue.source_path), issue.front_matter_lines.get("draft")),
             "Remove 'draft: true' when it is ready.",
         )
 
@@ -123,7 +123,7 @@ def find_settings_problems(config: Config) -> Iterator[Problem]:
             "Put there where your server answers, or use SendGrid's own unsubscribe page with "
             "sendgrid.asm_group.",
         )
-    yield from placeholders(config)
+    yield from find_placeholders(config)
 
 
 def _find_api_key_problems(environment: Mapping[str, str]) -> Iterator[Problem]:

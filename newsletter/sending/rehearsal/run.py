@@ -13,7 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from newsletter.config.urls import public_url
+from newsletter.config.urls import get_public_url
 from newsletter.db import database, reading
 from newsletter.db.schema import batch
 from newsletter.errors import SendRefusedError
@@ -155,7 +155,7 @@ class _Rehearsal:
         project, scratch = self.options.project, self.ledger.engine
         with self.options.run_site(project, scratch) as stand_in:
             self.link_scan = scan_links(
-                scratch, self.server.scanned_texts, public_url(project.config), stand_in
+                scratch, self.server.scanned_texts, get_public_url(project.config), stand_in
             )
 
     def build_result(self, file: Path, started: float) -> RehearsalResult:

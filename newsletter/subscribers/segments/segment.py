@@ -71,7 +71,7 @@ def find_segment(
     except SubscriberListError as error:
         if not name:
             raise
-        where = Location(SETTINGS, config.segment_line(name))
+        where = Location(SETTINGS, config.get_segment_line(name))
         problems = [
             Problem(f"segments.{name}: {problem.message}", where, problem.remedy)
             for problem in error.problems

@@ -10,11 +10,11 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from newsletter.config import Config
-from newsletter.config.models import Utm
-from newsletter.config.public_site import Listing
-from newsletter.config.urls import issue_url
+from newsletter.config.models import UtmSettings
+from newsletter.config.public_site import ArchiveListing
+from newsletter.config.urls import build_issue_url
 from newsletter.posts.issue import Issue
-from newsletter.posts.merge_tags.tags import TOKEN, MergeTag, Target
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN, MergeTag, TokenTarget
 from newsletter.render.article.build import build_article
 from newsletter.render.article.dom import (
     Element,
@@ -68,7 +68,7 @@ class Archived:
     summary: str
     view: IssueView
     html: str
-    listing: Listing
+    listing: ArchiveListing
 
     @property
     def title(self) -> str:
@@ -96,7 +96,7 @@ def archived(issue: Issue, at: datetime.datetime, config: Config) -> Archived:
         at: when it was sent, aware.
         config: the newsletter's.
     """
-    here = config.model_copy(update={"image_url": _HERE + "{slug}/{file}", "utm": Utm()})
+    here = config.model_copy(update={"image_url": _HERE + "{slug}/{file}", "utm": UtmSettings()})
     article = build_article(issue, here)
     tags = {tag.key: tag for tag in issue.merge_tags}
     root = parse_fragment(article.html)
@@ -107,7 +107,7 @@ def archived(issue: Issue, at: datetime.datetime, config: Config) -> Archived:
     post = issue.post
     lang = post.language or config.language
     day = post.date or at.astimezone(ZoneInfo(config.timezone)).date()
-    address = issue_url(config, issue.slug)
+    address = build_issue_url(config, issue.slug)
     return Archived(
         name=issue.name,
         slug=issue.slug,
@@ -156,14 +156,14 @@ def _beginning(root: Element) -> str:
     return words if len(words) <= _SUMMARY else words[:_SUMMARY].rpartition(" ")[0] + " …"
 
 
-def _filled(text: str, tags: Mapping[str, MergeTag], words: Target) -> str:
+def _filled(text: str, tags: Mapping[str, MergeTag], words: TokenTarget) -> str:
     """``text`` for somebody of whom nothing is known; ``words`` is what its text tokens become."""
 
     def value(found: re.Match[str]) -> str:
         tag = tags.get(found["key"])
         return tag.value({}, "url" if found["target"] == "u" else words) if tag else ""
 
-    return TOKEN.sub(value, text)
+    return MERGE_TOKEN_PATTERN.sub(value, text)
 
 
 def _each_text(value: Any, change: Any) -> Any:

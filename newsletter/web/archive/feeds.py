@@ -9,7 +9,7 @@ from urllib.parse import quote
 from lxml import etree
 
 from newsletter.config import Config
-from newsletter.config.urls import public_url
+from newsletter.config.urls import get_public_url
 from newsletter.render.article.links import get_host
 from newsletter.web.archive.archived_issue import Archived
 
@@ -27,7 +27,7 @@ def entry_id(config: Config, issue: Archived) -> str:
 
 def atom(config: Config, issues: Sequence[Archived]) -> bytes:
     """The latest issues, whole. ``issues`` are the listed ones, the latest first."""
-    base = public_url(config)
+    base = get_public_url(config)
     feed = etree.Element(f"{{{_ATOM}}}feed", nsmap=_plain(_ATOM))
     feed.set(f"{{{_XML}}}lang", config.language)
     _child(feed, "title", config.name)
@@ -45,7 +45,7 @@ def atom(config: Config, issues: Sequence[Archived]) -> bytes:
 
 def json_feed(config: Config, issues: Sequence[Archived]) -> bytes:
     """The same as JSON Feed 1.1 (jsonfeed.org)."""
-    base = public_url(config)
+    base = get_public_url(config)
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": config.name,
@@ -75,7 +75,7 @@ def json_feed(config: Config, issues: Sequence[Archived]) -> bytes:
 def sitemap(config: Config, issues: Sequence[Archived]) -> bytes:
     """Every listed page (sitemaps.org 0.9)."""
     urls = etree.Element(f"{{{_SITEMAP}}}urlset", nsmap=_plain(_SITEMAP))
-    for address in (f"{public_url(config)}/", *(issue.address for issue in issues)):
+    for address in (f"{get_public_url(config)}/", *(issue.address for issue in issues)):
         url = etree.SubElement(urls, f"{{{_SITEMAP}}}url")
         etree.SubElement(url, f"{{{_SITEMAP}}}loc").text = address
     return _document(urls)
@@ -83,7 +83,7 @@ def sitemap(config: Config, issues: Sequence[Archived]) -> bytes:
 
 def robots(config: Config) -> bytes:
     """Everybody may look; pages that are nobody's business say so themselves."""
-    return f"User-agent: *\nAllow: /\n\nSitemap: {public_url(config)}/sitemap.xml\n".encode()
+    return f"User-agent: *\nAllow: /\n\nSitemap: {get_public_url(config)}/sitemap.xml\n".encode()
 
 
 def _entry(feed: etree._Element, config: Config, issue: Archived, base: str) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 from starlette.responses import Response
 
-from newsletter.config.urls import public_url
+from newsletter.config.urls import get_public_url
 from newsletter.web.archive.archived_issue import Archived, issue_path
 from newsletter.web.archive.issue_cache import listed, search
 from newsletter.web.site_context import Site
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
 def served(site: Site) -> Place:
     """The place that ``newsletter serve`` answers at."""
-    root = urlsplit(public_url(site.config)).path
+    root = urlsplit(get_public_url(site.config)).path
     return Place(root, f"{root}/subscribe", search=True)
 
 
@@ -44,7 +44,7 @@ def index_page(site: Site, place: Place, issues: Sequence[Archived], number: int
         **_common(place),
         issues=[_row(place, issue) for issue in issues[(number - 1) * A_PAGE : number * A_PAGE]],
         query="",
-        canonical=public_url(site.config) + page_path(number),
+        canonical=get_public_url(site.config) + page_path(number),
         newer=place.root + page_path(number - 1) if number > 1 else "",
         older=place.root + page_path(number + 1) if number < pages(issues) else "",
     )
@@ -69,7 +69,7 @@ def found_page(site: Site, place: Place, issues: Sequence[Archived], query: str)
 
 def issue_page(site: Site, place: Place, issues: Sequence[Archived], issue: Archived) -> Response:
     """One issue; ``issues`` are all that have a page, the latest first."""
-    base = public_url(site.config)
+    base = get_public_url(site.config)
     open_ones = listed(issues)
     at = open_ones.index(issue) if issue in open_ones else None
     later = open_ones[at - 1] if at else None

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter.config.urls import public_url
+from newsletter.config.urls import get_public_url
 from newsletter.db import reading
 from newsletter.db.schema import address_change, subscriber
 from newsletter.errors import SubscriberListError
@@ -101,7 +101,7 @@ def _letter(site: Site, who: Visitor, to: Address, side: str) -> dict[str, str]:
     days = datetime.timedelta(days=site.config.signup.confirm_days)
     signed = sign(site, MOVE, [who.id, to.key, side])
     return {
-        "url": f"{public_url(site.config)}/move/{signed}",
+        "url": f"{get_public_url(site.config)}/move/{signed}",
         "until": (site.clock() + days).date().isoformat(),
         "address": to.address,
     }

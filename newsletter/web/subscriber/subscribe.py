@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from newsletter.config.urls import public_url
+from newsletter.config.urls import get_public_url
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import Address, parse_address
 from newsletter.web.http.request_data import form, json_body, peer
@@ -81,7 +81,7 @@ class Join:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        ours = origin_of(public_url(site.config))
+        ours = origin_of(get_public_url(site.config))
         # A program that is no browser names no origin.
         self._origins = {"", ours, *site.config.public.cors_origins}
 
@@ -119,7 +119,7 @@ class Join:
 
     def embed(self, _: Request) -> Response:
         """The snippet, to copy."""
-        address = public_url(self._site.config)
+        address = get_public_url(self._site.config)
         return self._site.pages.page("embed", address=address, wording=wording(self._site))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from newsletter.config.urls import preferences_url, public_url, unsubscribe_url
+from newsletter.config.urls import build_preferences_url, build_unsubscribe_url, get_public_url
 from newsletter.db import reading
 from newsletter.db.rate_limit_storage import forget_old
 from newsletter.db.schema import subscriber
@@ -131,7 +131,7 @@ def _words(site: Site, letter: QueuedEmail) -> tuple[TransactionalContent, Mappi
     config, data = site.config, letter.data
     if letter.kind == "confirm":
         until = site.clock() + datetime.timedelta(days=config.signup.confirm_days)
-        url = f"{public_url(config)}/confirm/{site.signer(CONFIRM).dumps(letter.id)}"
+        url = f"{get_public_url(config)}/confirm/{site.signer(CONFIRM).dumps(letter.id)}"
         return TransactionalContent("confirm", url, until.date()), {}
     if letter.kind == "welcome":
         return _welcome(site, letter.address)
@@ -146,8 +146,8 @@ def _welcome(site: Site, address: Address) -> tuple[TransactionalContent, Mappin
     words = TransactionalContent(
         "welcome",
         config.site_url,
-        unsubscribe_url=unsubscribe_url(config, token),
-        preferences_url=preferences_url(config, token),
+        unsubscribe_url=build_unsubscribe_url(config, token),
+        preferences_url=build_preferences_url(config, token),
     )
     return words, dict(build_unsubscribe_headers(config, token))
 

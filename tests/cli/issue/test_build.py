@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.posts.merge_tags.tags import TOKEN
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -50,7 +50,7 @@ def test_writes_html_text_and_eml_as_a_sample_reader_sees_them(folder: Path, cli
     )
     assert "Hello friend, the log" in (built / "email.txt").read_text("utf-8")
     for part in (out, plain.get_content(), html.get_content()):
-        assert not TOKEN.search(part)
+        assert not MERGE_TOKEN_PATTERN.search(part)
     assert message["List-Unsubscribe"] == "<https://public-url-not-set.example/u/sample>"
 
 

@@ -15,7 +15,7 @@ from ready_to_send import ISSUE, POST, READERS, Cli
 
 from newsletter.db import database
 from newsletter.db.schema import batch
-from newsletter.posts.merge_tags.tags import TOKEN
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
@@ -237,7 +237,7 @@ def test_a_dry_run_writes_what_a_send_would_post(
     sample = (folder / "samples" / "2.eml").read_text()
     assert "To: Reader 2 <reader2@example.com>" in sample
     assert "List-Unsubscribe: <https://news.harbour-notes.org/u/" in sample
-    assert not TOKEN.search(sample)
+    assert not MERGE_TOKEN_PATTERN.search(sample)
 
 
 def test_a_dry_run_in_json(newsletter: Cli) -> None:

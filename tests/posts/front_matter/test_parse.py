@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import PostError
-from newsletter.posts.front_matter.parse import split
+from newsletter.posts.front_matter.parse import split_front_matter
 
 YAML = """\
 ---
@@ -47,7 +47,7 @@ Body
 
 
 def test_yaml() -> None:
-    front = split(YAML, "post.md")
+    front = split_front_matter(YAML, "post.md")
     assert front.data == {
         "title": "Spring: a start",
         "date": datetime.date(2026, 11, 22),
@@ -60,14 +60,14 @@ def test_yaml() -> None:
 
 
 def test_toml() -> None:
-    front = split(TOML, "post.md")
+    front = split_front_matter(TOML, "post.md")
     assert front.data["author"] == {"name": "Ada"}
     assert front.lines == {"title": 2, "date": 3, "text": 4, "author": 7}
     assert (front.body, front.body_line, front.format) == ("Body\n", 10, "toml")
 
 
 def test_json() -> None:
-    front = split(JSON, "post.md")
+    front = split_front_matter(JSON, "post.md")
     assert front.data == json.loads(JSON.removesuffix("Body\n"))
     assert front.lines == {"title": 1, "author": 2, "tags": 3, "draft": 4}
     assert (front.body, front.body_line, front.format) == ("Body\n", 6, "json")
@@ -75,13 +75,13 @@ def test_json() -> None:
 
 @pytest.mark.parametrize("text", ["", "# Title\n\nBody", "{{ subscriber.name }}", "{.lead}\nText"])
 def test_none(text: str) -> None:
-    front = split(text, "post.md")
+    front = split_front_matter(text, "post.md")
     assert (front.data, front.body, front.body_line, front.format) == ({}, text, 1, "none")
 
 
 @pytest.mark.parametrize("text", ["---\n---\nBody", "+++\n+++\nBody", "{\n}\nBody"])
 def test_empty(text: str) -> None:
-    front = split(text, "post.md")
+    front = split_front_matter(text, "post.md")
     assert (front.data, front.body, front.body_line) == ({}, "Body", 3)
 
 
@@ -102,7 +102,7 @@ def test_empty(text: str) -> None:
     ],
 )
 def test_words_stay_words(scalar: str, value: object) -> None:
-    assert split(f"---\ntitle: {scalar}\n---\n", "post.md").data == {"title": value}
+    assert split_front_matter(f"---\ntitle: {scalar}\n---\n", "post.md").data == {"title": value}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_words_stay_words(scalar: str, value: object) -> None:
 )
 def test_broken_front_matter_has_its_line_in_the_file(text: str, line: int, words: str) -> None:
     with pytest.raises(PostError) as caught:
-        split(text, "post.md")
+        split_front_matter(text, "post.md")
     (problem,) = caught.value.problems
     assert problem.where == ("post.md", line)
     assert words in problem.message
@@ -137,18 +137,21 @@ def test_broken_front_matter_has_its_line_in_the_file(text: str, line: int, word
 
 
 def test_an_alias_may_be_used_but_not_multiplied() -> None:
-    assert split("---\na: &x Ada\nb: *x\n---\n", "post.md").data == {"a": "Ada", "b": "Ada"}
+    assert split_front_matter("---\na: &x Ada\nb: *x\n---\n", "post.md").data == {
+        "a": "Ada",
+        "b": "Ada",
+    }
     bomb = "a0: &a0 [" + "x, " * 10 + "]\n"
     for n in range(9):
         bomb += f"a{n + 1}: &a{n + 1} [" + f"*a{n}, " * 10 + "]\n"
     with pytest.raises(PostError, match=r"^post.md:5: .*more than 10,000 values"):
-        split(f"---\n{bomb}---\n", "post.md")
+        split_front_matter(f"---\n{bomb}---\n", "post.md")
 
 
 @given(st.text(max_size=200), st.sampled_from(["---", "+++"]))
 def test_any_block_is_data_or_refused(block: str, fence: str) -> None:
     try:
-        front = split(f"{fence}\n{block}\n{fence}\nBody", "post.md")
+        front = split_front_matter(f"{fence}\n{block}\n{fence}\nBody", "post.md")
     except PostError as error:
         where = error.problems[0].where
         assert where is not None
@@ -166,7 +169,7 @@ _VALUES = st.recursive(
 
 @given(st.dictionaries(st.text(min_size=1), _VALUES, max_size=5))
 def test_json_comes_back_with_a_line_for_each_key(data: dict[str, Any]) -> None:
-    front = split(json.dumps(data, indent=1) + "\nBody", "post.md")
+    front = split_front_matter(json.dumps(data, indent=1) + "\nBody", "post.md")
     assert front.data == data
     assert list(front.lines) == list(data)
     assert front.body == "Body"
@@ -178,6 +181,6 @@ _PRINTABLE = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]))
 @given(st.dictionaries(st.text("abcdef", min_size=1), _PRINTABLE, max_size=5))
 def test_yaml_text_comes_back(data: dict[str, str]) -> None:
     written = yaml.safe_dump(data, allow_unicode=True, default_style='"', width=10_000)
-    front = split(f"---\n{written}---\nBody", "post.md")
+    front = split_front_matter(f"---\n{written}---\nBody", "post.md")
     assert front.data == data
     assert front.body == "Body"

@@ -3,7 +3,7 @@ import datetime
 import pytest
 
 from newsletter.errors import PostError
-from newsletter.posts.html.extract_article import read_page
+from newsletter.posts.html.extract_article import extract_article
 
 PAGE = """\
 <!doctype html>
@@ -30,7 +30,7 @@ PAGE = """\
 
 
 def test_metadata_of_a_page() -> None:
-    page = read_page(PAGE % "<p>Text</p>", "post.html")
+    page = extract_article(PAGE % "<p>Text</p>", "post.html")
     assert page.title == "First boat"
     assert page.author == "Ada Berg"
     assert page.date == datetime.date(2026, 11, 20)
@@ -51,12 +51,12 @@ def test_metadata_of_a_page() -> None:
     ],
 )
 def test_titles(head: str, title: str) -> None:
-    assert read_page(f"<head>{head}</head><body><p>x</p></body>", "p").title == title
+    assert extract_article(f"<head>{head}</head><body><p>x</p></body>", "p").title == title
 
 
 def test_the_one_main_heading_is_the_title() -> None:
     page = "<head><title>Long title for search engines</title></head><body><h1>Boat <i>1</i></h1>x"
-    assert read_page(page, "p").title == "Boat 1"
+    assert extract_article(page, "p").title == "Boat 1"
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,14 @@ def test_the_one_main_heading_is_the_title() -> None:
     ],
 )
 def test_date_and_author(head: str, date: datetime.date | None, author: str) -> None:
-    page = read_page(f'<head>{head}</head><body><a rel="author">Bo</a></body>', "p")
+    page = extract_article(f'<head>{head}</head><body><a rel="author">Bo</a></body>', "p")
     assert (page.date, page.author) == (date, author)
 
 
 def test_a_time_in_the_article_is_a_date() -> None:
-    page = read_page('<body><article><time datetime="2026-11-22">Sunday</time></article>', "p")
+    page = extract_article(
+        '<body><article><time datetime="2026-11-22">Sunday</time></article>', "p"
+    )
     assert page.date == datetime.date(2026, 11, 22)
 
 
@@ -100,26 +102,26 @@ def test_a_time_in_the_article_is_a_date() -> None:
     ],
 )
 def test_the_article_of_a_page(body: str, article: str) -> None:
-    assert read_page(PAGE % body, "post.html").html.strip() == article
+    assert extract_article(PAGE % body, "post.html").html.strip() == article
 
 
 def test_an_articles_own_header_footer_and_aside_stay() -> None:
     article = "<article><header><h1>a</h1></header><aside>b</aside><footer>c</footer></article>"
-    html = read_page(PAGE % article, "post.html").html
+    html = extract_article(PAGE % article, "post.html").html
     assert html == article.removeprefix("<article>").removesuffix("</article>")
 
 
 def test_pictures_that_a_script_would_load_are_found() -> None:
     body = '<main><img src="data:image/gif;base64,R0" data-src="a.jpg">'
     body += '<img src="/b.jpg" data-src="c.jpg"></main>'
-    html = read_page(PAGE % body, "post.html").html
+    html = extract_article(PAGE % body, "post.html").html
     assert 'src="a.jpg"' in html
     assert 'src="/b.jpg"' in html
 
 
 def test_a_fragment_is_taken_as_it_is() -> None:
     fragment = "<h1>Title</h1><p>A <header>b</header>"
-    assert read_page(fragment, "post.html").html == fragment
+    assert extract_article(fragment, "post.html").html == fragment
 
 
 @pytest.mark.parametrize("depth", [5_000, 100_000])
@@ -127,9 +129,9 @@ def test_a_fragment_is_taken_as_it_is() -> None:
 def test_deep_html_is_refused_with_its_line(*, whole: bool, depth: int) -> None:
     deep = "\n<div>" * depth
     with pytest.raises(PostError, match=r"^post\.html:\d+: the HTML nests more than 100 elements"):
-        read_page(PAGE % deep if whole else deep, "post.html")
+        extract_article(PAGE % deep if whole else deep, "post.html")
 
 
 def test_no_entity_is_expanded_and_no_file_is_read() -> None:
     page = '<!DOCTYPE html [<!ENTITY a SYSTEM "file:///etc/passwd">]><html><body><p>&a;</p></body>'
-    assert "root:" not in read_page(page, "post.html").html
+    assert "root:" not in extract_article(page, "post.html").html

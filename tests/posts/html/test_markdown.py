@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 from lxml.html import HtmlElement
 
 from newsletter.config.models import LIGHT
-from newsletter.posts.html.highlight import _STYLES
-from newsletter.posts.html.markdown import to_html
-from newsletter.posts.html.sanitize import sanitise
+from newsletter.posts.html.highlight import _STYLE_BY_TOKEN_TYPE
+from newsletter.posts.html.markdown import render_markdown
+from newsletter.posts.html.sanitize import sanitize_html
 
 
 def tree(text: str, language: str = "en") -> HtmlElement:
-    return lxml.html.fragment_fromstring(to_html(text, language=language), create_parent="div")
+    return lxml.html.fragment_fromstring(
+        render_markdown(text, language=language), create_parent="div"
+    )
 
 
 def words(element: HtmlElement) -> str:
@@ -42,7 +44,7 @@ def words(element: HtmlElement) -> str:
     ],
 )
 def test_extensions(text: str, html: str) -> None:
-    assert to_html(text).strip() == html
+    assert render_markdown(text).strip() == html
 
 
 def test_tables_keep_their_alignment() -> None:
@@ -72,8 +74,8 @@ def test_tasks_become_characters() -> None:
 
 @pytest.mark.parametrize("kind", ["note", "tip", "important", "warning", "caution"])
 def test_callouts_have_one_shape_in_both_forms(kind: str) -> None:
-    github = to_html(f"> [!{kind.upper()}]\n> Mind the *gap*.")
-    colons = to_html(f"::: {kind}\nMind the *gap*.\n:::")
+    github = render_markdown(f"> [!{kind.upper()}]\n> Mind the *gap*.")
+    colons = render_markdown(f"::: {kind}\nMind the *gap*.\n:::")
     assert github == colons
     callout = lxml.html.fragment_fromstring(github)
     assert callout.get("class") == f"callout callout-{kind}"
@@ -90,7 +92,7 @@ def test_a_callout_may_have_a_title_and_hold_blocks() -> None:
 
 
 def test_other_colons_stay_text() -> None:
-    assert to_html("::: unknown\nx\n:::") == "<p>::: unknown\nx\n:::</p>\n"
+    assert render_markdown("::: unknown\nx\n:::") == "<p>::: unknown\nx\n:::</p>\n"
 
 
 @pytest.mark.parametrize(
@@ -105,8 +107,8 @@ def test_other_colons_stay_text() -> None:
     ],
 )
 def test_quotes_follow_the_language(language: str, quoted: str) -> None:
-    assert to_html("\"It's 'so'\"", language=language) == f"<p>{quoted}</p>\n"
-    assert to_html('`"a"`', language=language) == "<p><code>&quot;a&quot;</code></p>\n"
+    assert render_markdown("\"It's 'so'\"", language=language) == f"<p>{quoted}</p>\n"
+    assert render_markdown('`"a"`', language=language) == "<p><code>&quot;a&quot;</code></p>\n"
 
 
 CODE = '\n\ndef tide(h):\n\n    """Metres."""\n\treturn h  # "now"\n\n\n'
@@ -121,14 +123,14 @@ def test_code_keeps_every_line_break(language: str) -> None:
 
 @pytest.mark.parametrize("text", ["```python\n{{ a }}\n```", "    {{ a }}", "`{{ a }}`"])
 def test_code_is_restored_before_it_is_highlighted(text: str) -> None:
-    html = to_html(
-        text.replace("{{ a }}", "mark0z"), restore=lambda c: c.replace("mark0z", "{{ a }}")
+    html = render_markdown(
+        text.replace("{{ a }}", "mark0z"), restore_code=lambda c: c.replace("mark0z", "{{ a }}")
     )
     assert "{{ a }}" in re.sub(r"<[^>]*>", "", html)
 
 
 def test_text_is_not_restored() -> None:
-    assert to_html("mark0z", restore=lambda code: code.upper()) == "<p>mark0z</p>\n"
+    assert render_markdown("mark0z", restore_code=lambda code: code.upper()) == "<p>mark0z</p>\n"
 
 
 def _luminance(colour: str) -> float:
@@ -139,7 +141,7 @@ def _luminance(colour: str) -> float:
 
 def test_code_colours_can_be_read_on_the_code_ground() -> None:
     ground = _luminance(LIGHT.code_ground.removeprefix("#"))
-    for token, style in _STYLES.items():
+    for token, style in _STYLE_BY_TOKEN_TYPE.items():
         if found := re.search("color:#([0-9A-F]{6})", style):
             assert (ground + 0.05) / (_luminance(found[1]) + 0.05) >= 4.5, token
 
@@ -148,15 +150,15 @@ def test_code_colours_can_be_read_on_the_code_ground() -> None:
     "piece", [">", "- ", "[", "*", "![", "(", "`", "<b>", "{", "[^a]: ", "::: note\n"]
 )
 def test_hostile_repetition_ends(piece: str) -> None:
-    assert isinstance(to_html(piece * 2000 + "x"), str)
+    assert isinstance(render_markdown(piece * 2000 + "x"), str)
 
 
 def test_markdown_comes_out_as_the_sanitiser_writes_it() -> None:
-    html = to_html(
+    html = render_markdown(
         "> a  \n> ![b](c.png) www.example.com www3\n\n| a |\n|:-:|\n| b[^1] |\n\n---\n\n[^1]: c\n\n"
         "```python\n@quay\ndef tide(): ...  # a\n```\n"
     )
-    assert sanitise(html) == html
+    assert sanitize_html(html) == html
     assert html.count('<a href="http://www.example.com">www.example.com</a> www3') == 1
 
 
@@ -218,4 +220,4 @@ _MARKS = st.sampled_from(
 @settings(max_examples=200)
 @given(st.lists(_MARKS | st.text(max_size=3), max_size=40).map("".join))
 def test_any_text_becomes_html(text: str) -> None:
-    assert to_html(text) == to_html(text)
+    assert render_markdown(text) == render_markdown(text)

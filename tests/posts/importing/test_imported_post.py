@@ -5,9 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import NewsletterError, UsageError
-from newsletter.posts.front_matter.parse import split
-from newsletter.posts.importing.front_matter_writer import compose
-from newsletter.posts.importing.imported_post import Manuscript, clip, kind_of, read_manuscript
+from newsletter.posts.front_matter.parse import split_front_matter
+from newsletter.posts.importing.front_matter_writer import format_post_file
+from newsletter.posts.importing.imported_post import (
+    ImportedPost,
+    clip_to_sentence,
+    detect_source_kind,
+    parse_imported_post,
+)
 from newsletter.posts.slug import slugify
 
 SENTENCE = (
@@ -16,8 +21,8 @@ SENTENCE = (
 )
 
 
-def read(text: str, path: str = "post.md", keep: tuple[int, ...] = ()) -> Manuscript:
-    return read_manuscript(text, path, language="en", keep=keep)
+def read(text: str, path: str = "post.md", keep: tuple[int, ...] = ()) -> ImportedPost:
+    return parse_imported_post(text, path, language="en", keep=keep)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +47,7 @@ def read(text: str, path: str = "post.md", keep: tuple[int, ...] = ()) -> Manusc
     ],
 )
 def test_the_kind_is_told_by_name_then_content(path: str, text: str, kind: str) -> None:
-    assert kind_of(text, path) == kind
+    assert detect_source_kind(text, path) == kind
 
 
 @pytest.mark.parametrize(
@@ -70,10 +75,10 @@ def test_markdown_keeps_its_body_and_its_yaml_as_written() -> None:
     )
     source = "# about the tide\ntitle:   'Low tide'\nmood: [calm,  wet]"
     post = read(f"---\n{source}\n---\n{body}")
-    written = compose(post)
+    written = format_post_file(post)
     assert written.startswith(f"---\n{source}\nsubject: Low tide\n")
     assert written.endswith(f"\n---\n{body}")
-    assert split(written, "").data == {
+    assert split_front_matter(written, "").data == {
         "title": "Low tide",
         "mood": ["calm", "wet"],
         "subject": "Low tide",
@@ -92,7 +97,9 @@ def test_settings_that_are_there_are_not_told_twice() -> None:
         "date: 2026-03-01\nCanonical-URL: https://quay.example/tide\nlanguage: nb\ntags: a, b"
     )
     post = read(f"---\n{settings}\n---\n{SENTENCE}")
-    assert compose(post) == f"---\n{settings}\npreheader: What it leaves\n---\n\n{SENTENCE}\n"
+    assert (
+        format_post_file(post) == f"---\n{settings}\npreheader: What it leaves\n---\n\n{SENTENCE}\n"
+    )
     assert (post.title, post.date) == ("Low tide", datetime.date(2026, 3, 1))
 
 
@@ -106,7 +113,7 @@ def test_settings_that_are_there_are_not_told_twice() -> None:
     ids=["toml", "json", "yaml in braces"],
 )
 def test_other_front_matter_becomes_yaml(settings: str) -> None:
-    data = split(compose(read(f"{settings}{SENTENCE}\n")), "").data
+    data = split_front_matter(format_post_file(read(f"{settings}{SENTENCE}\n")), "").data
     assert list(data)[:2] == ["title", "subject"]
     assert {key: data[key] for key in ("title", "subject", "at", "extra")} == {
         "title": "Low tide",
@@ -167,9 +174,9 @@ Required fields are marked <span>*</span></p>
 
 def test_a_page_gives_its_article_and_what_it_says_of_itself() -> None:
     post = read(PAGE, "tide.html")
-    assert post.format == "html"
+    assert post.body_format == "html"
     assert post.body == (f'<p>{SENTENCE}</p>\n<p>{SENTENCE} She said <i lang="el">φιλία</i>.</p>\n')
-    assert post.front == {
+    assert post.front_matter == {
         "title": "Low tide",
         "subject": "Low tide",
         "preheader": "What the tide leaves.",
@@ -247,7 +254,7 @@ def test_a_post_that_cannot_be_an_issue_is_refused(text: str, path: str, message
     ],
 )
 def test_a_preheader_is_a_sentence_or_two_cut_between_words(text: str, clipped: str | None) -> None:
-    result = clip(text, 110)
+    result = clip_to_sentence(text, 110)
     assert len(result) <= 110
     if clipped is not None:
         assert result == clipped
@@ -279,8 +286,12 @@ def test_reading_time_counts_what_is_read() -> None:
     post = read(
         f"# Low tide\n\n{SENTENCE}\n\n- {SENTENCE}\n\n![not read](https://x.example/a.png)\n"
     )
-    assert (post.outline.paragraphs, post.outline.words, post.outline.minutes) == (1, 40, 1)
-    assert post.outline.images == ("https://x.example/a.png",)
+    assert (
+        post.outline.paragraph_count,
+        post.outline.word_count,
+        post.outline.reading_minutes,
+    ) == (1, 40, 1)
+    assert post.outline.image_urls == ("https://x.example/a.png",)
 
 
 PIECES = st.sampled_from(
@@ -304,6 +315,6 @@ def test_any_source_is_refused_in_words_or_reads_back_as_it_was_written(
         post = read(text, path)
     except NewsletterError:
         return
-    written = split(compose(post), "post.md")
+    written = split_front_matter(format_post_file(post), "post.md")
     assert written.body.strip() == post.body.strip()
     assert written.data.keys() >= {"subject", "preheader", "language"}

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from newsletter.config.models import Config
-from newsletter.posts.html.sanitize import sanitise
+from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.issue import Issue
-from newsletter.posts.post import Image
+from newsletter.posts.post import LocalImage
 from newsletter.render.article.build import Article, build_article
 
 ArticleOf = Callable[..., Article]
@@ -29,7 +29,7 @@ def test_an_article_tells_its_links_images_words_and_minutes(
         f"<p>{'tide ' * 439}tide</p><img src='a.png' alt='A'><p><a href='/x'></a></p>"
         "<p><a href='/log'>log</a> <a href='/log'>again</a> <a href='mailto:a@b.example'>me</a></p>"
     )
-    issue = issue_of(body, post={"images": {"a.png": Image("a.png", 40, 20, 9)}})
+    issue = issue_of(body, post={"images": {"a.png": LocalImage("a.png", 40, 20, 9)}})
 
     article = build_article(issue, config_of(image_url="https://img.example/{slug}/{file}"))
 
@@ -73,7 +73,7 @@ def test_code_keeps_every_line_break_and_its_colours(article_of: ArticleOf) -> N
 
 def test_a_line_break_that_opens_code_is_not_lost(article_of: ArticleOf) -> None:
     # The first line break after <pre> is not content (HTML Standard); the second is.
-    assert article_of(sanitise("<pre>\n\na</pre>")).html == "<pre>\n\na</pre>"
+    assert article_of(sanitize_html("<pre>\n\na</pre>")).html == "<pre>\n\na</pre>"
 
 
 def test_tables_scroll_and_say_what_their_headings_head(article_of: ArticleOf) -> None:
@@ -152,7 +152,7 @@ def test_elements_that_outlook_does_not_know_become_div(article_of: ArticleOf) -
 
 
 def test_a_drawing_that_was_left_out_is_told(article_of: ArticleOf) -> None:
-    article = article_of(sanitise('<p><svg aria-label="A buoy"><circle/></svg></p>'))
+    article = article_of(sanitize_html('<p><svg aria-label="A buoy"><circle/></svg></p>'))
 
     assert "A buoy" in article.html
     assert [note for note in article.notes if "SVG" in note and "A buoy" in note]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from newsletter.config.models import Config
-from newsletter.posts.html.sanitize import sanitise
+from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.issue import Issue
 from newsletter.render.article.build import Article, build_article
 from newsletter.render.article.embeds import find_embed_page
@@ -15,7 +15,7 @@ ArticleOf = Callable[[str], Article]
 
 @pytest.fixture
 def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config]) -> ArticleOf:
-    return lambda body: build_article(issue_of(sanitise(body)), config_of())
+    return lambda body: build_article(issue_of(sanitize_html(body)), config_of())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from newsletter.config.models import Config, Theme
 from newsletter.posts.issue import Issue
-from newsletter.posts.post import Image
+from newsletter.posts.post import LocalImage
 from newsletter.render.article.build import Article, build_article
 from newsletter.render.article.images import compute_display_size
 
@@ -19,7 +19,7 @@ SIZES = {"wide.png": (2400, 1200), "small.png": (100, 50), "odd.webp": (0, 0), "
 @pytest.fixture
 def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config]) -> ArticleOf:
     """Articles whose column is 600 px wide, with a few local images."""
-    images = {name: Image(name, *size, 9) for name, size in SIZES.items()}
+    images = {name: LocalImage(name, *size, 9) for name, size in SIZES.items()}
     config = config_of(theme=Theme(width=664), image_url="https://img.example/{slug}/{file}")
     return lambda body: build_article(issue_of(body, post={"images": images}), config)
 

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from newsletter.config.models import Config, Utm
+from newsletter.config.models import Config, UtmSettings
 from newsletter.posts.issue import Issue
-from newsletter.posts.post import Image
+from newsletter.posts.post import LocalImage
 from newsletter.render.article.build import Article, build_article
 from newsletter.render.article.links import UrlResolver, add_parameters, is_same_address
 
 LinkOf = Callable[..., str | None]
 
-UTM = Utm(source="letter", medium="email", campaign="{slug}")
+UTM = UtmSettings(source="letter", medium="email", campaign="{slug}")
 MARKS = "utm_source=letter&utm_medium=email&utm_campaign=the-tide"
 
 
@@ -61,7 +61,7 @@ def test_the_base_is_the_post_then_the_issue_then_the_site(link_of: LinkOf) -> N
 
 
 def test_a_link_to_a_local_image_leads_to_where_it_is_published(link_of: LinkOf) -> None:
-    post: dict[str, object] = {"images": {"big one.jpg": Image("big one.jpg", 9, 9, 9)}}
+    post: dict[str, object] = {"images": {"big one.jpg": LocalImage("big one.jpg", 9, 9, 9)}}
 
     url = link_of("big one.jpg", post, image_url="https://img.example/{slug}/{file}")
 

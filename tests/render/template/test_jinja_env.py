@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import TemplateError
-from newsletter.posts.merge_tags.tags import MergeTable
+from newsletter.posts.merge_tags.tags import MergeTagRegistry
 from newsletter.render.template.context import SubscriberView
 from newsletter.render.template.jinja_env import (
     get_template_variable,
@@ -25,7 +25,7 @@ def context() -> dict[str, Any]:
 
 
 def reader() -> SubscriberView:
-    return SubscriberView(MergeTable({"name": "friend"}))
+    return SubscriberView(MergeTagRegistry({"name": "friend"}))
 
 
 def complaint(templates: Templates) -> str:
@@ -78,15 +78,15 @@ def test_a_mistake_in_a_macro_of_an_imported_file_is_told_there() -> None:
 
 
 def test_what_differs_by_reader_becomes_a_token_and_default_gives_its_words() -> None:
-    table = MergeTable({"name": "friend"})
+    table = MergeTagRegistry({"name": "friend"})
     text = '{{ subscriber.name }} {{ subscriber.city | default("A & B") }} {{ subscriber.name }}'
     filled = render_template(folder(a=text), "a.mjml", {"subscriber": SubscriberView(table)})
     assert filled == "-nl0h- -nl1h- -nl0h-"
-    assert [(tag.attribute, tag.default) for tag in table.tags] == [
+    assert [(tag.attribute, tag.default) for tag in table.merge_tags] == [
         ("name", "friend"),
         ("city", "A & B"),
     ]
-    assert table.tags[1].source == '{{ subscriber.city | default("A & B") }}'
+    assert table.merge_tags[1].source == '{{ subscriber.city | default("A & B") }}'
 
 
 def test_an_attribute_without_a_default_anywhere_is_an_error_at_its_line() -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from newsletter.config.models import Config, Utm
-from newsletter.posts.html.markdown import to_html
-from newsletter.posts.html.sanitize import sanitise
+from newsletter.config.models import Config, UtmSettings
+from newsletter.posts.html.markdown import render_markdown
+from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.issue import Issue
 from newsletter.render.article.build import build_article
 from newsletter.render.text.article import render_article_text
@@ -154,9 +154,9 @@ def text_from(
     issue_of: Callable[..., Issue], config_of: Callable[..., Config]
 ) -> Callable[[str], str]:
     """The text part of a Markdown post."""
-    config = config_of(utm=Utm(source="letter"))
+    config = config_of(utm=UtmSettings(source="letter"))
     return lambda source: render_article_text(
-        build_article(issue_of(sanitise(to_html(source))), config).html
+        build_article(issue_of(sanitize_html(render_markdown(source))), config).html
     )
 
 

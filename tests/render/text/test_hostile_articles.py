@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newsletter.config.models import Config
-from newsletter.posts.html.sanitize import sanitise
+from newsletter.posts.html.sanitize import sanitize_html
 from newsletter.posts.issue import Issue
 from newsletter.render.article.build import build_article
 from newsletter.render.article.dom import get_visible_text, parse_fragment
@@ -82,7 +82,7 @@ def test_every_word_stays_and_stands_in_the_text_in_order(
     issue_of: Callable[..., Issue],
     config_of: Callable[..., Config],
 ) -> None:
-    body = sanitise(html)
+    body = sanitize_html(html)
     article = build_article(issue_of(body), config_of())
     assert sorted(WORD.findall(article.html)) == sorted(WORD.findall(body))
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from newsletter.config import Config
-from newsletter.config.public_site import Public
+from newsletter.config.public_site import PublicSiteSettings
 from newsletter.web.http.security_headers import HSTS, security_headers
 from newsletter.web.site_context import Site
 
 
 def with_public(config: Config, **settings: Any) -> Config:
-    return config.model_copy(update={"public": Public(**settings)})
+    return config.model_copy(update={"public": PublicSiteSettings(**settings)})
 
 
 def test_https_is_promised_only_where_the_editor_says_so(site: Site) -> None:

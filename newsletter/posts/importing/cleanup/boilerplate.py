@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from newsletter.posts.importing.cleanup.paragraph import Passage
 
-_LONGEST = 300  # characters; no furniture is longer, and patterns stay quick
-_SHARED = (
+_MAX_LENGTH = 300  # characters; no furniture is longer, and patterns stay quick
+_SHARE_TARGETS = (
     r"(facebook|twitter|x|linked ?in|pinterest|reddit|tumblr|telegram|mastodon|bluesky"
     r"|what.?s ?app|threads|pocket|hacker news|e-?mail|print|copy( link)?|more|tweet|pin( it)?)"
 )
 
 
-class Place(Enum):
+class BoilerplatePosition(Enum):
     """Where a rule may find its furniture."""
 
     LABEL = auto()  # above the title
@@ -29,7 +29,7 @@ class Place(Enum):
     HEADING = auto()  # in the tail, and the titles under it are furniture too
 
 
-class Rule(NamedTuple):
+class BoilerplateRule(NamedTuple):
     """One kind of furniture.
 
     Attributes:
@@ -38,58 +38,66 @@ class Rule(NamedTuple):
         pattern: the whole of its text.
     """
 
-    why: str
-    place: Place
+    description: str
+    position: BoilerplatePosition
     pattern: re.Pattern[str]
 
 
-def _rule(why: str, place: Place, *patterns: str) -> Rule:
-    return Rule(why, place, re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE))
+def _make_rule(description: str, position: BoilerplatePosition, *patterns: str) -> BoilerplateRule:
+    return BoilerplateRule(
+        description, position, re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE)
+    )
 
 
-RULES: tuple[Rule, ...] = (
-    _rule(
+BOILERPLATE_RULES: tuple[BoilerplateRule, ...] = (
+    _make_rule(
         "section label",
-        Place.LABEL,
+        BoilerplatePosition.LABEL,
         r"((our|the|my|latest|from the) )?(blog|news|articles?|journal|posts?|stories|updates)",
         r"press|insights|resources|uncategori[sz]ed|magazine|features?|opinions?|home",
         r"aktuelles|nachrichten|neuigkeiten|actualit[ée]s|noticias|notizie|not[íi]cias|nieuws",
         r"nyheter|nyheder|blogg|блог|новости|ブログ|博客|新闻|المدونة|مدونة",
     ),
-    _rule("breadcrumb", Place.HEAD, r"(home|start|blog)( ?[»›>/→] ?[^»›>/→]{1,80})+"),  # noqa: RUF001 - arrows
-    _rule("skip link", Place.ENDS, r"skip to (the )?(main )?(content|navigation|footer|menu)"),
-    _rule(
+    _make_rule(
+        "breadcrumb", BoilerplatePosition.HEAD, r"(home|start|blog)( ?[»›>/→] ?[^»›>/→]{1,80})+"
+    ),  # noqa: RUF001 - arrows
+    _make_rule(
+        "skip link",
+        BoilerplatePosition.ENDS,
+        r"skip to (the )?(main )?(content|navigation|footer|menu)",
+    ),
+    _make_rule(
         "menu",
-        Place.ENDS,
+        BoilerplatePosition.ENDS,
         r"(main |primary |toggle |open |close )?(navigation|menu)",
         r"search( for:?|…|\.\.\.)?",
         r"back to (top|the top|blog|the blog|all posts)|scroll to top",
     ),
-    _rule(
+    _make_rule(
         "reading time",
-        Place.HEAD,
+        BoilerplatePosition.HEAD,
         r"(reading time:? )?\d+ ?-?(min|mins|minutes?)( of)?( read(ing)?)?( time)?",
     ),
-    _rule(
+    _make_rule(
         "post details",
-        Place.ENDS,
+        BoilerplatePosition.ENDS,
         r"(posted|published|filed|last updated|updated) (on|in|by|under|at)\b[^.!?]{1,90}",
         r"(posted|published|updated|tags?|tagged|category|categories|filed under|labels):.{1,150}",
         r"(\d+|no) (comments?|views?|likes?|shares?)( (on|so far).{0,100})?",
     ),
-    _rule(
+    _make_rule(
         "share bar",
-        Place.ENDS,
+        BoilerplatePosition.ENDS,
         r"share( (this|on|via|with|it))?( (post|article|page|story|entry|friends))?"
-        rf":?([ ,|/·•]+{_SHARED})*[:!]?",
-        rf"{_SHARED}([ ,|/·•]+{_SHARED})+",
+        rf":?([ ,|/·•]+{_SHARE_TARGETS})*[:!]?",
+        rf"{_SHARE_TARGETS}([ ,|/·•]+{_SHARE_TARGETS})+",
         r"(click to )?(share|email|print|tweet)( this| a link)? ?(on|to|via) .{1,40}",
         r"click to (print|email).{0,60}|like this:?|like loading(\.\.\.|…)|loading(\.\.\.|…)",
     ),
-    _rule("share bar", Place.AFTER, _SHARED),
-    _rule(
+    _make_rule("share bar", BoilerplatePosition.AFTER, _SHARE_TARGETS),
+    _make_rule(
         "comment form",
-        Place.TAIL,
+        BoilerplatePosition.TAIL,
         r"(leave|post|add|write) (a|your) (reply|comment)( to .{1,80})?|cancel reply",
         r"join the (discussion|conversation)|comments are closed\.?",
         r"your e-?mail address will not be (published|shared).{0,120}",
@@ -108,53 +116,53 @@ RULES: tuple[Rule, ...] = (
         r"コメントを残す.{0,40}|メールアドレスが公開されることはありません.{0,80}",
         r"اترك (تعليق|رد)[^.]{0,40}|لن يتم نشر عنوان بريدك .{1,120}",
     ),
-    _rule(
+    _make_rule(
         "comment form",
-        Place.AFTER,
+        BoilerplatePosition.AFTER,
         r"(your )?(comment|name|e-?mail( address)?|website|url|message)( ?\*| ?\(required\))?:?",
         r"(post|submit|send)( a| your)?( comment| reply)?|reply",
     ),
-    _rule(
+    _make_rule(
         "related posts",
-        Place.HEADING,
+        BoilerplatePosition.HEADING,
         r"(related|similar|recommended|recent|popular|latest|more|other|further)"
         r" (posts?|articles?|stories|news)( from .{1,60}| for you)?:?",
         r"(you (may|might|may) also|people also) (like|enjoy|be interested in|read).{0,20}",
         r"(more from|more by|more in) .{1,60}|read (next|also|more):?|keep reading|next up:?",
         r"das k[öo]nnte .{3,4} auch interessieren|[àa] lire aussi|.{2} puede interesar",
     ),
-    _rule(
+    _make_rule(
         "related posts",
-        Place.TAIL,
+        BoilerplatePosition.TAIL,
         r"(read (more|next|also)|keep reading) ?[:»→].{0,120}|continue reading .{1,120}",
         r"(read more|continue reading|learn more)[ .…»→>]*",
     ),
-    _rule(
+    _make_rule(
         "post navigation",
-        Place.TAIL,
+        BoilerplatePosition.TAIL,
         r"post navigation|(previous|next|older|newer)( (post|article|entry|story|posts|page))?",
         r"(previous|next|older|newer) (post|article|entry|story|posts)\b[ :→←»«].{0,150}",
         r"[←‹][^→›]{0,150}|[^←‹]{0,150}[→›]|«[^»]{0,150}|[^«]{0,150}»",  # noqa: RUF001 - arrows
     ),
-    _rule(
+    _make_rule(
         "newsletter sign-up",
-        Place.TAIL,
+        BoilerplatePosition.TAIL,
         r"(subscribe|sign up|join)( now| today| here)?[.!]?",
         r"(subscribe|sign up|join)( to| for)?( our| my| the| this)?( \w+){0,2}"
         r" (newsletter|mailing list|e-?mail list|updates|blog)\b.{0,80}",
         r"(get|receive) (new|the latest|our latest|all) (posts|articles|updates|news)\b.{0,80}",
     ),
-    _rule(
+    _make_rule(
         "cookie notice",
-        Place.ENDS,
+        BoilerplatePosition.ENDS,
         r"(this|our|the) (web)?site uses cookies.*|we use (\w+ )?cookies.*",
         r"by (continuing|using|clicking).{1,120}cookies.{0,120}",
         r"(accept|reject|allow|deny)( all)?( cookies)?|manage (preferences|cookies|consent)",
         r"cookie (policy|settings|preferences|notice)|privacy & cookies:.*",
     ),
-    _rule(
+    _make_rule(
         "site footer",
-        Place.TAIL,
+        BoilerplatePosition.TAIL,
         r"(©|\(c\)|copyright\b).{1,120}|all rights reserved\.?",
         r"(proudly )?powered by .{1,40}|(theme|design|website) by .{1,40}",
         r"(privacy policy|terms( (of|and) (use|service|conditions))?|imprint|impressum|sitemap)",
@@ -162,7 +170,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-class Regions(NamedTuple):
+class ContentRange(NamedTuple):
     """Where the running text of an article begins and ends.
 
     Attributes:
@@ -170,22 +178,22 @@ class Regions(NamedTuple):
         tail: index after the last one.
     """
 
-    head: int
-    tail: int
+    start: int
+    end: int
 
 
-def regions(passages: Sequence[Passage]) -> Regions:
+def find_content_range(passages: Sequence[Passage]) -> ContentRange:
     """Find the running text; where there is none, the first passage counts as all of it."""
     prose = [
         at
         for at, passage in enumerate(passages)
-        if passage.prose and not _match(passage.text, set(Place))
+        if passage.is_prose and not _match_rule(passage.text, set(BoilerplatePosition))
     ]
-    return Regions(prose[0], prose[-1] + 1) if prose else Regions(len(passages), 1)
+    return ContentRange(prose[0], prose[-1] + 1) if prose else ContentRange(len(passages), 1)
 
 
-def furniture(
-    passages: Sequence[Passage], running: Regions, strange: Collection[int] = ()
+def find_boilerplate(
+    passages: Sequence[Passage], content: ContentRange, spam: Collection[int] = ()
 ) -> dict[int, str]:
     """Which passages are furniture, and what each is.
 
@@ -197,51 +205,66 @@ def furniture(
     Returns:
         Index of the passage -> what it is, in the order of the post.
     """
-    head, tail = running
-    found = _labels(passages[:head], len(passages), strange)
+    head, tail = content
+    found = _find_labels(passages[:head], len(passages), spam)
     kind, under_heading = "", False
     for at, passage in enumerate(passages):
-        if at in found or at in strange:
+        if at in found or at in spam:
             continue
-        places = _places(at, head, tail)
-        rule = _match(passage.text, places)
-        if rule is None or (rule.place is Place.AFTER and rule.why != kind):
-            if under_heading and at >= tail and not passage.prose:
+        places = _get_positions(at, head, tail)
+        rule = _match_rule(passage.text, places)
+        if rule is None or (
+            rule.position is BoilerplatePosition.AFTER and rule.description != kind
+        ):
+            if under_heading and at >= tail and not passage.is_prose:
                 found[at] = kind
                 continue
             kind, under_heading = "", False
             continue
-        found[at] = kind = rule.why
-        under_heading = rule.place is Place.HEADING
+        found[at] = kind = rule.description
+        under_heading = rule.position is BoilerplatePosition.HEADING
     return dict(sorted(found.items()))
 
 
-def _places(at: int, head: int, tail: int) -> set[Place]:
-    places: set[Place] = set()
+def _get_positions(at: int, head: int, tail: int) -> set[BoilerplatePosition]:
+    places: set[BoilerplatePosition] = set()
     if at < head:
-        places |= {Place.HEAD, Place.ENDS}
+        places |= {BoilerplatePosition.HEAD, BoilerplatePosition.ENDS}
     if at >= tail:
-        places |= {Place.TAIL, Place.ENDS, Place.AFTER, Place.HEADING}
+        places |= {
+            BoilerplatePosition.TAIL,
+            BoilerplatePosition.ENDS,
+            BoilerplatePosition.AFTER,
+            BoilerplatePosition.HEADING,
+        }
     return places
 
 
-def _labels(head: Sequence[Passage], total: int, strange: Collection[int]) -> dict[int, str]:
+def _find_labels(head: Sequence[Passage], total: int, spam: Collection[int]) -> dict[int, str]:
     """Labels stand above the title: nothing but furniture comes before, and a title after."""
     found: dict[int, str] = {}
     for at, passage in enumerate(head):
-        if at in strange:
+        if at in spam:
             continue
-        rule = _match(passage.text, {Place.LABEL, Place.HEAD, Place.ENDS})
+        rule = _match_rule(
+            passage.text,
+            {BoilerplatePosition.LABEL, BoilerplatePosition.HEAD, BoilerplatePosition.ENDS},
+        )
         if rule is None or at + 2 >= total:
             break
-        found[at] = rule.why
+        found[at] = rule.description
     return found
 
 
-def _match(text: str, places: set[Place]) -> Rule | None:
+def _match_rule(text: str, positions: set[BoilerplatePosition]) -> BoilerplateRule | None:
     plain = " ".join(text.split())
-    if not plain or len(plain) > _LONGEST:
+    if not plain or len(plain) > _MAX_LENGTH:
         return None
     return next(
-        (rule for rule in RULES if rule.place in places and rule.pattern.fullmatch(plain)), None
+        (
+            rule
+            for rule in BOILERPLATE_RULES
+            if rule.position in positions and rule.pattern.fullmatch(plain)
+        ),
+        None,
     )

@@ -4,7 +4,7 @@ import datetime
 import re
 from typing import NamedTuple
 
-_LONGEST = 150  # characters
+_MAX_LENGTH = 150  # characters
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = (
     r"(?P<month{n}>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
@@ -21,7 +21,7 @@ _AUTHOR = re.compile(
     rf"\b[Bb][Yy]:? (?P<author>{_NAME}(?: (?:(?:de|van|von|der|di|la) )*{_NAME}){{0,3}})"
 )
 # What may stand around the two, spaces left out.
-_REST = re.compile(
+_FILLER = re.compile(
     r"(?:posted|published|written|updated|on|at|in|\d{1,2}:\d{2}(?:[ap]m)?"
     r"|\d+min(?:ute)?s?(?:read)?|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
     r"|[|,;:.·•/–—-])+",  # noqa: RUF001 - dashes separate the parts of a byline
@@ -38,20 +38,20 @@ class Byline(NamedTuple):
 
 def parse_byline(text: str) -> Byline | None:
     """Read ``By Ada Berg | 3 March 2024`` and its like; ``None`` for any other line."""
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_LENGTH:
         return None
     dated = _DATE.search(text)
-    date = _date(dated) if dated else None
+    date = _parse_date(dated) if dated else None
     rest = f"{text[: dated.start()]} {text[dated.end() :]}" if dated and date else text
     named = _AUTHOR.search(rest)
     if named:
         rest = f"{rest[: named.start()]} {rest[named.end() :]}"
-    if not (named or date) or not _REST.fullmatch("".join(rest.split()) or "|"):
+    if not (named or date) or not _FILLER.fullmatch("".join(rest.split()) or "|"):
         return None
     return Byline(named["author"] if named else "", date)
 
 
-def _date(found: re.Match[str]) -> datetime.date | None:
+def _parse_date(found: re.Match[str]) -> datetime.date | None:
     try:
         if found["iso"]:
             return datetime.date.fromisoformat(found["iso"])

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from newsletter.posts.importing.cleanup.boilerplate import furniture, regions
-from newsletter.posts.importing.cleanup.paragraph import Passage, Removed, SetAside
-from newsletter.posts.importing.cleanup.spam_and_comments import comments, spam
+from newsletter.posts.importing.cleanup.boilerplate import find_boilerplate, find_content_range
+from newsletter.posts.importing.cleanup.paragraph import Passage, RemovedLine, SetAsideLine
+from newsletter.posts.importing.cleanup.spam_and_comments import find_comments, find_spam
 
 
 @dataclass(frozen=True, slots=True)
-class Clearing:
+class PassageClassification:
     """The verdict on every passage of a post.
 
     Attributes:
@@ -19,13 +19,13 @@ class Clearing:
     """
 
     kept: tuple[int, ...]
-    removed: tuple[Removed, ...] = ()
-    set_aside: tuple[SetAside, ...] = ()
+    removed: tuple[RemovedLine, ...] = ()
+    set_aside: tuple[SetAsideLine, ...] = ()
 
 
-def clear(
-    passages: Sequence[Passage], keep: Collection[int] = (), *, scraped: bool = True
-) -> Clearing:
+def classify_passages(
+    passages: Sequence[Passage], keep: Collection[int] = (), *, is_scraped: bool = True
+) -> PassageClassification:
     """Judge the passages of a post.
 
     Args:
@@ -33,18 +33,19 @@ def clear(
         keep: lines (1-based) that stay whatever is said of them.
         scraped: whether the post comes from a page, with a page's furniture around it.
     """
-    thread = comments(passages) if scraped else range(len(passages), len(passages))
+    thread = find_comments(passages) if is_scraped else range(len(passages), len(passages))
     article = passages[: thread.start]
-    running = regions(article)
-    strange = spam(article, running)
-    taken = furniture(passages, running, strange) if scraped else {}
+    running = find_content_range(article)
+    strange = find_spam(article, running)
+    taken = find_boilerplate(passages, running, strange) if is_scraped else {}
     strange |= dict.fromkeys(set(thread) - set(taken), "looks like a reader's comment")
     taken = {at: why for at, why in taken.items() if passages[at].line not in keep}
     strange = {at: why for at, why in strange.items() if passages[at].line not in keep}
-    return Clearing(
+    return PassageClassification(
         kept=tuple(at for at in range(len(passages)) if at not in taken and at not in strange),
-        removed=tuple(Removed(passages[at].line, passages[at].text, taken[at]) for at in taken),
+        removed=tuple(RemovedLine(passages[at].line, passages[at].text, taken[at]) for at in taken),
         set_aside=tuple(
-            SetAside(passages[at].line, passages[at].text, strange[at]) for at in sorted(strange)
+            SetAsideLine(passages[at].line, passages[at].text, strange[at])
+            for at in sorted(strange)
         ),
     )

@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-PROSE_WORDS = 15
-_SENTENCE_WORDS = 8
-_JOINED_WORDS = 6
+MIN_PROSE_WORDS = 15
+_MIN_SENTENCE_WORDS = 8
+_MIN_JOINED_WORDS = 6
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'”’»)\]]*$")  # noqa: RUF001 - full-width stops
 _WORD = re.compile(r"\w[\w'\u2019-]*")
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+_UNSPACED_SCRIPT_CHARACTER = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +24,24 @@ class Passage:
 
     line: int
     text: str
-    alone: bool = True
+    is_standalone: bool = True
 
     @property
-    def words(self) -> int:
+    def word_count(self) -> int:
         """How many words it has."""
         return count_words(self.text)
 
     @property
-    def prose(self) -> bool:
+    def is_prose(self) -> bool:
         """Whether it reads as running text, not as a heading, a label or a link."""
-        if self.words >= PROSE_WORDS or (not self.alone and self.words >= _JOINED_WORDS):
+        if self.word_count >= MIN_PROSE_WORDS or (
+            not self.is_standalone and self.word_count >= _MIN_JOINED_WORDS
+        ):
             return True
-        return self.words >= _SENTENCE_WORDS and bool(_SENTENCE_END.search(self.text))
+        return self.word_count >= _MIN_SENTENCE_WORDS and bool(_SENTENCE_END.search(self.text))
 
 
-class Removed(NamedTuple):
+class RemovedLine(NamedTuple):
     """What an import took out of a post: the blog's own furniture."""
 
     line: int
@@ -47,7 +49,7 @@ class Removed(NamedTuple):
     why: str
 
 
-class SetAside(NamedTuple):
+class SetAsideLine(NamedTuple):
     """What an import put aside for the editor to look at."""
 
     line: int
@@ -57,7 +59,7 @@ class SetAside(NamedTuple):
 
 def count_words(text: str) -> int:
     """Words of ``text``; where a script sets no spaces, two characters count as a word."""
-    spaced, unspaced = _UNSPACED.subn(" ", text)
+    spaced, unspaced = _UNSPACED_SCRIPT_CHARACTER.subn(" ", text)
     pieces = spaced.split()
     # Most are plain words: only the others are looked at closely, which halves the time.
     others = [piece for piece in pieces if not piece.isalnum()]

@@ -7,22 +7,24 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from newsletter.posts.front_matter.parse import FrontMatter
-from newsletter.posts.importing.cleanup.classify import clear
+from newsletter.posts.importing.cleanup.classify import classify_passages
 from newsletter.posts.importing.cleanup.paragraph import Passage
 from newsletter.posts.importing.sources.draft import (
-    Draft,
+    ParsedSource,
     find_opening,
 )
 
 
-def from_markdown(front: FrontMatter, path: str, keep: Collection[int]) -> Draft:  # noqa: ARG001
+def parse_markdown_source(
+    front_matter: FrontMatter, path: str, keep: Collection[int]
+) -> ParsedSource:  # noqa: ARG001
     """Read Markdown; its body stays as written, less its title and what is put aside."""
-    lines = front.body.split("\n")
-    blocks = _blocks(front)
-    clearing = clear([block.passage for block in blocks], keep, scraped=False)
+    lines = front_matter.body.split("\n")
+    blocks = _parse_blocks(front_matter)
+    clearing = classify_passages([block.passage for block in blocks], keep, is_scraped=False)
     kept = [blocks[at] for at in clearing.kept]
     heading = next((block for block in kept if block.kind == "heading_open"), None)
-    told = str(front.data.get("title") or "")
+    told = str(front_matter.data.get("title") or "")
     title = told or (heading.passage.text if heading else "")
     if heading and heading is kept[0] and heading.passage.text == title:
         kept.remove(heading)
@@ -35,7 +37,7 @@ def from_markdown(front: FrontMatter, path: str, keep: Collection[int]) -> Draft
             end += 1
         del lines[block.start : end]
     paragraphs = [block.passage for block in kept if block.kind == "paragraph_open"]
-    return Draft(
+    return ParsedSource(
         body="\n".join(lines),
         opening=find_opening(paragraphs),
         title=title,
@@ -44,7 +46,7 @@ def from_markdown(front: FrontMatter, path: str, keep: Collection[int]) -> Draft
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class _MarkdownBlock:
     """A top-level block of Markdown; ``start`` and ``end`` are 0-based lines of the body."""
 
     passage: Passage
@@ -53,22 +55,22 @@ class _Block:
     kind: str
 
 
-def _blocks(front: FrontMatter) -> list[_Block]:
-    lines = front.body.split("\n")
-    tokens = MarkdownIt("commonmark").parse(front.body)
-    blocks: list[_Block] = []
+def _parse_blocks(front_matter: FrontMatter) -> list[_MarkdownBlock]:
+    lines = front_matter.body.split("\n")
+    tokens = MarkdownIt("commonmark").parse(front_matter.body)
+    blocks: list[_MarkdownBlock] = []
     for at, token in enumerate(tokens):
         if token.level or token.nesting < 0 or token.map is None:
             continue
         start, end = token.map
         plain = token.type in {"heading_open", "paragraph_open"}
-        text = _words(tokens[at + 1]) if plain else " ".join(lines[start:end])
-        passage = Passage(front.body_line + start, text, alone=plain)
-        blocks.append(_Block(passage, start, end, token.type))
+        text = _get_inline_text(tokens[at + 1]) if plain else " ".join(lines[start:end])
+        passage = Passage(front_matter.body_line + start, text, is_standalone=plain)
+        blocks.append(_MarkdownBlock(passage, start, end, token.type))
     return blocks
 
 
-def _words(inline: Token) -> str:
+def _get_inline_text(inline: Token) -> str:
     parts = (
         child.content if child.type in {"text", "code_inline"} else " "
         for child in inline.children or ()

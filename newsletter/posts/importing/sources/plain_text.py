@@ -9,30 +9,32 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from newsletter.posts.front_matter.parse import FrontMatter
-from newsletter.posts.importing.cleanup.classify import clear
+from newsletter.posts.importing.cleanup.classify import classify_passages
 from newsletter.posts.importing.cleanup.paragraph import Passage
 from newsletter.posts.importing.sources.draft import (
-    Draft,
+    ParsedSource,
     find_byline,
     find_opening,
-    in_source_order,
+    sort_removed_lines,
 )
 
-_HARD_WRAP = 100  # characters: a longer line is a whole paragraph, and so is every other line
-_HEADING_WORDS = 10
-_TITLE_LENGTH = 150
+_MAX_WRAPPED_LENGTH = (
+    100  # characters: a longer line is a whole paragraph, and so is every other line
+)
+_MAX_HEADING_WORDS = 10
+_MAX_TITLE_LENGTH = 150
 
 _BULLET = re.compile(r"[-*+•▪‣◦·●] +(?=\S)")
 _NUMBER = re.compile(r"(?P<number>\d{1,3})[.)] +(?=\S)")
-_RULE = re.compile(r"(?:[-*_=~–—•·⁂] ?){3,}|⁂")  # noqa: RUF001 - dashes are what is looked for
+_THEMATIC_BREAK = re.compile(r"(?:[-*_=~–—•·⁂] ?){3,}|⁂")  # noqa: RUF001 - dashes are what is looked for
 _UNDERLINE = re.compile(r"={3,}|-{3,}")
 _URL = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}'’”]")  # noqa: RUF001
-_SPECIAL = re.compile(
+_SPECIAL_CHARACTERS = re.compile(
     r"[\\`*\[{]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)|~(?=~)|(?<=~)~"
 )
 _LINE_START = re.compile(r"(?:[#>|:=~+-]|\d+(?=[.)](?:\s|$)))")
 # Control characters, line and paragraph separators: a line ends where an editor says it ends.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +49,36 @@ class _Piece:
         return " ".join(line.text for line in self.lines)
 
     @property
-    def prose(self) -> bool:
-        return Passage(0, self.text).prose
+    def is_prose(self) -> bool:
+        return Passage(0, self.text).is_prose
 
 
-def passages_of(text: str) -> list[Passage]:
+def split_passages(text: str) -> list[Passage]:
     """The lines of ``text`` that are not blank, numbered from 1."""
-    rows = [_CONTROL.sub(" ", row).strip() for row in re.split(r"\r\n|\n|\r", text)]
-    wrapped = max(map(len, rows)) <= _HARD_WRAP
+    rows = [_CONTROL_CHARACTERS.sub(" ", row).strip() for row in re.split(r"\r\n|\n|\r", text)]
+    wrapped = max(map(len, rows)) <= _MAX_WRAPPED_LENGTH
     padded = ["", *rows, ""]
     return [
-        Passage(at, row, alone=not wrapped or not (padded[at - 1] or padded[at + 1]))
+        Passage(at, row, is_standalone=not wrapped or not (padded[at - 1] or padded[at + 1]))
         for at, row in enumerate(rows, start=1)
         if row
     ]
 
 
-def title_of(passages: Sequence[Passage]) -> Passage | None:
+def find_title_line(passages: Sequence[Passage]) -> Passage | None:
     """The first line, if it can be a title: short, and no part of a wrapped paragraph."""
     if not passages:
         return None
     first, *rest = passages
-    if len(first.text) > _TITLE_LENGTH or _RULE.fullmatch(first.text):
+    if len(first.text) > _MAX_TITLE_LENGTH or _THEMATIC_BREAK.fullmatch(first.text):
         return None
-    if Passage(first.line, first.text).prose:
+    if Passage(first.line, first.text).is_prose:
         return None
-    wrapped_on = not first.alone and rest and rest[0].text[:1].islower()
+    wrapped_on = not first.is_standalone and rest and rest[0].text[:1].islower()
     return None if wrapped_on else first
 
 
-def without_title(passages: Sequence[Passage], title: Passage | None) -> list[Passage]:
+def remove_title_line(passages: Sequence[Passage], title: Passage | None) -> list[Passage]:
     """The lines below the title and its underline; all of them where there is no title."""
     if title is None:
         return list(passages)
@@ -85,33 +87,33 @@ def without_title(passages: Sequence[Passage], title: Passage | None) -> list[Pa
     return rest[1:] if underlined else rest
 
 
-def to_markdown(passages: Sequence[Passage]) -> str:
+def format_as_markdown(passages: Sequence[Passage]) -> str:
     """Write the lines that stay as Markdown."""
-    pieces = [piece for block in _blocks(passages) for piece in _pieces(block)]
+    pieces = [piece for block in _group_adjacent(passages) for piece in _split_pieces(block)]
     written: list[str] = []
     at = 0
     while at < len(pieces):
-        items = _list_at(pieces, at)
+        items = _get_list(pieces, at)
         if items:
-            written.append("\n".join(_item(piece) for piece in items))
+            written.append("\n".join(_format_item(piece) for piece in items))
             at += len(items)
             continue
         after = pieces[at + 1] if at + 1 < len(pieces) else None
-        if after is not None and _underlined(pieces[at], after):
+        if after is not None and _is_underlined(pieces[at], after):
             level = 2 if after.text[0] == "=" else 3
-            written.append(f"{'#' * level} {_heading_text(pieces[at])}")
+            written.append(f"{'#' * level} {_format_heading_text(pieces[at])}")
             at += 2
             continue
-        written.append(_paragraph(pieces[at], after))
+        written.append(_format_paragraph(pieces[at], after))
         at += 1
     return "\n\n".join(written) + "\n" if written else ""
 
 
-def _blocks(passages: Sequence[Passage]) -> Iterator[tuple[Passage, ...]]:
+def _group_adjacent(passages: Sequence[Passage]) -> Iterator[tuple[Passage, ...]]:
     """Lines that touch, together."""
     block: list[Passage] = []
     for line in passages:
-        if block and (line.alone or line.line != block[-1].line + 1):
+        if block and (line.is_standalone or line.line != block[-1].line + 1):
             yield tuple(block)
             block = []
         block.append(line)
@@ -119,25 +121,27 @@ def _blocks(passages: Sequence[Passage]) -> Iterator[tuple[Passage, ...]]:
         yield tuple(block)
 
 
-def _pieces(block: tuple[Passage, ...]) -> Iterator[_Piece]:
+def _split_pieces(block: tuple[Passage, ...]) -> Iterator[_Piece]:
     """Split a block where an item of a list, a rule or an underline starts."""
-    marked = [bool(_marker(line)) for line in block]
+    marked = [bool(_get_list_marker(line)) for line in block]
     splits = marked[0] or sum(marked) > 1
     piece: list[Passage] = []
     for line, is_marked in zip(block, marked, strict=True):
         ends = bool(piece) and (
-            (splits and is_marked) or _RULE.fullmatch(line.text) or _RULE.fullmatch(piece[-1].text)
+            (splits and is_marked)
+            or _THEMATIC_BREAK.fullmatch(line.text)
+            or _THEMATIC_BREAK.fullmatch(piece[-1].text)
         )
         if ends:
-            yield _Piece(tuple(piece), _marker(piece[0]) if splits else "")
+            yield _Piece(tuple(piece), _get_list_marker(piece[0]) if splits else "")
             piece = []
         piece.append(line)
-    yield _Piece(tuple(piece), _marker(piece[0]) if splits else "")
+    yield _Piece(tuple(piece), _get_list_marker(piece[0]) if splits else "")
 
 
-def _marker(line: Passage) -> str:
+def _get_list_marker(line: Passage) -> str:
     """``"-"`` for a bullet, the number for a numbered item, else empty."""
-    if _RULE.fullmatch(line.text):
+    if _THEMATIC_BREAK.fullmatch(line.text):
         return ""
     if _BULLET.match(line.text):
         return "-"
@@ -145,72 +149,77 @@ def _marker(line: Passage) -> str:
     return number["number"] if number else ""
 
 
-def _list_at(pieces: Sequence[_Piece], at: int) -> Sequence[_Piece]:
+def _get_list(pieces: Sequence[_Piece], start: int) -> Sequence[_Piece]:
     """The list that starts here: two items or more, numbers in order."""
-    end = at
+    end = start
     while end < len(pieces) and pieces[end].kind:
-        if end > at and not _follows(pieces[end - 1].kind, pieces[end].kind):
+        if end > start and not _is_next_item(pieces[end - 1].kind, pieces[end].kind):
             break
         end += 1
-    return pieces[at:end] if end - at > 1 else ()
+    return pieces[start:end] if end - start > 1 else ()
 
 
-def _follows(before: str, after: str) -> bool:
+def _is_next_item(before: str, after: str) -> bool:
     if "-" in {before, after}:
         return before == after
     return int(after) == int(before) + 1
 
 
-def _item(piece: _Piece) -> str:
+def _format_item(piece: _Piece) -> str:
     marker = "- " if piece.kind == "-" else f"{int(piece.kind)}. "
     first, *rest = (line.text for line in piece.lines)
     bare = (_BULLET if piece.kind == "-" else _NUMBER).sub("", first, count=1)
     indent = " " * len(marker)
-    return marker + f"\n{indent}".join(escape(text) for text in (bare, *rest))
+    return marker + f"\n{indent}".join(escape_markdown_line(text) for text in (bare, *rest))
 
 
-def _underlined(piece: _Piece, after: _Piece) -> bool:
+def _is_underlined(piece: _Piece, next_piece: _Piece) -> bool:
     return (
         len(piece.lines) == 1
-        and bool(_UNDERLINE.fullmatch(after.text))
-        and after.lines[0].line == piece.lines[0].line + 1
-        and not piece.prose
+        and bool(_UNDERLINE.fullmatch(next_piece.text))
+        and next_piece.lines[0].line == piece.lines[0].line + 1
+        and not piece.is_prose
     )
 
 
-def _paragraph(piece: _Piece, after: _Piece | None) -> str:
-    if _RULE.fullmatch(piece.text):
+def _format_paragraph(piece: _Piece, next_piece: _Piece | None) -> str:
+    if _THEMATIC_BREAK.fullmatch(piece.text):
         return "* * *"
-    if after is not None and after.prose and not after.kind and _heading(piece):
-        return f"## {_heading_text(piece)}"
-    return "\n".join(escape(line.text) for line in piece.lines)
+    if (
+        next_piece is not None
+        and next_piece.is_prose
+        and not next_piece.kind
+        and _is_heading(piece)
+    ):
+        return f"## {_format_heading_text(piece)}"
+    return "\n".join(escape_markdown_line(line.text) for line in piece.lines)
 
 
-def _heading(piece: _Piece) -> bool:
+def _is_heading(piece: _Piece) -> bool:
     """Whether a piece that running text follows is its heading."""
     text = piece.text
     return (
         len(piece.lines) == 1
-        and piece.lines[0].alone
-        and piece.lines[0].words <= _HEADING_WORDS
+        and piece.lines[0].is_standalone
+        and piece.lines[0].word_count <= _MAX_HEADING_WORDS
         and text[0].isalnum()
         and not text[0].islower()
         and (text[-1].isalnum() or text[-1] in "?)\"'\u2019\u201d")
     )
 
 
-def _heading_text(piece: _Piece) -> str:
-    return re.sub(r"#+$", lambda hashes: "\\#" * len(hashes[0]), escape(piece.text))
+def _format_heading_text(piece: _Piece) -> str:
+    return re.sub(r"#+$", lambda hashes: "\\#" * len(hashes[0]), escape_markdown_line(piece.text))
 
 
-def escape(text: str) -> str:
+def escape_markdown_line(text: str) -> str:
     """One line of plain text as Markdown that shows the same; bare URLs become links."""
     parts: list[str] = []
     at = 0
     for url in _URL.finditer(text):
-        parts += (_escape_words(text[at : url.start()]), f"<{url[0]}>")
+        parts += (_escape_special_characters(text[at : url.start()]), f"<{url[0]}>")
         at = url.end()
-    parts.append(_escape_words(text[at:]))
+    parts.append(_escape_special_characters(text[at:]))
     whole = "".join(parts)
     start = _LINE_START.match(whole)
     if start is None:
@@ -219,24 +228,26 @@ def escape(text: str) -> str:
     return f"{whole[:cut]}\\{whole[cut:]}"
 
 
-def _escape_words(text: str) -> str:
-    return _SPECIAL.sub(lambda found: "\\" + found[0], text)
+def _escape_special_characters(text: str) -> str:
+    return _SPECIAL_CHARACTERS.sub(lambda found: "\\" + found[0], text)
 
 
-def from_text(front: FrontMatter, path: str, keep: Collection[int]) -> Draft:  # noqa: ARG001
+def parse_plain_text_source(
+    front_matter: FrontMatter, path: str, keep: Collection[int]
+) -> ParsedSource:  # noqa: ARG001
     """Read plain text as scraped from a page; ``keep`` are lines that stay whatever they are."""
-    passages = passages_of(front.body)
-    clearing = clear(passages, keep)
+    passages = split_passages(front_matter.body)
+    clearing = classify_passages(passages, keep)
     kept = [passages[at] for at in clearing.kept]
-    title = title_of(kept)
+    title = find_title_line(kept)
     byline = find_byline(passages, clearing, keep, title)
-    body = [p for p in without_title(kept, title) if p.line not in byline.lines]
-    return Draft(
-        body=to_markdown(body),
+    body = [p for p in remove_title_line(kept, title) if p.line not in byline.line_numbers]
+    return ParsedSource(
+        body=format_as_markdown(body),
         opening=find_opening(body).replace("{{", "{ {"),  # a page's own words are no merge tag
         title=title.text.replace("{{", "{ {") if title else "",
         author=byline.author,
         date=byline.date,
-        removed=in_source_order(clearing, byline),
+        removed=sort_removed_lines(clearing, byline),
         set_aside=clearing.set_aside,
     )

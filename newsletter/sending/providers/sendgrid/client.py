@@ -15,7 +15,7 @@ import python_http_client
 import sendgrid
 import urllib3
 
-from newsletter.config.models import SendGrid
+from newsletter.config.models import SendGridSettings
 from newsletter.errors import ConfigError
 from newsletter.sending.providers.provider import NoResponse, Response
 
@@ -115,7 +115,7 @@ class _ThreadConnection(threading.local):
     def __init__(
         self,
         api_client: sendgrid.SendGridAPIClient,
-        options: SendGrid,
+        options: SendGridSettings,
         pools: list[urllib3.PoolManager],
     ) -> None:
         self._pool = urllib3.PoolManager(
@@ -151,7 +151,7 @@ class SendGridClient:
         ConfigError: the key can't be a key, or the host is not one to give a key to.
     """
 
-    def __init__(self, key: str, options: SendGrid) -> None:
+    def __init__(self, key: str, options: SendGridSettings) -> None:
         self.host = api_host(options)
         self._pools: list[urllib3.PoolManager] = []
         face = sendgrid.SendGridAPIClient(_validate_key(key), host=self.host)
@@ -183,7 +183,7 @@ class SendGridClient:
             pool.clear()
 
 
-def api_host(options: SendGrid) -> str:
+def api_host(options: SendGridSettings) -> str:
     """Where the API is: the configured host, or the region's.
 
     Raises:

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from newsletter.config.models import Config
-from newsletter.config.urls import preferences_url, unsubscribe_url
+from newsletter.config.urls import build_preferences_url, build_unsubscribe_url
 from newsletter.errors import Problem, SendRefusedError
-from newsletter.posts.merge_tags.tags import PREFERENCES, UNSUBSCRIBE, MergeTag, Target
+from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTag, TokenTarget
 from newsletter.render.email import Email
 from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.render.personalization import personalize_for_recipient
@@ -62,7 +62,7 @@ class MergeTagValues(dict[str, tuple[str, ...]]):
     Remembers some: lists are full of the same towns.
     """
 
-    def __init__(self, tag: MergeTag, targets: tuple[Target, ...]) -> None:
+    def __init__(self, tag: MergeTag, targets: tuple[TokenTarget, ...]) -> None:
         super().__init__()
         self.tokens = tuple(tag.token(target) for target in targets)
         self._tag = tag
@@ -164,7 +164,7 @@ def prepare_email(
         raise SendRefusedError.from_problems(wrong)
     if config.sendgrid.personalize == "per_request":
         return PreparedEmail(email, config, start, (), {}, scheduled)
-    urls = {UNSUBSCRIBE: unsubscribe_url, PREFERENCES: preferences_url}
+    urls = {UNSUBSCRIBE_TAG: build_unsubscribe_url, PREFERENCES_TAG: build_preferences_url}
     values = tuple(
         MergeTagValues(tag, targets)
         for tag in email.merge_tags
@@ -236,9 +236,9 @@ def display_name(recipient: Reader) -> str:
     return name if len(name) <= MAX_NAME_LENGTH and _is_allowed_name(name) else ""
 
 
-def _used_targets(email: Email, tag: MergeTag) -> tuple[Target, ...]:
+def _used_targets(email: Email, tag: MergeTag) -> tuple[TokenTarget, ...]:
     everything = f"{email.subject}\n{email.text}\n{email.html}"
-    targets: tuple[Target, ...] = ("html", "text", "url")
+    targets: tuple[TokenTarget, ...] = ("html", "text", "url")
     return tuple(target for target in targets if tag.token(target) in everything)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from newsletter.posts.merge_tags.tags import TOKEN
+from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend, Personalization
 
 MAX_REQUEST_BYTES = 30_000_000
@@ -59,7 +59,7 @@ def validate_request(body: bytes, now: float) -> tuple[MailSend | None, list[Api
 def find_unfilled_tokens(mail_send: MailSend) -> set[str]:
     """Our own tokens that some reader would see, since nothing is substituted for them."""
     shown = "\n".join([mail_send.subject, *(part.value for part in mail_send.content)])
-    tokens = {found[0] for found in TOKEN.finditer(shown)}
+    tokens = {found[0] for found in MERGE_TOKEN_PATTERN.finditer(shown)}
     if not tokens:
         return set()
     return set().union(*(tokens - one.substitutions.keys() for one in mail_send.personalizations))

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from newsletter.posts.importing.cleanup.classify import Clearing, clear
+from newsletter.posts.importing.cleanup.classify import PassageClassification, classify_passages
 from newsletter.posts.importing.cleanup.paragraph import Passage
 
 SENTENCE = (
@@ -12,8 +12,8 @@ SENTENCE = (
 ARTICLE = ("Low tide", SENTENCE, SENTENCE)
 
 
-def cleared(lines: Sequence[str], keep: Sequence[int] = ()) -> Clearing:
-    return clear([Passage(number, line) for number, line in enumerate(lines, 1)], keep)
+def cleared(lines: Sequence[str], keep: Sequence[int] = ()) -> PassageClassification:
+    return classify_passages([Passage(number, line) for number, line in enumerate(lines, 1)], keep)
 
 
 def removed(*lines: str) -> list[tuple[str, str]]:

@@ -2,9 +2,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from newsletter.posts.importing.cleanup.classify import Clearing, clear
+from newsletter.posts.importing.cleanup.classify import PassageClassification, classify_passages
 from newsletter.posts.importing.cleanup.paragraph import Passage
-from newsletter.posts.importing.cleanup.spam_and_comments import letters, script
+from newsletter.posts.importing.cleanup.spam_and_comments import count_letters_by_script, get_script
 
 SENTENCE = (
     "The boats had been tied up since Tuesday, and nobody on the quay could say when the wind "
@@ -17,8 +17,8 @@ def set_aside(*lines: str) -> list[str]:
     return [entry.text for entry in _judged(lines).set_aside]
 
 
-def _judged(lines: Sequence[str]) -> Clearing:
-    return clear([Passage(number, line) for number, line in enumerate(lines, 1)])
+def _judged(lines: Sequence[str]) -> PassageClassification:
+    return classify_passages([Passage(number, line) for number, line in enumerate(lines, 1)])
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_the_reason_names_both_scripts() -> None:
 
 
 def test_scripts_are_told_by_letters_alone() -> None:
-    assert letters("Añ1, жук! 東京タワー 서울") == {
+    assert count_letters_by_script("Añ1, жук! 東京タワー 서울") == {
         "Latin": 2,
         "Cyrillic": 3,
         "Chinese or Japanese": 4,
         "Korean": 2,
     }
-    assert [script(char) for char in ("𝐀", "1", "́", "!")] == ["Latin", "", "", ""]  # noqa: RUF001 - its look is the point
+    assert [get_script(char) for char in ("𝐀", "1", "́", "!")] == ["Latin", "", "", ""]  # noqa: RUF001 - its look is the point

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.posts.front_matter.parse import FrontMatter
-from newsletter.posts.html.markdown import to_html
-from newsletter.posts.html.sanitize import sanitise
-from newsletter.posts.importing.sources.draft import Draft
+from newsletter.posts.html.markdown import render_markdown
+from newsletter.posts.html.sanitize import sanitize_html
+from newsletter.posts.importing.sources.draft import ParsedSource
 from newsletter.posts.importing.sources.plain_text import (
-    escape,
-    from_text,
-    passages_of,
-    title_of,
-    to_markdown,
+    escape_markdown_line,
+    find_title_line,
+    format_as_markdown,
+    parse_plain_text_source,
+    split_passages,
 )
 
 SENTENCE = (
@@ -23,13 +23,13 @@ SENTENCE = (
 )
 
 
-def read(text: str) -> Draft:
-    return from_text(FrontMatter(body=text), "post.txt", ())
+def read(text: str) -> ParsedSource:
+    return parse_plain_text_source(FrontMatter(body=text), "post.txt", ())
 
 
 def shown(markdown: str) -> str:
     """What a reader sees of Markdown, on one line."""
-    tags = re.sub(r"<[^>]+>", "", sanitise(to_html(markdown)))
+    tags = re.sub(r"<[^>]+>", "", sanitize_html(render_markdown(markdown)))
     return " ".join(html.unescape(tags).split())
 
 
@@ -61,44 +61,49 @@ def test_an_underlined_first_line_is_the_title(mark: str) -> None:
     ids=["a sentence", "a wrapped paragraph", "a rule"],
 )
 def test_running_text_is_no_title(text: str) -> None:
-    assert title_of(passages_of(text)) is None
+    assert find_title_line(split_passages(text)) is None
 
 
 def test_wrapped_lines_are_one_paragraph_and_long_lines_are_each_one() -> None:
-    wrapped = passages_of("one two\nthree four\n\nfive")
-    assert to_markdown(wrapped) == "one two\nthree four\n\nfive\n"
-    long = passages_of(f"{SENTENCE}\n{SENTENCE}\nfive")
-    assert to_markdown(long) == f"{SENTENCE}\n\n{SENTENCE}\n\nfive\n"
+    wrapped = split_passages("one two\nthree four\n\nfive")
+    assert format_as_markdown(wrapped) == "one two\nthree four\n\nfive\n"
+    long = split_passages(f"{SENTENCE}\n{SENTENCE}\nfive")
+    assert format_as_markdown(long) == f"{SENTENCE}\n\n{SENTENCE}\n\nfive\n"
 
 
 def test_lists_are_recognised_from_two_items_on() -> None:
     text = "Bring\n• rope\n• tea\n\n1) wait\n2) watch\n\n• alone\n\nIn 1999.\n\n7. seven\n9. nine"
-    assert to_markdown(passages_of(text)) == (
+    assert format_as_markdown(split_passages(text)) == (
         "Bring\n\n- rope\n- tea\n\n1. wait\n2. watch\n\n• alone\n\nIn 1999.\n\n7\\. seven\n\n"
         "9\\. nine\n"
     )
 
 
 def test_an_item_may_be_wrapped() -> None:
-    assert to_markdown(passages_of("- rope and\n  twine\n- tea")) == "- rope and\n  twine\n- tea\n"
+    assert (
+        format_as_markdown(split_passages("- rope and\n  twine\n- tea"))
+        == "- rope and\n  twine\n- tea\n"
+    )
 
 
 @pytest.mark.parametrize("heading", ["What the tide leaves", "Why wait?", "1. Be early"])
 def test_a_short_line_above_running_text_is_a_heading(heading: str) -> None:
-    written = to_markdown(passages_of(f"{SENTENCE}\n\n{heading}\n\n{SENTENCE}"))
-    assert f"<h2>{heading}</h2>" in to_html(written)
+    written = format_as_markdown(split_passages(f"{SENTENCE}\n\n{heading}\n\n{SENTENCE}"))
+    assert f"<h2>{heading}</h2>" in render_markdown(written)
 
 
 @pytest.mark.parametrize(
     "line", ["and then nothing", "It rained.", "“Wait,” she said,", "— Ada Berg", "Dear Ada,"]
 )
 def test_other_short_lines_are_paragraphs(line: str) -> None:
-    assert "<h" not in to_html(to_markdown(passages_of(f"{SENTENCE}\n\n{line}\n\n{SENTENCE}")))
+    assert "<h" not in render_markdown(
+        format_as_markdown(split_passages(f"{SENTENCE}\n\n{line}\n\n{SENTENCE}"))
+    )
 
 
 def test_underlines_make_headings_and_rules_stay_rules() -> None:
     text = f"{SENTENCE}\n\nOne\n===\n\nTwo\n---\n\n{SENTENCE}\n\n* * *\n\nEnd"
-    assert to_markdown(passages_of(text)) == (
+    assert format_as_markdown(split_passages(text)) == (
         f"{SENTENCE}\n\n## One\n\n### Two\n\n{SENTENCE}\n\n* * *\n\nEnd\n"
     )
 
@@ -123,12 +128,12 @@ def test_underlines_make_headings_and_rules_stay_rules() -> None:
     ],
 )
 def test_what_markdown_would_take_for_markup_is_shown_as_it_is(line: str) -> None:
-    assert shown(f"Before\n\n{escape(line)}\n") == f"Before {line}"
+    assert shown(f"Before\n\n{escape_markdown_line(line)}\n") == f"Before {line}"
 
 
 def test_a_table_of_dashes_and_bars_stays_text() -> None:
     text = "name | age\n---- | ---\nAda | 36"
-    assert "<table" not in to_html(to_markdown(passages_of(text)))
+    assert "<table" not in render_markdown(format_as_markdown(split_passages(text)))
 
 
 def test_braces_of_a_page_are_no_merge_tags() -> None:
@@ -139,7 +144,7 @@ def test_braces_of_a_page_are_no_merge_tags() -> None:
 
 def test_bare_addresses_become_links() -> None:
     url = "https://quay.example/a_b_c?x=1&y=*2*"
-    assert f'href="{html.escape(url)}"' in to_html(escape(f"See {url}."))
+    assert f'href="{html.escape(url)}"' in render_markdown(escape_markdown_line(f"See {url}."))
 
 
 @pytest.mark.parametrize(
@@ -188,6 +193,6 @@ def test_every_line_ends_up_in_the_body_or_is_listed(text: str) -> None:
 def test_escaped_text_reads_as_it_was(text: str) -> None:
     line = " ".join(text.split())
     without_quotes = str.maketrans("", "", "\"'’‘“”")  # noqa: RUF001 - typography may curl them
-    assert shown(f"x\n\n{escape(line)}\n").translate(without_quotes) == " ".join(
+    assert shown(f"x\n\n{escape_markdown_line(line)}\n").translate(without_quotes) == " ".join(
         f"x {line}".split()
     ).translate(without_quotes)
