@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "plugins"))
 from postgres_server import Server, account, programs
 
 from newsletter.config.load import load_config
-from newsletter.db import open_database, reading
+from newsletter.db import open_database, read_transaction
 from newsletter.db.schema import subscriber, subscriber_tag
-from newsletter.subscribers import audience, how_many
-from newsletter.subscribers.export import Choice, export
-from newsletter.subscribers.importing.import_list import Wishes, import_file
+from newsletter.subscribers import count_subscribers, iter_audience
+from newsletter.subscribers.export import ExportOptions, export_subscribers
+from newsletter.subscribers.importing.import_list import ListImportOptions, import_subscriber_file
 from newsletter.subscribers.segments import find_segment
 
 NOW = datetime.datetime(2026, 11, 22, 9, tzinfo=datetime.UTC)
@@ -72,19 +72,23 @@ def rows(first: int, last: int) -> list[tuple[Any, ...]]:
 
 def do_import(url: str, folder: Path, path: str) -> int:
     engine = open_database(url, folder)
-    return import_file(engine, Path(path), now=NOW, wishes=Wishes(tags=())).rows
+    return import_subscriber_file(
+        engine, Path(path), now=NOW, options=ListImportOptions(tags=())
+    ).rows
 
 
 def do_export(url: str, folder: Path, kind: str) -> int:
     engine = open_database(url, folder)
-    with reading(engine) as connection, (folder / f"out.{kind}").open("wb") as file:
-        return export(connection, file, Choice("csv" if kind == "csv" else "jsonl"))
+    with read_transaction(engine) as connection, (folder / f"out.{kind}").open("wb") as file:
+        return export_subscribers(
+            connection, file, ExportOptions("csv" if kind == "csv" else "jsonl")
+        )
 
 
 def do_audience(url: str, folder: Path, _: str) -> int:
     engine = open_database(url, folder)
-    with reading(engine) as connection:
-        return sum(1 for _ in audience(connection))
+    with read_transaction(engine) as connection:
+        return sum(1 for _ in iter_audience(connection))
 
 
 JOBS = {"import": do_import, "export": do_export, "audience": do_audience}
@@ -193,9 +197,9 @@ def count_segment(base: Sqlite | Postgresql, query: str) -> float:
     engine = open_database(base.url, base.folder)
     times = []
     for _ in range(9):
-        with reading(engine) as connection:
+        with read_transaction(engine) as connection:
             segment = find_segment(connection, query, config, NOW)
-            times.append(timed(lambda: how_many(connection, segment.condition)))  # noqa: B023
+            times.append(timed(lambda: count_subscribers(connection, segment.condition)))  # noqa: B023
     engine.dispose()
     return sorted(times)[4] * 1000
 

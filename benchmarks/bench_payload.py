@@ -27,7 +27,7 @@ from newsletter.sending.providers.sendgrid.payload import (
     build_request,
     prepare_email,
 )
-from newsletter.subscribers import Reader
+from newsletter.subscribers import Recipient
 
 READERS = 1000
 ROUNDS = 8
@@ -58,10 +58,10 @@ def email() -> Email:
     )
 
 
-def readers(chance: random.Random) -> list[Reader]:
+def readers(chance: random.Random) -> list[Recipient]:
     """A batch of a send: few have a name that another batch has had, many share a town."""
     return [
-        Reader(
+        Recipient(
             number,
             f"reader{number}@example.com",
             f"reader{number}@example.com",
@@ -76,7 +76,7 @@ def readers(chance: random.Random) -> list[Reader]:
     ]
 
 
-def helpers(letter: PreparedEmail, people: list[Reader]) -> bytes:
+def helpers(letter: PreparedEmail, people: list[Recipient]) -> bytes:
     """The same request by the vendor's classes, used as its own guide shows."""
     source = letter.email
     mail = Mail(
@@ -116,7 +116,7 @@ def helpers(letter: PreparedEmail, people: list[Reader]) -> bytes:
 
 
 def milliseconds(
-    work: Callable[[list[Reader]], object], batches: list[list[Reader]]
+    work: Callable[[list[Recipient]], object], batches: list[list[Recipient]]
 ) -> list[float]:
     """Of each batch, one after the other, as in a send; the first warms the caches."""
     gc.collect()  # nobody pays for what the other has left behind

@@ -23,7 +23,7 @@ from made_up_send import AT, MadeUp, make_send
 from postgres_server import Server, account, programs
 
 from newsletter.config.load import load_config
-from newsletter.db import open_database, reading
+from newsletter.db import open_database, read_transaction
 from newsletter.reports.comparison import list_started_sends
 from newsletter.reports.report import build_send_report
 
@@ -43,7 +43,7 @@ def child(job: str, url: str, folder: Path) -> None:
 
 def reported(url: str, folder: Path) -> int:
     engine = open_database(url, folder)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         (of,) = list_started_sends(connection)
         config = load_config(CONFIG, {})
         found = build_send_report(connection, of, config, AT + datetime.timedelta(days=7))

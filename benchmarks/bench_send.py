@@ -25,8 +25,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.db import database, reading
-from newsletter.db.bulk import Bulk
+from newsletter.db import database_engine, read_transaction
+from newsletter.db.bulk import BulkStatement
 from newsletter.db.schema import subscriber
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTag
 from newsletter.render.email import Email, NamedAddress
@@ -37,7 +37,7 @@ from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, 
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
-from newsletter.subscribers import Reader, audience
+from newsletter.subscribers import Recipient, iter_audience
 
 GOAL = 10.0
 BASELINE = 10_000
@@ -142,7 +142,7 @@ def email() -> Email:
 def subscribe(engine: sa.Engine, count: int) -> None:
     names = (*COLUMNS, "updated_at")
     values = {name: sa.bindparam(name, type_=sa.String) for name in names}
-    bulk = Bulk(sa.insert(subscriber).values(values), engine.dialect, names)
+    bulk = BulkStatement(sa.insert(subscriber).values(values), engine.dialect, names)
     now = NOW.isoformat(timespec="microseconds")
     for start in range(0, count, 10_000):
         rows = [
@@ -151,7 +151,7 @@ def subscribe(engine: sa.Engine, count: int) -> None:
             for n in range(start, min(start + 10_000, count))
         ]  # fmt: skip
         with engine.begin() as connection:
-            bulk.run(connection, rows)
+            bulk.execute(connection, rows)
 
 
 class World:
@@ -192,7 +192,7 @@ def send(folder: Path, url: str, concurrency: int) -> dict[str, Any]:
     ):  # fmt: skip
         setattr(place, name, clocks.around(label, getattr(place, name)))
     config = settings(url)
-    with database("sqlite:///list.db", folder) as engine:
+    with database_engine("sqlite:///list.db", folder) as engine:
         ledger, letter = Ledger(engine), prepare_email(email(), config)
         mailer = SendGridClient(KEY, config.sendgrid)
         gc.collect()
@@ -233,12 +233,15 @@ def loop(folder: Path, url: str) -> float:
     import sendgrid
 
     letter = prepare_email(email(), settings(url))
-    with database("sqlite:///list.db", folder) as engine, reading(engine) as connection:
+    with (
+        database_engine("sqlite:///list.db", folder) as engine,
+        read_transaction(engine) as connection,
+    ):
         started = time.perf_counter()
         client = sendgrid.SendGridAPIClient(KEY, host=url)
-        people: list[Reader] = []
+        people: list[Recipient] = []
         count = 0
-        for reader in audience(connection):
+        for reader in iter_audience(connection):
             people.append(reader)
             count += 1
             if len(people) == BATCH:
@@ -251,7 +254,7 @@ def loop(folder: Path, url: str) -> float:
         return (time.perf_counter() - started) / count
 
 
-def helpers(letter: PreparedEmail, people: list[Reader]) -> Any:
+def helpers(letter: PreparedEmail, people: list[Recipient]) -> Any:
     from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Substitution, To
 
     source = letter.email
@@ -295,7 +298,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, sink(chosen.latency) as url:
         folder = Path(name)
-        with database("sqlite:///list.db", folder) as engine:
+        with database_engine("sqlite:///list.db", folder) as engine:
             subscribe(engine, chosen.readers)
         # Before and after: the speed of a shared machine changes.
         before = in_own_process(loop, folder, url)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import subscriber
 from newsletter.sending.rehearsal import FakeSendGrid
 
@@ -76,7 +76,7 @@ def prepare(folder: Path) -> None:
         }
         for n in range(REQUESTS)
     ]  # fmt: skip
-    with database("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
+    with database_engine("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
         connection.execute(sa.insert(subscriber), rows)
     with FakeSendGrid() as double:
         vendor = {"SENDGRID_API_KEY": double.key, "SENDGRID_HOST": double.url}

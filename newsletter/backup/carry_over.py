@@ -10,21 +10,21 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from newsletter.db import reading
-from newsletter.db.bulk import insert_new
+from newsletter.db import read_transaction
+from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import erased, journal, meta, subscriber, suppression
 from newsletter.errors import DatabaseError
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.erasure import SALT, erase, erased_among
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.consent.transitions import SUPPRESSED
+from newsletter.subscribers.consent.erasure import SALT_KEY, erase_address, find_erased
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 
-PRESENT = "present"
-CHUNK = 5_000
+ATTACHED_SCHEMA = "present"
+CHUNK_SIZE = 5_000
 
 
 @dataclass(slots=True)
-class Carried:
+class CarryOverResult:
     """What a restored database took over from the present one.
 
     Attributes:
@@ -34,53 +34,53 @@ class Carried:
         sends: issues whose send the backup didn't know, or not in its present state.
     """
 
-    left: Counter[str] = field(default_factory=Counter)
-    kept_out: int = 0
+    suppressed: Counter[str] = field(default_factory=Counter)
+    suppressions_added: int = 0
     erased: int = 0
     sends: list[str] = field(default_factory=list)
 
 
-def attached(table: sa.Table) -> sa.FromClause:
+def attached_table(table: sa.Table) -> sa.FromClause:
     """The same table of the present database."""
-    return table.to_metadata(sa.MetaData(), schema=PRESENT).alias(f"present_{table.name}")
+    return table.to_metadata(sa.MetaData(), schema=ATTACHED_SCHEMA).alias(f"present_{table.name}")
 
 
-def not_in_backup(connection: sa.Connection) -> int:
+def count_missing_subscribers(connection: sa.Connection) -> int:
     """How many readers of the present list the restored one doesn't have."""
-    present = attached(subscriber)
+    present = attached_table(subscriber)
     there = sa.exists().where(subscriber.c.address_key == present.c.address_key)
     return connection.scalar(sa.select(sa.func.count()).select_from(present).where(~there)) or 0
 
 
-def carry_list(connection: sa.Connection, carried: Carried) -> None:
+def carry_over_subscribers(connection: sa.Connection, result: CarryOverResult) -> None:
     """Take over who has left, who is kept out, who was erased, and everybody's links.
 
     Raises:
         DatabaseError: the two are not states of one list.
     """
     _carry_erased(connection)
-    for word, key, origin in list(_left(connection)):
-        changed = changes.LEAVING[word](connection, key, origin)
+    for word, key, origin in list(_iter_suppressed_since_backup(connection)):
+        changed = changes.SUPPRESSION_ACTIONS[word](connection, key, origin)
         if changed and changed.before != changed.after:
-            carried.left[changed.after] += 1
-    carried.kept_out = _carry_suppressions(connection)
+            result.suppressed[changed.after] += 1
+    result.suppressions_added = _carry_suppressions(connection)
     _carry_tokens(connection)
     _carry_last_id(connection)
 
 
-def erase_again(engine: sa.Engine, now: datetime.datetime) -> int:
+def reapply_erasures(engine: sa.Engine, now: datetime.datetime) -> int:
     """Erase every reader of the restored list whose erasure was carried over."""
-    everybody = sa.select(subscriber.c.address_key).execution_options(yield_per=CHUNK)
+    everybody = sa.select(subscriber.c.address_key).execution_options(yield_per=CHUNK_SIZE)
     gone: list[str] = []
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         for keys in connection.scalars(everybody).partitions():
-            gone += erased_among(connection, keys)
+            gone += find_erased(connection, keys)
     for key in gone:
-        erase(engine, key, now)
+        erase_address(engine, key, now)
     return len(gone)
 
 
-def another_list(reason: str) -> DatabaseError:
+def different_list_error(reason: str) -> DatabaseError:
     """The backup is not an earlier state of the present database."""
     return DatabaseError(
         f"the backup is of another list than the present database: {reason}",
@@ -89,10 +89,10 @@ def another_list(reason: str) -> DatabaseError:
     )
 
 
-def insert_missing(connection: sa.Connection, table: sa.Table) -> int:
+def insert_missing_rows(connection: sa.Connection, table: sa.Table) -> int:
     """The rows of the present table whose key the restored one doesn't have."""
-    there = attached(table)
-    rows = insert_new(connection, table).from_select(
+    there = attached_table(table)
+    rows = insert_or_ignore(connection, table).from_select(
         list(there.c.keys()), sa.select(there).where(sa.true())
     )
     return connection.execute(rows).rowcount
@@ -100,26 +100,28 @@ def insert_missing(connection: sa.Connection, table: sa.Table) -> int:
 
 def _carry_erased(connection: sa.Connection) -> None:
     """The hashes mean nothing without their salt, which a database makes once."""
-    salt = sa.select(meta.c.value).where(meta.c.key == SALT)
-    other = attached(meta)
+    salt = sa.select(meta.c.value).where(meta.c.key == SALT_KEY)
+    other = attached_table(meta)
     ours = connection.scalar(salt)
-    theirs = connection.scalar(sa.select(other.c.value).where(other.c.key == SALT))
+    theirs = connection.scalar(sa.select(other.c.value).where(other.c.key == SALT_KEY))
     if ours and theirs and ours != theirs:
-        raise another_list("they don't erase alike")
+        raise different_list_error("they don't erase alike")
     if theirs:
-        connection.execute(insert_new(connection, meta).values(key=SALT, value=theirs))
-    insert_missing(connection, erased)
+        connection.execute(insert_or_ignore(connection, meta).values(key=SALT_KEY, value=theirs))
+    insert_missing_rows(connection, erased)
 
 
-def _left(connection: sa.Connection) -> Iterator[tuple[str, str, Origin]]:
+def _iter_suppressed_since_backup(
+    connection: sa.Connection,
+) -> Iterator[tuple[str, str, ChangeOrigin]]:
     """Who has left the present list, but not the restored one: status, key, how it happened."""
-    present, lines = attached(subscriber), attached(journal)
+    present, lines = attached_table(subscriber), attached_table(journal)
     later = lines.alias()
     last = (
         sa.select(sa.func.max(later.c.n))
         .where(
             later.c.subscriber_id == present.c.id,
-            later.c.change.in_((*SUPPRESSED, "imported")),
+            later.c.change.in_((*SUPPRESSED_STATUSES, "imported")),
         )
         .scalar_subquery()
     )
@@ -134,15 +136,15 @@ def _left(connection: sa.Connection) -> Iterator[tuple[str, str, Origin]]:
         )
         .join(subscriber, subscriber.c.address_key == present.c.address_key)
         .outerjoin(lines, sa.and_(lines.c.subscriber_id == present.c.id, lines.c.n == last))
-        .where(present.c.status.in_(SUPPRESSED), subscriber.c.status != present.c.status)
+        .where(present.c.status.in_(SUPPRESSED_STATUSES), subscriber.c.status != present.c.status)
     )
     for status, key, *origin in connection.execute(found):
-        yield status, key, Origin(*origin)
+        yield status, key, ChangeOrigin(*origin)
 
 
 def _carry_suppressions(connection: sa.Connection) -> int:
     """Those of the present suppression list, and who left it without being in the backup."""
-    present = attached(subscriber)
+    present = attached_table(subscriber)
     listed = sa.exists().where(subscriber.c.address_key == present.c.address_key)
     strangers = sa.select(
         present.c.address_key,
@@ -150,16 +152,16 @@ def _carry_suppressions(connection: sa.Connection) -> int:
         present.c.status,
         present.c.updated_at,
         sa.literal("restore"),
-    ).where(present.c.status.in_(SUPPRESSED), ~listed)
-    count = insert_missing(connection, suppression)
+    ).where(present.c.status.in_(SUPPRESSED_STATUSES), ~listed)
+    count = insert_missing_rows(connection, suppression)
     names = ["address_key", "scope", "reason", "since", "source"]
-    more = insert_new(connection, suppression).from_select(names, strangers)
+    more = insert_or_ignore(connection, suppression).from_select(names, strangers)
     return count + connection.execute(more).rowcount
 
 
 def _carry_tokens(connection: sa.Connection) -> None:
     """Links in mails that were sent since the backup must go on working: readers leave by them."""
-    present = attached(subscriber)
+    present = attached_table(subscriber)
     same = present.c.address_key == subscriber.c.address_key
     token = sa.select(present.c.token).where(same).scalar_subquery()
     changed = sa.exists().where(same, present.c.token != subscriber.c.token)
@@ -168,7 +170,7 @@ def _carry_tokens(connection: sa.Connection) -> None:
 
 def _carry_last_id(connection: sa.Connection) -> None:
     """An id that the present list has given must be given to nobody else: the ledger keeps ids."""
-    ours, theirs = _sequence(), _sequence(PRESENT)
+    ours, theirs = _sequence_table(), _sequence_table(ATTACHED_SCHEMA)
     last = connection.scalar(sa.select(theirs.c.seq).where(theirs.c.name == subscriber.name)) or 0
     mine = ours.c.name == subscriber.name
     known = connection.scalar(sa.select(ours.c.seq).where(mine))
@@ -178,7 +180,7 @@ def _carry_last_id(connection: sa.Connection) -> None:
         connection.execute(sa.update(ours).where(mine).values(seq=last))
 
 
-def _sequence(schema: str | None = None) -> sa.TableClause:
+def _sequence_table(schema: str | None = None) -> sa.TableClause:
     """SQLite's own record of the last ids (sqlite.org/autoinc.html)."""
     columns = (sa.column("name", sa.Text), sa.column("seq", sa.Integer))
     return sa.table("sqlite_sequence", *columns, schema=schema)

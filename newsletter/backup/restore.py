@@ -14,37 +14,37 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from newsletter.backup.carry_over import (
-    PRESENT,
-    Carried,
-    another_list,
-    attached,
-    carry_list,
-    erase_again,
-    insert_missing,
-    not_in_backup,
+    ATTACHED_SCHEMA,
+    CarryOverResult,
+    attached_table,
+    carry_over_subscribers,
+    count_missing_subscribers,
+    different_list_error,
+    insert_missing_rows,
+    reapply_erasures,
 )
 from newsletter.backup.sqlite_copy import (
-    DAMAGE,
-    alone,
-    aside,
-    damage,
-    overwrite,
-    parts,
-    put,
-    snapshot,
-    told,
+    CORRUPTION_CODES,
+    copy_snapshot,
+    database_files,
+    find_corruption,
+    move_into_place,
+    open_exclusive,
+    overwrite_database,
+    temporary_file_beside,
+    translate_sqlite_errors,
 )
-from newsletter.db import open_database, reading
-from newsletter.db.errors import primary_code
+from newsletter.db import open_database, read_transaction
+from newsletter.db.errors import primary_result_code
 from newsletter.db.schema import batch, event, journal, metadata, send
 from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.subscribers import count_by_status
 
-KEPT = ".before-restore"
+REPLACED_SUFFIX = ".before-restore"
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class DatabaseContents:
     """What is in a database.
 
     Attributes:
@@ -53,13 +53,13 @@ class Contents:
         latest: when a reader or a send was last written down; ``None`` if never.
     """
 
-    readers: Mapping[str, int]
+    subscribers: Mapping[str, int]
     sends: int
-    latest: datetime.datetime | None
+    last_change_at: datetime.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreResult:
     """What a restore did.
 
     Attributes:
@@ -68,12 +68,12 @@ class Restored:
         kept: where the present database is now; ``None`` if there was none.
     """
 
-    carried: Carried | None
-    kept: Path | None
+    carried_over: CarryOverResult | None
+    replaced_path: Path | None
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
+class VerifiedBackup:
     """A backup that was copied beside the database and found to be whole.
 
     Attributes:
@@ -86,11 +86,11 @@ class Backup:
     copy: Path
     engine: sa.Engine
     database: Path
-    damaged: str
+    live_damage: str
 
 
 @contextmanager
-def opened(file: Path, database: Path) -> Iterator[Backup]:
+def open_backup(file: Path, database: Path) -> Iterator[VerifiedBackup]:
     """Copy a backup beside the database, and check it; the copy is gone at the end.
 
     Raises:
@@ -98,45 +98,47 @@ def opened(file: Path, database: Path) -> Iterator[Backup]:
             present database is of a newer one.
     """
     where = Location(display_path(file))
-    with aside(database) as copy:
-        _copy_checked(file, copy, where)
+    with temporary_file_beside(database) as copy:
+        _copy_and_check(file, copy, where)
         try:
             engine = open_database(f"sqlite:///{copy.name}", copy.parent)
         except DatabaseError as error:
             problem = error.problems[0]
             raise DatabaseError(problem.message, where=where, remedy=problem.remedy) from error
         try:
-            complaints = damage(database) if database.exists() else []
+            complaints = find_corruption(database) if database.exists() else []
             if database.exists() and not complaints:
                 # To the same version as the copy: only then can they be compared.
                 open_database(f"sqlite:///{database.name}", database.parent).dispose()
-            yield Backup(copy, engine, database, complaints[0] if complaints else "")
+            yield VerifiedBackup(copy, engine, database, complaints[0] if complaints else "")
         finally:
             engine.dispose()
 
 
-def contents(backup: Backup) -> tuple[Contents, Contents | None, int]:
+def compare_contents(
+    backup: VerifiedBackup,
+) -> tuple[DatabaseContents, DatabaseContents | None, int]:
     """What the backup has, what the present database has, and whom only that has.
 
     Returns:
         The backup's; the present database's, or ``None`` if it can't be read; and how many of
         its readers aren't in the backup.
     """
-    with reading(backup.engine) as connection:
-        ours = _contents(connection)
-    if backup.damaged or not backup.database.exists():
+    with read_transaction(backup.engine) as connection:
+        ours = _read_contents(connection)
+    if backup.live_damage or not backup.database.exists():
         return ours, None, 0
     present = open_database(f"sqlite:///{backup.database.name}", backup.database.parent)
     try:
-        with reading(present) as connection:
-            theirs = _contents(connection)
+        with read_transaction(present) as connection:
+            theirs = _read_contents(connection)
     finally:
         present.dispose()
-    with _beside(backup.engine, backup.database) as connection:
-        return ours, theirs, not_in_backup(connection)
+    with _attach_live_database(backup.engine, backup.database) as connection:
+        return ours, theirs, count_missing_subscribers(connection)
 
 
-def restore(backup: Backup, now: datetime.datetime) -> Restored:
+def restore_backup(backup: VerifiedBackup, now: datetime.datetime) -> RestoreResult:
     """Put the backup in the database's place; nobody else may have it open.
 
     Raises:
@@ -144,49 +146,51 @@ def restore(backup: Backup, now: datetime.datetime) -> Restored:
             then.
     """
     database = backup.database
-    kept = _free_name(database)
+    kept = _unused_path(database)
     if not database.exists():
         # A log without its database would be written into the next one of that name.
         _move_away(database, kept)
         backup.engine.dispose()
-        put(backup.copy, database)
-        return Restored(None, None)
-    if backup.damaged:
+        move_into_place(backup.copy, database)
+        return RestoreResult(None, None)
+    if backup.live_damage:
         return _replace_damaged(backup, kept, now)
-    with alone(database) as live:
-        with aside(kept) as copy:
-            snapshot(live, copy)
-            put(copy, kept)
+    with open_exclusive(database) as live:
+        with temporary_file_beside(kept) as copy:
+            copy_snapshot(live, copy)
+            move_into_place(copy, kept)
         try:
             carried = _carry_over(backup.engine, kept, now)
         except BaseException:
             kept.unlink()
             raise
         backup.engine.dispose()
-        overwrite(live, backup.copy)
-    return Restored(carried, kept)
+        overwrite_database(live, backup.copy)
+    return RestoreResult(carried, kept)
 
 
-def _replace_damaged(backup: Backup, kept: Path, now: datetime.datetime) -> Restored:
+def _replace_damaged(
+    backup: VerifiedBackup, replaced_path: Path, now: datetime.datetime
+) -> RestoreResult:
     """A damaged file can't be written into; what can be read of it is taken over."""
     try:
         carried = _carry_over(backup.engine, backup.database, now)
     except (DatabaseError, sqlite3.DatabaseError):
         carried = None
     backup.engine.dispose()
-    _move_away(backup.database, kept)
-    put(backup.copy, backup.database)
-    return Restored(carried, kept)
+    _move_away(backup.database, replaced_path)
+    move_into_place(backup.copy, backup.database)
+    return RestoreResult(carried, replaced_path)
 
 
-def _move_away(database: Path, kept: Path) -> None:
-    for part, name in zip(parts(database), parts(kept), strict=True):
+def _move_away(database: Path, replaced_path: Path) -> None:
+    for part, name in zip(database_files(database), database_files(replaced_path), strict=True):
         if part.exists():
             part.rename(name)
 
 
-def _copy_checked(file: Path, copy: Path, where: Location) -> None:
-    complaints = _copy(file, copy) or damage(copy)
+def _copy_and_check(file: Path, copy: Path, where: Location) -> None:
+    complaints = _copy_backup(file, copy) or find_corruption(copy)
     if complaints:
         raise DatabaseError(
             f"this backup is damaged, or is none: {complaints[0]}",
@@ -203,32 +207,35 @@ def _copy_checked(file: Path, copy: Path, where: Location) -> None:
         )
 
 
-def _copy(file: Path, copy: Path) -> list[str]:
+def _copy_backup(file: Path, copy: Path) -> list[str]:
     """Copy a backup, which may be where nothing can be written; what is wrong with it."""
     address = f"{file.resolve().as_uri()}?mode=ro"
-    with told(file), closing(sqlite3.connect(address, uri=True, isolation_level=None)) as source:
+    with (
+        translate_sqlite_errors(file),
+        closing(sqlite3.connect(address, uri=True, isolation_level=None)) as source,
+    ):
         try:
-            snapshot(source, copy)
+            copy_snapshot(source, copy)
         except sqlite3.DatabaseError as error:
-            if primary_code(error) in DAMAGE:
+            if primary_result_code(error) in CORRUPTION_CODES:
                 return [str(error)]
             raise
     return []
 
 
-def _carry_over(engine: sa.Engine, present: Path, now: datetime.datetime) -> Carried:
-    carried = Carried()
-    with _beside(engine, present) as connection:
-        carry_list(connection, carried)
+def _carry_over(engine: sa.Engine, live: Path, now: datetime.datetime) -> CarryOverResult:
+    carried = CarryOverResult()
+    with _attach_live_database(engine, live) as connection:
+        carry_over_subscribers(connection, carried)
         carried.sends = _carry_sends(connection)
-        insert_missing(connection, event)
-    carried.erased = erase_again(engine, now)
+        insert_missing_rows(connection, event)
+    carried.erased = reapply_erasures(engine, now)
     return carried
 
 
 def _carry_sends(connection: sa.Connection) -> list[str]:
     """Replace the backup's ledger by the present one, of which it is an earlier state."""
-    present = attached(send)
+    present = attached_table(send)
     if not connection.scalar(sa.select(sa.func.count()).select_from(present)):
         return []
     same = sa.and_(
@@ -241,17 +248,17 @@ def _carry_sends(connection: sa.Connection) -> list[str]:
     )
     lost = connection.scalars(sa.select(send.c.issue).where(mailed, ~sa.exists().where(same)))
     if issues := sorted(lost):
-        raise another_list(f"that doesn't know that {', '.join(issues[:3])} was sent")
+        raise different_list_error(f"that doesn't know that {', '.join(issues[:3])} was sent")
     known = sa.exists().where(same, present.c.state == send.c.state)
     news = connection.scalars(sa.select(present.c.issue).where(~known).order_by(present.c.id)).all()
-    for table in reversed(LEDGER):
+    for table in reversed(LEDGER_TABLES):
         connection.execute(sa.delete(table))
-    for table in LEDGER:
-        insert_missing(connection, table)
+    for table in LEDGER_TABLES:
+        insert_missing_rows(connection, table)
     return list(news)
 
 
-def _ledger() -> list[sa.Table]:
+def _find_ledger_tables() -> list[sa.Table]:
     """``send`` and every table whose rows belong to one, in the order in which to fill them."""
     found = [send]
     for table in metadata.sorted_tables:
@@ -261,38 +268,38 @@ def _ledger() -> list[sa.Table]:
     return found
 
 
-LEDGER = _ledger()
+LEDGER_TABLES = _find_ledger_tables()
 
 
-def _contents(connection: sa.Connection) -> Contents:
+def _read_contents(connection: sa.Connection) -> DatabaseContents:
     readers = count_by_status(connection)
     sends = connection.scalar(sa.select(sa.func.count()).select_from(send)) or 0
     moments = (
         connection.scalar(sa.select(sa.func.max(journal.c.at))),
         connection.scalar(sa.select(sa.func.max(send.c.frozen_at))),
     )
-    return Contents(readers, sends, max(filter(None, moments), default=None))
+    return DatabaseContents(readers, sends, max(filter(None, moments), default=None))
 
 
-def _free_name(database: Path) -> Path:
+def _unused_path(database: Path) -> Path:
     """What was kept by an earlier restore stays, too."""
-    kept = database.with_name(database.name + KEPT)
+    kept = database.with_name(database.name + REPLACED_SUFFIX)
     number = 2
     while kept.exists():
-        kept = database.with_name(f"{database.name}{KEPT}-{number}")
+        kept = database.with_name(f"{database.name}{REPLACED_SUFFIX}-{number}")
         number += 1
     return kept
 
 
 @contextmanager
-def _beside(engine: sa.Engine, present: Path) -> Iterator[sa.Connection]:
+def _attach_live_database(engine: sa.Engine, live: Path) -> Iterator[sa.Connection]:
     """A transaction on the backup's copy in which the present database can be read."""
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
-        driver.execute(f"ATTACH DATABASE ? AS {PRESENT}", (str(present),))
+        driver.execute(f"ATTACH DATABASE ? AS {ATTACHED_SCHEMA}", (str(live),))
         try:
             with connection.begin():
                 yield connection
         finally:
-            driver.execute(f"DETACH DATABASE {PRESENT}")
+            driver.execute(f"DETACH DATABASE {ATTACHED_SCHEMA}")

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from newsletter.checks.analysis.client_support import PUBLISHED_SHARES, ClientShares
 from newsletter.checks.check_context import CheckContext
-from newsletter.db import database, reading
+from newsletter.db import database_engine, read_transaction
 from newsletter.db.engine import sqlite_file
 from newsletter.db.schema import subscriber
 from newsletter.errors import NewsletterError, display_path
@@ -63,7 +63,7 @@ def load_earlier_subjects(project: Project, issue_name: str) -> dict[str, str]:
 
 def load_longest_values(engine: sa.Engine, attributes: Iterable[str]) -> dict[str, str]:
     """The longest value that a reader on the list has, of each attribute."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return {name: _load_longest_value(connection, name) for name in attributes}
 
 
@@ -74,7 +74,7 @@ def open_existing_list(project: Project) -> Iterator[sa.Engine | None]:
     if file is not None and not file.is_file():
         yield None
         return
-    with database(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root) as engine:
         yield engine
 
 

@@ -3,7 +3,7 @@
 Write in ``with engine.begin()``; read in ``with reading(engine)``.
 """
 
-from newsletter.db.engine import database, open_database
-from newsletter.db.transaction import reading, writing_of_one_moment
+from newsletter.db.engine import database_engine, open_database
+from newsletter.db.transaction import read_transaction, snapshot_write_transaction
 
-__all__ = ["database", "open_database", "reading", "writing_of_one_moment"]
+__all__ = ["database_engine", "open_database", "read_transaction", "snapshot_write_transaction"]

@@ -8,14 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from newsletter.db.errors import refusal
+from newsletter.db.errors import database_error
 from newsletter.errors import Location
 
 _CACHE_KIB = 16_000
-_LOG_PAGES = 16_000
+_WAL_CHECKPOINT_PAGES = 16_000
 
 
-class Bulk:
+class BulkStatement:
     """A statement handed to the driver as it is: half the time of Core's way.
 
     Its rows are tuples of what the driver takes.
@@ -38,7 +38,7 @@ class Bulk:
         self._sql = str(compiled)
         self._order = [names.index(name) for name in compiled.positiontup]
 
-    def run(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    def execute(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run it for every row; no rows, no statement."""
         if not rows:
             return
@@ -47,11 +47,11 @@ class Bulk:
         connection.exec_driver_sql(self._sql, list(rows))
 
 
-def expect_many(connection: sa.Connection) -> None:
+def tune_for_bulk_writes(connection: sa.Connection) -> None:
     """Make room for long indexes: new keys land all over them, and each page is written once."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {_WAL_CHECKPOINT_PAGES}")
 
 
 def insert_rows(
@@ -71,14 +71,14 @@ def insert_rows(
     if not rows:
         return
     if connection.dialect.name == "postgresql":
-        _copy(connection, f"COPY {table.name} ({', '.join(names)}) FROM STDIN", rows)
+        _copy_rows(connection, f"COPY {table.name} ({', '.join(names)}) FROM STDIN", rows)
         return
     marks = ", ".join("?" * len(names))
     statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of ours
     connection.exec_driver_sql(statement, list(rows))
 
 
-def _copy(connection: sa.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def _copy_rows(connection: sa.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
     driver: Any = connection.connection.driver_connection
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
@@ -87,10 +87,12 @@ def _copy(connection: sa.Connection, statement: str, rows: Sequence[tuple[Any, .
     except connection.dialect.loaded_dbapi.OperationalError as error:  # past SQLAlchemy's own eyes
         where = Location(connection.engine.url.render_as_string())
         said = f"PostgreSQL says: {' '.join(str(error).split())}"
-        raise refusal(said, where, "Check that the server runs, and run this again.") from error
+        raise database_error(
+            said, where, "Check that the server runs, and run this again."
+        ) from error
 
 
-def among(
+def column_in(
     connection: sa.Connection, column: sa.Column[Any], values: Collection[str] | Collection[int]
 ) -> sa.ColumnElement[bool]:
     """``column IN values`` as one parameter, however many values there are."""
@@ -100,7 +102,9 @@ def among(
     return column.in_(sa.select(listed.c.value))
 
 
-def insert_new(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+def insert_or_ignore(
+    connection: sa.Connection, table: sa.Table
+) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that leaves rows as they are whose key is there already."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     return insert(table).on_conflict_do_nothing()

@@ -10,17 +10,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
-naming = {
+NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
-metadata = sa.MetaData(naming_convention=naming)
+metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
-class UtcTime(TypeDecorator[datetime.datetime]):
+class UtcDateTime(TypeDecorator[datetime.datetime]):
     """An aware datetime in UTC; refuses naive ones."""
 
     impl = sa.DateTime(timezone=True)
@@ -51,11 +51,11 @@ class UtcTime(TypeDecorator[datetime.datetime]):
         return time.astimezone(datetime.UTC)
 
 
-Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-Json = sa.JSON().with_variant(JSONB, "postgresql")
+BigIntKey = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+JsonType = sa.JSON().with_variant(JSONB, "postgresql")
 
 
-def one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
+def check_one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
     """A check that ``column`` holds one of ``values``."""
     # SQLite builds the list of an IN anew for each row: that takes longer than writing the row.
     listed = " OR ".join(f"{column} = '{value}'" for value in values)

@@ -12,16 +12,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db.errors import explain, refusal
-from newsletter.db.migrate import HEAD, ensure_newest
+from newsletter.db.errors import database_error, translate_error
+from newsletter.db.migrate import HEAD_REVISION, ensure_current_schema
 from newsletter.db.transaction import begin_sqlite
 from newsletter.errors import DatabaseError, Location
 
 # How long a writer waits for another one before it gives up.
-BUSY_SECONDS = 30
-CONNECT_SECONDS = 10
+BUSY_TIMEOUT_SECONDS = 30
+CONNECT_TIMEOUT_SECONDS = 10
 # What is kept open: a server's threads, each with its connection, mustn't open one a request.
-CONNECTIONS = 16
+POOL_SIZE = 16
 
 
 def open_database(url: str, root: Path) -> sa.Engine:
@@ -37,10 +37,10 @@ def open_database(url: str, root: Path) -> sa.Engine:
         DatabaseError: it can't be opened, isn't ours or is newer than this program. Later
             trouble (disk full, locked, server gone) is raised as ``DatabaseError`` too.
     """
-    return _opened(url, root)[0]
+    return _open_engine(url, root)[0]
 
 
-def existing_database(url: str, root: Path) -> sa.Engine | None:
+def open_existing_database(url: str, root: Path) -> sa.Engine | None:
     """``open_database`` if it is there and can be opened; makes none."""
     try:
         file = sqlite_file(url, root)
@@ -60,29 +60,29 @@ def upgrade_database(url: str, root: Path) -> tuple[str | None, str]:
     Raises:
         DatabaseError: as ``open_database``.
     """
-    engine, before = _opened(url, root)
+    engine, before = _open_engine(url, root)
     engine.dispose()
-    return before, HEAD
+    return before, HEAD_REVISION
 
 
-def _opened(url: str, root: Path) -> tuple[sa.Engine, str | None]:
-    target = _parsed(url)
+def _open_engine(url: str, root: Path) -> tuple[sa.Engine, str | None]:
+    target = _parse_url(url)
     sqlite = target.get_backend_name() == "sqlite"
-    engine = _sqlite(target, root) if sqlite else _postgresql(target)
-    where = Location(str(target.database) if sqlite else shown(target))
+    engine = _create_sqlite_engine(target, root) if sqlite else _create_postgresql_engine(target)
+    where = Location(str(target.database) if sqlite else redact_database_url(target))
     secret = str(target.password or "")
     sa.event.listen(
-        engine, "handle_error", lambda context: explain(context, where, secret), retval=True
+        engine, "handle_error", lambda context: translate_error(context, where, secret), retval=True
     )
     try:
-        return engine, ensure_newest(engine, where)
+        return engine, ensure_current_schema(engine, where)
     except BaseException:
         engine.dispose()
         raise
 
 
 @contextmanager
-def database(url: str, root: Path) -> Iterator[sa.Engine]:
+def database_engine(url: str, root: Path) -> Iterator[sa.Engine]:
     """``open_database`` for the length of a ``with`` block; closed at its end."""
     engine = open_database(url, root)
     try:
@@ -97,11 +97,11 @@ def sqlite_file(url: str, root: Path) -> Path | None:
     Raises:
         DatabaseError: the URL can't be read.
     """
-    target = _parsed(url)
+    target = _parse_url(url)
     return root / str(target.database) if target.get_backend_name() == "sqlite" else None
 
 
-def shown(url: sa.URL) -> str:
+def redact_database_url(url: sa.URL) -> str:
     """``url`` as it may be printed: no password, no query (which may hold one)."""
     bare = sa.URL.create(
         url.get_backend_name(), url.username, None, url.host, url.port, url.database
@@ -109,7 +109,7 @@ def shown(url: sa.URL) -> str:
     return bare.render_as_string()
 
 
-def _parsed(url: str) -> sa.URL:
+def _parse_url(url: str) -> sa.URL:
     example = (
         "Write database: sqlite:///newsletter.db or "
         "database: postgresql://user@host/newsletter in newsletter.yml."
@@ -127,21 +127,21 @@ def _parsed(url: str) -> sa.URL:
     return target
 
 
-def _sqlite(target: sa.URL, root: Path) -> sa.Engine:
+def _create_sqlite_engine(target: sa.URL, root: Path) -> sa.Engine:
     path = root / str(target.database)
-    _create_private(path, Location(str(target.database)))
+    _create_private_file(path, Location(str(target.database)))
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
         hide_parameters=True,  # they hold addresses, and errors are logged
-        pool_size=CONNECTIONS,
-        connect_args={"timeout": BUSY_SECONDS},
+        pool_size=POOL_SIZE,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", begin_sqlite)
     return engine
 
 
-def _create_private(path: Path, where: Location) -> None:
+def _create_private_file(path: Path, where: Location) -> None:
     """Make an empty file for the owner's eyes only (SQLite's own files inherit its mode)."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -158,7 +158,7 @@ def _create_private(path: Path, where: Location) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # sqlite3 would begin transactions by itself, late, and none at all for DDL.
     connection.isolation_level = None
-    _use_write_ahead_log(connection)
+    _enable_wal(connection)
     # NORMAL can lose a committed row to a power cut, and a lost row is a double mail.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -166,12 +166,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA secure_delete = ON")
 
 
-def _use_write_ahead_log(connection: Any) -> None:
+def _enable_wal(connection: Any) -> None:
     """Readers don't wait for the writer. The file remembers it, so that only the first switches.
 
     SQLite fails at once, whatever the timeout, where two processes switch a new file together.
     """
-    give_up = time.monotonic() + BUSY_SECONDS
+    give_up = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -183,19 +183,19 @@ def _use_write_ahead_log(connection: Any) -> None:
             return
 
 
-def _postgresql(target: sa.URL) -> sa.Engine:
+def _create_postgresql_engine(target: sa.URL) -> sa.Engine:
     try:
         engine = sa.create_engine(
             target.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
-            pool_size=CONNECTIONS,
+            pool_size=POOL_SIZE,
             hide_parameters=True,
-            connect_args={"connect_timeout": CONNECT_SECONDS},
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
         )
     except ModuleNotFoundError as error:
-        raise refusal(
+        raise database_error(
             "PostgreSQL needs a driver that is not installed",
-            Location(shown(target)),
+            Location(redact_database_url(target)),
             "Install it with: pip install 'newsletter[postgres]'",
         ) from error
     sa.event.listen(engine, "connect", _prepare_postgresql)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from newsletter.errors import DatabaseError, Location
 
 # SQLite's primary result code (sqlite.org/rescode.html) -> what is wrong, what to do.
-_SQLITE = {
+_SQLITE_ERRORS = {
     sqlite3.SQLITE_BUSY: (
         "the database is locked by another program",
         "Wait for the other newsletter command to end, or stop it, and run this again.",
@@ -43,7 +43,7 @@ _SQLITE = {
 }
 
 
-def explain(
+def translate_error(
     context: sa.ExceptionContext, where: Location, secret: str = ""
 ) -> DatabaseError | None:
     """Turn the driver's error into ours; ``None`` where the fault is in the program.
@@ -55,29 +55,29 @@ def explain(
     """
     original = context.original_exception
     if isinstance(original, sqlite3.Error):
-        return in_words(original, where)
+        return translate_sqlite_error(original, where)
     if not isinstance(context.sqlalchemy_exception, sa.exc.OperationalError):
         return None
     said = " ".join(str(original).split()) or type(original).__name__
-    return refusal(
+    return database_error(
         f"PostgreSQL says: {said.replace(secret, '***') if secret else said}",
         where,
         "Check that the server runs and that database: in newsletter.yml is right.",
     )
 
 
-def in_words(error: sqlite3.Error, where: Location) -> DatabaseError | None:
+def translate_sqlite_error(error: sqlite3.Error, where: Location) -> DatabaseError | None:
     """What SQLite complains of, as ours; ``None`` where the fault is in the program."""
-    known = _SQLITE.get(primary_code(error))
-    return refusal(known[0], where, known[1]) if known else None
+    known = _SQLITE_ERRORS.get(primary_result_code(error))
+    return database_error(known[0], where, known[1]) if known else None
 
 
-def primary_code(error: sqlite3.Error) -> int:
+def primary_result_code(error: sqlite3.Error) -> int:
     """SQLite's primary result code; 0 where the driver itself complains."""
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF
 
 
-def refusal(message: str, where: Location, remedy: str) -> DatabaseError:
+def database_error(message: str, where: Location, remedy: str) -> DatabaseError:
     """An error about one database."""
     return DatabaseError(message, where=where, remedy=remedy)

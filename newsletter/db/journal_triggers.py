@@ -6,7 +6,7 @@ which both databases run after the row's own deletion.
 
 import sqlalchemy as sa
 
-_SQLITE = (
+_SQLITE_TRIGGERS = (
     """\
 CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END""",
@@ -15,7 +15,7 @@ CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal
 WHEN EXISTS (SELECT 1 FROM subscriber WHERE id = OLD.subscriber_id)
 BEGIN SELECT RAISE(ABORT, 'a journal goes only with its subscriber'); END""",
 )
-_POSTGRESQL = (
+_POSTGRESQL_TRIGGERS = (
     """\
 CREATE OR REPLACE FUNCTION journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -37,7 +37,9 @@ FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only()""",
 )
 
 
-def guard_journal(connection: sa.Connection) -> None:
+def create_journal_triggers(connection: sa.Connection) -> None:
     """Make the triggers of the table ``journal``, which is there already."""
-    for statement in _SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL:
+    for statement in (
+        _SQLITE_TRIGGERS if connection.dialect.name == "sqlite" else _POSTGRESQL_TRIGGERS
+    ):
         connection.exec_driver_sql(statement)

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from newsletter.db.schema import metadata
-from newsletter.db.transaction import reading
+from newsletter.db.transaction import read_transaction
 from newsletter.errors import DatabaseError, Location
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 # The last migration's revision; written here so that an up-to-date database needs no Alembic.
-HEAD = "0002"
-MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD_REVISION = "0002"
+MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 # Any number that is ours alone: the name of PostgreSQL's advisory lock.
-_LOCK = 0x6E6577736C
+_ADVISORY_LOCK_ID = 0x6E6577736C
 
 
-def ensure_newest(engine: sa.Engine, where: Location) -> str | None:
+def ensure_current_schema(engine: sa.Engine, where: Location) -> str | None:
     """Make or upgrade the schema if it isn't the newest.
 
     Returns:
@@ -28,22 +28,22 @@ def ensure_newest(engine: sa.Engine, where: Location) -> str | None:
     Raises:
         DatabaseError: the schema is newer than this program, or another program's.
     """
-    with reading(engine) as connection:
-        if _revision(connection) == HEAD:
-            return HEAD
+    with read_transaction(engine) as connection:
+        if _read_revision(connection) == HEAD_REVISION:
+            return HEAD_REVISION
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        revision = _revision(connection)
-        if revision == HEAD:  # another process was first
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK_ID)))
+        revision = _read_revision(connection)
+        if revision == HEAD_REVISION:  # another process was first
             return revision
         if revision is None:
             _check_empty(connection, where)
-        upgrade(connection, revision, where)
+        run_migrations(connection, revision, where)
     return revision
 
 
-def upgrade(connection: sa.Connection, revision: str | None, where: Location) -> None:
+def run_migrations(connection: sa.Connection, revision: str | None, where: Location) -> None:
     """Run the migrations that are missing, inside the connection's transaction."""
     from alembic import command
     from alembic.script import ScriptDirectory
@@ -65,11 +65,11 @@ def alembic_config() -> "Config":
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS_FOLDER).replace("%", "%%"))
     return config
 
 
-def _revision(connection: sa.Connection) -> str | None:
+def _read_revision(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from newsletter.db.schema import rate_limit
 
 
-class TableStorage(Storage):
+class RateLimitTableStorage(Storage):
     """Counts in ``rate_limit``, as a part of the caller's transaction.
 
     Keys hold addresses, so only their HMAC-SHA256 is stored.
@@ -40,7 +40,7 @@ class TableStorage(Storage):
         on_postgresql = self._connection.dialect.name == "postgresql"
         insert = postgresql.insert if on_postgresql else sqlite.insert
         statement = insert(rate_limit).values(
-            key=self._hashed(key), hits=amount, expires=self._now + expiry
+            key=self._hash_key(key), hits=amount, expires=self._now + expiry
         )
         over = rate_limit.c.expires <= self._now
         counted = statement.on_conflict_do_update(
@@ -55,12 +55,12 @@ class TableStorage(Storage):
 
     def get(self, key: str) -> int:
         """How often in this window."""
-        found = self._row(sa.select(rate_limit.c.hits), key)
+        found = self._select_current(sa.select(rate_limit.c.hits), key)
         return int(found or 0)
 
     def get_expiry(self, key: str) -> float:
         """When the window is over, in seconds since the epoch."""
-        return float(self._row(sa.select(rate_limit.c.expires), key) or self._now)
+        return float(self._select_current(sa.select(rate_limit.c.expires), key) or self._now)
 
     def check(self) -> bool:
         """Whether the table can be read."""
@@ -73,24 +73,24 @@ class TableStorage(Storage):
 
     def clear(self, key: str) -> None:
         """Forget one."""
-        mine = rate_limit.c.key == self._hashed(key)
+        mine = rate_limit.c.key == self._hash_key(key)
         self._connection.execute(sa.delete(rate_limit).where(mine))
 
-    def _row(
+    def _select_current(
         self, select: sa.Select[tuple[int]] | sa.Select[tuple[float]], key: str
     ) -> float | None:
-        mine = (rate_limit.c.key == self._hashed(key), rate_limit.c.expires > self._now)
+        mine = (rate_limit.c.key == self._hash_key(key), rate_limit.c.expires > self._now)
         return self._connection.execute(select.where(*mine)).scalar_one_or_none()
 
-    def _hashed(self, key: str) -> str:
+    def _hash_key(self, key: str) -> str:
         return hmac.digest(self._secret, key.encode(), "sha256").hex()
 
 
-def hit(storage: TableStorage, limit: RateLimitItem, *who: str) -> bool:
+def consume_limit(storage: RateLimitTableStorage, limit: RateLimitItem, *identifiers: str) -> bool:
     """Count one; whether it is within the limit."""
-    return FixedWindowRateLimiter(storage).hit(limit, *who)
+    return FixedWindowRateLimiter(storage).hit(limit, *identifiers)
 
 
-def forget_old(connection: sa.Connection, now: float) -> None:
+def delete_expired_limits(connection: sa.Connection, now: float) -> None:
     """Drop the counts of windows that are over."""
     connection.execute(sa.delete(rate_limit).where(rate_limit.c.expires <= now))

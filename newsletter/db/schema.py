@@ -5,8 +5,8 @@ The ledger (send, send_recipient, batch, attempt) never guesses: see docs/explan
 
 import sqlalchemy as sa
 
-from newsletter.db.column_types import Json, Key, UtcTime, metadata, one_of
-from newsletter.db.journal_triggers import guard_journal
+from newsletter.db.column_types import BigIntKey, JsonType, UtcDateTime, check_one_of, metadata
+from newsletter.db.journal_triggers import create_journal_triggers
 from newsletter.db.web_tables import (
     NOTICE_KINDS,
     NOTICE_STATES,
@@ -19,17 +19,17 @@ from newsletter.db.web_tables import (
 __all__ = [
     "ATTRIBUTE_TYPES",
     "BATCH_STATES",
-    "CHANGES",
-    "HOWS",
+    "CHANGE_KINDS",
+    "CHANGE_METHODS",
     "NOTICE_KINDS",
     "NOTICE_STATES",
-    "OUTCOMES",
+    "ATTEMPT_OUTCOMES",
     "RECIPIENT_STATES",
     "SEND_STATES",
     "STATUSES",
-    "Json",
-    "Key",
-    "UtcTime",
+    "JsonType",
+    "BigIntKey",
+    "UtcDateTime",
     "address_change",
     "attempt",
     "attribute",
@@ -53,11 +53,11 @@ __all__ = [
 ]
 
 STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
-CHANGES = (
+CHANGE_KINDS = (
     "subscribed", "confirmed", "imported", "unsubscribed", "bounced", "complained", "resubscribed",
     "soft_bounced", "delivered",
 )  # fmt: skip
-HOWS = ("form", "import", "cli", "one_click", "webhook", "api", "sync")
+CHANGE_METHODS = ("form", "import", "cli", "one_click", "webhook", "api", "sync")
 ATTRIBUTE_TYPES = ("text", "number", "boolean", "date")
 SEND_STATES = (
     "draft", "frozen", "running", "paused", "done", "cancelled", "blocked", "needs_review",
@@ -66,42 +66,45 @@ BATCH_STATES = (
     "ready", "claimed", "in_flight", "accepted", "split", "rejected", "unknown", "dropped",
 )  # fmt: skip
 RECIPIENT_STATES = ("pending", "accepted", "skipped_late", "rejected", "dropped", "unknown")
-OUTCOMES = ("accepted", "not_sent", "rejected", "unknown")
+ATTEMPT_OUTCOMES = ("accepted", "not_sent", "rejected", "unknown")
 
 
 subscriber = sa.Table(
     "subscriber",
     metadata,
-    sa.Column("id", Key, primary_key=True),
+    sa.Column("id", BigIntKey, primary_key=True),
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("address_key", sa.Text, nullable=False, unique=True),
     sa.Column("name", sa.Text, nullable=False, server_default=""),
     sa.Column("status", sa.Text, nullable=False),
-    sa.Column("attributes", Json, nullable=False),
+    sa.Column("attributes", JsonType, nullable=False),
     sa.Column("token", sa.Text, nullable=False, unique=True),
     sa.Column("source", sa.Text, nullable=False, server_default=""),
-    sa.Column("joined_at", UtcTime, nullable=False),
-    sa.Column("confirmed_at", UtcTime),
+    sa.Column("joined_at", UtcDateTime, nullable=False),
+    sa.Column("confirmed_at", UtcDateTime),
     # Since the last delivery.
     sa.Column("soft_bounces", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
     # Until then they get nothing, as they asked; they stay active.
-    sa.Column("paused_until", UtcTime),
-    one_of("status", STATUSES),
+    sa.Column("paused_until", UtcDateTime),
+    check_one_of("status", STATUSES),
     # An id is never given twice, not even after the newest row was erased: the ledger keeps ids.
     sqlite_autoincrement=True,
 )
 sa.Index("ix_subscriber_status_id", subscriber.c.status, subscriber.c.id)
 sa.Index("ix_subscriber_joined_at", subscriber.c.joined_at)
-_waiting = subscriber.c.paused_until.is_not(None)
+_has_pause = subscriber.c.paused_until.is_not(None)
 sa.Index("ix_subscriber_paused_until", subscriber.c.paused_until,
-         sqlite_where=_waiting, postgresql_where=_waiting)  # fmt: skip
+         sqlite_where=_has_pause, postgresql_where=_has_pause)  # fmt: skip
 
 subscriber_tag = sa.Table(
     "subscriber_tag",
     metadata,
     sa.Column(
-        "subscriber_id", Key, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True
+        "subscriber_id",
+        BigIntKey,
+        sa.ForeignKey("subscriber.id", ondelete="CASCADE"),
+        primary_key=True,
     ),
     sa.Column("tag", sa.Text, primary_key=True),
     sqlite_with_rowid=False,
@@ -114,7 +117,7 @@ attribute = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("type", sa.Text, nullable=False),
-    one_of("type", ATTRIBUTE_TYPES),
+    check_one_of("type", ATTRIBUTE_TYPES),
 )
 
 # Every change of a subscriber's status, in order; status is what the change made it.
@@ -122,28 +125,33 @@ journal = sa.Table(
     "journal",
     metadata,
     sa.Column(
-        "subscriber_id", Key, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True
+        "subscriber_id",
+        BigIntKey,
+        sa.ForeignKey("subscriber.id", ondelete="CASCADE"),
+        primary_key=True,
     ),
     sa.Column("n", sa.Integer, primary_key=True),
-    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("change", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("how", sa.Text, nullable=False),
     sa.Column("source", sa.Text, nullable=False, server_default=""),
     sa.Column("wording", sa.Text, nullable=False, server_default=""),
-    one_of("change", CHANGES),
-    one_of("status", STATUSES),
-    one_of("how", HOWS),
+    check_one_of("change", CHANGE_KINDS),
+    check_one_of("status", STATUSES),
+    check_one_of("how", CHANGE_METHODS),
     sqlite_with_rowid=False,
 )
-sa.event.listen(journal, "after_create", lambda _, connection, **__: guard_journal(connection))
+sa.event.listen(
+    journal, "after_create", lambda _, connection, **__: create_journal_triggers(connection)
+)
 
 # Who asked to be forgotten: an HMAC-SHA256 of the address's key, keyed by meta's salt.
 erased = sa.Table(
     "erased",
     metadata,
     sa.Column("address_hash", sa.Text, primary_key=True),
-    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
 )
 
 meta = sa.Table(
@@ -159,54 +167,54 @@ suppression = sa.Table(
     sa.Column("address_key", sa.Text, primary_key=True),
     sa.Column("scope", sa.Text, primary_key=True, server_default="all"),
     sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("since", UtcDateTime, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
 )
 
 send = sa.Table(
     "send",
     metadata,
-    sa.Column("id", Key, primary_key=True),
+    sa.Column("id", BigIntKey, primary_key=True),
     sa.Column("issue", sa.Text, nullable=False, unique=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("content_sha", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("frozen_at", UtcTime, nullable=False),
-    sa.Column("finished_at", UtcTime),
+    sa.Column("frozen_at", UtcDateTime, nullable=False),
+    sa.Column("finished_at", UtcDateTime),
     sa.Column("total", sa.Integer, nullable=False),
-    sa.Column("excluded", Json, nullable=False),
+    sa.Column("excluded", JsonType, nullable=False),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     # The query that the audience was selected by; '' for the whole list.
     sa.Column("segment", sa.Text, nullable=False, server_default=""),
-    sa.Column("scheduled_at", UtcTime),
+    sa.Column("scheduled_at", UtcDateTime),
     # SendGrid's id for what it holds until then, and when it took that back.
     sa.Column("vendor_batch_id", sa.Text, nullable=False, server_default=""),
-    sa.Column("recalled_at", UtcTime),
+    sa.Column("recalled_at", UtcDateTime),
     sa.Column("undo_seconds", sa.Integer, nullable=False, server_default="0"),
     # Rule of `newsletter check` -> why the editor allows what it finds.
-    sa.Column("allowed", Json, nullable=False, server_default="{}"),
+    sa.Column("allowed", JsonType, nullable=False, server_default="{}"),
     # 0 for no limit.
     sa.Column("limit_per_hour", sa.Integer, nullable=False, server_default="0"),
     # Over what the plan says; and the newsletter version that made it.
     sa.Column("plan_sha", sa.Text, nullable=False, server_default=""),
     sa.Column("app_version", sa.Text, nullable=False, server_default=""),
-    one_of("state", SEND_STATES),
+    check_one_of("state", SEND_STATES),
 )
 
 # The email as it was frozen: what is sent, and what a changed issue is compared with.
 send_content = sa.Table(
     "send_content",
     metadata,
-    sa.Column("send_id", Key, sa.ForeignKey("send.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("send_id", BigIntKey, sa.ForeignKey("send.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("preheader", sa.Text, nullable=False),
     sa.Column("html", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
-    sa.Column("sender", Json, nullable=False),
-    sa.Column("reply_to", Json, nullable=False),
-    sa.Column("headers", Json, nullable=False),
-    sa.Column("merge_tags", Json, nullable=False),
+    sa.Column("sender", JsonType, nullable=False),
+    sa.Column("reply_to", JsonType, nullable=False),
+    sa.Column("headers", JsonType, nullable=False),
+    sa.Column("merge_tags", JsonType, nullable=False),
     sa.Column("language", sa.Text, nullable=False),
     sa.Column("view_online_url", sa.Text, nullable=False),
 )
@@ -214,35 +222,35 @@ send_content = sa.Table(
 batch = sa.Table(
     "batch",
     metadata,
-    sa.Column("id", Key, primary_key=True),
-    sa.Column("send_id", Key, sa.ForeignKey("send.id"), nullable=False),
-    sa.Column("parent_id", Key, sa.ForeignKey("batch.id")),
+    sa.Column("id", BigIntKey, primary_key=True),
+    sa.Column("send_id", BigIntKey, sa.ForeignKey("send.id"), nullable=False),
+    sa.Column("parent_id", BigIntKey, sa.ForeignKey("batch.id")),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("lease_until", UtcTime),
-    sa.Column("retry_at", UtcTime),
-    sa.Column("not_before", UtcTime),
+    sa.Column("lease_until", UtcDateTime),
+    sa.Column("retry_at", UtcDateTime),
+    sa.Column("not_before", UtcDateTime),
     sa.Column("variant", sa.Text, nullable=False, server_default=""),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
-    one_of("state", BATCH_STATES),
+    check_one_of("state", BATCH_STATES),
 )
 sa.Index("ix_batch_send_id_state_id", batch.c.send_id, batch.c.state, batch.c.id)
 
 send_recipient = sa.Table(
     "send_recipient",
     metadata,
-    sa.Column("send_id", Key, sa.ForeignKey("send.id"), primary_key=True),
-    sa.Column("subscriber_id", Key, primary_key=True),
+    sa.Column("send_id", BigIntKey, sa.ForeignKey("send.id"), primary_key=True),
+    sa.Column("subscriber_id", BigIntKey, primary_key=True),
     sa.Column("address_key", sa.Text, nullable=False),
-    sa.Column("batch_id", Key, sa.ForeignKey("batch.id"), nullable=False),
+    sa.Column("batch_id", BigIntKey, sa.ForeignKey("batch.id"), nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="pending"),
     sa.Column("variant", sa.Text, nullable=False, server_default=""),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("send_id", "address_key"),
-    one_of("state", RECIPIENT_STATES),
+    check_one_of("state", RECIPIENT_STATES),
 )
 # In the order in which a batch is read, which then needs no sorting.
 sa.Index(
@@ -254,15 +262,15 @@ sa.Index(
 attempt = sa.Table(
     "attempt",
     metadata,
-    sa.Column("batch_id", Key, sa.ForeignKey("batch.id"), primary_key=True),
+    sa.Column("batch_id", BigIntKey, sa.ForeignKey("batch.id"), primary_key=True),
     sa.Column("n", sa.Integer, primary_key=True),
     sa.Column("body_sha", sa.Text, nullable=False),
-    sa.Column("started", UtcTime, nullable=False),
-    sa.Column("ended", UtcTime),
+    sa.Column("started", UtcDateTime, nullable=False),
+    sa.Column("ended", UtcDateTime),
     sa.Column("http_status", sa.Integer),
     sa.Column("message_id", sa.Text, nullable=False, server_default=""),
     sa.Column("outcome", sa.Text),
-    one_of("outcome", OUTCOMES),
+    check_one_of("outcome", ATTEMPT_OUTCOMES),
 )
 
 # One row each, which all workers of all processes share.
@@ -270,7 +278,7 @@ vendor_pause = sa.Table(
     "vendor_pause",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("paused_until", UtcTime, nullable=False),
+    sa.Column("paused_until", UtcDateTime, nullable=False),
     sa.CheckConstraint("id = 1", name="one_row"),
 )
 rate_bucket = sa.Table(
@@ -279,7 +287,7 @@ rate_bucket = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     # So many readers went since the last hour without any; the last of them then.
     sa.Column("used", sa.Integer, nullable=False),
-    sa.Column("latest", UtcTime, nullable=False),
+    sa.Column("latest", UtcDateTime, nullable=False),
     sa.CheckConstraint("id = 1", name="one_row"),
 )
 
@@ -288,14 +296,14 @@ event = sa.Table(
     metadata,
     sa.Column("sg_event_id", sa.Text, primary_key=True),
     sa.Column("type", sa.Text, nullable=False),
-    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("address_key", sa.Text, nullable=False, server_default=""),
-    sa.Column("send_id", Key),
-    sa.Column("batch_id", Key),
+    sa.Column("send_id", BigIntKey),
+    sa.Column("batch_id", BigIntKey),
     sa.Column("attempt_n", sa.Integer),
     # Whether a program did it (a mail client's prefetch, a link scanner), not the reader.
     sa.Column("machine", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("raw", Json, nullable=False),
+    sa.Column("raw", JsonType, nullable=False),
 )
 sa.Index("ix_event_address_key_type", event.c.address_key, event.c.type)
 sa.Index("ix_event_send_id_type", event.c.send_id, event.c.type)

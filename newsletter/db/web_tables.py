@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from newsletter.db.column_types import Json, Key, UtcTime, metadata, one_of
+from newsletter.db.column_types import BigIntKey, JsonType, UtcDateTime, check_one_of, metadata
 
 NOTICE_KINDS = ("confirm", "welcome", "move_from", "move_to")
 NOTICE_STATES = ("ready", "in_flight", "accepted", "unknown", "rejected", "dropped")
@@ -12,22 +12,22 @@ NOTICE_STATES = ("ready", "in_flight", "accepted", "unknown", "rejected", "dropp
 notice = sa.Table(
     "notice",
     metadata,
-    sa.Column("id", Key, primary_key=True),
+    sa.Column("id", BigIntKey, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("address_key", sa.Text, nullable=False),
     sa.Column("window", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="ready"),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("data", Json, nullable=False),
-    sa.Column("created_at", UtcTime, nullable=False),
-    sa.Column("started_at", UtcTime),
-    sa.Column("ended_at", UtcTime),
-    sa.Column("retry_at", UtcTime),
+    sa.Column("data", JsonType, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("started_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("retry_at", UtcDateTime),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("address_key", "kind", "window"),
-    one_of("kind", NOTICE_KINDS),
-    one_of("state", NOTICE_STATES),
+    check_one_of("kind", NOTICE_KINDS),
+    check_one_of("state", NOTICE_STATES),
     # A link names its notice, so no other may ever have that id.
     sqlite_autoincrement=True,
 )
@@ -38,13 +38,16 @@ address_change = sa.Table(
     "address_change",
     metadata,
     sa.Column(
-        "subscriber_id", Key, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True
+        "subscriber_id",
+        BigIntKey,
+        sa.ForeignKey("subscriber.id", ondelete="CASCADE"),
+        primary_key=True,
     ),
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("address_key", sa.Text, nullable=False),
-    sa.Column("asked_at", UtcTime, nullable=False),
-    sa.Column("old_agreed_at", UtcTime),
-    sa.Column("new_agreed_at", UtcTime),
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    sa.Column("old_agreed_at", UtcDateTime),
+    sa.Column("new_agreed_at", UtcDateTime),
 )
 
 # How often something happened, shared by all processes; keys are hashed.

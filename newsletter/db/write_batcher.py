@@ -13,15 +13,15 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 
 T = TypeVar("T")
-Write = Callable[[sa.Connection], Any]
+WriteFunction = Callable[[sa.Connection], Any]
 
 
-class _Waiting(NamedTuple):
-    write: Write
+class _QueuedWrite(NamedTuple):
+    write: WriteFunction
     result: Future[Any]
 
 
-class Together:
+class WriteBatcher:
     """Threads share it.
 
     Args:
@@ -30,35 +30,35 @@ class Together:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._waiting: SimpleQueue[_Waiting] = SimpleQueue()
-        self._turn = threading.Lock()
+        self._queue: SimpleQueue[_QueuedWrite] = SimpleQueue()
+        self._lock = threading.Lock()
 
-    def write(self, write: Callable[[sa.Connection], T]) -> T:
+    def run(self, function: Callable[[sa.Connection], T]) -> T:
         """Call ``write`` within a transaction, perhaps twice; what it returns, once committed."""
-        mine = _Waiting(write, Future())
-        self._waiting.put(mine)
-        with self._turn:
+        mine = _QueuedWrite(function, Future())
+        self._queue.put(mine)
+        with self._lock:
             if not mine.result.done():
-                self._write([self._waiting.get() for _ in range(self._waiting.qsize())])
+                self._write_batch([self._queue.get() for _ in range(self._queue.qsize())])
         result: T = mine.result.result()
         return result
 
-    def _write(self, taken: list[_Waiting]) -> None:
+    def _write_batch(self, batch: list[_QueuedWrite]) -> None:
         try:
             with self._engine.begin() as connection:
-                results = [one.write(connection) for one in taken]
+                results = [one.write(connection) for one in batch]
         except Exception:  # noqa: BLE001 - whose it is shows when each is alone
-            for one in taken:
+            for one in batch:
                 self._write_alone(one)
         else:
-            for one, result in zip(taken, results, strict=True):
+            for one, result in zip(batch, results, strict=True):
                 one.result.set_result(result)
 
-    def _write_alone(self, one: _Waiting) -> None:
+    def _write_alone(self, queued: _QueuedWrite) -> None:
         try:
             with self._engine.begin() as connection:
-                result = one.write(connection)
+                result = queued.write(connection)
         except Exception as error:  # noqa: BLE001 - goes to the thread that asked
-            one.result.set_exception(error)
+            queued.result.set_exception(error)
         else:
-            one.result.set_result(result)
+            queued.result.set_result(result)

@@ -9,14 +9,18 @@ from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import among
+from newsletter.db.bulk import column_in
 from newsletter.db.schema import event, journal, send_recipient, subscriber
 from newsletter.events.parse import Event
 from newsletter.events.store import RecordedEvent
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.delivery_feedback import Report, Taken, take
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.consent.transitions import SUPPRESSED
+from newsletter.subscribers.consent.delivery_feedback import (
+    AppliedReport,
+    ProviderReport,
+    apply_reports,
+)
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 
 EVENT_SOURCE = "SendGrid's events"
 _CHUNK_SIZE = 500
@@ -39,7 +43,7 @@ def apply_events(
     soft_bounce_limit: int,
     asm_group: int | None,
     now: datetime.datetime,
-) -> list[Taken]:
+) -> list[AppliedReport]:
     """Change whoever the events are about.
 
     The end is the same in whatever order the events come, with one exception: whoever has
@@ -57,15 +61,15 @@ def apply_events(
     """
     in_order = sorted(new_events, key=lambda one: (one.event.at, one.event.id))
     reports = [
-        Report(one.event.address, word, one.event.at, _failure_reason(one.event))
+        ProviderReport(one.event.address, word, one.event.at, _failure_reason(one.event))
         for one in in_order
         if one.address_key and (word := status_from_event(one.event, asm_group))
     ]
     reports += _reports_for_moved_subscribers(connection, in_order, asm_group)
-    taken: list[Taken] = []
+    taken: list[AppliedReport] = []
     for start in range(0, len(reports), _CHUNK_SIZE):
         some = reports[start : start + _CHUNK_SIZE]
-        taken += take(connection, some, EVENT_SOURCE, now, "webhook")
+        taken += apply_reports(connection, some, EVENT_SOURCE, now, "webhook")
     return taken + _update_soft_bounces(connection, in_order, soft_bounce_limit)
 
 
@@ -91,7 +95,7 @@ def is_soft_bounce(webhook_event: Event) -> bool:
 
 def _reports_for_moved_subscribers(
     connection: sa.Connection, new_events: Sequence[RecordedEvent], asm_group: int | None
-) -> list[Report]:
+) -> list[ProviderReport]:
     """What readers said by a mail to an address that they have left since: it is they who said it.
 
     A bounce is about the mailbox alone.
@@ -110,13 +114,13 @@ def _reports_for_moved_subscribers(
         subscriber.c.address,
     ).where(
         mine,
-        among(connection, subscriber.c.id, ids),
+        column_in(connection, subscriber.c.id, ids),
         subscriber.c.address_key != send_recipient.c.address_key,
     )
     rows = connection.execute(moved) if ids else ()
     found = ((said.get((send, str(id_), key)), address) for send, id_, key, address in rows)
     return [
-        Report(address, str(status_from_event(of, asm_group)), of.at, _failure_reason(of))
+        ProviderReport(address, str(status_from_event(of, asm_group)), of.at, _failure_reason(of))
         for of, address in found
         if of
     ]
@@ -124,7 +128,7 @@ def _reports_for_moved_subscribers(
 
 def _update_soft_bounces(
     connection: sa.Connection, new_events: Sequence[RecordedEvent], soft_bounce_limit: int
-) -> list[Taken]:
+) -> list[AppliedReport]:
     """Count soft bounces from what is on record, since events come in any order."""
     bounced = {one.address_key: one.event for one in new_events if is_soft_bounce(one.event)}
     arrived = {one.address_key: one.event for one in new_events if one.event.type == "delivered"}
@@ -132,19 +136,25 @@ def _update_soft_bounces(
     for key, before, counted, target in _find_soft_bounce_counts(connection, bounced, arrived):
         missing = target - counted
         if missing < 0 and key in arrived:
-            changes.delivered(connection, key, Origin(arrived[key].at, "webhook", EVENT_SOURCE))
+            changes.record_delivery(
+                connection, key, ChangeOrigin(arrived[key].at, "webhook", EVENT_SOURCE)
+            )
             missing = target
         after = before
         last = bounced.get(key) or arrived[key]
-        origin = Origin(last.at, "webhook", EVENT_SOURCE, _failure_reason(last))
+        origin = ChangeOrigin(last.at, "webhook", EVENT_SOURCE, _failure_reason(last))
         for _ in range(missing):
-            changed = changes.soft_bounce(connection, key, origin, limit=soft_bounce_limit)
-            if changed is None or changed.after in SUPPRESSED:
+            changed = changes.record_soft_bounce(
+                connection, key, origin, max_soft_bounces=soft_bounce_limit
+            )
+            if changed is None or changed.after in SUPPRESSED_STATUSES:
                 after = "bounced"
                 break
         if after != before:
             taken.append(
-                Taken(key, listed=True, before=before, after=after, wording=_failure_reason(last))
+                AppliedReport(
+                    key, listed=True, before=before, after=after, wording=_failure_reason(last)
+                )
             )
     return taken
 
@@ -183,8 +193,8 @@ def _find_soft_bounce_counts(
             query = sa.select(
                 subscriber.c.address_key, subscriber.c.status, subscriber.c.soft_bounces, target
             ).where(
-                among(connection, subscriber.c.address_key, keys),
-                subscriber.c.status.not_in(SUPPRESSED),
+                column_in(connection, subscriber.c.address_key, keys),
+                subscriber.c.status.not_in(SUPPRESSED_STATUSES),
                 only,
             )
             rows += [tuple(row) for row in connection.execute(query)]

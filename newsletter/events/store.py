@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import among, expect_many, insert_rows
+from newsletter.db.bulk import column_in, insert_rows, tune_for_bulk_writes
 from newsletter.db.schema import event
 from newsletter.errors import SubscriberListError
 from newsletter.events.bots import is_bot_event
 from newsletter.events.parse import Event
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.consent.erasure import stand_ins, take_turns
+from newsletter.subscribers.consent.erasure import find_pseudonyms, lock_list
 
 _COLUMNS = (
     "sg_event_id", "type", "at", "address_key", "send_id", "batch_id", "attempt_n", "machine",
@@ -40,17 +40,17 @@ def record_events(connection: sa.Connection, events: Iterable[Event]) -> list[Re
         connection: in a transaction that writes; others that record or erase wait for its end.
         events: of a request, or a part of a file.
     """
-    take_turns(connection)
+    lock_list(connection)
     once: dict[str, Event] = {}
     for each in events:
         once.setdefault(each.id, each)
-    known = sa.select(event.c.sg_event_id).where(among(connection, event.c.sg_event_id, once))
+    known = sa.select(event.c.sg_event_id).where(column_in(connection, event.c.sg_event_id, once))
     for id_ in connection.scalars(known):
         del once[id_]
     new = [RecordedEvent(each, _address_key(each.address)) for each in once.values()]
-    erased = stand_ins(connection, {key for _, key in new if key})
+    erased = find_pseudonyms(connection, {key for _, key in new if key})
     if new:
-        expect_many(connection)
+        tune_for_bulk_writes(connection)
         on_sqlite = connection.dialect.name == "sqlite"
         insert_rows(connection, event, _COLUMNS, _event_rows(new, erased, as_text=on_sqlite))
     return [RecordedEvent(each, "" if key in erased else key) for each, key in new]

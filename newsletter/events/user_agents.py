@@ -9,7 +9,7 @@ from functools import lru_cache
 import sqlalchemy as sa
 
 from newsletter.checks.analysis.client_support import PUBLISHED_SHARES, ClientShares
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import event, send
 
 MIN_RECIPIENTS = 50  # readers whose program is known: fewer say little of the rest
@@ -38,7 +38,7 @@ def load_client_shares(engine: sa.Engine) -> ClientShares:
         .where(event.c.type == "open", event.c.send_id.in_(newest))
         .distinct()
     )
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return compute_client_shares(
             (key, _decode_json_text(agent)) for key, agent in connection.execute(query)
         )

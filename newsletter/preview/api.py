@@ -37,7 +37,7 @@ from newsletter.preview.views.local_images import with_local_images, without_ima
 from newsletter.render.email import Email
 from newsletter.render.personalization import personalize_for_recipient
 from newsletter.sending.sample import make_sample_recipient
-from newsletter.subscribers import Reader
+from newsletter.subscribers import Recipient
 
 SCHEMES: Mapping[str, Scheme] = {"light": "light", "dark": "dark", "forced": "forced"}
 
@@ -55,7 +55,7 @@ class Wish:
         images: whether they are shown.
     """
 
-    reader: Reader
+    reader: Recipient
     client: str = ""
     scheme: Scheme = "light"
     images: bool = True

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from newsletter.checks.analysis.client_support import CLIENTS
-from newsletter.db.engine import existing_database
+from newsletter.db.engine import open_existing_database
 from newsletter.errors import NewsletterError
 from newsletter.preview import api, issue_list
 from newsletter.preview.access_control import ERROR_POLICY, FILE_POLICY, MAIL_POLICY, Guard
@@ -246,7 +246,7 @@ class Preview:
 
 def _database(project: Project) -> sa.Engine | None:
     """The list's, if it is there; looking at a mail makes none."""
-    return existing_database(project.config.database, project.root)
+    return open_existing_database(project.config.database, project.root)
 
 
 def _frame(_: Request) -> Response:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.sending.sample import SAMPLE_TOKEN, make_sample_recipient
-from newsletter.subscribers import Reader, audience
+from newsletter.subscribers import Recipient, iter_audience
 
 ADDRESS = "reader@example.com"  # RFC 2606: nobody's
 LISTED = 5
@@ -43,7 +43,7 @@ def choices(engine: sa.Engine | None, *, real: bool) -> Iterator[Choice]:
         yield Choice(f"list-{reader.id}", name if real else f"Reader {reader.id} ({name})")
 
 
-def chosen(key: str, config: Config, engine: sa.Engine | None, *, real: bool) -> Reader:
+def chosen(key: str, config: Config, engine: sa.Engine | None, *, real: bool) -> Recipient:
     """The reader of that key; the sample if there is none.
 
     Whoever it is has the sample's token: no link that the preview shows changes a real reader.
@@ -58,7 +58,7 @@ def chosen(key: str, config: Config, engine: sa.Engine | None, *, real: bool) ->
     return make_sample_recipient(ADDRESS, config)
 
 
-def anonymous(reader: Reader) -> Reader:
+def anonymous(reader: Recipient) -> Recipient:
     """The same reader with every value's shape, and nothing of what it says."""
     address = f"reader-{reader.id}@example.com"
     attributes = {key: _masked(value) for key, value in reader.attributes.items()}
@@ -81,8 +81,8 @@ def _masked(value: str) -> str:
     return "".join(map(mask, value))
 
 
-def _listed(engine: sa.Engine | None) -> list[Reader]:
+def _listed(engine: sa.Engine | None) -> list[Recipient]:
     if engine is None:
         return []
-    with reading(engine) as connection:
-        return list(islice(audience(connection), LISTED))
+    with read_transaction(engine) as connection:
+        return list(islice(iter_audience(connection), LISTED))

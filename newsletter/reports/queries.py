@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db.column_types import UtcTime
+from newsletter.db.column_types import UtcDateTime
 from newsletter.db.schema import event, journal, send_recipient
 
 # Signs that the mail is there.
@@ -127,7 +127,7 @@ def _select_facts(
 ) -> sa.CompoundSelect[Any]:
     """Events, accepted readers and those who left by a page of ours, all in one shape."""
     since, until = window
-    nothing = (sa.cast(sa.null(), UtcTime), sa.cast(sa.null(), sa.Text), sa.false())
+    nothing = (sa.cast(sa.null(), UtcDateTime), sa.cast(sa.null(), sa.Text), sa.false())
     told = sa.select(
         event.c.address_key,
         event.c.type.label("type"),

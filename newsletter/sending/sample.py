@@ -12,7 +12,7 @@ from newsletter.sending.providers.sendgrid.payload import (
     prepare_email,
     split_into_batches,
 )
-from newsletter.subscribers import Reader
+from newsletter.subscribers import Recipient
 
 TEST_SUBJECT_PREFIX = "[TEST]"
 # Stands where a reader's secret would; no reader can have it, so its links change nobody.
@@ -20,7 +20,7 @@ SAMPLE_TOKEN = "sample"  # noqa: S105 - the opposite of a secret
 SAMPLE_NAME = "Sample Reader"
 
 
-def make_sample_recipient(address: str, config: Config, number: int = 0) -> Reader:
+def make_sample_recipient(address: str, config: Config, number: int = 0) -> Recipient:
     """Make a reader at ``address`` with a name, and every other attribute at its default.
 
     Args:
@@ -29,7 +29,7 @@ def make_sample_recipient(address: str, config: Config, number: int = 0) -> Read
         number: tells the readers of one request apart.
     """
     attributes = {**config.attributes, "name": SAMPLE_NAME, "email": address}
-    return Reader(number, address, address.casefold(), SAMPLE_TOKEN, attributes)
+    return Recipient(number, address, address.casefold(), SAMPLE_TOKEN, attributes)
 
 
 def build_test_requests(

@@ -15,14 +15,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.config.models import Config, TrackingOptions
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import notice
 from newsletter.render.email import Email
 from newsletter.sending.ledger.provider_pause import pause_provider, provider_paused_condition
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.sendgrid.message_body import encode_request_head
 from newsletter.sending.retry_policy import BACKOFF_MAX_SECONDS, backoff_seconds
-from newsletter.subscribers.address import Address
+from newsletter.subscribers.address import ParsedAddress
 
 # A sender that has not said what came of a letter for so long is dead.
 LEASE_DURATION = datetime.timedelta(minutes=10)
@@ -45,7 +45,7 @@ class QueuedEmail:
 
     id: int
     kind: str
-    address: Address
+    address: ParsedAddress
     data: Mapping[str, Any]
     attempts: int
     created_at: datetime.datetime
@@ -54,7 +54,7 @@ class QueuedEmail:
 def enqueue_email(  # noqa: PLR0913, PLR0917 - the parts of a promise
     connection: sa.Connection,
     kind: str,
-    address: Address,
+    address: ParsedAddress,
     data: Mapping[str, Any],
     now: datetime.datetime,
     window: datetime.timedelta | None,
@@ -114,7 +114,7 @@ def enqueue_email(  # noqa: PLR0913, PLR0917 - the parts of a promise
 
 def has_due_emails(engine: sa.Engine, now: datetime.datetime) -> bool:
     """Whether there may be something to claim; makes nobody wait."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         waiting = sa.select(notice.c.id).where(*_due_conditions).limit(1)
         return connection.scalar(waiting, {"now": now}) is not None
 
@@ -141,7 +141,7 @@ def claim_email(
             if row is None:
                 return None
             taken = QueuedEmail(
-                row.id, row.kind, Address(row.address, row.address_key), row.data,
+                row.id, row.kind, ParsedAddress(row.address, row.address_key), row.data,
                 row.attempts + 1, row.created_at,
             )  # fmt: skip
             wanted = is_wanted(connection, taken)

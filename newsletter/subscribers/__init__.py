@@ -1,27 +1,27 @@
 """The list: who may be mailed, and what we know of them."""
 
 from newsletter.subscribers.audience import (
-    EVERYBODY,
+    ALL_SUBSCRIBERS,
     MAILABLE,
-    OUTSIDE,
-    Reader,
-    audience,
+    OUTSIDE_SEGMENT,
+    Recipient,
     count_by_status,
-    exclusions,
-    how_many,
-    readers_among,
-    still_in_audience,
+    count_exclusions,
+    count_subscribers,
+    iter_audience,
+    select_still_mailable,
+    split_mailable,
 )
 
 __all__ = [
-    "EVERYBODY",
+    "ALL_SUBSCRIBERS",
     "MAILABLE",
-    "OUTSIDE",
-    "Reader",
-    "audience",
+    "OUTSIDE_SEGMENT",
+    "Recipient",
+    "iter_audience",
     "count_by_status",
-    "exclusions",
-    "how_many",
-    "readers_among",
-    "still_in_audience",
+    "count_exclusions",
+    "count_subscribers",
+    "split_mailable",
+    "select_still_mailable",
 ]

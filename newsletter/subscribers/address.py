@@ -7,14 +7,14 @@ from typing import NamedTuple
 from newsletter.errors import SubscriberListError
 
 # RFC 5322 dot-atom and RFC 5321 lengths: nearly every address there is. The rest goes the long way.
-_PLAIN = re.compile(r"[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+(?:\.[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+)*")
-_MOST_LOCAL = 64
-_MOST = 254
-_SHOWN = 60
-_LOOKED_AT = 1_000  # far too long already: megabytes aren't worth reading
+_DOT_ATOM = re.compile(r"[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+(?:\.[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+)*")
+_MAX_LOCAL_LENGTH = 64
+_MAX_LENGTH = 254
+_MAX_SHOWN = 60
+_MAX_VALIDATED = 1_000  # far too long already: megabytes aren't worth reading
 
 
-class Address(NamedTuple):
+class ParsedAddress(NamedTuple):
     """An address that can be mailed.
 
     Attributes:
@@ -26,7 +26,7 @@ class Address(NamedTuple):
     key: str
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str) -> ParsedAddress:
     """Read one address; spaces around it are allowed, names and angle brackets are not.
 
     Checks the syntax (RFC 5321 and 5322) and that the domain may exist; asks no server.
@@ -37,15 +37,15 @@ def parse_address(text: str) -> Address:
     """
     text = text.strip(" \t\xa0\ufeff")
     local, at, domain = text.rpartition("@")
-    if at and len(local) <= _MOST_LOCAL and _PLAIN.fullmatch(local):
-        known = _domain(domain)
-        if known and len(local) + 1 + len(known[1]) <= _MOST:
-            return Address(f"{local}@{known[0]}", f"{local.casefold()}@{known[1]}")
-    return _validated(text)
+    if at and len(local) <= _MAX_LOCAL_LENGTH and _DOT_ATOM.fullmatch(local):
+        known = _normalize_domain(domain)
+        if known and len(local) + 1 + len(known[1]) <= _MAX_LENGTH:
+            return ParsedAddress(f"{local}@{known[0]}", f"{local.casefold()}@{known[1]}")
+    return _validate_address(text)
 
 
 @lru_cache(maxsize=10_000)
-def _domain(domain: str) -> tuple[str, str] | None:
+def _normalize_domain(domain: str) -> tuple[str, str] | None:
     """The domain in its own script and in ASCII; ``None`` if a mailbox can't be there."""
     from email_validator import EmailNotValidError, validate_email
 
@@ -56,18 +56,18 @@ def _domain(domain: str) -> tuple[str, str] | None:
     return found.domain, found.ascii_domain
 
 
-def _validated(text: str) -> Address:
+def _validate_address(text: str) -> ParsedAddress:
     from email_validator import EmailNotValidError, validate_email
 
     if not text:
         raise SubscriberListError("there is no email address")
-    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    shown = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
     try:
-        found = validate_email(text[:_LOOKED_AT], check_deliverability=False, strict=True)
+        found = validate_email(text[:_MAX_VALIDATED], check_deliverability=False, strict=True)
     except EmailNotValidError as error:
         raise SubscriberListError(f"'{shown}' is no email address: {error}") from error
     if not found.local_part.isascii():
         raise SubscriberListError(
             f"'{shown}' can't be mailed: letters beyond ASCII before the @ are not supported"
         )
-    return Address(found.normalized, f"{found.local_part.casefold()}@{found.ascii_domain}")
+    return ParsedAddress(found.normalized, f"{found.local_part.casefold()}@{found.ascii_domain}")

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from newsletter.db.schema import STATUSES, UtcTime, subscriber, suppression
-from newsletter.subscribers.attribute_types import shown
+from newsletter.db.schema import STATUSES, UtcDateTime, subscriber, suppression
+from newsletter.subscribers.attribute_types import format_value
 
 
-class Reader(NamedTuple):
+class Recipient(NamedTuple):
     """A subscriber who may be mailed; a tuple, since a send makes a million of them.
 
     Attributes:
@@ -35,24 +35,24 @@ class Reader(NamedTuple):
 
 
 # Rows fetched at once: enough that the round trip doesn't matter, and a few MB.
-PAGE = 5_000
-EVERYBODY: sa.ColumnElement[bool] = sa.true()
-OUTSIDE = "not in the segment"
+PAGE_SIZE = 5_000
+ALL_SUBSCRIBERS: sa.ColumnElement[bool] = sa.true()
+OUTSIDE_SEGMENT = "not in the segment"
 PAUSED = "paused"
 
-_suppressed = sa.exists().where(suppression.c.address_key == subscriber.c.address_key)
-_active = subscriber.c.status == "active"
+_is_suppressed = sa.exists().where(suppression.c.address_key == subscriber.c.address_key)
+_is_active = subscriber.c.status == "active"
 # Of one statement by itself, the moment is now.
 _moment = sa.bindparam(
-    "moment", type_=UtcTime(), callable_=lambda: datetime.datetime.now(datetime.UTC)
+    "moment", type_=UtcDateTime(), callable_=lambda: datetime.datetime.now(datetime.UTC)
 )
-_paused = subscriber.c.paused_until > _moment
+_is_paused = subscriber.c.paused_until > _moment
 MAILABLE = sa.and_(
-    _active,
+    _is_active,
     sa.or_(subscriber.c.paused_until.is_(None), subscriber.c.paused_until <= _moment),
-    ~_suppressed,
+    ~_is_suppressed,
 )
-_columns = (
+_recipient_columns = (
     subscriber.c.id,
     subscriber.c.address,
     subscriber.c.address_key,
@@ -61,16 +61,16 @@ _columns = (
     # As text: orjson reads it faster than the drivers' own decoding.
     sa.cast(subscriber.c.attributes, sa.Text),
 )
-_readers = sa.select(*_columns).where(MAILABLE).order_by(subscriber.c.id)
+_mailable_query = sa.select(*_recipient_columns).where(MAILABLE).order_by(subscriber.c.id)
 
 
-def audience(
+def iter_audience(
     connection: sa.Connection,
     *,
     after: int = 0,
-    within: sa.ColumnElement[bool] = EVERYBODY,
+    condition: sa.ColumnElement[bool] = ALL_SUBSCRIBERS,
     at: datetime.datetime | None = None,
-) -> Iterator[Reader]:
+) -> Iterator[Recipient]:
     """Every active subscriber who isn't paused or suppressed, in the order of their ids.
 
     Fetches page by page, so that memory stays flat; run it in one ``reading`` transaction (or
@@ -82,18 +82,20 @@ def audience(
         within: a segment's condition.
         at: the moment for which pauses count; now if not given.
     """
-    page = _readers.where(within, subscriber.c.id > sa.bindparam("after")).limit(PAGE)
-    moment = _given(at)
+    page = _mailable_query.where(condition, subscriber.c.id > sa.bindparam("after")).limit(
+        PAGE_SIZE
+    )
+    moment = _moment_parameter(at)
     while True:
         rows = connection.execute(page, {"after": after, **moment}).all()
         for row in rows:
-            yield _reader(row)
-        if len(rows) < PAGE:
+            yield _to_recipient(row)
+        if len(rows) < PAGE_SIZE:
             return
         after = rows[-1][0]
 
 
-def still_in_audience(frozen: sa.Subquery) -> sa.Select[Any]:
+def select_still_mailable(frozen: sa.Subquery) -> sa.Select[Any]:
     """Ask who of the frozen readers may be mailed at the ``moment``, in the order of their ids.
 
     The rows are for ``readers_among``. Whoever has another address by now may not: it may be
@@ -108,21 +110,21 @@ def still_in_audience(frozen: sa.Subquery) -> sa.Select[Any]:
         MAILABLE,
     )
     return (
-        sa.select(frozen.c.subscriber_id, *_columns[1:])
+        sa.select(frozen.c.subscriber_id, *_recipient_columns[1:])
         .select_from(frozen.outerjoin(subscriber, still))
         .order_by(frozen.c.subscriber_id)
     )
 
 
-def readers_among(rows: Sequence[Any], late: list[int]) -> list[Reader]:
+def split_mailable(rows: Sequence[Any], unmailable_ids: list[int]) -> list[Recipient]:
     """The readers in rows of ``still_in_audience`` who may be mailed.
 
     Args:
         rows: of one batch.
         late: where to put the ids of the others.
     """
-    late += [row[0] for row in rows if row[1] is None]
-    return [_reader(row) for row in rows if row[1] is not None]
+    unmailable_ids += [row[0] for row in rows if row[1] is None]
+    return [_to_recipient(row) for row in rows if row[1] is not None]
 
 
 def count_by_status(connection: sa.Connection) -> Mapping[str, int]:
@@ -132,11 +134,11 @@ def count_by_status(connection: sa.Connection) -> Mapping[str, int]:
     return {status: found.get(status, 0) for status in STATUSES}
 
 
-def how_many(
+def count_subscribers(
     connection: sa.Connection,
-    within: sa.ColumnElement[bool] = EVERYBODY,
+    condition: sa.ColumnElement[bool] = ALL_SUBSCRIBERS,
     *,
-    mailable: bool = False,
+    mailable_only: bool = False,
     at: datetime.datetime | None = None,
 ) -> int:
     """How many subscribers there are within a segment.
@@ -147,23 +149,23 @@ def how_many(
         mailable: count those alone who would be in its audience.
         at: the moment for which pauses count; now if not given.
     """
-    counted = sa.select(sa.func.count()).select_from(subscriber).where(within)
-    if not mailable:
+    counted = sa.select(sa.func.count()).select_from(subscriber).where(condition)
+    if not mailable_only:
         return connection.scalar(counted) or 0
-    active = counted.where(_active)
+    active = counted.where(_is_active)
     # Few are suppressed or paused: it is quicker to take them off than to ask of everybody.
     suppressed = active.where(subscriber.c.address_key.in_(sa.select(suppression.c.address_key)))
-    paused = active.where(_paused, ~_suppressed)
+    paused = active.where(_is_paused, ~_is_suppressed)
     return (
         (connection.scalar(active) or 0)
         - (connection.scalar(suppressed) or 0)
-        - (connection.scalar(paused, _given(at)) or 0)
+        - (connection.scalar(paused, _moment_parameter(at)) or 0)
     )
 
 
-def exclusions(
+def count_exclusions(
     connection: sa.Connection,
-    within: sa.ColumnElement[bool] = EVERYBODY,
+    condition: sa.ColumnElement[bool] = ALL_SUBSCRIBERS,
     *,
     at: datetime.datetime | None = None,
 ) -> Mapping[str, int]:
@@ -184,36 +186,38 @@ def exclusions(
         .select_from(
             subscriber.join(suppression, subscriber.c.address_key == suppression.c.address_key)
         )
-        .where(_active)
+        .where(_is_active)
         .group_by(subscriber.c.id)
         .subquery()
     )
     counted = sa.select(first_reason.c.reason, sa.func.count()).group_by(first_reason.c.reason)
     for reason, count in connection.execute(counted):
         left_out[reason] = left_out.get(reason, 0) + count
-    paused = sa.select(sa.func.count()).where(_active, _paused, ~_suppressed)
-    if waiting := connection.scalar(paused, _given(at)):
+    paused = sa.select(sa.func.count()).where(_is_active, _is_paused, ~_is_suppressed)
+    if waiting := connection.scalar(paused, _moment_parameter(at)):
         left_out[PAUSED] = waiting
-    if within is not EVERYBODY and (
-        outside := how_many(connection, sa.not_(within), mailable=True, at=at)
+    if condition is not ALL_SUBSCRIBERS and (
+        outside := count_subscribers(connection, sa.not_(condition), mailable_only=True, at=at)
     ):
-        left_out[OUTSIDE] = outside
+        left_out[OUTSIDE_SEGMENT] = outside
     return left_out
 
 
-def _given(at: datetime.datetime | None) -> dict[str, datetime.datetime]:
+def _moment_parameter(at: datetime.datetime | None) -> dict[str, datetime.datetime]:
     """The parameter of a statement about who may be mailed."""
     return {"moment": at or datetime.datetime.now(datetime.UTC)}
 
 
-def _reader(row: Any) -> Reader:
+def _to_recipient(row: Any) -> Recipient:
     id_, address, key, token, name, attributes = row
     values = {"email": address, "name": name}
     if attributes != "{}":
         typed = orjson.loads(attributes)
-        values |= {word: one if type(one) is str else shown(one) for word, one in typed.items()}
+        values |= {
+            word: one if type(one) is str else format_value(one) for word, one in typed.items()
+        }
     if not address.isascii():
         # Only a domain may be beyond ASCII, and the key holds it encoded.
         address = f"{address.partition('@')[0]}@{key.partition('@')[2]}"
     # What Reader(…) does, in a third of the time: this runs a million times a send.
-    return tuple.__new__(Reader, (id_, address, key, token, values))
+    return tuple.__new__(Recipient, (id_, address, key, token, values))

@@ -8,14 +8,14 @@ taking one off always gives back what was there.
 import re
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_NEUTRAL = re.compile(r"'+[=+\-@\t\r]")
+_ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
 
-def neutral(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """The cell as text that no spreadsheet runs."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
-def restored(cell: str) -> str:
+def unescape_formula(cell: str) -> str:
     """The cell as it was before ``neutral``."""
-    return cell[1:] if cell[:1] == "'" and _NEUTRAL.match(cell) else cell
+    return cell[1:] if cell[:1] == "'" and _ESCAPED.match(cell) else cell

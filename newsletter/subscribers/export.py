@@ -10,27 +10,27 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from newsletter.db.bulk import among
+from newsletter.db.bulk import column_in
 from newsletter.db.schema import journal, subscriber, subscriber_tag
-from newsletter.subscribers.attribute_types import Type, Value, shown
-from newsletter.subscribers.audience import EVERYBODY
-from newsletter.subscribers.consent.journal import Line
-from newsletter.subscribers.csv_injection import neutral
-from newsletter.subscribers.importing.attributes import known_attributes
-from newsletter.subscribers.importing.rows.json_record import head
+from newsletter.subscribers.attribute_types import AttributeType, AttributeValue, format_value
+from newsletter.subscribers.audience import ALL_SUBSCRIBERS
+from newsletter.subscribers.consent.journal import JournalEntry
+from newsletter.subscribers.csv_injection import escape_formula
+from newsletter.subscribers.importing.attributes import load_attribute_types
+from newsletter.subscribers.importing.rows.json_record import format_header
 
-Kind = Literal["csv", "jsonl"]
-PAGE = 5_000
+ExportKind = Literal["csv", "jsonl"]
+PAGE_SIZE = 5_000
 # In this order, by which formats.OWN knows them; then the attributes, named KEY:TYPE.
-COLUMNS = (
+CSV_COLUMNS = (
     "email", "name", "status", "tags", "joined_at", "confirmed_at", "source", "soft_bounces",
     "token", "paused_until",
 )  # fmt: skip
 # What an importer would take for the end of a tag.
-_SEPARATORS = frozenset(',;|"[')
+_TAG_SEPARATORS = frozenset(',;|"[')
 
 
-class Choice(NamedTuple):
+class ExportOptions(NamedTuple):
     """What to export, and how.
 
     Attributes:
@@ -40,13 +40,13 @@ class Choice(NamedTuple):
         raw: leave cells as they are that a spreadsheet would run as formulas.
     """
 
-    kind: Kind = "csv"
-    within: sa.ColumnElement[bool] = EVERYBODY
-    journal: bool = False
+    kind: ExportKind = "csv"
+    condition: sa.ColumnElement[bool] = ALL_SUBSCRIBERS
+    include_journal: bool = False
     raw: bool = False
 
 
-class _Row(NamedTuple):
+class _SubscriberRow(NamedTuple):
     """A subscriber as the database has them."""
 
     id: int
@@ -62,10 +62,10 @@ class _Row(NamedTuple):
     paused_until: datetime.datetime | None
 
 
-def export(
+def export_subscribers(
     connection: sa.Connection,
     file: BinaryIO,
-    choice: Choice,
+    options: ExportOptions,
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Write the subscribers to a file, page by page, and return how many there were.
@@ -76,23 +76,23 @@ def export(
         choice: what to write, and how.
         progress: called with the number of subscribers just written.
     """
-    types = known_attributes(connection)
-    write = _csv_lines(types, choice) if choice.kind == "csv" else _json_lines(types)
-    file.write(write.first)
+    types = load_attribute_types(connection)
+    write = _csv_formatter(types, options) if options.kind == "csv" else _json_formatter(types)
+    file.write(write.header)
     count = 0
-    for rows in _pages(connection, choice.within):
+    for rows in _iter_pages(connection, options.condition):
         ids = [row.id for row in rows]
-        tags = _tags(connection, ids)
-        lines = _journals(connection, ids) if choice.journal else {}
+        tags = _load_tags(connection, ids)
+        lines = _load_journals(connection, ids) if options.include_journal else {}
         file.write(
-            b"".join(write.row(row, tags.get(row.id, []), lines.get(row.id)) for row in rows)
+            b"".join(write.format_row(row, tags.get(row.id, []), lines.get(row.id)) for row in rows)
         )
         count += len(rows)
         progress(len(rows))
     return count
 
 
-class _Writer(NamedTuple):
+class _RowFormatter(NamedTuple):
     """How one kind of file is written.
 
     Attributes:
@@ -100,14 +100,14 @@ class _Writer(NamedTuple):
         row: the line of a subscriber, with their tags and perhaps their journal.
     """
 
-    first: bytes
-    row: Callable[[_Row, list[str], list[Line] | None], bytes]
+    header: bytes
+    format_row: Callable[[_SubscriberRow, list[str], list[JournalEntry] | None], bytes]
 
 
-def _csv_lines(types: Mapping[str, Type], choice: Choice) -> _Writer:
+def _csv_formatter(types: Mapping[str, AttributeType], options: ExportOptions) -> _RowFormatter:
     buffer = io.StringIO()
     write = csv.writer(buffer).writerow
-    safe: Callable[[str], str] = str if choice.raw else neutral
+    safe: Callable[[str], str] = str if options.raw else escape_formula
 
     def line(cells: Sequence[str]) -> bytes:
         buffer.seek(0)
@@ -115,10 +115,10 @@ def _csv_lines(types: Mapping[str, Type], choice: Choice) -> _Writer:
         write(cells)
         return buffer.getvalue().encode()
 
-    def row(row: _Row, tags: list[str], _: list[Line] | None) -> bytes:
-        attributes: dict[str, Value] = orjson.loads(row.attributes)
+    def row(row: _SubscriberRow, tags: list[str], _: list[JournalEntry] | None) -> bytes:
+        attributes: dict[str, AttributeValue] = orjson.loads(row.attributes)
         cells = [
-            safe(row.address), safe(row.name), row.status, safe(_listed(tags)),
+            safe(row.address), safe(row.name), row.status, safe(_join_tags(tags)),
             row.joined_at.isoformat(), row.confirmed_at.isoformat() if row.confirmed_at else "",
             safe(row.source), str(row.soft_bounces), safe(row.token),
             row.paused_until.isoformat() if row.paused_until else "",
@@ -126,16 +126,16 @@ def _csv_lines(types: Mapping[str, Type], choice: Choice) -> _Writer:
         for name in types:
             value = attributes.get(name, "")
             # A number is no formula, and a spreadsheet shall know it as a number.
-            cells.append(safe(value) if isinstance(value, str) else shown(value))
+            cells.append(safe(value) if isinstance(value, str) else format_value(value))
         return line(cells)
 
-    first = line([*COLUMNS, *(f"{name}:{kind}" for name, kind in types.items())])
+    first = line([*CSV_COLUMNS, *(f"{name}:{kind}" for name, kind in types.items())])
     # With a byte-order mark, by which Excel knows UTF-8; programs have no use for it.
-    return _Writer(first if choice.raw else codecs.BOM_UTF8 + first, row)
+    return _RowFormatter(first if options.raw else codecs.BOM_UTF8 + first, row)
 
 
-def _json_lines(types: Mapping[str, Type]) -> _Writer:
-    def row(row: _Row, tags: list[str], lines: list[Line] | None) -> bytes:
+def _json_formatter(types: Mapping[str, AttributeType]) -> _RowFormatter:
+    def row(row: _SubscriberRow, tags: list[str], lines: list[JournalEntry] | None) -> bytes:
         data: dict[str, Any] = {
             "email": row.address,
             "name": row.name,
@@ -153,37 +153,39 @@ def _json_lines(types: Mapping[str, Type]) -> _Writer:
             data["journal"] = [each._asdict() for each in lines]
         return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
 
-    return _Writer(head(types), row)
+    return _RowFormatter(format_header(types), row)
 
 
-def _pages(connection: sa.Connection, within: sa.ColumnElement[bool]) -> Iterator[Sequence[_Row]]:
+def _iter_pages(
+    connection: sa.Connection, condition: sa.ColumnElement[bool]
+) -> Iterator[Sequence[_SubscriberRow]]:
     columns = subscriber.c
     wanted = [
         sa.cast(columns.attributes, sa.Text) if name == "attributes" else columns[name]
-        for name in _Row._fields
+        for name in _SubscriberRow._fields
     ]
     page = (
         sa.select(*wanted)
-        .where(within, columns.id > sa.bindparam("after"))
+        .where(condition, columns.id > sa.bindparam("after"))
         .order_by(columns.id)
-        .limit(PAGE)
+        .limit(PAGE_SIZE)
     )
     after = 0
     while True:
-        rows = [_Row(*row) for row in connection.execute(page, {"after": after})]
+        rows = [_SubscriberRow(*row) for row in connection.execute(page, {"after": after})]
         if rows:
             yield rows
-        if len(rows) < PAGE:
+        if len(rows) < PAGE_SIZE:
             return
         after = rows[-1].id
 
 
-def _tags(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[str]]:
+def _load_tags(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     columns = subscriber_tag.c
     mine = (
         sa.select(columns.subscriber_id, columns.tag)
-        .where(among(connection, columns.subscriber_id, ids))
+        .where(column_in(connection, columns.subscriber_id, ids))
         .order_by(columns.subscriber_id, columns.tag)
     )
     for id_, tag in connection.execute(mine):
@@ -191,21 +193,22 @@ def _tags(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[str]]
     return found
 
 
-def _journals(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[Line]]:
-    found: dict[int, list[Line]] = {}
+def _load_journals(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[JournalEntry]]:
+    found: dict[int, list[JournalEntry]] = {}
     columns = journal.c
     mine = (
-        sa.select(columns.subscriber_id, *(columns[name] for name in Line._fields))
-        .where(among(connection, columns.subscriber_id, ids))
+        sa.select(columns.subscriber_id, *(columns[name] for name in JournalEntry._fields))
+        .where(column_in(connection, columns.subscriber_id, ids))
         .order_by(columns.subscriber_id, columns.n)
     )
     for id_, *line in connection.execute(mine):
-        found.setdefault(id_, []).append(Line(*line))
+        found.setdefault(id_, []).append(JournalEntry(*line))
     return found
 
 
-def _listed(tags: Sequence[str]) -> str:
+def _join_tags(tags: Sequence[str]) -> str:
     """Tags in one cell, such that an import takes them apart again."""
     return ",".join(
-        '"' + tag.replace('"', '""') + '"' if _SEPARATORS.intersection(tag) else tag for tag in tags
+        '"' + tag.replace('"', '""') + '"' if _TAG_SEPARATORS.intersection(tag) else tag
+        for tag in tags
     )

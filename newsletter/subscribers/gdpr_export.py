@@ -16,15 +16,15 @@ from newsletter.db.schema import (
     subscriber_tag,
 )
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.address import Address
-from newsletter.subscribers.attribute_types import Value
+from newsletter.subscribers.address import ParsedAddress
+from newsletter.subscribers.attribute_types import AttributeValue
 from newsletter.subscribers.consent import journal
-from newsletter.subscribers.consent.erasure import erased_among
-from newsletter.subscribers.consent.journal import Line
-from newsletter.subscribers.consent.suppressions import Suppressed, suppressions_of
+from newsletter.subscribers.consent.erasure import find_erased
+from newsletter.subscribers.consent.journal import JournalEntry
+from newsletter.subscribers.consent.suppressions import SuppressionEntry, load_suppressions
 
 
-class Copy(NamedTuple):
+class IssueDelivery(NamedTuple):
     """An issue that they were to get, and what became of their copy."""
 
     issue: str
@@ -33,7 +33,7 @@ class Copy(NamedTuple):
     error: str
 
 
-class Reported(NamedTuple):
+class ProviderEvent(NamedTuple):
     """What the vendor has reported; ``issue`` is ``""`` where it doesn't say."""
 
     type: str
@@ -42,7 +42,7 @@ class Reported(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class SubscriberProfile:
     """A subscriber; without the token, which is a secret of their own links.
 
     Attributes:
@@ -67,84 +67,88 @@ class Profile:
     address: str
     name: str
     status: str
-    attributes: Mapping[str, Value]
+    attributes: Mapping[str, AttributeValue]
     source: str
     joined_at: datetime.datetime
     confirmed_at: datetime.datetime | None
     soft_bounces: int
     paused_until: datetime.datetime | None
     tags: tuple[str, ...]
-    journal: tuple[Line, ...]
-    suppressed: tuple[Suppressed, ...]
-    copies: tuple[Copy, ...]
-    events: tuple[Reported, ...]
+    journal: tuple[JournalEntry, ...]
+    suppressed: tuple[SuppressionEntry, ...]
+    copies: tuple[IssueDelivery, ...]
+    events: tuple[ProviderEvent, ...]
 
 
-_OWN = ("id", "address", "name", "status", "attributes", "source", "joined_at", "confirmed_at",
+_PROFILE_COLUMNS = ("id", "address", "name", "status", "attributes", "source", "joined_at", "confirmed_at",
         "soft_bounces", "paused_until")  # fmt: skip
 
 
-def find_profile(connection: sa.Connection, of: Address) -> Profile:
+def find_profile(connection: sa.Connection, address: ParsedAddress) -> SubscriberProfile:
     """All that is known of an address.
 
     Raises:
         ListError: it is not in the list.
     """
-    mine = sa.select(*(subscriber.c[name] for name in _OWN))
-    found = connection.execute(mine.where(subscriber.c.address_key == of.key))
+    mine = sa.select(*(subscriber.c[name] for name in _PROFILE_COLUMNS))
+    found = connection.execute(mine.where(subscriber.c.address_key == address.key))
     row = found.mappings().one_or_none()
     if row is None:
-        raise not_listed(connection, of)
+        raise subscriber_not_found_error(connection, address)
     id_ = row["id"]
     tags = sa.select(subscriber_tag.c.tag).where(subscriber_tag.c.subscriber_id == id_)
-    return Profile(
+    return SubscriberProfile(
         **row,
         tags=tuple(sorted(connection.scalars(tags))),
-        journal=tuple(journal.read(connection, id_)),
-        suppressed=suppressions_of(connection, of.key),
-        copies=_copies(connection, id_),
-        events=_events(connection, of.key),
+        journal=tuple(journal.load_journal(connection, id_)),
+        suppressed=load_suppressions(connection, address.key),
+        copies=_load_deliveries(connection, id_),
+        events=_load_events(connection, address.key),
     )
 
 
-def as_data(found: Profile) -> dict[str, Any]:
+def profile_to_dict(profile: SubscriberProfile) -> dict[str, Any]:
     """A profile as objects, lists and values of JSON; ``dataclasses.asdict`` leaves tuples."""
-    data = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    data = {field.name: getattr(profile, field.name) for field in dataclasses.fields(profile)}
     for name in ("journal", "suppressed", "copies", "events"):
         data[name] = [each._asdict() for each in data[name]]
     return data
 
 
-def not_listed(connection: sa.Connection, of: Address) -> SubscriberListError:
+def subscriber_not_found_error(
+    connection: sa.Connection, address: ParsedAddress
+) -> SubscriberListError:
     """Why there is nobody of that address."""
-    gone = erased_among(connection, [of.key]).get(of.key)
+    gone = find_erased(connection, [address.key]).get(address.key)
     if gone:
-        return SubscriberListError(f"{of.address} was erased on {gone.date()}, as its owner asked")
-    suppressed = suppressions_of(connection, of.key)
+        return SubscriberListError(
+            f"{address.address} was erased on {gone.date()}, as its owner asked"
+        )
+    suppressed = load_suppressions(connection, address.key)
     if suppressed:
         why = f"kept out of it: {suppressed[0].reason} since {suppressed[0].since.date()}"
-        return SubscriberListError(f"{of.address} is not in the list, and {why}")
+        return SubscriberListError(f"{address.address} is not in the list, and {why}")
     return SubscriberListError(
-        f"{of.address} is not in the list",
+        f"{address.address} is not in the list",
         remedy="Look for a part of it: newsletter subscribers list --search TEXT",
     )
 
 
-def _copies(connection: sa.Connection, id_: int) -> tuple[Copy, ...]:
+def _load_deliveries(connection: sa.Connection, id_: int) -> tuple[IssueDelivery, ...]:
     mine = (
         sa.select(send.c.issue, send.c.frozen_at, send_recipient.c.state, send_recipient.c.error)
         .select_from(send.join(send_recipient, send.c.id == send_recipient.c.send_id))
         .where(send_recipient.c.subscriber_id == id_)
         .order_by(send.c.frozen_at.desc())
     )
-    return tuple(Copy(*row) for row in connection.execute(mine))
+    return tuple(IssueDelivery(*row) for row in connection.execute(mine))
 
 
-def _events(connection: sa.Connection, key: str) -> tuple[Reported, ...]:
+def _load_events(connection: sa.Connection, key: str) -> tuple[ProviderEvent, ...]:
     mine = (
         sa.select(event.c.type, event.c.at, sa.func.coalesce(send.c.issue, ""))
         .select_from(event.outerjoin(send, send.c.id == event.c.send_id))
         .where(event.c.address_key == key)
         .order_by(event.c.at.desc())
     )
-    return tuple(Reported(*row) for row in connection.execute(mine))
+    return tuple(ProviderEvent(*row) for row in connection.execute(mine))

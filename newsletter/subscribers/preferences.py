@@ -8,26 +8,28 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import insert_new
+from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import subscriber, subscriber_tag
 
 
-def rename(connection: sa.Connection, id_: int, name: str, now: datetime.datetime) -> None:
+def set_subscriber_name(
+    connection: sa.Connection, id_: int, name: str, now: datetime.datetime
+) -> None:
     """Write down what a reader wants to be called; ``""`` for nothing."""
-    _update(connection, id_, now, name=name)
+    _update_subscriber(connection, id_, now, name=name)
 
 
-def pause(
+def set_paused_until(
     connection: sa.Connection,
     id_: int,
     until: datetime.datetime | None,
     now: datetime.datetime,
 ) -> None:
     """Send a reader nothing until then; ``None`` ends their pause. They stay active."""
-    _update(connection, id_, now, paused_until=until)
+    _update_subscriber(connection, id_, now, paused_until=until)
 
 
-def choose_tags(
+def set_chosen_tags(
     connection: sa.Connection, id_: int, offered: Collection[str], chosen: Collection[str]
 ) -> None:
     """Give a reader those of the offered tags that they have chosen; other tags stay."""
@@ -36,10 +38,10 @@ def choose_tags(
     connection.execute(sa.delete(subscriber_tag).where(mine, subscriber_tag.c.tag.in_(dropped)))
     rows = [{"subscriber_id": id_, "tag": tag} for tag in offered if tag in chosen]
     if rows:
-        connection.execute(insert_new(connection, subscriber_tag), rows)
+        connection.execute(insert_or_ignore(connection, subscriber_tag), rows)
 
 
-def _update(
+def _update_subscriber(
     connection: sa.Connection,
     id_: int,
     now: datetime.datetime,

@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import among, insert_new
+from newsletter.db.bulk import column_in, insert_or_ignore
 from newsletter.db.schema import subscriber, subscriber_tag
 from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.importing.files.csv_reader import open_csv
-from newsletter.subscribers.importing.rows.column_mapping import read_header
+from newsletter.subscribers.importing.rows.column_mapping import map_columns
 from newsletter.subscribers.importing.rows.row_parser import clean_tags
 
 
-class Listed(NamedTuple):
+class AddressFileRow(NamedTuple):
     """A row of a file of addresses.
 
     Attributes:
@@ -27,7 +27,7 @@ class Listed(NamedTuple):
 
     line: int
     key: str
-    said: str
+    address_or_problem: str
 
 
 def clean_tag(text: str) -> str:
@@ -42,27 +42,27 @@ def clean_tag(text: str) -> str:
     return found[0]
 
 
-def tag(connection: sa.Connection, name: str, within: sa.ColumnElement[bool]) -> int:
+def add_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement[bool]) -> int:
     """Put a tag on every subscriber of a condition; returns how many hadn't got it."""
-    chosen = sa.select(subscriber.c.id, sa.literal(name)).where(within)
-    new = insert_new(connection, subscriber_tag).from_select(["subscriber_id", "tag"], chosen)
+    chosen = sa.select(subscriber.c.id, sa.literal(name)).where(condition)
+    new = insert_or_ignore(connection, subscriber_tag).from_select(["subscriber_id", "tag"], chosen)
     return connection.execute(new, execution_options={"preserve_rowcount": True}).rowcount
 
 
-def untag(connection: sa.Connection, name: str, within: sa.ColumnElement[bool]) -> int:
+def remove_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement[bool]) -> int:
     """Take a tag off every subscriber of a condition; returns how many had it.
 
     Capitals don't matter, as in a query.
     """
-    spelled = [each for each in known_tags(connection) if each.casefold() == name.casefold()]
-    chosen = sa.select(subscriber.c.id).where(within)
+    spelled = [each for each in iter_tags(connection) if each.casefold() == name.casefold()]
+    chosen = sa.select(subscriber.c.id).where(condition)
     gone = sa.delete(subscriber_tag).where(
         subscriber_tag.c.tag.in_(spelled), subscriber_tag.c.subscriber_id.in_(chosen)
     )
     return connection.execute(gone).rowcount
 
 
-def known_tags(connection: sa.Connection) -> Iterator[str]:
+def iter_tags(connection: sa.Connection) -> Iterator[str]:
     """Every tag that some reader has, in order: one look into the index a tag."""
     first = sa.select(sa.func.min(subscriber_tag.c.tag).label("tag")).cte("used", recursive=True)
     after = sa.select(sa.func.min(subscriber_tag.c.tag)).where(subscriber_tag.c.tag > first.c.tag)
@@ -72,15 +72,15 @@ def known_tags(connection: sa.Connection) -> Iterator[str]:
     yield from connection.scalars(sa.select(used.c.tag).where(used.c.tag.is_not(None)))
 
 
-def in_list(connection: sa.Connection, keys: Collection[str]) -> set[str]:
+def find_listed_keys(connection: sa.Connection, keys: Collection[str]) -> set[str]:
     """Those of the addresses (as keys) that are in the list."""
     found = sa.select(subscriber.c.address_key).where(
-        among(connection, subscriber.c.address_key, keys)
+        column_in(connection, subscriber.c.address_key, keys)
     )
     return set(connection.scalars(found))
 
 
-def listed(path: Path) -> Iterator[Listed]:
+def read_address_file(path: Path) -> Iterator[AddressFileRow]:
     """The addresses of a file: one a line, or a column of a CSV file.
 
     Raises:
@@ -94,14 +94,14 @@ def listed(path: Path) -> Iterator[Listed]:
             raise SubscriberListError(
                 first.problem if first else "the file has no rows", where=where
             )
-        columns = read_header(first.cells, {}, where)
+        columns = map_columns(first.cells, {}, where)
         for row in rows if columns.header else chain([first], rows):
             if row.problem:
-                yield Listed(row.line, "", row.problem)
+                yield AddressFileRow(row.line, "", row.problem)
                 continue
             try:
                 found = parse_address(row.cells[columns.address])
             except SubscriberListError as error:
-                yield Listed(row.line, "", error.problems[0].message)
+                yield AddressFileRow(row.line, "", error.problems[0].message)
             else:
-                yield Listed(row.line, found.key, found.address)
+                yield AddressFileRow(row.line, found.key, found.address)

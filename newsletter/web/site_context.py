@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from newsletter.config import Config
-from newsletter.db import reading
-from newsletter.db.bulk import insert_new
+from newsletter.db import read_transaction
+from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import meta
 from newsletter.project import Project
 from newsletter.web.page_templates import Pages
@@ -72,12 +72,12 @@ def open_site(
 
 def _secret(engine: sa.Engine) -> bytes:
     found = sa.select(meta.c.value).where(meta.c.key == SECRET)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         secret = connection.scalar(found)
     if secret is None:
         with engine.begin() as connection:
             made = {"key": SECRET, "value": secrets.token_hex(32)}
-            connection.execute(insert_new(connection, meta).values(made))
+            connection.execute(insert_or_ignore(connection, meta).values(made))
             secret = connection.execute(found).scalar_one()
     return bytes.fromhex(secret)
 

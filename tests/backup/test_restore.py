@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.backup import restore
-from newsletter.backup.restore import LEDGER, Restored
-from newsletter.backup.sqlite_copy import back_up, damage
-from newsletter.db import database, reading
+from newsletter.backup.restore import LEDGER_TABLES, RestoreResult
+from newsletter.backup.sqlite_copy import back_up, find_corruption
+from newsletter.db import database_engine, read_transaction
 from newsletter.db.schema import (
     attempt,
     batch,
@@ -24,12 +24,12 @@ from newsletter.db.schema import (
     suppression,
 )
 from newsletter.errors import DatabaseError
-from newsletter.subscribers import audience
+from newsletter.subscribers import iter_audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
-from newsletter.subscribers.consent.journal import Origin, read
-from newsletter.subscribers.consent.journal import changes as as_changes
-from newsletter.subscribers.consent.transitions import status_of
+from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal
+from newsletter.subscribers.consent.journal import to_changes as as_changes
+from newsletter.subscribers.consent.transitions import replay_status
 
 THEN = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
 NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.UTC)
@@ -52,23 +52,23 @@ class List:
         self.backup = folder / "list.backup"
 
     def join(self, *names: str, at: datetime.datetime = THEN) -> None:
-        with database(URL, self.folder) as engine, engine.begin() as connection:
+        with database_engine(URL, self.folder) as engine, engine.begin() as connection:
             for name in names:
                 address = parse_address(f"{name}@example.com")
-                changes.subscribe(connection, address, "active", Origin(at, "form"))
+                changes.subscribe(connection, address, "active", ChangeOrigin(at, "form"))
 
     def leave(self, name: str, word: str = "unsubscribed") -> None:
-        origin = Origin(NOW, "one_click", "a mail", "the button")
-        with database(URL, self.folder) as engine, engine.begin() as connection:
-            changes.LEAVING[word](connection, f"{name}@example.com", origin)
+        origin = ChangeOrigin(NOW, "one_click", "a mail", "the button")
+        with database_engine(URL, self.folder) as engine, engine.begin() as connection:
+            changes.SUPPRESSION_ACTIONS[word](connection, f"{name}@example.com", origin)
 
     def erase(self, name: str) -> None:
-        with database(URL, self.folder) as engine:
-            erasure.erase(engine, f"{name}@example.com", NOW)
+        with database_engine(URL, self.folder) as engine:
+            erasure.erase_address(engine, f"{name}@example.com", NOW)
 
     def suppress(self, name: str) -> None:
         row = {"address_key": f"{name}@example.com", "reason": "bounced", "source": "SendGrid"}
-        with database(URL, self.folder) as engine, engine.begin() as connection:
+        with database_engine(URL, self.folder) as engine, engine.begin() as connection:
             connection.execute(sa.insert(suppression).values(since=NOW, **row))
 
     def send(
@@ -76,7 +76,7 @@ class List:
     ) -> None:
         """One batch a send; each reader's state."""
         mailed = "accepted" if "accepted" in states.values() else "ready"
-        with database(URL, self.folder) as engine, engine.begin() as connection:
+        with database_engine(URL, self.folder) as engine, engine.begin() as connection:
             connection.execute(sa.insert(send).values(
                 id=id_, issue=issue, state="done" if mailed == "accepted" else "paused",
                 content_sha="sha", subject="Ice", frozen_at=at, total=len(states), excluded={},
@@ -97,24 +97,24 @@ class List:
                 connection.execute(sa.insert(attempt).values(post))
 
     def drop_sends(self) -> None:
-        with database(URL, self.folder) as engine, engine.begin() as connection:
-            for table in reversed(LEDGER):
+        with database_engine(URL, self.folder) as engine, engine.begin() as connection:
+            for table in reversed(LEDGER_TABLES):
                 connection.execute(sa.delete(table))
 
     def back_up(self) -> None:
         back_up(self.path, self.backup)
 
-    def restore(self) -> Restored:
-        with restore.opened(self.backup, self.path) as backup:
-            return restore.restore(backup, NOW)
+    def restore(self) -> RestoreResult:
+        with restore.open_backup(self.backup, self.path) as backup:
+            return restore.restore_backup(backup, NOW)
 
     def mailed(self) -> list[str]:
         """Who would be mailed, by name."""
-        with database(URL, self.folder) as engine, reading(engine) as connection:
-            return [reader.address.partition("@")[0] for reader in audience(connection)]
+        with database_engine(URL, self.folder) as engine, read_transaction(engine) as connection:
+            return [reader.address.partition("@")[0] for reader in iter_audience(connection)]
 
     def all(self, *columns: sa.ColumnElement[object]) -> list[tuple[object, ...]]:
-        with database(URL, self.folder) as engine, reading(engine) as connection:
+        with database_engine(URL, self.folder) as engine, read_transaction(engine) as connection:
             return [tuple(row) for row in connection.execute(sa.select(*columns))]
 
 
@@ -125,7 +125,7 @@ def readers(folder: Path) -> Iterator[List]:
     made.join("ada", "bo", "cy")
     yield made
     if made.path.exists():
-        assert damage(made.path) == []
+        assert find_corruption(made.path) == []
     left_over = [path.name for path in folder.iterdir() if path.name.startswith(".")]
     assert left_over == []
 
@@ -135,9 +135,9 @@ def test_the_list_is_as_it_was(readers: List) -> None:
     readers.join("late", at=NOW)
     done = readers.restore()
     assert readers.mailed() == ["ada", "bo", "cy"]
-    assert done.kept == readers.folder / "newsletter.db.before-restore"
+    assert done.replaced_path == readers.folder / "newsletter.db.before-restore"
     readers.path.unlink()
-    done.kept.rename(readers.path)
+    done.replaced_path.rename(readers.path)
     assert readers.mailed() == ["ada", "bo", "cy", "late"]
 
 
@@ -147,10 +147,10 @@ def test_who_left_since_stays_away_and_the_journal_says_why(readers: List, word:
     readers.leave("bo", word)
     done = readers.restore()
     assert readers.mailed() == ["ada", "cy"]
-    assert done.carried is not None
-    assert done.carried.left == {word: 1}
-    with database(URL, readers.folder) as engine, reading(engine) as connection:
-        lines = read(connection, 2)
+    assert done.carried_over is not None
+    assert done.carried_over.suppressed == {word: 1}
+    with database_engine(URL, readers.folder) as engine, read_transaction(engine) as connection:
+        lines = load_journal(connection, 2)
     assert [(line.change, line.status) for line in lines] == [
         ("subscribed", "active"),
         (word, word),
@@ -170,8 +170,8 @@ def test_a_stronger_word_since_replaces_the_weaker(readers: List) -> None:
 def test_who_left_before_the_backup_and_came_back_since_is_asked_again(readers: List) -> None:
     readers.leave("bo")
     readers.back_up()
-    with database(URL, readers.folder) as engine, engine.begin() as connection:
-        origin = Origin(NOW, "form", wording="Yes, write to me again")
+    with database_engine(URL, readers.folder) as engine, engine.begin() as connection:
+        origin = ChangeOrigin(NOW, "form", wording="Yes, write to me again")
         changes.resubscribe(connection, parse_address("bo@example.com"), "active", origin)
     readers.restore()
     assert readers.mailed() == ["ada", "cy"]
@@ -183,8 +183,8 @@ def test_who_joined_and_left_since_is_kept_out(readers: List) -> None:
     readers.leave("late", "complained")
     readers.suppress("stranger")
     done = readers.restore()
-    assert done.carried is not None
-    assert done.carried.kept_out == 2
+    assert done.carried_over is not None
+    assert done.carried_over.suppressions_added == 2
     rows = readers.all(suppression.c.address_key, suppression.c.reason)
     assert sorted(rows) == [("late@example.com", "complained"), ("stranger@example.com", "bounced")]
 
@@ -193,8 +193,8 @@ def test_who_was_erased_since_is_erased_again(readers: List) -> None:
     readers.back_up()
     readers.erase("bo")
     done = readers.restore()
-    assert done.carried is not None
-    assert done.carried.erased == 1
+    assert done.carried_over is not None
+    assert done.carried_over.erased == 1
     assert readers.mailed() == ["ada", "cy"]
     with pytest.raises(Exception, match="was erased"):
         readers.join("bo")
@@ -202,7 +202,7 @@ def test_who_was_erased_since_is_erased_again(readers: List) -> None:
 
 def test_links_in_mails_sent_since_go_on_working(readers: List) -> None:
     readers.back_up()
-    with database(URL, readers.folder) as engine, engine.begin() as connection:
+    with database_engine(URL, readers.folder) as engine, engine.begin() as connection:
         changes.rotate_token(connection, "bo@example.com", NOW)
     now = readers.all(subscriber.c.token)
     readers.restore()
@@ -221,14 +221,14 @@ def test_what_was_sent_since_stays_sent(readers: List) -> None:
     readers.back_up()
     readers.join("late", at=NOW)
     readers.send("2026-11-20-ice", {"ada": "accepted", "late": "accepted"})
-    with database(URL, readers.folder) as engine, engine.begin() as connection:
+    with database_engine(URL, readers.folder) as engine, engine.begin() as connection:
         row = {"sg_event_id": "e1", "type": "delivered", "at": NOW, "send_id": 1, "raw": {}}
         connection.execute(sa.insert(event).values(row))
-    before = {table.name: readers.all(*table.c) for table in (*LEDGER, event)}
+    before = {table.name: readers.all(*table.c) for table in (*LEDGER_TABLES, event)}
     done = readers.restore()
-    assert done.carried is not None
-    assert done.carried.sends == ["2026-11-20-ice"]
-    assert {table.name: readers.all(*table.c) for table in (*LEDGER, event)} == before
+    assert done.carried_over is not None
+    assert done.carried_over.sends == ["2026-11-20-ice"]
+    assert {table.name: readers.all(*table.c) for table in (*LEDGER_TABLES, event)} == before
 
 
 def test_a_send_that_went_on_since_the_backup_does_not_go_back(readers: List) -> None:
@@ -259,8 +259,8 @@ def test_the_backups_sends_stay_where_the_present_list_is_new(readers: List) -> 
     done = readers.restore()
     assert readers.mailed() == ["ada", "bo", "cy"]
     assert readers.all(send.c.issue) == [("2026-11-20-ice",)]
-    assert done.carried is not None
-    assert done.carried.kept_out == 1
+    assert done.carried_over is not None
+    assert done.carried_over.suppressions_added == 1
 
 
 def test_another_list_is_no_earlier_state_of_this_one(readers: List) -> None:
@@ -287,7 +287,7 @@ def test_lists_that_erase_differently_are_two(readers: List) -> None:
 
 def test_every_table_has_its_place() -> None:
     """A new table must be thought of here: is it forgotten, or taken over?"""
-    taken_over = {"erased", "event", "suppression", *(table.name for table in LEDGER)}
+    taken_over = {"erased", "event", "suppression", *(table.name for table in LEDGER_TABLES)}
     merged = {"subscriber", "journal", "meta"}
     as_backed_up = {
         "subscriber_tag", "attribute", "vendor_pause", "rate_bucket", "leaving", "rate_limit",
@@ -317,9 +317,9 @@ def test_restoring_twice_keeps_both(readers: List) -> None:
     readers.back_up()
     first = readers.restore()
     second = readers.restore()
-    assert first.kept is not None
-    assert second.kept is not None
-    assert (first.kept.name, second.kept.name) == (
+    assert first.replaced_path is not None
+    assert second.replaced_path is not None
+    assert (first.replaced_path.name, second.replaced_path.name) == (
         "newsletter.db.before-restore",
         "newsletter.db.before-restore-2",
     )
@@ -330,7 +330,7 @@ def test_no_database_no_log_of_an_older_one_either(readers: List) -> None:
     readers.path.unlink()
     readers.path.with_name("newsletter.db-wal").write_bytes(b"stale")
     done = readers.restore()
-    assert (done.carried, done.kept) == (None, None)
+    assert (done.carried_over, done.replaced_path) == (None, None)
     assert readers.mailed() == ["ada", "bo", "cy"]
 
 
@@ -339,9 +339,9 @@ def test_a_database_that_is_none_any_more(readers: List) -> None:
     readers.leave("bo")
     readers.path.write_bytes(b"\0" * 10_000)
     done = readers.restore()
-    assert done.carried is None
-    assert done.kept is not None
-    assert done.kept.read_bytes() == b"\0" * 10_000
+    assert done.carried_over is None
+    assert done.replaced_path is not None
+    assert done.replaced_path.read_bytes() == b"\0" * 10_000
     assert readers.mailed() == ["ada", "bo", "cy"]
 
 
@@ -356,9 +356,9 @@ def test_of_a_damaged_database_what_can_be_read_is_taken_over(readers: List) -> 
     with readers.path.open("r+b") as file:
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 4096)
-    assert damage(readers.path)
+    assert find_corruption(readers.path)
     done = readers.restore()
-    assert done.carried is not None
+    assert done.carried_over is not None
     assert readers.mailed() == ["ada", "cy"]
 
 
@@ -390,11 +390,11 @@ def test_what_is_compared(readers: List) -> None:
     readers.back_up()
     readers.join("late", at=NOW)
     readers.send("2026-11-20-ice", {"ada": "accepted"})
-    with restore.opened(readers.backup, readers.path) as backup:
-        ours, theirs, gone = restore.contents(backup)
+    with restore.open_backup(readers.backup, readers.path) as backup:
+        ours, theirs, gone = restore.compare_contents(backup)
     assert theirs is not None
-    assert (sum(ours.readers.values()), ours.sends, ours.latest) == (3, 0, THEN)
-    assert (sum(theirs.readers.values()), theirs.sends, theirs.latest) == (4, 1, NOW)
+    assert (sum(ours.subscribers.values()), ours.sends, ours.last_change_at) == (3, 0, THEN)
+    assert (sum(theirs.subscribers.values()), theirs.sends, theirs.last_change_at) == (4, 1, NOW)
     assert gone == 1
 
 
@@ -404,7 +404,7 @@ def test_the_journal_adds_up_afterwards(readers: List) -> None:
     readers.leave("ada", "unsubscribed")
     readers.leave("bo", "complained")
     readers.restore()
-    with database(URL, readers.folder) as engine, reading(engine) as connection:
+    with database_engine(URL, readers.folder) as engine, read_transaction(engine) as connection:
         for id_, status in connection.execute(sa.select(subscriber.c.id, subscriber.c.status)):
-            assert status_of(as_changes(read(connection, id_))) == status
+            assert replay_status(as_changes(load_journal(connection, id_))) == status
             assert status == {1: "unsubscribed", 2: "complained", 3: "active"}[id_]

@@ -16,21 +16,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.backup import restore
-from newsletter.backup.sqlite_copy import back_up, damage
-from newsletter.db import database, open_database, reading
+from newsletter.backup.sqlite_copy import back_up, find_corruption
+from newsletter.db import database_engine, open_database, read_transaction
 from newsletter.db.schema import subscriber
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers import audience
+from newsletter.subscribers import iter_audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
-from newsletter.subscribers.consent.journal import Origin, read
-from newsletter.subscribers.consent.journal import changes as as_changes
-from newsletter.subscribers.consent.transitions import status_of
+from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal
+from newsletter.subscribers.consent.journal import to_changes as as_changes
+from newsletter.subscribers.consent.transitions import replay_status
 
 START = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 URL = "sqlite:///newsletter.db"
 NAMES = ("ada", "bo", "cy")
-WORDS = ("join", "confirm", "return", "erase", *changes.LEAVING)
+WORDS = ("join", "confirm", "return", "erase", *changes.SUPPRESSION_ACTIONS)
 
 Step = tuple[str, str]
 steps = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(NAMES)), max_size=12)
@@ -46,37 +46,37 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def take(engine: sa.Engine, step: Step, at: datetime.datetime) -> None:
     word, name = step
     address = parse_address(f"{name}@example.com")
-    origin = Origin(at, "form", wording="yes please")
+    origin = ChangeOrigin(at, "form", wording="yes please")
     if word == "erase":
-        erasure.erase(engine, address.key, at)
+        erasure.erase_address(engine, address.key, at)
         return
     with engine.begin() as connection:
         if word == "join":
             try:
                 changes.subscribe(connection, address, "pending", origin)
             except SubscriberListError:
-                assert erasure.erased_among(connection, [address.key])
+                assert erasure.find_erased(connection, [address.key])
         elif word == "return":
             changes.resubscribe(connection, address, "active", origin)
         elif word == "confirm":
             changes.confirm(connection, address.key, origin)
         else:
-            changes.LEAVING[word](connection, address.key, origin)
+            changes.SUPPRESSION_ACTIONS[word](connection, address.key, origin)
 
 
 def mailed(engine: sa.Engine) -> set[str]:
-    with reading(engine) as connection:
-        return {reader.address_key for reader in audience(connection)}
+    with read_transaction(engine) as connection:
+        return {reader.address_key for reader in iter_audience(connection)}
 
 
 def gone(engine: sa.Engine) -> set[str]:
     """Who must not be mailed: they have left, or were erased."""
     keys = [f"{name}@example.com" for name in NAMES]
     left = sa.select(subscriber.c.address_key).where(
-        subscriber.c.status.in_(tuple(changes.LEAVING))
+        subscriber.c.status.in_(tuple(changes.SUPPRESSION_ACTIONS))
     )
-    with reading(engine) as connection:
-        return {*connection.scalars(left), *erasure.erased_among(connection, keys)}
+    with read_transaction(engine) as connection:
+        return {*connection.scalars(left), *erasure.find_erased(connection, keys)}
 
 
 @settings(max_examples=15, deadline=None)
@@ -86,7 +86,7 @@ def test_nobody_who_is_gone_is_mailed(empty: Path, before: list[Step], after: li
         folder = Path(name)
         shutil.copy(empty, folder)
         path, copy = folder / "newsletter.db", folder / "copy"
-        with database(URL, folder) as engine:
+        with database_engine(URL, folder) as engine:
             for hour, step in enumerate(before):
                 take(engine, step, START + datetime.timedelta(hours=hour))
             back_up(path, copy)
@@ -94,15 +94,15 @@ def test_nobody_who_is_gone_is_mailed(empty: Path, before: list[Step], after: li
             for hour, step in enumerate(after, 100):
                 take(engine, step, START + datetime.timedelta(hours=hour))
             away = gone(engine)
-        with restore.opened(copy, path) as backup:
-            restore.restore(backup, START + datetime.timedelta(days=30))
-        with database(URL, folder) as engine:
+        with restore.open_backup(copy, path) as backup:
+            restore.restore_backup(backup, START + datetime.timedelta(days=30))
+        with database_engine(URL, folder) as engine:
             assert mailed(engine) == then - away
-            with reading(engine) as connection:
+            with read_transaction(engine) as connection:
                 rows = connection.execute(sa.select(subscriber.c.id, subscriber.c.status)).all()
                 for id_, status in rows:
-                    assert status_of(as_changes(read(connection, id_))) == status
-        assert damage(path) == []
+                    assert replay_status(as_changes(load_journal(connection, id_))) == status
+        assert find_corruption(path) == []
 
 
 KILLED = """
@@ -128,7 +128,7 @@ def test_a_restore_that_is_killed_has_changed_nothing(empty: Path, tmp_path: Pat
     shutil.copy(empty, tmp_path)
     path = tmp_path / "newsletter.db"
     back_up(path, tmp_path / "copy")
-    with database(URL, tmp_path) as engine:
+    with database_engine(URL, tmp_path) as engine:
         for number in range(50):
             take(engine, ("join", f"r{number}"), START)
     run = subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
@@ -136,4 +136,4 @@ def test_a_restore_that_is_killed_has_changed_nothing(empty: Path, tmp_path: Pat
     assert (tmp_path / "newsletter.db-journal").stat().st_size > 512
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM subscriber").fetchone() == (50,)
-    assert damage(path) == []
+    assert find_corruption(path) == []

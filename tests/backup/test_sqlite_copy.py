@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.backup.sqlite_copy import alone, back_up, damage, orphans, overwrite
+from newsletter.backup.sqlite_copy import (
+    back_up,
+    find_corruption,
+    find_orphan_rows,
+    open_exclusive,
+    overwrite_database,
+)
 from newsletter.db import open_database
 from newsletter.errors import DatabaseError
 
@@ -58,7 +64,7 @@ def test_a_copy_is_one_private_file_with_everything(
     back_up(database, copy)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert list(copy.parent.iterdir()) == [copy]
-    assert damage(copy) == []
+    assert find_corruption(copy) == []
     assert keys(copy) == {"1 first", "1 second"}
     assert list(copy.parent.iterdir()) == [copy]
 
@@ -116,15 +122,15 @@ def test_a_damaged_database_replaces_no_good_copy(
 
 def test_a_row_without_its_owner_is_damage(database: Path, writer: sqlite3.Connection) -> None:
     writer.execute("INSERT INTO batch (send_id, number, size, state) VALUES (7, 1, 1, 'ready')")
-    assert damage(database) == []
-    assert orphans(database) == ["a row of batch belongs to a send that is gone"]
+    assert find_corruption(database) == []
+    assert find_orphan_rows(database) == ["a row of batch belongs to a send that is gone"]
     with pytest.raises(DatabaseError, match="belongs to a send"):
         back_up(database, database.with_name("copy"))
 
 
 def test_what_is_no_database_is_damage(tmp_path: Path) -> None:
     (tmp_path / "copy").write_text("Dear diary, " * 1000)
-    assert damage(tmp_path / "copy") == ["file is not a database"]
+    assert find_corruption(tmp_path / "copy") == ["file is not a database"]
 
 
 def test_alone_means_that_nobody_else_has_it_open(
@@ -133,10 +139,10 @@ def test_alone_means_that_nobody_else_has_it_open(
     monkeypatch.setattr("newsletter.backup.sqlite_copy.PATIENCE", 0.0)
     write_pair(writer, 1)
     back_up(database, tmp_path / "copy")
-    with pytest.raises(DatabaseError, match="locked by another program"), alone(database):
+    with pytest.raises(DatabaseError, match="locked by another program"), open_exclusive(database):
         pass
     writer.close()
-    with alone(database) as live, closing(connect(database)) as other:
+    with open_exclusive(database) as live, closing(connect(database)) as other:
         live.execute("DELETE FROM meta")
         with pytest.raises(sqlite3.OperationalError, match="database is locked"):
             other.execute("SELECT * FROM meta").fetchall()
@@ -149,9 +155,9 @@ def test_an_overwritten_database_is_the_other_at_once(
     back_up(database, tmp_path / "copy")
     write_pair(writer, 2)
     writer.close()
-    with alone(database) as live, closing(connect(database)) as waiting:
-        overwrite(live, tmp_path / "copy")
+    with open_exclusive(database) as live, closing(connect(database)) as waiting:
+        overwrite_database(live, tmp_path / "copy")
         with pytest.raises(sqlite3.OperationalError):
             waiting.execute("SELECT * FROM meta").fetchall()
     assert keys(database) == {"1 first", "1 second"}
-    assert damage(database) == []
+    assert find_corruption(database) == []

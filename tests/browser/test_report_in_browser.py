@@ -11,7 +11,7 @@ from made_up_send import AT, MadeUp, make_send
 from playwright.sync_api import Browser, Page
 from sending_fixtures import configured
 
-from newsletter.db import database, reading
+from newsletter.db import database_engine, read_transaction
 from newsletter.reports.comparison import list_started_sends
 from newsletter.reports.output.html import render_report_page
 from newsletter.reports.report import build_send_report
@@ -31,11 +31,11 @@ SMALLEST = """() => Math.min(...[...document.querySelectorAll('main *')]
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    with database("sqlite:///newsletter.db", folder) as engine:
+    with database_engine("sqlite:///newsletter.db", folder) as engine:
         before = MadeUp(issue="2026-11-17-before", at=AT - WEEK, readers=2_000, seed=5, warmth=0.8)
         make_send(engine, before)
         make_send(engine, MadeUp(readers=10_000))
-        with reading(engine) as connection:
+        with read_transaction(engine) as connection:
             config = configured(timezone="Europe/Oslo")
             found = build_send_report(
                 connection, list_started_sends(connection)[-1], config, AT + WEEK

@@ -1,6 +1,6 @@
 import sqlalchemy as sa
 
-from newsletter.db.bulk import Bulk
+from newsletter.db.bulk import BulkStatement
 
 TABLE = sa.Table(
     "numbered",
@@ -23,7 +23,7 @@ def test_rows_whose_key_the_database_makes_are_written_by_the_driver(engine: sa.
         sa.event.listen(
             connection, "before_cursor_execute", lambda *event: sent.append(event[2]), named=False
         )
-        Bulk(statement, engine.dialect, ("whose",)).run(connection, [(1,), (2,), (1,)])
+        BulkStatement(statement, engine.dialect, ("whose",)).execute(connection, [(1,), (2,), (1,)])
         rows = connection.execute(sa.select(TABLE).order_by("owner", "n")).all()
     assert [tuple(row) for row in rows] == [(1, 1), (1, 2), (2, 1)]
     assert "INSERT" in sent[0]

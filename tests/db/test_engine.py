@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import open_database, reading
-from newsletter.db.migrate import HEAD, alembic_config
+from newsletter.db import open_database, read_transaction
+from newsletter.db.migrate import HEAD_REVISION, alembic_config
 from newsletter.db.schema import metadata, suppression
 from newsletter.errors import DatabaseError
 
@@ -50,7 +50,7 @@ def open_in_process(url: str, root: Path, *, modules: str = "") -> "subprocess.P
 
 
 def test_a_new_database_has_every_table(engine: sa.Engine) -> None:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         tables = set(sa.inspect(connection).get_table_names())
     assert tables == {*metadata.tables, "alembic_version"}
 
@@ -63,7 +63,7 @@ def test_opening_again_changes_nothing(database_url: str, tmp_path: Path) -> Non
             connection.execute(sa.text("INSERT INTO kept VALUES (1)"))
         engine.dispose()
     engine = open_database(database_url, tmp_path)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM kept")) == 2
     engine.dispose()
 
@@ -83,12 +83,12 @@ def test_an_up_to_date_database_needs_no_alembic(tmp_path: Path) -> None:
 def test_the_known_head_is_the_last_migration() -> None:
     from alembic.script import ScriptDirectory
 
-    assert ScriptDirectory.from_config(alembic_config()).get_heads() == [HEAD]
+    assert ScriptDirectory.from_config(alembic_config()).get_heads() == [HEAD_REVISION]
 
 
 def test_sqlite_is_set_up_to_lose_nothing(tmp_path: Path) -> None:
     engine = open_database(SQLITE, tmp_path)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         settings = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
@@ -117,7 +117,7 @@ def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
 
 def test_postgresql_speaks_utc(postgres_url: str, tmp_path: Path) -> None:
     engine = open_database(postgres_url, tmp_path)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         assert connection.scalar(sa.text("SHOW timezone")) == "UTC"
     engine.dispose()
 
@@ -131,13 +131,13 @@ def test_a_transaction_that_fails_leaves_nothing_not_even_a_table(engine: sa.Eng
 
     with pytest.raises(ZeroDivisionError):
         write_and_fail()
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         assert not sa.inspect(connection).has_table("half")
 
 
 def test_a_reader_sees_one_moment_and_waits_for_no_writer(engine: sa.Engine) -> None:
     count = sa.select(sa.func.count()).select_from(suppression)
-    with reading(engine) as reader:
+    with read_transaction(engine) as reader:
         before = reader.scalar(count)
         with engine.begin() as writer:
             writer.execute(
@@ -147,7 +147,7 @@ def test_a_reader_sees_one_moment_and_waits_for_no_writer(engine: sa.Engine) -> 
                 )
             )
         after = reader.scalar(count)
-    with reading(engine) as reader:
+    with read_transaction(engine) as reader:
         later = reader.scalar(count)
     assert (before, after, later) == (0, 0, 1)
 
@@ -229,7 +229,7 @@ def test_trouble_later_is_told_in_our_words(tmp_path: Path) -> None:
 
 
 def test_a_fault_in_our_own_statement_stays_one(engine: sa.Engine) -> None:
-    with pytest.raises(sa.exc.DBAPIError), reading(engine) as connection:
+    with pytest.raises(sa.exc.DBAPIError), read_transaction(engine) as connection:
         connection.execute(sa.text("SELECT nothing FROM nowhere"))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import journal, subscriber
 
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
@@ -26,7 +26,7 @@ def ada(engine: sa.Engine) -> None:
 
 
 def lines(engine: sa.Engine) -> int:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(journal)).scalar_one()
 
 

@@ -5,12 +5,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import metadata
 
 
 def test_alembic_sees_no_difference(engine: sa.Engine) -> None:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
 
@@ -29,7 +29,7 @@ def test_constraints_and_options_are_the_same(engine: sa.Engine) -> None:
 def names_of_triggers(engine: sa.Engine) -> set[str]:
     sqlite = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
     postgresql = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         listed = sqlite if engine.dialect.name == "sqlite" else postgresql
         return set(connection.exec_driver_sql(listed).scalars())
 
@@ -40,7 +40,7 @@ def options_of(index: ReflectedIndex) -> dict[str, str]:
 
 
 def described(engine: sa.Engine) -> dict[str, list[str]]:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         inspector = sa.inspect(connection)
         return {
             table: sorted(

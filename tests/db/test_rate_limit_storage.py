@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from limits import RateLimitItemPerHour
 from limits.strategies import FixedWindowRateLimiter
 
-from newsletter.db.rate_limit_storage import TableStorage, forget_old
+from newsletter.db.rate_limit_storage import RateLimitTableStorage, delete_expired_limits
 from newsletter.db.schema import rate_limit
 
 HOUR = 3600
@@ -13,7 +13,7 @@ SECRET = b"s" * 32
 
 def hit(engine: sa.Engine, who: str, now: float = 0.0, most: int = 3) -> bool:
     with engine.begin() as connection:
-        storage = TableStorage(connection, SECRET, now)
+        storage = RateLimitTableStorage(connection, SECRET, now)
         return FixedWindowRateLimiter(storage).hit(RateLimitItemPerHour(most), who)
 
 
@@ -44,11 +44,11 @@ def test_what_the_library_may_ask_of_a_storage(engine: sa.Engine) -> None:
     hit(engine, "ada", now=10.0)
     hit(engine, "bob", now=HOUR + 5.0)
     with engine.begin() as connection:
-        storage = TableStorage(connection, SECRET, HOUR + 9.0)
+        storage = RateLimitTableStorage(connection, SECRET, HOUR + 9.0)
         limiter = FixedWindowRateLimiter(storage)
         assert storage.check()
         assert limiter.get_window_stats(limit, "ada") == (10.0 + HOUR, 2)
-        forget_old(connection, HOUR + 10.0)
+        delete_expired_limits(connection, HOUR + 10.0)
         assert limiter.get_window_stats(limit, "ada").remaining == 3
         limiter.clear(limit, "bob")
         assert limiter.test(limit, "bob")

@@ -3,7 +3,7 @@ import datetime
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import event
 
 OSLO = datetime.timezone(datetime.timedelta(hours=2))
@@ -18,7 +18,7 @@ def insert(engine: sa.Engine, key: str, at: datetime.datetime) -> None:
 
 def test_times_and_json_come_back_as_they_went(engine: sa.Engine) -> None:
     insert(engine, "1", NOON)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         at, raw = connection.execute(sa.select(event.c.at, event.c.raw)).one()
     assert (at, at.utcoffset()) == (NOON, datetime.timedelta(0))
     assert raw == {"sn\u00f8": [1, None]}
@@ -28,7 +28,7 @@ def test_times_sort_as_time_whatever_their_zone(engine: sa.Engine) -> None:
     later = NOON.astimezone(datetime.UTC) + datetime.timedelta(microseconds=1)
     insert(engine, "later", later)
     insert(engine, "earlier", NOON)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         first = connection.scalar(sa.select(event.c.sg_event_id).order_by(event.c.at))
         after = connection.scalars(sa.select(event.c.sg_event_id).where(event.c.at > NOON)).all()
     assert (first, after) == ("earlier", ["later"])

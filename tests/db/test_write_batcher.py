@@ -6,15 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import meta
-from newsletter.db.write_batcher import Together
+from newsletter.db.write_batcher import WriteBatcher
 
 WRITERS = 24
 
 
 def test_whoever_fails_fails_alone(engine: sa.Engine) -> None:
-    together = Together(engine)
+    together = WriteBatcher(engine)
     ready = threading.Barrier(WRITERS)
 
     def write(number: int) -> int:
@@ -23,7 +23,7 @@ def test_whoever_fails_fails_alone(engine: sa.Engine) -> None:
             return number
 
         ready.wait()
-        return together.write(row)
+        return together.run(row)
 
     with ThreadPoolExecutor(WRITERS) as pool:
         futures = [pool.submit(write, number) for number in range(WRITERS)]
@@ -34,6 +34,6 @@ def test_whoever_fails_fails_alone(engine: sa.Engine) -> None:
     assert done == set(range(20))
     with pytest.raises(sa.exc.IntegrityError):
         failed[0].result()
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         mine = sa.select(sa.func.count()).where(meta.c.key.like("test %"))
         assert connection.scalar(mine) == 20

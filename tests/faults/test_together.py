@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sender_process import PER_BATCH, READERS, Desk
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import attempt, batch, send
 
 ISSUE = "2026-12-01-letter"
@@ -24,7 +24,7 @@ def test_senders_at_once_make_one_send_and_claim_each_batch_once(desk: Desk, sen
     assert set(copies.values()) == {1}
     assert len(copies) == READERS
     assert desk.states(ISSUE) == {"accepted": READERS}
-    with database(desk.url, desk.folder) as engine, engine.connect() as connection:
+    with database_engine(desk.url, desk.folder) as engine, engine.connect() as connection:
         assert connection.scalars(sa.select(send.c.state)).all() == ["done"]
         fences = Counter(connection.scalars(sa.select(batch.c.fence)))
         attempts = connection.scalars(sa.select(attempt.c.n)).all()

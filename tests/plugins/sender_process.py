@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import batch, send, send_recipient
 from newsletter.sending.rehearsal import FakeSendGrid
 
@@ -78,7 +78,7 @@ class Desk:
 
     def let_leases_end(self) -> None:
         """Let the time pass for which a dead sender's claims are believed."""
-        with database(self.url, self.folder) as engine, engine.begin() as connection:
+        with database_engine(self.url, self.folder) as engine, engine.begin() as connection:
             connection.execute(
                 sa.update(batch)
                 .where(batch.c.lease_until.is_not(None))
@@ -93,13 +93,13 @@ class Desk:
             .where(send.c.issue == issue)
             .group_by(send_recipient.c.state)
         )
-        with database(self.url, self.folder) as engine, engine.begin() as connection:
+        with database_engine(self.url, self.folder) as engine, engine.begin() as connection:
             return Counter(dict(connection.execute(query).all()))
 
     def send_id(self, issue: str) -> str:
         """The id of an issue's send."""
         query = sa.select(send.c.id).where(send.c.issue == issue)
-        with database(self.url, self.folder) as engine, engine.begin() as connection:
+        with database_engine(self.url, self.folder) as engine, engine.begin() as connection:
             return str(connection.execute(query).scalar_one())
 
     def write_events(self, path: Path) -> None:

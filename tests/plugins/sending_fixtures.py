@@ -16,13 +16,13 @@ from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 from newsletter.sending.rehearsal import FakeSendGrid
-from newsletter.subscribers import Reader
+from newsletter.subscribers import Recipient
 
 NAME = MergeTag("0", "name", "friend", '{{ subscriber.name | default("friend") }}')
 CITY = MergeTag("1", "city", "your town", "{{ subscriber.city }}")
 
-MakeReaders = Callable[[int], list[Reader]]
-Subscribe = Callable[[list[Reader]], None]
+MakeReaders = Callable[[int], list[Recipient]]
+Subscribe = Callable[[list[Recipient]], None]
 
 
 @dataclass
@@ -94,9 +94,9 @@ def email() -> Email:
 
 @pytest.fixture
 def make_readers() -> MakeReaders:
-    def make(count: int) -> list[Reader]:
+    def make(count: int) -> list[Recipient]:
         return [
-            Reader(
+            Recipient(
                 number,
                 f"reader{number}@example.com",
                 f"reader{number}@example.com",
@@ -139,7 +139,7 @@ def ledger(engine: sa.Engine, world: World) -> Ledger:
 def subscribe(engine: sa.Engine, world: World) -> Subscribe:
     """Puts readers on the list, active."""
 
-    def insert(readers: list[Reader]) -> None:
+    def insert(readers: list[Recipient]) -> None:
         rows = [
             {
                 "id": reader.id,

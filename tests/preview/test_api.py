@@ -11,7 +11,7 @@ from preview_server import Served
 
 from newsletter.preview.sample_recipients import WORST, anonymous
 from newsletter.sending.rehearsal import FakeSendGrid
-from newsletter.subscribers import Reader
+from newsletter.subscribers import Recipient
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -158,8 +158,8 @@ def test_readers_of_the_list_are_masked_unless_asked_for(
 
 
 def test_a_masked_reader_keeps_no_word() -> None:
-    reader = Reader(7, "ada@example.com", "ada@example.com", "secret", {"city": "Bergen 5"})
-    assert anonymous(reader) == Reader(
+    reader = Recipient(7, "ada@example.com", "ada@example.com", "secret", {"city": "Bergen 5"})
+    assert anonymous(reader) == Recipient(
         7, "reader-7@example.com", "reader-7@example.com", "sample",
         {"city": "Xxxxxx 0", "email": "reader-7@example.com"},
     )  # fmt: skip

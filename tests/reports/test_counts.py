@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_up_send import AT, MadeUp, address, events, make_send
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import event, send_recipient
 from newsletter.reports.counts import MAX_DOMAINS, count_send_results
 from newsletter.reports.engagement import count_clicks, count_opens
 from newsletter.reports.model import CURVE_HOURS, SendCounts
-from newsletter.subscribers.consent.erasure import erase
+from newsletter.subscribers.consent.erasure import erase_address
 
 READERS = 6
 WEEK = (AT, AT + datetime.timedelta(days=7))
@@ -105,14 +105,14 @@ def test_any_events_in_any_order_leave_each_reader_one_fate(
 
 
 def known(engine: sa.Engine) -> bool:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return bool(connection.scalar(sa.select(sa.func.count()).select_from(send_recipient)))
 
 
 def test_a_made_up_send_is_counted_as_it_was_made(engine: sa.Engine) -> None:
     what = MadeUp(readers=1_000)
     send_id = make_send(engine, what)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         found = count_send_results(connection, send_id, AT, WEEK)
     assert_adds_up(found, what.readers)
     of: dict[int, list[Told]] = {number: [] for number in range(1, what.readers + 1)}
@@ -219,11 +219,11 @@ def test_a_bounce_that_has_lost_our_ids_is_known_by_its_address(
 
 def test_whoever_was_erased_still_counts_and_has_no_domain(engine: sa.Engine) -> None:
     make_send(engine, MadeUp(readers=20))
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         before = count_send_results(connection, 1, AT, WEEK)
     for number in range(1, 13):
-        assert erase(engine, address(number), AT)
-    with reading(engine) as connection:
+        assert erase_address(engine, address(number), AT)
+    with read_transaction(engine) as connection:
         after = count_send_results(connection, 1, AT, WEEK)
         clicked, _ = count_clicks(connection, 1, AT, (), ("https://own.example/",))
     assert after.delivery == before.delivery

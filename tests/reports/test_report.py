@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from made_up_send import AT, HTML, LINKS, MadeUp, make_send
 from sending_fixtures import configured
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import batch, send, send_recipient
 from newsletter.reports.comparison import MAX_COMPARED, attribution_window, list_started_sends
 from newsletter.reports.model import CURVE_HOURS, SendRates, SendReport
@@ -28,7 +28,7 @@ def earlier(weeks: int, **changes: object) -> MadeUp:
 
 
 def latest(engine: sa.Engine) -> SendReport:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return build_send_report(
             connection, list_started_sends(connection)[-1], configured(), AT + WEEK
         )
@@ -108,7 +108,7 @@ def test_the_next_issue_ends_the_time_of_what_names_no_send(
     day = datetime.timedelta(days=1)
     make_send(engine, MadeUp(readers=2))
     make_send(engine, MadeUp(issue="2026-11-25-next", at=AT + day, readers=2))
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         first, second = list_started_sends(connection)
     assert attribution_window([first, second], first) == (AT, AT + day)
     assert attribution_window([first, second], second) == (AT + day, AT + day + WEEK)

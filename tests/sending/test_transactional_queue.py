@@ -24,7 +24,7 @@ from newsletter.sending.transactional_queue import (
     purge_queue,
     record_email_outcome,
 )
-from newsletter.subscribers.address import Address, parse_address
+from newsletter.subscribers.address import ParsedAddress, parse_address
 
 NOW = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -34,7 +34,7 @@ ADA = parse_address("Ada@example.org")
 def promise(
     engine: sa.Engine,
     now: datetime.datetime = NOW,
-    to: Address = ADA,
+    to: ParsedAddress = ADA,
     window: datetime.timedelta | None = DAY,
     **more: Any,
 ) -> bool:

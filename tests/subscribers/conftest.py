@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.subscribers.importing.import_list import ImportReport, Wishes, import_file
+from newsletter.subscribers.importing.import_list import (
+    ImportSummary,
+    ListImportOptions,
+    import_subscriber_file,
+)
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 
-Import = Callable[..., ImportReport]
+Import = Callable[..., ImportSummary]
 
 
 @pytest.fixture
@@ -25,11 +29,14 @@ def imported(engine: sa.Engine, tmp_path: Path) -> Import:
         consent: str = "",
         dry_run: bool = False,
         now: datetime.datetime = NOW,
-    ) -> ImportReport:
+    ) -> ImportSummary:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return import_file(
-            engine, path, now=now, wishes=Wishes(mapping or {}, tags, consent, dry_run=dry_run)
+        return import_subscriber_file(
+            engine,
+            path,
+            now=now,
+            options=ListImportOptions(mapping or {}, tags, consent, dry_run=dry_run),
         )
 
     return run

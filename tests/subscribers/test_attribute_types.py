@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.attribute_types import (
-    Type,
-    Value,
-    read_time,
-    read_value,
-    shown,
-    type_of,
+    AttributeType,
+    AttributeValue,
+    coerce_value,
+    format_value,
+    infer_type,
+    parse_timestamp,
 )
 
 UTC = datetime.UTC
@@ -36,15 +36,15 @@ UTC = datetime.UTC
         ([], "text"),
     ],
 )
-def test_the_type_of_a_new_attribute(values: list[Value], kind: Type) -> None:
-    assert type_of(values) == kind
+def test_the_type_of_a_new_attribute(values: list[AttributeValue], kind: AttributeType) -> None:
+    assert infer_type(values) == kind
 
 
 @given(st.lists(st.text(max_size=12) | st.from_regex(r"-?[0-9]{1,9}(\.[0-9]{1,4})?"), min_size=1))
 def test_what_gets_a_type_is_printed_as_it_was(values: list[str]) -> None:
-    kind = type_of(values)
+    kind = infer_type(values)
     for value in values:
-        assert shown(read_value(value, kind, "x")).casefold() == value.casefold()
+        assert format_value(coerce_value(value, kind, "x")).casefold() == value.casefold()
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,10 @@ def test_what_gets_a_type_is_printed_as_it_was(values: list[str]) -> None:
         ("2026-01-31", "date", "2026-01-31"),
     ],
 )
-def test_a_known_type_takes_more(value: Value, kind: Type, expected: Value) -> None:
-    found = read_value(value, kind, "x")
+def test_a_known_type_takes_more(
+    value: AttributeValue, kind: AttributeType, expected: AttributeValue
+) -> None:
+    found = coerce_value(value, kind, "x")
     assert found == expected
     assert type(found) is type(expected)
 
@@ -77,9 +79,9 @@ def test_a_known_type_takes_more(value: Value, kind: Type, expected: Value) -> N
         ("31.1.2026", "date", "'age' holds dates like 2026-11-24; '31.1.2026' is none"),
     ],
 )
-def test_another_type_is_refused(value: Value, kind: Type, said: str) -> None:
+def test_another_type_is_refused(value: AttributeValue, kind: AttributeType, said: str) -> None:
     with pytest.raises(SubscriberListError, match="age") as caught:
-        read_value(value, kind, "age")
+        coerce_value(value, kind, "age")
     assert said in caught.value.problems[0].message
 
 
@@ -97,12 +99,12 @@ def test_another_type_is_refused(value: Value, kind: Type, said: str) -> None:
     ],
 )
 def test_times_as_exports_write_them(text: str) -> None:
-    assert read_time(text) == datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    assert parse_timestamp(text) == datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
 def test_a_day_is_its_beginning() -> None:
-    assert read_time("2024-05-06") == datetime.datetime(2024, 5, 6, tzinfo=UTC)
-    assert read_time("2024-05-06 07:08") == datetime.datetime(2024, 5, 6, 7, 8, tzinfo=UTC)
+    assert parse_timestamp("2024-05-06") == datetime.datetime(2024, 5, 6, tzinfo=UTC)
+    assert parse_timestamp("2024-05-06 07:08") == datetime.datetime(2024, 5, 6, 7, 8, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -120,4 +122,4 @@ def test_no_time(text: str) -> None:
     with pytest.raises(
         SubscriberListError, match="no date that can be read; write it like 2026-11-24"
     ):
-        read_time(text)
+        parse_timestamp(text)

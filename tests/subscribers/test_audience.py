@@ -8,21 +8,27 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.db import database, reading
+from newsletter.db import database_engine, read_transaction
 from newsletter.db.schema import STATUSES, subscriber, suppression
-from newsletter.subscribers import Reader, audience, count_by_status, exclusions, how_many
-from newsletter.subscribers.consent.transitions import SUPPRESSED
+from newsletter.subscribers import (
+    Recipient,
+    count_by_status,
+    count_exclusions,
+    count_subscribers,
+    iter_audience,
+)
+from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 from newsletter.subscribers.importing import import_list
-from newsletter.subscribers.importing.import_list import ImportReport, import_file
-from newsletter.subscribers.preferences import pause
+from newsletter.subscribers.importing.import_list import ImportSummary, import_subscriber_file
+from newsletter.subscribers.preferences import set_paused_until
 
-Import = Callable[..., ImportReport]
+Import = Callable[..., ImportSummary]
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
 
 
-def readers(engine: sa.Engine) -> list[Reader]:
-    with reading(engine) as connection:
-        return list(audience(connection))
+def readers(engine: sa.Engine) -> list[Recipient]:
+    with read_transaction(engine) as connection:
+        return list(iter_audience(connection))
 
 
 def suppress(engine: sa.Engine, key: str, reason: str, scope: str = "all") -> None:
@@ -48,8 +54,8 @@ def test_pages_join_without_a_gap_or_an_overlap(
     imported("email,status\n" + "".join(f"r{n}@b.com,{_word(n)}\n" for n in range(9)))
     found = readers(engine)
     assert [reader.address for reader in found] == [f"r{n}@b.com" for n in range(9) if n % 4]
-    with reading(engine) as connection:
-        rest = list(audience(connection, after=found[2].id))
+    with read_transaction(engine) as connection:
+        rest = list(iter_audience(connection, after=found[2].id))
     assert rest == found[3:]
 
 
@@ -66,8 +72,8 @@ def test_counts_and_exclusions_add_up_to_the_list(engine: sa.Engine, imported: I
     suppress(engine, "r1@b.com", "unsubscribed", scope="group 7")
     suppress(engine, "r6@b.com", "unsubscribed")
     suppress(engine, "stranger@b.com", "unsubscribed")
-    with reading(engine) as connection:
-        counts, left_out = count_by_status(connection), exclusions(connection)
+    with read_transaction(engine) as connection:
+        counts, left_out = count_by_status(connection), count_exclusions(connection)
     assert list(counts) == list(STATUSES)
     assert counts == {
         "pending": 1, "active": 5, "unsubscribed": 2, "bounced": 1, "complained": 0,
@@ -78,8 +84,8 @@ def test_counts_and_exclusions_add_up_to_the_list(engine: sa.Engine, imported: I
 
 def test_an_empty_list(engine: sa.Engine) -> None:
     assert readers(engine) == []
-    with reading(engine) as connection:
-        assert exclusions(connection) == {}
+    with read_transaction(engine) as connection:
+        assert count_exclusions(connection) == {}
 
 
 ADDRESSES = ("a@b.com", "A@B.com", "c@d.com", "C@d.com", "e@xn--mnchen-3ya.de", "E@m\u00fcnchen.de")
@@ -87,7 +93,7 @@ ADDRESS = st.sampled_from(ADDRESSES)
 WORD = st.sampled_from(["active", "Subscribed", "pending", "unsubscribed", "cleaned", "complained"])
 IMPORT = st.tuples(st.just("import"), st.lists(st.tuples(ADDRESS, WORD), max_size=6))
 LEAVE = st.tuples(
-    st.sampled_from(sorted(SUPPRESSED)), st.lists(st.tuples(ADDRESS, WORD), max_size=2)
+    st.sampled_from(sorted(SUPPRESSED_STATUSES)), st.lists(st.tuples(ADDRESS, WORD), max_size=2)
 )
 SUPPRESS = st.tuples(st.just("suppress"), st.lists(st.tuples(ADDRESS, WORD), max_size=2))
 STEPS = st.lists(st.one_of(IMPORT, LEAVE, SUPPRESS), max_size=6)
@@ -97,7 +103,7 @@ STEPS = st.lists(st.one_of(IMPORT, LEAVE, SUPPRESS), max_size=6)
 def one_list() -> Iterator[tuple[sa.Engine, Path]]:
     with (
         tempfile.TemporaryDirectory() as folder,
-        database("sqlite:///newsletter.db", Path(folder)) as engine,
+        database_engine("sqlite:///newsletter.db", Path(folder)) as engine,
     ):
         yield engine, Path(folder)
 
@@ -136,14 +142,14 @@ def test_whoever_has_left_is_never_in_the_audience_whatever_is_imported(
         mailed = [reader.address_key for reader in readers(engine)]
         assert not left & set(mailed)
         assert len(set(mailed)) == len(mailed)
-        with reading(engine) as connection:
+        with read_transaction(engine) as connection:
             total = sum(count_by_status(connection).values())
-            assert len(mailed) + sum(exclusions(connection).values()) == total
+            assert len(mailed) + sum(count_exclusions(connection).values()) == total
 
 
 def import_rows(engine: sa.Engine, path: Path, rows: Iterable[tuple[str, str]]) -> None:
     path.write_text("email,status\n" + "".join(f"{address},{word}\n" for address, word in rows))
-    import_file(engine, path, now=NOW)
+    import_subscriber_file(engine, path, now=NOW)
 
 
 def leave(engine: sa.Engine, step: str, keys: set[str]) -> set[str]:
@@ -171,14 +177,18 @@ def test_a_pause_ends_by_itself(engine: sa.Engine, imported: Import) -> None:
     with engine.begin() as connection:
         ids = connection.scalars(sa.select(subscriber.c.id).order_by(subscriber.c.id)).all()
         for id_ in (ids[0], ids[1], ids[4]):
-            pause(connection, id_, NOW, NOW)
+            set_paused_until(connection, id_, NOW, NOW)
     within = subscriber.c.address_key != "r2@b.com"
     for at, paused in ((NOW - soon, 1), (NOW, 0)):
-        with reading(engine) as connection:
-            mailed = list(audience(connection, at=at))
-            left_out = exclusions(connection, at=at)
-            assert how_many(connection, mailable=True, at=at) == len(mailed) == 3 - paused
+        with read_transaction(engine) as connection:
+            mailed = list(iter_audience(connection, at=at))
+            left_out = count_exclusions(connection, at=at)
+            assert (
+                count_subscribers(connection, mailable_only=True, at=at)
+                == len(mailed)
+                == 3 - paused
+            )
             assert left_out.get("paused", 0) == paused
             assert len(mailed) + sum(left_out.values()) == len(ids)
-            part = how_many(connection, within, mailable=True, at=at)
-            assert part + sum(exclusions(connection, within, at=at).values()) == len(ids)
+            part = count_subscribers(connection, within, mailable_only=True, at=at)
+            assert part + sum(count_exclusions(connection, within, at=at).values()) == len(ids)

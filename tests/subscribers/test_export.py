@@ -14,24 +14,24 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from newsletter.db import reading
-from newsletter.db.schema import HOWS, STATUSES, attribute, journal, subscriber
-from newsletter.subscribers.consent.transitions import Change, transition
-from newsletter.subscribers.export import COLUMNS, Choice, export
-from newsletter.subscribers.importing.import_list import ImportReport, import_file
+from newsletter.db import read_transaction
+from newsletter.db.schema import CHANGE_METHODS, STATUSES, attribute, journal, subscriber
+from newsletter.subscribers.consent.transitions import StatusChange, next_status
+from newsletter.subscribers.export import CSV_COLUMNS, ExportOptions, export_subscribers
+from newsletter.subscribers.importing.import_list import ImportSummary, import_subscriber_file
 
-Import = Callable[..., ImportReport]
+Import = Callable[..., ImportSummary]
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 LATER = datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)
-JSONL, CSV = Choice("jsonl"), Choice("csv")
+JSONL, CSV = ExportOptions("jsonl"), ExportOptions("csv")
 TYPES = {"age": "number", "born": "date", "town": "text", "vip": "boolean", "zip": "text"}
 
 
-def exported(engine: sa.Engine, choice: Choice) -> bytes:
+def exported(engine: sa.Engine, choice: ExportOptions) -> bytes:
     buffer = io.BytesIO()
-    with reading(engine) as connection:
-        export(connection, buffer, choice)
+    with read_transaction(engine) as connection:
+        export_subscribers(connection, buffer, choice)
     return buffer.getvalue()
 
 
@@ -41,12 +41,12 @@ def emptied(engine: sa.Engine) -> None:
         connection.execute(sa.delete(attribute))
 
 
-def imported_bytes(engine: sa.Engine, content: bytes, name: str) -> ImportReport:
+def imported_bytes(engine: sa.Engine, content: bytes, name: str) -> ImportSummary:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
-        report = import_file(engine, path, now=LATER)
-    assert report.refused == 0, report.remarks
+        report = import_subscriber_file(engine, path, now=LATER)
+    assert report.rejected == 0, report.remarks
     return report
 
 
@@ -79,10 +79,10 @@ def journals(draw: st.DrawFn) -> list[dict[str, Any]]:
                           max_size=4))  # fmt: skip
     status, lines = None, []
     for word in ["imported", *words]:
-        status = transition(status, Change(word, draw(st.sampled_from(STATUSES))))
+        status = next_status(status, StatusChange(word, draw(st.sampled_from(STATUSES))))
         lines.append({
             "at": draw(times).isoformat(), "change": word, "status": status,
-            "how": draw(st.sampled_from(HOWS)), "source": draw(text), "wording": draw(text),
+            "how": draw(st.sampled_from(CHANGE_METHODS)), "source": draw(text), "wording": draw(text),
         })  # fmt: skip
     return lines
 
@@ -157,7 +157,7 @@ cy@example.com,Cy,,,2022-01-01
 def test_csv_for_a_spreadsheet(engine: sa.Engine, imported: Import) -> None:
     imported(READERS)
     header, ada, *_ = cells(exported(engine, CSV))
-    assert header == [*COLUMNS, "age:number"]
+    assert header == [*CSV_COLUMNS, "age:number"]
     assert ada[:6] == [
         "ada@example.com", "'=Ada", "active", "quay,vip", "2020-01-01T00:00:00+00:00", "",
     ]  # fmt: skip
@@ -186,20 +186,20 @@ def test_some_of_the_readers_page_by_page(
 
 
 def test_the_empty_list(engine: sa.Engine) -> None:
-    assert cells(exported(engine, CSV)) == [list(COLUMNS)]
+    assert cells(exported(engine, CSV)) == [list(CSV_COLUMNS)]
     assert exported(engine, JSONL) == b'{"newsletter":1,"attributes":{}}\n'
 
 
 @pytest.fixture
 def kept(engine: sa.Engine, imported: Import) -> Iterator[dict[str, str]]:
     imported(READERS)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         found = sa.select(subscriber.c.address_key, subscriber.c.token)
         yield dict(connection.execute(found).all())
 
 
 def tokens(engine: sa.Engine) -> dict[str, str]:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return dict(
             connection.execute(sa.select(subscriber.c.address_key, subscriber.c.token)).all()
         )
@@ -232,7 +232,7 @@ def test_a_journal_is_told_once(engine: sa.Engine, imported: Import) -> None:
     imported_bytes(engine, content, "again.jsonl")
     emptied(engine)
     imported_bytes(engine, content, "again.jsonl")
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         lines = connection.execute(sa.select(journal.c.n, journal.c.change, journal.c.source)).all()
     assert [tuple(each) for each in lines] == [
         (1, "imported", "import readers.csv:2"), (2, "imported", "import readers.csv:2"),

@@ -6,10 +6,17 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import subscriber, subscriber_tag
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.importing.import_list import ImportReport
-from newsletter.subscribers.tags import clean_tag, in_list, known_tags, listed, tag, untag
+from newsletter.subscribers.importing.import_list import ImportSummary
+from newsletter.subscribers.tags import (
+    add_tag,
+    clean_tag,
+    find_listed_keys,
+    iter_tags,
+    read_address_file,
+    remove_tag,
+)
 
-Import = Callable[..., ImportReport]
+Import = Callable[..., ImportSummary]
 EVERYBODY = sa.true()
 
 
@@ -23,29 +30,29 @@ def test_on_and_off(engine: sa.Engine, imported: Import) -> None:
     imported("a@b.com\nc@d.com\n")
     ada = subscriber.c.address_key == "a@b.com"
     with engine.begin() as connection:
-        assert tag(connection, "vip", ada) == 1
-        assert tag(connection, "vip", EVERYBODY) == 1
-        assert tag(connection, "VIP", ada) == 1
-        assert tag(connection, "press", sa.false()) == 0
+        assert add_tag(connection, "vip", ada) == 1
+        assert add_tag(connection, "vip", EVERYBODY) == 1
+        assert add_tag(connection, "VIP", ada) == 1
+        assert add_tag(connection, "press", sa.false()) == 0
         assert tags_of(connection) == [("a@b.com", "VIP"), ("a@b.com", "vip"), ("c@d.com", "vip")]
-        assert list(known_tags(connection)) == ["VIP", "vip"]
-        assert untag(connection, "Vip", ada) == 2
-        assert untag(connection, "nothing", EVERYBODY) == 0
+        assert list(iter_tags(connection)) == ["VIP", "vip"]
+        assert remove_tag(connection, "Vip", ada) == 2
+        assert remove_tag(connection, "nothing", EVERYBODY) == 0
         assert tags_of(connection) == [("c@d.com", "vip")]
 
 
 def test_tags_go_with_their_reader(engine: sa.Engine, imported: Import) -> None:
     imported("a@b.com\n")
     with engine.begin() as connection:
-        tag(connection, "vip", EVERYBODY)
+        add_tag(connection, "vip", EVERYBODY)
         connection.execute(sa.delete(subscriber))
-        assert list(known_tags(connection)) == []
+        assert list(iter_tags(connection)) == []
 
 
 def test_who_is_in_the_list(engine: sa.Engine, imported: Import) -> None:
     imported("a@b.com\n")
     with engine.begin() as connection:
-        assert in_list(connection, ["a@b.com", "x@y.com", "'"]) == {"a@b.com"}
+        assert find_listed_keys(connection, ["a@b.com", "x@y.com", "'"]) == {"a@b.com"}
 
 
 @pytest.mark.parametrize("text", ["", " ", "a\nb", "x" * 101])
@@ -61,12 +68,12 @@ def test_a_tag_loses_the_spaces_around_it() -> None:
 def test_addresses_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "some.csv"
     path.write_text("Name,Email\nAda,Ada@B.com\nBo,nowhere\nCy,cy@d.com,too,many\n")
-    found = list(listed(path))
+    found = list(read_address_file(path))
     assert [(row.line, row.key) for row in found] == [(2, "ada@b.com"), (3, ""), (4, "")]
-    assert found[0].said == "Ada@b.com"
-    assert "is no email address" in found[1].said
+    assert found[0].address_or_problem == "Ada@b.com"
+    assert "is no email address" in found[1].address_or_problem
     path.write_text("a@b.com\nc@d.com\n")
-    assert [row.key for row in listed(path)] == ["a@b.com", "c@d.com"]
+    assert [row.key for row in read_address_file(path)] == ["a@b.com", "c@d.com"]
     path.write_text("")
     with pytest.raises(SubscriberListError):
-        list(listed(path))
+        list(read_address_file(path))

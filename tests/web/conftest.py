@@ -15,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from newsletter.config import Config
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import subscriber
 from newsletter.project import open_project
 from newsletter.web.app import make_app
@@ -76,7 +76,7 @@ def site(project_folder: Path, site_database: str, migrated_file: Path) -> Itera
     """The site of a new folder."""
     project = open_project(project_folder)
     shutil.copy(migrated_file, project_folder)
-    with database(site_database, project.root) as engine:
+    with database_engine(site_database, project.root) as engine:
         yield open_site(project, engine)
 
 

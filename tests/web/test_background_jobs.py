@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from ready_to_send import READERS, Cli
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import send
 from newsletter.project import open_project
 from newsletter.sending.providers.sendgrid.client import SendGridClient
@@ -27,7 +27,7 @@ def test_a_send_whose_time_has_come_is_started_in_a_process_of_its_own(
     assert newsletter("send", "--yes", "--at", at, "--local")[0] == 0
     project = open_project(project_folder)
     with (
-        database(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root) as engine,
         closing(SendGridClient(vendor.key, project.config.sendgrid)) as mailer,
     ):
         site = open_site(project, engine)

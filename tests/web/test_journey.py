@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import subscriber
 from newsletter.project import open_project
 from newsletter.sending.providers.sendgrid.client import SendGridClient
@@ -52,7 +52,7 @@ def site(project_folder: Path) -> Iterator[Site]:
     (project_folder / "newsletter.yml").write_text(SETTINGS)
     shutil.copytree(ROOT / "issues" / ISSUE, project_folder / "issues" / ISSUE)
     project = open_project(project_folder)
-    with database("sqlite:///newsletter.db", project.root) as engine:
+    with database_engine("sqlite:///newsletter.db", project.root) as engine:
         yield open_site(project, engine)
 
 

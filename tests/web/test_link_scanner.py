@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 import urllib3
 
-from newsletter.db import database, reading
+from newsletter.db import database_engine, read_transaction
 from newsletter.db.schema import journal, notice, subscriber, subscriber_tag, suppression
 from newsletter.project import open_project
 from newsletter.sending.rehearsal import FakeSendGrid
@@ -53,7 +53,7 @@ def test_no_link_of_a_mail_acts_by_being_opened(
 
     project = open_project(project_folder)
     with (
-        database(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root) as engine,
         running(project, engine) as url,
         urllib3.PoolManager(retries=2, timeout=60) as pool,
     ):
@@ -79,7 +79,7 @@ def test_no_link_of_a_mail_acts_by_being_opened(
 
 def stored(engine: sa.Engine) -> bytes:
     """All that is known of the readers."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return b"\n".join(
             repr(row).encode()
             for table in TABLES

@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from newsletter.db import open_database, reading
+from newsletter.db import open_database, read_transaction
 from newsletter.db.schema import event, journal
 from newsletter.project import open_project
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.web.rehearsal_site import running
 from newsletter.web.sendgrid_webhook import PATH, SIGNATURE, TIMESTAMP
 
@@ -56,7 +56,7 @@ class Desk:
         return self.post(body, signature(body, age))
 
     def rows(self) -> int:
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(event)).scalar_one()
 
 
@@ -210,14 +210,14 @@ def test_the_same_body_from_several_sides_at_once_counts_once(desk: Desk) -> Non
         answers = list(pool.map(post, range(4)))
     assert [status for status, _ in answers] == [200] * 4
     assert sorted(answer["new"] for _, answer in answers) == [0, 0, 0, 2]
-    with reading(desk.engine) as connection:
+    with read_transaction(desk.engine) as connection:
         words = connection.scalars(sa.select(journal.c.change).order_by(journal.c.n)).all()
     assert words[-1] == "bounced"
     assert words.count("bounced") == 1
 
 
 def add_reader(connection: sa.Connection) -> None:
-    born = Origin(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "cli")
+    born = ChangeOrigin(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "cli")
     changes.subscribe(connection, parse_address("ada@example.com"), "active", born)
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import urllib3
 from sender_process import READERS, SETTINGS, Desk
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import event, subscriber
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -69,7 +69,7 @@ def test_all_of_it_is_done_and_nobody_hears_of_a_lock(desk: Desk, site: str) -> 
         assert "locked" not in out + err
     assert leaving == [200] * len(LEAVERS)
     assert sum(desk.states(ISSUE).values()) == READERS
-    with database(desk.url, desk.folder) as engine, engine.connect() as connection:
+    with database_engine(desk.url, desk.folder) as engine, engine.connect() as connection:
         by_status: dict[str, int] = dict(
             connection.execute(
                 sa.select(subscriber.c.status, sa.func.count()).group_by(subscriber.c.status)
@@ -82,7 +82,7 @@ def test_all_of_it_is_done_and_nobody_hears_of_a_lock(desk: Desk, site: str) -> 
 
 def leave(http: urllib3.PoolManager, site: str, desk: Desk) -> Callable[[int], int]:
     """Presses the one-click button of the reader of a number: the status."""
-    with database(desk.url, desk.folder) as engine, engine.connect() as connection:
+    with database_engine(desk.url, desk.folder) as engine, engine.connect() as connection:
         tokens: dict[str, str] = dict(
             connection.execute(sa.select(subscriber.c.address, subscriber.c.token)).all()
         )

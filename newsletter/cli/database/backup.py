@@ -57,10 +57,10 @@ def postgresql_tools_error(command: str, url: str, suffix: str = "") -> "Databas
     """PostgreSQL has its own way, which is the better one there."""
     import sqlalchemy as sa
 
-    from newsletter.db.engine import shown
+    from newsletter.db.engine import redact_database_url
     from newsletter.errors import DatabaseError
 
     return DatabaseError(
         "the list is in PostgreSQL, which has its own tools for this",
-        remedy=f"Run: {command} --dbname={shown(sa.make_url(url))}{suffix}",
+        remedy=f"Run: {command} --dbname={redact_database_url(sa.make_url(url))}{suffix}",
     )

@@ -34,12 +34,12 @@ def upgrade_command(*, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     import sqlalchemy as sa
 
-    from newsletter.db.engine import shown, upgrade_database
+    from newsletter.db.engine import redact_database_url, upgrade_database
     from newsletter.project import open_project
 
     project = open_project()
     before, version = upgrade_database(project.config.database, project.root)
-    url = shown(sa.make_url(project.config.database))
+    url = redact_database_url(sa.make_url(project.config.database))
     if as_json:
         echo(json.dumps({"database": url, "before": before, "version": version}))
     elif before is None:

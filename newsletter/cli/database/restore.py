@@ -19,7 +19,7 @@ from newsletter.cli.output import (
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from newsletter.backup.restore import Backup, Contents, Restored
+    from newsletter.backup.restore import DatabaseContents, RestoreResult, VerifiedBackup
 
 PARTIAL_CARRY_OVER_WARNING = (
     "The database was damaged: what could be read of it was taken over, which may not be all. "
@@ -67,65 +67,65 @@ def restore_command(file: Path, *, yes: bool) -> None:
             where=Location(display_path(file)),
             remedy="Name a backup.",
         )
-    with restore.opened(file, database) as backup:
+    with restore.open_backup(file, database) as backup:
         readers = _print_comparison(backup, file, ZoneInfo(project.config.timezone))
         if not yes:
             confirm_count(readers, "restore")
-        done = restore.restore(backup, datetime.datetime.now(datetime.UTC))
+        done = restore.restore_backup(backup, datetime.datetime.now(datetime.UTC))
     echo(f"Restored {display_path(database)} from {display_path(file)}.", color="green")
     _print_result(done)
-    if done.carried is None:
+    if done.carried_over is None:
         echo_err(NO_CARRY_OVER_WARNING, color="yellow")
-    elif backup.damaged:
+    elif backup.live_damage:
         echo_err(PARTIAL_CARRY_OVER_WARNING, color="yellow")
     else:
         echo("Next: newsletter subscribers stats")
 
 
-def _print_comparison(backup: "Backup", file: Path, zone: "ZoneInfo") -> int:
+def _print_comparison(backup: "VerifiedBackup", file: Path, zone: "ZoneInfo") -> int:
     """Say what would be replaced by what; returns the readers in the backup."""
-    from newsletter.backup.restore import contents
+    from newsletter.backup.restore import compare_contents
     from newsletter.errors import display_path
 
-    ours, theirs, gone = contents(backup)
+    ours, theirs, gone = compare_contents(backup)
     rows = [("backup", _format_contents(ours, zone))]
     if theirs:
         rows.append(("now", _format_contents(theirs, zone)))
-    elif backup.damaged:
-        rows.append(("now", f"damaged: {backup.damaged}"))
+    elif backup.live_damage:
+        rows.append(("now", f"damaged: {backup.live_damage}"))
     if gone:
         rows.append(("gone", f"{format_count(gone, 'reader')} whom the backup doesn't have"))
     echo(f"{display_path(file)} would take the place of {display_path(backup.database)}.")
     echo(format_fields(rows))
-    return sum(ours.readers.values())
+    return sum(ours.subscribers.values())
 
 
-def _format_contents(summary: "Contents", zone: "ZoneInfo") -> str:
-    readers = format_status_counts(summary.readers) or "nobody"
+def _format_contents(summary: "DatabaseContents", zone: "ZoneInfo") -> str:
+    readers = format_status_counts(summary.subscribers) or "nobody"
     text = f"{readers}; {format_count(summary.sends, 'send')}"
-    if summary.latest:
-        latest = summary.latest.astimezone(zone)
+    if summary.last_change_at:
+        latest = summary.last_change_at.astimezone(zone)
         text += f"; last change {latest.day} {latest:%b %Y %H:%M}"
     return text
 
 
-def _print_result(restored: "Restored") -> None:
+def _print_result(restored: "RestoreResult") -> None:
     """Say what was taken over, and where the present database is now."""
     from newsletter.errors import display_path
 
     rows = []
-    if restored.carried:
-        carried = restored.carried
-        taken = [f"{count:,} now {status}" for status, count in carried.left.items()]
+    if restored.carried_over:
+        carried = restored.carried_over
+        taken = [f"{count:,} now {status}" for status, count in carried.suppressed.items()]
         if carried.erased:
             taken.append(f"{carried.erased:,} erased")
-        if carried.kept_out:
-            taken.append(f"{carried.kept_out:,} not in the list and kept out of it")
+        if carried.suppressions_added:
+            taken.append(f"{carried.suppressions_added:,} not in the list and kept out of it")
         if taken:
             rows.append(("left since", ", ".join(taken)))
         if carried.sends:
             rows.append(("sent since", ", ".join(carried.sends)))
-    if restored.kept:
-        rows.append(("kept", f"{display_path(restored.kept)}, the database as it was"))
+    if restored.replaced_path:
+        rows.append(("kept", f"{display_path(restored.replaced_path)}, the database as it was"))
     if rows:
         echo(format_fields(rows))

@@ -24,7 +24,7 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
     Example:
       newsletter test building-trust --to me@example.com
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db.engine import existing_database
+    from newsletter.db.engine import open_existing_database
     from newsletter.project import find_issue, open_project
     from newsletter.sending.planning.proposal import render_issue_folder
     from newsletter.sending.sample_email import deduplicate_addresses, send_test_emails
@@ -33,7 +33,7 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
     project = open_project()
     config = project.config
     _, email = render_issue_folder(project, find_issue(project, issue))
-    engine = existing_database(config.database, project.root)
+    engine = open_existing_database(config.database, project.root)
     try:
         subject = send_test_emails(email, config, to, os.environ, engine)
     finally:

@@ -53,14 +53,17 @@ def import_events_command(file: str, *, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from pathlib import Path
 
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.errors import display_path
     from newsletter.project import open_project
     from newsletter.sending.ledger.find_sends import open_ledger
 
     project = open_project()
     name = "the input" if file == "-" else display_path(Path(file))
-    with _open_seekable(file) as data, database(project.config.database, project.root) as engine:
+    with (
+        _open_seekable(file) as data,
+        database_engine(project.config.database, project.root) as engine,
+    ):
         done, settled = _record_all_events(
             open_ledger(engine, project.config), project.config, data, name
         )

@@ -39,7 +39,7 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database, reading
+    from newsletter.db import database_engine, read_transaction
     from newsletter.errors import display_path
     from newsletter.project import open_project
     from newsletter.reports.comparison import list_started_sends
@@ -49,11 +49,11 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     from newsletter.sending.ledger.find_sends import open_ledger
 
     project = open_project()
-    with database(project.config.database, project.root) as engine:
-        with reading(engine) as connection:
+    with database_engine(project.config.database, project.root) as engine:
+        with read_transaction(engine) as connection:
             gone = list_started_sends(connection)
         of = _select_send(issue, gone, project, open_ledger(engine, project.config))
-        with reading(engine) as connection:
+        with read_transaction(engine) as connection:
             found = made(connection, of, project.config, datetime.datetime.now(datetime.UTC))
     if as_json:
         echo(json.dumps(report_to_dict(found), ensure_ascii=False))

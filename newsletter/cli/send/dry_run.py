@@ -21,22 +21,22 @@ def perform_dry_run(
     """Write what a send would POST, and print where; returns the exit code."""
     import datetime
 
-    from newsletter.db import reading
+    from newsletter.db import read_transaction
     from newsletter.errors import SendRefusedError
     from newsletter.sending.planning.dry_run import export_dry_run
     from newsletter.sending.planning.preflight import no_recipients_problem
-    from newsletter.subscribers import audience
+    from newsletter.subscribers import iter_audience
 
     if not proposal.recipient_count:
         raise SendRefusedError.from_problems([no_recipients_problem(proposal.segment)])
     folder = proposal.project.build_dir / proposal.folder.name / "dry-run"
     with (
-        reading(engine) as connection,
+        read_transaction(engine) as connection,
         progress_bar(proposal.recipient_count, "Writing") as advance,
     ):
         done = export_dry_run(
             proposal.prepared_email,
-            audience(connection, within=proposal.recipient_condition),
+            iter_audience(connection, condition=proposal.recipient_condition),
             folder,
             sample_count=samples,
             now=datetime.datetime.now(datetime.UTC),

@@ -43,13 +43,13 @@ def plan_command(
       newsletter plan building-trust --segment tag:vip --again
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.cli.send.proposal import raise_if_refused
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.project import find_issue, open_project
     from newsletter.sending.planning.proposal import SendOptions, confirm_send, propose_send
 
     project = open_project()
     wishes = SendOptions(segment or "", batch_size, replace_plan=again, needs_api_key=False)
-    with database(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root) as engine:
         proposal = propose_send(project, find_issue(project, issue), engine, wishes)
         raise_if_refused(proposal)
         if again and proposal.is_resumed:

@@ -55,7 +55,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
       newsletter rehearse building-trust --faults lost-answer,kill
       newsletter rehearse building-trust --readers 10000
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.project import find_issue, open_project
     from newsletter.sending.planning.proposal import SendOptions, propose_send
     from newsletter.sending.rehearsal.run import RehearsalOptions
@@ -66,7 +66,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
     # Leave nothing behind, whoever stops it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     project = open_project()
-    with database(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root) as engine:
         proposal = propose_send(
             project, find_issue(project, issue), engine, SendOptions(needs_api_key=False)
         )

@@ -103,12 +103,12 @@ def send_command(  # noqa: PLR0913 - one an option
       newsletter send building-trust --segment 'tag:vip and not opened:last-3'
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.cli.send.dry_run import perform_dry_run
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.project import find_issue, open_project
     from newsletter.sending.planning.proposal import SendOptions, propose_send
 
     project = open_project()
-    with database(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root) as engine:
         if due:
             return _start_due_sends(project, engine, concurrency, as_json=as_json)
         slot = _parse_schedule(project, at, undo_window, local=local, limit_per_hour=limit_per_hour)

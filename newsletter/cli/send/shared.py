@@ -49,12 +49,12 @@ class SendContext(NamedTuple):
 @contextmanager
 def open_send_context(issue: str | None) -> Iterator[SendContext]:
     """The send of an issue, the database open meanwhile."""
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.ledger.find_sends import find_send, open_ledger
 
     project = open_project()
-    with database(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root) as engine:
         ledger = open_ledger(engine, project.config)
         yield SendContext(project, ledger, find_send(ledger, issue))
 

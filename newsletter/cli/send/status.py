@@ -34,12 +34,12 @@ def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
       newsletter status
       newsletter status building-trust --watch
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.ledger.find_sends import find_send, list_sends, open_ledger
 
     project = open_project()
-    with database(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root) as engine:
         ledger = open_ledger(engine, project.config)
         sends = [find_send(ledger, issue)] if issue else list_sends(ledger)
         if not sends and not as_json:

@@ -23,11 +23,11 @@ def who_command(issue: str, *, missed: bool, as_json: bool) -> None:
       newsletter who building-trust --missed
       newsletter who building-trust --json > readers.jsonl
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db import reading
+    from newsletter.db import read_transaction
     from newsletter.sending.ledger.recipient_status import iter_recipients
 
     with open_send_context(issue) as it:
-        with reading(it.ledger.engine) as connection:
+        with read_transaction(it.ledger.engine) as connection:
             for one in iter_recipients(connection, it.send, only_missed=missed):
                 if as_json:
                     echo(json.dumps(one._asdict(), ensure_ascii=False))

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from newsletter.errors import SubscriberListError
-    from newsletter.subscribers.address import Address
-    from newsletter.subscribers.attribute_types import Value
-    from newsletter.subscribers.consent.changes import Changed
+    from newsletter.subscribers.address import ParsedAddress
+    from newsletter.subscribers.attribute_types import AttributeValue
+    from newsletter.subscribers.consent.changes import ChangeResult
 
 
 @click.command(short_help="Add one reader, or bring one back by their consent.")
@@ -53,23 +53,23 @@ def add_command(  # noqa: PLR0913 - what can be told of a reader
       newsletter subscribers add bo@example.com --resubscribe \\
         --consent 'by phone, 3 May 2026'
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.consent import changes
-    from newsletter.subscribers.consent.journal import Origin
+    from newsletter.subscribers.consent.journal import ChangeOrigin
     from newsletter.subscribers.importing.rows.row_parser import (
-        Entry,
+        ParsedSubscriber,
         clean_name,
         clean_tags,
         clean_text,
     )
-    from newsletter.subscribers.importing.update_subscriber import describe
+    from newsletter.subscribers.importing.update_subscriber import update_details
 
     of = parse_address(address)
     now = datetime.datetime.now(datetime.UTC)
-    origin = Origin(now, "cli", wording=clean_text(consent.strip(), "consent"))
-    told = Entry(
+    origin = ChangeOrigin(now, "cli", wording=clean_text(consent.strip(), "consent"))
+    told = ParsedSubscriber(
         line=0,
         key=of.key,
         address=of.address,
@@ -80,7 +80,7 @@ def add_command(  # noqa: PLR0913 - what can be told of a reader
     )
     project = open_project()
     with (
-        database(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root) as engine,
         engine.begin() as connection,
     ):
         enter = changes.resubscribe if resubscribe else changes.subscribe
@@ -88,7 +88,7 @@ def add_command(  # noqa: PLR0913 - what can be told of a reader
         why = None if resubscribe else _find_suppression_error(connection, of, changed)
         if why:
             raise why
-        described = describe(connection, told._replace(status=changed.after), now)
+        described = update_details(connection, told._replace(status=changed.after), now)
     if as_json:
         data = {"address": of.address, **changed._asdict(), "described": described}
         echo(json.dumps(data, ensure_ascii=False))
@@ -96,14 +96,14 @@ def add_command(  # noqa: PLR0913 - what can be told of a reader
         _print_result(of.address, changed, told.status, updated=described)
 
 
-def _parse_attributes(options: tuple[str, ...]) -> "dict[str, Value]":
-    from newsletter.subscribers.importing.rows.column_mapping import key_of
+def _parse_attributes(options: tuple[str, ...]) -> "dict[str, AttributeValue]":
+    from newsletter.subscribers.importing.rows.column_mapping import make_attribute_key
     from newsletter.subscribers.importing.rows.row_parser import clean_text
 
-    found: dict[str, Value] = {}
+    found: dict[str, AttributeValue] = {}
     for option in options:
         name, equals, value = option.partition("=")
-        if not equals or key_of(name, 0) != name or not value.strip():
+        if not equals or make_attribute_key(name, 0) != name or not value.strip():
             raise click.BadParameter(
                 f"'{option}' is not NAME=VALUE, like home_town=Oslo", param_hint="--attribute"
             )
@@ -112,15 +112,15 @@ def _parse_attributes(options: tuple[str, ...]) -> "dict[str, Value]":
 
 
 def _find_suppression_error(
-    connection: "sa.Connection", address: "Address", changed: "Changed"
+    connection: "sa.Connection", address: "ParsedAddress", changed: "ChangeResult"
 ) -> "SubscriberListError | None":
     """Why nobody would mail them, if so."""
     from newsletter.errors import SubscriberListError
-    from newsletter.subscribers.consent.suppressions import suppressions_of
-    from newsletter.subscribers.consent.transitions import SUPPRESSED
+    from newsletter.subscribers.consent.suppressions import load_suppressions
+    from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 
-    rows = suppressions_of(connection, address.key)
-    if changed.after in SUPPRESSED:
+    rows = load_suppressions(connection, address.key)
+    if changed.after in SUPPRESSED_STATUSES:
         why = f"{address.address} is in the list as {changed.after}"
     elif rows:
         why = f"{address.address} is kept out: {rows[0].reason} since {rows[0].since.date()}"
@@ -133,9 +133,9 @@ def _find_suppression_error(
 
 
 def _print_result(
-    address: str, changed: "Changed", requested_status: str, *, updated: bool
+    address: str, changed: "ChangeResult", requested_status: str, *, updated: bool
 ) -> None:
-    from newsletter.subscribers.consent.transitions import SUPPRESSED
+    from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 
     if changed.before is None:
         echo(f"{address} is in the list: {changed.after}.", color="green")
@@ -149,7 +149,7 @@ def _print_result(
             "They have not confirmed. If they agreed another way: --resubscribe --consent 'how'",
             color="yellow",
         )
-    if changed.before in SUPPRESSED:
+    if changed.before in SUPPRESSED_STATUSES:
         echo_err(
             "SendGrid may still suppress this address: take it off its lists too.", color="yellow"
         )

@@ -9,8 +9,8 @@ import click
 from newsletter.cli.output import echo, format_count, prompt_for_answer
 
 if TYPE_CHECKING:
-    from newsletter.subscribers.address import Address
-    from newsletter.subscribers.consent.erasure import Erasure
+    from newsletter.subscribers.address import ParsedAddress
+    from newsletter.subscribers.consent.erasure import ErasureResult
 
 
 @click.command(short_help="Erase all that is known of a reader (GDPR).")
@@ -27,28 +27,28 @@ def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
     Example:
       newsletter subscribers erase ada@example.com
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db import database, reading
+    from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.consent import erasure
-    from newsletter.subscribers.gdpr_export import not_listed
+    from newsletter.subscribers.gdpr_export import subscriber_not_found_error
 
     of = parse_address(address)
     project = open_project()
-    with database(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root) as engine:
         if not yes:
             _confirm_erasure(of)
-        erased = erasure.erase(engine, of.key, datetime.datetime.now(datetime.UTC))
+        erased = erasure.erase_address(engine, of.key, datetime.datetime.now(datetime.UTC))
         if erased is None:
-            with reading(engine) as connection:
-                raise not_listed(connection, of)
+            with read_transaction(engine) as connection:
+                raise subscriber_not_found_error(connection, of)
     if as_json:
         echo(json.dumps({"address": of.address, **erased._asdict()}, ensure_ascii=False))
     else:
         _print_result(of, erased)
 
 
-def _confirm_erasure(address: "Address") -> None:
+def _confirm_erasure(address: "ParsedAddress") -> None:
     from newsletter.errors import SubscriberListError
     from newsletter.subscribers.address import parse_address
 
@@ -68,7 +68,7 @@ def _confirm_erasure(address: "Address") -> None:
         )
 
 
-def _print_result(address: "Address", erased: "Erasure") -> None:
+def _print_result(address: "ParsedAddress", erased: "ErasureResult") -> None:
     places = [
         "the list" if erased.subscriber else "",
         format_count(erased.sends, "send") if erased.sends else "",

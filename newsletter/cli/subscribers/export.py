@@ -47,10 +47,10 @@ def export_command(  # noqa: PLR0913, PLR0917 - click's way
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     import datetime
 
-    from newsletter.db import database, reading
+    from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
-    from newsletter.subscribers import EVERYBODY, how_many
-    from newsletter.subscribers.export import Choice, export
+    from newsletter.subscribers import ALL_SUBSCRIBERS, count_subscribers
+    from newsletter.subscribers.export import ExportOptions, export_subscribers
     from newsletter.subscribers.segments import find_segment
 
     lines = (kind or ("jsonl" if file.suffix.lower() == ".jsonl" else "csv")) == "jsonl"
@@ -60,17 +60,17 @@ def export_command(  # noqa: PLR0913, PLR0917 - click's way
         raise click.UsageError("--raw is for CSV: JSON lines are never changed")
     project = open_project()
     with (
-        database(project.config.database, project.root) as engine,
-        reading(engine) as connection,
+        database_engine(project.config.database, project.root) as engine,
+        read_transaction(engine) as connection,
         _open_output(file, force=force) as out,
     ):
-        within = EVERYBODY
+        within = ALL_SUBSCRIBERS
         if segment is not None:
             now = datetime.datetime.now(datetime.UTC)
             within = find_segment(connection, segment, project.config, now).condition
-        with progress_bar(how_many(connection, within), "Exporting") as advance:
-            choice = Choice("jsonl" if lines else "csv", within, journal, raw)
-            count = export(connection, out, choice, advance)
+        with progress_bar(count_subscribers(connection, within), "Exporting") as advance:
+            choice = ExportOptions("jsonl" if lines else "csv", within, journal, raw)
+            count = export_subscribers(connection, out, choice, advance)
     if file == _STDOUT:
         echo_err(format_count(count, "reader"))
     else:

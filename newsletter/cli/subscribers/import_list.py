@@ -11,7 +11,7 @@ from newsletter.cli.output import echo, echo_err, format_count, format_fields, f
 from newsletter.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from newsletter.subscribers.importing.import_list import ImportReport
+    from newsletter.subscribers.importing.import_list import ImportSummary
 
 MAX_REMARKS_SHOWN = 10
 MAX_WARNINGS_SHOWN = 5
@@ -64,14 +64,14 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click's way
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     import datetime
 
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.importing import import_list
     from newsletter.subscribers.tags import clean_tag
 
     if resubscribe != bool(consent and consent.strip()):
         raise click.UsageError("--resubscribe and --consent 'where it comes from' go together")
-    wishes = import_list.Wishes(
+    wishes = import_list.ListImportOptions(
         _parse_mapping(mapping),
         tuple(clean_tag(tag) for tag in tags),
         (consent or "").strip(),
@@ -79,15 +79,15 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click's way
     )
     project = open_project()
     with (
-        database(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root) as engine,
         progress_bar(file.stat().st_size, "Importing") as advance,
     ):
-        reports = import_list.import_files(
+        reports = import_list.import_subscriber_files(
             engine,
             file,
             now=datetime.datetime.now(datetime.UTC),
-            wishes=wishes,
-            most_unpacked=project.config.limits.list_bytes,
+            options=wishes,
+            max_unpacked_bytes=project.config.limits.list_bytes,
             progress=advance,
         )
     for report in reports:
@@ -97,7 +97,7 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click's way
             _print_report(report)
     if not as_json:
         _print_next_step(reports, dry_run=dry_run)
-    return 1 if any(report.refused for report in reports) else 0
+    return 1 if any(report.rejected for report in reports) else 0
 
 
 def _parse_mapping(options: tuple[str, ...]) -> dict[str, str]:
@@ -115,35 +115,45 @@ def _parse_mapping(options: tuple[str, ...]) -> dict[str, str]:
     return mapping
 
 
-def _print_report(report: "ImportReport") -> None:
+def _print_report(report: "ImportSummary") -> None:
     guess = " (a guess: save it as UTF-8 if names look wrong)" if report.encoding.guessed else ""
     service = f", an export of {report.service}" if report.service else ""
     echo(
         f"{report.file}: {format_count(report.rows, 'row')}, {report.encoding.name}{guess}{service}"
     )
-    held = f"{format_status_counts(report.held)} in the list, and an import brings nobody back"
+    held = f"{format_status_counts(report.not_reactivated)} in the list, and an import brings nobody back"
     reasons = (
-        "\n".join(f"{count:,} {reason}" for reason, count in report.reasons.most_common(5))
-        if len(report.reasons) > 1
+        "\n".join(
+            f"{count:,} {reason}" for reason, count in report.rejection_reasons.most_common(5)
+        )
+        if len(report.rejection_reasons) > 1
         else ""
     )
     rows = [
         ("columns", report.columns, _format_columns(report)),
         ("new", report.new, format_status_counts(report.new)),
         ("updated", report.updated, f"{report.updated:,}"),
-        ("back", report.returned, f"{report.returned:,} who had left, by the consent you state"),
+        (
+            "back",
+            report.resubscribed,
+            f"{report.resubscribed:,} who had left, by the consent you state",
+        ),
         ("unchanged", report.unchanged, f"{report.unchanged:,}"),
-        ("repeated", report.repeated, f"{report.repeated:,}, the first of an address counts"),
-        ("kept out", report.held, held),
+        ("repeated", report.duplicates, f"{report.duplicates:,}, the first of an address counts"),
+        ("kept out", report.not_reactivated, held),
         ("erased", report.erased, f"{report.erased:,} who asked to be forgotten"),
-        ("refused", report.refused, "\n".join(filter(None, [f"{report.refused:,}", reasons]))),
-        ("doubtful", report.doubtful, f"{report.doubtful:,} taken, but look at them"),
+        ("refused", report.rejected, "\n".join(filter(None, [f"{report.rejected:,}", reasons]))),
+        (
+            "doubtful",
+            report.address_warning_count,
+            f"{report.address_warning_count:,} taken, but look at them",
+        ),
     ]
     echo(format_fields((label, value) for label, there, value in rows if there))
-    told = report.refused + report.repeated + report.erased
+    told = report.rejected + report.duplicates + report.erased
     _print_remarks(report.remarks, told, MAX_REMARKS_SHOWN)
-    _print_remarks(report.doubts, report.doubtful, MAX_WARNINGS_SHOWN)
-    for name, why in report.passed_over:
+    _print_remarks(report.address_warnings, report.address_warning_count, MAX_WARNINGS_SHOWN)
+    for name, why in report.skipped_files:
         echo_err(f"    passed over {name}: {why}", color="yellow")
 
 
@@ -154,10 +164,10 @@ def _print_remarks(remarks: Sequence[tuple[int, str]], total: int, limit: int) -
         echo_err(f"    and {total - limit:,} more", color="yellow")
 
 
-def _print_next_step(reports: "Sequence[ImportReport]", *, dry_run: bool) -> None:
+def _print_next_step(reports: "Sequence[ImportSummary]", *, dry_run: bool) -> None:
     if sum(report.rows for report in reports) >= MEMORY_REPORT_ROWS:
         echo(f"Peak memory: {_peak_memory_mb():,} MB")
-    refused = [report.refused_file for report in reports if report.refused_file]
+    refused = [report.rejected_rows_path for report in reports if report.rejected_rows_path]
     if dry_run:
         echo("Nothing was changed: this was a dry run.")
     elif refused:
@@ -169,7 +179,7 @@ def _print_next_step(reports: "Sequence[ImportReport]", *, dry_run: bool) -> Non
         echo("Next: newsletter subscribers list", color="green")
 
 
-def _format_columns(report: "ImportReport") -> str:
+def _format_columns(report: "ImportSummary") -> str:
     columns = report.columns
     if columns is None:
         return ""
@@ -180,8 +190,10 @@ def _format_columns(report: "ImportReport") -> str:
     def named(indices: Sequence[int]) -> str:
         return " and ".join(f"'{header[index]}'" for index in indices)
 
-    single = columns.single
-    status = sorted((*columns.status, *columns.consent, *columns.refusal, *columns.left))
+    single = columns.single_columns
+    status = sorted(
+        (*columns.status, *columns.consent, *columns.opt_out, *columns.suppressed_if_filled)
+    )
     parts = [
         ("address from", [columns.address]),
         ("name from", columns.names),
@@ -198,7 +210,7 @@ def _format_columns(report: "ImportReport") -> str:
     return "; ".join(told)
 
 
-def _to_dict(report: "ImportReport", *, dry_run: bool) -> dict[str, Any]:
+def _to_dict(report: "ImportSummary", *, dry_run: bool) -> dict[str, Any]:
     return {
         "file": report.file,
         "dry_run": dry_run,
@@ -209,18 +221,18 @@ def _to_dict(report: "ImportReport", *, dry_run: bool) -> dict[str, Any]:
         "rows": report.rows,
         "new": dict(report.new),
         "updated": report.updated,
-        "resubscribed": report.returned,
+        "resubscribed": report.resubscribed,
         "unchanged": report.unchanged,
-        "repeated": report.repeated,
-        "kept_out": dict(report.held),
+        "repeated": report.duplicates,
+        "kept_out": dict(report.not_reactivated),
         "erased": report.erased,
-        "refused": report.refused,
-        "refused_because": dict(report.reasons),
-        "refused_file": str(report.refused_file) if report.refused_file else None,
+        "refused": report.rejected,
+        "refused_because": dict(report.rejection_reasons),
+        "refused_file": str(report.rejected_rows_path) if report.rejected_rows_path else None,
         "remarks": [{"row": line, "reason": reason} for line, reason in report.remarks],
-        "passed_over": dict(report.passed_over),
-        "doubtful": report.doubtful,
-        "doubts": [{"row": line, "reason": reason} for line, reason in report.doubts],
+        "passed_over": dict(report.skipped_files),
+        "doubtful": report.address_warning_count,
+        "doubts": [{"row": line, "reason": reason} for line, reason in report.address_warnings],
         "peak_memory_mb": _peak_memory_mb(),
     }
 

@@ -22,25 +22,25 @@ def remove_command(address: str, *, reason: str, as_json: bool) -> None:
     Example:
       newsletter subscribers remove ada@example.com --reason 'asked by mail'
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.consent import changes
-    from newsletter.subscribers.consent.journal import Origin
-    from newsletter.subscribers.gdpr_export import not_listed
+    from newsletter.subscribers.consent.journal import ChangeOrigin
+    from newsletter.subscribers.gdpr_export import subscriber_not_found_error
     from newsletter.subscribers.importing.rows.row_parser import clean_text
 
     of = parse_address(address)
     now = datetime.datetime.now(datetime.UTC)
-    origin = Origin(now, "cli", wording=clean_text(reason.strip(), "reason"))
+    origin = ChangeOrigin(now, "cli", wording=clean_text(reason.strip(), "reason"))
     project = open_project()
     with (
-        database(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root) as engine,
         engine.begin() as connection,
     ):
         changed = changes.unsubscribe(connection, of.key, origin)
         if changed is None:
-            raise not_listed(connection, of)
+            raise subscriber_not_found_error(connection, of)
     if as_json:
         echo(json.dumps({"address": of.address, **changed._asdict()}, ensure_ascii=False))
     elif changed.before == changed.after:
@@ -63,21 +63,21 @@ def rotate_token_command(address: str, *, as_json: bool) -> None:
     Example:
       newsletter subscribers rotate-token ada@example.com
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.consent import changes
-    from newsletter.subscribers.gdpr_export import not_listed
+    from newsletter.subscribers.gdpr_export import subscriber_not_found_error
 
     of = parse_address(address)
     now = datetime.datetime.now(datetime.UTC)
     project = open_project()
     with (
-        database(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root) as engine,
         engine.begin() as connection,
     ):
         if not changes.rotate_token(connection, of.key, now):
-            raise not_listed(connection, of)
+            raise subscriber_not_found_error(connection, of)
     if as_json:
         echo(json.dumps({"address": of.address, "rotated": True}, ensure_ascii=False))
     else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from newsletter.sending.feedback.suppression_sync import SuppressionSyncResult
     from newsletter.sending.providers.sendgrid.client import SendGridClient
     from newsletter.sending.providers.sendgrid.suppressions_api import SuppressionClient
-    from newsletter.subscribers.consent.delivery_feedback import Taken
+    from newsletter.subscribers.consent.delivery_feedback import AppliedReport
 
 MAX_SHOWN = 10
 LONG_WAIT_SECONDS = 5.0
@@ -44,7 +44,7 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.feedback.suppression_sync import sync_suppressions as synced
     from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
@@ -54,7 +54,7 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
     mailer = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
     done = []
     try:
-        with database(project.config.database, project.root) as engine:
+        with database_engine(project.config.database, project.root) as engine:
             for each in synced(
                 engine,
                 _open_suppression_lists(mailer),
@@ -113,7 +113,7 @@ def _print_list_result(synced: "SuppressionSyncResult") -> None:
     )
 
 
-def _count_by_status(applied: "Iterable[Taken]") -> Counter[str]:
+def _count_by_status(applied: "Iterable[AppliedReport]") -> Counter[str]:
     return Counter(each.after for each in applied if each.listed)
 
 

@@ -13,7 +13,7 @@ from newsletter.cli.output import echo, echo_err, format_count
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from newsletter.subscribers.tags import Listed
+    from newsletter.subscribers.tags import AddressFileRow
 
 CHUNK_SIZE = 5_000
 MAX_REMARKS_SHOWN = 10
@@ -80,10 +80,10 @@ def _change_tag(  # noqa: PLR0913 - the commands' own
 ) -> int:
     import datetime
 
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.errors import UsageError
     from newsletter.project import open_project
-    from newsletter.subscribers import how_many, tags
+    from newsletter.subscribers import count_subscribers, tags
     from newsletter.subscribers.segments import find_segment
 
     if not (addresses or file or query):
@@ -92,17 +92,17 @@ def _change_tag(  # noqa: PLR0913 - the commands' own
         )
     name = tags.clean_tag(text)
     project = open_project()
-    change = tags.tag if adding else tags.untag
+    change = tags.add_tag if adding else tags.remove_tag
     changed = found = 0
     remarks: list[dict[str, Any]] = []
     with (
-        database(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root) as engine,
         engine.begin() as connection,
     ):
         if query:
             now = datetime.datetime.now(datetime.UTC)
             within = find_segment(connection, query, project.config, now).condition
-            found += how_many(connection, within)
+            found += count_subscribers(connection, within)
             changed += change(connection, name, within)
         for chunk in _iter_chunks(addresses, file):
             within, known = _match_rows(connection, chunk, remarks)
@@ -113,32 +113,32 @@ def _change_tag(  # noqa: PLR0913 - the commands' own
     return 1 if remarks else 0
 
 
-def _iter_chunks(addresses: tuple[str, ...], file: Path | None) -> "Iterator[list[Listed]]":
+def _iter_chunks(addresses: tuple[str, ...], file: Path | None) -> "Iterator[list[AddressFileRow]]":
     from newsletter.subscribers.address import parse_address
-    from newsletter.subscribers.tags import Listed, listed
+    from newsletter.subscribers.tags import AddressFileRow, read_address_file
 
     parsed = [parse_address(address) for address in addresses]
     if parsed:
-        yield [Listed(0, key, address) for address, key in parsed]
-    rows = listed(file) if file else iter(())
+        yield [AddressFileRow(0, key, address) for address, key in parsed]
+    rows = read_address_file(file) if file else iter(())
     while chunk := list(islice(rows, CHUNK_SIZE)):
         yield chunk
 
 
 def _match_rows(
-    connection: "sa.Connection", rows: "list[Listed]", remarks: list[dict[str, Any]]
+    connection: "sa.Connection", rows: "list[AddressFileRow]", remarks: list[dict[str, Any]]
 ) -> "tuple[sa.ColumnElement[bool], int]":
     """The readers of some addresses as a condition, and how many they are."""
-    from newsletter.db.bulk import among
+    from newsletter.db.bulk import column_in
     from newsletter.db.schema import subscriber
-    from newsletter.subscribers.tags import in_list
+    from newsletter.subscribers.tags import find_listed_keys
 
-    known = in_list(connection, {row.key for row in rows})
+    known = find_listed_keys(connection, {row.key for row in rows})
     for line, key, said in rows:
         if key not in known:
             why = f"'{said}' is not in the list" if key else said
             remarks.append(({"row": line} if line else {}) | {"reason": why})
-    return among(connection, subscriber.c.address_key, known), len(known)
+    return column_in(connection, subscriber.c.address_key, known), len(known)
 
 
 def _print_result(data: dict[str, Any], *, adding: bool, as_json: bool) -> None:

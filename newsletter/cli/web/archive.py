@@ -30,7 +30,7 @@ def archive_command(out: Path, base_url: str | None, *, as_json: bool) -> None:
       newsletter archive --out public --base-url https://example.org/letters
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from newsletter.config import value_types
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.errors import UsageError, display_path
     from newsletter.project import open_project
     from newsletter.web.archive.static_export import write_archive
@@ -46,7 +46,7 @@ def archive_command(out: Path, base_url: str | None, *, as_json: bool) -> None:
             "links and feeds need to know where the pages will be",
             remedy="Say --base-url https://…, or set public_url in newsletter.yml.",
         )
-    with database(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root) as engine:
         written = write_archive(open_site(project, engine), out, base if base_url else None)
     if as_json:
         told = {"folder": str(out), "base_url": base, **written._asdict()}

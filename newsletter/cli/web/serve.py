@@ -28,7 +28,7 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     Example:
       newsletter serve --port 8000 --metrics-port 9100
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db import database
+    from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
     from newsletter.web.monitoring.request_log import log_to_stderr
@@ -38,7 +38,7 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     project = open_project()
     config = project.config
     with_key = bool(os.environ.get("SENDGRID_API_KEY"))
-    with database(config.database, project.root) as engine, listen(host, port) as door:
+    with database_engine(config.database, project.root) as engine, listen(host, port) as door:
         site = open_site(project, engine)
         mailer = SendGridClient(read_api_key(os.environ), config.sendgrid) if with_key else None
         _print_startup(config, host, door.getsockname()[1], with_key=with_key)

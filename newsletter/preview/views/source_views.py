@@ -23,7 +23,7 @@ from newsletter.render.template.context import build_template_context
 from newsletter.render.template.jinja_env import render_template
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import build_request, display_name, prepare_email
-from newsletter.subscribers import Reader
+from newsletter.subscribers import Recipient
 
 COLOURED = 600_000  # characters; what is longer is shown in one colour
 
@@ -51,7 +51,7 @@ def mjml(proof: Proof) -> str:
     )
 
 
-def eml(proof: Proof, reader: Reader, now: datetime.datetime) -> bytes:
+def eml(proof: Proof, reader: Recipient, now: datetime.datetime) -> bytes:
     """One reader's copy as a file that mail clients open."""
     config = proof.config
     return to_eml(
@@ -69,7 +69,7 @@ def headers(message: bytes) -> str:
     return "\n".join(f"{name}: {value}" for name, value in parsed.items())
 
 
-def api_request(proof: Proof, reader: Reader) -> str:
+def api_request(proof: Proof, reader: Recipient) -> str:
     """What would be POSTed for this one reader; the key is never shown.
 
     The body's JSON is indented; a real request's has no white space.
@@ -82,6 +82,6 @@ def api_request(proof: Proof, reader: Reader) -> str:
     return json.dumps(json.loads(body.body or b"{}"), indent=2, ensure_ascii=False)
 
 
-def personal(proof: Proof, reader: Reader) -> Email:
+def personal(proof: Proof, reader: Recipient) -> Email:
     """One reader's own copy, filled in as SendGrid will."""
     return personalize_for_recipient(proof.email, proof.config, reader.attributes, reader.token)

@@ -18,7 +18,7 @@ from newsletter.errors import SendRefusedError
 from newsletter.sending.delivery.hourly_limit import consume_hourly_limit
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger, Send
-from newsletter.subscribers import Reader, readers_among, still_in_audience
+from newsletter.subscribers import Recipient, select_still_mailable, split_mailable
 
 UNSUBSCRIBED_SINCE_REASON = "left the list, paused, or changed address, after the send began"
 
@@ -107,7 +107,7 @@ _frozen_recipients = (
     .where(send_recipient.c.batch_id == sa.bindparam("batch"), send_recipient.c.state == "pending")
     .subquery()
 )
-_MAILABLE_RECIPIENTS = still_in_audience(_frozen_recipients)
+_MAILABLE_RECIPIENTS = select_still_mailable(_frozen_recipients)
 _mailable_rows = _MAILABLE_RECIPIENTS.order_by(
     None
 ).subquery()  # its index has them in order; sorting takes a third more
@@ -163,7 +163,7 @@ def load_recipients(
     claimed_batch: ClaimedBatch,
     unsubscribed_since: list[int],
     now: datetime.datetime,
-) -> list[Reader]:
+) -> list[Recipient]:
     """Who in the batch is still to be mailed, in the list's order.
 
     Args:
@@ -175,8 +175,10 @@ def load_recipients(
     values = {"batch": claimed_batch.id, "moment": now}
     if connection.dialect.name == "sqlite":
         columns = map(orjson.loads, connection.execute(_MAILABLE_RECIPIENTS_JSON, values).one())
-        return readers_among([*zip(*columns, strict=True)], unsubscribed_since)
-    return readers_among(connection.execute(_MAILABLE_RECIPIENTS, values).all(), unsubscribed_since)
+        return split_mailable([*zip(*columns, strict=True)], unsubscribed_since)
+    return split_mailable(
+        connection.execute(_MAILABLE_RECIPIENTS, values).all(), unsubscribed_since
+    )
 
 
 def hash_body(body: bytes) -> str:

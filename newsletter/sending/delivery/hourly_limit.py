@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import insert_new
+from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import batch, rate_bucket
 from newsletter.sending.ledger.record import Send
 
@@ -55,7 +55,7 @@ def consume_hourly_limit(
     connection: sa.Connection, send_record: Send, recipient_count: int, now: datetime.datetime
 ) -> datetime.datetime | None:
     """Count a batch of ``readers`` in; or make the send's batches wait until the time returned."""
-    connection.execute(insert_new(connection, rate_bucket).values(id=1, used=0, latest=now))
+    connection.execute(insert_or_ignore(connection, rate_bucket).values(id=1, used=0, latest=now))
     # Writing locks the row before it is read, so that workers count one after the other.
     same = sa.update(rate_bucket).values(used=rate_bucket.c.used)
     row = connection.execute(same.returning(rate_bucket.c.used, rate_bucket.c.latest)).one()

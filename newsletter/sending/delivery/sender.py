@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.errors import DatabaseError, NewsletterError
 from newsletter.sending.delivery import claim
 from newsletter.sending.delivery.claim import ClaimedBatch, PreparedBatch
@@ -156,7 +156,7 @@ class _SendLoop:
         held = claim.claim_batches(of.ledger, of.send, min(BATCHES_PER_CLAIM, self.pool.idle_count))
         if not held:
             return 0
-        with reading(of.ledger.engine) as connection:
+        with read_transaction(of.ledger.engine) as connection:
             now = of.ledger.clock(connection)
             parcels = [self._prepare_batch(connection, one, now) for one in held]
         leaving = claim.mark_in_flight(of.ledger, parcels)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from newsletter.checks.rules.delivery import FREE_MAIL_DOMAINS
 from newsletter.config import Config
-from newsletter.db import database, reading
+from newsletter.db import database_engine, read_transaction
 from newsletter.db.engine import sqlite_file
 from newsletter.db.schema import event, send, subscriber
 from newsletter.errors import ConfigError, NewsletterError, Problem
@@ -212,7 +212,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
                        "Add readers with: newsletter subscribers import FILE.csv")  # fmt: skip
             yield clock
             return
-        with database(config.database, project.root) as engine:
+        with database_engine(config.database, project.root) as engine:
             count, latest = _query_list(engine)
     except NewsletterError as error:
         yield fail_for_problem("database", error.problems[0])
@@ -232,7 +232,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
 
 def _query_list(engine: sa.Engine) -> tuple[int, datetime.datetime | None]:
     """How many readers may be mailed, and the latest moment on record."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         count = connection.scalar(sa.select(sa.func.count()).where(subscriber.c.status == "active"))
         moments = [
             connection.scalar(sa.select(sa.func.max(column)))

@@ -8,14 +8,14 @@ from itertools import islice
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import attempt, batch, send
 from newsletter.events.apply import apply_events
 from newsletter.events.parse import Event
 from newsletter.events.store import RecordedEvent, record_events
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, get_send, stop_send_in_transaction
-from newsletter.subscribers.consent.delivery_feedback import Taken
+from newsletter.subscribers.consent.delivery_feedback import AppliedReport
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class IntakeResult:
 
     new_count: int
     known_count: int
-    applied_reports: tuple[Taken, ...]
+    applied_reports: tuple[AppliedReport, ...]
     paused_issues: tuple[str, ...]
 
 
@@ -90,7 +90,7 @@ def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, 
         )
         .distinct()
     )
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         issues = connection.scalars(doubtful).all()
     settled = {}
     for issue in issues:

@@ -6,15 +6,19 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from newsletter.db import reading
-from newsletter.db.bulk import insert_new
+from newsletter.db import read_transaction
+from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import meta
 from newsletter.sending.providers.sendgrid.suppressions_api import (
     LIST_LABELS,
     SuppressionClient,
     SuppressionEntry,
 )
-from newsletter.subscribers.consent.delivery_feedback import Report, Taken, take
+from newsletter.subscribers.consent.delivery_feedback import (
+    AppliedReport,
+    ProviderReport,
+    apply_reports,
+)
 
 # The vendor's lists are not exact to the second, and its clock is not ours.
 OVERLAP = datetime.timedelta(days=1)
@@ -44,7 +48,7 @@ class SuppressionSyncResult:
     list_name: str
     since: datetime.datetime | None
     fetched_count: int = 0
-    applied_reports: list[Taken] = field(default_factory=list)
+    applied_reports: list[AppliedReport] = field(default_factory=list)
     blocks: list[SuppressionEntry] = field(default_factory=list)
 
 
@@ -117,19 +121,20 @@ def _apply_entries(
     now: datetime.datetime,
     *,
     dry_run: bool,
-) -> list[Taken]:
+) -> list[AppliedReport]:
     reports = [
-        Report(entry.address, STATUS_BY_LIST[name], entry.at, entry.reason) for entry in entries
+        ProviderReport(entry.address, STATUS_BY_LIST[name], entry.at, entry.reason)
+        for entry in entries
     ]
     with engine.connect() as connection, connection.begin() as transaction:
-        taken = take(connection, reports, f"SendGrid's {LIST_LABELS[name]}", now)
+        taken = apply_reports(connection, reports, f"SendGrid's {LIST_LABELS[name]}", now)
         if dry_run:
             transaction.rollback()
     return taken
 
 
 def _load_last_sync(engine: sa.Engine, name: str) -> datetime.datetime | None:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         found = connection.scalar(sa.select(meta.c.value).where(meta.c.key == f"sync:{name}"))
     return datetime.datetime.fromisoformat(found) if found else None
 
@@ -137,5 +142,5 @@ def _load_last_sync(engine: sa.Engine, name: str) -> datetime.datetime | None:
 def _save_last_sync(engine: sa.Engine, name: str, at: datetime.datetime) -> None:
     key, value = f"sync:{name}", at.isoformat()
     with engine.begin() as connection:
-        connection.execute(insert_new(connection, meta).values(key=key, value=value))
+        connection.execute(insert_or_ignore(connection, meta).values(key=key, value=value))
         connection.execute(sa.update(meta).where(meta.c.key == key).values(value=value))

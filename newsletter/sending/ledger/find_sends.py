@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.db import reading
-from newsletter.db.schema import UtcTime, batch, send
+from newsletter.db import read_transaction
+from newsletter.db.schema import UtcDateTime, batch, send
 from newsletter.errors import ProjectError
 from newsletter.sending.ledger.leases import lease_length
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
@@ -25,7 +25,7 @@ def list_sends(ledger: Ledger) -> list[Send]:
     """All sends, the latest first."""
     columns = [send.c[name] for name in Send.__slots__]
     query = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         return [Send(*row) for row in connection.execute(query)]
 
 
@@ -65,7 +65,7 @@ def iter_due_sends(ledger: Ledger) -> Iterator[Send]:
     """
     tried: set[int] = set()
     while True:
-        with reading(ledger.engine) as connection:
+        with read_transaction(ledger.engine) as connection:
             now = ledger.clock(connection)
             issue = connection.scalar(
                 sa.select(send.c.issue)
@@ -82,7 +82,7 @@ def iter_due_sends(ledger: Ledger) -> Iterator[Send]:
 
 def has_due_sends(ledger: Ledger) -> bool:
     """Whether ``due`` would find one."""
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         waiting = _due_condition(ledger.clock(connection))
         return bool(connection.scalar(sa.select(sa.exists().where(waiting))))
 
@@ -101,7 +101,7 @@ def _due_condition(now: datetime.datetime) -> sa.ColumnElement[bool]:
         send.c.state == "running",
         ~held,
         left_behind,
-        ~provider_paused_condition(sa.literal(now, UtcTime)),
+        ~provider_paused_condition(sa.literal(now, UtcDateTime)),
     )
     return sa.and_(
         send.c.vendor_batch_id == "",

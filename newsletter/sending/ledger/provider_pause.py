@@ -4,7 +4,7 @@ import datetime
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import insert_new
+from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import vendor_pause
 
 
@@ -20,7 +20,7 @@ def select_paused_until() -> sa.ScalarSelect[datetime.datetime]:
 
 def pause_provider(connection: sa.Connection, until: datetime.datetime) -> None:
     """Let nobody begin a request before ``until``; a longer pause stays."""
-    connection.execute(insert_new(connection, vendor_pause).values(id=1, paused_until=until))
+    connection.execute(insert_or_ignore(connection, vendor_pause).values(id=1, paused_until=until))
     connection.execute(
         sa.update(vendor_pause)
         .where(vendor_pause.c.paused_until < until)

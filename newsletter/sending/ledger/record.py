@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import batch, send, send_recipient
 from newsletter.sending.ledger.provider_pause import select_paused_until
 
@@ -102,21 +102,21 @@ class Send:
 
 def get_ledger_time(ledger: Ledger) -> datetime.datetime:
     """The time that leases go by."""
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         return ledger.clock(connection)
 
 
 def get_send(ledger: Ledger, issue: str) -> Send | None:
     """The send of an issue, if there is one."""
     columns = [send.c[name] for name in Send.__slots__]
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         row = connection.execute(sa.select(*columns).where(send.c.issue == issue)).one_or_none()
     return Send(*row) if row else None
 
 
 def may_have_been_sent(ledger: Ledger, send_record: Send) -> bool:
     """Whether any reader may have the issue, or may be about to get it."""
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         return bool(
             connection.scalar(sa.select(sent_condition(send_record.id, ledger.clock(connection))))
         )
@@ -180,7 +180,7 @@ def get_next_claim_time(ledger: Ledger, send_record: Send) -> datetime.datetime 
         sa.func.count().filter(~ready),
         select_paused_until(),
     ).where(batch.c.send_id == send_record.id, batch.c.state.in_(OPEN_BATCH_STATES))
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         still_open, at_once, soonest, held, paused = connection.execute(query).one()
         if not still_open:
             return None
@@ -196,7 +196,7 @@ def count_recipients_by_state(ledger: Ledger, send_record: Send) -> dict[str, in
     """State -> how many readers of the send are in it; they add up to ``of.total``."""
     state = send_recipient.c.state
     query = sa.select(state, sa.func.count()).where(send_recipient.c.send_id == send_record.id)
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         return dict(connection.execute(query.group_by(state)).all())
 
 
@@ -207,7 +207,7 @@ def list_unknown_batches(ledger: Ledger, send_record: Send) -> list[tuple[int, i
         .where(batch.c.send_id == send_record.id, batch.c.state == "unknown")
         .order_by(batch.c.number)
     )
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         return [tuple(row) for row in connection.execute(query)]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import batch, send, send_recipient, subscriber
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.record import OPEN_BATCH_STATES, Ledger, Send
@@ -46,7 +46,7 @@ def find_unknown_batches(
         SendRefused: one of them is not unknown, or none is.
     """
     mine = sa.and_(batch.c.send_id == send_record.id, batch.c.state == "unknown")
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         rows = connection.execute(
             sa.select(batch.c.id, batch.c.number, batch.c.error)
             .where(mine, *([batch.c.number.in_(numbers)] if numbers else []))

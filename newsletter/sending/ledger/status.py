@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import batch, send, send_recipient, vendor_pause
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.state_machine import is_recallable
@@ -85,7 +85,7 @@ class SendStatus:
 
 def list_issues_with_sends(ledger: Ledger) -> list[str]:
     """The issues of all sends, the latest first."""
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         query = sa.select(send.c.issue).order_by(send.c.frozen_at.desc(), send.c.id.desc())
         return list(connection.scalars(query))
 
@@ -98,7 +98,7 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
         batch.c.state == "ready"
     )
     in_flight = batch.c.state == "in_flight"
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
         sent = Send(
             *connection.execute(sa.select(*columns).where(send.c.id == send_record.id)).one()

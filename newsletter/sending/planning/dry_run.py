@@ -19,7 +19,7 @@ from newsletter.sending.providers.sendgrid.payload import (
     display_name,
     split_into_batches,
 )
-from newsletter.subscribers import Reader
+from newsletter.subscribers import Recipient
 
 # The ids of a real send are made when it starts; these stand where they would.
 DRY_RUN_SEND_ID = "dry-run"
@@ -72,7 +72,7 @@ class DryRunResult:
 
 def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wishes
     prepared_email: PreparedEmail,
-    recipients: Iterable[Reader],
+    recipients: Iterable[Recipient],
     folder: Path,
     *,
     sample_count: int,
@@ -116,8 +116,8 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wis
 
 
 def _build_requests(
-    prepared_email: PreparedEmail, recipients: Iterable[Reader]
-) -> Iterator[tuple[tuple[Reader, ...], PreparedRequest]]:
+    prepared_email: PreparedEmail, recipients: Iterable[Recipient]
+) -> Iterator[tuple[tuple[Recipient, ...], PreparedRequest]]:
     for number, batch in enumerate(split_into_batches(prepared_email, recipients), 1):
         yield (
             batch,
@@ -126,7 +126,7 @@ def _build_requests(
 
 
 def _write_sample(
-    prepared_email: PreparedEmail, recipient: Reader, path: Path, now: datetime.datetime
+    prepared_email: PreparedEmail, recipient: Recipient, path: Path, now: datetime.datetime
 ) -> None:
     config = prepared_email.config
     path.write_bytes(

@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db import writing_of_one_moment
-from newsletter.db.schema import Key, attempt, batch, send, send_recipient, subscriber
+from newsletter.db import snapshot_write_transaction
+from newsletter.db.schema import BigIntKey, attempt, batch, send, send_recipient, subscriber
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
 from newsletter.sending.ledger.record import Ledger, Send, get_send, sent_condition
 from newsletter.sending.planning.frozen_content import save_frozen_email
 from newsletter.sending.planning.preflight import no_recipients_problem
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, split_into_batches
-from newsletter.subscribers import EVERYBODY, MAILABLE, audience, exclusions
+from newsletter.subscribers import ALL_SUBSCRIBERS, MAILABLE, count_exclusions, iter_audience
 from newsletter.subscribers.segments import Segment
 
 # Batches made at once.
@@ -49,15 +49,15 @@ def freeze_send(
         SendRefused: there is a send of this issue already, there is nobody to send it to, or
             there are more or fewer than expected. Nothing is written then.
     """
-    within = segment.condition if segment else EVERYBODY
+    within = segment.condition if segment else ALL_SUBSCRIBERS
     text = segment.text if segment else ""
     try:
-        with writing_of_one_moment(ledger.engine) as connection:
+        with snapshot_write_transaction(ledger.engine) as connection:
             now = ledger.clock(connection)
             send_id = _insert_send(connection, now, prepared_email.email, text)
             total = _insert_batches(connection, send_id, prepared_email, within, now)
             _check_total(total, expected_total, segment)
-            excluded = dict(exclusions(connection, within, at=now))
+            excluded = dict(count_exclusions(connection, within, at=now))
             values = {"total": total, "excluded": excluded, "allowed": dict(allowed or {})}
             connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
             save_frozen_email(connection, send_id, prepared_email.email)
@@ -165,7 +165,7 @@ def _iter_boundaries(
     """Where each batch ends."""
     if not prepared_email.always_fits:
         for readers in split_into_batches(
-            prepared_email, audience(connection, within=segment_condition, at=now)
+            prepared_email, iter_audience(connection, condition=segment_condition, at=now)
         ):
             yield BatchBoundary(readers[-1].id, len(readers))
         return
@@ -190,10 +190,10 @@ def _build_recipient_insert(segment_condition: sa.ColumnElement[bool]) -> sa.Ins
     """Puts the readers of one batch in; inside the database, they needn't pass through here."""
     readers = (
         sa.select(
-            sa.bindparam("to_send", type_=Key),
+            sa.bindparam("to_send", type_=BigIntKey),
             subscriber.c.id,
             subscriber.c.address_key,
-            sa.bindparam("to_batch", type_=Key),
+            sa.bindparam("to_batch", type_=BigIntKey),
         )
         .where(
             MAILABLE,

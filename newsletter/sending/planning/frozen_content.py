@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from newsletter import __version__
 from newsletter.config import Config
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import batch, send, send_content
 from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MergeTag
@@ -110,7 +110,7 @@ def load_frozen_email(ledger: Ledger, send_record: Send) -> Email:
             f"this is {__version__}",
             remedy="Send it with that version.",
         )
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         row = (
             connection.execute(
                 sa.select(send_content).where(send_content.c.send_id == send_record.id)
@@ -241,7 +241,7 @@ def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> Pr
     """
     held = None
     if send_record.vendor_batch_id:
-        with reading(ledger.engine) as connection:
+        with read_transaction(ledger.engine) as connection:
             ahead = (
                 send_record.scheduled_at is not None
                 and send_record.scheduled_at > ledger.clock(connection)

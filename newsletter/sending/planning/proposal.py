@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from newsletter.checks.load_context import load_check_context
 from newsletter.checks.runner import CheckResult, check_with_exceptions
 from newsletter.config import Config
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import Problem, SendRefusedError
 from newsletter.posts.issue import Issue
@@ -45,7 +45,7 @@ from newsletter.sending.planning.preflight import (
     past_send_problem,
 )
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
-from newsletter.subscribers import EVERYBODY, exclusions, how_many
+from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
 from newsletter.subscribers.segments import Segment, find_segment
 
 
@@ -266,15 +266,15 @@ def _select_recipients(
 ) -> _Recipients:
     wanted = options.segment or earlier_send.segment
     of = earlier_send.resumed
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
         segment = find_segment(connection, wanted, config, now) if wanted else None
-        within = segment.condition if segment else EVERYBODY
+        within = segment.condition if segment else ALL_SUBSCRIBERS
         if of:
             _check_same_options(of, segment, options)
             within = _pending_condition(of)
-        left_out = of.excluded if of else exclusions(connection, within, at=now)
-        readers = how_many(connection, within, mailable=True, at=now)
+        left_out = of.excluded if of else count_exclusions(connection, within, at=now)
+        readers = count_subscribers(connection, within, mailable_only=True, at=now)
     if of is None:
         return _Recipients(
             readers,

@@ -12,7 +12,7 @@ from html import unescape
 import sqlalchemy as sa
 import urllib3
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import journal, subscriber
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend, Personalization
 from newsletter.sending.rehearsal.result import LinkScanResult
@@ -58,7 +58,7 @@ def scan_links(
         site: where the links lead, without a trailing slash.
         stand_in: where the site runs instead.
     """
-    with reading(scratch) as connection:
+    with read_transaction(scratch) as connection:
         tokens = sa.select(subscriber.c.id, subscriber.c.token)
         token: dict[int, str] = dict(
             connection.execute(tokens.where(subscriber.c.id.in_(texts))).all()
@@ -107,5 +107,5 @@ def _load_subscriber_rows(scratch: sa.Engine, ids: Iterable[int]) -> dict[int, t
         .scalar_subquery()
     )
     mine = sa.select(subscriber, lines).where(subscriber.c.id.in_(list(ids)))
-    with reading(scratch) as connection:
+    with read_transaction(scratch) as connection:
         return {row.id: tuple(row) for row in connection.execute(mine)}

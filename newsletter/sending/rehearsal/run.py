@@ -14,7 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from newsletter.config.urls import get_public_url
-from newsletter.db import database, reading
+from newsletter.db import database_engine, read_transaction
 from newsletter.db.schema import batch
 from newsletter.errors import SendRefusedError
 from newsletter.events.store import record_events
@@ -37,7 +37,7 @@ from newsletter.sending.rehearsal.scratch_database import (
     insert_synthetic_subscribers,
 )
 from newsletter.sending.rehearsal.scripted_server import ScriptedFakeSendGrid
-from newsletter.subscribers import how_many
+from newsletter.subscribers import count_subscribers
 
 SENDER_MODULE = "newsletter.sending.rehearsal.sender_process"
 POLL_SECONDS = 0.1
@@ -86,7 +86,7 @@ def run_rehearsal(options: RehearsalOptions, on_progress: ProgressCallback) -> R
     with tempfile.TemporaryDirectory(prefix="newsletter-rehearsal-") as folder:
         file = Path(folder) / "scratch.db"
         with (
-            database(f"sqlite:///{file}", Path(folder)) as scratch,
+            database_engine(f"sqlite:///{file}", Path(folder)) as scratch,
             DeliveryLog(Path(folder) / "taken.db") as witness,
             ScriptedFakeSendGrid(witness, steps) as vendor,
         ):
@@ -105,8 +105,8 @@ def _fill_scratch_database(
         insert_synthetic_subscribers(options.synthetic_count, scratch)
     else:
         copy_subscribers(options.list_engine, scratch)
-    with reading(scratch) as connection:
-        readers = how_many(connection, mailable=True)
+    with read_transaction(scratch) as connection:
+        readers = count_subscribers(connection, mailable_only=True)
     if not readers:
         raise SendRefusedError.from_problems([no_recipients_problem(None)])
     return choose_batch_size(readers, options.project.config.limits.batch_size, plan)
@@ -163,7 +163,7 @@ class _Rehearsal:
         of = self._find_send()
         assert of is not None
         fates, strangers = self.delivery_log.compare_with_ledger(file, of.id)
-        with reading(self.ledger.engine) as connection:
+        with read_transaction(self.ledger.engine) as connection:
             batches = connection.scalar(sa.select(sa.func.count()).select_from(batch)) or 0
         return RehearsalResult(
             recipient_count=of.total,

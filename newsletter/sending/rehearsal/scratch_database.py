@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import batch, subscriber, suppression
 
 PAGE_SIZE = 5_000
@@ -23,7 +23,7 @@ def copy_subscribers(source: sa.Engine, scratch: sa.Engine) -> None:
         true: the list's database.
         scratch: an empty one.
     """
-    with reading(source) as connection:
+    with read_transaction(source) as connection:
         for table in (suppression, subscriber):
             found = connection.execution_options(yield_per=PAGE_SIZE).execute(sa.select(table))
             for page in found.mappings().partitions():

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from newsletter.config import Config
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.errors import NewsletterError
 from newsletter.project import Project, find_issue, open_project
 from newsletter.sending.delivery.sender import BatchSender
@@ -43,7 +43,7 @@ def run_rehearsal_sender(folder: Path, issue: str, batch_size: int) -> None:
     """
     real = open_project(folder)
     project = Project(real.root, rehearsal_config(real.config, batch_size))
-    with database(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root) as engine:
         proposal = propose_send(project, find_issue(project, issue), engine)
         frozen = confirm_send(proposal)
         vendor = SendGridClient(read_api_key(os.environ), project.config.sendgrid)

@@ -10,18 +10,22 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import insert_new
+from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import event, notice, subscriber, suppression
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.address import Address
+from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent import journal
-from newsletter.subscribers.consent.erasure import erased_among, let_back, take_turns
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.consent.suppressions import suppressions_of
-from newsletter.subscribers.consent.transitions import SUPPRESSED, Change, transition
+from newsletter.subscribers.consent.erasure import find_erased, forget_erasure, lock_list
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.suppressions import load_suppressions
+from newsletter.subscribers.consent.transitions import (
+    SUPPRESSED_STATUSES,
+    StatusChange,
+    next_status,
+)
 
 
-class Changed(NamedTuple):
+class ChangeResult(NamedTuple):
     """What became of a subscriber.
 
     Attributes:
@@ -35,7 +39,7 @@ class Changed(NamedTuple):
     after: str
 
 
-class _Held(NamedTuple):
+class _LockedSubscriber(NamedTuple):
     """A subscriber whom nobody else can change in this transaction."""
 
     id: int
@@ -45,12 +49,12 @@ class _Held(NamedTuple):
 
 def subscribe(
     connection: sa.Connection,
-    address: Address,
+    address: ParsedAddress,
     status: str,
-    origin: Origin,
+    origin: ChangeOrigin,
     *,
     name: str = "",
-) -> Changed:
+) -> ChangeResult:
     """Add a subscriber; whoever is in the list already stays as they are.
 
     Args:
@@ -63,24 +67,24 @@ def subscribe(
     Raises:
         ListError: the address was erased.
     """
-    take_turns(connection)
-    gone = erased_among(connection, [address.key]).get(address.key)
+    lock_list(connection)
+    gone = find_erased(connection, [address.key]).get(address.key)
     if gone:
         raise SubscriberListError(
             f"{address.address} was erased on {gone.date()}, as its owner asked",
             remedy="If they ask to come back, say so: --resubscribe --consent 'where they did'",
         )
-    return _enter(connection, address, name, Change("subscribed", status), origin)
+    return _add_or_change(connection, address, name, StatusChange("subscribed", status), origin)
 
 
 def resubscribe(
     connection: sa.Connection,
-    address: Address,
+    address: ParsedAddress,
     status: str,
-    origin: Origin,
+    origin: ChangeOrigin,
     *,
     name: str = "",
-) -> Changed:
+) -> ChangeResult:
     """Let somebody in, or back in, by a consent that is stated; lifts what kept them out.
 
     A pause of somebody who comes back is over.
@@ -100,61 +104,71 @@ def resubscribe(
             "nobody is brought back without their consent",
             remedy="Say where they gave it: --consent 'by letter, 3 May 2026'",
         )
-    take_turns(connection)
-    let_back(connection, address.key)
+    lock_list(connection)
+    forget_erasure(connection, address.key)
     connection.execute(sa.delete(suppression).where(suppression.c.address_key == address.key))
-    return _enter(connection, address, name, Change("resubscribed", status), origin)
+    return _add_or_change(connection, address, name, StatusChange("resubscribed", status), origin)
 
 
-def confirm(connection: sa.Connection, key: str, origin: Origin) -> Changed | None:
+def confirm(connection: sa.Connection, key: str, origin: ChangeOrigin) -> ChangeResult | None:
     """Make a pending subscriber active; like the others, ``None`` if no address has this key."""
-    return _happened(connection, key, "confirmed", origin, confirmed_at=origin.at)
+    return _apply_change(connection, key, "confirmed", origin, confirmed_at=origin.at)
 
 
-def unsubscribe(connection: sa.Connection, key: str, origin: Origin) -> Changed | None:
+def unsubscribe(connection: sa.Connection, key: str, origin: ChangeOrigin) -> ChangeResult | None:
     """They don't want any more."""
-    return _happened(connection, key, "unsubscribed", origin)
+    return _apply_change(connection, key, "unsubscribed", origin)
 
 
-def bounce(connection: sa.Connection, key: str, origin: Origin) -> Changed | None:
+def record_bounce(connection: sa.Connection, key: str, origin: ChangeOrigin) -> ChangeResult | None:
     """There is no such mailbox."""
-    return _happened(connection, key, "bounced", origin)
+    return _apply_change(connection, key, "bounced", origin)
 
 
-def complain(connection: sa.Connection, key: str, origin: Origin) -> Changed | None:
+def record_complaint(
+    connection: sa.Connection, key: str, origin: ChangeOrigin
+) -> ChangeResult | None:
     """They have called it spam."""
-    return _happened(connection, key, "complained", origin)
+    return _apply_change(connection, key, "complained", origin)
 
 
 # What a report that somebody is gone calls for, by the status that it leads to.
-LEAVING = {"bounced": bounce, "unsubscribed": unsubscribe, "complained": complain}
+SUPPRESSION_ACTIONS = {
+    "bounced": record_bounce,
+    "unsubscribed": unsubscribe,
+    "complained": record_complaint,
+}
 
 
-def soft_bounce(
-    connection: sa.Connection, key: str, origin: Origin, *, limit: int
-) -> Changed | None:
+def record_soft_bounce(
+    connection: sa.Connection, key: str, origin: ChangeOrigin, *, max_soft_bounces: int
+) -> ChangeResult | None:
     """A mail did not arrive this time; the last of ``limit`` in a row makes it a bounce."""
-    held = _held(connection, key)
-    if held is None or held.status in SUPPRESSED:
-        return held and Changed(held.id, held.status, held.status)
+    held = _lock_subscriber(connection, key)
+    if held is None or held.status in SUPPRESSED_STATUSES:
+        return held and ChangeResult(held.id, held.status, held.status)
     count = held.soft_bounces + 1
-    _write(connection, held, Change("soft_bounced"), origin, soft_bounces=count)
-    if count < limit:
-        return Changed(held.id, held.status, held.status)
-    return bounce(connection, key, origin._replace(wording=f"soft bounce {count} in a row"))
+    _record_change(connection, held, StatusChange("soft_bounced"), origin, soft_bounces=count)
+    if count < max_soft_bounces:
+        return ChangeResult(held.id, held.status, held.status)
+    return record_bounce(connection, key, origin._replace(wording=f"soft bounce {count} in a row"))
 
 
-def delivered(connection: sa.Connection, key: str, origin: Origin) -> Changed | None:
+def record_delivery(
+    connection: sa.Connection, key: str, origin: ChangeOrigin
+) -> ChangeResult | None:
     """A mail has arrived: soft bounces are counted from zero again."""
-    held = _held(connection, key)
+    held = _lock_subscriber(connection, key)
     if held is None:
         return None
     if held.soft_bounces:
-        _write(connection, held, Change("delivered"), origin, soft_bounces=0)
-    return Changed(held.id, held.status, held.status)
+        _record_change(connection, held, StatusChange("delivered"), origin, soft_bounces=0)
+    return ChangeResult(held.id, held.status, held.status)
 
 
-def move(connection: sa.Connection, key: str, to: Address, origin: Origin) -> Changed | None:
+def change_address(
+    connection: sa.Connection, key: str, new_address: ParsedAddress, origin: ChangeOrigin
+) -> ChangeResult | None:
     """Give an active subscriber another address, whose owner has just confirmed it.
 
     They stay who they are: the id, the journal and the links in the mails they have got. A send
@@ -173,36 +187,43 @@ def move(connection: sa.Connection, key: str, to: Address, origin: Origin) -> Ch
     Raises:
         ListError: they are not active, or the address is another's, kept out or erased.
     """
-    take_turns(connection)
-    held = _held(connection, key)
+    lock_list(connection)
+    held = _lock_subscriber(connection, key)
     if held is None:
         return None
-    if held.status != "active" or suppressions_of(connection, key):
+    if held.status != "active" or load_suppressions(connection, key):
         raise SubscriberListError(f"{key} gets no mail that could go elsewhere")
-    if not free(connection, to.key):
-        raise SubscriberListError(f"nobody can move to {to.address}")
-    delivered(connection, key, origin._replace(wording=f"a letter came to {to.address}"))
+    if not is_address_available(connection, new_address.key):
+        raise SubscriberListError(f"nobody can move to {new_address.address}")
+    record_delivery(
+        connection, key, origin._replace(wording=f"a letter came to {new_address.address}")
+    )
     connection.execute(
-        sa.update(event).where(event.c.address_key == key).values(address_key=to.key)
+        sa.update(event).where(event.c.address_key == key).values(address_key=new_address.key)
     )
     # Whoever takes the old address gets a welcome of their own.
     connection.execute(
         sa.delete(notice).where(notice.c.address_key == key, notice.c.kind == "welcome")
     )
-    moved = origin._replace(wording=f"address changed from {key} to {to.address}")
-    return _write(
-        connection, held, Change("confirmed"), moved, address=to.address, address_key=to.key
+    moved = origin._replace(wording=f"address changed from {key} to {new_address.address}")
+    return _record_change(
+        connection,
+        held,
+        StatusChange("confirmed"),
+        moved,
+        address=new_address.address,
+        address_key=new_address.key,
     )
 
 
-def free(connection: sa.Connection, key: str) -> bool:
+def is_address_available(connection: sa.Connection, key: str) -> bool:
     """Whether an address is nobody's, not kept out, and was never erased on request."""
     mine = sa.select(subscriber.c.id).where(subscriber.c.address_key == key)
     # All of it is asked whatever the first says: a reader's page must take as long for any.
     taken = (
         connection.scalar(mine),
-        *suppressions_of(connection, key),
-        *erased_among(connection, [key]),
+        *load_suppressions(connection, key),
+        *find_erased(connection, [key]),
     )
     return not any(taken)
 
@@ -214,20 +235,20 @@ def rotate_token(connection: sa.Connection, key: str, now: datetime.datetime) ->
     return bool(connection.execute(changed.values(token=token, updated_at=now)).rowcount)
 
 
-def _enter(
+def _add_or_change(
     connection: sa.Connection,
-    address: Address,
+    address: ParsedAddress,
     name: str,
-    change: Change,
-    origin: Origin,
-) -> Changed:
+    change: StatusChange,
+    origin: ChangeOrigin,
+) -> ChangeResult:
     made = connection.scalar(
-        insert_new(connection, subscriber)
+        insert_or_ignore(connection, subscriber)
         .values(
             address=address.address,
             address_key=address.key,
             name=name,
-            status=change.status,
+            status=change.requested,
             attributes={},
             token=secrets.token_urlsafe(16),
             source=f"{origin.how} {origin.source}".strip(),
@@ -237,53 +258,53 @@ def _enter(
         .returning(subscriber.c.id)
     )
     if made is not None:
-        journal.append(connection, made, origin.line(change.word, change.status))
-        return Changed(made, None, change.status)
-    held = _held(connection, address.key)
+        journal.append_entry(connection, made, origin.to_entry(change.kind, change.requested))
+        return ChangeResult(made, None, change.requested)
+    held = _lock_subscriber(connection, address.key)
     assert held is not None  # nobody erases while we have the turn
-    if transition(held.status, change) == held.status:
-        return Changed(held.id, held.status, held.status)
-    return _write(connection, held, change, origin, soft_bounces=0, paused_until=None)
+    if next_status(held.status, change) == held.status:
+        return ChangeResult(held.id, held.status, held.status)
+    return _record_change(connection, held, change, origin, soft_bounces=0, paused_until=None)
 
 
-def _happened(
+def _apply_change(
     connection: sa.Connection,
     key: str,
-    word: str,
-    origin: Origin,
+    kind: str,
+    origin: ChangeOrigin,
     **values: Any,
-) -> Changed | None:
-    held = _held(connection, key)
+) -> ChangeResult | None:
+    held = _lock_subscriber(connection, key)
     if held is None:
         return None
-    if transition(held.status, Change(word)) == held.status:
-        return Changed(held.id, held.status, held.status)
-    return _write(connection, held, Change(word), origin, **values)
+    if next_status(held.status, StatusChange(kind)) == held.status:
+        return ChangeResult(held.id, held.status, held.status)
+    return _record_change(connection, held, StatusChange(kind), origin, **values)
 
 
 # Made once: when a mail has gone out, many leave within minutes.
-_HOLD = (
+_LOCK_QUERY = (
     sa.select(subscriber.c.id, subscriber.c.status, subscriber.c.soft_bounces)
     .where(subscriber.c.address_key == sa.bindparam("key"))
     .with_for_update()
 )
-_UPDATE = sa.update(subscriber).where(subscriber.c.id == sa.bindparam("held"))
+_UPDATE_STATEMENT = sa.update(subscriber).where(subscriber.c.id == sa.bindparam("held"))
 
 
-def _held(connection: sa.Connection, key: str) -> _Held | None:
-    row = connection.execute(_HOLD, {"key": key}).one_or_none()
-    return _Held(*row) if row else None
+def _lock_subscriber(connection: sa.Connection, key: str) -> _LockedSubscriber | None:
+    row = connection.execute(_LOCK_QUERY, {"key": key}).one_or_none()
+    return _LockedSubscriber(*row) if row else None
 
 
-def _write(
+def _record_change(
     connection: sa.Connection,
-    held: _Held,
-    change: Change,
-    origin: Origin,
+    locked: _LockedSubscriber,
+    change: StatusChange,
+    origin: ChangeOrigin,
     **values: Any,
-) -> Changed:
-    status = transition(held.status, change)
-    changed = {"held": held.id, "status": status, "updated_at": origin.at, **values}
-    connection.execute(_UPDATE, changed)
-    journal.append(connection, held.id, origin.line(change.word, status))
-    return Changed(held.id, held.status, status)
+) -> ChangeResult:
+    status = next_status(locked.status, change)
+    changed = {"held": locked.id, "status": status, "updated_at": origin.at, **values}
+    connection.execute(_UPDATE_STATEMENT, changed)
+    journal.append_entry(connection, locked.id, origin.to_entry(change.kind, status))
+    return ChangeResult(locked.id, locked.status, status)

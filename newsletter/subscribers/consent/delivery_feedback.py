@@ -6,17 +6,21 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import among, insert_new
+from newsletter.db.bulk import column_in, insert_or_ignore
 from newsletter.db.schema import journal, subscriber, suppression
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.erasure import erased_among, take_turns
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.consent.transitions import SUPPRESSED, Change, transition
+from newsletter.subscribers.consent.erasure import find_erased, lock_list
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.transitions import (
+    SUPPRESSED_STATUSES,
+    StatusChange,
+    next_status,
+)
 
 
-class Report(NamedTuple):
+class ProviderReport(NamedTuple):
     """That an address should not be mailed any more.
 
     Attributes:
@@ -27,12 +31,12 @@ class Report(NamedTuple):
     """
 
     address: str
-    word: str
+    kind: str
     at: datetime.datetime | None
     wording: str
 
 
-class Taken(NamedTuple):
+class AppliedReport(NamedTuple):
     """A report that was news.
 
     Attributes:
@@ -50,21 +54,21 @@ class Taken(NamedTuple):
     wording: str
 
 
-class _Standing(NamedTuple):
+class _AddressStatus(NamedTuple):
     """What is known of an address; ``returned``: when they last came back by consent."""
 
     listed: bool
     status: str | None
-    returned: datetime.datetime | None = None
+    resubscribed_at: datetime.datetime | None = None
 
 
-def take(
+def apply_reports(
     connection: sa.Connection,
-    reports: Sequence[Report],
+    reports: Sequence[ProviderReport],
     source: str,
     now: datetime.datetime,
     how: str = "sync",
-) -> list[Taken]:
+) -> list[AppliedReport]:
     """Change whoever a report changes; whom the list doesn't have is kept out of it.
 
     A report from before somebody's last return to the list is no news. Nor is one about an
@@ -78,38 +82,40 @@ def take(
         now: the time of those that have none.
         how: one of ``newsletter.db.schema.HOWS``, for the journal.
     """
-    take_turns(connection)
-    keyed = [(key, report) for report in reports if (key := _key(report.address))]
-    standings = _standings(connection, {key for key, _ in keyed})
+    lock_list(connection)
+    keyed = [(key, report) for report in reports if (key := _parse_key(report.address))]
+    standings = _load_statuses(connection, {key for key, _ in keyed})
     taken = []
     for key, report in keyed:
         standing = standings.get(key)
         if standing is None:
             continue
         at = report.at or now
-        if standing.returned and at <= standing.returned:
+        if standing.resubscribed_at and at <= standing.resubscribed_at:
             continue
-        after = transition(standing.status or "active", Change(report.word))
+        after = next_status(standing.status or "active", StatusChange(report.kind))
         if after == standing.status:
             continue
         if standing.listed:
-            origin = Origin(at, how, source, report.wording)
-            changes.LEAVING[report.word](connection, key, origin)
+            origin = ChangeOrigin(at, how, source, report.wording)
+            changes.SUPPRESSION_ACTIONS[report.kind](connection, key, origin)
         else:
-            _keep_out(connection, key, after, at, source)
+            _suppress_address(connection, key, after, at, source)
         standings[key] = standing._replace(status=after)
-        taken.append(Taken(report.address, standing.listed, standing.status, after, report.wording))
+        taken.append(
+            AppliedReport(report.address, standing.listed, standing.status, after, report.wording)
+        )
     return taken
 
 
-def _key(address: str) -> str | None:
+def _parse_key(address: str) -> str | None:
     try:
         return parse_address(address).key
     except SubscriberListError:
         return None
 
 
-def _standings(connection: sa.Connection, keys: Collection[str]) -> dict[str, _Standing]:
+def _load_statuses(connection: sa.Connection, keys: Collection[str]) -> dict[str, _AddressStatus]:
     """Of every address that was not erased."""
     returned = (
         sa.select(sa.func.max(journal.c.at))
@@ -118,28 +124,28 @@ def _standings(connection: sa.Connection, keys: Collection[str]) -> dict[str, _S
     )
     listed = sa.select(subscriber.c.address_key, subscriber.c.status, returned)
     standings = {
-        key: _Standing(listed=True, status=status, returned=at)
+        key: _AddressStatus(listed=True, status=status, resubscribed_at=at)
         for key, status, at in connection.execute(
-            listed.where(among(connection, subscriber.c.address_key, keys))
+            listed.where(column_in(connection, subscriber.c.address_key, keys))
         )
     }
     strangers = set(keys) - standings.keys()
-    strangers -= erased_among(connection, strangers).keys()
-    standings |= dict.fromkeys(strangers, _Standing(listed=False, status=None))
+    strangers -= find_erased(connection, strangers).keys()
+    standings |= dict.fromkeys(strangers, _AddressStatus(listed=False, status=None))
     kept_out = sa.select(suppression.c.address_key, suppression.c.reason).where(
-        among(connection, suppression.c.address_key, strangers)
+        column_in(connection, suppression.c.address_key, strangers)
     )
     for key, reason in connection.execute(kept_out):
-        status = reason if reason in SUPPRESSED else "unsubscribed"
-        standings[key] = _Standing(listed=False, status=status)
+        status = reason if reason in SUPPRESSED_STATUSES else "unsubscribed"
+        standings[key] = _AddressStatus(listed=False, status=status)
     return standings
 
 
-def _keep_out(
+def _suppress_address(
     connection: sa.Connection, key: str, reason: str, since: datetime.datetime, source: str
 ) -> None:
     values = {"reason": reason, "since": since, "source": source}
-    connection.execute(insert_new(connection, suppression).values(address_key=key, **values))
+    connection.execute(insert_or_ignore(connection, suppression).values(address_key=key, **values))
     connection.execute(
         sa.update(suppression).where(suppression.c.address_key == key).values(values)
     )

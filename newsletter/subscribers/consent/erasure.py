@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import among, insert_new
+from newsletter.db.bulk import column_in, insert_or_ignore
 from newsletter.db.schema import (
     batch,
     erased,
@@ -23,10 +23,10 @@ from newsletter.db.schema import (
     suppression,
 )
 
-SALT = "erasure_salt"
+SALT_KEY = "erasure_salt"
 
 
-class Erasure(NamedTuple):
+class ErasureResult(NamedTuple):
     """What was erased.
 
     Attributes:
@@ -42,7 +42,7 @@ class Erasure(NamedTuple):
     events: int
 
 
-def erase(engine: sa.Engine, key: str, now: datetime.datetime) -> Erasure | None:
+def erase_address(engine: sa.Engine, key: str, now: datetime.datetime) -> ErasureResult | None:
     """Erase all that is known of an address; ``None`` if nothing was.
 
     Args:
@@ -51,17 +51,17 @@ def erase(engine: sa.Engine, key: str, now: datetime.datetime) -> Erasure | None
         now: the time to record.
     """
     with engine.connect() as connection:
-        found = _erase(connection, key, now)
+        found = _erase_rows(connection, key, now)
         if found is None:
             connection.rollback()
             return None
         connection.commit()
         if engine.dialect.name == "sqlite":
-            _empty_log(connection)
+            _checkpoint_wal(connection)
     return found
 
 
-def take_turns(connection: sa.Connection) -> None:
+def lock_list(connection: sa.Connection) -> None:
     """Let nobody else add or erase before this transaction ends.
 
     Without it, an import that has just looked at the erased could add one of them.
@@ -70,32 +70,34 @@ def take_turns(connection: sa.Connection) -> None:
         connection.exec_driver_sql("LOCK TABLE erased IN SHARE ROW EXCLUSIVE MODE")
 
 
-def erased_among(
+def find_erased(
     connection: sa.Connection, keys: Collection[str]
 ) -> Mapping[str, datetime.datetime]:
     """Those of the addresses (as keys) that were erased, and when."""
-    return {key: at for key, _, at in _found(connection, keys)}
+    return {key: at for key, _, at in _find_hashes(connection, keys)}
 
 
-def stand_ins(connection: sa.Connection, keys: Collection[str]) -> Mapping[str, str]:
+def find_pseudonyms(connection: sa.Connection, keys: Collection[str]) -> Mapping[str, str]:
     """Those of the addresses (as keys) that were erased, and what is written in their place."""
-    return {key: _stand_in(hashed) for key, hashed, _ in _found(connection, keys)}
+    return {key: _make_pseudonym(hashed) for key, hashed, _ in _find_hashes(connection, keys)}
 
 
-def let_back(connection: sa.Connection, key: str) -> None:
+def forget_erasure(connection: sa.Connection, key: str) -> None:
     """Forget that an address was erased: its owner has asked to come back."""
-    hashed = _hash(_salt(connection), key)
+    hashed = _hash_key(_load_salt(connection), key)
     connection.execute(sa.delete(erased).where(erased.c.address_hash == hashed))
 
 
-def _erase(connection: sa.Connection, key: str, now: datetime.datetime) -> Erasure | None:
-    take_turns(connection)
-    hashed = _hash(_salt(connection), key)
-    stand_in = _stand_in(hashed)
+def _erase_rows(
+    connection: sa.Connection, key: str, now: datetime.datetime
+) -> ErasureResult | None:
+    lock_list(connection)
+    hashed = _hash_key(_load_salt(connection), key)
+    stand_in = _make_pseudonym(hashed)
     id_ = connection.scalar(
         sa.select(subscriber.c.id).where(subscriber.c.address_key == key).with_for_update()
     )
-    sends = _forget_in_sends(connection, key, stand_in, id_)
+    sends = _pseudonymize_sends(connection, key, stand_in, id_)
     events = connection.execute(
         sa.update(event).where(event.c.address_key == key).values(address_key=stand_in, raw={})
     ).rowcount
@@ -104,31 +106,33 @@ def _erase(connection: sa.Connection, key: str, now: datetime.datetime) -> Erasu
     ).rowcount
     connection.execute(sa.delete(notice).where(notice.c.address_key == key))
     connection.execute(sa.delete(subscriber).where(subscriber.c.address_key == key))
-    found = Erasure(id_ is not None, suppressions, sends, events)
+    found = ErasureResult(id_ is not None, suppressions, sends, events)
     if not any(found):
         return None
-    connection.execute(insert_new(connection, erased).values(address_hash=hashed, at=now))
+    connection.execute(insert_or_ignore(connection, erased).values(address_hash=hashed, at=now))
     return found
 
 
-def _found(
+def _find_hashes(
     connection: sa.Connection, keys: Collection[str]
 ) -> list[tuple[str, str, datetime.datetime]]:
     """Key, hash and time of those that were erased."""
     if connection.scalar(sa.select(erased.c.at).limit(1)) is None:
         return []
-    salt = _salt(connection)
-    by_hash = {_hash(salt, key): key for key in keys}
-    found = sa.select(erased).where(among(connection, erased.c.address_hash, by_hash))
+    salt = _load_salt(connection)
+    by_hash = {_hash_key(salt, key): key for key in keys}
+    found = sa.select(erased).where(column_in(connection, erased.c.address_hash, by_hash))
     return [(by_hash[hashed], hashed, at) for hashed, at in connection.execute(found)]
 
 
-def _stand_in(hashed: str) -> str:
+def _make_pseudonym(hashed: str) -> str:
     """What stands for an address where a row must stay: as unique as the address was."""
     return f"erased:{hashed}"
 
 
-def _forget_in_sends(connection: sa.Connection, key: str, stand_in: str, id_: int | None) -> int:
+def _pseudonymize_sends(
+    connection: sa.Connection, key: str, pseudonym: str, id_: int | None
+) -> int:
     """The vendor's words about a reader may name the address too."""
     if id_ is None:
         return 0
@@ -139,27 +143,27 @@ def _forget_in_sends(connection: sa.Connection, key: str, stand_in: str, id_: in
         .where(batch.c.id.in_(batches), batch.c.error.icontains(key, autoescape=True))
         .values(error="")
     )
-    changed = sa.update(send_recipient).where(mine).values(address_key=stand_in, error="")
+    changed = sa.update(send_recipient).where(mine).values(address_key=pseudonym, error="")
     return connection.execute(changed).rowcount
 
 
-def _salt(connection: sa.Connection) -> bytes:
+def _load_salt(connection: sa.Connection) -> bytes:
     """The database's own, made on first use; a dump of hashes alone can't be searched."""
-    found = sa.select(meta.c.value).where(meta.c.key == SALT)
+    found = sa.select(meta.c.value).where(meta.c.key == SALT_KEY)
     salt = connection.scalar(found)
     if salt is None:
-        made = {"key": SALT, "value": secrets.token_hex(32)}
-        connection.execute(insert_new(connection, meta).values(made))
+        made = {"key": SALT_KEY, "value": secrets.token_hex(32)}
+        connection.execute(insert_or_ignore(connection, meta).values(made))
         salt = connection.execute(found).scalar_one()
     return bytes.fromhex(salt)
 
 
-def _hash(salt: bytes, key: str) -> str:
+def _hash_key(salt: bytes, key: str) -> str:
     """HMAC-SHA256 (RFC 2104)."""
     return hmac.digest(salt, key.encode(), "sha256").hex()
 
 
-def _empty_log(connection: sa.Connection) -> None:
+def _checkpoint_wal(connection: sa.Connection) -> None:
     """Move the write-ahead log into the file; if somebody reads just now, the next close will."""
     driver: Any = connection.connection.driver_connection
     driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # outside of any transaction

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db.bulk import Bulk
+from newsletter.db.bulk import BulkStatement
 from newsletter.db.schema import journal, subscriber
-from newsletter.subscribers.consent.transitions import Change
+from newsletter.subscribers.consent.transitions import StatusChange
 
 
-class Line(NamedTuple):
+class JournalEntry(NamedTuple):
     """One line of the journal.
 
     Attributes:
@@ -29,7 +29,7 @@ class Line(NamedTuple):
     wording: str = ""
 
 
-class Origin(NamedTuple):
+class ChangeOrigin(NamedTuple):
     """When a change was made, and where it comes from.
 
     Attributes:
@@ -44,41 +44,43 @@ class Origin(NamedTuple):
     source: str = ""
     wording: str = ""
 
-    def line(self, change: str, status: str) -> Line:
+    def to_entry(self, change: str, status: str) -> JournalEntry:
         """The journal's line for a change that led to ``status``."""
-        return Line(self.at, change, status, self.how, self.source, self.wording)
+        return JournalEntry(self.at, change, status, self.how, self.source, self.wording)
 
 
-_FIELDS = Line._fields
+_ENTRY_FIELDS = JournalEntry._fields
 # Numbers in the text: a statement for many rows has no place for constants.
-_next = sa.select(sa.literal_column("coalesce(max(n), 0) + 1", sa.Integer)).select_from(journal)
-_append = sa.insert(journal).values(
-    n=_next.where(journal.c.subscriber_id == sa.bindparam("whose")).scalar_subquery()
+_next_number = sa.select(sa.literal_column("coalesce(max(n), 0) + 1", sa.Integer)).select_from(
+    journal
+)
+_insert_entry = sa.insert(journal).values(
+    n=_next_number.where(journal.c.subscriber_id == sa.bindparam("whose")).scalar_subquery()
 )
 
 
-def append(connection: sa.Connection, subscriber_id: int, line: Line) -> None:
+def append_entry(connection: sa.Connection, subscriber_id: int, entry: JournalEntry) -> None:
     """Write one line; the caller holds the subscriber's row, so that none takes its number."""
-    values = {"subscriber_id": subscriber_id, "whose": subscriber_id, **line._asdict()}
-    connection.execute(_append, values)
+    values = {"subscriber_id": subscriber_id, "whose": subscriber_id, **entry._asdict()}
+    connection.execute(_insert_entry, values)
 
 
-def read(connection: sa.Connection, subscriber_id: int) -> list[Line]:
+def load_journal(connection: sa.Connection, subscriber_id: int) -> list[JournalEntry]:
     """All lines of one subscriber, the oldest first."""
     mine = (
-        sa.select(*(journal.c[name] for name in _FIELDS))
+        sa.select(*(journal.c[name] for name in _ENTRY_FIELDS))
         .where(journal.c.subscriber_id == subscriber_id)
         .order_by(journal.c.n)
     )
-    return [Line(*row) for row in connection.execute(mine)]
+    return [JournalEntry(*row) for row in connection.execute(mine)]
 
 
-def changes(lines: Sequence[Line]) -> list[Change]:
+def to_changes(entries: Sequence[JournalEntry]) -> list[StatusChange]:
     """The lines as ``newsletter.subscribers.consent.transitions`` counts them up."""
-    return [Change(line.change, line.status) for line in lines]
+    return [StatusChange(line.change, line.status) for line in entries]
 
 
-def append_first(connection: sa.Connection, after: int, origin: Origin) -> None:
+def append_import_entries(connection: sa.Connection, after: int, origin: ChangeOrigin) -> None:
     """Write ``imported`` for every subscriber whose id is above ``after``, with their source."""
     values: dict[str, Any] = {
         "subscriber_id": subscriber.c.id,
@@ -94,10 +96,10 @@ def append_first(connection: sa.Connection, after: int, origin: Origin) -> None:
     connection.execute(sa.insert(journal).from_select(list(values), first))
 
 
-def bulk(dialect: sa.Dialect) -> Bulk:
+def build_bulk_insert(dialect: sa.Dialect) -> BulkStatement:
     """A statement that writes lines of many subscribers, each row (subscriber id, *line)."""
-    names = ("of", *_FIELDS)
-    number = _next.where(journal.c.subscriber_id == sa.bindparam("of")).scalar_subquery()
-    values: dict[str, Any] = {name: sa.bindparam(name) for name in _FIELDS}
+    names = ("of", *_ENTRY_FIELDS)
+    number = _next_number.where(journal.c.subscriber_id == sa.bindparam("of")).scalar_subquery()
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in _ENTRY_FIELDS}
     values |= {"subscriber_id": sa.bindparam("of"), "n": number}
-    return Bulk(sa.insert(journal).values(values), dialect, names)
+    return BulkStatement(sa.insert(journal).values(values), dialect, names)

@@ -8,30 +8,35 @@ from typing import Literal
 import sqlalchemy as sa
 
 from newsletter.db.schema import subscriber
-from newsletter.subscribers.address import Address
+from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent.changes import confirm, resubscribe, subscribe
-from newsletter.subscribers.consent.erasure import erased_among, take_turns
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.consent.suppressions import suppressions_of
-from newsletter.subscribers.consent.transitions import SUPPRESSED
+from newsletter.subscribers.consent.erasure import find_erased, lock_list
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.suppressions import load_suppressions
+from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 
-Standing = Literal["new", "pending", "active", "gone"]
+SignupStatus = Literal["new", "pending", "active", "gone"]
 
 
-def standing(connection: sa.Connection, key: str) -> Standing:
+def get_signup_status(connection: sa.Connection, key: str) -> SignupStatus:
     """What an address is to the list; ``gone`` if something keeps it out, or it was erased."""
     status = connection.scalar(
         sa.select(subscriber.c.status).where(subscriber.c.address_key == key)
     )
-    out = status in SUPPRESSED or suppressions_of(connection, key)
-    if out or erased_among(connection, [key]):
+    out = status in SUPPRESSED_STATUSES or load_suppressions(connection, key)
+    if out or find_erased(connection, [key]):
         return "gone"
     return "active" if status == "active" else "pending" if status else "new"
 
 
 def sign_up(
-    connection: sa.Connection, address: Address, origin: Origin, *, name: str, confirmed: bool
-) -> Standing:
+    connection: sa.Connection,
+    address: ParsedAddress,
+    origin: ChangeOrigin,
+    *,
+    name: str,
+    single_opt_in: bool,
+) -> SignupStatus:
     """Somebody has typed an address into a form: it joins, unless it was here before.
 
     Args:
@@ -45,17 +50,19 @@ def sign_up(
     Returns:
         What the address was to the list until now.
     """
-    take_turns(connection)
-    before = standing(connection, address.key)
+    lock_list(connection)
+    before = get_signup_status(connection, address.key)
     if before == "new":
-        status = "active" if confirmed else "pending"
+        status = "active" if single_opt_in else "pending"
         subscribe(connection, address, status, origin, name=name)
-    elif before == "pending" and confirmed:
+    elif before == "pending" and single_opt_in:
         confirm(connection, address.key, origin)
     return before
 
 
-def agree(connection: sa.Connection, address: Address, origin: Origin, *, name: str) -> Standing:
+def confirm_signup(
+    connection: sa.Connection, address: ParsedAddress, origin: ChangeOrigin, *, name: str
+) -> SignupStatus:
     """The mailbox's owner says yes; that lifts whatever kept them out.
 
     Args:
@@ -67,8 +74,8 @@ def agree(connection: sa.Connection, address: Address, origin: Origin, *, name: 
     Returns:
         What the address was to the list until now; it is ``active`` from now on.
     """
-    take_turns(connection)
-    before = standing(connection, address.key)
+    lock_list(connection)
+    before = get_signup_status(connection, address.key)
     if before in {"new", "gone"}:
         resubscribe(connection, address, "pending", origin, name=name)
     if before != "active":

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from newsletter.db.schema import suppression
 
 
-class Suppressed(NamedTuple):
+class SuppressionEntry(NamedTuple):
     """A row of the suppression list.
 
     Attributes:
@@ -26,12 +26,12 @@ class Suppressed(NamedTuple):
 
 # Made once: every page of a reader's asks.
 _BY_ADDRESS = (
-    sa.select(*(suppression.c[name] for name in Suppressed._fields))
+    sa.select(*(suppression.c[name] for name in SuppressionEntry._fields))
     .where(suppression.c.address_key == sa.bindparam("key"))
     .order_by(suppression.c.since)
 )
 
 
-def suppressions_of(connection: sa.Connection, key: str) -> tuple[Suppressed, ...]:
+def load_suppressions(connection: sa.Connection, key: str) -> tuple[SuppressionEntry, ...]:
     """The rows of one address, the oldest first."""
-    return tuple(Suppressed(*row) for row in connection.execute(_BY_ADDRESS, {"key": key}))
+    return tuple(SuppressionEntry(*row) for row in connection.execute(_BY_ADDRESS, {"key": key}))

@@ -7,12 +7,12 @@ weaker one never replaces a stronger one, and nothing but a new consent leads ba
 from collections.abc import Iterable
 from typing import NamedTuple
 
-SUPPRESSED = frozenset({"unsubscribed", "bounced", "complained"})
+SUPPRESSED_STATUSES = frozenset({"unsubscribed", "bounced", "complained"})
 _STRENGTH = {"pending": 0, "active": 0, "bounced": 1, "unsubscribed": 2, "complained": 3}
-_ENTRIES = frozenset({"subscribed", "imported", "resubscribed"})
+_ENTRY_KINDS = frozenset({"subscribed", "imported", "resubscribed"})
 
 
-class Change(NamedTuple):
+class StatusChange(NamedTuple):
     """Something that happened to a subscriber.
 
     Attributes:
@@ -21,11 +21,11 @@ class Change(NamedTuple):
             say it themselves.
     """
 
-    word: str
-    status: str = ""
+    kind: str
+    requested: str = ""
 
 
-def transition(status: str | None, change: Change) -> str:
+def next_status(status: str | None, change: StatusChange) -> str:
     """The status after a change.
 
     Args:
@@ -35,33 +35,35 @@ def transition(status: str | None, change: Change) -> str:
     Raises:
         ValueError: a change that only somebody in the list can have happened to them.
     """
-    word = change.word
+    word = change.kind
     if status is None:
-        if word not in _ENTRIES:
+        if word not in _ENTRY_KINDS:
             raise ValueError(f"nobody can be {word} before they are in the list")
-        return change.status
+        return change.requested
     if word == "resubscribed":
-        return "active" if status == "active" else change.status
+        return "active" if status == "active" else change.requested
     if word == "confirmed":
         return "active" if status == "pending" else status
-    told = word if word in SUPPRESSED else change.status if word == "imported" else status
+    told = (
+        word if word in SUPPRESSED_STATUSES else change.requested if word == "imported" else status
+    )
     return told if _STRENGTH[told] > _STRENGTH[status] else status
 
 
-def status_of(changes: Iterable[Change]) -> str | None:
+def replay_status(changes: Iterable[StatusChange]) -> str | None:
     """What all changes of one subscriber add up to; ``None`` if there are none."""
     status = None
     for change in changes:
-        status = transition(status, change)
+        status = next_status(status, change)
     return status
 
 
-def soft_bounces_of(changes: Iterable[Change]) -> int:
+def count_soft_bounces(changes: Iterable[StatusChange]) -> int:
     """How many soft bounces there were since the last delivery or consent."""
     count = 0
     for change in changes:
-        if change.word == "soft_bounced":
+        if change.kind == "soft_bounced":
             count += 1
-        elif change.word in {"delivered", "resubscribed"}:
+        elif change.kind in {"delivered", "resubscribed"}:
             count = 0
     return count

@@ -10,17 +10,27 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from newsletter.db.bulk import Bulk, among, expect_many, insert_new, insert_rows
-from newsletter.db.schema import UtcTime, subscriber, subscriber_tag, suppression
+from newsletter.db.bulk import (
+    BulkStatement,
+    column_in,
+    insert_or_ignore,
+    insert_rows,
+    tune_for_bulk_writes,
+)
+from newsletter.db.schema import UtcDateTime, subscriber, subscriber_tag, suppression
 from newsletter.db.schema import journal as journal_table
-from newsletter.subscribers.attribute_types import Value
+from newsletter.subscribers.attribute_types import AttributeValue
 from newsletter.subscribers.consent import journal
-from newsletter.subscribers.consent.erasure import erased_among, take_turns
-from newsletter.subscribers.consent.transitions import SUPPRESSED
-from newsletter.subscribers.importing.merge import Changes, Known, first_of_each
-from newsletter.subscribers.importing.rows.row_parser import Entry
+from newsletter.subscribers.consent.erasure import find_erased, lock_list
+from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
+from newsletter.subscribers.importing.merge import (
+    ExistingSubscriber,
+    SubscriberUpdates,
+    merge_duplicates,
+)
+from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 
-_TIME = UtcTime()
+_UTC_TIME_TYPE = UtcDateTime()
 _TOKEN_BYTES = 16
 _COLUMNS = (
     "address", "address_key", "name", "status", "attributes", "token", "source", "joined_at",
@@ -28,7 +38,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class Outcome(NamedTuple):
+class BulkWriteResult(NamedTuple):
     """What became of some entries; the numbers add up to the entries.
 
     Attributes:
@@ -43,14 +53,14 @@ class Outcome(NamedTuple):
 
     new: Counter[str]
     updated: int
-    returned: int
+    resubscribed: int
     unchanged: int
-    repeated: tuple[Entry, ...]
-    held: Counter[str]
-    erased: tuple[Entry, ...]
+    duplicates: tuple[ParsedSubscriber, ...]
+    not_reactivated: Counter[str]
+    erased: tuple[ParsedSubscriber, ...]
 
 
-class ListWriter:
+class SubscriberBulkWriter:
     """Adds entries to the list and updates it, chunk by chunk.
 
     It lifts no suppression, but of those who have left (not: complained) if a consent is stated.
@@ -66,54 +76,56 @@ class ListWriter:
         self, connection: sa.Connection, source: str, now: datetime.datetime, consent: str = ""
     ) -> None:
         self._connection = connection
-        expect_many(connection)
+        tune_for_bulk_writes(connection)
         self._source = source
-        self._at = now
-        self._now = self._bound(now)
+        self._recorded_at = now
+        self._recorded_at_value = self._to_driver_time(now)
         self._consent = consent
-        self._rewrite = _update(
+        self._details_update = _build_update(
             connection.dialect, ("name", "attributes", "joined_at", "confirmed_at", "updated_at")
         )
-        self._mark = _update(connection.dialect, ("status", "updated_at"))
-        self._lift = _update(connection.dialect, ("status", "updated_at", "soft_bounces"))
-        self._journal = journal.bulk(connection.dialect)
+        self._status_update = _build_update(connection.dialect, ("status", "updated_at"))
+        self._reactivation_update = _build_update(
+            connection.dialect, ("status", "updated_at", "soft_bounces")
+        )
+        self._journal_insert = journal.build_bulk_insert(connection.dialect)
         newest: int | None = connection.scalar(sa.select(sa.func.max(subscriber.c.id)))
-        self._newest = newest or 0
+        self._last_existing_id = newest or 0
         # A bit for every subscriber that was there before: whether the import has had them yet.
-        self._had = bytearray(self._newest // 8 + 1)
+        self._seen_bits = bytearray(self._last_existing_id // 8 + 1)
 
-    def write(self, entries: Sequence[Entry]) -> Outcome:
+    def write(self, entries: Sequence[ParsedSubscriber]) -> BulkWriteResult:
         """Write some entries; the first of an address counts, but whoever has left has left."""
-        take_turns(self._connection)
-        first, repeated = first_of_each(entries)
+        lock_list(self._connection)
+        first, repeated = merge_duplicates(entries)
         held: Counter[str] = Counter()
         updated = unchanged = 0
-        changes = Changes([], [], [], [])
-        known = self._known(first)
-        left = self._suppressed(known) if self._consent else {}
+        changes = SubscriberUpdates([], [], [], [])
+        known = self._load_existing(first)
+        left = self._find_suppressed(known) if self._consent else {}
         for key, row in known.items():
             entry = first.pop(key)
-            if self._has_had(row.id):
+            if self._check_and_mark_seen(row.id):
                 repeated.append(entry)
-                changes.add_leaving(row, entry)
+                changes.add_status_change(row, entry)
             elif entry.status == "active" != row.status:
                 if self._consent and row.status != "complained" and key not in left:
-                    changes.add(row, entry, self._bound)
-                    changes.returned.append((row.id, entry.line))
+                    changes.add_entry(row, entry, self._to_driver_time)
+                    changes.resubscribed.append((row.id, entry.line))
                 else:
                     held[row.status] += 1
-            elif changes.add(row, entry, self._bound):
+            elif changes.add_entry(row, entry, self._to_driver_time):
                 updated += 1
             else:
                 unchanged += 1
-        self._apply(changes)
-        gone = erased_among(self._connection, first.keys())
+        self._apply_changes(changes)
+        gone = find_erased(self._connection, first.keys())
         erased = tuple(first.pop(key) for key in gone)
-        new = self._add(first, held)
-        returned = len(changes.returned)
-        return Outcome(new, updated, returned, unchanged, tuple(repeated), held, erased)
+        new = self._insert(first, held)
+        returned = len(changes.resubscribed)
+        return BulkWriteResult(new, updated, returned, unchanged, tuple(repeated), held, erased)
 
-    def finish(self) -> None:
+    def update_planner_statistics(self) -> None:
         """Tell PostgreSQL's planner how long the list is now.
 
         It counts by itself only minutes later, and until then reads the whole rest of the list
@@ -122,7 +134,9 @@ class ListWriter:
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(f"ANALYZE {subscriber.name}, {subscriber_tag.name}")
 
-    def _known(self, entries: Mapping[str, Entry]) -> dict[str, Known]:
+    def _load_existing(
+        self, entries: Mapping[str, ParsedSubscriber]
+    ) -> dict[str, ExistingSubscriber]:
         columns = subscriber.c
         found = (
             sa.select(
@@ -134,75 +148,81 @@ class ListWriter:
                 sa.type_coerce(columns.joined_at, sa.types.NullType()),
                 sa.type_coerce(columns.confirmed_at, sa.types.NullType()),
             )
-            .where(among(self._connection, columns.address_key, entries.keys()))
+            .where(column_in(self._connection, columns.address_key, entries.keys()))
             .with_for_update()
         )
         rows = self._connection.execute(found).all()
         tagged = any(entries[row[0]].tags for row in rows)
-        tags = self._tags([row[1] for row in rows]) if tagged else {}
+        tags = self._load_tags([row[1] for row in rows]) if tagged else {}
         return {
-            key: Known(
+            key: ExistingSubscriber(
                 id_, name, status, orjson.loads(attributes), joined_at, confirmed_at,
                 frozenset(tags.get(id_, ())),
             )
             for key, id_, name, status, attributes, joined_at, confirmed_at in rows
         }  # fmt: skip
 
-    def _tags(self, ids: Sequence[int]) -> dict[int, list[str]]:
+    def _load_tags(self, ids: Sequence[int]) -> dict[int, list[str]]:
         """What some subscribers are tagged with."""
         found: dict[int, list[str]] = {}
         mine = sa.select(subscriber_tag.c.subscriber_id, subscriber_tag.c.tag).where(
-            among(self._connection, subscriber_tag.c.subscriber_id, ids)
+            column_in(self._connection, subscriber_tag.c.subscriber_id, ids)
         )
         for id_, tag in self._connection.execute(mine):
             found.setdefault(id_, []).append(tag)
         return found
 
-    def _has_had(self, id_: int) -> bool:
+    def _check_and_mark_seen(self, id_: int) -> bool:
         """Whether this import has had a subscriber before; from now on it has."""
-        if id_ > self._newest:
+        if id_ > self._last_existing_id:
             return True
         byte, bit = divmod(id_, 8)
-        had = bool(self._had[byte] & 1 << bit)
-        self._had[byte] |= 1 << bit
+        had = bool(self._seen_bits[byte] & 1 << bit)
+        self._seen_bits[byte] |= 1 << bit
         return had
 
-    def _add(self, entries: Mapping[str, Entry], held: Counter[str]) -> Counter[str]:
+    def _insert(
+        self, entries: Mapping[str, ParsedSubscriber], not_reactivated: Counter[str]
+    ) -> Counter[str]:
         """Insert; whom the suppression list names comes in as one who has left."""
         if not entries:
             return Counter()
         before = self._connection.scalar(sa.select(sa.func.max(subscriber.c.id))) or 0
-        left = self._suppressed(entries)
-        taken = self._taken(entry.token for entry in entries.values() if entry.token)
+        left = self._find_suppressed(entries)
+        taken = self._find_used_tokens(entry.token for entry in entries.values() if entry.token)
         new: Counter[str] = Counter()
         rows = []
-        for (key, entry), token in zip(entries.items(), _tokens(len(entries)), strict=True):
+        for (key, entry), token in zip(
+            entries.items(), _generate_tokens(len(entries)), strict=True
+        ):
             status = entry.status
             if status == "active" and key in left:
                 status = left[key]
-                held[status] += 1
+                not_reactivated[status] += 1
             else:
                 new[status] += 1
             if entry.token and entry.token not in taken:
                 taken.add(entry.token)
                 token = entry.token  # noqa: PLW2901 - the links in old mails lead here
             rows.append(
-                (entry.address, key, entry.name, status, _json(entry.attributes), token,
+                (entry.address, key, entry.name, status, _encode_attributes(entry.attributes), token,
                  entry.source or f"{self._source}:{entry.line}",
-                 self._bound(entry.joined_at) if entry.joined_at else self._now,
-                 self._bound(entry.confirmed_at), entry.soft_bounces, self._now,
-                 self._bound(entry.paused_until))
+                 self._to_driver_time(entry.joined_at) if entry.joined_at else self._recorded_at_value,
+                 self._to_driver_time(entry.confirmed_at), entry.soft_bounces, self._recorded_at_value,
+                 self._to_driver_time(entry.paused_until))
             )  # fmt: skip
         insert_rows(self._connection, subscriber, _COLUMNS, rows)
         # Nobody else adds meanwhile, so that all above are these.
         if any(entry.tags or entry.source or entry.journal for entry in entries.values()):
-            self._add_more(entries, before)
+            self._insert_tags_and_journals(entries, before)
         else:
-            origin = journal.Origin(self._at, "import", wording=self._consent)
-            journal.append_first(self._connection, before, origin)
+            origin = journal.ChangeOrigin(self._recorded_at, "import", wording=self._consent)
+            journal.append_import_entries(self._connection, before, origin)
         return new
 
-    def _add_more(self, entries: Mapping[str, Entry], before: int) -> None:
+    def _insert_tags_and_journals(
+        self, entries: Mapping[str, ParsedSubscriber], before: int
+    ) -> None:
         """Tags, and journals that don't begin with the source."""
         columns = subscriber.c
         added = sa.select(columns.id, columns.address_key, columns.status).where(
@@ -214,81 +234,83 @@ class ListWriter:
             entry = entries[key]
             tags += [(id_, tag) for tag in entry.tags]
             lines += [
-                (id_, number, self._bound(line.at), *line[1:])
+                (id_, number, self._to_driver_time(line.at), *line[1:])
                 for number, line in enumerate(entry.journal, 1)
             ]
             if not entry.journal or status != entry.status:
                 source = f"{self._source}:{entry.line}"
                 lines.append(
-                    (id_, len(entry.journal) + 1, self._now, "imported", status, "import", source,
+                    (id_, len(entry.journal) + 1, self._recorded_at_value, "imported", status, "import", source,
                      self._consent)
                 )  # fmt: skip
         insert_rows(self._connection, subscriber_tag, ("subscriber_id", "tag"), tags)
-        names = ("subscriber_id", "n", *journal.Line._fields)
+        names = ("subscriber_id", "n", *journal.JournalEntry._fields)
         insert_rows(self._connection, journal_table, names, lines)
 
-    def _suppressed(self, keys: Collection[str]) -> dict[str, str]:
+    def _find_suppressed(self, keys: Collection[str]) -> dict[str, str]:
         found = sa.select(suppression.c.address_key, suppression.c.reason).where(
-            among(self._connection, suppression.c.address_key, keys)
+            column_in(self._connection, suppression.c.address_key, keys)
         )
         return {
-            key: reason if reason in SUPPRESSED else "unsubscribed"
+            key: reason if reason in SUPPRESSED_STATUSES else "unsubscribed"
             for key, reason in self._connection.execute(found)
         }
 
-    def _taken(self, tokens: Iterable[str]) -> set[str]:
+    def _find_used_tokens(self, tokens: Iterable[str]) -> set[str]:
         """Which of the tokens some subscriber has already."""
         wanted = list(tokens)
         if not wanted:
             return set()
         found = sa.select(subscriber.c.token).where(
-            among(self._connection, subscriber.c.token, wanted)
+            column_in(self._connection, subscriber.c.token, wanted)
         )
         return set(self._connection.scalars(found))
 
-    def _apply(self, changes: Changes) -> None:
-        self._rewrite.run(
+    def _apply_changes(self, updates: SubscriberUpdates) -> None:
+        self._details_update.execute(
             self._connection,
             [
-                (row.id, row.name, _json(row.attributes), row.joined_at, row.confirmed_at,
-                 self._now)
-                for row in changes.rewritten
+                (row.id, row.name, _encode_attributes(row.attributes), row.joined_at, row.confirmed_at,
+                 self._recorded_at_value)
+                for row in updates.details
             ],
         )  # fmt: skip
-        tags = [{"subscriber_id": id_, "tag": tag} for id_, tag in changes.tagged]
+        tags = [{"subscriber_id": id_, "tag": tag} for id_, tag in updates.new_tags]
         if tags:
-            self._connection.execute(insert_new(self._connection, subscriber_tag), tags)
-        self._mark.run(
-            self._connection, [(id_, status, self._now) for id_, status, _ in changes.left]
+            self._connection.execute(insert_or_ignore(self._connection, subscriber_tag), tags)
+        self._status_update.execute(
+            self._connection,
+            [(id_, status, self._recorded_at_value) for id_, status, _ in updates.status_changes],
         )
-        self._lift.run(
-            self._connection, [(id_, "active", self._now, 0) for id_, _ in changes.returned]
+        self._reactivation_update.execute(
+            self._connection,
+            [(id_, "active", self._recorded_at_value, 0) for id_, _ in updates.resubscribed],
         )
-        self._journal.run(
+        self._journal_insert.execute(
             self._connection,
             [
-                (id_, self._now, "imported", status, "import", f"{self._source}:{line}", "")
-                for id_, status, line in changes.left
+                (id_, self._recorded_at_value, "imported", status, "import", f"{self._source}:{line}", "")
+                for id_, status, line in updates.status_changes
             ]
             + [
-                (id_, self._now, "resubscribed", "active", "import", f"{self._source}:{line}",
+                (id_, self._recorded_at_value, "resubscribed", "active", "import", f"{self._source}:{line}",
                  self._consent)
-                for id_, line in changes.returned
+                for id_, line in updates.resubscribed
             ],
         )  # fmt: skip
 
-    def _bound(self, time: datetime.datetime | None) -> Any:  # as the driver takes it
-        return time and _TIME.process_bind_param(time, self._connection.dialect)
+    def _to_driver_time(self, time: datetime.datetime | None) -> Any:  # as the driver takes it
+        return time and _UTC_TIME_TYPE.process_bind_param(time, self._connection.dialect)
 
 
-def _update(dialect: sa.Dialect, columns: tuple[str, ...]) -> Bulk:
+def _build_update(dialect: sa.Dialect, columns: tuple[str, ...]) -> BulkStatement:
     one = sa.update(subscriber).where(subscriber.c.id == sa.bindparam("of"))
-    return Bulk(
+    return BulkStatement(
         one.values({column: sa.bindparam(column) for column in columns}), dialect, ("of", *columns)
     )
 
 
-def _tokens(count: int) -> list[str]:
+def _generate_tokens(count: int) -> list[str]:
     """Random 128-bit tokens, fit for a URL: ``secrets.token_urlsafe(16)``, many at a time."""
     random = secrets.token_bytes(count * _TOKEN_BYTES)
     return [
@@ -297,5 +319,5 @@ def _tokens(count: int) -> list[str]:
     ]
 
 
-def _json(attributes: Mapping[str, Value]) -> str:
+def _encode_attributes(attributes: Mapping[str, AttributeValue]) -> str:
     return orjson.dumps(attributes).decode() if attributes else "{}"

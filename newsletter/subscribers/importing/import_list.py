@@ -11,27 +11,40 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.attribute_types import Type
-from newsletter.subscribers.importing.attributes import Attributes, types_of
-from newsletter.subscribers.importing.bulk_writer import ListWriter
-from newsletter.subscribers.importing.files.csv_reader import Row
-from newsletter.subscribers.importing.files.zip_reader import Unpacked, is_archive, unpacked
-from newsletter.subscribers.importing.import_summary import ImportReport
-from newsletter.subscribers.importing.open_list import Readers, Source, open_readers
-from newsletter.subscribers.importing.rejected_rows import RefusedFile
-from newsletter.subscribers.importing.rows.row_parser import CAREFUL, Entry, clean_tags
+from newsletter.subscribers.attribute_types import AttributeType
+from newsletter.subscribers.importing.attributes import AttributeRegistry, infer_attribute_types
+from newsletter.subscribers.importing.bulk_writer import SubscriberBulkWriter
+from newsletter.subscribers.importing.files.csv_reader import FileRow
+from newsletter.subscribers.importing.files.zip_reader import (
+    UnpackedFile,
+    is_zip_file,
+    unpack_lists,
+)
+from newsletter.subscribers.importing.import_summary import ImportSummary
+from newsletter.subscribers.importing.open_list import ListSource, OpenList, open_list_file
+from newsletter.subscribers.importing.rejected_rows import RejectedRowsFile
+from newsletter.subscribers.importing.rows.row_parser import (
+    STATUS_PRECEDENCE,
+    ParsedSubscriber,
+    clean_tags,
+)
 
-__all__ = ["ImportReport", "Wishes", "import_file", "import_files"]
+__all__ = [
+    "ImportSummary",
+    "ListImportOptions",
+    "import_subscriber_file",
+    "import_subscriber_files",
+]
 
-CHUNK = 10_000
-Refuse = Callable[[Row, SubscriberListError], None]
+CHUNK_SIZE = 10_000
+RejectCallback = Callable[[FileRow, SubscriberListError], None]
 # Of each file in a ZIP, before any of them is imported.
-SAMPLE = 1_000
-MOST_UNPACKED = 1_000_000_000
+SAMPLE_ROWS = 1_000
+MAX_UNPACKED_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ListImportOptions:
     """What the editor says of a file.
 
     Attributes:
@@ -48,15 +61,15 @@ class Wishes:
     dry_run: bool = False
 
 
-def import_files(  # noqa: PLR0913 - what the caller may choose, each by its name
+def import_subscriber_files(  # noqa: PLR0913 - what the caller may choose, each by its name
     engine: sa.Engine,
     path: Path,
     *,
     now: datetime.datetime,
-    wishes: Wishes = Wishes(),
-    most_unpacked: int = MOST_UNPACKED,
+    options: ListImportOptions = ListImportOptions(),
+    max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
     progress: Callable[[int], None] = lambda _: None,
-) -> list[ImportReport]:
+) -> list[ImportSummary]:
     """Import a file of readers, or all of those in a ZIP.
 
     Whoever has left by one file of a ZIP stays away by the others: the files that tell so come
@@ -75,29 +88,29 @@ def import_files(  # noqa: PLR0913 - what the caller may choose, each by its nam
         DatabaseError: the database can't be written.
         OSError: the file can't be read.
     """
-    if not is_archive(path):
-        return [import_file(engine, path, now=now, wishes=wishes, progress=progress)]
-    with unpacked(path, most_unpacked) as files:
-        sources, passed_over = _lists(files, path, wishes)
-        types = _types(sources, wishes)
+    if not is_zip_file(path):
+        return [import_subscriber_file(engine, path, now=now, options=options, progress=progress)]
+    with unpack_lists(path, max_unpacked_bytes) as files:
+        sources, passed_over = _find_lists(files, path, options)
+        types = _sample_attribute_types(sources, options)
         share = path.stat().st_size / max(1, sum(each.path.stat().st_size for each in sources))
         with engine.connect() as connection:
-            run = _Import(
-                connection, now, wishes, lambda read: progress(round(read * share)), types
+            run = _ImportRun(
+                connection, now, options, lambda read: progress(round(read * share)), types
             )
-            reports = [run.of(source) for source in sources]
-    reports[0].passed_over.extend(passed_over)
+            reports = [run.import_source(source) for source in sources]
+    reports[0].skipped_files.extend(passed_over)
     return reports
 
 
-def import_file(
+def import_subscriber_file(
     engine: sa.Engine,
     path: Path,
     *,
     now: datetime.datetime,
-    wishes: Wishes = Wishes(),
+    options: ListImportOptions = ListImportOptions(),
     progress: Callable[[int], None] = lambda _: None,
-) -> ImportReport:
+) -> ImportSummary:
     """Add the readers of a file to the list and update those that are there.
 
     Every chunk is committed whole, so that an import that is cut short can be run again. Nobody
@@ -117,12 +130,12 @@ def import_file(
         OSError: the file can't be read.
     """
     with engine.connect() as connection:
-        run = _Import(connection, now, wishes, progress, {})
-        return run.of(Source(path, str(path), path.name, path))
+        run = _ImportRun(connection, now, options, progress, {})
+        return run.import_source(ListSource(path, str(path), path.name, path))
 
 
 @dataclass(frozen=True, slots=True)
-class _Import:
+class _ImportRun:
     """One import, of one file or several.
 
     Attributes:
@@ -135,56 +148,62 @@ class _Import:
 
     connection: sa.Connection
     now: datetime.datetime
-    wishes: Wishes
+    options: ListImportOptions
     progress: Callable[[int], None]
-    types: Mapping[str, Type]
+    sampled_types: Mapping[str, AttributeType]
 
-    def of(self, source: Source) -> ImportReport:
+    def import_source(self, source: ListSource) -> ImportSummary:
         """Import one file."""
-        wet = not self.wishes.dry_run
+        wet = not self.options.dry_run
         with (
-            open_readers(source, self.wishes.mapping) as (readers, report),
-            RefusedFile(source.beside, report.columns, readers.head, wanted=wet) as refused,
+            open_list_file(source, self.options.mapping) as (readers, report),
+            RejectedRowsFile(
+                source.rejected_rows_base, report.columns, readers.header_line, enabled=wet
+            ) as refused,
         ):
 
-            def refuse(row: Row, error: SubscriberListError) -> None:
+            def refuse(row: FileRow, error: SubscriberListError) -> None:
                 reason = error.problems[0].message
-                report.refuse(row.line, reason)
+                report.count_rejected(row.line, reason)
                 refused.add(row, reason)
 
-            with _collected_by_chunk():
-                self._write(readers, report, f"import {source.label}", refuse)
+            with _defer_garbage_collection():
+                self._write_chunks(readers, report, f"import {source.label}", refuse)
             if wet:
-                report.refused_file = refused.keep()
+                report.rejected_rows_path = refused.save()
         report.remarks.sort()
         return report
 
-    def _write(self, readers: Readers, report: ImportReport, label: str, refuse: Refuse) -> None:
-        attributes = Attributes(self.connection, {**self.types, **readers.types})
-        writer = ListWriter(self.connection, label, self.now, self.wishes.consent)
-        entries = _entries(readers, report, refuse)
+    def _write_chunks(
+        self, open_list: OpenList, summary: ImportSummary, label: str, reject: RejectCallback
+    ) -> None:
+        attributes = AttributeRegistry(
+            self.connection, {**self.sampled_types, **open_list.attribute_types}
+        )
+        writer = SubscriberBulkWriter(self.connection, label, self.now, self.options.consent)
+        entries = _iter_entries(open_list, summary, reject)
 
         def write_chunk() -> bool:
-            chunk = list(islice(entries, CHUNK))
-            attributes.learn(entry for _, entry in chunk)
-            typed = _typed(chunk, attributes, self.wishes.tags, refuse)
-            report.add(writer.write(list(typed)))
+            chunk = list(islice(entries, CHUNK_SIZE))
+            attributes.register_new(entry for _, entry in chunk)
+            typed = _iter_typed_entries(chunk, attributes, self.options.tags, reject)
+            summary.add_result(writer.write(list(typed)))
             return bool(chunk)
 
         position = 0
         while write_chunk():
-            if not self.wishes.dry_run:
+            if not self.options.dry_run:
                 self.connection.commit()
             gc.collect()
-            self.progress(readers.position() - position)
-            position = readers.position()
-        if not self.wishes.dry_run:
-            writer.finish()
+            self.progress(open_list.read_position() - position)
+            position = open_list.read_position()
+        if not self.options.dry_run:
+            writer.update_planner_statistics()
             self.connection.commit()
 
 
 @contextmanager
-def _collected_by_chunk() -> Iterator[None]:
+def _defer_garbage_collection() -> Iterator[None]:
     """Rows make no cycles of objects, and looking for some takes a fifth of an import's time.
 
     Between two chunks hardly an object is left to look at.
@@ -200,49 +219,51 @@ def _collected_by_chunk() -> Iterator[None]:
             gc.enable()
 
 
-def _entries(readers: Readers, report: ImportReport, refuse: Refuse) -> Iterator[tuple[Row, Entry]]:
+def _iter_entries(
+    open_list: OpenList, summary: ImportSummary, reject: RejectCallback
+) -> Iterator[tuple[FileRow, ParsedSubscriber]]:
     """The rows that can be read; the others are refused."""
-    for row in readers.rows:
-        report.rows += 1
+    for row in open_list.rows:
+        summary.rows += 1
         try:
-            entry = readers.read(row)
+            entry = open_list.parse_row(row)
         except SubscriberListError as error:
-            refuse(row, error)
+            reject(row, error)
         else:
-            report.consider(entry)
+            summary.check_address(entry)
             yield row, entry
 
 
-def _typed(
-    chunk: Sequence[tuple[Row, Entry]],
-    attributes: Attributes,
+def _iter_typed_entries(
+    chunk: Sequence[tuple[FileRow, ParsedSubscriber]],
+    attributes: AttributeRegistry,
     tags: tuple[str, ...],
-    refuse: Refuse,
-) -> Iterator[Entry]:
+    reject: RejectCallback,
+) -> Iterator[ParsedSubscriber]:
     """The entries with tags for all and attributes in their types; what doesn't fit is refused."""
     for row, entry in chunk:
         try:
-            attributes.fit(entry)
+            attributes.coerce_attributes(entry)
             yield entry._replace(tags=clean_tags(entry.tags + tags)) if tags else entry
         except SubscriberListError as error:
-            refuse(row, error)
+            reject(row, error)
 
 
-def _lists(
-    files: Sequence[Unpacked], path: Path, wishes: Wishes
-) -> tuple[list[Source], list[tuple[str, str]]]:
+def _find_lists(
+    files: Sequence[UnpackedFile], path: Path, options: ListImportOptions
+) -> tuple[list[ListSource], list[tuple[str, str]]]:
     """The lists of readers in a ZIP, those first by which readers have left; and the other files.
 
     An export of a service we know may hold other tables of addresses (who opened what): if we
     know one of its files, only those that we know are lists.
     """
-    found: list[tuple[Source, ImportReport]] = []
+    found: list[tuple[ListSource, ImportSummary]] = []
     problems: list[tuple[str, SubscriberListError]] = []
     for file in files:
         beside = path.with_name(f"{path.name}.{file.name}")
-        source = Source(file.path, str(path / file.name), f"{path.name}/{file.name}", beside)
+        source = ListSource(file.path, str(path / file.name), f"{path.name}/{file.name}", beside)
         try:
-            with open_readers(source, wishes.mapping) as (_, report):
+            with open_list_file(source, options.mapping) as (_, report):
                 found.append((source, report))
         except SubscriberListError as error:
             problems.append((file.name, error))
@@ -255,23 +276,25 @@ def _lists(
         for source, report in found
         if (source, report) not in known
     ]
-    return [source for source, _ in sorted(known, key=_strictness, reverse=True)], others
+    return [source for source, _ in sorted(known, key=_status_rank, reverse=True)], others
 
 
-def _types(sources: Sequence[Source], wishes: Wishes) -> dict[str, Type]:
+def _sample_attribute_types(
+    sources: Sequence[ListSource], options: ListImportOptions
+) -> dict[str, AttributeType]:
     """The types of a ZIP's attributes: the first file, which may be short, says too little."""
 
-    def sample(source: Source) -> Iterator[Entry]:
-        with open_readers(source, wishes.mapping) as (readers, _):
-            for row in islice(readers.rows, SAMPLE):
+    def sample(source: ListSource) -> Iterator[ParsedSubscriber]:
+        with open_list_file(source, options.mapping) as (readers, _):
+            for row in islice(readers.rows, SAMPLE_ROWS):
                 with suppress(SubscriberListError):
-                    yield readers.read(row)
+                    yield readers.parse_row(row)
 
-    return types_of(chain.from_iterable(map(sample, sources)), {})
+    return infer_attribute_types(chain.from_iterable(map(sample, sources)), {})
 
 
-def _strictness(found: tuple[Source, ImportReport]) -> int:
+def _status_rank(found: tuple[ListSource, ImportSummary]) -> int:
     source, report = found
     columns = report.columns
-    told = columns.format.status_of_file(source.name) if columns else "active"
-    return CAREFUL.index(told)
+    told = columns.format.status_from_filename(source.name) if columns else "active"
+    return STATUS_PRECEDENCE.index(told)

@@ -5,18 +5,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from newsletter.subscribers.importing.bulk_writer import Outcome
-from newsletter.subscribers.importing.files.encoding import Encoding
-from newsletter.subscribers.importing.rows.address_warnings import doubt
-from newsletter.subscribers.importing.rows.column_mapping import Columns
-from newsletter.subscribers.importing.rows.row_parser import Entry
+from newsletter.subscribers.importing.bulk_writer import BulkWriteResult
+from newsletter.subscribers.importing.files.encoding import TextEncoding
+from newsletter.subscribers.importing.rows.address_warnings import address_warning
+from newsletter.subscribers.importing.rows.column_mapping import ColumnMapping
+from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 
-MOST_REMARKS = 100
-ERASED = "asked to be erased, and an import brings nobody back"
+MAX_REMARKS = 100
+ERASED_REMARK = "asked to be erased, and an import brings nobody back"
 
 
 @dataclass
-class ImportReport:
+class ImportSummary:
     """What an import did, or with ``dry_run`` would do. The counts add up to ``rows``.
 
     Attributes:
@@ -43,60 +43,60 @@ class ImportReport:
     """
 
     file: str
-    encoding: Encoding
+    encoding: TextEncoding
     service: str = ""
     delimiter: str = ""
-    columns: Columns | None = None
+    columns: ColumnMapping | None = None
     rows: int = 0
     new: Counter[str] = field(default_factory=Counter)
     updated: int = 0
-    returned: int = 0
+    resubscribed: int = 0
     unchanged: int = 0
-    repeated: int = 0
-    held: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
+    not_reactivated: Counter[str] = field(default_factory=Counter)
     erased: int = 0
-    refused: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
+    rejected: int = 0
+    rejection_reasons: Counter[str] = field(default_factory=Counter)
     remarks: list[tuple[int, str]] = field(default_factory=list)
-    doubtful: int = 0
-    doubts: list[tuple[int, str]] = field(default_factory=list)
-    refused_file: Path | None = None
-    passed_over: list[tuple[str, str]] = field(default_factory=list)
+    address_warning_count: int = 0
+    address_warnings: list[tuple[int, str]] = field(default_factory=list)
+    rejected_rows_path: Path | None = None
+    skipped_files: list[tuple[str, str]] = field(default_factory=list)
 
-    def remark(self, line: int, reason: str) -> None:
+    def add_remark(self, line: int, reason: str) -> None:
         """Keep the first remarks; the file of refused rows has them all."""
-        if len(self.remarks) < MOST_REMARKS:
+        if len(self.remarks) < MAX_REMARKS:
             self.remarks.append((line, reason))
 
-    def refuse(self, line: int, reason: str) -> None:
+    def count_rejected(self, line: int, reason: str) -> None:
         """Count a row that could not be taken."""
-        self.refused += 1
-        self.reasons[_kind(reason)] += 1
-        self.remark(line, reason)
+        self.rejected += 1
+        self.rejection_reasons[_generalize_reason(reason)] += 1
+        self.add_remark(line, reason)
 
-    def consider(self, entry: Entry) -> None:
+    def check_address(self, entry: ParsedSubscriber) -> None:
         """Note it if the address is doubtful."""
-        why = doubt(entry.key)
+        why = address_warning(entry.key)
         if why:
-            self.doubtful += 1
-            if len(self.doubts) < MOST_REMARKS:
-                self.doubts.append((entry.line, f"'{entry.address}' {why}"))
+            self.address_warning_count += 1
+            if len(self.address_warnings) < MAX_REMARKS:
+                self.address_warnings.append((entry.line, f"'{entry.address}' {why}"))
 
-    def add(self, outcome: Outcome) -> None:
+    def add_result(self, result: BulkWriteResult) -> None:
         """Count what became of one chunk."""
-        self.new.update(outcome.new)
-        self.held.update(outcome.held)
-        self.updated += outcome.updated
-        self.returned += outcome.returned
-        self.unchanged += outcome.unchanged
-        self.repeated += len(outcome.repeated)
-        for entry in outcome.repeated:
-            self.remark(entry.line, f"'{entry.address}' stands further up already")
-        self.erased += len(outcome.erased)
-        for entry in outcome.erased:
-            self.remark(entry.line, f"'{entry.address}' {ERASED}")
+        self.new.update(result.new)
+        self.not_reactivated.update(result.not_reactivated)
+        self.updated += result.updated
+        self.resubscribed += result.resubscribed
+        self.unchanged += result.unchanged
+        self.duplicates += len(result.duplicates)
+        for entry in result.duplicates:
+            self.add_remark(entry.line, f"'{entry.address}' stands further up already")
+        self.erased += len(result.erased)
+        for entry in result.erased:
+            self.add_remark(entry.line, f"'{entry.address}' {ERASED_REMARK}")
 
 
-def _kind(reason: str) -> str:
+def _generalize_reason(reason: str) -> str:
     """A reason without what is different in every row: words in quotes, numbers."""
     return re.sub(r"'[^']*'|\d[\d,.]*", "…", reason).removeprefix("… ")

@@ -3,24 +3,24 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from newsletter.subscribers.attribute_types import Value
-from newsletter.subscribers.consent.transitions import Change, transition
-from newsletter.subscribers.importing.rows.row_parser import Entry
+from newsletter.subscribers.attribute_types import AttributeValue
+from newsletter.subscribers.consent.transitions import StatusChange, next_status
+from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 
 
-class Known(NamedTuple):
+class ExistingSubscriber(NamedTuple):
     """A subscriber as the database has them, times as the driver gives them: they sort alike."""
 
     id: int
     name: str
     status: str
-    attributes: dict[str, Value]
+    attributes: dict[str, AttributeValue]
     joined_at: Any
     confirmed_at: Any
     tags: frozenset[str]
 
 
-class Changes(NamedTuple):
+class SubscriberUpdates(NamedTuple):
     """What to change of subscribers that are there.
 
     Attributes:
@@ -30,12 +30,17 @@ class Changes(NamedTuple):
         returned: id and the row that says so.
     """
 
-    rewritten: list[Known]
-    tagged: list[tuple[int, str]]
-    left: list[tuple[int, str, int]]
-    returned: list[tuple[int, int]]
+    details: list[ExistingSubscriber]
+    new_tags: list[tuple[int, str]]
+    status_changes: list[tuple[int, str, int]]
+    resubscribed: list[tuple[int, int]]
 
-    def add(self, row: Known, entry: Entry, bound: Callable[[Any], Any]) -> bool:
+    def add_entry(
+        self,
+        existing: ExistingSubscriber,
+        entry: ParsedSubscriber,
+        to_driver_time: Callable[[Any], Any],
+    ) -> bool:
         """Note what differs, if anything; a blank cell says nothing.
 
         Args:
@@ -43,48 +48,50 @@ class Changes(NamedTuple):
             entry: what the file says of them.
             bound: makes of a time what the driver would give.
         """
-        changed = self.add_leaving(row, entry)
+        changed = self.add_status_change(existing, entry)
         if entry.tags:
-            tags = [(row.id, tag) for tag in entry.tags if tag not in row.tags]
-            self.tagged.extend(tags)
+            tags = [(existing.id, tag) for tag in entry.tags if tag not in existing.tags]
+            self.new_tags.extend(tags)
             changed = changed or bool(tags)
-        shall = row
-        if entry.name and entry.name != row.name:
+        shall = existing
+        if entry.name and entry.name != existing.name:
             shall = shall._replace(name=entry.name)
-        if not entry.attributes.items() <= row.attributes.items():
-            shall = shall._replace(attributes={**row.attributes, **entry.attributes})
+        if not entry.attributes.items() <= existing.attributes.items():
+            shall = shall._replace(attributes={**existing.attributes, **entry.attributes})
         # Of two dates the earlier: they were a reader, and had confirmed, by then.
-        if entry.joined_at and bound(entry.joined_at) < row.joined_at:
-            shall = shall._replace(joined_at=bound(entry.joined_at))
+        if entry.joined_at and to_driver_time(entry.joined_at) < existing.joined_at:
+            shall = shall._replace(joined_at=to_driver_time(entry.joined_at))
         if entry.confirmed_at:
-            confirmed = bound(entry.confirmed_at)
-            if row.confirmed_at is None or confirmed < row.confirmed_at:
+            confirmed = to_driver_time(entry.confirmed_at)
+            if existing.confirmed_at is None or confirmed < existing.confirmed_at:
                 shall = shall._replace(confirmed_at=confirmed)
-        if shall is row:
+        if shall is existing:
             return changed
-        self.rewritten.append(shall)
+        self.details.append(shall)
         return True
 
-    def add_leaving(self, row: Known, entry: Entry) -> bool:
+    def add_status_change(self, existing: ExistingSubscriber, entry: ParsedSubscriber) -> bool:
         """Note that they have left, if that is news."""
-        if entry.status == row.status:
+        if entry.status == existing.status:
             return False
-        status = transition(row.status, Change("imported", entry.status))
-        if status == row.status:
+        status = next_status(existing.status, StatusChange("imported", entry.status))
+        if status == existing.status:
             return False
-        self.left.append((row.id, status, entry.line))
+        self.status_changes.append((existing.id, status, entry.line))
         return True
 
 
-def first_of_each(entries: Sequence[Entry]) -> tuple[dict[str, Entry], list[Entry]]:
+def merge_duplicates(
+    entries: Sequence[ParsedSubscriber],
+) -> tuple[dict[str, ParsedSubscriber], list[ParsedSubscriber]]:
     """The first entry of each address, and the others, which can only say that they have left."""
-    first: dict[str, Entry] = {}
-    repeated: list[Entry] = []
+    first: dict[str, ParsedSubscriber] = {}
+    repeated: list[ParsedSubscriber] = []
     for entry in entries:
         earlier = first.setdefault(entry.key, entry)
         if earlier is not entry:
             repeated.append(entry)
-            status = transition(earlier.status, Change("imported", entry.status))
+            status = next_status(earlier.status, StatusChange("imported", entry.status))
             if status != earlier.status:
                 first[entry.key] = earlier._replace(status=status)
     return first, repeated

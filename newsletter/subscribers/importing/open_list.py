@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from newsletter.errors import Location, SubscriberListError
-from newsletter.subscribers.attribute_types import Type
-from newsletter.subscribers.importing.files.csv_reader import DELIMITERS, CsvFile, Row, open_csv
+from newsletter.subscribers.attribute_types import AttributeType
+from newsletter.subscribers.importing.files.csv_reader import DELIMITERS, CsvFile, FileRow, open_csv
 from newsletter.subscribers.importing.files.jsonl_reader import is_json_lines, open_json_lines
-from newsletter.subscribers.importing.import_summary import ImportReport
-from newsletter.subscribers.importing.rows.column_mapping import Columns, read_header
-from newsletter.subscribers.importing.rows.export_formats import OWN
-from newsletter.subscribers.importing.rows.json_record import read_head, read_record
-from newsletter.subscribers.importing.rows.row_parser import Entry, read_entry
+from newsletter.subscribers.importing.import_summary import ImportSummary
+from newsletter.subscribers.importing.rows.column_mapping import ColumnMapping, map_columns
+from newsletter.subscribers.importing.rows.export_formats import NEWSLETTER_FORMAT
+from newsletter.subscribers.importing.rows.json_record import parse_header, parse_subscriber_record
+from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber, parse_subscriber_row
 
 
-class Source(NamedTuple):
+class ListSource(NamedTuple):
     """Where readers are read from.
 
     Attributes:
@@ -29,9 +29,9 @@ class Source(NamedTuple):
     """
 
     path: Path
-    shown: str
+    display_path: str
     label: str
-    beside: Path
+    rejected_rows_base: Path
 
     @property
     def name(self) -> str:
@@ -39,7 +39,7 @@ class Source(NamedTuple):
         return Path(self.label).name
 
 
-class Readers(NamedTuple):
+class OpenList(NamedTuple):
     """An open file of readers, whatever its kind.
 
     Attributes:
@@ -50,17 +50,17 @@ class Readers(NamedTuple):
         head: the first line of JSON lines.
     """
 
-    rows: Iterator[Row]
-    read: Callable[[Row], Entry]
-    position: Callable[[], int]
-    types: Mapping[str, Type]
-    head: str = ""
+    rows: Iterator[FileRow]
+    parse_row: Callable[[FileRow], ParsedSubscriber]
+    read_position: Callable[[], int]
+    attribute_types: Mapping[str, AttributeType]
+    header_line: str = ""
 
 
 @contextmanager
-def open_readers(
-    source: Source, mapping: Mapping[str, str]
-) -> Iterator[tuple[Readers, ImportReport]]:
+def open_list_file(
+    source: ListSource, mapping: Mapping[str, str]
+) -> Iterator[tuple[OpenList, ImportSummary]]:
     """Open a file of readers, and begin the report of its import.
 
     Args:
@@ -71,33 +71,37 @@ def open_readers(
         ListError: the file as a whole can't be read.
         OSError: likewise.
     """
-    where = Location(source.shown, 1)
+    where = Location(source.display_path, 1)
     if is_json_lines(source.path):
         with open_json_lines(source.path) as file:
             rows = file.rows()
             first = next(rows)
-            types = read_head(first.cells[0], where)
-            report = ImportReport(source.shown, file.encoding, OWN.name)
+            types = parse_header(first.cells[0], where)
+            report = ImportSummary(source.display_path, file.encoding, NEWSLETTER_FORMAT.name)
             position = partial(getattr, file, "position")
-            yield Readers(rows, read_record, position, types, first.cells[0]), report
+            yield OpenList(rows, parse_subscriber_record, position, types, first.cells[0]), report
         return
-    with open_csv(source.path, Location(source.shown)) as table:
-        columns, rows = _columns(table, mapping, where)
-        report = ImportReport(
-            source.shown, table.encoding, columns.format.name, DELIMITERS[table.delimiter], columns
+    with open_csv(source.path, Location(source.display_path)) as table:
+        columns, rows = _read_columns(table, mapping, where)
+        report = ImportSummary(
+            source.display_path,
+            table.encoding,
+            columns.format.name,
+            DELIMITERS[table.delimiter],
+            columns,
         )
-        told = columns.format.status_of_file(source.name)
-        read = partial(read_entry, columns=columns, told=told)
-        yield Readers(rows, read, partial(getattr, table, "position"), columns.types), report
+        told = columns.format.status_from_filename(source.name)
+        read = partial(parse_subscriber_row, columns=columns, file_status=told)
+        yield OpenList(rows, read, partial(getattr, table, "position"), columns.types), report
 
 
-def _columns(
+def _read_columns(
     file: CsvFile, mapping: Mapping[str, str], where: Location
-) -> tuple[Columns, Iterator[Row]]:
+) -> tuple[ColumnMapping, Iterator[FileRow]]:
     """The columns, and the rows without the header."""
     rows = file.rows()
     first = next(rows, None)
     if first is None or first.problem:
         raise SubscriberListError(first.problem if first else "the file has no rows", where=where)
-    columns = read_header(first.cells, mapping, where)
+    columns = map_columns(first.cells, mapping, where)
     return columns, rows if columns.header else chain([first], rows)

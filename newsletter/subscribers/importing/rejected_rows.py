@@ -11,16 +11,16 @@ from typing import Self, TextIO
 import orjson
 
 from newsletter.errors import Location, SubscriberListError
-from newsletter.subscribers.csv_injection import neutral
-from newsletter.subscribers.importing.files.csv_reader import Row
+from newsletter.subscribers.csv_injection import escape_formula
+from newsletter.subscribers.importing.files.csv_reader import FileRow
 from newsletter.subscribers.importing.rows.column_mapping import (
-    REFUSED_BECAUSE,
-    REFUSED_ROW,
-    Columns,
+    REJECTED_REASON_COLUMN,
+    REJECTED_ROW_COLUMN,
+    ColumnMapping,
 )
 
 
-class RefusedFile:
+class RejectedRowsFile:
     """Collects refused rows beside the imported file; nothing is there until ``keep``.
 
     A context manager: what isn't kept is thrown away.
@@ -38,13 +38,18 @@ class RefusedFile:
     """
 
     def __init__(
-        self, source: Path, columns: Columns | None, head: str = "", *, wanted: bool = True
+        self,
+        source: Path,
+        columns: ColumnMapping | None,
+        header_line: str = "",
+        *,
+        enabled: bool = True,
     ) -> None:
-        self._wanted = wanted
-        self._path = _beside(source) if wanted else source
+        self._enabled = enabled
+        self._path = _writable_path(source) if enabled else source
         self._columns = columns
-        self._head = head
-        self._ending = "csv" if columns else "jsonl"
+        self._header_line = header_line
+        self._suffix = "csv" if columns else "jsonl"
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
@@ -53,41 +58,47 @@ class RefusedFile:
     def __exit__(self, *_: object) -> None:
         if self._file:
             self._file.close()
-            self._aside.unlink(missing_ok=True)
+            self._temporary_path.unlink(missing_ok=True)
 
-    def add(self, row: Row, reason: str) -> None:
+    def add(self, row: FileRow, reason: str) -> None:
         """Write one row and why it was refused."""
-        if not self._wanted:
+        if not self._enabled:
             return
         if self._file is None:
-            self._file = self._open()
+            self._file = self._open_temporary()
         if self._columns:
-            safe = str if self._columns.refusals else neutral  # a file of ours is safe already
-            cells = [safe(cell) for cell in self._without_notes(row.cells)]
+            safe = (
+                str if self._columns.rejection_notes else escape_formula
+            )  # a file of ours is safe already
+            cells = [safe(cell) for cell in self._strip_notes(row.cells)]
             csv.writer(self._file).writerow([row.line, reason, *cells])
         else:
-            data = {REFUSED_ROW: row.line, REFUSED_BECAUSE: reason, **_object(row.cells[0])}
+            data = {
+                REJECTED_ROW_COLUMN: row.line,
+                REJECTED_REASON_COLUMN: reason,
+                **_parse_object(row.cells[0]),
+            }
             self._file.write(orjson.dumps(data).decode() + "\n")
 
-    def _open(self) -> TextIO:
+    def _open_temporary(self) -> TextIO:
         descriptor, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
-        self._aside = Path(name)
+        self._temporary_path = Path(name)
         if not self._columns:
             file = os.fdopen(descriptor, "w", encoding="utf-8")
-            file.write(self._head + "\n")
+            file.write(self._header_line + "\n")
             return file
         # With a byte-order mark, for the spreadsheet in which the rows will be corrected.
         file = os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="")
-        header = self._without_notes(self._columns.header or ("email",))
-        csv.writer(file).writerow([REFUSED_ROW, REFUSED_BECAUSE, *header])
+        header = self._strip_notes(self._columns.header or ("email",))
+        csv.writer(file).writerow([REJECTED_ROW_COLUMN, REJECTED_REASON_COLUMN, *header])
         return file
 
-    def _without_notes(self, cells: Sequence[str]) -> list[str]:
+    def _strip_notes(self, cells: Sequence[str]) -> list[str]:
         assert self._columns is not None
-        notes = self._columns.refusals
+        notes = self._columns.rejection_notes
         return [cell for index, cell in enumerate(cells) if index not in notes]
 
-    def keep(self) -> Path | None:
+    def save(self) -> Path | None:
         """Put the file in its place; ``None`` if nothing was refused.
 
         An older one that differs is never overwritten: somebody may be correcting it.
@@ -96,18 +107,18 @@ class RefusedFile:
             return None
         self._file.flush()
         os.fsync(self._file.fileno())
-        path, number = self._named(""), 1
-        while path.exists() and not filecmp.cmp(path, self._aside, shallow=False):
+        path, number = self._numbered_path(""), 1
+        while path.exists() and not filecmp.cmp(path, self._temporary_path, shallow=False):
             number += 1
-            path = self._named(f"-{number}")
-        self._aside.replace(path)
+            path = self._numbered_path(f"-{number}")
+        self._temporary_path.replace(path)
         return path
 
-    def _named(self, number: str) -> Path:
-        return self._path.with_name(f"{self._path.name}.refused{number}.{self._ending}")
+    def _numbered_path(self, number: str) -> Path:
+        return self._path.with_name(f"{self._path.name}.refused{number}.{self._suffix}")
 
 
-def _beside(source: Path) -> Path:
+def _writable_path(source: Path) -> Path:
     """``source``, or the same name in the working folder if its own can't be written."""
     for folder in (source.parent, Path()):
         if os.access(folder, os.W_OK):
@@ -120,7 +131,7 @@ def _beside(source: Path) -> Path:
     )
 
 
-def _object(line: str) -> dict[str, object]:
+def _parse_object(line: str) -> dict[str, object]:
     try:
         data = orjson.loads(line)
     except orjson.JSONDecodeError:

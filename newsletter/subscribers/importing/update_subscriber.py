@@ -4,12 +4,14 @@ import datetime
 
 import sqlalchemy as sa
 
-from newsletter.subscribers.importing.attributes import Attributes
-from newsletter.subscribers.importing.bulk_writer import ListWriter
-from newsletter.subscribers.importing.rows.row_parser import Entry
+from newsletter.subscribers.importing.attributes import AttributeRegistry
+from newsletter.subscribers.importing.bulk_writer import SubscriberBulkWriter
+from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 
 
-def describe(connection: sa.Connection, entry: Entry, now: datetime.datetime) -> bool:
+def update_details(
+    connection: sa.Connection, entry: ParsedSubscriber, now: datetime.datetime
+) -> bool:
     """Give a subscriber what an entry tells of them; what it doesn't tell stays.
 
     Args:
@@ -24,7 +26,7 @@ def describe(connection: sa.Connection, entry: Entry, now: datetime.datetime) ->
     Raises:
         ListError: a value is of another type than its attribute.
     """
-    attributes = Attributes(connection)
-    attributes.learn([entry])
-    attributes.fit(entry)
-    return bool(ListWriter(connection, "", now).write([entry]).updated)
+    attributes = AttributeRegistry(connection)
+    attributes.register_new([entry])
+    attributes.coerce_attributes(entry)
+    return bool(SubscriberBulkWriter(connection, "", now).write([entry]).updated)

@@ -8,16 +8,16 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import journal, send_recipient, subscriber, suppression
 from newsletter.subscribers.audience import MAILABLE, PAUSED
-from newsletter.subscribers.queries.past_sends import Sent
+from newsletter.subscribers.queries.past_sends import PastSend
 
-INTO_SEGMENT = "came into the segment"
-OUT_OF_SEGMENT = "left the segment"
-LIFTED = "no longer suppressed"
+ENTERED_SEGMENT = "came into the segment"
+LEFT_SEGMENT = "left the segment"
+SUPPRESSION_LIFTED = "no longer suppressed"
 ERASED = "erased"
-_PAGE = 1_000
+_PAGE_SIZE = 1_000
 
 
-class Difference(NamedTuple):
+class AudienceDifference(NamedTuple):
     """One reader who was in a send and wouldn't be now, or the other way round.
 
     Attributes:
@@ -35,9 +35,9 @@ class Difference(NamedTuple):
     source: str = ""
 
 
-def newcomers(
-    connection: sa.Connection, sent: Sent, within: sa.ColumnElement[bool]
-) -> Iterator[Difference]:
+def iter_added(
+    connection: sa.Connection, past_send: PastSend, condition: sa.ColumnElement[bool]
+) -> Iterator[AudienceDifference]:
     """Who would get the issue now and wasn't in its send, in the list's order.
 
     Args:
@@ -48,39 +48,40 @@ def newcomers(
     was_in = (
         sa.exists()
         .where(
-            send_recipient.c.send_id == sent.id, send_recipient.c.subscriber_id == subscriber.c.id
+            send_recipient.c.send_id == past_send.id,
+            send_recipient.c.subscriber_id == subscriber.c.id,
         )
         .correlate(subscriber)
     )
     brought = ("subscribed", "imported", "confirmed", "resubscribed")
-    latest = _line_of(
+    latest = _journal_entry_join(
         sa.func.max,
-        journal.c.at > sent.frozen_at,
+        journal.c.at > past_send.frozen_at,
         journal.c.change.in_(brought),
         journal.c.status == "active",
     )
     chosen = (
-        sa.select(subscriber.c.address, subscriber.c.joined_at, *_line)
+        sa.select(subscriber.c.address, subscriber.c.joined_at, *_journal_columns)
         .select_from(subscriber.outerjoin(journal, latest))
-        .where(MAILABLE, within, ~was_in)
+        .where(MAILABLE, condition, ~was_in)
         .order_by(subscriber.c.id)
     )
-    otherwise = INTO_SEGMENT if sent.segment else LIFTED
-    for address, joined_at, change, at, how, source in _stream(connection, chosen):
+    otherwise = ENTERED_SEGMENT if past_send.segment else SUPPRESSION_LIFTED
+    for address, joined_at, change, at, how, source in _stream_rows(connection, chosen):
         if change:
-            yield Difference(address, change, at, how, source)
-        elif joined_at > sent.frozen_at:
-            yield Difference(address, "joined", joined_at)
+            yield AudienceDifference(address, change, at, how, source)
+        elif joined_at > past_send.frozen_at:
+            yield AudienceDifference(address, "joined", joined_at)
         else:
-            yield Difference(address, otherwise)
+            yield AudienceDifference(address, otherwise)
 
 
-def leavers(
-    connection: sa.Connection, sent: Sent, within: sa.ColumnElement[bool]
-) -> Iterator[Difference]:
+def iter_removed(
+    connection: sa.Connection, past_send: PastSend, condition: sa.ColumnElement[bool]
+) -> Iterator[AudienceDifference]:
     """Who was in the send and wouldn't get the issue now, in the list's order."""
-    left = _line_of(
-        sa.func.min, journal.c.at > sent.frozen_at, journal.c.status == subscriber.c.status
+    left = _journal_entry_join(
+        sa.func.min, journal.c.at > past_send.frozen_at, journal.c.status == subscriber.c.status
     )
     reason = (
         sa.select(sa.func.min(suppression.c.reason))
@@ -88,10 +89,14 @@ def leavers(
         .correlate(subscriber)
         .scalar_subquery()
     )
-    stays = sa.and_(MAILABLE, within)
+    stays = sa.and_(MAILABLE, condition)
     chosen = (
         sa.select(
-            subscriber.c.address, subscriber.c.status, reason, subscriber.c.paused_until, *_line
+            subscriber.c.address,
+            subscriber.c.status,
+            reason,
+            subscriber.c.paused_until,
+            *_journal_columns,
         )
         .select_from(
             send_recipient.outerjoin(
@@ -99,30 +104,31 @@ def leavers(
             ).outerjoin(journal, left)
         )
         .where(
-            send_recipient.c.send_id == sent.id, sa.or_(subscriber.c.id.is_(None), sa.not_(stays))
+            send_recipient.c.send_id == past_send.id,
+            sa.or_(subscriber.c.id.is_(None), sa.not_(stays)),
         )
         .order_by(send_recipient.c.subscriber_id)
     )
     now = datetime.datetime.now(datetime.UTC)
-    for address, status, suppressed, until, _, at, how, source in _stream(connection, chosen):
+    for address, status, suppressed, until, _, at, how, source in _stream_rows(connection, chosen):
         if address is None:
-            yield Difference("", ERASED)
+            yield AudienceDifference("", ERASED)
         elif status != "active":
-            yield Difference(address, status, at, how or "", source or "")
+            yield AudienceDifference(address, status, at, how or "", source or "")
         else:
             paused = PAUSED if until and until > now else None
-            yield Difference(address, suppressed or paused or OUT_OF_SEGMENT)
+            yield AudienceDifference(address, suppressed or paused or LEFT_SEGMENT)
 
 
-_line = (journal.c.change, journal.c.at, journal.c.how, journal.c.source)
+_journal_columns = (journal.c.change, journal.c.at, journal.c.how, journal.c.source)
 
 
-def _line_of(
-    which: Callable[..., Any], *conditions: sa.ColumnElement[bool]
+def _journal_entry_join(
+    aggregate: Callable[..., Any], *conditions: sa.ColumnElement[bool]
 ) -> sa.ColumnElement[bool]:
     """Joins a subscriber with the first or last line of their journal that meets conditions."""
     number = (
-        sa.select(which(journal.c.n))
+        sa.select(aggregate(journal.c.n))
         .where(journal.c.subscriber_id == subscriber.c.id, *conditions)
         .correlate(subscriber)
         .scalar_subquery()
@@ -130,6 +136,6 @@ def _line_of(
     return sa.and_(journal.c.subscriber_id == subscriber.c.id, journal.c.n == number)
 
 
-def _stream(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Any]:
+def _stream_rows(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Any]:
     """The rows, without having them all in memory."""
-    yield from connection.execute(query.execution_options(yield_per=_PAGE))
+    yield from connection.execute(query.execution_options(yield_per=_PAGE_SIZE))

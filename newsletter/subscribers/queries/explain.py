@@ -9,20 +9,20 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.schema import attempt, event, send_recipient, subscriber
-from newsletter.subscribers.address import Address
+from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent import journal
-from newsletter.subscribers.consent.erasure import erased_among
-from newsletter.subscribers.consent.journal import Line
-from newsletter.subscribers.consent.suppressions import Suppressed, suppressions_of
-from newsletter.subscribers.queries.past_sends import Sent
+from newsletter.subscribers.consent.erasure import find_erased
+from newsletter.subscribers.consent.journal import JournalEntry
+from newsletter.subscribers.consent.suppressions import SuppressionEntry, load_suppressions
+from newsletter.subscribers.queries.past_sends import PastSend
 from newsletter.subscribers.segments import Segment
-from newsletter.subscribers.segments.ast import All, Either, Not, Query
-from newsletter.subscribers.segments.to_sql import condition
+from newsletter.subscribers.segments.ast import And, Not, Or, Query
+from newsletter.subscribers.segments.to_sql import build_condition
 
-Answer = Literal["yes", "no", "maybe"]
+DeliveryAnswer = Literal["yes", "no", "maybe"]
 
 
-class Term(NamedTuple):
+class EvaluatedTerm(NamedTuple):
     """A part of a query, and whether it holds of the reader.
 
     Attributes:
@@ -36,7 +36,7 @@ class Term(NamedTuple):
     holds: bool
 
 
-class Copy(NamedTuple):
+class DeliveryDetails(NamedTuple):
     """What became of the reader's copy of an issue.
 
     Attributes:
@@ -53,7 +53,7 @@ class Copy(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class DeliveryExplanation:
     """What decides whether a reader gets an issue.
 
     Attributes:
@@ -71,27 +71,27 @@ class Explanation:
     """
 
     address: str
-    answer: Answer
+    answer: DeliveryAnswer
     status: str = ""
-    since: Line | None = None
+    since: JournalEntry | None = None
     erased_at: datetime.datetime | None = None
-    suppressed: tuple[Suppressed, ...] = ()
+    suppressed: tuple[SuppressionEntry, ...] = ()
     paused_until: datetime.datetime | None = None
-    terms: tuple[Term, ...] = ()
-    sent: Sent | None = None
-    copy: Copy | None = None
+    terms: tuple[EvaluatedTerm, ...] = ()
+    sent: PastSend | None = None
+    copy: DeliveryDetails | None = None
     then: str = ""
 
 
-def explain(  # noqa: PLR0913 - all of them are the question
+def explain_delivery(  # noqa: PLR0913 - all of them are the question
     connection: sa.Connection,
-    of: Address,
+    address: ParsedAddress,
     *,
     segment: Segment | None,
-    sent: Sent | None,
+    past_send: PastSend | None,
     now: datetime.datetime,
     zone: datetime.tzinfo,
-) -> Explanation:
+) -> DeliveryExplanation:
     """Why the reader of an address gets an issue, or doesn't.
 
     Args:
@@ -105,77 +105,83 @@ def explain(  # noqa: PLR0913 - all of them are the question
     columns = (
         subscriber.c.id, subscriber.c.address, subscriber.c.status, subscriber.c.paused_until,
     )  # fmt: skip
-    mine = sa.select(*columns).where(subscriber.c.address_key == of.key)
+    mine = sa.select(*columns).where(subscriber.c.address_key == address.key)
     found = connection.execute(mine).first()
-    suppressed = suppressions_of(connection, of.key)
+    suppressed = load_suppressions(connection, address.key)
     if found is None:
-        erased_at = erased_among(connection, [of.key]).get(of.key)
-        return Explanation(of.address, "no", erased_at=erased_at, suppressed=suppressed, sent=sent)
-    lines = journal.read(connection, found.id)
-    terms = tuple(_terms(connection, found.id, segment.query, zone)) if segment else ()
-    copy = _copy(connection, sent, found.id, of.key) if sent else None
+        erased_at = find_erased(connection, [address.key]).get(address.key)
+        return DeliveryExplanation(
+            address.address, "no", erased_at=erased_at, suppressed=suppressed, sent=past_send
+        )
+    lines = journal.load_journal(connection, found.id)
+    terms = tuple(_evaluate_terms(connection, found.id, segment.query, zone)) if segment else ()
+    copy = _load_delivery(connection, past_send, found.id, address.key) if past_send else None
     paused_until = found.paused_until if (found.paused_until or now) > now else None
     mailable = found.status == "active" and not (suppressed or paused_until)
-    return Explanation(
+    return DeliveryExplanation(
         address=found.address,
-        answer=_answer(copy, mailable=mailable) if sent else _yes(mailable and _holds(terms)),
+        answer=_answer_for_send(copy, mailable=mailable)
+        if past_send
+        else _to_answer(mailable and _matches_segment(terms)),
         status=found.status,
-        since=_since(lines, found.status),
+        since=_status_since(lines, found.status),
         suppressed=suppressed,
         paused_until=paused_until,
         terms=terms,
-        sent=sent,
+        sent=past_send,
         copy=copy,
-        then=_then(lines, sent) if sent else "",
+        then=_status_at_send(lines, past_send) if past_send else "",
     )
 
 
-def _yes(yes: bool) -> Answer:  # noqa: FBT001 - it is the whole of the question
-    return "yes" if yes else "no"
+def _to_answer(gets_issue: bool) -> DeliveryAnswer:  # noqa: FBT001 - it is the whole of the question
+    return "yes" if gets_issue else "no"
 
 
-def _holds(terms: Sequence[Term]) -> bool:
+def _matches_segment(terms: Sequence[EvaluatedTerm]) -> bool:
     return not terms or terms[0].holds
 
 
-def _answer(copy: Copy | None, *, mailable: bool) -> Answer:
+def _answer_for_send(copy: DeliveryDetails | None, *, mailable: bool) -> DeliveryAnswer:
     """Whether the reader has the issue already, or will have it."""
     state = copy.state if copy else ""
     if state == "unknown":
         return "maybe"
-    return _yes(state == "accepted" or (state == "pending" and mailable))
+    return _to_answer(state == "accepted" or (state == "pending" and mailable))
 
 
-def _since(lines: Sequence[Line], status: str) -> Line | None:
+def _status_since(lines: Sequence[JournalEntry], status: str) -> JournalEntry | None:
     """The line before which the status was another."""
     latest = list(takewhile(lambda line: line.status == status, reversed(lines)))
     return latest[-1] if latest else None
 
 
-def _then(lines: Sequence[Line], sent: Sent) -> str:
+def _status_at_send(lines: Sequence[JournalEntry], past_send: PastSend) -> str:
     """The status when the send was made."""
-    return next((line.status for line in reversed(lines) if line.at <= sent.frozen_at), "")
+    return next((line.status for line in reversed(lines) if line.at <= past_send.frozen_at), "")
 
 
-def _terms(
+def _evaluate_terms(
     connection: sa.Connection, id_: int, query: Query, zone: datetime.tzinfo, depth: int = 0
-) -> Iterator[Term]:
+) -> Iterator[EvaluatedTerm]:
     """The query and below it its parts, each with its answer."""
     asked = sa.select(sa.true()).select_from(subscriber)
-    holds = connection.scalar(asked.where(subscriber.c.id == id_, condition(query, zone)))
-    yield Term(depth, str(query), bool(holds))
+    holds = connection.scalar(asked.where(subscriber.c.id == id_, build_condition(query, zone)))
+    yield EvaluatedTerm(depth, str(query), bool(holds))
     below: tuple[Query, ...] = ()
-    if isinstance(query, All | Either):
+    if isinstance(query, And | Or):
         below = query.parts
-    elif isinstance(query, Not) and isinstance(query.part, All | Either | Not):
+    elif isinstance(query, Not) and isinstance(query.part, And | Or | Not):
         below = (query.part,)
     for part in below:
-        yield from _terms(connection, id_, part, zone, depth + 1)
+        yield from _evaluate_terms(connection, id_, part, zone, depth + 1)
 
 
-def _copy(connection: sa.Connection, sent: Sent, id_: int, key: str) -> Copy | None:
+def _load_delivery(
+    connection: sa.Connection, past_send: PastSend, id_: int, key: str
+) -> DeliveryDetails | None:
     mine = sa.select(send_recipient).where(
-        send_recipient.c.send_id == sent.id, send_recipient.c.subscriber_id == id_
+        send_recipient.c.send_id == past_send.id, send_recipient.c.subscriber_id == id_
     )
     row: Any = connection.execute(mine).first()
     if row is None:
@@ -185,10 +191,10 @@ def _copy(connection: sa.Connection, sent: Sent, id_: int, key: str) -> Copy | N
     )
     reported = (
         sa.select(event.c.type, event.c.at)
-        .where(event.c.address_key == key, event.c.send_id == sent.id)
+        .where(event.c.address_key == key, event.c.send_id == past_send.id)
         .order_by(event.c.at)
     )
-    return Copy(
+    return DeliveryDetails(
         state=row.state,
         error=row.error,
         sent_at=connection.scalar(taken) if row.state == "accepted" else None,

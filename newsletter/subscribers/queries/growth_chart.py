@@ -7,26 +7,26 @@ import pygal
 from lxml import etree
 from pygal.style import Style
 
-from newsletter.subscribers.queries.stats import Period
+from newsletter.subscribers.queries.stats import GrowthPeriod
 
 WIDTH, HEIGHT = 900, 440
-MOST_LABELS = 12
-MOST_STEPS = 6
-YEAR = 52
-FONT = "'Segoe UI', -apple-system, Roboto, 'Helvetica Neue', Arial, sans-serif"
-SVG = "{http://www.w3.org/2000/svg}"
-ID = "growth"
+MAX_LABELS = 12
+MAX_TICKS = 6
+WEEKS_PER_YEAR = 52
+FONT_FAMILY = "'Segoe UI', -apple-system, Roboto, 'Helvetica Neue', Arial, sans-serif"
+SVG_NAMESPACE = "{http://www.w3.org/2000/svg}"
+CHART_ID = "growth"
 
 # Blue and orange stay apart for whoever sees red and green alike.
-LIGHT = {
+LIGHT_COLORS = {
     "ground": "#ffffff", "text": "#1f2328", "muted": "#5f6870", "line": "#e3dfd8",
     "joined": "#1f5f8b", "left": "#c4622d",
 }  # fmt: skip
-DARK = {
+DARK_COLORS = {
     "ground": "#17191c", "text": "#e4e1dc", "muted": "#9aa3ab", "line": "#33383d",
     "joined": "#7cb8e0", "left": "#f0a070",
 }  # fmt: skip
-RULES = """
+CSS_TEMPLATE = """
 #chart-{id} .graph > .background, #chart-{id} .plot > .background {{ fill: {ground} }}
 #chart-{id} .title.plot_title {{ fill: {text} }}
 #chart-{id} .title:not(.plot_title) {{ font-size: 13px }}
@@ -40,7 +40,7 @@ RULES = """
 """
 
 
-def growth(weeks: Sequence[Period], name: str) -> bytes:
+def draw_growth_chart(weeks: Sequence[GrowthPeriod], newsletter_name: str) -> bytes:
     """A bar a week: who joined upwards, who left downwards.
 
     Args:
@@ -53,8 +53,8 @@ def growth(weeks: Sequence[Period], name: str) -> bytes:
     chart = pygal.StackedBar(
         width=WIDTH,
         height=HEIGHT,
-        style=_style(),
-        css=["file://graph.css", "inline:" + _rules()],
+        style=_build_style(),
+        css=["file://graph.css", "inline:" + _build_css()],
         js=[],
         explicit_size=True,
         legend_at_bottom=True,
@@ -65,24 +65,26 @@ def growth(weeks: Sequence[Period], name: str) -> bytes:
         truncate_label=-1,
         value_formatter=lambda value: f"{abs(value):,.0f}",
     )
-    chart.uuid = ID
-    active = weeks[-1].after
-    chart.title = f"{name}: {active:,} active reader{'' if active == 1 else 's'}"
+    chart.uuid = CHART_ID
+    active = weeks[-1].active_at_end
+    chart.title = f"{newsletter_name}: {active:,} active reader{'' if active == 1 else 's'}"
     chart.x_title = "Week from Monday"
     chart.y_title = "Readers"
-    chart.x_labels = _labels(weeks)
-    chart.y_labels = _ticks(max(week.joined for week in weeks), max(week.left for week in weeks))
+    chart.x_labels = _week_labels(weeks)
+    chart.y_labels = _axis_ticks(
+        max(week.joined for week in weeks), max(week.lost for week in weeks)
+    )
     chart.add("Joined", [week.joined for week in weeks])
-    chart.add("Left", [-week.left for week in weeks])
-    return _without_scripts(chart.render_tree())
+    chart.add("Left", [-week.lost for week in weeks])
+    return _serialize_without_scripts(chart.render_tree())
 
 
-def _style() -> Style:
+def _build_style() -> Style:
     return Style(
-        background=LIGHT["ground"],
-        plot_background=LIGHT["ground"],
-        colors=(LIGHT["joined"], LIGHT["left"]),
-        font_family=FONT,
+        background=LIGHT_COLORS["ground"],
+        plot_background=LIGHT_COLORS["ground"],
+        colors=(LIGHT_COLORS["joined"], LIGHT_COLORS["left"]),
+        font_family=FONT_FAMILY,
         title_font_size=19,
         legend_font_size=14,
         label_font_size=13,
@@ -92,34 +94,34 @@ def _style() -> Style:
     )
 
 
-def _rules() -> str:
-    dark = RULES.format(id=ID, **DARK)
-    return f"{RULES.format(id=ID, **LIGHT)}@media (prefers-color-scheme: dark) {{{dark}}}"
+def _build_css() -> str:
+    dark = CSS_TEMPLATE.format(id=CHART_ID, **DARK_COLORS)
+    return f"{CSS_TEMPLATE.format(id=CHART_ID, **LIGHT_COLORS)}@media (prefers-color-scheme: dark) {{{dark}}}"
 
 
-def _labels(weeks: Sequence[Period]) -> list[str]:
+def _week_labels(weeks: Sequence[GrowthPeriod]) -> list[str]:
     """Twelve at most, among them the last week's."""
-    every = -(-len(weeks) // MOST_LABELS)
-    form = "{0:%b %Y}" if len(weeks) > YEAR else "{0.day} {0:%b}"
+    every = -(-len(weeks) // MAX_LABELS)
+    form = "{0:%b %Y}" if len(weeks) > WEEKS_PER_YEAR else "{0.day} {0:%b}"
     return [
         form.format(week.start) if left % every == 0 else ""
         for left, week in zip(range(len(weeks) - 1, -1, -1), weeks, strict=True)
     ]
 
 
-def _ticks(up: int, down: int) -> list[int]:
+def _axis_ticks(up: int, down: int) -> list[int]:
     """Round numbers from below nought to above, nought among them; never a part of a reader."""
     step = next(
         unit * 10**power
         for power in range(20)
         for unit in (1, 2, 5)
-        if (up + down) / (unit * 10**power) <= MOST_STEPS
+        if (up + down) / (unit * 10**power) <= MAX_TICKS
     )
     return list(range(-(-down // step) * -step, max(-(-up // step), 1) * step + 1, step))
 
 
-def _without_scripts(root: Any) -> bytes:
-    for script in list(root.iter(f"{SVG}script", "script")):
+def _serialize_without_scripts(root: Any) -> bytes:
+    for script in list(root.iter(f"{SVG_NAMESPACE}script", "script")):
         script.getparent().remove(script)
     for remark in list(root.iter(etree.Comment)):
         remark.getparent().remove(remark)

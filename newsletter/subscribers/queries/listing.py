@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import subscriber
 
-PAGE = 1_000
+PAGE_SIZE = 1_000
 
 
 class Subscriber(NamedTuple):
@@ -34,7 +34,7 @@ class Subscriber(NamedTuple):
     joined_at: datetime.datetime
 
 
-class Filter(NamedTuple):
+class SubscriberFilter(NamedTuple):
     """Which subscribers to show.
 
     Attributes:
@@ -46,44 +46,54 @@ class Filter(NamedTuple):
     search: str | None = None
 
 
-def subscribers(
-    connection: sa.Connection, wanted: Filter, limit: int | None = None
+def iter_subscribers(
+    connection: sa.Connection, subscriber_filter: SubscriberFilter, limit: int | None = None
 ) -> Iterator[Subscriber]:
     """The subscribers wanted, the longest there first; memory stays flat."""
-    return islice(_all(connection, wanted), limit)
+    return islice(_iter_pages(connection, subscriber_filter), limit)
 
 
-def how_many(connection: sa.Connection, wanted: Filter) -> int:
+def count_filtered(connection: sa.Connection, subscriber_filter: SubscriberFilter) -> int:
     """How many subscribers there are of those wanted."""
-    counted = sa.select(sa.func.count()).select_from(subscriber).where(_having(wanted))
+    counted = (
+        sa.select(sa.func.count())
+        .select_from(subscriber)
+        .where(_filter_condition(subscriber_filter))
+    )
     return connection.scalar(counted) or 0
 
 
-def _all(connection: sa.Connection, wanted: Filter) -> Iterator[Subscriber]:
+def _iter_pages(
+    connection: sa.Connection, subscriber_filter: SubscriberFilter
+) -> Iterator[Subscriber]:
     columns = [subscriber.c[name] for name in Subscriber._fields]
     after = 0
     while True:
         page = (
             sa.select(*columns)
-            .where(_having(wanted), subscriber.c.id > after)
+            .where(_filter_condition(subscriber_filter), subscriber.c.id > after)
             .order_by(subscriber.c.id)
-            .limit(PAGE)
+            .limit(PAGE_SIZE)
         )
         rows = [Subscriber(*row) for row in connection.execute(page)]
         yield from rows
-        if len(rows) < PAGE:
+        if len(rows) < PAGE_SIZE:
             return
         after = rows[-1].id
 
 
-def _having(wanted: Filter) -> sa.ColumnElement[bool]:
+def _filter_condition(subscriber_filter: SubscriberFilter) -> sa.ColumnElement[bool]:
     conditions: list[sa.ColumnElement[bool]] = [sa.true()]
-    if wanted.status is not None:
-        conditions.append(subscriber.c.status == wanted.status)
-    if wanted.search:
-        key = subscriber.c.address_key.contains(wanted.search.casefold(), autoescape=True)
+    if subscriber_filter.status is not None:
+        conditions.append(subscriber.c.status == subscriber_filter.status)
+    if subscriber_filter.search:
+        key = subscriber.c.address_key.contains(
+            subscriber_filter.search.casefold(), autoescape=True
+        )
         shown = (subscriber.c.address, subscriber.c.name)
         conditions.append(
-            sa.or_(key, *(each.icontains(wanted.search, autoescape=True) for each in shown))
+            sa.or_(
+                key, *(each.icontains(subscriber_filter.search, autoescape=True) for each in shown)
+            )
         )
     return sa.and_(*conditions)

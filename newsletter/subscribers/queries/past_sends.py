@@ -10,7 +10,7 @@ from newsletter.db.schema import send
 from newsletter.errors import SubscriberListError
 
 
-class Sent(NamedTuple):
+class PastSend(NamedTuple):
     """One sending of one issue.
 
     Attributes:
@@ -28,13 +28,13 @@ class Sent(NamedTuple):
     segment: str
 
 
-def find_sent(connection: sa.Connection, name: str) -> Sent | None:
+def find_past_send(connection: sa.Connection, name: str) -> PastSend | None:
     """The send of an issue, by its name with or without the date; ``None`` if there is none.
 
     Raises:
         ListError: several issues have that name.
     """
-    found = [each for each in _all(connection) if name in {each.issue, each.issue[11:]}]
+    found = [each for each in _load_past_sends(connection) if name in {each.issue, each.issue[11:]}]
     exact = [each for each in found if each.issue == name]
     if len(exact or found) > 1:
         named = ", ".join(each.issue for each in found)
@@ -42,8 +42,8 @@ def find_sent(connection: sa.Connection, name: str) -> Sent | None:
     return next(iter(exact or found), None)
 
 
-def _all(connection: sa.Connection) -> Sequence[Sent]:
+def _load_past_sends(connection: sa.Connection) -> Sequence[PastSend]:
     """Every send, the newest first."""
-    columns = [send.c[name] for name in Sent._fields]
+    columns = [send.c[name] for name in PastSend._fields]
     newest = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
-    return [Sent(*row) for row in connection.execute(newest)]
+    return [PastSend(*row) for row in connection.execute(newest)]

@@ -10,14 +10,14 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import journal, subscriber, subscriber_tag
 from newsletter.subscribers.audience import count_by_status
-from newsletter.subscribers.queries.unsubscribe_reasons import reasons
+from newsletter.subscribers.queries.unsubscribe_reasons import count_unsubscribe_reasons
 
-TOP = 10
+TOP_COUNT = 10
 _DIGITS = "0123456789"
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class GrowthPeriod:
     """A week or a month of the list.
 
     Attributes:
@@ -29,27 +29,27 @@ class Period:
 
     start: datetime.date
     joined: int
-    left: int
-    before: int
+    lost: int
+    active_at_start: int
 
     @property
-    def net(self) -> int:
+    def net_growth(self) -> int:
         """By how many the list grew."""
-        return self.joined - self.left
+        return self.joined - self.lost
 
     @property
-    def after(self) -> int:
+    def active_at_end(self) -> int:
         """How many were active at its end."""
-        return self.before + self.net
+        return self.active_at_start + self.net_growth
 
     @property
     def churn(self) -> float | None:
         """The part of those active at its start that left; ``None`` if there was nobody."""
-        return self.left / self.before if self.before else None
+        return self.lost / self.active_at_start if self.active_at_start else None
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class ListStats:
     """The list in numbers.
 
     Attributes:
@@ -62,16 +62,16 @@ class Stats:
     """
 
     by_status: Mapping[str, int]
-    weeks: Sequence[Period]
-    months: Sequence[Period]
+    weeks: Sequence[GrowthPeriod]
+    months: Sequence[GrowthPeriod]
     sources: Sequence[tuple[str, int, int]]
     tags: Sequence[tuple[str, int]]
     reasons: Mapping[str, int]
 
 
-def stats(
-    connection: sa.Connection, *, weeks: int, now: datetime.datetime, zone: ZoneInfo
-) -> Stats:
+def compute_stats(
+    connection: sa.Connection, *, week_count: int, now: datetime.datetime, zone: ZoneInfo
+) -> ListStats:
     """Count the list.
 
     Args:
@@ -82,18 +82,18 @@ def stats(
     """
     by_status = count_by_status(connection)
     today = now.astimezone(zone).date()
-    mondays = week_starts(today, weeks)
+    mondays = week_starts(today, week_count)
     firsts = month_starts(mondays[0], today)
     days = sorted({*mondays, *firsts})
-    moves = _moves(connection, [_midnight(day, zone) for day in days])
+    moves = _count_transitions(connection, [_midnight(day, zone) for day in days])
     active = by_status.get("active", 0)
-    return Stats(
+    return ListStats(
         by_status,
-        _periods(mondays, days, moves, active),
-        _periods(firsts, days, moves, active),
-        _sources(connection),
-        _tags(connection),
-        reasons(connection),
+        _build_periods(mondays, days, moves, active),
+        _build_periods(firsts, days, moves, active),
+        _count_sources(connection),
+        _count_tags(connection),
+        count_unsubscribe_reasons(connection),
     )
 
 
@@ -112,7 +112,9 @@ def month_starts(first: datetime.date, today: datetime.date) -> list[datetime.da
     return starts
 
 
-def _moves(connection: sa.Connection, bounds: Sequence[datetime.datetime]) -> list[tuple[int, int]]:
+def _count_transitions(
+    connection: sa.Connection, bounds: Sequence[datetime.datetime]
+) -> list[tuple[int, int]]:
     """How many became active, and ceased to be, from each bound to the next."""
     before = sa.func.lag(journal.c.status).over(
         partition_by=journal.c.subscriber_id, order_by=journal.c.n
@@ -144,25 +146,25 @@ def _moves(connection: sa.Connection, bounds: Sequence[datetime.datetime]) -> li
     return [moves.get(at, (0, 0)) for at in range(len(bounds) - 1)]
 
 
-def _periods(
+def _build_periods(
     starts: Sequence[datetime.date],
     days: Sequence[datetime.date],
-    moves: Sequence[tuple[int, int]],
+    transitions: Sequence[tuple[int, int]],
     active: int,
-) -> list[Period]:
+) -> list[GrowthPeriod]:
     """Add the moves between ``days`` up to those between ``starts``, backwards from today."""
-    periods: list[Period] = []
+    periods: list[GrowthPeriod] = []
     after = active
     for start, end in reversed(list(pairwise(starts))):
-        mine = moves[days.index(start) : days.index(end)]
+        mine = transitions[days.index(start) : days.index(end)]
         joined, left = (sum(counts) for counts in zip(*mine, strict=True))
         before = after - joined + left
-        periods.append(Period(start, joined, left, before))
+        periods.append(GrowthPeriod(start, joined, left, before))
         after = before
     return periods[::-1]
 
 
-def _sources(connection: sa.Connection) -> list[tuple[str, int, int]]:
+def _count_sources(connection: sa.Connection) -> list[tuple[str, int, int]]:
     """An import counts as one source, whatever the rows."""
     source = subscriber.c.source
     bare = sa.func.rtrim(source, _DIGITS)
@@ -173,12 +175,12 @@ def _sources(connection: sa.Connection) -> list[tuple[str, int, int]]:
         sa.select(name, sa.func.count(), active)
         .group_by(name)
         .order_by(sa.func.count().desc(), name)
-        .limit(TOP)
+        .limit(TOP_COUNT)
     )
     return [tuple(row) for row in connection.execute(counted)]
 
 
-def _tags(connection: sa.Connection) -> list[tuple[str, int]]:
+def _count_tags(connection: sa.Connection) -> list[tuple[str, int]]:
     tag = subscriber_tag.c.tag
     counted = (
         sa.select(tag, sa.func.count())
@@ -186,7 +188,7 @@ def _tags(connection: sa.Connection) -> list[tuple[str, int]]:
         .where(subscriber.c.status == "active")
         .group_by(tag)
         .order_by(sa.func.count().desc(), tag)
-        .limit(TOP)
+        .limit(TOP_COUNT)
     )
     return [tuple(row) for row in connection.execute(counted)]
 

@@ -8,10 +8,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.db.schema import leaving
 
-REASONS = ("too_many", "not_for_me", "never_asked", "other")
+UNSUBSCRIBE_REASONS = ("too_many", "not_for_me", "never_asked", "other")
 
 
-def count_reason(connection: sa.Connection, reason: str, now: datetime.datetime) -> None:
+def record_unsubscribe_reason(
+    connection: sa.Connection, reason: str, now: datetime.datetime
+) -> None:
     """Count one answer."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     one = insert(leaving).values(month=f"{now:%Y-%m}", reason=reason, readers=1)
@@ -19,7 +21,7 @@ def count_reason(connection: sa.Connection, reason: str, now: datetime.datetime)
     connection.execute(one.on_conflict_do_update(index_elements=["month", "reason"], set_=more))
 
 
-def reasons(connection: sa.Connection) -> Mapping[str, int]:
+def count_unsubscribe_reasons(connection: sa.Connection) -> Mapping[str, int]:
     """How many have given each reason, those given most often first."""
     answers = sa.func.sum(leaving.c.readers)
     found = sa.select(leaving.c.reason, answers).group_by(leaving.c.reason)

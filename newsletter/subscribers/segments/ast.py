@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from newsletter.subscribers.attribute_types import Type
+from newsletter.subscribers.attribute_types import AttributeType
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
 Engagement = Literal["sent", "delivered", "opened", "clicked"]
-Value = str | int | float | bool | datetime.date
+ComparisonValue = str | int | float | bool | datetime.date
 
-_BARE = re.compile(r"[\w@.+*/-]+")
+_BARE_VALUE = re.compile(r"[\w@.+*/-]+")
 _KEYWORD = re.compile(r"and|or|not", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class SegmentField:
     """Something that a reader has a value of, or hasn't.
 
     Attributes:
@@ -27,35 +27,35 @@ class Field:
     """
 
     name: str
-    type: Type
-    own: bool = True
+    type: AttributeType
+    is_attribute: bool = True
 
 
 # What every reader has, besides the editor's own attributes.
-FIELDS = {
+BUILTIN_FIELDS = {
     field.name: field
     for field in (
-        Field("joined", "date", own=False),
-        Field("confirmed", "date", own=False),
-        Field("email", "text", own=False),
-        Field("domain", "text", own=False),
-        Field("name", "text", own=False),
+        SegmentField("joined", "date", is_attribute=False),
+        SegmentField("confirmed", "date", is_attribute=False),
+        SegmentField("email", "text", is_attribute=False),
+        SegmentField("domain", "text", is_attribute=False),
+        SegmentField("name", "text", is_attribute=False),
     )
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
+class HasTag:
     """Has the tag, in one of the spellings that the list knows (at least one)."""
 
     tags: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"tag:{quoted(self.tags[0])}"
+        return f"tag:{quote_value(self.tags[0])}"
 
 
 @dataclass(frozen=True, slots=True)
-class InStatus:
+class HasStatus:
     """Has the status."""
 
     status: str
@@ -65,48 +65,48 @@ class InStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Sourced:
+class HasSource:
     """Came from a source whose name begins so."""
 
     prefix: str
 
     def __str__(self) -> str:
-        return f"source:{quoted(self.prefix)}"
+        return f"source:{quote_value(self.prefix)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Has:
+class HasField:
     """Has a value of the field."""
 
-    field: Field
+    field: SegmentField
 
     def __str__(self) -> str:
         return f"has:{self.field.name}"
 
 
 @dataclass(frozen=True, slots=True)
-class Engaged:
+class HasEngagement:
     """Was sent, got, opened or clicked one of the last so many issues, or the one named."""
 
     kind: Engagement
     sends: int | str
 
     def __str__(self) -> str:
-        which = f"last-{self.sends}" if isinstance(self.sends, int) else quoted(self.sends)
+        which = f"last-{self.sends}" if isinstance(self.sends, int) else quote_value(self.sends)
         return f"{self.kind}:{which}"
 
 
 @dataclass(frozen=True, slots=True)
-class Compare:
+class Comparison:
     """The field's value against another of its type; never holds of a reader without one."""
 
-    field: Field
+    field: SegmentField
     operator: Operator
-    value: Value
+    value: ComparisonValue
 
     def __str__(self) -> str:
         value = self.value
-        text = quoted(value) if isinstance(value, str) else str(value).lower()
+        text = quote_value(value) if isinstance(value, str) else str(value).lower()
         return f"{self.field.name} {self.operator} {text}"
 
 
@@ -117,50 +117,50 @@ class Not:
     part: "Query"
 
     def __str__(self) -> str:
-        return f"not {_within(self.part)}"
+        return f"not {_parenthesize(self.part)}"
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class And:
     """Every part holds (two at least)."""
 
     parts: "tuple[Query, ...]"
 
     def __str__(self) -> str:
-        return " and ".join(map(_within, self.parts))
+        return " and ".join(map(_parenthesize, self.parts))
 
 
 @dataclass(frozen=True, slots=True)
-class Either:
+class Or:
     """One part holds, or more (two parts at least)."""
 
     parts: "tuple[Query, ...]"
 
     def __str__(self) -> str:
-        return " or ".join(map(_within, self.parts))
+        return " or ".join(map(_parenthesize, self.parts))
 
 
-Term = Tagged | InStatus | Sourced | Has | Engaged | Compare
-Query = Term | Not | All | Either
+Term = HasTag | HasStatus | HasSource | HasField | HasEngagement | Comparison
+Query = Term | Not | And | Or
 
 
-def terms(query: Query) -> Iterator[Term]:
+def iter_terms(query: Query) -> Iterator[Term]:
     """The tests and comparisons that a query is made of, in their order."""
     if isinstance(query, Not):
-        yield from terms(query.part)
-    elif isinstance(query, All | Either):
+        yield from iter_terms(query.part)
+    elif isinstance(query, And | Or):
         for part in query.parts:
-            yield from terms(part)
+            yield from iter_terms(part)
     else:
         yield query
 
 
-def quoted(text: str) -> str:
+def quote_value(text: str) -> str:
     """``text`` as a value in a query, in quotes if need be."""
-    if _BARE.fullmatch(text) and not _KEYWORD.fullmatch(text):
+    if _BARE_VALUE.fullmatch(text) and not _KEYWORD.fullmatch(text):
         return text
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
-def _within(part: Query) -> str:
-    return f"({part})" if isinstance(part, All | Either) else str(part)
+def _parenthesize(part: Query) -> str:
+    return f"({part})" if isinstance(part, And | Or) else str(part)

@@ -11,50 +11,50 @@ from typing import TYPE_CHECKING, get_args
 from newsletter.db.schema import STATUSES
 from newsletter.errors import Problem, SubscriberListError
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.attribute_types import Type
+from newsletter.subscribers.attribute_types import AttributeType
 from newsletter.subscribers.segments.ast import (
-    FIELDS,
-    All,
-    Compare,
-    Either,
-    Engaged,
+    BUILTIN_FIELDS,
+    And,
+    Comparison,
+    ComparisonValue,
     Engagement,
-    Field,
-    Has,
-    InStatus,
+    HasEngagement,
+    HasField,
+    HasSource,
+    HasStatus,
+    HasTag,
     Not,
     Operator,
+    Or,
     Query,
-    Sourced,
-    Tagged,
-    Value,
+    SegmentField,
 )
-from newsletter.subscribers.segments.error_caret import Span, point
+from newsletter.subscribers.segments.error_caret import Span, format_with_carets
 
 if TYPE_CHECKING:
     from lark import Token, Tree
 
 # SQLite's parser gives up at about a hundred open parentheses, of which a level takes several.
-DEEPEST = 20
-MOST_SENDS = 1_000
-FIRST_DAY, LAST_DAY = datetime.date(1900, 1, 1), datetime.date(2999, 12, 31)
+MAX_DEPTH = 20
+MAX_SENDS = 1_000
+MIN_DATE, MAX_DATE = datetime.date(1900, 1, 1), datetime.date(2999, 12, 31)
 
 TESTS = ("tag", "status", "source", "has", *get_args(Engagement))
-OPERATORS: Mapping[Type, tuple[Operator, ...]] = {
+OPERATORS: Mapping[AttributeType, tuple[Operator, ...]] = {
     "text": ("=", "!=", "~"),
     "number": ("=", "!=", "<", "<=", ">", ">="),
     "boolean": ("=", "!="),
     "date": ("=", "!=", "<", "<=", ">", ">="),
 }
-_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_AGO = re.compile(r"(\d{1,5})\s+(day|week|month|year)s?\s+ago", re.IGNORECASE)
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_RELATIVE_DATE = re.compile(r"(\d{1,5})\s+(day|week|month|year)s?\s+ago", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
-_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
-_MOST_SHOWN = 8
+_BOOLEAN_WORDS = {"true": True, "yes": True, "false": False, "no": False}
+_MAX_SUGGESTIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownNames:
     """The names that a list knows.
 
     Attributes:
@@ -64,18 +64,18 @@ class Known:
     """
 
     tags: Collection[str] = ()
-    attributes: Mapping[str, Type] = field(default_factory=dict)
+    attributes: Mapping[str, AttributeType] = field(default_factory=dict)
     issues: Collection[str] = ()
 
 
-class _Wrong(Exception):
+class _TokenError(Exception):
     """A word of the query is wrong."""
 
-    def __init__(self, why: str, token: "Token") -> None:
-        self.why, self.token = why, token
+    def __init__(self, message: str, token: "Token") -> None:
+        self.message, self.token = message, token
 
 
-class Builder:
+class QueryBuilder:
     """Builds the query of one text.
 
     Args:
@@ -87,190 +87,206 @@ class Builder:
         problems: what was found to be wrong so far.
     """
 
-    def __init__(self, text: str, known: Known, today: datetime.date) -> None:
+    def __init__(self, text: str, known: KnownNames, today: datetime.date) -> None:
         self.problems: list[Problem] = []
         self._text = text
         self._known = known
         self._today = today
 
-    def query(self, tree: "Tree[Token] | Token", depth: int = 1) -> Query | None:
+    def build_query(self, tree: "Tree[Token] | Token", depth: int = 1) -> Query | None:
         """The tree as nodes; ``None`` where something in it is wrong, noted in ``problems``."""
         from lark import Token, Tree
 
         assert isinstance(tree, Tree)
-        if depth > DEEPEST:
-            why = f"a query may be nested {DEEPEST} deep at most"
+        if depth > MAX_DEPTH:
+            why = f"a query may be nested {MAX_DEPTH} deep at most"
             if Problem(why) not in self.problems:
                 self.problems.append(Problem(why))
             return None
         if tree.data in {"test", "comparison"}:
             tokens = [child for child in tree.children if isinstance(child, Token)]
-            build = self._test if tree.data == "test" else self._comparison
-            return self._noting(build, tokens)
-        parts = [self.query(child, depth + 1) for child in tree.children]
+            build = self._build_test if tree.data == "test" else self._build_comparison
+            return self._collect_problems(build, tokens)
+        parts = [self.build_query(child, depth + 1) for child in tree.children]
         whole = tuple(part for part in parts if part is not None)
         if len(whole) < len(parts):
             return None
         if tree.data == "contrary":
             return Not(whole[0])
-        return All(whole) if tree.data == "all" else Either(whole)
+        return And(whole) if tree.data == "all" else Or(whole)
 
-    def _noting(self, build: Callable[..., Query], tokens: "list[Token]") -> Query | None:
+    def _collect_problems(self, build: Callable[..., Query], tokens: "list[Token]") -> Query | None:
         try:
             return build(*tokens)
-        except _Wrong as wrong:
+        except _TokenError as wrong:
             span = Span(wrong.token.start_pos or 0, len(wrong.token))
-            self.problems.append(Problem(point(wrong.why, self._text, span)))
+            self.problems.append(Problem(format_with_carets(wrong.message, self._text, span)))
             return None
 
-    def _test(self, name: "Token", value: "Token") -> Query:
-        text = _unquoted(value)
+    def _build_test(self, name: "Token", value: "Token") -> Query:
+        text = _unquote(value)
         match name.lower():
             case "tag":
-                return Tagged(self._spellings(value, text))
+                return HasTag(self._find_tag_spellings(value, text))
             case "status":
                 if text.lower() not in STATUSES:
-                    raise _Wrong(f"'{text}' is no status. {_hint(text, STATUSES)}", value)
-                return InStatus(text.lower())
+                    raise _TokenError(
+                        f"'{text}' is no status. {_suggest_names(text, STATUSES)}", value
+                    )
+                return HasStatus(text.lower())
             case "source":
-                return Sourced(text)
+                return HasSource(text)
             case "has":
-                return Has(self._field(value, text))
+                return HasField(self._find_field(value, text))
             case "sent" | "delivered" | "opened" | "clicked" as kind:
-                return Engaged(kind, self._sends(value, text))
+                return HasEngagement(kind, self._parse_sends(value, text))
         if self._is_field(name):
-            raise _Wrong(f"'{name}' is compared: write {name} = {value}", name)
-        raise _Wrong(f"there is no test '{name}:'. {_hint(name, TESTS)}", name)
+            raise _TokenError(f"'{name}' is compared: write {name} = {value}", name)
+        raise _TokenError(f"there is no test '{name}:'. {_suggest_names(name, TESTS)}", name)
 
-    def _comparison(self, name: "Token", operator: "Token", value: "Token") -> Query:
+    def _build_comparison(self, name: "Token", operator: "Token", value: "Token") -> Query:
         if name.lower() in TESTS and not self._is_field(name):
-            raise _Wrong(f"'{name}' is a test: write {name}:{value}", name)
-        of = self._field(name, name)
+            raise _TokenError(f"'{name}' is a test: write {name}:{value}", name)
+        of = self._find_field(name, name)
         if operator not in OPERATORS[of.type]:
             some = " ".join(OPERATORS[of.type])
-            raise _Wrong(f"'{of.name}' is {_called(of.type)}, to be compared by {some}", operator)
+            raise _TokenError(
+                f"'{of.name}' is {_describe_type(of.type)}, to be compared by {some}", operator
+            )
         sign: Operator = operator.value
-        return Compare(of, sign, self._value(of, sign, value))
+        return Comparison(of, sign, self._parse_value(of, sign, value))
 
     def _is_field(self, name: str) -> bool:
-        return name.lower() in {*FIELDS, *map(str.lower, self._known.attributes)}
+        return name.lower() in {*BUILTIN_FIELDS, *map(str.lower, self._known.attributes)}
 
-    def _field(self, token: "Token", name: str) -> Field:
-        if name.lower() in FIELDS:
-            return FIELDS[name.lower()]
+    def _find_field(self, token: "Token", name: str) -> SegmentField:
+        if name.lower() in BUILTIN_FIELDS:
+            return BUILTIN_FIELDS[name.lower()]
         attributes = self._known.attributes
         spelled = [each for each in attributes if each.lower() == name.lower()]
         found = name if name in spelled else next(iter(spelled), None)
         if found is None:
-            raise _Wrong(
-                f"there is no attribute '{name}'. {_hint(name, (*FIELDS, *attributes))}", token
+            raise _TokenError(
+                f"there is no attribute '{name}'. {_suggest_names(name, (*BUILTIN_FIELDS, *attributes))}",
+                token,
             )
-        return Field(found, attributes[found])
+        return SegmentField(found, attributes[found])
 
-    def _spellings(self, token: "Token", tag: str) -> tuple[str, ...]:
+    def _find_tag_spellings(self, token: "Token", tag: str) -> tuple[str, ...]:
         tags = self._known.tags
         spelled = tuple(sorted(each for each in tags if each.casefold() == tag.casefold()))
         if not spelled:
-            raise _Wrong(f"no reader has the tag '{tag}'. {_hint(tag, tags)}".strip(), token)
+            raise _TokenError(
+                f"no reader has the tag '{tag}'. {_suggest_names(tag, tags)}".strip(), token
+            )
         return spelled
 
-    def _sends(self, token: "Token", text: str) -> int | str:
+    def _parse_sends(self, token: "Token", text: str) -> int | str:
         issues = self._known.issues
         if text in issues:
             return text
         last = re.fullmatch(r"last-(\d{1,4})", text, re.ASCII | re.IGNORECASE)
-        if last and 1 <= int(last[1]) <= MOST_SENDS:
+        if last and 1 <= int(last[1]) <= MAX_SENDS:
             return int(last[1])
         if re.match("last", text, re.IGNORECASE):
-            raise _Wrong(f"the last five issues are last-5 (at most last-{MOST_SENDS})", token)
+            raise _TokenError(f"the last five issues are last-5 (at most last-{MAX_SENDS})", token)
         named = [issue for issue in issues if issue[11:] == text]  # without its date
         if len(named) == 1:
             return named[0]
         if named:
-            raise _Wrong(f"{len(named)} issues are called '{text}': {', '.join(named)}", token)
-        raise _Wrong(f"no issue '{text}' was sent. {_hint(text, issues)}".strip(), token)
+            raise _TokenError(f"{len(named)} issues are called '{text}': {', '.join(named)}", token)
+        raise _TokenError(
+            f"no issue '{text}' was sent. {_suggest_names(text, issues)}".strip(), token
+        )
 
-    def _value(self, of: Field, sign: Operator, token: "Token") -> Value:
-        text = _unquoted(token)
-        match of.type:
+    def _parse_value(
+        self, segment_field: SegmentField, sign: Operator, token: "Token"
+    ) -> ComparisonValue:
+        text = _unquote(token)
+        match segment_field.type:
             case "date":
-                return self._day(of, text, token)
+                return self._parse_date(segment_field, text, token)
             case "number" if _NUMBER.fullmatch(text):
                 return float(text) if "." in text else int(text)
             case "number":
-                raise _Wrong(f"'{of.name}' is a number, and '{text}' is none", token)
-            case "boolean" if text.lower() in _TRUTH:
-                return _TRUTH[text.lower()]
+                raise _TokenError(
+                    f"'{segment_field.name}' is a number, and '{text}' is none", token
+                )
+            case "boolean" if text.lower() in _BOOLEAN_WORDS:
+                return _BOOLEAN_WORDS[text.lower()]
             case "boolean":
-                raise _Wrong(f"'{of.name}' is true or false, not '{text}'", token)
+                raise _TokenError(f"'{segment_field.name}' is true or false, not '{text}'", token)
         if not text:
-            raise _Wrong(f"a reader without '{of.name}' is found by: not has:{of.name}", token)
-        return text if sign == "~" else _key(of, text, token)
+            raise _TokenError(
+                f"a reader without '{segment_field.name}' is found by: not has:{segment_field.name}",
+                token,
+            )
+        return text if sign == "~" else _comparison_key(segment_field, text, token)
 
-    def _day(self, of: Field, text: str, token: "Token") -> datetime.date:
-        day = _day(text, self._today)
+    def _parse_date(self, segment_field: SegmentField, text: str, token: "Token") -> datetime.date:
+        day = _parse_date_text(text, self._today)
         if day is None:
-            raise _Wrong(
-                f"'{of.name}' is a date, and '{text}' is none: write 2026-01-31, today or "
+            raise _TokenError(
+                f"'{segment_field.name}' is a date, and '{text}' is none: write 2026-01-31, today or "
                 "30 days ago",
                 token,
             )
         return day
 
 
-def _key(of: Field, text: str, token: "Token") -> str:
+def _comparison_key(segment_field: SegmentField, text: str, token: "Token") -> str:
     """An address or domain as the list compares it (RFC 5891); other text as it is."""
-    if of not in {FIELDS["email"], FIELDS["domain"]}:
+    if segment_field not in {BUILTIN_FIELDS["email"], BUILTIN_FIELDS["domain"]}:
         return text
-    address = text if of.name == "email" else f"a@{text}"
+    address = text if segment_field.name == "email" else f"a@{text}"
     try:
         key = parse_address(address).key
     except SubscriberListError:
-        kind = "email address" if of.name == "email" else "domain"
-        raise _Wrong(f"'{text}' is no {kind}; a part of one is found by ~", token) from None
-    return key if of.name == "email" else key.partition("@")[2]
+        kind = "email address" if segment_field.name == "email" else "domain"
+        raise _TokenError(f"'{text}' is no {kind}; a part of one is found by ~", token) from None
+    return key if segment_field.name == "email" else key.partition("@")[2]
 
 
-def _day(text: str, today: datetime.date) -> datetime.date | None:
+def _parse_date_text(text: str, today: datetime.date) -> datetime.date | None:
     day = None
     if text.lower() == "today":
         return today
-    if ago := _AGO.fullmatch(text):
-        return _ago(today, int(ago[1]), ago[2].lower())
-    if _ISO_DAY.fullmatch(text):
+    if ago := _RELATIVE_DATE.fullmatch(text):
+        return _subtract_period(today, int(ago[1]), ago[2].lower())
+    if _ISO_DATE.fullmatch(text):
         try:
             day = datetime.date.fromisoformat(text)
         except ValueError:
             return None
-    return day if day and FIRST_DAY <= day <= LAST_DAY else None
+    return day if day and MIN_DATE <= day <= MAX_DATE else None
 
 
-def _ago(today: datetime.date, count: int, unit: str) -> datetime.date:
+def _subtract_period(today: datetime.date, count: int, unit: str) -> datetime.date:
     """The day so long before; a month before the 31st is the month's last day at most."""
     if unit in {"day", "week"}:
-        days = min(count * (7 if unit == "week" else 1), (today - FIRST_DAY).days)
+        days = min(count * (7 if unit == "week" else 1), (today - MIN_DATE).days)
         return today - datetime.timedelta(days=days)
     months = today.year * 12 + today.month - 1 - count * (12 if unit == "year" else 1)
     year, month = divmod(months, 12)
-    if year < FIRST_DAY.year:
-        return FIRST_DAY
+    if year < MIN_DATE.year:
+        return MIN_DATE
     last = monthrange(year, month + 1)[1]
     return datetime.date(year, month + 1, min(today.day, last))
 
 
-def _unquoted(token: "Token") -> str:
+def _unquote(token: "Token") -> str:
     if token.type != "QUOTED":
         return str(token)
     return re.sub(r"\\(.)", r"\1", token[1:-1], flags=re.DOTALL)
 
 
-def _called(type_: Type) -> str:
+def _describe_type(type_: AttributeType) -> str:
     return {"text": "text", "number": "a number", "boolean": "true or false", "date": "a date"}[
         type_
     ]
 
 
-def _hint(word: str, names: Collection[str]) -> str:
+def _suggest_names(word: str, names: Collection[str]) -> str:
     """The nearest right name, or some of those there are; empty if there is none."""
     folded = {name.casefold(): name for name in reversed(list(names))}
     near = get_close_matches(word.casefold(), folded, n=1)
@@ -278,6 +294,6 @@ def _hint(word: str, names: Collection[str]) -> str:
         return f"Did you mean '{folded[near[0]]}'?"
     if not names:
         return ""
-    some = list(names)[:_MOST_SHOWN]
+    some = list(names)[:_MAX_SUGGESTIONS]
     more = f" and {len(names) - len(some):,} more" if len(names) > len(some) else ""
     return f"There are: {', '.join(some)}{more}"

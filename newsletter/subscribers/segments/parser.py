@@ -11,16 +11,21 @@ from unicodedata import category
 
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.segments.ast import Query
-from newsletter.subscribers.segments.ast_builder import Builder, Known
-from newsletter.subscribers.segments.error_caret import EXAMPLE, Span, point, word_at
+from newsletter.subscribers.segments.ast_builder import KnownNames, QueryBuilder
+from newsletter.subscribers.segments.error_caret import (
+    EXAMPLE_QUERY,
+    Span,
+    format_with_carets,
+    word_at,
+)
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree, UnexpectedInput
 
 # Long enough for any real question, short enough for a database.
-LONGEST = 2_000
+MAX_QUERY_LENGTH = 2_000
 # Control characters, and halves of characters (surrogates): no database takes those.
-_CONTROL = ("Cc", "Cs")
+_CONTROL_CATEGORIES = ("Cc", "Cs")
 
 # After a name and its mark a value comes, so that the lexer never takes one for the other.
 GRAMMAR = r"""
@@ -44,7 +49,7 @@ BARE: /(?!(?:and|or|not)(?![^\s()"']))[^\s()"'<>=!~:][^\s()"']*/i
 """
 
 
-def parse(text: str, known: Known, today: datetime.date) -> Query:
+def parse_query(text: str, known: KnownNames, today: datetime.date) -> Query:
     """Read a query.
 
     Args:
@@ -56,34 +61,34 @@ def parse(text: str, known: Known, today: datetime.date) -> Query:
         ListError: it can't be read, or names what isn't there; all such names at once, each
             with carets under the word.
     """
-    tree = _tree(text)
-    builder = Builder(text, known, today)
-    query = builder.query(tree)
+    tree = _parse_tree(text)
+    builder = QueryBuilder(text, known, today)
+    query = builder.build_query(tree)
     if builder.problems:
         raise SubscriberListError.from_problems(builder.problems)
     assert query is not None
     return query
 
 
-def _tree(text: str) -> "Tree[Token] | Token":
+def _parse_tree(text: str) -> "Tree[Token] | Token":
     from lark import UnexpectedInput
 
     if not text.strip():
-        raise SubscriberListError("the query is empty", remedy=f"For example: {EXAMPLE}")
-    if len(text) > LONGEST:
+        raise SubscriberListError("the query is empty", remedy=f"For example: {EXAMPLE_QUERY}")
+    if len(text) > MAX_QUERY_LENGTH:
         raise SubscriberListError(
-            f"a query has {LONGEST:,} characters at most, this one {len(text):,}"
+            f"a query has {MAX_QUERY_LENGTH:,} characters at most, this one {len(text):,}"
         )
     for at, char in enumerate(text):
-        if not char.isspace() and category(char) in _CONTROL:
-            raise _refused("there is a control character here", text, Span(at, 1))
+        if not char.isspace() and category(char) in _CONTROL_CATEGORIES:
+            raise _query_error("there is a control character here", text, Span(at, 1))
     try:
-        return _parser().parse(text)
+        return _build_parser().parse(text)
     except UnexpectedInput as error:
-        raise _unexpected(error, text) from error
+        raise _syntax_error(error, text) from error
 
 
-def _unexpected(error: "UnexpectedInput", text: str) -> SubscriberListError:
+def _syntax_error(error: "UnexpectedInput", text: str) -> SubscriberListError:
     from lark import UnexpectedCharacters, UnexpectedToken
 
     at, expected = len(text.rstrip()), frozenset[str]()
@@ -95,10 +100,10 @@ def _unexpected(error: "UnexpectedInput", text: str) -> SubscriberListError:
             at = error.token.start_pos or 0
     span = word_at(text, at)
     word = text[at : at + span.length].strip()
-    return _refused(_complaint(word, expected), text, span)
+    return _query_error(_describe_syntax_error(word, expected), text, span)
 
 
-def _complaint(word: str, expected: frozenset[str]) -> str:
+def _describe_syntax_error(word: str, expected: frozenset[str]) -> str:
     """What is wrong with ``word``, the end if it is empty, where ``expected`` could stand."""
     if "BARE" in expected:
         if word[:1] in {'"', "'"}:
@@ -116,12 +121,12 @@ def _complaint(word: str, expected: frozenset[str]) -> str:
     return joined if word else "a parenthesis is never closed"
 
 
-def _refused(why: str, text: str, span: Span) -> SubscriberListError:
-    return SubscriberListError(point(why, text, span))
+def _query_error(message: str, text: str, span: Span) -> SubscriberListError:
+    return SubscriberListError(format_with_carets(message, text, span))
 
 
 @cache
-def _parser() -> "Lark":
+def _build_parser() -> "Lark":
     from lark import Lark
 
     return Lark(GRAMMAR, parser="lalr", lexer="contextual")

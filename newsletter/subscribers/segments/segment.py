@@ -14,17 +14,17 @@ from newsletter.config import Config
 from newsletter.db.schema import attribute, send
 from newsletter.errors import Location, Problem, SubscriberListError
 from newsletter.subscribers.segments.ast import Query
-from newsletter.subscribers.segments.ast_builder import Known
-from newsletter.subscribers.segments.parser import parse
-from newsletter.subscribers.segments.to_sql import Condition, condition
-from newsletter.subscribers.tags import known_tags
+from newsletter.subscribers.segments.ast_builder import KnownNames
+from newsletter.subscribers.segments.parser import parse_query
+from newsletter.subscribers.segments.to_sql import Condition, build_condition
+from newsletter.subscribers.tags import iter_tags
 
 if TYPE_CHECKING:
-    from newsletter.subscribers.attribute_types import Type
+    from newsletter.subscribers.attribute_types import AttributeType
 
-SETTINGS = "newsletter.yml"
+SETTINGS_FILE = "newsletter.yml"
 _NAME = re.compile(r"[\w-]+")
-_ATTRIBUTE = re.compile(r"[^\W\d]\w*")
+_ATTRIBUTE_NAME = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Segment:
 
 
 def find_segment(
-    connection: sa.Connection, wanted: str, config: Config, now: datetime.datetime
+    connection: sa.Connection, name_or_query: str, config: Config, now: datetime.datetime
 ) -> Segment:
     """The segment of a name in newsletter.yml, or of a query.
 
@@ -61,38 +61,38 @@ def find_segment(
     Raises:
         ListError: there is no such name, or the query can't be read.
     """
-    name = wanted.strip() if wanted.strip() in config.segments else ""
-    if not name and _NAME.fullmatch(wanted.strip()):
-        raise _unnamed(wanted.strip(), config.segments)
-    text = config.segments[name] if name else wanted
+    name = name_or_query.strip() if name_or_query.strip() in config.segments else ""
+    if not name and _NAME.fullmatch(name_or_query.strip()):
+        raise _unknown_segment_error(name_or_query.strip(), config.segments)
+    text = config.segments[name] if name else name_or_query
     zone = ZoneInfo(config.timezone)
     try:
-        query = parse(text, known(connection, config), now.astimezone(zone).date())
+        query = parse_query(text, load_known_names(connection, config), now.astimezone(zone).date())
     except SubscriberListError as error:
         if not name:
             raise
-        where = Location(SETTINGS, config.get_segment_line(name))
+        where = Location(SETTINGS_FILE, config.get_segment_line(name))
         problems = [
             Problem(f"segments.{name}: {problem.message}", where, problem.remedy)
             for problem in error.problems
         ]
         raise SubscriberListError.from_problems(problems) from error
-    return Segment(name, text, query, condition(query, zone))
+    return Segment(name, text, query, build_condition(query, zone))
 
 
-def known(connection: sa.Connection, config: Config) -> Known:
+def load_known_names(connection: sa.Connection, config: Config) -> KnownNames:
     """The names that a query may use of this list."""
-    types: dict[str, Type] = dict.fromkeys(config.attributes, "text")
+    types: dict[str, AttributeType] = dict.fromkeys(config.attributes, "text")
     types.pop("name", None)
     types |= dict(connection.execute(sa.select(attribute.c.name, attribute.c.type)).all())
-    return Known(
-        tags=tuple(known_tags(connection)),
-        attributes={name: kind for name, kind in types.items() if _ATTRIBUTE.fullmatch(name)},
+    return KnownNames(
+        tags=tuple(iter_tags(connection)),
+        attributes={name: kind for name, kind in types.items() if _ATTRIBUTE_NAME.fullmatch(name)},
         issues=tuple(connection.scalars(sa.select(send.c.issue).order_by(send.c.frozen_at.desc()))),
     )
 
 
-def _unnamed(name: str, segments: Mapping[str, str]) -> SubscriberListError:
+def _unknown_segment_error(name: str, segments: Mapping[str, str]) -> SubscriberListError:
     near = get_close_matches(name, segments, n=1)
     if near:
         hint = f"Did you mean '{near[0]}'?"

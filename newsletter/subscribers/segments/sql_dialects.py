@@ -11,7 +11,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 
-class Folded(FunctionElement[str]):
+class LowerAscii(FunctionElement[str]):
     """Text with A to Z as small letters; the databases don't agree on other alphabets."""
 
     type = sa.Text()
@@ -32,7 +32,7 @@ class JsonNumber(FunctionElement[float]):
     inherit_cache = True
 
 
-class JsonTruth(FunctionElement[str]):
+class JsonBoolean(FunctionElement[str]):
     """An attribute that is true or false, as ``true`` or ``false`` in letters."""
 
     type = sa.Text()
@@ -47,19 +47,19 @@ class JsonAny(FunctionElement[str]):
 
 
 @overload
-def fold(text: str) -> str: ...
+def lower_ascii(text: str) -> str: ...
 @overload
-def fold(text: sa.ColumnElement[str]) -> Folded: ...
-def fold(text: str | sa.ColumnElement[str]) -> str | Folded:
+def lower_ascii(text: sa.ColumnElement[str]) -> LowerAscii: ...
+def lower_ascii(text: str | sa.ColumnElement[str]) -> str | LowerAscii:
     """``text`` with A to Z as small letters, here or in the database."""
     if isinstance(text, str):
         return "".join(char.lower() if char.isascii() else char for char in text)
-    return Folded(text)
+    return LowerAscii(text)
 
 
 # element -> SQL on SQLite and on PostgreSQL; {0}, {1} and {2} are the arguments.
 _SQL: dict[type[FunctionElement[Any]], tuple[str, str]] = {
-    Folded: ("lower({0})", 'lower({0} COLLATE "C")'),
+    LowerAscii: ("lower({0})", 'lower({0} COLLATE "C")'),
     JsonText: (
         "CASE json_type({0}, {2}) WHEN 'text' THEN json_extract({0}, {2}) END",
         "CASE jsonb_typeof({0} -> {1}) WHEN 'string' THEN {0} ->> {1} END",
@@ -68,7 +68,7 @@ _SQL: dict[type[FunctionElement[Any]], tuple[str, str]] = {
         "CASE WHEN json_type({0}, {2}) IN ('integer', 'real') THEN json_extract({0}, {2}) END",
         "CASE jsonb_typeof({0} -> {1}) WHEN 'number' THEN ({0} ->> {1})::numeric END",
     ),
-    JsonTruth: (
+    JsonBoolean: (
         "CASE WHEN json_type({0}, {2}) IN ('true', 'false') THEN json_type({0}, {2}) END",
         "CASE jsonb_typeof({0} -> {1}) WHEN 'boolean' THEN {0} ->> {1} END",
     ),

@@ -13,31 +13,31 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import batch, event, send, send_recipient, subscriber, subscriber_tag
 from newsletter.subscribers.segments.ast import (
-    All,
-    Compare,
-    Either,
-    Engaged,
-    Field,
-    Has,
-    InStatus,
+    And,
+    Comparison,
+    ComparisonValue,
+    HasEngagement,
+    HasField,
+    HasSource,
+    HasStatus,
+    HasTag,
     Not,
+    Or,
     Query,
-    Sourced,
-    Tagged,
+    SegmentField,
     Term,
-    Value,
 )
 from newsletter.subscribers.segments.sql_dialects import (
     JsonAny,
+    JsonBoolean,
     JsonNumber,
     JsonText,
-    JsonTruth,
-    fold,
+    lower_ascii,
 )
 
 Condition = sa.ColumnElement[bool]
 
-_COMPARED: Mapping[str, Callable[[Any, Any], Condition]] = {
+_OPERATORS: Mapping[str, Callable[[Any, Any], Condition]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -46,17 +46,17 @@ _COMPARED: Mapping[str, Callable[[Any, Any], Condition]] = {
     ">=": operator.ge,
 }
 # Who clicked has opened, even if their mail program loads no images; who opened has got it.
-IMPLIED = {
+IMPLIED_EVENT_TYPES = {
     "delivered": ("delivered", "open", "click"),
     "opened": ("open", "click"),
     "clicked": ("click",),
 }
 # An issue counts as sent to readers who may have it: nobody should get it twice.
-MAY_HAVE_IT = ("accepted", "unknown")
-_LEFT = ("in_flight", "unknown", "accepted")
+POSSIBLY_SENT_STATES = ("accepted", "unknown")
+_STARTED_STATES = ("in_flight", "unknown", "accepted")
 
 
-def condition(query: Query, zone: datetime.tzinfo) -> Condition:
+def build_condition(query: Query, zone: datetime.tzinfo) -> Condition:
     """What the query asks, as a condition on ``subscriber``.
 
     Args:
@@ -64,87 +64,91 @@ def condition(query: Query, zone: datetime.tzinfo) -> Condition:
         zone: the newsletter's, in which a day begins and ends.
     """
     match query:
-        case All(parts):
-            return sa.and_(*(condition(part, zone) for part in parts))
-        case Either(parts):
-            return sa.or_(*(condition(part, zone) for part in parts))
+        case And(parts):
+            return sa.and_(*(build_condition(part, zone) for part in parts))
+        case Or(parts):
+            return sa.or_(*(build_condition(part, zone) for part in parts))
         case Not(part):
-            return sa.not_(condition(part, zone))
+            return sa.not_(build_condition(part, zone))
         case _:
-            return _term(query, zone)
+            return _term_condition(query, zone)
 
 
-def _term(term: Term, zone: datetime.tzinfo) -> Condition:  # noqa: PLR0911 - one a kind of term
+def _term_condition(term: Term, zone: datetime.tzinfo) -> Condition:  # noqa: PLR0911 - one a kind of term
     match term:
-        case Tagged(tags):
+        case HasTag(tags):
             having = sa.select(subscriber_tag.c.subscriber_id).where(subscriber_tag.c.tag.in_(tags))
             return subscriber.c.id.in_(having.correlate(None))
-        case InStatus(status):
+        case HasStatus(status):
             return subscriber.c.status == status
-        case Sourced(prefix):
-            return fold(subscriber.c.source).startswith(fold(prefix), autoescape=True)
-        case Has(field):
-            return _has(field)
-        case Engaged("sent", sends):
-            return _sent(sends)
-        case Engaged(kind, sends):
-            return _happened(IMPLIED[kind], sends)
-        case Compare(field, sign, value):
+        case HasSource(prefix):
+            return lower_ascii(subscriber.c.source).startswith(lower_ascii(prefix), autoescape=True)
+        case HasField(field):
+            return _has_value_condition(field)
+        case HasEngagement("sent", sends):
+            return _sent_condition(sends)
+        case HasEngagement(kind, sends):
+            return _event_condition(IMPLIED_EVENT_TYPES[kind], sends)
+        case Comparison(field, sign, value):
             return _compare(field, sign, value, zone)
 
 
-def _has(field: Field) -> Condition:
-    if field.own:
-        return sa.func.coalesce(sa.cast(_attribute(JsonAny, field), sa.Text), "") != ""
+def _has_value_condition(field: SegmentField) -> Condition:
+    if field.is_attribute:
+        return sa.func.coalesce(sa.cast(_attribute_value(JsonAny, field), sa.Text), "") != ""
     if field.name == "confirmed":
         return subscriber.c.confirmed_at.is_not(None)
     return subscriber.c.name != "" if field.name == "name" else sa.true()
 
 
-def _sent(sends: int | str) -> Condition:
+def _sent_condition(sends: int | str) -> Condition:
     return (
         sa.exists()
         .where(
             send_recipient.c.subscriber_id == subscriber.c.id,
-            send_recipient.c.send_id.in_(_sends(sends)),
-            send_recipient.c.state.in_(MAY_HAVE_IT),
+            send_recipient.c.send_id.in_(_select_send_ids(sends)),
+            send_recipient.c.state.in_(POSSIBLY_SENT_STATES),
         )
         .correlate(subscriber)
     )
 
 
-def _happened(types: tuple[str, ...], sends: int | str) -> Condition:
+def _event_condition(types: tuple[str, ...], sends: int | str) -> Condition:
     return (
         sa.exists()
         .where(
             event.c.address_key == subscriber.c.address_key,
             event.c.type.in_(types),
-            event.c.send_id.in_(_sends(sends)),
+            event.c.send_id.in_(_select_send_ids(sends)),
         )
         .correlate(subscriber)
     )
 
 
-def _sends(which: int | str) -> sa.Select[tuple[int]]:
+def _select_send_ids(selector: int | str) -> sa.Select[tuple[int]]:
     """The ids of the last so many sends that have begun and weren't recalled, or of one issue's."""
-    if isinstance(which, str):
-        return sa.select(send.c.id).where(send.c.issue == which).correlate(None)
-    has_left = sa.exists().where(batch.c.send_id == send.c.id, batch.c.state.in_(_LEFT))
+    if isinstance(selector, str):
+        return sa.select(send.c.id).where(send.c.issue == selector).correlate(None)
+    has_left = sa.exists().where(batch.c.send_id == send.c.id, batch.c.state.in_(_STARTED_STATES))
     newest = sa.select(send.c.id).where(has_left.correlate(send), send.c.recalled_at.is_(None))
-    return newest.order_by(send.c.frozen_at.desc(), send.c.id.desc()).limit(which).correlate(None)
+    return (
+        newest.order_by(send.c.frozen_at.desc(), send.c.id.desc()).limit(selector).correlate(None)
+    )
 
 
-def _compare(field: Field, sign: str, value: Value, zone: datetime.tzinfo) -> Condition:
-    if field.own:
-        return sa.func.coalesce(_compare_own(field, sign, value), sa.false())
+def _compare(
+    field: SegmentField, sign: str, value: ComparisonValue, zone: datetime.tzinfo
+) -> Condition:
+    if field.is_attribute:
+        return sa.func.coalesce(_compare_attribute(field, sign, value), sa.false())
     if isinstance(value, datetime.date):
         column = subscriber.c.joined_at if field.name == "joined" else subscriber.c.confirmed_at
-        found = _on_day(column, sign, value, zone)
+        found = _compare_date(column, sign, value, zone)
         return sa.func.coalesce(found, sa.false()) if column.nullable else found
     return _compare_text(field, sign, str(value))
 
 
-def _on_day(
+def _compare_date(
     column: sa.Column[Any], sign: str, day: datetime.date, zone: datetime.tzinfo
 ) -> Condition:
     """A moment against a whole day, which needn't have 24 hours."""
@@ -165,48 +169,48 @@ def _on_day(
             return column >= start
 
 
-def _compare_text(field: Field, sign: str, value: str) -> Condition:
-    key, typed = subscriber.c.address_key, fold(subscriber.c.address)
+def _compare_text(field: SegmentField, sign: str, value: str) -> Condition:
+    key, typed = subscriber.c.address_key, lower_ascii(subscriber.c.address)
     match field.name, sign:
         case "name", _:
             name = subscriber.c.name
-            return sa.and_(name != "", _text(fold(name), sign, value))
+            return sa.and_(name != "", _match_text(lower_ascii(name), sign, value))
         case "email", "~":
-            return sa.or_(_text(key, sign, value), _text(typed, sign, value))
+            return sa.or_(_match_text(key, sign, value), _match_text(typed, sign, value))
         case "email", _:
-            return _COMPARED[sign](key, value)
+            return _OPERATORS[sign](key, value)
         case _, "~":
             # No address has two @.
-            pattern = f"%@%{_escaped(fold(value))}%"
+            pattern = f"%@%{_escape_like(lower_ascii(value))}%"
             return sa.or_(key.like(pattern, escape="/"), typed.like(pattern, escape="/"))
         case _:
             same = key.endswith(f"@{value}", autoescape=True)
             return same if sign == "=" else sa.not_(same)
 
 
-def _compare_own(field: Field, sign: str, value: Value) -> Condition:
+def _compare_attribute(field: SegmentField, sign: str, value: ComparisonValue) -> Condition:
     match value:
         case bool():
-            return _COMPARED[sign](_attribute(JsonTruth, field), str(value).lower())
+            return _OPERATORS[sign](_attribute_value(JsonBoolean, field), str(value).lower())
         case int() | float():
-            return _COMPARED[sign](_attribute(JsonNumber, field), value)
+            return _OPERATORS[sign](_attribute_value(JsonNumber, field), value)
         case datetime.date():
-            day = fold(_attribute(JsonText, field))
-            return sa.and_(day.like("____-__-__"), _COMPARED[sign](day, value.isoformat()))
+            day = lower_ascii(_attribute_value(JsonText, field))
+            return sa.and_(day.like("____-__-__"), _OPERATORS[sign](day, value.isoformat()))
         case _:
-            return _text(fold(_attribute(JsonText, field)), sign, value)
+            return _match_text(lower_ascii(_attribute_value(JsonText, field)), sign, value)
 
 
-def _text(text: sa.ColumnElement[str], sign: str, value: str) -> Condition:
+def _match_text(text: sa.ColumnElement[str], sign: str, value: str) -> Condition:
     if sign == "~":
-        return text.contains(fold(value), autoescape=True)
-    return _COMPARED[sign](text, fold(value))
+        return text.contains(lower_ascii(value), autoescape=True)
+    return _OPERATORS[sign](text, lower_ascii(value))
 
 
-def _attribute(kind: type[Any], field: Field) -> Any:
+def _attribute_value(kind: type[Any], field: SegmentField) -> Any:
     path = f'$."{field.name}"'
     return kind(subscriber.c.attributes, sa.literal(field.name), sa.literal(path))
 
 
-def _escaped(text: str) -> str:
+def _escape_like(text: str) -> str:
     return text.replace("/", "//").replace("%", "/%").replace("_", "/_")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import attempt, batch, send
 from newsletter.errors import NewsletterError, display_path
 from newsletter.posts.read_issue import read_issue
@@ -98,7 +98,7 @@ class Shelf:
 
     def _sends(self) -> list[Sent]:
         """All sends, the latest first, those of which nothing has left at the top."""
-        with reading(self._engine) as connection:
+        with read_transaction(self._engine) as connection:
             rows = connection.execute(_SENDS).all()
         sends = [
             Sent(name, max(began, due or began) if began and not recalled else None)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import send
 from newsletter.errors import DatabaseError
 from newsletter.web.site_context import Site
@@ -25,7 +25,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def ready(_: Request) -> Response:
         try:
-            with reading(site.engine) as connection:
+            with read_transaction(site.engine) as connection:
                 connection.execute(sa.select(send.c.id).limit(1))
         except (DatabaseError, sa.exc.SQLAlchemyError):
             _log.warning("the database does not answer")

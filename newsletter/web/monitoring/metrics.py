@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import NOTICE_STATES, SEND_STATES, notice, send
 from newsletter.errors import DatabaseError, UsageError
 from newsletter.web.site_context import Site
@@ -48,7 +48,7 @@ class Metrics:
             ("newsletter_letters", "Letters to one reader.", notice, NOTICE_STATES),
             ("newsletter_sends", "Sends.", send, SEND_STATES),
         )
-        with suppress(DatabaseError), reading(self._site.engine) as connection:
+        with suppress(DatabaseError), read_transaction(self._site.engine) as connection:
             for name, what, table, states in counted:
                 family = GaugeMetricFamily(name, what, labels=["state"])
                 query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)

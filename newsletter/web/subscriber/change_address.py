@@ -13,12 +13,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.config.urls import get_public_url
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import address_change, subscriber
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.address import Address
+from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.web.http.request_data import form
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.access_token import Visitor, masked, opened, sign
@@ -37,7 +37,7 @@ def routes(site: Site) -> list[BaseRoute]:
     """The page that both letters link to, and its button."""
 
     def show(request: Request) -> Response:
-        with reading(site.engine) as connection:
+        with read_transaction(site.engine) as connection:
             asked = _asked(site, connection, request)
         if asked is None:
             return site.pages.page("move_expired", status=410, private=True)
@@ -61,7 +61,7 @@ def routes(site: Site) -> list[BaseRoute]:
     ]
 
 
-def ask(site: Site, connection: sa.Connection, who: Visitor, to: Address) -> bool:
+def ask(site: Site, connection: sa.Connection, who: Visitor, to: ParsedAddress) -> bool:
     """Note a reader's wish and promise a letter to both addresses.
 
     Returns:
@@ -79,9 +79,9 @@ def ask(site: Site, connection: sa.Connection, who: Visitor, to: Address) -> boo
         )
     )
     window = datetime.timedelta(hours=site.config.signup.window_hours)
-    old = Address(who.address, who.key)
+    old = ParsedAddress(who.address, who.key)
     enqueue_email(connection, "move_from", old, _letter(site, who, to, "from"), now, PATIENCE)
-    may = changes.free(connection, to.key)
+    may = changes.is_address_available(connection, to.key)
     enqueue_email(connection, "move_to", to, _letter(site, who, to, "to"), now, window, allowed=may)
     return True
 
@@ -97,7 +97,7 @@ class _Asked(NamedTuple):
     to_key: str
 
 
-def _letter(site: Site, who: Visitor, to: Address, side: str) -> dict[str, str]:
+def _letter(site: Site, who: Visitor, to: ParsedAddress, side: str) -> dict[str, str]:
     days = datetime.timedelta(days=site.config.signup.confirm_days)
     signed = sign(site, MOVE, [who.id, to.key, side])
     return {
@@ -139,9 +139,9 @@ def _agree(connection: sa.Connection, asked: _Asked, now: datetime.datetime) -> 
     if row.old_agreed_at is None or row.new_agreed_at is None:
         return "agreed"
     connection.execute(sa.delete(address_change).where(mine))
-    to = Address(asked.to, asked.to_key)
+    to = ParsedAddress(asked.to, asked.to_key)
     try:
-        changes.move(connection, asked.key, to, Origin(now, "form", SOURCE))
+        changes.change_address(connection, asked.key, to, ChangeOrigin(now, "form", SOURCE))
     except SubscriberListError:
         return ""
     return "moved"

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import notice
-from newsletter.subscribers.address import Address
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.consent.signup import agree, standing
+from newsletter.subscribers.address import ParsedAddress
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.signup import confirm_signup, get_signup_status
 from newsletter.web.http.request_data import Refused, form
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber.transactional_emails import CONFIRM, welcome
@@ -33,7 +33,7 @@ class Asked(NamedTuple):
     """
 
     id: int
-    address: Address
+    address: ParsedAddress
     data: dict[str, Any]
 
 
@@ -41,9 +41,9 @@ def routes(site: Site) -> list[BaseRoute]:
     """The page of the link, and its button."""
 
     def show(request: Request) -> Response:
-        with reading(site.engine) as connection:
+        with read_transaction(site.engine) as connection:
             asked = _asked(site, connection, request, lock=False)
-            now = standing(connection, asked.address.key) if asked else "new"
+            now = get_signup_status(connection, asked.address.key) if asked else "new"
         return _page(site, asked, active=now == "active")
 
     def take(request: Request) -> Response:
@@ -52,7 +52,7 @@ def routes(site: Site) -> list[BaseRoute]:
         with site.engine.begin() as connection:
             asked = _asked(site, connection, request, lock=True)
             if asked is None or "used" in asked.data:
-                now = standing(connection, asked.address.key) if asked else "new"
+                now = get_signup_status(connection, asked.address.key) if asked else "new"
                 return _page(site, asked, active=now == "active")
             _confirm(site, connection, asked)
         return site.pages.page("confirmed", private=True, already=False)
@@ -93,13 +93,13 @@ def _asked(site: Site, connection: sa.Connection, request: Request, *, lock: boo
         return None
     mine = sa.select(notice).where(notice.c.id == number, notice.c.kind == "confirm")
     row = connection.execute(mine.with_for_update() if lock else mine).one_or_none()
-    return Asked(row.id, Address(row.address, row.address_key), row.data) if row else None
+    return Asked(row.id, ParsedAddress(row.address, row.address_key), row.data) if row else None
 
 
 def _confirm(site: Site, connection: sa.Connection, asked: Asked) -> None:
     now = site.clock()
-    origin = Origin(now, "form", SOURCE, asked.data["wording"])
-    before = agree(connection, asked.address, origin, name=asked.data["name"])
+    origin = ChangeOrigin(now, "form", SOURCE, asked.data["wording"])
+    before = confirm_signup(connection, asked.address, origin, name=asked.data["name"])
     used = {**asked.data, "used": now.isoformat()}
     connection.execute(sa.update(notice).where(notice.c.id == asked.id).values(data=used))
     if before != "active":

@@ -15,14 +15,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import subscriber_tag
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.address import Address, parse_address
-from newsletter.subscribers.consent.erasure import erase
-from newsletter.subscribers.gdpr_export import as_data, find_profile
+from newsletter.subscribers.address import ParsedAddress, parse_address
+from newsletter.subscribers.consent.erasure import erase_address
+from newsletter.subscribers.gdpr_export import find_profile, profile_to_dict
 from newsletter.subscribers.importing.rows.row_parser import clean_name
-from newsletter.subscribers.preferences import choose_tags, pause, rename
+from newsletter.subscribers.preferences import (
+    set_chosen_tags,
+    set_paused_until,
+    set_subscriber_name,
+)
 from newsletter.web.http.request_data import form
 from newsletter.web.page_templates import PRIVATE
 from newsletter.web.site_context import Site, swift
@@ -80,7 +84,7 @@ def _page(
         wrong: likewise.
         status: of the answer.
     """
-    with reading(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         who = visitor(connection, token)
         if who is None:
             return nobody(site)
@@ -137,8 +141,8 @@ def _save(site: Site, connection: sa.Connection, who: Visitor, fields: Fields) -
         raise _WrongError("preferences_name")
     offered = list(site.config.preferences.tags)
     chosen = [tag for number, tag in enumerate(offered) if f"tag{number}" in fields]
-    rename(connection, who.id, name, site.clock())
-    choose_tags(connection, who.id, offered, chosen)
+    set_subscriber_name(connection, who.id, name, site.clock())
+    set_chosen_tags(connection, who.id, offered, chosen)
     return "preferences_saved"
 
 
@@ -146,7 +150,7 @@ def _pause(site: Site, connection: sa.Connection, who: Visitor, fields: Fields) 
     now = site.clock()
     choice = fields.get("for", "")
     if choice == "none":
-        pause(connection, who.id, None, now)
+        set_paused_until(connection, who.id, None, now)
         return "preferences_resumed"
     if choice in PAUSES:
         until = now + datetime.timedelta(days=PAUSES[choice])
@@ -154,7 +158,7 @@ def _pause(site: Site, connection: sa.Connection, who: Visitor, fields: Fields) 
         until = _midnight(site, fields.get("until", ""))
     if not now < until <= now + LONGEST_PAUSE + datetime.timedelta(days=1):
         raise _WrongError("preferences_date")
-    pause(connection, who.id, until, now)
+    set_paused_until(connection, who.id, until, now)
     return "preferences_paused"
 
 
@@ -184,11 +188,13 @@ _ACTS: Mapping[str, Act] = {"save": _save, "pause": _pause, "move": _move}
 
 def _download(site: Site, token: str) -> Response:
     """All that is known of them (GDPR, articles 15 and 20), but for the token."""
-    with reading(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         who = visitor(connection, token)
         if who is None:
             return nobody(site)
-        data: dict[str, Any] = as_data(find_profile(connection, Address(who.address, who.key)))
+        data: dict[str, Any] = profile_to_dict(
+            find_profile(connection, ParsedAddress(who.address, who.key))
+        )
     headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="my-data.json"'}
     told = orjson.dumps(data, option=orjson.OPT_INDENT_2)
     return Response(told, media_type="application/json", headers=headers)
@@ -197,9 +203,9 @@ def _download(site: Site, token: str) -> Response:
 def _erase(site: Site, token: str, fields: Fields) -> Response:
     if fields.get("sure") != "yes":
         return _page(site, token, wrong="preferences_sure", status=422)
-    with reading(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         who = visitor(connection, token)
     if who is None:
         return nobody(site)
-    erase(site.engine, who.key, site.clock())
+    erase_address(site.engine, who.key, site.clock())
     return site.pages.page("forgotten", private=True)

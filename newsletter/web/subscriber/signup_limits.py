@@ -7,8 +7,8 @@ from typing import Literal
 import sqlalchemy as sa
 from limits import RateLimitItemPerDay, RateLimitItemPerHour
 
-from newsletter.db.rate_limit_storage import TableStorage, hit
-from newsletter.subscribers.address import Address
+from newsletter.db.rate_limit_storage import RateLimitTableStorage, consume_limit
+from newsletter.subscribers.address import ParsedAddress
 from newsletter.web.site_context import Site
 
 # Who mistypes an address goes back and tries again; who replays a form does so for long.
@@ -27,7 +27,7 @@ def count(  # noqa: PLR0913 - what is counted
     *,
     form: str,
     ip: str,
-    to: Address,
+    to: ParsedAddress,
 ) -> Within:
     """Count a sign-up; whether it is within all limits.
 
@@ -43,15 +43,17 @@ def count(  # noqa: PLR0913 - what is counted
         ``worn``: the form has been used too often. ``too_often``: tell them to come back later.
         ``silently``: the mailbox has had enough; nobody is told, as it isn't theirs to know.
     """
-    storage = TableStorage(connection, site.secret, now.timestamp())
+    storage = RateLimitTableStorage(connection, site.secret, now.timestamp())
     signup = site.config.signup
-    if not hit(storage, RateLimitItemPerDay(USES_OF_A_FORM), "form", form):
+    if not consume_limit(storage, RateLimitItemPerDay(USES_OF_A_FORM), "form", form):
         return "worn"
-    if not hit(storage, RateLimitItemPerHour(signup.per_ip_hour), "ip", network(ip)):
+    if not consume_limit(storage, RateLimitItemPerHour(signup.per_ip_hour), "ip", network(ip)):
         return "too_often"
-    if not hit(storage, RateLimitItemPerHour(signup.per_hour), "everybody"):
+    if not consume_limit(storage, RateLimitItemPerHour(signup.per_hour), "everybody"):
         return "too_often"
-    fine = hit(storage, RateLimitItemPerDay(signup.per_address_day), "mailbox", mailbox(to))
+    fine = consume_limit(
+        storage, RateLimitItemPerDay(signup.per_address_day), "mailbox", mailbox(to)
+    )
     return "yes" if fine else "silently"
 
 
@@ -68,7 +70,7 @@ def network(ip: str) -> str:
     return str(ipaddress.ip_network((address, _IPV6_NETWORK), strict=False))
 
 
-def mailbox(address: Address) -> str:
+def mailbox(address: ParsedAddress) -> str:
     """Where the mail ends up: without plus tags, and without dots where they make no difference.
 
     For limits alone: to the list, ``ada+news@`` and ``ada@`` are two readers.

@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from newsletter.config.urls import get_public_url
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.address import Address, parse_address
+from newsletter.subscribers.address import ParsedAddress, parse_address
 from newsletter.web.http.request_data import form, json_body, peer
 from newsletter.web.site_context import Site, swift
 from newsletter.web.subscriber.signup_limits import count
@@ -163,7 +163,9 @@ def _ask(site: Site, fields: Mapping[str, str], ip: str, source: str) -> Answer:
     return _promise(site, address, {"name": name, "source": source}, mark, ip)
 
 
-def _promise(site: Site, address: Address, data: Mapping[str, str], mark: str, ip: str) -> Answer:
+def _promise(
+    site: Site, address: ParsedAddress, data: Mapping[str, str], mark: str, ip: str
+) -> Answer:
     now = site.clock()
     window = datetime.timedelta(hours=site.config.signup.window_hours)
     with site.engine.connect() as connection, connection.begin() as transaction:

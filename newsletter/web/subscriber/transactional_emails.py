@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from newsletter.config.urls import build_preferences_url, build_unsubscribe_url, get_public_url
-from newsletter.db import reading
-from newsletter.db.rate_limit_storage import forget_old
+from newsletter.db import read_transaction
+from newsletter.db.rate_limit_storage import delete_expired_limits
 from newsletter.db.schema import subscriber
 from newsletter.errors import NewsletterError
 from newsletter.project import Project
@@ -37,8 +37,8 @@ from newsletter.sending.transactional_queue import (
     purge_queue,
     record_email_outcome,
 )
-from newsletter.subscribers.address import Address
-from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.address import ParsedAddress
+from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import sign_up
 from newsletter.web.site_context import Site
 
@@ -88,10 +88,10 @@ def tidy_up(site: Site) -> None:
     )
     purge_queue(site.engine, now, keep)
     with site.engine.begin() as connection:
-        forget_old(connection, now.timestamp())
+        delete_expired_limits(connection, now.timestamp())
 
 
-def welcome(site: Site, connection: sa.Connection, address: Address) -> None:
+def welcome(site: Site, connection: sa.Connection, address: ParsedAddress) -> None:
     """Promise a welcome if the newsletter has one; each address gets it once."""
     if site.config.signup.welcome:
         enqueue_email(connection, "welcome", address, {}, site.clock(), None)
@@ -104,8 +104,8 @@ def _wanted(site: Site, connection: sa.Connection, letter: QueuedEmail) -> bool:
     if letter.kind != "confirm":
         return True
     data, single = letter.data, not site.config.signup.double_opt_in
-    origin = Origin(letter.created_at, "form", data["source"], data["wording"])
-    before = sign_up(connection, letter.address, origin, name=data["name"], confirmed=single)
+    origin = ChangeOrigin(letter.created_at, "form", data["source"], data["wording"])
+    before = sign_up(connection, letter.address, origin, name=data["name"], single_opt_in=single)
     if single and before in {"new", "pending"}:
         welcome(site, connection, letter.address)
         return False
@@ -139,9 +139,9 @@ def _words(site: Site, letter: QueuedEmail) -> tuple[TransactionalContent, Mappi
     return TransactionalContent(letter.kind, data["url"], until_day, data["address"]), {}
 
 
-def _welcome(site: Site, address: Address) -> tuple[TransactionalContent, Mapping[str, str]]:
+def _welcome(site: Site, address: ParsedAddress) -> tuple[TransactionalContent, Mapping[str, str]]:
     config = site.config
-    with reading(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         token = _token(connection, address)
     words = TransactionalContent(
         "welcome",
@@ -152,7 +152,7 @@ def _welcome(site: Site, address: Address) -> tuple[TransactionalContent, Mappin
     return words, dict(build_unsubscribe_headers(config, token))
 
 
-def _token(connection: sa.Connection, address: Address) -> str:
+def _token(connection: sa.Connection, address: ParsedAddress) -> str:
     """An active reader's token; empty if they are none."""
     mine = (subscriber.c.address_key == address.key, subscriber.c.status == "active")
     return connection.scalar(sa.select(subscriber.c.token).where(*mine)) or ""

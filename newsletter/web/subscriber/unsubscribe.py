@@ -13,13 +13,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from newsletter.db import reading
-from newsletter.db.write_batcher import Together
-from newsletter.subscribers.address import Address
+from newsletter.db import read_transaction
+from newsletter.db.write_batcher import WriteBatcher
+from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent import changes, journal
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.preferences import pause
-from newsletter.subscribers.queries.unsubscribe_reasons import REASONS, count_reason
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.preferences import set_paused_until
+from newsletter.subscribers.queries.unsubscribe_reasons import (
+    UNSUBSCRIBE_REASONS,
+    record_unsubscribe_reason,
+)
 from newsletter.web.http.request_data import form, raw_body
 from newsletter.web.site_context import Site, swift
 from newsletter.web.subscriber.access_token import Visitor, opened, sign, visitor
@@ -34,10 +37,10 @@ LONG_PAUSE = datetime.timedelta(days=91)
 def routes(site: Site) -> list[BaseRoute]:
     """The page behind every mail's unsubscribe link, and what is posted there."""
     # A mail goes to thousands at once, and so come those who leave.
-    together = Together(site.engine)
+    together = WriteBatcher(site.engine)
 
     def show(request: Request) -> Response:
-        with reading(site.engine) as connection:
+        with read_transaction(site.engine) as connection:
             who = visitor(connection, request.path_params["token"])
         if who is None:
             return nobody(site)
@@ -71,14 +74,16 @@ def nobody(site: Site) -> Response:
     )
 
 
-def _one_click(site: Site, together: Together, token: str) -> Response:
+def _one_click(site: Site, together: WriteBatcher, token: str) -> Response:
     def write(connection: sa.Connection) -> bool:
         who = visitor(connection, token)
         if who is not None:
-            changes.unsubscribe(connection, who.key, Origin(site.clock(), "one_click", SOURCE))
+            changes.unsubscribe(
+                connection, who.key, ChangeOrigin(site.clock(), "one_click", SOURCE)
+            )
         return who is not None
 
-    if not together.write(write):
+    if not together.run(write):
         return nobody(site)
     return PlainTextResponse("Unsubscribed.\n", headers={"Cache-Control": "no-store"})
 
@@ -90,7 +95,7 @@ def _leave(site: Site, token: str) -> Response:
         if who is None:
             return nobody(site)
         was_reader = who.gets_mail
-        changes.unsubscribe(connection, who.key, Origin(now, "form", SOURCE))
+        changes.unsubscribe(connection, who.key, ChangeOrigin(now, "form", SOURCE))
     undo = sign(site, UNDO, [token, now.isoformat()]) if was_reader else ""
     return site.pages.page(
         "left",
@@ -98,7 +103,7 @@ def _leave(site: Site, token: str) -> Response:
         who=who,
         undo=undo,
         signed=sign(site, WHY, token),
-        reasons=REASONS,
+        reasons=UNSUBSCRIBE_REASONS,
     )
 
 
@@ -111,25 +116,25 @@ def _undo(site: Site, token: str, undo: list[str], *, paused: bool) -> Response:
             return nobody(site)
         if undo[0] != token or not _just_left(connection, who, undo[1]):
             return site.pages.page("leave_odd", status=400, private=True)
-        origin = Origin(now, "form", SOURCE, "undo")
-        changes.resubscribe(connection, Address(who.address, who.key), "active", origin)
+        origin = ChangeOrigin(now, "form", SOURCE, "undo")
+        changes.resubscribe(connection, ParsedAddress(who.address, who.key), "active", origin)
         until = now + LONG_PAUSE if paused else who.paused_until
         if until:
-            pause(connection, who.id, until, now)
+            set_paused_until(connection, who.id, until, now)
     return site.pages.page("undone", private=True, who=who, paused=paused)
 
 
 def _just_left(connection: sa.Connection, who: Visitor, at: str) -> bool:
     """Whether leaving at that moment was the last that happened."""
-    last = journal.read(connection, who.id)[-1]
+    last = journal.load_journal(connection, who.id)[-1]
     return (last.change, last.at.isoformat()) == ("unsubscribed", at) and not who.suppressed
 
 
 def _why(site: Site, fields: Mapping[str, str]) -> Response:
     reason = fields.get("reason", "")
-    if reason in REASONS:
+    if reason in UNSUBSCRIBE_REASONS:
         with site.engine.begin() as connection:
-            count_reason(connection, reason, site.clock())
+            record_unsubscribe_reason(connection, reason, site.clock())
     return site.pages.page("thanks", private=True)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import send
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.erasure import erase
-from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.erasure import erase_address
+from newsletter.subscribers.consent.journal import ChangeOrigin
 
 THEN = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
 NOW = datetime.datetime(2026, 11, 24, 9, 5, tzinfo=datetime.UTC)
@@ -22,14 +22,14 @@ Cli = Callable[..., tuple[int, str, str]]
 
 
 def join(folder: Path, name: str, at: datetime.datetime) -> None:
-    with database("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
+    with database_engine("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
         address = parse_address(f"{name}@example.com")
-        changes.subscribe(connection, address, "active", Origin(at, "form"))
+        changes.subscribe(connection, address, "active", ChangeOrigin(at, "form"))
 
 
 def leave(folder: Path, name: str) -> None:
-    with database("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
-        changes.unsubscribe(connection, f"{name}@example.com", Origin(NOW, "one_click"))
+    with database_engine("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
+        changes.unsubscribe(connection, f"{name}@example.com", ChangeOrigin(NOW, "one_click"))
 
 
 def active(folder: Path) -> set[str]:
@@ -125,8 +125,8 @@ def test_what_it_leaves_behind_is_never_in_git(cli: Cli, backed_up: Path) -> Non
 
 def test_what_was_taken_over_is_told(cli: Cli, backed_up: Path) -> None:
     leave(backed_up, "cy")
-    with database("sqlite:///newsletter.db", backed_up) as engine:
-        erase(engine, "ada@example.com", NOW)
+    with database_engine("sqlite:///newsletter.db", backed_up) as engine:
+        erase_address(engine, "ada@example.com", NOW)
         with engine.begin() as connection:
             connection.execute(sa.insert(send).values(
                 issue="2026-11-20-ice", state="done", content_sha="", subject="Ice",

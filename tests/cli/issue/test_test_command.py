@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.project import open_project
 from newsletter.sending.planning.tested_issues import list_tested_issues
 from newsletter.sending.rehearsal import FakeSendGrid
@@ -66,7 +66,7 @@ def test_where_there_is_a_database_the_site_learns_whose_images_are_wanted(
     assert newsletter("db", "upgrade")[0] == 0
     assert newsletter("test", "ice", "--to", "me@example.com")[0] == 0
     config = open_project(project_folder).config
-    with database(config.database, project_folder) as engine:
+    with database_engine(config.database, project_folder) as engine:
         assert list_tested_issues(engine) == ["2026-12-01-the-ice"]
 
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from ready_to_send import Cli
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import send
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
@@ -85,7 +85,10 @@ def test_a_change_of_the_account_is_told_and_seen_in_the_status(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
-    with database("sqlite:///newsletter.db", project_folder) as engine, engine.begin() as running:
+    with (
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
+        engine.begin() as running,
+    ):
         running.execute(sa.update(send).values(state="running"))
     path = project_folder / "events.jsonl"
     at = int(vendor.clock()) + 10

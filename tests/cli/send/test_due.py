@@ -6,7 +6,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from ready_to_send import READERS, Cli
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import batch, send
 from newsletter.sending.rehearsal import FakeSendGrid
 
@@ -15,7 +15,7 @@ def begun(project_folder: Path, lease: datetime.timedelta) -> None:
     """As a sender leaves it that dies with one batch claimed: its lease runs so long yet."""
     now = datetime.datetime.now(datetime.UTC)
     with (
-        database("sqlite:///newsletter.db", project_folder) as engine,
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
         engine.begin() as connection,
     ):
         hour_ago = now - datetime.timedelta(hours=1)
@@ -50,7 +50,7 @@ def test_a_send_that_nobody_scheduled_is_left_to_the_editor(
     assert newsletter("plan")[0] == 0
     begun(project_folder, -datetime.timedelta(seconds=1))
     with (
-        database("sqlite:///newsletter.db", project_folder) as engine,
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
         engine.begin() as connection,
     ):
         connection.execute(sa.update(send).values(scheduled_at=None))

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from ready_to_send import READERS, Cli
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import send
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
@@ -24,7 +24,7 @@ def put_back(project_folder: Path, **length: int) -> None:
     """Let a scheduled send's time be so long ago."""
     moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(**length)
     with (
-        database("sqlite:///newsletter.db", project_folder) as engine,
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
         engine.begin() as connection,
     ):
         connection.execute(sa.update(send).values(scheduled_at=moment))

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from ready_to_send import ISSUE, POST, READERS, Cli
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import batch
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.sending.rehearsal import FakeSendGrid
@@ -297,7 +297,7 @@ def test_a_killed_sender_leaves_its_batch_unknown_and_mails_nobody_twice(
         vendor.wait_for_requests(2)
         process.kill()
     with (
-        database("sqlite:///newsletter.db", project_folder) as engine,
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
         engine.begin() as connection,
     ):
         long_ago = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)

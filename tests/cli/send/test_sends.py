@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from ready_to_send import ISSUE, POST, READERS, Cli
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import batch
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
@@ -304,7 +304,7 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nobody(
     assert (data["state"], data["in_flight"]) == ("paused", 10)
     assert "10 readers on their way" in newsletter("status")[1]
     with (
-        database("sqlite:///newsletter.db", project_folder) as engine,
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
         engine.begin() as connection,
     ):
         long_ago = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)

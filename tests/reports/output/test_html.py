@@ -14,7 +14,7 @@ from lxml import html as lxml_html
 from made_up_send import AT, LINKS, MadeUp, address, make_send
 from sending_fixtures import configured
 
-from newsletter.db import database, reading
+from newsletter.db import database_engine, read_transaction
 from newsletter.reports.comparison import list_started_sends
 from newsletter.reports.model import SendRates, SendReport
 from newsletter.reports.output import charts
@@ -33,14 +33,14 @@ CONFIG = configured(timezone="Europe/Oslo", tracking={"opens": True, "clicks": T
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
     """On SQLite alone: what the page is made of is tested on both."""
-    with database("sqlite:///newsletter.db", tmp_path) as opened:
+    with database_engine("sqlite:///newsletter.db", tmp_path) as opened:
         yield opened
 
 
 def made(engine: sa.Engine, *sends: MadeUp) -> SendReport:
     for one in sends:
         make_send(engine, one)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return build_send_report(connection, list_started_sends(connection)[-1], CONFIG, NOW)
 
 

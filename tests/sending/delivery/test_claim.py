@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sending_fixtures import MakeReaders, Subscribe, World
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import subscriber
 from newsletter.sending.delivery import claim
 from newsletter.sending.ledger.record import Ledger, start_send
@@ -40,7 +40,7 @@ def test_whatever_is_in_them(  # noqa: PLR0917 - fixtures
     start_send(ledger, frozen)
     (held,) = claim.claim_batches(ledger, frozen)
     late: list[int] = []
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         first, second = claim.load_recipients(connection, held, late, world.now)
     assert (first.id, second.id, late) == (1, 2, [3])
     assert first.attributes["name"] == values.get("name", "Reader 1")

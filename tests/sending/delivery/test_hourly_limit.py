@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sending_fixtures import MakeReaders, Subscribe, World
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import rate_bucket
 from newsletter.errors import SendRefusedError
 from newsletter.sending.delivery import claim
@@ -87,7 +87,7 @@ def test_two_senders_share_one_count(
     frozen = save_schedule(ledger, freeze_send(ledger, letter), SendSchedule(limit_per_hour=20))
     start_send(ledger, frozen)
     assert [len(claim.claim_batches(ledger, frozen, most)) for most in (1, 3, 1)] == [1, 1, 0]
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         assert connection.execute(sa.select(rate_bucket.c.used)).scalars().all() == [20]
 
 

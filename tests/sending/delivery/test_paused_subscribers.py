@@ -5,7 +5,7 @@ import datetime
 import sqlalchemy as sa
 from sending_fixtures import MakeReaders, Subscribe, World
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import send_recipient
 from newsletter.sending.delivery import claim
 from newsletter.sending.ledger.record import Ledger
@@ -13,8 +13,8 @@ from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.preferences import pause
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.preferences import set_paused_until
 
 HOUR = datetime.timedelta(hours=1)
 
@@ -28,18 +28,20 @@ def test_pauses_count_at_the_freeze_and_at_the_claim(
 ) -> None:
     subscribe(make_readers(8))
     with ledger.engine.begin() as connection:
-        pause(connection, 1, world.now + HOUR, world.now)
-        pause(connection, 2, world.now, world.now)
+        set_paused_until(connection, 1, world.now + HOUR, world.now)
+        set_paused_until(connection, 2, world.now, world.now)
     frozen = freeze_send(ledger, letter)
     assert (frozen.total, frozen.excluded) == (7, {"paused": 1})
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         ids = sa.select(send_recipient.c.subscriber_id).order_by(send_recipient.c.subscriber_id)
         assert connection.scalars(ids).all() == [2, 3, 4, 5, 6, 7, 8]
     with ledger.engine.begin() as connection:
         connection.execute(sa.text("UPDATE send SET state = 'running'"))
-        pause(connection, 3, world.now + HOUR, world.now)
+        set_paused_until(connection, 3, world.now + HOUR, world.now)
         to = parse_address("elsewhere@example.com")
-        assert changes.move(connection, "reader4@example.com", to, Origin(world.now, "form"))
+        assert changes.change_address(
+            connection, "reader4@example.com", to, ChangeOrigin(world.now, "form")
+        )
     [held] = claim.claim_batches(ledger, frozen)
     assert told(ledger, held, world.now) == ([2, 5, 6, 7, 8], [3, 4])
     assert told(ledger, held, world.now + HOUR) == ([2, 3, 5, 6, 7, 8], [4])
@@ -49,6 +51,6 @@ def told(
     ledger: Ledger, held: claim.ClaimedBatch, now: datetime.datetime
 ) -> tuple[list[int], list[int]]:
     late: list[int] = []
-    with reading(ledger.engine) as connection:
+    with read_transaction(ledger.engine) as connection:
         readers = [reader.id for reader in claim.load_recipients(connection, held, late, now)]
     return readers, late

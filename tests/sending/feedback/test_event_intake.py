@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sending_fixtures import MakeReaders, Subscribe, World, configured
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import event, journal, send, subscriber, suppression
 from newsletter.events.parse import Event, parse_event
 from newsletter.sending.feedback.event_intake import IntakeResult, ingest_events
@@ -21,9 +21,13 @@ from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent import journal as journals
-from newsletter.subscribers.consent.erasure import erase
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.consent.transitions import SUPPRESSED, soft_bounces_of, status_of
+from newsletter.subscribers.consent.erasure import erase_address
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.transitions import (
+    SUPPRESSED_STATUSES,
+    count_soft_bounces,
+    replay_status,
+)
 
 CONFIG = configured(limits={"soft_bounces": 3}, sendgrid={"asm_group": 17})
 READER = "reader1@example.com"
@@ -44,23 +48,23 @@ def take(ledger: Ledger, make_readers: MakeReaders, subscribe: Subscribe) -> Tak
     subscribe(make_readers(3))
     with ledger.engine.begin() as connection:
         for number in (1, 2, 3):
-            born = Origin(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "cli")
-            journals.append(connection, number, born.line("subscribed", "active"))
+            born = ChangeOrigin(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "cli")
+            journals.append_entry(connection, number, born.to_entry("subscribed", "active"))
     return lambda *events: ingest_events(ledger, CONFIG, events)
 
 
 def standing(engine: sa.Engine, number: int = 1) -> tuple[str, int]:
     """Status and soft bounces; the journal adds up to both."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         query = sa.select(subscriber.c.status, subscriber.c.soft_bounces)
         status, bounces = connection.execute(query.where(subscriber.c.id == number)).one()
-        lines = journals.changes(journals.read(connection, number))
-    assert (status_of(lines), soft_bounces_of(lines)) == (status, bounces)
+        lines = journals.to_changes(journals.load_journal(connection, number))
+    assert (replay_status(lines), count_soft_bounces(lines)) == (status, bounces)
     return status, bounces
 
 
 def on_record(engine: sa.Engine) -> int:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(event)).scalar_one()
 
 
@@ -98,8 +102,8 @@ def test_what_each_kind_of_event_leads_to(
     again = take(one)
     assert (again.new_count, again.known_count, again.applied_reports) == (0, 1, ())
     assert (on_record(engine), standing(engine, 2)) == (1, ("active", 0))
-    with reading(engine) as connection:
-        lines = journals.read(connection, 1)[1:]
+    with read_transaction(engine) as connection:
+        lines = journals.load_journal(connection, 1)[1:]
     assert all((line.how, line.source) == ("webhook", "SendGrid's events") for line in lines)
 
 
@@ -128,8 +132,8 @@ def test_who_has_moved_leaves_by_a_mail_to_their_old_address_too(  # noqa: PLR09
 ) -> None:
     frozen = freeze_send(ledger, letter)
     with engine.begin() as connection:
-        origin = Origin(datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC), "form")
-        changes.move(connection, READER, parse_address("ada@example.org"), origin)
+        origin = ChangeOrigin(datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC), "form")
+        changes.change_address(connection, READER, parse_address("ada@example.org"), origin)
     take(made("spamreport", **{"nl_send": str(frozen.id), "nl_subscriber": "1", **event_of}))
     assert standing(engine)[0] == status
     assert standing(engine, 2)[0] == "active"
@@ -175,7 +179,7 @@ def test_news_from_before_somebody_came_back_is_none(
     take(made("unsubscribe", -100), made("bounce", -90, type="blocked"))
     address = parse_address(READER)
     with ledger.engine.begin() as connection:
-        back = Origin(world.now, "form", "/join", "Yes, send me the letter")
+        back = ChangeOrigin(world.now, "form", "/join", "Yes, send me the letter")
         changes.resubscribe(connection, address, "active", back)
     take(made("bounce", -50, type="bounce"), made("bounce", -40, type="blocked"))
     assert standing(engine) == ("active", 0)
@@ -194,7 +198,7 @@ def test_strangers_are_kept_out_and_break_nothing(take: Take, engine: sa.Engine)
         made("click", url="https://example.com/" + "a" * 100_000, category=["a", "b"]),
     )
     assert on_record(engine) == 7
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         kept_out = connection.execute(
             sa.select(suppression.c.address_key, suppression.c.reason, suppression.c.source)
         ).all()
@@ -203,9 +207,9 @@ def test_strangers_are_kept_out_and_break_nothing(take: Take, engine: sa.Engine)
 
 def test_who_was_erased_stays_forgotten(take: Take, engine: sa.Engine, world: World) -> None:
     take(made("delivered"))
-    erase(engine, READER, world.now)
+    erase_address(engine, READER, world.now)
     take(made("open", 5, email=READER.upper()), made("spamreport", 6))
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         rows = connection.execute(sa.select(event.c.address_key, event.c.raw)).all()
         assert connection.scalar(sa.select(suppression.c.address_key)) is None
     assert len(rows) == 3
@@ -230,7 +234,7 @@ def test_opens_of_programs_are_marked(take: Take, engine: sa.Engine) -> None:
         made("delivered", sg_event_id="server", useragent="python-requests/2.31.0"),
         made("open", sg_event_id="odd", useragent=7),
     )
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         machines = connection.scalars(sa.select(event.c.sg_event_id).where(event.c.machine))
         assert set(machines) == {"bare", "gateway", "tool", "chat", "apple"}
 
@@ -253,7 +257,7 @@ def test_a_change_of_the_account_pauses_what_runs(  # noqa: PLR0917 - a table's 
         for issue, before in (("2026-12-01-ice", "running"), ("2026-11-01-fog", "done")):
             connection.execute(sa.insert(send).values(issue=issue, state=before, **values))
     done = take(made("account_status_change", at, type=kind, email=None))
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         rows = connection.execute(sa.select(send.c.state, send.c.reason).order_by(send.c.id)).all()
     assert [row.state for row in rows] == [state, "done"]
     assert done.paused_issues == (("2026-12-01-ice",) if state == "paused" else ())
@@ -284,10 +288,10 @@ def _told(take: Take, engine: sa.Engine, parts: Sequence[Sequence[Event]]) -> tu
         connection.execute(sa.delete(subscriber))
         connection.execute(sa.insert(subscriber), [dict(row) for row in rows])
         for row in rows:
-            born = Origin(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "cli")
-            journals.append(connection, row["id"], born.line("subscribed", "active"))
+            born = ChangeOrigin(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "cli")
+            journals.append_entry(connection, row["id"], born.to_entry("subscribed", "active"))
     new = sum(take(*part).new_count for part in parts)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         kept_out = connection.execute(
             sa.select(suppression.c.address_key, suppression.c.reason).order_by("address_key")
         ).all()
@@ -299,7 +303,7 @@ def _told(take: Take, engine: sa.Engine, parts: Sequence[Sequence[Event]]) -> tu
 
 def _settled(end: Any) -> Any:
     """All of it, but for the count of a suppressed reader."""
-    return end[:1] if end and end[0] in SUPPRESSED else end
+    return end[:1] if end and end[0] in SUPPRESSED_STATUSES else end
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sending_fixtures import World
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import journal, meta, subscriber, suppression
 from newsletter.errors import ProviderError
 from newsletter.sending.feedback.suppression_sync import SuppressionSyncResult, sync_suppressions
@@ -19,7 +19,7 @@ from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.retry_policy import backoff_seconds
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
-from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.journal import ChangeOrigin
 
 HOUR, DAY = 3_600, 86_400
 
@@ -41,7 +41,7 @@ def run(engine: sa.Engine, mailer: SendGridClient, world: World) -> Sync:
 def join(engine: sa.Engine, world: World) -> Join:
     def insert(*addresses: str, status: str = "active") -> None:
         with engine.begin() as connection:
-            origin = Origin(world.now - datetime.timedelta(days=30), "form")
+            origin = ChangeOrigin(world.now - datetime.timedelta(days=30), "form")
             for address in addresses:
                 changes.subscribe(connection, parse_address(address), status, origin)
 
@@ -49,19 +49,19 @@ def join(engine: sa.Engine, world: World) -> Join:
 
 
 def statuses(engine: sa.Engine) -> dict[str, str]:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         rows = connection.execute(sa.select(subscriber.c.address, subscriber.c.status))
         return dict(rows.all())
 
 
 def kept_out(engine: sa.Engine) -> dict[str, str]:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         rows = connection.execute(sa.select(suppression.c.address_key, suppression.c.reason))
         return dict(rows.all())
 
 
 def everything(engine: sa.Engine) -> list[list[tuple[object, ...]]]:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return [
             [
                 tuple(row)
@@ -106,7 +106,7 @@ def test_the_journal_says_where_it_is_from(
     join("ada@example.com")
     double.suppressions.add("bounces", "ada@example.com", world.timestamp() - HOUR, reason="550 no")
     run()
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         line = connection.execute(sa.select(journal).where(journal.c.change == "bounced")).one()
     assert (line.how, line.source, line.wording) == ("sync", "SendGrid's bounces", "550 no")
     assert line.at == world.now - datetime.timedelta(hours=1)
@@ -219,7 +219,7 @@ def test_an_error_in_the_middle_loses_nothing(
     with pytest.raises(ProviderError, match="access forbidden"):
         run()
     assert statuses(engine)["r600@example.com"] == "bounced"  # the first page, newest first
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         assert connection.execute(sa.select(meta)).all() == []
     done = run()
     assert set(statuses(engine).values()) == {"bounced", "unsubscribed"}
@@ -269,7 +269,7 @@ def test_who_came_back_after_the_report_stays(
     double.suppressions.add("unsubscribes", "ada@example.com", world.timestamp() - DAY)
     run()
     with engine.begin() as connection:
-        origin = Origin(world.now, "cli", wording="by letter")
+        origin = ChangeOrigin(world.now, "cli", wording="by letter")
         changes.resubscribe(connection, parse_address("ada@example.com"), "active", origin)
     run()
     assert statuses(engine) == {"ada@example.com": "active"}
@@ -283,7 +283,7 @@ def test_the_erased_are_not_written_down_again(
     run: Sync, join: Join, engine: sa.Engine, double: FakeSendGrid, world: World
 ) -> None:
     join("ada@example.com")
-    erasure.erase(engine, "ada@example.com", world.now)
+    erasure.erase_address(engine, "ada@example.com", world.now)
     double.suppressions.add("unsubscribes", "ada@example.com", world.timestamp())
     done = run()
     assert done["unsubscribes"].applied_reports == []

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sending_fixtures import MakeReaders, Subscribe, World
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import batch, subscriber
 from newsletter.errors import SendRefusedError
 from newsletter.events.parse import Event, parse_event
@@ -71,7 +71,7 @@ class Desk:
 
     def event(self, number: int, attempt: int = 1, *, reader: int, late: float = 0.0) -> Event:
         """What the vendor says of one reader of a batch."""
-        with reading(self.ledger.engine) as connection:
+        with read_transaction(self.ledger.engine) as connection:
             id_ = connection.scalar(sa.select(batch.c.id).where(batch.c.number == number))
         return parse_event(
             {
@@ -312,7 +312,7 @@ def test_every_readers_fate_is_told_with_its_reason(desk: Desk) -> None:
         faults.error_response(400, "bad address", "personalizations.0.to.0.email"), TAKEN,
         faults.lost_response(),
     )  # fmt: skip
-    with reading(desk.ledger.engine) as connection:
+    with read_transaction(desk.ledger.engine) as connection:
         told = {one.address: one for one in iter_recipients(connection, desk.send())}
         missed = list(iter_recipients(connection, desk.send(), only_missed=True))
     assert len(told) == TOTAL
@@ -329,7 +329,7 @@ def test_every_readers_fate_is_told_with_its_reason(desk: Desk) -> None:
 def test_what_was_taken_back_counts_as_missed(desk: Desk) -> None:
     desk.run()
     pause_cancel_retry.mark_recalled(desk.ledger, desk.send())
-    with reading(desk.ledger.engine) as connection:
+    with read_transaction(desk.ledger.engine) as connection:
         missed = list(iter_recipients(connection, desk.send(), only_missed=True))
     assert {one.reason for one in missed} == {RECALLED_REASON}
     assert len(missed) == TOTAL

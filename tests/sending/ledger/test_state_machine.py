@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from newsletter.db.schema import BATCH_STATES, OUTCOMES, SEND_STATES
+from newsletter.db.schema import ATTEMPT_OUTCOMES, BATCH_STATES, SEND_STATES
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.ledger.state_machine import (
@@ -115,7 +115,7 @@ def test_what_an_event_proves(batch: str, outcome: str | None, *, later: bool) -
 
 def test_evidence_never_makes_a_batch_accepted_that_a_sender_holds_or_that_is_split() -> None:
     for batch in BATCH_STATES:
-        for outcome in (*OUTCOMES, None):
+        for outcome in (*ATTEMPT_OUTCOMES, None):
             for later in (True, False):
                 if classify_evidence(batch, outcome, has_later_attempt=later) == "accepted":
                     assert batch in {"unknown", "ready", "dropped"}

@@ -14,13 +14,16 @@ from sending_fixtures import MakeReaders
 from newsletter.sending.planning.dry_run import DryRunResult, export_dry_run
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
-from newsletter.subscribers import Reader
+from newsletter.subscribers import Recipient
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 
 
 def rehearse(
-    letter: PreparedEmail, readers: list[Reader] | Iterator[Reader], folder: Path, samples: int = 3
+    letter: PreparedEmail,
+    readers: list[Recipient] | Iterator[Recipient],
+    folder: Path,
+    samples: int = 3,
 ) -> DryRunResult:
     return export_dry_run(
         letter, readers, folder, sample_count=samples, now=NOW, progress=lambda _: None
@@ -75,7 +78,7 @@ def test_a_run_that_fails_leaves_the_last_one_whole(
     rehearse(letter, make_readers(5), folder)
     before = {path: path.read_bytes() for path in folder.rglob("*.*")}
 
-    def breaking() -> Iterator[Reader]:
+    def breaking() -> Iterator[Recipient]:
         yield from make_readers(15)
         raise OSError(28, "No space left on device")
 

@@ -19,7 +19,7 @@ from newsletter.sending.rehearsal.link_scanner import (
 )
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.journal import ChangeOrigin
 
 SITE = "https://news.harbour-notes.org"
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
@@ -34,7 +34,7 @@ def stand_in(engine: sa.Engine, *, acts: bool = False, status: int = 200) -> Ite
                 mine = sa.select(subscriber.c.address_key).where(subscriber.c.token == token)
                 key = connection.scalar(mine)
                 if acts and key and self.command == "GET":
-                    changes.unsubscribe(connection, key, Origin(NOW, "form"))
+                    changes.unsubscribe(connection, key, ChangeOrigin(NOW, "form"))
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -58,7 +58,7 @@ def letters_of(engine: sa.Engine) -> dict[int, str]:
     with engine.begin() as connection:
         for name in ("ada", "bo"):
             address = parse_address(f"{name}@example.com")
-            changes.subscribe(connection, address, "active", Origin(NOW, "form"))
+            changes.subscribe(connection, address, "active", ChangeOrigin(NOW, "form"))
         rows = connection.execute(sa.select(subscriber.c.id, subscriber.c.token)).all()
     return {row.id: f'<a href="{SITE}/u/{row.token}">x</a> {SITE}/issues/ice.' for row in rows}
 

@@ -11,24 +11,28 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import STATUSES, erased, journal, subscriber, suppression
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers import audience, count_by_status, exclusions
-from newsletter.subscribers.address import Address, parse_address
+from newsletter.subscribers import count_by_status, count_exclusions, iter_audience
+from newsletter.subscribers.address import ParsedAddress, parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.erasure import erase
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.consent.journal import changes as as_changes
-from newsletter.subscribers.consent.journal import read as read_journal
-from newsletter.subscribers.consent.transitions import SUPPRESSED, soft_bounces_of, status_of
-from newsletter.subscribers.importing.import_list import import_file
-from newsletter.subscribers.preferences import pause
+from newsletter.subscribers.consent.erasure import erase_address
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.journal import load_journal as read_journal
+from newsletter.subscribers.consent.journal import to_changes as as_changes
+from newsletter.subscribers.consent.transitions import (
+    SUPPRESSED_STATUSES,
+    count_soft_bounces,
+    replay_status,
+)
+from newsletter.subscribers.importing.import_list import import_subscriber_file
+from newsletter.subscribers.preferences import set_paused_until
 
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
 LIMIT = 2
-Report = Callable[[sa.Connection, str, Origin], changes.Changed | None]
+Report = Callable[[sa.Connection, str, ChangeOrigin], changes.ChangeResult | None]
 PEOPLE = tuple(parse_address(f"{name}@Example.com") for name in ("ada", "bo", "cy"))
 
 people = st.sampled_from(PEOPLE)
@@ -58,22 +62,22 @@ class TheList(RuleBasedStateMachine):
 
     def listed(self) -> dict[str, tuple[int, str, int]]:
         columns = (subscriber.c.id, subscriber.c.status, subscriber.c.soft_bounces)
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             found = connection.execute(sa.select(subscriber.c.address_key, *columns))
             return {key: (id_, status, count) for key, id_, status, count in found}
 
     @rule(who=people, status=wishes)
-    def add(self, who: Address, status: str) -> None:
+    def add(self, who: ParsedAddress, status: str) -> None:
         try:
             with self.engine.begin() as connection:
-                changes.subscribe(connection, who, status, Origin(NOW, "form"))
+                changes.subscribe(connection, who, status, ChangeOrigin(NOW, "form"))
         except SubscriberListError:
             assert who.key in self.erased
 
     @rule(who=people, status=wishes)
-    def resubscribe(self, who: Address, status: str) -> None:
+    def resubscribe(self, who: ParsedAddress, status: str) -> None:
         with self.engine.begin() as connection:
-            origin = Origin(NOW, "cli", wording="a letter")
+            origin = ChangeOrigin(NOW, "cli", wording="a letter")
             changed = changes.resubscribe(connection, who, status, origin)
         if changed.before != changed.after:
             self.paused.pop(who.key, None)
@@ -81,46 +85,50 @@ class TheList(RuleBasedStateMachine):
         self.erased.discard(who.key)
 
     @rule(who=people)
-    def confirm(self, who: Address) -> None:
+    def confirm(self, who: ParsedAddress) -> None:
         with self.engine.begin() as connection:
-            changes.confirm(connection, who.key, Origin(NOW, "form"))
+            changes.confirm(connection, who.key, ChangeOrigin(NOW, "form"))
 
     @rule(
         who=people,
-        change=st.sampled_from([changes.unsubscribe, changes.bounce, changes.complain]),
+        change=st.sampled_from(
+            [changes.unsubscribe, changes.record_bounce, changes.record_complaint]
+        ),
     )
-    def leave(self, who: Address, change: Report) -> None:
+    def leave(self, who: ParsedAddress, change: Report) -> None:
         with self.engine.begin() as connection:
-            if change(connection, who.key, Origin(NOW, "webhook")):
+            if change(connection, who.key, ChangeOrigin(NOW, "webhook")):
                 self.left.add(who.key)
 
     @rule(who=people)
-    def bounce_softly(self, who: Address) -> None:
+    def bounce_softly(self, who: ParsedAddress) -> None:
         with self.engine.begin() as connection:
-            origin = Origin(NOW, "webhook")
-            changed = changes.soft_bounce(connection, who.key, origin, limit=LIMIT)
+            origin = ChangeOrigin(NOW, "webhook")
+            changed = changes.record_soft_bounce(
+                connection, who.key, origin, max_soft_bounces=LIMIT
+            )
         if changed and changed.after == "bounced":
             self.left.add(who.key)
 
     @rule(who=people)
-    def get_a_mail(self, who: Address) -> None:
+    def get_a_mail(self, who: ParsedAddress) -> None:
         with self.engine.begin() as connection:
-            changes.delivered(connection, who.key, Origin(NOW, "webhook"))
+            changes.record_delivery(connection, who.key, ChangeOrigin(NOW, "webhook"))
 
     @rule(who=people, days=st.sampled_from((-1, 0, 1)))
-    def pause(self, who: Address, days: int) -> None:
+    def pause(self, who: ParsedAddress, days: int) -> None:
         if who.key in (listed := self.listed()):
             self.paused[who.key] = NOW + days * DAY
             with self.engine.begin() as connection:
-                pause(connection, listed[who.key][0], NOW + days * DAY, NOW)
+                set_paused_until(connection, listed[who.key][0], NOW + days * DAY, NOW)
 
     @rule(who=people, to=people)
-    def move(self, who: Address, to: Address) -> None:
+    def move(self, who: ParsedAddress, to: ParsedAddress) -> None:
         status = self.listed().get(who.key, (0, "", 0))[1]
         taken = to.key in self.listed() or to.key in self.erased
         try:
             with self.engine.begin() as connection:
-                moved = changes.move(connection, who.key, to, Origin(NOW, "form"))
+                moved = changes.change_address(connection, who.key, to, ChangeOrigin(NOW, "form"))
         except SubscriberListError:
             assert taken or status != "active"
             return
@@ -132,27 +140,27 @@ class TheList(RuleBasedStateMachine):
                 self.paused[to.key] = self.paused.pop(who.key)
 
     @rule(told=rows)
-    def import_(self, told: list[tuple[Address, str]]) -> None:
+    def import_(self, told: list[tuple[ParsedAddress, str]]) -> None:
         text = "".join(f"{who.address},{status}\n" for who, status in told)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "readers.csv"
             path.write_text(f"email,status\n{text}")
-            import_file(self.engine, path, now=NOW)
-        gone = {who.key for who, status in told if status in SUPPRESSED}
+            import_subscriber_file(self.engine, path, now=NOW)
+        gone = {who.key for who, status in told if status in SUPPRESSED_STATUSES}
         self.left |= gone - self.erased
 
     @rule(who=people)
-    def erase(self, who: Address) -> None:
-        if erase(self.engine, who.key, NOW):
+    def erase(self, who: ParsedAddress) -> None:
+        if erase_address(self.engine, who.key, NOW):
             self.erased.add(who.key)
             self.left.discard(who.key)
             self.paused.pop(who.key, None)
 
     @invariant()
     def nobody_who_left_is_mailed(self) -> None:
-        with reading(self.engine) as connection:
-            mailed = {reader.address_key for reader in audience(connection, at=NOW)}
-            left_out = exclusions(connection, at=NOW)
+        with read_transaction(self.engine) as connection:
+            mailed = {reader.address_key for reader in iter_audience(connection, at=NOW)}
+            left_out = count_exclusions(connection, at=NOW)
             total = sum(count_by_status(connection).values())
         listed = self.listed()
         paused = {key for key, until in self.paused.items() if until > NOW}
@@ -161,7 +169,7 @@ class TheList(RuleBasedStateMachine):
         assert mailed == active - paused
         assert left_out.get("paused", 0) == len(active & paused)
         assert len(mailed) + sum(left_out.values()) == total
-        assert self.left == {key for key, row in listed.items() if row[1] in SUPPRESSED}
+        assert self.left == {key for key, row in listed.items() if row[1] in SUPPRESSED_STATUSES}
 
     @invariant()
     def nobody_erased_is_in_the_list(self) -> None:
@@ -170,15 +178,15 @@ class TheList(RuleBasedStateMachine):
     @invariant()
     def the_journal_adds_up(self) -> None:
         listed = self.listed()
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             for id_, status, soft_bounces in listed.values():
                 lines = read_journal(connection, id_)
                 told = as_changes(lines)
-                assert [status_of(told[: n + 1]) for n in range(len(told))] == [
+                assert [replay_status(told[: n + 1]) for n in range(len(told))] == [
                     line.status for line in lines
                 ]
-                assert status_of(told) == status
-                assert soft_bounces_of(told) == soft_bounces
+                assert replay_status(told) == status
+                assert count_soft_bounces(told) == soft_bounces
             ids = connection.scalars(sa.select(journal.c.subscriber_id).distinct()).all()
         assert sorted(ids) == sorted(row[0] for row in listed.values())
 

@@ -5,16 +5,16 @@ import datetime
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import event, subscriber, suppression
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, journal
-from newsletter.subscribers.consent.erasure import erase
-from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.erasure import erase_address
+from newsletter.subscribers.consent.journal import ChangeOrigin
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
-FORM = Origin(NOW, "form", "/p")
+FORM = ChangeOrigin(NOW, "form", "/p")
 ADA = parse_address("Ada@old.example")
 NEW = parse_address("Ada.L@new.example")
 
@@ -27,21 +27,21 @@ def token(engine: sa.Engine) -> str:
     return found
 
 
-def move(engine: sa.Engine) -> changes.Changed | None:
+def move(engine: sa.Engine) -> changes.ChangeResult | None:
     with engine.begin() as connection:
-        return changes.move(connection, ADA.key, NEW, FORM)
+        return changes.change_address(connection, ADA.key, NEW, FORM)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 def test_they_stay_who_they_are(engine: sa.Engine, token: str) -> None:
     with engine.begin() as connection:
-        changes.soft_bounce(connection, ADA.key, FORM, limit=5)
+        changes.record_soft_bounce(connection, ADA.key, FORM, max_soft_bounces=5)
     moved = move(engine)
     assert moved
     assert (moved.before, moved.after) == ("active", "active")
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         row = connection.execute(sa.select(subscriber)).one()
-        lines = journal.read(connection, row.id)
+        lines = journal.load_journal(connection, row.id)
     assert (row.address, row.address_key, row.token) == (NEW.address, NEW.key, token)
     # The old mailbox's bounces say nothing about the new one.
     assert row.soft_bounces == 0
@@ -57,8 +57,8 @@ def test_what_the_vendor_reported_goes_along_and_is_erased_with_them(
     with engine.begin() as connection:
         connection.execute(sa.insert(event).values(**told, raw={"email": ADA.address}))
     move(engine)
-    assert erase(engine, NEW.key, NOW)
-    with reading(engine) as connection:
+    assert erase_address(engine, NEW.key, NOW)
+    with read_transaction(engine) as connection:
         left = connection.execute(sa.select(event.c.address_key, event.c.raw)).one()
     assert (left.address_key[:7], left.raw) == ("erased:", {})
 
@@ -76,7 +76,7 @@ def suppress(engine: sa.Engine) -> None:
 
 def take_and_erase(engine: sa.Engine) -> None:
     take(engine)
-    erase(engine, NEW.key, NOW)
+    erase_address(engine, NEW.key, NOW)
 
 
 def leave(engine: sa.Engine) -> None:
@@ -93,7 +93,7 @@ def test_nobody_moves_where_or_whence_no_mail_may_go(
     before(engine)
     with pytest.raises(SubscriberListError):
         move(engine)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         assert ADA.address in connection.scalars(sa.select(subscriber.c.address)).all()
 
 

@@ -8,24 +8,24 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import open_database, reading
+from newsletter.db import open_database, read_transaction
 from newsletter.db.schema import subscriber, suppression
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers import audience
+from newsletter.subscribers import iter_audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, journal
-from newsletter.subscribers.consent.changes import Changed
-from newsletter.subscribers.consent.erasure import erase
-from newsletter.subscribers.consent.journal import Line, Origin
-from newsletter.subscribers.importing.import_list import ImportReport
+from newsletter.subscribers.consent.changes import ChangeResult
+from newsletter.subscribers.consent.erasure import erase_address
+from newsletter.subscribers.consent.journal import ChangeOrigin, JournalEntry
+from newsletter.subscribers.importing.import_list import ImportSummary
 
-Import = Callable[..., ImportReport]
+Import = Callable[..., ImportSummary]
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 LATER = NOW + datetime.timedelta(days=1)
-FORM = Origin(NOW, "form", "https://harbour-notes.org/join", "Send me the letter, weekly")
-HOOK = Origin(LATER, "webhook", "event 1")
-LETTER = Origin(LATER, "cli", wording="asked by letter on 3 May")
+FORM = ChangeOrigin(NOW, "form", "https://harbour-notes.org/join", "Send me the letter, weekly")
+HOOK = ChangeOrigin(LATER, "webhook", "event 1")
+LETTER = ChangeOrigin(LATER, "cli", wording="asked by letter on 3 May")
 ADA = parse_address("Ada@example.com")
 
 
@@ -35,31 +35,33 @@ class List:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
 
-    def subscribe(self, status: str = "active", origin: Origin = FORM, **more: str) -> Changed:
+    def subscribe(
+        self, status: str = "active", origin: ChangeOrigin = FORM, **more: str
+    ) -> ChangeResult:
         with self.engine.begin() as connection:
             return changes.subscribe(connection, ADA, status, origin, **more)
 
-    def resubscribe(self, status: str = "active", origin: Origin = LETTER) -> Changed:
+    def resubscribe(self, status: str = "active", origin: ChangeOrigin = LETTER) -> ChangeResult:
         with self.engine.begin() as connection:
             return changes.resubscribe(connection, ADA, status, origin)
 
-    def happens(self, change: Any, origin: Origin = HOOK, **more: int) -> Changed | None:
+    def happens(self, change: Any, origin: ChangeOrigin = HOOK, **more: int) -> ChangeResult | None:
         with self.engine.begin() as connection:
-            changed: Changed | None = change(connection, ADA.key, origin, **more)
+            changed: ChangeResult | None = change(connection, ADA.key, origin, **more)
             return changed
 
     def ada(self) -> dict[str, Any]:
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             found = sa.select(subscriber).where(subscriber.c.address_key == ADA.key)
             return dict(connection.execute(found).mappings().one())
 
-    def lines(self) -> list[Line]:
-        with reading(self.engine) as connection:
-            return journal.read(connection, self.ada()["id"])
+    def lines(self) -> list[JournalEntry]:
+        with read_transaction(self.engine) as connection:
+            return journal.load_journal(connection, self.ada()["id"])
 
     def mailed(self) -> list[str]:
-        with reading(self.engine) as connection:
-            return [reader.address for reader in audience(connection)]
+        with read_transaction(self.engine) as connection:
+            return [reader.address for reader in iter_audience(connection)]
 
 
 @pytest.fixture
@@ -80,12 +82,12 @@ def test_whoever_joins_is_pending_until_they_confirm(readers: List) -> None:
     assert (ada["id"], ada["address"], ada["name"]) == (id_, "Ada@example.com", "Ada")
     assert (ada["joined_at"], ada["confirmed_at"]) == (NOW, None)
     assert ada["source"] == "form https://harbour-notes.org/join"
-    confirmed = readers.happens(changes.confirm, Origin(LATER, "form", "the link"))
+    confirmed = readers.happens(changes.confirm, ChangeOrigin(LATER, "form", "the link"))
     assert confirmed == (id_, "pending", "active")
     assert (readers.ada()["confirmed_at"], readers.mailed()) == (LATER, ["Ada@example.com"])
     assert readers.lines() == [
-        Line(NOW, "subscribed", "pending", *FORM[1:]),
-        Line(LATER, "confirmed", "active", "form", "the link"),
+        JournalEntry(NOW, "subscribed", "pending", *FORM[1:]),
+        JournalEntry(LATER, "confirmed", "active", "form", "the link"),
     ]
 
 
@@ -100,17 +102,17 @@ def test_joining_twice_changes_nothing(readers: List) -> None:
     ("change", "status"),
     [
         (changes.unsubscribe, "unsubscribed"),
-        (changes.bounce, "bounced"),
-        (changes.complain, "complained"),
+        (changes.record_bounce, "bounced"),
+        (changes.record_complaint, "complained"),
     ],
 )
 def test_whoever_has_left_is_not_mailed(
-    readers: List, change: Callable[..., Changed | None], status: str
+    readers: List, change: Callable[..., ChangeResult | None], status: str
 ) -> None:
     readers.subscribe()
     assert readers.happens(change) == (readers.ada()["id"], "active", status)
     assert readers.mailed() == []
-    assert readers.lines()[-1] == Line(LATER, status, status, "webhook", "event 1")
+    assert readers.lines()[-1] == JournalEntry(LATER, status, status, "webhook", "event 1")
     readers.happens(change)
     assert readers.subscribe()[1:] == (status, status)
     assert len(readers.lines()) == 2
@@ -118,7 +120,12 @@ def test_whoever_has_left_is_not_mailed(
 
 def test_a_weaker_report_is_not_news(readers: List) -> None:
     readers.subscribe()
-    for change in (changes.bounce, changes.unsubscribe, changes.bounce, changes.complain):
+    for change in (
+        changes.record_bounce,
+        changes.unsubscribe,
+        changes.record_bounce,
+        changes.record_complaint,
+    ):
         readers.happens(change)
     readers.happens(changes.unsubscribe)
     words = [line.change for line in readers.lines()]
@@ -128,7 +135,13 @@ def test_a_weaker_report_is_not_news(readers: List) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [changes.confirm, changes.unsubscribe, changes.bounce, changes.complain, changes.delivered],
+    [
+        changes.confirm,
+        changes.unsubscribe,
+        changes.record_bounce,
+        changes.record_complaint,
+        changes.record_delivery,
+    ],
 )
 def test_nothing_happens_to_an_address_that_is_not_there(readers: List, change: Any) -> None:
     assert readers.happens(change) is None
@@ -137,15 +150,15 @@ def test_nothing_happens_to_an_address_that_is_not_there(readers: List, change: 
 def test_the_last_of_some_soft_bounces_in_a_row_is_a_bounce(readers: List) -> None:
     readers.subscribe()
     for _ in range(2):
-        readers.happens(changes.soft_bounce, limit=3)
+        readers.happens(changes.record_soft_bounce, limit=3)
     assert (readers.ada()["status"], readers.ada()["soft_bounces"]) == ("active", 2)
-    bounced = readers.happens(changes.soft_bounce, limit=3)
+    bounced = readers.happens(changes.record_soft_bounce, limit=3)
     assert bounced
     assert bounced[1:] == ("active", "bounced")
     words = [line.change for line in readers.lines()]
     assert words == ["subscribed", *["soft_bounced"] * 3, "bounced"]
     assert readers.lines()[-1].wording == "soft bounce 3 in a row"
-    readers.happens(changes.soft_bounce, limit=3)
+    readers.happens(changes.record_soft_bounce, limit=3)
     assert len(readers.lines()) == 5
 
 
@@ -153,20 +166,20 @@ def test_a_delivery_makes_soft_bounces_count_anew(readers: List) -> None:
     readers.subscribe()
     for change in ("soft", "soft", "delivered", "delivered", "soft", "soft"):
         if change == "soft":
-            readers.happens(changes.soft_bounce, limit=3)
+            readers.happens(changes.record_soft_bounce, limit=3)
         else:
-            readers.happens(changes.delivered)
+            readers.happens(changes.record_delivery)
     assert (readers.ada()["status"], readers.ada()["soft_bounces"]) == ("active", 2)
     assert [line.change for line in readers.lines()].count("delivered") == 1
 
 
 def test_a_stated_consent_brings_back(readers: List, engine: sa.Engine) -> None:
     readers.subscribe()
-    readers.happens(changes.complain)
+    readers.happens(changes.record_complaint)
     suppress(engine)
     assert readers.resubscribe()[1:] == ("complained", "active")
     assert readers.mailed() == ["Ada@example.com"]
-    assert readers.lines()[-1] == Line(
+    assert readers.lines()[-1] == JournalEntry(
         LATER, "resubscribed", "active", "cli", "", "asked by letter on 3 May"
     )
 
@@ -183,7 +196,7 @@ def test_nobody_comes_back_without_a_consent(readers: List, wording: str) -> Non
     readers.subscribe()
     readers.happens(changes.unsubscribe)
     with pytest.raises(SubscriberListError, match="without their consent"):
-        readers.resubscribe(origin=Origin(LATER, "cli", wording=wording))
+        readers.resubscribe(origin=ChangeOrigin(LATER, "cli", wording=wording))
     assert readers.ada()["status"] == "unsubscribed"
 
 
@@ -223,7 +236,7 @@ def test_no_change_is_lost_between_two_processes(readers: List, tmp_path: Any) -
         start.wait()
         for _ in range(10):
             with engine.begin() as connection:
-                changes.soft_bounce(connection, ADA.key, HOOK, limit=100)
+                changes.record_soft_bounce(connection, ADA.key, HOOK, max_soft_bounces=100)
         engine.dispose()
 
     threads = [threading.Thread(target=bounce_softly) for _ in range(4)]
@@ -256,6 +269,6 @@ def test_adding_waits_for_an_erasure_under_way(readers: List, tmp_path: Any) -> 
     thread = threading.Thread(target=join)
     thread.start()
     start.wait()
-    erase(readers.engine, ADA.key, LATER)
+    erase_address(readers.engine, ADA.key, LATER)
     thread.join()
     assert readers.mailed() == []

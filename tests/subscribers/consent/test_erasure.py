@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import open_database, reading
+from newsletter.db import open_database, read_transaction
 from newsletter.db.schema import (
     batch,
     erased,
@@ -20,14 +20,14 @@ from newsletter.db.schema import (
     suppression,
 )
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers import audience
+from newsletter.subscribers import iter_audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.erasure import Erasure, erase, erased_among
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.importing.import_list import ImportReport
+from newsletter.subscribers.consent.erasure import ErasureResult, erase_address, find_erased
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.importing.import_list import ImportSummary
 
-Import = Callable[..., ImportReport]
+Import = Callable[..., ImportSummary]
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 ADA = parse_address("Ada@example.com")
@@ -66,7 +66,7 @@ def mailed(engine: sa.Engine, imported: Import) -> None:
 
 def everything(engine: sa.Engine) -> str:
     """Every cell of the database."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         rows = [connection.execute(sa.select(each)).all() for each in metadata.tables.values()]
     return str(rows).casefold()
 
@@ -74,7 +74,7 @@ def everything(engine: sa.Engine) -> str:
 @pytest.mark.usefixtures("mailed")
 def test_nothing_of_the_reader_is_left(engine: sa.Engine) -> None:
     assert "ada@example" in everything(engine)
-    assert erase(engine, ADA.key, NOW) == Erasure(
+    assert erase_address(engine, ADA.key, NOW) == ErasureResult(
         subscriber=True, suppressions=1, sends=1, events=1
     )
     left = everything(engine)
@@ -87,9 +87,9 @@ def test_nothing_of_the_reader_is_left(engine: sa.Engine) -> None:
 
 @pytest.mark.usefixtures("mailed")
 def test_the_ledger_still_adds_up(engine: sa.Engine) -> None:
-    erase(engine, ADA.key, NOW)
-    erase(engine, BO.key, NOW)
-    with reading(engine) as connection:
+    erase_address(engine, ADA.key, NOW)
+    erase_address(engine, BO.key, NOW)
+    with read_transaction(engine) as connection:
         rows = connection.execute(sa.select(send_recipient).order_by("subscriber_id")).all()
         events = connection.execute(sa.select(event.c.type, event.c.send_id)).all()
     assert [(row.subscriber_id, row.state) for row in rows] == [(1, "accepted"), (2, "accepted")]
@@ -98,37 +98,40 @@ def test_the_ledger_still_adds_up(engine: sa.Engine) -> None:
 
 
 def test_an_unknown_address_is_not_erased(engine: sa.Engine) -> None:
-    assert erase(engine, ADA.key, NOW) is None
-    with reading(engine) as connection:
+    assert erase_address(engine, ADA.key, NOW) is None
+    with read_transaction(engine) as connection:
         assert connection.execute(sa.select(erased)).all() == []
 
 
 def test_an_erased_address_is_not_imported(engine: sa.Engine, imported: Import) -> None:
     imported("email\nada@example.com\nbo@example.com\n")
-    erase(engine, ADA.key, NOW)
+    erase_address(engine, ADA.key, NOW)
     report = imported("email\nADA@example.com\ncy@example.com\n")
     assert (report.erased, report.new) == (1, {"active": 1})
     assert report.remarks == [
         (2, "'ADA@example.com' asked to be erased, and an import brings nobody back")
     ]
-    with reading(engine) as connection:
-        assert [each.address for each in audience(connection)] == [BO.address, "cy@example.com"]
+    with read_transaction(engine) as connection:
+        assert [each.address for each in iter_audience(connection)] == [
+            BO.address,
+            "cy@example.com",
+        ]
 
 
 def test_an_erased_address_comes_back_by_a_consent_alone(
     engine: sa.Engine, imported: Import
 ) -> None:
     imported("email\nada@example.com\n")
-    erase(engine, ADA.key, NOW)
+    erase_address(engine, ADA.key, NOW)
     with (
         engine.begin() as connection,
         pytest.raises(SubscriberListError, match="erased on 2026-11-22"),
     ):
-        changes.subscribe(connection, ADA, "active", Origin(NOW, "form"))
+        changes.subscribe(connection, ADA, "active", ChangeOrigin(NOW, "form"))
     with engine.begin() as connection:
-        letter = Origin(NOW, "cli", wording="by letter")
+        letter = ChangeOrigin(NOW, "cli", wording="by letter")
         assert changes.resubscribe(connection, ADA, "active", letter).after == "active"
-        assert erased_among(connection, [ADA.key]) == {}
+        assert find_erased(connection, [ADA.key]) == {}
     assert imported("email\nada@example.com\n").unchanged == 1
 
 
@@ -137,9 +140,9 @@ def test_hashes_of_two_lists_differ(tmp_path: Path) -> None:
     for name in ("one", "two"):
         engine = open_database(f"sqlite:///{name}.db", tmp_path)
         with engine.begin() as connection:
-            changes.subscribe(connection, ADA, "active", Origin(NOW, "cli"))
-        erase(engine, ADA.key, NOW)
-        with reading(engine) as connection:
+            changes.subscribe(connection, ADA, "active", ChangeOrigin(NOW, "cli"))
+        erase_address(engine, ADA.key, NOW)
+        with read_transaction(engine) as connection:
             hashes.append(connection.scalar(sa.select(erased.c.address_hash)))
         engine.dispose()
     assert hashes[0] != hashes[1]
@@ -151,7 +154,7 @@ def test_the_file_does_not_hold_the_address_any_more(
 ) -> None:
     imported("email,name\n" + "".join(f"reader{n}@example.com,Reader {n}\n" for n in range(5_000)))
     for number in range(0, 5_000, 50):
-        erase(engine, f"reader{number}@example.com", NOW)
+        erase_address(engine, f"reader{number}@example.com", NOW)
     held = b"".join(path.read_bytes() for path in tmp_path.glob("newsletter.db*"))
     assert b"reader51@example.com" in held
     assert [n for n in range(0, 5_000, 50) if f"reader{n}@example.com".encode() in held] == []

@@ -3,15 +3,17 @@ import datetime
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
-from newsletter.db.schema import UtcTime, subscriber
+from newsletter.db import read_transaction
+from newsletter.db.schema import UtcDateTime, subscriber
 from newsletter.subscribers.consent import journal
-from newsletter.subscribers.consent.journal import Line, Origin
-from newsletter.subscribers.consent.transitions import Change
+from newsletter.subscribers.consent.journal import ChangeOrigin, JournalEntry
+from newsletter.subscribers.consent.transitions import StatusChange
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
-FIRST = Line(NOW, "subscribed", "pending", "form", "https://harbour-notes.org", "Yes, weekly")
-SECOND = Line(NOW, "confirmed", "active", "form")
+FIRST = JournalEntry(
+    NOW, "subscribed", "pending", "form", "https://harbour-notes.org", "Yes, weekly"
+)
+SECOND = JournalEntry(NOW, "confirmed", "active", "form")
 
 
 @pytest.fixture(autouse=True)
@@ -28,46 +30,48 @@ def people(engine: sa.Engine) -> None:
         connection.execute(sa.insert(subscriber), rows)
 
 
-def lines(engine: sa.Engine, id_: int) -> list[Line]:
-    with reading(engine) as connection:
-        return journal.read(connection, id_)
+def lines(engine: sa.Engine, id_: int) -> list[JournalEntry]:
+    with read_transaction(engine) as connection:
+        return journal.load_journal(connection, id_)
 
 
 def test_lines_come_back_in_their_order(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         for line in (FIRST, SECOND):
-            journal.append(connection, 1, line)
-        journal.append(connection, 2, SECOND)
+            journal.append_entry(connection, 1, line)
+        journal.append_entry(connection, 2, SECOND)
     assert lines(engine, 1) == [FIRST, SECOND]
     assert lines(engine, 2) == [SECOND]
-    assert journal.changes([FIRST, SECOND]) == [
-        Change("subscribed", "pending"), Change("confirmed", "active"),
+    assert journal.to_changes([FIRST, SECOND]) == [
+        StatusChange("subscribed", "pending"), StatusChange("confirmed", "active"),
     ]  # fmt: skip
 
 
 def test_all_newcomers_of_an_import_at_once(engine: sa.Engine) -> None:
     with engine.begin() as connection:
-        journal.append_first(connection, 1, Origin(NOW, "import", wording="on paper"))
+        journal.append_import_entries(
+            connection, 1, ChangeOrigin(NOW, "import", wording="on paper")
+        )
     source = "import readers.csv:"
     assert lines(engine, 1) == []
     assert lines(engine, 2) == [
-        Line(NOW, "imported", "bounced", "import", f"{source}2", "on paper")
+        JournalEntry(NOW, "imported", "bounced", "import", f"{source}2", "on paper")
     ]
     assert lines(engine, 3) == [
-        Line(NOW, "imported", "pending", "import", f"{source}3", "on paper")
+        JournalEntry(NOW, "imported", "pending", "import", f"{source}3", "on paper")
     ]
 
 
 def test_lines_of_many_in_one_statement(engine: sa.Engine) -> None:
     with engine.begin() as connection:
-        journal.append(connection, 1, FIRST)
-        at = UtcTime().process_bind_param(NOW, connection.dialect)
+        journal.append_entry(connection, 1, FIRST)
+        at = UtcDateTime().process_bind_param(NOW, connection.dialect)
         rows = [(id_, at, *SECOND[1:]) for id_ in (1, 2, 1)]
-        journal.bulk(connection.dialect).run(connection, rows)
+        journal.build_bulk_insert(connection.dialect).execute(connection, rows)
     assert lines(engine, 1) == [FIRST, SECOND, SECOND]
     assert lines(engine, 2) == [SECOND]
 
 
 def test_an_origin_makes_a_line() -> None:
-    origin = Origin(NOW, "form", "https://harbour-notes.org", "Yes, weekly")
-    assert origin.line("subscribed", "pending") == FIRST
+    origin = ChangeOrigin(NOW, "form", "https://harbour-notes.org", "Yes, weekly")
+    assert origin.to_entry("subscribed", "pending") == FIRST

@@ -4,21 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.db.schema import CHANGES, STATUSES
+from newsletter.db.schema import CHANGE_KINDS, STATUSES
 from newsletter.subscribers.consent.transitions import (
-    SUPPRESSED,
-    Change,
-    soft_bounces_of,
-    status_of,
-    transition,
+    SUPPRESSED_STATUSES,
+    StatusChange,
+    count_soft_bounces,
+    next_status,
+    replay_status,
 )
 
 REPORTS = ("bounced", "unsubscribed", "complained")  # the weakest first
 OWN_WISH = st.sampled_from(("pending", "active"))
 changes = st.one_of(
-    st.builds(Change, st.sampled_from(("subscribed", "resubscribed")), OWN_WISH),
-    st.builds(Change, st.just("imported"), st.sampled_from(STATUSES)),
-    st.sampled_from([Change(w) for w in (*REPORTS, "confirmed", "soft_bounced", "delivered")]),
+    st.builds(StatusChange, st.sampled_from(("subscribed", "resubscribed")), OWN_WISH),
+    st.builds(StatusChange, st.just("imported"), st.sampled_from(STATUSES)),
+    st.sampled_from(
+        [StatusChange(w) for w in (*REPORTS, "confirmed", "soft_bounced", "delivered")]
+    ),
 )
 statuses = st.sampled_from(STATUSES)
 
@@ -26,62 +28,62 @@ statuses = st.sampled_from(STATUSES)
 @pytest.mark.parametrize(
     ("status", "change", "after"),
     [
-        (None, Change("subscribed", "pending"), "pending"),
-        (None, Change("imported", "bounced"), "bounced"),
-        (None, Change("resubscribed", "active"), "active"),
-        ("pending", Change("confirmed"), "active"),
-        ("pending", Change("subscribed", "active"), "pending"),
-        ("pending", Change("imported", "active"), "pending"),
-        ("pending", Change("unsubscribed"), "unsubscribed"),
-        ("pending", Change("resubscribed", "active"), "active"),
-        ("active", Change("subscribed", "pending"), "active"),
-        ("active", Change("resubscribed", "pending"), "active"),
-        ("active", Change("imported", "pending"), "active"),
-        ("active", Change("imported", "complained"), "complained"),
-        ("active", Change("soft_bounced"), "active"),
-        ("bounced", Change("unsubscribed"), "unsubscribed"),
-        ("bounced", Change("delivered"), "bounced"),
-        ("unsubscribed", Change("bounced"), "unsubscribed"),
-        ("unsubscribed", Change("confirmed"), "unsubscribed"),
-        ("unsubscribed", Change("resubscribed", "pending"), "pending"),
-        ("unsubscribed", Change("imported", "active"), "unsubscribed"),
-        ("complained", Change("unsubscribed"), "complained"),
-        ("complained", Change("resubscribed", "active"), "active"),
+        (None, StatusChange("subscribed", "pending"), "pending"),
+        (None, StatusChange("imported", "bounced"), "bounced"),
+        (None, StatusChange("resubscribed", "active"), "active"),
+        ("pending", StatusChange("confirmed"), "active"),
+        ("pending", StatusChange("subscribed", "active"), "pending"),
+        ("pending", StatusChange("imported", "active"), "pending"),
+        ("pending", StatusChange("unsubscribed"), "unsubscribed"),
+        ("pending", StatusChange("resubscribed", "active"), "active"),
+        ("active", StatusChange("subscribed", "pending"), "active"),
+        ("active", StatusChange("resubscribed", "pending"), "active"),
+        ("active", StatusChange("imported", "pending"), "active"),
+        ("active", StatusChange("imported", "complained"), "complained"),
+        ("active", StatusChange("soft_bounced"), "active"),
+        ("bounced", StatusChange("unsubscribed"), "unsubscribed"),
+        ("bounced", StatusChange("delivered"), "bounced"),
+        ("unsubscribed", StatusChange("bounced"), "unsubscribed"),
+        ("unsubscribed", StatusChange("confirmed"), "unsubscribed"),
+        ("unsubscribed", StatusChange("resubscribed", "pending"), "pending"),
+        ("unsubscribed", StatusChange("imported", "active"), "unsubscribed"),
+        ("complained", StatusChange("unsubscribed"), "complained"),
+        ("complained", StatusChange("resubscribed", "active"), "active"),
     ],
 )
-def test_the_table(status: str | None, change: Change, after: str) -> None:
-    assert transition(status, change) == after
+def test_the_table(status: str | None, change: StatusChange, after: str) -> None:
+    assert next_status(status, change) == after
 
 
 @given(statuses, changes)
-def test_only_a_new_consent_leads_back(status: str, change: Change) -> None:
-    if status in SUPPRESSED and change.word != "resubscribed":
-        assert transition(status, change) in SUPPRESSED
+def test_only_a_new_consent_leads_back(status: str, change: StatusChange) -> None:
+    if status in SUPPRESSED_STATUSES and change.kind != "resubscribed":
+        assert next_status(status, change) in SUPPRESSED_STATUSES
 
 
 @given(statuses, changes)
-def test_hearing_it_twice_changes_nothing_more(status: str, change: Change) -> None:
-    once = transition(status, change)
-    assert transition(once, change) == once
+def test_hearing_it_twice_changes_nothing_more(status: str, change: StatusChange) -> None:
+    once = next_status(status, change)
+    assert next_status(once, change) == once
 
 
 @given(st.sampled_from(("pending", "active")), st.lists(st.sampled_from(REPORTS), min_size=1))
 def test_the_strongest_report_counts_in_whatever_order(status: str, reports: list[str]) -> None:
-    told = [Change("imported", status), *map(Change, reports)]
-    assert status_of(told) == max(reports, key=REPORTS.index)
+    told = [StatusChange("imported", status), *map(StatusChange, reports)]
+    assert replay_status(told) == max(reports, key=REPORTS.index)
 
 
 @given(changes)
-def test_nothing_happens_to_strangers(change: Change) -> None:
-    if change.word in {"subscribed", "imported", "resubscribed"}:
-        assert transition(None, change) == change.status
+def test_nothing_happens_to_strangers(change: StatusChange) -> None:
+    if change.kind in {"subscribed", "imported", "resubscribed"}:
+        assert next_status(None, change) == change.requested
     else:
         with pytest.raises(ValueError, match="before they are in the list"):
-            transition(None, change)
+            next_status(None, change)
 
 
 def test_every_word_has_its_rule() -> None:
-    told = {word: transition("pending", Change(word, "active")) for word in CHANGES}
+    told = {word: next_status("pending", StatusChange(word, "active")) for word in CHANGE_KINDS}
     assert told == {
         "subscribed": "pending", "confirmed": "active", "imported": "pending",
         "unsubscribed": "unsubscribed", "bounced": "bounced", "complained": "complained",
@@ -90,11 +92,11 @@ def test_every_word_has_its_rule() -> None:
 
 
 def test_an_empty_journal_adds_up_to_nothing() -> None:
-    assert status_of([]) is None
+    assert replay_status([]) is None
 
 
 def test_soft_bounces_are_counted_since_the_last_delivery_or_consent() -> None:
     words = ["soft_bounced", "soft_bounced", "delivered", "soft_bounced", "unsubscribed"]
-    told = [Change(word) for word in words]
-    assert soft_bounces_of(told) == 1
-    assert soft_bounces_of([*told, Change("resubscribed", "active")]) == 0
+    told = [StatusChange(word) for word in words]
+    assert count_soft_bounces(told) == 1
+    assert count_soft_bounces([*told, StatusChange("resubscribed", "active")]) == 0

@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import open_database, reading
+from newsletter.db import open_database, read_transaction
 from newsletter.db.schema import subscriber, suppression
 from newsletter.errors import DatabaseError, SubscriberListError
 from newsletter.subscribers.importing import import_list
-from newsletter.subscribers.importing.import_list import ImportReport
+from newsletter.subscribers.importing.import_list import ImportSummary
 
-Import = Callable[..., ImportReport]
+Import = Callable[..., ImportSummary]
 
 LATER = datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)
 Rows = dict[str, dict[str, object]]
 
 
 def listed(engine: sa.Engine) -> Rows:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         found = connection.execute(sa.select(subscriber)).mappings()
         return {row["address_key"]: dict(row) for row in found}
 
@@ -46,7 +46,7 @@ def suppress(engine: sa.Engine, key: str, reason: str) -> None:
 
 def test_a_new_reader(engine: sa.Engine, imported: Import) -> None:
     report = imported("Email,Name,Home town\nAda@Example.com,Ada,Oslo\n")
-    assert (report.rows, report.new, report.refused) == (1, {"active": 1}, 0)
+    assert (report.rows, report.new, report.rejected) == (1, {"active": 1}, 0)
     row = listed(engine)["ada@example.com"]
     assert row["address"] == "Ada@example.com"
     assert (row["name"], row["status"]) == ("Ada", "active")
@@ -71,9 +71,9 @@ def test_importing_again_changes_nothing(
     before = listed(engine)
     second = imported(text, now=LATER)
     assert listed(engine) == before
-    assert (first.new, first.repeated, first.refused) == ({"active": 2}, 1, 1)
+    assert (first.new, first.duplicates, first.rejected) == ({"active": 2}, 1, 1)
     assert (second.new, second.unchanged, second.updated) == ({}, 2, 0)
-    assert (second.repeated, second.refused) == (1, 1)
+    assert (second.duplicates, second.rejected) == (1, 1)
 
 
 def test_only_what_differs_is_updated(engine: sa.Engine, imported: Import) -> None:
@@ -121,7 +121,7 @@ def test_an_import_brings_nobody_back(engine: sa.Engine, imported: Import, statu
     before = listed(engine)
     report = imported("email,name\na@b.com,Changed\n", now=LATER)
     assert listed(engine) == before
-    assert (report.held, report.updated) == ({status: 1}, 0)
+    assert (report.not_reactivated, report.updated) == ({status: 1}, 0)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_new_reader_whose_address_is_suppressed(
 ) -> None:
     suppress(engine, "a@b.com", reason)
     report = imported("email\na@b.com\n")
-    assert (report.new, report.held) == ({}, {status: 1})
+    assert (report.new, report.not_reactivated) == ({}, {status: 1})
     assert listed(engine)["a@b.com"]["status"] == status
 
 
@@ -156,8 +156,12 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(
     assert not list(tmp_path.glob("*.refused*"))
     wet = imported(text)
     assert dry.new == wet.new == {"active": 2}
-    assert (dry.updated, dry.repeated, dry.refused) == (wet.updated, wet.repeated, wet.refused)
-    assert (dry.updated, dry.repeated, dry.refused) == (1, 1, 1)
+    assert (dry.updated, dry.duplicates, dry.rejected) == (
+        wet.updated,
+        wet.duplicates,
+        wet.rejected,
+    )
+    assert (dry.updated, dry.duplicates, dry.rejected) == (1, 1, 1)
 
 
 def test_refused_rows_can_be_corrected_and_imported(
@@ -165,28 +169,28 @@ def test_refused_rows_can_be_corrected_and_imported(
 ) -> None:
     report = imported('email;name;city\nada@;"L; Ada";\u00c5s\nbo@b.com;Bo\n')
     path = tmp_path / "readers.csv.refused.csv"
-    assert report.refused_file == path
+    assert report.rejected_rows_path == path
     assert path.stat().st_mode & 0o777 == 0o600
     text = path.read_text(encoding="utf-8-sig")
     assert text.startswith("refused_row,refused_because,email,name,city\n2,")
     corrected = text.replace("ada@,", "ada@example.com,").replace("Bo\n", "Bo,\n")
     again = imported(corrected, name="corrected.csv")
-    assert (again.new, again.refused) == ({"active": 2}, 0)
+    assert (again.new, again.rejected) == ({"active": 2}, 0)
     assert listed(engine)["ada@example.com"]["attributes"] == {"city": "\u00c5s"}
     assert listed(engine)["ada@example.com"]["name"] == "L; Ada"
 
 
 def test_corrections_in_progress_are_never_overwritten(imported: Import, tmp_path: Path) -> None:
-    assert imported("email\nbroken\n").refused_file == tmp_path / "readers.csv.refused.csv"
-    assert imported("email\nbroken\n").refused_file == tmp_path / "readers.csv.refused.csv"
+    assert imported("email\nbroken\n").rejected_rows_path == tmp_path / "readers.csv.refused.csv"
+    assert imported("email\nbroken\n").rejected_rows_path == tmp_path / "readers.csv.refused.csv"
     (tmp_path / "readers.csv.refused.csv").write_text("being corrected")
-    assert imported("email\nbroken\n").refused_file == tmp_path / "readers.csv.refused-2.csv"
+    assert imported("email\nbroken\n").rejected_rows_path == tmp_path / "readers.csv.refused-2.csv"
     assert (tmp_path / "readers.csv.refused.csv").read_text() == "being corrected"
 
 
 def test_a_file_without_a_header(engine: sa.Engine, imported: Import) -> None:
     report = imported("a@b.com\n\nbroken\nc@d.com\n")
-    assert (report.rows, report.new, report.refused) == (3, {"active": 2}, 1)
+    assert (report.rows, report.new, report.rejected) == (3, {"active": 2}, 1)
     assert listed(engine)["a@b.com"]["source"] == "import readers.csv:1"
 
 
@@ -229,7 +233,7 @@ import_file(engine, Path({str(path)!r}), now=datetime.datetime.now(datetime.UTC)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     assert len(listed(engine)) == 10_000
-    report = import_list.import_file(engine, path, now=LATER)
+    report = import_list.import_subscriber_file(engine, path, now=LATER)
     assert (report.unchanged, report.new) == (10_000, {"active": 15_000})
     assert len(listed(engine)) == 25_000
 
@@ -244,7 +248,7 @@ def test_a_disk_that_fills_up_leaves_whole_rows(
     path = tmp_path / "readers.csv"
     path.write_text("email\n" + "".join(f"reader{n}@example.com\n" for n in range(5_000)))
     with pytest.raises(DatabaseError, match="disk is full"):
-        import_list.import_file(engine, path, now=LATER)
+        import_list.import_subscriber_file(engine, path, now=LATER)
     assert len(listed(engine)) % 100 == 0
     engine.dispose()
     assert not list(tmp_path.glob("*refused*"))

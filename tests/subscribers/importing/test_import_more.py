@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import attribute, journal, subscriber, subscriber_tag, suppression
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.importing import attributes, import_list
-from newsletter.subscribers.importing.import_list import ImportReport
+from newsletter.subscribers.importing.import_list import ImportSummary
 
-Import = Callable[..., ImportReport]
+Import = Callable[..., ImportSummary]
 
 LATER = datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)
 UTC = datetime.UTC
@@ -23,14 +23,14 @@ Rows = dict[str, dict[str, object]]
 
 
 def listed(engine: sa.Engine) -> Rows:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         found = connection.execute(sa.select(subscriber)).mappings()
         return {row["address_key"]: dict(row) for row in found}
 
 
 def tags(engine: sa.Engine) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         rows = sa.select(subscriber.c.address_key, subscriber_tag.c.tag).join_from(
             subscriber, subscriber_tag
         )
@@ -42,7 +42,7 @@ def tags(engine: sa.Engine) -> dict[str, list[str]]:
 def lines(engine: sa.Engine, key: str) -> list[tuple[object, ...]]:
     """Change, status, source and wording of each line of the journal."""
     columns = (journal.c.change, journal.c.status, journal.c.source, journal.c.wording)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         mine = (
             sa.select(*columns)
             .join_from(journal, subscriber)
@@ -53,7 +53,7 @@ def lines(engine: sa.Engine, key: str) -> list[tuple[object, ...]]:
 
 
 def types(engine: sa.Engine) -> dict[str, str]:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return dict(connection.execute(sa.select(attribute.c.name, attribute.c.type)).all())
 
 
@@ -79,9 +79,9 @@ def test_an_attribute_of_another_type_than_before_is_refused(
 ) -> None:
     imported("email,age\na@b.com,36\n")
     report = imported("email,age\na@b.com,37\nc@d.com,forty\ne@f.com,+40.50\n", now=LATER)
-    assert (report.updated, report.refused, report.new) == (1, 1, {"active": 1})
+    assert (report.updated, report.rejected, report.new) == (1, 1, {"active": 1})
     assert report.remarks == [(3, "'age' holds numbers; 'forty' is none")]
-    assert report.reasons == {"holds numbers; … is none": 1}
+    assert report.rejection_reasons == {"holds numbers; … is none": 1}
     rows = listed(engine)
     assert rows["a@b.com"]["attributes"] == {"age": 37}
     assert rows["e@f.com"]["attributes"] == {"age": 40.5}
@@ -132,10 +132,10 @@ def test_a_stated_consent_brings_back(engine: sa.Engine, imported: Import, statu
     mark(engine, "a@b.com", status)
     wording = "signed up again at the fair, 22 November"
     dry = imported("email,name\na@b.com,Ann\n", consent=wording, dry_run=True)
-    assert (dry.returned, listed(engine)["a@b.com"]["status"]) == (1, status)
+    assert (dry.resubscribed, listed(engine)["a@b.com"]["status"]) == (1, status)
     report = imported("email,name\na@b.com,Ann\n", consent=wording, now=LATER)
     row = listed(engine)["a@b.com"]
-    assert (report.returned, report.held, report.updated) == (1, {}, 0)
+    assert (report.resubscribed, report.not_reactivated, report.updated) == (1, {}, 0)
     assert (row["status"], row["name"], row["soft_bounces"]) == ("active", "Ann", 0)
     assert lines(engine, "a@b.com")[1:] == [
         ("resubscribed", "active", "import readers.csv:2", wording)
@@ -146,7 +146,7 @@ def test_no_consent_brings_back_who_has_complained(engine: sa.Engine, imported: 
     imported("email\na@b.com\n")
     mark(engine, "a@b.com", "complained")
     report = imported("email\na@b.com\n", consent="says they didn't mean it")
-    assert (report.returned, report.held) == (0, {"complained": 1})
+    assert (report.resubscribed, report.not_reactivated) == (0, {"complained": 1})
     assert listed(engine)["a@b.com"]["status"] == "complained"
 
 
@@ -160,13 +160,13 @@ def test_nor_whom_the_vendor_suppresses(engine: sa.Engine, imported: Import) -> 
             )
         )
     report = imported("email\na@b.com\n", consent="signed up again")
-    assert (report.returned, report.held) == (0, {"unsubscribed": 1})
+    assert (report.resubscribed, report.not_reactivated) == (0, {"unsubscribed": 1})
 
 
 def test_doubtful_addresses_are_taken_and_listed(engine: sa.Engine, imported: Import) -> None:
     report = imported("email\nada@gmial.com\ninfo@example.com\nbo@example.com\n")
-    assert (report.new, report.doubtful) == ({"active": 3}, 2)
-    assert report.doubts == [
+    assert (report.new, report.address_warning_count) == ({"active": 3}, 2)
+    assert report.address_warnings == [
         (2, "'ada@gmial.com' may be meant for gmail.com"),
         (3, "'info@example.com' is a shared mailbox"),
     ]
@@ -177,9 +177,9 @@ def test_refused_by_reason(imported: Import) -> None:
     report = imported(
         "email,status,name\nada@,active,\nbo@,active,\nc@d.com,asleep,\ne@f.com,active,A\x07\n"
     )
-    assert report.refused == 4
-    assert sorted(report.reasons.values()) == [1, 1, 2]
-    assert report.reasons["is no status that is known"] == 1
+    assert report.rejected == 4
+    assert sorted(report.rejection_reasons.values()) == [1, 1, 2]
+    assert report.rejection_reasons["is no status that is known"] == 1
 
 
 BAD = {
@@ -230,7 +230,7 @@ def test_refused_cells_are_no_formulas_and_come_back_whole(
     text = path.read_text(encoding="utf-8-sig")
     assert "ada@,'=Ada,''=x" in text
     again = imported(text, name="again.csv")
-    assert again.refused == 1
+    assert again.rejected == 1
     second = (tmp_path / "again.csv.refused.csv").read_text(encoding="utf-8-sig")
     assert second == text
     imported(text.replace("ada@,", "ada@example.com,"), name="corrected.csv")
@@ -253,7 +253,7 @@ def test_beside_a_file_that_lies_in_a_locked_folder(
     work.mkdir()
     monkeypatch.chdir(work)
     locked.add(tmp_path)
-    found = imported("email\nbroken\n").refused_file
+    found = imported("email\nbroken\n").rejected_rows_path
     assert found == Path("readers.csv.refused.csv")
     assert (work / found).exists()
 
@@ -278,14 +278,14 @@ def test_refused_lines_of_json_can_be_corrected(
         HEAD + '{"email":"ada@","attributes":{"age":36}}\nnot json\n\n{"email":"bo@b.com"}\n',
         name="readers.jsonl",
     )
-    assert (report.rows, report.refused, report.new) == (3, 2, {"active": 1})
+    assert (report.rows, report.rejected, report.new) == (3, 2, {"active": 1})
     path = tmp_path / "readers.jsonl.refused.jsonl"
-    assert report.refused_file == path
+    assert report.rejected_rows_path == path
     head, ada, _ = path.read_text().splitlines()
     assert head == HEAD.strip()
     corrected = {**json.loads(ada), "email": "ada@example.com"}
     again = imported(f"{head}\n{json.dumps(corrected)}\n", name="again.jsonl")
-    assert (again.refused, again.new) == (0, {"active": 1})
+    assert (again.rejected, again.new) == (0, {"active": 1})
     assert listed(engine)["ada@example.com"]["attributes"] == {"age": 36}
 
 

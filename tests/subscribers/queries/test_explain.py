@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import (
     attempt,
     batch,
@@ -18,18 +18,22 @@ from newsletter.db.schema import (
 )
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import journal
-from newsletter.subscribers.consent.erasure import erase
-from newsletter.subscribers.consent.journal import Line
-from newsletter.subscribers.importing.import_list import ImportReport
-from newsletter.subscribers.preferences import pause
-from newsletter.subscribers.queries.explain import Explanation, Term, explain
-from newsletter.subscribers.queries.past_sends import find_sent
+from newsletter.subscribers.consent.erasure import erase_address
+from newsletter.subscribers.consent.journal import JournalEntry
+from newsletter.subscribers.importing.import_list import ImportSummary
+from newsletter.subscribers.preferences import set_paused_until
+from newsletter.subscribers.queries.explain import (
+    DeliveryExplanation,
+    EvaluatedTerm,
+    explain_delivery,
+)
+from newsletter.subscribers.queries.past_sends import find_past_send
 from newsletter.subscribers.segments import Segment
-from newsletter.subscribers.segments.ast_builder import Known
-from newsletter.subscribers.segments.parser import parse
-from newsletter.subscribers.segments.to_sql import condition
+from newsletter.subscribers.segments.ast_builder import KnownNames
+from newsletter.subscribers.segments.parser import parse_query
+from newsletter.subscribers.segments.to_sql import build_condition
 
-Import = Callable[..., ImportReport]
+Import = Callable[..., ImportSummary]
 ZONE = ZoneInfo("Europe/Oslo")
 BEFORE = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
 FROZEN = datetime.datetime(2026, 11, 15, 9, 0, tzinfo=datetime.UTC)
@@ -43,8 +47,8 @@ def readers(engine: sa.Engine, imported: Import) -> sa.Engine:
 
 
 def segment(text: str) -> Segment:
-    query = parse(text, Known(attributes={"city": "text"}), FROZEN.date())
-    return Segment("", text, query, condition(query, ZONE))
+    query = parse_query(text, KnownNames(attributes={"city": "text"}), FROZEN.date())
+    return Segment("", text, query, build_condition(query, ZONE))
 
 
 def explained(
@@ -53,11 +57,11 @@ def explained(
     of: Segment | None = None,
     issue: str = "",
     now: datetime.datetime = AFTER,
-) -> Explanation:
-    with reading(engine) as connection:
-        sent = find_sent(connection, issue) if issue else None
-        return explain(
-            connection, parse_address(address), segment=of, sent=sent, now=now, zone=ZONE
+) -> DeliveryExplanation:
+    with read_transaction(engine) as connection:
+        sent = find_past_send(connection, issue) if issue else None
+        return explain_delivery(
+            connection, parse_address(address), segment=of, past_send=sent, now=now, zone=ZONE
         )
 
 
@@ -82,7 +86,7 @@ def freeze(engine: sa.Engine, state: str | None, error: str = "") -> None:
 
 def test_a_reader_who_has_asked_for_a_pause(readers: sa.Engine) -> None:
     with readers.begin() as connection:
-        pause(connection, 1, AFTER, BEFORE)
+        set_paused_until(connection, 1, AFTER, BEFORE)
     found = explained(readers, "ada@b.com", now=FROZEN)
     assert (found.answer, found.status, found.paused_until) == ("no", "active", AFTER)
     over = explained(readers, "ada@b.com", now=AFTER)
@@ -105,12 +109,12 @@ def test_somebody_who_has_not_confirmed(readers: sa.Engine) -> None:
 
 def test_a_status_since_the_change_that_made_it(readers: sa.Engine) -> None:
     lines = [
-        Line(FROZEN, "unsubscribed", "unsubscribed", "one_click"),
-        Line(AFTER, "bounced", "unsubscribed", "webhook"),
+        JournalEntry(FROZEN, "unsubscribed", "unsubscribed", "one_click"),
+        JournalEntry(AFTER, "bounced", "unsubscribed", "webhook"),
     ]
     with readers.begin() as connection:
         for line in lines:
-            journal.append(connection, 1, line)
+            journal.append_entry(connection, 1, line)
         connection.execute(
             sa.update(subscriber).where(subscriber.c.id == 1).values(status="unsubscribed")
         )
@@ -121,7 +125,7 @@ def test_a_status_since_the_change_that_made_it(readers: sa.Engine) -> None:
 def test_a_stranger_and_somebody_erased(readers: sa.Engine) -> None:
     found = explained(readers, "nobody@b.com")
     assert (found.answer, found.status, found.erased_at) == ("no", "", None)
-    erase(readers, "ada@b.com", AFTER)
+    erase_address(readers, "ada@b.com", AFTER)
     assert explained(readers, "ada@b.com").erased_at == AFTER
     assert explained(readers, "nobody@b.com").erased_at is None
 
@@ -141,12 +145,12 @@ def test_every_part_of_a_segment_has_its_answer(readers: sa.Engine) -> None:
     )
     assert found.answer == "yes"
     assert found.terms == (
-        Term(0, "city = oslo and not (status:pending or domain = x.com)", holds=True),
-        Term(1, "city = oslo", holds=True),
-        Term(1, "not (status:pending or domain = x.com)", holds=True),
-        Term(2, "status:pending or domain = x.com", holds=False),
-        Term(3, "status:pending", holds=False),
-        Term(3, "domain = x.com", holds=False),
+        EvaluatedTerm(0, "city = oslo and not (status:pending or domain = x.com)", holds=True),
+        EvaluatedTerm(1, "city = oslo", holds=True),
+        EvaluatedTerm(1, "not (status:pending or domain = x.com)", holds=True),
+        EvaluatedTerm(2, "status:pending or domain = x.com", holds=False),
+        EvaluatedTerm(3, "status:pending", holds=False),
+        EvaluatedTerm(3, "domain = x.com", holds=False),
     )
     assert explained(readers, "ada@b.com", segment("not city = oslo")).answer == "no"
 

@@ -5,23 +5,23 @@ from collections.abc import Sequence
 import pytest
 from lxml import etree
 
-from newsletter.subscribers.queries.growth_chart import growth
-from newsletter.subscribers.queries.stats import Period
+from newsletter.subscribers.queries.growth_chart import draw_growth_chart
+from newsletter.subscribers.queries.stats import GrowthPeriod
 
 NS = {"svg": "http://www.w3.org/2000/svg"}
 
 
-def weeks(*moves: tuple[int, int]) -> list[Period]:
-    made: list[Period] = []
+def weeks(*moves: tuple[int, int]) -> list[GrowthPeriod]:
+    made: list[GrowthPeriod] = []
     start, before = datetime.date(2026, 11, 23) - datetime.timedelta(weeks=len(moves) - 1), 100
     for joined, left in moves:
-        made.append(Period(start, joined, left, before))
-        start, before = start + datetime.timedelta(weeks=1), made[-1].after
+        made.append(GrowthPeriod(start, joined, left, before))
+        start, before = start + datetime.timedelta(weeks=1), made[-1].active_at_end
     return made
 
 
 def drawn(moves: Sequence[tuple[int, int]], name: str = "Harbour Notes") -> etree._Element:
-    return etree.fromstring(growth(weeks(*moves), name))
+    return etree.fromstring(draw_growth_chart(weeks(*moves), name))
 
 
 def found(root: etree._Element, path: str) -> list[str]:
@@ -35,7 +35,7 @@ def texts(root: etree._Element, where: str) -> list[str]:
 
 
 def test_it_needs_nothing_else_and_runs_nothing() -> None:
-    image = growth(weeks((3, 1), (5, 2)), "Harbour Notes")
+    image = draw_growth_chart(weeks((3, 1), (5, 2)), "Harbour Notes")
     assert b"<script" not in image
     links = [link for link in re.findall(rb"https?://[^\"' ]+", image) if b"w3.org" not in link]
     assert links == []

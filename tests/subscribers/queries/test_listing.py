@@ -3,9 +3,13 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
-from newsletter.subscribers.importing.import_list import ImportReport
-from newsletter.subscribers.queries.listing import Filter, how_many, subscribers
+from newsletter.db import read_transaction
+from newsletter.subscribers.importing.import_list import ImportSummary
+from newsletter.subscribers.queries.listing import (
+    SubscriberFilter,
+    count_filtered,
+    iter_subscribers,
+)
 
 TEXT = """\
 email,name,status,city
@@ -18,36 +22,36 @@ cy@b.com,100% Cy,bounced,
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        (Filter(), ["Ada@m\u00fcnchen.de", "bo_1@b.com", "cy@b.com"]),
-        (Filter(status="active"), ["Ada@m\u00fcnchen.de", "bo_1@b.com"]),
-        (Filter(status="complained"), []),
-        (Filter(search="B.COM"), ["bo_1@b.com", "cy@b.com"]),
-        (Filter(search="love"), ["Ada@m\u00fcnchen.de"]),
-        (Filter(search="m\u00fcnch"), ["Ada@m\u00fcnchen.de"]),
-        (Filter(search="_"), ["bo_1@b.com"]),
-        (Filter(search="%"), ["cy@b.com"]),
-        (Filter("bounced", "b.com"), ["cy@b.com"]),
+        (SubscriberFilter(), ["Ada@m\u00fcnchen.de", "bo_1@b.com", "cy@b.com"]),
+        (SubscriberFilter(status="active"), ["Ada@m\u00fcnchen.de", "bo_1@b.com"]),
+        (SubscriberFilter(status="complained"), []),
+        (SubscriberFilter(search="B.COM"), ["bo_1@b.com", "cy@b.com"]),
+        (SubscriberFilter(search="love"), ["Ada@m\u00fcnchen.de"]),
+        (SubscriberFilter(search="m\u00fcnch"), ["Ada@m\u00fcnchen.de"]),
+        (SubscriberFilter(search="_"), ["bo_1@b.com"]),
+        (SubscriberFilter(search="%"), ["cy@b.com"]),
+        (SubscriberFilter("bounced", "b.com"), ["cy@b.com"]),
     ],
 )
 def test_who_is_shown(
     engine: sa.Engine,
-    imported: Callable[..., ImportReport],
+    imported: Callable[..., ImportSummary],
     monkeypatch: pytest.MonkeyPatch,
-    wanted: Filter,
+    wanted: SubscriberFilter,
     found: list[str],
 ) -> None:
     monkeypatch.setattr("newsletter.subscribers.queries.listing.PAGE", 2)
     imported(TEXT)
-    with reading(engine) as connection:
-        assert [each.address for each in subscribers(connection, wanted)] == found
-        assert [each.address for each in subscribers(connection, wanted, 1)] == found[:1]
-        assert how_many(connection, wanted) == len(found)
+    with read_transaction(engine) as connection:
+        assert [each.address for each in iter_subscribers(connection, wanted)] == found
+        assert [each.address for each in iter_subscribers(connection, wanted, 1)] == found[:1]
+        assert count_filtered(connection, wanted) == len(found)
 
 
-def test_what_is_shown(engine: sa.Engine, imported: Callable[..., ImportReport]) -> None:
+def test_what_is_shown(engine: sa.Engine, imported: Callable[..., ImportSummary]) -> None:
     imported(TEXT)
-    with reading(engine) as connection:
-        ada = next(subscribers(connection, Filter()))
+    with read_transaction(engine) as connection:
+        ada = next(iter_subscribers(connection, SubscriberFilter()))
     assert ada.attributes == {"city": "Oslo"}
     assert (ada.name, ada.status, ada.source) == ("Ada Lovelace", "active", "import readers.csv:2")
     assert ada.joined_at.isoformat() == "2026-11-22T09:00:00+00:00"

@@ -5,9 +5,15 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import journal, subscriber, subscriber_tag
-from newsletter.subscribers.queries.stats import Period, Stats, month_starts, stats, week_starts
+from newsletter.subscribers.queries.stats import (
+    GrowthPeriod,
+    ListStats,
+    compute_stats,
+    month_starts,
+    week_starts,
+)
 
 OSLO = ZoneInfo("Europe/Oslo")
 NOW = datetime.datetime(2026, 11, 25, 12, 0, tzinfo=datetime.UTC)  # a Wednesday
@@ -55,9 +61,9 @@ def story(engine: sa.Engine) -> Story:
     return tell
 
 
-def counted(engine: sa.Engine, weeks: int = 3, zone: ZoneInfo = OSLO) -> Stats:
-    with reading(engine) as connection:
-        return stats(connection, weeks=weeks, now=NOW, zone=zone)
+def counted(engine: sa.Engine, weeks: int = 3, zone: ZoneInfo = OSLO) -> ListStats:
+    with read_transaction(engine) as connection:
+        return compute_stats(connection, week_count=weeks, now=NOW, zone=zone)
 
 
 def test_weeks_begin_on_monday_and_the_present_one_is_the_last() -> None:
@@ -77,7 +83,7 @@ def test_months_are_whole() -> None:
 def test_an_empty_list(engine: sa.Engine) -> None:
     found = counted(engine)
     assert sum(found.by_status.values()) == 0
-    assert [(week.joined, week.left, week.after) for week in found.weeks] == [(0, 0, 0)] * 3
+    assert [(week.joined, week.lost, week.active_at_end) for week in found.weeks] == [(0, 0, 0)] * 3
     assert [month.churn for month in found.months] == [None]
     assert (found.sources, found.tags) == ([], [])
 
@@ -95,13 +101,13 @@ def test_who_joined_and_who_left_by_week(engine: sa.Engine, story: Story) -> Non
     )
     found = counted(engine)
     assert found.weeks == [
-        Period(datetime.date(2026, 11, 9), joined=2, left=1, before=1),
-        Period(datetime.date(2026, 11, 16), joined=1, left=0, before=2),
-        Period(datetime.date(2026, 11, 23), joined=1, left=1, before=3),
+        GrowthPeriod(datetime.date(2026, 11, 9), joined=2, lost=1, active_at_start=1),
+        GrowthPeriod(datetime.date(2026, 11, 16), joined=1, lost=0, active_at_start=2),
+        GrowthPeriod(datetime.date(2026, 11, 23), joined=1, lost=1, active_at_start=3),
     ]
-    assert found.weeks[-1].after == found.by_status["active"] == 3
+    assert found.weeks[-1].active_at_end == found.by_status["active"] == 3
     (november,) = found.months
-    assert (november.joined, november.left, november.before) == (4, 2, 1)
+    assert (november.joined, november.lost, november.active_at_start) == (4, 2, 1)
     assert november.churn == 2.0
 
 
@@ -111,7 +117,7 @@ def test_what_changes_nothing_is_no_joining(engine: sa.Engine, story: Story) -> 
         (on(17), "soft_bounced", "active"),
         (on(24), "delivered", "active"),
     )
-    assert [(week.joined, week.left) for week in counted(engine).weeks] == [(0, 0)] * 3
+    assert [(week.joined, week.lost) for week in counted(engine).weeks] == [(0, 0)] * 3
 
 
 def test_a_list_that_was_moved_here_keeps_its_past(engine: sa.Engine, story: Story) -> None:

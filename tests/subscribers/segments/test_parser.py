@@ -7,33 +7,33 @@ from wcwidth import wcswidth
 
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.segments.ast import (
-    FIELDS,
-    All,
-    Compare,
-    Either,
-    Engaged,
-    Field,
-    InStatus,
+    BUILTIN_FIELDS,
+    And,
+    Comparison,
+    HasEngagement,
+    HasStatus,
+    HasTag,
     Not,
+    Or,
     Query,
-    Tagged,
+    SegmentField,
 )
-from newsletter.subscribers.segments.ast_builder import Known
-from newsletter.subscribers.segments.parser import LONGEST, parse
+from newsletter.subscribers.segments.ast_builder import KnownNames
+from newsletter.subscribers.segments.parser import MAX_QUERY_LENGTH, parse_query
 
 TODAY = datetime.date(2026, 3, 31)
-KNOWN = Known(
+KNOWN = KnownNames(
     tags=("vip", "VIP", "big spender", "and", "2026-01-01"),
     attributes={"city": "text", "age": "number", "member": "boolean", "birthday": "date"},
     issues=("2026-11-22-reading-the-tide", "2026-10-01-ice", "2025-10-01-ice"),
 )
-VIP = Tagged(("VIP", "vip"))
-CITY, AGE = Field("city", "text"), Field("age", "number")
-JOINED = FIELDS["joined"]
+VIP = HasTag(("VIP", "vip"))
+CITY, AGE = SegmentField("city", "text"), SegmentField("age", "number")
+JOINED = BUILTIN_FIELDS["joined"]
 
 
 def read(text: str) -> Query:
-    return parse(text, KNOWN, TODAY)
+    return parse_query(text, KNOWN, TODAY)
 
 
 def told(text: str) -> list[str]:
@@ -47,33 +47,33 @@ def told(text: str) -> list[str]:
     [
         ("tag:vip", VIP),
         ("TAG : Vip", VIP),
-        ("tag:'big spender'", Tagged(("big spender",))),
-        ('tag:"and"', Tagged(("and",))),
-        ("tag:2026-01-01", Tagged(("2026-01-01",))),
-        ("status:Active", InStatus("active")),
-        ("opened:last-5", Engaged("opened", 5)),
-        ("not sent:2026-10-01-ice", Not(Engaged("sent", "2026-10-01-ice"))),
-        ("clicked:reading-the-tide", Engaged("clicked", "2026-11-22-reading-the-tide")),
-        ("city=Bergen", Compare(CITY, "=", "Bergen")),
-        ("City != 'Bergen'", Compare(CITY, "!=", "Bergen")),
-        ("age>=-1.5", Compare(AGE, ">=", -1.5)),
-        ("age = 007", Compare(AGE, "=", 7)),
-        ("member = yes", Compare(Field("member", "boolean"), "=", value=True)),
+        ("tag:'big spender'", HasTag(("big spender",))),
+        ('tag:"and"', HasTag(("and",))),
+        ("tag:2026-01-01", HasTag(("2026-01-01",))),
+        ("status:Active", HasStatus("active")),
+        ("opened:last-5", HasEngagement("opened", 5)),
+        ("not sent:2026-10-01-ice", Not(HasEngagement("sent", "2026-10-01-ice"))),
+        ("clicked:reading-the-tide", HasEngagement("clicked", "2026-11-22-reading-the-tide")),
+        ("city=Bergen", Comparison(CITY, "=", "Bergen")),
+        ("City != 'Bergen'", Comparison(CITY, "!=", "Bergen")),
+        ("age>=-1.5", Comparison(AGE, ">=", -1.5)),
+        ("age = 007", Comparison(AGE, "=", 7)),
+        ("member = yes", Comparison(SegmentField("member", "boolean"), "=", value=True)),
         ("birthday < 2000-02-29",
-         Compare(Field("birthday", "date"), "<", datetime.date(2000, 2, 29))),
-        ("joined = Today", Compare(JOINED, "=", TODAY)),
-        ("joined > 30 days ago", Compare(JOINED, ">", datetime.date(2026, 3, 1))),
-        ("joined > 1 month ago", Compare(JOINED, ">", datetime.date(2026, 2, 28))),
-        ("joined > 2 WEEKS  ago", Compare(JOINED, ">", datetime.date(2026, 3, 17))),
-        ("joined > 99999 years ago", Compare(JOINED, ">", datetime.date(1900, 1, 1))),
-        ("email = Ada@M\u00fcnchen.de", Compare(FIELDS["email"], "=", "ada@xn--mnchen-3ya.de")),
-        ("email ~ @gmail.", Compare(FIELDS["email"], "~", "@gmail.")),
-        ("domain = GMAIL.com", Compare(FIELDS["domain"], "=", "gmail.com")),
-        (r"name ~ 'O\'Brien'", Compare(FIELDS["name"], "~", "O'Brien")),
+         Comparison(SegmentField("birthday", "date"), "<", datetime.date(2000, 2, 29))),
+        ("joined = Today", Comparison(JOINED, "=", TODAY)),
+        ("joined > 30 days ago", Comparison(JOINED, ">", datetime.date(2026, 3, 1))),
+        ("joined > 1 month ago", Comparison(JOINED, ">", datetime.date(2026, 2, 28))),
+        ("joined > 2 WEEKS  ago", Comparison(JOINED, ">", datetime.date(2026, 3, 17))),
+        ("joined > 99999 years ago", Comparison(JOINED, ">", datetime.date(1900, 1, 1))),
+        ("email = Ada@M\u00fcnchen.de", Comparison(BUILTIN_FIELDS["email"], "=", "ada@xn--mnchen-3ya.de")),
+        ("email ~ @gmail.", Comparison(BUILTIN_FIELDS["email"], "~", "@gmail.")),
+        ("domain = GMAIL.com", Comparison(BUILTIN_FIELDS["domain"], "=", "gmail.com")),
+        (r"name ~ 'O\'Brien'", Comparison(BUILTIN_FIELDS["name"], "~", "O'Brien")),
         ("tag:vip or age = 1 and not age = 2",
-         Either((VIP, All((Compare(AGE, "=", 1), Not(Compare(AGE, "=", 2))))))),
+         Or((VIP, And((Comparison(AGE, "=", 1), Not(Comparison(AGE, "=", 2))))))),
         ("(tag:vip OR age = 1)\n AND age = 2",
-         All((Either((VIP, Compare(AGE, "=", 1))), Compare(AGE, "=", 2)))),
+         And((Or((VIP, Comparison(AGE, "=", 1))), Comparison(AGE, "=", 2)))),
         ("(" * 300 + "tag:vip" + ")" * 300, VIP),
     ],
 )  # fmt: skip
@@ -163,7 +163,7 @@ def test_an_empty_query_shows_what_one_looks_like(text: str) -> None:
 
 
 def test_guards_against_giants() -> None:
-    assert "2,000 characters at most" in told("age = 1 " * LONGEST)[0]
+    assert "2,000 characters at most" in told("age = 1 " * MAX_QUERY_LENGTH)[0]
     assert told("not " * 400 + "tag:vip") == ["a query may be nested 20 deep at most"]
     assert told("(tag:vip and (age = 1 or " * 70 + "age=1" + "))" * 70) == [
         "a query may be nested 20 deep at most"

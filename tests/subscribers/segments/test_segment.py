@@ -6,16 +6,21 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import attribute, subscriber, subscriber_tag
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers import audience, count_by_status, exclusions, how_many
-from newsletter.subscribers.importing.import_list import ImportReport
+from newsletter.subscribers import (
+    count_by_status,
+    count_exclusions,
+    count_subscribers,
+    iter_audience,
+)
+from newsletter.subscribers.importing.import_list import ImportSummary
 from newsletter.subscribers.segments import Segment, find_segment
-from newsletter.subscribers.segments.segment import known
-from newsletter.subscribers.tags import known_tags
+from newsletter.subscribers.segments.segment import load_known_names
+from newsletter.subscribers.tags import iter_tags
 
-Import = Callable[..., ImportReport]
+Import = Callable[..., ImportSummary]
 NOW = datetime.datetime(2026, 11, 22, 23, 30, tzinfo=datetime.UTC)
 NAMED = {"vips": "tag:vip", "broken": "tag:vip and citty = Bergen", "new": "joined > today"}
 
@@ -49,7 +54,7 @@ def readers(engine: sa.Engine, imported: Import) -> sa.Engine:
 
 
 def find(engine: sa.Engine, wanted: str, **settings: Any) -> Segment:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return find_segment(connection, wanted, configured(**settings), NOW)
 
 
@@ -95,12 +100,15 @@ def test_what_is_wrong_is_told_with_the_name(
 
 def test_audience_and_exclusions_of_a_segment_add_up_to_the_list(readers: sa.Engine) -> None:
     vips = find(readers, "vips").condition
-    with reading(readers) as connection:
-        mailed = [reader.address for reader in audience(connection, within=vips)]
-        left_out = exclusions(connection, vips)
+    with read_transaction(readers) as connection:
+        mailed = [reader.address for reader in iter_audience(connection, condition=vips)]
+        left_out = count_exclusions(connection, vips)
         total = sum(count_by_status(connection).values())
-        assert (how_many(connection, vips), how_many(connection, vips, mailable=True)) == (3, 1)
-        assert how_many(connection, mailable=True) == 2
+        assert (
+            count_subscribers(connection, vips),
+            count_subscribers(connection, vips, mailable_only=True),
+        ) == (3, 1)
+        assert count_subscribers(connection, mailable_only=True) == 2
     assert mailed == ["ada@b.com"]
     assert left_out == {"unsubscribed": 1, "spam report": 1, "not in the segment": 1}
     assert len(mailed) + sum(left_out.values()) == total
@@ -111,9 +119,11 @@ def test_the_names_that_a_list_knows(readers: sa.Engine) -> None:
         connection.execute(sa.delete(attribute))
         rows = [{"name": "age", "type": "number"}, {"name": "no word", "type": "text"}]
         connection.execute(sa.insert(attribute), rows)
-        found = known(connection, configured(attributes={"name": "friend", "town": "here"}))
+        found = load_known_names(
+            connection, configured(attributes={"name": "friend", "town": "here"})
+        )
         connection.execute(sa.delete(subscriber_tag))
-        assert list(known_tags(connection)) == []
+        assert list(iter_tags(connection)) == []
     assert found.tags == ("press", "vip")
     assert found.attributes == {"town": "text", "age": "number"}
     assert found.issues == ()

@@ -25,22 +25,22 @@ from newsletter.db.schema import (
     subscriber_tag,
 )
 from newsletter.subscribers.segments.ast import (
-    FIELDS,
-    All,
-    Compare,
-    Either,
-    Engaged,
-    Field,
-    Has,
-    InStatus,
+    BUILTIN_FIELDS,
+    And,
+    Comparison,
+    HasEngagement,
+    HasField,
+    HasSource,
+    HasStatus,
+    HasTag,
     Not,
+    Or,
     Query,
-    Sourced,
-    Tagged,
+    SegmentField,
 )
-from newsletter.subscribers.segments.ast_builder import Known
-from newsletter.subscribers.segments.parser import parse
-from newsletter.subscribers.segments.to_sql import condition
+from newsletter.subscribers.segments.ast_builder import KnownNames
+from newsletter.subscribers.segments.parser import parse_query
+from newsletter.subscribers.segments.to_sql import build_condition
 
 OSLO = ZoneInfo("Europe/Oslo")
 TODAY = datetime.date(2026, 11, 22)
@@ -83,24 +83,24 @@ def small(text: str) -> str:
 def holds(query: Query, person: Person, sent: list[str]) -> bool:  # noqa: PLR0911
     """Whether ``query`` holds of a person; ``sent`` are the issues sent, newest first."""
     match query:
-        case All(parts):
+        case And(parts):
             return all(holds(part, person, sent) for part in parts)
-        case Either(parts):
+        case Or(parts):
             return any(holds(part, person, sent) for part in parts)
         case Not(part):
             return not holds(part, person, sent)
-        case Tagged(tags):
+        case HasTag(tags):
             return bool(person.tags & set(tags))
-        case InStatus(status):
+        case HasStatus(status):
             return person.status == status
-        case Sourced(prefix):
+        case HasSource(prefix):
             return small(person.source).startswith(small(prefix))
-        case Has(of):
+        case HasField(of):
             return value_of(of, person) not in {None, ""}
-        case Engaged(kind, sends):
+        case HasEngagement(kind, sends):
             issues = sent[:sends] if isinstance(sends, int) else [sends]
             return any(engaged(kind, person, issue) for issue in issues)
-        case Compare(of, sign, value):
+        case Comparison(of, sign, value):
             return compared(of, sign, value, person)
 
 
@@ -111,8 +111,8 @@ def engaged(kind: str, person: Person, issue: str) -> bool:
     return any((issue, type_) in person.reports for type_ in types.get(kind, {"click"}))
 
 
-def value_of(of: Field, person: Person) -> Any:
-    if of.own:
+def value_of(of: SegmentField, person: Person) -> Any:
+    if of.is_attribute:
         return person.attributes.get(of.name)
     return {
         "joined": person.joined,
@@ -123,12 +123,12 @@ def value_of(of: Field, person: Person) -> Any:
     }[of.name]
 
 
-def compared(of: Field, sign: str, wanted: Any, person: Person) -> bool:
+def compared(of: SegmentField, sign: str, wanted: Any, person: Person) -> bool:
     value = value_of(of, person)
     if value is None or value == "":
         return False
     if of.type == "date":
-        if of.own:
+        if of.is_attribute:
             value = datetime.date.fromisoformat(value) if is_day(value) else None
         else:
             value = value.astimezone(OSLO).date()
@@ -197,45 +197,45 @@ LISTS = st.lists(PEOPLE, min_size=3, max_size=len(ADDRESSES)).map(
         for number, person in enumerate(people, 1)
     ]
 )
-OWN = {name: Field(name, type_) for name, type_ in TYPES.items()}
+OWN = {name: SegmentField(name, type_) for name, type_ in TYPES.items()}
 ORDERED = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
 SAME = st.sampled_from(["=", "!="])
 TEXTUAL = st.sampled_from(["=", "!=", "~"])
 ENGAGEMENT = st.sampled_from(["sent", "delivered", "opened", "clicked"])
-DATES = st.sampled_from([FIELDS["joined"], FIELDS["confirmed"], OWN["birthday"]])
+DATES = st.sampled_from([BUILTIN_FIELDS["joined"], BUILTIN_FIELDS["confirmed"], OWN["birthday"]])
 KINDS: dict[str, st.SearchStrategy[Query]] = {
-    "tag": st.sampled_from([Tagged(("VIP", "vip")), Tagged(("press",))]),
-    "status": st.builds(InStatus, st.sampled_from(STATUSES)),
-    "source": st.builds(Sourced, st.sampled_from(["import", "IMPORT r", "%", "100%", "_"])),
-    "has": st.builds(Has, st.sampled_from([*FIELDS.values(), *OWN.values()])),
-    "last": st.builds(Engaged, ENGAGEMENT, st.integers(1, 3)),
-    "issue": st.builds(Engaged, ENGAGEMENT, st.sampled_from(ISSUES)),
-    "date": st.builds(Compare, DATES, ORDERED, st.sampled_from(DAYS)),
+    "tag": st.sampled_from([HasTag(("VIP", "vip")), HasTag(("press",))]),
+    "status": st.builds(HasStatus, st.sampled_from(STATUSES)),
+    "source": st.builds(HasSource, st.sampled_from(["import", "IMPORT r", "%", "100%", "_"])),
+    "has": st.builds(HasField, st.sampled_from([*BUILTIN_FIELDS.values(), *OWN.values()])),
+    "last": st.builds(HasEngagement, ENGAGEMENT, st.integers(1, 3)),
+    "issue": st.builds(HasEngagement, ENGAGEMENT, st.sampled_from(ISSUES)),
+    "date": st.builds(Comparison, DATES, ORDERED, st.sampled_from(DAYS)),
     "number": st.builds(
-        Compare, st.just(OWN["age"]), ORDERED, st.integers(-3, 20) | st.sampled_from([0.5, 17.5])
+        Comparison, st.just(OWN["age"]), ORDERED, st.integers(-3, 20) | st.sampled_from([0.5, 17.5])
     ),
-    "truth": st.builds(Compare, st.just(OWN["member"]), SAME, st.booleans()),
+    "truth": st.builds(Comparison, st.just(OWN["member"]), SAME, st.booleans()),
     "text": st.builds(
-        Compare,
-        st.sampled_from([FIELDS["name"], OWN["city"]]),
+        Comparison,
+        st.sampled_from([BUILTIN_FIELDS["name"], OWN["city"]]),
         TEXTUAL,
         st.sampled_from(TEXTS),
     ),
     "part": st.builds(
-        Compare,
-        st.sampled_from([FIELDS["email"], FIELDS["domain"]]),
+        Comparison,
+        st.sampled_from([BUILTIN_FIELDS["email"], BUILTIN_FIELDS["domain"]]),
         st.just("~"),
         st.sampled_from(["a_a", "A", "m\u00fcnch", "xn--", "example.com", "@", "%", "oslo", "."]),
     ),
     "email": st.builds(
-        Compare,
-        st.just(FIELDS["email"]),
+        Comparison,
+        st.just(BUILTIN_FIELDS["email"]),
         SAME,
         st.sampled_from(["ada@example.com", "ada@xn--mnchen-3ya.de"]),
     ),
     "domain": st.builds(
-        Compare,
-        st.just(FIELDS["domain"]),
+        Comparison,
+        st.just(BUILTIN_FIELDS["domain"]),
         SAME,
         st.sampled_from(["example.com", "xn--mnchen-3ya.de", "a.com"]),
     ),
@@ -244,8 +244,8 @@ QUERIES: st.SearchStrategy[Query] = st.recursive(
     st.one_of(*KINDS.values()),
     lambda inner: st.one_of(
         st.builds(Not, inner),
-        st.builds(All, st.lists(inner, min_size=2, max_size=3).map(tuple)),
-        st.builds(Either, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        st.builds(And, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        st.builds(Or, st.lists(inner, min_size=2, max_size=3).map(tuple)),
     ),
     max_leaves=6,
 )
@@ -316,12 +316,16 @@ def put(connection: sa.Connection, people: list[Person], sent: int) -> list[str]
 
 
 def check(engine: sa.Engine, people: list[Person], sent: int, query: Query) -> None:
-    assert parse(str(query), Known(["VIP", "vip", "press"], TYPES, ISSUES), TODAY) == query
+    assert (
+        parse_query(str(query), KnownNames(["VIP", "vip", "press"], TYPES, ISSUES), TODAY) == query
+    )
     with engine.connect() as connection, connection.begin() as transaction:
         begun = put(connection, people, sent)
         found, others = (
             connection.scalars(
-                sa.select(subscriber.c.id).where(condition(asked, OSLO)).order_by(subscriber.c.id)
+                sa.select(subscriber.c.id)
+                .where(build_condition(asked, OSLO))
+                .order_by(subscriber.c.id)
             ).all()
             for asked in (query, Not(query))
         )
@@ -348,7 +352,7 @@ def test_postgresql_finds_whom_a_plain_reading_finds(
     check(on_postgresql, people, sent, data.draw(KINDS[kind]))
 
 
-@example(people=[], sent=3, query=Not(Engaged("opened", 1)))
+@example(people=[], sent=3, query=Not(HasEngagement("opened", 1)))
 @given(people=LISTS, sent=st.integers(0, 3), query=QUERIES)
 @settings(max_examples=150, deadline=None)
 def test_whole_queries_on_sqlite(
@@ -399,7 +403,7 @@ def test_what_is_alike_and_what_is_missing(engine: sa.Engine, text: str, found: 
     ]  # fmt: skip
     with engine.begin() as connection:
         put(connection, people, 0)
-        where = condition(parse(text, Known(attributes=TYPES), TODAY), OSLO)
+        where = build_condition(parse_query(text, KnownNames(attributes=TYPES), TODAY), OSLO)
         ids = connection.scalars(sa.select(subscriber.c.id).where(where)).all()
     assert sorted(ids) == found
 
@@ -434,7 +438,9 @@ def test_a_day_is_the_whole_of_it_in_the_newsletters_zone(
     people.append(replace(people[0], id=6, address="z@z.com", joined=NOW, confirmed=None))
     with engine.begin() as connection:
         put(connection, people, 0)
-        where = condition(parse(f"{field} {sign} 2026-03-29", Known(), TODAY), OSLO)
+        where = build_condition(
+            parse_query(f"{field} {sign} 2026-03-29", KnownNames(), TODAY), OSLO
+        )
         ids = connection.scalars(sa.select(subscriber.c.id).where(where)).all()
     assert [id_ for id_ in sorted(ids) if id_ < 6] == found
 
@@ -458,19 +464,19 @@ def test_sql_in_a_query_is_only_text(engine: sa.Engine, text: str) -> None:
         Person(2, "bo@example.com", "Bo", "active", "x", NOW, None, {"city": "Oslo"}, frozenset()),
     ]
     quoted = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    known = Known(attributes=TYPES)
+    known = KnownNames(attributes=TYPES)
     with engine.begin() as connection:
         put(connection, people, 0)
         for query in (f"name = {quoted}", f"city ~ {quoted}", f"source:{quoted}"):
-            where = condition(parse(query, known, TODAY), OSLO)
+            where = build_condition(parse_query(query, known, TODAY), OSLO)
             assert connection.scalars(sa.select(subscriber.c.id).where(where)).all() == [1]
 
 
 def test_a_query_of_the_greatest_size_and_depth_is_no_trouble(engine: sa.Engine) -> None:
-    known = Known(["a"], TYPES)
+    known = KnownNames(["a"], TYPES)
     deep = "(tag:a or not " * 9 + "city = x" + ")" * 9
     long = " or ".join(["age=1"] * 220)
     with engine.begin() as connection:
         for text in (deep, long, f"not ({long})"):
-            where = condition(parse(text, known, TODAY), OSLO)
+            where = build_condition(parse_query(text, known, TODAY), OSLO)
             assert connection.scalars(sa.select(subscriber.c.id).where(where)).all() == []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import attempt, batch, send
 from newsletter.project import Project, open_project
 from newsletter.sending.planning.tested_issues import mark_issue_tested
@@ -25,7 +25,7 @@ def project(project_folder: Path) -> Project:
 
 @pytest.fixture
 def engine(project: Project) -> Iterator[sa.Engine]:
-    with database(project.config.database, project.root) as made:
+    with database_engine(project.config.database, project.root) as made:
         yield made
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.project import open_project
 from newsletter.web.site_context import Site, open_site
 
@@ -64,7 +64,7 @@ def clock() -> Clock:
 @pytest.fixture
 def site(sent: Cli, project_folder: Path, clock: Clock) -> Iterator[Site]:  # noqa: ARG001 - sends first
     project = open_project(project_folder)
-    with database(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root) as engine:
         yield open_site(project, engine, clock)
 
 

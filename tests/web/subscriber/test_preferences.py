@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import address_change, journal, notice, subscriber, subscriber_tag
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.journal import Origin
-from newsletter.subscribers.preferences import choose_tags
+from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.preferences import set_chosen_tags
 from newsletter.web.site_context import Site, utc_now
 
 NEW = "ada.new@elsewhere.example"
@@ -26,18 +26,18 @@ def token(site: Site) -> str:
     """Of the only reader."""
     ada = parse_address("Ada.Lovelace@example.org")
     with site.engine.begin() as connection:
-        changes.subscribe(connection, ada, "active", Origin(utc_now(), "form", "/subscribe"))
+        changes.subscribe(connection, ada, "active", ChangeOrigin(utc_now(), "form", "/subscribe"))
         found: str = connection.scalars(sa.select(subscriber.c.token)).one()
     return found
 
 
 def row(site: Site) -> Any:
-    with reading(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         return connection.execute(sa.select(subscriber).order_by(subscriber.c.id)).first()
 
 
 def stored(site: Site) -> list[Any]:
-    with reading(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         return [connection.execute(sa.select(table)).all() for table in TABLES]
 
 
@@ -74,7 +74,7 @@ def test_name_and_tags(
     config = site.config.model_copy(update={"preferences": preferences})
     monkeypatch.setattr(Site, "config", config)
     with site.engine.begin() as connection:
-        choose_tags(
+        set_chosen_tags(
             connection, row(site).id, ["harbour-patron", "weekly"], ["harbour-patron", "weekly"]
         )
     assert b"Every week" in server.get(f"/p/{token}").data
@@ -83,7 +83,7 @@ def test_name_and_tags(
     assert answer.status == 200
     assert b"Ada &lt;b&gt;L" in answer.data
     assert row(site).name == "Ada <b>L</b>"
-    with reading(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         has = sa.select(subscriber_tag.c.tag).order_by(subscriber_tag.c.tag)
         assert connection.scalars(has).all() == ["harbour-patron", "press"]
 
@@ -183,7 +183,7 @@ def test_whoever_is_out_is_told_the_way_back_and_may_still_be_forgotten(
 
 def owed(site: Site) -> dict[str, Any]:
     """The letters about a move: address -> what it needs."""
-    with reading(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         rows = connection.execute(sa.select(notice).where(notice.c.kind.like("move%")))
         return {one.address_key: one.data for one in rows}
 
@@ -220,7 +220,7 @@ def test_a_move_needs_both(site: Site, server: Any, token: str, first: str) -> N
 def test_the_answer_does_not_tell_who_is_on_the_list(site: Site, server: Any, token: str) -> None:
     old = row(site).address_key
     with site.engine.begin() as connection:
-        origin = Origin(utc_now(), "form")
+        origin = ChangeOrigin(utc_now(), "form")
         changes.subscribe(connection, parse_address(NEW), "active", origin)
     taken = send(server, token, "move", email=NEW)
     assert owed(site).keys() == {old}, "nobody is bothered who is on the list"
@@ -240,7 +240,7 @@ def test_somebody_who_came_meanwhile_keeps_their_address(
     send(server, token, "move", email=NEW)
     letters = owed(site)
     with site.engine.begin() as connection:
-        origin = Origin(utc_now(), "form")
+        origin = ChangeOrigin(utc_now(), "form")
         changes.subscribe(connection, parse_address(NEW), "active", origin)
     assert server.post(path_of(letters[old]), fields={"yes": "yes"}).status == 200
     assert server.post(path_of(letters[NEW]), fields={"yes": "yes"}).status == 410
@@ -263,6 +263,6 @@ def test_a_forged_move(site: Site, server: Any, token: str) -> None:
     for each in forged:
         assert server.get(each).status == 410
         assert server.post(each, fields={"yes": "yes"}).status == 410
-    with reading(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         asked = connection.execute(sa.select(address_change)).one()
     assert (asked.old_agreed_at, asked.new_agreed_at) == (None, None)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import journal, subscriber
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.erasure import erase
-from newsletter.subscribers.consent.journal import Origin, read
-from newsletter.subscribers.queries.unsubscribe_reasons import reasons
+from newsletter.subscribers.consent.erasure import erase_address
+from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal
+from newsletter.subscribers.queries.unsubscribe_reasons import count_unsubscribe_reasons
 from newsletter.web.site_context import Site, utc_now
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"
@@ -25,24 +25,24 @@ def token(site: Site) -> str:
     """Of the only reader."""
     ada = parse_address("Ada.Lovelace@example.org")
     with site.engine.begin() as connection:
-        changes.subscribe(connection, ada, "active", Origin(utc_now(), "form", "/subscribe"))
+        changes.subscribe(connection, ada, "active", ChangeOrigin(utc_now(), "form", "/subscribe"))
         found: str = connection.scalars(sa.select(subscriber.c.token)).one()
     return found
 
 
 def row(site: Site) -> Any:
-    with reading(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         return connection.execute(sa.select(subscriber)).one()
 
 
 def lines(site: Site) -> list[tuple[str, str, str, str]]:
-    with reading(site.engine) as connection:
-        found = read(connection, row(site).id)
+    with read_transaction(site.engine) as connection:
+        found = load_journal(connection, row(site).id)
     return [(line.change, line.how, line.source, line.wording) for line in found]
 
 
 def stored(site: Site) -> list[Any]:
-    with reading(site.engine) as connection:
+    with read_transaction(site.engine) as connection:
         return [connection.execute(sa.select(table)).all() for table in (subscriber, journal)]
 
 
@@ -153,19 +153,23 @@ def test_a_pause_instead(site: Site, server: Any, token: str) -> None:
     assert now.paused_until > utc_now()
 
 
-@pytest.mark.parametrize("change", [changes.bounce, changes.complain, changes.unsubscribe])
+@pytest.mark.parametrize(
+    "change", [changes.record_bounce, changes.record_complaint, changes.unsubscribe]
+)
 def test_there_is_nothing_to_undo_for_whoever_was_out_before(
     site: Site, server: Any, token: str, change: Any
 ) -> None:
     with site.engine.begin() as connection:
-        change(connection, row(site).address_key, Origin(utc_now(), "webhook"))
+        change(connection, row(site).address_key, ChangeOrigin(utc_now(), "webhook"))
     assert "undo" not in fields_of(leave(server, token))
 
 
 def test_a_complaint_since_can_not_be_undone(site: Site, server: Any, token: str) -> None:
     left = leave(server, token)
     with site.engine.begin() as connection:
-        changes.complain(connection, row(site).address_key, Origin(utc_now(), "webhook"))
+        changes.record_complaint(
+            connection, row(site).address_key, ChangeOrigin(utc_now(), "webhook")
+        )
     undo = {"undo": fields_of(left)["undo"]}
     assert server.post(f"/u/{token}", fields=undo).status == 400
     assert row(site).status == "complained"
@@ -178,13 +182,13 @@ def test_why_is_counted_without_a_name(site: Site, server: Any, token: str) -> N
         answer = server.post(f"/u/{token}", fields={"signed": signed, "reason": reason})
         assert answer.status == 200
     assert stored(site) == before
-    with reading(site.engine) as connection:
-        assert reasons(connection) == {"too_many": 2}
+    with read_transaction(site.engine) as connection:
+        assert count_unsubscribe_reasons(connection) == {"too_many": 2}
 
 
 def test_a_link_that_is_nobodys(site: Site, server: Any, token: str) -> None:
     key = row(site).address_key
-    erase(site.engine, key, utc_now())
+    erase_address(site.engine, key, utc_now())
     pages = {
         server.get(f"/{path}/{each}").data
         for path in ("u", "p")

@@ -13,10 +13,10 @@ from newsletter.cli.output import echo, echo_err, format_fields, format_status_c
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 
 if TYPE_CHECKING:
-    from newsletter.subscribers.queries.diff import Difference
+    from newsletter.subscribers.queries.diff import AudienceDifference
 
 CAME, LEFT = "came", "left"
-AudienceChanges = Iterator[tuple[str, "Difference"]]
+AudienceChanges = Iterator[tuple[str, "AudienceDifference"]]
 
 
 @click.command(short_help="Show who came and who left since an issue was sent.")
@@ -37,29 +37,29 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database, reading
+    from newsletter.db import database_engine, read_transaction
     from newsletter.errors import SubscriberListError
     from newsletter.project import open_project
-    from newsletter.subscribers import EVERYBODY
-    from newsletter.subscribers.queries.diff import leavers, newcomers
+    from newsletter.subscribers import ALL_SUBSCRIBERS
+    from newsletter.subscribers.queries.diff import iter_added, iter_removed
     from newsletter.subscribers.segments import find_segment
 
     project = open_project()
     with (
-        database(project.config.database, project.root) as engine,
-        reading(engine) as connection,
+        database_engine(project.config.database, project.root) as engine,
+        read_transaction(engine) as connection,
     ):
         name, sent = find_issue_and_send(project, connection, issue)
         if sent is None:
             raise SubscriberListError(
                 f"{name} was not sent yet", remedy="Its audience is the list of today."
             )
-        within = EVERYBODY
+        within = ALL_SUBSCRIBERS
         if sent.segment:
             now = datetime.datetime.now(datetime.UTC)
             within = find_segment(connection, sent.segment, project.config, now).condition
-        came = newcomers(connection, sent, within)
-        left = leavers(connection, sent, within)
+        came = iter_added(connection, sent, within)
+        left = iter_removed(connection, sent, within)
         every = chain(((CAME, each) for each in came), ((LEFT, each) for each in left))
         if as_json:
             _print_json(every)
@@ -94,7 +94,7 @@ def _format_counts(counter: Counter[str]) -> str:
     return f"{counter.total():,}: {format_status_counts(counter)}" if counter else "nobody"
 
 
-def _format_change(change: str, difference: "Difference", zone: datetime.tzinfo) -> str:
+def _format_change(change: str, difference: "AudienceDifference", zone: datetime.tzinfo) -> str:
     when = f" {format_in_zone(difference.at, zone)}" if difference.at else ""
     how = ", ".join(filter(None, (difference.how, difference.source)))
     why = f"{difference.why}{when}" + (f" ({how})" if how else "")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from newsletter.project import Project
-    from newsletter.subscribers.queries.explain import Copy, Explanation
-    from newsletter.subscribers.queries.past_sends import Sent
+    from newsletter.subscribers.queries.explain import DeliveryDetails, DeliveryExplanation
+    from newsletter.subscribers.queries.past_sends import PastSend
     from newsletter.subscribers.segments import Segment
 
 # What became of a copy, as an editor would say it.
@@ -55,7 +55,7 @@ def explain_command(address: str, *, issue: str | None, segment: str | None, as_
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database, reading
+    from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.queries import explain as explaining
@@ -64,13 +64,15 @@ def explain_command(address: str, *, issue: str | None, segment: str | None, as_
     project = open_project()
     zone = ZoneInfo(project.config.timezone)
     with (
-        database(project.config.database, project.root) as engine,
-        reading(engine) as connection,
+        database_engine(project.config.database, project.root) as engine,
+        read_transaction(engine) as connection,
     ):
         name, sent = find_issue_and_send(project, connection, issue) if issue else ("", None)
         chosen = _find_segment(project, connection, segment, sent)
         now = datetime.datetime.now(datetime.UTC)
-        found = explaining.explain(connection, of, segment=chosen, sent=sent, now=now, zone=zone)
+        found = explaining.explain_delivery(
+            connection, of, segment=chosen, past_send=sent, now=now, zone=zone
+        )
     if as_json:
         echo(json.dumps({**dataclasses.asdict(found), "issue": name}, default=_json_default))
     else:
@@ -78,7 +80,7 @@ def explain_command(address: str, *, issue: str | None, segment: str | None, as_
 
 
 def _find_segment(
-    project: "Project", connection: "sa.Connection", query: str | None, sent: "Sent | None"
+    project: "Project", connection: "sa.Connection", query: str | None, sent: "PastSend | None"
 ) -> "Segment | None":
     """The segment that was asked for, or that of the send, if it can still be read."""
     from newsletter.errors import SubscriberListError
@@ -100,7 +102,9 @@ def _json_default(value: object) -> Any:
     return value.isoformat() if isinstance(value, datetime.datetime) else str(value)
 
 
-def _print_explanation(explanation: "Explanation", issue: str, zone: datetime.tzinfo) -> None:
+def _print_explanation(
+    explanation: "DeliveryExplanation", issue: str, zone: datetime.tzinfo
+) -> None:
     colour = {"yes": "green", "maybe": "yellow", "no": "yellow"}[explanation.answer]
     echo(_format_headline(explanation, issue), color=colour)
     rows = [("status", _format_status(explanation, zone))]
@@ -133,7 +137,7 @@ def _print_explanation(explanation: "Explanation", issue: str, zone: datetime.tz
     echo(format_fields(rows))
 
 
-def _format_headline(explanation: "Explanation", issue: str) -> str:
+def _format_headline(explanation: "DeliveryExplanation", issue: str) -> str:
     if not explanation.sent:
         would = "would get" if explanation.answer == "yes" else "would not get"
         return f"{explanation.address} {would} {issue or 'an issue'} now."
@@ -144,7 +148,7 @@ def _format_headline(explanation: "Explanation", issue: str) -> str:
     return f"{explanation.address} {says} {issue}."
 
 
-def _format_status(explanation: "Explanation", zone: datetime.tzinfo) -> str:
+def _format_status(explanation: "DeliveryExplanation", zone: datetime.tzinfo) -> str:
     if explanation.erased_at:
         return f"erased on request on {format_in_zone(explanation.erased_at, zone)}"
     if not explanation.status:
@@ -156,14 +160,14 @@ def _format_status(explanation: "Explanation", zone: datetime.tzinfo) -> str:
     return f"{words}, since {format_in_zone(explanation.since.at, zone)} ({how})"
 
 
-def _format_copy(copy: "Copy", zone: datetime.tzinfo) -> str:
+def _format_copy(copy: "DeliveryDetails", zone: datetime.tzinfo) -> str:
     sent = f" on {format_in_zone(copy.sent_at, zone)}" if copy.sent_at else ""
     lines = [f"{COPY_STATE_LABELS[copy.state]}{sent}{f': {copy.error}' if copy.error else ''}"]
     lines += [f"{type_} {format_in_zone(at, zone)}" for type_, at in copy.events]
     return "\n".join(lines)
 
 
-def _explain_no_copy(explanation: "Explanation") -> str:
+def _explain_no_copy(explanation: "DeliveryExplanation") -> str:
     if not explanation.then:
         return "none: they were not in the list then"
     if explanation.then != "active":

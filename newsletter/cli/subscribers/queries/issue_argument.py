@@ -7,25 +7,25 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from newsletter.project import Project
-    from newsletter.subscribers.queries.past_sends import Sent
+    from newsletter.subscribers.queries.past_sends import PastSend
 
 
 def find_issue_and_send(
     project: "Project", connection: "sa.Connection", name: str
-) -> "tuple[str, Sent | None]":
+) -> "tuple[str, PastSend | None]":
     """The issue's whole name, and its send if there is one; its folder may be gone.
 
     Raises:
         ProjectError: neither a send nor a folder has that name.
     """
     from newsletter.project import find_issue
-    from newsletter.subscribers.queries.past_sends import find_sent
+    from newsletter.subscribers.queries.past_sends import find_past_send
 
-    sent = find_sent(connection, name)
+    sent = find_past_send(connection, name)
     if sent:
         return sent.issue, sent
     issue = find_issue(project, name).name
-    return issue, find_sent(connection, issue)
+    return issue, find_past_send(connection, issue)
 
 
 def format_in_zone(time: datetime.datetime, zone: datetime.tzinfo) -> str:

@@ -29,19 +29,19 @@ def list_command(status: str | None, search: str | None, limit: int | None, as_j
     Example:
       newsletter subscribers list --status bounced --search example.com
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.db import database, reading
+    from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers import count_by_status
-    from newsletter.subscribers.queries.listing import Filter, how_many
-    from newsletter.subscribers.queries.listing import subscribers as listed
+    from newsletter.subscribers.queries.listing import SubscriberFilter, count_filtered
+    from newsletter.subscribers.queries.listing import iter_subscribers as listed
 
     project = open_project()
-    wanted = Filter(status, search)
+    wanted = SubscriberFilter(status, search)
     if limit is None and not as_json:
         limit = 50
     with (
-        database(project.config.database, project.root) as engine,
-        reading(engine) as connection,
+        database_engine(project.config.database, project.root) as engine,
+        read_transaction(engine) as connection,
     ):
         found = listed(connection, wanted, limit or None)
         if as_json:
@@ -50,7 +50,7 @@ def list_command(status: str | None, search: str | None, limit: int | None, as_j
                 echo(json.dumps(data))
             return
         shown = _print_table(list(found))
-        more = how_many(connection, wanted) - shown
+        more = count_filtered(connection, wanted) - shown
         if more > 0:
             echo_err(f"and {more:,} more; all of them with --limit 0")
         echo(_format_summary(count_by_status(connection)))

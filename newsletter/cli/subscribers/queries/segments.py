@@ -35,19 +35,19 @@ def count_command(segment: str, *, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     import datetime
 
-    from newsletter.db import database, reading
+    from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
-    from newsletter.subscribers import how_many
+    from newsletter.subscribers import count_subscribers
     from newsletter.subscribers.segments import find_segment
 
     project = open_project()
     with (
-        database(project.config.database, project.root) as engine,
-        reading(engine) as connection,
+        database_engine(project.config.database, project.root) as engine,
+        read_transaction(engine) as connection,
     ):
         now = datetime.datetime.now(datetime.UTC)
         found = find_segment(connection, segment, project.config, now)
-        data = _count_segment(connection, found) | {"list": how_many(connection)}
+        data = _count_segment(connection, found) | {"list": count_subscribers(connection)}
     if as_json:
         echo(json.dumps(data, ensure_ascii=False))
         return
@@ -60,9 +60,9 @@ def count_command(segment: str, *, as_json: bool) -> None:
 
 def _warn_untracked(segment: "Segment", config: "Config") -> None:
     """A reader who opens what isn't tracked is taken for one who never opens anything."""
-    from newsletter.subscribers.segments.ast import Engaged, terms
+    from newsletter.subscribers.segments.ast import HasEngagement, iter_terms
 
-    asked = {term.kind for term in terms(segment.query) if isinstance(term, Engaged)}
+    asked = {term.kind for term in iter_terms(segment.query) if isinstance(term, HasEngagement)}
     if "opened" in asked and not config.tracking.opens:
         echo_err(
             "Opens are not tracked (tracking.opens): opened: may find too few.", color="yellow"
@@ -84,7 +84,7 @@ def segments_command(*, as_json: bool) -> int:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     import datetime
 
-    from newsletter.db import database, reading
+    from newsletter.db import database_engine, read_transaction
     from newsletter.errors import SubscriberListError
     from newsletter.project import open_project
     from newsletter.subscribers.segments import find_segment
@@ -95,8 +95,8 @@ def segments_command(*, as_json: bool) -> int:
     broken = False
     now = datetime.datetime.now(datetime.UTC)
     with (
-        database(project.config.database, project.root) as engine,
-        reading(engine) as connection,
+        database_engine(project.config.database, project.root) as engine,
+        read_transaction(engine) as connection,
     ):
         for name in project.config.segments:
             try:
@@ -112,13 +112,13 @@ def segments_command(*, as_json: bool) -> int:
 
 
 def _count_segment(connection: "sa.Connection", segment: "Segment") -> dict[str, Any]:
-    from newsletter.subscribers import how_many
+    from newsletter.subscribers import count_subscribers
 
     return {
         "segment": segment.name,
         "query": segment.text,
-        "readers": how_many(connection, segment.condition),
-        "mailable": how_many(connection, segment.condition, mailable=True),
+        "readers": count_subscribers(connection, segment.condition),
+        "mailable": count_subscribers(connection, segment.condition, mailable_only=True),
     }
 
 

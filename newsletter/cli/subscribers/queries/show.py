@@ -13,8 +13,8 @@ from newsletter.cli.subscribers.queries.issue_argument import format_in_zone
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from newsletter.subscribers.consent.journal import Line
-    from newsletter.subscribers.gdpr_export import Copy, Profile
+    from newsletter.subscribers.consent.journal import JournalEntry
+    from newsletter.subscribers.gdpr_export import IssueDelivery, SubscriberProfile
 
 MAX_SHOWN = 20
 
@@ -34,25 +34,29 @@ def show_command(address: str, *, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database, reading
+    from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
-    from newsletter.subscribers.gdpr_export import as_data, find_profile
+    from newsletter.subscribers.gdpr_export import find_profile, profile_to_dict
 
     of = parse_address(address)
     project = open_project()
     with (
-        database(project.config.database, project.root) as engine,
-        reading(engine) as connection,
+        database_engine(project.config.database, project.root) as engine,
+        read_transaction(engine) as connection,
     ):
         found = find_profile(connection, of)
     if as_json:
-        echo(json.dumps(as_data(found), default=datetime.datetime.isoformat, ensure_ascii=False))
+        echo(
+            json.dumps(
+                profile_to_dict(found), default=datetime.datetime.isoformat, ensure_ascii=False
+            )
+        )
     else:
         _print_profile(found, ZoneInfo(project.config.timezone))
 
 
-def _print_profile(profile: "Profile", zone: datetime.tzinfo) -> None:
+def _print_profile(profile: "SubscriberProfile", zone: datetime.tzinfo) -> None:
     echo(f"{profile.address}: {profile.status}")
     echo(format_fields((label, value) for label, value in _profile_rows(profile, zone) if value))
     more = sum(max(0, len(each) - MAX_SHOWN) for each in (profile.copies, profile.events))
@@ -60,7 +64,9 @@ def _print_profile(profile: "Profile", zone: datetime.tzinfo) -> None:
         echo_err(f"and {more:,} more issues and events; all of them with --json")
 
 
-def _profile_rows(profile: "Profile", zone: datetime.tzinfo) -> "Iterator[tuple[str, str]]":
+def _profile_rows(
+    profile: "SubscriberProfile", zone: datetime.tzinfo
+) -> "Iterator[tuple[str, str]]":
     yield "name", profile.name
     yield "joined", f"{format_in_zone(profile.joined_at, zone)}{_format_source(profile.source)}"
     yield "confirmed", format_in_zone(profile.confirmed_at, zone) if profile.confirmed_at else ""
@@ -85,11 +91,11 @@ def _profile_rows(profile: "Profile", zone: datetime.tzinfo) -> "Iterator[tuple[
     )
 
 
-def _format_copy(copy: "Copy") -> str:
+def _format_copy(copy: "IssueDelivery") -> str:
     return f"{copy.issue}: {COPY_STATE_LABELS[copy.state]}{f': {copy.error}' if copy.error else ''}"
 
 
-def _format_journal_entry(line: "Line", zone: datetime.tzinfo) -> str:
+def _format_journal_entry(line: "JournalEntry", zone: datetime.tzinfo) -> str:
     led_to = "" if line.change == line.status else f", {line.status}"
     how = ", ".join(filter(None, (line.how.replace("_", " "), line.source)))
     wording = f": '{line.wording}'" if line.wording else ""
@@ -103,6 +109,6 @@ def _format_source(source: str) -> str:
 
 
 def _format_value(value: Any) -> str:
-    from newsletter.subscribers.attribute_types import shown
+    from newsletter.subscribers.attribute_types import format_value
 
-    return shown(value)
+    return format_value(value)

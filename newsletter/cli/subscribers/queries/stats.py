@@ -12,7 +12,7 @@ import click
 from newsletter.cli.output import WIDTH, echo, format_count, format_status_counts, isolate_bidi
 
 if TYPE_CHECKING:
-    from newsletter.subscribers.queries.stats import Period, Stats
+    from newsletter.subscribers.queries.stats import GrowthPeriod, ListStats
 
 BAR_WIDTH = 28
 MAX_NAME_WIDTH = 50
@@ -40,21 +40,21 @@ def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
     from zoneinfo import ZoneInfo
 
-    from newsletter.db import database, reading
+    from newsletter.db import database_engine, read_transaction
     from newsletter.errors import display_path
     from newsletter.project import open_project
-    from newsletter.subscribers.queries.stats import stats as counted
+    from newsletter.subscribers.queries.stats import compute_stats as counted
 
     if plot:
         _check_plot_format(plot)
     project = open_project()
     with (
-        database(project.config.database, project.root) as engine,
-        reading(engine) as connection,
+        database_engine(project.config.database, project.root) as engine,
+        read_transaction(engine) as connection,
     ):
         found = counted(
             connection,
-            weeks=weeks,
+            week_count=weeks,
             now=datetime.datetime.now(datetime.UTC),
             zone=ZoneInfo(project.config.timezone),
         )
@@ -84,10 +84,10 @@ def _check_plot_format(plot: Path) -> None:
         )
 
 
-def _write_plot(weeks: "Sequence[Period]", name: str, plot: Path) -> None:
-    from newsletter.subscribers.queries.growth_chart import growth
+def _write_plot(weeks: "Sequence[GrowthPeriod]", name: str, plot: Path) -> None:
+    from newsletter.subscribers.queries.growth_chart import draw_growth_chart
 
-    image = growth(weeks, name)
+    image = draw_growth_chart(weeks, name)
     if plot.suffix.lower() == ".png":
         from importlib import import_module
 
@@ -100,7 +100,7 @@ def _write_plot(weeks: "Sequence[Period]", name: str, plot: Path) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _print_stats(stats: "Stats") -> None:
+def _print_stats(stats: "ListStats") -> None:
     total = sum(stats.by_status.values())
     if not total:
         echo("The list is empty. Fill it with: newsletter subscribers import FILE.csv")
@@ -121,14 +121,16 @@ def _print_stats(stats: "Stats") -> None:
         _print_counts("why they left", "answers", "", said)
 
 
-def _print_weeks(weeks: "Sequence[Period]") -> None:
+def _print_weeks(weeks: "Sequence[GrowthPeriod]") -> None:
     echo()
     echo(f"{'week of':<11} {'joined':>9} {'left':>7} {'net':>8} {'active':>10}  █ joined ░ left")
-    most = max(1, *(week.joined + week.left for week in weeks))
+    most = max(1, *(week.joined + week.lost for week in weeks))
     for week in weeks:
         day = f"{week.start.day:>2} {week.start:%b %Y}"
-        numbers = f"{week.joined:>9,} {week.left:>7,} {week.net:>+8,} {week.after:>10,}"
-        bar = "█" * _bar_length(week.joined, most) + "░" * _bar_length(week.left, most)
+        numbers = (
+            f"{week.joined:>9,} {week.lost:>7,} {week.net_growth:>+8,} {week.active_at_end:>10,}"
+        )
+        bar = "█" * _bar_length(week.joined, most) + "░" * _bar_length(week.lost, most)
         echo(f"{day:<11} {numbers}  {bar}".rstrip())
 
 
@@ -137,12 +139,14 @@ def _bar_length(count: int, maximum: int) -> int:
     return max(round(BAR_WIDTH * count / maximum), 1) if count else 0
 
 
-def _print_months(months: "Sequence[Period]") -> None:
+def _print_months(months: "Sequence[GrowthPeriod]") -> None:
     echo()
     echo(f"{'month':<11} {'active at its start':>19} {'left':>7} {'churn':>8}")
     for month in months:
         churn = "" if month.churn is None else f"{100 * month.churn:.1f} %"
-        echo(f"{month.start:%b %Y}    {month.before:>19,} {month.left:>7,} {churn:>8}".rstrip())
+        echo(
+            f"{month.start:%b %Y}    {month.active_at_start:>19,} {month.lost:>7,} {churn:>8}".rstrip()
+        )
 
 
 def _print_counts(
@@ -159,7 +163,7 @@ def _print_counts(
         echo(f"{isolate_bidi(cut)}{space} {one:>10,} {last:>10}".rstrip())
 
 
-def _to_dict(stats: "Stats") -> dict[str, Any]:
+def _to_dict(stats: "ListStats") -> dict[str, Any]:
     return {
         "by_status": dict(stats.by_status),
         "weeks": [_period_to_dict(week) for week in stats.weeks],
@@ -173,11 +177,11 @@ def _to_dict(stats: "Stats") -> dict[str, Any]:
     }
 
 
-def _period_to_dict(period: "Period") -> dict[str, Any]:
+def _period_to_dict(period: "GrowthPeriod") -> dict[str, Any]:
     return {
         "start": period.start.isoformat(),
         "joined": period.joined,
-        "left": period.left,
-        "net": period.net,
-        "active": period.after,
+        "left": period.lost,
+        "net": period.net_growth,
+        "active": period.active_at_end,
     }

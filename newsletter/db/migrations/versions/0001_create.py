@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-from newsletter.db.journal_triggers import guard_journal
-from newsletter.db.schema import Json, Key, UtcTime
+from newsletter.db.journal_triggers import create_journal_triggers
+from newsletter.db.schema import BigIntKey, JsonType, UtcDateTime
 
 revision = "0001"
 down_revision = None
@@ -15,32 +15,32 @@ def upgrade() -> None:
         "event",
         sa.Column("sg_event_id", sa.Text(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
-        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("address_key", sa.Text(), server_default="", nullable=False),
-        sa.Column("send_id", Key),
-        sa.Column("batch_id", Key),
+        sa.Column("send_id", BigIntKey),
+        sa.Column("batch_id", BigIntKey),
         sa.Column("attempt_n", sa.Integer()),
-        sa.Column("raw", Json, nullable=False),
+        sa.Column("raw", JsonType, nullable=False),
         sa.PrimaryKeyConstraint("sg_event_id", name=op.f("pk_event")),
     )
     op.create_index("ix_event_address_key_type", "event", ["address_key", "type"])
     op.create_table(
         "send",
-        sa.Column("id", Key, nullable=False),
+        sa.Column("id", BigIntKey, nullable=False),
         sa.Column("issue", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("content_sha", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("frozen_at", UtcTime(), nullable=False),
-        sa.Column("finished_at", UtcTime()),
+        sa.Column("frozen_at", UtcDateTime(), nullable=False),
+        sa.Column("finished_at", UtcDateTime()),
         sa.Column("total", sa.Integer(), nullable=False),
-        sa.Column("excluded", Json, nullable=False),
+        sa.Column("excluded", JsonType, nullable=False),
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("segment", sa.Text(), server_default="", nullable=False),
-        sa.Column("scheduled_at", UtcTime()),
+        sa.Column("scheduled_at", UtcDateTime()),
         sa.Column("vendor_batch_id", sa.Text(), server_default="", nullable=False),
-        sa.Column("recalled_at", UtcTime()),
+        sa.Column("recalled_at", UtcDateTime()),
         sa.Column("undo_seconds", sa.Integer(), server_default="0", nullable=False),
         sa.Column("limit_per_hour", sa.Integer(), server_default="0", nullable=False),
         sa.Column("plan_sha", sa.Text(), server_default="", nullable=False),
@@ -55,15 +55,15 @@ def upgrade() -> None:
     )
     op.create_table(
         "send_content",
-        sa.Column("send_id", Key, nullable=False),
+        sa.Column("send_id", BigIntKey, nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("preheader", sa.Text(), nullable=False),
         sa.Column("html", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("sender", Json, nullable=False),
-        sa.Column("reply_to", Json, nullable=False),
-        sa.Column("headers", Json, nullable=False),
-        sa.Column("merge_tags", Json, nullable=False),
+        sa.Column("sender", JsonType, nullable=False),
+        sa.Column("reply_to", JsonType, nullable=False),
+        sa.Column("headers", JsonType, nullable=False),
+        sa.Column("merge_tags", JsonType, nullable=False),
         sa.Column("language", sa.Text(), nullable=False),
         sa.Column("view_online_url", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -77,7 +77,7 @@ def upgrade() -> None:
     op.create_table(
         "vendor_pause",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("paused_until", UtcTime(), nullable=False),
+        sa.Column("paused_until", UtcDateTime(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_vendor_pause_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vendor_pause")),
     )
@@ -85,24 +85,24 @@ def upgrade() -> None:
         "rate_bucket",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("used", sa.Integer(), nullable=False),
-        sa.Column("latest", UtcTime(), nullable=False),
+        sa.Column("latest", UtcDateTime(), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_rate_bucket_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rate_bucket")),
     )
     op.create_table(
         "subscriber",
-        sa.Column("id", Key, nullable=False),
+        sa.Column("id", BigIntKey, nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("address_key", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), server_default="", nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("attributes", Json, nullable=False),
+        sa.Column("attributes", JsonType, nullable=False),
         sa.Column("token", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), server_default="", nullable=False),
-        sa.Column("joined_at", UtcTime(), nullable=False),
-        sa.Column("confirmed_at", UtcTime()),
+        sa.Column("joined_at", UtcDateTime(), nullable=False),
+        sa.Column("confirmed_at", UtcDateTime()),
         sa.Column("soft_bounces", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("updated_at", UtcTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
         _one_of("ck_subscriber_status", "status", "pending active unsubscribed bounced complained"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriber")),
         sa.UniqueConstraint("address_key", name=op.f("uq_subscriber_address_key")),
@@ -113,7 +113,7 @@ def upgrade() -> None:
     op.create_index("ix_subscriber_joined_at", "subscriber", ["joined_at"])
     op.create_table(
         "subscriber_tag",
-        sa.Column("subscriber_id", Key, nullable=False),
+        sa.Column("subscriber_id", BigIntKey, nullable=False),
         sa.Column("tag", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["subscriber_id"],
@@ -134,9 +134,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "journal",
-        sa.Column("subscriber_id", Key, nullable=False),
+        sa.Column("subscriber_id", BigIntKey, nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
-        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("change", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("how", sa.Text(), nullable=False),
@@ -159,11 +159,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subscriber_id", "n", name=op.f("pk_journal")),
         sqlite_with_rowid=False,
     )
-    guard_journal(op.get_bind())
+    create_journal_triggers(op.get_bind())
     op.create_table(
         "erased",
         sa.Column("address_hash", sa.Text(), nullable=False),
-        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("address_hash", name=op.f("pk_erased")),
     )
     op.create_table(
@@ -177,23 +177,23 @@ def upgrade() -> None:
         sa.Column("address_key", sa.Text(), nullable=False),
         sa.Column("scope", sa.Text(), server_default="all", nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("since", UtcTime(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("address_key", "scope", name=op.f("pk_suppression")),
     )
     op.create_table(
         "batch",
-        sa.Column("id", Key, nullable=False),
-        sa.Column("send_id", Key, nullable=False),
-        sa.Column("parent_id", Key),
+        sa.Column("id", BigIntKey, nullable=False),
+        sa.Column("send_id", BigIntKey, nullable=False),
+        sa.Column("parent_id", BigIntKey),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("lease_until", UtcTime()),
-        sa.Column("retry_at", UtcTime()),
-        sa.Column("not_before", UtcTime()),
+        sa.Column("lease_until", UtcDateTime()),
+        sa.Column("retry_at", UtcDateTime()),
+        sa.Column("not_before", UtcDateTime()),
         sa.Column("variant", sa.Text(), server_default="", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         _one_of(
@@ -208,11 +208,11 @@ def upgrade() -> None:
     op.create_index("ix_batch_send_id_state_id", "batch", ["send_id", "state", "id"])
     op.create_table(
         "attempt",
-        sa.Column("batch_id", Key, nullable=False),
+        sa.Column("batch_id", BigIntKey, nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
         sa.Column("body_sha", sa.Text(), nullable=False),
-        sa.Column("started", UtcTime(), nullable=False),
-        sa.Column("ended", UtcTime()),
+        sa.Column("started", UtcDateTime(), nullable=False),
+        sa.Column("ended", UtcDateTime()),
         sa.Column("http_status", sa.Integer()),
         sa.Column("message_id", sa.Text(), server_default="", nullable=False),
         sa.Column("outcome", sa.Text()),
@@ -222,10 +222,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "send_recipient",
-        sa.Column("send_id", Key, nullable=False),
-        sa.Column("subscriber_id", Key, nullable=False),
+        sa.Column("send_id", BigIntKey, nullable=False),
+        sa.Column("subscriber_id", BigIntKey, nullable=False),
         sa.Column("address_key", sa.Text(), nullable=False),
-        sa.Column("batch_id", Key, nullable=False),
+        sa.Column("batch_id", BigIntKey, nullable=False),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
         sa.Column("variant", sa.Text(), server_default="", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),

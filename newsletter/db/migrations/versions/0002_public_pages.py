@@ -3,14 +3,14 @@
 import sqlalchemy as sa
 from alembic import op
 
-from newsletter.db.schema import Json, Key, UtcTime
+from newsletter.db.schema import BigIntKey, JsonType, UtcDateTime
 
 revision = "0002"
 down_revision = "0001"
 
 
 def upgrade() -> None:
-    op.add_column("subscriber", sa.Column("paused_until", UtcTime()))
+    op.add_column("subscriber", sa.Column("paused_until", UtcDateTime()))
     waiting = sa.text("paused_until IS NOT NULL")
     op.create_index(
         "ix_subscriber_paused_until",
@@ -22,7 +22,7 @@ def upgrade() -> None:
     op.add_column(
         "event", sa.Column("machine", sa.Boolean(), server_default=sa.false(), nullable=False)
     )
-    op.add_column("send", sa.Column("allowed", Json, server_default="{}", nullable=False))
+    op.add_column("send", sa.Column("allowed", JsonType, server_default="{}", nullable=False))
     op.create_index("ix_event_send_id_type", "event", ["send_id", "type"])
     op.drop_index("ix_send_recipient_batch_id", "send_recipient")
     op.create_index(
@@ -30,18 +30,18 @@ def upgrade() -> None:
     )
     op.create_table(
         "notice",
-        sa.Column("id", Key, nullable=False),
+        sa.Column("id", BigIntKey, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("address_key", sa.Text(), nullable=False),
         sa.Column("window", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), server_default="ready", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("data", Json, nullable=False),
-        sa.Column("created_at", UtcTime(), nullable=False),
-        sa.Column("started_at", UtcTime()),
-        sa.Column("ended_at", UtcTime()),
-        sa.Column("retry_at", UtcTime()),
+        sa.Column("data", JsonType, nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("started_at", UtcDateTime()),
+        sa.Column("ended_at", UtcDateTime()),
+        sa.Column("retry_at", UtcDateTime()),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         _one_of("ck_notice_kind", "kind", "confirm welcome move_from move_to"),
         _one_of("ck_notice_state", "state", "ready in_flight accepted unknown rejected dropped"),
@@ -54,12 +54,12 @@ def upgrade() -> None:
     op.create_index("ix_notice_state_id", "notice", ["state", "id"])
     op.create_table(
         "address_change",
-        sa.Column("subscriber_id", Key, nullable=False),
+        sa.Column("subscriber_id", BigIntKey, nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("address_key", sa.Text(), nullable=False),
-        sa.Column("asked_at", UtcTime(), nullable=False),
-        sa.Column("old_agreed_at", UtcTime()),
-        sa.Column("new_agreed_at", UtcTime()),
+        sa.Column("asked_at", UtcDateTime(), nullable=False),
+        sa.Column("old_agreed_at", UtcDateTime()),
+        sa.Column("new_agreed_at", UtcDateTime()),
         sa.ForeignKeyConstraint(
             ["subscriber_id"],
             ["subscriber.id"],

@@ -28,7 +28,7 @@ from newsletter.sending.providers.sendgrid.message_body import (
     encode_request_head,
     iter_email_problems,
 )
-from newsletter.subscribers import Reader
+from newsletter.subscribers import Recipient
 
 MAX_SUBSTITUTION_BYTES = 10_000
 # A reader can't add more than this to a request: substitutions, name, address, links and ids.
@@ -69,7 +69,7 @@ class MergeTagValues(dict[str, tuple[str, ...]]):
         self._targets = targets
         self._default = tag.value({}, "text")
 
-    def encode_columns(self, recipients: Sequence[Reader]) -> Iterable[Sequence[str]]:
+    def encode_columns(self, recipients: Sequence[Recipient]) -> Iterable[Sequence[str]]:
         """The values of many readers, token by token."""
         word, default = self._tag.attribute, self._default
         raw = [one.attributes.get(word) or default for one in recipients]
@@ -179,12 +179,12 @@ def prepare_email(
 
 
 def split_into_batches(
-    prepared_email: PreparedEmail, recipients: Iterable[Reader]
-) -> Iterator[tuple[Reader, ...]]:
+    prepared_email: PreparedEmail, recipients: Iterable[Recipient]
+) -> Iterator[tuple[Recipient, ...]]:
     """Cut ``readers`` into requests, capped by count and by bytes; keeps their order."""
     limit, roomy = prepared_email.config.limits.request_bytes, prepared_email.always_fits
     widest = _build_template(prepared_email, RequestId("9" * 20, "9" * 20, "9" * 20))
-    batch: list[Reader] = []
+    batch: list[Recipient] = []
     size = len(prepared_email.request_head)
     for reader in recipients:
         weight = MAX_RECIPIENT_BYTES if roomy else _encoded_size(prepared_email, widest, reader)
@@ -198,7 +198,7 @@ def split_into_batches(
 
 
 def build_request(
-    prepared_email: PreparedEmail, recipients: Iterable[Reader], request_id: RequestId
+    prepared_email: PreparedEmail, recipients: Iterable[Recipient], request_id: RequestId
 ) -> PreparedRequest:
     """Build the request for one batch; sets aside whom SendGrid would refuse it for."""
     people = [*recipients]
@@ -230,7 +230,7 @@ def build_request(
     return PreparedRequest(b",".join(bodies), tuple(one.id for one in people), unfit)
 
 
-def display_name(recipient: Reader) -> str:
+def display_name(recipient: Recipient) -> str:
     """The name beside the reader's address; empty where it has what the API refuses there."""
     name = recipient.attributes.get("name", "")
     return name if len(name) <= MAX_NAME_LENGTH and _is_allowed_name(name) else ""
@@ -297,7 +297,9 @@ def _make_template_factory(placeholders: tuple[str, ...]) -> Callable[..., Perso
 
 
 def _fill_template(
-    template: PersonalizationTemplate, tags: Iterable[MergeTagValues], recipients: Sequence[Reader]
+    template: PersonalizationTemplate,
+    tags: Iterable[MergeTagValues],
+    recipients: Sequence[Recipient],
 ) -> list[str]:
     """Everybody's personalization; column by column, which takes half the time of row by row."""
     if not recipients:
@@ -307,7 +309,7 @@ def _fill_template(
     return [*map(template, _encode_recipients(recipients), tokens, numbers, *values)]
 
 
-def _encode_recipients(recipients: Sequence[Reader]) -> list[str]:
+def _encode_recipients(recipients: Sequence[Recipient]) -> list[str]:
     """Of each, the address in JSON and the name after it, if there is one."""
     names = [one.attributes.get("name", "") for one in recipients]
     if len(max(names, key=len)) > MAX_NAME_LENGTH or not _is_allowed_name("".join(names)):
@@ -339,7 +341,7 @@ def _substitution_bytes(personalization: str) -> int:
 
 
 def _encoded_size(
-    prepared_email: PreparedEmail, template: PersonalizationTemplate, recipient: Reader
+    prepared_email: PreparedEmail, template: PersonalizationTemplate, recipient: Recipient
 ) -> int:
     (one,) = _fill_template(template, prepared_email.merge_tag_values, [recipient])
     return len(one.encode()) + 1  # a comma

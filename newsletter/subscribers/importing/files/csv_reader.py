@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from newsletter.errors import Location
-from newsletter.subscribers.importing.files.encoding import Encoding, detect
+from newsletter.subscribers.importing.files.encoding import TextEncoding, detect_encoding
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 # One row's bounds. A quote that is never closed takes in all that follows, up to these.
-MOST_LINES = 50
-MOST_CHARACTERS = 200_000
-_SAMPLE = 64_000
-_SHOWN = 2_000
+MAX_ROW_LINES = 50
+MAX_ROW_CHARACTERS = 200_000
+_SAMPLE_CHARACTERS = 64_000
+_MAX_SHOWN = 2_000
 # The csv module's own words.
-_TOO_LONG = "field larger than field limit"
-_UNCLOSED = "unexpected end of data"
+_TOO_LONG_MESSAGE = "field larger than field limit"
+_UNCLOSED_MESSAGE = "unexpected end of data"
 
 
-class Row(NamedTuple):
+class FileRow(NamedTuple):
     """One row of the file.
 
     Attributes:
@@ -47,21 +47,21 @@ class CsvFile:
         size: in bytes.
     """
 
-    encoding: Encoding
+    encoding: TextEncoding
     delimiter: str
     size: int
     _text: TextIO
-    _lines: "_Lines" = field(init=False)
+    _lines: "_LineBuffer" = field(init=False)
 
     def __post_init__(self) -> None:
-        self._lines = _Lines(self._text)
+        self._lines = _LineBuffer(self._text)
 
     @property
     def position(self) -> int:
         """How many bytes have been read so far."""
         return self._text.buffer.tell()
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[FileRow]:
         """Every row that isn't blank; the first, perhaps the header, tells how many cells."""
         lines = self._lines
         reader = csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, strict=True)
@@ -73,29 +73,31 @@ class CsvFile:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield self._broken(_in_words(str(error)))
+                yield self._broken_row(_explain_csv_error(str(error)))
                 continue
-            if not any(cells) or _is_separator_hint(cells, lines.row):
+            if not any(cells) or _is_separator_hint(cells, lines.row_number):
                 continue
             width = width or len(cells)
             if len(cells) == width or (len(cells) > width and not any(cells[width:])):
-                yield Row(lines.row, cells)
+                yield FileRow(lines.row_number, cells)
             else:
-                yield self._broken(f"it has {len(cells)} cells, the first row has {width}", cells)
+                yield self._broken_row(
+                    f"it has {len(cells)} cells, the first row has {width}", cells
+                )
 
-    def _broken(self, problem: str, cells: list[str] | None = None) -> Row:
+    def _broken_row(self, problem: str, cells: list[str] | None = None) -> FileRow:
         """A row that can't be read.
 
         If it has taken in several lines, by a quote that is never closed, only the first of
         them is the broken one: the next row begins in the second.
         """
-        row, taken = self._lines.row, self._lines.taken
+        row, taken = self._lines.row_number, self._lines.row_lines
         if cells is None or len(taken) > 1:
-            first = [taken[0][:_SHOWN].rstrip()]
+            first = [taken[0][:_MAX_SHOWN].rstrip()]
             lenient = csv.reader(first, delimiter=self.delimiter, skipinitialspace=True)
             cells = next(lenient, [])
-        self._lines.reread()
-        return Row(row, cells, problem)
+        self._lines.push_back()
+        return FileRow(row, cells, problem)
 
 
 @contextmanager
@@ -112,62 +114,64 @@ def open_csv(path: Path, where: Location | None = None) -> Iterator[CsvFile]:
     """
     with path.open("rb") as file:
         size = path.stat().st_size
-        encoding = detect(file, where or Location(str(path)))
+        encoding = detect_encoding(file, where or Location(str(path)))
         file.seek(0)
         with io.TextIOWrapper(file, encoding.codec, "replace", newline="") as text:
-            delimiter = _delimiter(text.read(_SAMPLE))
+            delimiter = _detect_delimiter(text.read(_SAMPLE_CHARACTERS))
             text.seek(0)
             yield CsvFile(encoding, delimiter, size, text)
 
 
-class _Lines:
+class _LineBuffer:
     """The file's lines, bounded and counted, with those of the current row kept."""
 
     def __init__(self, file: TextIO) -> None:
-        self._read = file.readline
-        self._again: deque[str] = deque()
-        self._number = 0
-        self._characters = 0
-        self.taken: list[str] = []
-        self.row = 1
+        self._readline = file.readline
+        self._pushed_back: deque[str] = deque()
+        self._line_number = 0
+        self._row_characters = 0
+        self.row_lines: list[str] = []
+        self.row_number = 1
 
     def begin_row(self) -> None:
-        self.taken.clear()
-        self._characters = 0
-        self.row = self._number + 1
+        self.row_lines.clear()
+        self._row_characters = 0
+        self.row_number = self._line_number + 1
 
-    def reread(self) -> None:
-        self._again.extendleft(reversed(self.taken[1:]))
-        self._number -= len(self.taken) - 1
-        del self.taken[1:]
+    def push_back(self) -> None:
+        self._pushed_back.extendleft(reversed(self.row_lines[1:]))
+        self._line_number -= len(self.row_lines) - 1
+        del self.row_lines[1:]
 
-    def __iter__(self) -> "_Lines":
+    def __iter__(self) -> "_LineBuffer":
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else self._read(MOST_CHARACTERS)
+        line = (
+            self._pushed_back.popleft() if self._pushed_back else self._readline(MAX_ROW_CHARACTERS)
+        )
         if not line:
             raise StopIteration
-        if len(line) == MOST_CHARACTERS and not line.endswith("\n"):
-            line = self._cut_short(line)
-        self._number += 1
-        self._characters += len(line)
-        self.taken.append(line)
-        if self._characters >= MOST_CHARACTERS:
-            raise csv.Error(_TOO_LONG)
-        if len(self.taken) > MOST_LINES:
-            raise csv.Error(_UNCLOSED)
+        if len(line) == MAX_ROW_CHARACTERS and not line.endswith("\n"):
+            line = self._truncate_line(line)
+        self._line_number += 1
+        self._row_characters += len(line)
+        self.row_lines.append(line)
+        if self._row_characters >= MAX_ROW_CHARACTERS:
+            raise csv.Error(_TOO_LONG_MESSAGE)
+        if len(self.row_lines) > MAX_ROW_LINES:
+            raise csv.Error(_UNCLOSED_MESSAGE)
         return line
 
-    def _cut_short(self, line: str) -> str:
+    def _truncate_line(self, line: str) -> str:
         """The beginning of a line that is too long, as a line; its rest is passed over."""
         rest = line
         while rest and not rest.endswith(("\n", "\r")):
-            rest = self._read(MOST_CHARACTERS)
+            rest = self._readline(MAX_ROW_CHARACTERS)
         return line + "\n"
 
 
-def _delimiter(sample: str) -> str:
+def _detect_delimiter(sample: str) -> str:
     """The one that splits the first row into most cells."""
 
     def cells(delimiter: str) -> int:
@@ -187,10 +191,10 @@ def _is_separator_hint(cells: list[str], line: int) -> bool:
     return line == 1 and cells[0] in {"sep=", *(f"sep={each}" for each in DELIMITERS)}
 
 
-def _in_words(problem: str) -> str:
+def _explain_csv_error(problem: str) -> str:
     """The csv module's complaints, for people."""
-    if _TOO_LONG in problem:
+    if _TOO_LONG_MESSAGE in problem:
         return "the row is too long"
-    if _UNCLOSED in problem:
+    if _UNCLOSED_MESSAGE in problem:
         return "a quotation mark is opened and never closed"
     return 'a quotation mark stands inside a quoted cell (write it twice: "")'

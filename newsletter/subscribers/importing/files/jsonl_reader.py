@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from newsletter.subscribers.importing.files.csv_reader import Row
-from newsletter.subscribers.importing.files.encoding import Encoding
+from newsletter.subscribers.importing.files.csv_reader import FileRow
+from newsletter.subscribers.importing.files.encoding import TextEncoding
 
 # A subscriber with a long journal.
-MOST_CHARACTERS = 2_000_000
-_MARK = b"\xef\xbb\xbf"
+MAX_LINE_CHARACTERS = 2_000_000
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class JsonLinesFile:
     """
 
     size: int
-    encoding: Encoding
+    encoding: TextEncoding
     _text: TextIO
 
     @property
@@ -33,18 +33,18 @@ class JsonLinesFile:
         """How many bytes have been read so far."""
         return self._text.buffer.tell()
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[FileRow]:
         """Every line that isn't blank, as a row of one cell."""
         number = 0
-        while line := self._text.readline(MOST_CHARACTERS):
+        while line := self._text.readline(MAX_LINE_CHARACTERS):
             number += 1
             problem = ""
-            while not line.endswith("\n") and (rest := self._text.readline(MOST_CHARACTERS)):
+            while not line.endswith("\n") and (rest := self._text.readline(MAX_LINE_CHARACTERS)):
                 problem = "the line is too long"
                 if rest.endswith("\n"):
                     break
             if problem or line.strip():
-                yield Row(number, [line[:MOST_CHARACTERS].strip()], problem)
+                yield FileRow(number, [line[:MAX_LINE_CHARACTERS].strip()], problem)
 
 
 def is_json_lines(path: Path) -> bool:
@@ -54,7 +54,7 @@ def is_json_lines(path: Path) -> bool:
         OSError: it can't be read.
     """
     with path.open("rb") as file:
-        return file.read(64).removeprefix(_MARK).lstrip()[:1] == b"{"
+        return file.read(64).removeprefix(_BOM).lstrip()[:1] == b"{"
 
 
 @contextmanager
@@ -65,4 +65,4 @@ def open_json_lines(path: Path) -> Iterator[JsonLinesFile]:
         OSError: it can't be read.
     """
     with path.open("rb") as file, io.TextIOWrapper(file, "utf-8-sig", "replace") as text:
-        yield JsonLinesFile(path.stat().st_size, Encoding("utf-8-sig", "UTF-8"), text)
+        yield JsonLinesFile(path.stat().st_size, TextEncoding("utf-8-sig", "UTF-8"), text)

@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from newsletter.errors import Location, SubscriberListError
 
-_ENDINGS = frozenset({".csv", ".tsv", ".txt"})
-_ARCHIVES = frozenset({".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz"})
-_WORKBOOK = "[Content_Types].xml"
-_MOST_FILES = 10_000
-_ENCRYPTED = 0x1
-_BLOCK = 1 << 20
+_LIST_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
+_ARCHIVE_SUFFIXES = frozenset({".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz"})
+_WORKBOOK_MARKER = "[Content_Types].xml"
+_MAX_FILES = 10_000
+_ENCRYPTED_FLAG = 0x1
+_BLOCK_SIZE = 1 << 20
 
 
-class Unpacked(NamedTuple):
+class UnpackedFile(NamedTuple):
     """One file of an archive.
 
     Attributes:
@@ -30,7 +30,7 @@ class Unpacked(NamedTuple):
     path: Path
 
 
-def is_archive(path: Path) -> bool:
+def is_zip_file(path: Path) -> bool:
     """Whether a file is a ZIP, whatever its name is.
 
     Raises:
@@ -41,7 +41,7 @@ def is_archive(path: Path) -> bool:
 
 
 @contextmanager
-def unpacked(path: Path, most: int) -> Iterator[list[Unpacked]]:
+def unpack_lists(path: Path, max_bytes: int) -> Iterator[list[UnpackedFile]]:
     """The CSV files of a ZIP in a folder of the owner's alone, gone at the end.
 
     Args:
@@ -56,16 +56,16 @@ def unpacked(path: Path, most: int) -> Iterator[list[Unpacked]]:
     where = Location(str(path))
     try:
         with zipfile.ZipFile(path) as archive, TemporaryDirectory() as folder:
-            infos = _files(archive, where)
-            _check_declared(infos, most, where)
+            infos = _find_list_members(archive, where)
+            _check_declared_size(infos, max_bytes, where)
             size, found = 0, []
             for number, info in enumerate(infos):
                 target = Path(folder) / f"{number}.csv"  # no name of theirs
-                for block in _unpack(archive, info, target):
+                for block in _unpack_file(archive, info, target):
                     size += block
-                    if size > most:  # what it says of its own size is not believed
-                        raise _too_large(most, where)
-                found.append(Unpacked(PurePosixPath(info.filename).name, target))
+                    if size > max_bytes:  # what it says of its own size is not believed
+                        raise _too_large_error(max_bytes, where)
+                found.append(UnpackedFile(PurePosixPath(info.filename).name, target))
             yield found
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
         raise SubscriberListError(
@@ -73,19 +73,19 @@ def unpacked(path: Path, most: int) -> Iterator[list[Unpacked]]:
         ) from error
 
 
-def _files(archive: zipfile.ZipFile, where: Location) -> list[zipfile.ZipInfo]:
+def _find_list_members(archive: zipfile.ZipFile, where: Location) -> list[zipfile.ZipInfo]:
     infos = archive.infolist()
-    if any(info.filename == _WORKBOOK for info in infos):
+    if any(info.filename == _WORKBOOK_MARKER for info in infos):
         raise SubscriberListError(
             "this is an Excel workbook", where=where, remedy="Save it as CSV and import that."
         )
-    if len(infos) > _MOST_FILES:
+    if len(infos) > _MAX_FILES:
         raise SubscriberListError(
-            f"there are more than {_MOST_FILES:,} files in the ZIP", where=where
+            f"there are more than {_MAX_FILES:,} files in the ZIP", where=where
         )
     for info in infos:
         _check_name(info, where)
-    found = [info for info in infos if _is_list(info)]
+    found = [info for info in infos if _is_list_file(info)]
     if not found:
         raise SubscriberListError(
             "there is no CSV file in the ZIP", where=where, remedy="Give an export of readers."
@@ -104,40 +104,40 @@ def _check_name(info: zipfile.ZipInfo, where: Location) -> None:
             where=where,
             remedy="No newsletter service writes that; don't trust this file.",
         )
-    if path.suffix.lower() in _ARCHIVES:
+    if path.suffix.lower() in _ARCHIVE_SUFFIXES:
         raise SubscriberListError(
             f"there is another archive in the ZIP: '{name[:60]}'",
             where=where,
             remedy="Unpack it and import the files one by one.",
         )
-    if info.flag_bits & _ENCRYPTED:
+    if info.flag_bits & _ENCRYPTED_FLAG:
         raise SubscriberListError(
             "the ZIP is encrypted", where=where, remedy="Unpack it and import the files."
         )
 
 
-def _is_list(info: zipfile.ZipInfo) -> bool:
+def _is_list_file(info: zipfile.ZipInfo) -> bool:
     path = PurePosixPath(info.filename)
     hidden = path.name.startswith(".") or "__MACOSX" in path.parts
-    return not info.is_dir() and not hidden and path.suffix.lower() in _ENDINGS
+    return not info.is_dir() and not hidden and path.suffix.lower() in _LIST_SUFFIXES
 
 
-def _check_declared(infos: list[zipfile.ZipInfo], most: int, where: Location) -> None:
-    if sum(info.file_size for info in infos) > most:
-        raise _too_large(most, where)
+def _check_declared_size(infos: list[zipfile.ZipInfo], max_bytes: int, where: Location) -> None:
+    if sum(info.file_size for info in infos) > max_bytes:
+        raise _too_large_error(max_bytes, where)
 
 
-def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> Iterator[int]:
+def _unpack_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> Iterator[int]:
     """Write one file, telling the size of each block that was written."""
     with archive.open(info) as source, target.open("wb") as file:
-        while block := source.read(_BLOCK):
+        while block := source.read(_BLOCK_SIZE):
             file.write(block)
             yield len(block)
 
 
-def _too_large(most: int, where: Location) -> SubscriberListError:
+def _too_large_error(max_bytes: int, where: Location) -> SubscriberListError:
     return SubscriberListError(
-        f"the files in the ZIP have more than {most:,} bytes",
+        f"the files in the ZIP have more than {max_bytes:,} bytes",
         where=where,
         remedy="Raise limits.list_bytes in newsletter.yml if that is right.",
     )

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 # Mailboxes of a function, not of a person (RFC 2142 and custom): nobody may have consented.
-_SHARED = frozenset({
+_ROLE_MAILBOXES = frozenset({
     "abuse", "account", "accounts", "admin", "administrator", "all", "billing", "contact",
     "customerservice", "enquiries", "everyone", "feedback", "finance", "ftp", "hello", "help",
     "helpdesk", "hostmaster", "hr", "info", "inquiries", "it", "jobs", "list", "mail",
@@ -17,53 +17,59 @@ _PROVIDERS = {
     "icloud": "com", "protonmail": "com", "comcast": "net", "verizon": "net", "yandex": "ru",
 }  # fmt: skip
 # One letter from a provider, and somebody else's.
-_OTHERS = frozenset({"mail", "ymail", "email", "fmail", "cloud", "hotmall", "yandex", "yamoo"})
-_ENDS = {
+_OTHER_PROVIDERS = frozenset(
+    {"mail", "ymail", "email", "fmail", "cloud", "hotmall", "yandex", "yamoo"}
+)
+_TLD_TYPOS = {
     "con": "com", "cmo": "com", "ocm": "com", "comm": "com", "vom": "com", "xom": "com",
     "om": "com", "cm": "com", "co": "com", "nett": "net", "ent": "net",
 }  # fmt: skip
 
 
-def doubt(key: str) -> str:
+def address_warning(key: str) -> str:
     """What is doubtful about an address, to be shown after it; ``""`` if nothing is.
 
     Args:
         key: the address as a key.
     """
     local, _, domain = key.rpartition("@")
-    meant = _meant(domain)
+    meant = _intended_domain(domain)
     if meant:
         return f"may be meant for {meant}"
-    return "is a shared mailbox" if local in _SHARED else ""
+    return "is a shared mailbox" if local in _ROLE_MAILBOXES else ""
 
 
 @lru_cache(maxsize=10_000)
-def _meant(domain: str) -> str:
+def _intended_domain(domain: str) -> str:
     """The big provider's domain that a domain is one slip of the finger away from, or ``""``."""
     label, _, end = domain.partition(".")
     if label in _PROVIDERS:
-        return f"{label}.{_ENDS[end]}" if end in _ENDS else ""
-    if label in _OTHERS or end not in {"com", "net", "ru", *_ENDS}:
+        return f"{label}.{_TLD_TYPOS[end]}" if end in _TLD_TYPOS else ""
+    if label in _OTHER_PROVIDERS or end not in {"com", "net", "ru", *_TLD_TYPOS}:
         return ""
     return next(
         (
             f"{provider}.{ours}"
             for provider, ours in _PROVIDERS.items()
-            if _ENDS.get(end, end) == ours and _one_slip(label, provider)
+            if _TLD_TYPOS.get(end, end) == ours and _is_one_typo_apart(label, provider)
         ),
         "",
     )
 
 
-def _one_slip(typed: str, meant: str) -> bool:
+def _is_one_typo_apart(typed: str, intended: str) -> bool:
     """Whether one letter is left out, put in, wrong, or changed places with its neighbour."""
-    if abs(len(typed) - len(meant)) > 1:
+    if abs(len(typed) - len(intended)) > 1:
         return False
     same = next(
-        (index for index, pair in enumerate(zip(typed, meant, strict=False)) if len(set(pair)) > 1),
-        min(len(typed), len(meant)),
+        (
+            index
+            for index, pair in enumerate(zip(typed, intended, strict=False))
+            if len(set(pair)) > 1
+        ),
+        min(len(typed), len(intended)),
     )
-    left, right = typed[same:], meant[same:]
+    left, right = typed[same:], intended[same:]
     return (
         left[1:] == right[1:]
         or left[1:] == right

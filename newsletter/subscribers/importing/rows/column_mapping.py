@@ -9,32 +9,32 @@ from typing import get_args
 from anyascii import anyascii
 
 from newsletter.errors import Location, SubscriberListError
-from newsletter.subscribers.attribute_types import Type
+from newsletter.subscribers.attribute_types import AttributeType
 from newsletter.subscribers.importing.rows.export_formats import (
-    OWN,
-    PLAIN,
-    ROLES,
-    Format,
-    folded,
-    recognise,
+    NEWSLETTER_FORMAT,
+    ROLE_BY_COLUMN_NAME,
+    UNKNOWN_FORMAT,
+    ExportFormat,
+    detect_format,
+    normalize_name,
 )
 
 # What the file of refused rows adds in front.
-REFUSED_ROW = "refused_row"
-REFUSED_BECAUSE = "refused_because"
+REJECTED_ROW_COLUMN = "refused_row"
+REJECTED_REASON_COLUMN = "refused_because"
 # Words of ours that no attribute may take.
-_RESERVED = frozenset({"email", "name", "token", "status", "unsubscribe", "preferences"})
+_RESERVED_NAMES = frozenset({"email", "name", "token", "status", "unsubscribe", "preferences"})
 MAPPABLE = (
     "email", "name", "first_name", "last_name", "status", "tags", "joined_at", "confirmed_at",
     "source", "ignored",
 )  # fmt: skip
-_ATTRIBUTE = "attribute:"
-_TIMES = ("joined_at", "confirmed_at", "paused_until")
-_LEFT = "left:"
+_ATTRIBUTE_PREFIX = "attribute:"
+_TIME_ROLES = ("joined_at", "confirmed_at", "paused_until")
+_SUPPRESSED_PREFIX = "left:"
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ColumnMapping:
     """Where in a row each thing is; indices from 0.
 
     Attributes:
@@ -60,26 +60,26 @@ class Columns:
     header: tuple[str, ...]
     width: int
     address: int
-    format: Format = PLAIN
+    format: ExportFormat = UNKNOWN_FORMAT
     names: tuple[int, ...] = ()
     status: tuple[int, ...] = ()
     consent: tuple[int, ...] = ()
-    refusal: tuple[int, ...] = ()
-    left: Mapping[int, str] = field(default_factory=dict)
+    opt_out: tuple[int, ...] = ()
+    suppressed_if_filled: Mapping[int, str] = field(default_factory=dict)
     tags: tuple[int, ...] = ()
-    single: Mapping[str, int] = field(default_factory=dict)
+    single_columns: Mapping[str, int] = field(default_factory=dict)
     json: tuple[int, ...] = ()
     attributes: Mapping[int, str] = field(default_factory=dict)
-    types: Mapping[str, Type] = field(default_factory=dict)
-    refusals: tuple[int, ...] = ()
+    types: Mapping[str, AttributeType] = field(default_factory=dict)
+    rejection_notes: tuple[int, ...] = ()
 
     @property
-    def neutralised(self) -> int:
+    def escape_levels(self) -> int:
         """How many times an apostrophe was put before what a spreadsheet would run."""
-        return (self.format is OWN) + bool(self.refusals)
+        return (self.format is NEWSLETTER_FORMAT) + bool(self.rejection_notes)
 
 
-def read_header(cells: Sequence[str], mapping: Mapping[str, str], where: Location) -> Columns:
+def map_columns(cells: Sequence[str], mapping: Mapping[str, str], where: Location) -> ColumnMapping:
     """Tell the columns of a file by its first row.
 
     Args:
@@ -91,28 +91,32 @@ def read_header(cells: Sequence[str], mapping: Mapping[str, str], where: Locatio
         ListError: no column of addresses, two alike, or ``mapping`` names none that is there.
     """
     if not mapping and len(cells) == 1 and "@" in cells[0]:
-        return Columns((), 1, 0)
-    names = [folded(cell) for cell in cells]
-    _refuse_alike(cells, names, where)
-    known = recognise(names)
-    said = _said(cells, names, mapping, where)
-    typed = _typed(cells) if known is OWN else {}
+        return ColumnMapping((), 1, 0)
+    names = [normalize_name(cell) for cell in cells]
+    _reject_duplicate_names(cells, names, where)
+    known = detect_format(names)
+    said = _explicit_roles(cells, names, mapping, where)
+    typed = _typed_attributes(cells) if known is NEWSLETTER_FORMAT else {}
     roles = [
-        said.get(index) or (_ATTRIBUTE if index in typed else _role(name, known))
+        said.get(index) or (_ATTRIBUTE_PREFIX if index in typed else _find_role(name, known))
         for index, name in enumerate(names)
     ]
 
     def having(*wanted: str) -> tuple[int, ...]:
         return tuple(index for role in wanted for index, has in enumerate(roles) if has == role)
 
-    address = _address(cells, having("email"), having("subscriber"), set(said), where)
+    address = _find_address_column(cells, having("email"), having("subscriber"), set(said), where)
     # Of two columns for one thing, the first; the others are attributes.
     single = {
         role: index
-        for role in (*_TIMES, "source", "token", "soft_bounces")
+        for role in (*_TIME_ROLES, "source", "token", "soft_bounces")
         for index in having(role)[:1]
     }
-    left = {index: role.removeprefix(_LEFT) for index, role in enumerate(roles) if _LEFT in role}
+    left = {
+        index: role.removeprefix(_SUPPRESSED_PREFIX)
+        for index, role in enumerate(roles)
+        if _SUPPRESSED_PREFIX in role
+    }
     whole_name = having("name")[:1]
     status, consent, refusal = having("status"), having("consent"), having("refusal")
     tags, json = having("tags"), having("json")
@@ -123,12 +127,16 @@ def read_header(cells: Sequence[str], mapping: Mapping[str, str], where: Locatio
     attributes = {
         index: typed[index][0]
         if index in typed
-        else key_of(roles[index].removeprefix(_ATTRIBUTE) if index in said else name, index)
+        else make_attribute_key(
+            roles[index].removeprefix(_ATTRIBUTE_PREFIX) if index in said else name, index
+        )
         for index, name in enumerate(cells)
         if index not in taken
     }
-    _refuse_alike(cells, [attributes.get(index, "") for index in range(len(cells))], where)
-    return Columns(
+    _reject_duplicate_names(
+        cells, [attributes.get(index, "") for index in range(len(cells))], where
+    )
+    return ColumnMapping(
         header=tuple(cells),
         width=len(cells),
         address=address,
@@ -137,18 +145,18 @@ def read_header(cells: Sequence[str], mapping: Mapping[str, str], where: Locatio
         names=whole_name or having("first_name", "last_name"),
         status=status,
         consent=consent,
-        refusal=refusal,
-        left=left,
+        opt_out=refusal,
+        suppressed_if_filled=left,
         tags=tags,
-        single=single,
+        single_columns=single,
         json=json,
         attributes=attributes,
         types=dict(typed.values()),
-        refusals=having("refusal note"),
+        rejection_notes=having("refusal note"),
     )
 
 
-def key_of(name: str, index: int) -> str:
+def make_attribute_key(name: str, index: int) -> str:
     """An attribute's key, as merge tags name it: ``Home town`` is ``home_town``.
 
     Args:
@@ -160,48 +168,48 @@ def key_of(name: str, index: int) -> str:
         return f"column_{index + 1}"
     if key[0].isdigit():
         key = f"column_{key}"
-    return f"{key}_{index + 1}" if key in _RESERVED else key
+    return f"{key}_{index + 1}" if key in _RESERVED_NAMES else key
 
 
-def _role(name: str, known: Format) -> str:
+def _find_role(name: str, known: ExportFormat) -> str:
     """What a column of this name holds; ``""`` for an attribute."""
-    return known.columns[name] if name in known.columns else ROLES.get(name, "")
+    return known.columns[name] if name in known.columns else ROLE_BY_COLUMN_NAME.get(name, "")
 
 
-def _typed(cells: Sequence[str]) -> dict[int, tuple[str, Type]]:
+def _typed_attributes(cells: Sequence[str]) -> dict[int, tuple[str, AttributeType]]:
     """The attributes of our own export, whose columns are named ``KEY:TYPE``."""
-    found: dict[int, tuple[str, Type]] = {}
+    found: dict[int, tuple[str, AttributeType]] = {}
     for index, cell in enumerate(cells):
         key, _, last = cell.rpartition(":")
-        for kind in get_args(Type):
+        for kind in get_args(AttributeType):
             if key and last == kind:
                 found[index] = key, kind
     return found
 
 
-def _said(
+def _explicit_roles(
     cells: Sequence[str], names: Sequence[str], mapping: Mapping[str, str], where: Location
 ) -> dict[int, str]:
     said = {}
     for column, role in mapping.items():
-        if folded(column) not in names:
+        if normalize_name(column) not in names:
             near = get_close_matches(column, cells, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(cells)}."
             raise SubscriberListError(f"there is no column '{column}'", where=where, remedy=hint)
-        known = role if role in MAPPABLE else f"{_ATTRIBUTE}{role}"
-        said[names.index(folded(column))] = known
+        known = role if role in MAPPABLE else f"{_ATTRIBUTE_PREFIX}{role}"
+        said[names.index(normalize_name(column))] = known
     return said
 
 
-def _address(
+def _find_address_column(
     cells: Sequence[str],
     found: tuple[int, ...],
     fallback: tuple[int, ...],
-    said: set[int],
+    explicit: set[int],
     where: Location,
 ) -> int:
     """The one column of addresses; the editor's word is above the names."""
-    found = tuple(index for index in found if index in said) or found or fallback
+    found = tuple(index for index in found if index in explicit) or found or fallback
     if len(found) == 1:
         return found[0]
     if found:
@@ -224,7 +232,7 @@ def _address(
     )
 
 
-def _refuse_alike(cells: Sequence[str], keys: Sequence[str], where: Location) -> None:
+def _reject_duplicate_names(cells: Sequence[str], keys: Sequence[str], where: Location) -> None:
     first: dict[str, int] = {}
     for index, key in enumerate(keys):
         if key and first.setdefault(key, index) != index:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 # What a column may hold. "left:STATUS" is filled in if the reader has left; "refusal" says yes if
 # they must not be mailed; "json" is an object of attributes.
-GENERAL: Mapping[str, Collection[str]] = {
+COLUMN_NAMES: Mapping[str, Collection[str]] = {
     "email": {"email", "email address", "e mail", "e mail address", "mail", "subscriber email"},
     "subscriber": {"subscriber"},  # of addresses, if no other column is
     "name": {"name", "full name", "subscriber name"},
@@ -34,7 +34,7 @@ GENERAL: Mapping[str, Collection[str]] = {
     "source": {"source", "signup source"},
     "refusal note": {"refused row", "refused because"},  # what refused.py puts in front
 }  # fmt: skip
-ROLES = {name: role for role, names in GENERAL.items() for name in names}
+ROLE_BY_COLUMN_NAME = {name: role for role, names in COLUMN_NAMES.items() for name in names}
 
 # What services call a status -> ours; the most careful reading where a word is vague.
 STATUS_WORDS: Mapping[str, str] = {
@@ -52,7 +52,7 @@ STATUS_WORDS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class ExportFormat:
     """How one service writes its export.
 
     Attributes:
@@ -64,26 +64,29 @@ class Format:
     """
 
     name: str
-    marks: tuple[frozenset[str], ...]
+    signatures: tuple[frozenset[str], ...]
     columns: Mapping[str, str] = field(default_factory=dict)
     statuses: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+    status_by_filename: Mapping[str, str] = field(default_factory=dict)
 
-    def status_of_file(self, name: str) -> str:
+    def status_from_filename(self, name: str) -> str:
         """The status that a file's name tells; ``"active"`` if it tells none."""
         words = re.split(r"[^a-z]+", name.casefold())
-        return next((self.files[word] for word in words if word in self.files), "active")
+        return next(
+            (self.status_by_filename[word] for word in words if word in self.status_by_filename),
+            "active",
+        )
 
 
-def _marks(*sets: str) -> tuple[frozenset[str], ...]:
+def _signatures(*sets: str) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(each.split(", ")) for each in sets)
 
 
-PLAIN = Format("", ())
+UNKNOWN_FORMAT = ExportFormat("", ())
 # Columns of attributes are named NAME:TYPE.
-OWN = Format(
+NEWSLETTER_FORMAT = ExportFormat(
     "newsletter",
-    _marks("email, name, status, tags, joined at, confirmed at, source, soft bounces, token"),
+    _signatures("email, name, status, tags, joined at, confirmed at, source, soft bounces, token"),
     columns={
         "soft bounces": "soft_bounces",
         "token": "token",
@@ -91,34 +94,34 @@ OWN = Format(
     },
 )
 FORMATS = (
-    OWN,
-    Format(
+    NEWSLETTER_FORMAT,
+    ExportFormat(
         "Mailchimp",
-        _marks("email address, optin time, confirm time, leid, euid"),
+        _signatures("email address, optin time, confirm time, leid, euid"),
         columns=dict.fromkeys(
             ("leid", "euid", "latitude", "longitude", "gmtoff", "dstoff", "last changed",
              "unsub campaign title", "unsub campaign id", "clean campaign title",
              "clean campaign id"),
             "ignored",
         ),
-        files={
+        status_by_filename={
             "subscribed": "active", "unsubscribed": "unsubscribed", "cleaned": "bounced",
             "nonsubscribed": "unsubscribed",
         },
     ),
-    Format(
+    ExportFormat(
         "Substack",
-        _marks("email, active subscription, expiry, created at"),
+        _signatures("email, active subscription, expiry, created at"),
         columns={"email disabled": "refusal"},
     ),
-    Format(
+    ExportFormat(
         "Ghost",
-        _marks("email, subscribed to emails, complimentary plan, created at, deleted at"),
+        _signatures("email, subscribed to emails, complimentary plan, created at, deleted at"),
         columns={"id": "ignored", "deleted at": "left:unsubscribed"},
     ),
-    Format(
+    ExportFormat(
         "Buttondown",
-        _marks("email, creation date, metadata", "email address, creation date, metadata"),
+        _signatures("email, creation date, metadata", "email address, creation date, metadata"),
         columns={
             "id": "ignored", "secondary id": "ignored", "subscriber type": "status",
             "type": "status", "metadata": "json", "churn date": "",
@@ -128,11 +131,11 @@ FORMATS = (
             # Of a newsletter that is paid for: who hasn't paid yet gets nothing yet.
             "unpaid": "pending", "spammy": "unsubscribed",
         },
-        files={"unsubscribers": "unsubscribed"},
+        status_by_filename={"unsubscribers": "unsubscribed"},
     ),
-    Format(
+    ExportFormat(
         "Kit",
-        _marks(
+        _signatures(
             "email address, first name, state, created at",
             "email address, first name, status, created at",
             "email, first name, state, created at",
@@ -140,30 +143,32 @@ FORMATS = (
         columns={"id": "ignored", "subscriber id": "ignored", "state": "status"},
         statuses={"inactive": "pending", "cold": "active"},  # inactive: never confirmed
     ),
-    Format(
+    ExportFormat(
         "beehiiv",
-        _marks("email, status, created at, tier", "email, status, created at, subscription tier"),
+        _signatures("email, status, created at, tier", "email, status, created at, subscription tier"),
         columns={"id": "ignored", "subscriber id": "ignored"},
         statuses={"validating": "pending", "needs attention": "pending"},
     ),
-    Format(
+    ExportFormat(
         "listmonk",
-        _marks("uuid, email, name, attributes, status, created at"),
+        _signatures("uuid, email, name, attributes, status, created at"),
         columns={"uuid": "ignored", "updated at": "ignored", "attributes": "json"},
     ),
 )  # fmt: skip
 
 
-def recognise(header: Collection[str]) -> Format:
+def detect_format(header: Collection[str]) -> ExportFormat:
     """Whose export a file is, by the names of its columns; ``PLAIN`` if nobody's we know.
 
     Args:
         header: the names, folded.
     """
     names = set(header)
-    return next((each for each in FORMATS if any(mark <= names for mark in each.marks)), PLAIN)
+    return next(
+        (each for each in FORMATS if any(mark <= names for mark in each.signatures)), UNKNOWN_FORMAT
+    )
 
 
-def folded(name: str) -> str:
+def normalize_name(name: str) -> str:
     """A name for comparing: ``E-Mail_Address`` is ``e mail address``."""
     return re.sub(r"[\W_]+", " ", name.casefold()).strip()

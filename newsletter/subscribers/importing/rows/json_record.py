@@ -9,37 +9,40 @@ from typing import Any, get_args
 
 import orjson
 
-from newsletter.db.schema import CHANGES, HOWS, STATUSES
+from newsletter.db.schema import CHANGE_KINDS, CHANGE_METHODS, STATUSES
 from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.attribute_types import Type, Value, read_time
-from newsletter.subscribers.consent.journal import Line, changes
-from newsletter.subscribers.consent.transitions import status_of
-from newsletter.subscribers.importing.files.csv_reader import Row
-from newsletter.subscribers.importing.rows.column_mapping import REFUSED_BECAUSE, REFUSED_ROW
+from newsletter.subscribers.attribute_types import AttributeType, AttributeValue, parse_timestamp
+from newsletter.subscribers.consent.journal import JournalEntry, to_changes
+from newsletter.subscribers.consent.transitions import replay_status
+from newsletter.subscribers.importing.files.csv_reader import FileRow
+from newsletter.subscribers.importing.rows.column_mapping import (
+    REJECTED_REASON_COLUMN,
+    REJECTED_ROW_COLUMN,
+)
 from newsletter.subscribers.importing.rows.row_parser import (
-    Entry,
-    clean_count,
+    ParsedSubscriber,
     clean_name,
+    clean_soft_bounces,
     clean_tags,
     clean_text,
     clean_token,
 )
 
-VERSION = 1
-FIELDS = (
+FORMAT_VERSION = 1
+RECORD_FIELDS = (
     "email", "name", "status", "tags", "joined_at", "confirmed_at", "source", "soft_bounces",
     "token", "paused_until", "attributes", "journal",
 )  # fmt: skip
-_KNOWN = frozenset({*FIELDS, REFUSED_ROW, REFUSED_BECAUSE})
+_KNOWN_FIELDS = frozenset({*RECORD_FIELDS, REJECTED_ROW_COLUMN, REJECTED_REASON_COLUMN})
 
 
-def head(types: Mapping[str, Type]) -> bytes:
+def format_header(types: Mapping[str, AttributeType]) -> bytes:
     """The first line of a file."""
-    return orjson.dumps({"newsletter": VERSION, "attributes": dict(types)}) + b"\n"
+    return orjson.dumps({"newsletter": FORMAT_VERSION, "attributes": dict(types)}) + b"\n"
 
 
-def read_head(line: str, where: Location) -> dict[str, Type]:
+def parse_header(line: str, where: Location) -> dict[str, AttributeType]:
     """The types of the attributes, from the first line.
 
     Args:
@@ -49,21 +52,21 @@ def read_head(line: str, where: Location) -> dict[str, Type]:
     Raises:
         ListError: it is no such line, or a newer program's.
     """
-    data = _object(line) if line.rstrip().endswith("}") else {}
+    data = _parse_object(line) if line.rstrip().endswith("}") else {}
     types = data.get("attributes")
-    if data.get("newsletter") != VERSION or not isinstance(types, dict):
+    if data.get("newsletter") != FORMAT_VERSION or not isinstance(types, dict):
         raise SubscriberListError(
             "these JSON lines are no export of ours, or a newer newsletter's",
             where=where,
             remedy='The first line must be like {"newsletter": 1, "attributes": {"age": "number"}}',
         )
-    strange = next((kind for kind in types.values() if kind not in get_args(Type)), None)
+    strange = next((kind for kind in types.values() if kind not in get_args(AttributeType)), None)
     if strange is not None:
         raise SubscriberListError(f"'{strange}' is no type of an attribute", where=where)
     return types
 
 
-def read_record(row: Row) -> Entry:
+def parse_subscriber_record(row: FileRow) -> ParsedSubscriber:
     """One line as an entry.
 
     Args:
@@ -74,37 +77,37 @@ def read_record(row: Row) -> Entry:
     """
     if row.problem:
         raise SubscriberListError(row.problem)
-    data = _object(row.cells[0])
-    strange = next((name for name in data if name not in _KNOWN), None)
+    data = _parse_object(row.cells[0])
+    strange = next((name for name in data if name not in _KNOWN_FIELDS), None)
     if strange is not None:
         raise SubscriberListError(f"'{strange[:60]}' is nothing that a subscriber has")
-    address, key = parse_address(_text(data, "email"))
-    status = _text(data, "status") or "active"
+    address, key = parse_address(_get_text(data, "email"))
+    status = _get_text(data, "status") or "active"
     if status not in STATUSES:
         raise SubscriberListError(f"'{status[:60]}' is no status that is known")
     tags = data.get("tags", [])
     if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
         raise SubscriberListError("'tags' is no list of texts")
-    token = _text(data, "token")
-    return Entry(
+    token = _get_text(data, "token")
+    return ParsedSubscriber(
         line=row.line,
         key=key,
         address=address,
-        name=clean_name(_text(data, "name")),
+        name=clean_name(_get_text(data, "name")),
         status=status,
-        attributes=_attributes(data.get("attributes", {})),
+        attributes=_parse_attributes(data.get("attributes", {})),
         tags=clean_tags(tags),
-        joined_at=_time(data, "joined_at"),
-        confirmed_at=_time(data, "confirmed_at"),
-        source=clean_text(_text(data, "source"), "source"),
+        joined_at=_get_time(data, "joined_at"),
+        confirmed_at=_get_time(data, "confirmed_at"),
+        source=clean_text(_get_text(data, "source"), "source"),
         token=clean_token(token) if token else "",
-        soft_bounces=clean_count(str(data.get("soft_bounces", 0))),
-        paused_until=_time(data, "paused_until"),
-        journal=_journal(data.get("journal", []), status),
+        soft_bounces=clean_soft_bounces(str(data.get("soft_bounces", 0))),
+        paused_until=_get_time(data, "paused_until"),
+        journal=_parse_journal(data.get("journal", []), status),
     )
 
 
-def _object(line: str) -> dict[str, Any]:
+def _parse_object(line: str) -> dict[str, Any]:
     try:
         data = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -114,22 +117,22 @@ def _object(line: str) -> dict[str, Any]:
     return data
 
 
-def _text(data: Mapping[str, Any], name: str) -> str:
+def _get_text(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
     if value is not None and not isinstance(value, str):
         raise SubscriberListError(f"'{name}' is no text")
     return value or ""
 
 
-def _time(data: Mapping[str, Any], name: str) -> datetime.datetime | None:
-    text = _text(data, name)
-    return read_time(text) if text else None
+def _get_time(data: Mapping[str, Any], name: str) -> datetime.datetime | None:
+    text = _get_text(data, name)
+    return parse_timestamp(text) if text else None
 
 
-def _attributes(data: Any) -> dict[str, Value]:
+def _parse_attributes(data: Any) -> dict[str, AttributeValue]:
     if not isinstance(data, dict):
         raise SubscriberListError("'attributes' is no JSON object")
-    found: dict[str, Value] = {}
+    found: dict[str, AttributeValue] = {}
     for name, value in data.items():
         if not name.isidentifier() or not isinstance(value, str | int | float):
             raise SubscriberListError(
@@ -139,12 +142,12 @@ def _attributes(data: Any) -> dict[str, Value]:
     return found
 
 
-def _journal(data: Any, status: str) -> tuple[Line, ...]:
+def _parse_journal(data: Any, status: str) -> tuple[JournalEntry, ...]:
     if not (isinstance(data, list) and all(isinstance(line, dict) for line in data)):
         raise SubscriberListError("'journal' is no list of changes")
-    lines = tuple(_line(each) for each in data)
+    lines = tuple(_parse_journal_entry(each) for each in data)
     try:
-        adds_up = not lines or status_of(changes(lines)) == status
+        adds_up = not lines or replay_status(to_changes(lines)) == status
     except ValueError:
         adds_up = False
     if not adds_up:
@@ -152,11 +155,15 @@ def _journal(data: Any, status: str) -> tuple[Line, ...]:
     return lines
 
 
-def _line(data: Mapping[str, Any]) -> Line:
-    line = Line(
-        at=read_time(_text(data, "at")),
-        **{name: clean_text(_text(data, name), name) for name in Line._fields[1:]},
+def _parse_journal_entry(data: Mapping[str, Any]) -> JournalEntry:
+    line = JournalEntry(
+        at=parse_timestamp(_get_text(data, "at")),
+        **{name: clean_text(_get_text(data, name), name) for name in JournalEntry._fields[1:]},
     )
-    if line.change not in CHANGES or line.status not in STATUSES or line.how not in HOWS:
+    if (
+        line.change not in CHANGE_KINDS
+        or line.status not in STATUSES
+        or line.how not in CHANGE_METHODS
+    ):
         raise SubscriberListError("the journal has a change that is not known")
     return line

@@ -11,25 +11,31 @@ import orjson
 
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import parse_address
-from newsletter.subscribers.attribute_types import MOST_TEXT, Value, read_time, read_truth, shown
-from newsletter.subscribers.consent.journal import Line
-from newsletter.subscribers.csv_injection import restored
-from newsletter.subscribers.importing.files.csv_reader import Row
-from newsletter.subscribers.importing.rows.column_mapping import Columns, key_of
-from newsletter.subscribers.importing.rows.export_formats import STATUS_WORDS, folded
+from newsletter.subscribers.attribute_types import (
+    MAX_TEXT_LENGTH,
+    AttributeValue,
+    format_value,
+    parse_boolean,
+    parse_timestamp,
+)
+from newsletter.subscribers.consent.journal import JournalEntry
+from newsletter.subscribers.csv_injection import unescape_formula
+from newsletter.subscribers.importing.files.csv_reader import FileRow
+from newsletter.subscribers.importing.rows.column_mapping import ColumnMapping, make_attribute_key
+from newsletter.subscribers.importing.rows.export_formats import STATUS_WORDS, normalize_name
 
 # Where two columns disagree, the later of these counts.
-CAREFUL = ("active", "pending", "bounced", "unsubscribed", "complained")
-TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
-MOST_NAME = 200
-MOST_TAG = 100
-MOST_TAGS = 100
-_MOST_SOFT_BOUNCES = 1_000
+STATUS_PRECEDENCE = ("active", "pending", "bounced", "unsubscribed", "complained")
+TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
+MAX_NAME_LENGTH = 200
+MAX_TAG_LENGTH = 100
+MAX_TAGS = 100
+_MAX_SOFT_BOUNCES = 1_000
 _LINE_ENDS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_REPLACED = "\ufffd"  # what decoding puts where it fails
+_REPLACEMENT_CHARACTER = "\ufffd"  # what decoding puts where it fails
 
 
-class Entry(NamedTuple):
+class ParsedSubscriber(NamedTuple):
     """A reader as the file has them.
 
     Attributes:
@@ -54,7 +60,7 @@ class Entry(NamedTuple):
     address: str
     name: str
     status: str
-    attributes: dict[str, Value]
+    attributes: dict[str, AttributeValue]
     tags: tuple[str, ...] = ()
     joined_at: datetime.datetime | None = None
     confirmed_at: datetime.datetime | None = None
@@ -62,10 +68,12 @@ class Entry(NamedTuple):
     token: str = ""
     soft_bounces: int = 0
     paused_until: datetime.datetime | None = None
-    journal: tuple[Line, ...] = ()
+    journal: tuple[JournalEntry, ...] = ()
 
 
-def read_entry(row: Row, columns: Columns, told: str = "active") -> Entry:
+def parse_subscriber_row(
+    row: FileRow, columns: ColumnMapping, file_status: str = "active"
+) -> ParsedSubscriber:
     """Read one row.
 
     Args:
@@ -80,23 +88,25 @@ def read_entry(row: Row, columns: Columns, told: str = "active") -> Entry:
     if row.problem:
         raise SubscriberListError(row.problem)
     cells = row.cells
-    for _ in range(columns.neutralised):
-        cells = [restored(cell) for cell in cells]
+    for _ in range(columns.escape_levels):
+        cells = [unescape_formula(cell) for cell in cells]
     address, key = parse_address(cells[columns.address])
     name = clean_name(" ".join(filter(None, [cells[index].strip() for index in columns.names])))
-    attributes: dict[str, Value] = {}
+    attributes: dict[str, AttributeValue] = {}
     for index, attribute in columns.attributes.items():
         value = cells[index].strip()
         if value:
-            plain = len(value) <= MOST_TEXT and _plain(value)
+            plain = len(value) <= MAX_TEXT_LENGTH and _is_clean(value)
             attributes[attribute] = value if plain else clean_text(value, attribute)
     for index in columns.json:
-        attributes.update(_from_json(cells[index], columns.header[index], index))
-    entry = Entry(row.line, key, address, name, _status(cells, columns, told), attributes)
+        attributes.update(_parse_json_attributes(cells[index], columns.header[index], index))
+    entry = ParsedSubscriber(
+        row.line, key, address, name, _parse_status(cells, columns, file_status), attributes
+    )
     if columns.tags:
-        tags = [tag for index in columns.tags for tag in _split(cells[index])]
+        tags = [tag for index in columns.tags for tag in _split_tags(cells[index])]
         entry = entry._replace(tags=clean_tags(tags))
-    return _with_singles(entry, cells, columns) if columns.single else entry
+    return _add_single_values(entry, cells, columns) if columns.single_columns else entry
 
 
 def clean_name(name: str) -> str:
@@ -105,22 +115,22 @@ def clean_name(name: str) -> str:
     Raises:
         ListError: it has a line break or a control character, or is far too long.
     """
-    _refuse_control(name, "the name")
-    if len(name) > MOST_NAME:
-        raise SubscriberListError(f"the name is longer than {MOST_NAME} characters")
+    _reject_control_characters(name, "the name")
+    if len(name) > MAX_NAME_LENGTH:
+        raise SubscriberListError(f"the name is longer than {MAX_NAME_LENGTH} characters")
     return name
 
 
-def clean_text(value: str, what: str) -> str:
+def clean_text(value: str, label: str) -> str:
     """A text on one line: a note may have several, a merge tag has room for one.
 
     Raises:
         ListError: it has control characters, or is far too long.
     """
     value = " ".join(value.splitlines()).replace("\t", " ")
-    _refuse_control(value, f"'{what}'")
-    if len(value) > MOST_TEXT:
-        raise SubscriberListError(f"'{what}' is longer than {MOST_TEXT:,} characters")
+    _reject_control_characters(value, f"'{label}'")
+    if len(value) > MAX_TEXT_LENGTH:
+        raise SubscriberListError(f"'{label}' is longer than {MAX_TEXT_LENGTH:,} characters")
     return value
 
 
@@ -131,28 +141,28 @@ def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:
         ListError: one has control characters or is far too long, or there are far too many.
     """
     found = dict.fromkeys(filter(None, (tag.strip() for tag in tags)))
-    if len(found) > MOST_TAGS:
-        raise SubscriberListError(f"there are more than {MOST_TAGS} tags")
+    if len(found) > MAX_TAGS:
+        raise SubscriberListError(f"there are more than {MAX_TAGS} tags")
     for tag in found:
-        _refuse_control(tag, "a tag")
-        if len(tag) > MOST_TAG:
-            raise SubscriberListError(f"a tag is longer than {MOST_TAG} characters")
+        _reject_control_characters(tag, "a tag")
+        if len(tag) > MAX_TAG_LENGTH:
+            raise SubscriberListError(f"a tag is longer than {MAX_TAG_LENGTH} characters")
     return tuple(found)
 
 
-def flattened(data: Mapping[str, Any], index: int) -> Iterator[tuple[str, Value]]:
+def flatten_attributes(data: Mapping[str, Any], index: int) -> Iterator[tuple[str, AttributeValue]]:
     """An object of attributes, one level of objects in it taken apart; blank ones left out."""
     for name, value in data.items():
         if isinstance(value, dict):
             for inner, deep in value.items():
-                yield from _scalar(key_of(f"{name} {inner}", index), deep)
+                yield from _flatten_value(make_attribute_key(f"{name} {inner}", index), deep)
         else:
-            yield from _scalar(key_of(name, index), value)
+            yield from _flatten_value(make_attribute_key(name, index), value)
 
 
-def _scalar(key: str, value: Any) -> Iterator[tuple[str, Value]]:
+def _flatten_value(key: str, value: Any) -> Iterator[tuple[str, AttributeValue]]:
     if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
-        value = ", ".join(shown(item) for item in value)
+        value = ", ".join(format_value(item) for item in value)
     elif isinstance(value, list | dict):
         value = orjson.dumps(value).decode()
     if isinstance(value, str):
@@ -161,7 +171,7 @@ def _scalar(key: str, value: Any) -> Iterator[tuple[str, Value]]:
         yield key, value
 
 
-def _from_json(cell: str, column: str, index: int) -> dict[str, Value]:
+def _parse_json_attributes(cell: str, column: str, index: int) -> dict[str, AttributeValue]:
     if not cell.strip():
         return {}
     try:
@@ -170,23 +180,25 @@ def _from_json(cell: str, column: str, index: int) -> dict[str, Value]:
         data = None
     if not isinstance(data, dict):
         raise SubscriberListError(f"'{column}' is no JSON object")
-    return dict(flattened(data, index))
+    return dict(flatten_attributes(data, index))
 
 
-def _with_singles(entry: Entry, cells: Sequence[str], columns: Columns) -> Entry:
+def _add_single_values(
+    entry: ParsedSubscriber, cells: Sequence[str], columns: ColumnMapping
+) -> ParsedSubscriber:
     found: dict[str, Any] = {}
-    for role, index in columns.single.items():
+    for role, index in columns.single_columns.items():
         cell = cells[index].strip()
         if not cell:
             continue
         if role in {"joined_at", "confirmed_at", "paused_until"}:
-            found[role] = read_time(cell)
+            found[role] = parse_timestamp(cell)
         elif role == "source":
             found[role] = clean_text(cell, role)
         elif role == "token":
             found[role] = clean_token(cell)
         else:
-            found[role] = clean_count(cell)
+            found[role] = clean_soft_bounces(cell)
     return entry._replace(**found)
 
 
@@ -196,23 +208,23 @@ def clean_token(text: str) -> str:
     Raises:
         ListError: it is none.
     """
-    if not TOKEN.fullmatch(text):
+    if not TOKEN_PATTERN.fullmatch(text):
         raise SubscriberListError("the token is none of ours")
     return text
 
 
-def clean_count(text: str) -> int:
+def clean_soft_bounces(text: str) -> int:
     """How many soft bounces there were.
 
     Raises:
         ListError: it is no count.
     """
-    if not (text.isascii() and text.isdigit() and int(text[:9]) <= _MOST_SOFT_BOUNCES):
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= _MAX_SOFT_BOUNCES):
         raise SubscriberListError(f"'{text[:60]}' is no number of soft bounces")
     return int(text)
 
 
-def _split(cell: str) -> Sequence[str]:
+def _split_tags(cell: str) -> Sequence[str]:
     """Tags as exports list them: commas, each perhaps in quotes; or a JSON list."""
     cell = cell.strip()
     if cell[:1] == "[":
@@ -227,45 +239,47 @@ def _split(cell: str) -> Sequence[str]:
     return re.split("," if "," in cell else "[;|]", cell)
 
 
-def _status(cells: Sequence[str], columns: Columns, told: str) -> str:
-    if not (columns.status or columns.consent or columns.refusal or columns.left):
-        return told
-    found = [told]
+def _parse_status(cells: Sequence[str], columns: ColumnMapping, file_status: str) -> str:
+    if not (columns.status or columns.consent or columns.opt_out or columns.suppressed_if_filled):
+        return file_status
+    found = [file_status]
     for index in columns.status:
-        word = folded(cells[index])
+        word = normalize_name(cells[index])
         status = columns.format.statuses.get(word) or STATUS_WORDS.get(word)
         if status is None:
             raise SubscriberListError(f"'{cells[index][:60]}' is no status that is known")
         found.append(status)
-    found += ["unsubscribed" for index in columns.consent if not _yes(cells[index])]
+    found += ["unsubscribed" for index in columns.consent if not _parse_consent(cells[index])]
     found += [
-        "unsubscribed" for index in columns.refusal if cells[index].strip() and _yes(cells[index])
+        "unsubscribed"
+        for index in columns.opt_out
+        if cells[index].strip() and _parse_consent(cells[index])
     ]
-    for index, status in columns.left.items():
-        if cells[index].strip() and read_truth(cells[index]) is not False:
+    for index, status in columns.suppressed_if_filled.items():
+        if cells[index].strip() and parse_boolean(cells[index]) is not False:
             found.append(status)
-    return max(found, key=CAREFUL.index)
+    return max(found, key=STATUS_PRECEDENCE.index)
 
 
-def _yes(cell: str) -> bool:
-    found = read_truth(cell)
+def _parse_consent(cell: str) -> bool:
+    found = parse_boolean(cell)
     if found is None:
         raise SubscriberListError(f"'{cell[:60]}' is neither yes nor no to being subscribed")
     return found
 
 
-def _plain(text: str) -> bool:
-    return text.isprintable() and _REPLACED not in text
+def _is_clean(text: str) -> bool:
+    return text.isprintable() and _REPLACEMENT_CHARACTER not in text
 
 
-def _refuse_control(text: str, what: str) -> None:
+def _reject_control_characters(text: str, label: str) -> None:
     """A line break in a name would be a way to write mail headers (RFC 5322)."""
-    if _plain(text):
+    if _is_clean(text):
         return
     for char in text:
         if char in _LINE_ENDS:
-            raise SubscriberListError(f"{what} has a line break in it")
-        if char == _REPLACED:
-            raise SubscriberListError(f"{what} has characters that could not be decoded")
+            raise SubscriberListError(f"{label} has a line break in it")
+        if char == _REPLACEMENT_CHARACTER:
+            raise SubscriberListError(f"{label} has characters that could not be decoded")
         if category(char) in {"Cc", "Cs"}:
-            raise SubscriberListError(f"{what} has a control character in it (U+{ord(char):04X})")
+            raise SubscriberListError(f"{label} has a control character in it (U+{ord(char):04X})")

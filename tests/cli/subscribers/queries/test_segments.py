@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import database
+from newsletter.db import database_engine
 from newsletter.db.schema import batch, send, send_recipient, subscriber
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -37,7 +37,10 @@ def newsletter(project_folder: Path, cli: Cli) -> Cli:
 def sent(newsletter: Cli, project_folder: Path) -> Cli:
     """An issue was sent to Bo alone."""
     at = datetime.datetime.now(datetime.UTC)
-    with database("sqlite:///newsletter.db", project_folder) as engine, engine.begin() as writing:
+    with (
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
+        engine.begin() as writing,
+    ):
         row = {
             "id": 1, "issue": ISSUE, "state": "done", "content_sha": "", "subject": "",
             "frozen_at": at, "total": 1, "excluded": {}, "segment": "city = Oslo",

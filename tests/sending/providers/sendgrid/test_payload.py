@@ -22,12 +22,12 @@ from newsletter.sending.providers.sendgrid.payload import (
     split_into_batches,
 )
 from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
-from newsletter.subscribers import Reader
+from newsletter.subscribers import Recipient
 
 STAMP = RequestId("7", "42", "3")
 
 
-def one(letter: PreparedEmail, reader: Reader) -> dict[str, Any]:
+def one(letter: PreparedEmail, reader: Recipient) -> dict[str, Any]:
     """The only personalization of a request for one reader."""
     body = json.loads(build_request(letter, [reader], STAMP).body)
     (personalization,) = body["personalizations"]
@@ -35,7 +35,7 @@ def one(letter: PreparedEmail, reader: Reader) -> dict[str, Any]:
     return found
 
 
-def named(reader: Reader, name: str) -> Reader:
+def named(reader: Recipient, name: str) -> Recipient:
     return reader._replace(attributes={**reader.attributes, "name": name})
 
 
@@ -101,7 +101,7 @@ def test_what_comes_back_with_events_names_nobody(
 
 def test_only_tokens_that_occur_are_sent_each_escaped_for_its_place(letter: PreparedEmail) -> None:
     attributes = {"email": "a@example.com", "name": '<Ö & "x">', "city": "St. John's / NL"}
-    reader = Reader(1, "a@example.com", "a@example.com", "tok", attributes)
+    reader = Recipient(1, "a@example.com", "a@example.com", "tok", attributes)
     assert one(letter, reader)["substitutions"] == {
         "-nl0h-": "&lt;Ö &amp; &quot;x&quot;&gt;",
         "-nl0t-": '<Ö & "x">',
@@ -124,7 +124,7 @@ def test_an_email_without_tokens_has_no_substitutions(
 @pytest.mark.parametrize("name", ["", "Smith, Ada", "Ada; Bo", "Ada\nBcc: x", "x" * 300])
 def test_a_name_that_the_api_refuses_is_left_out(letter: PreparedEmail, name: str) -> None:
     attributes = {"email": "a@example.com", "name": name}
-    reader = Reader(1, "a@example.com", "a@example.com", "tok", attributes)
+    reader = Recipient(1, "a@example.com", "a@example.com", "tok", attributes)
     assert one(letter, reader)["to"] == [{"email": "a@example.com"}]
 
 
@@ -156,7 +156,7 @@ def test_whatever_is_in_a_list_the_request_is_in_order_and_leaves_no_token(
         NamedAddress("", "e@harbour-notes.org"), None, (), (NAME, CITY), "en", "",
     )  # fmt: skip
     letter = prepare_email(email, configured())
-    reader = Reader(1, "a@example.com", "a", "tok", {"name": name, "city": city})
+    reader = Recipient(1, "a@example.com", "a", "tok", {"name": name, "city": city})
     mail, complaints = validate_request(build_request(letter, [reader], STAMP).body, 0)
     assert complaints == []
     assert mail is not None
@@ -178,7 +178,7 @@ def test_among_others_a_reader_gets_what_they_would_get_alone(names: list[str]) 
     )  # fmt: skip
     letter = prepare_email(email, configured())
     readers = [
-        Reader(number, f"{number}@example.com", f"{number}", "tok", {"name": name})
+        Recipient(number, f"{number}@example.com", f"{number}", "tok", {"name": name})
         for number, name in enumerate(names)
     ]
     together = json.loads(build_request(letter, readers, STAMP).body)["personalizations"]

@@ -19,9 +19,9 @@ from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.endpoints import MAX_CANCELLED
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
-from newsletter.subscribers import Reader
+from newsletter.subscribers import Recipient
 
-READER = Reader(1, "a@example.com", "a@example.com", "t", {"email": "a@example.com", "name": ""})
+READER = Recipient(1, "a@example.com", "a@example.com", "t", {"email": "a@example.com", "name": ""})
 
 
 def test_what_is_held_can_be_taken_back_as_often_as_one_likes(

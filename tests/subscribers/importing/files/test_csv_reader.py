@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.importing.files.csv_reader import (
-    MOST_CHARACTERS,
-    MOST_LINES,
-    Row,
+    MAX_ROW_CHARACTERS,
+    MAX_ROW_LINES,
+    FileRow,
     open_csv,
 )
 
 
-def rows(path: Path, content: str | bytes) -> list[Row]:
+def rows(path: Path, content: str | bytes) -> list[FileRow]:
     path = path / "readers.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     with open_csv(path) as file:
@@ -42,15 +42,15 @@ def test_one_column_needs_no_delimiter(tmp_path: Path) -> None:
 
 def test_a_spreadsheets_own_first_line(tmp_path: Path) -> None:
     assert rows(tmp_path, "sep=;\nemail;name\na@b.com;Ada, L") == [
-        Row(2, ["email", "name"]),
-        Row(3, ["a@b.com", "Ada, L"]),
+        FileRow(2, ["email", "name"]),
+        FileRow(3, ["a@b.com", "Ada, L"]),
     ]
 
 
 def test_blank_rows_are_passed_over_and_rows_keep_their_numbers(tmp_path: Path) -> None:
     assert rows(tmp_path, "\nemail,name\n\n,,\n \na@b.com,Ada\n")[:2] == [
-        Row(2, ["email", "name"]),
-        Row(6, ["a@b.com", "Ada"]),
+        FileRow(2, ["email", "name"]),
+        FileRow(6, ["a@b.com", "Ada"]),
     ]
 
 
@@ -60,8 +60,8 @@ def test_spaces_after_the_delimiter_do_not_hide_a_quote(tmp_path: Path) -> None:
 
 def test_a_cell_may_have_several_lines(tmp_path: Path) -> None:
     assert rows(tmp_path, 'email,note\na@b.com,"one\ntwo"\nc@d.com,x')[1:] == [
-        Row(2, ["a@b.com", "one\ntwo"]),
-        Row(4, ["c@d.com", "x"]),
+        FileRow(2, ["a@b.com", "one\ntwo"]),
+        FileRow(4, ["c@d.com", "x"]),
     ]
 
 
@@ -95,13 +95,13 @@ def test_an_open_quote_swallows_no_row_that_has_quotes_itself(tmp_path: Path) ->
 def test_quotes_that_are_opened_again_and_again_do_not_take_the_whole_file(
     tmp_path: Path,
 ) -> None:
-    lines = 3 * MOST_LINES
+    lines = 3 * MAX_ROW_LINES
     found = rows(tmp_path, "email,name\n" + 'a",""\n' * lines + "c@d.com,C\n")
-    assert found[-1] == Row(lines + 2, ["c@d.com", "C"])
+    assert found[-1] == FileRow(lines + 2, ["c@d.com", "C"])
 
 
 def test_a_last_line_that_is_too_long(tmp_path: Path) -> None:
-    found = rows(tmp_path, "email,name\na@b.com,A\n" + "x" * (MOST_CHARACTERS + 5))
+    found = rows(tmp_path, "email,name\na@b.com,A\n" + "x" * (MAX_ROW_CHARACTERS + 5))
     assert [row.problem for row in found] == ["", "", "the row is too long"]
 
 

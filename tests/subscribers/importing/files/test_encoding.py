@@ -3,14 +3,14 @@ import io
 import pytest
 
 from newsletter.errors import Location, SubscriberListError
-from newsletter.subscribers.importing.files.encoding import Encoding, detect
+from newsletter.subscribers.importing.files.encoding import TextEncoding, detect_encoding
 
 HERE = Location("readers.csv")
 PLAIN = "email,name\nzoe@example.com,Zo\u00eb \u00c5se\n"
 
 
-def found(data: bytes) -> Encoding:
-    return detect(io.BytesIO(data), HERE)
+def found(data: bytes) -> TextEncoding:
+    return detect_encoding(io.BytesIO(data), HERE)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def found(data: bytes) -> Encoding:
     ],
 )
 def test_what_can_be_known(data: bytes, codec: str, name: str) -> None:
-    assert found(data) == Encoding(codec, name)
+    assert found(data) == TextEncoding(codec, name)
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ def test_a_guess_far_into_the_file() -> None:
 
 
 def test_utf_8_with_one_spoilt_row_stays_utf_8() -> None:
-    assert found(PLAIN.encode() * 3 + PLAIN.encode("cp1252")) == Encoding("utf-8", "UTF-8")
+    assert found(PLAIN.encode() * 3 + PLAIN.encode("cp1252")) == TextEncoding("utf-8", "UTF-8")
 
 
 def test_a_letter_cut_in_two_by_a_block_is_no_fault() -> None:
     data = b"x" * ((1 << 20) - 1) + "\u00eb".encode() + b"\n"
-    assert found(data) == Encoding("utf-8", "UTF-8")
+    assert found(data) == TextEncoding("utf-8", "UTF-8")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.importing.files.zip_reader import is_archive, unpacked
+from newsletter.subscribers.importing.files.zip_reader import is_zip_file, unpack_lists
 
 MOST = 10_000
 
@@ -23,7 +23,7 @@ def packed(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def refusal(path: Path, most: int = MOST) -> str:
-    with pytest.raises(SubscriberListError) as caught, unpacked(path, most):
+    with pytest.raises(SubscriberListError) as caught, unpack_lists(path, most):
         pass
     (problem,) = caught.value.problems
     assert problem.where is not None
@@ -39,8 +39,8 @@ def test_the_csv_files_and_no_others(tmp_path: Path) -> None:
             ".hidden.csv": b"x", "more.tsv": b"email\tname\n",
         },
     )  # fmt: skip
-    assert is_archive(path)
-    with unpacked(path, MOST) as files:
+    assert is_zip_file(path)
+    with unpack_lists(path, MOST) as files:
         assert [file.name for file in files] == ["Readers.CSV", "more.tsv"]
         assert files[0].path.read_bytes() == b"email\n"
         assert files[0].path.parent.stat().st_mode & 0o077 == 0
@@ -72,7 +72,7 @@ def test_an_archive_in_it(tmp_path: Path) -> None:
 def test_too_large_by_its_own_word(tmp_path: Path) -> None:
     path = packed(tmp_path, {"a.csv": b"x" * 6_000, "b.csv": b"x" * 6_000})
     assert refusal(path) == "the files in the ZIP have more than 10,000 bytes"
-    with unpacked(path, 12_000) as files:
+    with unpack_lists(path, 12_000) as files:
         assert len(files) == 2
 
 
@@ -117,7 +117,7 @@ def test_a_broken_zip_is_refused_in_words(data: st.DataObject) -> None:
         path = Path(folder) / "broken.zip"
         path.write_bytes(bytes(content[: data.draw(st.integers(4, len(content)))]))
         try:
-            with unpacked(path, MOST):
+            with unpack_lists(path, MOST):
                 pass
         except SubscriberListError:
             pass

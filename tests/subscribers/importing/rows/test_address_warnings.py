@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.subscribers.importing.rows.address_warnings import doubt
+from newsletter.subscribers.importing.rows.address_warnings import address_warning
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from newsletter.subscribers.importing.rows.address_warnings import doubt
     ],
 )  # fmt: skip
 def test_one_slip_of_the_finger(typed: str, meant: str) -> None:
-    assert doubt(f"ada@{typed}") == f"may be meant for {meant}"
+    assert address_warning(f"ada@{typed}") == f"may be meant for {meant}"
 
 
 @pytest.mark.parametrize(
@@ -24,15 +24,15 @@ def test_one_slip_of_the_finger(typed: str, meant: str) -> None:
      "hotmail.de", "outlook.jp", "yandex.com", "example.com", "gmail.example.org", "a.b"],
 )  # fmt: skip
 def test_domains_of_their_own(domain: str) -> None:
-    assert doubt(f"ada@{domain}") == ""
+    assert address_warning(f"ada@{domain}") == ""
 
 
 @pytest.mark.parametrize("local", ["info", "admin", "abuse", "no-reply", "postmaster"])
 def test_shared_mailboxes(local: str) -> None:
-    assert doubt(f"{local}@example.com") == "is a shared mailbox"
-    assert doubt(f"{local}.ada@example.com") == ""
+    assert address_warning(f"{local}@example.com") == "is a shared mailbox"
+    assert address_warning(f"{local}.ada@example.com") == ""
 
 
 @given(st.text(max_size=30))
 def test_any_text_may_be_asked_about(text: str) -> None:
-    assert isinstance(doubt(text), str)
+    assert isinstance(address_warning(text), str)

@@ -3,13 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import Location, SubscriberListError
-from newsletter.subscribers.importing.rows.column_mapping import Columns, read_header
+from newsletter.subscribers.importing.rows.column_mapping import ColumnMapping, map_columns
 
 HERE = Location("readers.csv", 1)
 
 
-def read(*cells: str, **mapping: str) -> Columns:
-    return read_header(cells, {key.replace("_", " "): role for key, role in mapping.items()}, HERE)
+def read(*cells: str, **mapping: str) -> ColumnMapping:
+    return map_columns(cells, {key.replace("_", " "): role for key, role in mapping.items()}, HERE)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_whole_name_is_taken_before_its_parts() -> None:
 def test_columns_that_speak_of_consent() -> None:
     columns = read("email", "Status", "Subscribed", "unsubscribed_at", "bounced", "CLEAN_TIME")
     assert (columns.status, columns.consent) == ((1,), (2,))
-    assert columns.left == {3: "unsubscribed", 4: "bounced", 5: "bounced"}
+    assert columns.suppressed_if_filled == {3: "unsubscribed", 4: "bounced", 5: "bounced"}
     assert columns.attributes == {}
 
 
@@ -85,7 +85,7 @@ def test_one_column_of_addresses_needs_no_header() -> None:
 )
 def test_refused_with_a_remedy(cells: list[str], mapping: dict[str, str], message: str) -> None:
     with pytest.raises(SubscriberListError) as caught:
-        read_header(cells, mapping, HERE)
+        map_columns(cells, mapping, HERE)
     (problem,) = caught.value.problems
     assert message in problem.message
     assert problem.remedy
@@ -95,7 +95,7 @@ def test_refused_with_a_remedy(cells: list[str], mapping: dict[str, str], messag
 @given(st.lists(st.text(max_size=8), max_size=6))
 def test_every_column_is_one_thing(names: list[str]) -> None:
     try:
-        columns = read_header(["email", *names], {}, HERE)
+        columns = map_columns(["email", *names], {}, HERE)
     except SubscriberListError:
         return
     keys = list(columns.attributes.values())

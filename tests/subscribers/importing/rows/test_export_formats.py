@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import reading
+from newsletter.db import read_transaction
 from newsletter.db.schema import subscriber, subscriber_tag
 from newsletter.errors import SubscriberListError
-from newsletter.subscribers.importing.import_list import ImportReport, Wishes, import_files
+from newsletter.subscribers.importing.import_list import (
+    ImportSummary,
+    ListImportOptions,
+    import_subscriber_files,
+)
 from newsletter.subscribers.importing.rows.export_formats import (
     FORMATS,
-    PLAIN,
     STATUS_WORDS,
-    folded,
-    recognise,
+    UNKNOWN_FORMAT,
+    detect_format,
+    normalize_name,
 )
 
 EXPORTS = Path(__file__).parents[3] / "fixtures" / "exports"
@@ -26,7 +30,7 @@ Rows = dict[str, dict[str, object]]
 
 
 def listed(engine: sa.Engine) -> Rows:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         rows = connection.execute(sa.select(subscriber)).mappings()
         found: Rows = {row["address_key"].split("@")[0]: {**row, "tags": []} for row in rows}
         tags = sa.select(subscriber.c.address_key, subscriber_tag.c.tag).join_from(
@@ -47,11 +51,11 @@ def utc(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(f"{text}+00:00")
 
 
-def imported(engine: sa.Engine, tmp_path: Path, name: str) -> ImportReport:
+def imported(engine: sa.Engine, tmp_path: Path, name: str) -> ImportSummary:
     path = tmp_path / name
     shutil.copy(EXPORTS / name, path)
-    (report,) = import_files(engine, path, now=NOW)
-    assert report.refused == 0, report.remarks
+    (report,) = import_subscriber_files(engine, path, now=NOW)
+    assert report.rejected == 0, report.remarks
     return report
 
 
@@ -65,9 +69,9 @@ def audience_zip(tmp_path: Path) -> Path:
 
 
 def test_mailchimp(engine: sa.Engine, audience_zip: Path) -> None:
-    reports = import_files(engine, audience_zip, now=NOW)
+    reports = import_subscriber_files(engine, audience_zip, now=NOW)
     assert {report.service for report in reports} == {"Mailchimp"}
-    assert [report.refused for report in reports] == [0, 0, 0, 0]
+    assert [report.rejected for report in reports] == [0, 0, 0, 0]
     rows = listed(engine)
     assert statuses(rows) == {
         "ingrid": "active", "tomas": "active", "left.once": "unsubscribed",
@@ -87,18 +91,20 @@ def test_mailchimp(engine: sa.Engine, audience_zip: Path) -> None:
 
 
 def test_whoever_has_left_is_never_active_on_the_way(engine: sa.Engine, audience_zip: Path) -> None:
-    names = [report.file for report in import_files(engine, audience_zip, now=NOW)]
+    names = [report.file for report in import_subscriber_files(engine, audience_zip, now=NOW)]
     first = [Path(name).name.split("_")[0] for name in names]
     assert set(first[:2]) == {"unsubscribed", "nonsubscribed"}
     assert first[2:] == ["cleaned", "subscribed"]
 
 
 def test_a_dry_run_of_a_zip_tells_the_same(engine: sa.Engine, audience_zip: Path) -> None:
-    dry = import_files(engine, audience_zip, now=NOW, wishes=Wishes(dry_run=True))
+    dry = import_subscriber_files(
+        engine, audience_zip, now=NOW, options=ListImportOptions(dry_run=True)
+    )
     assert listed(engine) == {}
-    wet = import_files(engine, audience_zip, now=NOW)
-    assert [(report.new, report.held) for report in dry] == [
-        (report.new, report.held) for report in wet
+    wet = import_subscriber_files(engine, audience_zip, now=NOW)
+    assert [(report.new, report.not_reactivated) for report in dry] == [
+        (report.new, report.not_reactivated) for report in wet
     ]
 
 
@@ -118,7 +124,7 @@ def test_a_file_by_itself_tells_its_status_by_its_name(
     source = EXPORTS / "mailchimp" / "nonsubscribed_email_audience_export_7c1d.csv"
     path = tmp_path / name
     shutil.copy(source, path)
-    import_files(engine, path, now=NOW)
+    import_subscriber_files(engine, path, now=NOW)
     assert statuses(listed(engine)) == {"customer": status}
 
 
@@ -189,8 +195,8 @@ def test_other_tables_in_a_services_zip_are_no_lists(engine: sa.Engine, tmp_path
         archive.writestr("posts/1.opens.csv", "post_id,timestamp,email\n1,x,opener@fjord.example\n")
         archive.writestr("posts.csv", "post_id,title\n1,Ice\n")
         archive.writestr("posts/1.html", "<p>Ice</p>")
-    (report,) = import_files(engine, path, now=NOW)
-    assert sorted(report.passed_over) == [
+    (report,) = import_subscriber_files(engine, path, now=NOW)
+    assert sorted(report.skipped_files) == [
         ("1.opens.csv", "no list of readers, by its columns"),
         ("posts.csv", "no column is named like an address; there are: post_id, title"),
     ]
@@ -202,8 +208,8 @@ def test_a_zip_of_plain_lists(engine: sa.Engine, tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.csv", "email,zip\na@b.com,5003\n")
         archive.writestr("b.csv", "email,zip\nc@d.com,SW1A\n")
-    first, second = import_files(engine, path, now=NOW)
-    assert (first.refused, second.refused) == (0, 0)
+    first, second = import_subscriber_files(engine, path, now=NOW)
+    assert (first.rejected, second.rejected) == (0, 0)
     rows = listed(engine)
     assert {key: row["attributes"] for key, row in rows.items()} == {
         "a": {"zip": "5003"}, "c": {"zip": "SW1A"},
@@ -215,8 +221,8 @@ def test_refused_rows_of_a_zip_lie_beside_it(engine: sa.Engine, tmp_path: Path) 
     path = tmp_path / "lists.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.csv", "email\nbroken\n")
-    (report,) = import_files(engine, path, now=NOW)
-    assert report.refused_file == tmp_path / "lists.zip.a.csv.refused.csv"
+    (report,) = import_subscriber_files(engine, path, now=NOW)
+    assert report.rejected_rows_path == tmp_path / "lists.zip.a.csv.refused.csv"
     assert report.file == str(path / "a.csv")
 
 
@@ -225,15 +231,19 @@ def test_a_zip_without_a_list(engine: sa.Engine, tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("posts.csv", "post_id,title\n1,Ice\n")
     with pytest.raises(SubscriberListError, match="no column is named like an address"):
-        import_files(engine, path, now=NOW)
+        import_subscriber_files(engine, path, now=NOW)
 
 
 def test_every_name_and_word_is_folded() -> None:
     for each in FORMATS:
-        words = {*each.columns, *each.statuses, *(name for mark in each.marks for name in mark)}
-        assert words == {folded(word) for word in words}, each.name
-    assert all(word == folded(word) for word in STATUS_WORDS)
+        words = {
+            *each.columns,
+            *each.statuses,
+            *(name for mark in each.signatures for name in mark),
+        }
+        assert words == {normalize_name(word) for word in words}, each.name
+    assert all(word == normalize_name(word) for word in STATUS_WORDS)
 
 
 def test_an_ordinary_spreadsheet_is_nobodys_export() -> None:
-    assert recognise(["email", "name", "status", "created at"]) is PLAIN
+    assert detect_format(["email", "name", "status", "created at"]) is UNKNOWN_FORMAT

@@ -1,19 +1,19 @@
 import pytest
 
 from newsletter.errors import Location, SubscriberListError
-from newsletter.subscribers.importing.files.csv_reader import Row
-from newsletter.subscribers.importing.rows.column_mapping import read_header
-from newsletter.subscribers.importing.rows.row_parser import Entry, read_entry
+from newsletter.subscribers.importing.files.csv_reader import FileRow
+from newsletter.subscribers.importing.rows.column_mapping import map_columns
+from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber, parse_subscriber_row
 
 
-def entry(**cells: str) -> Entry:
+def entry(**cells: str) -> ParsedSubscriber:
     cells = {"email": "Ada@Example.com"} | cells
-    columns = read_header(list(cells), {}, Location("readers.csv", 1))
-    return read_entry(Row(7, list(cells.values())), columns)
+    columns = map_columns(list(cells), {}, Location("readers.csv", 1))
+    return parse_subscriber_row(FileRow(7, list(cells.values())), columns)
 
 
 def test_a_row_as_an_entry() -> None:
-    assert entry(name=" Ada L ", city="Oslo", note=" ", tags="a b") == Entry(
+    assert entry(name=" Ada L ", city="Oslo", note=" ", tags="a b") == ParsedSubscriber(
         7,
         "ada@example.com",
         "Ada@example.com",
@@ -88,6 +88,6 @@ def test_refused_with_the_reason(cells: dict[str, str], reason: str) -> None:
 
 
 def test_a_broken_row_is_refused_for_what_broke_it() -> None:
-    columns = read_header(["email"], {}, Location("readers.csv", 1))
+    columns = map_columns(["email"], {}, Location("readers.csv", 1))
     with pytest.raises(SubscriberListError, match="it has 2 cells"):
-        read_entry(Row(3, ["a@b.com", "x"], "it has 2 cells"), columns)
+        parse_subscriber_row(FileRow(3, ["a@b.com", "x"], "it has 2 cells"), columns)

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from newsletter.db.schema import journal, notice, subscriber, suppression
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.erasure import erase
-from newsletter.subscribers.consent.journal import Origin, read
+from newsletter.subscribers.consent.erasure import erase_address
+from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal
 
 ADA = parse_address("ada@example.org")
 YES = {"yes": "yes"}
@@ -42,7 +42,7 @@ def test_only_the_button_subscribes(desk: Any, server: Any) -> None:
     assert server.post(path, fields=YES).status == 200
     assert desk.status(ADA.key) == "active"
     with desk.site.engine.begin() as connection:
-        lines = read(connection, 1)
+        lines = load_journal(connection, 1)
     assert [(line.change, line.how, line.source) for line in lines] == [
         ("subscribed", "form", "/subscribe"),
         ("confirmed", "form", "/confirm"),
@@ -71,7 +71,7 @@ def test_a_used_link_brings_nobody_back_who_has_left_since(desk: Any, server: An
     path = ask(desk, server)
     server.post(path, fields=YES)
     with desk.site.engine.begin() as connection:
-        changes.unsubscribe(connection, ADA.key, Origin(desk.time(), "one_click"))
+        changes.unsubscribe(connection, ADA.key, ChangeOrigin(desk.time(), "one_click"))
     for answer in (server.get(path), server.post(path, fields=YES)):
         assert answer.status == 410
         assert b'/subscribe"' in answer.data
@@ -80,13 +80,13 @@ def test_a_used_link_brings_nobody_back_who_has_left_since(desk: Any, server: An
 
 @pytest.mark.parametrize("left", ["unsubscribed", "bounced", "complained", "erased"])
 def test_whoever_left_comes_back_by_their_own_word(desk: Any, server: Any, left: str) -> None:
-    origin = Origin(desk.time(), "webhook")
+    origin = ChangeOrigin(desk.time(), "webhook")
     with desk.site.engine.begin() as connection:
         changes.subscribe(connection, ADA, "active", origin)
-        if left in changes.LEAVING:
-            changes.LEAVING[left](connection, ADA.key, origin)
+        if left in changes.SUPPRESSION_ACTIONS:
+            changes.SUPPRESSION_ACTIONS[left](connection, ADA.key, origin)
     if left == "erased":
-        erase(desk.site.engine, ADA.key, desk.time())
+        erase_address(desk.site.engine, ADA.key, desk.time())
     path = ask(desk, server)
     assert desk.status(ADA.key) != "active"
     server.post(path, fields=YES)

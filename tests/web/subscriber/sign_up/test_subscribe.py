@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from newsletter.db.schema import notice, suppression
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.erasure import erase
-from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.erasure import erase_address
+from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.web.subscriber.signup_limits import mailbox, network
 from newsletter.web.subscriber.subscribe import form_token
 
@@ -54,7 +54,7 @@ def statements(engine: sa.Engine) -> Iterator[list[str]]:
 def put(desk: Any, before: str) -> str:
     """An address that is one of ``STANDINGS``."""
     address = parse_address(f"{before.replace('_', '')}@example.org")
-    origin = Origin(desk.time(), "cli")
+    origin = ChangeOrigin(desk.time(), "cli")
     with desk.site.engine.begin() as connection:
         if before == "kept_out":
             row = {"scope": "all", "reason": "bounced", "since": desk.time(), "source": "sync"}
@@ -62,10 +62,10 @@ def put(desk: Any, before: str) -> str:
         elif before != "new":
             status = "pending" if before == "pending" else "active"
             changes.subscribe(connection, address, status, origin)
-        if before in changes.LEAVING:
-            changes.LEAVING[before](connection, address.key, origin)
+        if before in changes.SUPPRESSION_ACTIONS:
+            changes.SUPPRESSION_ACTIONS[before](connection, address.key, origin)
     if before == "erased":
-        erase(desk.site.engine, address.key, desk.time())
+        erase_address(desk.site.engine, address.key, desk.time())
     return address.address
 
 

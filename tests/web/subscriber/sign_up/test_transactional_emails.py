@@ -11,16 +11,16 @@ from newsletter.sending.rehearsal.fake_sendgrid.faults import (
     InjectedFault,
     error_response,
 )
-from newsletter.subscribers.address import Address, parse_address
+from newsletter.subscribers.address import ParsedAddress, parse_address
 from newsletter.subscribers.consent import changes
-from newsletter.subscribers.consent.journal import Origin
+from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.web.subscriber.transactional_emails import enqueue_email, tidy_up, welcome
 
 ADA = parse_address("Ada@example.org")
 DATA = {"name": "SPAM! https://spam.example", "source": "/subscribe", "wording": "Yes"}
 
 
-def ask(desk: Any, to: Address = ADA) -> bool:
+def ask(desk: Any, to: ParsedAddress = ADA) -> bool:
     with desk.site.engine.begin() as connection:
         window = datetime.timedelta(hours=24)
         return enqueue_email(connection, "confirm", to, DATA, desk.time(), window)
@@ -42,7 +42,7 @@ def test_who_is_new_waits_for_their_own_word(desk: Any) -> None:
 
 def test_who_is_subscribed_gets_no_letter(desk: Any) -> None:
     with desk.site.engine.begin() as connection:
-        changes.subscribe(connection, ADA, "active", Origin(desk.time(), "cli"))
+        changes.subscribe(connection, ADA, "active", ChangeOrigin(desk.time(), "cli"))
     ask(desk)
     assert desk.post() == []
     assert desk.owed() == [("Ada@example.org", "dropped")]
@@ -50,10 +50,10 @@ def test_who_is_subscribed_gets_no_letter(desk: Any) -> None:
 
 @pytest.mark.parametrize("left", ["unsubscribed", "bounced", "complained"])
 def test_who_left_is_asked_and_stays_out_until_they_answer(desk: Any, left: str) -> None:
-    origin = Origin(desk.time(), "webhook")
+    origin = ChangeOrigin(desk.time(), "webhook")
     with desk.site.engine.begin() as connection:
         changes.subscribe(connection, ADA, "active", origin)
-        changes.LEAVING[left](connection, ADA.key, origin)
+        changes.SUPPRESSION_ACTIONS[left](connection, ADA.key, origin)
     ask(desk)
     assert desk.post() == ["Ada@example.org"]
     assert desk.status(ADA.key) == left
@@ -107,7 +107,7 @@ def test_a_folder_from_before_there_were_letters_uses_those_of_the_program(desk:
 def test_a_welcome_comes_once_with_the_way_out(desk: Any) -> None:
     for _ in range(2):
         with desk.site.engine.begin() as connection:
-            changes.subscribe(connection, ADA, "active", Origin(desk.time(), "cli"))
+            changes.subscribe(connection, ADA, "active", ChangeOrigin(desk.time(), "cli"))
             welcome(desk.site, connection, ADA)
     assert desk.post() == ["Ada@example.org"]
     letter = desk.letter()
@@ -120,8 +120,8 @@ def test_a_welcome_comes_once_with_the_way_out(desk: Any) -> None:
 def test_single_opt_in_subscribes_at_once_but_brings_nobody_back(desk: Any) -> None:
     bob = parse_address("bob@example.org")
     with desk.site.engine.begin() as connection:
-        changes.subscribe(connection, bob, "active", Origin(desk.time(), "cli"))
-        changes.unsubscribe(connection, bob.key, Origin(desk.time(), "one_click"))
+        changes.subscribe(connection, bob, "active", ChangeOrigin(desk.time(), "cli"))
+        changes.unsubscribe(connection, bob.key, ChangeOrigin(desk.time(), "one_click"))
     ask(desk)
     ask(desk, bob)
     assert sorted(desk.post()) == ["Ada@example.org", "bob@example.org"]
