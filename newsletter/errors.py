@@ -62,7 +62,7 @@ class NewsletterError(Exception):
         message: what is wrong, one sentence.
         where: the file and line, if there is one.
         remedy: what to do next.
-        also: further problems found in the same pass; all are shown.
+        other_problems: further problems found in the same pass; all are shown.
     """
 
     exit_code = 1
@@ -82,7 +82,9 @@ class NewsletterError(Exception):
     def from_problems(cls, problems: "list[Problem] | tuple[Problem, ...]") -> "NewsletterError":
         """Make one error of several problems found in one pass (at least one)."""
         first, *rest = problems
-        return cls(first.message, where=first.where, remedy=first.remedy, also=tuple(rest))
+        return cls(
+            first.message, where=first.where, remedy=first.remedy, other_problems=tuple(rest)
+        )
 
 
 class UsageError(NewsletterError):

@@ -28,8 +28,8 @@ class CarryOverResult:
     """What a restored database took over from the present one.
 
     Attributes:
-        left: readers by the status that they have now.
-        kept_out: addresses that aren't in the restored list, and must not get into it.
+        suppressed: readers by the status that they have now.
+        suppressions_added: addresses that aren't in the restored list, and must not get into it.
         erased: readers who had asked to be forgotten.
         sends: issues whose send the backup didn't know, or not in its present state.
     """

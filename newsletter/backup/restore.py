@@ -48,9 +48,9 @@ class DatabaseContents:
     """What is in a database.
 
     Attributes:
-        readers: status -> how many.
+        subscribers: status -> how many.
         sends: how many.
-        latest: when a reader or a send was last written down; ``None`` if never.
+        last_change_at: when a reader or a send was last written down; ``None`` if never.
     """
 
     subscribers: Mapping[str, int]
@@ -63,9 +63,9 @@ class RestoreResult:
     """What a restore did.
 
     Attributes:
-        carried: what was taken over; ``None`` if the present database could not be read, or
+        carried_over: what was taken over; ``None`` if the present database could not be read, or
             was not there.
-        kept: where the present database is now; ``None`` if there was none.
+        replaced_path: where the present database is now; ``None`` if there was none.
     """
 
     carried_over: CarryOverResult | None
@@ -80,7 +80,7 @@ class VerifiedBackup:
         copy: the copy.
         engine: opens it.
         database: whose place it is to take.
-        damaged: what is wrong with the present one, if anything.
+        live_damage: what is wrong with the present one, if anything.
     """
 
     copy: Path

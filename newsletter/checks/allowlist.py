@@ -23,8 +23,8 @@ def find_invalid_exceptions(context: CheckContext, rule_ids: Collection[str]) ->
     """Entries without a reason, and those that name no rule.
 
     Args:
-        mail: whose front matter is looked at.
-        known: the ids of all rules.
+        context: whose front matter is looked at.
+        rule_ids: the ids of all rules.
     """
     where = context.source_map.locate_setting("allow")
     for rule, reason in _iter_exceptions(_get_allow_setting(context)):

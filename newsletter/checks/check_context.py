@@ -48,9 +48,9 @@ class CheckContext:
         issue: what it was made from.
         source: the text of the post's file.
         config: the newsletter's settings.
-        longest: attribute -> the longest value that a reader has.
-        earlier: name of an earlier issue -> its subject as its source gives it.
-        clients: how many readers use which mail client.
+        longest_values: attribute -> the longest value that a reader has.
+        earlier_subjects: name of an earlier issue -> its subject as its source gives it.
+        client_shares: how many readers use which mail client.
     """
 
     email: Email

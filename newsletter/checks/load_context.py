@@ -36,8 +36,8 @@ def load_check_context(
         project: the editor's folder; earlier issues' subjects are read from it.
         issue: as read.
         email: as rendered.
-        longest: attribute -> the longest value of a reader; the defaults if not given.
-        clients: how many readers use which mail client.
+        longest_values: attribute -> the longest value of a reader; the defaults if not given.
+        client_shares: how many readers use which mail client.
     """
     source = decode_text(issue.source_path.read_bytes(), display_path(issue.source_path))
     earlier = load_earlier_subjects(project, issue.name)

@@ -91,7 +91,10 @@ def _to_github_command(finding: Finding) -> str:
         if finding.where.line:
             properties["line"] = str(finding.where.line)
     told = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
-    return f"::{_GITHUB_LEVELS[finding.severity]} {told}::{_escape_data(f'{finding.message}. {finding.remedy}')}"
+    return (
+        f"::{_GITHUB_LEVELS[finding.severity]} "
+        f"{told}::{_escape_data(f'{finding.message}. {finding.remedy}')}"
+    )
 
 
 def _escape_data(text: str) -> str:

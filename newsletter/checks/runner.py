@@ -15,7 +15,7 @@ class CheckResult(NamedTuple):
 
     Attributes:
         findings: what is to be mended, in the order of the rules.
-        allowed: rule -> why the editor allows it in this issue.
+        exceptions: rule -> why the editor allows it in this issue.
     """
 
     findings: tuple[Finding, ...] = ()

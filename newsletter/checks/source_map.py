@@ -20,7 +20,7 @@ class SourceMap:
 
     Args:
         path: the post's file, as the user would type it.
-        front: its front matter, split off.
+        front_matter: its front matter, split off.
         config: whose footer links are in no post.
     """
 

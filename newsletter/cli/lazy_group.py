@@ -10,7 +10,8 @@ class LazyCommand(NamedTuple):
     """A command that isn't imported yet.
 
     Attributes:
-        path: ``module:object``; the module is imported when the command is run or its help asked.
+        import_path: ``module:object``; the module is imported when the command is run or its help
+            asked.
         summary: its line in the group's help; the same as its own short help.
     """
 

@@ -15,76 +15,89 @@ from newsletter.errors import Location, NewsletterError, display_path
 
 # In the order of an editor's week.
 COMMANDS = {
-    "init": LazyCommand("newsletter.cli.project.init:init", "Make a new newsletter's folder."),
-    "import": LazyCommand(
-        "newsletter.cli.issue.import_post:import_post", "Make an issue from a post."
+    "init": LazyCommand(
+        "newsletter.cli.project.init:init_command", "Make a new newsletter's folder."
     ),
-    "build": LazyCommand("newsletter.cli.issue.build:build", "Turn an issue into an email."),
+    "import": LazyCommand(
+        "newsletter.cli.issue.import_post:import_post_command", "Make an issue from a post."
+    ),
+    "build": LazyCommand(
+        "newsletter.cli.issue.build:build_command", "Turn an issue into an email."
+    ),
     "preview": LazyCommand(
-        "newsletter.cli.issue.preview:preview", "See the mail in your browser as you write it."
+        "newsletter.cli.issue.preview:preview_command",
+        "See the mail in your browser as you write it.",
     ),
     "check": LazyCommand(
-        "newsletter.cli.issue.check:check", "Look for what would go wrong before it is sent."
+        "newsletter.cli.issue.check:check_command",
+        "Look for what would go wrong before it is sent.",
     ),
     "doctor": LazyCommand(
-        "newsletter.cli.project.doctor:doctor", "See whether all is in place for a send."
+        "newsletter.cli.project.doctor:doctor_command", "See whether all is in place for a send."
     ),
     "subscribers": LazyCommand(
-        "newsletter.cli.subscribers:subscribers", "Keep the list of readers."
+        "newsletter.cli.subscribers:subscribers_group", "Keep the list of readers."
     ),
-    "test": LazyCommand("newsletter.cli.issue.test:test", "Send a marked copy to yourself."),
+    "test": LazyCommand(
+        "newsletter.cli.issue.test:test_command", "Send a marked copy to yourself."
+    ),
     "plan": LazyCommand(
-        "newsletter.cli.send.plan:plan", "Fix what is sent to whom, and send nothing yet."
+        "newsletter.cli.send.plan:plan_command", "Fix what is sent to whom, and send nothing yet."
     ),
     "send": LazyCommand(
-        "newsletter.cli.send.send:send",
+        "newsletter.cli.send.send:send_command",
         "Send an issue to the readers, or see exactly what would go.",
     ),
     "rehearse": LazyCommand(
-        "newsletter.cli.send.rehearse:rehearse",
+        "newsletter.cli.send.rehearse:rehearse_command",
         "Rehearse a send against a stand-in for SendGrid, with faults.",
     ),
-    "status": LazyCommand("newsletter.cli.send.status:status", "See how a send stands."),
+    "status": LazyCommand("newsletter.cli.send.status:status_command", "See how a send stands."),
     "pause": LazyCommand(
-        "newsletter.cli.send.pause:pause", "Stop a running send after the requests in flight."
+        "newsletter.cli.send.pause:pause_command",
+        "Stop a running send after the requests in flight.",
     ),
     "resume": LazyCommand(
-        "newsletter.cli.send.resume:resume", "Go on with a send that was stopped."
+        "newsletter.cli.send.resume:resume_command", "Go on with a send that was stopped."
     ),
     "cancel": LazyCommand(
-        "newsletter.cli.send.cancel:cancel",
+        "newsletter.cli.send.cancel:cancel_command",
         "Give up what has not left; take back what SendGrid holds.",
     ),
     "retry": LazyCommand(
-        "newsletter.cli.send.retry:retry", "Send again to the readers whom SendGrid refused."
+        "newsletter.cli.send.retry:retry_command",
+        "Send again to the readers whom SendGrid refused.",
     ),
     "resolve": LazyCommand(
-        "newsletter.cli.send.resolve:resolve", "Settle by hand what is unknown."
+        "newsletter.cli.send.resolve:resolve_command", "Settle by hand what is unknown."
     ),
     "reconcile": LazyCommand(
-        "newsletter.cli.send.reconcile:reconcile", "Settle what is unknown by SendGrid's events."
+        "newsletter.cli.send.reconcile:reconcile_command",
+        "Settle what is unknown by SendGrid's events.",
     ),
     "who": LazyCommand(
-        "newsletter.cli.send.who:who", "See what became of each reader of a send, and why."
+        "newsletter.cli.send.who:who_command", "See what became of each reader of a send, and why."
     ),
     "events": LazyCommand(
-        "newsletter.cli.reports.events:events", "Take in what SendGrid reports of mails."
+        "newsletter.cli.reports.events:events_group", "Take in what SendGrid reports of mails."
     ),
     "archive": LazyCommand(
-        "newsletter.cli.web.archive:archive", "Write the sent issues as web pages."
+        "newsletter.cli.web.archive:archive_command", "Write the sent issues as web pages."
     ),
-    "report": LazyCommand("newsletter.cli.reports.report:report", "See what became of a send."),
+    "report": LazyCommand(
+        "newsletter.cli.reports.report:report_command", "See what became of a send."
+    ),
     "serve": LazyCommand(
-        "newsletter.cli.web.serve:serve",
+        "newsletter.cli.web.serve:serve_command",
         "Answer the world: sign-up, unsubscribe, archive, webhook.",
     ),
-    "db": LazyCommand("newsletter.cli.database.db:db", "Make or upgrade the database."),
+    "db": LazyCommand("newsletter.cli.database.db:db_group", "Make or upgrade the database."),
     "backup": LazyCommand(
-        "newsletter.cli.database.backup:backup",
+        "newsletter.cli.database.backup:backup_command",
         "Copy the list and the record of sends into a file.",
     ),
     "restore": LazyCommand(
-        "newsletter.cli.database.restore:restore", "Put a backup in the database's place."
+        "newsletter.cli.database.restore:restore_command", "Put a backup in the database's place."
     ),
 }
 

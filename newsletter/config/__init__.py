@@ -4,4 +4,4 @@ from newsletter.config.load import load_config
 from newsletter.config.models import Config
 from newsletter.config.scaffold_placeholders import find_placeholders
 
-__all__ = ["Config", "load_config", "find_placeholders"]
+__all__ = ["Config", "find_placeholders", "load_config"]

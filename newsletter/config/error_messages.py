@@ -45,7 +45,7 @@ def explain_validation_error(
         error: what validation found.
         document: the file.
         path: the file's name, as the user would type it.
-        overridden: place of a setting -> the environment variable that it came from.
+        env_variables: place of a setting -> the environment variable that it came from.
     """
     return [
         _explain_error(details, document, path, env_variables.get(details["loc"]))

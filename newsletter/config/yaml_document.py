@@ -34,8 +34,8 @@ class YamlDocument:
     Attributes:
         data: dicts, tuples and scalars; keys are always text, as they stand in the file.
         lines: place in ``data`` -> 1-based line of its key (of the item, in a sequence).
-        source: place in ``data`` -> a scalar as it stands in the file, before YAML read it.
-        faults: what is wrong with the YAML as such.
+        raw_scalars: place in ``data`` -> a scalar as it stands in the file, before YAML read it.
+        problems: what is wrong with the YAML as such.
     """
 
     data: Any = None

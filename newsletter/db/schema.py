@@ -17,18 +17,18 @@ from newsletter.db.web_tables import (
 )
 
 __all__ = [
+    "ATTEMPT_OUTCOMES",
     "ATTRIBUTE_TYPES",
     "BATCH_STATES",
     "CHANGE_KINDS",
     "CHANGE_METHODS",
     "NOTICE_KINDS",
     "NOTICE_STATES",
-    "ATTEMPT_OUTCOMES",
     "RECIPIENT_STATES",
     "SEND_STATES",
     "STATUSES",
-    "JsonType",
     "BigIntKey",
+    "JsonType",
     "UtcDateTime",
     "address_change",
     "attempt",

@@ -51,9 +51,9 @@ def apply_events(
 
     Args:
         connection: the transaction in which they were recorded.
-        new: those that were.
-        limit: so many soft bounces in a row are a bounce.
-        group: our unsubscribe group, if there is one.
+        new_events: those that were.
+        soft_bounce_limit: so many soft bounces in a row are a bounce.
+        asm_group: our unsubscribe group, if there is one.
         now: aware.
 
     Returns:

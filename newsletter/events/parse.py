@@ -33,11 +33,11 @@ class Event:
         type: ``processed``, ``delivered``, ``bounce``, …
         at: when it happened.
         address: whose mail it is about, as SendGrid has it; ``""`` if it is about none.
-        send: the send's id, from our custom args; ``None`` if it has none of ours.
-        batch: the batch's.
-        attempt: the number of the batch's request.
+        send_id: the send's id, from our custom args; ``None`` if it has none of ours.
+        batch_id: the batch's.
+        attempt_number: the number of the batch's request.
         raw: all of it.
-        text: all of it as JSON.
+        raw_json: all of it as JSON.
     """
 
     id: str
@@ -56,7 +56,7 @@ class WebhookBody(NamedTuple):
 
     Attributes:
         events: in their order.
-        odd: how many entries are no events, and can't be kept.
+        invalid_count: how many entries are no events, and can't be kept.
     """
 
     events: list[Event]

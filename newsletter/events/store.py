@@ -24,7 +24,7 @@ class RecordedEvent(NamedTuple):
 
     Attributes:
         event: itself.
-        key: its address as a key; ``""`` if it has none, or its owner was erased.
+        address_key: its address as a key; ``""`` if it has none, or its owner was erased.
     """
 
     event: Event

@@ -31,7 +31,7 @@ class FetchResult:
     Attributes:
         kind: what that means; ``not asked`` if the site wants no programs (RFC 9309).
         detail: in words: ``404 Not Found``, ``the host is not known``.
-        leads_to: where a permanent redirect leads.
+        redirect_url: where a permanent redirect leads.
     """
 
     kind: FetchResultKind
@@ -73,9 +73,9 @@ class SafeFetcher:
     """Asks, from any number of threads, at most two at a time at one host.
 
     Args:
-        agent: the ``User-Agent`` that names us.
-        loopback: allow servers on this machine; for tests alone.
-        lookup: name and port -> internet addresses.
+        user_agent: the ``User-Agent`` that names us.
+        allow_loopback: allow servers on this machine; for tests alone.
+        resolver: name and port -> internet addresses.
     """
 
     def __init__(

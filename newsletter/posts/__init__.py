@@ -11,10 +11,10 @@ from newsletter.posts.post import LocalImage, Post
 __all__ = [
     "Author",
     "CallToAction",
-    "FurtherReadingCard",
-    "LocalImage",
-    "Issue",
-    "MergeTag",
     "FrontMatterImage",
+    "FurtherReadingCard",
+    "Issue",
+    "LocalImage",
+    "MergeTag",
     "Post",
 ]

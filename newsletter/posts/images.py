@@ -32,7 +32,7 @@ def read_images(
     Args:
         references: path as written (percent-encoded as in HTML) -> where it is written.
         folder: the issue's folder; images are looked for in it and nowhere else.
-        limit: bytes that an image may have.
+        max_bytes: bytes that an image may have.
 
     Returns:
         The images by path as written, and what is wrong with the others.

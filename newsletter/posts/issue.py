@@ -65,7 +65,7 @@ class Issue:
     Attributes:
         name: the folder's name, ``"2026-11-22-building-trust"``; names the send for ever.
         slug: the name without its date, for URLs.
-        source: the post file, for messages.
+        source_path: the post file, for messages.
         post: the article.
         subject: plain text with text tokens (the title where front matter gives none).
         preheader: plain text with text tokens, may be empty.
@@ -79,7 +79,7 @@ class Issue:
         button: the call to action, or ``None``.
         further: cards for further reading.
         merge_tags: every distinct merge tag that the post and its front matter use.
-        lines: front matter key -> 1-based line in ``source``, for messages about it.
+        front_matter_lines: front matter key -> 1-based line in ``source``, for messages about it.
         archive: how it appears on the web once sent; ``None`` for the newsletter's own setting.
     """
 

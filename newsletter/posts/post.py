@@ -13,7 +13,7 @@ class LocalImage:
         name: path relative to the issue's folder, with ``/`` (``"harbour.jpg"``).
         width: natural width in CSS pixels, 0 where the file does not tell.
         height: natural height in CSS pixels, 0 where the file does not tell.
-        size: bytes on disk.
+        byte_size: bytes on disk.
     """
 
     name: str

@@ -16,11 +16,11 @@ __all__ = [
     "CONFIG_NAME",
     "ISSUE_NAME_PATTERN",
     "Project",
+    "create_project",
     "default_templates_dir",
+    "display_path",
     "find_issue",
     "find_root",
     "list_issue_folders",
-    "create_project",
     "open_project",
-    "display_path",
 ]

@@ -28,7 +28,7 @@ def to_eml(
 
     Args:
         email: one reader's own copy, no tokens left in it.
-        to: the reader.
+        recipient: the reader.
         date: with a zone.
         message_id: with its angle brackets (RFC 5322 3.6.4).
         headers: the reader's own, besides the email's (List-Unsubscribe).

@@ -61,8 +61,8 @@ def personalize(
     Args:
         email: as rendered, tokens still in it.
         attributes: the recipient's own, ``email`` and ``name`` among them.
-        unsubscribe: the recipient's own unsubscribe link, a whole URL.
-        preferences: the recipient's own preferences page, a whole URL.
+        unsubscribe_link: the recipient's own unsubscribe link, a whole URL.
+        preferences_link: the recipient's own preferences page, a whole URL.
 
     Returns:
         The same email without tokens or merge tags.

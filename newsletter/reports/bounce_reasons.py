@@ -46,7 +46,7 @@ def describe_bounce(bounce_type: str, classification: str, status: str) -> str:
     """What a bounce event says.
 
     Args:
-        kind: its ``type``: ``bounce`` or ``blocked``.
+        bounce_type: its ``type``: ``bounce`` or ``blocked``.
         classification: its ``bounce_classification``, perhaps ``""``.
         status: its ``status`` (RFC 3463, ``5.1.1``), perhaps ``""`` or other words.
     """

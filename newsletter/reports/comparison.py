@@ -25,7 +25,7 @@ class StartedSend(NamedTuple):
     Attributes:
         id: in the ledger.
         issue: its name.
-        at: when the first request left, or when SendGrid was to deliver it.
+        sent_at: when the first request left, or when SendGrid was to deliver it.
         recalled: whether SendGrid was told to take it back.
     """
 
@@ -93,9 +93,9 @@ def compute_medians(
     Args:
         connection: reads at one moment.
         sends: all of them, the earliest first.
-        of: the one.
-        mine: its rates; those that it hasn't aren't looked for, which would take its time.
-        own: as for ``clicks``.
+        current: the one.
+        current_rates: its rates; those that it hasn't aren't looked for, which would take its time.
+        personal_url_prefixes: as for ``clicks``.
 
     Returns:
         The medians, each of the sends that have it, and how many sends those are.

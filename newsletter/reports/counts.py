@@ -58,7 +58,7 @@ def count_send_results(
         connection: reads at one moment.
         send_id: in the ledger.
         sent_at: when the curve begins.
-        within: from when until when a bounce or a leave that names no send is due to this one.
+        window: from when until when a bounce or a leave that names no send is due to this one.
     """
     sums = _RunningTotals()
     largest: list[tuple[int, str, DomainCounts]] = []

@@ -51,7 +51,7 @@ def detect_sweeps(
 
     Args:
         clicks: in any order.
-        arrived: when the mail did, if that is known.
+        delivered_at: when the mail did, if that is known.
 
     Returns:
         For each click whether it belongs to a sweep.
@@ -120,7 +120,8 @@ def count_clicks(
         send_id: in the ledger.
         sent_at: when the curve begins.
         links: of the issue, in its order.
-        own: the beginnings of readers' own addresses; their clicks aren't counted.
+        personal_url_prefixes: the beginnings of readers' own addresses; their clicks aren't
+            counted.
 
     Returns:
         ``None`` if there are no clicks; and the links with their clicks in their order, those on

@@ -71,7 +71,8 @@ class LinkMatcher:
 
     Args:
         links: of the issue.
-        own: the beginnings of readers' own addresses: the pages to leave and to choose.
+        personal_url_prefixes: the beginnings of readers' own addresses: the pages to leave and to
+            choose.
     """
 
     def __init__(self, links: Iterable[IssueLink], personal_url_prefixes: tuple[str, ...]) -> None:

@@ -100,7 +100,7 @@ class SendCounts:
     """What the ledger and the events say about the readers of one send.
 
     Attributes:
-        fates: everybody's.
+        delivery: everybody's.
         deferred: readers whose server put the mail off at least once.
         still_deferred: those of them who still wait.
         unsubscribed: readers who left because of it.
@@ -108,7 +108,7 @@ class SendCounts:
         bounces: class -> readers; they add up to the bounced.
         drops: reason -> readers; they add up to the dropped.
         domains: the largest ones, and a last one without a name for all others.
-        delivered: when it arrived.
+        delivery_curve: when it arrived.
     """
 
     delivery: DeliveryCounts
@@ -145,7 +145,7 @@ class SendReport:
         sent_at: when the first request left, or when SendGrid was to deliver it.
         made_at: when the report was made.
         sent: readers whom SendGrid has accepted, by the ledger.
-        others: state -> readers whom it has not accepted (``newsletter.db.schema``).
+        not_accepted: state -> readers whom it has not accepted (``newsletter.db.schema``).
         counts: what became of the accepted ones; ``counts.fates.sum == sent``.
         opens: ``None`` if none were recorded.
         clicks: ``None`` if none were recorded.

@@ -29,7 +29,7 @@ def build_send_report(
 
     Args:
         connection: reads at one moment.
-        of: from ``departures``.
+        started_send: from ``departures``.
         config: the newsletter's.
         now: aware.
     """

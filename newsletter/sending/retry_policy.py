@@ -17,13 +17,14 @@ class BatchAction:
     """What becomes of a batch after a request.
 
     Attributes:
-        batch: the batch's next state.
-        outcome: how the attempt is recorded.
-        readers: the next state of the readers who were in the request; ``"pending"`` to stay.
-        rejected: index in the request -> why that reader alone is rejected.
-        charged: whether the attempt counts against the batch.
+        batch_state: the batch's next state.
+        attempt_outcome: how the attempt is recorded.
+        recipient_state: the next state of the readers who were in the request; ``"pending"`` to
+            stay.
+        recipient_errors: index in the request -> why that reader alone is rejected.
+        counts_against_limit: whether the attempt counts against the batch.
         retry_at: not before then, for ``ready``.
-        halt: the next state of the whole send, if it stops here.
+        stop_state: the next state of the whole send, if it stops here.
     """
 
     batch_state: Literal["accepted", "ready", "split", "rejected", "unknown"]
@@ -42,10 +43,10 @@ def decide_batch_action(
 
     Args:
         outcome: of the batch's latest request.
-        size: how many readers were in it.
+        recipient_count: how many readers were in it.
         attempts: how many earlier ones were charged.
         now: aware.
-        chance: from 0 to 1, for the jitter.
+        jitter: from 0 to 1, for the jitter.
     """
     match outcome.kind:
         case "accepted":
@@ -75,7 +76,7 @@ def backoff_seconds(attempts: int, jitter: float) -> float:
 
     Args:
         attempts: how often it failed so far, at least 1.
-        chance: from 0 to 1; half of the pause is left to it.
+        jitter: from 0 to 1; half of the pause is left to it.
     """
     longest = min(BACKOFF_MAX_SECONDS, BACKOFF_BASE_SECONDS * 2.0 ** (attempts - 1))
     return longest * (0.5 + jitter / 2)

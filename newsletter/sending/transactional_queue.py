@@ -129,7 +129,7 @@ def claim_email(
     Args:
         engine: the database.
         now: aware.
-        decide: whether it is still to be sent, in the same transaction; if not, it is dropped
+        is_wanted: whether it is still to be sent, in the same transaction; if not, it is dropped
             and the next one is looked at.
 
     Returns:
@@ -167,7 +167,7 @@ def build_transactional_body(
     Args:
         email: as rendered.
         config: the newsletter's settings.
-        letter: whose.
+        queued_email: whose.
         headers: the reader's own.
     """
     options = config.sendgrid.model_copy(update={"asm_group": None})
@@ -219,7 +219,7 @@ def purge_queue(engine: sa.Engine, now: datetime.datetime, retention: datetime.t
     Args:
         engine: the database.
         now: aware.
-        keep: how long a letter is of any use. A welcome is kept, since it is sent once.
+        retention: how long a letter is of any use. A welcome is kept, since it is sent once.
     """
     lost = (notice.c.state == "in_flight", notice.c.started_at < now - LEASE_DURATION)
     stale = (notice.c.state == "ready", notice.c.created_at < now - MAX_AGE)

@@ -18,10 +18,10 @@ __all__ = [
     "MAILABLE",
     "OUTSIDE_SEGMENT",
     "Recipient",
-    "iter_audience",
     "count_by_status",
     "count_exclusions",
     "count_subscribers",
-    "split_mailable",
+    "iter_audience",
     "select_still_mailable",
+    "split_mailable",
 ]

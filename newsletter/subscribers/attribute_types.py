@@ -71,7 +71,8 @@ def coerce_value(
         found = value if isinstance(value, str) and _is_iso_date(value) else None
     if found is None:
         raise SubscriberListError(
-            f"'{attribute}' holds {_TYPE_DESCRIPTIONS[attribute_type]}; '{format_value(value)[:60]}' is none"
+            f"'{attribute}' holds {_TYPE_DESCRIPTIONS[attribute_type]}; "
+            f"'{format_value(value)[:60]}' is none"
         )
     return found
 

@@ -79,7 +79,7 @@ def iter_audience(
     Args:
         connection: in a transaction.
         after: leave out ids up to this one.
-        within: a segment's condition.
+        condition: a segment's condition.
         at: the moment for which pauses count; now if not given.
     """
     page = _mailable_query.where(condition, subscriber.c.id > sa.bindparam("after")).limit(
@@ -121,7 +121,7 @@ def split_mailable(rows: Sequence[Any], unmailable_ids: list[int]) -> list[Recip
 
     Args:
         rows: of one batch.
-        late: where to put the ids of the others.
+        unmailable_ids: where to put the ids of the others.
     """
     unmailable_ids += [row[0] for row in rows if row[1] is None]
     return [_to_recipient(row) for row in rows if row[1] is not None]
@@ -145,8 +145,8 @@ def count_subscribers(
 
     Args:
         connection: in a transaction.
-        within: the segment's condition.
-        mailable: count those alone who would be in its audience.
+        condition: the segment's condition.
+        mailable_only: count those alone who would be in its audience.
         at: the moment for which pauses count; now if not given.
     """
     counted = sa.select(sa.func.count()).select_from(subscriber).where(condition)

@@ -35,8 +35,8 @@ class ExportOptions(NamedTuple):
 
     Attributes:
         kind: CSV for spreadsheets, JSON lines for programs.
-        within: a segment's condition.
-        journal: with the consent journal; in JSON lines alone.
+        condition: a segment's condition.
+        include_journal: with the consent journal; in JSON lines alone.
         raw: leave cells as they are that a spreadsheet would run as formulas.
     """
 
@@ -73,7 +73,7 @@ def export_subscribers(
     Args:
         connection: in one ``reading`` transaction, so that all pages are of one moment.
         file: where to; UTF-8 is written.
-        choice: what to write, and how.
+        options: what to write, and how.
         progress: called with the number of subscribers just written.
     """
     types = load_attribute_types(connection)
@@ -96,8 +96,8 @@ class _RowFormatter(NamedTuple):
     """How one kind of file is written.
 
     Attributes:
-        first: its first line.
-        row: the line of a subscriber, with their tags and perhaps their journal.
+        header: its first line.
+        format_row: the line of a subscriber, with their tags and perhaps their journal.
     """
 
     header: bytes

@@ -80,8 +80,18 @@ class SubscriberProfile:
     events: tuple[ProviderEvent, ...]
 
 
-_PROFILE_COLUMNS = ("id", "address", "name", "status", "attributes", "source", "joined_at", "confirmed_at",
-        "soft_bounces", "paused_until")  # fmt: skip
+_PROFILE_COLUMNS = (
+    "id",
+    "address",
+    "name",
+    "status",
+    "attributes",
+    "source",
+    "joined_at",
+    "confirmed_at",
+    "soft_bounces",
+    "paused_until",
+)
 
 
 def find_profile(connection: sa.Connection, address: ParsedAddress) -> SubscriberProfile:

@@ -22,7 +22,7 @@ class AddressFileRow(NamedTuple):
     Attributes:
         line: 1-based.
         key: the address as a key; ``""`` if there is none to be read.
-        said: the address as it stands there, or what is wrong with it.
+        address_or_problem: the address as it stands there, or what is wrong with it.
     """
 
     line: int

@@ -301,7 +301,7 @@ def test_every_table_has_its_place() -> None:
 def test_nothing_is_replaced_while_somebody_has_it_open(
     readers: List, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("newsletter.backup.sqlite_copy.PATIENCE", 0.0)
+    monkeypatch.setattr("newsletter.backup.sqlite_copy.LOCK_TIMEOUT_SECONDS", 0.0)
     readers.back_up()
     readers.join("late", at=NOW)
     with closing(sqlite3.connect(readers.path, isolation_level=None)) as other:

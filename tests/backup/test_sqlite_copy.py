@@ -136,7 +136,7 @@ def test_what_is_no_database_is_damage(tmp_path: Path) -> None:
 def test_alone_means_that_nobody_else_has_it_open(
     database: Path, writer: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("newsletter.backup.sqlite_copy.PATIENCE", 0.0)
+    monkeypatch.setattr("newsletter.backup.sqlite_copy.LOCK_TIMEOUT_SECONDS", 0.0)
     write_pair(writer, 1)
     back_up(database, tmp_path / "copy")
     with pytest.raises(DatabaseError, match="locked by another program"), open_exclusive(database):

@@ -81,7 +81,8 @@ def email() -> Email:
         preheader="",
         html=f"<p>Dear {NAME.token('html')},</p>"
         f'<p><a href="https://harbour-notes.org/?c={CITY.token("url")}">{CITY.token("html")}</a>'
-        f'<p><a href="{leave("html")}">Leave</a> <a href="{PREFERENCES_TAG.token("html")}">More</a>',
+        f'<p><a href="{leave("html")}">Leave</a> <a '
+        f'href="{PREFERENCES_TAG.token("html")}">More</a>',
         text=f"Dear {NAME.token('text')},\n\nLeave: {leave('text')}\n",
         sender=NamedAddress("Harbour Notes", "editor@harbour-notes.org"),
         reply_to=NamedAddress("", "hello@harbour-notes.org"),

@@ -50,7 +50,7 @@ def test_a_reader_as_sending_gets_them(engine: sa.Engine, imported: Import) -> N
 def test_pages_join_without_a_gap_or_an_overlap(
     engine: sa.Engine, imported: Import, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    monkeypatch.setattr("newsletter.subscribers.audience.PAGE", page)
+    monkeypatch.setattr("newsletter.subscribers.audience.PAGE_SIZE", page)
     imported("email,status\n" + "".join(f"r{n}@b.com,{_word(n)}\n" for n in range(9)))
     found = readers(engine)
     assert [reader.address for reader in found] == [f"r{n}@b.com" for n in range(9) if n % 4]

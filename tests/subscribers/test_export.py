@@ -80,10 +80,16 @@ def journals(draw: st.DrawFn) -> list[dict[str, Any]]:
     status, lines = None, []
     for word in ["imported", *words]:
         status = next_status(status, StatusChange(word, draw(st.sampled_from(STATUSES))))
-        lines.append({
-            "at": draw(times).isoformat(), "change": word, "status": status,
-            "how": draw(st.sampled_from(CHANGE_METHODS)), "source": draw(text), "wording": draw(text),
-        })  # fmt: skip
+        lines.append(
+            {
+                "at": draw(times).isoformat(),
+                "change": word,
+                "status": status,
+                "how": draw(st.sampled_from(CHANGE_METHODS)),
+                "source": draw(text),
+                "wording": draw(text),
+            }
+        )
     return lines
 
 
@@ -118,12 +124,12 @@ round_trips = settings(
 def test_json_lines_with_the_journal_lose_nothing(engine: sa.Engine, content: bytes) -> None:
     emptied(engine)
     imported_bytes(engine, content, "first.jsonl")
-    first = exported(engine, JSONL._replace(journal=True))
+    first = exported(engine, JSONL._replace(include_journal=True))
     given_ = [json.loads(each) for each in content.splitlines()]
     assert [json.loads(each) for each in first.splitlines()] == given_
     emptied(engine)
     imported_bytes(engine, first, "again.jsonl")
-    assert exported(engine, JSONL._replace(journal=True)) == first
+    assert exported(engine, JSONL._replace(include_journal=True)) == first
 
 
 @round_trips
@@ -177,10 +183,10 @@ def test_raw_csv_for_a_program(engine: sa.Engine, imported: Import) -> None:
 def test_some_of_the_readers_page_by_page(
     engine: sa.Engine, imported: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("newsletter.subscribers.export.PAGE", 1)
+    monkeypatch.setattr("newsletter.subscribers.export.PAGE_SIZE", 1)
     imported(READERS)
     some = subscriber.c.name != "Bo"
-    table = cells(exported(engine, CSV._replace(within=some)))
+    table = cells(exported(engine, CSV._replace(condition=some)))
     assert [row[0] for row in table[1:]] == ["ada@example.com", "cy@example.com"]
     assert [row[3] for row in table[1:]] == ["quay,vip", ""]
 
@@ -228,7 +234,7 @@ def test_a_token_that_somebody_has_is_given_to_nobody_else(
 def test_a_journal_is_told_once(engine: sa.Engine, imported: Import) -> None:
     imported("email,status\na@b.com,active\n")
     imported("email,status\na@b.com,unsubscribed\n")
-    content = exported(engine, JSONL._replace(journal=True))
+    content = exported(engine, JSONL._replace(include_journal=True))
     imported_bytes(engine, content, "again.jsonl")
     emptied(engine)
     imported_bytes(engine, content, "again.jsonl")

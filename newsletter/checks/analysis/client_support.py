@@ -34,8 +34,8 @@ class FeatureSupport:
 
     Attributes:
         title: its name in CSS or HTML.
-        tested: the day of the newest test.
-        fails: the clients that leave it out.
+        tested_on: the day of the newest test.
+        unsupported_by: the clients that leave it out.
     """
 
     title: str
@@ -64,8 +64,8 @@ class ClientShares:
     """The part of the readers who use each client.
 
     Attributes:
-        of: client, by its key in ``client_support`` -> 0 to 1; they need not add up to 1.
-        whose: how to name them in a sentence.
+        by_client: client, by its key in ``client_support`` -> 0 to 1; they need not add up to 1.
+        population: how to name them in a sentence.
     """
 
     by_client: Mapping[str, float]

@@ -28,9 +28,9 @@ class TextStyle:
     """How text is shown.
 
     Attributes:
-        ink: the text's colour.
-        ground: what is behind it.
-        size: of the font, in CSS pixels.
+        color: the text's colour.
+        background: what is behind it.
+        font_size: of the font, in CSS pixels.
         bold: whether it is.
         raised: whether it stands above or below the line (``sup``, ``sub``).
     """
@@ -48,7 +48,7 @@ class TextRun:
 
     Attributes:
         text: with its white space.
-        look: how it is shown.
+        style: how it is shown.
         element: which holds it.
     """
 
@@ -100,7 +100,7 @@ def parse_length(value: str, parent_size: float = _DEFAULT_FONT_SIZE) -> float |
 
     Args:
         value: ``"17px"``, ``"1.2em"``, ``"90%"``.
-        around: the size of the font around it.
+        parent_size: the size of the font around it.
     """
     found = _LENGTH.fullmatch(value.strip())
     if found is None:

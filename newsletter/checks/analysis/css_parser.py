@@ -23,7 +23,7 @@ class CssRule(NamedTuple):
     """One rule or at-rule.
 
     Attributes:
-        head: the selector, or ``@media …``.
+        prelude: the selector, or ``@media …``.
         body: what stands between its braces; ``None`` for one without (``@import``).
     """
 
@@ -80,8 +80,8 @@ def rewrite_styles(
 
     Args:
         html: the document.
-        sheet: a style sheet -> what takes its place.
-        attribute: declarations -> what takes their place; both unescaped.
+        rewrite_sheet: a style sheet -> what takes its place.
+        rewrite_attribute: declarations -> what takes their place; both unescaped.
     """
 
     def in_block(found: re.Match[str]) -> str:

@@ -29,9 +29,9 @@ def check_urls(
 
     Args:
         urls: absolute, each once.
-        visitor: who asks.
+        fetcher: who asks.
         seconds: how long all of them may take together; what hasn't answered then is late.
-        step: called with the number of answers that have just come.
+        on_progress: called with the number of answers that have just come.
 
     Returns:
         Address -> answer, in the order of ``urls``.

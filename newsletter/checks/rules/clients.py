@@ -27,37 +27,57 @@ _NOT_POSITIONED = "it stands in the flow of the text, not where it was put"
 _SIZE_DROPPED = "the declaration is dropped, and with it a size"
 # What readers see where a feature that the mail is not understood without is left out.
 ESSENTIAL_FEATURES: Mapping[str, str] = {
-    "html-video": _NOT_SHOWN, "html-audio": _NOT_SHOWN, "html-svg": _NOT_SHOWN, "html-object": _NOT_SHOWN,
-    "html-meter": _NOT_SHOWN, "html-progress": _NOT_SHOWN,
+    "html-video": _NOT_SHOWN,
+    "html-audio": _NOT_SHOWN,
+    "html-svg": _NOT_SHOWN,
+    "html-object": _NOT_SHOWN,
+    "html-meter": _NOT_SHOWN,
+    "html-progress": _NOT_SHOWN,
     "html-dialog": "its words stand in the text at once",
     "html-popover": "its words stand in the text at once",
-    "html-form": _NO_FORM_FIELD, "html-select": _NO_FORM_FIELD, "html-textarea": _NO_FORM_FIELD, "html-input-text": _NO_FORM_FIELD,
-    "html-input-checkbox": _NO_FORM_FIELD, "html-input-radio": _NO_FORM_FIELD, "html-input-submit": _NO_FORM_FIELD,
-    "html-input-reset": _NO_FORM_FIELD, "html-button-submit": _NO_FORM_FIELD, "html-button-reset": _NO_FORM_FIELD,
+    "html-form": _NO_FORM_FIELD,
+    "html-select": _NO_FORM_FIELD,
+    "html-textarea": _NO_FORM_FIELD,
+    "html-input-text": _NO_FORM_FIELD,
+    "html-input-checkbox": _NO_FORM_FIELD,
+    "html-input-radio": _NO_FORM_FIELD,
+    "html-input-submit": _NO_FORM_FIELD,
+    "html-input-reset": _NO_FORM_FIELD,
+    "html-button-submit": _NO_FORM_FIELD,
+    "html-button-reset": _NO_FORM_FIELD,
     "html-image-maps": "a click on the image leads nowhere",
     "html-hidden": "what is hidden is shown",
     "html-marquee": "it stands still",
-    "css-display-flex": _STACKED_BOXES, "css-display-grid": _STACKED_BOXES, "css-column-count": _STACKED_BOXES,
+    "css-display-flex": _STACKED_BOXES,
+    "css-display-grid": _STACKED_BOXES,
+    "css-column-count": _STACKED_BOXES,
     "css-float": "it stands above the text, not beside it",
-    "css-position": _NOT_POSITIONED, "css-transform": _NOT_POSITIONED,
+    "css-position": _NOT_POSITIONED,
+    "css-transform": _NOT_POSITIONED,
     "css-visibility": "what is hidden is shown",
     "css-variables": "the declaration is dropped, and with it a colour or a size",
     "css-function-light-dark": "the declaration is dropped, and with it a colour",
     "css-modern-color": "the declaration is dropped, and with it a colour",
     "css-rgba": "the declaration is dropped, and with it a colour",
-    "css-unit-calc": _SIZE_DROPPED, "css-function-clamp": _SIZE_DROPPED, "css-function-min": _SIZE_DROPPED,
-    "css-function-max": _SIZE_DROPPED, "css-unit-rem": _SIZE_DROPPED, "css-unit-vw": _SIZE_DROPPED, "css-unit-vh": _SIZE_DROPPED,
+    "css-unit-calc": _SIZE_DROPPED,
+    "css-function-clamp": _SIZE_DROPPED,
+    "css-function-min": _SIZE_DROPPED,
+    "css-function-max": _SIZE_DROPPED,
+    "css-unit-rem": _SIZE_DROPPED,
+    "css-unit-vw": _SIZE_DROPPED,
+    "css-unit-vh": _SIZE_DROPPED,
     "css-background-image": "words stand on the plain ground, without the picture",
     "css-linear-gradient": "words stand on the plain ground, without the gradient",
     "css-radial-gradient": "words stand on the plain ground, without the gradient",
     "css-conic-gradient": "words stand on the plain ground, without the gradient",
     "css-writing-mode": "the words run across",
-    "css-clip-path": "all of it is shown", "css-mask-image": "all of it is shown",
+    "css-clip-path": "all of it is shown",
+    "css-mask-image": "all of it is shown",
     "css-object-fit": "the picture is squeezed",
     "css-pseudo-element-before": "what it brings is missing",
     "css-pseudo-element-after": "what it brings is missing",
     "css-at-import": "none of those styles is there",
-}  # fmt: skip
+}
 # Whoever misses these misses nothing: square corners, no shadow, a system font, the plain sheet.
 OPTIONAL_FEATURES = frozenset(
     """
@@ -130,9 +150,11 @@ def find_unsupported_features(context: CheckContext) -> Iterator[UnsupportedFeat
             else ()
         )
         clients = [
-            key for key in fails
-            if context.client_shares.by_client.get(key) and (key != "outlook" or feature in for_outlook)
-        ]  # fmt: skip
+            key
+            for key in fails
+            if context.client_shares.by_client.get(key)
+            and (key != "outlook" or feature in for_outlook)
+        ]
         share = get_client_share(context, clients)
         if share >= MIN_HINT_SHARE:
             yield UnsupportedFeature(feature, use, sort_by_share(context, clients), share)

@@ -166,9 +166,9 @@ def misspelt_name(context: CheckContext) -> Iterator[Match]:
 
 def _is_misspelling(candidate: str, name: str) -> bool:
     if (
-        abs(len(candidate) - len(name)) > 2
+        abs(len(candidate) - len(name)) > 2  # noqa: PLR2004 - a slip of one letter, or two
         or candidate.removesuffix("\u2019s").removesuffix("'s") == name
-    ):  # noqa: PLR2004
+    ):
         return False
     return SequenceMatcher(None, candidate.casefold(), name.casefold()).ratio() >= _MIN_SIMILARITY
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 
 
-@click.command(short_help="Copy the list and the record of sends into a file.")
+@click.command("backup", short_help="Copy the list and the record of sends into a file.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 def backup_command(file: Path, *, force: bool) -> None:

@@ -10,7 +10,7 @@ from newsletter.cli.output import echo
 COMMANDS = {"upgrade": LazyCommand(f"{__name__}:upgrade", "Make or upgrade the database.")}
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, short_help="Make or upgrade the database.")
+@click.group("db", cls=LazyGroup, lazy=COMMANDS, short_help="Make or upgrade the database.")
 def db_group() -> None:
     """Make or upgrade the database that newsletter.yml names.
 
@@ -20,7 +20,7 @@ def db_group() -> None:
     """  # noqa: D301 - \b is click's own mark: don't rewrap
 
 
-@click.command(short_help="Make or upgrade the database.")
+@click.command("upgrade", short_help="Make or upgrade the database.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def upgrade_command(*, as_json: bool) -> None:
     """Bring the database to the version of this newsletter, or make it.

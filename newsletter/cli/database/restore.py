@@ -32,7 +32,7 @@ NO_CARRY_OVER_WARNING = (
 )
 
 
-@click.command(short_help="Put a backup in the database's place.")
+@click.command("restore", short_help="Put a backup in the database's place.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
 def restore_command(file: Path, *, yes: bool) -> None:

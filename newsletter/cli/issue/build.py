@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from newsletter.render.email import Email
 
 
-@click.command(short_help="Turn an issue into an email.")
+@click.command("build", short_help="Turn an issue into an email.")
 @click.argument("issue", required=False)
 @click.option("--open", "show", is_flag=True, help="Show the mail in your browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
@@ -150,7 +150,7 @@ def _print_summary(summary: dict[str, Any], files: "tuple[Path, ...]") -> None:
         ("read", f"{summary['words']:,} words, {summary['minutes']} min"),
         (
             "holds",
-            f"{_format_count(summary['links'], 'link')}, {_format_count(summary['images'], 'image')}",
+            ", ".join(_format_count(summary[f"{noun}s"], noun) for noun in ("link", "image")),
         ),
         ("size", f"{summary['bytes'] / 1024:,.0f} KB of the 102 KB that Gmail shows"),
     ]

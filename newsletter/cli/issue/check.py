@@ -33,7 +33,7 @@ class CheckedIssue(NamedTuple):
     spam_score: "SpamScore | None"
 
 
-@click.command(short_help="Look for what would go wrong before it is sent.")
+@click.command("check", short_help="Look for what would go wrong before it is sent.")
 @click.argument("issue", required=False)
 @click.option(
     "--format",

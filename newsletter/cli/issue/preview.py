@@ -5,7 +5,7 @@ import click
 from newsletter.cli.output import echo, echo_err
 
 
-@click.command(short_help="See the mail in your browser as you write it.")
+@click.command("preview", short_help="See the mail in your browser as you write it.")
 @click.argument("issue", required=False)
 @click.option("--port", type=click.IntRange(1, 65535), metavar="N",
               help="Where to answer; 4321 or another free one if left out.")  # fmt: skip

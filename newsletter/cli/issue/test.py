@@ -8,7 +8,7 @@ import click
 from newsletter.cli.output import echo
 
 
-@click.command(short_help="Send a marked copy to yourself.")
+@click.command("test", short_help="Send a marked copy to yourself.")
 @click.argument("issue", required=False)
 @click.option("--to", "addresses", multiple=True, required=True, metavar="ADDRESS",
               help="Where to send it; may be given several times.")  # fmt: skip

@@ -17,7 +17,7 @@ _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _WIDTH = 80
 
 
-@click.command(short_help="See whether all is in place for a send.")
+@click.command("doctor", short_help="See whether all is in place for a send.")
 @click.option("--online", is_flag=True, help="Ask SendGrid, the name servers and your server too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object with every line.")
 def doctor_command(*, online: bool, as_json: bool) -> int:
@@ -96,9 +96,12 @@ def _print_check(line: "DoctorCheck") -> None:
     head = f"{line.state:<4}  {line.about}: "
     indent = " " * 6
     wrapped = textwrap.wrap(
-        escape_controls(f"{head}{line.says}"), _WIDTH, subsequent_indent=indent, break_long_words=False,
+        escape_controls(f"{head}{line.says}"),
+        _WIDTH,
+        subsequent_indent=indent,
+        break_long_words=False,
         break_on_hyphens=False,
-    )  # fmt: skip
+    )
     echo(wrapped[0], color=_COLORS[line.state])
     for more in wrapped[1:]:
         echo(more)

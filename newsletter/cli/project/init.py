@@ -8,7 +8,7 @@ import click
 from newsletter.cli.output import echo
 
 
-@click.command(short_help="Make a new newsletter's folder.")
+@click.command("init", short_help="Make a new newsletter's folder.")
 @click.argument(
     "folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path)
 )

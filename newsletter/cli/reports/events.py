@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MAX_SPOOL_BYTES = 1_000_000
 
 
-@click.group()
+@click.group("events")
 def events_group() -> None:
     """Take in what SendGrid reports of mails.
 

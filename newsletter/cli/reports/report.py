@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Ledger
 
 
-@click.command(short_help="See what became of a send.")
+@click.command("report", short_help="See what became of a send.")
 @click.argument("issue", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @click.option(

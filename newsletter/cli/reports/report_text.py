@@ -157,9 +157,10 @@ def _format_domains(report: "SendReport") -> Iterator[str]:
 def _format_domain(domain: "DomainCounts", open_rate: str) -> str:
     name = domain.name or "all others"
     cut = name if len(name) < MAX_NAME_WIDTH else f"{name[: MAX_NAME_WIDTH - 2]}…"
+    delivered = format_percent(share(domain.delivered, domain.sent))
     complained = format_percent(share(domain.complaints, domain.delivered), 2)
     return (
-        f"  {cut:<{MAX_NAME_WIDTH}}{domain.sent:>9,}{format_percent(share(domain.delivered, domain.sent)):>12}"
+        f"  {cut:<{MAX_NAME_WIDTH}}{domain.sent:>9,}{delivered:>12}"
         f"{format_percent(share(domain.bounced, domain.sent)):>10}{complained:>12}{open_rate:>9}"
     ).rstrip()
 

@@ -12,7 +12,7 @@ from newsletter.cli.send.shared import (
 )
 
 
-@click.command(short_help="Give up what has not left; take back what SendGrid holds.")
+@click.command("cancel", short_help="Give up what has not left; take back what SendGrid holds.")
 @click.argument("issue")
 def cancel_command(issue: str) -> None:
     """Give up what has not left yet, for good; take back what SendGrid holds until its time.

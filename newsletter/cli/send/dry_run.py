@@ -83,7 +83,8 @@ def _print_result(proposal: "SendProposal", result: "DryRunResult") -> None:
         *sender_rows(proposal),
         (
             "would go",
-            f"{pluralize(totals.recipient_count, 'reader')} in {pluralize(totals.request_count, 'request')}",
+            pluralize(totals.recipient_count, "reader")
+            + f" in {pluralize(totals.request_count, 'request')}",
         ),
         (
             "bytes",

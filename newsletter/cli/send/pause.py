@@ -6,7 +6,7 @@ from newsletter.cli.output import echo
 from newsletter.cli.send.shared import open_send_context
 
 
-@click.command(short_help="Stop a running send after the requests in flight.")
+@click.command("pause", short_help="Stop a running send after the requests in flight.")
 @click.argument("issue", required=False)
 def pause_command(issue: str | None) -> None:
     """Stop a running send: its senders, wherever they run, end after the requests in flight.

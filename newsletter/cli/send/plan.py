@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import SendProposal
 
 
-@click.command(short_help="Fix what is sent to whom, and send nothing yet.")
+@click.command("plan", short_help="Fix what is sent to whom, and send nothing yet.")
 @click.argument("issue", required=False)
 @click.option(
     "--segment",

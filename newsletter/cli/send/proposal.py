@@ -32,7 +32,10 @@ def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, st
     """What would be sent, from whom, to how many, and who is left out."""
     from newsletter.render.personalization import get_default_subject
 
-    to = f"{pluralize(proposal.recipient_count, 'reader')} in {pluralize(proposal.request_count, 'request')}"
+    to = (
+        f"{pluralize(proposal.recipient_count, 'reader')} in "
+        f"{pluralize(proposal.request_count, 'request')}"
+    )
     earlier = proposal.earlier_send if proposal.is_resumed else None
     if earlier and earlier.state != "frozen":
         to += f"; goes on with the send to {earlier.total:,} that was stopped"

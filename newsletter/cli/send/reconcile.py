@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from newsletter.sending.ledger.reconcile import ReconcileResult
 
 
-@click.command(short_help="Settle what is unknown by SendGrid's events.")
+@click.command("reconcile", short_help="Settle what is unknown by SendGrid's events.")
 @click.argument("issue")
 @click.option(
     "--events", "file", metavar="FILE",

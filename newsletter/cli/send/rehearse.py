@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from newsletter.sending.rehearsal.result import RehearsalResult
 
 
-@click.command(short_help="Rehearse a send against a stand-in for SendGrid, with faults.")
+@click.command(
+    "rehearse", short_help="Rehearse a send against a stand-in for SendGrid, with faults."
+)
 @click.argument("issue", required=False)
 @click.option(
     "--faults", default="default", show_default=True, metavar="default|none|NAME,…",

@@ -17,7 +17,7 @@ RESOLUTION_MEANINGS = {
 }
 
 
-@click.command(short_help="Settle by hand what is unknown.")
+@click.command("resolve", short_help="Settle by hand what is unknown.")
 @click.argument("issue")
 @click.argument("batches", metavar="[BATCH]...", nargs=-1, type=click.IntRange(1))
 @click.option("--accepted", "how", flag_value="accepted", help="SendGrid took it: it is sent.")

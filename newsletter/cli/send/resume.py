@@ -10,7 +10,7 @@ from newsletter.cli.send.shared import (
 )
 
 
-@click.command(short_help="Go on with a send that was stopped.")
+@click.command("resume", short_help="Go on with a send that was stopped.")
 @click.argument("issue", required=False)
 @concurrency_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")

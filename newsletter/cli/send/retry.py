@@ -12,7 +12,7 @@ from newsletter.cli.send.shared import (
 )
 
 
-@click.command(short_help="Send again to the readers whom SendGrid refused.")
+@click.command("retry", short_help="Send again to the readers whom SendGrid refused.")
 @click.argument("issue")
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
 @concurrency_option

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from newsletter.sending.planning.schedule import ScheduledTime
 
 
-@click.command(short_help="Send an issue to the readers, or see exactly what would go.")
+@click.command("send", short_help="Send an issue to the readers, or see exactly what would go.")
 @click.argument("issue", required=False)
 @click.option("--dry-run", is_flag=True, help="Do everything but send: write what would go.")
 @click.option(
@@ -222,7 +222,8 @@ def _print_scheduled(context: SendContext, *, as_json: bool) -> int:
         return 0
     echo(f"Scheduled. Take back with: newsletter cancel {context.send.slug}", color="green")
     echo_err(
-        f"It starts when cron runs then, or later: cd {context.project.root} && newsletter send --due"
+        f"It starts when cron runs then, or later: cd {context.project.root} && "
+        "newsletter send --due"
     )
     return 0
 

@@ -170,10 +170,13 @@ def format_unknown_batch(slug: str, number: int, reason: str, readers: int) -> s
     import textwrap
 
     told = textwrap.fill(
-        f"batch {number}: {reason or 'no answer came'}; {pluralize(readers, 'reader')} may or may not "
+        f"batch {number}: {reason or 'no answer came'}; {pluralize(readers, 'reader')} "
+        "may or may not "
         "have it. It is not sent again by itself. SendGrid's events will tell:",
-        78, initial_indent="  ", subsequent_indent="  ",
-    )  # fmt: skip
+        78,
+        initial_indent="  ",
+        subsequent_indent="  ",
+    )
     return (
         f"{told}\n    newsletter reconcile {slug}\n  To settle it by hand:\n"
         f"    newsletter resolve {slug} --accepted {number} | --resend {number} | --drop {number}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 2.0
 
 
-@click.command(short_help="See how a send stands.")
+@click.command("status", short_help="See how a send stands.")
 @click.argument("issue", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a send and line.")
 @click.option("--watch", is_flag=True, help="Print it again whenever it changes; Ctrl-C to stop.")
@@ -112,7 +112,8 @@ def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
         yield f"  waits until {format_schedule_time(status.next_claim_time, zone)} ({wait})"
     if status.in_flight_recipients and status.lease_until and status.lease_until <= status.now:
         yield (
-            f"  {pluralize(status.in_flight_recipients, 'reader')} were on their way when the sender stopped; "
+            f"  {pluralize(status.in_flight_recipients, 'reader')} were on their way "
+            "when the sender stopped; "
             f"see what is\n  unknown with: newsletter reconcile {slug}"
         )
     elif status.in_flight_recipients:

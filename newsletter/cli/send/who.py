@@ -8,7 +8,7 @@ from newsletter.cli.output import echo, echo_err
 from newsletter.cli.send.shared import RECIPIENT_STATE_LABELS, open_send_context
 
 
-@click.command(short_help="See what became of each reader of a send, and why.")
+@click.command("who", short_help="See what became of each reader of a send, and why.")
 @click.argument("issue")
 @click.option("--missed", is_flag=True, help="Only those who have not got it for sure.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a reader and line.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from newsletter.subscribers.consent.changes import ChangeResult
 
 
-@click.command(short_help="Add one reader, or bring one back by their consent.")
+@click.command("add", short_help="Add one reader, or bring one back by their consent.")
 @click.argument("address")
 @click.option("--name", default="", help="Their name.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag; may be given again.")

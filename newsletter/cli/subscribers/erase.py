@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from newsletter.subscribers.consent.erasure import ErasureResult
 
 
-@click.command(short_help="Erase all that is known of a reader (GDPR).")
+@click.command("erase", short_help="Erase all that is known of a reader (GDPR).")
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")

@@ -121,7 +121,10 @@ def _print_report(report: "ImportSummary") -> None:
     echo(
         f"{report.file}: {format_count(report.rows, 'row')}, {report.encoding.name}{guess}{service}"
     )
-    held = f"{format_status_counts(report.not_reactivated)} in the list, and an import brings nobody back"
+    held = (
+        f"{format_status_counts(report.not_reactivated)} in the list, and an import "
+        "brings nobody back"
+    )
     reasons = (
         "\n".join(
             f"{count:,} {reason}" for reason, count in report.rejection_reasons.most_common(5)

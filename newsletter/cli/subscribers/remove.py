@@ -8,7 +8,7 @@ import click
 from newsletter.cli.output import echo
 
 
-@click.command(short_help="Unsubscribe a reader who asked you to.")
+@click.command("remove", short_help="Unsubscribe a reader who asked you to.")
 @click.argument("address")
 @click.option("--reason", default="", metavar="TEXT", help="Why; the journal keeps it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")

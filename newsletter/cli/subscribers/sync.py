@@ -23,7 +23,7 @@ MAX_SHOWN = 10
 LONG_WAIT_SECONDS = 5.0
 
 
-@click.command(short_help="Bring SendGrid's bounces and unsubscribes into the list.")
+@click.command("sync", short_help="Bring SendGrid's bounces and unsubscribes into the list.")
 @click.option(
     "--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
     help="Ask from this day on, instead of since the last sync.  [2026-11-22]",
@@ -109,7 +109,8 @@ def _print_list_result(synced: "SuppressionSyncResult") -> None:
         news.append("SendGrid tries these again")
     said = ", ".join(news)
     echo(
-        f"{LIST_LABELS[synced.list_name]:<19} {synced.fetched_count:>7,} {since:<16}  {said}".rstrip()
+        f"{LIST_LABELS[synced.list_name]:<19} {synced.fetched_count:>7,} {since:<16}  "
+        f"{said}".rstrip()
     )
 
 

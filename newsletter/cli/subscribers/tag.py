@@ -35,7 +35,7 @@ def _add_selection_options(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
-@click.command(short_help="Put a tag on readers.")
+@click.command("tag", short_help="Put a tag on readers.")
 @click.argument("tag")
 @_add_selection_options
 def tag_command(
@@ -53,7 +53,7 @@ def tag_command(
     return _change_tag(tag, addresses, file, query, adding=True, as_json=as_json)
 
 
-@click.command(short_help="Take a tag off readers.")
+@click.command("untag", short_help="Take a tag off readers.")
 @click.argument("tag")
 @_add_selection_options
 def untag_command(

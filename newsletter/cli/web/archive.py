@@ -8,7 +8,7 @@ import click
 from newsletter.cli.output import echo
 
 
-@click.command(short_help="Write the sent issues as web pages.")
+@click.command("archive", short_help="Write the sent issues as web pages.")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", required=True,
     help="The folder to write to; what else is in it stays.",
@@ -54,7 +54,8 @@ def archive_command(out: Path, base_url: str | None, *, as_json: bool) -> None:
         return
     what = f"{written.issues:,} issue{'' if written.issues == 1 else 's'}"
     echo(
-        f"{display_path(out)}: {what}, {written.files:,} files, {len(written.changed):,} of them new."
+        f"{display_path(out)}: {what}, {written.files:,} files, {len(written.changed):,} "
+        "of them new."
     )
     if not written.issues:
         echo("Nothing has been sent yet. Send an issue with: newsletter send", color="yellow")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from newsletter.config import Config
 
 
-@click.command(short_help="Answer the world: sign-up, unsubscribe, archive, webhook.")
+@click.command("serve", short_help="Answer the world: sign-up, unsubscribe, archive, webhook.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True,
               metavar="N", help="Where to listen; 0 for any that is free.")  # fmt: skip

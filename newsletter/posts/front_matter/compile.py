@@ -56,7 +56,7 @@ def compile_front_matter(
 
     Args:
         fields: the front matter, checked.
-        front: the same with its lines.
+        front_matter: the same with its lines.
         path: its file, for messages.
         compiler: collects the tags, and what is wrong with them.
     """

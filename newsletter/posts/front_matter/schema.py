@@ -229,7 +229,7 @@ def validate_front_matter(front_matter: FrontMatter, path: str) -> FrontMatterFi
     """Check the front matter of a post.
 
     Args:
-        front: as it was split off.
+        front_matter: as it was split off.
         path: its file, for messages.
 
     Raises:

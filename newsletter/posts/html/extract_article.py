@@ -127,10 +127,10 @@ def _find_title(root: HtmlElement, article: HtmlElement, json_ld: dict[str, Any]
     title = root.findtext(".//title") or ""
     site = _get_first_meta(root, "og:site_name")
     return (
-        re.sub(rf"\s+[-|–—·:]\s+{re.escape(site)}$", "", _collapse_whitespace(title))
+        re.sub(rf"\s+[-|–—·:]\s+{re.escape(site)}$", "", _collapse_whitespace(title))  # noqa: RUF001
         if site
         else _collapse_whitespace(title)
-    )  # noqa: RUF001
+    )
 
 
 def _find_author(root: HtmlElement, json_ld: dict[str, Any]) -> str:

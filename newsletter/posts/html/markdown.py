@@ -32,7 +32,7 @@ def render_markdown(
     Args:
         text: Markdown.
         language: BCP 47 tag; decides which quotation marks are used.
-        restore: applied to all code before it is highlighted.
+        restore_code: applied to all code before it is highlighted.
     """
     return str(_build_parser(get_quotation_marks(language)).render(text, {"restore": restore_code}))
 

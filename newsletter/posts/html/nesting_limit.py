@@ -42,8 +42,20 @@ _TABLE_PART_ELEMENTS = frozenset("caption colgroup tbody td tfoot th thead tr".s
 _TABLE_SECTION_ELEMENTS = frozenset({"tbody", "tfoot", "thead"})
 # What ends the search for an element to close ("has an element in scope").
 _SCOPE_ELEMENTS = frozenset(
-    "button caption marquee object select svg math table td template th".split()
-)  # noqa: SIM905
+    [
+        "button",
+        "caption",
+        "marquee",
+        "object",
+        "select",
+        "svg",
+        "math",
+        "table",
+        "td",
+        "template",
+        "th",
+    ]
+)
 
 _FOREIGN_ELEMENTS = frozenset({"svg", "math"})
 

@@ -43,7 +43,7 @@ class ArticleOutline:
 
     Attributes:
         blocks: all that holds words, in order.
-        images: the path or URL of every picture, in order, each once.
+        image_urls: the path or URL of every picture, in order, each once.
     """
 
     blocks: tuple[HtmlTextBlock, ...]

@@ -40,7 +40,7 @@ class CollectedImages:
     """The local pictures of a post.
 
     Attributes:
-        manuscript: the post, with the references that had to change rewritten.
+        imported_post: the post, with the references that had to change rewritten.
         files: path inside the issue's folder (with ``/``) -> file to copy there.
     """
 
@@ -56,9 +56,9 @@ def collect_images(
     Nothing outside the post's folder is read, unless the post says ``../`` and a picture is there.
 
     Args:
-        manuscript: the post.
+        imported_post: the post.
         source: what it was read from.
-        limit: bytes that a picture may have.
+        max_bytes: bytes that a picture may have.
 
     Raises:
         PostError: pictures that are missing, too big, no pictures, or outside; all at once.
@@ -188,7 +188,9 @@ def _rewrite_references(
             _replace_in_text(front_source, old, new),
         )
         front = _replace_in_settings(front, old, new)
-    changed = replace(imported_post, body=body, front_source=front_source, front=front)
+    changed = replace(
+        imported_post, body=body, front_matter_source=front_source, front_matter=front
+    )
     left = sorted(set(new_references) & set(_list_references(changed)))
     if left:
         raise PostError.from_problems(

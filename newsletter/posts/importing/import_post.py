@@ -41,12 +41,12 @@ class ImportResult:
     """What an import did.
 
     Attributes:
-        post: the file that holds the post now.
+        post_path: the file that holds the post now.
         state: whether the folder was made, left as it was, or written again.
-        manuscript: what was read.
-        pictures: names of the pictures beside the post.
-        edited: files that the editor changed since they were imported.
-        backups: copies of them, where they were written over.
+        imported_post: what was read.
+        image_names: names of the pictures beside the post.
+        edited_files: files that the editor changed since they were imported.
+        backup_files: copies of them, where they were written over.
     """
 
     post_path: Path
@@ -81,8 +81,8 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
 
     Args:
         project: the editor's folder.
-        name: the post's path, or ``-`` for standard input.
-        order: what the editor asked for.
+        source_name: the post's path, or ``-`` for standard input.
+        options: what the editor asked for.
 
     Raises:
         NewsletterError: the post cannot be read, or would write over something; nothing is written.
@@ -107,7 +107,7 @@ def import_post(project: Project, source_name: str, options: ImportOptions) -> I
     date = _get_date(found) if found else options.date or read.date or options.today
     manuscript = replace(
         pictures.imported_post,
-        front={**pictures.imported_post.front_matter, "date": read.date or date},
+        front_matter={**pictures.imported_post.front_matter, "date": read.date or date},
     )
     with _stage_issue(project, manuscript, pictures.files, source) as staged:
         filed = ImportResult(
@@ -128,7 +128,9 @@ def _check_slug(slug: str) -> None:
         example = slugify(slug) or "spring-in-the-harbour"
         raise UsageError(
             f"--slug '{slug}' cannot name an issue",
-            remedy=f"Small letters, digits and hyphens, {MAX_SLUG_LENGTH} at most: --slug {example}",
+            remedy=(
+                f"Small letters, digits and hyphens, {MAX_SLUG_LENGTH} at most: --slug {example}"
+            ),
         )
 
 
@@ -205,7 +207,9 @@ def _update_issue(
     edited = _find_edited_files(folder, record, new)
     if not options.update:
         if record and record.source_hash == new.source_hash and not options.keep:
-            return replace(result, state="unchanged", post=_find_post_file(folder), edited=edited)
+            return replace(
+                result, state="unchanged", post_path=_find_post_file(folder), edited_files=edited
+            )
         if edited or not options.keep:
             raise _refusal_error(result, staging_folder, record, edited)
     if record == new and not edited:
@@ -219,7 +223,7 @@ def _update_issue(
     for name in _find_obsolete_files(folder, record, new):
         (folder / name).unlink(missing_ok=True)
     (staging_folder / MANIFEST_FILE_NAME).replace(folder / MANIFEST_FILE_NAME)
-    return replace(result, state="updated", edited=edited, backups=backups)
+    return replace(result, state="updated", edited_files=edited, backup_files=backups)
 
 
 def _find_edited_files(
@@ -274,7 +278,10 @@ def _refusal_error(
     return PostError(
         f"{message}; nothing was changed" + (f"\n{changes}\n" if changes else ""),
         where=where,
-        remedy=f"With --update it is replaced, and kept as {result.post_path.name}{BACKUP_SUFFIX}. {another}",
+        remedy=(
+            "With --update it is replaced, and kept as "
+            f"{result.post_path.name}{BACKUP_SUFFIX}. {another}"
+        ),
     )
 
 

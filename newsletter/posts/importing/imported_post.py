@@ -56,10 +56,12 @@ class ImportedPost:
 
     Attributes:
         title: plain text.
-        front: the settings, in the order in which they are written; ``date`` may be ``None``.
+        front_matter: the settings, in the order in which they are written; ``date`` may be
+            ``None``.
         body: the article in its own syntax.
-        format: what ``body`` is written in, and so the file's ending.
-        front_source: the YAML that the post came with, to be kept as written; empty for others.
+        body_format: what ``body`` is written in, and so the file's ending.
+        front_matter_source: the YAML that the post came with, to be kept as written; empty for
+            others.
         date: when the post was published, if it says so.
         slug: what the post's settings ask for, or what its title gives; may be empty.
         removed: the page's furniture that was taken out.
@@ -225,7 +227,7 @@ def clip_to_sentence(text: str, max_length: int) -> str:
 
     Args:
         text: running text.
-        limit: characters at most.
+        max_length: characters at most.
     """
     text = " ".join(text.split())
     end = re.compile(r"[.!?\u2026][\"'\u2019\u201d)]*(?=\s)|[\u3002\uff01\uff1f\u061f\u0964]")

@@ -17,8 +17,9 @@ class ImportManifest:
     """What an import wrote.
 
     Attributes:
-        source: SHA-256 of the source's bytes, hex.
-        files: path inside the issue's folder (with ``/``) -> SHA-256 of what was written there.
+        source_hash: SHA-256 of the source's bytes, hex.
+        file_hashes: path inside the issue's folder (with ``/``) -> SHA-256 of what was written
+            there.
     """
 
     source_hash: str

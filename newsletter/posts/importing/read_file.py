@@ -22,7 +22,7 @@ class PostSource:
     Attributes:
         name: as the user would type it; ``-`` for standard input.
         text: its content, with ``\n`` line ends.
-        sha: SHA-256 of its bytes, hex.
+        sha256: SHA-256 of its bytes, hex.
         folder: where its pictures are; ``None`` for standard input.
     """
 
@@ -44,7 +44,7 @@ def read_post_source(name: str, max_bytes: int) -> PostSource:
 
     Args:
         name: a path, or ``-`` for standard input.
-        limit: bytes that a post may have; no more are read.
+        max_bytes: bytes that a post may have; no more are read.
 
     Raises:
         PostError: not there, a folder, too big, binary, or in no encoding that can be told.

@@ -41,9 +41,9 @@ class MarkedText:
 
     Attributes:
         text: the text, markers in it.
-        sources: the expressions as written; the n-th has the marker ``<stem>nz``.
-        places: where each is.
-        stem: what every marker begins with; occurs nowhere else in the text.
+        expressions: the expressions as written; the n-th has the marker ``<stem>nz``.
+        locations: where each is.
+        marker_stem: what every marker begins with; occurs nowhere else in the text.
     """
 
     text: str

@@ -66,7 +66,7 @@ class MergeTagRegistry:
 
     Args:
         defaults: attribute -> its default text, from ``attributes:`` in newsletter.yml.
-        known: tags compiled earlier (the issue's own, before the template adds some).
+        initial_tags: tags compiled earlier (the issue's own, before the template adds some).
     """
 
     def __init__(self, defaults: Mapping[str, str], initial_tags: Iterable[MergeTag] = ()) -> None:

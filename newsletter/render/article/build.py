@@ -49,8 +49,8 @@ class Article:
         html: a fragment with merge tokens (HTML tokens in text, URL tokens in addresses).
         links: where its links lead, absolute, each once, in order; fragments left out.
         images: the addresses of its images, absolute, each once, in order.
-        words: how many words it has.
-        minutes: reading time, at least 1.
+        word_count: how many words it has.
+        reading_minutes: reading time, at least 1.
         notes: what the editor should know of what had to be changed; sentences.
     """
 

@@ -33,9 +33,9 @@ class ArticleImages:
     """What is known of an issue's images.
 
     Attributes:
-        content: width of the article's column in CSS pixels.
+        content_width: width of the article's column in CSS pixels.
         files: local images by their path as written.
-        addresses: where images are published.
+        urls: where images are published.
     """
 
     content_width: int

@@ -21,10 +21,10 @@ class UrlResolver:
     """What it takes to turn a URL of the post into one that works in a mail.
 
     Attributes:
-        base: the absolute URL that relative ones are resolved against (RFC 3986).
-        files: local image as the post writes it -> its published URL.
+        base_url: the absolute URL that relative ones are resolved against (RFC 3986).
+        image_urls: local image as the post writes it -> its published URL.
         own_hosts: the newsletter's own, lower case, without ``www.``.
-        utm: parameters for links to them, in order.
+        utm_parameters: parameters for links to them, in order.
     """
 
     base_url: str
@@ -45,15 +45,17 @@ class UrlResolver:
             ("utm_campaign", config.utm.campaign),
         )
         return cls(
-            base=issue.post.canonical_url or page,
-            files={
+            base_url=issue.post.canonical_url or page,
+            image_urls={
                 written: build_image_url(config, issue.slug, image.name)
                 for written, image in issue.post.images.items()
             },
             own_hosts=frozenset(
                 get_host(url) for url in (config.site_url, config.public_url) if url
             ),
-            utm=tuple((name, value.replace("{slug}", issue.slug)) for name, value in utm if value),
+            utm_parameters=tuple(
+                (name, value.replace("{slug}", issue.slug)) for name, value in utm if value
+            ),
         )
 
     def resolve_image(self, src: str) -> str | None:

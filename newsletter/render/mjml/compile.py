@@ -19,8 +19,8 @@ def compile_mjml(text: str, make_locator: Callable[[], Locator], *, article_coun
 
     Args:
         text: one whole ``<mjml>`` document.
-        locator: makes what tells where a byte of ``text`` comes from; called only on a fault.
-        articles: how often ``{{ article }}`` must stand in it.
+        make_locator: makes what tells where a byte of ``text`` comes from; called only on a fault.
+        article_count: how often ``{{ article }}`` must stand in it.
 
     Raises:
         TemplateError: all faults at once, each with its file and line.

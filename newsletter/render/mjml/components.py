@@ -15,7 +15,7 @@ class MjmlComponent:
     Attributes:
         attributes: those that do something, besides ``css-class`` and ``mj-class``.
         children: the components that may be inside it.
-        content: whether text and HTML may be inside it.
+        allows_content: whether text and HTML may be inside it.
     """
 
     attributes: frozenset[str]
@@ -64,7 +64,9 @@ COMPONENTS = {
     "mj-preview": _make_component(allows_content=True),
     "mj-style": _make_component(allows_content=True),
     "mj-title": _make_component(allows_content=True),
-    "mj-body": _make_component("width background-color", "mj-section", "mj-wrapper", "mj-hero", "mj-raw"),
+    "mj-body": _make_component(
+        "width background-color", "mj-section", "mj-wrapper", "mj-hero", "mj-raw"
+    ),
     "mj-wrapper": _make_component(
         f"{_BACKGROUND} {_BORDER} {_PADDING} direction full-width text-align",
         "mj-section", "mj-hero", "mj-raw",
@@ -73,7 +75,9 @@ COMPONENTS = {
         f"{_BACKGROUND} {_BORDER} {_PADDING} direction full-width text-align",
         "mj-column", "mj-group", "mj-raw",
     ),
-    "mj-group": _make_component("background-color direction vertical-align width", "mj-column", "mj-raw"),
+    "mj-group": _make_component(
+        "background-color direction vertical-align width", "mj-column", "mj-raw"
+    ),
     "mj-column": _make_component(
         f"background-color {_BORDER} {_PADDING} direction inner-background-color "
         f"{_expand_sides('inner-border')} inner-border-radius vertical-align width",
@@ -99,7 +103,9 @@ COMPONENTS = {
         f"align alt border border-left border-right border-radius fluid-on-mobile font-size height "
         f"max-height name src srcset title usemap width {_LINK} {_BLOCK_ATTRIBUTES}"
     ),
-    "mj-divider": _make_component(f"align border-color border-style border-width width {_BLOCK_ATTRIBUTES}"),
+    "mj-divider": _make_component(
+        f"align border-color border-style border-width width {_BLOCK_ATTRIBUTES}"
+    ),
     "mj-spacer": _make_component(f"height {_BLOCK_ATTRIBUTES}"),
     "mj-table": _make_component(
         f"align border cellpadding cellspacing color font-family font-size line-height "
@@ -120,8 +126,8 @@ COMPONENTS = {
     ),
     "mj-navbar": _make_component(
         f"align base-url hamburger ico-align ico-close ico-color ico-font-family ico-font-size "
-        f"ico-line-height ico-open {_expand_sides('ico-padding')} ico-text-decoration ico-text-transform "
-        f"{_PADDING}",
+        f"ico-line-height ico-open {_expand_sides('ico-padding')} ico-text-decoration "
+        f"ico-text-transform {_PADDING}",
         "mj-navbar-link",
     ),
     "mj-navbar-link": _make_component(
@@ -129,7 +135,9 @@ COMPONENTS = {
         f"{_LINK} {_PADDING}",
         allows_content=True,
     ),
-    "mj-accordion": _make_component(f"border font-family {_ICON} {_BLOCK_ATTRIBUTES}", "mj-accordion-element"),
+    "mj-accordion": _make_component(
+        f"border font-family {_ICON} {_BLOCK_ATTRIBUTES}", "mj-accordion-element"
+    ),
     "mj-accordion-element": _make_component(
         f"background-color border font-family {_ICON}", "mj-accordion-title", "mj-accordion-text"
     ),
@@ -192,17 +200,24 @@ CLASSLESS_COMPONENTS = frozenset(
 )  # fmt: skip
 
 LENGTH_ATTRIBUTES = frozenset(
-    f"{_PADDING} {_expand_sides('inner-padding')} {_expand_sides('ico-padding')} border-radius border-width "
+    f"{_PADDING} {_expand_sides('inner-padding')} {_expand_sides('ico-padding')} "
+    "border-radius border-width "
     "background-height background-width font-size height ico-font-size icon-height icon-padding "
     "icon-size icon-width inner-border-radius max-height tb-border-radius tb-width text-padding "
     "width".split()
 )
 COLOR_ATTRIBUTES = frozenset(
     {
-        "background-color", "border-color", "color", "container-background-color", "ico-color",
-        "inner-background-color", "tb-hover-border-color", "tb-selected-border-color",
+        "background-color",
+        "border-color",
+        "color",
+        "container-background-color",
+        "ico-color",
+        "inner-background-color",
+        "tb-hover-border-color",
+        "tb-selected-border-color",
     }
-)  # fmt: skip
+)
 CHOICE_ATTRIBUTES = {
     "align": ("left", "center", "right", "justify"),
     "background-repeat": ("repeat", "no-repeat"),

@@ -52,7 +52,7 @@ def validate_mjml(text: str, *, article_count: int = 1) -> list[MjmlFault]:
 
     Args:
         text: one whole ``<mjml>`` document.
-        articles: how often ``{{ article }}`` must stand in it.
+        article_count: how often ``{{ article }}`` must stand in it.
     """
     return _MjmlValidator(article_count).validate(text)
 

@@ -125,7 +125,8 @@ class MergeValue:
 
     def _refuse(self, *_: object) -> Any:
         raise TemplateError(
-            f"{self._expression} differs from reader to reader, so a template can print it, not use it",
+            f"{self._expression} differs from reader to reader, so a template can print "
+            "it, not use it",
             remedy="Only | default(…) may follow it, and it can't stand in an {% if %} or in CSS.",
         )
 

@@ -32,7 +32,7 @@ def render_text_part(
     Args:
         article: the article's text.
         context: what a template can name.
-        words: the template's own labels; English for those it has not.
+        template_labels: the template's own labels; English for those it has not.
     """
     issue: IssueView = context["issue"]
     newsletter: NewsletterView = context["newsletter"]

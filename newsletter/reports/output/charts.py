@@ -50,7 +50,7 @@ def draw_columns(key: str, title: str, description: str, series: Sequence[Series
     Args:
         key: an id of the page.
         title: what it shows.
-        told: the same in words.
+        description: the same in words.
         series: of equal length.
     """
     most = max((count for one in series for count in one.counts), default=0) or 1

@@ -33,7 +33,9 @@ def report_to_dict(report: SendReport) -> dict[str, Any]:
         "unsubscribed": counts.unsubscribed,
         "complaints": counts.complaints,
         "complaint_lines": {
-            "look": COMPLAINT_RATE_WARNING, "stop": COMPLAINT_RATE_LIMIT, "state": report.complaint_state,
+            "look": COMPLAINT_RATE_WARNING,
+            "stop": COMPLAINT_RATE_LIMIT,
+            "state": report.complaint_state,
         },
         "tracking": {"opens": report.tracking[0], "clicks": report.tracking[1]},
         "opens": _engagement_to_dict(report.opens),
@@ -47,7 +49,7 @@ def report_to_dict(report: SendReport) -> dict[str, Any]:
         },
         "rates": _rates_to_dict(report.rates),
         "medians": {"issues": report.compared, **_rates_to_dict(report.medians)},
-    }  # fmt: skip
+    }
 
 
 def _engagement_to_dict(engagement: EngagementCounts | None) -> dict[str, int] | None:

@@ -31,8 +31,8 @@ class ClaimedBatch:
         id: in the ledger.
         send_id: of its send.
         number: 1 for the send's first.
-        attempts: how many failed ones were charged to it.
-        attempt: the number that its next request will have.
+        failed_attempts: how many failed ones were charged to it.
+        attempt_number: the number that its next request will have.
         fence: goes up with every claim; a sender with an old one has lost the batch.
     """
 
@@ -51,10 +51,10 @@ class PreparedBatch:
     Attributes:
         batch: as claimed.
         body: of the request; empty if nobody is left to mail.
-        readers: whose mail it is, ids in the order of its personalizations.
-        late: ids of those who have left the list since the freeze.
-        unfit: id -> why no request can hold that reader.
-        sha: of the body, if somebody is at work on it already.
+        recipient_ids: whose mail it is, ids in the order of its personalizations.
+        unsubscribed_since: ids of those who have left the list since the freeze.
+        rejected_recipients: id -> why no request can hold that reader.
+        body_hash: of the body, if somebody is at work on it already.
     """
 
     batch: ClaimedBatch
@@ -168,8 +168,8 @@ def load_recipients(
 
     Args:
         connection: in a transaction.
-        held: the batch.
-        late: where to put the ids of those who have left the list.
+        claimed_batch: the batch.
+        unsubscribed_since: where to put the ids of those who have left the list.
         now: the time by which pauses end.
     """
     values = {"batch": claimed_batch.id, "moment": now}

@@ -36,7 +36,7 @@ def add_to_bucket(
 
     Args:
         bucket: as it stands.
-        readers: how many would go, at most ``limit``.
+        recipient_count: how many would go, at most ``limit``.
         limit: readers an hour.
         now: aware.
 

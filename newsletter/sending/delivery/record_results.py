@@ -19,10 +19,10 @@ class BatchResult:
     """A request that is back.
 
     Attributes:
-        batch: as claimed.
-        readers: whose mail it is, ids in the order of its personalizations.
+        batch_state: as claimed.
+        recipient_state: whose mail it is, ids in the order of its personalizations.
         outcome: what it came to.
-        step: what becomes of the batch.
+        action: what becomes of the batch.
     """
 
     batch: ClaimedBatch

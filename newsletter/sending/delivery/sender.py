@@ -64,10 +64,10 @@ class BatchSender:
     Attributes:
         ledger: the record.
         send: what to send; its letter must have the frozen hash.
-        letter: the email, made ready.
-        post: the vendor; it must bear ``concurrency`` threads.
-        world: time and the editor.
-        chance: a number from 0 to 1, for the jitter of pauses.
+        prepared_email: the email, made ready.
+        transport: the vendor; it must bear ``concurrency`` threads.
+        observer: time and the editor.
+        jitter: a number from 0 to 1, for the jitter of pauses.
         concurrency: how many requests may be in flight at once.
     """
 
@@ -113,13 +113,13 @@ class _SendLoop:
     """One run of a sender.
 
     Attributes:
-        of: the sender.
-        posters: its threads.
-        hashing: the thread that works out what names a body.
-        halted: what made it halt the send.
+        sender: the sender.
+        pool: its threads.
+        hash_executor: the thread that works out what names a body.
+        stop_outcome: what made it halt the send.
         resume_at: nothing leaves before then: no other batch would fare better.
         errors: what is wrong with the ledger; then nothing leaves any more.
-        renewed: when leases were renewed, by this machine's own clock.
+        renewed_at: when leases were renewed, by this machine's own clock.
     """
 
     sender: BatchSender

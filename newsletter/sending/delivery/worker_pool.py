@@ -19,7 +19,7 @@ SWITCH_INTERVAL = 0.0005
 # New objects before Python looks for garbage among them.
 GC_THRESHOLD = 100_000
 
-T = TypeVar("Parcel")
+T = TypeVar("T")
 TransportResult = Response | NoResponse
 
 
@@ -54,11 +54,11 @@ class WorkerPool(Generic[T]):
     the process, whatever they were doing.
 
     Args:
-        post: the vendor.
-        count: how many requests may be in the air at once.
+        transport: the vendor.
+        thread_count: how many requests may be in the air at once.
 
     Attributes:
-        away: the parcels that were handed over and not yet taken back.
+        in_flight: the parcels that were handed over and not yet taken back.
     """
 
     def __init__(self, transport: MailTransport, thread_count: int) -> None:
@@ -86,7 +86,7 @@ class WorkerPool(Generic[T]):
         """The parcels that are back, each with its answer.
 
         Args:
-            seconds: how long to wait for one if there is none.
+            timeout: how long to wait for one if there is none.
         """
         back: list[tuple[T, TransportResult]] = []
         while self.in_flight:

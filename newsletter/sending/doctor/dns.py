@@ -60,7 +60,7 @@ def check_domain(domain: str, resolver: DnsResolver) -> Iterator[DoctorCheck]:
 
     Args:
         domain: of the ``From`` address.
-        records: whom to ask.
+        resolver: whom to ask.
     """
     for about, look in (
         ("SPF", _check_spf),
@@ -112,11 +112,13 @@ def _check_dkim(domain: str, resolver: DnsResolver) -> DoctorCheck:
                 f"Publish the other record, as in {_DASHBOARD_PATH}.",
             )  # fmt: skip
     return fail(
-        "DKIM", f"neither s1._domainkey.{domain} nor s2._domainkey.{domain} has a key",
+        "DKIM",
+        f"neither s1._domainkey.{domain} nor s2._domainkey.{domain} has a key",
         "Mails are signed by SendGrid, not by you; Gmail and Yahoo refuse that of larger senders.",
-        f"Authenticate the domain ({_DASHBOARD_PATH}) and publish its three records; with selectors of "
+        f"Authenticate the domain ({_DASHBOARD_PATH}) and publish its three records; "
+        "with selectors of "
         "your own, look there whether it is verified.",
-    )  # fmt: skip
+    )
 
 
 def _has_key(name: str, resolver: DnsResolver) -> bool:
@@ -151,9 +153,11 @@ def _check_dmarc_policy(domain: str, record_domain: str, tags: dict[str, str]) -
         policy = tags.get("sp", policy).strip()
     if policy not in {"none", "quarantine", "reject"}:
         return fail(
-            "DMARC", f"_dmarc.{record_domain} has no policy that counts (p=)", "It is as if there were none.",
+            "DMARC",
+            f"_dmarc.{record_domain} has no policy that counts (p=)",
+            "It is as if there were none.",
             f"Publish: v=DMARC1; p=none; rua=mailto:YOUR-ADDRESS at _dmarc.{record_domain}",
-        )  # fmt: skip
+        )
     strict = tags.get("adkim", "r").strip() == "s"
     alignment = "exactly this domain" if strict else "this domain or one of the same organisation"
     if strict and record_domain != domain:

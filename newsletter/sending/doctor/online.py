@@ -55,7 +55,7 @@ def check_account(
 
     Args:
         config: the newsletter's settings.
-        mailer: speaks to it.
+        client: speaks to it.
         now: the time here, aware.
     """
     answer = client.get("scopes", {}, _MAX_BYTES)

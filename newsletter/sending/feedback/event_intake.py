@@ -30,10 +30,10 @@ class IntakeResult:
     """What some events came to.
 
     Attributes:
-        new: how many were not on record.
-        known: how many were, or came twice.
-        taken: the changes of somebody's status.
-        paused: issues whose sends were paused, since SendGrid has changed the account.
+        new_count: how many were not on record.
+        known_count: how many were, or came twice.
+        applied_reports: the changes of somebody's status.
+        paused_issues: issues whose sends were paused, since SendGrid has changed the account.
     """
 
     new_count: int

@@ -38,10 +38,10 @@ class SuppressionSyncResult:
     """What one list came to.
 
     Attributes:
-        name: the API's; ``group`` for the group's.
+        list_name: the API's; ``group`` for the group's.
         since: from when on it was asked for; ``None`` for all of it.
-        fetched: entries.
-        taken: those that were news.
+        fetched_count: entries.
+        applied_reports: those that were news.
         blocks: for ``blocks``, its entries.
     """
 

@@ -64,8 +64,8 @@ def retry_rejected(ledger: Ledger, send_record: Send, batch_size: int) -> int:
 
     Args:
         ledger: the record.
-        of: the send; it is paused afterwards.
-        size: readers in a batch, at most.
+        send_record: the send; it is paused afterwards.
+        batch_size: readers in a batch, at most.
     """
     rejected = (
         sa.select(send_recipient.c.subscriber_id, send_recipient.c.batch_id)

@@ -42,8 +42,8 @@ def iter_recipients(
 
     Args:
         connection: in a transaction.
-        of: the send.
-        missed: leave out those whom SendGrid has accepted.
+        send_record: the send.
+        only_missed: leave out those whom SendGrid has accepted.
     """
     mine = send_recipient
     query = (
@@ -81,10 +81,10 @@ def describe_recipient_state(
     """Why a reader is in ``state``.
 
     Args:
-        of: the send.
+        send_record: the send.
         state: the reader's.
-        own: what the ledger says of this reader.
-        shared: what it says of the reader's batch.
+        recipient_error: what the ledger says of this reader.
+        batch_error: what it says of the reader's batch.
     """
     if state == "accepted":
         return RECALLED_REASON if send_record.recalled_at else STATE_REASONS[state]

@@ -23,10 +23,10 @@ class ReconcileResult:
 
     Attributes:
         state: of the send, afterwards.
-        batches: numbers of the batches that turned out to be accepted.
-        readers: how many became accepted by that.
-        twice: numbers of the batches that were taken once more than they should.
-        waiting: numbers of those that a sender is at work on.
+        accepted_batches: numbers of the batches that turned out to be accepted.
+        accepted_recipients: how many became accepted by that.
+        duplicated_batches: numbers of the batches that were taken once more than they should.
+        in_progress_batches: numbers of those that a sender is at work on.
     """
 
     state: str

@@ -26,8 +26,8 @@ class UnknownBatch:
         id: in the ledger.
         number: as the editor names it.
         reason: what happened.
-        readers: how many may or may not have the mail.
-        some: the first addresses, to look up at the vendor.
+        recipient_count: how many may or may not have the mail.
+        sample_addresses: the first addresses, to look up at the vendor.
     """
 
     id: int

@@ -85,8 +85,8 @@ def state_after_resolution(state: str, *, has_open_batches: bool, has_unknown_ba
 
     Args:
         state: as it is.
-        still_open: whether some batch is ready or on its way.
-        unknown: whether some batch is still unknown.
+        has_open_batches: whether some batch is ready or on its way.
+        has_unknown_batches: whether some batch is still unknown.
     """
     if state not in {"needs_review", "paused", "blocked"}:
         return state
@@ -104,9 +104,9 @@ def classify_evidence(
     events only of what it took.
 
     Args:
-        batch: its state.
+        batch_state: its state.
         outcome: of that attempt as recorded; ``None`` while it is on its way.
-        later: whether a later attempt of the batch may have been taken too.
+        has_later_attempt: whether a later attempt of the batch may have been taken too.
 
     Returns:
         ``accepted`` if the batch is to become so; ``known`` if nothing is new; ``twice`` if the

@@ -28,12 +28,12 @@ class SendStatus:
 
     Attributes:
         send: itself.
-        readers: state -> how many; they add up to the send's total.
-        batches: state -> how many.
-        unknown: the unknown batches.
-        in_flight: readers whose request is on its way.
+        recipients_by_state: state -> how many; they add up to the send's total.
+        batches_by_state: state -> how many.
+        unknown_batches: the unknown batches.
+        in_flight_recipients: readers whose request is on its way.
         lease_until: until when the sender of the latest of those is believed to be alive.
-        waits_until: before then no batch goes, because of the vendor, the pace, or a failure.
+        next_claim_time: before then no batch goes, because of the vendor, the pace, or a failure.
         now: when it was looked at.
     """
 

@@ -30,11 +30,12 @@ class DryRunTotals:
     """What would go to the vendor.
 
     Attributes:
-        readers: how many would be mailed.
-        requests: how many requests would go.
-        bytes: of all their bodies together.
-        largest: of the largest body.
-        unfit: how many readers no request can hold; they would be rejected, the others sent.
+        recipient_count: how many would be mailed.
+        request_count: how many requests would go.
+        total_bytes: of all their bodies together.
+        largest_bytes: of the largest body.
+        rejected_count: how many readers no request can hold; they would be rejected, the others
+            sent.
     """
 
     recipient_count: int = 0
@@ -61,8 +62,8 @@ class DryRunResult:
 
     Attributes:
         totals: of the requests.
-        bodies: the file that holds them, one a line.
-        samples: one .eml a reader, for the first few.
+        bodies_path: the file that holds them, one a line.
+        sample_paths: one .eml a reader, for the first few.
     """
 
     totals: DryRunTotals
@@ -82,10 +83,10 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wis
     """Write what a real send of ``letter`` would POST; memory stays flat.
 
     Args:
-        letter: the email, made ready.
-        readers: who would get it; may be a stream.
+        prepared_email: the email, made ready.
+        recipients: who would get it; may be a stream.
         folder: replaced as a whole when all is written; left alone if anything fails.
-        samples: how many readers to write an .eml for.
+        sample_count: how many readers to write an .eml for.
         now: the date in those, with a zone.
         progress: called with the number of readers just done.
     """

@@ -40,8 +40,8 @@ def freeze_send(
 
     Args:
         ledger: where to.
-        letter: its content's hash is frozen too.
-        expected: how many readers the editor has agreed to.
+        prepared_email: its content's hash is frozen too.
+        expected_total: how many readers the editor has agreed to.
         segment: to whom alone it goes.
         allowed: rule of ``newsletter check`` -> why the editor allows what it finds.
 

@@ -31,7 +31,7 @@ class SendSchedule(NamedTuple):
         scheduled_at: when readers get it; ``None`` for at once.
         undo_seconds: how long SendGrid holds it so that it can be taken back; 0 if that was
             not asked for.
-        vendor_batch_id: SendGrid's name for what it holds; empty if it waits here.
+        provider_batch_id: SendGrid's name for what it holds; empty if it waits here.
         limit_per_hour: readers; ``None`` to leave it as it is, 0 for no limit.
     """
 
@@ -55,7 +55,9 @@ def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> 
         if send_record.state != "frozen":
             raise SendRefusedError(
                 f"{send_record.issue} has begun and can't be put off",
-                remedy=f"Go on without --at and --undo-window: newsletter resume {send_record.slug}",
+                remedy=(
+                    f"Go on without --at and --undo-window: newsletter resume {send_record.slug}"
+                ),
             )
         values |= {
             "scheduled_at": schedule.scheduled_at,
@@ -69,9 +71,11 @@ def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> 
     with ledger.engine.begin() as connection:
         if schedule.limit_per_hour and (connection.scalar(largest) or 0) > schedule.limit_per_hour:
             raise SendRefusedError(
-                f"{send_record.issue} is planned in batches of more than {schedule.limit_per_hour:,}",
+                f"{send_record.issue} is planned in batches of more than "
+                f"{schedule.limit_per_hour:,}",
                 remedy="Plan it in smaller ones: "
-                f"newsletter plan {send_record.slug} --again --batch-size {schedule.limit_per_hour}",
+                f"newsletter plan {send_record.slug} --again --batch-size "
+                f"{schedule.limit_per_hour}",
             )
         moved = connection.execute(
             sa.update(send)
@@ -141,7 +145,7 @@ def compute_plan_checksum(
         issue: its name.
         content_sha: of the email.
         total: how many readers.
-        sizes: of the batches, in their order.
+        batch_sizes: of the batches, in their order.
     """
     promised = json.dumps([issue, content_sha, total, list(batch_sizes)])
     return hashlib.sha256(promised.encode()).hexdigest()

@@ -51,8 +51,8 @@ def find_send_problems(
         issue: as read.
         config: the newsletter's settings.
         environment: where the key is; ``None`` if none is needed.
-        history: what an earlier send of this issue forbids.
-        empty: that there is nobody to send to, if so.
+        ledger_problem: what an earlier send of this issue forbids.
+        audience_problem: that there is nobody to send to, if so.
     """
     return [
         *((ledger_problem,) if ledger_problem else ()),
@@ -72,9 +72,9 @@ def past_send_problem(send_record: Send, config: Config, *, may_have_been_sent: 
     """Why an issue can't be sent as it is now, since this send of it is on record.
 
     Args:
-        of: the send; one that could go on has other content than the issue has now.
+        send_record: the send; one that could go on has other content than the issue has now.
         config: the newsletter's settings.
-        left: whether some reader may have it.
+        may_have_been_sent: whether some reader may have it.
     """
     since = send_record.frozen_at.astimezone(ZoneInfo(config.timezone))
     day = f"{since:%a} {since.day} {since:%b %Y %H:%M}"
@@ -89,13 +89,17 @@ def past_send_problem(send_record: Send, config: Config, *, may_have_been_sent: 
         )
     if may_have_been_sent:
         return Problem(
-            f"{send_record.issue} has changed since its send began on {day}, and some have it already",
+            f"{send_record.issue} has changed since its send began on {day}, and some "
+            "have it already",
             remedy="Put its files, templates and settings back as they were, or go on with what "
             f"was planned: newsletter resume {send_record.slug}",
         )
     return Problem(
         f"{send_record.issue} has changed since it was planned on {day}",
-        remedy=f"Nothing has left: plan it as it is now with: newsletter plan {send_record.slug} --again",
+        remedy=(
+            "Nothing has left: plan it as it is now with: newsletter plan "
+            f"{send_record.slug} --again"
+        ),
     )
 
 

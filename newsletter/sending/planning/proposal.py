@@ -56,19 +56,20 @@ class SendProposal:
     Attributes:
         project: the editor's folder.
         folder: the issue's.
-        letter: the email, made ready.
+        prepared_email: the email, made ready.
         ledger: where sends are recorded.
-        earlier: the send of this issue that the ledger knows.
-        goes_on: whether that one is taken up where it stopped.
-        readers: how many would be mailed now.
-        gone: how many more were planned, who have left the list since.
-        left_out: reason -> how many are not.
+        earlier_send: the send of this issue that the ledger knows.
+        is_resumed: whether that one is taken up where it stopped.
+        recipient_count: how many would be mailed now.
+        unsubscribed_count: how many more were planned, who have left the list since.
+        excluded: reason -> how many are not.
         segment: to whom alone it goes, if not to the whole list.
-        within: the same and, if it goes on, who is still to get it; as a condition.
-        forbidden: what stands in the way on record: the issue was sent, or differs from its plan.
-        difference: how it differs, in lines.
+        recipient_condition: the same and, if it goes on, who is still to get it; as a condition.
+        blocking_problem: what stands in the way on record: the issue was sent, or differs from its
+            plan.
+        diff_lines: how it differs, in lines.
         allowed: rule of ``newsletter check`` -> why the editor allows what it finds.
-        refused: everything that a real send would be refused for.
+        problems: everything that a real send would be refused for.
     """
 
     project: Project
@@ -102,8 +103,8 @@ class SendOptions:
             replaced, or the whole list.
         batch_size: readers in a request; ``None`` for the settings'.
         limit_per_hour: no request may hold more readers than that either.
-        again: whether a plan of which nothing has left is to be replaced.
-        needs_key: whether it is refused without an API key.
+        replace_plan: whether a plan of which nothing has left is to be replaced.
+        needs_api_key: whether it is refused without an API key.
     """
 
     segment: str = ""
@@ -122,7 +123,7 @@ def propose_send(
         project: the editor's folder.
         folder: the issue's.
         engine: the list's and the ledger's database.
-        wishes: what is asked of a new plan.
+        options: what is asked of a new plan.
 
     Raises:
         ListError: the segment can't be read.
@@ -178,7 +179,7 @@ def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -
 
     Args:
         proposal: as it was shown.
-        terms: when and how fast it goes.
+        schedule: when and how fast it goes.
 
     Raises:
         SendRefused: the issue or the list has changed since; nothing was written.
@@ -215,11 +216,11 @@ class _EarlierSend(NamedTuple):
     """What an earlier send of the issue means for this one.
 
     Attributes:
-        earlier: it, if there is one.
-        goes_on: the same, if it is taken up.
+        send: it, if there is one.
+        resumed: the same, if it is taken up.
         segment: its query, if its plan is replaced.
-        forbidden: why neither is possible.
-        difference: how the issue differs from what was planned.
+        blocking_problem: why neither is possible.
+        diff_lines: how the issue differs from what was planned.
     """
 
     send: Send | None = None

@@ -26,7 +26,7 @@ class ScheduledTime(NamedTuple):
 
     Attributes:
         at: in UTC.
-        held: whether SendGrid does; otherwise it waits here.
+        held_by_provider: whether SendGrid does; otherwise it waits here.
         undo_seconds: the length of the undo window, 0 without one.
     """
 
@@ -52,11 +52,11 @@ def parse_schedule_options(  # noqa: PLR0913 - one an option
 
     Args:
         at: a time as ``read_time`` takes it.
-        window: a length as ``read_length`` takes it.
+        undo_window: a length as ``read_length`` takes it.
         now: aware.
         zone: of times without an offset.
-        local: whether it is to wait here.
-        limited: whether only so many readers an hour may get it.
+        wait_locally: whether it is to wait here.
+        rate_limited: whether only so many readers an hour may get it.
 
     Raises:
         UsageProblem: they can't be read, or don't go together.

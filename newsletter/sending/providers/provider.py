@@ -26,8 +26,8 @@ class NoResponse:
     """There was no answer.
 
     Attributes:
-        left: whether the last byte of the request had gone out; if not, nobody can have acted
-            on it.
+        request_sent: whether the last byte of the request had gone out; if not, nobody can have
+            acted on it.
         reason: what happened, in words.
     """
 
@@ -44,12 +44,12 @@ class Outcome:
 
     Attributes:
         kind: what it proves. Only after ``unknown`` may anybody have mail that we don't know of.
-        words: the vendor's own, or what happened on the way.
+        message: the vendor's own, or what happened on the way.
         status: the HTTP status, if there was an answer.
         message_id: the vendor's ``x-message-id``.
-        readers: index in the request -> the vendor's words about that reader.
+        recipient_errors: index in the request -> the vendor's words about that reader.
         remedy: what a person can do about ``blocked``.
-        until: when to try again after ``throttled``.
+        retry_at: when to try again after ``throttled``.
     """
 
     kind: OutcomeKind
@@ -65,9 +65,9 @@ class RequestId(NamedTuple):
     """Which request this is; comes back with every event of the vendor, so it tells nothing else.
 
     Attributes:
-        send: the send's id.
-        batch: the batch's id.
-        attempt: 1 for the batch's first request.
+        send_id: the send's id.
+        batch_id: the batch's id.
+        attempt_number: 1 for the batch's first request.
     """
 
     send_id: str

@@ -6,4 +6,4 @@ from newsletter.sending.rehearsal.fake_sendgrid.server import (
     ReceivedRequest,
 )
 
-__all__ = ["AcceptedRecipient", "ReceivedRequest", "FakeSendGrid"]
+__all__ = ["AcceptedRecipient", "FakeSendGrid", "ReceivedRequest"]

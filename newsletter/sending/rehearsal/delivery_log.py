@@ -85,8 +85,8 @@ class DeliveryLog:
         """Lay it beside the ledger.
 
         Args:
-            ledger: its SQLite file.
-            send: the send's id.
+            ledger_file: its SQLite file.
+            send_id: the send's id.
 
         Returns:
             (State in the ledger, times taken) -> readers; and how many copies went to others

@@ -17,8 +17,8 @@ class FaultKind(NamedTuple):
     """A fault that can be asked for.
 
     Attributes:
-        make: seconds since the epoch -> the faults of as many requests.
-        kills: whether the sender is killed when the request has come.
+        make_faults: seconds since the epoch -> the faults of as many requests.
+        kills_sender: whether the sender is killed when the request has come.
     """
 
     make_faults: Callable[[float], tuple[InjectedFault, ...]]
@@ -70,9 +70,9 @@ def choose_batch_size(recipient_count: int, max_size: int, plan: Sequence[Planne
     """How many readers a batch may hold, so that there are requests enough for all faults.
 
     Args:
-        readers: in all.
-        largest: the settings' limit.
-        steps: of the rehearsal.
+        recipient_count: in all.
+        max_size: the settings' limit.
+        plan: of the rehearsal.
     """
     # The senders that are killed take others of their requests with them: half as many again.
     return max(1, min(max_size, recipient_count * 2 // (3 * len(plan)) if plan else max_size))

@@ -54,9 +54,9 @@ def scan_links(
 
     Args:
         scratch: the list that the stand-in works on.
-        letters_of: subscriber id -> their letter.
+        texts: subscriber id -> their letter.
         site: where the links lead, without a trailing slash.
-        stand_in: where the site runs instead.
+        local_url: where the site runs instead.
     """
     with read_transaction(scratch) as connection:
         tokens = sa.select(subscriber.c.id, subscriber.c.token)

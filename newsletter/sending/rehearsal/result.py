@@ -50,21 +50,21 @@ class RehearsalResult:
     """The outcome of a rehearsal.
 
     Attributes:
-        total: readers frozen.
-        fates: (state in the ledger, times that the vendor took the mail) -> readers.
-        strangers: copies taken for others than those readers.
-        leftovers: merge tokens that some reader would have seen.
+        recipient_count: readers frozen.
+        delivery_counts: (state in the ledger, times that the vendor took the mail) -> readers.
+        unexpected_copies: copies taken for others than those readers.
+        unfilled_token_count: merge tokens that some reader would have seen.
         state: the send's state at the end.
         reason: why it stopped, if it did.
-        settlement: of what was unknown.
+        resolution: of what was unknown.
         batches: made, halves included.
         batch_size: readers in a batch at most.
         requests: that reached the vendor.
-        met: kind of fault -> requests that met one.
-        unmet: the kinds that no request was left for.
+        faults_met: kind of fault -> requests that met one.
+        faults_not_met: the kinds that no request was left for.
         kills: how often the sender was killed.
         seconds: how long it took.
-        scan: what came of opening the links, as security software does.
+        link_scan: what came of opening the links, as security software does.
     """
 
     recipient_count: int
@@ -147,7 +147,10 @@ def _iter_failures(result: RehearsalResult) -> Iterator[str]:
     if result.unfilled_token_count:
         yield f"readers would have seen {result.unfilled_token_count:,} merge tags unfilled"
     if sum(result.delivery_counts.values()) != result.recipient_count:
-        yield f"the ledger has {sum(result.delivery_counts.values()):,} readers of {result.recipient_count:,}"
+        yield (
+            f"the ledger has {sum(result.delivery_counts.values()):,} readers of "
+            f"{result.recipient_count:,}"
+        )
     untrue = sum(
         count
         for (state, times), count in result.delivery_counts.items()

@@ -57,10 +57,10 @@ class RehearsalOptions:
     Attributes:
         project: the editor's folder.
         issue: the issue's name.
-        list: the true list's database; only read.
-        made_up: so many made-up readers instead of the list; 0 for the list.
+        list_engine: the true list's database; only read.
+        synthetic_count: so many made-up readers instead of the list; 0 for the list.
         faults: names of ``script.KINDS``.
-        site: what the mail's links are opened on.
+        run_site: what the mail's links are opened on.
     """
 
     project: Project
@@ -75,8 +75,8 @@ def run_rehearsal(options: RehearsalOptions, on_progress: ProgressCallback) -> R
     """Send an issue to nobody, and see who would have it.
 
     Args:
-        wish: what to rehearse.
-        advance: called with the number of readers that the double has just taken.
+        options: what to rehearse.
+        on_progress: called with the number of readers that the double has just taken.
 
     Raises:
         SendRefused: there is nobody to send it to, or the sender refuses or fails.
@@ -117,16 +117,16 @@ class _Rehearsal:
     """A rehearsal under way.
 
     Attributes:
-        wish: what is rehearsed.
+        options: what is rehearsed.
         ledger: the scratch one.
-        vendor: the double.
-        witness: what it took.
-        size: readers in a batch at most.
-        advance: called with the number of readers just taken.
+        server: the double.
+        delivery_log: what it took.
+        max_batch_size: readers in a batch at most.
+        on_progress: called with the number of readers just taken.
         kills: how often the sender was killed.
-        settlement: of what was unknown so far.
-        scan: what came of opening the links.
-        shown: readers whom ``advance`` was told of.
+        resolution: of what was unknown so far.
+        link_scan: what came of opening the links.
+        reported_count: readers whom ``advance`` was told of.
     """
 
     options: RehearsalOptions

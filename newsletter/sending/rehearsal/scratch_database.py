@@ -20,7 +20,7 @@ def copy_subscribers(source: sa.Engine, scratch: sa.Engine) -> None:
     """Copy all that decides who is mailed; the true list is only read.
 
     Args:
-        true: the list's database.
+        source: the list's database.
         scratch: an empty one.
     """
     with read_transaction(source) as connection:

@@ -19,13 +19,13 @@ class ScriptedFakeSendGrid(FakeSendGrid):
     """A double that goes by a script.
 
     Args:
-        witness: remembers what it took.
-        steps: how the first requests are treated; the others as documented.
+        delivery_log: remembers what it took.
+        plan: how the first requests are treated; the others as documented.
 
     Attributes:
-        met: kind of fault -> how many requests met one.
-        kill: set when the sender is to be killed.
-        letters: subscriber id -> what they got, of the first ``scanner.READERS``.
+        faults_met: kind of fault -> how many requests met one.
+        kill_requested: set when the sender is to be killed.
+        scanned_texts: subscriber id -> what they got, of the first ``scanner.READERS``.
     """
 
     def __init__(self, delivery_log: DeliveryLog, plan: Iterable[PlannedFault]) -> None:

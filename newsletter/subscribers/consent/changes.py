@@ -178,7 +178,7 @@ def change_address(
     Args:
         connection: in a transaction that writes.
         key: the address until now, as a key.
-        to: the address from now on.
+        new_address: the address from now on.
         origin: where they asked for it.
 
     Returns:

@@ -25,7 +25,7 @@ class ProviderReport(NamedTuple):
 
     Attributes:
         address: as the vendor wrote it, in capitals or not.
-        word: ``bounced``, ``unsubscribed`` or ``complained``.
+        kind: ``bounced``, ``unsubscribed`` or ``complained``.
         at: since when; ``None`` where the vendor doesn't say.
         wording: the vendor's, perhaps ``""``.
     """

@@ -44,7 +44,7 @@ def sign_up(
         address: whose.
         origin: the form.
         name: of somebody new.
-        confirmed: whether the form is enough, as with single opt-in. Not for those who left:
+        single_opt_in: whether the form is enough, as with single opt-in. Not for those who left:
             anybody could bring them back.
 
     Returns:

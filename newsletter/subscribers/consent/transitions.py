@@ -16,8 +16,8 @@ class StatusChange(NamedTuple):
     """Something that happened to a subscriber.
 
     Attributes:
-        word: one of ``newsletter.db.schema.CHANGES``.
-        status: what ``subscribed``, ``imported`` and ``resubscribed`` ask for; the other words
+        kind: one of ``newsletter.db.schema.CHANGES``.
+        requested: what ``subscribed``, ``imported`` and ``resubscribed`` ask for; the other words
             say it themselves.
     """
 

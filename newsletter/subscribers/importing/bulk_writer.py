@@ -44,10 +44,10 @@ class BulkWriteResult(NamedTuple):
     Attributes:
         new: added, by status.
         updated: had another name, other attributes or tags, or have left since.
-        returned: had left, and are back by the consent stated.
+        resubscribed: had left, and are back by the consent stated.
         unchanged: nothing to do.
-        repeated: the address was in this import before, which counts.
-        held: the file says active, but they have left or never confirmed: by status.
+        duplicates: the address was in this import before, which counts.
+        not_reactivated: the file says active, but they have left or never confirmed: by status.
         erased: they have asked to be forgotten.
     """
 
@@ -205,12 +205,23 @@ class SubscriberBulkWriter:
                 taken.add(entry.token)
                 token = entry.token  # noqa: PLW2901 - the links in old mails lead here
             rows.append(
-                (entry.address, key, entry.name, status, _encode_attributes(entry.attributes), token,
-                 entry.source or f"{self._source}:{entry.line}",
-                 self._to_driver_time(entry.joined_at) if entry.joined_at else self._recorded_at_value,
-                 self._to_driver_time(entry.confirmed_at), entry.soft_bounces, self._recorded_at_value,
-                 self._to_driver_time(entry.paused_until))
-            )  # fmt: skip
+                (
+                    entry.address,
+                    key,
+                    entry.name,
+                    status,
+                    _encode_attributes(entry.attributes),
+                    token,
+                    entry.source or f"{self._source}:{entry.line}",
+                    self._to_driver_time(entry.joined_at)
+                    if entry.joined_at
+                    else self._recorded_at_value,
+                    self._to_driver_time(entry.confirmed_at),
+                    entry.soft_bounces,
+                    self._recorded_at_value,
+                    self._to_driver_time(entry.paused_until),
+                )
+            )
         insert_rows(self._connection, subscriber, _COLUMNS, rows)
         # Nobody else adds meanwhile, so that all above are these.
         if any(entry.tags or entry.source or entry.journal for entry in entries.values()):
@@ -240,9 +251,17 @@ class SubscriberBulkWriter:
             if not entry.journal or status != entry.status:
                 source = f"{self._source}:{entry.line}"
                 lines.append(
-                    (id_, len(entry.journal) + 1, self._recorded_at_value, "imported", status, "import", source,
-                     self._consent)
-                )  # fmt: skip
+                    (
+                        id_,
+                        len(entry.journal) + 1,
+                        self._recorded_at_value,
+                        "imported",
+                        status,
+                        "import",
+                        source,
+                        self._consent,
+                    )
+                )
         insert_rows(self._connection, subscriber_tag, ("subscriber_id", "tag"), tags)
         names = ("subscriber_id", "n", *journal.JournalEntry._fields)
         insert_rows(self._connection, journal_table, names, lines)
@@ -270,11 +289,17 @@ class SubscriberBulkWriter:
         self._details_update.execute(
             self._connection,
             [
-                (row.id, row.name, _encode_attributes(row.attributes), row.joined_at, row.confirmed_at,
-                 self._recorded_at_value)
+                (
+                    row.id,
+                    row.name,
+                    _encode_attributes(row.attributes),
+                    row.joined_at,
+                    row.confirmed_at,
+                    self._recorded_at_value,
+                )
                 for row in updates.details
             ],
-        )  # fmt: skip
+        )
         tags = [{"subscriber_id": id_, "tag": tag} for id_, tag in updates.new_tags]
         if tags:
             self._connection.execute(insert_or_ignore(self._connection, subscriber_tag), tags)
@@ -289,15 +314,30 @@ class SubscriberBulkWriter:
         self._journal_insert.execute(
             self._connection,
             [
-                (id_, self._recorded_at_value, "imported", status, "import", f"{self._source}:{line}", "")
+                (
+                    id_,
+                    self._recorded_at_value,
+                    "imported",
+                    status,
+                    "import",
+                    f"{self._source}:{line}",
+                    "",
+                )
                 for id_, status, line in updates.status_changes
             ]
             + [
-                (id_, self._recorded_at_value, "resubscribed", "active", "import", f"{self._source}:{line}",
-                 self._consent)
+                (
+                    id_,
+                    self._recorded_at_value,
+                    "resubscribed",
+                    "active",
+                    "import",
+                    f"{self._source}:{line}",
+                    self._consent,
+                )
                 for id_, line in updates.resubscribed
             ],
-        )  # fmt: skip
+        )
 
     def _to_driver_time(self, time: datetime.datetime | None) -> Any:  # as the driver takes it
         return time and _UTC_TIME_TYPE.process_bind_param(time, self._connection.dialect)

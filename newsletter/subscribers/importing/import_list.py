@@ -79,8 +79,8 @@ def import_subscriber_files(  # noqa: PLR0913 - what the caller may choose, each
         engine: the list's database.
         path: a file that ``import_file`` takes, or a ZIP of them.
         now: the time to record.
-        wishes: what the editor says of it.
-        most_unpacked: how many bytes a ZIP's files may have together.
+        options: what the editor says of it.
+        max_unpacked_bytes: how many bytes a ZIP's files may have together.
         progress: called with the number of bytes just read, which add up to the file's size.
 
     Raises:
@@ -121,7 +121,7 @@ def import_subscriber_file(
         engine: the list's database.
         path: CSV, or JSON lines that we have exported.
         now: the time to record.
-        wishes: what the editor says of it.
+        options: what the editor says of it.
         progress: called with the number of bytes just read.
 
     Raises:
@@ -141,9 +141,9 @@ class _ImportRun:
     Attributes:
         connection: on which nothing has begun; of a dry run the caller rolls it back.
         now: the time to record.
-        wishes: what the editor says of it.
+        options: what the editor says of it.
         progress: called with the number of bytes just read.
-        types: of attributes that are new, where other files tell them.
+        sampled_types: of attributes that are new, where other files tell them.
     """
 
     connection: sa.Connection

@@ -28,18 +28,18 @@ class ImportSummary:
         rows: rows that are not blank, without the header.
         new: readers added, by status.
         updated: readers with another name, other attributes or tags, or who have left.
-        returned: readers who had left and are back by the consent stated.
+        resubscribed: readers who had left and are back by the consent stated.
         unchanged: readers who are in the list just so.
-        repeated: rows whose address stands further up in the file.
-        held: rows that say active of somebody who left or never confirmed: by status.
+        duplicates: rows whose address stands further up in the file.
+        not_reactivated: rows that say active of somebody who left or never confirmed: by status.
         erased: rows of readers who have asked to be forgotten.
-        refused: rows that could not be taken.
-        reasons: why rows were refused, without what is different in each.
+        rejected: rows that could not be taken.
+        rejection_reasons: why rows were refused, without what is different in each.
         remarks: the first refused and repeated rows: line and reason.
-        doubtful: how many addresses are doubtful, though they were taken.
-        doubts: the first of them: line and why.
-        refused_file: where the refused rows are.
-        passed_over: the files of a ZIP that are no list of readers, and why; in the first report.
+        address_warning_count: how many addresses are doubtful, though they were taken.
+        address_warnings: the first of them: line and why.
+        rejected_rows_path: where the refused rows are.
+        skipped_files: the files of a ZIP that are no list of readers, and why; in the first report.
     """
 
     file: str

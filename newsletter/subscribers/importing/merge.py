@@ -24,10 +24,10 @@ class SubscriberUpdates(NamedTuple):
     """What to change of subscribers that are there.
 
     Attributes:
-        rewritten: as they shall be.
-        tagged: id and a new tag.
-        left: id, status and the row that says so.
-        returned: id and the row that says so.
+        details: as they shall be.
+        new_tags: id and a new tag.
+        status_changes: id, status and the row that says so.
+        resubscribed: id and the row that says so.
     """
 
     details: list[ExistingSubscriber]
@@ -44,9 +44,9 @@ class SubscriberUpdates(NamedTuple):
         """Note what differs, if anything; a blank cell says nothing.
 
         Args:
-            row: who is there.
+            existing: who is there.
             entry: what the file says of them.
-            bound: makes of a time what the driver would give.
+            to_driver_time: makes of a time what the driver would give.
         """
         changed = self.add_status_change(existing, entry)
         if entry.tags:

@@ -23,9 +23,9 @@ class ListSource(NamedTuple):
 
     Attributes:
         path: the file, perhaps unpacked for now.
-        shown: its name for people.
+        display_path: its name for people.
         label: its name for the journal, without the folder.
-        beside: the file of refused rows is named after this.
+        rejected_rows_base: the file of refused rows is named after this.
     """
 
     path: Path
@@ -44,10 +44,10 @@ class OpenList(NamedTuple):
 
     Attributes:
         rows: all but the header.
-        read: a row as an entry.
-        position: how many bytes have been read so far.
-        types: of attributes, where the file tells.
-        head: the first line of JSON lines.
+        parse_row: a row as an entry.
+        read_position: how many bytes have been read so far.
+        attribute_types: of attributes, where the file tells.
+        header_line: the first line of JSON lines.
     """
 
     rows: Iterator[FileRow]

@@ -30,8 +30,8 @@ class RejectedRowsFile:
             folder can't be written, the working folder takes it.
         columns: the header is written again, with the row and the reason in front; a file of
             JSON lines has none.
-        head: the first line of a file of JSON lines.
-        wanted: whether rows are written at all.
+        header_line: the first line of a file of JSON lines.
+        enabled: whether rows are written at all.
 
     Raises:
         ListError: there is no folder to write it to.

@@ -42,8 +42,8 @@ def iter_added(
 
     Args:
         connection: in a transaction.
-        sent: the send.
-        within: the condition of its segment, as it is today.
+        past_send: the send.
+        condition: the condition of its segment, as it is today.
     """
     was_in = (
         sa.exists()

@@ -96,9 +96,9 @@ def explain_delivery(  # noqa: PLR0913 - all of them are the question
 
     Args:
         connection: in a transaction.
-        of: the address.
+        address: the address.
         segment: to whom alone the issue goes.
-        sent: the issue's send; ``None`` if it wasn't sent.
+        past_send: the issue's send; ``None`` if it wasn't sent.
         now: aware.
         zone: the newsletter's.
     """

@@ -45,7 +45,7 @@ def draw_growth_chart(weeks: Sequence[GrowthPeriod], newsletter_name: str) -> by
 
     Args:
         weeks: at least one, the oldest first.
-        name: the newsletter's.
+        newsletter_name: the newsletter's.
 
     Returns:
         An SVG document without scripts, links or anything else to fetch.
@@ -96,7 +96,10 @@ def _build_style() -> Style:
 
 def _build_css() -> str:
     dark = CSS_TEMPLATE.format(id=CHART_ID, **DARK_COLORS)
-    return f"{CSS_TEMPLATE.format(id=CHART_ID, **LIGHT_COLORS)}@media (prefers-color-scheme: dark) {{{dark}}}"
+    return (
+        f"{CSS_TEMPLATE.format(id=CHART_ID, **LIGHT_COLORS)}@media "
+        f"(prefers-color-scheme: dark) {{{dark}}}"
+    )
 
 
 def _week_labels(weeks: Sequence[GrowthPeriod]) -> list[str]:

@@ -23,8 +23,8 @@ class GrowthPeriod:
     Attributes:
         start: its first day, in the newsletter's zone.
         joined: how often somebody became active: new readers, confirmed ones, those come back.
-        left: how often somebody active left or was suppressed.
-        before: how many were active when it began.
+        lost: how often somebody active left or was suppressed.
+        active_at_start: how many were active when it began.
     """
 
     start: datetime.date
@@ -76,7 +76,7 @@ def compute_stats(
 
     Args:
         connection: reads at one moment.
-        weeks: how many, the present one included.
+        week_count: how many, the present one included.
         now: aware.
         zone: in which weeks and months begin.
     """

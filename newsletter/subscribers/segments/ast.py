@@ -23,7 +23,7 @@ class SegmentField:
     Attributes:
         name: as written in a query.
         type: of its values.
-        own: whether it is an attribute of the editor's own.
+        is_attribute: whether it is an attribute of the editor's own.
     """
 
     name: str

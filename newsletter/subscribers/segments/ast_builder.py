@@ -167,7 +167,8 @@ class QueryBuilder:
         found = name if name in spelled else next(iter(spelled), None)
         if found is None:
             raise _TokenError(
-                f"there is no attribute '{name}'. {_suggest_names(name, (*BUILTIN_FIELDS, *attributes))}",
+                f"there is no attribute '{name}'. "
+                f"{_suggest_names(name, (*BUILTIN_FIELDS, *attributes))}",
                 token,
             )
         return SegmentField(found, attributes[found])
@@ -218,7 +219,8 @@ class QueryBuilder:
                 raise _TokenError(f"'{segment_field.name}' is true or false, not '{text}'", token)
         if not text:
             raise _TokenError(
-                f"a reader without '{segment_field.name}' is found by: not has:{segment_field.name}",
+                f"a reader without '{segment_field.name}' is found by: not "
+                f"has:{segment_field.name}",
                 token,
             )
         return text if sign == "~" else _comparison_key(segment_field, text, token)
@@ -227,7 +229,8 @@ class QueryBuilder:
         day = _parse_date_text(text, self._today)
         if day is None:
             raise _TokenError(
-                f"'{segment_field.name}' is a date, and '{text}' is none: write 2026-01-31, today or "
+                f"'{segment_field.name}' is a date, and '{text}' is none: write "
+                "2026-01-31, today or "
                 "30 days ago",
                 token,
             )

@@ -54,7 +54,7 @@ def find_segment(
 
     Args:
         connection: to the list, whose tags, attributes and issues a query may name.
-        wanted: the name or the query.
+        name_or_query: the name or the query.
         config: the newsletter's settings.
         now: from which ``30 days ago`` counts.
 

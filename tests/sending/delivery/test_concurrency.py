@@ -292,7 +292,7 @@ def test_an_outcome_that_cannot_be_written_does_not_take_others_with_it(
             raise DatabaseError("the disk is full")
         record_batch_results(of, back)
 
-    monkeypatch.setattr("newsletter.sending.delivery.sender.settle", failing)
+    monkeypatch.setattr("newsletter.sending.delivery.sender.record_batch_results", failing)
     vendor = Vendor()
     with pytest.raises(DatabaseError, match="batch 2 had left") as failed:
         BatchSender(ledger, frozen, letter, vendor, world, concurrency=4).run()

@@ -137,7 +137,7 @@ def test_a_strict_policy_above_wants_the_domain_itself(ask: Ask) -> None:
 def test_a_name_server_that_is_silent_says_nothing_of_the_domain(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("newsletter.sending.doctor.dns.SECONDS", 0.05)
+    monkeypatch.setattr("newsletter.sending.doctor.dns.TIMEOUT_SECONDS", 0.05)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         door.bind(("127.0.0.1", 0))
         records = DnsResolver(["127.0.0.1"], door.getsockname()[1])

@@ -31,11 +31,17 @@ from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 TOTAL = 17
 BATCH = 4
 FAULTS = (
-    faults.lost_response(), faults.lost_request(), faults.reset_mid_response(), faults.invalid_http_response(),
-    faults.rate_limit_response(0), faults.error_response(500), faults.error_response(503, accept=True),
-    faults.error_response(401), faults.error_response(400),
+    faults.lost_response(),
+    faults.lost_request(),
+    faults.reset_mid_response(),
+    faults.invalid_http_response(),
+    faults.rate_limit_response(0),
+    faults.error_response(500),
+    faults.error_response(503, accept=True),
+    faults.error_response(401),
+    faults.error_response(400),
     faults.error_response(400, "bad", "personalizations.1.to.0.email"),
-)  # fmt: skip
+)
 happenings = st.sampled_from(
     ["well", "well", "no connection", "killed before", "killed after", "overtaken", *FAULTS]
 )

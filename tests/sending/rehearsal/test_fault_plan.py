@@ -15,8 +15,13 @@ from newsletter.sending.rehearsal.fault_plan import (
 
 def test_a_calm_request_comes_before_each_fault() -> None:
     assert build_fault_plan(["error", "cut"]) == [
-        PlannedFault(), PlannedFault("error", 0), PlannedFault(), PlannedFault("error", 1), PlannedFault(), PlannedFault("cut", 0),
-    ]  # fmt: skip
+        PlannedFault(),
+        PlannedFault("error", 0),
+        PlannedFault(),
+        PlannedFault("error", 1),
+        PlannedFault(),
+        PlannedFault("cut", 0),
+    ]
 
 
 def test_a_fault_bears_its_name_and_a_calm_request_is_taken() -> None:

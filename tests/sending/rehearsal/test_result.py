@@ -37,7 +37,7 @@ def test_everybody_once_or_set_aside_holds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fates", "words"),
+    ("delivery_counts", "words"),
     [
         ({("accepted", 1): 99, ("accepted", 2): 1}, "1 readers have it twice"),
         ({("accepted", 1): 99, ("accepted", 0): 1}, "1 readers are lost"),
@@ -47,17 +47,19 @@ def test_everybody_once_or_set_aside_holds() -> None:
         ({("accepted", 1): 99}, "the ledger has 99 readers of 100"),
     ],
 )
-def test_one_reader_amiss_is_enough(fates: Mapping[tuple[str, int], int], words: str) -> None:
-    assert any(words in gap for gap in replace(GOOD, fates=fates).failures)
+def test_one_reader_amiss_is_enough(
+    delivery_counts: Mapping[tuple[str, int], int], words: str
+) -> None:
+    assert any(words in gap for gap in replace(GOOD, delivery_counts=delivery_counts).failures)
 
 
 @pytest.mark.parametrize(
     ("amiss", "words"),
     [
-        (replace(GOOD, strangers=1), "others than the readers"),
-        (replace(GOOD, leftovers=1), "merge tags unfilled"),
-        (replace(GOOD, scan=LinkScanResult(9, 27, 162, changed=1)), "has changed 1 readers"),
-        (replace(GOOD, scan=LinkScanResult(9, 27, 162, broken=2)), "2 links of readers"),
+        (replace(GOOD, unexpected_copies=1), "others than the readers"),
+        (replace(GOOD, unfilled_token_count=1), "merge tags unfilled"),
+        (replace(GOOD, link_scan=LinkScanResult(9, 27, 162, changed=1)), "has changed 1 readers"),
+        (replace(GOOD, link_scan=LinkScanResult(9, 27, 162, broken=2)), "2 links of readers"),
         (
             replace(GOOD, state="blocked", reason="so says the vendor"),
             "blocked in the end: so says",

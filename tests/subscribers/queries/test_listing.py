@@ -40,7 +40,7 @@ def test_who_is_shown(
     wanted: SubscriberFilter,
     found: list[str],
 ) -> None:
-    monkeypatch.setattr("newsletter.subscribers.queries.listing.PAGE", 2)
+    monkeypatch.setattr("newsletter.subscribers.queries.listing.PAGE_SIZE", 2)
     imported(TEXT)
     with read_transaction(engine) as connection:
         assert [each.address for each in iter_subscribers(connection, wanted)] == found

@@ -59,24 +59,33 @@ def told(text: str) -> list[str]:
         ("age>=-1.5", Comparison(AGE, ">=", -1.5)),
         ("age = 007", Comparison(AGE, "=", 7)),
         ("member = yes", Comparison(SegmentField("member", "boolean"), "=", value=True)),
-        ("birthday < 2000-02-29",
-         Comparison(SegmentField("birthday", "date"), "<", datetime.date(2000, 2, 29))),
+        (
+            "birthday < 2000-02-29",
+            Comparison(SegmentField("birthday", "date"), "<", datetime.date(2000, 2, 29)),
+        ),
         ("joined = Today", Comparison(JOINED, "=", TODAY)),
         ("joined > 30 days ago", Comparison(JOINED, ">", datetime.date(2026, 3, 1))),
         ("joined > 1 month ago", Comparison(JOINED, ">", datetime.date(2026, 2, 28))),
         ("joined > 2 WEEKS  ago", Comparison(JOINED, ">", datetime.date(2026, 3, 17))),
         ("joined > 99999 years ago", Comparison(JOINED, ">", datetime.date(1900, 1, 1))),
-        ("email = Ada@M\u00fcnchen.de", Comparison(BUILTIN_FIELDS["email"], "=", "ada@xn--mnchen-3ya.de")),
+        (
+            "email = Ada@M\u00fcnchen.de",
+            Comparison(BUILTIN_FIELDS["email"], "=", "ada@xn--mnchen-3ya.de"),
+        ),
         ("email ~ @gmail.", Comparison(BUILTIN_FIELDS["email"], "~", "@gmail.")),
         ("domain = GMAIL.com", Comparison(BUILTIN_FIELDS["domain"], "=", "gmail.com")),
         (r"name ~ 'O\'Brien'", Comparison(BUILTIN_FIELDS["name"], "~", "O'Brien")),
-        ("tag:vip or age = 1 and not age = 2",
-         Or((VIP, And((Comparison(AGE, "=", 1), Not(Comparison(AGE, "=", 2))))))),
-        ("(tag:vip OR age = 1)\n AND age = 2",
-         And((Or((VIP, Comparison(AGE, "=", 1))), Comparison(AGE, "=", 2)))),
+        (
+            "tag:vip or age = 1 and not age = 2",
+            Or((VIP, And((Comparison(AGE, "=", 1), Not(Comparison(AGE, "=", 2)))))),
+        ),
+        (
+            "(tag:vip OR age = 1)\n AND age = 2",
+            And((Or((VIP, Comparison(AGE, "=", 1))), Comparison(AGE, "=", 2))),
+        ),
         ("(" * 300 + "tag:vip" + ")" * 300, VIP),
     ],
-)  # fmt: skip
+)
 def test_what_a_query_means(text: str, query: Query) -> None:
     assert read(text) == query
     assert read(str(query)) == query

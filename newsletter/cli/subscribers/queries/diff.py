@@ -19,7 +19,7 @@ CAME, LEFT = "came", "left"
 AudienceChanges = Iterator[tuple[str, "AudienceDifference"]]
 
 
-@click.command(short_help="Show who came and who left since an issue was sent.")
+@click.command("diff", short_help="Show who came and who left since an issue was sent.")
 @click.argument("issue")
 @click.option(
     "--limit", type=click.IntRange(min=0), metavar="N", default=20, show_default=True,

@@ -36,7 +36,7 @@ STATUS_LABELS = {
 }
 
 
-@click.command(short_help="Explain why a reader gets an issue, or doesn't.")
+@click.command("explain", short_help="Explain why a reader gets an issue, or doesn't.")
 @click.argument("address")
 @click.option("--issue", metavar="ISSUE", help="A certain issue, sent or not.")
 @click.option(

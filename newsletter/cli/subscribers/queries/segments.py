@@ -20,7 +20,7 @@ No segment is named in newsletter.yml. For example:
     vips: tag:vip and not opened:last-5"""
 
 
-@click.command(short_help="Count the readers that a query finds.")
+@click.command("count", short_help="Count the readers that a query finds.")
 @click.argument("segment", metavar="QUERY|NAME")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def count_command(segment: str, *, as_json: bool) -> None:
@@ -73,7 +73,7 @@ def _warn_untracked(segment: "Segment", config: "Config") -> None:
         )
 
 
-@click.command(short_help="Show the segments of newsletter.yml, counted.")
+@click.command("segments", short_help="Show the segments of newsletter.yml, counted.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, for scripts.")
 def segments_command(*, as_json: bool) -> int:
     """Show the segments that newsletter.yml names, and how many readers each finds.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_SHOWN = 20
 
 
-@click.command(short_help="Show all that is known of a reader.")
+@click.command("show", short_help="Show all that is known of a reader.")
 @click.argument("address")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def show_command(address: str, *, as_json: bool) -> None:

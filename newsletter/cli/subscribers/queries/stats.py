@@ -18,7 +18,7 @@ BAR_WIDTH = 28
 MAX_NAME_WIDTH = 50
 
 
-@click.command(short_help="Show how the list grows: weeks, churn, sources, tags.")
+@click.command("stats", short_help="Show how the list grows: weeks, churn, sources, tags.")
 @click.option(
     "--weeks", type=click.IntRange(1, 520), default=12, show_default=True, metavar="N",
     help="How many weeks to show, the present one included.",
@@ -145,7 +145,8 @@ def _print_months(months: "Sequence[GrowthPeriod]") -> None:
     for month in months:
         churn = "" if month.churn is None else f"{100 * month.churn:.1f} %"
         echo(
-            f"{month.start:%b %Y}    {month.active_at_start:>19,} {month.lost:>7,} {churn:>8}".rstrip()
+            f"{month.start:%b %Y}    {month.active_at_start:>19,} {month.lost:>7,} "
+            f"{churn:>8}".rstrip()
         )
 
 

@@ -33,8 +33,8 @@ class BoilerplateRule(NamedTuple):
     """One kind of furniture.
 
     Attributes:
-        why: what it is, as the editor is told.
-        place: where it may stand.
+        description: what it is, as the editor is told.
+        position: where it may stand.
         pattern: the whole of its text.
     """
 
@@ -59,8 +59,10 @@ BOILERPLATE_RULES: tuple[BoilerplateRule, ...] = (
         r"nyheter|nyheder|blogg|блог|новости|ブログ|博客|新闻|المدونة|مدونة",
     ),
     _make_rule(
-        "breadcrumb", BoilerplatePosition.HEAD, r"(home|start|blog)( ?[»›>/→] ?[^»›>/→]{1,80})+"
-    ),  # noqa: RUF001 - arrows
+        "breadcrumb",
+        BoilerplatePosition.HEAD,
+        r"(home|start|blog)( ?[»›>/→] ?[^»›>/→]{1,80})+",  # noqa: RUF001
+    ),
     _make_rule(
         "skip link",
         BoilerplatePosition.ENDS,
@@ -174,8 +176,8 @@ class ContentRange(NamedTuple):
     """Where the running text of an article begins and ends.
 
     Attributes:
-        head: index of the first passage of running text (what is before may be furniture).
-        tail: index after the last one.
+        start: index of the first passage of running text (what is before may be furniture).
+        end: index after the last one.
     """
 
     start: int
@@ -199,8 +201,8 @@ def find_boilerplate(
 
     Args:
         passages: the whole post in order.
-        running: where its running text is.
-        strange: indices already put aside; they are neither title nor furniture.
+        content: where its running text is.
+        spam: indices already put aside; they are neither title nor furniture.
 
     Returns:
         Index of the passage -> what it is, in the order of the post.

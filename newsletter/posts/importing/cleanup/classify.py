@@ -31,7 +31,7 @@ def classify_passages(
     Args:
         passages: the whole post in order.
         keep: lines (1-based) that stay whatever is said of them.
-        scraped: whether the post comes from a page, with a page's furniture around it.
+        is_scraped: whether the post comes from a page, with a page's furniture around it.
     """
     thread = find_comments(passages) if is_scraped else range(len(passages), len(passages))
     article = passages[: thread.start]

@@ -19,7 +19,7 @@ class Passage:
     Attributes:
         line: 1-based line in the source where it starts.
         text: its words, without markup.
-        alone: nothing touches it: no other line of the same paragraph.
+        is_standalone: nothing touches it: no other line of the same paragraph.
     """
 
     line: int

@@ -81,7 +81,10 @@ def find_spam_terms(text: str) -> dict[str, str]:
 
 def _iter_alternatives() -> Iterator[str]:
     for kind, words in SPAM_TERMS.items():
-        yield f"(?P<{kind}>{'|'.join(_match_whole_word(word.casefold()) for word in words.split(', '))})"
+        yield (
+            f"(?P<{kind}>"
+            f"{'|'.join(_match_whole_word(word.casefold()) for word in words.split(', '))})"
+        )
 
 
 def _match_whole_word(word: str) -> str:
@@ -126,7 +129,7 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
 
     Args:
         passages: the post in order, without its readers' comments.
-        running: where its running text is.
+        content: where its running text is.
 
     Returns:
         Index of the passage -> the reason in the editor's words, in the order of the post.
@@ -160,7 +163,8 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
         elif terms and at >= first and (len(said[at]) > 1 or not passage.is_prose):
             kind = next(iter(terms.values()))
             found[at] = (
-                f"has {_add_indefinite_article(kind)} term that the post never uses: looks like link spam"
+                f"has {_add_indefinite_article(kind)} term that the post never uses: "
+                "looks like link spam"
             )
     return found
 

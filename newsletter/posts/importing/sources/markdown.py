@@ -16,8 +16,10 @@ from newsletter.posts.importing.sources.draft import (
 
 
 def parse_markdown_source(
-    front_matter: FrontMatter, path: str, keep: Collection[int]
-) -> ParsedSource:  # noqa: ARG001
+    front_matter: FrontMatter,
+    path: str,  # noqa: ARG001 - every kind of source is given the same
+    keep: Collection[int],
+) -> ParsedSource:
     """Read Markdown; its body stays as written, less its title and what is put aside."""
     lines = front_matter.body.split("\n")
     blocks = _parse_blocks(front_matter)

@@ -233,8 +233,10 @@ def _escape_special_characters(text: str) -> str:
 
 
 def parse_plain_text_source(
-    front_matter: FrontMatter, path: str, keep: Collection[int]
-) -> ParsedSource:  # noqa: ARG001
+    front_matter: FrontMatter,
+    path: str,  # noqa: ARG001 - every kind of source is given the same
+    keep: Collection[int],
+) -> ParsedSource:
     """Read plain text as scraped from a page; ``keep`` are lines that stay whatever they are."""
     passages = split_passages(front_matter.body)
     clearing = classify_passages(passages, keep)

@@ -107,7 +107,7 @@ class _ThreadConnection(threading.local):
     """A thread's own connection, so that each is known to be fresh; made on the thread's first use.
 
     Args:
-        face: the official client.
+        api_client: the official client.
         options: the timeouts.
         pools: where to put the new one, for whoever hangs up.
     """
@@ -167,7 +167,7 @@ class SendGridClient:
         Args:
             path: like ``suppression/bounces``.
             query: names and values.
-            most: bytes of the answer's body to read; a longer one is cut off there.
+            max_bytes: bytes of the answer's body to read; a longer one is cut off there.
         """
         with self._connection.client_for(path) as client:
             return client.get_bytes(query, max_bytes)

@@ -24,7 +24,7 @@ class ScheduledDelivery(NamedTuple):
 
     Attributes:
         batch_id: SendGrid's name for all of a send, by which it is taken back.
-        until: aware; ``None`` if the time has come.
+        send_at: aware; ``None`` if the time has come.
     """
 
     batch_id: str

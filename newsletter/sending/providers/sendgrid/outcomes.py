@@ -33,7 +33,7 @@ def classify_response(
     """Say what an answer proves.
 
     Args:
-        answer: what came back.
+        response: what came back.
         now: aware.
         sandbox: whether the request asked only to be checked (then 200 is success).
     """

@@ -98,10 +98,12 @@ class PreparedEmail:
     Attributes:
         email: as rendered, tokens still in it.
         config: the newsletter's settings.
-        head: the request's JSON up to the value of ``personalizations``, which is its last key.
-        values: of the merge tags that occur; none where each reader gets a request of their own.
-        links: token -> the reader's own URL, with ``TOKEN_MARK`` for the reader's token.
-        held: if SendGrid is to hold it for a while.
+        request_head: the request's JSON up to the value of ``personalizations``, which is its last
+            key.
+        merge_tag_values: of the merge tags that occur; none where each reader gets a request of
+            their own.
+        personal_links: token -> the reader's own URL, with ``TOKEN_MARK`` for the reader's token.
+        scheduled: if SendGrid is to hold it for a while.
     """
 
     email: Email
@@ -133,8 +135,8 @@ class PreparedRequest(NamedTuple):
 
     Attributes:
         body: JSON; empty if nobody is left.
-        readers: ids of those it is for, in the order of its personalizations.
-        unfit: id -> why that reader can't be in any request.
+        recipient_ids: ids of those it is for, in the order of its personalizations.
+        rejected_recipients: id -> why that reader can't be in any request.
     """
 
     body: bytes

@@ -48,8 +48,8 @@ class SuppressionClient:
     """The lists of one account.
 
     Attributes:
-        mailer: who speaks to the account.
-        wait: waits so many seconds.
+        client: who speaks to the account.
+        sleep: waits so many seconds.
         now: the time, aware.
         backoff: the seconds before the next try, after so many failed ones.
     """
@@ -65,7 +65,7 @@ class SuppressionClient:
         """The entries of a list that were made in a time, at most 500 at once.
 
         Args:
-            name: one of the API's: ``bounces``, ``blocks``, ...
+            list_name: one of the API's: ``bounces``, ``blocks``, ...
             since: from then on; ``None`` for the whole list.
             until: up to then, so that new entries don't shift the pages.
 
@@ -82,7 +82,8 @@ class SuppressionClient:
             )
             if rows and rows == earlier:
                 raise ProviderError(
-                    f"SendGrid answers with the same page of {LIST_LABELS[list_name]} again and again",
+                    f"SendGrid answers with the same page of {LIST_LABELS[list_name]} "
+                    "again and again",
                     remedy="Nothing is lost: run it again later.",
                 )
             yield [_parse_entry(row, list_name) for row in rows]

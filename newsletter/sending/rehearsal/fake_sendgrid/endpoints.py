@@ -66,7 +66,7 @@ class ScheduledSends:
     """The account's batch ids and what was said of them.
 
     Attributes:
-        made: every batch id that was handed out.
+        batch_ids: every batch id that was handed out.
         statuses: batch id -> ``cancel`` or ``pause``.
     """
 
@@ -133,7 +133,7 @@ class SuppressionLists:
     Attributes:
         entries: kind -> entries as the vendor writes them, the newest first.
         groups: unsubscribe group -> addresses.
-        asked: the path and query of every request.
+        requested_paths: the path and query of every request.
     """
 
     entries: dict[str, list[dict[str, Any]]] = field(

@@ -24,10 +24,10 @@ class InjectedFault:
     """How one request is treated.
 
     Attributes:
-        trick: what happens to the connection.
+        behavior: what happens to the connection.
         accept: whether the request is taken all the same, if it is in order.
         status: the HTTP status to answer with; 0 for what the request deserves.
-        complaints: the ``errors`` of such an answer.
+        errors: the ``errors`` of such an answer.
         headers: further headers of such an answer.
         seconds: how long the answer is held back.
         name: what a report calls it.

@@ -80,8 +80,8 @@ class FakeSendGrid:
         url: where it answers.
         requests: every request, in the order in which they came.
         accepted: every reader of every request that was taken.
-        leftovers: merge tokens that some reader would have seen.
-        connections: how many connections were opened to it.
+        unfilled_tokens: merge tokens that some reader would have seen.
+        connection_count: how many connections were opened to it.
         suppressions: the lists that it hands out.
         scheduled: the batch ids that it handed out, and which were taken back.
         account: what the key may do, and who may be a sender.

@@ -46,7 +46,7 @@ def unpack_lists(path: Path, max_bytes: int) -> Iterator[list[UnpackedFile]]:
 
     Args:
         path: the ZIP.
-        most: how many bytes its files may have together, unpacked.
+        max_bytes: how many bytes its files may have together, unpacked.
 
     Raises:
         ListError: it is broken, encrypted, an Excel workbook, or made to do harm: names that

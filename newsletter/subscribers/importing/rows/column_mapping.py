@@ -45,16 +45,16 @@ class ColumnMapping:
         names: the columns that make up the name, in order.
         status: the columns that hold a word for the status.
         consent: the columns that say yes or no to being mailed.
-        refusal: the columns that say yes to not being mailed.
-        left: the columns that are filled if the reader has left: index -> status.
+        opt_out: the columns that say yes to not being mailed.
+        suppressed_if_filled: the columns that are filled if the reader has left: index -> status.
         tags: the columns of tags.
-        single: of the things that only one column may hold, where they are: ``joined_at``,
+        single_columns: of the things that only one column may hold, where they are: ``joined_at``,
             ``confirmed_at``, ``source``, and in our own export ``token``, ``soft_bounces`` and
             ``paused_until``.
         json: the columns of attributes as a JSON object.
         attributes: every other column: index -> key.
         types: the types of attributes, where the header tells: key -> type.
-        refusals: the columns that an earlier import put in front of a row that it refused.
+        rejection_notes: the columns that an earlier import put in front of a row that it refused.
     """
 
     header: tuple[str, ...]

@@ -57,10 +57,10 @@ class ExportFormat:
 
     Attributes:
         name: of the service.
-        marks: sets of column names; a header that has all of one set is this service's.
+        signatures: sets of column names; a header that has all of one set is this service's.
         columns: column name -> what it holds, where it isn't what the name says elsewhere.
         statuses: word -> status, where it isn't what the word says elsewhere.
-        files: the beginning of a file's name -> the status of all who are in it.
+        status_by_filename: the beginning of a file's name -> the status of all who are in it.
     """
 
     name: str
@@ -99,13 +99,25 @@ FORMATS = (
         "Mailchimp",
         _signatures("email address, optin time, confirm time, leid, euid"),
         columns=dict.fromkeys(
-            ("leid", "euid", "latitude", "longitude", "gmtoff", "dstoff", "last changed",
-             "unsub campaign title", "unsub campaign id", "clean campaign title",
-             "clean campaign id"),
+            (
+                "leid",
+                "euid",
+                "latitude",
+                "longitude",
+                "gmtoff",
+                "dstoff",
+                "last changed",
+                "unsub campaign title",
+                "unsub campaign id",
+                "clean campaign title",
+                "clean campaign id",
+            ),
             "ignored",
         ),
         status_by_filename={
-            "subscribed": "active", "unsubscribed": "unsubscribed", "cleaned": "bounced",
+            "subscribed": "active",
+            "unsubscribed": "unsubscribed",
+            "cleaned": "bounced",
             "nonsubscribed": "unsubscribed",
         },
     ),
@@ -123,13 +135,21 @@ FORMATS = (
         "Buttondown",
         _signatures("email, creation date, metadata", "email address, creation date, metadata"),
         columns={
-            "id": "ignored", "secondary id": "ignored", "subscriber type": "status",
-            "type": "status", "metadata": "json", "churn date": "",
+            "id": "ignored",
+            "secondary id": "ignored",
+            "subscriber type": "status",
+            "type": "status",
+            "metadata": "json",
+            "churn date": "",
         },
         statuses={
-            "trialed": "active", "churning": "active", "paused": "active", "past due": "active",
+            "trialed": "active",
+            "churning": "active",
+            "paused": "active",
+            "past due": "active",
             # Of a newsletter that is paid for: who hasn't paid yet gets nothing yet.
-            "unpaid": "pending", "spammy": "unsubscribed",
+            "unpaid": "pending",
+            "spammy": "unsubscribed",
         },
         status_by_filename={"unsubscribers": "unsubscribed"},
     ),
@@ -145,7 +165,9 @@ FORMATS = (
     ),
     ExportFormat(
         "beehiiv",
-        _signatures("email, status, created at, tier", "email, status, created at, subscription tier"),
+        _signatures(
+            "email, status, created at, tier", "email, status, created at, subscription tier"
+        ),
         columns={"id": "ignored", "subscriber id": "ignored"},
         statuses={"validating": "pending", "needs attention": "pending"},
     ),
@@ -154,7 +176,7 @@ FORMATS = (
         _signatures("uuid, email, name, attributes, status, created at"),
         columns={"uuid": "ignored", "updated at": "ignored", "attributes": "json"},
     ),
-)  # fmt: skip
+)
 
 
 def detect_format(header: Collection[str]) -> ExportFormat:

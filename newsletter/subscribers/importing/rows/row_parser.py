@@ -79,7 +79,7 @@ def parse_subscriber_row(
     Args:
         row: as the file has it.
         columns: what its cells are.
-        told: the status that the whole file tells; a row may only tell a more careful one.
+        file_status: the status that the whole file tells; a row may only tell a more careful one.
 
     Raises:
         ListError: the row is broken, has no address or a word for the status that isn't known,
