@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+MAX_MODULES = 16
 
 
 def lint_imports(folder: Path) -> tuple[int, str]:
@@ -46,18 +47,46 @@ def test_rendering_takes_nothing_of_urllib_but_parse() -> None:
     assert named <= {"urllib.parse"}
 
 
+def test_folders_are_small_enough_to_take_in() -> None:
+    # A folder of rules has one module a topic, one of migrations only grows.
+    large = {
+        str(folder.relative_to(ROOT)): len(modules)
+        for folder in (ROOT / "newsletter").rglob("*/")
+        if len(modules := [*folder.glob("*.py")]) - 1 > MAX_MODULES  # __init__.py is no entry
+        and folder.parts[-2:] not in {("checks", "rules"), ("migrations", "versions")}
+    }
+    assert not large
+
+
 @pytest.mark.parametrize(
     ("module", "breach", "contract"),
     [
-        ("db/engine.py", "import newsletter.cli.main", "The rooms: data flows one way"),
-        ("posts/post.py", "import newsletter.render.email", "The rooms: data flows one way"),
-        ("errors.py", "import newsletter.db.schema", "The rooms: data flows one way"),
-        ("cellar.py", "", "The rooms: data flows one way"),
-        ("render/email.py", "import newsletter.subscribers.reader", "Rendering is pure"),
+        ("db/engine.py", "import newsletter.cli.main", "Layers: data flows one way"),
+        ("posts/post.py", "import newsletter.render.email", "Layers: data flows one way"),
+        ("errors.py", "import newsletter.db.schema", "Layers: data flows one way"),
+        ("cellar.py", "", "Layers: data flows one way"),
+        ("reports/counts.py", "import newsletter.events.parse", "Layers: data flows one way"),
+        ("render/email.py", "import newsletter.db.schema", "Rendering is pure"),
         ("render/email.py", "import sqlalchemy", "Rendering is pure"),
         ("render/email.py", "def now():\n    import socket", "Rendering is pure"),
-        ("sending/payload.py", "import click", "Only the command line speaks click"),
-        ("subscribers/store.py", "import sendgrid", "Only sending speaks to SendGrid"),
+        ("sending/retry_policy.py", "import click", "Only the command line speaks click"),
+        ("subscribers/export.py", "import sendgrid", "Only sending speaks to SendGrid"),
+        (
+            "render/article/dom.py",
+            "import newsletter.render.template.loader",
+            "No folder imports another in a circle",
+        ),
+        (
+            "sending/providers/provider.py",
+            "import newsletter.sending.ledger.record",
+            "Sending has floors",
+        ),
+        (
+            "sending/delivery/claim.py",
+            "import newsletter.sending.planning.schedule",
+            "Sending has floors",
+        ),
+        ("sending/anything.py", "", "Sending has floors"),
     ],
 )
 def test_a_breach_is_noticed(copy: Path, module: str, breach: str, contract: str) -> None:
@@ -66,5 +95,5 @@ def test_a_breach_is_noticed(copy: Path, module: str, breach: str, contract: str
     code, said = lint_imports(copy)
     broken = [line for line in said.splitlines() if line.endswith("BROKEN")]
     assert code != 0, said
-    assert len(broken) == 1, said
-    assert broken[0].startswith(contract)
+    # An import that points up mostly closes a circle too.
+    assert any(line.startswith(contract) for line in broken), said
