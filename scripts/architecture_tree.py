@@ -1,0 +1,90 @@
+"""Write the tree of docs/explanation/architecture.md anew: every file, and what it is for.
+
+A module's purpose is the first line of its docstring; that of other files stands here.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "explanation" / "architecture.md"
+BEGIN, END = "<!-- tree -->\n```text\n", "```\n<!-- /tree -->\n"
+WIDTH = 100
+
+# Folders and files without a docstring; a folder of which nothing is listed stands for its files.
+PURPOSES = {
+    "newsletter/checks/analysis/client_support.json": "What each mail client supports (caniemail)",
+    "newsletter/checks/analysis/client_support.LICENSE": "The license of that data (MIT)",
+    "newsletter/config/newsletter.schema.json": "JSON Schema of newsletter.yml, generated",
+    "newsletter/db/migrations": "Alembic: one file a change of the schema",
+    "newsletter/preview/static": "The preview's page: HTML, CSS, JavaScript",
+    "newsletter/project/starter": "What `newsletter init` writes",
+    "newsletter/py.typed": "The package is typed (PEP 561)",
+    "newsletter/reports/output/report_page.html": "The template of the report's page",
+    "newsletter/web/subscriber/subscribe.js": "The script of the embedded sign-up form",
+    "templates": "What a designer changes; the wheel carries it as newsletter/default_templates",
+    "templates/article.css": "Styles of the article, inlined",
+    "templates/confirm.mjml": "Transactional email: confirm a sign-up",
+    "templates/issue.mjml": "The issue's email",
+    "templates/move.mjml": "Transactional email: change an address",
+    "templates/partials": "Parts that templates include: head, masthead, footer and others",
+    "templates/plain.css": "Styles of the plain template",
+    "templates/plain.mjml": "The issue's email without decoration",
+    "templates/web": "Public pages, one file a page; words.yml holds their texts in all languages",
+    "templates/welcome.mjml": "Transactional email: welcome",
+}
+WHOLE = frozenset(
+    {
+        "newsletter/db/migrations",
+        "newsletter/preview/static",
+        "newsletter/project/starter",
+        "templates/partials",
+        "templates/web",
+    }
+)
+
+
+def main() -> None:
+    """Replace the tree in the page."""
+    text = PAGE.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(before + BEGIN + tree() + END + after)
+
+
+def tree() -> str:
+    """Return the tree as text, a line an entry."""
+    lines = [line for top in ("newsletter", "templates") for line in _folder(ROOT / top, 0)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _folder(folder: Path, depth: int) -> Iterator[str]:
+    yield _line(f"{folder.name}/", _purpose(folder), depth)
+    if str(folder.relative_to(ROOT)) in WHOLE:
+        return
+    entries = sorted(folder.iterdir(), key=lambda entry: (entry.is_dir(), entry.name))
+    for entry in entries:
+        if entry.name in {"__pycache__", "__init__.py"} or entry.suffix == ".pyc":
+            continue
+        if entry.is_dir():
+            yield from _folder(entry, depth + 1)
+        else:
+            yield _line(entry.name, _purpose(entry), depth + 1)
+
+
+def _line(name: str, purpose: str, depth: int) -> str:
+    return f"{'  ' * depth}{name:<{30 - 2 * depth}}  {purpose}".rstrip()
+
+
+def _purpose(path: Path) -> str:
+    name = str(path.relative_to(ROOT))
+    if name in PURPOSES:
+        return PURPOSES[name]
+    module = path / "__init__.py" if path.is_dir() else path
+    docstring = ast.get_docstring(ast.parse(module.read_text())) or ""
+    return docstring.partition("\n")[0].rstrip(".")
+
+
+if __name__ == "__main__":
+    main()
