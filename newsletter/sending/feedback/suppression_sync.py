@@ -11,8 +11,8 @@ from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import meta
 from newsletter.sending.providers.sendgrid.suppressions_api import (
     LIST_LABELS,
+    ProviderSuppression,
     SuppressionClient,
-    SuppressionEntry,
 )
 from newsletter.subscribers.consent.delivery_feedback import (
     AppliedReport,
@@ -49,7 +49,7 @@ class SuppressionSyncResult:
     since: datetime.datetime | None
     fetched_count: int = 0
     applied_reports: list[AppliedReport] = field(default_factory=list)
-    blocks: list[SuppressionEntry] = field(default_factory=list)
+    blocks: list[ProviderSuppression] = field(default_factory=list)
 
 
 def sync_suppressions(
@@ -104,7 +104,7 @@ def _fetch_chunks(
     group: int | None,
     since: datetime.datetime | None,
     until: datetime.datetime,
-) -> Iterator[Sequence[SuppressionEntry]]:
+) -> Iterator[Sequence[ProviderSuppression]]:
     if name != "group":
         yield from lists.iter_pages(name, since, until)
         return
@@ -117,7 +117,7 @@ def _fetch_chunks(
 def _apply_entries(
     engine: sa.Engine,
     name: str,
-    entries: Sequence[SuppressionEntry],
+    entries: Sequence[ProviderSuppression],
     now: datetime.datetime,
     *,
     dry_run: bool,

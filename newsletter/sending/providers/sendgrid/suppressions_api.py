@@ -29,7 +29,7 @@ LIST_LABELS: Mapping[str, str] = {
 }
 
 
-class SuppressionEntry(NamedTuple):
+class ProviderSuppression(NamedTuple):
     """One entry of one list.
 
     Attributes:
@@ -61,7 +61,7 @@ class SuppressionClient:
 
     def iter_pages(
         self, list_name: str, since: datetime.datetime | None, until: datetime.datetime
-    ) -> Iterator[list[SuppressionEntry]]:
+    ) -> Iterator[list[ProviderSuppression]]:
         """The entries of a list that were made in a time, at most 500 at once.
 
         Args:
@@ -91,7 +91,7 @@ class SuppressionClient:
                 return
             earlier = rows
 
-    def get_group(self, group_id: int) -> list[SuppressionEntry]:
+    def get_group(self, group_id: int) -> list[ProviderSuppression]:
         """Everybody who has left an unsubscribe group.
 
         Raises:
@@ -100,7 +100,7 @@ class SuppressionClient:
         rows = self._fetch_rows(f"asm/groups/{group_id}/suppressions", {}, "group")
         if not all(isinstance(row, str) for row in rows):
             raise _invalid_list_error("group")
-        return [SuppressionEntry(row, None, "") for row in rows]
+        return [ProviderSuppression(row, None, "") for row in rows]
 
     def _fetch_rows(self, path: str, query: Mapping[str, str], list_name: str) -> list[Any]:
         """Ask, and ask again where that may help: reading changes nothing."""
@@ -135,7 +135,7 @@ def _parse_rows(body: bytes) -> list[Any] | None:
     return rows if isinstance(rows, list) else None
 
 
-def _parse_entry(row: Any, list_name: str) -> SuppressionEntry:
+def _parse_entry(row: Any, list_name: str) -> ProviderSuppression:
     try:
         at = datetime.datetime.fromtimestamp(row["created"], datetime.UTC)
         address, reason = row["email"], row.get("reason") or ""
@@ -143,7 +143,7 @@ def _parse_entry(row: Any, list_name: str) -> SuppressionEntry:
         raise _invalid_list_error(list_name) from error
     if not isinstance(address, str) or not isinstance(reason, str):
         raise _invalid_list_error(list_name)
-    return SuppressionEntry(address, at, reason)
+    return ProviderSuppression(address, at, reason)
 
 
 def _invalid_list_error(list_name: str) -> ProviderError:

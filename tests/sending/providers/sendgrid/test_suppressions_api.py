@@ -9,8 +9,8 @@ from sending_fixtures import World
 from newsletter.errors import ProviderError
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.suppressions_api import (
+    ProviderSuppression,
     SuppressionClient,
-    SuppressionEntry,
 )
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
@@ -28,7 +28,7 @@ def lists(mailer: SendGridClient, world: World) -> SuppressionClient:
 
 def everything(
     lists: SuppressionClient, world: World, name: str = "bounces"
-) -> list[SuppressionEntry]:
+) -> list[ProviderSuppression]:
     return [entry for page in lists.iter_pages(name, None, world.now) for entry in page]
 
 
@@ -42,7 +42,7 @@ def queries(double: FakeSendGrid) -> list[dict[str, str]]:
 def test_an_entry_as_it_is(lists: SuppressionClient, double: FakeSendGrid, world: World) -> None:
     double.suppressions.add("bounces", "Ada@Example.com", world.timestamp(), reason="550 nobody")
     assert everything(lists, world) == [
-        SuppressionEntry("Ada@Example.com", world.now, "550 nobody")
+        ProviderSuppression("Ada@Example.com", world.now, "550 nobody")
     ]
     assert double.requests[0].headers["authorization"] == f"Bearer {double.key}"
 
@@ -89,7 +89,7 @@ def test_a_group_is_one_page_of_addresses(lists: SuppressionClient, double: Fake
     double.suppressions.groups[7] = [f"r{number}@example.com" for number in range(20_000)]
     found = lists.get_group(7)
     assert len(found) == 20_000
-    assert found[0] == SuppressionEntry("r0@example.com", None, "")
+    assert found[0] == ProviderSuppression("r0@example.com", None, "")
 
 
 def test_a_group_that_is_not_there(lists: SuppressionClient) -> None:
