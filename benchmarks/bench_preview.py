@@ -16,8 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from newsletter.preview.rendered_issues import Desk
-from newsletter.preview.server import Server, listen
+from newsletter.preview.rendered_issues import PreviewWorkspace
+from newsletter.preview.server import PreviewServer, open_preview_socket
 from newsletter.project import open_project
 
 ROOT = Path(__file__).parent.parent
@@ -75,16 +75,16 @@ def copied(to: Path) -> Path:
 
 def main() -> None:
     program = shutil.which("chromium") or shutil.which("google-chrome")
-    with tempfile.TemporaryDirectory() as work, listen(0) as taken:
+    with tempfile.TemporaryDirectory() as work, open_preview_socket(0) as taken:
         folder = copied(Path(work).resolve())
         project = open_project(folder)
-        desk = Desk(project)
-        proof = desk.view(ISSUE).proof
+        desk = PreviewWorkspace(project)
+        proof = desk.get_state(ISSUE).rendering
         assert proof
         document = proof.email.html
         baseline = plain_premailer(document)
-        server = Server(desk, ISSUE, taken)
-        thread = threading.Thread(target=server.run_here)
+        server = PreviewServer(desk, ISSUE, taken)
+        thread = threading.Thread(target=server.run_until_stopped)
         thread.start()
         try:
             with sync_playwright() as playwright:

@@ -32,8 +32,8 @@ from postgres_server import Server, account, programs
 from newsletter.db import open_database
 from newsletter.events.parse import parse_webhook_body
 from newsletter.project import open_project
-from newsletter.web.rehearsal_site import running
-from newsletter.web.sendgrid_webhook import PATH, SIGNATURE, TIMESTAMP
+from newsletter.web.rehearsal_site import serve_rehearsal_site
+from newsletter.web.sendgrid_webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WEBHOOK_PATH
 
 LARGEST = 768 * 1024
 AT_ONCE = 8
@@ -109,7 +109,7 @@ def bodies(count: int) -> list[tuple[bytes, int]]:
 def signed(body: bytes) -> dict[str, str]:
     stamp = str(int(time.time()))
     made = SECRET.sign(stamp.encode() + body, ec.ECDSA(SHA256()))
-    headers = {SIGNATURE: base64.b64encode(made).decode(), TIMESTAMP: stamp}
+    headers = {SIGNATURE_HEADER: base64.b64encode(made).decode(), TIMESTAMP_HEADER: stamp}
     return {**headers, "Content-Type": "application/json"}
 
 
@@ -180,7 +180,7 @@ def main() -> int:
         baseline = bare(folder, sent)
         engine = open_database(url, folder)
         fill(engine)
-        with running(open_project(folder), engine) as site:
+        with serve_rehearsal_site(open_project(folder), engine) as site:
             # SendGrid has a process of its own.
             spawn = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, mp_context=spawn) as sendgrid:
@@ -201,11 +201,15 @@ def main() -> int:
 def post_all(site: str, ready: list[Ready]) -> tuple[float, list[float]]:
     """Seconds in all and of each POST."""
     pool = urllib3.PoolManager(maxsize=AT_ONCE)
-    pool.request("GET", site + PATH)  # whatever is made on first use is not SendGrid's to wait for
+    pool.request(
+        "GET", site + WEBHOOK_PATH
+    )  # whatever is made on first use is not SendGrid's to wait for
 
     def post(one: Ready) -> float:
         start = time.perf_counter()
-        answer = pool.request("POST", site + PATH, body=one[0], headers=one[1], retries=False)
+        answer = pool.request(
+            "POST", site + WEBHOOK_PATH, body=one[0], headers=one[1], retries=False
+        )
         spent = time.perf_counter() - start
         assert answer.status == 200, answer.data
         assert orjson.loads(answer.data)["known"] == 0

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HOST = "127.0.0.1"
+PREVIEW_HOST = "127.0.0.1"
 
 # The page runs our own modules and nothing else.
 PAGE_POLICY = (
@@ -16,7 +16,7 @@ PAGE_POLICY = (
     "frame-ancestors 'none'"
 )
 # A mail runs nothing at all. Its images may come from anywhere, as in a mail client.
-MAIL_POLICY = (
+EMAIL_POLICY = (
     "default-src 'none'; img-src 'self' data: http: https:; style-src 'unsafe-inline'; "
     "font-src data: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
     "sandbox allow-same-origin"
@@ -25,7 +25,7 @@ MAIL_POLICY = (
 ERROR_POLICY = "default-src 'none'; frame-ancestors 'self'"
 FILE_POLICY = "default-src 'none'; sandbox"
 
-HEADERS = {
+SECURITY_HEADERS = {
     "content-security-policy": PAGE_POLICY,
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
@@ -35,12 +35,12 @@ HEADERS = {
 }
 
 
-def new_token() -> str:
+def generate_preview_token() -> str:
     """A secret for one run, 128 bits."""
     return secrets.token_urlsafe(16)
 
 
-class Guard:
+class LocalAccessMiddleware:
     """Lets through what names this host and knows the token; sets the headers of every answer.
 
     The host is checked so that no foreign name that is made to resolve to this machine gets in
@@ -50,14 +50,14 @@ class Guard:
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
         self._app = app
         self._prefix = f"/{token}"
-        self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
+        self._hosts = {f"{PREVIEW_HOST}:{port}", f"localhost:{port}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(Request(scope))
+        refusal = self._check_request(Request(scope))
         if refusal:
             scope = {**scope, "path": "/"}
 
@@ -66,7 +66,7 @@ class Guard:
                 given = {name.lower() for name, _ in message["headers"]}
                 message["headers"] += [
                     (name.encode(), value.encode())
-                    for name, value in HEADERS.items()
+                    for name, value in SECURITY_HEADERS.items()
                     if name.encode() not in given
                 ]
             await send(message)
@@ -77,7 +77,7 @@ class Guard:
         inner = {**scope, "path": scope["path"].removeprefix(self._prefix), "raw_path": b""}
         await self._app(inner, receive, guarded)
 
-    def _refusal(self, request: Request) -> PlainTextResponse | None:
+    def _check_request(self, request: Request) -> PlainTextResponse | None:
         host = request.headers.get("host", "").lower()
         if host not in self._hosts:
             return PlainTextResponse("This host name is not the preview's.\n", 421)

@@ -25,180 +25,199 @@ from newsletter.checks.runner import check_with_exceptions
 from newsletter.config import Config
 from newsletter.errors import NewsletterError
 from newsletter.events.user_agents import load_client_shares
-from newsletter.preview.previous_version import issue_before, last_commit
-from newsletter.preview.rendered_issues import Fault, Proof, View
-from newsletter.preview.sample_recipients import ADDRESS, chosen
+from newsletter.preview.previous_version import render_last_commit, render_previous_issue
+from newsletter.preview.rendered_issues import IssueState, Rendering, RenderProblem
+from newsletter.preview.sample_recipients import SAMPLE_ADDRESS, get_chosen_recipient
 from newsletter.preview.views import source_views
-from newsletter.preview.views.client_simulation import Simulated, simulate
-from newsletter.preview.views.color_scheme import Scheme, in_scheme
-from newsletter.preview.views.diff import compare
-from newsletter.preview.views.inbox_snippet import snippet
-from newsletter.preview.views.local_images import with_local_images, without_images
+from newsletter.preview.views.client_simulation import ClientSimulation, simulate_client
+from newsletter.preview.views.color_scheme import ColorScheme, apply_color_scheme
+from newsletter.preview.views.diff import compare_emails
+from newsletter.preview.views.inbox_snippet import extract_snippet
+from newsletter.preview.views.local_images import block_images, use_local_images
 from newsletter.render.email import Email
 from newsletter.render.personalization import personalize_for_recipient
 from newsletter.sending.sample import make_sample_recipient
 from newsletter.subscribers import Recipient
 
-SCHEMES: Mapping[str, Scheme] = {"light": "light", "dark": "dark", "forced": "forced"}
+SCHEMES: Mapping[str, ColorScheme] = {"light": "light", "dark": "dark", "forced": "forced"}
 
-_AGAINST = {"commit": "the last commit"}
+_BASELINE_LABELS = {"commit": "the last commit"}
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ViewOptions:
     """How the mail is to be looked at.
 
     Attributes:
-        reader: whose copy.
+        recipient: whose copy.
         client: a key of the clients' facts, or empty for a browser.
         scheme: light, dark or forced.
         images: whether they are shown.
     """
 
-    reader: Recipient
+    recipient: Recipient
     client: str = ""
-    scheme: Scheme = "light"
+    scheme: ColorScheme = "light"
     images: bool = True
 
 
-def wish(query: Mapping[str, str], config: Config, engine: sa.Engine | None) -> Wish:
+def parse_view_options(
+    query: Mapping[str, str], config: Config, engine: sa.Engine | None
+) -> ViewOptions:
     """Read what the page has chosen; what it doesn't know is as if left out."""
     client = query.get("client", "")
-    return Wish(
-        reader=chosen(query.get("reader", ""), config, engine, real=query.get("real") == "1"),
+    return ViewOptions(
+        recipient=get_chosen_recipient(
+            query.get("reader", ""), config, engine, real=query.get("real") == "1"
+        ),
         client=client if client in CLIENTS else "",
         scheme=SCHEMES.get(query.get("scheme", ""), "light"),
         images=query.get("images") != "0",
     )
 
 
-def state(view: View) -> dict[str, Any]:
+def build_state_data(issue_state: IssueState) -> dict[str, Any]:
     """An issue as the page's frame and title need it at once."""
     data: dict[str, Any] = {
-        "version": view.version,
-        "faults": [asdict(fault) for fault in view.faults],
+        "version": issue_state.version,
+        "faults": [asdict(fault) for fault in issue_state.problems],
         "proof": None,
     }
-    if view.proof:
-        data["proof"] = _summary(view.proof)
+    if issue_state.rendering:
+        data["proof"] = _summarize_rendering(issue_state.rendering)
     return data
 
 
-def _summary(proof: Proof) -> dict[str, Any]:
+def _summarize_rendering(rendering: Rendering) -> dict[str, Any]:
     from newsletter.project import display_path
 
     return {
-        "issue": proof.issue.name,
-        "title": proof.issue.post.title,
-        "source": display_path(proof.issue.source_path),
-        "draft": proof.issue.draft,
-        "language": proof.email.language,
-        "bytes": len(proof.email.html.encode()),
+        "issue": rendering.issue.name,
+        "title": rendering.issue.post.title,
+        "source": display_path(rendering.issue.source_path),
+        "draft": rendering.issue.draft,
+        "language": rendering.email.language,
+        "bytes": len(rendering.email.html.encode()),
         "limit": GMAIL_CLIP_BYTES,
-        "sha": proof.email.content_sha,
-        "milliseconds": round(proof.milliseconds),
-        "sendable": bool(proof.config.postal_address) and not proof.issue.draft,
+        "sha": rendering.email.content_sha,
+        "milliseconds": round(rendering.duration_ms),
+        "sendable": bool(rendering.config.postal_address) and not rendering.issue.draft,
     }
 
 
-def mail(proof: Proof, wanted: Wish) -> str:
+def build_email_html(rendering: Rendering, options: ViewOptions) -> str:
     """The mail as the frame shows it."""
-    email = source_views.personal(proof, wanted.reader)
-    document = simulated(email, wanted).html if wanted.client else email.html
-    document = with_local_images(document, proof, _versions(proof))
-    if not wanted.images:
-        document = without_images(document)
-    return in_scheme(document, wanted.scheme)
+    email = source_views.personalize_rendering(rendering, options.recipient)
+    document = simulate_chosen_client(email, options).html if options.client else email.html
+    document = use_local_images(document, rendering, _get_image_versions(rendering))
+    if not options.images:
+        document = block_images(document)
+    return apply_color_scheme(document, options.scheme)
 
 
-def simulated(email: Email, wanted: Wish) -> Simulated:
+def simulate_chosen_client(email: Email, options: ViewOptions) -> ClientSimulation:
     """The mail without what the client leaves out."""
-    return simulate(email.html, wanted.client, CLIENTS[wanted.client].unsupported)
+    return simulate_client(email.html, options.client, CLIENTS[options.client].unsupported)
 
 
-def stripped(proof: Proof, wanted: Wish) -> dict[str, Any]:
+def build_stripped_data(rendering: Rendering, options: ViewOptions) -> dict[str, Any]:
     """What the client leaves out of this mail, and by whose word."""
-    if not wanted.client:
+    if not options.client:
         return {"client": ""}
-    result = simulated(source_views.personal(proof, wanted.reader), wanted)
+    result = simulate_chosen_client(
+        source_views.personalize_rendering(rendering, options.recipient), options
+    )
     return {
-        "client": CLIENTS[wanted.client].name,
+        "client": CLIENTS[options.client].name,
         "source": SOURCE,
         "date": AS_OF,
-        "clipped": result.clipped,
+        "clipped": result.clipped_bytes,
         "stripped": [
             {
                 "feature": feature,
-                "name": _plain(feature),
+                "name": _format_feature_name(feature),
                 "count": count,
                 "url": f"{SOURCE}/features/{feature}/",
             }
-            for feature, count in result.stripped.most_common()
+            for feature, count in result.stripped_features.most_common()
         ],
     }
 
 
-def inbox(proof: Proof, wanted: Wish) -> dict[str, Any]:
+def build_inbox_data(rendering: Rendering, options: ViewOptions) -> dict[str, Any]:
     """Sender, subject and the first words."""
-    email = source_views.personal(proof, wanted.reader)
+    email = source_views.personalize_rendering(rendering, options.recipient)
     return {
         "sender": email.sender.name or email.sender.address,
         "address": email.sender.address,
         "subject": email.subject,
         "preheader": email.preheader,
-        "snippet": snippet(email.html),
+        "snippet": extract_snippet(email.html),
     }
 
 
-def source(proof: Proof, wanted: Wish, kind: str) -> dict[str, Any]:
+def build_source_data(rendering: Rendering, options: ViewOptions, kind: str) -> dict[str, Any]:
     """One of the mail's texts: ``raw``, and ``html`` that shows it in colours.
 
     Raises:
         LookupError: there is no such kind.
     """
-    email = source_views.personal(proof, wanted.reader)
-    texts: Mapping[str, tuple[Any, source_views.Language]] = {
+    email = source_views.personalize_rendering(rendering, options.recipient)
+    texts: Mapping[str, tuple[Any, source_views.SourceLanguage]] = {
         "text": (lambda: email.text, "text"),
         "html": (lambda: email.html, "html"),
-        "mjml": (lambda: source_views.mjml(proof), "xml"),
+        "mjml": (lambda: source_views.render_mjml(rendering), "xml"),
         "headers": (
-            lambda: source_views.headers(
-                source_views.eml(proof, wanted.reader, datetime.datetime.now(datetime.UTC))
+            lambda: source_views.format_headers(
+                source_views.build_preview_eml(
+                    rendering, options.recipient, datetime.datetime.now(datetime.UTC)
+                )
             ),
             "text",
         ),
-        "request": (lambda: source_views.api_request(proof, wanted.reader), "json"),
+        "request": (lambda: source_views.format_api_request(rendering, options.recipient), "json"),
     }
     make, language = texts[kind]
     raw = make()
-    return {"raw": raw, "html": source_views.coloured(raw, language), "lines": raw.count("\n") + 1}
+    return {
+        "raw": raw,
+        "html": source_views.highlight_source(raw, language),
+        "lines": raw.count("\n") + 1,
+    }
 
 
-def comparison(proof: Proof, other: str) -> dict[str, Any]:
+def build_comparison_data(rendering: Rendering, baseline: str) -> dict[str, Any]:
     """The mail beside the last commit's or the last issue's."""
     try:
-        email = last_commit(proof) if other == "commit" else issue_before(proof)
+        email = (
+            render_last_commit(rendering)
+            if baseline == "commit"
+            else render_previous_issue(rendering)
+        )
     except NewsletterError as error:
         return {"problem": str(error.problems[0])}
-    sample = make_sample_recipient(ADDRESS, proof.config)
+    sample = make_sample_recipient(SAMPLE_ADDRESS, rendering.config)
     old, new = (
-        personalize_for_recipient(one, proof.config, sample.attributes, sample.token)
-        for one in (email, proof.email)
+        personalize_for_recipient(one, rendering.config, sample.attributes, sample.token)
+        for one in (email, rendering.email)
     )
-    return {"against": _AGAINST.get(other, email.issue), **asdict(compare(old, new))}
+    return {
+        "against": _BASELINE_LABELS.get(baseline, email.issue),
+        **asdict(compare_emails(old, new)),
+    }
 
 
 @lru_cache(maxsize=1)  # for as long as the preview is open: it would take its time at each save
-def _clients(engine: sa.Engine) -> ClientShares:
+def _load_cached_shares(engine: sa.Engine) -> ClientShares:
     return load_client_shares(engine)
 
 
-def findings(proof: Proof, engine: sa.Engine | None) -> dict[str, Any]:
+def build_findings_data(rendering: Rendering, engine: sa.Engine | None) -> dict[str, Any]:
     """What the checks say of the mail, with the longest values that readers of the list have."""
-    longest = load_longest_values(engine, get_used_attributes(proof.email)) if engine else {}
-    clients = _clients(engine) if engine else PUBLISHED_SHARES
+    longest = load_longest_values(engine, get_used_attributes(rendering.email)) if engine else {}
+    clients = _load_cached_shares(engine) if engine else PUBLISHED_SHARES
     verdict = check_with_exceptions(
-        load_check_context(proof.project, proof.issue, proof.email, longest, clients)
+        load_check_context(rendering.project, rendering.issue, rendering.email, longest, clients)
     )
     return {
         "findings": [
@@ -213,22 +232,22 @@ def findings(proof: Proof, engine: sa.Engine | None) -> dict[str, Any]:
     }
 
 
-def faults(error: NewsletterError) -> list[dict[str, Any]]:
+def build_problems_data(error: NewsletterError) -> list[dict[str, Any]]:
     """An error's problems as the page shows them."""
-    return [asdict(Fault(problem.message, problem.remedy)) for problem in error.problems]
+    return [asdict(RenderProblem(problem.message, problem.remedy)) for problem in error.problems]
 
 
-def _versions(proof: Proof) -> dict[str, int]:
+def _get_image_versions(rendering: Rendering) -> dict[str, int]:
     versions = {}
-    for image in proof.issue.post.images.values():
+    for image in rendering.issue.post.images.values():
         try:
-            versions[image.name] = (proof.folder / image.name).stat().st_mtime_ns
+            versions[image.name] = (rendering.issue_dir / image.name).stat().st_mtime_ns
         except OSError:
             versions[image.name] = 0
     return versions
 
 
-def _plain(feature: str) -> str:
+def _format_feature_name(feature: str) -> str:
     """A feature's name as a designer writes it: ``css-at-media`` is ``@media``."""
     for start, instead in (
         ("css-at-media-", "@media "), ("css-at-", "@"), ("css-pseudo-class-", ":"),

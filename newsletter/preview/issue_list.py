@@ -15,7 +15,7 @@ from newsletter.project import ISSUE_NAME_PATTERN, Project, list_issue_folders
 from newsletter.sending.ledger.find_sends import list_sends, open_ledger
 
 # The ledger's states, as an editor would say them.
-STATES: Mapping[str, str] = {
+STATE_LABELS: Mapping[str, str] = {
     "frozen": "planned",
     "running": "sending",
     "paused": "paused",
@@ -24,11 +24,11 @@ STATES: Mapping[str, str] = {
     "done": "sent",
     "cancelled": "cancelled",
 }
-MOST_BYTES = 2_000_000
+MAX_SOURCE_BYTES = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IssueListEntry:
     """One issue.
 
     Attributes:
@@ -44,7 +44,7 @@ class Entry:
     state: str
 
 
-def entries(project: Project, engine: sa.Engine | None) -> list[Entry]:
+def list_issue_entries(project: Project, engine: sa.Engine | None) -> list[IssueListEntry]:
     """Every issue, the newest first."""
     sends = {}
     if engine is not None:
@@ -53,34 +53,36 @@ def entries(project: Project, engine: sa.Engine | None) -> list[Entry]:
         except NewsletterError:
             sends = {}
     return [
-        _entry(folder, STATES.get(sends[folder.name].state) if folder.name in sends else None)
+        _make_entry(
+            folder, STATE_LABELS.get(sends[folder.name].state) if folder.name in sends else None
+        )
         for folder in reversed(list_issue_folders(project))
     ]
 
 
-def _entry(folder: Path, state: str | None) -> Entry:
+def _make_entry(folder: Path, state: str | None) -> IssueListEntry:
     found = ISSUE_NAME_PATTERN.match(folder.name)
     slug = found["slug"] if found else folder.name
-    front = _front(folder)
+    front = _find_front_matter(folder)
     data = front.data if front else {}
     title = data.get("title") or data.get("subject") or slug.replace("-", " ")
     waiting = "broken" if front is None else "draft" if data.get("draft") is True else "ready"
-    return Entry(folder.name, str(title), found["date"] if found else "", state or waiting)
+    return IssueListEntry(folder.name, str(title), found["date"] if found else "", state or waiting)
 
 
-def _front(folder: Path) -> FrontMatter | None:
+def _find_front_matter(folder: Path) -> FrontMatter | None:
     """A post's settings; ``None`` if there is no post, or they can't be read."""
     for name in ("post.md", "post.html"):
         with suppress(OSError, NewsletterError):
             path = folder / name
             status = path.stat()
-            if status.st_size <= MOST_BYTES:
-                return _read(path, status.st_mtime_ns)
+            if status.st_size <= MAX_SOURCE_BYTES:
+                return _read_front_matter(path, status.st_mtime_ns)
             return FrontMatter()
     return None
 
 
 @lru_cache(maxsize=2_000)
-def _read(path: Path, _changed: int) -> FrontMatter:
+def _read_front_matter(path: Path, _mtime_ns: int) -> FrontMatter:
     front = split_front_matter(decode_text(path.read_bytes(), str(path)), str(path))
     return replace(front, body="")

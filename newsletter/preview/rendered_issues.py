@@ -15,13 +15,13 @@ from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import Templates, load_templates
 
-AROUND = 3  # lines of an excerpt before and after the one that is meant
-EXCERPT_BYTES = 20_000_000
-LINE_LENGTH = 300
+EXCERPT_CONTEXT_LINES = 3  # lines of an excerpt before and after the one that is meant
+MAX_EXCERPT_FILE_BYTES = 20_000_000
+MAX_EXCERPT_LINE_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Rendering:
     """One rendering that worked.
 
     Attributes:
@@ -29,14 +29,14 @@ class Proof:
         templates: those that it was made with.
         issue: as read.
         email: as rendered, tokens still in it.
-        milliseconds: what reading and rendering took.
+        duration_ms: what reading and rendering took.
     """
 
     project: Project
     templates: Templates
     issue: Issue
     email: Email
-    milliseconds: float
+    duration_ms: float
 
     @property
     def config(self) -> Config:
@@ -44,13 +44,13 @@ class Proof:
         return self.project.config
 
     @property
-    def folder(self) -> Path:
+    def issue_dir(self) -> Path:
         """The issue's."""
         return self.issue.source_path.parent
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RenderProblem:
     """One thing that is wrong, with the lines where it is.
 
     Attributes:
@@ -69,21 +69,21 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class IssueState:
     """An issue as the page shows it.
 
     Attributes:
         version: grows with every rendering.
-        proof: the last rendering that worked, if any has.
-        faults: why there is no newer one; empty if ``proof`` is of now.
+        rendering: the last rendering that worked, if any has.
+        problems: why there is no newer one; empty if ``proof`` is of now.
     """
 
     version: int
-    proof: Proof | None
-    faults: tuple[Fault, ...] = ()
+    rendering: Rendering | None
+    problems: tuple[RenderProblem, ...] = ()
 
 
-class Desk:
+class PreviewWorkspace:
     """Renders issues when they are looked at, and again when their files have changed.
 
     Safe to use by several threads. Nothing that is wrong with a file is raised: it becomes a
@@ -96,76 +96,84 @@ class Desk:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._templates: Templates | None = None
-        self._unread = False
-        self._views: dict[str, View] = {}
-        self._fresh: set[str] = set()
+        self._config_changed = False
+        self._states: dict[str, IssueState] = {}
+        self._up_to_date: set[str] = set()
         self._version = 0
         self._lock = Lock()
 
-    def changed(self, paths: Iterable[Path]) -> None:
+    def invalidate(self, paths: Iterable[Path]) -> None:
         """Forget what these files went into."""
         with self._lock:
             for path in paths:
                 if path.is_relative_to(self.project.issues_dir):
                     parts = path.relative_to(self.project.issues_dir).parts
-                    self._fresh.discard(parts[0] if parts else "")
+                    self._up_to_date.discard(parts[0] if parts else "")
                     continue
-                self._fresh.clear()
+                self._up_to_date.clear()
                 self._templates = None
-                self._unread |= path.name == CONFIG_NAME
+                self._config_changed |= path.name == CONFIG_NAME
 
-    def view(self, name: str) -> View:
+    def get_state(self, name: str) -> IssueState:
         """The issue as it is now; rendered if any of its files has changed since."""
         with self._lock:
-            if name not in self._fresh:
+            if name not in self._up_to_date:
                 # Before reading: a save meanwhile makes it stale again.
-                self._fresh.add(name)
+                self._up_to_date.add(name)
                 self._version += 1
-                self._views[name] = self._looked_at(name)
-            return self._views[name]
+                self._states[name] = self._refresh_state(name)
+            return self._states[name]
 
-    def _looked_at(self, name: str) -> View:
-        earlier = self._views.get(name) or View(0, None)
+    def _refresh_state(self, name: str) -> IssueState:
+        earlier = self._states.get(name) or IssueState(0, None)
         try:
-            return View(self._version, self._rendered(name))
+            return IssueState(self._version, self._render_issue(name))
         except NewsletterError as error:
-            faults = tuple(_fault(problem) for problem in error.problems)
+            faults = tuple(_make_render_problem(problem) for problem in error.problems)
         except OSError as error:
             words = (error.strerror or str(error)).lower()
-            faults = (Fault(f"a file can't be read: {words}", file=str(error.filename or "")),)
+            faults = (
+                RenderProblem(f"a file can't be read: {words}", file=str(error.filename or "")),
+            )
         except Exception as error:  # noqa: BLE001 - whatever a file does, the page goes on
-            faults = (Fault(f"this could not be rendered: {type(error).__name__}: {error}"),)
-        return replace(earlier, version=self._version, faults=faults)
+            faults = (
+                RenderProblem(f"this could not be rendered: {type(error).__name__}: {error}"),
+            )
+        return replace(earlier, version=self._version, problems=faults)
 
-    def _rendered(self, name: str) -> Proof:
+    def _render_issue(self, name: str) -> Rendering:
         started = time.perf_counter()
-        if self._unread:
+        if self._config_changed:
             self.project = open_project(self.project.root)
-            self._unread = False
+            self._config_changed = False
         if self._templates is None:
             self._templates = load_templates(self.project.templates_dir)
         issue = read_issue(self.project.issues_dir / name, self.project.config)
         email = render_issue(issue, self._templates, self.project.config)
         took = (time.perf_counter() - started) * 1000
-        return Proof(self.project, self._templates, issue, email, took)
+        return Rendering(self.project, self._templates, issue, email, took)
 
 
-def _fault(problem: Problem) -> Fault:
+def _make_render_problem(problem: Problem) -> RenderProblem:
     where = problem.where
     if where is None:
-        return Fault(problem.message, problem.remedy)
-    return Fault(problem.message, problem.remedy, where.path, where.line, excerpt(where))
+        return RenderProblem(problem.message, problem.remedy)
+    return RenderProblem(
+        problem.message, problem.remedy, where.path, where.line, read_excerpt(where)
+    )
 
 
-def excerpt(where: Location) -> tuple[tuple[int, str], ...]:
+def read_excerpt(location: Location) -> tuple[tuple[int, str], ...]:
     """The lines around a place; none if it names no line or the file can't be read."""
-    path = Path(where.path)
+    path = Path(location.path)
     try:
-        if where.line is None or path.stat().st_size > EXCERPT_BYTES:
+        if location.line is None or path.stat().st_size > MAX_EXCERPT_FILE_BYTES:
             return ()
         lines = path.read_bytes().decode(errors="replace").splitlines()
     except OSError:
         return ()
-    first = max(where.line - 1 - AROUND, 0)
-    shown = lines[first : where.line + AROUND]
-    return tuple((number, line[:LINE_LENGTH]) for number, line in enumerate(shown, first + 1))
+    first = max(location.line - 1 - EXCERPT_CONTEXT_LINES, 0)
+    shown = lines[first : location.line + EXCERPT_CONTEXT_LINES]
+    return tuple(
+        (number, line[:MAX_EXCERPT_LINE_LENGTH]) for number, line in enumerate(shown, first + 1)
+    )

@@ -6,24 +6,24 @@ import socket
 import uvicorn
 
 from newsletter.errors import UsageError
-from newsletter.preview.access_control import HOST, new_token
-from newsletter.preview.app import Preview
-from newsletter.preview.rendered_issues import Desk
+from newsletter.preview.access_control import PREVIEW_HOST, generate_preview_token
+from newsletter.preview.app import PreviewApp
+from newsletter.preview.rendered_issues import PreviewWorkspace
 
-PORT = 4321
+DEFAULT_PORT = 4321
 
 
-def listen(port: int | None) -> socket.socket:
+def open_preview_socket(port: int | None) -> socket.socket:
     """Take the port, or where none is asked for 4321, or any other if that is taken.
 
     Raises:
         UsageProblem: the port that was asked for is taken.
     """
-    for wanted in (PORT, 0) if port is None else (port,):
+    for wanted in (DEFAULT_PORT, 0) if port is None else (port,):
         taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            taken.bind((HOST, wanted))
+            taken.bind((PREVIEW_HOST, wanted))
             taken.listen(64)
         except OSError:
             taken.close()
@@ -34,26 +34,26 @@ def listen(port: int | None) -> socket.socket:
     )
 
 
-class Server(uvicorn.Server):
+class PreviewServer(uvicorn.Server):
     """Serves one desk on a socket that listens already.
 
     Args:
-        desk: renders.
-        name: the issue to show first.
-        taken: from ``listen``.
+        workspace: renders.
+        first_issue: the issue to show first.
+        sock: from ``listen``.
 
     Attributes:
         address: the page's, secret in it.
     """
 
-    def __init__(self, desk: Desk, name: str, taken: socket.socket) -> None:
-        token, port = new_token(), taken.getsockname()[1]
-        self.address = f"http://{HOST}:{port}/{token}/"
-        self._taken = taken
-        self._preview = Preview(desk, name)
+    def __init__(self, workspace: PreviewWorkspace, first_issue: str, sock: socket.socket) -> None:
+        token, port = generate_preview_token(), sock.getsockname()[1]
+        self.address = f"http://{PREVIEW_HOST}:{port}/{token}/"
+        self._sock = sock
+        self._preview = PreviewApp(workspace, first_issue)
         super().__init__(
             uvicorn.Config(
-                self._preview.app(token, port),
+                self._preview.make_asgi_app(token, port),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -61,9 +61,9 @@ class Server(uvicorn.Server):
             )
         )
 
-    def run_here(self) -> None:
+    def run_until_stopped(self) -> None:
         """Serve until Ctrl-C, or until ``should_exit`` is set."""
-        asyncio.run(self.serve([self._taken]))
+        asyncio.run(self.serve([self._sock]))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the page's streams, which would never end themselves; then the rest."""

@@ -11,29 +11,33 @@ from starlette.routing import BaseRoute, Route
 
 from newsletter.web import sendgrid_webhook
 from newsletter.web.archive import routes as archive
-from newsletter.web.http.body_limit import SECONDS, Bodies, Tell
-from newsletter.web.http.request_data import Refused
-from newsletter.web.http.security_headers import Security, security_headers
+from newsletter.web.http.body_limit import BODY_TIMEOUT_SECONDS, BodyLimitMiddleware, RefusalHandler
+from newsletter.web.http.request_data import RequestRefusedError
+from newsletter.web.http.security_headers import SecurityHeadersMiddleware, make_security_headers
 from newsletter.web.monitoring import health
-from newsletter.web.monitoring.metrics import Metrics
-from newsletter.web.monitoring.request_log import Watch, log_answer
+from newsletter.web.monitoring.metrics import SiteMetrics
+from newsletter.web.monitoring.request_log import RequestLogMiddleware, log_request
 from newsletter.web.site_context import Site
 from newsletter.web.subscriber import change_address, confirm, preferences, subscribe, unsubscribe
 
-YEAR = "public, max-age=31536000, immutable"
+IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 # What programs speak; everybody else gets a page.
-PROGRAMS = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
+API_PREFIXES = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 
 
-def make_app(site: Site, seconds: float = SECONDS, metrics: Metrics | None = None) -> Starlette:
+def make_app(
+    site: Site, body_timeout: float = BODY_TIMEOUT_SECONDS, metrics: SiteMetrics | None = None
+) -> Starlette:
     """The site, ready to be served.
 
     Args:
         site: the newsletter.
-        seconds: in which a whole body must come.
+        body_timeout: in which a whole body must come.
         metrics: counts requests, if there is one.
     """
-    routes: list[BaseRoute] = [Route("/assets/style.css", _style(site), methods=["GET"])]
+    routes: list[BaseRoute] = [
+        Route("/assets/style.css", _make_stylesheet_endpoint(site), methods=["GET"])
+    ]
     for part in (
         health,
         unsubscribe,
@@ -48,50 +52,63 @@ def make_app(site: Site, seconds: float = SECONDS, metrics: Metrics | None = Non
     app = Starlette(
         routes=routes,
         middleware=[
-            Middleware(Watch, tell=[log_answer, *([metrics.answered] if metrics else [])]),
-            Middleware(Security, config=site.config),
-            Middleware(Bodies, tell=_refusal(site), seconds=seconds),
+            Middleware(
+                RequestLogMiddleware,
+                listeners=[log_request, *([metrics.record_request] if metrics else [])],
+            ),
+            Middleware(SecurityHeadersMiddleware, config=site.config),
+            Middleware(
+                BodyLimitMiddleware,
+                handle_refusal=_make_refusal_handler(site),
+                timeout=body_timeout,
+            ),
         ],
-        exception_handlers=_handlers(site),
+        exception_handlers=_make_exception_handlers(site),
     )
     # It would lead to whatever host the client names.
     app.router.redirect_slashes = False
     return app
 
 
-def _style(site: Site) -> Any:
+def _make_stylesheet_endpoint(site: Site) -> Any:
     def style(_: Request) -> Response:
-        return Response(site.pages.style, media_type="text/css", headers={"Cache-Control": YEAR})
+        return Response(
+            site.pages.stylesheet,
+            media_type="text/css",
+            headers={"Cache-Control": IMMUTABLE_CACHE_CONTROL},
+        )
 
     return style
 
 
-def _refusal(site: Site) -> Tell:
-    def refused(request: Request, error: Refused) -> Response:
-        return _told(site, request, error.status, error.word)
+def _make_refusal_handler(site: Site) -> RefusalHandler:
+    def refused(request: Request, error: RequestRefusedError) -> Response:
+        return _make_error_response(site, request, error.status, error.message_key)
 
     return refused
 
 
-def _handlers(site: Site) -> dict[Any, Any]:
+def _make_exception_handlers(site: Site) -> dict[Any, Any]:
     def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        response = _told(site, request, error.status_code, f"status_{error.status_code}")
+        response = _make_error_response(
+            site, request, error.status_code, f"status_{error.status_code}"
+        )
         response.headers.update(error.headers or {})
         return response
 
     def fault(request: Request, _: Exception) -> Response:
-        response = _told(site, request, 500, "status_500")
+        response = _make_error_response(site, request, 500, "status_500")
         # Starlette answers faults outside of all middleware.
-        response.headers.update(security_headers(site.config))
+        response.headers.update(make_security_headers(site.config))
         return response
 
-    return {Refused: _refusal(site), HTTPException: http, 500: fault}
+    return {RequestRefusedError: _make_refusal_handler(site), HTTPException: http, 500: fault}
 
 
-def _told(site: Site, request: Request, status: int, word: str) -> Response:
-    words = site.pages.words
-    text = words.get(word) or words["status_400" if status < 500 else "status_500"]  # noqa: PLR2004
-    if request.url.path.startswith(PROGRAMS):
+def _make_error_response(site: Site, request: Request, status: int, message_key: str) -> Response:
+    words = site.pages.messages
+    text = words.get(message_key) or words["status_400" if status < 500 else "status_500"]  # noqa: PLR2004
+    if request.url.path.startswith(API_PREFIXES):
         return JSONResponse({"error": text}, status_code=status)
-    return site.pages.page("message", status=status, private=True, text=text)
+    return site.pages.render_page("message", status=status, private=True, text=text)

@@ -10,35 +10,35 @@ from typing import NamedTuple
 from newsletter.sending.ledger.find_sends import has_due_sends, open_ledger
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.web.site_context import Site
-from newsletter.web.subscriber.transactional_emails import post_due, tidy_up
+from newsletter.web.subscriber.transactional_emails import purge_stale_data, send_due_emails
 
 _log = logging.getLogger(__name__)
 
 
-class Job(NamedTuple):
+class BackgroundJob(NamedTuple):
     """Something to do again and again.
 
     Attributes:
         name: for the log.
-        seconds: from one end to the next start.
-        work: does it; whatever goes wrong is logged and tried again.
+        interval_seconds: from one end to the next start.
+        run: does it; whatever goes wrong is logged and tried again.
     """
 
     name: str
-    seconds: float
-    work: Callable[[], object]
+    interval_seconds: float
+    run: Callable[[], object]
 
 
-def jobs(site: Site, mailer: SendGridClient | None) -> list[Job]:
+def make_background_jobs(site: Site, mailer: SendGridClient | None) -> list[BackgroundJob]:
     """The site's; without ``mailer`` nothing can be posted or sent."""
-    found = [Job("tidy", 3600.0, lambda: tidy_up(site))]
+    found = [BackgroundJob("tidy", 3600.0, lambda: purge_stale_data(site))]
     if mailer:
-        found.append(Job("letters", 1.0, lambda: post_due(site, mailer)))
-        found.append(Job("schedule", 15.0, lambda: start_due(site)))
+        found.append(BackgroundJob("letters", 1.0, lambda: send_due_emails(site, mailer)))
+        found.append(BackgroundJob("schedule", 15.0, lambda: start_due_sends(site)))
     return found
 
 
-def start_due(site: Site) -> int | None:
+def start_due_sends(site: Site) -> int | None:
     """Start the sends whose time has come, in a process of their own: each survives the other.
 
     Returns:
@@ -63,17 +63,17 @@ def start_due(site: Site) -> int | None:
     return done.returncode
 
 
-class Background:
+class JobRunner:
     """Runs jobs, each in its own thread, until it is left; use it as a context manager.
 
     Args:
         jobs: what to do.
     """
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self._over = threading.Event()
+    def __init__(self, jobs: Sequence[BackgroundJob]) -> None:
+        self._stop_event = threading.Event()
         self._threads = [
-            threading.Thread(target=self._repeat, args=(job,), name=job.name, daemon=True)
+            threading.Thread(target=self._run_repeatedly, args=(job,), name=job.name, daemon=True)
             for job in jobs
         ]
 
@@ -82,14 +82,14 @@ class Background:
             thread.start()
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stop_event.set()
         for thread in self._threads:
             thread.join(timeout=10.0)
 
-    def _repeat(self, job: Job) -> None:
-        while not self._over.is_set():
+    def _run_repeatedly(self, job: BackgroundJob) -> None:
+        while not self._stop_event.is_set():
             try:
-                job.work()
+                job.run()
             except Exception:  # noqa: BLE001 - one failure must not end the others
                 _log.exception("%s: it is tried again", job.name)
-            self._over.wait(job.seconds)
+            self._stop_event.wait(job.interval_seconds)

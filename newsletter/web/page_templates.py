@@ -18,27 +18,27 @@ from newsletter.project import Project
 from newsletter.project.scaffold import default_templates_dir
 from newsletter.render.locale import get_text_direction
 
-FOLDER = "web"
-WORDS = "words.yml"
-ENGLISH = "en"
+TEMPLATES_FOLDER = "web"
+MESSAGES_FILE = "words.yml"
+FALLBACK_LANGUAGE = "en"
 # What a reader's own page must not do: be kept, be found, tell other sites where one comes from.
-PRIVATE = {
+PRIVATE_HEADERS = {
     "Cache-Control": "no-store",
     "X-Robots-Tag": "noindex",
     "Referrer-Policy": "no-referrer",
 }
 
 
-class Pages:
+class PageRenderer:
     """The pages of one newsletter; a page that the folder hasn't is the program's own.
 
     Args:
         project: the editor's folder.
 
     Attributes:
-        words: key -> what pages say, in the newsletter's language where it is known.
-        style: the style sheet.
-        style_url: where it is; another with every change.
+        messages: key -> what pages say, in the newsletter's language where it is known.
+        stylesheet: the style sheet.
+        stylesheet_url: where it is; another with every change.
 
     Raises:
         TemplateError: the style sheet or the words can't be read.
@@ -46,8 +46,8 @@ class Pages:
 
     def __init__(self, project: Project) -> None:
         self._config = project.config
-        self._folder = project.templates_dir / FOLDER
-        folders = [self._folder, default_templates_dir() / FOLDER]
+        self._templates_dir = project.templates_dir / TEMPLATES_FOLDER
+        folders = [self._templates_dir, default_templates_dir() / TEMPLATES_FOLDER]
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(folders),
             autoescape=True,
@@ -56,15 +56,15 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.words = _words(folders[::-1], project.config.language)
+        self.messages = _load_messages(folders[::-1], project.config.language)
         root = urlsplit(get_public_url(project.config)).path
-        self._common = _common(project.config, root, self.words)
-        self.style = self._fill("style.css", self._common).encode()
-        version = hashlib.sha256(self.style).hexdigest()[:12]
-        self.style_url = f"{root}/assets/style.css?v={version}"
-        self._common["style_url"] = self.style_url
+        self._common_context = _make_common_context(project.config, root, self.messages)
+        self.stylesheet = self._render_template("style.css", self._common_context).encode()
+        version = hashlib.sha256(self.stylesheet).hexdigest()[:12]
+        self.stylesheet_url = f"{root}/assets/style.css?v={version}"
+        self._common_context["style_url"] = self.stylesheet_url
 
-    def page(
+    def render_page(
         self, name: str, /, *, status: int = 200, private: bool = False, **context: Any
     ) -> HTMLResponse:
         """One page.
@@ -75,23 +75,25 @@ class Pages:
             private: whether it is one reader's.
             **context: what the template may name, beside what it always may.
         """
-        html = self._fill(f"{name}.html", {**self._common, "private": private, **context})
-        return HTMLResponse(html, status_code=status, headers=PRIVATE if private else None)
+        html = self._render_template(
+            f"{name}.html", {**self._common_context, "private": private, **context}
+        )
+        return HTMLResponse(html, status_code=status, headers=PRIVATE_HEADERS if private else None)
 
-    def _fill(self, name: str, context: Mapping[str, Any]) -> str:
+    def _render_template(self, name: str, context: Mapping[str, Any]) -> str:
         try:
             return self._environment.get_template(name).render(context)
         except jinja2.TemplateNotFound as error:
             raise TemplateError(
-                f"there is no template {FOLDER}/{error.name}",
-                where=Location(display_path(self._folder)),
+                f"there is no template {TEMPLATES_FOLDER}/{error.name}",
+                where=Location(display_path(self._templates_dir)),
             ) from error
         except jinja2.TemplateSyntaxError as error:
             where = Location(display_path(Path(error.filename or name)), error.lineno)
             raise TemplateError(str(error.message), where=where) from error
 
 
-def _common(config: Config, root: str, words: Mapping[str, str]) -> dict[str, Any]:
+def _make_common_context(config: Config, root: str, messages: Mapping[str, str]) -> dict[str, Any]:
     return {
         "newsletter": {
             "name": config.name,
@@ -105,25 +107,25 @@ def _common(config: Config, root: str, words: Mapping[str, str]) -> dict[str, An
         "home": f"{root}/",
         "lang": config.language,
         "dir": get_text_direction(config.language, config),
-        "words": words,
+        "words": messages,
     }
 
 
-def _words(folders: list[Path], language: str) -> dict[str, str]:
+def _load_messages(folders: list[Path], language: str) -> dict[str, str]:
     """The program's own in English, over it those of the language, and the editor's."""
     words: dict[str, str] = {}
     for folder in folders:
-        known = _read_words(folder / WORDS)
-        for tag in (ENGLISH, language.partition("-")[0], language):
+        known = _read_messages_file(folder / MESSAGES_FILE)
+        for tag in (FALLBACK_LANGUAGE, language.partition("-")[0], language):
             words |= known.get(tag, {})
     return words
 
 
-def _read_words(path: Path) -> dict[str, dict[str, str]]:
+def _read_messages_file(path: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
     try:
-        found = _parse_words(path.read_text("utf-8"))
+        found = _parse_messages(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = Location(display_path(path), mark.line + 1 if mark else None)
@@ -137,6 +139,6 @@ def _read_words(path: Path) -> dict[str, dict[str, str]]:
 
 # An editor's folder mostly holds the program's own text.
 @lru_cache(maxsize=2)
-def _parse_words(text: str) -> Any:
+def _parse_messages(text: str) -> Any:
     # libyaml takes a seventh of the time (10 ms against 70), each time that a server starts.
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both safe

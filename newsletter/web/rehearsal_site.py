@@ -15,7 +15,7 @@ from newsletter.web.site_context import open_site
 
 
 @contextmanager
-def running(project: Project, engine: sa.Engine) -> Iterator[str]:
+def serve_rehearsal_site(project: Project, engine: sa.Engine) -> Iterator[str]:
     """Run the site over a database; gives its address, without a trailing slash."""
     # What it has to say is for those who serve it to the world.
     logging.getLogger("newsletter.web").addHandler(logging.NullHandler())

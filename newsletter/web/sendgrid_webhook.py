@@ -23,31 +23,33 @@ from newsletter.events.signature import (
 )
 from newsletter.sending.feedback.event_intake import ingest_events, reconcile_from_events
 from newsletter.sending.ledger.find_sends import open_ledger
-from newsletter.web.http.request_data import raw_body
+from newsletter.web.http.request_data import get_raw_body
 from newsletter.web.site_context import Site
 
-PATH = "/webhooks/sendgrid"
-SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
-TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
+WEBHOOK_PATH = "/webhooks/sendgrid"
+SIGNATURE_HEADER = "X-Twilio-Email-Event-Webhook-Signature"
+TIMESTAMP_HEADER = "X-Twilio-Email-Event-Webhook-Timestamp"
 
-_SAY_KEY = "set sendgrid.webhook_key to the verification key of its Signed Event Webhook"
+_VERIFICATION_KEY_REMEDY = (
+    "set sendgrid.webhook_key to the verification key of its Signed Event Webhook"
+)
 _log = logging.getLogger(__name__)
 
-Believe = Callable[[Request, bytes, datetime.datetime], str]
+SignatureCheck = Callable[[Request, bytes, datetime.datetime], str]
 
 
-class _Refused(Exception):
+class _WebhookRefusedError(Exception):
     """The request is not taken: status and what to say."""
 
-    def __init__(self, status: int, said: str) -> None:
-        super().__init__(said)
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
         self.status = status
-        self.said = said
+        self.message = message
 
 
 def routes(site: Site) -> list[BaseRoute]:
     """Where SendGrid posts its events."""
-    believe = _believer(site.config)
+    believe = _make_signature_check(site.config)
     ledger = open_ledger(site.engine, site.config)
     # There is one writer anyway. Whoever waits is served in turn, and meanwhile takes neither the
     # GIL from it nor a thread from the pages.
@@ -55,12 +57,12 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def take(request: Request) -> Response:
         try:
-            body = _read(request, believe, site.clock())
+            body = _parse_request(request, believe, site.clock())
             done = ingest_events(ledger, site.config, body.events)
             reconcile_from_events(ledger, body.events)
-        except _Refused as refused:
-            _log.warning("a webhook was refused: %s", refused.said)
-            return JSONResponse({"error": refused.said}, refused.status)
+        except _WebhookRefusedError as refused:
+            _log.warning("a webhook was refused: %s", refused.message)
+            return JSONResponse({"error": refused.message}, refused.status)
         except DatabaseError as error:
             _log.error("a webhook could not be stored; SendGrid sends it again: %s", error)
             return JSONResponse({"error": "try again later"}, 503, {"Retry-After": "30"})
@@ -73,50 +75,55 @@ def routes(site: Site) -> list[BaseRoute]:
     async def queue(request: Request) -> Response:
         return await to_thread.run_sync(take, request, limiter=in_turn)
 
-    return [Route(PATH, queue, methods=["POST"])]
+    return [Route(WEBHOOK_PATH, queue, methods=["POST"])]
 
 
-def _believer(config: Config) -> Believe:
+def _make_signature_check(config: Config) -> SignatureCheck:
     """What tells whether a request is SendGrid's: how old, or a refusal."""
     if config.sendgrid.webhook_key:
         key = load_verification_key(config.sendgrid.webhook_key)
 
         def signed(request: Request, body: bytes, now: datetime.datetime) -> str:
             try:
-                signature, time = (_only(request, name) for name in (SIGNATURE, TIMESTAMP))
+                signature, time = (
+                    _get_single_header(request, name)
+                    for name in (SIGNATURE_HEADER, TIMESTAMP_HEADER)
+                )
                 return verify_signature(key, signature, time, body, now)
             except WebhookSignatureError as forged:
-                raise _Refused(403, str(forged)) from forged
+                raise _WebhookRefusedError(403, str(forged)) from forged
 
         return signed
     if config.sendgrid.webhook_unsigned:
         _log.warning(
             "ANYBODY can report events here, and unsubscribe readers by it, since "
-            "sendgrid.webhook_unsigned is on; to stop that, %s", _SAY_KEY
+            "sendgrid.webhook_unsigned is on; to stop that, %s", _VERIFICATION_KEY_REMEDY
         )  # fmt: skip
         return lambda *_: "fresh"
 
-    _log.warning("SendGrid's events are refused; to take them, %s", _SAY_KEY)
+    _log.warning("SendGrid's events are refused; to take them, %s", _VERIFICATION_KEY_REMEDY)
 
     def nothing(*_: object) -> str:
-        raise _Refused(403, "events are not taken here")
+        raise _WebhookRefusedError(403, "events are not taken here")
 
     return nothing
 
 
-def _read(request: Request, believe: Believe, now: datetime.datetime) -> WebhookBody:
+def _parse_request(
+    request: Request, check_signature: SignatureCheck, now: datetime.datetime
+) -> WebhookBody:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
     if (
         kind != "application/json"
         or request.headers.get("content-encoding", "identity") != "identity"
     ):
-        raise _Refused(415, "events come as application/json, not compressed")
-    data = raw_body(request)
-    age = believe(request, data, now)
+        raise _WebhookRefusedError(415, "events come as application/json, not compressed")
+    data = get_raw_body(request)
+    age = check_signature(request, data, now)
     try:
         body = parse_webhook_body(data)
     except SubscriberListError as error:
-        raise _Refused(400, str(error)) from error
+        raise _WebhookRefusedError(400, str(error)) from error
     if age == "late":
         _log.warning(
             "a webhook was signed more than 10 minutes ago: a retry of SendGrid's, or a replay; "
@@ -125,7 +132,7 @@ def _read(request: Request, believe: Believe, now: datetime.datetime) -> Webhook
     return body
 
 
-def _only(request: Request, name: str) -> str:
+def _get_single_header(request: Request, name: str) -> str:
     """A header that is there once; of two, another program may have read the other."""
     found = request.headers.getlist(name)
     if len(found) != 1:

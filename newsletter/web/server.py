@@ -13,19 +13,19 @@ from newsletter.config import Config
 from newsletter.errors import UsageError
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.web.app import make_app
-from newsletter.web.background_jobs import Background, jobs
-from newsletter.web.http.http_protocol import Wire
-from newsletter.web.monitoring.metrics import Metrics, serve_metrics
+from newsletter.web.background_jobs import JobRunner, make_background_jobs
+from newsletter.web.http.http_protocol import LimitedHttpProtocol
+from newsletter.web.monitoring.metrics import SiteMetrics, serve_metrics
 from newsletter.web.site_context import Site
 
 # What is being answered when the server is told to stop gets so many seconds.
-GRACE = 30
-CONNECTIONS = 2_000
+SHUTDOWN_SECONDS = 30
+MAX_CONNECTIONS = 2_000
 # They take turns at the interpreter: more of them answer later, not faster.
-THREADS = 12
+WORKER_THREADS = 12
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_public_socket(host: str, port: int) -> socket.socket:
     """Take the port.
 
     Raises:
@@ -41,7 +41,7 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def settings(app: Starlette, config: Config) -> uvicorn.Config:
+def build_uvicorn_config(app: Starlette, config: Config) -> uvicorn.Config:
     """How the site is served."""
     return uvicorn.Config(
         app,
@@ -51,37 +51,37 @@ def settings(app: Starlette, config: Config) -> uvicorn.Config:
         server_header=False,
         proxy_headers=True,
         forwarded_allow_ips=list(config.public.trusted_proxies),
-        timeout_graceful_shutdown=GRACE,
-        http=Wire,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        http=LimitedHttpProtocol,
         ws="none",
-        limit_concurrency=CONNECTIONS,
+        limit_concurrency=MAX_CONNECTIONS,
     )
 
 
-def run(
-    site: Site, mailer: SendGridClient | None, door: socket.socket, metrics_port: int | None
+def run_site(
+    site: Site, mailer: SendGridClient | None, sock: socket.socket, metrics_port: int | None
 ) -> None:
     """Answer until SIGTERM or Ctrl-C; requests that are being answered are finished.
 
     Args:
         site: the newsletter.
         mailer: the vendor; without it, letters wait.
-        door: from ``listen``.
+        sock: from ``listen``.
         metrics_port: of this machine, where Prometheus asks; ``None`` for none.
     """
-    metrics = Metrics(site)
+    metrics = SiteMetrics(site)
     # uvicorn raises the signal once more when it is done; the jobs have yet to end.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         if metrics_port:
             stack.enter_context(serve_metrics(metrics, metrics_port))
-        stack.enter_context(Background(jobs(site, mailer)))
-        options = settings(make_app(site, metrics=metrics), site.config)
+        stack.enter_context(JobRunner(make_background_jobs(site, mailer)))
+        options = build_uvicorn_config(make_app(site, metrics=metrics), site.config)
         runner = stack.enter_context(asyncio.Runner(loop_factory=options.get_loop_factory()))
         with suppress(KeyboardInterrupt):
-            runner.run(_answer(options, door))
+            runner.run(_serve(options, sock))
 
 
-async def _answer(options: uvicorn.Config, door: socket.socket) -> None:
-    to_thread.current_default_thread_limiter().total_tokens = THREADS
-    await uvicorn.Server(options).serve([door])
+async def _serve(uvicorn_config: uvicorn.Config, sock: socket.socket) -> None:
+    to_thread.current_default_thread_limiter().total_tokens = WORKER_THREADS
+    await uvicorn.Server(uvicorn_config).serve([sock])

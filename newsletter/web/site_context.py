@@ -16,9 +16,9 @@ from newsletter.db import read_transaction
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.schema import meta
 from newsletter.project import Project
-from newsletter.web.page_templates import Pages
+from newsletter.web.page_templates import PageRenderer
 
-SECRET = "site_secret"  # noqa: S105 - the name under which it is kept
+SECRET_SETTING = "site_secret"  # noqa: S105 - the name under which it is kept
 
 
 def utc_now() -> datetime.datetime:
@@ -40,7 +40,7 @@ class Site:
 
     project: Project
     engine: sa.Engine
-    pages: Pages
+    pages: PageRenderer
     secret: bytes
     clock: Callable[[], datetime.datetime] = utc_now
 
@@ -51,11 +51,11 @@ class Site:
 
     def signer(self, purpose: str) -> itsdangerous.URLSafeTimedSerializer:
         """Signs values for one purpose; what is signed for another is refused."""
-        return _signer(self.secret, purpose)
+        return _make_signer(self.secret, purpose)
 
 
 @lru_cache(maxsize=32)
-def _signer(secret: bytes, purpose: str) -> itsdangerous.URLSafeTimedSerializer:
+def _make_signer(secret: bytes, purpose: str) -> itsdangerous.URLSafeTimedSerializer:
     return itsdangerous.URLSafeTimedSerializer(secret, salt=purpose)
 
 
@@ -67,23 +67,23 @@ def open_site(
     Raises:
         TemplateError: a page's template or words can't be read.
     """
-    return Site(project, engine, Pages(project), _secret(engine), clock)
+    return Site(project, engine, PageRenderer(project), _load_or_create_secret(engine), clock)
 
 
-def _secret(engine: sa.Engine) -> bytes:
-    found = sa.select(meta.c.value).where(meta.c.key == SECRET)
+def _load_or_create_secret(engine: sa.Engine) -> bytes:
+    found = sa.select(meta.c.value).where(meta.c.key == SECRET_SETTING)
     with read_transaction(engine) as connection:
         secret = connection.scalar(found)
     if secret is None:
         with engine.begin() as connection:
-            made = {"key": SECRET, "value": secrets.token_hex(32)}
+            made = {"key": SECRET_SETTING, "value": secrets.token_hex(32)}
             connection.execute(insert_or_ignore(connection, meta).values(made))
             secret = connection.execute(found).scalar_one()
     return bytes.fromhex(secret)
 
 
-def swift(
-    site: Site, answer: Callable[[Request], Response]
+def run_inline_on_sqlite(
+    site: Site, endpoint: Callable[[Request], Response]
 ) -> Callable[[Request], Response | Awaitable[Response]]:
     """An endpoint that reads a row or two and changes nothing, without a thread if it can.
 
@@ -91,9 +91,9 @@ def swift(
     wait. An answer that comes over a network is waited for in a thread, as Starlette has it.
     """
     if site.engine.dialect.name != "sqlite":
-        return answer
+        return endpoint
 
     async def at_once(request: Request) -> Response:
-        return answer(request)
+        return endpoint(request)
 
     return at_once

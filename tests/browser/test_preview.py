@@ -225,8 +225,8 @@ def test_hostile_mail_runs_nothing(browser: Browser, served: Served, boat_issue:
         "<script>parent.document.title='owned'</script>\n\n"
         "<img src='https://evil.example/x.png' onerror=\"parent.document.title='owned'\">Here.\n"
     )
-    served.desk.changed([template, boat_issue])
-    assert not served.desk.view(boat_issue.name).faults
+    served.desk.invalidate([template, boat_issue])
+    assert not served.desk.get_state(boat_issue.name).problems
     opened(page, served)
     trap = mail(page).locator("#trap")
     trap.click()
@@ -247,7 +247,7 @@ def test_a_test_copy_is_sent_or_its_error_told(
     with FakeSendGrid() as vendor:
         settings.write_text(f"{settings.read_text()}sendgrid:\n  host: {vendor.url}\n")
         monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
-        served.desk.changed([settings])
+        served.desk.invalidate([settings])
         opened(page, served)
         page.get_by_role("button", name="Send me a test").click()
         page.get_by_label("Your address").fill("me@example.com")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from newsletter.preview.rendered_issues import Desk
-from newsletter.preview.server import Server, listen
+from newsletter.preview.rendered_issues import PreviewWorkspace
+from newsletter.preview.server import PreviewServer, open_preview_socket
 from newsletter.project import open_project
 
 NAME = "2026-11-24-first-boat"
@@ -33,7 +33,7 @@ class Served:
 
     url: str
     port: int
-    desk: Desk
+    desk: PreviewWorkspace
     pool: urllib3.PoolManager = field(default_factory=urllib3.PoolManager)
 
     def get(self, path: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
@@ -82,10 +82,10 @@ def boat_issue(project_folder: Path) -> Path:
 @contextmanager
 def serving(folder: Path, name: str) -> Iterator[Served]:
     """A preview of the newsletter in a folder."""
-    desk = Desk(open_project(folder))
-    with listen(0) as taken:
-        server = Server(desk, name, taken)
-        thread = threading.Thread(target=server.run_here)
+    desk = PreviewWorkspace(open_project(folder))
+    with open_preview_socket(0) as taken:
+        server = PreviewServer(desk, name, taken)
+        thread = threading.Thread(target=server.run_until_stopped)
         thread.start()
         try:
             yield Served(server.address, taken.getsockname()[1], desk)

@@ -6,7 +6,7 @@ import pytest
 from preview_server import Served
 
 from newsletter.errors import UsageError
-from newsletter.preview.server import PORT, listen
+from newsletter.preview.server import DEFAULT_PORT, open_preview_socket
 
 
 def test_the_address_is_secret(served: Served) -> None:
@@ -40,19 +40,19 @@ def test_another_page_cannot_post(served: Served, origin: str) -> None:
 
 
 def test_it_listens_on_loopback_alone() -> None:
-    with listen(0) as taken:
+    with open_preview_socket(0) as taken:
         assert taken.getsockname()[0] == "127.0.0.1"
 
 
 def test_a_taken_default_port_makes_it_take_another(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         number = other.getsockname()[1]
-        monkeypatch.setattr("newsletter.preview.server.PORT", number)
-        with listen(None) as taken:
+        monkeypatch.setattr("newsletter.preview.server.DEFAULT_PORT", number)
+        with open_preview_socket(None) as taken:
             assert taken.getsockname()[1] not in {0, number}
         with pytest.raises(UsageError, match=str(number)):
-            listen(number)
-    assert PORT == 4321
+            open_preview_socket(number)
+    assert DEFAULT_PORT == 4321
 
 
 def test_every_answer_has_its_policy(served: Served) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from preview_server import Served
 
-from newsletter.preview.sample_recipients import WORST, anonymous
+from newsletter.preview.sample_recipients import EDGE_CASES, anonymize_recipient
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.subscribers import Recipient
 
@@ -90,7 +90,7 @@ def test_an_inbox_sees_the_preheader_first(served: Served) -> None:
     assert data["snippet"].startswith("It came on Tuesday.")
 
 
-@pytest.mark.parametrize("key", WORST)
+@pytest.mark.parametrize("key", EDGE_CASES)
 def test_odd_readers_values_are_escaped(served: Served, key: str) -> None:
     page = served.get(f"mail?reader={key}").data.decode()
     assert "-nl0" not in page
@@ -159,7 +159,7 @@ def test_readers_of_the_list_are_masked_unless_asked_for(
 
 def test_a_masked_reader_keeps_no_word() -> None:
     reader = Recipient(7, "ada@example.com", "ada@example.com", "secret", {"city": "Bergen 5"})
-    assert anonymous(reader) == Recipient(
+    assert anonymize_recipient(reader) == Recipient(
         7, "reader-7@example.com", "reader-7@example.com", "sample",
         {"city": "Xxxxxx 0", "email": "reader-7@example.com"},
     )  # fmt: skip

@@ -19,7 +19,7 @@ from newsletter.db import database_engine
 from newsletter.db.schema import subscriber
 from newsletter.project import open_project
 from newsletter.web.app import make_app
-from newsletter.web.server import settings
+from newsletter.web.server import build_uvicorn_config
 from newsletter.web.site_context import Site, open_site
 
 FORM = "application/x-www-form-urlencoded"
@@ -90,7 +90,7 @@ def serve() -> Iterator[Serve]:
         door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         door.bind(("127.0.0.1", 0))
         door.listen()
-        server = uvicorn.Server(settings(app, trusting))
+        server = uvicorn.Server(build_uvicorn_config(app, trusting))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([door])))
         thread.start()
         served = Served(f"http://127.0.0.1:{door.getsockname()[1]}")

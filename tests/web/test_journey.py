@@ -18,7 +18,7 @@ from newsletter.project import open_project
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.web.site_context import Site, open_site
-from newsletter.web.subscriber.transactional_emails import post_due
+from newsletter.web.subscriber.transactional_emails import send_due_emails
 
 pytestmark = pytest.mark.browser
 
@@ -126,7 +126,7 @@ def test_from_the_form_to_being_forgotten(
         reader.types("#name", "Ada <b>Lovelace</b>")
         reader.presses("main button")
         assert status(site) is None, "nothing happens before the letter"
-        assert post_due(site, mailer) == 1
+        assert send_due_emails(site, mailer) == 1
         confirm = link_in(vendor, "/confirm/")
 
         reader.opens(confirm)

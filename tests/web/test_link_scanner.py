@@ -13,7 +13,7 @@ from newsletter.db.schema import journal, notice, subscriber, subscriber_tag, su
 from newsletter.project import open_project
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
-from newsletter.web.rehearsal_site import running
+from newsletter.web.rehearsal_site import serve_rehearsal_site
 
 Cli = Callable[..., tuple[int, str, str]]
 SITE = "https://news.harbour-notes.org"
@@ -54,7 +54,7 @@ def test_no_link_of_a_mail_acts_by_being_opened(
     project = open_project(project_folder)
     with (
         database_engine(project.config.database, project.root) as engine,
-        running(project, engine) as url,
+        serve_rehearsal_site(project, engine) as url,
         urllib3.PoolManager(retries=2, timeout=60) as pool,
     ):
         before = stored(engine)

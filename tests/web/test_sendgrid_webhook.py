@@ -27,8 +27,8 @@ from newsletter.project import open_project
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import ChangeOrigin
-from newsletter.web.rehearsal_site import running
-from newsletter.web.sendgrid_webhook import PATH, SIGNATURE, TIMESTAMP
+from newsletter.web.rehearsal_site import serve_rehearsal_site
+from newsletter.web.sendgrid_webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WEBHOOK_PATH
 
 SECRET = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = base64.b64encode(
@@ -48,7 +48,11 @@ class Desk:
 
     def post(self, body: bytes, headers: dict[str, str] | None = None) -> Answer:
         answer = urllib3.request(
-            "POST", self.url + PATH, body=body, headers={**JSON, **(headers or {})}, retries=False
+            "POST",
+            self.url + WEBHOOK_PATH,
+            body=body,
+            headers={**JSON, **(headers or {})},
+            retries=False,
         )
         return answer.status, answer.json()
 
@@ -63,7 +67,7 @@ class Desk:
 def signature(body: bytes, age: int = 0, secret: ec.EllipticCurvePrivateKey = SECRET) -> Any:
     stamp = str(int(time.time()) - age)
     made = secret.sign(stamp.encode() + body, ec.ECDSA(SHA256()))
-    return {SIGNATURE: base64.b64encode(made).decode(), TIMESTAMP: stamp}
+    return {SIGNATURE_HEADER: base64.b64encode(made).decode(), TIMESTAMP_HEADER: stamp}
 
 
 def one(id_: str = "e1", kind: str = "spamreport", **fields: Any) -> dict[str, Any]:
@@ -78,7 +82,7 @@ def body(*events: object) -> bytes:
 def serving(folder: Path, engine: sa.Engine, settings: str) -> Iterator[Desk]:
     with (folder / "newsletter.yml").open("a") as config:
         config.write(f"public_url: https://news.harbournotes.example\nsendgrid:\n  {settings}\n")
-    with running(open_project(), engine) as url:
+    with serve_rehearsal_site(open_project(), engine) as url:
         yield Desk(url, engine)
 
 
@@ -101,23 +105,23 @@ def test_signed_events_are_kept_once(desk: Desk) -> None:
 def test_what_is_not_signed_as_it_should_be_changes_nothing(desk: Desk) -> None:
     sent = body(one())
     right = signature(sent)
-    stamp = right[TIMESTAMP]
+    stamp = right[TIMESTAMP_HEADER]
     stranger = ec.generate_private_key(ec.SECP256R1())
     bare = base64.b64encode(SECRET.sign(sent, ec.ECDSA(SHA256()))).decode()
     refused = [
         desk.post(sent),
-        desk.post(sent, {SIGNATURE: right[SIGNATURE]}),
-        desk.post(sent, {TIMESTAMP: stamp}),
+        desk.post(sent, {SIGNATURE_HEADER: right[SIGNATURE_HEADER]}),
+        desk.post(sent, {TIMESTAMP_HEADER: stamp}),
         desk.post(sent, signature(sent, secret=stranger)),
         desk.post(sent.replace(b"ada", b"eve"), right),
         desk.post(sent + b" ", right),
         desk.post(sent[:-1], right),
         desk.post(b"", right),
-        desk.post(sent, {**right, TIMESTAMP: str(int(stamp) + 1)}),
-        desk.post(sent, {**right, SIGNATURE: "!"}),
-        desk.post(sent, {**right, SIGNATURE: ""}),
-        desk.post(sent, {SIGNATURE: bare, TIMESTAMP: ""}),
-        desk.post(stamp.encode() + sent, {**right, TIMESTAMP: ""}),
+        desk.post(sent, {**right, TIMESTAMP_HEADER: str(int(stamp) + 1)}),
+        desk.post(sent, {**right, SIGNATURE_HEADER: "!"}),
+        desk.post(sent, {**right, SIGNATURE_HEADER: ""}),
+        desk.post(sent, {SIGNATURE_HEADER: bare, TIMESTAMP_HEADER: ""}),
+        desk.post(stamp.encode() + sent, {**right, TIMESTAMP_HEADER: ""}),
         desk.signed(sent, age=-600),
         desk.signed(sent, age=2 * 86_400),
     ]
@@ -130,8 +134,10 @@ def test_what_is_not_signed_as_it_should_be_changes_nothing(desk: Desk) -> None:
 def test_two_signatures_are_none(desk: Desk) -> None:
     sent = body(one())
     headers = urllib3.HTTPHeaderDict({**JSON, **signature(sent)})
-    headers.add(SIGNATURE, headers[SIGNATURE])
-    answer = urllib3.request("POST", desk.url + PATH, body=sent, headers=headers, retries=False)
+    headers.add(SIGNATURE_HEADER, headers[SIGNATURE_HEADER])
+    answer = urllib3.request(
+        "POST", desk.url + WEBHOOK_PATH, body=sent, headers=headers, retries=False
+    )
     assert (answer.status, desk.rows()) == (403, 0)
 
 
@@ -179,7 +185,7 @@ def test_too_much_is_refused_and_other_ways_in_are_shut(desk: Desk) -> None:
     assert desk.signed(big)[1]["new"] == 1_300
     assert desk.signed(b"[" + b" " * 2_000_000 + b"]")[0] == 413
     for method in ("GET", "HEAD", "PUT", "DELETE"):
-        answer = urllib3.request(method, desk.url + PATH, retries=False)
+        answer = urllib3.request(method, desk.url + WEBHOOK_PATH, retries=False)
         assert answer.status == 405
 
 
@@ -188,7 +194,10 @@ def test_half_a_body_is_none(desk: Desk) -> None:
     head = "".join(f"{name}: {value}\r\n" for name, value in {**JSON, **signature(sent)}.items())
     address = urlsplit(desk.url)
     with socket.create_connection((str(address.hostname), address.port or 0)) as line:
-        start = f"POST {PATH} HTTP/1.1\r\nHost: here\r\nContent-Length: {len(sent)}\r\n{head}\r\n"
+        start = (
+            f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: here\r\n"
+            f"Content-Length: {len(sent)}\r\n{head}\r\n"
+        )
         line.sendall(start.encode() + sent[:-5])
         line.shutdown(socket.SHUT_WR)
         line.recv(1_000)

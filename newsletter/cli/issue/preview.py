@@ -22,22 +22,22 @@ def preview_command(issue: str | None, *, port: int | None, show: bool) -> None:
       newsletter preview building-trust
       newsletter preview --port 8080 --no-open
     """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.preview.rendered_issues import Desk
-    from newsletter.preview.server import Server, listen
+    from newsletter.preview.rendered_issues import PreviewWorkspace
+    from newsletter.preview.server import PreviewServer, open_preview_socket
     from newsletter.project import find_issue, open_project
 
     project = open_project()
     name = find_issue(project, issue).name
-    with listen(port) as taken:
-        desk = Desk(project)
-        desk.view(name)  # warms up: the first save is as quick as the later ones
-        server = Server(desk, name, taken)
+    with open_preview_socket(port) as taken:
+        desk = PreviewWorkspace(project)
+        desk.get_state(name)  # warms up: the first save is as quick as the later ones
+        server = PreviewServer(desk, name, taken)
         echo(f"{server.address}   (Ctrl-C to stop; reloads as you save)")
         if show:
             import webbrowser
 
             webbrowser.open(server.address)
         try:
-            server.run_here()
+            server.run_until_stopped()
         except KeyboardInterrupt:  # how it is meant to end
             echo_err("Stopped.")

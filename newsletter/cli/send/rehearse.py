@@ -62,7 +62,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
     from newsletter.sending.planning.proposal import SendOptions, propose_send
     from newsletter.sending.rehearsal.run import RehearsalOptions
     from newsletter.sending.rehearsal.run import run_rehearsal as run
-    from newsletter.web.rehearsal_site import running
+    from newsletter.web.rehearsal_site import serve_rehearsal_site
 
     names = _parse_fault_names(faults)
     # Leave nothing behind, whoever stops it.
@@ -72,7 +72,9 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
         proposal = propose_send(
             project, find_issue(project, issue), engine, SendOptions(needs_api_key=False)
         )
-        wish = RehearsalOptions(project, proposal.folder.name, engine, readers or 0, names, running)
+        wish = RehearsalOptions(
+            project, proposal.folder.name, engine, readers or 0, names, serve_rehearsal_site
+        )
         with progress_bar(readers or proposal.recipient_count, "Rehearsing") as advance:
             proof = run(wish, advance)
     if as_json:

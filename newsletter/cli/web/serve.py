@@ -31,20 +31,23 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
-    from newsletter.web.monitoring.request_log import log_to_stderr
-    from newsletter.web.server import listen, run
+    from newsletter.web.monitoring.request_log import configure_stderr_logging
+    from newsletter.web.server import open_public_socket, run_site
     from newsletter.web.site_context import open_site
 
     project = open_project()
     config = project.config
     with_key = bool(os.environ.get("SENDGRID_API_KEY"))
-    with database_engine(config.database, project.root) as engine, listen(host, port) as door:
+    with (
+        database_engine(config.database, project.root) as engine,
+        open_public_socket(host, port) as door,
+    ):
         site = open_site(project, engine)
         mailer = SendGridClient(read_api_key(os.environ), config.sendgrid) if with_key else None
         _print_startup(config, host, door.getsockname()[1], with_key=with_key)
-        log_to_stderr()
+        configure_stderr_logging()
         try:
-            run(site, mailer, door, metrics_port)
+            run_site(site, mailer, door, metrics_port)
         finally:
             if mailer:
                 mailer.close()

@@ -21,54 +21,66 @@ from newsletter.checks.analysis.css_parser import (
 )
 from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
 
-_SETTINGS = re.compile(r"<noscript>\s*<xml>.*?</xml>\s*</noscript>|<xml>.*?</xml>", re.DOTALL)
-_VERSION = 16  # of Outlook 2016 and all that came after it
-_CONDITION = re.compile(
+_OFFICE_XML = re.compile(r"<noscript>\s*<xml>.*?</xml>\s*</noscript>|<xml>.*?</xml>", re.DOTALL)
+_OUTLOOK_VERSION = 16  # of Outlook 2016 and all that came after it
+_MSO_CONDITION = re.compile(
     r"(?P<no>!\s*\(?\s*)?(?P<than>gte?|lte?)?\s*\bmso\b(?:\s*(?P<version>\d+))?", re.IGNORECASE
 )
-_COMPARED: Mapping[str, Callable[[int, int], bool]] = {
+_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
     "": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
 }  # fmt: skip
 # In Word a cell's width holds its padding.
-_AS_WORD_MEASURES = "<style>td { box-sizing: border-box }</style>"
-_ELEMENTS = ("audio", "dialog", "meter", "object", "popover", "progress", "svg", "video", "form")
-_PSEUDO = re.compile(r"::?(after|before|first-letter|first-line|marker|placeholder)\b")
+_WORD_BOX_SIZING_STYLE = "<style>td { box-sizing: border-box }</style>"
+_CHECKED_TAGS = (
+    "audio",
+    "dialog",
+    "meter",
+    "object",
+    "popover",
+    "progress",
+    "svg",
+    "video",
+    "form",
+)
+_PSEUDO_ELEMENT = re.compile(r"::?(after|before|first-letter|first-line|marker|placeholder)\b")
 _ATTRIBUTE_SELECTOR = re.compile(r"\[[^\]]*\]")
-_AT_MEDIA = re.compile(
+_MEDIA_FEATURE = re.compile(
     r"(prefers-color-scheme|prefers-reduced-motion|device-pixel-ratio|hover|orientation)"
 )
 # Features whose name is not their property's.
-_PROPERTIES = {
-    "top": "left-right-top-bottom", "right": "left-right-top-bottom",
-    "bottom": "left-right-top-bottom", "left": "left-right-top-bottom",
+_PROPERTY_FEATURES = {
+    "top": "left-right-top-bottom",
+    "right": "left-right-top-bottom",
+    "bottom": "left-right-top-bottom",
+    "left": "left-right-top-bottom",
     "columns": "column-count",
-}  # fmt: skip
-_VALUES = {
+}
+_VALUE_FEATURES = {
     "css-linear-gradient": re.compile(r"linear-gradient\(", re.IGNORECASE),
     "css-variables": re.compile(r"\bvar\(", re.IGNORECASE),
     "css-unit-calc": re.compile(r"\bcalc\(", re.IGNORECASE),
     "css-rgba": re.compile(r"\brgba\(", re.IGNORECASE),
 }
-_DISPLAYS = {"flex": "css-display-flex", "inline-flex": "css-display-flex",
+_DISPLAY_FEATURES = {"flex": "css-display-flex", "inline-flex": "css-display-flex",
              "grid": "css-display-grid", "inline-grid": "css-display-grid"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Simulated:
+class ClientSimulation:
     """A mail without what a client does not support.
 
     Attributes:
         html: the whole document.
-        stripped: feature, by its name on caniemail.com -> how often it was taken out.
-        clipped: how many bytes of the mail the client would not show.
+        stripped_features: feature, by its name on caniemail.com -> how often it was taken out.
+        clipped_bytes: how many bytes of the mail the client would not show.
     """
 
     html: str
-    stripped: Counter[str]
-    clipped: int = 0
+    stripped_features: Counter[str]
+    clipped_bytes: int = 0
 
 
-def simulate(html: str, client: str, unsupported: AbstractSet[str]) -> Simulated:
+def simulate_client(html: str, client: str, unsupported: AbstractSet[str]) -> ClientSimulation:
     """Take out of a mail what a client leaves out.
 
     Args:
@@ -79,37 +91,39 @@ def simulate(html: str, client: str, unsupported: AbstractSet[str]) -> Simulated
     size = len(html.encode())
     clipped = max(size - GMAIL_CLIP_BYTES, 0) if client in {"gmail", "gmail_app"} else 0
     if clipped:
-        html = _clipped(html)
+        html = _clip_html(html)
     if client == "outlook":
-        html = _as_word(html)
+        html = _apply_outlook_conditions(html)
     out: Counter[str] = Counter()
-    strip = _Stripper(unsupported, out)
-    html = rewrite_styles(_without_elements(html, unsupported, out), strip.sheet, strip.attribute)
+    strip = _CssStripper(unsupported, out)
+    html = rewrite_styles(
+        _strip_elements(html, unsupported, out), strip.strip_stylesheet, strip.strip_declarations
+    )
     if client == "outlook":
-        html = html.replace("</head>", f"{_AS_WORD_MEASURES}</head>", 1)
-    return Simulated(html, out, clipped)
+        html = html.replace("</head>", f"{_WORD_BOX_SIZING_STYLE}</head>", 1)
+    return ClientSimulation(html, out, clipped)
 
 
-def _as_word(html: str) -> str:
+def _apply_outlook_conditions(html: str) -> str:
     """Outlook for Windows renders with Word, and reads what other clients take for comments."""
     html = HIDDEN_FROM_OUTLOOK.sub("", html)
     html = CONDITIONAL_COMMENT.sub(
-        lambda found: found["shown"] if _is_for_outlook(found["when"]) else "", html
+        lambda found: found["shown"] if _matches_outlook(found["when"]) else "", html
     )
-    return _SETTINGS.sub("", html)
+    return _OFFICE_XML.sub("", html)
 
 
-def _is_for_outlook(when: str) -> bool:
+def _matches_outlook(condition: str) -> bool:
     """Whether the Outlook of today shows what stands under this condition."""
-    found = _CONDITION.search(when)
+    found = _MSO_CONDITION.search(condition)
     if found is None:
         return False
-    version = int(found["version"]) if found["version"] else _VERSION
+    version = int(found["version"]) if found["version"] else _OUTLOOK_VERSION
     than = (found["than"] or "").lower() if found["version"] else ""
-    return _COMPARED[than](_VERSION, version) is not bool(found["no"])
+    return _COMPARISONS[than](_OUTLOOK_VERSION, version) is not bool(found["no"])
 
 
-def _clipped(html: str) -> str:
+def _clip_html(html: str) -> str:
     """The mail up to where Gmail cuts it, and what Gmail writes there."""
     start = html.encode()[:GMAIL_CLIP_BYTES].decode(errors="ignore")
     start = start[: start.rfind("<")] if start.rfind("<") > start.rfind(">") else start
@@ -120,69 +134,77 @@ def _clipped(html: str) -> str:
     return f"{start}{note}</body></html>"
 
 
-def _without_elements(html: str, unsupported: AbstractSet[str], out: Counter[str]) -> str:
-    for name in _ELEMENTS:
+def _strip_elements(html: str, unsupported: AbstractSet[str], feature_counts: Counter[str]) -> str:
+    for name in _CHECKED_TAGS:
         feature = f"html-{name}"
         if feature in unsupported:
             tags = re.compile(rf"<{name}\b.*?(?:</{name}\s*>|/>)", re.DOTALL | re.IGNORECASE)
             html, count = tags.subn("", html)
             if count:
-                out[feature] += count
+                feature_counts[feature] += count
     return html
 
 
-class _Stripper:
+class _CssStripper:
     """Leaves out of CSS what is unsupported, and counts it."""
 
-    def __init__(self, unsupported: AbstractSet[str], out: Counter[str]) -> None:
+    def __init__(self, unsupported: AbstractSet[str], feature_counts: Counter[str]) -> None:
         self._unsupported = unsupported
-        self._out = out
+        self._feature_counts = feature_counts
 
-    def sheet(self, css: str) -> str:
-        return "\n".join(str(rule) for rule in map(self._rule, parse_rules(css)) if rule)
+    def strip_stylesheet(self, css: str) -> str:
+        return "\n".join(str(rule) for rule in map(self._strip_rule, parse_rules(css)) if rule)
 
-    def attribute(self, css: str) -> str:
-        return " ".join(str(one) for one in parse_declarations(css) if not self._drops(one))
+    def strip_declarations(self, css: str) -> str:
+        return " ".join(
+            str(one) for one in parse_declarations(css) if not self._drops_declaration(one)
+        )
 
-    def _rule(self, rule: CssRule) -> CssRule | None:
+    def _strip_rule(self, rule: CssRule) -> CssRule | None:
         if rule.prelude.startswith("@"):
-            return self._at_rule(rule)
-        kept = [part for part in rule.prelude.split(",") if not self._missing(self._selector(part))]
+            return self._strip_at_rule(rule)
+        kept = [
+            part
+            for part in rule.prelude.split(",")
+            if not self._count_if_unsupported(self._get_selector_feature(part))
+        ]
         if not kept or rule.body is None:
             return None
-        return CssRule(",".join(kept), self.attribute(rule.body))
+        return CssRule(",".join(kept), self.strip_declarations(rule.body))
 
-    def _at_rule(self, rule: CssRule) -> CssRule | None:
+    def _strip_at_rule(self, rule: CssRule) -> CssRule | None:
         word = rule.prelude[1:].split(None, 1)[0].split("(")[0].lower()
         features = [f"css-at-{word}"]
-        if word == "media" and (found := _AT_MEDIA.search(rule.prelude)):
+        if word == "media" and (found := _MEDIA_FEATURE.search(rule.prelude)):
             features.append(f"css-at-media-{found[1]}")
-        if any(self._missing(feature) for feature in features):
+        if any(self._count_if_unsupported(feature) for feature in features):
             return None
         if rule.has_nested_rules and rule.body is not None:
-            return CssRule(rule.prelude, self.sheet(rule.body))
+            return CssRule(rule.prelude, self.strip_stylesheet(rule.body))
         return rule
 
     @staticmethod
-    def _selector(part: str) -> str:
-        if found := _PSEUDO.search(part):
+    def _get_selector_feature(selector: str) -> str:
+        if found := _PSEUDO_ELEMENT.search(selector):
             return f"css-pseudo-element-{found[1]}"
-        if ":hover" in part:
+        if ":hover" in selector:
             return "css-pseudo-class-hover"
-        return "css-selector-attribute" if _ATTRIBUTE_SELECTOR.search(part) else ""
+        return "css-selector-attribute" if _ATTRIBUTE_SELECTOR.search(selector) else ""
 
-    def _drops(self, one: CssDeclaration) -> bool:
-        value = one.value.lower()
-        features = [f"css-{_PROPERTIES.get(one.name, one.name)}"]
-        if one.name == "display":
-            features = [_DISPLAYS.get(value.split("!")[0].strip(), "")]
-        if one.name == "background" and "url(" in value:
+    def _drops_declaration(self, declaration: CssDeclaration) -> bool:
+        value = declaration.value.lower()
+        features = [f"css-{_PROPERTY_FEATURES.get(declaration.name, declaration.name)}"]
+        if declaration.name == "display":
+            features = [_DISPLAY_FEATURES.get(value.split("!")[0].strip(), "")]
+        if declaration.name == "background" and "url(" in value:
             features = ["css-background-image"]
-        features += [feature for feature, found in _VALUES.items() if found.search(one.value)]
-        return any([self._missing(feature) for feature in features])  # noqa: C419 - counts them all
+        features += [
+            feature for feature, found in _VALUE_FEATURES.items() if found.search(declaration.value)
+        ]
+        return any([self._count_if_unsupported(feature) for feature in features])  # noqa: C419 - counts them all
 
-    def _missing(self, feature: str) -> bool:
+    def _count_if_unsupported(self, feature: str) -> bool:
         missing = feature in self._unsupported
         if missing:
-            self._out[feature] += 1
+            self._feature_counts[feature] += 1
         return missing

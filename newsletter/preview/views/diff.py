@@ -9,10 +9,10 @@ from typing import Literal
 
 from newsletter.render.email import Email
 
-Kind = Literal["same", "added", "removed"]
+DiffKind = Literal["same", "added", "removed"]
 
-LARGEST = 4_000  # words of one passage that are compared one by one
-ALIKE = 0.4  # of two passages; those that have less in common are shown whole
+MAX_COMPARED_WORDS = 4_000  # words of one passage that are compared one by one
+MIN_SIMILARITY = 0.4  # of two passages; those that have less in common are shown whole
 _HREF = re.compile(r"""<a\b[^>]*?\shref=(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _UNDERLINE = re.compile(r"^[=-]{3,}$", re.MULTILINE)
@@ -20,15 +20,15 @@ _WORD = re.compile(r"\S+\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class DiffSpan:
     """A run of words that is in both, or in one of two mails."""
 
-    kind: Kind
+    kind: DiffKind
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class EmailDiff:
     """Two mails laid beside each other.
 
     Attributes:
@@ -37,66 +37,66 @@ class Difference:
         removed: links that only the older one has.
     """
 
-    passages: tuple[tuple[Piece, ...], ...]
+    passages: tuple[tuple[DiffSpan, ...], ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
 
 
-def compare(old: Email, new: Email) -> Difference:
+def compare_emails(old: Email, new: Email) -> EmailDiff:
     """Lay two mails beside each other; subject and preheader are the first paragraphs."""
-    before, after = _passages(old), _passages(new)
+    before, after = _split_paragraphs(old), _split_paragraphs(new)
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    passages: list[tuple[Piece, ...]] = []
+    passages: list[tuple[DiffSpan, ...]] = []
     for kind, a, b, c, d in matcher.get_opcodes():
         if kind == "equal":
-            passages += [(Piece("same", text),) for text in before[a:b]]
+            passages += [(DiffSpan("same", text),) for text in before[a:b]]
         else:
-            passages += _changed(before[a:b], after[c:d])
-    links = dict.fromkeys(_links(old)), dict.fromkeys(_links(new))
-    return Difference(
+            passages += _diff_paragraphs(before[a:b], after[c:d])
+    links = dict.fromkeys(_iter_links(old)), dict.fromkeys(_iter_links(new))
+    return EmailDiff(
         tuple(passages),
         added=tuple(link for link in links[1] if link not in links[0]),
         removed=tuple(link for link in links[0] if link not in links[1]),
     )
 
 
-def _passages(email: Email) -> list[str]:
+def _split_paragraphs(email: Email) -> list[str]:
     bare = _UNDERLINE.sub("", email.text)
     text = (" ".join(part.split()) for part in _PARAGRAPH.split(bare))
     return [part for part in (email.subject, email.preheader, *text) if part]
 
 
-def _changed(before: list[str], after: list[str]) -> Iterator[tuple[Piece, ...]]:
+def _diff_paragraphs(before: list[str], after: list[str]) -> Iterator[tuple[DiffSpan, ...]]:
     """Passages that took others' places, word by word; the rest as a whole."""
     paired = min(len(before), len(after))
     for old, new in zip(before, after, strict=False):
-        yield tuple(_words(old, new))
-    yield from ((Piece("removed", text),) for text in before[paired:])
-    yield from ((Piece("added", text),) for text in after[paired:])
+        yield tuple(_diff_words(old, new))
+    yield from ((DiffSpan("removed", text),) for text in before[paired:])
+    yield from ((DiffSpan("added", text),) for text in after[paired:])
 
 
-def _words(old: str, new: str) -> Iterator[Piece]:
+def _diff_words(old: str, new: str) -> Iterator[DiffSpan]:
     before, after = _WORD.findall(old), _WORD.findall(new)
-    if len(before) + len(after) > LARGEST:
-        yield from (Piece("removed", old), Piece("added", new))
+    if len(before) + len(after) > MAX_COMPARED_WORDS:
+        yield from (DiffSpan("removed", old), DiffSpan("added", new))
         return
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    if matcher.ratio() < ALIKE:
-        yield from (Piece("removed", old), Piece("added", new))
+    if matcher.ratio() < MIN_SIMILARITY:
+        yield from (DiffSpan("removed", old), DiffSpan("added", new))
         return
     blocks = matcher.get_matching_blocks()
     ends = [(0, 0), *((block.a + block.size, block.b + block.size) for block in blocks)]
     for (old_end, new_end), block in zip(ends, blocks, strict=False):
-        yield from _piece("removed", before[old_end : block.a])
-        yield from _piece("added", after[new_end : block.b])
-        yield from _piece("same", before[block.a : block.a + block.size])
+        yield from _iter_span("removed", before[old_end : block.a])
+        yield from _iter_span("added", after[new_end : block.b])
+        yield from _iter_span("same", before[block.a : block.a + block.size])
 
 
-def _piece(kind: Kind, words: list[str]) -> Iterator[Piece]:
+def _iter_span(kind: DiffKind, words: list[str]) -> Iterator[DiffSpan]:
     if words:
-        yield Piece(kind, "".join(words))
+        yield DiffSpan(kind, "".join(words))
 
 
-def _links(email: Email) -> Iterator[str]:
+def _iter_links(email: Email) -> Iterator[str]:
     for double, single in _HREF.findall(email.html):
         yield unescape(double or single)

@@ -6,29 +6,29 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from newsletter.config.urls import build_image_url
-from newsletter.preview.rendered_issues import Proof
+from newsletter.preview.rendered_issues import Rendering
 
-_SOURCE = re.compile(
+_IMG_SOURCE = re.compile(
     r"""(<img\b[^>]*?\s)(?:src|srcset)=(?:"[^"]*"|'[^']*')""", re.IGNORECASE | re.DOTALL
 )
-_BACKGROUND = re.compile(r"""\sbackground=(?:"[^"]*"|'[^']*')""", re.IGNORECASE)
+_BACKGROUND_ATTRIBUTE = re.compile(r"""\sbackground=(?:"[^"]*"|'[^']*')""", re.IGNORECASE)
 _CSS_URL = re.compile(r"url\([^)]*\)", re.IGNORECASE)
 # An image that can't be had: browsers then show its alternative text in its place.
-_NOTHING = 'src="data:,"'
+_EMPTY_SOURCE = 'src="data:,"'
 
 
-def with_local_images(document: str, proof: Proof, versions: Mapping[str, int]) -> str:
+def use_local_images(document: str, rendering: Rendering, versions: Mapping[str, int]) -> str:
     """Take the issue's own pictures from its folder: they may not be published yet.
 
     Args:
         document: the mail's HTML.
-        proof: what it was rendered from.
+        rendering: what it was rendered from.
         versions: picture -> a number that changes with the file, so that browsers may keep it.
     """
-    names = {image.name for image in proof.issue.post.images.values()}
+    names = {image.name for image in rendering.issue.post.images.values()}
     published = {
-        html.escape(build_image_url(proof.config, proof.issue.slug, name)): (
-            f"file/{quote(proof.issue.name)}/{quote(name)}?v={versions.get(name, 0)}"
+        html.escape(build_image_url(rendering.config, rendering.issue.slug, name)): (
+            f"file/{quote(rendering.issue.name)}/{quote(name)}?v={versions.get(name, 0)}"
         )
         for name in names
     }
@@ -38,7 +38,7 @@ def with_local_images(document: str, proof: Proof, versions: Mapping[str, int]) 
     return document
 
 
-def without_images(document: str) -> str:
+def block_images(document: str) -> str:
     """As where the reader has not asked for images yet."""
-    document = _SOURCE.sub(lambda found: found[1] + _NOTHING, document)
-    return _CSS_URL.sub("none", _BACKGROUND.sub("", document))
+    document = _IMG_SOURCE.sub(lambda found: found[1] + _EMPTY_SOURCE, document)
+    return _CSS_URL.sub("none", _BACKGROUND_ATTRIBUTE.sub("", document))

@@ -12,7 +12,7 @@ from pygments.lexers import get_lexer_by_name
 
 from newsletter.errors import NewsletterError
 from newsletter.posts.merge_tags.tags import MergeTagRegistry
-from newsletter.preview.rendered_issues import Proof
+from newsletter.preview.rendered_issues import Rendering
 from newsletter.render.article.build import build_article
 from newsletter.render.article.links import get_host
 from newsletter.render.email import Email, NamedAddress
@@ -25,14 +25,14 @@ from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import build_request, display_name, prepare_email
 from newsletter.subscribers import Recipient
 
-COLOURED = 600_000  # characters; what is longer is shown in one colour
+MAX_HIGHLIGHTED_LENGTH = 600_000  # characters; what is longer is shown in one colour
 
-Language = Literal["html", "xml", "json", "text"]
+SourceLanguage = Literal["html", "xml", "json", "text"]
 
 
-def coloured(source: str, language: Language) -> str:
+def highlight_source(source: str, language: SourceLanguage) -> str:
     """``source`` as HTML, a ``span.line`` a line; its other classes are Pygments' short ones."""
-    if language == "text" or len(source) > COLOURED:
+    if language == "text" or len(source) > MAX_HIGHLIGHTED_LENGTH:
         lines = html.escape(source).split("\n")
     else:
         lines = highlight(
@@ -41,47 +41,49 @@ def coloured(source: str, language: Language) -> str:
     return "\n".join(f'<span class="line">{line}</span>' for line in lines)
 
 
-def mjml(proof: Proof) -> str:
+def render_mjml(rendering: Rendering) -> str:
     """The filled template, the article's place marked, as MRML gets it."""
-    issue, config = proof.issue, proof.config
+    issue, config = rendering.issue, rendering.config
     table = MergeTagRegistry(config.attributes, issue.merge_tags)
     context = build_template_context(issue, build_article(issue, config), config, table)
     return render_template(
-        proof.templates, f"{issue.template or config.theme.template}.mjml", context
+        rendering.templates, f"{issue.template or config.theme.template}.mjml", context
     )
 
 
-def eml(proof: Proof, reader: Recipient, now: datetime.datetime) -> bytes:
+def build_preview_eml(rendering: Rendering, recipient: Recipient, now: datetime.datetime) -> bytes:
     """One reader's copy as a file that mail clients open."""
-    config = proof.config
+    config = rendering.config
     return to_eml(
-        personalize_for_recipient(proof.email, config, reader.attributes, reader.token),
-        NamedAddress(display_name(reader), reader.address),
+        personalize_for_recipient(rendering.email, config, recipient.attributes, recipient.token),
+        NamedAddress(display_name(recipient), recipient.address),
         date=now,
-        message_id=f"<{proof.issue.name}@{get_host(config.site_url)}>",
-        headers=build_unsubscribe_headers(config, reader.token),
+        message_id=f"<{rendering.issue.name}@{get_host(config.site_url)}>",
+        headers=build_unsubscribe_headers(config, recipient.token),
     )
 
 
-def headers(message: bytes) -> str:
+def format_headers(message: bytes) -> str:
     """A message's headers as they travel, one a line."""
     parsed = message_from_bytes(message, policy=policy.default)
     return "\n".join(f"{name}: {value}" for name, value in parsed.items())
 
 
-def api_request(proof: Proof, reader: Recipient) -> str:
+def format_api_request(rendering: Rendering, recipient: Recipient) -> str:
     """What would be POSTed for this one reader; the key is never shown.
 
     The body's JSON is indented; a real request's has no white space.
     """
     try:
-        letter = prepare_email(proof.email, proof.config)
+        letter = prepare_email(rendering.email, rendering.config)
     except NewsletterError as error:
         return "\n".join(f"Refused: {problem}" for problem in error.problems)
-    body = build_request(letter, [reader], RequestId("preview", "1", "1"))
+    body = build_request(letter, [recipient], RequestId("preview", "1", "1"))
     return json.dumps(json.loads(body.body or b"{}"), indent=2, ensure_ascii=False)
 
 
-def personal(proof: Proof, reader: Recipient) -> Email:
+def personalize_rendering(rendering: Rendering, recipient: Recipient) -> Email:
     """One reader's own copy, filled in as SendGrid will."""
-    return personalize_for_recipient(proof.email, proof.config, reader.attributes, reader.token)
+    return personalize_for_recipient(
+        rendering.email, rendering.config, recipient.attributes, recipient.token
+    )

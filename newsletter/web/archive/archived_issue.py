@@ -31,14 +31,14 @@ from newsletter.render.locale import format_date, get_text_direction
 from newsletter.render.template.context import IssueView, make_issue_view
 
 # Stands for where this site's issues are, until it is known who asks. RFC 2606: nobody's.
-_HERE = "https://this-site.invalid/issues/"
-_READERS_OWN = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
-_ALIGNED = re.compile(r"(?:^|;)text-align:(left|right|center)")
-_SUMMARY = 200
+_BASE_PLACEHOLDER = "https://this-site.invalid/issues/"
+_PERSONAL_LINK = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
+_TEXT_ALIGN = re.compile(r"(?:^|;)text-align:(left|right|center)")
+_MAX_SUMMARY_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Archived:
+class ArchivedIssue:
     """One sent issue on the web.
 
     Attributes:
@@ -75,17 +75,19 @@ class Archived:
         """Its title, plain text."""
         return self.view.title
 
-    def article(self, base: str) -> str:
+    def html_with_base(self, base: str) -> str:
         """The article, its images below ``base`` (``""`` for this host, or a site's URL)."""
-        return self.html.replace(_HERE, html.escape(f"{base}/issues/"))
+        return self.html.replace(_BASE_PLACEHOLDER, html.escape(f"{base}/issues/"))
 
-    def placed(self, base: str) -> IssueView:
+    def view_with_base(self, base: str) -> IssueView:
         """The furniture, its images below ``base``."""
-        view: IssueView = _each_text(self.view, lambda text: text.replace(_HERE, f"{base}/issues/"))
+        view: IssueView = _map_texts(
+            self.view, lambda text: text.replace(_BASE_PLACEHOLDER, f"{base}/issues/")
+        )
         return view
 
 
-def archived(issue: Issue, at: datetime.datetime, config: Config) -> Archived:
+def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> ArchivedIssue:
     """Make an issue's web page of its post. Pure.
 
     What differs from reader to reader shows its default; what a reader's own link said stays as
@@ -96,19 +98,21 @@ def archived(issue: Issue, at: datetime.datetime, config: Config) -> Archived:
         at: when it was sent, aware.
         config: the newsletter's.
     """
-    here = config.model_copy(update={"image_url": _HERE + "{slug}/{file}", "utm": UtmSettings()})
+    here = config.model_copy(
+        update={"image_url": _BASE_PLACEHOLDER + "{slug}/{file}", "utm": UtmSettings()}
+    )
     article = build_article(issue, here)
     tags = {tag.key: tag for tag in issue.merge_tags}
     root = parse_fragment(article.html)
-    _tidy(root)
-    view: IssueView = _each_text(
-        make_issue_view(issue, article, here), lambda text: _filled(text, tags, "text")
+    _clean_for_web(root)
+    view: IssueView = _map_texts(
+        make_issue_view(issue, article, here), lambda text: _fill_with_defaults(text, tags, "text")
     )
     post = issue.post
     lang = post.language or config.language
     day = post.date or at.astimezone(ZoneInfo(config.timezone)).date()
     address = build_issue_url(config, issue.slug)
-    return Archived(
+    return ArchivedIssue(
         name=issue.name,
         slug=issue.slug,
         at=at,
@@ -118,9 +122,9 @@ def archived(issue: Issue, at: datetime.datetime, config: Config) -> Archived:
         dir=get_text_direction(lang, config),
         url=post.canonical_url or address,
         address=address,
-        summary=view.preheader or _filled(_beginning(root), tags, "text"),
+        summary=view.preheader or _fill_with_defaults(_make_summary(root), tags, "text"),
         view=view,
-        html=_filled(serialize_fragment(root), tags, "html"),
+        html=_fill_with_defaults(serialize_fragment(root), tags, "html"),
         listing=issue.archive or config.archive.listing,
     )
 
@@ -130,15 +134,15 @@ def issue_path(slug: str) -> str:
     return f"/issues/{quote(slug)}"
 
 
-def _tidy(root: Element) -> None:
+def _clean_for_web(root: Element) -> None:
     for element in list(root.iter()):
         style = str(element.attrib.pop("style", ""))
-        if aligned := _ALIGNED.search(style):
+        if aligned := _TEXT_ALIGN.search(style):
             add_class(element, f"align-{aligned[1]}")
     for link in list(root.iter("a")):
         if "embed-picture" in (link.get("class") or ""):
             drop_element(link)
-        elif _READERS_OWN.search(link.get("href") or ""):
+        elif _PERSONAL_LINK.search(link.get("href") or ""):
             unwrap_element(link)
     for wide in root.iter("pre", "div"):
         if wide.tag == "pre" or "table-scroll" in get_classes(wide):
@@ -147,34 +151,38 @@ def _tidy(root: Element) -> None:
         image.set("loading", "lazy")
 
 
-def _beginning(root: Element) -> str:
+def _make_summary(root: Element) -> str:
     text = next(
         (words for p in root.iter("p") if not is_blank(words := get_visible_text(p))),
         get_visible_text(root),
     )
     words = " ".join(text.split())
-    return words if len(words) <= _SUMMARY else words[:_SUMMARY].rpartition(" ")[0] + " …"
+    return (
+        words
+        if len(words) <= _MAX_SUMMARY_LENGTH
+        else words[:_MAX_SUMMARY_LENGTH].rpartition(" ")[0] + " …"
+    )
 
 
-def _filled(text: str, tags: Mapping[str, MergeTag], words: TokenTarget) -> str:
+def _fill_with_defaults(text: str, tags: Mapping[str, MergeTag], text_target: TokenTarget) -> str:
     """``text`` for somebody of whom nothing is known; ``words`` is what its text tokens become."""
 
     def value(found: re.Match[str]) -> str:
         tag = tags.get(found["key"])
-        return tag.value({}, "url" if found["target"] == "u" else words) if tag else ""
+        return tag.value({}, "url" if found["target"] == "u" else text_target) if tag else ""
 
     return MERGE_TOKEN_PATTERN.sub(value, text)
 
 
-def _each_text(value: Any, change: Any) -> Any:
+def _map_texts(value: Any, transform: Any) -> Any:
     """``value`` with every text in it changed, however deep."""
     if isinstance(value, str):
-        return change(value)
+        return transform(value)
     if isinstance(value, tuple):
-        return tuple(_each_text(inner, change) for inner in value)
+        return tuple(_map_texts(inner, transform) for inner in value)
     if is_dataclass(value) and not isinstance(value, type):
         return replace(
             value,
-            **{f.name: _each_text(getattr(value, f.name), change) for f in fields(value)},
+            **{f.name: _map_texts(getattr(value, f.name), transform) for f in fields(value)},
         )
     return value

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-TYPES = {
+IMAGE_TYPES = {
     ".avif": "image/avif",
     ".gif": "image/gif",
     ".jpeg": "image/jpeg",
@@ -12,10 +12,10 @@ TYPES = {
     ".webp": "image/webp",
 }
 # An SVG is a document: opened by itself it may draw, and do nothing else.
-SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
-def find_image(folder: Path, name: str) -> Path | None:
+def find_issue_image(folder: Path, name: str) -> Path | None:
     """The image called ``name`` in an issue's folder.
 
     Args:
@@ -27,7 +27,7 @@ def find_image(folder: Path, name: str) -> Path | None:
     """
     parts = name.split("/")
     odd = any(not part or part.startswith(".") or "\\" in part for part in parts)
-    if odd or not name.isprintable() or Path(name).suffix.lower() not in TYPES:
+    if odd or not name.isprintable() or Path(name).suffix.lower() not in IMAGE_TYPES:
         return None
     try:
         file = (folder / name).resolve(strict=True)
@@ -35,10 +35,10 @@ def find_image(folder: Path, name: str) -> Path | None:
         return None
     inside = file.is_file() and file.is_relative_to(folder.resolve())
     # What a link inside the folder leads to must be an image as well.
-    return file if inside and file.suffix.lower() in TYPES else None
+    return file if inside and file.suffix.lower() in IMAGE_TYPES else None
 
 
-def images(folder: Path) -> list[str]:
+def list_issue_images(folder: Path) -> list[str]:
     """Every image in an issue's folder that would be served, sorted."""
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-    return sorted(name for name in names if find_image(folder, name))
+    return sorted(name for name in names if find_issue_image(folder, name))

@@ -8,56 +8,63 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from newsletter.config.urls import get_public_url
-from newsletter.web.archive.archived_issue import Archived, issue_path
-from newsletter.web.archive.issue_cache import listed, search
+from newsletter.web.archive.archived_issue import ArchivedIssue, issue_path
+from newsletter.web.archive.issue_cache import filter_listed_issues, search_issue_titles
 from newsletter.web.site_context import Site
 
-A_PAGE = 20
-MOST_FOUND = 50
-LONGEST_QUERY = 100
+ISSUES_PER_PAGE = 20
+MAX_SEARCH_RESULTS = 50
+MAX_QUERY_LENGTH = 100
 
 
-class Place(NamedTuple):
+class ArchiveLocation(NamedTuple):
     """Where pages are looked at.
 
     Attributes:
         root: what every path begins with, without a trailing slash; mostly empty.
-        subscribe: where readers sign up; empty if nowhere.
-        search: whether somebody answers searches there.
+        subscribe_url: where readers sign up; empty if nowhere.
+        is_searchable: whether somebody answers searches there.
     """
 
     root: str
-    subscribe: str
-    search: bool
+    subscribe_url: str
+    is_searchable: bool
 
 
-def served(site: Site) -> Place:
+def get_served_location(site: Site) -> ArchiveLocation:
     """The place that ``newsletter serve`` answers at."""
     root = urlsplit(get_public_url(site.config)).path
-    return Place(root, f"{root}/subscribe", search=True)
+    return ArchiveLocation(root, f"{root}/subscribe", is_searchable=True)
 
 
-def index_page(site: Site, place: Place, issues: Sequence[Archived], number: int) -> Response:
+def render_index_page(
+    site: Site, location: ArchiveLocation, issues: Sequence[ArchivedIssue], number: int
+) -> Response:
     """One page of the index, from 1."""
-    return site.pages.page(
+    return site.pages.render_page(
         "index",
-        **_common(place),
-        issues=[_row(place, issue) for issue in issues[(number - 1) * A_PAGE : number * A_PAGE]],
+        **_make_base_context(location),
+        issues=[
+            _make_row(location, issue)
+            for issue in issues[(number - 1) * ISSUES_PER_PAGE : number * ISSUES_PER_PAGE]
+        ],
         query="",
         canonical=get_public_url(site.config) + page_path(number),
-        newer=place.root + page_path(number - 1) if number > 1 else "",
-        older=place.root + page_path(number + 1) if number < pages(issues) else "",
+        newer=location.root + page_path(number - 1) if number > 1 else "",
+        older=location.root + page_path(number + 1) if number < count_index_pages(issues) else "",
     )
 
 
-def found_page(site: Site, place: Place, issues: Sequence[Archived], query: str) -> Response:
+def render_search_page(
+    site: Site, location: ArchiveLocation, issues: Sequence[ArchivedIssue], query: str
+) -> Response:
     """What a search of titles finds."""
-    query = query[:LONGEST_QUERY]
-    found = search(issues, query)[:MOST_FOUND]
-    response = site.pages.page(
+    query = query[:MAX_QUERY_LENGTH]
+    found = search_issue_titles(issues, query)[:MAX_SEARCH_RESULTS]
+    response = site.pages.render_page(
         "index",
-        **_common(place),
-        issues=[_row(place, issue) for issue in found],
+        **_make_base_context(location),
+        issues=[_make_row(location, issue) for issue in found],
         query=query,
         canonical="",
         newer="",
@@ -67,33 +74,35 @@ def found_page(site: Site, place: Place, issues: Sequence[Archived], query: str)
     return response
 
 
-def issue_page(site: Site, place: Place, issues: Sequence[Archived], issue: Archived) -> Response:
+def render_issue_page(
+    site: Site, location: ArchiveLocation, issues: Sequence[ArchivedIssue], issue: ArchivedIssue
+) -> Response:
     """One issue; ``issues`` are all that have a page, the latest first."""
     base = get_public_url(site.config)
-    open_ones = listed(issues)
+    open_ones = filter_listed_issues(issues)
     at = open_ones.index(issue) if issue in open_ones else None
     later = open_ones[at - 1] if at else None
     earlier = open_ones[at + 1] if at is not None and at + 1 < len(open_ones) else None
-    shown = issue.placed(base)
-    response = site.pages.page(
+    shown = issue.view_with_base(base)
+    response = site.pages.render_page(
         "issue",
-        **_common(place),
+        **_make_base_context(location),
         it=issue,
-        issue=issue.placed(place.root),
+        issue=issue.view_with_base(location.root),
         picture=shown.hero,
-        article=Markup(issue.article(place.root)),  # noqa: S704 - sanitised when it was read
+        article=Markup(issue.html_with_base(location.root)),  # noqa: S704 - sanitised when it was read
         index=issue.listing == "listed",
-        later=_row(place, later) if later else None,
-        earlier=_row(place, earlier) if earlier else None,
+        later=_make_row(location, later) if later else None,
+        earlier=_make_row(location, earlier) if earlier else None,
     )
     if issue.listing != "listed":
         response.headers["X-Robots-Tag"] = "noindex"
     return response
 
 
-def pages(issues: Sequence[Archived]) -> int:
+def count_index_pages(issues: Sequence[ArchivedIssue]) -> int:
     """How many pages the index has; an empty archive has one."""
-    return max(1, -(-len(issues) // A_PAGE))
+    return max(1, -(-len(issues) // ISSUES_PER_PAGE))
 
 
 def page_path(number: int) -> str:
@@ -101,9 +110,13 @@ def page_path(number: int) -> str:
     return "/" if number == 1 else f"/page/{number}"
 
 
-def _common(place: Place) -> dict[str, Any]:
-    return {"root": place.root, "subscribe_url": place.subscribe, "searchable": place.search}
+def _make_base_context(location: ArchiveLocation) -> dict[str, Any]:
+    return {
+        "root": location.root,
+        "subscribe_url": location.subscribe_url,
+        "searchable": location.is_searchable,
+    }
 
 
-def _row(place: Place, issue: Archived) -> dict[str, Any]:
-    return {"it": issue, "path": place.root + issue_path(issue.slug)}
+def _make_row(location: ArchiveLocation, issue: ArchivedIssue) -> dict[str, Any]:
+    return {"it": issue, "path": location.root + issue_path(issue.slug)}

@@ -8,16 +8,23 @@ from urllib.parse import urlsplit
 
 from newsletter.project import Project
 from newsletter.web.archive import feeds
-from newsletter.web.archive.archived_issue import Archived
-from newsletter.web.archive.images import find_image, images
-from newsletter.web.archive.issue_cache import Shelf, listed
-from newsletter.web.archive.pages import Place, index_page, issue_page, page_path, pages, served
+from newsletter.web.archive.archived_issue import ArchivedIssue
+from newsletter.web.archive.images import find_issue_image, list_issue_images
+from newsletter.web.archive.issue_cache import ArchiveRepository, filter_listed_issues
+from newsletter.web.archive.pages import (
+    ArchiveLocation,
+    count_index_pages,
+    get_served_location,
+    page_path,
+    render_index_page,
+    render_issue_page,
+)
 from newsletter.web.archive.routes import FEEDS
-from newsletter.web.page_templates import Pages
+from newsletter.web.page_templates import PageRenderer
 from newsletter.web.site_context import Site
 
 
-class Written(NamedTuple):
+class ExportedArchive(NamedTuple):
     """What a run came to.
 
     Attributes:
@@ -31,7 +38,7 @@ class Written(NamedTuple):
     changed: tuple[str, ...]
 
 
-def write_archive(site: Site, folder: Path, base_url: str | None) -> Written:
+def write_archive(site: Site, folder: Path, base_url: str | None) -> ExportedArchive:
     """Write the archive; what is there already and the same is left alone, what is other's too.
 
     Args:
@@ -39,44 +46,48 @@ def write_archive(site: Site, folder: Path, base_url: str | None) -> Written:
         folder: made if it isn't there.
         base_url: where the files will be published; ``public_url`` if not given.
     """
-    place = served(site)._replace(search=False)
+    place = get_served_location(site)._replace(is_searchable=False)
     if base_url is not None:
         here = site.config.public_url
-        place = Place(urlsplit(base_url).path, f"{here}/subscribe" if here else "", search=False)
-        site = _published_at(site, base_url)
-    issues = Shelf(site.project, site.engine).public(site.clock())
-    made = dict(_files(site, place, issues))
-    changed = tuple(path for path, data in made.items() if _write(folder / path, data))
-    return Written(len(issues), len(made), changed)
+        place = ArchiveLocation(
+            urlsplit(base_url).path, f"{here}/subscribe" if here else "", is_searchable=False
+        )
+        site = _with_base_url(site, base_url)
+    issues = ArchiveRepository(site.project, site.engine).list_public_issues(site.clock())
+    made = dict(_iter_files(site, place, issues))
+    changed = tuple(path for path, data in made.items() if _write_if_changed(folder / path, data))
+    return ExportedArchive(len(issues), len(made), changed)
 
 
-def _published_at(site: Site, base_url: str) -> Site:
+def _with_base_url(site: Site, base_url: str) -> Site:
     elsewhere = {"public_url": base_url, "issue_url": None, "image_url": None}
     config = site.config.model_copy(update=elsewhere)
     project = Project(site.project.root, config)
-    return replace(site, project=project, pages=Pages(project))
+    return replace(site, project=project, pages=PageRenderer(project))
 
 
-def _files(site: Site, place: Place, issues: list[Archived]) -> Iterator[tuple[str, bytes]]:
+def _iter_files(
+    site: Site, location: ArchiveLocation, issues: list[ArchivedIssue]
+) -> Iterator[tuple[str, bytes]]:
     """Every file: its path below the folder, its content."""
-    open_ones = listed(issues)
-    for number in range(1, pages(open_ones) + 1):
+    open_ones = filter_listed_issues(issues)
+    for number in range(1, count_index_pages(open_ones) + 1):
         path = f"{page_path(number)}/index.html".lstrip("/")
-        yield path, bytes(index_page(site, place, open_ones, number).body)
+        yield path, bytes(render_index_page(site, location, open_ones, number).body)
     for issue in issues:
         below = f"issues/{issue.slug}"
-        yield f"{below}/index.html", bytes(issue_page(site, place, issues, issue).body)
+        yield f"{below}/index.html", bytes(render_issue_page(site, location, issues, issue).body)
         source = site.project.issues_dir / issue.name
-        for name in images(source):
-            if file := find_image(source, name):
+        for name in list_issue_images(source):
+            if file := find_issue_image(source, name):
                 yield f"{below}/{name}", file.read_bytes()
     for path, (made, _) in FEEDS.items():
         yield path.lstrip("/"), made(site.config, open_ones)
-    yield "robots.txt", feeds.robots(site.config)
-    yield "assets/style.css", site.pages.style
+    yield "robots.txt", feeds.build_robots_txt(site.config)
+    yield "assets/style.css", site.pages.stylesheet
 
 
-def _write(path: Path, data: bytes) -> bool:
+def _write_if_changed(path: Path, data: bytes) -> bool:
     """Write aside, then rename; returns whether anything had to be written."""
     if path.is_file() and path.read_bytes() == data:
         return False

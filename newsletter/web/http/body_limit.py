@@ -7,30 +7,32 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from newsletter.web.http.request_data import BODY, Refused
+from newsletter.web.http.request_data import BODY_SCOPE_KEY, RequestRefusedError
 
-Tell = Callable[[Request, Refused], Response]
+RefusalHandler = Callable[[Request, RequestRefusedError], Response]
 
 # SendGrid's webhook sends 768 KB; a form takes a few hundred bytes.
-LARGEST = 64_000
-LARGEST_BY_PATH = {"/webhooks/sendgrid": 2_000_000}
-SECONDS = 10.0
-MOST_DIGITS = 18
+MAX_BODY_BYTES = 64_000
+MAX_BODY_BYTES_BY_PATH = {"/webhooks/sendgrid": 2_000_000}
+BODY_TIMEOUT_SECONDS = 10.0
+MAX_LENGTH_DIGITS = 18
 
 
-class Bodies:
+class BodyLimitMiddleware:
     """Middleware: endpoints find the body in the scope and needn't wait for it.
 
     Args:
         app: what comes next.
-        tell: makes the answer to what is refused.
-        seconds: in which a whole body must come.
+        handle_refusal: makes the answer to what is refused.
+        timeout: in which a whole body must come.
     """
 
-    def __init__(self, app: ASGIApp, tell: Tell, seconds: float = SECONDS) -> None:
+    def __init__(
+        self, app: ASGIApp, handle_refusal: RefusalHandler, timeout: float = BODY_TIMEOUT_SECONDS
+    ) -> None:
         self._app = app
-        self._tell = tell
-        self._seconds = seconds
+        self._handle_refusal = handle_refusal
+        self._timeout = timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, or refuse; then what comes next."""
@@ -38,41 +40,41 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         try:
-            scope[BODY] = await self._read(scope, receive)
-        except Refused as error:
-            response = self._tell(Request(scope), error)
+            scope[BODY_SCOPE_KEY] = await self._read_body(scope, receive)
+        except RequestRefusedError as error:
+            response = self._handle_refusal(Request(scope), error)
             # What is left of the body would be taken for the next request.
             response.headers["Connection"] = "close"
             await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         headers = dict(scope["headers"])
         if not headers.keys() & {b"content-length", b"transfer-encoding"}:
             return b""  # it has none (RFC 9112, 6.3)
-        most = LARGEST_BY_PATH.get(scope["path"], LARGEST)
+        most = MAX_BODY_BYTES_BY_PATH.get(scope["path"], MAX_BODY_BYTES)
         declared = headers.get(b"content-length", b"0")
-        if not declared.isdigit() or len(declared) > MOST_DIGITS or int(declared) > most:
-            raise Refused(413)
+        if not declared.isdigit() or len(declared) > MAX_LENGTH_DIGITS or int(declared) > most:
+            raise RequestRefusedError(413)
         try:
-            async with asyncio.timeout(self._seconds):
-                return await _body(receive, most)
+            async with asyncio.timeout(self._timeout):
+                return await _receive_body(receive, most)
         except TimeoutError:
-            raise Refused(408) from None
+            raise RequestRefusedError(408) from None
 
 
-async def _body(receive: Receive, most: int) -> bytes:
+async def _receive_body(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size, more = 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             # The client is gone in mid-sentence: half a form must not be taken for a whole one.
-            raise Refused(400)
+            raise RequestRefusedError(400)
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > most:
-            raise Refused(413)
+        if size > limit:
+            raise RequestRefusedError(413)
         more = message.get("more_body", False)
     return b"".join(parts)

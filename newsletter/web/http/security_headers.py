@@ -4,10 +4,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsletter.config import Config
 
-HSTS = "max-age=31536000; includeSubDomains"
+HSTS_VALUE = "max-age=31536000; includeSubDomains"
 
 
-class Security:
+class SecurityHeadersMiddleware:
     """Middleware: sets the headers that a response hasn't set itself.
 
     Args:
@@ -19,7 +19,7 @@ class Security:
         self._app = app
         self._headers = [
             (name.lower().encode(), value.encode())
-            for name, value in security_headers(config).items()
+            for name, value in make_security_headers(config).items()
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,7 +35,7 @@ class Security:
         await self._app(scope, receive, guarded)
 
 
-def security_headers(config: Config) -> dict[str, str]:
+def make_security_headers(config: Config) -> dict[str, str]:
     """What every response carries."""
     frames = " ".join(config.public.frame_ancestors) or "'none'"
     policy = (
@@ -50,4 +50,4 @@ def security_headers(config: Config) -> dict[str, str]:
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Cross-Origin-Opener-Policy": "same-origin",
     }
-    return headers | ({"Strict-Transport-Security": HSTS} if config.public.hsts else {})
+    return headers | ({"Strict-Transport-Security": HSTS_VALUE} if config.public.hsts else {})

@@ -12,7 +12,7 @@ from newsletter.db.schema import send
 from newsletter.errors import DatabaseError
 from newsletter.web.site_context import Site
 
-KEPT_BY_NOBODY = {"Cache-Control": "no-store"}
+NO_STORE_HEADERS = {"Cache-Control": "no-store"}
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def routes(site: Site) -> list[BaseRoute]:
     """What a supervisor asks for."""
 
     def lives(_: Request) -> Response:
-        return JSONResponse({"status": "ok"}, headers=KEPT_BY_NOBODY)
+        return JSONResponse({"status": "ok"}, headers=NO_STORE_HEADERS)
 
     def ready(_: Request) -> Response:
         try:
@@ -30,7 +30,7 @@ def routes(site: Site) -> list[BaseRoute]:
         except (DatabaseError, sa.exc.SQLAlchemyError):
             _log.warning("the database does not answer")
             told = {"status": "the database does not answer"}
-            return JSONResponse(told, status_code=503, headers=KEPT_BY_NOBODY)
-        return JSONResponse({"status": "ok"}, headers=KEPT_BY_NOBODY)
+            return JSONResponse(told, status_code=503, headers=NO_STORE_HEADERS)
+        return JSONResponse({"status": "ok"}, headers=NO_STORE_HEADERS)
 
     return [Route("/healthz", lives, methods=["GET"]), Route("/readyz", ready, methods=["GET"])]

@@ -15,7 +15,7 @@ from newsletter.web.site_context import Site
 LOOPBACK = "127.0.0.1"
 
 
-class Metrics:
+class SiteMetrics:
     """What is counted.
 
     Args:
@@ -32,15 +32,15 @@ class Metrics:
             "newsletter_requests", "Requests answered.", ("method", "route", "status"),
             registry=self.registry,
         )  # fmt: skip
-        self._seconds = Histogram(
+        self._request_seconds = Histogram(
             "newsletter_request_seconds", "Time to answer.", ("route",), registry=self.registry
         )
         self.registry.register(self)
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+    def record_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
         self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._request_seconds.labels(route).observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
         """What the database holds just now; nothing if it doesn't answer."""
@@ -59,7 +59,7 @@ class Metrics:
 
 
 @contextmanager
-def serve_metrics(metrics: Metrics, port: int) -> Iterator[None]:
+def serve_metrics(metrics: SiteMetrics, port: int) -> Iterator[None]:
     """Answer Prometheus on a port of this machine.
 
     Raises:

@@ -11,23 +11,23 @@ from types import TracebackType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-UNROUTED = "none"
+UNROUTED_LABEL = "none"
 
 # Method, route, status and seconds of a request that was answered.
-Tell = Callable[[str, str, int, float], None]
+RequestListener = Callable[[str, str, int, float], None]
 
 
-class Watch:
+class RequestLogMiddleware:
     """Middleware: tells of every request when it is answered.
 
     Args:
         app: what comes next.
-        tell: who is told, in this order.
+        listeners: who is told, in this order.
     """
 
-    def __init__(self, app: ASGIApp, tell: Sequence[Tell]) -> None:
+    def __init__(self, app: ASGIApp, listeners: Sequence[RequestListener]) -> None:
         self._app = app
-        self._tell = tell
+        self._listeners = listeners
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request pass, and see what becomes of it."""
@@ -41,8 +41,8 @@ class Watch:
             if not told:
                 told = True
                 seconds = time.perf_counter() - started
-                for tell in self._tell:
-                    tell(scope["method"], route_of(scope), status, seconds)
+                for tell in self._listeners:
+                    tell(scope["method"], get_route_pattern(scope), status, seconds)
 
         async def seen(message: Message) -> None:
             nonlocal status
@@ -58,15 +58,15 @@ class Watch:
             over()
 
 
-def route_of(scope: Scope) -> str:
+def get_route_pattern(scope: Scope) -> str:
     """The pattern that a request's path met: no token is in it."""
-    return getattr(scope.get("route"), "path", UNROUTED)
+    return getattr(scope.get("route"), "path", UNROUTED_LABEL)
 
 
-_access = logging.getLogger("newsletter.access")
+_access_log = logging.getLogger("newsletter.access")
 
 
-class JsonLines(logging.Formatter):
+class JsonLinesFormatter(logging.Formatter):
     """Each record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -80,23 +80,23 @@ class JsonLines(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            line["trace"] = _trace(*record.exc_info)
+            line["trace"] = _format_traceback(*record.exc_info)
         return json.dumps(line, ensure_ascii=False)
 
 
-def _trace(
-    kind: type[BaseException] | None, _: BaseException | None, frames: TracebackType | None
+def _format_traceback(
+    error_type: type[BaseException] | None, _: BaseException | None, frames: TracebackType | None
 ) -> list[str]:
     """What was raised and where; not its words, which may quote a reader."""
     places = traceback.extract_tb(frames)
-    name = kind.__qualname__ if kind else ""
+    name = error_type.__qualname__ if error_type else ""
     return [name, *(f"{place.filename}:{place.lineno} {place.name}" for place in places)]
 
 
-def log_to_stderr() -> None:
+def configure_stderr_logging() -> None:
     """Have the server's log on the standard error output."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLinesFormatter())
     for name in ("newsletter", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
@@ -105,8 +105,8 @@ def log_to_stderr() -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
 
-def log_answer(method: str, route: str, status: int, seconds: float) -> None:
+def log_request(method: str, route: str, status: int, seconds: float) -> None:
     """Write down a request that was answered."""
     ms = round(seconds * 1000, 1)
     fields = {"method": method, "route": route, "status": status, "ms": ms}
-    _access.info("answered", extra={"fields": fields})
+    _access_log.info("answered", extra={"fields": fields})

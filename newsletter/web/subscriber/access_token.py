@@ -14,7 +14,7 @@ from newsletter.db.schema import subscriber, suppression
 from newsletter.web.site_context import Site
 
 # A page may lie open for a day.
-GOOD_FOR = datetime.timedelta(days=1)
+FORM_LIFETIME = datetime.timedelta(days=1)
 
 
 class Visitor(NamedTuple):
@@ -23,7 +23,7 @@ class Visitor(NamedTuple):
     Attributes:
         id: theirs.
         address: as typed.
-        key: as a key.
+        address_key: as a key.
         name: perhaps ``""``.
         status: one of ``STATUSES``.
         token: in the links of all their mails.
@@ -33,7 +33,7 @@ class Visitor(NamedTuple):
 
     id: int
     address: str
-    key: str
+    address_key: str
     name: str
     status: str
     token: str
@@ -41,17 +41,17 @@ class Visitor(NamedTuple):
     suppressed: bool
 
     @property
-    def gets_mail(self) -> bool:
+    def is_mailable(self) -> bool:
         """Whether they are on the list, and nothing keeps them out."""
         return self.status == "active" and not self.suppressed
 
     @property
     def masked(self) -> str:
         """Their address so that they know it, and nobody else."""
-        return masked(self.address)
+        return mask_address(self.address)
 
 
-_BY_TOKEN = sa.select(
+_SELECT_BY_TOKEN = sa.select(
     subscriber.c.id,
     subscriber.c.address,
     subscriber.c.address_key,
@@ -63,13 +63,13 @@ _BY_TOKEN = sa.select(
 ).where(subscriber.c.token == sa.bindparam("token"))
 
 
-def visitor(connection: sa.Connection, token: str) -> Visitor | None:
+def find_visitor(connection: sa.Connection, token: str) -> Visitor | None:
     """Whose token it is; ``None`` if nobody's, or somebody's who was erased."""
-    row = connection.execute(_BY_TOKEN, {"token": token}).one_or_none()
+    row = connection.execute(_SELECT_BY_TOKEN, {"token": token}).one_or_none()
     return Visitor(*row) if row else None
 
 
-def masked(address: str) -> str:
+def mask_address(address: str) -> str:
     """``ada@example.com`` is ``a…@e….com``."""
     local, _, domain = address.rpartition("@")
     name, _, last = domain.rpartition(".")
@@ -82,10 +82,10 @@ def sign(site: Site, purpose: str, value: Any) -> str:
     return signed
 
 
-def opened(site: Site, purpose: str, signed: str, within: datetime.timedelta | None) -> Any:
+def unsign(site: Site, purpose: str, signed: str, max_age: datetime.timedelta | None) -> Any:
     """What was signed for the purpose; ``None`` if it wasn't, or longer ago than ``within``."""
     try:
         value, made = site.signer(purpose).loads(signed, return_timestamp=True)
     except itsdangerous.BadData:
         return None
-    return None if within and site.clock() - made > within else value
+    return None if max_age and site.clock() - made > max_age else value

@@ -14,16 +14,16 @@ from newsletter.db.schema import notice
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import confirm_signup, get_signup_status
-from newsletter.web.http.request_data import Refused, form
+from newsletter.web.http.request_data import RequestRefusedError, parse_form
 from newsletter.web.site_context import Site
-from newsletter.web.subscriber.transactional_emails import CONFIRM, welcome
+from newsletter.web.subscriber.transactional_emails import CONFIRM_PURPOSE, enqueue_welcome_email
 
-SOURCE = "/confirm"
+JOURNAL_SOURCE = "/confirm"
 # The button's; a program that sends an empty form has not pressed it.
-YES = "yes"
+BUTTON_VALUE = "yes"
 
 
-class Asked(NamedTuple):
+class SignupConfirmation(NamedTuple):
     """The notice that a link belongs to.
 
     Attributes:
@@ -42,20 +42,20 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def show(request: Request) -> Response:
         with read_transaction(site.engine) as connection:
-            asked = _asked(site, connection, request, lock=False)
+            asked = _find_confirmation(site, connection, request, lock=False)
             now = get_signup_status(connection, asked.address.key) if asked else "new"
-        return _page(site, asked, active=now == "active")
+        return _render_state(site, asked, active=now == "active")
 
     def take(request: Request) -> Response:
-        if form(request).get(YES) != YES:
+        if parse_form(request).get(BUTTON_VALUE) != BUTTON_VALUE:
             return show(request)
         with site.engine.begin() as connection:
-            asked = _asked(site, connection, request, lock=True)
+            asked = _find_confirmation(site, connection, request, lock=True)
             if asked is None or "used" in asked.data:
                 now = get_signup_status(connection, asked.address.key) if asked else "new"
-                return _page(site, asked, active=now == "active")
+                return _render_state(site, asked, active=now == "active")
             _confirm(site, connection, asked)
-        return site.pages.page("confirmed", private=True, already=False)
+        return site.pages.render_page("confirmed", private=True, already=False)
 
     return [
         Route("/confirm/{token}", show, methods=["GET"]),
@@ -63,16 +63,18 @@ def routes(site: Site) -> list[BaseRoute]:
     ]
 
 
-def _page(site: Site, asked: Asked | None, *, active: bool) -> Response:
+def _render_state(site: Site, confirmation: SignupConfirmation | None, *, active: bool) -> Response:
     """What there is to see before the button is pressed, or when it can't be any more."""
     if active:
-        return site.pages.page("confirmed", private=True, already=True)
-    if asked is None or "used" in asked.data:
-        return site.pages.page("expired", status=410, private=True)
-    return site.pages.page("confirm", private=True, wording=asked.data["wording"])
+        return site.pages.render_page("confirmed", private=True, already=True)
+    if confirmation is None or "used" in confirmation.data:
+        return site.pages.render_page("expired", status=410, private=True)
+    return site.pages.render_page("confirm", private=True, wording=confirmation.data["wording"])
 
 
-def _asked(site: Site, connection: sa.Connection, request: Request, *, lock: bool) -> Asked | None:
+def _find_confirmation(
+    site: Site, connection: sa.Connection, request: Request, *, lock: bool
+) -> SignupConfirmation | None:
     """The notice of a good link; ``None`` if its time is over.
 
     Args:
@@ -84,23 +86,29 @@ def _asked(site: Site, connection: sa.Connection, request: Request, *, lock: boo
     Raises:
         Refused: this newsletter made no such link.
     """
-    signer = site.signer(CONFIRM)
+    signer = site.signer(CONFIRM_PURPOSE)
     try:
         number, made = signer.loads(request.path_params["token"], return_timestamp=True)
     except itsdangerous.BadData as error:
-        raise Refused(404) from error
+        raise RequestRefusedError(404) from error
     if site.clock() - made > datetime.timedelta(days=site.config.signup.confirm_days):
         return None
     mine = sa.select(notice).where(notice.c.id == number, notice.c.kind == "confirm")
     row = connection.execute(mine.with_for_update() if lock else mine).one_or_none()
-    return Asked(row.id, ParsedAddress(row.address, row.address_key), row.data) if row else None
+    return (
+        SignupConfirmation(row.id, ParsedAddress(row.address, row.address_key), row.data)
+        if row
+        else None
+    )
 
 
-def _confirm(site: Site, connection: sa.Connection, asked: Asked) -> None:
+def _confirm(site: Site, connection: sa.Connection, confirmation: SignupConfirmation) -> None:
     now = site.clock()
-    origin = ChangeOrigin(now, "form", SOURCE, asked.data["wording"])
-    before = confirm_signup(connection, asked.address, origin, name=asked.data["name"])
-    used = {**asked.data, "used": now.isoformat()}
-    connection.execute(sa.update(notice).where(notice.c.id == asked.id).values(data=used))
+    origin = ChangeOrigin(now, "form", JOURNAL_SOURCE, confirmation.data["wording"])
+    before = confirm_signup(
+        connection, confirmation.address, origin, name=confirmation.data["name"]
+    )
+    used = {**confirmation.data, "used": now.isoformat()}
+    connection.execute(sa.update(notice).where(notice.c.id == confirmation.id).values(data=used))
     if before != "active":
-        welcome(site, connection, asked.address)
+        enqueue_welcome_email(site, connection, confirmation.address)

@@ -12,32 +12,32 @@ from newsletter.subscribers.address import ParsedAddress
 from newsletter.web.site_context import Site
 
 # Who mistypes an address goes back and tries again; who replays a form does so for long.
-USES_OF_A_FORM = 5
+MAX_FORM_USES = 5
 # A home or a company has a network of so many bits (RFC 6177), and all its addresses.
-_IPV6_NETWORK = 64
-_IGNORES_DOTS = {"gmail.com", "googlemail.com"}
+_IPV6_PREFIX_LENGTH = 64
+_DOT_INSENSITIVE_DOMAINS = {"gmail.com", "googlemail.com"}
 
-Within = Literal["yes", "too_often", "worn", "silently"]
+SignupLimitResult = Literal["yes", "too_often", "worn", "silently"]
 
 
-def count(  # noqa: PLR0913 - what is counted
+def count_signup(  # noqa: PLR0913 - what is counted
     connection: sa.Connection,
     site: Site,
     now: datetime.datetime,
     *,
-    form: str,
+    form_id: str,
     ip: str,
-    to: ParsedAddress,
-) -> Within:
+    address: ParsedAddress,
+) -> SignupLimitResult:
     """Count a sign-up; whether it is within all limits.
 
     Args:
         connection: in a transaction that writes; to be rolled back unless ``yes`` or ``silently``.
         site: the newsletter.
         now: aware.
-        form: the form's own mark.
+        form_id: the form's own mark.
         ip: the client's address.
-        to: the address that is signed up.
+        address: the address that is signed up.
 
     Returns:
         ``worn``: the form has been used too often. ``too_often``: tell them to come back later.
@@ -45,19 +45,19 @@ def count(  # noqa: PLR0913 - what is counted
     """
     storage = RateLimitTableStorage(connection, site.secret, now.timestamp())
     signup = site.config.signup
-    if not consume_limit(storage, RateLimitItemPerDay(USES_OF_A_FORM), "form", form):
+    if not consume_limit(storage, RateLimitItemPerDay(MAX_FORM_USES), "form", form_id):
         return "worn"
-    if not consume_limit(storage, RateLimitItemPerHour(signup.per_ip_hour), "ip", network(ip)):
+    if not consume_limit(storage, RateLimitItemPerHour(signup.per_ip_hour), "ip", normalize_ip(ip)):
         return "too_often"
     if not consume_limit(storage, RateLimitItemPerHour(signup.per_hour), "everybody"):
         return "too_often"
     fine = consume_limit(
-        storage, RateLimitItemPerDay(signup.per_address_day), "mailbox", mailbox(to)
+        storage, RateLimitItemPerDay(signup.per_address_day), "mailbox", normalize_mailbox(address)
     )
     return "yes" if fine else "silently"
 
 
-def network(ip: str) -> str:
+def normalize_ip(ip: str) -> str:
     """Whoever has this internet address has all of these."""
     try:
         address = ipaddress.ip_address(ip)
@@ -67,16 +67,16 @@ def network(ip: str) -> str:
         return str(address)
     if address.ipv4_mapped:
         return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, _IPV6_NETWORK), strict=False))
+    return str(ipaddress.ip_network((address, _IPV6_PREFIX_LENGTH), strict=False))
 
 
-def mailbox(address: ParsedAddress) -> str:
+def normalize_mailbox(address: ParsedAddress) -> str:
     """Where the mail ends up: without plus tags, and without dots where they make no difference.
 
     For limits alone: to the list, ``ada+news@`` and ``ada@`` are two readers.
     """
     local, _, domain = address.key.rpartition("@")
     local = local.partition("+")[0] or local
-    if domain in _IGNORES_DOTS:
+    if domain in _DOT_INSENSITIVE_DOMAINS:
         local, domain = local.replace(".", ""), "gmail.com"
     return f"{local}@{domain}"

@@ -42,17 +42,23 @@ from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import sign_up
 from newsletter.web.site_context import Site
 
-__all__ = ["CONFIRM", "enqueue_email", "post_due", "tidy_up", "welcome"]
+__all__ = [
+    "CONFIRM_PURPOSE",
+    "enqueue_email",
+    "enqueue_welcome_email",
+    "purge_stale_data",
+    "send_due_emails",
+]
 
 # The purpose of the link in a confirmation (itsdangerous' salt).
-CONFIRM = "confirm"
+CONFIRM_PURPOSE = "confirm"
 
 # The vendor's words may name a reader; a log doesn't.
-_ADDRESS = re.compile(r"\S+@\S+")
+_EMAIL_ADDRESS = re.compile(r"\S+@\S+")
 _log = logging.getLogger(__name__)
 
 
-def post_due(site: Site, mailer: SendGridClient) -> int:
+def send_due_emails(site: Site, mailer: SendGridClient) -> int:
     """Post every letter that is due; any number of processes may do so at once.
 
     Args:
@@ -66,21 +72,23 @@ def post_due(site: Site, mailer: SendGridClient) -> int:
     templates: Templates | None = None
     while has_due_emails(site.engine, site.clock()):
         letter = claim_email(
-            site.engine, site.clock(), lambda connection, one: _wanted(site, connection, one)
+            site.engine,
+            site.clock(),
+            lambda connection, one: _prepare_due_email(site, connection, one),
         )
         if letter is None:
             break
-        templates = templates or _templates(site.project)
-        outcome = _post(site, mailer, letter, templates)
+        templates = templates or _load_email_templates(site.project)
+        outcome = _send_email(site, mailer, letter, templates)
         record_email_outcome(site.engine, letter, outcome, site.clock())
         if outcome.kind != "accepted":
-            words = _ADDRESS.sub("…", outcome.message)
+            words = _EMAIL_ADDRESS.sub("…", outcome.message)
             _log.warning("letter %d (%s): %s: %s", letter.id, letter.kind, outcome.kind, words)
         posted += 1
     return posted
 
 
-def tidy_up(site: Site) -> None:
+def purge_stale_data(site: Site) -> None:
     """Give up what is stale and forget what is over: addresses in letters, counts of limits."""
     signup, now = site.config.signup, site.clock()
     keep = max(
@@ -91,33 +99,35 @@ def tidy_up(site: Site) -> None:
         delete_expired_limits(connection, now.timestamp())
 
 
-def welcome(site: Site, connection: sa.Connection, address: ParsedAddress) -> None:
+def enqueue_welcome_email(site: Site, connection: sa.Connection, address: ParsedAddress) -> None:
     """Promise a welcome if the newsletter has one; each address gets it once."""
     if site.config.signup.welcome:
         enqueue_email(connection, "welcome", address, {}, site.clock(), None)
 
 
-def _wanted(site: Site, connection: sa.Connection, letter: QueuedEmail) -> bool:
+def _prepare_due_email(site: Site, connection: sa.Connection, email: QueuedEmail) -> bool:
     """Whether the letter is still to go; signs its reader up where the form is enough."""
-    if letter.kind == "welcome":
-        return _token(connection, letter.address) != ""
-    if letter.kind != "confirm":
+    if email.kind == "welcome":
+        return _find_active_token(connection, email.address) != ""
+    if email.kind != "confirm":
         return True
-    data, single = letter.data, not site.config.signup.double_opt_in
-    origin = ChangeOrigin(letter.created_at, "form", data["source"], data["wording"])
-    before = sign_up(connection, letter.address, origin, name=data["name"], single_opt_in=single)
+    data, single = email.data, not site.config.signup.double_opt_in
+    origin = ChangeOrigin(email.created_at, "form", data["source"], data["wording"])
+    before = sign_up(connection, email.address, origin, name=data["name"], single_opt_in=single)
     if single and before in {"new", "pending"}:
-        welcome(site, connection, letter.address)
+        enqueue_welcome_email(site, connection, email.address)
         return False
     return before != "active"
 
 
-def _post(site: Site, mailer: SendGridClient, letter: QueuedEmail, templates: Templates) -> Outcome:
+def _send_email(
+    site: Site, mailer: SendGridClient, email: QueuedEmail, templates: Templates
+) -> Outcome:
     config = site.config
     try:
-        words, headers = _words(site, letter)
+        words, headers = _build_content(site, email)
         request = build_transactional_body(
-            render_transactional(words, templates, config), config, letter, headers
+            render_transactional(words, templates, config), config, email, headers
         )
     except NewsletterError as error:
         # Nothing has left; the editor may mend the template.
@@ -126,23 +136,27 @@ def _post(site: Site, mailer: SendGridClient, letter: QueuedEmail, templates: Te
     return classify_response(answer, site.clock(), sandbox=config.sendgrid.sandbox)
 
 
-def _words(site: Site, letter: QueuedEmail) -> tuple[TransactionalContent, Mapping[str, str]]:
+def _build_content(
+    site: Site, email: QueuedEmail
+) -> tuple[TransactionalContent, Mapping[str, str]]:
     """What the letter says, and the headers of its reader's own way out if they are on the list."""
-    config, data = site.config, letter.data
-    if letter.kind == "confirm":
+    config, data = site.config, email.data
+    if email.kind == "confirm":
         until = site.clock() + datetime.timedelta(days=config.signup.confirm_days)
-        url = f"{get_public_url(config)}/confirm/{site.signer(CONFIRM).dumps(letter.id)}"
+        url = f"{get_public_url(config)}/confirm/{site.signer(CONFIRM_PURPOSE).dumps(email.id)}"
         return TransactionalContent("confirm", url, until.date()), {}
-    if letter.kind == "welcome":
-        return _welcome(site, letter.address)
+    if email.kind == "welcome":
+        return _build_welcome_content(site, email.address)
     until_day = datetime.date.fromisoformat(data["until"])
-    return TransactionalContent(letter.kind, data["url"], until_day, data["address"]), {}
+    return TransactionalContent(email.kind, data["url"], until_day, data["address"]), {}
 
 
-def _welcome(site: Site, address: ParsedAddress) -> tuple[TransactionalContent, Mapping[str, str]]:
+def _build_welcome_content(
+    site: Site, address: ParsedAddress
+) -> tuple[TransactionalContent, Mapping[str, str]]:
     config = site.config
     with read_transaction(site.engine) as connection:
-        token = _token(connection, address)
+        token = _find_active_token(connection, address)
     words = TransactionalContent(
         "welcome",
         config.site_url,
@@ -152,13 +166,13 @@ def _welcome(site: Site, address: ParsedAddress) -> tuple[TransactionalContent, 
     return words, dict(build_unsubscribe_headers(config, token))
 
 
-def _token(connection: sa.Connection, address: ParsedAddress) -> str:
+def _find_active_token(connection: sa.Connection, address: ParsedAddress) -> str:
     """An active reader's token; empty if they are none."""
     mine = (subscriber.c.address_key == address.key, subscriber.c.status == "active")
     return connection.scalar(sa.select(subscriber.c.token).where(*mine)) or ""
 
 
-def _templates(project: Project) -> Templates:
+def _load_email_templates(project: Project) -> Templates:
     """The editor's; those that come with the program where the folder has no letters yet."""
     own = load_templates(project.templates_dir)
     return (

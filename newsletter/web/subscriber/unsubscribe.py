@@ -23,15 +23,15 @@ from newsletter.subscribers.queries.unsubscribe_reasons import (
     UNSUBSCRIBE_REASONS,
     record_unsubscribe_reason,
 )
-from newsletter.web.http.request_data import form, raw_body
-from newsletter.web.site_context import Site, swift
-from newsletter.web.subscriber.access_token import Visitor, opened, sign, visitor
+from newsletter.web.http.request_data import get_raw_body, parse_form
+from newsletter.web.site_context import Site, run_inline_on_sqlite
+from newsletter.web.subscriber.access_token import Visitor, find_visitor, sign, unsign
 
-LEAVE, UNDO, WHY = "leave", "undo", "why"
-SOURCE = "/u"
-STRAIGHT_AFTER = datetime.timedelta(minutes=30)
+UNSUBSCRIBE_PURPOSE, UNDO_PURPOSE, REASON_PURPOSE = "leave", "undo", "why"
+JOURNAL_SOURCE = "/u"
+UNDO_WINDOW = datetime.timedelta(minutes=30)
 # For whoever finds that they wanted fewer, not none.
-LONG_PAUSE = datetime.timedelta(days=91)
+PAUSE_INSTEAD = datetime.timedelta(days=91)
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -41,108 +41,115 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def show(request: Request) -> Response:
         with read_transaction(site.engine) as connection:
-            who = visitor(connection, request.path_params["token"])
+            who = find_visitor(connection, request.path_params["token"])
         if who is None:
-            return nobody(site)
-        signed = sign(site, LEAVE, who.token)
-        return site.pages.page("leave", private=True, who=who, signed=signed)
+            return render_unknown_token(site)
+        signed = sign(site, UNSUBSCRIBE_PURPOSE, who.token)
+        return site.pages.render_page("leave", private=True, who=who, signed=signed)
 
     def take(request: Request) -> Response:
         token = request.path_params["token"]
-        if is_one_click(request.headers.get("content-type", ""), raw_body(request)):
-            return _one_click(site, together, token)
-        fields = form(request)
-        if opened(site, LEAVE, fields.get("leave", ""), within=None) == token:
-            return _leave(site, token)
-        if undo := opened(site, UNDO, fields.get("undo", ""), STRAIGHT_AFTER):
-            return _undo(site, token, undo, paused="pause" in fields)
-        if opened(site, WHY, fields.get("signed", ""), STRAIGHT_AFTER) == token:
-            return _why(site, fields)
-        return site.pages.page("leave_odd", status=400, private=True)
+        if is_one_click_request(request.headers.get("content-type", ""), get_raw_body(request)):
+            return _unsubscribe_one_click(site, together, token)
+        fields = parse_form(request)
+        if unsign(site, UNSUBSCRIBE_PURPOSE, fields.get("leave", ""), max_age=None) == token:
+            return _unsubscribe(site, token)
+        if undo := unsign(site, UNDO_PURPOSE, fields.get("undo", ""), UNDO_WINDOW):
+            return _undo_unsubscribe(site, token, undo, paused="pause" in fields)
+        if unsign(site, REASON_PURPOSE, fields.get("signed", ""), UNDO_WINDOW) == token:
+            return _record_reason(site, fields)
+        return site.pages.render_page("leave_odd", status=400, private=True)
 
     return [
-        Route("/u/{token}", swift(site, show), methods=["GET"]),
+        Route("/u/{token}", run_inline_on_sqlite(site, show), methods=["GET"]),
         Route("/u/{token}", take, methods=["POST"]),
     ]
 
 
-def nobody(site: Site) -> Response:
+def render_unknown_token(site: Site) -> Response:
     """For a token that is nobody's: never was, has been replaced, or its reader was erased."""
     sender = site.config.sender
-    return site.pages.page(
+    return site.pages.render_page(
         "nobody", status=404, private=True, contact=sender.reply_to or sender.address
     )
 
 
-def _one_click(site: Site, together: WriteBatcher, token: str) -> Response:
+def _unsubscribe_one_click(site: Site, batcher: WriteBatcher, token: str) -> Response:
     def write(connection: sa.Connection) -> bool:
-        who = visitor(connection, token)
+        who = find_visitor(connection, token)
         if who is not None:
             changes.unsubscribe(
-                connection, who.key, ChangeOrigin(site.clock(), "one_click", SOURCE)
+                connection, who.address_key, ChangeOrigin(site.clock(), "one_click", JOURNAL_SOURCE)
             )
         return who is not None
 
-    if not together.run(write):
-        return nobody(site)
+    if not batcher.run(write):
+        return render_unknown_token(site)
     return PlainTextResponse("Unsubscribed.\n", headers={"Cache-Control": "no-store"})
 
 
-def _leave(site: Site, token: str) -> Response:
+def _unsubscribe(site: Site, token: str) -> Response:
     now = site.clock()
     with site.engine.begin() as connection:
-        who = visitor(connection, token)
+        who = find_visitor(connection, token)
         if who is None:
-            return nobody(site)
-        was_reader = who.gets_mail
-        changes.unsubscribe(connection, who.key, ChangeOrigin(now, "form", SOURCE))
-    undo = sign(site, UNDO, [token, now.isoformat()]) if was_reader else ""
-    return site.pages.page(
+            return render_unknown_token(site)
+        was_reader = who.is_mailable
+        changes.unsubscribe(connection, who.address_key, ChangeOrigin(now, "form", JOURNAL_SOURCE))
+    undo = sign(site, UNDO_PURPOSE, [token, now.isoformat()]) if was_reader else ""
+    return site.pages.render_page(
         "left",
         private=True,
         who=who,
         undo=undo,
-        signed=sign(site, WHY, token),
+        signed=sign(site, REASON_PURPOSE, token),
         reasons=UNSUBSCRIBE_REASONS,
     )
 
 
-def _undo(site: Site, token: str, undo: list[str], *, paused: bool) -> Response:
+def _undo_unsubscribe(site: Site, token: str, undo: list[str], *, paused: bool) -> Response:
     """Bring somebody back who has just left by the button, unless anything happened since."""
     now = site.clock()
     with site.engine.begin() as connection:
-        who = visitor(connection, token)
+        who = find_visitor(connection, token)
         if who is None:
-            return nobody(site)
-        if undo[0] != token or not _just_left(connection, who, undo[1]):
-            return site.pages.page("leave_odd", status=400, private=True)
-        origin = ChangeOrigin(now, "form", SOURCE, "undo")
-        changes.resubscribe(connection, ParsedAddress(who.address, who.key), "active", origin)
-        until = now + LONG_PAUSE if paused else who.paused_until
+            return render_unknown_token(site)
+        if undo[0] != token or not _has_just_unsubscribed(connection, who, undo[1]):
+            return site.pages.render_page("leave_odd", status=400, private=True)
+        origin = ChangeOrigin(now, "form", JOURNAL_SOURCE, "undo")
+        changes.resubscribe(
+            connection, ParsedAddress(who.address, who.address_key), "active", origin
+        )
+        until = now + PAUSE_INSTEAD if paused else who.paused_until
         if until:
             set_paused_until(connection, who.id, until, now)
-    return site.pages.page("undone", private=True, who=who, paused=paused)
+    return site.pages.render_page("undone", private=True, who=who, paused=paused)
 
 
-def _just_left(connection: sa.Connection, who: Visitor, at: str) -> bool:
+def _has_just_unsubscribed(
+    connection: sa.Connection, visitor: Visitor, unsubscribed_at: str
+) -> bool:
     """Whether leaving at that moment was the last that happened."""
-    last = journal.load_journal(connection, who.id)[-1]
-    return (last.change, last.at.isoformat()) == ("unsubscribed", at) and not who.suppressed
+    last = journal.load_journal(connection, visitor.id)[-1]
+    return (last.change, last.at.isoformat()) == (
+        "unsubscribed",
+        unsubscribed_at,
+    ) and not visitor.suppressed
 
 
-def _why(site: Site, fields: Mapping[str, str]) -> Response:
+def _record_reason(site: Site, fields: Mapping[str, str]) -> Response:
     reason = fields.get("reason", "")
     if reason in UNSUBSCRIBE_REASONS:
         with site.engine.begin() as connection:
             record_unsubscribe_reason(connection, reason, site.clock())
-    return site.pages.page("thanks", private=True)
+    return site.pages.render_page("thanks", private=True)
 
 
-NAME, VALUE = "List-Unsubscribe", "One-Click"
-_URLENCODED = f"{NAME}={VALUE}".encode()
+ONE_CLICK_FIELD, ONE_CLICK_VALUE = "List-Unsubscribe", "One-Click"
+_URLENCODED_BODY = f"{ONE_CLICK_FIELD}={ONE_CLICK_VALUE}".encode()
 
 
-def is_one_click(content_type: str, body: bytes) -> bool:
+def is_one_click_request(content_type: str, body: bytes) -> bool:
     """Whether a POST asks for it.
 
     Args:
@@ -151,11 +158,11 @@ def is_one_click(content_type: str, body: bytes) -> bool:
     """
     kind = content_type.partition(";")[0].strip().casefold()
     if kind == "application/x-www-form-urlencoded":
-        return body == _URLENCODED
-    return kind == "multipart/form-data" and _says_so(content_type, body)
+        return body == _URLENCODED_BODY
+    return kind == "multipart/form-data" and _has_one_click_field(content_type, body)
 
 
-def _says_so(content_type: str, body: bytes) -> bool:
+def _has_one_click_field(content_type: str, body: bytes) -> bool:
     """Whether the body has that one field (RFC 7578)."""
     if not content_type.isascii() or "\r" in content_type or "\n" in content_type:
         return False
@@ -169,7 +176,7 @@ def _says_so(content_type: str, body: bytes) -> bool:
     name = part.get_param("name", header="content-disposition")
     return (
         part.get_content_disposition() == "form-data"
-        and name == NAME
+        and name == ONE_CLICK_FIELD
         and part.get_filename() is None
-        and part.get_payload() == VALUE
+        and part.get_payload() == ONE_CLICK_VALUE
     )

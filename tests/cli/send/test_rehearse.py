@@ -11,7 +11,7 @@ from newsletter.db import open_database
 from newsletter.project import open_project
 from newsletter.sending.rehearsal.fault_plan import FAULT_KINDS
 from newsletter.sending.rehearsal.run import RehearsalOptions, run_rehearsal
-from newsletter.web.rehearsal_site import running
+from newsletter.web.rehearsal_site import serve_rehearsal_site
 
 Cli = Callable[..., tuple[int, str, str]]
 ISSUE = "2026-12-01-the-ice"
@@ -101,6 +101,8 @@ def test_ctrl_c_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
     project = open_project(folder)
     engine = open_database(project.config.database, folder)
     with pytest.raises(KeyboardInterrupt):
-        run_rehearsal(RehearsalOptions(project, ISSUE, engine, 20, (), running), interrupt)
+        run_rehearsal(
+            RehearsalOptions(project, ISSUE, engine, 20, (), serve_rehearsal_site), interrupt
+        )
     engine.dispose()
     assert list((tmp_path / "tmp").iterdir()) == []

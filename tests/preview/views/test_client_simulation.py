@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from newsletter.checks.analysis.client_support import CLIENTS
 from newsletter.checks.analysis.css_parser import parse_declarations, parse_rules
 from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
-from newsletter.preview.views.client_simulation import simulate
+from newsletter.preview.views.client_simulation import simulate_client
 
 MAIL = """<!DOCTYPE html><html><head><style>
 @media (prefers-color-scheme: dark) { .a { color: #fff } }
@@ -21,7 +21,7 @@ MAIL = """<!DOCTYPE html><html><head><style>
 
 
 def test_what_is_unsupported_goes_and_is_counted() -> None:
-    result = simulate(
+    result = simulate_client(
         MAIL, "any", {"css-box-shadow", "css-at-media-prefers-color-scheme", "html-svg"}
     )
     assert "box-shadow" not in result.html
@@ -29,19 +29,19 @@ def test_what_is_unsupported_goes_and_is_counted() -> None:
     assert "<svg" not in result.html
     assert "max-width: 480px" in result.html
     assert "color: red" in result.html
-    assert result.stripped == {
+    assert result.stripped_features == {
         "css-box-shadow": 1, "css-at-media-prefers-color-scheme": 1, "html-svg": 1,
     }  # fmt: skip
 
 
 def test_one_unsupported_selector_leaves_the_others() -> None:
-    html = simulate(MAIL, "any", {"css-selector-attribute"}).html
+    html = simulate_client(MAIL, "any", {"css-selector-attribute"}).html
     assert "data-ogsc" not in html
     assert ".b {" in html
 
 
 def test_outlook_for_windows_reads_its_comments_and_not_those_for_others() -> None:
-    html = simulate(MAIL, "outlook", CLIENTS["outlook"].unsupported).html
+    html = simulate_client(MAIL, "outlook", CLIENTS["outlook"].unsupported).html
     assert "<p>for Word</p>" in html
     assert "for others" not in html
     assert "border-radius" not in html
@@ -58,27 +58,27 @@ def test_outlook_for_windows_reads_its_comments_and_not_those_for_others() -> No
 )  # fmt: skip
 def test_conditions_are_those_of_todays_outlook(when: str, *, shown: bool) -> None:
     mail = f"<html><head></head><body><!--[if {when}]><p>here</p><![endif]--></body></html>"
-    assert ("here" in simulate(mail, "outlook", frozenset()).html) is shown
+    assert ("here" in simulate_client(mail, "outlook", frozenset()).html) is shown
 
 
 def test_other_clients_read_no_comments() -> None:
-    html = simulate(MAIL, "gmail", CLIENTS["gmail"].unsupported).html
+    html = simulate_client(MAIL, "gmail", CLIENTS["gmail"].unsupported).html
     assert "<!--[if mso]>" in html
     assert "for others" in html
 
 
 def test_gmail_clips_at_102_kilobytes() -> None:
     long = MAIL.replace("text", "long words " * 10_000)
-    result = simulate(long, "gmail", frozenset())
-    assert result.clipped == len(long.encode()) - GMAIL_CLIP_BYTES
+    result = simulate_client(long, "gmail", frozenset())
+    assert result.clipped_bytes == len(long.encode()) - GMAIL_CLIP_BYTES
     assert "[Message clipped]" in result.html
-    assert not simulate(MAIL, "gmail", frozenset()).clipped
-    assert not simulate(long, "yahoo", frozenset()).clipped
+    assert not simulate_client(MAIL, "gmail", frozenset()).clipped_bytes
+    assert not simulate_client(long, "yahoo", frozenset()).clipped_bytes
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_that_supports_all_changes_no_words(client: str) -> None:
-    html = simulate(MAIL, client, frozenset()).html
+    html = simulate_client(MAIL, client, frozenset()).html
     assert "text" in html
 
 

@@ -1,6 +1,6 @@
 """A mail looks light, dark or darkened whatever the browser itself prefers."""
 
-from newsletter.preview.views.color_scheme import in_scheme
+from newsletter.preview.views.color_scheme import apply_color_scheme
 
 MAIL = (
     "<!DOCTYPE html><html><head><style>"
@@ -12,20 +12,20 @@ MAIL = (
 
 
 def test_dark_follows_the_mails_own_rules() -> None:
-    html = in_scheme(MAIL, "dark")
+    html = apply_color_scheme(MAIL, "dark")
     assert "@media (min-width: 0) { p { color: #eee } }" in html
     assert "@media (min-width: 99999px) { p { color: #111 } }" in html
     assert "color-scheme: dark" in html
 
 
 def test_light_leaves_them_out() -> None:
-    html = in_scheme(MAIL, "light")
+    html = apply_color_scheme(MAIL, "light")
     assert "@media (min-width: 99999px) { p { color: #eee } }" in html
     assert 'style="color: #111111; background: white"' in html
 
 
 def test_forced_dark_turns_what_is_light_and_keeps_what_is_dark() -> None:
-    html = in_scheme(MAIL, "forced")
+    html = apply_color_scheme(MAIL, "forced")
     assert "@media (min-width: 99999px) { p { color: #eee } }" in html
     assert 'bgcolor="rgb(26, 26, 26)"' in html
     assert "background: rgb(26, 26, 26);" in html

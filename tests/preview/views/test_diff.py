@@ -5,15 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.preview.rendered_issues import Desk
-from newsletter.preview.views.diff import Piece, compare
+from newsletter.preview.rendered_issues import PreviewWorkspace
+from newsletter.preview.views.diff import DiffSpan, compare_emails
 from newsletter.project import open_project
 from newsletter.render.email import Email
 
 
 @pytest.fixture
 def email(boat_issue: Path) -> Email:
-    proof = Desk(open_project(boat_issue.parent.parent)).view(boat_issue.name).proof
+    proof = (
+        PreviewWorkspace(open_project(boat_issue.parent.parent))
+        .get_state(boat_issue.name)
+        .rendering
+    )
     assert proof
     return proof.email
 
@@ -23,7 +27,7 @@ def changed(email: Email, old: str, new: str) -> Email:
 
 
 def test_the_same_mail_has_no_difference(email: Email) -> None:
-    difference = compare(email, email)
+    difference = compare_emails(email, email)
     assert all(piece.kind == "same" for passage in difference.passages for piece in passage)
     assert difference.added == difference.removed == ()
 
@@ -31,9 +35,9 @@ def test_the_same_mail_has_no_difference(email: Email) -> None:
 def test_a_word_and_a_link_are_told_from_the_rest(email: Email) -> None:
     new = changed(email, "harbour.example/log", "harbour.example/diary")
     new = changed(new, "the ice let go", "the snow let go")
-    difference = compare(email, new)
-    (passage,) = [one for one in difference.passages if Piece("added", "snow ") in one]
-    assert Piece("removed", "ice ") in passage
+    difference = compare_emails(email, new)
+    (passage,) = [one for one in difference.passages if DiffSpan("added", "snow ") in one]
+    assert DiffSpan("removed", "ice ") in passage
     assert difference.added == ("https://harbour.example/diary",)
     assert difference.removed == ("https://harbour.example/log",)
 
@@ -41,5 +45,5 @@ def test_a_word_and_a_link_are_told_from_the_rest(email: Email) -> None:
 def test_passages_with_little_in_common_are_shown_whole(email: Email) -> None:
     old = replace(email, text="The first boat of the year")
     new = replace(email, text="Nothing came but rain and wind")
-    (passage,) = [one for one in compare(old, new).passages if len(one) > 1]
+    (passage,) = [one for one in compare_emails(old, new).passages if len(one) > 1]
     assert [piece.kind for piece in passage] == ["removed", "added"]

@@ -7,7 +7,7 @@ import pytest
 from newsletter.config import Config
 from newsletter.errors import PostError
 from newsletter.posts.read_issue import read_issue
-from newsletter.web.archive.archived_issue import Archived, archived
+from newsletter.web.archive.archived_issue import ArchivedIssue, make_archived_issue
 
 AT = datetime.datetime(2026, 12, 1, 9, 30, tzinfo=datetime.UTC)
 CONFIG = Config.model_validate(
@@ -24,11 +24,11 @@ CONFIG = Config.model_validate(
 )
 
 
-def page(folder: Path, post: str, config: Config = CONFIG) -> Archived:
+def page(folder: Path, post: str, config: Config = CONFIG) -> ArchivedIssue:
     issue = folder / "2026-12-01-the-ice"
     issue.mkdir(exist_ok=True)
     (issue / "post.md").write_text(post)
-    return archived(read_issue(issue, config), AT, config)
+    return make_archived_issue(read_issue(issue, config), AT, config)
 
 
 def test_what_differs_from_reader_to_reader_shows_its_default(tmp_path: Path) -> None:
@@ -78,9 +78,11 @@ def _svg(folder: Path) -> None:
 def test_images_are_where_the_page_is(tmp_path: Path) -> None:
     _svg(tmp_path)
     made = page(tmp_path, "---\ntitle: Ice\nhero: x.svg\n---\n![a](x.svg) and words")
-    assert 'src="/issues/the-ice/x.svg"' in made.article("")
-    assert 'src="https://a.example/n/issues/the-ice/x.svg"' in made.article("https://a.example/n")
-    hero = made.placed("/n").hero
+    assert 'src="/issues/the-ice/x.svg"' in made.html_with_base("")
+    assert 'src="https://a.example/n/issues/the-ice/x.svg"' in made.html_with_base(
+        "https://a.example/n"
+    )
+    hero = made.view_with_base("/n").hero
     assert hero is not None
     assert hero.src == "/n/issues/the-ice/x.svg"
 

@@ -8,7 +8,7 @@ from lxml import etree
 from newsletter.config import Config
 from newsletter.posts.read_issue import read_issue
 from newsletter.web.archive import feeds
-from newsletter.web.archive.archived_issue import Archived, archived
+from newsletter.web.archive.archived_issue import ArchivedIssue, make_archived_issue
 
 ATOM = {"a": "http://www.w3.org/2005/Atom"}
 CONFIG = Config.model_validate(
@@ -23,7 +23,7 @@ CONFIG = Config.model_validate(
 
 
 @pytest.fixture
-def issues(tmp_path: Path) -> list[Archived]:
+def issues(tmp_path: Path) -> list[ArchivedIssue]:
     """Twenty-two, the latest first; the latest with markup in it."""
     made = []
     for day in range(1, 23):
@@ -36,7 +36,7 @@ def issues(tmp_path: Path) -> list[Archived]:
             "Hello <em>you</em> ![a](a.png)"
         )
         at = datetime.datetime(2026, 11, day, 9, tzinfo=datetime.UTC)
-        made.append(archived(read_issue(folder, CONFIG), at, CONFIG))
+        made.append(make_archived_issue(read_issue(folder, CONFIG), at, CONFIG))
     return made[::-1]
 
 
@@ -46,8 +46,8 @@ def text(node: etree._Element, path: str) -> list[str]:
     return [str(one) for one in found]
 
 
-def test_atom_has_what_rfc_4287_asks_for(issues: list[Archived]) -> None:
-    feed = etree.fromstring(feeds.atom(CONFIG, issues))
+def test_atom_has_what_rfc_4287_asks_for(issues: list[ArchivedIssue]) -> None:
+    feed = etree.fromstring(feeds.build_atom_feed(CONFIG, issues))
     assert feed.tag == "{http://www.w3.org/2005/Atom}feed"
     for name in ("title", "id", "updated", "author"):
         assert len(feed.findall(f"a:{name}", ATOM)) == 1, name
@@ -55,34 +55,36 @@ def test_atom_has_what_rfc_4287_asks_for(issues: list[Archived]) -> None:
         "https://news.harbournotes.example/feed.atom"
     ]
     entries = feed.findall("a:entry", ATOM)
-    assert len(entries) == feeds.MOST
+    assert len(entries) == feeds.MAX_FEED_ENTRIES
     for entry in entries:
         for name in ("title", "id", "updated", "published", "content", "author"):
             assert len(entry.findall(f"a:{name}", ATOM)) == 1, name
         (moment,) = text(entry, "a:updated/text()")
         assert datetime.datetime.fromisoformat(moment).tzinfo is not None
         assert len(text(entry, "a:link[@rel='alternate']/@href")) == 1
-    assert len(set(text(feed, "a:entry/a:id/text()"))) == feeds.MOST
+    assert len(set(text(feed, "a:entry/a:id/text()"))) == feeds.MAX_FEED_ENTRIES
     assert text(feed, "a:updated/text()") == ["2026-11-22T09:00:00Z"]
 
 
-def test_titles_are_text_and_content_is_escaped_html(issues: list[Archived]) -> None:
-    feed = etree.fromstring(feeds.atom(CONFIG, issues))
+def test_titles_are_text_and_content_is_escaped_html(issues: list[ArchivedIssue]) -> None:
+    feed = etree.fromstring(feeds.build_atom_feed(CONFIG, issues))
     assert text(feed, "a:entry[1]/a:title/text()") == ["Ice & <b>fire</b> ]]>"]
     (content,) = text(feed, "a:entry[1]/a:content/text()")
     assert "<em>you</em>" in content
     assert 'src="https://news.harbournotes.example/issues/letter-22/a.png"' in content
 
 
-def test_a_name_stays_when_the_site_moves_and_the_title_changes(issues: list[Archived]) -> None:
-    assert feeds.entry_id(CONFIG, issues[0]) == "tag:harbournotes.example,2026-11-22:letter-22"
+def test_a_name_stays_when_the_site_moves_and_the_title_changes(
+    issues: list[ArchivedIssue],
+) -> None:
+    assert feeds.make_entry_id(CONFIG, issues[0]) == "tag:harbournotes.example,2026-11-22:letter-22"
     moved = CONFIG.model_copy(update={"public_url": "https://elsewhere.example/n"})
-    for made in (feeds.atom(moved, issues), feeds.json_feed(moved, issues)):
+    for made in (feeds.build_atom_feed(moved, issues), feeds.build_json_feed(moved, issues)):
         assert b"tag:harbournotes.example,2026-11-22:letter-22" in made
 
 
-def test_json_feed(issues: list[Archived]) -> None:
-    feed = json.loads(feeds.json_feed(CONFIG, issues))
+def test_json_feed(issues: list[ArchivedIssue]) -> None:
+    feed = json.loads(feeds.build_json_feed(CONFIG, issues))
     assert feed["version"] == "https://jsonfeed.org/version/1.1"
     assert feed["feed_url"] == "https://news.harbournotes.example/feed.json"
     assert [item["title"] for item in feed["items"]][:2] == ["Ice & <b>fire</b> ]]>", "Letter 21"]
@@ -93,17 +95,19 @@ def test_json_feed(issues: list[Archived]) -> None:
 
 
 def test_an_empty_archive_is_a_valid_feed() -> None:
-    feed = etree.fromstring(feeds.atom(CONFIG, []))
+    feed = etree.fromstring(feeds.build_atom_feed(CONFIG, []))
     assert text(feed, "a:updated/text()") == ["1970-01-01T00:00:00Z"]
-    assert json.loads(feeds.json_feed(CONFIG, []))["items"] == []
+    assert json.loads(feeds.build_json_feed(CONFIG, []))["items"] == []
 
 
-def test_the_sitemap_names_every_page(issues: list[Archived]) -> None:
-    urls = etree.fromstring(feeds.sitemap(CONFIG, issues))
+def test_the_sitemap_names_every_page(issues: list[ArchivedIssue]) -> None:
+    urls = etree.fromstring(feeds.build_sitemap(CONFIG, issues))
     places = [loc.text for loc in urls.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
     assert places[:2] == [
         "https://news.harbournotes.example/",
         "https://news.harbournotes.example/issues/letter-22",
     ]
     assert len(places) == 1 + len(issues)
-    assert b"Sitemap: https://news.harbournotes.example/sitemap.xml" in feeds.robots(CONFIG)
+    assert b"Sitemap: https://news.harbournotes.example/sitemap.xml" in feeds.build_robots_txt(
+        CONFIG
+    )

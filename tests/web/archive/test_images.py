@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.web.archive.images import find_image, images
+from newsletter.web.archive.images import find_issue_image, list_issue_images
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def issue(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["a.png", "img/B.JPG", "quay æ.webp", "same.png"])
 def test_an_image_of_the_folder_is_found(issue: Path, name: str) -> None:
-    assert find_image(issue, name) == (issue / name).resolve()
+    assert find_issue_image(issue, name) == (issue / name).resolve()
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_an_image_of_the_folder_is_found(issue: Path, name: str) -> None:
     ],
 )  # fmt: skip
 def test_nothing_else_is(issue: Path, name: str) -> None:
-    assert find_image(issue, name) is None
+    assert find_issue_image(issue, name) is None
 
 
 def test_all_that_would_be_served(issue: Path) -> None:
-    assert images(issue) == ["a.png", "img/B.JPG", "quay æ.webp", "same.png"]
+    assert list_issue_images(issue) == ["a.png", "img/B.JPG", "quay æ.webp", "same.png"]

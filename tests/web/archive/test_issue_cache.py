@@ -10,7 +10,11 @@ from newsletter.db import database_engine
 from newsletter.db.schema import attempt, batch, send
 from newsletter.project import Project, open_project
 from newsletter.sending.planning.tested_issues import mark_issue_tested
-from newsletter.web.archive.issue_cache import Shelf, listed, search
+from newsletter.web.archive.issue_cache import (
+    ArchiveRepository,
+    filter_listed_issues,
+    search_issue_titles,
+)
 
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
@@ -30,8 +34,8 @@ def engine(project: Project) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture
-def shelf(project: Project, engine: sa.Engine) -> Shelf:
-    return Shelf(project, engine)
+def shelf(project: Project, engine: sa.Engine) -> ArchiveRepository:
+    return ArchiveRepository(project, engine)
 
 
 @pytest.fixture
@@ -61,8 +65,8 @@ def sending(project: Project, engine: sa.Engine) -> Sending:
     return make
 
 
-def slugs(shelf: Shelf) -> list[str]:
-    return [issue.slug for issue in shelf.public(NOW)]
+def slugs(shelf: ArchiveRepository) -> list[str]:
+    return [issue.slug for issue in shelf.list_public_issues(NOW)]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def slugs(shelf: Shelf) -> list[str]:
     ids=str,
 )
 def test_what_has_a_page(
-    shelf: Shelf, sending: Sending, values: dict[str, object], *, there: bool
+    shelf: ArchiveRepository, sending: Sending, values: dict[str, object], *, there: bool
 ) -> None:
     sending("2026-11-01-first")
     sending("2026-11-30-ice", **values)
@@ -91,16 +95,19 @@ def test_what_has_a_page(
 
 
 def test_the_latest_is_first_and_unlisted_ones_are_in_no_index(
-    shelf: Shelf, sending: Sending
+    shelf: ArchiveRepository, sending: Sending
 ) -> None:
     sending("2026-11-01-older", started=NOW - 3 * HOUR)
     sending("2026-11-02-hidden", started=NOW - 2 * HOUR, front="archive: unlisted")
     sending("2026-11-03-newer", started=NOW - HOUR)
     assert slugs(shelf) == ["newer", "hidden", "older"]
-    assert [issue.slug for issue in listed(shelf.public(NOW))] == ["newer", "older"]
+    assert [issue.slug for issue in filter_listed_issues(shelf.list_public_issues(NOW))] == [
+        "newer",
+        "older",
+    ]
 
 
-def test_a_folder_without_a_send_has_no_page(shelf: Shelf, sending: Sending) -> None:
+def test_a_folder_without_a_send_has_no_page(shelf: ArchiveRepository, sending: Sending) -> None:
     sending("2026-11-01-sent")
     mine = sending("2026-11-02-gone")
     mine.rename(mine.with_name("2026-11-03-written"))
@@ -108,42 +115,42 @@ def test_a_folder_without_a_send_has_no_page(shelf: Shelf, sending: Sending) -> 
 
 
 def test_a_correction_shows_and_a_mistake_is_told(
-    shelf: Shelf, sending: Sending, caplog: pytest.LogCaptureFixture
+    shelf: ArchiveRepository, sending: Sending, caplog: pytest.LogCaptureFixture
 ) -> None:
     post = sending("2026-11-01-ice") / "post.md"
     sending("2026-11-02-fire")
-    assert "Words" in shelf.public(NOW)[-1].html
+    assert "Words" in shelf.list_public_issues(NOW)[-1].html
     post.write_text("---\ntitle: Ice\n---\nBetter words than before.\n")
-    assert "Better" in next(one.html for one in shelf.public(NOW) if one.slug == "ice")
+    assert "Better" in next(one.html for one in shelf.list_public_issues(NOW) if one.slug == "ice")
     with caplog.at_level(logging.WARNING):
         post.write_text("---\ntitle: [\n---\nx\n")
         assert slugs(shelf) == ["fire"]
     assert "2026-11-01-ice" in caplog.text
 
 
-def test_an_issue_is_read_once(shelf: Shelf, sending: Sending) -> None:
+def test_an_issue_is_read_once(shelf: ArchiveRepository, sending: Sending) -> None:
     sending("2026-11-01-ice")
-    assert shelf.public(NOW)[0] is shelf.public(NOW)[0]
+    assert shelf.list_public_issues(NOW)[0] is shelf.list_public_issues(NOW)[0]
 
 
 def test_images_of_private_and_of_coming_issues_are_there_for_the_mail(
-    shelf: Shelf, sending: Sending
+    shelf: ArchiveRepository, sending: Sending
 ) -> None:
     private = sending("2026-11-01-ours", front="archive: private")
     coming = sending("2026-11-02-coming", state="ready")
-    assert shelf.folder("ours") == private
-    assert shelf.folder("coming") == coming
-    assert shelf.folder("no") is None
+    assert shelf.find_images_folder("ours") == private
+    assert shelf.find_images_folder("coming") == coming
+    assert shelf.find_images_folder("no") is None
 
 
 def test_images_of_a_test_copy_are_there_before_the_send(
-    shelf: Shelf, engine: sa.Engine, project: Project
+    shelf: ArchiveRepository, engine: sa.Engine, project: Project
 ) -> None:
     name = "2026-11-02-draft"
-    assert shelf.folder("draft") is None
+    assert shelf.find_images_folder("draft") is None
     mark_issue_tested(engine, name)
     mark_issue_tested(engine, name)
-    assert shelf.folder("draft") == project.issues_dir / name
+    assert shelf.find_images_folder("draft") == project.issues_dir / name
     assert slugs(shelf) == []
 
 
@@ -152,8 +159,8 @@ def test_images_of_a_test_copy_are_there_before_the_send(
     [("ÉTÉ", True), ("ete  l'", True), ("été hiver", False), ("%", False), ("STRASSE", True)],
 )
 def test_search_minds_neither_case_nor_marks(
-    shelf: Shelf, sending: Sending, query: str, *, found: bool
+    shelf: ArchiveRepository, sending: Sending, query: str, *, found: bool
 ) -> None:
     folder = sending("2026-11-01-ice")
     (folder / "post.md").write_text("---\ntitle: L'été, Straße\n---\nWords.\n")
-    assert bool(search(shelf.public(NOW), query)) is found
+    assert bool(search_issue_titles(shelf.list_public_issues(NOW), query)) is found

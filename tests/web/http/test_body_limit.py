@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from newsletter.web.app import make_app
-from newsletter.web.http.body_limit import Bodies
+from newsletter.web.http.body_limit import BodyLimitMiddleware
 from newsletter.web.site_context import Site
 
 Told = tuple[int, bytes]
@@ -34,7 +34,7 @@ def post(path: str, *lines: str, body: bytes = b"") -> bytes:
 @pytest.fixture
 def hasty(site: Site, serve: Any) -> Any:
     """The site, with little patience for bodies."""
-    return serve(make_app(site, seconds=0.05), site.config)
+    return serve(make_app(site, body_timeout=0.05), site.config)
 
 
 def test_a_body_that_does_not_come_is_cut_off(hasty: Any) -> None:
@@ -128,7 +128,9 @@ def test_half_a_body_is_not_taken_for_a_whole_one() -> None:
     async def endpoint(scope: Scope, _: Receive, __: Send) -> None:
         reached.append(scope)
 
-    app = Bodies(endpoint, tell=lambda _, refused: Response(status_code=refused.status))
+    app = BodyLimitMiddleware(
+        endpoint, handle_refusal=lambda _, refused: Response(status_code=refused.status)
+    )
     chunked = [(b"transfer-encoding", b"chunked")]
     asking = app({"type": "http", "path": "/u/x", "headers": chunked}, receive, send)
     with ThreadPoolExecutor(1) as other:  # a browser may have its loop in this thread

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from newsletter.web.http.http_protocol import HEAD_BYTES, REQUEST_BYTES, Wire
+from newsletter.web.http.http_protocol import MAX_HEAD_BYTES, MAX_REQUEST_BYTES, LimitedHttpProtocol
 
 
 def connect(url: str) -> socket.socket:
@@ -50,7 +50,7 @@ def test_a_trailer_without_end_is_not_read_to_its_end(server: Any) -> None:
     with connect(server.url) as wire:
         wire.sendall(b"POST /u/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
         piece = b"x: " + b"a" * 60_000 + b"\r\n"
-        most = 20 * REQUEST_BYTES // len(piece)
+        most = 20 * MAX_REQUEST_BYTES // len(piece)
         assert shout(wire, piece, most) < most
     assert server.get("/healthz").status == 200
 
@@ -58,7 +58,7 @@ def test_a_trailer_without_end_is_not_read_to_its_end(server: Any) -> None:
 def test_a_head_that_does_not_come_is_not_waited_for(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Wire, "patience", 0.05)
+    monkeypatch.setattr(LimitedHttpProtocol, "head_timeout", 0.05)
     for begun in (b"", b"GET /healthz HT"):
         with connect(server.url) as wire:
             wire.sendall(begun)
@@ -66,7 +66,7 @@ def test_a_head_that_does_not_come_is_not_waited_for(
 
 
 def test_the_second_request_of_a_connection_has_its_own_measure(server: Any) -> None:
-    head = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"a" * (HEAD_BYTES - 100) + b"\r\n\r\n"
+    head = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"a" * (MAX_HEAD_BYTES - 100) + b"\r\n\r\n"
     with connect(server.url) as wire:
         for _ in range(3):
             wire.sendall(head)

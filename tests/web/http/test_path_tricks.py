@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from newsletter.web.http.request_data import peer
+from newsletter.web.http.request_data import get_client_ip
 from newsletter.web.site_context import Site
 
 HIDDEN = (b"root:", b"SENDGRID", b"Traceback", b"sqlite")
@@ -102,7 +102,7 @@ def test_what_a_client_says_of_its_address_is_believed_from_proxies_alone(
     site: Site, serve: Any
 ) -> None:
     def told(request: Request) -> Response:
-        return PlainTextResponse(f"{peer(request)} {request.url.scheme}")
+        return PlainTextResponse(f"{get_client_ip(request)} {request.url.scheme}")
 
     app = Starlette(routes=[Route("/", told)])
     forged = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7", "X-Forwarded-Proto": "https"}

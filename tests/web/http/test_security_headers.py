@@ -6,7 +6,7 @@ import pytest
 
 from newsletter.config import Config
 from newsletter.config.public_site import PublicSiteSettings
-from newsletter.web.http.security_headers import HSTS, security_headers
+from newsletter.web.http.security_headers import HSTS_VALUE, make_security_headers
 from newsletter.web.site_context import Site
 
 
@@ -15,14 +15,14 @@ def with_public(config: Config, **settings: Any) -> Config:
 
 
 def test_https_is_promised_only_where_the_editor_says_so(site: Site) -> None:
-    assert "Strict-Transport-Security" not in security_headers(site.config)
-    told = security_headers(with_public(site.config, hsts=True))
-    assert told["Strict-Transport-Security"] == HSTS
+    assert "Strict-Transport-Security" not in make_security_headers(site.config)
+    told = make_security_headers(with_public(site.config, hsts=True))
+    assert told["Strict-Transport-Security"] == HSTS_VALUE
 
 
 def test_only_sites_that_the_editor_names_may_frame_a_page(site: Site) -> None:
     config = with_public(site.config, frame_ancestors=("https://harbournotes.example",))
-    policy = security_headers(config)["Content-Security-Policy"]
+    policy = make_security_headers(config)["Content-Security-Policy"]
     assert policy.endswith("frame-ancestors https://harbournotes.example")
 
 

@@ -11,8 +11,8 @@ import urllib3
 from newsletter.db.schema import notice
 from newsletter.errors import UsageError
 from newsletter.web.app import make_app
-from newsletter.web.monitoring.metrics import Metrics, serve_metrics
-from newsletter.web.server import listen
+from newsletter.web.monitoring.metrics import SiteMetrics, serve_metrics
+from newsletter.web.server import open_public_socket
 from newsletter.web.site_context import Site
 
 
@@ -25,14 +25,14 @@ def lose_the_database(site: Site) -> None:
 
 
 @pytest.fixture
-def metrics(site: Site) -> Metrics:
-    return Metrics(site)
+def metrics(site: Site) -> SiteMetrics:
+    return SiteMetrics(site)
 
 
 @pytest.fixture
-def prometheus(metrics: Metrics) -> Iterator[str]:
+def prometheus(metrics: SiteMetrics) -> Iterator[str]:
     """Where the metrics are."""
-    with listen("127.0.0.1", 0) as door:
+    with open_public_socket("127.0.0.1", 0) as door:
         port = door.getsockname()[1]
     with serve_metrics(metrics, port):
         yield f"http://127.0.0.1:{port}/metrics"
@@ -64,7 +64,7 @@ def test_without_its_database_a_page_says_sorry_and_nothing_else(site: Site, ser
 
 
 def test_requests_are_counted_by_route(
-    site: Site, metrics: Metrics, serve: Any, prometheus: str
+    site: Site, metrics: SiteMetrics, serve: Any, prometheus: str
 ) -> None:
     server = serve(make_app(site, metrics=metrics), site.config)
     for path in ("/u/secret-token?email=ada@example.org", "/u/another", "/no-such-page"):
@@ -101,9 +101,9 @@ def test_the_public_port_knows_no_metrics(server: Any) -> None:
     assert server.get("/metrics").status == 404
 
 
-def test_a_metrics_port_that_is_taken_is_told_in_words(metrics: Metrics) -> None:
+def test_a_metrics_port_that_is_taken_is_told_in_words(metrics: SiteMetrics) -> None:
     with (
-        listen("127.0.0.1", 0) as door,
+        open_public_socket("127.0.0.1", 0) as door,
         pytest.raises(UsageError) as told,
         serve_metrics(metrics, door.getsockname()[1]),
     ):

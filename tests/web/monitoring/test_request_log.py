@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 import urllib3
 
-from newsletter.web.monitoring.request_log import JsonLines
+from newsletter.web.monitoring.request_log import JsonLinesFormatter
 
 SPOKEN = re.compile(r"answers at (http://127\.0\.0\.1:(\d+))/")
 
@@ -101,7 +101,7 @@ def test_a_fault_is_logged_without_its_words() -> None:
         int("ada@example.org")
     except ValueError:
         record = logging.LogRecord("x", logging.ERROR, "", 1, "failed", (), sys.exc_info())
-    line = json.loads(JsonLines().format(record))
+    line = json.loads(JsonLinesFormatter().format(record))
     assert line["trace"][0] == "ValueError"
     assert __file__ in line["trace"][1]
     assert "ada@" not in json.dumps(line)

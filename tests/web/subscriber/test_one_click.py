@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.web.subscriber.unsubscribe import is_one_click
+from newsletter.web.subscriber.unsubscribe import is_one_click_request
 
 FORM = "application/x-www-form-urlencoded"
 PART = 'Content-Disposition: form-data; name="List-Unsubscribe"'
@@ -25,7 +25,7 @@ def multipart(head: str = PART, value: str = "One-Click", parts: int = 1) -> byt
     ],
 )
 def test_the_bodies_of_the_standard(kind: str, body: bytes) -> None:
-    assert is_one_click(kind, body)
+    assert is_one_click_request(kind, body)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_the_bodies_of_the_standard(kind: str, body: bytes) -> None:
     ],
 )  # fmt: skip
 def test_nothing_else(kind: str, body: bytes) -> None:
-    assert not is_one_click(kind, body)
+    assert not is_one_click_request(kind, body)
 
 
 @given(kind=st.text(max_size=40), body=st.binary(max_size=200))
 def test_whatever_comes_is_answered(kind: str, body: bytes) -> None:
-    is_one_click(f"multipart/form-data; {kind}", body)
-    assert not is_one_click(kind, body)
+    is_one_click_request(f"multipart/form-data; {kind}", body)
+    assert not is_one_click_request(kind, body)

@@ -14,8 +14,8 @@ from newsletter.db.schema import notice, subscriber
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.web.site_context import Site
-from newsletter.web.subscriber.subscribe import form_token
-from newsletter.web.subscriber.transactional_emails import post_due
+from newsletter.web.subscriber.subscribe import make_form_token
+from newsletter.web.subscriber.transactional_emails import send_due_emails
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Desk:
 
     def token(self) -> str:
         """A form's token, old enough."""
-        made = form_token(self.site)
+        made = make_form_token(self.site)
         self.time.pass_by(seconds=3)
         return made
 
@@ -54,7 +54,7 @@ class Desk:
     def post(self) -> list[str]:
         """Run the background job: the addresses that got a letter."""
         before = len(self.vendor.accepted)
-        post_due(self.site, self.mailer)
+        send_due_emails(self.site, self.mailer)
         return [one.address for one in self.vendor.accepted[before:]]
 
     def letter(self) -> dict[str, Any]:

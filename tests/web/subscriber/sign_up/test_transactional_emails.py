@@ -14,7 +14,11 @@ from newsletter.sending.rehearsal.fake_sendgrid.faults import (
 from newsletter.subscribers.address import ParsedAddress, parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import ChangeOrigin
-from newsletter.web.subscriber.transactional_emails import enqueue_email, tidy_up, welcome
+from newsletter.web.subscriber.transactional_emails import (
+    enqueue_email,
+    enqueue_welcome_email,
+    purge_stale_data,
+)
 
 ADA = parse_address("Ada@example.org")
 DATA = {"name": "SPAM! https://spam.example", "source": "/subscribe", "wording": "Yes"}
@@ -108,7 +112,7 @@ def test_a_welcome_comes_once_with_the_way_out(desk: Any) -> None:
     for _ in range(2):
         with desk.site.engine.begin() as connection:
             changes.subscribe(connection, ADA, "active", ChangeOrigin(desk.time(), "cli"))
-            welcome(desk.site, connection, ADA)
+            enqueue_welcome_email(desk.site, connection, ADA)
     assert desk.post() == ["Ada@example.org"]
     letter = desk.letter()
     headers = letter["personalizations"][0]["headers"]
@@ -144,6 +148,6 @@ def test_addresses_of_those_who_never_answered_are_forgotten(desk: Any) -> None:
     ask(desk)
     desk.post()
     desk.time.pass_by(days=8)
-    tidy_up(desk.site)
+    purge_stale_data(desk.site)
     with desk.site.engine.begin() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(notice)) == 0
