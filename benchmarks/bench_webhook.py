@@ -116,7 +116,7 @@ def signed(body: bytes) -> dict[str, str]:
 def bare(folder: Path, sent: list[tuple[bytes, int]]) -> float:
     """Seconds for the same rows by executemany, the parsing left out."""
     open_database("sqlite:///bare.db", folder).dispose()
-    names = "sg_event_id, type, at, address_key, send_id, batch_id, attempt_n, machine, raw"
+    names = "sg_event_id, type, at, address_key, send_id, batch_id, attempt_number, is_bot, raw"
     insert = f"INSERT INTO event ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)"  # noqa: S608
     rows = [
         [(each.id, each.type, each.at.isoformat(), each.address, each.send_id, each.batch_id,

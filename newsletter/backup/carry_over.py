@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.bulk import insert_or_ignore
-from newsletter.db.schema import erased, journal, meta, subscriber, suppression
+from newsletter.db.schema import erased, journal, setting, subscriber, suppression
 from newsletter.errors import DatabaseError
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import SALT_KEY, erase_address, find_erased
@@ -100,14 +100,14 @@ def insert_missing_rows(connection: sa.Connection, table: sa.Table) -> int:
 
 def _carry_erased(connection: sa.Connection) -> None:
     """The hashes mean nothing without their salt, which a database makes once."""
-    salt = sa.select(meta.c.value).where(meta.c.key == SALT_KEY)
-    other = attached_table(meta)
+    salt = sa.select(setting.c.value).where(setting.c.key == SALT_KEY)
+    other = attached_table(setting)
     ours = connection.scalar(salt)
     theirs = connection.scalar(sa.select(other.c.value).where(other.c.key == SALT_KEY))
     if ours and theirs and ours != theirs:
         raise different_list_error("they don't erase alike")
     if theirs:
-        connection.execute(insert_or_ignore(connection, meta).values(key=SALT_KEY, value=theirs))
+        connection.execute(insert_or_ignore(connection, setting).values(key=SALT_KEY, value=theirs))
     insert_missing_rows(connection, erased)
 
 
@@ -118,7 +118,7 @@ def _iter_suppressed_since_backup(
     present, lines = attached_table(subscriber), attached_table(journal)
     later = lines.alias()
     last = (
-        sa.select(sa.func.max(later.c.n))
+        sa.select(sa.func.max(later.c.seq))
         .where(
             later.c.subscriber_id == present.c.id,
             later.c.change.in_((*SUPPRESSED_STATUSES, "imported")),
@@ -130,12 +130,12 @@ def _iter_suppressed_since_backup(
             present.c.status,
             present.c.address_key,
             sa.func.coalesce(lines.c.at, present.c.updated_at),
-            sa.func.coalesce(lines.c.how, "cli"),
+            sa.func.coalesce(lines.c.method, "cli"),
             sa.func.coalesce(lines.c.source, ""),
             sa.func.coalesce(lines.c.wording, ""),
         )
         .join(subscriber, subscriber.c.address_key == present.c.address_key)
-        .outerjoin(lines, sa.and_(lines.c.subscriber_id == present.c.id, lines.c.n == last))
+        .outerjoin(lines, sa.and_(lines.c.subscriber_id == present.c.id, lines.c.seq == last))
         .where(present.c.status.in_(SUPPRESSED_STATUSES), subscriber.c.status != present.c.status)
     )
     for status, key, *origin in connection.execute(found):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # The last migration's revision; written here so that an up-to-date database needs no Alembic.
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 # Any number that is ours alone: the name of PostgreSQL's advisory lock.
 _ADVISORY_LOCK_ID = 0x6E6577736C

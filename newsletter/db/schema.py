@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from newsletter.db.column_types import BigIntKey, JsonType, UtcDateTime, check_one_of, metadata
 from newsletter.db.journal_triggers import create_journal_triggers
 from newsletter.db.web_tables import (
-    NOTICE_KINDS,
-    NOTICE_STATES,
+    TRANSACTIONAL_EMAIL_KINDS,
+    TRANSACTIONAL_EMAIL_STATES,
     address_change,
-    leaving,
-    notice,
     rate_limit,
+    transactional_email,
+    unsubscribe_reason,
 )
 
 __all__ = [
@@ -22,11 +22,11 @@ __all__ = [
     "BATCH_STATES",
     "CHANGE_KINDS",
     "CHANGE_METHODS",
-    "NOTICE_KINDS",
-    "NOTICE_STATES",
     "RECIPIENT_STATES",
     "SEND_STATES",
     "STATUSES",
+    "TRANSACTIONAL_EMAIL_KINDS",
+    "TRANSACTIONAL_EMAIL_STATES",
     "BigIntKey",
     "JsonType",
     "UtcDateTime",
@@ -37,19 +37,19 @@ __all__ = [
     "erased",
     "event",
     "journal",
-    "leaving",
-    "meta",
     "metadata",
-    "notice",
+    "provider_pause",
     "rate_bucket",
     "rate_limit",
     "send",
     "send_content",
     "send_recipient",
+    "setting",
     "subscriber",
     "subscriber_tag",
     "suppression",
-    "vendor_pause",
+    "transactional_email",
+    "unsubscribe_reason",
 ]
 
 STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
@@ -130,23 +130,23 @@ journal = sa.Table(
         sa.ForeignKey("subscriber.id", ondelete="CASCADE"),
         primary_key=True,
     ),
-    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("change", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
-    sa.Column("how", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
     sa.Column("source", sa.Text, nullable=False, server_default=""),
     sa.Column("wording", sa.Text, nullable=False, server_default=""),
     check_one_of("change", CHANGE_KINDS),
     check_one_of("status", STATUSES),
-    check_one_of("how", CHANGE_METHODS),
+    check_one_of("method", CHANGE_METHODS),
     sqlite_with_rowid=False,
 )
 sa.event.listen(
     journal, "after_create", lambda _, connection, **__: create_journal_triggers(connection)
 )
 
-# Who asked to be forgotten: an HMAC-SHA256 of the address's key, keyed by meta's salt.
+# Who asked to be forgotten: an HMAC-SHA256 of the address's key, keyed by a salt in ``setting``.
 erased = sa.Table(
     "erased",
     metadata,
@@ -154,8 +154,8 @@ erased = sa.Table(
     sa.Column("at", UtcDateTime, nullable=False),
 )
 
-meta = sa.Table(
-    "meta",
+setting = sa.Table(
+    "setting",
     metadata,
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
@@ -189,7 +189,7 @@ send = sa.Table(
     sa.Column("segment", sa.Text, nullable=False, server_default=""),
     sa.Column("scheduled_at", UtcDateTime),
     # SendGrid's id for what it holds until then, and when it took that back.
-    sa.Column("vendor_batch_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("provider_batch_id", sa.Text, nullable=False, server_default=""),
     sa.Column("recalled_at", UtcDateTime),
     sa.Column("undo_seconds", sa.Integer, nullable=False, server_default="0"),
     # Rule of `newsletter check` -> why the editor allows what it finds.
@@ -232,7 +232,7 @@ batch = sa.Table(
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lease_until", UtcDateTime),
     sa.Column("retry_at", UtcDateTime),
-    sa.Column("not_before", UtcDateTime),
+    sa.Column("available_at", UtcDateTime),
     sa.Column("variant", sa.Text, nullable=False, server_default=""),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
     check_one_of("state", BATCH_STATES),
@@ -263,10 +263,10 @@ attempt = sa.Table(
     "attempt",
     metadata,
     sa.Column("batch_id", BigIntKey, sa.ForeignKey("batch.id"), primary_key=True),
-    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("body_sha", sa.Text, nullable=False),
-    sa.Column("started", UtcDateTime, nullable=False),
-    sa.Column("ended", UtcDateTime),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
     sa.Column("http_status", sa.Integer),
     sa.Column("message_id", sa.Text, nullable=False, server_default=""),
     sa.Column("outcome", sa.Text),
@@ -274,8 +274,8 @@ attempt = sa.Table(
 )
 
 # One row each, which all workers of all processes share.
-vendor_pause = sa.Table(
-    "vendor_pause",
+provider_pause = sa.Table(
+    "provider_pause",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("paused_until", UtcDateTime, nullable=False),
@@ -300,9 +300,9 @@ event = sa.Table(
     sa.Column("address_key", sa.Text, nullable=False, server_default=""),
     sa.Column("send_id", BigIntKey),
     sa.Column("batch_id", BigIntKey),
-    sa.Column("attempt_n", sa.Integer),
+    sa.Column("attempt_number", sa.Integer),
     # Whether a program did it (a mail client's prefetch, a link scanner), not the reader.
-    sa.Column("machine", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("is_bot", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("raw", JsonType, nullable=False),
 )
 sa.Index("ix_event_address_key_type", event.c.address_key, event.c.type)

@@ -4,13 +4,13 @@ import sqlalchemy as sa
 
 from newsletter.db.column_types import BigIntKey, JsonType, UtcDateTime, check_one_of, metadata
 
-NOTICE_KINDS = ("confirm", "welcome", "move_from", "move_to")
-NOTICE_STATES = ("ready", "in_flight", "accepted", "unknown", "rejected", "dropped")
+TRANSACTIONAL_EMAIL_KINDS = ("confirm", "welcome", "move_from", "move_to")
+TRANSACTIONAL_EMAIL_STATES = ("ready", "in_flight", "accepted", "unknown", "rejected", "dropped")
 
 # A letter to one reader that a page has promised: to confirm, to welcome, to change an address.
 # One an address, kind and window; like a batch, it is sent again only if it surely was not.
-notice = sa.Table(
-    "notice",
+transactional_email = sa.Table(
+    "transactional_email",
     metadata,
     sa.Column("id", BigIntKey, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
@@ -26,12 +26,12 @@ notice = sa.Table(
     sa.Column("retry_at", UtcDateTime),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("address_key", "kind", "window"),
-    check_one_of("kind", NOTICE_KINDS),
-    check_one_of("state", NOTICE_STATES),
+    check_one_of("kind", TRANSACTIONAL_EMAIL_KINDS),
+    check_one_of("state", TRANSACTIONAL_EMAIL_STATES),
     # A link names its notice, so no other may ever have that id.
     sqlite_autoincrement=True,
 )
-sa.Index("ix_notice_state_id", notice.c.state, notice.c.id)
+sa.Index("ix_transactional_email_state_id", transactional_email.c.state, transactional_email.c.id)
 
 # A reader who wants their mail elsewhere; it is done when both addresses have agreed.
 address_change = sa.Table(
@@ -45,9 +45,9 @@ address_change = sa.Table(
     ),
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("address_key", sa.Text, nullable=False),
-    sa.Column("asked_at", UtcDateTime, nullable=False),
-    sa.Column("old_agreed_at", UtcDateTime),
-    sa.Column("new_agreed_at", UtcDateTime),
+    sa.Column("requested_at", UtcDateTime, nullable=False),
+    sa.Column("old_confirmed_at", UtcDateTime),
+    sa.Column("new_confirmed_at", UtcDateTime),
 )
 
 # How often something happened, shared by all processes; keys are hashed.
@@ -62,10 +62,10 @@ rate_limit = sa.Table(
 sa.Index("ix_rate_limit_expires", rate_limit.c.expires)
 
 # Why readers left, as they said: a count, with nobody's name to it.
-leaving = sa.Table(
-    "leaving",
+unsubscribe_reason = sa.Table(
+    "unsubscribe_reason",
     metadata,
     sa.Column("month", sa.Text, primary_key=True),
     sa.Column("reason", sa.Text, primary_key=True),
-    sa.Column("readers", sa.Integer, nullable=False),
+    sa.Column("subscribers", sa.Integer, nullable=False),
 )

@@ -14,7 +14,7 @@ from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent.erasure import find_pseudonyms, lock_list
 
 _COLUMNS = (
-    "sg_event_id", "type", "at", "address_key", "send_id", "batch_id", "attempt_n", "machine",
+    "sg_event_id", "type", "at", "address_key", "send_id", "batch_id", "attempt_number", "is_bot",
     "raw",
 )  # fmt: skip
 

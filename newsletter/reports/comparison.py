@@ -43,7 +43,7 @@ def list_started_sends(connection: sa.Connection) -> list[StartedSend]:
             send.c.issue,
             send.c.scheduled_at,
             send.c.recalled_at.is_not(None).label("recalled"),
-            sa.func.min(attempt.c.started).label("started"),
+            sa.func.min(attempt.c.started_at).label("started"),
         )
         .select_from(send.join(batch).join(attempt))
         .where(batch.c.state == "accepted", attempt.c.outcome.in_(("accepted", "unknown")))

@@ -75,12 +75,12 @@ def count_opens(
     connection: sa.Connection, send_id: int, sent_at: datetime.datetime
 ) -> EngagementCounts | None:
     """Count the opens of a send's readers; ``None`` if there are none."""
-    people = sa.not_(event.c.machine)
+    people = sa.not_(event.c.is_bot)
     reader = (
         sa.select(
             sa.func.min(event.c.at).filter(people).label("first"),
             sa.func.count().filter(people).label("people"),
-            sa.func.count().filter(event.c.machine).label("machines"),
+            sa.func.count().filter(event.c.is_bot).label("machines"),
         )
         .join(send_recipient, send_recipient.c.address_key == event.c.address_key)
         .where(accepted_condition(send_id), event.c.send_id == send_id, event.c.type == "open")
@@ -166,7 +166,7 @@ def _separate_bots(rows: Iterable[Any], matcher: LinkMatcher) -> tuple[list[Clic
     for row, click, swept in zip(found, every, detect_sweeps(every, found[0].arrived), strict=True):
         if matcher.is_personal(str(row.url or "")):
             continue
-        if row.machine or swept:
+        if row.is_bot or swept:
             machines += 1
         else:
             people.append(Click(click.at, matcher.match(click.url)))
@@ -200,7 +200,7 @@ def _select_clicks(send_id: int) -> sa.Select[Any]:
         sa.select(
             event.c.address_key,
             event.c.at,
-            event.c.machine,
+            event.c.is_bot,
             event.c.raw["url"].as_string().label("url"),
             arrived.label("arrived"),
         )

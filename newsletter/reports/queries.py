@@ -133,7 +133,7 @@ def _select_facts(
         event.c.type.label("type"),
         event.c.at.label("at"),
         _failure_reason(connection).label("why"),
-        event.c.machine.label("machine"),
+        event.c.is_bot.label("machine"),
     )
     events = told.where(event.c.send_id == send_id, event.c.type.in_(_EVENT_TYPES))
     # A mail that comes back after it was accepted has lost our ids; a notice's has its own.
@@ -153,7 +153,7 @@ def _select_facts(
         .where(
             accepted_condition(send_id),
             journal.c.change == "unsubscribed",
-            journal.c.how.in_(_OWN_UNSUBSCRIBE_METHODS),
+            journal.c.method.in_(_OWN_UNSUBSCRIBE_METHODS),
             journal.c.at >= since,
             journal.c.at < until,
         )

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from newsletter.config.models import Config, TrackingOptions
 from newsletter.db import read_transaction
-from newsletter.db.schema import notice
+from newsletter.db.schema import transactional_email
 from newsletter.render.email import Email
 from newsletter.sending.ledger.provider_pause import pause_provider, provider_paused_condition
 from newsletter.sending.providers.provider import Outcome
@@ -91,31 +91,31 @@ def enqueue_email(  # noqa: PLR0913, PLR0917 - the parts of a promise
         "data": dict(data),
         "created_at": now,
     }
-    columns = [notice.c[name] for name in values]
+    columns = [transactional_email.c[name] for name in values]
     row = sa.select(
         *(
             sa.literal(value, column.type)
             for value, column in zip(values.values(), columns, strict=True)
         )
     ).where(sa.literal(allowed), ~_sent_within_window(kind, address.key, now, window))
-    statement = insert(notice).from_select(columns, row)
+    statement = insert(transactional_email).from_select(columns, row)
     # One that was dropped has reached nobody: the window is still free.
     again = statement.on_conflict_do_update(
-        index_elements=[notice.c.address_key, notice.c.kind, notice.c.window],
+        index_elements=["address_key", "kind", "window"],
         set_={
             "state": "ready", "address": statement.excluded.address,
             "data": statement.excluded.data, "created_at": statement.excluded.created_at,
             "retry_at": None, "started_at": None, "ended_at": None, "error": "",
         },
-        where=notice.c.state == "dropped",
+        where=transactional_email.c.state == "dropped",
     )  # fmt: skip
-    return connection.scalar(again.returning(notice.c.id)) is not None
+    return connection.scalar(again.returning(transactional_email.c.id)) is not None
 
 
 def has_due_emails(engine: sa.Engine, now: datetime.datetime) -> bool:
     """Whether there may be something to claim; makes nobody wait."""
     with read_transaction(engine) as connection:
-        waiting = sa.select(notice.c.id).where(*_due_conditions).limit(1)
+        waiting = sa.select(transactional_email.c.id).where(*_due_conditions).limit(1)
         return connection.scalar(waiting, {"now": now}) is not None
 
 
@@ -148,8 +148,8 @@ def claim_email(
             state = {"state": "in_flight", "started_at": now, "attempts": taken.attempts}
             dropped = {"state": "dropped", "ended_at": now}
             connection.execute(
-                sa.update(notice)
-                .where(notice.c.id == taken.id)
+                sa.update(transactional_email)
+                .where(transactional_email.c.id == taken.id)
                 .values(state if wanted else dropped)
             )
         if wanted:
@@ -203,11 +203,11 @@ def record_email_outcome(
         if outcome.kind == "throttled" and outcome.retry_at:
             pause_provider(connection, outcome.retry_at)
         connection.execute(
-            sa.update(notice)
+            sa.update(transactional_email)
             .where(
-                notice.c.id == queued_email.id,
-                notice.c.state == "in_flight",
-                notice.c.attempts == queued_email.attempts,
+                transactional_email.c.id == queued_email.id,
+                transactional_email.c.state == "in_flight",
+                transactional_email.c.attempts == queued_email.attempts,
             )
             .values(values)
         )
@@ -221,29 +221,42 @@ def purge_queue(engine: sa.Engine, now: datetime.datetime, retention: datetime.t
         now: aware.
         retention: how long a letter is of any use. A welcome is kept, since it is sent once.
     """
-    lost = (notice.c.state == "in_flight", notice.c.started_at < now - LEASE_DURATION)
-    stale = (notice.c.state == "ready", notice.c.created_at < now - MAX_AGE)
-    old = (notice.c.state != "in_flight", notice.c.created_at < now - retention)
+    lost = (
+        transactional_email.c.state == "in_flight",
+        transactional_email.c.started_at < now - LEASE_DURATION,
+    )
+    stale = (
+        transactional_email.c.state == "ready",
+        transactional_email.c.created_at < now - MAX_AGE,
+    )
+    old = (
+        transactional_email.c.state != "in_flight",
+        transactional_email.c.created_at < now - retention,
+    )
     with engine.begin() as connection:
         connection.execute(
-            sa.update(notice)
+            sa.update(transactional_email)
             .where(*lost)
             .values(state="unknown", ended_at=now, error="its sender was stopped on the way")
         )
-        connection.execute(sa.update(notice).where(*stale).values(state="dropped", ended_at=now))
-        connection.execute(sa.delete(notice).where(*old, notice.c.kind != "welcome"))
+        connection.execute(
+            sa.update(transactional_email).where(*stale).values(state="dropped", ended_at=now)
+        )
+        connection.execute(
+            sa.delete(transactional_email).where(*old, transactional_email.c.kind != "welcome")
+        )
 
 
-_now_param = sa.bindparam("now", type_=notice.c.created_at.type)
+_now_param = sa.bindparam("now", type_=transactional_email.c.created_at.type)
 _due_conditions = (
-    notice.c.state == "ready",
-    sa.or_(notice.c.retry_at.is_(None), notice.c.retry_at <= _now_param),
+    transactional_email.c.state == "ready",
+    sa.or_(transactional_email.c.retry_at.is_(None), transactional_email.c.retry_at <= _now_param),
     ~provider_paused_condition(_now_param),
 )
 _SELECT_DUE = (
-    sa.select(notice)
+    sa.select(transactional_email)
     .where(*_due_conditions)
-    .order_by(notice.c.id)
+    .order_by(transactional_email.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)
 )
@@ -256,11 +269,18 @@ def _sent_within_window(
 
     Counted from when it last left, which retries may have made much later than the promise.
     """
-    mine = [notice.c.kind == kind, notice.c.address_key == key, notice.c.state != "dropped"]
+    mine = [
+        transactional_email.c.kind == kind,
+        transactional_email.c.address_key == key,
+        transactional_email.c.state != "dropped",
+    ]
     if window is not None:
         since = now - window
-        recent = (notice.c.created_at > since, notice.c.started_at > since)
-        mine.append(sa.or_(notice.c.state.in_(("ready", "in_flight")), *recent))
+        recent = (
+            transactional_email.c.created_at > since,
+            transactional_email.c.started_at > since,
+        )
+        mine.append(sa.or_(transactional_email.c.state.in_(("ready", "in_flight")), *recent))
     return sa.exists().where(*mine)
 
 

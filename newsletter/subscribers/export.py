@@ -150,7 +150,7 @@ def _json_formatter(types: Mapping[str, AttributeType]) -> _RowFormatter:
             "attributes": orjson.Fragment(row.attributes),
         }
         if lines is not None:
-            data["journal"] = [each._asdict() for each in lines]
+            data["journal"] = [each.to_dict() for each in lines]
         return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
 
     return _RowFormatter(format_header(types), row)
@@ -199,7 +199,7 @@ def _load_journals(connection: sa.Connection, ids: Sequence[int]) -> dict[int, l
     mine = (
         sa.select(columns.subscriber_id, *(columns[name] for name in JournalEntry._fields))
         .where(column_in(connection, columns.subscriber_id, ids))
-        .order_by(columns.subscriber_id, columns.n)
+        .order_by(columns.subscriber_id, columns.seq)
     )
     for id_, *line in connection.execute(mine):
         found.setdefault(id_, []).append(JournalEntry(*line))

@@ -120,7 +120,8 @@ def find_profile(connection: sa.Connection, address: ParsedAddress) -> Subscribe
 def profile_to_dict(profile: SubscriberProfile) -> dict[str, Any]:
     """A profile as objects, lists and values of JSON; ``dataclasses.asdict`` leaves tuples."""
     data = {field.name: getattr(profile, field.name) for field in dataclasses.fields(profile)}
-    for name in ("journal", "suppressed", "copies", "events"):
+    data["journal"] = [entry.to_dict() for entry in profile.journal]
+    for name in ("suppressed", "copies", "events"):
         data[name] = [each._asdict() for each in data[name]]
     return data
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from newsletter.config import Config
 from newsletter.db import read_transaction
 from newsletter.db.bulk import insert_or_ignore
-from newsletter.db.schema import meta
+from newsletter.db.schema import setting
 from newsletter.project import Project
 from newsletter.web.page_templates import PageRenderer
 
@@ -71,13 +71,13 @@ def open_site(
 
 
 def _load_or_create_secret(engine: sa.Engine) -> bytes:
-    found = sa.select(meta.c.value).where(meta.c.key == SECRET_SETTING)
+    found = sa.select(setting.c.value).where(setting.c.key == SECRET_SETTING)
     with read_transaction(engine) as connection:
         secret = connection.scalar(found)
     if secret is None:
         with engine.begin() as connection:
             made = {"key": SECRET_SETTING, "value": secrets.token_hex(32)}
-            connection.execute(insert_or_ignore(connection, meta).values(made))
+            connection.execute(insert_or_ignore(connection, setting).values(made))
             secret = connection.execute(found).scalar_one()
     return bytes.fromhex(secret)
 

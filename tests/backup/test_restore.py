@@ -93,7 +93,7 @@ class List:
                     sa.insert(send_recipient).values(address_key=key, state=state, **row)
                 )
             if mailed == "accepted":
-                post = {"batch_id": id_ * 10, "n": 1, "body_sha": "x", "started": at}
+                post = {"batch_id": id_ * 10, "number": 1, "body_sha": "x", "started_at": at}
                 connection.execute(sa.insert(attempt).values(post))
 
     def drop_sends(self) -> None:
@@ -155,7 +155,7 @@ def test_who_left_since_stays_away_and_the_journal_says_why(readers: List, word:
         ("subscribed", "active"),
         (word, word),
     ]
-    assert (lines[1].at, lines[1].how, lines[1].wording) == (NOW, "one_click", "the button")
+    assert (lines[1].at, lines[1].method, lines[1].wording) == (NOW, "one_click", "the button")
 
 
 def test_a_stronger_word_since_replaces_the_weaker(readers: List) -> None:
@@ -288,12 +288,13 @@ def test_lists_that_erase_differently_are_two(readers: List) -> None:
 def test_every_table_has_its_place() -> None:
     """A new table must be thought of here: is it forgotten, or taken over?"""
     taken_over = {"erased", "event", "suppression", *(table.name for table in LEDGER_TABLES)}
-    merged = {"subscriber", "journal", "meta"}
+    merged = {"subscriber", "journal", "setting"}
     as_backed_up = {
-        "subscriber_tag", "attribute", "vendor_pause", "rate_bucket", "leaving", "rate_limit",
+        "subscriber_tag", "attribute", "provider_pause", "rate_bucket", "unsubscribe_reason",
+        "rate_limit",
         # At worst somebody who was asked to confirm is asked once more: what is a day old is
         # given up.
-        "notice", "address_change",
+        "transactional_email", "address_change",
     }  # fmt: skip
     assert {table.name for table in metadata.sorted_tables} == taken_over | merged | as_backed_up
 

@@ -108,7 +108,7 @@ def test_nobody_who_is_gone_is_mailed(empty: Path, before: list[Step], after: li
 KILLED = """
 import datetime, os, signal, sqlite3, sys
 from pathlib import Path
-from newsletter.sending import restoring
+from newsletter.backup import restore
 
 def overwrite(live, source):
     def die(status, left, total):
@@ -117,10 +117,10 @@ def overwrite(live, source):
     live.execute("PRAGMA cache_size = 10")  # so that the disk has it, and not memory alone
     sqlite3.connect(source).backup(live, pages=3, progress=die)
 
-restoring.overwrite = overwrite
+restore.overwrite_database = overwrite
 folder = Path(sys.argv[1])
-with restoring.opened(folder / "copy", folder / "newsletter.db") as backup:
-    restoring.restore(backup, datetime.datetime.now(datetime.UTC))
+with restore.open_backup(folder / "copy", folder / "newsletter.db") as backup:
+    restore.restore_backup(backup, datetime.datetime.now(datetime.UTC))
 """
 
 

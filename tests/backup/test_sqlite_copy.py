@@ -16,7 +16,7 @@ from newsletter.backup.sqlite_copy import (
 from newsletter.db import open_database
 from newsletter.errors import DatabaseError
 
-PAIR = "INSERT INTO meta VALUES (?, ?)"
+PAIR = "INSERT INTO setting VALUES (?, ?)"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -32,7 +32,7 @@ def write_pair(connection: sqlite3.Connection, number: int) -> None:
 
 def keys(path: Path) -> set[str]:
     with closing(connect(path)) as connection:
-        return {row[0] for row in connection.execute("SELECT key FROM meta")}
+        return {row[0] for row in connection.execute("SELECT key FROM setting")}
 
 
 @pytest.fixture
@@ -143,9 +143,9 @@ def test_alone_means_that_nobody_else_has_it_open(
         pass
     writer.close()
     with open_exclusive(database) as live, closing(connect(database)) as other:
-        live.execute("DELETE FROM meta")
+        live.execute("DELETE FROM setting")
         with pytest.raises(sqlite3.OperationalError, match="database is locked"):
-            other.execute("SELECT * FROM meta").fetchall()
+            other.execute("SELECT * FROM setting").fetchall()
 
 
 def test_an_overwritten_database_is_the_other_at_once(
@@ -158,6 +158,6 @@ def test_an_overwritten_database_is_the_other_at_once(
     with open_exclusive(database) as live, closing(connect(database)) as waiting:
         overwrite_database(live, tmp_path / "copy")
         with pytest.raises(sqlite3.OperationalError):
-            waiting.execute("SELECT * FROM meta").fetchall()
+            waiting.execute("SELECT * FROM setting").fetchall()
     assert keys(database) == {"1 first", "1 second"}
     assert find_corruption(database) == []

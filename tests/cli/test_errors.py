@@ -157,7 +157,7 @@ def test_ctrl_c_ends_in_words() -> None:
         "import click, time, newsletter.cli.main as m\n"
         "@click.command\n"
         "def wait():\n    click.echo('waiting'); time.sleep(60)\n"
-        "m.Commands.get_command = lambda *_: wait\n"
+        "m.LazyGroup.get_command = lambda *_: wait\n"
         "m.main(['build'])"
     )
     process = subprocess.Popen(

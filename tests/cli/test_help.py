@@ -13,8 +13,8 @@ STDLIB = sys.stdlib_module_names
 CODE = """
 import sys
 before = set(sys.modules)
-from newsletter.cli.main import run
-assert run(["--help"]) == 0
+from newsletter.cli.main import run_cli
+assert run_cli(["--help"]) == 0
 print(*(set(sys.modules) - before), file=sys.stderr)
 """
 

@@ -130,7 +130,7 @@ def test_colour_and_progress_stay_out_of_pipes(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr() == ("done\n", "")
 
 
-SAY = "from newsletter.cli.output import say; say('done\\x1b[2J', colour='green')"
+SAY = "from newsletter.cli.output import echo; echo('done\\x1b[2J', color='green')"
 
 
 def test_a_terminal_gets_colour_but_never_what_a_file_smuggles_in() -> None:
@@ -144,8 +144,8 @@ def test_colour_can_be_refused(environment: dict[str, str]) -> None:
 
 def test_a_terminal_gets_a_progress_bar() -> None:
     said = on_a_terminal(
-        "from newsletter.cli.output import progress\n"
-        "with progress(2000, 'Sending') as advance:\n    advance(1000); advance(1000)"
+        "from newsletter.cli.progress import progress_bar\n"
+        "with progress_bar(2000, 'Sending') as advance:\n    advance(1000); advance(1000)"
     )
     assert "Sending" in said
     assert "100%" in said

@@ -18,8 +18,8 @@ def ada(engine: sa.Engine) -> None:
         "id": 1, "address": "ada@b.com", "address_key": "ada@b.com", "status": "active",
         "attributes": {}, "token": "t", "joined_at": NOW, "updated_at": NOW,
     }  # fmt: skip
-    line = {"subscriber_id": 1, "n": 1, "at": NOW, "change": "subscribed", "status": "active",
-            "how": "cli"}  # fmt: skip
+    line = {"subscriber_id": 1, "seq": 1, "at": NOW, "change": "subscribed", "status": "active",
+            "method": "cli"}  # fmt: skip
     with engine.begin() as connection:
         connection.execute(sa.insert(subscriber).values(person))
         connection.execute(sa.insert(journal).values(line))

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import meta
+from newsletter.db.schema import setting
 from newsletter.db.write_batcher import WriteBatcher
 
 WRITERS = 24
@@ -19,7 +19,7 @@ def test_whoever_fails_fails_alone(engine: sa.Engine) -> None:
 
     def write(number: int) -> int:
         def row(connection: sa.Connection) -> int:
-            connection.execute(sa.insert(meta).values(key=f"test {number % 20}", value="1"))
+            connection.execute(sa.insert(setting).values(key=f"test {number % 20}", value="1"))
             return number
 
         ready.wait()
@@ -35,5 +35,5 @@ def test_whoever_fails_fails_alone(engine: sa.Engine) -> None:
     with pytest.raises(sa.exc.IntegrityError):
         failed[0].result()
     with read_transaction(engine) as connection:
-        mine = sa.select(sa.func.count()).where(meta.c.key.like("test %"))
+        mine = sa.select(sa.func.count()).where(setting.c.key.like("test %"))
         assert connection.scalar(mine) == 20

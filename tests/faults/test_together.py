@@ -27,7 +27,7 @@ def test_senders_at_once_make_one_send_and_claim_each_batch_once(desk: Desk, sen
     with database_engine(desk.url, desk.folder) as engine, engine.connect() as connection:
         assert connection.scalars(sa.select(send.c.state)).all() == ["done"]
         fences = Counter(connection.scalars(sa.select(batch.c.fence)))
-        attempts = connection.scalars(sa.select(attempt.c.n)).all()
+        attempts = connection.scalars(sa.select(attempt.c.number)).all()
     assert sum(fences.values()) == len(attempts) == READERS // PER_BATCH
     assert set(fences) == set(attempts) == {1}
 

@@ -105,7 +105,7 @@ def events(what: MadeUp, send_id: int) -> Iterator[dict[str, Any]]:
                 "at": what.at + datetime.timedelta(seconds=int(seconds)),
                 "address_key": address(number),
                 "send_id": send_id,
-                "machine": machine,
+                "is_bot": machine,
                 "raw": {"event": kind, **raw},
             }
 
@@ -171,10 +171,10 @@ def _ledger(connection: sa.Connection, what: MadeUp) -> int:
         .values(send_id=send_id, number=1, size=what.readers, state="accepted")
         .returning(batch.c.id)
     )
-    times = {"started": what.at, "ended": what.at}
+    times = {"started_at": what.at, "ended_at": what.at}
     connection.execute(
         sa.insert(attempt).values(
-            batch_id=made.scalar_one(), n=1, body_sha="", http_status=202, outcome="accepted",
+            batch_id=made.scalar_one(), number=1, body_sha="", http_status=202, outcome="accepted",
             **times,
         )
     )  # fmt: skip
@@ -200,12 +200,12 @@ def _subscribers(first: int, last: int) -> Iterator[dict[str, Any]]:
 
 def _leavers(connection: sa.Connection, what: MadeUp) -> Iterator[dict[str, Any]]:
     """One reader in five hundred leaves by the mail program's button, hours later."""
-    number = sa.select(sa.func.coalesce(sa.func.max(journal.c.n), 0) + 1)
+    number = sa.select(sa.func.coalesce(sa.func.max(journal.c.seq), 0) + 1)
     n = connection.scalar(number)
     for reader in range(7 + what.seed, what.readers + 1, 500):
         yield {
-            "subscriber_id": reader, "n": n, "at": what.at + datetime.timedelta(hours=5),
-            "change": "unsubscribed", "status": "unsubscribed", "how": "one_click",
+            "subscriber_id": reader, "seq": n, "at": what.at + datetime.timedelta(hours=5),
+            "change": "unsubscribed", "status": "unsubscribed", "method": "one_click",
         }  # fmt: skip
 
 

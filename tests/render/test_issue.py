@@ -340,7 +340,7 @@ def test_an_import_in_css_is_an_error_at_its_line(
 def test_a_template_that_is_not_there_is_told_where_it_was_named(
     render: Render, issue_of: IssueOf, config_of: ConfigOf
 ) -> None:
-    issue = issue_of(template="izzue", lines={"template": 4})
+    issue = issue_of(template="izzue", front_matter_lines={"template": 4})
     with pytest.raises(TemplateError) as caught:
         render(issue)
     assert str(caught.value) == (

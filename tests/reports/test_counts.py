@@ -53,7 +53,7 @@ def row(send_id: int, number: int, one: Told) -> dict[str, Any]:
     return {
         "sg_event_id": f"{send_id}/{number}", "type": kind, "send_id": send_id,
         "at": AT + datetime.timedelta(seconds=seconds), "address_key": address(reader),
-        "machine": machine, "raw": {"type": "blocked", "reason": "Bounced Address"},
+        "is_bot": machine, "raw": {"type": "blocked", "reason": "Bounced Address"},
     }  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def told_of(rows: Iterable[dict[str, Any]]) -> Iterator[Told]:
     numbers = {address(number): number for number in range(1, 1_001)}
     for one in rows:
         seconds = int((one["at"] - AT).total_seconds())
-        yield numbers[one["address_key"]], one["type"], seconds, one["machine"]
+        yield numbers[one["address_key"]], one["type"], seconds, one["is_bot"]
 
 
 def assert_adds_up(found: SendCounts, readers: int) -> None:
@@ -179,11 +179,11 @@ def test_who_left_because_of_it(engine: sa.Engine, how: str, hours: int, counted
     from newsletter.db.schema import journal
 
     make_send(engine, MadeUp(readers=3))
-    values = {"subscriber_id": 2, "n": 1, "change": "unsubscribed", "status": "unsubscribed"}
+    values = {"subscriber_id": 2, "seq": 1, "change": "unsubscribed", "status": "unsubscribed"}
     with engine.begin() as connection:
         connection.execute(sa.delete(event))
         connection.execute(
-            sa.insert(journal).values(at=AT + datetime.timedelta(hours=hours), how=how, **values)
+            sa.insert(journal).values(at=AT + datetime.timedelta(hours=hours), method=how, **values)
         )
         assert count_send_results(connection, 1, AT, WEEK).unsubscribed == counted
         # SendGrid's own event of the same reader isn't a second one.

@@ -75,7 +75,7 @@ def test_clicks_are_counted_by_link_in_the_issue_s_order(engine: sa.Engine) -> N
         connection.execute(
             sa.insert(event),
             [{"sg_event_id": str(number), "type": kind, "at": at(seconds), "send_id": 1,
-              "address_key": address(reader), "machine": machine, "raw": {"url": url}}
+              "address_key": address(reader), "is_bot": machine, "raw": {"url": url}}
              for number, (reader, seconds, kind, url, machine) in enumerate(facts)],
         )  # fmt: skip
         tally, found = count_clicks(connection, 1, AT, links, OWN)

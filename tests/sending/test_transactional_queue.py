@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.config import Config
-from newsletter.db.schema import notice, vendor_pause
+from newsletter.db.schema import provider_pause, transactional_email
 from newsletter.render.email import Email
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.transactional_queue import (
@@ -50,7 +50,11 @@ def take(
 
 def states(engine: sa.Engine) -> list[str]:
     with engine.begin() as connection:
-        return list(connection.scalars(sa.select(notice.c.state).order_by(notice.c.id)))
+        return list(
+            connection.scalars(
+                sa.select(transactional_email.c.state).order_by(transactional_email.c.id)
+            )
+        )
 
 
 def test_a_letter_is_promised_once_a_window(engine: sa.Engine) -> None:
@@ -64,8 +68,8 @@ def test_a_letter_is_promised_once_a_window(engine: sa.Engine) -> None:
 @given(st.lists(st.integers(0, 60 * 96), min_size=1, max_size=12).map(sorted))
 def test_no_two_letters_within_a_window_wherever_it_begins(minutes: list[int]) -> None:
     engine = sa.create_engine("sqlite://")
-    notice.create(engine)
-    vendor_pause.create(engine)
+    transactional_email.create(engine)
+    provider_pause.create(engine)
     sent: list[datetime.datetime] = []
     for minute in minutes:
         now = NOW + datetime.timedelta(minutes=minute)

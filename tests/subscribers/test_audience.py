@@ -111,7 +111,7 @@ def one_list() -> Iterator[tuple[sa.Engine, Path]]:
 @pytest.fixture(autouse=True, scope="module")
 def small_chunks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(import_list, "CHUNK", 3)
+        patch.setattr(import_list, "CHUNK_SIZE", 3)
         yield
 
 

@@ -239,7 +239,9 @@ def test_a_journal_is_told_once(engine: sa.Engine, imported: Import) -> None:
     emptied(engine)
     imported_bytes(engine, content, "again.jsonl")
     with read_transaction(engine) as connection:
-        lines = connection.execute(sa.select(journal.c.n, journal.c.change, journal.c.source)).all()
+        lines = connection.execute(
+            sa.select(journal.c.seq, journal.c.change, journal.c.source)
+        ).all()
     assert [tuple(each) for each in lines] == [
         (1, "imported", "import readers.csv:2"), (2, "imported", "import readers.csv:2"),
     ]  # fmt: skip

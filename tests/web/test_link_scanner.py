@@ -9,7 +9,13 @@ import sqlalchemy as sa
 import urllib3
 
 from newsletter.db import database_engine, read_transaction
-from newsletter.db.schema import journal, notice, subscriber, subscriber_tag, suppression
+from newsletter.db.schema import (
+    journal,
+    subscriber,
+    subscriber_tag,
+    suppression,
+    transactional_email,
+)
 from newsletter.project import open_project
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
@@ -24,7 +30,7 @@ AGENTS = (
     "Barracuda Sentinel (EE)",
     "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
 )
-TABLES = (subscriber, subscriber_tag, journal, suppression, notice)
+TABLES = (subscriber, subscriber_tag, journal, suppression, transactional_email)
 
 
 def links_of(mail: MailSend) -> set[str]:

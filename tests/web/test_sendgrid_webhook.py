@@ -220,7 +220,7 @@ def test_the_same_body_from_several_sides_at_once_counts_once(desk: Desk) -> Non
     assert [status for status, _ in answers] == [200] * 4
     assert sorted(answer["new"] for _, answer in answers) == [0, 0, 0, 2]
     with read_transaction(desk.engine) as connection:
-        words = connection.scalars(sa.select(journal.c.change).order_by(journal.c.n)).all()
+        words = connection.scalars(sa.select(journal.c.change).order_by(journal.c.seq)).all()
     assert words[-1] == "bounced"
     assert words.count("bounced") == 1
 

@@ -7,7 +7,7 @@ import click
 from newsletter.cli.lazy_group import LazyCommand, LazyGroup
 from newsletter.cli.output import echo
 
-COMMANDS = {"upgrade": LazyCommand(f"{__name__}:upgrade", "Make or upgrade the database.")}
+COMMANDS = {"upgrade": LazyCommand(f"{__name__}:upgrade_command", "Make or upgrade the database.")}
 
 
 @click.group("db", cls=LazyGroup, lazy=COMMANDS, short_help="Make or upgrade the database.")

@@ -50,7 +50,7 @@ def _cancel_scheduled(context: SendContext, accepted: int) -> None:
     from newsletter.sending.providers.sendgrid.scheduled_sends import cancel_scheduled
 
     with open_mailer(context.project) as vendor:
-        cancel_scheduled(vendor, context.send.vendor_batch_id)
+        cancel_scheduled(vendor, context.send.provider_batch_id)
     mark_recalled(context.ledger, context.send)
     echo(f"SendGrid takes back what it holds for {pluralize(accepted, 'reader')}.", color="green")
     if (

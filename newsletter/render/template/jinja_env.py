@@ -79,7 +79,9 @@ def make_locator(
     that the hot path carries none. Call it only when there is something to complain about.
     """
     marked = _replace_named_entities(
-        _render_in_environment(_get_environment(templates, marked=True), templates, name, context)
+        _render_in_environment(
+            _get_environment(templates, mark_lines=True), templates, name, context
+        )
     )
     starts, places = [0], [(name, 1)]
     size = at = 0

@@ -68,7 +68,7 @@ class PreparedBatch:
 # Made once: making a statement takes longer than running it.
 _is_due = sa.and_(
     sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= sa.bindparam("now")),
-    sa.or_(batch.c.not_before.is_(None), batch.c.not_before <= sa.bindparam("now")),
+    sa.or_(batch.c.available_at.is_(None), batch.c.available_at <= sa.bindparam("now")),
 )
 _ready_batches = (
     sa.select(batch.c.id)
@@ -92,7 +92,7 @@ _CLAIM_BATCHES = (
     .returning(batch.c.id, batch.c.number, batch.c.attempts, batch.c.fence, batch.c.size)
 )
 _LAST_ATTEMPTS = (
-    sa.select(attempt.c.batch_id, sa.func.max(attempt.c.n))
+    sa.select(attempt.c.batch_id, sa.func.max(attempt.c.number))
     .where(attempt.c.batch_id.in_(sa.bindparam("ids", expanding=True)))
     .group_by(attempt.c.batch_id)
 )
@@ -226,9 +226,9 @@ def mark_in_flight(
         attempts = [
             {
                 "batch_id": parcel.batch.id,
-                "n": parcel.batch.attempt_number,
+                "number": parcel.batch.attempt_number,
                 "body_sha": sha,
-                "started": now,
+                "started_at": now,
             }
             for parcel, sha in zip(prepared_batches, shas, strict=True)
             if parcel.body
@@ -282,7 +282,7 @@ def _apply_hourly_limit(
         if until := consume_hourly_limit(connection, send_record, row.size, now):
             others = [other.id for other in claimed_rows[index:]]
             back = sa.update(batch).where(batch.c.id.in_(others))
-            connection.execute(back.values(state="ready", lease_until=None, not_before=until))
+            connection.execute(back.values(state="ready", lease_until=None, available_at=until))
             return list(claimed_rows[:index])
     return list(claimed_rows)
 

@@ -70,5 +70,5 @@ def consume_hourly_limit(
         .where(batch.c.send_id == send_record.id, batch.c.state == "ready")
         .with_for_update(skip_locked=True)
     )
-    connection.execute(sa.update(batch).where(batch.c.id.in_(ready)).values(not_before=answer))
+    connection.execute(sa.update(batch).where(batch.c.id.in_(ready)).values(available_at=answer))
     return answer

@@ -35,11 +35,11 @@ _END_ATTEMPT = (
     sa.update(attempt)
     .where(
         attempt.c.batch_id == sa.bindparam("b_id"),
-        attempt.c.n == sa.bindparam("b_attempt"),
-        attempt.c.ended.is_(None),
+        attempt.c.number == sa.bindparam("b_attempt"),
+        attempt.c.ended_at.is_(None),
     )
     .values(
-        ended=sa.bindparam("now"),
+        ended_at=sa.bindparam("now"),
         http_status=sa.bindparam("status"),
         message_id=sa.bindparam("vendor_id"),
         outcome=sa.bindparam("attempt_outcome"),

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.bulk import insert_or_ignore
-from newsletter.db.schema import meta
+from newsletter.db.schema import setting
 from newsletter.sending.providers.sendgrid.suppressions_api import (
     LIST_LABELS,
     ProviderSuppression,
@@ -135,12 +135,12 @@ def _apply_entries(
 
 def _load_last_sync(engine: sa.Engine, name: str) -> datetime.datetime | None:
     with read_transaction(engine) as connection:
-        found = connection.scalar(sa.select(meta.c.value).where(meta.c.key == f"sync:{name}"))
+        found = connection.scalar(sa.select(setting.c.value).where(setting.c.key == f"sync:{name}"))
     return datetime.datetime.fromisoformat(found) if found else None
 
 
 def _save_last_sync(engine: sa.Engine, name: str, at: datetime.datetime) -> None:
     key, value = f"sync:{name}", at.isoformat()
     with engine.begin() as connection:
-        connection.execute(insert_or_ignore(connection, meta).values(key=key, value=value))
-        connection.execute(sa.update(meta).where(meta.c.key == key).values(value=value))
+        connection.execute(insert_or_ignore(connection, setting).values(key=key, value=value))
+        connection.execute(sa.update(setting).where(setting.c.key == key).values(value=value))

@@ -94,7 +94,7 @@ def _due_condition(now: datetime.datetime) -> sa.ColumnElement[bool]:
     due_batch = sa.and_(
         batch.c.state == "ready",
         sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= now),
-        sa.or_(batch.c.not_before.is_(None), batch.c.not_before <= now),
+        sa.or_(batch.c.available_at.is_(None), batch.c.available_at <= now),
     )
     left_behind = sa.exists().where(mine, sa.or_(due_batch, batch.c.lease_until <= now))
     orphaned = sa.and_(
@@ -104,7 +104,7 @@ def _due_condition(now: datetime.datetime) -> sa.ColumnElement[bool]:
         ~provider_paused_condition(sa.literal(now, UtcDateTime)),
     )
     return sa.and_(
-        send.c.vendor_batch_id == "",
+        send.c.provider_batch_id == "",
         send.c.scheduled_at <= now,
         sa.or_(send.c.state == "frozen", orphaned),
     )

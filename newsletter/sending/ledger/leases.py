@@ -42,8 +42,8 @@ def expire_leases(ledger: Ledger, send_record: Send) -> int:
             return 0
         connection.execute(
             sa.update(attempt)
-            .where(attempt.c.batch_id.in_(lost), attempt.c.ended.is_(None))
-            .values(ended=time, outcome="unknown")
+            .where(attempt.c.batch_id.in_(lost), attempt.c.ended_at.is_(None))
+            .values(ended_at=time, outcome="unknown")
         )
         return connection.execute(
             sa.update(send_recipient)

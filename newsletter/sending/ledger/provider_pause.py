@@ -5,24 +5,26 @@ import datetime
 import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_or_ignore
-from newsletter.db.schema import vendor_pause
+from newsletter.db.schema import provider_pause
 
 
 def provider_paused_condition(now: sa.BindParameter[datetime.datetime]) -> sa.ColumnElement[bool]:
     """Whether SendGrid has asked everybody to wait, as a condition of a query."""
-    return sa.exists().where(vendor_pause.c.paused_until > now)
+    return sa.exists().where(provider_pause.c.paused_until > now)
 
 
 def select_paused_until() -> sa.ScalarSelect[datetime.datetime]:
     """When the pause is over, or was; NULL if there has been none."""
-    return sa.select(vendor_pause.c.paused_until).scalar_subquery()
+    return sa.select(provider_pause.c.paused_until).scalar_subquery()
 
 
 def pause_provider(connection: sa.Connection, until: datetime.datetime) -> None:
     """Let nobody begin a request before ``until``; a longer pause stays."""
-    connection.execute(insert_or_ignore(connection, vendor_pause).values(id=1, paused_until=until))
     connection.execute(
-        sa.update(vendor_pause)
-        .where(vendor_pause.c.paused_until < until)
+        insert_or_ignore(connection, provider_pause).values(id=1, paused_until=until)
+    )
+    connection.execute(
+        sa.update(provider_pause)
+        .where(provider_pause.c.paused_until < until)
         .values(paused_until=until)
     )

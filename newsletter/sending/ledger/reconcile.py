@@ -48,7 +48,7 @@ def reconcile_send(ledger: Ledger, send_record: Send) -> ReconcileResult:
     readers = 0
     with ledger.engine.begin() as connection:
         for one in connection.execute(_select_attempts_with_events(send_record)).all():
-            if one.latest < one.started - CLOCK_SKEW:
+            if one.latest < one.started_at - CLOCK_SKEW:
                 continue
             verdict = classify_evidence(one.state, one.outcome, has_later_attempt=one.later)
             if verdict == "accepted":
@@ -69,10 +69,10 @@ def _select_attempts_with_events(send_record: Send) -> sa.Select[Any]:
     again = attempt.alias()
     later = sa.exists().where(
         again.c.batch_id == attempt.c.batch_id,
-        again.c.n > attempt.c.n,
+        again.c.number > attempt.c.number,
         sa.or_(again.c.outcome.is_(None), again.c.outcome.in_(("accepted", "unknown"))),
     )
-    columns = (batch.c.id, batch.c.number, batch.c.state, attempt.c.started, attempt.c.outcome)
+    columns = (batch.c.id, batch.c.number, batch.c.state, attempt.c.started_at, attempt.c.outcome)
     return (
         sa.select(*columns, later.label("later"), sa.func.max(event.c.at).label("latest"))
         .join(attempt, attempt.c.batch_id == batch.c.id)
@@ -81,7 +81,7 @@ def _select_attempts_with_events(send_record: Send) -> sa.Select[Any]:
             event,
             sa.and_(
                 event.c.batch_id == batch.c.id,
-                event.c.attempt_n == attempt.c.n,
+                event.c.attempt_number == attempt.c.number,
                 event.c.send_id == send_record.id,
                 # Another newsletter on the same account may have the same numbers.
                 event.c.address_key == send_recipient.c.address_key,
@@ -91,8 +91,8 @@ def _select_attempts_with_events(send_record: Send) -> sa.Select[Any]:
             batch.c.send_id == send_record.id,
             sa.or_(attempt.c.outcome.is_(None), attempt.c.outcome != "accepted"),
         )
-        .group_by(*columns, attempt.c.batch_id, attempt.c.n)
-        .order_by(batch.c.number, attempt.c.n)
+        .group_by(*columns, attempt.c.batch_id, attempt.c.number)
+        .order_by(batch.c.number, attempt.c.number)
     )
 
 

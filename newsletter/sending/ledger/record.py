@@ -80,7 +80,7 @@ class Send:
     reason: str
     finished_at: datetime.datetime | None
     scheduled_at: datetime.datetime | None
-    vendor_batch_id: str
+    provider_batch_id: str
     recalled_at: datetime.datetime | None
     undo_seconds: int
     limit_per_hour: int
@@ -97,7 +97,7 @@ class Send:
     @property
     def is_scheduled_locally(self) -> bool:
         """Whether it is scheduled on this side, and nothing of it is at SendGrid."""
-        return self.state == "frozen" and bool(self.scheduled_at) and not self.vendor_batch_id
+        return self.state == "frozen" and bool(self.scheduled_at) and not self.provider_batch_id
 
 
 def get_ledger_time(ledger: Ledger) -> datetime.datetime:
@@ -171,8 +171,8 @@ def finish_send(ledger: Ledger, send_record: Send) -> None:
 def get_next_claim_time(ledger: Ledger, send_record: Send) -> datetime.datetime | None:
     """When the next open batch can be claimed or swept; ``None`` if no batch is open."""
     ready = batch.c.state == "ready"
-    waits = sa.func.coalesce(batch.c.retry_at, batch.c.not_before)
-    later = sa.case((batch.c.not_before > waits, batch.c.not_before), else_=waits)
+    waits = sa.func.coalesce(batch.c.retry_at, batch.c.available_at)
+    later = sa.case((batch.c.available_at > waits, batch.c.available_at), else_=waits)
     query = sa.select(
         sa.func.count(),
         sa.func.count().filter(ready, waits.is_(None)),

@@ -76,7 +76,7 @@ def next_state(command: SendCommand, send_record: Send, now: datetime.datetime) 
 
 def is_recallable(send_record: Send, now: datetime.datetime) -> bool:
     """Whether SendGrid holds mail of it that may still be taken back."""
-    held = bool(send_record.vendor_batch_id) and send_record.recalled_at is None
+    held = bool(send_record.provider_batch_id) and send_record.recalled_at is None
     return held and send_record.scheduled_at is not None and send_record.scheduled_at > now
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import batch, send, send_recipient, vendor_pause
+from newsletter.db.schema import batch, provider_pause, send, send_recipient
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.state_machine import is_recallable
 
@@ -94,7 +94,7 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
     """See how a send stands; changes nothing."""
     mine = batch.c.send_id == send_record.id
     columns = [send.c[name] for name in Send.__slots__]
-    open_waits = sa.func.min(sa.func.coalesce(batch.c.retry_at, batch.c.not_before)).filter(
+    open_waits = sa.func.min(sa.func.coalesce(batch.c.retry_at, batch.c.available_at)).filter(
         batch.c.state == "ready"
     )
     in_flight = batch.c.state == "in_flight"
@@ -124,7 +124,7 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
             .group_by(batch.c.id, batch.c.number, batch.c.error)
             .order_by(batch.c.number)
         ).all()
-        throttled = connection.scalar(sa.select(vendor_pause.c.paused_until))
+        throttled = connection.scalar(sa.select(provider_pause.c.paused_until))
     later = [time for time in (waits, throttled) if time and time > now]
     return SendStatus(
         send=sent,

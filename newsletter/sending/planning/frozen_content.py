@@ -62,7 +62,7 @@ def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> 
         values |= {
             "scheduled_at": schedule.scheduled_at,
             "undo_seconds": schedule.undo_seconds,
-            "vendor_batch_id": schedule.provider_batch_id,
+            "provider_batch_id": schedule.provider_batch_id,
         }
     if not values:
         return send_record
@@ -244,13 +244,13 @@ def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> Pr
         SendRefused: the plan can't be trusted, or SendGrid would refuse the email.
     """
     held = None
-    if send_record.vendor_batch_id:
+    if send_record.provider_batch_id:
         with read_transaction(ledger.engine) as connection:
             ahead = (
                 send_record.scheduled_at is not None
                 and send_record.scheduled_at > ledger.clock(connection)
             )
         held = ScheduledDelivery(
-            send_record.vendor_batch_id, send_record.scheduled_at if ahead else None
+            send_record.provider_batch_id, send_record.scheduled_at if ahead else None
         )
     return prepare_email(load_frozen_email(ledger, send_record), config, held)

@@ -297,7 +297,7 @@ def _inherit_schedule(replaced: Send) -> SendSchedule | None:
     return SendSchedule(
         replaced.scheduled_at,
         replaced.undo_seconds,
-        replaced.vendor_batch_id,
+        replaced.provider_batch_id,
         replaced.limit_per_hour,
     )
 

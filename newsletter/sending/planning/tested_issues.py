@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.bulk import insert_or_ignore
-from newsletter.db.schema import meta
+from newsletter.db.schema import setting
 
 KEY_PREFIX = "tested "
 
@@ -13,12 +13,12 @@ def mark_issue_tested(engine: sa.Engine, issue: str) -> None:
     """Write down that copies of an issue are about to leave."""
     with engine.begin() as connection:
         row = {"key": KEY_PREFIX + issue, "value": ""}
-        connection.execute(insert_or_ignore(connection, meta).values(row))
+        connection.execute(insert_or_ignore(connection, setting).values(row))
 
 
 def list_tested_issues(engine: sa.Engine) -> list[str]:
     """The names of those issues, the latest date first."""
-    mine = sa.select(meta.c.key).where(meta.c.key.startswith(KEY_PREFIX, autoescape=True))
+    mine = sa.select(setting.c.key).where(setting.c.key.startswith(KEY_PREFIX, autoescape=True))
     with read_transaction(engine) as connection:
         names = [key.removeprefix(KEY_PREFIX) for key in connection.scalars(mine)]
     return sorted(names, reverse=True)

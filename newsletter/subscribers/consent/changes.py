@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_or_ignore
-from newsletter.db.schema import event, notice, subscriber, suppression
+from newsletter.db.schema import event, subscriber, suppression, transactional_email
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent import journal
@@ -203,7 +203,9 @@ def change_address(
     )
     # Whoever takes the old address gets a welcome of their own.
     connection.execute(
-        sa.delete(notice).where(notice.c.address_key == key, notice.c.kind == "welcome")
+        sa.delete(transactional_email).where(
+            transactional_email.c.address_key == key, transactional_email.c.kind == "welcome"
+        )
     )
     moved = origin._replace(wording=f"address changed from {key} to {new_address.address}")
     return _record_change(
@@ -251,7 +253,7 @@ def _add_or_change(
             status=change.requested,
             attributes={},
             token=secrets.token_urlsafe(16),
-            source=f"{origin.how} {origin.source}".strip(),
+            source=f"{origin.method} {origin.source}".strip(),
             joined_at=origin.at,
             updated_at=origin.at,
         )

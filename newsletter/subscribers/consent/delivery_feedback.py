@@ -67,7 +67,7 @@ def apply_reports(
     reports: Sequence[ProviderReport],
     source: str,
     now: datetime.datetime,
-    how: str = "sync",
+    method: str = "sync",
 ) -> list[AppliedReport]:
     """Change whoever a report changes; whom the list doesn't have is kept out of it.
 
@@ -80,7 +80,7 @@ def apply_reports(
         reports: a few hundred.
         source: whose they are, for the journal.
         now: the time of those that have none.
-        how: one of ``newsletter.db.schema.HOWS``, for the journal.
+        method: one of ``newsletter.db.schema.CHANGE_METHODS``, for the journal.
     """
     lock_list(connection)
     keyed = [(key, report) for report in reports if (key := _parse_key(report.address))]
@@ -97,7 +97,7 @@ def apply_reports(
         if after == standing.status:
             continue
         if standing.listed:
-            origin = ChangeOrigin(at, how, source, report.wording)
+            origin = ChangeOrigin(at, method, source, report.wording)
             changes.SUPPRESSION_ACTIONS[report.kind](connection, key, origin)
         else:
             _suppress_address(connection, key, after, at, source)

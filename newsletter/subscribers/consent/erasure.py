@@ -16,11 +16,11 @@ from newsletter.db.schema import (
     batch,
     erased,
     event,
-    meta,
-    notice,
     send_recipient,
+    setting,
     subscriber,
     suppression,
+    transactional_email,
 )
 
 SALT_KEY = "erasure_salt"
@@ -104,7 +104,9 @@ def _erase_rows(
     suppressions = connection.execute(
         sa.delete(suppression).where(suppression.c.address_key == key)
     ).rowcount
-    connection.execute(sa.delete(notice).where(notice.c.address_key == key))
+    connection.execute(
+        sa.delete(transactional_email).where(transactional_email.c.address_key == key)
+    )
     connection.execute(sa.delete(subscriber).where(subscriber.c.address_key == key))
     found = ErasureResult(id_ is not None, suppressions, sends, events)
     if not any(found):
@@ -149,11 +151,11 @@ def _pseudonymize_sends(
 
 def _load_salt(connection: sa.Connection) -> bytes:
     """The database's own, made on first use; a dump of hashes alone can't be searched."""
-    found = sa.select(meta.c.value).where(meta.c.key == SALT_KEY)
+    found = sa.select(setting.c.value).where(setting.c.key == SALT_KEY)
     salt = connection.scalar(found)
     if salt is None:
         made = {"key": SALT_KEY, "value": secrets.token_hex(32)}
-        connection.execute(insert_or_ignore(connection, meta).values(made))
+        connection.execute(insert_or_ignore(connection, setting).values(made))
         salt = connection.execute(found).scalar_one()
     return bytes.fromhex(salt)
 

@@ -18,15 +18,21 @@ class JournalEntry(NamedTuple):
         at: when, in UTC.
         change: one of ``newsletter.db.schema.CHANGES``.
         status: what the change made the status.
-        how: see ``Origin``, as for the rest.
+        method: see ``ChangeOrigin``, as for the rest.
     """
 
     at: datetime.datetime
     change: str
     status: str
-    how: str
+    method: str
     source: str = ""
     wording: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as exports have it, where the method is called ``how``."""
+        return {
+            ("how" if name == "method" else name): value for name, value in self._asdict().items()
+        }
 
 
 class ChangeOrigin(NamedTuple):
@@ -34,28 +40,28 @@ class ChangeOrigin(NamedTuple):
 
     Attributes:
         at: when, with a zone.
-        how: one of ``newsletter.db.schema.HOWS``.
+        method: one of ``newsletter.db.schema.CHANGE_METHODS``.
         source: ``readers.csv:14``, the address of a page, the vendor's event.
         wording: what the reader agreed to, or where the editor says that they did.
     """
 
     at: datetime.datetime
-    how: str
+    method: str
     source: str = ""
     wording: str = ""
 
     def to_entry(self, change: str, status: str) -> JournalEntry:
         """The journal's line for a change that led to ``status``."""
-        return JournalEntry(self.at, change, status, self.how, self.source, self.wording)
+        return JournalEntry(self.at, change, status, self.method, self.source, self.wording)
 
 
 _ENTRY_FIELDS = JournalEntry._fields
 # Numbers in the text: a statement for many rows has no place for constants.
-_next_number = sa.select(sa.literal_column("coalesce(max(n), 0) + 1", sa.Integer)).select_from(
+_next_number = sa.select(sa.literal_column("coalesce(max(seq), 0) + 1", sa.Integer)).select_from(
     journal
 )
 _insert_entry = sa.insert(journal).values(
-    n=_next_number.where(journal.c.subscriber_id == sa.bindparam("whose")).scalar_subquery()
+    seq=_next_number.where(journal.c.subscriber_id == sa.bindparam("whose")).scalar_subquery()
 )
 
 
@@ -70,7 +76,7 @@ def load_journal(connection: sa.Connection, subscriber_id: int) -> list[JournalE
     mine = (
         sa.select(*(journal.c[name] for name in _ENTRY_FIELDS))
         .where(journal.c.subscriber_id == subscriber_id)
-        .order_by(journal.c.n)
+        .order_by(journal.c.seq)
     )
     return [JournalEntry(*row) for row in connection.execute(mine)]
 
@@ -84,11 +90,11 @@ def append_import_entries(connection: sa.Connection, after: int, origin: ChangeO
     """Write ``imported`` for every subscriber whose id is above ``after``, with their source."""
     values: dict[str, Any] = {
         "subscriber_id": subscriber.c.id,
-        "n": sa.literal(1),
+        "seq": sa.literal(1),
         "at": sa.literal(origin.at, journal.c.at.type),
         "change": sa.literal("imported"),
         "status": subscriber.c.status,
-        "how": sa.literal(origin.how),
+        "method": sa.literal(origin.method),
         "source": subscriber.c.source,
         "wording": sa.literal(origin.wording),
     }
@@ -101,5 +107,5 @@ def build_bulk_insert(dialect: sa.Dialect) -> BulkStatement:
     names = ("of", *_ENTRY_FIELDS)
     number = _next_number.where(journal.c.subscriber_id == sa.bindparam("of")).scalar_subquery()
     values: dict[str, Any] = {name: sa.bindparam(name) for name in _ENTRY_FIELDS}
-    values |= {"subscriber_id": sa.bindparam("of"), "n": number}
+    values |= {"subscriber_id": sa.bindparam("of"), "seq": number}
     return BulkStatement(sa.insert(journal).values(values), dialect, names)

@@ -263,7 +263,7 @@ class SubscriberBulkWriter:
                     )
                 )
         insert_rows(self._connection, subscriber_tag, ("subscriber_id", "tag"), tags)
-        names = ("subscriber_id", "n", *journal.JournalEntry._fields)
+        names = ("subscriber_id", "seq", *journal.JournalEntry._fields)
         insert_rows(self._connection, journal_table, names, lines)
 
     def _find_suppressed(self, keys: Collection[str]) -> dict[str, str]:

@@ -120,7 +120,7 @@ def iter_removed(
             yield AudienceDifference(address, suppressed or paused or LEFT_SEGMENT)
 
 
-_journal_columns = (journal.c.change, journal.c.at, journal.c.how, journal.c.source)
+_journal_columns = (journal.c.change, journal.c.at, journal.c.method, journal.c.source)
 
 
 def _journal_entry_join(
@@ -128,12 +128,12 @@ def _journal_entry_join(
 ) -> sa.ColumnElement[bool]:
     """Joins a subscriber with the first or last line of their journal that meets conditions."""
     number = (
-        sa.select(aggregate(journal.c.n))
+        sa.select(aggregate(journal.c.seq))
         .where(journal.c.subscriber_id == subscriber.c.id, *conditions)
         .correlate(subscriber)
         .scalar_subquery()
     )
-    return sa.and_(journal.c.subscriber_id == subscriber.c.id, journal.c.n == number)
+    return sa.and_(journal.c.subscriber_id == subscriber.c.id, journal.c.seq == number)
 
 
 def _stream_rows(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Any]:

@@ -186,7 +186,7 @@ def _load_delivery(
     row: Any = connection.execute(mine).first()
     if row is None:
         return None
-    taken = sa.select(sa.func.max(attempt.c.ended)).where(
+    taken = sa.select(sa.func.max(attempt.c.ended_at)).where(
         attempt.c.batch_id == row.batch_id, attempt.c.outcome == "accepted"
     )
     reported = (

@@ -117,10 +117,10 @@ def _count_transitions(
 ) -> list[tuple[int, int]]:
     """How many became active, and ceased to be, from each bound to the next."""
     before = sa.func.lag(journal.c.status).over(
-        partition_by=journal.c.subscriber_id, order_by=journal.c.n
+        partition_by=journal.c.subscriber_id, order_by=journal.c.seq
     )
     # A list that was moved here brings along since when its readers are on it.
-    brought = sa.and_(journal.c.n == 1, journal.c.change == "imported")
+    brought = sa.and_(journal.c.seq == 1, journal.c.change == "imported")
     lines = (
         sa.select(
             sa.case((brought, subscriber.c.joined_at), else_=journal.c.at).label("at"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from newsletter.db.schema import leaving
+from newsletter.db.schema import unsubscribe_reason
 
 UNSUBSCRIBE_REASONS = ("too_many", "not_for_me", "never_asked", "other")
 
@@ -16,14 +16,14 @@ def record_unsubscribe_reason(
 ) -> None:
     """Count one answer."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    one = insert(leaving).values(month=f"{now:%Y-%m}", reason=reason, readers=1)
-    more = {"readers": leaving.c.readers + 1}
+    one = insert(unsubscribe_reason).values(month=f"{now:%Y-%m}", reason=reason, subscribers=1)
+    more = {"subscribers": unsubscribe_reason.c.subscribers + 1}
     connection.execute(one.on_conflict_do_update(index_elements=["month", "reason"], set_=more))
 
 
 def count_unsubscribe_reasons(connection: sa.Connection) -> Mapping[str, int]:
     """How many have given each reason, those given most often first."""
-    answers = sa.func.sum(leaving.c.readers)
-    found = sa.select(leaving.c.reason, answers).group_by(leaving.c.reason)
-    rows = connection.execute(found.order_by(answers.desc(), leaving.c.reason))
+    answers = sa.func.sum(unsubscribe_reason.c.subscribers)
+    found = sa.select(unsubscribe_reason.c.reason, answers).group_by(unsubscribe_reason.c.reason)
+    rows = connection.execute(found.order_by(answers.desc(), unsubscribe_reason.c.reason))
     return {reason: int(count) for reason, count in rows}

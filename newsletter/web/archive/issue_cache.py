@@ -51,7 +51,7 @@ def _build_sends_query() -> sa.Select[Any]:
         return sa.select(sa.func.min(batch.c.id)).where(mine).correlate(send).scalar_subquery()
 
     left = sa.func.coalesce(*(first(state) for state in _SENT_BATCH_STATES))
-    began = sa.select(sa.func.min(attempt.c.started)).where(attempt.c.batch_id == left)
+    began = sa.select(sa.func.min(attempt.c.started_at)).where(attempt.c.batch_id == left)
     first_try = began.correlate(send).scalar_subquery()
     return sa.select(send.c.issue, send.c.scheduled_at, send.c.recalled_at, first_try).order_by(
         send.c.id.desc()

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import NOTICE_STATES, SEND_STATES, notice, send
+from newsletter.db.schema import SEND_STATES, TRANSACTIONAL_EMAIL_STATES, send, transactional_email
 from newsletter.errors import DatabaseError, UsageError
 from newsletter.web.site_context import Site
 
@@ -45,7 +45,12 @@ class SiteMetrics:
     def collect(self) -> Iterator[Metric]:
         """What the database holds just now; nothing if it doesn't answer."""
         counted = (
-            ("newsletter_letters", "Letters to one reader.", notice, NOTICE_STATES),
+            (
+                "newsletter_letters",
+                "Letters to one reader.",
+                transactional_email,
+                TRANSACTIONAL_EMAIL_STATES,
+            ),
             ("newsletter_sends", "Sends.", send, SEND_STATES),
         )
         with suppress(DatabaseError), read_transaction(self._site.engine) as connection:

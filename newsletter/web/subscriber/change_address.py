@@ -30,7 +30,10 @@ JOURNAL_SOURCE = "/move"
 BUTTON_VALUE = "yes"
 # Who has mistyped the new address can ask again after so long.
 MIN_REQUEST_INTERVAL = datetime.timedelta(hours=1)
-_AGREED_COLUMNS = {"from": address_change.c.old_agreed_at, "to": address_change.c.new_agreed_at}
+_AGREED_COLUMNS = {
+    "from": address_change.c.old_confirmed_at,
+    "to": address_change.c.new_confirmed_at,
+}
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -75,7 +78,7 @@ def request_address_change(
     now = site.clock()
     mine = address_change.c.subscriber_id == visitor.id
     last = connection.execute(sa.select(address_change).where(mine).with_for_update()).one_or_none()
-    if last and last.asked_at > now - MIN_REQUEST_INTERVAL:
+    if last and last.requested_at > now - MIN_REQUEST_INTERVAL:
         return bool(last.address_key == new_address.key)
     connection.execute(sa.delete(address_change).where(mine))
     connection.execute(
@@ -83,7 +86,7 @@ def request_address_change(
             subscriber_id=visitor.id,
             address=new_address.address,
             address_key=new_address.key,
-            asked_at=now,
+            requested_at=now,
         )
     )
     window = datetime.timedelta(hours=site.config.signup.window_hours)
@@ -152,7 +155,7 @@ def _find_pending_change(
         .where(
             address_change.c.subscriber_id == id_,
             address_change.c.address_key == to_key,
-            address_change.c.asked_at > site.clock() - days,
+            address_change.c.requested_at > site.clock() - days,
         )
     ).one_or_none()
     return _PendingChange(id_, side, *row) if row else None
@@ -167,7 +170,7 @@ def _record_agreement(
         sa.update(address_change).where(mine).values({_AGREED_COLUMNS[pending.side]: now})
     )
     row = connection.execute(sa.select(address_change).where(mine)).one()
-    if row.old_agreed_at is None or row.new_agreed_at is None:
+    if row.old_confirmed_at is None or row.new_confirmed_at is None:
         return "agreed"
     connection.execute(sa.delete(address_change).where(mine))
     to = ParsedAddress(pending.new_address, pending.new_key)

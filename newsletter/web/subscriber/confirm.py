@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import notice
+from newsletter.db.schema import transactional_email
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.signup import confirm_signup, get_signup_status
@@ -93,7 +93,9 @@ def _find_confirmation(
         raise RequestRefusedError(404) from error
     if site.clock() - made > datetime.timedelta(days=site.config.signup.confirm_days):
         return None
-    mine = sa.select(notice).where(notice.c.id == number, notice.c.kind == "confirm")
+    mine = sa.select(transactional_email).where(
+        transactional_email.c.id == number, transactional_email.c.kind == "confirm"
+    )
     row = connection.execute(mine.with_for_update() if lock else mine).one_or_none()
     return (
         SignupConfirmation(row.id, ParsedAddress(row.address, row.address_key), row.data)
@@ -109,6 +111,10 @@ def _confirm(site: Site, connection: sa.Connection, confirmation: SignupConfirma
         connection, confirmation.address, origin, name=confirmation.data["name"]
     )
     used = {**confirmation.data, "used": now.isoformat()}
-    connection.execute(sa.update(notice).where(notice.c.id == confirmation.id).values(data=used))
+    connection.execute(
+        sa.update(transactional_email)
+        .where(transactional_email.c.id == confirmation.id)
+        .values(data=used)
+    )
     if before != "active":
         enqueue_welcome_email(site, connection, confirmation.address)

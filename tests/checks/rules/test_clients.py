@@ -23,7 +23,7 @@ MakeMail = Callable[..., CheckContext]
 @pytest.fixture
 def with_html(make_mail: MakeMail) -> Callable[..., CheckContext]:
     def make(html: str, shares: ClientShares = PUBLISHED_SHARES) -> CheckContext:
-        mail = make_mail(clients=shares)
+        mail = make_mail(client_shares=shares)
         changed = mail.email.html.replace("</body>", f"{html}</body>")
         return replace(mail, email=replace(mail.email, html=changed))
 
@@ -107,7 +107,7 @@ def test_an_image_is_judged_by_its_type(make_mail: MakeMail) -> None:
     (svg,) = unsupported_image.find(make_mail(body.format("svg")))
     assert "Gmail" in svg.message
     only_apple = ClientShares({"apple_mail": 1.0})
-    assert unsupported_image.find(make_mail(body.format("webp"), clients=only_apple)) == []
+    assert unsupported_image.find(make_mail(body.format("webp"), client_shares=only_apple)) == []
 
 
 @pytest.mark.parametrize(

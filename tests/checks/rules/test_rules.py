@@ -66,12 +66,13 @@ BAD: Mapping[str, Bad] = {
     "long-subject": Bad(front={"subject": "The boats " * 9}, line=3, says="an iPhone"),
     "long-merge-value": Bad(
         front={"subject": "{{ subscriber.name }}, the boats"},
-        more={"longest": {"name": "x" * 200}}, line=3, says="211 characters",
+        more={"longest_values": {"name": "x" * 200}}, line=3, says="211 characters",
     ),
     "shouting-subject": Bad(front={"subject": "THE BOATS ARE BACK"}, line=3),
     "emoji-subject": Bad(front={"subject": "⛵️🌊"}, line=3),
     "repeated-subject": Bad(
-        more={"earlier": {"2026-11-15-ice": "The boats are back!"}}, line=3, says="2026-11-15-ice"
+        more={"earlier_subjects": {"2026-11-15-ice": "The boats are back!"}},
+        line=3, says="2026-11-15-ice"
     ),
     "no-preheader": Bad(front={"preheader": ""}, line=1),
     "long-preheader": Bad(front={"preheader": "And so is the fog. " * 9}, line=4),
@@ -215,13 +216,13 @@ def test_a_rule_fires_on_its_bad_mail_and_on_no_good_one(
     given: dict[str, Any] = {} if bad.body is None else {"body": bad.body}
     files = {name: make_png(*size) for name, size in bad.files.items()}
     mail = make_mail(**given, front=bad.front, settings=bad.settings, files=files, **bad.more)
-    found = rule.findings(bad.alter(mail) if bad.alter else mail)
+    found = rule.find(bad.alter(mail) if bad.alter else mail)
     assert found, rule.id
     assert found[0].rule == rule.id
     assert bad.says in found[0].message
     assert bad.line is None or (found[0].where and found[0].where.line == bad.line)
     for good in (make_mail(), *samples):
-        assert rule.findings(good) == []
+        assert rule.find(good) == []
 
 
 def test_a_good_mail_has_no_findings_at_all(make_mail: MakeMail) -> None:

@@ -10,12 +10,12 @@ Cli = Callable[..., tuple[int, str, str]]
 
 @pytest.mark.usefixtures("project_folder")
 def test_it_is_made_once_and_safe_to_run_twice(cli: Cli) -> None:
-    made = "sqlite:///newsletter.db was made, at version 0002.\n"
-    again = "sqlite:///newsletter.db is at version 0002: nothing to do.\n"
+    made = "sqlite:///newsletter.db was made, at version 0003.\n"
+    again = "sqlite:///newsletter.db is at version 0003: nothing to do.\n"
     assert cli("db", "upgrade") == (0, made, "")
     assert cli("db", "upgrade") == (0, again, "")
     told = json.loads(cli("db", "upgrade", "--json")[1])
-    assert told == {"database": "sqlite:///newsletter.db", "before": "0002", "version": "0002"}
+    assert told == {"database": "sqlite:///newsletter.db", "before": "0003", "version": "0003"}
 
 
 def test_a_newer_database_is_refused(cli: Cli, project_folder: Path) -> None:
@@ -38,5 +38,5 @@ def test_postgresql_is_named_without_what_may_hold_a_password(
     code, out, _ = cli("db", "upgrade")
     assert code == 0
     assert out.startswith("postgresql://postgres@/test_")
-    assert out.endswith(" was made, at version 0002.\n")
+    assert out.endswith(" was made, at version 0003.\n")
     assert "?" not in out

@@ -157,8 +157,8 @@ def test_what_was_well_within_the_hour_is_not_asked_again(
     post.write_text(GOOD + "\n[The quay](https://quay.harbour-notes.org/a)\n")
     (project_folder / "build").mkdir(exist_ok=True)
     # All that the mail leads to, so that no test asks anybody.
-    moved = {"at": time.time(), "kind": "moved", "detail": "", "leads_to": "https://new.org/"}
-    fine = {**moved, "kind": "fine", "leads_to": ""}
+    moved = {"at": time.time(), "kind": "moved", "detail": "", "redirect_url": "https://new.org/"}
+    fine = {**moved, "kind": "fine", "redirect_url": ""}
     links = {"https://quay.harbour-notes.org/a": moved, "https://harbour-notes.org": fine}
     (project_folder / "build" / "links.json").write_text(json.dumps(links))
     code, out, _ = newsletter("check", "--online")

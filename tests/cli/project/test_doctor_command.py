@@ -33,7 +33,7 @@ def test_online_asks_the_api(
     from newsletter.sending.doctor import dns
 
     # No name server is asked from a test.
-    monkeypatch.setattr(dns.DnsResolver, "of", lambda *_: [])
+    monkeypatch.setattr(dns.DnsResolver, "lookup", lambda *_: [])
     vendor.account.scopes.remove("mail.send")
     code, out, _ = newsletter("doctor", "--online")
     assert code == 1

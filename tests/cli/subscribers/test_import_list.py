@@ -111,7 +111,7 @@ def test_many_rows_tell_the_memory_they_took(
     cli: Cli, readers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Peak memory" not in cli("subscribers", "import", readers)[1]
-    monkeypatch.setattr(import_list, "MANY", 3)
+    monkeypatch.setattr(import_list, "MEMORY_REPORT_ROWS", 3)
     out = cli("subscribers", "import", readers)[1]
     told = next(line for line in out.splitlines() if line.startswith("Peak memory: "))
     assert told.endswith(" MB")

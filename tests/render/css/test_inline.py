@@ -209,7 +209,8 @@ def test_threads_do_not_disturb_one_another() -> None:
 
 def test_the_cache_that_makes_it_fast_is_asked_for_before_premailer_is_imported() -> None:
     program = (
-        "from newsletter.render.css.inline import inline; inline('<p>x</p>', 'p { margin: 0 }');"
+        "from newsletter.render.css.inline import inline_css;"
+        "inline_css('<p>x</p>', 'p { margin: 0 }');"
         "from premailer import cache; print(type(cache.cache).__name__, cache.cache.maxsize)"
     )
     bare = {k: v for k, v in os.environ.items() if not k.startswith("PREMAILER")}
@@ -221,7 +222,8 @@ def test_the_cache_that_makes_it_fast_is_asked_for_before_premailer_is_imported(
 
 def test_what_could_reach_the_network_is_not_even_loaded() -> None:
     program = (
-        "import sys; from newsletter.render.css.inline import inline; inline('<p>x</p>', '')\n"
+        "import sys; from newsletter.render.css.inline import inline_css\n"
+        "inline_css('<p>x</p>', '')\n"
         "print(sorted({'requests', 'urllib3'} & set(sys.modules)))\n"
         "import premailer.premailer as used; print(hasattr(used.requests, 'get'))\n"
         "import requests; print(requests.get.__name__)\n"

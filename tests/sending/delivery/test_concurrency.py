@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sending_fixtures import MakeReaders, Subscribe, World, configured
 
-from newsletter.db.schema import attempt, batch, send_recipient, vendor_pause
+from newsletter.db.schema import attempt, batch, provider_pause, send_recipient
 from newsletter.errors import DatabaseError, SendRefusedError
 from newsletter.sending.delivery import claim
 from newsletter.sending.delivery.record_results import BatchResult, record_batch_results
@@ -128,7 +128,7 @@ def test_in_flight_is_on_record_before_any_request_comes(
         def answer(self, body: bytes) -> Response | NoResponse:
             with ledger.engine.connect() as connection:
                 known = connection.execute(
-                    sa.select(batch.c.state, attempt.c.ended)
+                    sa.select(batch.c.state, attempt.c.ended_at)
                     .join(attempt, attempt.c.batch_id == batch.c.id)
                     .where(attempt.c.body_sha == hashlib.sha256(body).hexdigest())
                 ).one()
@@ -172,7 +172,7 @@ def test_all_senders_keep_the_pause_that_one_was_asked_for(  # noqa: PLR0917
     with pytest.raises(InterruptedError):
         BatchSender(ledger, frozen, letter, mailer, Busy(), concurrency=1).run()
     with ledger.engine.connect() as connection:
-        assert connection.scalars(sa.select(vendor_pause.c.paused_until)).all() == [until]
+        assert connection.scalars(sa.select(provider_pause.c.paused_until)).all() == [until]
     assert claim.claim_batches(ledger, frozen, 10) == []
     assert get_next_claim_time(ledger, frozen) == until
     other = World(world.now)
@@ -199,7 +199,7 @@ def test_what_was_claimed_is_put_back_if_nothing_may_leave_any_more(
     else:
         later = world.now + datetime.timedelta(seconds=9)
         with ledger.engine.begin() as connection:
-            connection.execute(sa.insert(vendor_pause).values(id=1, paused_until=later))
+            connection.execute(sa.insert(provider_pause).values(id=1, paused_until=later))
     assert claim.mark_in_flight(ledger, [claim.PreparedBatch(one, b"{}") for one in held]) is None
     assert states(ledger) == {"ready": 10}
 
@@ -258,8 +258,8 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(
             return ACCEPTED
 
     class Impatient(World):
-        def settled(self, readers: int) -> None:
-            if readers:
+        def advance(self, recipient_count: int) -> None:
+            if recipient_count:
                 raise KeyboardInterrupt
 
     before = sys.getswitchinterval()

@@ -152,7 +152,7 @@ def check(ledger: Ledger, frozen: Send, double: FakeSendGrid) -> None:
             .where(batch.c.state == "in_flight")
         )
         in_flight = set(open_batches.scalars())
-        judged = sa.select(attempt.c.ended.is_(None), attempt.c.outcome.is_(None))
+        judged = sa.select(attempt.c.ended_at.is_(None), attempt.c.outcome.is_(None))
         assert all(open_ == unjudged for open_, unjudged in connection.execute(judged))
     known = {address for address, now in state.items() if now in {"accepted", "unknown"}}
     assert times.keys() <= known | in_flight

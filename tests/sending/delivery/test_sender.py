@@ -101,7 +101,7 @@ def test_the_attempt_is_on_record_with_the_vendors_id(desk: Desk) -> None:
     desk.run()
     with desk.ledger.engine.connect() as connection:
         rows = connection.execute(sa.select(attempt).order_by(attempt.c.batch_id)).all()
-    assert [(row.n, row.http_status, row.outcome) for row in rows] == [(1, 202, "accepted")] * 3
+    assert [(row.number, row.http_status, row.outcome) for row in rows] == [(1, 202, "accepted")] * 3
     assert [row.message_id for row in rows] == list(
         dict.fromkeys(one.message_id for one in desk.double.accepted)
     )
@@ -121,7 +121,9 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize("fault", UNKNOWN, ids=lambda fault: f"{fault.trick.name}-{fault.status}")
+@pytest.mark.parametrize(
+    "fault", UNKNOWN, ids=lambda fault: f"{fault.behavior.name}-{fault.status}"
+)
 def test_what_may_have_arrived_is_unknown_and_never_sent_again(
     desk: Desk, fault: InjectedFault
 ) -> None:
@@ -322,7 +324,7 @@ def test_a_full_disk_before_the_request_sends_nothing(desk: Desk, statement: str
 
 
 def test_a_full_disk_after_the_request_makes_it_unknown_and_says_so(desk: Desk) -> None:
-    with full_disk(desk, "UPDATE attempt SET ended"), pytest.raises(DatabaseError) as failed:
+    with full_disk(desk, "UPDATE attempt SET ended_at"), pytest.raises(DatabaseError) as failed:
         desk.run()
     assert [str(problem).split(".")[0] for problem in failed.value.problems] == [
         "batch 1 had left when its outcome could not be written",

@@ -104,7 +104,7 @@ def test_what_each_kind_of_event_leads_to(
     assert (on_record(engine), standing(engine, 2)) == (1, ("active", 0))
     with read_transaction(engine) as connection:
         lines = journals.load_journal(connection, 1)[1:]
-    assert all((line.how, line.source) == ("webhook", "SendGrid's events") for line in lines)
+    assert all((line.method, line.source) == ("webhook", "SendGrid's events") for line in lines)
 
 
 def test_a_click_that_brings_back_brings_nobody_back(take: Take, engine: sa.Engine) -> None:
@@ -235,7 +235,7 @@ def test_opens_of_programs_are_marked(take: Take, engine: sa.Engine) -> None:
         made("open", sg_event_id="odd", useragent=7),
     )
     with read_transaction(engine) as connection:
-        machines = connection.scalars(sa.select(event.c.sg_event_id).where(event.c.machine))
+        machines = connection.scalars(sa.select(event.c.sg_event_id).where(event.c.is_bot))
         assert set(machines) == {"bare", "gateway", "tool", "chat", "apple"}
 
 

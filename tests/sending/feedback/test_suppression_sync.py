@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sending_fixtures import World
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import journal, meta, subscriber, suppression
+from newsletter.db.schema import journal, setting, subscriber, suppression
 from newsletter.errors import ProviderError
 from newsletter.sending.feedback.suppression_sync import SuppressionSyncResult, sync_suppressions
 from newsletter.sending.providers.sendgrid.client import SendGridClient
@@ -108,7 +108,7 @@ def test_the_journal_says_where_it_is_from(
     run()
     with read_transaction(engine) as connection:
         line = connection.execute(sa.select(journal).where(journal.c.change == "bounced")).one()
-    assert (line.how, line.source, line.wording) == ("sync", "SendGrid's bounces", "550 no")
+    assert (line.method, line.source, line.wording) == ("sync", "SendGrid's bounces", "550 no")
     assert line.at == world.now - datetime.timedelta(hours=1)
 
 
@@ -220,7 +220,7 @@ def test_an_error_in_the_middle_loses_nothing(
         run()
     assert statuses(engine)["r600@example.com"] == "bounced"  # the first page, newest first
     with read_transaction(engine) as connection:
-        assert connection.execute(sa.select(meta)).all() == []
+        assert connection.execute(sa.select(setting)).all() == []
     done = run()
     assert set(statuses(engine).values()) == {"bounced", "unsubscribed"}
     assert done["bounces"].fetched_count == 700

@@ -176,7 +176,7 @@ class TheSend(RuleBasedStateMachine):
                 "sg_event_id": f"{one.address} {one.message_id}", "type": "processed",
                 "at": self.world.now, "address_key": one.address,
                 "send_id": self.frozen.id, "batch_id": int(one.custom_args["nl_batch"]),
-                "attempt_n": int(one.custom_args["nl_attempt"]), "raw": {},
+                "attempt_number": int(one.custom_args["nl_attempt"]), "raw": {},
             }
             for one in heard
         ]  # fmt: skip
@@ -214,7 +214,7 @@ class TheSend(RuleBasedStateMachine):
         query = states.join(batch, batch.c.id == send_recipient.c.batch_id)
         with self.ledger.engine.connect() as connection:
             rows = connection.execute(query).all()
-            judged = sa.select(attempt.c.ended.is_(None), attempt.c.outcome.is_(None))
+            judged = sa.select(attempt.c.ended_at.is_(None), attempt.c.outcome.is_(None))
             assert all(open_ == unjudged for open_, unjudged in connection.execute(judged))
         accepted = {address for address, state, _ in rows if state == "accepted"}
         doubtful = {

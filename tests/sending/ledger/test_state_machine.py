@@ -23,7 +23,7 @@ SEND = Send(
     1, "2026-12-01-ice", "frozen", "", NOW, 25, {}, "", None, None, "", None, 0, 0, "", "", ""
 )  # fmt: skip
 HELD = replace(
-    SEND, state="done", scheduled_at=NOW + datetime.timedelta(hours=1), vendor_batch_id="b"
+    SEND, state="done", scheduled_at=NOW + datetime.timedelta(hours=1), provider_batch_id="b"
 )
 ALLOWED = {
     ("pause", "running"): "paused",
@@ -58,7 +58,7 @@ def test_what_sendgrid_holds_can_be_cancelled_until_its_time_and_only_once() -> 
     assert next_state("cancel", HELD, NOW) == "cancelled"
     for gone in (
         replace(HELD, scheduled_at=NOW),
-        replace(HELD, vendor_batch_id=""),
+        replace(HELD, provider_batch_id=""),
         replace(HELD, recalled_at=NOW),
     ):
         assert not is_recallable(gone, NOW)

@@ -150,15 +150,15 @@ def test_nothing_happens_to_an_address_that_is_not_there(readers: List, change: 
 def test_the_last_of_some_soft_bounces_in_a_row_is_a_bounce(readers: List) -> None:
     readers.subscribe()
     for _ in range(2):
-        readers.happens(changes.record_soft_bounce, limit=3)
+        readers.happens(changes.record_soft_bounce, max_soft_bounces=3)
     assert (readers.ada()["status"], readers.ada()["soft_bounces"]) == ("active", 2)
-    bounced = readers.happens(changes.record_soft_bounce, limit=3)
+    bounced = readers.happens(changes.record_soft_bounce, max_soft_bounces=3)
     assert bounced
     assert bounced[1:] == ("active", "bounced")
     words = [line.change for line in readers.lines()]
     assert words == ["subscribed", *["soft_bounced"] * 3, "bounced"]
     assert readers.lines()[-1].wording == "soft bounce 3 in a row"
-    readers.happens(changes.record_soft_bounce, limit=3)
+    readers.happens(changes.record_soft_bounce, max_soft_bounces=3)
     assert len(readers.lines()) == 5
 
 
@@ -166,7 +166,7 @@ def test_a_delivery_makes_soft_bounces_count_anew(readers: List) -> None:
     readers.subscribe()
     for change in ("soft", "soft", "delivered", "delivered", "soft", "soft"):
         if change == "soft":
-            readers.happens(changes.record_soft_bounce, limit=3)
+            readers.happens(changes.record_soft_bounce, max_soft_bounces=3)
         else:
             readers.happens(changes.record_delivery)
     assert (readers.ada()["status"], readers.ada()["soft_bounces"]) == ("active", 2)

@@ -65,7 +65,7 @@ def test_every_reader_has_a_token_of_their_own(engine: sa.Engine, imported: Impo
 def test_importing_again_changes_nothing(
     engine: sa.Engine, imported: Import, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(import_list, "CHUNK", chunk)
+    monkeypatch.setattr(import_list, "CHUNK_SIZE", chunk)
     text = "email,name,city\na@b.com,A,Oslo\nc@d.com,C,\nA@B.com,Other,Rome\nbroken,,\n"
     first = imported(text)
     before = listed(engine)
@@ -93,7 +93,7 @@ def test_only_what_differs_is_updated(engine: sa.Engine, imported: Import) -> No
 def test_the_first_of_an_address_counts(
     engine: sa.Engine, imported: Import, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(import_list, "CHUNK", chunk)
+    monkeypatch.setattr(import_list, "CHUNK_SIZE", chunk)
     imported("email,name\nold@b.com,Old\n")
     report = imported("email,name\nold@b.com,New\nOLD@b.com,Newer\nx@y.com,X\nX@y.com,Z\n")
     names = {key: row["name"] for key, row in listed(engine).items()}
@@ -108,7 +108,7 @@ def test_the_first_of_an_address_counts(
 def test_whoever_has_left_has_left_even_in_a_second_row(
     engine: sa.Engine, imported: Import, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(import_list, "CHUNK", chunk)
+    monkeypatch.setattr(import_list, "CHUNK_SIZE", chunk)
     imported("email,status\na@b.com,active\na@b.com,unsubscribed\n")
     assert listed(engine)["a@b.com"]["status"] == "unsubscribed"
 
@@ -147,7 +147,7 @@ def test_an_import_may_say_that_somebody_has_left(engine: sa.Engine, imported: I
 def test_a_dry_run_tells_the_same_and_changes_nothing(
     engine: sa.Engine, imported: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_list, "CHUNK", 2)
+    monkeypatch.setattr(import_list, "CHUNK_SIZE", 2)
     imported("email,name\na@b.com,A\n", name="before.csv")
     before = listed(engine)
     text = "email,name\na@b.com,B\nc@d.com,C\nbroken,x\ne@f.com,E\nC@d.com,C\n"
@@ -226,9 +226,9 @@ def test_killed_in_the_middle_and_run_again(
 import datetime, os, signal
 from pathlib import Path
 from newsletter.db import open_database
-from newsletter.subscribers.importing import import_file
+from newsletter.subscribers.importing.import_list import import_subscriber_file
 engine = open_database({database_url!r}, Path({str(tmp_path)!r}))
-import_file(engine, Path({str(path)!r}), now=datetime.datetime.now(datetime.UTC),
+import_subscriber_file(engine, Path({str(path)!r}), now=datetime.datetime.now(datetime.UTC),
     progress=lambda _: os.kill(os.getpid(), signal.SIGKILL))
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
@@ -241,7 +241,7 @@ import_file(engine, Path({str(path)!r}), now=datetime.datetime.now(datetime.UTC)
 def test_a_disk_that_fills_up_leaves_whole_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_list, "CHUNK", 100)
+    monkeypatch.setattr(import_list, "CHUNK_SIZE", 100)
     engine = open_database("sqlite:///full.db", tmp_path)
     with engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 60")

@@ -47,7 +47,7 @@ def lines(engine: sa.Engine, key: str) -> list[tuple[object, ...]]:
             sa.select(*columns)
             .join_from(journal, subscriber)
             .where(subscriber.c.address_key == key)
-            .order_by(journal.c.n)
+            .order_by(journal.c.seq)
         )
         return [tuple(row) for row in connection.execute(mine)]
 
@@ -91,7 +91,7 @@ def test_an_attribute_of_another_type_than_before_is_refused(
 def test_tags_are_added_and_never_taken_off(
     engine: sa.Engine, imported: Import, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(import_list, "CHUNK", chunk)
+    monkeypatch.setattr(import_list, "CHUNK_SIZE", chunk)
     text = 'email,tags\na@b.com,"vip, quay,vip"\nc@d.com,a;b\ne@f.com,\n'
     imported(text, tags=("all",))
     assert tags(engine) == {
@@ -213,7 +213,7 @@ def test_a_header_that_cannot_be_read(imported: Import, header: str, message: st
 def test_a_list_has_only_so_many_attributes(
     engine: sa.Engine, imported: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attributes, "MOST", 2)
+    monkeypatch.setattr(attributes, "MAX_ATTRIBUTES", 2)
     report = imported(
         'uuid,email,name,attributes,status,created_at\n1,a@b.com,,"{""x"": 1, ""y"": 2}",enabled,\n'
         '2,c@d.com,,"{""z"": 3}",enabled,\n'

@@ -75,7 +75,7 @@ def freeze(engine: sa.Engine, state: str | None, error: str = "") -> None:
         connection.execute(sa.insert(send).values(row))
         row = {"id": 1, "send_id": 1, "number": 1, "size": 1, "state": "accepted"}
         connection.execute(sa.insert(batch).values(row))
-        row = {"batch_id": 1, "n": 1, "body_sha": "", "started": FROZEN, "ended": FROZEN}
+        row = {"batch_id": 1, "number": 1, "body_sha": "", "started_at": FROZEN, "ended_at": FROZEN}
         connection.execute(sa.insert(attempt).values(row | {"outcome": "accepted"}))
         if state:
             row = {"send_id": 1, "subscriber_id": 1, "address_key": "ada@b.com", "batch_id": 1}
@@ -97,7 +97,7 @@ def test_a_reader_who_would_get_an_issue(readers: sa.Engine) -> None:
     found = explained(readers, "ADA@b.com")
     assert (found.address, found.answer, found.status) == ("ada@b.com", "yes", "active")
     assert found.since
-    assert (found.since.at, found.since.how) == (BEFORE, "import")
+    assert (found.since.at, found.since.method) == (BEFORE, "import")
     assert (found.suppressed, found.terms, found.sent, found.copy) == ((), (), None, None)
 
 

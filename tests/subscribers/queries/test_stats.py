@@ -52,8 +52,8 @@ def story(engine: sa.Engine) -> Story:
             made = sa.insert(subscriber).values(values).returning(subscriber.c.id)
             id_: int = connection.execute(made).scalar_one()
             for n, (at, change, status) in enumerate(lines, 1):
-                row = {"subscriber_id": id_, "n": n, "at": at, "change": change, "status": status}
-                connection.execute(sa.insert(journal).values(row | {"how": "cli"}))
+                row = {"subscriber_id": id_, "seq": n, "at": at, "change": change, "status": status}
+                connection.execute(sa.insert(journal).values(row | {"method": "cli"}))
             for tag in tags:
                 connection.execute(sa.insert(subscriber_tag).values(subscriber_id=id_, tag=tag))
         return id_

@@ -58,7 +58,7 @@ def sending(project: Project, engine: sa.Engine) -> Sending:
             one = {"send_id": of, "number": 1, "size": 1, "state": state}
             made = connection.scalar(sa.insert(batch).values(one).returning(batch.c.id))
             if state != "ready":
-                tried = {"batch_id": made, "n": 1, "body_sha": "", "started": started}
+                tried = {"batch_id": made, "number": 1, "body_sha": "", "started_at": started}
                 connection.execute(sa.insert(attempt).values(tried))
         return folder
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 import urllib3
 
-from newsletter.db.schema import notice
+from newsletter.db.schema import transactional_email
 from newsletter.errors import UsageError
 from newsletter.web.app import make_app
 from newsletter.web.monitoring.metrics import SiteMetrics, serve_metrics
@@ -73,7 +73,7 @@ def test_requests_are_counted_by_route(
     now = site.clock()
     with site.engine.begin() as connection:
         connection.execute(
-            sa.insert(notice).values(
+            sa.insert(transactional_email).values(
                 address="ada@example.org", address_key="ada@example.org", kind="confirm",
                 window="1", data={}, created_at=now,
             )

@@ -10,7 +10,13 @@ import pytest
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
-from newsletter.db.schema import address_change, journal, notice, subscriber, subscriber_tag
+from newsletter.db.schema import (
+    address_change,
+    journal,
+    subscriber,
+    subscriber_tag,
+    transactional_email,
+)
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import ChangeOrigin
@@ -18,7 +24,7 @@ from newsletter.subscribers.preferences import set_chosen_tags
 from newsletter.web.site_context import Site, utc_now
 
 NEW = "ada.new@elsewhere.example"
-TABLES = (subscriber, subscriber_tag, journal, notice, address_change)
+TABLES = (subscriber, subscriber_tag, journal, transactional_email, address_change)
 
 
 @pytest.fixture
@@ -184,7 +190,9 @@ def test_whoever_is_out_is_told_the_way_back_and_may_still_be_forgotten(
 def owed(site: Site) -> dict[str, Any]:
     """The letters about a move: address -> what it needs."""
     with read_transaction(site.engine) as connection:
-        rows = connection.execute(sa.select(notice).where(notice.c.kind.like("move%")))
+        rows = connection.execute(
+            sa.select(transactional_email).where(transactional_email.c.kind.like("move%"))
+        )
         return {one.address_key: one.data for one in rows}
 
 
@@ -225,7 +233,7 @@ def test_the_answer_does_not_tell_who_is_on_the_list(site: Site, server: Any, to
     taken = send(server, token, "move", email=NEW)
     assert owed(site).keys() == {old}, "nobody is bothered who is on the list"
     with site.engine.begin() as connection:
-        connection.execute(sa.delete(notice))
+        connection.execute(sa.delete(transactional_email))
         connection.execute(sa.delete(address_change))
     free = send(server, token, "move", email="free@elsewhere.example")
     assert taken.status == free.status == 200
@@ -265,4 +273,4 @@ def test_a_forged_move(site: Site, server: Any, token: str) -> None:
         assert server.post(each, fields={"yes": "yes"}).status == 410
     with read_transaction(site.engine) as connection:
         asked = connection.execute(sa.select(address_change)).one()
-    assert (asked.old_agreed_at, asked.new_agreed_at) == (None, None)
+    assert (asked.old_confirmed_at, asked.new_confirmed_at) == (None, None)

@@ -38,7 +38,7 @@ def row(site: Site) -> Any:
 def lines(site: Site) -> list[tuple[str, str, str, str]]:
     with read_transaction(site.engine) as connection:
         found = load_journal(connection, row(site).id)
-    return [(line.change, line.how, line.source, line.wording) for line in found]
+    return [(line.change, line.method, line.source, line.wording) for line in found]
 
 
 def stored(site: Site) -> list[Any]:

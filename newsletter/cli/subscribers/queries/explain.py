@@ -156,7 +156,7 @@ def _format_status(explanation: "DeliveryExplanation", zone: datetime.tzinfo) ->
     words = STATUS_LABELS[explanation.status]
     if explanation.since is None:
         return words
-    how = ", ".join(filter(None, (explanation.since.how, explanation.since.source)))
+    how = ", ".join(filter(None, (explanation.since.method, explanation.since.source)))
     return f"{words}, since {format_in_zone(explanation.since.at, zone)} ({how})"
 
 

@@ -97,7 +97,7 @@ def _format_copy(copy: "IssueDelivery") -> str:
 
 def _format_journal_entry(line: "JournalEntry", zone: datetime.tzinfo) -> str:
     led_to = "" if line.change == line.status else f", {line.status}"
-    how = ", ".join(filter(None, (line.how.replace("_", " "), line.source)))
+    how = ", ".join(filter(None, (line.method.replace("_", " "), line.source)))
     wording = f": '{line.wording}'" if line.wording else ""
     return (
         f"{format_in_zone(line.at, zone)}  {line.change.replace('_', ' ')}{led_to} ({how}){wording}"

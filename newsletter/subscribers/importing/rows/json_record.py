@@ -156,14 +156,15 @@ def _parse_journal(data: Any, status: str) -> tuple[JournalEntry, ...]:
 
 
 def _parse_journal_entry(data: Mapping[str, Any]) -> JournalEntry:
+    names = ("change", "status", "how", "source", "wording")
     line = JournalEntry(
-        at=parse_timestamp(_get_text(data, "at")),
-        **{name: clean_text(_get_text(data, name), name) for name in JournalEntry._fields[1:]},
+        parse_timestamp(_get_text(data, "at")),
+        *(clean_text(_get_text(data, name), name) for name in names),
     )
     if (
         line.change not in CHANGE_KINDS
         or line.status not in STATUSES
-        or line.how not in CHANGE_METHODS
+        or line.method not in CHANGE_METHODS
     ):
         raise SubscriberListError("the journal has a change that is not known")
     return line

@@ -75,7 +75,7 @@ LEFT = [
 ]
 
 
-@pytest.mark.parametrize("fault", LEFT, ids=lambda fault: fault.trick.name)
+@pytest.mark.parametrize("fault", LEFT, ids=lambda fault: fault.behavior.name)
 @pytest.mark.parametrize("size", ["body", "large"])
 def test_after_the_last_byte_silence_proves_nothing(
     mailer: SendGridClient,

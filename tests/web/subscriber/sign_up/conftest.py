@@ -10,7 +10,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db.schema import notice, subscriber
+from newsletter.db.schema import subscriber, transactional_email
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.web.site_context import Site
@@ -78,7 +78,9 @@ class Desk:
         """(address, state) of every letter."""
         with self.site.engine.begin() as connection:
             rows = connection.execute(
-                sa.select(notice.c.address, notice.c.state).order_by(notice.c.id)
+                sa.select(transactional_email.c.address, transactional_email.c.state).order_by(
+                    transactional_email.c.id
+                )
             )
             return [(row.address, row.state) for row in rows]
 

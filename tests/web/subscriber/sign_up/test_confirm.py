@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db.schema import journal, notice, subscriber, suppression
+from newsletter.db.schema import journal, subscriber, suppression, transactional_email
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import erase_address
@@ -11,7 +11,7 @@ from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal
 
 ADA = parse_address("ada@example.org")
 YES = {"yes": "yes"}
-EVERYTHING = (subscriber, journal, suppression, notice)
+EVERYTHING = (subscriber, journal, suppression, transactional_email)
 
 
 def ask(desk: Any, server: Any, address: str = ADA.address) -> str:
@@ -43,7 +43,7 @@ def test_only_the_button_subscribes(desk: Any, server: Any) -> None:
     assert desk.status(ADA.key) == "active"
     with desk.site.engine.begin() as connection:
         lines = load_journal(connection, 1)
-    assert [(line.change, line.how, line.source) for line in lines] == [
+    assert [(line.change, line.method, line.source) for line in lines] == [
         ("subscribed", "form", "/subscribe"),
         ("confirmed", "form", "/confirm"),
     ]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db.schema import notice
+from newsletter.db.schema import transactional_email
 
 WIDE = {"per_ip_hour": 100_000, "per_hour": 100_000, "per_address_day": 5}
 
@@ -32,7 +32,7 @@ def test_a_thousand_addresses_meet_the_limit_for_all(desk: Any, server: Any) -> 
     strangers = [f"reader{number}@example.org" for number in range(1000)]
     assert bomb(desk, server, strangers) == {200: 300, 429: 700}
     with desk.site.engine.begin() as connection:
-        assert connection.scalar(sa.select(sa.func.count()).select_from(notice)) == 300
+        assert connection.scalar(sa.select(sa.func.count()).select_from(transactional_email)) == 300
     desk.time.pass_by(hours=1)
     assert server.post("/subscribe", fields=desk.fields("late@example.org")).status == 200
 

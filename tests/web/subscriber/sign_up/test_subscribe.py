@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from newsletter.db.schema import notice, suppression
+from newsletter.db.schema import suppression, transactional_email
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import erase_address
@@ -267,7 +267,7 @@ def test_only_the_named_sites_may_use_the_endpoint(
     assert (answer.status == 202) is allowed, "another site's page may not even ask"
     assert len(desk.owed()) == allowed
     with desk.site.engine.begin() as connection:
-        data = connection.scalar(sa.select(notice.c.data))
+        data = connection.scalar(sa.select(transactional_email.c.data))
     assert (data and data["source"]) == (f"/api/subscribe {origin}" if allowed else None)
 
 
@@ -276,7 +276,7 @@ def test_the_words_that_a_reader_agrees_to_are_kept(desk: Any, server: Any) -> N
     assert shown in server.get("/subscribe").data.decode()
     server.post("/subscribe", fields=desk.fields("ada@example.org"))
     with desk.site.engine.begin() as connection:
-        assert connection.scalar(sa.select(notice.c.data))["wording"] == shown
+        assert connection.scalar(sa.select(transactional_email.c.data))["wording"] == shown
 
 
 def test_the_snippet_names_this_site(server: Any) -> None:

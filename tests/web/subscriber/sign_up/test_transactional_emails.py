@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db.schema import notice
+from newsletter.db.schema import transactional_email
 from newsletter.sending.rehearsal.fake_sendgrid.faults import (
     ConnectionBehavior,
     InjectedFault,
@@ -64,7 +64,9 @@ def test_who_left_is_asked_and_stays_out_until_they_answer(desk: Any, left: str)
 
 
 def test_a_letter_that_may_have_left_is_not_sent_again(desk: Any) -> None:
-    desk.vendor.order(InjectedFault(ConnectionBehavior.CLOSE, accept=True, name="lost answer"))
+    desk.vendor.inject_faults(
+        InjectedFault(ConnectionBehavior.CLOSE, accept=True, name="lost answer")
+    )
     ask(desk)
     assert desk.post() == ["Ada@example.org"]
     desk.time.pass_by(hours=12)
@@ -79,7 +81,7 @@ def test_a_letter_that_may_have_left_is_not_sent_again(desk: Any) -> None:
 def test_a_letter_that_surely_has_not_left_is_sent_later(
     desk: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.vendor.order(error_response(401, "The key is revoked for ada@example.org"))
+    desk.vendor.inject_faults(error_response(401, "The key is revoked for ada@example.org"))
     ask(desk)
     with caplog.at_level(logging.WARNING):
         assert desk.post() == []
@@ -90,7 +92,7 @@ def test_a_letter_that_surely_has_not_left_is_sent_later(
 
 
 def test_a_broken_template_delays_letters_and_loses_none(desk: Any) -> None:
-    template = desk.site.project.templates / "confirm.mjml"
+    template = desk.site.project.templates_dir / "confirm.mjml"
     good = template.read_text()
     template.write_text("<mjml>")
     ask(desk)
@@ -102,7 +104,7 @@ def test_a_broken_template_delays_letters_and_loses_none(desk: Any) -> None:
 
 def test_a_folder_from_before_there_were_letters_uses_those_of_the_program(desk: Any) -> None:
     for name in ("confirm", "welcome", "move"):
-        (desk.site.project.templates / f"{name}.mjml").unlink()
+        (desk.site.project.templates_dir / f"{name}.mjml").unlink()
     ask(desk)
     assert desk.post() == ["Ada@example.org"]
 
@@ -150,4 +152,4 @@ def test_addresses_of_those_who_never_answered_are_forgotten(desk: Any) -> None:
     desk.time.pass_by(days=8)
     purge_stale_data(desk.site)
     with desk.site.engine.begin() as connection:
-        assert connection.scalar(sa.select(sa.func.count()).select_from(notice)) == 0
+        assert connection.scalar(sa.select(sa.func.count()).select_from(transactional_email)) == 0
