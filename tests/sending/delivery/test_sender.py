@@ -101,7 +101,9 @@ def test_the_attempt_is_on_record_with_the_vendors_id(desk: Desk) -> None:
     desk.run()
     with desk.ledger.engine.connect() as connection:
         rows = connection.execute(sa.select(attempt).order_by(attempt.c.batch_id)).all()
-    assert [(row.number, row.http_status, row.outcome) for row in rows] == [(1, 202, "accepted")] * 3
+    assert [(row.number, row.http_status, row.outcome) for row in rows] == [
+        (1, 202, "accepted")
+    ] * 3
     assert [row.message_id for row in rows] == list(
         dict.fromkeys(one.message_id for one in desk.double.accepted)
     )
