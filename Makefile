@@ -67,6 +67,7 @@ reference: $(DEV)
 	$(BIN)/python scripts/cli_reference.py > docs/reference/cli.md
 	$(BIN)/python scripts/config_reference.py > docs/reference/configuration.md
 	$(BIN)/python scripts/checks_reference.py > docs/checks.md
+	$(BIN)/python scripts/architecture_tree.py
 
 # Each lock keeps the versions that it has unless they no longer fit; delete it first to take the
 # newest. The second lock is bound to the versions of the first. The tool has an environment of its

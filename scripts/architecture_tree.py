@@ -4,13 +4,13 @@ A module's purpose is the first line of its docstring; that of other files stand
 """
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 BEGIN, END = "<!-- tree -->\n```text\n", "```\n<!-- /tree -->\n"
-WIDTH = 100
 
 # Folders and files without a docstring; a folder of which nothing is listed stands for its files.
 PURPOSES = {
@@ -46,7 +46,10 @@ WHOLE = frozenset(
 
 
 def main() -> None:
-    """Replace the tree in the page."""
+    """Replace the tree in the page; with ``--print``, print it instead."""
+    if sys.argv[1:] == ["--print"]:
+        sys.stdout.write(tree())
+        return
     text = PAGE.read_text()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

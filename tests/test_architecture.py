@@ -1,0 +1,30 @@
+"""The architecture page shows the tree as it is, and names files that are there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "explanation" / "architecture.md"
+ROW = re.compile(
+    r"^\| (?P<what>[^|]+) \| (?P<where>[^|]*`(?:newsletter|templates)/[^|]*) \|$", re.MULTILINE
+)
+PATH = re.compile(r"`((?:newsletter|templates)/[^`]*)`")
+
+
+def test_files_named_in_the_table_exist() -> None:
+    rows = [*ROW.finditer(PAGE.read_text())]
+    assert len(rows) >= 30
+    missing = {
+        path for row in rows for path in PATH.findall(row["where"]) if not (ROOT / path).exists()
+    }
+    assert not missing
+
+
+def test_the_tree_is_current() -> None:
+    script = ROOT / "scripts" / "architecture_tree.py"
+    today = subprocess.run(
+        [sys.executable, script, "--print"], capture_output=True, text=True, check=True
+    ).stdout
+    assert today in PAGE.read_text(), "run: make reference"
