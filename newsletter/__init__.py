@@ -1,3 +1,3 @@
-"""A publishing pipeline for a weekly email: post, issue, email, send."""
+"""Publishing pipeline for a weekly newsletter: post, issue, email, send."""
 
 __version__ = "0.1.0"

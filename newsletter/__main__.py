@@ -1,4 +1,4 @@
-"""``python -m newsletter`` is the ``newsletter`` command."""
+"""Run the command line with ``python -m newsletter``."""
 
 from newsletter.cli.main import main
 

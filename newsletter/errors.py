@@ -1,6 +1,7 @@
-"""One tree of errors: each says what is wrong, where, and what to do next.
+"""Exception classes: each states what is wrong, where, and the remedy.
 
-Nothing here knows the command line; ``newsletter.cli.main`` prints these and picks the exit code.
+Nothing here depends on the command line; ``newsletter.cli.main`` prints these errors and exits with
+their exit code.
 """
 
 import os
@@ -15,7 +16,7 @@ class Location(NamedTuple):
 
     Attributes:
         path: the file, as the user would type it (relative to the working folder where possible).
-        line: 1-based line, or ``None`` where the whole file is meant.
+        line: 1-based line number, or ``None`` for the whole file.
     """
 
     path: str
@@ -26,21 +27,21 @@ class Location(NamedTuple):
 
 
 def display_path(path: "Path") -> str:
-    """``path`` as the user would type it from the working folder."""
+    """Return ``path`` as the user would type it from the working folder."""
     try:
         relative = os.path.relpath(path)
-    except ValueError:  # another drive
+    except ValueError:  # on another drive (Windows)
         return str(path)
     return str(path) if relative.startswith(f"..{os.sep}..") else relative
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong, in the user's terms.
+    """One problem, in the user's terms.
 
     Attributes:
         message: what is wrong, one sentence without a trailing full stop.
-        where: where it is, if it is in a file.
-        remedy: what to do next, a full sentence; empty if the message already says it.
+        where: the location, if the problem is in a file.
+        remedy: what to do next, a full sentence; empty if the message already makes it clear.
     """
 
     message: str
@@ -56,12 +57,12 @@ class Problem(NamedTuple):
 
 
 class NewsletterError(Exception):
-    """Base of every error that a user can cause or cure.
+    """Base class of all errors that a user can cause or fix.
 
     Args:
-        message: what is wrong, one sentence.
-        where: the file and line, if there is one.
-        remedy: what to do next.
+        message: what is wrong, one sentence without a trailing full stop.
+        where: the file and line, if the problem is in a file.
+        remedy: what to do next, a full sentence.
         other_problems: further problems found in the same pass; all are shown.
     """
 
@@ -80,7 +81,7 @@ class NewsletterError(Exception):
 
     @classmethod
     def from_problems(cls, problems: "list[Problem] | tuple[Problem, ...]") -> "NewsletterError":
-        """Make one error of several problems found in one pass (at least one)."""
+        """Combine several problems found in one pass (at least one) into one error."""
         first, *rest = problems
         return cls(
             first.message, where=first.where, remedy=first.remedy, other_problems=tuple(rest)
@@ -88,42 +89,42 @@ class NewsletterError(Exception):
 
 
 class UsageError(NewsletterError):
-    """The command was called with words that cannot mean anything: exit code 2."""
+    """Invalid command-line arguments: exit code 2."""
 
     exit_code = 2
 
 
 class ConfigError(NewsletterError):
-    """``newsletter.yml`` or the environment is wrong."""
+    """Invalid settings in ``newsletter.yml`` or in the environment."""
 
 
 class ProjectError(NewsletterError):
-    """The editor's folder is not there, or an issue in it cannot be found."""
+    """The project folder, or an issue in it, cannot be found."""
 
 
 class PostError(NewsletterError):
-    """A post or an issue cannot be read."""
+    """A post or an issue that cannot be read."""
 
 
 class TemplateError(NewsletterError):
-    """A template is wrong."""
+    """An invalid template."""
 
 
 class RenderError(NewsletterError):
-    """An issue cannot become an email."""
+    """An issue that cannot be rendered as an email."""
 
 
 class SubscriberListError(NewsletterError):
-    """The subscriber list, or a file meant for it, is wrong."""
+    """Invalid data in the subscriber list, or in a file to be imported into it."""
 
 
 class DatabaseError(NewsletterError):
-    """The database cannot be opened or is not ours."""
+    """A database that cannot be opened, or was not created by this program."""
 
 
 class SendRefusedError(NewsletterError):
-    """A send may not start; nothing was sent."""
+    """A send that must not start; nothing was sent."""
 
 
 class ProviderError(NewsletterError):
-    """SendGrid refused, or could not be reached."""
+    """SendGrid rejected a request, or could not be reached."""

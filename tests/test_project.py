@@ -18,11 +18,11 @@ from newsletter.project import (
 )
 
 
-def flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in settings.items():
-        inner = isinstance(value, dict)
-        values |= flat(value, f"{above}{name}.") if inner else {above + name: value}
+        is_nested = isinstance(value, dict)
+        values |= flatten(value, f"{prefix}{name}.") if is_nested else {prefix + name: value}
     return values
 
 
@@ -34,31 +34,31 @@ def project(project_folder: Path) -> Project:
     return open_project()
 
 
-def test_the_folder_is_found_from_deep_inside_it(project: Project) -> None:
-    inside = project.issues_dir / "2026-11-15-ice"
-    assert find_root(inside) == project.root
-    assert open_project(inside).config == project.config
+def test_project_folder_is_found_from_a_subfolder(project: Project) -> None:
+    subfolder = project.issues_dir / "2026-11-15-ice"
+    assert find_root(subfolder) == project.root
+    assert open_project(subfolder).config == project.config
 
 
-def test_no_folder_is_told_with_how_to_make_one(tmp_path: Path) -> None:
+def test_missing_project_error_suggests_init(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="newsletter init DIR"):
         find_root(tmp_path)
 
 
-def test_wrong_settings_are_told_on_opening(project_folder: Path) -> None:
+def test_open_project_reports_invalid_settings(project_folder: Path) -> None:
     with (project_folder / "newsletter.yml").open("a") as file:
         file.write("naem_: x\n")
     with pytest.raises(ConfigError, match=r"newsletter.yml:9: unknown key 'naem_'"):
         open_project()
 
 
-def test_only_dated_folders_are_issues_oldest_first(project: Project) -> None:
+def test_list_issue_folders_returns_dated_folders_oldest_first(project: Project) -> None:
     names = [folder.name for folder in list_issue_folders(project)]
     assert names == ["2026-11-08-first-boat", "2026-11-15-ice", "2026-11-22-first-ice"]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "name"),
+    ("searched", "expected"),
     [
         (None, "2026-11-22-first-ice"),
         ("boat", "2026-11-08-first-boat"),
@@ -68,14 +68,14 @@ def test_only_dated_folders_are_issues_oldest_first(project: Project) -> None:
         ("issues/2026-11-15-ice/", "2026-11-15-ice"),
     ],
 )
-def test_an_issue_is_found_by_a_part_of_its_name(
-    project: Project, wanted: str | None, name: str
+def test_issue_is_found_by_part_of_its_name(
+    project: Project, searched: str | None, expected: str
 ) -> None:
-    assert find_issue(project, wanted).name == name
+    assert find_issue(project, searched).name == expected
 
 
 @pytest.mark.parametrize(
-    ("wanted", "words"),
+    ("searched", "message"),
     [
         ("first", "2 issues match 'first': 2026-11-08-first-boat, 2026-11-22-first-ice"),
         ("herring", "no issue matches 'herring'. There are: 2026-11-22-first-ice"),
@@ -83,77 +83,79 @@ def test_an_issue_is_found_by_a_part_of_its_name(
         ("", "3 issues match ''"),
     ],
 )
-def test_no_or_several_issues_by_a_name_are_told(project: Project, wanted: str, words: str) -> None:
-    with pytest.raises(ProjectError, match=re.escape(words)):
-        find_issue(project, wanted)
+def test_find_issue_rejects_unknown_and_ambiguous_names(
+    project: Project, searched: str, message: str
+) -> None:
+    with pytest.raises(ProjectError, match=re.escape(message)):
+        find_issue(project, searched)
 
 
-def test_no_issues_at_all_are_told_with_the_next_step(project_folder: Path) -> None:
+def test_find_issue_without_issues_suggests_import(project_folder: Path) -> None:
     (project_folder / "issues").rmdir()
     with pytest.raises(ProjectError, match="newsletter import POST"):
         find_issue(open_project(), None)
 
 
-def test_a_new_folder_loads_and_holds_the_default_templates(tmp_path: Path) -> None:
+def test_new_project_loads_and_contains_the_default_templates(tmp_path: Path) -> None:
     create_project(tmp_path / "a" / "quay", "Quay: a #1 “letter”", None)
     project = open_project(tmp_path / "a" / "quay")
     assert project.config.name == project.config.sender.name == "Quay: a #1 “letter”"
     assert project.config.sender.address == "editor@quay-a-1-letter.example"
-    theirs = {path.relative_to(project.templates_dir) for path in project.templates_dir.rglob("*")}
-    ours = {
+    created = {path.relative_to(project.templates_dir) for path in project.templates_dir.rglob("*")}
+    defaults = {
         path.relative_to(default_templates_dir()) for path in default_templates_dir().rglob("*")
     }
-    assert theirs == ours
-    assert Path("issue.mjml") in ours
+    assert created == defaults
+    assert Path("issue.mjml") in defaults
 
 
 @pytest.mark.parametrize("name", ["12:30", "no", "Ærlig talt", "日報", "- x", "@NAME@", "a" * 200])
-def test_any_name_survives_the_settings_file(tmp_path: Path, name: str) -> None:
+def test_newsletter_name_round_trips_through_the_settings_file(tmp_path: Path, name: str) -> None:
     create_project(tmp_path, name, "ed@harbournotes.org")
     config = open_project(tmp_path).config
     assert (config.name, config.sender.address) == (name, "ed@harbournotes.org")
 
 
-def test_every_default_that_the_new_file_shows_is_the_default(tmp_path: Path) -> None:
+def test_commented_defaults_in_the_new_file_are_the_real_defaults(tmp_path: Path) -> None:
     create_project(tmp_path, "Quay", None)
     path = tmp_path / "newsletter.yml"
-    plain = flat(load_config(path, {}).model_dump())
+    defaults = flatten(load_config(path, {}).model_dump())
     path.write_text(re.sub(r"^( *)#(?=\S)", r"\1", path.read_text(), flags=re.MULTILINE))
-    shown = flat(load_config(path, {}).model_dump())
-    # What has no default is shown with an example.
-    differing = {name for name, value in shown.items() if plain.get(name) != value}
-    assert {name for name in differing if plain.get(name)} == set()
+    uncommented = flatten(load_config(path, {}).model_dump())
+    # Settings without a default are shown with an example.
+    differing = {name for name, value in uncommented.items() if defaults.get(name) != value}
+    assert {name for name in differing if defaults.get(name)} == set()
     assert {"postal_address", "public_url", "sendgrid.asm_group"} <= differing
 
 
-def test_nothing_is_overwritten_and_nothing_left_behind(tmp_path: Path) -> None:
+def test_create_project_overwrites_nothing_and_cleans_up_after_refusal(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("mine")
     (tmp_path / "README").write_text("mine too")
-    with pytest.raises(ProjectError, match=re.escape("already there: .gitignore")):
+    with pytest.raises(ProjectError, match=re.escape("already exists: .gitignore")):
         create_project(tmp_path, "Quay", None)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".gitignore", "README"]
     assert (tmp_path / ".gitignore").read_text() == "mine"
 
 
-def test_a_folder_with_other_things_gains_a_newsletter(tmp_path: Path) -> None:
+def test_create_project_keeps_unrelated_files(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("mine")
     create_project(tmp_path, "Quay", None)
     assert open_project(tmp_path).config.name == "Quay"
     assert (tmp_path / "README").read_text() == "mine"
 
 
-def test_what_fails_half_way_leaves_no_trace(
+def test_create_project_removes_everything_after_a_failed_move(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "a" / "b"
     rename = Path.rename
 
-    def failing(path: Path, to: Path) -> Path:
+    def fail_on_settings_file(path: Path, to: Path) -> Path:
         if to == target / "newsletter.yml":
             raise OSError(28, "No space left on device", str(to))
         return rename(path, to)
 
-    monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr(Path, "rename", fail_on_settings_file)
     with pytest.raises(OSError, match="No space left"):
         create_project(target, "Quay", None)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The editor's folder: where newsletter.yml, issues/, templates/, build/ and the database are."""
+"""The project folder: newsletter.yml, issues/, templates/, build/."""
 
 from newsletter.errors import display_path
 from newsletter.project.folder import (

@@ -1,4 +1,4 @@
-"""Finds the editor's folder and the issues in it."""
+"""Find the project folder, read its settings, and find issues in it."""
 
 import os
 import re
@@ -17,11 +17,11 @@ ISSUE_NAME_PATTERN = re.compile(r"^(?P<date>\d{4}-\d{2}-\d{2})-(?P<slug>.+)$")
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """An editor's folder with its configuration read and checked.
+    """A project folder with its validated configuration.
 
     Attributes:
-        root: the folder that holds ``newsletter.yml``, absolute.
-        config: its content.
+        root: absolute path of the folder that contains ``newsletter.yml``.
+        config: the validated content of that file.
     """
 
     root: Path
@@ -29,7 +29,7 @@ class Project:
 
     @property
     def issues_dir(self) -> Path:
-        """The folder of issues."""
+        """The folder that contains the issues."""
         return self.root / "issues"
 
     @property
@@ -39,15 +39,15 @@ class Project:
 
     @property
     def build_dir(self) -> Path:
-        """Where output goes; safe to delete at any time."""
+        """The folder for generated files; safe to delete at any time."""
         return self.root / "build"
 
 
 def find_root(start: Path) -> Path:
-    """Return the nearest folder at or above ``start`` that holds ``newsletter.yml``.
+    """Return the nearest folder at or above ``start`` that contains ``newsletter.yml``.
 
     Raises:
-        ProjectError: there is none.
+        ProjectError: there is no such folder.
     """
     start = start.resolve()
     for folder in (start, *start.parents):
@@ -55,19 +55,19 @@ def find_root(start: Path) -> Path:
             return folder
     raise ProjectError(
         f"no {CONFIG_NAME} in {display_path(start)} or any folder above it",
-        remedy="Make a newsletter with: newsletter init DIR",
+        remedy="Create a newsletter with: newsletter init DIR",
     )
 
 
 def open_project(folder: Path | None = None) -> Project:
-    """Find the editor's folder and read its configuration.
+    """Find the project folder and read its configuration.
 
     Args:
-        folder: where to look from; the working folder if not given.
+        folder: where the search starts, upwards; the working folder if not given.
 
     Raises:
-        ProjectError: no folder with ``newsletter.yml``.
-        ConfigError: the file or the environment is wrong; all problems at once.
+        ProjectError: no folder with ``newsletter.yml`` was found.
+        ConfigError: the file or the environment is invalid; reports all problems at once.
     """
     from newsletter.config import load_config
 
@@ -79,31 +79,31 @@ def find_issue(project: Project, name: str | None) -> Path:
     """Return the folder of one issue.
 
     Args:
-        project: the editor's folder.
-        name: the folder's name, its path, a part that only one issue's name has, or ``None``
-            for the newest by date in the name.
+        project: the project to search.
+        name: the issue folder's name, its path, a substring that occurs in only one issue's name,
+            or ``None`` for the issue with the latest date in its name.
 
     Raises:
-        ProjectError: no issue, or several, by that name.
+        ProjectError: no issue matches, or several do.
     """
     folders = list_issue_folders(project)
     if not folders:
         raise ProjectError(
             f"there are no issues in {display_path(project.issues_dir)}",
-            remedy="Make one from a post with: newsletter import POST",
+            remedy="Create one from a post with: newsletter import POST",
         )
     if name is None:
         return folders[-1]
-    wanted = Path(name).name or name
-    exact = [folder for folder in folders if folder.name == wanted]
-    if exact:
-        return exact[0]
-    found = [folder for folder in folders if wanted.casefold() in folder.name.casefold()]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    searched_name = Path(name).name or name
+    exact_matches = [folder for folder in folders if folder.name == searched_name]
+    if exact_matches:
+        return exact_matches[0]
+    matches = [folder for folder in folders if searched_name.casefold() in folder.name.casefold()]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
         raise ProjectError(
-            f"{len(found)} issues match '{name}': {_format_folder_names(found)}",
+            f"{len(matches)} issues match '{name}': {_format_folder_names(matches)}",
             remedy="Give a longer part of the name.",
         )
     raise ProjectError(
@@ -112,7 +112,7 @@ def find_issue(project: Project, name: str | None) -> Path:
 
 
 def list_issue_folders(project: Project) -> list[Path]:
-    """Every issue's folder, oldest first by the date in its name."""
+    """Return the folders of all issues, ordered by the date in their names, oldest first."""
     if not project.issues_dir.is_dir():
         return []
     return sorted(

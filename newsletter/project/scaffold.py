@@ -1,4 +1,4 @@
-"""Makes the folder of a new newsletter."""
+"""Create the folder of a new newsletter (``newsletter init``)."""
 
 import re
 import shutil
@@ -15,47 +15,47 @@ MAX_HOST_LABEL_LENGTH = 63  # characters (RFC 1035)
 
 
 def default_templates_dir() -> Path:
-    """The folder of the templates that a new newsletter starts with."""
+    """Return the folder with the templates that a new newsletter starts with."""
     installed = PACKAGE_DIR / "default_templates"
     return installed if installed.is_dir() else PACKAGE_DIR.parent / "templates"
 
 
 def create_project(folder: Path, name: str, address: str | None) -> None:
-    """Make a newsletter's folder; all of it or nothing, and nothing is overwritten.
+    """Create a newsletter's folder atomically; existing files are never overwritten.
 
     Args:
-        folder: made if need be; may hold other things already.
-        name: of the newsletter, one line.
-        address: of the sender; a placeholder, which can't send, if not given.
+        folder: the folder to fill; created if missing, may contain other files.
+        name: the newsletter's name, one line.
+        address: the sender's address; if not given, a placeholder that cannot be used for sending.
 
     Raises:
-        ProjectError: something that would be made is there already.
+        ProjectError: a file or folder that would be created exists already.
     """
-    made = [target for target in (folder, *folder.parents) if not target.exists()]
+    missing_folders = [target for target in (folder, *folder.parents) if not target.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".newsletter-", dir=folder) as aside:
-            _write_project_files(Path(aside), name, address)
-            # newsletter.yml last: it is what makes a folder a newsletter's.
-            entries = sorted(Path(aside).iterdir(), key=lambda entry: entry.name == CONFIG_NAME)
+        with tempfile.TemporaryDirectory(prefix=".newsletter-", dir=folder) as staging:
+            _write_project_files(Path(staging), name, address)
+            # newsletter.yml is moved last: its presence is what makes a folder a project.
+            entries = sorted(Path(staging).iterdir(), key=lambda entry: entry.name == CONFIG_NAME)
             _refuse_to_overwrite([folder / entry.name for entry in entries])
             _move_entries(entries, folder)
     except BaseException:
-        for target in made:
+        for target in missing_folders:
             if target.exists():
                 target.rmdir()
         raise
 
 
 def _write_project_files(folder: Path, name: str, address: str | None) -> None:
-    host = f"{_make_host_label(name)}.example"  # RFC 2606: nobody's
+    host = f"{_make_host_label(name)}.example"  # RFC 2606: reserved, belongs to nobody
     values = {
         "NAME": _quote_yaml(name),
         "ADDRESS": _quote_yaml(address or f"editor@{host}"),
         "SITE": f"https://{host}",
     }
     settings = (STARTER_DIR / CONFIG_NAME).read_text(encoding="utf-8")
-    settings = re.sub("@([A-Z]+)@", lambda mark: values[mark[1]], settings)
+    settings = re.sub("@([A-Z]+)@", lambda match: values[match[1]], settings)
     (folder / CONFIG_NAME).write_text(settings, encoding="utf-8")
     (folder / "issues").mkdir()
     (folder / "issues" / ".gitkeep").touch()
@@ -66,12 +66,12 @@ def _write_project_files(folder: Path, name: str, address: str | None) -> None:
 
 
 def _refuse_to_overwrite(targets: list[Path]) -> None:
-    there = sorted(target.name for target in targets if target.exists() or target.is_symlink())
-    if there:
+    existing = sorted(target.name for target in targets if target.exists() or target.is_symlink())
+    if existing:
         raise ProjectError(
-            f"already there: {', '.join(there)}; nothing was changed",
+            f"already exists: {', '.join(existing)}; nothing was changed",
             where=Location(display_path(targets[0].parent)),
-            remedy="Choose another folder, or move what is there away.",
+            remedy="Choose another folder, or move the existing files away.",
         )
 
 
@@ -88,13 +88,13 @@ def _move_entries(entries: list[Path], folder: Path) -> None:
 
 
 def _make_host_label(name: str) -> str:
-    """``name`` as a host's label: letters, digits, hyphens."""
+    """Return ``name`` as a host name's label: letters, digits, hyphens."""
     label = re.sub(r"[^a-z0-9]+", "-", name.lower())[:MAX_HOST_LABEL_LENGTH].strip("-")
     return label or "newsletter"
 
 
 def _quote_yaml(text: str) -> str:
-    """``text`` as a YAML scalar on one line."""
+    """Return ``text`` as a YAML scalar on one line."""
     import math
 
     import yaml
