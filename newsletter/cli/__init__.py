@@ -1,1 +1,1 @@
-"""The ``newsletter`` command: words in, one call, text and exit code out."""
+"""Command line: parse arguments, call one use case, print, set exit code."""

@@ -1,4 +1,7 @@
-"""A group of commands, each imported only when it is needed, so that --help is instant."""
+"""Click group that imports a command only when it is used.
+
+``newsletter --help`` imports none of them, so it is fast.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,12 +10,12 @@ import click
 
 
 class LazyCommand(NamedTuple):
-    """A command that isn't imported yet.
+    """Reference to a command that has not been imported yet.
 
     Attributes:
-        import_path: ``module:object``; the module is imported when the command is run or its help
-            asked.
-        summary: its line in the group's help; the same as its own short help.
+        import_path: ``module:object``; the module is imported when the command is run or when its
+            own help is shown.
+        summary: the command's line in the group's help; equal to its ``short_help``.
     """
 
     import_path: str
@@ -20,10 +23,10 @@ class LazyCommand(NamedTuple):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are a table, shown in its order.
+    """A group whose commands come from a table, listed in the table's order.
 
     Args:
-        lazy: name -> the command.
+        lazy: command name to command reference.
     """
 
     def __init__(self, *args: Any, lazy: Mapping[str, LazyCommand], **kwargs: Any) -> None:
@@ -31,7 +34,7 @@ class LazyGroup(click.Group):
         self.lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The commands in the table's order."""
+        """Return the command names in the table's order."""
         return list(self.lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -45,19 +48,19 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing any."""
+        """Write the list of commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.summary) for name, command in self.lazy.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Like click's own, with the nearest right name where the command is unknown."""
+        """Resolve a command as click does, but suggest the closest name for an unknown one."""
         name = args[0] if args else ""
         if name and not name.startswith("-") and name not in self.lazy:
             from difflib import get_close_matches
 
-            near = get_close_matches(name, self.lazy, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            ctx.fail(f"no command '{name}'.{hint}")
+            close_matches = get_close_matches(name, self.lazy, n=1)
+            hint = f" Did you mean '{close_matches[0]}'?" if close_matches else ""
+            ctx.fail(f"no such command '{name}'.{hint}")
         return super().resolve_command(ctx, args)

@@ -1,4 +1,4 @@
-"""The top of the command line: the group, how errors are shown, exit codes."""
+"""Entry point: command table, logging, error messages, exit codes."""
 
 import errno
 import gc
@@ -13,7 +13,7 @@ from newsletter.cli.lazy_group import LazyCommand, LazyGroup
 from newsletter.cli.output import echo_err, print_error
 from newsletter.errors import Location, NewsletterError, display_path
 
-# In the order of an editor's week.
+# In the order in which an editor uses them for an issue.
 COMMANDS = {
     "init": LazyCommand(
         "newsletter.cli.project.init:init_command", "Make a new newsletter's folder."
@@ -26,23 +26,24 @@ COMMANDS = {
     ),
     "preview": LazyCommand(
         "newsletter.cli.issue.preview:preview_command",
-        "See the mail in your browser as you write it.",
+        "Preview the email in your browser as you write it.",
     ),
     "check": LazyCommand(
         "newsletter.cli.issue.check:check_command",
         "Look for what would go wrong before it is sent.",
     ),
     "doctor": LazyCommand(
-        "newsletter.cli.project.doctor:doctor_command", "See whether all is in place for a send."
+        "newsletter.cli.project.doctor:doctor_command", "Check that everything is ready for a send."
     ),
     "subscribers": LazyCommand(
-        "newsletter.cli.subscribers:subscribers_group", "Keep the list of readers."
+        "newsletter.cli.subscribers:subscribers_group", "Manage the list of readers."
     ),
     "test": LazyCommand(
         "newsletter.cli.issue.test:test_command", "Send a marked copy to yourself."
     ),
     "plan": LazyCommand(
-        "newsletter.cli.send.plan:plan_command", "Fix what is sent to whom, and send nothing yet."
+        "newsletter.cli.send.plan:plan_command",
+        "Freeze an issue's content and recipients, and send nothing yet.",
     ),
     "send": LazyCommand(
         "newsletter.cli.send.send:send_command",
@@ -50,46 +51,48 @@ COMMANDS = {
     ),
     "rehearse": LazyCommand(
         "newsletter.cli.send.rehearse:rehearse_command",
-        "Rehearse a send against a stand-in for SendGrid, with faults.",
+        "Rehearse a send against a test double of SendGrid, with faults.",
     ),
-    "status": LazyCommand("newsletter.cli.send.status:status_command", "See how a send stands."),
+    "status": LazyCommand(
+        "newsletter.cli.send.status:status_command", "Show the progress of a send."
+    ),
     "pause": LazyCommand(
         "newsletter.cli.send.pause:pause_command",
         "Stop a running send after the requests in flight.",
     ),
     "resume": LazyCommand(
-        "newsletter.cli.send.resume:resume_command", "Go on with a send that was stopped."
+        "newsletter.cli.send.resume:resume_command", "Resume a send that was stopped."
     ),
     "cancel": LazyCommand(
         "newsletter.cli.send.cancel:cancel_command",
-        "Give up what has not left; take back what SendGrid holds.",
+        "Cancel what has not been sent yet, or what SendGrid still holds.",
     ),
     "retry": LazyCommand(
         "newsletter.cli.send.retry:retry_command",
         "Send again to the readers whom SendGrid refused.",
     ),
     "resolve": LazyCommand(
-        "newsletter.cli.send.resolve:resolve_command", "Settle by hand what is unknown."
+        "newsletter.cli.send.resolve:resolve_command", "Resolve unknown batches by hand."
     ),
     "reconcile": LazyCommand(
         "newsletter.cli.send.reconcile:reconcile_command",
-        "Settle what is unknown by SendGrid's events.",
+        "Resolve unknown batches by SendGrid's events.",
     ),
     "who": LazyCommand(
-        "newsletter.cli.send.who:who_command", "See what became of each reader of a send, and why."
+        "newsletter.cli.send.who:who_command", "Show the result of a send for each reader, and why."
     ),
     "events": LazyCommand(
-        "newsletter.cli.reports.events:events_group", "Take in what SendGrid reports of mails."
+        "newsletter.cli.reports.events:events_group", "Import the events that SendGrid reports."
     ),
     "archive": LazyCommand(
         "newsletter.cli.web.archive:archive_command", "Write the sent issues as web pages."
     ),
     "report": LazyCommand(
-        "newsletter.cli.reports.report:report_command", "See what became of a send."
+        "newsletter.cli.reports.report:report_command", "Show the results of a send."
     ),
     "serve": LazyCommand(
         "newsletter.cli.web.serve:serve_command",
-        "Answer the world: sign-up, unsubscribe, archive, webhook.",
+        "Serve the public pages: sign-up, unsubscribe, archive, webhook.",
     ),
     "db": LazyCommand("newsletter.cli.database.db:db_group", "Make or upgrade the database."),
     "backup": LazyCommand(
@@ -97,16 +100,16 @@ COMMANDS = {
         "Copy the list and the record of sends into a file.",
     ),
     "restore": LazyCommand(
-        "newsletter.cli.database.restore:restore_command", "Put a backup in the database's place."
+        "newsletter.cli.database.restore:restore_command", "Restore the database from a backup."
     ),
 }
 
 
-def _configure_logging(ctx: click.Context, param: click.Parameter, verbose: int) -> None:  # noqa: ARG001 - click's own
+def _configure_logging(ctx: click.Context, param: click.Parameter, verbose: int) -> None:  # noqa: ARG001 - click's signature
     if verbose:
         import logging
 
-        # Ours alone: the vendor's client would log the key and every address at DEBUG.
+        # Only our own loggers: SendGrid's client would log the key and every address at DEBUG.
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
         logging.getLogger("newsletter").setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
 
@@ -117,7 +120,7 @@ def _configure_logging(ctx: click.Context, param: click.Parameter, verbose: int)
     "-v",
     "--verbose",
     count=True,
-    is_eager=True,  # so that it holds while a command is being imported
+    is_eager=True,  # so that logging is on while a command is being imported
     expose_value=False,
     callback=_configure_logging,
     help="Say more; twice for every step.",
@@ -130,26 +133,26 @@ def cli() -> None:
     newsletter import POST             a post becomes an issue
     newsletter build                   the issue becomes an email
     newsletter send --dry-run          see exactly what would be sent
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with 0 (done), 1 (refused or failed) or 2 (usage)."""
-    # Imports make a hundred thousand objects that all stay. To look through them again and again
-    # for what can go, and once more at the end, is a sixth of the time of a short command.
+    # Imports create about a hundred thousand objects that stay alive. Garbage-collecting them again
+    # and again, and once more at exit, takes a sixth of the time of a short command.
     gc.set_threshold(100_000, 20, 20)
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that can't show a letter: \u2026
+        if isinstance(stream, io.TextIOWrapper):  # a character it can't encode is shown as \u2026
             stream.reconfigure(errors="backslashreplace")
-    code = run_cli(args)
+    exit_code = run_cli(args)
     _discard_unwritten_output()
     gc.freeze()
-    sys.exit(code)
+    sys.exit(exit_code)
 
 
-def run_cli(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a kind of ending
-    """Run the command line and return its exit code; whatever goes wrong is told in words."""
+def run_cli(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return per kind of error
+    """Run the command line and return its exit code; every error is printed as a message."""
     try:
         return _invoke_click(args)
     except NewsletterError as error:
@@ -161,12 +164,12 @@ def run_cli(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return
     except click.ClickException as error:
         return _report_usage_error(error)
     except BrokenPipeError:
-        return 1  # the reader of our output has gone (`| head`): not a fault
+        return 1  # the program that reads our output has closed the pipe (`| head`): not an error
     except OSError as error:
         _print_traceback()
         print_error(_explain_os_error(error))
         return 1
-    except Exception as error:  # noqa: BLE001 - the last resort: nobody should read a traceback
+    except Exception as error:  # noqa: BLE001 - last resort: users should not see a traceback
         _print_traceback()
         print_error(_explain_bug(error))
         return 1
@@ -174,24 +177,25 @@ def run_cli(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return
 
 def _invoke_click(args: list[str] | None) -> int:
     try:
-        outcome: object = cli.main(args=args, prog_name="newsletter", standalone_mode=False)
-    except SystemExit as stop:  # click's way when the pipe is closed
-        outcome = stop.code
-    sys.stdout.flush()  # here, where a full disk can still be told
-    return outcome if isinstance(outcome, int) else 0
+        result: object = cli.main(args=args, prog_name="newsletter", standalone_mode=False)
+    except SystemExit as exit_request:  # raised by click when the pipe is closed
+        result = exit_request.code
+    sys.stdout.flush()  # now, while a full disk can still be reported as an error
+    return result if isinstance(result, int) else 0
 
 
 def _open_closed_streams() -> None:
-    """Let output go nowhere that was closed by the shell (`>&-`); Python has ``None`` for it."""
+    """Redirect streams that the shell has closed (`>&-`) to /dev/null; Python sets them to None."""
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
-            # At its own number: no database must be opened where a message could be written.
+            # Keep the descriptor's number: otherwise the database could be opened under it, and a
+            # message written to it would corrupt the file.
             os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
             setattr(sys, name, os.fdopen(descriptor, "w"))
 
 
 def _discard_unwritten_output() -> None:
-    """Discard output that can't be written, which would make Python exit with 120."""
+    """Discard output that can't be written; otherwise Python would exit with code 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -204,13 +208,13 @@ def _report_usage_error(error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
     else:
-        help_of = context.command_path if context else "newsletter"
-        print_error(NewsletterError(error.format_message(), remedy=f"Help: {help_of} -h"))
+        command_path = context.command_path if context else "newsletter"
+        print_error(NewsletterError(error.format_message(), remedy=f"Help: {command_path} -h"))
     return error.exit_code
 
 
 def _explain_os_error(error: OSError) -> NewsletterError:
-    """What the operating system refused, in words that help."""
+    """Translate an error of the operating system into a message for the user."""
     from pathlib import Path
 
     where = Location(display_path(Path(os.fsdecode(error.filename)))) if error.filename else None
@@ -224,16 +228,16 @@ def _explain_os_error(error: OSError) -> NewsletterError:
 
 
 def _explain_bug(error: Exception) -> NewsletterError:
-    """A fault that is ours."""
-    told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    """Describe an unexpected exception as a bug of this program."""
+    description = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     return NewsletterError(
-        f"this is a bug in newsletter, not a mistake of yours: {_redact_key(told)}",
+        f"this is a bug in newsletter, not a mistake of yours: {_redact_key(description)}",
         remedy="Run newsletter -vv COMMAND again and report what it prints.",
     )
 
 
 def _print_traceback() -> None:
-    """Print the traceback being handled, for those who asked with -vv."""
+    """Print the traceback of the exception being handled if -vv was given."""
     import logging
     import traceback
 

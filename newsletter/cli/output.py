@@ -1,4 +1,4 @@
-"""How the command line speaks: colour for state only, columns that fit 80."""
+"""Print lines, errors and aligned fields, ask for confirmation."""
 
 import os
 import re
@@ -15,24 +15,30 @@ from newsletter.errors import NewsletterError, SendRefusedError
 WIDTH = 80
 MAX_PROBLEMS = 50
 
-# Words in Persian, Hindi and many emoji are joined by these two; they move nothing on a terminal.
+# Persian, Hindi and many emoji need these two (ZWNJ, ZWJ); they don't move the cursor.
 JOINERS = "\u200c\u200d"
-# A first-strong isolate, whole (UAX 9): it keeps a text apart and turns nothing else around.
+# A complete first-strong isolate (UAX 9): its text can't reorder the text around it.
 BIDI_ISOLATE = re.compile("\u2068([^\u2066-\u2069\n]*)\u2069")
 
 
 def echo(text: str = "", *, color: str | None = None) -> None:
-    """Print a line to standard output; ``colour`` is green (done), yellow (look) or red (stop)."""
+    """Print a line to standard output.
+
+    Args:
+        text: the line; control characters in it are escaped.
+        color: green (done), yellow (warning) or red (error); color shows state only, and only on a
+            terminal.
+    """
     _print_to(text, color, sys.stdout)
 
 
 def echo_err(text: str, *, color: str | None = None) -> None:
-    """Print a line to standard error: progress and remarks, so that output stays clean."""
+    """Print a line to standard error: progress and remarks, so that stdout holds results only."""
     _print_to(text, color, sys.stderr)
 
 
 def print_error(error: NewsletterError) -> None:
-    """Print every problem of an error to standard error, as ``newsletter: file:line: what``."""
+    """Print every problem of an error to standard error, as ``newsletter: file:line: message``."""
     for problem in error.problems[:MAX_PROBLEMS]:
         echo_err(f"newsletter: {problem}", color="red")
     more = len(error.problems) - MAX_PROBLEMS
@@ -41,10 +47,11 @@ def print_error(error: NewsletterError) -> None:
 
 
 def format_fields(rows: Iterable[tuple[str, str]]) -> str:
-    """Labels and their values in two aligned columns, values wrapped below themselves.
+    """Format labels and values in two aligned columns of at most 80 characters.
 
     Args:
-        rows: label and value; a value's own line breaks are kept.
+        rows: label and value; a long value is wrapped within its column, and line breaks in it are
+            kept.
     """
     rows = list(rows)
     column = max((len(label) for label, _ in rows), default=0) + 2
@@ -52,27 +59,30 @@ def format_fields(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def confirm_count(count: int, verb: str) -> None:
-    """Ask for ``count`` to be typed, so that nobody sends by a slip of the finger.
+    """Ask the user to type ``count``, so that nothing is sent by a slip of the finger.
 
     Args:
         count: the number of readers.
-        verb: what typing it does: ``"send"``, ``"schedule"``.
+        verb: what is confirmed: ``"send"``, ``"schedule"``.
 
     Raises:
-        SendRefused: another number was typed, or nobody is there to type.
+        SendRefusedError: another number was typed, or standard input is not a terminal.
         click.Abort: Ctrl-C.
     """
     typed = prompt_for_answer(f"Type {count} to {verb}, or Ctrl-C")
     if typed is None:
-        raise SendRefusedError("nobody is here to type the count", remedy="In a script, say --yes.")
+        raise SendRefusedError(
+            "cannot ask for the count: no terminal", remedy="In a script, use --yes."
+        )
     if typed.replace(",", "").replace(" ", "") != str(count):
         raise SendRefusedError(
-            f"'{typed}' is not {count}; nothing was done", remedy="Run it again when you are sure."
+            f"'{typed}' is not {count}; nothing was done",
+            remedy="Run the command again when you are sure.",
         )
 
 
 def prompt_for_answer(prompt: str) -> str | None:
-    """Ask for something to be typed; ``None`` if nobody is there to type.
+    """Prompt for a line of input; return ``None`` at end of input without a terminal.
 
     Raises:
         click.Abort: Ctrl-C.
@@ -87,22 +97,23 @@ def prompt_for_answer(prompt: str) -> str | None:
 
 
 def escape_controls(text: str) -> str:
-    """``text`` with control characters escaped: file content must not drive the terminal.
+    """Escape control characters in ``text``: file content must not control the terminal.
 
-    Bidirectional controls (Unicode UAX 9) are escaped too, whole isolates excepted: they could
-    make a line read differently from what it is.
+    Bidirectional controls (Unicode UAX 9) are escaped too, because they could make a line read
+    differently from what it contains; complete isolates are kept.
     """
     parts = BIDI_ISOLATE.split(text)
     return "".join(
-        f"\u2068{_escape(part)}\u2069" if at % 2 else _escape(part) for at, part in enumerate(parts)
+        f"\u2068{_escape(part)}\u2069" if index % 2 else _escape(part)
+        for index, part in enumerate(parts)
     )
 
 
 def isolate_bidi(text: str) -> str:
-    """A file's words on one line, such that right-to-left ones don't reorder what is around."""
+    """Isolate text from a file so that right-to-left words don't reorder the rest of the line."""
     if all(bidirectional(char) not in {"R", "AL", "AN"} for char in text):
         return text
-    unbroken = text.replace(" ", "\u00a0")  # an isolate that is wrapped is none
+    unbroken = text.replace(" ", "\u00a0")  # an isolate must not be wrapped: it ends with its line
     return f"\u2068{_escape(unbroken)}\u2069"
 
 
@@ -123,7 +134,7 @@ def _print_to(text: str, color: str | None, stream: TextIO) -> None:
 
 
 def _uses_color(stream: TextIO) -> bool:
-    """On a terminal only, and never with ``NO_COLOR`` (no-color.org)."""
+    """Whether to use color: on a terminal only, never with ``NO_COLOR`` (no-color.org)."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return stream.isatty() and not plain
 
@@ -135,7 +146,7 @@ def _format_field(label: str, value: str, column: int) -> str:
         for part in textwrap.wrap(
             line,
             WIDTH - 2 - column,
-            break_long_words=False,  # a path or URL must stay whole to be copied
+            break_long_words=False,  # a path or URL must stay in one piece to be copied
             break_on_hyphens=False,
         )
         or [""]
@@ -146,10 +157,10 @@ def _format_field(label: str, value: str, column: int) -> str:
 
 
 def format_status_counts(counts: Mapping[str, int]) -> str:
-    """``40 active, 2 bounced``: those that there are."""
+    """Format counts by status, without zeros: ``40 active, 2 bounced``."""
     return ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
 
 
 def format_count(count: int, noun: str) -> str:
-    """``1 row``, ``2,000 rows``."""
+    """Format a count with its noun: ``1 row``, ``2,000 rows``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

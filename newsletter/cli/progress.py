@@ -1,4 +1,4 @@
-"""A progress bar on standard error, on a terminal only."""
+"""Progress bar on standard error."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,14 +9,14 @@ import click
 
 @contextmanager
 def progress_bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, on a terminal only.
+    """Show a progress bar on standard error if that is a terminal.
 
     Args:
-        total: how many steps there are in all.
+        total: the number of steps.
         label: what is being done: ``"Sending"``.
 
     Yields:
-        A function to call with the number of steps just done.
+        A function to call with the number of steps just completed.
     """
     if not sys.stderr.isatty():
         yield lambda steps: None  # noqa: ARG005

@@ -1,4 +1,4 @@
-"""Posts to import, and pictures for them."""
+"""Fixtures: posts to import, and an image for them."""
 
 import struct
 import zlib
@@ -12,7 +12,7 @@ Inbox = Callable[..., Path]
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Inbox:
-    """Writes a file into a folder outside of the newsletter's and returns its path."""
+    """Return a function that writes a file outside the project and returns its path."""
 
     def write(name: str, content: str | bytes) -> Path:
         path = tmp_path / "inbox" / name
@@ -25,7 +25,7 @@ def inbox(tmp_path: Path) -> Inbox:
 
 @pytest.fixture(scope="session")
 def picture() -> bytes:
-    """A PNG of one black pixel."""
+    """Return a PNG of one black pixel."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         body = kind + data

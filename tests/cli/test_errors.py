@@ -1,4 +1,4 @@
-"""How the command line ends: the words, the stream and the exit code of each way."""
+"""Message, output stream and exit code of every way in which a command can end."""
 
 import errno
 import os
@@ -26,7 +26,7 @@ Cli = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def failing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
-    """Runs a command that raises what it is given."""
+    """Return a function that runs a command which raises the given exception."""
 
     def run(error: BaseException, *options: str) -> tuple[int, str, str]:
         @click.command
@@ -39,58 +39,56 @@ def failing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[in
     return run
 
 
-def test_the_version_is_told(cli: Cli) -> None:
+def test_version_is_printed(cli: Cli) -> None:
     assert cli("--version") == (0, f"newsletter {__version__}\n", "")
 
 
-def test_no_command_shows_the_help(cli: Cli) -> None:
+def test_no_command_prints_help(cli: Cli) -> None:
     code, out, err = cli()
     assert (code, out) == (2, "")
     assert "newsletter import POST" in err
 
 
 @pytest.mark.parametrize(
-    ("args", "words"),
+    ("args", "message"),
     [
-        (("buill",), "no command 'buill'. Did you mean 'build'? Help: newsletter -h"),
-        (("xyzzy",), "no command 'xyzzy'. Help: newsletter -h"),
+        (("buill",), "no such command 'buill'. Did you mean 'build'? Help: newsletter -h"),
+        (("xyzzy",), "no such command 'xyzzy'. Help: newsletter -h"),
         (("--verson",), "No such option '--verson'"),
         (("init", "--naem_", "x"), "Help: newsletter init -h"),
         (("init", "--name"), "Option '--name' requires an argument. Help: newsletter"),
     ],
 )
-def test_words_that_mean_nothing_are_a_usage_error(
-    cli: Cli, args: tuple[str, ...], words: str
-) -> None:
+def test_invalid_arguments_are_a_usage_error(cli: Cli, args: tuple[str, ...], message: str) -> None:
     code, out, err = cli(*args)
     assert (code, out) == (2, "")
     assert err.startswith("newsletter: ")
-    assert words in err
+    assert message in err
 
 
-def test_every_problem_of_an_error_is_told(failing: Cli) -> None:
+def test_every_problem_of_an_error_is_printed(failing: Cli) -> None:
     error = ConfigError.from_problems(
-        [Problem("one", Location("a.yml", 2)), Problem("two", None, "Mend it.")]
+        [Problem("one", Location("a.yml", 2)), Problem("two", None, "Fix it.")]
     )
     assert failing(error) == (
         1,
         "",
-        "newsletter: a.yml:2: one\nnewsletter: two. Mend it.\n",
+        "newsletter: a.yml:2: one\nnewsletter: two. Fix it.\n",
     )
 
 
-def test_an_error_knows_its_exit_code(failing: Cli) -> None:
+def test_error_class_sets_the_exit_code(failing: Cli) -> None:
     assert failing(UsageError("no such day"))[0] == 2
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt(), click.Abort(), EOFError()])
-def test_stopping_is_no_fault(failing: Cli, stop: BaseException) -> None:
-    code, out, err = failing(stop)
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), click.Abort(), EOFError()])
+def test_interruption_prints_stopped(failing: Cli, interruption: BaseException) -> None:
+    code, out, err = failing(interruption)
     assert (code, out) == (1, "")
     assert err.split() == ["Stopped."]
 
 
-def test_a_full_disk_is_told_with_the_next_step(failing: Cli) -> None:
+def test_full_disk_is_reported_with_a_remedy(failing: Cli) -> None:
     error = OSError(errno.ENOSPC, "No space left on device", "build/email.html")
     code, out, err = failing(error)
     assert (code, out) == (1, "")
@@ -98,13 +96,13 @@ def test_a_full_disk_is_told_with_the_next_step(failing: Cli) -> None:
     assert err.endswith("Make room and run the same command again.\n")
 
 
-def test_what_the_system_refuses_is_told_with_the_file(failing: Cli) -> None:
+def test_os_error_is_reported_with_the_file(failing: Cli) -> None:
     error = PermissionError(errno.EACCES, "Permission denied", b"a.md")
     assert failing(error) == (1, "", "newsletter: a.md: permission denied\n")
     assert failing(OSError("odd")) == (1, "", "newsletter: odd\n")
 
 
-def test_a_bug_says_that_it_is_one_and_shows_no_traceback(
+def test_unexpected_exception_is_reported_as_bug_without_traceback_or_key(
     failing: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SENDGRID_API_KEY", "SG.secret")
@@ -134,16 +132,16 @@ def newsletter(*args: str, stdout: int) -> "subprocess.Popen[bytes]":
     )
 
 
-def test_a_reader_that_leaves_is_no_fault() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    process = newsletter("--help", stdout=writing)
-    os.close(writing)
+def test_closed_pipe_exits_quietly() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    process = newsletter("--help", stdout=write_end)
+    os.close(write_end)
     _, err = process.communicate()
     assert (process.returncode, err) == (1, b"")
 
 
-def test_output_that_cannot_be_written_is_told() -> None:
+def test_unwritable_output_is_reported() -> None:
     with Path("/dev/full").open("wb") as full:
         process = newsletter("--help", stdout=full.fileno())
         _, err = process.communicate()
@@ -152,7 +150,7 @@ def test_output_that_cannot_be_written_is_told() -> None:
     assert err.count(b"\n") == 1
 
 
-def test_ctrl_c_ends_in_words() -> None:
+def test_ctrl_c_prints_stopped_without_traceback() -> None:
     code = (
         "import click, time, newsletter.cli.main as m\n"
         "@click.command\n"
@@ -170,7 +168,7 @@ def test_ctrl_c_ends_in_words() -> None:
     assert (process.returncode, err.split()) == (1, [b"Stopped."])
 
 
-def test_a_terminal_that_cannot_show_a_letter_gets_its_number(tmp_path: Path) -> None:
+def test_unencodable_characters_are_escaped(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "newsletter", "init", str(tmp_path / "blåbær")],
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
@@ -180,15 +178,15 @@ def test_a_terminal_that_cannot_show_a_letter_gets_its_number(tmp_path: Path) ->
     assert b"bl\\xe5b\\xe6r/ with newsletter.yml" in run.stdout
 
 
-def test_the_error_tree_gathers_in_order() -> None:
+def test_problems_keep_their_order() -> None:
     error = NewsletterError("a", remedy="b", other_problems=(Problem("c"),))
     assert [str(problem) for problem in error.problems] == ["a. b", "c"]
     assert str(error) == "a. b"
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_closed_output_is_no_fault(closed: str) -> None:
+def test_closed_output_streams_are_ignored(closed: str) -> None:
     command = f"'{sys.executable}' -m newsletter --version {closed}"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False)
-    assert done.returncode == 0
-    assert done.stderr == b""
+    run = subprocess.run(["sh", "-c", command], capture_output=True, check=False)
+    assert run.returncode == 0
+    assert run.stderr == b""

@@ -15,27 +15,27 @@ from newsletter.errors import Location, NewsletterError, Problem, SendRefusedErr
 CSI = "\x1b["
 
 
-def on_a_terminal(code: str, **environment: str) -> str:
-    """What ``code`` prints to a terminal on all its streams."""
-    ours, theirs = pty.openpty()
+def run_on_terminal(code: str, **environment: str) -> str:
+    """Run ``code`` on a pseudo-terminal and return all that it prints there."""
+    parent_end, child_end = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", code],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=child_end,
+        stdout=child_end,
+        stderr=child_end,
         env={"TERM": "xterm", "PATH": os.environ["PATH"], **environment},
         cwd=Path(__file__).parents[2],
     )
-    os.close(theirs)
-    said = b""
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
+    os.close(child_end)
+    output = b""
+    with os.fdopen(parent_end, "rb", buffering=0) as terminal:
         try:
             while data := terminal.read(1024):
-                said += data
-        except OSError:  # Linux's way of saying that the other end has closed
+                output += data
+        except OSError:  # Linux raises EIO when the other end has been closed
             pass
-    assert process.wait() == 0, said
-    return said.decode()
+    assert process.wait() == 0, output
+    return output.decode()
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ def on_a_terminal(code: str, **environment: str) -> str:
         ("क्\u200dष 👩\u200d🚀 \u05d0\u200c\u05d1", "क्\u200dष 👩\u200d🚀 \u05d0\u200c\u05d1"),
     ],
 )
-def test_only_what_moves_nothing_on_a_terminal_is_printed(text: str, shown: str) -> None:
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert escape_controls(text) == shown
 
 
-def test_every_problem_is_told_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_problem_is_printed_with_its_location(capsys: pytest.CaptureFixture[str]) -> None:
     print_error(
         NewsletterError.from_problems(
             [
@@ -70,14 +70,14 @@ def test_every_problem_is_told_with_its_place(capsys: pytest.CaptureFixture[str]
     )
 
 
-def test_a_flood_of_problems_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+def test_problems_beyond_the_limit_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     print_error(NewsletterError.from_problems([Problem(f"row {n}") for n in range(3000)]))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 51
     assert lines[-1] == "newsletter: and 2,950 more like these"
 
 
-def test_fields_align_and_wrap_below_themselves() -> None:
+def test_fields_are_aligned_and_wrapped_in_their_column() -> None:
     text = format_fields(
         [
             ("from", "Harbour Notes <editor@harbournotes.example>"),
@@ -97,55 +97,55 @@ def test_fields_align_and_wrap_below_themselves() -> None:
 
 
 @pytest.mark.parametrize("typed", ["2481\n", "2,481\n", " 2481 \n"])
-def test_the_right_count_confirms(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+def test_correct_count_confirms(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
     confirm_count(2481, "send")
 
 
 @pytest.mark.parametrize("typed", ["y\n", "\n", "248\n", "24810\n"])
-def test_anything_else_refuses(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+def test_wrong_count_is_rejected(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
     with pytest.raises(SendRefusedError, match="is not 2481; nothing was done"):
         confirm_count(2481, "send")
 
 
-def test_a_script_is_told_how_to_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_confirmation_without_terminal_suggests_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    with pytest.raises(SendRefusedError, match="In a script, say --yes"):
+    with pytest.raises(SendRefusedError, match="In a script, use --yes"):
         confirm_count(2481, "send")
 
 
-def test_ctrl_c_at_the_prompt_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = io.StringIO()  # click takes the end of input for Ctrl-D, as good as Ctrl-C
+def test_ctrl_c_at_the_prompt_aborts(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()  # click treats the end of input (Ctrl-D) like Ctrl-C
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", terminal)
     with pytest.raises(click.Abort):
         confirm_count(2481, "send")
 
 
-def test_colour_and_progress_stay_out_of_pipes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_pipes_get_neither_color_nor_progress_bar(capsys: pytest.CaptureFixture[str]) -> None:
     echo("done", color="green")
     with progress_bar(10, "Sending") as advance:
         advance(10)
     assert capsys.readouterr() == ("done\n", "")
 
 
-SAY = "from newsletter.cli.output import echo; echo('done\\x1b[2J', color='green')"
+ECHO_IN_GREEN = "from newsletter.cli.output import echo; echo('done\\x1b[2J', color='green')"
 
 
-def test_a_terminal_gets_colour_but_never_what_a_file_smuggles_in() -> None:
-    assert on_a_terminal(SAY) == f"{CSI}32mdone\\x1b[2J{CSI}0m\r\n"
+def test_terminal_gets_color_but_escaped_control_characters() -> None:
+    assert run_on_terminal(ECHO_IN_GREEN) == f"{CSI}32mdone\\x1b[2J{CSI}0m\r\n"
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_colour_can_be_refused(environment: dict[str, str]) -> None:
-    assert on_a_terminal(SAY, **environment) == "done\\x1b[2J\r\n"
+def test_color_can_be_disabled(environment: dict[str, str]) -> None:
+    assert run_on_terminal(ECHO_IN_GREEN, **environment) == "done\\x1b[2J\r\n"
 
 
-def test_a_terminal_gets_a_progress_bar() -> None:
-    said = on_a_terminal(
+def test_terminal_gets_a_progress_bar() -> None:
+    output = run_on_terminal(
         "from newsletter.cli.progress import progress_bar\n"
         "with progress_bar(2000, 'Sending') as advance:\n    advance(1000); advance(1000)"
     )
-    assert "Sending" in said
-    assert "100%" in said
+    assert "Sending" in output
+    assert "100%" in output
