@@ -1,1 +1,1 @@
-"""Commands about the database as a whole."""
+"""Commands for the whole database: upgrade, backup, restore."""

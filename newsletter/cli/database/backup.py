@@ -1,4 +1,4 @@
-"""``newsletter backup``: the list and the record of sends as one file."""
+"""``newsletter backup``: copy the database into one file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ MEGABYTE = 1_000_000
 
 @click.command("backup", short_help="Copy the list and the record of sends into a file.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def backup_command(file: Path, *, force: bool) -> None:
     """Copy the database, with the list and the record of sends, into FILE, and check it.
 
@@ -25,7 +25,7 @@ def backup_command(file: Path, *, force: bool) -> None:
     \b
     Example:
       newsletter backup harbour-notes.backup
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.backup.sqlite_copy import back_up
     from newsletter.db.engine import sqlite_file
     from newsletter.errors import DatabaseError, Location, display_path
@@ -42,9 +42,9 @@ def backup_command(file: Path, *, force: bool) -> None:
         raise DatabaseError("this is the database itself", where=where, remedy="Name another file.")
     if file.exists() and not force:
         raise DatabaseError(
-            "this file is there already",
+            "this file exists already",
             where=where,
-            remedy="Name another one, or replace it with --force.",
+            remedy="Name another file, or replace this one with --force.",
         )
     with progress_bar(100, "Copying") as advance:
         back_up(database, file, advance)
@@ -54,7 +54,13 @@ def backup_command(file: Path, *, force: bool) -> None:
 
 
 def postgresql_tools_error(command: str, url: str, suffix: str = "") -> "DatabaseError":
-    """PostgreSQL has its own way, which is the better one there."""
+    """Return the error that refers to PostgreSQL's own tools, which do this better there.
+
+    Args:
+        command: the command to run instead, without the connection.
+        url: the database's URL; the password in it is not shown.
+        suffix: text to append to the remedy.
+    """
     import sqlalchemy as sa
 
     from newsletter.db.engine import redact_database_url

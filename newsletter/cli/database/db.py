@@ -1,4 +1,4 @@
-"""``newsletter db``: the database itself."""
+"""``newsletter db upgrade``: create or migrate the database."""
 
 import json
 
@@ -17,7 +17,7 @@ def db_group() -> None:
     \b
     Example:
       newsletter db upgrade
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
 
 
 @click.command("upgrade", short_help="Make or upgrade the database.")
@@ -31,7 +31,7 @@ def upgrade_command(*, as_json: bool) -> None:
     \b
     Example:
       newsletter db upgrade
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     import sqlalchemy as sa
 
     from newsletter.db.engine import redact_database_url, upgrade_database

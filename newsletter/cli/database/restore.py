@@ -1,4 +1,4 @@
-"""``newsletter restore``: a backup takes the database's place."""
+"""``newsletter restore``: replace the database with a backup."""
 
 import datetime
 from pathlib import Path
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     from newsletter.backup.restore import DatabaseContents, RestoreResult, VerifiedBackup
 
 PARTIAL_CARRY_OVER_WARNING = (
-    "The database was damaged: what could be read of it was taken over, which may not be all. "
-    "Before the next send, run newsletter subscribers sync --since 2000-01-01."
+    "The database was damaged: only what could be read of it was carried over, which may be "
+    "incomplete. Before the next send, run newsletter subscribers sync --since 2000-01-01."
 )
 NO_CARRY_OVER_WARNING = (
-    "Nothing could be taken over: readers who left after the backup was made would be mailed "
-    "again, and an issue that was sent after it could be sent twice. Before the next send, run "
-    "newsletter subscribers sync --since 2000-01-01, and see what SendGrid has sent."
+    "Nothing could be carried over: readers who unsubscribed after the backup was made would be "
+    "mailed again, and an issue that was sent after it could be sent twice. Before the next send, "
+    "run newsletter subscribers sync --since 2000-01-01, and check at SendGrid what was sent."
 )
 
 
-@click.command("restore", short_help="Put a backup in the database's place.")
+@click.command("restore", short_help="Restore the database from a backup.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
 def restore_command(file: Path, *, yes: bool) -> None:
-    """Put FILE, which newsletter backup has made, in the database's place.
+    """Restore the database from FILE, which newsletter backup has made.
 
     It shows what would be replaced and waits until you have typed the number of readers in
-    the backup. Whoever has left since the backup stays away, and what was sent since then
-    stays sent. The present database is kept as newsletter.db.before-restore.
+    the backup. Whoever has unsubscribed since the backup stays unsubscribed, and what was sent
+    since then stays sent. The present database is kept as newsletter.db.before-restore.
 
     \b
     Example:
       newsletter restore harbour-notes.backup
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from zoneinfo import ZoneInfo
 
     from newsletter.backup import restore
@@ -59,7 +59,7 @@ def restore_command(file: Path, *, yes: bool) -> None:
         raise postgresql_tools_error(
             f"pg_restore --clean --if-exists --no-owner --single-transaction {file}",
             project.config.database,
-            " and then, so that whoever left since stays away: newsletter subscribers sync",
+            " and then, so that whoever unsubscribed since stays so: newsletter subscribers sync",
         )
     if database.exists() and file.samefile(database):
         raise DatabaseError(
@@ -71,10 +71,10 @@ def restore_command(file: Path, *, yes: bool) -> None:
         readers = _print_comparison(backup, file, ZoneInfo(project.config.timezone))
         if not yes:
             confirm_count(readers, "restore")
-        done = restore.restore_backup(backup, datetime.datetime.now(datetime.UTC))
+        result = restore.restore_backup(backup, datetime.datetime.now(datetime.UTC))
     echo(f"Restored {display_path(database)} from {display_path(file)}.", color="green")
-    _print_result(done)
-    if done.carried_over is None:
+    _print_result(result)
+    if result.carried_over is None:
         echo_err(NO_CARRY_OVER_WARNING, color="yellow")
     elif backup.live_damage:
         echo_err(PARTIAL_CARRY_OVER_WARNING, color="yellow")
@@ -83,21 +83,21 @@ def restore_command(file: Path, *, yes: bool) -> None:
 
 
 def _print_comparison(backup: "VerifiedBackup", file: Path, zone: "ZoneInfo") -> int:
-    """Say what would be replaced by what; returns the readers in the backup."""
+    """Print what the backup would replace; return the number of readers in the backup."""
     from newsletter.backup.restore import compare_contents
     from newsletter.errors import display_path
 
-    ours, theirs, gone = compare_contents(backup)
-    rows = [("backup", _format_contents(ours, zone))]
-    if theirs:
-        rows.append(("now", _format_contents(theirs, zone)))
+    backup_contents, live_contents, lost_count = compare_contents(backup)
+    rows = [("backup", _format_contents(backup_contents, zone))]
+    if live_contents:
+        rows.append(("now", _format_contents(live_contents, zone)))
     elif backup.live_damage:
         rows.append(("now", f"damaged: {backup.live_damage}"))
-    if gone:
-        rows.append(("gone", f"{format_count(gone, 'reader')} whom the backup doesn't have"))
-    echo(f"{display_path(file)} would take the place of {display_path(backup.database)}.")
+    if lost_count:
+        rows.append(("gone", f"{format_count(lost_count, 'reader')} not in the backup"))
+    echo(f"{display_path(file)} would replace {display_path(backup.database)}.")
     echo(format_fields(rows))
-    return sum(ours.subscribers.values())
+    return sum(backup_contents.subscribers.values())
 
 
 def _format_contents(summary: "DatabaseContents", zone: "ZoneInfo") -> str:
@@ -110,19 +110,19 @@ def _format_contents(summary: "DatabaseContents", zone: "ZoneInfo") -> str:
 
 
 def _print_result(restored: "RestoreResult") -> None:
-    """Say what was taken over, and where the present database is now."""
+    """Print what was carried over, and where the previous database is kept."""
     from newsletter.errors import display_path
 
     rows = []
     if restored.carried_over:
         carried = restored.carried_over
-        taken = [f"{count:,} now {status}" for status, count in carried.suppressed.items()]
+        parts = [f"{count:,} now {status}" for status, count in carried.suppressed.items()]
         if carried.erased:
-            taken.append(f"{carried.erased:,} erased")
+            parts.append(f"{carried.erased:,} erased")
         if carried.suppressions_added:
-            taken.append(f"{carried.suppressions_added:,} not in the list and kept out of it")
-        if taken:
-            rows.append(("left since", ", ".join(taken)))
+            parts.append(f"{carried.suppressions_added:,} not in the list and kept out of it")
+        if parts:
+            rows.append(("left since", ", ".join(parts)))
         if carried.sends:
             rows.append(("sent since", ", ".join(carried.sends)))
     if restored.replaced_path:

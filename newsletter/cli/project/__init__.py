@@ -1,1 +1,1 @@
-"""Commands about the newsletter's folder and its account."""
+"""Commands for the project: create its folder, check its setup."""

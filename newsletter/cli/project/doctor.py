@@ -1,11 +1,11 @@
-"""``newsletter doctor``: whether all is in place for a send."""
+"""``newsletter doctor``: check settings, key, list and sender for a send."""
 
 import json
 from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err, escape_controls
+from newsletter.cli.output import echo, echo_err, escape_controls, format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,32 +17,32 @@ _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _WIDTH = 80
 
 
-@click.command("doctor", short_help="See whether all is in place for a send.")
+@click.command("doctor", short_help="Check that everything is ready for a send.")
 @click.option("--online", is_flag=True, help="Ask SendGrid, the name servers and your server too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object with every line.")
 def doctor_command(*, online: bool, as_json: bool) -> int:
-    """See whether all is in place for a send: settings, key, list, templates, sender.
+    """Check that everything is ready for a send: settings, key, list, templates, sender.
 
     Nothing is sent and nothing is changed. With --online SendGrid is asked what the key may do
     and whether the sender is verified, the name servers for SPF, DKIM, DMARC and MX, and your
-    own server whether readers can leave. Exits with 1 if anything fails.
+    own server whether readers can unsubscribe. Exits with 1 if anything fails.
 
     \b
     Examples:
       newsletter doctor
       newsletter doctor --online
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
-    lines: list[DoctorCheck] = []
-    for line in _run_checks(online=online):
-        lines.append(line)
+    """  # noqa: D301 - \b is click's marker: don't rewrap
+    checks: list[DoctorCheck] = []
+    for check in _run_checks(online=online):
+        checks.append(check)
         if not as_json:
-            _print_check(line)
-    counts = {state: sum(line.state == state for line in lines) for state in _COLORS}
+            _print_check(check)
+    counts = {state: sum(check.state == state for check in checks) for state in _COLORS}
     if as_json:
         from dataclasses import asdict
 
-        checks = [asdict(line) for line in lines]
-        echo(json.dumps({**counts, "checks": checks}, ensure_ascii=False))
+        check_dicts = [asdict(check) for check in checks]
+        echo(json.dumps({**counts, "checks": check_dicts}, ensure_ascii=False))
     else:
         _print_summary(counts, online=online)
     return int(bool(counts["fail"]))
@@ -80,32 +80,32 @@ def _run_online_checks(project: "Project") -> "Iterator[DoctorCheck]":
 
     config = project.config
     try:
-        mailer = SendGridClient(read_api_key(os.environ), config.sendgrid)
+        client = SendGridClient(read_api_key(os.environ), config.sendgrid)
     except ConfigError:
-        pass  # told by the line about the key
+        pass  # the local check of the key reports it
     else:
-        with closing(mailer):
-            yield from check_account(config, mailer, datetime.datetime.now(datetime.UTC))
+        with closing(client):
+            yield from check_account(config, client, datetime.datetime.now(datetime.UTC))
     yield from check_domain(sender_domain(config), DnsResolver())
     yield from check_one_click_unsubscribe(config)
 
 
-def _print_check(line: "DoctorCheck") -> None:
+def _print_check(check: "DoctorCheck") -> None:
     import textwrap
 
-    head = f"{line.state:<4}  {line.about}: "
+    head = f"{check.state:<4}  {check.about}: "
     indent = " " * 6
     wrapped = textwrap.wrap(
-        escape_controls(f"{head}{line.says}"),
+        escape_controls(f"{head}{check.says}"),
         _WIDTH,
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    echo(wrapped[0], color=_COLORS[line.state])
-    for more in wrapped[1:]:
-        echo(more)
-    for text in (line.meaning, line.next_step):
+    echo(wrapped[0], color=_COLORS[check.state])
+    for continuation in wrapped[1:]:
+        echo(continuation)
+    for text in (check.meaning, check.next_step):
         if text:
             echo(
                 textwrap.fill(
@@ -120,10 +120,13 @@ def _print_check(line: "DoctorCheck") -> None:
 
 
 def _print_summary(counts: dict[str, int], *, online: bool) -> None:
-    wrong, look = counts["fail"], counts["warn"]
-    told = f"{wrong} to mend, {look} to look at, {counts['ok']} in order"
-    echo(told, color="red" if wrong else "yellow" if look else "green")
-    if not online and not wrong:
+    failures, warnings = counts["fail"], counts["warn"]
+    summary = (
+        f"{format_count(failures, 'error')}, {format_count(warnings, 'warning')}, "
+        f"{counts['ok']} passed"
+    )
+    echo(summary, color="red" if failures else "yellow" if warnings else "green")
+    if not online and not failures:
         echo_err("Next: newsletter doctor --online")
-    elif not wrong:
+    elif not failures:
         echo_err("Next: newsletter check --online")

@@ -1,4 +1,4 @@
-"""``newsletter init``: the folder of a new newsletter."""
+"""``newsletter init``: create the folder of a new newsletter."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ def init_command(folder: Path, name: str | None, sender: str | None) -> None:
     \b
     Example:
       newsletter init harbour-notes --sender editor@harbournotes.example
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     import shlex
 
     from newsletter.config import value_types
@@ -34,14 +34,14 @@ def init_command(folder: Path, name: str | None, sender: str | None) -> None:
         _validate_option(value_types.parse_line, name, "--name") or _default_name(folder),
         _validate_option(value_types.parse_sender_address, sender, "--sender"),
     )
-    here = folder.resolve() == Path.cwd()
-    place = display_path(folder)
+    is_cwd = folder.resolve() == Path.cwd()
+    path = display_path(folder)
     echo(
-        f"Created {'' if here else f'{place}/ with '}newsletter.yml, issues/, templates/.",
+        f"Created {'' if is_cwd else f'{path}/ with '}newsletter.yml, issues/, templates/.",
         color="green",
     )
     echo("Next: put your name and address into newsletter.yml, then")
-    echo(f"  {'' if here else f'cd {shlex.quote(place)} && '}newsletter import POST")
+    echo(f"  {'' if is_cwd else f'cd {shlex.quote(path)} && '}newsletter import POST")
 
 
 def _validate_option(validate: Callable[[str], str], value: str | None, option: str) -> str | None:
@@ -52,6 +52,6 @@ def _validate_option(validate: Callable[[str], str], value: str | None, option: 
 
 
 def _default_name(folder: Path) -> str:
-    """``harbour-notes`` as ``Harbour Notes``."""
+    """Derive the newsletter's name from its folder: ``harbour-notes`` as ``Harbour Notes``."""
     words = "".join(char if char.isprintable() else " " for char in folder.resolve().name)
     return " ".join(words.replace("-", " ").replace("_", " ").split()).title() or "Newsletter"

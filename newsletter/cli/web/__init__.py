@@ -1,1 +1,1 @@
-"""Commands that serve or write the public site."""
+"""Commands that serve the public site, or write it to files."""

@@ -1,4 +1,4 @@
-"""``newsletter archive``: the sent issues as web pages in a folder."""
+"""``newsletter archive``: write the sent issues as static web pages."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def archive_command(out: Path, base_url: str | None, *, as_json: bool) -> None:
     Examples:
       newsletter archive --out public
       newsletter archive --out public --base-url https://example.org/letters
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.config import value_types
     from newsletter.db import database_engine
     from newsletter.errors import UsageError, display_path
@@ -43,18 +43,18 @@ def archive_command(out: Path, base_url: str | None, *, as_json: bool) -> None:
         raise UsageError(f"--base-url: {error}") from None
     if base is None:
         raise UsageError(
-            "links and feeds need to know where the pages will be",
-            remedy="Say --base-url https://…, or set public_url in newsletter.yml.",
+            "links and feeds need the URL at which the pages will be published",
+            remedy="Use --base-url https://…, or set public_url in newsletter.yml.",
         )
     with database_engine(project.config.database, project.root) as engine:
         written = write_archive(open_site(project, engine), out, base if base_url else None)
     if as_json:
-        told = {"folder": str(out), "base_url": base, **written._asdict()}
-        echo(json.dumps(told, ensure_ascii=False))
+        data = {"folder": str(out), "base_url": base, **written._asdict()}
+        echo(json.dumps(data, ensure_ascii=False))
         return
-    what = f"{written.issues:,} issue{'' if written.issues == 1 else 's'}"
+    issues = f"{written.issues:,} issue{'' if written.issues == 1 else 's'}"
     echo(
-        f"{display_path(out)}: {what}, {written.files:,} files, {len(written.changed):,} "
+        f"{display_path(out)}: {issues}, {written.files:,} files, {len(written.changed):,} "
         "of them new."
     )
     if not written.issues:

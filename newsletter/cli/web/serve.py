@@ -1,4 +1,4 @@
-"""``newsletter serve``: the public site."""
+"""``newsletter serve``: run the web server of the public site."""
 
 import os
 from typing import TYPE_CHECKING
@@ -11,23 +11,25 @@ if TYPE_CHECKING:
     from newsletter.config import Config
 
 
-@click.command("serve", short_help="Answer the world: sign-up, unsubscribe, archive, webhook.")
+@click.command(
+    "serve", short_help="Serve the public pages: sign-up, unsubscribe, archive, webhook."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True,
               metavar="N", help="Where to listen; 0 for any that is free.")  # fmt: skip
 @click.option("--metrics-port", type=click.IntRange(1, 65535), metavar="N",
-              help="Where Prometheus may ask, on this machine alone.")  # fmt: skip
+              help="Where Prometheus can read metrics, on this machine only.")  # fmt: skip
 def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     """Serve the newsletter's public pages, its webhook and its schedule on one port.
 
     Put it behind a proxy that speaks HTTPS for public_url. It logs to the standard
     error output, a JSON object a line, without addresses. SIGTERM or Ctrl-C ends it
-    when what is being answered is done.
+    when the requests in progress are done.
 
     \b
     Example:
       newsletter serve --port 8000 --metrics-port 9100
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
@@ -40,29 +42,29 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     with_key = bool(os.environ.get("SENDGRID_API_KEY"))
     with (
         database_engine(config.database, project.root) as engine,
-        open_public_socket(host, port) as door,
+        open_public_socket(host, port) as listener,
     ):
         site = open_site(project, engine)
-        mailer = SendGridClient(read_api_key(os.environ), config.sendgrid) if with_key else None
-        _print_startup(config, host, door.getsockname()[1], with_key=with_key)
+        client = SendGridClient(read_api_key(os.environ), config.sendgrid) if with_key else None
+        _print_startup(config, host, listener.getsockname()[1], with_key=with_key)
         configure_stderr_logging()
         try:
-            run_site(site, mailer, door, metrics_port)
+            run_site(site, client, listener, metrics_port)
         finally:
-            if mailer:
-                mailer.close()
+            if client:
+                client.close()
     echo_err("Stopped.")
 
 
 def _print_startup(config: "Config", host: str, port: int, *, with_key: bool) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    echo(f"{config.name} answers at http://{shown}:{port}/   (Ctrl-C to stop)")
+    url_host = f"[{host}]" if ":" in host else host
+    echo(f"{config.name} answers at http://{url_host}:{port}/   (Ctrl-C to stop)")
     format_fields([("for the world", config.public_url or "not set: public_url in newsletter.yml")])
     if not with_key:
         echo_err("SENDGRID_API_KEY is not set: confirmations and scheduled sends wait.")
     if not config.public_url:
-        echo_err("Without public_url no mail has a link to here: set it before the next issue.")
+        echo_err("Without public_url no email links to this site: set it before the next issue.")
     if config.sendgrid.webhook_unsigned:
-        echo_err("sendgrid.webhook_unsigned is on: anybody can send events that are believed.")
+        echo_err("sendgrid.webhook_unsigned is on: events are accepted from anybody.")
     elif not config.sendgrid.webhook_key:
-        echo_err("The webhook refuses all events until sendgrid.webhook_key is set.")
+        echo_err("The webhook rejects all events until sendgrid.webhook_key is set.")

@@ -9,16 +9,16 @@ Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.mark.usefixtures("project_folder")
-def test_it_is_made_once_and_safe_to_run_twice(cli: Cli) -> None:
-    made = "sqlite:///newsletter.db was made, at version 0003.\n"
-    again = "sqlite:///newsletter.db is at version 0003: nothing to do.\n"
-    assert cli("db", "upgrade") == (0, made, "")
-    assert cli("db", "upgrade") == (0, again, "")
-    told = json.loads(cli("db", "upgrade", "--json")[1])
-    assert told == {"database": "sqlite:///newsletter.db", "before": "0003", "version": "0003"}
+def test_upgrade_creates_the_database_once(cli: Cli) -> None:
+    created = "sqlite:///newsletter.db was made, at version 0003.\n"
+    unchanged = "sqlite:///newsletter.db is at version 0003: nothing to do.\n"
+    assert cli("db", "upgrade") == (0, created, "")
+    assert cli("db", "upgrade") == (0, unchanged, "")
+    data = json.loads(cli("db", "upgrade", "--json")[1])
+    assert data == {"database": "sqlite:///newsletter.db", "before": "0003", "version": "0003"}
 
 
-def test_a_newer_database_is_refused(cli: Cli, project_folder: Path) -> None:
+def test_upgrade_rejects_a_newer_database(cli: Cli, project_folder: Path) -> None:
     cli("db", "upgrade")
     with sqlite3.connect(project_folder / "newsletter.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -29,7 +29,7 @@ def test_a_newer_database_is_refused(cli: Cli, project_folder: Path) -> None:
     assert "A newer newsletter made it" in err
 
 
-def test_postgresql_is_named_without_what_may_hold_a_password(
+def test_postgresql_url_is_printed_without_password_and_query(
     cli: Cli, new_postgres_url: str, monkeypatch: pytest.MonkeyPatch, project_folder: Path
 ) -> None:
     assert project_folder.is_dir()

@@ -21,18 +21,18 @@ NOW = datetime.datetime(2026, 11, 24, 9, 5, tzinfo=datetime.UTC)
 Cli = Callable[..., tuple[int, str, str]]
 
 
-def join(folder: Path, name: str, at: datetime.datetime) -> None:
+def subscribe(folder: Path, name: str, at: datetime.datetime) -> None:
     with database_engine("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
         address = parse_address(f"{name}@example.com")
         changes.subscribe(connection, address, "active", ChangeOrigin(at, "form"))
 
 
-def leave(folder: Path, name: str) -> None:
+def unsubscribe(folder: Path, name: str) -> None:
     with database_engine("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
         changes.unsubscribe(connection, f"{name}@example.com", ChangeOrigin(NOW, "one_click"))
 
 
-def active(folder: Path) -> set[str]:
+def active_names(folder: Path) -> set[str]:
     query = "SELECT address FROM subscriber WHERE status = 'active'"
     with closing(sqlite3.connect(folder / "newsletter.db")) as connection:
         return {address.partition("@")[0] for (address,) in connection.execute(query)}
@@ -40,59 +40,63 @@ def active(folder: Path) -> set[str]:
 
 @pytest.fixture
 def backed_up(project_folder: Path, cli: Cli) -> Path:
-    """Two readers in a backup; since then one has left, and one has joined."""
+    """Return a project with a backup of two readers; since then one left and one joined."""
     for name in ("ada", "bo"):
-        join(project_folder, name, THEN)
+        subscribe(project_folder, name, THEN)
     assert cli("backup", "list.backup")[0] == 0
-    leave(project_folder, "bo")
-    join(project_folder, "cy", NOW)
+    unsubscribe(project_folder, "bo")
+    subscribe(project_folder, "cy", NOW)
     return project_folder
 
 
-def test_restore_shows_asks_and_says_what_it_did(cli: Cli, backed_up: Path) -> None:
+def test_restore_shows_comparison_asks_and_reports_result(cli: Cli, backed_up: Path) -> None:
     code, out, err = cli("restore", "list.backup", typed="2\n")
     assert code == 0
     assert out.splitlines() == [
-        "list.backup would take the place of newsletter.db.",
+        "list.backup would replace newsletter.db.",
         "  backup  2 active; 0 sends; last change 1 Nov 2026 09:00",
         "  now     2 active, 1 unsubscribed; 0 sends; last change 24 Nov 2026 09:05",
-        "  gone    1 reader whom the backup doesn't have",
+        "  gone    1 reader not in the backup",
         "Restored newsletter.db from list.backup.",
         "  left since  1 now unsubscribed",
         "  kept        newsletter.db.before-restore, the database as it was",
         "Next: newsletter subscribers stats",
     ]
     assert "Type 2 to restore" in err
-    assert active(backed_up) == {"ada"}
+    assert active_names(backed_up) == {"ada"}
 
 
 @pytest.mark.parametrize("typed", ["", "3\n", "yes\n"])
-def test_without_the_count_nothing_is_done(cli: Cli, backed_up: Path, typed: str) -> None:
+def test_restore_without_correct_count_changes_nothing(
+    cli: Cli, backed_up: Path, typed: str
+) -> None:
     code, _, err = cli("restore", "list.backup", typed=typed)
     assert code == 1
     assert "newsletter: " in err
-    assert active(backed_up) == {"ada", "cy"}
+    assert active_names(backed_up) == {"ada", "cy"}
 
 
-def test_on_a_new_machine_it_says_what_it_cannot_know(cli: Cli, backed_up: Path) -> None:
+def test_restore_without_present_database_warns_about_later_changes(
+    cli: Cli, backed_up: Path
+) -> None:
     (backed_up / "newsletter.db").unlink()
     code, out, err = cli("restore", "list.backup", "--yes")
     assert code == 0
     assert "now" not in out.split()
-    assert "readers who left after the backup was made would be mailed again" in err
+    assert "readers who unsubscribed after the backup was made would be mailed again" in err
     assert "newsletter subscribers sync --since" in err
-    assert active(backed_up) == {"ada", "bo"}
+    assert active_names(backed_up) == {"ada", "bo"}
 
 
-def test_a_damaged_database_is_named_so(cli: Cli, backed_up: Path) -> None:
+def test_restore_over_damaged_database_warns(cli: Cli, backed_up: Path) -> None:
     (backed_up / "newsletter.db").write_bytes(b"\0" * 9999)
     code, out, err = cli("restore", "list.backup", "--yes")
     assert code == 0
     assert "  now     damaged: file is not a database" in out
-    assert "Nothing could be taken over" in err
+    assert "Nothing could be carried over" in err
 
 
-def test_what_is_no_backup(cli: Cli, backed_up: Path) -> None:
+def test_restore_rejects_files_that_are_not_backups(cli: Cli, backed_up: Path) -> None:
     (backed_up / "readers.csv").write_text("email\n" * 200)
     code, _, err = cli("restore", "readers.csv", "--yes")
     assert code == 1
@@ -102,7 +106,9 @@ def test_what_is_no_backup(cli: Cli, backed_up: Path) -> None:
 
 
 @pytest.mark.usefixtures("backed_up")
-def test_postgresql_is_restored_its_own_way(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_postgresql_restore_refers_to_pg_restore_without_password(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NEWSLETTER_DATABASE", "postgresql://ada:secret@db/notes")
     code, _, err = cli("restore", "list.backup")
     assert code == 1
@@ -111,7 +117,7 @@ def test_postgresql_is_restored_its_own_way(cli: Cli, monkeypatch: pytest.Monkey
     assert "newsletter subscribers sync" in err
 
 
-def test_what_it_leaves_behind_is_never_in_git(cli: Cli, backed_up: Path) -> None:
+def test_gitignore_covers_files_of_backup_and_restore(cli: Cli, backed_up: Path) -> None:
     cli("init", "notes", "--name", "Notes")
     cli("restore", "list.backup", "--yes")
     kept = ["newsletter.db.before-restore", "list.backup", ".newsletter.db.abc123", "newsletter.db"]
@@ -123,8 +129,8 @@ def test_what_it_leaves_behind_is_never_in_git(cli: Cli, backed_up: Path) -> Non
     assert run.stdout.split() == kept
 
 
-def test_what_was_taken_over_is_told(cli: Cli, backed_up: Path) -> None:
-    leave(backed_up, "cy")
+def test_restore_reports_what_was_carried_over(cli: Cli, backed_up: Path) -> None:
+    unsubscribe(backed_up, "cy")
     with database_engine("sqlite:///newsletter.db", backed_up) as engine:
         erase_address(engine, "ada@example.com", NOW)
         with engine.begin() as connection:
@@ -139,4 +145,4 @@ def test_what_was_taken_over_is_told(cli: Cli, backed_up: Path) -> None:
         "  kept        newsletter.db.before-restore, the database as it was",
         "Next: newsletter subscribers stats",
     ]
-    assert active(backed_up) == set()
+    assert active_names(backed_up) == set()

@@ -11,7 +11,7 @@ from newsletter.sending.rehearsal import FakeSendGrid
 Cli = Callable[..., tuple[int, str, str]]
 
 
-def test_a_folder_that_is_ready_passes(newsletter: Cli) -> None:
+def test_complete_project_passes(newsletter: Cli) -> None:
     code, out, err = newsletter("doctor")
     assert code == 0
     assert "25 readers may be mailed" in out
@@ -19,7 +19,7 @@ def test_a_folder_that_is_ready_passes(newsletter: Cli) -> None:
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
-def test_json_has_every_line_and_no_key(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_json_contains_every_check_but_not_the_key(newsletter: Cli, vendor: FakeSendGrid) -> None:
     _, out, _ = newsletter("doctor", "--json")
     data = json.loads(out)
     assert data["fail"] == 0
@@ -27,12 +27,12 @@ def test_json_has_every_line_and_no_key(newsletter: Cli, vendor: FakeSendGrid) -
     assert vendor.key not in out
 
 
-def test_online_asks_the_api(
+def test_online_checks_ask_the_api(
     newsletter: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from newsletter.sending.doctor import dns
 
-    # No name server is asked from a test.
+    # Tests must not query real name servers.
     monkeypatch.setattr(dns.DnsResolver, "lookup", lambda *_: [])
     vendor.account.scopes.remove("mail.send")
     code, out, _ = newsletter("doctor", "--online")
@@ -42,7 +42,7 @@ def test_online_asks_the_api(
     assert vendor.key not in out
 
 
-def test_settings_that_cannot_be_read_are_the_first_to_mend(project_folder: Path, cli: Cli) -> None:
+def test_invalid_settings_are_reported_as_failures(project_folder: Path, cli: Cli) -> None:
     (project_folder / "newsletter.yml").write_text("name: 3\nsender: nobody\n")
     code, out, _ = cli("doctor")
     assert code == 1

@@ -8,12 +8,12 @@ Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_a_new_folder_is_made_and_the_next_step_told(cli: Cli, work: Path) -> None:
+def test_init_creates_folder_and_prints_next_step(cli: Cli, working_folder: Path) -> None:
     code, out, err = cli("init", "harbour-notes")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
@@ -21,8 +21,8 @@ def test_a_new_folder_is_made_and_the_next_step_told(cli: Cli, work: Path) -> No
         "Next: put your name and address into newsletter.yml, then",
         "  cd harbour-notes && newsletter import POST",
     ]
-    made = {path.name for path in (work / "harbour-notes").iterdir()}
-    assert made == {
+    created = {path.name for path in (working_folder / "harbour-notes").iterdir()}
+    assert created == {
         "newsletter.yml",
         "newsletter.schema.json",
         "issues",
@@ -30,32 +30,33 @@ def test_a_new_folder_is_made_and_the_next_step_told(cli: Cli, work: Path) -> No
         ".gitignore",
         ".env.example",
     }
-    assert "name: Harbour Notes\n" in (work / "harbour-notes" / "newsletter.yml").read_text()
+    settings = (working_folder / "harbour-notes" / "newsletter.yml").read_text()
+    assert "name: Harbour Notes\n" in settings
 
 
-def test_the_working_folder_is_the_default(cli: Cli, work: Path) -> None:
+def test_init_defaults_to_the_working_folder(cli: Cli, working_folder: Path) -> None:
     code, out, _ = cli("init", "--name", "Quay", "--sender", "ed@quay.org")
     assert code == 0
     assert out.startswith("Created newsletter.yml, issues/, templates/.\n")
     assert out.endswith("\n  newsletter import POST\n")
-    settings = (work / "newsletter.yml").read_text()
+    settings = (working_folder / "newsletter.yml").read_text()
     assert "name: Quay\n" in settings
     assert "address: ed@quay.org" in settings
 
 
-def test_a_folder_is_never_made_twice(cli: Cli, work: Path) -> None:
+def test_init_never_overwrites_a_project(cli: Cli, working_folder: Path) -> None:
     cli("init", "quay")
-    settings = work / "quay" / "newsletter.yml"
+    settings = working_folder / "quay" / "newsletter.yml"
     settings.write_text("mine")
     code, out, err = cli("init", "quay")
     assert (code, out) == (1, "")
-    assert err.startswith("newsletter: quay: already there: .env.example, .gitignore, issues, ")
+    assert err.startswith("newsletter: quay: already exists: .env.example, .gitignore, issues, ")
     assert "newsletter.yml" in err
     assert settings.read_text() == "mine"
 
 
 @pytest.mark.parametrize(
-    ("args", "words"),
+    ("args", "message"),
     [
         (("--sender", "nobody"), "--sender: 'nobody' is no address that can send"),
         (("--name", " "), "--name: this can't be empty"),
@@ -63,18 +64,18 @@ def test_a_folder_is_never_made_twice(cli: Cli, work: Path) -> None:
         (("x", "y"), "extra argument"),
     ],
 )
-def test_wrong_words_are_a_usage_error_and_make_nothing(
-    cli: Cli, work: Path, args: tuple[str, ...], words: str
+def test_invalid_arguments_are_a_usage_error_and_create_nothing(
+    cli: Cli, working_folder: Path, args: tuple[str, ...], message: str
 ) -> None:
     code, out, err = cli("init", *args)
     assert (code, out) == (2, "")
-    assert words in err
+    assert message in err
     assert err.endswith("Help: newsletter init -h\n")
-    assert list(work.iterdir()) == []
+    assert list(working_folder.iterdir()) == []
 
 
-def test_a_file_in_the_way_is_told(cli: Cli, work: Path) -> None:
-    (work / "quay").write_text("")
+def test_file_at_the_path_is_reported(cli: Cli, working_folder: Path) -> None:
+    (working_folder / "quay").write_text("")
     code, _, err = cli("init", "quay")
     assert code == 2
     assert "'quay' is a file" in err
@@ -82,8 +83,8 @@ def test_a_file_in_the_way_is_told(cli: Cli, work: Path) -> None:
     assert (code, err) == (1, "newsletter: quay/inside: not a directory\n")
 
 
-def test_a_folder_that_may_not_be_written_to_is_told(cli: Cli) -> None:
-    # Not even root may make a folder there.
+def test_unwritable_folder_is_reported(cli: Cli) -> None:
+    # Not even root may create a folder in /sys.
     code, out, err = cli("init", "/sys/quay")
     assert (code, out) == (1, "")
     assert re.fullmatch(
@@ -101,10 +102,10 @@ def test_a_folder_that_may_not_be_written_to_is_told(cli: Cli) -> None:
         ("---", "Newsletter", "cd ---"),
     ],
 )
-def test_the_name_is_made_from_the_folder_and_the_next_step_can_be_pasted(
-    cli: Cli, work: Path, folder: str, name: str, cd: str
+def test_name_is_derived_from_folder_and_printed_command_is_quoted(
+    cli: Cli, working_folder: Path, folder: str, name: str, cd: str
 ) -> None:
     code, out, _ = cli("init", "--", folder)
     assert code == 0
     assert cd in out
-    assert f"name: {name}\n" in (work / folder / "newsletter.yml").read_text()
+    assert f"name: {name}\n" in (working_folder / folder / "newsletter.yml").read_text()
