@@ -1,4 +1,4 @@
-"""``newsletter subscribers``: one file a command, or a few that belong together."""
+"""Commands for the subscriber list: import, export, change, query."""
 
 from newsletter.cli.subscribers.group import subscribers_group
 

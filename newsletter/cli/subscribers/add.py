@@ -1,4 +1,4 @@
-"""``newsletter subscribers add``: adds one reader, or brings one back."""
+"""``newsletter subscribers add``: add one reader, or resubscribe one."""
 
 import datetime
 import json
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--pending", is_flag=True, help="They have not confirmed yet: mail them nothing.")
 @click.option(
-    "--consent", default="", metavar="TEXT", help="How they agreed; the journal keeps it."
+    "--consent", default="", metavar="TEXT", help="How they consented; the journal keeps it."
 )
 @click.option("--resubscribe", is_flag=True, help="Bring back one who left; needs --consent.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def add_command(  # noqa: PLR0913 - what can be told of a reader
+def add_command(  # noqa: PLR0913 - the fields of a subscriber
     address: str,
     *,
     name: str,
@@ -44,15 +44,15 @@ def add_command(  # noqa: PLR0913 - what can be told of a reader
 ) -> None:
     """Add the reader of ADDRESS to the list; one who is there gets the name, tags, attributes.
 
-    Who has left, bounced, complained or was erased comes back only with --resubscribe, and
-    with --consent, which says how they asked for it.
+    Who has unsubscribed, bounced, complained or was erased comes back only with --resubscribe,
+    and with --consent, which says how they asked for it.
 
     \b
     Examples:
       newsletter subscribers add ada@example.com --name Ada --tag vip
       newsletter subscribers add bo@example.com --resubscribe \\
         --consent 'by phone, 3 May 2026'
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
@@ -66,13 +66,13 @@ def add_command(  # noqa: PLR0913 - what can be told of a reader
     )
     from newsletter.subscribers.importing.update_subscriber import update_details
 
-    of = parse_address(address)
+    parsed = parse_address(address)
     now = datetime.datetime.now(datetime.UTC)
     origin = ChangeOrigin(now, "cli", wording=clean_text(consent.strip(), "consent"))
-    told = ParsedSubscriber(
+    subscriber = ParsedSubscriber(
         line=0,
-        key=of.key,
-        address=of.address,
+        key=parsed.key,
+        address=parsed.address,
         name=clean_name(name.strip()),
         status="pending" if pending else "active",
         attributes=_parse_attributes(attributes),
@@ -83,51 +83,54 @@ def add_command(  # noqa: PLR0913 - what can be told of a reader
         database_engine(project.config.database, project.root) as engine,
         engine.begin() as connection,
     ):
-        enter = changes.resubscribe if resubscribe else changes.subscribe
-        changed = enter(connection, of, told.status, origin)
-        why = None if resubscribe else _find_suppression_error(connection, of, changed)
-        if why:
-            raise why
-        described = update_details(connection, told._replace(status=changed.after), now)
+        subscribe = changes.resubscribe if resubscribe else changes.subscribe
+        changed = subscribe(connection, parsed, subscriber.status, origin)
+        suppression_error = (
+            None if resubscribe else _find_suppression_error(connection, parsed, changed)
+        )
+        if suppression_error:
+            raise suppression_error
+        updated = update_details(connection, subscriber._replace(status=changed.after), now)
     if as_json:
-        data = {"address": of.address, **changed._asdict(), "described": described}
+        data = {"address": parsed.address, **changed._asdict(), "described": updated}
         echo(json.dumps(data, ensure_ascii=False))
     else:
-        _print_result(of.address, changed, told.status, updated=described)
+        _print_result(parsed.address, changed, subscriber.status, updated=updated)
 
 
 def _parse_attributes(options: tuple[str, ...]) -> "dict[str, AttributeValue]":
     from newsletter.subscribers.importing.rows.column_mapping import make_attribute_key
     from newsletter.subscribers.importing.rows.row_parser import clean_text
 
-    found: dict[str, AttributeValue] = {}
+    attributes: dict[str, AttributeValue] = {}
     for option in options:
-        name, equals, value = option.partition("=")
-        if not equals or make_attribute_key(name, 0) != name or not value.strip():
+        name, separator, value = option.partition("=")
+        if not separator or make_attribute_key(name, 0) != name or not value.strip():
             raise click.BadParameter(
                 f"'{option}' is not NAME=VALUE, like home_town=Oslo", param_hint="--attribute"
             )
-        found[name] = clean_text(value.strip(), name)
-    return found
+        attributes[name] = clean_text(value.strip(), name)
+    return attributes
 
 
 def _find_suppression_error(
     connection: "sa.Connection", address: "ParsedAddress", changed: "ChangeResult"
 ) -> "SubscriberListError | None":
-    """Why nobody would mail them, if so."""
+    """Return an error that states why the address must not be mailed, or ``None`` if it may be."""
     from newsletter.errors import SubscriberListError
     from newsletter.subscribers.consent.suppressions import load_suppressions
     from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
 
-    rows = load_suppressions(connection, address.key)
+    suppressions = load_suppressions(connection, address.key)
     if changed.after in SUPPRESSED_STATUSES:
-        why = f"{address.address} is in the list as {changed.after}"
-    elif rows:
-        why = f"{address.address} is kept out: {rows[0].reason} since {rows[0].since.date()}"
+        reason = f"{address.address} is in the list as {changed.after}"
+    elif suppressions:
+        first = suppressions[0]
+        reason = f"{address.address} is suppressed: {first.reason} since {first.since.date()}"
     else:
         return None
     return SubscriberListError(
-        f"{why}; nothing was changed",
+        f"{reason}; nothing was changed",
         remedy="If they ask to come back: --resubscribe --consent 'how they asked'",
     )
 
@@ -142,14 +145,15 @@ def _print_result(
     elif changed.before != changed.after:
         echo(f"{address} was {changed.before} and is {changed.after} now.", color="green")
     else:
-        more = ", and has been updated" if updated else "; nothing was changed"
-        echo(f"{address} was in the list already: {changed.after}{more}.")
+        outcome = ", and has been updated" if updated else "; nothing was changed"
+        echo(f"{address} was in the list already: {changed.after}{outcome}.")
     if changed.after == "pending" != requested_status:
         echo_err(
-            "They have not confirmed. If they agreed another way: --resubscribe --consent 'how'",
+            "They have not confirmed. If they consented another way: --resubscribe --consent 'how'",
             color="yellow",
         )
     if changed.before in SUPPRESSED_STATUSES:
         echo_err(
-            "SendGrid may still suppress this address: take it off its lists too.", color="yellow"
+            "SendGrid may still suppress this address: remove it from its suppression lists too.",
+            color="yellow",
         )

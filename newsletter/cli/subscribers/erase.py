@@ -1,4 +1,4 @@
-"""``newsletter subscribers erase``: forgets a reader on request."""
+"""``newsletter subscribers erase``: delete a reader's data (GDPR)."""
 
 import datetime
 import json
@@ -26,26 +26,26 @@ def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers erase ada@example.com
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.consent import erasure
     from newsletter.subscribers.gdpr_export import subscriber_not_found_error
 
-    of = parse_address(address)
+    parsed = parse_address(address)
     project = open_project()
     with database_engine(project.config.database, project.root) as engine:
         if not yes:
-            _confirm_erasure(of)
-        erased = erasure.erase_address(engine, of.key, datetime.datetime.now(datetime.UTC))
+            _confirm_erasure(parsed)
+        erased = erasure.erase_address(engine, parsed.key, datetime.datetime.now(datetime.UTC))
         if erased is None:
             with read_transaction(engine) as connection:
-                raise subscriber_not_found_error(connection, of)
+                raise subscriber_not_found_error(connection, parsed)
     if as_json:
-        echo(json.dumps({"address": of.address, **erased._asdict()}, ensure_ascii=False))
+        echo(json.dumps({"address": parsed.address, **erased._asdict()}, ensure_ascii=False))
     else:
-        _print_result(of, erased)
+        _print_result(parsed, erased)
 
 
 def _confirm_erasure(address: "ParsedAddress") -> None:
@@ -55,16 +55,16 @@ def _confirm_erasure(address: "ParsedAddress") -> None:
     typed = prompt_for_answer("Type the address again to erase all that is known of it, or Ctrl-C")
     if typed is None:
         raise SubscriberListError(
-            "nobody is here to type the address", remedy="In a script, say --yes."
+            "cannot ask for the address: no terminal", remedy="In a script, use --yes."
         )
     try:
-        same = parse_address(typed).key == address.key
+        is_same = parse_address(typed).key == address.key
     except SubscriberListError:
-        same = False
-    if not same:
+        is_same = False
+    if not is_same:
         raise SubscriberListError(
             f"'{typed}' is not {address.address}; nothing was done",
-            remedy="Run it again when you are sure.",
+            remedy="Run the command again when you are sure.",
         )
 
 
@@ -76,4 +76,4 @@ def _print_result(address: "ParsedAddress", erased: "ErasureResult") -> None:
         format_count(erased.suppressions, "suppression") if erased.suppressions else "",
     ]
     echo(f"{address.address} is erased from {', '.join(filter(None, places))}.", color="green")
-    echo("Erase it also from your files and backups, and ask SendGrid to.")
+    echo("Erase it from your own files and backups too, and ask SendGrid to erase it.")

@@ -1,4 +1,4 @@
-"""``newsletter subscribers export``: writes the list to a file."""
+"""``newsletter subscribers export``: write the list to a file."""
 
 import sys
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _STDOUT = Path("-")
 @click.option("--journal", is_flag=True, help="With the consent journal; JSON lines only.")
 @click.option("--raw", is_flag=True, help="Leave cells as they are that Excel would run.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
-def export_command(  # noqa: PLR0913, PLR0917 - click's way
+def export_command(  # noqa: PLR0913, PLR0917 - click passes each option as a parameter
     file: Path,
     kind: str | None,
     segment: str | None,
@@ -44,7 +44,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - click's way
     \b
     Example:
       newsletter subscribers export readers.jsonl --journal
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     import datetime
 
     from newsletter.db import database_engine, read_transaction
@@ -53,10 +53,10 @@ def export_command(  # noqa: PLR0913, PLR0917 - click's way
     from newsletter.subscribers.export import ExportOptions, export_subscribers
     from newsletter.subscribers.segments import find_segment
 
-    lines = (kind or ("jsonl" if file.suffix.lower() == ".jsonl" else "csv")) == "jsonl"
-    if journal and not lines:
+    is_jsonl = (kind or ("jsonl" if file.suffix.lower() == ".jsonl" else "csv")) == "jsonl"
+    if journal and not is_jsonl:
         raise click.UsageError("the journal goes into JSON lines: --format jsonl")
-    if raw and lines:
+    if raw and is_jsonl:
         raise click.UsageError("--raw is for CSV: JSON lines are never changed")
     project = open_project()
     with (
@@ -64,22 +64,26 @@ def export_command(  # noqa: PLR0913, PLR0917 - click's way
         read_transaction(engine) as connection,
         _open_output(file, force=force) as out,
     ):
-        within = ALL_SUBSCRIBERS
+        condition = ALL_SUBSCRIBERS
         if segment is not None:
             now = datetime.datetime.now(datetime.UTC)
-            within = find_segment(connection, segment, project.config, now).condition
-        with progress_bar(count_subscribers(connection, within), "Exporting") as advance:
-            choice = ExportOptions("jsonl" if lines else "csv", within, journal, raw)
-            count = export_subscribers(connection, out, choice, advance)
+            condition = find_segment(connection, segment, project.config, now).condition
+        with progress_bar(count_subscribers(connection, condition), "Exporting") as advance:
+            options = ExportOptions("jsonl" if is_jsonl else "csv", condition, journal, raw)
+            count = export_subscribers(connection, out, options, advance)
     if file == _STDOUT:
         echo_err(format_count(count, "reader"))
     else:
-        echo(f"{file}: {format_count(count, 'reader')}, for your eyes only", color="green")
+        echo(f"{file}: {format_count(count, 'reader')}, readable only by you", color="green")
 
 
 @contextmanager
 def _open_output(file: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """A file that is there whole or not at all, and only for the owner; or standard output."""
+    """Open an output file that is replaced atomically, mode 0600; or standard output for ``-``.
+
+    Raises:
+        SubscriberListError: the file exists, and ``force`` is false.
+    """
     import os
     import tempfile
 
@@ -91,18 +95,18 @@ def _open_output(file: Path, *, force: bool) -> Iterator[BinaryIO]:
         return
     if file.exists() and not force:
         raise SubscriberListError(
-            "this file is there already",
+            "this file exists already",
             where=Location(display_path(file)),
-            remedy="Name another one, or overwrite it with --force.",
+            remedy="Name another file, or overwrite this one with --force.",
         )
     descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    aside = Path(name)
+    temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as out:
             yield out
             out.flush()
             os.fsync(out.fileno())
-        aside.replace(file)
+        temporary.replace(file)
     except BaseException:
-        aside.unlink()
+        temporary.unlink()
         raise

@@ -1,4 +1,4 @@
-"""``newsletter subscribers``: the group, and where its commands are."""
+"""``newsletter subscribers``: the group and its table of commands."""
 
 import click
 
@@ -33,8 +33,8 @@ COMMANDS = {
         f"{_PACKAGE}.queries.segments:segments_command",
         "Show the segments of newsletter.yml, counted.",
     ),
-    "tag": LazyCommand(f"{_PACKAGE}.tag:tag_command", "Put a tag on readers."),
-    "untag": LazyCommand(f"{_PACKAGE}.tag:untag_command", "Take a tag off readers."),
+    "tag": LazyCommand(f"{_PACKAGE}.tag:tag_command", "Add a tag to readers."),
+    "untag": LazyCommand(f"{_PACKAGE}.tag:untag_command", "Remove a tag from readers."),
     "explain": LazyCommand(
         f"{_PACKAGE}.queries.explain:explain_command",
         "Explain why a reader gets an issue, or doesn't.",
@@ -53,11 +53,11 @@ COMMANDS = {
 }
 
 
-@click.group("subscribers", cls=LazyGroup, lazy=COMMANDS, short_help="Keep the list of readers.")
+@click.group("subscribers", cls=LazyGroup, lazy=COMMANDS, short_help="Manage the list of readers.")
 def subscribers_group() -> None:
-    """Keep the list of readers: fill it from files, change it, show it.
+    """Manage the list of readers: fill it from files, change it, show it.
 
     \b
     Example:
       newsletter subscribers import readers.csv
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap

@@ -1,4 +1,4 @@
-"""``newsletter subscribers import``: fills the list from a file."""
+"""``newsletter subscribers import``: add the subscribers of a file."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MAX_REMARKS_SHOWN = 10
 MAX_WARNINGS_SHOWN = 5
-# From this many rows on, how much memory it took is worth a line.
+# From this many rows on, the peak memory is printed.
 MEMORY_REPORT_ROWS = 100_000
 
 
@@ -29,14 +29,14 @@ MEMORY_REPORT_ROWS = 100_000
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Tag every reader of the file.")
 @click.option(
     "--resubscribe", is_flag=True,
-    help="Bring back who has left or bounced, but never who has complained.",
+    help="Bring back who has unsubscribed or bounced, but never who has complained.",
 )  # fmt: skip
 @click.option(
     "--consent", metavar="TEXT", help="Where their consent comes from; the journal keeps it."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, for scripts.")
-def import_list_command(  # noqa: PLR0913, PLR0917 - click's way
+def import_list_command(  # noqa: PLR0913, PLR0917 - click passes each option as a parameter
     file: Path,
     mapping: tuple[str, ...],
     tags: tuple[str, ...],
@@ -53,15 +53,15 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click's way
     Ghost, Buttondown, Kit, beehiiv, listmonk and of newsletter itself are known as they come,
     a ZIP of CSV files too.
 
-    Nobody who has left comes back by an import, unless you say --resubscribe and where their
-    new consent comes from. Rows that can't be taken are written to FILE.refused.csv with the
-    reason, to be corrected and imported; the exit code is then 1. Importing a file again
+    Nobody who has unsubscribed comes back by an import, unless you give --resubscribe and where
+    their new consent comes from. Rows that can't be imported are written to FILE.refused.csv with
+    the reason, to be corrected and imported; the exit code is then 1. Importing a file again
     changes nothing.
 
     \b
     Example:
       newsletter subscribers import readers.csv --map 'Contact=email' --tag launch
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     import datetime
 
     from newsletter.db import database_engine
@@ -71,7 +71,7 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click's way
 
     if resubscribe != bool(consent and consent.strip()):
         raise click.UsageError("--resubscribe and --consent 'where it comes from' go together")
-    wishes = import_list.ListImportOptions(
+    import_options = import_list.ListImportOptions(
         _parse_mapping(mapping),
         tuple(clean_tag(tag) for tag in tags),
         (consent or "").strip(),
@@ -86,7 +86,7 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click's way
             engine,
             file,
             now=datetime.datetime.now(datetime.UTC),
-            options=wishes,
+            options=import_options,
             max_unpacked_bytes=project.config.limits.list_bytes,
             progress=advance,
         )
@@ -101,13 +101,13 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click's way
 
 
 def _parse_mapping(options: tuple[str, ...]) -> dict[str, str]:
-    """``Email Address=email`` as column and field."""
+    """Parse options like ``Email Address=email`` into a mapping from column to field."""
     import re
 
     mapping = {}
     for option in options:
-        column, equals, name = option.rpartition("=")
-        if not equals or not column or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        column, separator, name = option.rpartition("=")
+        if not separator or not column or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise click.BadParameter(
                 f"'{option}' is not COLUMN=FIELD, like 'Email Address=email'", param_hint="--map"
             )
@@ -121,7 +121,7 @@ def _print_report(report: "ImportSummary") -> None:
     echo(
         f"{report.file}: {format_count(report.rows, 'row')}, {report.encoding.name}{guess}{service}"
     )
-    held = (
+    kept_out = (
         f"{format_status_counts(report.not_reactivated)} in the list, and an import "
         "brings nobody back"
     )
@@ -139,25 +139,25 @@ def _print_report(report: "ImportSummary") -> None:
         (
             "back",
             report.resubscribed,
-            f"{report.resubscribed:,} who had left, by the consent you state",
+            f"{report.resubscribed:,} who had unsubscribed, by the consent that you state",
         ),
         ("unchanged", report.unchanged, f"{report.unchanged:,}"),
         ("repeated", report.duplicates, f"{report.duplicates:,}, the first of an address counts"),
-        ("kept out", report.not_reactivated, held),
+        ("kept out", report.not_reactivated, kept_out),
         ("erased", report.erased, f"{report.erased:,} who asked to be forgotten"),
         ("refused", report.rejected, "\n".join(filter(None, [f"{report.rejected:,}", reasons]))),
         (
             "doubtful",
             report.address_warning_count,
-            f"{report.address_warning_count:,} taken, but look at them",
+            f"{report.address_warning_count:,} imported, but check them",
         ),
     ]
-    echo(format_fields((label, value) for label, there, value in rows if there))
-    told = report.rejected + report.duplicates + report.erased
-    _print_remarks(report.remarks, told, MAX_REMARKS_SHOWN)
+    echo(format_fields((label, value) for label, is_shown, value in rows if is_shown))
+    remark_count = report.rejected + report.duplicates + report.erased
+    _print_remarks(report.remarks, remark_count, MAX_REMARKS_SHOWN)
     _print_remarks(report.address_warnings, report.address_warning_count, MAX_WARNINGS_SHOWN)
-    for name, why in report.skipped_files:
-        echo_err(f"    passed over {name}: {why}", color="yellow")
+    for name, reason in report.skipped_files:
+        echo_err(f"    skipped {name}: {reason}", color="yellow")
 
 
 def _print_remarks(remarks: Sequence[tuple[int, str]], total: int, limit: int) -> None:
@@ -170,14 +170,14 @@ def _print_remarks(remarks: Sequence[tuple[int, str]], total: int, limit: int) -
 def _print_next_step(reports: "Sequence[ImportSummary]", *, dry_run: bool) -> None:
     if sum(report.rows for report in reports) >= MEMORY_REPORT_ROWS:
         echo(f"Peak memory: {_peak_memory_mb():,} MB")
-    refused = [report.rejected_rows_path for report in reports if report.rejected_rows_path]
+    rejected_files = [report.rejected_rows_path for report in reports if report.rejected_rows_path]
     if dry_run:
         echo("Nothing was changed: this was a dry run.")
-    elif refused:
+    elif rejected_files:
         from newsletter.errors import display_path
 
-        files = " and ".join(display_path(path) for path in refused)
-        echo(f"Next: correct {files} and import {'it' if len(refused) == 1 else 'them'}.")
+        files = " and ".join(display_path(path) for path in rejected_files)
+        echo(f"Next: correct {files} and import {'it' if len(rejected_files) == 1 else 'them'}.")
     else:
         echo("Next: newsletter subscribers list", color="green")
 
@@ -187,13 +187,13 @@ def _format_columns(report: "ImportSummary") -> str:
     if columns is None:
         return ""
     if not columns.header:
-        return "addresses alone"
+        return "addresses only"
     header = columns.header
 
-    def named(indices: Sequence[int]) -> str:
+    def quote_names(indices: Sequence[int]) -> str:
         return " and ".join(f"'{header[index]}'" for index in indices)
 
-    single = columns.single_columns
+    by_field = columns.single_columns
     status = sorted(
         (*columns.status, *columns.consent, *columns.opt_out, *columns.suppressed_if_filled)
     )
@@ -202,15 +202,15 @@ def _format_columns(report: "ImportSummary") -> str:
         ("name from", columns.names),
         ("status from", status),
         ("tags from", columns.tags),
-        ("joined from", [single["joined_at"]] if "joined_at" in single else []),
-        ("confirmed from", [single["confirmed_at"]] if "confirmed_at" in single else []),
-        ("source from", [single["source"]] if "source" in single else []),
+        ("joined from", [by_field["joined_at"]] if "joined_at" in by_field else []),
+        ("confirmed from", [by_field["confirmed_at"]] if "confirmed_at" in by_field else []),
+        ("source from", [by_field["source"]] if "source" in by_field else []),
         ("attributes from", columns.json),
     ]
-    told = [f"{what} {named(indices)}" for what, indices in parts if indices]
+    phrases = [f"{label} {quote_names(indices)}" for label, indices in parts if indices]
     if columns.attributes:
-        told.append("attributes " + ", ".join(columns.attributes.values()))
-    return "; ".join(told)
+        phrases.append("attributes " + ", ".join(columns.attributes.values()))
+    return "; ".join(phrases)
 
 
 def _to_dict(report: "ImportSummary", *, dry_run: bool) -> dict[str, Any]:
@@ -241,9 +241,9 @@ def _to_dict(report: "ImportSummary", *, dry_run: bool) -> dict[str, Any]:
 
 
 def _peak_memory_mb() -> int:
-    """The most memory that this process has had, in MB."""
+    """Return the peak memory of this process in MB."""
     import resource
     import sys
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS alone
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS, in KB elsewhere
     return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,4 +1,4 @@
-"""``newsletter subscribers remove`` and ``rotate-token``: small changes of one reader."""
+"""``newsletter subscribers remove`` and ``rotate-token``."""
 
 import datetime
 import json
@@ -15,13 +15,13 @@ from newsletter.cli.output import echo
 def remove_command(address: str, *, reason: str, as_json: bool) -> None:
     """Unsubscribe the reader of ADDRESS, who has asked you to be taken off the list.
 
-    They stay known as one who left, so that no import brings them back. To forget a reader
-    altogether, use erase.
+    They stay known as unsubscribed, so that no import brings them back. To delete all data of
+    a reader, use erase.
 
     \b
     Example:
       newsletter subscribers remove ada@example.com --reason 'asked by mail'
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
@@ -30,7 +30,7 @@ def remove_command(address: str, *, reason: str, as_json: bool) -> None:
     from newsletter.subscribers.gdpr_export import subscriber_not_found_error
     from newsletter.subscribers.importing.rows.row_parser import clean_text
 
-    of = parse_address(address)
+    parsed = parse_address(address)
     now = datetime.datetime.now(datetime.UTC)
     origin = ChangeOrigin(now, "cli", wording=clean_text(reason.strip(), "reason"))
     project = open_project()
@@ -38,16 +38,16 @@ def remove_command(address: str, *, reason: str, as_json: bool) -> None:
         database_engine(project.config.database, project.root) as engine,
         engine.begin() as connection,
     ):
-        changed = changes.unsubscribe(connection, of.key, origin)
+        changed = changes.unsubscribe(connection, parsed.key, origin)
         if changed is None:
-            raise subscriber_not_found_error(connection, of)
+            raise subscriber_not_found_error(connection, parsed)
     if as_json:
-        echo(json.dumps({"address": of.address, **changed._asdict()}, ensure_ascii=False))
+        echo(json.dumps({"address": parsed.address, **changed._asdict()}, ensure_ascii=False))
     elif changed.before == changed.after:
-        echo(f"{of.address} was {changed.after} already; nothing was changed.")
+        echo(f"{parsed.address} was {changed.after} already; nothing was changed.")
     else:
-        echo(f"{of.address} was {changed.before} and is unsubscribed now.", color="green")
-        echo(f"To forget them altogether: newsletter subscribers erase {of.address}")
+        echo(f"{parsed.address} was {changed.before} and is unsubscribed now.", color="green")
+        echo(f"To delete all their data: newsletter subscribers erase {parsed.address}")
 
 
 @click.command("rotate-token", short_help="Give a reader's links a new secret.")
@@ -56,29 +56,32 @@ def remove_command(address: str, *, reason: str, as_json: bool) -> None:
 def rotate_token_command(address: str, *, as_json: bool) -> None:
     """Give the reader of ADDRESS a new secret for their unsubscribe and preferences links.
 
-    For when they have passed a mail on, links and all. The links in the mails that they have
-    got stop working; those in the next issue work.
+    For when they have forwarded an email with its links. The links in the emails that they have
+    received stop working; those in the next issue work.
 
     \b
     Example:
       newsletter subscribers rotate-token ada@example.com
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.consent import changes
     from newsletter.subscribers.gdpr_export import subscriber_not_found_error
 
-    of = parse_address(address)
+    parsed = parse_address(address)
     now = datetime.datetime.now(datetime.UTC)
     project = open_project()
     with (
         database_engine(project.config.database, project.root) as engine,
         engine.begin() as connection,
     ):
-        if not changes.rotate_token(connection, of.key, now):
-            raise subscriber_not_found_error(connection, of)
+        if not changes.rotate_token(connection, parsed.key, now):
+            raise subscriber_not_found_error(connection, parsed)
     if as_json:
-        echo(json.dumps({"address": of.address, "rotated": True}, ensure_ascii=False))
+        echo(json.dumps({"address": parsed.address, "rotated": True}, ensure_ascii=False))
     else:
-        echo(f"{of.address} has a new token; the links in earlier mails are dead.", color="green")
+        echo(
+            f"{parsed.address} has a new token; the links in earlier emails no longer work.",
+            color="green",
+        )

@@ -1,4 +1,4 @@
-"""``newsletter subscribers sync``: brings SendGrid's suppressions into the list."""
+"""``newsletter subscribers sync``: apply SendGrid's suppressions to the list."""
 
 import datetime
 import json
@@ -35,54 +35,54 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
 
     Asks for bounces, invalid addresses, global unsubscribes, those of sendgrid.asm_group and
     spam reports since the last sync and a day more. Whoever is in the list is marked;
-    others are kept out of imports. Blocks are only shown: SendGrid tries those again.
+    others are kept out of imports. Blocks are only shown: SendGrid retries those.
     Running it again changes nothing. The key needs the permission Suppressions to read.
 
     \b
     Example:
       newsletter subscribers sync --dry-run
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine
     from newsletter.project import open_project
-    from newsletter.sending.feedback.suppression_sync import sync_suppressions as synced
+    from newsletter.sending.feedback.suppression_sync import sync_suppressions
     from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
 
     project = open_project()
     zone = ZoneInfo(project.config.timezone)
-    mailer = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
-    done = []
+    client = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
+    results = []
     try:
         with database_engine(project.config.database, project.root) as engine:
-            for each in synced(
+            for result in sync_suppressions(
                 engine,
-                _open_suppression_lists(mailer),
+                _open_suppression_lists(client),
                 group=project.config.sendgrid.asm_group,
                 since=since.replace(tzinfo=zone) if since else None,
                 dry_run=dry_run,
             ):
-                done.append(each)
+                results.append(result)
                 if not as_json:
-                    _print_list_result(each)
+                    _print_list_result(result)
     finally:
-        mailer.close()
+        client.close()
     if as_json:
-        data = {"dry_run": dry_run, "lists": [_to_dict(each) for each in done]}
+        data = {"dry_run": dry_run, "lists": [_to_dict(result) for result in results]}
         echo(json.dumps(data, ensure_ascii=False))
     else:
-        _print_summary(done, dry_run=dry_run)
+        _print_summary(results, dry_run=dry_run)
 
 
-def _open_suppression_lists(mailer: "SendGridClient") -> "SuppressionClient":
+def _open_suppression_lists(client: "SendGridClient") -> "SuppressionClient":
     from newsletter.sending.providers.sendgrid.suppressions_api import SuppressionClient
     from newsletter.sending.retry_policy import backoff_seconds
 
     return SuppressionClient(
-        mailer,
+        client,
         _wait_for_provider,
         now=lambda: datetime.datetime.now(datetime.UTC),
-        backoff=lambda tries: backoff_seconds(tries, random.random()),  # noqa: S311 - only spreads the tries
+        backoff=lambda tries: backoff_seconds(tries, random.random()),  # noqa: S311 - jitter only
     )
 
 
@@ -90,68 +90,71 @@ def _wait_for_provider(seconds: float) -> None:
     import time
 
     if seconds > LONG_WAIT_SECONDS:
-        echo_err(f"SendGrid is busy: asking again in {seconds:,.0f} s (Ctrl-C to stop)")
+        echo_err(f"SendGrid is busy: retrying in {seconds:,.0f} s (Ctrl-C to stop)")
     time.sleep(seconds)
 
 
-def _print_list_result(synced: "SuppressionSyncResult") -> None:
+def _print_list_result(result: "SuppressionSyncResult") -> None:
     from newsletter.sending.providers.sendgrid.suppressions_api import LIST_LABELS
 
-    since = f"since {synced.since:%Y-%m-%d}" if synced.since else "in all"
-    news = [
+    since = f"since {result.since:%Y-%m-%d}" if result.since else "in all"
+    remarks = [
         f"{count:,} now {status}"
-        for status, count in _count_by_status(synced.applied_reports).items()
+        for status, count in _count_by_status(result.applied_reports).items()
     ]
-    strangers = sum(not taken.listed for taken in synced.applied_reports)
-    if strangers:
-        news.append(f"{strangers:,} not in the list")
-    if synced.blocks:
-        news.append("SendGrid tries these again")
-    said = ", ".join(news)
+    unlisted_count = sum(not report.listed for report in result.applied_reports)
+    if unlisted_count:
+        remarks.append(f"{unlisted_count:,} not in the list")
+    if result.blocks:
+        remarks.append("SendGrid retries these")
+    remark = ", ".join(remarks)
     echo(
-        f"{LIST_LABELS[synced.list_name]:<19} {synced.fetched_count:>7,} {since:<16}  "
-        f"{said}".rstrip()
+        f"{LIST_LABELS[result.list_name]:<19} {result.fetched_count:>7,} {since:<16}  "
+        f"{remark}".rstrip()
     )
 
 
 def _count_by_status(applied: "Iterable[AppliedReport]") -> Counter[str]:
-    return Counter(each.after for each in applied if each.listed)
+    return Counter(report.after for report in applied if report.listed)
 
 
 def _print_summary(results: "list[SuppressionSyncResult]", *, dry_run: bool) -> None:
-    changed = [taken for each in results for taken in each.applied_reports if taken.listed]
-    blocks = [block for each in results for block in each.blocks]
+    changed = [report for result in results for report in result.applied_reports if report.listed]
+    blocks = [block for result in results for block in result.blocks]
     if changed:
         echo()
         echo(
             format_fields(
-                (each.address, f"{each.before} → {each.after}{_format_reason(each.wording)}")
-                for each in changed[:MAX_SHOWN]
+                (
+                    report.address,
+                    f"{report.before} → {report.after}{_format_reason(report.wording)}",
+                )
+                for report in changed[:MAX_SHOWN]
             )
         )
         if len(changed) > MAX_SHOWN:
             echo(f"  and {len(changed) - MAX_SHOWN:,} more; all of them with --json")
     if blocks:
         echo()
-        echo("Blocked lately, and still in the list:")
-        echo(format_fields((each.address, each.reason) for each in blocks[:MAX_SHOWN]))
+        echo("Blocked recently, and still in the list:")
+        echo(format_fields((block.address, block.reason) for block in blocks[:MAX_SHOWN]))
     if dry_run:
         echo("Nothing was changed: this was a dry run.")
-    elif any(each.applied_reports for each in results):
+    elif any(result.applied_reports for result in results):
         echo(f"{format_count(len(changed), 'reader')} changed.", color="green")
     else:
-        echo("Nothing new: the list knows it all.", color="green")
+        echo("Nothing new: the list is up to date.", color="green")
 
 
 def _format_reason(wording: str) -> str:
     return f" ({wording})" if wording else ""
 
 
-def _to_dict(synced: "SuppressionSyncResult") -> dict[str, Any]:
+def _to_dict(result: "SuppressionSyncResult") -> dict[str, Any]:
     return {
-        "list": synced.list_name,
-        "since": synced.since.isoformat() if synced.since else None,
-        "fetched": synced.fetched_count,
-        "changed": [taken._asdict() for taken in synced.applied_reports],
-        "blocks": [{"address": each.address, "reason": each.reason} for each in synced.blocks],
+        "list": result.list_name,
+        "since": result.since.isoformat() if result.since else None,
+        "fetched": result.fetched_count,
+        "changed": [report._asdict() for report in result.applied_reports],
+        "blocks": [{"address": block.address, "reason": block.reason} for block in result.blocks],
     }

@@ -1,4 +1,4 @@
-"""``newsletter subscribers tag`` and ``untag``."""
+"""``newsletter subscribers tag`` and ``untag``: add or remove a tag."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -35,41 +35,41 @@ def _add_selection_options(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
-@click.command("tag", short_help="Put a tag on readers.")
+@click.command("tag", short_help="Add a tag to readers.")
 @click.argument("tag")
 @_add_selection_options
 def tag_command(
     tag: str, *, addresses: tuple[str, ...], file: Path | None, query: str | None, as_json: bool
 ) -> int:
-    """Put TAG on readers: by address, of a file, or by a query.
+    """Add TAG to readers: by address, of a file, or by a query.
 
-    Nobody is added to the list by it; the exit code is 1 if somebody isn't in the list.
+    It adds nobody to the list; the exit code is 1 if somebody isn't in the list.
 
     \b
     Examples:
       newsletter subscribers tag vip --address ada@example.com
       newsletter subscribers tag quiet --query 'not opened:last-10'
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     return _change_tag(tag, addresses, file, query, adding=True, as_json=as_json)
 
 
-@click.command("untag", short_help="Take a tag off readers.")
+@click.command("untag", short_help="Remove a tag from readers.")
 @click.argument("tag")
 @_add_selection_options
 def untag_command(
     tag: str, *, addresses: tuple[str, ...], file: Path | None, query: str | None, as_json: bool
 ) -> int:
-    """Take TAG off readers: by address, of a file, or by a query.
+    """Remove TAG from readers: by address, of a file, or by a query.
 
     \b
     Examples:
       newsletter subscribers untag vip --file lapsed.csv
       newsletter subscribers untag vip --query tag:vip
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     return _change_tag(tag, addresses, file, query, adding=False, as_json=as_json)
 
 
-def _change_tag(  # noqa: PLR0913 - the commands' own
+def _change_tag(  # noqa: PLR0913 - the commands' options
     text: str,
     addresses: tuple[str, ...],
     file: Path | None,
@@ -87,13 +87,11 @@ def _change_tag(  # noqa: PLR0913 - the commands' own
     from newsletter.subscribers.segments import find_segment
 
     if not (addresses or file or query):
-        raise UsageError(
-            "it isn't said whose tag that is", remedy="Say --address, --file or --query."
-        )
+        raise UsageError("no readers were given", remedy="Use --address, --file or --query.")
     name = tags.clean_tag(text)
     project = open_project()
     change = tags.add_tag if adding else tags.remove_tag
-    changed = found = 0
+    changed = matched = 0
     remarks: list[dict[str, Any]] = []
     with (
         database_engine(project.config.database, project.root) as engine,
@@ -101,14 +99,14 @@ def _change_tag(  # noqa: PLR0913 - the commands' own
     ):
         if query:
             now = datetime.datetime.now(datetime.UTC)
-            within = find_segment(connection, query, project.config, now).condition
-            found += count_subscribers(connection, within)
-            changed += change(connection, name, within)
+            condition = find_segment(connection, query, project.config, now).condition
+            matched += count_subscribers(connection, condition)
+            changed += change(connection, name, condition)
         for chunk in _iter_chunks(addresses, file):
-            within, known = _match_rows(connection, chunk, remarks)
-            found += known
-            changed += change(connection, name, within)
-    data = {"tag": name, "changed": changed, "unchanged": found - changed, "remarks": remarks}
+            condition, listed_count = _match_rows(connection, chunk, remarks)
+            matched += listed_count
+            changed += change(connection, name, condition)
+    data = {"tag": name, "changed": changed, "unchanged": matched - changed, "remarks": remarks}
     _print_result(data, adding=adding, as_json=as_json)
     return 1 if remarks else 0
 
@@ -128,17 +126,21 @@ def _iter_chunks(addresses: tuple[str, ...], file: Path | None) -> "Iterator[lis
 def _match_rows(
     connection: "sa.Connection", rows: "list[AddressFileRow]", remarks: list[dict[str, Any]]
 ) -> "tuple[sa.ColumnElement[bool], int]":
-    """The readers of some addresses as a condition, and how many they are."""
+    """Match rows with the list; add a remark for each row that can't be matched.
+
+    Returns:
+        A condition on ``subscriber`` for those in the list, and their number.
+    """
     from newsletter.db.bulk import column_in
     from newsletter.db.schema import subscriber
     from newsletter.subscribers.tags import find_listed_keys
 
-    known = find_listed_keys(connection, {row.key for row in rows})
-    for line, key, said in rows:
-        if key not in known:
-            why = f"'{said}' is not in the list" if key else said
-            remarks.append(({"row": line} if line else {}) | {"reason": why})
-    return column_in(connection, subscriber.c.address_key, known), len(known)
+    listed_keys = find_listed_keys(connection, {row.key for row in rows})
+    for line, key, text in rows:
+        if key not in listed_keys:
+            reason = f"'{text}' is not in the list" if key else text
+            remarks.append(({"row": line} if line else {}) | {"reason": reason})
+    return column_in(connection, subscriber.c.address_key, listed_keys), len(listed_keys)
 
 
 def _print_result(data: dict[str, Any], *, adding: bool, as_json: bool) -> None:
@@ -146,10 +148,13 @@ def _print_result(data: dict[str, Any], *, adding: bool, as_json: bool) -> None:
         echo(json.dumps(data, ensure_ascii=False))
         return
     done = (
-        f"'{data['tag']}' is {'on' if adding else 'off'} {format_count(data['changed'], 'reader')}"
+        f"'{data['tag']}' was {'added to' if adding else 'removed from'} "
+        f"{format_count(data['changed'], 'reader')}"
     )
     rest = (
-        f"; {data['unchanged']:,} had it already" if adding else f"; {data['unchanged']:,} had none"
+        f"; {data['unchanged']:,} had it already"
+        if adding
+        else f"; {data['unchanged']:,} didn't have it"
     )
     echo(f"{done}{rest if data['unchanged'] else ''}.", color="green")
     for remark in data["remarks"][:MAX_REMARKS_SHOWN]:

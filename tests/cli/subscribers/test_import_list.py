@@ -11,28 +11,28 @@ Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def readers(project_folder: Path) -> Path:
+def readers_file(project_folder: Path) -> Path:
     path = project_folder / "readers.csv"
     path.write_text("email,name,age\nada@example.com,Ada,36\nbo@gmial.com,Bo,40\ninfo@b.com,I,\n")
     return path
 
 
-def listed(cli: Cli) -> dict[str, dict[str, object]]:
+def list_by_address(cli: Cli) -> dict[str, dict[str, object]]:
     lines = cli("subscribers", "list", "--json", "--limit", "0")[1].splitlines()
-    return {each["address"]: each for each in map(json.loads, lines)}
+    return {row["address"]: row for row in map(json.loads, lines)}
 
 
-def test_doubtful_addresses_are_shown(cli: Cli, readers: Path) -> None:
-    code, out, err = cli("subscribers", "import", readers.name)
+def test_doubtful_addresses_are_reported(cli: Cli, readers_file: Path) -> None:
+    code, out, err = cli("subscribers", "import", readers_file.name)
     assert code == 0
-    assert "  doubtful  2 taken, but look at them\n" in out
+    assert "  doubtful  2 imported, but check them\n" in out
     assert err.splitlines() == [
         "    row 3: 'bo@gmial.com' may be meant for gmail.com",
         "    row 4: 'info@b.com' is a shared mailbox",
     ]
 
 
-def test_a_preview_says_why_rows_would_be_refused(cli: Cli, project_folder: Path) -> None:
+def test_dry_run_counts_reasons_for_refused_rows(cli: Cli, project_folder: Path) -> None:
     (project_folder / "more.csv").write_text(
         "email,status\nada@,active\nbo@,active\ncy@example.com,asleep\nold@example.com,cleaned\n"
     )
@@ -46,35 +46,41 @@ def test_a_preview_says_why_rows_would_be_refused(cli: Cli, project_folder: Path
     assert not list(project_folder.glob("*.refused.*"))
 
 
-def test_tags_for_all(cli: Cli, readers: Path) -> None:
-    assert cli("subscribers", "import", readers, "--tag", "fair", "--tag", " book fair ")[0] == 0
+def test_tag_option_tags_every_imported_reader(cli: Cli, readers_file: Path) -> None:
+    assert (
+        cli("subscribers", "import", readers_file, "--tag", "fair", "--tag", " book fair ")[0] == 0
+    )
     out = cli("subscribers", "export", "--format", "jsonl")[1]
     assert json.loads(out.splitlines()[1])["tags"] == ["book fair", "fair"]
-    assert cli("subscribers", "import", readers, "--tag", " ")[0] == 1
+    assert cli("subscribers", "import", readers_file, "--tag", " ")[0] == 1
 
 
-def test_who_comes_back_and_by_what_right(cli: Cli, project_folder: Path) -> None:
+def test_resubscribe_needs_consent(cli: Cli, project_folder: Path) -> None:
     (project_folder / "gone.csv").write_text("email,status\nada@example.com,unsubscribed\n")
     (project_folder / "back.csv").write_text("email\nada@example.com\n")
     cli("subscribers", "import", "gone.csv")
-    held = "  kept out  1 unsubscribed in the list, and an import brings nobody back\n"
-    assert held in cli("subscribers", "import", "back.csv")[1]
-    for half in (["--resubscribe"], ["--consent", "the fair"], ["--resubscribe", "--consent", " "]):
-        code, _, err = cli("subscribers", "import", "back.csv", *half)
+    kept_out = "  kept out  1 unsubscribed in the list, and an import brings nobody back\n"
+    assert kept_out in cli("subscribers", "import", "back.csv")[1]
+    for incomplete in (
+        ["--resubscribe"],
+        ["--consent", "the fair"],
+        ["--resubscribe", "--consent", " "],
+    ):
+        code, _, err = cli("subscribers", "import", "back.csv", *incomplete)
         assert code == 2
         assert "go together" in " ".join(err.split())
     args = ("--resubscribe", "--consent", "the book fair, 3 May")
     code, out, _ = cli("subscribers", "import", "back.csv", *args)
     assert code == 0
-    assert "  back     1 who had left, by the consent you state\n" in out
-    assert listed(cli)["ada@example.com"]["status"] == "active"
+    assert "  back     1 who had unsubscribed, by the consent that you state\n" in out
+    assert list_by_address(cli)["ada@example.com"]["status"] == "active"
     exported = cli("subscribers", "export", "--format", "jsonl", "--journal")[1]
     last = json.loads(exported.splitlines()[1])["journal"][-1]
     assert (last["change"], last["wording"]) == ("resubscribed", "the book fair, 3 May")
     assert last["source"] == "import back.csv:2"
 
 
-def test_a_zip_is_reported_file_by_file(cli: Cli, project_folder: Path) -> None:
+def test_zip_is_reported_file_by_file(cli: Cli, project_folder: Path) -> None:
     header = "Email Address,First Name,OPTIN_TIME,CONFIRM_TIME,LEID,EUID,TAGS\n"
     with zipfile.ZipFile(project_folder / "audience.zip", "w") as archive:
         archive.writestr("subscribed_1.csv", header + "ada@example.com,Ada,,,1,a,\nbroken,,,,,,\n")
@@ -87,7 +93,7 @@ def test_a_zip_is_reported_file_by_file(cli: Cli, project_folder: Path) -> None:
         "audience.zip/subscribed_1.csv: 2 rows, UTF-8, an export of Mailchimp",
     ]
     assert out.endswith("Next: correct audience.zip.subscribed_1.csv.refused.csv and import it.\n")
-    assert "passed over orders.csv: no column is named like an address" in err
+    assert "skipped orders.csv: no column is named like an address" in err
     lines = cli("subscribers", "import", "audience.zip", "--json")[1].splitlines()
     first, second = map(json.loads, lines)
     assert first["passed_over"].keys() == {"orders.csv"}
@@ -96,7 +102,7 @@ def test_a_zip_is_reported_file_by_file(cli: Cli, project_folder: Path) -> None:
     assert second["peak_memory_mb"] > 0
 
 
-def test_a_zip_that_is_too_large(cli: Cli, project_folder: Path) -> None:
+def test_zip_over_the_size_limit_is_rejected(cli: Cli, project_folder: Path) -> None:
     with (project_folder / "newsletter.yml").open("a") as settings:
         settings.write("limits:\n  list_bytes: 1000\n")
     with zipfile.ZipFile(project_folder / "lists.zip", "w") as archive:
@@ -107,17 +113,17 @@ def test_a_zip_that_is_too_large(cli: Cli, project_folder: Path) -> None:
     assert "limits.list_bytes" in err
 
 
-def test_many_rows_tell_the_memory_they_took(
-    cli: Cli, readers: Path, monkeypatch: pytest.MonkeyPatch
+def test_large_import_reports_peak_memory(
+    cli: Cli, readers_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "Peak memory" not in cli("subscribers", "import", readers)[1]
+    assert "Peak memory" not in cli("subscribers", "import", readers_file)[1]
     monkeypatch.setattr(import_list, "MEMORY_REPORT_ROWS", 3)
-    out = cli("subscribers", "import", readers)[1]
-    told = next(line for line in out.splitlines() if line.startswith("Peak memory: "))
-    assert told.endswith(" MB")
+    out = cli("subscribers", "import", readers_file)[1]
+    memory_line = next(line for line in out.splitlines() if line.startswith("Peak memory: "))
+    assert memory_line.endswith(" MB")
 
 
-def test_overridden_text_is_escaped_on_the_terminal(cli: Cli, project_folder: Path) -> None:
+def test_bidirectional_overrides_in_rows_are_escaped(cli: Cli, project_folder: Path) -> None:
     (project_folder / "more.csv").write_text("email,status\na@b.com,\u202eevitca\n")
     _, _, err = cli("subscribers", "import", "more.csv")
     assert "\u202e" not in err

@@ -22,30 +22,30 @@ def ada(cli: Cli, project_folder: Path) -> None:
     )  # fmt: skip
 
 
-def shown(cli: Cli) -> dict[str, Any]:
+def show_as_json(cli: Cli) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(cli("subscribers", "show", "ada@example.com", "--json")[1])
     return data
 
 
-def test_add_puts_a_reader_in_the_list(cli: Cli) -> None:
-    added = cli("subscribers", "add", "ada@example.com", "--consent", "on paper, 3 May")
-    assert added == (0, "ada@example.com is in the list: active.\n", "")
-    line = shown(cli)["journal"][0]
-    assert (line["change"], line["how"], line["wording"]) == (
+def test_add_subscribes_and_records_consent(cli: Cli) -> None:
+    result = cli("subscribers", "add", "ada@example.com", "--consent", "on paper, 3 May")
+    assert result == (0, "ada@example.com is in the list: active.\n", "")
+    entry = show_as_json(cli)["journal"][0]
+    assert (entry["change"], entry["how"], entry["wording"]) == (
         "subscribed", "cli", "on paper, 3 May",
     )  # fmt: skip
 
 
 @pytest.mark.usefixtures("ada")
-def test_add_describes_whoever_is_there(cli: Cli) -> None:
+def test_add_updates_an_existing_reader(cli: Cli) -> None:
     args = ("subscribers", "add", "ADA@example.com", "--attribute", "age=37", "--tag", "vip")
     before = "ADA@example.com was in the list already: active"
     assert cli(*args)[1] == f"{before}, and has been updated.\n"
     assert cli(*args)[1] == f"{before}; nothing was changed.\n"
-    found = shown(cli)
-    assert (found["name"], found["tags"]) == ("Ada Lovelace", ["oslo", "vip"])
-    assert found["attributes"] == {"city": "Oslo", "age": 37}
-    assert len(found["journal"]) == 1
+    profile = show_as_json(cli)
+    assert (profile["name"], profile["tags"]) == ("Ada Lovelace", ["oslo", "vip"])
+    assert profile["attributes"] == {"city": "Oslo", "age": 37}
+    assert len(profile["journal"]) == 1
 
 
 @pytest.mark.usefixtures("ada")
@@ -59,14 +59,14 @@ def test_add_describes_whoever_is_there(cli: Cli) -> None:
         ("city=", 2, "is not NAME=VALUE"),
     ],
 )
-def test_an_attribute_that_can_not_be(cli: Cli, option: str, code: int, message: str) -> None:
-    found, out, err = cli("subscribers", "add", "ada@example.com", "--attribute", option)
-    assert (found, out) == (code, "")
+def test_invalid_attribute_is_rejected(cli: Cli, option: str, code: int, message: str) -> None:
+    exit_code, out, err = cli("subscribers", "add", "ada@example.com", "--attribute", option)
+    assert (exit_code, out) == (code, "")
     assert message in " ".join(err.split())
-    assert shown(cli)["attributes"] == {"city": "Oslo", "age": 36}
+    assert show_as_json(cli)["attributes"] == {"city": "Oslo", "age": 36}
 
 
-def test_add_refuses_what_could_write_a_header(cli: Cli) -> None:
+def test_add_rejects_line_breaks_in_the_name(cli: Cli) -> None:
     args = ("subscribers", "add", "ada@example.com", "--name", "Ada\nBcc: x@example.com")
     code, _, err = cli(*args)
     assert code == 1
@@ -74,7 +74,7 @@ def test_add_refuses_what_could_write_a_header(cli: Cli) -> None:
     assert cli("subscribers", "show", "ada@example.com")[0] == 1
 
 
-def test_whoever_is_pending_stays_so(cli: Cli) -> None:
+def test_add_leaves_a_pending_reader_pending(cli: Cli) -> None:
     add = ("subscribers", "add", "ada@example.com")
     assert cli(*add, "--pending")[1] == "ada@example.com is in the list: pending.\n"
     code, out, err = cli(*add)
@@ -85,18 +85,18 @@ def test_whoever_is_pending_stays_so(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("ada")
-def test_remove_unsubscribes_and_only_a_consent_brings_back(cli: Cli) -> None:
+def test_removed_reader_comes_back_only_with_consent(cli: Cli) -> None:
     remove = ("subscribers", "remove", "ada@example.com", "--reason", "asked by mail")
     add = ("subscribers", "add", "ada@example.com")
     assert cli(*remove)[1].splitlines() == [
         "ada@example.com was active and is unsubscribed now.",
-        "To forget them altogether: newsletter subscribers erase ada@example.com",
+        "To delete all their data: newsletter subscribers erase ada@example.com",
     ]
     assert cli(*remove)[1] == "ada@example.com was unsubscribed already; nothing was changed.\n"
     code, _, err = cli(*add, "--name", "Mallory")
     assert code == 1
     assert "is in the list as unsubscribed; nothing was changed" in err
-    assert shown(cli)["name"] == "Ada Lovelace"
+    assert show_as_json(cli)["name"] == "Ada Lovelace"
     code, _, err = cli(*add, "--resubscribe")
     assert code == 1
     assert "nobody is brought back without their consent" in err
@@ -106,13 +106,15 @@ def test_remove_unsubscribes_and_only_a_consent_brings_back(cli: Cli) -> None:
         "address": "ada@example.com", "id": 0, "before": "unsubscribed", "after": "active",
         "described": False,
     }  # fmt: skip
-    told = [(line["change"], line["wording"]) for line in shown(cli)["journal"]]
-    assert told == [
+    entries = [(entry["change"], entry["wording"]) for entry in show_as_json(cli)["journal"]]
+    assert entries == [
         ("subscribed", ""), ("unsubscribed", "asked by mail"), ("resubscribed", "by phone"),
     ]  # fmt: skip
 
 
-def test_add_says_what_keeps_a_stranger_out(cli: Cli, project_folder: Path) -> None:
+def test_add_and_show_report_the_suppression_of_an_unlisted_address(
+    cli: Cli, project_folder: Path
+) -> None:
     cli("db", "upgrade")
     with closing(sqlite3.connect(project_folder / "newsletter.db")) as connection, connection:
         connection.execute(
@@ -126,7 +128,7 @@ def test_add_says_what_keeps_a_stranger_out(cli: Cli, project_folder: Path) -> N
 
 
 @pytest.mark.usefixtures("ada")
-def test_show_tells_all_in_the_newsletters_zone(cli: Cli, project_folder: Path) -> None:
+def test_show_prints_all_data_in_the_newsletters_time_zone(cli: Cli, project_folder: Path) -> None:
     with (project_folder / "newsletter.yml").open("a") as settings:
         settings.write("timezone: Asia/Tokyo\n")
     with closing(sqlite3.connect(project_folder / "newsletter.db")) as connection, connection:
@@ -152,26 +154,26 @@ def test_show_tells_all_in_the_newsletters_zone(cli: Cli, project_folder: Path) 
     assert lines[7].startswith("  journal       ")
     assert lines[7].endswith("  subscribed, active (cli)")
     assert lines[8] == "  events        5 May 2026 00:00  open"
-    assert "token" not in shown(cli)
+    assert "token" not in show_as_json(cli)
 
 
 @pytest.mark.usefixtures("ada")
-def test_erase_asks_for_the_address(cli: Cli) -> None:
+def test_erase_asks_to_type_the_address(cli: Cli) -> None:
     erase = ("subscribers", "erase", "ada@example.com")
     code, _, err = cli(*erase, typed="bo@example.com\n")
     assert code == 1
     assert "'bo@example.com' is not ada@example.com; nothing was done" in err
     code, _, err = cli(*erase)
     assert code == 1
-    assert "nobody is here to type the address. In a script, say --yes." in err
-    assert shown(cli)["status"] == "active"
+    assert "cannot ask for the address: no terminal. In a script, use --yes." in err
+    assert show_as_json(cli)["status"] == "active"
     code, out, _ = cli(*erase, typed="ADA@example.com\n")
     assert code == 0
     assert out.startswith("ada@example.com is erased from the list.\n")
 
 
 @pytest.mark.usefixtures("ada")
-def test_an_erased_reader_is_unknown_and_not_added(cli: Cli, project_folder: Path) -> None:
+def test_erased_reader_is_reported_and_cannot_be_added(cli: Cli, project_folder: Path) -> None:
     code, out, _ = cli("subscribers", "erase", "ada@example.com", "--yes", "--json")
     assert json.loads(out) == {
         "address": "ada@example.com", "subscriber": True, "suppressions": 0, "sends": 0,
@@ -187,23 +189,23 @@ def test_an_erased_reader_is_unknown_and_not_added(cli: Cli, project_folder: Pat
 
 
 @pytest.mark.usefixtures("ada")
-def test_a_new_token(cli: Cli, project_folder: Path) -> None:
-    def token() -> str:
+def test_rotate_token_replaces_the_token(cli: Cli, project_folder: Path) -> None:
+    def read_token() -> str:
         with closing(sqlite3.connect(project_folder / "newsletter.db")) as connection:
-            found: str = connection.execute("SELECT token FROM subscriber").fetchone()[0]
-            return found
+            token: str = connection.execute("SELECT token FROM subscriber").fetchone()[0]
+            return token
 
-    old = token()
+    old_token = read_token()
     code, out, _ = cli("subscribers", "rotate-token", "ada@example.com")
     assert code == 0
-    assert out == "ada@example.com has a new token; the links in earlier mails are dead.\n"
-    assert token() != old
+    assert out == ("ada@example.com has a new token; the links in earlier emails no longer work.\n")
+    assert read_token() != old_token
     rotated = cli("subscribers", "rotate-token", "ada@example.com", "--json")[1]
     assert json.loads(rotated) == {"address": "ada@example.com", "rotated": True}
 
 
 @pytest.mark.parametrize("command", ["show", "remove", "erase", "rotate-token"])
-def test_nobody_of_that_address(cli: Cli, command: str) -> None:
+def test_unknown_and_invalid_addresses_are_rejected(cli: Cli, command: str) -> None:
     options = ("--yes",) if command == "erase" else ()
     code, out, err = cli("subscribers", command, "bo@example.com", *options)
     assert (code, out) == (1, "")

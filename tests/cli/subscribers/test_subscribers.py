@@ -19,14 +19,14 @@ cy@;Cy;;;subscribed
 
 
 @pytest.fixture
-def readers(project_folder: Path) -> Path:
+def readers_file(project_folder: Path) -> Path:
     path = project_folder / "readers.csv"
     path.write_text(READERS)
     return path
 
 
-@pytest.mark.usefixtures("readers")
-def test_import_says_what_it_did_and_what_comes_next(cli: Cli) -> None:
+@pytest.mark.usefixtures("readers_file")
+def test_import_prints_summary_remarks_and_next_step(cli: Cli) -> None:
     code, out, err = cli("subscribers", "import", "readers.csv")
     assert code == 1
     assert out.splitlines() == [
@@ -45,20 +45,20 @@ def test_import_says_what_it_did_and_what_comes_next(cli: Cli) -> None:
     ]
 
 
-def test_import_of_good_rows_is_done(cli: Cli, project_folder: Path) -> None:
+def test_import_of_valid_rows_exits_with_0(cli: Cli, project_folder: Path) -> None:
     (project_folder / "readers.csv").write_text("ada@example.com\n")
     code, out, err = cli("subscribers", "import", "readers.csv")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "readers.csv: 1 row, UTF-8",
-        "  columns  addresses alone",
+        "  columns  addresses only",
         "  new      1 active",
         "Next: newsletter subscribers list",
     ]
 
 
-@pytest.mark.usefixtures("readers")
-def test_import_for_scripts(cli: Cli) -> None:
+@pytest.mark.usefixtures("readers_file")
+def test_import_as_json(cli: Cli) -> None:
     code, out, _ = cli("subscribers", "import", "readers.csv", "--json")
     data = json.loads(out)
     assert code == 1
@@ -67,15 +67,15 @@ def test_import_for_scripts(cli: Cli) -> None:
     assert [remark["row"] for remark in data["remarks"]] == [4, 5]
 
 
-def test_a_dry_run_leaves_the_list_as_it_is(cli: Cli, readers: Path) -> None:
-    _, out, _ = cli("subscribers", "import", readers, "--dry-run")
+def test_dry_run_changes_nothing(cli: Cli, readers_file: Path) -> None:
+    _, out, _ = cli("subscribers", "import", readers_file, "--dry-run")
     assert out.endswith("Nothing was changed: this was a dry run.\n")
     assert cli("subscribers", "list") == (
         0, "The list is empty. Fill it with: newsletter subscribers import FILE.csv\n", "",
     )  # fmt: skip
 
 
-def test_a_guess_is_called_one(cli: Cli, project_folder: Path) -> None:
+def test_guessed_encoding_is_reported(cli: Cli, project_folder: Path) -> None:
     (project_folder / "readers.csv").write_bytes("email,name\na@b.com,Zo\u00eb\n".encode("cp1252"))
     _, out, _ = cli("subscribers", "import", "readers.csv")
     assert out.startswith(
@@ -83,7 +83,7 @@ def test_a_guess_is_called_one(cli: Cli, project_folder: Path) -> None:
     )
 
 
-def test_a_column_by_the_editors_word(cli: Cli, project_folder: Path) -> None:
+def test_map_option_names_columns(cli: Cli, project_folder: Path) -> None:
     (project_folder / "readers.csv").write_text("Contact,Town\nada@example.com,Oslo\n")
     code, _, err = cli("subscribers", "import", "readers.csv")
     assert code == 1
@@ -93,26 +93,28 @@ def test_a_column_by_the_editors_word(cli: Cli, project_folder: Path) -> None:
     )
     args = ("--map", "contact=email", "--map", "Town=city")
     assert cli("subscribers", "import", "readers.csv", *args)[0] == 0
-    listed = json.loads(cli("subscribers", "list", "--json")[1])
-    assert listed["attributes"] == {"city": "Oslo"}
+    subscriber = json.loads(cli("subscribers", "list", "--json")[1])
+    assert subscriber["attributes"] == {"city": "Oslo"}
 
 
-@pytest.mark.usefixtures("readers")
+@pytest.mark.usefixtures("readers_file")
 @pytest.mark.parametrize("option", ["email", "=email", "Contact=", "Contact=E-Mail"])
-def test_a_map_that_means_nothing(cli: Cli, option: str) -> None:
+def test_invalid_map_option_is_rejected(cli: Cli, option: str) -> None:
     code, _, err = cli("subscribers", "import", "readers.csv", "--map", option)
     assert code == 2
     assert f"'{option}' is not COLUMN=FIELD" in " ".join(err.split())
 
 
 @pytest.mark.usefixtures("project_folder")
-def test_no_such_file(cli: Cli) -> None:
+def test_import_of_missing_file_fails(cli: Cli) -> None:
     code, _, err = cli("subscribers", "import", "nowhere.csv")
     assert code == 2
     assert "'nowhere.csv' does not exist" in err
 
 
-def test_outside_of_a_newsletter(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_outside_a_project_fails(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "readers.csv").write_text("ada@example.com\n")
     code, _, err = cli("subscribers", "import", "readers.csv")
@@ -120,8 +122,8 @@ def test_outside_of_a_newsletter(cli: Cli, tmp_path: Path, monkeypatch: pytest.M
     assert "no newsletter.yml" in err
 
 
-@pytest.mark.usefixtures("readers")
-def test_list_shows_readers_and_counts_them(cli: Cli) -> None:
+@pytest.mark.usefixtures("readers_file")
+def test_list_prints_readers_and_counts(cli: Cli) -> None:
     cli("subscribers", "import", "readers.csv")
     code, out, err = cli("subscribers", "list")
     lines = [line.rsplit("  ", 1)[0] for line in out.splitlines()]
@@ -139,8 +141,8 @@ def test_list_shows_readers_and_counts_them(cli: Cli) -> None:
     )
 
 
-@pytest.mark.usefixtures("readers")
-def test_list_for_scripts(cli: Cli) -> None:
+@pytest.mark.usefixtures("readers_file")
+def test_list_as_json(cli: Cli) -> None:
     cli("subscribers", "import", "readers.csv")
     rows = [json.loads(line) for line in cli("subscribers", "list", "--json")[1].splitlines()]
     assert [row["address"] for row in rows] == ["ada@example.com", "bo@example.com"]
@@ -149,7 +151,7 @@ def test_list_for_scripts(cli: Cli) -> None:
     assert json.loads(found) == rows[0]
 
 
-def test_a_long_name_leaves_the_columns_in_line(cli: Cli, project_folder: Path) -> None:
+def test_long_names_are_cut_to_keep_columns_aligned(cli: Cli, project_folder: Path) -> None:
     (project_folder / "readers.csv").write_text(f"email,name\na@b.com,{'x' * 90}\n")
     cli("subscribers", "import", "readers.csv")
     line = cli("subscribers", "list")[1].splitlines()[0]
@@ -157,11 +159,11 @@ def test_a_long_name_leaves_the_columns_in_line(cli: Cli, project_folder: Path) 
     assert len(line) < 80
 
 
-def test_a_name_cannot_drive_the_terminal(cli: Cli, project_folder: Path) -> None:
+def test_control_characters_in_names_are_escaped(cli: Cli, project_folder: Path) -> None:
     (project_folder / "readers.csv").write_text("email,name\na@b.com,A\u202edrowssap\n")
     cli("subscribers", "import", "readers.csv")
     assert "A\\u202edrowssap" in cli("subscribers", "list")[1]
 
 
-def test_the_statuses_are_the_databases() -> None:
+def test_statuses_match_the_database_schema() -> None:
     assert STATUSES == schema.STATUSES

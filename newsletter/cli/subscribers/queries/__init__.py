@@ -1,1 +1,1 @@
-"""Commands that only read the list."""
+"""Commands that query the subscriber list without changing it."""

@@ -1,4 +1,4 @@
-"""``newsletter subscribers diff``: who came and who left since an issue was sent."""
+"""``newsletter subscribers diff``: who joined or left since a send."""
 
 import datetime
 import json
@@ -34,7 +34,7 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers diff building-trust
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction
@@ -52,38 +52,41 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
         name, sent = find_issue_and_send(project, connection, issue)
         if sent is None:
             raise SubscriberListError(
-                f"{name} was not sent yet", remedy="Its audience is the list of today."
+                f"{name} has not been sent yet", remedy="Its audience is the present list."
             )
-        within = ALL_SUBSCRIBERS
+        condition = ALL_SUBSCRIBERS
         if sent.segment:
             now = datetime.datetime.now(datetime.UTC)
-            within = find_segment(connection, sent.segment, project.config, now).condition
-        came = iter_added(connection, sent, within)
-        left = iter_removed(connection, sent, within)
-        every = chain(((CAME, each) for each in came), ((LEFT, each) for each in left))
+            condition = find_segment(connection, sent.segment, project.config, now).condition
+        added = iter_added(connection, sent, condition)
+        removed = iter_removed(connection, sent, condition)
+        changes = chain(
+            ((CAME, difference) for difference in added),
+            ((LEFT, difference) for difference in removed),
+        )
         if as_json:
-            _print_json(every)
+            _print_json(changes)
             return
         zone = ZoneInfo(project.config.timezone)
         echo(f"{name}, sent to {sent.total:,} on {format_in_zone(sent.frozen_at, zone)}")
-        _print_changes(every, zone, limit)
+        _print_changes(changes, zone, limit)
 
 
 def _print_json(changes: AudienceChanges) -> None:
-    for word, each in changes:
-        at = each.at.isoformat() if each.at else None
-        echo(json.dumps({"change": word, **each._asdict(), "at": at}, ensure_ascii=False))
+    for change, difference in changes:
+        at = difference.at.isoformat() if difference.at else None
+        echo(json.dumps({"change": change, **difference._asdict(), "at": at}, ensure_ascii=False))
 
 
 def _print_changes(changes: AudienceChanges, zone: datetime.tzinfo, limit: int) -> None:
     counts: dict[str, Counter[str]] = {CAME: Counter(), LEFT: Counter()}
     shown: list[str] = []
-    for word, each in changes:
-        counts[word][each.why] += 1
+    for change, difference in changes:
+        counts[change][difference.why] += 1
         if not limit or len(shown) < limit:
-            shown.append(_format_change(word, each, zone))
+            shown.append(_format_change(change, difference, zone))
     total = sum(counter.total() for counter in counts.values())
-    echo(format_fields((word, _format_counts(counter)) for word, counter in counts.items()))
+    echo(format_fields((change, _format_counts(counter)) for change, counter in counts.items()))
     for line in shown:
         echo(line)
     if total > len(shown):

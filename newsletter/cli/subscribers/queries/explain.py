@@ -1,4 +1,4 @@
-"""``newsletter subscribers explain``: why one reader gets an issue, or doesn't."""
+"""``newsletter subscribers explain``: why a reader gets an issue or not."""
 
 import dataclasses
 import datetime
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from newsletter.subscribers.queries.past_sends import PastSend
     from newsletter.subscribers.segments import Segment
 
-# What became of a copy, as an editor would say it.
+# The state of a reader's copy of an issue, in an editor's words.
 COPY_STATE_LABELS = {
     "accepted": "sent",
     "pending": "still to go",
     "skipped_late": "left out at the last moment",
     "rejected": "refused by SendGrid",
     "dropped": "given up",
-    "unknown": "may have been sent: nobody can tell",
+    "unknown": "may or may not have been sent",
 }
 STATUS_LABELS = {
     "pending": "pending: they have not confirmed yet",
     "unsubscribed": "unsubscribed",
-    "bounced": "bounced: their mail came back",
+    "bounced": "bounced: mail to them could not be delivered",
     "complained": "complained: they reported an issue as spam",
     "active": "active",
 }
@@ -52,15 +52,15 @@ def explain_command(address: str, *, issue: str | None, segment: str | None, as_
     Examples:
       newsletter subscribers explain ada@example.com
       newsletter subscribers explain ada@example.com --issue building-trust
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers.address import parse_address
-    from newsletter.subscribers.queries import explain as explaining
+    from newsletter.subscribers.queries.explain import explain_delivery
 
-    of = parse_address(address)
+    parsed = parse_address(address)
     project = open_project()
     zone = ZoneInfo(project.config.timezone)
     with (
@@ -68,21 +68,21 @@ def explain_command(address: str, *, issue: str | None, segment: str | None, as_
         read_transaction(engine) as connection,
     ):
         name, sent = find_issue_and_send(project, connection, issue) if issue else ("", None)
-        chosen = _find_segment(project, connection, segment, sent)
+        chosen_segment = _find_segment(project, connection, segment, sent)
         now = datetime.datetime.now(datetime.UTC)
-        found = explaining.explain_delivery(
-            connection, of, segment=chosen, past_send=sent, now=now, zone=zone
+        explanation = explain_delivery(
+            connection, parsed, segment=chosen_segment, past_send=sent, now=now, zone=zone
         )
     if as_json:
-        echo(json.dumps({**dataclasses.asdict(found), "issue": name}, default=_json_default))
+        echo(json.dumps({**dataclasses.asdict(explanation), "issue": name}, default=_json_default))
     else:
-        _print_explanation(found, name, zone)
+        _print_explanation(explanation, name, zone)
 
 
 def _find_segment(
     project: "Project", connection: "sa.Connection", query: str | None, sent: "PastSend | None"
 ) -> "Segment | None":
-    """The segment that was asked for, or that of the send, if it can still be read."""
+    """Return the segment of ``query``, or else that of the send, if that can still be parsed."""
     from newsletter.errors import SubscriberListError
     from newsletter.subscribers.segments import find_segment
 
@@ -105,13 +105,13 @@ def _json_default(value: object) -> Any:
 def _print_explanation(
     explanation: "DeliveryExplanation", issue: str, zone: datetime.tzinfo
 ) -> None:
-    colour = {"yes": "green", "maybe": "yellow", "no": "yellow"}[explanation.answer]
-    echo(_format_headline(explanation, issue), color=colour)
+    color = {"yes": "green", "maybe": "yellow", "no": "yellow"}[explanation.answer]
+    echo(_format_headline(explanation, issue), color=color)
     rows = [("status", _format_status(explanation, zone))]
-    for each in explanation.suppressed:
-        where = "" if each.scope == "all" else f", {each.scope}"
-        since = f"since {format_in_zone(each.since, zone)} ({each.source}{where})"
-        rows.append(("suppressed", f"{each.reason} {since}"))
+    for suppression in explanation.suppressed:
+        scope = "" if suppression.scope == "all" else f", {suppression.scope}"
+        since = f"since {format_in_zone(suppression.since, zone)} ({suppression.source}{scope})"
+        rows.append(("suppressed", f"{suppression.reason} {since}"))
     if explanation.paused_until:
         rows.append(
             ("paused", f"until {format_in_zone(explanation.paused_until, zone)}, as they asked")
@@ -139,13 +139,13 @@ def _print_explanation(
 
 def _format_headline(explanation: "DeliveryExplanation", issue: str) -> str:
     if not explanation.sent:
-        would = "would get" if explanation.answer == "yes" else "would not get"
-        return f"{explanation.address} {would} {issue or 'an issue'} now."
+        verb = "would get" if explanation.answer == "yes" else "would not get"
+        return f"{explanation.address} {verb} {issue or 'an issue'} now."
     state = explanation.copy.state if explanation.copy else ""
     if explanation.answer == "yes":
         return f"{explanation.address} {'got' if state == 'accepted' else 'will get'} {issue}."
-    says = "may have got" if explanation.answer == "maybe" else "did not get"
-    return f"{explanation.address} {says} {issue}."
+    verb = "may have got" if explanation.answer == "maybe" else "did not get"
+    return f"{explanation.address} {verb} {issue}."
 
 
 def _format_status(explanation: "DeliveryExplanation", zone: datetime.tzinfo) -> str:
@@ -153,11 +153,11 @@ def _format_status(explanation: "DeliveryExplanation", zone: datetime.tzinfo) ->
         return f"erased on request on {format_in_zone(explanation.erased_at, zone)}"
     if not explanation.status:
         return "not in the list"
-    words = STATUS_LABELS[explanation.status]
+    label = STATUS_LABELS[explanation.status]
     if explanation.since is None:
-        return words
+        return label
     how = ", ".join(filter(None, (explanation.since.method, explanation.since.source)))
-    return f"{words}, since {format_in_zone(explanation.since.at, zone)} ({how})"
+    return f"{label}, since {format_in_zone(explanation.since.at, zone)} ({how})"
 
 
 def _format_copy(copy: "DeliveryDetails", zone: datetime.tzinfo) -> str:

@@ -1,4 +1,4 @@
-"""Which issue, and which send of it, an editor's word means; and times as they are shown."""
+"""Find the issue and its send by the ISSUE argument; format times."""
 
 import datetime
 from typing import TYPE_CHECKING
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 def find_issue_and_send(
     project: "Project", connection: "sa.Connection", name: str
 ) -> "tuple[str, PastSend | None]":
-    """The issue's whole name, and its send if there is one; its folder may be gone.
+    """Return the issue's full name, and its send if there is one; its folder may be gone.
 
     Raises:
-        ProjectError: neither a send nor a folder has that name.
+        ProjectError: neither a send nor a folder matches ``name``.
     """
     from newsletter.project import find_issue
     from newsletter.subscribers.queries.past_sends import find_past_send
@@ -29,6 +29,6 @@ def find_issue_and_send(
 
 
 def format_in_zone(time: datetime.datetime, zone: datetime.tzinfo) -> str:
-    """``24 Nov 2026 09:00`` in the newsletter's zone."""
+    """Format a time in the newsletter's time zone: ``24 Nov 2026 09:00``."""
     local = time.astimezone(zone)
     return f"{local.day} {local:%b %Y %H:%M}"

@@ -1,4 +1,4 @@
-"""``newsletter subscribers list``: shows who is in the list."""
+"""``newsletter subscribers list``: list readers, count them by status."""
 
 import json
 from collections.abc import Mapping
@@ -28,43 +28,49 @@ def list_command(status: str | None, search: str | None, limit: int | None, as_j
     \b
     Example:
       newsletter subscribers list --status bounced --search example.com
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.db import database_engine, read_transaction
     from newsletter.project import open_project
     from newsletter.subscribers import count_by_status
-    from newsletter.subscribers.queries.listing import SubscriberFilter, count_filtered
-    from newsletter.subscribers.queries.listing import iter_subscribers as listed
+    from newsletter.subscribers.queries.listing import (
+        SubscriberFilter,
+        count_filtered,
+        iter_subscribers,
+    )
 
     project = open_project()
-    wanted = SubscriberFilter(status, search)
+    criteria = SubscriberFilter(status, search)
     if limit is None and not as_json:
         limit = 50
     with (
         database_engine(project.config.database, project.root) as engine,
         read_transaction(engine) as connection,
     ):
-        found = listed(connection, wanted, limit or None)
+        subscribers = iter_subscribers(connection, criteria, limit or None)
         if as_json:
-            for each in found:
-                data = each._asdict() | {"joined_at": each.joined_at.isoformat()}
+            for subscriber in subscribers:
+                data = subscriber._asdict() | {"joined_at": subscriber.joined_at.isoformat()}
                 echo(json.dumps(data))
             return
-        shown = _print_table(list(found))
-        more = count_filtered(connection, wanted) - shown
+        shown = _print_table(list(subscribers))
+        more = count_filtered(connection, criteria) - shown
         if more > 0:
             echo_err(f"and {more:,} more; all of them with --limit 0")
         echo(_format_summary(count_by_status(connection)))
 
 
 def _print_table(rows: "list[Subscriber]") -> int:
-    """Print the rows in columns, and return how many."""
-    address = max((len(row.address) for row in rows), default=0)
-    name = min(max((len(row.name) for row in rows), default=0), 24)
-    status = max((len(row.status) for row in rows), default=0)
+    """Print the rows in columns and return their number."""
+    address_width = max((len(row.address) for row in rows), default=0)
+    name_width = min(max((len(row.name) for row in rows), default=0), 24)
+    status_width = max((len(row.status) for row in rows), default=0)
     for row in rows:
-        shown = row.name if len(row.name) <= name else f"{row.name[: name - 1]}…"
+        shown_name = row.name if len(row.name) <= name_width else f"{row.name[: name_width - 1]}…"
         joined = row.joined_at.date()
-        echo(f"{row.address:<{address}}  {shown:<{name}}  {row.status:<{status}}  {joined}")
+        echo(
+            f"{row.address:<{address_width}}  {shown_name:<{name_width}}  "
+            f"{row.status:<{status_width}}  {joined}"
+        )
     return len(rows)
 
 

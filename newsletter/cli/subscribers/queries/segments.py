@@ -1,4 +1,4 @@
-"""``newsletter subscribers count`` and ``segments``: how many readers a query finds."""
+"""``newsletter subscribers count`` and ``segments``: count readers."""
 
 import json
 import shlex
@@ -32,7 +32,7 @@ def count_command(segment: str, *, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers count 'tag:vip and joined > 30 days ago'
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     import datetime
 
     from newsletter.db import database_engine, read_transaction
@@ -46,28 +46,28 @@ def count_command(segment: str, *, as_json: bool) -> None:
         read_transaction(engine) as connection,
     ):
         now = datetime.datetime.now(datetime.UTC)
-        found = find_segment(connection, segment, project.config, now)
-        data = _count_segment(connection, found) | {"list": count_subscribers(connection)}
+        found_segment = find_segment(connection, segment, project.config, now)
+        data = _count_segment(connection, found_segment) | {"list": count_subscribers(connection)}
     if as_json:
         echo(json.dumps(data, ensure_ascii=False))
         return
     readers, mailable = data["readers"], data["mailable"]
     echo(f"{readers:,} of {format_count(data['list'], 'reader')}; {mailable:,} may be mailed.")
     if mailable:
-        echo(f"Next: newsletter send --dry-run --segment {shlex.quote(str(found))}")
-    _warn_untracked(found, project.config)
+        echo(f"Next: newsletter send --dry-run --segment {shlex.quote(str(found_segment))}")
+    _warn_untracked(found_segment, project.config)
 
 
 def _warn_untracked(segment: "Segment", config: "Config") -> None:
-    """A reader who opens what isn't tracked is taken for one who never opens anything."""
+    """Warn about a query on opens or clicks that aren't tracked: readers look inactive then."""
     from newsletter.subscribers.segments.ast import HasEngagement, iter_terms
 
-    asked = {term.kind for term in iter_terms(segment.query) if isinstance(term, HasEngagement)}
-    if "opened" in asked and not config.tracking.opens:
+    kinds = {term.kind for term in iter_terms(segment.query) if isinstance(term, HasEngagement)}
+    if "opened" in kinds and not config.tracking.opens:
         echo_err(
             "Opens are not tracked (tracking.opens): opened: may find too few.", color="yellow"
         )
-    if "clicked" in asked and not config.tracking.clicks:
+    if "clicked" in kinds and not config.tracking.clicks:
         echo_err(
             "Clicks are not tracked (tracking.clicks): clicked: may find too few.", color="yellow"
         )
@@ -81,7 +81,7 @@ def segments_command(*, as_json: bool) -> int:
     \b
     Example:
       newsletter subscribers segments
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     import datetime
 
     from newsletter.db import database_engine, read_transaction
@@ -92,7 +92,7 @@ def segments_command(*, as_json: bool) -> int:
     project = open_project()
     if not project.config.segments and not as_json:
         echo(SEGMENTS_EXAMPLE)
-    broken = False
+    has_error = False
     now = datetime.datetime.now(datetime.UTC)
     with (
         database_engine(project.config.database, project.root) as engine,
@@ -105,10 +105,10 @@ def segments_command(*, as_json: bool) -> int:
                 )
             except SubscriberListError as error:
                 print_error(error)
-                broken = True
+                has_error = True
             else:
                 _print_segment(data, as_json=as_json)
-    return 1 if broken else 0
+    return 1 if has_error else 0
 
 
 def _count_segment(connection: "sa.Connection", segment: "Segment") -> dict[str, Any]:
@@ -127,5 +127,5 @@ def _print_segment(data: dict[str, Any], *, as_json: bool) -> None:
         echo(json.dumps(data, ensure_ascii=False))
         return
     echo(data["segment"])
-    found = f"{format_count(data['readers'], 'reader')}, {data['mailable']:,} may be mailed"
-    echo(format_fields([("query", data["query"]), ("finds", found)]))
+    count = f"{format_count(data['readers'], 'reader')}, {data['mailable']:,} may be mailed"
+    echo(format_fields([("query", data["query"]), ("finds", count)]))

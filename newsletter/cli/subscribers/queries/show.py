@@ -1,4 +1,4 @@
-"""``newsletter subscribers show``: all that is known of one reader."""
+"""``newsletter subscribers show``: all data of one reader."""
 
 import datetime
 import json
@@ -31,7 +31,7 @@ def show_command(address: str, *, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers show ada@example.com
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction
@@ -39,27 +39,27 @@ def show_command(address: str, *, as_json: bool) -> None:
     from newsletter.subscribers.address import parse_address
     from newsletter.subscribers.gdpr_export import find_profile, profile_to_dict
 
-    of = parse_address(address)
+    parsed = parse_address(address)
     project = open_project()
     with (
         database_engine(project.config.database, project.root) as engine,
         read_transaction(engine) as connection,
     ):
-        found = find_profile(connection, of)
+        profile = find_profile(connection, parsed)
     if as_json:
         echo(
             json.dumps(
-                profile_to_dict(found), default=datetime.datetime.isoformat, ensure_ascii=False
+                profile_to_dict(profile), default=datetime.datetime.isoformat, ensure_ascii=False
             )
         )
     else:
-        _print_profile(found, ZoneInfo(project.config.timezone))
+        _print_profile(profile, ZoneInfo(project.config.timezone))
 
 
 def _print_profile(profile: "SubscriberProfile", zone: datetime.tzinfo) -> None:
     echo(f"{profile.address}: {profile.status}")
     echo(format_fields((label, value) for label, value in _profile_rows(profile, zone) if value))
-    more = sum(max(0, len(each) - MAX_SHOWN) for each in (profile.copies, profile.events))
+    more = sum(max(0, len(entries) - MAX_SHOWN) for entries in (profile.copies, profile.events))
     if more:
         echo_err(f"and {more:,} more issues and events; all of them with --json")
 
@@ -95,13 +95,12 @@ def _format_copy(copy: "IssueDelivery") -> str:
     return f"{copy.issue}: {COPY_STATE_LABELS[copy.state]}{f': {copy.error}' if copy.error else ''}"
 
 
-def _format_journal_entry(line: "JournalEntry", zone: datetime.tzinfo) -> str:
-    led_to = "" if line.change == line.status else f", {line.status}"
-    how = ", ".join(filter(None, (line.method.replace("_", " "), line.source)))
-    wording = f": '{line.wording}'" if line.wording else ""
-    return (
-        f"{format_in_zone(line.at, zone)}  {line.change.replace('_', ' ')}{led_to} ({how}){wording}"
-    )
+def _format_journal_entry(entry: "JournalEntry", zone: datetime.tzinfo) -> str:
+    status = "" if entry.change == entry.status else f", {entry.status}"
+    how = ", ".join(filter(None, (entry.method.replace("_", " "), entry.source)))
+    wording = f": '{entry.wording}'" if entry.wording else ""
+    change = entry.change.replace("_", " ")
+    return f"{format_in_zone(entry.at, zone)}  {change}{status} ({how}){wording}"
 
 
 def _format_source(source: str) -> str:

@@ -1,4 +1,4 @@
-"""``newsletter subscribers stats``: how the list grows, and whence."""
+"""``newsletter subscribers stats``: growth, churn, sources and tags."""
 
 import datetime
 import json
@@ -37,13 +37,13 @@ def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
     \b
     Example:
       newsletter subscribers stats --weeks 26 --plot growth.svg
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction
     from newsletter.errors import display_path
     from newsletter.project import open_project
-    from newsletter.subscribers.queries.stats import compute_stats as counted
+    from newsletter.subscribers.queries.stats import compute_stats
 
     if plot:
         _check_plot_format(plot)
@@ -52,18 +52,18 @@ def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
         database_engine(project.config.database, project.root) as engine,
         read_transaction(engine) as connection,
     ):
-        found = counted(
+        stats = compute_stats(
             connection,
             week_count=weeks,
             now=datetime.datetime.now(datetime.UTC),
             zone=ZoneInfo(project.config.timezone),
         )
     if as_json:
-        echo(json.dumps(_to_dict(found), ensure_ascii=False))
+        echo(json.dumps(_to_dict(stats), ensure_ascii=False))
     else:
-        _print_stats(found)
+        _print_stats(stats)
     if plot:
-        _write_plot(found.weeks, project.config.name, plot)
+        _write_plot(stats.weeks, project.config.name, plot)
         if not as_json:
             echo(display_path(plot), color="green")
 
@@ -92,12 +92,12 @@ def _write_plot(weeks: "Sequence[GrowthPeriod]", name: str, plot: Path) -> None:
         from importlib import import_module
 
         image = import_module("cairosvg").svg2png(bytestring=image, scale=2)
-    aside = plot.with_name(f".{plot.name}.new")
+    temporary = plot.with_name(f".{plot.name}.new")
     try:
-        aside.write_bytes(image)
-        aside.replace(plot)
+        temporary.write_bytes(image)
+        temporary.replace(plot)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _print_stats(stats: "ListStats") -> None:
@@ -117,25 +117,27 @@ def _print_stats(stats: "ListStats") -> None:
     if stats.tags:
         _print_counts("tag", "active", "", ((tag, active, None) for tag, active in stats.tags))
     if stats.reasons:
-        said = ((word.replace("_", " "), count, None) for word, count in stats.reasons.items())
-        _print_counts("why they left", "answers", "", said)
+        reason_rows = (
+            (reason.replace("_", " "), count, None) for reason, count in stats.reasons.items()
+        )
+        _print_counts("why they left", "answers", "", reason_rows)
 
 
 def _print_weeks(weeks: "Sequence[GrowthPeriod]") -> None:
     echo()
     echo(f"{'week of':<11} {'joined':>9} {'left':>7} {'net':>8} {'active':>10}  █ joined ░ left")
-    most = max(1, *(week.joined + week.lost for week in weeks))
+    maximum = max(1, *(week.joined + week.lost for week in weeks))
     for week in weeks:
         day = f"{week.start.day:>2} {week.start:%b %Y}"
         numbers = (
             f"{week.joined:>9,} {week.lost:>7,} {week.net_growth:>+8,} {week.active_at_end:>10,}"
         )
-        bar = "█" * _bar_length(week.joined, most) + "░" * _bar_length(week.lost, most)
+        bar = "█" * _bar_length(week.joined, maximum) + "░" * _bar_length(week.lost, maximum)
         echo(f"{day:<11} {numbers}  {bar}".rstrip())
 
 
 def _bar_length(count: int, maximum: int) -> int:
-    """Characters of a bar; whatever is there can be seen."""
+    """Return the length of a bar in characters; at least 1 for a count above zero."""
     return max(round(BAR_WIDTH * count / maximum), 1) if count else 0
 
 
@@ -157,11 +159,11 @@ def _print_counts(
 
     echo()
     echo(f"{label:<{MAX_NAME_WIDTH}} {first:>10} {second:>10}".rstrip())
-    for name, one, other in rows:
-        cut = name if len(name) <= MAX_NAME_WIDTH else f"{name[: MAX_NAME_WIDTH - 1]}…"
-        last = "" if other is None else f"{other:,}"
-        space = " " * (MAX_NAME_WIDTH - max(wcswidth(cut), 0))
-        echo(f"{isolate_bidi(cut)}{space} {one:>10,} {last:>10}".rstrip())
+    for name, first_count, second_count in rows:
+        shown_name = name if len(name) <= MAX_NAME_WIDTH else f"{name[: MAX_NAME_WIDTH - 1]}…"
+        second_column = "" if second_count is None else f"{second_count:,}"
+        space = " " * (MAX_NAME_WIDTH - max(wcswidth(shown_name), 0))
+        echo(f"{isolate_bidi(shown_name)}{space} {first_count:>10,} {second_column:>10}".rstrip())
 
 
 def _to_dict(stats: "ListStats") -> dict[str, Any]:

@@ -25,7 +25,7 @@ ISSUE = "2026-11-15-ice"
 
 @pytest.fixture
 def newsletter(project_folder: Path, cli: Cli) -> Cli:
-    """The command line in a folder with three readers and two segments."""
+    """Return the command line in a project with three readers and two segments."""
     with (project_folder / "newsletter.yml").open("a") as settings:
         settings.write(SEGMENTS)
     (project_folder / "readers.csv").write_text(READERS)
@@ -35,28 +35,28 @@ def newsletter(project_folder: Path, cli: Cli) -> Cli:
 
 @pytest.fixture
 def sent(newsletter: Cli, project_folder: Path) -> Cli:
-    """An issue was sent to Bo alone."""
+    """Return the command line in a project whose issue was sent to Bo only."""
     at = datetime.datetime.now(datetime.UTC)
     with (
         database_engine("sqlite:///newsletter.db", project_folder) as engine,
-        engine.begin() as writing,
+        engine.begin() as connection,
     ):
         row = {
             "id": 1, "issue": ISSUE, "state": "done", "content_sha": "", "subject": "",
             "frozen_at": at, "total": 1, "excluded": {}, "segment": "city = Oslo",
         }  # fmt: skip
-        writing.execute(sa.insert(send).values(row))
+        connection.execute(sa.insert(send).values(row))
         row = {"id": 1, "send_id": 1, "number": 1, "size": 1, "state": "accepted"}
-        writing.execute(sa.insert(batch).values(row))
-        bo = writing.execute(
+        connection.execute(sa.insert(batch).values(row))
+        bo = connection.execute(
             sa.select(subscriber.c.id).where(subscriber.c.address == "bo@example.com")
         ).scalar_one()
         row = {"send_id": 1, "subscriber_id": bo, "address_key": "bo@example.com", "batch_id": 1}
-        writing.execute(sa.insert(send_recipient).values(row | {"state": "accepted"}))
+        connection.execute(sa.insert(send_recipient).values(row | {"state": "accepted"}))
     return newsletter
 
 
-def test_count_says_how_many_and_what_comes_next(newsletter: Cli) -> None:
+def test_count_prints_counts_and_next_step(newsletter: Cli) -> None:
     code, out, err = newsletter("subscribers", "count", "city = bergen or status:pending")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
@@ -72,7 +72,7 @@ def test_count_says_how_many_and_what_comes_next(newsletter: Cli) -> None:
     }  # fmt: skip
 
 
-def test_what_is_not_tracked_is_told(newsletter: Cli, project_folder: Path) -> None:
+def test_query_on_untracked_opens_warns(newsletter: Cli, project_folder: Path) -> None:
     code, out, err = newsletter("subscribers", "count", "not (opened:last-5 or city = Oslo)")
     assert (code, out.splitlines()[0]) == (0, "2 of 3 readers; 1 may be mailed.")
     assert err == "Opens are not tracked (tracking.opens): opened: may find too few.\n"
@@ -81,7 +81,7 @@ def test_what_is_not_tracked_is_told(newsletter: Cli, project_folder: Path) -> N
     assert newsletter("subscribers", "count", "opened:last-5")[2] == ""
 
 
-def test_a_mistake_in_a_query_has_carets_under_it(newsletter: Cli) -> None:
+def test_query_error_is_marked_with_carets(newsletter: Cli) -> None:
     code, out, err = newsletter("subscribers", "count", "status:aktyve")
     assert (code, out) == (1, "")
     assert err.splitlines() == [
@@ -91,7 +91,7 @@ def test_a_mistake_in_a_query_has_carets_under_it(newsletter: Cli) -> None:
     ]
 
 
-def test_segments_are_counted_and_a_broken_one_hides_no_other(newsletter: Cli) -> None:
+def test_invalid_segment_does_not_hide_the_others(newsletter: Cli) -> None:
     code, out, err = newsletter("subscribers", "segments")
     assert code == 1
     assert out == "north\n  query  city = Bergen\n  finds  1 reader, 1 may be mailed\n"
@@ -101,24 +101,24 @@ def test_segments_are_counted_and_a_broken_one_hides_no_other(newsletter: Cli) -
 
 
 @pytest.mark.usefixtures("project_folder")
-def test_no_segments(cli: Cli) -> None:
+def test_segments_without_settings_prints_an_example(cli: Cli) -> None:
     code, out, _ = cli("subscribers", "segments")
     assert (code, out.splitlines()[0]) == (
         0, "No segment is named in newsletter.yml. For example:",
     )  # fmt: skip
 
 
-def test_tags_go_on_and_off(newsletter: Cli, project_folder: Path) -> None:
+def test_tags_are_added_and_removed(newsletter: Cli, project_folder: Path) -> None:
     assert newsletter("subscribers", "tag", "vip", "--address", "ADA@example.com") == (
-        0, "'vip' is on 1 reader.\n", "",
+        0, "'vip' was added to 1 reader.\n", "",
     )  # fmt: skip
     assert newsletter("subscribers", "tag", "vip", "--query", "city = Bergen or city = Oslo") == (
-        0, "'vip' is on 1 reader; 1 had it already.\n", "",
+        0, "'vip' was added to 1 reader; 1 had it already.\n", "",
     )  # fmt: skip
     assert newsletter("subscribers", "count", "tag:VIP")[1].startswith("2 of 3 readers")
     (project_folder / "some.csv").write_text("email\nada@example.com\nno@example.com\nx@\n")
     code, out, err = newsletter("subscribers", "untag", "vip", "--file", "some.csv")
-    assert (code, out) == (1, "'vip' is off 1 reader.\n")
+    assert (code, out) == (1, "'vip' was removed from 1 reader.\n")
     assert err.splitlines()[0] == "    row 3: 'no@example.com' is not in the list"
     assert "row 4: 'x@' is no email address" in err
     data = json.loads(newsletter("subscribers", "untag", "vip", "--query", "north", "--json")[1])
@@ -128,20 +128,20 @@ def test_tags_go_on_and_off(newsletter: Cli, project_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (["vip"], 2, "it isn't said whose tag that is. Say --address, --file or --query."),
+        (["vip"], 2, "no readers were given. Use --address, --file or --query."),
         (["vip", "--address", "nowhere"], 1, "'nowhere' is no email address"),
         (["vip", "--file", "nowhere.csv"], 2, "'nowhere.csv' does not exist"),
         ([" ", "--query", "north"], 1, "a tag needs a letter or a digit"),
     ],
 )
-def test_a_tag_that_means_nothing(
+def test_invalid_tag_arguments_are_rejected(
     newsletter: Cli, args: list[str], code: int, message: str
 ) -> None:
-    found, _, err = newsletter("subscribers", "tag", *args)
-    assert (found, message in " ".join(err.split())) == (code, True)
+    exit_code, _, err = newsletter("subscribers", "tag", *args)
+    assert (exit_code, message in " ".join(err.split())) == (code, True)
 
 
-def test_explain_names_what_decides(newsletter: Cli) -> None:
+def test_explain_shows_which_terms_hold(newsletter: Cli) -> None:
     _, out, _ = newsletter(
         "subscribers", "explain", "ada@example.com", "--segment", "city=Oslo and status:active"
     )
@@ -158,7 +158,7 @@ def test_explain_names_what_decides(newsletter: Cli) -> None:
     )
 
 
-def test_explain_knows_what_was_sent(sent: Cli) -> None:
+def test_explain_reports_the_result_of_a_send(sent: Cli) -> None:
     _, out, _ = sent("subscribers", "explain", "bo@example.com", "--issue", "ice")
     assert out.startswith(f"bo@example.com got {ISSUE}.\n")
     assert "  copy     sent" in out
@@ -175,7 +175,7 @@ def test_explain_knows_what_was_sent(sent: Cli) -> None:
     )  # fmt: skip
 
 
-def test_diff_counts_and_names_who_came_and_left(sent: Cli, project_folder: Path) -> None:
+def test_diff_counts_and_lists_who_joined_and_left(sent: Cli, project_folder: Path) -> None:
     (project_folder / "more.csv").write_text(
         "email,city,status\ndi@example.com,Oslo,active\nbo@example.com,Oslo,unsubscribed\n"
     )
@@ -199,11 +199,11 @@ def test_diff_counts_and_names_who_came_and_left(sent: Cli, project_folder: Path
     ]  # fmt: skip
 
 
-def test_diff_of_an_issue_that_was_not_sent(newsletter: Cli, project_folder: Path) -> None:
+def test_diff_of_unsent_or_unknown_issue_fails(newsletter: Cli, project_folder: Path) -> None:
     (project_folder / "issues" / "2026-12-01-tide").mkdir()
     code, _, err = newsletter("subscribers", "diff", "tide")
     assert (code, err) == (
         1,
-        "newsletter: 2026-12-01-tide was not sent yet. Its audience is the list of today.\n",
+        "newsletter: 2026-12-01-tide has not been sent yet. Its audience is the present list.\n",
     )
     assert newsletter("subscribers", "diff", "fog")[0] == 1

@@ -8,17 +8,17 @@ Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def listed(project_folder: Path, cli: Cli) -> Path:
-    rows = "".join(f"r{number}@example.com,active\n" for number in range(1200))
-    left = "".join(f"l{number}@example.com,{status}\n" for number, status in enumerate(
+def project_with_readers(project_folder: Path, cli: Cli) -> Path:
+    active = "".join(f"r{number}@example.com,active\n" for number in range(1200))
+    others = "".join(f"l{number}@example.com,{status}\n" for number, status in enumerate(
         ["unsubscribed"] * 30 + ["bounced"] * 20 + ["complained"] * 10 + ["pending"] * 5
     ))  # fmt: skip
-    (project_folder / "readers.csv").write_text(f"email,status\n{rows}{left}")
+    (project_folder / "readers.csv").write_text(f"email,status\n{active}{others}")
     cli("subscribers", "import", "readers.csv")
     return project_folder
 
 
-@pytest.mark.usefixtures("listed")
+@pytest.mark.usefixtures("project_with_readers")
 def test_stats_fit_the_terminal(cli: Cli) -> None:
     code, out, err = cli("subscribers", "stats", "--weeks", "2")
     lines = out.splitlines()
@@ -35,8 +35,8 @@ def test_stats_fit_the_terminal(cli: Cli) -> None:
     assert source.split()[-2:] == ["1,265", "1,200"]
 
 
-@pytest.mark.usefixtures("listed")
-def test_stats_for_scripts(cli: Cli) -> None:
+@pytest.mark.usefixtures("project_with_readers")
+def test_stats_as_json(cli: Cli) -> None:
     code, out, _ = cli("subscribers", "stats", "--json")
     data = json.loads(out)
     assert code == 0
@@ -48,18 +48,22 @@ def test_stats_for_scripts(cli: Cli) -> None:
     assert data["tags"] == []
 
 
-def test_stats_draw(cli: Cli, listed: Path) -> None:
+def test_plot_option_writes_a_chart(cli: Cli, project_with_readers: Path) -> None:
     code, out, _ = cli("subscribers", "stats", "--plot", "growth.svg")
     assert (code, out.splitlines()[-1]) == (0, "growth.svg")
-    assert b"Harbour Notes: 1,200 active readers" in (listed / "growth.svg").read_bytes()
-    assert [path.name for path in listed.iterdir() if path.name.startswith(".growth")] == []
+    assert (
+        b"Harbour Notes: 1,200 active readers" in (project_with_readers / "growth.svg").read_bytes()
+    )
+    assert [
+        path.name for path in project_with_readers.iterdir() if path.name.startswith(".growth")
+    ] == []
 
 
-def test_other_kinds_of_picture_are_refused_before_anything_is_done(cli: Cli, listed: Path) -> None:
+def test_unsupported_plot_format_is_rejected_first(cli: Cli, project_with_readers: Path) -> None:
     code, out, err = cli("subscribers", "stats", "--plot", "growth.jpg")
     assert (code, out) == (2, "")
     assert "neither .svg nor .png" in err
-    assert not (listed / "growth.jpg").exists()
+    assert not (project_with_readers / "growth.jpg").exists()
 
 
 @pytest.mark.usefixtures("project_folder")
@@ -69,19 +73,21 @@ def test_stats_of_an_empty_list(cli: Cli) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.usefixtures("listed")
-def test_stats_show_tags_whatever_their_script(cli: Cli) -> None:
+@pytest.mark.usefixtures("project_with_readers")
+def test_stats_show_tags_in_any_script(cli: Cli) -> None:
     for tag, name in (("vip", "r1"), ("vip", "r2"), ("مرحبا", "r1")):
         cli("subscribers", "tag", tag, "--address", f"{name}@example.com")
     lines = cli("subscribers", "stats", "--weeks", "1")[1].splitlines()
     rows = lines[lines.index("") :]
-    start = next(at for at, line in enumerate(rows) if line.startswith("tag "))
+    start = next(index for index, line in enumerate(rows) if line.startswith("tag "))
     assert [row.split()[-1] for row in rows[start + 1 :]] == ["2", "1"]
 
 
-def test_a_png_without_its_library(cli: Cli, listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_png_plot_without_library_suggests_svg_or_install(
+    cli: Cli, project_with_readers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     code, _, err = cli("subscribers", "stats", "--plot", "growth.png")
     assert code == 2
     assert "pip install cairosvg" in err
-    assert not (listed / "growth.png").exists()
+    assert not (project_with_readers / "growth.png").exists()
