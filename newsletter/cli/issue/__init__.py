@@ -1,1 +1,1 @@
-"""Commands about one issue before it is sent."""
+"""Commands for an issue before it is sent: import, build, check, test."""

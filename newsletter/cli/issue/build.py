@@ -1,4 +1,4 @@
-"""``newsletter build``: an issue becomes an email, to be looked at."""
+"""``newsletter build``: render an issue to HTML, text and .eml files."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 @click.command("build", short_help="Turn an issue into an email.")
 @click.argument("issue", required=False)
-@click.option("--open", "show", is_flag=True, help="Show the mail in your browser.")
+@click.option("--open", "show", is_flag=True, help="Show the email in your browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     """Write an issue's email to build/<issue>/: HTML, text and .eml.
 
-    ISSUE is a folder's name or a part of it; the newest if left out. The files are
-    what a reader sees of whom nothing but an address is known: merge tags show their
+    ISSUE is a folder's name or a part of it; the newest if left out. The files show
+    what a reader sees of whom only the address is known: merge tags show their
     defaults, and the reader's own links are examples.
 
     \b
     Examples:
       newsletter build
       newsletter build building-trust --open
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.posts.read_issue import read_issue
     from newsletter.project import find_issue, open_project
     from newsletter.render.article.build import build_article
@@ -41,15 +41,17 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
 
     project = open_project()
     config = project.config
-    read = read_issue(find_issue(project, issue), config)
-    email = render_issue(read, load_templates(project.templates_dir), config)
-    sample, files = _write_sample_files(email, read, config, project.build_dir / read.name)
-    account = _summarize_build(sample, read, config, build_article(read, config))
+    source_issue = read_issue(find_issue(project, issue), config)
+    email = render_issue(source_issue, load_templates(project.templates_dir), config)
+    sample, files = _write_sample_files(
+        email, source_issue, config, project.build_dir / source_issue.name
+    )
+    summary = _summarize_build(sample, source_issue, config, build_article(source_issue, config))
     if as_json:
         paths = {path.suffix[1:]: str(path) for path in files}
-        click.echo(json.dumps({**account, "files": paths}, ensure_ascii=False))
+        click.echo(json.dumps({**summary, "files": paths}, ensure_ascii=False))
     else:
-        _print_summary(account, files)
+        _print_summary(summary, files)
     if show:
         import webbrowser
 
@@ -59,7 +61,7 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
 def _write_sample_files(
     email: "Email", issue: "Issue", config: "Config", folder: "Path"
 ) -> "tuple[Email, tuple[Path, ...]]":
-    """Write a sample reader's copy; returns it and its files, HTML first."""
+    """Write the email for a sample recipient; return it and its files, HTML first."""
     import datetime
 
     from newsletter.config.urls import build_preferences_url, build_unsubscribe_url
@@ -69,7 +71,7 @@ def _write_sample_files(
     from newsletter.render.headers import build_unsubscribe_headers
     from newsletter.render.personalization import personalize
 
-    address, token = "reader@example.com", "sample"  # RFC 2606: nobody's
+    address, token = "reader@example.com", "sample"  # RFC 2606: reserved, belongs to nobody
     sample = personalize(
         email,
         {"email": address},
@@ -80,7 +82,7 @@ def _write_sample_files(
     eml = to_eml(
         sample,
         NamedAddress("", address),
-        # Not the time of building: an unchanged issue gives the same file.
+        # Not the time of building: an unchanged issue must give identical files.
         date=datetime.datetime.combine(day, datetime.time(), datetime.UTC),
         message_id=f"<{issue.name}@{get_host(config.site_url)}>",
         headers=build_unsubscribe_headers(config, token),
@@ -94,13 +96,13 @@ def _write_sample_files(
 
 
 def _write_atomically(path: "Path", data: bytes) -> None:
-    """Write aside, then rename: a full disk leaves the old file whole."""
-    aside = path.with_name(f".{path.name}.new")
+    """Write a temporary file, then rename it: a full disk leaves the old file intact."""
+    temporary = path.with_name(f".{path.name}.new")
     try:
-        aside.write_bytes(data)
-        aside.replace(path)
+        temporary.write_bytes(data)
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _summarize_build(
@@ -130,7 +132,7 @@ def _iter_notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[
     if issue.draft:
         yield "this is a draft: it can be tested, not sent"
     if not sample.preheader:
-        yield "no preheader: inboxes will show the first words of the mail"
+        yield "no preheader: inboxes will show the first words of the email"
     if html.escape(sample.view_online_url) not in sample.html:
         yield "the template has no link to view_online_url"
     if not config.postal_address:

@@ -1,4 +1,4 @@
-"""``newsletter check``: what a reader, a filter or a mail client would stumble over."""
+"""``newsletter check``: run all rules on issues and print the findings."""
 
 import json
 import time
@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 
 COLORS = {"error": "red", "warning": "yellow", "hint": None}
 _WIDTH = 80
-_MIN_MESSAGE_WIDTH = 24  # columns that are left for words, however long a rule's name
+_MIN_MESSAGE_WIDTH = 24  # columns for the message, however long the rule's name
 
 
 class CheckedIssue(NamedTuple):
-    """One issue, checked: its name, its post's file, what was found, and SpamAssassin's score."""
+    """The result of checking one issue.
+
+    Attributes:
+        issue: the issue's name.
+        source: path of its post.
+        findings: what the rules found, without allowed exceptions.
+        spam_score: SpamAssassin's score; ``None`` if it isn't installed.
+    """
 
     issue: str
     source: str
@@ -50,7 +57,7 @@ def check_command(issue: str | None, *, form: str, strict: bool, every: bool, on
     """Check an issue as its readers would get it; nothing is sent.
 
     Offline, unless you ask for --online: then each link is visited, which takes a minute at
-    most. What was well is not asked again for an hour.
+    most. Links that worked are not visited again for an hour.
 
     ISSUE is a folder's name or a part of it; the newest if left out. Each finding has its
     line in the source. Exits with 1 if there are errors, which a send is refused for too. A
@@ -66,7 +73,7 @@ def check_command(issue: str | None, *, form: str, strict: bool, every: bool, on
       newsletter check building-trust --strict
       newsletter check --online
       newsletter check --all --format sarif > checks.sarif
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.checks.output import count_by_severity
     from newsletter.project import find_issue, open_project
     from newsletter.project.folder import list_issue_folders
@@ -78,7 +85,7 @@ def check_command(issue: str | None, *, form: str, strict: bool, every: bool, on
     started = time.perf_counter()
     checked = [_check_issue(project, folder, online=online) for folder in folders]
     seconds = time.perf_counter() - started
-    findings = [finding for one in checked for finding in one.findings]
+    findings = [finding for checked_issue in checked for finding in checked_issue.findings]
     _print_results(checked, findings, form, seconds)
     counts = count_by_severity(findings)
     return int(bool(counts["error"] or (strict and counts["warning"])))
@@ -87,27 +94,26 @@ def check_command(issue: str | None, *, form: str, strict: bool, every: bool, on
 def _check_issue(project: "Project", folder: "Path", *, online: bool) -> CheckedIssue:
     from newsletter.checks.allowlist import read_exceptions
     from newsletter.checks.rules.spamassassin import make_spam_findings, run_spamassassin
-    from newsletter.checks.runner import drop_excepted
-    from newsletter.checks.runner import run_rules as check_mail
+    from newsletter.checks.runner import drop_excepted, run_rules
     from newsletter.errors import display_path
     from newsletter.sending.planning.proposal import render_issue_folder
 
     issue, email = render_issue_folder(project, folder)
-    mail = _load_mail_context(project, issue, email)
-    score = run_spamassassin(_build_sample_eml(mail))
-    found = [*check_mail(mail), *(make_spam_findings(score, mail) if score else ())]
+    context = _load_context(project, issue, email)
+    score = run_spamassassin(_build_sample_eml(context))
+    findings = [*run_rules(context), *(make_spam_findings(score, context) if score else ())]
     if online:
-        found += _check_links_online(project, mail)
+        findings += _check_links_online(project, context)
     return CheckedIssue(
         issue.name,
         display_path(issue.source_path),
-        drop_excepted(found, read_exceptions(mail)),
+        drop_excepted(findings, read_exceptions(context)),
         score,
     )
 
 
-def _load_mail_context(project: "Project", issue: "Issue", email: "Email") -> "CheckContext":
-    """The mail with what the list knows: its longest values, and its readers' mail programs."""
+def _load_context(project: "Project", issue: "Issue", email: "Email") -> "CheckContext":
+    """Combine the email with the list's longest merge values and its readers' email clients."""
     from newsletter.checks.load_context import (
         get_used_attributes,
         load_check_context,
@@ -124,34 +130,34 @@ def _load_mail_context(project: "Project", issue: "Issue", email: "Email") -> "C
 
 
 def _check_links_online(project: "Project", context: "CheckContext") -> "tuple[Finding, ...]":
-    """Follow the mail's links, those that were well within the hour left out."""
+    """Request the email's links, except those that worked within the last hour."""
     from newsletter import __version__
     from newsletter.checks.online.checker import ResultCache, check_urls
     from newsletter.checks.online.rules import collect_urls, make_online_findings
     from newsletter.cli.progress import progress_bar
     from newsletter.fetch.safe_fetch import SafeFetcher
 
-    wanted = collect_urls(context)
-    memory = ResultCache(project.build_dir / "links.json")
-    known = memory.get_fresh(wanted)
-    unknown = [url for url in wanted if url not in known]
-    visitor = SafeFetcher(f"newsletter/{__version__} (link check for {context.config.site_url})")
-    with progress_bar(len(unknown), "Following links") as step:
-        answers = check_urls(unknown, visitor, on_progress=step)
-    memory.store(answers)
-    every = {url: {**known, **answers}[url] for url in wanted}
-    shy = sum(answer.kind == "not asked" for answer in every.values())
-    if shy:
+    urls = collect_urls(context)
+    cache = ResultCache(project.build_dir / "links.json")
+    cached_results = cache.get_fresh(urls)
+    unchecked = [url for url in urls if url not in cached_results]
+    fetcher = SafeFetcher(f"newsletter/{__version__} (link check for {context.config.site_url})")
+    with progress_bar(len(unchecked), "Following links") as step:
+        new_results = check_urls(unchecked, fetcher, on_progress=step)
+    cache.store(new_results)
+    results = {url: {**cached_results, **new_results}[url] for url in urls}
+    disallowed_count = sum(result.kind == "not asked" for result in results.values())
+    if disallowed_count:
         echo_err(
-            f"{shy} of {len(wanted)} addresses want no programs (robots.txt) and weren't asked."
+            f"{disallowed_count} of {len(urls)} links were not checked: robots.txt disallows it."
         )
-    if every and all(answer.kind in {"dead", "failing"} for answer in every.values()):
-        echo_err("Nothing answered at all: is this machine online?")
-    return make_online_findings(context, every)
+    if results and all(result.kind in {"dead", "failing"} for result in results.values()):
+        echo_err("No link could be reached: is this machine online?")
+    return make_online_findings(context, results)
 
 
 def _build_sample_eml(context: "CheckContext") -> bytes:
-    """The message of a made-up reader."""
+    """Build the message for a sample recipient."""
     import datetime
 
     from newsletter.render.article.links import get_host
@@ -187,12 +193,12 @@ def _print_results(
         for line in to_github_commands(findings):
             echo(line)
     else:
-        for one in checked:
-            print_findings(one.findings, one.source)
-            if one.spam_score and len(checked) == 1:
-                echo(textwrap.fill(f"SpamAssassin gives it {one.spam_score}", _WIDTH))
+        for result in checked:
+            print_findings(result.findings, result.source)
+            if result.spam_score and len(checked) == 1:
+                echo(textwrap.fill(f"SpamAssassin gives it {result.spam_score}", _WIDTH))
         _print_summary(findings, seconds)
-        if len(checked) == 1 and not any(one.severity == "error" for one in findings):
+        if len(checked) == 1 and not any(finding.severity == "error" for finding in findings):
             echo_err(f"Next: newsletter test {checked[0].issue[11:]} --to YOUR-ADDRESS")
 
 
@@ -202,34 +208,36 @@ def _to_dict(checked: "Sequence[CheckedIssue]") -> dict[str, Any]:
     return {
         "issues": [
             {
-                "issue": one.issue,
-                **count_by_severity(one.findings),
-                "findings": [finding_to_dict(finding) for finding in one.findings],
-                "spamassassin": one.spam_score
+                "issue": result.issue,
+                **count_by_severity(result.findings),
+                "findings": [finding_to_dict(finding) for finding in result.findings],
+                "spamassassin": result.spam_score
                 and {
-                    "score": one.spam_score.score,
-                    "limit": one.spam_score.limit,
-                    "tests": one.spam_score.tests,
+                    "score": result.spam_score.score,
+                    "limit": result.spam_score.limit,
+                    "tests": result.spam_score.tests,
                 },
             }
-            for one in checked
+            for result in checked
         ]
     }
 
 
 def print_findings(findings: "Sequence[Finding]", source: str) -> None:
-    """Print findings by file, the worst first; those of the issue's own file before others."""
+    """Print findings by file, most severe first; those in ``source`` before other files."""
     from newsletter.checks.finding import SEVERITIES
 
     files = dict.fromkeys([source, *(_finding_path(finding, source) for finding in findings)])
-    wide = max((len(finding.rule) for finding in findings), default=0)
+    rule_width = max((len(finding.rule) for finding in findings), default=0)
     for file in files:
-        mine = [finding for finding in findings if _finding_path(finding, source) == file]
-        if mine:
+        file_findings = [finding for finding in findings if _finding_path(finding, source) == file]
+        if file_findings:
             echo(file)
-        mine.sort(key=lambda one: (SEVERITIES.index(one.severity), _finding_line(one)))
-        for finding in mine:
-            _print_finding(finding, wide)
+        file_findings.sort(
+            key=lambda finding: (SEVERITIES.index(finding.severity), _finding_line(finding))
+        )
+        for finding in file_findings:
+            _print_finding(finding, rule_width)
 
 
 def _print_finding(finding: "Finding", rule_width: int) -> None:
@@ -238,10 +246,12 @@ def _print_finding(finding: "Finding", rule_width: int) -> None:
     head = (
         f"{_finding_line(finding) or '':>4}  {finding.severity:<7}  {finding.rule:<{rule_width}}  "
     )
-    room = max(_WIDTH - len(head), _MIN_MESSAGE_WIDTH)
-    lines = textwrap.wrap(finding.message, room, break_long_words=False, break_on_hyphens=False)
+    width = max(_WIDTH - len(head), _MIN_MESSAGE_WIDTH)
+    lines = textwrap.wrap(finding.message, width, break_long_words=False, break_on_hyphens=False)
     if finding.severity != "hint":
-        lines += textwrap.wrap(finding.remedy, room, break_long_words=False, break_on_hyphens=False)
+        lines += textwrap.wrap(
+            finding.remedy, width, break_long_words=False, break_on_hyphens=False
+        )
     echo(head + lines[0], color=COLORS[finding.severity])
     for line in lines[1:]:
         echo(" " * len(head) + line)
@@ -251,13 +261,13 @@ def _print_summary(findings: "Sequence[Finding]", seconds: float) -> None:
     from newsletter.checks.output import count_by_severity
 
     counts = count_by_severity(findings)
-    # What there is comes first.
+    # Severities that occur come first.
     order = sorted(counts, key=lambda severity: not counts[severity])
-    told = ", ".join(
+    summary = ", ".join(
         f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}" for severity in order
     )
-    colour = "red" if counts["error"] else "yellow" if counts["warning"] else "green"
-    echo(f"{told} in {seconds:.1f} s", color=colour)
+    color = "red" if counts["error"] else "yellow" if counts["warning"] else "green"
+    echo(f"{summary} in {seconds:.1f} s", color=color)
 
 
 def _finding_path(finding: "Finding", source: str) -> str:

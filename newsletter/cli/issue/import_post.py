@@ -1,4 +1,4 @@
-"""``newsletter import``: a post becomes an issue."""
+"""``newsletter import``: make an issue from a post."""
 
 import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from newsletter.posts.importing.cleanup.paragraph import RemovedLine
     from newsletter.posts.importing.import_post import ImportResult
 
-_MAX_QUOTE_LENGTH = 40  # characters of a line that is told to the editor
+_MAX_QUOTE_LENGTH = 40  # characters shown of a removed line
 
 
 @click.command("import", short_help="Make an issue from a post.")
@@ -26,7 +26,7 @@ _MAX_QUOTE_LENGTH = 40  # characters of a line that is told to the editor
     callback=lambda _context, _option, text: _parse_date(text),
     help="The issue's date, if not the post's own.",
 )
-@click.option("--update", is_flag=True, help="Write an issue again that is there already.")
+@click.option("--update", is_flag=True, help="Overwrite an issue that exists already.")
 @click.option(
     "--keep",
     metavar="LINE",
@@ -39,14 +39,14 @@ def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
     """Make issues/<date>-<slug>/ from a post in Markdown, HTML or plain text.
 
     SOURCE is a file, or - for standard input. Pictures beside the post are copied
-    along. The furniture of a blog's page is removed, what does not belong is set
+    along. The boilerplate of a blog's page is removed, what does not belong is set
     aside, and both are listed. Importing the same post again changes nothing.
 
     \b
     Examples:
       newsletter import building-trust.txt
       newsletter import page.html --slug spring --date 2026-11-22
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from zoneinfo import ZoneInfo
 
     from newsletter.posts.importing import import_post
@@ -54,13 +54,13 @@ def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
 
     project = open_project()
     today = datetime.datetime.now(ZoneInfo(project.config.timezone)).date()
-    filed = import_post.import_post(
+    result = import_post.import_post(
         project, source, import_post.ImportOptions(today=today, **options)
     )
     if as_json:
-        _print_json(filed)
+        _print_json(result)
     else:
-        _print_result(filed)
+        _print_result(result)
 
 
 def _parse_date(text: str | None) -> datetime.date | None:
@@ -70,7 +70,8 @@ def _parse_date(text: str | None) -> datetime.date | None:
         return datetime.date.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"--date '{text}' is no date", remedy="Write year, month and day: --date 2026-11-22"
+            f"--date '{text}' is not a valid date",
+            remedy="Write year, month and day: --date 2026-11-22",
         ) from None
 
 
@@ -95,12 +96,12 @@ def _unchanged_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
 
 def _imported_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
     post = result.imported_post
-    read = post.outline
+    outline = post.outline
     yield "title", post.title
     counts = (
-        (read.paragraph_count, "paragraph"),
-        (read.word_count, "word"),
-        (read.reading_minutes, "minute"),
+        (outline.paragraph_count, "paragraph"),
+        (outline.word_count, "word"),
+        (outline.reading_minutes, "minute"),
     )
     yield "read", ", ".join(_format_count(number, noun) for number, noun in counts)
     if result.image_names:
@@ -115,13 +116,13 @@ def _imported_rows(result: "ImportResult") -> "Iterator[tuple[str, str]]":
 
 
 def _summarize_removed(entries: "tuple[RemovedLine, ...]") -> "Iterator[str]":
-    """One phrase a kind: the first line in its words, with its number, and how many follow."""
-    for why in dict.fromkeys(entry.why for entry in entries):
-        first, *more = (entry for entry in entries if entry.why == why)
+    """Yield a phrase for each reason: the first removed line, and how many more there are."""
+    for reason in dict.fromkeys(entry.why for entry in entries):
+        first, *more = (entry for entry in entries if entry.why == reason)
         lines = dict.fromkeys(str(entry.line) for entry in (first, *more))
-        also = f" and {_format_count(len(more), 'more line')}" if more else ""
+        more_lines = f" and {_format_count(len(more), 'more line')}" if more else ""
         plural = "s" if len(lines) > 1 else ""
-        yield f"{_quote(first.text)}{also} ({why}, line{plural} {', '.join(lines)})"
+        yield f"{_quote(first.text)}{more_lines} ({reason}, line{plural} {', '.join(lines)})"
 
 
 def _quote(text: str) -> str:
@@ -141,7 +142,7 @@ def _print_json(result: "ImportResult") -> None:
     from newsletter.project import display_path
 
     post = result.imported_post
-    read = post.outline
+    outline = post.outline
     click.echo(
         json.dumps(
             {
@@ -149,9 +150,9 @@ def _print_json(result: "ImportResult") -> None:
                 "path": display_path(result.post_path),
                 "state": result.state,
                 "title": post.title,
-                "paragraphs": read.paragraph_count,
-                "words": read.word_count,
-                "minutes": read.reading_minutes,
+                "paragraphs": outline.paragraph_count,
+                "words": outline.word_count,
+                "minutes": outline.reading_minutes,
                 "pictures": result.image_names,
                 "removed": [entry._asdict() for entry in post.removed],
                 "set_aside": [entry._asdict() for entry in post.set_aside],

@@ -1,37 +1,37 @@
-"""``newsletter preview``: the issue in the browser, as it is written."""
+"""``newsletter preview``: run the local preview server."""
 
 import click
 
 from newsletter.cli.output import echo, echo_err
 
 
-@click.command("preview", short_help="See the mail in your browser as you write it.")
+@click.command("preview", short_help="Preview the email in your browser as you write it.")
 @click.argument("issue", required=False)
 @click.option("--port", type=click.IntRange(1, 65535), metavar="N",
-              help="Where to answer; 4321 or another free one if left out.")  # fmt: skip
+              help="Port to listen on; 4321 or another free one if left out.")  # fmt: skip
 @click.option("--open/--no-open", "show", default=True, help="Open the page in your browser.")
 def preview_command(issue: str | None, *, port: int | None, show: bool) -> None:
-    """Show an issue's mail in your browser, new after each save.
+    """Show an issue's email in your browser, updated after each save.
 
     ISSUE is a folder's name or a part of it; the newest if left out. The page has the
-    mail at every width, in the dark, as clients and as odd readers see it, its text,
-    source and request. Only this machine can open it, by the address that is printed.
+    email at every width, in dark mode, as email clients and unusual readers see it, its
+    text, source and request. Only this machine can open it, by the address that is printed.
 
     \b
     Examples:
       newsletter preview building-trust
       newsletter preview --port 8080 --no-open
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.preview.rendered_issues import PreviewWorkspace
     from newsletter.preview.server import PreviewServer, open_preview_socket
     from newsletter.project import find_issue, open_project
 
     project = open_project()
     name = find_issue(project, issue).name
-    with open_preview_socket(port) as taken:
-        desk = PreviewWorkspace(project)
-        desk.get_state(name)  # warms up: the first save is as quick as the later ones
-        server = PreviewServer(desk, name, taken)
+    with open_preview_socket(port) as listener:
+        workspace = PreviewWorkspace(project)
+        workspace.get_state(name)  # warm up, so that the first save renders as fast as later ones
+        server = PreviewServer(workspace, name, listener)
         echo(f"{server.address}   (Ctrl-C to stop; reloads as you save)")
         if show:
             import webbrowser
@@ -39,5 +39,5 @@ def preview_command(issue: str | None, *, port: int | None, show: bool) -> None:
             webbrowser.open(server.address)
         try:
             server.run_until_stopped()
-        except KeyboardInterrupt:  # how it is meant to end
+        except KeyboardInterrupt:  # the normal way to stop
             echo_err("Stopped.")

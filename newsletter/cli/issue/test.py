@@ -1,4 +1,4 @@
-"""``newsletter test``: a marked copy to yourself."""
+"""``newsletter test``: send a marked copy to yourself."""
 
 import json
 import os
@@ -17,13 +17,13 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
     """Send a copy marked [TEST] to ADDRESS, filled in for a sample reader.
 
     ISSUE is a folder's name or a part of it; the newest if left out. Drafts may be
-    tested. The list and the record of sends are left alone, and the links to leave
-    and to preferences are a sample's: they change nobody.
+    tested. The list and the record of sends are left alone, and the unsubscribe and
+    preferences links are samples: they change nobody.
 
     \b
     Example:
       newsletter test building-trust --to me@example.com
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.db.engine import open_existing_database
     from newsletter.project import find_issue, open_project
     from newsletter.sending.planning.proposal import render_issue_folder
@@ -45,4 +45,4 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
         return
     echo(f"Sent {subject} to {', '.join(to)}", color="green")
     if config.sendgrid.sandbox:
-        echo("SendGrid has only checked it: sendgrid.sandbox is on, so nothing arrives.")
+        echo("SendGrid has only validated it: sendgrid.sandbox is on, so nothing arrives.")

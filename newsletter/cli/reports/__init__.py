@@ -1,1 +1,1 @@
-"""Commands about what became of a send."""
+"""Commands for the results of a send: import events, print a report."""

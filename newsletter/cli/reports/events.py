@@ -1,4 +1,7 @@
-"""``newsletter events``: takes in what SendGrid reports, for those without a public server."""
+"""``newsletter events import``: import SendGrid's events from a file.
+
+For those who run no public server for the webhook.
+"""
 
 import json
 import shutil
@@ -25,32 +28,32 @@ _MAX_SPOOL_BYTES = 1_000_000
 
 @click.group("events")
 def events_group() -> None:
-    """Take in what SendGrid reports of mails.
+    """Import the events that SendGrid reports.
 
-    Delivered, bounced, opened, unsubscribed: whatever its Event Webhook would tell.
+    Delivered, bounced, opened, unsubscribed: whatever its Event Webhook would report.
 
     \b
     Example:
       newsletter events import events.jsonl
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
 
 
-@events_group.command("import", short_help="Take in a file of SendGrid's events.")
+@events_group.command("import", short_help="Import a file of SendGrid's events.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def import_events_command(file: str, *, as_json: bool) -> None:
-    """Take in FILE, SendGrid's events as JSON, one or a list of them a line; - is the input.
+    """Import FILE, SendGrid's events as JSON, one or a list of them a line; - is standard input.
 
     It does what the webhook of newsletter serve does: each event is recorded once, whoever has
-    bounced, complained or unsubscribed is marked, and what was unknown of a send is settled.
-    Importing a file again changes nothing. A file with a line that is no event is refused
-    whole.
+    bounced, complained or unsubscribed is marked, and unknown batches of a send are resolved.
+    Importing a file again changes nothing. A file with a line that is no event is rejected as
+    a whole.
 
     \b
     Examples:
       newsletter events import events.jsonl
       gunzip -c events.jsonl.gz | newsletter events import -
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from pathlib import Path
 
     from newsletter.db import database_engine
@@ -64,20 +67,20 @@ def import_events_command(file: str, *, as_json: bool) -> None:
         _open_seekable(file) as data,
         database_engine(project.config.database, project.root) as engine,
     ):
-        done, settled = _record_all_events(
+        intakes, resolved = _record_all_events(
             open_ledger(engine, project.config), project.config, data, name
         )
     if as_json:
-        echo(json.dumps(_to_dict(done, settled), ensure_ascii=False))
+        echo(json.dumps(_to_dict(intakes, resolved), ensure_ascii=False))
     else:
-        _print_result(done, settled)
+        _print_result(intakes, resolved)
 
 
 @contextmanager
 def _open_seekable(file: str) -> Iterator[IO[bytes]]:
-    """A file that can be read twice; what is piped in is put aside first."""
+    """Open a file that can be read twice; standard input is copied to a temporary file."""
     if file != "-":
-        with open(file, "rb") as opened:  # noqa: PTH123 - as click gives it
+        with open(file, "rb") as opened:  # noqa: PTH123 - a name as click passes it
             yield opened
         return
     with tempfile.SpooledTemporaryFile(_MAX_SPOOL_BYTES) as spooled:
@@ -96,39 +99,41 @@ def _record_all_events(
     )
 
     data.seek(0)
-    total = sum(
-        1 for _ in parse_event_lines(data, name)
-    )  # all is read once before any of it is used
+    # Parse the whole file once before recording any of it, so that an invalid file is rejected.
+    total = sum(1 for _ in parse_event_lines(data, name))
     data.seek(0)
-    done, settled = [], Counter[str]()
+    intakes, resolved = [], Counter[str]()
     with progress_bar(total, "Importing") as advance:
         for page in chunk_events(parse_event_lines(data, name)):
-            done.append(ingest_events(ledger, config, page))
-            settled.update(reconcile_from_events(ledger, page))
+            intakes.append(ingest_events(ledger, config, page))
+            resolved.update(reconcile_from_events(ledger, page))
             advance(len(page))
-    return done, settled
+    return intakes, resolved
 
 
 def _to_dict(intakes: "list[IntakeResult]", resolved: "Counter[str]") -> dict[str, Any]:
     return {
-        "new": sum(one.new_count for one in intakes),
-        "known": sum(one.known_count for one in intakes),
-        "changed": [taken._asdict() for one in intakes for taken in one.applied_reports],
+        "new": sum(intake.new_count for intake in intakes),
+        "known": sum(intake.known_count for intake in intakes),
+        "changed": [report._asdict() for intake in intakes for report in intake.applied_reports],
         "settled": dict(resolved),
-        "paused": [issue for one in intakes for issue in one.paused_issues],
+        "paused": [issue for intake in intakes for issue in intake.paused_issues],
     }
 
 
 def _print_result(intakes: "list[IntakeResult]", resolved: "Counter[str]") -> None:
-    new, known = sum(one.new_count for one in intakes), sum(one.known_count for one in intakes)
+    new, known = (
+        sum(intake.new_count for intake in intakes),
+        sum(intake.known_count for intake in intakes),
+    )
     echo(f"{pluralize(new, 'new event')} recorded, {known:,} known before.")
-    taken = [each for one in intakes for each in one.applied_reports]
-    for status, count in Counter(each.after for each in taken if each.listed).items():
+    reports = [report for intake in intakes for report in intake.applied_reports]
+    for status, count in Counter(report.after for report in reports if report.listed).items():
         echo(f"{pluralize(count, 'reader')} now {status}.")
-    if strangers := sum(not each.listed for each in taken):
-        echo(f"{strangers:,} not in the list, and kept out of it from now on.")
+    if unlisted_count := sum(not report.listed for report in reports):
+        echo(f"{unlisted_count:,} not in the list, and kept out of it from now on.")
     for issue, readers in resolved.items():
-        echo(f"{issue}: {pluralize(readers, 'reader')} settled as accepted.", color="green")
-    for issue in (issue for one in intakes for issue in one.paused_issues):
+        echo(f"{issue}: {pluralize(readers, 'reader')} resolved as accepted.", color="green")
+    for issue in (issue for intake in intakes for issue in intake.paused_issues):
         echo_err(f"{issue} was paused: SendGrid has changed the account's status.", color="red")
         echo_err(f"See: newsletter status {issue[11:]}")

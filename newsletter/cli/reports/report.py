@@ -1,4 +1,4 @@
-"""``newsletter report``: what became of a send."""
+"""``newsletter report``: print the results of a send, or write a page."""
 
 import datetime
 import json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Ledger
 
 
-@click.command("report", short_help="See what became of a send.")
+@click.command("report", short_help="Show the results of a send.")
 @click.argument("issue", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @click.option(
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     help="Write a page that needs nothing else, to look at or to pass on.",
 )  # fmt: skip
 def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> None:
-    """See what became of a send: delivered, bounced, read, left, complained.
+    """Show the results of a send: delivered, bounced, opened, unsubscribed, complained.
 
-    ISSUE is an issue's name or a part of it; without it, the latest send is shown. What
-    SendGrid reports comes by newsletter serve, or by newsletter events import. Opens and
-    clicks are there only if tracking is on, and programs' are left out of people's.
+    ISSUE is an issue's name or a part of it; without it, the latest send is shown.
+    SendGrid's events arrive by newsletter serve, or by newsletter events import. Opens and
+    clicks are shown only if tracking is on, and those of bots are left out.
 
     \b
     Examples:
       newsletter report
       newsletter report building-trust --html report.html
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from zoneinfo import ZoneInfo
 
     from newsletter.db import database_engine, read_transaction
@@ -45,22 +45,24 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     from newsletter.reports.comparison import list_started_sends
     from newsletter.reports.output.html import render_report_page
     from newsletter.reports.output.json_data import report_to_dict
-    from newsletter.reports.report import build_send_report as made
+    from newsletter.reports.report import build_send_report
     from newsletter.sending.ledger.find_sends import open_ledger
 
     project = open_project()
     with database_engine(project.config.database, project.root) as engine:
         with read_transaction(engine) as connection:
-            gone = list_started_sends(connection)
-        of = _select_send(issue, gone, project, open_ledger(engine, project.config))
+            started_sends = list_started_sends(connection)
+        send = _select_send(issue, started_sends, project, open_ledger(engine, project.config))
         with read_transaction(engine) as connection:
-            found = made(connection, of, project.config, datetime.datetime.now(datetime.UTC))
+            report = build_send_report(
+                connection, send, project.config, datetime.datetime.now(datetime.UTC)
+            )
     if as_json:
-        echo(json.dumps(report_to_dict(found), ensure_ascii=False))
+        echo(json.dumps(report_to_dict(report), ensure_ascii=False))
     else:
-        _print_report(found, ZoneInfo(project.config.timezone))
+        _print_report(report, ZoneInfo(project.config.timezone))
     if page:
-        _write_atomically(page, render_report_page(found, project.config).encode())
+        _write_atomically(page, render_report_page(report, project.config).encode())
         if not as_json:
             echo(display_path(page), color="green")
 
@@ -68,10 +70,10 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
 def _select_send(
     name: str | None, sends: "list[StartedSend]", project: "Project", ledger: "Ledger"
 ) -> "StartedSend":
-    """The send that is meant.
+    """Return the send that ``name`` matches, or the latest one.
 
     Raises:
-        ProjectError: there is none, or nothing of it has left.
+        ProjectError: there is no such send, or nothing of it has been sent.
     """
     from newsletter.errors import ProjectError
     from newsletter.project import find_issue
@@ -84,9 +86,9 @@ def _select_send(
             )
         return sends[-1]
     try:
-        found = find_send(ledger, name)
+        send = find_send(ledger, name)
     except ProjectError as error:
-        if any(name.casefold() in one.issue.casefold() for one in sends):
+        if any(name.casefold() in candidate.issue.casefold() for candidate in sends):
             raise
         try:
             folder = find_issue(project, name)
@@ -96,31 +98,32 @@ def _select_send(
             f"{folder.name} has not been sent",
             remedy=f"Send it with: newsletter send {folder.name[11:]}",
         ) from None
-    left = next((one for one in sends if one.id == found.id), None)
-    if left is None:
+    started_send = next((candidate for candidate in sends if candidate.id == send.id), None)
+    if started_send is None:
         raise ProjectError(
-            f"nobody has {found.issue} yet", remedy=f"See: newsletter status {found.slug}"
+            f"nothing of {send.issue} has been sent yet",
+            remedy=f"See: newsletter status {send.slug}",
         )
-    return left
+    return started_send
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
-    """Write aside, then rename: a full disk leaves the old file whole."""
-    aside = path.with_name(f".{path.name}.new")
+    """Write a temporary file, then rename it: a full disk leaves the old file intact."""
+    temporary = path.with_name(f".{path.name}.new")
     try:
-        aside.write_bytes(data)
-        aside.replace(path)
+        temporary.write_bytes(data)
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _print_report(report: "SendReport", zone: "ZoneInfo") -> None:
-    from newsletter.cli.reports import report_text as lines
+    from newsletter.cli.reports import report_text
 
-    for line in lines.format_outcome(report, zone):
+    for line in report_text.format_outcome(report, zone):
         echo(line)
-    echo(lines.format_complaints(report), color=report.complaint_state)
-    for line in lines.format_tables(report):
+    echo(report_text.format_complaints(report), color=report.complaint_state)
+    for line in report_text.format_tables(report):
         echo(line)
     _print_next_steps(report)
 
@@ -128,8 +131,8 @@ def _print_report(report: "SendReport", zone: "ZoneInfo") -> None:
 def _print_next_steps(report: "SendReport") -> None:
     if report.has_no_feedback:
         echo_err(
-            "SendGrid has reported nothing of it yet. Its events come by newsletter serve, or\n"
-            "by: newsletter events import FILE"
+            "SendGrid has not reported any events of it yet. They arrive by newsletter serve,\n"
+            "or with: newsletter events import FILE"
         )
     if report.not_accepted.get("unknown"):
         echo_err(

@@ -1,4 +1,4 @@
-"""A report in lines of 80 columns, for ``newsletter report``."""
+"""Format a send's report as text of 80 columns."""
 
 from collections.abc import Iterator
 from textwrap import fill, wrap
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from newsletter.reports.model import DomainCounts, EngagementCounts, SendReport
 
 DELIVERY_STATES = ("delivered", "bounced", "dropped", "waiting")
-# Rates so small that a tenth of a per cent is too coarse.
+# Rates so small that they need a second decimal place.
 SMALL_RATES = ("unsubscribed", "complaints")
-# Hours in one mark of a curve.
+# Hours in one bar of a sparkline.
 HOURS_PER_MARK = 3
-# The columns that label, count and share take.
+# Width of the columns label, count and share together.
 LEFT_COLUMNS_WIDTH = 37
 MAX_NAME_WIDTH = 24
 
 
 def format_outcome(report: "SendReport", zone: "ZoneInfo") -> Iterator[str]:
-    """What became of the mail, and what people did with it."""
+    """Yield the lines on delivery, opens, clicks and unsubscribes."""
     yield _format_headline(report, zone)
     yield from _format_delivery(report)
     parts = " + ".join(
@@ -60,19 +60,20 @@ def format_outcome(report: "SendReport", zone: "ZoneInfo") -> Iterator[str]:
 
 
 def format_complaints(report: "SendReport") -> str:
-    """Complaints against Gmail's lines."""
-    words = {
-        "green": "(Gmail's line: 0.10 %)",
+    """Return the line on complaints, compared with Gmail's thresholds."""
+    remarks = {
+        "green": "(Gmail's threshold: 0.10 %)",
         "yellow": "above Gmail's 0.10 %; never reach 0.30 %",
-        "red": "at or above 0.30 %: Gmail will turn mail away",
+        "red": "at or above 0.30 %: Gmail will reject mail",
     }
-    told = format_percent(report.rates.complaints, 2)
-    return _format_line("complaints", report.counts.complaints, told, words[report.complaint_state])
+    rate = format_percent(report.rates.complaints, 2)
+    remark = remarks[report.complaint_state]
+    return _format_line("complaints", report.counts.complaints, rate, remark)
 
 
 def format_tables(report: "SendReport") -> Iterator[str]:
-    """Links, mailbox domains and the sends before, each after an empty line."""
-    yield f"  A mark of a curve is {HOURS_PER_MARK} hours of the first {CURVE_HOURS}."
+    """Yield the tables of links, mailbox domains and earlier sends, each after an empty line."""
+    yield f"  Each bar is {HOURS_PER_MARK} hours (first {CURVE_HOURS} hours)."
     if report.links:
         yield from _format_links(report)
     yield from _format_domains(report)
@@ -91,7 +92,7 @@ def _format_headline(report: "SendReport", zone: "ZoneInfo") -> str:
 
 
 def _format_line(label: str, count: int, percentage: str, remark: str = "") -> str:
-    """Label, count and share in columns; what there is to say of it wrapped beside them."""
+    """Format label, count and share in columns, with the remark wrapped to their right."""
     first, *more = wrap(remark, WIDTH - LEFT_COLUMNS_WIDTH) or [""]
     start = f"  {label:<13}{count:>9,}  {percentage:>8}   {first}".rstrip()
     return "\n".join([start, *(f"{'':{LEFT_COLUMNS_WIDTH}}{line}" for line in more)])
@@ -99,16 +100,16 @@ def _format_line(label: str, count: int, percentage: str, remark: str = "") -> s
 
 def _format_delivery(report: "SendReport") -> Iterator[str]:
     counts = report.counts
-    said = dict.fromkeys(DELIVERY_STATES, "")
+    remarks = dict.fromkeys(DELIVERY_STATES, "")
     if counts.delivery.delivered:
-        said["delivered"] = sparkline(group_hours(counts.delivery_curve.hours, HOURS_PER_MARK))
-    said["bounced"] = format_reasons(list(counts.bounces.items()))
-    said["dropped"] = format_reasons(list(counts.drops.items()))
+        remarks["delivered"] = sparkline(group_hours(counts.delivery_curve.hours, HOURS_PER_MARK))
+    remarks["bounced"] = format_reasons(list(counts.bounces.items()))
+    remarks["dropped"] = format_reasons(list(counts.drops.items()))
     if counts.still_deferred:
-        said["waiting"] = f"{counts.still_deferred:,} put off by their servers so far"
-    for name, words in said.items():
+        remarks["waiting"] = f"{counts.still_deferred:,} deferred by their servers so far"
+    for name, remark in remarks.items():
         count = getattr(counts.delivery, name)
-        yield _format_line(name, count, format_percent(share(count, report.sent)), words)
+        yield _format_line(name, count, format_percent(share(count, report.sent)), remark)
 
 
 def _format_engagement(
@@ -132,22 +133,22 @@ def _format_links(report: "SendReport") -> Iterator[str]:
     yield ""
     yield f"  {'readers':>9}{'clicks':>9}   link, in the issue's order"
     for link in report.links:
-        words = link.text or link.url or "other links"
+        label = link.text or link.url or "other links"
         start = f"  {link.readers:>9,}{link.total:>9,}   "
-        room = WIDTH - len(start)
-        first, *more = wrap(words, room - 1) or [""]
+        width = WIDTH - len(start)
+        first, *more = wrap(label, width - 1) or [""]
         yield start + isolate_bidi(first) + ("…" if more else "")
         if link.text:
             url = link.url.partition("://")[2]
-            yield " " * len(start) + (url if len(url) <= room else f"{url[: room - 1]}…")
+            yield " " * len(start) + (url if len(url) <= width else f"{url[: width - 1]}…")
 
 
 def _format_domains(report: "SendReport") -> Iterator[str]:
     yield ""
-    last = "opened" if report.opens else ""
+    last_header = "opened" if report.opens else ""
     yield (
         f"  {'mailbox domain':<{MAX_NAME_WIDTH}}{'sent':>9}{'delivered':>12}{'bounced':>10}"
-        f"{'complaints':>12}{last:>9}"
+        f"{'complaints':>12}{last_header:>9}"
     ).rstrip()
     for domain in report.counts.domains:
         opened = format_percent(share(domain.opened, domain.delivered)) if report.opens else ""
@@ -156,11 +157,11 @@ def _format_domains(report: "SendReport") -> Iterator[str]:
 
 def _format_domain(domain: "DomainCounts", open_rate: str) -> str:
     name = domain.name or "all others"
-    cut = name if len(name) < MAX_NAME_WIDTH else f"{name[: MAX_NAME_WIDTH - 2]}…"
+    shown_name = name if len(name) < MAX_NAME_WIDTH else f"{name[: MAX_NAME_WIDTH - 2]}…"
     delivered = format_percent(share(domain.delivered, domain.sent))
     complained = format_percent(share(domain.complaints, domain.delivered), 2)
     return (
-        f"  {cut:<{MAX_NAME_WIDTH}}{domain.sent:>9,}{delivered:>12}"
+        f"  {shown_name:<{MAX_NAME_WIDTH}}{domain.sent:>9,}{delivered:>12}"
         f"{format_percent(share(domain.bounced, domain.sent)):>10}{complained:>12}{open_rate:>9}"
     ).rstrip()
 
@@ -171,8 +172,8 @@ def _format_comparison(report: "SendReport") -> Iterator[str]:
     yield f"  {'':<13}{'this one':>9}  median of the last {issues}"
     for name in ("delivered", "bounced", "opened", "clicked", *SMALL_RATES):
         digits = 2 if name in SMALL_RATES else 1
-        mine, usual = (
-            format_percent(getattr(one, name), digits) for one in (report.rates, report.medians)
+        rate, median = (
+            format_percent(getattr(rates, name), digits) for rates in (report.rates, report.medians)
         )
-        if (mine, usual) != (DASH, DASH):
-            yield f"  {name:<13}{mine:>9}{usual:>10}"
+        if (rate, median) != (DASH, DASH):
+            yield f"  {name:<13}{rate:>9}{median:>10}"

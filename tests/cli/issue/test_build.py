@@ -23,7 +23,7 @@ Hello {{ subscriber.name }}, [the log](https://harbournotes.example/log) says mo
 
 @pytest.fixture
 def folder(project_folder: Path) -> Path:
-    """An editor's folder with one issue."""
+    """Return a project with one issue."""
     write_issue(project_folder, "2026-11-22-the-first-boat", POST)
     return project_folder
 
@@ -33,7 +33,7 @@ def write_issue(folder: Path, name: str, text: str) -> None:
     (folder / "issues" / name / "post.md").write_text(text, encoding="utf-8")
 
 
-def test_writes_html_text_and_eml_as_a_sample_reader_sees_them(folder: Path, cli: Cli) -> None:
+def test_build_writes_html_text_and_eml_for_a_sample_recipient(folder: Path, cli: Cli) -> None:
     code, out, err = cli("build")
 
     built = folder / "build" / "2026-11-22-the-first-boat"
@@ -54,7 +54,7 @@ def test_writes_html_text_and_eml_as_a_sample_reader_sees_them(folder: Path, cli
     assert message["List-Unsubscribe"] == "<https://public-url-not-set.example/u/sample>"
 
 
-def test_says_what_an_inbox_shows_and_what_comes_next(folder: Path, cli: Cli) -> None:
+def test_build_prints_summary_and_next_step(folder: Path, cli: Cli) -> None:
     write_issue(folder, "2026-11-01-older", POST)
     _, out, _ = cli("build")
     assert out.startswith("build/2026-11-22-the-first-boat/email.html\n")
@@ -65,7 +65,7 @@ def test_says_what_an_inbox_shows_and_what_comes_next(folder: Path, cli: Cli) ->
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
-def test_an_issue_is_found_by_a_part_of_its_name(folder: Path, cli: Cli) -> None:
+def test_build_finds_issue_by_part_of_its_name(folder: Path, cli: Cli) -> None:
     write_issue(folder, "2026-11-01-older", POST)
     _, out, _ = cli("build", "older")
     assert out.startswith("build/2026-11-01-older/email.html\n")
@@ -79,24 +79,22 @@ def test_building_twice_gives_the_same_bytes(folder: Path, cli: Cli) -> None:
     assert {path.name: path.read_bytes() for path in built.iterdir()} == first
 
 
-def test_json_is_for_scripts(folder: Path, cli: Cli) -> None:
+def test_build_as_json(folder: Path, cli: Cli) -> None:
     code, out, _ = cli("build", "--json")
-    account = json.loads(out)
+    data = json.loads(out)
     built = folder / "build" / "2026-11-22-the-first-boat"
     assert code == 0
-    assert account["issue"] == "2026-11-22-the-first-boat"
-    assert account["bytes"] == (built / "email.html").stat().st_size
-    assert account["limit"] == 102 * 1024
-    assert account["files"] == {
-        kind: str(built / f"email.{kind}") for kind in ("html", "txt", "eml")
-    }
+    assert data["issue"] == "2026-11-22-the-first-boat"
+    assert data["bytes"] == (built / "email.html").stat().st_size
+    assert data["limit"] == 102 * 1024
+    assert data["files"] == {kind: str(built / f"email.{kind}") for kind in ("html", "txt", "eml")}
 
 
 @pytest.mark.parametrize(
     ("paragraphs", "remark"),
     [(10, ""), (230, "Gmail may soon cut the end off."), (400, "Gmail will cut the end off")],
 )
-def test_a_mail_that_gmail_would_clip_is_remarked(
+def test_email_near_or_over_gmails_size_limit_is_reported(
     folder: Path, cli: Cli, paragraphs: int, remark: str
 ) -> None:
     text = "\n\n".join([f"{'A long day at sea. ' * 18}"] * paragraphs)
@@ -114,7 +112,7 @@ def test_a_mail_that_gmail_would_clip_is_remarked(
         (("", ""), "no preheader"),
     ],
 )
-def test_notes_tell_what_to_look_at(
+def test_notes_report_draft_and_missing_preheader(
     folder: Path, cli: Cli, change: tuple[str, str], note: str
 ) -> None:
     write_issue(folder, "2026-11-24-noted", POST.replace(*change, 1))
@@ -122,7 +120,7 @@ def test_notes_tell_what_to_look_at(
     assert any(text.startswith(note) for text in notes) if note else notes == []
 
 
-def test_without_a_postal_address_it_builds_and_says_so(folder: Path, cli: Cli) -> None:
+def test_missing_postal_address_is_noted(folder: Path, cli: Cli) -> None:
     settings = folder / "newsletter.yml"
     text = settings.read_text()
     settings.write_text(re.sub(r"(?m)^postal_address:.*\n", "", text))
@@ -131,37 +129,37 @@ def test_without_a_postal_address_it_builds_and_says_so(folder: Path, cli: Cli) 
     assert "no postal_address in newsletter.yml" in " ".join(out.split())
 
 
-def test_a_template_without_the_online_link_is_noted(folder: Path, cli: Cli) -> None:
+def test_missing_view_online_link_is_noted(folder: Path, cli: Cli) -> None:
     for file in (folder / "templates").rglob("*.mjml"):
         file.write_text(file.read_text().replace("{{ view_online_url }}", "https://a.example"))
     notes = json.loads(cli("build", "--json")[1])["notes"]
     assert "the template has no link to view_online_url" in notes
 
 
-def test_a_mistake_in_a_template_is_told_at_its_line_and_nothing_is_written(
+def test_template_error_is_reported_with_line_and_nothing_is_written(
     folder: Path, cli: Cli
 ) -> None:
     page = folder / "templates" / "issue.mjml"
     lines = page.read_text().splitlines()
-    line = next(at for at, text in enumerate(lines) if "<mj-spacer" in text)
-    lines[line] = lines[line].replace("mj-spacer", "mj-spacr")
+    index = next(index for index, line in enumerate(lines) if "<mj-spacer" in line)
+    lines[index] = lines[index].replace("mj-spacer", "mj-spacr")
     page.write_text("\n".join(lines))
 
     code, out, err = cli("build")
 
     assert (code, out) == (1, "")
     assert err == (
-        f"newsletter: templates/issue.mjml:{line + 1}: <mj-spacr> is no MJML component. "
+        f"newsletter: templates/issue.mjml:{index + 1}: <mj-spacr> is no MJML component. "
         "Did you mean <mj-spacer>?\n"
     )
     assert not (folder / "build").exists()
 
 
-def test_what_cannot_be_written_leaves_the_old_file_whole(folder: Path, cli: Cli) -> None:
+def test_failed_write_leaves_the_old_file_intact(folder: Path, cli: Cli) -> None:
     cli("build")
     built = folder / "build" / "2026-11-22-the-first-boat"
     before = (built / "email.html").read_bytes()
-    (built / ".email.html.new").mkdir()  # stands in the way of the file written aside
+    (built / ".email.html.new").mkdir()  # blocks the temporary file
 
     code, _, err = cli("build")
 
@@ -173,16 +171,16 @@ def test_what_cannot_be_written_leaves_the_old_file_whole(folder: Path, cli: Cli
 def test_open_shows_the_html_in_the_browser(
     folder: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = tmp_path / "seen"
+    opened_url = tmp_path / "opened-url"
     browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {seen}\n')
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened_url}\n')
     browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("BROWSER", str(browser))
-    # A browser is looked up once a process: forget it before and after.
+    # webbrowser caches the browsers of the process: clear the cache, and restore it afterwards.
     monkeypatch.setattr("webbrowser._tryorder", None)
     monkeypatch.setattr("webbrowser._browsers", {})
 
     cli("build", "--open")
 
     page = folder / "build" / "2026-11-22-the-first-boat" / "email.html"
-    assert seen.read_text() == page.as_uri()
+    assert opened_url.read_text() == page.as_uri()

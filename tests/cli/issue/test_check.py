@@ -1,4 +1,4 @@
-"""``newsletter check``, and what sending makes of it."""
+"""``newsletter check``, and how its findings block a send."""
 
 import json
 import shutil
@@ -26,12 +26,12 @@ BAD = GOOD + "\nThe [log](http://10.0.0.7/log) has it all.\n"
 
 @pytest.fixture(autouse=True)
 def _no_spamassassin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes a second, and says something else with every release."""
+    """Hide SpamAssassin: it takes a second, and its score changes with every release."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
 @pytest.fixture
-def post(newsletter: Cli, project_folder: Path) -> Path:  # noqa: ARG001 - ready to send
+def post(newsletter: Cli, project_folder: Path) -> Path:  # noqa: ARG001 - sets the project up
     post = project_folder / "issues" / ISSUE / "post.md"
     post.write_text(GOOD)
     return post
@@ -40,19 +40,19 @@ def post(newsletter: Cli, project_folder: Path) -> Path:  # noqa: ARG001 - ready
 def test_the_sample_issues_pass_strictly(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = tmp_path / "desk"
-    desk.mkdir()
+    folder = tmp_path / "project"
+    folder.mkdir()
     for name in ("issues", "templates"):
-        shutil.copytree(ROOT / name, desk / name)
-    shutil.copy(ROOT / "newsletter.yml", desk)
-    monkeypatch.chdir(desk)
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "newsletter.yml", folder)
+    monkeypatch.chdir(folder)
     code, out, err = cli("check", "--all", "--strict")
     assert (code, err) == (0, "")
     assert out.startswith("0 errors, 0 warnings, 0 hints in ")
-    assert not (desk / "newsletter.db").exists()
+    assert not (folder / "newsletter.db").exists()
 
 
-def test_findings_are_told_with_their_lines(newsletter: Cli, post: Path) -> None:
+def test_findings_are_printed_with_their_lines(newsletter: Cli, post: Path) -> None:
     text = BAD.replace("preheader: And what the boats made of it.\n", "")
     post.write_text(text + "\n[Here](https://boats.example/a).\n")
     code, out, _ = newsletter("check", "the-ice")
@@ -66,13 +66,13 @@ def test_findings_are_told_with_their_lines(newsletter: Cli, post: Path) -> None
     assert all(len(line) <= 80 for line in lines)
 
 
-def test_warnings_fail_only_when_strict(newsletter: Cli, post: Path) -> None:
+def test_warnings_fail_only_with_strict(newsletter: Cli, post: Path) -> None:
     post.write_text(GOOD.replace("And what the boats made of it.", ""))
     assert newsletter("check")[0] == 0
     assert newsletter("check", "--strict")[0] == 1
 
 
-def test_the_next_step_is_told_and_a_contradiction_refused(newsletter: Cli, post: Path) -> None:
+def test_check_prints_next_step_and_rejects_issue_with_all(newsletter: Cli, post: Path) -> None:
     assert post.exists()
     assert newsletter("check")[2] == "Next: newsletter test the-ice --to YOUR-ADDRESS\n"
     code, _, err = newsletter("check", "the-ice", "--all")
@@ -80,21 +80,21 @@ def test_the_next_step_is_told_and_a_contradiction_refused(newsletter: Cli, post
     assert "--all checks every issue" in err
 
 
-def test_formats_for_programs(newsletter: Cli, post: Path) -> None:
+def test_json_sarif_and_github_formats(newsletter: Cli, post: Path) -> None:
     post.write_text(BAD)
     code, out, _ = newsletter("check", "--format", "json")
     (issue,) = json.loads(out)["issues"]
     assert code == issue["error"] == 1
     assert issue["spamassassin"] is None
-    (found,) = issue["findings"]
-    assert (found["rule"], found["line"]) == ("private-link", 8)
+    (finding,) = issue["findings"]
+    assert (finding["rule"], finding["line"]) == ("private-link", 8)
     (run,) = json.loads(newsletter("check", "--format", "sarif")[1])["runs"]
     assert [result["ruleId"] for result in run["results"]] == ["private-link"]
     out = newsletter("check", "--format", "github")[1]
     assert out.startswith(f"::error file=issues/{ISSUE}/post.md,title=private-link,line=8::")
 
 
-def test_spamassassin_is_asked_where_it_is(newsletter: Cli, post: Path, tmp_path: Path) -> None:
+def test_spamassassin_is_run_if_installed(newsletter: Cli, post: Path, tmp_path: Path) -> None:
     program = tmp_path / "spamassassin"
     status = "X-Spam-Status: Yes, score=7.5 required=5.0 tests=URI_PHISH autolearn=no"
     program.write_text(f"#!/bin/sh\necho '{status}'\n")
@@ -106,7 +106,7 @@ def test_spamassassin_is_asked_where_it_is(newsletter: Cli, post: Path, tmp_path
     assert "URI_PHISH" in out
 
 
-def test_the_longest_name_on_the_list_counts(
+def test_longest_merge_value_of_the_list_is_checked(
     newsletter: Cli, post: Path, project_folder: Path
 ) -> None:
     assert post.exists()
@@ -114,15 +114,13 @@ def test_the_longest_name_on_the_list_counts(
         database.execute("UPDATE subscriber SET name = ? WHERE id = 3", ("x" * 90,))
     database.close()
     out = newsletter("check", "--format", "json")[1]
-    (found,) = json.loads(out)["issues"][0]["findings"]
-    assert found["rule"] == "long-merge-value"
-    assert "106 characters" in found["message"]
+    (finding,) = json.loads(out)["issues"][0]["findings"]
+    assert finding["rule"] == "long-merge-value"
+    assert "106 characters" in finding["message"]
 
 
 @pytest.mark.parametrize("command", [("send", "--yes"), ("plan",)])
-def test_errors_keep_an_issue_from_being_sent(
-    newsletter: Cli, post: Path, command: tuple[str, ...]
-) -> None:
+def test_errors_block_send_and_plan(newsletter: Cli, post: Path, command: tuple[str, ...]) -> None:
     post.write_text(BAD)
     code, _, err = newsletter(*command)
     assert code == 1
@@ -133,7 +131,7 @@ def test_errors_keep_an_issue_from_being_sent(
     assert "private-link" in out
 
 
-def test_what_is_allowed_is_sent_and_kept_with_its_reason(newsletter: Cli, post: Path) -> None:
+def test_allowed_finding_is_sent_and_recorded_with_its_reason(newsletter: Cli, post: Path) -> None:
     reason = "the crew reads it on board"
     post.write_text(BAD.replace("---\nThe", f"allow:\n  private-link: {reason}\n---\nThe"))
     code, out, _ = newsletter("plan")
@@ -144,19 +142,17 @@ def test_what_is_allowed_is_sent_and_kept_with_its_reason(newsletter: Cli, post:
     assert newsletter("send", "--yes")[0] == 0
 
 
-def test_an_exception_for_no_rule_keeps_it_too(newsletter: Cli, post: Path) -> None:
+def test_exception_for_unknown_rule_blocks_plan(newsletter: Cli, post: Path) -> None:
     post.write_text(GOOD.replace("---\nThe", "allow: {no-preheeder: short}\n---\nThe"))
     code, _, err = newsletter("plan")
     assert code == 1
     assert "did you mean 'no-preheader'?" in err
 
 
-def test_what_was_well_within_the_hour_is_not_asked_again(
-    newsletter: Cli, post: Path, project_folder: Path
-) -> None:
+def test_fresh_link_results_are_reused(newsletter: Cli, post: Path, project_folder: Path) -> None:
     post.write_text(GOOD + "\n[The quay](https://quay.harbour-notes.org/a)\n")
     (project_folder / "build").mkdir(exist_ok=True)
-    # All that the mail leads to, so that no test asks anybody.
+    # Results for all links of the email, so that the test needs no network.
     moved = {"at": time.time(), "kind": "moved", "detail": "", "redirect_url": "https://new.org/"}
     fine = {**moved, "kind": "fine", "redirect_url": ""}
     links = {"https://quay.harbour-notes.org/a": moved, "https://harbour-notes.org": fine}

@@ -1,4 +1,4 @@
-"""``newsletter import`` as an editor meets it: what is printed, written and refused."""
+"""``newsletter import``: what it prints, writes and rejects."""
 
 import io
 import json
@@ -35,7 +35,7 @@ Your email address will not be published. Required fields are marked *
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, with its content."""
+    """Return the content of every file below a folder, by relative path."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -48,7 +48,7 @@ def scraped(inbox: Inbox) -> Path:
     return inbox("tide.txt", SCRAPED)
 
 
-def test_a_scraped_post_becomes_an_issue_and_every_line_is_accounted_for(
+def test_scraped_post_is_imported_and_every_removed_line_is_reported(
     cli: Cli, project_folder: Path, scraped: Path
 ) -> None:
     code, out, err = cli("import", scraped, "--date", "2026-11-22")
@@ -76,7 +76,7 @@ def test_a_scraped_post_becomes_an_issue_and_every_line_is_accounted_for(
     )
 
 
-def test_what_is_imported_reads_as_an_issue(
+def test_imported_post_can_be_read_as_an_issue(
     cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes
 ) -> None:
     inbox("img/boat one.png", picture)
@@ -94,7 +94,7 @@ def test_what_is_imported_reads_as_an_issue(
     assert [image.name for image in issue.post.images.values()] == ["img/boat one.png"]
 
 
-def test_json_is_one_object(cli: Cli, project_folder: Path, scraped: Path) -> None:
+def test_import_as_json(cli: Cli, project_folder: Path, scraped: Path) -> None:
     code, out, _ = cli("import", scraped, "--date", "2026-11-22", "--json")
     assert code == 0
     assert json.loads(out) == {
@@ -128,14 +128,14 @@ def test_json_is_one_object(cli: Cli, project_folder: Path, scraped: Path) -> No
     assert (project_folder / "issues" / "2026-11-22-low-tide").is_dir()
 
 
-def test_standard_input_is_read(cli: Cli, project_folder: Path) -> None:
+def test_post_is_read_from_standard_input(cli: Cli, project_folder: Path) -> None:
     code, out, _ = cli("import", "-", "--date", "2026-11-22", typed=f"# Low tide\n\n{SENTENCE}\n")
     assert code == 0
     assert out.startswith("issues/2026-11-22-low-tide/post.md\n")
     assert (project_folder / "issues" / "2026-11-22-low-tide" / "post.md").is_file()
 
 
-def test_what_a_file_says_cannot_drive_the_terminal(
+def test_control_characters_of_a_post_are_escaped(
     cli: Cli, project_folder: Path, inbox: Inbox
 ) -> None:
     post = inbox("a.md", f"# Low\u202e tide\n\n{SENTENCE}\n\nOnline casino \u202e\u2069 now\n")
@@ -146,7 +146,7 @@ def test_what_a_file_says_cannot_drive_the_terminal(
     assert (project_folder / "issues").is_dir()
 
 
-def test_the_date_is_the_option_then_the_posts_own_then_today(
+def test_date_comes_from_option_or_post_or_today(
     cli: Cli, project_folder: Path, inbox: Inbox
 ) -> None:
     dated = inbox("a.md", f"---\ndate: 2026-03-04\n---\n# Dated\n\n{SENTENCE}\n")
@@ -160,15 +160,15 @@ def test_the_date_is_the_option_then_the_posts_own_then_today(
     assert f"\ndate: {folder.name[:10]}\n" in (folder / "post.md").read_text()
 
 
-class TestAgain:
-    """The same post a second time."""
+class TestReimport:
+    """Importing the same post a second time."""
 
     @pytest.fixture
     def issue(self, cli: Cli, project_folder: Path, scraped: Path) -> Path:
         assert cli("import", scraped, "--date", "2026-11-22")[0] == 0
         return project_folder / "issues" / "2026-11-22-low-tide"
 
-    def test_changes_nothing(self, cli: Cli, issue: Path, scraped: Path) -> None:
+    def test_unchanged_post_changes_nothing(self, cli: Cli, issue: Path, scraped: Path) -> None:
         before = snapshot(issue.parent)
         code, out, err = cli("import", scraped, "--date", "2026-12-24")
         assert (code, err) == (0, "")
@@ -179,12 +179,14 @@ class TestAgain:
         )
         assert snapshot(issue.parent) == before
 
-    def test_with_update_changes_nothing_either(self, cli: Cli, issue: Path, scraped: Path) -> None:
+    def test_unchanged_post_with_update_changes_nothing(
+        self, cli: Cli, issue: Path, scraped: Path
+    ) -> None:
         before = snapshot(issue.parent)
         assert "unchanged" in cli("import", scraped, "--update")[1]
         assert snapshot(issue.parent) == before
 
-    def test_leaves_edits_alone_and_says_so(self, cli: Cli, issue: Path, scraped: Path) -> None:
+    def test_edited_issue_is_kept_and_reported(self, cli: Cli, issue: Path, scraped: Path) -> None:
         edited = (issue / "post.md").read_text().replace("Low tide", "Lower tide")
         (issue / "post.md").write_text(edited)
         code, out, _ = cli("import", scraped)
@@ -192,7 +194,7 @@ class TestAgain:
         assert "post.md is as you left it" in out
         assert (issue / "post.md").read_text() == edited
 
-    def test_is_known_by_its_content_under_another_name(
+    def test_renamed_issue_is_recognized_by_its_content(
         self, cli: Cli, issue: Path, inbox: Inbox
     ) -> None:
         renamed = issue.rename(issue.with_name("2026-11-22-my-own-name"))
@@ -201,7 +203,7 @@ class TestAgain:
         assert out.startswith("issues/2026-11-22-my-own-name/post.md\n  unchanged")
         assert [folder.name for folder in renamed.parent.iterdir()] == [renamed.name]
 
-    def test_changed_needs_update(self, cli: Cli, issue: Path, inbox: Inbox) -> None:
+    def test_changed_post_needs_update(self, cli: Cli, issue: Path, inbox: Inbox) -> None:
         before = snapshot(issue.parent)
         changed = inbox("tide.txt", SCRAPED.replace("did.", "did not."))
         code, out, err = cli("import", changed)
@@ -217,7 +219,7 @@ class TestAgain:
         assert "did not." in (issue / "post.md").read_text()
         assert sorted(snapshot(issue)) == [".imported.json", "post.md", "set-aside.txt"]
 
-    def test_edited_and_changed_shows_the_difference_and_keeps_both(
+    def test_edited_issue_and_changed_post_show_the_diff_and_are_both_kept(
         self, cli: Cli, issue: Path, inbox: Inbox
     ) -> None:
         edited = (issue / "post.md").read_text().replace("And then it did.", "Then it did!")
@@ -237,44 +239,48 @@ class TestAgain:
         assert (issue / "post.md.before-update").read_text() == edited
         assert "And then it did." in (issue / "post.md").read_text()
 
-    def test_no_backup_is_ever_written_over(self, cli: Cli, issue: Path, scraped: Path) -> None:
+    def test_backups_are_never_overwritten(self, cli: Cli, issue: Path, scraped: Path) -> None:
         for text in ("first", "second"):
             (issue / "post.md").write_text(text)
             assert cli("import", scraped, "--update")[0] == 0
         assert (issue / "post.md.before-update").read_text() == "first"
         assert (issue / "post.md.before-update-2").read_text() == "second"
 
-    def test_keep_takes_a_line_back(self, cli: Cli, issue: Path, scraped: Path) -> None:
+    def test_keep_restores_a_removed_line(self, cli: Cli, issue: Path, scraped: Path) -> None:
         code, out, _ = cli("import", scraped, "--keep", "9", "--keep", "1")
         assert code == 0
         assert "set aside" not in out
         assert "Watch more سكس" in (issue / "post.md").read_text()
         assert not (issue / "set-aside.txt").exists()
 
-    def test_keep_does_not_write_over_edits(self, cli: Cli, issue: Path, scraped: Path) -> None:
+    def test_keep_does_not_overwrite_edits(self, cli: Cli, issue: Path, scraped: Path) -> None:
         (issue / "post.md").write_text("mine")
         code, _, err = cli("import", scraped, "--keep", "9")
         assert code == 1
         assert "was edited since" in err
         assert (issue / "post.md").read_text() == "mine"
 
-    def test_an_issue_made_by_hand_is_left_alone(self, cli: Cli, issue: Path, inbox: Inbox) -> None:
-        mine = issue.with_name("2026-11-23-high-tide")
-        mine.mkdir()
-        (mine / "post.html").write_text("mine")
+    def test_issue_written_by_hand_is_kept(self, cli: Cli, issue: Path, inbox: Inbox) -> None:
+        own_issue = issue.with_name("2026-11-23-high-tide")
+        own_issue.mkdir()
+        (own_issue / "post.html").write_text("mine")
         post = inbox("high.md", f"# High tide\n\n{SENTENCE}\n")
         code, _, err = cli("import", post)
         assert code == 1
         assert "there is an issue by this name that no import made; nothing was changed" in err
-        assert snapshot(mine) == {"post.html": b"mine"}
+        assert snapshot(own_issue) == {"post.html": b"mine"}
         assert cli("import", post, "--update")[0] == 0
-        assert sorted(snapshot(mine)) == [".imported.json", "post.html.before-update", "post.md"]
+        assert sorted(snapshot(own_issue)) == [
+            ".imported.json",
+            "post.html.before-update",
+            "post.md",
+        ]
 
 
 class TestPictures:
-    """Local pictures come along, and nothing else does."""
+    """Copying of local pictures; no other files may be copied."""
 
-    def test_are_copied_and_paths_out_of_the_folder_are_rewritten(
+    def test_pictures_are_copied_and_outside_paths_rewritten(
         self, cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes
     ) -> None:
         inbox("img/boat.png", picture)
@@ -300,7 +306,7 @@ class TestPictures:
         assert (issue / "boat.png").read_bytes() == picture + b"\0"
         assert (issue / "a" / "knot.png").read_bytes() == picture
 
-    def test_that_are_missing_or_no_business_of_a_post_are_all_told_at_once(
+    def test_missing_and_forbidden_pictures_are_all_reported_at_once(
         self, cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes, tmp_path: Path
     ) -> None:
         inbox("secret.txt", "secret")
@@ -315,7 +321,7 @@ class TestPictures:
         )
         code, out, err = cli("import", post)
         assert (code, out) == (1, "")
-        told = [line.partition(": ")[2].partition("tide.md:")[2] for line in err.splitlines()]
+        messages = [line.partition(": ")[2].partition("tide.md:")[2] for line in err.splitlines()]
         expected = [
             "3: the picture 'gone.png' is missing",
             "4: the picture '/etc/passwd' is outside the post's folder",
@@ -327,10 +333,12 @@ class TestPictures:
             f"10: the picture '{'x' * 300}.png' is missing",
             "11: the picture '%00.png' is missing",
         ]
-        assert [line[: len(start)] for line, start in zip(told, expected, strict=True)] == expected
+        assert [
+            line[: len(start)] for line, start in zip(messages, expected, strict=True)
+        ] == expected
         assert snapshot(project_folder / "issues") == {}
 
-    def test_in_the_settings_come_along_too(
+    def test_pictures_in_the_front_matter_are_copied(
         self, cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes
     ) -> None:
         inbox("boat.png", picture)
@@ -345,7 +353,7 @@ class TestPictures:
         files = snapshot(project_folder / "issues" / "2026-11-22-low-tide")
         assert sorted(files) == [".imported.json", "boat.png", "knot.png", "post.md"]
 
-    def test_whose_path_cannot_be_rewritten_are_refused(
+    def test_picture_whose_path_cannot_be_rewritten_is_rejected(
         self, cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes
     ) -> None:
         inbox("boat.png", picture)
@@ -354,7 +362,7 @@ class TestPictures:
         assert "cannot rewrite the picture's path '../boat.png'" in err
         assert snapshot(project_folder / "issues") == {}
 
-    def test_that_are_too_big_are_refused(
+    def test_oversized_picture_is_rejected(
         self, cli: Cli, project_folder: Path, inbox: Inbox, picture: bytes
     ) -> None:
         settings = project_folder / "newsletter.yml"
@@ -365,7 +373,9 @@ class TestPictures:
         assert "the picture 'boat.png' has 1,001 bytes, more than the 1,000 allowed" in err
         assert snapshot(project_folder / "issues") == {}
 
-    def test_cannot_come_through_a_pipe(self, cli: Cli, project_folder: Path) -> None:
+    def test_pictures_of_a_post_on_standard_input_are_rejected(
+        self, cli: Cli, project_folder: Path
+    ) -> None:
         code, _, err = cli("import", "-", typed="# Low tide\n\n![](a.png) ![](b.png)\n")
         assert code == 1
         assert err == (
@@ -400,7 +410,7 @@ class TestPictures:
     ],
     ids=lambda post: post[2].partition(": ")[2][:40],
 )
-def test_a_post_that_cannot_be_imported_is_refused_and_nothing_is_written(
+def test_invalid_post_is_rejected_and_nothing_is_written(
     cli: Cli,
     project_folder: Path,
     inbox: Inbox,
@@ -413,7 +423,7 @@ def test_a_post_that_cannot_be_imported_is_refused_and_nothing_is_written(
     assert snapshot(project_folder / "issues") == {}
 
 
-def test_no_more_of_a_pipe_is_read_than_a_post_may_have(
+def test_standard_input_is_read_only_up_to_the_size_limit(
     project_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -446,24 +456,24 @@ def test_no_more_of_a_pipe_is_read_than_a_post_may_have(
         (["issues"], 1, "issues: this is a folder, not a post"),
         (["a.md", "--slug", "../../x"], 2, "--slug '../../x' cannot name an issue. Small letters"),
         (["a.md", "--slug", "Low Tide"], 2, "60 at most: --slug low-tide"),
-        (["a.md", "--date", "2026-02-30"], 2, "--date '2026-02-30' is no date"),
-        (["a.md", "--date", "tomorrow"], 2, "--date 'tomorrow' is no date"),
+        (["a.md", "--date", "2026-02-30"], 2, "--date '2026-02-30' is not a valid date"),
+        (["a.md", "--date", "tomorrow"], 2, "--date 'tomorrow' is not a valid date"),
         (["a.md", "--keep", "7"], 2, "--keep 7: nothing was taken from there"),
         (["a.md", "--keep", "0"], 2, "--keep"),
         ([], 2, "SOURCE"),
     ],
 )
-def test_words_that_cannot_be_meant_are_refused_and_nothing_is_written(
+def test_invalid_arguments_are_rejected_and_nothing_is_written(
     cli: Cli, project_folder: Path, args: list[str], code: int, message: str
 ) -> None:
     (project_folder / "a.md").write_text(f"# Low tide\n\n{SENTENCE}\n")
-    given, out, err = cli("import", *args)
-    assert (given, out) == (code, "")
+    exit_code, out, err = cli("import", *args)
+    assert (exit_code, out) == (code, "")
     assert message in err
     assert snapshot(project_folder / "issues") == {}
 
 
-def test_a_slug_in_the_front_matter_cannot_leave_the_folder(
+def test_slug_in_the_front_matter_cannot_escape_the_issues_folder(
     cli: Cli, project_folder: Path, inbox: Inbox
 ) -> None:
     post = inbox("a.md", f"---\nslug: ../../Out there\n---\n# Low tide\n\n{SENTENCE}\n")
@@ -471,13 +481,13 @@ def test_a_slug_in_the_front_matter_cannot_leave_the_folder(
     assert not list(project_folder.parent.glob("*out*"))
 
 
-def test_a_full_disk_leaves_nothing_half_written(
+def test_full_disk_leaves_nothing_half_written(
     cli: Cli,
     project_folder: Path,
     inbox: Inbox,
     picture: bytes,
 ) -> None:
-    """A limit on the size of files fails a copy half-way, as a full disk does."""
+    """A limit on file size makes the copy fail half-way, as a full disk does."""
     import resource
 
     inbox("boat.png", picture.ljust(100_000, b"\0"))

@@ -1,4 +1,4 @@
-"""``newsletter test``: a marked copy that changes nothing."""
+"""``newsletter test``: sends a marked copy and changes nothing."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,42 +25,45 @@ Hello {{ subscriber.name | default("friend") }}, the ice let go on Tuesday.
 
 
 @pytest.fixture
-def vendor() -> Iterator[FakeSendGrid]:
+def fake_sendgrid() -> Iterator[FakeSendGrid]:
     with FakeSendGrid() as double:
         yield double
 
 
 @pytest.fixture
 def newsletter(
-    project_folder: Path, cli: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
+    project_folder: Path, cli: Cli, fake_sendgrid: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> Cli:
     folder = project_folder / "issues" / "2026-12-01-the-ice"
     folder.mkdir()
     (folder / "post.md").write_text(POST)
-    monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
-    monkeypatch.setenv("SENDGRID_HOST", vendor.url)
+    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
+    monkeypatch.setenv("SENDGRID_HOST", fake_sendgrid.url)
     return cli
 
 
-def test_a_draft_goes_to_each_address_marked_and_filled_in(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+def test_draft_is_sent_to_each_address_marked_and_personalized(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     code, out, _ = newsletter(
         "test", "ice", "--to", "me@example.com", "--to", "you@example.com", "--to", "ME@example.com"
     )
     assert code == 0
     assert out == "Sent [TEST] The ice to ME@example.com, you@example.com\n"
-    assert [one.address for one in vendor.accepted] == ["ME@example.com", "you@example.com"]
-    body = json.loads(vendor.requests[0].body)
+    assert [email.address for email in fake_sendgrid.accepted] == [
+        "ME@example.com",
+        "you@example.com",
+    ]
+    body = json.loads(fake_sendgrid.requests[0].body)
     assert body["subject"] == "[TEST] The ice"
-    one = body["personalizations"][0]
-    assert "Sample Reader" in one["substitutions"].values()
-    assert one["headers"]["List-Unsubscribe"].endswith("/u/sample>")
-    assert vendor.unfilled_tokens == set()
+    personalization = body["personalizations"][0]
+    assert "Sample Reader" in personalization["substitutions"].values()
+    assert personalization["headers"]["List-Unsubscribe"].endswith("/u/sample>")
+    assert fake_sendgrid.unfilled_tokens == set()
     assert not list(project_folder.glob("*.db*"))
 
 
-def test_where_there_is_a_database_the_site_learns_whose_images_are_wanted(
+def test_tested_issue_is_recorded_if_there_is_a_database(
     newsletter: Cli, project_folder: Path
 ) -> None:
     assert newsletter("db", "upgrade")[0] == 0
@@ -70,13 +73,13 @@ def test_where_there_is_a_database_the_site_learns_whose_images_are_wanted(
         assert list_tested_issues(engine) == ["2026-12-01-the-ice"]
 
 
-def test_json_for_scripts(newsletter: Cli) -> None:
+def test_test_as_json(newsletter: Cli) -> None:
     code, out, _ = newsletter("test", "--to", "me@example.com", "--json")
     assert code == 0
     assert json.loads(out)["to"] == ["me@example.com"]
 
 
-ENDINGS: list[tuple[InjectedFault, str]] = [
+FAILURES: list[tuple[InjectedFault, str]] = [
     (faults.error_response(401, "The provided authorization grant is invalid"), "SENDGRID_API_KEY"),
     (faults.error_response(403, "not a verified Sender Identity"), "Verify the sender"),
     (faults.error_response(400, "odd", "content.0.value"), "odd"),
@@ -86,17 +89,19 @@ ENDINGS: list[tuple[InjectedFault, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "told"), ENDINGS)
-def test_what_went_wrong_is_told_with_the_next_step(
-    newsletter: Cli, vendor: FakeSendGrid, fault: InjectedFault, told: str
+@pytest.mark.parametrize(("fault", "message"), FAILURES)
+def test_failure_is_reported_with_a_remedy(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, fault: InjectedFault, message: str
 ) -> None:
-    vendor.inject_faults(fault)
+    fake_sendgrid.inject_faults(fault)
     code, out, err = newsletter("test", "--to", "me@example.com")
     assert (code, out) == (1, "")
-    assert told in err
+    assert message in err
 
 
-def test_no_address_no_key_no_server(newsletter: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_address_key_or_server_is_reported(
+    newsletter: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert newsletter("test")[0] == 2
     assert "no email address" in newsletter("test", "--to", "me")[2]
     monkeypatch.setenv("SENDGRID_HOST", "http://127.0.0.1:1")

@@ -1,4 +1,4 @@
-"""Events out of a file or the input: recorded once, with what they change, or refused whole."""
+"""``newsletter events import``: recorded once and applied, or rejected as a whole."""
 
 import json
 from pathlib import Path
@@ -15,31 +15,31 @@ from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 
-def told(vendor: FakeSendGrid, kind: str, **fields: Any) -> str:
-    """What the webhook would have told of everybody whom the vendor took."""
+def make_event_lines(vendor: FakeSendGrid, kind: str, **fields: Any) -> str:
+    """Return one event for every accepted email, as the webhook would post them."""
     return "\n".join(
         json.dumps(
             {
                 "sg_event_id": f"{kind}-{number}",
                 "event": kind,
                 "timestamp": int(vendor.clock()),
-                "email": one.address,
-                **one.custom_args,
+                "email": email.address,
+                **email.custom_args,
                 **fields,
             }
         )
-        for number, one in enumerate(vendor.accepted)
+        for number, email in enumerate(vendor.accepted)
     )
 
 
-def test_a_file_changes_readers_and_settles_what_is_unknown_once(
+def test_imported_events_change_readers_and_resolve_unknown_batches_once(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
     newsletter("send", "--yes", "--concurrency", "1")
     assert "1 batch unknown" in newsletter("status", "ice")[1]
     path = project_folder / "events.jsonl"
-    first, *rest = told(vendor, "processed").splitlines()
+    first, *rest = make_event_lines(vendor, "processed").splitlines()
     bounce = json.dumps(
         {**json.loads(first), "sg_event_id": "b", "event": "bounce", "type": "bounce"}
     )
@@ -48,27 +48,27 @@ def test_a_file_changes_readers_and_settles_what_is_unknown_once(
     assert (code, err) == (0, "")
     assert "26 new events recorded, 0 known before." in out
     assert "1 reader now bounced." in out
-    assert "settled as accepted." in out
+    assert "resolved as accepted." in out
     assert newsletter("status", "ice", "--json")[1].count('"unknown": []') == 1
-    again = newsletter("events", "import", path)[1]
-    assert again.splitlines() == ["0 new events recorded, 26 known before."]
+    second_run = newsletter("events", "import", path)[1]
+    assert second_run.splitlines() == ["0 new events recorded, 26 known before."]
 
 
-def test_the_input_as_one_list_for_scripts(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_events_on_standard_input_as_one_json_list(newsletter: Cli, vendor: FakeSendGrid) -> None:
     newsletter("send", "--yes")
-    lines = told(vendor, "spamreport").splitlines()[:2]
-    stranger = {**json.loads(lines[0]), "sg_event_id": "x", "email": "stranger@example.com"}
-    typed = json.dumps([*map(json.loads, lines), stranger], indent=1)
+    lines = make_event_lines(vendor, "spamreport").splitlines()[:2]
+    unlisted = {**json.loads(lines[0]), "sg_event_id": "x", "email": "stranger@example.com"}
+    typed = json.dumps([*map(json.loads, lines), unlisted], indent=1)
     code, out, _ = newsletter("events", "import", "-", "--json", typed=typed)
     data = json.loads(out)
     assert (code, data["new"], data["known"], data["paused"], data["settled"]) == (0, 3, 0, [], {})
-    assert [(one["listed"], one["after"]) for one in data["changed"]] == [
+    assert [(change["listed"], change["after"]) for change in data["changed"]] == [
         (True, "complained"), (True, "complained"), (False, "complained"),
     ]  # fmt: skip
     assert "not in the list" not in newsletter("events", "import", "-", typed=typed)[1]
 
 
-def test_a_file_that_holds_something_else_is_refused_whole(
+def test_file_with_an_invalid_line_is_rejected_as_a_whole(
     newsletter: Cli, project_folder: Path
 ) -> None:
     path = project_folder / "events.jsonl"
@@ -81,15 +81,15 @@ def test_a_file_that_holds_something_else_is_refused_whole(
     assert "1 new event recorded" in newsletter("events", "import", path)[1]
 
 
-def test_a_change_of_the_account_is_told_and_seen_in_the_status(
+def test_account_status_change_pauses_the_send(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
     with (
         database_engine("sqlite:///newsletter.db", project_folder) as engine,
-        engine.begin() as running,
+        engine.begin() as connection,
     ):
-        running.execute(sa.update(send).values(state="running"))
+        connection.execute(sa.update(send).values(state="running"))
     path = project_folder / "events.jsonl"
     at = int(vendor.clock()) + 10
     change = {"sg_event_id": "a", "event": "account_status_change", "timestamp": at}
@@ -97,12 +97,12 @@ def test_a_change_of_the_account_is_told_and_seen_in_the_status(
     code, out, err = newsletter("events", "import", path)
     assert (code, out) == (0, "1 new event recorded, 0 known before.\n")
     assert "was paused: SendGrid has changed the account's status." in err
-    shown = newsletter("status", "ice")[1]
-    assert "SendGrid has changed the account's status: compliance_suspend" in shown
-    assert "newsletter resume" in shown
+    status = newsletter("status", "ice")[1]
+    assert "SendGrid has changed the account's status: compliance_suspend" in status
+    assert "newsletter resume" in status
 
 
 @pytest.mark.usefixtures("project_folder")
-def test_an_empty_file_is_nothing_new(cli: Cli) -> None:
+def test_empty_input_records_nothing(cli: Cli) -> None:
     code, out, _ = cli("events", "import", "-", typed="\n")
     assert (code, out) == (0, "0 new events recorded, 0 known before.\n")

@@ -1,4 +1,4 @@
-"""``newsletter report`` as an editor meets it."""
+"""``newsletter report``: text, JSON and HTML page."""
 
 import datetime
 import json
@@ -32,7 +32,7 @@ SENT = MadeUp(readers=500)
 
 @pytest.fixture
 def sent(project_folder: Path) -> Path:
-    """A folder of which two issues were sent, and one wasn't."""
+    """Return a project in which two issues were sent, and one wasn't."""
     engine = open_database("sqlite:///newsletter.db", project_folder)
     week = datetime.timedelta(days=7)
     make_send(engine, replace(SENT, issue="2026-11-17-earlier", at=AT - week, seed=3))
@@ -43,7 +43,7 @@ def sent(project_folder: Path) -> Path:
 
 
 @pytest.mark.usefixtures("sent")
-def test_the_report_fits_the_terminal_and_adds_up(cli: Cli) -> None:
+def test_report_fits_80_columns_and_adds_up(cli: Cli) -> None:
     code, out, err = cli("report")
     lines = out.splitlines()
     assert (code, err) == (0, "")
@@ -64,8 +64,8 @@ def test_the_report_fits_the_terminal_and_adds_up(cli: Cli) -> None:
     ]
     names = ("delivered", "bounced", "dropped", "waiting")
     counts = [next(int(x.split()[1]) for x in lines if x.split()[:1] == [name]) for name in names]
-    told = " + ".join(f"{count} {name}" for count, name in zip(counts, names, strict=True))
-    assert f"  {told} = 500 sent" in lines
+    sum_line = " + ".join(f"{count} {name}" for count, name in zip(counts, names, strict=True))
+    assert f"  {sum_line} = 500 sent" in lines
     assert sum(counts) == 500
     assert "█" in out
     assert "How to read a tide table" in out
@@ -74,7 +74,7 @@ def test_the_report_fits_the_terminal_and_adds_up(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("sent")
-def test_a_report_for_scripts(cli: Cli) -> None:
+def test_report_as_json(cli: Cli) -> None:
     code, out, _ = cli("report", "reading", "--json")
     data = json.loads(out)
     assert code == 0
@@ -82,7 +82,7 @@ def test_a_report_for_scripts(cli: Cli) -> None:
     assert json.loads(cli("report", "earlier", "--json")[1])["issue"] == "2026-11-17-earlier"
 
 
-def test_the_page_is_written_whole(cli: Cli, sent: Path) -> None:
+def test_html_page_is_written_completely(cli: Cli, sent: Path) -> None:
     code, out, _ = cli("report", "--html", "report.html")
     assert (code, out.splitlines()[-1]) == (0, "report.html")
     page = (sent / "report.html").read_text()
@@ -95,7 +95,7 @@ def test_the_page_is_written_whole(cli: Cli, sent: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("the-ice", "2026-12-01-the-ice has not been sent. Send it with: newsletter send the-ice"),
         ("2026-1", "2 sends match"),
@@ -103,13 +103,13 @@ def test_the_page_is_written_whole(cli: Cli, sent: Path) -> None:
     ],
 )
 @pytest.mark.usefixtures("sent")
-def test_an_issue_that_was_not_sent(cli: Cli, name: str, said: str) -> None:
+def test_report_of_unsent_issue_fails(cli: Cli, name: str, message: str) -> None:
     code, out, err = cli("report", name)
     assert (code, out) == (1, "")
-    assert said in err
+    assert message in err
 
 
-def test_nothing_sent_yet(newsletter: Cli) -> None:
+def test_report_before_any_send_fails(newsletter: Cli) -> None:
     code, _, err = newsletter("report")
     assert (code, "Send an issue with: newsletter send" in err) == (1, True)
     assert newsletter("plan", "the-ice")[0] == 0
@@ -117,7 +117,7 @@ def test_nothing_sent_yet(newsletter: Cli) -> None:
     assert (code, "See: newsletter status the-ice" in err) == (1, True)
 
 
-def test_a_real_send_of_which_nothing_is_reported_yet(newsletter: Cli) -> None:
+def test_report_before_any_event_counts_all_as_waiting(newsletter: Cli) -> None:
     assert newsletter("send", "the-ice", "--yes")[0] == 0
     code, out, err = newsletter("report")
     assert code == 0
@@ -127,14 +127,16 @@ def test_a_real_send_of_which_nothing_is_reported_yet(newsletter: Cli) -> None:
     assert "newsletter events import FILE" in err
 
 
-def test_tracking_that_recorded_nothing_is_not_called_off(cli: Cli, project_folder: Path) -> None:
+def test_enabled_tracking_without_opens_prints_none_recorded(
+    cli: Cli, project_folder: Path
+) -> None:
     with (project_folder / "newsletter.yml").open("a") as settings:
         settings.write("tracking: {opens: true, clicks: false}\n")
     engine = open_database("sqlite:///newsletter.db", project_folder)
     week = datetime.timedelta(days=7)
-    quiet = replace(SENT, readers=20, tracked=False)
-    make_send(engine, replace(quiet, issue="2026-11-17-earlier", at=AT - week))
-    make_send(engine, quiet)
+    untracked = replace(SENT, readers=20, tracked=False)
+    make_send(engine, replace(untracked, issue="2026-11-17-earlier", at=AT - week))
+    make_send(engine, untracked)
     engine.dispose()
     lines = cli("report")[1].splitlines()
     assert "  opened       none recorded" in lines
@@ -145,11 +147,11 @@ def test_tracking_that_recorded_nothing_is_not_called_off(cli: Cli, project_fold
     ]  # fmt: skip
 
 
-def test_readers_who_may_or_may_not_have_it_are_told(cli: Cli, sent: Path) -> None:
+def test_unknown_recipients_are_reported(cli: Cli, sent: Path) -> None:
     engine = open_database("sqlite:///newsletter.db", sent)
     with engine.begin() as connection:
-        some = (send_recipient.c.send_id == 2) & (send_recipient.c.subscriber_id <= 40)
-        connection.execute(sa.update(send_recipient).where(some).values(state="unknown"))
+        chosen = (send_recipient.c.send_id == 2) & (send_recipient.c.subscriber_id <= 40)
+        connection.execute(sa.update(send_recipient).where(chosen).values(state="unknown"))
     engine.dispose()
     code, out, err = cli("report")
     assert (code, "= 460 sent" in out) == (0, True)
@@ -157,49 +159,49 @@ def test_readers_who_may_or_may_not_have_it_are_told(cli: Cli, sent: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("complained", "words"),
-    [(0, "(Gmail's line: 0.10 %)"), (1, "above Gmail's 0.10 %"), (2, "at or above 0.30 %")],
+    ("complained", "message"),
+    [(0, "(Gmail's threshold: 0.10 %)"), (1, "above Gmail's 0.10 %"), (2, "at or above 0.30 %")],
 )
-def test_complaints_against_gmail_s_lines(
-    cli: Cli, sent: Path, complained: int, words: str
+def test_complaint_rate_is_compared_with_gmails_thresholds(
+    cli: Cli, sent: Path, complained: int, message: str
 ) -> None:
     engine = open_database("sqlite:///newsletter.db", sent)
     with engine.begin() as connection:
-        mine = event.c.send_id == 2
-        connection.execute(sa.delete(event).where(mine, event.c.type == "spamreport"))
-        fine = sa.select(event.c.sg_event_id).where(mine, event.c.type == "delivered")
-        chosen = connection.scalars(fine.limit(complained)).all()
+        in_send = event.c.send_id == 2
+        connection.execute(sa.delete(event).where(in_send, event.c.type == "spamreport"))
+        delivered_ids = sa.select(event.c.sg_event_id).where(in_send, event.c.type == "delivered")
+        chosen = connection.scalars(delivered_ids.limit(complained)).all()
         connection.execute(
             sa.update(event).where(event.c.sg_event_id.in_(chosen)).values(type="spamreport")
         )
     engine.dispose()
-    assert words in cli("report")[1]
+    assert message in cli("report")[1]
 
 
-def test_a_long_list_fits_the_terminal_too() -> None:
-    fates = DeliveryCounts(delivered=9_876_543, bounced=98_765, dropped=12_345, waiting=12_347)
+def test_report_with_large_numbers_fits_80_columns() -> None:
+    delivery = DeliveryCounts(delivered=9_876_543, bounced=98_765, dropped=12_345, waiting=12_347)
     domains = (DomainCounts("a-domain-that-is-longer-than-others.example", *[9_876_543] * 8),)
     counts = SendCounts(
-        fates, 0, 0, 1_234_567, 23_456, {"x" * 60: 98_765}, {}, domains, HourlyCurve()
+        delivery, 0, 0, 1_234_567, 23_456, {"x" * 60: 98_765}, {}, domains, HourlyCurve()
     )
     tally = EngagementCounts(5_123_456, 9_123_456, 4_123_456, 8_123_456, HourlyCurve())
     rates = SendRates(0.9876, 0.0098, 0.1, 0.0024, 0.5, 0.5)
     links = (LinkClicks(f"https://x.example/{'y' * 90}", "w " * 90, 5_123_456, 9_123_456),)
-    told = SendReport(
-        "2026-11-24-x", "t " * 60, "en", AT, AT, fates.total, {}, counts, tally, tally, links,
+    report = SendReport(
+        "2026-11-24-x", "t " * 60, "en", AT, AT, delivery.total, {}, counts, tally, tally, links,
         (True, True), rates, rates, 10,
     )  # fmt: skip
     lines = [
-        *format_outcome(told, ZoneInfo("Europe/Oslo")),
-        format_complaints(told),
-        *format_tables(told),
+        *format_outcome(report, ZoneInfo("Europe/Oslo")),
+        format_complaints(report),
+        *format_tables(report),
     ]
-    # The title is the terminal's to wrap.
+    # The title may be longer: the terminal wraps it.
     assert max(len(line) for text in lines for line in text.split("\n")[1:]) <= 80
     assert max(len(text.split("\n")[0]) for text in lines[1:]) <= 80
 
 
-def test_a_title_in_another_script_stays_in_its_place(cli: Cli, project_folder: Path) -> None:
+def test_right_to_left_title_is_isolated_on_its_line(cli: Cli, project_folder: Path) -> None:
     engine = open_database("sqlite:///newsletter.db", project_folder)
     make_send(engine, replace(SENT, readers=3, subject="\u0631\u0633\u0627\u0644\u0629 " * 30))
     engine.dispose()
