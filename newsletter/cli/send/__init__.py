@@ -1,1 +1,1 @@
-"""Commands about a send; what they share is in ``shared``."""
+"""Commands that plan, run, watch and repair a send."""

@@ -1,4 +1,4 @@
-"""``newsletter cancel``: what has not left never leaves."""
+"""``newsletter cancel``: cancel a send, at SendGrid too if it is held."""
 
 import click
 
@@ -12,18 +12,20 @@ from newsletter.cli.send.shared import (
 )
 
 
-@click.command("cancel", short_help="Give up what has not left; take back what SendGrid holds.")
+@click.command(
+    "cancel", short_help="Cancel what has not been sent yet, or what SendGrid still holds."
+)
 @click.argument("issue")
 def cancel_command(issue: str) -> None:
-    """Give up what has not left yet, for good; take back what SendGrid holds until its time.
+    """Cancel for good what has not been sent yet, and what SendGrid holds until its time.
 
-    ISSUE is an issue's name or a part of it. Mail that readers have can't be taken back. A
-    plan of which nothing has left is simply given up: the issue can be sent another time.
+    ISSUE is an issue's name or a part of it. Emails that were delivered can't be recalled. A
+    plan of which nothing was sent is simply discarded: the issue can be sent another time.
 
     \b
     Example:
       newsletter cancel building-trust
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.sending.ledger import pause_cancel_retry
     from newsletter.sending.ledger.record import (
         count_recipients_by_state,
@@ -32,15 +34,16 @@ def cancel_command(issue: str) -> None:
     )
     from newsletter.sending.ledger.state_machine import is_recallable
 
-    with open_send_context(issue) as it:
-        held = is_recallable(it.send, get_ledger_time(it.ledger))
-        given_up = pause_cancel_retry.cancel_send(it.ledger, it.send)
-        echo(f"{it.send.slug} is cancelled: {pluralize(given_up, 'reader')} will not get it.")
-        taken = count_recipients_by_state(it.ledger, it.send).get("accepted", 0)
-        if held and may_have_been_sent(it.ledger, it.send):
-            _cancel_scheduled(it, taken)
-        elif taken:
-            echo_err(f"{pluralize(taken, 'reader')} had it already.", color="yellow")
+    with open_send_context(issue) as context:
+        is_held = is_recallable(context.send, get_ledger_time(context.ledger))
+        dropped_count = pause_cancel_retry.cancel_send(context.ledger, context.send)
+        dropped = pluralize(dropped_count, "reader")
+        echo(f"{context.send.slug} is cancelled: {dropped} will not get it.")
+        accepted_count = count_recipients_by_state(context.ledger, context.send).get("accepted", 0)
+        if is_held and may_have_been_sent(context.ledger, context.send):
+            _cancel_scheduled(context, accepted_count)
+        elif accepted_count:
+            echo_err(f"{pluralize(accepted_count, 'reader')} had it already.", color="yellow")
 
 
 def _cancel_scheduled(context: SendContext, accepted: int) -> None:
@@ -49,16 +52,16 @@ def _cancel_scheduled(context: SendContext, accepted: int) -> None:
     from newsletter.sending.planning.schedule import PROVIDER_CANCEL_MARGIN
     from newsletter.sending.providers.sendgrid.scheduled_sends import cancel_scheduled
 
-    with open_mailer(context.project) as vendor:
-        cancel_scheduled(vendor, context.send.provider_batch_id)
+    with open_mailer(context.project) as client:
+        cancel_scheduled(client, context.send.provider_batch_id)
     mark_recalled(context.ledger, context.send)
-    echo(f"SendGrid takes back what it holds for {pluralize(accepted, 'reader')}.", color="green")
+    echo(f"SendGrid has cancelled what it held for {pluralize(accepted, 'reader')}.", color="green")
     if (
         context.send.scheduled_at
         and context.send.scheduled_at - get_ledger_time(context.ledger) < PROVIDER_CANCEL_MARGIN
     ):
         echo_err(
-            "That was less than 10 minutes before its time: SendGrid promises nothing then, and "
+            "That was less than 10 minutes before its time: SendGrid guarantees nothing then, and "
             "some readers may get it.",
             color="yellow",
         )

@@ -1,4 +1,4 @@
-"""What ``newsletter send --dry-run`` writes and prints."""
+"""``newsletter send --dry-run``: write the requests and sample emails."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 def perform_dry_run(
     proposal: "SendProposal", engine: "sa.Engine", samples: int, *, as_json: bool
 ) -> int:
-    """Write what a send would POST, and print where; returns the exit code."""
+    """Write the requests that a send would POST, print their paths, return the exit code.
+
+    Raises:
+        SendRefusedError: there are no recipients.
+    """
     import datetime
 
     from newsletter.db import read_transaction
@@ -34,7 +38,7 @@ def perform_dry_run(
         read_transaction(engine) as connection,
         progress_bar(proposal.recipient_count, "Writing") as advance,
     ):
-        done = export_dry_run(
+        result = export_dry_run(
             proposal.prepared_email,
             iter_audience(connection, condition=proposal.recipient_condition),
             folder,
@@ -43,9 +47,9 @@ def perform_dry_run(
             progress=advance,
         )
     if as_json:
-        echo(json.dumps(_to_dict(proposal, done), ensure_ascii=False))
+        echo(json.dumps(_to_dict(proposal, result), ensure_ascii=False))
     else:
-        _print_result(proposal, done)
+        _print_result(proposal, result)
     return 0
 
 
@@ -99,10 +103,10 @@ def _print_result(proposal: "SendProposal", result: "DryRunResult") -> None:
                 f"{pluralize(totals.rejected_count, 'reader')}: their merge tags are too long",
             )
         )
-    rows.append(("ids", "batch numbers stand for the ids that a real send makes"))
+    rows.append(("ids", "batch numbers are placeholders for the IDs of a real send"))
     if not config.public_url and not config.sendgrid.asm_group:
         rows.append(
-            ("links", f"readers' own links point to {FALLBACK_PUBLIC_URL}: nobody's server")
+            ("links", f"readers' own links point to {FALLBACK_PUBLIC_URL}: an example host")
         )
     echo(get_default_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(rows))
@@ -112,6 +116,6 @@ def _print_result(proposal: "SendProposal", result: "DryRunResult") -> None:
         echo("Nothing was sent. A real send would be refused:", color="yellow")
         echo(format_fields(("-", str(problem)) for problem in proposal.problems))
     else:
-        words = "go on with its earlier send" if proposal.is_resumed else "ask for the count and go"
-        echo(f"Nothing was sent. A real send would {words}.")
+        action = "resume its earlier send" if proposal.is_resumed else "ask for the count and start"
+        echo(f"Nothing was sent. A real send would {action}.")
         echo(f"Next: newsletter send {proposal.folder.name[11:]}")

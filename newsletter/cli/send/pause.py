@@ -1,4 +1,4 @@
-"""``newsletter pause``: no further request leaves."""
+"""``newsletter pause``: stop a running send after requests in flight."""
 
 import click
 
@@ -16,10 +16,10 @@ def pause_command(issue: str | None) -> None:
     \b
     Example:
       newsletter pause building-trust
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.sending.ledger import pause_cancel_retry
 
-    with open_send_context(issue) as it:
-        pause_cancel_retry.pause_send(it.ledger, it.send)
-        echo(f"{it.send.slug} is paused.", color="yellow")
-        echo(f"Go on with: newsletter resume {it.send.slug}")
+    with open_send_context(issue) as context:
+        pause_cancel_retry.pause_send(context.ledger, context.send)
+        echo(f"{context.send.slug} is paused.", color="yellow")
+        echo(f"Resume with: newsletter resume {context.send.slug}")

@@ -1,4 +1,4 @@
-"""``newsletter plan``: fix what is sent to whom, and send nothing."""
+"""``newsletter plan``: freeze content, recipients and batches of a send."""
 
 import json
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import SendProposal
 
 
-@click.command("plan", short_help="Fix what is sent to whom, and send nothing yet.")
+@click.command("plan", short_help="Freeze an issue's content and recipients, and send nothing yet.")
 @click.argument("issue", required=False)
 @click.option(
     "--segment",
@@ -26,36 +26,36 @@ if TYPE_CHECKING:
     metavar="N",
     help="Readers in one request; limits.batch_size of newsletter.yml if not given.",
 )
-@click.option("--again", is_flag=True, help="Replace the plan, while nothing of it has left.")
+@click.option("--again", is_flag=True, help="Replace the plan, while nothing of it was sent.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")  # fmt: skip
 def plan_command(
     issue: str | None, *, segment: str | None, batch_size: int | None, again: bool, as_json: bool
 ) -> None:
-    """Fix what is sent to whom: the email, its readers, its requests. Nothing is sent.
+    """Freeze the email, its readers and its requests. Nothing is sent.
 
     ISSUE is a folder's name or a part of it; the newest if left out. From then on nobody is
-    added; whoever leaves the list before their request is left out all the same. If the
-    issue's files change, newsletter send shows how and refuses, until you plan it again.
+    added; whoever unsubscribes before their request is left out all the same. If the issue's
+    files change, newsletter send shows the difference and refuses, until you plan it again.
 
     \b
     Examples:
       newsletter plan building-trust
       newsletter plan building-trust --segment tag:vip --again
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.cli.send.proposal import raise_if_refused
     from newsletter.db import database_engine
     from newsletter.project import find_issue, open_project
     from newsletter.sending.planning.proposal import SendOptions, confirm_send, propose_send
 
     project = open_project()
-    wishes = SendOptions(segment or "", batch_size, replace_plan=again, needs_api_key=False)
+    options = SendOptions(segment or "", batch_size, replace_plan=again, needs_api_key=False)
     with database_engine(project.config.database, project.root) as engine:
-        proposal = propose_send(project, find_issue(project, issue), engine, wishes)
+        proposal = propose_send(project, find_issue(project, issue), engine, options)
         raise_if_refused(proposal)
         if again and proposal.is_resumed:
             _refuse_replanning(proposal)
-        frozen = confirm_send(proposal)
-        _print_plan(proposal, frozen, as_json=as_json)
+        send = confirm_send(proposal)
+        _print_plan(proposal, send, as_json=as_json)
 
 
 def _refuse_replanning(proposal: "SendProposal") -> None:
@@ -63,8 +63,8 @@ def _refuse_replanning(proposal: "SendProposal") -> None:
 
     slug = proposal.folder.name[11:]
     raise SendRefusedError(
-        f"{proposal.folder.name} can't be planned again: some have it already",
-        remedy=f"Go on with what was planned: newsletter resume {slug}",
+        f"{proposal.folder.name} can't be planned again: part of it has been sent",
+        remedy=f"Resume what was planned with: newsletter resume {slug}",
     )
 
 
@@ -78,14 +78,14 @@ def _print_plan(proposal: "SendProposal", send: "Send", *, as_json: bool) -> Non
 
     if as_json:
         email = proposal.prepared_email.email
-        more = {
+        plan_fields = {
             "subject": get_default_subject(email, proposal.prepared_email.config),
             "segment": send.segment,
             "content_sha": send.content_sha,
             "plan_sha": send.plan_sha,
             "limit_per_hour": send.limit_per_hour,
         }
-        data = {**get_send_status(proposal.ledger, send).as_data(), **more}
+        data = {**get_send_status(proposal.ledger, send).as_data(), **plan_fields}
         echo(json.dumps(data, ensure_ascii=False))
         return
     rows = [("content", send.content_sha[:12])]
@@ -94,8 +94,8 @@ def _print_plan(proposal: "SendProposal", send: "Send", *, as_json: bool) -> Non
         rows.append(("when", format_schedule_time(send.scheduled_at, zone)))
     print_proposal(proposal, rows)
     if proposal.is_resumed:
-        planned = pluralize(send.total, "reader")
-        echo(f"It was planned before, for {planned}, and has not changed since.")
+        reader_count = pluralize(send.total, "reader")
+        echo(f"It was planned before, for {reader_count}, and has not changed since.")
     else:
         echo("Planned. Nothing was sent.", color="green")
     echo_err(f"Next: newsletter send {send.slug}")

@@ -1,4 +1,4 @@
-"""How a send is shown to an editor before anything of it leaves."""
+"""Print a proposed send: sender, recipient count, exclusions, problems."""
 
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,10 @@ EXCLUSION_LABELS = {"pending": "pending confirmation"}
 
 
 def raise_if_refused(proposal: "SendProposal") -> None:
-    """Stop if there is a reason to, the difference from the plan shown first.
+    """Raise if the proposal has problems, after printing how it differs from the plan.
 
     Raises:
-        SendRefused: with every reason.
+        SendRefusedError: with every problem.
     """
     from newsletter.errors import SendRefusedError
 
@@ -29,35 +29,35 @@ def raise_if_refused(proposal: "SendProposal") -> None:
 
 
 def print_proposal(proposal: "SendProposal", extra_rows: "Iterable[tuple[str, str]]" = ()) -> None:
-    """What would be sent, from whom, to how many, and who is left out."""
+    """Print what would be sent, from whom, to how many, and who is excluded."""
     from newsletter.render.personalization import get_default_subject
 
-    to = (
+    recipients = (
         f"{pluralize(proposal.recipient_count, 'reader')} in "
         f"{pluralize(proposal.request_count, 'request')}"
     )
     earlier = proposal.earlier_send if proposal.is_resumed else None
     if earlier and earlier.state != "frozen":
-        to += f"; goes on with the send to {earlier.total:,} that was stopped"
+        recipients += f"; resumes the stopped send to {earlier.total:,}"
     elif earlier:
-        to += ", as planned"
-    rows = [*sender_rows(proposal), ("to", to)]
+        recipients += ", as planned"
+    rows = [*sender_rows(proposal), ("to", recipients)]
     if proposal.unsubscribed_count:
         rows.append(
-            ("gone", f"{proposal.unsubscribed_count:,} more were planned, who have left since")
+            ("gone", f"{proposal.unsubscribed_count:,} more were planned and left the list since")
         )
     rows += [*exclusion_rows(proposal), *extra_rows]
     if proposal.allowed:
-        told = (f"{rule}: {reason}" for rule, reason in proposal.allowed.items())
-        rows.append(("allowed", "\n".join(told)))
+        reasons = (f"{rule}: {reason}" for rule, reason in proposal.allowed.items())
+        rows.append(("allowed", "\n".join(reasons)))
     if proposal.project.config.sendgrid.sandbox:
-        rows.append(("sandbox", "SendGrid will check it and mail nobody; it counts as sent"))
+        rows.append(("sandbox", "SendGrid will only validate it; it counts as sent"))
     echo(get_default_subject(proposal.prepared_email.email, proposal.prepared_email.config))
     echo(format_fields(rows))
 
 
 def sender_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
-    """From whom the mail is."""
+    """Return the rows with the sender and the reply-to address."""
     email = proposal.prepared_email.email
     rows = [("from", f"{email.sender.name} <{email.sender.address}>")]
     if email.reply_to:
@@ -66,11 +66,11 @@ def sender_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
 
 
 def exclusion_rows(proposal: "SendProposal") -> list[tuple[str, str]]:
-    """Who does not get it, and why."""
-    some = [
+    """Return the rows with the segment and with the excluded readers by reason."""
+    exclusions = [
         f"{count:,} {EXCLUSION_LABELS.get(why, why)}" for why, count in proposal.excluded.items()
     ]
-    rows = [("left out", ", ".join(some))] if some else []
+    rows = [("left out", ", ".join(exclusions))] if exclusions else []
     segment = str(proposal.segment or "")
     if proposal.earlier_send and proposal.is_resumed:
         segment = proposal.earlier_send.segment

@@ -1,4 +1,4 @@
-"""``newsletter reconcile``: what is unknown is settled by SendGrid's events."""
+"""``newsletter reconcile``: resolve unknown batches by SendGrid's events."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from newsletter.sending.ledger.reconcile import ReconcileResult
 
 
-@click.command("reconcile", short_help="Settle what is unknown by SendGrid's events.")
+@click.command("reconcile", short_help="Resolve unknown batches by SendGrid's events.")
 @click.argument("issue")
 @click.option(
     "--events", "file", metavar="FILE",
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
     help="Events of SendGrid's, as JSON, one or a list of them a line.",
 )  # fmt: skip
 def reconcile_command(issue: str, *, file: Path | None) -> int:
-    """Settle unknown batches by SendGrid's events: any that names a batch proves it was taken.
+    """Resolve unknown batches: an event of SendGrid's for a batch proves it was accepted.
 
-    Uses the events on record, and those of FILE, which are recorded with all that they change.
-    May be done as often as one likes. That no event names a batch proves nothing, and
+    Uses the recorded events, and those of FILE, which are recorded with all that they change.
+    It can be run any number of times. That there is no event for a batch proves nothing, and
     changes nothing.
 
     \b
     Examples:
       newsletter reconcile building-trust
       newsletter reconcile building-trust --events events.jsonl
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
-    from newsletter.sending.ledger.reconcile import reconcile_send as settle
+    """  # noqa: D301 - \b is click's marker: don't rewrap
+    from newsletter.sending.ledger.reconcile import reconcile_send
     from newsletter.sending.ledger.status import get_send_status
 
-    with open_send_context(issue) as it:
+    with open_send_context(issue) as context:
         if file:
-            echo(f"{pluralize(_record_events(it, file), 'new event')} recorded.")
-        done = settle(it.ledger, it.send)
-        _print_result(done)
-        status = get_send_status(it.ledger, it.send)
+            echo(f"{pluralize(_record_events(context, file), 'new event')} recorded.")
+        result = reconcile_send(context.ledger, context.send)
+        _print_result(result)
+        status = get_send_status(context.ledger, context.send)
         print_unknown_batches(status)
-        echo(f"{it.send.slug} is {done.state.replace('_', ' ')}.")
-        if status.recipients_by_state.get("pending") and done.state in {"paused", "blocked"}:
-            echo(f"Next: newsletter resume {it.send.slug}")
+        echo(f"{context.send.slug} is {result.state.replace('_', ' ')}.")
+        if status.recipients_by_state.get("pending") and result.state in {"paused", "blocked"}:
+            echo(f"Next: newsletter resume {context.send.slug}")
         return 1 if status.unknown_batches else 0
 
 
@@ -57,7 +57,8 @@ def _record_events(context: SendContext, file: Path) -> int:
     from newsletter.events.parse import parse_event_lines
     from newsletter.sending.feedback.event_intake import chunk_events, ingest_events
 
-    with file.open("rb") as lines:  # all of it is read once before any of it is used
+    # Parse the whole file once before recording any of it, so that an invalid file is rejected.
+    with file.open("rb") as lines:
         for _ in parse_event_lines(lines, display_path(file)):
             pass
     with file.open("rb") as lines:
@@ -71,12 +72,12 @@ def _print_result(result: "ReconcileResult") -> None:
     for number in result.accepted_batches:
         echo(f"batch {number} was accepted: SendGrid's events name it.", color="green")
     if result.accepted_recipients:
-        echo(f"{pluralize(result.accepted_recipients, 'reader')} settled.")
+        echo(f"{pluralize(result.accepted_recipients, 'reader')} resolved.")
     for number in result.duplicated_batches:
         echo_err(
-            f"batch {number} was taken by SendGrid more than once: it was sent again by hand "
-            "before this event came.",
+            f"batch {number} was accepted by SendGrid more than once: it was sent again by hand "
+            "before this event arrived.",
             color="red",
         )
     for number in result.in_progress_batches:
-        echo_err(f"batch {number} is with a sender just now; run this again later.", color="yellow")
+        echo_err(f"batch {number} is being sent now; run this again later.", color="yellow")

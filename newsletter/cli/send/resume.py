@@ -1,4 +1,4 @@
-"""``newsletter resume``: a send goes on where it stopped."""
+"""``newsletter resume``: continue a stopped send."""
 
 import click
 
@@ -10,12 +10,12 @@ from newsletter.cli.send.shared import (
 )
 
 
-@click.command("resume", short_help="Go on with a send that was stopped.")
+@click.command("resume", short_help="Resume a send that was stopped.")
 @click.argument("issue", required=False)
 @concurrency_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def resume_command(issue: str | None, *, concurrency: int, as_json: bool) -> int:
-    """Go on with a send that was paused, blocked or killed, where it stopped.
+    """Resume a send that was paused, blocked or killed, where it stopped.
 
     ISSUE is an issue's name or a part of it; the latest send if left out. What was planned
     is sent, even if the issue's files have changed since. What is unknown is not sent again.
@@ -23,10 +23,10 @@ def resume_command(issue: str | None, *, concurrency: int, as_json: bool) -> int
     \b
     Example:
       newsletter resume building-trust
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.state_machine import next_state
 
-    with open_send_context(issue) as it:
-        next_state("resume", it.send, get_ledger_time(it.ledger))
-        return report_run(it, resume_send(it, concurrency), as_json=as_json)
+    with open_send_context(issue) as context:
+        next_state("resume", context.send, get_ledger_time(context.ledger))
+        return report_run(context, resume_send(context, concurrency), as_json=as_json)

@@ -101,7 +101,7 @@ def send_command(  # noqa: PLR0913 - one an option
       newsletter send building-trust --at 'Tue 09:00'
       newsletter send building-trust --undo-window 20m
       newsletter send building-trust --segment 'tag:vip and not opened:last-3'
-    """  # noqa: D301 - \b is click's own mark: don't rewrap
+    """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.cli.send.dry_run import perform_dry_run
     from newsletter.db import database_engine
     from newsletter.project import find_issue, open_project

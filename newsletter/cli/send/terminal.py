@@ -1,4 +1,4 @@
-"""A sender's world at a terminal: Ctrl-C, waiting, a progress bar, remarks."""
+"""Send observer for a terminal: progress bar, remarks, Ctrl-C, SIGTERM."""
 
 import os
 import signal
@@ -16,42 +16,53 @@ STOPPING_MESSAGE = b"\nStopping after the request in flight; Ctrl-C again stops 
 
 
 class ProgressObserver:
-    """What a sender needs of the world around it, for an editor who watches."""
+    """A send observer that shows progress and turns signals into a request to stop.
+
+    Args:
+        advance: called with the number of recipients just completed.
+    """
 
     def __init__(self, advance: Callable[[int], None]) -> None:
         self.advance = advance
         self.stop_requested = False
 
     def wait(self, seconds: float) -> None:
-        """Wait, but not beyond being asked to stop."""
+        """Wait for so many seconds, or until a stop is requested."""
         end = time.monotonic() + seconds
-        while not self.stop_requested and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, WAIT_SLICE_SECONDS))
+        while not self.stop_requested and (remaining := end - time.monotonic()) > 0:
+            time.sleep(min(remaining, WAIT_SLICE_SECONDS))
 
     def notify(self, text: str) -> None:
-        """Say something beside the progress bar."""
+        """Print a remark on a line of its own, below the progress bar."""
         echo_err(f"\n{text}" if sys.stderr.isatty() else text, color="yellow")
 
     def handle_signal(self, _signal: int, _frame: FrameType | None) -> None:
-        """Handle a signal: ask to stop, and at the second one stop at once."""
+        """Request a stop at the first signal; raise ``KeyboardInterrupt`` at the second."""
         if self.stop_requested:
             raise KeyboardInterrupt
         self.stop_requested = True
-        # Not through Python's buffers: the signal may have come while they were being written.
+        # Not through Python's buffers: the signal may have interrupted a write to them.
         os.write(2, STOPPING_MESSAGE)
 
 
 @contextmanager
 def observe_send(recipient_count: int) -> Iterator[ProgressObserver]:
-    """A terminal that counts up to ``readers``, with Ctrl-C and SIGTERM in its hands."""
+    """Handle SIGINT and SIGTERM and show a progress bar while a send runs.
+
+    Args:
+        recipient_count: how many recipients are to be sent to.
+
+    Yields:
+        The observer to pass to the sender.
+    """
     with progress_bar(recipient_count, "Sending") as advance:
-        terminal = ProgressObserver(advance)
-        before = {
-            number: signal.signal(number, terminal.handle_signal)
+        observer = ProgressObserver(advance)
+        previous_handlers = {
+            number: signal.signal(number, observer.handle_signal)
             for number in (signal.SIGINT, signal.SIGTERM)
         }
         try:
-            yield terminal
+            yield observer
         finally:
-            for number, handler in before.items():
+            for number, handler in previous_handlers.items():
                 signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""A scheduled send whose sender has died: the next ``send --due`` goes on with it."""
+"""``send --due`` resumes a scheduled send whose sender has died."""
 
 import datetime
 from pathlib import Path
@@ -11,8 +11,8 @@ from newsletter.db.schema import batch, send
 from newsletter.sending.rehearsal import FakeSendGrid
 
 
-def begun(project_folder: Path, lease: datetime.timedelta) -> None:
-    """As a sender leaves it that dies with one batch claimed: its lease runs so long yet."""
+def simulate_dead_sender(project_folder: Path, lease: datetime.timedelta) -> None:
+    """Leave one batch claimed, as a dead sender does; its lease has so long to run."""
     now = datetime.datetime.now(datetime.UTC)
     with (
         database_engine("sqlite:///newsletter.db", project_folder) as engine,
@@ -27,16 +27,16 @@ def begun(project_folder: Path, lease: datetime.timedelta) -> None:
         )
 
 
-def test_a_send_whose_sender_has_died_is_taken_up_when_its_leases_are_over(
+def test_send_of_dead_sender_is_resumed_after_its_leases_expired(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    ahead = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=5)
-    at = ahead.isoformat(timespec="minutes")
+    start_time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=5)
+    at = start_time.isoformat(timespec="minutes")
     assert newsletter("send", "--yes", "--at", at, "--local")[0] == 0
-    begun(project_folder, datetime.timedelta(minutes=3))
+    simulate_dead_sender(project_folder, datetime.timedelta(minutes=3))
     assert newsletter("send", "--due") == (0, "", "")
     assert vendor.requests == []
-    begun(project_folder, -datetime.timedelta(seconds=1))
+    simulate_dead_sender(project_folder, -datetime.timedelta(seconds=1))
     code, out, _ = newsletter("send", "--due")
     assert code == 0
     assert "Sent to 25 of 25 readers." in out
@@ -44,11 +44,11 @@ def test_a_send_whose_sender_has_died_is_taken_up_when_its_leases_are_over(
     assert newsletter("send", "--due") == (0, "", "")
 
 
-def test_a_send_that_nobody_scheduled_is_left_to_the_editor(
+def test_unscheduled_send_is_not_resumed(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     assert newsletter("plan")[0] == 0
-    begun(project_folder, -datetime.timedelta(seconds=1))
+    simulate_dead_sender(project_folder, -datetime.timedelta(seconds=1))
     with (
         database_engine("sqlite:///newsletter.db", project_folder) as engine,
         engine.begin() as connection,

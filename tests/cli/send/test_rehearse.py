@@ -1,4 +1,4 @@
-"""``newsletter rehearse``: the true send path in processes that are killed, and the proof."""
+"""``newsletter rehearse``: the real send path with faults and killed processes."""
 
 import json
 import re
@@ -24,7 +24,7 @@ Hello {{ subscriber.name | default("friend") }}, the ice let go.
 
 @pytest.fixture
 def folder(project_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An issue, no list; whatever is temporary lands in ``tmp``; a key that opens nothing."""
+    """Return a project with an issue, no list and an invalid key; temporary files go to ``tmp``."""
     issue = project_folder / "issues" / ISSUE
     issue.mkdir()
     (issue / "post.md").write_text(POST)
@@ -35,31 +35,31 @@ def folder(project_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return project_folder
 
 
-def test_with_every_fault_nobody_has_it_twice_and_nobody_is_lost(
+def test_rehearsal_with_all_faults_loses_and_duplicates_nothing(
     cli: Cli, folder: Path, tmp_path: Path
 ) -> None:
     code, out, err = cli("rehearse", "--readers", "300", "--json")
-    proof = json.loads(out)
-    assert (code, proof["gaps"]) == (0, []), err
-    assert (proof["readers"], proof["once"], proof["twice"], proof["lost"]) == (300, 300, 0, 0)
-    assert proof["faults"].keys() == FAULT_KINDS.keys()
-    assert proof["not_met"] == []
-    assert proof["kills"] == 2
-    assert proof["batch_size"] < 10
-    unknown = proof["unknown"]
+    result = json.loads(out)
+    assert (code, result["gaps"]) == (0, []), err
+    assert (result["readers"], result["once"], result["twice"], result["lost"]) == (300, 300, 0, 0)
+    assert result["faults"].keys() == FAULT_KINDS.keys()
+    assert result["not_met"] == []
+    assert result["kills"] == 2
+    assert result["batch_size"] < 10
+    unknown = result["unknown"]
     assert unknown["by_events"] > 0
     assert unknown["sent_again"] > 0
     assert unknown["by_events"] + unknown["sent_again"] == unknown["batches"]
-    scanner = proof["scanner"]
+    scanner = result["scanner"]
     assert (scanner["changed"], scanner["broken"]) == (0, 0)
     assert scanner["links"] > 2 * scanner["readers"] > 0
-    assert any("public_url" in problem for problem in proof["refused"])
+    assert any("public_url" in problem for problem in result["refused"])
     assert list((tmp_path / "tmp").iterdir()) == []
-    assert cli("status", "--json")[1] == "", "the true ledger knows nothing of it"
+    assert cli("status", "--json")[1] == "", "the real ledger must not change"
     assert folder.is_dir()
 
 
-def test_the_true_list_is_rehearsed_and_only_read(cli: Cli, folder: Path) -> None:
+def test_rehearsal_with_the_real_list_changes_nothing(cli: Cli, folder: Path) -> None:
     rows = "".join(f"reader{number}@example.com,Reader {number}\n" for number in range(12))
     (folder / "readers.csv").write_text(f"email,name\n{rows}")
     assert cli("subscribers", "import", "readers.csv")[0] == 0
@@ -75,27 +75,27 @@ def test_the_true_list_is_rehearsed_and_only_read(cli: Cli, folder: Path) -> Non
     assert cli("status", "--json")[1] == ""
 
 
-def test_an_empty_list_has_nobody_to_rehearse_with(cli: Cli, folder: Path) -> None:
+def test_rehearsal_with_empty_list_fails(cli: Cli, folder: Path) -> None:
     code, _, err = cli("rehearse", ISSUE)
     assert code == 1
     assert "nobody on the list" in err
     assert folder.is_dir()
 
 
-def test_a_fault_that_is_none_is_told_the_names(cli: Cli) -> None:
+def test_unknown_fault_is_rejected_with_the_known_names(cli: Cli) -> None:
     code, _, err = cli("rehearse", "--faults", "kill,locusts")
     assert code == 2
-    assert "no fault 'locusts'" in err
+    assert "unknown fault 'locusts'" in err
     assert "lost-answer" in err
 
 
-def test_the_help_names_every_fault(cli: Cli) -> None:
+def test_help_lists_every_fault(cli: Cli) -> None:
     _, out, _ = cli("rehearse", "--help")
     assert [name for name in FAULT_KINDS if f"  {name} " not in out] == []
 
 
-def test_ctrl_c_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
-    def interrupt(_taken: int) -> None:
+def test_ctrl_c_removes_temporary_files(folder: Path, tmp_path: Path) -> None:
+    def interrupt(_accepted_count: int) -> None:
         raise KeyboardInterrupt
 
     project = open_project(folder)

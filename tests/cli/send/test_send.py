@@ -1,4 +1,4 @@
-"""``newsletter send``, from the editor's chair, against the double over real HTTP."""
+"""``newsletter send`` against the test double of SendGrid over real HTTP."""
 
 import datetime
 import json
@@ -20,18 +20,16 @@ from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
-ONE_BY_ONE = ("send", "--yes", "--concurrency", "1")
+SEQUENTIAL_SEND = ("send", "--yes", "--concurrency", "1")
 
 
-def edit(project_folder: Path, before: str, after: str) -> None:
+def edit_settings(project_folder: Path, before: str, after: str) -> None:
     path = project_folder / "newsletter.yml"
     assert before in path.read_text()
     path.write_text(path.read_text().replace(before, after))
 
 
-def test_a_send_shows_what_it_will_do_and_waits_for_the_count(
-    newsletter: Cli, vendor: FakeSendGrid
-) -> None:
+def test_send_prints_proposal_and_asks_for_the_count(newsletter: Cli, vendor: FakeSendGrid) -> None:
     code, out, err = newsletter("send", "ice", typed="25\n")
     assert code == 0
     assert "The ice, friend" in out
@@ -39,21 +37,19 @@ def test_a_send_shows_what_it_will_do_and_waits_for_the_count(
     assert "25 readers in 3 requests" in out
     assert "Type 25 to send" in err
     assert "Sent to 25 of 25 readers." in out
-    assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
+    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS
     assert vendor.unfilled_tokens == set()
 
 
 @pytest.mark.parametrize("typed", ["24\n", "yes\n", ""])
-def test_anything_but_the_count_sends_nothing(
-    newsletter: Cli, vendor: FakeSendGrid, typed: str
-) -> None:
+def test_wrong_count_sends_nothing(newsletter: Cli, vendor: FakeSendGrid, typed: str) -> None:
     code, _, _ = newsletter("send", typed=typed)
     assert code == 1
     assert vendor.requests == []
     assert newsletter("send", "--yes")[0] == 0
 
 
-def test_an_issue_is_never_sent_twice(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_issue_is_never_sent_twice(newsletter: Cli, vendor: FakeSendGrid) -> None:
     newsletter("send", "--yes")
     code, _, err = newsletter("send", "--yes")
     assert code == 1
@@ -62,14 +58,14 @@ def test_an_issue_is_never_sent_twice(newsletter: Cli, vendor: FakeSendGrid) -> 
     assert "was sent to 25 readers" in newsletter("send", "--dry-run")[1].replace("\n    ", " ")
 
 
-def test_json_tells_a_script_how_it_ended(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_send_as_json_reports_unknown_batch(newsletter: Cli, vendor: FakeSendGrid) -> None:
     vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
-    code, out, err = newsletter(*ONE_BY_ONE, "--json")
+    code, out, err = newsletter(*SEQUENTIAL_SEND, "--json")
     data = json.loads(out)
     assert code == 1
     assert data["state"] == "needs_review"
     assert data["readers"] == {"accepted": 15, "unknown": 10}
-    assert [one["batch"] for one in data["unknown"]] == [2]
+    assert [entry["batch"] for entry in data["unknown"]] == [2]
     assert "may or may not" in err
 
 
@@ -77,35 +73,35 @@ REFUSED = {
     "no postal address": (
         "postal_address: Harbour Notes, 1 Quay Street, Bergen\n", "", "postal_address",
     ),
-    "no way to leave": ("public_url: https://news.harbour-notes.org\n", "", "public_url"),
+    "no unsubscribe link": ("public_url: https://news.harbour-notes.org\n", "", "public_url"),
     "example sender": ("editor@harbour-notes.org", "editor@harbournotes.example", "sender.address"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("before", "after", "told"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_must_be_right_before_a_send_is_asked_first(  # noqa: PLR0917 - fixtures
+@pytest.mark.parametrize(("before", "after", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_missing_required_settings_block_the_send(  # noqa: PLR0917 - fixtures
     newsletter: Cli,
     vendor: FakeSendGrid,
     project_folder: Path,
     before: str,
     after: str,
-    told: str,
+    message: str,
 ) -> None:
-    edit(project_folder, before, after)
+    edit_settings(project_folder, before, after)
     code, _, err = newsletter("send", "--yes")
     assert code == 1
-    assert told in err
+    assert message in err
     assert vendor.requests == []
     code, out, _ = newsletter("send", "--dry-run")
     assert code == 0
-    assert told in out
+    assert message in out
 
 
-def test_sendgrids_own_unsubscribe_group_serves_in_place_of_a_public_url(
+def test_sendgrids_unsubscribe_group_replaces_public_url(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    edit(project_folder, "public_url: https://news.harbour-notes.org\n", "")
-    edit(project_folder, "sendgrid:\n", "sendgrid:\n  asm_group: 77\n")
+    edit_settings(project_folder, "public_url: https://news.harbour-notes.org\n", "")
+    edit_settings(project_folder, "sendgrid:\n", "sendgrid:\n  asm_group: 77\n")
     assert newsletter("send", "--yes")[0] == 0
     body = json.loads(vendor.requests[0].body)
     assert body["asm"] == {"group_id": 77}
@@ -113,7 +109,7 @@ def test_sendgrids_own_unsubscribe_group_serves_in_place_of_a_public_url(
     assert "<%asm_group_unsubscribe_raw_url%>" in body["content"][1]["value"]
 
 
-def test_a_draft_is_not_sent(newsletter: Cli, project_folder: Path) -> None:
+def test_draft_is_not_sent(newsletter: Cli, project_folder: Path) -> None:
     post = project_folder / "issues" / ISSUE / "post.md"
     post.write_text(POST.replace("---\nHello", "draft: true\n---\nHello"))
     code, _, err = newsletter("send", "--yes")
@@ -121,14 +117,14 @@ def test_a_draft_is_not_sent(newsletter: Cli, project_folder: Path) -> None:
     assert "post.md:3: this issue is a draft" in err
 
 
-def test_no_key(newsletter: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_send_without_key_fails(newsletter: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SENDGRID_API_KEY")
     code, _, err = newsletter("send", "--yes")
     assert code == 1
     assert "export SENDGRID_API_KEY=" in err
 
 
-def test_an_empty_list(newsletter: Cli, project_folder: Path) -> None:
+def test_send_to_empty_list_fails(newsletter: Cli, project_folder: Path) -> None:
     for path in project_folder.glob("newsletter.db*"):
         path.unlink()
     for arguments in (("send", "--yes"), ("send", "--dry-run")):
@@ -139,31 +135,31 @@ def test_an_empty_list(newsletter: Cli, project_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "words", "remedy"),
+    ("status", "message", "remedy"),
     [
         (401, "The provided authorization grant is invalid", "SENDGRID_API_KEY"),
         (401, "Maximum credits exceeded", "raise its plan"),
         (403, "The from address does not match a verified Sender Identity", "Verify the sender"),
     ],
 )
-def test_the_vendors_refusal_comes_in_its_own_words_and_a_mended_send_goes_on(
-    newsletter: Cli, vendor: FakeSendGrid, status: int, words: str, remedy: str
+def test_providers_error_is_printed_with_remedy_and_send_can_be_resumed(
+    newsletter: Cli, vendor: FakeSendGrid, status: int, message: str, remedy: str
 ) -> None:
-    vendor.inject_faults(faults.error_response(status, words))
+    vendor.inject_faults(faults.error_response(status, message))
     code, _, err = newsletter("send", "--yes")
     assert code == 1
-    assert words in err
+    assert message in err
     assert remedy in err
     assert newsletter("send", "--yes")[0] == 0
     assert len(vendor.accepted) == READERS
 
 
-def test_after_a_refused_first_request_the_issue_may_still_be_mended(
+def test_issue_can_be_replanned_after_first_request_was_rejected(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     vendor.inject_faults(faults.error_response(403, "unverified"))
-    newsletter(*ONE_BY_ONE)
-    edit(project_folder, "editor@harbour-notes.org", "hello@harbour-notes.org")
+    newsletter(*SEQUENTIAL_SEND)
+    edit_settings(project_folder, "editor@harbour-notes.org", "hello@harbour-notes.org")
     code, _, err = newsletter("send", "--yes")
     assert code == 1
     assert "-From: Harbour Notes <editor@harbour-notes.org>" in err
@@ -175,11 +171,11 @@ def test_after_a_refused_first_request_the_issue_may_still_be_mended(
     assert b"hello@harbour-notes.org" in vendor.requests[-1].body
 
 
-def test_a_half_sent_issue_that_has_changed_is_refused(
+def test_changed_issue_of_a_partial_send_is_refused(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     vendor.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
-    newsletter(*ONE_BY_ONE)
+    newsletter(*SEQUENTIAL_SEND)
     post = project_folder / "issues" / ISSUE / "post.md"
     post.write_text(POST.replace("Tuesday", "Wednesday"))
     code, _, err = newsletter("send", "--yes")
@@ -189,11 +185,11 @@ def test_a_half_sent_issue_that_has_changed_is_refused(
     post.write_text(POST)
     code, out, _ = newsletter("send", "--yes")
     assert code == 0
-    assert "15 readers in 2 requests; goes on" in out
+    assert "15 readers in 2 requests; resumes" in out
     assert len(vendor.accepted) == READERS
 
 
-def test_the_key_is_nowhere(
+def test_key_and_addresses_are_never_logged_or_written(
     newsletter: Cli,
     vendor: FakeSendGrid,
     project_folder: Path,
@@ -201,9 +197,9 @@ def test_the_key_is_nowhere(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     vendor.inject_faults(faults.error_response(401, "no"))
-    said = "".join(map(str, (*newsletter("-vv", "send", "--yes"), *newsletter("send", "--yes"))))
+    output = "".join(map(str, (*newsletter("-vv", "send", "--yes"), *newsletter("send", "--yes"))))
     assert len(vendor.accepted) == READERS
-    for text in (said, caplog.text):
+    for text in (output, caplog.text):
         assert vendor.key not in text
         assert "reader1@" not in text
     assert "POST /v3/mail/send" in caplog.text
@@ -211,7 +207,7 @@ def test_the_key_is_nowhere(
         assert not path.is_file() or vendor.key.encode() not in path.read_bytes(), path
 
 
-def test_a_dry_run_writes_what_a_send_would_post(
+def test_dry_run_writes_the_requests_that_a_send_would_post(
     newsletter: Cli,
     vendor: FakeSendGrid,
     project_folder: Path,
@@ -221,18 +217,20 @@ def test_a_dry_run_writes_what_a_send_would_post(
     code, out, _ = newsletter("send", "--dry-run", "--samples", "2")
     assert code == 0
     folder = project_folder / "build" / ISSUE / "dry-run"
-    dry = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
+    dry_run_bodies = [
+        json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()
+    ]
     assert f"build/{ISSUE}/dry-run/requests.jsonl" in out
     assert "25 readers in 3 requests" in out
     assert "SENDGRID_API_KEY" in out
     assert vendor.requests == []
     monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
-    newsletter(*ONE_BY_ONE)
-    sent = [json.loads(request.body) for request in vendor.requests]
-    for body in (*dry, *sent):
-        for one in body["personalizations"]:
-            del one["custom_args"]
-    assert dry == sent
+    newsletter(*SEQUENTIAL_SEND)
+    sent_bodies = [json.loads(request.body) for request in vendor.requests]
+    for body in (*dry_run_bodies, *sent_bodies):
+        for personalization in body["personalizations"]:
+            del personalization["custom_args"]
+    assert dry_run_bodies == sent_bodies
     assert [path.name for path in sorted((folder / "samples").iterdir())] == ["1.eml", "2.eml"]
     sample = (folder / "samples" / "2.eml").read_text()
     assert "To: Reader 2 <reader2@example.com>" in sample
@@ -240,7 +238,7 @@ def test_a_dry_run_writes_what_a_send_would_post(
     assert not MERGE_TOKEN_PATTERN.search(sample)
 
 
-def test_a_dry_run_in_json(newsletter: Cli) -> None:
+def test_dry_run_as_json(newsletter: Cli) -> None:
     code, out, _ = newsletter("send", "--dry-run", "--json")
     data = json.loads(out)
     assert code == 0
@@ -248,19 +246,19 @@ def test_a_dry_run_in_json(newsletter: Cli) -> None:
     assert data["bytes"] == Path(data["files"]["requests"]).stat().st_size - 3
 
 
-def test_a_dry_run_without_a_public_url_says_that_its_links_are_examples(
+def test_dry_run_without_public_url_reports_example_links(
     newsletter: Cli, project_folder: Path
 ) -> None:
-    edit(project_folder, "public_url: https://news.harbour-notes.org\n", "")
+    edit_settings(project_folder, "public_url: https://news.harbour-notes.org\n", "")
     _, out, _ = newsletter("send", "--dry-run")
     assert "public-url-not-set.example" in out
 
 
-def test_one_request_a_reader_has_nothing_left_to_substitute(
+def test_per_request_personalization_needs_no_substitutions(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
-    edit(project_folder, "sendgrid:\n", "sendgrid:\n  personalize: per_request\n")
-    assert newsletter(*ONE_BY_ONE)[0] == 0
+    edit_settings(project_folder, "sendgrid:\n", "sendgrid:\n  personalize: per_request\n")
+    assert newsletter(*SEQUENTIAL_SEND)[0] == 0
     bodies = [json.loads(request.body) for request in vendor.requests]
     assert len(bodies) == READERS
     assert bodies[6]["subject"] == "The ice, Reader 7"
@@ -268,11 +266,11 @@ def test_one_request_a_reader_has_nothing_left_to_substitute(
     assert all("substitutions" not in body["personalizations"][0] for body in bodies)
 
 
-def test_ctrl_c_lets_the_request_in_flight_finish_and_the_next_run_goes_on(
+def test_ctrl_c_finishes_the_request_in_flight_and_send_can_be_resumed(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     vendor.inject_faults(faults.slow_response(1.0))
-    command = [str(Path(sys.executable).parent / "newsletter"), *ONE_BY_ONE]
+    command = [str(Path(sys.executable).parent / "newsletter"), *SEQUENTIAL_SEND]
     with subprocess.Popen(
         command, cwd=project_folder, env=os.environ, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -283,16 +281,16 @@ def test_ctrl_c_lets_the_request_in_flight_finish_and_the_next_run_goes_on(
     assert process.returncode == 1
     assert "Stopping after the request in flight" in err
     assert "Sent to 10 of 25 readers." in out
-    assert "Go on with: newsletter resume the-ice" in err
+    assert "Resume with: newsletter resume the-ice" in err
     assert newsletter("send", "--yes")[0] == 0
-    assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
+    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS
 
 
-def test_a_killed_sender_leaves_its_batch_unknown_and_mails_nobody_twice(
+def test_killed_sender_leaves_batch_unknown_and_nobody_is_mailed_twice(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     vendor.inject_faults(InjectedFault(accept=True), faults.slow_response(30.0))
-    command = [str(Path(sys.executable).parent / "newsletter"), *ONE_BY_ONE]
+    command = [str(Path(sys.executable).parent / "newsletter"), *SEQUENTIAL_SEND]
     with subprocess.Popen(command, cwd=project_folder, env=os.environ) as process:
         vendor.wait_for_requests(2)
         process.kill()
@@ -307,4 +305,4 @@ def test_a_killed_sender_leaves_its_batch_unknown_and_mails_nobody_twice(
     code, out, _ = newsletter("send", "--yes", "--json")
     assert code == 1
     assert json.loads(out)["readers"] == {"accepted": 15, "unknown": 10}
-    assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
+    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS

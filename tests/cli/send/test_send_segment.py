@@ -1,4 +1,4 @@
-"""``newsletter send --segment``: to some of the readers, over real HTTP."""
+"""``newsletter send --segment``: to the readers of a segment, over real HTTP."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -31,43 +31,46 @@ di@example.com,Bergen,active
 
 
 @pytest.fixture
-def vendor() -> Iterator[FakeSendGrid]:
-    with FakeSendGrid() as double:
-        yield double
+def fake_sendgrid() -> Iterator[FakeSendGrid]:
+    with FakeSendGrid() as running:
+        yield running
 
 
 @pytest.fixture
 def newsletter(
-    project_folder: Path, cli: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
+    project_folder: Path, cli: Cli, fake_sendgrid: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> Cli:
-    """The command line in a folder with one issue and four readers."""
+    """Return the command line in a project with one issue and four readers."""
     (project_folder / "newsletter.yml").write_text(SETTINGS)
     (project_folder / "issues" / "2026-12-01-ice").mkdir()
     (project_folder / "issues" / "2026-12-01-ice" / "post.md").write_text("# Ice\n\nIt let go.\n")
     (project_folder / "readers.csv").write_text(READERS)
     assert cli("subscribers", "import", "readers.csv")[0] == 0
-    monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
-    monkeypatch.setenv("SENDGRID_HOST", vendor.url)
+    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
+    monkeypatch.setenv("SENDGRID_HOST", fake_sendgrid.url)
     return cli
 
 
 @pytest.mark.parametrize("segment", ["north", "city = bergen and not status:bounced"])
-def test_only_the_segment_gets_it(newsletter: Cli, vendor: FakeSendGrid, segment: str) -> None:
+def test_only_readers_of_the_segment_are_sent_to(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, segment: str
+) -> None:
     code, out, _ = newsletter("send", "ice", "--segment", segment, typed="2\n")
     assert code == 0
     assert segment in out
     assert "1 unsubscribed, 1 not in the segment" in out
-    assert sorted(one.address for one in vendor.accepted) == ["ada@example.com", "di@example.com"]
+    addresses = sorted(email.address for email in fake_sendgrid.accepted)
+    assert addresses == ["ada@example.com", "di@example.com"]
     assert newsletter("subscribers", "count", "sent:ice")[1].startswith("2 of 4 readers")
 
 
-def test_a_dry_run_writes_the_segment_alone(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_dry_run_writes_only_the_segment(newsletter: Cli, fake_sendgrid: FakeSendGrid) -> None:
     code, out, _ = newsletter("send", "ice", "--dry-run", "--segment", "north", "--json")
     data = json.loads(out)
     assert code == 0
     assert data["readers"] == 2
     assert data["left_out"] == {"unsubscribed": 1, "not in the segment": 1}
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []
 
 
 @pytest.mark.parametrize(
@@ -78,11 +81,15 @@ def test_a_dry_run_writes_the_segment_alone(newsletter: Cli, vendor: FakeSendGri
         ("city ~", "the last value is missing"),
     ],
 )
-@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
-def test_a_segment_of_nobody_or_of_nothing_is_refused(
-    newsletter: Cli, vendor: FakeSendGrid, segment: str, message: str, dry: tuple[str, ...]
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+def test_empty_or_invalid_segment_is_refused(
+    newsletter: Cli,
+    fake_sendgrid: FakeSendGrid,
+    segment: str,
+    message: str,
+    dry_run: tuple[str, ...],
 ) -> None:
-    code, _, err = newsletter("send", "ice", "--yes", "--segment", segment, *dry)
+    code, _, err = newsletter("send", "ice", "--yes", "--segment", segment, *dry_run)
     assert code == 1
     assert message in err
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []

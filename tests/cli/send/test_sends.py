@@ -1,4 +1,4 @@
-"""Plan, look, pause, cancel, retry, settle: from the editor's chair, against the double."""
+"""Plan, status, pause, cancel, retry, resolve and reconcile against the test double."""
 
 import datetime
 import json
@@ -18,39 +18,39 @@ from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
-ONE_BY_ONE = ("send", "--yes", "--concurrency", "1")
+SEQUENTIAL_SEND = ("send", "--yes", "--concurrency", "1")
 
 
-def rewrite(folder: Path, before: str, after: str) -> None:
+def edit_post(folder: Path, before: str, after: str) -> None:
     post = folder / "issues" / ISSUE / "post.md"
     assert before in post.read_text()
     post.write_text(post.read_text().replace(before, after))
 
 
-def status(newsletter: Cli) -> dict[str, object]:
+def load_status(newsletter: Cli) -> dict[str, object]:
     _, out, _ = newsletter("status", "ice", "--json")
     data: dict[str, object] = json.loads(out)
     return data
 
 
-def events(folder: Path, vendor: FakeSendGrid, kind: str, *, upto: int = READERS) -> Path:
-    """What the vendor's webhook would have told of everybody whom it took."""
+def write_events(folder: Path, vendor: FakeSendGrid, kind: str, *, upto: int = READERS) -> Path:
+    """Write one event for every accepted email, as the webhook would post them."""
     path = folder / "events.jsonl"
     lines = [
         {
             "sg_event_id": f"event-{number}",
             "event": kind,
             "timestamp": int(vendor.clock()),
-            "email": one.address.upper(),
-            **one.custom_args,
+            "email": email.address.upper(),
+            **email.custom_args,
         }
-        for number, one in enumerate(vendor.accepted[:upto])
+        for number, email in enumerate(vendor.accepted[:upto])
     ]
     path.write_text("\n".join(map(json.dumps, lines)))
     return path
 
 
-def test_a_plan_sends_nothing_and_is_what_is_sent(
+def test_plan_sends_nothing_and_send_uses_the_plan(
     newsletter: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SENDGRID_API_KEY")
@@ -70,11 +70,11 @@ def test_a_plan_sends_nothing_and_is_what_is_sent(
     assert newsletter("plan", "ice", "--again")[0] == 1
 
 
-def test_a_changed_issue_is_refused_with_the_difference_until_it_is_planned_again(
+def test_changed_issue_is_refused_with_a_diff_until_replanned(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
-    rewrite(project_folder, "Tuesday", "Wednesday")
+    edit_post(project_folder, "Tuesday", "Wednesday")
     for command in (("send", "--yes"), ("plan",)):
         code, _, err = newsletter(*command)
         assert code == 1
@@ -87,7 +87,7 @@ def test_a_changed_issue_is_refused_with_the_difference_until_it_is_planned_agai
     assert b"Wednesday" in vendor.requests[0].body
 
 
-def test_a_list_that_shrank_to_nothing_is_refused(
+def test_send_is_refused_if_all_planned_recipients_unsubscribed(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
@@ -103,31 +103,31 @@ def test_a_list_that_shrank_to_nothing_is_refused(
     assert vendor.requests == []
 
 
-def test_status_tells_what_is_unknown_and_the_commands_that_settle_it(
+def test_status_shows_unknown_batches_and_how_to_resolve_them(
     newsletter: Cli, vendor: FakeSendGrid
 ) -> None:
     assert "Nothing has been sent" in newsletter("status")[2]
     vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
-    newsletter(*ONE_BY_ONE)
+    newsletter(*SEQUENTIAL_SEND)
     code, out, _ = newsletter("status")
     assert code == 0
     assert out.splitlines()[0] == (
         "the-ice  needs review  15 of 25 accepted  1 batch unknown  0 lost"
     )
     assert "10 readers may or may not have it" in " ".join(out.split())
-    for how in ("--accepted 2", "--resend 2", "--drop 2"):
-        assert how in out
+    for option in ("--accepted 2", "--resend 2", "--drop 2"):
+        assert option in out
     assert all(len(line) <= 80 for line in out.splitlines())
-    data = status(newsletter)
+    data = load_status(newsletter)
     assert data["readers"] == {"accepted": 15, "unknown": 10}
     assert data["lost"] == 0
 
 
-def test_an_unknown_batch_that_never_arrived_is_sent_again_by_the_editors_word(
+def test_unknown_batch_is_sent_again_after_resolve_with_resend(
     newsletter: Cli, vendor: FakeSendGrid
 ) -> None:
     vendor.inject_faults(InjectedFault(accept=True), faults.lost_request())
-    newsletter(*ONE_BY_ONE)
+    newsletter(*SEQUENTIAL_SEND)
     assert newsletter("resume", "ice")[0] == 1
     code, _, err = newsletter("resolve", "ice", "--resend", "1")
     assert code == 1
@@ -135,61 +135,61 @@ def test_an_unknown_batch_that_never_arrived_is_sent_again_by_the_editors_word(
     code, out, _ = newsletter("resolve", "ice", "--resend", "2", typed="n\n")
     assert code == 1
     assert "reader11@example.com, reader12@example.com, reader13@example.com and 7 more" in out
-    assert status(newsletter)["readers"] == {"accepted": 15, "unknown": 10}
+    assert load_status(newsletter)["readers"] == {"accepted": 15, "unknown": 10}
     code, out, _ = newsletter("resolve", "ice", "--resend", "2", typed="y\n")
     assert code == 0
     assert "Next: newsletter resume the-ice" in out
     assert newsletter("resume", "ice")[0] == 0
-    addresses = [one.address for one in vendor.accepted]
+    addresses = [email.address for email in vendor.accepted]
     assert len(set(addresses)) == len(addresses) == READERS
     assert newsletter("resolve", "ice", "--drop", "--yes")[0] == 1
 
 
 @pytest.mark.parametrize(
-    ("how", "readers"),
+    ("option", "readers"),
     [("--accepted", {"accepted": 25}), ("--drop", {"accepted": 15, "dropped": 10})],
 )
-def test_what_is_unknown_is_settled_by_the_editors_word(
-    newsletter: Cli, vendor: FakeSendGrid, how: str, readers: dict[str, int]
+def test_unknown_batch_is_resolved_as_accepted_or_dropped(
+    newsletter: Cli, vendor: FakeSendGrid, option: str, readers: dict[str, int]
 ) -> None:
     vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
-    newsletter(*ONE_BY_ONE)
-    assert newsletter("resolve", "ice", how, "--yes")[0] == 0
-    data = status(newsletter)
+    newsletter(*SEQUENTIAL_SEND)
+    assert newsletter("resolve", "ice", option, "--yes")[0] == 0
+    data = load_status(newsletter)
     assert (data["state"], data["readers"]) == ("done", readers)
     assert len(vendor.requests) == 3
 
 
-def test_resolve_wants_to_be_told_how(newsletter: Cli) -> None:
+def test_resolve_without_option_is_a_usage_error(newsletter: Cli) -> None:
     code, _, err = newsletter("resolve", "ice")
     assert code == 2
     assert "--accepted, --resend or --drop" in err
 
 
-def test_exported_events_settle_what_is_unknown(
+def test_exported_events_resolve_unknown_batches(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
-    newsletter(*ONE_BY_ONE)
+    newsletter(*SEQUENTIAL_SEND)
     assert newsletter("reconcile", "ice")[0] == 1
-    path = events(project_folder, vendor, "processed", upto=11)
+    path = write_events(project_folder, vendor, "processed", upto=11)
     code, out, _ = newsletter("reconcile", "ice", "--events", path)
     assert code == 0
     assert "11 new events recorded" in out
     assert "batch 2 was accepted" in out
-    assert status(newsletter)["readers"] == {"accepted": READERS}
+    assert load_status(newsletter)["readers"] == {"accepted": READERS}
     code, out, _ = newsletter("reconcile", "ice", "--events", path)
     assert code == 0
     assert "0 new events recorded" in out
     assert "batch 2" not in out
 
 
-def test_a_file_that_holds_no_events_is_refused_whole(
+def test_file_with_invalid_events_is_rejected_as_a_whole(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     vendor.inject_faults(faults.lost_response())
-    newsletter(*ONE_BY_ONE)
-    path = events(project_folder, vendor, "delivered")
+    newsletter(*SEQUENTIAL_SEND)
+    path = write_events(project_folder, vendor, "delivered")
     path.write_text(path.read_text() + "\nno event\n{}\n")
     code, _, err = newsletter("reconcile", "ice", "--events", path)
     assert code == 1
@@ -198,13 +198,13 @@ def test_a_file_that_holds_no_events_is_refused_whole(
     assert newsletter("reconcile", "ice")[0] == 1
 
 
-def test_the_refused_are_tried_again_and_nobody_else(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_retry_sends_only_to_rejected_recipients(newsletter: Cli, vendor: FakeSendGrid) -> None:
     vendor.inject_faults(
         faults.error_response(
             400, "Does not contain a valid address.", "personalizations.3.to.0.email"
         )
     )
-    assert newsletter(*ONE_BY_ONE)[0] == 0
+    assert newsletter(*SEQUENTIAL_SEND)[0] == 0
     _, out, _ = newsletter("who", "ice", "--missed")
     assert out == (
         "reader4@example.com\trefused by SendGrid\tbatch 1\tDoes not contain a valid address.\n"
@@ -212,16 +212,16 @@ def test_the_refused_are_tried_again_and_nobody_else(newsletter: Cli, vendor: Fa
     code, out, _ = newsletter("retry", "ice", typed="1\n")
     assert code == 0
     assert "1 reader of the-ice" in out
-    assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
+    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS
     code, _, err = newsletter("retry", "ice")
     assert code == 1
     assert "no reader" in err
-    assert status(newsletter)["state"] == "done"
+    assert load_status(newsletter)["state"] == "done"
 
 
-def test_who_tells_every_readers_fate(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_who_prints_the_result_of_every_recipient(newsletter: Cli, vendor: FakeSendGrid) -> None:
     vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
-    newsletter(*ONE_BY_ONE)
+    newsletter(*SEQUENTIAL_SEND)
     _, out, _ = newsletter("who", "ice", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["address"] for row in rows] == [f"reader{n}@example.com" for n in range(1, 26)]
@@ -231,7 +231,7 @@ def test_who_tells_every_readers_fate(newsletter: Cli, vendor: FakeSendGrid) -> 
     assert len(out.splitlines()) == 10
 
 
-def test_a_cancelled_plan_can_be_planned_another_time(
+def test_cancelled_plan_can_be_sent_another_time(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
@@ -239,14 +239,14 @@ def test_a_cancelled_plan_can_be_planned_another_time(
     assert code == 0
     assert "25 readers will not get it" in out
     assert newsletter("resume", "ice")[0] == 1
-    rewrite(project_folder, "Tuesday", "Wednesday")
+    edit_post(project_folder, "Tuesday", "Wednesday")
     assert newsletter("send", "--yes")[0] == 0
     assert len(vendor.accepted) == READERS
 
 
-def test_a_send_that_was_cancelled_half_way_stays_so(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_partial_send_stays_cancelled(newsletter: Cli, vendor: FakeSendGrid) -> None:
     vendor.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
-    newsletter(*ONE_BY_ONE)
+    newsletter(*SEQUENTIAL_SEND)
     code, out, err = newsletter("cancel", "ice")
     assert code == 0
     assert "15 readers will not get it" in out
@@ -258,7 +258,7 @@ def test_a_send_that_was_cancelled_half_way_stays_so(newsletter: Cli, vendor: Fa
     assert out.count("cancelled before it was sent") == 15
 
 
-def test_the_latest_send_is_meant_if_none_is_named(newsletter: Cli) -> None:
+def test_commands_default_to_the_latest_send(newsletter: Cli) -> None:
     assert "nothing has been sent" in newsletter("pause")[2]
     newsletter("plan")
     code, _, err = newsletter("pause")
@@ -270,23 +270,23 @@ def test_the_latest_send_is_meant_if_none_is_named(newsletter: Cli) -> None:
     assert f"There are: {ISSUE}." in err
 
 
-def test_what_was_planned_goes_on_even_if_the_files_are_gone(
+def test_resume_sends_the_planned_content_after_files_changed(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     vendor.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
-    newsletter(*ONE_BY_ONE)
+    newsletter(*SEQUENTIAL_SEND)
     (project_folder / "issues" / ISSUE / "post.md").write_text(POST.replace("ice", "fire"))
     assert newsletter("send", "--yes")[0] == 1
     assert newsletter("resume")[0] == 0
-    assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
+    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS
     assert not any(b"fire" in request.body for request in vendor.requests)
 
 
-def test_a_second_ctrl_c_stops_at_once_and_loses_nobody(
+def test_second_ctrl_c_stops_immediately_and_loses_nobody(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     vendor.inject_faults(InjectedFault(accept=True), faults.slow_response(30.0))
-    command = [str(Path(sys.executable).parent / "newsletter"), *ONE_BY_ONE]
+    command = [str(Path(sys.executable).parent / "newsletter"), *SEQUENTIAL_SEND]
     with subprocess.Popen(
         command, cwd=project_folder, env=os.environ, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -299,10 +299,10 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nobody(
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "Go on with: newsletter resume the-ice" in err
-    data = status(newsletter)
+    assert "Resume with: newsletter resume the-ice" in err
+    data = load_status(newsletter)
     assert (data["state"], data["in_flight"]) == ("paused", 10)
-    assert "10 readers on their way" in newsletter("status")[1]
+    assert "10 readers in flight" in newsletter("status")[1]
     with (
         database_engine("sqlite:///newsletter.db", project_folder) as engine,
         engine.begin() as connection,
@@ -313,15 +313,16 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nobody(
         )
     assert "newsletter reconcile the-ice" in newsletter("status")[1]
     assert newsletter("resume")[0] == 1
-    assert status(newsletter)["readers"] == {"accepted": 15, "unknown": 10}
+    assert load_status(newsletter)["readers"] == {"accepted": 15, "unknown": 10}
     assert (
-        newsletter("reconcile", "ice", "--events", events(project_folder, vendor, "open"))[0] == 0
+        newsletter("reconcile", "ice", "--events", write_events(project_folder, vendor, "open"))[0]
+        == 0
     )
-    assert status(newsletter)["state"] == "done"
-    assert len({one.address for one in vendor.accepted}) == len(vendor.accepted) == READERS
+    assert load_status(newsletter)["state"] == "done"
+    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS
 
 
-def test_watching_ends_when_nothing_moves_any_more(newsletter: Cli) -> None:
+def test_status_watch_ends_when_the_send_is_done(newsletter: Cli) -> None:
     newsletter("send", "--yes")
     code, out, _ = newsletter("status", "--watch")
     assert (code, out) == (0, "the-ice  done  25 of 25 accepted  0 batches unknown  0 lost\n")
