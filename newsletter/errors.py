@@ -99,7 +99,7 @@ class ConfigError(NewsletterError):
 
 
 class ProjectError(NewsletterError):
-    """The project folder, or an issue in it, cannot be found."""
+    """A project folder, or an issue in it, that cannot be found."""
 
 
 class PostError(NewsletterError):

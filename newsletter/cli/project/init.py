@@ -53,5 +53,5 @@ def _validate_option(validate: Callable[[str], str], value: str | None, option: 
 
 def _default_name(folder: Path) -> str:
     """Derive the newsletter's name from its folder: ``harbour-notes`` as ``Harbour Notes``."""
-    words = "".join(char if char.isprintable() else " " for char in folder.resolve().name)
-    return " ".join(words.replace("-", " ").replace("_", " ").split()).title() or "Newsletter"
+    printable = "".join(char if char.isprintable() else " " for char in folder.resolve().name)
+    return " ".join(printable.replace("-", " ").replace("_", " ").split()).title() or "Newsletter"

@@ -1,4 +1,4 @@
-"""``newsletter send``: to every reader, once; or everything but that."""
+"""``newsletter send``: send, schedule or dry-run an issue."""
 
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 @concurrency_option
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")  # fmt: skip
-def send_command(  # noqa: PLR0913 - one an option
+def send_command(  # noqa: PLR0913 - one parameter per option
     issue: str | None,
     *,
     dry_run: bool,
@@ -84,12 +84,12 @@ def send_command(  # noqa: PLR0913 - one an option
 
     ISSUE is a folder's name or a part of it; the newest if left out. It shows what will
     happen and waits until you have typed the number of readers. What was planned is sent; a
-    send that was stopped goes on where it was; an issue that was sent is refused.
+    send that was stopped is resumed; an issue that was sent is refused.
 
-    With --at up to 72 hours ahead SendGrid holds the mail until then. With --local, or later
-    than that, it waits here, and cron must run: newsletter send --due. Whoever leaves the
-    list while SendGrid holds the mail still gets it; SendGrid promises to take mail back only
-    until 10 minutes before its time.
+    With --at up to 72 hours ahead SendGrid holds the emails until then. With --local, or later
+    than that, it waits here, and cron must run: newsletter send --due. Whoever unsubscribes
+    while SendGrid holds the emails still gets one; SendGrid guarantees a cancellation only
+    until 10 minutes before the scheduled time.
 
     With --dry-run nothing leaves and no key is needed: build/<issue>/dry-run/ gets every
     request as it would go, and the first readers' copies.
@@ -111,17 +111,21 @@ def send_command(  # noqa: PLR0913 - one an option
     with database_engine(project.config.database, project.root) as engine:
         if due:
             return _start_due_sends(project, engine, concurrency, as_json=as_json)
-        slot = _parse_schedule(project, at, undo_window, local=local, limit_per_hour=limit_per_hour)
-        wishes = SendOptions(segment or "", batch_size, limit_per_hour)
-        proposal = propose_send(project, find_issue(project, issue), engine, wishes)
+        scheduled_time = _parse_schedule(
+            project, at, undo_window, local=local, limit_per_hour=limit_per_hour
+        )
+        options = SendOptions(segment or "", batch_size, limit_per_hour)
+        proposal = propose_send(project, find_issue(project, issue), engine, options)
         if dry_run:
             return perform_dry_run(proposal, engine, samples, as_json=as_json)
         _check_sendable(proposal)
         if not as_json:
-            _print_proposal(proposal, slot)
+            _print_proposal(proposal, scheduled_time)
         if not yes:
-            confirm_count(proposal.recipient_count, "schedule" if slot else "send")
-        return _confirm_and_deliver(proposal, slot, limit_per_hour, concurrency, as_json=as_json)
+            confirm_count(proposal.recipient_count, "schedule" if scheduled_time else "send")
+        return _confirm_and_deliver(
+            proposal, scheduled_time, limit_per_hour, concurrency, as_json=as_json
+        )
 
 
 def _parse_schedule(
@@ -151,17 +155,19 @@ def _check_sendable(proposal: "SendProposal") -> None:
     from newsletter.sending.planning.schedule import format_schedule_time
 
     raise_if_refused(proposal)
-    of = proposal.earlier_send
-    if of and proposal.is_resumed and of.is_scheduled_locally and of.scheduled_at:
-        when = format_schedule_time(of.scheduled_at, ZoneInfo(proposal.project.config.timezone))
+    earlier = proposal.earlier_send
+    if earlier and proposal.is_resumed and earlier.is_scheduled_locally and earlier.scheduled_at:
+        when = format_schedule_time(
+            earlier.scheduled_at, ZoneInfo(proposal.project.config.timezone)
+        )
         raise SendRefusedError(
-            f"{of.issue} is scheduled for {when}",
-            remedy=f"It goes then by itself. To send it at another time, first: "
-            f"newsletter cancel {of.slug}",
+            f"{earlier.issue} is scheduled for {when}",
+            remedy=f"It is sent then automatically. To send it at another time, first run: "
+            f"newsletter cancel {earlier.slug}",
         )
 
 
-def _print_proposal(proposal: "SendProposal", slot: "ScheduledTime | None") -> None:
+def _print_proposal(proposal: "SendProposal", scheduled_time: "ScheduledTime | None") -> None:
     import datetime
     from zoneinfo import ZoneInfo
 
@@ -169,19 +175,22 @@ def _print_proposal(proposal: "SendProposal", slot: "ScheduledTime | None") -> N
     from newsletter.sending.planning.schedule import format_rough_duration, format_schedule_time
 
     rows = []
-    if slot:
+    if scheduled_time:
         zone = ZoneInfo(proposal.project.config.timezone)
-        ahead = format_rough_duration(slot.at - datetime.datetime.now(datetime.UTC))
+        duration = format_rough_duration(scheduled_time.at - datetime.datetime.now(datetime.UTC))
         rows = [
-            ("when", f"{format_schedule_time(slot.at, zone)} (in {ahead})"),
-            ("held", "by SendGrid until then" if slot.held_by_provider else "here until then"),
+            ("when", f"{format_schedule_time(scheduled_time.at, zone)} (in {duration})"),
+            (
+                "held",
+                "by SendGrid until then" if scheduled_time.held_by_provider else "here until then",
+            ),
         ]
     print_proposal(proposal, rows)
 
 
 def _confirm_and_deliver(
     proposal: "SendProposal",
-    slot: "ScheduledTime | None",
+    scheduled_time: "ScheduledTime | None",
     limit_per_hour: int | None,
     concurrency: int,
     *,
@@ -194,20 +203,20 @@ def _confirm_and_deliver(
     from newsletter.sending.providers.sendgrid.scheduled_sends import create_batch_id
 
     project = proposal.project
-    with open_mailer(project) as vendor:
-        terms = SendSchedule(limit_per_hour=limit_per_hour)
-        if slot:
-            # Asked for first: without it nothing may be on record that looks like a schedule.
-            batch_id = create_batch_id(vendor) if slot.held_by_provider else ""
-            at = slot.get_start_time(datetime.datetime.now(datetime.UTC))
-            terms = SendSchedule(at, slot.undo_seconds, batch_id, limit_per_hour)
-        frozen = confirm_send(proposal, terms)
-        it = SendContext(project, proposal.ledger, frozen)
-        if frozen.is_scheduled_locally:
-            return _print_scheduled(it, as_json=as_json)
-        letter = load_prepared_email(it.ledger, frozen, project.config)
-        outcome = run_sender(it, letter, vendor, concurrency)
-    return report_run(it, outcome, as_json=as_json)
+    with open_mailer(project) as client:
+        schedule = SendSchedule(limit_per_hour=limit_per_hour)
+        if scheduled_time:
+            # The batch ID comes first: without one, no schedule may be recorded.
+            batch_id = create_batch_id(client) if scheduled_time.held_by_provider else ""
+            at = scheduled_time.get_start_time(datetime.datetime.now(datetime.UTC))
+            schedule = SendSchedule(at, scheduled_time.undo_seconds, batch_id, limit_per_hour)
+        send = confirm_send(proposal, schedule)
+        context = SendContext(project, proposal.ledger, send)
+        if send.is_scheduled_locally:
+            return _print_scheduled(context, as_json=as_json)
+        prepared_email = load_prepared_email(context.ledger, send, project.config)
+        outcome = run_sender(context, prepared_email, client, concurrency)
+    return report_run(context, outcome, as_json=as_json)
 
 
 def _print_scheduled(context: SendContext, *, as_json: bool) -> int:
@@ -220,9 +229,9 @@ def _print_scheduled(context: SendContext, *, as_json: bool) -> int:
             json.dumps(get_send_status(context.ledger, context.send).as_data(), ensure_ascii=False)
         )
         return 0
-    echo(f"Scheduled. Take back with: newsletter cancel {context.send.slug}", color="green")
+    echo(f"Scheduled. Cancel with: newsletter cancel {context.send.slug}", color="green")
     echo_err(
-        f"It starts when cron runs then, or later: cd {context.project.root} && "
+        f"It starts when cron runs this at that time or later: cd {context.project.root} && "
         "newsletter send --due"
     )
     return 0
@@ -231,20 +240,22 @@ def _print_scheduled(context: SendContext, *, as_json: bool) -> int:
 def _start_due_sends(
     project: "Project", engine: "sa.Engine", concurrency: int, *, as_json: bool
 ) -> int:
-    """Start every send whose time has come; one that fails doesn't keep the others."""
+    """Start every send that is due; one that fails doesn't keep the others from starting."""
     from newsletter.errors import NewsletterError, Problem
     from newsletter.sending.ledger.find_sends import iter_due_sends, open_ledger
 
     ledger = open_ledger(engine, project.config)
-    code, problems = 0, list[Problem]()
-    for one in iter_due_sends(ledger):
-        it = SendContext(project, ledger, one)
+    exit_code, problems = 0, list[Problem]()
+    for send in iter_due_sends(ledger):
+        context = SendContext(project, ledger, send)
         if not as_json:
-            echo(f"{one.slug} is due.")
+            echo(f"{send.slug} is due.")
         try:
-            code = max(code, report_run(it, resume_send(it, concurrency), as_json=as_json))
+            exit_code = max(
+                exit_code, report_run(context, resume_send(context, concurrency), as_json=as_json)
+            )
         except NewsletterError as error:
             problems += error.problems
     if problems:
         raise NewsletterError.from_problems(problems)
-    return code
+    return exit_code

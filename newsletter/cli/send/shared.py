@@ -1,4 +1,4 @@
-"""What the commands about a send share: finding it, running it, telling how it stands."""
+"""Shared by the send commands: open a send, run it, print its results."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from newsletter.sending.providers.sendgrid.client import SendGridClient
     from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 
-# The readers' states, as an editor would say them.
+# The states of recipients, in an editor's words.
 RECIPIENT_STATE_LABELS = {
     "accepted": "sent",
     "skipped_late": "left the list meanwhile",
@@ -27,19 +27,18 @@ RECIPIENT_STATE_LABELS = {
     "pending": "still to go",
 }
 CANCELLATION_CAVEAT = (
-    "SendGrid promises to take mail back until 10 minutes before its time, and keeps only "
-    "a few batches (10, by its newer documentation) cancelled at once."
+    "SendGrid guarantees a cancellation only until 10 minutes before the scheduled time, and "
+    "keeps only a few batches (10, by its newer documentation) cancelled at once."
 )
-
 
 concurrency_option = click.option(
     "--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N",
-    help="Requests in the air at once.",
+    help="Number of concurrent requests.",
 )  # fmt: skip
 
 
 class SendContext(NamedTuple):
-    """A send and where it is."""
+    """A send, its project and the ledger that records it."""
 
     project: "Project"
     ledger: "Ledger"
@@ -48,7 +47,11 @@ class SendContext(NamedTuple):
 
 @contextmanager
 def open_send_context(issue: str | None) -> Iterator[SendContext]:
-    """The send of an issue, the database open meanwhile."""
+    """Find the send of an issue, or the latest one; the database is open within the context.
+
+    Raises:
+        ProjectError: no send matches, or several do.
+    """
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.ledger.find_sends import find_send, open_ledger
@@ -61,14 +64,18 @@ def open_send_context(issue: str | None) -> Iterator[SendContext]:
 
 @contextmanager
 def open_mailer(project: "Project") -> Iterator["SendGridClient"]:
-    """A connection to SendGrid."""
+    """Open a client for SendGrid; it is closed at the end of the context.
+
+    Raises:
+        ConfigError: SENDGRID_API_KEY is not set.
+    """
     from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
 
-    connected = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
+    client = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
     try:
-        yield connected
+        yield client
     finally:
-        connected.close()
+        client.close()
 
 
 def run_sender(
@@ -77,7 +84,7 @@ def run_sender(
     provider: "SendGridClient",
     concurrency: int,
 ) -> "Outcome | None":
-    """Run the sender on a send, with Ctrl-C in its hands; returns what halted it."""
+    """Run the sender on a send, handling Ctrl-C; return the outcome that stopped it, if any."""
     from newsletter.cli.send.terminal import observe_send
     from newsletter.sending.delivery.sender import BatchSender
     from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON, cancel_send
@@ -98,36 +105,40 @@ def run_sender(
     except KeyboardInterrupt:
         stop_send(context.ledger, context.send, "paused", MANUAL_STOP_REASON)
         echo_err(
-            "\nStopped at once. A request that was on its way counts as unknown when its time is "
-            f"up; nobody is sent it twice.\nSee: newsletter status {context.send.slug}\n"
-            f"Go on with: newsletter resume {context.send.slug}"
+            "\nStopped immediately. A request in flight counts as unknown when its lease expires; "
+            f"nobody is sent it twice.\nSee: newsletter status {context.send.slug}\n"
+            f"Resume with: newsletter resume {context.send.slug}"
         )
         raise
     now = get_send(context.ledger, context.send.issue)
     if now and now.state == "cancelled":
-        # What was in flight then may have come back to be tried again.
+        # Batches that were in flight when it was cancelled may have become ready for another try.
         cancel_send(context.ledger, now)
     return halted
 
 
 def resume_send(context: SendContext, concurrency: int) -> "Outcome | None":
-    """Send what is still to go, as it was frozen."""
+    """Send the pending batches with the frozen content; return the outcome that stopped it, if any.
+
+    Raises:
+        SendRefusedError: the settings don't allow it.
+    """
     from newsletter.errors import SendRefusedError
     from newsletter.sending.planning.frozen_content import load_prepared_email
     from newsletter.sending.planning.preflight import find_resume_problems
 
     if problems := find_resume_problems(context.project.config, os.environ):
         raise SendRefusedError.from_problems(problems)
-    with open_mailer(context.project) as vendor:
-        letter = load_prepared_email(context.ledger, context.send, context.project.config)
-        return run_sender(context, letter, vendor, concurrency)
+    with open_mailer(context.project) as client:
+        prepared_email = load_prepared_email(context.ledger, context.send, context.project.config)
+        return run_sender(context, prepared_email, client, concurrency)
 
 
 def report_run(context: SendContext, outcome: "Outcome | None", *, as_json: bool) -> int:
-    """Tell how a run of the sender has ended; returns the exit code.
+    """Print the result of a run of the sender; return the exit code.
 
     Raises:
-        VendorError: SendGrid stopped it.
+        ProviderError: ``outcome``, an error from SendGrid, stopped it.
     """
     import json
 
@@ -140,69 +151,71 @@ def report_run(context: SendContext, outcome: "Outcome | None", *, as_json: bool
     else:
         _print_counts(status)
     print_unknown_batches(status)
-    again = f"newsletter resume {status.send.slug}"
+    resume_command = f"newsletter resume {status.send.slug}"
     if outcome:
         raise ProviderError(
             f"SendGrid: {outcome.message}"
             if outcome.status
             else f"SendGrid can't be reached: {outcome.message}",
-            remedy=" ".join(filter(None, (outcome.remedy, f"Go on with: {again}"))),
+            remedy=" ".join(filter(None, (outcome.remedy, f"Resume with: {resume_command}"))),
         )
     if status.send.state == "cancelled":
         echo_err("It was cancelled by another command.", color="yellow")
     elif status.recipients_by_state.get("pending"):
-        echo_err(f"Go on with: {again}")
+        echo_err(f"Resume with: {resume_command}")
     if status.recipients_by_state.get("rejected"):
-        echo_err(f"Try the refused again with: newsletter retry {status.send.slug}")
+        echo_err(f"Retry the refused with: newsletter retry {status.send.slug}")
     return 0 if status.send.state == "done" else 1
 
 
 def print_unknown_batches(status: "SendStatus") -> None:
-    """For each unknown batch what happened, and the commands that settle it."""
-    for one in status.unknown_batches:
+    """Print for each unknown batch what happened, and the commands that resolve it."""
+    for batch in status.unknown_batches:
         echo_err(
-            format_unknown_batch(status.send.slug, one.number, one.reason, one.recipient_count)
+            format_unknown_batch(
+                status.send.slug, batch.number, batch.reason, batch.recipient_count
+            )
         )
 
 
 def format_unknown_batch(slug: str, number: int, reason: str, readers: int) -> str:
-    """What is not known about a batch, and what settles it."""
+    """Format what happened to an unknown batch, and the commands that resolve it."""
     import textwrap
 
-    told = textwrap.fill(
-        f"batch {number}: {reason or 'no answer came'}; {pluralize(readers, 'reader')} "
+    text = textwrap.fill(
+        f"batch {number}: {reason or 'no response'}; {pluralize(readers, 'reader')} "
         "may or may not "
-        "have it. It is not sent again by itself. SendGrid's events will tell:",
+        "have it. It is not sent again automatically. SendGrid's events can resolve it:",
         78,
         initial_indent="  ",
         subsequent_indent="  ",
     )
     return (
-        f"{told}\n    newsletter reconcile {slug}\n  To settle it by hand:\n"
+        f"{text}\n    newsletter reconcile {slug}\n  To resolve it by hand:\n"
         f"    newsletter resolve {slug} --accepted {number} | --resend {number} | --drop {number}"
     )
 
 
 def pluralize(count: int, noun: str) -> str:
-    """``1 reader``, ``2,481 readers``; ``1 batch``, ``3 batches``."""
+    """Format a count with its noun: ``1 reader``, ``2,481 readers``; ``1 batch``, ``3 batches``."""
     plural = "es" if noun.endswith("ch") else "s"
     return f"{count:,} {noun}" + ("" if count == 1 else plural)
 
 
 def _print_counts(status: "SendStatus") -> None:
-    of, counts = status.send, status.recipients_by_state
+    send, counts = status.send, status.recipients_by_state
     sent = counts.get("accepted", 0)
-    colour = "green" if of.state == "done" else "yellow"
+    color = "green" if send.state == "done" else "yellow"
     if status.is_held_by_provider:
-        echo(f"SendGrid holds it for {sent:,} of {pluralize(of.total, 'reader')}.", color=colour)
-        echo(f"Take it back with: newsletter cancel {of.slug}")
+        echo(f"SendGrid holds it for {sent:,} of {pluralize(send.total, 'reader')}.", color=color)
+        echo(f"Cancel it with: newsletter cancel {send.slug}")
         echo_err(CANCELLATION_CAVEAT)
     else:
-        echo(f"Sent to {sent:,} of {of.total:,} readers.", color=colour)
-    rest = [
-        (f"{counts[state]:,}", words)
-        for state, words in RECIPIENT_STATE_LABELS.items()
+        echo(f"Sent to {sent:,} of {send.total:,} readers.", color=color)
+    state_rows = [
+        (f"{counts[state]:,}", label)
+        for state, label in RECIPIENT_STATE_LABELS.items()
         if state in counts
     ]
-    if len(rest) > 1:
-        echo(format_fields(rest))
+    if len(state_rows) > 1:
+        echo(format_fields(state_rows))

@@ -1,4 +1,4 @@
-"""``newsletter subscribers sync``: apply SendGrid's suppressions to the list."""
+"""``newsletter subscribers sync``: import SendGrid's suppression lists."""
 
 import datetime
 import json

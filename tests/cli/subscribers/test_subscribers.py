@@ -147,8 +147,8 @@ def test_list_as_json(cli: Cli) -> None:
     rows = [json.loads(line) for line in cli("subscribers", "list", "--json")[1].splitlines()]
     assert [row["address"] for row in rows] == ["ada@example.com", "bo@example.com"]
     assert "token" not in rows[0]
-    found = cli("subscribers", "list", "--json", "--search", "LOVE", "--status", "active")[1]
-    assert json.loads(found) == rows[0]
+    matches = cli("subscribers", "list", "--json", "--search", "LOVE", "--status", "active")[1]
+    assert json.loads(matches) == rows[0]
 
 
 def test_long_names_are_cut_to_keep_columns_aligned(cli: Cli, project_folder: Path) -> None:
