@@ -196,6 +196,7 @@ def test_key_and_addresses_are_never_logged_or_written(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="newsletter")  # resets what -vv sets, after the test
     vendor.inject_faults(faults.error_response(401, "no"))
     output = "".join(map(str, (*newsletter("-vv", "send", "--yes"), *newsletter("send", "--yes"))))
     assert len(vendor.accepted) == READERS
