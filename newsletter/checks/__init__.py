@@ -1,1 +1,1 @@
-"""What can be said of a mail before it is sent: one small function a rule."""
+"""Checks of an email before it is sent: one small function per rule."""

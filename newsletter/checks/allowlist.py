@@ -1,4 +1,7 @@
-"""What the editor allows in front matter: ``allow: {rule-id: reason}``, or a list of such."""
+"""Exceptions from rules that the editor grants in front matter.
+
+Written as ``allow: {rule-id: reason}``, or as a list of such mappings.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
@@ -11,7 +14,7 @@ ALLOW_EXAMPLE = "allow: {no-preheader: the first sentence says it best}"
 
 
 def read_exceptions(context: CheckContext) -> dict[str, str]:
-    """Rule id -> the editor's reason; what is given without one allows nothing."""
+    """Return rule id -> the editor's reason; an entry without a reason has no effect."""
     return {
         rule: reason
         for rule, reason in _iter_exceptions(_get_allow_setting(context))
@@ -20,10 +23,10 @@ def read_exceptions(context: CheckContext) -> dict[str, str]:
 
 
 def find_invalid_exceptions(context: CheckContext, rule_ids: Collection[str]) -> Iterator[Match]:
-    """Entries without a reason, and those that name no rule.
+    """Yield the entries without a reason, and those that name no existing rule.
 
     Args:
-        context: whose front matter is looked at.
+        context: the email and its source, with the front matter to look at.
         rule_ids: the ids of all rules.
     """
     where = context.source_map.locate_setting("allow")
@@ -31,7 +34,7 @@ def find_invalid_exceptions(context: CheckContext, rule_ids: Collection[str]) ->
         if rule not in rule_ids:
             near = get_close_matches(rule, rule_ids, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            yield Match(f"'{rule}' is no rule{hint}", where, rule)
+            yield Match(f"there is no rule '{rule}'{hint}", where, rule)
         elif not reason:
             yield Match(f"'{rule}' is allowed without a reason", where, rule)
 

@@ -1,4 +1,4 @@
-"""A mail to be checked: as rendered, as a reader gets it, and what it was made from."""
+"""The input of all rules: the email, its issue and its source file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -26,12 +26,12 @@ _STANDALONE_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "di
 
 @dataclass(frozen=True)
 class EmailLink:
-    """A link in the mail.
+    """A link in the email.
 
     Attributes:
-        url: where it leads.
-        text: its words, and its images' alternative texts.
-        element: itself.
+        url: its target.
+        text: its text, and its images' alternative texts.
+        element: its element.
     """
 
     url: str
@@ -41,16 +41,16 @@ class EmailLink:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What the rules look at; parsed once, each part when it is first asked for.
+    """The input of the rules; each part is parsed once, on first access.
 
     Attributes:
-        email: as rendered, tokens still in it.
-        issue: what it was made from.
+        email: as rendered, with its tokens.
+        issue: the issue that it was rendered from.
         source: the text of the post's file.
         config: the newsletter's settings.
-        longest_values: attribute -> the longest value that a reader has.
-        earlier_subjects: name of an earlier issue -> its subject as its source gives it.
-        client_shares: how many readers use which mail client.
+        longest_values: attribute -> the longest value of any subscriber.
+        earlier_subjects: name of an earlier issue -> its subject, as written in its source.
+        client_shares: the share of the subscribers who use each mail client.
     """
 
     email: Email
@@ -63,12 +63,12 @@ class CheckContext:
 
     @cached_property
     def default_email(self) -> Email:
-        """The copy of a reader of whom nothing is known; the reader's two links stay tokens."""
+        """The email for a recipient without attributes; their two links stay tokens."""
         return self._personalize(self.email, {})
 
     @cached_property
     def longest_email(self) -> Email:
-        """The copy of a reader who has the longest of every value."""
+        """The email for a recipient with the longest value of every attribute."""
         return self._personalize(self.email, self.longest_values)
 
     @cached_property
@@ -78,22 +78,22 @@ class CheckContext:
 
     @cached_property
     def source_map(self) -> SourceMap:
-        """Finds lines of the source."""
+        """Where a text or a URL of the email is in the source."""
         return SourceMap(display_path(self.issue.source_path), self.front_matter, self.config)
 
     @cached_property
     def tree(self) -> Element:
-        """The whole of ``plain.html``."""
+        """The HTML of ``default_email``, parsed."""
         return etree.fromstring(self.default_email.html, etree.HTMLParser())
 
     @cached_property
     def text_runs(self) -> tuple[TextRun, ...]:
-        """Every run of visible text with the style that it is shown in."""
+        """Every run of visible text with its computed style."""
         return tuple(iter_text_runs(self.tree))
 
     @cached_property
     def body(self) -> str:
-        """The post's own HTML before it was made fit for mail, as ``plain`` fills it."""
+        """The post's own HTML before its conversion for email, with merge tags replaced."""
         return self._personalize(replace(self.email, html=self.issue.post.body), {}).html
 
     @cached_property
@@ -108,12 +108,12 @@ class CheckContext:
 
     @cached_property
     def prose_blocks(self) -> tuple[HtmlTextBlock, ...]:
-        """The blocks that are no code."""
+        """The blocks that are not code."""
         return tuple(block for block in self.blocks if block.tag != "pre")
 
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
-        """The same blocks for those who judge what belongs in a post."""
+        """The same blocks as passages, for the cleanup of the import."""
         return tuple(
             Passage(block.line, block.text, is_standalone=block.tag in _STANDALONE_TAGS)
             for block in self.prose_blocks
@@ -121,17 +121,17 @@ class CheckContext:
 
     @cached_property
     def misplaced_text(self) -> MisplacedText:
-        """What does not belong in the post."""
+        """The passages that do not belong in the post."""
         return find_misplaced_text(self.passages)
 
     @cached_property
     def word_count(self) -> int:
-        """How many words the post has."""
+        """The number of words of the post."""
         return sum(count_words(block.text) for block in self.blocks)
 
     @cached_property
     def links(self) -> tuple[EmailLink, ...]:
-        """Every link in the mail that leads somewhere."""
+        """Every link in the email that has an ``href``."""
         return tuple(
             EmailLink(element.get("href") or "", _get_link_text(element), element)
             for element in self.tree.iter("a")
@@ -140,7 +140,7 @@ class CheckContext:
 
     @cached_property
     def images(self) -> tuple[Element, ...]:
-        """Every image in the mail."""
+        """Every image in the email."""
         return tuple(self.tree.iter("img"))
 
     def _personalize(self, email: Email, values: Mapping[str, str]) -> Email:

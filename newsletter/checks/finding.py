@@ -1,4 +1,4 @@
-"""What a check finds, in the editor's terms."""
+"""One finding of a check: severity, message, location, remedy."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,17 +11,17 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "hint")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a rule found in a mail.
+    """One mistake that a rule found in an email.
 
     Attributes:
         rule: the rule's id.
-        severity: an error keeps the issue from being sent, a warning wants a look, a hint is a
-            matter of taste.
+        severity: an error blocks sending, a warning should be looked at, a hint is a matter of
+            taste.
         message: what is wrong here, without a trailing full stop.
-        where: the place in the source to mend, if it is in a file.
-        excerpt: the words or the address in the mail that are meant, or empty.
+        where: the place in the source to fix, if it is in a file.
+        excerpt: the text or the URL in the email that is meant, or empty.
         meaning: what it means for the reader; a full sentence.
-        remedy: how to mend it; a full sentence.
+        remedy: how to fix it; a full sentence.
     """
 
     rule: str
@@ -33,6 +33,6 @@ class Finding:
     remedy: str
 
     def as_problem(self) -> Problem:
-        """The same, as a reason to refuse a send."""
-        way_out = f"If it is meant, put into the front matter: allow: {{{self.rule}: why}}"
-        return Problem(f"{self.rule}: {self.message}", self.where, f"{self.remedy} {way_out}")
+        """Return the finding as a problem, which refuses a send."""
+        exception = f"If it is intended, add to the front matter: allow: {{{self.rule}: why}}"
+        return Problem(f"{self.rule}: {self.message}", self.where, f"{self.remedy} {exception}")

@@ -1,4 +1,4 @@
-"""Gathers what the rules look at, from an editor's folder and from the list."""
+"""Load the input of the rules from the project folder and the database."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ from newsletter.project.folder import list_issue_folders
 from newsletter.render.email import Email
 
 _SOURCE_NAMES = ("post.md", "post.html")
-_FRONT_MATTER_CHARACTERS = 8_000  # characters of a post in which its front matter is
+_FRONT_MATTER_CHARACTERS = 8_000  # the front matter is within so many characters of a post
 
 
 def load_check_context(
@@ -30,14 +30,15 @@ def load_check_context(
     longest_values: Mapping[str, str] | None = None,
     client_shares: ClientShares = PUBLISHED_SHARES,
 ) -> CheckContext:
-    """Everything that the rules may look at of one issue.
+    """Return the input of the rules for one issue.
 
     Args:
-        project: the editor's folder; earlier issues' subjects are read from it.
-        issue: as read.
-        email: as rendered.
-        longest_values: attribute -> the longest value of a reader; the defaults if not given.
-        client_shares: how many readers use which mail client.
+        project: the project; earlier issues' subjects are read from its folder.
+        issue: the issue, loaded.
+        email: the issue, rendered.
+        longest_values: attribute -> the longest value of any subscriber; if not given, the merge
+            tags' defaults are used.
+        client_shares: the share of the subscribers who use each mail client.
     """
     source = decode_text(issue.source_path.read_bytes(), display_path(issue.source_path))
     earlier = load_earlier_subjects(project, issue.name)
@@ -47,12 +48,12 @@ def load_check_context(
 
 
 def load_earlier_subjects(project: Project, issue_name: str) -> dict[str, str]:
-    """The subject of every earlier issue, by its folder's name, the newest first."""
+    """Return the subject of every earlier issue by its folder's name, newest first."""
     folders = [folder for folder in list_issue_folders(project) if folder.name < issue_name]
     found: dict[str, str] = {}
     for folder in reversed(folders):
         for file in _SOURCE_NAMES:
-            # What can't be read now is told when that issue is checked itself.
+            # An unreadable post is reported when that issue is checked itself.
             with suppress(OSError, UnicodeError, NewsletterError):
                 with (folder / file).open(encoding="utf-8") as post:
                     data = split_front_matter(post.read(_FRONT_MATTER_CHARACTERS), file).data
@@ -62,14 +63,14 @@ def load_earlier_subjects(project: Project, issue_name: str) -> dict[str, str]:
 
 
 def load_longest_values(engine: sa.Engine, attributes: Iterable[str]) -> dict[str, str]:
-    """The longest value that a reader on the list has, of each attribute."""
+    """Return the longest value of each attribute among the active subscribers."""
     with read_transaction(engine) as connection:
         return {name: _load_longest_value(connection, name) for name in attributes}
 
 
 @contextmanager
 def open_existing_list(project: Project) -> Iterator[sa.Engine | None]:
-    """The project's list, if it has one; nothing is made."""
+    """Open the project's database if it exists; it is not created."""
     file = sqlite_file(project.config.database, project.root)
     if file is not None and not file.is_file():
         yield None
@@ -79,14 +80,14 @@ def open_existing_list(project: Project) -> Iterator[sa.Engine | None]:
 
 
 def get_used_attributes(email: Email) -> list[str]:
-    """The attributes whose values stand in the mail."""
+    """Return the attributes whose values are in the email."""
     return sorted({tag.attribute for tag in email.merge_tags} - {"unsubscribe", "preferences"})
 
 
 def _load_longest_value(connection: sa.Connection, name: str) -> str:
     columns = {"name": subscriber.c.name, "email": subscriber.c.address}
-    own: sa.ColumnElement[str] = sa.cast(subscriber.c.attributes[name], sa.Text)
-    value: sa.ColumnElement[str] = columns.get(name, own)
+    attribute_value: sa.ColumnElement[str] = sa.cast(subscriber.c.attributes[name], sa.Text)
+    value: sa.ColumnElement[str] = columns.get(name, attribute_value)
     query = (
         sa.select(value)
         .where(subscriber.c.status == "active", value.is_not(None))

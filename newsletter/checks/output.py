@@ -1,4 +1,4 @@
-"""Findings for programs: JSON, SARIF 2.1.0 (OASIS), and GitHub's workflow commands."""
+"""Findings as JSON, SARIF 2.1.0 (OASIS), and GitHub workflow commands."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ _GITHUB_LEVELS: dict[Severity, str] = {"error": "error", "warning": "warning", "
 
 
 def count_by_severity(findings: Sequence[Finding]) -> dict[Severity, int]:
-    """How many findings there are of each severity."""
+    """Return the number of findings of each severity."""
     counts = Counter(finding.severity for finding in findings)
     return {severity: counts[severity] for severity in SEVERITIES}
 
 
 def finding_to_dict(finding: Finding) -> dict[str, Any]:
-    """One finding for a script."""
+    """Return one finding as JSON output has it."""
     where = finding.where
     return {
         "rule": finding.rule,
@@ -39,8 +39,8 @@ def finding_to_dict(finding: Finding) -> dict[str, Any]:
 
 
 def to_sarif(findings: Sequence[Finding]) -> dict[str, Any]:
-    """One run of SARIF 2.1.0, with a description of every rule there is."""
-    places = {rule.id: at for at, rule in enumerate(ALL_RULES)}
+    """Return a SARIF 2.1.0 log of one run, with a description of every rule."""
+    indexes = {rule.id: index for index, rule in enumerate(ALL_RULES)}
     driver = {
         "name": "newsletter",
         "version": __version__,
@@ -56,7 +56,7 @@ def to_sarif(findings: Sequence[Finding]) -> dict[str, Any]:
             for rule in ALL_RULES
         ],
     }
-    results = [_to_sarif_result(finding, places[finding.rule]) for finding in findings]
+    results = [_to_sarif_result(finding, indexes[finding.rule]) for finding in findings]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
@@ -72,15 +72,15 @@ def _to_sarif_result(finding: Finding, rule_index: int) -> dict[str, Any]:
     if finding.where:
         # A URI reference: forward slashes, percent-encoded (RFC 3986).
         uri = quote(PurePath(finding.where.path).as_posix())
-        place: dict[str, Any] = {"artifactLocation": {"uri": uri}}
+        physical_location: dict[str, Any] = {"artifactLocation": {"uri": uri}}
         if finding.where.line:
-            place["region"] = {"startLine": finding.where.line}
-        result["locations"] = [{"physicalLocation": place}]
+            physical_location["region"] = {"startLine": finding.where.line}
+        result["locations"] = [{"physicalLocation": physical_location}]
     return result
 
 
 def to_github_commands(findings: Sequence[Finding]) -> list[str]:
-    """A line for each finding that GitHub shows beside the source ("workflow commands")."""
+    """Return a line for each finding that GitHub shows beside the source ("workflow commands")."""
     return [_to_github_command(finding) for finding in findings]
 
 
@@ -90,10 +90,10 @@ def _to_github_command(finding: Finding) -> str:
         properties = {"file": finding.where.path, **properties}
         if finding.where.line:
             properties["line"] = str(finding.where.line)
-    told = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
+    parameters = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
     return (
         f"::{_GITHUB_LEVELS[finding.severity]} "
-        f"{told}::{_escape_data(f'{finding.message}. {finding.remedy}')}"
+        f"{parameters}::{_escape_data(f'{finding.message}. {finding.remedy}')}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Every rule there is, in the order of its topics: a new module of rules is added here."""
+"""The list of all rules, by topic; register a new module of rules here."""
 
 from collections.abc import Iterator
 from types import ModuleType
@@ -31,11 +31,11 @@ RULE_MODULES = (
 
 @Topic("Exceptions").rule(
     "bad-allow", "error",
-    meaning="An exception that nobody can look up, or that fits no rule, excepts nothing.",
+    meaning="An exception without a reason, or for a rule that doesn't exist, has no effect.",
     remedy=f"Give each a reason, as in {allowlist.ALLOW_EXAMPLE}",
 )  # fmt: skip
 def bad_allow(context: CheckContext) -> Iterator[Match]:
-    """An entry of ``allow:`` in the front matter without a reason, or that names no rule."""
+    """An entry of ``allow:`` in the front matter without a reason, or for an unknown rule."""
     return allowlist.find_invalid_exceptions(context, {rule.id for rule in ALL_RULES})
 
 
@@ -47,5 +47,5 @@ RULES: tuple[Rule, ...] = (
     *(rule for topic in RULE_MODULES for rule in _iter_rules(topic)),
     bad_allow,
 )
-# With those that a program or the network decides, not a look at the mail.
+# Including the rules that SpamAssassin or the network decides, not the email alone.
 ALL_RULES: tuple[Rule, ...] = (*RULES, spamassassin.spam_score, *rules.ONLINE_RULES)

@@ -1,4 +1,4 @@
-"""What a rule is: a small pure function over a mail, with its own page of documentation."""
+"""The Rule type: a pure function over an email, with its documentation."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from newsletter.errors import Location
 
 
 class Match(NamedTuple):
-    """One place where a rule fires.
+    """One place where a rule found a mistake.
 
     Attributes:
         message: what is wrong there, without a trailing full stop.
-        where: the place in the source; ``None`` where it can't be told.
-        excerpt: the words or the address in the mail.
+        where: the place in the source; ``None`` if it is unknown.
+        excerpt: the text or the URL in the email.
     """
 
     message: str
@@ -31,13 +31,13 @@ class Rule:
     """One rule.
 
     Attributes:
-        id: what an editor writes after ``allow:``.
-        severity: of every finding of it.
-        topic: which chapter of the documentation it is in.
+        id: its name, as an editor writes it after ``allow:``.
+        severity: the severity of all its findings.
+        topic: the section of the documentation that it is in.
         summary: what it looks for, from the docstring of its function.
         meaning: what a finding means for the reader.
-        remedy: how to mend it.
-        check: finds the places; no clock, no network, no files.
+        remedy: how to fix it.
+        check: yields the matches; no clock, no network, no files.
     """
 
     id: str
@@ -49,21 +49,21 @@ class Rule:
     check: CheckFunction
 
     def find(self, context: CheckContext) -> list[Finding]:
-        """What it finds in a mail."""
+        """Return the findings of this rule in an email."""
         return [
             Finding(
-                self.id, self.severity, hit.message, hit.where, hit.excerpt, self.meaning,
+                self.id, self.severity, match.message, match.where, match.excerpt, self.meaning,
                 self.remedy,
             )
-            for hit in self.check(context)
+            for match in self.check(context)
         ]  # fmt: skip
 
 
 class Topic:
-    """Makes the rules of one topic: ``rule = Topic("Links").rule``.
+    """A topic of rules, with the decorator that makes them: ``rule = Topic("Links").rule``.
 
     Args:
-        name: the chapter's heading.
+        name: the heading of its section in the documentation.
     """
 
     def __init__(self, name: str) -> None:
@@ -72,7 +72,7 @@ class Topic:
     def rule(
         self, rule_id: str, severity: Severity, *, meaning: str, remedy: str
     ) -> Callable[[CheckFunction], Rule]:
-        """Make a rule of the function below; its docstring says what it looks for."""
+        """Return a decorator that makes a rule of a function, with its docstring as the summary."""
 
         def make(check: CheckFunction) -> Rule:
             summary = " ".join((check.__doc__ or "").split())

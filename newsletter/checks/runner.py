@@ -1,4 +1,7 @@
-"""All rules on one mail. Pure: no clock, no network, no files."""
+"""Run all rules on one email and apply the allowlist.
+
+Pure: no clock, no network, no files.
+"""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -11,11 +14,11 @@ from newsletter.checks.registry import RULES
 
 
 class CheckResult(NamedTuple):
-    """What a check says of a mail.
+    """The result of a check.
 
     Attributes:
-        findings: what is to be mended, in the order of the rules.
-        exceptions: rule -> why the editor allows it in this issue.
+        findings: what is wrong, in the order of the rules.
+        exceptions: rule id -> why the editor allows it in this issue.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -23,17 +26,17 @@ class CheckResult(NamedTuple):
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """What keeps the issue from being sent."""
+        """The findings that block sending."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
 
 def run_rules(context: CheckContext) -> list[Finding]:
-    """Everything that every rule finds, in their order; nothing is excepted."""
+    """Return the findings of every rule in their order, without applying exceptions."""
     return [finding for rule in RULES for finding in rule.find(context)]
 
 
 def check_with_exceptions(context: CheckContext) -> CheckResult:
-    """The findings of a mail without those that its front matter allows."""
+    """Return the findings of an email without those that its front matter allows."""
     exceptions = read_exceptions(context)
     return CheckResult(drop_excepted(run_rules(context), exceptions), exceptions)
 
@@ -41,5 +44,9 @@ def check_with_exceptions(context: CheckContext) -> CheckResult:
 def drop_excepted(
     findings: Sequence[Finding], exceptions: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    """The findings that are not allowed; ``bad-allow`` itself always counts."""
-    return tuple(one for one in findings if one.rule not in exceptions or one.rule == "bad-allow")
+    """Return the findings that are not allowed; ``bad-allow`` itself can't be."""
+    return tuple(
+        finding
+        for finding in findings
+        if finding.rule not in exceptions or finding.rule == "bad-allow"
+    )

@@ -1,4 +1,4 @@
-"""From what stands in a mail back to the line of the source that an editor can mend."""
+"""Find the source line of a text or a URL in an email."""
 
 import html
 import re
@@ -12,16 +12,16 @@ CONFIG_FILE_NAME = "newsletter.yml"
 _WORD = re.compile(r"[^\W_]+")
 _WORD_WINDOWS = (8, 5, 3, 1)
 UTM_PARAMETER = re.compile(r"(?<=[?&])utm_\w+=[^&#]*&?")
-_MIN_WORD_LENGTH = 3  # letters: a shorter word alone finds anything
+_MIN_WORD_LENGTH = 3  # letters: a shorter word alone matches anywhere
 
 
 class SourceMap:
-    """Looks words and addresses up in a post's source.
+    """Lookup of texts and URLs in a post's source.
 
     Args:
         path: the post's file, as the user would type it.
-        front_matter: its front matter, split off.
-        config: whose footer links are in no post.
+        front_matter: its front matter and body.
+        config: the settings, whose footer links are in no post.
     """
 
     def __init__(self, path: str, front_matter: FrontMatter, config: Config) -> None:
@@ -33,23 +33,25 @@ class SourceMap:
         }
 
     def locate_setting(self, *names: str) -> Location:
-        """The line of the first of these settings that the front matter has, else the first."""
+        """Return the line of the first of these settings that the front matter has, else line 1."""
         lines = (self._setting_lines[name] for name in names if name in self._setting_lines)
         return Location(self.file.path, next(lines, 1))
 
     def locate_text(self, text: str, *keys: str) -> Location:
-        """Where ``text`` stands, whatever markup is between its words.
+        """Return the place of ``text``, whatever markup is between its words.
 
         Args:
-            text: as the reader sees it.
-            keys: settings in which it may stand instead.
+            text: the text as the reader sees it.
+            keys: settings that may contain it instead.
         """
         words = _WORD.findall(text)
         for size in _WORD_WINDOWS:
-            some = words[:size]
-            if not some or (size == 1 and len(some[0]) < _MIN_WORD_LENGTH and len(words) > 1):
+            phrase = words[:size]
+            if not phrase or (size == 1 and len(phrase[0]) < _MIN_WORD_LENGTH and len(words) > 1):
                 continue
-            if line := self._find_line(r"(?<![^\W_])" + r"[\W_]{1,80}?".join(map(re.escape, some))):
+            if line := self._find_line(
+                r"(?<![^\W_])" + r"[\W_]{1,80}?".join(map(re.escape, phrase))
+            ):
                 return Location(self.file.path, line)
         return (
             self.locate_setting(*keys)
@@ -58,13 +60,13 @@ class SourceMap:
         )
 
     def locate_url(self, url: str, *keys: str) -> Location:
-        """Where a link or an image is written, before it was made absolute and marked."""
+        """Return where a link or an image is written, before it became absolute and tagged."""
         bare = UTM_PARAMETER.sub("", url).rstrip("?&")
         if url in self._footer_urls or bare in self._footer_urls:
             return Location(CONFIG_FILE_NAME)
         tail = unquote(bare.rstrip("/").rpartition("/")[2])
-        for form in (url, bare, html.escape(bare), unquote(bare), tail):
-            if form and (line := self._find_line(re.escape(form))):
+        for candidate in (url, bare, html.escape(bare), unquote(bare), tail):
+            if candidate and (line := self._find_line(re.escape(candidate))):
                 return Location(self.file.path, line)
         return (
             self.locate_setting(*keys)

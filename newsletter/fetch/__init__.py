@@ -1,1 +1,1 @@
-"""The one way to the network for what an author names: links, images, pages."""
+"""SSRF-safe requests to URLs from posts: links, images, pages."""

@@ -1,7 +1,7 @@
-"""Asks a web server for one address, and can't be made to ask a server in a private network.
+"""SSRF-safe fetch of one URL: private and loopback addresses are refused.
 
-Every name is resolved here, every address of it is looked at, and the connection goes to that very
-address: what a name answers a moment later, or where a redirect leads, changes nothing.
+Every host is resolved here, every one of its addresses is checked, and the connection goes to the
+checked address: neither a changed DNS record (DNS rebinding) nor a redirect can get around it.
 """
 
 import ipaddress
@@ -26,12 +26,12 @@ FetchResultKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """What a server said of an address.
+    """The result of fetching a URL.
 
     Attributes:
-        kind: what that means; ``not asked`` if the site wants no programs (RFC 9309).
-        detail: in words: ``404 Not Found``, ``the host is not known``.
-        redirect_url: where a permanent redirect leads.
+        kind: its classification; ``not asked`` if robots.txt disallows it (RFC 9309).
+        detail: the reason, for a message: ``404 Not Found``, ``host not found``.
+        redirect_url: the target of a permanent redirect.
     """
 
     kind: FetchResultKind
@@ -41,20 +41,19 @@ class FetchResult:
 
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _PERMANENT_STATUSES = frozenset({301, 308})
-_RETRY_WITH_GET_STATUSES = frozenset(
-    {400, 403, 404, 405, 406, 501}
-)  # some servers say so to HEAD alone
+# Some servers respond to HEAD with these, and to GET with 200.
+_RETRY_WITH_GET_STATUSES = frozenset({400, 403, 404, 405, 406, 501})
 _GONE_STATUSES = frozenset({404, 410})
 _MAX_REDIRECTS = 10
-_MAX_CONNECTIONS_PER_HOST = 2  # requests to one host
+_MAX_CONNECTIONS_PER_HOST = 2
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
-_MAX_ROBOTS_BYTES = 500_000  # as much as must be read, RFC 9309 2.5
+_MAX_ROBOTS_BYTES = 500_000  # the minimum limit of RFC 9309 2.5
 _NAT64_NETWORK = ipaddress.ip_network("64:ff9b::/96")
 _FIRST_REDIRECT_STATUS, _FIRST_CLIENT_ERROR_STATUS, _FIRST_SERVER_ERROR_STATUS = 300, 400, 500
 
 
 class _FetchStoppedError(Exception):
-    """The address needs no more asking."""
+    """The result is known; no further request is needed."""
 
     def __init__(self, result: FetchResult) -> None:
         self.result = result
@@ -64,18 +63,18 @@ HostResolver = Callable[[str, int], list[str]]
 
 
 def resolve_host(host: str, port: int) -> list[str]:
-    """The internet addresses of a host, in the order in which the system would try them."""
+    """Return the IP addresses of a host, in the order in which the system would try them."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(one[4][0]) for one in found))
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
 
 
 class SafeFetcher:
-    """Asks, from any number of threads, at most two at a time at one host.
+    """Fetcher of URLs; thread-safe, with at most two connections at a time per host.
 
     Args:
-        user_agent: the ``User-Agent`` that names us.
-        allow_loopback: allow servers on this machine; for tests alone.
-        resolver: name and port -> internet addresses.
+        user_agent: the ``User-Agent`` header.
+        allow_loopback: allow servers on this machine; only for tests.
+        resolver: host and port -> IP addresses.
     """
 
     def __init__(
@@ -95,42 +94,44 @@ class SafeFetcher:
         self._get_robots = lru_cache(maxsize=1_000)(self._load_robots)
 
     def fetch(self, url: str) -> FetchResult:
-        """What becomes of a reader who follows a link."""
+        """Return what happens to a reader who follows a link."""
         try:
             if not self._get_robots(_get_origin(url)).can_fetch(self._user_agent, url):
-                return FetchResult("not asked", "its robots.txt asks programs to stay away")
+                return FetchResult("not asked", "disallowed by robots.txt")
             return self._follow_redirects(url)
         except _FetchStoppedError as stop:
             return stop.result
         except ValueError:
-            return FetchResult("dead", "it is no address")
+            return FetchResult("dead", "not a valid URL")
 
     def _follow_redirects(self, url: str) -> FetchResult:
-        at, for_good = url, True
+        current_url, permanent = url, True
         for _ in range(_MAX_REDIRECTS):
-            status, onward = self._request_status(at)
-            if status not in _REDIRECT_STATUSES or not onward:
-                return _classify_status(status, url, at, permanent=for_good)
-            for_good = for_good and status in _PERMANENT_STATUSES
-            at = urljoin(at, onward)
-        return FetchResult("failing", f"it redirects more than {_MAX_REDIRECTS} times")
+            status, location = self._request_status(current_url)
+            if status not in _REDIRECT_STATUSES or not location:
+                return _classify_status(status, url, current_url, permanent=permanent)
+            permanent = permanent and status in _PERMANENT_STATUSES
+            current_url = urljoin(current_url, location)
+        return FetchResult("failing", f"more than {_MAX_REDIRECTS} redirects")
 
     def _request_status(self, url: str) -> tuple[int, str]:
-        """HEAD, and GET where a server may not know that."""
-        status, onward, _ = self._request("HEAD", url)
+        """Send HEAD, and GET if the server may not support HEAD; return status and ``Location``."""
+        status, location, _ = self._request("HEAD", url)
         if status in _RETRY_WITH_GET_STATUSES:
-            status, onward, _ = self._request("GET", url)
-        return status, onward
+            status, location, _ = self._request("GET", url)
+        return status, location
 
     def _request(self, method: str, url: str, max_bytes: int = 0) -> tuple[int, str, bytes]:
-        """Status, ``Location`` and the start of the body."""
+        """Send a request; return status, ``Location`` and the first ``max_bytes`` of the body."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme not in {"http", "https"} or not host:
-            raise _FetchStoppedError(FetchResult("failing", f"it leads to {url[:80]}"))
+            raise _FetchStoppedError(
+                FetchResult("failing", f"{url[:80]} is not an http or https URL")
+            )
         with self._lock:
-            door = self._host_semaphores[host]
-        with door:
+            semaphore = self._host_semaphores[host]
+        with semaphore:
             try:
                 return self._request_any_address(method, url, max_bytes)
             except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
@@ -146,36 +147,34 @@ class SafeFetcher:
         return self._request_address(addresses[-1], method, url, max_bytes)
 
     def _resolve_allowed_addresses(self, url: str) -> list[str]:
-        """Where the host is; not one of them may be in a private network."""
+        """Return the host's IP addresses; stop if any of them is not public."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         try:
-            found = self._resolver(host, parts.port or (443 if parts.scheme == "https" else 80))
+            addresses = self._resolver(host, parts.port or (443 if parts.scheme == "https" else 80))
         except (OSError, UnicodeError) as error:
             if getattr(error, "errno", None) == socket.EAI_AGAIN:
                 raise _FetchStoppedError(
-                    FetchResult("failing", f"nobody can say now where {host} is")
+                    FetchResult("failing", f"temporary DNS failure for {host}")
                 ) from error
-            raise _FetchStoppedError(
-                FetchResult("dead", f"the host {host} is not known")
-            ) from error
-        for address in found:
+            raise _FetchStoppedError(FetchResult("dead", f"host {host} not found")) from error
+        for address in addresses:
             if not is_public_address(address) and not (
                 self._allow_loopback and _is_loopback_address(address)
             ):
-                detail = f"{host} is {address}, which is no public address"
+                detail = f"{host} is at {address}, which is not a public address"
                 raise _FetchStoppedError(FetchResult("private", detail))
-        if not found:
-            raise _FetchStoppedError(FetchResult("dead", f"the host {host} has no address"))
-        return found
+        if not addresses:
+            raise _FetchStoppedError(FetchResult("dead", f"host {host} has no IP address"))
+        return addresses
 
     def _request_address(
         self, address: str, method: str, url: str, max_bytes: int
     ) -> tuple[int, str, bytes]:
         parts = urlsplit(url)
-        name, port = _to_idna(parts.hostname), f":{parts.port}" if parts.port else ""
+        host, port = _to_idna(parts.hostname), f":{parts.port}" if parts.port else ""
         headers = {
-            "Host": f"[{name}]{port}" if ":" in name else f"{name}{port}",
+            "Host": f"[{host}]{port}" if ":" in host else f"{host}{port}",
             "User-Agent": self._user_agent,
             "Accept": "*/*",
             "Connection": "close",
@@ -201,14 +200,14 @@ class SafeFetcher:
         )  # fmt: skip
 
     def _load_robots(self, origin: str) -> RobotFileParser:
-        """The site's wishes; where they can't be read, a visit tells more than they would."""
+        """Return the site's robots.txt, or an empty one: a request then tells more than its rules."""
         rules = RobotFileParser()
         rules.parse([])
         try:
-            status, onward, body = self._request("GET", f"{origin}/robots.txt", _MAX_ROBOTS_BYTES)
-            if status in _REDIRECT_STATUSES and onward:
-                address = urljoin(origin, onward)
-                status, _, body = self._request("GET", address, _MAX_ROBOTS_BYTES)
+            status, location, body = self._request("GET", f"{origin}/robots.txt", _MAX_ROBOTS_BYTES)
+            if status in _REDIRECT_STATUSES and location:
+                location_url = urljoin(origin, location)
+                status, _, body = self._request("GET", location_url, _MAX_ROBOTS_BYTES)
         except _FetchStoppedError:
             return rules
         if status < _FIRST_REDIRECT_STATUS:
@@ -217,15 +216,15 @@ class SafeFetcher:
 
 
 def is_public_address(address: str) -> bool:
-    """Whether an internet address is one that anybody may reach, whatever it is wrapped in."""
-    one = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(one, ipaddress.IPv6Address):
-        inner = one.ipv4_mapped or one.sixtofour or (one.teredo or (None, None))[1]
-        if one in _NAT64_NETWORK:
-            inner = ipaddress.IPv4Address(int(one) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public_address(str(inner))
-    return one.is_global and not one.is_multicast
+    """Return whether an IP address is public, including one embedded in an IPv6 address."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (None, None))[1]
+        if ip in _NAT64_NETWORK:
+            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if embedded is not None:
+            return is_public_address(str(embedded))
+    return ip.is_global and not ip.is_multicast
 
 
 def _is_loopback_address(address: str) -> bool:
@@ -234,7 +233,7 @@ def _is_loopback_address(address: str) -> bool:
 
 @lru_cache(maxsize=1)
 def get_ssl_context() -> ssl.SSLContext:
-    """What this machine trusts; it takes a while to load."""
+    """Return the default TLS context; cached, since loading the certificates is slow."""
     return ssl.create_default_context()
 
 
@@ -244,7 +243,7 @@ def _get_origin(url: str) -> str:
 
 
 def _to_idna(host: str | None) -> str:
-    """As it travels: ``bücher.example`` is ``xn--bcher-kva.example`` (RFC 5891)."""
+    """Return the host in ASCII: ``bücher.example`` is ``xn--bcher-kva.example`` (RFC 5891)."""
     name = host or ""
     return name if name.isascii() else name.encode("idna").decode()
 
@@ -253,7 +252,7 @@ def _classify_status(status: int, url: str, final_url: str, *, permanent: bool) 
     detail = f"{status} {responses.get(status, '')}".strip()
     if status in _GONE_STATUSES:
         return FetchResult("dead", detail)
-    if status >= _FIRST_SERVER_ERROR_STATUS and status != 999:  # noqa: PLR2004 - LinkedIn's answer to programs
+    if status >= _FIRST_SERVER_ERROR_STATUS and status != 999:  # noqa: PLR2004 - LinkedIn's response to programs
         return FetchResult("failing", detail)
     if status >= _FIRST_CLIENT_ERROR_STATUS:
         return FetchResult("closed", detail)
@@ -266,11 +265,13 @@ def _classify_error(error: Exception) -> FetchResult:
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__ or cause
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return FetchResult("certificate", cause.verify_message or "it can't be verified")
+        return FetchResult(
+            "certificate", cause.verify_message or "could not verify the certificate"
+        )
     if isinstance(cause, ssl.SSLError):
-        return FetchResult("certificate", "no encrypted connection comes about")
+        return FetchResult("certificate", "TLS handshake failed")
     if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, TimeoutError):
         return FetchResult("failing", cause.strerror.lower())
     if isinstance(cause, TimeoutError) or isinstance(error, urllib3.exceptions.TimeoutError):
-        return FetchResult("failing", "there is no answer in time")
-    return FetchResult("failing", "what it answers is no HTTP")
+        return FetchResult("failing", "no response in time")
+    return FetchResult("failing", "the response is not valid HTTP")

@@ -1,1 +1,1 @@
-"""What rules look at: CSS, colors, the text as it is shown, what mail clients support."""
+"""Analysis for rules: CSS, colors, computed text, mail clients' support."""

@@ -1,8 +1,8 @@
-"""What mail clients are known to support and not to, by the features' names on caniemail.com.
+"""Mail clients' support for HTML and CSS features, and their market shares
 
-The facts are in client_support.json beside this file, which scripts/client_support.py writes anew
-from that site's data (MIT license). Where a client comes in several versions, its newest one
-counts.
+Features go by their names on caniemail.com. The data is in client_support.json beside this file,
+which scripts/client_support.py generates from that site's data (MIT license). Where a client comes
+in several versions, its newest one counts.
 """
 
 import json
@@ -20,8 +20,8 @@ class MailClient:
     """One mail client.
 
     Attributes:
-        name: as people know it.
-        unsupported: features that it leaves out: ``css-box-shadow``, ``html-svg``, ….
+        name: its usual name, as in 'Apple Mail'.
+        unsupported: the features that it does not support: ``css-box-shadow``, ``html-svg``, ….
     """
 
     name: str
@@ -30,12 +30,12 @@ class MailClient:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSupport:
-    """What was found of one feature.
+    """One feature, and the clients that do not support it.
 
     Attributes:
         title: its name in CSS or HTML.
-        tested_on: the day of the newest test.
-        unsupported_by: the clients that leave it out.
+        tested_on: the date of the latest test.
+        unsupported_by: the keys of the clients that do not support it.
     """
 
     title: str
@@ -44,16 +44,21 @@ class FeatureSupport:
 
 
 def _list_unsupporting_clients(results: str) -> tuple[str, ...]:
-    return tuple(key for key, one in zip(_DATA["clients"], results, strict=True) if one == "n")
+    return tuple(
+        key for key, result in zip(_DATA["clients"], results, strict=True) if result == "n"
+    )
 
 
 FEATURES: Mapping[str, FeatureSupport] = {
-    name: FeatureSupport(title, tested, _list_unsupporting_clients(letters))
-    for name, (title, tested, letters) in _DATA["features"].items()
+    name: FeatureSupport(title, tested_on, _list_unsupporting_clients(results))
+    for name, (title, tested_on, results) in _DATA["features"].items()
 }
 CLIENTS: Mapping[str, MailClient] = {
     key: MailClient(
-        name, frozenset(one for one, fact in FEATURES.items() if key in fact.unsupported_by)
+        name,
+        frozenset(
+            feature for feature, support in FEATURES.items() if key in support.unsupported_by
+        ),
     )
     for key, name in _DATA["clients"].items()
 }
@@ -61,11 +66,12 @@ CLIENTS: Mapping[str, MailClient] = {
 
 @dataclass(frozen=True, slots=True)
 class ClientShares:
-    """The part of the readers who use each client.
+    """The share of the subscribers who use each client.
 
     Attributes:
-        by_client: client, by its key in ``client_support`` -> 0 to 1; they need not add up to 1.
-        population: how to name them in a sentence.
+        by_client: key of the client in ``client_support`` -> share, 0 to 1; the shares need not add
+            up to 1.
+        population: what to call these people in a sentence.
     """
 
     by_client: Mapping[str, float]
@@ -73,8 +79,8 @@ class ClientShares:
 
 
 # Litmus, https://www.emailclientmarketshare.com, December 2020: the last months before Apple's Mail
-# Privacy Protection hid which programs open mails. It does not tell Gmail's app from its site, so
-# each has half; Thunderbird, too small to be listed, is of its list of July 2019.
+# Privacy Protection hid which programs open mail. It does not distinguish Gmail's app from its
+# site, so each gets half; Thunderbird, too small to be listed there, is from the list of July 2019.
 PUBLISHED_SHARES = ClientShares(
     {
         "apple_mail": 0.404, "gmail": 0.132, "gmail_app": 0.132, "apple_mail_mac": 0.121,

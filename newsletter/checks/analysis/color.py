@@ -1,4 +1,7 @@
-"""Colours of CSS and their contrast (WCAG 2.2, "relative luminance", "contrast ratio")."""
+"""Parse CSS colors and compute their contrast ratio.
+
+As WCAG 2.2 defines "relative luminance" and "contrast ratio".
+"""
 
 import re
 from functools import lru_cache
@@ -20,7 +23,7 @@ _MIN_OPACITY = 0.95
 
 @lru_cache(maxsize=1024)
 def parse_color(value: str) -> RGB | None:
-    """The first colour in a CSS value; ``None`` where there is none, or one that shines through."""
+    """Return the first color in a CSS value; ``None`` if there is none or it is translucent."""
     value = value.lower()
     if found := _HEX.search(value):
         digits = found[0][1:]
@@ -35,7 +38,7 @@ def parse_color(value: str) -> RGB | None:
 
 @lru_cache(maxsize=1024)
 def contrast_ratio(first: RGB, second: RGB) -> float:
-    """The contrast ratio of two colours, 1 to 21."""
+    """Return the contrast ratio of two colors, 1 to 21."""
     dark, light = sorted((_luminance(first), _luminance(second)))
     return (light + 0.05) / (dark + 0.05)
 

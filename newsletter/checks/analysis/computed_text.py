@@ -1,6 +1,7 @@
-"""What a reader sees of a mail: its runs of text with the colours and size they are shown in.
+"""Yield an email's visible text with its computed colors and font size.
 
-Only inlined styles and old attributes count, as in most clients; rules in ``<style>`` don't.
+Only inlined styles and presentational attributes count, as in most clients; rules in ``<style>``
+don't.
 """
 
 import re
@@ -25,14 +26,14 @@ _PIXELS_PER_UNIT = {"pt": 4 / 3, "rem": _DEFAULT_FONT_SIZE, "px": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
-    """How text is shown.
+    """The computed style of text.
 
     Attributes:
-        color: the text's colour.
-        background: what is behind it.
-        font_size: of the font, in CSS pixels.
-        bold: whether it is.
-        raised: whether it stands above or below the line (``sup``, ``sub``).
+        color: the text's color.
+        background: the color behind it.
+        font_size: in CSS pixels.
+        bold: whether the text is bold.
+        raised: whether it is superscript or subscript (``sup``, ``sub``).
     """
 
     color: RGB = (0, 0, 0)
@@ -44,12 +45,12 @@ class TextStyle:
 
 @dataclass(frozen=True, slots=True)
 class TextRun:
-    """Text that one element holds directly.
+    """A text node, with its element and style.
 
     Attributes:
-        text: with its white space.
-        style: how it is shown.
-        element: which holds it.
+        text: the text, white space included.
+        style: its computed style.
+        element: the parent element.
     """
 
     text: str
@@ -58,30 +59,30 @@ class TextRun:
 
 
 def iter_text_runs(root: Element) -> Iterator[TextRun]:
-    """Every run of text that is seen, in order."""
+    """Yield every run of visible text, in document order."""
     stack: list[tuple[Element, TextStyle, bool]] = [(root, TextStyle(), False)]
     while stack:
-        element, look, tail = stack.pop()
-        if tail:
+        element, inherited, is_tail = stack.pop()
+        if is_tail:
             if element.tail and element.tail.strip():
                 parent = element.getparent()
-                yield TextRun(element.tail, look, element if parent is None else parent)
+                yield TextRun(element.tail, inherited, element if parent is None else parent)
             continue
         if element.tag in _HIDDEN_TAGS or isinstance(element, _NON_ELEMENT_TYPES):
             continue
         style = parse_style(element.get("style") or "")
         if is_hidden(style):
             continue
-        inner = _compute_style(element, style, look)
+        computed = _compute_style(element, style, inherited)
         if element.text and element.text.strip():
-            yield TextRun(element.text, inner, element)
+            yield TextRun(element.text, computed, element)
         for child in reversed(element):
-            stack += ((child, inner, True), (child, inner, False))
+            stack += ((child, computed, True), (child, computed, False))
 
 
 @lru_cache(maxsize=2048)
 def parse_style(text: str) -> Mapping[str, str]:
-    """A ``style`` attribute's properties, in lower case."""
+    """Return the properties of a ``style`` attribute: name in lower case -> value."""
     pairs = (part.partition(":") for part in text.split(";"))
     return {
         name.strip().lower(): value.replace("!important", "").strip()
@@ -91,16 +92,16 @@ def parse_style(text: str) -> Mapping[str, str]:
 
 
 def is_hidden(style: Mapping[str, str]) -> bool:
-    """Whether nobody sees it."""
+    """Return whether an element with this style is hidden."""
     return style.get("display") == "none" or style.get("visibility") == "hidden"
 
 
 def parse_length(value: str, parent_size: float = _DEFAULT_FONT_SIZE) -> float | None:
-    """A CSS length in pixels; ``None`` where it can't be told.
+    """Return a CSS length in pixels; ``None`` if it can't be computed.
 
     Args:
         value: ``"17px"``, ``"1.2em"``, ``"90%"``.
-        parent_size: the size of the font around it.
+        parent_size: the font size of the parent element, in pixels.
     """
     found = _LENGTH.fullmatch(value.strip())
     if found is None:
@@ -113,13 +114,13 @@ def parse_length(value: str, parent_size: float = _DEFAULT_FONT_SIZE) -> float |
 
 def _compute_style(element: Element, style: Mapping[str, str], inherited: TextStyle) -> TextStyle:
     tag = element.tag
-    ground = (
+    background = (
         parse_color(style.get("background-color", ""))
         or parse_color(style.get("background", ""))
         or parse_color(element.get("bgcolor") or "")
         or inherited.background
     )
-    ink = (
+    color = (
         parse_color(style.get("color", ""))
         or parse_color(element.get("color") or "")
         or inherited.color
@@ -128,11 +129,11 @@ def _compute_style(element: Element, style: Mapping[str, str], inherited: TextSt
     if size is None:
         size = _TAG_FONT_SIZES.get(tag, inherited.font_size)
     bold = _is_bold(style.get("font-weight", ""), inherited.bold or tag in _BOLD_TAGS)
-    made = TextStyle(ink, ground, size, bold, inherited.raised or tag in {"sup", "sub"})
-    return inherited if made == inherited else made
+    computed = TextStyle(color, background, size, bold, inherited.raised or tag in {"sup", "sub"})
+    return inherited if computed == inherited else computed
 
 
-def _is_bold(weight: str, inherited: bool) -> bool:  # noqa: FBT001 - what it is if nothing is said
+def _is_bold(weight: str, inherited: bool) -> bool:  # noqa: FBT001 - the value without a weight
     if weight.isdigit():
         return int(weight) >= _MIN_BOLD_WEIGHT
     return {"bold": True, "bolder": True, "normal": False}.get(weight, inherited)

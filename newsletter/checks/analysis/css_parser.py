@@ -1,4 +1,7 @@
-"""CSS cut into rules, far enough to leave some out or turn their colours. Pure text work."""
+"""Parse CSS into rules and declarations, and rewrite the styles of HTML.
+
+It parses just enough to drop rules or to change colors; pure functions over text.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -13,7 +16,7 @@ HIDDEN_FROM_OUTLOOK = re.compile(
     r"<!--\[if !mso[^\]]*\]><!-->.*?<!--<!\[endif\]-->", re.DOTALL | re.IGNORECASE
 )
 _COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
-# A quoted text, a function's arguments, or a piece without any of the marks that end one.
+# A quoted string, a function's arguments, or a character that is no delimiter.
 _PIECE = r"""(?:"[^"]*"|'[^']*'|\([^()]*(?:\([^()]*\)[^()]*)*\)|[^;{}"'()])"""
 _DECLARATION = re.compile(rf"\s*([-\w]+)\s*:((?:(?!;){_PIECE})*)(?:;|$)")
 _PRELUDE = re.compile(rf"{_PIECE}*")
@@ -24,7 +27,7 @@ class CssRule(NamedTuple):
 
     Attributes:
         prelude: the selector, or ``@media …``.
-        body: what stands between its braces; ``None`` for one without (``@import``).
+        body: the text between its braces; ``None`` for a rule without braces (``@import``).
     """
 
     prelude: str
@@ -35,7 +38,7 @@ class CssRule(NamedTuple):
 
     @property
     def has_nested_rules(self) -> bool:
-        """Whether its body holds rules."""
+        """Whether its body contains rules."""
         return self.prelude.lower().startswith(("@media", "@supports", "@layer", "@container"))
 
 
@@ -50,25 +53,25 @@ class CssDeclaration(NamedTuple):
 
 
 def parse_rules(css: str) -> Iterator[CssRule]:
-    """The rules of a style sheet, comments left out; what is broken at its end is dropped."""
-    css, at = _COMMENT.sub("", css), 0
-    while found := _PRELUDE.match(css, at):
-        head, at = found[0].strip(), found.end()
-        mark = css[at : at + 1]
-        if mark == "{":
-            end = _find_closing_brace(css, at)
-            yield CssRule(head, css[at + 1 : end])
-            at = end + 1
-        elif not mark:
+    """Yield the rules of a style sheet without comments; an incomplete last rule is dropped."""
+    css, position = _COMMENT.sub("", css), 0
+    while found := _PRELUDE.match(css, position):
+        prelude, position = found[0].strip(), found.end()
+        delimiter = css[position : position + 1]
+        if delimiter == "{":
+            end = _find_closing_brace(css, position)
+            yield CssRule(prelude, css[position + 1 : end])
+            position = end + 1
+        elif not delimiter:
             return
         else:
-            if head.startswith("@") and mark == ";":
-                yield CssRule(head, None)
-            at += 1
+            if prelude.startswith("@") and delimiter == ";":
+                yield CssRule(prelude, None)
+            position += 1
 
 
 def parse_declarations(body: str) -> Iterator[CssDeclaration]:
-    """The declarations of a rule or of a ``style`` attribute."""
+    """Yield the declarations of a rule or of a ``style`` attribute."""
     for name, value in _DECLARATION.findall(body):
         yield CssDeclaration(name.lower(), value.strip())
 
@@ -76,24 +79,24 @@ def parse_declarations(body: str) -> Iterator[CssDeclaration]:
 def rewrite_styles(
     html: str, rewrite_sheet: Callable[[str], str], rewrite_attribute: Callable[[str], str]
 ) -> str:
-    """An HTML document with its style blocks and its style attributes changed.
+    """Return an HTML document with its style blocks and style attributes rewritten.
 
     Args:
         html: the document.
-        rewrite_sheet: a style sheet -> what takes its place.
-        rewrite_attribute: declarations -> what takes their place; both unescaped.
+        rewrite_sheet: style sheet -> its replacement.
+        rewrite_attribute: declarations -> their replacement; both unescaped.
     """
 
-    def in_block(found: re.Match[str]) -> str:
+    def replace_block(found: re.Match[str]) -> str:
         return f"{found[1]}{rewrite_sheet(found[2])}{found[3]}"
 
-    def in_attribute(found: re.Match[str]) -> str:
-        written = found[1] if found[1] is not None else found[2]
-        changed = rewrite_attribute(written.replace("&quot;", '"').replace("&amp;", "&"))
+    def replace_attribute(found: re.Match[str]) -> str:
+        original = found[1] if found[1] is not None else found[2]
+        changed = rewrite_attribute(original.replace("&quot;", '"').replace("&amp;", "&"))
         escaped = changed.replace("&", "&amp;").replace('"', "&quot;")
         return f'style="{escaped}"' if changed else ""
 
-    return STYLE_ATTRIBUTE.sub(in_attribute, STYLE_BLOCK.sub(in_block, html))
+    return STYLE_ATTRIBUTE.sub(replace_attribute, STYLE_BLOCK.sub(replace_block, html))
 
 
 def _find_closing_brace(css: str, start: int) -> int:

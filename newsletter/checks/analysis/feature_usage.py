@@ -1,4 +1,7 @@
-"""Which features of HTML and CSS a mail uses, by their names on caniemail.com. Pure."""
+"""Find the HTML and CSS features that an email uses.
+
+Features go by their names on caniemail.com. Pure functions.
+"""
 
 import re
 from collections.abc import Iterator
@@ -11,10 +14,10 @@ from newsletter.render.article.dom import Element, get_visible_text
 
 
 class FeatureUse(NamedTuple):
-    """Where a mail uses a feature.
+    """The first use of a feature in an email.
 
     Attributes:
-        element: the first one; ``None`` in a style sheet.
+        element: the first element that uses it; ``None`` if a style sheet does.
         excerpt: the tag, the declaration or the selector.
     """
 
@@ -55,10 +58,10 @@ _MEDIA_CHILD_TAGS = frozenset({"source", "track", "param"})
 
 
 def find_features(tree: Element) -> dict[str, FeatureUse]:
-    """Every feature with the first place that uses it; what brings its own fallback is left out.
+    """Return every feature with its first use; a feature with its own fallback is left out.
 
-    Left out is, too, what stands in ``@media`` and the like: a client that reads none of it shows
-    the mail as it is without.
+    The content of ``@media`` and the like is left out too: a client that ignores it shows the email
+    as it is without it.
     """
     found: dict[str, FeatureUse] = {}
     for element in tree.iter("*"):
@@ -80,45 +83,47 @@ def _iter_element_features(element: Element) -> Iterator[tuple[str, str]]:
         if attribute in element.attrib:
             yield feature, f"<{tag} {attribute}>"
     if style := element.get("style"):
-        # <pre> keeps its lines without being told.
+        # <pre> keeps its line breaks without the property.
         yield from (
-            one
-            for one in _find_block_features(style)
-            if (tag, one[0]) != ("pre", "css-white-space")
+            (feature, excerpt)
+            for feature, excerpt in _find_block_features(style)
+            if (tag, feature) != ("pre", "css-white-space")
         )
 
 
 def _has_fallback(element: Element) -> bool:
-    """Whether it holds something to show where it isn't known itself."""
-    inner = any(child.tag not in _MEDIA_CHILD_TAGS for child in element.iterchildren("*"))
-    return inner or bool(get_visible_text(element).strip())
+    """Return whether the element contains something to show in clients that don't know it."""
+    has_content = any(child.tag not in _MEDIA_CHILD_TAGS for child in element.iterchildren("*"))
+    return has_content or bool(get_visible_text(element).strip())
 
 
 def _iter_sheet_features(css: str) -> Iterator[tuple[str, str]]:
     for rule in parse_rules(css):
         if rule.prelude.startswith("@"):
-            word = re.split(r"[\s(]", rule.prelude[1:], maxsplit=1)[0].lower()
-            yield f"css-at-{word}", rule.prelude
+            keyword = re.split(r"[\s(]", rule.prelude[1:], maxsplit=1)[0].lower()
+            yield f"css-at-{keyword}", rule.prelude
         else:
-            for mark, name in _PSEUDO.findall(rule.prelude):
-                kind = "element" if mark == "::" or name in _PSEUDO_ELEMENTS else "class"
+            for colons, name in _PSEUDO.findall(rule.prelude):
+                kind = "element" if colons == "::" or name in _PSEUDO_ELEMENTS else "class"
                 yield f"css-pseudo-{kind}-{name}", rule.prelude
             yield from _find_block_features(rule.body or "")
 
 
-@lru_cache(maxsize=4_096)  # a mail repeats few styles many times
+@lru_cache(maxsize=4_096)  # an email repeats few styles many times
 def _find_block_features(css: str) -> tuple[tuple[str, str], ...]:
-    """The features of a block of declarations; an earlier value of a property is its fallback."""
-    before: set[str] = set()
+    """Return the features of a block of declarations; an earlier value is a fallback."""
+    earlier: set[str] = set()
     found: list[tuple[str, str]] = []
     for name, value in parse_declarations(css):
-        known = name in before or (name == "background-image" and "background-color" in before)
-        if not known and not name.startswith(("-", "mso-")):
+        has_fallback = name in earlier or (
+            name == "background-image" and "background-color" in earlier
+        )
+        if not has_fallback and not name.startswith(("-", "mso-")):
             found += (
                 (feature, f"{name}: {value}")
                 for feature in _iter_value_features(name, value.lower())
             )
-        before.add(name)
+        earlier.add(name)
     return tuple(found)
 
 

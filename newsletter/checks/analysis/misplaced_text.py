@@ -1,4 +1,4 @@
-"""Which passages of a post do not belong in it, by the judges of the import."""
+"""Find boilerplate, spam and comments in a post, as the import does."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from newsletter.posts.importing.cleanup.spam_and_comments import find_comments, 
 
 
 class MisplacedText(NamedTuple):
-    """Text of a passage -> why it does not belong, by what it looks like."""
+    """The passages that do not belong in a post: their text -> the reason, by kind."""
 
     boilerplate: Mapping[str, str]
     spam: Mapping[str, str]
@@ -17,17 +17,21 @@ class MisplacedText(NamedTuple):
 
 
 def find_misplaced_text(passages: Sequence[Passage]) -> MisplacedText:
-    """Judge a post that was kept as it is."""
+    """Classify the passages of a post that was not cleaned up on import."""
     if not any(passage.is_prose for passage in passages):
-        return MisplacedText({}, {}, {})  # a line or two: nothing stands around a text
-    thread = find_comments(passages)
-    article = passages[: thread.start]
-    running = find_content_range(article)
-    strange = find_spam(article, running)
-    taken = find_boilerplate(passages, running, strange)
-    said = dict.fromkeys(sorted(set(thread) - set(taken)), "looks like a reader's comment")
+        return MisplacedText({}, {}, {})  # a line or two have nothing around them
+    comments = find_comments(passages)
+    article = passages[: comments.start]
+    content = find_content_range(article)
+    spam = find_spam(article, content)
+    boilerplate = find_boilerplate(passages, content, spam)
+    comment_reasons = dict.fromkeys(
+        sorted(set(comments) - set(boilerplate)), "looks like a reader's comment"
+    )
 
-    def named(found: Mapping[int, str]) -> dict[str, str]:
-        return {passages[at].text: why for at, why in found.items()}
+    def reasons_by_text(found: Mapping[int, str]) -> dict[str, str]:
+        return {passages[index].text: reason for index, reason in found.items()}
 
-    return MisplacedText(named(taken), named(strange), named(said))
+    return MisplacedText(
+        reasons_by_text(boilerplate), reasons_by_text(spam), reasons_by_text(comment_reasons)
+    )

@@ -1,1 +1,1 @@
-"""Checks that need the network: where links lead, and whether images are published."""
+"""Checks that need the network: broken links, unpublished images."""

@@ -1,4 +1,4 @@
-"""Asks many addresses at once in a bounded time; remembers good answers for an hour."""
+"""Check many URLs in parallel within a deadline; cache good results."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from pathlib import Path
 from newsletter.fetch.safe_fetch import FetchResult, SafeFetcher
 
 TOTAL_SECONDS = 60.0
-CACHE_SECONDS = 3_600.0  # seconds
+CACHE_SECONDS = 3_600.0
 _THREADS = 12
 _CACHED_KINDS = frozenset({"fine", "moved", "not asked"})
-_TIMED_OUT = FetchResult("failing", "there is no answer in time")
+_TIMED_OUT = FetchResult("failing", "no response in time")
 
 
 def check_urls(
@@ -25,38 +25,41 @@ def check_urls(
     seconds: float = TOTAL_SECONDS,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> dict[str, FetchResult]:
-    """Visit every address.
+    """Fetch every URL.
 
     Args:
-        urls: absolute, each once.
-        fetcher: who asks.
-        seconds: how long all of them may take together; what hasn't answered then is late.
-        on_progress: called with the number of answers that have just come.
+        urls: absolute URLs, without duplicates.
+        fetcher: sends the requests.
+        seconds: the deadline for all of them together; a URL without a result by then has timed
+            out.
+        on_progress: called with the number of results that have just arrived.
 
     Returns:
-        Address -> answer, in the order of ``urls``.
+        URL -> result, in the order of ``urls``.
     """
-    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[str, FetchResult]] = queue.SimpleQueue()
+    pending: queue.SimpleQueue[str] = queue.SimpleQueue()
+    completed: queue.SimpleQueue[tuple[str, FetchResult]] = queue.SimpleQueue()
     for url in urls:
-        waiting.put(url)
+        pending.put(url)
     for _ in range(min(_THREADS, len(urls))):
-        # A daemon, so that a server which never comes to an end doesn't hold the program up.
-        threading.Thread(target=_run_worker, args=(fetcher, waiting, done), daemon=True).start()
-    until, found = time.monotonic() + seconds, dict.fromkeys(urls, _TIMED_OUT)
+        # A daemon, so that a server which never stops sending doesn't keep the program alive.
+        threading.Thread(
+            target=_run_worker, args=(fetcher, pending, completed), daemon=True
+        ).start()
+    deadline, results = time.monotonic() + seconds, dict.fromkeys(urls, _TIMED_OUT)
     for _ in urls:
         try:
-            url, answer = done.get(timeout=max(until - time.monotonic(), 0.0))
+            url, result = completed.get(timeout=max(deadline - time.monotonic(), 0.0))
         except queue.Empty:
             break
-        found[url] = answer
+        results[url] = result
         on_progress(1)
-    while not waiting.empty():  # what nobody waits for any more is not asked
+    while not pending.empty():  # after the deadline, don't request the rest
         try:
-            waiting.get_nowait()
+            pending.get_nowait()
         except queue.Empty:
             break
-    return found
+    return results
 
 
 def _run_worker(
@@ -73,11 +76,11 @@ def _run_worker(
 
 
 class ResultCache:
-    """Good answers of the last hour, in a file; bad ones are asked anew, for they get mended.
+    """Good results of the last hour, in a file; bad ones are not cached, for they get fixed.
 
     Args:
-        file: where; it need not be there, and what can't be read counts as nothing.
-        now: seconds since the epoch.
+        file: the cache file; a missing or unreadable file counts as empty.
+        now: returns the time in seconds since the epoch.
     """
 
     def __init__(self, file: Path, now: Callable[[], float] = time.time) -> None:
@@ -85,32 +88,33 @@ class ResultCache:
         self._now = now
 
     def get_fresh(self, urls: Sequence[str]) -> dict[str, FetchResult]:
-        """The answers that are still good."""
-        known = self._load()
-        return {url: known[url][1] for url in urls if url in known}
+        """Return the results that have not expired."""
+        cached = self._load()
+        return {url: cached[url][1] for url in urls if url in cached}
 
     def store(self, results: Mapping[str, FetchResult]) -> None:
-        """Remember the good ones of these."""
-        at = self._now()
+        """Store the good ones of these results."""
+        now = self._now()
         fresh = {
-            url: (at, answer) for url, answer in results.items() if answer.kind in _CACHED_KINDS
+            url: (now, result) for url, result in results.items() if result.kind in _CACHED_KINDS
         }
         entries = {
-            url: {"at": when, **asdict(one)}
-            for url, (when, one) in {**self._load(), **fresh}.items()
+            url: {"at": stored_at, **asdict(result)}
+            for url, (stored_at, result) in {**self._load(), **fresh}.items()
         }
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        aside = self._file.with_name(f".{self._file.name}.{os.getpid()}")
-        aside.write_text(json.dumps(entries, ensure_ascii=False, indent=1), encoding="utf-8")
-        aside.replace(self._file)
+        temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(entries, ensure_ascii=False, indent=1), encoding="utf-8")
+        temporary.replace(self._file)
 
     def _load(self) -> dict[str, tuple[float, FetchResult]]:
         try:
             data = json.loads(self._file.read_text(encoding="utf-8"))
-            known = {
-                url: (float(one.pop("at")), FetchResult(**one)) for url, one in dict(data).items()
+            cached = {
+                url: (float(entry.pop("at")), FetchResult(**entry))
+                for url, entry in dict(data).items()
             }
         except (OSError, ValueError, TypeError, AttributeError, KeyError):
             return {}
-        since = self._now() - CACHE_SECONDS
-        return {url: one for url, one in known.items() if one[0] > since}
+        oldest = self._now() - CACHE_SECONDS
+        return {url: entry for url, entry in cached.items() if entry[0] > oldest}

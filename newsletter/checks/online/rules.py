@@ -1,4 +1,4 @@
-"""Rules on what only the network can tell: where links lead, and whether images are there."""
+"""Rules that need the network: broken links, unpublished images."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ _TOPIC = "Links and images online"
 _SHOWN_URL_LENGTH = 80
 
 
-def _find_nothing(context: CheckContext) -> tuple[Match, ...]:  # noqa: ARG001 - the network decides
+def _find_nothing(context: CheckContext) -> tuple[Match, ...]:  # noqa: ARG001 - ``make_online_findings`` does it
     return ()
 
 
@@ -29,45 +29,45 @@ def _make_online_rule(
 
 dead_link = _make_online_rule(
     "dead-link", "error",
-    "a link or an image that is gone (404, 410), or whose host nobody knows.",
-    meaning="Readers meet an error page, or an empty frame.",
-    remedy="Correct the address, or take it out.",
+    "a link or an image that is gone (404, 410), or whose host does not exist.",
+    meaning="Readers see an error page, or an empty frame.",
+    remedy="Correct the URL, or remove it.",
 )  # fmt: skip
 private_host = _make_online_rule(
     "private-host", "error",
-    "a link whose host, or where it redirects to, is in a private network; it is not asked.",
-    meaning="Readers can't open it, or meet something of their own network.",
-    remedy="Put a public address there.",
+    "a link whose host, or that of a redirect, is in a private network; it is not requested.",
+    meaning="Readers can't open it, or get to something in their own network.",
+    remedy="Use a public URL.",
 )  # fmt: skip
 failing_link = _make_online_rule(
     "failing-link", "warning",
-    "a link that does not answer in time, answers with an error (5xx), or redirects for ever.",
-    meaning="Readers may meet nothing.",
+    "a link that does not respond in time, responds with an error (5xx), or redirects forever.",
+    meaning="The page may not open for readers.",
     remedy="Try it in a browser, and again later.",
 )  # fmt: skip
 bad_certificate = _make_online_rule(
     "bad-certificate", "warning",
-    "a link whose certificate has run out, is another host's, or can't be verified.",
-    meaning="Browsers warn readers of the page before they show it.",
+    "a link whose certificate has expired, is for another host, or can't be verified.",
+    meaning="Browsers show readers a warning before the page.",
     remedy="Tell the site's owner, or link to another page.",
 )  # fmt: skip
 unpublished_image = _make_online_rule(
     "unpublished-image", "warning",
-    "an image of the issue that is not at its address yet.",
-    meaning="Readers see an empty frame until it is there; Gmail may keep that for good.",
-    remedy="Publish the issue's images at that address before you send.",
+    "an image of the issue that is not published at its URL yet.",
+    meaning="Readers see an empty frame until it is there; Gmail may cache that for good.",
+    remedy="Publish the issue's images at that URL before you send.",
 )  # fmt: skip
 moved_link = _make_online_rule(
     "moved-link", "hint",
-    "a link that has moved for good (301, 308).",
-    meaning="It works for as long as the old place redirects.",
-    remedy="Put the new address there.",
+    "a link that has moved permanently (301, 308).",
+    meaning="It works only as long as the old URL redirects.",
+    remedy="Use the new URL.",
 )  # fmt: skip
 closed_link = _make_online_rule(
     "closed-link", "hint",
-    "a link that is refused to us (401, 403, 429, …): to programs alone, or to all.",
-    meaning="Readers may meet a login, or nothing amiss.",
-    remedy="Open it in a private window of a browser.",
+    "a link whose server refuses the request (401, 403, 429, …): from programs only, or from all.",
+    meaning="Readers may see a login page, or the page may be fine.",
+    remedy="Open it in a private browser window.",
 )  # fmt: skip
 
 ONLINE_RULES: tuple[Rule, ...] = (
@@ -81,21 +81,21 @@ _RULE_BY_KIND: Mapping[FetchResultKind, Rule] = {
 
 
 def collect_urls(context: CheckContext) -> tuple[str, ...]:
-    """The addresses to ask: of links and images, once each.
+    """Return the URLs of links and images to request, without duplicates.
 
-    Left out is what a reader's own data is part of (a merge tag, the links to leave), the issue's
-    own page, which comes with the send, and what can be told without asking.
+    Left out are URLs with a recipient's own data in them (a merge tag, the unsubscribe link), the
+    issue's own page, which is published with the send, and private URLs, which need no request.
     """
     tree = etree.fromstring(context.email.html, etree.HTMLParser())
-    found = [one.get("href") for one in tree.iter("a")] + [
-        one.get("src") for one in tree.iter("img")
+    found = [link.get("href") for link in tree.iter("a")] + [
+        image.get("src") for image in tree.iter("img")
     ]
-    own = build_issue_url(context.config, context.issue.slug)
-    asked = (url.strip().partition("#")[0] for url in found if url)
+    issue_url = build_issue_url(context.config, context.issue.slug)
+    urls = (url.strip().partition("#")[0] for url in found if url)
     return tuple(
         dict.fromkeys(
-            url for url in asked
-            if url.lower().startswith(("http://", "https://")) and url != own
+            url for url in urls
+            if url.lower().startswith(("http://", "https://")) and url != issue_url
             and not MERGE_TOKEN_PATTERN.search(url) and not is_private_url(url)
         )
     )  # fmt: skip
@@ -104,20 +104,20 @@ def collect_urls(context: CheckContext) -> tuple[str, ...]:
 def make_online_findings(
     context: CheckContext, results: Mapping[str, FetchResult]
 ) -> tuple[Finding, ...]:
-    """What the answers mean for the mail."""
-    own = {
+    """Return the findings for the results of the requests."""
+    image_urls = {
         build_image_url(context.config, context.issue.slug, image.name)
         for image in context.issue.post.images.values()
     }
     return tuple(
         _make_online_finding(
             context,
-            unpublished_image if url in own and answer.kind == "dead" else rule,
+            unpublished_image if url in image_urls and result.kind == "dead" else rule,
             url,
-            answer,
+            result,
         )
-        for url, answer in results.items()
-        if (rule := _RULE_BY_KIND.get(answer.kind))
+        for url, result in results.items()
+        if (rule := _RULE_BY_KIND.get(result.kind))
     )
 
 
@@ -125,10 +125,10 @@ def _make_online_finding(
     context: CheckContext, rule: Rule, url: str, result: FetchResult
 ) -> Finding:
     where = context.source_map.locate_url(url, "button", "further", "hero", "author")
-    said = (
+    detail = (
         f" is now at {result.redirect_url[:_SHOWN_URL_LENGTH]}"
         if result.redirect_url
         else f": {result.detail}"
     )
-    message = f"{UTM_PARAMETER.sub('', url).rstrip('?&')[:_SHOWN_URL_LENGTH]}{said}"
+    message = f"{UTM_PARAMETER.sub('', url).rstrip('?&')[:_SHOWN_URL_LENGTH]}{detail}"
     return Finding(rule.id, rule.severity, message, where, url, rule.meaning, rule.remedy)

@@ -1,1 +1,1 @@
-"""The rules, a module a topic; a new one is added here and in the registry."""
+"""The rules, one module per topic; register a new one in the registry."""

@@ -1,4 +1,4 @@
-"""Rules on who can read it: screen readers, small screens, weak eyes."""
+"""Rules on accessibility: language, headings, link texts, font size."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,58 +25,58 @@ _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 @rule(
     "no-language", "warning",
-    meaning="A screen reader guesses the language, and reads it in the wrong voice.",
+    meaning="A screen reader guesses the language, and may read it in the wrong voice.",
     remedy='Put lang="{{ lang }}" on <mjml> in the template.',
 )  # fmt: skip
 def no_language(context: CheckContext) -> Iterator[Match]:
-    """The document names no language, or one that is none (BCP 47)."""
+    """The document has no language, or an invalid one (BCP 47)."""
     lang = context.tree.get("lang") or ""
     if not _LANGUAGE.fullmatch(lang):
-        yield Match(f"the mail's language is '{lang}'" if lang else "the mail names no language")
+        yield Match(f"'{lang}' is not a valid language" if lang else "the email has no language")
 
 
 @rule(
     "wrong-direction", "warning",
-    meaning="Text and punctuation stand on the wrong side.",
+    meaning="Text and punctuation are on the wrong side.",
     remedy='Put dir="{{ dir }}" on <mjml> in the template, and language: in the front matter.',
 )  # fmt: skip
 def wrong_direction(context: CheckContext) -> Iterator[Match]:
     """The document's direction is not that of its language."""
-    told, due = (
+    actual, expected = (
         context.tree.get("dir") or "",
         get_text_direction(context.email.language, context.config),
     )
-    if told != due and (told or due == "rtl"):
-        message = f"it reads {told or 'ltr'}, but {context.email.language} reads {due}"
+    if actual != expected and (actual or expected == "rtl"):
+        message = f"dir is {actual or 'ltr'}, but {context.email.language} is {expected}"
         yield Match(message, context.source_map.locate_setting("language"))
 
 
 @rule(
     "no-title", "warning",
-    meaning="A screen reader, a tab and a printout have no name for the mail.",
+    meaning="A screen reader, a browser tab and a printout have no name for the email.",
     remedy="Put <mj-title>{{ issue.title }}</mj-title> into the template's head.",
 )  # fmt: skip
 def no_title(context: CheckContext) -> Iterator[Match]:
     """The document has no title."""
     if not any((title.text or "").strip() for title in context.tree.iter("title")):
-        yield Match("the mail has no title")
+        yield Match("the email has no title")
 
 
 @rule(
     "heading-order", "warning",
-    meaning="Who jumps from heading to heading looks for a level that isn't there.",
-    remedy="Let each heading be at most one level below the one before.",
+    meaning="Readers who jump from heading to heading look for a level that isn't there.",
+    remedy="Make each heading at most one level below the previous one.",
 )  # fmt: skip
 def heading_order(context: CheckContext) -> Iterator[Match]:
     """A heading that skips a level."""
-    before = 0
+    previous = 0
     for heading in context.tree.iter(*_HEADINGS):
         level = int(heading.tag[1])
-        if before and level > before + 1:
+        if previous and level > previous + 1:
             text = get_visible_text(heading).strip()
-            message = f"'{text[:40]}' is h{level} after h{before}"
+            message = f"'{text[:40]}' is h{level} after h{previous}"
             yield Match(message, context.source_map.locate_text(text), text)
-        before = level
+        previous = level
 
 
 @rule(
@@ -85,8 +85,8 @@ def heading_order(context: CheckContext) -> Iterator[Match]:
     remedy="Use ## for headings in the post: its title is the h1.",
 )  # fmt: skip
 def one_h1(context: CheckContext) -> Iterator[Match]:
-    """More than one heading of the first level; none, where there are others."""
-    titles = [get_visible_text(one).strip() for one in context.tree.iter("h1")]
+    """More than one heading of the first level, or none where there are others."""
+    titles = [get_visible_text(heading).strip() for heading in context.tree.iter("h1")]
     for text in titles[1:]:
         yield Match(f"'{text[:40]}' is a second h1", context.source_map.locate_text(text), text)
     if not titles and next(context.tree.iter(*_HEADINGS[1:]), None) is not None:
@@ -95,8 +95,8 @@ def one_h1(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "weak-link-text", "hint",
-    meaning="Read out alone, as screen readers list links, it says nothing.",
-    remedy="Let the link's words say where it leads.",
+    meaning="On its own, as in a screen reader's list of links, it says nothing.",
+    remedy="Say in the link text where it leads.",
 )  # fmt: skip
 def weak_link_text(context: CheckContext) -> Iterator[Match]:
     """A link that says “click here”, “here”, “read more”."""
@@ -108,16 +108,16 @@ def weak_link_text(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "silent-link", "warning",
-    meaning="A screen reader reads out the address, letter by letter.",
-    remedy="Give the image in it an alternative text, or the link words.",
+    meaning="A screen reader reads out the URL, letter by letter.",
+    remedy="Give the link a text, or the image in it an alternative text.",
 )  # fmt: skip
 def silent_link(context: CheckContext) -> Iterator[Match]:
-    """A link without words, or around an image without an alternative text."""
+    """A link without a text, or around an image without an alternative text."""
     for link in context.links:
         labelled = link.element.get("aria-label") or link.element.get("title")
         if link.url.strip(" #") and not link.text and not labelled:
             yield Match(
-                f"the link to {link.url[:60]} has no words",
+                f"the link to {link.url[:60]} has no text",
                 context.source_map.locate_url(link.url),
                 link.url,
             )
@@ -125,14 +125,14 @@ def silent_link(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "table-role", "warning",
-    meaning="A screen reader reads out rows and columns where there is only layout.",
+    meaning="A screen reader announces rows and columns where there is only layout.",
     remedy='Put role="presentation" on a layout table, and header cells into a data table.',
 )  # fmt: skip
 def table_role(context: CheckContext) -> Iterator[Match]:
     """A table that is neither marked as layout nor has a header cell."""
     for table in context.tree.iter("table"):
-        marked = table.get("role") in {"presentation", "none"}
-        if not marked and not _has_header_cells(table):
+        is_layout = table.get("role") in {"presentation", "none"}
+        if not is_layout and not _has_header_cells(table):
             text = get_visible_text(table).strip()
             yield Match(
                 "a table has neither header cells nor a role",
@@ -147,11 +147,11 @@ def _has_header_cells(table: Element) -> bool:
 
 @rule(
     "small-text", "warning",
-    meaning="On a phone it can't be read without enlarging it.",
+    meaning="On a phone it can't be read without zooming in.",
     remedy="Set it in 13 px or more.",
 )  # fmt: skip
 def small_text(context: CheckContext) -> Iterator[Match]:
-    """Text of less than 12 px, footnote marks apart."""
+    """Text of less than 12 px, except footnote marks."""
     for run in context.text_runs:
         small = run.style.font_size < _MIN_FONT_SIZE and not run.style.raised
         if small and any(char.isalnum() for char in run.text):
@@ -162,7 +162,7 @@ def small_text(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "small-target", "warning",
-    meaning="A finger misses it, or meets the one beside it.",
+    meaning="A finger misses it, or hits the one beside it.",
     remedy="Give the button more padding.",
 )  # fmt: skip
 def small_target(context: CheckContext) -> Iterator[Match]:
@@ -180,7 +180,7 @@ def small_target(context: CheckContext) -> Iterator[Match]:
 def _compute_button_height(style: Mapping[str, str]) -> float:
     size = parse_length(style.get("font-size", "")) or 16.0
     line = style.get("line-height", "")
-    leading = (
+    line_height = (
         float(line) * size
         if re.fullmatch(r"\d+(\.\d+)?", line)
         else parse_length(line, size) or 1.2 * size
@@ -189,4 +189,4 @@ def _compute_button_height(style: Mapping[str, str]) -> float:
         0.0
     ]
     bottom = padding[2] if len(padding) > 2 else padding[0]  # noqa: PLR2004 - CSS's order of sides
-    return float(leading + padding[0] + bottom)
+    return float(line_height + padding[0] + bottom)

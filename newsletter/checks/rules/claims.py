@@ -1,4 +1,4 @@
-"""Rules on what is claimed: statistics, studies and quotations without a source."""
+"""Rules on claims: statistics, studies and quotations without a source."""
 
 import re
 from collections.abc import Iterator
@@ -34,19 +34,19 @@ _PARAGRAPH_TAGS = ("p", "li", "dd", "td")
 
 @rule(
     "unsourced-claim", "hint",
-    meaning="Readers can't look it up, and some will not believe it.",
-    remedy="Link to the study, or say in a footnote where it is from.",
+    meaning="Readers can't look it up, and some won't believe it.",
+    remedy="Link to the study, or name the source in a footnote.",
 )  # fmt: skip
 def unsourced_claim(context: CheckContext) -> Iterator[Match]:
     """A study or a statistic in a paragraph that links to no source (English)."""
     for text in _iter_unlinked_paragraphs(context):
         study, number = _STUDY.search(text), _NUMBER.search(text)
         if found := study or number:
-            shown = found[0]
+            quoted = found[0]
             if study and number and study.start() < number.start():
-                shown = f"{study[0]} … {number[0]}"
+                quoted = f"{study[0]} … {number[0]}"
             where = context.source_map.locate_text(text[found.start() :])
-            yield Match(f"'{shown}' links to no source", where, found[0])
+            yield Match(f"'{quoted}' links to no source", where, found[0])
 
 
 @rule(
@@ -55,17 +55,17 @@ def unsourced_claim(context: CheckContext) -> Iterator[Match]:
     remedy="Link to where it was said or written.",
 )  # fmt: skip
 def unsourced_quote(context: CheckContext) -> Iterator[Match]:
-    """A quotation of somebody by name in a paragraph that links to no source (English)."""
+    """A quotation of a named person in a paragraph that links to no source (English)."""
     for text in _iter_unlinked_paragraphs(context):
         if found := _QUOTE.search(text):
-            who = " ".join(_NAME.findall(found["who"])[-1:])
-            if who:
+            name = " ".join(_NAME.findall(found["who"])[-1:])
+            if name:
                 where = context.source_map.locate_text(found["quote"])
-                yield Match(f"the words of {who} link to no source", where, found["quote"])
+                yield Match(f"the quotation of {name} links to no source", where, found["quote"])
 
 
 def _iter_unlinked_paragraphs(context: CheckContext) -> Iterator[str]:
-    """The text of every paragraph without a link; a footnote's mark is one too."""
+    """Yield the text of every paragraph without a link; a footnote mark is a link too."""
     if context.issue.post.language.split("-")[0] != "en":
         return
     for element in context.body_tree.iter(*_PARAGRAPH_TAGS):

@@ -1,4 +1,7 @@
-"""Rules on HTML and CSS that some mail clients leave out, weighed by how many readers use them."""
+"""Rules on HTML and CSS that some mail clients do not support.
+
+The severity depends on how many readers use these clients.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -14,18 +17,19 @@ from newsletter.render.article.dom import get_visible_text
 
 rule = Topic("Mail clients").rule
 
-MIN_WARNING_SHARE = (
-    0.05  # of the readers: where something essential fails for as many, it wants mending
-)
-MIN_HINT_SHARE = 0.01  # nobody is told of less
-_MAX_NAMED_CLIENTS = 3  # clients in a message
+# Shares of the readers: from the first on, a missing essential feature is a warning; what fails for
+# less than the second is not reported.
+MIN_WARNING_SHARE = 0.05
+MIN_HINT_SHARE = 0.01
+_MAX_NAMED_CLIENTS = 3  # in a message
 
 _NO_FORM_FIELD = "there is no field to fill in"
-_STACKED_BOXES = "boxes stand under one another, not side by side"
+_STACKED_BOXES = "boxes are stacked, not side by side"
 _NOT_SHOWN = "nothing is shown in its place"
-_NOT_POSITIONED = "it stands in the flow of the text, not where it was put"
+_NOT_POSITIONED = "it is in the flow of the text, not where it was positioned"
 _SIZE_DROPPED = "the declaration is dropped, and with it a size"
-# What readers see where a feature that the mail is not understood without is left out.
+# Features without which the email can't be understood -> what readers see where they are not
+# supported.
 ESSENTIAL_FEATURES: Mapping[str, str] = {
     "html-video": _NOT_SHOWN,
     "html-audio": _NOT_SHOWN,
@@ -33,8 +37,8 @@ ESSENTIAL_FEATURES: Mapping[str, str] = {
     "html-object": _NOT_SHOWN,
     "html-meter": _NOT_SHOWN,
     "html-progress": _NOT_SHOWN,
-    "html-dialog": "its words stand in the text at once",
-    "html-popover": "its words stand in the text at once",
+    "html-dialog": "its text is visible from the start",
+    "html-popover": "its text is visible from the start",
     "html-form": _NO_FORM_FIELD,
     "html-select": _NO_FORM_FIELD,
     "html-textarea": _NO_FORM_FIELD,
@@ -47,11 +51,11 @@ ESSENTIAL_FEATURES: Mapping[str, str] = {
     "html-button-reset": _NO_FORM_FIELD,
     "html-image-maps": "a click on the image leads nowhere",
     "html-hidden": "what is hidden is shown",
-    "html-marquee": "it stands still",
+    "html-marquee": "it doesn't move",
     "css-display-flex": _STACKED_BOXES,
     "css-display-grid": _STACKED_BOXES,
     "css-column-count": _STACKED_BOXES,
-    "css-float": "it stands above the text, not beside it",
+    "css-float": "it is above the text, not beside it",
     "css-position": _NOT_POSITIONED,
     "css-transform": _NOT_POSITIONED,
     "css-visibility": "what is hidden is shown",
@@ -66,19 +70,19 @@ ESSENTIAL_FEATURES: Mapping[str, str] = {
     "css-unit-rem": _SIZE_DROPPED,
     "css-unit-vw": _SIZE_DROPPED,
     "css-unit-vh": _SIZE_DROPPED,
-    "css-background-image": "words stand on the plain ground, without the picture",
-    "css-linear-gradient": "words stand on the plain ground, without the gradient",
-    "css-radial-gradient": "words stand on the plain ground, without the gradient",
-    "css-conic-gradient": "words stand on the plain ground, without the gradient",
-    "css-writing-mode": "the words run across",
+    "css-background-image": "text is on the plain background, without the image",
+    "css-linear-gradient": "text is on the plain background, without the gradient",
+    "css-radial-gradient": "text is on the plain background, without the gradient",
+    "css-conic-gradient": "text is on the plain background, without the gradient",
+    "css-writing-mode": "the text is horizontal",
     "css-clip-path": "all of it is shown",
     "css-mask-image": "all of it is shown",
-    "css-object-fit": "the picture is squeezed",
-    "css-pseudo-element-before": "what it brings is missing",
-    "css-pseudo-element-after": "what it brings is missing",
-    "css-at-import": "none of those styles is there",
+    "css-object-fit": "the image is distorted",
+    "css-pseudo-element-before": "its content is missing",
+    "css-pseudo-element-after": "its content is missing",
+    "css-at-import": "those styles are missing",
 }
-# Whoever misses these misses nothing: square corners, no shadow, a system font, the plain sheet.
+# Without these nothing is lost: square corners, no shadow, a system font, the base styles.
 OPTIONAL_FEATURES = frozenset(
     """
     css-accent-color css-animation css-at-font-face css-at-keyframes css-at-media css-at-supports
@@ -100,13 +104,14 @@ OPTIONAL_FEATURES = frozenset(
 
 
 class UnsupportedFeature(NamedTuple):
-    """A feature that some readers' clients leave out.
+    """A feature that some readers' mail clients do not support.
 
     Attributes:
         feature: its name on caniemail.com.
-        use: where the mail uses it.
-        clients: those that leave it out and that readers use, the most used first.
-        share: of the readers, 0 to 1.
+        use: the first use in the email.
+        clients: the keys of the clients that readers use and that do not support it, the most used
+            first.
+        share: the share of the readers who use these clients, 0 to 1.
     """
 
     feature: str
@@ -117,43 +122,43 @@ class UnsupportedFeature(NamedTuple):
 
 @rule(
     "client-breaks", "warning",
-    meaning="Readers with these programs miss something that the mail isn't understood without.",
-    remedy="Do without it, or give those programs something in its place.",
+    meaning="Readers with these programs miss something essential to the email.",
+    remedy="Do without it, or add a fallback for those programs.",
 )  # fmt: skip
 def client_breaks(context: CheckContext) -> Iterator[Match]:
-    """Something essential that the mail clients of 5 % of the readers or more leave out."""
-    for one in find_unsupported_features(context):
-        if one.feature in ESSENTIAL_FEATURES and one.share >= MIN_WARNING_SHARE:
-            yield _make_match(context, one)
+    """Something essential that the mail clients of 5 % of the readers or more do not support."""
+    for unsupported in find_unsupported_features(context):
+        if unsupported.feature in ESSENTIAL_FEATURES and unsupported.share >= MIN_WARNING_SHARE:
+            yield _make_match(context, unsupported)
 
 
 @rule(
     "client-differs", "hint",
-    meaning="Readers with these programs see the mail a little otherwise.",
+    meaning="Readers with these programs see the email slightly differently.",
     remedy="Look at it as that client: newsletter preview.",
 )  # fmt: skip
 def client_differs(context: CheckContext) -> Iterator[Match]:
-    """The same for fewer readers, or a matter of looks; what falls back by itself is left out."""
-    for one in find_unsupported_features(context):
-        if one.feature not in ESSENTIAL_FEATURES or one.share < MIN_WARNING_SHARE:
-            yield _make_match(context, one)
+    """The same for fewer readers, or a matter of looks; features with a fallback are left out."""
+    for unsupported in find_unsupported_features(context):
+        if unsupported.feature not in ESSENTIAL_FEATURES or unsupported.share < MIN_WARNING_SHARE:
+            yield _make_match(context, unsupported)
 
 
 def find_unsupported_features(context: CheckContext) -> Iterator[UnsupportedFeature]:
-    """The features of the mail that clients of 1 % of the readers or more leave out."""
-    seen = find_features(context.tree)
-    for_outlook = _find_outlook_features(context, seen)
-    for feature, use in seen.items():
-        fails = (
+    """Yield the features of the email that clients of 1 % of the readers or more do not support."""
+    uses = find_features(context.tree)
+    outlook_uses = _find_outlook_features(context, uses)
+    for feature, use in uses.items():
+        unsupporting = (
             FEATURES[feature].unsupported_by
             if feature in FEATURES and feature not in OPTIONAL_FEATURES
             else ()
         )
         clients = [
             key
-            for key in fails
+            for key in unsupporting
             if context.client_shares.by_client.get(key)
-            and (key != "outlook" or feature in for_outlook)
+            and (key != "outlook" or feature in outlook_uses)
         ]
         share = get_client_share(context, clients)
         if share >= MIN_HINT_SHARE:
@@ -163,7 +168,7 @@ def find_unsupported_features(context: CheckContext) -> Iterator[UnsupportedFeat
 def _find_outlook_features(
     context: CheckContext, features: Mapping[str, FeatureUse]
 ) -> Mapping[str, FeatureUse]:
-    """What Outlook for Windows gets to see: some of it is hidden from it by a comment."""
+    """Return the features in what Outlook for Windows sees; conditional comments hide some."""
     html = HIDDEN_FROM_OUTLOOK.sub("", context.default_email.html)
     if html == context.default_email.html:
         return features
@@ -171,36 +176,33 @@ def _find_outlook_features(
 
 
 def get_client_share(context: CheckContext, clients: list[str] | tuple[str, ...]) -> float:
-    """The part of the readers who use one of these clients."""
+    """Return the share of the readers who use one of these clients, 0 to 1."""
     return sum(context.client_shares.by_client.get(key, 0.0) for key in clients)
 
 
 def sort_by_share(context: CheckContext, clients: list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    """The clients, the most used first."""
+    """Return the clients, the most used first."""
     return tuple(sorted(clients, key=lambda key: -context.client_shares.by_client.get(key, 0.0)))
 
 
 def describe_clients(context: CheckContext, clients: tuple[str, ...]) -> str:
-    """The clients by name, with their part of the readers."""
+    """Return the clients' names and their share of the readers, for a message."""
     names = [CLIENTS[key].name for key in clients[:_MAX_NAMED_CLIENTS]]
     more = len(clients) - _MAX_NAMED_CLIENTS
     last = f"{more} more" if more > 0 else names.pop()
     listed = f"{', '.join(names)} and {last}" if names else last
-    return (
-        f"{listed} ({get_client_share(context, clients):.0%} of {context.client_shares.population})"
-    )
+    share = get_client_share(context, clients)
+    return f"{listed} ({share:.0%} of {context.client_shares.population})"
 
 
 def _make_match(context: CheckContext, unsupported: UnsupportedFeature) -> Match:
     title = FEATURES[unsupported.feature].title.removesuffix(" element").removesuffix(" attribute")
     title = title.removesuffix(" property")
-    effect = ESSENTIAL_FEATURES.get(unsupported.feature, "it is left out")
-    words = (
-        "" if unsupported.use.element is None else get_visible_text(unsupported.use.element)[:80]
-    )
-    where = context.source_map.locate_text(words) if words else context.source_map.file
+    effect = ESSENTIAL_FEATURES.get(unsupported.feature, "it is ignored")
+    text = "" if unsupported.use.element is None else get_visible_text(unsupported.use.element)[:80]
+    where = context.source_map.locate_text(text) if text else context.source_map.file
     return Match(
-        f"{title} isn't known to {describe_clients(context, unsupported.clients)}: {effect}",
+        f"{title} isn't supported by {describe_clients(context, unsupported.clients)}: {effect}",
         where,
         unsupported.use.excerpt,
     )

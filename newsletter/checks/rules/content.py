@@ -1,4 +1,4 @@
-"""Rules on what the text says: what was left in it by mistake."""
+"""Rules on the text: leftover tags, placeholders, unbalanced quotes."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _TODO = re.compile(r"\b(?:TODO|TBD|TK)\b")
-# "Todo" in capitals means "all".
+# Here "todo" in capitals is a word: "all".
 _TODO_WORD_LANGUAGES = ("es", "pt", "gl", "ca")
 _SAMPLE_URL = re.compile(
     r"^https?://(?:www\.)?(?:example\.(?:com|net|org)"
@@ -57,11 +57,11 @@ _MIN_NAME_LENGTH = 6
 
 @rule(
     "leftover-tag", "error",
-    meaning="Readers see code of a template where their name should be.",
-    remedy="Write it as {{ subscriber.name }}, or take it out; in `code` it may stay.",
+    meaning="Readers see template code where their name should be.",
+    remedy="Write it as {{ subscriber.name }}, or remove it; in `code` it may stay.",
 )  # fmt: skip
 def leftover_tag(context: CheckContext) -> Iterator[Match]:
-    """A merge tag or template syntax that nobody will fill in, outside of code."""
+    """A merge tag or template syntax that won't be replaced, outside of code."""
     for part, keys in (
         (context.default_email.subject, "subject"),
         (context.default_email.preheader, "preheader"),
@@ -81,11 +81,11 @@ def leftover_tag(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "placeholder-text", "warning",
-    meaning="Readers see words that only stood in for others.",
-    remedy="Write what was meant.",
+    meaning="Readers see a placeholder instead of the text.",
+    remedy="Replace it with the text.",
 )  # fmt: skip
 def placeholder_text(context: CheckContext) -> Iterator[Match]:
-    """Lorem ipsum, TODO, [insert …]: words that stand in for others."""
+    """Placeholder text: lorem ipsum, TODO, [insert …]."""
     language = context.issue.post.language.split("-")[0]
     for block in context.prose_blocks:
         found = _PLACEHOLDER.search(block.text)
@@ -98,18 +98,18 @@ def placeholder_text(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "sample-link", "warning",
-    meaning="The link leads to nobody's page.",
-    remedy="Put the address there that you mean.",
+    meaning="The link leads to a page that isn't yours.",
+    remedy="Use the real URL.",
 )  # fmt: skip
 def sample_link(context: CheckContext) -> Iterator[Match]:
-    """A link or an image whose address is an example's: example.com, your-domain.com."""
+    """A link or an image with an example URL: example.com, your-domain.com."""
     urls = [link.url for link in context.links] + [
         image.get("src") or "" for image in context.images
     ]
     for url in dict.fromkeys(urls):
         if _SAMPLE_URL.search(url):
             yield Match(
-                f"{url[:80]} is an example",
+                f"{url[:80]} is an example URL",
                 context.source_map.locate_url(url, "button", "further"),
                 url,
             )
@@ -118,18 +118,18 @@ def sample_link(context: CheckContext) -> Iterator[Match]:
 @rule(
     "unbalanced-quotes", "hint",
     meaning="Readers can't tell where the quotation ends.",
-    remedy="Close it.",
+    remedy="Add the closing quotation mark.",
 )  # fmt: skip
 def unbalanced_quotes(context: CheckContext) -> Iterator[Match]:
-    """A quotation that opens and never closes in its paragraph, nor goes on in the next."""
+    """A quotation that is not closed in its paragraph and does not continue in the next."""
     if context.issue.post.language.split("-")[0] in _OTHER_QUOTE_LANGUAGES:
         return
-    for block, after in zip_longest(context.prose_blocks, context.prose_blocks[1:]):
+    for block, next_block in zip_longest(context.prose_blocks, context.prose_blocks[1:]):
         text = block.text
-        for opens, closes in _QUOTE_PAIRS.items():
-            goes_on = after is not None and after.text.startswith(opens)
-            if text.count(opens) > text.count(closes) and not goes_on:
-                start = text.rfind(opens)
+        for opening, closing in _QUOTE_PAIRS.items():
+            continues = next_block is not None and next_block.text.startswith(opening)
+            if text.count(opening) > text.count(closing) and not continues:
+                start = text.rfind(opening)
                 yield _make_unclosed_match(context, text[start:])
         if text.count('"') % 2 and not _INCH_MARK.search(text):
             yield _make_unclosed_match(context, text[text.rfind('"') :])
@@ -143,11 +143,11 @@ def _make_unclosed_match(context: CheckContext, text: str) -> Match:
 
 @rule(
     "misspelt-name", "hint",
-    meaning="A newsletter that misspells itself looks like somebody else's.",
+    meaning="A newsletter that misspells its own name looks like a fake.",
     remedy="Write it as in newsletter.yml.",
 )  # fmt: skip
 def misspelt_name(context: CheckContext) -> Iterator[Match]:
-    """The newsletter's own name, nearly."""
+    """The newsletter's own name, misspelt."""
     name = context.config.name
     size = len(name.split())
     if len(name) < _MIN_NAME_LENGTH:
@@ -156,17 +156,19 @@ def misspelt_name(context: CheckContext) -> Iterator[Match]:
         if name[0] not in block.text:
             continue
         words = [word.strip(_PUNCTUATION) for word in block.text.split()]
-        for at, word in enumerate(words):
+        for index, word in enumerate(words):
             if word[:1] == name[0]:
-                said = " ".join(words[at : at + size])
-                if said != name and _is_misspelling(said, name):
-                    where = context.source_map.locate_text(" ".join(words[at : at + size + 2]))
-                    yield Match(f"'{said}' is nearly '{name}'", where, said)
+                candidate = " ".join(words[index : index + size])
+                if candidate != name and _is_misspelling(candidate, name):
+                    where = context.source_map.locate_text(
+                        " ".join(words[index : index + size + 2])
+                    )
+                    yield Match(f"'{candidate}' looks like '{name}', misspelt", where, candidate)
 
 
 def _is_misspelling(candidate: str, name: str) -> bool:
     if (
-        abs(len(candidate) - len(name)) > 2  # noqa: PLR2004 - a slip of one letter, or two
+        abs(len(candidate) - len(name)) > 2  # noqa: PLR2004 - a typo of one letter, or two
         or candidate.removesuffix("\u2019s").removesuffix("'s") == name
     ):
         return False
@@ -175,8 +177,8 @@ def _is_misspelling(candidate: str, name: str) -> bool:
 
 @rule(
     "long-read", "hint",
-    meaning="Few read so long a mail to its end.",
-    remedy="Send the beginning, and link to the whole on your site.",
+    meaning="Few people read such a long email to the end.",
+    remedy="Send the beginning, and link to the full post on your site.",
 )  # fmt: skip
 def long_read(context: CheckContext) -> Iterator[Match]:
     """The post takes more than 20 minutes to read."""
@@ -188,7 +190,7 @@ def long_read(context: CheckContext) -> Iterator[Match]:
 
 
 def shorten_quote(text: str, max_length: int = 50) -> str:
-    """``text`` cut between words where it is too long to be quoted."""
+    """Return ``text``, cut between words if it is longer than ``max_length``."""
     text = " ".join(text.split())
     if len(text) <= max_length:
         return text

@@ -1,4 +1,4 @@
-"""Rules on whether it arrives, and in which folder."""
+"""Rules on deliverability: unsubscribe link, sender, spam words."""
 
 import re
 from collections import Counter
@@ -22,7 +22,7 @@ FREE_MAIL_DOMAINS = frozenset(
 )
 _WORD = re.compile(r"\w{3,}")
 _MIN_SHARED_WORDS = 0.7
-_MIN_COMPARED_WORDS = 40  # words: below that a caption more or less decides
+_MIN_COMPARED_WORDS = 40  # below that a caption more or less decides
 _SPAM_PHRASE = re.compile(
     r"act now|100% free|risk[ -]free|double your|earn extra cash|make money fast|cash bonus"
     r"|you(?:'|\u2019| a)re a winner|you have been selected|limited time offer|order now|buy now"
@@ -35,27 +35,27 @@ _MIN_SPAM_PHRASES = 3
 
 @rule(
     "no-unsubscribe-link", "error",
-    meaning="Readers who want to leave can only report spam, and the law wants a way out.",
+    meaning="Readers who want to unsubscribe can only report spam, and the law requires a link.",
     remedy="Put {{ unsubscribe_url }} into the template's footer, in HTML and text.",
 )  # fmt: skip
 def no_unsubscribe_link(context: CheckContext) -> Iterator[Match]:
-    """The HTML or the text part has no link to leave."""
-    ways = (
+    """The HTML or the text part has no unsubscribe link."""
+    links = (
         *(UNSUBSCRIBE_TAG.token(target) for target in ("html", "text", "url")),
         _SENDGRID_UNSUBSCRIBE_TAG,
     )
     for name, part in (("HTML", context.email.html), ("text part", context.email.text)):
-        if not any(way in part for way in ways):
-            yield Match(f"the {name} has no link to leave")
+        if not any(link in part for link in links):
+            yield Match(f"the {name} has no unsubscribe link")
 
 
 @rule(
     "insecure-unsubscribe", "warning",
-    meaning="Gmail and Yahoo show no button to leave, and trust the sender less.",
-    remedy="Serve public_url by https.",
+    meaning="Gmail and Yahoo show no unsubscribe button, and trust the sender less.",
+    remedy="Serve public_url over https.",
 )  # fmt: skip
 def insecure_unsubscribe(context: CheckContext) -> Iterator[Match]:
-    """One-click unsubscribing goes to an address without https (RFC 8058 3.1)."""
+    """One-click unsubscribe uses a URL without https (RFC 8058 3.1)."""
     url = context.config.public_url or ""
     if url.startswith("http://"):
         yield Match(f"public_url is {url}", Location(CONFIG_FILE_NAME), url)
@@ -63,7 +63,7 @@ def insecure_unsubscribe(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "no-postal-address", "warning",
-    meaning="The law of many countries wants one in every issue; a send is refused without it.",
+    meaning="The law of many countries requires one in every issue; a send is refused without it.",
     remedy="Put postal_address: into newsletter.yml.",
 )  # fmt: skip
 def no_postal_address(context: CheckContext) -> Iterator[Match]:
@@ -74,68 +74,68 @@ def no_postal_address(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "postal-address-left-out", "error",
-    meaning="The law of many countries wants it in every issue.",
+    meaning="The law of many countries requires it in every issue.",
     remedy="Put {{ newsletter.postal_address }} into the template's footer.",
 )  # fmt: skip
 def postal_address_left_out(context: CheckContext) -> Iterator[Match]:
-    """The HTML or the text part does not have the postal address of the settings."""
-    wanted = _normalize_words(context.config.postal_address or "")
-    seen = " ".join(run.text for run in context.text_runs)
-    for name, part in (("HTML", seen), ("text part", context.default_email.text)):
-        if wanted and wanted not in _normalize_words(part):
+    """The HTML or the text part does not contain the postal address of the settings."""
+    postal_address = _normalize_words(context.config.postal_address or "")
+    visible_text = " ".join(run.text for run in context.text_runs)
+    for name, part in (("HTML", visible_text), ("text part", context.default_email.text)):
+        if postal_address and postal_address not in _normalize_words(part):
             yield Match(f"the {name} has no postal address")
 
 
 @rule(
     "free-sender", "warning",
-    meaning="Such addresses may only be sent from by their own service: most of it is refused.",
-    remedy="Send from an address at a domain of your own.",
+    meaning="Only the service itself may send from its addresses; other email is mostly rejected.",
+    remedy="Send from an address at your own domain.",
 )  # fmt: skip
 def free_sender(context: CheckContext) -> Iterator[Match]:
-    """The sender's address is at a free mail service."""
+    """The sender's address is at a free email service."""
     domain = context.email.sender.address.rpartition("@")[2].lower()
     if domain in FREE_MAIL_DOMAINS:
         yield Match(
-            f"the mail is from {context.email.sender.address}", Location(CONFIG_FILE_NAME), domain
+            f"the email is from {context.email.sender.address}", Location(CONFIG_FILE_NAME), domain
         )
 
 
 @rule(
     "sender-elsewhere", "hint",
-    meaning="Filters and readers trust a sender more whose address is at their site's domain.",
+    meaning="Filters and readers trust a sender more if the address is at the site's domain.",
     remedy="Send from an address at your site's domain, if you have one.",
 )  # fmt: skip
 def sender_elsewhere(context: CheckContext) -> Iterator[Match]:
-    """The sender's domain is another than the site's."""
+    """The sender's domain is not the site's."""
     domain = context.email.sender.address.rpartition("@")[2].lower()
     site = get_host(context.config.site_url)
     related = domain == site or domain.endswith(f".{site}") or site.endswith(f".{domain}")
     if site and not related and domain not in FREE_MAIL_DOMAINS:
         yield Match(
-            f"the mail is from {domain}, the site is {site}", Location(CONFIG_FILE_NAME), domain
+            f"the email is from {domain}, the site is {site}", Location(CONFIG_FILE_NAME), domain
         )
 
 
 @rule(
     "text-part-differs", "warning",
-    meaning="Filters take two parts that say different things for a trick, and some read the text.",
-    remedy="Let the text part say what the HTML says.",
+    meaning="Filters suspect a trick if the two parts differ, and some readers see the text part.",
+    remedy="Say the same in the text part as in the HTML.",
 )  # fmt: skip
 def text_part_differs(context: CheckContext) -> Iterator[Match]:
     """The text part has less than 70 % of the post's words."""
-    said = Counter(_WORD.findall(" ".join(block.text for block in context.blocks).casefold()))
-    kept = Counter(_WORD.findall(context.default_email.text.casefold()))
-    if said.total() < _MIN_COMPARED_WORDS:
+    post_words = Counter(_WORD.findall(" ".join(block.text for block in context.blocks).casefold()))
+    text_words = Counter(_WORD.findall(context.default_email.text.casefold()))
+    if post_words.total() < _MIN_COMPARED_WORDS:
         return
-    alike = (said & kept).total() / said.total()
-    if alike < _MIN_SHARED_WORDS:
-        yield Match(f"the text part has {alike:.0%} of the post's words", context.source_map.file)
+    shared = (post_words & text_words).total() / post_words.total()
+    if shared < _MIN_SHARED_WORDS:
+        yield Match(f"the text part has {shared:.0%} of the post's words", context.source_map.file)
 
 
 @rule(
     "blocked-words", "hint",
     meaning="Filters know these words from spam.",
-    remedy="Say it in words of your own.",
+    remedy="Say it in your own words.",
 )  # fmt: skip
 def blocked_words(context: CheckContext) -> Iterator[Match]:
     """Words of advertising in the subject, or three of them in the text (English)."""
@@ -148,9 +148,9 @@ def blocked_words(context: CheckContext) -> Iterator[Match]:
     text = "\n".join(block.text for block in context.prose_blocks)
     words = {match[0].casefold(): match[0] for match in _SPAM_PHRASE.finditer(text)}
     if len(words) >= _MIN_SPAM_PHRASES:
-        told = ", ".join(f"'{word}'" for word in list(words.values())[:5])
+        listed = ", ".join(f"'{word}'" for word in list(words.values())[:5])
         yield Match(
-            f"the text says {told}", context.source_map.locate_text(next(iter(words.values())))
+            f"the text says {listed}", context.source_map.locate_text(next(iter(words.values())))
         )
 
 

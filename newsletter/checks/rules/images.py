@@ -1,4 +1,4 @@
-"""Rules on images, as far as they can be judged without fetching them."""
+"""Rules on images, without fetching them: alt text, size, file type."""
 
 import re
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ from newsletter.render.article.dom import Element
 rule = Topic("Images").rule
 
 _MAX_FILE_BYTES = 600_000
-_MAX_PIXEL_RATIO = 2.0  # pixels of the image for one of the mail: more is never seen
+_MAX_PIXEL_RATIO = 2.0  # pixels of the image per CSS pixel: more is never seen
 _PIXEL_RATIO_TOLERANCE = 1.25
-_MIN_SHOWN_WIDTH = 200  # pixels: below that nobody waits for a larger file
+_MIN_SHOWN_WIDTH = 200  # CSS pixels: below that a larger file does no harm
 _FILE_NAME = re.compile(
     r".*\.(?:jpe?g|png|gif|webp|svg|avif|heic|bmp|tiff?)|(?:img|dsc|dscn|pxl|image|photo|screenshot"
     r"|screen shot|untitled)[\s_-]*[\d\s._-]*",
@@ -41,7 +41,7 @@ _MIN_WORDS_PER_IMAGE = 30
 
 @rule(
     "no-alt", "warning",
-    meaning="Where images are off, or to a blind reader, there is nothing.",
+    meaning="With images off, or for a blind reader, there is nothing.",
     remedy="Say in a few words what it shows, between the brackets of ![…], or as alt: in the "
     "front matter.",
 )  # fmt: skip
@@ -70,13 +70,13 @@ def file_name_alt(context: CheckContext) -> Iterator[Match]:
         stem = PurePosixPath(_get_file_name(image)).stem
         if alt and (_FILE_NAME.fullmatch(alt) or (alt == stem and re.search(r"[\d_-]", alt))):
             yield Match(
-                f"'{alt}' says nothing of {_get_file_name(image)}", *_locate_image(context, image)
+                f"'{alt}' doesn't describe {_get_file_name(image)}", *_locate_image(context, image)
             )
 
 
 @rule(
     "no-image-size", "warning",
-    meaning="Text jumps while images load, and Outlook shows them as large as they are.",
+    meaning="Text jumps while images load, and Outlook shows them in their full size.",
     remedy="Put the image beside the post, where it is measured, or give it width and height.",
 )  # fmt: skip
 def no_image_size(context: CheckContext) -> Iterator[Match]:
@@ -92,8 +92,8 @@ def no_image_size(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "heavy-image", "warning",
-    meaning="On a phone's connection it comes late, and it costs the reader.",
-    remedy="Save it smaller: 1,300 pixels wide, JPEG of quality 80.",
+    meaning="On a phone's connection it loads slowly, and it costs the reader money.",
+    remedy="Save it smaller: 1,300 pixels wide, as JPEG of quality 80.",
 )  # fmt: skip
 def heavy_image(context: CheckContext) -> Iterator[Match]:
     """An image of more than 600 KB."""
@@ -107,11 +107,11 @@ def heavy_image(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "oversized-image", "hint",
-    meaning="Readers wait for pixels that no screen of theirs shows.",
-    remedy="Save it at twice the width that it is shown in.",
+    meaning="Readers wait for pixels that their screens can't show.",
+    remedy="Save it at twice the width at which it is shown.",
 )  # fmt: skip
 def oversized_image(context: CheckContext) -> Iterator[Match]:
-    """An image with more than twice the pixels that are shown."""
+    """An image more than twice as wide, in pixels, as it is shown."""
     local = _get_local_images(context)
     for element in context.images:
         image = local.get(element.get("src") or "")
@@ -131,28 +131,28 @@ def oversized_image(context: CheckContext) -> Iterator[Match]:
     remedy="Save it as JPEG or PNG.",
 )  # fmt: skip
 def unsupported_image(context: CheckContext) -> Iterator[Match]:
-    """An image of a type that the mail programs of 1 % of the readers or more don't show."""
+    """An image of a type that the mail clients of 1 % of the readers or more don't show."""
     for image in context.images:
-        inside = (image.get("src") or "").startswith("data:")
+        is_inline = (image.get("src") or "").startswith("data:")
         kind = (
             "base64"
-            if inside
+            if is_inline
             else _FEATURE_BY_SUFFIX.get(PurePosixPath(_get_file_name(image)).suffix.lower())
         )
-        fails = FEATURES[f"image-{kind}"].unsupported_by if kind else ()
-        if get_client_share(context, fails) >= MIN_HINT_SHARE:
-            shown = describe_clients(context, sort_by_share(context, fails))
-            name = "an image in the HTML itself" if inside else _get_file_name(image)
-            yield Match(f"{name} isn't shown by {shown}", *_locate_image(context, image))
+        unsupporting = FEATURES[f"image-{kind}"].unsupported_by if kind else ()
+        if get_client_share(context, unsupporting) >= MIN_HINT_SHARE:
+            described = describe_clients(context, sort_by_share(context, unsupporting))
+            name = "an image in the HTML itself" if is_inline else _get_file_name(image)
+            yield Match(f"{name} isn't shown by {described}", *_locate_image(context, image))
 
 
 @rule(
     "all-image", "warning",
-    meaning="With images off nothing is left; filters take mails of one image for spam.",
-    remedy="Write what the image says.",
+    meaning="With images off nothing is left; filters take an email of one image for spam.",
+    remedy="Write what the image says as text.",
 )  # fmt: skip
 def all_image(context: CheckContext) -> Iterator[Match]:
-    """A post of images with hardly a word."""
+    """A post of images with hardly any text."""
     if _count_body_images(context) and context.word_count < _MIN_WORDS:
         yield Match(
             f"{context.word_count} words and {_count_body_images(context)} images",
@@ -162,7 +162,7 @@ def all_image(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "few-words", "hint",
-    meaning="Filters and readers with images off weigh the words alone.",
+    meaning="Filters, and readers with images off, go by the text alone.",
     remedy="Leave some images out, or say more about them.",
 )  # fmt: skip
 def few_words(context: CheckContext) -> Iterator[Match]:
@@ -177,7 +177,7 @@ def _count_body_images(context: CheckContext) -> int:
 
 
 def _get_local_images(context: CheckContext) -> dict[str, LocalImage]:
-    """Published address -> the file beside the post."""
+    """Return published URL -> the file beside the post."""
     return {
         build_image_url(context.config, context.issue.slug, image.name): image
         for image in context.issue.post.images.values()
@@ -207,7 +207,7 @@ def _is_linked(image: Element) -> bool:
 
 
 def _has_styled_size(image: Element) -> bool:
-    """Whether an inlined width stands in; a logo's height follows from it."""
+    """Return whether an inlined height:auto replaces the height, as for a logo."""
     return bool(image.get("width")) and "height:auto" in (image.get("style") or "").replace(" ", "")
 
 

@@ -1,6 +1,6 @@
-"""Rules on what does not belong in a post: a page's furniture, injected links, comments.
+"""Rules on import leftovers: boilerplate, injected spam, comments.
 
-The import takes such things out of a post; here they are found again where somebody kept them.
+The import removes them from a post; these rules find them again where the editor kept them.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from newsletter.checks.rules.content import shorten_quote
 
 rule = Topic("What does not belong").rule
 
-# The kinds that no author writes at the end of a letter; of the others some do.
+# The kinds that no author writes into an email; some authors write the others.
 _SECTION_LABELS = ("blog", "our blog", "the blog", "home")
 _CERTAIN_BOILERPLATE = frozenset(
     {"section label", "breadcrumb", "skip link", "menu", "comment form", "share bar",
@@ -22,15 +22,15 @@ _CERTAIN_BOILERPLATE = frozenset(
 @rule(
     "blog-furniture", "error",
     meaning="Readers see parts of the page that the post was copied from; none of it works in "
-    "a mail.",
+    "an email.",
     remedy="Delete the line.",
 )  # fmt: skip
 def blog_furniture(context: CheckContext) -> Iterator[Match]:
-    """Labels, menus, share bars, comment forms and cookie notices of the page it came from."""
-    for text, why in context.misplaced_text.boilerplate.items():
-        if why in _CERTAIN_BOILERPLATE:
+    """Labels, menus, share bars, comment forms and cookie notices of the original page."""
+    for text, reason in context.misplaced_text.boilerplate.items():
+        if reason in _CERTAIN_BOILERPLATE:
             yield Match(
-                f"'{shorten_quote(text)}' is a blog's {why}",
+                f"'{shorten_quote(text)}' is a blog's {reason}",
                 context.source_map.locate_text(text),
                 text,
             )
@@ -39,20 +39,20 @@ def blog_furniture(context: CheckContext) -> Iterator[Match]:
 @rule(
     "page-leftover", "hint",
     meaning="It may be a part of the page that the post was copied from.",
-    remedy="Delete the line, unless you wrote it for this mail.",
+    remedy="Delete the line, unless you wrote it for this email.",
 )  # fmt: skip
 def page_leftover(context: CheckContext) -> Iterator[Match]:
-    """Related posts, sign-up lines, tags and site footers, which an author may mean."""
+    """Related posts, sign-up lines, tags and site footers, which may be intended."""
     title = context.issue.post.title
     if title.strip().casefold() in _SECTION_LABELS:
         yield Match(
             f"the title '{title}' looks like a section label",
             context.source_map.locate_setting("title"),
         )
-    for text, why in context.misplaced_text.boilerplate.items():
-        if why not in _CERTAIN_BOILERPLATE:
+    for text, reason in context.misplaced_text.boilerplate.items():
+        if reason not in _CERTAIN_BOILERPLATE:
             yield Match(
-                f"'{shorten_quote(text)}' looks like {why}",
+                f"'{shorten_quote(text)}' looks like {reason}",
                 context.source_map.locate_text(text),
                 text,
             )
@@ -60,41 +60,41 @@ def page_leftover(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "foreign-script", "error",
-    meaning="Somebody may have put a link of theirs into the page; readers and filters see spam "
+    meaning="Someone may have injected a link into the page; readers and filters see spam "
     "in your name.",
-    remedy="Delete the line, and look for who can write to your site.",
+    remedy="Delete the line, and find out who can write to your site.",
 )  # fmt: skip
 def foreign_script(context: CheckContext) -> Iterator[Match]:
-    """A line that stands alone in another script than the post's."""
-    for text, why in context.misplaced_text.spam.items():
-        if why.startswith("is in "):
+    """A line on its own in another script than the post's."""
+    for text, reason in context.misplaced_text.spam.items():
+        if reason.startswith("is in "):
             yield Match(
-                f"'{shorten_quote(text)}' {why}", context.source_map.locate_text(text), text
+                f"'{shorten_quote(text)}' {reason}", context.source_map.locate_text(text), text
             )
 
 
 @rule(
     "injected-term", "error",
-    meaning="Somebody may have put a link of theirs into the page; readers and filters see spam "
+    meaning="Someone may have injected a link into the page; readers and filters see spam "
     "in your name.",
-    remedy="Delete the line, and look for who can write to your site.",
+    remedy="Delete the line, and find out who can write to your site.",
 )  # fmt: skip
 def injected_term(context: CheckContext) -> Iterator[Match]:
-    """A line that stands alone with a term of adult, gambling or drug spam."""
-    for text, why in context.misplaced_text.spam.items():
-        if not why.startswith("is in "):
+    """A line on its own with a term of adult, gambling or drug spam."""
+    for text, reason in context.misplaced_text.spam.items():
+        if not reason.startswith("is in "):
             yield Match(
-                f"'{shorten_quote(text)}' {why}", context.source_map.locate_text(text), text
+                f"'{shorten_quote(text)}' {reason}", context.source_map.locate_text(text), text
             )
 
 
 @rule(
     "reader-comment", "warning",
-    meaning="A comment on the page would go out as if you had written it.",
+    meaning="A comment on the page would be sent as if you had written it.",
     remedy="Delete it.",
 )  # fmt: skip
 def reader_comment(context: CheckContext) -> Iterator[Match]:
     """Readers' comments below the post."""
-    for text, why in context.misplaced_text.comments.items():
-        yield Match(f"'{shorten_quote(text)}' {why}", context.source_map.locate_text(text), text)
+    for text, reason in context.misplaced_text.comments.items():
+        yield Match(f"'{shorten_quote(text)}' {reason}", context.source_map.locate_text(text), text)
         return

@@ -1,4 +1,4 @@
-"""Rules on links, as far as they can be judged without following them."""
+"""Rules on links, without following them: empty, private, mismatched."""
 
 import re
 from collections import Counter
@@ -30,17 +30,17 @@ _PHONE_NUMBER = re.compile(r"\+?[\d().\s-]{3,}(?:;.*)?")
 _WEB_ADDRESS = re.compile(
     r"(?:https?://)?(?:[a-z0-9-]+\.)+(?P<top>[a-z]{2,})(?:[/:?#]\S*)?", re.IGNORECASE
 )
-# Last parts of names of things, which are no addresses: Node.js, ASP.net.
+# Endings of names that look like hosts and are none: Node.js, ASP.net.
 _FILE_SUFFIXES = frozenset({"js", "py", "md", "html", "css", "txt", "pdf", "net", "rs", "sh", "ts"})
 
 
 @rule(
     "empty-link", "warning",
-    meaning="What looks like a link in your source is mere text in the mail, or does nothing.",
-    remedy="Say where it leads, or take the link away.",
+    meaning="What looks like a link in your source is plain text in the email, or does nothing.",
+    remedy="Give it a URL, or remove the link.",
 )  # fmt: skip
 def empty_link(context: CheckContext) -> Iterator[Match]:
-    """A link to nowhere: empty, or ``#`` alone."""
+    """A link without a target: empty, or ``#`` alone."""
     for link in context.body_tree.iter("a"):
         href = link.get("href")
         if href is not None and not href.strip(" #"):
@@ -57,22 +57,22 @@ def empty_link(context: CheckContext) -> Iterator[Match]:
 @rule(
     "relative-link", "hint",
     meaning="It leads to your own site, which may not be what you meant.",
-    remedy="Write the whole address.",
+    remedy="Write the full URL.",
 )  # fmt: skip
 def relative_link(context: CheckContext) -> Iterator[Match]:
-    """A link without https:// and host."""
+    """A link without https:// and a host."""
     for link in context.body_tree.iter("a"):
         href = (link.get("href") or "").strip()
-        bare = not re.match(r"[a-z][a-z0-9+.-]*:|#|-nl", href, re.IGNORECASE)
-        if href and bare and href not in context.issue.post.images:
-            message = f"{href} was taken to be on your own site"
+        is_relative = not re.match(r"[a-z][a-z0-9+.-]*:|#|-nl", href, re.IGNORECASE)
+        if href and is_relative and href not in context.issue.post.images:
+            message = f"{href} was resolved against your own site"
             yield Match(message, context.source_map.locate_url(href), href)
 
 
 @rule(
     "insecure-link", "warning",
-    meaning="Others on the way can read and change the page; browsers warn of it.",
-    remedy="Write https:// if the site has it.",
+    meaning="Others on the network can read and change the page; browsers warn about it.",
+    remedy="Write https:// if the site supports it.",
 )  # fmt: skip
 def insecure_link(context: CheckContext) -> Iterator[Match]:
     """A link or an image with http://, which is not encrypted."""
@@ -95,7 +95,7 @@ def insecure_link(context: CheckContext) -> Iterator[Match]:
 @rule(
     "private-link", "error",
     meaning="Nobody but you can open it.",
-    remedy="Put the public address there.",
+    remedy="Use the public URL.",
 )  # fmt: skip
 def private_link(context: CheckContext) -> Iterator[Match]:
     """A link or an image on this machine or in a private network."""
@@ -105,16 +105,16 @@ def private_link(context: CheckContext) -> Iterator[Match]:
     for url in dict.fromkeys(urls):
         if is_private_url(url) and not _is_own_host(context, url):
             where = context.source_map.locate_url(url, "button", "further", "hero")
-            yield Match(f"{url[:80]} can be reached from nowhere else", where, url)
+            yield Match(f"{url[:80]} is not publicly reachable", where, url)
 
 
 @rule(
     "staging-link", "warning",
-    meaning="Readers may meet a password, an old copy, or nothing at all.",
-    remedy="Put the public address there.",
+    meaning="Readers may get a password prompt, an old copy, or nothing at all.",
+    remedy="Use the public URL.",
 )  # fmt: skip
 def staging_link(context: CheckContext) -> Iterator[Match]:
-    """A link to a host that looks like a trial copy of a site."""
+    """A link to a host that looks like a staging copy of a site."""
     for url in dict.fromkeys(link.url for link in context.links):
         if (
             url.startswith("http")
@@ -122,17 +122,17 @@ def staging_link(context: CheckContext) -> Iterator[Match]:
             and not _is_own_host(context, url)
         ):
             yield Match(
-                f"{url[:80]} looks like a trial copy", context.source_map.locate_url(url), url
+                f"{url[:80]} looks like a staging site", context.source_map.locate_url(url), url
             )
 
 
 @rule(
     "bad-address", "warning",
-    meaning="The mail program or the phone can do nothing with it.",
+    meaning="The mail client or the phone can't use it.",
     remedy="Write mailto:name@host or tel:+4712345678.",
 )  # fmt: skip
 def bad_address(context: CheckContext) -> Iterator[Match]:
-    """A mailto: or tel: link that holds no address or number."""
+    """A mailto: or tel: link without a valid address or number."""
     for url in dict.fromkeys(link.url for link in context.links):
         scheme, _, rest = url.partition(":")
         bare = rest.partition("?")[0].replace("%20", " ").strip()
@@ -145,33 +145,37 @@ def bad_address(context: CheckContext) -> Iterator[Match]:
             continue
         parts = bare.split(",") if pattern is _EMAIL_ADDRESS else [bare]
         if not all(pattern.fullmatch(part.strip()) for part in parts):
-            yield Match(f"{url[:80]} holds no address", context.source_map.locate_url(url), url)
+            yield Match(
+                f"{url[:80]} has no valid address or number",
+                context.source_map.locate_url(url),
+                url,
+            )
 
 
 @rule(
     "missing-anchor", "warning",
-    meaning="The link leaves the mail, for a page that may not have the place either.",
-    remedy="Correct it, or give the place that name.",
+    meaning="The link opens a page outside the email, which may not have the anchor either.",
+    remedy="Correct it, or give its target that id.",
 )  # fmt: skip
 def missing_anchor(context: CheckContext) -> Iterator[Match]:
-    """A link to a place in the mail that isn't there."""
-    names = {one.get(key) for one in context.body_tree.iter() for key in ("id", "name")}
+    """A link to an anchor that isn't in the email."""
+    names = {element.get(key) for element in context.body_tree.iter() for key in ("id", "name")}
     for link in context.body_tree.iter("a"):
         href = (link.get("href") or "").strip()
         if href.startswith("#") and href.strip("#") and href[1:] not in names:
             text = get_visible_text(link)
             yield Match(
-                f"{href} is nowhere in the post", context.source_map.locate_text(text), href
+                f"the post has no anchor {href}", context.source_map.locate_text(text), href
             )
 
 
 @rule(
     "shortened-link", "warning",
     meaning="Readers can't see where it leads, and filters distrust it: spammers use it.",
-    remedy="Put the address there that it leads to.",
+    remedy="Use the URL that it leads to.",
 )  # fmt: skip
 def shortened_link(context: CheckContext) -> Iterator[Match]:
-    """A link by a shortener of addresses."""
+    """A link through a URL shortener."""
     for url in dict.fromkeys(link.url for link in context.links):
         if _get_web_host(url) in _SHORTENERS:
             yield Match(
@@ -183,38 +187,38 @@ def shortened_link(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "mismatched-link", "warning",
-    meaning="The link says one address and leads to another: so does phishing, and filters know.",
-    remedy="Let the words be the address, or no address at all.",
+    meaning="The link shows one URL and leads to another, as in phishing; filters look for that.",
+    remedy="Make the link text the URL that it leads to, or not a URL.",
 )  # fmt: skip
 def mismatched_link(context: CheckContext) -> Iterator[Match]:
-    """A link whose words are an address of another site."""
+    """A link whose text is a URL of another site."""
     for link in context.links:
-        said = link.text.strip().rstrip(".,")
-        found = _WEB_ADDRESS.fullmatch(said)
-        if found is None or not link.url.startswith("http") or is_same_address(said, link.url):
+        text = link.text.strip().rstrip(".,")
+        found = _WEB_ADDRESS.fullmatch(text)
+        if found is None or not link.url.startswith("http") or is_same_address(text, link.url):
             continue
-        if "//" not in said and found["top"].lower() in _FILE_SUFFIXES:
+        if "//" not in text and found["top"].lower() in _FILE_SUFFIXES:
             continue
-        told = get_host(said if "//" in said else f"https://{said}")
-        if not _are_related_hosts(told, get_host(link.url)):
-            message = f"'{said[:40]}' leads to {get_host(link.url)}"
-            yield Match(message, context.source_map.locate_text(said), link.url)
+        shown_host = get_host(text if "//" in text else f"https://{text}")
+        if not _are_related_hosts(shown_host, get_host(link.url)):
+            message = f"'{text[:40]}' leads to {get_host(link.url)}"
+            yield Match(message, context.source_map.locate_text(text), link.url)
 
 
 @rule(
     "doubled-parameter", "warning",
-    meaning="Your statistics, or the page itself, may take the wrong one.",
-    remedy="Leave one of them.",
+    meaning="Your analytics, or the page itself, may take the wrong one.",
+    remedy="Keep only one of them.",
 )  # fmt: skip
 def doubled_parameter(context: CheckContext) -> Iterator[Match]:
     """A link that has a tracking parameter twice, or two question marks."""
     for url in dict.fromkeys(link.url for link in context.links):
         query = url.partition("#")[0].partition("?")[2]
         names = Counter(name.casefold() for name, _ in _parse_parameters(query))
-        twice = [name for name, count in names.items() if count > 1 and name.startswith("utm_")]
-        if twice or "?utm_" in query:
+        doubled = [name for name, count in names.items() if count > 1 and name.startswith("utm_")]
+        if doubled or "?utm_" in query:
             yield Match(
-                f"{twice[0] if twice else '?'} is there twice",
+                f"{doubled[0] if doubled else '?'} is in the URL twice",
                 context.source_map.locate_url(url),
                 url,
             )
@@ -225,12 +229,12 @@ def _parse_parameters(query: str) -> list[tuple[str, str]]:
 
 
 def _get_web_host(url: str) -> str:
-    """As in the address; empty where there is none."""
+    """Return the host of a web address; empty for any other URL."""
     return get_host(url) if url.lower().startswith("http") else ""
 
 
 def is_private_url(url: str) -> bool:
-    """Whether the address says itself that it is in no public network."""
+    """Return whether the URL alone shows that its host is not public."""
     if not url.lower().startswith("http"):
         return False
     try:
@@ -246,13 +250,13 @@ def is_private_url(url: str) -> bool:
 
 
 def _is_own_host(context: CheckContext, url: str) -> bool:
-    """Whether it is on a host of the newsletter's settings, which are judged elsewhere."""
+    """Return whether the host is in the newsletter's settings, which are checked elsewhere."""
     config = context.config
-    own = (config.site_url, config.public_url, config.issue_url, config.image_url)
-    return get_host(url) in {get_host(one) for one in own if one}
+    own_urls = (config.site_url, config.public_url, config.issue_url, config.image_url)
+    return get_host(url) in {get_host(own_url) for own_url in own_urls if own_url}
 
 
 def _are_related_hosts(first: str, second: str) -> bool:
-    """Whether one host is the other or below it, or both are below one domain."""
+    """Return whether one host is the other or a subdomain of it, or both share a domain."""
     same = first.split(".")[-2:] == second.split(".")[-2:]
     return same or first.endswith(f".{second}") or second.endswith(f".{first}")

@@ -1,4 +1,4 @@
-"""Rules on the HTML and the text as they travel."""
+"""Rules on HTML and encoding: long lines, nesting, odd characters."""
 
 import re
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ _MOJIBAKE = re.compile("â€[™œ\x9d“”¦]|Ã[©¨¼¶¤±³]|Â[ \xa0«»
 
 @rule(
     "long-line", "warning",
-    meaning="A mail server may cut the line off or break it in the middle of a word.",
-    remedy="Break it up.",
+    meaning="A mail server may truncate the line or break it in the middle of a word.",
+    remedy="Split it into shorter lines.",
 )  # fmt: skip
 def long_line(context: CheckContext) -> Iterator[Match]:
     """A line of the text part or a header over 998 bytes (RFC 5322 2.1.1); HTML is encoded."""
@@ -40,21 +40,23 @@ def long_line(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "deep-nesting", "warning",
-    meaning="Outlook and old phones lose text, or give up.",
-    remedy="Take wrappers out of the post or the template.",
+    meaning="Outlook and old phones lose text, or show nothing.",
+    remedy="Remove wrapper elements from the post or the template.",
 )  # fmt: skip
 def deep_nesting(context: CheckContext) -> Iterator[Match]:
-    """Elements more than 60 deep, or tables more than 10 deep in one another."""
+    """Elements nested more than 60 deep, or tables nested more than 10 deep."""
     depth, element = max(
         _iter_depths(context.tree), key=lambda found: found[0], default=(0, context.tree)
     )
     if depth > _MAX_ELEMENT_DEPTH:
         where = context.source_map.locate_text(get_visible_text(element)[:80])
-        yield Match(f"elements are {depth} deep in one another", where)
-    inner = max((sum(1 for _ in one.iterancestors("table")) for one in context.tree.iter("table")),
-                default=0)  # fmt: skip
-    if inner >= _MAX_TABLE_DEPTH:
-        yield Match(f"tables are {inner + 1} deep in one another", context.source_map.file)
+        yield Match(f"elements are nested {depth} deep", where)
+    table_depth = max(
+        (sum(1 for _ in table.iterancestors("table")) for table in context.tree.iter("table")),
+        default=0,
+    )
+    if table_depth >= _MAX_TABLE_DEPTH:
+        yield Match(f"tables are nested {table_depth + 1} deep", context.source_map.file)
 
 
 def _iter_depths(root: Element) -> Iterator[tuple[int, Element]]:
@@ -68,38 +70,38 @@ def _iter_depths(root: Element) -> Iterator[tuple[int, Element]]:
 @rule(
     "odd-character", "warning",
     meaning="Readers see a box, a question mark, or words in the wrong order.",
-    remedy="Delete it, or write the character that was meant.",
+    remedy="Delete it, or replace it with the right character.",
 )  # fmt: skip
 def odd_character(context: CheckContext) -> Iterator[Match]:
-    """Control characters, unassigned and replacement characters, and marks that turn text."""
-    for part, where in _iter_text_parts(context):
+    """Control characters, unassigned and replacement characters, and bidi overrides."""
+    for part, setting in _iter_text_parts(context):
         for found in _ODD_CHARACTER.finditer(part):
-            words = part[found.end() : found.end() + 60]
-            place = (
-                context.source_map.locate_setting(where)
-                if where
-                else context.source_map.locate_text(words)
+            context_text = part[found.end() : found.end() + 60]
+            where = (
+                context.source_map.locate_setting(setting)
+                if setting
+                else context.source_map.locate_text(context_text)
             )
-            yield Match(f"U+{ord(found[0]):04X} can't be shown", place, words)
+            yield Match(f"U+{ord(found[0]):04X} can't be shown", where, context_text)
             break
 
 
 @rule(
     "wrong-encoding", "warning",
-    meaning="Readers see 'Ã©' where an 'é' was meant.",
-    remedy="Write the characters that were meant, and save the file as UTF-8.",
+    meaning="Readers see 'Ã©' instead of 'é'.",
+    remedy="Write the right characters, and save the file as UTF-8.",
 )  # fmt: skip
 def wrong_encoding(context: CheckContext) -> Iterator[Match]:
-    """UTF-8 that was once read as Latin-1."""
-    for part, where in _iter_text_parts(context):
+    """UTF-8 that was read as Latin-1 at some point."""
+    for part, setting in _iter_text_parts(context):
         if found := _MOJIBAKE.search(part):
-            words = part[max(0, found.start() - 20) : found.end() + 20]
-            place = (
-                context.source_map.locate_setting(where)
-                if where
-                else context.source_map.locate_text(words)
+            context_text = part[max(0, found.start() - 20) : found.end() + 20]
+            where = (
+                context.source_map.locate_setting(setting)
+                if setting
+                else context.source_map.locate_text(context_text)
             )
-            yield Match(f"'{found[0]}' stands for another character", place, words)
+            yield Match(f"'{found[0]}' should be another character", where, context_text)
 
 
 def _iter_text_parts(context: CheckContext) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Rules on how large the HTML is when it arrives."""
+"""Rules on the size of the HTML: Gmail clips messages over 102 KB."""
 
 from collections.abc import Iterator
 
@@ -7,20 +7,20 @@ from newsletter.checks.rule import Match, Topic
 
 rule = Topic("HTML").rule
 
-# Where Gmail cuts a message off; not documented, but long measured.
+# Where Gmail clips a message; not documented, but measured for years.
 GMAIL_CLIP_BYTES = 102 * 1024
 NEARLY = 0.9
-# What the provider puts for each link when it counts clicks, and once when it counts opens.
+# What the provider adds per link for click tracking, and once for open tracking.
 _CLICK_TRACKING_BYTES, _OPEN_TRACKING_BYTES = 300, 450
 
 
 @rule(
     "clipped", "warning",
-    meaning="Gmail cuts the mail off and hides the rest, the way to leave with it.",
-    remedy="Shorten the post, or send its beginning with a link to the whole.",
+    meaning="Gmail clips the email and hides the rest, including the unsubscribe link.",
+    remedy="Shorten the post, or send its beginning with a link to the full post.",
 )  # fmt: skip
 def clipped(context: CheckContext) -> Iterator[Match]:
-    """The HTML is larger than the 102 KB that Gmail shows, with what the vendor adds."""
+    """The HTML, with what the provider adds, is larger than the 102 KB that Gmail shows."""
     size = estimate_sent_bytes(context)
     if size > GMAIL_CLIP_BYTES:
         yield Match(
@@ -30,7 +30,7 @@ def clipped(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "nearly-clipped", "hint",
-    meaning="A little more, and Gmail cuts the end off.",
+    meaning="A little more, and Gmail clips the end.",
     remedy="Shorten the post.",
 )  # fmt: skip
 def nearly_clipped(context: CheckContext) -> Iterator[Match]:
@@ -43,7 +43,7 @@ def nearly_clipped(context: CheckContext) -> Iterator[Match]:
 
 
 def estimate_sent_bytes(context: CheckContext) -> int:
-    """The bytes of the HTML for the reader with the longest values, as the vendor sends it."""
+    """Return the bytes of the HTML with the longest values, as the provider sends it."""
     tracking = context.config.tracking
     size = len(context.longest_email.html.encode())
     if tracking.clicks:

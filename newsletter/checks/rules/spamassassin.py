@@ -1,4 +1,4 @@
-"""SpamAssassin's own judgement, where the program is on this machine; it asks nobody else."""
+"""Run SpamAssassin offline on the email, if it is installed."""
 
 import re
 import shutil
@@ -20,11 +20,11 @@ _STATUS_HEADER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SpamScore:
-    """What SpamAssassin says of a mail.
+    """SpamAssassin's score of an email.
 
     Attributes:
         score: points; more is worse.
-        limit: from how many on it is spam.
+        limit: from so many points on it is spam.
         tests: the names of the tests that fired.
     """
 
@@ -33,31 +33,31 @@ class SpamScore:
     tests: tuple[str, ...]
 
     def __str__(self) -> str:
-        named = f" ({', '.join(self.tests)})" if self.tests else ""
-        return f"{max(self.score, 0.0) + 0.0:.1f} of the {self.limit:.1f} points of spam{named}"
+        tests = f" ({', '.join(self.tests)})" if self.tests else ""
+        return f"{max(self.score, 0.0) + 0.0:.1f} points, spam from {self.limit:.1f} on{tests}"
 
 
 @Topic("Deliverability").rule(
     "spam-score", "warning",
-    meaning="Servers that use SpamAssassin put the mail into the spam folder.",
-    remedy="Look the named tests up at spamassassin.apache.org, and mend what they point at.",
+    meaning="Servers that use SpamAssassin put the email into the spam folder.",
+    remedy="Look up the listed tests at spamassassin.apache.org, and fix what they point at.",
 )  # fmt: skip
-def spam_score(context: CheckContext) -> tuple[Match, ...]:  # noqa: ARG001 - found by the program below
-    """SpamAssassin, where it is installed, takes the mail for spam (`spamassassin -L -t`)."""
+def spam_score(context: CheckContext) -> tuple[Match, ...]:  # noqa: ARG001 - ``make_spam_findings`` does it
+    """SpamAssassin, if installed, takes the email for spam (`spamassassin -L -t`)."""
     return ()
 
 
 def run_spamassassin(eml: bytes) -> SpamScore | None:
-    """Have SpamAssassin judge a message offline; ``None`` where it isn't there or fails.
+    """Return SpamAssassin's offline score of a message; ``None`` if it is missing or fails.
 
     Args:
-        eml: a reader's whole message (RFC 5322).
+        eml: a recipient's complete message (RFC 5322).
     """
     program = shutil.which(PROGRAM)
     if program is None:
         return None
     try:
-        run = subprocess.run(  # noqa: S603 - a fixed program, and the mail on its standard input
+        process = subprocess.run(  # noqa: S603 - a fixed program, with the message on its standard input
             [program, "-L", "-t"],
             input=eml,
             capture_output=True,
@@ -66,11 +66,11 @@ def run_spamassassin(eml: bytes) -> SpamScore | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return parse_score(run.stdout.decode(errors="replace"))
+    return parse_score(process.stdout.decode(errors="replace"))
 
 
 def parse_score(output: str) -> SpamScore | None:
-    """The score in the header that SpamAssassin puts on a message."""
+    """Return the score in the header that SpamAssassin adds; ``None`` without that header."""
     found = _STATUS_HEADER.search(output)
     if found is None:
         return None
@@ -79,7 +79,7 @@ def parse_score(output: str) -> SpamScore | None:
 
 
 def make_spam_findings(score: SpamScore, context: CheckContext) -> tuple[Finding, ...]:
-    """What to say of a score: nothing, if it is below the limit."""
+    """Return the finding for a score; none below the limit."""
     if score.score < score.limit:
         return ()
     rule = spam_score

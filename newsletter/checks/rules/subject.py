@@ -1,4 +1,4 @@
-"""Rules on what an inbox shows: subject and preheader."""
+"""Rules on the subject and the preheader, as inboxes show them."""
 
 import re
 import unicodedata
@@ -9,37 +9,38 @@ from newsletter.checks.rule import Match, Topic
 
 rule = Topic("Subject and preheader").rule
 
-# Characters of a subject that are shown, about: they depend on letters and windows.
+# About how many characters of a subject are shown: it depends on letters and windows.
 SUBJECT_CUTOFFS = {"Gmail": 70, "Outlook": 60, "an iPhone": 42}
 _MAX_SUBJECT_LENGTH = max(SUBJECT_CUTOFFS.values())
 _MAX_PREHEADER_LENGTH = 140
 _MAX_CAPITALS_SHARE = 0.7
-_MIN_CAPITALS_LETTERS = 8  # letters: HMS or NATO alone shout at nobody
+_MIN_CAPITALS_LETTERS = 8  # letters: HMS or NATO alone is not shouting
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 
 @rule(
     "no-subject", "error",
-    meaning="Readers see “(no subject)”, and most filters take such mail for spam.",
-    remedy="Put a subject: into the front matter that holds a word without any reader's name.",
+    meaning="Readers see “(no subject)”, and most filters take such email for spam.",
+    remedy="Put a subject: into the front matter that isn't empty without its merge tags.",
 )  # fmt: skip
 def no_subject(context: CheckContext) -> Iterator[Match]:
-    """The subject is empty for readers of whom nothing is known."""
+    """The subject is empty for readers without attributes."""
     if not context.default_email.subject.strip():
         yield Match("the subject is empty", context.source_map.locate_setting("subject", "title"))
 
 
 @rule(
     "long-subject", "warning",
-    meaning="Inboxes cut the end off; what counts may be in it.",
-    remedy="Say it in 60 characters, or put first what counts.",
+    meaning="Inboxes cut off the end, which may be the important part.",
+    remedy="Say it in 60 characters, or put the important part first.",
 )  # fmt: skip
 def long_subject(context: CheckContext) -> Iterator[Match]:
     """The subject is longer than any inbox shows."""
     subject = context.default_email.subject
     if len(subject) > _MAX_SUBJECT_LENGTH:
         cuts = "; ".join(
-            f"{who} ends at “…{subject[:cut][-12:]}”" for who, cut in SUBJECT_CUTOFFS.items()
+            f"{client} ends at “…{subject[:cutoff][-12:]}”"
+            for client, cutoff in SUBJECT_CUTOFFS.items()
         )
         where = context.source_map.locate_setting("subject", "title")
         yield Match(f"{len(subject)} characters: {cuts}", where, subject)
@@ -51,10 +52,10 @@ def long_subject(context: CheckContext) -> Iterator[Match]:
     remedy="Move the merge tag to the end of the subject.",
 )  # fmt: skip
 def long_merge_value(context: CheckContext) -> Iterator[Match]:
-    """The subject is too long for the reader with the longest values alone."""
+    """The subject is too long, but only for the reader with the longest values."""
     subject = context.longest_email.subject
     if len(context.default_email.subject) <= _MAX_SUBJECT_LENGTH < len(subject):
-        message = f"for one reader the subject has {len(subject)} characters"
+        message = f"with the longest values the subject has {len(subject)} characters"
         yield Match(
             message,
             context.source_map.locate_setting("subject", "title"),
@@ -65,7 +66,7 @@ def long_merge_value(context: CheckContext) -> Iterator[Match]:
 @rule(
     "shouting-subject", "warning",
     meaning="Capitals and exclamation marks read as shouting, to people and to filters.",
-    remedy="Write it as you would say it.",
+    remedy="Write it in normal case, with fewer exclamation marks.",
 )  # fmt: skip
 def shouting_subject(context: CheckContext) -> Iterator[Match]:
     """The subject is in capitals, or has three exclamation marks."""
@@ -76,13 +77,15 @@ def shouting_subject(context: CheckContext) -> Iterator[Match]:
         len(cased) >= _MIN_CAPITALS_LETTERS and loud > _MAX_CAPITALS_SHARE * len(cased)
     ) or subject.count("!") > 2:  # noqa: PLR2004 - three
         yield Match(
-            "the subject shouts", context.source_map.locate_setting("subject", "title"), subject
+            "the subject is shouting",
+            context.source_map.locate_setting("subject", "title"),
+            subject,
         )
 
 
 @rule(
     "emoji-subject", "warning",
-    meaning="A screen reader says the name of a picture; some inboxes show a box.",
+    meaning="A screen reader says the name of an emoji; some inboxes show a box.",
     remedy="Add a word.",
 )  # fmt: skip
 def emoji_subject(context: CheckContext) -> Iterator[Match]:
@@ -98,14 +101,14 @@ def emoji_subject(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "repeated-subject", "warning",
-    meaning="Mail clients join mails of one subject into a thread; readers think they know it.",
-    remedy="Give this issue a subject of its own.",
+    meaning="Mail clients thread emails with the same subject; readers think they know it.",
+    remedy="Give this issue a different subject.",
 )  # fmt: skip
 def repeated_subject(context: CheckContext) -> Iterator[Match]:
     """An earlier issue has the same subject."""
-    mine = _normalize_text(context.default_email.subject)
+    normalized = _normalize_text(context.default_email.subject)
     for name, subject in context.earlier_subjects.items():
-        if mine and _normalize_text(subject) == mine:
+        if normalized and _normalize_text(subject) == normalized:
             where = context.source_map.locate_setting("subject", "title")
             yield Match(f"{name} had the same subject", where, context.default_email.subject)
             return
@@ -113,8 +116,8 @@ def repeated_subject(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "no-preheader", "warning",
-    meaning="Inboxes fill the line after the subject with whatever comes first in the mail.",
-    remedy="Put a line like this into the front matter: preheader: What awaits the reader.",
+    meaning="Inboxes fill the line after the subject with whatever comes first in the email.",
+    remedy="Add a line to the front matter: preheader: What this issue is about.",
 )  # fmt: skip
 def no_preheader(context: CheckContext) -> Iterator[Match]:
     """There is no preheader."""
@@ -126,7 +129,7 @@ def no_preheader(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "long-preheader", "hint",
-    meaning="Inboxes cut the end off.",
+    meaning="Inboxes cut off the end.",
     remedy="Say it in 100 characters or less.",
 )  # fmt: skip
 def long_preheader(context: CheckContext) -> Iterator[Match]:
@@ -139,11 +142,11 @@ def long_preheader(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "preheader-repeats", "warning",
-    meaning="Readers see the same words twice, where a second thought could have been.",
-    remedy="Say in the preheader what the subject doesn't.",
+    meaning="Readers see the same words twice instead of something new.",
+    remedy="Say something in the preheader that the subject doesn't.",
 )  # fmt: skip
 def preheader_repeats(context: CheckContext) -> Iterator[Match]:
-    """The preheader says what the subject says."""
+    """The preheader repeats the subject."""
     preheader = _normalize_text(context.default_email.preheader)
     if preheader and preheader == _normalize_text(context.default_email.subject):
         yield Match(
@@ -152,6 +155,6 @@ def preheader_repeats(context: CheckContext) -> Iterator[Match]:
 
 
 def _normalize_text(text: str) -> str:
-    """Letters and digits alone, so that two ways of writing the same are the same."""
+    """Return letters and digits only, so that spelling variants compare equal."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "".join(char for char in folded if char.isalnum())
