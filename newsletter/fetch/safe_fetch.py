@@ -22,6 +22,19 @@ import urllib3
 FetchResultKind = Literal[
     "fine", "moved", "dead", "failing", "closed", "certificate", "private", "not asked"
 ]  # fmt: skip
+HostResolver = Callable[[str, int], list[str]]
+
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+_PERMANENT_STATUSES = frozenset({301, 308})
+# Some servers respond to HEAD with these, and to GET with 200.
+_RETRY_WITH_GET_STATUSES = frozenset({400, 403, 404, 405, 406, 501})
+_GONE_STATUSES = frozenset({404, 410})
+_MAX_REDIRECTS = 10
+_MAX_CONNECTIONS_PER_HOST = 2
+_TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
+_MAX_ROBOTS_BYTES = 500_000  # the minimum limit of RFC 9309 2.5
+_NAT64_NETWORK = ipaddress.ip_network("64:ff9b::/96")
+_FIRST_REDIRECT_STATUS, _FIRST_CLIENT_ERROR_STATUS, _FIRST_SERVER_ERROR_STATUS = 300, 400, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +52,11 @@ class FetchResult:
     redirect_url: str = ""
 
 
-_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
-_PERMANENT_STATUSES = frozenset({301, 308})
-# Some servers respond to HEAD with these, and to GET with 200.
-_RETRY_WITH_GET_STATUSES = frozenset({400, 403, 404, 405, 406, 501})
-_GONE_STATUSES = frozenset({404, 410})
-_MAX_REDIRECTS = 10
-_MAX_CONNECTIONS_PER_HOST = 2
-_TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
-_MAX_ROBOTS_BYTES = 500_000  # the minimum limit of RFC 9309 2.5
-_NAT64_NETWORK = ipaddress.ip_network("64:ff9b::/96")
-_FIRST_REDIRECT_STATUS, _FIRST_CLIENT_ERROR_STATUS, _FIRST_SERVER_ERROR_STATUS = 300, 400, 500
-
-
 class _FetchStoppedError(Exception):
     """The result is known; no further request is needed."""
 
     def __init__(self, result: FetchResult) -> None:
         self.result = result
-
-
-HostResolver = Callable[[str, int], list[str]]
 
 
 def resolve_host(host: str, port: int) -> list[str]:
@@ -200,7 +197,10 @@ class SafeFetcher:
         )  # fmt: skip
 
     def _load_robots(self, origin: str) -> RobotFileParser:
-        """Return the site's robots.txt, or an empty one: a request then tells more than its rules."""
+        """Return the site's robots.txt; an empty one if it can't be fetched.
+
+        The request for the page itself then shows what is wrong.
+        """
         rules = RobotFileParser()
         rules.parse([])
         try:

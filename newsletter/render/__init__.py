@@ -1,1 +1,1 @@
-"""Issue + templates -> Email. Pure, offline, deterministic."""
+"""Rendering: issue + templates -> Email; pure, offline, deterministic."""

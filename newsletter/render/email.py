@@ -1,4 +1,4 @@
-"""What a reader gets."""
+"""The Email type: a rendered issue with its merge tokens."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from newsletter.posts.merge_tags.tags import MergeTag
 
 @dataclass(frozen=True, slots=True)
 class NamedAddress:
-    """A display name and an address (RFC 5322 mailbox)."""
+    """A display name and an email address (RFC 5322 mailbox)."""
 
     name: str
     address: str
@@ -16,20 +16,20 @@ class NamedAddress:
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """One issue as mail, merge tokens still in it.
+    """A rendered issue, with its merge tokens.
 
     Attributes:
         issue: the issue's name.
         subject: plain text with text tokens.
-        preheader: plain text with text tokens, may be empty.
-        html: the whole document, HTML tokens in it.
-        text: the text part, text tokens in it.
+        preheader: plain text with text tokens; may be empty.
+        html: the complete document, with HTML tokens.
+        text: the text part, with text tokens.
         sender: RFC 5322 From.
         reply_to: RFC 5322 Reply-To, or ``None``.
-        headers: what is the same for every reader (List-Id, Feedback-ID, …), in order.
+        headers: the headers common to all recipients (List-Id, Feedback-ID, …), in order.
         merge_tags: every tag whose tokens may occur in subject, html or text, in order.
         language: BCP 47 tag.
-        view_online_url: the issue on the web, or empty.
+        view_online_url: the URL of the issue on the web, or empty.
     """
 
     issue: str
@@ -46,7 +46,7 @@ class Email:
 
     @property
     def content_sha(self) -> str:
-        """SHA-256 over everything that a reader would see, as 64 hex digits."""
+        """The SHA-256 of everything that a recipient sees, as 64 hex digits."""
         digest = hashlib.sha256()
         mailboxes = (self.sender, self.reply_to or NamedAddress("", ""))
         for part in (

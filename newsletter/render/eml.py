@@ -1,4 +1,4 @@
-"""One reader's mail as a file that every mail client opens (RFC 5322, MIME)."""
+"""Write one recipient's email as an .eml file (RFC 5322, MIME)."""
 
 import datetime
 import hashlib
@@ -24,19 +24,19 @@ def to_eml(
     message_id: str,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> bytes:
-    """The message as it would travel, plain text first, lines of at most 998 bytes.
+    """Return the message as sent over SMTP: plain text first, lines of at most 998 bytes.
 
     Args:
-        email: one reader's own copy, no tokens left in it.
-        recipient: the reader.
-        date: with a zone.
+        email: the email of one recipient, without tokens.
+        recipient: their name and address.
+        date: with a time zone.
         message_id: with its angle brackets (RFC 5322 3.6.4).
-        headers: the reader's own, besides the email's (List-Unsubscribe).
+        headers: the recipient's own headers, besides the email's (List-Unsubscribe).
 
     Returns:
         The same bytes for the same arguments.
     """
-    # The older classes: what folds headers for EmailMessage can lose a space between two encoded
+    # The legacy MIME classes: EmailMessage's header folding can lose a space between two encoded
     # words (RFC 2047 6.2).
     digest = hashlib.sha256(f"{message_id}\0{email.text}\0{email.html}".encode())
     message = MIMEMultipart("alternative", boundary=f"part-{digest.hexdigest()[:32]}")
@@ -56,12 +56,12 @@ def to_eml(
 
 
 def _encode_subject(text: str) -> Any:
-    plain = text.isascii() and len(text) <= _MAX_UNENCODED_LENGTH
-    return text if plain else Header(text, "utf-8", header_name="Subject")
+    fits = text.isascii() and len(text) <= _MAX_UNENCODED_LENGTH
+    return text if fits else Header(text, "utf-8", header_name="Subject")
 
 
 def _make_text_part(text: str, subtype: str) -> MIMEText:
-    """Quoted-printable: lines of HTML may be longer than RFC 5322 allows on the wire."""
+    """Return a quoted-printable part: lines of HTML may be longer than RFC 5322 allows."""
     charset = Charset("utf-8")
     charset.body_encoding = QP
     return MIMEText(text, subtype, charset)  # type: ignore[arg-type]

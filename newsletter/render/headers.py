@@ -1,4 +1,4 @@
-"""Headers: those that are the same for every reader, and a reader's own."""
+"""Build the email's headers: List-Id, Feedback-ID, List-Unsubscribe."""
 
 import re
 from email.header import Header
@@ -14,7 +14,7 @@ _SENDER_ID_LENGTHS = (5, 15)
 
 
 def build_common_headers(issue: Issue, config: Config) -> tuple[tuple[str, str], ...]:
-    """List-Id (RFC 2919) and Feedback-ID (Gmail's, for its reports on spam)."""
+    """Return List-Id (RFC 2919) and Feedback-ID (for Gmail's spam reports)."""
     label = slugify(config.name) or "newsletter"
     return (
         ("List-Id", f"{_encode_phrase(config.name)} <{label}.{get_host(config.site_url)}>"),
@@ -23,9 +23,9 @@ def build_common_headers(issue: Issue, config: Config) -> tuple[tuple[str, str],
 
 
 def build_unsubscribe_headers(config: Config, token: str) -> tuple[tuple[str, str], ...]:
-    """A reader's own way out, for the mail client's button (RFC 2369, RFC 8058).
+    """Return a recipient's headers for one-click unsubscribe (RFC 2369, RFC 8058).
 
-    Empty where SendGrid's own unsubscribe group serves instead.
+    Empty where SendGrid's own unsubscribe group is used instead.
     """
     if config.sendgrid.asm_group and not config.public_url:
         return ()
@@ -36,13 +36,13 @@ def build_unsubscribe_headers(config: Config, token: str) -> tuple[tuple[str, st
 
 
 def _make_sender_id(label: str) -> str:
-    """The last field names the sender, for ever, in 5 to 15 characters."""
-    least, most = _SENDER_ID_LENGTHS
-    return label.replace("-", "")[:most].ljust(least, "0")
+    """Return the last field of Feedback-ID: a permanent sender id of 5 to 15 characters."""
+    minimum, maximum = _SENDER_ID_LENGTHS
+    return label.replace("-", "")[:maximum].ljust(minimum, "0")
 
 
 def _encode_phrase(name: str) -> str:
-    """A name before an address in angle brackets (RFC 5322 phrase, RFC 2047 beyond ASCII)."""
+    """Return a display name as an RFC 5322 phrase, encoded as in RFC 2047 if not ASCII."""
     if not name.isascii():
         return Header(name, "utf-8").encode().replace("\n", "")
     if _PLAIN_PHRASE.fullmatch(name):

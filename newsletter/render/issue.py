@@ -1,4 +1,7 @@
-"""Issue + templates -> Email: the whole chain, in order. Pure: no clock, no network, no files."""
+"""Render an issue into an Email: the whole chain, in order.
+
+Pure: no clock, no network, no files.
+"""
 
 import re
 from difflib import get_close_matches
@@ -34,18 +37,18 @@ _UNSUBSCRIBE_LINK = re.compile(r"""href=["']-nlunsubscribe[hu]-["']""")
 
 
 def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
-    """Turn an issue into the email that all its readers get, merge tokens still in it.
+    """Return the email for an issue's recipients, with its merge tokens.
 
     The same arguments give the same bytes.
 
     Raises:
-        TemplateError: a template is wrong; all that one pass finds, each with file and line.
-        RenderError: the article can't become mail.
+        TemplateError: a template is wrong; all problems of one pass, each with file and line.
+        RenderError: the article can't be rendered.
     """
-    table = MergeTagRegistry(config.attributes, issue.merge_tags)
+    registry = MergeTagRegistry(config.attributes, issue.merge_tags)
     name = _find_template(issue, templates, config)
     article = build_article(issue, config)
-    context = build_template_context(issue, article, config, table)
+    context = build_template_context(issue, article, config, registry)
     html = _render_html(article.html, name, templates, context)
     text = render_text_part(
         render_article_text(article.html, links=config.text_links),
@@ -54,7 +57,7 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
     )
     if not _UNSUBSCRIBE_LINK.search(html):
         raise TemplateError(
-            "the mail has no link to unsubscribe",
+            "the template has no unsubscribe link",
             where=templates.locate(name),
             remedy='Put <a href="{{ unsubscribe_url }}">Unsubscribe</a> into its footer.',
         )
@@ -71,7 +74,7 @@ def render_issue(issue: Issue, templates: Templates, config: Config) -> Email:
         reply_to=_get_reply_to(issue, config),
         headers=build_common_headers(issue, config),
         merge_tags=filter_used_tags(
-            (*table.merge_tags, UNSUBSCRIBE_TAG, PREFERENCES_TAG),
+            (*registry.merge_tags, UNSUBSCRIBE_TAG, PREFERENCES_TAG),
             issue.subject,
             issue.preheader,
             html,
@@ -103,10 +106,10 @@ def _find_template(issue: Issue, templates: Templates, config: Config) -> str:
 
 
 def _use_provider_links(part: str) -> str:
-    """The vendor's own links in place of ours, now that nothing will escape them any more."""
-    for tag, raw in _SENDGRID_TAGS.items():
+    """Replace our links by the provider's; done last, when nothing escapes them any more."""
+    for tag, provider_tag in _SENDGRID_TAGS.items():
         for target in _TARGETS:
-            part = part.replace(tag.token(target), raw)
+            part = part.replace(tag.token(target), provider_tag)
     return part
 
 

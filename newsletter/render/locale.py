@@ -1,4 +1,4 @@
-"""What follows from a language: which way it reads, how a date is written."""
+"""Text direction and date format of a language."""
 
 import datetime
 
@@ -29,7 +29,7 @@ _MONTHS = (
 
 
 def get_text_direction(lang: str, config: Config) -> str:
-    """``ltr`` or ``rtl``: as configured for the newsletter's own language, else by script."""
+    """Return ``ltr`` or ``rtl``: as configured for the newsletter's language, else by script."""
     if config.direction != "auto" and lang == config.language:
         return config.direction
     language, *subtags = lang.lower().split("-")
@@ -39,7 +39,7 @@ def get_text_direction(lang: str, config: Config) -> str:
 
 
 def format_date(day: datetime.date, lang: str) -> str:
-    """``22 November 2026`` in English; elsewhere ISO 8601, which every language reads."""
+    """Return ``22 November 2026`` in English; ISO 8601 in every other language."""
     if lang.lower().split("-")[0] != "en":
         return day.isoformat()
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"

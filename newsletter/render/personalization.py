@@ -1,7 +1,7 @@
-"""What differs from recipient to recipient: tokens in an email, and their replacement. Pure.
+"""Personalize an email: replace its merge tokens for one recipient.
 
-A merge tag of a post has become a token by now, of a kind that depends on where it stands: in
-HTML, in plain text, in a URL.
+Each merge tag of a post has been replaced by a token, whose kind depends on its context: HTML,
+plain text or a URL. Pure.
 """
 
 import re
@@ -19,15 +19,15 @@ from newsletter.posts.merge_tags.tags import (
 )
 from newsletter.render.email import Email
 
-# Where the article goes once the template is compiled. Noncharacters (Unicode 23.7) can't be
-# typed, so nothing that an editor writes is the marker.
+# The place of the article until the template is compiled. Noncharacters (Unicode 23.7) can't be
+# typed, so nothing that an editor writes can be the marker.
 ARTICLE_MARKER = "\ufdd0article\ufdd1"
 _LINK_TOKEN = re.compile(r"-nl(unsubscribe|preferences)[htu]-")
 _TARGET_BY_LETTER: dict[str, TokenTarget] = {"h": "html", "t": "text", "u": "url"}
 
 
 def convert_tokens(text: str, source: TokenTarget, target: TokenTarget) -> str:
-    """Turn every token of one kind in ``text`` into that of another."""
+    """Return ``text`` with every token of kind ``source`` turned into kind ``target``."""
     if "-nl" not in text:
         return text
     return MERGE_TOKEN_PATTERN.sub(
@@ -39,16 +39,16 @@ def convert_tokens(text: str, source: TokenTarget, target: TokenTarget) -> str:
 
 
 def unify_link_tokens(text: str) -> str:
-    """Leave one token for each of the recipient's two links in ``text``, wherever it stands.
+    """Return ``text`` with one kind of token for each of the recipient's two links.
 
-    Their values are whole URLs and the same in every place, and a request carries each value once
-    a recipient: half of a request's bytes.
+    Their values are complete URLs and the same in every context; with one token each, a request
+    carries them once per recipient, which saves half of its bytes.
     """
     return _LINK_TOKEN.sub(r"-nl\1u-", text)
 
 
 def filter_used_tags(tags: tuple[MergeTag, ...], *texts: str) -> tuple[MergeTag, ...]:
-    """Return the tags of which a token stands in one of ``texts``."""
+    """Return the tags whose tokens occur in one of ``texts``."""
     keys = {found["key"] for text in texts for found in MERGE_TOKEN_PATTERN.finditer(text)}
     return tuple(tag for tag in tags if tag.key in keys)
 
@@ -56,25 +56,25 @@ def filter_used_tags(tags: tuple[MergeTag, ...], *texts: str) -> tuple[MergeTag,
 def personalize(
     email: Email, attributes: Mapping[str, str], *, unsubscribe_link: str, preferences_link: str
 ) -> Email:
-    """Replace every token, as the provider would.
+    """Return the email with every token replaced, as the provider does it.
 
     Args:
-        email: as rendered, tokens still in it.
-        attributes: the recipient's own, ``email`` and ``name`` among them.
-        unsubscribe_link: the recipient's own unsubscribe link, a whole URL.
-        preferences_link: the recipient's own preferences page, a whole URL.
+        email: as rendered, with its tokens.
+        attributes: the recipient's attributes, ``email`` and ``name`` among them.
+        unsubscribe_link: the complete URL of the recipient's unsubscribe page.
+        preferences_link: the complete URL of the recipient's preferences page.
 
     Returns:
-        The same email without tokens or merge tags.
+        The email without tokens and merge tags.
     """
     links = {UNSUBSCRIBE_TAG.key: unsubscribe_link, PREFERENCES_TAG.key: preferences_link}
     tags = {tag.key: tag for tag in email.merge_tags}
 
-    def value(found: re.Match[str]) -> str:
+    def get_value(found: re.Match[str]) -> str:
         key = found["key"]
         if key in links:
             return links[key]
-        # Not one of ours: the email keeps it, as it would at the provider.
+        # An unknown token stays in the email, as at the provider.
         return (
             tags[key].value(attributes, _TARGET_BY_LETTER[found["target"]])
             if key in tags
@@ -83,10 +83,10 @@ def personalize(
 
     return replace(
         email,
-        subject=MERGE_TOKEN_PATTERN.sub(value, email.subject),
-        preheader=MERGE_TOKEN_PATTERN.sub(value, email.preheader),
-        html=MERGE_TOKEN_PATTERN.sub(value, email.html),
-        text=MERGE_TOKEN_PATTERN.sub(value, email.text),
+        subject=MERGE_TOKEN_PATTERN.sub(get_value, email.subject),
+        preheader=MERGE_TOKEN_PATTERN.sub(get_value, email.preheader),
+        html=MERGE_TOKEN_PATTERN.sub(get_value, email.html),
+        text=MERGE_TOKEN_PATTERN.sub(get_value, email.text),
         merge_tags=(),
     )
 
@@ -94,13 +94,13 @@ def personalize(
 def personalize_for_recipient(
     email: Email, config: Config, attributes: Mapping[str, str], token: str
 ) -> Email:
-    """Return one recipient's own copy: no token left, their own links in it.
+    """Return the email of one recipient, with every token replaced.
 
     Args:
-        email: as rendered, tokens still in it.
+        email: as rendered, with its tokens.
         config: the newsletter's settings.
-        attributes: the recipient's own, ``email`` and ``name`` among them.
-        token: the recipient's own, for the links.
+        attributes: the recipient's attributes, ``email`` and ``name`` among them.
+        token: the recipient's secret token, for the links.
     """
     return personalize(
         email,
@@ -111,5 +111,5 @@ def personalize_for_recipient(
 
 
 def get_default_subject(email: Email, config: Config) -> str:
-    """Return the subject as a recipient sees it of whom nothing is known."""
+    """Return the subject for a recipient without attributes."""
     return personalize_for_recipient(email, config, {}, "").subject

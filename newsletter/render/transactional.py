@@ -1,7 +1,7 @@
-"""A letter to one reader -> email: to confirm, to welcome, to change an address. Pure.
+"""Render transactional emails: confirm, welcome, change an address.
 
-The same chain as an issue's. Nothing differs from reader to reader any more, so values are filled
-in at once, and there are no merge tokens.
+The same chain as for an issue. An email has a single recipient, so the values are filled in
+directly and there are no merge tokens. Pure.
 """
 
 import datetime
@@ -21,21 +21,22 @@ from newsletter.render.template.jinja_env import TemplateContext, get_template_v
 from newsletter.render.template.loader import Templates
 from newsletter.render.text.article import render_article_text
 
-# RFC 3834: so that a reader's vacation notice doesn't answer.
+# RFC 3834: so that no vacation responder replies.
 _HEADERS = (("Auto-Submitted", "auto-generated"),)
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionalContent:
-    """What a letter says to its one reader.
+    """The values of a transactional email.
 
     Attributes:
-        kind: names its template: ``confirm``, ``welcome``, ``move_from``, ``move_to``.
-        url: what its button opens, or empty.
-        until: the last day on which the link works, if it ends.
-        address: where a move leads to, or empty.
-        unsubscribe_url: the reader's own way out, if they are on the list.
-        preferences_url: the reader's own page, likewise.
+        kind: its kind, which names the template: ``confirm``, ``welcome``, ``move_from``,
+            ``move_to``.
+        url: the URL of its button, or empty.
+        until: the last day on which the link works, if it expires.
+        address: the new address of a move, or empty.
+        unsubscribe_url: the recipient's unsubscribe link, if they are on the list.
+        preferences_url: the recipient's preferences page, if they are on the list.
     """
 
     kind: str
@@ -49,11 +50,11 @@ class TransactionalContent:
 def render_transactional(
     content: TransactionalContent, templates: Templates, config: Config
 ) -> Email:
-    """Turn a letter into the email that its reader gets; its ``issue`` is the letter's kind.
+    """Return a transactional email; its ``issue`` is the kind.
 
     Raises:
-        TemplateError: a template is wrong or missing; all that one pass finds.
-        RenderError: the document can't become mail.
+        TemplateError: a template is wrong or missing; all problems of one pass.
+        RenderError: the document can't be rendered.
     """
     name = get_transactional_template(content.kind)
     if name not in templates.files:
@@ -76,7 +77,7 @@ def render_transactional(
 
 
 def get_transactional_template(kind: str) -> str:
-    """The file in the templates folder; both letters about a move are one."""
+    """Return the name of its template; both emails about a move share one."""
     return f"{kind.partition('_')[0]}.mjml"
 
 
@@ -98,7 +99,7 @@ def _render_variable(
     line = " ".join(str(get_template_variable(templates, name, variable, context) or "").split())
     if not line:
         raise TemplateError(
-            f"the letter has no {variable}",
+            f"the template sets no {variable}",
             where=templates.locate(name),
             remedy=f'Write {{% set {variable} = "…" %}} at its top.',
         )
@@ -106,10 +107,10 @@ def _render_variable(
 
 
 def _render_text_part(html: str) -> str:
-    """The text part: the document's own words, with the address of each link behind it."""
+    """Return the text part: the text of the document, each link followed by its URL."""
     body = etree.fromstring(html, etree.HTMLParser(remove_comments=True)).find("body")
     assert body is not None
     for hidden in [e for e in body.iter() if "display:none" in (e.get("style") or "")]:
         drop_element(hidden)
-    inside = "".join(etree.tostring(part, method="html", encoding="unicode") for part in body)
-    return render_article_text(inside, links="inline")
+    content = "".join(etree.tostring(part, method="html", encoding="unicode") for part in body)
+    return render_article_text(content, links="inline")

@@ -1,4 +1,4 @@
-"""Mail clients' support for HTML and CSS features, and their market shares
+"""Mail clients' support for HTML and CSS features, and their market share.
 
 Features go by their names on caniemail.com. The data is in client_support.json beside this file,
 which scripts/client_support.py generates from that site's data (MIT license). Where a client comes

@@ -12,19 +12,6 @@ from newsletter.checks.analysis.client_support import FEATURES
 from newsletter.checks.analysis.css_parser import parse_declarations, parse_rules
 from newsletter.render.article.dom import Element, get_visible_text
 
-
-class FeatureUse(NamedTuple):
-    """The first use of a feature in an email.
-
-    Attributes:
-        element: the first element that uses it; ``None`` if a style sheet does.
-        excerpt: the tag, the declaration or the selector.
-    """
-
-    element: Element | None
-    excerpt: str
-
-
 _VALUE_FEATURES = {
     "css-linear-gradient": re.compile(r"\blinear-gradient\(", re.IGNORECASE),
     "css-radial-gradient": re.compile(r"\bradial-gradient\(", re.IGNORECASE),
@@ -55,6 +42,18 @@ _ATTRIBUTE_FEATURES = {
 }  # fmt: skip
 _TAGS_WITH_FALLBACK = frozenset({"video", "audio", "object", "picture"})
 _MEDIA_CHILD_TAGS = frozenset({"source", "track", "param"})
+
+
+class FeatureUse(NamedTuple):
+    """The first use of a feature in an email.
+
+    Attributes:
+        element: the first element that uses it; ``None`` if a style sheet does.
+        excerpt: the tag, the declaration or the selector.
+    """
+
+    element: Element | None
+    excerpt: str
 
 
 def find_features(tree: Element) -> dict[str, FeatureUse]:

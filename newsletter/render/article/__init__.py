@@ -1,1 +1,1 @@
-"""The article's HTML, in shapes that every mail client shows well."""
+"""The article's HTML, in forms that every mail client shows well."""

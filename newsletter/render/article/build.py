@@ -1,21 +1,22 @@
-"""A post's body becomes HTML that every mail client shows well, ready for a template.
+"""Build the article: a post's body as HTML that every mail client shows.
 
 The class names that a template's CSS can style:
 
 - ``figure`` (a ``div``) around an image, with ``caption`` (a ``div``) under it; ``gallery`` (a
   ``table``) of ``gallery-cell`` cells, two a row, a last odd one over both columns;
-- ``embed`` (a ``div``): a card for what mail can't play, with ``embed-picture`` (a link around a
-  still), ``embed-title`` and ``embed-host`` (paragraphs); a quoted post keeps its ``blockquote``;
+- ``embed`` (a ``div``): a card for media that email can't play, with ``embed-picture`` (a link
+  around a still), ``embed-title`` and ``embed-host`` (paragraphs); a quoted post keeps its
+  ``blockquote``;
 - ``callout`` with ``callout-note`` (``-tip``, ``-warning``, …) and a ``callout-title``;
 - ``details`` with its ``summary``, opened;
 - ``table-scroll`` (a ``div``) around each data table;
 - ``contains-task-list`` and ``task-list-item``, whose text begins with a box character;
 - ``footnote-ref`` (a ``sup``), ``footnote-link`` (the link in it), ``footnotes-sep`` (the rule
-  above), ``footnotes`` (a ``div``), ``footnote-backref`` (the way back up).
+  above), ``footnotes`` (a ``div``), ``footnote-backref`` (the link back up).
 
 Code keeps its line breaks in ``pre`` rather than as ``<br>``: Gmail, Outlook and Apple Mail all
-honour it, and it can be copied whole; ``white-space: pre-wrap`` for phones is the CSS's matter.
-Classes and inline styles that the author wrote stay.
+honour it, and it can be copied in one piece; ``white-space: pre-wrap`` for phones is left to the
+CSS. Classes and inline styles that the author wrote stay.
 """
 
 from dataclasses import dataclass
@@ -38,20 +39,20 @@ from newsletter.render.article.links import UrlResolver
 from newsletter.render.article.structure import finish_structure, normalize_structure
 
 _WORDS_PER_MINUTE = 220
-SIDE_PADDING = 64  # CSS pixels left and right of the article together
+SIDE_PADDING = 64  # CSS pixels, left plus right of the article
 
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """An article as it stands in the mail.
+    """The article of an email.
 
     Attributes:
-        html: a fragment with merge tokens (HTML tokens in text, URL tokens in addresses).
-        links: where its links lead, absolute, each once, in order; fragments left out.
-        images: the addresses of its images, absolute, each once, in order.
-        word_count: how many words it has.
-        reading_minutes: reading time, at least 1.
-        notes: what the editor should know of what had to be changed; sentences.
+        html: a fragment with merge tokens (HTML tokens in text, URL tokens in URLs).
+        links: the absolute URLs of its links, without duplicates, in order; fragments left out.
+        images: the absolute URLs of its images, without duplicates, in order.
+        word_count: the number of its words.
+        reading_minutes: the reading time, at least 1.
+        notes: what had to be changed, for the editor; sentences.
     """
 
     html: str
@@ -63,22 +64,22 @@ class Article:
 
 
 def build_article(issue: Issue, config: Config) -> Article:
-    """Make the body of an issue's post fit for mail. Pure: the same issue, the same text."""
+    """Return the article of an issue. Pure: the same issue gives the same HTML."""
     root = parse_fragment(issue.post.body)
-    addresses = UrlResolver.for_issue(issue, config)
-    pictures = ArticleImages(config.theme.width - SIDE_PADDING, issue.post.images, addresses)
+    urls = UrlResolver.for_issue(issue, config)
+    article_images = ArticleImages(config.theme.width - SIDE_PADDING, issue.post.images, urls)
     notes = [
         *normalize_structure(root),
         *replace_embeds(root),
-        *normalize_images(root, pictures),
-        *_resolve_links(root, addresses),
+        *normalize_images(root, article_images),
+        *_resolve_links(root, urls),
     ]
     finish_structure(root)
     words = count_words(get_visible_text(root))
-    links = (link.get("href") or "" for link in root.iter("a"))
+    hrefs = (link.get("href") or "" for link in root.iter("a"))
     return Article(
         html=serialize_fragment(root),
-        links=tuple(dict.fromkeys(url for url in links if url and not url.startswith("#"))),
+        links=tuple(dict.fromkeys(url for url in hrefs if url and not url.startswith("#"))),
         images=tuple(dict.fromkeys(image.get("src") or "" for image in root.iter("img"))),
         word_count=words,
         reading_minutes=max(1, round(words / _WORDS_PER_MINUTE)),
@@ -88,7 +89,7 @@ def build_article(issue: Issue, config: Config) -> Article:
 
 def _resolve_links(root: Element, urls: UrlResolver) -> list[str]:
     notes = []
-    names = {value for e in root.iter() for value in (e.get("id"), e.get("name")) if value}
+    anchors = {value for e in root.iter() for value in (e.get("id"), e.get("name")) if value}
     for link in list(root.iter("a")):
         href = link.get("href")
         if href is None or is_empty_element(link):
@@ -96,11 +97,11 @@ def _resolve_links(root: Element, urls: UrlResolver) -> list[str]:
             if link.get("id") is None and link.get("name") is None:
                 unwrap_element(link)
             continue
-        if href.startswith("#") and href[1:] in names:
+        if href.startswith("#") and href[1:] in anchors:
             continue
         url = None if is_blank(href.strip("#")) else urls.resolve_link(href)
         if url is None:
-            notes.append(f"a link leads nowhere in a mail and became text: {href[:80]}")
+            notes.append(f"a link that doesn't work in email became text: {href[:80]}")
             unwrap_element(link)
         else:
             link.set("href", url)

@@ -1,4 +1,4 @@
-"""An article's HTML as a tree: read, cut, joined, written."""
+"""Parse, edit and serialize an article's HTML as an lxml tree."""
 
 import re
 from collections.abc import Iterator
@@ -31,17 +31,17 @@ BLOCKS = frozenset(
     ol p pre section summary table tbody td tfoot th thead tr ul
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
-# What is seen without a word in it.
+# Elements that are visible without any text.
 _VISIBLE_TAGS = ("img", "hr", "table", "iframe", "video", "audio")
 
 _INVALID_XML_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-# libxml2 does not know that <source> and <wbr> are void: what follows would be put into them.
+# libxml2 does not know that <source> and <wbr> are void: it would put what follows into them.
 _SOURCE_TAG = re.compile(r"""<source(?:\s+[^\s"=>]+="[^"]*")*\s*>""")
 _VISIBLE = re.compile("[^\\s\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
 def parse_fragment(html: str) -> Element:
-    """The tree of a sanitised fragment, under one ``div``."""
+    """Return the tree of a sanitized fragment, under one ``div``."""
     parser = etree.HTMLParser(remove_comments=True, remove_pis=True)
     clean = _SOURCE_TAG.sub(r"\g<0></source>", _INVALID_XML_CHARACTER.sub("", html))
     clean = clean.replace("<wbr>", "\u200b")
@@ -53,7 +53,7 @@ def parse_fragment(html: str) -> Element:
 
 
 def serialize_fragment(root: Element) -> str:
-    """The HTML of what is in ``root``, without ``root``; the same tree gives the same text."""
+    """Return the HTML of ``root``'s content, without ``root``; deterministic."""
     for pre in root.iter("pre"):
         if pre.text and pre.text.startswith("\n"):
             pre.text = "\n" + pre.text
@@ -62,12 +62,12 @@ def serialize_fragment(root: Element) -> str:
 
 
 def get_classes(element: Element) -> list[str]:
-    """The names in its ``class``."""
+    """Return the class names of an element."""
     return (element.get("class") or "").split()
 
 
 def get_visible_text(element: Element) -> str:
-    """All its text, with a space where a block begins or ends."""
+    """Return all text of an element, with a space where a block begins or ends."""
     return "".join(_iter_visible_text(element))
 
 
@@ -82,12 +82,12 @@ def _iter_visible_text(root: Element) -> Iterator[str]:
 
 
 def is_blank(text: str | None) -> bool:
-    """Whether nothing in ``text`` can be seen."""
+    """Return whether ``text`` has no visible character."""
     return not text or not _VISIBLE.search(text)
 
 
 def is_empty_element(element: Element) -> bool:
-    """Whether a reader would see nothing of it."""
+    """Return whether an element shows nothing."""
     return (
         is_blank(element.text)
         and next(element.iter(*_VISIBLE_TAGS), None) is None
@@ -96,7 +96,7 @@ def is_empty_element(element: Element) -> bool:
 
 
 def find_containers(root: Element) -> set[Element]:
-    """The elements that have a block somewhere inside."""
+    """Return the elements that have a block among their descendants."""
     found: set[Element] = set()
     for element in root.iter(*BLOCKS):
         for ancestor in element.iterancestors():
@@ -107,7 +107,7 @@ def find_containers(root: Element) -> set[Element]:
 
 
 def append_child(parent: Element, tag: str, text: str = "", **attributes: str) -> Element:
-    """Append a new element; ``class_`` stands for ``class``."""
+    """Append a new element to ``parent`` and return it; write ``class_`` for ``class``."""
     named = {name.rstrip("_"): value for name, value in attributes.items()}
     element = etree.SubElement(parent, tag, named)
     element.text = text or None
@@ -115,7 +115,7 @@ def append_child(parent: Element, tag: str, text: str = "", **attributes: str) -
 
 
 def drop_element(element: Element) -> None:
-    """Take an element out with all in it; the text after it stays."""
+    """Remove an element with its content; the text after it stays."""
     parent = element.getparent()
     if parent is None:
         return
@@ -125,20 +125,20 @@ def drop_element(element: Element) -> None:
 
 
 def unwrap_element(element: Element) -> None:
-    """Take an element out; what is in it stays in its place."""
+    """Remove an element; its content stays in its place."""
     parent = element.getparent()
     if parent is None:
         return
     _append_text_before(element, element.text)
     element.text = None
-    at = parent.index(element)
-    for offset, inner in enumerate(list(element)):
-        parent.insert(at + offset, inner)
+    index = parent.index(element)
+    for offset, child in enumerate(list(element)):
+        parent.insert(index + offset, child)
     drop_element(element)
 
 
 def replace_element(element: Element, replacement: Element) -> None:
-    """Put ``by`` in the place of ``element``, which leaves with all in it."""
+    """Replace ``element`` and its content by ``replacement``; the text after it stays."""
     parent = element.getparent()
     if parent is None:
         return
@@ -147,30 +147,30 @@ def replace_element(element: Element, replacement: Element) -> None:
 
 
 def rename_element(element: Element, tag: str, class_name: str = "") -> None:
-    """Make it another element, with one more class if ``name`` is given."""
+    """Change an element's tag; add ``class_name`` if it is given."""
     element.tag = tag
     if class_name:
         add_class(element, class_name)
 
 
 def add_class(element: Element, class_name: str) -> None:
-    """Put ``name`` first among its classes."""
+    """Put ``class_name`` first among an element's classes."""
     names = [class_name, *(other for other in get_classes(element) if other != class_name)]
     element.set("class", " ".join(names))
 
 
 def wrap_element(element: Element, tag: str, **attributes: str) -> Element:
-    """Put a new element around ``element``; returns the new one."""
-    outer = append_child(etree.Element("div"), tag, **attributes)
-    replace_element(element, outer)
-    outer.append(element)
-    return outer
+    """Put a new element around ``element`` and return the new one."""
+    wrapper = append_child(etree.Element("div"), tag, **attributes)
+    replace_element(element, wrapper)
+    wrapper.append(element)
+    return wrapper
 
 
 def _append_text_before(element: Element, text: str | None) -> None:
-    """Add ``text`` to what stands before ``element``."""
-    parent, before = element.getparent(), element.getprevious()
-    if before is not None:
-        before.tail = (before.tail or "") + (text or "") or None
+    """Append ``text`` to the text right before ``element``."""
+    parent, previous = element.getparent(), element.getprevious()
+    if previous is not None:
+        previous.tail = (previous.tail or "") + (text or "") or None
     elif parent is not None:
         parent.text = (parent.text or "") + (text or "") or None

@@ -1,4 +1,4 @@
-"""What a mail can't play (videos, sounds, pages in frames) becomes a card with a link to it."""
+"""Replace embeds (video, audio, iframes) by cards with a link."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from newsletter.render.article.dom import (
 )
 from newsletter.render.article.links import get_host, get_parameter
 
-# Blockquotes that a script would have turned into a post of that service.
+# Blockquotes that a script of that service would turn into an embedded post.
 _POST_EMBED_CLASSES = frozenset(
     """
     twitter-tweet twitter-video instagram-media tiktok-embed mastodon-embed bluesky-embed
@@ -26,21 +26,21 @@ _PHRASING_PARENTS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6"})
 
 
 class EmbedPage(NamedTuple):
-    """Where a frame's content can be watched, and a still of it."""
+    """The public page of an embed, and a still image of it."""
 
     url: str
     still_url: str = ""
 
 
 def replace_embeds(root: Element) -> list[str]:
-    """Replace every embed of the article by a card; returns notes for the editor."""
+    """Replace every embed of the article by a card; return notes for the editor."""
     notes: list[str] = []
     cards: list[tuple[Element, Element]] = []
     for element in list(root.iter("iframe", "video", "audio")):
         src = _find_source(element)
         if not src:
             drop_element(element)
-            notes.append(f"<{element.tag}> without an address was left out")
+            notes.append(f"<{element.tag}> without a URL was left out")
             continue
         page = (
             find_embed_page(src)
@@ -50,7 +50,7 @@ def replace_embeds(root: Element) -> list[str]:
         title = " ".join((element.get("title") or element.get("aria-label") or "").split())
         cards.append((element, _build_card(element, title or get_host(page.url) or src, page)))
         notes.append(f"<{element.tag}> became a card: {title or 'no title'}, {page.url}")
-    for element, card in reversed(cards):  # so that those of one paragraph keep their order
+    for element, card in reversed(cards):  # so that the cards of one paragraph keep their order
         _insert_card(element, card)
     for quote in list(root.iter("blockquote")):
         if _POST_EMBED_CLASSES.intersection(get_classes(quote)) and (
@@ -62,7 +62,7 @@ def replace_embeds(root: Element) -> list[str]:
 
 
 def find_embed_page(src: str) -> EmbedPage:
-    """The public page of what a frame shows; the frame's own address where none is known."""
+    """Return the public page of an iframe; its own URL if the service is unknown."""
     for pattern, page in _SERVICES:
         if found := pattern.match(src):
             return page(found)
@@ -70,21 +70,21 @@ def find_embed_page(src: str) -> EmbedPage:
 
 
 def _make_youtube_page(found: re.Match[str]) -> EmbedPage:
-    src, video = found[0], found["id"]
+    src, video_id = found[0], found["id"]
     playlist = get_parameter(src, "list")
-    if video == "videoseries" and playlist:
+    if video_id == "videoseries" and playlist:
         return EmbedPage(f"https://www.youtube.com/playlist?list={playlist}")
     start = get_parameter(src, "start")
-    at = f"&t={start}s" if start.isdecimal() else ""
+    timestamp = f"&t={start}s" if start.isdecimal() else ""
     return EmbedPage(
-        f"https://www.youtube.com/watch?v={video}{at}",
-        f"https://i.ytimg.com/vi/{video}/hqdefault.jpg",
+        f"https://www.youtube.com/watch?v={video_id}{timestamp}",
+        f"https://i.ytimg.com/vi/{video_id}/hqdefault.jpg",
     )
 
 
 def _make_vimeo_page(found: re.Match[str]) -> EmbedPage:
-    private = get_parameter(found[0], "h")  # an unlisted video's own key
-    return EmbedPage(f"https://vimeo.com/{found['id']}" + (f"/{private}" if private else ""))
+    key = get_parameter(found[0], "h")  # the key of an unlisted video
+    return EmbedPage(f"https://vimeo.com/{found['id']}" + (f"/{key}" if key else ""))
 
 
 def _make_soundcloud_page(found: re.Match[str]) -> EmbedPage:
@@ -129,10 +129,10 @@ def _build_card(element: Element, title: str, page: EmbedPage) -> Element:
     if page.still_url:
         picture = append_child(card, "a", href=page.url, class_="embed-picture")
         append_child(picture, "img", src=page.still_url, alt=title)
-    line = append_child(card, "p", class_="embed-title")
-    append_child(line, "a", title, href=page.url)
-    if (name := get_host(page.url)) and name != title:
-        append_child(card, "p", name, class_="embed-host")
+    paragraph = append_child(card, "p", class_="embed-title")
+    append_child(paragraph, "a", title, href=page.url)
+    if (host := get_host(page.url)) and host != title:
+        append_child(card, "p", host, class_="embed-host")
     return card
 
 
@@ -142,23 +142,23 @@ def _find_permalink(quote: Element) -> str:
 
 
 def _build_quote_card(quote: Element, url: str) -> None:
-    """The quoted words stay; their source becomes the card's title."""
+    """Wrap a quoted post into a card; the link to its source becomes the card's title."""
     card = append_child(quote.makeelement("div"), "div", class_="embed")
     replace_element(quote, card)
     card.append(quote)
     quote.attrib.clear()
-    line = append_child(card, "p", class_="embed-title")
-    append_child(line, "a", get_host(url) or url, href=url)
+    paragraph = append_child(card, "p", class_="embed-title")
+    append_child(paragraph, "a", get_host(url) or url, href=url)
 
 
 def _insert_card(element: Element, card: Element) -> None:
-    """Put a card where its element was; after the paragraph if it was in one."""
-    outer = next((e for e in element.iterancestors() if e.tag in _PHRASING_PARENTS), None)
-    if outer is None:
+    """Put a card in the place of its element; after the paragraph if it was in one."""
+    paragraph = next((e for e in element.iterancestors() if e.tag in _PHRASING_PARENTS), None)
+    if paragraph is None:
         replace_element(element, card)
         return
     drop_element(element)
-    card.tail, outer.tail = outer.tail, None
-    outer.addnext(card)
-    if is_blank(get_visible_text(outer)) and len(outer) == 0:
-        drop_element(outer)
+    card.tail, paragraph.tail = paragraph.tail, None
+    paragraph.addnext(card)
+    if is_blank(get_visible_text(paragraph)) and len(paragraph) == 0:
+        drop_element(paragraph)

@@ -1,4 +1,4 @@
-"""Several images together become two columns, which a media query can stack on phones."""
+"""Lay out galleries as two columns; a media query can stack them on phones."""
 
 from newsletter.render.article.dom import (
     Element,
@@ -16,31 +16,31 @@ _NON_GALLERY_TAGS = ("table", "pre", "iframe", "video", "audio", "blockquote")
 
 
 def build_galleries(root: Element) -> None:
-    """Turn every gallery of the article into a table."""
+    """Replace every gallery of the article by a table."""
     done: set[Element] = set()
-    around = {e for image in root.iter("img") for e in image.iterancestors()}
-    for holder in [e for e in root.iter() if e in around]:
-        if holder not in done and _is_gallery(holder):
-            done.update(holder.iter())
-            replace_element(holder, _build_figure(holder))
+    ancestors = {e for image in root.iter("img") for e in image.iterancestors()}
+    for container in [e for e in root.iter() if e in ancestors]:
+        if container not in done and _is_gallery(container):
+            done.update(container.iter())
+            replace_element(container, _build_figure(container))
 
 
 def is_gallery_column(element: Element) -> bool:
-    """Whether it is one of two cells side by side."""
+    """Return whether an element is one of two cells side by side."""
     return "gallery-cell" in get_classes(element) and element.get("colspan") is None
 
 
-def _is_gallery(holder: Element) -> bool:
-    """Whether ``holder`` is several images, with captions perhaps, and nothing else."""
-    named = any("gallery" in name for name in get_classes(holder))
-    if not named and holder.tag not in _GALLERY_TAGS:
+def _is_gallery(container: Element) -> bool:
+    """Return whether ``container`` is several images, with or without captions, and no more."""
+    has_gallery_class = any("gallery" in name for name in get_classes(container))
+    if not has_gallery_class and container.tag not in _GALLERY_TAGS:
         return False
-    if sum(1 for _ in holder.iter("img")) < COLUMNS:
+    if sum(1 for _ in container.iter("img")) < COLUMNS:
         return False
-    if next(holder.iter(*_NON_GALLERY_TAGS), None) is not None:
+    if next(container.iter(*_NON_GALLERY_TAGS), None) is not None:
         return False
-    captions = "".join(get_visible_text(caption) for caption in _find_captions(holder))
-    return "".join(get_visible_text(holder).split()) == "".join(captions.split())
+    captions = "".join(get_visible_text(caption) for caption in _find_captions(container))
+    return "".join(get_visible_text(container).split()) == "".join(captions.split())
 
 
 def _find_captions(element: Element) -> list[Element]:
@@ -52,34 +52,34 @@ def _find_captions(element: Element) -> list[Element]:
     ]
 
 
-def _build_figure(holder: Element) -> Element:
-    items = [_find_gallery_item(image, holder) for image in list(holder.iter("img"))]
-    figure = append_child(holder.makeelement("div"), "figure")
+def _build_figure(container: Element) -> Element:
+    items = [_find_gallery_item(image, container) for image in list(container.iter("img"))]
+    figure = append_child(container.makeelement("div"), "figure")
     table = append_child(figure, "table", class_="gallery", role="presentation", width="100%")
     for name in ("border", "cellpadding", "cellspacing"):
         table.set(name, "0")
-    rows = [items[at : at + COLUMNS] for at in range(0, len(items), COLUMNS)]
-    for pictures in rows:
+    rows = [items[start : start + COLUMNS] for start in range(0, len(items), COLUMNS)]
+    for row_items in rows:
         row = append_child(table, "tr")
-        for picture, captions in pictures:
+        for picture, captions in row_items:
             cell = append_child(row, "td", class_="gallery-cell", valign="top")
-            if len(pictures) < COLUMNS:
+            if len(row_items) < COLUMNS:
                 cell.set("colspan", str(COLUMNS))
             else:
                 cell.set("width", f"{100 // COLUMNS}%")
             _move_element(picture, cell)
             for caption in captions:
                 _move_element(caption, cell, "figcaption")
-    for caption in _find_captions(holder):
+    for caption in _find_captions(container):
         _move_element(caption, figure, "figcaption")
     return figure
 
 
-def _find_gallery_item(image: Element, holder: Element) -> tuple[Element, list[Element]]:
-    """An image of a gallery, in its link if it has one, and the captions that are its own."""
+def _find_gallery_item(image: Element, container: Element) -> tuple[Element, list[Element]]:
+    """Return an image of a gallery, in its link if it has one, and its own captions."""
     picture = frame = image
     parent = frame.getparent()
-    while parent is not None and parent is not holder:
+    while parent is not None and parent is not container:
         if sum(1 for _ in parent.iter("img")) > 1:
             break
         frame = parent

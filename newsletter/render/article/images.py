@@ -1,4 +1,4 @@
-"""Images and figures, in the forms that every mail client draws alike."""
+"""Normalize images and figures: size, absolute URL, caption, gallery."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from newsletter.render.article.dom import (
 from newsletter.render.article.galleries import COLUMNS, GAP, build_galleries, is_gallery_column
 from newsletter.render.article.links import UrlResolver
 
-# What a quote, a list or a box takes away at its sides.
+# The width that the sides of a quote, a list item or a box take, in CSS pixels.
 _INSET_WIDTH = 40
 _INSET_TAGS = frozenset({"blockquote", "li", "dd"})
 _INSET_CLASSES = frozenset({"callout", "embed"})
@@ -30,12 +30,12 @@ _STYLED_SIZE = re.compile(r"(?:^|;)\s*(width|height)\s*:\s*([^;]+)")
 
 @dataclass(frozen=True, slots=True)
 class ArticleImages:
-    """What is known of an issue's images.
+    """The images of an issue and the space for them.
 
     Attributes:
-        content_width: width of the article's column in CSS pixels.
-        files: local images by their path as written.
-        urls: where images are published.
+        content_width: the width of the article's column in CSS pixels.
+        files: local images by their path, as written in the post.
+        urls: resolves the published URLs.
     """
 
     content_width: int
@@ -44,7 +44,7 @@ class ArticleImages:
 
 
 def normalize_images(root: Element, article_images: ArticleImages) -> list[str]:
-    """Make every image of the article fit for mail; returns notes for the editor."""
+    """Normalize every image of the article; return notes for the editor."""
     notes: list[str] = []
     for picture in list(root.iter("picture")):
         for source in list(picture.iter("source")):
@@ -62,14 +62,14 @@ def normalize_images(root: Element, article_images: ArticleImages) -> list[str]:
 
 
 def _remove_unusable_image(image: Element, article_images: ArticleImages) -> list[str]:
-    """Take out what no reader could see."""
+    """Remove a tracking pixel, or an image without a usable URL; return notes."""
     src, alt = image.get("src") or "", image.get("alt") or ""
     if image.get("width") in {"0", "1"} and image.get("height") in {"0", "1"}:
         drop_element(image)
         return [f"a tracking pixel was left out: {src}"]
     if article_images.urls.resolve_image(src) is None or not src.strip():
         _replace_with_text(image, alt)
-        return [f"an image without a usable address was left out: {alt or src[:60] or 'no alt'}"]
+        return [f"an image without a usable URL was left out: {alt or src[:60] or 'no alt'}"]
     return []
 
 
@@ -89,8 +89,8 @@ def _normalize_image(image: Element, article_images: ArticleImages) -> list[str]
         _get_available_width(image, article_images),
     )
     url = article_images.urls.resolve_image(src) or ""
-    alone = "display:block;" if image.attrib.pop("data-alone", "") else ""
-    kept = {name: image.get(name) for name in ("id", "class", "title", "lang", "dir")}
+    display = "display:block;" if image.attrib.pop("data-alone", "") else ""
+    kept_attributes = {name: image.get(name) for name in ("id", "class", "title", "lang", "dir")}
     alt = image.get("alt") or ""
     image.attrib.clear()
     image.set("src", url)
@@ -98,13 +98,13 @@ def _normalize_image(image: Element, article_images: ArticleImages) -> list[str]
     for name, number in (("width", width), ("height", height)):
         if number:
             image.set(name, str(number))
-    image.set("style", f"{alone}max-width:100%;height:auto")
-    for name, value in kept.items():
+    image.set("style", f"{display}max-width:100%;height:auto")
+    for name, value in kept_attributes.items():
         if value:
             image.set(name, value)
     notes = []
     if not width:
-        notes.append(f"the size of {url} is not known, so that Outlook may show it too wide")
+        notes.append(f"the size of {url} is unknown, so Outlook may show it too wide")
     if url.partition("?")[0].lower().endswith(".svg"):
         notes.append(f"most mail clients do not show SVG: {url}")
     return notes
@@ -113,18 +113,18 @@ def _normalize_image(image: Element, article_images: ArticleImages) -> list[str]
 def compute_display_size(
     natural: tuple[int, int], width: float, height: float, limit: int
 ) -> tuple[int, int]:
-    """Width and height to show an image at, in CSS pixels; 0 where they can't be known.
+    """Return the display width and height of an image in CSS pixels; 0 if unknown.
 
     Args:
-        natural: the file's own size, zeros if unknown.
-        width: what the author wants, 0 if nothing.
-        height: likewise.
-        limit: the width that there is.
+        natural: the file's own width and height, zeros if unknown.
+        width: the width that the author asks for, 0 if none.
+        height: the height that the author asks for, 0 if none.
+        limit: the available width.
     """
-    across, down = natural if all(natural) else (width, height)
-    ratio = down / across if across and down else 0.0
+    base_width, base_height = natural if all(natural) else (width, height)
+    ratio = base_height / base_width if base_width and base_height else 0.0
     if not width:
-        width = height / ratio if height and ratio else across
+        width = height / ratio if height and ratio else base_width
     if natural[0]:
         width = min(width, natural[0])
     width = min(width, limit)
@@ -132,9 +132,9 @@ def compute_display_size(
 
 
 def _get_requested_size(image: Element, limit: int) -> tuple[float, float]:
-    said = dict(_STYLED_SIZE.findall(image.get("style") or ""))
-    width = said.get("width") or image.get("width") or ""
-    height = said.get("height") or image.get("height") or ""
+    styled = dict(_STYLED_SIZE.findall(image.get("style") or ""))
+    width = styled.get("width") or image.get("width") or ""
+    height = styled.get("height") or image.get("height") or ""
     return _parse_length(width, limit), _parse_length(height, 0)
 
 
@@ -157,7 +157,7 @@ def _get_available_width(image: Element, article_images: ArticleImages) -> int:
 
 
 def _mark_standalone(image: Element) -> None:
-    """Mark an image that is all there is of its block, and make its paragraph a figure."""
+    """Mark an image that is the only content of its block; make its paragraph a figure."""
     element: Element = image
     parent = element.getparent()
     while parent is not None and _is_only_content(element) and parent.tag in {"a", "span"}:
@@ -179,7 +179,10 @@ def _mark_standalone(image: Element) -> None:
 
 
 def _move_title_to_caption(image: Element, figure: Element) -> None:
-    """Markdown's title of a lone image is its caption (``![alt](file "caption")``)."""
+    """Turn the Markdown title of a standalone image into its caption.
+
+    As in ``![alt](file "caption")``.
+    """
     title = image.get("title") or ""
     if " " in title.strip() and title != image.get("alt"):
         del image.attrib["title"]

@@ -1,4 +1,4 @@
-"""Where links and images point: absolute, published, and marked as coming from the mail."""
+"""Resolve the URLs of links and images: absolute, published, with UTM tags."""
 
 import re
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _WEB_SCHEMES = ("http", "https")
 _PERSONAL_LINK_TOKEN = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
-_IGNORED_CHARACTERS = re.compile(r"[\t\n\r]")  # by browsers, inside URLs (URL Standard)
+_IGNORED_CHARACTERS = re.compile(r"[\t\n\r]")  # browsers drop them inside URLs (URL Standard)
 
 
 @dataclass(frozen=True, slots=True)
 class UrlResolver:
-    """What it takes to turn a URL of the post into one that works in a mail.
+    """Resolver of a post's URLs into URLs that work in an email.
 
     Attributes:
         base_url: the absolute URL that relative ones are resolved against (RFC 3986).
-        image_urls: local image as the post writes it -> its published URL.
-        own_hosts: the newsletter's own, lower case, without ``www.``.
-        utm_parameters: parameters for links to them, in order.
+        image_urls: path of a local image, as written in the post -> its published URL.
+        own_hosts: the newsletter's own hosts, lower case, without ``www.``.
+        utm_parameters: query parameters for links to these hosts, in order.
     """
 
     base_url: str
@@ -34,7 +34,7 @@ class UrlResolver:
 
     @classmethod
     def for_issue(cls, issue: Issue, config: Config) -> "UrlResolver":
-        """The addresses of one issue."""
+        """Return the resolver for one issue."""
         published = config.issue_url or config.public_url
         page = (
             build_issue_url(config, issue.slug) if published else config.site_url.rstrip("/") + "/"
@@ -47,8 +47,8 @@ class UrlResolver:
         return cls(
             base_url=issue.post.canonical_url or page,
             image_urls={
-                written: build_image_url(config, issue.slug, image.name)
-                for written, image in issue.post.images.items()
+                path: build_image_url(config, issue.slug, image.name)
+                for path, image in issue.post.images.items()
             },
             own_hosts=frozenset(
                 get_host(url) for url in (config.site_url, config.public_url) if url
@@ -59,17 +59,17 @@ class UrlResolver:
         )
 
     def resolve_image(self, src: str) -> str | None:
-        """Where an image can be fetched; ``None`` if a mail client can't fetch it."""
+        """Return the URL of an image; ``None`` if a mail client can't fetch it."""
         url = self._resolve(src)
         return url if url and url.lower().startswith(("http:", "https:")) else None
 
     def resolve_link(self, href: str) -> str | None:
-        """Where a link leads, with UTM parameters; ``None`` if nowhere that a mail may link to."""
+        """Return the URL of a link with UTM parameters; ``None`` if it can't be used in email."""
         url = self._resolve(href)
         if url is None or _PERSONAL_LINK_TOKEN.search(url):
             return url
-        own = url.lower().startswith(("http:", "https:")) and get_host(url) in self.own_hosts
-        return add_parameters(url, self.utm_parameters) if own else url
+        is_own = url.lower().startswith(("http:", "https:")) and get_host(url) in self.own_hosts
+        return add_parameters(url, self.utm_parameters) if is_own else url
 
     def _resolve(self, source_url: str) -> str | None:
         url = _IGNORED_CHARACTERS.sub("", source_url.strip())
@@ -81,38 +81,38 @@ class UrlResolver:
             if not _SCHEME.match(url):
                 url = urljoin(self.base_url, url)
             parts = urlsplit(url)
-        except ValueError:  # brackets that hold no IPv6 address
+        except ValueError:  # brackets without a valid IPv6 address
             return None
         usable = parts.netloc if parts.scheme in _WEB_SCHEMES else parts.scheme in {"mailto", "tel"}
         return MERGE_TOKEN_PATTERN.sub(_to_url_token, url) if usable else None
 
 
 def add_parameters(url: str, parameters: tuple[tuple[str, str], ...]) -> str:
-    """Add query parameters that ``url`` lacks; every other byte of it stays."""
+    """Add the query parameters that ``url`` lacks; every other byte of it stays."""
     address, hash_, fragment = url.partition("#")
     path, _, query = address.partition("?")
-    there = {unquote(part.partition("=")[0]).casefold() for part in query.split("&")}
-    added = [f"{name}={quote(value, safe='')}" for name, value in parameters if name not in there]
+    present = {unquote(part.partition("=")[0]).casefold() for part in query.split("&")}
+    added = [f"{name}={quote(value, safe='')}" for name, value in parameters if name not in present]
     if not added:
         return url
-    joint = "" if query.endswith("&") or not query else "&"
-    return f"{path}?{query}{joint}{'&'.join(added)}{hash_}{fragment}"
+    separator = "" if query.endswith("&") or not query else "&"
+    return f"{path}?{query}{separator}{'&'.join(added)}{hash_}{fragment}"
 
 
 def get_parameter(url: str, name: str) -> str:
-    """The value of a query parameter, decoded; empty if there is none."""
+    """Return the value of a query parameter, decoded; empty if there is none."""
     query = url.partition("#")[0].partition("?")[2]
     return parse_qs(query, errors="replace").get(name, [""])[0]
 
 
 def is_same_address(text: str, url: str) -> bool:
-    """Whether a link's words are its URL, give or take what was added to it or encoded in it."""
+    """Return whether a link's text is its URL, apart from UTM parameters and encoding."""
     plain = re.sub(r"(?<=[?&])utm_\w+=[^&#]*&?", "", url).rstrip("?&/")
     return text.strip().rstrip("/") in {plain, unquote(plain), re.sub("^(mailto|tel):", "", plain)}
 
 
 def get_host(url: str) -> str:
-    """The host as readers know it: lower case, without port and ``www.``; empty if none."""
+    """Return the host in lower case, without port and ``www.``; empty if there is none."""
     try:
         name = urlsplit(url).hostname or ""
     except ValueError:

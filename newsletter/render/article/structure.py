@@ -1,4 +1,4 @@
-"""Headings, tables, footnotes and the like, brought into shapes that mail clients know."""
+"""Normalize headings, tables, footnotes, details for mail clients."""
 
 import re
 
@@ -16,17 +16,18 @@ from newsletter.render.article.dom import (
 )
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-_TOP_LEVEL, _BOTTOM_LEVEL = 2, 6  # the mail's one h1 is its title
+_TOP_LEVEL, _BOTTOM_LEVEL = 2, 6  # the email's only h1 is its title
 _SECTION_TAGS = ("article", "aside", "section")
+_FOOTNOTE_CLASSES = frozenset({"footnotes", "wp-block-footnotes"})
 _TASK_BOXES = ("\N{BALLOT BOX}", "\N{BALLOT BOX WITH CHECK}", "\N{BALLOT BOX WITH X}")
-# What could make the mail wider than a phone.
+# Styles that could make the email wider than a phone.
 _FIXED_WIDTH = re.compile(
     r"(?:(?:min-)?width\s*:[^;%]*|white-space\s*:\s*(?:nowrap|pre))(?:;|$)", re.IGNORECASE
 )
 
 
 def normalize_structure(root: Element) -> list[str]:
-    """Bring the article's blocks into safe shapes; returns notes for the editor."""
+    """Normalize the article's blocks for mail clients; return notes for the editor."""
     notes = _note_omitted_drawings(root)
     _normalize_footnotes(root)
     for section in root.iter(*_SECTION_TAGS):
@@ -40,23 +41,23 @@ def normalize_structure(root: Element) -> list[str]:
 
 
 def finish_structure(root: Element) -> None:
-    """Drop what is empty, now that all else is in place, and number headings from h2."""
+    """Remove empty elements, once all else is in place, and number headings from h2."""
     for element in reversed(list(root.iter("p", "ul", "ol", *_HEADINGS))):
         if is_empty_element(element) and element.get("id") is None:
             drop_element(element)
-    outer: list[int] = []
+    levels: list[int] = []
     for heading in root.iter(*_HEADINGS):
         level = int(heading.tag[1])
-        outer = [*(above for above in outer if above < level), level]
-        heading.tag = f"h{min(_TOP_LEVEL - 1 + len(outer), _BOTTOM_LEVEL)}"
+        levels = [*(upper for upper in levels if upper < level), level]
+        heading.tag = f"h{min(_TOP_LEVEL - 1 + len(levels), _BOTTOM_LEVEL)}"
 
 
 def _note_omitted_drawings(root: Element) -> list[str]:
-    """Drawings that the post had, as ``newsletter.posts.html.svg_mathml`` marks them."""
+    """Return notes on omitted drawings, as ``newsletter.posts.html.svg_mathml`` marks them."""
     drawings = [span for span in root.iter("span") if "left-out" in get_classes(span)]
     return [
         "a drawing (SVG) was left out, since mail clients do not show it: "
-        + (f"its label stands there instead: {label}" if label else "it has no label")
+        + (f"its label was kept: {label}" if label else "it has no label")
         for label in (get_visible_text(span).strip() for span in drawings)
     ]
 
@@ -68,24 +69,21 @@ def _normalize_footnotes(root: Element) -> None:
     if notes.tag in {"ol", "ul"}:
         notes = wrap_element(notes, "div")
     add_class(notes, "footnotes")
-    before = notes.getprevious()
-    if before is None or before.tag != "hr":
+    previous = notes.getprevious()
+    if previous is None or previous.tag != "hr":
         rule = notes.makeelement("hr", {"class": "footnotes-sep"})
         notes.addprevious(rule)
-    inside = {f"#{e.get('id')}" for e in notes.iter() if e.get("id")}
+    anchors = {f"#{e.get('id')}" for e in notes.iter() if e.get("id")}
     for link in root.iter("a"):
         href = link.get("href") or ""
-        if href in inside:
+        if href in anchors:
             add_class(link, "footnote-link")
         elif href.startswith("#") and notes in link.iterancestors():
             add_class(link, "footnote-backref")
 
 
-_FOOTNOTE_CLASSES = frozenset({"footnotes", "wp-block-footnotes"})
-
-
 def _open_details(root: Element) -> None:
-    """Mail can't fold, so everything is open."""
+    """Show the content of every ``details``: email can't collapse it."""
     blocks = find_containers(root)
     for details in root.iter("details"):
         details.attrib.pop("open", "")
@@ -115,8 +113,8 @@ def _normalize_tables(root: Element) -> None:
         for heading in table.iter("th"):
             if heading.get("scope") is None:
                 row, part = heading.getparent(), next(heading.iterancestors("thead", "table"))
-                alone = row is not None and all(cell.tag == "th" for cell in row)
-                heading.set("scope", "col" if part.tag == "thead" or alone else "row")
+                is_header_row = row is not None and all(cell.tag == "th" for cell in row)
+                heading.set("scope", "col" if part.tag == "thead" or is_header_row else "row")
         if next(table.iterancestors("table"), None) is None:
             wrap_element(table, "div", class_="table-scroll", style="overflow-x:auto")
 
@@ -132,7 +130,7 @@ def _remove_duplicate_ids(root: Element) -> None:
 
 
 def _remove_fixed_widths(root: Element) -> None:
-    """Nothing may be wider than a phone; images have their own rule."""
+    """Remove fixed widths, which may exceed a phone's; images are handled elsewhere."""
     for element in root.iter():
         if element.tag in {"img", "pre", "code"}:
             continue

@@ -1,1 +1,1 @@
-"""CSS into style attributes, by premailer."""
+"""CSS inlining with premailer."""

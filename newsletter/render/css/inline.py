@@ -1,7 +1,7 @@
-"""CSS into style attributes, by premailer on a parsed tree, with its traps guarded.
+"""Inline CSS into style attributes with premailer.
 
-Rules in the mail's own ``<style>`` blocks stay rules; those of ``css`` are inlined. What can't be
-inlined (media queries, ``:hover``) premailer puts into one more ``<style>``.
+Rules in the email's own ``<style>`` blocks stay there; those of ``css`` are inlined. Premailer puts
+what can't be inlined (media queries, ``:hover``) into an additional ``<style>``.
 """
 
 import os
@@ -17,34 +17,34 @@ from lxml import etree
 from newsletter.errors import RenderError
 from newsletter.posts.html.nesting_limit import MAX_NESTING_DEPTH
 
-DOCTYPE = "<!DOCTYPE html>"  # premailer's lower-case one is dropped by some clients: quirks mode
+DOCTYPE = "<!DOCTYPE html>"  # some clients drop premailer's lower-case one: quirks mode
 
 _IGNORE_ATTRIBUTE = "data-premailer"
 _is_too_deep = etree.XPath("boolean(" + "/*" * (MAX_NESTING_DEPTH + 1) + ")")
 _ESCAPED_CHARACTERS = {"&#39;": "'", "&#34;": '"', "&quot;": '"', "&gt;": ">"}
-# cssutils keeps the state of its parser and its log in globals.
+# cssutils keeps the state of its parser and its log in global variables.
 _PREMAILER_LOCK = Lock()
 
 
 def inline_css(html: str, css: str) -> str:
-    """Inline ``css`` into a whole HTML document; the same input gives the same bytes.
+    """Return an HTML document with ``css`` inlined; the same input gives the same bytes.
 
     Args:
         html: the document.
         css: the rules to inline.
 
     Returns:
-        The document, its doctype in capitals.
+        The document, with its doctype in capitals.
 
     Raises:
-        RenderError: it is nested so deep that a parser would lose text, or a conditional comment
-            for Outlook was lost.
+        RenderError: the document is nested so deep that a parser would lose text, or a conditional
+            comment for Outlook was lost.
     """
     tree = etree.fromstring(html, etree.HTMLParser())
     if _is_too_deep(tree.getroottree()):
         raise RenderError(
-            f"the mail nests more than {MAX_NESTING_DEPTH} elements deep",
-            remedy="Mail clients cannot show that. Take wrappers out of the post or the template.",
+            f"elements are nested more than {MAX_NESTING_DEPTH} deep",
+            remedy="Mail clients can't show that. Remove wrappers from the post or the template.",
         )
     for style in tree.iter("style"):
         style.set(_IGNORE_ATTRIBUTE, "ignore")
@@ -54,16 +54,16 @@ def inline_css(html: str, css: str) -> str:
     for style in tree.iter("style"):
         if _IGNORE_ATTRIBUTE in style.attrib:
             del style.attrib[_IGNORE_ATTRIBUTE]
-    # method="html": an empty element must not become <div/>, which browsers leave open.
+    # method="html": an empty element must not become <div/>, which browsers take as unclosed.
     inlined = etree.tostring(tree, method="html", encoding="unicode", doctype=DOCTYPE)
     if _count_conditional_comments(inlined) != _count_conditional_comments(html):
-        raise RenderError("Outlook's conditional comments did not survive inlining")
+        raise RenderError("conditional comments for Outlook were lost in CSS inlining")
     return inlined
 
 
 @cache
 def _load_premailer() -> Callable[[etree._Element, str], None]:
-    # Read when premailer is imported; without them each style is parsed again and again.
+    # Premailer reads these on import; without its cache each style is parsed again and again.
     os.environ.setdefault("PREMAILER_CACHE", "LRU")
     os.environ.setdefault("PREMAILER_CACHE_MAXSIZE", "4096")
     with _hide_requests():
@@ -73,9 +73,10 @@ def _load_premailer() -> Callable[[etree._Element, str], None]:
 
 @contextmanager
 def _hide_requests() -> Iterator[None]:
-    """Premailer imports requests to fetch style sheets, which it must never do here.
+    """Replace requests by an empty module while premailer is imported.
 
-    It gets an empty module instead: so it can't, and a new process loads a tenth less.
+    Premailer imports it to fetch style sheets, which it must never do here; and a new process loads
+    a tenth less.
     """
     absent = "requests" not in sys.modules
     if absent:
@@ -88,7 +89,7 @@ def _hide_requests() -> Iterator[None]:
 
 
 def _unescape_css(css: str) -> str:
-    """Jinja escapes quotes in CSS as in HTML, but in ``<style>`` nothing is unescaped."""
+    """Undo Jinja's escaping of quotes: in ``<style>``, browsers unescape nothing."""
     for escaped, plain in _ESCAPED_CHARACTERS.items():
         css = css.replace(escaped, plain)
     return css

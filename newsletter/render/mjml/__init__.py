@@ -1,1 +1,1 @@
-"""MJML to HTML through MRML, checked first."""
+"""MJML: validation, then compilation to HTML with MRML."""

@@ -1,4 +1,4 @@
-"""MJML to HTML through MRML, once what it would let pass has been checked."""
+"""Compile MJML to HTML with MRML, after stricter validation."""
 
 import re
 from collections.abc import Callable
@@ -15,29 +15,30 @@ Locator = Callable[[int], Location]
 
 
 def compile_mjml(text: str, make_locator: Callable[[], Locator], *, article_count: int = 1) -> str:
-    """Turn filled MJML into HTML; the same text gives the same bytes.
+    """Return the HTML of rendered MJML; the same text gives the same bytes.
 
     Args:
-        text: one whole ``<mjml>`` document.
-        make_locator: makes what tells where a byte of ``text`` comes from; called only on a fault.
-        article_count: how often ``{{ article }}`` must stand in it.
+        text: one complete ``<mjml>`` document.
+        make_locator: returns a function from a byte offset in ``text`` to its place in the
+            templates; called only on a fault.
+        article_count: how often ``{{ article }}`` must occur in it.
 
     Raises:
-        TemplateError: all faults at once, each with its file and line.
+        TemplateError: all faults at once, each with file and line.
     """
     if faults := validate_mjml(text, article_count=article_count):
         locate = make_locator()
         raise TemplateError.from_problems(
             [Problem(fault.message, locate(fault.offset), fault.remedy) for fault in faults]
         )
-    bare = text.strip()  # MRML takes no white space around the document
+    stripped = text.strip()  # MRML accepts no white space around the document
     try:
-        # fonts={}: else a link to a third party's web font is added.
-        compiled: str = mjml2html(_normalize_whitespace(bare), fonts={})
+        # fonts={}: otherwise MRML adds a link to a third party's web font.
+        compiled: str = mjml2html(_normalize_whitespace(stripped), fonts={})
     except ValueError as error:
-        before = len(text) - len(text.lstrip())
+        leading_length = len(text) - len(text.lstrip())
         raise TemplateError.from_problems(
-            [_make_mrml_problem(error, before, make_locator())]
+            [_make_mrml_problem(error, leading_length, make_locator())]
         ) from error
     if compiled.count("<!--[if") != compiled.count("<![endif]-->"):
         raise TemplateError(
@@ -49,39 +50,40 @@ def compile_mjml(text: str, make_locator: Callable[[], Locator], *, article_coun
 
 
 def insert_article(html: str, marker: str, article: str) -> str:
-    """Put the article where the template said.
+    """Return ``html`` with the article in the place of the marker.
 
     Raises:
-        RenderError: MRML lost the marker, or doubled it.
+        RenderError: MRML lost the marker, or duplicated it.
     """
     before, found, after = html.partition(marker)
     if not found or marker in after:
-        raise RenderError("the article's place was lost in rendering the template")
+        raise RenderError("the place of the article was lost in MJML compilation")
     return f"{before}{article}{after}"
 
 
 def _normalize_whitespace(text: str) -> str:
-    """White space between tags as MRML wants it; each byte stays where it is.
+    """Return the text with white space between tags as MRML needs it; offsets stay the same.
 
-    MRML drops white space that begins with a line break: so do clients between components, but
-    two words of a text would run together. In the head it refuses what begins otherwise.
+    MRML drops white space that begins with a line break: harmless between components, where clients
+    ignore it, but two words of a text would run together. In the head it rejects any other white
+    space.
     """
 
-    def gap(found: re.Match[str]) -> str:
-        tag = text.rfind("<", 0, found.start())
-        components = found["mjml"] or text.startswith(("<mj", "</mj"), tag)
+    def replace_gap(found: re.Match[str]) -> str:
+        tag_start = text.rfind("<", 0, found.start())
+        components = found["mjml"] or text.startswith(("<mj", "</mj"), tag_start)
         return ">\n" if components else "> "
 
-    return _WHITESPACE_GAP.sub(gap, text)
+    return _WHITESPACE_GAP.sub(replace_gap, text)
 
 
 def _make_mrml_problem(error: ValueError, document_offset: int, locate: Locator) -> Problem:
-    """What MRML says; its offsets are bytes, and sometimes it gives none."""
-    words = re.sub(r" in root template.*", "", str(error))
-    message = f"MJML can't be rendered here ({words})"
+    """Return MRML's error as a problem; its offsets are bytes, and sometimes it gives none."""
+    reason = re.sub(r" in root template.*", "", str(error))
+    message = f"MJML can't be compiled ({reason})"
     if found := _POSITION.search(str(error)):
         return Problem(message, locate(document_offset + int(found[1])))
-    remedy = "A tag in a conditional comment must be closed in one within the same element."
+    remedy = "A tag opened in a conditional comment must be closed in one within the same element."
     return Problem(message, _locate_document(locate), remedy)
 
 

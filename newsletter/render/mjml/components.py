@@ -1,8 +1,8 @@
-"""MJML as MRML 5 renders it: each component, what may be inside it, which attributes do something.
+"""The MJML components of MRML 5: allowed children and attributes.
 
-The names are those of MJML 4's documentation ("Components"). ``IGNORED`` are attributes that MJML
-documents but MRML leaves out; a test renders every attribute of both tables to see that it does,
-or does not, change the mail.
+The names are those of MJML 4's documentation ("Components"). ``IGNORED_ATTRIBUTES`` are attributes
+that MJML documents but MRML ignores; a test renders every attribute of both tables to prove that it
+does, or does not, change the email.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ class MjmlComponent:
     """One MJML component.
 
     Attributes:
-        attributes: those that do something, besides ``css-class`` and ``mj-class``.
-        children: the components that may be inside it.
-        allows_content: whether text and HTML may be inside it.
+        attributes: the attributes that have an effect, besides ``css-class`` and ``mj-class``.
+        children: the components that it may contain.
+        allows_content: whether it may contain text and HTML.
     """
 
     attributes: frozenset[str]
@@ -58,7 +58,7 @@ COMPONENTS = {
         "",
         "mj-attributes", "mj-breakpoint", "mj-font", "mj-preview", "mj-raw", "mj-style", "mj-title",
     ),
-    "mj-attributes": _make_component(),  # its children are checked by their own rule
+    "mj-attributes": _make_component(),  # the validator handles its children
     "mj-breakpoint": _make_component("width"),
     "mj-font": _make_component("name href"),
     "mj-preview": _make_component(allows_content=True),
@@ -178,20 +178,20 @@ IGNORED_ATTRIBUTES = {
     }.items()
 }
 
-# Known to MJML, not to MRML: what to do instead.
+# Components of MJML that MRML does not support -> what to do instead.
 UNSUPPORTED_REMEDIES = {
     "mj-html-attributes": "Write the attributes where they belong, in the HTML itself.",
     "mj-selector": "Write the attributes where they belong, in the HTML itself.",
     "mj-html-attribute": "Write the attributes where they belong, in the HTML itself.",
     "mj-include": 'Write {% include "partials/….mjml" %}.',
-    "mj-chart": "Put a picture of the chart into the post.",
+    "mj-chart": "Put an image of the chart into the post.",
 }
 
-# What may be inside mj-attributes besides every component.
+# The elements that mj-attributes may contain besides every component.
 DEFAULTS_ELEMENTS = ("mj-all", "mj-class")
 
 COMMON_ATTRIBUTES = frozenset({"css-class", "mj-class"})
-# No class of CSS can hang on these: they leave no element behind, or only in the head.
+# Components without a CSS class: they render no element, or only one in the head.
 CLASSLESS_COMPONENTS = frozenset(
     {
         "mjml", "mj-head", "mj-attributes", "mj-breakpoint", "mj-font", "mj-preview", "mj-style",

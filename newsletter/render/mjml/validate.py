@@ -1,6 +1,7 @@
-"""Checks filled MJML before MRML sees it, which lets most mistakes pass and drops the rest.
+"""Validate rendered MJML: unknown tags, attributes, values, nesting.
 
-Reads it as XML (expat), which is stricter than MRML and knows where everything stands.
+MRML accepts most mistakes and drops their content. This parses the MJML as XML (expat), which is
+stricter than MRML and knows every position.
 """
 
 import difflib
@@ -22,7 +23,7 @@ from newsletter.render.mjml.components import (
 )
 from newsletter.render.personalization import ARTICLE_MARKER
 
-# 20,000 nested elements crash MRML; no mail client shows a tenth of a hundred.
+# 20,000 nested elements crash MRML; no mail client needs a hundred.
 MAX_DEPTH = 100
 
 _LENGTH_VALUE = re.compile(
@@ -34,10 +35,10 @@ _ARTICLE_PARENTS = {"mj-text", "mj-raw"}
 
 
 class MjmlFault(NamedTuple):
-    """Something wrong in filled MJML.
+    """A mistake in rendered MJML.
 
     Attributes:
-        offset: where, in bytes of its UTF-8.
+        offset: its byte offset in the UTF-8 text.
         message: what is wrong, without a trailing full stop.
         remedy: what to do; may be empty.
     """
@@ -48,11 +49,11 @@ class MjmlFault(NamedTuple):
 
 
 def validate_mjml(text: str, *, article_count: int = 1) -> list[MjmlFault]:
-    """Every fault of filled MJML, in its order; empty when MRML can be trusted with it.
+    """Return every fault of rendered MJML, in order; empty if MRML can compile it.
 
     Args:
-        text: one whole ``<mjml>`` document.
-        article_count: how often ``{{ article }}`` must stand in it.
+        text: one complete ``<mjml>`` document.
+        article_count: how often ``{{ article }}`` must occur in it.
     """
     return _MjmlValidator(article_count).validate(text)
 
@@ -83,7 +84,7 @@ class _MjmlValidator:
             self._report_syntax_error(error, data)
         except _TooDeepError:
             self._report_fault(
-                f"this nests more than {MAX_DEPTH} elements deep", "Take wrappers out."
+                f"elements are nested more than {MAX_DEPTH} deep", "Remove wrappers."
             )
         else:
             self._check_article_count()
@@ -91,9 +92,9 @@ class _MjmlValidator:
 
     def _check_article_count(self) -> None:
         if self._article_count != self._expected_article_count:
-            times = "never placed" if self._article_count == 0 else "placed more than once"
+            problem = "is missing" if self._article_count == 0 else "occurs more than once"
             self.faults.append(
-                MjmlFault(0, f"{{{{ article }}}} is {times}", "Put it into one <mj-text>, alone.")
+                MjmlFault(0, f"{{{{ article }}}} {problem}", "Put it into one <mj-text>, alone.")
             )
 
     def _on_start_element(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -123,20 +124,24 @@ class _MjmlValidator:
             return
         if not parent:
             if name != "mjml":
-                self._report_fault(f"a template begins with <mjml>, not with <{name}>")
+                self._report_fault(f"a template must begin with <mjml>, not with <{name}>")
             return
-        home = self._get_mjml_parent()
-        if home in COMPONENTS and name not in COMPONENTS[home].children:
-            homes = [f"<{other}>" for other, it in COMPONENTS.items() if name in it.children]
+        mjml_parent = self._get_mjml_parent()
+        if mjml_parent in COMPONENTS and name not in COMPONENTS[mjml_parent].children:
+            parents = [
+                f"<{other}>"
+                for other, component in COMPONENTS.items()
+                if name in component.children
+            ]
             self._report_fault(
-                f"<{name}> can't be inside <{home}>",
-                f"It goes into {_join_names(homes)}." if homes else "",
+                f"<{name}> can't be inside <{mjml_parent}>",
+                f"Put it into {_join_names(parents)}." if parents else "",
             )
 
     def _get_mjml_parent(self) -> str:
-        """The nearest MJML element around the one just opened."""
-        around = (name for name, _ in reversed(self._open_elements[:-1]))
-        return next((n for n in around if n.startswith("mj")), "")
+        """Return the nearest MJML ancestor of the element just opened; empty if none."""
+        ancestors = (name for name, _ in reversed(self._open_elements[:-1]))
+        return next((name for name in ancestors if name.startswith("mj")), "")
 
     def _report_unknown(self, name: str, known: Iterable[str]) -> None:
         if name in UNSUPPORTED_REMEDIES:
@@ -144,7 +149,7 @@ class _MjmlValidator:
             return
         near = difflib.get_close_matches(name, known, n=1)
         hint = f". Did you mean <{near[0]}>?" if near else ""
-        self._report_fault(f"<{name}> is no MJML component{hint}")
+        self._report_fault(f"<{name}> is not an MJML component{hint}")
 
     def _check_attributes(self, name: str, attributes: Mapping[str, str], parent: str) -> None:
         if name not in COMPONENTS and name not in DEFAULTS_ELEMENTS:
@@ -153,9 +158,9 @@ class _MjmlValidator:
         for attribute, value in attributes.items():
             if attribute in IGNORED_ATTRIBUTES.get(name, ()):
                 remedy = (
-                    "Rules to inline go into article.css." if name == "mj-style" else "Take it out."
+                    "Put rules to inline into article.css." if name == "mj-style" else "Remove it."
                 )
-                self._report_fault(f"{attribute} does nothing on <{name}> here", remedy)
+                self._report_fault(f"{attribute} has no effect on <{name}> here", remedy)
             elif attribute not in allowed:
                 near = difflib.get_close_matches(attribute, allowed, n=1)
                 hint = f". Did you mean {near[0]}?" if near else ""
@@ -168,41 +173,43 @@ class _MjmlValidator:
             return
         if attribute in LENGTH_ATTRIBUTES and not _LENGTH_VALUE.fullmatch(value):
             self._report_fault(
-                f'{attribute}="{value}" is no length', "Write it in px or %, like 20px."
+                f'{attribute}="{value}" is not a valid length', "Write it in px or %, like 20px."
             )
         elif attribute in COLOR_ATTRIBUTES and not _COLOR_VALUE.fullmatch(value):
-            self._report_fault(f'{attribute}="{value}" is no colour', "Write it like #1f5f8b.")
+            self._report_fault(
+                f'{attribute}="{value}" is not a valid colour', "Write it like #1f5f8b."
+            )
         elif attribute in CHOICE_ATTRIBUTES and value not in CHOICE_ATTRIBUTES[attribute]:
             self._report_fault(
-                f'{attribute}="{value}" means nothing',
-                f"It is {_join_names(CHOICE_ATTRIBUTES[attribute])}.",
+                f'{attribute}="{value}" is not a valid value',
+                f"Write {_join_names(CHOICE_ATTRIBUTES[attribute])}.",
             )
 
     def _check_html(self, name: str, attributes: Mapping[str, str], parent: str) -> None:
         if not parent:
-            self._report_fault(f"a template begins with <mjml>, not with <{name}>")
+            self._report_fault(f"a template must begin with <mjml>, not with <{name}>")
         elif parent in COMPONENTS and not COMPONENTS[parent].allows_content:
             self._report_fault(f"<{name}> can't be inside <{parent}>", _suggest_html_parent(parent))
         if name != name.lower() or any(key != key.lower() for key in attributes):
             self._report_fault(
-                f"<{name}> has capital letters in it", "Write tags and attributes small."
+                f"<{name}> has capital letters", "Write tags and attributes in lower case."
             )
         if name == "pre":
             self._report_fault("<pre> loses line breaks in a template", "Put code into the post.")
 
-    def _on_end_element(self, name: str) -> None:  # noqa: ARG002 - expat checks that it is the one open
+    def _on_end_element(self, name: str) -> None:  # noqa: ARG002 - expat checks that it is the open element
         self._check_text()
         self._open_elements.pop()
 
     def _on_text(self, text: str) -> None:
-        """Expat hands text over in pieces: a line, an entity."""
+        """Collect text: expat passes it in pieces, such as a line or an entity."""
         if not self._text_pieces and not text.isspace():
             self._text_offset = self._parser.CurrentByteIndex
         if self._text_pieces or not text.isspace():
             self._text_pieces.append(text)
 
     def _check_text(self) -> None:
-        """All the text between two tags."""
+        """Check all the text between two tags."""
         text = "".join(self._text_pieces).strip()
         self._text_pieces.clear()
         if not text:
@@ -213,34 +220,32 @@ class _MjmlValidator:
             message, remedy = f"there is text in <{parent}>", _suggest_html_parent(parent)
             self.faults.append(MjmlFault(self._text_offset, message, remedy))
         elif ARTICLE_MARKER in text and (parent not in _ARTICLE_PARENTS or text != ARTICLE_MARKER):
-            message = "{{ article }} must stand alone in its element"
+            message = "{{ article }} must be alone in its element"
             self.faults.append(
-                MjmlFault(self._text_offset, message, "Give it an <mj-text> of its own.")
+                MjmlFault(self._text_offset, message, "Put it into its own <mj-text>.")
             )
 
     def _on_comment(self, text: str) -> None:
         if ARTICLE_MARKER in text:
-            self._report_fault(
-                "{{ article }} is in a comment", "Comment out in a template: {# … #}."
-            )
+            self._report_fault("{{ article }} is in a comment", "Comment it out with {# … #}.")
 
     def _on_cdata(self) -> None:
         self._report_fault("<![CDATA[ is not supported here", "Write &lt; and &amp; instead.")
 
     def _on_doctype(self, *_: object) -> None:
         self._report_fault(
-            "a template has no <!DOCTYPE", "Take it out; the mail gets one by itself."
+            "a template must have no <!DOCTYPE", "Remove it; the email gets one automatically."
         )
 
     def _on_instruction(self, *_: object) -> None:
-        self._report_fault("<? … ?> is not supported here", "Take it out.")
+        self._report_fault("<? … ?> is not supported here", "Remove it.")
 
     def _report_fault(self, message: str, remedy: str = "") -> None:
         self.faults.append(MjmlFault(max(self._parser.CurrentByteIndex, 0), message, remedy))
 
     def _report_syntax_error(self, error: expat.ExpatError, data: bytes) -> None:
-        at = max(self._parser.ErrorByteIndex, 0)
-        self.faults.append(_explain_syntax_error(error, at, data, self._open_elements))
+        offset = max(self._parser.ErrorByteIndex, 0)
+        self.faults.append(_explain_syntax_error(error, offset, data, self._open_elements))
 
 
 class _TooDeepError(Exception):
@@ -249,8 +254,10 @@ class _TooDeepError(Exception):
 
 def _get_allowed_attributes(name: str, parent: str) -> frozenset[str]:
     if name == "mj-all" or (name == "mj-class" and parent == "mj-attributes"):
-        every = frozenset().union(*(component.attributes for component in COMPONENTS.values()))
-        return every | COMMON_ATTRIBUTES | {"name"}
+        all_attributes = frozenset().union(
+            *(component.attributes for component in COMPONENTS.values())
+        )
+        return all_attributes | COMMON_ATTRIBUTES | {"name"}
     return COMPONENTS[name].attributes | (
         frozenset() if name in CLASSLESS_COMPONENTS else COMMON_ATTRIBUTES
     )
@@ -259,38 +266,41 @@ def _get_allowed_attributes(name: str, parent: str) -> frozenset[str]:
 def _explain_syntax_error(
     error: expat.ExpatError, offset: int, data: bytes, open_elements: list[tuple[str, int]]
 ) -> MjmlFault:
-    """Expat's first complaint, after which it reads no further, in words that help."""
+    """Return expat's first error, at which it stops, as a fault with a remedy."""
     code = expat.errors.messages.get(error.code, "")
-    here = data[offset : offset + 200].decode(errors="replace")
-    inner, begin = open_elements[-1] if open_elements else ("", 0)
-    closing = re.match(r"(?:</)?([^\s<>/]*)", here)
-    message, remedy = f"this can't be read ({code})", ""
-    if code == expat.errors.XML_ERROR_TAG_MISMATCH and inner in _VOID_TAGS:
-        offset, message, remedy = begin, f"<{inner}> is never closed", f"Write <{inner} />."
+    excerpt = data[offset : offset + 200].decode(errors="replace")
+    open_tag, begin = open_elements[-1] if open_elements else ("", 0)
+    closing = re.match(r"(?:</)?([^\s<>/]*)", excerpt)
+    message, remedy = f"invalid XML ({code})", ""
+    if code == expat.errors.XML_ERROR_TAG_MISMATCH and open_tag in _VOID_TAGS:
+        offset, message, remedy = begin, f"<{open_tag}> is never closed", f"Write <{open_tag} />."
     elif code == expat.errors.XML_ERROR_TAG_MISMATCH and closing:
-        message = f"</{closing[1]}> closes nothing: <{inner}> is open"
-        remedy = f"Close <{inner}> first."
+        message = f"</{closing[1]}> doesn't match the open <{open_tag}>"
+        remedy = f"Close <{open_tag}> first."
     elif b"<![" in data[max(offset - 3, 0) : offset]:
-        message = "this kind of conditional comment breaks"
+        message = "this form of conditional comment is not supported"
         remedy = "Write <!--[if !mso]><!--> … <!--<![endif]-->."
-    elif code == expat.errors.XML_ERROR_NO_ELEMENTS and inner:
+    elif code == expat.errors.XML_ERROR_NO_ELEMENTS and open_tag:
         offset, message, remedy = (
             begin,
-            f"<{inner}> is never closed",
-            f"Write </{inner}> where it ends.",
+            f"<{open_tag}> is never closed",
+            f"Write </{open_tag}> where it ends.",
         )
     elif code == expat.errors.XML_ERROR_NO_ELEMENTS:
-        message, remedy = "there is nothing in this template", "It begins with <mjml>."
+        message, remedy = "this template is empty", "It must begin with <mjml>."
     elif code == expat.errors.XML_ERROR_UNDEFINED_ENTITY:
-        message, remedy = f"{here.split(';')[0]}; is no character", "Write &amp; for a plain &."
+        message, remedy = (
+            f"{excerpt.split(';')[0]}; is not a known character",
+            "Write &amp; for a plain &.",
+        )
     elif code == expat.errors.XML_ERROR_INVALID_TOKEN:
         remedy = "Write &amp; for a plain &, &lt; for a plain <, and no -- in a comment."
     return MjmlFault(offset, message, remedy)
 
 
 def _suggest_html_parent(parent: str) -> str:
-    home = "mj-raw" if parent in {"mj-head", "mj-body", "mj-wrapper"} else "mj-text or mj-raw"
-    return f"Put it into <{home.replace(' or ', '> or <')}>."
+    target = "mj-raw" if parent in {"mj-head", "mj-body", "mj-wrapper"} else "mj-text or mj-raw"
+    return f"Put it into <{target.replace(' or ', '> or <')}>."
 
 
 def _join_names(names: Iterable[str]) -> str:

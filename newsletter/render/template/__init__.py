@@ -1,1 +1,1 @@
-"""Templates: found, filled by Jinja, compiled."""
+"""Templates: loading, Jinja rendering, compilation."""

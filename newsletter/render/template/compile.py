@@ -1,4 +1,7 @@
-"""Template + context -> HTML: the part of the chain that issues and letters share. Pure."""
+"""Compile a template to HTML and inline its CSS.
+
+Issues and transactional emails share this part of the chain. Pure.
+"""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +18,7 @@ from newsletter.render.template.jinja_env import (
 )
 from newsletter.render.template.loader import Templates
 
-# Where a designer keeps the labels, by language; the text part speaks with them too.
+# The designer's labels by language; the text part uses them too.
 LABELS_FILE = "partials/words.mjml"
 
 _URL_ATTRIBUTE = re.compile(r"""\b(?:href|src|background-url)\s*=\s*(?:"[^"]*"|'[^']*')""")
@@ -23,10 +26,10 @@ _IMPORT = re.compile(r"/\*.*?\*/|(?P<rule>@import\b)", re.DOTALL | re.IGNORECASE
 
 
 def compile_template(name: str, templates: Templates, context: TemplateContext) -> str:
-    """Fill a template and make HTML of it: the article not yet spliced in, no styles inlined.
+    """Return the HTML of a template, without the article and without inlined styles.
 
     Raises:
-        TemplateError: all that one pass finds, each with file and line.
+        TemplateError: all problems of one pass, each with file and line.
     """
 
     def locate() -> Locator:
@@ -40,25 +43,25 @@ def compile_template(name: str, templates: Templates, context: TemplateContext) 
 
 
 def inline_styles(html: str, name: str, templates: Templates, context: TemplateContext) -> str:
-    """Inline the rules that go with a template.
+    """Return the document with the template's CSS inlined.
 
     Raises:
-        TemplateError: the rules are wrong.
-        RenderError: the document can't become mail.
+        TemplateError: the CSS is wrong.
+        RenderError: the document can't be inlined.
     """
     return inline_css(html, _load_css(name, templates, context))
 
 
 def load_labels(templates: Templates, context: TemplateContext) -> dict[str, str]:
-    """The labels that the templates set for the context's language."""
-    words = get_template_variable(templates, LABELS_FILE, "words", context)
-    if not isinstance(words, Mapping):
+    """Return the labels that the templates set for the context's language."""
+    labels = get_template_variable(templates, LABELS_FILE, "words", context)
+    if not isinstance(labels, Mapping):
         return {}
-    return {str(key): word for key, word in words.items() if isinstance(word, str)}
+    return {str(key): label for key, label in labels.items() if isinstance(label, str)}
 
 
 def _load_css(name: str, templates: Templates, context: TemplateContext) -> str:
-    """The rules to inline: the template's own file, else the common one."""
+    """Return the CSS to inline: the template's own file, else ``article.css``."""
     own = name.removesuffix(".mjml") + ".css"
     file = own if own in templates.files else "article.css"
     if file not in templates.files:
@@ -68,7 +71,7 @@ def _load_css(name: str, templates: Templates, context: TemplateContext) -> str:
         if found["rule"]:
             offset = len(css[: found.start("rule")].encode())
             raise TemplateError(
-                "@import fetches nothing here",
+                "@import is not supported",
                 where=make_locator(templates, file, context)(offset),
                 remedy="Copy the rules into this file.",
             )

@@ -1,4 +1,4 @@
-"""What a template can name: the newsletter, the issue, the reader, and the words for them.
+"""The variables of a template: newsletter, issue, subscriber, theme.
 
 ``docs/reference/templates.md`` describes each for designers.
 """
@@ -38,7 +38,7 @@ class NewsletterView:
 
 @dataclass(frozen=True, slots=True)
 class PictureView:
-    """A picture with an absolute URL; ``width`` and ``height`` are 0 where they are not known."""
+    """An image with an absolute URL; ``width`` and ``height`` are 0 if unknown."""
 
     src: str
     alt: str
@@ -69,7 +69,7 @@ class CardView:
 
 @dataclass(frozen=True, slots=True)
 class IssueView:
-    """``issue`` in a template; its texts carry HTML tokens."""
+    """``issue`` in a template; its texts contain HTML tokens."""
 
     name: str
     slug: str
@@ -102,7 +102,7 @@ class SubscriberView:
 
 
 class MergeValue:
-    """What differs from reader to reader: it can be printed and given a default, nothing else."""
+    """A merge tag in a template: it can be printed and given a default, nothing else."""
 
     def __init__(self, table: MergeTagRegistry, attribute: str, default: str | None = None) -> None:
         self._table = table
@@ -110,24 +110,24 @@ class MergeValue:
         self._default = default
 
     def with_default(self, default: str) -> "MergeValue":
-        """The same with the words for readers who have nothing there."""
+        """Return the same merge tag with a default for recipients without a value."""
         return MergeValue(self._table, self._attribute, default)
 
     def __html__(self) -> str:
-        """Return its HTML token (the protocol of MarkupSafe)."""
+        """Return the HTML token (MarkupSafe's protocol)."""
         source = f"{{{{ {self._expression} }}}}"
         return self._table.get_or_add(self._attribute, self._default, source, None).token("html")
 
     @property
     def _expression(self) -> str:
-        tail = "" if self._default is None else f' | default("{self._default}")'
-        return f"subscriber.{self._attribute}{tail}"
+        filter_text = "" if self._default is None else f' | default("{self._default}")'
+        return f"subscriber.{self._attribute}{filter_text}"
 
     def _refuse(self, *_: object) -> Any:
         raise TemplateError(
-            f"{self._expression} differs from reader to reader, so a template can print "
-            "it, not use it",
-            remedy="Only | default(…) may follow it, and it can't stand in an {% if %} or in CSS.",
+            f"{self._expression} differs for each reader, so a template can print it, not "
+            "compute with it",
+            remedy="Only | default(…) may follow it; {% if %} and CSS can't use it.",
         )
 
     __str__ = __bool__ = __len__ = __iter__ = __eq__ = __lt__ = __gt__ = _refuse
@@ -138,7 +138,7 @@ class MergeValue:
 def build_template_context(
     issue: Issue, article: Article, config: Config, table: MergeTagRegistry
 ) -> dict[str, Any]:
-    """Every name that a template can use."""
+    """Return every variable that a template can use."""
     post = issue.post
     lang = post.language or config.language
     return {
@@ -146,7 +146,7 @@ def build_template_context(
         "issue": make_issue_view(issue, article, config),
         "theme": config.theme,
         "subscriber": SubscriberView(table),
-        "unsubscribe_url": Markup(UNSUBSCRIBE_TAG.token("html")),  # noqa: S704 - a token, ours
+        "unsubscribe_url": Markup(UNSUBSCRIBE_TAG.token("html")),  # noqa: S704 - our own token
         "preferences_url": Markup(PREFERENCES_TAG.token("html")),  # noqa: S704
         "view_online_url": build_issue_url(config, issue.slug),
         "article": Markup(ARTICLE_MARKER),  # noqa: S704
@@ -157,7 +157,7 @@ def build_template_context(
 
 
 def make_newsletter_view(config: Config) -> NewsletterView:
-    """``newsletter`` in a template."""
+    """Return ``newsletter`` for a template."""
     return NewsletterView(
         config.name,
         config.description,
@@ -170,9 +170,9 @@ def make_newsletter_view(config: Config) -> NewsletterView:
 
 
 def make_issue_view(issue: Issue, article: Article, config: Config) -> IssueView:
-    """``issue`` in a template."""
+    """Return ``issue`` for a template."""
     post = issue.post
-    addresses = UrlResolver.for_issue(issue, config)
+    urls = UrlResolver.for_issue(issue, config)
     return IssueView(
         name=issue.name,
         slug=issue.slug,
@@ -186,15 +186,15 @@ def make_issue_view(issue: Issue, article: Article, config: Config) -> IssueView
         author_name=_to_html_tokens(post.author),
         words=article.word_count,
         reading_minutes=article.reading_minutes,
-        hero=_make_picture_view(issue.hero, issue, addresses),
-        author=_make_author_view(issue, addresses),
-        button=_make_button(issue.button, addresses),
-        further=tuple(_make_card_view(card, issue, addresses) for card in issue.further),
+        hero=_make_picture_view(issue.hero, issue, urls),
+        author=_make_author_view(issue, urls),
+        button=_make_button(issue.button, urls),
+        further=tuple(_make_card_view(card, issue, urls) for card in issue.further),
     )
 
 
 def list_template_names(value: object) -> list[str]:
-    """What can follow the dot after ``value`` in a template."""
+    """Return the names that can follow the dot after ``value`` in a template."""
     if isinstance(value, Mapping):
         return [str(key) for key in value]
     if hasattr(type(value), "__dataclass_fields__"):

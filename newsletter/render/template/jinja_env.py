@@ -1,4 +1,4 @@
-"""Jinja fills a template; a mistake is told with the file and line that a designer sees."""
+"""Render a template with Jinja; report mistakes with file and line."""
 
 import difflib
 import html.entities
@@ -23,7 +23,7 @@ from newsletter.render.template.loader import Templates
 
 TemplateContext = Mapping[str, Any]
 
-# Whatever a template's own expressions can raise.
+# The errors that a template's own expressions can raise.
 _RENDER_ERRORS = (
     jinja2.TemplateError, NewsletterError, TypeError, ValueError, ArithmeticError, LookupError,
     AttributeError, RecursionError,
@@ -34,12 +34,12 @@ _XML_ENTITIES = {"amp;", "lt;", "gt;", "quot;", "apos;"}
 
 
 def render_template(templates: Templates, name: str, context: TemplateContext) -> str:
-    """Fill one template; HTML's named entities become characters that XML knows.
+    """Return one template rendered; named HTML entities become XML character references.
 
     Args:
-        templates: the folder.
-        name: which of its files, ``"issue.mjml"``.
-        context: what it can name.
+        templates: the templates folder.
+        name: a file of it, such as ``"issue.mjml"``.
+        context: the variables of the template.
 
     Raises:
         TemplateError: at the file and line of the mistake, in whichever file that is.
@@ -52,10 +52,10 @@ def render_template(templates: Templates, name: str, context: TemplateContext) -
 def get_template_variable(
     templates: Templates, name: str, variable: str, context: TemplateContext
 ) -> Any:
-    """What a template ``{% set %}``s at its top level; ``None`` if there is no such thing.
+    """Return a variable that a template ``{% set %}``s at its top level; ``None`` if it doesn't.
 
     Raises:
-        TemplateError: as in ``fill``.
+        TemplateError: as in ``render_template``.
     """
     if name not in templates.files:
         return None
@@ -64,7 +64,7 @@ def get_template_variable(
         try:
             module = environment.get_template(name).make_module(dict(context))
         except _RENDER_ERRORS:
-            environment.handle_exception()  # render() does so itself: lines of the template
+            environment.handle_exception()  # template lines in the traceback, as in render()
     except _RENDER_ERRORS as error:
         _raise_template_error(error, templates, name, context)
     return getattr(module, variable, None)
@@ -73,10 +73,10 @@ def get_template_variable(
 def make_locator(
     templates: Templates, name: str, context: TemplateContext
 ) -> Callable[[int], Location]:
-    """Tell where in the templates a byte of ``fill``'s result comes from.
+    """Return a function from a byte offset in ``render_template``'s result to its source.
 
-    Fills the template once more, this time with a mark wherever a line of a template begins; so
-    that the hot path carries none. Call it only when there is something to complain about.
+    Renders the template again, with a mark where each line of a template begins, so that the hot
+    path has no marks. Call it only to report a mistake.
     """
     marked = _replace_named_entities(
         _render_in_environment(
@@ -84,21 +84,21 @@ def make_locator(
         )
     )
     starts, places = [0], [(name, 1)]
-    size = at = 0
+    byte_count = position = 0
     for found in _LINE_MARK.finditer(marked):
-        size += len(marked[at : found.start()].encode())
-        at = found.end()
-        starts.append(size)
+        byte_count += len(marked[position : found.start()].encode())
+        position = found.end()
+        starts.append(byte_count)
         places.append((found["file"], int(found["line"])))
 
-    def place(offset: int) -> Location:
+    def locate(offset: int) -> Location:
         return templates.locate(*places[bisect_right(starts, offset) - 1])
 
-    return place
+    return locate
 
 
 class _LineMarks(Extension):
-    """Puts a mark at the start of every line of a template's own text."""
+    """Jinja extension that marks the start of every line of a template's own text."""
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         for token in stream:
@@ -117,7 +117,7 @@ class _LineMarks(Extension):
 
 
 class _DescribedUndefined(jinja2.StrictUndefined):
-    """A name that is not there; says which is meant, perhaps."""
+    """An undefined name, whose message suggests a similar one."""
 
     @property
     def _undefined_message(self) -> str:
@@ -125,9 +125,9 @@ class _DescribedUndefined(jinja2.StrictUndefined):
         if self._undefined_hint or not isinstance(name, str):
             return super()._undefined_message
         if owner is missing:
-            return f"there is no '{name}' for templates"
+            return f"'{name}' is not defined"
         if owner is None:
-            return f"nothing is there to have a '{name}'; ask first with {{% if … %}}"
+            return f"'.{name}' of an empty value; test it first with {{% if … %}}"
         known = list_template_names(owner)
         return f"there is no '.{name}' here{_suggest_name(name, known)}"
 
@@ -187,9 +187,9 @@ def _describe_error(error: Exception, templates: Templates, context: TemplateCon
         near = _suggest_name(str(error.name), list(templates.files))
         return f"there is no template '{error.name}'{near}"
     if isinstance(error, RecursionError):
-        return "templates include one another without end"
+        return "templates include one another in a loop"
     message = (getattr(error, "message", None) or str(error)).rstrip(".")
-    if found := re.fullmatch(r"there is no '(.+)' for templates", message):
+    if found := re.fullmatch(r"'(.+)' is not defined", message):
         return message + _suggest_name(found[1], list(context))
     return message
 
@@ -197,7 +197,7 @@ def _describe_error(error: Exception, templates: Templates, context: TemplateCon
 def _find_template_frame(
     trace: TracebackType | None, templates: Templates, name: str
 ) -> tuple[str, int | None]:
-    """The deepest frame that is a template's: Jinja makes tracebacks tell its lines."""
+    """Return file and line of the innermost template frame in Jinja's rewritten traceback."""
     place: tuple[str, int | None] = (name, None)
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
@@ -213,9 +213,9 @@ def _suggest_name(name: str, known: list[str]) -> str:
 
 
 def _replace_named_entities(text: str) -> str:
-    def character(found: re.Match[str]) -> str:
+    def replace_entity(found: re.Match[str]) -> str:
         if found[1] in _XML_ENTITIES or found[1] not in html.entities.html5:
             return found[0]
         return "".join(f"&#{ord(char)};" for char in html.entities.html5[found[1]])
 
-    return _ENTITY.sub(character, text)
+    return _ENTITY.sub(replace_entity, text)

@@ -1,4 +1,4 @@
-"""The templates folder as data. The only effect of rendering is here: reading it."""
+"""Load the templates folder; the only file access of rendering."""
 
 import os
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ TEMPLATE_SUFFIXES = (".mjml", ".css")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Templates:
-    """The files that a designer edits. Compared by identity, so that what they compile to is kept.
+    """The files of the templates folder; compared by identity, so that compilation is cached.
 
     Attributes:
-        folder: as the user would type it, for messages.
-        files: name relative to the folder, with ``/`` -> its text, line ends LF.
+        folder: its path as the user would type it, for messages.
+        files: path relative to the folder, with ``/`` -> text, with LF line ends.
     """
 
     folder: str
     files: Mapping[str, str]
 
     def locate(self, name: str, line: int | None = None) -> Location:
-        """Where ``name`` (and a line in it) is, as the user would type it."""
+        """Return the place of a file, or of a line in it, as the user would type it."""
         return Location(os.path.join(self.folder, name), line)  # noqa: PTH118 - stays relative
 
 
@@ -32,7 +32,7 @@ def load_templates(folder: Path) -> Templates:
     """Read every ``*.mjml`` and ``*.css`` in and below ``folder``.
 
     Raises:
-        TemplateError: no such folder, nothing in it, or a file that is not UTF-8; all at once.
+        TemplateError: the folder is missing or empty, or a file is not UTF-8; all at once.
     """
     files: dict[str, str] = {}
     problems: list[Problem] = []
@@ -40,12 +40,12 @@ def load_templates(folder: Path) -> Templates:
         if path.suffix not in TEMPLATE_SUFFIXES or not path.is_file():
             continue
         try:
-            # utf-8-sig: some editors on Windows begin a file with a byte order mark.
+            # utf-8-sig: some Windows editors write a byte order mark.
             text = path.read_bytes().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = path.read_bytes().count(b"\n", 0, error.start) + 1
-            place = Location(display_path(path), line)
-            problems.append(Problem("this is not UTF-8", place, "Save the file as UTF-8."))
+            where = Location(display_path(path), line)
+            problems.append(Problem("not valid UTF-8", where, "Save the file as UTF-8."))
             continue
         name = path.relative_to(folder).as_posix()
         files[name] = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,1 +1,1 @@
-"""The text part of a mail."""
+"""The text part of an email."""

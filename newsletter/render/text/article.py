@@ -1,12 +1,13 @@
-"""An article as plain text, for the text part of the mail (RFC 2046 ``multipart/alternative``).
+"""Convert the article to plain text for the text part.
 
-Written from the mail's own HTML (``Article.html``), not from the post, so that it says the same:
-final addresses, cards for what can't be played, everything opened.
+That is the other alternative of RFC 2046's ``multipart/alternative``. It is made from the email's
+HTML (``Article.html``), not from the post, so that both say the same: final URLs, cards for media,
+``details`` shown.
 
-How things look: ``*strong*``, ``_emphasis_``, ``~~struck~~``, code in backticks; headings
-underlined; ``> `` before quotes, ``| `` beside callouts; links ``[1]`` with their addresses at the
-end, footnotes ``[a]`` with theirs where the article has them; images as ``[alt]``, decorative ones
-left out; code indented by four, never wrapped.
+The format: ``*strong*``, ``_emphasis_``, ``~~struck~~``, code in backticks; headings underlined;
+``> `` before quotes, ``| `` before callouts; links ``[1]`` with their URLs at the end, footnotes
+``[a]`` with their text where the article has them; images as ``[alt]``, decorative ones left out;
+code indented by four, never wrapped.
 """
 
 import re
@@ -35,15 +36,15 @@ _MIN_WIDTH = 20
 _UNDERLINES = {"h1": "=", "h2": "-"}
 _INVISIBLE = str.maketrans({"\u00a0": " ", **dict.fromkeys("\u00ad\u200b\u2060\ufeff", "")})
 _TASK_MARKS = {"\u2610": "[\u00a0]", "\u2611": "[x]", "\u2612": "[x]"}
-_SPACED_TAGS = ("pre", "blockquote", "p", "th")  # what needs room around itself in a figure
+_SPACED_TAGS = ("pre", "blockquote", "p", "th")  # need blank lines around them in a figure
 
 
 def render_article_text(html: str, *, width: int = 72, links: LinkStyle = "numbered") -> str:
-    """The text of an article's HTML, with text tokens; ends with a line break.
+    """Return the text of an article's HTML, with text tokens; it ends with a line break.
 
     Args:
-        html: ``Article.html``; any other fragment will do.
-        width: columns a line may take; longer only for what can't be broken, and code.
+        html: ``Article.html``, or any other fragment.
+        width: columns per line; only unbreakable text and code may be longer.
         links: ``numbered`` or ``inline``.
     """
     root = parse_fragment(html)
@@ -78,11 +79,11 @@ def _join_blocks(blocks: list[TextBlock], *, tight: bool = False) -> TextBlock:
 
 
 def _indent_lines(lines: TextBlock, first: str, rest: str) -> TextBlock:
-    return [(first if at == 0 else rest) + line for at, line in enumerate(lines or [""])]
+    return [(first if index == 0 else rest) + line for index, line in enumerate(lines or [""])]
 
 
 class _ArticleWriter:
-    """Writes block elements; each method gives a list of blocks, a block being its lines."""
+    """Writer of block elements; each method returns a list of blocks, each a list of lines."""
 
     def __init__(self, root: Element, links: LinkStyle) -> None:
         self.inline = InlineWriter(root, links)
@@ -91,24 +92,24 @@ class _ArticleWriter:
     def write_content(
         self, element: Element, width: int, write: _BlockWriter | None = None
     ) -> list[TextBlock]:
-        """What is in an element, one block after the other; ``write`` writes its own blocks."""
+        """Return the blocks of an element's content; ``write`` replaces the default writer."""
         write = write or self._write_block
         blocks: list[TextBlock] = []
         run: list[str | Element] = [element.text or ""]
-        for inner in element:
-            if inner.tag in BLOCKS or inner in self._containers:
+        for child in element:
+            if child.tag in BLOCKS or child in self._containers:
                 blocks += self._write_paragraph(run, width)
-                blocks += write(inner, width)
-                run = [inner.tail or ""]
+                blocks += write(child, width)
+                run = [child.tail or ""]
             else:
-                run += [inner, inner.tail or ""]
+                run += [child, child.tail or ""]
         return blocks + self._write_paragraph(run, width)
 
     def _write_paragraph(self, run: list[str | Element], width: int) -> list[TextBlock]:
         text = self.inline.write_run(run)
         return [wrap_text(text, width)] if not is_blank(text) else []
 
-    def _write_block(self, element: Element, width: int) -> list[TextBlock]:  # noqa: PLR0911 - a table
+    def _write_block(self, element: Element, width: int) -> list[TextBlock]:  # noqa: PLR0911 - one return per tag
         match element.tag:
             case "h1" | "h2" | "h3" | "h4" | "h5" | "h6":
                 return self._write_heading(element, width)
@@ -138,11 +139,11 @@ class _ArticleWriter:
         if "embed" in names:
             return self._write_embed(element, width)
         blocks = self.write_content(element, width)
-        pictures = "figure" in names and next(element.iter(*_SPACED_TAGS), None) is None
-        return [_join_blocks(blocks, tight=True)] if pictures and blocks else blocks
+        tight = "figure" in names and next(element.iter(*_SPACED_TAGS), None) is None
+        return [_join_blocks(blocks, tight=True)] if tight and blocks else blocks
 
     def _is_layout_table(self, table: Element) -> bool:
-        """Whether a table only places what is in it."""
+        """Return whether a table is only for layout."""
         if table.get("role") == "presentation":
             return True
         cells = list(table.iter("td"))
@@ -171,35 +172,35 @@ class _ArticleWriter:
         return [_indent_lines(_join_blocks(blocks), prefix, prefix)] if blocks else []
 
     def _write_list(self, element: Element, width: int) -> list[TextBlock]:
-        items = [inner for inner in element if inner.tag == "li"]
-        marks = dict(zip(items, self._make_list_markers(element, items), strict=True))
-        notes = any(self.inline.get_footnote_label(item) for item in items)
-        loose = any(inner.tag == "p" for item in items for inner in item)
+        items = [child for child in element if child.tag == "li"]
+        markers = dict(zip(items, self._make_list_markers(element, items), strict=True))
+        has_footnotes = any(self.inline.get_footnote_label(item) for item in items)
+        loose = any(child.tag == "p" for item in items for child in item)
 
         def write(item: Element, width: int) -> list[TextBlock]:
-            mark = marks.get(item, "  ")
-            write_inner = self.write_content if item in marks else self._write_block
+            marker = markers.get(item, "  ")
+            write_inner = self.write_content if item in markers else self._write_block
             lines = _join_blocks(
-                write_inner(item, _get_remaining_width(width, len(mark))), tight=not loose
+                write_inner(item, _get_remaining_width(width, len(marker))), tight=not loose
             )
-            return [_indent_lines(lines, mark, " " * len(mark))]
+            return [_indent_lines(lines, marker, " " * len(marker))]
 
         blocks = self.write_content(element, width, write)
-        return [_join_blocks(blocks, tight=notes or not loose)] if blocks else []
+        return [_join_blocks(blocks, tight=has_footnotes or not loose)] if blocks else []
 
     def _make_list_markers(self, element: Element, items: list[Element]) -> list[str]:
-        """What stands before each item of a list, all of one width."""
+        """Return the marker of each item of a list, all of the same width."""
         step = -1 if element.get("reversed") is not None else 1
         number = _parse_number(element.get("start"), len(items) if step < 0 else 1)
-        marks = []
+        markers = []
         for item in items:
             number = _parse_number(item.get("value"), number)
-            note = self.inline.get_footnote_label(item)
-            numbered = f"{number}. " if element.tag == "ol" else "- "
-            marks.append(f"[{note}] " if note else numbered)
+            footnote = self.inline.get_footnote_label(item)
+            plain_marker = f"{number}. " if element.tag == "ol" else "- "
+            markers.append(f"[{footnote}] " if footnote else plain_marker)
             number += step
-        widest = max(map(len, marks), default=0)
-        return [mark.rjust(widest) for mark in marks]
+        widest = max(map(len, markers), default=0)
+        return [marker.rjust(widest) for marker in markers]
 
     def _write_definitions(self, element: Element, width: int) -> list[TextBlock]:
         def write(part: Element, width: int) -> list[TextBlock]:
@@ -212,16 +213,16 @@ class _ArticleWriter:
             lines: TextBlock = []
             for member in _iter_group(part):
                 indent = "" if member.tag == "dt" else "    "
-                inner = _join_blocks(
+                content = _join_blocks(
                     self.write_content(member, _get_remaining_width(width, len(indent)))
                 )
-                lines += _indent_lines(inner, indent, indent)
+                lines += _indent_lines(content, indent, indent)
             return [lines]
 
         return self.write_content(element, width, write)
 
     def _write_callout(self, callout: Element, width: int) -> list[TextBlock]:
-        """``| NOTE: …``, the kind before its first words."""
+        """Return ``| NOTE: …``: the callout with its kind before its first words."""
         names = [
             n.removeprefix("callout-") for n in get_classes(callout) if n.startswith("callout-")
         ]
@@ -230,20 +231,20 @@ class _ArticleWriter:
         title = next((e for e in callout if "callout-title" in get_classes(e)), None)
         if title is not None and self.inline.write_line(title).casefold() == kind:
             drop_element(title)
-        opens = is_blank(callout.text) and len(callout) and callout[0].tag == "p"
-        first = callout[0] if opens else callout
+        starts_with_paragraph = is_blank(callout.text) and len(callout) and callout[0].tag == "p"
+        first = callout[0] if starts_with_paragraph else callout
         first.text = label + (first.text or "").lstrip()
         return self._prefix_blocks(
             "| ", self.write_content(callout, _get_remaining_width(width, 2))
         )
 
     def _write_embed(self, card: Element, width: int) -> list[TextBlock]:
-        """``Title: URL``; a quoted post keeps its words above that."""
+        """Return ``Title: URL``; a quoted post keeps its text above that."""
         link = next((link for title in card.iter("p") for link in title.iter("a")), None)
         href = link.get("href", "") if link is not None else ""
         for part in list(card):
-            picture = "embed-picture" in get_classes(part) and is_blank(get_visible_text(part))
-            if picture or ("embed-host" in get_classes(part) and part.text == get_host(href)):
+            is_picture = "embed-picture" in get_classes(part) and is_blank(get_visible_text(part))
+            if is_picture or ("embed-host" in get_classes(part) and part.text == get_host(href)):
                 drop_element(part)
 
         def write(part: Element, width: int) -> list[TextBlock]:
@@ -256,7 +257,7 @@ class _ArticleWriter:
         return self.write_content(card, width, write)
 
     def _write_link(self, link: Element, width: int) -> list[TextBlock]:
-        """A link around blocks: its mark goes behind the last line."""
+        """Return a link around blocks: its reference goes after the last line."""
         blocks = self.write_content(link, width)
         href = link.get("href", "#")
         if blocks and not href.startswith("#"):
@@ -274,9 +275,9 @@ def _is_lone_link(element: Element) -> bool:
 
 
 def _continues_group(part: Element) -> bool:
-    """Whether a term or a description belongs to the group of the one before."""
-    before = part.getprevious()
-    return before is not None and (str(before.tag), str(part.tag)) in {
+    """Return whether a term or description belongs to the group of the previous one."""
+    previous = part.getprevious()
+    return previous is not None and (str(previous.tag), str(part.tag)) in {
         ("dt", "dt"),
         ("dt", "dd"),
         ("dd", "dd"),
@@ -284,7 +285,7 @@ def _continues_group(part: Element) -> bool:
 
 
 def _iter_group(part: Element) -> Iterator[Element]:
-    """A term, or several, with all its descriptions."""
+    """Yield one or more terms and all their descriptions."""
     yield part
     following = part.getnext()
     while following is not None and _continues_group(following):

@@ -1,4 +1,4 @@
-"""Phrasing elements as plain text: links numbered or beside their words, marks for emphasis."""
+"""Convert phrasing elements to plain text: links, footnotes, emphasis."""
 
 import re
 from collections.abc import Iterable
@@ -25,11 +25,11 @@ _EXPONENT = re.compile("[+\u2212-]?[0-9]+")
 
 
 class InlineWriter:
-    """Turns runs of text and elements into text, and keeps count of links and notes.
+    """Converter of runs of text and elements to text; it numbers links and footnotes.
 
     Args:
         root: the article, whose footnotes get letters in order.
-        links: ``numbered`` puts ``[1]`` behind a link's words, ``inline`` its URL in ``<…>``.
+        links: ``numbered`` puts ``[1]`` after a link's text, ``inline`` its URL in ``<…>``.
     """
 
     def __init__(self, root: Element, links: LinkStyle) -> None:
@@ -44,7 +44,7 @@ class InlineWriter:
         self.urls: dict[str, int] = {}
 
     def write_run(self, run: Iterable[str | Element]) -> str:
-        r"""A run of text and elements, spaces collapsed, ``\n`` where a ``<br>`` was."""
+        r"""Return a run of text and elements, spaces collapsed, ``\n`` where a ``<br>`` was."""
         parts = (
             self._collapse_spaces(e) if isinstance(e, str) else self._write_element(e) for e in run
         )
@@ -52,27 +52,27 @@ class InlineWriter:
         return (_AROUND_BREAK.sub("\n", text) if "\n" in text else text).strip(" \n")
 
     def write_line(self, element: Element) -> str:
-        """All of an element's content on one line, without marks for emphasis."""
+        """Return all of an element's content on one line, without emphasis marks."""
         self._emphasis = False
         text = self.write_run([self._write_content(element)])
         self._emphasis = True
         return text
 
     def add_reference(self, href: str, text: str) -> str:
-        """``words`` with what tells where they lead."""
+        """Return ``text`` with a reference to ``href``."""
         core = text.strip(" \n")
         if is_same_address(core, href):
             return text.replace(core, re.sub("^(mailto|tel):", "", href), 1)
         if not core:
             return f"<{href}>"
         if self._numbered:
-            mark = f"{NO_BREAK_SPACE}[{self.urls.setdefault(href, len(self.urls) + 1)}]"
+            reference = f"{NO_BREAK_SPACE}[{self.urls.setdefault(href, len(self.urls) + 1)}]"
         else:
-            mark = f" <{href}>"
-        return text.replace(core, core + mark, 1)
+            reference = f" <{href}>"
+        return text.replace(core, core + reference, 1)
 
     def get_footnote_label(self, element: Element) -> str:
-        """The letter of a footnote, empty if it is none."""
+        """Return the letter of a footnote; empty if the element is not a footnote."""
         return self._footnote_labels.get(element.get("id", ""), "")
 
     def _collapse_spaces(self, text: str | None) -> str:
@@ -80,8 +80,8 @@ class InlineWriter:
 
     def _write_content(self, element: Element) -> str:
         parts = [self._collapse_spaces(element.text)]
-        for inner in element:
-            parts += (self._write_element(inner), self._collapse_spaces(inner.tail))
+        for child in element:
+            parts += (self._write_element(child), self._collapse_spaces(child.tail))
         return "".join(parts)
 
     def _write_element(self, element: Element) -> str:
@@ -93,16 +93,16 @@ class InlineWriter:
             return "" if is_blank(alt) else f"[{alt.strip()}]"
         if tag == "a":
             return self._write_link(element)
-        inside = self._write_content(element)
+        content = self._write_content(element)
         if tag in BLOCKS:
-            return f" {inside} "
-        if tag == "sup" and _EXPONENT.fullmatch(inside):
-            return f"^{inside}"  # m^2 is not m2; an ordinal's 1st can be read as it is
+            return f" {content} "
+        if tag == "sup" and _EXPONENT.fullmatch(content):
+            return f"^{content}"  # m^2 is not m2; an ordinal such as 1st is readable as it is
         before, after = (
             _ENCLOSING_MARKS.get(tag) or (self._emphasis and _EMPHASIS_MARKS.get(tag)) or ("", "")
         )
-        core = inside.strip(" \n")
-        return inside.replace(core, before + core + after, 1) if core else inside
+        core = content.strip(" \n")
+        return content.replace(core, before + core + after, 1) if core else content
 
     def _write_link(self, link: Element) -> str:
         href = link.get("href")
@@ -116,9 +116,9 @@ class InlineWriter:
 
 
 def number_to_letters(number: int) -> str:
-    """1 → a, 26 → z, 27 → aa: the labels of footnotes, as they can't be taken for links."""
+    """Return the label of a footnote: 1 → a, 26 → z, 27 → aa; link references are numbers."""
     text = ""
     while number:
-        number, place = divmod(number - 1, 26)
-        text = chr(ord("a") + place) + text
+        number, digit = divmod(number - 1, 26)
+        text = chr(ord("a") + digit) + text
     return text

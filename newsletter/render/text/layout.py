@@ -1,4 +1,4 @@
-"""The text part: what stands around the article's own text, in the words of the template."""
+"""Lay out the text part: header, article, button, author, footer."""
 
 import textwrap
 from collections.abc import Mapping
@@ -27,23 +27,23 @@ DEFAULT_LABELS = {
 def render_text_part(
     article: str, context: Mapping[str, Any], template_labels: Mapping[str, str]
 ) -> str:
-    """The whole text part, text tokens in it.
+    """Return the complete text part, with text tokens.
 
     Args:
         article: the article's text.
-        context: what a template can name.
-        template_labels: the template's own labels; English for those it has not.
+        context: the variables of a template.
+        template_labels: the template's own labels; missing ones are in English.
     """
     issue: IssueView = context["issue"]
     newsletter: NewsletterView = context["newsletter"]
-    say = {**DEFAULT_LABELS, **template_labels}
+    labels = {**DEFAULT_LABELS, **template_labels}
     parts = (
-        _render_header(issue, context, say),
+        _render_header(issue, context, labels),
         article.strip("\n"),
         _render_button(issue),
         _render_author(issue),
-        _render_further(issue.further, say),
-        _render_footer(newsletter, say),
+        _render_further(issue.further, labels),
+        _render_footer(newsletter, labels),
     )
     return convert_tokens("\n\n\n".join(filter(None, parts)), "html", "text") + "\n"
 
@@ -54,14 +54,14 @@ def _render_header(issue: IssueView, context: Mapping[str, Any], labels: Mapping
     title = _wrap_paragraph(issue.title) or ""
     widest = max(get_display_width(line) for line in title.split("\n"))
     byline = f"{labels['by']} {issue.author_name}" if issue.author_name else ""
-    length = f"{issue.reading_minutes} {labels['minutes']}"
+    reading_time = f"{issue.reading_minutes} {labels['minutes']}"
     return _join_lines(
         context["newsletter"].name,
         _join_parts(number, date),
         "",
         title,
         "=" * max(widest, 3),
-        _join_parts(byline, length),
+        _join_parts(byline, reading_time),
         f"{labels['online']}: {context['view_online_url']}",
     )
 
@@ -100,7 +100,7 @@ def _render_footer(newsletter: NewsletterView, labels: Mapping[str, str]) -> str
 
 
 def _join_lines(*lines: str | None) -> str:
-    """Lines below each other; ``""`` is an empty line, ``None`` is no line."""
+    """Return lines joined by line breaks; ``""`` is an empty line, ``None`` is no line."""
     return "\n".join(line for line in lines if line is not None)
 
 

@@ -1,4 +1,4 @@
-"""Tables as plain text: columns that line up, or a list of records where they would not fit."""
+"""Convert tables to plain text: aligned columns, or records if too wide."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _NUMBER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class TableCell:
-    """A cell: its text on one line, and how many columns of the table it takes."""
+    """A cell: its text on one line, and the number of columns that it spans."""
 
     text: str
     is_heading: bool = False
@@ -27,7 +27,7 @@ class TableCell:
 
 
 def render_table(table: Element, inline_writer: InlineWriter, width: int) -> list[str]:
-    """A data table in at most ``width`` columns, unless one word alone is longer."""
+    """Return a data table in at most ``width`` columns, unless a single word is longer."""
     caption = next((c for c in table if c.tag == "caption"), None)
     title = (
         wrap_text(text, width)
@@ -35,37 +35,37 @@ def render_table(table: Element, inline_writer: InlineWriter, width: int) -> lis
         else []
     )
     rows = _read_rows(table, inline_writer)
-    heads = 0
-    while heads < len(rows) and all(cell.is_heading for cell in rows[heads]):
-        heads += 1
+    header_count = 0
+    while header_count < len(rows) and all(cell.is_heading for cell in rows[header_count]):
+        header_count += 1
     if not rows:
         return title
-    if heads == len(rows):
-        heads = 0
-    aligned = _align_rows(rows, heads)
+    if header_count == len(rows):
+        header_count = 0
+    aligned = _align_rows(rows, header_count)
     fits = all(get_display_width(line) <= width for line in aligned)
-    return title + (aligned if fits else _format_records(rows, heads, width))
+    return title + (aligned if fits else _format_records(rows, header_count, width))
 
 
 def _read_rows(table: Element, inline_writer: InlineWriter) -> list[list[TableCell]]:
     parts = [part for part in table if part.tag in {"thead", "tbody", "tfoot"}]
     elements = [row for part in (table, *parts) for row in part if row.tag == "tr"]
     rows: list[list[TableCell]] = []
-    below: dict[int, int] = {}  # column -> rows that a cell above still covers
+    covered_rows: dict[int, int] = {}  # column -> rows that a cell above still spans
     for element in elements:
         row: list[TableCell] = []
         for cell in (c for c in element if c.tag in {"td", "th"}):
-            _add_covered_cells(row, below)
+            _add_covered_cells(row, covered_rows)
             span = _read_span(cell, "colspan", _MAX_COLUMNS)
             for column in range(len(row), len(row) + span):
-                below[column] = _read_span(cell, "rowspan", len(elements)) - 1
+                covered_rows[column] = _read_span(cell, "rowspan", len(elements)) - 1
             row.append(_read_cell(cell, inline_writer, span))
             row += [TableCell("", cell.tag == "th", span=0)] * (span - 1)
-        _add_covered_cells(row, below)
+        _add_covered_cells(row, covered_rows)
         if any(cell.text for cell in row):
             rows.append(row)
-    most = max(map(len, rows), default=0)
-    return [row + [TableCell("", row[-1].is_heading)] * (most - len(row)) for row in rows]
+    column_count = max(map(len, rows), default=0)
+    return [row + [TableCell("", row[-1].is_heading)] * (column_count - len(row)) for row in rows]
 
 
 def _add_covered_cells(row: list[TableCell], covered_rows: dict[int, int]) -> None:
@@ -76,9 +76,13 @@ def _add_covered_cells(row: list[TableCell], covered_rows: dict[int, int]) -> No
 
 def _read_cell(cell: Element, inline_writer: InlineWriter, span: int) -> TableCell:
     text = inline_writer.write_line(cell).replace("\n", " ")
-    said = f"{cell.get('align', '')} {cell.get('style', '')}".replace(" ", "")
-    right = "text-align:right" in said or said.startswith("right") or bool(_NUMBER.fullmatch(text))
-    return TableCell(text, cell.tag == "th", right, span)
+    alignment = f"{cell.get('align', '')} {cell.get('style', '')}".replace(" ", "")
+    align_right = (
+        "text-align:right" in alignment
+        or alignment.startswith("right")
+        or bool(_NUMBER.fullmatch(text))
+    )
+    return TableCell(text, cell.tag == "th", align_right, span)
 
 
 def _read_span(cell: Element, name: str, maximum: int) -> int:
@@ -96,12 +100,12 @@ def _align_rows(rows: Sequence[Sequence[TableCell]], header_count: int) -> list[
         for column, cell in enumerate(row):
             missing = get_display_width(cell.text) - _get_spanned_width(widths, column, cell.span)
             widths[column + max(cell.span, 1) - 1] += max(0, missing)
-    right = [
+    right_aligned = [
         all(row[column].align_right or not row[column].text for row in rows[header_count:])
         and any(row[column].text for row in rows[header_count:])
         for column in range(len(widths))
     ]
-    lines = [_format_row(row, widths, right) for row in rows]
+    lines = [_format_row(row, widths, right_aligned) for row in rows]
     if header_count:
         lines.insert(header_count, _GAP.join("-" * width for width in widths))
     return lines
@@ -117,17 +121,17 @@ def _format_row(
     parts = []
     for column, cell in enumerate(row):
         if cell.span:
-            space = " " * (
+            padding = " " * (
                 _get_spanned_width(widths, column, cell.span) - get_display_width(cell.text)
             )
-            parts.append(space + cell.text if right_aligned[column] else cell.text + space)
+            parts.append(padding + cell.text if right_aligned[column] else cell.text + padding)
     return _GAP.join(parts).rstrip()
 
 
 def _format_records(
     rows: Sequence[Sequence[TableCell]], header_count: int, width: int
 ) -> list[str]:
-    """A block of lines a row, each value behind the name of its column."""
+    """Return a block of lines per row, each value after the name of its column."""
     names = [
         " / ".join(
             dict.fromkeys(row[column].text for row in rows[:header_count] if row[column].text)

@@ -1,4 +1,4 @@
-"""Lines of plain text, measured in columns (Unicode UAX #11, East Asian Width)."""
+"""Wrap plain text, measured in columns (UAX #11, East Asian Width)."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ _CJK = (
     "\u2e80-\u2fff\u3003-\u3007\u3012-\u30ff\u3105-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\uff02-\uffdc\U00020000-\U0003ffff"
 )
-# JIS X 4051: what may not end a line, and what may not begin one (or belongs to what is before).
+# JIS X 4051: characters that may not end a line, and those that may not begin one (or that belong
+# to the previous character).
 _NO_LINE_END = (
     "\u2018\u201c\u3008\u300a\u300c\u300e\u3010\u3014\u3016\u3018\u301a\uff08\uff3b\uff5b"
 )
@@ -25,20 +26,20 @@ _UNBREAKABLE = re.compile(
     re.DOTALL,
 )
 _ZERO_WIDTH_SPACE = "\u200b"
-# Characters of one column each: no more need be asked of most European text.
+# Characters of one column each: most European text needs no further measuring.
 _SINGLE_WIDTH = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2010-\u2027\u2030-\u205e]*")
 
 
 def get_display_width(text: str) -> int:
-    """How many columns ``text`` takes."""
+    """Return the number of columns that ``text`` takes."""
     return len(text) if _SINGLE_WIDTH.fullmatch(text) else max(0, wcswidth(text))
 
 
 def wrap_text(text: str, width: int) -> list[str]:
     r"""Break ``text`` into lines of at most ``width`` columns.
 
-    Breaks at spaces, and between the characters of scripts that set none; never in a URL or a
-    merge token, which then stand on a longer line of their own. ``\n`` is a break that must be.
+    Breaks at spaces, and between characters of scripts without spaces; never in a URL or a merge
+    token, which then get a longer line of their own. ``\n`` is a forced line break.
     """
     return [line for part in text.split("\n") for line in _wrap_line(part, width)]
 
@@ -50,19 +51,19 @@ def _wrap_line(text: str, width: int) -> Iterator[str]:
     line, used = "", 0
     for word in text.split(" "):
         gap = " " if line else ""
-        for bit in _split_word(word):
-            size = get_display_width(bit)
+        for piece in _split_word(word):
+            size = get_display_width(piece)
             if line and used + len(gap) + size > width:
                 yield line
-                line, used = bit, size
+                line, used = piece, size
             else:
-                line, used = line + gap + bit, used + len(gap) + size
+                line, used = line + gap + piece, used + len(gap) + size
             gap = ""
     yield line
 
 
 def _wrap_single_width(text: str, width: int) -> Iterator[str]:
-    """The same, faster, for text whose characters take a column each."""
+    """Yield the lines of text whose characters take one column each; faster."""
     start = 0
     while len(text) - start > width:
         end = text.rfind(" ", start, start + width + 1)
@@ -76,8 +77,8 @@ def _wrap_single_width(text: str, width: int) -> Iterator[str]:
 
 
 def _split_word(word: str) -> list[str]:
-    """The parts of a word that may stand on different lines."""
+    """Return the pieces of a word that may be on different lines."""
     if not _HAS_CJK.search(word):
         return [word]
     parts = word.split(_ZERO_WIDTH_SPACE)
-    return [bit for part in parts for bit in _UNBREAKABLE.findall(part) if bit]
+    return [piece for part in parts for piece in _UNBREAKABLE.findall(part) if piece]
