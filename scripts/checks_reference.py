@@ -1,4 +1,4 @@
-"""Print docs/checks.md: every rule of ``newsletter check``, from the rules themselves."""
+"""Print docs/checks.md: every rule of ``newsletter check``, from its code."""
 
 import sys
 from itertools import groupby
@@ -8,14 +8,13 @@ from newsletter.checks.rule import Rule
 
 HEAD = """\
 # Checks
-`newsletter check` looks at an issue as its readers would get it: the final HTML and text, with the
-longest values that readers on the list have. It sends nothing, and is offline unless `--online` is
-asked for. `newsletter plan` and `newsletter send` run the rules that need no network, and refuse on
-errors.
+`newsletter check` checks an issue as its readers would get it: the final HTML and text, with the
+longest values of the readers on the list. It sends nothing, and is offline without `--online`.
+`newsletter plan` and `newsletter send` run the rules that need no network, and refuse on errors.
 
-An **error** keeps an issue from being sent. A **warning** wants a look; `--strict` fails on it too.
-A **hint** is a matter of taste. A rule that does not suit an issue is allowed in its front matter,
-with a reason that is kept with the plan and shown by `newsletter status --json`:
+An **error** blocks sending. A **warning** should be looked at; `--strict` fails on it too. A
+**hint** is a matter of taste. A finding can be allowed in the front matter of an issue, with a
+reason that is kept with the plan and shown by `newsletter status --json`:
 
 ```yaml
 allow:
@@ -23,21 +22,20 @@ allow:
 ```
 
 `--format json` is for scripts, `sarif` (SARIF 2.1.0) for code scanning, `github` for a workflow's
-notes beside the lines. Where SpamAssassin is installed, its score is told as well.
+annotations. Where SpamAssassin is installed, its score is reported as well.
 
-What is missing in the list of images is not a rule: an image that is not beside the post stops
-every command, with its line. Lines of the HTML may be of any length: it travels encoded
-(quoted-printable).
+A missing image file is not a rule: an image that is not beside the post stops every command, with
+its line. Lines of the HTML may be of any length: it is sent encoded (quoted-printable).
 """
 
 
 def main() -> None:
-    """Print the whole page."""
+    """Print the page."""
     rules = sorted(ALL_RULES, key=lambda rule: _topics().index(rule.topic))
     sys.stdout.write(HEAD)
-    for topic, some in groupby(rules, key=lambda rule: rule.topic):
+    for topic, topic_rules in groupby(rules, key=lambda rule: rule.topic):
         sys.stdout.write(f"\n## {topic}\n")
-        for rule in some:
+        for rule in topic_rules:
             sys.stdout.write(_entry(rule))
 
 

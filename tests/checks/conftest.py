@@ -1,4 +1,4 @@
-"""A mail to be checked, made of a post by the whole chain."""
+"""Fixtures: the input of a check, rendered from a post by the whole chain."""
 
 import struct
 import textwrap
@@ -29,7 +29,7 @@ Write to me at [the usual place](https://harbournotes.example/write) when you ha
 tern of the year; I should like to know how far it has come.
 """
 
-MakeMail = Callable[..., CheckContext]
+MakeContext = Callable[..., CheckContext]
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +38,8 @@ def templates() -> Templates:
 
 
 @pytest.fixture
-def make_mail(tmp_path: Path, templates: Templates) -> MakeMail:
-    """Makes a mail of a post; what isn't given is as it should be."""
+def make_context(tmp_path: Path, templates: Templates) -> MakeContext:
+    """Return a function that renders a post into a check context; the defaults are correct."""
 
     def make(
         body: str = BODY,
@@ -61,9 +61,11 @@ def make_mail(tmp_path: Path, templates: Templates) -> MakeMail:
         )
         folder = tmp_path / "2026-11-22-spring"
         folder.mkdir(exist_ok=True)
-        given = {key: value for key, value in {**FRONT, **(front or {})}.items() if value != ""}
-        head = yaml.safe_dump(given, sort_keys=False, allow_unicode=True, width=500)
-        source = f"---\n{head}---\n{textwrap.dedent(body)}"
+        front_matter = {
+            key: value for key, value in {**FRONT, **(front or {})}.items() if value != ""
+        }
+        header = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True, width=500)
+        source = f"---\n{header}---\n{textwrap.dedent(body)}"
         (folder / "post.md").write_text(source)
         for name, data in (files or {}).items():
             (folder / name).write_bytes(data)
@@ -74,7 +76,7 @@ def make_mail(tmp_path: Path, templates: Templates) -> MakeMail:
 
 
 def png(width: int, height: int, size: int = 0) -> bytes:
-    """As much of a PNG as tells its size, padded to so many bytes."""
+    """Return the header of a PNG of these dimensions, padded to ``size`` bytes."""
     header = struct.pack(">II", width, height) + b"\x08\x02\0\0\0"
     start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(header)) + b"IHDR" + header
     return start + bytes(max(size - len(start), 0))

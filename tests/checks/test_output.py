@@ -41,26 +41,26 @@ def test_sarif_is_valid_against_its_schema(validator: Any) -> None:
         assert not validator.is_valid(broken)
 
 
-def test_sarif_names_rule_level_and_place() -> None:
+def test_sarif_has_rule_level_and_location() -> None:
     (run,) = to_sarif(FINDINGS)["runs"]
     first, second, third = run["results"]
     assert [result["level"] for result in run["results"]] == ["error", "warning", "note"]
     rules = run["tool"]["driver"]["rules"]
     assert rules[first["ruleIndex"]]["id"] == first["ruleId"] == "foreign-script"
-    place = first["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"] == "issues/a%20b%2C%20c%3Ad/post.md"
-    assert place["region"] == {"startLine": 11}
+    location = first["locations"][0]["physicalLocation"]
+    assert location["artifactLocation"]["uri"] == "issues/a%20b%2C%20c%3Ad/post.md"
+    assert location["region"] == {"startLine": 11}
     assert "region" not in second["locations"][0]["physicalLocation"]
     assert "locations" not in third
 
 
-def test_every_rule_is_in_sarif_once() -> None:
+def test_sarif_has_every_rule_once() -> None:
     rules = [rule["id"] for rule in to_sarif(())["runs"][0]["tool"]["driver"]["rules"]]
     assert rules == [rule.id for rule in ALL_RULES]
     assert len(set(rules)) == len(rules)
 
 
-def test_github_commands_escape_what_would_end_them() -> None:
+def test_github_commands_are_escaped() -> None:
     assert to_github_commands(FINDINGS) == [
         (
             "::error file=issues/a b%2C c%3Ad/post.md,title=foreign-script,line=11"
@@ -71,7 +71,7 @@ def test_github_commands_escape_what_would_end_them() -> None:
     ]
 
 
-def test_a_finding_for_a_script_and_the_counts() -> None:
+def test_findings_are_converted_and_counted() -> None:
     assert finding_to_dict(FINDINGS[0])["line"] == 11
     assert finding_to_dict(FINDINGS[2])["file"] is None
     assert count_by_severity(FINDINGS[:2]) == {"error": 1, "warning": 1, "hint": 0}

@@ -33,8 +33,8 @@ class SpamScore:
     tests: tuple[str, ...]
 
     def __str__(self) -> str:
-        tests = f" ({', '.join(self.tests)})" if self.tests else ""
-        return f"{max(self.score, 0.0) + 0.0:.1f} points, spam from {self.limit:.1f} on{tests}"
+        tests = f": {', '.join(self.tests)}" if self.tests else ""
+        return f"{max(self.score, 0.0) + 0.0:.1f} points ({self.limit:.1f} or more is spam){tests}"
 
 
 @Topic("Deliverability").rule(

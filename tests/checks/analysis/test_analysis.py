@@ -1,4 +1,4 @@
-"""What the rules stand on: colours, looks, places in the source."""
+"""The analysis behind the rules: colors, text runs, places in the source."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from newsletter.checks.analysis.computed_text import iter_text_runs, parse_lengt
 from newsletter.checks.check_context import CheckContext
 from newsletter.checks.runner import run_rules
 
-MakeMail = Callable[..., CheckContext]
+MakeContext = Callable[..., CheckContext]
 PART = st.integers(0, 255)
 
 
@@ -29,28 +29,28 @@ PART = st.integers(0, 255)
         ("", None),
     ],
 )
-def test_a_colour_of_css(value: str, rgb: RGB | None) -> None:
+def test_css_color_is_parsed(value: str, rgb: RGB | None) -> None:
     assert parse_color(value) == rgb
 
 
-def test_contrast_is_that_of_wcag() -> None:
+def test_contrast_ratio_matches_wcag() -> None:
     assert contrast_ratio((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
     assert contrast_ratio((118, 118, 118), (255, 255, 255)) == pytest.approx(4.54, abs=0.01)
 
 
 @given(st.tuples(PART, PART, PART), st.tuples(PART, PART, PART))
-def test_contrast_is_the_same_both_ways(one: RGB, other: RGB) -> None:
-    assert 1 <= contrast_ratio(one, other) == contrast_ratio(other, one) <= 21
+def test_contrast_ratio_is_symmetric(first: RGB, second: RGB) -> None:
+    assert 1 <= contrast_ratio(first, second) == contrast_ratio(second, first) <= 21
 
 
 @pytest.mark.parametrize(
     ("value", "size"), [("12pt", 16), ("1.5em", 30), ("90%", 18), ("0", 0), ("large", None)]
 )
-def test_a_size_in_pixels(value: str, size: float | None) -> None:
+def test_css_length_is_converted_to_pixels(value: str, size: float | None) -> None:
     assert parse_length(value, 20) == size
 
 
-def test_runs_of_text_inherit_and_leave_out_what_nobody_sees() -> None:
+def test_text_runs_inherit_style_and_omit_hidden_text() -> None:
     html = """<html><head><title>No</title></head><body style="color:#222;font-size:18px">
         <div style="display:none">hidden</div><!-- comment --><p>one <b>two</b> three</p>
         <table bgcolor="#000000"><tr><td style="color:#fff">four<sup>5</sup></td></tr></table>
@@ -64,22 +64,24 @@ def test_runs_of_text_inherit_and_leave_out_what_nobody_sees() -> None:
     assert five.raised
 
 
-def test_places_find_words_through_markup_and_addresses_through_decoration(
-    make_mail: MakeMail,
+def test_source_map_finds_text_across_markup_and_urls_with_utm(
+    make_context: MakeContext,
 ) -> None:
     body = "Start.\n\nThe *tide* goes\n[out](https://a.example/x?b=1&c=2) again.\n\n- [b](/way)\n"
-    mail = make_mail(body)
-    assert mail.source_map.locate_text("tide goes out again").line == 8
-    assert mail.source_map.locate_url("https://a.example/x?b=1&c=2&utm_source=me").line == 9
-    assert mail.source_map.locate_url("https://harbournotes.example/way?utm_source=me").line == 11
-    assert mail.source_map.locate_text("nowhere to be found").line is None
-    assert mail.source_map.locate_setting("preheader").line == 4
+    context = make_context(body)
+    assert context.source_map.locate_text("tide goes out again").line == 8
+    assert context.source_map.locate_url("https://a.example/x?b=1&c=2&utm_source=me").line == 9
+    assert (
+        context.source_map.locate_url("https://harbournotes.example/way?utm_source=me").line == 11
+    )
+    assert context.source_map.locate_text("nowhere to be found").line is None
+    assert context.source_map.locate_setting("preheader").line == 4
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        "He said “one.\n\n“Two,” he said.\n",  # a quotation that goes on
+        "He said “one.\n\n“Two,” he said.\n",  # a quotation that continues
         "It is 5'10\" and 12\" long.\n",
         "[kartverket.no/table](https://www.kartverket.no/table?a=1)\n",
         "[Node.js](https://nodejs.org/) and [ASP.net](https://dotnet.microsoft.com/)\n",
@@ -92,13 +94,14 @@ def test_places_find_words_through_markup_and_addresses_through_decoration(
         "Yours,\\\nIngrid\n\nP.S. Read the archive →\n",
     ],
 )  # fmt: skip
-def test_what_is_right_is_left_alone(make_mail: MakeMail, body: str) -> None:
-    mail = make_mail("The tide goes out and comes back in, whatever the day is.\n\n" + body)
-    serious = [one for one in run_rules(mail) if one.severity != "hint"]
-    claims = [one for one in run_rules(mail) if one.rule in {"unsourced-claim", "unbalanced-quotes",
-              "misspelt-name"}]  # fmt: skip
+def test_correct_posts_have_no_findings(make_context: MakeContext, body: str) -> None:
+    context = make_context("The tide goes out and comes back in, whatever the day is.\n\n" + body)
+    findings = run_rules(context)
+    serious = [finding for finding in findings if finding.severity != "hint"]
+    hinted_rules = {"unsourced-claim", "unbalanced-quotes", "misspelt-name"}
+    hints = [finding for finding in findings if finding.rule in hinted_rules]
     assert serious == []
-    assert claims == []
+    assert hints == []
 
 
 SCRAPED = """\
@@ -121,10 +124,10 @@ Your email address will not be published. Required fields are marked \\*
 """
 
 
-def test_a_scraped_post_is_told_line_by_line(make_mail: MakeMail) -> None:
-    mail = make_mail(SCRAPED.format(prose="The twine is tarred and the needle is full. " * 8))
-    errors = [(one.rule, one.where and one.where.line) for one in run_rules(mail)]
-    assert errors == [
+def test_scraped_post_has_findings_with_lines(make_context: MakeContext) -> None:
+    context = make_context(SCRAPED.format(prose="The twine is tarred and the needle is full. " * 8))
+    findings = run_rules(context)
+    assert [(finding.rule, finding.where and finding.where.line) for finding in findings] == [
         ("blog-furniture", 6),
         ("blog-furniture", 19),
         ("blog-furniture", 21),

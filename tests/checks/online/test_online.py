@@ -1,4 +1,4 @@
-"""Links are followed over real sockets; nobody can make us ask a server that isn't public."""
+"""Online checks over real sockets; no post can cause requests to private servers (SSRF)."""
 
 import datetime
 import json
@@ -22,74 +22,74 @@ from newsletter.checks.online import rules
 from newsletter.checks.online.checker import CACHE_SECONDS, ResultCache, check_urls
 from newsletter.fetch.safe_fetch import FetchResult, SafeFetcher, get_ssl_context, is_public_address
 
-MakeMail = Callable[..., CheckContext]
+MakeContext = Callable[..., CheckContext]
 AGENT = "newsletter/1 (link check for https://harbournotes.example)"
 
 
 class Site(ThreadingHTTPServer):
-    """Answers by path; remembers what it was asked."""
+    """A web server that responds according to the path and records its requests."""
 
     def __init__(self, robots: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.robots = robots
-        self.asked: list[tuple[str, str, str, str]] = []
+        self.requests: list[tuple[str, str, str, str]] = []
         self.hold = threading.Event()
         self.scheme = "http"
-        self.at_once = 0
-        self.most_at_once = 0
-        self.count = threading.Condition()
+        self.active = 0
+        self.max_active = 0
+        self.changed = threading.Condition()
 
     @property
     def url(self) -> str:
         return f"{self.scheme}://127.0.0.1:{self.server_port}"
 
-    def requests(self) -> list[str]:
-        return [f"{one[0]} {one[1]}" for one in self.asked if one[1] != "/robots.txt"]
+    def page_requests(self) -> list[str]:
+        return [f"{method} {path}" for method, path, *_ in self.requests if path != "/robots.txt"]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up in the middle is what some tests are about."""
+        """Ignore clients that disconnect, as some tests do."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: Site
 
     def do_HEAD(self) -> None:
-        self._answer()
+        self._handle()
 
     def do_GET(self) -> None:
-        self._answer()
+        self._handle()
 
-    def _answer(self) -> None:
+    def _handle(self) -> None:
         site = self.server
         agent, host = self.headers["User-Agent"], self.headers["Host"]
-        site.asked.append((self.command, self.path, agent, host))
-        with site.count:
-            site.at_once += 1
-            site.most_at_once = max(site.most_at_once, site.at_once)
-            site.count.notify_all()
+        site.requests.append((self.command, self.path, agent, host))
+        with site.changed:
+            site.active += 1
+            site.max_active = max(site.max_active, site.active)
+            site.changed.notify_all()
         kind, _, rest = self.path[1:].partition("/")
         if self.path == "/robots.txt":
             body = site.robots.encode()
-            self._say(200 if body else 404, body=body)
+            self._respond(200 if body else 404, body=body)
         elif kind == "to":
-            code, _, where = rest.partition("/")
-            self._say(int(code), location=where.replace("~", "/"))
+            code, _, location = rest.partition("/")
+            self._respond(int(code), location=location.replace("~", "/"))
         elif kind == "head-only-fails":
-            self._say(int(rest) if self.command == "HEAD" else 200)
+            self._respond(int(rest) if self.command == "HEAD" else 200)
         elif kind == "crowd":
-            with site.count:  # time enough for more to come, if more than two ever do
-                site.count.wait_for(lambda: site.at_once > 2, timeout=0.05)
-            self._say(200)
+            with site.changed:  # time enough for a third request, if there ever is one
+                site.changed.wait_for(lambda: site.active > 2, timeout=0.05)
+            self._respond(200)
         elif kind == "slow":
             site.hold.wait(20)
-            self._say(200)
+            self._respond(200)
         else:
-            self._say(int(kind))
+            self._respond(int(kind))
 
-    def _say(self, status: int, location: str = "", body: bytes = b"") -> None:
-        # Before the answer: whoever has it may ask again at once.
-        with self.server.count:
-            self.server.at_once -= 1
+    def _respond(self, status: int, location: str = "", body: bytes = b"") -> None:
+        # Before the response: a client may send the next request as soon as it has it.
+        with self.server.changed:
+            self.server.active -= 1
         self.send_response(status)
         if location:
             self.send_header("Location", location)
@@ -98,17 +98,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
+        """No-op."""
 
 
 @pytest.fixture
 def make_site() -> Iterator[Callable[..., Site]]:
     sites: list[Site] = []
 
-    def make(robots: str = "", secured: ssl.SSLContext | None = None) -> Site:
+    def make(robots: str = "", tls: ssl.SSLContext | None = None) -> Site:
         site = Site(robots)
-        if secured:
-            site.socket = secured.wrap_socket(site.socket, server_side=True)
+        if tls:
+            site.socket = tls.wrap_socket(site.socket, server_side=True)
             site.scheme = "https"
         sites.append(site)
         threading.Thread(target=site.serve_forever, args=(0.02,), daemon=True).start()
@@ -127,7 +127,7 @@ def site(make_site: Callable[..., Site]) -> Site:
 
 
 @pytest.fixture
-def visitor() -> SafeFetcher:
+def fetcher() -> SafeFetcher:
     return SafeFetcher(AGENT, allow_loopback=True)
 
 
@@ -145,75 +145,73 @@ def visitor() -> SafeFetcher:
         ("/head-only-fails/501", "fine", ""),
         ("/to/302/~200~a", "fine", ""),
         ("/to/301/~404~a", "dead", "404 Not Found"),
-        ("/to/302/ftp:~~a.example~", "failing", "it leads to ftp://a.example/"),
+        ("/to/302/ftp:~~a.example~", "failing", "ftp://a.example/ is not an http or https URL"),
     ],
 )  # fmt: skip
-def test_what_a_server_says_is_understood(
-    site: Site, visitor: SafeFetcher, path: str, kind: str, detail: str
+def test_response_is_classified(
+    site: Site, fetcher: SafeFetcher, path: str, kind: str, detail: str
 ) -> None:
-    answer = visitor.fetch(site.url + path)
-    assert (answer.kind, answer.detail) == (kind, detail)
+    result = fetcher.fetch(site.url + path)
+    assert (result.kind, result.detail) == (kind, detail)
 
 
-def test_a_move_for_good_tells_the_new_address(site: Site, visitor: SafeFetcher) -> None:
-    answer = visitor.fetch(f"{site.url}/to/301/~200~new")
-    assert (answer.kind, answer.redirect_url) == ("moved", f"{site.url}/200/new")
-    mixed = visitor.fetch(f"{site.url}/to/301/~to~302~~200")
+def test_permanent_redirect_has_the_new_url(site: Site, fetcher: SafeFetcher) -> None:
+    result = fetcher.fetch(f"{site.url}/to/301/~200~new")
+    assert (result.kind, result.redirect_url) == ("moved", f"{site.url}/200/new")
+    mixed = fetcher.fetch(f"{site.url}/to/301/~to~302~~200")
     assert mixed.kind != "moved"
 
 
-def test_a_circle_of_redirects_ends(site: Site, visitor: SafeFetcher) -> None:
-    answer = visitor.fetch(f"{site.url}/to/302/?again")
-    assert answer == FetchResult("failing", "it redirects more than 10 times")
-    assert len(site.requests()) == 10
+def test_redirect_loop_ends(site: Site, fetcher: SafeFetcher) -> None:
+    result = fetcher.fetch(f"{site.url}/to/302/?again")
+    assert result == FetchResult("failing", "more than 10 redirects")
+    assert len(site.page_requests()) == 10
 
 
-def test_we_say_who_we_are(site: Site, visitor: SafeFetcher) -> None:
-    visitor.fetch(f"{site.url}/200/a")
-    assert {one[2] for one in site.asked} == {AGENT}
-    assert {one[3] for one in site.asked} == {f"127.0.0.1:{site.server_port}"}
+def test_requests_have_user_agent_and_host(site: Site, fetcher: SafeFetcher) -> None:
+    fetcher.fetch(f"{site.url}/200/a")
+    assert {agent for _, _, agent, _ in site.requests} == {AGENT}
+    assert {host for _, _, _, host in site.requests} == {f"127.0.0.1:{site.server_port}"}
 
 
-def test_a_site_that_wants_no_programs_is_left_alone(
-    make_site: Callable[..., Site], visitor: SafeFetcher
-) -> None:
+def test_robots_txt_is_respected(make_site: Callable[..., Site], fetcher: SafeFetcher) -> None:
     site = make_site(robots="User-agent: *\nDisallow: /404/\n")
-    assert visitor.fetch(f"{site.url}/404/a").kind == "not asked"
-    assert visitor.fetch(f"{site.url}/200/a").kind == "fine"
-    assert site.requests() == ["HEAD /200/a"]
-    assert sum(one[1] == "/robots.txt" for one in site.asked) == 1
+    assert fetcher.fetch(f"{site.url}/404/a").kind == "not asked"
+    assert fetcher.fetch(f"{site.url}/200/a").kind == "fine"
+    assert site.page_requests() == ["HEAD /200/a"]
+    assert sum(path == "/robots.txt" for _, path, _, _ in site.requests) == 1
 
 
-def test_nothing_on_this_machine_is_asked_by_default(site: Site) -> None:
-    answer = SafeFetcher(AGENT).fetch(f"{site.url}/200/a")
-    assert answer.kind == "private"
-    assert not site.asked
+def test_loopback_is_refused_by_default(site: Site) -> None:
+    result = SafeFetcher(AGENT).fetch(f"{site.url}/200/a")
+    assert result.kind == "private"
+    assert not site.requests
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "::1", "fd00::1", "0.0.0.0"])  # noqa: S104
-def test_a_name_that_leads_into_a_private_network_is_not_asked(address: str) -> None:
-    visitor = SafeFetcher(AGENT, resolver=lambda _host, _port: ["93.184.216.34", address])
-    answer = visitor.fetch("https://boats.example/")
-    assert answer.kind == "private"
-    assert address in answer.detail
+def test_host_with_a_private_address_is_refused(address: str) -> None:
+    fetcher = SafeFetcher(AGENT, resolver=lambda _host, _port: ["93.184.216.34", address])
+    result = fetcher.fetch("https://boats.example/")
+    assert result.kind == "private"
+    assert address in result.detail
 
 
-def test_a_redirect_into_a_private_network_is_not_followed(site: Site) -> None:
+def test_redirect_into_a_private_network_is_refused(site: Site) -> None:
     def lookup(host: str, _port: int) -> list[str]:
         return {"boats.example": ["127.0.0.1"]}.get(host, ["10.0.0.1"])
 
-    visitor = SafeFetcher(AGENT, allow_loopback=True, resolver=lookup)
-    answer = visitor.fetch(f"http://boats.example:{site.server_port}/to/302/http:~~inner.example~")
-    assert answer.kind == "private"
-    assert site.requests()[-1].startswith("HEAD /to/302")
+    fetcher = SafeFetcher(AGENT, allow_loopback=True, resolver=lookup)
+    result = fetcher.fetch(f"http://boats.example:{site.server_port}/to/302/http:~~inner.example~")
+    assert result.kind == "private"
+    assert site.page_requests()[-1].startswith("HEAD /to/302")
 
 
-def test_a_name_that_changes_its_mind_is_looked_at_each_time(site: Site) -> None:
-    answers = iter([["127.0.0.1"], ["10.0.0.1"]])
-    visitor = SafeFetcher(AGENT, allow_loopback=True, resolver=lambda *_: next(answers))
-    assert visitor.fetch(f"http://boats.example:{site.server_port}/200/a").kind == "private"
-    assert [one[1] for one in site.asked] == ["/robots.txt"]
-    assert site.asked[0][3] == f"boats.example:{site.server_port}"
+def test_dns_rebinding_is_refused(site: Site) -> None:
+    results = iter([["127.0.0.1"], ["10.0.0.1"]])
+    fetcher = SafeFetcher(AGENT, allow_loopback=True, resolver=lambda *_: next(results))
+    assert fetcher.fetch(f"http://boats.example:{site.server_port}/200/a").kind == "private"
+    assert [path for _, path, _, _ in site.requests] == ["/robots.txt"]
+    assert site.requests[0][3] == f"boats.example:{site.server_port}"
 
 
 @pytest.mark.parametrize(
@@ -224,68 +222,68 @@ def test_a_name_that_changes_its_mind_is_looked_at_each_time(site: Site) -> None
         "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "ff02::1",
     ],
 )  # fmt: skip
-def test_private_addresses_are_known_in_every_wrapping(address: str) -> None:
+def test_private_address_is_recognized_in_every_notation(address: str) -> None:
     assert not is_public_address(address)
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"])
-def test_public_addresses_are_public(address: str) -> None:
+def test_public_address_is_recognized(address: str) -> None:
     assert is_public_address(address)
 
 
-def test_a_host_that_nobody_knows_is_dead() -> None:
+def test_unknown_host_is_dead() -> None:
     def lookup(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    answer = SafeFetcher(AGENT, resolver=lookup).fetch("https://nobody.example/")
-    assert answer == FetchResult("dead", "the host nobody.example is not known")
+    result = SafeFetcher(AGENT, resolver=lookup).fetch("https://nobody.example/")
+    assert result == FetchResult("dead", "host nobody.example not found")
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "https://a.example:99999/", "http:///x"])
-def test_what_is_no_address_is_told(url: str) -> None:
+def test_invalid_url_is_reported(url: str) -> None:
     assert SafeFetcher(AGENT).fetch(url).kind in {"dead", "failing"}
 
 
-def test_a_closed_port_and_babble_are_failures(visitor: SafeFetcher) -> None:
+def test_closed_port_and_invalid_http_are_failures(fetcher: SafeFetcher) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-        def babble() -> None:
+        def serve_smtp() -> None:
             for _ in range(2):
                 connection, _peer = listener.accept()
                 connection.recv(1_000)
                 connection.sendall(b"220 mail.example ESMTP\r\n\r\n")
                 connection.close()
 
-        thread = threading.Thread(target=babble, daemon=True)
+        thread = threading.Thread(target=serve_smtp, daemon=True)
         thread.start()
-        assert visitor.fetch(f"http://127.0.0.1:{port}/").kind == "failing"
+        assert fetcher.fetch(f"http://127.0.0.1:{port}/").kind == "failing"
         thread.join()
-    assert visitor.fetch(f"http://127.0.0.1:{port}/").detail == "connection refused"
+    assert fetcher.fetch(f"http://127.0.0.1:{port}/").detail == "connection refused"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_told(
-    make_site: Callable[..., Site], visitor: SafeFetcher, tmp_path: Path
+def test_self_signed_certificate_is_reported(
+    make_site: Callable[..., Site], fetcher: SafeFetcher, tmp_path: Path
 ) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(self_signed(tmp_path))
-    answer = visitor.fetch(f"{make_site(secured=context).url}/200/a")
-    assert answer.kind == "certificate"
-    assert "self-signed" in answer.detail
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(self_signed(tmp_path))
+    result = fetcher.fetch(f"{make_site(tls=tls).url}/200/a")
+    assert result.kind == "certificate"
+    assert "self-signed" in result.detail
 
 
-def test_a_certificate_must_be_of_the_name_in_the_link(
+def test_certificate_must_match_the_host(
     make_site: Callable[..., Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = self_signed(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(file))  # what the system would vouch for
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))  # the certificates that the system trusts
     get_ssl_context.cache_clear()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    site = make_site(secured=context)
-    visitor = SafeFetcher(AGENT, allow_loopback=True, resolver=lambda *_: ["127.0.0.1"])
-    assert visitor.fetch(f"https://boats.example:{site.server_port}/200/a").kind == "fine"
-    other = visitor.fetch(f"https://ships.example:{site.server_port}/200/a")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(file)
+    site = make_site(tls=tls)
+    fetcher = SafeFetcher(AGENT, allow_loopback=True, resolver=lambda *_: ["127.0.0.1"])
+    assert fetcher.fetch(f"https://boats.example:{site.server_port}/200/a").kind == "fine"
+    other = fetcher.fetch(f"https://ships.example:{site.server_port}/200/a")
     assert other.kind == "certificate"
     assert "ships.example" in other.detail
     get_ssl_context.cache_clear()
@@ -318,51 +316,51 @@ def self_signed(folder: Path) -> Path:
     return file
 
 
-def test_all_are_asked_at_once_but_two_at_a_host(site: Site, visitor: SafeFetcher) -> None:
-    urls = [f"{site.url}/crowd/{n}" for n in range(20)]
-    steps: list[int] = []
-    answers = check_urls(urls, visitor, on_progress=steps.append)
-    assert list(answers) == urls
-    assert {answer.kind for answer in answers.values()} == {"fine"}
-    assert sum(steps) == len(urls)
-    assert site.most_at_once == 2
-
-
-def test_a_server_that_takes_for_ever_costs_a_bounded_time(
-    site: Site, visitor: SafeFetcher
+def test_urls_are_fetched_in_parallel_with_two_connections_per_host(
+    site: Site, fetcher: SafeFetcher
 ) -> None:
+    urls = [f"{site.url}/crowd/{n}" for n in range(20)]
+    progress: list[int] = []
+    results = check_urls(urls, fetcher, on_progress=progress.append)
+    assert list(results) == urls
+    assert {result.kind for result in results.values()} == {"fine"}
+    assert sum(progress) == len(urls)
+    assert site.max_active == 2
+
+
+def test_unresponsive_server_is_limited_by_the_deadline(site: Site, fetcher: SafeFetcher) -> None:
     urls = [f"{site.url}/slow/{n}" for n in range(30)]
-    answers = check_urls(urls, visitor, seconds=0.3)
-    assert {answer.detail for answer in answers.values()} == {"there is no answer in time"}
+    results = check_urls(urls, fetcher, seconds=0.3)
+    assert {result.detail for result in results.values()} == {"no response in time"}
     site.hold.set()
 
 
-def test_good_answers_are_remembered_for_an_hour_and_bad_ones_not(tmp_path: Path) -> None:
+def test_only_good_results_are_cached_for_an_hour(tmp_path: Path) -> None:
     now = [1_000.0]
-    memory = ResultCache(tmp_path / "build" / "links.json", lambda: now[0])
-    memory.store(
+    cache = ResultCache(tmp_path / "build" / "links.json", lambda: now[0])
+    cache.store(
         {
             "a": FetchResult("fine"),
             "b": FetchResult("dead", "404"),
             "c": FetchResult("moved", "", "d"),
         }
     )
-    assert memory.get_fresh(["a", "b", "c"]) == {
+    assert cache.get_fresh(["a", "b", "c"]) == {
         "a": FetchResult("fine"),
         "c": FetchResult("moved", "", "d"),
     }
     now[0] += CACHE_SECONDS + 1
-    memory.store({"e": FetchResult("fine")})
-    assert memory.get_fresh(["a", "e"]) == {"e": FetchResult("fine")}
+    cache.store({"e": FetchResult("fine")})
+    assert cache.get_fresh(["a", "e"]) == {"e": FetchResult("fine")}
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 1}', '{"a": {"at": 1, "odd": 2}}'])
-def test_a_broken_memory_is_an_empty_one(tmp_path: Path, content: str) -> None:
+def test_broken_cache_file_counts_as_empty(tmp_path: Path, content: str) -> None:
     file = tmp_path / "links.json"
     file.write_text(content)
-    memory = ResultCache(file)
-    assert memory.get_fresh(["a"]) == {}
-    memory.store({"a": FetchResult("fine")})
+    cache = ResultCache(file)
+    assert cache.get_fresh(["a"]) == {}
+    cache.store({"a": FetchResult("fine")})
     assert set(json.loads(file.read_text())) == {"a"}
 
 
@@ -376,24 +374,26 @@ See [the table](https://tides.example/table), [the same](https://tides.example/t
 
 
 @pytest.fixture
-def mail(make_mail: MakeMail, make_png: Callable[..., bytes]) -> CheckContext:
-    return make_mail(
+def context(make_context: MakeContext, make_png: Callable[..., bytes]) -> CheckContext:
+    return make_context(
         BODY,
         files={"boat.png": make_png(600, 400)},
         settings={"public_url": "https://list.harbournotes.example"},
     )
 
 
-def test_only_what_is_everybodys_is_asked(mail: CheckContext) -> None:
-    assert [url for url in rules.collect_urls(mail) if "harbournotes.example" not in url] == [
+def test_personal_urls_are_not_requested(context: CheckContext) -> None:
+    assert [url for url in rules.collect_urls(context) if "harbournotes.example" not in url] == [
         "https://tides.example/table"
     ]
-    assert any(url.endswith("/boat.png") for url in rules.collect_urls(mail))
-    assert not any("/u/" in url or "/p/" in url or "-nl" in url for url in rules.collect_urls(mail))
+    assert any(url.endswith("/boat.png") for url in rules.collect_urls(context))
+    assert not any(
+        "/u/" in url or "/p/" in url or "-nl" in url for url in rules.collect_urls(context)
+    )
 
 
 @pytest.mark.parametrize(
-    ("answer", "rule"),
+    ("result", "rule"),
     [
         (FetchResult("dead", "404 Not Found"), "dead-link"),
         (FetchResult("private", "it is 10.0.0.1"), "private-host"),
@@ -403,27 +403,27 @@ def test_only_what_is_everybodys_is_asked(mail: CheckContext) -> None:
         (FetchResult("moved", "", "https://tides.example/new"), "moved-link"),
     ],
 )
-def test_each_answer_has_its_rule_and_line(
-    mail: CheckContext, answer: FetchResult, rule: str
+def test_result_becomes_a_finding_with_its_line(
+    context: CheckContext, result: FetchResult, rule: str
 ) -> None:
-    (finding,) = rules.make_online_findings(mail, {"https://tides.example/table": answer})
+    (finding,) = rules.make_online_findings(context, {"https://tides.example/table": result})
     assert finding.rule == rule
-    assert answer.detail in finding.message
+    assert result.detail in finding.message
     assert finding.where
     assert finding.where.line == 6
 
 
-def test_an_image_of_the_issue_that_is_not_there_yet_is_told_as_such(mail: CheckContext) -> None:
-    url = next(url for url in rules.collect_urls(mail) if url.endswith("boat.png"))
+def test_missing_image_of_the_issue_is_unpublished(context: CheckContext) -> None:
+    url = next(url for url in rules.collect_urls(context) if url.endswith("boat.png"))
     gone = FetchResult("dead", "404 Not Found")
-    assert [one.rule for one in rules.make_online_findings(mail, {url: gone})] == [
+    assert [finding.rule for finding in rules.make_online_findings(context, {url: gone})] == [
         "unpublished-image"
     ]
     assert not rules.make_online_findings(
-        mail, {url: FetchResult("fine"), "a": FetchResult("not asked")}
+        context, {url: FetchResult("fine"), "a": FetchResult("not asked")}
     )
 
 
-def test_rules_of_the_network_say_nothing_offline(mail: CheckContext) -> None:
-    bad = replace(mail, email=replace(mail.email, text=""))
-    assert [hit for rule in rules.ONLINE_RULES for hit in rule.find(bad)] == []
+def test_online_rules_find_nothing_offline(context: CheckContext) -> None:
+    bad = replace(context, email=replace(context.email, text=""))
+    assert [finding for rule in rules.ONLINE_RULES for finding in rule.find(bad)] == []

@@ -1,4 +1,4 @@
-"""A bad mail for every rule: it fires there, and on none of the good ones."""
+"""A bad email for every rule, which finds it and nothing in good emails."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,19 +18,21 @@ from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import Templates
 
 ROOT = Path(__file__).parents[3]
-MakeMail = Callable[..., CheckContext]
+MakeContext = Callable[..., CheckContext]
 
 
 def in_html(old: str, new: str) -> Callable[[CheckContext], CheckContext]:
-    def alter(mail: CheckContext) -> CheckContext:
-        assert old in mail.email.html, mail.email.html[:600]
-        return replace(mail, email=replace(mail.email, html=mail.email.html.replace(old, new)))
+    def alter(context: CheckContext) -> CheckContext:
+        assert old in context.email.html, context.email.html[:600]
+        return replace(
+            context, email=replace(context.email, html=context.email.html.replace(old, new))
+        )
 
     return alter
 
 
 def in_text(text: str) -> Callable[[CheckContext], CheckContext]:
-    return lambda mail: replace(mail, email=replace(mail.email, text=text))
+    return lambda context: replace(context, email=replace(context.email, text=text))
 
 
 def prose(words: int) -> str:
@@ -39,11 +41,11 @@ def prose(words: int) -> str:
 
 @dataclass(frozen=True)
 class Bad:
-    """What makes a rule fire.
+    """An email in which a rule has a finding.
 
     Attributes:
-        line: on which line of the source; the front matter has 5, the body begins on line 6.
-        says: words of the message.
+        line: the line of the source; the front matter has 5, the body begins on line 6.
+        says: a part of the message.
     """
 
     body: str | None = None
@@ -137,7 +139,8 @@ BAD: Mapping[str, Bad] = {
     "clipped": Bad(prose(25_000), says="102 KB"),
     "nearly-clipped": Bad(alter=in_html("</body>", f"<p>{'x' * 84_000}</p></body>")),
     "long-line": Bad(
-        alter=lambda mail: in_text(f"{mail.email.text}\n{'x' * 1_000}")(mail), says="1,000 bytes"
+        alter=lambda context: in_text(f"{context.email.text}\n{'x' * 1_000}")(context),
+        says="1,000 bytes",
     ),
     "deep-nesting": Bad(alter=in_html("</body>", f"{TABLES}</body>"), says="tables"),
     "odd-character": Bad(PARAGRAPH + "The ice \ue000 let go.", line=8, says="U+E000"),
@@ -145,13 +148,13 @@ BAD: Mapping[str, Bad] = {
     "client-breaks": Bad(
         PARAGRAPH + '<p style="display: flex">Two boats</p>',
         alter=in_html("</body>", '<p style="display:flex">Two boats</p></body>'),
-        line=8, says="Outlook for Windows (8% of readers): boxes stand under one another",
+        line=8, says="Outlook for Windows (8% of readers): boxes are stacked",
     ),
     "client-differs": Bad(
         alter=in_html("</body>", '<p style="z-index:2">Two boats</p></body>'), says="z-index"
     ),
     "no-language": Bad(alter=in_html('<html lang="en"', "<html")),
-    "wrong-direction": Bad(alter=in_html('dir="ltr"', 'dir="rtl"'), says="reads ltr"),
+    "wrong-direction": Bad(alter=in_html('dir="ltr"', 'dir="rtl"'), says="en is ltr"),
     "no-title": Bad(alter=in_html("<title>Spring in the harbour</title>", "<title></title>")),
     "heading-order": Bad(
         PARAGRAPH + "## The quay\n\nIt is wet.", alter=in_html("h2", "h4"), line=8,
@@ -204,33 +207,38 @@ def samples(templates: Templates) -> list[CheckContext]:
     ]
 
 
-def test_every_rule_has_a_bad_mail() -> None:
+def test_every_rule_has_a_bad_email() -> None:
     assert {rule.id for rule in RULES} == set(BAD)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_a_rule_fires_on_its_bad_mail_and_on_no_good_one(
-    rule: Any, make_mail: MakeMail, make_png: Callable[..., bytes], samples: list[CheckContext]
+def test_rule_finds_its_bad_email_and_nothing_in_good_ones(
+    rule: Any,
+    make_context: MakeContext,
+    make_png: Callable[..., bytes],
+    samples: list[CheckContext],
 ) -> None:
     bad = BAD[rule.id]
-    given: dict[str, Any] = {} if bad.body is None else {"body": bad.body}
+    arguments: dict[str, Any] = {} if bad.body is None else {"body": bad.body}
     files = {name: make_png(*size) for name, size in bad.files.items()}
-    mail = make_mail(**given, front=bad.front, settings=bad.settings, files=files, **bad.more)
-    found = rule.find(bad.alter(mail) if bad.alter else mail)
+    context = make_context(
+        **arguments, front=bad.front, settings=bad.settings, files=files, **bad.more
+    )
+    found = rule.find(bad.alter(context) if bad.alter else context)
     assert found, rule.id
     assert found[0].rule == rule.id
     assert bad.says in found[0].message
     assert bad.line is None or (found[0].where and found[0].where.line == bad.line)
-    for good in (make_mail(), *samples):
+    for good in (make_context(), *samples):
         assert rule.find(good) == []
 
 
-def test_a_good_mail_has_no_findings_at_all(make_mail: MakeMail) -> None:
-    assert run_rules(make_mail()) == []
+def test_good_email_has_no_findings(make_context: MakeContext) -> None:
+    assert run_rules(make_context()) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_a_rule_explains_itself(rule: Any) -> None:
+def test_rule_documentation_consists_of_sentences(rule: Any) -> None:
     for text in (rule.summary, rule.meaning, rule.remedy):
         assert text[0].isupper() or text[0] in "'“`"
         assert text[-1] in ".…}"

@@ -21,23 +21,23 @@ Subject: [SPAM]
 """
 
 
-def test_the_score_is_read_with_the_names_of_the_tests() -> None:
+def test_score_and_test_names_are_parsed() -> None:
     score = parse_score(OUTPUT)
     assert score == SpamScore(6.2, 5.0, ("HTML_MESSAGE", "SUBJ_ALL_CAPS", "URI_PHISH"))
     clean = "X-Spam-Status: No, score=-0.0 required=5.0 tests=none autolearn=no"
-    assert str(parse_score(clean)) == "0.0 of the 5.0 points of spam"
+    assert str(parse_score(clean)) == "0.0 points (5.0 or more is spam)"
     assert parse_score("Subject: nothing of the kind") is None
 
 
-def test_a_finding_from_the_limit_on(make_mail: Callable[..., CheckContext]) -> None:
-    mail = make_mail()
-    assert make_spam_findings(SpamScore(4.9, 5.0, ()), mail) == ()
-    (found,) = make_spam_findings(SpamScore(5.0, 5.0, ("URI_PHISH",)), mail)
-    assert found.rule == "spam-score"
-    assert "URI_PHISH" in found.message
+def test_score_at_the_limit_is_a_finding(make_context: Callable[..., CheckContext]) -> None:
+    context = make_context()
+    assert make_spam_findings(SpamScore(4.9, 5.0, ()), context) == ()
+    (finding,) = make_spam_findings(SpamScore(5.0, 5.0, ("URI_PHISH",)), context)
+    assert finding.rule == "spam-score"
+    assert "URI_PHISH" in finding.message
 
 
-def test_the_program_gets_the_message_and_stays_offline(
+def test_spamassassin_gets_the_message_and_runs_offline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "spamassassin"
@@ -51,8 +51,6 @@ def test_the_program_gets_the_message_and_stays_offline(
     assert run_spamassassin(b"Subject: hello\n\n") is None
 
 
-def test_without_the_program_there_is_no_score(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_program_gives_no_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run_spamassassin(b"Subject: hello\n\n") is None
