@@ -1,4 +1,4 @@
-"""Whole emails of the sample issues, as they are before a reader's own words are filled in."""
+"""Complete emails of the sample issues, before personalization."""
 
 import re
 from collections.abc import Callable
@@ -32,37 +32,35 @@ def email(request: pytest.FixtureRequest, config: Config, templates: Templates) 
     return render_issue(read_issue(ROOT / "issues" / request.param, config), templates, config)
 
 
-def in_lines(html: str) -> str:
-    """``html`` with a line break inside each tag that touches the next: a diff can be read.
+def break_lines(html: str) -> str:
+    """Return ``html`` with a line break inside adjacent tags, for readable diffs.
 
-    To a browser the page is the same, and no other break stands before a ``>``: nothing is lost.
+    The page is the same to a browser, and no other break precedes a ``>``: nothing is lost.
     """
     return re.sub(r"(?<![-\]])><", "\n><", html)
 
 
-def test_the_email_is_byte_for_byte_what_it_was(
-    email: Email, golden: Callable[[str, str], None]
-) -> None:
-    golden(f"{email.issue}.html", in_lines(email.html))
+def test_email_matches_the_golden_file(email: Email, golden: Callable[[str, str], None]) -> None:
+    golden(f"{email.issue}.html", break_lines(email.html))
     golden(f"{email.issue}.txt", email.text)
 
 
-def test_it_is_the_same_when_rendered_again(
+def test_rendering_again_gives_the_same_email(
     email: Email, config: Config, templates: Templates
 ) -> None:
     again = render_issue(read_issue(ROOT / "issues" / email.issue, config), templates, config)
     assert again == email
 
 
-def test_outlooks_comments_are_balanced(email: Email) -> None:
+def test_outlook_comments_are_balanced(email: Email) -> None:
     assert email.html.count("<!--[if") == email.html.count("<![endif]-->") > 5
 
 
-def test_gmail_shows_all_of_it(email: Email) -> None:
+def test_email_is_below_the_gmail_clip_limit(email: Email) -> None:
     assert len(email.html.encode()) < 0.9 * 102 * 1024
 
 
-def test_nothing_in_it_is_left_of_the_way_it_was_made(email: Email) -> None:
+def test_email_has_no_template_leftovers(email: Email) -> None:
     for trace in ("{{", "{%", "<mj-", "data-premailer", "\ufdd0"):
         assert trace not in email.html
         assert trace not in email.text

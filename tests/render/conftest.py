@@ -1,4 +1,4 @@
-"""An issue, a configuration and small templates, made of values alone."""
+"""Fixtures: an issue, a configuration and small templates, without files."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,14 +28,14 @@ PAGE = """\
 </mjml>
 """
 
-TemplatesOf = Callable[..., Templates]
-IssueOf = Callable[..., Issue]
-ConfigOf = Callable[..., Config]
+MakeTemplates = Callable[..., Templates]
+MakeIssue = Callable[..., Issue]
+MakeConfig = Callable[..., Config]
 
 
 @pytest.fixture
-def templates_of() -> TemplatesOf:
-    """Makes templates: ``templates_of("<mjml>…", css="…", more={"partials/a.mjml": "…"})``."""
+def make_templates() -> MakeTemplates:
+    """Return a factory: ``make_templates("<mjml>…", css="…", more={"partials/a.mjml": "…"})``."""
 
     def make(page: str = PAGE, css: str = "", more: dict[str, str] | None = None) -> Templates:
         files = {"issue.mjml": page, "article.css": css, **(more or {})}
@@ -45,8 +45,8 @@ def templates_of() -> TemplatesOf:
 
 
 @pytest.fixture
-def issue_of() -> IssueOf:
-    """Makes an issue: ``issue_of("<p>body</p>", subject="…", post={"title": "…"})``."""
+def make_issue() -> MakeIssue:
+    """Return a factory: ``make_issue("<p>body</p>", subject="…", post={"title": "…"})``."""
 
     def make(body: str = "<p>Low water.</p>", **changes: Any) -> Issue:
         post = Post(**{"title": "The tide", "body": body, **changes.pop("post", {})})
@@ -75,8 +75,8 @@ def issue_of() -> IssueOf:
 
 
 @pytest.fixture
-def config_of() -> ConfigOf:
-    """Makes a configuration: the minimum, and what is given."""
+def make_config() -> MakeConfig:
+    """Return a factory of a minimal configuration with the given settings."""
 
     def make(**settings: Any) -> Config:
         return Config(

@@ -10,7 +10,7 @@ from newsletter.render.eml import to_eml
 DAY = datetime.datetime(2026, 11, 22, 9, tzinfo=datetime.UTC)
 
 
-def message(**changes: object) -> bytes:
+def make_message(**changes: object) -> bytes:
     parts: dict[str, object] = {
         "issue": "2026-11-22-x",
         "subject": "The tide",
@@ -34,54 +34,54 @@ def message(**changes: object) -> bytes:
     )
 
 
-def read(data: bytes) -> email.message.EmailMessage:
+def parse(data: bytes) -> email.message.EmailMessage:
     return email.message_from_bytes(data, policy=email.policy.default)
 
 
-def test_headers_are_as_a_reader_gets_them() -> None:
-    mail = read(message(reply_to=NamedAddress("", "hello@harbournotes.example")))
-    assert mail["From"] == "Harbour Notes <editor@harbournotes.example>"
-    assert mail["To"] == "Ada <ada@example.com>"
-    assert mail["Reply-To"] == "hello@harbournotes.example"
-    assert mail["Date"].datetime == DAY
-    assert mail["Message-ID"] == "<1@harbournotes.example>"
-    assert mail["List-Id"] == "Harbour Notes <harbour-notes.harbournotes.example>"
-    assert mail["List-Unsubscribe"] == "<https://p.example/u/t>"
-    assert mail["Content-Language"] == "en"
+def test_headers_are_parsed_back() -> None:
+    parsed = parse(make_message(reply_to=NamedAddress("", "hello@harbournotes.example")))
+    assert parsed["From"] == "Harbour Notes <editor@harbournotes.example>"
+    assert parsed["To"] == "Ada <ada@example.com>"
+    assert parsed["Reply-To"] == "hello@harbournotes.example"
+    assert parsed["Date"].datetime == DAY
+    assert parsed["Message-ID"] == "<1@harbournotes.example>"
+    assert parsed["List-Id"] == "Harbour Notes <harbour-notes.harbournotes.example>"
+    assert parsed["List-Unsubscribe"] == "<https://p.example/u/t>"
+    assert parsed["Content-Language"] == "en"
 
 
-def test_plain_text_comes_first_so_that_html_is_preferred() -> None:
-    mail = read(message())
-    assert mail.get_content_type() == "multipart/alternative"
-    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+def test_plain_text_precedes_html() -> None:
+    parsed = parse(make_message())
+    assert parsed.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in parsed.iter_parts()] == ["text/plain", "text/html"]
 
 
-def test_words_of_every_script_survive_in_headers_and_parts() -> None:
-    words = "صباح الخير 大潮 “é” 👩‍👩‍👧 " * 5
-    data = message(subject=words.strip(), text=words, html=f"<p>{words}</p>")
-    mail = read(data)
-    plain, html = mail.iter_parts()
+def test_text_of_every_script_is_kept_in_headers_and_parts() -> None:
+    text = "صباح الخير 大潮 “é” 👩‍👩‍👧 " * 5
+    data = make_message(subject=text.strip(), text=text, html=f"<p>{text}</p>")
+    parsed = parse(data)
+    plain, html = parsed.iter_parts()
     assert data.isascii()
-    assert mail["Subject"] == words.strip()
-    assert plain.get_content() == words
-    assert html.get_content() == f"<p>{words}</p>"
+    assert parsed["Subject"] == text.strip()
+    assert plain.get_content() == text
+    assert html.get_content() == f"<p>{text}</p>"
 
 
-def test_no_line_is_longer_than_the_wire_allows() -> None:
-    data = message(html="<p>" + "x" * 5_000 + "</p>", text="y" * 5_000, subject="z" * 500)
+def test_lines_have_at_most_998_bytes() -> None:
+    data = make_message(html="<p>" + "x" * 5_000 + "</p>", text="y" * 5_000, subject="z" * 500)
     lines = data.split(b"\r\n")
     assert max(map(len, lines)) <= 998
     assert b"\n" not in b"".join(lines)
-    assert read(data)["Subject"] == "z" * 500
+    assert parse(data)["Subject"] == "z" * 500
 
 
-def test_the_same_arguments_give_the_same_bytes_and_another_body_another_boundary() -> None:
-    assert message() == message()
-    assert read(message()).get_boundary() != read(message(text="z")).get_boundary()
+def test_message_is_deterministic_and_boundary_depends_on_the_body() -> None:
+    assert make_message() == make_message()
+    assert parse(make_message()).get_boundary() != parse(make_message(text="z")).get_boundary()
 
 
 @pytest.mark.parametrize("name", ['Ada "the" Vold, editor', "Ингрид", ""])
-def test_any_name_may_stand_before_an_address(name: str) -> None:
-    mail = read(message(sender=NamedAddress(name, "editor@harbournotes.example")))
-    assert mail["From"].addresses[0].display_name == name
-    assert mail["From"].addresses[0].addr_spec == "editor@harbournotes.example"
+def test_display_name_may_contain_any_character(name: str) -> None:
+    parsed = parse(make_message(sender=NamedAddress(name, "editor@harbournotes.example")))
+    assert parsed["From"].addresses[0].display_name == name
+    assert parsed["From"].addresses[0].addr_spec == "editor@harbournotes.example"

@@ -31,31 +31,33 @@ from newsletter.render.template.loader import Templates, load_templates
 
 ROOT = Path(__file__).parents[2]
 
-TemplatesOf = Callable[..., Templates]
-IssueOf = Callable[..., Issue]
-ConfigOf = Callable[..., Config]
+MakeTemplates = Callable[..., Templates]
+MakeIssue = Callable[..., Issue]
+MakeConfig = Callable[..., Config]
 Render = Callable[..., Email]
 
 NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
 
 
 @pytest.fixture
-def render(templates_of: TemplatesOf, issue_of: IssueOf, config_of: ConfigOf) -> Render:
-    """Renders values: what is not given is the least there can be."""
+def render(make_templates: MakeTemplates, make_issue: MakeIssue, make_config: MakeConfig) -> Render:
+    """Return a function that renders an issue; whatever is not given is minimal."""
 
     def run(
         issue: Issue | None = None,
         templates: Templates | None = None,
         config: Config | None = None,
     ) -> Email:
-        return render_issue(issue or issue_of(), templates or templates_of(), config or config_of())
+        return render_issue(
+            issue or make_issue(), templates or make_templates(), config or make_config()
+        )
 
     return run
 
 
-def everything(issue_of: IssueOf) -> Issue:
-    """An issue with all that front matter can say."""
-    return issue_of(
+def make_full_issue(make_issue: MakeIssue) -> Issue:
+    """Return an issue with every setting of the front matter."""
+    return make_issue(
         "<h2>Ebb</h2><p>-nl0h-, <a href='/log?n=-nl0u-'>look</a>.</p>"
         "<pre><code>a\n\n  b</code></pre>"
         "<p><img src='boat.jpg' alt='A boat'></p>",
@@ -77,17 +79,17 @@ def everything(issue_of: IssueOf) -> Issue:
 
 
 @pytest.mark.parametrize("template", ["issue", "plain"])
-def test_the_default_templates_render_all_that_an_issue_can_hold(
-    issue_of: IssueOf, config_of: ConfigOf, template: str
+def test_default_templates_render_a_full_issue(
+    make_issue: MakeIssue, make_config: MakeConfig, template: str
 ) -> None:
-    config = config_of(
+    config = make_config(
         theme=Theme(template=template),
         attributes={"name": "friend"},
         utm=UtmSettings(source="letter"),
         footer_links=(FooterLink(text="About", url="https://harbournotes.example/about"),),
         image_url="https://cdn.example/{slug}/{file}",
     )
-    email = render_issue(everything(issue_of), load_templates(ROOT / "templates"), config)
+    email = render_issue(make_full_issue(make_issue), load_templates(ROOT / "templates"), config)
 
     html = email.html
     assert html.startswith('<!DOCTYPE html>\n<html lang="en" dir="ltr"')
@@ -121,16 +123,16 @@ def test_the_default_templates_render_all_that_an_issue_can_hold(
     assert email.merge_tags == (NAME, UNSUBSCRIBE_TAG, PREFERENCES_TAG)
 
 
-def test_the_same_arguments_give_the_same_bytes(render: Render, issue_of: IssueOf) -> None:
-    first, second = render(everything(issue_of)), render(everything(issue_of))
+def test_rendering_is_deterministic(render: Render, make_issue: MakeIssue) -> None:
+    first, second = render(make_full_issue(make_issue)), render(make_full_issue(make_issue))
     assert first == second
     assert first.content_sha == second.content_sha
 
 
-def test_rendering_asks_nothing_of_the_network_or_the_clock(
-    render: Render, issue_of: IssueOf, monkeypatch: pytest.MonkeyPatch
+def test_rendering_uses_no_network_files_or_clock(
+    render: Render, make_issue: MakeIssue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    render()  # imports are done
+    render()  # so that all imports are done
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError
@@ -138,7 +140,7 @@ def test_rendering_asks_nothing_of_the_network_or_the_clock(
     for name in ("socket", "create_connection", "getaddrinfo"):
         monkeypatch.setattr(socket, name, refuse)
     monkeypatch.setattr("builtins.open", refuse)
-    render(everything(issue_of))
+    render(make_full_issue(make_issue))
     names = {
         node.attr
         for path in Path(inspect.getfile(newsletter.render)).parent.glob("*.py")
@@ -148,64 +150,63 @@ def test_rendering_asks_nothing_of_the_network_or_the_clock(
     assert not names & {"now", "today", "utcnow", "time_ns", "random", "uuid4", "token_hex"}
 
 
-def test_the_css_is_inlined_with_the_themes_own_colours(
-    render: Render, templates_of: TemplatesOf
-) -> None:
-    templates = templates_of(css=".article p { color: {{ theme.light.accent }} }")
+def test_css_is_inlined_with_theme_colors(render: Render, make_templates: MakeTemplates) -> None:
+    templates = make_templates(css=".article p { color: {{ theme.light.accent }} }")
     assert '<p style="color:#1f5f8b">Low water.</p>' in render(templates=templates).html
 
 
-def test_a_template_may_have_a_css_of_its_own(
-    render: Render, issue_of: IssueOf, templates_of: TemplatesOf
+def test_template_may_have_its_own_css(
+    render: Render, make_issue: MakeIssue, make_templates: MakeTemplates
 ) -> None:
-    page = templates_of().files["issue.mjml"]
+    page = make_templates().files["issue.mjml"]
     more = {"bare.mjml": page, "bare.css": "p { top: 2px }"}
-    templates = templates_of(css="p { top: 1px }", more=more)
+    templates = make_templates(css="p { top: 1px }", more=more)
     assert 'style="top:1px"' in render(templates=templates).html
-    assert 'style="top:2px"' in render(issue_of(template="bare"), templates).html
+    assert 'style="top:2px"' in render(make_issue(template="bare"), templates).html
 
 
-def test_a_folder_without_css_renders_too(render: Render, templates_of: TemplatesOf) -> None:
-    page = {"issue.mjml": templates_of().files["issue.mjml"]}
+def test_templates_without_css_are_rendered(render: Render, make_templates: MakeTemplates) -> None:
+    page = {"issue.mjml": make_templates().files["issue.mjml"]}
     assert "<p>Low water.</p>" in render(templates=Templates("templates", page)).html
 
 
-def test_a_readers_own_way_out_is_in_headers_where_a_server_of_ours_answers(
-    config_of: ConfigOf,
+def test_unsubscribe_headers_need_a_public_url(
+    make_config: MakeConfig,
 ) -> None:
-    config = config_of(public_url="https://news.harbournotes.example")
+    config = make_config(public_url="https://news.harbournotes.example")
     assert build_unsubscribe_headers(config, "t0ken") == (
         ("List-Unsubscribe", "<https://news.harbournotes.example/u/t0ken>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     )
     assert (
-        build_unsubscribe_headers(config_of(sendgrid=SendGridSettings(asm_group=7)), "t0ken") == ()
+        build_unsubscribe_headers(make_config(sendgrid=SendGridSettings(asm_group=7)), "t0ken")
+        == ()
     )
 
 
-def test_fonts_with_quotes_in_their_names_survive_in_every_place(
-    render: Render, templates_of: TemplatesOf, config_of: ConfigOf
+def test_quoted_font_names_are_kept(
+    render: Render, make_templates: MakeTemplates, make_config: MakeConfig
 ) -> None:
     page = (
-        templates_of()
+        make_templates()
         .files["issue.mjml"]
         .replace(
             "</mj-head>",
             "<mj-style>.x { font-family: {{ theme.fonts.code }} }</mj-style></mj-head>",
         )
     )
-    templates = templates_of(page, css="p { font-family: {{ theme.fonts.code }} }")
-    config = config_of(theme=Theme(fonts=Fonts(code="'Courier New', mono")))
+    templates = make_templates(page, css="p { font-family: {{ theme.fonts.code }} }")
+    config = make_config(theme=Theme(fonts=Fonts(code="'Courier New', mono")))
     html = render(None, templates, config).html
     assert "<style type=\"text/css\">.x { font-family: 'Courier New', mono }</style>" in html
     assert "<p style='font-family:\"Courier New\", mono'>" in html
 
 
-def test_a_merge_tag_of_a_template_is_safe_in_text_and_in_an_address(
-    render: Render, templates_of: TemplatesOf
+def test_merge_tag_of_a_template_is_escaped_by_context(
+    render: Render, make_templates: MakeTemplates
 ) -> None:
     page = (
-        templates_of()
+        make_templates()
         .files["issue.mjml"]
         .replace(
             "</mj-body>",
@@ -214,16 +215,16 @@ def test_a_merge_tag_of_a_template_is_safe_in_text_and_in_an_address(
             "</mj-column></mj-section></mj-body>",
         )
     )
-    email = render(templates=templates_of(page))
+    email = render(templates=make_templates(page))
     assert '-nl0h- <a href="https://a.example/-nl0u-">' in email.html
     assert email.merge_tags[0].default == "town"
 
 
-def test_what_an_editor_writes_is_never_markup_nor_the_articles_place(
-    render: Render, issue_of: IssueOf
+def test_editor_text_is_never_markup_or_the_article_marker(
+    render: Render, make_issue: MakeIssue
 ) -> None:
     title = '<script>\ufdd0article\ufdd1</script> {{ 7 * 7 }} & "x"'
-    html = render(issue_of(post={"title": title})).html
+    html = render(make_issue(post={"title": title})).html
     assert "<script" not in html
     assert '&lt;script&gt;article&lt;/script&gt; {{ 7 * 7 }} &amp; "x"' in html
     assert html.count("Low water.") == 1
@@ -232,25 +233,25 @@ def test_what_an_editor_writes_is_never_markup_nor_the_articles_place(
 @pytest.mark.parametrize(
     ("language", "direction"), [("ar", "rtl"), ("he-IL", "rtl"), ("en", "ltr"), ("ja", "ltr")]
 )
-def test_language_and_direction_are_said_to_screen_readers(
-    render: Render, issue_of: IssueOf, language: str, direction: str
+def test_document_has_language_and_direction(
+    render: Render, make_issue: MakeIssue, language: str, direction: str
 ) -> None:
-    email = render(issue_of(post={"language": language}))
+    email = render(make_issue(post={"language": language}))
     assert f'<html lang="{language}" dir="{direction}"' in email.html
     assert email.language == language
 
 
-def test_the_text_part_speaks_the_words_of_the_template(
-    render: Render, templates_of: TemplatesOf
-) -> None:
-    words = '{% set words = {"online": "På nett", "leave": nobody} %}'
-    text = render(templates=templates_of(more={"partials/words.mjml": words})).text
+def test_text_part_uses_the_template_labels(render: Render, make_templates: MakeTemplates) -> None:
+    labels = '{% set words = {"online": "På nett", "leave": nobody} %}'
+    text = render(templates=make_templates(more={"partials/words.mjml": labels})).text
     assert "På nett: https://public-url-not-set.example/issues/the-tide\n" in text
     assert "Unsubscribe: -nlunsubscribeu-" in text
 
 
-def test_headers_name_the_list_and_nobody_on_it(render: Render, config_of: ConfigOf) -> None:
-    assert render(config=config_of(site_url="https://www.harbournotes.example/a")).headers == (
+def test_common_headers_name_the_list_and_no_recipient(
+    render: Render, make_config: MakeConfig
+) -> None:
+    assert render(config=make_config(site_url="https://www.harbournotes.example/a")).headers == (
         ("List-Id", "Harbour Notes <harbour-notes.harbournotes.example>"),
         ("Feedback-ID", "the-tide:harbour-notes:newsletter:harbournotes"),
     )
@@ -264,10 +265,10 @@ def test_headers_name_the_list_and_nobody_on_it(render: Render, config_of: Confi
         ("The Notes of a Very Small Harbour", "The Notes of", "thenotesofavery"),
     ],
 )
-def test_any_name_makes_a_valid_list_id_and_feedback_id(
-    render: Render, config_of: ConfigOf, name: str, list_id: str, sender_id: str
+def test_any_newsletter_name_gives_valid_list_id_and_feedback_id(
+    render: Render, make_config: MakeConfig, name: str, list_id: str, sender_id: str
 ) -> None:
-    headers = dict(render(config=config_of(name=name)).headers)
+    headers = dict(render(config=make_config(name=name)).headers)
     assert headers["List-Id"].startswith(list_id)
     assert headers["List-Id"].isascii()
     phrase = headers["List-Id"].rpartition(" <")[0].strip('"')
@@ -276,71 +277,69 @@ def test_any_name_makes_a_valid_list_id_and_feedback_id(
     assert 5 <= len(sender_id) <= 15
 
 
-def test_sender_and_reply_to_may_be_the_issues_own(
-    render: Render, issue_of: IssueOf, config_of: ConfigOf
+def test_issue_overrides_sender_and_reply_to(
+    render: Render, make_issue: MakeIssue, make_config: MakeConfig
 ) -> None:
-    config = config_of(
+    config = make_config(
         sender=SenderSettings(
             name="Notes", address="a@harbournotes.example", reply_to="b@harbournotes.example"
         )
     )
-    plain, own = (
+    default, overridden = (
         render(config=config),
-        render(issue_of(sender_name="Bo", reply_to="c@x.example"), None, config),
+        render(make_issue(sender_name="Bo", reply_to="c@x.example"), None, config),
     )
-    assert (plain.sender, plain.reply_to) == (
+    assert (default.sender, default.reply_to) == (
         NamedAddress("Notes", "a@harbournotes.example"),
         NamedAddress("", "b@harbournotes.example"),
     )
-    assert (own.sender, own.reply_to) == (
+    assert (overridden.sender, overridden.reply_to) == (
         NamedAddress("Bo", "a@harbournotes.example"),
         NamedAddress("", "c@x.example"),
     )
 
 
-def test_with_an_unsubscribe_group_and_no_server_the_vendors_links_serve(
-    render: Render, templates_of: TemplatesOf, config_of: ConfigOf
+def test_provider_links_are_used_with_an_unsubscribe_group_and_no_server(
+    render: Render, make_templates: MakeTemplates, make_config: MakeConfig
 ) -> None:
     page = (
-        templates_of()
+        make_templates()
         .files["issue.mjml"]
         .replace(">Leave</a>", '>Leave</a> <a href="{{ preferences_url }}">Choose</a>')
     )
     group = SendGridSettings(asm_group=7)
-    email = render(None, templates_of(page), config_of(sendgrid=group))
+    email = render(None, make_templates(page), make_config(sendgrid=group))
     assert 'href="<%asm_group_unsubscribe_raw_url%>"' in email.html
     assert 'href="<%asm_preferences_raw_url%>"' in email.html
     assert "Unsubscribe: <%asm_group_unsubscribe_raw_url%>\n" in email.text
     assert email.merge_tags == ()
 
-    served = config_of(sendgrid=group, public_url="https://news.harbournotes.example")
+    served = make_config(sendgrid=group, public_url="https://news.harbournotes.example")
     assert render(config=served).merge_tags == (UNSUBSCRIBE_TAG, PREFERENCES_TAG)
 
 
-def test_a_template_without_a_way_out_is_an_error(
-    render: Render, templates_of: TemplatesOf
+def test_template_without_an_unsubscribe_link_is_an_error(
+    render: Render, make_templates: MakeTemplates
 ) -> None:
-    page = templates_of().files["issue.mjml"]
+    page = make_templates().files["issue.mjml"]
     for bad in ("https://a.example", ""):
         with pytest.raises(TemplateError) as caught:
-            render(templates=templates_of(page.replace("{{ unsubscribe_url }}", bad)))
+            render(templates=make_templates(page.replace("{{ unsubscribe_url }}", bad)))
         assert str(caught.value).startswith(
-            "templates/issue.mjml: the mail has no link to unsubscribe"
+            "templates/issue.mjml: the template has no unsubscribe link"
         )
 
 
-def test_an_import_in_css_is_an_error_at_its_line(
-    render: Render, templates_of: TemplatesOf
-) -> None:
+def test_css_import_is_an_error_at_its_line(render: Render, make_templates: MakeTemplates) -> None:
     css = "/* @import is fine here */\n{# a\n comment #}\np { top: 0 }\n@IMPORT 'a.css';"
-    with pytest.raises(TemplateError, match=r"templates/article\.css:5: @import fetches nothing"):
-        render(templates=templates_of(css=css))
+    with pytest.raises(TemplateError, match=r"templates/article\.css:5: @import is not supported"):
+        render(templates=make_templates(css=css))
 
 
-def test_a_template_that_is_not_there_is_told_where_it_was_named(
-    render: Render, issue_of: IssueOf, config_of: ConfigOf
+def test_missing_template_is_reported_where_it_is_named(
+    render: Render, make_issue: MakeIssue, make_config: MakeConfig
 ) -> None:
-    issue = issue_of(template="izzue", front_matter_lines={"template": 4})
+    issue = make_issue(template="izzue", front_matter_lines={"template": 4})
     with pytest.raises(TemplateError) as caught:
         render(issue)
     assert str(caught.value) == (
@@ -348,42 +347,40 @@ def test_a_template_that_is_not_there_is_told_where_it_was_named(
         "Did you mean 'issue'?"
     )
     with pytest.raises(TemplateError, match=r"^newsletter\.yml: there is no template"):
-        render(config=config_of(theme=Theme(template="zzz")))
+        render(config=make_config(theme=Theme(template="zzz")))
 
 
-def test_faults_in_an_included_file_are_told_there_all_at_once(
-    render: Render, templates_of: TemplatesOf
+def test_faults_in_an_included_file_are_reported_there(
+    render: Render, make_templates: MakeTemplates
 ) -> None:
     page = (
-        templates_of()
+        make_templates()
         .files["issue.mjml"]
         .replace("</mj-body>", "{% include 'partials/foot.mjml' %}\n<mj-sektion />\n</mj-body>")
     )
     foot = "<mj-section>\n<mj-column>\n<mj-buton />\n</mj-column></mj-section>"
     with pytest.raises(TemplateError) as caught:
-        render(templates=templates_of(page, more={"partials/foot.mjml": foot}))
+        render(templates=make_templates(page, more={"partials/foot.mjml": foot}))
     assert [str(problem) for problem in caught.value.problems] == [
-        f"templates/{place}. Did you mean <{right}>?"
-        for place, right in (
-            ("partials/foot.mjml:3: <mj-buton> is no MJML component", "mj-button"),
-            ("issue.mjml:12: <mj-sektion> is no MJML component", "mj-section"),
+        f"templates/{place}. Did you mean <{suggestion}>?"
+        for place, suggestion in (
+            ("partials/foot.mjml:3: <mj-buton> is not an MJML component", "mj-button"),
+            ("issue.mjml:12: <mj-sektion> is not an MJML component", "mj-section"),
         )
     ]
 
 
-def test_an_article_too_deep_for_mail_is_an_error_of_the_users(
-    render: Render, issue_of: IssueOf
-) -> None:
+def test_too_deeply_nested_article_is_an_error(render: Render, make_issue: MakeIssue) -> None:
     deep = "<div>" * 98 + "<p>x</p>" + "</div>" * 98
-    with pytest.raises(RenderError, match="100 elements deep"):
-        render(issue_of(deep))
+    with pytest.raises(RenderError, match="nested more than 100 deep"):
+        render(make_issue(deep))
 
 
-def test_an_article_can_neither_break_out_of_its_place_nor_hide_the_rest(
-    render: Render, issue_of: IssueOf
+def test_article_cannot_break_out_of_its_place_or_hide_the_rest(
+    render: Render, make_issue: MakeIssue
 ) -> None:
     body = sanitize_html("<p>&lt;!--[if mso]&gt;</div></td></tr></table></body><!--[if mso]><b>b")
-    html = render(issue_of(body)).html
+    html = render(make_issue(body)).html
     assert html.count("</body>") == html.count("<body") == 1
     assert html.index("&lt;!--[if mso]&gt;") < html.index("Leave")
     assert html.count("<!--[if") == html.count("<![endif]-->")

@@ -16,15 +16,15 @@ from newsletter.render.locale import format_date, get_text_direction
     ],
 )  # fmt: skip
 def test_direction_follows_the_script_of_the_language(
-    lang: str, expected: str, config_of: Callable[..., Config]
+    lang: str, expected: str, make_config: Callable[..., Config]
 ) -> None:
-    assert get_text_direction(lang, config_of()) == expected
+    assert get_text_direction(lang, make_config()) == expected
 
 
-def test_a_configured_direction_is_for_the_newsletters_own_language(
-    config_of: Callable[..., Config],
+def test_configured_direction_applies_to_the_newsletters_language(
+    make_config: Callable[..., Config],
 ) -> None:
-    config = config_of(language="ku", direction="rtl")
+    config = make_config(language="ku", direction="rtl")
     assert get_text_direction("ku", config) == "rtl"
     assert get_text_direction("en", config) == "ltr"
 
@@ -33,5 +33,5 @@ def test_a_configured_direction_is_for_the_newsletters_own_language(
     ("lang", "expected"),
     [("en", "2 November 2026"), ("en-GB", "2 November 2026"), ("nb", "2026-11-02")],
 )
-def test_dates_are_written_so_that_the_language_reads_them(lang: str, expected: str) -> None:
+def test_date_format_follows_the_language(lang: str, expected: str) -> None:
     assert format_date(datetime.date(2026, 11, 2), lang) == expected

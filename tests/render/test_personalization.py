@@ -10,7 +10,7 @@ from newsletter.render.personalization import (
 NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
 
 
-def email(subject: str, html: str, text: str) -> Email:
+def make_email(subject: str, html: str, text: str) -> Email:
     return Email(
         issue="2026-11-22-x",
         subject=subject,
@@ -26,54 +26,56 @@ def email(subject: str, html: str, text: str) -> Email:
     )
 
 
-def test_each_place_gets_the_value_as_it_is_safe_there() -> None:
+def test_value_is_escaped_by_context() -> None:
     html = (
         '<b>-nl0h-</b> <a href="https://a.example/?n=-nl0u-">x</a> <a href="-nlunsubscribeu-">y</a>'
     )
-    copy = personalize(
-        email("Hello -nl0t-", html, "-nl0t-: -nlunsubscribet- -nlpreferencest-"),
+    personalized = personalize(
+        make_email("Hello -nl0t-", html, "-nl0t-: -nlunsubscribet- -nlpreferencest-"),
         {"name": "<Ada & Bo>"},
         unsubscribe_link="https://p.example/u/t?a=1",
         preferences_link="https://p.example/p/t",
     )
-    assert copy.subject == copy.preheader == "Hello <Ada & Bo>"
-    assert copy.html == (
+    assert personalized.subject == personalized.preheader == "Hello <Ada & Bo>"
+    assert personalized.html == (
         '<b>&lt;Ada &amp; Bo&gt;</b> <a href="https://a.example/?n=%3CAda%20%26%20Bo%3E">x</a> '
         '<a href="https://p.example/u/t?a=1">y</a>'
     )
-    assert copy.text == "<Ada & Bo>: https://p.example/u/t?a=1 https://p.example/p/t"
-    assert copy.merge_tags == ()
+    assert personalized.text == "<Ada & Bo>: https://p.example/u/t?a=1 https://p.example/p/t"
+    assert personalized.merge_tags == ()
 
 
-def test_a_value_that_looks_like_a_token_is_not_filled_in_again() -> None:
-    copy = personalize(
-        email("-nl0t-", "-nl0h-", "-nl0t-"),
+def test_value_that_looks_like_a_token_is_not_replaced() -> None:
+    personalized = personalize(
+        make_email("-nl0t-", "-nl0h-", "-nl0t-"),
         {"name": "-nlunsubscribeh-"},
         unsubscribe_link="https://p.example/u/secret",
         preferences_link="",
     )
-    assert "secret" not in copy.subject + copy.html + copy.text
+    assert "secret" not in personalized.subject + personalized.html + personalized.text
 
 
-def test_a_token_of_no_tag_stays() -> None:
-    copy = personalize(email("", "-nl7h-", ""), {}, unsubscribe_link="", preferences_link="")
-    assert copy.html == "-nl7h-"
+def test_unknown_token_is_kept() -> None:
+    personalized = personalize(
+        make_email("", "-nl7h-", ""), {}, unsubscribe_link="", preferences_link=""
+    )
+    assert personalized.html == "-nl7h-"
 
 
-def test_tokens_of_one_kind_become_another_and_the_rest_stays() -> None:
+def test_tokens_of_one_kind_are_converted() -> None:
     assert convert_tokens("-nl0t- -nl1u- -nlunsubscribet-", "text", "html") == (
         "-nl0h- -nl1u- -nlunsubscribeh-"
     )
     assert convert_tokens("no token - at all", "text", "html") == "no token - at all"
 
 
-def test_each_link_has_one_token_wherever_it_stands() -> None:
+def test_link_tokens_are_unified() -> None:
     assert unify_link_tokens("-nlunsubscribet- -nlunsubscribeh- -nlpreferencesu- -nl0t-") == (
         "-nlunsubscribeu- -nlunsubscribeu- -nlpreferencesu- -nl0t-"
     )
 
 
-def test_only_tags_that_stand_somewhere_are_in_use() -> None:
+def test_only_tags_that_occur_are_used() -> None:
     assert filter_used_tags(
         (NAME, UNSUBSCRIBE_TAG, PREFERENCES_TAG), "a -nl0t-", "b -nlpreferencesh-"
     ) == (

@@ -1,4 +1,4 @@
-"""Lay out galleries as two columns; a media query can stack them on phones."""
+"""Lay out galleries in two columns, which can be stacked on phones."""
 
 from newsletter.render.article.dom import (
     Element,

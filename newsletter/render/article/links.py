@@ -1,4 +1,4 @@
-"""Resolve the URLs of links and images: absolute, published, with UTM tags."""
+"""Resolve the URLs of links and images; add UTM parameters."""
 
 import re
 from collections.abc import Mapping

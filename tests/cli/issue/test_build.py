@@ -149,7 +149,7 @@ def test_template_error_is_reported_with_line_and_nothing_is_written(
 
     assert (code, out) == (1, "")
     assert err == (
-        f"newsletter: templates/issue.mjml:{index + 1}: <mj-spacr> is no MJML component. "
+        f"newsletter: templates/issue.mjml:{index + 1}: <mj-spacr> is not an MJML component. "
         "Did you mean <mj-spacer>?\n"
     )
     assert not (folder / "build").exists()

@@ -1,4 +1,4 @@
-"""The body of a post becomes HTML for mail: headings, boxes, notes, tables."""
+"""The article built from a post's body: headings, details, footnotes, tables."""
 
 import re
 from collections.abc import Callable
@@ -11,27 +11,29 @@ from newsletter.posts.issue import Issue
 from newsletter.posts.post import LocalImage
 from newsletter.render.article.build import Article, build_article
 
-ArticleOf = Callable[..., Article]
+MakeArticle = Callable[..., Article]
 
 
 @pytest.fixture
-def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config]) -> ArticleOf:
+def make_article(
+    make_issue: Callable[..., Issue], make_config: Callable[..., Config]
+) -> MakeArticle:
     def make(body: str, **settings: object) -> Article:
-        return build_article(issue_of(body), config_of(**settings))
+        return build_article(make_issue(body), make_config(**settings))
 
     return make
 
 
-def test_an_article_tells_its_links_images_words_and_minutes(
-    issue_of: Callable[..., Issue], config_of: Callable[..., Config]
+def test_article_has_links_images_word_count_and_reading_time(
+    make_issue: Callable[..., Issue], make_config: Callable[..., Config]
 ) -> None:
     body = (
         f"<p>{'tide ' * 439}tide</p><img src='a.png' alt='A'><p><a href='/x'></a></p>"
         "<p><a href='/log'>log</a> <a href='/log'>again</a> <a href='mailto:a@b.example'>me</a></p>"
     )
-    issue = issue_of(body, post={"images": {"a.png": LocalImage("a.png", 40, 20, 9)}})
+    issue = make_issue(body, post={"images": {"a.png": LocalImage("a.png", 40, 20, 9)}})
 
-    article = build_article(issue, config_of(image_url="https://img.example/{slug}/{file}"))
+    article = build_article(issue, make_config(image_url="https://img.example/{slug}/{file}"))
 
     assert article.links == ("https://harbournotes.example/log", "mailto:a@b.example")
     assert article.images == ("https://img.example/the-tide/a.png",)
@@ -39,11 +41,11 @@ def test_an_article_tells_its_links_images_words_and_minutes(
     assert article.notes == ()
 
 
-def test_the_same_issue_gives_the_same_article(article_of: ArticleOf) -> None:
+def test_article_is_deterministic(make_article: MakeArticle) -> None:
     body = "<h1>A</h1><p><b>\u6f6e</b> &amp; \u00e9 <a href='/\u6f6e?a=1&amp;b'>x</a></p>"
 
-    assert article_of(body) == article_of(body)
-    assert "\u6f6e</b> &amp; \u00e9" in article_of(body).html
+    assert make_article(body) == make_article(body)
+    assert "\u6f6e</b> &amp; \u00e9" in make_article(body).html
 
 
 @pytest.mark.parametrize(
@@ -57,27 +59,27 @@ def test_the_same_issue_gives_the_same_article(article_of: ArticleOf) -> None:
         ("123456", "234566"),
     ],
 )
-def test_headings_start_at_h2_and_skip_no_level(
-    levels: str, expected: str, article_of: ArticleOf
+def test_headings_start_at_h2_without_gaps(
+    levels: str, expected: str, make_article: MakeArticle
 ) -> None:
-    html = article_of("".join(f"<h{n}>Tide</h{n}>" for n in levels)).html
+    html = make_article("".join(f"<h{n}>Tide</h{n}>" for n in levels)).html
 
     assert "".join(re.findall(r"<h(\d)>", html)) == expected
 
 
-def test_code_keeps_every_line_break_and_its_colours(article_of: ArticleOf) -> None:
+def test_code_keeps_line_breaks_and_colors(make_article: MakeArticle) -> None:
     code = '<pre><code>\n\n  <span style="color:#123456">a</span>\n\n\tb\n</code></pre>'
 
-    assert article_of(code).html == code
+    assert make_article(code).html == code
 
 
-def test_a_line_break_that_opens_code_is_not_lost(article_of: ArticleOf) -> None:
+def test_leading_line_break_of_code_is_kept(make_article: MakeArticle) -> None:
     # The first line break after <pre> is not content (HTML Standard); the second is.
-    assert article_of(sanitize_html("<pre>\n\na</pre>")).html == "<pre>\n\na</pre>"
+    assert make_article(sanitize_html("<pre>\n\na</pre>")).html == "<pre>\n\na</pre>"
 
 
-def test_tables_scroll_and_say_what_their_headings_head(article_of: ArticleOf) -> None:
-    html = article_of(
+def test_tables_scroll_and_headings_have_a_scope(make_article: MakeArticle) -> None:
+    html = make_article(
         '<table width="900"><thead><tr><th>HW</th></tr></thead>'
         '<tbody><tr><th>Mon</th><td style="width:400px;text-align:right" nowrap>1</td></tr></tbody>'
         "</table>"
@@ -90,8 +92,8 @@ def test_tables_scroll_and_say_what_their_headings_head(article_of: ArticleOf) -
     assert "presentation" not in html
 
 
-def test_nothing_may_be_wider_than_a_phone(article_of: ArticleOf) -> None:
-    html = article_of(
+def test_fixed_widths_are_removed(make_article: MakeArticle) -> None:
+    html = make_article(
         '<div style="min-width:800px;color:red;white-space:nowrap">a</div>'
         '<p style="width: 900px">b</p><p style="width:50%">c</p>'
     ).html
@@ -99,8 +101,8 @@ def test_nothing_may_be_wider_than_a_phone(article_of: ArticleOf) -> None:
     assert html == '<div style="color:red;">a</div><p>b</p><p style="width:50%">c</p>'
 
 
-def test_footnotes_link_down_and_back(article_of: ArticleOf) -> None:
-    html = article_of(
+def test_footnotes_link_down_and_back(make_article: MakeArticle) -> None:
+    html = make_article(
         '<p>Sea.<sup class="footnote-ref"><a href="#fn1" id="ref1">[1]</a></sup></p>'
         '<section class="footnotes"><ol><li id="fn1"><p>Deep. <a href="#ref1">back</a></p></li>'
         "</ol></section>"
@@ -111,12 +113,12 @@ def test_footnotes_link_down_and_back(article_of: ArticleOf) -> None:
     assert '<a href="#ref1" class="footnote-backref">back</a>' in html
 
 
-def test_an_id_stands_once(article_of: ArticleOf) -> None:
-    assert article_of('<p id="a">x</p><p id="a">y</p>').html == '<p id="a">x</p><p>y</p>'
+def test_duplicate_ids_are_removed(make_article: MakeArticle) -> None:
+    assert make_article('<p id="a">x</p><p id="a">y</p>').html == '<p id="a">x</p><p>y</p>'
 
 
-def test_details_are_open(article_of: ArticleOf) -> None:
-    html = article_of(
+def test_details_are_shown_open(make_article: MakeArticle) -> None:
+    html = make_article(
         "<details open><summary>Why <i>neap</i>?</summary>Nobody knows.</details>"
     ).html
 
@@ -126,40 +128,40 @@ def test_details_are_open(article_of: ArticleOf) -> None:
     )
 
 
-def test_a_summary_that_is_a_heading_stays_one(article_of: ArticleOf) -> None:
-    html = article_of("<details><summary><h3>Why</h3></summary>x</details>").html
+def test_heading_in_a_summary_stays_a_heading(make_article: MakeArticle) -> None:
+    html = make_article("<details><summary><h3>Why</h3></summary>x</details>").html
 
     assert '<div class="summary"><h2>Why</h2></div>' in html
 
 
-def test_tasks_are_marked_whatever_wrote_them(article_of: ArticleOf) -> None:
-    html = article_of("<ul><li>\u2611 <b>table</b></li><li>\u2610 thermos</li></ul>").html
+def test_task_list_items_are_marked(make_article: MakeArticle) -> None:
+    html = make_article("<ul><li>\u2611 <b>table</b></li><li>\u2610 thermos</li></ul>").html
 
     assert html.count('<li class="task-list-item">') == 2
     assert '<ul class="contains-task-list">' in html
 
 
-def test_what_is_empty_goes(article_of: ArticleOf) -> None:
-    html = article_of("<p>a</p><p>&nbsp;</p><p><br></p><h2> </h2><ul></ul><p>b</p>").html
+def test_empty_elements_are_removed(make_article: MakeArticle) -> None:
+    html = make_article("<p>a</p><p>&nbsp;</p><p><br></p><h2> </h2><ul></ul><p>b</p>").html
 
     assert html == "<p>a</p><p>b</p>"
 
 
-def test_elements_that_outlook_does_not_know_become_div(article_of: ArticleOf) -> None:
-    html = article_of("<article><section><aside class='x'>a</aside></section></article>").html
+def test_sectioning_elements_become_div(make_article: MakeArticle) -> None:
+    html = make_article("<article><section><aside class='x'>a</aside></section></article>").html
 
     assert html == '<div><div><div class="x">a</div></div></div>'
 
 
-def test_a_drawing_that_was_left_out_is_told(article_of: ArticleOf) -> None:
-    article = article_of(sanitize_html('<p><svg aria-label="A buoy"><circle/></svg></p>'))
+def test_omitted_drawing_is_noted(make_article: MakeArticle) -> None:
+    article = make_article(sanitize_html('<p><svg aria-label="A buoy"><circle/></svg></p>'))
 
     assert "A buoy" in article.html
     assert [note for note in article.notes if "SVG" in note and "A buoy" in note]
 
 
-def test_text_after_void_elements_is_not_swallowed(article_of: ArticleOf) -> None:
-    html = article_of(
+def test_text_after_void_elements_is_kept(make_article: MakeArticle) -> None:
+    html = make_article(
         '<p>har<wbr>bour</p><picture><source type="a &gt; b"><img src="/a.png" alt="A"></picture>'
     ).html
 

@@ -1,4 +1,4 @@
-"""What mail can't play becomes a card that leads to it."""
+"""Embeds become cards with a link."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,14 @@ from newsletter.posts.issue import Issue
 from newsletter.render.article.build import Article, build_article
 from newsletter.render.article.embeds import find_embed_page
 
-ArticleOf = Callable[[str], Article]
+MakeArticle = Callable[[str], Article]
 
 
 @pytest.fixture
-def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config]) -> ArticleOf:
-    return lambda body: build_article(issue_of(sanitize_html(body)), config_of())
+def make_article(
+    make_issue: Callable[..., Issue], make_config: Callable[..., Config]
+) -> MakeArticle:
+    return lambda body: build_article(make_issue(sanitize_html(body)), make_config())
 
 
 @pytest.mark.parametrize(
@@ -44,12 +46,12 @@ def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config])
         ("https://notyoutube.com/embed/x", "https://notyoutube.com/embed/x"),
     ],
 )
-def test_a_frame_leads_to_its_public_page(src: str, page: str) -> None:
+def test_iframe_is_mapped_to_its_public_page(src: str, page: str) -> None:
     assert find_embed_page(src).url == page
 
 
-def test_a_youtube_video_becomes_a_still_and_a_title(article_of: ArticleOf) -> None:
-    article = article_of(
+def test_youtube_video_becomes_a_card_with_still_and_title(make_article: MakeArticle) -> None:
+    article = make_article(
         '<iframe src="https://www.youtube.com/embed/x" title="One tide" width="560"></iframe>'
     )
 
@@ -64,8 +66,8 @@ def test_a_youtube_video_becomes_a_still_and_a_title(article_of: ArticleOf) -> N
     assert any("One tide" in note for note in article.notes)
 
 
-def test_a_frame_without_a_title_is_named_by_its_host(article_of: ArticleOf) -> None:
-    html = article_of('<iframe src="https://www.films.example/1"></iframe>').html
+def test_iframe_without_a_title_is_named_by_its_host(make_article: MakeArticle) -> None:
+    html = make_article('<iframe src="https://www.films.example/1"></iframe>').html
 
     assert html == (
         '<div class="embed"><p class="embed-title">'
@@ -73,8 +75,8 @@ def test_a_frame_without_a_title_is_named_by_its_host(article_of: ArticleOf) -> 
     )
 
 
-def test_video_and_audio_lead_to_their_files(article_of: ArticleOf) -> None:
-    article = article_of(
+def test_video_and_audio_link_to_their_files(make_article: MakeArticle) -> None:
+    article = make_article(
         '<video poster="/p.jpg"><source src="/v.mp4"></video>'
         '<audio src="/a.mp3" title="Bell"></audio>'
     )
@@ -86,8 +88,8 @@ def test_video_and_audio_lead_to_their_files(article_of: ArticleOf) -> None:
     assert article.images == ("https://harbournotes.example/p.jpg",)
 
 
-def test_cards_of_one_paragraph_follow_it_in_order(article_of: ArticleOf) -> None:
-    html = article_of(
+def test_cards_of_one_paragraph_follow_it_in_order(make_article: MakeArticle) -> None:
+    html = make_article(
         '<p>See <video src="/1" title="one"></video> and <video src="/2" title="two"></video>.</p>'
         "<p>After.</p>"
     ).html
@@ -96,14 +98,14 @@ def test_cards_of_one_paragraph_follow_it_in_order(article_of: ArticleOf) -> Non
     assert html.index(">one<") < html.index(">two<") < html.index("After.")
 
 
-def test_a_paragraph_that_was_only_a_frame_is_the_card(article_of: ArticleOf) -> None:
-    html = article_of('<p><video src="/1" title="one"></video></p>').html
+def test_paragraph_with_only_an_embed_is_replaced(make_article: MakeArticle) -> None:
+    html = make_article('<p><video src="/1" title="one"></video></p>').html
 
     assert html.startswith('<div class="embed">')
 
 
-def test_an_embedded_post_keeps_its_words(article_of: ArticleOf) -> None:
-    article = article_of(
+def test_embedded_post_keeps_its_text(make_article: MakeArticle) -> None:
+    article = make_article(
         '<blockquote class="twitter-tweet"><p>High water!</p>&mdash; Tormod '
         '<a href="https://twitter.com/tormod/status/1">May 4</a></blockquote>'
     )
@@ -112,8 +114,8 @@ def test_an_embedded_post_keeps_its_words(article_of: ArticleOf) -> None:
     assert '<a href="https://twitter.com/tormod/status/1">twitter.com</a>' in article.html
 
 
-def test_a_frame_without_an_address_goes_and_is_told(article_of: ArticleOf) -> None:
-    article = article_of('<p>a</p><iframe src="javascript:x"></iframe>')
+def test_iframe_without_a_url_is_removed_and_noted(make_article: MakeArticle) -> None:
+    article = make_article('<p>a</p><iframe src="javascript:x"></iframe>')
 
     assert article.html == "<p>a</p>"
-    assert "without an address" in article.notes[0]
+    assert "without a URL" in article.notes[0]

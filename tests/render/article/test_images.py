@@ -1,4 +1,4 @@
-"""Images, figures and galleries in the forms that mail clients share."""
+"""Images, figures and galleries in forms that every mail client shows."""
 
 import re
 from collections.abc import Callable
@@ -11,21 +11,23 @@ from newsletter.posts.post import LocalImage
 from newsletter.render.article.build import Article, build_article
 from newsletter.render.article.images import compute_display_size
 
-ArticleOf = Callable[[str], Article]
+MakeArticle = Callable[[str], Article]
 
 SIZES = {"wide.png": (2400, 1200), "small.png": (100, 50), "odd.webp": (0, 0), "a.svg": (10, 10)}
 
 
 @pytest.fixture
-def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config]) -> ArticleOf:
-    """Articles whose column is 600 px wide, with a few local images."""
+def make_article(
+    make_issue: Callable[..., Issue], make_config: Callable[..., Config]
+) -> MakeArticle:
+    """Return a function that builds an article 600 px wide, with a few local images."""
     images = {name: LocalImage(name, *size, 9) for name, size in SIZES.items()}
-    config = config_of(theme=Theme(width=664), image_url="https://img.example/{slug}/{file}")
-    return lambda body: build_article(issue_of(body, post={"images": images}), config)
+    config = make_config(theme=Theme(width=664), image_url="https://img.example/{slug}/{file}")
+    return lambda body: build_article(make_issue(body, post={"images": images}), config)
 
 
 @pytest.mark.parametrize(
-    ("natural", "wanted", "limit", "expected"),
+    ("natural", "requested", "limit", "expected"),
     [
         ((2400, 1200), (0, 0), 600, (600, 300)),
         ((100, 50), (0, 0), 600, (100, 50)),  # never upscaled
@@ -40,14 +42,14 @@ def article_of(issue_of: Callable[..., Issue], config_of: Callable[..., Config])
         ((5000, 1), (0, 0), 600, (600, 1)),
     ],
 )
-def test_an_image_is_shown_as_large_as_it_may(
-    natural: tuple[int, int], wanted: tuple[int, int], limit: int, expected: tuple[int, int]
+def test_display_size_is_limited_and_keeps_proportions(
+    natural: tuple[int, int], requested: tuple[int, int], limit: int, expected: tuple[int, int]
 ) -> None:
-    assert compute_display_size(natural, *wanted, limit) == expected
+    assert compute_display_size(natural, *requested, limit) == expected
 
 
-def test_a_local_image_is_published_sized_and_has_an_alt(article_of: ArticleOf) -> None:
-    assert article_of('<p>see <img src="wide.png" loading="lazy"> here</p>').html == (
+def test_local_image_gets_published_url_size_and_alt(make_article: MakeArticle) -> None:
+    assert make_article('<p>see <img src="wide.png" loading="lazy"> here</p>').html == (
         '<p>see <img src="https://img.example/the-tide/wide.png" alt="" width="600" height="300"'
         ' style="max-width:100%;height:auto"> here</p>'
     )
@@ -57,16 +59,18 @@ def test_a_local_image_is_published_sized_and_has_an_alt(article_of: ArticleOf) 
     ("attributes", "size"),
     [('width="300"', "300 150"), ('style="width:50%"', "300 150"), ('height="20px"', "40 20")],
 )
-def test_what_the_author_wants_is_respected(
-    attributes: str, size: str, article_of: ArticleOf
-) -> None:
-    html = article_of(f'<p>a <img src="wide.png" {attributes}></p>').html
+def test_requested_size_is_respected(attributes: str, size: str, make_article: MakeArticle) -> None:
+    html = make_article(f'<p>a <img src="wide.png" {attributes}></p>').html
 
     assert " ".join(re.findall(r'(?:width|height)="(\d+)"', html)) == size
 
 
-def test_a_lone_image_becomes_a_figure_with_its_title_as_caption(article_of: ArticleOf) -> None:
-    html = article_of('<p><a href="/x"><img src="small.png" alt="A" title="At dawn"></a></p>').html
+def test_standalone_image_becomes_a_figure_with_its_title_as_caption(
+    make_article: MakeArticle,
+) -> None:
+    html = make_article(
+        '<p><a href="/x"><img src="small.png" alt="A" title="At dawn"></a></p>'
+    ).html
 
     assert html.startswith('<div class="figure"><a href="https://harbournotes.example/x"><img ')
     assert "display:block;max-width:100%" in html
@@ -74,14 +78,14 @@ def test_a_lone_image_becomes_a_figure_with_its_title_as_caption(article_of: Art
 
 
 @pytest.mark.parametrize("title", ["IMG_2034", "A"])
-def test_a_title_that_says_nothing_is_no_caption(title: str, article_of: ArticleOf) -> None:
-    html = article_of(f'<p><img src="small.png" alt="A" title="{title}"></p>').html
+def test_meaningless_title_is_not_a_caption(title: str, make_article: MakeArticle) -> None:
+    html = make_article(f'<p><img src="small.png" alt="A" title="{title}"></p>').html
 
     assert "caption" not in html
 
 
-def test_figures_become_what_outlook_knows(article_of: ArticleOf) -> None:
-    html = article_of(
+def test_figures_become_div(make_article: MakeArticle) -> None:
+    html = make_article(
         '<figure class="wide"><img src="small.png">'
         "<figcaption>Dawn <em>here</em></figcaption></figure>"
     ).html
@@ -99,9 +103,9 @@ def test_figures_become_what_outlook_knows(article_of: ArticleOf) -> None:
         '<figure class="wp-block-gallery"><figure>{a}</figure><figure>{b}</figure>{c}</figure>',
     ],
 )
-def test_several_images_become_two_columns(body: str, article_of: ArticleOf) -> None:
+def test_gallery_has_two_columns(body: str, make_article: MakeArticle) -> None:
     image = '<img src="wide.png" alt="{}">'
-    html = article_of(
+    html = make_article(
         body.format(a=image.format("a"), b=image.format("b"), c=image.format("c"))
     ).html
 
@@ -115,8 +119,8 @@ def test_several_images_become_two_columns(body: str, article_of: ArticleOf) -> 
     assert 'role="presentation"' in html
 
 
-def test_captions_of_a_gallery_stay_with_their_pictures(article_of: ArticleOf) -> None:
-    html = article_of(
+def test_gallery_captions_stay_with_their_images(make_article: MakeArticle) -> None:
+    html = make_article(
         '<figure><figure><img src="wide.png"><figcaption>one</figcaption></figure>'
         '<figure><img src="wide.png"></figure><figcaption>both</figcaption></figure>'
     ).html
@@ -125,8 +129,8 @@ def test_captions_of_a_gallery_stay_with_their_pictures(article_of: ArticleOf) -
     assert html.endswith('</table><div class="caption">both</div></div>')
 
 
-def test_pictures_of_a_gallery_keep_their_links(article_of: ArticleOf) -> None:
-    html = article_of('<p><a href="/x"><img src="wide.png"></a> <img src="wide.png"></p>').html
+def test_gallery_images_keep_their_links(make_article: MakeArticle) -> None:
+    html = make_article('<p><a href="/x"><img src="wide.png"></a> <img src="wide.png"></p>').html
 
     assert re.search(
         r'width="50%"><a href="https://harbournotes.example/x"><img [^>]*></a></td>', html
@@ -134,48 +138,48 @@ def test_pictures_of_a_gallery_keep_their_links(article_of: ArticleOf) -> None:
     assert html.count("display:block") == 2
 
 
-def test_images_beside_a_table_are_no_gallery(article_of: ArticleOf) -> None:
+def test_images_beside_a_table_are_not_a_gallery(make_article: MakeArticle) -> None:
     image, table = '<img src="small.png">', "<table><tr><td></td></tr></table>"
 
-    assert "gallery-cell" not in article_of(f"<figure>{image}{table}{image}</figure>").html
+    assert "gallery-cell" not in make_article(f"<figure>{image}{table}{image}</figure>").html
 
 
-def test_images_among_words_are_no_gallery(article_of: ArticleOf) -> None:
-    html = article_of('<p><img src="small.png"> and <img src="small.png"></p>').html
+def test_images_in_text_are_not_a_gallery(make_article: MakeArticle) -> None:
+    html = make_article('<p><img src="small.png"> and <img src="small.png"></p>').html
 
     assert "gallery" not in html
     assert "display:block" not in html
 
 
-def test_an_image_in_a_quote_is_no_wider_than_the_quote(article_of: ArticleOf) -> None:
-    assert 'width="560"' in article_of('<blockquote><img src="wide.png"></blockquote>').html
+def test_image_in_a_quote_fits_the_quote(make_article: MakeArticle) -> None:
+    assert 'width="560"' in make_article('<blockquote><img src="wide.png"></blockquote>').html
 
 
 @pytest.mark.parametrize(
-    ("image", "html", "told"),
+    ("image", "html", "note"),
     [
         ('<img src="data:image/gif;base64,R0" alt="Dawn">', "<p>x Dawn</p>", "without a usable"),
         ('<img alt="Dawn">', "<p>x Dawn</p>", "without a usable"),
         ('<img src="https://stats.example/p" width="1" height="1">', "<p>x </p>", "tracking"),
     ],
 )
-def test_images_that_nobody_can_see_go_and_are_told(
-    image: str, html: str, told: str, article_of: ArticleOf
+def test_unusable_images_are_removed_and_noted(
+    image: str, html: str, note: str, make_article: MakeArticle
 ) -> None:
-    article = article_of(f"<p>x {image}</p>")
+    article = make_article(f"<p>x {image}</p>")
 
     assert article.html == html
-    assert told in article.notes[0]
+    assert note in article.notes[0]
 
 
-def test_the_editor_is_told_of_images_that_some_clients_show_badly(article_of: ArticleOf) -> None:
-    notes = article_of('<img src="https://b.example/a.png"><img src="a.svg">').notes
+def test_images_that_some_clients_show_badly_are_noted(make_article: MakeArticle) -> None:
+    notes = make_article('<img src="https://b.example/a.png"><img src="a.svg">').notes
 
     assert "size of https://b.example/a.png" in notes[0]
     assert "SVG" in notes[1]
 
 
-def test_a_relative_image_that_is_not_local_is_the_webs(article_of: ArticleOf) -> None:
-    assert article_of('<img src="/logo.png" width="9">').images == (
+def test_relative_image_is_resolved_against_the_site(make_article: MakeArticle) -> None:
+    assert make_article('<img src="/logo.png" width="9">').images == (
         "https://harbournotes.example/logo.png",
     )

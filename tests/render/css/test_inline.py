@@ -25,16 +25,16 @@ def page(body: str, head: str = "") -> str:
 
 
 class Listener(ThreadingHTTPServer):
-    """Counts who asks for anything."""
+    """A web server that counts its requests."""
 
-    asked: int = 0
+    request_count: int = 0
 
 
 class Counting(BaseHTTPRequestHandler):
     server: Listener
 
     def do_GET(self) -> None:
-        self.server.asked += 1
+        self.server.request_count += 1
         body = b"p { color: red }"
         self.send_response(200)
         self.send_header("Content-Type", "text/css")
@@ -43,7 +43,7 @@ class Counting(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """No-op."""
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_no_stylesheet_is_fetched(listener: Listener, place: str) -> None:
         "link": f'<link rel="stylesheet" href="{url}">',
     }[place]
     inlined = inline_css(page("<p>x</p>", head), rule if place == "css" else "p { margin: 0 }")
-    assert listener.asked == 0
+    assert listener.request_count == 0
     assert "red" not in inlined
 
 
@@ -82,7 +82,7 @@ def test_no_file_is_read(tmp_path: Path) -> None:
         assert 'style="margin:0"' in inlined
 
 
-def test_rules_in_the_mails_own_styles_stay_rules() -> None:
+def test_rules_in_style_blocks_are_not_inlined() -> None:
     head = "<style>p { color: red }</style><style media='screen'>p { top: 1px }</style>"
     inlined = inline_css(page("<p>x</p>", head), "p { margin: 0 }")
     assert '<p style="margin:0">x</p>' in inlined
@@ -103,18 +103,18 @@ def test_rules_in_the_mails_own_styles_stay_rules() -> None:
         ".a > .b { color: red; }",
     ],
 )
-def test_what_must_stay_a_rule_survives_to_the_letter(rule: str) -> None:
+def test_rules_in_style_blocks_stay_unchanged(rule: str) -> None:
     style = f"<style>{rule}</style>"
     assert style in inline_css(page("<p class='x'>x</p>", style), "p { margin: 0 }")
 
 
-def test_quotes_that_jinja_escaped_are_quotes_in_a_style() -> None:
+def test_quotes_escaped_by_jinja_are_unescaped_in_style() -> None:
     head = "<style>p { font-family: &#39;Segoe UI&#39;, &#34;A&#34; } a &gt; b { top: 0 }</style>"
     inlined = inline_css(page("<p>x</p>", head), "")
     assert """<style>p { font-family: 'Segoe UI', "A" } a > b { top: 0 }</style>""" in inlined
 
 
-def test_what_cannot_be_inlined_becomes_a_rule_in_the_head() -> None:
+def test_rules_that_cannot_be_inlined_go_to_the_head() -> None:
     css = "p { margin: 0 } a:hover { color: red } @media print { p { color: #111 } }"
     inlined = inline_css(page("<p><a>x</a></p>"), css)
     head = inlined.partition("</head>")[0]
@@ -123,11 +123,11 @@ def test_what_cannot_be_inlined_becomes_a_rule_in_the_head() -> None:
     assert '<p style="margin:0">' in inlined
 
 
-def test_the_doctype_is_in_capitals_for_clients_that_drop_the_other() -> None:
+def test_doctype_is_in_capitals() -> None:
     assert inline_css(page("<p>x</p>"), "").startswith("<!DOCTYPE html>\n<html>")
 
 
-def test_sizes_stay_as_written() -> None:
+def test_size_attributes_are_kept() -> None:
     body = (
         '<img src="a" width="640" height="9">'
         '<table width="600" align="center"><tr><td>x</td></tr></table>'
@@ -143,16 +143,16 @@ def test_sizes_stay_as_written() -> None:
     assert "valign" not in inlined
 
 
-def test_a_floating_image_gets_no_attribute_of_html_4() -> None:
+def test_floating_image_gets_no_align_attribute() -> None:
     assert " align=" not in inline_css(page('<img src="a">'), "img { float: right }")
 
 
-def test_importance_is_kept() -> None:
+def test_important_is_kept() -> None:
     inlined = inline_css(page("<p>x</p>"), "p { color: red !important }")
     assert '<p style="color:red !important">' in inlined
 
 
-def test_a_style_that_is_there_wins() -> None:
+def test_existing_style_wins() -> None:
     inlined = inline_css(
         page('<p style="color:blue;mso-hide:all">x</p>'), "p { color: red; margin: 0 }"
     )
@@ -165,62 +165,62 @@ MSO = (
 )
 
 
-def test_outlooks_comments_survive_to_the_letter() -> None:
+def test_outlook_comments_are_kept_unchanged() -> None:
     assert MSO in inline_css(page(MSO), "b { margin: 0 }").replace(' style="margin:0"', "")
 
 
-def test_a_comment_for_outlook_that_does_not_survive_is_an_error() -> None:
+def test_lost_outlook_comment_is_an_error() -> None:
     with pytest.raises(RenderError, match="Outlook"):
         inline_css(page("<p>x</p>", "<title><!--[if mso]>a<![endif]--></title>"), "")
 
 
 @pytest.mark.parametrize("depth", [98, 99, 255, 5_000])
-def test_no_text_is_lost_in_the_depth_without_a_word(depth: int) -> None:
+def test_deep_nesting_is_kept_or_rejected(depth: int) -> None:
     deep = page("<div>" * (depth - 2) + "treasure" + "</div>" * (depth - 2))
     if depth <= 100:
         assert "treasure" in inline_css(deep, "div { margin: 0 }")
     else:
-        with pytest.raises(RenderError, match="more than 100 elements deep"):
+        with pytest.raises(RenderError, match="nested more than 100 deep"):
             inline_css(deep, "div { margin: 0 }")
 
 
 @pytest.mark.parametrize("href", ["-nl0u-", "https://a.example/?n=-nl0u-&amp;b=1", "[weblink]"])
-def test_placeholders_in_addresses_survive(href: str) -> None:
+def test_placeholders_in_urls_are_kept(href: str) -> None:
     assert f'<a href="{href}">' in inline_css(page(f'<a href="{href}">x</a>'), "p { margin: 0 }")
 
 
-def test_line_breaks_of_code_survive() -> None:
+def test_line_breaks_of_code_are_kept() -> None:
     code = "<pre>a\n\n  b\n<b>c</b>\n<i>d</i>\n\n</pre>"
     assert code in inline_css(page(code), "p { margin: 0 }")
 
 
-def test_every_script_survives() -> None:
+def test_text_of_every_script_is_kept() -> None:
     text = "é 大潮 صباح 👩‍👩‍👧 &lt; &amp;"
     assert f"<p>{text}</p>" in inline_css(page(f"<p>{text}</p>"), "")
 
 
-def test_threads_do_not_disturb_one_another() -> None:
+def test_inlining_is_thread_safe() -> None:
     jobs = [(page(f"<p class='c{n}'>x</p>"), f".c{n} {{ margin: {n}px }}") for n in range(40)]
-    alone = [inline_css(*job) for job in jobs]
+    sequential = [inline_css(*job) for job in jobs]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda job: inline_css(*job), jobs))
-    assert together == alone
+        parallel = list(pool.map(lambda job: inline_css(*job), jobs))
+    assert parallel == sequential
 
 
-def test_the_cache_that_makes_it_fast_is_asked_for_before_premailer_is_imported() -> None:
+def test_premailer_cache_is_enabled() -> None:
     program = (
         "from newsletter.render.css.inline import inline_css;"
         "inline_css('<p>x</p>', 'p { margin: 0 }');"
         "from premailer import cache; print(type(cache.cache).__name__, cache.cache.maxsize)"
     )
-    bare = {k: v for k, v in os.environ.items() if not k.startswith("PREMAILER")}
-    run = subprocess.run(
-        [sys.executable, "-c", program], env=bare, capture_output=True, text=True, check=True
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREMAILER")}
+    process = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
-    assert run.stdout == "LRUCache 4096\n"
+    assert process.stdout == "LRUCache 4096\n"
 
 
-def test_what_could_reach_the_network_is_not_even_loaded() -> None:
+def test_network_libraries_are_not_loaded() -> None:
     program = (
         "import sys; from newsletter.render.css.inline import inline_css\n"
         "inline_css('<p>x</p>', '')\n"
@@ -228,10 +228,10 @@ def test_what_could_reach_the_network_is_not_even_loaded() -> None:
         "import premailer.premailer as used; print(hasattr(used.requests, 'get'))\n"
         "import requests; print(requests.get.__name__)\n"
     )
-    run = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert run.stdout == "[]\nFalse\nget\n"
+    assert process.stdout == "[]\nFalse\nget\n"
 
 
 TAGS = st.sampled_from(["p", "div", "b", "td"])
@@ -254,14 +254,12 @@ TREE = st.recursive(
 
 @settings(deadline=None)  # other processes share the machine
 @given(TREE, RULES)
-def test_the_same_properties_are_inlined_as_by_css_inline(
-    body: str, rules: list[tuple[str, str, int]]
-) -> None:
+def test_inlined_properties_match_css_inline(body: str, rules: list[tuple[str, str, int]]) -> None:
     css = "\n".join(f"{selector} {{ {name}: {value}px }}" for selector, name, value in rules)
     document = page(body.replace("<td", "<div").replace("</td", "</div"))
     oracle = css_inline.CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
-    theirs = oracle.inline(document.replace("<head>", f"<head><style>{css}</style>"))
-    assert styles(inline_css(document, css)) == styles(theirs)
+    expected = oracle.inline(document.replace("<head>", f"<head><style>{css}</style>"))
+    assert styles(inline_css(document, css)) == styles(expected)
 
 
 PARTS = operator.methodcaller("partition", ":")

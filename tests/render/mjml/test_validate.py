@@ -7,15 +7,15 @@ from newsletter.render.mjml.components import CLASSLESS_COMPONENTS, COMPONENTS, 
 from newsletter.render.mjml.validate import MjmlFault, validate_mjml
 from newsletter.render.personalization import ARTICLE_MARKER
 
-HOME = f"<mj-section><mj-column><mj-text>{ARTICLE_MARKER}</mj-text></mj-column></mj-section>"
+ARTICLE = f"<mj-section><mj-column><mj-text>{ARTICLE_MARKER}</mj-text></mj-column></mj-section>"
 VALUES = (
     "7px", "37%", "#123456", "probe", "left", "right", "middle", "bottom", "rtl", "repeat",
     "no-repeat", "cover", "full-width", "true", "hamburger", "hidden", "vertical", "github",
     "3px solid #123456", "dashed", "fixed-height", "inline", "file-start", "auto", "fixed",
     "presentation",
 )  # fmt: skip
-# What an attribute needs beside it before it can show.
-COMPANY = {
+# Other attributes that an attribute needs before it has an effect.
+REQUIRED_ATTRIBUTES = {
     "mj-section": {"background-url": "u"},
     "mj-wrapper": {"background-url": "u"},
     "mj-hero": {"background-url": "u"},
@@ -29,7 +29,7 @@ COMPANY = {
 }
 TEXT = "<mj-text>x</mj-text>"
 SECTION = f"<mj-section><mj-column>{TEXT}</mj-column></mj-section>"
-INSIDE = {
+CONTENT = {
     "mjml": f"<mj-body>{SECTION}</mj-body>",
     "mj-body": SECTION,
     "mj-wrapper": SECTION * 2,
@@ -50,7 +50,7 @@ INSIDE = {
     "mj-table": "<tr><td>x</td></tr>",
     "mj-style": ".x { color: red }",
 }
-CHAIN = {
+ANCESTORS = {
     "mjml": (),
     "mj-body": ("mjml",),
     "mj-wrapper": ("mjml", "mj-body"),
@@ -72,24 +72,25 @@ CHAIN = {
 IN_HEAD = ("mj-breakpoint", "mj-font", "mj-preview", "mj-style", "mj-title")
 
 
-def page(inside: str, head: str = "") -> str:
-    return f"<mjml>\n<mj-head>{head}</mj-head>\n<mj-body>\n{inside}\n{HOME}\n</mj-body>\n</mjml>"
+def make_page(content: str, head: str = "") -> str:
+    body = f"\n{content}\n{ARTICLE}\n"
+    return f"<mjml>\n<mj-head>{head}</mj-head>\n<mj-body>{body}</mj-body>\n</mjml>"
 
 
-def column(inside: str) -> str:
-    return page(f"<mj-section>\n<mj-column>\n{inside}\n</mj-column>\n</mj-section>")
+def make_column(content: str) -> str:
+    return make_page(f"<mj-section>\n<mj-column>\n{content}\n</mj-column>\n</mj-section>")
 
 
-def faults(text: str) -> list[str]:
+def find_faults(text: str) -> list[str]:
     return [fault.message for fault in validate_mjml(text)]
 
 
-def rendered(name: str, attributes: dict[str, str]) -> str:
-    """What MRML makes of one component; ids, which it numbers by itself, made equal."""
-    words = "".join(f' {key}="{value}"' for key, value in attributes.items())
+def render(name: str, attributes: dict[str, str]) -> str:
+    """Return the HTML that MRML renders for one component."""
+    attributes_text = "".join(f' {key}="{value}"' for key, value in attributes.items())
     sibling = f"<mj-column>{TEXT}</mj-column>" if name == "mj-column" else ""
-    inside = INSIDE.get(name, "x" if COMPONENTS[name].allows_content else "")
-    text = f"<{name}{words}>{inside}</{name}>{sibling}"
+    content = CONTENT.get(name, "x" if COMPONENTS[name].allows_content else "")
+    text = f"<{name}{attributes_text}>{content}</{name}>{sibling}"
     if name in IN_HEAD:
         font = '<mj-text font-family="probe">x</mj-text>'
         text = (
@@ -97,17 +98,19 @@ def rendered(name: str, attributes: dict[str, str]) -> str:
             "</mj-column></mj-section></mj-body></mjml>"
         )
     else:
-        for parent in reversed(CHAIN.get(name, ("mjml", "mj-body", "mj-section", "mj-column"))):
+        for parent in reversed(ANCESTORS.get(name, ("mjml", "mj-body", "mj-section", "mj-column"))):
             text = f"<{parent}>{text}</{parent}>"
     return mjml2html(text, fonts={})
 
 
-def shows(name: str, attribute: str) -> bool:
-    company = {k: v for k, v in COMPANY.get(name, {}).items() if k != attribute}
+def has_effect(name: str, attribute: str) -> bool:
+    other_attributes = {
+        k: v for k, v in REQUIRED_ATTRIBUTES.get(name, {}).items() if k != attribute
+    }
     if (name, attribute) == ("mj-social-element", "alt"):
-        company["name"] = "github"
-    without = rendered(name, company)
-    return any(rendered(name, {**company, attribute: value}) != without for value in VALUES)
+        other_attributes["name"] = "github"
+    without = render(name, other_attributes)
+    return any(render(name, {**other_attributes, attribute: value}) != without for value in VALUES)
 
 
 ATTRIBUTES = [
@@ -122,18 +125,18 @@ ATTRIBUTES = [
 
 
 @pytest.mark.parametrize("name", list(COMPONENTS))
-def test_the_table_says_what_mrml_does(name: str) -> None:
-    told = {attribute: does for other, attribute, does in ATTRIBUTES if other == name}
-    assert {attribute: shows(name, attribute) for attribute in told} == told
+def test_component_table_matches_mrml(name: str) -> None:
+    expected = {attribute: effective for other, attribute, effective in ATTRIBUTES if other == name}
+    assert {attribute: has_effect(name, attribute) for attribute in expected} == expected
 
 
 @pytest.mark.parametrize("name", sorted(set(COMPONENTS) - CLASSLESS_COMPONENTS))
-def test_a_css_class_shows_on_every_component_that_may_have_one(name: str) -> None:
-    assert shows(name, "css-class")
+def test_css_class_has_an_effect_on_every_component_that_allows_it(name: str) -> None:
+    assert has_effect(name, "css-class")
 
 
-def test_a_good_template_has_no_fault() -> None:
-    text = page(
+def test_valid_template_has_no_faults() -> None:
+    text = make_page(
         """
         <mj-raw><!--[if mso]><i></i><![endif]--><p>raw &#160;</p></mj-raw>
         <mj-wrapper full-width="full-width" padding="0 5% 10px">
@@ -150,115 +153,130 @@ def test_a_good_template_has_no_fault() -> None:
         <mj-attributes><mj-all padding="0" /><mj-class name="big" font-size="20px" />
           <mj-text color="#123" /></mj-attributes>""",
     )
-    assert faults(text) == []
+    assert find_faults(text) == []
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (
-            column("<mj-buton>x</mj-buton>"),
-            "<mj-buton> is no MJML component. Did you mean <mj-button>?",
+            make_column("<mj-buton>x</mj-buton>"),
+            "<mj-buton> is not an MJML component. Did you mean <mj-button>?",
         ),
-        (column("<mj-zzz/>"), "<mj-zzz> is no MJML component"),
+        (make_column("<mj-zzz/>"), "<mj-zzz> is not an MJML component"),
         (
-            column('<mj-text colour="#123456">x</mj-text>'),
+            make_column('<mj-text colour="#123456">x</mj-text>'),
             "<mj-text> has no attribute colour. Did you mean color?",
         ),
-        (column('<mj-button title="x">x</mj-button>'), "title does nothing on <mj-button> here"),
-        (column("<mj-section />"), "<mj-section> can't be inside <mj-column>"),
-        (column("<mj-text><p><mj-image /></p></mj-text>"), "<mj-image> can't be inside <mj-text>"),
-        (page("<mj-text>x</mj-text>"), "<mj-text> can't be inside <mj-body>"),
-        (column("<div>x</div>"), "<div> can't be inside <mj-column>"),
-        (column("words"), "there is text in <mj-column>"),
-        (column('<mj-text padding="wide">x</mj-text>'), 'padding="wide" is no length'),
         (
-            column('<mj-text padding="1px 2px 3px 4px 5px">x</mj-text>'),
-            'padding="1px 2px 3px 4px 5px" is no length',
+            make_column('<mj-button title="x">x</mj-button>'),
+            "title has no effect on <mj-button> here",
         ),
-        (column('<mj-text color="#12">x</mj-text>'), 'color="#12" is no colour'),
-        (column('<mj-text align="middle">x</mj-text>'), 'align="middle" means nothing'),
-        (column('<mj-include path="a" />'), "<mj-include> is not supported here"),
-        (page("", "<mj-html-attributes />"), "<mj-html-attributes> is not supported here"),
+        (make_column("<mj-section />"), "<mj-section> can't be inside <mj-column>"),
         (
-            page("", '<mj-style inline="inline">a {}</mj-style>'),
-            "inline does nothing on <mj-style> here",
+            make_column("<mj-text><p><mj-image /></p></mj-text>"),
+            "<mj-image> can't be inside <mj-text>",
+        ),
+        (make_page("<mj-text>x</mj-text>"), "<mj-text> can't be inside <mj-body>"),
+        (make_column("<div>x</div>"), "<div> can't be inside <mj-column>"),
+        (make_column("words"), "there is text in <mj-column>"),
+        (
+            make_column('<mj-text padding="wide">x</mj-text>'),
+            'padding="wide" is not a valid length',
         ),
         (
-            page("", "<mj-attributes><mj-txt /></mj-attributes>"),
-            "<mj-txt> is no MJML component. Did you mean <mj-text>?",
+            make_column('<mj-text padding="1px 2px 3px 4px 5px">x</mj-text>'),
+            'padding="1px 2px 3px 4px 5px" is not a valid length',
+        ),
+        (make_column('<mj-text color="#12">x</mj-text>'), 'color="#12" is not a valid colour'),
+        (make_column('<mj-text align="middle">x</mj-text>'), 'align="middle" is not a valid value'),
+        (make_column('<mj-include path="a" />'), "<mj-include> is not supported here"),
+        (make_page("", "<mj-html-attributes />"), "<mj-html-attributes> is not supported here"),
+        (
+            make_page("", '<mj-style inline="inline">a {}</mj-style>'),
+            "inline has no effect on <mj-style> here",
         ),
         (
-            page("", '<mj-attributes><mj-text colr="#123456" /></mj-attributes>'),
+            make_page("", "<mj-attributes><mj-txt /></mj-attributes>"),
+            "<mj-txt> is not an MJML component. Did you mean <mj-text>?",
+        ),
+        (
+            make_page("", '<mj-attributes><mj-text colr="#123456" /></mj-attributes>'),
             "<mj-text> has no attribute colr. Did you mean color?",
         ),
         (
-            page("", '<mj-attributes><mj-all hreff="a" /></mj-attributes>'),
+            make_page("", '<mj-attributes><mj-all hreff="a" /></mj-attributes>'),
             "<mj-all> has no attribute hreff. Did you mean href?",
         ),
-        (column("<mj-text><P>x</P></mj-text>"), "<P> has capital letters in it"),
-        (column("<mj-text><pre>x</pre></mj-text>"), "<pre> loses line breaks in a template"),
-        (column("<mj-text><![CDATA[x]]></mj-text>"), "<![CDATA[ is not supported here"),
-        (column("<mj-text><?php ?></mj-text>"), "<? … ?> is not supported here"),
-        ("<!DOCTYPE mjml>" + page(""), "a template has no <!DOCTYPE"),
-        ('<?xml version="1.0"?>' + page(""), "<? … ?> is not supported here"),
-        (f"<html>{page('')}</html>", "a template begins with <mjml>, not with <html>"),
-        (column("<mj-text>a<br>b</mj-text>"), "<br> is never closed"),
-        (column("<mj-text><p>a</mj-text>"), "</mj-text> closes nothing: <p> is open"),
+        (make_column("<mj-text><P>x</P></mj-text>"), "<P> has capital letters"),
+        (make_column("<mj-text><pre>x</pre></mj-text>"), "<pre> loses line breaks in a template"),
+        (make_column("<mj-text><![CDATA[x]]></mj-text>"), "<![CDATA[ is not supported here"),
+        (make_column("<mj-text><?php ?></mj-text>"), "<? … ?> is not supported here"),
+        ("<!DOCTYPE mjml>" + make_page(""), "a template must have no <!DOCTYPE"),
+        ('<?xml version="1.0"?>' + make_page(""), "<? … ?> is not supported here"),
+        (f"<html>{make_page('')}</html>", "a template must begin with <mjml>, not with <html>"),
+        (make_column("<mj-text>a<br>b</mj-text>"), "<br> is never closed"),
+        (make_column("<mj-text><p>a</mj-text>"), "</mj-text> doesn't match the open <p>"),
         ("<mjml><mj-body>", "<mj-body> is never closed"),
-        (" ", "there is nothing in this template"),
+        (" ", "this template is empty"),
         (
-            column("<mj-text>a & b</mj-text>"),
-            "this can't be read (not well-formed (invalid token))",
+            make_column("<mj-text>a & b</mj-text>"),
+            "invalid XML (not well-formed (invalid token))",
         ),
-        (column("<mj-text>&smth; b</mj-text>"), "&smth; is no character"),
+        (make_column("<mj-text>&smth; b</mj-text>"), "&smth; is not a known character"),
         (
-            column('<mj-text align="left" align="left">b</mj-text>'),
-            "this can't be read (duplicate attribute)",
-        ),
-        (
-            column("<mj-text><![if !mso]>a<![endif]></mj-text>"),
-            "this kind of conditional comment breaks",
-        ),
-        (column(f"<mj-text>{ARTICLE_MARKER}</mj-text>"), "{{ article }} is placed more than once"),
-        (page("").replace(ARTICLE_MARKER, ""), "{{ article }} is never placed"),
-        (
-            page("").replace(ARTICLE_MARKER, f"x {ARTICLE_MARKER}"),
-            "{{ article }} must stand alone in its element",
+            make_column('<mj-text align="left" align="left">b</mj-text>'),
+            "invalid XML (duplicate attribute)",
         ),
         (
-            page("").replace(ARTICLE_MARKER, f"<p>{ARTICLE_MARKER}</p>"),
-            "{{ article }} must stand alone in its element",
+            make_column("<mj-text><![if !mso]>a<![endif]></mj-text>"),
+            "this form of conditional comment is not supported",
         ),
         (
-            column(f'<mj-text css-class="{ARTICLE_MARKER}">x</mj-text>'),
+            make_column(f"<mj-text>{ARTICLE_MARKER}</mj-text>"),
+            "{{ article }} occurs more than once",
+        ),
+        (make_page("").replace(ARTICLE_MARKER, ""), "{{ article }} is missing"),
+        (
+            make_page("").replace(ARTICLE_MARKER, f"x {ARTICLE_MARKER}"),
+            "{{ article }} must be alone in its element",
+        ),
+        (
+            make_page("").replace(ARTICLE_MARKER, f"<p>{ARTICLE_MARKER}</p>"),
+            "{{ article }} must be alone in its element",
+        ),
+        (
+            make_column(f'<mj-text css-class="{ARTICLE_MARKER}">x</mj-text>'),
             "{{ article }} can't be an attribute",
         ),
-        (column(f"<mj-text><!-- {ARTICLE_MARKER} --></mj-text>"), "{{ article }} is in a comment"),
+        (
+            make_column(f"<mj-text><!-- {ARTICLE_MARKER} --></mj-text>"),
+            "{{ article }} is in a comment",
+        ),
     ],
 )
-def test_a_fault_is_named(text: str, message: str) -> None:
-    assert faults(text) == [message]
+def test_fault_is_reported(text: str, message: str) -> None:
+    assert find_faults(text) == [message]
 
 
-def test_all_faults_are_told_at_once_each_at_its_own_tag() -> None:
-    text = column('é<mj-buton\n a="b">x</mj-buton>\n<mj-image hreff="x" width="wide" />')
+def test_all_faults_are_reported_at_their_tags() -> None:
+    text = make_column('é<mj-buton\n a="b">x</mj-buton>\n<mj-image hreff="x" width="wide" />')
     found = validate_mjml(text)
-    assert [(fault.message[:24], at(text, fault)) for fault in found] == [
+    assert [(fault.message[:24], get_tag(text, fault)) for fault in found] == [
         ("there is text in <mj-col", "é"),
-        ("<mj-buton> is no MJML co", "<mj-buton"),
+        ("<mj-buton> is not an MJM", "<mj-buton"),
         ("<mj-image> has no attrib", "<mj-image"),
-        ('width="wide" is no lengt', "<mj-image"),
+        ('width="wide" is not a va', "<mj-image"),
     ]
 
 
-def at(text: str, fault: MjmlFault) -> str:
+def get_tag(text: str, fault: MjmlFault) -> str:
     found = re.match(r"<[\w-]+|.", text.encode()[fault.offset :].decode())
     assert found
     return found[0]
 
 
-def test_depth_that_would_crash_mrml_is_refused() -> None:
-    assert faults(column("<mj-text>" + "<div>" * 20_000)) == [
-        "this nests more than 100 elements deep"
+def test_nesting_that_would_crash_mrml_is_rejected() -> None:
+    assert find_faults(make_column("<mj-text>" + "<div>" * 20_000)) == [
+        "elements are nested more than 100 deep"
     ]

@@ -25,83 +25,83 @@ from newsletter.render.text.layout import DEFAULT_LABELS
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "templates.md"
 
-IssueOf = Callable[..., Issue]
-ConfigOf = Callable[..., Config]
+MakeIssue = Callable[..., Issue]
+MakeConfig = Callable[..., Config]
 
 
-def view(issue: Issue, config: Config) -> IssueView:
+def make_view(issue: Issue, config: Config) -> IssueView:
     context = build_template_context(
         issue, build_article(issue, config), config, MergeTagRegistry({})
     )
-    seen: IssueView = context["issue"]
-    return seen
+    issue_view: IssueView = context["issue"]
+    return issue_view
 
 
-def test_the_page_for_designers_names_all_that_a_template_can(
-    issue_of: IssueOf, config_of: ConfigOf
+def test_templates_page_documents_every_name(
+    make_issue: MakeIssue, make_config: MakeConfig
 ) -> None:
-    issue, config = issue_of(), config_of()
+    issue, config = make_issue(), make_config()
     context = build_template_context(
         issue, build_article(issue, config), config, MergeTagRegistry({})
     )
-    told = set(re.findall(r"\b\w+\b", " ".join(re.findall(r"`([^`]+)`", PAGE.read_text()))))
+    documented = set(re.findall(r"\b\w+\b", " ".join(re.findall(r"`([^`]+)`", PAGE.read_text()))))
     views = (IssueView, NewsletterView, AuthorView, CardView, PictureView)
-    names = {field.name for seen in views for field in fields(seen)}
-    assert names | set(context) | set(DEFAULT_LABELS) <= told
+    names = {field.name for view_class in views for field in fields(view_class)}
+    assert names | set(context) | set(DEFAULT_LABELS) <= documented
 
 
-def test_local_pictures_have_their_published_address_and_size(
-    issue_of: IssueOf, config_of: ConfigOf
+def test_local_images_have_published_url_and_size(
+    make_issue: MakeIssue, make_config: MakeConfig
 ) -> None:
     boat = FrontMatterImage("boat.jpg", "A boat", "Ours")
-    issue = issue_of(
+    issue = make_issue(
         hero=boat,
         author=Author("Ingrid", picture=FrontMatterImage("https://cdn.example/i.jpg")),
         further=(FurtherReadingCard("Knots", "/knots", picture=boat),),
         post={"images": {"boat.jpg": LocalImage("boat.jpg", 1200, 800, 9)}},
     )
-    seen = view(issue, config_of(image_url="https://cdn.example/{slug}/{file}"))
+    issue_view = make_view(issue, make_config(image_url="https://cdn.example/{slug}/{file}"))
     published = PictureView("https://cdn.example/the-tide/boat.jpg", "A boat", "Ours", 1200, 800)
-    assert seen.hero == seen.further[0].picture == published
-    assert seen.author
-    assert seen.author.picture == PictureView("https://cdn.example/i.jpg", "", "", 0, 0)
+    assert issue_view.hero == issue_view.further[0].picture == published
+    assert issue_view.author
+    assert issue_view.author.picture == PictureView("https://cdn.example/i.jpg", "", "", 0, 0)
 
 
-def test_a_button_or_picture_that_leads_nowhere_is_left_out(
-    issue_of: IssueOf, config_of: ConfigOf
+def test_button_or_image_with_an_unusable_url_is_left_out(
+    make_issue: MakeIssue, make_config: MakeConfig
 ) -> None:
-    seen = view(
-        issue_of(
+    issue_view = make_view(
+        make_issue(
             button=CallToAction("Go", "javascript:alert(1)"),
             hero=FrontMatterImage("data:image/png,x"),
         ),
-        config_of(),
+        make_config(),
     )
-    assert seen.button is None
-    assert seen.hero is None
+    assert issue_view.button is None
+    assert issue_view.hero is None
 
 
-def test_front_matter_gets_html_tokens_and_addresses_keep_theirs(
-    issue_of: IssueOf, config_of: ConfigOf
+def test_front_matter_has_html_tokens_and_urls_have_url_tokens(
+    make_issue: MakeIssue, make_config: MakeConfig
 ) -> None:
-    seen = view(
-        issue_of(
+    issue_view = make_view(
+        make_issue(
             subject="-nl0t-",
             button=CallToAction("-nl0t-", "https://a.example/-nl0u-"),
             post={"title": "-nl0t-"},
         ),
-        config_of(),
+        make_config(),
     )
-    assert (seen.title, seen.subject) == ("-nl0h-", "-nl0h-")
-    assert seen.button == CallToAction("-nl0h-", "https://a.example/-nl0u-")
+    assert (issue_view.title, issue_view.subject) == ("-nl0h-", "-nl0h-")
+    assert issue_view.button == CallToAction("-nl0h-", "https://a.example/-nl0u-")
 
 
 @pytest.mark.parametrize("use", [str, bool, len, list, lambda value: value == "x"])
-def test_what_differs_by_reader_cannot_be_looked_at(use: Callable[[object], object]) -> None:
-    with pytest.raises(TemplateError, match=r"subscriber\.name differs from reader to reader"):
+def test_merge_value_can_only_be_printed(use: Callable[[object], object]) -> None:
+    with pytest.raises(TemplateError, match=r"subscriber\.name differs for each reader"):
         use(SubscriberView(MergeTagRegistry({})).name)
 
 
-def test_a_setting_of_the_theme_is_suggested_too(config_of: ConfigOf) -> None:
-    assert "width" in list_template_names(config_of().theme)
+def test_theme_settings_are_suggested(make_config: MakeConfig) -> None:
+    assert "width" in list_template_names(make_config().theme)
     assert list_template_names({"a": 1}) == ["a"]

@@ -15,31 +15,37 @@ from newsletter.render.template.jinja_env import (
 from newsletter.render.template.loader import Templates
 
 
-def folder(**files: str) -> Templates:
+def make_templates(**files: str) -> Templates:
     return Templates("templates", {f"{name}.mjml": text for name, text in files.items()})
 
 
-def context() -> dict[str, Any]:
+def make_context() -> dict[str, Any]:
     theme = {"width": 620, "fonts": {"body": "Georgia"}}
-    return {"theme": theme, "issue": {"title": "A & B", "date": None}, "subscriber": reader()}
+    return {
+        "theme": theme,
+        "issue": {"title": "A & B", "date": None},
+        "subscriber": make_subscriber(),
+    }
 
 
-def reader() -> SubscriberView:
+def make_subscriber() -> SubscriberView:
     return SubscriberView(MergeTagRegistry({"name": "friend"}))
 
 
-def complaint(templates: Templates) -> str:
+def get_error(templates: Templates) -> str:
     with pytest.raises(TemplateError) as caught:
-        render_template(templates, "a.mjml", context())
+        render_template(templates, "a.mjml", make_context())
     return str(caught.value)
 
 
-def test_values_are_escaped_and_named_entities_become_characters_of_xml() -> None:
-    text = render_template(folder(a="{{ issue.title }}&nbsp;&copy;&amp;&lt;"), "a.mjml", context())
+def test_values_are_escaped_and_named_entities_become_numeric() -> None:
+    text = render_template(
+        make_templates(a="{{ issue.title }}&nbsp;&copy;&amp;&lt;"), "a.mjml", make_context()
+    )
     assert text == "A &amp; B&#160;&#169;&amp;&lt;"
 
 
-def test_css_is_not_escaped_as_html() -> None:
+def test_css_is_not_html_escaped() -> None:
     templates = Templates("templates", {"a.css": "p { font-family: {{ fonts }} }"})
     assert (
         render_template(templates, "a.css", {"fonts": "'Segoe UI'"})
@@ -50,47 +56,49 @@ def test_css_is_not_escaped_as_html() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\n{{ izzue }}", "a.mjml:2: there is no 'izzue' for templates. Did you mean 'issue'?"),
+        ("a\n{{ izzue }}", "a.mjml:2: 'izzue' is not defined. Did you mean 'issue'?"),
         ("\n\n{{ theme.widthh }}px", "a.mjml:3: there is no '.widthh' here. Did you mean 'width'?"),
-        ("{{ issue.date.year }}", "a.mjml:1: nothing is there to have a 'year'"),
+        ("{{ issue.date.year }}", "a.mjml:1: '.year' of an empty value"),
         ("\n{% if issue %}", "a.mjml:2: Unexpected end of template"),
         ("\n\n{% for %}", "a.mjml:3: Expected"),
         ("\n{% include 'partial/b.mjml' %}", "a.mjml:2: there is no template 'partial/b.mjml'"),
-        ("{% include 'a.mjml' %}", "a.mjml:1: templates include one another without end"),
+        ("{% include 'a.mjml' %}", "a.mjml:1: templates include one another in a loop"),
         ("\n{{ 1 // 0 }}", "a.mjml:2: "),
         ("\n{{ ''.__class__ }}", "a.mjml:2: access to attribute '__class__'"),
         ("\n{{ range(10 ** 9) }}", "a.mjml:2: Range too big"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_at_its_line_with_the_nearest_right_name(text: str, message: str) -> None:
-    assert message in complaint(folder(a=text))
+def test_mistake_is_reported_with_line_and_suggestion(text: str, message: str) -> None:
+    assert message in get_error(make_templates(a=text))
 
 
-def test_a_mistake_in_an_included_file_is_told_there() -> None:
-    templates = folder(a="x\n\n{% include 'b.mjml' %}", b="\n{{ issue.titlle }}")
-    assert "templates/b.mjml:2: " in complaint(templates)
+def test_mistake_in_an_included_file_is_reported_there() -> None:
+    templates = make_templates(a="x\n\n{% include 'b.mjml' %}", b="\n{{ issue.titlle }}")
+    assert "templates/b.mjml:2: " in get_error(templates)
 
 
-def test_a_mistake_in_a_macro_of_an_imported_file_is_told_there() -> None:
+def test_mistake_in_an_imported_macro_is_reported_there() -> None:
     text = "{% macro m() %}\n{{ nobody }}{% endmacro %}"
-    templates = folder(a="\n{% from 'b.mjml' import m %}{{ m() }}", b=text)
-    assert "templates/b.mjml:2: there is no 'nobody'" in complaint(templates)
+    templates = make_templates(a="\n{% from 'b.mjml' import m %}{{ m() }}", b=text)
+    assert "templates/b.mjml:2: 'nobody' is not defined" in get_error(templates)
 
 
-def test_what_differs_by_reader_becomes_a_token_and_default_gives_its_words() -> None:
-    table = MergeTagRegistry({"name": "friend"})
+def test_subscriber_attributes_become_merge_tokens_with_defaults() -> None:
+    registry = MergeTagRegistry({"name": "friend"})
     text = '{{ subscriber.name }} {{ subscriber.city | default("A & B") }} {{ subscriber.name }}'
-    filled = render_template(folder(a=text), "a.mjml", {"subscriber": SubscriberView(table)})
-    assert filled == "-nl0h- -nl1h- -nl0h-"
-    assert [(tag.attribute, tag.default) for tag in table.merge_tags] == [
+    rendered = render_template(
+        make_templates(a=text), "a.mjml", {"subscriber": SubscriberView(registry)}
+    )
+    assert rendered == "-nl0h- -nl1h- -nl0h-"
+    assert [(tag.attribute, tag.default) for tag in registry.merge_tags] == [
         ("name", "friend"),
         ("city", "A & B"),
     ]
-    assert table.merge_tags[1].source == '{{ subscriber.city | default("A & B") }}'
+    assert registry.merge_tags[1].source == '{{ subscriber.city | default("A & B") }}'
 
 
-def test_an_attribute_without_a_default_anywhere_is_an_error_at_its_line() -> None:
-    message = complaint(folder(a="\n\n{{ subscriber.city }}"))
+def test_attribute_without_a_default_is_an_error_at_its_line() -> None:
+    message = get_error(make_templates(a="\n\n{{ subscriber.city }}"))
     assert message.startswith("templates/a.mjml:3: {{ subscriber.city }} has no default")
 
 
@@ -105,16 +113,16 @@ def test_an_attribute_without_a_default_anywhere_is_an_error_at_its_line() -> No
         "{{ subscriber.name or 'x' }}",
     ],
 )
-def test_a_template_cannot_decide_by_what_differs_from_reader_to_reader(use: str) -> None:
-    assert "templates/a.mjml:2: subscriber.name differs" in complaint(folder(a=f"\n{use}"))
+def test_template_cannot_compute_with_merge_tags(use: str) -> None:
+    assert "templates/a.mjml:2: subscriber.name differs" in get_error(make_templates(a=f"\n{use}"))
 
 
-def test_the_default_filter_works_as_ever_on_everything_else() -> None:
+def test_default_filter_works_as_usual_on_other_values() -> None:
     text = "{{ nothing | default('x') }}{{ '' | d('y', true) }}{{ issue.title | default('z') }}"
-    assert render_template(folder(a=text), "a.mjml", context()) == "xyA &amp; B"
+    assert render_template(make_templates(a=text), "a.mjml", make_context()) == "xyA &amp; B"
 
 
-def test_every_byte_is_traced_to_its_file_and_line() -> None:
+def test_locator_maps_offsets_to_file_and_line() -> None:
     page = """\
 {# a comment
    of two lines #}{% from "b.mjml" import mark with context %}
@@ -125,16 +133,16 @@ def test_every_byte_is_traced_to_its_file_and_line() -> None:
 {% endfor %}
 {{ mark() }}<d>{% include "c.mjml" %}
 <e>"""
-    templates = folder(a=page, b="\n{% macro mark() %}\n<m>{% endmacro %}", c="<i>\n<j>")
+    templates = make_templates(a=page, b="\n{% macro mark() %}\n<m>{% endmacro %}", c="<i>\n<j>")
 
     data = render_template(templates, "a.mjml", {}).encode()
     locate = make_locator(templates, "a.mjml", {})
 
     def place(tag: bytes, nth: int = 1) -> tuple[str, int | None]:
-        at = -1
+        offset = -1
         for _ in range(nth):
-            at = data.index(tag, at + 1)
-        return locate(at).path, locate(at).line
+            offset = data.index(tag, offset + 1)
+        return locate(offset).path, locate(offset).line
 
     assert place("<å>".encode()) == ("templates/a.mjml", 3)
     assert place(b"<b>") == place(b"<b>", 2) == ("templates/a.mjml", 5)
@@ -148,17 +156,19 @@ def test_every_byte_is_traced_to_its_file_and_line() -> None:
 
 @settings(deadline=None)  # other processes share the machine
 @given(st.lists(st.sampled_from(["x\n", "\n", "{{ 1 }}", "{# c\n #}", "{% if 1 -%}\n{% endif %}"])))
-def test_the_line_of_a_tag_is_its_line_in_the_file_whatever_stands_before(parts: list[str]) -> None:
-    before = "".join(parts)
-    templates = folder(a=f"{before}<tag>")
+def test_locator_finds_the_line_after_any_prefix(parts: list[str]) -> None:
+    prefix = "".join(parts)
+    templates = make_templates(a=f"{prefix}<tag>")
     offset = render_template(templates, "a.mjml", {}).encode().index(b"<tag>")
-    assert make_locator(templates, "a.mjml", {})(offset).line == before.count("\n") + 1
+    assert make_locator(templates, "a.mjml", {})(offset).line == prefix.count("\n") + 1
 
 
-def test_what_a_template_sets_can_be_read_from_outside() -> None:
-    templates = folder(w="{% set words = {'by': lang} %}")
+def test_template_variable_can_be_read() -> None:
+    templates = make_templates(w="{% set words = {'by': lang} %}")
     assert get_template_variable(templates, "w.mjml", "words", {"lang": "nb"}) == {"by": "nb"}
     assert get_template_variable(templates, "w.mjml", "others", {"lang": "nb"}) is None
     assert get_template_variable(templates, "gone.mjml", "words", {}) is None
-    with pytest.raises(TemplateError, match=r"w\.mjml:2: there is no 'lang'"):
-        get_template_variable(folder(w="{% set words = 1 %}\n{{ lang }}"), "w.mjml", "words", {})
+    with pytest.raises(TemplateError, match=r"w\.mjml:2: 'lang' is not defined"):
+        get_template_variable(
+            make_templates(w="{% set words = 1 %}\n{{ lang }}"), "w.mjml", "words", {}
+        )

@@ -6,7 +6,7 @@ from newsletter.errors import TemplateError
 from newsletter.render.template.loader import load_templates
 
 
-def test_reads_mjml_and_css_in_all_folders_and_nothing_else(tmp_path: Path) -> None:
+def test_loads_only_mjml_and_css_from_all_folders(tmp_path: Path) -> None:
     (tmp_path / "partials").mkdir()
     (tmp_path / "issue.mjml").write_bytes(b"\xef\xbb\xbf<mjml>\r\n</mjml>\r")
     (tmp_path / "partials" / "foot.mjml").write_text("<mj-text>å</mj-text>", encoding="utf-8")
@@ -23,19 +23,26 @@ def test_reads_mjml_and_css_in_all_folders_and_nothing_else(tmp_path: Path) -> N
     }
 
 
-def test_every_file_that_is_not_utf8_is_told_with_its_line(tmp_path: Path) -> None:
+def test_files_that_are_not_utf8_are_reported_with_their_lines(tmp_path: Path) -> None:
     (tmp_path / "a.mjml").write_bytes(b"<mjml>\n\n\xe5</mjml>")
     (tmp_path / "b.css").write_bytes(b"\xff")
 
     with pytest.raises(TemplateError) as caught:
         load_templates(tmp_path)
 
-    assert [(p.where and p.where.path.rpartition("/")[2], p.where and p.where.line)
-            for p in caught.value.problems] == [("a.mjml", 3), ("b.css", 1)]  # fmt: skip
+    assert [
+        (
+            problem.where and problem.where.path.rpartition("/")[2],
+            problem.where and problem.where.line,
+        )
+        for problem in caught.value.problems
+    ] == [("a.mjml", 3), ("b.css", 1)]
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_a_folder_without_templates_says_how_to_get_some(tmp_path: Path, *, exists: bool) -> None:
+def test_folder_without_templates_is_an_error_with_a_remedy(
+    tmp_path: Path, *, exists: bool
+) -> None:
     folder = tmp_path if exists else tmp_path / "gone"
     with pytest.raises(TemplateError, match="newsletter init"):
         load_templates(folder)

@@ -1,4 +1,4 @@
-"""The text part: every kind of block and phrase as a reader of plain text sees it."""
+"""The text part: every kind of block and phrasing element."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from newsletter.render.text.inline import number_to_letters
 from newsletter.render.text.wrap import get_display_width
 
 
-def text_of(html: str, width: int = 72) -> str:
+def to_text(html: str, width: int = 72) -> str:
     return render_article_text(html, width=width)
 
 
@@ -56,17 +56,17 @@ def text_of(html: str, width: int = 72) -> str:
         ("<em><p>a</p></em>", "a"),
     ],
 )
-def test_blocks_and_phrases(html: str, text: str) -> None:
-    assert text_of(html) == text + "\n"
+def test_elements_become_text(html: str, text: str) -> None:
+    assert to_text(html) == text + "\n"
 
 
 def test_paragraphs_are_wrapped() -> None:
-    assert text_of("<p>one two three four five six</p>", 20) == "one two three four\nfive six\n"
+    assert to_text("<p>one two three four five six</p>", 20) == "one two three four\nfive six\n"
 
 
-def test_links_are_numbered_once_and_listed() -> None:
+def test_links_are_numbered_without_duplicates_and_listed() -> None:
     assert (
-        text_of(
+        to_text(
             '<p><a href="https://a.example/">A</a>, <a href="https://b.example/">B</a>, '
             '<a href="https://a.example/">A again</a>.</p>'
         )
@@ -74,7 +74,7 @@ def test_links_are_numbered_once_and_listed() -> None:
     )
 
 
-def test_links_may_stand_in_line() -> None:
+def test_links_may_be_inline() -> None:
     text = render_article_text('<p><a href="https://a.example/">A</a>.</p>', links="inline")
 
     assert text == "A <https://a.example/>.\n"
@@ -93,35 +93,35 @@ def test_links_may_stand_in_line() -> None:
         ('<a href="https://a.example/"><img src="x.png" alt=""></a>', "<https://a.example/>"),
     ],
 )
-def test_some_links_need_no_number(html: str, text: str) -> None:
-    assert text_of(f"<p>{html}</p>") == text + "\n"
+def test_links_without_a_number(html: str, text: str) -> None:
+    assert to_text(f"<p>{html}</p>") == text + "\n"
 
 
-def test_a_number_never_stands_apart_from_its_words() -> None:
-    text = text_of('<p>aaaa bbbb cccc dddd <a href="https://a.example/">eee</a></p>', 24)
+def test_link_number_stays_with_its_text() -> None:
+    text = to_text('<p>aaaa bbbb cccc dddd <a href="https://a.example/">eee</a></p>', 24)
 
     assert text.startswith("aaaa bbbb cccc dddd\neee [1]\n")
 
 
-def test_a_link_around_blocks_has_its_number_at_the_end() -> None:
-    text = text_of('<a href="https://a.example/"><h3>Title</h3><p>Words.</p></a>')
+def test_link_around_blocks_has_its_number_at_the_end() -> None:
+    text = to_text('<a href="https://a.example/"><h3>Title</h3><p>Words.</p></a>')
 
     assert text == "Title\n\nWords. [1]\n\n[1] https://a.example/\n"
 
 
-def test_a_long_address_is_never_broken() -> None:
+def test_long_url_is_not_broken() -> None:
     url = "https://a.example/" + "long-" * 30
 
-    assert f"\n{url}\n" in text_of(f'<p>see <a href="{url}">{url}</a> now</p>', 40)
+    assert f"\n{url}\n" in to_text(f'<p>see <a href="{url}">{url}</a> now</p>', 40)
 
 
-def test_tokens_become_text_tokens_but_in_addresses() -> None:
-    text = text_of('<p>Hi -nl0h-, <a href="https://a.example/-nl1u-">-nlunsubscribeh-</a></p>')
+def test_tokens_become_text_tokens_except_in_urls() -> None:
+    text = to_text('<p>Hi -nl0h-, <a href="https://a.example/-nl1u-">-nlunsubscribeh-</a></p>')
 
     assert text == "Hi -nl0t-, -nlunsubscribet- [1]\n\n[1] https://a.example/-nl1u-\n"
 
 
-def test_deep_nesting_stays_readable() -> None:
+def test_deep_nesting_keeps_a_minimum_width() -> None:
     html = (
         "<blockquote>" * 45
         + "<ul><li>" * 25
@@ -130,12 +130,12 @@ def test_deep_nesting_stays_readable() -> None:
         + "</blockquote>" * 45
     )
 
-    lines = text_of(html).splitlines()
+    lines = to_text(html).splitlines()
 
     assert all(line.count("word") == 4 for line in lines[-7:-1])
 
 
-def test_letters_go_on_after_z() -> None:
+def test_footnote_labels_continue_after_z() -> None:
     assert [number_to_letters(n) for n in (1, 26, 27, 52, 53, 703)] == [
         "a",
         "z",
@@ -146,17 +146,17 @@ def test_letters_go_on_after_z() -> None:
     ]
 
 
-# --- from the source to the text, through the article ------------------------------------------
+# --- from Markdown to text, through the article ------------------------------------------------
 
 
 @pytest.fixture
-def text_from(
-    issue_of: Callable[..., Issue], config_of: Callable[..., Config]
+def markdown_to_text(
+    make_issue: Callable[..., Issue], make_config: Callable[..., Config]
 ) -> Callable[[str], str]:
-    """The text part of a Markdown post."""
-    config = config_of(utm=UtmSettings(source="letter"))
+    """Return a function from a Markdown post to its text part."""
+    config = make_config(utm=UtmSettings(source="letter"))
     return lambda source: render_article_text(
-        build_article(issue_of(sanitize_html(render_markdown(source))), config).html
+        build_article(make_issue(sanitize_html(render_markdown(source))), config).html
     )
 
 
@@ -187,12 +187,16 @@ def text_from(
         ("[log](/log)", "log [1]\n\n[1] https://harbournotes.example/log?utm_source=letter"),
     ],
 )
-def test_from_markdown(source: str, text: str, text_from: Callable[[str], str]) -> None:
-    assert text_from(source) == text + "\n"
+def test_markdown_becomes_text(
+    source: str, text: str, markdown_to_text: Callable[[str], str]
+) -> None:
+    assert markdown_to_text(source) == text + "\n"
 
 
-def test_footnotes_have_letters_and_stand_under_a_rule(text_from: Callable[[str], str]) -> None:
-    text = text_from("Sea[^1] and [land](/l)[^x].\n\n[^1]: Deep.\n\n    Wide.\n[^x]: [Dry](/d).\n")
+def test_footnotes_have_letters_below_a_rule(markdown_to_text: Callable[[str], str]) -> None:
+    text = markdown_to_text(
+        "Sea[^1] and [land](/l)[^x].\n\n[^1]: Deep.\n\n    Wide.\n[^x]: [Dry](/d).\n"
+    )
 
     rule = " " * 33 + "* * *"
     assert text == (
@@ -202,11 +206,11 @@ def test_footnotes_have_letters_and_stand_under_a_rule(text_from: Callable[[str]
     )
 
 
-def test_a_box_of_ones_own_that_is_called_embed_loses_no_words() -> None:
-    assert text_of('<div class="embed"><p class="embed-title">a</p>b</div>') == "a\n\nb\n"
+def test_other_element_with_the_class_embed_keeps_its_text() -> None:
+    assert to_text('<div class="embed"><p class="embed-title">a</p>b</div>') == "a\n\nb\n"
 
 
-def test_the_width_is_that_of_the_screen() -> None:
-    text = text_of(f"<p>{'潮の満ち引きは、' * 20}</p>", 30)
+def test_width_is_measured_in_columns() -> None:
+    text = to_text(f"<p>{'潮の満ち引きは、' * 20}</p>", 30)
 
     assert all(26 <= get_display_width(line) <= 30 for line in text.splitlines()[:-1])

@@ -1,4 +1,4 @@
-"""Whatever the sanitiser lets through becomes an article and a text that say all of it."""
+"""Whatever the sanitizer accepts, article and text part contain all of its words."""
 
 import re
 from collections.abc import Callable
@@ -58,32 +58,32 @@ voids = st.sampled_from(
 )
 
 
-def element(inside: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+def element(content: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.builds(
-        lambda tag, attribute, inner: f"<{tag}{attribute}>{''.join(inner)}</{tag}>",
+        lambda tag, attribute, parts: f"<{tag}{attribute}>{''.join(parts)}</{tag}>",
         st.sampled_from(BLOCKS + PHRASES),
         attributes,
-        st.lists(inside, max_size=4),
+        st.lists(content, max_size=4),
     )
 
 
 pages = st.recursive(st.one_of(texts, voids), element, max_leaves=25)
 
 
-# The fixtures only make values.
+# The function-scoped fixtures are factories without state.
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(html=pages, width=st.integers(20, 90), links=st.sampled_from(["numbered", "inline"]))
-def test_every_word_stays_and_stands_in_the_text_in_order(
+def test_every_word_is_kept_in_order(
     html: str,
     width: int,
     links: str,
-    issue_of: Callable[..., Issue],
-    config_of: Callable[..., Config],
+    make_issue: Callable[..., Issue],
+    make_config: Callable[..., Config],
 ) -> None:
     body = sanitize_html(html)
-    article = build_article(issue_of(body), config_of())
+    article = build_article(make_issue(body), make_config())
     assert sorted(WORD.findall(article.html)) == sorted(WORD.findall(body))
 
     text = render_article_text(article.html, width=width, links=links)  # type: ignore[arg-type]

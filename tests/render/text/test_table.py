@@ -7,7 +7,7 @@ import pytest
 from newsletter.render.text.article import render_article_text
 
 
-def text_of(rows: list[str], head: str = "", width: int = 72) -> str:
+def to_text(rows: list[str], head: str = "", width: int = 72) -> str:
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return render_article_text(
         f"<table><thead>{head}</thead><tbody>{body}</tbody></table>", width=width
@@ -21,8 +21,8 @@ ROWS = [
 ]
 
 
-def test_columns_line_up_with_wide_characters_and_numbers_to_the_right() -> None:
-    assert text_of(ROWS, HEAD) == dedent("""\
+def test_columns_are_aligned_and_numbers_right_aligned() -> None:
+    assert to_text(ROWS, HEAD) == dedent("""\
         Moon         Japan        Range
         -----------  -----------  -----
         New or full  \u5927\u6f6e \u014dshio     3.8
@@ -30,8 +30,8 @@ def test_columns_line_up_with_wide_characters_and_numbers_to_the_right() -> None
         """)
 
 
-def test_a_table_that_is_too_wide_becomes_records() -> None:
-    assert text_of(ROWS, HEAD, width=24) == dedent("""\
+def test_wide_table_becomes_records() -> None:
+    assert to_text(ROWS, HEAD, width=24) == dedent("""\
         Moon: New or full
         Japan: \u5927\u6f6e \u014dshio
         Range: 3.8
@@ -42,34 +42,34 @@ def test_a_table_that_is_too_wide_becomes_records() -> None:
         """)
 
 
-def test_long_values_of_records_are_wrapped() -> None:
-    text = text_of([f"<td>{'tide ' * 12}</td><td>x</td>"], "<tr><th>A</th><th>B</th></tr>", 30)
+def test_long_record_values_are_wrapped() -> None:
+    text = to_text([f"<td>{'tide ' * 12}</td><td>x</td>"], "<tr><th>A</th><th>B</th></tr>", 30)
 
     assert text == "A: tide tide tide tide tide\n  tide tide tide tide tide\n  tide tide\nB: x\n"
 
 
-def test_what_the_author_aligns_is_aligned() -> None:
+def test_alignment_is_respected() -> None:
     rows = ['<td style="text-align:right">3 m</td>', '<td align="right">12 m</td>']
 
-    assert text_of(rows, "<tr><th>Range</th></tr>") == "Range\n-----\n  3 m\n 12 m\n"
+    assert to_text(rows, "<tr><th>Range</th></tr>") == "Range\n-----\n  3 m\n 12 m\n"
 
 
 @pytest.mark.parametrize(
     "number", ["-3.5", "\u22123", "1 000,50", "12 %", "\u20ac5", "~4", "06:50"]
 )
-def test_numbers_are_known(number: str) -> None:
-    assert text_of([f"<td>{number}</td>"], "<tr><th>A long heading</th></tr>").endswith(
+def test_numbers_are_recognized(number: str) -> None:
+    assert to_text([f"<td>{number}</td>"], "<tr><th>A long heading</th></tr>").endswith(
         f" {number}\n"
     )
 
 
 def test_links_in_cells_are_numbered() -> None:
-    text = text_of(['<td><p><a href="https://a.example/">A</a><br>b</p></td><th>c</th>'])
+    text = to_text(['<td><p><a href="https://a.example/">A</a><br>b</p></td><th>c</th>'])
 
     assert text == "A [1] b  c\n\n[1] https://a.example/\n"
 
 
-def test_a_caption_stands_above() -> None:
+def test_caption_is_above_the_table() -> None:
     text = render_article_text(
         "<table><caption>Tides</caption><tr><th>A</th></tr><tr><td>b</td></tr></table>"
     )
@@ -84,7 +84,7 @@ def test_cells_may_span_columns_and_rows() -> None:
         "<td>neaps</td><td>half moon</td>",
     ]
 
-    assert text_of(rows, head) == dedent("""\
+    assert to_text(rows, head) == dedent("""\
         Water          When
         ----  -------  ---------
         high  springs  full moon
@@ -93,11 +93,11 @@ def test_cells_may_span_columns_and_rows() -> None:
 
 
 @pytest.mark.parametrize("span", ["9999999999", "-1", "x", "0", "\u0663"])
-def test_hostile_spans_are_taken_with_care(span: str) -> None:
-    text = text_of([f'<td colspan="{span}" rowspan="{span}">a</td><td>b</td>', "<td>c</td>"])
+def test_invalid_spans_are_limited(span: str) -> None:
+    text = to_text([f'<td colspan="{span}" rowspan="{span}">a</td><td>b</td>', "<td>c</td>"])
 
     assert text.split() == ["a", "b", "c"]
 
 
-def test_a_table_that_only_places_things_is_no_table() -> None:
-    assert text_of(["<td><p>a</p><ul><li>b</li></ul></td>"]) == "a\n\n- b\n"
+def test_layout_table_is_not_rendered_as_a_table() -> None:
+    assert to_text(["<td><p>a</p><ul><li>b</li></ul></td>"]) == "a\n\n- b\n"

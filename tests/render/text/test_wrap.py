@@ -1,4 +1,4 @@
-"""Lines measured in columns."""
+"""Wrapping of text, measured in columns."""
 
 import re
 from itertools import pairwise
@@ -11,11 +11,11 @@ from newsletter.render.text.wrap import get_display_width, wrap_text
 KANJI = "\u6f6e"
 
 
-def test_columns_of_wide_and_joined_characters() -> None:
+def test_display_width_of_wide_and_combining_characters() -> None:
     assert get_display_width(f"a{KANJI}e\u0301\u2019") == 5
 
 
-def test_unspaced_scripts_break_between_characters_but_keep_their_marks() -> None:
+def test_unspaced_scripts_break_between_characters_but_not_at_punctuation() -> None:
     assert wrap_text("\u6f6e\u306e\u5f15\u304d\u3002\u6ee1\u3061", 8) == [
         "\u6f6e\u306e\u5f15",
         "\u304d\u3002\u6ee1\u3061",
@@ -27,7 +27,7 @@ def test_unspaced_scripts_break_between_characters_but_keep_their_marks() -> Non
     ]
 
 
-def test_an_address_among_unspaced_characters_stays_whole() -> None:
+def test_url_among_unspaced_characters_is_not_broken() -> None:
     assert wrap_text(f"{KANJI * 3}https://a.example/b{KANJI}", 10) == [
         KANJI * 3,
         "https://a.example/b",
@@ -35,11 +35,11 @@ def test_an_address_among_unspaced_characters_stays_whole() -> None:
     ]
 
 
-def test_a_word_may_break_where_it_says_so() -> None:
+def test_word_breaks_at_zero_width_space() -> None:
     assert wrap_text("har\u200bbour \u00e9", 4) == ["har", "bour", "\u00e9"]
 
 
-def test_lines_that_must_break_do() -> None:
+def test_forced_line_breaks_are_kept() -> None:
     assert wrap_text("a\n\nb", 9) == ["a", "", "b"]
 
 
@@ -51,9 +51,7 @@ WORDS = st.text(
 
 
 @given(st.lists(WORDS, min_size=1, max_size=30), st.integers(4, 40))
-def test_no_line_is_longer_than_it_must_be_and_nothing_is_lost(
-    words: list[str], width: int
-) -> None:
+def test_lines_are_as_long_as_fits_and_no_text_is_lost(words: list[str], width: int) -> None:
     text = " ".join(words)
 
     lines = wrap_text(text, width)
