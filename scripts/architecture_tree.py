@@ -1,6 +1,6 @@
-"""Write the tree of docs/explanation/architecture.md anew: every file, and what it is for.
+"""Regenerate the file tree of docs/explanation/architecture.md.
 
-A module's purpose is the first line of its docstring; that of other files stands here.
+A module's purpose is the first line of its docstring; the purposes of other files are listed here.
 """
 
 import ast
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 BEGIN, END = "<!-- tree -->\n```text\n", "```\n<!-- /tree -->\n"
 
-# Folders and files without a docstring; a folder of which nothing is listed stands for its files.
+# The purposes of folders and files without a docstring.
 PURPOSES = {
     "newsletter/checks/analysis/client_support.json": "What each mail client supports (caniemail)",
     "newsletter/checks/analysis/client_support.LICENSE": "The license of that data (MIT)",
@@ -34,7 +34,8 @@ PURPOSES = {
     "templates/web": "Public pages, one file a page; words.yml holds their texts in all languages",
     "templates/welcome.mjml": "Transactional email: welcome",
 }
-WHOLE = frozenset(
+# Folders whose files are not listed.
+COLLAPSED = frozenset(
     {
         "newsletter/db/migrations",
         "newsletter/preview/static",
@@ -57,14 +58,14 @@ def main() -> None:
 
 
 def tree() -> str:
-    """Return the tree as text, a line an entry."""
+    """Return the tree as text, one line per entry."""
     lines = [line for top in ("newsletter", "templates") for line in _folder(ROOT / top, 0)]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _folder(folder: Path, depth: int) -> Iterator[str]:
     yield _line(f"{folder.name}/", _purpose(folder), depth)
-    if str(folder.relative_to(ROOT)) in WHOLE:
+    if str(folder.relative_to(ROOT)) in COLLAPSED:
         return
     entries = sorted(folder.iterdir(), key=lambda entry: (entry.is_dir(), entry.name))
     for entry in entries:

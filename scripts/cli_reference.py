@@ -1,4 +1,4 @@
-"""Print docs/reference/cli.md: every command with its help, as the command line shows it."""
+"""Print docs/reference/cli.md: every command with its help text."""
 
 import os
 import sys
@@ -9,12 +9,12 @@ os.environ["COLUMNS"] = "80"
 
 
 def main() -> None:
-    """Print the whole reference."""
+    """Print the reference."""
     sys.stdout.write(reference())
 
 
 def reference() -> str:
-    """The reference as Markdown."""
+    """Return the reference as Markdown."""
     from newsletter.cli.main import cli
 
     head = "# Commands\nGenerated from the commands' own help by `make reference`.\n"

@@ -1,4 +1,4 @@
-"""Write newsletter/checks/analysis/client_support.json anew from a copy of caniemail's data.
+"""Regenerate newsletter/checks/analysis/client_support.json from caniemail's data.
 
 Usage: client_support.py DATA.json, where DATA.json is https://www.caniemail.com/api/data.json (what
 a checkout of https://github.com/hteumeuleu/caniemail builds as api/data.json; MIT license).
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-OUT = Path(__file__).parents[1] / "newsletter" / "checks" / "client_support.json"
-# Key of ours -> the family and the platforms there; of several the first that was tested.
+OUT = Path(__file__).parents[1] / "newsletter/checks/analysis/client_support.json"
+# Our key -> name, family and platforms in that data; the first platform that was tested counts.
 CLIENTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "gmail": ("Gmail", "gmail", ("desktop-webmail",)),
     "gmail_app": ("Gmail app", "gmail", ("android", "ios")),
@@ -28,7 +28,7 @@ _CATEGORIES = frozenset({"css", "html", "image"})
 
 
 def main(source: Path) -> None:
-    """Write the facts, one feature a line, so that a refresh shows what has changed."""
+    """Write the file, one feature per line, so that a diff shows what has changed."""
     data = json.loads(source.read_text())
     head = {
         "source": "https://www.caniemail.com",
@@ -37,22 +37,24 @@ def main(source: Path) -> None:
         "clients": {key: name for key, (name, _, _) in CLIENTS.items()},
     }
     lines = ",\n".join(
-        f"  {json.dumps(one['slug'])}: {json.dumps(_fact(one), ensure_ascii=False)}"
-        for one in sorted(data["data"], key=lambda one: str(one["slug"]))
-        if one["category"] in _CATEGORIES
+        f"  {json.dumps(feature['slug'])}: {json.dumps(_summarize(feature), ensure_ascii=False)}"
+        for feature in sorted(data["data"], key=lambda feature: str(feature["slug"]))
+        if feature["category"] in _CATEGORIES
     )
     start = json.dumps(head, ensure_ascii=False, indent=1).removesuffix("\n}")
     OUT.write_text(f'{start},\n "features": {{\n{lines}\n }}\n}}\n')
 
 
-def _fact(feature: Mapping[str, Any]) -> list[str]:
-    """The feature's title, when it was last tested, and one letter for each client."""
-    letters = (_letter(feature["stats"], family, names) for _, family, names in CLIENTS.values())
+def _summarize(feature: Mapping[str, Any]) -> list[str]:
+    """Return the feature's title, the date of its last test, and one letter per client."""
+    letters = (
+        _get_support(feature["stats"], family, names) for _, family, names in CLIENTS.values()
+    )
     return [feature["title"], feature["last_test_date"], "".join(letters)]
 
 
-def _letter(stats: Mapping[str, Any], family: str, platforms: tuple[str, ...]) -> str:
-    """``y``, ``n``, ``a`` (partly) or ``u`` (unknown), of the newest version that was tested."""
+def _get_support(stats: Mapping[str, Any], family: str, platforms: tuple[str, ...]) -> str:
+    """Return ``y``, ``n``, ``a`` (partly) or ``u`` (unknown) for the newest tested version."""
     for platform in platforms:
         tested = stats.get(family, {}).get(platform)
         if tested:

@@ -1,4 +1,4 @@
-"""Print docs/reference/configuration.md: every setting, from the models that check them."""
+"""Print docs/reference/configuration.md: every setting, from the models."""
 
 import sys
 from typing import Literal, get_args, get_origin
@@ -13,11 +13,11 @@ from newsletter.config.models import Config
 HEAD = """\
 # Settings
 `newsletter.yml`, in the folder that `newsletter init` makes. Only `name`, `sender.name`,
-`sender.address` and `site_url` must be there. Every mistake in the file is told at once, with its
-line and an example of what is right. The first line of a new file points editors to its JSON
+`sender.address` and `site_url` are required. Every mistake in the file is reported at once, with
+its line and an example of what is right. The first line of a new file points editors to its JSON
 Schema, so that they complete and check as you type.
 
-The environment holds what has no place in a file:
+The environment holds what doesn't belong in a file:
 
 | variable | what |
 |---|---|
@@ -36,35 +36,46 @@ defaults.
 
 
 def main() -> None:
-    """Print the whole reference."""
+    """Print the reference."""
     sys.stdout.write(HEAD + _tables("", "All of it but the sections below.", Config, None))
 
 
-def _tables(path: str, about: str, model: type[BaseModel], given: BaseModel | None) -> str:
-    """A table of a section's settings, and one for each section in it.
+def _tables(
+    path: str, about: str, model: type[BaseModel], default_section: BaseModel | None
+) -> str:
+    """Return a table of a section's settings, followed by those of its subsections.
 
     Args:
-        path: of the section, dotted; empty for the whole file.
-        about: what the section is.
+        path: the dotted path of the section; empty for the whole file.
+        about: the description of the section.
         model: its settings.
-        given: the section as it is when the file doesn't name it; ``None`` if it must.
+        default_section: the section's default; ``None`` if it is required.
     """
     title = f"`{path}`" if path else "`newsletter.yml`"
     text = f"\n## {title}\n{about}\n\n| setting | default | what |\n|---|---|---|\n"
-    below = ""
+    subsections = ""
     for name, setting in model.model_fields.items():
         value = (
-            getattr(given, name) if given else None if setting.is_required() else setting.default
+            getattr(default_section, name)
+            if default_section
+            else None
+            if setting.is_required()
+            else setting.default
         )
-        inner = get_section_model(setting)
-        if inner:
-            inside = value if isinstance(value, BaseModel) else None
-            below += _tables(f"{path}.{name}".lstrip("."), str(setting.description), inner, inside)
+        section_model = get_section_model(setting)
+        if section_model:
+            section_default = value if isinstance(value, BaseModel) else None
+            subsections += _tables(
+                f"{path}.{name}".lstrip("."),
+                str(setting.description),
+                section_model,
+                section_default,
+            )
         else:
-            must = setting.is_required() and given is None
-            default = "must be given" if must else _default(value)
+            required = setting.is_required() and default_section is None
+            default = "must be given" if required else _default(value)
             text += f"| `{name}` | {default} | {_about(setting, value)} |\n"
-    return text + below
+    return text + subsections
 
 
 def _default(value: object) -> str:

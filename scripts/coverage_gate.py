@@ -1,4 +1,4 @@
-"""Branch coverage of the rooms that pyproject.toml names: at least 95 % each."""
+"""Check branch coverage of the packages in pyproject.toml: at least 95 %."""
 
 import subprocess
 import sys
@@ -10,9 +10,9 @@ PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
 def main() -> int:
-    """Print each room's coverage; 1 if one is below the gate."""
+    """Print each package's coverage; return 1 if any is below the gate."""
     sources = tomllib.loads(PYPROJECT.read_text())["tool"]["coverage"]["run"]["source"]
-    worst = 0
+    exit_code = 0
     for source in sources:
         folder = source.replace(".", "/")
         command = [
@@ -22,8 +22,8 @@ def main() -> int:
         total = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
         mark = "" if total >= GATE else f"  below {GATE} %"
         print(f"{source:24} {total:3} % of lines and branches{mark}")  # noqa: T201
-        worst |= total < GATE
-    return worst
+        exit_code |= total < GATE
+    return exit_code
 
 
 if __name__ == "__main__":
