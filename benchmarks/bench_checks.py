@@ -1,6 +1,6 @@
-"""All offline checks of a mail, against a plain render of the same mail by premailer's defaults.
+"""All offline checks of an email, against premailer's defaults on the same one.
 
-SpamAssassin is left out: it is a program of its own. Both are warm; the mail is rendered before.
+SpamAssassin is left out: it is a separate program. Both are warm; the email is rendered before.
 """
 
 import tempfile
@@ -33,7 +33,7 @@ def main() -> None:
             baseline = default_premailer(before_inlining(folder, config, templates))
 
             def all_checks() -> object:
-                # A new mail each time: nothing that a rule has parsed is kept.
+                # A new context each time, so that nothing parsed before is reused.
                 return run_rules(CheckContext(email, issue, source, config, {"name": "x" * 40}))  # noqa: B023
 
             ours = median(all_checks)

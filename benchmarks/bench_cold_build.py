@@ -1,4 +1,4 @@
-"""Cold: the wall time of `newsletter build` on the sample issue as a new process."""
+"""Cold start: wall time of `newsletter build` on the sample issue."""
 
 import shutil
 import statistics
@@ -13,8 +13,8 @@ ROUNDS = 11
 GOAL_MS = 600
 
 
-def wall(code: str, folder: str) -> float:
-    """Milliseconds from starting a fresh interpreter on ``code`` to its end."""
+def measure_wall_time(code: str, folder: str) -> float:
+    """Return the milliseconds that a new interpreter takes to run ``code``."""
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     return (time.perf_counter() - started) * 1000
@@ -27,10 +27,16 @@ def main() -> None:
         for name in ("newsletter.yml", "issues", "templates"):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, Path(folder) / name)
-        for code in (baseline, ours):  # byte code compiled, files in the page cache
-            wall(code, folder)
-        # Interleaved, so that a busy moment of the machine hits both.
-        times = [(wall(baseline, folder), wall(ours, folder)) for _ in range(ROUNDS)]
+        for code in (
+            baseline,
+            ours,
+        ):  # so that byte code is compiled and files are in the page cache
+            measure_wall_time(code, folder)
+        # Interleaved, so that load on the machine affects both.
+        times = [
+            (measure_wall_time(baseline, folder), measure_wall_time(ours, folder))
+            for _ in range(ROUNDS)
+        ]
     premailer_ms, build_ms = (statistics.median(column) for column in zip(*times, strict=True))
     print(f"python -c 'import premailer'  {premailer_ms:6.1f} ms  (median of {ROUNDS})")
     print(

@@ -1,4 +1,4 @@
-"""Start-up: the wall time of `newsletter --help` against that of `python -c 'import click'`."""
+"""Start-up: wall time of `newsletter --help`, against `import click`."""
 
 import statistics
 import subprocess
@@ -9,8 +9,8 @@ ROUNDS = 30
 GOAL = 1.5
 
 
-def wall(code: str) -> float:
-    """Milliseconds from starting a fresh interpreter on ``code`` to its end."""
+def measure_wall_time(code: str) -> float:
+    """Return the milliseconds that a new interpreter takes to run ``code``."""
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
     return (time.perf_counter() - started) * 1000
@@ -19,10 +19,10 @@ def wall(code: str) -> float:
 def main() -> None:
     baseline = "import click"
     ours = "import sys; from newsletter.cli.main import main; sys.exit(main(['--help']))"
-    for code in (baseline, ours):  # byte code compiled, files in the page cache
-        wall(code)
-    # Interleaved, so that a busy moment of the machine hits both.
-    times = [(wall(baseline), wall(ours)) for _ in range(ROUNDS)]
+    for code in (baseline, ours):  # so that byte code is compiled and files are in the page cache
+        measure_wall_time(code)
+    # Interleaved, so that load on the machine affects both.
+    times = [(measure_wall_time(baseline), measure_wall_time(ours)) for _ in range(ROUNDS)]
     click_ms, help_ms = (statistics.median(column) for column in zip(*times, strict=True))
     print(f"python -c 'import click'  {click_ms:6.1f} ms  (median of {ROUNDS})")
     print(f"newsletter --help         {help_ms:6.1f} ms  {help_ms / click_ms:.2f} x  goal {GOAL} x")

@@ -1,7 +1,7 @@
-"""The list, on both databases: import, import again, export, audience, count; speed and memory.
+"""Subscriber list: import, export, audience and count; speed and memory.
 
-``python benchmarks/bench_list.py [READERS] [sqlite|postgresql]``; the baselines do the database's
-part of each job with the bare driver, and nothing else.
+``python benchmarks/bench_list.py [READERS] [sqlite|postgresql]``; both databases without the second
+argument. The baselines do only the database's part of each job, with the bare driver.
 """
 
 import csv
@@ -35,15 +35,15 @@ from newsletter.subscribers.segments import find_segment
 
 NOW = datetime.datetime(2026, 11, 22, 9, tzinfo=datetime.UTC)
 HEADER = ("email", "name", "city", "age")
-NAMES = ("address", "address_key", "name", "status", "attributes", "token", "source", "joined_at",
+COLUMNS = ("address", "address_key", "name", "status", "attributes", "token", "source", "joined_at",
          "confirmed_at", "soft_bounces", "updated_at")  # fmt: skip
-MOST_TIMES = 3.0
-MOST_MEMORY = 150
-MOST_COUNT = 100.0
+MAX_RATIO = 3.0
+MAX_MEMORY_MB = 150
+MAX_COUNT_MS = 100.0
 CONFIG = Path(__file__).parent.parent / "newsletter.yml"
 
 
-def people(first: int, last: int) -> Iterator[tuple[str, str, str, str]]:
+def iter_people(first: int, last: int) -> Iterator[tuple[str, str, str, str]]:
     cities = ("Bergen", "Oslo", "Troms\u00f8", "Bod\u00f8")
     for number in range(first, last):
         address = f"reader.{number}@{'example' if number % 3 else 'quay'}{number % 50}.org"
@@ -54,20 +54,20 @@ def write_csv(path: Path, first: int, last: int) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
-        writer.writerows(people(first, last))
+        writer.writerows(iter_people(first, last))
 
 
-def rows(first: int, last: int) -> list[tuple[Any, ...]]:
-    """The same readers as rows of the table."""
+def make_rows(first: int, last: int) -> list[tuple[Any, ...]]:
+    """Return the same readers as rows of the table."""
     now = NOW.isoformat(timespec="microseconds")
     return [
         (address, address, name, "active", f'{{"city":"{city}","age":{age}}}',
          secrets.token_urlsafe(16), f"import readers.csv:{line}", now, None, 0, now)
-        for line, (address, name, city, age) in enumerate(people(first, last), 2)
+        for line, (address, name, city, age) in enumerate(iter_people(first, last), 2)
     ]  # fmt: skip
 
 
-# What is measured, each in a process of its own.
+# The measured jobs, each in its own process.
 
 
 def do_import(url: str, folder: Path, path: str) -> int:
@@ -94,25 +94,25 @@ def do_audience(url: str, folder: Path, _: str) -> int:
 JOBS = {"import": do_import, "export": do_export, "audience": do_audience}
 
 
-def child(job: str, url: str, folder: str, argument: str) -> None:
+def run_child(job: str, url: str, folder: str, argument: str) -> None:
     start = time.perf_counter()
     count = JOBS[job](url, Path(folder), argument)
     seconds = time.perf_counter() - start
-    # Not getrusage, which counts what the parent had before exec.
+    # Not getrusage, which includes the parent's memory before exec.
     status = Path("/proc/self/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) // 1024
     print(json.dumps({"count": count, "seconds": seconds, "peak": peak}))
 
 
-def measured(job: str, url: str, folder: Path, argument: str = "") -> tuple[float, int]:
-    """Seconds and peak memory in MB."""
+def measure(job: str, url: str, folder: Path, argument: str = "") -> tuple[float, int]:
+    """Return the seconds and the peak memory in MB."""
     command = [sys.executable, __file__, "--child", job, url, str(folder), argument]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    told = json.loads(run.stdout)
-    return told["seconds"], told["peak"]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = json.loads(process.stdout)
+    return result["seconds"], result["peak"]
 
 
-def timed(work: Callable[[], object]) -> float:
+def measure_seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -123,7 +123,7 @@ def timed(work: Callable[[], object]) -> float:
 
 class Sqlite:
     name = "SQLite"
-    how = "bare sqlite3 executemany"
+    baseline = "bare sqlite3 executemany"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -133,10 +133,10 @@ class Sqlite:
         self.bare.execute("PRAGMA synchronous = FULL")
 
     def insert(self, readers: list[tuple[Any, ...]]) -> None:
-        marks = ", ".join("?" * len(NAMES))
+        placeholders = ", ".join("?" * len(COLUMNS))
         self.bare.execute("BEGIN IMMEDIATE")
         self.bare.executemany(
-            f"INSERT OR IGNORE INTO subscriber ({', '.join(NAMES)}) VALUES ({marks})",  # noqa: S608
+            f"INSERT OR IGNORE INTO subscriber ({', '.join(COLUMNS)}) VALUES ({placeholders})",  # noqa: S608
             readers,
         )
         self.bare.execute("COMMIT")
@@ -147,7 +147,7 @@ class Sqlite:
 
 class Postgresql:
     name = "PostgreSQL"
-    how = "bare COPY"
+    baseline = "bare COPY"
 
     def __init__(self, folder: Path, server: Server) -> None:
         import psycopg
@@ -159,15 +159,15 @@ class Postgresql:
         self.bare = psycopg.connect(bare)
 
     def insert(self, readers: list[tuple[Any, ...]]) -> None:
-        listed = ", ".join(NAMES)
+        columns = ", ".join(COLUMNS)
         with self.bare.cursor() as cursor:
             cursor.execute("CREATE TEMP TABLE staged (LIKE subscriber) ON COMMIT DROP")
             cursor.execute("ALTER TABLE staged DROP COLUMN id")
-            with cursor.copy(f"COPY staged ({listed}) FROM STDIN") as copy:
+            with cursor.copy(f"COPY staged ({columns}) FROM STDIN") as copy:
                 for row in readers:
                     copy.write_row(row)
             cursor.execute(
-                f"INSERT INTO subscriber ({listed}) SELECT {listed} FROM staged "  # noqa: S608
+                f"INSERT INTO subscriber ({columns}) SELECT {columns} FROM staged "  # noqa: S608
                 "ON CONFLICT (address_key) DO NOTHING"
             )
         self.bare.commit()
@@ -179,12 +179,14 @@ class Postgresql:
             yield from cursor
 
 
-def dump(base: Sqlite | Postgresql) -> None:
+def dump_csv(base: Sqlite | Postgresql) -> None:
     with (base.folder / "bare.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(base.select(", ".join(NAMES)))
+        csv.writer(file).writerows(base.select(", ".join(COLUMNS)))
 
 
-def tell(what: str, ours: tuple[float, int], baseline: str, theirs: float, goal: str = "") -> None:
+def print_result(
+    what: str, ours: tuple[float, int], baseline: str, theirs: float, goal: str = ""
+) -> None:
     seconds, peak = ours
     memory = f"{peak} MB"
     print(f"  {what:<34}{seconds:8.2f} s  {seconds / theirs:5.2f} x  {memory:>7}  {goal}")
@@ -192,56 +194,56 @@ def tell(what: str, ours: tuple[float, int], baseline: str, theirs: float, goal:
 
 
 def count_segment(base: Sqlite | Postgresql, query: str) -> float:
-    """Milliseconds, the median of nine."""
+    """Return the median of nine counts in milliseconds."""
     config = load_config(CONFIG, {})
     engine = open_database(base.url, base.folder)
     times = []
     for _ in range(9):
         with read_transaction(engine) as connection:
             segment = find_segment(connection, query, config, NOW)
-            times.append(timed(lambda: count_subscribers(connection, segment.condition)))  # noqa: B023
+            times.append(measure_seconds(lambda: count_subscribers(connection, segment.condition)))  # noqa: B023
     engine.dispose()
     return sorted(times)[4] * 1000
 
 
-def tag_some(base: Sqlite | Postgresql) -> None:
-    """One reader in fifty is a VIP."""
+def tag_readers(base: Sqlite | Postgresql) -> None:
+    """Tag one reader in fifty."""
     engine = open_database(base.url, base.folder)
     with engine.begin() as connection:
-        some = sa.select(subscriber.c.id, sa.literal("vip")).where(subscriber.c.id % 50 == 0)
-        connection.execute(sa.insert(subscriber_tag).from_select(["subscriber_id", "tag"], some))
+        tags = sa.select(subscriber.c.id, sa.literal("vip")).where(subscriber.c.id % 50 == 0)
+        connection.execute(sa.insert(subscriber_tag).from_select(["subscriber_id", "tag"], tags))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
     engine.dispose()
 
 
-def bench(base: Sqlite | Postgresql, count: int) -> None:
+def run_benchmark(base: Sqlite | Postgresql, count: int) -> None:
     first, second = base.folder / "readers.csv", base.folder / "again.csv"
     write_csv(first, 0, count)
     write_csv(second, count // 2, count + count // 2)
-    goal = f"goal {MOST_TIMES:.0f} x, {MOST_MEMORY} MB"
+    goal = f"goal {MAX_RATIO:.0f} x, {MAX_MEMORY_MB} MB"
     print(f"{base.name}, {count:,} readers")
-    readers = rows(0, count)
-    theirs = timed(lambda: base.insert(readers))
-    ours = measured("import", base.url, base.folder, str(first))
-    tell("import into an empty list", ours, base.how, theirs, goal)
-    readers = rows(count // 2, count + count // 2)
-    theirs = timed(lambda: base.insert(readers))
-    ours = measured("import", base.url, base.folder, str(second))
-    tell("import, half of them there", ours, f"{base.how}, or ignore", theirs, goal)
+    readers = make_rows(0, count)
+    theirs = measure_seconds(lambda: base.insert(readers))
+    ours = measure("import", base.url, base.folder, str(first))
+    print_result("import into an empty list", ours, base.baseline, theirs, goal)
+    readers = make_rows(count // 2, count + count // 2)
+    theirs = measure_seconds(lambda: base.insert(readers))
+    ours = measure("import", base.url, base.folder, str(second))
+    print_result("import, half of them there", ours, f"{base.baseline}, or ignore", theirs, goal)
     readers.clear()
-    theirs = timed(lambda: dump(base))
+    theirs = measure_seconds(lambda: dump_csv(base))
     for kind in ("csv", "jsonl"):
-        ours = measured("export", base.url, base.folder, kind)
-        tell(f"export, {kind}", ours, "bare SELECT and csv.writer", theirs)
+        ours = measure("export", base.url, base.folder, kind)
+        print_result(f"export, {kind}", ours, "bare SELECT and csv.writer", theirs)
     columns = "id, address, address_key, token, name, attributes"
-    theirs = timed(lambda: sum(1 for _ in base.select(columns)))
-    ours = measured("audience", base.url, base.folder)
-    tell("select the audience", ours, "bare SELECT", theirs)
-    tag_some(base)
+    theirs = measure_seconds(lambda: sum(1 for _ in base.select(columns)))
+    ours = measure("audience", base.url, base.folder)
+    print_result("select the audience", ours, "bare SELECT", theirs)
+    tag_readers(base)
     for query in ("status:bounced", "tag:vip", "joined >= 2026-11-23"):
-        spent = count_segment(base, query)
-        print(f"  {'count ' + query:<34}{spent:8.1f} ms{'':16}goal {MOST_COUNT:.0f} ms")
+        milliseconds = count_segment(base, query)
+        print(f"  {'count ' + query:<34}{milliseconds:8.1f} ms{'':16}goal {MAX_COUNT_MS:.0f} ms")
 
 
 @contextmanager
@@ -260,16 +262,16 @@ def postgresql() -> Iterator[Server]:
 def main(count: int, databases: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if "sqlite" in databases:
-            bench(Sqlite(Path(folder)), count)
+            run_benchmark(Sqlite(Path(folder)), count)
         if "postgresql" in databases:
             with postgresql() as server:
-                bench(Postgresql(Path(folder), server), count)
+                run_benchmark(Postgresql(Path(folder), server), count)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        child(*sys.argv[2:])
+        run_child(*sys.argv[2:])
     else:
-        numbers = [int(word.replace(",", "")) for word in sys.argv[1:] if word[0].isdigit()]
-        named = [word for word in sys.argv[1:] if not word[0].isdigit()]
-        main(numbers[0] if numbers else 200_000, named or ["sqlite", "postgresql"])
+        counts = [int(arg.replace(",", "")) for arg in sys.argv[1:] if arg[0].isdigit()]
+        databases = [arg for arg in sys.argv[1:] if not arg[0].isdigit()]
+        main(counts[0] if counts else 200_000, databases or ["sqlite", "postgresql"])

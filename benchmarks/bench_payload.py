@@ -1,4 +1,4 @@
-"""The body of one request for 1000 readers, against SendGrid's own helper classes."""
+"""Request body for 1000 recipients, against SendGrid's helper classes."""
 
 import gc
 import json
@@ -29,26 +29,26 @@ from newsletter.sending.providers.sendgrid.payload import (
 )
 from newsletter.subscribers import Recipient
 
-READERS = 1000
+RECIPIENTS = 1000
 ROUNDS = 8
 BATCHES = 6
 GOAL = 15.0
 FIRST = [f"{start}{end}" for start in "ABDEGHIJKLMNOPRSTUV" for end in ("da", "nna", "var", "ørn")]
 LAST = [f"{start}{end}" for start in ("Ber", "Dah", "Hau", "Lin") for end in map(str, range(900))]
-STAMP = RequestId("1", "1", "1")
+REQUEST_ID = RequestId("1", "1", "1")
 NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
 CITY = MergeTag("1", "city", "your town", "{{ subscriber.city }}")
-FILLED: tuple[tuple[MergeTag, TokenTarget], ...] = ((NAME, "html"), (NAME, "text"), (CITY, "html"))
+TOKENS: tuple[tuple[MergeTag, TokenTarget], ...] = ((NAME, "html"), (NAME, "text"), (CITY, "html"))
 
 
-def email() -> Email:
-    leave, name = UNSUBSCRIBE_TAG.token, NAME.token
+def make_email() -> Email:
+    unsubscribe, name = UNSUBSCRIBE_TAG.token, NAME.token
     return Email(
         issue="2026-12-01-ice",
         subject=f"The ice let go, {name('text')}",
         preheader="",
-        html=f"{name('html')} {CITY.token('html')} {leave('html')}" + "<p>word</p>" * 3_000,
-        text=f"{name('text')} {leave('text')}" + "word\n" * 1_000,
+        html=f"{name('html')} {CITY.token('html')} {unsubscribe('html')}" + "<p>word</p>" * 3_000,
+        text=f"{name('text')} {unsubscribe('text')}" + "word\n" * 1_000,
         sender=NamedAddress("Harbour Notes", "editor@harbour-notes.org"),
         reply_to=None,
         headers=(("List-Id", "Harbour Notes <notes.harbour-notes.org>"),),
@@ -58,8 +58,8 @@ def email() -> Email:
     )
 
 
-def readers(chance: random.Random) -> list[Recipient]:
-    """A batch of a send: few have a name that another batch has had, many share a town."""
+def make_recipients(chance: random.Random) -> list[Recipient]:
+    """Return a batch: names are rarely those of an earlier batch, many recipients share a town."""
     return [
         Recipient(
             number,
@@ -72,31 +72,31 @@ def readers(chance: random.Random) -> list[Recipient]:
                 "city": chance.choice(("Bergen", "Oslo", "St. John's", "Tromsø")),
             },
         )
-        for number in range(READERS)
+        for number in range(RECIPIENTS)
     ]
 
 
-def helpers(letter: PreparedEmail, people: list[Recipient]) -> bytes:
-    """The same request by the vendor's classes, used as its own guide shows."""
-    source = letter.email
-    mail = Mail(
+def build_with_helpers(prepared_email: PreparedEmail, recipients: list[Recipient]) -> bytes:
+    """Build the same request with the provider's classes, used as in its own guide."""
+    source = prepared_email.email
+    message = Mail(
         from_email=From(source.sender.address, source.sender.name),
         to_emails=[
             To(
-                reader.address,
-                reader.attributes["name"],
+                recipient.address,
+                recipient.attributes["name"],
                 substitutions=[
                     *(
-                        Substitution(tag.token(target), tag.value(reader.attributes, target))
-                        for tag, target in FILLED
+                        Substitution(tag.token(target), tag.value(recipient.attributes, target))
+                        for tag, target in TOKENS
                     ),
                     *(
-                        Substitution(token, f"https://news.harbour-notes.org/u/{reader.token}")
-                        for token in letter.personal_links
+                        Substitution(token, f"https://news.harbour-notes.org/u/{recipient.token}")
+                        for token in prepared_email.personal_links
                     ),
                 ],
             )
-            for reader in people
+            for recipient in recipients
         ],
         subject=source.subject,
         plain_text_content=source.text,
@@ -104,26 +104,26 @@ def helpers(letter: PreparedEmail, people: list[Recipient]) -> bytes:
         is_multiple=True,
     )
     for name, value in source.headers:
-        mail.header = Header(name, value)
-    # It puts each new personalization before the others.
-    for index, reader in enumerate(reversed(people)):
-        for name, value in build_unsubscribe_headers(letter.config, reader.token):
-            mail.header = Header(name, value, p=index)
+        message.header = Header(name, value)
+    # The helper classes insert each new personalization before the others.
+    for index, recipient in enumerate(reversed(recipients)):
+        for name, value in build_unsubscribe_headers(prepared_email.config, recipient.token):
+            message.header = Header(name, value, p=index)
         for key in ("nl_send", "nl_batch", "nl_attempt"):
-            mail.custom_arg = CustomArg(key, "1", p=index)
-        mail.custom_arg = CustomArg("nl_subscriber", str(reader.id), p=index)
-    return json.dumps(mail.get()).encode()
+            message.custom_arg = CustomArg(key, "1", p=index)
+        message.custom_arg = CustomArg("nl_subscriber", str(recipient.id), p=index)
+    return json.dumps(message.get()).encode()
 
 
-def milliseconds(
+def measure_milliseconds(
     work: Callable[[list[Recipient]], object], batches: list[list[Recipient]]
 ) -> list[float]:
-    """Of each batch, one after the other, as in a send; the first warms the caches."""
-    gc.collect()  # nobody pays for what the other has left behind
+    """Return the time of each batch, in sequence as in a send; the first only warms the caches."""
+    gc.collect()  # so that neither pays for the other's garbage
     times = []
-    for people in batches:
+    for recipients in batches:
         started = time.perf_counter()
-        work(people)
+        work(recipients)
         times.append((time.perf_counter() - started) * 1000)
     return times[1:]
 
@@ -131,16 +131,20 @@ def milliseconds(
 def main() -> None:
     config = load_config(Path(__file__).parent.parent / "newsletter.yml", {})
     config = config.model_copy(update={"public_url": "https://news.harbour-notes.org"})
-    letter, chance = prepare_email(email(), config), random.Random(1)  # noqa: S311 - no secret
+    prepared_email, chance = prepare_email(make_email(), config), random.Random(1)  # noqa: S311 - not a secret
     ours: list[float] = []
     theirs: list[float] = []
-    for _ in range(ROUNDS):  # by turns, since the load of a machine changes
-        batches = [readers(chance) for _ in range(BATCHES)]
-        ours += milliseconds(lambda people: build_request(letter, people, STAMP), batches)
-        theirs += milliseconds(lambda people: helpers(letter, people), batches)
-    body = build_request(letter, batches[0], STAMP).body
+    for _ in range(ROUNDS):  # interleaved, since the load of the machine changes
+        batches = [make_recipients(chance) for _ in range(BATCHES)]
+        ours += measure_milliseconds(
+            lambda recipients: build_request(prepared_email, recipients, REQUEST_ID), batches
+        )
+        theirs += measure_milliseconds(
+            lambda recipients: build_with_helpers(prepared_email, recipients), batches
+        )
+    body = build_request(prepared_email, batches[0], REQUEST_ID).body
     fast, slow = statistics.median(ours), statistics.median(theirs)
-    print(f"readers {READERS}, body {len(body):,} bytes, median of {len(ours)}")
+    print(f"readers {RECIPIENTS}, body {len(body):,} bytes, median of {len(ours)}")
     print(f"newsletter                     {fast:8.2f} ms   1.0 x")
     print(f"sendgrid helper classes + json {slow:8.2f} ms  {slow / fast:4.1f} x  goal {GOAL:.0f} x")
 

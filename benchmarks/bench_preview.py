@@ -1,8 +1,9 @@
-"""From saving a post to the new mail in Chromium's frame: the whole chain of the preview.
+"""Preview: time from saving a post to the new email in Chromium.
 
-The clock starts when the file is written and stops when the frame that holds the new words has been
-painted (the page's own clock, two frames later). The baseline is one step of ours: the same mail
-rendered with premailer's default options, warm, in a process of its own, since ours alters it.
+The clock starts when the file is written and stops when the frame with the new text has been
+painted (the page's own clock, two animation frames later). The baseline is one step of the chain:
+the same email through premailer with its default options, warm, in its own process, since
+newsletter patches premailer.
 """
 
 import shutil
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 ISSUE = "2026-11-22-reading-the-tide"
 ROUNDS = 31
 GOAL = 200
-SEEN = """(words) => new Promise((resolve) => {
+WAIT_FOR_TEXT = """(words) => new Promise((resolve) => {
   const look = () => {
     const page = document.querySelector("iframe.front").contentDocument;
     if (!page?.body?.textContent.includes(words)) return requestAnimationFrame(look);
@@ -39,7 +40,7 @@ def measure(page: Page, post: Path) -> list[float]:
     times = []
     for number in range(ROUNDS):
         words = f"Version {number} of the tide."
-        page.evaluate(f"(words) => {{ window.seen = ({SEEN})(words); }}", words)
+        page.evaluate(f"(words) => {{ window.seen = ({WAIT_FOR_TEXT})(words); }}", words)
         started = time.time()
         post.write_text(f"{text}\n\n{words}\n")
         ended = float(page.evaluate("() => window.seen"))
@@ -59,31 +60,31 @@ print(statistics.median(times[1:]))
 """
 
 
-def plain_premailer(document: str) -> float:
-    run = subprocess.run(
+def measure_premailer(document: str) -> float:
+    process = subprocess.run(
         [sys.executable, "-c", BASELINE], input=document, capture_output=True, text=True, check=True
     )
-    return float(run.stdout)
+    return float(process.stdout)
 
 
-def copied(to: Path) -> Path:
-    shutil.copyfile(ROOT / "newsletter.yml", to / "newsletter.yml")
+def copy_project(target: Path) -> Path:
+    shutil.copyfile(ROOT / "newsletter.yml", target / "newsletter.yml")
     for name in ("issues", "templates"):
-        shutil.copytree(ROOT / name, to / name)
-    return to
+        shutil.copytree(ROOT / name, target / name)
+    return target
 
 
 def main() -> None:
     program = shutil.which("chromium") or shutil.which("google-chrome")
-    with tempfile.TemporaryDirectory() as work, open_preview_socket(0) as taken:
-        folder = copied(Path(work).resolve())
+    with tempfile.TemporaryDirectory() as work, open_preview_socket(0) as listener:
+        folder = copy_project(Path(work).resolve())
         project = open_project(folder)
-        desk = PreviewWorkspace(project)
-        proof = desk.get_state(ISSUE).rendering
-        assert proof
-        document = proof.email.html
-        baseline = plain_premailer(document)
-        server = PreviewServer(desk, ISSUE, taken)
+        workspace = PreviewWorkspace(project)
+        rendering = workspace.get_state(ISSUE).rendering
+        assert rendering
+        document = rendering.email.html
+        baseline = measure_premailer(document)
+        server = PreviewServer(workspace, ISSUE, listener)
         thread = threading.Thread(target=server.run_until_stopped)
         thread.start()
         try:
@@ -97,12 +98,12 @@ def main() -> None:
         finally:
             server.should_exit = True
             thread.join()
-    middle = statistics.median(times)
+    median = statistics.median(times)
     worst = statistics.quantiles(times, n=20)[-1]
     print(f"{ROUNDS} saves of the sample issue, {len(document.encode()) / 1024:.0f} KB")
     print(
-        f"save to new frame: median {middle:.0f} ms, 95 % within {worst:.0f} ms, goal {GOAL} ms; "
-        f"premailer's defaults alone {baseline:.0f} ms: {middle / baseline:.1f} x"
+        f"save to new frame: median {median:.0f} ms, 95 % within {worst:.0f} ms, goal {GOAL} ms; "
+        f"premailer's defaults alone {baseline:.0f} ms: {median / baseline:.1f} x"
     )
 
 

@@ -1,8 +1,8 @@
-"""A report on both databases: time and peak memory, beside a bare SELECT over the same events.
+"""Report of a send: time and peak memory, against a bare SELECT.
 
-``python benchmarks/bench_report.py [READERS] [sqlite|postgresql]``; three to four events a reader,
-opens and clicks among them. The baseline fetches type, address and time of the send's events with
-the bare driver, and does nothing with them.
+``python benchmarks/bench_report.py [READERS] [sqlite|postgresql]``; both databases without the
+second argument; three to four events per reader, opens and clicks among them. The baseline fetches
+type, address and time of the send's events with the bare driver, and does nothing with them.
 """
 
 import datetime
@@ -28,61 +28,61 @@ from newsletter.reports.comparison import list_started_sends
 from newsletter.reports.report import build_send_report
 
 CONFIG = Path(__file__).parent.parent / "newsletter.yml"
-BARE = "SELECT type, address_key, at FROM event WHERE send_id = 1"
+BASELINE_QUERY = "SELECT type, address_key, at FROM event WHERE send_id = 1"
 
 
-def child(job: str, url: str, folder: Path) -> None:
-    """One job in a process of its own, so that its memory is its own."""
+def run_child(job: str, url: str, folder: Path) -> None:
+    """Run one job in its own process, so that its memory can be measured."""
     start = time.perf_counter()
-    count = {"report": reported, "bare": fetched}[job](url, folder)
+    count = {"report": run_report, "bare": run_baseline}[job](url, folder)
     seconds = time.perf_counter() - start
-    # Not getrusage, which counts what the parent had before exec.
+    # Not getrusage, which includes the parent's memory before exec.
     peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
     print(json.dumps({"count": count, "seconds": seconds, "peak": peak}))
 
 
-def reported(url: str, folder: Path) -> int:
+def run_report(url: str, folder: Path) -> int:
     engine = open_database(url, folder)
     with read_transaction(engine) as connection:
-        (of,) = list_started_sends(connection)
+        (send,) = list_started_sends(connection)
         config = load_config(CONFIG, {})
-        found = build_send_report(connection, of, config, AT + datetime.timedelta(days=7))
-    assert found.counts.delivery.total == found.sent
-    return found.sent
+        report = build_send_report(connection, send, config, AT + datetime.timedelta(days=7))
+    assert report.counts.delivery.total == report.sent
+    return report.sent
 
 
-def fetched(url: str, folder: Path) -> int:
+def run_baseline(url: str, folder: Path) -> int:
     if url.startswith("sqlite"):
         connection = sqlite3.connect(folder / "report.db")
-        return sum(1 for _ in connection.execute(BARE))
+        return sum(1 for _ in connection.execute(BASELINE_QUERY))
     import psycopg
 
     with psycopg.connect(url) as bare, bare.cursor(name="all") as cursor:
         cursor.itersize = 5_000
-        cursor.execute(BARE)
+        cursor.execute(BASELINE_QUERY)
         return sum(1 for _ in cursor)
 
 
-def measured(job: str, url: str, folder: Path) -> tuple[int, float, int]:
-    """How many, seconds, and peak memory in MB."""
+def measure(job: str, url: str, folder: Path) -> tuple[int, float, int]:
+    """Return the count, the seconds, and the peak memory in MB."""
     command = [sys.executable, __file__, "--child", job, url, str(folder)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    told = json.loads(run.stdout)
-    return told["count"], told["seconds"], told["peak"]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = json.loads(process.stdout)
+    return result["count"], result["seconds"], result["peak"]
 
 
-def bench(name: str, url: str, folder: Path, readers: int) -> None:
+def run_benchmark(name: str, url: str, folder: Path, readers: int) -> None:
     engine = open_database(url, folder)
     make_send(engine, MadeUp(readers=readers))
     if name == "PostgreSQL":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("ANALYZE")
     engine.dispose()
-    events, theirs, least = measured("bare", url, folder)
-    _, ours, peak = measured("report", url, folder)
+    events, theirs, baseline_peak = measure("bare", url, folder)
+    _, ours, peak = measure("report", url, folder)
     print(f"{name}, {readers:,} readers, {events:,} events")
     print(f"  {'report':<34}{ours:8.2f} s  {ours / theirs:5.2f} x  {peak:>5} MB")
-    print(f"    {'bare SELECT':<32}{theirs:8.2f} s{'':10}{least:>5} MB")
+    print(f"    {'bare SELECT':<32}{theirs:8.2f} s{'':10}{baseline_peak:>5} MB")
 
 
 @contextmanager
@@ -101,16 +101,18 @@ def postgresql() -> Iterator[Server]:
 def main(readers: int, databases: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if "sqlite" in databases:
-            bench("SQLite", "sqlite:///report.db", Path(folder), readers)
+            run_benchmark("SQLite", "sqlite:///report.db", Path(folder), readers)
         if "postgresql" in databases:
             with postgresql() as server:
-                bench("PostgreSQL", server.url(server.new_database()), Path(folder), readers)
+                run_benchmark(
+                    "PostgreSQL", server.url(server.new_database()), Path(folder), readers
+                )
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        child(sys.argv[2], sys.argv[3], Path(sys.argv[4]))
+        run_child(sys.argv[2], sys.argv[3], Path(sys.argv[4]))
     else:
-        numbers = [int(word.replace(",", "")) for word in sys.argv[1:] if word[0].isdigit()]
-        named = [word for word in sys.argv[1:] if not word[0].isdigit()]
-        main(numbers[0] if numbers else 50_000, named or ["sqlite", "postgresql"])
+        counts = [int(arg.replace(",", "")) for arg in sys.argv[1:] if arg[0].isdigit()]
+        databases = [arg for arg in sys.argv[1:] if not arg[0].isdigit()]
+        main(counts[0] if counts else 50_000, databases or ["sqlite", "postgresql"])

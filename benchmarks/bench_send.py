@@ -1,7 +1,7 @@
-"""A whole send, from the frozen plan to done, against a loop over SendGrid's own client.
+"""A complete send, against a loop over SendGrid's own client.
 
-The list is in SQLite with its full ledger; the vendor is a sink in a process of its own on
-loopback, which reads requests and answers 202.
+From the frozen plan to done. The list is in SQLite with its full ledger; the provider is a sink in
+its own process on loopback, which reads requests and responds with 202.
 
     python benchmarks/bench_send.py --readers 1000000 --latency 0.1 --concurrency 32
 """
@@ -50,15 +50,15 @@ COLUMNS = ("address", "address_key", "name", "status", "attributes", "token", "j
 
 
 class Sink(asyncio.BufferedProtocol):
-    """As little of HTTP as will do: the length of a request, and 202."""
+    """A minimal HTTP server: it reads the length of a request and responds with 202."""
 
-    answer = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Message-Id: sink\r\n\r\n"
+    response = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Message-Id: sink\r\n\r\n"
 
     def __init__(self, latency: float) -> None:
         self._latency = latency
         self._buffer = memoryview(bytearray(1 << 20))
-        self._head = b""
-        self._left = 0
+        self._header = b""
+        self._remaining = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -67,27 +67,27 @@ class Sink(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        if not self._left:
-            self._head += bytes(self._buffer[:nbytes])
-            head, end, body = self._head.partition(b"\r\n\r\n")
+        if not self._remaining:
+            self._header += bytes(self._buffer[:nbytes])
+            header, end, body = self._header.partition(b"\r\n\r\n")
             if not end:
                 return
-            self._head = b""
-            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-            self._left, nbytes = int(length), len(body)
-        self._left -= nbytes
-        if not self._left:
-            asyncio.get_running_loop().call_later(self._latency, self._reply)
+            self._header = b""
+            length = header.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            self._remaining, nbytes = int(length), len(body)
+        self._remaining -= nbytes
+        if not self._remaining:
+            asyncio.get_running_loop().call_later(self._latency, self._respond)
 
-    def _reply(self) -> None:
+    def _respond(self) -> None:
         assert isinstance(self._transport, asyncio.WriteTransport)
-        self._transport.write(self.answer)
+        self._transport.write(self.response)
 
 
 def serve(latency: float, ports: "multiprocessing.Queue[int]") -> None:
     async def run() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Sink(latency), "127.0.0.1", 0)
+        run_baseline = asyncio.get_running_loop()
+        server = await run_baseline.create_server(lambda: Sink(latency), "127.0.0.1", 0)
         ports.put(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -106,7 +106,7 @@ def sink(latency: float) -> Iterator[str]:
         process.join()
 
 
-def settings(url: str) -> Config:
+def make_config(url: str) -> Config:
     return Config.model_validate(
         {
             "name": "Harbour Notes",
@@ -121,15 +121,16 @@ def settings(url: str) -> Config:
     )
 
 
-def email() -> Email:
-    leave, name = UNSUBSCRIBE_TAG.token, NAME.token
+def make_email() -> Email:
+    unsubscribe, name = UNSUBSCRIBE_TAG.token, NAME.token
     return Email(
         issue="2026-12-01-ice",
         subject=f"The ice let go, {name('text')}",
         preheader="",
         html=f"<p>Dear {name('html')}</p>" + "<p>word</p>" * 3_000
-        + f'<a href="{leave("html")}">Leave</a> <a href="{PREFERENCES_TAG.token("html")}">More</a>',
-        text=f"Dear {name('text')}\n" + "word\n" * 1_000 + leave("text"),
+        + f'<a href="{unsubscribe("html")}">Leave</a> '
+        f'<a href="{PREFERENCES_TAG.token("html")}">More</a>',
+        text=f"Dear {name('text')}\n" + "word\n" * 1_000 + unsubscribe("text"),
         sender=NamedAddress("Harbour Notes", "editor@harbour-notes.org"),
         reply_to=None,
         headers=(("List-Id", "Harbour Notes <notes.harbour-notes.org>"),),
@@ -139,7 +140,7 @@ def email() -> Email:
     )  # fmt: skip
 
 
-def subscribe(engine: sa.Engine, count: int) -> None:
+def add_subscribers(engine: sa.Engine, count: int) -> None:
     names = (*COLUMNS, "updated_at")
     values = {name: sa.bindparam(name, type_=sa.String) for name in names}
     bulk = BulkStatement(sa.insert(subscriber).values(values), engine.dialect, names)
@@ -154,8 +155,8 @@ def subscribe(engine: sa.Engine, count: int) -> None:
             bulk.execute(connection, rows)
 
 
-class World:
-    """Nobody watches."""
+class SilentObserver:
+    """An observer without a display, which never asks to stop."""
 
     stop_requested = False
 
@@ -170,9 +171,9 @@ class World:
 
 
 class Clocks(Counter[str]):
-    """Seconds of the thread that owns the ledger, by what it does."""
+    """Seconds of the thread that owns the ledger, by step."""
 
-    def around(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+    def wrap(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*args: Any, **options: Any) -> Any:
             started = time.perf_counter()
             try:
@@ -184,110 +185,111 @@ class Clocks(Counter[str]):
 
 
 def send(folder: Path, url: str, concurrency: int) -> dict[str, Any]:
-    """One send of everybody on the list; seconds and memory."""
+    """Send to everybody on the list; return seconds and memory."""
     clocks = Clocks()
-    for place, name, label in (
-        (claim, "claim", "claim"), (claim, "readers_of", "read"), (sender, "request", "build"),
-        (claim, "depart", "depart"), (WorkerPool, "take", "wait"), (sender, "settle", "settle"),
+    for owner, name, label in (
+        (claim, "claim_batches", "claim"), (claim, "load_recipients", "read"),
+        (sender, "build_request", "build"), (claim, "mark_in_flight", "depart"),
+        (WorkerPool, "get_completed", "wait"), (sender, "record_batch_results", "settle"),
     ):  # fmt: skip
-        setattr(place, name, clocks.around(label, getattr(place, name)))
-    config = settings(url)
+        setattr(owner, name, clocks.wrap(label, getattr(owner, name)))
+    config = make_config(url)
     with database_engine("sqlite:///list.db", folder) as engine:
-        ledger, letter = Ledger(engine), prepare_email(email(), config)
-        mailer = SendGridClient(KEY, config.sendgrid)
+        ledger, prepared_email = Ledger(engine), prepare_email(make_email(), config)
+        client = SendGridClient(KEY, config.sendgrid)
         gc.collect()
         started = time.perf_counter()
-        frozen = freeze_send(ledger, letter)
+        frozen = freeze_send(ledger, prepared_email)
         clocks["freeze"] = time.perf_counter() - started  # type: ignore[assignment]
-        before = os.times()
+        times_before = os.times()
         assert (
             sender.BatchSender(
-                ledger, frozen, letter, mailer, World(), concurrency=concurrency
+                ledger, frozen, prepared_email, client, SilentObserver(), concurrency=concurrency
             ).run()
             is None
         )
         seconds = time.perf_counter() - started
-        after = os.times()
-        mailer.close()
-        done = get_send(ledger, frozen.issue)
-        assert done is not None
-        assert done.state == "done"
+        times_after = os.times()
+        client.close()
+        record = get_send(ledger, frozen.issue)
+        assert record is not None
+        assert record.state == "done"
         assert count_recipients_by_state(ledger, frozen) == {"accepted": frozen.total}
     return {
         "readers": frozen.total,
         "seconds": seconds,
         "clocks": dict(clocks),
-        "cpu": after.user + after.system - before.user - before.system,
+        "cpu": times_after.user + times_after.system - times_before.user - times_before.system,
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
 def in_own_process(work: Callable[..., Any], *args: Any) -> Any:
-    """Run it in a new interpreter: its memory is its own."""
+    """Run a function in a new interpreter, so that its memory can be measured."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(work, args)
 
 
-def loop(folder: Path, url: str) -> float:
-    """The baseline: the vendor's classes and client, as its guide shows; seconds."""
+def run_baseline(folder: Path, url: str) -> float:
+    """Send with the provider's classes and client, as in its guide; seconds per recipient."""
     import sendgrid
 
-    letter = prepare_email(email(), settings(url))
+    prepared_email = prepare_email(make_email(), make_config(url))
     with (
         database_engine("sqlite:///list.db", folder) as engine,
         read_transaction(engine) as connection,
     ):
         started = time.perf_counter()
         client = sendgrid.SendGridAPIClient(KEY, host=url)
-        people: list[Recipient] = []
+        recipients: list[Recipient] = []
         count = 0
-        for reader in iter_audience(connection):
-            people.append(reader)
+        for recipient in iter_audience(connection):
+            recipients.append(recipient)
             count += 1
-            if len(people) == BATCH:
-                client.send(helpers(letter, people))
-                people = []
+            if len(recipients) == BATCH:
+                client.send(build_with_helpers(prepared_email, recipients))
+                recipients = []
             if count == BASELINE:
                 break
-        if people:
-            client.send(helpers(letter, people))
+        if recipients:
+            client.send(build_with_helpers(prepared_email, recipients))
         return (time.perf_counter() - started) / count
 
 
-def helpers(letter: PreparedEmail, people: list[Recipient]) -> Any:
+def build_with_helpers(prepared_email: PreparedEmail, recipients: list[Recipient]) -> Any:
     from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Substitution, To
 
-    source = letter.email
-    mail = Mail(
+    source = prepared_email.email
+    message = Mail(
         from_email=From(source.sender.address, source.sender.name),
         to_emails=[
             To(
-                reader.address,
-                reader.attributes["name"],
+                recipient.address,
+                recipient.attributes["name"],
                 substitutions=[
                     *(
-                        Substitution(NAME.token(target), NAME.value(reader.attributes, target))
+                        Substitution(NAME.token(target), NAME.value(recipient.attributes, target))
                         for target in ("html", "text")
                     ),
                     *(
-                        Substitution(token, f"{SITE}/u/{reader.token}")
-                        for token in letter.personal_links
+                        Substitution(token, f"{SITE}/u/{recipient.token}")
+                        for token in prepared_email.personal_links
                     ),
                 ],
             )
-            for reader in people
+            for recipient in recipients
         ],
         subject=source.subject,
         plain_text_content=source.text,
         html_content=source.html,
         is_multiple=True,
     )
-    # It puts each new personalization before the others.
-    for index, reader in enumerate(reversed(people)):
-        for name, value in build_unsubscribe_headers(letter.config, reader.token):
-            mail.header = Header(name, value, p=index)
-        mail.custom_arg = CustomArg("nl_subscriber", str(reader.id), p=index)
-    return mail
+    # The helper classes insert each new personalization before the others.
+    for index, recipient in enumerate(reversed(recipients)):
+        for name, value in build_unsubscribe_headers(prepared_email.config, recipient.token):
+            message.header = Header(name, value, p=index)
+        message.custom_arg = CustomArg("nl_subscriber", str(recipient.id), p=index)
+    return message
 
 
 def main() -> None:
@@ -295,23 +297,23 @@ def main() -> None:
     parser.add_argument("--readers", type=int, default=100_000)
     parser.add_argument("--latency", type=float, default=0.0, help="of the sink, in seconds")
     parser.add_argument("--concurrency", type=int, default=sender.CONCURRENCY)
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, sink(chosen.latency) as url:
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, sink(options.latency) as url:
         folder = Path(name)
         with database_engine("sqlite:///list.db", folder) as engine:
-            subscribe(engine, chosen.readers)
-        # Before and after: the speed of a shared machine changes.
-        before = in_own_process(loop, folder, url)
-        result = in_own_process(send, folder, url, chosen.concurrency)
-        theirs = 2 / (before + in_own_process(loop, folder, url))
-    report(result, theirs, chosen)
+            add_subscribers(engine, options.readers)
+        # The baseline before and after: the speed of a shared machine changes.
+        before = in_own_process(run_baseline, folder, url)
+        result = in_own_process(send, folder, url, options.concurrency)
+        theirs = 2 / (before + in_own_process(run_baseline, folder, url))
+    report(result, theirs, options)
 
 
-def report(result: dict[str, Any], theirs: float, chosen: argparse.Namespace) -> None:
+def report(result: dict[str, Any], theirs: float, options: argparse.Namespace) -> None:
     count, seconds, clocks = result["readers"], result["seconds"], result["clocks"]
     sending = seconds - clocks["freeze"]
-    print(f"{count:,} readers, sink's latency {chosen.latency * 1000:.0f} ms, "
-          f"{chosen.concurrency} requests at once, SQLite with synchronous=FULL")  # fmt: skip
+    print(f"{count:,} readers, sink's latency {options.latency * 1000:.0f} ms, "
+          f"{options.concurrency} requests at once, SQLite with synchronous=FULL")  # fmt: skip
     print(f"freeze and send {count / seconds:10,.0f} recipients/s  {seconds:6.2f} s")
     print(f"send            {count / sending:10,.0f} recipients/s  {sending:6.2f} s "
           f" {count / sending / theirs:5.1f} x  goal {GOAL:.0f} x")  # fmt: skip

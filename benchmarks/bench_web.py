@@ -1,8 +1,8 @@
-"""The public site under 50 connections: pages, and readers who leave by one click.
+"""The public site under 50 connections: pages and one-click unsubscribe.
 
-The baseline is a bare Starlette route that answers a constant, asked likewise just before each.
-Beside the clock stands the server's processor time: what the load client and other programs take
-of a busy machine is not in it.
+The baseline is a bare Starlette route that returns a constant, under the same load just before each
+measurement. Besides wall time it prints the server's processor time, which excludes the load client
+and other programs on a busy machine.
 """
 
 import asyncio
@@ -51,19 +51,19 @@ uvicorn.run(app, port=int(sys.argv[1]), log_config=None, access_log=False)
 
 
 class Server(NamedTuple):
-    """A process that answers."""
+    """A server process."""
 
     process: int
     port: int
 
-    def worked(self) -> float:
-        """Seconds of processor time since its start."""
+    def cpu_seconds(self) -> float:
+        """Return the seconds of processor time since its start."""
         spent = Path(f"/proc/{self.process}/stat").read_text().rpartition(") ")[2].split()[11:13]
         return sum(map(int, spent)) / os.sysconf("SC_CLK_TCK")
 
 
 def prepare(folder: Path) -> None:
-    """Put readers on the list, and send them an issue."""
+    """Add readers to the list, and send them an issue."""
     (folder / "issues" / ISSUE).mkdir(parents=True)
     (folder / "issues" / ISSUE / "post.md").write_text(POST)
     (folder / "newsletter.yml").write_text(SETTINGS)
@@ -78,21 +78,21 @@ def prepare(folder: Path) -> None:
     ]  # fmt: skip
     with database_engine("sqlite:///newsletter.db", folder) as engine, engine.begin() as connection:
         connection.execute(sa.insert(subscriber), rows)
-    with FakeSendGrid() as double:
-        vendor = {"SENDGRID_API_KEY": double.key, "SENDGRID_HOST": double.url}
+    with FakeSendGrid() as fake:
+        provider = {"SENDGRID_API_KEY": fake.key, "SENDGRID_HOST": fake.url}
         command = [sys.executable, "-m", "newsletter", "send", ISSUE, "--yes"]
         subprocess.run(
-            command, cwd=folder, check=True, capture_output=True, env={**os.environ, **vendor}
+            command, cwd=folder, check=True, capture_output=True, env={**os.environ, **provider}
         )
 
 
 @contextmanager
-def serving(folder: Path, *words: str) -> Iterator[Server]:
-    """A server in a process of its own, told its port as its last word."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port = door.getsockname()[1]
+def run_server(folder: Path, *arguments: str) -> Iterator[Server]:
+    """Run a server in its own process, with its port as the last argument."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, *words, str(port)],
+        [sys.executable, *arguments, str(port)],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -108,15 +108,15 @@ def serving(folder: Path, *words: str) -> Iterator[Server]:
         process.wait()
 
 
-async def ask(port: int, heads: list[bytes]) -> list[float]:
-    """Answer times in ms of requests sent one after the other on each of the connections."""
-    left, spent = iter(heads), list[float]()
+async def send_requests(port: int, requests: list[bytes]) -> list[float]:
+    """Send the requests in sequence on each of the connections; return response times in ms."""
+    remaining, spent = iter(requests), list[float]()
 
-    async def visitor() -> None:
+    async def run_client() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for sent in left:
+        for request in remaining:
             started = time.perf_counter()
-            writer.write(sent)
+            writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200"), head
             length = head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]
@@ -124,15 +124,15 @@ async def ask(port: int, heads: list[bytes]) -> list[float]:
             spent.append((time.perf_counter() - started) * 1000)
         writer.close()
 
-    await asyncio.gather(*(visitor() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(run_client() for _ in range(CONNECTIONS)))
     return spent
 
 
-def measure(server: Server, name: str, heads: list[bytes]) -> None:
-    started, worked = time.perf_counter(), server.worked()
-    spent = asyncio.run(ask(server.port, heads))
+def measure(server: Server, name: str, requests: list[bytes]) -> None:
+    started, cpu_before = time.perf_counter(), server.cpu_seconds()
+    spent = asyncio.run(send_requests(server.port, requests))
     rate = len(spent) / (time.perf_counter() - started)
-    work = (server.worked() - worked) / len(spent) * 1e6
+    work = (server.cpu_seconds() - cpu_before) / len(spent) * 1e6
     p95 = statistics.quantiles(spent, n=20)[-1]
     print(f"{name:<22} {rate:>7,.0f} /s   p95 {p95:6.1f} ms   {work:5.0f} µs of processor time")
 
@@ -149,8 +149,8 @@ def main() -> None:
             for n in range(REQUESTS)
         ]
         with (
-            serving(folder, "-c", BARE) as bare,
-            serving(folder, "-m", "newsletter", "serve", "--port") as site,
+            run_server(folder, "-c", BARE) as bare,
+            run_server(folder, "-m", "newsletter", "serve", "--port") as site,
         ):
             constant = [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"] * REQUESTS
             for path in PAGES:

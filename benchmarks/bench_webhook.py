@@ -1,7 +1,8 @@
-"""Signed webhook bodies of 768 KB over HTTP, stored durably: events a second, and the slowest.
+"""Webhook: signed bodies of 768 KB over HTTP; events per second, p99.
 
-``python benchmarks/bench_webhook.py [BODIES] [sqlite|postgresql]``; the baseline writes the same
-rows with the bare driver's executemany into the same tables, one transaction a body.
+``python benchmarks/bench_webhook.py [BODIES] [sqlite|postgresql]``; every event is stored durably.
+The baseline writes the same rows with the bare driver's executemany into the same tables, one
+transaction per body.
 """
 
 import base64
@@ -35,12 +36,12 @@ from newsletter.project import open_project
 from newsletter.web.rehearsal_site import serve_rehearsal_site
 from newsletter.web.sendgrid_webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WEBHOOK_PATH
 
-LARGEST = 768 * 1024
-AT_ONCE = 8
-LEAST = 20_000
-SLOWEST = 1.0
+MAX_BODY_BYTES = 768 * 1024
+CONCURRENCY = 8
+MIN_RATE = 20_000
+MAX_P99_SECONDS = 1.0
 READERS = 200_000
-Ready = tuple[bytes, dict[str, str]]
+SignedBody = tuple[bytes, dict[str, str]]
 SECRET = ec.generate_private_key(ec.SECP256R1())
 KINDS = (
     "processed",
@@ -61,11 +62,11 @@ public_url: https://news.harbournotes.example
 """
 
 
-def one(number: int) -> dict[str, Any]:
-    """As SendGrid documents them; one in 200 is a soft bounce, one in 500 one for good."""
+def make_event(number: int) -> dict[str, Any]:
+    """Return an event as SendGrid documents it; one in 200 is a soft bounce, one in 500 hard."""
     reader = number * 7919 % READERS
     kind = KINDS[number % len(KINDS)]
-    found = {
+    event = {
         "email": f"reader.{reader}@quay{reader % 50}.example",
         "timestamp": int(time.time()) - 60,
         "smtp-id": f"<14c5d75ce93.dfd.{number:08d}@ismtpd-555>",
@@ -79,49 +80,49 @@ def one(number: int) -> dict[str, Any]:
         "nl_subscriber": str(reader),
     }
     if number % 200 == 0:
-        found |= {"event": "bounce", "type": "blocked", "reason": "450 4.2.2 mailbox full"}
+        event |= {"event": "bounce", "type": "blocked", "reason": "450 4.2.2 mailbox full"}
     elif number % 500 == 1:
-        found |= {"event": "bounce", "type": "bounce", "reason": "550 5.1.1 no such user"}
+        event |= {"event": "bounce", "type": "bounce", "reason": "550 5.1.1 no such user"}
     elif kind == "delivered":
-        found["response"] = "250 2.0.0 OK 1796115600 d9443c01a7336-1f5 - gsmtp"
+        event["response"] = "250 2.0.0 OK 1796115600 d9443c01a7336-1f5 - gsmtp"
     elif kind in {"open", "click"}:
-        found |= {
+        event |= {
             "ip": "203.0.113.9",
             "useragent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/120",
             "url": "https://harbournotes.example/posts/the-ice-let-go",
         }
-    return found
+    return event
 
 
-def bodies(count: int) -> list[tuple[bytes, int]]:
-    """Bodies just below the largest that SendGrid sends, and how many events each holds."""
-    made, number = [], 0
+def make_bodies(count: int) -> list[tuple[bytes, int]]:
+    """Return bodies just below the largest that SendGrid sends, each with its number of events."""
+    result, number = [], 0
     for _ in range(count):
         parts, size = [], 2
-        while size < LARGEST - 700:
-            parts.append(json.dumps(one(number)).encode())
+        while size < MAX_BODY_BYTES - 700:
+            parts.append(json.dumps(make_event(number)).encode())
             size += len(parts[-1]) + 1
             number += 1
-        made.append((b"[" + b",".join(parts) + b"]", len(parts)))
-    return made
+        result.append((b"[" + b",".join(parts) + b"]", len(parts)))
+    return result
 
 
-def signed(body: bytes) -> dict[str, str]:
-    stamp = str(int(time.time()))
-    made = SECRET.sign(stamp.encode() + body, ec.ECDSA(SHA256()))
-    headers = {SIGNATURE_HEADER: base64.b64encode(made).decode(), TIMESTAMP_HEADER: stamp}
+def sign(body: bytes) -> dict[str, str]:
+    timestamp = str(int(time.time()))
+    signature = SECRET.sign(timestamp.encode() + body, ec.ECDSA(SHA256()))
+    headers = {SIGNATURE_HEADER: base64.b64encode(signature).decode(), TIMESTAMP_HEADER: timestamp}
     return {**headers, "Content-Type": "application/json"}
 
 
-def bare(folder: Path, sent: list[tuple[bytes, int]]) -> float:
-    """Seconds for the same rows by executemany, the parsing left out."""
+def run_baseline(folder: Path, bodies: list[tuple[bytes, int]]) -> float:
+    """Return the seconds for the same rows by executemany, without parsing."""
     open_database("sqlite:///bare.db", folder).dispose()
     names = "sg_event_id, type, at, address_key, send_id, batch_id, attempt_number, is_bot, raw"
     insert = f"INSERT INTO event ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)"  # noqa: S608
     rows = [
-        [(each.id, each.type, each.at.isoformat(), each.address, each.send_id, each.batch_id,
-          each.attempt_number, each.raw_json) for each in parse_webhook_body(body).events]
-        for body, _ in sent
+        [(event.id, event.type, event.at.isoformat(), event.address, event.send_id, event.batch_id,
+          event.attempt_number, event.raw_json) for event in parse_webhook_body(body).events]
+        for body, _ in bodies
     ]  # fmt: skip
     with contextlib.closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as file:
         file.execute("PRAGMA synchronous = FULL")
@@ -138,7 +139,7 @@ def database(kind: str) -> Iterator[str]:
     if kind == "sqlite":
         yield "sqlite:///newsletter.db"
         return
-    # A path short enough for a socket's, in a folder that the server's own account may enter.
+    # A path short enough for a socket, in a folder that the server's account may enter.
     server = Server(programs(), Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp")), account())
     try:
         if server.account:
@@ -150,8 +151,8 @@ def database(kind: str) -> Iterator[str]:
         shutil.rmtree(server.folder)
 
 
-def fill(engine: Any) -> None:
-    """A list of readers, by the quickest way."""
+def add_subscribers(engine: Any) -> None:
+    """Fill the list with readers, the fastest way."""
     from newsletter.db.bulk import insert_rows
     from newsletter.db.schema import subscriber
 
@@ -171,53 +172,52 @@ def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 60
     kind = sys.argv[2] if len(sys.argv) > 2 else "sqlite"
     public = SECRET.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    sent = bodies(count)
-    events = sum(held for _, held in sent)
+    bodies = make_bodies(count)
+    events = sum(event_count for _, event_count in bodies)
     with tempfile.TemporaryDirectory() as name, database(kind) as url:
         folder = Path(name)
         settings = f"sendgrid: {{webhook_key: {base64.b64encode(public).decode()}}}\n"
         (folder / "newsletter.yml").write_text(CONFIG + settings)
-        baseline = bare(folder, sent)
+        baseline = run_baseline(folder, bodies)
         engine = open_database(url, folder)
-        fill(engine)
+        add_subscribers(engine)
         with serve_rehearsal_site(open_project(folder), engine) as site:
-            # SendGrid has a process of its own.
+            # SendGrid's side runs in its own process.
             spawn = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, mp_context=spawn) as sendgrid:
-                ready = [(body, signed(body)) for body, _ in sent]
-                before = time.process_time()
-                took, times = sendgrid.submit(post_all, site, ready).result()
-                worked = time.process_time() - before
+                signed_bodies = [(body, sign(body)) for body, _ in bodies]
+                cpu_before = time.process_time()
+                seconds, times = sendgrid.submit(post_all, site, signed_bodies).result()
+                cpu = time.process_time() - cpu_before
         engine.dispose()
-    slow = sorted(times)[min(len(times) - 1, int(len(times) * 0.99))]
-    rate = events / took
-    print(f"{count} bodies of 768 KB, {events:,} events, {AT_ONCE} at once, {kind}")
-    print(f"  webhook          {took:6.2f} s  {rate:9,.0f} events/s  p99 of a POST {slow:.2f} s")
-    print(f"  its processor    {worked:6.2f} s  {events / worked:9,.0f} events/s of its time")
+    p99 = sorted(times)[min(len(times) - 1, int(len(times) * 0.99))]
+    rate = events / seconds
+    print(f"{count} bodies of 768 KB, {events:,} events, {CONCURRENCY} at once, {kind}")
+    print(f"  webhook          {seconds:6.2f} s  {rate:9,.0f} events/s  p99 of a POST {p99:.2f} s")
+    print(f"  its processor    {cpu:6.2f} s  {events / cpu:9,.0f} events/s of its time")
     print(f"  bare executemany {baseline:6.2f} s  {events / baseline:9,.0f} events/s (SQLite)")
-    return 0 if kind != "sqlite" or (rate >= LEAST and slow <= SLOWEST) else 1
+    return 0 if kind != "sqlite" or (rate >= MIN_RATE and p99 <= MAX_P99_SECONDS) else 1
 
 
-def post_all(site: str, ready: list[Ready]) -> tuple[float, list[float]]:
-    """Seconds in all and of each POST."""
-    pool = urllib3.PoolManager(maxsize=AT_ONCE)
-    pool.request(
-        "GET", site + WEBHOOK_PATH
-    )  # whatever is made on first use is not SendGrid's to wait for
+def post_all(site: str, signed_bodies: list[SignedBody]) -> tuple[float, list[float]]:
+    """Send all bodies; return the total seconds and those of each POST."""
+    pool = urllib3.PoolManager(maxsize=CONCURRENCY)
+    # A first request, so that one-time initialization is not measured.
+    pool.request("GET", site + WEBHOOK_PATH)
 
-    def post(one: Ready) -> float:
+    def post(signed_body: SignedBody) -> float:
         start = time.perf_counter()
-        answer = pool.request(
-            "POST", site + WEBHOOK_PATH, body=one[0], headers=one[1], retries=False
+        response = pool.request(
+            "POST", site + WEBHOOK_PATH, body=signed_body[0], headers=signed_body[1], retries=False
         )
         spent = time.perf_counter() - start
-        assert answer.status == 200, answer.data
-        assert orjson.loads(answer.data)["known"] == 0
+        assert response.status == 200, response.data
+        assert orjson.loads(response.data)["known"] == 0
         return spent
 
     start = time.perf_counter()
-    with ThreadPoolExecutor(AT_ONCE) as workers:
-        times = list(workers.map(post, ready))
+    with ThreadPoolExecutor(CONCURRENCY) as workers:
+        times = list(workers.map(post, signed_bodies))
     return time.perf_counter() - start, times
 
 
