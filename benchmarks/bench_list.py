@@ -185,12 +185,12 @@ def dump_csv(base: Sqlite | Postgresql) -> None:
 
 
 def print_result(
-    what: str, ours: tuple[float, int], baseline: str, theirs: float, goal: str = ""
+    job: str, result: tuple[float, int], baseline: str, baseline_seconds: float, goal: str = ""
 ) -> None:
-    seconds, peak = ours
+    seconds, peak = result
     memory = f"{peak} MB"
-    print(f"  {what:<34}{seconds:8.2f} s  {seconds / theirs:5.2f} x  {memory:>7}  {goal}")
-    print(f"    {baseline:<32}{theirs:8.2f} s")
+    print(f"  {job:<34}{seconds:8.2f} s  {seconds / baseline_seconds:5.2f} x  {memory:>7}  {goal}")
+    print(f"    {baseline:<32}{baseline_seconds:8.2f} s")
 
 
 def count_segment(base: Sqlite | Postgresql, query: str) -> float:
@@ -224,22 +224,24 @@ def run_benchmark(base: Sqlite | Postgresql, count: int) -> None:
     goal = f"goal {MAX_RATIO:.0f} x, {MAX_MEMORY_MB} MB"
     print(f"{base.name}, {count:,} readers")
     readers = make_rows(0, count)
-    theirs = measure_seconds(lambda: base.insert(readers))
-    ours = measure("import", base.url, base.folder, str(first))
-    print_result("import into an empty list", ours, base.baseline, theirs, goal)
+    baseline_seconds = measure_seconds(lambda: base.insert(readers))
+    result = measure("import", base.url, base.folder, str(first))
+    print_result("import into an empty list", result, base.baseline, baseline_seconds, goal)
     readers = make_rows(count // 2, count + count // 2)
-    theirs = measure_seconds(lambda: base.insert(readers))
-    ours = measure("import", base.url, base.folder, str(second))
-    print_result("import, half of them there", ours, f"{base.baseline}, or ignore", theirs, goal)
+    baseline_seconds = measure_seconds(lambda: base.insert(readers))
+    result = measure("import", base.url, base.folder, str(second))
+    print_result(
+        "import, half of them there", result, f"{base.baseline}, or ignore", baseline_seconds, goal
+    )
     readers.clear()
-    theirs = measure_seconds(lambda: dump_csv(base))
+    baseline_seconds = measure_seconds(lambda: dump_csv(base))
     for kind in ("csv", "jsonl"):
-        ours = measure("export", base.url, base.folder, kind)
-        print_result(f"export, {kind}", ours, "bare SELECT and csv.writer", theirs)
+        result = measure("export", base.url, base.folder, kind)
+        print_result(f"export, {kind}", result, "bare SELECT and csv.writer", baseline_seconds)
     columns = "id, address, address_key, token, name, attributes"
-    theirs = measure_seconds(lambda: sum(1 for _ in base.select(columns)))
-    ours = measure("audience", base.url, base.folder)
-    print_result("select the audience", ours, "bare SELECT", theirs)
+    baseline_seconds = measure_seconds(lambda: sum(1 for _ in base.select(columns)))
+    result = measure("audience", base.url, base.folder)
+    print_result("select the audience", result, "bare SELECT", baseline_seconds)
     tag_readers(base)
     for query in ("status:bounced", "tag:vip", "joined >= 2026-11-23"):
         milliseconds = count_segment(base, query)

@@ -132,19 +132,19 @@ def main() -> None:
     config = load_config(Path(__file__).parent.parent / "newsletter.yml", {})
     config = config.model_copy(update={"public_url": "https://news.harbour-notes.org"})
     prepared_email, chance = prepare_email(make_email(), config), random.Random(1)  # noqa: S311 - not a secret
-    ours: list[float] = []
-    theirs: list[float] = []
+    newsletter_times: list[float] = []
+    helper_times: list[float] = []
     for _ in range(ROUNDS):  # interleaved, since the load of the machine changes
         batches = [make_recipients(chance) for _ in range(BATCHES)]
-        ours += measure_milliseconds(
+        newsletter_times += measure_milliseconds(
             lambda recipients: build_request(prepared_email, recipients, REQUEST_ID), batches
         )
-        theirs += measure_milliseconds(
+        helper_times += measure_milliseconds(
             lambda recipients: build_with_helpers(prepared_email, recipients), batches
         )
     body = build_request(prepared_email, batches[0], REQUEST_ID).body
-    fast, slow = statistics.median(ours), statistics.median(theirs)
-    print(f"readers {RECIPIENTS}, body {len(body):,} bytes, median of {len(ours)}")
+    fast, slow = statistics.median(newsletter_times), statistics.median(helper_times)
+    print(f"readers {RECIPIENTS}, body {len(body):,} bytes, median of {len(newsletter_times)}")
     print(f"newsletter                     {fast:8.2f} ms   1.0 x")
     print(f"sendgrid helper classes + json {slow:8.2f} ms  {slow / fast:4.1f} x  goal {GOAL:.0f} x")
 

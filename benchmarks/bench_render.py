@@ -42,7 +42,9 @@ def post(words: int) -> str:
 
 def section(number: int) -> str:
     def prose(start: int, count: int) -> str:
-        picked = [WORDS[(start * 7 + at * (3 + number % 5)) % len(WORDS)] for at in range(count)]
+        picked = [
+            WORDS[(start * 7 + index * (3 + number % 5)) % len(WORDS)] for index in range(count)
+        ]
         return " ".join(picked).capitalize() + "."
 
     return f"""\
@@ -135,11 +137,11 @@ def main() -> None:
             render = median(partial(render_issue, read_issue(folder, config), templates, config))
             baseline = (baseline + default_premailer(document)) / 2
         size = len(document.encode()) / 1024
-        ours = read + render
+        chain_ms = read + render
         print(
             f"{words:6,} words, {size:3.0f} KB: premailer's defaults {baseline:5.1f} ms, "
-            f"whole chain {ours:5.1f} ms (reading {read:.1f}, rendering {render:.1f}): "
-            f"{ours / baseline:.2f} x, goal {goal} x"
+            f"whole chain {chain_ms:5.1f} ms (reading {read:.1f}, rendering {render:.1f}): "
+            f"{chain_ms / baseline:.2f} x, goal {goal} x"
         )
 
 

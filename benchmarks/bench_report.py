@@ -78,11 +78,11 @@ def run_benchmark(name: str, url: str, folder: Path, readers: int) -> None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("ANALYZE")
     engine.dispose()
-    events, theirs, baseline_peak = measure("bare", url, folder)
-    _, ours, peak = measure("report", url, folder)
+    events, baseline_seconds, baseline_peak = measure("bare", url, folder)
+    _, seconds, peak = measure("report", url, folder)
     print(f"{name}, {readers:,} readers, {events:,} events")
-    print(f"  {'report':<34}{ours:8.2f} s  {ours / theirs:5.2f} x  {peak:>5} MB")
-    print(f"    {'bare SELECT':<32}{theirs:8.2f} s{'':10}{baseline_peak:>5} MB")
+    print(f"  {'report':<34}{seconds:8.2f} s  {seconds / baseline_seconds:5.2f} x  {peak:>5} MB")
+    print(f"    {'bare SELECT':<32}{baseline_seconds:8.2f} s{'':10}{baseline_peak:>5} MB")
 
 
 @contextmanager

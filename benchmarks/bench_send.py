@@ -305,19 +305,19 @@ def main() -> None:
         # The baseline before and after: the speed of a shared machine changes.
         before = in_own_process(run_baseline, folder, url)
         result = in_own_process(send, folder, url, options.concurrency)
-        theirs = 2 / (before + in_own_process(run_baseline, folder, url))
-    report(result, theirs, options)
+        baseline_rate = 2 / (before + in_own_process(run_baseline, folder, url))
+    report(result, baseline_rate, options)
 
 
-def report(result: dict[str, Any], theirs: float, options: argparse.Namespace) -> None:
+def report(result: dict[str, Any], baseline_rate: float, options: argparse.Namespace) -> None:
     count, seconds, clocks = result["readers"], result["seconds"], result["clocks"]
     sending = seconds - clocks["freeze"]
     print(f"{count:,} readers, sink's latency {options.latency * 1000:.0f} ms, "
           f"{options.concurrency} requests at once, SQLite with synchronous=FULL")  # fmt: skip
     print(f"freeze and send {count / seconds:10,.0f} recipients/s  {seconds:6.2f} s")
     print(f"send            {count / sending:10,.0f} recipients/s  {sending:6.2f} s "
-          f" {count / sending / theirs:5.1f} x  goal {GOAL:.0f} x")  # fmt: skip
-    print(f"vendor's client {theirs:10,.0f} recipients/s             1.0 x")
+          f" {count / sending / baseline_rate:5.1f} x  goal {GOAL:.0f} x")  # fmt: skip
+    print(f"vendor's client {baseline_rate:10,.0f} recipients/s             1.0 x")
     print(
         f"peak memory     {result['megabytes']:10.0f} MB; "
         f"CPU of all its threads while sending {result['cpu']:.2f} s"

@@ -32,8 +32,8 @@ def find_invalid_exceptions(context: CheckContext, rule_ids: Collection[str]) ->
     where = context.source_map.locate_setting("allow")
     for rule, reason in _iter_exceptions(_get_allow_setting(context)):
         if rule not in rule_ids:
-            near = get_close_matches(rule, rule_ids, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
+            suggestions = get_close_matches(rule, rule_ids, n=1)
+            hint = f"; did you mean '{suggestions[0]}'?" if suggestions else ""
             yield Match(f"there is no rule '{rule}'{hint}", where, rule)
         elif not reason:
             yield Match(f"'{rule}' is allowed without a reason", where, rule)

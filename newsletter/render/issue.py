@@ -94,8 +94,10 @@ def _find_template(issue: Issue, templates: Templates, config: Config) -> str:
     name = f"{issue.template or config.theme.template}.mjml"
     if name in templates.files:
         return name
-    near = get_close_matches(name, [file for file in templates.files if "/" not in file], n=1)
-    hint = f". Did you mean '{near[0].removesuffix('.mjml')}'?" if near else ""
+    suggestions = get_close_matches(
+        name, [file for file in templates.files if "/" not in file], n=1
+    )
+    hint = f". Did you mean '{suggestions[0].removesuffix('.mjml')}'?" if suggestions else ""
     line = issue.front_matter_lines.get("template")
     raise TemplateError(
         f"there is no template {templates.locate(name)}{hint}",

@@ -50,7 +50,7 @@ def make_issue() -> MakeIssue:
 
     def make(body: str = "<p>Low water.</p>", **changes: Any) -> Issue:
         post = Post(**{"title": "The tide", "body": body, **changes.pop("post", {})})
-        plain = Issue(
+        minimal = Issue(
             name="2026-11-22-the-tide",
             slug="the-tide",
             source_path=Path("issues/2026-11-22-the-tide/post.md"),
@@ -69,7 +69,7 @@ def make_issue() -> MakeIssue:
             merge_tags=(),
             front_matter_lines={},
         )
-        return replace(plain, **changes)
+        return replace(minimal, **changes)
 
     return make
 

@@ -135,15 +135,15 @@ def bad_address(context: CheckContext) -> Iterator[Match]:
     """A mailto: or tel: link without a valid address or number."""
     for url in dict.fromkeys(link.url for link in context.links):
         scheme, _, rest = url.partition(":")
-        bare = rest.partition("?")[0].replace("%20", " ").strip()
+        target = rest.partition("?")[0].replace("%20", " ").strip()
         pattern = {"mailto": _EMAIL_ADDRESS, "tel": _PHONE_NUMBER}.get(scheme.lower())
         if (
             pattern is None
             or MERGE_TOKEN_PATTERN.search(url)
-            or (scheme == "mailto" and not bare and "?" in url)
+            or (scheme == "mailto" and not target and "?" in url)
         ):
             continue
-        parts = bare.split(",") if pattern is _EMAIL_ADDRESS else [bare]
+        parts = target.split(",") if pattern is _EMAIL_ADDRESS else [target]
         if not all(pattern.fullmatch(part.strip()) for part in parts):
             yield Match(
                 f"{url[:80]} has no valid address or number",

@@ -45,10 +45,13 @@ def _is_gallery(container: Element) -> bool:
 
 def _find_captions(element: Element) -> list[Element]:
     return [
-        inner
-        for inner in element.iter()
-        if inner is not element
-        and (inner.tag == "figcaption" or any(n.endswith("caption") for n in get_classes(inner)))
+        descendant
+        for descendant in element.iter()
+        if descendant is not element
+        and (
+            descendant.tag == "figcaption"
+            or any(n.endswith("caption") for n in get_classes(descendant))
+        )
     ]
 
 

@@ -107,8 +107,12 @@ def get_parameter(url: str, name: str) -> str:
 
 def is_same_address(text: str, url: str) -> bool:
     """Return whether a link's text is its URL, apart from UTM parameters and encoding."""
-    plain = re.sub(r"(?<=[?&])utm_\w+=[^&#]*&?", "", url).rstrip("?&/")
-    return text.strip().rstrip("/") in {plain, unquote(plain), re.sub("^(mailto|tel):", "", plain)}
+    untracked = re.sub(r"(?<=[?&])utm_\w+=[^&#]*&?", "", url).rstrip("?&/")
+    return text.strip().rstrip("/") in {
+        untracked,
+        unquote(untracked),
+        re.sub("^(mailto|tel):", "", untracked),
+    }
 
 
 def get_host(url: str) -> str:

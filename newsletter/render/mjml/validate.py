@@ -147,8 +147,8 @@ class _MjmlValidator:
         if name in UNSUPPORTED_REMEDIES:
             self._report_fault(f"<{name}> is not supported here", UNSUPPORTED_REMEDIES[name])
             return
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f". Did you mean <{near[0]}>?" if near else ""
+        suggestions = difflib.get_close_matches(name, known, n=1)
+        hint = f". Did you mean <{suggestions[0]}>?" if suggestions else ""
         self._report_fault(f"<{name}> is not an MJML component{hint}")
 
     def _check_attributes(self, name: str, attributes: Mapping[str, str], parent: str) -> None:
@@ -162,8 +162,8 @@ class _MjmlValidator:
                 )
                 self._report_fault(f"{attribute} has no effect on <{name}> here", remedy)
             elif attribute not in allowed:
-                near = difflib.get_close_matches(attribute, allowed, n=1)
-                hint = f". Did you mean {near[0]}?" if near else ""
+                suggestions = difflib.get_close_matches(attribute, allowed, n=1)
+                hint = f". Did you mean {suggestions[0]}?" if suggestions else ""
                 self._report_fault(f"<{name}> has no attribute {attribute}{hint}")
             else:
                 self._check_value(attribute, value.strip())

@@ -62,8 +62,8 @@ def load_labels(templates: Templates, context: TemplateContext) -> dict[str, str
 
 def _load_css(name: str, templates: Templates, context: TemplateContext) -> str:
     """Return the CSS to inline: the template's own file, else ``article.css``."""
-    own = name.removesuffix(".mjml") + ".css"
-    file = own if own in templates.files else "article.css"
+    own_file = name.removesuffix(".mjml") + ".css"
+    file = own_file if own_file in templates.files else "article.css"
     if file not in templates.files:
         return ""
     css = render_template(templates, file, context)

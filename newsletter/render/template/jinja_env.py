@@ -184,8 +184,8 @@ def _raise_template_error(
 
 def _describe_error(error: Exception, templates: Templates, context: TemplateContext) -> str:
     if isinstance(error, jinja2.TemplatesNotFound | jinja2.TemplateNotFound):
-        near = _suggest_name(str(error.name), list(templates.files))
-        return f"there is no template '{error.name}'{near}"
+        suggestion = _suggest_name(str(error.name), list(templates.files))
+        return f"there is no template '{error.name}'{suggestion}"
     if isinstance(error, RecursionError):
         return "templates include one another in a loop"
     message = (getattr(error, "message", None) or str(error)).rstrip(".")
@@ -208,8 +208,8 @@ def _find_template_frame(
 
 
 def _suggest_name(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f". Did you mean '{near[0]}'?" if near else ""
+    matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f". Did you mean '{matches[0]}'?" if matches else ""
 
 
 def _replace_named_entities(text: str) -> str:

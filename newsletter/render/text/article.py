@@ -270,8 +270,8 @@ def _get_remaining_width(width: int, used: int) -> int:
 
 
 def _is_lone_link(element: Element) -> bool:
-    alone = len(element) == 1 and element[0].tag == "a"
-    return alone and is_blank(element.text) and is_blank(element[0].tail)
+    is_single_link = len(element) == 1 and element[0].tag == "a"
+    return is_single_link and is_blank(element.text) and is_blank(element[0].tail)
 
 
 def _continues_group(part: Element) -> bool:

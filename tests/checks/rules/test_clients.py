@@ -93,13 +93,13 @@ def test_own_shares_replace_published_ones(
     with_html: Callable[..., CheckContext],
 ) -> None:
     flex = '<p style="display:flex">Boats</p>'
-    nobody = ClientShares({"gmail": 0.7, "apple_mail": 0.3}, "your readers")
-    assert find_messages(with_html(flex, nobody)) == []
-    few = ClientShares({"outlook": 0.03, "apple_mail": 0.97}, "your readers")
-    assert find_messages(with_html(flex, few))[0].startswith("client-differs")
-    many = ClientShares({"outlook": 0.6}, "your readers")
-    assert "client-breaks" in find_messages(with_html(flex, many))[0]
-    assert "(60% of your readers)" in find_messages(with_html(flex, many))[0]
+    without_outlook = ClientShares({"gmail": 0.7, "apple_mail": 0.3}, "your readers")
+    assert find_messages(with_html(flex, without_outlook)) == []
+    few_outlook = ClientShares({"outlook": 0.03, "apple_mail": 0.97}, "your readers")
+    assert find_messages(with_html(flex, few_outlook))[0].startswith("client-differs")
+    many_outlook = ClientShares({"outlook": 0.6}, "your readers")
+    assert "client-breaks" in find_messages(with_html(flex, many_outlook))[0]
+    assert "(60% of your readers)" in find_messages(with_html(flex, many_outlook))[0]
 
 
 def test_style_sheet_is_checked(with_html: Callable[..., CheckContext]) -> None:
