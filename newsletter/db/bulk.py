@@ -92,14 +92,54 @@ def _copy_rows(connection: sa.Connection, statement: str, rows: Sequence[tuple[A
         ) from error
 
 
+class ValueList(sa.TypeDecorator[Collection[Any]]):
+    """Many values in one parameter: an array on PostgreSQL, a JSON text on SQLite.
+
+    Args:
+        item_type: of the values.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, item_type: Any) -> None:
+        super().__init__()
+        self.item_type = item_type
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Return the type that the database takes."""
+        wanted = ARRAY(self.item_type) if dialect.name == "postgresql" else sa.Text()
+        return dialect.type_descriptor(wanted)
+
+    def process_bind_param(self, value: Collection[Any] | None, dialect: sa.Dialect) -> Any:
+        """Return the values in that type."""
+        values = list(value or ())
+        return values if dialect.name == "postgresql" else orjson.dumps(values).decode()
+
+
 def column_in(
     connection: sa.Connection, column: sa.Column[Any], values: Collection[str] | Collection[int]
 ) -> sa.ColumnElement[bool]:
     """``column IN values`` as one parameter, however many values there are."""
+    return _column_in_list(connection, column, sa.literal(values, ValueList(column.type)))
+
+
+def column_in_parameter(
+    connection: sa.Connection, column: sa.Column[Any], name: str
+) -> sa.ColumnElement[bool]:
+    """``column IN :name``; unlike an expanding parameter it may be executed for many rows.
+
+    The parameter's value is a collection.
+    """
+    return _column_in_list(connection, column, sa.bindparam(name, type_=ValueList(column.type)))
+
+
+def _column_in_list(
+    connection: sa.Connection, column: sa.Column[Any], values: sa.BindParameter[Any]
+) -> sa.ColumnElement[bool]:
     if connection.dialect.name == "postgresql":
-        return column == sa.any_(sa.literal(list(values), ARRAY(column.type)))
-    listed = sa.func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
+        return column == sa.any_(values)
+    return column.in_(sa.select(sa.func.json_each(values).table_valued("value").c.value))
 
 
 def insert_or_ignore(

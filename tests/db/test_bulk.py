@@ -1,6 +1,6 @@
 import sqlalchemy as sa
 
-from newsletter.db.bulk import BulkStatement
+from newsletter.db.bulk import BulkStatement, column_in_parameter
 
 TABLE = sa.Table(
     "numbered",
@@ -28,3 +28,23 @@ def test_rows_whose_key_the_database_makes_are_written_by_the_driver(engine: sa.
     assert [tuple(row) for row in rows] == [(1, 1), (1, 2), (2, 1)]
     assert "INSERT" in sent[0]
     assert "RETURNING" not in sent[0].upper()
+
+
+def test_list_parameter_may_differ_from_row_to_row_of_one_statement(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        TABLE.create(connection)
+        rows = [{"owner": owner, "n": 0} for owner in range(6)]
+        connection.execute(sa.insert(TABLE), rows)
+        raised = (
+            sa.update(TABLE)
+            .where(column_in_parameter(connection, TABLE.c.owner, "owners"))
+            .values(n=TABLE.c.n + sa.bindparam("more"))
+        )
+        changes = [
+            {"owners": [1, 2], "more": 1},
+            {"owners": [], "more": 10},
+            {"owners": range(2, 5), "more": 100},
+        ]
+        connection.execute(raised, changes)
+        numbers = connection.scalars(sa.select(TABLE.c.n).order_by(TABLE.c.owner)).all()
+    assert numbers == [0, 1, 101, 100, 100, 0]

@@ -2,12 +2,12 @@
 
 import datetime
 import itertools
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from newsletter.db import snapshot_write_transaction
+from newsletter.db.bulk import column_in_parameter
 from newsletter.db.schema import BigIntKey, attempt, batch, send, send_recipient, subscriber
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
@@ -18,15 +18,9 @@ from newsletter.sending.providers.sendgrid.payload import PreparedEmail, split_i
 from newsletter.subscribers import ALL_SUBSCRIBERS, MAILABLE, count_exclusions, iter_audience
 from newsletter.subscribers.segments import Segment
 
-# Batches made at once.
-BATCHES_PER_INSERT = 1_000
-
-
-class BatchBoundary(NamedTuple):
-    """Where a batch ends: the id of its last reader, and how many they are."""
-
-    last_id: int
-    size: int
+# Selected at once: a segment can take as long to evaluate for one batch as for the whole list
+# (SQLite collects the ids of a tag first), so it isn't evaluated batch by batch.
+RECIPIENTS_PER_PAGE = 50_000
 
 
 def freeze_send(
@@ -130,78 +124,78 @@ def _insert_batches(
     segment_condition: sa.ColumnElement[bool],
     now: datetime.datetime,
 ) -> int:
-    """Make the batches and put their readers in; returns how many readers."""
-    number, total, after = 0, 0, 0
-    cuts = _iter_boundaries(connection, prepared_email, segment_condition, now)
-    readers = _build_recipient_insert(segment_condition)
-    while some := list(itertools.islice(cuts, BATCHES_PER_INSERT)):
+    """Insert the batches and their recipients; return how many recipients there are."""
+    number, total = 0, 0
+    insert_batches = sa.insert(batch).returning(batch.c.id, sort_by_parameter_order=True)
+    insert_recipients = _build_recipient_insert(connection)
+    batches = _iter_batches(connection, prepared_email, segment_condition, now)
+    while page := list(itertools.islice(batches, _batches_per_page(prepared_email))):
         rows = [
-            {"send_id": send_id, "number": number, "size": cut.size, "state": "ready"}
-            for number, cut in enumerate(some, number + 1)
+            {"send_id": send_id, "number": number, "size": len(subscriber_ids), "state": "ready"}
+            for number, subscriber_ids in enumerate(page, number + 1)
         ]
-        number += len(some)
-        made = sa.insert(batch).returning(batch.c.id, sort_by_parameter_order=True)
-        ids = connection.scalars(made, rows).all()
-        starts = (after, *(cut.last_id for cut in some))
-        ranges = [
-            {
-                "to_send": send_id, "to_batch": id_, "after": start, "last": cut.last_id,
-                "moment": now,
-            }
-            for id_, start, cut in zip(ids, starts, some, strict=False)
-        ]  # fmt: skip
-        connection.execute(readers, ranges)
-        total += sum(cut.size for cut in some)
-        after = some[-1].last_id
+        batch_ids = connection.scalars(insert_batches, rows).all()
+        connection.execute(
+            insert_recipients,
+            [
+                {"to_send": send_id, "to_batch": batch_id, "subscriber_ids": subscriber_ids}
+                for batch_id, subscriber_ids in zip(batch_ids, page, strict=True)
+            ],
+        )
+        number += len(page)
+        total += sum(map(len, page))
     return total
 
 
-def _iter_boundaries(
+def _iter_batches(
     connection: sa.Connection,
     prepared_email: PreparedEmail,
     segment_condition: sa.ColumnElement[bool],
     now: datetime.datetime,
-) -> Iterator[BatchBoundary]:
-    """Where each batch ends."""
+) -> Iterator[Sequence[int]]:
+    """Yield the subscriber ids of each batch, ascending."""
     if not prepared_email.always_fits:
-        for readers in split_into_batches(
-            prepared_email, iter_audience(connection, condition=segment_condition, at=now)
-        ):
-            yield BatchBoundary(readers[-1].id, len(readers))
+        audience = iter_audience(connection, condition=segment_condition, at=now)
+        for recipients in split_into_batches(prepared_email, audience):
+            yield [recipient.id for recipient in recipients]
         return
-    ids = (
+    batch_size = prepared_email.batch_size
+    page_size = batch_size * _batches_per_page(prepared_email)
+    query = (
         sa.select(subscriber.c.id)
         .where(MAILABLE, segment_condition, subscriber.c.id > sa.bindparam("after"))
         .order_by(subscriber.c.id)
-        .limit(prepared_email.batch_size)
-        .subquery()
+        .limit(page_size)
     )
-    following = sa.select(sa.func.max(ids.c.id), sa.func.count())
-    cut = BatchBoundary(0, 0)
-    while (
-        cut := BatchBoundary(
-            *connection.execute(following, {"after": cut.last_id, "moment": now}).one()
-        )
-    ).size:
-        yield cut
+    after = 0
+    while page := connection.scalars(query, {"after": after, "moment": now}).all():
+        for start in range(0, len(page), batch_size):
+            yield page[start : start + batch_size]
+        if len(page) < page_size:
+            return
+        after = page[-1]
 
 
-def _build_recipient_insert(segment_condition: sa.ColumnElement[bool]) -> sa.Insert:
-    """Puts the readers of one batch in; inside the database, they needn't pass through here."""
-    readers = (
+def _batches_per_page(prepared_email: PreparedEmail) -> int:
+    return max(1, RECIPIENTS_PER_PAGE // prepared_email.batch_size)
+
+
+def _build_recipient_insert(connection: sa.Connection) -> sa.Insert:
+    """Build the statement that inserts the recipients of one batch, given their ids.
+
+    It repeats nothing of the segment's condition: a list of values in it (``IN``) can't be part
+    of a statement that is executed for many batches at once. Names and addresses stay inside the
+    database.
+    """
+    recipients = (
         sa.select(
             sa.bindparam("to_send", type_=BigIntKey),
             subscriber.c.id,
             subscriber.c.address_key,
             sa.bindparam("to_batch", type_=BigIntKey),
         )
-        .where(
-            MAILABLE,
-            segment_condition,
-            subscriber.c.id > sa.bindparam("after"),
-            subscriber.c.id <= sa.bindparam("last"),
-        )
+        .where(column_in_parameter(connection, subscriber.c.id, "subscriber_ids"))
         .order_by(subscriber.c.id)
     )
     columns = ("send_id", "subscriber_id", "address_key", "batch_id")
-    return sa.insert(send_recipient).from_select(columns, readers)
+    return sa.insert(send_recipient).from_select(columns, recipients)
