@@ -59,7 +59,8 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
 def _print_startup(config: "Config", host: str, port: int, *, with_key: bool) -> None:
     url_host = f"[{host}]" if ":" in host else host
     echo(f"{config.name} answers at http://{url_host}:{port}/   (Ctrl-C to stop)")
-    format_fields([("for the world", config.public_url or "not set: public_url in newsletter.yml")])
+    public_url = config.public_url or "not set: public_url in newsletter.yml"
+    echo(format_fields([("public URL", public_url)]))
     if not with_key:
         echo_err("SENDGRID_API_KEY is not set: confirmations and scheduled sends wait.")
     if not config.public_url:

@@ -70,9 +70,12 @@ def test_it_ends_when_what_is_being_answered_is_done(run: Run) -> None:
         run.process.send_signal(signal.SIGTERM)
         wire.sendall(b"List-Unsubscribe=One-Click")
         assert wire.recv(100).startswith(b"HTTP/1.1 404")
+    assert run.process.stdout
+    public_url = run.process.stdout.readline()
     _, err = run.process.communicate(timeout=60)
     assert run.process.returncode == 0
-    assert "Without public_url no mail has a link to here" in err
+    assert public_url == "  public URL  not set: public_url in newsletter.yml\n"
+    assert "Without public_url no email links to this site" in err
     assert "Stopped." in err
     lines = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
     known = {"method": "GET", "route": "/u/{token}", "status": 404}
