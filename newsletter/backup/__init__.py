@@ -1,1 +1,1 @@
-"""Copy a database while others write to it, restore a copy, and carry over who has left since."""
+"""Copy the database, restore a copy, carry over who has left since."""

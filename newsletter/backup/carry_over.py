@@ -1,4 +1,6 @@
-"""After a restore: whoever left the present list has left the restored one too.
+"""Carry over unsubscribes, erasures and sends to a restored list.
+
+After a restore, whoever left the present list has left the restored one too.
 
 Works on a connection to the restored list to which the present one is attached as ``present``.
 """

@@ -1,4 +1,6 @@
-"""Puts a backup in the database's place, without mailing anybody who has left, or twice.
+"""Put a backup in the database's place.
+
+Nobody is mailed who has left since, and nobody twice.
 
 A backup knows nothing of what came after it. So what must not be forgotten is taken over from
 the database that it replaces: who has left, and what was sent.

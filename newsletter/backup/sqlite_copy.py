@@ -1,4 +1,6 @@
-"""Copies of a SQLite database while others write to it, and their way back. SQLite's own API.
+"""Copy a SQLite database while others write to it, and put it back.
+
+By SQLite's own backup API.
 
 A copy is one file, whole and checked, or none at all.
 """

@@ -1,6 +1,7 @@
-"""Engine, schema and migrations (SQLAlchemy Core, Alembic); SQLite and PostgreSQL.
+"""The database: engine, schema, migrations; SQLite and PostgreSQL.
 
-Write in ``with engine.begin()``; read in ``with reading(engine)``.
+SQLAlchemy Core and Alembic. Write in ``with engine.begin()``, read in
+``with read_transaction(engine)``.
 """
 
 from newsletter.db.engine import database_engine, open_database

@@ -1,4 +1,4 @@
-"""What every table is made of: the metadata, and the types and checks of columns.
+"""Metadata, column types and check constraints of all tables.
 
 Times are UTC, stored as ISO 8601 text on SQLite and timestamptz on PostgreSQL by ``UtcTime``.
 """

@@ -1,4 +1,4 @@
-"""Opens the database that ``database:`` in newsletter.yml names, at the newest schema."""
+"""Open the database that newsletter.yml names, at the current schema."""
 
 import os
 import random

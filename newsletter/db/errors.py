@@ -1,4 +1,4 @@
-"""What a database driver complains of, in words that help."""
+"""Translate a database driver's errors: what is wrong, what to do."""
 
 import sqlite3
 

@@ -1,4 +1,6 @@
-"""Triggers that keep the journal as it was written, whatever program has the database open.
+"""Triggers that keep the consent journal append-only.
+
+They hold whatever program has the database open.
 
 A subscriber's journal goes when the subscriber's row has gone: by the foreign key's cascade,
 which both databases run after the row's own deletion.

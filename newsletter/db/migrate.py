@@ -1,4 +1,7 @@
-"""Brings a database to the newest schema by Alembic, on first use and after an update."""
+"""Bring a database to the current schema (Alembic).
+
+On first use and after an update.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

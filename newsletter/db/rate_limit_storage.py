@@ -1,4 +1,7 @@
-"""Where the library ``limits`` counts: a table, so that all processes count together."""
+"""Storage of the rate limits (library ``limits``) in a table.
+
+All processes count together.
+"""
 
 import hmac
 

@@ -1,4 +1,6 @@
-"""The tables, as SQLAlchemy Core metadata. Migrations must add up to exactly this.
+"""The tables: list, journal, sends, batches, attempts, events.
+
+As SQLAlchemy Core metadata. Migrations must add up to exactly this.
 
 The ledger (send, send_recipient, batch, attempt) never guesses: see docs/explanation.
 """

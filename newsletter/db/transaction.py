@@ -1,6 +1,7 @@
-"""Transactions: write in ``with engine.begin()``, read in ``with reading(engine)``.
+"""Transactions: read at one moment, write, write what was read.
 
-What writes down what it has read in several queries does so ``with writing_of_one_moment(engine)``.
+Write in ``with engine.begin()``, read in ``with read_transaction(engine)``.
+A write that depends on several queries uses ``with snapshot_write_transaction(engine)``.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""The tables behind the public pages: letters, changes of address, limits, why readers left."""
+"""The tables of the public site: transactional emails, rate limits.
+
+Also changes of address and reasons for unsubscribing.
+"""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,6 @@
-"""Small writes of many requests in one transaction: a commit that reaches the disk costs the most.
+"""Commit small writes of many requests in one transaction.
+
+A commit that reaches the disk costs the most.
 
 Whoever finds nobody writing takes along all who wait, and they get their results when all of it
 is committed.

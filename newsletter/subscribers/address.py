@@ -1,4 +1,4 @@
-"""What is an email address that can be mailed, and when two of them are one."""
+"""Parse an email address, and tell when two are the same."""
 
 import re
 from functools import lru_cache

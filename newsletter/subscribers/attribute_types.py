@@ -1,4 +1,4 @@
-"""Attributes have types: how a column's type is found, and how its cells are read. Pure."""
+"""Types of attributes: infer, parse and format values."""
 
 import datetime
 import math

@@ -1,4 +1,6 @@
-"""Who gets an issue, and who doesn't and why: reads only.
+"""Who is mailed, and who is excluded and why.
+
+Reads only.
 
 Whoever has asked for a pause gets nothing until it ends, so every question has a moment: what is
 asked in several statements must name the same one in all of them.

@@ -1,4 +1,6 @@
-"""Cells that a spreadsheet would run as a formula, made harmless and made whole again. Pure.
+"""Escape cells that a spreadsheet would run as a formula.
+
+And undo it when such a file is imported. Pure.
 
 An apostrophe in front makes text of a cell that begins with one of ``= + - @``, tab or carriage
 return (OWASP, CSV injection). One more is put before a cell that already looks like that, so that

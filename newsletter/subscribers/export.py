@@ -1,4 +1,7 @@
-"""Exports the list without loss: what is imported into an empty list gives an equal one."""
+"""Export the list as CSV or JSON lines, without loss.
+
+What is imported into an empty list gives an equal one.
+"""
 
 import codecs
 import csv

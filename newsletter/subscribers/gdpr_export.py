@@ -1,4 +1,7 @@
-"""All that is known of one address, for the editor and for a reader who asks (GDPR, article 15)."""
+"""All that is stored about one address (GDPR, article 15).
+
+For the editor, and for a subscriber who asks.
+"""
 
 import dataclasses
 import datetime

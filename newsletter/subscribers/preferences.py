@@ -1,4 +1,4 @@
-"""What readers choose themselves, besides being readers: a name, tags, a pause.
+"""What subscribers choose themselves: name, tags, pause.
 
 None of it is a change of their status. Each function is a part of the caller's transaction.
 """

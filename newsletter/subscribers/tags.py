@@ -1,4 +1,4 @@
-"""Puts tags on readers, and takes them off."""
+"""Add and remove tags."""
 
 from collections.abc import Collection, Iterator
 from itertools import chain

@@ -1,4 +1,4 @@
-"""One change of one subscriber, with its line in the journal.
+"""Change one subscriber's status, with its journal entry.
 
 Besides the import, this is the only way to another status. Each function is a part of the
 caller's transaction, which it makes wait for others that change the same subscriber.

@@ -1,4 +1,7 @@
-"""Takes over what the vendor reports of addresses: one rule for everybody, many at once."""
+"""Apply the provider's reports: bounces, complaints, unsubscribes.
+
+One rule for all sources, many addresses at once.
+"""
 
 import datetime
 from collections.abc import Collection, Sequence

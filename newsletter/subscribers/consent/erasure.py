@@ -1,4 +1,6 @@
-"""Forgets a reader on request (GDPR, article 17), and keeps them from coming back by accident.
+"""Erase a subscriber on request (GDPR, article 17).
+
+And keep them from coming back by accident.
 
 What is left is a salted hash of the address: enough to know it again, not enough to mail it.
 """

@@ -1,4 +1,7 @@
-"""The consent journal: every change of a status, when, how and by what right. Append-only."""
+"""The consent journal: every change of a status, append-only.
+
+When, how, from where, and to which wording somebody agreed.
+"""
 
 import datetime
 from collections.abc import Sequence

@@ -1,4 +1,6 @@
-"""Somebody signs up: what a form may do by itself, and what takes the mailbox's owner.
+"""Sign-up and its confirmation (double opt-in).
+
+What a form may do by itself, and what takes the mailbox's owner.
 
 Each function is a part of the caller's transaction, like those of ``changes``.
 """

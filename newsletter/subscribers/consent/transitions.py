@@ -1,4 +1,6 @@
-"""What a change makes of a subscriber's status: the one table of rules. Pure.
+"""What a change makes of a subscriber's status: the table of rules.
+
+Pure.
 
 A report that somebody has left counts by its strength: complained, unsubscribed, bounced. A
 weaker one never replaces a stronger one, and nothing but a new consent leads back.

@@ -1,1 +1,1 @@
-"""A file of subscribers into the list: read, checked, merged, written in bulk."""
+"""Import a file of subscribers: read, check, merge, write."""

@@ -1,4 +1,4 @@
-"""Which attributes the list knows, and the type that each of them got first."""
+"""The attributes of the list, and the type that each got first."""
 
 from collections.abc import Iterable, Mapping
 from itertools import islice

@@ -1,4 +1,7 @@
-"""Writes entries into the list; one statement for many rows, the same on both databases."""
+"""Write imported subscribers in bulk.
+
+One statement for many rows, the same on both databases.
+"""
 
 import base64
 import datetime

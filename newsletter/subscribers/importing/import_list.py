@@ -1,4 +1,7 @@
-"""Imports a file of readers: streaming, a transaction a chunk, and no row stops the rest."""
+"""Import a file of subscribers: the whole run.
+
+Streaming, a transaction a chunk, and no row stops the rest.
+"""
 
 import datetime
 import gc

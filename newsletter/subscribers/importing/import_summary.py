@@ -1,4 +1,4 @@
-"""What an import did, counted and told."""
+"""What an import did: counts and remarks."""
 
 import re
 from collections import Counter

@@ -1,4 +1,7 @@
-"""What an entry changes of a subscriber who is there, and of an earlier entry. Pure."""
+"""Merge an imported row with the subscriber and earlier rows.
+
+Pure.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

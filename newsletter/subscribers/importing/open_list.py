@@ -1,4 +1,7 @@
-"""Opens a file of readers, whatever its kind: CSV, or JSON lines that we have exported."""
+"""Open a file of subscribers, whatever its kind.
+
+CSV, or JSON lines that we have exported.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The file of rows that an import refused, to be corrected and imported again."""
+"""The file of rejected rows, to be corrected and imported again."""
 
 import csv
 import filecmp

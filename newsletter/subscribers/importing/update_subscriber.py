@@ -1,4 +1,4 @@
-"""What the editor writes down of a reader besides the status: name, attributes, tags."""
+"""Update what the editor states: name, attributes, tags."""
 
 import datetime
 

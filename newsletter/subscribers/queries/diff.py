@@ -1,4 +1,4 @@
-"""What has changed between a send's audience and today's: who came, who left, and why."""
+"""Compare a send's audience with today's: who joined, who left."""
 
 import datetime
 from collections.abc import Callable, Iterator

@@ -1,4 +1,7 @@
-"""Why one reader gets an issue, or doesn't; reads only."""
+"""Explain why a subscriber gets an issue, or does not.
+
+Reads only.
+"""
 
 import datetime
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,7 @@
-"""Draws how the list grew: an SVG that needs nothing else, for a light and for a dark page."""
+"""Draw how the list grew, as one SVG.
+
+It needs nothing else, and suits a light and a dark page.
+"""
 
 from collections.abc import Sequence
 from typing import Any

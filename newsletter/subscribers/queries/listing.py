@@ -1,4 +1,4 @@
-"""Shows who is in the list, page by page."""
+"""List subscribers page by page, filtered."""
 
 import datetime
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""The sends that the ledger knows, as the list's commands need them; reads only."""
+"""Past sends as the list commands need them.
+
+Reads only.
+"""
 
 import datetime
 from collections.abc import Sequence

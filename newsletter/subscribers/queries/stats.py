@@ -1,4 +1,7 @@
-"""What the list adds up to: growth, churn, sources, tags. Counted by the database."""
+"""Statistics of the list: growth, churn, sources, tags.
+
+Counted by the database.
+"""
 
 import datetime
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Why readers leave, as they say: counted by month, with nobody's name to it."""
+"""Reasons for unsubscribing, counted by month, without names."""
 
 import datetime
 from collections.abc import Mapping

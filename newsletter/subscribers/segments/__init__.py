@@ -1,4 +1,4 @@
-"""Segments: a question about readers, as text, as a tree, and as a condition in SQL."""
+"""Segments: parse a query, and turn it into SQL."""
 
 from newsletter.subscribers.segments.segment import Segment, find_segment
 

@@ -1,4 +1,7 @@
-"""What a query is made of: a tree of frozen nodes, each of which reads as its own text."""
+"""The nodes of a query.
+
+Frozen, and each reads as its own text.
+"""
 
 import datetime
 import re

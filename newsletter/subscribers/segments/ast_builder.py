@@ -1,4 +1,7 @@
-"""From the parser's tree to nodes: names are looked up, values read by their field's type."""
+"""Build the nodes from the parser's tree.
+
+Names are looked up, values are read by their field's type.
+"""
 
 import datetime
 import re

@@ -1,4 +1,4 @@
-"""Shows where in a query the fault is: the query, and carets under the word."""
+"""Point at the error in a query, with carets under the word."""
 
 import re
 from typing import NamedTuple

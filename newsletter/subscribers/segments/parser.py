@@ -1,4 +1,6 @@
-"""The segment language: text in, a tree of frozen nodes out (docs/reference/segments.md).
+"""Parse the segment language.
+
+Text in, a tree of frozen nodes out (docs/reference/segments.md).
 
 ``tag:vip and joined >= 2026-01-01 and not opened:last-5``. Pure: the day and the names that the
 list knows are handed in.

@@ -1,4 +1,4 @@
-"""A segment by its name in newsletter.yml, or by its query."""
+"""Find a segment by its name in newsletter.yml, or by its query."""
 
 import datetime
 import re

@@ -1,4 +1,6 @@
-"""What SQLite and PostgreSQL call by different names: typed JSON values, and folding of case.
+"""What SQLite and PostgreSQL call by different names.
+
+Typed JSON values, and folding of case.
 
 A JSON value of another type than asked for is NULL; nothing is ever cast that can't be.
 """

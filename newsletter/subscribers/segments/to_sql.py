@@ -1,4 +1,6 @@
-"""From nodes to a condition on the ``subscriber`` table; every word is a bound parameter.
+"""Turn a query into a condition on ``subscriber``.
+
+Every word is a bound parameter.
 
 Every condition is true or false, never unknown, so that ``not`` is the contrary of what it stands
 before.

@@ -1,1 +1,1 @@
-"""Files of subscribers, read row by row: CSV, JSON lines, ZIP; their encodings."""
+"""Read files of subscribers: CSV, JSON lines, ZIP, encodings."""

@@ -1,4 +1,7 @@
-"""Reads a list's file row by row: any delimiter, any encoding, and no row can stop the rest."""
+"""Read CSV row by row: any delimiter, any encoding.
+
+No row can stop the rest.
+"""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Which encoding a list's file is in, found without holding the file in memory."""
+"""Detect the encoding of a file without holding it in memory."""
 
 import codecs
 import re

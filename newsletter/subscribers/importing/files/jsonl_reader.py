@@ -1,4 +1,7 @@
-"""Reads our own export as JSON lines, line by line, and no line can stop the rest."""
+"""Read our own export (JSON lines) line by line.
+
+No line can stop the rest.
+"""
 
 import io
 from collections.abc import Iterator

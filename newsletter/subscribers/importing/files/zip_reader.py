@@ -1,4 +1,7 @@
-"""Unpacks the CSV files of a ZIP, as newsletter services give them, and trusts nothing in it."""
+"""Unpack the lists in a ZIP, within limits.
+
+As newsletter services give them; nothing in it is trusted.
+"""
 
 import zipfile
 import zlib

@@ -1,1 +1,1 @@
-"""One row of a file becomes one entry: its columns, its values, its warnings."""
+"""One row of a file: its columns, values and warnings."""

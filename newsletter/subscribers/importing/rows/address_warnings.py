@@ -1,4 +1,7 @@
-"""Addresses that can be mailed and yet are doubtful: shared mailboxes and typing slips. Pure."""
+"""Warn of role addresses (info@) and misspelled domains.
+
+They can be mailed and yet are doubtful. Pure.
+"""
 
 from functools import lru_cache
 

@@ -1,4 +1,7 @@
-"""Which column of a list's file holds what, told by the names in its first row."""
+"""Map columns to address, name, status and attributes.
+
+By the names in the first row.
+"""
 
 import re
 from collections.abc import Mapping, Sequence

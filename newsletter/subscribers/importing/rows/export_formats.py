@@ -1,4 +1,6 @@
-"""The exports of other newsletter services, as data: what their columns and words mean.
+"""Exports of Mailchimp, Substack, Ghost and others, as data.
+
+What their columns and words mean.
 
 Every name is ``folded``: small letters, one space between words. Where each layout comes from is
 written in tests/fixtures/exports/README.md.

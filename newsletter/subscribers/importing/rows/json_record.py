@@ -1,4 +1,6 @@
-"""One subscriber as an object of our JSON lines, in both directions. Pure.
+"""One subscriber as a JSON record, to and from.
+
+Pure.
 
 The first line is ``{"newsletter": 1, "attributes": {NAME: TYPE}}``; every other is a subscriber.
 """

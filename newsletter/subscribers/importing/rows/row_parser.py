@@ -1,4 +1,7 @@
-"""One row of a list's file becomes one entry, or is refused with the reason. Pure."""
+"""Parse one row, or reject it with the reason.
+
+Pure.
+"""
 
 import csv
 import datetime
