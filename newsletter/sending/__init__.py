@@ -1,1 +1,1 @@
-"""Email + audience -> requests to SendGrid, each recorded before and after it leaves."""
+"""Plan, deliver and record a send; providers, feedback, rehearsal."""

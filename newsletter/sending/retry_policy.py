@@ -1,4 +1,7 @@
-"""What becomes of a batch after a request, and when to try again. Pure; any provider's outcomes."""
+"""What becomes of a batch after a request, and when to retry.
+
+Pure; any provider's outcomes.
+"""
 
 import datetime
 from collections.abc import Mapping

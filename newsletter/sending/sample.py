@@ -1,4 +1,7 @@
-"""A reader who is nobody, for copies that people look at before readers do."""
+"""The sample recipient of test emails and previews.
+
+Nobody, for copies that people look at before recipients do.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

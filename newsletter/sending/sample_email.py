@@ -1,4 +1,7 @@
-"""Sends marked copies to whom the editor names; neither list nor ledger knows of them."""
+"""Send test emails to addresses that the editor names.
+
+Neither list nor ledger knows of them.
+"""
 
 import datetime
 from collections.abc import Mapping, Sequence

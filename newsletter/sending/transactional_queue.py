@@ -1,4 +1,6 @@
-"""Letters to one reader, through the same vendor and with the same care as an issue.
+"""Queue of transactional emails: enqueue, claim, record outcomes.
+
+Through the same provider and with the same care as an issue.
 
 A notice is owed once, claimed by one process, and leaves at most once unless it surely has not
 left. One that may have left is never sent again: its reader can ask again in the next window.

@@ -1,4 +1,6 @@
-"""Several batches at a time: claim them, see who still gets them, say that they leave.
+"""Claim batches, renew leases, mark batches in flight.
+
+Several batches at a time; whoever has unsubscribed since is taken out here.
 
 Each write finds its rows in the state that they must be in, or stops this sender: a row is then
 another's. ``newsletter.sending.delivery.record_results`` writes down what came of it.

@@ -1,4 +1,7 @@
-"""How many readers an hour: one count for all workers of all sends, kept in one row."""
+"""Limit how many recipients an hour.
+
+One count for all workers of all sends, kept in one row.
+"""
 
 import datetime
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Writes down what came of requests: all that are back at once, each as a whole."""
+"""Record the results of requests in the ledger.
+
+All that are back at once, each as a whole.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

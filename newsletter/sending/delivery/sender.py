@@ -1,4 +1,6 @@
-"""Sends what the ledger holds ready until nothing is open.
+"""The send loop: claim, build, hand to the workers, record.
+
+Until no batch is open.
 
 One thread, the caller's, owns the ledger and builds the bodies; others only POST.
 """

@@ -1,4 +1,6 @@
-"""Threads that POST and do nothing else; the thread that feeds them owns the ledger.
+"""Threads that only POST; the send loop feeds them.
+
+The thread that feeds them owns the ledger.
 
 Threads that each build and POST would fight for Python's lock, and SQLite has one writer anyway.
 """

@@ -1,4 +1,7 @@
-"""Takes SendGrid's events in: on record, into the list, and into the record of sends."""
+"""Take in the provider's events: store, apply, reconcile.
+
+On record, into the list, and into the ledger.
+"""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,7 @@
-"""Brings what SendGrid knows of addresses into the list: bounces, complaints, unsubscribes."""
+"""Sync the provider's suppression lists into the list.
+
+Bounces, complaints, unsubscribes.
+"""
 
 import datetime
 from collections.abc import Iterator, Sequence

@@ -1,1 +1,1 @@
-"""What was sent to whom, and which state a send, a batch and a recipient may go to."""
+"""The ledger: what was sent to whom, and what may happen next."""

@@ -1,4 +1,6 @@
-"""Leases: a claimed batch is its sender's until the lease ends; then others may take it back.
+"""Length and expiry of leases on claimed batches.
+
+A claimed batch belongs to its sender until the lease ends; then others may take it back.
 
 ``newsletter.sending.delivery.claim`` sets and renews them.
 """

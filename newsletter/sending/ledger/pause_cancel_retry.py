@@ -1,4 +1,7 @@
-"""What an editor does to a send that is under way: pause it, cancel it, try the refused again."""
+"""Pause or cancel a send, retry rejected recipients.
+
+State changes requested by the editor.
+"""
 
 from collections.abc import Sequence
 

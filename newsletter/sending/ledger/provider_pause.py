@@ -1,4 +1,7 @@
-"""The pause that SendGrid asked for: one row, which all workers of all processes look at."""
+"""The pause that the provider asked for (rate limit).
+
+One row, which all workers of all processes look at.
+"""
 
 import datetime
 

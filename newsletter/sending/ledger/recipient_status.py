@@ -1,4 +1,4 @@
-"""What became of each reader of a send, and why."""
+"""Status of each recipient of a send, with the reason."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple

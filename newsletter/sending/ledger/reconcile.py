@@ -1,4 +1,7 @@
-"""Settles what is unknown by evidence: an event that names an attempt proves that it was taken."""
+"""Reconcile unknown batches with events.
+
+An event that names an attempt proves that it was accepted.
+"""
 
 import datetime
 from dataclasses import dataclass

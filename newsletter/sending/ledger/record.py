@@ -1,4 +1,6 @@
-"""What was sent to whom, written down before and after each request: the whole send.
+"""Record a send: start, stop, finish, count.
+
+What was sent to whom, written down before and after each request.
 
 The tables and the order of writes are explained in docs/explanation/exactly-once.md.
 ``newsletter.sending.delivery.claim`` has what concerns one batch.

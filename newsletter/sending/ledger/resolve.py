@@ -1,4 +1,7 @@
-"""Settles what is unknown, by the editor's word; every write finds what the editor was shown."""
+"""Resolve unknown batches by the editor's decision.
+
+Every write finds what the editor was shown.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

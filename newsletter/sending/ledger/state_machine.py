@@ -1,4 +1,7 @@
-"""What a command does to a send or a batch in the state that it is in. Pure: tables and rules."""
+"""Which command changes a send or a batch from which state to which.
+
+Pure: tables and rules.
+"""
 
 import datetime
 from collections.abc import Mapping

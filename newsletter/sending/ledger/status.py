@@ -1,4 +1,4 @@
-"""How a send stands: one look at the ledger, all of it at one moment."""
+"""Status of a send, all of it read at one moment."""
 
 import datetime
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Everything before a request leaves: proposal, checks, frozen content and recipients."""
+"""Before anything is sent: proposal, checks, frozen plan."""

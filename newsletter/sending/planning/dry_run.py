@@ -1,4 +1,7 @@
-"""Everything but the POST: the requests as they would go, and the mail as readers would see it."""
+"""Dry run: the requests and sample copies as files.
+
+Everything but the POST.
+"""
 
 import datetime
 import shutil

@@ -1,4 +1,7 @@
-"""Fixes who gets an issue, and in which batches; after that nothing is selected again."""
+"""Freeze the recipients and their batches.
+
+After that nothing is selected again.
+"""
 
 import datetime
 import itertools

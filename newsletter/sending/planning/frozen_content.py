@@ -1,4 +1,4 @@
-"""What was agreed to be sent: kept whole with the send, sealed, and compared with what is now."""
+"""Freeze the email with its checksum, load it, compare it."""
 
 import datetime
 import hashlib

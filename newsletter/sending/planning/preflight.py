@@ -1,4 +1,7 @@
-"""What must be right before a real send; asked before anything is written or sent."""
+"""What must be right before a real send.
+
+Asked before anything is written or sent.
+"""
 
 import shlex
 from collections.abc import Iterator, Mapping

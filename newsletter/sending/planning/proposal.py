@@ -1,4 +1,7 @@
-"""What a send would do, before anybody has agreed to it; and the agreement."""
+"""Propose a send, and confirm it.
+
+What a send would do, before the editor has confirmed it; and the confirmation.
+"""
 
 import math
 import os

@@ -1,4 +1,7 @@
-"""When a send goes: what an editor writes -> a moment. Pure: the clock is handed in."""
+"""Parse when a send goes out: --at, --undo-window.
+
+Pure: the clock is passed in.
+"""
 
 import datetime
 import re

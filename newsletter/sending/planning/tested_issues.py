@@ -1,4 +1,7 @@
-"""Which issues have gone out as test copies: their images must be on the web before the send."""
+"""Issues that were sent as test emails.
+
+Their images must be on the web before the send.
+"""
 
 import sqlalchemy as sa
 
