@@ -1,4 +1,4 @@
-"""``newsletter.yml`` and the environment, as one frozen ``Config``."""
+"""Settings: newsletter.yml and the environment as one frozen ``Config``."""
 
 from newsletter.config.load import load_config
 from newsletter.config.models import Config

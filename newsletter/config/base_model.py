@@ -1,4 +1,4 @@
-"""What all sections of ``newsletter.yml`` have in common."""
+"""Base class of the settings models: frozen, strict, no unknown keys."""
 
 from typing import Any
 
@@ -6,14 +6,17 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class StrictModel(BaseModel):
-    """Frozen, and unknown keys are errors."""
+    """A frozen model that rejects unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     @model_validator(mode="before")
     @classmethod
     def _drop_empty_sections(cls, raw_values: Any) -> Any:
-        """A section or list whose lines are all commented out is as good as absent."""
+        """Drop sections and lists without a value, so that their defaults apply.
+
+        YAML reads a section whose lines are all commented out as null.
+        """
         if raw_values is None:
             return {}
         if not isinstance(raw_values, dict):

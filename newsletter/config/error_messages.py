@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in the words of somebody who edits ``newsletter.yml``."""
+"""Explain validation errors of newsletter.yml with line and example."""
 
 import math
 import re
@@ -21,15 +21,14 @@ EXPECTED_SCALARS = {
     "float_type": "a number",
     "bool_type": "true or false",
 }
-UNQUOTED_SCALAR_PATTERN = re.compile(
-    r"[-+]?\d+(\.\d+)?|true|false|yes|no|on|off", re.IGNORECASE
-)  # unless in quotes
+# Text that YAML 1.1 reads as a number or a truth value unless it is in quotes
+UNQUOTED_SCALAR_PATTERN = re.compile(r"[-+]?\d+(\.\d+)?|true|false|yes|no|on|off", re.IGNORECASE)
 EXPECTED_TYPES = {
     **EXPECTED_SCALARS,
     "string_type": "text",
-    "model_type": "settings of its own, each on an indented line below",
-    "dict_type": "settings of its own, each on an indented line below",
-    "tuple_type": "a list, each item on a line below that begins with '- '",
+    "model_type": "a section, each setting on an indented line below",
+    "dict_type": "a section, each setting on an indented line below",
+    "tuple_type": "a list, each item on a line below that starts with '- '",
 }
 
 
@@ -39,13 +38,13 @@ def explain_validation_error(
     path: str,
     env_variables: Mapping[KeyPath, str],
 ) -> list[Problem]:
-    """Every error as a problem with its line.
+    """Convert each validation error to a problem with its line.
 
     Args:
-        error: what validation found.
-        document: the file.
+        error: pydantic's errors.
+        document: the parsed file.
         path: the file's name, as the user would type it.
-        env_variables: place of a setting -> the environment variable that it came from.
+        env_variables: key path of a setting -> the environment variable that it came from.
     """
     return [
         _explain_error(details, document, path, env_variables.get(details["loc"]))
@@ -56,34 +55,36 @@ def explain_validation_error(
 def _explain_error(
     details: ErrorDetails, document: YamlDocument, path: str, env_variable: str | None
 ) -> Problem:
-    place = details["loc"]
+    key_path = details["loc"]
     kind = details["type"]
-    where = None if env_variable else Location(path, document.find_line(place))
-    name = env_variable or _format_key_path(place)
+    location = None if env_variable else Location(path, document.find_line(key_path))
+    setting_name = env_variable or _format_key_path(key_path)
     if kind == "extra_forbidden":
-        return Problem(f"unknown key '{_shorten(str(place[-1]))}'", where, _suggest_setting(place))
-    example = _format_example(place, env_variable)
+        return Problem(
+            f"unknown key '{_shorten(str(key_path[-1]))}'", location, _suggest_setting(key_path)
+        )
+    example = _format_example(key_path, env_variable)
     if kind == "missing":
-        return Problem(f"'{name}' is missing", where, example)
-    source = document.raw_scalars.get(place, "") if not env_variable else ""
-    return Problem(f"{name}: {_describe_error(details, source)}", where, example)
+        return Problem(f"'{setting_name}' is missing", location, example)
+    source = document.raw_scalars.get(key_path, "") if not env_variable else ""
+    return Problem(f"{setting_name}: {_describe_error(details, source)}", location, example)
 
 
-def _describe_error(details: ErrorDetails, source: str) -> str:  # noqa: PLR0911 - one a kind of error
+def _describe_error(details: ErrorDetails, source: str) -> str:  # noqa: PLR0911 - one return per kind of error
     kind = details["type"]
-    given = details["input"]
+    value = details["input"]
     context: dict[str, Any] = details.get("ctx", {})
-    quoted = f"'{_shorten(source or str(given))}'"
+    quoted = f"'{_shorten(source or str(value))}'"
     if kind == "value_error":
         return str(context["error"])
-    if given is None:
-        return "there is no value (an unquoted '#' begins a comment)"
+    if value is None:
+        return "the value is missing (an unquoted '#' starts a comment)"
     if kind == "string_pattern_mismatch":
-        return f"{quoted} has not the right form"
+        return f"{quoted} is not in the expected format"
     if kind == "literal_error":
-        return f"{quoted} is none of {context['expected']}"
+        return f"this must be {context['expected']}, not {quoted}"
     if kind in EXPECTED_SCALARS and source:
-        in_quotes = isinstance(given, str) and UNQUOTED_SCALAR_PATTERN.fullmatch(given)
+        in_quotes = isinstance(value, str) and UNQUOTED_SCALAR_PATTERN.fullmatch(value)
         return (
             f"{quoted}{' in quotes is text,' if in_quotes else ' is'} not {EXPECTED_SCALARS[kind]}"
         )
@@ -91,7 +92,8 @@ def _describe_error(details: ErrorDetails, source: str) -> str:  # noqa: PLR0911
         return f'this must be text; put quotes around it: "{_shorten(source)}"'
     if kind in EXPECTED_TYPES:
         return f"this must be {EXPECTED_TYPES[kind]}"
-    # pydantic's words for numbers and lengths are good: "Input should be less than or equal to 800"
+    # pydantic's messages for numbers and lengths are clear: "Input should be less than or equal
+    # to 800"
     return (
         details["msg"].replace("Input should", "this must").replace("Tuple should", "the list must")
     )
@@ -102,10 +104,10 @@ def _shorten(text: str) -> str:
 
 
 def _format_key_path(key_path: KeyPath) -> str:
-    """``("footer_links", 0, "url")`` as ``footer_links[1].url``."""
+    """Format ``("footer_links", 0, "url")`` as ``footer_links[1].url``."""
     name = ""
     for part in key_path:
-        if part != "[key]":  # pydantic's mark that the key itself is wrong
+        if part != "[key]":  # pydantic's marker for an invalid key
             name += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
     return name.lstrip(".")
 
@@ -114,17 +116,22 @@ def _suggest_setting(key_path: KeyPath) -> str:
     key = str(key_path[-1])
     model = _get_model(key_path[:-1])
     known = list(model.model_fields) if model else []
-    near = get_close_matches(key.replace("-", "_"), known, n=1)
-    if near:
-        return f"Did you mean '{near[0]}'?"
-    elsewhere = [".".join(path) for path in _iter_setting_paths(Config) if path[-1] == key]
-    if elsewhere:
-        return f"It belongs elsewhere: {' or '.join(elsewhere)}."
-    return f"There are: {', '.join(known)}."
+    close_matches = get_close_matches(key.replace("-", "_"), known, n=1)
+    if close_matches:
+        return f"Did you mean '{close_matches[0]}'?"
+    other_paths = [
+        ".".join(setting_path)
+        for setting_path in _iter_setting_paths(Config)
+        if setting_path[-1] == key
+    ]
+    if other_paths:
+        alternatives = "' or '".join(other_paths)
+        return f"Did you mean '{alternatives}'?"
+    return f"Valid keys: {', '.join(known)}."
 
 
 def _format_example(key_path: KeyPath, env_variable: str | None) -> str:
-    """``Example: name: Harbour Notes``, from the setting's examples or default; empty if none."""
+    """Return ``Example: name: Harbour Notes``; empty if the setting has no example or default."""
     setting = _get_setting(key_path)
     if setting is None:
         return ""
@@ -148,10 +155,10 @@ def _get_setting(key_path: KeyPath) -> FieldInfo | None:
 
 
 def _get_model(key_path: KeyPath) -> type[pydantic.BaseModel] | None:
-    """The model of the section at ``place``, or ``None`` where there is no section."""
+    """Return the model of the section at ``key_path``; ``None`` if it is not a section."""
     model: type[pydantic.BaseModel] | None = Config
     for part in key_path:
-        if isinstance(part, int):  # an item: its list's field has named the model already
+        if isinstance(part, int):  # a list item: the list's field has already given the model
             continue
         setting = model.model_fields.get(part) if model else None
         model = get_section_model(setting) if setting else None
@@ -159,10 +166,10 @@ def _get_model(key_path: KeyPath) -> type[pydantic.BaseModel] | None:
 
 
 def get_section_model(setting: FieldInfo) -> type[pydantic.BaseModel] | None:
-    """The model that a setting holds, itself or in a list; ``None`` for a plain value."""
-    for kind in (setting.annotation, *get_args(setting.annotation)):
-        if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
-            return kind
+    """Return the model of a section or of a list of sections; ``None`` for a plain value."""
+    for candidate in (setting.annotation, *get_args(setting.annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, pydantic.BaseModel):
+            return candidate
     return None
 
 

@@ -1,6 +1,6 @@
-"""The JSON Schema of ``newsletter.yml``, by which editors complete and check it.
+"""JSON Schema of newsletter.yml, for completion and checks in editors.
 
-``python -m newsletter.config.json_schema`` writes it where it is kept (``make schema``).
+``python -m newsletter.config.json_schema`` (``make schema``) writes it to ``SCHEMA_PATH``.
 """
 
 import json
@@ -13,7 +13,7 @@ SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def build_json_schema() -> str:
-    """The schema as JSON text (JSON Schema 2020-12)."""
+    """Return the schema as JSON text (JSON Schema 2020-12)."""
     text = json.dumps({"$schema": SCHEMA_DIALECT, **Config.model_json_schema()}, indent=2)
     return text.replace("``", "`") + "\n"  # docstrings are reStructuredText, editors show Markdown
 

@@ -1,4 +1,4 @@
-"""Reads ``newsletter.yml`` and reports everything that is wrong with it at once."""
+"""Load newsletter.yml and report all its problems at once."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from newsletter.errors import ConfigError, Location, Problem, display_path
 
 MAX_BYTES = 256_000
 
-# environment variable -> the setting it overrides
+# environment variable -> key path of the setting that it overrides
 ENV_OVERRIDES: dict[str, yaml_document.KeyPath] = {
     "SENDGRID_HOST": ("sendgrid", "host"),
     "NEWSLETTER_DATABASE": ("database",),
@@ -20,21 +20,21 @@ ENV_OVERRIDES: dict[str, yaml_document.KeyPath] = {
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
-    """Read and check the configuration.
+    """Read and validate the configuration.
 
     Args:
         path: the file ``newsletter.yml``.
-        environ: the environment; ``SENDGRID_HOST`` and ``NEWSLETTER_DATABASE`` win over the file.
+        environ: the environment; ``SENDGRID_HOST`` and ``NEWSLETTER_DATABASE`` override the file.
 
     Raises:
-        ConfigError: every problem in the file and those variables, each with its place.
+        ConfigError: all problems in the file and those variables, each with its line or variable.
     """
     shown_path = display_path(path)
     text = _read_config_text(path, shown_path)
     document = yaml_document.parse_yaml_document(text)
-    found = [
-        Problem(fault.message, Location(shown_path, fault.line), fault.remedy)
-        for fault in (
+    problems = [
+        Problem(yaml_problem.message, Location(shown_path, yaml_problem.line), yaml_problem.remedy)
+        for yaml_problem in (
             *secrets.iter_api_key_problems(text),
             *document.problems,
             *secrets.iter_password_problems(document),
@@ -42,52 +42,58 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     ]
     data = document.data
     if data is None and not document.problems:
-        found.append(_not_settings_problem("it is empty", shown_path))
+        problems.append(_not_settings_problem("the file is empty", shown_path))
     elif data is not None and not isinstance(data, dict):
-        found.append(_not_settings_problem("it holds no settings", shown_path))
+        problems.append(_not_settings_problem("the file contains no settings", shown_path))
     if not isinstance(data, dict):
-        raise ConfigError.from_problems([secrets.redact_api_keys(problem) for problem in found])
-    overrides = {place: environ[name] for name, place in ENV_OVERRIDES.items() if environ.get(name)}
+        raise ConfigError.from_problems([secrets.redact_api_keys(problem) for problem in problems])
+    overrides = {
+        key_path: environ[name] for name, key_path in ENV_OVERRIDES.items() if environ.get(name)
+    }
     try:
         config = Config.model_validate(_apply_overrides(data, overrides))
     except pydantic.ValidationError as error:
-        variables = {place: name for name, place in ENV_OVERRIDES.items() if place in overrides}
-        found += error_messages.explain_validation_error(error, document, shown_path, variables)
-    if found:
-        found.sort(key=lambda problem: (problem.where and problem.where.line) or 0)
-        raise ConfigError.from_problems([secrets.redact_api_keys(problem) for problem in found])
+        variables = {
+            key_path: name for name, key_path in ENV_OVERRIDES.items() if key_path in overrides
+        }
+        problems += error_messages.explain_validation_error(error, document, shown_path, variables)
+    if problems:
+        problems.sort(key=lambda problem: (problem.where and problem.where.line) or 0)
+        raise ConfigError.from_problems([secrets.redact_api_keys(problem) for problem in problems])
     lines = {name: document.find_line(("segments", name)) for name in config.segments}
-    config._segment_lines.update(lines)  # noqa: SLF001 - nobody else knows them
+    config._segment_lines.update(lines)  # noqa: SLF001 - only this module knows the lines
     return config
 
 
 def _read_config_text(path: Path, shown_path: str) -> str:
-    where = Location(shown_path)
+    location = Location(shown_path)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"it can't be read: {reason}", where=where) from error
+        raise ConfigError(f"could not read the file: {reason}", where=location) from error
     if len(data) > MAX_BYTES:
         raise ConfigError(
-            f"it is larger than {MAX_BYTES:,} bytes",
-            where=where,
-            remedy="newsletter.yml holds settings only; posts go into issues/.",
+            f"the file is larger than {MAX_BYTES:,} bytes",
+            where=location,
+            remedy="Keep only settings in newsletter.yml; posts go into issues/.",
         )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(
-            "it is not UTF-8 text", where=Location(shown_path, line), remedy="Save it as UTF-8."
+            "the file is not valid UTF-8",
+            where=Location(shown_path, line),
+            remedy="Save it as UTF-8.",
         ) from error
 
 
 def _apply_overrides(
     data: dict[str, Any], overrides: Mapping[yaml_document.KeyPath, str]
 ) -> dict[str, Any]:
-    """``data`` with the environment's values put in, where their section can hold them."""
+    """Set the environment's values in ``data``, unless their section is not a mapping."""
     for (*sections, setting), value in overrides.items():
         inner: Any = data
         for section in sections:

@@ -1,4 +1,4 @@
-"""The shape of ``newsletter.yml``: frozen models with the defaults of every setting."""
+"""Settings of newsletter.yml: pydantic models, defaults, descriptions."""
 
 from typing import Annotated, Literal
 
@@ -11,9 +11,9 @@ from newsletter.config.public_site import (
     PreferencesSettings,
     PublicSiteSettings,
     SignupSettings,
+    SingleLineText,
 )
 
-SingleLineText = Annotated[str, AfterValidator(value_types.parse_line)]
 MultilineText = Annotated[str, AfterValidator(value_types.parse_lines)]
 EmailAddress = Annotated[str, AfterValidator(value_types.parse_sender_address)]
 HttpsUrl = Annotated[str, AfterValidator(value_types.parse_https_url)]
@@ -25,36 +25,36 @@ HexColor = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#1f5f8b
 
 
 class SenderSettings(StrictModel):
-    """Who the mail is from (RFC 5322 ``From`` and ``Reply-To``)."""
+    """Sender of the emails (RFC 5322 ``From`` and ``Reply-To``)."""
 
     name: SingleLineText = Field(
         description="The name that readers see in their inbox.", examples=["Harbour Notes"]
     )
     address: EmailAddress = Field(
-        description="The address it comes from, verified at SendGrid.",
+        description="The From address, verified at SendGrid.",
         examples=["editor@harbournotes.example"],
     )
     reply_to: EmailAddress | None = Field(
         default=None,
-        description="Where answers go; the address itself if not given.",
+        description="Address for replies; the From address if not set.",
         examples=["hello@harbournotes.example"],
     )
 
 
 class Palette(StrictModel):
-    """The colours of one scheme as ``#rrggbb``; those that are not given keep the default."""
+    """Colours as ``#rrggbb``; those that are not set keep their defaults."""
 
-    # A palette in the file is completed before it is checked, so an editor must not ask for all.
+    # Missing colours are filled in before validation, so the JSON Schema must not require them.
     model_config = ConfigDict(json_schema_extra={"required": []})
 
-    ground: HexColor = Field(description="Around the letter.")
-    surface: HexColor = Field(description="The letter itself.")
-    text: HexColor = Field(description="Text on the letter.")
+    ground: HexColor = Field(description="Background around the email.")
+    surface: HexColor = Field(description="Background of the email itself.")
+    text: HexColor = Field(description="Text.")
     muted: HexColor = Field(description="Small print, captions, dates.")
     accent: HexColor = Field(description="Links and the button.")
     on_accent: HexColor = Field(description="Text on the button.")
     hairline: HexColor = Field(description="Thin lines and borders.")
-    code_ground: HexColor = Field(description="Behind code.")
+    code_ground: HexColor = Field(description="Background of code.")
 
 
 LIGHT = Palette(
@@ -80,14 +80,14 @@ DARK = Palette(
 
 
 def _fill_missing_colors(default_palette: Palette) -> BeforeValidator:
-    def complete(given: object) -> object:
-        return {**default_palette.model_dump(), **given} if isinstance(given, dict) else given
+    def complete(value: object) -> object:
+        return {**default_palette.model_dump(), **value} if isinstance(value, dict) else value
 
     return BeforeValidator(complete)
 
 
 class Fonts(StrictModel):
-    """CSS font stacks; system fonts, so that nothing is loaded from a third party."""
+    """CSS font stacks of system fonts, so that nothing is loaded from a third party."""
 
     heading: FontStack = Field(
         default="Georgia, 'Iowan Old Style', 'Palatino Linotype', 'Times New Roman', serif",
@@ -108,7 +108,7 @@ class Fonts(StrictModel):
 
 
 class Theme(StrictModel):
-    """How the mail looks."""
+    """Design of the emails."""
 
     template: str = Field(
         default="issue",
@@ -117,31 +117,31 @@ class Theme(StrictModel):
         "`article.css`).",
     )
     light: Annotated[Palette, _fill_missing_colors(LIGHT)] = Field(
-        default=LIGHT, description="Colours on a light screen."
+        default=LIGHT, description="Colours in light mode."
     )
     dark: Annotated[Palette, _fill_missing_colors(DARK)] = Field(
-        default=DARK, description="Colours on a dark screen."
+        default=DARK, description="Colours in dark mode."
     )
     fonts: Fonts = Field(default=Fonts(), description="CSS font stacks.")
-    width: int = Field(default=620, ge=480, le=800, description="The column's width in pixels.")
-    radius: int = Field(default=4, ge=0, le=32, description="Radius of corners in pixels.")
+    width: int = Field(default=620, ge=480, le=800, description="Width of the column in pixels.")
+    radius: int = Field(default=4, ge=0, le=32, description="Corner radius in pixels.")
     logo: HttpsUrl | None = Field(
         default=None,
-        description="URL of the masthead's logo; without one, the name is set in type.",
+        description="URL of the logo in the header; without one, the name is shown as text.",
         examples=["https://harbournotes.example/logo.png"],
     )
-    logo_width: int = Field(default=140, ge=1, le=800, description="The logo's width in pixels.")
+    logo_width: int = Field(default=140, ge=1, le=800, description="Width of the logo in pixels.")
 
 
 class TrackingOptions(StrictModel):
-    """What SendGrid may record of readers; off unless the editor says so."""
+    """What SendGrid may record about readers; off by default."""
 
     opens: bool = Field(default=False, description="Record who opens an issue.")
-    clicks: bool = Field(default=False, description="Record who follows which link.")
+    clicks: bool = Field(default=False, description="Record who clicks which link.")
 
 
 class UtmSettings(StrictModel):
-    """Parameters put on links to the newsletter's own site; ``{slug}`` is the issue's slug."""
+    """Parameters added to links to the newsletter's own site; ``{slug}`` is the issue's slug."""
 
     source: UtmValue | None = Field(
         default=None, description="Becomes `utm_source`.", examples=["harbour-notes"]
@@ -159,39 +159,40 @@ class UtmSettings(StrictModel):
 class FooterLink(StrictModel):
     """A link in the footer of every issue."""
 
-    text: SingleLineText = Field(description="What the link says.", examples=["About"])
+    text: SingleLineText = Field(description="Text of the link.", examples=["About"])
     url: Annotated[str, AfterValidator(value_types.parse_link_url)] = Field(
-        description="Where it leads: https, http or mailto.",
+        description="Target of the link: https, http or mailto.",
         examples=["https://harbournotes.example/about"],
     )
 
 
 class SendGridSettings(StrictModel):
-    """Options of the vendor's API. The key is never here: ``SENDGRID_API_KEY`` alone holds it."""
+    """Options of SendGrid's API. The key is never set here, only in ``SENDGRID_API_KEY``."""
 
     region: Literal["global", "eu"] = Field(
-        default="global", description="Where SendGrid keeps the account's data."
+        default="global", description="Where SendGrid stores the account's data."
     )
     host: Annotated[str, AfterValidator(value_types.parse_api_host)] | None = Field(
         default=None,
-        description="Another server that speaks SendGrid's API; `SENDGRID_HOST` wins over it.",
+        description="Another server with SendGrid's API; `SENDGRID_HOST` overrides it.",
         examples=["http://127.0.0.1:8025"],
     )
     asm_group: int | None = Field(
         default=None,
         ge=1,
-        description="SendGrid's unsubscribe group, for when there is no public_url.",
+        description="SendGrid's unsubscribe group, used when public_url is not set.",
         examples=[12345],
     )
     categories: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = Field(
         default=(),
         max_length=10,
-        description="Names for SendGrid's own statistics.",
+        description="Categories in SendGrid's own statistics.",
         examples=[["harbour-notes"]],
     )
     personalize: Literal["substitutions", "per_request"] = Field(
         default="substitutions",
-        description="Merge tags filled in by SendGrid, or here with one request a reader (slow).",
+        description="Who replaces merge tags: SendGrid, or this program with one request per "
+        "recipient (slow).",
     )
     webhook_key: Annotated[str, AfterValidator(value_types.parse_webhook_key)] | None = Field(
         default=None,
@@ -200,19 +201,21 @@ class SendGridSettings(StrictModel):
     )
     webhook_unsigned: bool = Field(
         default=False,
-        description="Believe events that nobody has signed: anybody could then send them.",
+        description="Accept unsigned events: anybody could then send them.",
     )
-    sandbox: bool = Field(default=False, description="SendGrid checks requests, delivers nothing.")
+    sandbox: bool = Field(
+        default=False, description="SendGrid validates requests and delivers nothing."
+    )
     connect_timeout: float = Field(
         default=10.0, gt=0, le=120, description="Seconds to wait for a connection."
     )
     read_timeout: float = Field(
-        default=60.0, gt=0, le=600, description="Seconds to wait for an answer."
+        default=60.0, gt=0, le=600, description="Seconds to wait for a response."
     )
 
 
 class Limits(StrictModel):
-    """Guards against runaway input; raise one when you know why."""
+    """Limits on the size of input and requests; raise one only if you know why."""
 
     post_bytes: int = Field(
         default=10_000_000, ge=1_000, description="Largest post file, in bytes."
@@ -223,10 +226,10 @@ class Limits(StrictModel):
     list_bytes: int = Field(
         default=1_000_000_000,
         ge=1_000,
-        description="Largest files of readers in a ZIP, together, unpacked, in bytes.",
+        description="Largest total size of the subscriber files in a ZIP, unpacked, in bytes.",
     )
     batch_size: int = Field(
-        default=1_000, ge=1, le=1_000, description="Readers in one request to SendGrid."
+        default=1_000, ge=1, le=1_000, description="Recipients per request to SendGrid."
     )
     request_bytes: int = Field(
         default=20_000_000,
@@ -238,31 +241,31 @@ class Limits(StrictModel):
         default=5,
         ge=1,
         le=1_000,
-        description="Mails in a row that a reader's server turned away before we mail no more.",
+        description="Soft bounces in a row after which a subscriber gets no more email.",
     )
 
 
 class Config(StrictModel):
-    """The settings of a newsletter: ``newsletter.yml``, whole."""
+    """All settings of a newsletter."""
 
     name: SingleLineText = Field(description="The newsletter's name.", examples=["Harbour Notes"])
     description: Annotated[str, AfterValidator(value_types.parse_optional_line)] = Field(
         default="",
-        description="What it is, in a sentence; tells readers why they get it.",
+        description="What the newsletter is, in a sentence; reminds readers why they get it.",
         examples=["A weekly letter from the quay."],
     )
     language: Annotated[str, AfterValidator(value_types.parse_language_tag)] = Field(
         default="en",
-        description="Language of the issues that don't name their own (BCP 47).",
+        description="Language of issues that don't set their own (BCP 47).",
         examples=["en-GB"],
     )
     direction: Literal["ltr", "rtl", "auto"] = Field(
-        default="auto", description="Direction of the text; auto follows the language."
+        default="auto", description="Text direction; auto follows the language."
     )
-    sender: SenderSettings = Field(description="Who the mail is from.")
+    sender: SenderSettings = Field(description="Sender of the emails.")
     postal_address: MultilineText | None = Field(
         default=None,
-        description="In every issue's footer; the law of many countries wants it.",
+        description="Shown in every issue's footer; required by law in many countries.",
         examples=["Harbour Notes, 1 Quay St, Bergen"],
     )
     site_url: Annotated[str, AfterValidator(value_types.parse_base_url)] = Field(
@@ -271,40 +274,40 @@ class Config(StrictModel):
     )
     public_url: Annotated[str, AfterValidator(value_types.parse_base_url)] | None = Field(
         default=None,
-        description="Where `newsletter serve` answers: unsubscribe, preferences.",
+        description="Public address of `newsletter serve`: unsubscribe, preferences.",
         examples=["https://news.harbournotes.example"],
     )
     issue_url: Annotated[str, AfterValidator(value_types.parse_issue_url_pattern)] | None = Field(
         default=None,
-        description="An issue on the web; `{slug}` is the folder's name without its date.",
+        description="URL of an issue on the web; `{slug}` is the folder's name without its date.",
         examples=["https://harbournotes.example/{slug}"],
     )
     image_url: Annotated[str, AfterValidator(value_types.parse_image_url_pattern)] | None = Field(
         default=None,
-        description="Where an issue's images are published; `{file}` is the path in its folder.",
+        description="URL of an issue's published images; `{file}` is the path in its folder.",
         examples=["https://harbournotes.example/{slug}/{file}"],
     )
     timezone: Annotated[str, AfterValidator(value_types.parse_timezone)] = Field(
         default="UTC",
-        description="Zone in which times are given and shown (IANA).",
+        description="Time zone in which times are entered and shown (IANA).",
         examples=["Europe/Oslo"],
     )
     attributes: dict[AttributeName, str] = Field(
         default={},
-        description="Attributes of subscribers that posts may use, each with its default text.",
+        description="Subscriber attributes that posts may use, each with its default text.",
         examples=[{"name": "friend", "city": "your town"}],
     )
     segments: dict[SegmentName, MultilineText] = Field(
         default={},
-        description="Queries by name; `send --segment NAME` sends to whom one finds.",
+        description="Named queries; `send --segment NAME` sends to the subscribers that match.",
         examples=[{"regulars": "opened:last-5 and not tag:press"}],
     )
-    theme: Theme = Field(default=Theme(), description="How the mail looks.")
+    theme: Theme = Field(default=Theme(), description="Design of the emails.")
     tracking: TrackingOptions = Field(
-        default=TrackingOptions(), description="What may be recorded of readers."
+        default=TrackingOptions(), description="What may be recorded about readers."
     )
     utm: UtmSettings = Field(
-        default=UtmSettings(), description="Parameters put on links to the own site."
+        default=UtmSettings(), description="Parameters added to links to the newsletter's own site."
     )
     footer_links: tuple[FooterLink, ...] = Field(
         default=(), description="Links in the footer of every issue."
@@ -313,27 +316,30 @@ class Config(StrictModel):
         default=SendGridSettings(), description="Options of SendGrid's API."
     )
     public: PublicSiteSettings = Field(
-        default=PublicSiteSettings(), description="How `newsletter serve` answers."
+        default=PublicSiteSettings(), description="Options of `newsletter serve`."
     )
-    signup: SignupSettings = Field(default=SignupSettings(), description="How readers join.")
+    signup: SignupSettings = Field(default=SignupSettings(), description="How readers sign up.")
     preferences: PreferencesSettings = Field(
-        default=PreferencesSettings(), description="What readers may choose for themselves."
+        default=PreferencesSettings(),
+        description="What readers may choose on their preferences page.",
     )
     archive: ArchiveSettings = Field(
         default=ArchiveSettings(), description="Sent issues on the web."
     )
     database: Annotated[str, AfterValidator(value_types.parse_database_url)] = Field(
         default="sqlite:///newsletter.db",
-        description="SQLite file or PostgreSQL; `NEWSLETTER_DATABASE` wins over it.",
+        description="SQLite file or PostgreSQL; `NEWSLETTER_DATABASE` overrides it.",
         examples=["postgresql://user@host/newsletter"],
     )
-    limits: Limits = Field(default=Limits(), description="Guards against runaway input.")
-    text_links: Literal["numbered", "inline"] = Field(
-        default="numbered", description="How the text part shows where links lead."
+    limits: Limits = Field(
+        default=Limits(), description="Limits on the size of input and requests."
     )
-    # Queries are read later than the file, by those who know the list.
+    text_links: Literal["numbered", "inline"] = Field(
+        default="numbered", description="How the text part shows the URLs of links."
+    )
+    # Segments are parsed after the file is loaded, by code that knows the list; errors need lines.
     _segment_lines: dict[str, int] = PrivateAttr(default={})
 
     def get_segment_line(self, name: str) -> int | None:
-        """The line of a named segment in newsletter.yml; ``None`` if not read from a file."""
+        """Return a segment's line in newsletter.yml; ``None`` if it was not read from a file."""
         return self._segment_lines.get(name)

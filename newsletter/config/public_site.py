@@ -1,4 +1,4 @@
-"""The part of ``newsletter.yml`` about the public site: pages, sign-up, preferences."""
+"""Settings of the public site: server, sign-up, preferences, archive."""
 
 from typing import Annotated, Literal
 
@@ -13,67 +13,71 @@ IpNetwork = Annotated[str, AfterValidator(value_types.parse_network)]
 
 
 class PublicSiteSettings(StrictModel):
-    """How ``newsletter serve`` answers the world."""
+    """Options of ``newsletter serve``, the public web server."""
 
     cors_origins: tuple[WebOrigin, ...] = Field(
         default=(),
-        description="Sites whose pages may sign readers up through the JSON endpoint.",
+        description="Sites whose pages may use the JSON endpoint for sign-ups.",
         examples=[["https://harbournotes.example"]],
     )
     trusted_proxies: tuple[IpNetwork, ...] = Field(
         default=("127.0.0.1", "::1"),
-        description="Addresses or networks whose X-Forwarded-For and -Proto are believed.",
+        description="Addresses or networks whose X-Forwarded-For and -Proto headers are trusted.",
         examples=[["127.0.0.1", "10.0.0.0/8"]],
     )
     hsts: bool = Field(
         default=False,
-        description="Tell browsers to come by HTTPS alone for a year (RFC 6797).",
+        description="Tell browsers to use only HTTPS for a year (RFC 6797).",
     )
     frame_ancestors: tuple[WebOrigin, ...] = Field(
-        default=(), description="Sites that may show the pages in a frame; none by default."
+        default=(), description="Sites that may embed the pages in a frame; none by default."
     )
 
 
 class SignupSettings(StrictModel):
-    """How readers join."""
+    """How readers sign up."""
 
     double_opt_in: bool = Field(
         default=True,
-        description="A reader confirms by mail. Without it, anybody can sign anybody up.",
+        description="Readers confirm by email. Without it, anybody can sign anybody up.",
     )
-    welcome: bool = Field(default=False, description="Send `templates/welcome.mjml` afterwards.")
+    welcome: bool = Field(
+        default=False, description="Send `templates/welcome.mjml` after the sign-up."
+    )
     wording: SingleLineText | None = Field(
         default=None,
-        description="What readers agree to; the journal keeps it. The template's own if not given.",
+        description="Consent text that readers agree to; kept in the consent journal. The "
+        "template's own if not set.",
         examples=["Yes, send me Harbour Notes every week by email."],
     )
     confirm_days: int = Field(
-        default=7, ge=1, le=60, description="Days for which a confirmation link is good."
+        default=7, ge=1, le=60, description="Days for which a confirmation link is valid."
     )
     window_hours: int = Field(
         default=24,
         ge=1,
         le=720,
-        description="At most one confirmation mail goes to an address in so many hours.",
+        description="Hours in which an address gets at most one confirmation email.",
     )
     least_seconds: float = Field(
-        default=2.0, ge=0, le=60, description="A form that comes back sooner was not read."
+        default=2.0,
+        ge=0,
+        le=60,
+        description="Seconds before a form may be submitted; bots are faster.",
     )
-    per_ip_hour: int = Field(
-        default=30, ge=1, description="Sign-ups an hour from one internet address."
-    )
+    per_ip_hour: int = Field(default=30, ge=1, description="Sign-ups per hour from one IP address.")
     per_address_day: int = Field(
-        default=5, ge=1, description="Sign-ups a day for one mailbox, whatever its spelling."
+        default=5, ge=1, description="Sign-ups per day for one mailbox, however it is spelled."
     )
-    per_hour: int = Field(default=1_000, ge=1, description="Sign-ups an hour, all together.")
+    per_hour: int = Field(default=1_000, ge=1, description="Sign-ups per hour in total.")
 
 
 class PreferencesSettings(StrictModel):
-    """What readers may choose on their page."""
+    """Choices on the preferences page."""
 
     tags: dict[SingleLineText, SingleLineText] = Field(
         default={},
-        description="Tags that readers may put on themselves, each with what the page says.",
+        description="Tags that readers may choose, each with its label on the page.",
         examples=[{"weekly": "The letter of every week", "press": "News for the press"}],
     )
 
@@ -86,6 +90,6 @@ class ArchiveSettings(StrictModel):
 
     listing: ArchiveListing = Field(
         default="listed",
-        description="How an issue appears unless its front matter says: unlisted ones have a "
-        "page that no index names, private ones have none.",
+        description="Visibility of issues whose front matter doesn't set it: unlisted issues have "
+        "a page that no index links to, private ones have none.",
     )

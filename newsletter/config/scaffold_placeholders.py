@@ -1,4 +1,4 @@
-"""What a scaffold's placeholders still stand in for: enough to build with, not to send with."""
+"""Find example values left in newsletter.yml, which block a real send."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -6,19 +6,19 @@ from urllib.parse import urlsplit
 from newsletter.config.models import Config
 from newsletter.errors import Problem
 
-# RFC 2606: nobody can own these, so nobody can have meant them.
+# RFC 2606: nobody can own these domains, so nobody can have meant them.
 RESERVED_DOMAINS = ("example", "example.com", "example.net", "example.org")
 
 
 def find_placeholders(config: Config) -> tuple[Problem, ...]:
-    """What must be filled in before a real send; empty when all is.
+    """Return a problem for each setting to replace before a real send.
 
-    An address or URL below a domain that RFC 2606 reserves for examples is a placeholder.
+    An address or URL in a domain that RFC 2606 reserves for examples is a placeholder.
     """
     return tuple(
         Problem(
             f"{setting} in newsletter.yml is still the example {value}",
-            remedy="Put your own there.",
+            remedy="Replace it with your own.",
         )
         for setting, value in _iter_public_settings(config)
         if has_reserved_domain(value)
@@ -26,7 +26,7 @@ def find_placeholders(config: Config) -> tuple[Problem, ...]:
 
 
 def has_reserved_domain(value: str) -> bool:
-    """Whether an address or URL is below a domain reserved for examples (RFC 2606)."""
+    """Whether an address or URL is in a domain reserved for examples (RFC 2606)."""
     host = urlsplit(value).hostname if "://" in value else value.rpartition("@")[2]
     return f".{(host or '').lower().rstrip('.')}".endswith(
         tuple(f".{name}" for name in RESERVED_DOMAINS)

@@ -1,4 +1,4 @@
-"""Secrets have no place in ``newsletter.yml``: finds them, and never repeats them."""
+"""Find secrets in newsletter.yml, and redact them in error messages."""
 
 import re
 from collections.abc import Iterator
@@ -11,31 +11,31 @@ SENDGRID_KEY_PATTERN = re.compile(r"\bSG\.[\w-]{8,}(?:\.[\w-]+)?")
 
 
 def iter_api_key_problems(text: str) -> Iterator[YamlProblem]:
-    """Every line, comments too, that holds what looks like a SendGrid API key."""
+    """Yield a problem for each line, comments included, with what looks like a SendGrid API key."""
     for number, line in enumerate(text.splitlines(), 1):
         if SENDGRID_KEY_PATTERN.search(line):
             yield YamlProblem(
                 number,
-                "a SendGrid API key is written here",
+                "this line contains a SendGrid API key",
                 "Remove it, revoke it at SendGrid if anybody else may have seen this file, and "
-                "give the new one in the environment: SENDGRID_API_KEY.",
+                "set the new one in the environment variable SENDGRID_API_KEY.",
             )
 
 
 def iter_password_problems(document: YamlDocument) -> Iterator[YamlProblem]:
-    """The database's URL, if it holds a password."""
+    """Yield a problem if the database URL contains a password."""
     url = document.raw_scalars.get(("database",), "")
     if has_password(url):
         yield YamlProblem(
             document.find_line(("database",)),
-            "the database's URL holds a password",
-            "Write it without, and give the whole URL in the environment: NEWSLETTER_DATABASE "
-            "(or the password in PGPASSWORD).",
+            "the database URL contains a password",
+            "Remove the password here, and set the whole URL in the environment variable "
+            "NEWSLETTER_DATABASE (or the password in PGPASSWORD).",
         )
 
 
 def has_password(url: str) -> bool:
-    """Whether a database URL holds a password, before the host or in its query."""
+    """Whether a database URL contains a password, before the host or in its query."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -44,7 +44,7 @@ def has_password(url: str) -> bool:
 
 
 def redact_api_keys(problem: Problem) -> Problem:
-    """``problem`` without the key that it may quote."""
+    """Return ``problem`` without the API keys that it may quote."""
     return problem._replace(
         message=SENDGRID_KEY_PATTERN.sub("SG.…", problem.message),
         remedy=SENDGRID_KEY_PATTERN.sub("SG.…", problem.remedy),

@@ -1,4 +1,4 @@
-"""YAML as plain data that remembers the line of every key."""
+"""Parse YAML into plain data with the line of every key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ import yaml
 KeyPath = tuple[str | int, ...]
 
 MAX_NODES = 10_000
-UNKNOWN_TAG_MESSAGE = "a tag ('!…') means nothing here"
+UNKNOWN_TAG_MESSAGE = "YAML tags ('!…') are not supported"
 
 
 @dataclass(frozen=True, slots=True)
 class YamlProblem:
-    """Something wrong at a line.
+    """A problem with its line.
 
     Attributes:
         line: 1-based.
         message: what is wrong, without a trailing full stop.
-        remedy: what to do, may be empty.
+        remedy: what to do; may be empty.
     """
 
     line: int
@@ -29,13 +29,14 @@ class YamlProblem:
 
 @dataclass(slots=True)
 class YamlDocument:
-    """A YAML document.
+    """A parsed YAML document.
 
     Attributes:
-        data: dicts, tuples and scalars; keys are always text, as they stand in the file.
-        lines: place in ``data`` -> 1-based line of its key (of the item, in a sequence).
-        raw_scalars: place in ``data`` -> a scalar as it stands in the file, before YAML read it.
-        problems: what is wrong with the YAML as such.
+        data: dicts, tuples and scalars; keys are always text, as written in the file.
+        lines: key path in ``data`` -> 1-based line of its key (of the item, in a sequence).
+        raw_scalars: key path in ``data`` -> the scalar as written in the file, before YAML
+            converts it.
+        problems: what is wrong with the YAML itself.
     """
 
     data: Any = None
@@ -44,35 +45,35 @@ class YamlDocument:
     problems: list[YamlProblem] = field(default_factory=list)
 
     def find_line(self, key_path: KeyPath) -> int:
-        """The line of the nearest thing in the file at or above ``place``."""
+        """Return the line of ``key_path``, or of its nearest parent in the file."""
         while key_path and key_path not in self.lines:
             key_path = key_path[:-1]
         return self.lines.get(key_path, 1)
 
 
 def parse_yaml_document(text: str) -> YamlDocument:
-    """Read a YAML document; whatever is wrong with it is in ``Tree.faults``."""
-    tree = YamlDocument()
+    """Parse a YAML document; its problems are in ``YamlDocument.problems``."""
+    document = YamlDocument()
     try:
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if root is not None:
-            tree.lines[()] = root.start_mark.line + 1
-            tree.data = _DocumentBuilder(loader, tree).build_value(root, ())
+            document.lines[()] = root.start_mark.line + 1
+            document.data = _DocumentBuilder(loader, document).build_value(root, ())
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
-        tree.problems.append(
-            YamlProblem(line, "there is a control character in this line", "Delete it.")
+        document.problems.append(
+            YamlProblem(line, "this line contains a control character", "Delete it.")
         )
     except yaml.MarkedYAMLError as error:
-        tree.problems.append(_explain_syntax_error(error, text))
+        document.problems.append(_explain_syntax_error(error, text))
     except RecursionError:
-        tree.problems.append(YamlProblem(1, "it is nested too deeply"))
-    return tree
+        document.problems.append(YamlProblem(1, "the file is nested too deeply"))
+    return document
 
 
 class _DocumentBuilder:
-    """Turns YAML nodes into data, noting lines and faults on the way."""
+    """Build data from YAML nodes, recording lines and problems on the way."""
 
     def __init__(self, loader: yaml.SafeLoader, document: YamlDocument) -> None:
         self._loader = loader
@@ -84,13 +85,13 @@ class _DocumentBuilder:
         if self._remaining_nodes < 0:  # aliases can make a small file huge
             mark = node.start_mark
             raise yaml.MarkedYAMLError(
-                problem="there is far too much in this file", problem_mark=mark
+                problem=f"the file has more than {MAX_NODES:,} values", problem_mark=mark
             )
         if isinstance(node, yaml.MappingNode):
             return self._build_mapping(node, key_path)
         if isinstance(node, yaml.SequenceNode):
             return tuple(
-                self._build_item(item, (*key_path, at)) for at, item in enumerate(node.value)
+                self._build_item(item, (*key_path, index)) for index, item in enumerate(node.value)
             )
         return self._build_scalar(node, key_path)
 
@@ -103,14 +104,14 @@ class _DocumentBuilder:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                self._document.problems.append(YamlProblem(line, "a key must be one word"))
+                self._document.problems.append(YamlProblem(line, "a key must be plain text"))
             elif key.value in data:
                 first = self._document.find_line((*key_path, key.value))
                 self._document.problems.append(
                     YamlProblem(
                         line,
-                        f"'{key.value}' is already set in line {first}",
-                        "Keep one of the two.",
+                        f"'{key.value}' is already set on line {first}",
+                        "Remove one of them.",
                     )
                 )
             else:
@@ -127,7 +128,7 @@ class _DocumentBuilder:
             self._document.problems.append(
                 YamlProblem(node.start_mark.line + 1, UNKNOWN_TAG_MESSAGE, "Remove it.")
             )
-        except ValueError:  # 2026-02-30: looks like a date and is none
+        except ValueError:  # 2026-02-30 looks like a date but isn't one
             return node.value
         return None
 
@@ -136,16 +137,16 @@ def _explain_syntax_error(error: yaml.MarkedYAMLError, text: str) -> YamlProblem
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     lines = text.splitlines()
-    here = lines[line - 1] if line <= len(lines) else ""
-    problem = str(error.problem or "it is no YAML").rstrip(".")
-    if "\t" in here[: len(here) - len(here.lstrip())] or "'\\t'" in problem:
-        return YamlProblem(line, "a tab indents this line", "Indent with spaces.")
+    source_line = lines[line - 1] if line <= len(lines) else ""
+    problem = str(error.problem or "invalid syntax").rstrip(".")
+    if "\t" in source_line[: len(source_line) - len(source_line.lstrip())] or "'\\t'" in problem:
+        return YamlProblem(line, "this line is indented with a tab", "Indent with spaces.")
     if "mapping values are not allowed" in problem:
         return YamlProblem(
             line,
-            "there is a second ':' in this line, or the indentation is off",
-            'Put text that holds ": " in quotes, and line keys up with their neighbours.',
+            "this line has a second ':' or wrong indentation",
+            'Put text that contains ": " in quotes, and indent it like its neighbours.',
         )
     return YamlProblem(
-        line, f"this is not YAML ({problem})", "Look at this line and the one above."
+        line, f"this is not valid YAML ({problem})", "Check this line and the one above."
     )

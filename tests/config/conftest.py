@@ -15,15 +15,15 @@ site_url: https://harbournotes.example
 """
 
 Load = Callable[..., Config]
-Complaints = Callable[..., list[str]]
+Problems = Callable[..., list[str]]
 
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Loads a newsletter.yml of the required settings and ``more``, or of ``whole`` alone."""
+    """Load a newsletter.yml with the required settings and ``more``, or with ``whole`` alone."""
     monkeypatch.chdir(tmp_path)
 
-    def loaded(
+    def load_text(
         more: str = "",
         *,
         whole: str | bytes | None = None,
@@ -34,14 +34,14 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         (tmp_path / "newsletter.yml").write_bytes(data)
         return load_config(tmp_path / "newsletter.yml", environ or {})
 
-    return loaded
+    return load_text
 
 
 @pytest.fixture
-def complaints(load: Load) -> Complaints:
-    """What is wrong with a newsletter.yml, as the user reads it."""
+def get_problems(load: Load) -> Problems:
+    """Return the problems of a newsletter.yml as the user sees them."""
 
-    def told(
+    def load_and_format(
         more: str = "",
         *,
         whole: str | bytes | None = None,
@@ -51,4 +51,4 @@ def complaints(load: Load) -> Complaints:
             load(more, whole=whole, environ=environ)
         return [str(problem) for problem in caught.value.problems]
 
-    return told
+    return load_and_format

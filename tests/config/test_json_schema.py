@@ -18,36 +18,38 @@ from newsletter.project import scaffold
 ROOT = Path(__file__).parents[2]
 
 
-def settings(model: type[pydantic.BaseModel], above: str = "") -> Iterator[tuple[str, str]]:
+def iter_descriptions(
+    model: type[pydantic.BaseModel], prefix: str = ""
+) -> Iterator[tuple[str, str]]:
     for name, setting in model.model_fields.items():
-        yield above + name, setting.description or ""
+        yield prefix + name, setting.description or ""
         inner = get_section_model(setting)
         if inner:
-            yield from settings(inner, f"{above}{name}.")
+            yield from iter_descriptions(inner, f"{prefix}{name}.")
 
 
-def test_the_committed_schema_is_that_of_the_models() -> None:
+def test_committed_schema_matches_the_models() -> None:
     assert SCHEMA_PATH.read_text() == build_json_schema(), "run: make schema"
 
 
-def test_the_page_of_settings_is_that_of_the_models() -> None:
+def test_settings_reference_page_matches_the_models() -> None:
     script = ROOT / "scripts" / "config_reference.py"
-    today = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    generated = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     committed = (ROOT / "docs" / "reference" / "configuration.md").read_text()
-    assert committed == today.stdout, "run: make reference"
+    assert committed == generated.stdout, "run: make reference"
 
 
-def test_every_setting_says_what_it_is() -> None:
-    assert [name for name, description in settings(Config) if not description] == []
+def test_every_setting_has_a_description() -> None:
+    assert [name for name, description in iter_descriptions(Config) if not description] == []
 
 
 @pytest.mark.parametrize("path", [ROOT / "newsletter.yml", scaffold.STARTER_DIR / "newsletter.yml"])
-def test_our_own_files_satisfy_the_schema_that_they_point_to(path: Path) -> None:
+def test_shipped_settings_files_are_valid_by_the_schema_they_reference(path: Path) -> None:
     text = path.read_text()
-    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
-    assert named
-    assert named[1].endswith(SCHEMA_PATH.name)
-    # An absent section is written as nothing; editors take that for null.
+    match = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
+    assert match
+    assert match[1].endswith(SCHEMA_PATH.name)
+    # A section whose lines are all commented out is null to YAML, which the schema rejects.
     data = {key: value for key, value in yaml.safe_load(text.replace("@", "")).items() if value}
     data.pop("theme")
     data["sender"]["address"] = "a@b.example"
@@ -58,13 +60,13 @@ def test_our_own_files_satisfy_the_schema_that_they_point_to(path: Path) -> None
     "change",
     [{"naem_": "x"}, {"theme": {"width": 9000}}, {"sendgrid": {"region": "us"}}, {"name": 3}],
 )
-def test_the_schema_refuses_what_we_refuse(change: dict[str, object]) -> None:
+def test_schema_rejects_what_loading_rejects(change: dict[str, object]) -> None:
     valid = {
         "name": "A",
         "sender": {"name": "A", "address": "a@b.example"},
         "site_url": "https://b.example",
         "theme": {"dark": {"accent": "#ffffff"}},
     }
-    checker = jsonschema_rs.validator_for(json.loads(build_json_schema()))
-    assert checker.is_valid(valid)
-    assert not checker.is_valid({**valid, **change})
+    validator = jsonschema_rs.validator_for(json.loads(build_json_schema()))
+    assert validator.is_valid(valid)
+    assert not validator.is_valid({**valid, **change})

@@ -12,12 +12,12 @@ site_url: https://harbournotes.org
 """
 
 
-def test_examples_are_named_and_real_values_are_not(load: Callable[..., Config]) -> None:
-    told = [str(problem) for problem in find_placeholders(load())]
-    assert len(told) == 2
-    assert told[0] == (
+def test_only_example_values_are_reported(load: Callable[..., Config]) -> None:
+    problems = [str(problem) for problem in find_placeholders(load())]
+    assert len(problems) == 2
+    assert problems[0] == (
         "sender.address in newsletter.yml is still the example editor@harbournotes.example. "
-        "Put your own there."
+        "Replace it with your own."
     )
     assert find_placeholders(load(whole=REAL)) == ()
 
@@ -34,7 +34,7 @@ def test_examples_are_named_and_real_values_are_not(load: Callable[..., Config])
         ("https://harbour.org/?x=a.example", False),
     ],
 )
-def test_only_domains_reserved_for_examples_are_placeholders(
+def test_only_domains_reserved_by_rfc_2606_are_placeholders(
     value: str,
     expected: bool,  # noqa: FBT001
 ) -> None:

@@ -11,7 +11,7 @@ image_url: https://img.harbour.example/{slug}/{file}
 """
 
 
-def test_without_public_url_every_link_is_below_a_marked_host(load: Load) -> None:
+def test_without_public_url_links_use_the_fallback_host(load: Load) -> None:
     config = load()
     assert urls.get_public_url(config) == "https://public-url-not-set.example"
     assert (
@@ -24,7 +24,7 @@ def test_without_public_url_every_link_is_below_a_marked_host(load: Load) -> Non
     )
 
 
-def test_configured_patterns_are_filled_and_their_values_encoded(load: Load) -> None:
+def test_url_patterns_are_filled_with_percent_encoded_values(load: Load) -> None:
     config = load(URLS)
     assert urls.build_issue_url(config, "æ ?") == "https://harbour.example/%C3%A6%20%3F.html"
     assert urls.build_image_url(config, "ice", "a #1.jpg") == (

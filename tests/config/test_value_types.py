@@ -4,9 +4,9 @@ import pytest
 
 from newsletter.config import value_types
 
-Check = Callable[[str], str]
+Parse = Callable[[str], str]
 
-# A key on P-256, made for these tests.
+# A P-256 key generated for these tests.
 KEY = (
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEpWJ/9Cwa3skeGFHSh+KjX3JKEUb0sdZSoPcQ"
     "/8R0xaHaQtRPjLpX8fZpGsG1y8FCdZh9KUYiwdTyaaDSYy7vxg=="
@@ -14,7 +14,7 @@ KEY = (
 
 
 @pytest.mark.parametrize(
-    ("check", "text", "value"),
+    ("parse", "text", "value"),
     [
         (value_types.parse_line, "  Harbour Notes ", "Harbour Notes"),
         (value_types.parse_optional_line, "", ""),
@@ -77,12 +77,12 @@ KEY = (
         ),
     ],
 )
-def test_right_values_are_taken(check: Check, text: str, value: str) -> None:
-    assert check(text) == value
+def test_valid_values_are_accepted_and_normalized(parse: Parse, text: str, value: str) -> None:
+    assert parse(text) == value
 
 
 @pytest.mark.parametrize(
-    ("check", "text"),
+    ("parse", "text"),
     [
         (value_types.parse_line, " \u00a0"),
         (value_types.parse_line, "Harbour\nBcc: all@a.example"),
@@ -148,24 +148,24 @@ def test_right_values_are_taken(check: Check, text: str, value: str) -> None:
         (value_types.parse_database_url, "mysql://db/letters"),
     ],
 )  # fmt: skip
-def test_wrong_values_are_refused(check: Check, text: str) -> None:
+def test_invalid_values_are_rejected(parse: Parse, text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        check(text)
+        parse(text)
 
 
-def test_a_city_alone_finds_its_time_zone() -> None:
+def test_city_name_suggests_its_time_zone() -> None:
     with pytest.raises(ValueError, match="Did you mean 'America/New_York'"):
         value_types.parse_timezone("new york")
 
 
 @pytest.mark.parametrize(
-    ("check", "text"),
+    ("parse", "text"),
     [
         (value_types.parse_database_url, "mysql://me:s3cret@db/letters"),
         (value_types.parse_base_url, "https://me:s3cret@a.example"),
     ],
 )
-def test_a_complaint_never_repeats_a_password(check: Check, text: str) -> None:
+def test_error_message_never_contains_a_password(parse: Parse, text: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
-        check(text)
+        parse(text)
     assert "s3cret" not in str(caught.value)

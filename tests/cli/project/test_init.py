@@ -58,9 +58,9 @@ def test_init_never_overwrites_a_project(cli: Cli, working_folder: Path) -> None
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--sender", "nobody"), "--sender: 'nobody' is no address that can send"),
+        (("--sender", "nobody"), "--sender: 'nobody' is not a valid sender address"),
         (("--name", " "), "--name: this can't be empty"),
-        (("--name", "a\nb"), "--name: this holds a line break"),
+        (("--name", "a\nb"), "--name: this contains a line break"),
         (("x", "y"), "extra argument"),
     ],
 )
