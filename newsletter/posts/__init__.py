@@ -1,7 +1,7 @@
-"""Any source becomes a Post; an editor's folder becomes an Issue.
+"""Posts: read an issue's folder, import posts from other sources.
 
-``newsletter.posts.read_issue.read_issue`` is the way in; it is not handed on from here, since what
-it imports is heavy and most who know an Issue don't read one.
+The entry point is ``newsletter.posts.read_issue.read_issue``. It is not exported here, because its
+imports are heavy and most code that uses an ``Issue`` doesn't read one.
 """
 
 from newsletter.posts.issue import Author, CallToAction, FrontMatterImage, FurtherReadingCard, Issue

@@ -1,4 +1,4 @@
-"""The local images that an issue names: found, measured, and kept inside its folder."""
+"""Find and measure the local images of an issue, only inside its folder."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -12,30 +12,30 @@ from newsletter.posts.post import LocalImage
 
 
 def is_local_image(reference: str) -> bool:
-    """Whether a reference names a file beside the post, not a place on the web.
+    """Whether a reference names a file beside the post, not a URL.
 
-    A path from the root (``/img/a.png``) is a place on the newsletter's own site.
+    A path from the root (``/img/a.png``) is a URL on the newsletter's own site.
     """
     try:
         parts = urlsplit(reference)
-    except ValueError:  # brackets that hold no IPv6 address
+    except ValueError:  # brackets that don't contain an IPv6 address
         return False
-    elsewhere = parts.scheme or parts.netloc or not parts.path or parts.path[0] == "/"
-    return not elsewhere and not MERGE_TOKEN_PATTERN.match(reference)
+    is_elsewhere = parts.scheme or parts.netloc or not parts.path or parts.path[0] == "/"
+    return not is_elsewhere and not MERGE_TOKEN_PATTERN.match(reference)
 
 
 def read_images(
     references: Mapping[str, Location], folder: Path, max_bytes: int
 ) -> tuple[dict[str, LocalImage], list[Problem]]:
-    """Measure every local image.
+    """Measure each local image.
 
     Args:
-        references: path as written (percent-encoded as in HTML) -> where it is written.
-        folder: the issue's folder; images are looked for in it and nowhere else.
-        max_bytes: bytes that an image may have.
+        references: path as written (percent-encoded as in HTML) -> its location in the source.
+        folder: the issue's folder; images are read from nowhere else.
+        max_bytes: size limit of an image.
 
     Returns:
-        The images by path as written, and what is wrong with the others.
+        The images by path as written, and the problems with the others.
     """
     images: dict[str, LocalImage] = {}
     problems: list[Problem] = []
@@ -54,7 +54,7 @@ def _read_image(reference: str, folder: Path, max_bytes: int, where: Location) -
         raise PostError(
             f"the image '{name}' is outside the issue's folder",
             where=where,
-            remedy="Copy it beside the post and name it without '..'.",
+            remedy="Copy it into the issue's folder and use a path without '..'.",
         )
     file = folder / path
     if not file.is_file():
@@ -66,11 +66,11 @@ def _read_image(reference: str, folder: Path, max_bytes: int, where: Location) -
     size = file.stat().st_size
     if size > max_bytes:
         raise PostError(
-            f"the image '{name}' has {size:,} bytes, more than {max_bytes:,}",
+            f"the image '{name}' has {size:,} bytes; the limit is {max_bytes:,}",
             where=where,
             remedy="Make it smaller, or raise limits.image_bytes in newsletter.yml.",
         )
-    width, height = imagesize.get(file)  # as displayed, EXIF's rotation done; -1 if it can't tell
+    width, height = imagesize.get(file)  # as displayed, after EXIF rotation; -1 if unknown
     return LocalImage(path.as_posix(), max(width, 0), max(height, 0), size)
 
 

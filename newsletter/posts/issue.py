@@ -1,4 +1,4 @@
-"""The editor's folder ``issues/<date>-<slug>/`` as data."""
+"""Data types of an issue: ``Issue``, ``Author``, images, call to action."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from newsletter.posts.post import Post
 
 @dataclass(frozen=True, slots=True)
 class FrontMatterImage:
-    """An image that front matter names: a hero, an author's portrait.
+    """An image set in the front matter: the hero, an author's portrait.
 
     Attributes:
         src: URL, or a path relative to the issue's folder (then ``Post.images`` has its size).
@@ -42,7 +42,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class FurtherReadingCard:
-    """One piece of further reading."""
+    """A card for further reading."""
 
     title: str
     url: str
@@ -52,7 +52,7 @@ class FurtherReadingCard:
 
 @dataclass(frozen=True, slots=True)
 class CallToAction:
-    """The one call to action above the footer."""
+    """The call to action above the footer."""
 
     text: str
     url: str
@@ -63,24 +63,24 @@ class Issue:
     """One issue, read and checked, ready to be rendered.
 
     Attributes:
-        name: the folder's name, ``"2026-11-22-building-trust"``; names the send for ever.
+        name: the folder's name, ``"2026-11-22-building-trust"``; identifies the send for good.
         slug: the name without its date, for URLs.
         source_path: the post file, for messages.
         post: the article.
-        subject: plain text with text tokens (the title where front matter gives none).
+        subject: plain text with text tokens (the title if front matter has none).
         preheader: plain text with text tokens, may be empty.
         number: the issue's number, or ``None``.
         draft: an issue marked as draft can be built and tested but not sent.
-        sender_name: overrides the configured sender's name, or empty.
-        reply_to: overrides the configured reply-to, or empty.
+        sender_name: overrides the configured sender name, or empty.
+        reply_to: overrides the configured reply-to address, or empty.
         template: overrides the theme's template, or empty.
-        hero: the picture under the title, or ``None``.
+        hero: the image under the title, or ``None``.
         author: the author box, or ``None``.
         button: the call to action, or ``None``.
         further: cards for further reading.
         merge_tags: every distinct merge tag that the post and its front matter use.
-        front_matter_lines: front matter key -> 1-based line in ``source``, for messages about it.
-        archive: how it appears on the web once sent; ``None`` for the newsletter's own setting.
+        front_matter_lines: front matter key -> 1-based line in ``source_path``, for messages.
+        archive: visibility in the archive once sent; ``None`` for the newsletter's setting.
     """
 
     name: str

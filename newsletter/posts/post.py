@@ -1,4 +1,4 @@
-"""The article itself, whatever it was written in."""
+"""Data types of a post: ``Post`` and its local images."""
 
 import datetime
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ class LocalImage:
 
     Attributes:
         name: path relative to the issue's folder, with ``/`` (``"harbour.jpg"``).
-        width: natural width in CSS pixels, 0 where the file does not tell.
-        height: natural height in CSS pixels, 0 where the file does not tell.
+        width: natural width in CSS pixels, 0 if unknown.
+        height: natural height in CSS pixels, 0 if unknown.
         byte_size: bytes on disk.
     """
 
@@ -24,18 +24,18 @@ class LocalImage:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One article, source-neutral.
+    """One article, independent of its source format.
 
     Attributes:
-        title: plain text, may hold merge tokens.
+        title: plain text, may contain text tokens.
         body: sanitised HTML fragment; merge tags already replaced by their HTML tokens
-            (see ``newsletter.posts.merge_tags.tags``); local image paths untouched.
+            (see ``newsletter.posts.merge_tags.tags``); local image paths unchanged.
         author: plain text, or empty.
-        date: the day it was published, if known.
-        canonical_url: where the post lives on the web, or empty.
-        language: BCP 47 tag; the newsletter's own where the post says nothing.
+        date: publication date, if known.
+        canonical_url: URL of the post on the web, or empty.
+        language: BCP 47 tag; the newsletter's own if the post has none.
         tags: plain text.
-        images: local images that the body or the front matter names, by their path as written.
+        images: local images in the body or the front matter, by their path as written.
     """
 
     title: str

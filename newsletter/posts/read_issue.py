@@ -1,4 +1,4 @@
-"""The only way in which an issue's folder becomes data."""
+"""Read an issue's folder: post, front matter, merge tags, images."""
 
 import html
 import re
@@ -34,42 +34,44 @@ def read_issue(folder: Path, config: Config) -> Issue:
 
     Args:
         folder: ``issues/<date>-<slug>``.
-        config: the newsletter's; its language, its attributes of readers and its limits are used.
+        config: gives the language, the subscribers' attributes and the limits.
 
     Raises:
-        PostError: all that is wrong with the post, as far as one pass can tell.
+        PostError: all problems of the post that one pass can find.
     """
-    source = _find_post_file(folder)
-    path = display_path(source)
-    text = _read_post_text(source, path, config.limits.post_bytes)
-    front = split_front_matter(text, path)
-    fields = validate_front_matter(front, path)
+    post_file = _find_post_file(folder)
+    path = display_path(post_file)
+    source_text = _read_post_text(post_file, path, config.limits.post_bytes)
+    front_matter = split_front_matter(source_text, path)
+    fields = validate_front_matter(front_matter, path)
     compiler = MergeTagCompiler(config.attributes)
-    settings = compile_front_matter(fields, front, path, compiler)
-    page = _compile_page(front, source, path, fields.language or config.language, compiler)
-    title, page = _resolve_title(settings.title, page, path)
-    where = dict(_iter_image_references(page.html, settings, front, path))
-    images, wrong = read_images(where, folder, config.limits.image_bytes)
-    if problems := [*compiler.problems, *wrong]:
+    settings = compile_front_matter(fields, front_matter, path, compiler)
+    article = _compile_page(
+        front_matter, post_file, path, fields.language or config.language, compiler
+    )
+    title, article = _resolve_title(settings.title, article, path)
+    references = dict(_iter_image_references(article.html, settings, front_matter, path))
+    images, image_problems = read_images(references, folder, config.limits.image_bytes)
+    if problems := [*compiler.problems, *image_problems]:
         raise PostError.from_problems(problems)
     name = folder.absolute().name
-    dated = ISSUE_NAME_PATTERN.match(name)
+    name_match = ISSUE_NAME_PATTERN.match(name)
     return Issue(
         name=name,
-        slug=dated["slug"] if dated else name,
-        source_path=source,
+        slug=name_match["slug"] if name_match else name,
+        source_path=post_file,
         post=Post(
             title=title,
-            body=page.html,
-            author=settings.author_name or page.author,
-            date=fields.date or page.date,
-            canonical_url=fields.canonical_url or page.canonical_url,
-            language=fields.language or page.language or config.language,
-            tags=fields.tags or page.tags,
+            body=article.html,
+            author=settings.author_name or article.author,
+            date=fields.date or article.date,
+            canonical_url=fields.canonical_url or article.canonical_url,
+            language=fields.language or article.language or config.language,
+            tags=fields.tags or article.tags,
             images=images,
         ),
         subject=settings.subject or title,
-        preheader=settings.preheader or page.description,
+        preheader=settings.preheader or article.description,
         number=fields.number,
         draft=fields.draft,
         sender_name=fields.sender_name,
@@ -80,20 +82,20 @@ def read_issue(folder: Path, config: Config) -> Issue:
         button=settings.button,
         further=settings.further,
         merge_tags=compiler.merge_tags,
-        front_matter_lines=dict(front.lines),
+        front_matter_lines=dict(front_matter.lines),
         archive=fields.archive,
     )
 
 
 def _find_post_file(folder: Path) -> Path:
-    found = [folder / name for name in _POST_FILE_NAMES if (folder / name).is_file()]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    files = [folder / name for name in _POST_FILE_NAMES if (folder / name).is_file()]
+    if len(files) == 1:
+        return files[0]
+    if files:
         raise PostError(
             f"there are both {' and '.join(_POST_FILE_NAMES)}",
             where=Location(display_path(folder)),
-            remedy="Keep the one that is to be sent.",
+            remedy="Delete the one that is not to be sent.",
         )
     raise PostError(
         f"there is neither {' nor '.join(_POST_FILE_NAMES)}",
@@ -102,49 +104,49 @@ def _find_post_file(folder: Path) -> Path:
     )
 
 
-def _read_post_text(source: Path, path: str, max_bytes: int) -> str:
-    size = source.stat().st_size
+def _read_post_text(post_file: Path, path: str, max_bytes: int) -> str:
+    size = post_file.stat().st_size
     if size > max_bytes:
         raise PostError(
-            f"the post has {size:,} bytes, more than {max_bytes:,}",
+            f"the post has {size:,} bytes; the limit is {max_bytes:,}",
             where=Location(path),
-            remedy="Take out what is no text, or raise limits.post_bytes in newsletter.yml.",
+            remedy="Remove what is not text, or raise limits.post_bytes in newsletter.yml.",
         )
-    text = decode_text(source.read_bytes(), path)
+    text = decode_text(post_file.read_bytes(), path)
     if found := MERGE_TOKEN_PATTERN.search(text):
         raise PostError(
-            f"'{found[0]}' stands for a merge tag in a finished mail and cannot be used in a post",
+            f"'{found[0]}' is reserved for merge tags and cannot be used in a post",
             where=Location(path, text.count("\n", 0, found.start()) + 1),
-            remedy="Write it in another way.",
+            remedy="Write it differently.",
         )
     return text
 
 
 def _compile_page(
-    front_matter: FrontMatter, source: Path, path: str, language: str, compiler: MergeTagCompiler
+    front_matter: FrontMatter, post_file: Path, path: str, language: str, compiler: MergeTagCompiler
 ) -> ExtractedArticle:
-    """The body as safe HTML with tokens in it, and what an HTML page says of itself."""
+    """Return the body as sanitised HTML with tokens, and the metadata of an HTML page."""
     marked = mark_expressions(front_matter.body, path, front_matter.body_line)
-    if source.suffix == ".md":
-        page = ExtractedArticle(
+    if post_file.suffix == ".md":
+        article = ExtractedArticle(
             render_markdown(marked.text, language=language, restore_code=marked.restore_expressions)
         )
     else:
-        page = extract_article(marked.text, path)
-    body = marked.restore_code(sanitize_html(page.html, path))
+        article = extract_article(marked.text, path)
+    body = marked.restore_code(sanitize_html(article.html, path))
     return replace(
-        page,
+        article,
         html=marked.compile(body, compiler, "html"),
-        title=marked.compile(page.title, compiler, "text"),
-        description=marked.compile(page.description, compiler, "text"),
-        language=page.language if re.fullmatch(LANGUAGE_TAG_PATTERN, page.language) else "",
+        title=marked.compile(article.title, compiler, "text"),
+        description=marked.compile(article.description, compiler, "text"),
+        language=article.language if re.fullmatch(LANGUAGE_TAG_PATTERN, article.language) else "",
     )
 
 
 def _resolve_title(
     title: str, article: ExtractedArticle, path: str
 ) -> tuple[str, ExtractedArticle]:
-    """The title from the front matter, the page or the body; and a body that doesn't repeat it."""
+    """Return the title (front matter, page or body), and the article without that heading."""
     body = article.html
     title = title or article.title
     if title:
@@ -155,7 +157,7 @@ def _resolve_title(
         raise PostError(
             "the post has no title",
             where=Location(path, 1),
-            remedy="Put a line like 'title: Spring in the harbour' into its front matter.",
+            remedy="Add a line like 'title: Spring in the harbour' to its front matter.",
         )
     if is_empty_body(body):
         raise PostError(
@@ -169,10 +171,10 @@ def _resolve_title(
 def _iter_image_references(
     body: str, settings: CompiledFrontMatter, front_matter: FrontMatter, path: str
 ) -> Iterator[tuple[str, Location]]:
-    """Every local image, with the place that names it."""
-    for key, picture in settings.iter_images():
-        if is_local_image(picture.src):
-            yield picture.src, Location(path, front_matter.lines.get(key))
+    """Yield each local image with its location in the source."""
+    for key, image in settings.iter_images():
+        if is_local_image(image.src):
+            yield image.src, Location(path, front_matter.lines.get(key))
     for found in _IMAGE_URL_PATTERN.finditer(body):
         reference = html.unescape(found[1])
         if is_local_image(reference):
@@ -180,8 +182,8 @@ def _iter_image_references(
 
 
 def _find_reference_line(reference: str, front_matter: FrontMatter) -> int | None:
-    for written in (reference, unquote(reference), html.escape(reference)):
-        found = re.search(rf"(?<![\w/.-]){re.escape(written)}", front_matter.body)
+    for form in (reference, unquote(reference), html.escape(reference)):
+        found = re.search(rf"(?<![\w/.-]){re.escape(form)}", front_matter.body)
         if found:
             return front_matter.body_line + front_matter.body.count("\n", 0, found.start())
     return None

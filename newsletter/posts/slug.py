@@ -1,4 +1,4 @@
-"""Slugs: a title as a part of a folder's name and of a URL."""
+"""Make slugs: titles as parts of folder names and URLs."""
 
 import re
 
@@ -9,11 +9,11 @@ SLUG_PATTERN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 def slugify(text: str) -> str:
-    """``text`` in small ASCII letters, digits and hyphens, at most 60, cut between words.
+    """Return ``text`` in lowercase ASCII letters, digits and hyphens, cut between words.
 
-    Empty where nothing of ``text`` can be written so.
+    At most ``MAX_SLUG_LENGTH`` characters; empty if no character of ``text`` can be transliterated.
     """
-    # "isn't" is one word: its apostrophe goes, other marks become hyphens.
+    # "isn't" is one word: its apostrophe is dropped, other punctuation becomes hyphens.
     joined = re.sub(r"(?<=\w)['\u2019](?=\w)", "", text)
     slug = re.sub(r"[^a-z0-9]+", "-", anyascii(joined).lower()).strip("-")
     if len(slug) <= MAX_SLUG_LENGTH:

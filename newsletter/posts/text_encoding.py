@@ -1,4 +1,4 @@
-"""Bytes of a text file become text, whatever encoding they are in."""
+"""Decode text files: detect the encoding, reject binary files."""
 
 import codecs
 import re
@@ -7,7 +7,7 @@ from newsletter.errors import Location, PostError
 
 _ENCODING_BY_BOM = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: it begins with UTF-16's mark
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix of this one
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -25,7 +25,7 @@ _DECLARED_ENCODING = re.compile(
     rb"""<(?:meta\s[^>]*?charset|\?xml\s[^>]*?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE
 )
 _PRESCAN_BYTES = 4096
-# WHATWG Encoding Standard: pages that say these mean Windows-1252.
+# WHATWG Encoding Standard: pages that declare these encodings mean Windows-1252.
 _WINDOWS_1252_ALIASES = frozenset({"ascii", "iso8859-1", "cp1252"})
 _CONTROL_CHARACTERS = {
     code: None for code in (*range(0x20), 0x7F, 0xFEFF) if code not in (0x09, 0x0A)
@@ -36,15 +36,15 @@ _REMEDY = "Save it as UTF-8 and try again."
 def decode_text(data: bytes, path: str) -> str:
     r"""Return the text of a file, with ``\n`` line ends and no control characters.
 
-    Tried in this order: byte-order mark, the encoding that HTML or XML declares, UTF-8, and what
-    the bytes look like.
+    Tried in this order: byte-order mark, the encoding that HTML or XML declares, UTF-8, detection
+    by the bytes.
 
     Args:
         data: the whole file.
         path: its name, for messages.
 
     Raises:
-        PostError: the file is binary, or its encoding can't be told.
+        PostError: the file is binary, or its encoding could not be detected.
     """
     where = Location(path)
     text = _decode_with_bom(data, where)
@@ -57,13 +57,14 @@ def decode_text(data: bytes, path: str) -> str:
 
 
 def _decode_with_bom(data: bytes, where: Location) -> str | None:
-    for mark, encoding in _ENCODING_BY_BOM:
-        if data.startswith(mark):
+    for bom, encoding in _ENCODING_BY_BOM:
+        if data.startswith(bom):
             try:
-                return data[len(mark) :].decode(encoding)
+                return data[len(bom) :].decode(encoding)
             except UnicodeDecodeError as error:
                 raise PostError(
-                    f"the file's mark says {encoding.upper()}, but byte {error.start} is not",
+                    f"byte {error.start} is not valid {encoding.upper()}, "
+                    "which the byte-order mark declares",
                     where=where,
                     remedy=_REMEDY,
                 ) from None
@@ -71,8 +72,8 @@ def _decode_with_bom(data: bytes, where: Location) -> str | None:
 
 
 def _reject_binary(data: bytes, where: Location) -> None:
-    for magic, kind in _BINARY_SIGNATURES:
-        if data.startswith(magic):
+    for signature, kind in _BINARY_SIGNATURES:
+        if data.startswith(signature):
             raise PostError(
                 f"this is {kind}, not text",
                 where=where,
@@ -91,7 +92,7 @@ def _decode_as_declared(data: bytes) -> str | None:
     except LookupError:
         return None
     if encoding in _WINDOWS_1252_ALIASES:
-        # A page saved anew as UTF-8 often still declares its old encoding.
+        # A page that was saved again as UTF-8 often still declares its old encoding.
         return _decode_utf8(data) or data.decode("cp1252", "replace")
     try:
         return codecs.decode(data, encoding)
@@ -112,11 +113,11 @@ def _decode_by_guess(data: bytes, where: Location) -> str:
     matches = from_bytes(data)
     western = (match for match in matches if "cp1252" in match.could_be_from_charset)
     best = next(western, None) or matches.best()
-    # Without a language that it makes sense in, any other guess is as good as a coin's.
+    # Without coherence in some language, a guess other than Windows-1252 is no better than chance.
     if best is None or not (best.coherence or "cp1252" in best.could_be_from_charset):
         line = data[: _find_invalid_byte(data)].count(b"\n") + 1
         raise PostError(
-            "the text is not UTF-8, and its encoding can't be told",
+            "the text is not UTF-8, and its encoding could not be detected",
             where=Location(where.path, line),
             remedy=_REMEDY,
         )

@@ -27,12 +27,11 @@ def config() -> Config:
 
 @pytest.fixture(scope="session")
 def png() -> Callable[[int, int], bytes]:
-    """A black image of a width and a height."""
+    """Return a function that makes a black PNG of a width and a height."""
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
+    def chunk(chunk_type: bytes, data: bytes) -> bytes:
+        checksum = zlib.crc32(chunk_type + data)
+        return struct.pack(">I", len(data)) + chunk_type + data + struct.pack(">I", checksum)
 
     def image(width: int, height: int) -> bytes:
         header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
@@ -49,7 +48,7 @@ def png() -> Callable[[int, int], bytes]:
 
 @pytest.fixture
 def make_issue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeIssue:
-    """Writes ``issues/2026-11-22-first-boat`` with a post and files beside it."""
+    """Write ``issues/2026-11-22-first-boat`` with a post and files beside it."""
     monkeypatch.chdir(tmp_path)
 
     def make(
@@ -69,7 +68,7 @@ def make_issue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeIssue:
 
 @pytest.fixture
 def read_post(make_issue: MakeIssue, config: Config) -> ReadPost:
-    """Writes a post into an issue's folder and reads the issue."""
+    """Write a post into an issue's folder and read the issue."""
 
     def read(
         text: str | bytes, files: Mapping[str, bytes] | None = None, name: str = "post.md"

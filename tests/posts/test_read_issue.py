@@ -22,7 +22,7 @@ Png = Callable[[int, int], bytes]
 MakeIssue = Callable[..., Path]
 ReadPost = Callable[..., Issue]
 
-EVERYTHING = """\
+FULL_POST = """\
 ---
 title: The first boat
 subject: '{{ subscriber.name }}, the first boat is in'
@@ -81,34 +81,34 @@ Or [leave]({{ unsubscribe_url }}).
 
 
 @pytest.fixture
-def everything(read_post: ReadPost, png: Png) -> Issue:
+def full_issue(read_post: ReadPost, png: Png) -> Issue:
     names = ("ada", "hero", "knots", "my boat", "img/b", "poster")
-    return read_post(EVERYTHING, {f"{name}.png": png(40, 30) for name in names})
+    return read_post(FULL_POST, {f"{name}.png": png(40, 30) for name in names})
 
 
-def test_the_front_matter_of_an_issue(everything: Issue) -> None:
-    assert everything.name == "2026-11-22-first-boat"
-    assert everything.slug == "first-boat"
-    assert everything.subject == "-nl0t-, the first boat is in"
-    assert everything.preheader == "And so is the fog."
-    assert (everything.number, everything.draft, everything.template) == (12, True, "plain")
-    assert everything.sender_name == "Ada at Harbour Notes"
-    assert everything.reply_to == "ada@harbournotes.example"
-    assert everything.hero == FrontMatterImage("hero.png", "A boat", "At the quay.")
-    assert everything.author == Author(
+def test_front_matter_fields_are_read(full_issue: Issue) -> None:
+    assert full_issue.name == "2026-11-22-first-boat"
+    assert full_issue.slug == "first-boat"
+    assert full_issue.subject == "-nl0t-, the first boat is in"
+    assert full_issue.preheader == "And so is the fog."
+    assert (full_issue.number, full_issue.draft, full_issue.template) == (12, True, "plain")
+    assert full_issue.sender_name == "Ada at Harbour Notes"
+    assert full_issue.reply_to == "ada@harbournotes.example"
+    assert full_issue.hero == FrontMatterImage("hero.png", "A boat", "At the quay.")
+    assert full_issue.author == Author(
         "Ada Berg", "Mends nets.", "https://ada.example", FrontMatterImage("ada.png")
     )
-    assert everything.button == CallToAction("Change what you get", "-nlpreferencesu-")
-    assert everything.further == (
+    assert full_issue.button == CallToAction("Change what you get", "-nlpreferencesu-")
+    assert full_issue.further == (
         FurtherReadingCard(
             "Knots", "https://harbournotes.example/knots", "Three", FrontMatterImage("knots.png")
         ),
     )
-    assert everything.front_matter_lines["subject"] == 3
+    assert full_issue.front_matter_lines["subject"] == 3
 
 
-def test_the_post_of_an_issue(everything: Issue) -> None:
-    post = everything.post
+def test_post_fields_and_images_are_read(full_issue: Issue) -> None:
+    post = full_issue.post
     assert (post.title, post.author, post.language) == ("The first boat", "Ada Berg", "en-GB")
     assert post.date == datetime.date(2026, 11, 22)
     assert post.canonical_url == "https://harbournotes.example/first"
@@ -123,8 +123,8 @@ def test_the_post_of_an_issue(everything: Issue) -> None:
     assert image.byte_size > 50
 
 
-def test_the_body_of_an_issue(everything: Issue) -> None:
-    root = lxml.html.fragment_fromstring(everything.post.body, create_parent="div")
+def test_body_is_sanitized_html_with_tokens(full_issue: Issue) -> None:
+    root = lxml.html.fragment_fromstring(full_issue.post.body, create_parent="div")
     assert [element.tag for element in root] == [
         *("p", "p", "div", "table", "pre", "dl", "p", "p", "hr", "section")
     ]
@@ -134,19 +134,17 @@ def test_the_body_of_an_issue(everything: Issue) -> None:
     assert root[4].text_content() == "{{ subscriber.secret }}\n\n{{ anything | goes }}\n"
     assert [code.text for code in root[5].iter("code")] == ["{{ code }}", "{{ more }}"]
     assert root[7][0].get("href") == "-nlunsubscribeh-"
-    assert "script" not in everything.post.body
+    assert "script" not in full_issue.post.body
 
 
-def test_only_the_merge_tags_outside_code_count(everything: Issue) -> None:
-    assert [(t.key, t.attribute, t.default) for t in everything.merge_tags] == [
+def test_merge_tags_in_code_are_not_compiled(full_issue: Issue) -> None:
+    assert [(tag.key, tag.attribute, tag.default) for tag in full_issue.merge_tags] == [
         ("0", "name", "friend"),
         ("1", "city", "town"),
     ]
 
 
-def test_an_html_page_tells_about_itself_where_the_front_matter_does_not(
-    read_post: ReadPost,
-) -> None:
+def test_html_metadata_is_used_where_front_matter_is_silent(read_post: ReadPost) -> None:
     issue = read_post(
         '---\nsubject: New\n---\n<!doctype html><html lang="de"><head>'
         '<meta name="author" content="Bo"><meta name="description" content="Soon">'
@@ -177,13 +175,15 @@ def test_an_html_page_tells_about_itself_where_the_front_matter_does_not(
         ),
     ],
 )
-def test_where_the_title_comes_from(read_post: ReadPost, text: str, title: str, body: str) -> None:
+def test_title_comes_from_front_matter_or_first_heading(
+    read_post: ReadPost, text: str, title: str, body: str
+) -> None:
     issue = read_post(text)
     assert (issue.post.title, issue.subject) == (title, title)
     assert issue.post.body.strip() == body
 
 
-def test_settings_that_are_left_out(read_post: ReadPost) -> None:
+def test_unset_settings_have_defaults(read_post: ReadPost) -> None:
     issue = read_post(
         "---\ntitle: A\nauthor: Ada\nsummary: In short.\ntags: a, b\ndate:\n---\nText"
     )
@@ -195,7 +195,7 @@ def test_settings_that_are_left_out(read_post: ReadPost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "words"),
+    ("text", "line", "message"),
     [
         ("---\ntitle: A\n---\n", None, "the post is empty"),
         ("# A\n\n<!-- only a comment -->", None, "the post is empty"),
@@ -203,18 +203,18 @@ def test_settings_that_are_left_out(read_post: ReadPost) -> None:
         ("", 1, "has no title"),
         ("---\ntitle: ''\n---\nText", 1, "has no title"),
         ("---\ntitle: A\nbreak\n---\nText", 4, "not valid YAML"),
-        ("# A\n\n-nl0h- is a token", 3, "'-nl0h-' stands for a merge tag"),
+        ("# A\n\n-nl0h- is a token", 3, "'-nl0h-' is reserved for merge tags"),
         ("# A\n\n" + "<div>" * 5_000, None, "nests more than 100"),
         ("# A\n\n" + ">" * 5_000 + " x", None, "nests more than 100"),
     ],
 )
-def test_posts_that_cannot_be_an_issue(
-    read_post: ReadPost, text: str, line: int | None, words: str
+def test_invalid_posts_are_rejected(
+    read_post: ReadPost, text: str, line: int | None, message: str
 ) -> None:
     with pytest.raises(PostError) as caught:
         read_post(text)
     (problem,) = caught.value.problems
-    assert words in problem.message
+    assert message in problem.message
     assert problem.where is not None
     assert problem.where.path == "issues/2026-11-22-first-boat/post.md"
     assert line is None or problem.where.line == line
@@ -222,7 +222,7 @@ def test_posts_that_cannot_be_an_issue(
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"),
+    ("setting", "message"),
     [
         ("preheder: x", "unknown key 'preheder'. Did you mean 'preheader'?"),
         ("Titlee: x", "unknown key 'Titlee'. Did you mean 'title'?"),
@@ -233,39 +233,39 @@ def test_posts_that_cannot_be_an_issue(
         ("number: twelve", "number must be a whole number"),
         ("number: -1", "number must be greater than or equal to 0"),
         ("draft: maybe", "draft must be true or false"),
-        ("date: tomorrow", "date must be a day like 2026-11-22, not 'tomorrow'"),
+        ("date: tomorrow", "date must be a date like 2026-11-22, not 'tomorrow'"),
         ("language: Norwegian!", "language"),
-        ("canonical_url: javascript:alert(1)", "canonical_url must be an address"),
+        ("canonical_url: javascript:alert(1)", "canonical_url must be a URL"),
         ("reply_to: 'a@b.example, c@d.example'", "reply_to must be one email address"),
         ("template: ../x", "template"),
         ("author: {bio: x}", "'author.name' is missing"),
-        ("author: {name: x, web: y}", "'author.web' is no setting of author"),
-        ("button: Read on", "button must be settings of its own"),
-        ("button: {text: x, url: 'ftp://x'}", "button.url must be an address"),
+        ("author: {name: x, web: y}", "unknown key 'author.web'"),
+        ("button: Read on", "button must be a section"),
+        ("button: {text: x, url: 'ftp://x'}", "button.url must be a URL"),
         ("further: {a: b}", "further must be a list"),
-        ("further: [{title: x, url: y}]", "further[1].url must be an address"),
+        ("further: [{title: x, url: y}]", "further[1].url must be a URL"),
         ("hero: 'data:image/png;base64,AA'", "hero.src must be a file beside the post"),
         ("hero: 'https://[b'", "hero.src must be a file beside the post"),
         ("hero: {alt: x}", "'hero.src' is missing"),
-        ("canonical_url: 'http://[x'", "canonical_url must be an address"),
-        ("canonical_url: 'https://a.example/{{x}}'", "canonical_url must be an address"),
+        ("canonical_url: 'http://[x'", "canonical_url must be a URL"),
+        ("canonical_url: 'https://a.example/{{x}}'", "canonical_url must be a URL"),
         ("sender_name: '{{ subscriber.name }}'", "sender_name is the same for every reader"),
     ],
 )
-def test_wrong_settings(read_post: ReadPost, setting: str, words: str) -> None:
+def test_invalid_settings_are_rejected(read_post: ReadPost, setting: str, message: str) -> None:
     with pytest.raises(PostError) as caught:
         read_post(f"---\nlayout: post\n{setting}\n---\n# A\n\nText")
     problem = caught.value.problems[-1]
-    assert words in str(problem)
+    assert message in str(problem)
     assert problem.where == Location(
         "issues/2026-11-22-first-boat/post.md", 3 + setting.count("\n")
     )
 
 
-def test_all_wrong_settings_are_told_at_once(read_post: ReadPost) -> None:
+def test_all_invalid_settings_are_reported_at_once(read_post: ReadPost) -> None:
     with pytest.raises(PostError) as caught:
         read_post("---\ntilte: A\nnumber: x\ndate: y\n---\nText")
-    assert [p.where.line for p in caught.value.problems if p.where] == [2, 3, 4]
+    assert [problem.where.line for problem in caught.value.problems if problem.where] == [2, 3, 4]
 
 
 def test_keys_of_other_tools_are_ignored(read_post: ReadPost) -> None:
@@ -276,39 +276,43 @@ def test_keys_of_other_tools_are_ignored(read_post: ReadPost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "words"),
+    ("expression", "message"),
     [
         ("{{ name }}", "Did you mean {{ subscriber.name }}?"),
         ("{{ subscribers.name }}", "Did you mean {{ subscriber.name }}?"),
         ("{{ unsubscribe }}", "Did you mean {{ unsubscribe_url }}?"),
-        ("{{ subscriber.name | upper }}", "after | only default(…) is known, not 'upper'"),
-        ("{{ 7 * 7 }}", "{{ 7 * 7 }} is no merge tag. Allowed are"),
-        ("{{< youtube x >}}", "is no merge tag"),
+        ("{{ subscriber.name | upper }}", "only default(…) is allowed after |, not 'upper'"),
+        ("{{ 7 * 7 }}", "{{ 7 * 7 }} is not a merge tag. Use {{"),
+        ("{{< youtube x >}}", "is not a merge tag"),
         ("{{ subscriber.city }}", "has no default for readers without 'city'"),
         ("{{ subscriber.name", "{{ is never closed"),
         ("{{\n\n}}", "{{ is never closed"),
     ],
 )
-def test_wrong_merge_tags(read_post: ReadPost, expression: str, words: str) -> None:
+def test_invalid_merge_tags_are_rejected(
+    read_post: ReadPost, expression: str, message: str
+) -> None:
     with pytest.raises(PostError) as caught:
         read_post(f"---\ntitle: A\n---\n\nText\nand {expression} more")
     problem = caught.value.problems[0]
-    assert words in str(problem)
+    assert message in str(problem)
     assert problem.where is not None
     assert problem.where.line == 6
 
 
-def test_wrong_merge_tags_and_missing_images_are_told_at_once(read_post: ReadPost) -> None:
+def test_invalid_merge_tags_and_missing_images_are_reported_at_once(read_post: ReadPost) -> None:
     with pytest.raises(PostError) as caught:
         read_post(
             '---\ntitle: "{{ a }}"\nhero: gone.png\n---\n{{ b }} ![](x.png)\n\n'
             '<img src="x.png"> ![](<y z.png>)\n<img src="https://a.example/{{ c }}">'
         )
-    told = {(p.where.line, p.message) for p in caught.value.problems if p.where}
-    assert told == {
-        (2, "{{ a }} is no merge tag"),
-        (5, "{{ b }} is no merge tag"),
-        (8, "{{ c }} is no merge tag"),
+    reported = {
+        (problem.where.line, problem.message) for problem in caught.value.problems if problem.where
+    }
+    assert reported == {
+        (2, "{{ a }} is not a merge tag"),
+        (5, "{{ b }} is not a merge tag"),
+        (8, "{{ c }} is not a merge tag"),
         (3, "the image 'gone.png' is missing"),
         (5, "the image 'x.png' is missing"),
         (7, "the image 'y z.png' is missing"),
@@ -316,13 +320,13 @@ def test_wrong_merge_tags_and_missing_images_are_told_at_once(read_post: ReadPos
 
 
 @pytest.mark.parametrize("quotes", ['""', "''", "“”", "„“", "‘’"])  # noqa: RUF001
-def test_a_default_may_stand_in_any_quotes(read_post: ReadPost, quotes: str) -> None:
-    first, last = quotes[0], quotes[1]
-    issue = read_post(f"# A\n\n{{{{subscriber.city|default( {first}old town{last} )}}}}")
+def test_default_may_be_in_any_quotes(read_post: ReadPost, quotes: str) -> None:
+    opening, closing = quotes[0], quotes[1]
+    issue = read_post(f"# A\n\n{{{{subscriber.city|default( {opening}old town{closing} )}}}}")
     assert (issue.merge_tags[0].default, issue.post.body.strip()) == ("old town", "<p>-nl0h-</p>")
 
 
-def test_a_merge_tag_works_wherever_markdown_takes_text(read_post: ReadPost) -> None:
+def test_merge_tag_works_wherever_markdown_allows_text(read_post: ReadPost) -> None:
     tag = "{{ subscriber.name }}"
     issue = read_post(
         f'# A\n\n**{tag}**, _{tag}_\'s [{tag}](https://a.example/{tag}?n={tag} "{tag}")\n\n'
@@ -336,13 +340,13 @@ def test_a_merge_tag_works_wherever_markdown_takes_text(read_post: ReadPost) -> 
     assert len(issue.merge_tags) == 1
 
 
-def test_a_post_may_speak_of_the_markers_themselves(read_post: ReadPost) -> None:
+def test_post_may_contain_text_like_the_markers(read_post: ReadPost) -> None:
     issue = read_post("# A\n\nmergetag0z Mergetagx0z {{ subscriber.name }}")
     assert issue.post.body.strip() == "<p>mergetag0z Mergetagx0z -nl0h-</p>"
 
 
 @pytest.mark.parametrize("path", ["../secret.png", "img/../../secret.png", "%2e%2e/secret.png"])
-def test_no_image_from_outside_the_folder(
+def test_image_outside_the_folder_is_rejected(
     read_post: ReadPost, tmp_path: Path, png: Png, path: str
 ) -> None:
     (tmp_path / "issues").mkdir()
@@ -353,7 +357,7 @@ def test_no_image_from_outside_the_folder(
         read_post(f"# A\n\n![a]({path})", {"img/a.png": b""})
 
 
-def test_no_image_through_a_link_that_leads_outside(
+def test_symbolic_link_to_an_image_outside_the_folder_is_rejected(
     make_issue: MakeIssue, config: Config, tmp_path: Path, png: Png
 ) -> None:
     (tmp_path / "secret.png").write_bytes(png(1, 1))
@@ -373,7 +377,7 @@ def test_no_image_through_a_link_that_leads_outside(
         "{{ preferences_url }}",
     ],
 )
-def test_images_elsewhere_are_left_alone(read_post: ReadPost, url: str) -> None:
+def test_remote_images_are_not_read(read_post: ReadPost, url: str) -> None:
     assert read_post(f"# A\n\n![a]({url})").post.images == {}
 
 
@@ -390,35 +394,37 @@ def test_images_elsewhere_are_left_alone(read_post: ReadPost, url: str) -> None:
         ("-nl0u-", False),
     ],
 )
-def test_what_is_a_local_image(reference: str, *, local: bool) -> None:
+def test_local_images_are_relative_paths(reference: str, *, local: bool) -> None:
     assert is_local_image(reference) == local
 
 
-def test_a_file_that_is_no_image_has_no_size(read_post: ReadPost) -> None:
+def test_image_of_unknown_size_has_size_zero(read_post: ReadPost) -> None:
     issue = read_post("# A\n\n![a](a.svg)", {"a.svg": b"<svg><!-- no size"})
     assert issue.post.images["a.svg"] == LocalImage("a.svg", 0, 0, 17)
 
 
 @pytest.mark.parametrize(
-    ("limits", "words"),
+    ("limits", "message"),
     [
-        (Limits(post_bytes=1_000), "post.md: the post has 2,022 bytes, more than 1,000"),
+        (Limits(post_bytes=1_000), "post.md: the post has 2,022 bytes; the limit is 1,000"),
         (
             Limits(image_bytes=1_000),
-            "post.md:3: the image 'a.png' has 1,001 bytes, more than 1,000",
+            "post.md:3: the image 'a.png' has 1,001 bytes; the limit is 1,000",
         ),
     ],
 )
-def test_sizes_have_limits(
-    make_issue: MakeIssue, config: Config, limits: Limits, words: str
+def test_files_over_the_size_limits_are_rejected(
+    make_issue: MakeIssue, config: Config, limits: Limits, message: str
 ) -> None:
     folder = make_issue("# A\n\n![a](a.png)\n\n".ljust(2_022, "b"), {"a.png": bytes(1_001)})
     with pytest.raises(PostError) as caught:
         read_issue(folder, config.model_copy(update={"limits": limits}))
-    assert words in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_one_post_a_folder(make_issue: MakeIssue, config: Config, tmp_path: Path) -> None:
+def test_folder_must_have_exactly_one_post(
+    make_issue: MakeIssue, config: Config, tmp_path: Path
+) -> None:
     with pytest.raises(PostError, match=r"neither post\.md nor post\.html.*newsletter import"):
         read_issue(tmp_path, config)
     folder = make_issue("# A\n\nText", {"post.html": b"<p>x</p>"})
@@ -426,11 +432,11 @@ def test_one_post_a_folder(make_issue: MakeIssue, config: Config, tmp_path: Path
         read_issue(folder, config)
 
 
-def test_a_binary_post_is_refused(read_post: ReadPost) -> None:
+def test_binary_post_is_rejected(read_post: ReadPost) -> None:
     with pytest.raises(PostError, match=r"post\.md: this is an image, not text"):
         read_post(b"\x89PNG\r\n\x1a\n")
 
 
-def test_reading_twice_gives_the_same(make_issue: MakeIssue, config: Config) -> None:
+def test_reading_an_issue_is_deterministic(make_issue: MakeIssue, config: Config) -> None:
     folder = make_issue("# A\n\n- [x] b[^1] {{ subscriber.name }}\n\n[^1]: c")
     assert read_issue(folder, config) == read_issue(folder, config)

@@ -1,1 +1,1 @@
-"""The settings at the top of a post: parsed, checked, compiled."""
+"""Front matter: parse it, validate it, compile its merge tags."""

@@ -1,4 +1,4 @@
-"""The front matter with its merge tags compiled, in the types of an issue."""
+"""Compile merge tags in front matter and convert it to an issue's types."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ _PREHEADER_KEYS = ("preheader", "description", "summary", "excerpt")
 
 @dataclass(frozen=True, slots=True)
 class CompiledFrontMatter:
-    """What the front matter says, text tokens in its texts and URL tokens in its URLs.
+    """Front matter with text tokens in its texts and URL tokens in its URLs.
 
     Attributes:
-        title: empty where the front matter has none; likewise ``subject`` and ``preheader``.
-        author_name: for the byline; empty where the front matter has none.
-        author: the author box; ``None`` where the front matter gives a mere name, or nothing.
+        title: empty if the front matter has none; likewise ``subject`` and ``preheader``.
+        author_name: for the byline; empty if the front matter has none.
+        author: the author box; ``None`` if the front matter has only a name, or no author.
     """
 
     title: str
@@ -39,14 +39,14 @@ class CompiledFrontMatter:
     further: tuple[FurtherReadingCard, ...]
 
     def iter_images(self) -> Iterator[tuple[str, FrontMatterImage]]:
-        """Every picture with the key that names it."""
-        for key, picture in (
+        """Yield each image with its front matter key."""
+        for key, image in (
             ("hero", self.hero),
             ("author", self.author.picture if self.author else None),
             *(("further", card.picture) for card in self.further),
         ):
-            if picture:
-                yield key, picture
+            if image:
+                yield key, image
 
 
 def compile_front_matter(
@@ -55,10 +55,10 @@ def compile_front_matter(
     """Compile the merge tags of the front matter.
 
     Args:
-        fields: the front matter, checked.
-        front_matter: the same with its lines.
+        fields: the validated front matter.
+        front_matter: the parsed front matter with its lines.
         path: its file, for messages.
-        compiler: collects the tags, and what is wrong with them.
+        compiler: collects the merge tags and their problems.
     """
 
     def text(key: str, value: str, target: TokenTarget = "text") -> str:
@@ -90,15 +90,17 @@ def compile_front_matter(
             picture("further", field.picture),
         )
 
-    summary = next((key for key in _PREHEADER_KEYS if getattr(fields, key)), "preheader")
-    in_a_box = fields.author is not None and not isinstance(front_matter.data.get("author"), str)
+    preheader_key = next((key for key in _PREHEADER_KEYS if getattr(fields, key)), "preheader")
+    has_author_box = fields.author is not None and not isinstance(
+        front_matter.data.get("author"), str
+    )
     return CompiledFrontMatter(
         title=text("title", fields.title),
         subject=text("subject", fields.subject),
-        preheader=text(summary, getattr(fields, summary)),
+        preheader=text(preheader_key, getattr(fields, preheader_key)),
         author_name=text("author", fields.author.name) if fields.author else "",
         hero=picture("hero", fields.hero),
-        author=author(fields.author) if in_a_box and fields.author else None,
+        author=author(fields.author) if has_author_box and fields.author else None,
         button=button(fields.button) if fields.button else None,
         further=tuple(card(field) for field in fields.further),
     )

@@ -1,4 +1,4 @@
-"""The block of settings at the top of a post: YAML, TOML or JSON, with the line of every key."""
+"""Parse front matter (YAML, TOML or JSON) with the line of every key."""
 
 import json
 import re
@@ -23,14 +23,14 @@ FrontMatterFormat = Literal["yaml", "toml", "json", "none"]
 
 @dataclass(frozen=True, slots=True)
 class FrontMatter:
-    """A post's settings and its text, apart.
+    """A post's settings and its body.
 
     Attributes:
-        data: the settings as the format types them (text, numbers, dates, lists, mappings).
+        data: the settings in the format's own types (text, numbers, dates, lists, mappings).
         lines: top-level key -> 1-based line in the file.
-        body: all that follows.
+        body: the text after the front matter.
         body_line: 1-based line in the file on which ``body`` begins.
-        format: what the settings are written in; ``"none"`` where there are none.
+        format: syntax of the settings; ``"none"`` if there are none.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -41,19 +41,19 @@ class FrontMatter:
 
 
 def split_front_matter(text: str, path: str) -> FrontMatter:
-    r"""Take the front matter off a post.
+    r"""Split a post into front matter and body.
 
     Args:
         text: the whole file, ``\n`` line ends.
         path: its name, for messages.
 
     Raises:
-        PostError: the front matter is broken; with its line in the file.
+        PostError: the front matter is invalid; with its line in the file.
     """
-    first = text.split("\n", 1)[0].rstrip()
-    if first == "---":
+    first_line = text.split("\n", 1)[0].rstrip()
+    if first_line == "---":
         return _parse_fenced(text, path, "yaml", ("---", "..."))
-    if first == "+++":
+    if first_line == "+++":
         return _parse_fenced(text, path, "toml", ("+++",))
     if _JSON_START.match(text):
         return _parse_json(text, path)
@@ -64,18 +64,20 @@ def _parse_fenced(
     text: str, path: str, block_format: Literal["yaml", "toml"], end_fences: tuple[str, ...]
 ) -> FrontMatter:
     lines = text.split("\n")
-    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in end_fences), None)
+    end = next(
+        (index for index, line in enumerate(lines[1:], 1) if line.rstrip() in end_fences), None
+    )
     if end is None:
         raise PostError(
             f"the front matter begins with {lines[0].rstrip()} but never ends",
             where=Location(path, 1),
-            remedy=f"Put a line with {end_fences[0]} alone after the last setting.",
+            remedy=f"Add a line with only {end_fences[0]} after the last setting.",
         )
-    # An empty line stands for the fence, so that line numbers are those of the file.
+    # An empty line replaces the fence, so that line numbers are those of the file.
     block = "\n" + "\n".join(lines[1:end]) + "\n"
-    read = _parse_yaml if block_format == "yaml" else _parse_toml
-    data, places = read(block, path)
-    return FrontMatter(data, places, "\n".join(lines[end + 1 :]), end + 2, block_format)
+    parse_block = _parse_yaml if block_format == "yaml" else _parse_toml
+    data, key_lines = parse_block(block, path)
+    return FrontMatter(data, key_lines, "\n".join(lines[end + 1 :]), end + 2, block_format)
 
 
 def _parse_yaml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
@@ -88,7 +90,7 @@ def _parse_yaml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
             return {}, {}
         if not isinstance(root, yaml.MappingNode):
             _raise_invalid(
-                "the front matter is no list of settings", path, root.start_mark.line + 1
+                "the front matter has no settings like 'key: value'", path, root.start_mark.line + 1
             )
         loader.flatten_mapping(root)
         data: dict[str, Any] = {}
@@ -105,7 +107,7 @@ def _parse_yaml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
         _raise_invalid(_describe_yaml_error(error), path, mark.line + 1 if mark else line)
     except yaml.YAMLError as error:
         _raise_invalid(str(error).split("\n", 1)[0], path, line)
-    except ValueError as error:  # a date that is none
+    except ValueError as error:  # an invalid date
         _raise_invalid(str(error), path, line)
     return data, lines
 
@@ -115,7 +117,7 @@ def _describe_yaml_error(error: yaml.MarkedYAMLError) -> str:
     if problem == "mapping values are not allowed here":
         return 'a value with a colon in it needs quotes: key: "one: two"'
     if "found character '\\t'" in problem:
-        return "there is a tab where YAML wants spaces"
+        return "there is a tab where YAML requires spaces"
     return f"the front matter is not valid YAML: {problem}"
 
 
@@ -123,11 +125,11 @@ def _parse_toml(block: str, path: str) -> tuple[dict[str, Any], dict[str, int]]:
     try:
         data = tomllib.loads(block)
     except tomllib.TOMLDecodeError as error:
-        place = _TOML_ERROR_POSITION.search(str(error))
-        line = int(place[1]) if place and place[1] else block.count("\n")
-        words = _TOML_ERROR_POSITION.sub("", str(error))
+        position = _TOML_ERROR_POSITION.search(str(error))
+        line = int(position[1]) if position and position[1] else block.count("\n")
+        reason = _TOML_ERROR_POSITION.sub("", str(error))
         _raise_invalid(
-            f"the front matter is not valid TOML: {words[:1].lower()}{words[1:]}", path, line
+            f"the front matter is not valid TOML: {reason[:1].lower()}{reason[1:]}", path, line
         )
     except RecursionError:
         _raise_invalid(_TOO_DEEP_MESSAGE, path, 1)
@@ -144,27 +146,27 @@ def _parse_json(text: str, path: str) -> FrontMatter:
     lines: dict[str, int] = {}
     try:
         _, end = decoder.raw_decode(text)
-        at = _WHITESPACE.match(text, 1).end()  # type: ignore[union-attr] # matches the empty text too
-        while text[at] != "}":
-            key, after = decoder.raw_decode(text, at)
-            line = text.count("\n", 0, at) + 1
+        index = _WHITESPACE.match(text, 1).end()  # type: ignore[union-attr] # matches the empty text too
+        while text[index] != "}":
+            key, value_end = decoder.raw_decode(text, index)
+            line = text.count("\n", 0, index) + 1
             if key in data:
                 _raise_invalid(f"'{key}' is set twice, first on line {lines[key]}", path, line)
             lines[key] = line
-            colon = text.index(":", after) + 1
-            data[key], after = decoder.raw_decode(text, _skip_whitespace(text, colon))
-            at = _skip_whitespace(text, after)
-            at = _skip_whitespace(text, at + 1) if text[at] == "," else at
+            colon = text.index(":", value_end) + 1
+            data[key], value_end = decoder.raw_decode(text, _skip_whitespace(text, colon))
+            index = _skip_whitespace(text, value_end)
+            index = _skip_whitespace(text, index + 1) if text[index] == "," else index
     except json.JSONDecodeError as error:
-        words = f"{error.msg[:1].lower()}{error.msg[1:]}"
-        _raise_invalid(f"the front matter is not valid JSON: {words}", path, error.lineno)
+        reason = f"{error.msg[:1].lower()}{error.msg[1:]}"
+        _raise_invalid(f"the front matter is not valid JSON: {reason}", path, error.lineno)
     except RecursionError:
         _raise_invalid(_TOO_DEEP_MESSAGE, path, 1)
-    rest = text[end:]
-    if rest.split("\n", 1)[0].strip():
+    after_json = text[end:]
+    if after_json.split("\n", 1)[0].strip():
         line = text.count("\n", 0, end) + 1
         _raise_invalid("there is text after the } that ends the front matter", path, line)
-    body = rest.split("\n", 1)[1] if "\n" in rest else ""
+    body = after_json.split("\n", 1)[1] if "\n" in after_json else ""
     return FrontMatter(data, lines, body, text.count("\n", 0, end) + 2, "json")
 
 
@@ -178,5 +180,5 @@ def _raise_invalid(message: str, path: str, line: int) -> NoReturn:
     raise PostError(
         message,
         where=Location(path, line),
-        remedy="Front matter holds one setting a line, such as: title: Spring in the harbour",
+        remedy="Write one setting per line, such as: title: Spring in the harbour",
     )

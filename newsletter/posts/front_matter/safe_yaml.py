@@ -1,4 +1,4 @@
-"""YAML as front matter needs it: data only, bounded, and words that stay words."""
+"""Safe YAML for front matter: data only, bounded size, YAML 1.2 scalars."""
 
 import re
 from typing import Any
@@ -30,19 +30,19 @@ for _tag, _pattern, _first in (
         "0123456789",
     ),
 ):
-    # The empty first character stands for an empty scalar, which only null's pattern takes.
+    # The empty first character means an empty scalar, which only null's pattern matches.
     FrontMatterLoader.add_implicit_resolver(
         f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), ["", *_first]
     )
 
 
 def check_yaml_limits(block: str) -> None:
-    """Refuse what would make a small file into a big one (aliases of aliases), or is very deep.
+    """Reject nested aliases that would expand a small file into a big one, and deep nesting.
 
     Reads the event stream, which is neither recursive nor expanded.
 
     Raises:
-        yaml.YAMLError: the text is not YAML, or is beyond the limits.
+        yaml.YAMLError: the text is not YAML, or exceeds the limits.
     """
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []
@@ -53,7 +53,7 @@ def check_yaml_limits(block: str) -> None:
             sizes[anchor or ""] = total - before
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
-                raise _limit_error(f"*{event.anchor} stands for nothing that came before it", event)
+                raise _limit_error(f"unknown alias *{event.anchor}", event)
             total += sizes[event.anchor]
         elif isinstance(event, yaml.ScalarEvent):
             total += 1
@@ -62,9 +62,7 @@ def check_yaml_limits(block: str) -> None:
             open_nodes.append((event.anchor, total))
             total += 1
         if len(open_nodes) > _MAX_DEPTH or total > _MAX_NODES:
-            raise _limit_error(
-                f"more than {_MAX_NODES:,} values, or {_MAX_DEPTH} levels of them", event
-            )
+            raise _limit_error(f"more than {_MAX_NODES:,} values or {_MAX_DEPTH} levels", event)
 
 
 def _limit_error(problem: str, event: Any) -> yaml.MarkedYAMLError:

@@ -1,4 +1,4 @@
-"""The settings that a post's front matter may hold: checked, all problems at once."""
+"""Front matter settings: allowed keys, their values, validation errors."""
 
 import datetime
 import re
@@ -18,7 +18,7 @@ from newsletter.posts.front_matter.parse import FrontMatter
 LANGUAGE_TAG_PATTERN = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 _MAILBOX_PATTERN = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
 _MERGE_TAG_PATTERN = re.compile(r"\{\{.*?\}\}")
-# Keys of other tools that are near one of ours but are not meant to be it.
+# Keys of other tools that look like misspelt keys of ours.
 _FOREIGN_KEYS = frozenset({"authors", "tag", "titles", "headers", "dates"})
 _EXPECTED_TYPES = {
     "bool_parsing": "true or false",
@@ -26,9 +26,9 @@ _EXPECTED_TYPES = {
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "int_type": "a whole number",
-    "model_type": "settings of its own, each on an indented line below",
+    "model_type": "a section, each setting on an indented line below",
     "string_type": "text",
-    "tuple_type": "a list, each item on a line below that begins with '- '",
+    "tuple_type": "a list, each item on a line below that starts with '- '",
 }
 
 
@@ -50,7 +50,7 @@ def _coerce_line(value: object) -> object:
 def _coerce_line_without_tags(value: object) -> object:
     value = _coerce_line(value)
     if isinstance(value, str) and "{{" in value:
-        raise ValueError("is the same for every reader: it can hold no merge tag")
+        raise ValueError("is the same for every reader: it can't contain a merge tag")
     return value
 
 
@@ -62,7 +62,7 @@ def _collapse_whitespace(value: object) -> object:
 def _check_web_url(value: object) -> object:
     value = _coerce_line(value)
     if isinstance(value, str) and value and not _is_web_url(value):
-        raise ValueError(f"must be an address that begins with https://, not '{value}'")
+        raise ValueError(f"must be a URL that begins with https://, not '{value}'")
     return value
 
 
@@ -90,9 +90,9 @@ def _check_link_url(value: object) -> object:
 def _check_image_source(value: object) -> object:
     value = _coerce_line(value)
     if isinstance(value, str):
-        bare = _MERGE_TAG_PATTERN.sub("", value)
-        beside = "//" not in bare and ":" not in bare
-        if not (beside or _is_web_url(bare)):
+        without_tags = _MERGE_TAG_PATTERN.sub("", value)
+        is_relative = "//" not in without_tags and ":" not in without_tags
+        if not (is_relative or _is_web_url(without_tags)):
             raise ValueError(
                 f"must be a file beside the post or begin with https://, not '{value}'"
             )
@@ -113,10 +113,10 @@ def _parse_date(value: object) -> object:
         try:
             return datetime.datetime.fromisoformat(value.strip()).date()
         except ValueError:
-            raise ValueError(f"must be a day like 2026-11-22, not '{value}'") from None
+            raise ValueError(f"must be a date like 2026-11-22, not '{value}'") from None
     if isinstance(value, datetime.date):
         return value
-    raise ValueError(f"must be a day like 2026-11-22, not '{value}'")
+    raise ValueError(f"must be a date like 2026-11-22, not '{value}'")
 
 
 def _split_tags(value: object) -> object:
@@ -128,7 +128,7 @@ def _split_tags(value: object) -> object:
 
 
 def _accept_shorthand(key: str) -> BeforeValidator:
-    """Let text stand for a mapping with one key: ``hero: boat.jpg``."""
+    """Accept text as a mapping with the one key ``key``: ``hero: boat.jpg``."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
 
 
@@ -144,7 +144,7 @@ class _NestedModel(BaseModel):
 
 
 class ImageField(_NestedModel):
-    """A picture: its path or URL, or a mapping."""
+    """An image: its path or URL, or a mapping."""
 
     src: Annotated[str, BeforeValidator(_check_image_source), Field(min_length=1)]
     alt: FlowedText = ""
@@ -171,7 +171,7 @@ class ButtonField(_NestedModel):
 
 
 class CardField(_NestedModel):
-    """One piece of further reading."""
+    """A card for further reading."""
 
     title: RequiredLine
     url: LinkUrl
@@ -180,7 +180,7 @@ class CardField(_NestedModel):
 
 
 class FrontMatterFields(BaseModel):
-    """The front matter, validated; empty where it says nothing. Other tools' keys are ignored."""
+    """Validated front matter; unset fields are empty. Other tools' keys are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -226,31 +226,36 @@ class FrontMatterFields(BaseModel):
 
 
 def validate_front_matter(front_matter: FrontMatter, path: str) -> FrontMatterFields:
-    """Check the front matter of a post.
+    """Validate the front matter of a post.
 
     Args:
-        front_matter: as it was split off.
+        front_matter: the parsed front matter.
         path: its file, for messages.
 
     Raises:
-        PostError: settings that are wrong, and keys that look like misspelt ones; all at once.
+        PostError: all invalid settings, and all keys that look misspelt.
     """
     names = {key.lower().replace("-", "_"): key for key in front_matter.data}
     problems = [
         Problem(
             f"unknown key '{key}'",
             Location(path, front_matter.lines.get(key)),
-            f"Did you mean '{near[0]}'? Other unknown keys are ignored; this one looks misspelt.",
+            f"Did you mean '{close_matches[0]}'? Other unknown keys are ignored; this one looks "
+            "misspelt.",
         )
         for name, key in names.items()
         if name not in FrontMatterFields.model_fields
         and name not in _FOREIGN_KEYS
-        and (near := get_close_matches(name, FrontMatterFields.model_fields, n=1, cutoff=0.8))
+        and (
+            close_matches := get_close_matches(
+                name, FrontMatterFields.model_fields, n=1, cutoff=0.8
+            )
+        )
     ]
     settings = {name: front_matter.data[key] for name, key in names.items()}
     try:
         fields = FrontMatterFields.model_validate(
-            {k: v for k, v in settings.items() if v is not None}
+            {field_name: value for field_name, value in settings.items() if value is not None}
         )
     except pydantic.ValidationError as error:
         for details in error.errors(include_url=False):
@@ -276,11 +281,11 @@ def _explain_field_error(details: ErrorDetails, where: Location) -> Problem:
     example = FrontMatterFields.model_fields[str(key)].examples
     remedy = f"Example: {key}: {example[0]}" if example else ""
     if kind == "extra_forbidden":
-        return Problem(f"'{name}' is no setting of {key}", where, remedy)
+        return Problem(f"unknown key '{name}'", where, remedy)
     if kind == "missing":
         return Problem(f"'{name}' is missing", where, remedy)
     if kind == "value_error":
         return Problem(f"{name} {details['ctx']['error']}", where, remedy)
-    wanted = _EXPECTED_TYPES.get(kind)
-    words = f"must be {wanted}" if wanted else details["msg"].replace("Input should", "must")
-    return Problem(f"{name} {words}", where, remedy)
+    expected = _EXPECTED_TYPES.get(kind)
+    message = f"must be {expected}" if expected else details["msg"].replace("Input should", "must")
+    return Problem(f"{name} {message}", where, remedy)

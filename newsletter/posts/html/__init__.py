@@ -1,1 +1,1 @@
-"""Markdown and HTML from anywhere become HTML that is safe in a mail."""
+"""HTML of posts: render Markdown, extract articles, sanitize."""

@@ -1,4 +1,4 @@
-"""Callouts in both forms, as one shape of HTML; and galleries.
+"""Markdown plugin for callouts in both syntaxes, and for galleries.
 
 ``> [!NOTE]`` (GitHub) and ``::: note Title`` … ``:::`` both become::
 
@@ -16,7 +16,7 @@ CALLOUT_KINDS = frozenset({"note", "tip", "important", "warning", "caution"})
 
 
 def callouts_plugin(md: MarkdownIt) -> None:
-    """Add both forms to a parser."""
+    """Add both callout syntaxes and galleries to a parser."""
     md.options["alerts"] = True
     container_plugin(md, "callout", validate=lambda params, _: _parse_kind(params) in CALLOUT_KINDS)
     container_plugin(md, "gallery")
@@ -44,9 +44,9 @@ def _normalize_callouts(state: StateCore) -> None:
 
 
 def _build_classes(kind: str, token: Token) -> str:
-    own = str(token.attrs.get("class", "")).split()
-    own = [name for name in own if not name.startswith("markdown-alert")]
-    return " ".join(("callout", f"callout-{kind}", *own))
+    classes = str(token.attrs.get("class", "")).split()
+    classes = [name for name in classes if not name.startswith("markdown-alert")]
+    return " ".join(("callout", f"callout-{kind}", *classes))
 
 
 def _build_title_tokens(text: str) -> list[Token]:

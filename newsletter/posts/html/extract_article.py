@@ -1,4 +1,4 @@
-"""A web page, or a fragment of one: its article and what it says about itself."""
+"""Extract the article and its metadata from a web page."""
 
 import datetime
 import json
@@ -26,7 +26,7 @@ _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True, slots=True)
 class ExtractedArticle:
-    """What a web page holds.
+    """The article and the metadata of a web page.
 
     Attributes:
         html: the article, not yet sanitised.
@@ -36,7 +36,7 @@ class ExtractedArticle:
         canonical_url: absolute http(s) URL.
         language: BCP 47 tag.
         tags: of the article.
-        date: the day it was published, in the zone that the page writes it in.
+        date: publication date, in the time zone that the page uses.
     """
 
     html: str
@@ -50,18 +50,18 @@ class ExtractedArticle:
 
 
 def extract_article(text: str, path: str) -> ExtractedArticle:
-    """Take the article and the metadata out of HTML.
+    """Extract the article and the metadata from HTML.
 
-    Of a whole page the article is the first ``<article>``, else ``<main>``, else what has the
-    role ``main``, else the body less its navigation, headers, footers, asides, scripts and forms.
-    A fragment is taken as it is.
+    In a whole page the article is the first ``<article>``, else ``<main>``, else the element with
+    the role ``main``, else the body without navigation, headers, footers, asides, scripts and
+    forms. A fragment is returned unchanged.
 
     Args:
         text: HTML, whole page or fragment.
         path: its file, for messages.
 
     Raises:
-        PostError: the HTML nests too deeply, or there is none.
+        PostError: the HTML nests too deeply, or could not be parsed.
     """
     text = replace_svg_and_mathml(text)
     check_nesting_depth(text, path)
@@ -71,18 +71,18 @@ def extract_article(text: str, path: str) -> ExtractedArticle:
     try:
         root = lxml.html.document_fromstring(text, parser=parser)
     except (LxmlError, ValueError) as error:
-        raise PostError(f"no HTML can be read: {error}", where=Location(path)) from error
-    linked = _find_json_ld_article(root)
+        raise PostError(f"could not parse the HTML: {error}", where=Location(path)) from error
+    json_ld = _find_json_ld_article(root)
     article = _find_article(root)
     return ExtractedArticle(
         html=_inner_html(article),
-        title=_find_title(root, article, linked),
-        author=_find_author(root, linked),
+        title=_find_title(root, article, json_ld),
+        author=_find_author(root, json_ld),
         description=_get_first_meta(root, "og:description", "description"),
         canonical_url=_find_canonical_url(root),
         language=(root.get("lang") or root.get("xml:lang") or "").strip(),
         tags=tuple(dict.fromkeys(_get_meta_values(root, "article:tag"))),
-        date=_find_date(root, article, linked),
+        date=_find_date(root, article, json_ld),
     )
 
 
@@ -97,15 +97,15 @@ def _find_article(root: HtmlElement) -> HtmlElement:
 
 def _clean_article(article: HtmlElement, unwanted: list[str]) -> HtmlElement:
     for element in list(article.iter(*unwanted)):
-        # Some publishing systems wrap a whole page into one form.
+        # Some publishing systems wrap the whole page in a form.
         if element.tag == "form" and len(element.findall(".//p")) > 1:
             element.drop_tag()
         elif element.getparent() is not None:
             element.drop_tree()
     for image in article.iter("img"):
-        lazy = next((image.get(name) for name in _LAZY_SRC_ATTRIBUTES if image.get(name)), None)
-        if lazy and not (image.get("src") or "").startswith(("http", "/")):
-            image.set("src", lazy)
+        lazy_src = next((image.get(name) for name in _LAZY_SRC_ATTRIBUTES if image.get(name)), None)
+        if lazy_src and not (image.get("src") or "").startswith(("http", "/")):
+            image.set("src", lazy_src)
     return article
 
 
@@ -119,11 +119,11 @@ def _find_title(root: HtmlElement, article: HtmlElement, json_ld: dict[str, Any]
     headings = [_get_text(heading) for heading in article.iter("h1")]
     if len(headings) == 1 and headings[0]:
         return headings[0]
-    named = _get_first_meta(root, "og:title", "twitter:title") or _clean_string(
+    meta_title = _get_first_meta(root, "og:title", "twitter:title") or _clean_string(
         json_ld.get("headline")
     )
-    if named:
-        return named
+    if meta_title:
+        return meta_title
     title = root.findtext(".//title") or ""
     site = _get_first_meta(root, "og:site_name")
     return (
@@ -134,11 +134,13 @@ def _find_title(root: HtmlElement, article: HtmlElement, json_ld: dict[str, Any]
 
 
 def _find_author(root: HtmlElement, json_ld: dict[str, Any]) -> str:
-    named = json_ld.get("author")
-    first = named[0] if isinstance(named, list) and named else named
-    if isinstance(first, dict):
-        first = first.get("name")
-    author = _get_first_meta(root, "author", "article:author", "dc.creator") or _clean_string(first)
+    authors = json_ld.get("author")
+    json_ld_author = authors[0] if isinstance(authors, list) and authors else authors
+    if isinstance(json_ld_author, dict):
+        json_ld_author = json_ld_author.get("name")
+    author = _get_first_meta(root, "author", "article:author", "dc.creator") or _clean_string(
+        json_ld_author
+    )
     if author and not urlsplit(author).scheme:
         return author
     link = root.find(".//a[@rel='author']")
@@ -174,24 +176,27 @@ def _find_canonical_url(root: HtmlElement) -> str:
 
 
 def _find_json_ld_article(root: HtmlElement) -> dict[str, Any]:
-    """The page's first article in JSON-LD (schema.org), or nothing."""
+    """Return the page's first article in JSON-LD (schema.org); empty if there is none."""
     for script in root.iter("script"):
         if script.get("type") == "application/ld+json":
             try:
                 data = json.loads(script.text or "")
             except (ValueError, RecursionError):
                 continue
-            for thing in _iter_json_ld_objects(data):
-                kind = thing.get("@type")
-                kinds = kind if isinstance(kind, list) else [kind]
-                if any(isinstance(name, str) and _ARTICLE_TYPES.search(name) for name in kinds):
-                    return thing
+            for json_object in _iter_json_ld_objects(data):
+                json_type = json_object.get("@type")
+                json_types = json_type if isinstance(json_type, list) else [json_type]
+                if any(
+                    isinstance(type_name, str) and _ARTICLE_TYPES.search(type_name)
+                    for type_name in json_types
+                ):
+                    return json_object
     return {}
 
 
 def _iter_json_ld_objects(data: object) -> Iterator[dict[str, Any]]:
     if isinstance(data, list):
-        yield from (thing for thing in data if isinstance(thing, dict))
+        yield from (json_object for json_object in data if isinstance(json_object, dict))
     elif isinstance(data, dict):
         yield data
         yield from _iter_json_ld_objects(data.get("@graph", []))

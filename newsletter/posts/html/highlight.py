@@ -1,4 +1,4 @@
-"""Code in colour, quietly: few hues, inline, readable on a light code ground."""
+"""Syntax highlighting of code: few colors, inline styles."""
 
 import re
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from pygments.token import (
 )
 from pygments.util import ClassNotFound
 
-# Each colour has a contrast of 4.5:1 or more on ``#f6f4f0`` (WCAG 2.2, 1.4.3). What is not named
-# here stays in the text's colour: fewer spans make a smaller mail. Written as the sanitiser writes
-# styles, so that it leaves them as they are.
+# Each colour has a contrast of 4.5:1 or more on ``#f6f4f0`` (WCAG 2.2, 1.4.3). Other tokens keep
+# the text's colour: fewer spans make a smaller email. Styles are written as the sanitiser writes
+# them, so that it doesn't change them.
 _STYLE_BY_TOKEN_TYPE = {
     Comment: "color:#667079;font-style:italic",
     Keyword: "color:#1F5F8B",
@@ -45,9 +45,9 @@ _LINE_BREAK = re.compile("(\n)")
 
 
 def highlight_code(code: str, language: str) -> str:
-    """Return ``code`` as HTML with coloured spans; plain where the language is unknown.
+    """Return ``code`` as HTML with coloured spans; without spans if the language is unknown.
 
-    Every line break and all leading and trailing white space stay. No span crosses a line.
+    Line breaks and leading and trailing white space are kept. No span crosses a line break.
     """
     lexer = _find_lexer(language)
     if lexer is None:
@@ -57,7 +57,7 @@ def highlight_code(code: str, language: str) -> str:
 
 
 def _iter_styled_text(lexer: Lexer, code: str) -> Iterator[tuple[str, str]]:
-    """Style and text of each token, cut at line breaks, which have no style."""
+    """Yield style and text of each token, split at line breaks, which have no style."""
     for kind, text in lexer.get_tokens(code):
         style = _get_style(kind)
         if style and "\n" in text:
@@ -69,13 +69,13 @@ def _iter_styled_text(lexer: Lexer, code: str) -> Iterator[tuple[str, str]]:
 
 
 def _format_span(style: str, text: str) -> str:
-    inside = escape(text, quote=False)
-    return f'<span style="{style}">{inside}</span>' if style else inside
+    escaped = escape(text, quote=False)
+    return f'<span style="{style}">{escaped}</span>' if style else escaped
 
 
 @lru_cache(maxsize=256)
 def _get_style(token_type: _TokenType | None) -> str:
-    """Its own, or that of the nearest kind it belongs to."""
+    """Return the style of a token type, or of its nearest parent that has one."""
     if token_type is None:
         return ""
     return (

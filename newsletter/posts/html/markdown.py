@@ -1,4 +1,4 @@
-"""Markdown becomes HTML: CommonMark with what writers of blog posts are used to."""
+"""Render Markdown to HTML: CommonMark, GitHub extensions, footnotes."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from newsletter.posts.html.callouts import callouts_plugin
 from newsletter.posts.html.highlight import highlight_code
 from newsletter.posts.html.smart_quotes import get_quotation_marks
 
-# A level more than the sanitiser takes, so that too deep a nesting is refused, never cut off.
+# More levels than the sanitiser accepts, so that too deep a nesting is rejected, not truncated.
 _MAX_NESTING = 120
 
 
@@ -32,7 +32,7 @@ def render_markdown(
     Args:
         text: Markdown.
         language: BCP 47 tag; decides which quotation marks are used.
-        restore_code: applied to all code before it is highlighted.
+        restore_code: function applied to all code before it is highlighted.
     """
     return str(_build_parser(get_quotation_marks(language)).render(text, {"restore": restore_code}))
 
@@ -47,10 +47,10 @@ def _build_parser(quotes: tuple[str, ...]) -> MarkdownIt:
             "highlight": lambda code, language, _: highlight_code(code, language),
             "tasklists": True,
             "maxNesting": _MAX_NESTING,
-            "xhtmlOut": False,  # as the sanitiser writes it, which then need not read it twice
+            "xhtmlOut": False,  # as the sanitiser writes it, which then needs no second pass
         },
     )
-    # Not "replacements", which would also turn an enumeration's (c) into a copyright sign.
+    # Not "replacements", which would also turn the (c) of an enumeration into a copyright sign.
     md.enable(["table", "strikethrough", "smartquotes"])
     md.use(gfm_autolink_plugin)
     md.inline.terminator_re = _restrict_w_terminator(md.inline.terminator_re)
@@ -63,7 +63,7 @@ def _build_parser(quotes: tuple[str, ...]) -> MarkdownIt:
 
 
 def _restrict_w_terminator(terminator: re.Pattern[str]) -> re.Pattern[str]:
-    """Let no ``w`` interrupt a text but that of ``www.``: else each is asked of every rule."""
+    """Let only the ``w`` of ``www.`` end a text run, so that not every ``w`` tries every rule."""
     return re.compile(f"{terminator.pattern}(?:(?<!w)|(?<=w)(?=ww\\.))")
 
 
@@ -85,7 +85,7 @@ def _restore_code_rule(state: StateCore) -> None:
 
 
 def _task_marks_rule(state: StateCore) -> None:
-    """Show tasks as characters: a mail can hold no check boxes."""
+    """Show task list items as characters: email can't show check boxes."""
     for index, token in enumerate(state.tokens):
         if "checked" in token.meta:
             mark = "\u2611" if token.meta.pop("checked") else "\u2610"

@@ -1,4 +1,4 @@
-"""How deep HTML nests, told before any parser recurses into it or slows down over it."""
+"""Reject deeply nested HTML before a parser recurses or slows down."""
 
 import re
 from collections.abc import Callable, Container
@@ -6,8 +6,8 @@ from collections.abc import Callable, Container
 from newsletter.errors import Location, PostError
 
 MAX_NESTING_DEPTH = 100
-# Formatting elements that are never closed come back in every following block (HTML Standard,
-# "reconstruct the active formatting elements"), so that a few of them can fill a disk.
+# Unclosed formatting elements are opened again in every following block (HTML Standard,
+# "reconstruct the active formatting elements"), so a few of them can expand enough to fill a disk.
 _MAX_UNCLOSED_FORMATTING = 20
 
 _TAG = re.compile(
@@ -40,7 +40,7 @@ _BLOCK_ELEMENTS = frozenset(
 )
 _TABLE_PART_ELEMENTS = frozenset("caption colgroup tbody td tfoot th thead tr".split())  # noqa: SIM905
 _TABLE_SECTION_ELEMENTS = frozenset({"tbody", "tfoot", "thead"})
-# What ends the search for an element to close ("has an element in scope").
+# Elements that end the search for an element to close ("has an element in scope").
 _SCOPE_ELEMENTS = frozenset(
     [
         "button",
@@ -62,7 +62,7 @@ _FOREIGN_ELEMENTS = frozenset({"svg", "math"})
 _ALLOWED_IN_ITEM = _INLINE_ELEMENTS | {"address", "div", "p"}
 _ALLOWED_IN_ROW = _ALLOWED_IN_ITEM | {"td", "th", "tr"}
 _PARAGRAPH = frozenset({"p"})
-# What the start of an element closes, and what may be open between the two.
+# tag -> elements that its start tag closes, and elements that may be open in between
 _CLOSED_BY_START_TAG: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     **dict.fromkeys(_BLOCK_ELEMENTS, (_PARAGRAPH, _INLINE_ELEMENTS)),
     "li": (frozenset({"li"}), _ALLOWED_IN_ITEM),
@@ -75,23 +75,23 @@ _CLOSED_BY_START_TAG: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 
 
 def check_nesting_depth(html: str, path: str | None = None) -> None:
-    """Refuse HTML that nests deeper than ``LIMIT``.
+    """Reject HTML that nests deeper than ``MAX_NESTING_DEPTH``.
 
     One pass, no recursion. Tags are read as the HTML Standard's tokenizer reads them; where its
-    tree construction is simplified here, the estimate errs to the deeper side; only the elements
-    that a table implies (``tbody``, ``tr``) are not counted, which at most doubles the depth.
+    tree construction is simplified here, the depth is overestimated. Only the elements that a
+    table implies (``tbody``, ``tr``) are not counted; they at most double the depth.
 
     Args:
         html: any text.
-        path: the file it is from, for the message.
+        path: its file, for messages.
 
     Raises:
-        PostError: it is deeper, or leaves too many formatting elements open.
+        PostError: the HTML is deeper, or leaves too many formatting elements open.
     """
     elements = _OpenElements()
-    at = 0
-    while found := _TAG.search(html, at):
-        at = found.end()
+    position = 0
+    while found := _TAG.search(html, position):
+        position = found.end()
         name = (found["name"] or "").lower()
         if not name or name in _VOID_ELEMENTS:
             continue
@@ -100,19 +100,19 @@ def check_nesting_depth(html: str, path: str | None = None) -> None:
             continue
         elements.open_element(name)
         if name in _RAW_TEXT_END and not elements.is_in_foreign_content:
-            end = _RAW_TEXT_END[name].search(html, at)
-            at = end.start() if end else len(html)
+            end = _RAW_TEXT_END[name].search(html, position)
+            position = end.start() if end else len(html)
         if problem := elements.problem:
             line = html.count("\n", 0, found.start()) + 1
             raise PostError(
                 problem,
                 where=Location(path, line) if path else None,
-                remedy="Mail clients cannot show that. Take wrappers out, or close what is open.",
+                remedy="Mail clients cannot show that. Remove wrappers, or close open elements.",
             )
 
 
 class _OpenElements:
-    """The HTML Standard's stack of open elements, roughly, with the formatting left open."""
+    """The HTML Standard's stack of open elements, simplified, and unclosed formatting."""
 
     def __init__(self) -> None:
         self._stack: list[str] = []
@@ -137,15 +137,15 @@ class _OpenElements:
         if name == "a":
             self.close_element("a")
         if name in _CLOSED_BY_START_TAG:
-            group, between = _CLOSED_BY_START_TAG[name]
-            self._close(group, lambda other: other not in between)
-            if group is not _PARAGRAPH and name in _BLOCK_ELEMENTS:
+            closed_names, allowed_between = _CLOSED_BY_START_TAG[name]
+            self._close(closed_names, lambda other: other not in allowed_between)
+            if closed_names is not _PARAGRAPH and name in _BLOCK_ELEMENTS:
                 self._close(_PARAGRAPH, lambda other: other not in _INLINE_ELEMENTS)
         self._stack.append(name)
 
     def close_element(self, name: str) -> None:
         if name in _FOREIGN_ELEMENTS:
-            return  # HTML in it has ended it already; and what is well formed is gone by now
+            return  # HTML inside has closed it already; well-formed ones were replaced before
         if name in _TABLE_PART_ELEMENTS or name == "table":
             self._close({name}, lambda other: other in {"table", "template"})
         elif name in _FORMATTING_ELEMENTS or name == "form":
@@ -157,7 +157,7 @@ class _OpenElements:
             self._close({name}, lambda other: other not in _INLINE_ELEMENTS)
 
     def _close(self, tag_names: Container[str], is_boundary: Callable[[str], bool]) -> None:
-        """Close the nearest of a group and all in it; formatting in it stays open."""
+        """Close the nearest of ``tag_names`` with all its content; formatting stays open."""
         for index in range(len(self._stack) - 1, -1, -1):
             if self._stack[index] in tag_names:
                 left_open = self._stack[index + 1 :]
@@ -170,7 +170,7 @@ class _OpenElements:
                 return
 
     def _remove(self, name: str) -> None:
-        """Take the nearest out of the stack and leave what is in it open."""
+        """Remove the nearest ``name`` from the stack and keep its content open."""
         for index in range(len(self._stack) - 1, -1, -1):
             if self._stack[index] == name:
                 del self._stack[index]

@@ -1,4 +1,4 @@
-"""HTML from anywhere becomes HTML that is safe to put into a mail."""
+"""Sanitize HTML from any source so that it is safe in an email."""
 
 import re
 from functools import lru_cache
@@ -69,33 +69,33 @@ _ALLOWED_CSS_PROPERTIES = frozenset(
     unicode-bidi vertical-align white-space width
     """.split()  # noqa: SIM905
 )
-# Words, numbers, colours and lists of them. No quotes, no url(), no expression(), no escapes.
+# Keywords, numbers, colours and lists of them. No quotes, no url(), no expression(), no escapes.
 _SAFE_CSS_VALUE = re.compile(
     r"(?:(?:rgba?|hsla?)\([\d.,%\s/]*\)|[\w#%.,\s-])+", re.IGNORECASE | re.ASCII
 )
 _PRE_START = re.compile(r"(<pre(?:\s[^>]*)?>)\n")
-# No XML tool that comes later takes these; a character reference can still bring them in.
+# Invalid in XML, so later tools reject them; a character reference can still insert them.
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _MAX_PASSES = 10
 
 
 def sanitize_html(html: str, path: str | None = None) -> str:
-    """Keep what an article needs and drop the rest: scripts, forms, handlers, unsafe URLs.
+    """Remove everything that an article doesn't need: scripts, forms, handlers, unsafe URLs.
 
-    Kept for the rendering to turn into cards: ``iframe``, ``video``, ``audio`` with safe ``src``.
-    SVG and MathML: see ``newsletter.posts.html.svg_mathml``. Relative URLs and merge tokens stay
-    as they are. Sanitizing twice changes nothing.
+    ``iframe``, ``video`` and ``audio`` with a safe ``src`` are kept; rendering turns them into
+    cards. SVG and MathML: see ``newsletter.posts.html.svg_mathml``. Relative URLs and tokens are
+    not changed. The function is idempotent.
 
     Args:
         html: a fragment.
-        path: the file it is from, for messages.
+        path: its file, for messages.
 
     Raises:
         PostError: the HTML nests too deeply.
     """
     html = replace_svg_and_mathml(html)
     check_nesting_depth(html, path)
-    # What is left when elements are dropped can parse differently (a link in a link): again, until
+    # HTML without the dropped elements can parse differently (a link in a link): repeat until
     # nothing changes.
     for _ in range(_MAX_PASSES):
         cleaned = _PRE_START.sub(r"\1\n\n", _CONTROL_CHARACTERS.sub("", _CLEANER.clean(html)))
@@ -103,9 +103,9 @@ def sanitize_html(html: str, path: str | None = None) -> str:
             return html
         html = cleaned
     raise PostError(
-        "the HTML is too tangled to be read safely",
+        "the HTML is too malformed to be sanitized",
         where=Location(path) if path else None,
-        remedy="Close every element inside the one that it was opened in.",
+        remedy="Close each element inside the element in which it was opened.",
     )
 
 
@@ -118,20 +118,20 @@ def _filter_attribute(tag: str, name: str, value: str) -> str | None:  # noqa: A
 def _is_parsable_url(value: str) -> bool:
     try:
         urlsplit(value)
-    except ValueError:  # brackets that hold no IPv6 address
+    except ValueError:  # brackets that don't contain an IPv6 address
         return False
     return True
 
 
 @lru_cache(maxsize=1024)
 def _sanitize_style(style: str) -> str | None:
-    kept = []
+    declarations = []
     for declaration in style.split(";"):
         name, _, value = declaration.partition(":")
         name, value = name.strip().lower(), value.replace("!important", "").strip()
         if name in _ALLOWED_CSS_PROPERTIES and _SAFE_CSS_VALUE.fullmatch(value):
-            kept.append(f"{name}:{value}")
-    return ";".join(kept) or None
+            declarations.append(f"{name}:{value}")
+    return ";".join(declarations) or None
 
 
 _CLEANER = nh3.Cleaner(

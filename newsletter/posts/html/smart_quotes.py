@@ -35,7 +35,7 @@ _QUOTES_BY_LANGUAGE: dict[str, str | list[str]] = {
 
 
 def get_quotation_marks(language: str) -> tuple[str, ...]:
-    """Return what opens and closes double, then single quotes; English where none are known.
+    """Return opening and closing double, then single quotes; English ones for other languages.
 
     Args:
         language: BCP 47 tag.

@@ -1,4 +1,4 @@
-"""SVG and MathML, which mail clients do not show, become what can be read of them."""
+"""Replace SVG and MathML, which mail clients don't show, with their text."""
 
 import html
 import re
@@ -27,10 +27,10 @@ _MAX_NESTING = 4
 
 
 def replace_svg_and_mathml(text: str) -> str:
-    """Replace inline ``<svg>`` and ``<math>`` by text that says the same.
+    """Replace inline ``<svg>`` and ``<math>`` with equivalent text.
 
     A drawing becomes ``<span class="left-out">`` with its label (``aria-label`` or ``<title>``),
-    empty where it has none, so that rendering can tell the editor. A formula becomes
+    empty if it has none, so that rendering can report it to the editor. A formula becomes
     ``<span class="math">`` with its ``alttext``, its TeX annotation, or its characters.
     """
     for _ in range(_MAX_NESTING):

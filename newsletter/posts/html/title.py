@@ -1,4 +1,4 @@
-"""The title that a post's body carries as its first heading."""
+"""Extract the title from a post's first heading; detect empty bodies."""
 
 import html
 import re
@@ -13,13 +13,13 @@ _VISIBLE_MEDIA = re.compile(r"<(?:img|iframe|video|audio)\b")
 
 
 def extract_title(body: str) -> tuple[str, str]:
-    """Return the title that a body begins with, and the body without it.
+    """Return the title of a body, and the body without that heading.
 
-    The title is the first ``h1``, or the heading that the body begins with. Both come back as
-    they are, the title empty, where there is none.
+    The title is the first ``h1``, or the heading at the start of the body. If there is none, the
+    title is empty and the body unchanged.
 
     Args:
-        body: sanitised HTML; merge tokens in a title become those for text.
+        body: sanitised HTML; HTML tokens in the title become text tokens.
     """
     found = next((h for h in _HEADING.finditer(body) if h["level"] == "1"), None)
     found = found or _HEADING.match(body.lstrip())
@@ -30,7 +30,7 @@ def extract_title(body: str) -> tuple[str, str]:
 
 
 def remove_repeated_title(body: str, title: str) -> str:
-    """Drop the first heading where it only repeats the title, which the template prints."""
+    """Remove the first heading if it only repeats the title, which the template shows."""
     found = _HEADING.search(body)
     if (
         found is None
@@ -41,13 +41,13 @@ def remove_repeated_title(body: str, title: str) -> str:
 
 
 def is_empty_body(body: str) -> bool:
-    """Whether there is neither text nor a picture to see."""
+    """Whether the body has neither visible text nor images or other media."""
     texts = (html.unescape(text[0]) for text in _TEXT_RUN.finditer(body))
     return all(map(str.isspace, texts)) and not _VISIBLE_MEDIA.search(body)
 
 
 def get_plain_text(fragment: str) -> str:
-    """The text of sanitised HTML, on one line."""
+    """Return the text of sanitised HTML on one line."""
     text = _TAG_PATTERN.sub(lambda tag: " " if tag[0].startswith("<br") else "", fragment)
     return " ".join(html.unescape(text).split())
 

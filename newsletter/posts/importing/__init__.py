@@ -1,1 +1,1 @@
-"""A post from elsewhere becomes an issue's folder."""
+"""Import posts from files, web pages or standard input as issues."""

@@ -1,4 +1,4 @@
-"""What an article's HTML holds: its blocks of text, each with its place, and its pictures."""
+"""Outline HTML: text blocks with their positions, image URLs, word count."""
 
 from bisect import bisect
 from dataclasses import dataclass
@@ -20,14 +20,15 @@ _SINGLE_BLOCK_TAGS = frozenset({"p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "
 
 @dataclass(frozen=True, slots=True)
 class HtmlTextBlock:
-    """Text that one element holds, with nothing but inline markup in it.
+    """The text of one element, with only inline markup in it.
 
     Attributes:
-        tag: the element, ``"p"``; empty outside of all.
-        text: its words, without markup.
+        tag: the element's tag, ``"p"``; empty outside any element.
+        text: the text without markup.
         line: 1-based line on which it starts.
-        start: where it starts in the HTML, its tag included where the element holds nothing else.
-        end: where it ends.
+        start: offset of its start in the HTML; of the start tag if the element contains nothing
+            else.
+        end: offset of its end.
     """
 
     tag: str
@@ -39,11 +40,11 @@ class HtmlTextBlock:
 
 @dataclass(frozen=True, slots=True)
 class ArticleOutline:
-    """A short account of an article.
+    """The text blocks and images of an article.
 
     Attributes:
-        blocks: all that holds words, in order.
-        image_urls: the path or URL of every picture, in order, each once.
+        blocks: all text blocks, in order.
+        image_urls: path or URL of each image, in order, without duplicates.
     """
 
     blocks: tuple[HtmlTextBlock, ...]
@@ -51,12 +52,12 @@ class ArticleOutline:
 
     @property
     def paragraph_count(self) -> int:
-        """How many paragraphs there are."""
+        """Number of paragraphs."""
         return sum(block.tag == "p" for block in self.blocks)
 
     @property
     def word_count(self) -> int:
-        """How many words there are, captions and code included."""
+        """Number of words, captions and code included."""
         return sum(count_words(block.text) for block in self.blocks)
 
     @property
@@ -66,23 +67,23 @@ class ArticleOutline:
 
 
 def outline_html(html: str) -> ArticleOutline:
-    """Take stock of HTML, however broken or deep it is."""
-    reader = _BlockParser(html)
-    reader.feed(html)
-    reader.close()
-    reader.finish_block(len(html), len(html))
-    return ArticleOutline(tuple(reader.blocks), tuple(reader.images))
+    """Return the outline of HTML, however malformed or deep it is."""
+    parser = _BlockParser(html)
+    parser.feed(html)
+    parser.close()
+    parser.finish_block(len(html), len(html))
+    return ArticleOutline(tuple(parser.blocks), tuple(parser.images))
 
 
 class _BlockParser(HTMLParser):
-    """Cuts HTML where an element that is not inline begins or ends."""
+    """Parser that splits HTML where a block element starts or ends."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
         self.blocks: list[HtmlTextBlock] = []
         self.images: dict[str, None] = {}
         self._html = html
-        self._line_starts = [0, *(at + 1 for at, char in enumerate(html) if char == "\n")]
+        self._line_starts = [0, *(index + 1 for index, char in enumerate(html) if char == "\n")]
         self._text_parts: list[str] = []
         self._open_element = ("", 0, 0)  # tag, where it starts, where its content starts
         self._hidden_depth = 0
@@ -115,16 +116,18 @@ class _BlockParser(HTMLParser):
             self._text_parts.append(data)
 
     def finish_block(self, content_end: int, element_end: int) -> None:
-        """Close the run of text that is open; ``element_end`` is further where its tag closes."""
+        """Finish the current block; ``element_end`` is larger if its end tag follows here."""
         text = " ".join("".join(self._text_parts).split())
         self._text_parts.clear()
         if not text:
             return
         tag, start, content = self._open_element
-        whole = tag in _SINGLE_BLOCK_TAGS and element_end > content_end
-        first, last = (start, element_end) if whole else (content, content_end)
+        is_whole_element = tag in _SINGLE_BLOCK_TAGS and element_end > content_end
+        block_start, block_end = (
+            (start, element_end) if is_whole_element else (content, content_end)
+        )
         self.blocks.append(
-            HtmlTextBlock(tag, text, bisect(self._line_starts, content), first, last)
+            HtmlTextBlock(tag, text, bisect(self._line_starts, content), block_start, block_end)
         )
 
     def _get_offset(self) -> int:

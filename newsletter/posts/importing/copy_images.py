@@ -1,4 +1,4 @@
-"""The pictures that a post brings along: found beside it, checked, and named for its issue."""
+"""Collect local images of an imported post: find, check and rename them."""
 
 import html
 import os
@@ -37,10 +37,10 @@ _UNREADABLE_SIZE = (-1, -1)
 
 @dataclass(frozen=True, slots=True)
 class CollectedImages:
-    """The local pictures of a post.
+    """The local images of a post.
 
     Attributes:
-        imported_post: the post, with the references that had to change rewritten.
+        imported_post: the post with its image references rewritten where necessary.
         files: path inside the issue's folder (with ``/``) -> file to copy there.
     """
 
@@ -51,20 +51,20 @@ class CollectedImages:
 def collect_images(
     imported_post: ImportedPost, source: PostSource, max_bytes: int
 ) -> CollectedImages:
-    """Find every local picture that a post names.
+    """Find all local images of a post.
 
-    Nothing outside the post's folder is read, unless the post says ``../`` and a picture is there.
+    Nothing outside the post's folder is read, except images to which the post refers with ``../``.
 
     Args:
         imported_post: the post.
-        source: what it was read from.
-        max_bytes: bytes that a picture may have.
+        source: its source file.
+        max_bytes: size limit of an image.
 
     Raises:
-        PostError: pictures that are missing, too big, no pictures, or outside; all at once.
+        PostError: all images that are missing, too large, not images, or outside the folder.
     """
     references = _list_references(imported_post)
-    taken = {
+    used_names = {
         name for reference in references if (name := _normalize_inner_path(_decode_path(reference)))
     }
     files: dict[str, Path] = {}
@@ -77,7 +77,7 @@ def collect_images(
             problems += error.problems
             continue
         path = _decode_path(reference)
-        name = _normalize_inner_path(path) or _choose_unused_name(file, files, taken)
+        name = _normalize_inner_path(path) or _choose_unused_name(file, files, used_names)
         files[name] = file
         if name != path:
             renamed[reference] = quote(name)
@@ -87,21 +87,27 @@ def collect_images(
 
 
 def _list_references(imported_post: ImportedPost) -> list[str]:
-    """Every picture that is not on the web, as written or percent-encoded, each once."""
-    article = imported_post.outline
-    # A path that Markdown refuses to take for a picture stays in the text.
-    refused = (found for block in article.blocks for found in _UNPARSED_IMAGE.findall(block.text))
-    told = (*article.image_urls, *refused, *_iter_setting_references(imported_post.front_matter))
-    return [reference for reference in dict.fromkeys(told) if _is_on_disk(reference)]
+    """Return all image references to local files, as written or percent-encoded, each once."""
+    outline = imported_post.outline
+    # A path that Markdown doesn't accept as an image stays in the text.
+    unparsed = (found for block in outline.blocks for found in _UNPARSED_IMAGE.findall(block.text))
+    references = (
+        *outline.image_urls,
+        *unparsed,
+        *_iter_setting_references(imported_post.front_matter),
+    )
+    return [reference for reference in dict.fromkeys(references) if _is_on_disk(reference)]
 
 
 def _is_on_disk(reference: str) -> bool:
-    """Local, or an absolute path on this machine that a post has no business with."""
+    """Whether a reference is a local file, including absolute paths, which are rejected later."""
     if "{{" in reference:
         return False
     path = PurePosixPath(_decode_path(reference))
-    rooted = reference[0] == "/" != reference[1:2] and path.suffix.lower() not in _IMAGE_SUFFIXES
-    return is_local_image(reference) or rooted or bool(_ABSOLUTE_PATH.match(reference))
+    is_root_path = (
+        reference[0] == "/" != reference[1:2] and path.suffix.lower() not in _IMAGE_SUFFIXES
+    )
+    return is_local_image(reference) or is_root_path or bool(_ABSOLUTE_PATH.match(reference))
 
 
 def _iter_setting_references(value: Any) -> Iterator[str]:
@@ -121,9 +127,9 @@ def _decode_path(reference: str) -> str:
 
 
 def _normalize_inner_path(path: str) -> str:
-    """The path below the post's folder, tidied; empty where it leads out."""
-    tidy = posixpath.normpath(path)
-    return "" if ":" in tidy or tidy.startswith(("/", "..")) else tidy
+    """Return the normalised path inside the post's folder; empty if it is outside."""
+    normalized = posixpath.normpath(path)
+    return "" if ":" in normalized or normalized.startswith(("/", "..")) else normalized
 
 
 def _find_image_file(reference: str, source: PostSource, max_bytes: int) -> Path:
@@ -131,40 +137,40 @@ def _find_image_file(reference: str, source: PostSource, max_bytes: int) -> Path
     path = _decode_path(reference)
     if path.startswith("/") or ":" in path:
         raise PostError(
-            f"the picture '{reference}' is outside the post's folder",
+            f"the image '{reference}' is outside the post's folder",
             where=where,
-            remedy="Put it beside the post and name it from there, or write its whole URL.",
+            remedy="Put it beside the post and use a relative path, or use its full URL.",
         )
     if source.folder is None:
         raise PostError(
-            f"the picture '{reference}' is in a folder, and standard input has none",
+            f"the image '{reference}' is a local file, but a post on standard input has no folder",
             where=where,
-            remedy="Save the post beside its pictures and import the file.",
+            remedy="Save the post beside its images and import the file.",
         )
-    lexical = Path(os.path.normpath(source.folder / path))
-    if not os.path.isfile(lexical):  # noqa: PTH113 - Path.is_file raises for names that are too long
+    unresolved = Path(os.path.normpath(source.folder / path))
+    if not os.path.isfile(unresolved):  # noqa: PTH113 - Path.is_file raises for names that are too long
         raise PostError(
-            f"the picture '{reference}' is missing", where=where, remedy=f"Looked for {lexical}."
+            f"the image '{reference}' is missing", where=where, remedy=f"Looked for {unresolved}."
         )
-    file = lexical.resolve()
-    if file != lexical and not file.is_relative_to(source.folder):
+    file = unresolved.resolve()
+    if file != unresolved and not file.is_relative_to(source.folder):
         raise PostError(
-            f"the picture '{reference}' is a link that leads out of the post's folder",
+            f"the image '{reference}' is a symbolic link to a file outside the post's folder",
             where=where,
-            remedy="Put the picture itself there.",
+            remedy="Replace the link with the image itself.",
         )
     size = file.stat().st_size
     if size > max_bytes:
         raise PostError(
-            f"the picture '{reference}' has {size:,} bytes, more than the {max_bytes:,} allowed",
+            f"the image '{reference}' has {size:,} bytes; the limit is {max_bytes:,}",
             where=where,
             remedy="Make it smaller, or raise limits.image_bytes in newsletter.yml.",
         )
     if file.suffix.lower() not in _IMAGE_SUFFIXES or imagesize.get(file) == _UNREADABLE_SIZE:
         raise PostError(
-            f"'{reference}' is no picture that a mail can show",
+            f"'{reference}' is not an image that an email can show",
             where=where,
-            remedy="Pictures are PNG, JPEG, GIF, WebP or SVG.",
+            remedy="Use PNG, JPEG, GIF, WebP or SVG.",
         )
     return file
 
@@ -177,38 +183,38 @@ def _choose_unused_name(file: Path, files: Mapping[str, Path], used_names: Colle
 def _rewrite_references(
     imported_post: ImportedPost, new_references: Mapping[str, str], source: PostSource
 ) -> ImportedPost:
-    body, front_source, front = (
+    body, front_matter_source, front_matter = (
         imported_post.body,
         imported_post.front_matter_source,
         imported_post.front_matter,
     )
     for old, new in new_references.items():
-        body, front_source = (
+        body, front_matter_source = (
             _replace_in_text(body, old, new),
-            _replace_in_text(front_source, old, new),
+            _replace_in_text(front_matter_source, old, new),
         )
-        front = _replace_in_settings(front, old, new)
+        front_matter = _replace_in_settings(front_matter, old, new)
     changed = replace(
-        imported_post, body=body, front_matter_source=front_source, front_matter=front
+        imported_post, body=body, front_matter_source=front_matter_source, front_matter=front_matter
     )
-    left = sorted(set(new_references) & set(_list_references(changed)))
-    if left:
+    unchanged = sorted(set(new_references) & set(_list_references(changed)))
+    if unchanged:
         raise PostError.from_problems(
             [
                 Problem(
-                    f"cannot rewrite the picture's path '{reference}'",
+                    f"could not rewrite the image path '{reference}'",
                     Location(source.name, source.find_line(reference)),
-                    "Put it beside the post and name it from there.",
+                    "Put the image beside the post and use a relative path.",
                 )
-                for reference in left
+                for reference in unchanged
             ]
         )
     return changed
 
 
 def _replace_in_text(text: str, old: str, new: str) -> str:
-    for written in dict.fromkeys((old, unquote(old), html.escape(old))):
-        parts = re.split(rf"(?<![\w./%-]){re.escape(written)}(?![\w/%-])", text)
+    for form in dict.fromkeys((old, unquote(old), html.escape(old))):
+        parts = re.split(rf"(?<![\w./%-]){re.escape(form)}(?![\w/%-])", text)
         text = new.join(parts)
     return text
 

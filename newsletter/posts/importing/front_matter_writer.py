@@ -1,4 +1,4 @@
-"""A manuscript as the text of ``post.md`` or ``post.html``."""
+"""Write an imported post as ``post.md`` or ``post.html``."""
 
 from typing import Any
 
@@ -12,21 +12,20 @@ _YAML_WIDTH = 96
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what front matter can hold; an empty setting is left for the editor to fill."""
+    """YAML dumper that writes an unset setting without a value, for the editor to fill in."""
 
 
 _Dumper.add_representer(
     type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "")
 )
-# TOML's times of day, which YAML has no type for.
+# TOML's times of day, for which YAML has no type.
 _Dumper.add_multi_representer(object, lambda dumper, value: dumper.represent_str(str(value)))
 
 
 def format_post_file(imported_post: ImportedPost) -> str:
-    """Write front matter (YAML) and body.
+    """Return the text of the post file: front matter (YAML) and body.
 
-    YAML that the post came with stays as it was written, comments and all; what was missing is
-    added below it.
+    YAML in the source is kept as written, including comments; missing settings are added below it.
     """
     body = imported_post.body
     gap = "" if body.startswith("\n") else "\n"
@@ -36,20 +35,20 @@ def format_post_file(imported_post: ImportedPost) -> str:
 
 def _format_front_matter(imported_post: ImportedPost) -> str:
     if imported_post.front_matter_source:
-        as_written = imported_post.front_matter_source.rstrip("\n") + "\n"
-        told = split_front_matter(f"---\n{as_written}---\n", "").data
+        source = imported_post.front_matter_source.rstrip("\n") + "\n"
+        existing = split_front_matter(f"---\n{source}---\n", "").data
         missing = {
-            key: value for key, value in imported_post.front_matter.items() if key not in told
+            key: value for key, value in imported_post.front_matter.items() if key not in existing
         }
-        added = as_written + (_dump_yaml(missing) if missing else "")
+        extended = source + (_dump_yaml(missing) if missing else "")
         try:
             if (
-                split_front_matter(f"---\n{added}---\n", "").data.keys()
-                == told.keys() | missing.keys()
+                split_front_matter(f"---\n{extended}---\n", "").data.keys()
+                == existing.keys() | missing.keys()
             ):
-                return added
+                return extended
         except PostError:
-            pass  # written as one {…}: nothing can be added below it
+            pass  # YAML written as one {…} can't be extended with lines below it
     return _dump_yaml(dict(imported_post.front_matter))
 
 

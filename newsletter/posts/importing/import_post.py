@@ -1,7 +1,7 @@
-"""Import a post: file it as an issue's folder, and know it again when it comes back.
+"""Import a post as an issue's folder, or update an issue imported before.
 
-What an import wrote is recorded beside the post, so that a later one can tell whether the source
-changed, whether the editor did, or both. Nothing that an editor wrote is lost.
+A manifest beside the post records what an import wrote, so that a later import can detect whether
+the source changed, whether the editor changed the post, or both. No edit is ever lost.
 """
 
 import datetime
@@ -38,15 +38,15 @@ _POST_FILE_NAMES = ("post.md", "post.html")
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import did.
+    """The result of an import.
 
     Attributes:
-        post_path: the file that holds the post now.
-        state: whether the folder was made, left as it was, or written again.
-        imported_post: what was read.
-        image_names: names of the pictures beside the post.
+        post_path: the post's file in the issue's folder.
+        state: whether the folder was created, left unchanged, or updated.
+        imported_post: the parsed post.
+        image_names: names of the images beside the post.
         edited_files: files that the editor changed since they were imported.
-        backup_files: copies of them, where they were written over.
+        backup_files: copies of edited files that were overwritten.
     """
 
     post_path: Path
@@ -59,14 +59,14 @@ class ImportResult:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What the editor asked for.
+    """Options of an import.
 
     Attributes:
-        slug: the issue's name without its date; made from the title where empty.
-        date: the issue's date; the post's own where ``None``.
-        today: the date of an issue whose post tells none.
-        keep: lines (1-based) of the source that stay, whatever they look like.
-        update: whether an issue that is there may be written again.
+        slug: the issue's name without its date; made from the title if empty.
+        date: the issue's date; the post's own if ``None``.
+        today: date for an issue whose post has none.
+        keep: lines (1-based) of the source that are kept, whatever they look like.
+        update: whether an existing issue may be overwritten.
     """
 
     today: datetime.date
@@ -77,81 +77,86 @@ class ImportOptions:
 
 
 def import_post(project: Project, source_name: str, options: ImportOptions) -> ImportResult:
-    """Read a post and file it as ``issues/<date>-<slug>/``.
+    """Import a post as ``issues/<date>-<slug>/``.
 
     Args:
         project: the editor's folder.
         source_name: the post's path, or ``-`` for standard input.
-        options: what the editor asked for.
+        options: options of the import.
 
     Raises:
-        NewsletterError: the post cannot be read, or would write over something; nothing is written.
+        NewsletterError: the post can't be read or would overwrite an issue; nothing is written.
     """
     limits = project.config.limits
     _check_slug(options.slug)
     source = read_post_source(source_name, limits.post_bytes)
-    read = parse_imported_post(
+    parsed = parse_imported_post(
         source.text, source_name, language=project.config.language, keep=options.keep
     )
-    pictures = collect_images(read, source, limits.image_bytes)
-    slug = options.slug or read.slug
+    images = collect_images(parsed, source, limits.image_bytes)
+    slug = options.slug or parsed.slug
     if not slug:
         raise PostError(
-            f"no folder can be named after '{read.title}'",
+            f"could not make a folder name from the title '{parsed.title}'",
             where=Location(source_name),
-            remedy="Name it with --slug, such as: --slug spring-in-the-harbour",
+            remedy="Set one with --slug, such as: --slug spring-in-the-harbour",
         )
-    found = _find_issue_by_source(
+    existing_folder = _find_issue_by_source(
         project, source, slug if options.slug else ""
     ) or _find_issue_by_slug(project, slug)
-    date = _get_date(found) if found else options.date or read.date or options.today
-    manuscript = replace(
-        pictures.imported_post,
-        front_matter={**pictures.imported_post.front_matter, "date": read.date or date},
+    date = (
+        _get_date(existing_folder)
+        if existing_folder
+        else options.date or parsed.date or options.today
     )
-    with _stage_issue(project, manuscript, pictures.files, source) as staged:
-        filed = ImportResult(
-            post_path=(found or project.issues_dir / f"{date}-{slug}")
-            / f"post.{manuscript.body_format}",
+    imported_post = replace(
+        images.imported_post,
+        front_matter={**images.imported_post.front_matter, "date": parsed.date or date},
+    )
+    with _stage_issue(project, imported_post, images.files, source) as staging_folder:
+        result = ImportResult(
+            post_path=(existing_folder or project.issues_dir / f"{date}-{slug}")
+            / f"post.{imported_post.body_format}",
             state="new",
-            imported_post=manuscript,
-            image_names=tuple(pictures.files),
+            imported_post=imported_post,
+            image_names=tuple(images.files),
         )
-        if found is None:
-            staged.rename(filed.post_path.parent)
-            return filed
-        return _update_issue(filed, staged, options)
+        if existing_folder is None:
+            staging_folder.rename(result.post_path.parent)
+            return result
+        return _update_issue(result, staging_folder, options)
 
 
 def _check_slug(slug: str) -> None:
     if slug and (not SLUG_PATTERN.fullmatch(slug) or len(slug) > MAX_SLUG_LENGTH):
         example = slugify(slug) or "spring-in-the-harbour"
         raise UsageError(
-            f"--slug '{slug}' cannot name an issue",
+            f"--slug '{slug}' is not a valid slug",
             remedy=(
-                f"Small letters, digits and hyphens, {MAX_SLUG_LENGTH} at most: --slug {example}"
+                f"Use lowercase letters, digits and hyphens, at most {MAX_SLUG_LENGTH}: "
+                f"--slug {example}"
             ),
         )
 
 
 def _find_issue_by_source(project: Project, source: PostSource, slug: str) -> Path | None:
-    """The newest issue made from this very source, whatever it is called now."""
+    """Return the newest issue imported from the same bytes, whatever its name is now."""
     for folder in reversed(list_issue_folders(project)):
-        record = read_manifest(folder)
-        if record and record.source_hash == source.sha256 and slug in {"", _get_slug(folder)}:
+        manifest = read_manifest(folder)
+        if manifest and manifest.source_hash == source.sha256 and slug in {"", _get_slug(folder)}:
             return folder
     return None
 
 
 def _find_issue_by_slug(project: Project, slug: str) -> Path | None:
-    """The newest issue of that slug: a post imported on another day is still the same issue."""
+    """Return the newest issue with a slug: a post imported on another day is the same issue."""
     folders = [folder for folder in list_issue_folders(project) if _get_slug(folder) == slug]
     return folders[-1] if folders else None
 
 
 def _get_slug(folder: Path) -> str:
-    named = ISSUE_NAME_PATTERN.match(folder.name)
-    return named["slug"] if named else ""
+    match = ISSUE_NAME_PATTERN.match(folder.name)
+    return match["slug"] if match else ""
 
 
 def _get_date(folder: Path) -> datetime.date:
@@ -165,12 +170,12 @@ def _stage_issue(
     image_files: Mapping[str, Path],
     source: PostSource,
 ) -> Iterator[Path]:
-    """A folder beside the issues with all that the issue will hold; gone if it was not taken."""
+    """Yield a temporary folder with all files of the issue; it is deleted unless renamed."""
     folder = project.issues_dir / f".importing-{uuid4().hex}"
     try:
         folder.mkdir(parents=True)
-        post = f"post.{imported_post.body_format}"
-        _write_text(folder / post, format_post_file(imported_post))
+        post_file_name = f"post.{imported_post.body_format}"
+        _write_text(folder / post_file_name, format_post_file(imported_post))
         if imported_post.set_aside:
             _write_text(folder / SET_ASIDE_FILE_NAME, _format_set_aside(imported_post.set_aside))
         for name, file in image_files.items():
@@ -199,53 +204,61 @@ def _format_set_aside(set_aside: Collection[SetAsideLine]) -> str:
 def _update_issue(
     result: ImportResult, staging_folder: Path, options: ImportOptions
 ) -> ImportResult:
-    """Bring what was staged into an issue that is there, if that is what the editor wants."""
+    """Move the staged files into an existing issue, if the options allow that."""
     folder = result.post_path.parent
-    record = read_manifest(folder)
-    new = read_manifest(staging_folder)
-    assert new is not None  # written a moment ago
-    edited = _find_edited_files(folder, record, new)
+    old_manifest = read_manifest(folder)
+    new_manifest = read_manifest(staging_folder)
+    assert new_manifest is not None  # written by _stage_issue
+    edited_files = _find_edited_files(folder, old_manifest, new_manifest)
     if not options.update:
-        if record and record.source_hash == new.source_hash and not options.keep:
+        if (
+            old_manifest
+            and old_manifest.source_hash == new_manifest.source_hash
+            and not options.keep
+        ):
             return replace(
-                result, state="unchanged", post_path=_find_post_file(folder), edited_files=edited
+                result,
+                state="unchanged",
+                post_path=_find_post_file(folder),
+                edited_files=edited_files,
             )
-        if edited or not options.keep:
-            raise _refusal_error(result, staging_folder, record, edited)
-    if record == new and not edited:
+        if edited_files or not options.keep:
+            raise _refusal_error(result, staging_folder, old_manifest, edited_files)
+    if old_manifest == new_manifest and not edited_files:
         return replace(result, state="unchanged")
-    backups = tuple(_back_up_file(folder, name, staging_folder) for name in edited)
+    backups = tuple(_back_up_file(folder, name, staging_folder) for name in edited_files)
     for name in sorted(
-        new.file_hashes, key=lambda name: name in _POST_FILE_NAMES
-    ):  # the post comes last
+        new_manifest.file_hashes, key=lambda name: name in _POST_FILE_NAMES
+    ):  # the post last, so that a failed update can be repeated
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (staging_folder / name).replace(folder / name)
-    for name in _find_obsolete_files(folder, record, new):
+    for name in _find_obsolete_files(folder, old_manifest, new_manifest):
         (folder / name).unlink(missing_ok=True)
     (staging_folder / MANIFEST_FILE_NAME).replace(folder / MANIFEST_FILE_NAME)
-    return replace(result, state="updated", edited_files=edited, backup_files=backups)
+    return replace(result, state="updated", edited_files=edited_files, backup_files=backups)
 
 
 def _find_edited_files(
     folder: Path, old_manifest: ImportManifest | None, new_manifest: ImportManifest
 ) -> tuple[str, ...]:
-    """Files that an update would write over or remove and that no import wrote so."""
+    """Return the files that an update would overwrite or delete and that no import wrote so."""
     names = dict.fromkeys(
         (*new_manifest.file_hashes, *_find_obsolete_files(folder, old_manifest, new_manifest))
     )
-    known = old_manifest.file_hashes if old_manifest else {}
+    old_hashes = old_manifest.file_hashes if old_manifest else {}
     return tuple(
         name
         for name in names
         if (folder / name).is_file()
-        and hash_file(folder / name) not in {known.get(name), new_manifest.file_hashes.get(name)}
+        and hash_file(folder / name)
+        not in {old_hashes.get(name), new_manifest.file_hashes.get(name)}
     )
 
 
 def _find_obsolete_files(
     folder: Path, old_manifest: ImportManifest | None, new_manifest: ImportManifest
 ) -> list[str]:
-    """Files of an earlier import that this one has no use for."""
+    """Return the files of an earlier import that are not part of this one."""
     names = dict.fromkeys((*(old_manifest.file_hashes if old_manifest else ()), *_POST_FILE_NAMES))
     return [
         name for name in names if name not in new_manifest.file_hashes and (folder / name).is_file()
@@ -263,24 +276,24 @@ def _refusal_error(
     edited_files: tuple[str, ...],
 ) -> PostError:
     where = Location(display_path(result.post_path))
-    another = "To file the post as another issue, give it a name of its own with --slug."
+    other_issue_hint = "To import the post as a new issue, set another name with --slug."
     if old_manifest is None:
-        message = "there is an issue by this name that no import made"
+        message = "an issue with this name exists and was not imported"
     elif edited_files:
         message = f"{', '.join(edited_files)} was edited since it was imported"
     else:
         return PostError(
-            "the post is another one than was imported here",
+            "the post differs from the one imported here before",
             where=where,
-            remedy=f"Take it over with --update. {another}",
+            remedy=f"Replace it with --update. {other_issue_hint}",
         )
     changes = diff_files(result.post_path, staging_folder / result.post_path.name)
     return PostError(
         f"{message}; nothing was changed" + (f"\n{changes}\n" if changes else ""),
         where=where,
         remedy=(
-            "With --update it is replaced, and kept as "
-            f"{result.post_path.name}{BACKUP_SUFFIX}. {another}"
+            "With --update it is replaced; your version is kept as "
+            f"{result.post_path.name}{BACKUP_SUFFIX}. {other_issue_hint}"
         ),
     )
 

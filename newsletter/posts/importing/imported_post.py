@@ -1,4 +1,4 @@
-"""A post from anywhere, before it is filed: its settings, its text, and what was taken out."""
+"""Parse a post from any source, clean it up and complete its settings."""
 
 import datetime
 import re
@@ -23,7 +23,7 @@ from newsletter.posts.importing.sources.plain_text import parse_plain_text_sourc
 from newsletter.posts.slug import slugify
 
 MAX_PREHEADER_LENGTH = 110  # characters
-_MIN_SENTENCE_LENGTH = 40  # characters: a shorter first sentence takes the next one along
+_MIN_SENTENCE_LENGTH = 40  # characters: a shorter first sentence is joined by the next one
 
 SourceKind = Literal["markdown", "html", "text"]
 
@@ -52,20 +52,19 @@ _FRONT_MATTER_START = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ImportedPost:
-    """A post read and cleared, ready to be filed as an issue.
+    """A post parsed and cleaned up, ready to be written as an issue.
 
     Attributes:
         title: plain text.
         front_matter: the settings, in the order in which they are written; ``date`` may be
             ``None``.
         body: the article in its own syntax.
-        body_format: what ``body`` is written in, and so the file's ending.
-        front_matter_source: the YAML that the post came with, to be kept as written; empty for
-            others.
-        date: when the post was published, if it says so.
-        slug: what the post's settings ask for, or what its title gives; may be empty.
-        removed: the page's furniture that was taken out.
-        set_aside: what the editor must look at.
+        body_format: syntax of ``body``, which is also the file's suffix.
+        front_matter_source: the source's YAML, to be kept as written; empty for other formats.
+        date: publication date, if the post has one.
+        slug: from the post's settings, or from its title; may be empty.
+        removed: boilerplate that was removed.
+        set_aside: passages for the editor to check.
     """
 
     title: str
@@ -80,23 +79,23 @@ class ImportedPost:
 
     @property
     def outline(self) -> ArticleOutline:
-        """What the article holds."""
+        """Text blocks and images of the article."""
         return outline_html(render_markdown(self.body) if self.body_format == "md" else self.body)
 
 
 def detect_source_kind(text: str, path: str) -> SourceKind:
-    """What a source is written in: by its name, and by its content where the name says nothing.
+    """Return the kind of a source, by its name, or by its content if the name doesn't decide.
 
-    A ``.txt`` is plain text as scraped, unless it is plainly a page or begins with front matter.
+    A ``.txt`` is plain text, unless it is clearly a web page or begins with front matter.
     """
-    named = _KIND_BY_SUFFIX.get(PurePath(path).suffix.lower())
-    if named in {"markdown", "html"}:
-        return named
+    kind_by_name = _KIND_BY_SUFFIX.get(PurePath(path).suffix.lower())
+    if kind_by_name in {"markdown", "html"}:
+        return kind_by_name
     if _FRONT_MATTER_START.match(text):
         return "markdown"
     if _PAGE_START.match(text):
         return "html"
-    if named == "text":
+    if kind_by_name == "text":
         return "text"
     if _FRAGMENT_START.match(text):
         return "html"
@@ -106,50 +105,50 @@ def detect_source_kind(text: str, path: str) -> SourceKind:
 def parse_imported_post(
     text: str, path: str, *, language: str, keep: Collection[int] = ()
 ) -> ImportedPost:
-    r"""Read a post, clear it, and complete its settings.
+    r"""Parse a post, clean it up, and complete its settings.
 
     Args:
         text: the whole source, with ``\n`` line ends.
-        path: its name for messages, which also tells its kind; ``-`` for standard input.
-        language: BCP 47 tag where the post says nothing.
-        keep: lines (1-based) that stay, whatever they look like.
+        path: its name, for messages and to detect its kind; ``-`` for standard input.
+        language: BCP 47 tag if the post has none.
+        keep: lines (1-based) that are kept, whatever they look like.
 
     Raises:
-        PostError: empty, without a title, or broken.
-        UsageProblem: ``keep`` names a line from which nothing was taken.
+        PostError: the post is empty, without a title, or invalid.
+        UsageError: ``keep`` has a line from which nothing was removed.
     """
     where = Location(path)
     if not text.strip():
         raise PostError("the post is empty; nothing was imported", where=where)
     kind = detect_source_kind(text, path)
-    front = FrontMatter(body=text) if kind == "text" else split_front_matter(text, path)
-    draft = _parse_source(kind, front, path, keep)
+    front_matter = FrontMatter(body=text) if kind == "text" else split_front_matter(text, path)
+    parsed = _parse_source(kind, front_matter, path, keep)
     if is_empty_body(
-        _sanitize_rendered(render_markdown(draft.body), path) if kind != "html" else draft.body
+        _sanitize_rendered(render_markdown(parsed.body), path) if kind != "html" else parsed.body
     ):
-        taken = draft.removed or draft.set_aside
+        removed_lines = parsed.removed or parsed.set_aside
         raise PostError(
             "the post has no text; nothing was imported",
             where=where,
-            remedy="What was taken out can be kept with --keep LINE." if taken else "",
+            remedy="Keep removed lines with --keep LINE." if removed_lines else "",
         )
-    fields = validate_front_matter(front, path)
-    title = _resolve_title(fields.title or draft.title, path)
+    fields = validate_front_matter(front_matter, path)
+    title = _resolve_title(fields.title or parsed.title, path)
     return ImportedPost(
         title=title,
-        front_matter=_complete_settings(front, fields, draft, title, language),
-        body=draft.body,
+        front_matter=_complete_settings(front_matter, fields, parsed, title, language),
+        body=parsed.body,
         body_format="html" if kind == "html" else "md",
-        front_matter_source=_get_yaml_source(text, front),
-        date=fields.date or draft.date,
-        slug=slugify(str(front.data.get("slug") or title)),
-        removed=draft.removed,
-        set_aside=draft.set_aside,
+        front_matter_source=_get_yaml_source(text, front_matter),
+        date=fields.date or parsed.date,
+        slug=slugify(str(front_matter.data.get("slug") or title)),
+        removed=parsed.removed,
+        set_aside=parsed.set_aside,
     )
 
 
 def _sanitize_rendered(html: str, path: str) -> str:
-    """Sanitised HTML; a fault in what Markdown became has no line that the editor could open."""
+    """Sanitize HTML rendered from Markdown; its errors get no line, as it isn't in the source."""
     try:
         return sanitize_html(html)
     except PostError as error:
@@ -160,36 +159,37 @@ def _sanitize_rendered(html: str, path: str) -> str:
 def _parse_source(
     kind: SourceKind, front_matter: FrontMatter, path: str, keep: Collection[int]
 ) -> ParsedSource:
-    read = {
+    parse = {
         "text": parse_plain_text_source,
         "markdown": parse_markdown_source,
         "html": parse_html_source,
     }[kind]
-    draft = read(front_matter, path, frozenset(keep))
+    parsed = parse(front_matter, path, frozenset(keep))
     if keep:
-        judged = read(front_matter, path, frozenset())
-        taken = {removed.line for removed in judged.removed}
-        taken |= {aside.line for aside in judged.set_aside}
-        wrong = sorted(set(keep) - taken)
-        if wrong:
-            lines = ", ".join(map(str, wrong))
+        unfiltered = parse(front_matter, path, frozenset())
+        removable_lines = {removed.line for removed in unfiltered.removed}
+        removable_lines |= {aside.line for aside in unfiltered.set_aside}
+        invalid_lines = sorted(set(keep) - removable_lines)
+        if invalid_lines:
+            lines = ", ".join(map(str, invalid_lines))
             raise UsageError(
-                f"--keep {lines}: nothing was taken from there",
-                remedy="Lines that can be kept: " + (", ".join(map(str, sorted(taken))) or "none"),
+                f"--keep {lines}: nothing was removed there",
+                remedy="Lines that can be kept: "
+                + (", ".join(map(str, sorted(removable_lines))) or "none"),
             )
-    return draft
+    return parsed
 
 
 def _resolve_title(stated_title: str, path: str) -> str:
-    """The title as told, else made of the file's name: ``2026-11-22-low-tide.md``, "Low tide"."""
+    """Return the stated title, or one made from ``2026-11-22-low-tide.md`` as "Low tide"."""
     stem = "" if path == STDIN else _DATE_PREFIX.sub("", PurePath(path).stem)
-    named = re.sub(r"[-_\s]+", " ", stem).strip()
-    title = stated_title or named[:1].upper() + named[1:]
+    title_from_name = re.sub(r"[-_\s]+", " ", stem).strip()
+    title = stated_title or title_from_name[:1].upper() + title_from_name[1:]
     if not any(char.isalnum() for char in title):
         raise PostError(
             "the post has no title",
             where=Location(path),
-            remedy="Put a heading above it, or front matter with: title: Spring in the harbour",
+            remedy="Add a heading, or front matter with: title: Spring in the harbour",
         )
     return title
 
@@ -201,9 +201,9 @@ def _complete_settings(
     title: str,
     language: str,
 ) -> dict[str, Any]:
-    """Every setting that an editor looks for, then what else the post came with."""
+    """Return all settings that an editor expects, then the post's other settings."""
     summary = fields.preheader or fields.description or fields.summary or fields.excerpt
-    told = {key.lower().replace("-", "_"): key for key in front_matter.data}
+    keys = {key.lower().replace("-", "_"): key for key in front_matter.data}
     settings = {
         "title": title,
         "subject": title,
@@ -216,25 +216,32 @@ def _complete_settings(
         "language": parsed_source.language or language,
         "tags": list(parsed_source.tags),
     }
-    given = {key: value for key, value in front_matter.data.items() if value not in (None, "")}
-    names = {key: told.get(key, key) for key in settings}
-    ordered = {names[key]: given.get(names[key], value) for key, value in settings.items()}
-    return {**ordered, **given}
+    values = {key: value for key, value in front_matter.data.items() if value not in (None, "")}
+    names = {key: keys.get(key, key) for key in settings}
+    ordered = {names[key]: values.get(names[key], value) for key, value in settings.items()}
+    return {**ordered, **values}
 
 
 def clip_to_sentence(text: str, max_length: int) -> str:
-    """The first sentence or two of ``text``, cut between words where they are too long.
+    """Return the first sentence or two of ``text``, cut between words if they are too long.
 
     Args:
         text: running text.
-        max_length: characters at most.
+        max_length: limit in characters.
     """
     text = " ".join(text.split())
-    end = re.compile(r"[.!?\u2026][\"'\u2019\u201d)]*(?=\s)|[\u3002\uff01\uff1f\u061f\u0964]")
-    sentence = next(
-        (found.end() for found in end.finditer(text) if found.end() >= _MIN_SENTENCE_LENGTH), None
+    sentence_end = re.compile(
+        r"[.!?\u2026][\"'\u2019\u201d)]*(?=\s)|[\u3002\uff01\uff1f\u061f\u0964]"
     )
-    text = text[:sentence]
+    cut = next(
+        (
+            found.end()
+            for found in sentence_end.finditer(text)
+            if found.end() >= _MIN_SENTENCE_LENGTH
+        ),
+        None,
+    )
+    text = text[:cut]
     if len(text) <= max_length:
         return text
     head, space, _ = text[:max_length].rpartition(" ")

@@ -1,4 +1,4 @@
-"""The record that an import leaves beside a post: from which bytes it wrote which."""
+"""Import manifest: hashes of the source and of the files written."""
 
 import difflib
 import hashlib
@@ -14,12 +14,12 @@ _MAX_WIDTH = 76
 
 @dataclass(frozen=True, slots=True)
 class ImportManifest:
-    """What an import wrote.
+    """The record of an import, stored beside the post.
 
     Attributes:
         source_hash: SHA-256 of the source's bytes, hex.
-        file_hashes: path inside the issue's folder (with ``/``) -> SHA-256 of what was written
-            there.
+        file_hashes: path inside the issue's folder (with ``/``) -> SHA-256 of the file as
+            written.
     """
 
     source_hash: str
@@ -27,7 +27,7 @@ class ImportManifest:
 
 
 def read_manifest(folder: Path) -> ImportManifest | None:
-    """The record in an issue's folder; ``None`` where there is none that can be read."""
+    """Return the manifest in an issue's folder; ``None`` if it is missing or unreadable."""
     try:
         data = json.loads((folder / MANIFEST_FILE_NAME).read_bytes())
         return ImportManifest(
@@ -38,7 +38,7 @@ def read_manifest(folder: Path) -> ImportManifest | None:
 
 
 def write_manifest(folder: Path, source_hash: str) -> None:
-    """Record every file that stands in ``folder`` now."""
+    """Write a manifest of all files now in ``folder``."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     content = {
         "source": source_hash,
@@ -48,13 +48,13 @@ def write_manifest(folder: Path, source_hash: str) -> None:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file, hex."""
+    """Return the SHA-256 of a file, hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def diff_files(before: Path, after: Path) -> str:
-    """The first lines in which two texts differ, as a unified diff shows them."""
+    """Return the first lines in which two files differ, in unified diff format."""
     if not before.is_file():
         return ""
     old, new = (
@@ -66,5 +66,7 @@ def diff_files(before: Path, after: Path) -> str:
         line if len(line) <= _MAX_WIDTH else f"{line[:_MAX_WIDTH]}…"
         for line in changes[:_MAX_CHANGES]
     ]
-    more = len(changes) - len(shown)
-    return "\n".join(f"  {line}" for line in shown) + (f"\n  … {more} more lines" if more else "")
+    hidden_count = len(changes) - len(shown)
+    return "\n".join(f"  {line}" for line in shown) + (
+        f"\n  … {hidden_count} more lines" if hidden_count else ""
+    )

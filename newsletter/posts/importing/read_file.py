@@ -1,4 +1,4 @@
-"""The bytes of a post, wherever they come from."""
+"""Read a post's source from a file or standard input."""
 
 import hashlib
 import os
@@ -17,13 +17,13 @@ STDIN = "-"
 
 @dataclass(frozen=True, slots=True)
 class PostSource:
-    r"""A post's file, read.
+    r"""The content of a post's source file.
 
     Attributes:
-        name: as the user would type it; ``-`` for standard input.
+        name: path as the user typed it; ``-`` for standard input.
         text: its content, with ``\n`` line ends.
         sha256: SHA-256 of its bytes, hex.
-        folder: where its pictures are; ``None`` for standard input.
+        folder: folder of the file and its images; ``None`` for standard input.
     """
 
     name: str
@@ -32,7 +32,7 @@ class PostSource:
     folder: Path | None
 
     def find_line(self, reference: str) -> int | None:
-        """The 1-based line on which ``words`` first stand, percent-encoded or not."""
+        """Return the 1-based line of the first ``reference``, percent-encoded or not."""
         for form in (reference, unquote(reference)):
             if found := re.search(rf"(?<![\w./-]){re.escape(form)}", self.text):
                 return self.text.count("\n", 0, found.start()) + 1
@@ -40,14 +40,14 @@ class PostSource:
 
 
 def read_post_source(name: str, max_bytes: int) -> PostSource:
-    """Read a post.
+    """Read a post's source.
 
     Args:
         name: a path, or ``-`` for standard input.
-        max_bytes: bytes that a post may have; no more are read.
+        max_bytes: size limit of a post; no more bytes are read.
 
     Raises:
-        PostError: not there, a folder, too big, binary, or in no encoding that can be told.
+        PostError: the file is missing, a folder, too large, binary, or in an unknown encoding.
     """
     data = (
         sys.stdin.buffer.read(max_bytes + 1)
@@ -72,13 +72,13 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
         raise PostError(
             "this is a folder, not a post",
             where=Location(name),
-            remedy="Name the post's file in it.",
+            remedy="Give the path of the post's file.",
         ) from None
     except FileNotFoundError:
         raise PostError(
             "there is no such file",
             where=Location(name),
-            remedy="Check the path, or use - for a pipe.",
+            remedy="Check the path, or use - for standard input.",
         ) from None
 
 

@@ -1,1 +1,1 @@
-"""``{{ subscriber.name }}`` and the like, compiled to substitution tokens."""
+"""Merge tags like ``{{ subscriber.name }}``, compiled to tokens."""

@@ -1,9 +1,9 @@
-"""Merge tags: what differs from reader to reader, compiled once to SendGrid substitution tokens.
+"""Merge tags, their substitution tokens and per-recipient values.
 
 The editor writes ``{{ subscriber.name | default("friend") }}``. Each distinct expression becomes
-three tokens, whose values are escaped for HTML, for plain text and for a place inside a URL, so
-that nothing is rendered per reader. Tokens follow SendGrid's rules for substitution tags
-("Substitution Tags", Twilio SendGrid docs): no spaces, none of ``<>&``, none a part of another.
+three tokens, whose values are escaped for HTML, for plain text and for use inside a URL, so that
+nothing is rendered per recipient. Tokens follow SendGrid's rules for substitution tags
+("Substitution Tags", Twilio SendGrid docs): no spaces, none of ``<>&``, no token part of another.
 """
 
 import html
@@ -22,13 +22,13 @@ TokenTarget = Literal["html", "text", "url"]
 
 @dataclass(frozen=True, slots=True)
 class MergeTag:
-    """One expression that differs from reader to reader.
+    """One expression whose value differs from recipient to recipient.
 
     Attributes:
         key: ``"0"``, ``"1"``, … or ``"unsubscribe"``, ``"preferences"``.
         attribute: the subscriber's attribute (``name``, ``email``, ``city``); for the two links
-            the key again.
-        default: what a reader without the attribute gets.
+            the same as ``key``.
+        default: the value for a subscriber without the attribute.
         source: the expression as the editor wrote it.
     """
 
@@ -38,14 +38,14 @@ class MergeTag:
     source: str
 
     def token(self, target: TokenTarget) -> str:
-        """The token that stands in HTML text, in plain text (subject too) or inside a URL."""
+        """Return the token for HTML, for plain text (subject too) or for the inside of a URL."""
         return f"-nl{self.key}{target[0]}-"
 
     def value(self, attributes: Mapping[str, str], target: TokenTarget) -> str:
-        """The reader's value, escaped for ``target``; the default where it is missing or blank.
+        """Return the recipient's value, escaped for ``target``; the default if missing or blank.
 
-        A value can't smuggle a token in (the vendor may substitute in any order), nor a line
-        break (a subject is one line).
+        A value can't inject a token (the provider may substitute in any order), nor a line break
+        (a subject is one line).
         """
         raw = attributes.get(self.attribute, "")
         plain = " ".join((raw if raw.strip() else self.default).split())
@@ -56,17 +56,17 @@ class MergeTag:
         return html.escape(plain) if target == "html" else plain
 
 
-# The two links are whole URLs, safe as they stand: the value is the same for every target.
+# The two links are whole URLs, safe without escaping: the value is the same for every target.
 UNSUBSCRIBE_TAG = MergeTag("unsubscribe", "unsubscribe", "", "{{ unsubscribe_url }}")
 PREFERENCES_TAG = MergeTag("preferences", "preferences", "", "{{ preferences_url }}")
 
 
 class MergeTagRegistry:
-    """Collects the distinct merge tags of an issue while it is compiled.
+    """The distinct merge tags of an issue, collected while it is compiled.
 
     Args:
         defaults: attribute -> its default text, from ``attributes:`` in newsletter.yml.
-        initial_tags: tags compiled earlier (the issue's own, before the template adds some).
+        initial_tags: tags compiled before (those of the post, before the template's).
     """
 
     def __init__(self, defaults: Mapping[str, str], initial_tags: Iterable[MergeTag] = ()) -> None:
@@ -75,17 +75,17 @@ class MergeTagRegistry:
 
     @property
     def merge_tags(self) -> tuple[MergeTag, ...]:
-        """Every distinct tag so far, in the order of first use."""
+        """All distinct tags so far, in the order of first use."""
         return tuple(self._tags.values())
 
     def get_or_add(
         self, attribute: str, default: str | None, source: str, where: Location | None
     ) -> MergeTag:
-        """Return the tag for an attribute and the default its expression gives, if any.
+        """Return the tag for an attribute and the default in its expression, if any.
 
         Raises:
-            PostError: the attribute has no default here nor in newsletter.yml, so that some
-                reader would see a hole.
+            PostError: the attribute has a default neither in the expression nor in
+                newsletter.yml, so that some recipients would see a gap.
         """
         if default is None:
             default = "" if attribute == "email" else self._defaults.get(attribute)
@@ -96,8 +96,8 @@ class MergeTagRegistry:
                 remedy=f'Write {{{{ subscriber.{attribute} | default("…") }}}}, or give '
                 f"'{attribute}' a default under attributes: in newsletter.yml.",
             )
-        known = self._tags.get((attribute, default))
-        if known is None:
-            known = MergeTag(str(len(self._tags)), attribute, default, source)
-            self._tags[attribute, default] = known
-        return known
+        tag = self._tags.get((attribute, default))
+        if tag is None:
+            tag = MergeTag(str(len(self._tags)), attribute, default, source)
+            self._tags[attribute, default] = tag
+        return tag

@@ -209,9 +209,9 @@ class TestReimport:
         code, out, err = cli("import", changed)
         assert (code, out) == (1, "")
         assert err == (
-            "newsletter: issues/2026-11-22-low-tide/post.md: the post is another one than was "
-            "imported here. Take it over with --update. To file the post as another issue, give it "
-            "a name of its own with --slug.\n"
+            "newsletter: issues/2026-11-22-low-tide/post.md: the post differs from the one "
+            "imported here before. Replace it with --update. To import the post as a new issue, "
+            "set another name with --slug.\n"
         )
         assert snapshot(issue.parent) == before
         code, out, _ = cli("import", changed, "--update")
@@ -231,7 +231,7 @@ class TestReimport:
         assert "post.md was edited since it was imported; nothing was changed\n" in err
         assert "  -The boats had been tied up" in err
         assert "  +The boats had been tied up" in err
-        assert "With --update it is replaced, and kept as post.md.before-update." in err
+        assert "With --update it is replaced; your version is kept as post.md.before-update." in err
         assert snapshot(issue.parent) == before
         code, out, _ = cli("import", changed, "--update")
         assert code == 0
@@ -267,7 +267,7 @@ class TestReimport:
         post = inbox("high.md", f"# High tide\n\n{SENTENCE}\n")
         code, _, err = cli("import", post)
         assert code == 1
-        assert "there is an issue by this name that no import made; nothing was changed" in err
+        assert "an issue with this name exists and was not imported; nothing was changed" in err
         assert snapshot(own_issue) == {"post.html": b"mine"}
         assert cli("import", post, "--update")[0] == 0
         assert sorted(snapshot(own_issue)) == [
@@ -323,15 +323,15 @@ class TestPictures:
         assert (code, out) == (1, "")
         messages = [line.partition(": ")[2].partition("tide.md:")[2] for line in err.splitlines()]
         expected = [
-            "3: the picture 'gone.png' is missing",
-            "4: the picture '/etc/passwd' is outside the post's folder",
-            "5: the picture 'file:///etc/passwd' is outside the post's folder",
-            "6: '../secret.txt' is no picture that a mail can show",
-            "7: 'not.png' is no picture that a mail can show",
-            "8: the picture 'link.png' is a link that leads out of the post's folder",
-            "9: the picture 'C:\\boat.png' is outside the post's folder",
-            f"10: the picture '{'x' * 300}.png' is missing",
-            "11: the picture '%00.png' is missing",
+            "3: the image 'gone.png' is missing",
+            "4: the image '/etc/passwd' is outside the post's folder",
+            "5: the image 'file:///etc/passwd' is outside the post's folder",
+            "6: '../secret.txt' is not an image that an email can show",
+            "7: 'not.png' is not an image that an email can show",
+            "8: the image 'link.png' is a symbolic link to a file outside the post's folder",
+            "9: the image 'C:\\boat.png' is outside the post's folder",
+            f"10: the image '{'x' * 300}.png' is missing",
+            "11: the image '%00.png' is missing",
         ]
         assert [
             line[: len(start)] for line, start in zip(messages, expected, strict=True)
@@ -359,7 +359,7 @@ class TestPictures:
         inbox("boat.png", picture)
         code, _, err = cli("import", inbox("posts/a.md", "# Low tide\n\n![](..&#47;boat.png)\n"))
         assert code == 1
-        assert "cannot rewrite the picture's path '../boat.png'" in err
+        assert "could not rewrite the image path '../boat.png'" in err
         assert snapshot(project_folder / "issues") == {}
 
     def test_oversized_picture_is_rejected(
@@ -370,7 +370,7 @@ class TestPictures:
         inbox("boat.png", picture.ljust(1001, b"\0"))
         code, _, err = cli("import", inbox("a.md", "# Low tide\n\n![](boat.png)\n"))
         assert code == 1
-        assert "the picture 'boat.png' has 1,001 bytes, more than the 1,000 allowed" in err
+        assert "the image 'boat.png' has 1,001 bytes; the limit is 1,000" in err
         assert snapshot(project_folder / "issues") == {}
 
     def test_pictures_of_a_post_on_standard_input_are_rejected(
@@ -379,10 +379,10 @@ class TestPictures:
         code, _, err = cli("import", "-", typed="# Low tide\n\n![](a.png) ![](b.png)\n")
         assert code == 1
         assert err == (
-            "newsletter: -:3: the picture 'a.png' is in a folder, and standard input has none. "
-            "Save the post beside its pictures and import the file.\n"
-            "newsletter: -:3: the picture 'b.png' is in a folder, and standard input has none. "
-            "Save the post beside its pictures and import the file.\n"
+            "newsletter: -:3: the image 'a.png' is a local file, but a post on standard input has "
+            "no folder. Save the post beside its images and import the file.\n"
+            "newsletter: -:3: the image 'b.png' is a local file, but a post on standard input has "
+            "no folder. Save the post beside its images and import the file.\n"
         )
         assert snapshot(project_folder / "issues") == {}
 
@@ -395,16 +395,16 @@ class TestPictures:
         ("a.md", "---\ntitle: [x\n---\ny\n", "a.md:3: the front matter is not valid YAML"),
         ("a.md", b"%PDF-1.7\n\0", "a.md: this is a PDF, not text"),
         ("a.txt", b"\x00\x01\x02", "a.txt: this is a binary file, not text"),
-        ("a.txt", b"\xff\xfe\x00\xd8x\x00", "a.txt: the file's mark says UTF-16-LE, but byte 0 is"),
+        ("a.txt", b"\xff\xfe\x00\xd8x\x00", "a.txt: byte 0 is not valid UTF-16-LE"),
         ("…\u200b.md", SENTENCE, "…\\u200b.md: the post has no title"),
         ("a.md", f"# …!?\n\n{SENTENCE}", "a.md: the post has no title"),
-        ("a.md", f"# ʔʕ\n\n{SENTENCE}", "a.md: no folder can be named after 'ʔʕ'"),
+        ("a.md", f"# ʔʕ\n\n{SENTENCE}", "a.md: could not make a folder name from the title 'ʔʕ'"),
         ("a.html", "<div>" * 5000 + "x", "a.html:1: the HTML nests more than 100 elements deep"),
         ("a.md", f"# Deep\n\n{'<div>' * 5000}x", "a.md: the HTML nests more than 100 elements"),
         (
             "a.md",
             "# Deep\n\n![](file:///etc/passwd)",
-            "a.md:3: the picture 'file:///etc/passwd' is",
+            "a.md:3: the image 'file:///etc/passwd' is",
         ),
         ("a.md", "x" * 10_000_001, "a.md: the post has 10,000,001 bytes; the limit is 10,000,000"),
     ],
@@ -454,11 +454,11 @@ def test_standard_input_is_read_only_up_to_the_size_limit(
     [
         (["gone.md"], 1, "gone.md: there is no such file. Check the path"),
         (["issues"], 1, "issues: this is a folder, not a post"),
-        (["a.md", "--slug", "../../x"], 2, "--slug '../../x' cannot name an issue. Small letters"),
-        (["a.md", "--slug", "Low Tide"], 2, "60 at most: --slug low-tide"),
+        (["a.md", "--slug", "../../x"], 2, "--slug '../../x' is not a valid slug. Use lowercase"),
+        (["a.md", "--slug", "Low Tide"], 2, "at most 60: --slug low-tide"),
         (["a.md", "--date", "2026-02-30"], 2, "--date '2026-02-30' is not a valid date"),
         (["a.md", "--date", "tomorrow"], 2, "--date 'tomorrow' is not a valid date"),
-        (["a.md", "--keep", "7"], 2, "--keep 7: nothing was taken from there"),
+        (["a.md", "--keep", "7"], 2, "--keep 7: nothing was removed there"),
         (["a.md", "--keep", "0"], 2, "--keep"),
         ([], 2, "SOURCE"),
     ],

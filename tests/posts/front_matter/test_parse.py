@@ -46,7 +46,7 @@ Body
 """
 
 
-def test_yaml() -> None:
+def test_yaml_is_parsed_with_lines() -> None:
     front = split_front_matter(YAML, "post.md")
     assert front.data == {
         "title": "Spring: a start",
@@ -59,14 +59,14 @@ def test_yaml() -> None:
     assert (front.body, front.body_line, front.format) == ("Body\n", 12, "yaml")
 
 
-def test_toml() -> None:
+def test_toml_is_parsed_with_lines() -> None:
     front = split_front_matter(TOML, "post.md")
     assert front.data["author"] == {"name": "Ada"}
     assert front.lines == {"title": 2, "date": 3, "text": 4, "author": 7}
     assert (front.body, front.body_line, front.format) == ("Body\n", 10, "toml")
 
 
-def test_json() -> None:
+def test_json_is_parsed_with_lines() -> None:
     front = split_front_matter(JSON, "post.md")
     assert front.data == json.loads(JSON.removesuffix("Body\n"))
     assert front.lines == {"title": 1, "author": 2, "tags": 3, "draft": 4}
@@ -74,13 +74,13 @@ def test_json() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# Title\n\nBody", "{{ subscriber.name }}", "{.lead}\nText"])
-def test_none(text: str) -> None:
+def test_post_without_front_matter_is_all_body(text: str) -> None:
     front = split_front_matter(text, "post.md")
     assert (front.data, front.body, front.body_line, front.format) == ({}, text, 1, "none")
 
 
 @pytest.mark.parametrize("text", ["---\n---\nBody", "+++\n+++\nBody", "{\n}\nBody"])
-def test_empty(text: str) -> None:
+def test_empty_front_matter_has_no_data(text: str) -> None:
     front = split_front_matter(text, "post.md")
     assert (front.data, front.body, front.body_line) == ({}, "Body", 3)
 
@@ -101,22 +101,22 @@ def test_empty(text: str) -> None:
         ("9" * 5000, "9" * 5000),
     ],
 )
-def test_words_stay_words(scalar: str, value: object) -> None:
+def test_scalars_follow_yaml_1_2(scalar: str, value: object) -> None:
     assert split_front_matter(f"---\ntitle: {scalar}\n---\n", "post.md").data == {"title": value}
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "words"),
+    ("text", "line", "message"),
     [
         ("---\ntitle: Spring: a start\n---\n", 2, "needs quotes"),
         ("---\na: 1\n\ttitle: x\n---\n", 3, "tab"),
         ("---\na: 1\nb: 'open\n---\n", 4, "not valid YAML"),
         ("---\na: 1\nb: 2\na: 3\n---\n", 4, "set twice, first on line 2"),
         ("---\ndate: 2026-02-31\n---\n", 2, "day is out of range"),
-        ("---\n\n- a\n- b\n---\n", 3, "no list of settings"),
+        ("---\n\n- a\n- b\n---\n", 3, "no settings like 'key: value'"),
         ("---\ntitle: x\nBody", 1, "never ends"),
         ("---\na: 1\nb: !!python/object/apply:os.getcwd []\n---\n", 3, "not valid YAML"),
-        ("---\na: &a [*a]\n---\n", 2, "stands for nothing"),
+        ("---\na: &a [*a]\n---\n", 2, "unknown alias *a"),
         ("---\na: " + "[" * 5000 + "\n---\n", 2, "levels"),
         ("+++\na = 1\nb = \n+++\n", 3, "not valid TOML"),
         ("+++\na = 1\na = 2\n+++\n", 3, "not valid TOML"),
@@ -127,16 +127,16 @@ def test_words_stay_words(scalar: str, value: object) -> None:
         ('{"a": ' + "[" * 100_000, 1, "too deeply"),
     ],
 )
-def test_broken_front_matter_has_its_line_in_the_file(text: str, line: int, words: str) -> None:
+def test_invalid_front_matter_is_reported_with_its_line(text: str, line: int, message: str) -> None:
     with pytest.raises(PostError) as caught:
         split_front_matter(text, "post.md")
     (problem,) = caught.value.problems
     assert problem.where == ("post.md", line)
-    assert words in problem.message
+    assert message in problem.message
     assert problem.remedy
 
 
-def test_an_alias_may_be_used_but_not_multiplied() -> None:
+def test_aliases_work_but_cannot_expand_without_limit() -> None:
     assert split_front_matter("---\na: &x Ada\nb: *x\n---\n", "post.md").data == {
         "a": "Ada",
         "b": "Ada",
@@ -149,7 +149,7 @@ def test_an_alias_may_be_used_but_not_multiplied() -> None:
 
 
 @given(st.text(max_size=200), st.sampled_from(["---", "+++"]))
-def test_any_block_is_data_or_refused(block: str, fence: str) -> None:
+def test_any_block_is_parsed_or_rejected(block: str, fence: str) -> None:
     try:
         front = split_front_matter(f"{fence}\n{block}\n{fence}\nBody", "post.md")
     except PostError as error:
@@ -168,7 +168,7 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(min_size=1), _VALUES, max_size=5))
-def test_json_comes_back_with_a_line_for_each_key(data: dict[str, Any]) -> None:
+def test_json_round_trips_with_a_line_for_each_key(data: dict[str, Any]) -> None:
     front = split_front_matter(json.dumps(data, indent=1) + "\nBody", "post.md")
     assert front.data == data
     assert list(front.lines) == list(data)
@@ -179,7 +179,7 @@ _PRINTABLE = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]))
 
 
 @given(st.dictionaries(st.text("abcdef", min_size=1), _PRINTABLE, max_size=5))
-def test_yaml_text_comes_back(data: dict[str, str]) -> None:
+def test_yaml_text_round_trips(data: dict[str, str]) -> None:
     written = yaml.safe_dump(data, allow_unicode=True, default_style='"', width=10_000)
     front = split_front_matter(f"---\n{written}---\nBody", "post.md")
     assert front.data == data

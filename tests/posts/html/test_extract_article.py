@@ -29,7 +29,7 @@ PAGE = """\
 """
 
 
-def test_metadata_of_a_page() -> None:
+def test_metadata_is_extracted() -> None:
     page = extract_article(PAGE % "<p>Text</p>", "post.html")
     assert page.title == "First boat"
     assert page.author == "Ada Berg"
@@ -50,11 +50,11 @@ def test_metadata_of_a_page() -> None:
         ('<script type="application/ld+json">[[[{</script>', ""),
     ],
 )
-def test_titles(head: str, title: str) -> None:
+def test_title_is_extracted_from_the_head(head: str, title: str) -> None:
     assert extract_article(f"<head>{head}</head><body><p>x</p></body>", "p").title == title
 
 
-def test_the_one_main_heading_is_the_title() -> None:
+def test_a_single_h1_is_the_title() -> None:
     page = "<head><title>Long title for search engines</title></head><body><h1>Boat <i>1</i></h1>x"
     assert extract_article(page, "p").title == "Boat 1"
 
@@ -78,12 +78,12 @@ def test_the_one_main_heading_is_the_title() -> None:
         ('<meta name="date" content="last week">', None, "Bo"),
     ],
 )
-def test_date_and_author(head: str, date: datetime.date | None, author: str) -> None:
+def test_date_and_author_are_extracted(head: str, date: datetime.date | None, author: str) -> None:
     page = extract_article(f'<head>{head}</head><body><a rel="author">Bo</a></body>', "p")
     assert (page.date, page.author) == (date, author)
 
 
-def test_a_time_in_the_article_is_a_date() -> None:
+def test_time_element_in_the_article_sets_the_date() -> None:
     page = extract_article(
         '<body><article><time datetime="2026-11-22">Sunday</time></article>', "p"
     )
@@ -101,17 +101,17 @@ def test_a_time_in_the_article_is_a_date() -> None:
         ("<form><p>a</p><p>b</p><input></form>", "<p>a</p><p>b</p><input>"),
     ],
 )
-def test_the_article_of_a_page(body: str, article: str) -> None:
+def test_article_is_extracted_without_its_surroundings(body: str, article: str) -> None:
     assert extract_article(PAGE % body, "post.html").html.strip() == article
 
 
-def test_an_articles_own_header_footer_and_aside_stay() -> None:
+def test_header_footer_and_aside_inside_the_article_are_kept() -> None:
     article = "<article><header><h1>a</h1></header><aside>b</aside><footer>c</footer></article>"
     html = extract_article(PAGE % article, "post.html").html
     assert html == article.removeprefix("<article>").removesuffix("</article>")
 
 
-def test_pictures_that_a_script_would_load_are_found() -> None:
+def test_lazy_loaded_images_get_their_real_source() -> None:
     body = '<main><img src="data:image/gif;base64,R0" data-src="a.jpg">'
     body += '<img src="/b.jpg" data-src="c.jpg"></main>'
     html = extract_article(PAGE % body, "post.html").html
@@ -119,19 +119,19 @@ def test_pictures_that_a_script_would_load_are_found() -> None:
     assert 'src="/b.jpg"' in html
 
 
-def test_a_fragment_is_taken_as_it_is() -> None:
+def test_fragment_is_returned_unchanged() -> None:
     fragment = "<h1>Title</h1><p>A <header>b</header>"
     assert extract_article(fragment, "post.html").html == fragment
 
 
 @pytest.mark.parametrize("depth", [5_000, 100_000])
 @pytest.mark.parametrize("whole", [True, False])
-def test_deep_html_is_refused_with_its_line(*, whole: bool, depth: int) -> None:
+def test_deeply_nested_html_is_rejected_with_its_line(*, whole: bool, depth: int) -> None:
     deep = "\n<div>" * depth
     with pytest.raises(PostError, match=r"^post\.html:\d+: the HTML nests more than 100 elements"):
         extract_article(PAGE % deep if whole else deep, "post.html")
 
 
-def test_no_entity_is_expanded_and_no_file_is_read() -> None:
+def test_external_entities_are_not_resolved() -> None:
     page = '<!DOCTYPE html [<!ENTITY a SYSTEM "file:///etc/passwd">]><html><body><p>&a;</p></body>'
     assert "root:" not in extract_article(page, "post.html").html

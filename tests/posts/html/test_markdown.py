@@ -12,13 +12,13 @@ from newsletter.posts.html.markdown import render_markdown
 from newsletter.posts.html.sanitize import sanitize_html
 
 
-def tree(text: str, language: str = "en") -> HtmlElement:
+def render_tree(text: str, language: str = "en") -> HtmlElement:
     return lxml.html.fragment_fromstring(
         render_markdown(text, language=language), create_parent="div"
     )
 
 
-def words(element: HtmlElement) -> str:
+def get_text(element: HtmlElement) -> str:
     return " ".join(str(element.text_content()).split())
 
 
@@ -43,55 +43,55 @@ def words(element: HtmlElement) -> str:
         ),
     ],
 )
-def test_extensions(text: str, html: str) -> None:
+def test_extensions_are_rendered(text: str, html: str) -> None:
     assert render_markdown(text).strip() == html
 
 
 def test_tables_keep_their_alignment() -> None:
-    table = tree("| a | b |\n|:--|--:|\n| 1 | 2 |")
+    table = render_tree("| a | b |\n|:--|--:|\n| 1 | 2 |")
     assert [th.get("style") for th in table.iter("th")] == ["text-align:left", "text-align:right"]
-    assert [words(td) for td in table.iter("td")] == ["1", "2"]
+    assert [get_text(td) for td in table.iter("td")] == ["1", "2"]
 
 
-def test_footnotes_link_down_and_back() -> None:
-    root = tree("One[^a], two[^b], one again[^a].\n\n[^a]: First\n[^b]: Second\n\n    More")
-    down = root.findall(".//sup/a")
-    assert [words(a) for a in down] == ["[1]", "[2]", "[1]"]
+def test_footnotes_link_to_notes_and_back() -> None:
+    root = render_tree("One[^a], two[^b], one again[^a].\n\n[^a]: First\n[^b]: Second\n\n    More")
+    references = root.findall(".//sup/a")
+    assert [get_text(reference) for reference in references] == ["[1]", "[2]", "[1]"]
     notes = root.findall(".//section/ol/li")
-    assert [words(note).rstrip("\u21a9\ufe0e ") for note in notes] == ["First", "Second More"]
+    assert [get_text(note).rstrip("\u21a9\ufe0e ") for note in notes] == ["First", "Second More"]
     ids = {str(element.get("id")) for element in root.iter() if element.get("id")}
     assert len(ids) == len([element for element in root.iter() if element.get("id")])
     for link in root.iter("a"):
         assert str(link.get("href")).removeprefix("#") in ids
 
 
-def test_tasks_become_characters() -> None:
-    root = tree("- [x] rope\n- [ ] thermos\n- plain\n\n1. [X] *loose*\n\n2. b")
-    items = [words(li) for li in root.iter("li")]
+def test_task_list_items_become_characters() -> None:
+    root = render_tree("- [x] rope\n- [ ] thermos\n- plain\n\n1. [X] *loose*\n\n2. b")
+    items = [get_text(li) for li in root.iter("li")]
     assert items == ["\u2611 rope", "\u2610 thermos", "plain", "\u2611 loose", "b"]
     assert not list(root.iter("input"))
 
 
 @pytest.mark.parametrize("kind", ["note", "tip", "important", "warning", "caution"])
-def test_callouts_have_one_shape_in_both_forms(kind: str) -> None:
+def test_both_callout_syntaxes_render_the_same_html(kind: str) -> None:
     github = render_markdown(f"> [!{kind.upper()}]\n> Mind the *gap*.")
     colons = render_markdown(f"::: {kind}\nMind the *gap*.\n:::")
     assert github == colons
     callout = lxml.html.fragment_fromstring(github)
     assert callout.get("class") == f"callout callout-{kind}"
-    assert [(p.get("class"), words(p)) for p in callout] == [
+    assert [(p.get("class"), get_text(p)) for p in callout] == [
         ("callout-title", kind.capitalize()),
         (None, "Mind the gap."),
     ]
 
 
-def test_a_callout_may_have_a_title_and_hold_blocks() -> None:
-    callout = tree('::: tip Bring a "friend"\n- a\n\n```\nb\n```\n:::\nafter')[0]
-    assert words(callout[0]) == "Bring a “friend”"
+def test_callout_may_have_a_title_and_contain_blocks() -> None:
+    callout = render_tree('::: tip Bring a "friend"\n- a\n\n```\nb\n```\n:::\nafter')[0]
+    assert get_text(callout[0]) == "Bring a “friend”"
     assert [child.tag for child in callout] == ["p", "ul", "pre"]
 
 
-def test_other_colons_stay_text() -> None:
+def test_unknown_container_stays_text() -> None:
     assert render_markdown("::: unknown\nx\n:::") == "<p>::: unknown\nx\n:::</p>\n"
 
 
@@ -106,7 +106,7 @@ def test_other_colons_stay_text() -> None:
         ("tlh", "“It’s ‘so’”"),  # noqa: RUF001
     ],
 )
-def test_quotes_follow_the_language(language: str, quoted: str) -> None:
+def test_quotation_marks_depend_on_the_language(language: str, quoted: str) -> None:
     assert render_markdown("\"It's 'so'\"", language=language) == f"<p>{quoted}</p>\n"
     assert render_markdown('`"a"`', language=language) == "<p><code>&quot;a&quot;</code></p>\n"
 
@@ -115,8 +115,8 @@ CODE = '\n\ndef tide(h):\n\n    """Metres."""\n\treturn h  # "now"\n\n\n'
 
 
 @pytest.mark.parametrize("language", ["python", "no-such-language", "", "text"])
-def test_code_keeps_every_line_break(language: str) -> None:
-    code = tree(f"```{language}\n{CODE}```")[0][0]
+def test_code_keeps_all_line_breaks(language: str) -> None:
+    code = render_tree(f"```{language}\n{CODE}```")[0][0]
     assert code.text_content() == CODE
     assert bool(code.findall("span")) == (language == "python")
 
@@ -124,36 +124,37 @@ def test_code_keeps_every_line_break(language: str) -> None:
 @pytest.mark.parametrize("text", ["```python\n{{ a }}\n```", "    {{ a }}", "`{{ a }}`"])
 def test_code_is_restored_before_it_is_highlighted(text: str) -> None:
     html = render_markdown(
-        text.replace("{{ a }}", "mark0z"), restore_code=lambda c: c.replace("mark0z", "{{ a }}")
+        text.replace("{{ a }}", "mark0z"),
+        restore_code=lambda code: code.replace("mark0z", "{{ a }}"),
     )
     assert "{{ a }}" in re.sub(r"<[^>]*>", "", html)
 
 
-def test_text_is_not_restored() -> None:
+def test_restore_code_is_not_applied_to_text() -> None:
     assert render_markdown("mark0z", restore_code=lambda code: code.upper()) == "<p>mark0z</p>\n"
 
 
-def _luminance(colour: str) -> float:
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+def _get_luminance(color: str) -> float:
+    channels = [int(color[start : start + 2], 16) / 255 for start in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_code_colours_can_be_read_on_the_code_ground() -> None:
-    ground = _luminance(LIGHT.code_ground.removeprefix("#"))
+def test_highlighting_colors_contrast_with_the_code_background() -> None:
+    ground = _get_luminance(LIGHT.code_ground.removeprefix("#"))
     for token, style in _STYLE_BY_TOKEN_TYPE.items():
         if found := re.search("color:#([0-9A-F]{6})", style):
-            assert (ground + 0.05) / (_luminance(found[1]) + 0.05) >= 4.5, token
+            assert (ground + 0.05) / (_get_luminance(found[1]) + 0.05) >= 4.5, token
 
 
 @pytest.mark.parametrize(
     "piece", [">", "- ", "[", "*", "![", "(", "`", "<b>", "{", "[^a]: ", "::: note\n"]
 )
-def test_hostile_repetition_ends(piece: str) -> None:
+def test_repeated_hostile_syntax_terminates(piece: str) -> None:
     assert isinstance(render_markdown(piece * 2000 + "x"), str)
 
 
-def test_markdown_comes_out_as_the_sanitiser_writes_it() -> None:
+def test_sanitizing_rendered_markdown_changes_nothing() -> None:
     html = render_markdown(
         "> a  \n> ![b](c.png) www.example.com www3\n\n| a |\n|:-:|\n| b[^1] |\n\n---\n\n[^1]: c\n\n"
         "```python\n@quay\ndef tide(): ...  # a\n```\n"
@@ -219,5 +220,5 @@ _MARKS = st.sampled_from(
 
 @settings(max_examples=200)
 @given(st.lists(_MARKS | st.text(max_size=3), max_size=40).map("".join))
-def test_any_text_becomes_html(text: str) -> None:
+def test_rendering_any_text_is_deterministic(text: str) -> None:
     assert render_markdown(text) == render_markdown(text)

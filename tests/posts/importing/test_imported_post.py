@@ -21,7 +21,7 @@ SENTENCE = (
 )
 
 
-def read(text: str, path: str = "post.md", keep: tuple[int, ...] = ()) -> ImportedPost:
+def parse(text: str, path: str = "post.md", keep: tuple[int, ...] = ()) -> ImportedPost:
     return parse_imported_post(text, path, language="en", keep=keep)
 
 
@@ -46,7 +46,7 @@ def read(text: str, path: str = "post.md", keep: tuple[int, ...] = ()) -> Import
         ("post", "plain words", "text"),
     ],
 )
-def test_the_kind_is_told_by_name_then_content(path: str, text: str, kind: str) -> None:
+def test_source_kind_is_detected_by_name_then_content(path: str, text: str, kind: str) -> None:
     assert detect_source_kind(text, path) == kind
 
 
@@ -64,8 +64,8 @@ def test_the_kind_is_told_by_name_then_content(path: str, text: str, kind: str) 
         (f"{SENTENCE}\n\n{SENTENCE}", "low-tide.txt", "Low tide"),
     ],
 )
-def test_the_title_is_the_first_that_is_found(text: str, path: str, title: str) -> None:
-    assert read(text, path).title == title
+def test_title_is_the_first_available(text: str, path: str, title: str) -> None:
+    assert parse(text, path).title == title
 
 
 def test_markdown_keeps_its_body_and_its_yaml_as_written() -> None:
@@ -74,7 +74,7 @@ def test_markdown_keeps_its_body_and_its_yaml_as_written() -> None:
         f"{SENTENCE}\n\n```\nBlog\n```\n\nLeave a Reply\n"
     )
     source = "# about the tide\ntitle:   'Low tide'\nmood: [calm,  wet]"
-    post = read(f"---\n{source}\n---\n{body}")
+    post = parse(f"---\n{source}\n---\n{body}")
     written = format_post_file(post)
     assert written.startswith(f"---\n{source}\nsubject: Low tide\n")
     assert written.endswith(f"\n---\n{body}")
@@ -91,12 +91,12 @@ def test_markdown_keeps_its_body_and_its_yaml_as_written() -> None:
     }
 
 
-def test_settings_that_are_there_are_not_told_twice() -> None:
+def test_existing_settings_are_not_added_again() -> None:
     settings = (
         "Title: Low tide\nsubject: Come down\ndescription: What it leaves\nauthor: {name: Ada}\n"
         "date: 2026-03-01\nCanonical-URL: https://quay.example/tide\nlanguage: nb\ntags: a, b"
     )
-    post = read(f"---\n{settings}\n---\n{SENTENCE}")
+    post = parse(f"---\n{settings}\n---\n{SENTENCE}")
     assert (
         format_post_file(post) == f"---\n{settings}\npreheader: What it leaves\n---\n\n{SENTENCE}\n"
     )
@@ -112,8 +112,8 @@ def test_settings_that_are_there_are_not_told_twice() -> None:
     ],
     ids=["toml", "json", "yaml in braces"],
 )
-def test_other_front_matter_becomes_yaml(settings: str) -> None:
-    data = split_front_matter(format_post_file(read(f"{settings}{SENTENCE}\n")), "").data
+def test_other_front_matter_is_converted_to_yaml(settings: str) -> None:
+    data = split_front_matter(format_post_file(parse(f"{settings}{SENTENCE}\n")), "").data
     assert list(data)[:2] == ["title", "subject"]
     assert {key: data[key] for key in ("title", "subject", "at", "extra")} == {
         "title": "Low tide",
@@ -123,27 +123,27 @@ def test_other_front_matter_becomes_yaml(settings: str) -> None:
     }
 
 
-def test_a_heading_that_is_the_title_is_not_said_twice() -> None:
-    assert read(f"# Low tide\n\n{SENTENCE}\n").body == f"{SENTENCE}\n"
-    assert read(f"---\ntitle: Low tide\n---\n\n# Low tide\n\n{SENTENCE}\n").body == (
+def test_heading_that_repeats_the_title_is_removed() -> None:
+    assert parse(f"# Low tide\n\n{SENTENCE}\n").body == f"{SENTENCE}\n"
+    assert parse(f"---\ntitle: Low tide\n---\n\n# Low tide\n\n{SENTENCE}\n").body == (
         f"\n{SENTENCE}\n"
     )
-    assert read(f"---\ntitle: Told\n---\n# Other\n\n{SENTENCE}\n").body == (
+    assert parse(f"---\ntitle: Told\n---\n# Other\n\n{SENTENCE}\n").body == (
         f"# Other\n\n{SENTENCE}\n"
     )
-    assert read(f"{SENTENCE}\n\n## Later\n").body == f"{SENTENCE}\n\n## Later\n"
+    assert parse(f"{SENTENCE}\n\n## Later\n").body == f"{SENTENCE}\n\n## Later\n"
 
 
-def test_spam_in_markdown_is_put_aside_with_its_line_in_the_file() -> None:
+def test_spam_in_markdown_is_set_aside_with_its_line_in_the_file() -> None:
     text = f"---\ntitle: Low tide\n---\n{SENTENCE}\n\n[Best online\ncasino](x)\n\n{SENTENCE}\n"
-    post = read(text)
+    post = parse(text)
     assert post.body == f"{SENTENCE}\n\n{SENTENCE}\n"
     assert [(entry.line, entry.text) for entry in post.set_aside] == [(6, "Best online casino")]
-    assert read(text, keep=(6,)).body == f"{SENTENCE}\n\n[Best online\ncasino](x)\n\n{SENTENCE}\n"
+    assert parse(text, keep=(6,)).body == f"{SENTENCE}\n\n[Best online\ncasino](x)\n\n{SENTENCE}\n"
 
 
-def test_what_is_put_aside_is_no_title() -> None:
-    post = read(f"# سكس سكس\n\n# Low tide\n\n{SENTENCE}\n")
+def test_heading_that_is_set_aside_is_not_the_title() -> None:
+    post = parse(f"# سكس سكس\n\n# Low tide\n\n{SENTENCE}\n")
     assert (post.title, post.body) == ("Low tide", f"{SENTENCE}\n")
     assert [entry.text for entry in post.set_aside] == ["سكس سكس"]
 
@@ -172,8 +172,8 @@ Required fields are marked <span>*</span></p>
 """
 
 
-def test_a_page_gives_its_article_and_what_it_says_of_itself() -> None:
-    post = read(PAGE, "tide.html")
+def test_web_page_becomes_its_article_and_metadata() -> None:
+    post = parse(PAGE, "tide.html")
     assert post.body_format == "html"
     assert post.body == (f'<p>{SENTENCE}</p>\n<p>{SENTENCE} She said <i lang="el">φιλία</i>.</p>\n')
     assert post.front_matter == {
@@ -197,28 +197,28 @@ def test_a_page_gives_its_article_and_what_it_says_of_itself() -> None:
     assert [(entry.line, entry.text) for entry in post.set_aside] == [(16, "смотреть онлайн")]
 
 
-def test_a_page_keeps_the_line_that_the_editor_names() -> None:
-    post = read(PAGE, "tide.html", keep=(16,))
+def test_keep_restores_a_line_of_a_web_page() -> None:
+    post = parse(PAGE, "tide.html", keep=(16,))
     assert '<p>смотреть <a href="https://spam.example">онлайн</a></p>' in post.body
     assert post.set_aside == ()
 
 
-def test_lines_of_a_minified_page_and_line_breaks_are_read() -> None:
-    post = read(f"<h1>Low<br>tide</h1><p>{SENTENCE}</p><p>Buy<br>viagra</p>", "a.html")
+def test_minified_page_and_br_elements_are_parsed() -> None:
+    post = parse(f"<h1>Low<br>tide</h1><p>{SENTENCE}</p><p>Buy<br>viagra</p>", "a.html")
     assert post.title == "Low tide"
     assert [(entry.line, entry.text) for entry in post.set_aside] == [(1, "Buy viagra")]
 
 
-def test_html_with_front_matter_counts_lines_from_the_files_top() -> None:
-    post = read(f"---\ntitle: Low tide\n---\n<p>{SENTENCE}</p>\n<p>Buy viagra</p>", "a.html")
+def test_lines_of_html_with_front_matter_are_those_of_the_file() -> None:
+    post = parse(f"---\ntitle: Low tide\n---\n<p>{SENTENCE}</p>\n<p>Buy viagra</p>", "a.html")
     assert [(entry.line, entry.text) for entry in post.set_aside] == [(5, "Buy viagra")]
 
 
-def test_keeping_a_line_that_was_not_taken_says_which_can_be_kept() -> None:
+def test_keep_of_a_line_that_was_not_removed_lists_removed_lines() -> None:
     with pytest.raises(UsageError) as caught:
-        read(f"Blog\n\nLow tide\n\n{SENTENCE}\n\nLeave a Reply\n", "a.txt", keep=(1, 5, 9))
+        parse(f"Blog\n\nLow tide\n\n{SENTENCE}\n\nLeave a Reply\n", "a.txt", keep=(1, 5, 9))
     assert str(caught.value) == (
-        "--keep 5, 9: nothing was taken from there. Lines that can be kept: 1, 7"
+        "--keep 5, 9: nothing was removed there. Lines that can be kept: 1, 7"
     )
 
 
@@ -231,14 +231,14 @@ def test_keeping_a_line_that_was_not_taken_says_which_can_be_kept() -> None:
         ("# x", "a.md", "a.md: the post has no text; nothing was imported"),
         ("<p> </p>", "a.html", "a.html: the post has no text; nothing was imported"),
         ("---\ntitle: [x]\n---\ny", "a.md", "a.md:2: title must be text"),
-        ("---\ndate: soon\n---\ny", "a.md", "a.md:2: date must be a day like 2026-11-22"),
+        ("---\ndate: soon\n---\ny", "a.md", "a.md:2: date must be a date like 2026-11-22"),
         (SENTENCE, "-", "-: the post has no title"),
         (SENTENCE, "?.txt", "?.txt: the post has no title"),
     ],
 )
-def test_a_post_that_cannot_be_an_issue_is_refused(text: str, path: str, message: str) -> None:
+def test_invalid_sources_are_rejected(text: str, path: str, message: str) -> None:
     with pytest.raises(NewsletterError) as caught:
-        read(text, path)
+        parse(text, path)
     assert str(caught.value).startswith(message)
 
 
@@ -253,7 +253,7 @@ def test_a_post_that_cannot_be_an_issue_is_refused(text: str, path: str, message
         ("“Wait for the wind, and wait well,” she said! Then she left.", None),
     ],
 )
-def test_a_preheader_is_a_sentence_or_two_cut_between_words(text: str, clipped: str | None) -> None:
+def test_clip_to_sentence_cuts_between_sentences_or_words(text: str, clipped: str | None) -> None:
     result = clip_to_sentence(text, 110)
     assert len(result) <= 110
     if clipped is not None:
@@ -278,12 +278,12 @@ def test_a_preheader_is_a_sentence_or_two_cut_between_words(text: str, clipped: 
         ("…", ""),
     ],
 )
-def test_slugs_are_short_and_plain(title: str, slug: str) -> None:
+def test_slugs_are_short_lowercase_ascii(title: str, slug: str) -> None:
     assert slugify(title) == slug
 
 
-def test_reading_time_counts_what_is_read() -> None:
-    post = read(
+def test_outline_counts_paragraphs_words_and_images() -> None:
+    post = parse(
         f"# Low tide\n\n{SENTENCE}\n\n- {SENTENCE}\n\n![not read](https://x.example/a.png)\n"
     )
     assert (
@@ -308,11 +308,9 @@ PIECES = st.sampled_from(
     st.lists(st.one_of(PIECES, st.text(max_size=8)), max_size=25).map("".join),
     st.sampled_from(["a.md", "a.html", "a.txt", "-"]),
 )
-def test_any_source_is_refused_in_words_or_reads_back_as_it_was_written(
-    text: str, path: str
-) -> None:
+def test_any_source_is_rejected_or_round_trips(text: str, path: str) -> None:
     try:
-        post = read(text, path)
+        post = parse(text, path)
     except NewsletterError:
         return
     written = split_front_matter(format_post_file(post), "post.md")

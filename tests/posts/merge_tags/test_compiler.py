@@ -28,17 +28,17 @@ _TEXT = st.lists(
 
 
 @given(_TEXT)
-def test_restoring_undoes_marking(text: str) -> None:
+def test_restore_expressions_reverses_mark_expressions(text: str) -> None:
     marked = mark_expressions(text, "post.md", 1)
     assert marked.restore_expressions(marked.text) == text
     assert "{{" not in marked.text
-    assert [place.line for place in marked.locations] == sorted(
-        place.line or 0 for place in marked.locations
+    assert [location.line for location in marked.locations] == sorted(
+        location.line or 0 for location in marked.locations
     )
 
 
 @given(_TEXT)
-def test_every_expression_compiles_or_is_a_problem(text: str) -> None:
+def test_every_expression_compiles_or_is_reported(text: str) -> None:
     marked = mark_expressions(text, "post.md", 1)
     compiler = MergeTagCompiler({"name": "friend"})
     body = marked.compile(html.escape(marked.text), compiler, "html")
@@ -47,11 +47,11 @@ def test_every_expression_compiles_or_is_a_problem(text: str) -> None:
     assert len(compiler.merge_tags) <= 1
 
 
-def test_only_what_stands_in_code_is_restored() -> None:
+def test_only_expressions_in_code_are_restored() -> None:
     marked = mark_expressions("{{ a }}{{ b<c }}{{ d }}", "post.md", 1)
-    one, two, three = (f"{marked.marker_stem}{n}z" for n in range(3))
-    body = f'{one}<pre title="x"><code>{two}<span>{two}</span></code>{two}</pre>{three}'
+    before, inside, after = (f"{marked.marker_stem}{n}z" for n in range(3))
+    body = f'{before}<pre title="x"><code>{inside}<span>{inside}</span></code>{inside}</pre>{after}'
     assert marked.restore_code(body) == (
-        f'{one}<pre title="x"><code>{{{{ b&lt;c }}}}<span>{{{{ b&lt;c }}}}</span></code>'
-        f"{{{{ b&lt;c }}}}</pre>{three}"
+        f'{before}<pre title="x"><code>{{{{ b&lt;c }}}}<span>{{{{ b&lt;c }}}}</span></code>'
+        f"{{{{ b&lt;c }}}}</pre>{after}"
     )

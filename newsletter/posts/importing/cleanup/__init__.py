@@ -1,1 +1,1 @@
-"""What an import takes out of a post or puts aside: page furniture, spam, comments."""
+"""Clean up imported posts: boilerplate, bylines, spam, comments."""

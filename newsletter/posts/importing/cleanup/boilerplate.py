@@ -1,7 +1,7 @@
-"""A blog's own furniture: what stands around an article on its page and is no part of it.
+"""Boilerplate around an article on its page: rules that find it.
 
-Rules look at whole lines or paragraphs, and only where such furniture stands: before the first
-running text or after the last. An article about comment forms keeps its sentences.
+Rules match whole lines or paragraphs, and only where boilerplate occurs: before the first running
+text or after the last. An article about comment forms keeps its sentences.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from newsletter.posts.importing.cleanup.paragraph import Passage
 
-_MAX_LENGTH = 300  # characters; no furniture is longer, and patterns stay quick
+_MAX_LENGTH = 300  # characters; no boilerplate is longer, and patterns stay fast
 _SHARE_TARGETS = (
     r"(facebook|twitter|x|linked ?in|pinterest|reddit|tumblr|telegram|mastodon|bluesky"
     r"|what.?s ?app|threads|pocket|hacker news|e-?mail|print|copy( link)?|more|tweet|pin( it)?)"
@@ -19,23 +19,23 @@ _SHARE_TARGETS = (
 
 
 class BoilerplatePosition(Enum):
-    """Where a rule may find its furniture."""
+    """Where in a post a rule applies."""
 
     LABEL = auto()  # above the title
     HEAD = auto()  # before the first running text
     TAIL = auto()  # after the last running text
     ENDS = auto()  # either
-    AFTER = auto()  # in the tail, right after other furniture of the same kind
-    HEADING = auto()  # in the tail, and the titles under it are furniture too
+    AFTER = auto()  # in the tail, right after other boilerplate of the same kind
+    HEADING = auto()  # in the tail, and the titles under it are boilerplate too
 
 
 class BoilerplateRule(NamedTuple):
-    """One kind of furniture.
+    """A rule for one kind of boilerplate.
 
     Attributes:
-        description: what it is, as the editor is told.
-        position: where it may stand.
-        pattern: the whole of its text.
+        description: the kind, as shown to the editor.
+        position: where in a post it may be.
+        pattern: matches the whole text.
     """
 
     description: str
@@ -45,7 +45,9 @@ class BoilerplateRule(NamedTuple):
 
 def _make_rule(description: str, position: BoilerplatePosition, *patterns: str) -> BoilerplateRule:
     return BoilerplateRule(
-        description, position, re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE)
+        description,
+        position,
+        re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE),
     )
 
 
@@ -173,10 +175,10 @@ BOILERPLATE_RULES: tuple[BoilerplateRule, ...] = (
 
 
 class ContentRange(NamedTuple):
-    """Where the running text of an article begins and ends.
+    """Start and end of the running text of an article.
 
     Attributes:
-        start: index of the first passage of running text (what is before may be furniture).
+        start: index of the first passage of running text (passages before may be boilerplate).
         end: index after the last one.
     """
 
@@ -185,10 +187,10 @@ class ContentRange(NamedTuple):
 
 
 def find_content_range(passages: Sequence[Passage]) -> ContentRange:
-    """Find the running text; where there is none, the first passage counts as all of it."""
+    """Return the range of the running text; if there is none, only the first passage counts."""
     prose = [
-        at
-        for at, passage in enumerate(passages)
+        index
+        for index, passage in enumerate(passages)
         if passage.is_prose and not _match_rule(passage.text, set(BoilerplatePosition))
     ]
     return ContentRange(prose[0], prose[-1] + 1) if prose else ContentRange(len(passages), 1)
@@ -197,76 +199,76 @@ def find_content_range(passages: Sequence[Passage]) -> ContentRange:
 def find_boilerplate(
     passages: Sequence[Passage], content: ContentRange, spam: Collection[int] = ()
 ) -> dict[int, str]:
-    """Which passages are furniture, and what each is.
+    """Find the passages that are boilerplate.
 
     Args:
         passages: the whole post in order.
-        content: where its running text is.
-        spam: indices already put aside; they are neither title nor furniture.
+        content: the range of its running text.
+        spam: indices already set aside; they are neither title nor boilerplate.
 
     Returns:
-        Index of the passage -> what it is, in the order of the post.
+        Index of the passage -> kind of boilerplate, in the order of the post.
     """
     head, tail = content
     found = _find_labels(passages[:head], len(passages), spam)
     kind, under_heading = "", False
-    for at, passage in enumerate(passages):
-        if at in found or at in spam:
+    for index, passage in enumerate(passages):
+        if index in found or index in spam:
             continue
-        places = _get_positions(at, head, tail)
-        rule = _match_rule(passage.text, places)
+        positions = _get_positions(index, head, tail)
+        rule = _match_rule(passage.text, positions)
         if rule is None or (
             rule.position is BoilerplatePosition.AFTER and rule.description != kind
         ):
-            if under_heading and at >= tail and not passage.is_prose:
-                found[at] = kind
+            if under_heading and index >= tail and not passage.is_prose:
+                found[index] = kind
                 continue
             kind, under_heading = "", False
             continue
-        found[at] = kind = rule.description
+        found[index] = kind = rule.description
         under_heading = rule.position is BoilerplatePosition.HEADING
     return dict(sorted(found.items()))
 
 
-def _get_positions(at: int, head: int, tail: int) -> set[BoilerplatePosition]:
-    places: set[BoilerplatePosition] = set()
-    if at < head:
-        places |= {BoilerplatePosition.HEAD, BoilerplatePosition.ENDS}
-    if at >= tail:
-        places |= {
+def _get_positions(index: int, head: int, tail: int) -> set[BoilerplatePosition]:
+    positions: set[BoilerplatePosition] = set()
+    if index < head:
+        positions |= {BoilerplatePosition.HEAD, BoilerplatePosition.ENDS}
+    if index >= tail:
+        positions |= {
             BoilerplatePosition.TAIL,
             BoilerplatePosition.ENDS,
             BoilerplatePosition.AFTER,
             BoilerplatePosition.HEADING,
         }
-    return places
+    return positions
 
 
 def _find_labels(head: Sequence[Passage], total: int, spam: Collection[int]) -> dict[int, str]:
-    """Labels stand above the title: nothing but furniture comes before, and a title after."""
-    found: dict[int, str] = {}
-    for at, passage in enumerate(head):
-        if at in spam:
+    """Find labels above the title: only boilerplate precedes them, and a title follows."""
+    labels: dict[int, str] = {}
+    for index, passage in enumerate(head):
+        if index in spam:
             continue
         rule = _match_rule(
             passage.text,
             {BoilerplatePosition.LABEL, BoilerplatePosition.HEAD, BoilerplatePosition.ENDS},
         )
-        if rule is None or at + 2 >= total:
+        if rule is None or index + 2 >= total:
             break
-        found[at] = rule.description
-    return found
+        labels[index] = rule.description
+    return labels
 
 
 def _match_rule(text: str, positions: set[BoilerplatePosition]) -> BoilerplateRule | None:
-    plain = " ".join(text.split())
-    if not plain or len(plain) > _MAX_LENGTH:
+    normalized = " ".join(text.split())
+    if not normalized or len(normalized) > _MAX_LENGTH:
         return None
     return next(
         (
             rule
             for rule in BOILERPLATE_RULES
-            if rule.position in positions and rule.pattern.fullmatch(plain)
+            if rule.position in positions and rule.pattern.fullmatch(normalized)
         ),
         None,
     )

@@ -1,4 +1,4 @@
-"""Who wrote a post and when, from the line under its title."""
+"""Parse bylines: author and date in a line under the title."""
 
 import datetime
 import re
@@ -20,7 +20,7 @@ _NAME = r"[^\W\d_a-z][\w.'\u2019-]*"
 _AUTHOR = re.compile(
     rf"\b[Bb][Yy]:? (?P<author>{_NAME}(?: (?:(?:de|van|von|der|di|la) )*{_NAME}){{0,3}})"
 )
-# What may stand around the two, spaces left out.
+# Text that may surround author and date, without spaces.
 _FILLER = re.compile(
     r"(?:posted|published|written|updated|on|at|in|\d{1,2}:\d{2}(?:[ap]m)?"
     r"|\d+min(?:ute)?s?(?:read)?|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
@@ -30,33 +30,37 @@ _FILLER = re.compile(
 
 
 class Byline(NamedTuple):
-    """What a byline tells; empty or ``None`` where it does not."""
+    """Author and date of a byline; empty or ``None`` if missing."""
 
     author: str
     date: datetime.date | None
 
 
 def parse_byline(text: str) -> Byline | None:
-    """Read ``By Ada Berg | 3 March 2024`` and its like; ``None`` for any other line."""
+    """Parse a line like ``By Ada Berg | 3 March 2024``; return ``None`` for any other line."""
     if len(text) > _MAX_LENGTH:
         return None
-    dated = _DATE.search(text)
-    date = _parse_date(dated) if dated else None
-    rest = f"{text[: dated.start()]} {text[dated.end() :]}" if dated and date else text
-    named = _AUTHOR.search(rest)
-    if named:
-        rest = f"{rest[: named.start()]} {rest[named.end() :]}"
-    if not (named or date) or not _FILLER.fullmatch("".join(rest.split()) or "|"):
+    date_match = _DATE.search(text)
+    date = _parse_date(date_match) if date_match else None
+    rest = (
+        f"{text[: date_match.start()]} {text[date_match.end() :]}" if date_match and date else text
+    )
+    author_match = _AUTHOR.search(rest)
+    if author_match:
+        rest = f"{rest[: author_match.start()]} {rest[author_match.end() :]}"
+    if not (author_match or date) or not _FILLER.fullmatch("".join(rest.split()) or "|"):
         return None
-    return Byline(named["author"] if named else "", date)
+    return Byline(author_match["author"] if author_match else "", date)
 
 
 def _parse_date(found: re.Match[str]) -> datetime.date | None:
     try:
         if found["iso"]:
             return datetime.date.fromisoformat(found["iso"])
-        n = 1 if found["month1"] else 2
-        month = _MONTHS.index(found[f"month{n}"].lower()) + 1
-        return datetime.date(int(found[f"year{n}"]), month, int(found[f"day{n}"]))
+        group_number = 1 if found["month1"] else 2
+        month = _MONTHS.index(found[f"month{group_number}"].lower()) + 1
+        return datetime.date(
+            int(found[f"year{group_number}"]), month, int(found[f"day{group_number}"])
+        )
     except ValueError:
         return None

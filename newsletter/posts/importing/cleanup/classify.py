@@ -1,4 +1,4 @@
-"""Tell what an import takes out of a post and what it puts aside."""
+"""Classify passages of an imported post: kept, removed or set aside."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from newsletter.posts.importing.cleanup.spam_and_comments import find_comments, 
 
 @dataclass(frozen=True, slots=True)
 class PassageClassification:
-    """The verdict on every passage of a post.
+    """The classification of all passages of a post.
 
     Attributes:
         kept: indices of the passages that stay.
-        removed: furniture, in the order of the post.
-        set_aside: what the editor must look at, in the order of the post.
+        removed: boilerplate, in the order of the post.
+        set_aside: passages for the editor to check, in the order of the post.
     """
 
     kept: tuple[int, ...]
@@ -26,26 +26,35 @@ class PassageClassification:
 def classify_passages(
     passages: Sequence[Passage], keep: Collection[int] = (), *, is_scraped: bool = True
 ) -> PassageClassification:
-    """Judge the passages of a post.
+    """Classify the passages of a post.
 
     Args:
         passages: the whole post in order.
-        keep: lines (1-based) that stay whatever is said of them.
-        is_scraped: whether the post comes from a page, with a page's furniture around it.
+        keep: lines (1-based) that stay regardless.
+        is_scraped: whether the post was copied from a page, with boilerplate around it.
     """
-    thread = find_comments(passages) if is_scraped else range(len(passages), len(passages))
-    article = passages[: thread.start]
-    running = find_content_range(article)
-    strange = find_spam(article, running)
-    taken = find_boilerplate(passages, running, strange) if is_scraped else {}
-    strange |= dict.fromkeys(set(thread) - set(taken), "looks like a reader's comment")
-    taken = {at: why for at, why in taken.items() if passages[at].line not in keep}
-    strange = {at: why for at, why in strange.items() if passages[at].line not in keep}
+    comments = find_comments(passages) if is_scraped else range(len(passages), len(passages))
+    article = passages[: comments.start]
+    content = find_content_range(article)
+    set_aside = find_spam(article, content)
+    boilerplate = find_boilerplate(passages, content, set_aside) if is_scraped else {}
+    set_aside |= dict.fromkeys(set(comments) - set(boilerplate), "looks like a reader's comment")
+    boilerplate = {
+        index: why for index, why in boilerplate.items() if passages[index].line not in keep
+    }
+    set_aside = {index: why for index, why in set_aside.items() if passages[index].line not in keep}
     return PassageClassification(
-        kept=tuple(at for at in range(len(passages)) if at not in taken and at not in strange),
-        removed=tuple(RemovedLine(passages[at].line, passages[at].text, taken[at]) for at in taken),
+        kept=tuple(
+            index
+            for index in range(len(passages))
+            if index not in boilerplate and index not in set_aside
+        ),
+        removed=tuple(
+            RemovedLine(passages[index].line, passages[index].text, boilerplate[index])
+            for index in boilerplate
+        ),
         set_aside=tuple(
-            SetAsideLine(passages[at].line, passages[at].text, strange[at])
-            for at in sorted(strange)
+            SetAsideLine(passages[index].line, passages[index].text, set_aside[index])
+            for index in sorted(set_aside)
         ),
     )

@@ -1,4 +1,4 @@
-"""A post as a list of lines or paragraphs, for those who judge what belongs in it."""
+"""Passages of a post (lines, paragraphs) and word counts, for clean-up."""
 
 import re
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Passage:
 
     Attributes:
         line: 1-based line in the source where it starts.
-        text: its words, without markup.
-        is_standalone: nothing touches it: no other line of the same paragraph.
+        text: its text without markup.
+        is_standalone: whether no other line of the same paragraph is next to it.
     """
 
     line: int
@@ -28,7 +28,7 @@ class Passage:
 
     @property
     def word_count(self) -> int:
-        """How many words it has."""
+        """Number of words."""
         return count_words(self.text)
 
     @property
@@ -42,7 +42,7 @@ class Passage:
 
 
 class RemovedLine(NamedTuple):
-    """What an import took out of a post: the blog's own furniture."""
+    """A line that an import removed from a post, with the kind of boilerplate."""
 
     line: int
     text: str
@@ -50,7 +50,7 @@ class RemovedLine(NamedTuple):
 
 
 class SetAsideLine(NamedTuple):
-    """What an import put aside for the editor to look at."""
+    """A line that an import set aside for the editor to check, with the reason."""
 
     line: int
     text: str
@@ -58,10 +58,10 @@ class SetAsideLine(NamedTuple):
 
 
 def count_words(text: str) -> int:
-    """Words of ``text``; where a script sets no spaces, two characters count as a word."""
+    """Return the number of words; in scripts without spaces, two characters count as a word."""
     spaced, unspaced = _UNSPACED_SCRIPT_CHARACTER.subn(" ", text)
     pieces = spaced.split()
-    # Most are plain words: only the others are looked at closely, which halves the time.
-    others = [piece for piece in pieces if not piece.isalnum()]
-    words = len(pieces) - len(others) + len(_WORD.findall(" ".join(others)))
+    # Most pieces are plain words; searching only the others halves the time.
+    other_pieces = [piece for piece in pieces if not piece.isalnum()]
+    words = len(pieces) - len(other_pieces) + len(_WORD.findall(" ".join(other_pieces)))
     return words + (unspaced + 1) // 2

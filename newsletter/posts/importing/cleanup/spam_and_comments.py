@@ -1,7 +1,7 @@
-"""What does not belong in a post: link spam and readers' comments, put aside for the editor.
+"""Find link spam and readers' comments in an imported post.
 
-Only short lines that stand alone are judged. A Greek word in a sentence, or a heading about
-casinos in an article about casinos, is the article's own.
+They are set aside for the editor. Only short lines that stand alone are checked: a Greek word in a
+sentence, or a heading about casinos in an article about casinos, belongs to the article.
 """
 
 import re
@@ -15,7 +15,20 @@ from newsletter.posts.importing.cleanup.paragraph import Passage
 
 LATIN_SCRIPT = "Latin"
 
-# Scripts that one language mixes count as one; the rest are called by their Unicode name.
+_MAX_SHORT_WORDS = 30
+# Share of a post's letters above which a second script belongs to the post too.
+_MIN_SECOND_SCRIPT_SHARE = 1 / 3
+_MIN_FOREIGN_LETTERS = 3  # fewer are a symbol or a unit (π, μm)
+_MAJORITY_SHARE = 1 / 2
+
+_COMMENTS_HEADING = re.compile(
+    r"(\d+|one|two|three) (thoughts?|comments?|responses?|replies) (on|to) ?\W.*"
+    r"|(\d+ )?(comments?|responses|replies)( \(\d+\))?:?",
+    re.IGNORECASE,
+)
+_COMMENT_LINE = re.compile(r".{1,60} says:?|reply|reply to .{1,60}", re.IGNORECASE)
+
+# Scripts that one language mixes count as one; the others have their Unicode names.
 _SCRIPT_NAMES = {
     "CJK": "Chinese or Japanese",
     "HIRAGANA": "Chinese or Japanese",
@@ -23,29 +36,6 @@ _SCRIPT_NAMES = {
     "BOPOMOFO": "Chinese or Japanese",
     "HANGUL": "Korean",
 }
-
-
-@lru_cache(maxsize=4096)
-def get_script(char: str) -> str:
-    """The script of one letter (``"Latin"``, ``"Arabic"``, …); empty for anything else.
-
-    Compatibility forms count as what they stand for: a mathematical bold ``A`` is Latin.
-    """
-    plain = unicodedata.normalize("NFKC", char)[:1]
-    if unicodedata.category(plain) not in {"Lu", "Ll", "Lt", "Lo"}:
-        return ""
-    family = unicodedata.name(plain, "").partition(" ")[0]
-    return _SCRIPT_NAMES.get(family, family.title())
-
-
-def count_letters_by_script(text: str) -> Counter[str]:
-    """How many letters of each script ``text`` holds."""
-    found: Counter[str] = Counter()
-    for char, count in Counter(text).items():
-        if name := get_script(char):
-            found[name] += count
-    return found
-
 
 SPAM_TERMS: Mapping[str, str] = {
     "adult": (
@@ -73,8 +63,30 @@ SPAM_TERMS: Mapping[str, str] = {
 }
 
 
+@lru_cache(maxsize=4096)
+def get_script(char: str) -> str:
+    """Return the script of one letter (``"Latin"``, ``"Arabic"``, …); empty for other characters.
+
+    Compatibility forms count as their base character: a mathematical bold ``A`` is Latin.
+    """
+    plain = unicodedata.normalize("NFKC", char)[:1]
+    if unicodedata.category(plain) not in {"Lu", "Ll", "Lt", "Lo"}:
+        return ""
+    family = unicodedata.name(plain, "").partition(" ")[0]
+    return _SCRIPT_NAMES.get(family, family.title())
+
+
+def count_letters_by_script(text: str) -> Counter[str]:
+    """Return the number of letters of each script in ``text``."""
+    counts: Counter[str] = Counter()
+    for char, count in Counter(text).items():
+        if script := get_script(char):
+            counts[script] += count
+    return counts
+
+
 def find_spam_terms(text: str) -> dict[str, str]:
-    """The spam terms in ``text``, each with what it sells (``"adult"``, ``"gambling"``, …)."""
+    """Return the spam terms in ``text``, each with its kind (``"adult"``, ``"gambling"``, …)."""
     plain = " ".join(text.casefold().split())
     return {found[0]: found.lastgroup or "" for found in _SPAM_TERM_PATTERN.finditer(plain)}
 
@@ -88,7 +100,7 @@ def _iter_alternatives() -> Iterator[str]:
 
 
 def _match_whole_word(word: str) -> str:
-    # Scripts without spaces between words have no word boundaries to look for.
+    # Scripts without spaces between words have no word boundaries to match.
     spaced = not re.search(r"[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]", word)
     return rf"\b{re.escape(word)}\b" if spaced else re.escape(word)
 
@@ -96,81 +108,76 @@ def _match_whole_word(word: str) -> str:
 _SPAM_TERM_PATTERN = re.compile("|".join(_iter_alternatives()))
 
 
-_MAX_SHORT_WORDS = 30  # words
-_MIN_SECOND_SCRIPT_SHARE = (
-    1 / 3
-)  # of a post's letters: then the second script is the post's own too
-_MIN_FOREIGN_LETTERS = 3  # letters: fewer are a symbol or a unit (π, μm)
-_MAJORITY_SHARE = 1 / 2
-
-_COMMENTS_HEADING = re.compile(
-    r"(\d+|one|two|three) (thoughts?|comments?|responses?|replies) (on|to) ?\W.*"
-    r"|(\d+ )?(comments?|responses|replies)( \(\d+\))?:?",
-    re.IGNORECASE,
-)
-_COMMENT_LINE = re.compile(r".{1,60} says:?|reply|reply to .{1,60}", re.IGNORECASE)
-
-
 def find_comments(passages: Sequence[Passage]) -> range:
-    """Where readers' comments stand: under their heading, if a comment really follows."""
+    """Return the range of readers' comments: below their heading, if a comment follows it."""
     count = len(passages)
     texts = [passage.text.strip() for passage in passages]
-    last = max((at for at in range(count) if _COMMENT_LINE.fullmatch(texts[at])), default=0)
+    last = max(
+        (index for index in range(count) if _COMMENT_LINE.fullmatch(texts[index])), default=0
+    )
     headings = (
-        at
-        for at in range(find_content_range(passages).start + 1, last)
-        if _COMMENTS_HEADING.fullmatch(texts[at])
+        index
+        for index in range(find_content_range(passages).start + 1, last)
+        if _COMMENTS_HEADING.fullmatch(texts[index])
     )
     return range(next(headings, count), count)
 
 
 def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, str]:
-    """Which passages look like link spam, and why.
+    """Find the passages that look like link spam.
 
     Args:
         passages: the post in order, without its readers' comments.
-        content: where its running text is.
+        content: the range of its running text.
 
     Returns:
-        Index of the passage -> the reason in the editor's words, in the order of the post.
+        Index of the passage -> the reason, as shown to the editor, in the order of the post.
     """
     head, tail = content
-    first = min(head + 1, tail)  # a title may be about anything
-    prose = [p for p in passages if p.is_prose]
-    main = _get_main_script(passages)
+    first_checked = min(head + 1, tail)  # a title may be about anything
+    prose = [passage for passage in passages if passage.is_prose]
+    main_script = _get_main_script(passages)
     own_scripts = {
         LATIN_SCRIPT,
-        main,
+        main_script,
         *_get_second_scripts(passages),
-        *_get_quoted_scripts(prose, main),
+        *_get_quoted_scripts(prose, main_script),
     }
     short = {
-        at: p
-        for at, p in enumerate(passages)
-        if p.is_standalone and p.word_count <= _MAX_SHORT_WORDS
+        index: passage
+        for index, passage in enumerate(passages)
+        if passage.is_standalone and passage.word_count <= _MAX_SHORT_WORDS
     }
-    said = {at: find_spam_terms(passage.text) for at, passage in short.items()}
-    # Hardly a post has any: only then is all of it searched.
-    own_terms = _find_own_terms(prose) if any(said.values()) else frozenset()
-    found: dict[int, str] = {}
-    for at, passage in short.items():
+    terms_by_index = {index: find_spam_terms(passage.text) for index, passage in short.items()}
+    # Few posts contain any: only then is the whole post searched.
+    own_terms = _find_own_terms(prose) if any(terms_by_index.values()) else frozenset()
+    reasons: dict[int, str] = {}
+    for index, passage in short.items():
         foreign = _find_foreign_script(
-            passage.text, own_scripts, in_tail=at >= tail and not passage.is_prose
+            passage.text, own_scripts, in_tail=index >= tail and not passage.is_prose
         )
-        terms = {term: kind for term, kind in said[at].items() if term not in own_terms}
+        terms = {
+            term: kind for term, kind in terms_by_index[index].items() if term not in own_terms
+        }
         if foreign:
-            found[at] = f"is in {foreign} script in a post in {main} script: looks like link spam"
-        elif terms and at >= first and (len(said[at]) > 1 or not passage.is_prose):
+            reasons[index] = (
+                f"is in {foreign} script in a post in {main_script} script: looks like link spam"
+            )
+        elif (
+            terms
+            and index >= first_checked
+            and (len(terms_by_index[index]) > 1 or not passage.is_prose)
+        ):
             kind = next(iter(terms.values()))
-            found[at] = (
+            reasons[index] = (
                 f"has {_add_indefinite_article(kind)} term that the post never uses: "
                 "looks like link spam"
             )
-    return found
+    return reasons
 
 
 def _find_own_terms(prose: Iterable[Passage]) -> frozenset[str]:
-    """The terms that the post itself speaks of: one may be a sentence's subject, several not."""
+    """Return the terms of the article itself: a sentence may be about one term, not several."""
     found = ((passage, find_spam_terms(passage.text)) for passage in prose)
     return frozenset(
         term
@@ -185,38 +192,38 @@ def _add_indefinite_article(kind: str) -> str:
 
 
 def _get_main_script(passages: Iterable[Passage]) -> str:
-    counted = count_letters_by_script(" ".join(p.text for p in passages))
-    return counted.most_common(1)[0][0] if counted else LATIN_SCRIPT
+    letter_counts = count_letters_by_script(" ".join(passage.text for passage in passages))
+    return letter_counts.most_common(1)[0][0] if letter_counts else LATIN_SCRIPT
 
 
 def _get_second_scripts(passages: Iterable[Passage]) -> set[str]:
-    counted = count_letters_by_script(" ".join(p.text for p in passages))
+    letter_counts = count_letters_by_script(" ".join(passage.text for passage in passages))
     return {
-        name
-        for name, count in counted.items()
-        if count > counted.total() * _MIN_SECOND_SCRIPT_SHARE
+        script
+        for script, count in letter_counts.items()
+        if count > letter_counts.total() * _MIN_SECOND_SCRIPT_SHARE
     }
 
 
 def _get_quoted_scripts(prose: Iterable[Passage], main_script: str) -> set[str]:
-    """Scripts that the article's own sentences use: its subject, not spam."""
+    """Return the scripts quoted in the article's own sentences; they are not spam."""
     return {
-        name
+        script
         for passage in prose
         if _get_main_script([passage]) == main_script
-        for name in count_letters_by_script(passage.text)
+        for script in count_letters_by_script(passage.text)
     }
 
 
 def _find_foreign_script(text: str, own_scripts: set[str], *, in_tail: bool) -> str:
-    """The script that does not belong, or empty; in the tail a single word is enough."""
-    counted = count_letters_by_script(text)
-    total = counted.total()
-    for name, count in counted.most_common():
+    """Return the script that doesn't belong, or empty; in the tail a single word is enough."""
+    letter_counts = count_letters_by_script(text)
+    total = letter_counts.total()
+    for script, count in letter_counts.most_common():
         if (
-            name not in own_scripts
+            script not in own_scripts
             and count >= _MIN_FOREIGN_LETTERS
             and (in_tail or count > total * _MAJORITY_SHARE)
         ):
-            return name
+            return script
     return ""

@@ -1,1 +1,1 @@
-"""One module a kind of source: each returns a draft."""
+"""Parsers of post sources: plain text, Markdown, HTML."""

@@ -1,4 +1,4 @@
-"""What every kind of source becomes: a draft, empty where the source is silent."""
+"""``ParsedSource``, the result of each source parser; bylines, opening."""
 
 import datetime
 from collections.abc import Collection, Sequence
@@ -12,20 +12,20 @@ from newsletter.posts.importing.cleanup.paragraph import Passage, RemovedLine, S
 
 @dataclass(frozen=True, slots=True)
 class ParsedSource:
-    """A source read and cleared; empty where it is silent.
+    """A source parsed and cleaned up; fields that it doesn't state are empty.
 
     Attributes:
         body: Markdown or HTML.
         opening: the first running text, for a preheader.
-        title: the first heading, or what the page says.
-        description: what the page says of itself.
+        title: the first heading, or the page's title.
+        description: the page's description.
         author: plain text.
-        date: when it was published.
-        canonical_url: where it lives on the web.
+        date: publication date.
+        canonical_url: URL of the post on the web.
         language: BCP 47 tag.
         tags: plain text.
-        removed: furniture, in the order of the source.
-        set_aside: what the editor must look at.
+        removed: boilerplate, in the order of the source.
+        set_aside: passages for the editor to check.
     """
 
     body: str
@@ -43,7 +43,7 @@ class ParsedSource:
 
 @dataclass(frozen=True, slots=True)
 class ExtractedByline:
-    """Author and date as the lines under the title give them, and those lines."""
+    """Author and date from the lines under the title, and those lines."""
 
     author: str = ""
     date: datetime.date | None = None
@@ -51,7 +51,7 @@ class ExtractedByline:
 
     @property
     def line_numbers(self) -> set[int]:
-        """The 1-based lines that it was found on."""
+        """The 1-based lines on which they were found."""
         return {removed.line for removed in self.removed}
 
 
@@ -61,21 +61,21 @@ def find_byline(
     keep: Collection[int],
     title: Passage | None,
 ) -> ExtractedByline:
-    """Author and date, from the lines between the title and the running text."""
+    """Return author and date from the lines between the title and the running text."""
     head = passages[: find_content_range(passages).start]
-    found = [
+    bylines = [
         (passage, byline)
         for passage in head
         if passage != title and passage.line not in keep and (byline := parse_byline(passage.text))
     ]
-    furniture = {removed.line for removed in classification.removed}
+    removed_lines = {removed.line for removed in classification.removed}
     return ExtractedByline(
-        author=next((byline.author for _, byline in found if byline.author), ""),
-        date=next((byline.date for _, byline in found if byline.date), None),
+        author=next((byline.author for _, byline in bylines if byline.author), ""),
+        date=next((byline.date for _, byline in bylines if byline.date), None),
         removed=tuple(
             RemovedLine(passage.line, passage.text, "byline, now in the front matter")
-            for passage, _ in found
-            if passage.line not in furniture
+            for passage, _ in bylines
+            if passage.line not in removed_lines
         ),
     )
 
@@ -83,11 +83,14 @@ def find_byline(
 def sort_removed_lines(
     classification: PassageClassification, byline: ExtractedByline
 ) -> tuple[RemovedLine, ...]:
-    """Return what was removed, in the order of the source."""
+    """Return all removed lines, in the order of the source."""
     return tuple(sorted((*classification.removed, *byline.removed), key=lambda entry: entry.line))
 
 
 def find_opening(passages: Sequence[Passage]) -> str:
-    """The first running text that is the same for every reader, else the first words at all."""
-    same = [p for p in passages if "{{" not in p.text]
-    return next((p.text for p in same if p.is_prose), same[0].text if same else "")
+    """Return the first running text without merge tags, else the first text without them."""
+    without_tags = [passage for passage in passages if "{{" not in passage.text]
+    return next(
+        (passage.text for passage in without_tags if passage.is_prose),
+        without_tags[0].text if without_tags else "",
+    )

@@ -1,4 +1,4 @@
-"""A web page, or a fragment of one, as a draft."""
+"""Parse a web page, or a fragment of one, as a post."""
 
 import re
 from bisect import bisect_left
@@ -19,70 +19,81 @@ from newsletter.posts.importing.sources.draft import (
 )
 
 _HEADING_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-
-
 _STANDALONE_TAGS = _HEADING_TAGS | {"p", "li", "div", "section", "article", ""}
-
-
-_MAX_CANDIDATES = 50  # of a text that a page repeats
-
-
+_MAX_CANDIDATES = 50  # per text that a page repeats
 _EMPTY_ELEMENT = re.compile(r"<(ul|ol|li|div|section|article|p|figure)(?: [^<>]*)?>\s*</\1>\n?")
 
 
 def parse_html_source(front_matter: FrontMatter, path: str, keep: Collection[int]) -> ParsedSource:
-    """Read a web page or a fragment; lines are those of the source, not of its article."""
-    page = extract_article(front_matter.body, path)
-    html = sanitize_html(page.html, path)
+    """Parse a web page or a fragment; line numbers refer to the source, not to its article."""
+    article = extract_article(front_matter.body, path)
+    html = sanitize_html(article.html, path)
     blocks = outline_html(html).blocks
     lines = _find_source_lines(blocks, front_matter)
     passages = [
         Passage(line, block.text, is_standalone=block.tag in _STANDALONE_TAGS)
         for block, line in zip(blocks, lines, strict=True)
     ]
-    clearing = classify_passages(passages, keep)
-    heading = next((at for at in clearing.kept if blocks[at].tag in _HEADING_TAGS), None)
-    told = str(front_matter.data.get("title") or "") or page.title
-    title = told or ("" if heading is None else blocks[heading].text)
-    repeated = heading is not None and blocks[heading].text == title
-    above = [at for at in clearing.kept if heading is None or at < heading]
-    title_at = heading if repeated and not any(passages[at].is_prose for at in above) else None
-    byline = find_byline(passages, clearing, keep, None if title_at is None else passages[title_at])
-    gone = set(range(len(blocks))) - set(clearing.kept)
-    gone |= {at for at in clearing.kept if passages[at].line in byline.line_numbers}
-    gone |= set() if title_at is None else {title_at}
+    classification = classify_passages(passages, keep)
+    heading = next(
+        (index for index in classification.kept if blocks[index].tag in _HEADING_TAGS), None
+    )
+    stated_title = str(front_matter.data.get("title") or "") or article.title
+    title = stated_title or ("" if heading is None else blocks[heading].text)
+    repeats_title = heading is not None and blocks[heading].text == title
+    before_heading = [index for index in classification.kept if heading is None or index < heading]
+    title_index = (
+        heading
+        if repeats_title and not any(passages[index].is_prose for index in before_heading)
+        else None
+    )
+    byline = find_byline(
+        passages, classification, keep, None if title_index is None else passages[title_index]
+    )
+    removed_indices = set(range(len(blocks))) - set(classification.kept)
+    removed_indices |= {
+        index for index in classification.kept if passages[index].line in byline.line_numbers
+    }
+    removed_indices |= set() if title_index is None else {title_index}
     return ParsedSource(
-        body=_remove_blocks(html, [blocks[at] for at in sorted(gone)]),
-        opening=find_opening([p for at, p in enumerate(passages) if at not in gone]),
+        body=_remove_blocks(html, [blocks[index] for index in sorted(removed_indices)]),
+        opening=find_opening(
+            [passage for index, passage in enumerate(passages) if index not in removed_indices]
+        ),
         title=title,
-        description=page.description,
-        author=page.author or byline.author,
-        date=page.date or byline.date,
-        canonical_url=page.canonical_url,
-        language=page.language,
-        tags=page.tags,
-        removed=sort_removed_lines(clearing, byline),
-        set_aside=clearing.set_aside,
+        description=article.description,
+        author=article.author or byline.author,
+        date=article.date or byline.date,
+        canonical_url=article.canonical_url,
+        language=article.language,
+        tags=article.tags,
+        removed=sort_removed_lines(classification, byline),
+        set_aside=classification.set_aside,
     )
 
 
 def _find_source_lines(blocks: Sequence[HtmlTextBlock], front_matter: FrontMatter) -> list[int]:
-    """The line of each of an article's blocks in the page that the article was taken from."""
+    """Return the source line of each block of the extracted article."""
     source = outline_html(front_matter.body).blocks
-    places: dict[str, list[int]] = {}
-    for place, block in enumerate(source):
-        places.setdefault(block.text, []).append(place)
+    indices_by_text: dict[str, list[int]] = {}
+    for index, block in enumerate(source):
+        indices_by_text.setdefault(block.text, []).append(index)
     lines: list[int] = []
-    at, line = 0, 1
+    next_index, line = 0, 1
     for block, after in zip_longest(blocks, blocks[1:]):
-        same = places.get(block.text, [])
-        same = same[bisect_left(same, at) :][:_MAX_CANDIDATES]
-        # A label may stand in the page's menu too: where the next block follows, it is the one.
+        candidates = indices_by_text.get(block.text, [])
+        candidates = candidates[bisect_left(candidates, next_index) :][:_MAX_CANDIDATES]
+        # A label may be in the page's menu too: take the one that the next block follows.
         next_text = [after.text] if after else []
-        follows = (n for n in same if [b.text for b in source[n + 1 : n + 2]] == next_text)
-        if same:
-            place = next(follows, same[0])
-            at, line = place + 1, source[place].line
+        follows = (
+            candidate
+            for candidate in candidates
+            if [source_block.text for source_block in source[candidate + 1 : candidate + 2]]
+            == next_text
+        )
+        if candidates:
+            index = next(follows, candidates[0])
+            next_index, line = index + 1, source[index].line
         lines.append(front_matter.body_line - 1 + line)
     return lines
 

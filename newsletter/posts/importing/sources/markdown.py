@@ -1,4 +1,4 @@
-"""Markdown as a draft."""
+"""Parse Markdown as a post."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ from newsletter.posts.importing.sources.draft import (
 
 def parse_markdown_source(
     front_matter: FrontMatter,
-    path: str,  # noqa: ARG001 - every kind of source is given the same
+    path: str,  # noqa: ARG001 - all source parsers have the same parameters
     keep: Collection[int],
 ) -> ParsedSource:
-    """Read Markdown; its body stays as written, less its title and what is put aside."""
+    """Parse Markdown; the body stays as written, without its title and what is set aside."""
     lines = front_matter.body.split("\n")
     blocks = _parse_blocks(front_matter)
-    clearing = classify_passages([block.passage for block in blocks], keep, is_scraped=False)
-    kept = [blocks[at] for at in clearing.kept]
+    classification = classify_passages([block.passage for block in blocks], keep, is_scraped=False)
+    kept = [blocks[index] for index in classification.kept]
     heading = next((block for block in kept if block.kind == "heading_open"), None)
-    told = str(front_matter.data.get("title") or "")
-    title = told or (heading.passage.text if heading else "")
+    stated_title = str(front_matter.data.get("title") or "")
+    title = stated_title or (heading.passage.text if heading else "")
     if heading and heading is kept[0] and heading.passage.text == title:
         kept.remove(heading)
-    staying = {block.start for block in kept}
+    kept_starts = {block.start for block in kept}
     for block in reversed(blocks):
-        if block.start in staying:
+        if block.start in kept_starts:
             continue
         end = block.end
         while end < len(lines) and not lines[end].strip():
@@ -43,7 +43,7 @@ def parse_markdown_source(
         body="\n".join(lines),
         opening=find_opening(paragraphs),
         title=title,
-        set_aside=clearing.set_aside,
+        set_aside=classification.set_aside,
     )
 
 
@@ -61,13 +61,13 @@ def _parse_blocks(front_matter: FrontMatter) -> list[_MarkdownBlock]:
     lines = front_matter.body.split("\n")
     tokens = MarkdownIt("commonmark").parse(front_matter.body)
     blocks: list[_MarkdownBlock] = []
-    for at, token in enumerate(tokens):
+    for index, token in enumerate(tokens):
         if token.level or token.nesting < 0 or token.map is None:
             continue
         start, end = token.map
-        plain = token.type in {"heading_open", "paragraph_open"}
-        text = _get_inline_text(tokens[at + 1]) if plain else " ".join(lines[start:end])
-        passage = Passage(front_matter.body_line + start, text, is_standalone=plain)
+        is_text = token.type in {"heading_open", "paragraph_open"}
+        text = _get_inline_text(tokens[index + 1]) if is_text else " ".join(lines[start:end])
+        passage = Passage(front_matter.body_line + start, text, is_standalone=is_text)
         blocks.append(_MarkdownBlock(passage, start, end, token.type))
     return blocks
 

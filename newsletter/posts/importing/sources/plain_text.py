@@ -1,7 +1,7 @@
-"""Plain text, as scraped from a page, as Markdown that reads the same.
+"""Parse plain text copied from a page, and format it as Markdown.
 
-Conservative: what is not plainly a list, a heading or a rule stays a paragraph, and characters
-that Markdown would take for markup are escaped (CommonMark 0.31, "Backslash escapes").
+Conservative: what is not clearly a list, a heading or a rule stays a paragraph, and characters
+that Markdown would interpret as markup are escaped (CommonMark 0.31, "Backslash escapes").
 """
 
 import re
@@ -18,28 +18,27 @@ from newsletter.posts.importing.sources.draft import (
     sort_removed_lines,
 )
 
-_MAX_WRAPPED_LENGTH = (
-    100  # characters: a longer line is a whole paragraph, and so is every other line
-)
+# Characters: with a longer line in the text, every line is a paragraph of its own.
+_MAX_WRAPPED_LENGTH = 100
 _MAX_HEADING_WORDS = 10
 _MAX_TITLE_LENGTH = 150
 
 _BULLET = re.compile(r"[-*+•▪‣◦·●] +(?=\S)")
 _NUMBER = re.compile(r"(?P<number>\d{1,3})[.)] +(?=\S)")
-_THEMATIC_BREAK = re.compile(r"(?:[-*_=~–—•·⁂] ?){3,}|⁂")  # noqa: RUF001 - dashes are what is looked for
+_THEMATIC_BREAK = re.compile(r"(?:[-*_=~–—•·⁂] ?){3,}|⁂")  # noqa: RUF001 - the pattern matches dashes
 _UNDERLINE = re.compile(r"={3,}|-{3,}")
 _URL = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}'’”]")  # noqa: RUF001
 _SPECIAL_CHARACTERS = re.compile(
     r"[\\`*\[{]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)|~(?=~)|(?<=~)~"
 )
 _LINE_START = re.compile(r"(?:[#>|:=~+-]|\d+(?=[.)](?:\s|$)))")
-# Control characters, line and paragraph separators: a line ends where an editor says it ends.
+# Control characters, line and paragraph separators: only the line ends of text editors count.
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A paragraph, or an item of a list (then ``kind`` is ``"-"`` or the item's number)."""
+    """A paragraph, or a list item (then ``kind`` is ``"-"`` or the item's number)."""
 
     lines: tuple[Passage, ...]
     kind: str = ""
@@ -54,19 +53,23 @@ class _Piece:
 
 
 def split_passages(text: str) -> list[Passage]:
-    """The lines of ``text`` that are not blank, numbered from 1."""
-    rows = [_CONTROL_CHARACTERS.sub(" ", row).strip() for row in re.split(r"\r\n|\n|\r", text)]
-    wrapped = max(map(len, rows)) <= _MAX_WRAPPED_LENGTH
-    padded = ["", *rows, ""]
+    """Return the lines of ``text`` that are not blank, numbered from 1."""
+    lines = [_CONTROL_CHARACTERS.sub(" ", line).strip() for line in re.split(r"\r\n|\n|\r", text)]
+    wrapped = max(map(len, lines)) <= _MAX_WRAPPED_LENGTH
+    padded_lines = ["", *lines, ""]
     return [
-        Passage(at, row, is_standalone=not wrapped or not (padded[at - 1] or padded[at + 1]))
-        for at, row in enumerate(rows, start=1)
-        if row
+        Passage(
+            number,
+            line,
+            is_standalone=not wrapped or not (padded_lines[number - 1] or padded_lines[number + 1]),
+        )
+        for number, line in enumerate(lines, start=1)
+        if line
     ]
 
 
 def find_title_line(passages: Sequence[Passage]) -> Passage | None:
-    """The first line, if it can be a title: short, and no part of a wrapped paragraph."""
+    """Return the first line if it can be a title: short, not part of a wrapped paragraph."""
     if not passages:
         return None
     first, *rest = passages
@@ -79,7 +82,7 @@ def find_title_line(passages: Sequence[Passage]) -> Passage | None:
 
 
 def remove_title_line(passages: Sequence[Passage], title: Passage | None) -> list[Passage]:
-    """The lines below the title and its underline; all of them where there is no title."""
+    """Return the lines below the title and its underline; all lines if there is no title."""
     if title is None:
         return list(passages)
     rest = list(passages[1:])
@@ -88,29 +91,29 @@ def remove_title_line(passages: Sequence[Passage], title: Passage | None) -> lis
 
 
 def format_as_markdown(passages: Sequence[Passage]) -> str:
-    """Write the lines that stay as Markdown."""
+    """Format lines of plain text as Markdown."""
     pieces = [piece for block in _group_adjacent(passages) for piece in _split_pieces(block)]
-    written: list[str] = []
-    at = 0
-    while at < len(pieces):
-        items = _get_list(pieces, at)
+    markdown_blocks: list[str] = []
+    index = 0
+    while index < len(pieces):
+        items = _get_list(pieces, index)
         if items:
-            written.append("\n".join(_format_item(piece) for piece in items))
-            at += len(items)
+            markdown_blocks.append("\n".join(_format_item(piece) for piece in items))
+            index += len(items)
             continue
-        after = pieces[at + 1] if at + 1 < len(pieces) else None
-        if after is not None and _is_underlined(pieces[at], after):
-            level = 2 if after.text[0] == "=" else 3
-            written.append(f"{'#' * level} {_format_heading_text(pieces[at])}")
-            at += 2
+        next_piece = pieces[index + 1] if index + 1 < len(pieces) else None
+        if next_piece is not None and _is_underlined(pieces[index], next_piece):
+            level = 2 if next_piece.text[0] == "=" else 3
+            markdown_blocks.append(f"{'#' * level} {_format_heading_text(pieces[index])}")
+            index += 2
             continue
-        written.append(_format_paragraph(pieces[at], after))
-        at += 1
-    return "\n\n".join(written) + "\n" if written else ""
+        markdown_blocks.append(_format_paragraph(pieces[index], next_piece))
+        index += 1
+    return "\n\n".join(markdown_blocks) + "\n" if markdown_blocks else ""
 
 
 def _group_adjacent(passages: Sequence[Passage]) -> Iterator[tuple[Passage, ...]]:
-    """Lines that touch, together."""
+    """Yield groups of adjacent lines."""
     block: list[Passage] = []
     for line in passages:
         if block and (line.is_standalone or line.line != block[-1].line + 1):
@@ -122,7 +125,7 @@ def _group_adjacent(passages: Sequence[Passage]) -> Iterator[tuple[Passage, ...]
 
 
 def _split_pieces(block: tuple[Passage, ...]) -> Iterator[_Piece]:
-    """Split a block where an item of a list, a rule or an underline starts."""
+    """Split a block where a list item, a rule or an underline starts."""
     marked = [bool(_get_list_marker(line)) for line in block]
     splits = marked[0] or sum(marked) > 1
     piece: list[Passage] = []
@@ -140,7 +143,7 @@ def _split_pieces(block: tuple[Passage, ...]) -> Iterator[_Piece]:
 
 
 def _get_list_marker(line: Passage) -> str:
-    """``"-"`` for a bullet, the number for a numbered item, else empty."""
+    """Return ``"-"`` for a bullet, the number for a numbered item, else an empty string."""
     if _THEMATIC_BREAK.fullmatch(line.text):
         return ""
     if _BULLET.match(line.text):
@@ -150,7 +153,7 @@ def _get_list_marker(line: Passage) -> str:
 
 
 def _get_list(pieces: Sequence[_Piece], start: int) -> Sequence[_Piece]:
-    """The list that starts here: two items or more, numbers in order."""
+    """Return the list that begins at ``start``: two items or more, numbers in order."""
     end = start
     while end < len(pieces) and pieces[end].kind:
         if end > start and not _is_next_item(pieces[end - 1].kind, pieces[end].kind):
@@ -168,9 +171,11 @@ def _is_next_item(before: str, after: str) -> bool:
 def _format_item(piece: _Piece) -> str:
     marker = "- " if piece.kind == "-" else f"{int(piece.kind)}. "
     first, *rest = (line.text for line in piece.lines)
-    bare = (_BULLET if piece.kind == "-" else _NUMBER).sub("", first, count=1)
+    without_marker = (_BULLET if piece.kind == "-" else _NUMBER).sub("", first, count=1)
     indent = " " * len(marker)
-    return marker + f"\n{indent}".join(escape_markdown_line(text) for text in (bare, *rest))
+    return marker + f"\n{indent}".join(
+        escape_markdown_line(text) for text in (without_marker, *rest)
+    )
 
 
 def _is_underlined(piece: _Piece, next_piece: _Piece) -> bool:
@@ -196,7 +201,7 @@ def _format_paragraph(piece: _Piece, next_piece: _Piece | None) -> str:
 
 
 def _is_heading(piece: _Piece) -> bool:
-    """Whether a piece that running text follows is its heading."""
+    """Whether a piece followed by running text is its heading."""
     text = piece.text
     return (
         len(piece.lines) == 1
@@ -213,19 +218,19 @@ def _format_heading_text(piece: _Piece) -> str:
 
 
 def escape_markdown_line(text: str) -> str:
-    """One line of plain text as Markdown that shows the same; bare URLs become links."""
+    """Escape one line of plain text so that Markdown shows it unchanged; URLs become links."""
     parts: list[str] = []
-    at = 0
+    position = 0
     for url in _URL.finditer(text):
-        parts += (_escape_special_characters(text[at : url.start()]), f"<{url[0]}>")
-        at = url.end()
-    parts.append(_escape_special_characters(text[at:]))
-    whole = "".join(parts)
-    start = _LINE_START.match(whole)
+        parts += (_escape_special_characters(text[position : url.start()]), f"<{url[0]}>")
+        position = url.end()
+    parts.append(_escape_special_characters(text[position:]))
+    escaped = "".join(parts)
+    start = _LINE_START.match(escaped)
     if start is None:
-        return whole
+        return escaped
     cut = start.end() if start[0].isdigit() else 0
-    return f"{whole[:cut]}\\{whole[cut:]}"
+    return f"{escaped[:cut]}\\{escaped[cut:]}"
 
 
 def _escape_special_characters(text: str) -> str:
@@ -237,19 +242,23 @@ def parse_plain_text_source(
     path: str,  # noqa: ARG001 - every kind of source is given the same
     keep: Collection[int],
 ) -> ParsedSource:
-    """Read plain text as scraped from a page; ``keep`` are lines that stay whatever they are."""
+    """Parse plain text copied from a page; ``keep`` are lines that stay regardless."""
     passages = split_passages(front_matter.body)
-    clearing = classify_passages(passages, keep)
-    kept = [passages[at] for at in clearing.kept]
+    classification = classify_passages(passages, keep)
+    kept = [passages[index] for index in classification.kept]
     title = find_title_line(kept)
-    byline = find_byline(passages, clearing, keep, title)
-    body = [p for p in remove_title_line(kept, title) if p.line not in byline.line_numbers]
+    byline = find_byline(passages, classification, keep, title)
+    body = [
+        passage
+        for passage in remove_title_line(kept, title)
+        if passage.line not in byline.line_numbers
+    ]
     return ParsedSource(
         body=format_as_markdown(body),
-        opening=find_opening(body).replace("{{", "{ {"),  # a page's own words are no merge tag
+        opening=find_opening(body).replace("{{", "{ {"),  # a page's own text is not a merge tag
         title=title.text.replace("{{", "{ {") if title else "",
         author=byline.author,
         date=byline.date,
-        removed=sort_removed_lines(clearing, byline),
-        set_aside=clearing.set_aside,
+        removed=sort_removed_lines(classification, byline),
+        set_aside=classification.set_aside,
     )

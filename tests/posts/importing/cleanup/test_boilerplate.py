@@ -12,12 +12,12 @@ SENTENCE = (
 ARTICLE = ("Low tide", SENTENCE, SENTENCE)
 
 
-def cleared(lines: Sequence[str], keep: Sequence[int] = ()) -> PassageClassification:
+def classify(lines: Sequence[str], keep: Sequence[int] = ()) -> PassageClassification:
     return classify_passages([Passage(number, line) for number, line in enumerate(lines, 1)], keep)
 
 
-def removed(*lines: str) -> list[tuple[str, str]]:
-    return [(entry.text, entry.why) for entry in cleared(lines).removed]
+def get_removed(*lines: str) -> list[tuple[str, str]]:
+    return [(entry.text, entry.why) for entry in classify(lines).removed]
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def removed(*lines: str) -> list[tuple[str, str]]:
         ("Toggle navigation", "menu"),
     ],
 )
-def test_furniture_above_the_title_is_recognised(line: str, why: str) -> None:
-    assert removed(line, *ARTICLE) == [(line, why)]
+def test_boilerplate_above_the_title_is_removed(line: str, why: str) -> None:
+    assert get_removed(line, *ARTICLE) == [(line, why)]
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_furniture_above_the_title_is_recognised(line: str, why: str) -> None:
         ("Share this: Facebook Twitter LinkedIn", "share bar"),
     ],
 )
-def test_furniture_under_the_title_is_recognised(line: str, why: str) -> None:
-    assert removed("Low tide", line, *ARTICLE[1:]) == [(line, why)]
+def test_boilerplate_under_the_title_is_removed(line: str, why: str) -> None:
+    assert get_removed("Low tide", line, *ARTICLE[1:]) == [(line, why)]
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_furniture_under_the_title_is_recognised(line: str, why: str) -> None:
         ("Back to top", "menu"),
     ],
 )
-def test_furniture_below_the_article_is_recognised(line: str, why: str) -> None:
-    assert removed(*ARTICLE, line) == [(line, why)]
+def test_boilerplate_below_the_article_is_removed(line: str, why: str) -> None:
+    assert get_removed(*ARTICLE, line) == [(line, why)]
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_furniture_below_the_article_is_recognised(line: str, why: str) -> None:
         "Name *",
     ],
 )
-def test_the_same_words_inside_the_article_are_its_own(line: str) -> None:
-    assert removed("On comment forms", SENTENCE, line, SENTENCE) == []
+def test_same_text_inside_the_article_is_kept(line: str) -> None:
+    assert get_removed("On comment forms", SENTENCE, line, SENTENCE) == []
 
 
 @pytest.mark.parametrize(
@@ -117,18 +117,18 @@ def test_the_same_words_inside_the_article_are_its_own(line: str) -> None:
         "Yours, Ada",
     ],
 )
-def test_an_article_may_end_with_a_short_line_of_its_own(line: str) -> None:
-    assert removed(*ARTICLE, line) == []
+def test_other_short_line_at_the_end_is_kept(line: str) -> None:
+    assert get_removed(*ARTICLE, line) == []
 
 
-def test_fields_of_a_form_are_furniture_under_the_form() -> None:
+def test_form_fields_below_a_comment_form_are_removed() -> None:
     form = ("Leave a Reply", "Comment *", "Name *", "Email *", "Website", "Post Comment")
-    assert removed(*ARTICLE, *form) == [(line, "comment form") for line in form]
+    assert get_removed(*ARTICLE, *form) == [(line, "comment form") for line in form]
 
 
-def test_titles_under_related_posts_go_with_their_heading() -> None:
+def test_titles_under_a_related_posts_heading_are_removed() -> None:
     lines = ("Related posts", "Ten knots for winter", "High tide", "Leave a Reply")
-    assert removed(*ARTICLE, *lines) == [
+    assert get_removed(*ARTICLE, *lines) == [
         ("Related posts", "related posts"),
         ("Ten knots for winter", "related posts"),
         ("High tide", "related posts"),
@@ -136,33 +136,33 @@ def test_titles_under_related_posts_go_with_their_heading() -> None:
     ]
 
 
-def test_a_post_may_be_called_blog() -> None:
-    assert removed("Blog", SENTENCE) == []
-    assert removed("News", "It is out.") == []
+def test_title_like_a_section_label_is_kept() -> None:
+    assert get_removed("Blog", SENTENCE) == []
+    assert get_removed("News", "It is out.") == []
 
 
-def test_a_section_label_below_the_title_stays() -> None:
-    assert removed("Low tide", "News", SENTENCE) == []
+def test_section_label_below_the_title_is_kept() -> None:
+    assert get_removed("Low tide", "News", SENTENCE) == []
 
 
-def test_kept_lines_stay() -> None:
-    clearing = cleared(["Blog", *ARTICLE, "Leave a Reply"], keep=[5])
-    assert [entry.line for entry in clearing.removed] == [1]
-    assert clearing.kept == (1, 2, 3, 4)
+def test_lines_in_keep_are_kept() -> None:
+    classification = classify(["Blog", *ARTICLE, "Leave a Reply"], keep=[5])
+    assert [entry.line for entry in classification.removed] == [1]
+    assert classification.kept == (1, 2, 3, 4)
 
 
-def test_readers_comments_are_put_aside_and_their_form_is_removed() -> None:
+def test_readers_comments_are_set_aside_and_their_form_is_removed() -> None:
     thread = ("2 thoughts on “Low tide”", "Jo says:", SENTENCE, "Reply", "Leave a Reply")
-    clearing = cleared([*ARTICLE, "Share this: Email Print", *thread])
-    assert clearing.kept == (0, 1, 2)
-    assert [(entry.line, entry.why) for entry in clearing.set_aside] == [
+    classification = classify([*ARTICLE, "Share this: Email Print", *thread])
+    assert classification.kept == (0, 1, 2)
+    assert [(entry.line, entry.why) for entry in classification.set_aside] == [
         (5, "looks like a reader's comment"),
         (6, "looks like a reader's comment"),
         (7, "looks like a reader's comment"),
         (8, "looks like a reader's comment"),
     ]
-    assert [entry.line for entry in clearing.removed] == [4, 9]
+    assert [entry.line for entry in classification.removed] == [4, 9]
 
 
-def test_a_heading_about_comments_puts_nothing_aside() -> None:
-    assert cleared([*ARTICLE, "Comments", SENTENCE]).set_aside == ()
+def test_comments_heading_without_comments_sets_nothing_aside() -> None:
+    assert classify([*ARTICLE, "Comments", SENTENCE]).set_aside == ()

@@ -13,11 +13,11 @@ SENTENCE = (
 ARTICLE = ("Low tide", SENTENCE, SENTENCE)
 
 
-def set_aside(*lines: str) -> list[str]:
-    return [entry.text for entry in _judged(lines).set_aside]
+def get_set_aside(*lines: str) -> list[str]:
+    return [entry.text for entry in _classify(lines).set_aside]
 
 
-def _judged(lines: Sequence[str]) -> PassageClassification:
+def _classify(lines: Sequence[str]) -> PassageClassification:
     return classify_passages([Passage(number, line) for number, line in enumerate(lines, 1)])
 
 
@@ -31,14 +31,14 @@ def _judged(lines: Sequence[str]) -> PassageClassification:
         "Find out more at παιχνίδια",
     ],
 )
-def test_a_short_line_in_another_script_below_the_article_is_put_aside(line: str) -> None:
-    assert set_aside(*ARTICLE, line) == [line]
+def test_short_line_with_another_script_below_the_article_is_set_aside(line: str) -> None:
+    assert get_set_aside(*ARTICLE, line) == [line]
 
 
-def test_a_line_wholly_in_another_script_is_put_aside_anywhere() -> None:
+def test_line_entirely_in_another_script_is_set_aside_anywhere() -> None:
     line = "смотреть онлайн бесплатно"
-    assert set_aside("Low tide", SENTENCE, line, SENTENCE) == [line]
-    assert set_aside(line, *ARTICLE) == [line]
+    assert get_set_aside("Low tide", SENTENCE, line, SENTENCE) == [line]
+    assert get_set_aside(line, *ARTICLE) == [line]
 
 
 @pytest.mark.parametrize(
@@ -48,31 +48,31 @@ def test_a_line_wholly_in_another_script_is_put_aside_anywhere() -> None:
         "We met 村上春樹 at the ferry, or a man who looked like him, and he carried two umbrellas.",
     ],
 )
-def test_quoted_words_in_a_sentence_are_the_articles_own(sentence: str) -> None:
-    assert set_aside("On words", SENTENCE, sentence) == []
+def test_foreign_words_in_a_sentence_are_kept(sentence: str) -> None:
+    assert get_set_aside("On words", SENTENCE, sentence) == []
 
 
-def test_a_script_that_the_article_quotes_may_stand_alone_too() -> None:
+def test_line_in_a_script_that_the_article_quotes_is_kept() -> None:
     quoting = f"{SENTENCE} The Greeks said φιλία for it."
-    assert set_aside("On words", quoting, "φιλία και ἔρως", SENTENCE) == []
+    assert get_set_aside("On words", quoting, "φιλία και ἔρως", SENTENCE) == []
 
 
-def test_a_heading_with_one_foreign_word_stays() -> None:
-    assert set_aside("On words", SENTENCE, "What φιλία means", SENTENCE) == []
+def test_heading_with_one_foreign_word_is_kept() -> None:
+    assert get_set_aside("On words", SENTENCE, "What φιλία means", SENTENCE) == []
 
 
-def test_units_and_symbols_are_no_script() -> None:
-    assert set_aside(*ARTICLE, "About 5 μm, or π") == []
+def test_units_and_symbols_do_not_count_as_foreign() -> None:
+    assert get_set_aside(*ARTICLE, "About 5 μm, or π") == []
 
 
-def test_a_post_in_two_languages_stays_whole() -> None:
+def test_post_in_two_scripts_is_kept() -> None:
     russian = "Лодки стояли с вторника, и никто не мог сказать, когда ветер нас отпустит."  # noqa: RUF001 - Russian
-    assert set_aside("Low tide", SENTENCE, russian, "Отлив", russian) == []
+    assert get_set_aside("Low tide", SENTENCE, russian, "Отлив", russian) == []
 
 
-def test_latin_words_are_at_home_everywhere() -> None:
+def test_latin_words_are_kept_in_any_post() -> None:
     japanese = "港の朝は静かで、船は三日前からつながれたままだった。風がいつやむのか誰も知らない。"
-    assert set_aside("引き潮", japanese, japanese, "Docker Compose") == []
+    assert get_set_aside("引き潮", japanese, japanese, "Docker Compose") == []
 
 
 @pytest.mark.parametrize(
@@ -86,29 +86,29 @@ def test_latin_words_are_at_home_everywhere() -> None:
         "Compra viagra",
     ],
 )
-def test_spam_terms_in_a_short_line_are_put_aside(line: str) -> None:
-    assert set_aside("Low tide", SENTENCE, line, SENTENCE) == [line]
+def test_short_line_with_a_spam_term_is_set_aside(line: str) -> None:
+    assert get_set_aside("Low tide", SENTENCE, line, SENTENCE) == [line]
 
 
-def test_a_whole_sentence_of_spam_is_put_aside() -> None:
+def test_sentence_with_several_spam_terms_is_set_aside() -> None:
     line = "Get your casino bonus and your free spins today, only here and only now."
-    assert set_aside(*ARTICLE, line) == [line]
+    assert get_set_aside(*ARTICLE, line) == [line]
 
 
-def test_what_the_article_is_about_is_no_spam() -> None:
+def test_terms_that_the_article_is_about_are_not_spam() -> None:
     about = "An online casino is a room without a door, and I spent the winter of my life in one."
-    assert set_aside("My winter", about, "The online casino", SENTENCE) == []
-    assert set_aside("The online casino", SENTENCE, SENTENCE) == []
+    assert get_set_aside("My winter", about, "The online casino", SENTENCE) == []
+    assert get_set_aside("The online casino", SENTENCE, SENTENCE) == []
     medicine = "My doctor put me on sildenafil last spring, and it helped me."
-    assert set_aside("My year", SENTENCE, medicine, SENTENCE) == []
+    assert get_set_aside("My year", SENTENCE, medicine, SENTENCE) == []
 
 
-def test_a_word_that_only_holds_a_term_is_no_spam() -> None:
-    assert set_aside(*ARTICLE, "Specialist in Cialisberg") == []
+def test_word_that_only_contains_a_term_is_not_spam() -> None:
+    assert get_set_aside(*ARTICLE, "Specialist in Cialisberg") == []
 
 
-def test_the_reason_names_both_scripts() -> None:
-    (entry,) = _judged((*ARTICLE, "Read and watch more سكس")).set_aside
+def test_reason_names_both_scripts() -> None:
+    (entry,) = _classify((*ARTICLE, "Read and watch more سكس")).set_aside
     assert entry == (
         4,
         "Read and watch more سكس",
@@ -116,11 +116,11 @@ def test_the_reason_names_both_scripts() -> None:
     )
 
 
-def test_scripts_are_told_by_letters_alone() -> None:
+def test_only_letters_have_a_script() -> None:
     assert count_letters_by_script("Añ1, жук! 東京タワー 서울") == {
         "Latin": 2,
         "Cyrillic": 3,
         "Chinese or Japanese": 4,
         "Korean": 2,
     }
-    assert [get_script(char) for char in ("𝐀", "1", "́", "!")] == ["Latin", "", "", ""]  # noqa: RUF001 - its look is the point
+    assert [get_script(char) for char in ("𝐀", "1", "́", "!")] == ["Latin", "", "", ""]  # noqa: RUF001 - the test needs a lookalike letter

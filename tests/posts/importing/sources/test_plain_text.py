@@ -23,32 +23,32 @@ SENTENCE = (
 )
 
 
-def read(text: str) -> ParsedSource:
+def parse(text: str) -> ParsedSource:
     return parse_plain_text_source(FrontMatter(body=text), "post.txt", ())
 
 
-def shown(markdown: str) -> str:
-    """What a reader sees of Markdown, on one line."""
+def render_as_text(markdown: str) -> str:
+    """Return the visible text of Markdown on one line."""
     tags = re.sub(r"<[^>]+>", "", sanitize_html(render_markdown(markdown)))
     return " ".join(html.unescape(tags).split())
 
 
-def bare(text: str) -> str:
-    """Letters and digits alone: typographic quotes and list bullets set aside."""
+def keep_letters_and_digits(text: str) -> str:
+    """Return only letters and digits, without typographic quotes and list bullets."""
     return "".join(char for char in text if char.isalnum())
 
 
-def test_the_first_line_is_the_title_and_the_rest_paragraphs() -> None:
-    draft = read(f"Low tide\n\n{SENTENCE}\n\n{SENTENCE}\n")
-    assert draft.title == "Low tide"
-    assert draft.body == f"{SENTENCE}\n\n{SENTENCE}\n"
-    assert draft.opening == SENTENCE
+def test_first_line_is_the_title_and_the_rest_is_paragraphs() -> None:
+    parsed = parse(f"Low tide\n\n{SENTENCE}\n\n{SENTENCE}\n")
+    assert parsed.title == "Low tide"
+    assert parsed.body == f"{SENTENCE}\n\n{SENTENCE}\n"
+    assert parsed.opening == SENTENCE
 
 
-@pytest.mark.parametrize("mark", ["=====", "-----"])
-def test_an_underlined_first_line_is_the_title(mark: str) -> None:
-    draft = read(f"Low tide\n{mark}\n\n{SENTENCE}\n")
-    assert (draft.title, draft.body) == ("Low tide", f"{SENTENCE}\n")
+@pytest.mark.parametrize("underline", ["=====", "-----"])
+def test_underlined_first_line_is_the_title(underline: str) -> None:
+    parsed = parse(f"Low tide\n{underline}\n\n{SENTENCE}\n")
+    assert (parsed.title, parsed.body) == ("Low tide", f"{SENTENCE}\n")
 
 
 @pytest.mark.parametrize(
@@ -60,18 +60,18 @@ def test_an_underlined_first_line_is_the_title(mark: str) -> None:
     ],
     ids=["a sentence", "a wrapped paragraph", "a rule"],
 )
-def test_running_text_is_no_title(text: str) -> None:
+def test_running_text_is_not_a_title(text: str) -> None:
     assert find_title_line(split_passages(text)) is None
 
 
-def test_wrapped_lines_are_one_paragraph_and_long_lines_are_each_one() -> None:
+def test_wrapped_lines_form_a_paragraph_and_long_lines_are_paragraphs() -> None:
     wrapped = split_passages("one two\nthree four\n\nfive")
     assert format_as_markdown(wrapped) == "one two\nthree four\n\nfive\n"
     long = split_passages(f"{SENTENCE}\n{SENTENCE}\nfive")
     assert format_as_markdown(long) == f"{SENTENCE}\n\n{SENTENCE}\n\nfive\n"
 
 
-def test_lists_are_recognised_from_two_items_on() -> None:
+def test_lists_have_at_least_two_items() -> None:
     text = "Bring\n• rope\n• tea\n\n1) wait\n2) watch\n\n• alone\n\nIn 1999.\n\n7. seven\n9. nine"
     assert format_as_markdown(split_passages(text)) == (
         "Bring\n\n- rope\n- tea\n\n1. wait\n2. watch\n\n• alone\n\nIn 1999.\n\n7\\. seven\n\n"
@@ -79,7 +79,7 @@ def test_lists_are_recognised_from_two_items_on() -> None:
     )
 
 
-def test_an_item_may_be_wrapped() -> None:
+def test_list_item_may_be_wrapped() -> None:
     assert (
         format_as_markdown(split_passages("- rope and\n  twine\n- tea"))
         == "- rope and\n  twine\n- tea\n"
@@ -87,9 +87,9 @@ def test_an_item_may_be_wrapped() -> None:
 
 
 @pytest.mark.parametrize("heading", ["What the tide leaves", "Why wait?", "1. Be early"])
-def test_a_short_line_above_running_text_is_a_heading(heading: str) -> None:
-    written = format_as_markdown(split_passages(f"{SENTENCE}\n\n{heading}\n\n{SENTENCE}"))
-    assert f"<h2>{heading}</h2>" in render_markdown(written)
+def test_short_line_above_running_text_is_a_heading(heading: str) -> None:
+    markdown = format_as_markdown(split_passages(f"{SENTENCE}\n\n{heading}\n\n{SENTENCE}"))
+    assert f"<h2>{heading}</h2>" in render_markdown(markdown)
 
 
 @pytest.mark.parametrize(
@@ -127,22 +127,22 @@ def test_underlines_make_headings_and_rules_stay_rules() -> None:
         "snake_case_name stays",
     ],
 )
-def test_what_markdown_would_take_for_markup_is_shown_as_it_is(line: str) -> None:
-    assert shown(f"Before\n\n{escape_markdown_line(line)}\n") == f"Before {line}"
+def test_markdown_syntax_is_escaped(line: str) -> None:
+    assert render_as_text(f"Before\n\n{escape_markdown_line(line)}\n") == f"Before {line}"
 
 
-def test_a_table_of_dashes_and_bars_stays_text() -> None:
+def test_text_that_looks_like_a_markdown_table_stays_text() -> None:
     text = "name | age\n---- | ---\nAda | 36"
     assert "<table" not in render_markdown(format_as_markdown(split_passages(text)))
 
 
-def test_braces_of_a_page_are_no_merge_tags() -> None:
-    draft = read(f"Using {{{{ braces }}}}\n\n{SENTENCE} Write {{{{ subscriber.name }}}}.\n")
-    assert "{{" not in draft.title + draft.body + draft.opening
-    assert "{{ subscriber.name }}" in shown(draft.body)
+def test_braces_in_plain_text_are_not_merge_tags() -> None:
+    parsed = parse(f"Using {{{{ braces }}}}\n\n{SENTENCE} Write {{{{ subscriber.name }}}}.\n")
+    assert "{{" not in parsed.title + parsed.body + parsed.opening
+    assert "{{ subscriber.name }}" in render_as_text(parsed.body)
 
 
-def test_bare_addresses_become_links() -> None:
+def test_bare_urls_become_links() -> None:
     url = "https://quay.example/a_b_c?x=1&y=*2*"
     assert f'href="{html.escape(url)}"' in render_markdown(escape_markdown_line(f"See {url}."))
 
@@ -157,16 +157,16 @@ def test_bare_addresses_become_links() -> None:
         ("Published 2024-03-03T10:00:00Z", "", "2024-03-03"),
     ],
 )
-def test_a_byline_goes_to_the_front_matter(line: str, author: str, date: str | None) -> None:
-    draft = read(f"Low tide\n\n{line}\n\n{SENTENCE}\n")
-    assert (draft.author, draft.date and draft.date.isoformat()) == (author, date)
-    assert draft.body == f"{SENTENCE}\n"
-    assert [(entry.line, entry.text) for entry in draft.removed] == [(3, line)]
+def test_byline_is_moved_to_the_front_matter(line: str, author: str, date: str | None) -> None:
+    parsed = parse(f"Low tide\n\n{line}\n\n{SENTENCE}\n")
+    assert (parsed.author, parsed.date and parsed.date.isoformat()) == (author, date)
+    assert parsed.body == f"{SENTENCE}\n"
+    assert [(entry.line, entry.text) for entry in parsed.removed] == [(3, line)]
 
 
 @pytest.mark.parametrize("line", ["By the sea", "May 5, 2020 was a good day", "Feb 31, 2020"])
-def test_what_only_looks_like_a_byline_stays(line: str) -> None:
-    assert line in shown(read(f"Low tide\n\n{line}\n\n{SENTENCE}\n").body)
+def test_line_that_only_looks_like_a_byline_is_kept(line: str) -> None:
+    assert line in render_as_text(parse(f"Low tide\n\n{line}\n\n{SENTENCE}\n").body)
 
 
 @given(
@@ -180,19 +180,21 @@ def test_what_only_looks_like_a_byline_stays(line: str) -> None:
         max_size=12,
     ).map("\n".join)
 )
-def test_every_line_ends_up_in_the_body_or_is_listed(text: str) -> None:
-    draft = read(text)
-    listed = [*(gone.text for gone in draft.removed), *(aside.text for aside in draft.set_aside)]
-    kept = bare(" ".join((draft.title, draft.body, *listed)))
+def test_every_line_is_in_the_body_or_listed_as_removed(text: str) -> None:
+    parsed = parse(text)
+    listed = [
+        *(entry.text for entry in parsed.removed),
+        *(entry.text for entry in parsed.set_aside),
+    ]
+    output = keep_letters_and_digits(" ".join((parsed.title, parsed.body, *listed)))
     for line in re.split(r"\r\n|\n|\r", text):
-        words = bare(re.sub(r"^\s*\d{1,3}[.)] ", "", line))
-        assert words in kept
+        assert keep_letters_and_digits(re.sub(r"^\s*\d{1,3}[.)] ", "", line)) in output
 
 
 @given(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=80))
-def test_escaped_text_reads_as_it_was(text: str) -> None:
+def test_escaped_text_renders_unchanged(text: str) -> None:
     line = " ".join(text.split())
-    without_quotes = str.maketrans("", "", "\"'’‘“”")  # noqa: RUF001 - typography may curl them
-    assert shown(f"x\n\n{escape_markdown_line(line)}\n").translate(without_quotes) == " ".join(
-        f"x {line}".split()
-    ).translate(without_quotes)
+    without_quotes = str.maketrans("", "", "\"'’‘“”")  # noqa: RUF001 - the typographer may make them curly
+    assert render_as_text(f"x\n\n{escape_markdown_line(line)}\n").translate(
+        without_quotes
+    ) == " ".join(f"x {line}".split()).translate(without_quotes)
