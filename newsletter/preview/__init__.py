@@ -1,1 +1,1 @@
-"""The editor's desk: a local page that shows an issue as readers will get it, as it is written."""
+"""Local preview server: shows an issue as recipients will get it, live."""

@@ -1,4 +1,4 @@
-"""Who may speak to the preview: this machine's own browser, and only through the secret address."""
+"""Loopback-only access by a secret URL, and the security headers."""
 
 import secrets
 from urllib.parse import urlsplit
@@ -9,19 +9,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PREVIEW_HOST = "127.0.0.1"
 
-# The page runs our own modules and nothing else.
+# The page may run the preview's own modules and nothing else.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-# A mail runs nothing at all. Its images may come from anywhere, as in a mail client.
+# An email may run nothing at all. Its images may come from anywhere, as in a mail client.
 EMAIL_POLICY = (
     "default-src 'none'; img-src 'self' data: http: https:; style-src 'unsafe-inline'; "
     "font-src data: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
     "sandbox allow-same-origin"
 )
-# The page reads what went wrong in a frame, too.
+# An error may be loaded into the frame, too: the page reads its message from there.
 ERROR_POLICY = "default-src 'none'; frame-ancestors 'self'"
 FILE_POLICY = "default-src 'none'; sandbox"
 
@@ -36,15 +36,15 @@ SECURITY_HEADERS = {
 
 
 def generate_preview_token() -> str:
-    """A secret for one run, 128 bits."""
+    """Return a random 128-bit secret for one run of the server."""
     return secrets.token_urlsafe(16)
 
 
 class LocalAccessMiddleware:
-    """Lets through what names this host and knows the token; sets the headers of every answer.
+    """ASGI middleware that checks host, token and origin, and sets the security headers.
 
-    The host is checked so that no foreign name that is made to resolve to this machine gets in
-    (DNS rebinding); the origin so that no other page can post.
+    The host is checked so that a foreign name that resolves to this machine is refused (DNS
+    rebinding); the origin so that no other page can post (CSRF).
     """
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
@@ -53,7 +53,7 @@ class LocalAccessMiddleware:
         self._hosts = {f"{PREVIEW_HOST}:{port}", f"localhost:{port}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -61,32 +61,32 @@ class LocalAccessMiddleware:
         if refusal:
             scope = {**scope, "path": "/"}
 
-        async def guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = {name.lower() for name, _ in message["headers"]}
+                present = {name.lower() for name, _ in message["headers"]}
                 message["headers"] += [
                     (name.encode(), value.encode())
                     for name, value in SECURITY_HEADERS.items()
-                    if name.encode() not in given
+                    if name.encode() not in present
                 ]
             await send(message)
 
         if refusal:
-            await refusal(scope, receive, guarded)
+            await refusal(scope, receive, send_with_headers)
             return
         inner = {**scope, "path": scope["path"].removeprefix(self._prefix), "raw_path": b""}
-        await self._app(inner, receive, guarded)
+        await self._app(inner, receive, send_with_headers)
 
     def _check_request(self, request: Request) -> PlainTextResponse | None:
         host = request.headers.get("host", "").lower()
         if host not in self._hosts:
-            return PlainTextResponse("This host name is not the preview's.\n", 421)
+            return PlainTextResponse("The preview does not serve this host name.\n", 421)
         first, _, _ = request.scope["path"].removeprefix("/").partition("/")
         known = secrets.compare_digest(first.encode(), self._prefix[1:].encode())
         if not known or not request.scope["path"].startswith(f"{self._prefix}/"):
-            return PlainTextResponse("Open the address that newsletter preview has printed.\n", 404)
+            return PlainTextResponse("Open the URL that newsletter preview has printed.\n", 404)
         if request.method not in {"GET", "HEAD"}:
             origin = urlsplit(request.headers.get("origin", ""))
             if origin.scheme != "http" or origin.netloc.lower() != host:
-                return PlainTextResponse("Another page may not do that.\n", 403)
+                return PlainTextResponse("Requests from other pages are refused.\n", 403)
         return None

@@ -1,4 +1,4 @@
-"""What the page asks for, answered as data: an issue's state, its mail in every view."""
+"""Build the preview's JSON and HTML: issue state, email, every view."""
 
 import datetime
 from collections.abc import Mapping
@@ -46,13 +46,13 @@ _BASELINE_LABELS = {"commit": "the last commit"}
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """How the mail is to be looked at.
+    """What the user has chosen to see.
 
     Attributes:
-        recipient: whose copy.
-        client: a key of the clients' facts, or empty for a browser.
+        recipient: the recipient to personalize the email for.
+        client: the key of the mail client to simulate, or empty for none.
         scheme: light, dark or forced.
-        images: whether they are shown.
+        images: whether images are shown.
     """
 
     recipient: Recipient
@@ -64,7 +64,7 @@ class ViewOptions:
 def parse_view_options(
     query: Mapping[str, str], config: Config, engine: sa.Engine | None
 ) -> ViewOptions:
-    """Read what the page has chosen; what it doesn't know is as if left out."""
+    """Parse the page's query string; unknown values count as absent."""
     client = query.get("client", "")
     return ViewOptions(
         recipient=get_chosen_recipient(
@@ -77,10 +77,10 @@ def parse_view_options(
 
 
 def build_state_data(issue_state: IssueState) -> dict[str, Any]:
-    """An issue as the page's frame and title need it at once."""
+    """Return an issue's state for the page: version, problems, facts about its rendering."""
     data: dict[str, Any] = {
         "version": issue_state.version,
-        "faults": [asdict(fault) for fault in issue_state.problems],
+        "faults": [asdict(problem) for problem in issue_state.problems],
         "proof": None,
     }
     if issue_state.rendering:
@@ -106,7 +106,7 @@ def _summarize_rendering(rendering: Rendering) -> dict[str, Any]:
 
 
 def build_email_html(rendering: Rendering, options: ViewOptions) -> str:
-    """The mail as the frame shows it."""
+    """Return the email's HTML as the frame shows it, with all options applied."""
     email = source_views.personalize_rendering(rendering, options.recipient)
     document = simulate_chosen_client(email, options).html if options.client else email.html
     document = use_local_images(document, rendering, _get_image_versions(rendering))
@@ -116,12 +116,12 @@ def build_email_html(rendering: Rendering, options: ViewOptions) -> str:
 
 
 def simulate_chosen_client(email: Email, options: ViewOptions) -> ClientSimulation:
-    """The mail without what the client leaves out."""
+    """Return the email without what the chosen client does not support."""
     return simulate_client(email.html, options.client, CLIENTS[options.client].unsupported)
 
 
 def build_stripped_data(rendering: Rendering, options: ViewOptions) -> dict[str, Any]:
-    """What the client leaves out of this mail, and by whose word."""
+    """Return which features the chosen client strips from the email, with the source."""
     if not options.client:
         return {"client": ""}
     result = simulate_chosen_client(
@@ -145,7 +145,7 @@ def build_stripped_data(rendering: Rendering, options: ViewOptions) -> dict[str,
 
 
 def build_inbox_data(rendering: Rendering, options: ViewOptions) -> dict[str, Any]:
-    """Sender, subject and the first words."""
+    """Return what inboxes show of the email: sender, subject, preheader, snippet."""
     email = source_views.personalize_rendering(rendering, options.recipient)
     return {
         "sender": email.sender.name or email.sender.address,
@@ -157,7 +157,7 @@ def build_inbox_data(rendering: Rendering, options: ViewOptions) -> dict[str, An
 
 
 def build_source_data(rendering: Rendering, options: ViewOptions, kind: str) -> dict[str, Any]:
-    """One of the mail's texts: ``raw``, and ``html`` that shows it in colours.
+    """Return one of the email's sources: ``raw``, and ``html`` with syntax highlighting.
 
     Raises:
         LookupError: there is no such kind.
@@ -177,8 +177,8 @@ def build_source_data(rendering: Rendering, options: ViewOptions, kind: str) -> 
         ),
         "request": (lambda: source_views.format_api_request(rendering, options.recipient), "json"),
     }
-    make, language = texts[kind]
-    raw = make()
+    get_source, language = texts[kind]
+    raw = get_source()
     return {
         "raw": raw,
         "html": source_views.highlight_source(raw, language),
@@ -187,7 +187,7 @@ def build_source_data(rendering: Rendering, options: ViewOptions, kind: str) -> 
 
 
 def build_comparison_data(rendering: Rendering, baseline: str) -> dict[str, Any]:
-    """The mail beside the last commit's or the last issue's."""
+    """Return how the email differs from the last commit's or from the previous issue's."""
     try:
         email = (
             render_last_commit(rendering)
@@ -198,8 +198,8 @@ def build_comparison_data(rendering: Rendering, baseline: str) -> dict[str, Any]
         return {"problem": str(error.problems[0])}
     sample = make_sample_recipient(SAMPLE_ADDRESS, rendering.config)
     old, new = (
-        personalize_for_recipient(one, rendering.config, sample.attributes, sample.token)
-        for one in (email, rendering.email)
+        personalize_for_recipient(version, rendering.config, sample.attributes, sample.token)
+        for version in (email, rendering.email)
     )
     return {
         "against": _BASELINE_LABELS.get(baseline, email.issue),
@@ -207,33 +207,37 @@ def build_comparison_data(rendering: Rendering, baseline: str) -> dict[str, Any]
     }
 
 
-@lru_cache(maxsize=1)  # for as long as the preview is open: it would take its time at each save
+@lru_cache(maxsize=1)  # while the preview is open: too slow to query at each save
 def _load_cached_shares(engine: sa.Engine) -> ClientShares:
     return load_client_shares(engine)
 
 
 def build_findings_data(rendering: Rendering, engine: sa.Engine | None) -> dict[str, Any]:
-    """What the checks say of the mail, with the longest values that readers of the list have."""
-    longest = load_longest_values(engine, get_used_attributes(rendering.email)) if engine else {}
-    clients = _load_cached_shares(engine) if engine else PUBLISHED_SHARES
-    verdict = check_with_exceptions(
-        load_check_context(rendering.project, rendering.issue, rendering.email, longest, clients)
+    """Return the checks' findings, with the longest values in the subscriber list."""
+    longest_values = (
+        load_longest_values(engine, get_used_attributes(rendering.email)) if engine else {}
+    )
+    client_shares = _load_cached_shares(engine) if engine else PUBLISHED_SHARES
+    result = check_with_exceptions(
+        load_check_context(
+            rendering.project, rendering.issue, rendering.email, longest_values, client_shares
+        )
     )
     return {
         "findings": [
             {
-                **asdict(one),
-                "file": one.where.path if one.where else "",
-                "line": one.where.line if one.where else None,
+                **asdict(finding),
+                "file": finding.where.path if finding.where else "",
+                "line": finding.where.line if finding.where else None,
             }
-            for one in verdict.findings
+            for finding in result.findings
         ],
-        "allowed": dict(verdict.exceptions),
+        "allowed": dict(result.exceptions),
     }
 
 
 def build_problems_data(error: NewsletterError) -> list[dict[str, Any]]:
-    """An error's problems as the page shows them."""
+    """Return an error's problems in the form that the page shows."""
     return [asdict(RenderProblem(problem.message, problem.remedy)) for problem in error.problems]
 
 
@@ -248,12 +252,12 @@ def _get_image_versions(rendering: Rendering) -> dict[str, int]:
 
 
 def _format_feature_name(feature: str) -> str:
-    """A feature's name as a designer writes it: ``css-at-media`` is ``@media``."""
-    for start, instead in (
+    """Return a caniemail.com feature's name in CSS or HTML: ``css-at-media`` is ``@media``."""
+    for prefix, replacement in (
         ("css-at-media-", "@media "), ("css-at-", "@"), ("css-pseudo-class-", ":"),
         ("css-pseudo-element-", "::"), ("css-selector-attribute", "[attribute] selectors"),
         ("css-", ""),
     ):  # fmt: skip
-        if feature.startswith(start):
-            return instead + feature.removeprefix(start)
+        if feature.startswith(prefix):
+            return replacement + feature.removeprefix(prefix)
     return f"<{feature.removeprefix('html-')}>"

@@ -1,4 +1,4 @@
-"""The preview's page and what it asks for, under one secret prefix on this machine alone."""
+"""The preview's HTTP routes: page, event stream, views, test emails."""
 
 import asyncio
 import datetime
@@ -46,19 +46,19 @@ IMAGE_MEDIA_TYPES = {
     "image/avif",
     "image/svg+xml",
 }
-MAX_TEST_REQUEST_BYTES = 2_000  # bytes
+MAX_TEST_REQUEST_BYTES = 2_000
 EMPTY_DOCUMENT = (
     '<!DOCTYPE html><html lang="en"><head><title>Mail</title></head><body></body></html>'
 )
 
 
 class PreviewApp:
-    """The page's routes over one desk.
+    """The preview's routes for one workspace.
 
     Args:
-        workspace: renders.
-        first_issue: the issue that is shown first.
-        environ: holds the API key for test copies.
+        workspace: renders the issues.
+        first_issue: the folder's name of the issue that is shown first.
+        environ: the environment, with the API key for test emails.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class PreviewApp:
         self._engine = _open_existing_database(workspace.project)
 
     def make_asgi_app(self, token: str, port: int) -> ASGIApp:
-        """The whole application."""
+        """Return the application, with access control, for this token and port."""
         routes = [
             Route("/", self._index),
             Route("/frame", _empty_frame),
@@ -94,7 +94,7 @@ class PreviewApp:
         return LocalAccessMiddleware(Starlette(routes=routes, lifespan=self._lifespan), token, port)
 
     async def close(self) -> None:
-        """End the streams, so that the server can stop."""
+        """Close the event streams, so that the server can stop."""
         self.stop_event.set()
         await self.notifier.notify(closing=True)
 
@@ -116,8 +116,8 @@ class PreviewApp:
         name = self._get_issue_name(request)
 
         async def stream() -> AsyncIterator[bytes]:
-            async for view in stream_issue_states(self.workspace, self.notifier, name):
-                yield b"data: " + orjson.dumps(api.build_state_data(view)) + b"\n\n"
+            async for state in stream_issue_states(self.workspace, self.notifier, name):
+                yield b"data: " + orjson.dumps(api.build_state_data(state)) + b"\n\n"
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 
@@ -133,17 +133,17 @@ class PreviewApp:
                 "issues": [
                     asdict(entry) for entry in issue_list.list_issue_entries(project, self._engine)
                 ],
-                "clients": [{"key": key, "name": one.name} for key, one in CLIENTS.items()],
+                "clients": [{"key": key, "name": client.name} for key, client in CLIENTS.items()],
             }
         )
 
     def _recipients(self, request: Request) -> Response:
         real = request.query_params.get("real") == "1"
         try:
-            found = list(iter_recipient_choices(self._engine, real=real))
+            choices = list(iter_recipient_choices(self._engine, real=real))
         except NewsletterError:
-            found = list(iter_recipient_choices(None, real=real))
-        return JSONResponse([one._asdict() for one in found])
+            choices = list(iter_recipient_choices(None, real=real))
+        return JSONResponse([choice._asdict() for choice in choices])
 
     def _email(self, request: Request, rendering: Rendering) -> Response:
         return _make_email_response(api.build_email_html(rendering, self._parse_options(request)))
@@ -175,15 +175,15 @@ class PreviewApp:
                 )
             )
         except KeyError:
-            return _make_error_response("there is no such view", 404)
+            return _make_error_response("no such view", 404)
 
     def _compare(self, request: Request, rendering: Rendering) -> Response:
         return JSONResponse(api.build_comparison_data(rendering, request.path_params["other"]))
 
     def _eml(self, request: Request, rendering: Rendering) -> Response:
-        reader = self._parse_options(request).recipient
+        recipient = self._parse_options(request).recipient
         data = source_views.build_preview_eml(
-            rendering, reader, datetime.datetime.now(datetime.UTC)
+            rendering, recipient, datetime.datetime.now(datetime.UTC)
         )
         name = rendering.issue.slug.encode("ascii", "ignore").decode().replace('"', "") or "mail"
         disposition = f'attachment; filename="{name}.eml"'
@@ -192,57 +192,57 @@ class PreviewApp:
         )
 
     def _issue_image(self, request: Request) -> Response:
-        """A picture in an issue's folder, and nothing else of this machine."""
-        known = {folder.name: folder for folder in list_issue_folders(self.workspace.project)}
-        folder = known.get(request.path_params["issue"])
+        """Serve an image from an issue's folder, and no other file of this machine."""
+        folders = {folder.name: folder for folder in list_issue_folders(self.workspace.project)}
+        folder = folders.get(request.path_params["issue"])
         if folder is None:
             return _make_error_response("no such issue", 404)
         path = (folder / request.path_params["path"]).resolve()
-        kind = mimetypes.guess_type(path.name)[0]
+        media_type = mimetypes.guess_type(path.name)[0]
         if (
-            kind not in IMAGE_MEDIA_TYPES
+            media_type not in IMAGE_MEDIA_TYPES
             or not path.is_relative_to(folder.resolve())
             or not path.is_file()
         ):
-            return _make_error_response("no such picture", 404)
+            return _make_error_response("no such image", 404)
         headers = {
             "cache-control": "private, max-age=31536000, immutable",
             "content-security-policy": FILE_POLICY,
         }
-        return FileResponse(path, media_type=kind, headers=headers)
+        return FileResponse(path, media_type=media_type, headers=headers)
 
     async def _test_email(self, request: Request) -> Response:
         body = b""
         async for chunk in request.stream():
             body += chunk
             if len(body) > MAX_TEST_REQUEST_BYTES:
-                return _make_error_response("that is too much", 413)
+                return _make_error_response("the request is too large", 413)
         try:
             data = json.loads(body)
             name, address = str(data["issue"]), str(data["to"])
         except (ValueError, TypeError, KeyError):
-            return _make_error_response("this is not what the page sends", 400)
+            return _make_error_response("not a valid request for a test email", 400)
         return await asyncio.to_thread(self._send_test_email, name, address)
 
     def _send_test_email(self, name: str, address: str) -> Response:
         from newsletter.sending.sample_email import deduplicate_addresses, send_test_emails
 
-        view = self.workspace.get_state(name) if name in self._list_issue_names() else None
-        if view is None or view.rendering is None or view.problems:
-            return _make_error_response("the mail has errors: mend them first", 409)
-        proof = view.rendering
+        state = self.workspace.get_state(name) if name in self._list_issue_names() else None
+        if state is None or state.rendering is None or state.problems:
+            return _make_error_response("the email has errors: fix them first", 409)
+        rendering = state.rendering
         try:
             subject = send_test_emails(
-                proof.email,
-                proof.config,
+                rendering.email,
+                rendering.config,
                 deduplicate_addresses([address]),
                 self._environ,
                 self._engine,
             )
         except NewsletterError as error:
             return _make_problems_response(api.build_problems_data(error), 422)
-        checked = proof.config.sendgrid.sandbox
-        return JSONResponse({"subject": subject, "to": address, "sandbox": checked})
+        sandbox = rendering.config.sendgrid.sandbox
+        return JSONResponse({"subject": subject, "to": address, "sandbox": sandbox})
 
     def _require_rendering(
         self, endpoint: Callable[[Request, Rendering], Response]
@@ -252,18 +252,18 @@ class PreviewApp:
     def _call_with_rendering(
         self, endpoint: Callable[[Request, Rendering], Response], request: Request
     ) -> Response:
-        proof = self.workspace.get_state(self._get_issue_name(request)).rendering
-        if proof is None:
+        rendering = self.workspace.get_state(self._get_issue_name(request)).rendering
+        if rendering is None:
             return _make_error_response("this issue has not rendered yet", 409)
         try:
-            return endpoint(request, proof)
+            return endpoint(request, rendering)
         except NewsletterError as error:
             return _make_problems_response(api.build_problems_data(error), 422)
-        except OSError:  # a file has gone meanwhile: the next version tells of it
+        except OSError:  # a file has been deleted meanwhile: the next state reports it
             return _make_error_response("a file of this issue can't be read", 409)
-        except Exception as error:  # noqa: BLE001 - one view that fails leaves the others
+        except Exception as error:  # noqa: BLE001 - one failing view must not break the others
             return _make_error_response(
-                f"this can't be shown: {type(error).__name__}: {error}", 500
+                f"could not show this view: {type(error).__name__}: {error}", 500
             )
 
     def _get_issue_name(self, request: Request) -> str:
@@ -271,7 +271,7 @@ class PreviewApp:
         return name if name in self._list_issue_names() else self.first_issue
 
     def _list_issue_names(self) -> set[str]:
-        # The one that is shown stays, so that its loss can be told.
+        # The first issue stays in the list after its folder is gone, so that the page can say so.
         return {
             self.first_issue,
             *(folder.name for folder in list_issue_folders(self.workspace.project)),
@@ -284,12 +284,12 @@ class PreviewApp:
 
 
 def _open_existing_database(project: Project) -> sa.Engine | None:
-    """The list's, if it is there; looking at a mail makes none."""
+    """Open the subscriber database if there is one; the preview never creates it."""
     return open_existing_database(project.config.database, project.root)
 
 
 def _empty_frame(_: Request) -> Response:
-    """An empty document for mails: what is put into it runs under its policy."""
+    """Return an empty document for the frame; whatever is put into it obeys the email policy."""
     return _make_email_response(EMPTY_DOCUMENT)
 
 

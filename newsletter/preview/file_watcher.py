@@ -1,4 +1,4 @@
-"""Waits for saves: the only asynchronous part, with the stream that tells the page of them."""
+"""Watch files for saves, stream new issue states to the page."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,13 +9,13 @@ from watchfiles import Change, awatch
 from newsletter.preview.rendered_issues import IssueState, PreviewWorkspace
 from newsletter.project import CONFIG_NAME, Project
 
-# A save is one to four events within a few milliseconds; what comes later is another version.
+# A save is one to four events within a few milliseconds; later events are another save.
 STEP_MS = 4
 DEBOUNCE_MS = 40
 
 
 class ChangeNotifier:
-    """Rings when something has changed; whoever waits then looks for themselves."""
+    """Signal that something has changed; whoever waits for it then fetches the new state."""
 
     def __init__(self) -> None:
         self.change_count = 0
@@ -23,14 +23,14 @@ class ChangeNotifier:
         self._condition = asyncio.Condition()
 
     async def notify(self, *, closing: bool = False) -> None:
-        """Wake everybody who waits."""
+        """Wake all waiting tasks."""
         async with self._condition:
             self.change_count += 1
             self.closed |= closing
             self._condition.notify_all()
 
     async def wait_for_change(self, seen_count: int) -> None:
-        """Wait until it has rung more than ``seen`` times."""
+        """Wait until there have been more than ``seen_count`` changes."""
         async with self._condition:
             await self._condition.wait_for(lambda: self.change_count > seen_count)
 
@@ -38,29 +38,29 @@ class ChangeNotifier:
 async def stream_issue_states(
     workspace: PreviewWorkspace, notifier: ChangeNotifier, name: str
 ) -> AsyncIterator[IssueState]:
-    """The issue now, and each time that it has changed; saves that come too fast are skipped."""
-    shown = 0
+    """Yield the issue's state now and after each change; saves in quick succession are merged."""
+    last_version = 0
     while not notifier.closed:
-        seen = notifier.change_count
-        view = await asyncio.to_thread(workspace.get_state, name)
-        if view.version > shown:
-            shown = view.version
-            yield view
-        await notifier.wait_for_change(seen)
+        seen_count = notifier.change_count
+        state = await asyncio.to_thread(workspace.get_state, name)
+        if state.version > last_version:
+            last_version = state.version
+            yield state
+        await notifier.wait_for_change(seen_count)
 
 
 async def watch_files(
     workspace: PreviewWorkspace, notifier: ChangeNotifier, stop_event: asyncio.Event
 ) -> None:
-    """Tell the desk of every change to its files until ``stop`` is set."""
+    """Invalidate what depends on a changed file, and notify, until ``stop_event`` is set."""
     root = workspace.project.root
-    again = asyncio.Event()
+    restart_event = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(_watch_root(workspace, notifier, stop_event, again))
+        group.create_task(_watch_root(workspace, notifier, stop_event, restart_event))
         while not stop_event.is_set():
-            again.clear()
-            await _watch_folders(workspace, notifier, again)
-            # What was saved while the folder was away has told nobody.
+            restart_event.clear()
+            await _watch_folders(workspace, notifier, restart_event)
+            # Saves while a folder was missing have not been reported.
             workspace.invalidate([root / "templates", root / "issues"])
 
 
@@ -70,16 +70,19 @@ async def _watch_root(
     stop_event: asyncio.Event,
     restart_event: asyncio.Event,
 ) -> None:
-    """newsletter.yml, by its folder: editors put a new file in its place."""
-    root = workspace.project.root
-    ours = {root / CONFIG_NAME, workspace.project.issues_dir, workspace.project.templates_dir}
+    """Watch ``newsletter.yml`` through its folder, since editors replace the file on saving.
 
-    def concerns(_: Change, path: str) -> bool:
-        return Path(path) in ours
+    Sets ``restart_event`` when the folder of issues or of templates appears or disappears.
+    """
+    root = workspace.project.root
+    watched = {root / CONFIG_NAME, workspace.project.issues_dir, workspace.project.templates_dir}
+
+    def is_watched(_: Change, path: str) -> bool:
+        return Path(path) in watched
 
     async for changes in awatch(
         root,
-        watch_filter=concerns,
+        watch_filter=is_watched,
         stop_event=stop_event,
         recursive=False,
         step=STEP_MS,
@@ -89,7 +92,7 @@ async def _watch_root(
         workspace.invalidate(paths)
         if any(
             path.name != CONFIG_NAME and change != Change.modified
-            for change, path in ((c, Path(p)) for c, p in changes)
+            for change, path in ((change, Path(name)) for change, name in changes)
         ):
             restart_event.set()
         await notifier.notify()
@@ -119,6 +122,6 @@ def _get_watched_folders(project: Project) -> tuple[Path, Path]:
 
 
 def _is_saved_file(_: Change, path: str) -> bool:
-    """Not what editors write beside a file while they work."""
+    """Whether a file is neither hidden nor a temporary or backup file of a text editor."""
     name = Path(path).name
     return not name.startswith((".", "#")) and not name.endswith(("~", ".tmp", ".swp", ".swx"))

@@ -1,4 +1,4 @@
-"""The issues in the folder and how each stands, for the list beside the mail."""
+"""List the issues and their states for the preview's sidebar."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,7 +14,7 @@ from newsletter.posts.text_encoding import decode_text
 from newsletter.project import ISSUE_NAME_PATTERN, Project, list_issue_folders
 from newsletter.sending.ledger.find_sends import list_sends, open_ledger
 
-# The ledger's states, as an editor would say them.
+# The ledger's states in an editor's terms.
 STATE_LABELS: Mapping[str, str] = {
     "frozen": "planned",
     "running": "sending",
@@ -29,12 +29,12 @@ MAX_SOURCE_BYTES = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class IssueListEntry:
-    """One issue.
+    """One issue in the sidebar.
 
     Attributes:
-        name: its folder's.
-        title: as its front matter has it, else made of the name.
-        date: as in the name.
+        name: the name of its folder.
+        title: from its front matter, else from the folder's name.
+        date: from the folder's name, may be empty.
         state: broken, draft, ready, planned, sending, sent, …
     """
 
@@ -45,11 +45,11 @@ class IssueListEntry:
 
 
 def list_issue_entries(project: Project, engine: sa.Engine | None) -> list[IssueListEntry]:
-    """Every issue, the newest first."""
+    """Return every issue, the newest first; without a database, none has a send's state."""
     sends = {}
     if engine is not None:
         try:
-            sends = {one.issue: one for one in list_sends(open_ledger(engine, project.config))}
+            sends = {send.issue: send for send in list_sends(open_ledger(engine, project.config))}
         except NewsletterError:
             sends = {}
     return [
@@ -60,18 +60,22 @@ def list_issue_entries(project: Project, engine: sa.Engine | None) -> list[Issue
     ]
 
 
-def _make_entry(folder: Path, state: str | None) -> IssueListEntry:
-    found = ISSUE_NAME_PATTERN.match(folder.name)
-    slug = found["slug"] if found else folder.name
-    front = _find_front_matter(folder)
-    data = front.data if front else {}
+def _make_entry(folder: Path, send_state: str | None) -> IssueListEntry:
+    match = ISSUE_NAME_PATTERN.match(folder.name)
+    slug = match["slug"] if match else folder.name
+    front_matter = _find_front_matter(folder)
+    data = front_matter.data if front_matter else {}
     title = data.get("title") or data.get("subject") or slug.replace("-", " ")
-    waiting = "broken" if front is None else "draft" if data.get("draft") is True else "ready"
-    return IssueListEntry(folder.name, str(title), found["date"] if found else "", state or waiting)
+    unsent_state = (
+        "broken" if front_matter is None else "draft" if data.get("draft") is True else "ready"
+    )
+    return IssueListEntry(
+        folder.name, str(title), match["date"] if match else "", send_state or unsent_state
+    )
 
 
 def _find_front_matter(folder: Path) -> FrontMatter | None:
-    """A post's settings; ``None`` if there is no post, or they can't be read."""
+    """Return a post's front matter; ``None`` if there is no post, or it can't be parsed."""
     for name in ("post.md", "post.html"):
         with suppress(OSError, NewsletterError):
             path = folder / name
@@ -84,5 +88,5 @@ def _find_front_matter(folder: Path) -> FrontMatter | None:
 
 @lru_cache(maxsize=2_000)
 def _read_front_matter(path: Path, _mtime_ns: int) -> FrontMatter:
-    front = split_front_matter(decode_text(path.read_bytes(), str(path)), str(path))
-    return replace(front, body="")
+    front_matter = split_front_matter(decode_text(path.read_bytes(), str(path)), str(path))
+    return replace(front_matter, body="")

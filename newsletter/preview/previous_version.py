@@ -1,4 +1,4 @@
-"""The mail that an issue is compared with: as last committed, or the issue before it."""
+"""Render what an issue is compared with: last commit or previous issue."""
 
 import io
 import posixpath
@@ -22,13 +22,15 @@ GIT_TIMEOUT_SECONDS = 20
 
 
 def render_previous_issue(rendering: Rendering) -> Email:
-    """The issue that came before, as it renders now.
+    """Render the issue before this one with the current templates and settings.
 
     Raises:
-        NewsletterError: there is none, or it can't be rendered.
+        NewsletterError: there is no such issue, or it can't be rendered.
     """
     folders = [
-        one for one in list_issue_folders(rendering.project) if one.name < rendering.issue.name
+        folder
+        for folder in list_issue_folders(rendering.project)
+        if folder.name < rendering.issue.name
     ]
     if not folders:
         raise ProjectError("this is the first issue")
@@ -36,28 +38,28 @@ def render_previous_issue(rendering: Rendering) -> Email:
 
 
 def render_last_commit(rendering: Rendering) -> Email:
-    """The issue and the templates as git has them, with the settings of now.
+    """Render the issue and its templates as last committed to git, with the current settings.
 
     Raises:
-        NewsletterError: there is no git, no commit of it, or it can't be rendered.
+        NewsletterError: git is not installed, the issue is not committed, or it can't be rendered.
     """
     root = rendering.project.root
     folder = rendering.issue_dir.absolute().relative_to(root).as_posix()
     templates = rendering.project.templates_dir.relative_to(root).as_posix()
     with tempfile.TemporaryDirectory(prefix="newsletter-") as work:
-        there = Path(work).resolve()
-        _extract_from_git(root, folder, there)
+        checkout = Path(work).resolve()
+        _extract_from_git(root, folder, checkout)
         if _run_git(root, "ls-tree", "--name-only", "HEAD", f"{templates}/", check=False):
-            _extract_from_git(root, templates, there)
+            _extract_from_git(root, templates, checkout)
         else:
-            shutil.copytree(rendering.project.templates_dir, there / templates)
-        issue = read_issue(there / folder, rendering.config)
-        return render_issue(issue, load_templates(there / templates), rendering.config)
+            shutil.copytree(rendering.project.templates_dir, checkout / templates)
+        issue = read_issue(checkout / folder, rendering.config)
+        return render_issue(issue, load_templates(checkout / templates), rendering.config)
 
 
 def _extract_from_git(root: Path, folder: str, destination: Path) -> None:
-    # Not a tar archive: tarfile keeps names and links inside the folder only from Python 3.11.4 on,
-    # and Debian 12 has 3.11.2.
+    # Not a tar archive: only since Python 3.11.4 can tarfile keep names and links inside the folder
+    # (PEP 706), and Debian 12 has 3.11.2.
     archive = _run_git(root, "archive", "--format=zip", "HEAD", "--", folder)
     with zipfile.ZipFile(io.BytesIO(archive)) as files:
         files.extractall(destination)
@@ -67,7 +69,7 @@ def _extract_from_git(root: Path, folder: str, destination: Path) -> None:
 
 
 def _replace_symlink(files: zipfile.ZipFile, info: zipfile.ZipInfo, destination: Path) -> None:
-    """Write what a symbolic link leads to; one that leads out of the archive is left out."""
+    """Write the file that a symbolic link points to; drop a link that points out of the archive."""
     target = posixpath.join(posixpath.dirname(info.filename), files.read(info).decode())
     path = destination / info.filename
     try:
@@ -81,14 +83,14 @@ def _run_git(root: Path, *args: str, check: bool = True) -> bytes:
     if program is None:
         raise ProjectError("git is not installed")
     try:
-        done = subprocess.run(  # noqa: S603 - our own words
+        completed = subprocess.run(  # noqa: S603 - a fixed command, no shell
             [program, "-C", str(root), *args],
             capture_output=True,
             timeout=GIT_TIMEOUT_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ProjectError("git does not answer") from error
-    if done.returncode and check:
-        raise ProjectError("git has no commit of this issue")
-    return done.stdout
+        raise ProjectError("git could not be run or timed out") from error
+    if completed.returncode and check:
+        raise ProjectError("this issue has not been committed to git")
+    return completed.stdout

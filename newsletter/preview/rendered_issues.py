@@ -1,4 +1,4 @@
-"""What lies on the editor's desk: each issue as it renders now, and as it last rendered well."""
+"""Render issues on demand, keep each one's last good rendering."""
 
 import time
 from collections.abc import Iterable
@@ -15,21 +15,21 @@ from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import Templates, load_templates
 
-EXCERPT_CONTEXT_LINES = 3  # lines of an excerpt before and after the one that is meant
+EXCERPT_CONTEXT_LINES = 3  # lines before and after the one with the problem
 MAX_EXCERPT_FILE_BYTES = 20_000_000
 MAX_EXCERPT_LINE_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """One rendering that worked.
+    """A successful rendering of an issue.
 
     Attributes:
-        project: the editor's folder with the settings that it was made with.
-        templates: those that it was made with.
-        issue: as read.
-        email: as rendered, tokens still in it.
-        duration_ms: what reading and rendering took.
+        project: the project with the settings that were used.
+        templates: the templates that were used.
+        issue: the issue as read from its folder.
+        email: the rendered email, with its substitution tokens.
+        duration_ms: how long reading and rendering took.
     """
 
     project: Project
@@ -45,20 +45,20 @@ class Rendering:
 
     @property
     def issue_dir(self) -> Path:
-        """The issue's."""
+        """The issue's folder."""
         return self.issue.source_path.parent
 
 
 @dataclass(frozen=True, slots=True)
 class RenderProblem:
-    """One thing that is wrong, with the lines where it is.
+    """Why an issue can't be rendered, with the lines concerned.
 
     Attributes:
         message: what is wrong.
         remedy: what to do next, may be empty.
-        file: as the user would type it, may be empty.
-        line: 1-based, or ``None``.
-        excerpt: numbered lines of the file around it.
+        file: the file's path as the user would type it, may be empty.
+        line: the line's number, from 1, or ``None``.
+        excerpt: the file's lines around it, each with its number.
     """
 
     message: str
@@ -70,12 +70,12 @@ class RenderProblem:
 
 @dataclass(frozen=True, slots=True)
 class IssueState:
-    """An issue as the page shows it.
+    """An issue's current state for the page.
 
     Attributes:
-        version: grows with every rendering.
+        version: grows with every rendering of any issue.
         rendering: the last rendering that worked, if any has.
-        problems: why there is no newer one; empty if ``proof`` is of now.
+        problems: why there is no newer one; empty if ``rendering`` is current.
     """
 
     version: int
@@ -84,13 +84,12 @@ class IssueState:
 
 
 class PreviewWorkspace:
-    """Renders issues when they are looked at, and again when their files have changed.
+    """A project's issues, rendered on request, and again when their files have changed.
 
-    Safe to use by several threads. Nothing that is wrong with a file is raised: it becomes a
-    part of the view.
+    Thread-safe. Errors in a file are never raised: they become problems of the state.
 
     Args:
-        project: the editor's folder; read again when ``newsletter.yml`` changes.
+        project: the project; read again when ``newsletter.yml`` changes.
     """
 
     def __init__(self, project: Project) -> None:
@@ -103,7 +102,7 @@ class PreviewWorkspace:
         self._lock = Lock()
 
     def invalidate(self, paths: Iterable[Path]) -> None:
-        """Forget what these files went into."""
+        """Mark everything that depends on these files for rendering again."""
         with self._lock:
             for path in paths:
                 if path.is_relative_to(self.project.issues_dir):
@@ -115,34 +114,34 @@ class PreviewWorkspace:
                 self._config_changed |= path.name == CONFIG_NAME
 
     def get_state(self, name: str) -> IssueState:
-        """The issue as it is now; rendered if any of its files has changed since."""
+        """Return the issue's state, rendered again if one of its files has changed."""
         with self._lock:
             if name not in self._up_to_date:
-                # Before reading: a save meanwhile makes it stale again.
+                # Before reading: a save while it renders makes it stale again.
                 self._up_to_date.add(name)
                 self._version += 1
                 self._states[name] = self._refresh_state(name)
             return self._states[name]
 
     def _refresh_state(self, name: str) -> IssueState:
-        earlier = self._states.get(name) or IssueState(0, None)
+        previous = self._states.get(name) or IssueState(0, None)
         try:
             return IssueState(self._version, self._render_issue(name))
         except NewsletterError as error:
-            faults = tuple(_make_render_problem(problem) for problem in error.problems)
+            problems = tuple(_make_render_problem(problem) for problem in error.problems)
         except OSError as error:
-            words = (error.strerror or str(error)).lower()
-            faults = (
-                RenderProblem(f"a file can't be read: {words}", file=str(error.filename or "")),
+            reason = (error.strerror or str(error)).lower()
+            problems = (
+                RenderProblem(f"a file can't be read: {reason}", file=str(error.filename or "")),
             )
-        except Exception as error:  # noqa: BLE001 - whatever a file does, the page goes on
-            faults = (
-                RenderProblem(f"this could not be rendered: {type(error).__name__}: {error}"),
+        except Exception as error:  # noqa: BLE001 - no file may break the page
+            problems = (
+                RenderProblem(f"could not render this issue: {type(error).__name__}: {error}"),
             )
-        return replace(earlier, version=self._version, problems=faults)
+        return replace(previous, version=self._version, problems=problems)
 
     def _render_issue(self, name: str) -> Rendering:
-        started = time.perf_counter()
+        start = time.perf_counter()
         if self._config_changed:
             self.project = open_project(self.project.root)
             self._config_changed = False
@@ -150,21 +149,21 @@ class PreviewWorkspace:
             self._templates = load_templates(self.project.templates_dir)
         issue = read_issue(self.project.issues_dir / name, self.project.config)
         email = render_issue(issue, self._templates, self.project.config)
-        took = (time.perf_counter() - started) * 1000
-        return Rendering(self.project, self._templates, issue, email, took)
+        duration_ms = (time.perf_counter() - start) * 1000
+        return Rendering(self.project, self._templates, issue, email, duration_ms)
 
 
 def _make_render_problem(problem: Problem) -> RenderProblem:
-    where = problem.where
-    if where is None:
+    location = problem.where
+    if location is None:
         return RenderProblem(problem.message, problem.remedy)
     return RenderProblem(
-        problem.message, problem.remedy, where.path, where.line, read_excerpt(where)
+        problem.message, problem.remedy, location.path, location.line, read_excerpt(location)
     )
 
 
 def read_excerpt(location: Location) -> tuple[tuple[int, str], ...]:
-    """The lines around a place; none if it names no line or the file can't be read."""
+    """Return the numbered lines around a location; none if it has no line or can't be read."""
     path = Path(location.path)
     try:
         if location.line is None or path.stat().st_size > MAX_EXCERPT_FILE_BYTES:

@@ -1,4 +1,4 @@
-"""Whom the mail is shown for: a sample, the worst cases, or readers of the list."""
+"""Recipients to preview an email for: a sample, edge cases, subscribers."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -11,11 +11,11 @@ from newsletter.db import read_transaction
 from newsletter.sending.sample import SAMPLE_TOKEN, make_sample_recipient
 from newsletter.subscribers import Recipient, iter_audience
 
-SAMPLE_ADDRESS = "reader@example.com"  # RFC 2606: nobody's
+SAMPLE_ADDRESS = "reader@example.com"  # reserved for examples by RFC 2606
 MAX_LISTED_RECIPIENTS = 5
 _LONG_NAME = "Wolfeschlegelsteinhausenbergerdorff " * 6
 
-# key -> what it is called, and the name that such a reader has
+# key -> its label, and the name of such a recipient
 EDGE_CASES: Mapping[str, tuple[str, str]] = {
     "nameless": ("No name", ""),
     "long": ("200-character name", _LONG_NAME[:200].strip().ljust(200, "f")),
@@ -26,42 +26,51 @@ EDGE_CASES: Mapping[str, tuple[str, str]] = {
 
 
 class RecipientChoice(NamedTuple):
-    """One reader to choose."""
+    """One entry of the list of recipients to choose from."""
 
     key: str
     label: str
 
 
 def iter_recipient_choices(engine: sa.Engine | None, *, real: bool) -> Iterator[RecipientChoice]:
-    """Everybody for whom the mail can be shown."""
+    """Yield the recipients that the email can be shown for.
+
+    Args:
+        engine: the subscriber database, or ``None`` if there is none yet.
+        real: whether to show subscribers' true names and values instead of masked ones.
+    """
     yield RecipientChoice("sample", "Sample reader")
     for key, (label, _) in EDGE_CASES.items():
         yield RecipientChoice(key, label)
-    for reader in _load_first_recipients(engine):
-        shown = reader if real else anonymize_recipient(reader)
+    for recipient in _load_first_recipients(engine):
+        shown = recipient if real else anonymize_recipient(recipient)
         name = shown.attributes.get("name") or shown.address
-        yield RecipientChoice(f"list-{reader.id}", name if real else f"Reader {reader.id} ({name})")
+        yield RecipientChoice(
+            f"list-{recipient.id}", name if real else f"Reader {recipient.id} ({name})"
+        )
 
 
 def get_chosen_recipient(
     key: str, config: Config, engine: sa.Engine | None, *, real: bool
 ) -> Recipient:
-    """The reader of that key; the sample if there is none.
+    """Return the recipient with that key, or the sample if there is none.
 
-    Whoever it is has the sample's token: no link that the preview shows changes a real reader.
+    Every one gets the sample's token, so that no link in the preview can change a real subscriber.
     """
     if key in EDGE_CASES:
         name = EDGE_CASES[key][1]
-        nobody = make_sample_recipient(SAMPLE_ADDRESS, config)
-        return nobody._replace(attributes={"name": name, "email": SAMPLE_ADDRESS})
-    for reader in _load_first_recipients(engine):
-        if key == f"list-{reader.id}":
-            return (reader if real else anonymize_recipient(reader))._replace(token=SAMPLE_TOKEN)
+        sample = make_sample_recipient(SAMPLE_ADDRESS, config)
+        return sample._replace(attributes={"name": name, "email": SAMPLE_ADDRESS})
+    for recipient in _load_first_recipients(engine):
+        if key == f"list-{recipient.id}":
+            return (recipient if real else anonymize_recipient(recipient))._replace(
+                token=SAMPLE_TOKEN
+            )
     return make_sample_recipient(SAMPLE_ADDRESS, config)
 
 
 def anonymize_recipient(recipient: Recipient) -> Recipient:
-    """The same reader with every value's shape, and nothing of what it says."""
+    """Return the recipient with all values masked: their shape stays, their content does not."""
     address = f"reader-{recipient.id}@example.com"
     attributes = {key: _mask_letters(value) for key, value in recipient.attributes.items()}
     return recipient._replace(

@@ -1,4 +1,4 @@
-"""The preview as a server on this machine."""
+"""Run the preview server: choose a port, build its URL, shut down."""
 
 import asyncio
 import socket
@@ -14,36 +14,36 @@ DEFAULT_PORT = 4321
 
 
 def open_preview_socket(port: int | None) -> socket.socket:
-    """Take the port, or where none is asked for 4321, or any other if that is taken.
+    """Listen on the given port, or without one on 4321 or any free port.
 
     Raises:
-        UsageProblem: the port that was asked for is taken.
+        UsageError: the given port is in use or not permitted.
     """
-    for wanted in (DEFAULT_PORT, 0) if port is None else (port,):
-        taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for candidate in (DEFAULT_PORT, 0) if port is None else (port,):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            taken.bind((PREVIEW_HOST, wanted))
-            taken.listen(64)
+            sock.bind((PREVIEW_HOST, candidate))
+            sock.listen(64)
         except OSError:
-            taken.close()
+            sock.close()
         else:
-            return taken
+            return sock
     raise UsageError(
-        f"port {port} is taken, or not yours to take", remedy="Leave --port out: one is found."
+        f"port {port} is in use or not permitted", remedy="Omit --port to use a free port."
     )
 
 
 class PreviewServer(uvicorn.Server):
-    """Serves one desk on a socket that listens already.
+    """Uvicorn server for one workspace, on a socket that is already listening.
 
     Args:
-        workspace: renders.
-        first_issue: the issue to show first.
-        sock: from ``listen``.
+        workspace: renders the issues.
+        first_issue: the folder's name of the issue to show first.
+        sock: from ``open_preview_socket``.
 
     Attributes:
-        address: the page's, secret in it.
+        address: the page's URL, with the secret token.
     """
 
     def __init__(self, workspace: PreviewWorkspace, first_issue: str, sock: socket.socket) -> None:
@@ -66,6 +66,6 @@ class PreviewServer(uvicorn.Server):
         asyncio.run(self.serve([self._sock]))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the page's streams, which would never end themselves; then the rest."""
+        """Close the page's event streams, which never end by themselves, then shut down."""
         await self._preview.close()
         await super().shutdown(sockets)

@@ -187,7 +187,7 @@ def test_a_save_is_shown_and_the_place_kept(served: Served, boat_issue: Path, pa
     assert inside(page, "w.scrollY") == 900
 
     post.write_text("---\ntitle: [Boat\n---\nWords.\n")
-    expect(page.get_by_role("heading", name="This does not render")).to_be_visible()
+    expect(page.get_by_role("heading", name="Can't render this issue")).to_be_visible()
     expect(page.locator("#faults .here")).to_be_visible()
     expect(page.locator("#faults .place")).to_contain_text("post.md:")
     expect(page.locator("iframe.front")).to_be_hidden()
@@ -200,7 +200,7 @@ def test_a_save_is_shown_and_the_place_kept(served: Served, boat_issue: Path, pa
     expect(mail(page).get_by_text("Save number 9.")).to_be_visible()
     expect(page.locator("#live-text")).to_have_text("Live")
     post.unlink()
-    expect(page.get_by_role("heading", name="This does not render")).to_be_visible()
+    expect(page.get_by_role("heading", name="Can't render this issue")).to_be_visible()
 
 
 HOSTILE = """

@@ -1,4 +1,4 @@
-"""What the page gets when it asks, over real sockets."""
+"""The preview's API over real sockets: event stream, views, test emails."""
 
 import email
 import email.policy
@@ -16,35 +16,35 @@ from newsletter.subscribers import Recipient
 Cli = Callable[..., tuple[int, str, str]]
 
 
-def test_a_save_is_told_with_the_new_version(served: Served, boat_issue: Path) -> None:
-    with served.stream() as told:
-        first = next(told)
+def test_save_streams_a_new_version(served: Served, boat_issue: Path) -> None:
+    with served.stream() as states:
+        first = next(states)
         assert first["proof"]["title"] == "The first boat"
         (boat_issue / "post.md").write_text("---\ntitle: The second boat\n---\nWords.\n")
-        second = next(told)
+        second = next(states)
     assert second["version"] > first["version"]
     assert second["proof"]["title"] == "The second boat"
 
 
-def test_an_editors_way_of_saving_is_seen(served: Served, boat_issue: Path) -> None:
+def test_replaced_and_deleted_files_are_noticed(served: Served, boat_issue: Path) -> None:
     settings = served.desk.project.root / "newsletter.yml"
-    with served.stream() as told:
-        next(told)
-        aside = settings.with_name("newsletter.yml.new")
-        aside.write_text("nothing: here\n")
-        aside.replace(settings)
-        assert next(told)["faults"][0]["file"].endswith("newsletter.yml")
+    with served.stream() as states:
+        next(states)
+        new_file = settings.with_name("newsletter.yml.new")
+        new_file.write_text("nothing: here\n")
+        new_file.replace(settings)
+        assert next(states)["faults"][0]["file"].endswith("newsletter.yml")
         (boat_issue / "post.md").unlink()
-        assert next(told)["faults"]
+        assert next(states)["faults"]
 
 
-def test_ten_saves_in_a_row_end_with_the_last(served: Served, boat_issue: Path) -> None:
-    with served.stream() as told:
-        next(told)
+def test_ten_quick_saves_end_with_the_last_version(served: Served, boat_issue: Path) -> None:
+    with served.stream() as states:
+        next(states)
         for number in range(10):
             (boat_issue / "post.md").write_text(f"---\ntitle: Save {number}\n---\nWords.\n")
         titles = []
-        for state in told:
+        for state in states:
             titles.append(state["proof"]["title"])
             if titles[-1] == "Save 9":
                 break
@@ -52,14 +52,14 @@ def test_ten_saves_in_a_row_end_with_the_last(served: Served, boat_issue: Path) 
 
 
 @pytest.mark.parametrize("kind", ["text", "html", "mjml", "headers", "request"])
-def test_sources_are_shown_escaped(served: Served, kind: str) -> None:
+def test_sources_are_escaped(served: Served, kind: str) -> None:
     data = served.data(f"source/{kind}?reader=html")
     assert data["raw"]
     assert data["html"].count('<span class="line">') == data["html"].count("\n") + 1
     assert "<script" not in data["html"].lower()
 
 
-def test_the_request_is_the_one_that_would_go(
+def test_request_source_shows_the_api_request_without_the_key(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SENDGRID_API_KEY", "SG.secret-secret-secret")
@@ -69,50 +69,48 @@ def test_the_request_is_the_one_that_would_go(
     assert "SG.secret" not in raw
 
 
-def test_the_web_page_brings_its_style_and_runs_nothing(served: Served) -> None:
-    answer = served.get("web?scheme=dark")
-    page = answer.data.decode()
-    assert answer.status == 200, page
+def test_archive_page_has_its_style_inlined_and_is_sandboxed(served: Served) -> None:
+    response = served.get("web?scheme=dark")
+    page = response.data.decode()
+    assert response.status == 200, page
     assert "The first boat</h1>" in page
     assert "<style>" in page
     assert "stylesheet" not in page
     assert "prefers-color-scheme" not in page
-    assert "sandbox allow-same-origin" in answer.headers["content-security-policy"]
+    assert "sandbox allow-same-origin" in response.headers["content-security-policy"]
 
 
-def test_there_is_no_other_source(served: Served) -> None:
+def test_unknown_source_is_not_found(served: Served) -> None:
     assert served.get("source/other").status == 404
 
 
-def test_an_inbox_sees_the_preheader_first(served: Served) -> None:
+def test_inbox_snippet_starts_with_the_preheader(served: Served) -> None:
     data = served.data("inbox")
     assert data["subject"] == "The first boat"
     assert data["snippet"].startswith("It came on Tuesday.")
 
 
 @pytest.mark.parametrize("key", EDGE_CASES)
-def test_odd_readers_values_are_escaped(served: Served, key: str) -> None:
+def test_edge_case_values_are_escaped(served: Served, key: str) -> None:
     page = served.get(f"mail?reader={key}").data.decode()
     assert "-nl0" not in page
     assert "<script" not in page
     assert "<b onmouseover" not in page
 
 
-def test_the_file_to_download_is_a_mail(served: Served) -> None:
-    answer = served.get("eml")
-    assert "first-boat.eml" in answer.headers["content-disposition"]
-    message = email.message_from_bytes(answer.data, policy=email.policy.default)
+def test_eml_download_is_a_valid_message(served: Served) -> None:
+    response = served.get("eml")
+    assert "first-boat.eml" in response.headers["content-disposition"]
+    message = email.message_from_bytes(response.data, policy=email.policy.default)
     assert message["subject"] == "The first boat"
     assert message["list-unsubscribe"]
 
 
-def test_a_picture_is_served_from_its_folder_and_nothing_else_is(
-    served: Served, boat_issue: Path
-) -> None:
+def test_only_images_of_an_issue_are_served(served: Served, boat_issue: Path) -> None:
     (boat_issue / "boat.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    picture = served.get(f"file/{boat_issue.name}/boat.png")
-    assert picture.status == 200
-    assert "sandbox" in picture.headers["content-security-policy"]
+    image = served.get(f"file/{boat_issue.name}/boat.png")
+    assert image.status == 200
+    assert "sandbox" in image.headers["content-security-policy"]
     (boat_issue / "secret.png").symlink_to(served.desk.project.root / "newsletter.yml")
     for path in (
         f"{boat_issue.name}/post.md",
@@ -124,22 +122,22 @@ def test_a_picture_is_served_from_its_folder_and_nothing_else_is(
         assert served.get(f"file/{path}").status == 404, path
 
 
-def test_what_a_client_strips_is_named_with_its_source(served: Served) -> None:
+def test_stripped_features_are_listed_with_their_source(served: Served) -> None:
     data = served.data("stripped?client=outlook")
     assert data["client"] == "Outlook for Windows"
-    assert any(one["name"] == "border-radius" for one in data["stripped"])
-    assert all(one["url"].startswith(data["source"]) for one in data["stripped"])
+    assert any(feature["name"] == "border-radius" for feature in data["stripped"])
+    assert all(feature["url"].startswith(data["source"]) for feature in data["stripped"])
     assert served.data("stripped?client=unknown") == {"client": ""}
 
 
-def test_looking_makes_no_database(served: Served) -> None:
-    shelf = served.data("issues")
+def test_preview_creates_no_database(served: Served) -> None:
+    data = served.data("issues")
     served.data("readers")
-    assert [one["state"] for one in shelf["issues"]] == ["ready"]
+    assert [issue["state"] for issue in data["issues"]] == ["ready"]
     assert not list(served.desk.project.root.glob("*.db"))
 
 
-def test_readers_of_the_list_are_masked_unless_asked_for(
+def test_subscribers_are_masked_unless_real_names_are_requested(
     served: Served, cli: Cli, tmp_path: Path
 ) -> None:
     (tmp_path / "readers.csv").write_text("email,name\nada@example.com,Ada Quill\n")
@@ -157,9 +155,9 @@ def test_readers_of_the_list_are_masked_unless_asked_for(
     assert "/u/sample" in real
 
 
-def test_a_masked_reader_keeps_no_word() -> None:
-    reader = Recipient(7, "ada@example.com", "ada@example.com", "secret", {"city": "Bergen 5"})
-    assert anonymize_recipient(reader) == Recipient(
+def test_masked_recipient_keeps_no_personal_data() -> None:
+    recipient = Recipient(7, "ada@example.com", "ada@example.com", "secret", {"city": "Bergen 5"})
+    assert anonymize_recipient(recipient) == Recipient(
         7, "reader-7@example.com", "reader-7@example.com", "sample",
         {"city": "Xxxxxx 0", "email": "reader-7@example.com"},
     )  # fmt: skip
@@ -182,22 +180,22 @@ def test_issues_are_listed_with_their_state(
     assert cli("subscribers", "import", tmp_path / "readers.csv")[0] == 0
     code, _, err = cli("plan", "first-boat")
     assert code == 0, err
-    listed = {one["title"]: one["state"] for one in served.data("issues")["issues"]}
-    assert listed == {"The first boat": "planned", "broken": "broken", "A draft": "draft"}
+    states = {issue["title"]: issue["state"] for issue in served.data("issues")["issues"]}
+    assert states == {"The first boat": "planned", "broken": "broken", "A draft": "draft"}
 
 
-def test_the_first_issue_has_none_before_it(served: Served) -> None:
+def test_comparing_the_first_issue_reports_a_problem(served: Served) -> None:
     assert "first issue" in served.data("compare/issue")["problem"]
 
 
-def test_an_issue_is_compared_with_its_last_commit(served: Served, boat_issue: Path) -> None:
-    def git(*words: str) -> None:
+def test_issue_is_compared_with_its_last_commit(served: Served, boat_issue: Path) -> None:
+    def git(*args: str) -> None:
         subprocess.run(
-            ["git", "-c", "user.name=A", "-c", "user.email=a@example.com", *words], check=True
+            ["git", "-c", "user.name=A", "-c", "user.email=a@example.com", *args], check=True
         )
 
     assert "problem" in served.data("compare/commit")
-    # A link inside the newsletter is followed, one that leads out of it is not there.
+    # A symbolic link inside the newsletter is followed, one that points out of it is dropped.
     templates = served.desk.project.templates_dir
     (templates / "issue.mjml").rename(templates / "partials" / "of-an-issue.mjml")
     (templates / "issue.mjml").symlink_to("partials/of-an-issue.mjml")
@@ -206,39 +204,41 @@ def test_an_issue_is_compared_with_its_last_commit(served: Served, boat_issue: P
     git("add", ".")
     git("commit", "-qm", "First")
     post = boat_issue / "post.md"
-    with served.stream() as told:
-        next(told)
+    with served.stream() as states:
+        next(states)
         post.write_text(post.read_text().replace("the ice", "the snow"))
-        next(told)
+        next(states)
     data = served.data("compare/commit")
-    words = {piece["text"].strip(): piece["kind"] for one in data["passages"] for piece in one}
-    assert words["ice"] == "removed"
-    assert words["snow"] == "added"
+    kinds = {span["text"].strip(): span["kind"] for passage in data["passages"] for span in passage}
+    assert kinds["ice"] == "removed"
+    assert kinds["snow"] == "added"
 
 
-def test_a_test_copy_goes_by_sendgrid(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_email_is_sent_through_sendgrid(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = {"issue": "2026-11-24-first-boat", "to": "me@example.com"}
     refused = served.post("test", data, origin=served.origin)
     assert refused.status == 422
     assert "SENDGRID_API_KEY" in refused.data.decode()
-    with FakeSendGrid() as vendor:
-        monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
+    with FakeSendGrid() as sendgrid:
+        monkeypatch.setenv("SENDGRID_API_KEY", sendgrid.key)
         settings = served.desk.project.root / "newsletter.yml"
-        with served.stream() as told:
-            next(told)
-            settings.write_text(f"{settings.read_text()}sendgrid:\n  host: {vendor.url}\n")
-            next(told)
-        answer = served.post("test", data, origin=served.origin)
-        assert answer.status == 200, answer.data
-        assert answer.json()["subject"] == "[TEST] The first boat"
+        with served.stream() as states:
+            next(states)
+            settings.write_text(f"{settings.read_text()}sendgrid:\n  host: {sendgrid.url}\n")
+            next(states)
+        response = served.post("test", data, origin=served.origin)
+        assert response.status == 200, response.data
+        assert response.json()["subject"] == "[TEST] The first boat"
 
 
 @pytest.mark.parametrize("body", [[], "text", {"issue": 1}, {"to": "x" * 3000, "issue": ""}])
-def test_what_the_page_does_not_send_is_refused(served: Served, body: object) -> None:
+def test_malformed_test_email_requests_are_refused(served: Served, body: object) -> None:
     assert served.post("test", body, origin=served.origin).status in {400, 413}
 
 
-def test_the_page_and_its_parts_come_from_the_package(served: Served) -> None:
+def test_page_loads_its_files_from_the_package_only(served: Served) -> None:
     page = served.get().data.decode()
     assert 'src="http' not in page
     for part in ("app.js", "dom.js", "frame.js", "notes.js", "views.js", "style.css", "icon.svg"):

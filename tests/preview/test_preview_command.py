@@ -1,4 +1,4 @@
-"""``newsletter preview`` as an editor runs it: a process that Ctrl-C ends."""
+"""``newsletter preview`` as a process: serves until Ctrl-C, reports errors."""
 
 import signal
 import subprocess
@@ -11,15 +11,15 @@ import urllib3
 Cli = Callable[..., tuple[int, str, str]]
 
 
-def test_it_serves_until_ctrl_c_even_while_a_page_listens(boat_issue: Path) -> None:
+def test_serves_until_ctrl_c_even_with_an_open_event_stream(boat_issue: Path) -> None:
     command = [sys.executable, "-m", "newsletter", "preview", "first-boat", "--no-open"]
     with subprocess.Popen(
         command, cwd=boat_issue.parent.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
     ) as process:  # fmt: skip
         assert process.stdout
-        address, words = process.stdout.readline().split("   ")
-        assert words.strip() == "(Ctrl-C to stop; reloads as you save)"
+        address, note = process.stdout.readline().split("   ")
+        assert note.strip() == "(Ctrl-C to stop; reloads as you save)"
         with urllib3.PoolManager() as pool:
             stream = pool.request("GET", f"{address}events", preload_content=False)
             assert b"The first boat" in next(stream.stream())
@@ -30,7 +30,7 @@ def test_it_serves_until_ctrl_c_even_while_a_page_listens(boat_issue: Path) -> N
     assert process.returncode == 0
 
 
-def test_it_says_where_there_is_nothing_to_show(cli: Cli, project_folder: Path) -> None:
+def test_missing_issue_and_broken_settings_are_reported(cli: Cli, project_folder: Path) -> None:
     code, out, err = cli("preview", "--no-open")
     assert (code, out) == (1, "")
     assert "newsletter import POST" in err

@@ -1,7 +1,8 @@
-// The page: what is chosen is kept in the address, what is shown comes from the server.
+// The page's controls. The user's choices are kept in the URL's fragment; all content comes from
+// the server.
 import { $, copy, get, make, segments, toast } from "./dom.js";
 import * as frame from "./frame.js";
-import { showAbout, showFaults, showFindings, showShelf, showStripped } from "./notes.js";
+import { showAbout, showFaults, showFindings, showIssueList, showStripped } from "./notes.js";
 import { findIn, showDifference, showInbox, showSource } from "./views.js";
 
 const TABS = [
@@ -11,34 +12,34 @@ const TABS = [
 const WIDTHS = { desktop: 1024, tablet: 768, phone: 390 };
 const SCHEMES = [
   ["light", "Light", "As in a light inbox"],
-  ["dark", "Dark", "By the mail's own dark rules"],
-  ["forced", "Forced dark", "As clients darken mail that brings no rules of its own, or whose rules they ignore"],
+  ["dark", "Dark", "With the email's own dark mode"],
+  ["forced", "Forced dark", "As clients darken an email that has no dark mode of its own, or whose dark mode they ignore"],
 ];
 const FRAMED = new Set(["mail", "web"]);
 const SOURCES = new Set(["text", "html", "mjml", "headers", "request"]);
 
-const start = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+const initial = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 const chosen = {
   issue: "", tab: "mail", width: "1024", scheme: "light", images: "1", client: "", reader: "sample",
-  real: "0", other: "issue", ...start,
+  real: "0", other: "issue", ...initial,
 };
-let view = null;
+let issueState = null;
 let stream = null;
 let dismissed = 0;
 
 const query = () => ({
   issue: chosen.issue, reader: chosen.reader, real: chosen.real, client: chosen.client,
-  scheme: chosen.scheme, images: chosen.images, version: view?.version ?? 0,
+  scheme: chosen.scheme, images: chosen.images, version: issueState?.version ?? 0,
 });
 
 function choose(changes) {
   Object.assign(chosen, changes);
   history.replaceState(null, "", `#${new URLSearchParams(chosen)}`);
-  reflect();
+  updateControls();
 }
 
-// The controls as chosen.
-function reflect() {
+// Makes the controls show what is chosen.
+function updateControls() {
   for (const [key] of TABS) {
     const on = key === chosen.tab;
     const tab = $(`tab-${key}`);
@@ -63,9 +64,9 @@ function reflect() {
   $("eml").href = `eml?${new URLSearchParams(query())}`;
 }
 
-// What the open tab shows; the mail first, what goes with it after.
+// Loads what the open tab shows, then what the chosen client would strip.
 async function refresh() {
-  if (!view?.proof) return;
+  if (!issueState?.proof) return;
   const tab = chosen.tab;
   try {
     if (FRAMED.has(tab)) await frame.show(tab, query());
@@ -78,8 +79,8 @@ async function refresh() {
   }
 }
 
-function shown(state) {
-  view = state;
+function showState(state) {
+  issueState = state;
   const broken = state.faults.length > 0;
   const hidden = broken && dismissed === state.version && state.proof;
   showFaults(broken && !hidden ? state : null);
@@ -91,7 +92,7 @@ function shown(state) {
   $("copy").disabled = !state.proof;
   $("eml").hidden = !state.proof;
   document.title = `${broken ? "● " : ""}${state.proof?.title ?? chosen.issue} – Preview`;
-  reflect();
+  updateControls();
   return refresh();
 }
 
@@ -99,8 +100,8 @@ function listen() {
   stream?.close();
   stream = new EventSource(`events?${new URLSearchParams({ issue: chosen.issue })}`);
   stream.onmessage = async (event) => {
-    await shown(JSON.parse(event.data));
-    await Promise.allSettled([loadShelf(), loadFindings()]);
+    await showState(JSON.parse(event.data));
+    await Promise.allSettled([loadIssueList(), loadFindings()]);
   };
   stream.onerror = () => {
     $("live").className = "dot";
@@ -109,31 +110,31 @@ function listen() {
 }
 
 async function loadFindings() {
-  if (view?.proof && !view.faults.length) showFindings(await get("findings", query()), goTo);
+  if (issueState?.proof && !issueState.faults.length) showFindings(await get("findings", query()), goTo);
 }
 
 async function goTo(excerpt) {
   if (chosen.tab !== "mail") await set({ tab: "mail" });
-  if (!frame.goTo(excerpt)) toast("This is in no visible place of the mail");
+  if (!frame.goTo(excerpt)) toast("Not visible in the email");
 }
 
-async function loadShelf() {
-  const shelf = await get("issues");
-  if (!chosen.issue) chosen.issue = shelf.first;
-  showShelf(shelf, chosen.issue, openIssue);
-  return shelf;
+async function loadIssueList() {
+  const list = await get("issues");
+  if (!chosen.issue) chosen.issue = list.first;
+  showIssueList(list, chosen.issue, openIssue);
+  return list;
 }
 
 async function loadReaders() {
   const readers = await get("readers", { real: chosen.real });
-  $("reader").replaceChildren(...readers.map((one) => new Option(one.label, one.key)));
-  const listed = readers.some((one) => one.key.startsWith("list-"));
-  $("real").closest("label").hidden = !listed;
-  if (!readers.some((one) => one.key === chosen.reader)) chosen.reader = "sample";
+  $("reader").replaceChildren(...readers.map((reader) => new Option(reader.label, reader.key)));
+  const hasSubscribers = readers.some((reader) => reader.key.startsWith("list-"));
+  $("real").closest("label").hidden = !hasSubscribers;
+  if (!readers.some((reader) => reader.key === chosen.reader)) chosen.reader = "sample";
 }
 
 function openIssue(name) {
-  view = null;
+  issueState = null;
   dismissed = 0;
   choose({ issue: name });
   listen();
@@ -162,8 +163,8 @@ for (const [key, label] of TABS) {
 $("tabs").addEventListener("keydown", (event) => {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (!step) return;
-  const at = TABS.findIndex(([key]) => key === chosen.tab);
-  const [key] = TABS[(at + step + TABS.length) % TABS.length];
+  const index = TABS.findIndex(([key]) => key === chosen.tab);
+  const [key] = TABS[(index + step + TABS.length) % TABS.length];
   set({ tab: key });
   $(`tab-${key}`).focus();
 });
@@ -171,7 +172,7 @@ const pressWidth = segments($("widths"),
   [["desktop", "Desktop", "1024 pixels"], ["tablet", "Tablet", "768 pixels"], ["phone", "Phone", "390 pixels"]], setWidth);
 const pressScheme = segments($("schemes"), SCHEMES, (scheme) => set({ scheme }));
 const pressOther = segments($("others"),
-  [["issue", "Last issue", "What is new against the issue before"], ["commit", "Last commit", "What has changed since it was committed to git"]],
+  [["issue", "Last issue", "What is new compared with the previous issue"], ["commit", "Last commit", "What has changed since the last git commit"]],
   (other) => set({ other }));
 $("images").onclick = () => cycle("images", ["1", "0"]);
 $("client").onchange = (event) => set({ client: event.target.value });
@@ -184,7 +185,7 @@ $("real").onchange = async (event) => {
 $("issue-select").onchange = (event) => openIssue(event.target.value);
 $("copy").onclick = async () => copy((await get("source/html", query())).raw, "HTML");
 $("copy-source").onclick = () => copy($("source").dataset.raw ?? "", "Text");
-$("last-good").onclick = () => { dismissed = view.version; shown(view); };
+$("last-good").onclick = () => { dismissed = issueState.version; showState(issueState); };
 $("find").oninput = () => findIn($("find").value);
 $("next").onclick = () => findIn($("find").value, 1);
 $("previous").onclick = () => findIn($("find").value, -1);
@@ -192,7 +193,7 @@ $("find").onkeydown = (event) => {
   if (event.key === "Enter") { event.preventDefault(); findIn($("find").value, event.shiftKey ? -1 : 1); }
 };
 
-// A test to the editor.
+// A test email to the editor.
 const dialog = $("send-dialog");
 const openDialog = () => {
   $("send-to").value ||= localStorage.getItem("newsletter-test-to") ?? "";
@@ -209,15 +210,15 @@ $("send-form").onsubmit = async (event) => {
   result.textContent = "Sending…";
   $("send-go").disabled = true;
   try {
-    const answer = await fetch("test", {
+    const response = await fetch("test", {
       method: "POST", headers: { "content-type": "application/json" },
       body: JSON.stringify({ issue: chosen.issue, to }),
     });
-    const data = await answer.json();
-    if (!answer.ok) throw new Error(data.faults.map((one) => `${one.message}. ${one.remedy ?? ""}`).join(" "));
+    const data = await response.json();
+    if (!response.ok) throw new Error(data.faults.map((problem) => `${problem.message}. ${problem.remedy ?? ""}`).join(" "));
     localStorage.setItem("newsletter-test-to", to);
     result.className = "good";
-    result.textContent = data.sandbox ? `SendGrid has checked it; its sandbox is on, so nothing arrives.` : `Sent ${data.subject} to ${data.to}`;
+    result.textContent = data.sandbox ? `SendGrid has accepted it in sandbox mode; no email is delivered.` : `Sent ${data.subject} to ${data.to}`;
   } catch (error) {
     result.className = "bad";
     result.textContent = error.message;
@@ -225,23 +226,23 @@ $("send-form").onsubmit = async (event) => {
   $("send-go").disabled = false;
 };
 
-// Keys.
+// Keyboard shortcuts.
 const KEYS = [
   ["1 – 9", "Mail, inbox, web page, plain text, HTML, MJML, headers, request, compare"],
   ["d  t  p", "Desktop, tablet, phone"], ["c", "Light, dark, forced dark"], ["i", "Images on or off"],
   ["/", "Find in the text"], ["j  k", "Next, previous issue"], ["g", "Last good version"],
   ["s", "Send me a test"], ["?", "These shortcuts"],
 ];
-for (const [key, words] of KEYS) $("shortcuts").append(make("dt", {}, make("kbd", { textContent: key })), make("dd", { textContent: words }));
+for (const [key, text] of KEYS) $("shortcuts").append(make("dt", {}, make("kbd", { textContent: key })), make("dd", { textContent: text }));
 $("help-button").onclick = () => $("help").showModal();
 
 function step(by) {
-  const names = [...$("issue-select").options].map((one) => one.value);
+  const names = [...$("issue-select").options].map((option) => option.value);
   const next = names[names.indexOf(chosen.issue) + by];
   if (next) openIssue(next);
 }
 
-function press(event) {
+function onKeyDown(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (event.target.closest?.("input, select, textarea")) return;
   const actions = {
@@ -256,8 +257,8 @@ function press(event) {
   event.preventDefault();
   action();
 }
-document.addEventListener("keydown", press);
-frame.onKey(press);
+document.addEventListener("keydown", onKeyDown);
+frame.onKey(onKeyDown);
 frame.onLink((text, href) => {
   $("link-section").hidden = false;
   $("link-text").textContent = text;
@@ -269,9 +270,9 @@ frame.onLink((text, href) => {
 });
 frame.onDrag((width) => choose({ width: String(width) }));
 
-const shelf = await loadShelf();
-$("newsletter").textContent = shelf.newsletter;
-$("client").append(...shelf.clients.map((one) => new Option(one.name, one.key)));
+const list = await loadIssueList();
+$("newsletter").textContent = list.newsletter;
+$("client").append(...list.clients.map((client) => new Option(client.name, client.key)));
 await loadReaders();
 frame.setWidth(Number(chosen.width) || WIDTHS.desktop);
 choose({});

@@ -1,4 +1,4 @@
-// Small helpers; text is always set as text.
+// Small DOM helpers. Text is always set as text, never as HTML.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -13,32 +13,32 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 export async function get(path, query = {}) {
-  const answer = await fetch(`${path}?${new URLSearchParams(query)}`);
-  const data = await answer.json();
-  if (!answer.ok) throw new Error(data.faults.map((fault) => fault.message).join("; "));
+  const response = await fetch(`${path}?${new URLSearchParams(query)}`);
+  const data = await response.json();
+  if (!response.ok) throw new Error(data.faults.map((problem) => problem.message).join("; "));
   return data;
 }
 
-let fading;
+let hideTimer;
 
-export function toast(words) {
+export function toast(text) {
   const box = $("toast");
-  box.textContent = words;
+  box.textContent = text;
   box.hidden = false;
-  clearTimeout(fading);
-  fading = setTimeout(() => { box.hidden = true; }, 4000);
+  clearTimeout(hideTimer);
+  hideTimer = setTimeout(() => { box.hidden = true; }, 4000);
 }
 
-export async function copy(text, what) {
+export async function copy(text, label) {
   try {
     await navigator.clipboard.writeText(text);
-    toast(`${what} copied`);
+    toast(`${label} copied`);
   } catch {
-    toast("The browser does not let this page copy");
+    toast("The browser does not allow this page to copy");
   }
 }
 
-// A row of buttons of which one is pressed; returns a function that presses one by its key.
+// Adds a row of buttons of which one is pressed; returns a function that presses one by its key.
 export function segments(box, choices, choose) {
   const buttons = new Map();
   for (const [key, label, title] of choices) {

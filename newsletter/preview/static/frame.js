@@ -1,26 +1,26 @@
-// The mail in its frame. The frame may run nothing: this page reaches into it, never the other way.
+// The email in its frame. The frame may run nothing: this page accesses it, never the reverse.
 import { $ } from "./dom.js";
 
-// Two frames: the next mail loads behind the one that is read, then takes its place.
+// Two frames: the next email loads in the hidden one, then the two are swapped.
 let [front, back] = document.querySelectorAll("#device iframe");
-const PATIENCE = 400; // milliseconds for pictures from elsewhere
+const IMAGE_WAIT = 400; // milliseconds to wait for external images
 const listeners = [];
-let latest = 0;
+let latestRequest = 0;
 
 const current = () => front.contentDocument;
 
-// Shows the mail, and keeps the place that was being read.
+// Shows the email and keeps the scroll position.
 export async function show(path, query) {
-  const mine = ++latest;
+  const request = ++latestRequest;
   const url = new URL(`${path}?${new URLSearchParams(query)}`, location.href).href;
-  await arrival(back, url);
-  if (mine !== latest) return;
+  await load(back, url);
+  if (request !== latestRequest) return;
   if (back.contentDocument.contentType === "application/json") {
     const { faults } = JSON.parse(back.contentDocument.body.textContent);
-    throw new Error(faults.map((fault) => fault.message).join("; "));
+    throw new Error(faults.map((problem) => problem.message).join("; "));
   }
   back.contentWindow.scrollTo(front.contentWindow.scrollX, front.contentWindow.scrollY);
-  // Links lead nowhere in the frame: what they would open is blocked there.
+  // The frame's sandbox blocks new windows, so that no link navigates it away.
   for (const link of back.contentDocument.links) {
     if (!link.getAttribute("href").startsWith("#")) link.target = "_blank";
   }
@@ -32,22 +32,22 @@ export async function show(path, query) {
   front.dataset.shown = query.version;
 }
 
-function arrival(frame, url) {
+function load(frame, url) {
   return new Promise((resolve) => {
-    const here = () => frame.contentDocument?.URL === url;
+    const isLoaded = () => frame.contentDocument?.URL === url;
     const done = () => {
-      if (frame.dataset.wanted === url && !here()) return;
+      if (frame.dataset.requested === url && !isLoaded()) return;
       frame.removeEventListener("load", done);
       resolve();
     };
-    const impatient = () => {
-      if (here() && frame.contentDocument.readyState !== "loading") done();
-      else if (frame.dataset.wanted === url) setTimeout(impatient, PATIENCE);
+    const poll = () => {
+      if (isLoaded() && frame.contentDocument.readyState !== "loading") done();
+      else if (frame.dataset.requested === url) setTimeout(poll, IMAGE_WAIT);
     };
-    frame.dataset.wanted = url;
+    frame.dataset.requested = url;
     frame.addEventListener("load", done);
     frame.contentWindow.location.replace(url);
-    setTimeout(impatient, PATIENCE);
+    setTimeout(poll, IMAGE_WAIT);
   });
 }
 
@@ -55,8 +55,8 @@ function on(type, listener) {
   listeners.push([type, listener]);
 }
 
-// Calls back with a link that is clicked; links to places in the mail are followed.
-export function onLink(tell) {
+// Calls back with each link that is clicked; links within the email are followed.
+export function onLink(callback) {
   on("click", (event) => {
     const link = event.target.closest?.("a[href]");
     if (!link) return;
@@ -64,56 +64,56 @@ export function onLink(tell) {
     const href = link.getAttribute("href");
     if (href.startsWith("#")) {
       current().getElementById(decodeURIComponent(href.slice(1)))?.scrollIntoView({ block: "start" });
-    } else tell(link.textContent.trim() || link.querySelector("img")?.alt || "", href);
+    } else callback(link.textContent.trim() || link.querySelector("img")?.alt || "", href);
   });
 }
 
-export const onKey = (press) => on("keydown", press);
+export const onKey = (listener) => on("keydown", listener);
 
-// Scrolls to the first place that reads so, or to an element with such an attribute, and marks it.
+// Scrolls to the innermost element with this text, or to one with it in an attribute, and marks it.
 export function goTo(excerpt) {
   const page = current();
-  const wanted = excerpt.replace(/\s+/g, " ").trim();
-  const found = byText(page, wanted) ?? byAttribute(page, wanted);
+  const text = excerpt.replace(/\s+/g, " ").trim();
+  const found = findByText(page, text) ?? findByAttribute(page, text);
   if (!found) return false;
   found.scrollIntoView({ block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   found.animate([{ outline: "3px solid #d9480f", outlineOffset: "3px" }, { outline: "3px solid transparent", outlineOffset: "3px" }], 2400);
   return true;
 }
 
-function byText(page, wanted) {
+function findByText(page, text) {
   const walk = page.createTreeWalker(page.body, NodeFilter.SHOW_ELEMENT);
-  let best = null;
+  let match = null;
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
-    if (node.textContent.replace(/\s+/g, " ").includes(wanted) && node.getClientRects().length) best = node;
+    if (node.textContent.replace(/\s+/g, " ").includes(text) && node.getClientRects().length) match = node;
   }
-  return wanted && best !== page.body ? best : null;
+  return text && match !== page.body ? match : null;
 }
 
-function byAttribute(page, wanted) {
+function findByAttribute(page, text) {
   for (const element of page.querySelectorAll("[href], [src], [alt]")) {
     for (const name of ["href", "src", "alt"]) {
-      if (wanted && element.getAttribute(name)?.includes(wanted)) return element;
+      if (text && element.getAttribute(name)?.includes(text)) return element;
     }
   }
   return null;
 }
 
-// Width: by preset, by dragging, by arrow keys.
+// The frame's width: by preset, by dragging, by arrow keys.
 const grip = $("grip");
 const device = $("device");
-const LEAST = 240;
-const MOST = 1400;
-const ROOM = 24;
-const BELOW = 28;
+const MIN_WIDTH = 240;
+const MAX_WIDTH = 1400;
+const MARGIN = 24;
+const BOTTOM_MARGIN = 28;
 
-// The mail gets its real width; what is wider than the window is shown smaller.
+// The email gets its real width; an email wider than the window is scaled down.
 export function setWidth(width) {
-  const real = Math.round(Math.min(Math.max(LEAST, width), MOST));
+  const real = Math.round(Math.min(Math.max(MIN_WIDTH, width), MAX_WIDTH));
   const stage = $("stage");
-  const zoom = Math.min(1, (stage.clientWidth - 2 * ROOM) / real);
+  const zoom = Math.min(1, (stage.clientWidth - 2 * MARGIN) / real);
   device.style.width = `${real}px`;
-  device.style.height = `${(stage.clientHeight - ROOM - BELOW) / zoom}px`;
+  device.style.height = `${(stage.clientHeight - MARGIN - BOTTOM_MARGIN) / zoom}px`;
   device.style.transform = `scale(${zoom})`;
   grip.setAttribute("aria-valuenow", String(real));
   grip.setAttribute("aria-valuetext", `${real} pixels`);

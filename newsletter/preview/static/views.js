@@ -1,62 +1,62 @@
-// The views beside the mail itself: inbox rows, sources with a search, differences.
+// The other tabs: inbox rows, sources with a search, comparison.
 import { $, get, make } from "./dom.js";
 
 const NOTES = {
   request: "POST https://api.sendgrid.com/v3/mail/send, with your key in its Authorization header, which is never shown. Indented here; the request itself has no white space.",
-  headers: "As they leave. Date and Message-ID are examples; SendGrid adds its own, and the signatures (DKIM).",
-  mjml: "The filled template as it is compiled; the article is put in after that.",
+  headers: "As they are sent. Date and Message-ID are examples; SendGrid adds its own, and the signatures (DKIM).",
+  mjml: "The filled template as it is compiled; the article is inserted afterwards.",
 };
 let marks = [];
-let at = -1;
-let sought = "";
+let current = -1;
+let searchText = "";
 
 export async function showSource(kind, query) {
   const data = await get(`source/${kind}`, query);
   const box = $("source");
-  const place = box.dataset.kind === kind ? box.scrollTop : 0;
-  // Coloured by the server, every character of the mail escaped; the page's policy lets nothing run.
+  const scrollTop = box.dataset.kind === kind ? box.scrollTop : 0;
+  // The server has highlighted it and escaped all of the email; the page's policy runs no script.
   const fragment = new DOMParser().parseFromString(`<pre>${data.html}</pre>`, "text/html");
   box.replaceChildren(...fragment.querySelector("pre").childNodes);
   box.dataset.kind = kind;
   box.dataset.raw = data.raw;
   box.className = kind;
-  box.scrollTop = place;
+  box.scrollTop = scrollTop;
   $("source-note").hidden = !NOTES[kind];
   $("source-note").textContent = NOTES[kind] ?? "";
   findIn($("find").value);
 }
 
-// Marks every match by the browser's own highlights; nothing in the text is changed.
-export function findIn(words, by = 0) {
+// Marks every match with the CSS Custom Highlight API, which leaves the text's elements unchanged.
+export function findIn(text, by = 0) {
   const box = $("source");
   if (!by) {
-    marks = words ? [...ranges(box, words.toLowerCase())] : [];
-    at = words === sought ? Math.min(Math.max(at, 0), marks.length - 1) : Math.min(0, marks.length - 1);
-    sought = words;
+    marks = text ? [...findRanges(box, text.toLowerCase())] : [];
+    current = text === searchText ? Math.min(Math.max(current, 0), marks.length - 1) : Math.min(0, marks.length - 1);
+    searchText = text;
     CSS.highlights?.set("found", new Highlight(...marks));
-  } else if (marks.length) at = (at + by + marks.length) % marks.length;
-  $("found").textContent = words ? (marks.length ? `${at + 1} of ${marks.length}` : "Nothing found") : "";
-  CSS.highlights?.set("current", new Highlight(...(marks[at] ? [marks[at]] : [])));
-  if (marks[at]) {
-    const spot = marks[at].getBoundingClientRect();
-    const frame = box.getBoundingClientRect();
-    if (spot.top < frame.top || spot.bottom > frame.bottom) box.scrollTop += spot.top - frame.top - box.clientHeight / 2;
+  } else if (marks.length) current = (current + by + marks.length) % marks.length;
+  $("found").textContent = text ? (marks.length ? `${current + 1} of ${marks.length}` : "Nothing found") : "";
+  CSS.highlights?.set("current", new Highlight(...(marks[current] ? [marks[current]] : [])));
+  if (marks[current]) {
+    const markBox = marks[current].getBoundingClientRect();
+    const panelBox = box.getBoundingClientRect();
+    if (markBox.top < panelBox.top || markBox.bottom > panelBox.bottom) box.scrollTop += markBox.top - panelBox.top - box.clientHeight / 2;
   }
 }
 
-function* ranges(box, words) {
+function* findRanges(box, text) {
   for (const line of box.children) {
-    const text = line.textContent.toLowerCase();
-    for (let from = text.indexOf(words); from >= 0; from = text.indexOf(words, from + words.length)) {
+    const lineText = line.textContent.toLowerCase();
+    for (let from = lineText.indexOf(text); from >= 0; from = lineText.indexOf(text, from + text.length)) {
       const range = new Range();
-      range.setStart(...point(line, from));
-      range.setEnd(...point(line, from + words.length));
+      range.setStart(...findPosition(line, from));
+      range.setEnd(...findPosition(line, from + text.length));
       yield range;
     }
   }
 }
 
-function point(line, offset) {
+function findPosition(line, offset) {
   const walk = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
   let node = walk.nextNode();
   while (node && offset > node.length) {
@@ -66,7 +66,7 @@ function point(line, offset) {
   return [node, offset];
 }
 
-// Widths and cuts as these clients have them at their usual size; the cut is the browser's own.
+// Widths and line counts as in these clients at their usual size; CSS does the truncating.
 const INBOXES = [
   ["Gmail, in the browser", "gmail", (mail) => [
     make("span", { className: "box" }), make("span", { className: "star", textContent: "☆" }),
@@ -95,7 +95,7 @@ const initial = (name) => [...name][0]?.toUpperCase() ?? "?";
 export function showInbox(mail) {
   const lengths = `Subject ${[...mail.subject].length} characters, preheader ${[...mail.preheader].length}.`;
   $("panel-inbox").replaceChildren(
-    make("p", { className: "note", textContent: `${lengths} Cut as these clients cut at their usual width; a simulation.` }),
+    make("p", { className: "note", textContent: `${lengths} Truncated as these clients do at their usual width; a simulation.` }),
     ...INBOXES.map(([name, key, row]) => make("section", {}, make("h2", { textContent: name }), make("div", { className: `inbox-row ${key}` }, ...row(mail)))));
 }
 
@@ -105,33 +105,33 @@ export function showDifference(data) {
     box.replaceChildren(make("p", { className: "empty", textContent: `Nothing to compare with: ${data.problem}.` }));
     return;
   }
-  const changed = data.passages.filter((pieces) => pieces.some((one) => one.kind !== "same")).length;
+  const changed = data.passages.filter((spans) => spans.some((span) => span.kind !== "same")).length;
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
   box.replaceChildren(
     make("p", { className: "note", textContent: `Against ${data.against}: ${count(changed, "passage")} changed, ${count(data.added.length, "link")} added, ${count(data.removed.length, "link")} removed.` }),
     make("div", { className: "columns" },
-      make("div", { className: "words" }, ...folded(data.passages)),
-      make("div", { className: "links" }, ...links("Links added", data.added, "ins"), ...links("Links removed", data.removed, "del"))));
+      make("div", { className: "words" }, ...makePassages(data.passages)),
+      make("div", { className: "links" }, ...makeLinkList("Links added", data.added, "ins"), ...makeLinkList("Links removed", data.removed, "del"))));
 }
 
 const ELEMENTS = { same: "span", added: "ins", removed: "del" };
 
-// Unchanged passages away from any change are folded up.
-function folded(passages) {
-  const near = passages.map((pieces) => pieces.some((one) => one.kind !== "same"));
+// Unchanged passages that are not next to a changed one are collapsed.
+function makePassages(passages) {
+  const changed = passages.map((spans) => spans.some((span) => span.kind !== "same"));
   const out = [];
   let skipped = 0;
   const flush = () => { if (skipped) out.push(make("p", { className: "skipped", textContent: `${skipped} unchanged` })); skipped = 0; };
-  passages.forEach((pieces, index) => {
-    if (!near[index] && !near[index - 1] && !near[index + 1]) { skipped += 1; return; }
+  passages.forEach((spans, index) => {
+    if (!changed[index] && !changed[index - 1] && !changed[index + 1]) { skipped += 1; return; }
     flush();
-    out.push(make("p", {}, ...pieces.map((one) => make(ELEMENTS[one.kind], { textContent: one.text }))));
+    out.push(make("p", {}, ...spans.map((span) => make(ELEMENTS[span.kind], { textContent: span.text }))));
   });
   flush();
   return out;
 }
 
-function links(title, urls, tag) {
+function makeLinkList(title, urls, tag) {
   if (!urls.length) return [];
   return [make("h2", { textContent: title }), make("ul", {}, ...urls.map((url) => make("li", {}, make(tag, { textContent: url }))))];
 }

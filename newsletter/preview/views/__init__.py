@@ -1,1 +1,1 @@
-"""What each tab of the preview shows."""
+"""The preview's tabs: email, inbox row, web page, sources, comparison."""

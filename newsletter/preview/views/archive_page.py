@@ -1,4 +1,4 @@
-"""The issue's page in the archive, as the public site will show it."""
+"""Render the issue's archive page as the public site will show it."""
 
 import datetime
 import re
@@ -19,29 +19,29 @@ _STYLESHEET_LINK = re.compile(r"<link\b[^>]*\brel=\"?stylesheet\b[^>]*>")
 
 
 def render_archive_page(rendering: Rendering, now: datetime.datetime) -> str:
-    """The page with its style in it and its pictures from the folder.
+    """Return the page's HTML with its stylesheet inlined and its images from the issue's folder.
 
     Args:
-        rendering: what it is made of.
-        now: when it would be sent, aware.
+        rendering: the issue, project and settings to render it from.
+        now: when it would be sent, timezone-aware.
 
     Raises:
-        TemplateError: a page's template or words can't be read.
+        TemplateError: a template or the wording of the pages can't be read.
     """
     config, issue = rendering.config, rendering.issue
     pages = PageRenderer(rendering.project)
-    # The page of one issue asks no database: this one is never opened.
+    # A single issue's page needs no database: this one is never opened.
     site = Site(rendering.project, sa.create_engine("sqlite://"), pages, b"")
     root = urlsplit(get_public_url(config)).path
-    place = ArchiveLocation(root, f"{root}/subscribe", is_searchable=False)
+    location = ArchiveLocation(root, f"{root}/subscribe", is_searchable=False)
     page = make_archived_issue(issue, now, config)
     try:
-        html = bytes(render_issue_page(site, place, [page], page).body).decode()
+        html = bytes(render_issue_page(site, location, [page], page).body).decode()
     except jinja2.TemplateError as error:
-        raise TemplateError(f"the web page can't be made: {error.message}") from error
-    for address in (f"{get_public_url(config)}/issues/", f"{root}/issues/"):
+        raise TemplateError(f"could not render the web page: {error.message}") from error
+    for base_url in (f"{get_public_url(config)}/issues/", f"{root}/issues/"):
         html = re.sub(
-            rf'(?<=["\s]){re.escape(address)}{re.escape(quote(issue.slug))}/(?=[^"]+\.\w+)',
+            rf'(?<=["\s]){re.escape(base_url)}{re.escape(quote(issue.slug))}/(?=[^"]+\.\w+)',
             f"file/{quote(issue.name)}/",
             html,
         )

@@ -1,6 +1,6 @@
-"""A mail as one client would show it: what that client is known not to support is taken out.
+"""Simulate a mail client: strip the HTML and CSS it does not support.
 
-A simulation from published facts, not the client's own engine. Pure: the facts are handed in.
+A simulation from published support data, not the client's own engine. Pure: the data is passed in.
 """
 
 import operator
@@ -22,14 +22,14 @@ from newsletter.checks.analysis.css_parser import (
 from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
 
 _OFFICE_XML = re.compile(r"<noscript>\s*<xml>.*?</xml>\s*</noscript>|<xml>.*?</xml>", re.DOTALL)
-_OUTLOOK_VERSION = 16  # of Outlook 2016 and all that came after it
+_OUTLOOK_VERSION = 16  # of Outlook 2016 and every later one
 _MSO_CONDITION = re.compile(
     r"(?P<no>!\s*\(?\s*)?(?P<than>gte?|lte?)?\s*\bmso\b(?:\s*(?P<version>\d+))?", re.IGNORECASE
 )
 _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
     "": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
 }  # fmt: skip
-# In Word a cell's width holds its padding.
+# In Word a cell's width includes its padding.
 _WORD_BOX_SIZING_STYLE = "<style>td { box-sizing: border-box }</style>"
 _CHECKED_TAGS = (
     "audio",
@@ -47,7 +47,7 @@ _ATTRIBUTE_SELECTOR = re.compile(r"\[[^\]]*\]")
 _MEDIA_FEATURE = re.compile(
     r"(prefers-color-scheme|prefers-reduced-motion|device-pixel-ratio|hover|orientation)"
 )
-# Features whose name is not their property's.
+# Features that are not named after their property.
 _PROPERTY_FEATURES = {
     "top": "left-right-top-bottom",
     "right": "left-right-top-bottom",
@@ -67,12 +67,12 @@ _DISPLAY_FEATURES = {"flex": "css-display-flex", "inline-flex": "css-display-fle
 
 @dataclass(frozen=True, slots=True)
 class ClientSimulation:
-    """A mail without what a client does not support.
+    """An email without what a client does not support.
 
     Attributes:
         html: the whole document.
-        stripped_features: feature, by its name on caniemail.com -> how often it was taken out.
-        clipped_bytes: how many bytes of the mail the client would not show.
+        stripped_features: feature, by its name on caniemail.com -> how often it was stripped.
+        clipped_bytes: how many bytes of the email the client would not show.
     """
 
     html: str
@@ -81,12 +81,12 @@ class ClientSimulation:
 
 
 def simulate_client(html: str, client: str, unsupported: AbstractSet[str]) -> ClientSimulation:
-    """Take out of a mail what a client leaves out.
+    """Strip from an email what a client ignores.
 
     Args:
         html: the whole document as it is sent.
         client: its key; ``outlook`` expands Microsoft's conditional comments, ``gmail`` clips.
-        unsupported: the client's features.
+        unsupported: the features that the client does not support.
     """
     size = len(html.encode())
     clipped = max(size - GMAIL_CLIP_BYTES, 0) if client in {"gmail", "gmail_app"} else 0
@@ -94,37 +94,39 @@ def simulate_client(html: str, client: str, unsupported: AbstractSet[str]) -> Cl
         html = _clip_html(html)
     if client == "outlook":
         html = _apply_outlook_conditions(html)
-    out: Counter[str] = Counter()
-    strip = _CssStripper(unsupported, out)
+    stripped: Counter[str] = Counter()
+    stripper = _CssStripper(unsupported, stripped)
     html = rewrite_styles(
-        _strip_elements(html, unsupported, out), strip.strip_stylesheet, strip.strip_declarations
+        _strip_elements(html, unsupported, stripped),
+        stripper.strip_stylesheet,
+        stripper.strip_declarations,
     )
     if client == "outlook":
         html = html.replace("</head>", f"{_WORD_BOX_SIZING_STYLE}</head>", 1)
-    return ClientSimulation(html, out, clipped)
+    return ClientSimulation(html, stripped, clipped)
 
 
 def _apply_outlook_conditions(html: str) -> str:
-    """Outlook for Windows renders with Word, and reads what other clients take for comments."""
+    """Expand the conditional comments that Outlook for Windows, which renders with Word, reads."""
     html = HIDDEN_FROM_OUTLOOK.sub("", html)
     html = CONDITIONAL_COMMENT.sub(
-        lambda found: found["shown"] if _matches_outlook(found["when"]) else "", html
+        lambda match: match["shown"] if _matches_outlook(match["when"]) else "", html
     )
     return _OFFICE_XML.sub("", html)
 
 
 def _matches_outlook(condition: str) -> bool:
-    """Whether the Outlook of today shows what stands under this condition."""
-    found = _MSO_CONDITION.search(condition)
-    if found is None:
+    """Whether today's Outlook for Windows shows what this condition encloses."""
+    match = _MSO_CONDITION.search(condition)
+    if match is None:
         return False
-    version = int(found["version"]) if found["version"] else _OUTLOOK_VERSION
-    than = (found["than"] or "").lower() if found["version"] else ""
-    return _COMPARISONS[than](_OUTLOOK_VERSION, version) is not bool(found["no"])
+    version = int(match["version"]) if match["version"] else _OUTLOOK_VERSION
+    comparison = (match["than"] or "").lower() if match["version"] else ""
+    return _COMPARISONS[comparison](_OUTLOOK_VERSION, version) is not bool(match["no"])
 
 
 def _clip_html(html: str) -> str:
-    """The mail up to where Gmail cuts it, and what Gmail writes there."""
+    """Return the email up to where Gmail clips it, with the note that Gmail shows there."""
     start = html.encode()[:GMAIL_CLIP_BYTES].decode(errors="ignore")
     start = start[: start.rfind("<")] if start.rfind("<") > start.rfind(">") else start
     note = (
@@ -146,7 +148,7 @@ def _strip_elements(html: str, unsupported: AbstractSet[str], feature_counts: Co
 
 
 class _CssStripper:
-    """Leaves out of CSS what is unsupported, and counts it."""
+    """Filter for CSS that removes what is unsupported, and counts it."""
 
     def __init__(self, unsupported: AbstractSet[str], feature_counts: Counter[str]) -> None:
         self._unsupported = unsupported
@@ -157,7 +159,9 @@ class _CssStripper:
 
     def strip_declarations(self, css: str) -> str:
         return " ".join(
-            str(one) for one in parse_declarations(css) if not self._drops_declaration(one)
+            str(declaration)
+            for declaration in parse_declarations(css)
+            if not self._drops_declaration(declaration)
         )
 
     def _strip_rule(self, rule: CssRule) -> CssRule | None:
@@ -173,10 +177,10 @@ class _CssStripper:
         return CssRule(",".join(kept), self.strip_declarations(rule.body))
 
     def _strip_at_rule(self, rule: CssRule) -> CssRule | None:
-        word = rule.prelude[1:].split(None, 1)[0].split("(")[0].lower()
-        features = [f"css-at-{word}"]
-        if word == "media" and (found := _MEDIA_FEATURE.search(rule.prelude)):
-            features.append(f"css-at-media-{found[1]}")
+        name = rule.prelude[1:].split(None, 1)[0].split("(")[0].lower()
+        features = [f"css-at-{name}"]
+        if name == "media" and (match := _MEDIA_FEATURE.search(rule.prelude)):
+            features.append(f"css-at-media-{match[1]}")
         if any(self._count_if_unsupported(feature) for feature in features):
             return None
         if rule.has_nested_rules and rule.body is not None:
@@ -185,8 +189,8 @@ class _CssStripper:
 
     @staticmethod
     def _get_selector_feature(selector: str) -> str:
-        if found := _PSEUDO_ELEMENT.search(selector):
-            return f"css-pseudo-element-{found[1]}"
+        if match := _PSEUDO_ELEMENT.search(selector):
+            return f"css-pseudo-element-{match[1]}"
         if ":hover" in selector:
             return "css-pseudo-class-hover"
         return "css-selector-attribute" if _ATTRIBUTE_SELECTOR.search(selector) else ""
@@ -199,7 +203,9 @@ class _CssStripper:
         if declaration.name == "background" and "url(" in value:
             features = ["css-background-image"]
         features += [
-            feature for feature, found in _VALUE_FEATURES.items() if found.search(declaration.value)
+            feature
+            for feature, pattern in _VALUE_FEATURES.items()
+            if pattern.search(declaration.value)
         ]
         return any([self._count_if_unsupported(feature) for feature in features])  # noqa: C419 - counts them all
 

@@ -1,4 +1,7 @@
-"""A mail in the light, in the dark by its own rules, and as clients darken what has none. Pure."""
+"""Show an email in light mode, dark mode or a client's forced dark mode.
+
+Pure.
+"""
 
 import colorsys
 import re
@@ -32,50 +35,51 @@ _NAMED_COLORS = {
 }
 _MIDDLE_LIGHTNESS = 0.5
 _MIN_LIGHTNESS, _MAX_LIGHTNESS = 0.1, 0.97
-_RGBA_LENGTH = 4  # parts of a colour with its opacity
+_RGBA_LENGTH = 4  # parts of a colour with opacity
 
 
 def apply_color_scheme(html: str, scheme: ColorScheme) -> str:
-    """A copy of the mail that looks so whatever the browser itself prefers.
+    """Return the email so that it shows in a scheme, whatever the browser itself prefers.
 
     Args:
         html: the whole document.
-        scheme: ``dark`` follows the mail's own rules; ``forced`` turns light grounds dark and
-            dark text light as some clients do, who know nothing of such rules.
+        scheme: ``dark`` follows the email's own rules for dark mode; ``forced`` makes light
+            backgrounds dark and dark text light, as clients do that ignore such rules.
     """
-    wanted = "dark" if scheme == "dark" else "light"
+    target = "dark" if scheme == "dark" else "light"
 
-    def answered(found: re.Match[str]) -> str:
-        return _MATCH_ALWAYS if found[1].lower() == wanted else _MATCH_NEVER
+    def evaluate_query(match: re.Match[str]) -> str:
+        return _MATCH_ALWAYS if match[1].lower() == target else _MATCH_NEVER
 
-    html = _COLOR_SCHEME_QUERY.sub(answered, html)
-    ground = ""
+    html = _COLOR_SCHEME_QUERY.sub(evaluate_query, html)
+    forced_css = ""
     if scheme == "forced":
         html = _COLOR_ATTRIBUTE.sub(
             _invert_attribute, rewrite_styles(html, lambda css: css, _invert_declarations)
         )
-        ground = "html, body { background-color: #1a1a1a !important; color: #ebebeb; }"
-    style = f"<style>:root {{ color-scheme: {wanted} !important; }} {ground}</style>"
-    return _HEAD_END.sub(lambda found: style + found[0], html, count=1)
+        forced_css = "html, body { background-color: #1a1a1a !important; color: #ebebeb; }"
+    style = f"<style>:root {{ color-scheme: {target} !important; }} {forced_css}</style>"
+    return _HEAD_END.sub(lambda match: style + match[0], html, count=1)
 
 
 def _invert_declarations(css: str) -> str:
     return " ".join(
-        f"{one.name}: {_invert_value(one.name, one.value)};" for one in parse_declarations(css)
+        f"{declaration.name}: {_invert_value(declaration.name, declaration.value)};"
+        for declaration in parse_declarations(css)
     )
 
 
 def _invert_value(name: str, value: str) -> str:
     if name in {"background", "background-color"} or name.startswith(("border", "outline")):
-        return _COLOR.sub(lambda found: _darken(found[0]), value)
+        return _COLOR.sub(lambda match: _darken(match[0]), value)
     if name == "color":
-        return _COLOR.sub(lambda found: _lighten(found[0]), value)
+        return _COLOR.sub(lambda match: _lighten(match[0]), value)
     return value
 
 
 def _invert_attribute(match: re.Match[str]) -> str:
-    turn = _darken if match[1].lower() == "bgcolor" else _lighten
-    return f'{match[1]}="{turn(match[3])}"'
+    invert = _darken if match[1].lower() == "bgcolor" else _lighten
+    return f'{match[1]}="{invert(match[3])}"'
 
 
 def _darken(color: str) -> str:
@@ -87,14 +91,17 @@ def _lighten(color: str) -> str:
 
 
 def _invert_lightness(color: str, *, when_light: bool) -> str:
-    """The colour with its lightness turned round, its hue kept; itself if it needs no turning."""
+    """Return the colour with inverted lightness and the same hue.
+
+    Colours that are light or dark enough already are returned unchanged.
+    """
     parts = _parse_rgb(color)
     if parts is None:
         return color
     hue, light, saturation = colorsys.rgb_to_hls(*(part / 255 for part in parts[:3]))
     if (light > _MIDDLE_LIGHTNESS) is not when_light:
         return color
-    # Greys that are hardly tinted stay so: as much colour as before, whatever the lightness.
+    # Keep the chroma, so that a grey with a hint of a tint stays one at any lightness.
     chroma = saturation * (1 - abs(2 * light - 1))
     light = _MIN_LIGHTNESS + (1 - light) * (_MAX_LIGHTNESS - _MIN_LIGHTNESS)
     saturation = min(chroma / (1 - abs(2 * light - 1)), 1)
@@ -104,7 +111,7 @@ def _invert_lightness(color: str, *, when_light: bool) -> str:
 
 
 def _parse_rgb(color: str) -> tuple[float, ...] | None:
-    """Red, green, blue of 255, and the opacity if one is given."""
+    """Return red, green and blue (0 to 255), and the opacity (0 to 1) if the colour has one."""
     color = _NAMED_COLORS.get(color.lower(), color)
     if color.startswith("#"):
         digits = color[1:]
@@ -112,7 +119,7 @@ def _parse_rgb(color: str) -> tuple[float, ...] | None:
             digits = "".join(digit * 2 for digit in digits)
         if len(digits) not in {6, 8}:
             return None
-        values = [int(digits[at : at + 2], 16) for at in range(0, len(digits), 2)]
+        values = [int(digits[start : start + 2], 16) for start in range(0, len(digits), 2)]
         return (*values[:3], round(values[3] / 255, 3)) if values[3:] else tuple(values)
     numbers = [float(number) for number in re.findall(r"\d*\.?\d+", color)]
     return tuple(numbers) if len(numbers) in {3, _RGBA_LENGTH} else None

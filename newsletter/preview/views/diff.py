@@ -1,4 +1,7 @@
-"""What has changed between two mails: in their words, and in where their links lead. Pure."""
+"""Compare two emails: text by words, and link targets.
+
+Pure.
+"""
 
 import difflib
 import re
@@ -11,8 +14,8 @@ from newsletter.render.email import Email
 
 DiffKind = Literal["same", "added", "removed"]
 
-MAX_COMPARED_WORDS = 4_000  # words of one passage that are compared one by one
-MIN_SIMILARITY = 0.4  # of two passages; those that have less in common are shown whole
+MAX_COMPARED_WORDS = 4_000  # in two passages together; longer ones are shown whole
+MIN_SIMILARITY = 0.4  # from 0 to 1; passages with less in common are shown whole
 _HREF = re.compile(r"""<a\b[^>]*?\shref=(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _UNDERLINE = re.compile(r"^[=-]{3,}$", re.MULTILINE)
@@ -21,7 +24,7 @@ _WORD = re.compile(r"\S+\s*")
 
 @dataclass(frozen=True, slots=True)
 class DiffSpan:
-    """A run of words that is in both, or in one of two mails."""
+    """A run of words that is in both emails, or only in the newer or the older one."""
 
     kind: DiffKind
     text: str
@@ -29,12 +32,12 @@ class DiffSpan:
 
 @dataclass(frozen=True, slots=True)
 class EmailDiff:
-    """Two mails laid beside each other.
+    """The differences between two emails.
 
     Attributes:
-        passages: one tuple of pieces a paragraph, in order; unchanged ones are a single piece.
-        added: links that only the newer one has.
-        removed: links that only the older one has.
+        passages: one tuple of spans per paragraph, in order; an unchanged one is a single span.
+        added: links that only the newer email has.
+        removed: links that only the older email has.
     """
 
     passages: tuple[tuple[DiffSpan, ...], ...]
@@ -43,7 +46,7 @@ class EmailDiff:
 
 
 def compare_emails(old: Email, new: Email) -> EmailDiff:
-    """Lay two mails beside each other; subject and preheader are the first paragraphs."""
+    """Compare two emails; subject and preheader count as the first paragraphs."""
     before, after = _split_paragraphs(old), _split_paragraphs(new)
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     passages: list[tuple[DiffSpan, ...]] = []
@@ -67,7 +70,7 @@ def _split_paragraphs(email: Email) -> list[str]:
 
 
 def _diff_paragraphs(before: list[str], after: list[str]) -> Iterator[tuple[DiffSpan, ...]]:
-    """Passages that took others' places, word by word; the rest as a whole."""
+    """Yield the spans of replaced passages word by word, and of any others as a whole."""
     paired = min(len(before), len(after))
     for old, new in zip(before, after, strict=False):
         yield tuple(_diff_words(old, new))

@@ -1,4 +1,7 @@
-"""What an inbox shows of a mail before it is opened. Pure."""
+"""Extract the snippet that an inbox shows before an email is opened.
+
+Pure.
+"""
 
 import re
 import unicodedata
@@ -11,7 +14,7 @@ _BLANKS = re.compile(r"[\s\u034f\u00ad\u200b-\u200f\u2060\ufeff\u00a0\u2007]+")
 
 
 def extract_snippet(html: str) -> str:
-    """The first words of a mail as inboxes take them: its preheader, then the text that follows.
+    """Return the email's first words as inboxes show them: preheader, then the text after it.
 
     Args:
         html: the whole document.
@@ -21,12 +24,12 @@ def extract_snippet(html: str) -> str:
     length = 0
     for text in _list_text_nodes(tree):
         plain = _BLANKS.sub(" ", unicodedata.normalize("NFC", text)).strip()
-        # The blanks that fill a preheader up keep what follows out of the inbox.
-        filled = len(text) - len(plain) > SNIPPET_LENGTH
+        # Blanks that pad the preheader keep the text after it out of the inbox.
+        is_padded = len(text) - len(plain) > SNIPPET_LENGTH
         if plain:
             words.append(plain)
             length += len(plain) + 1
-        if filled or length > SNIPPET_LENGTH:
+        if is_padded or length > SNIPPET_LENGTH:
             break
     return " ".join(words)[:SNIPPET_LENGTH]
 

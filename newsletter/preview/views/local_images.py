@@ -1,4 +1,7 @@
-"""The mail as the page's frame shows it: the final bytes, with pictures from the folder. Pure."""
+"""Load an email's images from the issue's folder, or block them.
+
+Pure. Apart from its images, the email is shown as it will be sent, byte for byte.
+"""
 
 import html
 import re
@@ -13,17 +16,17 @@ _IMG_SOURCE = re.compile(
 )
 _BACKGROUND_ATTRIBUTE = re.compile(r"""\sbackground=(?:"[^"]*"|'[^']*')""", re.IGNORECASE)
 _CSS_URL = re.compile(r"url\([^)]*\)", re.IGNORECASE)
-# An image that can't be had: browsers then show its alternative text in its place.
+# An image that can't be loaded: browsers show its alternative text instead.
 _EMPTY_SOURCE = 'src="data:,"'
 
 
 def use_local_images(document: str, rendering: Rendering, versions: Mapping[str, int]) -> str:
-    """Take the issue's own pictures from its folder: they may not be published yet.
+    """Load the issue's own images from its folder: they may not be published yet.
 
     Args:
-        document: the mail's HTML.
+        document: the email's HTML.
         rendering: what it was rendered from.
-        versions: picture -> a number that changes with the file, so that browsers may keep it.
+        versions: image -> a number that changes with the file, so that browsers may cache it.
     """
     names = {image.name for image in rendering.issue.post.images.values()}
     published = {
@@ -32,13 +35,13 @@ def use_local_images(document: str, rendering: Rendering, versions: Mapping[str,
         )
         for name in names
     }
-    # The longest first: one's address may be the beginning of another's.
+    # The longest first: one URL may be a prefix of another.
     for url in sorted(published, key=len, reverse=True):
         document = document.replace(url, published[url])
     return document
 
 
 def block_images(document: str) -> str:
-    """As where the reader has not asked for images yet."""
-    document = _IMG_SOURCE.sub(lambda found: found[1] + _EMPTY_SOURCE, document)
+    """Return the email as clients show it before its recipient has allowed images."""
+    document = _IMG_SOURCE.sub(lambda match: match[1] + _EMPTY_SOURCE, document)
     return _CSS_URL.sub("none", _BACKGROUND_ATTRIBUTE.sub("", document))

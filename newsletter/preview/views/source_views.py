@@ -1,4 +1,4 @@
-"""The mail as text: its HTML coloured, the MJML that it came from, headers and API request."""
+"""Show an email's sources: HTML, MJML, headers, API request, .eml file."""
 
 import datetime
 import html
@@ -25,13 +25,13 @@ from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.payload import build_request, display_name, prepare_email
 from newsletter.subscribers import Recipient
 
-MAX_HIGHLIGHTED_LENGTH = 600_000  # characters; what is longer is shown in one colour
+MAX_HIGHLIGHTED_LENGTH = 600_000  # characters; longer sources are shown without colours
 
 SourceLanguage = Literal["html", "xml", "json", "text"]
 
 
 def highlight_source(source: str, language: SourceLanguage) -> str:
-    """``source`` as HTML, a ``span.line`` a line; its other classes are Pygments' short ones."""
+    """Return ``source`` as HTML, one ``span.line`` per line, with Pygments' short class names."""
     if language == "text" or len(source) > MAX_HIGHLIGHTED_LENGTH:
         lines = html.escape(source).split("\n")
     else:
@@ -42,17 +42,17 @@ def highlight_source(source: str, language: SourceLanguage) -> str:
 
 
 def render_mjml(rendering: Rendering) -> str:
-    """The filled template, the article's place marked, as MRML gets it."""
+    """Return the MJML that MRML compiles: the filled template with the article's placeholder."""
     issue, config = rendering.issue, rendering.config
-    table = MergeTagRegistry(config.attributes, issue.merge_tags)
-    context = build_template_context(issue, build_article(issue, config), config, table)
+    merge_tags = MergeTagRegistry(config.attributes, issue.merge_tags)
+    context = build_template_context(issue, build_article(issue, config), config, merge_tags)
     return render_template(
         rendering.templates, f"{issue.template or config.theme.template}.mjml", context
     )
 
 
 def build_preview_eml(rendering: Rendering, recipient: Recipient, now: datetime.datetime) -> bytes:
-    """One reader's copy as a file that mail clients open."""
+    """Return the email for one recipient as an ``.eml`` file that mail clients can open."""
     config = rendering.config
     return to_eml(
         personalize_for_recipient(rendering.email, config, recipient.attributes, recipient.token),
@@ -64,26 +64,26 @@ def build_preview_eml(rendering: Rendering, recipient: Recipient, now: datetime.
 
 
 def format_headers(message: bytes) -> str:
-    """A message's headers as they travel, one a line."""
+    """Return a message's headers as they are sent, one per line."""
     parsed = message_from_bytes(message, policy=policy.default)
     return "\n".join(f"{name}: {value}" for name, value in parsed.items())
 
 
 def format_api_request(rendering: Rendering, recipient: Recipient) -> str:
-    """What would be POSTed for this one reader; the key is never shown.
+    """Return the API request for this one recipient; the API key is never shown.
 
-    The body's JSON is indented; a real request's has no white space.
+    The JSON is indented; that of a real request has no white space.
     """
     try:
-        letter = prepare_email(rendering.email, rendering.config)
+        prepared = prepare_email(rendering.email, rendering.config)
     except NewsletterError as error:
         return "\n".join(f"Refused: {problem}" for problem in error.problems)
-    body = build_request(letter, [recipient], RequestId("preview", "1", "1"))
-    return json.dumps(json.loads(body.body or b"{}"), indent=2, ensure_ascii=False)
+    request = build_request(prepared, [recipient], RequestId("preview", "1", "1"))
+    return json.dumps(json.loads(request.body or b"{}"), indent=2, ensure_ascii=False)
 
 
 def personalize_rendering(rendering: Rendering, recipient: Recipient) -> Email:
-    """One reader's own copy, filled in as SendGrid will."""
+    """Return the email for one recipient, personalized as SendGrid will do it."""
     return personalize_for_recipient(
         rendering.email, rendering.config, recipient.attributes, recipient.token
     )

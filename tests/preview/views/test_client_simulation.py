@@ -1,4 +1,4 @@
-"""Clients leave out what they are known not to support, and nothing else."""
+"""Client simulation: strips unsupported features and nothing else."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from newsletter.checks.analysis.css_parser import parse_declarations, parse_rule
 from newsletter.checks.rules.size import GMAIL_CLIP_BYTES
 from newsletter.preview.views.client_simulation import simulate_client
 
-MAIL = """<!DOCTYPE html><html><head><style>
+EMAIL = """<!DOCTYPE html><html><head><style>
 @media (prefers-color-scheme: dark) { .a { color: #fff } }
 @media (max-width: 480px) { .a { padding: 4px } }
 .b, [data-ogsc] .b { color: red; box-shadow: 0 0 2px #000 }
@@ -20,9 +20,9 @@ MAIL = """<!DOCTYPE html><html><head><style>
 </body></html>"""
 
 
-def test_what_is_unsupported_goes_and_is_counted() -> None:
+def test_unsupported_features_are_stripped_and_counted() -> None:
     result = simulate_client(
-        MAIL, "any", {"css-box-shadow", "css-at-media-prefers-color-scheme", "html-svg"}
+        EMAIL, "any", {"css-box-shadow", "css-at-media-prefers-color-scheme", "html-svg"}
     )
     assert "box-shadow" not in result.html
     assert "prefers-color-scheme" not in result.html
@@ -34,14 +34,14 @@ def test_what_is_unsupported_goes_and_is_counted() -> None:
     }  # fmt: skip
 
 
-def test_one_unsupported_selector_leaves_the_others() -> None:
-    html = simulate_client(MAIL, "any", {"css-selector-attribute"}).html
+def test_unsupported_selector_is_removed_from_its_list() -> None:
+    html = simulate_client(EMAIL, "any", {"css-selector-attribute"}).html
     assert "data-ogsc" not in html
     assert ".b {" in html
 
 
-def test_outlook_for_windows_reads_its_comments_and_not_those_for_others() -> None:
-    html = simulate_client(MAIL, "outlook", CLIENTS["outlook"].unsupported).html
+def test_outlook_conditional_comments_are_expanded() -> None:
+    html = simulate_client(EMAIL, "outlook", CLIENTS["outlook"].unsupported).html
     assert "<p>for Word</p>" in html
     assert "for others" not in html
     assert "border-radius" not in html
@@ -56,40 +56,40 @@ def test_outlook_for_windows_reads_its_comments_and_not_those_for_others() -> No
         ("IE", False), ("gt mso 15", True),
     ],
 )  # fmt: skip
-def test_conditions_are_those_of_todays_outlook(when: str, *, shown: bool) -> None:
-    mail = f"<html><head></head><body><!--[if {when}]><p>here</p><![endif]--></body></html>"
-    assert ("here" in simulate_client(mail, "outlook", frozenset()).html) is shown
+def test_conditions_match_current_outlook(when: str, *, shown: bool) -> None:
+    email = f"<html><head></head><body><!--[if {when}]><p>here</p><![endif]--></body></html>"
+    assert ("here" in simulate_client(email, "outlook", frozenset()).html) is shown
 
 
-def test_other_clients_read_no_comments() -> None:
-    html = simulate_client(MAIL, "gmail", CLIENTS["gmail"].unsupported).html
+def test_other_clients_ignore_conditional_comments() -> None:
+    html = simulate_client(EMAIL, "gmail", CLIENTS["gmail"].unsupported).html
     assert "<!--[if mso]>" in html
     assert "for others" in html
 
 
 def test_gmail_clips_at_102_kilobytes() -> None:
-    long = MAIL.replace("text", "long words " * 10_000)
+    long = EMAIL.replace("text", "long words " * 10_000)
     result = simulate_client(long, "gmail", frozenset())
     assert result.clipped_bytes == len(long.encode()) - GMAIL_CLIP_BYTES
     assert "[Message clipped]" in result.html
-    assert not simulate_client(MAIL, "gmail", frozenset()).clipped_bytes
+    assert not simulate_client(EMAIL, "gmail", frozenset()).clipped_bytes
     assert not simulate_client(long, "yahoo", frozenset()).clipped_bytes
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_client_that_supports_all_changes_no_words(client: str) -> None:
-    html = simulate_client(MAIL, client, frozenset()).html
+def test_client_that_supports_everything_keeps_the_text(client: str) -> None:
+    html = simulate_client(EMAIL, client, frozenset()).html
     assert "text" in html
 
 
 @given(st.text(alphabet=st.sampled_from("ab:;{}()\"'@/*, \n#-!"), max_size=200))
-def test_any_css_is_read_without_end_or_error(css: str) -> None:
+def test_any_css_is_parsed_without_error(css: str) -> None:
     for rule in parse_rules(css):
         list(parse_declarations(rule.body or ""))
 
 
-def test_marks_within_quotes_and_brackets_end_nothing() -> None:
+def test_semicolons_and_braces_in_strings_and_urls_are_no_delimiters() -> None:
     css = 'a { background: url(data:image/png;base64,AA==); content: "};" } b { color: red }'
     first, second = parse_rules(css)
-    assert [one.name for one in parse_declarations(first.body or "")] == ["background", "content"]
+    assert [item.name for item in parse_declarations(first.body or "")] == ["background", "content"]
     assert second.prelude == "b"

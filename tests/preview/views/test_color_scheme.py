@@ -1,8 +1,8 @@
-"""A mail looks light, dark or darkened whatever the browser itself prefers."""
+"""Colour schemes: light, dark and forced dark, whatever the browser prefers."""
 
 from newsletter.preview.views.color_scheme import apply_color_scheme
 
-MAIL = (
+EMAIL = (
     "<!DOCTYPE html><html><head><style>"
     "@media (prefers-color-scheme: dark) { p { color: #eee } }"
     "@media (prefers-color-scheme:light) { p { color: #111 } }"
@@ -11,21 +11,21 @@ MAIL = (
 )
 
 
-def test_dark_follows_the_mails_own_rules() -> None:
-    html = apply_color_scheme(MAIL, "dark")
+def test_dark_applies_the_emails_own_rules() -> None:
+    html = apply_color_scheme(EMAIL, "dark")
     assert "@media (min-width: 0) { p { color: #eee } }" in html
     assert "@media (min-width: 99999px) { p { color: #111 } }" in html
     assert "color-scheme: dark" in html
 
 
-def test_light_leaves_them_out() -> None:
-    html = apply_color_scheme(MAIL, "light")
+def test_light_disables_dark_mode_rules() -> None:
+    html = apply_color_scheme(EMAIL, "light")
     assert "@media (min-width: 99999px) { p { color: #eee } }" in html
     assert 'style="color: #111111; background: white"' in html
 
 
-def test_forced_dark_turns_what_is_light_and_keeps_what_is_dark() -> None:
-    html = apply_color_scheme(MAIL, "forced")
+def test_forced_dark_inverts_light_colors_and_keeps_dark_ones() -> None:
+    html = apply_color_scheme(EMAIL, "forced")
     assert "@media (min-width: 99999px) { p { color: #eee } }" in html
     assert 'bgcolor="rgb(26, 26, 26)"' in html
     assert "background: rgb(26, 26, 26);" in html
