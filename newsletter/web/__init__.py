@@ -1,1 +1,1 @@
-"""What people see in a browser: the public pages, and the editor's preview."""
+"""Public site: sign-up, preferences, unsubscribe, archive, webhook."""

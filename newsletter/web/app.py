@@ -1,4 +1,4 @@
-"""The public site as one ASGI application."""
+"""Assemble the public site's ASGI application: routes, middleware, errors."""
 
 from typing import Any
 
@@ -21,24 +21,24 @@ from newsletter.web.site_context import Site
 from newsletter.web.subscriber import change_address, confirm, preferences, subscribe, unsubscribe
 
 IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
-# What programs speak; everybody else gets a page.
+# Errors below these paths are JSON; elsewhere they are pages.
 API_PREFIXES = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 
 
 def make_app(
     site: Site, body_timeout: float = BODY_TIMEOUT_SECONDS, metrics: SiteMetrics | None = None
 ) -> Starlette:
-    """The site, ready to be served.
+    """Return the site as an application that is ready to be served.
 
     Args:
         site: the newsletter.
-        body_timeout: in which a whole body must come.
-        metrics: counts requests, if there is one.
+        body_timeout: seconds within which a request's whole body must arrive.
+        metrics: counts the requests, if given.
     """
     routes: list[BaseRoute] = [
         Route("/assets/style.css", _make_stylesheet_endpoint(site), methods=["GET"])
     ]
-    for part in (
+    for module in (
         health,
         unsubscribe,
         preferences,
@@ -48,7 +48,7 @@ def make_app(
         sendgrid_webhook,
         archive,
     ):
-        routes += part.routes(site)
+        routes += module.routes(site)
     app = Starlette(
         routes=routes,
         middleware=[
@@ -65,7 +65,7 @@ def make_app(
         ],
         exception_handlers=_make_exception_handlers(site),
     )
-    # It would lead to whatever host the client names.
+    # Such a redirect would lead to whatever host the client names.
     app.router.redirect_slashes = False
     return app
 
@@ -82,14 +82,14 @@ def _make_stylesheet_endpoint(site: Site) -> Any:
 
 
 def _make_refusal_handler(site: Site) -> RefusalHandler:
-    def refused(request: Request, error: RequestRefusedError) -> Response:
+    def handle_refusal(request: Request, error: RequestRefusedError) -> Response:
         return _make_error_response(site, request, error.status, error.message_key)
 
-    return refused
+    return handle_refusal
 
 
 def _make_exception_handlers(site: Site) -> dict[Any, Any]:
-    def http(request: Request, error: Exception) -> Response:
+    def handle_http_exception(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         response = _make_error_response(
             site, request, error.status_code, f"status_{error.status_code}"
@@ -97,18 +97,22 @@ def _make_exception_handlers(site: Site) -> dict[Any, Any]:
         response.headers.update(error.headers or {})
         return response
 
-    def fault(request: Request, _: Exception) -> Response:
+    def handle_server_error(request: Request, _: Exception) -> Response:
         response = _make_error_response(site, request, 500, "status_500")
-        # Starlette answers faults outside of all middleware.
+        # Starlette handles server errors outside of all middleware.
         response.headers.update(make_security_headers(site.config))
         return response
 
-    return {RequestRefusedError: _make_refusal_handler(site), HTTPException: http, 500: fault}
+    return {
+        RequestRefusedError: _make_refusal_handler(site),
+        HTTPException: handle_http_exception,
+        500: handle_server_error,
+    }
 
 
 def _make_error_response(site: Site, request: Request, status: int, message_key: str) -> Response:
-    words = site.pages.messages
-    text = words.get(message_key) or words["status_400" if status < 500 else "status_500"]  # noqa: PLR2004
+    messages = site.pages.messages
+    text = messages.get(message_key) or messages["status_400" if status < 500 else "status_500"]  # noqa: PLR2004
     if request.url.path.startswith(API_PREFIXES):
         return JSONResponse({"error": text}, status_code=status)
     return site.pages.render_page("message", status=status, private=True, text=text)

@@ -1,4 +1,4 @@
-"""What the server does beside answering: starts sends that are due, posts letters, tidies up."""
+"""The server's background jobs: due sends, transactional emails, cleanup."""
 
 import logging
 import subprocess
@@ -16,12 +16,12 @@ _log = logging.getLogger(__name__)
 
 
 class BackgroundJob(NamedTuple):
-    """Something to do again and again.
+    """A function to run at intervals.
 
     Attributes:
-        name: for the log.
-        interval_seconds: from one end to the next start.
-        run: does it; whatever goes wrong is logged and tried again.
+        name: the job's name in the log.
+        interval_seconds: the pause from the end of one run to the start of the next.
+        run: the function; any error is logged, and it is run again.
     """
 
     name: str
@@ -30,16 +30,18 @@ class BackgroundJob(NamedTuple):
 
 
 def make_background_jobs(site: Site, mailer: SendGridClient | None) -> list[BackgroundJob]:
-    """The site's; without ``mailer`` nothing can be posted or sent."""
-    found = [BackgroundJob("tidy", 3600.0, lambda: purge_stale_data(site))]
+    """Return the site's jobs; without ``mailer``, only those that send nothing."""
+    jobs = [BackgroundJob("cleanup", 3600.0, lambda: purge_stale_data(site))]
     if mailer:
-        found.append(BackgroundJob("letters", 1.0, lambda: send_due_emails(site, mailer)))
-        found.append(BackgroundJob("schedule", 15.0, lambda: start_due_sends(site)))
-    return found
+        jobs.append(
+            BackgroundJob("transactional emails", 1.0, lambda: send_due_emails(site, mailer))
+        )
+        jobs.append(BackgroundJob("due sends", 15.0, lambda: start_due_sends(site)))
+    return jobs
 
 
 def start_due_sends(site: Site) -> int | None:
-    """Start the sends whose time has come, in a process of their own: each survives the other.
+    """Run the sends that are due, in a process of their own, so that either survives the other.
 
     Returns:
         The process's exit code; ``None`` if nothing was due.
@@ -47,27 +49,27 @@ def start_due_sends(site: Site) -> int | None:
     if not has_due_sends(open_ledger(site.engine, site.config)):
         return None
     command = [sys.executable, "-m", "newsletter", "send", "--due", "--json"]
-    done = subprocess.run(  # noqa: S603 - our own program
+    completed = subprocess.run(  # noqa: S603 - a fixed command, no shell
         command,
         cwd=site.project.root,
         stdin=subprocess.DEVNULL,
-        # Pipes would break under the send's hands when the server ends before it.
+        # Pipes would break, and with them the send, when the server exits first.
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # Ctrl-C at the server's terminal is not meant for the send.
+        # Ctrl-C in the server's terminal must not stop the send.
         start_new_session=True,
         check=False,
     )
-    level = logging.WARNING if done.returncode else logging.INFO
-    _log.log(level, "sends that were due: exit code %d; see newsletter status", done.returncode)
-    return done.returncode
+    level = logging.WARNING if completed.returncode else logging.INFO
+    _log.log(level, "due sends: exit code %d; see newsletter status", completed.returncode)
+    return completed.returncode
 
 
 class JobRunner:
-    """Runs jobs, each in its own thread, until it is left; use it as a context manager.
+    """Context manager that runs jobs, each in its own thread, until it is exited.
 
     Args:
-        jobs: what to do.
+        jobs: the jobs to run.
     """
 
     def __init__(self, jobs: Sequence[BackgroundJob]) -> None:
@@ -91,5 +93,5 @@ class JobRunner:
             try:
                 job.run()
             except Exception:  # noqa: BLE001 - one failure must not end the others
-                _log.exception("%s: it is tried again", job.name)
+                _log.exception("background job failed and will be retried: %s", job.name)
             self._stop_event.wait(job.interval_seconds)

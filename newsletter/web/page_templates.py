@@ -1,4 +1,4 @@
-"""Makes the public pages from ``templates/web``, in the newsletter's theme and language."""
+"""Render the public pages from ``templates/web`` with theme and language."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from newsletter.render.locale import get_text_direction
 TEMPLATES_FOLDER = "web"
 MESSAGES_FILE = "words.yml"
 FALLBACK_LANGUAGE = "en"
-# What a reader's own page must not do: be kept, be found, tell other sites where one comes from.
+# A subscriber's own page must not be cached, indexed, or named to other sites as the referrer.
 PRIVATE_HEADERS = {
     "Cache-Control": "no-store",
     "X-Robots-Tag": "noindex",
@@ -30,18 +30,18 @@ PRIVATE_HEADERS = {
 
 
 class PageRenderer:
-    """The pages of one newsletter; a page that the folder hasn't is the program's own.
+    """The pages of one newsletter; for a template not in the project, the default one is used.
 
     Args:
-        project: the editor's folder.
+        project: the newsletter's project.
 
     Attributes:
-        messages: key -> what pages say, in the newsletter's language where it is known.
-        stylesheet: the style sheet.
-        stylesheet_url: where it is; another with every change.
+        messages: key -> text, in the newsletter's language where it is translated.
+        stylesheet: the style sheet's content.
+        stylesheet_url: its URL, which changes with its content.
 
     Raises:
-        TemplateError: the style sheet or the words can't be read.
+        TemplateError: the style sheet or the messages can't be read.
     """
 
     def __init__(self, project: Project) -> None:
@@ -67,13 +67,13 @@ class PageRenderer:
     def render_page(
         self, name: str, /, *, status: int = 200, private: bool = False, **context: Any
     ) -> HTMLResponse:
-        """One page.
+        """Return one page as a response.
 
         Args:
-            name: of the template, without ``.html``.
-            status: of HTTP.
-            private: whether it is one reader's.
-            **context: what the template may name, beside what it always may.
+            name: the template's name, without ``.html``.
+            status: the HTTP status.
+            private: whether it is one subscriber's own page.
+            **context: the template's variables, in addition to those of every page.
         """
         html = self._render_template(
             f"{name}.html", {**self._common_context, "private": private, **context}
@@ -112,33 +112,41 @@ def _make_common_context(config: Config, root: str, messages: Mapping[str, str])
 
 
 def _load_messages(folders: list[Path], language: str) -> dict[str, str]:
-    """The program's own in English, over it those of the language, and the editor's."""
-    words: dict[str, str] = {}
+    """Return the messages of the first folder, overridden by the next folder's.
+
+    Within a folder, English is overridden by the language, and that by its regional variant.
+    """
+    messages: dict[str, str] = {}
     for folder in folders:
-        known = _read_messages_file(folder / MESSAGES_FILE)
+        by_language = _read_messages_file(folder / MESSAGES_FILE)
         for tag in (FALLBACK_LANGUAGE, language.partition("-")[0], language):
-            words |= known.get(tag, {})
-    return words
+            messages |= by_language.get(tag, {})
+    return messages
 
 
 def _read_messages_file(path: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
     try:
-        found = _parse_messages(path.read_text("utf-8"))
+        by_language = _parse_messages(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = Location(display_path(path), mark.line + 1 if mark else None)
-        raise TemplateError("the words can't be read", where=where) from error
-    if not isinstance(found, dict) or not all(isinstance(said, dict) for said in found.values()):
-        raise TemplateError("this holds no words by language", where=Location(display_path(path)))
+        raise TemplateError("the messages can't be read", where=where) from error
+    if not isinstance(by_language, dict) or not all(
+        isinstance(messages, dict) for messages in by_language.values()
+    ):
+        raise TemplateError(
+            "not a mapping of languages to messages", where=Location(display_path(path))
+        )
     return {
-        str(tag): {str(key): str(word) for key, word in said.items()} for tag, said in found.items()
+        str(tag): {str(key): str(message) for key, message in messages.items()}
+        for tag, messages in by_language.items()
     }
 
 
-# An editor's folder mostly holds the program's own text.
+# In most projects the file is a copy of the default one.
 @lru_cache(maxsize=2)
 def _parse_messages(text: str) -> Any:
-    # libyaml takes a seventh of the time (10 ms against 70), each time that a server starts.
+    # At each start of a server, libyaml takes a seventh of the time (10 ms instead of 70).
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both safe

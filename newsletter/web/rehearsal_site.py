@@ -1,4 +1,4 @@
-"""The public site on this machine alone, for a while: what a rehearsal opens its links on."""
+"""Serve the public site on loopback for the links of a rehearsal."""
 
 import logging
 import socket
@@ -16,18 +16,18 @@ from newsletter.web.site_context import open_site
 
 @contextmanager
 def serve_rehearsal_site(project: Project, engine: sa.Engine) -> Iterator[str]:
-    """Run the site over a database; gives its address, without a trailing slash."""
-    # What it has to say is for those who serve it to the world.
+    """Serve the site over a database; yield its URL, without a trailing slash."""
+    # Its log messages are for a public server.
     logging.getLogger("newsletter.web").addHandler(logging.NullHandler())
     app = make_app(open_site(project, engine))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        # Whoever comes before the server is up waits in the socket's queue.
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        # Clients that connect before the server is up wait in the socket's backlog.
         config = uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off")
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread = threading.Thread(target=server.run, args=([sock],), daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()

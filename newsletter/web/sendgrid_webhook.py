@@ -1,7 +1,7 @@
-"""SendGrid's Event Webhook: what it reports is believed if it is signed, and kept at once.
+"""Receive SendGrid's Event Webhook: verify the signature, store events.
 
-It is answered with 2xx only after all of it is durably stored; whatever else it hears, SendGrid
-sends the same events again for a day.
+The response is 2xx only after all events are durably stored; on any other response SendGrid
+retries the same events for a day.
 """
 
 import datetime
@@ -39,7 +39,7 @@ SignatureCheck = Callable[[Request, bytes, datetime.datetime], str]
 
 
 class _WebhookRefusedError(Exception):
-    """The request is not taken: status and what to say."""
+    """The request is refused, with a status and a message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -48,76 +48,76 @@ class _WebhookRefusedError(Exception):
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Where SendGrid posts its events."""
-    believe = _make_signature_check(site.config)
+    """Return the route that SendGrid posts its events to."""
+    check_signature = _make_signature_check(site.config)
     ledger = open_ledger(site.engine, site.config)
-    # There is one writer anyway. Whoever waits is served in turn, and meanwhile takes neither the
-    # GIL from it nor a thread from the pages.
-    in_turn = CapacityLimiter(1)
+    # Only one request can write at a time anyway. The others wait in a queue, where they take
+    # neither the GIL from the writer nor a worker thread from the pages.
+    one_at_a_time = CapacityLimiter(1)
 
-    def take(request: Request) -> Response:
+    def receive(request: Request) -> Response:
         try:
-            body = _parse_request(request, believe, site.clock())
-            done = ingest_events(ledger, site.config, body.events)
+            body = _parse_request(request, check_signature, site.clock())
+            result = ingest_events(ledger, site.config, body.events)
             reconcile_from_events(ledger, body.events)
         except _WebhookRefusedError as refused:
             _log.warning("a webhook was refused: %s", refused.message)
             return JSONResponse({"error": refused.message}, refused.status)
         except DatabaseError as error:
-            _log.error("a webhook could not be stored; SendGrid sends it again: %s", error)
+            _log.error("a webhook could not be stored; SendGrid will retry it: %s", error)
             return JSONResponse({"error": "try again later"}, 503, {"Retry-After": "30"})
         if body.invalid_count:
-            _log.warning("a webhook held %d entries that are no events", body.invalid_count)
+            _log.warning("a webhook had %d entries that are not valid events", body.invalid_count)
         return JSONResponse(
-            {"new": done.new_count, "known": done.known_count, "odd": body.invalid_count}
+            {"new": result.new_count, "known": result.known_count, "odd": body.invalid_count}
         )
 
-    async def queue(request: Request) -> Response:
-        return await to_thread.run_sync(take, request, limiter=in_turn)
+    async def receive_in_turn(request: Request) -> Response:
+        return await to_thread.run_sync(receive, request, limiter=one_at_a_time)
 
-    return [Route(WEBHOOK_PATH, queue, methods=["POST"])]
+    return [Route(WEBHOOK_PATH, receive_in_turn, methods=["POST"])]
 
 
 def _make_signature_check(config: Config) -> SignatureCheck:
-    """What tells whether a request is SendGrid's: how old, or a refusal."""
+    """Return a function that returns a signature's age, or raises if it isn't SendGrid's."""
     if config.sendgrid.webhook_key:
         key = load_verification_key(config.sendgrid.webhook_key)
 
-        def signed(request: Request, body: bytes, now: datetime.datetime) -> str:
+        def check_signature(request: Request, body: bytes, now: datetime.datetime) -> str:
             try:
-                signature, time = (
+                signature, timestamp = (
                     _get_single_header(request, name)
                     for name in (SIGNATURE_HEADER, TIMESTAMP_HEADER)
                 )
-                return verify_signature(key, signature, time, body, now)
-            except WebhookSignatureError as forged:
-                raise _WebhookRefusedError(403, str(forged)) from forged
+                return verify_signature(key, signature, timestamp, body, now)
+            except WebhookSignatureError as error:
+                raise _WebhookRefusedError(403, str(error)) from error
 
-        return signed
+        return check_signature
     if config.sendgrid.webhook_unsigned:
         _log.warning(
-            "ANYBODY can report events here, and unsubscribe readers by it, since "
+            "ANYBODY can post events here, and so unsubscribe readers, since "
             "sendgrid.webhook_unsigned is on; to stop that, %s", _VERIFICATION_KEY_REMEDY
         )  # fmt: skip
         return lambda *_: "fresh"
 
-    _log.warning("SendGrid's events are refused; to take them, %s", _VERIFICATION_KEY_REMEDY)
+    _log.warning("SendGrid's events are refused; to accept them, %s", _VERIFICATION_KEY_REMEDY)
 
-    def nothing(*_: object) -> str:
-        raise _WebhookRefusedError(403, "events are not taken here")
+    def refuse_all(*_: object) -> str:
+        raise _WebhookRefusedError(403, "events are not accepted here")
 
-    return nothing
+    return refuse_all
 
 
 def _parse_request(
     request: Request, check_signature: SignatureCheck, now: datetime.datetime
 ) -> WebhookBody:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
     if (
-        kind != "application/json"
+        media_type != "application/json"
         or request.headers.get("content-encoding", "identity") != "identity"
     ):
-        raise _WebhookRefusedError(415, "events come as application/json, not compressed")
+        raise _WebhookRefusedError(415, "events must be uncompressed application/json")
     data = get_raw_body(request)
     age = check_signature(request, data, now)
     try:
@@ -126,17 +126,23 @@ def _parse_request(
         raise _WebhookRefusedError(400, str(error)) from error
     if age == "late":
         _log.warning(
-            "a webhook was signed more than 10 minutes ago: a retry of SendGrid's, or a replay; "
-            "of its %d events, those that are known change nothing", len(body.events)
+            "a webhook was signed more than 10 minutes ago: a retry by SendGrid, or a replay; "
+            "of its %d events, those already stored change nothing", len(body.events)
         )  # fmt: skip
     return body
 
 
 def _get_single_header(request: Request, name: str) -> str:
-    """A header that is there once; of two, another program may have read the other."""
-    found = request.headers.getlist(name)
-    if len(found) != 1:
+    """Return a header that occurs exactly once.
+
+    Of two, another program on the way may have checked the other one.
+
+    Raises:
+        WebhookSignatureError: the header is missing or repeated.
+    """
+    values = request.headers.getlist(name)
+    if len(values) != 1:
         raise WebhookSignatureError(
-            f"there is no header {name}" if not found else f"two headers {name}"
+            f"the header {name} is missing" if not values else f"the header {name} is repeated"
         )
-    return found[0]
+    return values[0]

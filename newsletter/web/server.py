@@ -1,4 +1,4 @@
-"""The public site as a server: one port, its background jobs beside it."""
+"""Run the public server: socket, uvicorn, background jobs, shutdown."""
 
 import asyncio
 import signal
@@ -18,18 +18,18 @@ from newsletter.web.http.http_protocol import LimitedHttpProtocol
 from newsletter.web.monitoring.metrics import SiteMetrics, serve_metrics
 from newsletter.web.site_context import Site
 
-# What is being answered when the server is told to stop gets so many seconds.
+# How long requests in flight may take after the signal to stop.
 SHUTDOWN_SECONDS = 30
 MAX_CONNECTIONS = 2_000
-# They take turns at the interpreter: more of them answer later, not faster.
+# Because of the GIL, more threads would make responses later, not faster.
 WORKER_THREADS = 12
 
 
 def open_public_socket(host: str, port: int) -> socket.socket:
-    """Take the port.
+    """Listen on the port.
 
     Raises:
-        UsageProblem: it is taken, or not ours to take.
+        UsageError: it is in use or not permitted.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -37,12 +37,12 @@ def open_public_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(
-            f"{host}:{port} can't be listened at: {reason}", remedy="Take another: --port N"
+            f"could not listen on {host}:{port}: {reason}", remedy="Choose another port: --port N"
         ) from error
 
 
 def build_uvicorn_config(app: Starlette, config: Config) -> uvicorn.Config:
-    """How the site is served."""
+    """Return uvicorn's settings for the site."""
     return uvicorn.Config(
         app,
         lifespan="off",
@@ -61,16 +61,16 @@ def build_uvicorn_config(app: Starlette, config: Config) -> uvicorn.Config:
 def run_site(
     site: Site, mailer: SendGridClient | None, sock: socket.socket, metrics_port: int | None
 ) -> None:
-    """Answer until SIGTERM or Ctrl-C; requests that are being answered are finished.
+    """Serve until SIGTERM or Ctrl-C; requests in flight are finished first.
 
     Args:
         site: the newsletter.
-        mailer: the vendor; without it, letters wait.
-        sock: from ``listen``.
-        metrics_port: of this machine, where Prometheus asks; ``None`` for none.
+        mailer: the provider's client; without it, transactional emails and due sends wait.
+        sock: from ``open_public_socket``.
+        metrics_port: the loopback port for Prometheus; ``None`` for no metrics.
     """
     metrics = SiteMetrics(site)
-    # uvicorn raises the signal once more when it is done; the jobs have yet to end.
+    # uvicorn raises the signal again when it has shut down; the jobs must still be able to finish.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         if metrics_port:

@@ -1,4 +1,4 @@
-"""What every public page needs: the newsletter, its database, its pages, a clock and a secret."""
+"""The site's shared objects: project, database, templates, clock, secret."""
 
 import datetime
 import secrets
@@ -18,11 +18,11 @@ from newsletter.db.schema import setting
 from newsletter.project import Project
 from newsletter.web.page_templates import PageRenderer
 
-SECRET_SETTING = "site_secret"  # noqa: S105 - the name under which it is kept
+SECRET_SETTING = "site_secret"  # noqa: S105 - the secret's key, not the secret
 
 
 def utc_now() -> datetime.datetime:
-    """The time, aware."""
+    """Return the current time, timezone-aware."""
     return datetime.datetime.now(datetime.UTC)
 
 
@@ -31,11 +31,11 @@ class Site:
     """A newsletter's public site.
 
     Attributes:
-        project: the editor's folder.
+        project: the newsletter's project.
         engine: the database.
-        pages: makes HTML.
-        secret: 32 bytes that only this database holds; what forms and links are signed with.
-        clock: the time, aware.
+        pages: renders the HTML pages.
+        secret: 32 bytes, stored in the database only, that sign forms and links.
+        clock: returns the current time, timezone-aware.
     """
 
     project: Project
@@ -50,7 +50,7 @@ class Site:
         return self.project.config
 
     def signer(self, purpose: str) -> itsdangerous.URLSafeTimedSerializer:
-        """Signs values for one purpose; what is signed for another is refused."""
+        """Return a signer for one purpose, which rejects what is signed for another."""
         return _make_signer(self.secret, purpose)
 
 
@@ -62,38 +62,39 @@ def _make_signer(secret: bytes, purpose: str) -> itsdangerous.URLSafeTimedSerial
 def open_site(
     project: Project, engine: sa.Engine, clock: Callable[[], datetime.datetime] = utc_now
 ) -> Site:
-    """The site of a folder; its secret is made on first use.
+    """Open a project's site; create its secret on first use.
 
     Raises:
-        TemplateError: a page's template or words can't be read.
+        TemplateError: a page's template or the messages can't be read.
     """
     return Site(project, engine, PageRenderer(project), _load_or_create_secret(engine), clock)
 
 
 def _load_or_create_secret(engine: sa.Engine) -> bytes:
-    found = sa.select(setting.c.value).where(setting.c.key == SECRET_SETTING)
+    select_secret = sa.select(setting.c.value).where(setting.c.key == SECRET_SETTING)
     with read_transaction(engine) as connection:
-        secret = connection.scalar(found)
+        secret = connection.scalar(select_secret)
     if secret is None:
         with engine.begin() as connection:
-            made = {"key": SECRET_SETTING, "value": secrets.token_hex(32)}
-            connection.execute(insert_or_ignore(connection, setting).values(made))
-            secret = connection.execute(found).scalar_one()
+            row = {"key": SECRET_SETTING, "value": secrets.token_hex(32)}
+            connection.execute(insert_or_ignore(connection, setting).values(row))
+            secret = connection.execute(select_secret).scalar_one()
     return bytes.fromhex(secret)
 
 
 def run_inline_on_sqlite(
     site: Site, endpoint: Callable[[Request], Response]
 ) -> Callable[[Request], Response | Awaitable[Response]]:
-    """An endpoint that reads a row or two and changes nothing, without a thread if it can.
+    """Return an endpoint that runs without a worker thread if the database is SQLite.
 
-    SQLite finds a row in less time than waking a thread takes, and no writer makes a reader
-    wait. An answer that comes over a network is waited for in a thread, as Starlette has it.
+    For endpoints that read a row or two and change nothing: SQLite finds a row in less time than
+    it takes to wake a thread, and readers don't wait for writers. A database across a network is
+    waited for in a thread, as is Starlette's default.
     """
     if site.engine.dialect.name != "sqlite":
         return endpoint
 
-    async def at_once(request: Request) -> Response:
+    async def run_inline(request: Request) -> Response:
         return endpoint(request)
 
-    return at_once
+    return run_inline

@@ -1,4 +1,4 @@
-"""A site over a fresh database, served by a real server on a real socket."""
+"""Fixtures: a site over a fresh database, served by a real server."""
 
 import asyncio
 import shutil
@@ -25,11 +25,11 @@ from newsletter.web.site_context import Site, open_site
 FORM = "application/x-www-form-urlencoded"
 
 
-class Served:
-    """A site that answers.
+class SiteClient:
+    """An HTTP client of a served site.
 
     Attributes:
-        url: where, without a trailing slash.
+        url: the site's URL, without a trailing slash.
     """
 
     def __init__(self, url: str) -> None:
@@ -53,7 +53,7 @@ class Served:
     def request(
         self, method: str, path: str, body: bytes | None = None, **headers: str
     ) -> urllib3.BaseHTTPResponse:
-        """Redirects are not followed: nobody should be sent elsewhere."""
+        """Send a request; redirects are not followed, since there should be none."""
         return self._pool.request(
             method, self.url + path, body=body, headers=headers, redirect=False
         )
@@ -62,18 +62,18 @@ class Served:
         self._pool.clear()
 
 
-Serve = Callable[..., Served]
+Serve = Callable[..., SiteClient]
 
 
 @pytest.fixture
 def site_database() -> str:
-    """The site's database; a test that runs on both overrides it by ``database_url``."""
+    """The site's database; a test that runs on both kinds overrides it with ``database_url``."""
     return "sqlite:///newsletter.db"
 
 
 @pytest.fixture
 def site(project_folder: Path, site_database: str, migrated_file: Path) -> Iterator[Site]:
-    """The site of a new folder."""
+    """The site of a new project."""
     project = open_project(project_folder)
     shutil.copy(migrated_file, project_folder)
     with database_engine(site_database, project.root) as engine:
@@ -82,37 +82,37 @@ def site(project_folder: Path, site_database: str, migrated_file: Path) -> Itera
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serves an application until the test ends."""
-    running: list[tuple[uvicorn.Server, threading.Thread, Served]] = []
+    """Serve an application until the test ends."""
+    running: list[tuple[uvicorn.Server, threading.Thread, SiteClient]] = []
 
-    def start(app: Starlette, trusting: Config) -> Served:
-        # By its protocol asyncio knows that answers may go out at once (TCP_NODELAY).
-        door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        door.bind(("127.0.0.1", 0))
-        door.listen()
-        server = uvicorn.Server(build_uvicorn_config(app, trusting))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve([door])))
+    def start(app: Starlette, config: Config) -> SiteClient:
+        # By the protocol asyncio knows that it may set TCP_NODELAY.
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        server = uvicorn.Server(build_uvicorn_config(app, config))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([sock])))
         thread.start()
-        served = Served(f"http://127.0.0.1:{door.getsockname()[1]}")
-        running.append((server, thread, served))
-        return served
+        client = SiteClient(f"http://127.0.0.1:{sock.getsockname()[1]}")
+        running.append((server, thread, client))
+        return client
 
     yield start
-    for server, thread, served in running:
-        served.close()
+    for server, thread, client in running:
+        client.close()
         server.should_exit = True
         thread.join()
 
 
 @pytest.fixture
-def server(site: Site, serve: Serve) -> Served:
+def server(site: Site, serve: Serve) -> SiteClient:
     """The whole public site."""
     return serve(make_app(site), site.config)
 
 
 @pytest.fixture
-def reader(site: Site) -> Callable[[str], str]:
-    """Puts an active reader on the list; returns their token."""
+def add_subscriber(site: Site) -> Callable[[str], str]:
+    """Add an active subscriber to the list; returns their token."""
 
     def add(address: str, status: str = "active") -> str:
         token = f"token-of-{address.partition('@')[0]}"

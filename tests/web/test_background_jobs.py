@@ -1,4 +1,4 @@
-"""What the server does beside answering."""
+"""Background jobs: due sends, cleanup, retries after errors."""
 
 import datetime
 import logging
@@ -19,7 +19,7 @@ from newsletter.web.background_jobs import BackgroundJob, JobRunner, make_backgr
 from newsletter.web.site_context import Site, open_site
 
 
-def test_a_send_whose_time_has_come_is_started_in_a_process_of_its_own(
+def test_due_send_is_run_in_its_own_process(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     now = datetime.datetime.now(datetime.UTC)
@@ -31,30 +31,30 @@ def test_a_send_whose_time_has_come_is_started_in_a_process_of_its_own(
         closing(SendGridClient(vendor.key, project.config.sendgrid)) as mailer,
     ):
         site = open_site(project, engine)
-        [schedule] = [job for job in make_background_jobs(site, mailer) if job.name == "schedule"]
-        assert schedule.run() is None
+        [due_sends] = [job for job in make_background_jobs(site, mailer) if job.name == "due sends"]
+        assert due_sends.run() is None
         assert vendor.requests == []
         with engine.begin() as connection:
             hour_ago = now - datetime.timedelta(hours=1)
             connection.execute(sa.update(send).values(scheduled_at=hour_ago))
-        assert schedule.run() == 0
+        assert due_sends.run() == 0
         assert len(vendor.accepted) == READERS
-        assert schedule.run() is None
+        assert due_sends.run() is None
         with engine.connect() as connection:
             assert connection.scalars(sa.select(send.c.state)).all() == ["done"]
 
 
-def test_without_a_key_nothing_is_posted_and_old_things_are_tidied_away_still(site: Site) -> None:
-    assert [job.name for job in make_background_jobs(site, None)] == ["tidy"]
+def test_without_a_mailer_only_cleanup_runs(site: Site) -> None:
+    assert [job.name for job in make_background_jobs(site, None)] == ["cleanup"]
     with closing(SendGridClient("SG.key", site.config.sendgrid)) as mailer:
         assert {job.name for job in make_background_jobs(site, mailer)} == {
-            "tidy",
-            "letters",
-            "schedule",
+            "cleanup",
+            "transactional emails",
+            "due sends",
         }
 
 
-def test_a_job_that_fails_is_tried_again_and_hinders_no_other(
+def test_failing_job_is_retried_and_does_not_block_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     failed = threading.Semaphore(0)
@@ -66,10 +66,10 @@ def test_a_job_that_fails_is_tried_again_and_hinders_no_other(
 
     with (
         caplog.at_level(logging.ERROR),
-        JobRunner([BackgroundJob("letters", 0.0, fail), BackgroundJob("tidy", 60.0, other.set)]),
+        JobRunner([BackgroundJob("failing", 0.0, fail), BackgroundJob("other", 60.0, other.set)]),
     ):
         assert all(failed.acquire(timeout=60) for _ in range(3))
         assert other.wait(10)
-    assert "letters: it is tried again" in caplog.messages
-    # When it is left, no job runs any more, however long its pause.
-    assert {"letters", "tidy"}.isdisjoint(thread.name for thread in threading.enumerate())
+    assert "background job failed and will be retried: failing" in caplog.messages
+    # After the context manager's exit no job runs any more, however long its interval.
+    assert {"failing", "other"}.isdisjoint(thread.name for thread in threading.enumerate())

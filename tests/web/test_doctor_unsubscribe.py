@@ -1,4 +1,4 @@
-"""The doctor finds out whether readers can leave, with a token that is nobody's."""
+"""``newsletter doctor`` checks one-click unsubscribe with an unknown token."""
 
 from typing import Any
 
@@ -9,8 +9,10 @@ from newsletter.sending.doctor.online import check_one_click_unsubscribe
 from newsletter.web.site_context import Site
 
 
-def test_our_own_server_is_known_by_its_answer(site: Site, server: Any, reader: Any) -> None:
-    reader("ada@example.com")
+def test_doctor_recognizes_our_server_and_unsubscribes_nobody(
+    site: Site, server: Any, add_subscriber: Any
+) -> None:
+    add_subscriber("ada@example.com")
     config = site.config.model_copy(update={"public_url": server.url})
     (line,) = check_one_click_unsubscribe(config)
     assert (line.about, line.state) == ("one-click", "ok")

@@ -1,4 +1,4 @@
-"""A reader's whole life with the newsletter, in a real Chromium, by keyboard alone."""
+"""From sign-up to erasure in a real Chromium, with the keyboard only."""
 
 import re
 import shutil
@@ -41,7 +41,7 @@ preferences:
   tags:
     walks: News of walks along the shore
 """
-MOST_KEYS = 60
+MAX_TABS = 60
 
 Scheme = Literal["light", "dark"]
 
@@ -58,127 +58,129 @@ def site(project_folder: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def page(browser: Browser, server: Any, scheme: Scheme) -> Iterator[Page]:
-    """A phone; the newsletter's address leads to the server."""
+    """A page at a phone's size; the newsletter's public URL is routed to the test server."""
     opened = browser.new_page(viewport={"width": 375, "height": 800})
     opened.emulate_media(color_scheme=scheme)
 
-    def answer(route: Route) -> None:
-        there = route.request.url.replace(PUBLIC, server.url)
-        route.fulfill(response=route.fetch(url=there, max_redirects=0))
+    def forward(route: Route) -> None:
+        url = route.request.url.replace(PUBLIC, server.url)
+        route.fulfill(response=route.fetch(url=url, max_redirects=0))
 
-    opened.route(f"{PUBLIC}/**", answer)
+    opened.route(f"{PUBLIC}/**", forward)
     yield opened
     opened.close()
 
 
-class Reader:
-    """Somebody at a keyboard."""
+class KeyboardUser:
+    """A user who has only a keyboard."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
 
-    def opens(self, url: str) -> None:
+    def open(self, url: str) -> None:
         self.page.goto(url)
-        self.looks()
+        self.check_page()
 
-    def goes_to(self, selector: str) -> None:
-        """Press Tab until it has the focus."""
-        wanted = self.page.locator(selector).first
-        for _ in range(MOST_KEYS):
-            if wanted.evaluate("it => it === document.activeElement"):
+    def focus(self, selector: str) -> None:
+        """Press Tab until the element has the focus."""
+        target = self.page.locator(selector).first
+        for _ in range(MAX_TABS):
+            if target.evaluate("element => element === document.activeElement"):
                 return
             self.page.keyboard.press("Tab")
         pytest.fail(f"no key leads to {selector}")
 
-    def types(self, selector: str, text: str) -> None:
-        self.goes_to(selector)
+    def type(self, selector: str, text: str) -> None:
+        self.focus(selector)
         self.page.keyboard.press("ControlOrMeta+A")
         self.page.keyboard.type(text)
 
-    def presses(self, selector: str, key: str = "Enter") -> None:
-        self.goes_to(selector)
+    def press(self, selector: str, key: str = "Enter") -> None:
+        self.focus(selector)
         with self.page.expect_navigation():
             self.page.keyboard.press(key)
-        self.looks()
+        self.check_page()
 
-    def looks(self) -> None:
-        """The page fits the phone, and holds nothing that shuts somebody out."""
+    def check_page(self) -> None:
+        """The page fits the phone, and has no accessibility violation."""
         assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        found = Axe().run(self.page)
-        assert found.violations_count == 0, found.generate_report()
+        results = Axe().run(self.page)
+        assert results.violations_count == 0, results.generate_report()
 
 
 @pytest.mark.parametrize("scheme", ["dark"])
-def test_from_the_form_to_being_forgotten(
+def test_from_sign_up_to_erasure(
     site: Site, server: Any, page: Page, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with FakeSendGrid() as vendor:
-        monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
-        monkeypatch.setenv("SENDGRID_HOST", vendor.url)
+    with FakeSendGrid() as sendgrid:
+        monkeypatch.setenv("SENDGRID_API_KEY", sendgrid.key)
+        monkeypatch.setenv("SENDGRID_HOST", sendgrid.url)
         mailer = SendGridClient(
-            vendor.key, site.config.sendgrid.model_copy(update={"host": vendor.url})
+            sendgrid.key, site.config.sendgrid.model_copy(update={"host": sendgrid.url})
         )
-        reader = Reader(page)
+        user = KeyboardUser(page)
 
-        reader.opens(f"{PUBLIC}/")
-        reader.presses("main a[href$='/subscribe']")
-        reader.types("#email", "Ada@example.org")
-        reader.types("#name", "Ada <b>Lovelace</b>")
-        reader.presses("main button")
-        assert status(site) is None, "nothing happens before the letter"
+        user.open(f"{PUBLIC}/")
+        user.press("main a[href$='/subscribe']")
+        user.type("#email", "Ada@example.org")
+        user.type("#name", "Ada <b>Lovelace</b>")
+        user.press("main button")
+        assert status(site) is None, "nothing is stored before the confirmation email"
         assert send_due_emails(site, mailer) == 1
-        confirm = link_in(vendor, "/confirm/")
+        confirm = find_link(sendgrid, "/confirm/")
 
-        reader.opens(confirm)
+        user.open(confirm)
         assert status(site) == "pending"
-        reader.presses("main button")
+        user.press("main button")
         assert status(site) == "active"
         mailer.close()
 
         code, _, err = cli("send", ISSUE, "--yes")
         assert code == 0, err
-        assert [one.address for one in vendor.accepted][1:] == ["Ada@example.org"]
-        headers = sent(vendor)["personalizations"][0]["headers"]
-        way_out = headers["List-Unsubscribe"].strip("<>")
-        leave, preferences = way_out, way_out.replace("/u/", "/p/")
+        assert [recipient.address for recipient in sendgrid.accepted][1:] == ["Ada@example.org"]
+        headers = get_latest_request(sendgrid)["personalizations"][0]["headers"]
+        unsubscribe = headers["List-Unsubscribe"].strip("<>")
+        preferences = unsubscribe.replace("/u/", "/p/")
 
-        path = leave.removeprefix(PUBLIC)
+        path = unsubscribe.removeprefix(PUBLIC)
         clicked = server.post(path, fields={"List-Unsubscribe": "One-Click"})
         assert (clicked.status, status(site)) == (200, "unsubscribed")
 
-        # They think again: the form, the letter, the button.
-        reader.opens(preferences)
-        reader.presses("main a[href$='subscribe']")
-        reader.types("#email", "ada@example.org")
-        reader.presses("main button")
+        # They want to sign up again: the preferences page leads to the form.
+        user.open(preferences)
+        user.press("main a[href$='subscribe']")
+        user.type("#email", "ada@example.org")
+        user.press("main button")
         expect(page.locator("main h1")).to_be_visible()
 
-    reader.opens(leave)
-    reader.opens(preferences)
-    reader.goes_to("#erase ~ p input[type=checkbox]")
+    user.open(unsubscribe)
+    user.open(preferences)
+    user.focus("#erase ~ p input[type=checkbox]")
     page.keyboard.press("Space")
-    reader.presses("#erase ~ p button")
+    user.press("#erase ~ p button")
     assert status(site) is None
     assert server.get(preferences.removeprefix(PUBLIC)).status == 404
 
 
 @pytest.mark.parametrize("scheme", ["light"])
-def test_a_reader_keeps_their_own_page(site: Site, reader: Callable[..., str], page: Page) -> None:
-    token = reader("ada@example.org")
-    ada = Reader(page)
-    ada.opens(f"{PUBLIC}/p/{token}")
-    ada.types("#name", "Ada")
-    ada.goes_to("input[name=tag0]")
+def test_subscriber_changes_their_preferences(
+    site: Site, add_subscriber: Callable[..., str], page: Page
+) -> None:
+    token = add_subscriber("ada@example.org")
+    user = KeyboardUser(page)
+    user.open(f"{PUBLIC}/p/{token}")
+    user.type("#name", "Ada")
+    user.focus("input[name=tag0]")
     page.keyboard.press("Space")
-    ada.presses("#you ~ p button")
+    user.press("#you ~ p button")
     expect(page.locator("input[name=tag0]")).to_be_checked()
-    ada.presses("button[value=month]")
+    user.press("button[value=month]")
     expect(page.locator("main time")).to_be_visible()
-    ada.presses("button[value=none]")
-    ada.presses("main a[href*='/u/']")
-    ada.presses("main button")
+    user.press("button[value=none]")
+    user.press("main a[href*='/u/']")
+    user.press("main button")
     assert status(site) == "unsubscribed"
-    ada.presses("button[name=back]")
+    user.press("button[name=back]")
     assert status(site) == "active"
 
 
@@ -187,13 +189,13 @@ def status(site: Site) -> str | None:
         return connection.scalar(sa.select(subscriber.c.status))
 
 
-def sent(vendor: FakeSendGrid) -> dict[str, Any]:
-    body: dict[str, Any] = orjson.loads(vendor.requests[-1].body)
+def get_latest_request(sendgrid: FakeSendGrid) -> dict[str, Any]:
+    body: dict[str, Any] = orjson.loads(sendgrid.requests[-1].body)
     return body
 
 
-def link_in(vendor: FakeSendGrid, kind: str) -> str:
-    text = sent(vendor)["content"][0]["value"]
-    found = re.search(rf"{PUBLIC}{kind}[^>\s]+", text)
-    assert found, text
-    return found[0]
+def find_link(sendgrid: FakeSendGrid, kind: str) -> str:
+    text = get_latest_request(sendgrid)["content"][0]["value"]
+    match = re.search(rf"{PUBLIC}{kind}[^>\s]+", text)
+    assert match, text
+    return match[0]

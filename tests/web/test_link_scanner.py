@@ -1,4 +1,4 @@
-"""Security software opens every link of a mail before its reader does: that changes nothing."""
+"""Link scanners open every link of an email first: that changes nothing."""
 
 import re
 from collections.abc import Callable
@@ -33,29 +33,29 @@ AGENTS = (
 TABLES = (subscriber, subscriber_tag, journal, suppression, transactional_email)
 
 
-def links_of(mail: MailSend) -> set[str]:
-    """Every link of the first reader's mail: HTML, text and headers."""
-    one = mail.personalizations[0]
-    filled = [part.value for part in mail.content]
-    filled += [*mail.headers.values(), *one.headers.values()]
-    text = "\n".join(filled)
-    for tag, value in one.substitutions.items():
+def extract_links(mail: MailSend) -> set[str]:
+    """Every link of the first recipient's email: HTML, text and headers."""
+    personalization = mail.personalizations[0]
+    parts = [part.value for part in mail.content]
+    parts += [*mail.headers.values(), *personalization.headers.values()]
+    text = "\n".join(parts)
+    for tag, value in personalization.substitutions.items():
         text = text.replace(tag, value)
     found = re.findall(r"""https?://[^\s"'<>]+""", text)
     return {unescape(link).rstrip(".,)") for link in found}
 
 
-def test_no_link_of_a_mail_acts_by_being_opened(
+def test_opening_every_link_of_an_email_changes_nothing(
     newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
 ) -> None:
     code, _, err = newsletter("send", "--yes")
     assert code == 0, err
     mail = MailSend.model_validate_json(vendor.requests[0].body)
-    one = mail.personalizations[0]
-    header = one.headers["List-Unsubscribe"]
-    assert one.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    mine = {link for link in links_of(mail) if link.startswith(f"{SITE}/")}
-    assert {re.sub(r"(/[up]/).*", r"\1", link) for link in mine} >= {f"{SITE}/u/", f"{SITE}/p/"}
+    personalization = mail.personalizations[0]
+    header = personalization.headers["List-Unsubscribe"]
+    assert personalization.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    links = {link for link in extract_links(mail) if link.startswith(f"{SITE}/")}
+    assert {re.sub(r"(/[up]/).*", r"\1", link) for link in links} >= {f"{SITE}/u/", f"{SITE}/p/"}
 
     project = open_project(project_folder)
     with (
@@ -63,28 +63,28 @@ def test_no_link_of_a_mail_acts_by_being_opened(
         serve_rehearsal_site(project, engine) as url,
         urllib3.PoolManager(retries=2, timeout=60) as pool,
     ):
-        before = stored(engine)
-        for link in sorted(mine):
+        before = load_rows(engine)
+        for link in sorted(links):
             for number in range(TIMES):
                 agent = AGENTS[number % len(AGENTS)]
                 for method in ("GET", "HEAD"):
-                    here = url + link.removeprefix(SITE)
-                    answer = pool.request(method, here, headers={"User-Agent": agent})
-                    assert answer.status < 300, link
-        assert stored(engine) == before
+                    local_url = url + link.removeprefix(SITE)
+                    response = pool.request(method, local_url, headers={"User-Agent": agent})
+                    assert response.status < 300, link
+        assert load_rows(engine) == before
 
-        # What a reader's own mail program does with the same link does act.
+        # The one-click POST of the recipient's own mail client does unsubscribe.
         path = header.partition(f"<{SITE}")[2].partition(">")[0]
         one_click = pool.request(
             "POST", url + path, body="List-Unsubscribe=One-Click",
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )  # fmt: skip
         assert one_click.status == 200
-        assert stored(engine) != before
+        assert load_rows(engine) != before
 
 
-def stored(engine: sa.Engine) -> bytes:
-    """All that is known of the readers."""
+def load_rows(engine: sa.Engine) -> bytes:
+    """All rows about subscribers."""
     with read_transaction(engine) as connection:
         return b"\n".join(
             repr(row).encode()

@@ -1,4 +1,4 @@
-"""What the public pages say: every language that they speak says all of it."""
+"""words.yml: every language has all messages and the same placeholders."""
 
 import re
 from collections import Counter
@@ -8,16 +8,16 @@ import yaml
 
 from newsletter.project.scaffold import default_templates_dir
 
-WORDS: dict[str, dict[str, str]] = yaml.safe_load(
+MESSAGES: dict[str, dict[str, str]] = yaml.safe_load(
     (default_templates_dir() / "web" / "words.yml").read_text("utf-8")
 )
-PLACE = re.compile(r"\{\w*\}")
+PLACEHOLDER = re.compile(r"\{\w*\}")
 
 
-@pytest.mark.parametrize("language", sorted(WORDS.keys() - {"en"}))
-def test_every_language_is_whole_and_has_the_same_places_to_fill(language: str) -> None:
-    english, said = WORDS["en"], WORDS[language]
-    assert list(said) == list(english)
-    assert [key for key, words in said.items() if not words.strip()] == []
-    for key, words in said.items():
-        assert Counter(PLACE.findall(words)) == Counter(PLACE.findall(english[key])), key
+@pytest.mark.parametrize("language", sorted(MESSAGES.keys() - {"en"}))
+def test_every_language_has_all_messages_and_their_placeholders(language: str) -> None:
+    english, translated = MESSAGES["en"], MESSAGES[language]
+    assert list(translated) == list(english)
+    assert [key for key, text in translated.items() if not text.strip()] == []
+    for key, text in translated.items():
+        assert Counter(PLACEHOLDER.findall(text)) == Counter(PLACEHOLDER.findall(english[key])), key

@@ -1,1 +1,1 @@
-"""Sent issues as pages, feeds and files."""
+"""Archive of sent issues: web pages, feeds, images, static export."""

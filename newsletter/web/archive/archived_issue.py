@@ -1,4 +1,4 @@
-"""An issue as the web shows it: the article in clean HTML, no reader's own words in it."""
+"""Convert an issue for the web: clean HTML without personal data or links."""
 
 import datetime
 import html
@@ -30,7 +30,7 @@ from newsletter.render.article.dom import (
 from newsletter.render.locale import format_date, get_text_direction
 from newsletter.render.template.context import IssueView, make_issue_view
 
-# Stands for where this site's issues are, until it is known who asks. RFC 2606: nobody's.
+# Replaced by the site's URL of the issues once it is known. RFC 2606 reserves ".invalid".
 _BASE_PLACEHOLDER = "https://this-site.invalid/issues/"
 _PERSONAL_LINK = re.compile(r"-nl(?:unsubscribe|preferences)[htu]-")
 _TEXT_ALIGN = re.compile(r"(?:^|;)text-align:(left|right|center)")
@@ -42,18 +42,19 @@ class ArchivedIssue:
     """One sent issue on the web.
 
     Attributes:
-        name: its folder's.
+        name: the name of its folder.
         slug: for its URL.
-        at: when it was sent, aware.
-        day: the day it bears.
-        date: the same in words.
-        lang: BCP 47; ``dir`` is ``ltr`` or ``rtl``.
-        url: the page of record, absolute: where the post says it lives, or ``address``.
-        address: where this issue is on the web ("view online").
+        at: when it was sent, timezone-aware.
+        day: the date shown on it.
+        date: the same, formatted in its language.
+        lang: its language (BCP 47).
+        dir: ``ltr`` or ``rtl``.
+        url: the canonical URL: the post's own if it has one, else ``address``.
+        address: the URL of this issue in the archive ("view online").
         summary: a sentence or two, plain text.
-        view: what furniture there is around the article, as in a mail's template.
-        html: the article; see ``article``.
-        listing: who can find it.
+        view: the parts around the article, as in an email's template.
+        html: the article with a placeholder for the base URL; see ``html_with_base``.
+        listing: whether it is listed, unlisted or private.
     """
 
     name: str
@@ -72,15 +73,15 @@ class ArchivedIssue:
 
     @property
     def title(self) -> str:
-        """Its title, plain text."""
+        """The title, plain text."""
         return self.view.title
 
     def html_with_base(self, base: str) -> str:
-        """The article, its images below ``base`` (``""`` for this host, or a site's URL)."""
+        """Return the article, its images below ``base`` (``""`` for this host, or a site's URL)."""
         return self.html.replace(_BASE_PLACEHOLDER, html.escape(f"{base}/issues/"))
 
     def view_with_base(self, base: str) -> IssueView:
-        """The furniture, its images below ``base``."""
+        """Return the parts around the article, their images below ``base``."""
         view: IssueView = _map_texts(
             self.view, lambda text: text.replace(_BASE_PLACEHOLDER, f"{base}/issues/")
         )
@@ -88,25 +89,27 @@ class ArchivedIssue:
 
 
 def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> ArchivedIssue:
-    """Make an issue's web page of its post. Pure.
+    """Convert an issue to its web form. Pure.
 
-    What differs from reader to reader shows its default; what a reader's own link said stays as
-    text. Inline styles go (no page of ours allows them), and so do stills that another site serves.
+    Merge tags show their default; personal links become plain text. Removed are inline styles,
+    which the pages' security policy forbids, and preview images of embedded content that another
+    site serves.
 
     Args:
-        issue: as its folder is now.
-        at: when it was sent, aware.
-        config: the newsletter's.
+        issue: the issue as its folder is now.
+        at: when it was sent, timezone-aware.
+        config: the newsletter's settings.
     """
-    here = config.model_copy(
+    web_config = config.model_copy(
         update={"image_url": _BASE_PLACEHOLDER + "{slug}/{file}", "utm": UtmSettings()}
     )
-    article = build_article(issue, here)
+    article = build_article(issue, web_config)
     tags = {tag.key: tag for tag in issue.merge_tags}
     root = parse_fragment(article.html)
     _clean_for_web(root)
     view: IssueView = _map_texts(
-        make_issue_view(issue, article, here), lambda text: _fill_with_defaults(text, tags, "text")
+        make_issue_view(issue, article, web_config),
+        lambda text: _fill_with_defaults(text, tags, "text"),
     )
     post = issue.post
     lang = post.language or config.language
@@ -130,52 +133,52 @@ def make_archived_issue(issue: Issue, at: datetime.datetime, config: Config) -> 
 
 
 def issue_path(slug: str) -> str:
-    """Where this site answers for an issue, below its root."""
+    """Return an issue's path below the site's root."""
     return f"/issues/{quote(slug)}"
 
 
 def _clean_for_web(root: Element) -> None:
     for element in list(root.iter()):
         style = str(element.attrib.pop("style", ""))
-        if aligned := _TEXT_ALIGN.search(style):
-            add_class(element, f"align-{aligned[1]}")
+        if alignment := _TEXT_ALIGN.search(style):
+            add_class(element, f"align-{alignment[1]}")
     for link in list(root.iter("a")):
         if "embed-picture" in (link.get("class") or ""):
             drop_element(link)
         elif _PERSONAL_LINK.search(link.get("href") or ""):
             unwrap_element(link)
-    for wide in root.iter("pre", "div"):
-        if wide.tag == "pre" or "table-scroll" in get_classes(wide):
-            wide.set("tabindex", "0")  # it scrolls, and not everybody has a mouse
+    for element in root.iter("pre", "div"):
+        if element.tag == "pre" or "table-scroll" in get_classes(element):
+            element.set("tabindex", "0")  # it scrolls: it must be reachable by keyboard
     for image in root.iter("img"):
         image.set("loading", "lazy")
 
 
 def _make_summary(root: Element) -> str:
     text = next(
-        (words for p in root.iter("p") if not is_blank(words := get_visible_text(p))),
+        (visible for p in root.iter("p") if not is_blank(visible := get_visible_text(p))),
         get_visible_text(root),
     )
-    words = " ".join(text.split())
+    summary = " ".join(text.split())
     return (
-        words
-        if len(words) <= _MAX_SUMMARY_LENGTH
-        else words[:_MAX_SUMMARY_LENGTH].rpartition(" ")[0] + " …"
+        summary
+        if len(summary) <= _MAX_SUMMARY_LENGTH
+        else summary[:_MAX_SUMMARY_LENGTH].rpartition(" ")[0] + " …"
     )
 
 
 def _fill_with_defaults(text: str, tags: Mapping[str, MergeTag], text_target: TokenTarget) -> str:
-    """``text`` for somebody of whom nothing is known; ``words`` is what its text tokens become."""
+    """Replace merge tokens by their defaults; ``text_target`` is the kind of text to escape for."""
 
-    def value(found: re.Match[str]) -> str:
-        tag = tags.get(found["key"])
-        return tag.value({}, "url" if found["target"] == "u" else text_target) if tag else ""
+    def get_default(match: re.Match[str]) -> str:
+        tag = tags.get(match["key"])
+        return tag.value({}, "url" if match["target"] == "u" else text_target) if tag else ""
 
-    return MERGE_TOKEN_PATTERN.sub(value, text)
+    return MERGE_TOKEN_PATTERN.sub(get_default, text)
 
 
 def _map_texts(value: Any, transform: Any) -> Any:
-    """``value`` with every text in it changed, however deep."""
+    """Return ``value`` with ``transform`` applied to every string in it, at any depth."""
     if isinstance(value, str):
         return transform(value)
     if isinstance(value, tuple):

@@ -1,4 +1,7 @@
-"""The archive for programs: Atom (RFC 4287), JSON Feed 1.1, a sitemap, robots.txt (RFC 9309)."""
+"""Build the Atom feed, the JSON feed, the sitemap and robots.txt.
+
+Atom: RFC 4287; JSON Feed 1.1: jsonfeed.org; sitemap 0.9: sitemaps.org; robots.txt: RFC 9309.
+"""
 
 import datetime
 import json
@@ -21,12 +24,12 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def make_entry_id(config: Config, issue: ArchivedIssue) -> str:
-    """A name that stays, wherever the page moves and whatever its title becomes (RFC 4151)."""
+    """Return a tag URI (RFC 4151): an id that stays when the page's URL or title changes."""
     return f"tag:{get_host(config.site_url)},{issue.name[:10]}:{quote(issue.slug)}"
 
 
 def build_atom_feed(config: Config, issues: Sequence[ArchivedIssue]) -> bytes:
-    """The latest issues, whole. ``issues`` are the listed ones, the latest first."""
+    """Return the latest issues in full. ``issues`` are the listed ones, the latest first."""
     base = get_public_url(config)
     feed = etree.Element(f"{{{_ATOM}}}feed", nsmap=_default_namespace(_ATOM))
     feed.set(f"{{{_XML}}}lang", config.language)
@@ -44,7 +47,7 @@ def build_atom_feed(config: Config, issues: Sequence[ArchivedIssue]) -> bytes:
 
 
 def build_json_feed(config: Config, issues: Sequence[ArchivedIssue]) -> bytes:
-    """The same as JSON Feed 1.1 (jsonfeed.org)."""
+    """Return the same as JSON Feed 1.1 (jsonfeed.org)."""
     base = get_public_url(config)
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
@@ -73,7 +76,7 @@ def build_json_feed(config: Config, issues: Sequence[ArchivedIssue]) -> bytes:
 
 
 def build_sitemap(config: Config, issues: Sequence[ArchivedIssue]) -> bytes:
-    """Every listed page (sitemaps.org 0.9)."""
+    """Return the URLs of all listed pages (sitemaps.org 0.9)."""
     urls = etree.Element(f"{{{_SITEMAP}}}urlset", nsmap=_default_namespace(_SITEMAP))
     for address in (f"{get_public_url(config)}/", *(issue.address for issue in issues)):
         url = etree.SubElement(urls, f"{{{_SITEMAP}}}url")
@@ -82,7 +85,7 @@ def build_sitemap(config: Config, issues: Sequence[ArchivedIssue]) -> bytes:
 
 
 def build_robots_txt(config: Config) -> bytes:
-    """Everybody may look; pages that are nobody's business say so themselves."""
+    """Return a robots.txt that allows everything; private pages are marked ``noindex``."""
     return f"User-agent: *\nAllow: /\n\nSitemap: {get_public_url(config)}/sitemap.xml\n".encode()
 
 
@@ -112,13 +115,13 @@ def _add_child(
 
 
 def _default_namespace(namespace: str) -> Any:
-    """The namespace of names without a prefix; lxml's stubs know of no ``None`` here."""
+    """Return the namespace of names without a prefix; lxml's stubs don't accept ``None`` here."""
     return {None: namespace}
 
 
 def _serialize_document(root: etree._Element) -> bytes:
-    made: bytes = etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
-    return made
+    xml: bytes = etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
+    return xml
 
 
 def _format_time(moment: datetime.datetime) -> str:

@@ -1,4 +1,4 @@
-"""The sent issues, read from their folders once for as long as nobody edits them."""
+"""Find the public issues and cache them until their folder changes."""
 
 import datetime
 import logging
@@ -28,11 +28,11 @@ FolderStamp = tuple[int, ...]
 
 
 class SentIssue(NamedTuple):
-    """A send in the record.
+    """A send in the ledger.
 
     Attributes:
-        issue: its folder's name.
-        at: when the first of it left or is to leave; ``None`` if nothing has.
+        issue: the name of the issue's folder.
+        at: when its first email was or is to be sent; ``None`` if none has been sent.
     """
 
     issue: str
@@ -40,20 +40,24 @@ class SentIssue(NamedTuple):
 
     @property
     def slug(self) -> str:
-        """The name without its date, as in URLs."""
-        dated = ISSUE_NAME_PATTERN.match(self.issue)
-        return dated["slug"] if dated else self.issue
+        """The folder's name without its date, as in URLs."""
+        match = ISSUE_NAME_PATTERN.match(self.issue)
+        return match["slug"] if match else self.issue
 
 
 def _build_sends_query() -> sa.Select[Any]:
-    def first(state: str) -> sa.ScalarSelect[int]:
-        mine = sa.and_(batch.c.send_id == send.c.id, batch.c.state == state)
-        return sa.select(sa.func.min(batch.c.id)).where(mine).correlate(send).scalar_subquery()
+    def select_first_batch(state: str) -> sa.ScalarSelect[int]:
+        batches = sa.and_(batch.c.send_id == send.c.id, batch.c.state == state)
+        return sa.select(sa.func.min(batch.c.id)).where(batches).correlate(send).scalar_subquery()
 
-    left = sa.func.coalesce(*(first(state) for state in _SENT_BATCH_STATES))
-    began = sa.select(sa.func.min(attempt.c.started_at)).where(attempt.c.batch_id == left)
-    first_try = began.correlate(send).scalar_subquery()
-    return sa.select(send.c.issue, send.c.scheduled_at, send.c.recalled_at, first_try).order_by(
+    first_sent_batch = sa.func.coalesce(
+        *(select_first_batch(state) for state in _SENT_BATCH_STATES)
+    )
+    started_at = sa.select(sa.func.min(attempt.c.started_at)).where(
+        attempt.c.batch_id == first_sent_batch
+    )
+    first_attempt = started_at.correlate(send).scalar_subquery()
+    return sa.select(send.c.issue, send.c.scheduled_at, send.c.recalled_at, first_attempt).order_by(
         send.c.id.desc()
     )
 
@@ -62,11 +66,11 @@ _SENDS_QUERY = _build_sends_query()
 
 
 class ArchiveRepository:
-    """Looks sent issues up.
+    """The sent issues of a project, cached.
 
     Args:
-        project: the editor's folder.
-        engine: the record of sends.
+        project: the newsletter's project.
+        engine: the database with the ledger of sends.
     """
 
     def __init__(self, project: Project, engine: sa.Engine) -> None:
@@ -78,19 +82,20 @@ class ArchiveRepository:
         self._lock = threading.Lock()
 
     def list_public_issues(self, now: datetime.datetime) -> list[ArchivedIssue]:
-        """The issues that have a page, the latest first; of two with one slug, the later."""
-        found: dict[str, ArchivedIssue] = {}
+        """Return the issues that have a page, the latest first; of two with one slug, the later."""
+        by_slug: dict[str, ArchivedIssue] = {}
         for sent in self._load_sends():
-            if sent.at is not None and sent.at <= now and sent.slug not in found:
+            if sent.at is not None and sent.at <= now and sent.slug not in by_slug:
                 issue = self._load_issue(sent)
                 if issue is not None and issue.listing != "private":
-                    found[issue.slug] = issue
-        return list(found.values())
+                    by_slug[issue.slug] = issue
+        return list(by_slug.values())
 
     def find_images_folder(self, slug: str) -> Path | None:
-        """The folder whose images a mail may name: sent, or about to be; private ones too.
+        """Return the folder of the issue whose email has images below this slug.
 
-        Or one of which test copies have gone out.
+        That is an issue that is or will be sent, even a private one, or one of which test emails
+        have been sent.
         """
         sends = self._load_sends()
         if not any(sent.slug == slug for sent in sends):
@@ -99,30 +104,32 @@ class ArchiveRepository:
         return self._project.issues_dir / name if name else None
 
     def _load_sends(self) -> list[SentIssue]:
-        """All sends, the latest first, those of which nothing has left at the top."""
+        """Return all sends, the latest first; those with nothing sent yet are at the top."""
         with read_transaction(self._engine) as connection:
             rows = connection.execute(_SENDS_QUERY).all()
         sends = [
-            SentIssue(name, max(began, due or began) if began and not recalled else None)
-            for name, due, recalled, began in rows
+            SentIssue(
+                name, max(started_at, due or started_at) if started_at and not recalled else None
+            )
+            for name, due, recalled, started_at in rows
         ]
         return sorted(sends, key=_sent_at_sort_key, reverse=True)
 
     def _load_issue(self, sent: SentIssue) -> ArchivedIssue | None:
-        """An issue as its folder is now; ``None`` if that can't be read, or is a draft again."""
+        """Return an issue as its folder is now; ``None`` if unreadable or a draft again."""
         folder = self._project.issues_dir / sent.issue
         stamp = _get_folder_stamp(folder)
         with self._lock:
-            known = self._cache.get(sent)
-            if known and known[0] == stamp:
+            cached = self._cache.get(sent)
+            if cached and cached[0] == stamp:
                 self._cache.move_to_end(sent)
-                return known[1]
-        made = self._read_archived_issue(folder, sent)
+                return cached[1]
+        issue = self._read_archived_issue(folder, sent)
         with self._lock:
-            self._cache[sent] = stamp, made
+            self._cache[sent] = stamp, issue
             while len(self._cache) > MAX_CACHED_ISSUES:
                 self._cache.popitem(last=False)
-        return made
+        return issue
 
     def _read_archived_issue(self, folder: Path, sent: SentIssue) -> ArchivedIssue | None:
         assert sent.at is not None
@@ -132,23 +139,23 @@ class ArchiveRepository:
                 None if issue.draft else make_archived_issue(issue, sent.at, self._project.config)
             )
         except (NewsletterError, OSError) as error:
-            _log.warning("left out of the archive: %s: %s", display_path(folder), error)
+            _log.warning("omitted from the archive: %s: %s", display_path(folder), error)
             return None
 
 
 def filter_listed_issues(issues: Sequence[ArchivedIssue]) -> list[ArchivedIssue]:
-    """Those that indexes and feeds name."""
+    """Return the issues that are in the index and the feeds."""
     return [issue for issue in issues if issue.listing == "listed"]
 
 
 def search_issue_titles(issues: Sequence[ArchivedIssue], query: str) -> list[ArchivedIssue]:
-    """Those whose title has every word of ``query`` in it; case and diacritics don't count."""
-    wanted = _fold_text(query).split()
-    return [issue for issue in issues if all(word in _fold_text(issue.title) for word in wanted)]
+    """Return the issues whose title contains every word of ``query``, ignoring case and accents."""
+    words = _fold_text(query).split()
+    return [issue for issue in issues if all(word in _fold_text(issue.title) for word in words)]
 
 
 def _fold_text(text: str) -> str:
-    """``text`` without case and diacritics (Unicode UAX 15, UTS 10's primary level, nearly)."""
+    """Return ``text`` without case and diacritics (Unicode UAX 15, nearly UTS 10 level 1)."""
     parts = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in parts if not unicodedata.combining(char))
 
@@ -158,13 +165,13 @@ def _sent_at_sort_key(sent: SentIssue) -> datetime.datetime:
 
 
 def _get_folder_stamp(folder: Path) -> FolderStamp:
-    """Changes when a file comes, goes, or the post is written in place."""
-    found: list[int] = []
+    """Return a value that changes when a file is added or removed, or the post is edited."""
+    stamp: list[int] = []
     for path in (folder, *(folder / name for name in _SOURCE_NAMES)):
         try:
             status = path.stat()
         except OSError:
-            found.append(0)
+            stamp.append(0)
         else:
-            found += (status.st_mtime_ns, status.st_size)
-    return tuple(found)
+            stamp += (status.st_mtime_ns, status.st_size)
+    return tuple(stamp)

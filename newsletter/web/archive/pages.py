@@ -1,4 +1,7 @@
-"""The pages of the archive, the same whether served or written as files."""
+"""Render the archive's pages: index, search, issue.
+
+The same pages are served and exported as files.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,12 +21,12 @@ MAX_QUERY_LENGTH = 100
 
 
 class ArchiveLocation(NamedTuple):
-    """Where pages are looked at.
+    """Where the archive's pages are published.
 
     Attributes:
-        root: what every path begins with, without a trailing slash; mostly empty.
-        subscribe_url: where readers sign up; empty if nowhere.
-        is_searchable: whether somebody answers searches there.
+        root: the prefix of every path, without a trailing slash; mostly empty.
+        subscribe_url: the sign-up page; empty if there is none.
+        is_searchable: whether a server handles searches there.
     """
 
     root: str
@@ -32,7 +35,7 @@ class ArchiveLocation(NamedTuple):
 
 
 def get_served_location(site: Site) -> ArchiveLocation:
-    """The place that ``newsletter serve`` answers at."""
+    """Return the location of the pages that ``newsletter serve`` serves."""
     root = urlsplit(get_public_url(site.config)).path
     return ArchiveLocation(root, f"{root}/subscribe", is_searchable=True)
 
@@ -40,7 +43,7 @@ def get_served_location(site: Site) -> ArchiveLocation:
 def render_index_page(
     site: Site, location: ArchiveLocation, issues: Sequence[ArchivedIssue], number: int
 ) -> Response:
-    """One page of the index, from 1."""
+    """Return one page of the index; ``number`` counts from 1."""
     return site.pages.render_page(
         "index",
         **_make_base_context(location),
@@ -58,7 +61,7 @@ def render_index_page(
 def render_search_page(
     site: Site, location: ArchiveLocation, issues: Sequence[ArchivedIssue], query: str
 ) -> Response:
-    """What a search of titles finds."""
+    """Return the results of a search of titles."""
     query = query[:MAX_QUERY_LENGTH]
     found = search_issue_titles(issues, query)[:MAX_SEARCH_RESULTS]
     response = site.pages.render_page(
@@ -77,19 +80,19 @@ def render_search_page(
 def render_issue_page(
     site: Site, location: ArchiveLocation, issues: Sequence[ArchivedIssue], issue: ArchivedIssue
 ) -> Response:
-    """One issue; ``issues`` are all that have a page, the latest first."""
+    """Return an issue's page; ``issues`` are all that have a page, the latest first."""
     base = get_public_url(site.config)
-    open_ones = filter_listed_issues(issues)
-    at = open_ones.index(issue) if issue in open_ones else None
-    later = open_ones[at - 1] if at else None
-    earlier = open_ones[at + 1] if at is not None and at + 1 < len(open_ones) else None
-    shown = issue.view_with_base(base)
+    listed = filter_listed_issues(issues)
+    position = listed.index(issue) if issue in listed else None
+    later = listed[position - 1] if position else None
+    earlier = listed[position + 1] if position is not None and position + 1 < len(listed) else None
+    view = issue.view_with_base(base)
     response = site.pages.render_page(
         "issue",
         **_make_base_context(location),
         it=issue,
         issue=issue.view_with_base(location.root),
-        picture=shown.hero,
+        picture=view.hero,
         article=Markup(issue.html_with_base(location.root)),  # noqa: S704 - sanitised when it was read
         index=issue.listing == "listed",
         later=_make_row(location, later) if later else None,
@@ -101,12 +104,12 @@ def render_issue_page(
 
 
 def count_index_pages(issues: Sequence[ArchivedIssue]) -> int:
-    """How many pages the index has; an empty archive has one."""
+    """Return how many pages the index has; an empty archive has one."""
     return max(1, -(-len(issues) // ISSUES_PER_PAGE))
 
 
 def page_path(number: int) -> str:
-    """Where a page of the index is."""
+    """Return the path of a page of the index."""
     return "/" if number == 1 else f"/page/{number}"
 
 

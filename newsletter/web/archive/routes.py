@@ -1,4 +1,4 @@
-"""The sent issues on the web: index, articles, images, feeds."""
+"""Serve the archive: index, search, issues, images, feeds, HTTP caching."""
 
 import datetime
 import hashlib
@@ -28,7 +28,7 @@ from newsletter.web.site_context import Site
 
 PAGE_CACHE_CONTROL = "public, max-age=300"
 IMAGE_CACHE_CONTROL = "public, max-age=86400"
-# Nobody looks at the record and the folders more often: who asked keeps a page for minutes.
+# The database and the folders are read no more often; browsers cache a page for minutes anyway.
 SNAPSHOT_LIFETIME = datetime.timedelta(seconds=1)
 MAX_CACHED_RESPONSES = 500
 
@@ -40,9 +40,9 @@ FEEDS: dict[str, tuple[Callable[[Config, Sequence[ArchivedIssue]], bytes], str]]
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """The pages and files of the archive."""
+    """Return the routes of the archive's pages and files."""
     archive = _ArchiveEndpoints(site)
-    answers: dict[str, Callable[[Request], Response]] = {
+    endpoints: dict[str, Callable[[Request], Response]] = {
         "/": archive.index,
         "/page/{number:int}": archive.numbered_index,
         "/issues/{slug}": archive.article,
@@ -50,17 +50,17 @@ def routes(site: Site) -> list[BaseRoute]:
         "/robots.txt": archive.robots,
         **{path: partial(archive.feed, path) for path in FEEDS},
     }
-    return [Route(path, answer, methods=["GET"]) for path, answer in answers.items()]
+    return [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
 
 
 class _ArchiveSnapshot(NamedTuple):
-    """The archive as it is for a moment, and what was made of it.
+    """The archive at one moment, with its cached responses.
 
     Attributes:
-        taken_at: when somebody looked.
-        issues: that have a page, the latest first.
-        responses: path -> the finished answer; kept for as long as the issues stay the same.
-        image_folders: slug -> where its images are.
+        taken_at: when the database and the folders were read.
+        issues: the issues that have a page, the latest first.
+        responses: path -> the finished response; kept for as long as the issues stay the same.
+        image_folders: slug -> the folder with its images.
     """
 
     taken_at: datetime.datetime
@@ -94,79 +94,91 @@ class _ArchiveEndpoints:
 
     def article(self, request: Request) -> Response:
         slug = request.path_params["slug"]
-        # A mail's link may be followed the moment after it was sent.
-        look = self._get_snapshot()
-        issue = look.find_by_slug(slug) or (look := self._get_snapshot(refresh=True)).find_by_slug(
-            slug
-        )
+        # A link may be opened right after its email was sent.
+        snapshot = self._get_snapshot()
+        issue = snapshot.find_by_slug(slug) or (
+            snapshot := self._get_snapshot(refresh=True)
+        ).find_by_slug(slug)
         if issue is None:
             raise RequestRefusedError(404)
-        make = partial(render_issue_page, self._site, self._location, look.issues, issue)
-        return self._get_cached_response(request, look, make)
+        render = partial(render_issue_page, self._site, self._location, snapshot.issues, issue)
+        return self._get_cached_response(request, snapshot, render)
 
     def image(self, request: Request) -> Response:
         folder = self._find_images_folder(request.path_params["slug"])
         file = find_issue_image(folder, request.path_params["file"]) if folder else None
         if file is None:
             raise RequestRefusedError(404)
-        kind = IMAGE_TYPES[file.suffix.lower()]
-        response = Response(file.read_bytes(), media_type=kind)
-        if kind == IMAGE_TYPES[".svg"]:
+        media_type = IMAGE_TYPES[file.suffix.lower()]
+        response = Response(file.read_bytes(), media_type=media_type)
+        if media_type == IMAGE_TYPES[".svg"]:
             response.headers["Content-Security-Policy"] = SVG_POLICY
         return apply_if_none_match(request, add_etag(response, IMAGE_CACHE_CONTROL))
 
     def feed(self, path: str, request: Request) -> Response:
-        write, kind = FEEDS[path]
-        look = self._get_snapshot()
+        build_feed, media_type = FEEDS[path]
+        snapshot = self._get_snapshot()
 
-        def make() -> Response:
+        def render() -> Response:
             return Response(
-                write(self._site.config, filter_listed_issues(look.issues)), media_type=kind
+                build_feed(self._site.config, filter_listed_issues(snapshot.issues)),
+                media_type=media_type,
             )
 
-        return self._get_cached_response(request, look, make)
+        return self._get_cached_response(request, snapshot, render)
 
     def robots(self, _: Request) -> Response:
         return Response(feeds.build_robots_txt(self._site.config), media_type="text/plain")
 
     def _get_index_response(self, request: Request, number: int) -> Response:
-        look = self._get_snapshot()
-        make = partial(
-            render_index_page, self._site, self._location, filter_listed_issues(look.issues), number
+        snapshot = self._get_snapshot()
+        render = partial(
+            render_index_page,
+            self._site,
+            self._location,
+            filter_listed_issues(snapshot.issues),
+            number,
         )
-        return self._get_cached_response(request, look, make)
+        return self._get_cached_response(request, snapshot, render)
 
     def _get_snapshot(self, *, refresh: bool = False) -> _ArchiveSnapshot:
-        now, seen = self._site.clock(), self._snapshot
-        if seen and not refresh and datetime.timedelta() <= now - seen.taken_at < SNAPSHOT_LIFETIME:
-            return seen
+        now, previous = self._site.clock(), self._snapshot
+        if (
+            previous
+            and not refresh
+            and datetime.timedelta() <= now - previous.taken_at < SNAPSHOT_LIFETIME
+        ):
+            return previous
         issues = self._repository.list_public_issues(now)
-        made = seen.responses if seen and seen.issues == issues else {}
-        self._snapshot = _ArchiveSnapshot(now, issues, made, {})
+        responses = previous.responses if previous and previous.issues == issues else {}
+        self._snapshot = _ArchiveSnapshot(now, issues, responses, {})
         return self._snapshot
 
     def _get_cached_response(
-        self, request: Request, snapshot: _ArchiveSnapshot, make: Callable[[], Response]
+        self, request: Request, snapshot: _ArchiveSnapshot, render: Callable[[], Response]
     ) -> Response:
         path = request.scope["path"]
-        answer = snapshot.responses.get(path)
-        if answer is None:
+        response = snapshot.responses.get(path)
+        if response is None:
             if len(snapshot.responses) >= MAX_CACHED_RESPONSES:
                 snapshot.responses.clear()
-            answer = snapshot.responses[path] = add_etag(make(), PAGE_CACHE_CONTROL)
-        return apply_if_none_match(request, answer)
+            response = snapshot.responses[path] = add_etag(render(), PAGE_CACHE_CONTROL)
+        return apply_if_none_match(request, response)
 
     def _find_images_folder(self, slug: str) -> Path | None:
-        """Of a sent issue, or of one about to be; private ones too: their mails have images."""
+        """Return the folder of an issue that is or will be sent, even a private one.
+
+        Private issues' emails have images, too.
+        """
         folders = self._get_snapshot().image_folders
-        found = folders.get(slug) or self._repository.find_images_folder(slug)
-        if found:
-            folders[slug] = found
-        return found
+        folder = folders.get(slug) or self._repository.find_images_folder(slug)
+        if folder:
+            folders[slug] = folder
+        return folder
 
 
 def add_etag(response: Response, cache_control: str) -> Response:
-    """``response`` with an ETag, for whoever keeps it (RFC 9110, 8.8.3)."""
+    """Add an ETag (RFC 9110, 8.8.3) and caching headers to ``response``, and return it."""
     response.headers["ETag"] = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
     response.headers["Cache-Control"] = cache_control
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -174,10 +186,10 @@ def add_etag(response: Response, cache_control: str) -> Response:
 
 
 def apply_if_none_match(request: Request, response: Response) -> Response:
-    """``response``, or 304 for whoever has it already (RFC 9110, 13.1.2)."""
-    asked = request.headers.get("if-none-match", "").strip()
-    tags = {one.strip().removeprefix("W/") for one in asked.split(",")}
-    if asked != "*" and response.headers["ETag"] not in tags:
+    """Return ``response``, or 304 if the client's copy is current (RFC 9110, 13.1.2)."""
+    header = request.headers.get("if-none-match", "").strip()
+    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    if header != "*" and response.headers["ETag"] not in tags:
         return response
     kept = ("etag", "cache-control", "content-security-policy", "x-robots-tag")
     return Response(

@@ -1,4 +1,4 @@
-"""The archive as files that any web server can hand out."""
+"""Export the archive as static files for any web server."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,12 +25,12 @@ from newsletter.web.site_context import Site
 
 
 class ExportedArchive(NamedTuple):
-    """What a run came to.
+    """The result of an export.
 
     Attributes:
-        issues: how many have a page.
-        files: how many files the archive has.
-        changed: the paths of those that were new or different.
+        issues: how many issues have a page.
+        files: how many files the archive consists of.
+        changed: the paths of the files that were new or different.
     """
 
     issues: int
@@ -39,29 +39,31 @@ class ExportedArchive(NamedTuple):
 
 
 def write_archive(site: Site, folder: Path, base_url: str | None) -> ExportedArchive:
-    """Write the archive; what is there already and the same is left alone, what is other's too.
+    """Write the archive; files that haven't changed or don't belong to it are left alone.
 
     Args:
-        site: the newsletter's.
-        folder: made if it isn't there.
-        base_url: where the files will be published; ``public_url`` if not given.
+        site: the newsletter's site.
+        folder: the target folder, created if missing.
+        base_url: the URL that the files will be published at; ``public_url`` if not given.
     """
-    place = get_served_location(site)._replace(is_searchable=False)
+    location = get_served_location(site)._replace(is_searchable=False)
     if base_url is not None:
-        here = site.config.public_url
-        place = ArchiveLocation(
-            urlsplit(base_url).path, f"{here}/subscribe" if here else "", is_searchable=False
+        public_url = site.config.public_url
+        location = ArchiveLocation(
+            urlsplit(base_url).path,
+            f"{public_url}/subscribe" if public_url else "",
+            is_searchable=False,
         )
         site = _with_base_url(site, base_url)
     issues = ArchiveRepository(site.project, site.engine).list_public_issues(site.clock())
-    made = dict(_iter_files(site, place, issues))
-    changed = tuple(path for path, data in made.items() if _write_if_changed(folder / path, data))
-    return ExportedArchive(len(issues), len(made), changed)
+    files = dict(_iter_files(site, location, issues))
+    changed = tuple(path for path, data in files.items() if _write_if_changed(folder / path, data))
+    return ExportedArchive(len(issues), len(files), changed)
 
 
 def _with_base_url(site: Site, base_url: str) -> Site:
-    elsewhere = {"public_url": base_url, "issue_url": None, "image_url": None}
-    config = site.config.model_copy(update=elsewhere)
+    overrides = {"public_url": base_url, "issue_url": None, "image_url": None}
+    config = site.config.model_copy(update=overrides)
     project = Project(site.project.root, config)
     return replace(site, project=project, pages=PageRenderer(project))
 
@@ -69,33 +71,36 @@ def _with_base_url(site: Site, base_url: str) -> Site:
 def _iter_files(
     site: Site, location: ArchiveLocation, issues: list[ArchivedIssue]
 ) -> Iterator[tuple[str, bytes]]:
-    """Every file: its path below the folder, its content."""
-    open_ones = filter_listed_issues(issues)
-    for number in range(1, count_index_pages(open_ones) + 1):
+    """Yield every file's path, relative to the folder, and its content."""
+    listed = filter_listed_issues(issues)
+    for number in range(1, count_index_pages(listed) + 1):
         path = f"{page_path(number)}/index.html".lstrip("/")
-        yield path, bytes(render_index_page(site, location, open_ones, number).body)
+        yield path, bytes(render_index_page(site, location, listed, number).body)
     for issue in issues:
-        below = f"issues/{issue.slug}"
-        yield f"{below}/index.html", bytes(render_issue_page(site, location, issues, issue).body)
+        issue_folder = f"issues/{issue.slug}"
+        yield (
+            f"{issue_folder}/index.html",
+            bytes(render_issue_page(site, location, issues, issue).body),
+        )
         source = site.project.issues_dir / issue.name
         for name in list_issue_images(source):
             if file := find_issue_image(source, name):
-                yield f"{below}/{name}", file.read_bytes()
-    for path, (made, _) in FEEDS.items():
-        yield path.lstrip("/"), made(site.config, open_ones)
+                yield f"{issue_folder}/{name}", file.read_bytes()
+    for path, (build_feed, _) in FEEDS.items():
+        yield path.lstrip("/"), build_feed(site.config, listed)
     yield "robots.txt", feeds.build_robots_txt(site.config)
     yield "assets/style.css", site.pages.stylesheet
 
 
 def _write_if_changed(path: Path, data: bytes) -> bool:
-    """Write aside, then rename; returns whether anything had to be written."""
+    """Replace a file's content atomically; return whether it had changed."""
     if path.is_file() and path.read_bytes() == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(f".{path.name}.new")
     try:
-        aside.write_bytes(data)
-        aside.replace(path)
+        temporary.write_bytes(data)
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return True

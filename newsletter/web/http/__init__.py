@@ -1,1 +1,1 @@
-"""HTTP on a public port: limits, headers, what a request carries."""
+"""HTTP hardening: size and time limits, security headers, form parsing."""

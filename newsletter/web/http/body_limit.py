@@ -1,4 +1,4 @@
-"""Reads a request's body before its endpoint runs: so much, in so much time, and no more."""
+"""Limit the size and the time of request bodies."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,12 +19,12 @@ MAX_LENGTH_DIGITS = 18
 
 
 class BodyLimitMiddleware:
-    """Middleware: endpoints find the body in the scope and needn't wait for it.
+    """ASGI middleware that reads the body, within its limits, into the scope.
 
     Args:
-        app: what comes next.
-        handle_refusal: makes the answer to what is refused.
-        timeout: in which a whole body must come.
+        app: the next application.
+        handle_refusal: makes the response to a refused request.
+        timeout: seconds within which the whole body must arrive.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class BodyLimitMiddleware:
         self._timeout = timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body, or refuse; then what comes next."""
+        """Read the body, then pass the request on; or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -43,7 +43,7 @@ class BodyLimitMiddleware:
             scope[BODY_SCOPE_KEY] = await self._read_body(scope, receive)
         except RequestRefusedError as error:
             response = self._handle_refusal(Request(scope), error)
-            # What is left of the body would be taken for the next request.
+            # The unread rest of the body would be parsed as the next request.
             response.headers["Connection"] = "close"
             await response(scope, receive, send)
             return
@@ -52,14 +52,14 @@ class BodyLimitMiddleware:
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         headers = dict(scope["headers"])
         if not headers.keys() & {b"content-length", b"transfer-encoding"}:
-            return b""  # it has none (RFC 9112, 6.3)
-        most = MAX_BODY_BYTES_BY_PATH.get(scope["path"], MAX_BODY_BYTES)
+            return b""  # there is no body (RFC 9112, 6.3)
+        limit = MAX_BODY_BYTES_BY_PATH.get(scope["path"], MAX_BODY_BYTES)
         declared = headers.get(b"content-length", b"0")
-        if not declared.isdigit() or len(declared) > MAX_LENGTH_DIGITS or int(declared) > most:
+        if not declared.isdigit() or len(declared) > MAX_LENGTH_DIGITS or int(declared) > limit:
             raise RequestRefusedError(413)
         try:
             async with asyncio.timeout(self._timeout):
-                return await _receive_body(receive, most)
+                return await _receive_body(receive, limit)
         except TimeoutError:
             raise RequestRefusedError(408) from None
 
@@ -70,7 +70,7 @@ async def _receive_body(receive: Receive, limit: int) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            # The client is gone in mid-sentence: half a form must not be taken for a whole one.
+            # The client disconnected early: a truncated form must not be processed as a whole one.
             raise RequestRefusedError(400)
         parts.append(message.get("body", b""))
         size += len(parts[-1])

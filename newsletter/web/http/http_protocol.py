@@ -1,6 +1,7 @@
-"""HTTP on the wire: whoever says too much, or too slowly, before the point is hung up on.
+"""Uvicorn protocol with limits on header size and header time (slowloris).
 
-The parser keeps all that it reads of a head, and of a chunked body's trailer. Nobody else counts.
+The parser buffers all of a request's head, and of a chunked body's trailer, and nothing else in
+uvicorn limits them.
 """
 
 import asyncio
@@ -9,16 +10,16 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 16_000
-# With room for what chunks add to the largest body that any route takes.
+# The largest body that a route accepts, and the overhead of its chunked encoding.
 MAX_REQUEST_BYTES = 8_000_000
 HEAD_TIMEOUT_SECONDS = 10.0
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """One connection.
+    """One connection, closed if a request is too large or its head takes too long.
 
     Attributes:
-        head_timeout: seconds in which a request's head must come.
+        head_timeout: seconds within which a request's head must arrive.
     """
 
     head_timeout = HEAD_TIMEOUT_SECONDS
@@ -30,38 +31,38 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Give the first request's head its time."""
+        """Start the timer of the first request's head."""
         super().connection_made(transport)
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Cancel the timer."""
         self._cancel_head_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and count."""
+        """Parse the data, and close the connection if the request is over its limit."""
         self._bytes_read += len(data)
         super().data_received(data)
-        most = MAX_HEAD_BYTES if self._in_head else MAX_REQUEST_BYTES
-        if self._bytes_read > most and not self.transport.is_closing():
+        limit = MAX_HEAD_BYTES if self._in_head else MAX_REQUEST_BYTES
+        if self._bytes_read > limit and not self.transport.is_closing():
             self._close_connection()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Start the head's timer, unless that of the connection is running."""
         self._in_head = True
         if self._head_timer is None:
             self._start_head_timer()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Its head is whole."""
+        """Cancel the head's timer; from here on the limit is that of the whole request."""
         self._in_head = False
         self._cancel_head_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """All of it is here; the next is counted anew."""
+        """Reset the byte count for the next request."""
         self._bytes_read = 0
         super().on_message_complete()
 
@@ -75,6 +76,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _close_connection(self) -> None:
         if self._in_head:
-            self.send_400_response("The head of the request is too long, or comes too slowly.")
+            self.send_400_response("The request head is too large or arrives too slowly.")
         else:
             self.transport.abort()

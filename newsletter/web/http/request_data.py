@@ -1,4 +1,7 @@
-"""What a request carries. The body was read, within its limits, before an endpoint runs."""
+"""Parse a request: form fields, JSON body, client IP address.
+
+The body has been read, within its limits, before an endpoint runs.
+"""
 
 import unicodedata
 from http import HTTPStatus
@@ -8,13 +11,17 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.requests import Request
 
+BODY_SCOPE_KEY = "newsletter.body"
+FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
+MAX_FIELDS = 50
+
 
 class RequestRefusedError(Exception):
-    """Ends a request; becomes a short page, or JSON where a program asks.
+    """The request is refused; the response is a short page, or JSON for programs.
 
     Attributes:
-        status: of HTTP.
-        message_key: a key of ``words.yml``; the status's own if empty.
+        status: the HTTP status.
+        message_key: a key of ``words.yml``; by default that of the status.
     """
 
     def __init__(self, status: int, message_key: str = "") -> None:
@@ -23,22 +30,19 @@ class RequestRefusedError(Exception):
         self.message_key = message_key or f"status_{status}"
 
 
-BODY_SCOPE_KEY = "newsletter.body"
-FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
-MAX_FIELDS = 50
-
-
 def get_raw_body(request: Request) -> bytes:
-    """The whole body."""
+    """Return the request's body, not parsed."""
     body: bytes = request.scope.get(BODY_SCOPE_KEY, b"")
     return body
 
 
 def parse_form(request: Request) -> dict[str, str]:
-    """The fields of a form as browsers send it (application/x-www-form-urlencoded, UTF-8).
+    """Return the fields of a form as browsers send it.
+
+    That is application/x-www-form-urlencoded, in UTF-8.
 
     Raises:
-        Refused: it is none, or a field is there twice or holds a control character.
+        RequestRefusedError: not such a form, or a field is repeated or has a control character.
     """
     if get_media_type(request) != FORM_MEDIA_TYPE:
         raise RequestRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -61,10 +65,10 @@ def parse_form(request: Request) -> dict[str, str]:
 
 
 def parse_json_body(request: Request) -> Any:
-    """The body as JSON.
+    """Return the parsed JSON body.
 
     Raises:
-        Refused: it is none.
+        RequestRefusedError: it is not JSON.
     """
     if get_media_type(request) != "application/json":
         raise RequestRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -75,12 +79,12 @@ def parse_json_body(request: Request) -> Any:
 
 
 def get_media_type(request: Request) -> str:
-    """The type of the body, without parameters."""
+    """Return the body's media type, without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def get_client_ip(request: Request) -> str:
-    """The client's internet address, as far as trusted proxies tell it."""
+    """Return the client's IP address, as reported by trusted proxies."""
     return request.client.host if request.client else ""
 
 

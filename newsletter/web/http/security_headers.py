@@ -1,4 +1,4 @@
-"""Headers that keep browsers from doing what the pages never ask for."""
+"""Security headers of every response: CSP, HSTS, referrer and others."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -8,10 +8,10 @@ HSTS_VALUE = "max-age=31536000; includeSubDomains"
 
 
 class SecurityHeadersMiddleware:
-    """Middleware: sets the headers that a response hasn't set itself.
+    """ASGI middleware that sets the security headers that a response hasn't set itself.
 
     Args:
-        app: what comes next.
+        app: the next application.
         config: the newsletter's settings.
     """
 
@@ -23,25 +23,25 @@ class SecurityHeadersMiddleware:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the response pass, with the headers that it lacks."""
+        """Pass the request on, and add the missing headers to its response."""
 
-        async def guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                there = {name for name, _ in message["headers"]}
-                lacking = [header for header in self._headers if header[0] not in there]
-                message = {**message, "headers": [*message["headers"], *lacking]}
+                present = {name for name, _ in message["headers"]}
+                missing = [header for header in self._headers if header[0] not in present]
+                message = {**message, "headers": [*message["headers"], *missing]}
             await send(message)
 
-        await self._app(scope, receive, guarded)
+        await self._app(scope, receive, send_with_headers)
 
 
 def make_security_headers(config: Config) -> dict[str, str]:
-    """What every response carries."""
-    frames = " ".join(config.public.frame_ancestors) or "'none'"
+    """Return the headers that every response carries."""
+    frame_ancestors = " ".join(config.public.frame_ancestors) or "'none'"
     policy = (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
         "img-src 'self' https: data:; form-action 'self'; base-uri 'none'; "
-        f"frame-ancestors {frames}"
+        f"frame-ancestors {frame_ancestors}"
     )
     headers = {
         "Content-Security-Policy": policy,

@@ -1,1 +1,1 @@
-"""Health, metrics and the log of a server."""
+"""The public server's health checks, metrics and request log."""

@@ -1,4 +1,4 @@
-"""Whether the site lives, and whether it can do its work."""
+"""Health checks: liveness (/healthz) and readiness (/readyz)."""
 
 import logging
 
@@ -18,9 +18,9 @@ _log = logging.getLogger(__name__)
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """What a supervisor asks for."""
+    """Return the routes that a process supervisor or load balancer checks."""
 
-    def lives(_: Request) -> Response:
+    def live(_: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=NO_STORE_HEADERS)
 
     def ready(_: Request) -> Response:
@@ -28,9 +28,9 @@ def routes(site: Site) -> list[BaseRoute]:
             with read_transaction(site.engine) as connection:
                 connection.execute(sa.select(send.c.id).limit(1))
         except (DatabaseError, sa.exc.SQLAlchemyError):
-            _log.warning("the database does not answer")
-            told = {"status": "the database does not answer"}
-            return JSONResponse(told, status_code=503, headers=NO_STORE_HEADERS)
+            _log.warning("the database can't be reached")
+            failure = {"status": "the database can't be reached"}
+            return JSONResponse(failure, status_code=503, headers=NO_STORE_HEADERS)
         return JSONResponse({"status": "ok"}, headers=NO_STORE_HEADERS)
 
-    return [Route("/healthz", lives, methods=["GET"]), Route("/readyz", ready, methods=["GET"])]
+    return [Route("/healthz", live, methods=["GET"]), Route("/readyz", ready, methods=["GET"])]

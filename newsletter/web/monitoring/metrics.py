@@ -1,4 +1,7 @@
-"""How much the server does, for Prometheus: no address, token or query is in a label."""
+"""Prometheus metrics: requests, transactional emails, sends.
+
+No address, token or query is in a label.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,13 +19,13 @@ LOOPBACK = "127.0.0.1"
 
 
 class SiteMetrics:
-    """What is counted.
+    """The site's Prometheus metrics: counters of requests, gauges of database rows.
 
     Args:
         site: the newsletter.
 
     Attributes:
-        registry: what Prometheus reads.
+        registry: the registry that Prometheus scrapes.
     """
 
     def __init__(self, site: Site) -> None:
@@ -38,44 +41,44 @@ class SiteMetrics:
         self.registry.register(self)
 
     def record_request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request."""
+        """Count a request and its duration."""
         self._requests.labels(method, route, str(status)).inc()
         self._request_seconds.labels(route).observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
-        """What the database holds just now; nothing if it doesn't answer."""
-        counted = (
+        """Yield the gauges of what is in the database; none if it can't be reached."""
+        tables = (
             (
                 "newsletter_letters",
-                "Letters to one reader.",
+                "Transactional emails.",
                 transactional_email,
                 TRANSACTIONAL_EMAIL_STATES,
             ),
             ("newsletter_sends", "Sends.", send, SEND_STATES),
         )
         with suppress(DatabaseError), read_transaction(self._site.engine) as connection:
-            for name, what, table, states in counted:
-                family = GaugeMetricFamily(name, what, labels=["state"])
+            for name, description, table, states in tables:
+                family = GaugeMetricFamily(name, description, labels=["state"])
                 query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
-                found: dict[str, int] = dict(connection.execute(query).all())
+                counts: dict[str, int] = dict(connection.execute(query).all())
                 for state in states:
-                    family.add_metric([state], found.get(state, 0))
+                    family.add_metric([state], counts.get(state, 0))
                 yield family
 
 
 @contextmanager
 def serve_metrics(metrics: SiteMetrics, port: int) -> Iterator[None]:
-    """Answer Prometheus on a port of this machine.
+    """Serve the metrics to Prometheus on a loopback port.
 
     Raises:
-        UsageProblem: the port is taken.
+        UsageError: the port can't be used.
     """
     try:
         server, thread = start_http_server(port, addr=LOOPBACK, registry=metrics.registry)
     except OSError as error:
         raise UsageError(
-            f"port {port} can't be listened at: {(error.strerror or str(error)).lower()}",
-            remedy="Take another: --metrics-port N",
+            f"could not listen on port {port}: {(error.strerror or str(error)).lower()}",
+            remedy="Choose another port: --metrics-port N",
         ) from error
     try:
         yield

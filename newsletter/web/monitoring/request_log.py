@@ -1,4 +1,7 @@
-"""The server's log: one JSON object a line, with no address, token or query in it."""
+"""Log requests and errors as JSON lines on standard error.
+
+No address, token or query is in the log.
+"""
 
 import datetime
 import json
@@ -12,17 +15,18 @@ from types import TracebackType
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 UNROUTED_LABEL = "none"
+_access_log = logging.getLogger("newsletter.access")
 
-# Method, route, status and seconds of a request that was answered.
+# Called with the method, route, status and duration in seconds of each request.
 RequestListener = Callable[[str, str, int, float], None]
 
 
 class RequestLogMiddleware:
-    """Middleware: tells of every request when it is answered.
+    """ASGI middleware that reports method, route, status and duration of every request.
 
     Args:
-        app: what comes next.
-        listeners: who is told, in this order.
+        app: the next application.
+        listeners: called for every request, in this order.
     """
 
     def __init__(self, app: ASGIApp, listeners: Sequence[RequestListener]) -> None:
@@ -30,47 +34,44 @@ class RequestLogMiddleware:
         self._listeners = listeners
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request pass, and see what becomes of it."""
+        """Pass the request on, and report it once its response is complete."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status, told = time.perf_counter(), 500, False
+        start, status, reported = time.perf_counter(), 500, False
 
-        def over() -> None:
-            nonlocal told
-            if not told:
-                told = True
-                seconds = time.perf_counter() - started
-                for tell in self._listeners:
-                    tell(scope["method"], get_route_pattern(scope), status, seconds)
+        def report() -> None:
+            nonlocal reported
+            if not reported:
+                reported = True
+                seconds = time.perf_counter() - start
+                for listener in self._listeners:
+                    listener(scope["method"], get_route_pattern(scope), status, seconds)
 
-        async def seen(message: Message) -> None:
+        async def observe(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             elif not message.get("more_body", False):
-                over()  # before the last of it leaves: whoever has the answer can read of it
+                report()  # before the last chunk: a client that has the response finds it logged
             await send(message)
 
         try:
-            await self._app(scope, receive, seen)
+            await self._app(scope, receive, observe)
         finally:
-            over()
+            report()
 
 
 def get_route_pattern(scope: Scope) -> str:
-    """The pattern that a request's path met: no token is in it."""
+    """Return the pattern of the route that matched, which has no token in it."""
     return getattr(scope.get("route"), "path", UNROUTED_LABEL)
 
 
-_access_log = logging.getLogger("newsletter.access")
-
-
 class JsonLinesFormatter(logging.Formatter):
-    """Each record as one line of JSON."""
+    """Formatter that writes each record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the record as JSON."""
         at = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
         line: dict[str, object] = {
             "at": at.isoformat(timespec="milliseconds"),
@@ -87,14 +88,14 @@ class JsonLinesFormatter(logging.Formatter):
 def _format_traceback(
     error_type: type[BaseException] | None, _: BaseException | None, frames: TracebackType | None
 ) -> list[str]:
-    """What was raised and where; not its words, which may quote a reader."""
-    places = traceback.extract_tb(frames)
+    """Return the error's type and its places, but not its message, which may quote a subscriber."""
+    summaries = traceback.extract_tb(frames)
     name = error_type.__qualname__ if error_type else ""
-    return [name, *(f"{place.filename}:{place.lineno} {place.name}" for place in places)]
+    return [name, *(f"{summary.filename}:{summary.lineno} {summary.name}" for summary in summaries)]
 
 
 def configure_stderr_logging() -> None:
-    """Have the server's log on the standard error output."""
+    """Write the server's log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLinesFormatter())
     for name in ("newsletter", "uvicorn.error"):
@@ -106,7 +107,7 @@ def configure_stderr_logging() -> None:
 
 
 def log_request(method: str, route: str, status: int, seconds: float) -> None:
-    """Write down a request that was answered."""
+    """Log a request that was responded to."""
     ms = round(seconds * 1000, 1)
     fields = {"method": method, "route": route, "status": status, "ms": ms}
     _access_log.info("answered", extra={"fields": fields})

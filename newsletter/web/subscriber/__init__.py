@@ -1,1 +1,1 @@
-"""Pages behind a subscriber's links: sign-up, confirmation, preferences, unsubscribe."""
+"""Subscribers' pages: sign-up, confirmation, preferences, unsubscribe."""

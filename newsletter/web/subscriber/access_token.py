@@ -1,7 +1,7 @@
-"""Who comes with the token of their mail's links, and what the forms on their pages carry.
+"""Find a subscriber by token, sign and verify form values.
 
-A token is the key: whoever has it is the reader. A form carries the token's signature for its own
-purpose, which no other site can make, so that a page elsewhere can't press its buttons.
+Whoever has the token from an email's links is treated as its subscriber. A form carries a value
+signed for its own purpose, which no other site can make: protection against CSRF.
 """
 
 import datetime
@@ -13,22 +13,22 @@ import sqlalchemy as sa
 from newsletter.db.schema import subscriber, suppression
 from newsletter.web.site_context import Site
 
-# A page may lie open for a day.
+# A page may stay open for a day before its form is submitted.
 FORM_LIFETIME = datetime.timedelta(days=1)
 
 
 class Visitor(NamedTuple):
-    """A subscriber, known by their token.
+    """A subscriber, identified by their token.
 
     Attributes:
-        id: theirs.
-        address: as typed.
-        address_key: as a key.
-        name: perhaps ``""``.
+        id: the subscriber's id.
+        address: the address as it was entered.
+        address_key: the address normalized for comparison.
+        name: may be empty.
         status: one of ``STATUSES``.
-        token: in the links of all their mails.
-        paused_until: until when they get nothing, as they asked; perhaps over.
-        suppressed: whether their address is kept out, whatever their status.
+        token: the secret in the links of all their emails.
+        paused_until: until when they want no emails; may be in the past.
+        suppressed: whether their address is suppressed, whatever their status.
     """
 
     id: int
@@ -42,12 +42,12 @@ class Visitor(NamedTuple):
 
     @property
     def is_mailable(self) -> bool:
-        """Whether they are on the list, and nothing keeps them out."""
+        """Whether they are active and not suppressed."""
         return self.status == "active" and not self.suppressed
 
     @property
     def masked(self) -> str:
-        """Their address so that they know it, and nobody else."""
+        """The masked address: recognizable for its owner only."""
         return mask_address(self.address)
 
 
@@ -64,28 +64,28 @@ _SELECT_BY_TOKEN = sa.select(
 
 
 def find_visitor(connection: sa.Connection, token: str) -> Visitor | None:
-    """Whose token it is; ``None`` if nobody's, or somebody's who was erased."""
+    """Return the subscriber with this token; ``None`` if it is unknown or they were erased."""
     row = connection.execute(_SELECT_BY_TOKEN, {"token": token}).one_or_none()
     return Visitor(*row) if row else None
 
 
 def mask_address(address: str) -> str:
-    """``ada@example.com`` is ``a…@e….com``."""
+    """Mask an address: ``ada@example.com`` becomes ``a…@e….com``."""
     local, _, domain = address.rpartition("@")
-    name, _, last = domain.rpartition(".")
-    return f"{local[:1]}…@{name[:1]}….{last}"
+    name, _, top_level = domain.rpartition(".")
+    return f"{local[:1]}…@{name[:1]}….{top_level}"
 
 
 def sign(site: Site, purpose: str, value: Any) -> str:
-    """What a form of one purpose carries."""
+    """Return a value signed for the forms of one purpose."""
     signed: str = site.signer(purpose).dumps(value)
     return signed
 
 
 def unsign(site: Site, purpose: str, signed: str, max_age: datetime.timedelta | None) -> Any:
-    """What was signed for the purpose; ``None`` if it wasn't, or longer ago than ``within``."""
+    """Return a value signed for this purpose; ``None`` if forged or older than ``max_age``."""
     try:
-        value, made = site.signer(purpose).loads(signed, return_timestamp=True)
+        value, signed_at = site.signer(purpose).loads(signed, return_timestamp=True)
     except itsdangerous.BadData:
         return None
-    return None if max_age and site.clock() - made > max_age else value
+    return None if max_age and site.clock() - signed_at > max_age else value

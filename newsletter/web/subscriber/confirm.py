@@ -1,4 +1,7 @@
-"""The link in a confirmation: a page with one button. Only the button subscribes."""
+"""Confirm a sign-up (double opt-in): the page behind the link, its button.
+
+Only the button subscribes: link scanners open every link.
+"""
 
 import datetime
 from typing import Any, NamedTuple
@@ -19,17 +22,17 @@ from newsletter.web.site_context import Site
 from newsletter.web.subscriber.transactional_emails import CONFIRM_PURPOSE, enqueue_welcome_email
 
 JOURNAL_SOURCE = "/confirm"
-# The button's; a program that sends an empty form has not pressed it.
+# The button's value: a program that posts an empty form has not clicked it.
 BUTTON_VALUE = "yes"
 
 
 class SignupConfirmation(NamedTuple):
-    """The notice that a link belongs to.
+    """The confirmation email that a link belongs to.
 
     Attributes:
-        id: the notice's.
-        address: whose.
-        data: as promised; ``used`` once the button was pressed.
+        id: the transactional email's id.
+        address: the address that is signed up.
+        data: the sign-up's data; has ``used`` once the button was clicked.
     """
 
     id: int
@@ -38,33 +41,39 @@ class SignupConfirmation(NamedTuple):
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """The page of the link, and its button."""
+    """Return the routes of the confirmation page and its button."""
 
     def show(request: Request) -> Response:
         with read_transaction(site.engine) as connection:
-            asked = _find_confirmation(site, connection, request, lock=False)
-            now = get_signup_status(connection, asked.address.key) if asked else "new"
-        return _render_state(site, asked, active=now == "active")
+            confirmation = _find_confirmation(site, connection, request, lock=False)
+            status = (
+                get_signup_status(connection, confirmation.address.key) if confirmation else "new"
+            )
+        return _render_state(site, confirmation, active=status == "active")
 
-    def take(request: Request) -> Response:
+    def submit(request: Request) -> Response:
         if parse_form(request).get(BUTTON_VALUE) != BUTTON_VALUE:
             return show(request)
         with site.engine.begin() as connection:
-            asked = _find_confirmation(site, connection, request, lock=True)
-            if asked is None or "used" in asked.data:
-                now = get_signup_status(connection, asked.address.key) if asked else "new"
-                return _render_state(site, asked, active=now == "active")
-            _confirm(site, connection, asked)
+            confirmation = _find_confirmation(site, connection, request, lock=True)
+            if confirmation is None or "used" in confirmation.data:
+                status = (
+                    get_signup_status(connection, confirmation.address.key)
+                    if confirmation
+                    else "new"
+                )
+                return _render_state(site, confirmation, active=status == "active")
+            _confirm(site, connection, confirmation)
         return site.pages.render_page("confirmed", private=True, already=False)
 
     return [
         Route("/confirm/{token}", show, methods=["GET"]),
-        Route("/confirm/{token}", take, methods=["POST"]),
+        Route("/confirm/{token}", submit, methods=["POST"]),
     ]
 
 
 def _render_state(site: Site, confirmation: SignupConfirmation | None, *, active: bool) -> Response:
-    """What there is to see before the button is pressed, or when it can't be any more."""
+    """Render the page with the button, or why it isn't there any more."""
     if active:
         return site.pages.render_page("confirmed", private=True, already=True)
     if confirmation is None or "used" in confirmation.data:
@@ -75,28 +84,28 @@ def _render_state(site: Site, confirmation: SignupConfirmation | None, *, active
 def _find_confirmation(
     site: Site, connection: sa.Connection, request: Request, *, lock: bool
 ) -> SignupConfirmation | None:
-    """The notice of a good link; ``None`` if its time is over.
+    """Return the confirmation that a valid link belongs to; ``None`` if the link has expired.
 
     Args:
         site: the newsletter.
         connection: in a transaction.
-        request: with the link's token.
-        lock: whether the link is going to be used.
+        request: has the link's token in its path.
+        lock: whether to lock the row, since the link is going to be used.
 
     Raises:
-        Refused: this newsletter made no such link.
+        RequestRefusedError: the token is not one of this newsletter's.
     """
     signer = site.signer(CONFIRM_PURPOSE)
     try:
-        number, made = signer.loads(request.path_params["token"], return_timestamp=True)
+        email_id, signed_at = signer.loads(request.path_params["token"], return_timestamp=True)
     except itsdangerous.BadData as error:
         raise RequestRefusedError(404) from error
-    if site.clock() - made > datetime.timedelta(days=site.config.signup.confirm_days):
+    if site.clock() - signed_at > datetime.timedelta(days=site.config.signup.confirm_days):
         return None
-    mine = sa.select(transactional_email).where(
-        transactional_email.c.id == number, transactional_email.c.kind == "confirm"
+    query = sa.select(transactional_email).where(
+        transactional_email.c.id == email_id, transactional_email.c.kind == "confirm"
     )
-    row = connection.execute(mine.with_for_update() if lock else mine).one_or_none()
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     return (
         SignupConfirmation(row.id, ParsedAddress(row.address, row.address_key), row.data)
         if row
@@ -107,14 +116,14 @@ def _find_confirmation(
 def _confirm(site: Site, connection: sa.Connection, confirmation: SignupConfirmation) -> None:
     now = site.clock()
     origin = ChangeOrigin(now, "form", JOURNAL_SOURCE, confirmation.data["wording"])
-    before = confirm_signup(
+    previous_status = confirm_signup(
         connection, confirmation.address, origin, name=confirmation.data["name"]
     )
-    used = {**confirmation.data, "used": now.isoformat()}
+    data = {**confirmation.data, "used": now.isoformat()}
     connection.execute(
         sa.update(transactional_email)
         .where(transactional_email.c.id == confirmation.id)
-        .values(data=used)
+        .values(data=data)
     )
-    if before != "active":
+    if previous_status != "active":
         enqueue_welcome_email(site, connection, confirmation.address)

@@ -1,7 +1,7 @@
-"""A reader's own page: name, tags, a pause, another address, their data, to be forgotten.
+"""Preferences page: name, topics, pause, new address, data export, erasure.
 
-The token in the link is the key. Each form carries the page's signature and does one thing; leaving
-is on the page behind the unsubscribe link.
+The token in the link grants access. Each form is signed against cross-site requests and does one
+thing; unsubscribing is on the page behind the unsubscribe link.
 """
 
 import datetime
@@ -50,66 +50,66 @@ _SELECT_TAGS = sa.select(subscriber_tag.c.tag).where(
 )
 
 FormFields = Mapping[str, str]
-# What a form does: a key of words.yml that says what came of it.
+# Carries out a form and returns the key of its result's message in words.yml.
 FormAction = Callable[[Site, sa.Connection, Visitor, FormFields], str]
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """The page behind every mail's preferences link, and its forms."""
+    """Return the routes of the page behind every email's preferences link, and of its forms."""
 
     def show(request: Request) -> Response:
         return _render_preferences(site, request.path_params["token"])
 
-    def take(request: Request) -> Response:
+    def submit(request: Request) -> Response:
         token, fields = request.path_params["token"], parse_form(request)
-        meant = unsign(site, FORM_PURPOSE, fields.get("signed", ""), FORM_LIFETIME) == token
-        match fields.get("do") if meant else None:
+        is_signed = unsign(site, FORM_PURPOSE, fields.get("signed", ""), FORM_LIFETIME) == token
+        match fields.get("do") if is_signed else None:
             case "download":
                 return _download(site, token)
             case "erase":
                 return _erase(site, token, fields)
-            case str(do) if do in _ACTIONS:
-                return _run_action(site, token, _ACTIONS[do], fields)
+            case str(action) if action in _ACTIONS:
+                return _run_action(site, token, _ACTIONS[action], fields)
         return _render_preferences(site, token, error_key="preferences_stale", status=400)
 
     return [
         Route("/p/{token}", run_inline_on_sqlite(site, show), methods=["GET"]),
-        Route("/p/{token}", take, methods=["POST"]),
+        Route("/p/{token}", submit, methods=["POST"]),
     ]
 
 
 def _render_preferences(
     site: Site, token: str, *, done_key: str = "", error_key: str = "", status: int = 200
 ) -> Response:
-    """The page as things stand, with what has just been done or couldn't be.
+    """Render the page, with a message about what has just been done or couldn't be.
 
     Args:
         site: the newsletter.
-        token: the reader's.
-        done_key: a key of words.yml.
-        error_key: likewise.
-        status: of the answer.
+        token: the subscriber's token.
+        done_key: the message of success, a key of words.yml.
+        error_key: the error message, likewise.
+        status: the HTTP status.
     """
     with read_transaction(site.engine) as connection:
-        who = find_visitor(connection, token)
-        if who is None:
+        visitor = find_visitor(connection, token)
+        if visitor is None:
             return render_unknown_token(site)
         offered = site.config.preferences.tags
-        tags = set(connection.scalars(_SELECT_TAGS, {"id": who.id})) if offered else set()
+        tags = set(connection.scalars(_SELECT_TAGS, {"id": visitor.id})) if offered else set()
     zone = ZoneInfo(site.config.timezone)
     now = site.clock()
-    until = who.paused_until if who.paused_until and who.paused_until > now else None
+    until = visitor.paused_until if visitor.paused_until and visitor.paused_until > now else None
     return site.pages.render_page(
         "preferences",
         status=status,
         private=True,
-        who=who,
-        reader=who.is_mailable,
-        tags=[(tag, text, tag in tags) for tag, text in offered.items()],
+        who=visitor,
+        reader=visitor.is_mailable,
+        tags=[(tag, label, tag in tags) for tag, label in offered.items()],
         paused_until=until.astimezone(zone).date() if until else None,
         first_day=now.astimezone(zone).date() + datetime.timedelta(days=1),
         last_day=(now + MAX_PAUSE).astimezone(zone).date(),
-        signed=sign(site, FORM_PURPOSE, who.token),
+        signed=sign(site, FORM_PURPOSE, visitor.token),
         done=done_key,
         wrong=error_key,
     )
@@ -118,19 +118,19 @@ def _render_preferences(
 def _run_action(site: Site, token: str, action: FormAction, fields: FormFields) -> Response:
     try:
         with site.engine.begin() as connection:
-            who = find_visitor(connection, token)
-            if who is None:
+            visitor = find_visitor(connection, token)
+            if visitor is None:
                 return render_unknown_token(site)
-            if not who.is_mailable:
+            if not visitor.is_mailable:
                 return _render_preferences(site, token, error_key="preferences_out", status=422)
-            done = action(site, connection, who, fields)
-    except _InvalidFieldError as wrong:
-        return _render_preferences(site, token, error_key=wrong.message_key, status=422)
-    return _render_preferences(site, token, done_key=done)
+            done_key = action(site, connection, visitor, fields)
+    except _InvalidFieldError as error:
+        return _render_preferences(site, token, error_key=error.message_key, status=422)
+    return _render_preferences(site, token, done_key=done_key)
 
 
 class _InvalidFieldError(Exception):
-    """A field holds what can't be; nothing is changed."""
+    """A field's value is invalid; nothing is changed."""
 
     def __init__(self, message_key: str) -> None:
         super().__init__(message_key)
@@ -183,12 +183,12 @@ def _request_move(
     site: Site, connection: sa.Connection, visitor: Visitor, fields: FormFields
 ) -> str:
     try:
-        to = parse_address(fields.get("email", ""))
+        new_address = parse_address(fields.get("email", ""))
     except SubscriberListError:
         raise _InvalidFieldError("preferences_address") from None
-    if to.key == visitor.address_key:
+    if new_address.key == visitor.address_key:
         raise _InvalidFieldError("preferences_same")
-    if not change_address.request_address_change(site, connection, visitor, to):
+    if not change_address.request_address_change(site, connection, visitor, new_address):
         raise _InvalidFieldError("preferences_wait")
     return "preferences_asked"
 
@@ -201,25 +201,25 @@ _ACTIONS: Mapping[str, FormAction] = {
 
 
 def _download(site: Site, token: str) -> Response:
-    """All that is known of them (GDPR, articles 15 and 20), but for the token."""
+    """Return all data about the subscriber (GDPR, articles 15 and 20), except for the token."""
     with read_transaction(site.engine) as connection:
-        who = find_visitor(connection, token)
-        if who is None:
+        visitor = find_visitor(connection, token)
+        if visitor is None:
             return render_unknown_token(site)
         data: dict[str, Any] = profile_to_dict(
-            find_profile(connection, ParsedAddress(who.address, who.address_key))
+            find_profile(connection, ParsedAddress(visitor.address, visitor.address_key))
         )
     headers = {**PRIVATE_HEADERS, "Content-Disposition": 'attachment; filename="my-data.json"'}
-    told = orjson.dumps(data, option=orjson.OPT_INDENT_2)
-    return Response(told, media_type="application/json", headers=headers)
+    body = orjson.dumps(data, option=orjson.OPT_INDENT_2)
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def _erase(site: Site, token: str, fields: FormFields) -> Response:
     if fields.get("sure") != "yes":
         return _render_preferences(site, token, error_key="preferences_sure", status=422)
     with read_transaction(site.engine) as connection:
-        who = find_visitor(connection, token)
-    if who is None:
+        visitor = find_visitor(connection, token)
+    if visitor is None:
         return render_unknown_token(site)
-    erase_address(site.engine, who.address_key, site.clock())
+    erase_address(site.engine, visitor.address_key, site.clock())
     return site.pages.render_page("forgotten", private=True)

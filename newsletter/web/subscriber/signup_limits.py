@@ -1,4 +1,4 @@
-"""How often may somebody sign up: by internet address, by mailbox, and all together."""
+"""Rate limits of sign-ups: per form, IP address, mailbox and site."""
 
 import datetime
 import ipaddress
@@ -11,16 +11,16 @@ from newsletter.db.rate_limit_storage import RateLimitTableStorage, consume_limi
 from newsletter.subscribers.address import ParsedAddress
 from newsletter.web.site_context import Site
 
-# Who mistypes an address goes back and tries again; who replays a form does so for long.
+# Enough for a few corrected typos, too few for a replayed form.
 MAX_FORM_USES = 5
-# A home or a company has a network of so many bits (RFC 6177), and all its addresses.
+# A home or a company gets a network of at least this size (RFC 6177), with all its addresses.
 _IPV6_PREFIX_LENGTH = 64
 _DOT_INSENSITIVE_DOMAINS = {"gmail.com", "googlemail.com"}
 
 SignupLimitResult = Literal["yes", "too_often", "worn", "silently"]
 
 
-def count_signup(  # noqa: PLR0913 - what is counted
+def count_signup(  # noqa: PLR0913 - each is counted
     connection: sa.Connection,
     site: Site,
     now: datetime.datetime,
@@ -29,19 +29,20 @@ def count_signup(  # noqa: PLR0913 - what is counted
     ip: str,
     address: ParsedAddress,
 ) -> SignupLimitResult:
-    """Count a sign-up; whether it is within all limits.
+    """Count a sign-up, and return whether it is within all limits.
 
     Args:
-        connection: in a transaction that writes; to be rolled back unless ``yes`` or ``silently``.
+        connection: in a write transaction; roll it back unless ``yes`` or ``silently``.
         site: the newsletter.
-        now: aware.
-        form_id: the form's own mark.
-        ip: the client's address.
+        now: the current time, timezone-aware.
+        form_id: the form's unique id.
+        ip: the client's IP address.
         address: the address that is signed up.
 
     Returns:
-        ``worn``: the form has been used too often. ``too_often``: tell them to come back later.
-        ``silently``: the mailbox has had enough; nobody is told, as it isn't theirs to know.
+        ``yes``: within all limits. ``worn``: the form has been used too often. ``too_often``: the
+        client should try again later. ``silently``: the mailbox is over its limit; the response
+        must not reveal that, since it may be somebody else's mailbox.
     """
     storage = RateLimitTableStorage(connection, site.secret, now.timestamp())
     signup = site.config.signup
@@ -51,14 +52,14 @@ def count_signup(  # noqa: PLR0913 - what is counted
         return "too_often"
     if not consume_limit(storage, RateLimitItemPerHour(signup.per_hour), "everybody"):
         return "too_often"
-    fine = consume_limit(
+    is_within = consume_limit(
         storage, RateLimitItemPerDay(signup.per_address_day), "mailbox", normalize_mailbox(address)
     )
-    return "yes" if fine else "silently"
+    return "yes" if is_within else "silently"
 
 
 def normalize_ip(ip: str) -> str:
-    """Whoever has this internet address has all of these."""
+    """Return the address or, for IPv6, the network that one client controls."""
     try:
         address = ipaddress.ip_address(ip)
     except ValueError:
@@ -71,9 +72,9 @@ def normalize_ip(ip: str) -> str:
 
 
 def normalize_mailbox(address: ParsedAddress) -> str:
-    """Where the mail ends up: without plus tags, and without dots where they make no difference.
+    """Return the mailbox behind an address: no plus tag, no dots where they don't matter.
 
-    For limits alone: to the list, ``ada+news@`` and ``ada@`` are two readers.
+    For limits only: in the list, ``ada+news@`` and ``ada@`` are two subscribers.
     """
     local, _, domain = address.key.rpartition("@")
     local = local.partition("+")[0] or local

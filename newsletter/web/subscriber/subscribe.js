@@ -1,20 +1,20 @@
-// Signs readers up without leaving the page. Where it doesn't run, or the newsletter's server can't
-// be reached by it, the form leads to the newsletter's own page.
+// Signs visitors up without leaving the page. If the script doesn't run or can't reach the
+// newsletter's server, the form submits to the newsletter's own page instead.
 (() => {
   "use strict";
 
   const enhance = (form) => {
-    const at = (path) => new URL(path, form.action);
+    const resolve = (path) => new URL(path, form.action);
     let token = null;
 
     const fetchToken = () => {
-      token = fetch(at("api/form-token"), { credentials: "omit" })
-        .then((answer) => (answer.ok ? answer.json() : null))
-        .then((answer) => answer && answer.token)
+      token = fetch(resolve("api/form-token"), { credentials: "omit" })
+        .then((response) => (response.ok ? response.json() : null))
+        .then((data) => data && data.token)
         .catch(() => null);
     };
 
-    const say = (text, role) => {
+    const showMessage = (text, role) => {
       const line = form.querySelector("[data-said]") || document.createElement("p");
       line.setAttribute("data-said", "");
       line.setAttribute("role", role);
@@ -24,20 +24,20 @@
 
     const post = async () => {
       const fields = Object.fromEntries(new FormData(form));
-      const answer = await fetch(at("api/subscribe"), {
+      const response = await fetch(resolve("api/subscribe"), {
         method: "POST",
         credentials: "omit",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ ...fields, token: await token }),
       });
-      const said = await answer.json();
-      if (answer.ok) {
+      const data = await response.json();
+      if (response.ok) {
         form.reset();
-        say(said.message, "status");
+        showMessage(data.message, "status");
         return;
       }
-      say(said.error, "alert");
-      if (said.again) fetchToken();
+      showMessage(data.error, "alert");
+      if (data.again) fetchToken();
     };
 
     form.addEventListener("focusin", fetchToken, { once: true });
@@ -46,7 +46,7 @@
       if (!token) fetchToken();
       const button = form.querySelector("button");
       button.disabled = true;
-      // HTMLFormElement's own, in case a field is named "submit".
+      // The prototype's method: a field named "submit" would shadow the form's own.
       post()
         .catch(() => HTMLFormElement.prototype.submit.call(form))
         .finally(() => {

@@ -1,7 +1,8 @@
-"""Signing up: a form, the same as JSON for the editor's own site, and a snippet to put there.
+"""Sign-up: form, JSON API and embeddable snippet for other sites.
 
-The answer tells nothing of the list: the request counts, promises a letter and commits, whoever
-the address belongs to. What comes of it is decided where letters are posted (``notices``).
+The response reveals nothing about the list: whether or not the address is on it, the request is
+counted, an email is enqueued, and the transaction is committed. What is sent is decided later, in
+``transactional_emails``.
 """
 
 import datetime
@@ -31,7 +32,7 @@ FORM_PURPOSE = "form"
 HONEYPOT_FIELD = "website"
 FORM_FIELDS = ("email", "name", "token", HONEYPOT_FIELD)
 MAX_NAME_LENGTH = 100
-# A page may lie open for a day before somebody fills its form in.
+# A page may stay open for a day before its form is submitted.
 FORM_LIFETIME = datetime.timedelta(days=1)
 RETRY_SECONDS = 3600
 
@@ -39,11 +40,11 @@ _SUBSCRIBE_SCRIPT = Path(__file__).with_name("subscribe.js").read_bytes()
 
 
 class SignupResult(NamedTuple):
-    """What became of a form; the same whoever the address belongs to.
+    """The result of a form; the same whether or not the address is on the list.
 
     Attributes:
-        status: of the HTTP response, if the form is shown again.
-        message_key: what to say, a key of ``words.yml``; empty if all is well.
+        status: the HTTP status, if the form is shown again.
+        message_key: the error message, a key of ``words.yml``; empty on success.
     """
 
     status: int = 200
@@ -51,8 +52,8 @@ class SignupResult(NamedTuple):
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """The pages and endpoints of signing up."""
-    join = SignupEndpoints(site)
+    """Return the routes of the sign-up page, API and snippet."""
+    endpoints = SignupEndpoints(site)
     cors = Middleware(
         CORSMiddleware,
         allow_origins=site.config.public.cors_origins,
@@ -60,20 +61,20 @@ def routes(site: Site) -> list[BaseRoute]:
         allow_headers=("content-type",),
     )
     api = [
-        Route("/subscribe", join.submit_json, methods=["POST"]),
-        Route("/form-token", join.token, methods=["GET"]),
+        Route("/subscribe", endpoints.submit_json, methods=["POST"]),
+        Route("/form-token", endpoints.token, methods=["GET"]),
     ]
     return [
-        Route("/subscribe", run_inline_on_sqlite(site, join.show), methods=["GET"]),
-        Route("/subscribe", join.submit, methods=["POST"]),
-        Route("/embed", join.embed, methods=["GET"]),
+        Route("/subscribe", run_inline_on_sqlite(site, endpoints.show), methods=["GET"]),
+        Route("/subscribe", endpoints.submit, methods=["POST"]),
+        Route("/embed", endpoints.embed, methods=["GET"]),
         Route("/assets/subscribe.js", _serve_script, methods=["GET"]),
         Mount("/api", routes=api, middleware=[cors]),
     ]
 
 
 class SignupEndpoints:
-    """The endpoints.
+    """The endpoints of the sign-up.
 
     Args:
         site: the newsletter.
@@ -81,49 +82,49 @@ class SignupEndpoints:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        ours = get_url_origin(get_public_url(site.config))
-        # A program that is no browser names no origin.
-        self._allowed_origins = {"", ours, *site.config.public.cors_origins}
+        own_origin = get_url_origin(get_public_url(site.config))
+        # Programs other than browsers send no Origin header.
+        self._allowed_origins = {"", own_origin, *site.config.public.cors_origins}
 
     def show(self, _: Request) -> Response:
-        """The page with the form."""
+        """Show the form."""
         return _render_form(self._site, SignupResult(), {}, missing_token=False)
 
     def submit(self, request: Request) -> Response:
-        """The form, filled in."""
+        """Handle the submitted form."""
         fields = parse_form(request)
         if not fields.get("token"):
-            # From a snippet without its script.
+            # Submitted by the snippet without its script.
             return _render_form(self._site, SignupResult(), fields, missing_token=True)
-        answer = _handle_form(self._site, fields, get_client_ip(request), "/subscribe")
-        if answer.message_key:
-            return _render_form(self._site, answer, fields, missing_token=False)
+        result = _handle_form(self._site, fields, get_client_ip(request), "/subscribe")
+        if result.message_key:
+            return _render_form(self._site, result, fields, missing_token=False)
         return self._site.pages.render_page(
             "asked", private=True, said=_get_success_message(self._site)
         )
 
     def submit_json(self, request: Request) -> Response:
-        """The same as JSON."""
+        """Handle a sign-up sent as JSON."""
         fields, origin = (
             _extract_fields(parse_json_body(request)),
             request.headers.get("origin", ""),
         )
         if origin not in self._allowed_origins:
-            answer = SignupResult(403, "join_origin")
+            result = SignupResult(403, "join_origin")
         elif fields is None:
-            answer = SignupResult(400, "join_odd")
+            result = SignupResult(400, "join_odd")
         else:
             source = f"/api/subscribe {origin}".strip()
-            answer = _handle_form(self._site, fields, get_client_ip(request), source)
-        return _make_json_response(self._site, answer)
+            result = _handle_form(self._site, fields, get_client_ip(request), source)
+        return _make_json_response(self._site, result)
 
     def token(self, _: Request) -> Response:
-        """What a form on another page needs."""
-        known = {"token": make_form_token(self._site), "wording": get_consent_wording(self._site)}
-        return JSONResponse(known, headers={"Cache-Control": "no-store"})
+        """Return the token and the consent wording for a form on another page."""
+        data = {"token": make_form_token(self._site), "wording": get_consent_wording(self._site)}
+        return JSONResponse(data, headers={"Cache-Control": "no-store"})
 
     def embed(self, _: Request) -> Response:
-        """The snippet, to copy."""
+        """Show the snippet to copy."""
         address = get_public_url(self._site.config)
         return self._site.pages.render_page(
             "embed", address=address, wording=get_consent_wording(self._site)
@@ -131,23 +132,23 @@ class SignupEndpoints:
 
 
 def make_form_token(site: Site) -> str:
-    """What a form carries: signed, of this moment, and its own."""
-    made: str = site.signer(FORM_PURPOSE).dumps(
+    """Return a form's token: the current time and a unique id, signed."""
+    token: str = site.signer(FORM_PURPOSE).dumps(
         [site.clock().timestamp(), secrets.token_urlsafe(9)]
     )
-    return made
+    return token
 
 
 def get_url_origin(url: str) -> str:
-    """The origin of a URL, as a browser names it (RFC 6454)."""
+    """Return the origin of a URL as browsers send it (RFC 6454)."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def get_consent_wording(site: Site) -> str:
-    """What readers agree to, as the form shows it."""
-    named = site.pages.messages["join_wording"].replace("{name}", site.config.name)
-    return site.config.signup.wording or named
+    """Return the consent wording that the form shows."""
+    default_wording = site.pages.messages["join_wording"].replace("{name}", site.config.name)
+    return site.config.signup.wording or default_wording
 
 
 def _serve_script(_: Request) -> Response:
@@ -156,12 +157,15 @@ def _serve_script(_: Request) -> Response:
 
 
 def _handle_form(site: Site, fields: Mapping[str, str], ip: str, source: str) -> SignupResult:
-    """Take a form; whoever the address belongs to, the same statements run."""
+    """Validate a form and enqueue its confirmation email.
+
+    The same SQL statements run whether or not the address is on the list.
+    """
     if fields.get(HONEYPOT_FIELD):
-        return SignupResult()  # a program; it is told what everybody is told
-    mark, wrong = _read_token(site, fields.get("token", ""))
-    if wrong:
-        return wrong
+        return SignupResult()  # a bot: it gets the same response as everybody
+    form_id, error = _read_token(site, fields.get("token", ""))
+    if error:
+        return error
     try:
         address = parse_address(fields.get("email", ""))
     except SubscriberListError:
@@ -169,7 +173,7 @@ def _handle_form(site: Site, fields: Mapping[str, str], ip: str, source: str) ->
     name = fields.get("name", "").strip()
     if len(name) > MAX_NAME_LENGTH or not name.isprintable():
         return SignupResult(422, "join_name_odd")
-    return _enqueue_confirmation(site, address, {"name": name, "source": source}, mark, ip)
+    return _enqueue_confirmation(site, address, {"name": name, "source": source}, form_id, ip)
 
 
 def _enqueue_confirmation(
@@ -178,45 +182,47 @@ def _enqueue_confirmation(
     now = site.clock()
     window = datetime.timedelta(hours=site.config.signup.window_hours)
     with site.engine.connect() as connection, connection.begin() as transaction:
-        within = count_signup(connection, site, now, form_id=form_id, ip=ip, address=address)
-        if within in {"worn", "too_often"}:
+        limit = count_signup(connection, site, now, form_id=form_id, ip=ip, address=address)
+        if limit in {"worn", "too_often"}:
             transaction.rollback()
             return (
                 SignupResult(422, "join_stale")
-                if within == "worn"
+                if limit == "worn"
                 else SignupResult(429, "join_busy")
             )
-        said = {**data, "wording": get_consent_wording(site)}
-        enqueue_email(connection, "confirm", address, said, now, window, allowed=within == "yes")
+        email_data = {**data, "wording": get_consent_wording(site)}
+        enqueue_email(
+            connection, "confirm", address, email_data, now, window, allowed=limit == "yes"
+        )
     return SignupResult()
 
 
 def _read_token(site: Site, token: str) -> tuple[str, SignupResult | None]:
-    """The form's own mark, and what is wrong with it."""
+    """Return the form's unique id from its token, or an error."""
     try:
-        made, mark = site.signer(FORM_PURPOSE).loads(token)
+        made_at, form_id = site.signer(FORM_PURPOSE).loads(token)
     except itsdangerous.BadData:
         return "", SignupResult(422, "join_stale")
-    age = site.clock().timestamp() - made
+    age = site.clock().timestamp() - made_at
     if not 0 <= age <= FORM_LIFETIME.total_seconds():
         return "", SignupResult(422, "join_stale")
     if age < site.config.signup.least_seconds:
         return "", SignupResult(422, "join_soon")
-    return mark, None
+    return form_id, None
 
 
 def _render_form(
     site: Site, result: SignupResult, fields: Mapping[str, str], *, missing_token: bool
 ) -> Response:
-    """The form, with what was typed in and what is wrong with it.
+    """Render the form, with the previous input and the error message.
 
     Args:
         site: the newsletter.
-        result: what became of the form before.
-        fields: what was in it.
-        missing_token: whether it came without a token, from a page that isn't ours.
+        result: the previous result of the form.
+        fields: the previous input.
+        missing_token: whether it was submitted without a token, from another site's page.
     """
-    young = result.message_key == "join_soon"
+    too_early = result.message_key == "join_soon"
     response = site.pages.render_page(
         "join",
         status=result.status,
@@ -225,27 +231,27 @@ def _render_form(
         once_more=missing_token,
         email=fields.get("email", ""),
         name=fields.get("name", ""),
-        # The same one gets older.
-        token=fields["token"] if young else make_form_token(site),
+        # After a submission that came too early, the same token, which gets old enough.
+        token=fields["token"] if too_early else make_form_token(site),
         wording=get_consent_wording(site),
     )
     return _add_retry_after(response, result)
 
 
 def _get_success_message(site: Site) -> str:
-    """What everybody is told whose form is in order."""
+    """Return the message after every valid form."""
     return site.pages.messages["asked_text" if site.config.signup.double_opt_in else "asked_single"]
 
 
 def _make_json_response(site: Site, result: SignupResult) -> Response:
-    """The same as JSON."""
+    """Return a result as JSON."""
     if not result.message_key:
         return JSONResponse({"message": _get_success_message(site)}, status_code=202)
-    said = {
+    error = {
         "error": site.pages.messages[result.message_key],
         "again": result.message_key == "join_stale",
     }
-    return _add_retry_after(JSONResponse(said, status_code=result.status), result)
+    return _add_retry_after(JSONResponse(error, status_code=result.status), result)
 
 
 def _add_retry_after(response: Response, result: SignupResult) -> Response:
@@ -255,8 +261,8 @@ def _add_retry_after(response: Response, result: SignupResult) -> Response:
 
 
 def _extract_fields(data: Any) -> dict[str, str] | None:
-    """The fields of a form; ``None`` if it is none."""
+    """Return a form's fields from JSON; ``None`` if they are not strings in an object."""
     if not isinstance(data, dict):
         return None
-    known = {name: data[name] for name in FORM_FIELDS if data.get(name) is not None}
-    return known if all(isinstance(value, str) for value in known.values()) else None
+    fields = {name: data[name] for name in FORM_FIELDS if data.get(name) is not None}
+    return fields if all(isinstance(value, str) for value in fields.values()) else None

@@ -1,6 +1,6 @@
-"""Leaving: a page with one button, the mail program's one click (RFC 8058), and the way back.
+"""Unsubscribe: page with a button, one-click POST (RFC 8058), undo.
 
-A GET changes nothing, since scanners follow every link of a mail. The links never expire.
+A GET changes nothing, since link scanners open every link of an email. The links never expire.
 """
 
 import datetime
@@ -29,28 +29,30 @@ from newsletter.web.subscriber.access_token import Visitor, find_visitor, sign, 
 
 UNSUBSCRIBE_PURPOSE, UNDO_PURPOSE, REASON_PURPOSE = "leave", "undo", "why"
 JOURNAL_SOURCE = "/u"
+ONE_CLICK_FIELD, ONE_CLICK_VALUE = "List-Unsubscribe", "One-Click"
+_URLENCODED_BODY = f"{ONE_CLICK_FIELD}={ONE_CLICK_VALUE}".encode()
 UNDO_WINDOW = datetime.timedelta(minutes=30)
-# For whoever finds that they wanted fewer, not none.
+# Offered after unsubscribing, for those who want fewer emails, not none.
 PAUSE_INSTEAD = datetime.timedelta(days=91)
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """The page behind every mail's unsubscribe link, and what is posted there."""
-    # A mail goes to thousands at once, and so come those who leave.
-    together = WriteBatcher(site.engine)
+    """Return the routes of the page behind every email's unsubscribe link, and of its forms."""
+    # A send reaches thousands at once, so one-click unsubscribes come in bursts.
+    batcher = WriteBatcher(site.engine)
 
     def show(request: Request) -> Response:
         with read_transaction(site.engine) as connection:
-            who = find_visitor(connection, request.path_params["token"])
-        if who is None:
+            visitor = find_visitor(connection, request.path_params["token"])
+        if visitor is None:
             return render_unknown_token(site)
-        signed = sign(site, UNSUBSCRIBE_PURPOSE, who.token)
-        return site.pages.render_page("leave", private=True, who=who, signed=signed)
+        signed = sign(site, UNSUBSCRIBE_PURPOSE, visitor.token)
+        return site.pages.render_page("leave", private=True, who=visitor, signed=signed)
 
-    def take(request: Request) -> Response:
+    def submit(request: Request) -> Response:
         token = request.path_params["token"]
         if is_one_click_request(request.headers.get("content-type", ""), get_raw_body(request)):
-            return _unsubscribe_one_click(site, together, token)
+            return _unsubscribe_one_click(site, batcher, token)
         fields = parse_form(request)
         if unsign(site, UNSUBSCRIBE_PURPOSE, fields.get("leave", ""), max_age=None) == token:
             return _unsubscribe(site, token)
@@ -62,12 +64,12 @@ def routes(site: Site) -> list[BaseRoute]:
 
     return [
         Route("/u/{token}", run_inline_on_sqlite(site, show), methods=["GET"]),
-        Route("/u/{token}", take, methods=["POST"]),
+        Route("/u/{token}", submit, methods=["POST"]),
     ]
 
 
 def render_unknown_token(site: Site) -> Response:
-    """For a token that is nobody's: never was, has been replaced, or its reader was erased."""
+    """Render a 404 for an unknown token: never issued, replaced, or its subscriber was erased."""
     sender = site.config.sender
     return site.pages.render_page(
         "nobody", status=404, private=True, contact=sender.reply_to or sender.address
@@ -76,12 +78,14 @@ def render_unknown_token(site: Site) -> Response:
 
 def _unsubscribe_one_click(site: Site, batcher: WriteBatcher, token: str) -> Response:
     def write(connection: sa.Connection) -> bool:
-        who = find_visitor(connection, token)
-        if who is not None:
+        visitor = find_visitor(connection, token)
+        if visitor is not None:
             changes.unsubscribe(
-                connection, who.address_key, ChangeOrigin(site.clock(), "one_click", JOURNAL_SOURCE)
+                connection,
+                visitor.address_key,
+                ChangeOrigin(site.clock(), "one_click", JOURNAL_SOURCE),
             )
-        return who is not None
+        return visitor is not None
 
     if not batcher.run(write):
         return render_unknown_token(site)
@@ -91,16 +95,18 @@ def _unsubscribe_one_click(site: Site, batcher: WriteBatcher, token: str) -> Res
 def _unsubscribe(site: Site, token: str) -> Response:
     now = site.clock()
     with site.engine.begin() as connection:
-        who = find_visitor(connection, token)
-        if who is None:
+        visitor = find_visitor(connection, token)
+        if visitor is None:
             return render_unknown_token(site)
-        was_reader = who.is_mailable
-        changes.unsubscribe(connection, who.address_key, ChangeOrigin(now, "form", JOURNAL_SOURCE))
-    undo = sign(site, UNDO_PURPOSE, [token, now.isoformat()]) if was_reader else ""
+        was_mailable = visitor.is_mailable
+        changes.unsubscribe(
+            connection, visitor.address_key, ChangeOrigin(now, "form", JOURNAL_SOURCE)
+        )
+    undo = sign(site, UNDO_PURPOSE, [token, now.isoformat()]) if was_mailable else ""
     return site.pages.render_page(
         "left",
         private=True,
-        who=who,
+        who=visitor,
         undo=undo,
         signed=sign(site, REASON_PURPOSE, token),
         reasons=UNSUBSCRIBE_REASONS,
@@ -108,30 +114,30 @@ def _unsubscribe(site: Site, token: str) -> Response:
 
 
 def _undo_unsubscribe(site: Site, token: str, undo: list[str], *, paused: bool) -> Response:
-    """Bring somebody back who has just left by the button, unless anything happened since."""
+    """Resubscribe somebody who has just unsubscribed, unless anything has changed since."""
     now = site.clock()
     with site.engine.begin() as connection:
-        who = find_visitor(connection, token)
-        if who is None:
+        visitor = find_visitor(connection, token)
+        if visitor is None:
             return render_unknown_token(site)
-        if undo[0] != token or not _has_just_unsubscribed(connection, who, undo[1]):
+        if undo[0] != token or not _has_just_unsubscribed(connection, visitor, undo[1]):
             return site.pages.render_page("leave_odd", status=400, private=True)
         origin = ChangeOrigin(now, "form", JOURNAL_SOURCE, "undo")
         changes.resubscribe(
-            connection, ParsedAddress(who.address, who.address_key), "active", origin
+            connection, ParsedAddress(visitor.address, visitor.address_key), "active", origin
         )
-        until = now + PAUSE_INSTEAD if paused else who.paused_until
+        until = now + PAUSE_INSTEAD if paused else visitor.paused_until
         if until:
-            set_paused_until(connection, who.id, until, now)
-    return site.pages.render_page("undone", private=True, who=who, paused=paused)
+            set_paused_until(connection, visitor.id, until, now)
+    return site.pages.render_page("undone", private=True, who=visitor, paused=paused)
 
 
 def _has_just_unsubscribed(
     connection: sa.Connection, visitor: Visitor, unsubscribed_at: str
 ) -> bool:
-    """Whether leaving at that moment was the last that happened."""
-    last = journal.load_journal(connection, visitor.id)[-1]
-    return (last.change, last.at.isoformat()) == (
+    """Whether the unsubscribe at that moment is the subscriber's latest change."""
+    latest = journal.load_journal(connection, visitor.id)[-1]
+    return (latest.change, latest.at.isoformat()) == (
         "unsubscribed",
         unsubscribed_at,
     ) and not visitor.suppressed
@@ -145,32 +151,28 @@ def _record_reason(site: Site, fields: Mapping[str, str]) -> Response:
     return site.pages.render_page("thanks", private=True)
 
 
-ONE_CLICK_FIELD, ONE_CLICK_VALUE = "List-Unsubscribe", "One-Click"
-_URLENCODED_BODY = f"{ONE_CLICK_FIELD}={ONE_CLICK_VALUE}".encode()
-
-
 def is_one_click_request(content_type: str, body: bytes) -> bool:
-    """Whether a POST asks for it.
+    """Whether a POST is a one-click unsubscribe (RFC 8058).
 
     Args:
-        content_type: the request's header, perhaps empty.
-        body: whole.
+        content_type: the request's header, may be empty.
+        body: the whole body.
     """
-    kind = content_type.partition(";")[0].strip().casefold()
-    if kind == "application/x-www-form-urlencoded":
+    media_type = content_type.partition(";")[0].strip().casefold()
+    if media_type == "application/x-www-form-urlencoded":
         return body == _URLENCODED_BODY
-    return kind == "multipart/form-data" and _has_one_click_field(content_type, body)
+    return media_type == "multipart/form-data" and _has_one_click_field(content_type, body)
 
 
 def _has_one_click_field(content_type: str, body: bytes) -> bool:
-    """Whether the body has that one field (RFC 7578)."""
+    """Whether a multipart/form-data body (RFC 7578) has the one-click field and no other."""
     if not content_type.isascii() or "\r" in content_type or "\n" in content_type:
         return False
-    head = f"Content-Type: {content_type}\r\n\r\n".encode()
-    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    header = f"Content-Type: {content_type}\r\n\r\n".encode()
+    message = BytesParser(policy=HTTP).parsebytes(header + body)
     parts = list(message.iter_parts()) if message.is_multipart() else []
-    around = f"{message.preamble or ''}{message.epilogue or ''}"
-    if message.defects or around.strip() or len(parts) != 1:
+    outside_parts = f"{message.preamble or ''}{message.epilogue or ''}"
+    if message.defects or outside_parts.strip() or len(parts) != 1:
         return False
     [part] = parts
     name = part.get_param("name", header="content-disposition")

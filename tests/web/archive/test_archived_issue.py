@@ -1,3 +1,5 @@
+"""Converting an issue for the web: defaults, sanitizing, images, listing."""
+
 import datetime
 from pathlib import Path
 
@@ -24,32 +26,32 @@ CONFIG = Config.model_validate(
 )
 
 
-def page(folder: Path, post: str, config: Config = CONFIG) -> ArchivedIssue:
-    issue = folder / "2026-12-01-the-ice"
-    issue.mkdir(exist_ok=True)
-    (issue / "post.md").write_text(post)
-    return make_archived_issue(read_issue(issue, config), AT, config)
+def make_page(folder: Path, post: str, config: Config = CONFIG) -> ArchivedIssue:
+    issue_dir = folder / "2026-12-01-the-ice"
+    issue_dir.mkdir(exist_ok=True)
+    (issue_dir / "post.md").write_text(post)
+    return make_archived_issue(read_issue(issue_dir, config), AT, config)
 
 
-def test_what_differs_from_reader_to_reader_shows_its_default(tmp_path: Path) -> None:
-    made = page(
+def test_merge_tags_show_defaults_and_personal_links_are_removed(tmp_path: Path) -> None:
+    page = make_page(
         tmp_path,
         "---\ntitle: 'Ice, {{ subscriber.name }}'\n---\n"
         'Hello {{ subscriber.name | default("A&B") }},'
         " [look](https://harbournotes.example/?n={{ subscriber.name }}),"
         " or [leave]({{ unsubscribe_url }}).",
     )
-    assert made.title == "Ice, friend"
-    assert "Hello A&amp;B," in made.html
-    assert 'href="https://harbournotes.example/?n=friend"' in made.html  # and no utm_source
-    assert "or leave." in made.html
-    assert "-nl" not in made.html
-    assert made.summary == "Hello A&B, look, or leave."
+    assert page.title == "Ice, friend"
+    assert "Hello A&amp;B," in page.html
+    assert 'href="https://harbournotes.example/?n=friend"' in page.html  # and no utm_source
+    assert "or leave." in page.html
+    assert "-nl" not in page.html
+    assert page.summary == "Hello A&B, look, or leave."
 
 
-def test_nothing_in_a_post_can_run_or_style_the_page(tmp_path: Path) -> None:
-    _svg(tmp_path)
-    made = page(
+def test_scripts_and_styles_of_a_post_are_removed(tmp_path: Path) -> None:
+    _add_svg(tmp_path)
+    page = make_page(
         tmp_path,
         "---\ntitle: <script>alert(1)</script>\n---\n"
         "<script>alert(1)</script>"
@@ -58,72 +60,76 @@ def test_nothing_in_a_post_can_run_or_style_the_page(tmp_path: Path) -> None:
         "<style>body{display:none}</style><svg onload=alert(1)></svg>"
         "<iframe src='https://www.youtube.com/embed/abc' title='A film'></iframe>",
     )
-    root = lxml.html.fromstring(f"<div>{made.html}</div>")
+    root = lxml.html.fromstring(f"<div>{page.html}</div>")
     assert [e.tag for e in root.iter("script", "style", "svg", "iframe", "form")] == []
     names = {str(name) for element in root.iter() for name in element.attrib}
     assert not {name for name in names if name.startswith("on") or name == "style"}
-    assert "javascript:" not in made.html
+    assert "javascript:" not in page.html
     assert [p.text for p in root.iter("p") if p.get("class") == "align-right"] == ["x"]
-    # The film is a link; its still would be fetched from another's server.
-    assert "https://www.youtube.com/watch?v=abc" in made.html
-    assert "ytimg" not in made.html
+    # The video becomes a link; its preview image would be fetched from another site's server.
+    assert "https://www.youtube.com/watch?v=abc" in page.html
+    assert "ytimg" not in page.html
 
 
-def _svg(folder: Path) -> None:
+def _add_svg(folder: Path) -> None:
     issue = folder / "2026-12-01-the-ice"
     issue.mkdir()
     (issue / "x.svg").write_text('<svg width="9" height="9"/>')
 
 
-def test_images_are_where_the_page_is(tmp_path: Path) -> None:
-    _svg(tmp_path)
-    made = page(tmp_path, "---\ntitle: Ice\nhero: x.svg\n---\n![a](x.svg) and words")
-    assert 'src="/issues/the-ice/x.svg"' in made.html_with_base("")
-    assert 'src="https://a.example/n/issues/the-ice/x.svg"' in made.html_with_base(
+def test_image_urls_are_relative_to_the_base(tmp_path: Path) -> None:
+    _add_svg(tmp_path)
+    page = make_page(tmp_path, "---\ntitle: Ice\nhero: x.svg\n---\n![a](x.svg) and words")
+    assert 'src="/issues/the-ice/x.svg"' in page.html_with_base("")
+    assert 'src="https://a.example/n/issues/the-ice/x.svg"' in page.html_with_base(
         "https://a.example/n"
     )
-    hero = made.view_with_base("/n").hero
+    hero = page.view_with_base("/n").hero
     assert hero is not None
     assert hero.src == "/n/issues/the-ice/x.svg"
 
 
-def test_the_page_of_record_is_the_posts_own(tmp_path: Path) -> None:
-    own = page(tmp_path, "---\ntitle: Ice\ncanonical_url: https://blog.example/ice\n---\nwords")
+def test_canonical_url_is_the_posts_own_if_set(tmp_path: Path) -> None:
+    own = make_page(
+        tmp_path, "---\ntitle: Ice\ncanonical_url: https://blog.example/ice\n---\nwords"
+    )
     assert (own.url, own.address) == (
         "https://blog.example/ice",
         "https://news.harbournotes.example/issues/the-ice",
     )
-    assert page(tmp_path, "---\ntitle: Ice\n---\nwords").url == own.address
+    assert make_page(tmp_path, "---\ntitle: Ice\n---\nwords").url == own.address
 
 
-def test_day_language_and_direction(tmp_path: Path) -> None:
-    made = page(tmp_path, "---\ntitle: ice\nlanguage: ar\ndate: 2026-11-08\n---\nwords")
-    assert (made.lang, made.dir, made.date) == ("ar", "rtl", "2026-11-08")
-    undated = page(tmp_path, "---\ntitle: ice\n---\nwords")
+def test_date_language_and_direction(tmp_path: Path) -> None:
+    page = make_page(tmp_path, "---\ntitle: ice\nlanguage: ar\ndate: 2026-11-08\n---\nwords")
+    assert (page.lang, page.dir, page.date) == ("ar", "rtl", "2026-11-08")
+    undated = make_page(tmp_path, "---\ntitle: ice\n---\nwords")
     assert (undated.dir, undated.date) == ("ltr", "1 December 2026")
 
 
-def test_who_can_find_it(tmp_path: Path) -> None:
+def test_listing_is_from_front_matter_or_settings(tmp_path: Path) -> None:
     hidden = CONFIG.model_copy(
         update={"archive": CONFIG.archive.model_copy(update={"listing": "private"})}
     )
-    assert page(tmp_path, "---\ntitle: ice\n---\nwords").listing == "listed"
-    assert page(tmp_path, "---\ntitle: ice\n---\nwords", hidden).listing == "private"
-    told = "---\ntitle: ice\narchive: unlisted\n---\nwords"
-    assert page(tmp_path, told, hidden).listing == "unlisted"
+    assert make_page(tmp_path, "---\ntitle: ice\n---\nwords").listing == "listed"
+    assert make_page(tmp_path, "---\ntitle: ice\n---\nwords", hidden).listing == "private"
+    post = "---\ntitle: ice\narchive: unlisted\n---\nwords"
+    assert make_page(tmp_path, post, hidden).listing == "unlisted"
 
 
-def test_a_word_that_says_no_such_thing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PostError) as refused:
-        page(tmp_path, "---\ntitle: ice\narchive: secret\n---\nwords")
-    (problem,) = refused.value.problems
+def test_invalid_listing_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(PostError) as error:
+        make_page(tmp_path, "---\ntitle: ice\narchive: secret\n---\nwords")
+    (problem,) = error.value.problems
     assert problem.message == "archive must be 'listed', 'unlisted' or 'private'"
     assert problem.where is not None
     assert problem.where.line == 3
     assert problem.remedy == "Example: archive: unlisted"
 
 
-def test_what_scrolls_can_be_reached_by_keyboard(tmp_path: Path) -> None:
-    made = page(tmp_path, "---\ntitle: ice\n---\n    code\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
-    root = lxml.html.fromstring(f"<div>{made.html}</div>")
+def test_scrollable_elements_are_focusable(tmp_path: Path) -> None:
+    page = make_page(
+        tmp_path, "---\ntitle: ice\n---\n    code\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    )
+    root = lxml.html.fromstring(f"<div>{page.html}</div>")
     assert [e.tag for e in root.iter() if e.get("tabindex") == "0"] == ["pre", "div"]

@@ -1,3 +1,5 @@
+"""Finding an issue's images: only images inside the issue's folder."""
+
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ def issue(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["a.png", "img/B.JPG", "quay æ.webp", "same.png"])
-def test_an_image_of_the_folder_is_found(issue: Path, name: str) -> None:
+def test_image_in_the_folder_is_found(issue: Path, name: str) -> None:
     assert find_issue_image(issue, name) == (issue / name).resolve()
 
 
@@ -32,9 +34,9 @@ def test_an_image_of_the_folder_is_found(issue: Path, name: str) -> None:
         "a.png\0", "a.png/", "%2e%2e/secret.png", "a\n.png", "x" * 5_000 + ".png",
     ],
 )  # fmt: skip
-def test_nothing_else_is(issue: Path, name: str) -> None:
+def test_other_paths_are_not_found(issue: Path, name: str) -> None:
     assert find_issue_image(issue, name) is None
 
 
-def test_all_that_would_be_served(issue: Path) -> None:
+def test_list_has_every_image_that_is_served(issue: Path) -> None:
     assert list_issue_images(issue) == ["a.png", "img/B.JPG", "quay æ.webp", "same.png"]

@@ -1,3 +1,5 @@
+"""Which issues are public, in which order, and when they are read again."""
+
 import datetime
 import logging
 from collections.abc import Callable, Iterator
@@ -19,7 +21,7 @@ from newsletter.web.archive.issue_cache import (
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
 
-Sending = Callable[..., Path]
+AddSend = Callable[..., Path]
 
 
 @pytest.fixture
@@ -29,18 +31,18 @@ def project(project_folder: Path) -> Project:
 
 @pytest.fixture
 def engine(project: Project) -> Iterator[sa.Engine]:
-    with database_engine(project.config.database, project.root) as made:
-        yield made
+    with database_engine(project.config.database, project.root) as engine:
+        yield engine
 
 
 @pytest.fixture
-def shelf(project: Project, engine: sa.Engine) -> ArchiveRepository:
+def repository(project: Project, engine: sa.Engine) -> ArchiveRepository:
     return ArchiveRepository(project, engine)
 
 
 @pytest.fixture
-def sending(project: Project, engine: sa.Engine) -> Sending:
-    """Makes an issue's folder, and a send of it with one batch; returns the folder."""
+def add_send(project: Project, engine: sa.Engine) -> AddSend:
+    """Create an issue's folder, and a send of it with one batch; returns the folder."""
 
     def make(
         name: str, *, front: str = "", state: str = "accepted",
@@ -54,23 +56,28 @@ def sending(project: Project, engine: sa.Engine) -> Sending:
             "frozen_at": started, "excluded": {}, **values,
         }  # fmt: skip
         with engine.begin() as connection:
-            of = connection.scalar(sa.insert(send).values(row).returning(send.c.id))
-            one = {"send_id": of, "number": 1, "size": 1, "state": state}
-            made = connection.scalar(sa.insert(batch).values(one).returning(batch.c.id))
+            send_id = connection.scalar(sa.insert(send).values(row).returning(send.c.id))
+            batch_row = {"send_id": send_id, "number": 1, "size": 1, "state": state}
+            batch_id = connection.scalar(sa.insert(batch).values(batch_row).returning(batch.c.id))
             if state != "ready":
-                tried = {"batch_id": made, "number": 1, "body_sha": "", "started_at": started}
-                connection.execute(sa.insert(attempt).values(tried))
+                attempt_row = {
+                    "batch_id": batch_id,
+                    "number": 1,
+                    "body_sha": "",
+                    "started_at": started,
+                }
+                connection.execute(sa.insert(attempt).values(attempt_row))
         return folder
 
     return make
 
 
-def slugs(shelf: ArchiveRepository) -> list[str]:
-    return [issue.slug for issue in shelf.list_public_issues(NOW)]
+def list_slugs(repository: ArchiveRepository) -> list[str]:
+    return [issue.slug for issue in repository.list_public_issues(NOW)]
 
 
 @pytest.mark.parametrize(
-    ("values", "there"),
+    ("values", "is_public"),
     [
         ({}, True),
         ({"state": "unknown"}, True),
@@ -86,81 +93,85 @@ def slugs(shelf: ArchiveRepository) -> list[str]:
     ],
     ids=str,
 )
-def test_what_has_a_page(
-    shelf: ArchiveRepository, sending: Sending, values: dict[str, object], *, there: bool
+def test_which_issues_are_public(
+    repository: ArchiveRepository, add_send: AddSend, values: dict[str, object], *, is_public: bool
 ) -> None:
-    sending("2026-11-01-first")
-    sending("2026-11-30-ice", **values)
-    assert set(slugs(shelf)) == ({"first", "ice"} if there else {"first"})
+    add_send("2026-11-01-first")
+    add_send("2026-11-30-ice", **values)
+    assert set(list_slugs(repository)) == ({"first", "ice"} if is_public else {"first"})
 
 
-def test_the_latest_is_first_and_unlisted_ones_are_in_no_index(
-    shelf: ArchiveRepository, sending: Sending
+def test_latest_is_first_and_unlisted_issues_are_not_in_the_index(
+    repository: ArchiveRepository, add_send: AddSend
 ) -> None:
-    sending("2026-11-01-older", started=NOW - 3 * HOUR)
-    sending("2026-11-02-hidden", started=NOW - 2 * HOUR, front="archive: unlisted")
-    sending("2026-11-03-newer", started=NOW - HOUR)
-    assert slugs(shelf) == ["newer", "hidden", "older"]
-    assert [issue.slug for issue in filter_listed_issues(shelf.list_public_issues(NOW))] == [
+    add_send("2026-11-01-older", started=NOW - 3 * HOUR)
+    add_send("2026-11-02-hidden", started=NOW - 2 * HOUR, front="archive: unlisted")
+    add_send("2026-11-03-newer", started=NOW - HOUR)
+    assert list_slugs(repository) == ["newer", "hidden", "older"]
+    assert [issue.slug for issue in filter_listed_issues(repository.list_public_issues(NOW))] == [
         "newer",
         "older",
     ]
 
 
-def test_a_folder_without_a_send_has_no_page(shelf: ArchiveRepository, sending: Sending) -> None:
-    sending("2026-11-01-sent")
-    mine = sending("2026-11-02-gone")
-    mine.rename(mine.with_name("2026-11-03-written"))
-    assert slugs(shelf) == ["sent"]
-
-
-def test_a_correction_shows_and_a_mistake_is_told(
-    shelf: ArchiveRepository, sending: Sending, caplog: pytest.LogCaptureFixture
+def test_folder_without_a_send_is_not_public(
+    repository: ArchiveRepository, add_send: AddSend
 ) -> None:
-    post = sending("2026-11-01-ice") / "post.md"
-    sending("2026-11-02-fire")
-    assert "Words" in shelf.list_public_issues(NOW)[-1].html
+    add_send("2026-11-01-sent")
+    folder = add_send("2026-11-02-gone")
+    folder.rename(folder.with_name("2026-11-03-written"))
+    assert list_slugs(repository) == ["sent"]
+
+
+def test_edits_are_shown_and_errors_are_logged(
+    repository: ArchiveRepository, add_send: AddSend, caplog: pytest.LogCaptureFixture
+) -> None:
+    post = add_send("2026-11-01-ice") / "post.md"
+    add_send("2026-11-02-fire")
+    assert "Words" in repository.list_public_issues(NOW)[-1].html
     post.write_text("---\ntitle: Ice\n---\nBetter words than before.\n")
-    assert "Better" in next(one.html for one in shelf.list_public_issues(NOW) if one.slug == "ice")
+    assert "Better" in next(
+        issue.html for issue in repository.list_public_issues(NOW) if issue.slug == "ice"
+    )
     with caplog.at_level(logging.WARNING):
         post.write_text("---\ntitle: [\n---\nx\n")
-        assert slugs(shelf) == ["fire"]
+        assert list_slugs(repository) == ["fire"]
     assert "2026-11-01-ice" in caplog.text
 
 
-def test_an_issue_is_read_once(shelf: ArchiveRepository, sending: Sending) -> None:
-    sending("2026-11-01-ice")
-    assert shelf.list_public_issues(NOW)[0] is shelf.list_public_issues(NOW)[0]
+def test_unchanged_issue_is_read_once(repository: ArchiveRepository, add_send: AddSend) -> None:
+    add_send("2026-11-01-ice")
+    assert repository.list_public_issues(NOW)[0] is repository.list_public_issues(NOW)[0]
 
 
-def test_images_of_private_and_of_coming_issues_are_there_for_the_mail(
-    shelf: ArchiveRepository, sending: Sending
+def test_images_of_private_and_planned_issues_are_found(
+    repository: ArchiveRepository, add_send: AddSend
 ) -> None:
-    private = sending("2026-11-01-ours", front="archive: private")
-    coming = sending("2026-11-02-coming", state="ready")
-    assert shelf.find_images_folder("ours") == private
-    assert shelf.find_images_folder("coming") == coming
-    assert shelf.find_images_folder("no") is None
+    private = add_send("2026-11-01-ours", front="archive: private")
+    planned = add_send("2026-11-02-coming", state="ready")
+    assert repository.find_images_folder("ours") == private
+    assert repository.find_images_folder("coming") == planned
+    assert repository.find_images_folder("no") is None
 
 
-def test_images_of_a_test_copy_are_there_before_the_send(
-    shelf: ArchiveRepository, engine: sa.Engine, project: Project
+def test_images_are_found_once_a_test_email_was_sent(
+    repository: ArchiveRepository, engine: sa.Engine, project: Project
 ) -> None:
     name = "2026-11-02-draft"
-    assert shelf.find_images_folder("draft") is None
+    assert repository.find_images_folder("draft") is None
     mark_issue_tested(engine, name)
     mark_issue_tested(engine, name)
-    assert shelf.find_images_folder("draft") == project.issues_dir / name
-    assert slugs(shelf) == []
+    assert repository.find_images_folder("draft") == project.issues_dir / name
+    assert list_slugs(repository) == []
 
 
 @pytest.mark.parametrize(
     ("query", "found"),
     [("ÉTÉ", True), ("ete  l'", True), ("été hiver", False), ("%", False), ("STRASSE", True)],
 )
-def test_search_minds_neither_case_nor_marks(
-    shelf: ArchiveRepository, sending: Sending, query: str, *, found: bool
+def test_search_ignores_case_and_diacritics(
+    repository: ArchiveRepository, add_send: AddSend, query: str, *, found: bool
 ) -> None:
-    folder = sending("2026-11-01-ice")
+    folder = add_send("2026-11-01-ice")
     (folder / "post.md").write_text("---\ntitle: L'été, Straße\n---\nWords.\n")
-    assert bool(search_issue_titles(shelf.list_public_issues(NOW), query)) is found
+    assert bool(search_issue_titles(repository.list_public_issues(NOW), query)) is found

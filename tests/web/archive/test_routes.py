@@ -1,4 +1,4 @@
-"""The archive as it is served, and as files: an issue that was really sent."""
+"""The archive of really sent issues, served and exported as files."""
 
 import datetime
 import json
@@ -32,7 +32,7 @@ PIXEL = bytes.fromhex(
 
 @pytest.fixture
 def sent(newsletter: Cli, project_folder: Path) -> Cli:
-    """A listed and an unlisted issue have been sent; a private one too, and one was not."""
+    """A listed, an unlisted and a private issue have been sent, and a fourth has not."""
     for slug, front in {
         "boats": "", "quiet": "archive: unlisted", "secret": "archive: private", "later": ""
     }.items():  # fmt: skip
@@ -47,7 +47,7 @@ def sent(newsletter: Cli, project_folder: Path) -> Cli:
 
 
 class Clock:
-    """A time that stands still until it is told to go on."""
+    """A clock that only moves when a test moves it."""
 
     def __init__(self) -> None:
         self.now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
@@ -68,22 +68,22 @@ def site(sent: Cli, project_folder: Path, clock: Clock) -> Iterator[Site]:  # no
         yield open_site(project, engine, clock)
 
 
-def test_what_was_sent_has_a_page_and_nothing_else(server: Any) -> None:
+def test_only_sent_public_issues_have_a_page(server: Any) -> None:
     index = server.get("/").data.decode()
     assert "Of boats" in index
-    assert not [word for word in ("quiet", "secret", "later") if f"Of {word}" in index]
+    assert not [slug for slug in ("quiet", "secret", "later") if f"Of {slug}" in index]
     statuses = {
         slug: server.get(f"/issues/{slug}").status for slug in ("boats", "quiet", "secret", "later")
     }
     assert statuses == {"boats": 200, "quiet": 200, "secret": 404, "later": 404}
     assert "noindex" in server.get("/issues/quiet").headers["X-Robots-Tag"]
     for path in ("/feed.atom", "/feed.json", "/sitemap.xml"):
-        told = server.get(path).data.decode()
-        assert "boats" in told
-        assert not [word for word in ("quiet", "secret", "later") if word in told], path
+        feed = server.get(path).data.decode()
+        assert "boats" in feed
+        assert not [slug for slug in ("quiet", "secret", "later") if slug in feed], path
 
 
-def test_the_page_is_the_article_for_everybody(server: Any) -> None:
+def test_page_shows_defaults_and_is_sanitized(server: Any) -> None:
     page = server.get("/issues/boats").data.decode()
     assert "Hello friend, the ice let go." in page
     assert "<script" not in page
@@ -95,7 +95,7 @@ def test_the_page_is_the_article_for_everybody(server: Any) -> None:
     assert server.get("/issues/boats/post.md").status == 404
 
 
-def test_who_has_it_already_is_told_so(server: Any) -> None:
+def test_matching_etag_gets_304(server: Any) -> None:
     for path in ("/", "/issues/boats", "/issues/boats/boat.png", "/feed.atom", "/feed.json"):
         tag = server.get(path).headers["ETag"]
         again = server.get(path, **{"If-None-Match": tag})
@@ -103,9 +103,7 @@ def test_who_has_it_already_is_told_so(server: Any) -> None:
         assert server.get(path, **{"If-None-Match": '"another"'}).status == 200
 
 
-def test_a_correction_is_there_a_second_later(
-    server: Any, clock: Clock, project_folder: Path
-) -> None:
+def test_edits_are_served_after_a_second(server: Any, clock: Clock, project_folder: Path) -> None:
     assert "Of boats" in server.get("/issues/boats").data.decode()
     post = project_folder / "issues" / "2026-12-02-boats" / "post.md"
     post.write_text(post.read_text().replace("Of boats", "Of all the boats"))
@@ -119,7 +117,7 @@ def test_a_correction_is_there_a_second_later(
     assert "boats" not in server.get("/").data.decode()
 
 
-def test_what_was_sent_just_now_is_there_at_once(server: Any, sent: Cli) -> None:
+def test_new_send_is_served_at_once(server: Any, sent: Cli) -> None:
     assert server.get("/issues/later").status == 404
     assert server.get("/issues/later/boat.png").status == 404
     assert sent("send", "later", "--yes")[0] == 0
@@ -127,19 +125,19 @@ def test_what_was_sent_just_now_is_there_at_once(server: Any, sent: Cli) -> None
     assert "Of later" in server.get("/issues/later").data.decode()
 
 
-def test_titles_are_searched_and_what_is_asked_is_escaped(server: Any) -> None:
+def test_search_matches_titles_and_escapes_the_query(server: Any) -> None:
     assert "Of boats" in server.get("/?q=BOATS").data.decode()
-    nothing = server.get("/?q=%3Cscript%3Ealert(1)%3C/script%3E")
-    assert nothing.status == 200
-    assert "<script" not in nothing.data.decode()
-    assert "Of boats" not in nothing.data.decode()
+    no_results = server.get("/?q=%3Cscript%3Ealert(1)%3C/script%3E")
+    assert no_results.status == 200
+    assert "<script" not in no_results.data.decode()
+    assert "Of boats" not in no_results.data.decode()
 
 
-def test_files_are_what_is_served(sent: Cli, server: Any, tmp_path: Path) -> None:
+def test_exported_files_equal_the_served_pages(sent: Cli, server: Any, tmp_path: Path) -> None:
     out = tmp_path / "public"
-    code, said, err = sent("archive", "--out", out)
+    code, output, err = sent("archive", "--out", out)
     assert code == 0, err
-    assert "2 issues" in said
+    assert "2 issues" in output
     for path, file in {
         "/issues/boats": "issues/boats/index.html",
         "/issues/boats/boat.png": "issues/boats/boat.png",
@@ -152,19 +150,21 @@ def test_files_are_what_is_served(sent: Cli, server: Any, tmp_path: Path) -> Non
     assert "Of boats" in (out / "index.html").read_text()
 
 
-def test_writing_again_changes_nothing_and_deletes_nothing(sent: Cli, tmp_path: Path) -> None:
+def test_second_export_rewrites_only_changed_files_and_deletes_none(
+    sent: Cli, tmp_path: Path
+) -> None:
     out = tmp_path / "public"
     sent("archive", "--out", out)
     (out / "robots.txt").write_text("mine until the next run")
     (out / "CNAME").write_text("harbour-notes.org")
     times = {path: path.stat().st_mtime_ns for path in out.rglob("*.html")}
-    told = json.loads(sent("archive", "--out", out, "--json")[1])
-    assert told["changed"] == ["robots.txt"]
+    summary = json.loads(sent("archive", "--out", out, "--json")[1])
+    assert summary["changed"] == ["robots.txt"]
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.html")} == times
     assert (out / "CNAME").read_text() == "harbour-notes.org"
 
 
-def test_links_lead_to_where_the_files_will_be(sent: Cli, tmp_path: Path) -> None:
+def test_exported_links_use_the_base_url(sent: Cli, tmp_path: Path) -> None:
     sent("archive", "--out", tmp_path / "a", "--base-url", "https://example.org/letters")
     page = (tmp_path / "a/issues/boats/index.html").read_text()
     assert 'href="https://example.org/letters/issues/boats"' in page
@@ -174,7 +174,7 @@ def test_links_lead_to_where_the_files_will_be(sent: Cli, tmp_path: Path) -> Non
     assert "--base-url" in err
 
 
-def test_without_an_address_it_asks_for_one(cli: Cli, project_folder: Path) -> None:
+def test_export_without_a_public_url_is_refused(cli: Cli, project_folder: Path) -> None:
     code, _, err = cli("archive", "--out", project_folder / "public")
     assert code == 2
     assert "public_url" in err

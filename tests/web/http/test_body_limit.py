@@ -1,4 +1,4 @@
-"""What comes over the wire, byte by byte: slow, too large, cut off, odd."""
+"""Request bodies over raw sockets: slow, too large, truncated, malformed."""
 
 import asyncio
 import socket
@@ -14,16 +14,14 @@ from newsletter.web.app import make_app
 from newsletter.web.http.body_limit import BodyLimitMiddleware
 from newsletter.web.site_context import Site
 
-Told = tuple[int, bytes]
 
-
-def exchange(url: str, sent: bytes) -> Told:
-    """Send bytes and read until the server hangs up: (status, all that it said)."""
+def exchange(url: str, sent: bytes) -> tuple[int, bytes]:
+    """Send bytes and read until the server closes the connection: (status, response)."""
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=60) as wire:
-        wire.sendall(sent)
-        heard = b"".join(iter(lambda: wire.recv(65_536), b""))
-    return int(heard.split(b" ", 2)[1]), heard
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as sock:
+        sock.sendall(sent)
+        response = b"".join(iter(lambda: sock.recv(65_536), b""))
+    return int(response.split(b" ", 2)[1]), response
 
 
 def post(path: str, *lines: str, body: bytes = b"") -> bytes:
@@ -32,62 +30,66 @@ def post(path: str, *lines: str, body: bytes = b"") -> bytes:
 
 
 @pytest.fixture
-def hasty(site: Site, serve: Any) -> Any:
-    """The site, with little patience for bodies."""
+def short_timeout_server(site: Site, serve: Any) -> Any:
+    """The site with a short timeout for bodies."""
     return serve(make_app(site, body_timeout=0.05), site.config)
 
 
-def test_a_body_that_does_not_come_is_cut_off(hasty: Any) -> None:
-    status, heard = exchange(hasty.url, post("/u/x", "Content-Length: 20", body=b"List-Unsub"))
+def test_body_that_never_arrives_times_out(short_timeout_server: Any) -> None:
+    status, response = exchange(
+        short_timeout_server.url, post("/u/x", "Content-Length: 20", body=b"List-Unsub")
+    )
     assert status == 408
-    assert b"connection: close" in heard.lower()
-    assert hasty.get("/healthz").status == 200
+    assert b"connection: close" in response.lower()
+    assert short_timeout_server.get("/healthz").status == 200
 
 
-def test_a_chunked_body_that_never_ends_is_cut_off(hasty: Any) -> None:
+def test_chunked_body_that_never_ends_times_out(short_timeout_server: Any) -> None:
     body = b"a\r\n0123456789\r\n"
-    status, _ = exchange(hasty.url, post("/u/x", "Transfer-Encoding: chunked", body=body))
+    status, _ = exchange(
+        short_timeout_server.url, post("/u/x", "Transfer-Encoding: chunked", body=body)
+    )
     assert status == 408
 
 
-def test_a_declared_length_is_refused_before_a_byte_of_it_is_read(server: Any) -> None:
-    status, heard = exchange(server.url, post("/subscribe", "Content-Length: 10000000"))
+def test_declared_length_over_the_limit_is_refused_before_reading(server: Any) -> None:
+    status, response = exchange(server.url, post("/subscribe", "Content-Length: 10000000"))
     assert status == 413
-    assert b"connection: close" in heard.lower()
+    assert b"connection: close" in response.lower()
 
 
-def test_a_chunked_body_is_refused_once_it_is_too_large(server: Any) -> None:
+def test_chunked_body_is_refused_once_it_is_too_large(server: Any) -> None:
     chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
     status, _ = exchange(server.url, post("/subscribe", "Transfer-Encoding: chunked", body=chunk))
     assert status == 413
 
 
-def test_the_webhook_alone_takes_large_bodies(server: Any) -> None:
-    # Unsigned, so refused: but read.
+def test_only_the_webhook_accepts_large_bodies(server: Any) -> None:
+    # Refused as it is not signed, but read in full.
     assert server.post("/webhooks/sendgrid", b"x" * 800_000).status not in {408, 413}
     assert server.post("/webhooks/sendgrid", b"x" * 2_000_001).status == 413
     assert server.post("/api/subscribe", b"x" * 64_001).status == 413
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "many", "+5", "9" * 5_000])
-def test_a_length_that_is_no_number_is_refused(server: Any, length: str) -> None:
+def test_invalid_content_length_is_refused(server: Any, length: str) -> None:
     status, _ = exchange(server.url, post("/u/x", f"Content-Length: {length}"))
     assert status in {400, 413}
 
 
-def test_two_ways_of_telling_the_length_are_refused(server: Any) -> None:
-    """Request smuggling: a proxy and we must never see different requests."""
+def test_content_length_with_transfer_encoding_is_refused(server: Any) -> None:
+    """Request smuggling: a proxy and the server must never see different requests."""
     sent = post(
         "/u/x", "Content-Length: 4", "Transfer-Encoding: chunked", "Connection: close",
         body=b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
     )  # fmt: skip
-    status, heard = exchange(server.url, sent)
+    status, response = exchange(server.url, sent)
     assert status >= 400
-    assert b'"ok"' not in heard
+    assert b'"ok"' not in response
 
 
 @pytest.mark.parametrize(
-    ("kind", "body"),
+    ("media_type", "body"),
     [
         ("text/plain", b"email=a%40b.example"),
         ("multipart/form-data; boundary=x", b"--x--\r\n"),
@@ -101,18 +103,18 @@ def test_two_ways_of_telling_the_length_are_refused(server: Any) -> None:
         ("application/x-www-form-urlencoded", b"&".join(b"f%d=1" % n for n in range(51))),
     ],
 )
-def test_an_odd_form_gets_a_short_page(server: Any, kind: str, body: bytes) -> None:
-    answer = server.post("/subscribe", body, **{"Content-Type": kind})
-    assert answer.status in {400, 415}
-    assert len(answer.data) < 10_000
-    assert b"Traceback" not in answer.data
+def test_malformed_form_gets_a_short_error_page(server: Any, media_type: str, body: bytes) -> None:
+    response = server.post("/subscribe", body, **{"Content-Type": media_type})
+    assert response.status in {400, 415}
+    assert len(response.data) < 10_000
+    assert b"Traceback" not in response.data
 
 
-def test_half_a_body_is_not_taken_for_a_whole_one() -> None:
-    """A client that is gone in mid-sentence might have meant something else."""
+def test_truncated_body_is_not_processed() -> None:
+    """The part of a body that a disconnected client has not sent could have changed its meaning."""
     reached: list[Scope] = []
     sent: list[Message] = []
-    heard = iter(
+    messages = iter(
         (
             {"type": "http.request", "body": b"List-Unsubscribe=One-Click", "more_body": True},
             {"type": "http.disconnect"},
@@ -120,7 +122,7 @@ def test_half_a_body_is_not_taken_for_a_whole_one() -> None:
     )
 
     async def receive() -> Message:
-        return next(heard)
+        return next(messages)
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -132,8 +134,8 @@ def test_half_a_body_is_not_taken_for_a_whole_one() -> None:
         endpoint, handle_refusal=lambda _, refused: Response(status_code=refused.status)
     )
     chunked = [(b"transfer-encoding", b"chunked")]
-    asking = app({"type": "http", "path": "/u/x", "headers": chunked}, receive, send)
-    with ThreadPoolExecutor(1) as other:  # a browser may have its loop in this thread
-        other.submit(asyncio.run, asking).result()
+    call = app({"type": "http", "path": "/u/x", "headers": chunked}, receive, send)
+    with ThreadPoolExecutor(1) as pool:  # browser tests may run an event loop in this thread
+        pool.submit(asyncio.run, call).result()
     assert reached == []
     assert sent[0]["status"] == 400

@@ -1,4 +1,4 @@
-"""Paths, methods, hosts and proxies that are not what they seem."""
+"""Malicious paths, methods, Host headers and forwarded addresses."""
 
 import socket
 from typing import Any
@@ -13,16 +13,16 @@ from starlette.routing import Route
 from newsletter.web.http.request_data import get_client_ip
 from newsletter.web.site_context import Site
 
-HIDDEN = (b"root:", b"SENDGRID", b"Traceback", b"sqlite")
+SECRETS = (b"root:", b"SENDGRID", b"Traceback", b"sqlite")
 
 
-def raw(url: str, line: str, *headers: str) -> bytes:
-    """One request as it is written, nothing tidied up; all that the server says."""
+def send_raw(url: str, line: str, *headers: str) -> bytes:
+    """Send one request as it is written, without normalization; return the whole response."""
     parts = urlsplit(url)
     sent = "\r\n".join((line, *headers, "Connection: close", "", "")).encode("latin-1")
-    with socket.create_connection((parts.hostname, parts.port), timeout=60) as wire:
-        wire.sendall(sent)
-        return b"".join(iter(lambda: wire.recv(65_536), b""))
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as sock:
+        sock.sendall(sent)
+        return b"".join(iter(lambda: sock.recv(65_536), b""))
 
 
 @pytest.mark.parametrize(
@@ -49,44 +49,44 @@ def raw(url: str, line: str, *headers: str) -> bytes:
         "http://evil.example/newsletter.db",
     ],
 )
-def test_no_path_leads_out_of_the_site(server: Any, path: str) -> None:
-    heard = raw(server.url, f"GET {path} HTTP/1.1", "Host: letters.example")
-    status = int(heard.split(b" ", 2)[1])
+def test_path_traversal_is_refused(server: Any, path: str) -> None:
+    response = send_raw(server.url, f"GET {path} HTTP/1.1", "Host: letters.example")
+    status = int(response.split(b" ", 2)[1])
     assert status in {400, 404}
-    assert not any(word in heard for word in HIDDEN)
-    assert b"set-cookie" not in heard.partition(b"\r\n\r\n")[0].lower()
+    assert not any(word in response for word in SECRETS)
+    assert b"set-cookie" not in response.partition(b"\r\n\r\n")[0].lower()
 
 
-def test_the_host_that_a_client_names_is_in_no_answer(server: Any) -> None:
+def test_host_header_is_never_reflected(server: Any) -> None:
     for path in ("/subscribe", "/subscribe/", "/healthz/", "/u/x", "/nowhere"):
-        heard = raw(server.url, f"GET {path} HTTP/1.1", "Host: evil.example")
-        assert b"evil.example" not in heard
-        assert b"\r\nlocation:" not in heard.lower()
+        response = send_raw(server.url, f"GET {path} HTTP/1.1", "Host: evil.example")
+        assert b"evil.example" not in response
+        assert b"\r\nlocation:" not in response.lower()
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "BREW"])
 def test_other_methods_are_refused(server: Any, method: str) -> None:
-    heard = raw(server.url, f"{method} /subscribe HTTP/1.1", "Host: letters.example")
-    assert int(heard.split(b" ", 2)[1]) in {400, 405}
+    response = send_raw(server.url, f"{method} /subscribe HTTP/1.1", "Host: letters.example")
+    assert int(response.split(b" ", 2)[1]) in {400, 405}
 
 
-def test_a_wrong_method_says_which_would_do(server: Any) -> None:
-    answer = server.request("POST", "/healthz", b"")
-    assert answer.status == 405
-    assert "GET" in answer.headers["Allow"]
+def test_wrong_method_gets_an_allow_header(server: Any) -> None:
+    response = server.request("POST", "/healthz", b"")
+    assert response.status == 405
+    assert "GET" in response.headers["Allow"]
 
 
 @pytest.mark.parametrize("path", ["/subscribe", "/healthz", "/readyz", "/nowhere", "/u/x"])
-def test_head_is_get_without_its_body(server: Any, path: str) -> None:
-    head, whole = server.request("HEAD", path), server.get(path)
-    assert (head.status, head.data) == (whole.status, b"")
-    assert head.headers["Content-Type"] == whole.headers["Content-Type"]
+def test_head_is_get_without_a_body(server: Any, path: str) -> None:
+    head, get = server.request("HEAD", path), server.get(path)
+    assert (head.status, head.data) == (get.status, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
 
 
 @pytest.mark.parametrize(
     "path", ["/subscribe", "/nowhere", "/u/x", "/healthz", "/assets/style.css"]
 )
-def test_every_answer_keeps_browsers_in_bounds(server: Any, path: str) -> None:
+def test_every_response_has_security_headers(server: Any, path: str) -> None:
     headers = server.get(path).headers
     policy = headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'")
@@ -98,17 +98,15 @@ def test_every_answer_keeps_browsers_in_bounds(server: Any, path: str) -> None:
     assert "Strict-Transport-Security" not in headers
 
 
-def test_what_a_client_says_of_its_address_is_believed_from_proxies_alone(
-    site: Site, serve: Any
-) -> None:
-    def told(request: Request) -> Response:
+def test_forwarded_address_is_trusted_from_proxies_only(site: Site, serve: Any) -> None:
+    def show_client(request: Request) -> Response:
         return PlainTextResponse(f"{get_client_ip(request)} {request.url.scheme}")
 
-    app = Starlette(routes=[Route("/", told)])
+    app = Starlette(routes=[Route("/", show_client)])
     forged = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7", "X-Forwarded-Proto": "https"}
-    behind = serve(app, site.config).get("/", **forged).data
-    # The last that our own proxy saw; what stands before it anybody can write.
-    assert behind == b"198.51.100.7 https"
+    through_proxy = serve(app, site.config).get("/", **forged).data
+    # The last entry is the one that our own proxy added; any client can forge those before it.
+    assert through_proxy == b"198.51.100.7 https"
     public = site.config.public.model_copy(update={"trusted_proxies": ()})
-    alone = site.config.model_copy(update={"public": public})
-    assert serve(app, alone).get("/", **forged).data == b"127.0.0.1 http"
+    without_proxy = site.config.model_copy(update={"public": public})
+    assert serve(app, without_proxy).get("/", **forged).data == b"127.0.0.1 http"

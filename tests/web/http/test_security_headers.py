@@ -1,4 +1,4 @@
-"""The headers that the editor's settings change, and those of answers that go wrong."""
+"""Security headers: those changed by settings, those of error responses."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ def with_public(config: Config, **settings: Any) -> Config:
     return config.model_copy(update={"public": PublicSiteSettings(**settings)})
 
 
-def test_https_is_promised_only_where_the_editor_says_so(site: Site) -> None:
+def test_hsts_is_sent_only_if_configured(site: Site) -> None:
     assert "Strict-Transport-Security" not in make_security_headers(site.config)
-    told = make_security_headers(with_public(site.config, hsts=True))
-    assert told["Strict-Transport-Security"] == HSTS_VALUE
+    headers = make_security_headers(with_public(site.config, hsts=True))
+    assert headers["Strict-Transport-Security"] == HSTS_VALUE
 
 
-def test_only_sites_that_the_editor_names_may_frame_a_page(site: Site) -> None:
+def test_only_configured_sites_may_frame_a_page(site: Site) -> None:
     config = with_public(site.config, frame_ancestors=("https://harbournotes.example",))
     policy = make_security_headers(config)["Content-Security-Policy"]
     assert policy.endswith("frame-ancestors https://harbournotes.example")
@@ -37,18 +37,18 @@ def test_only_sites_that_the_editor_names_may_frame_a_page(site: Site) -> None:
         ("HEAD", "/nowhere", 404),
     ],
 )
-def test_answers_that_refuse_keep_browsers_in_bounds_too(
+def test_error_responses_have_security_headers(
     server: Any, method: str, path: str, status: int
 ) -> None:
-    answer = server.request(method, path, b"{}" if method == "POST" else None)
-    headers = answer.headers
-    assert answer.status == status
+    response = server.request(method, path, b"{}" if method == "POST" else None)
+    headers = response.headers
+    assert response.status == status
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "Set-Cookie" not in headers
 
 
-def test_programs_are_told_in_json_and_people_on_a_page(server: Any) -> None:
+def test_errors_are_json_for_api_paths_and_pages_elsewhere(server: Any) -> None:
     for path in ("/api/nothing", "/webhooks/nothing"):
         assert server.get(path).json() == {"error": "There is no such page."}
     page = server.get("/nothing")

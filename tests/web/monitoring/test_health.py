@@ -1,4 +1,4 @@
-"""What a supervisor and Prometheus are told."""
+"""Health checks and Prometheus metrics, with and without a database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +16,12 @@ from newsletter.web.server import open_public_socket
 from newsletter.web.site_context import Site
 
 
-def lose_the_database(site: Site) -> None:
-    """Its file becomes something else."""
+def corrupt_database(site: Site) -> None:
+    """Overwrite the database file with something else."""
     site.engine.dispose()
     Path(str(site.engine.url.database)).write_bytes(b"This is no database any more. " * 500)
-    for left in site.project.root.glob("newsletter.db-*"):
-        left.unlink()
+    for file in site.project.root.glob("newsletter.db-*"):
+        file.unlink()
 
 
 @pytest.fixture
@@ -31,36 +31,36 @@ def metrics(site: Site) -> SiteMetrics:
 
 @pytest.fixture
 def prometheus(metrics: SiteMetrics) -> Iterator[str]:
-    """Where the metrics are."""
-    with open_public_socket("127.0.0.1", 0) as door:
-        port = door.getsockname()[1]
+    """The URL of the metrics."""
+    with open_public_socket("127.0.0.1", 0) as sock:
+        port = sock.getsockname()[1]
     with serve_metrics(metrics, port):
         yield f"http://127.0.0.1:{port}/metrics"
 
 
-def test_it_is_well(server: Any) -> None:
+def test_healthy_server_is_live_and_ready(server: Any) -> None:
     for path in ("/healthz", "/readyz"):
-        answer = server.get(path)
-        assert (answer.status, answer.json()) == (200, {"status": "ok"})
-        assert answer.headers["Cache-Control"] == "no-store"
+        response = server.get(path)
+        assert (response.status, response.json()) == (200, {"status": "ok"})
+        assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_without_its_database_it_lives_but_is_not_ready(site: Site, server: Any) -> None:
-    lose_the_database(site)
-    answer = server.get("/readyz")
-    assert answer.status == 503
-    assert answer.json() == {"status": "the database does not answer"}
+def test_without_a_database_it_is_live_but_not_ready(site: Site, server: Any) -> None:
+    corrupt_database(site)
+    response = server.get("/readyz")
+    assert response.status == 503
+    assert response.json() == {"status": "the database can't be reached"}
     assert server.get("/healthz").status == 200
 
 
-def test_without_its_database_a_page_says_sorry_and_nothing_else(site: Site, server: Any) -> None:
-    lose_the_database(site)
-    answer = server.get("/u/secret-token")
-    assert answer.status == 500
+def test_without_a_database_a_page_reveals_nothing(site: Site, server: Any) -> None:
+    corrupt_database(site)
+    response = server.get("/u/secret-token")
+    assert response.status == 500
     for word in (b"database", b"secret-token", b"Traceback", b"sqlite", b"/harbour-notes"):
-        assert word not in answer.data
-    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-    assert answer.headers["Cache-Control"] == "no-store"
+        assert word not in response.data
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 def test_requests_are_counted_by_route(
@@ -78,34 +78,34 @@ def test_requests_are_counted_by_route(
                 window="1", data={}, created_at=now,
             )
         )  # fmt: skip
-    told = urllib3.request("GET", prometheus).data.decode()
-    assert 'newsletter_requests_total{method="GET",route="/u/{token}",status="404"} 2.0' in told
-    assert 'newsletter_requests_total{method="GET",route="none",status="404"} 1.0' in told
-    assert 'newsletter_requests_total{method="POST",route="none",status="413"} 1.0' in told
-    assert 'newsletter_request_seconds_count{route="/u/{token}"} 2.0' in told
-    assert 'newsletter_letters{state="ready"} 1.0' in told
-    assert 'newsletter_sends{state="running"} 0.0' in told
-    assert "secret-token" not in told
-    assert "ada" not in told
+    text = urllib3.request("GET", prometheus).data.decode()
+    assert 'newsletter_requests_total{method="GET",route="/u/{token}",status="404"} 2.0' in text
+    assert 'newsletter_requests_total{method="GET",route="none",status="404"} 1.0' in text
+    assert 'newsletter_requests_total{method="POST",route="none",status="413"} 1.0' in text
+    assert 'newsletter_request_seconds_count{route="/u/{token}"} 2.0' in text
+    assert 'newsletter_letters{state="ready"} 1.0' in text
+    assert 'newsletter_sends{state="running"} 0.0' in text
+    assert "secret-token" not in text
+    assert "ada" not in text
 
 
-def test_requests_are_told_of_without_the_database(site: Site, prometheus: str) -> None:
-    lose_the_database(site)
-    answer = urllib3.request("GET", prometheus)
-    assert answer.status == 200
-    assert b"newsletter_request_seconds" in answer.data
-    assert b"newsletter_sends{" not in answer.data
+def test_requests_are_reported_without_a_database(site: Site, prometheus: str) -> None:
+    corrupt_database(site)
+    response = urllib3.request("GET", prometheus)
+    assert response.status == 200
+    assert b"newsletter_request_seconds" in response.data
+    assert b"newsletter_sends{" not in response.data
 
 
-def test_the_public_port_knows_no_metrics(server: Any) -> None:
+def test_public_port_serves_no_metrics(server: Any) -> None:
     assert server.get("/metrics").status == 404
 
 
-def test_a_metrics_port_that_is_taken_is_told_in_words(metrics: SiteMetrics) -> None:
+def test_metrics_port_in_use_is_reported(metrics: SiteMetrics) -> None:
     with (
-        open_public_socket("127.0.0.1", 0) as door,
-        pytest.raises(UsageError) as told,
-        serve_metrics(metrics, door.getsockname()[1]),
+        open_public_socket("127.0.0.1", 0) as sock,
+        pytest.raises(UsageError) as error,
+        serve_metrics(metrics, sock.getsockname()[1]),
     ):
         pass
-    assert "--metrics-port" in str(told.value.problems[0].remedy)
+    assert "--metrics-port" in str(error.value.problems[0].remedy)

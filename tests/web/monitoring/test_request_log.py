@@ -1,4 +1,4 @@
-"""``newsletter serve`` as a process: what it says, what it logs, how it ends."""
+"""``newsletter serve`` as a process: output, log, graceful shutdown."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ import urllib3
 
 from newsletter.web.monitoring.request_log import JsonLinesFormatter
 
-SPOKEN = re.compile(r"answers at (http://127\.0\.0\.1:(\d+))/")
+URL_LINE = re.compile(r"answers at (http://127\.0\.0\.1:(\d+))/")
 
 
 class Run(NamedTuple):
@@ -27,8 +27,8 @@ class Run(NamedTuple):
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port: int = door.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
     return port
 
 
@@ -45,31 +45,31 @@ def run(project_folder: Path) -> Iterator[Run]:
     )
     with process:
         assert process.stdout
-        found = SPOKEN.search(process.stdout.readline())
-        assert found
-        yield Run(process, found[1], metrics_port)
+        match = URL_LINE.search(process.stdout.readline())
+        assert match
+        yield Run(process, match[1], metrics_port)
         process.kill()
 
 
-def test_it_ends_when_what_is_being_answered_is_done(run: Run) -> None:
+def test_requests_in_flight_finish_before_shutdown(run: Run) -> None:
     http = urllib3.PoolManager(retries=urllib3.Retry(20, backoff_factor=0.05), timeout=60)
     assert http.request("GET", f"{run.url}/readyz").status == 200
     assert http.request("GET", f"{run.url}/u/secret-token?email=ada@example.org").status == 404
-    told = http.request("GET", f"http://127.0.0.1:{run.port}/metrics").data.decode()
-    assert 'route="/u/{token}",status="404"' in told
-    assert "secret-token" not in told
+    metrics = http.request("GET", f"http://127.0.0.1:{run.port}/metrics").data.decode()
+    assert 'route="/u/{token}",status="404"' in metrics
+    assert "secret-token" not in metrics
     http.clear()
     host, _, port = run.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=60) as wire:
-        wire.sendall(
+    with socket.create_connection((host, int(port)), timeout=60) as sock:
+        sock.sendall(
             b"POST /u/nobody HTTP/1.1\r\nHost: a\r\nContent-Length: 26\r\n"
             b"Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
         )
         # The server is reading: the request is in flight.
-        assert wire.recv(100).startswith(b"HTTP/1.1 100")
+        assert sock.recv(100).startswith(b"HTTP/1.1 100")
         run.process.send_signal(signal.SIGTERM)
-        wire.sendall(b"List-Unsubscribe=One-Click")
-        assert wire.recv(100).startswith(b"HTTP/1.1 404")
+        sock.sendall(b"List-Unsubscribe=One-Click")
+        assert sock.recv(100).startswith(b"HTTP/1.1 404")
     assert run.process.stdout
     public_url = run.process.stdout.readline()
     _, err = run.process.communicate(timeout=60)
@@ -78,28 +78,28 @@ def test_it_ends_when_what_is_being_answered_is_done(run: Run) -> None:
     assert "Without public_url no email links to this site" in err
     assert "Stopped." in err
     lines = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
-    known = {"method": "GET", "route": "/u/{token}", "status": 404}
-    assert any(known.items() <= line.items() for line in lines)
+    expected = {"method": "GET", "route": "/u/{token}", "status": 404}
+    assert any(expected.items() <= line.items() for line in lines)
     for secret in ("secret-token", "ada@", "127.0.0.1", "Traceback"):
         assert secret not in "".join(map(json.dumps, lines))
 
 
-def test_a_port_that_is_taken_is_told_in_words(project_folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port = str(door.getsockname()[1])
-        done = subprocess.run(
+def test_port_in_use_is_reported(project_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = str(sock.getsockname()[1])
+        completed = subprocess.run(
             [sys.executable, "-m", "newsletter", "serve", "--port", port],
             cwd=project_folder,
             capture_output=True,
             text=True,
             check=False,
         )
-    assert done.returncode == 2
-    assert f"127.0.0.1:{port} can't be listened at: address already in use" in done.stderr
-    assert "--port" in done.stderr
+    assert completed.returncode == 2
+    assert f"could not listen on 127.0.0.1:{port}: address already in use" in completed.stderr
+    assert "--port" in completed.stderr
 
 
-def test_a_fault_is_logged_without_its_words() -> None:
+def test_error_is_logged_without_its_message() -> None:
     try:
         int("ada@example.org")
     except ValueError:

@@ -1,4 +1,4 @@
-"""A reader's own page: each form does its one thing, and nobody else's."""
+"""Preferences page: name, tags, pause, data export, erasure, new address."""
 
 import datetime
 import html
@@ -23,45 +23,49 @@ from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.preferences import set_chosen_tags
 from newsletter.web.site_context import Site, utc_now
 
-NEW = "ada.new@elsewhere.example"
+NEW_ADDRESS = "ada.new@elsewhere.example"
 TABLES = (subscriber, subscriber_tag, journal, transactional_email, address_change)
 
 
 @pytest.fixture
 def token(site: Site) -> str:
-    """Of the only reader."""
+    """The token of the only subscriber."""
     ada = parse_address("Ada.Lovelace@example.org")
     with site.engine.begin() as connection:
         changes.subscribe(connection, ada, "active", ChangeOrigin(utc_now(), "form", "/subscribe"))
-        found: str = connection.scalars(sa.select(subscriber.c.token)).one()
-    return found
+        token: str = connection.scalars(sa.select(subscriber.c.token)).one()
+    return token
 
 
-def row(site: Site) -> Any:
+def load_subscriber(site: Site) -> Any:
     with read_transaction(site.engine) as connection:
         return connection.execute(sa.select(subscriber).order_by(subscriber.c.id)).first()
 
 
-def stored(site: Site) -> list[Any]:
+def load_rows(site: Site) -> list[Any]:
     with read_transaction(site.engine) as connection:
         return [connection.execute(sa.select(table)).all() for table in TABLES]
 
 
-def carried(server: Any, token: str, heading: str) -> dict[str, str]:
-    """What the form under a heading carries."""
+def get_hidden_fields(server: Any, token: str, heading: str) -> dict[str, str]:
+    """The hidden fields of the form under a heading."""
     page = server.get(f"/p/{token}").data.decode()
     form = page.split(f'aria-labelledby="{heading}"')[1].split("</form>")[0]
-    found = re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', form)
-    assert len(found) == 2
-    return {name: html.unescape(value) for name, value in found}
+    fields = re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', form)
+    assert len(fields) == 2
+    return {name: html.unescape(value) for name, value in fields}
 
 
-def send(server: Any, token: str, heading: str, **fields: str) -> Any:
-    return server.post(f"/p/{token}", fields={**carried(server, token, heading), **fields})
+def submit(server: Any, token: str, heading: str, **fields: str) -> Any:
+    return server.post(
+        f"/p/{token}", fields={**get_hidden_fields(server, token, heading), **fields}
+    )
 
 
-def test_the_page_is_for_nobody_else(site: Site, server: Any, token: str) -> None:
-    before = stored(site)
+def test_page_is_not_cached_or_indexed_and_changes_nothing(
+    site: Site, server: Any, token: str
+) -> None:
+    before = load_rows(site)
     for method in ("GET", "HEAD"):
         page = server.request(method, f"/p/{token}")
         assert page.status == 200
@@ -69,10 +73,10 @@ def test_the_page_is_for_nobody_else(site: Site, server: Any, token: str) -> Non
         assert page.headers["X-Robots-Tag"] == "noindex"
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert "Set-Cookie" not in page.headers
-    assert stored(site) == before
+    assert load_rows(site) == before
 
 
-def test_name_and_tags(
+def test_name_and_offered_tags_are_saved(
     site: Site, server: Any, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tags = {"weekly": "Every week", "press": "For the press"}
@@ -81,33 +85,36 @@ def test_name_and_tags(
     monkeypatch.setattr(Site, "config", config)
     with site.engine.begin() as connection:
         set_chosen_tags(
-            connection, row(site).id, ["harbour-patron", "weekly"], ["harbour-patron", "weekly"]
+            connection,
+            load_subscriber(site).id,
+            ["harbour-patron", "weekly"],
+            ["harbour-patron", "weekly"],
         )
     assert b"Every week" in server.get(f"/p/{token}").data
     assert b"harbour-patron" not in server.get(f"/p/{token}").data
-    answer = send(server, token, "you", name="Ada <b>L</b>", tag1="yes")
-    assert answer.status == 200
-    assert b"Ada &lt;b&gt;L" in answer.data
-    assert row(site).name == "Ada <b>L</b>"
+    response = submit(server, token, "you", name="Ada <b>L</b>", tag1="yes")
+    assert response.status == 200
+    assert b"Ada &lt;b&gt;L" in response.data
+    assert load_subscriber(site).name == "Ada <b>L</b>"
     with read_transaction(site.engine) as connection:
-        has = sa.select(subscriber_tag.c.tag).order_by(subscriber_tag.c.tag)
-        assert connection.scalars(has).all() == ["harbour-patron", "press"]
+        select_tags = sa.select(subscriber_tag.c.tag).order_by(subscriber_tag.c.tag)
+        assert connection.scalars(select_tags).all() == ["harbour-patron", "press"]
 
 
 @pytest.mark.parametrize(("choice", "days"), [("week", 7), ("month", 30), ("quarter", 91)])
-def test_a_pause_and_its_end(site: Site, server: Any, token: str, choice: str, days: int) -> None:
-    assert send(server, token, "pause", **{"for": choice}).status == 200
-    paused = row(site).paused_until - utc_now()
+def test_pause_and_resume(site: Site, server: Any, token: str, choice: str, days: int) -> None:
+    assert submit(server, token, "pause", **{"for": choice}).status == 200
+    paused = load_subscriber(site).paused_until - utc_now()
     assert datetime.timedelta(days=days - 1) < paused <= datetime.timedelta(days=days)
-    assert row(site).status == "active"
-    assert send(server, token, "pause", **{"for": "none"}).status == 200
-    assert row(site).paused_until is None
+    assert load_subscriber(site).status == "active"
+    assert submit(server, token, "pause", **{"for": "none"}).status == 200
+    assert load_subscriber(site).paused_until is None
 
 
-def test_a_pause_until_a_day(site: Site, server: Any, token: str) -> None:
+def test_pause_until_a_date(site: Site, server: Any, token: str) -> None:
     day = utc_now().date() + datetime.timedelta(days=40)
-    assert send(server, token, "pause", until=day.isoformat(), **{"for": "date"}).status == 200
-    assert abs(row(site).paused_until.date() - day) <= datetime.timedelta(days=1)
+    assert submit(server, token, "pause", until=day.isoformat(), **{"for": "date"}).status == 200
+    assert abs(load_subscriber(site).paused_until.date() - day) <= datetime.timedelta(days=1)
 
 
 @pytest.mark.parametrize(
@@ -125,152 +132,155 @@ def test_a_pause_until_a_day(site: Site, server: Any, token: str) -> None:
         ("erase", {"sure": "no"}),
     ],
 )
-def test_what_can_not_be_changes_nothing(
+def test_invalid_fields_are_rejected(
     site: Site, server: Any, token: str, heading: str, fields: dict[str, str]
 ) -> None:
-    before = stored(site)
-    answer = send(server, token, heading, **fields)
-    assert answer.status == 422
-    assert b'role="alert"' in answer.data
-    assert stored(site) == before
+    before = load_rows(site)
+    response = submit(server, token, heading, **fields)
+    assert response.status == 422
+    assert b'role="alert"' in response.data
+    assert load_rows(site) == before
 
 
-def test_a_form_that_this_page_did_not_make(site: Site, server: Any, token: str) -> None:
-    before = stored(site)
-    good = carried(server, token, "erase")
-    for odd in (
+def test_forged_forms_are_refused(site: Site, server: Any, token: str) -> None:
+    before = load_rows(site)
+    valid = get_hidden_fields(server, token, "erase")
+    for forged in (
         {"signed": ""},
         {"signed": "x.y.z"},
         {"signed": site.signer("preferences").dumps("another-token")},
         {"signed": site.signer("leave").dumps(token)},
-        {"signed": good["signed"][:-3] + "AAA"},
+        {"signed": valid["signed"][:-3] + "AAA"},
         {"do": "anything"},
         {"do": ""},
     ):
-        fields = {**good, "sure": "yes", **odd}
+        fields = {**valid, "sure": "yes", **forged}
         assert server.post(f"/p/{token}", fields=fields).status == 400
-    assert stored(site) == before
+    assert load_rows(site) == before
 
 
-def test_my_data(site: Site, server: Any, token: str) -> None:
-    answer = send(server, token, "data")
-    assert answer.status == 200
-    assert answer.headers["Content-Disposition"].startswith("attachment")
-    assert answer.headers["Cache-Control"] == "no-store"
-    data = json.loads(answer.data)
-    assert data["address"] == row(site).address
+def test_data_export(site: Site, server: Any, token: str) -> None:
+    response = submit(server, token, "data")
+    assert response.status == 200
+    assert response.headers["Content-Disposition"].startswith("attachment")
+    assert response.headers["Cache-Control"] == "no-store"
+    data = json.loads(response.data)
+    assert data["address"] == load_subscriber(site).address
     assert data["journal"][0]["change"] == "subscribed"
-    assert token not in answer.data.decode(), "the token is a secret of their links"
+    assert token not in response.data.decode(), "the token is secret"
 
 
-def test_erase_me(site: Site, server: Any, token: str) -> None:
-    assert send(server, token, "erase", sure="yes").status == 200
-    assert row(site) is None
+def test_erasure(site: Site, server: Any, token: str) -> None:
+    assert submit(server, token, "erase", sure="yes").status == 200
+    assert load_subscriber(site) is None
     assert server.get(f"/p/{token}").status == 404
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "pending"])
-def test_whoever_is_out_is_told_the_way_back_and_may_still_be_forgotten(
+def test_inactive_subscribers_see_the_sign_up_link_and_can_erase(
     site: Site, server: Any, token: str, status: str
 ) -> None:
-    pausing = carried(server, token, "pause")
+    hidden_fields = get_hidden_fields(server, token, "pause")
     with site.engine.begin() as connection:
         connection.execute(sa.update(subscriber).values(status=status))
     page = server.get(f"/p/{token}")
     assert b"/subscribe" in page.data
     assert b'name="for"' not in page.data
-    before = stored(site)
-    fields = {**pausing, "for": "week"}
+    before = load_rows(site)
+    fields = {**hidden_fields, "for": "week"}
     assert server.post(f"/p/{token}", fields=fields).status == 422
-    assert stored(site) == before
-    assert send(server, token, "erase", sure="yes").status == 200
-    assert row(site) is None
+    assert load_rows(site) == before
+    assert submit(server, token, "erase", sure="yes").status == 200
+    assert load_subscriber(site) is None
 
 
-def owed(site: Site) -> dict[str, Any]:
-    """The letters about a move: address -> what it needs."""
+def load_move_emails(site: Site) -> dict[str, Any]:
+    """The emails about an address change: address -> data."""
     with read_transaction(site.engine) as connection:
         rows = connection.execute(
             sa.select(transactional_email).where(transactional_email.c.kind.like("move%"))
         )
-        return {one.address_key: one.data for one in rows}
+        return {row.address_key: row.data for row in rows}
 
 
-def path_of(letter: dict[str, str]) -> str:
-    return "/move/" + letter["url"].rpartition("/")[2]
+def get_move_path(email_data: dict[str, str]) -> str:
+    return "/move/" + email_data["url"].rpartition("/")[2]
 
 
 @pytest.mark.parametrize("first", ["old", "new"])
-def test_a_move_needs_both(site: Site, server: Any, token: str, first: str) -> None:
-    old = row(site).address_key
-    assert send(server, token, "move", email=NEW).status == 200
-    letters = owed(site)
-    assert letters.keys() == {old, NEW}
-    paths = [path_of(letters[old]), path_of(letters[NEW])]
+def test_address_change_needs_both_confirmations(
+    site: Site, server: Any, token: str, first: str
+) -> None:
+    old = load_subscriber(site).address_key
+    assert submit(server, token, "move", email=NEW_ADDRESS).status == 200
+    emails = load_move_emails(site)
+    assert emails.keys() == {old, NEW_ADDRESS}
+    paths = [get_move_path(emails[old]), get_move_path(emails[NEW_ADDRESS])]
     if first == "new":
         paths.reverse()
-    before = stored(site)
+    before = load_rows(site)
     for path in paths:
         for method in ("GET", "HEAD"):
             assert server.request(method, path).status == 200
-        assert server.post(path, fields={}).status == 200, "an empty form presses no button"
-    assert stored(site) == before
+        assert server.post(path, fields={}).status == 200, "an empty form confirms nothing"
+    assert load_rows(site) == before
     for _ in range(2):
         assert server.post(paths[0], fields={"yes": "yes"}).status == 200
-        assert row(site).address_key == old
+        assert load_subscriber(site).address_key == old
     assert server.post(paths[1], fields={"yes": "yes"}).status == 200
-    assert (row(site).address, row(site).token, row(site).status) == (NEW, token, "active")
+    changed = load_subscriber(site)
+    assert (changed.address, changed.token, changed.status) == (NEW_ADDRESS, token, "active")
     for path in paths:
         assert server.get(path).status == 410
         assert server.post(path, fields={"yes": "yes"}).status == 410
 
 
-def test_the_answer_does_not_tell_who_is_on_the_list(site: Site, server: Any, token: str) -> None:
-    old = row(site).address_key
+def test_response_does_not_reveal_who_is_on_the_list(site: Site, server: Any, token: str) -> None:
+    old = load_subscriber(site).address_key
     with site.engine.begin() as connection:
         origin = ChangeOrigin(utc_now(), "form")
-        changes.subscribe(connection, parse_address(NEW), "active", origin)
-    taken = send(server, token, "move", email=NEW)
-    assert owed(site).keys() == {old}, "nobody is bothered who is on the list"
+        changes.subscribe(connection, parse_address(NEW_ADDRESS), "active", origin)
+    taken = submit(server, token, "move", email=NEW_ADDRESS)
+    assert load_move_emails(site).keys() == {old}, "subscribers get no email about it"
     with site.engine.begin() as connection:
         connection.execute(sa.delete(transactional_email))
         connection.execute(sa.delete(address_change))
-    free = send(server, token, "move", email="free@elsewhere.example")
+    free = submit(server, token, "move", email="free@elsewhere.example")
     assert taken.status == free.status == 200
-    without = re.compile(rb'value="[^"]*"')
-    assert without.sub(b"", taken.data) == without.sub(b"", free.data)
+    values = re.compile(rb'value="[^"]*"')
+    assert values.sub(b"", taken.data) == values.sub(b"", free.data)
 
 
-def test_somebody_who_came_meanwhile_keeps_their_address(
-    site: Site, server: Any, token: str
-) -> None:
-    old = row(site).address_key
-    send(server, token, "move", email=NEW)
-    letters = owed(site)
+def test_address_taken_in_the_meantime_is_not_changed(site: Site, server: Any, token: str) -> None:
+    old = load_subscriber(site).address_key
+    submit(server, token, "move", email=NEW_ADDRESS)
+    emails = load_move_emails(site)
     with site.engine.begin() as connection:
         origin = ChangeOrigin(utc_now(), "form")
-        changes.subscribe(connection, parse_address(NEW), "active", origin)
-    assert server.post(path_of(letters[old]), fields={"yes": "yes"}).status == 200
-    assert server.post(path_of(letters[NEW]), fields={"yes": "yes"}).status == 410
-    assert row(site).address_key == old
+        changes.subscribe(connection, parse_address(NEW_ADDRESS), "active", origin)
+    assert server.post(get_move_path(emails[old]), fields={"yes": "yes"}).status == 200
+    assert server.post(get_move_path(emails[NEW_ADDRESS]), fields={"yes": "yes"}).status == 410
+    assert load_subscriber(site).address_key == old
 
 
-def test_nobody_is_bombed_through_a_readers_page(site: Site, server: Any, token: str) -> None:
-    assert send(server, token, "move", email=NEW).status == 200
-    assert send(server, token, "move", email=NEW).status == 200
-    assert send(server, token, "move", email="other@elsewhere.example").status == 422
-    assert len(owed(site)) == 2
+def test_address_change_emails_are_limited(site: Site, server: Any, token: str) -> None:
+    assert submit(server, token, "move", email=NEW_ADDRESS).status == 200
+    assert submit(server, token, "move", email=NEW_ADDRESS).status == 200
+    assert submit(server, token, "move", email="other@elsewhere.example").status == 422
+    assert len(load_move_emails(site)) == 2
 
 
-def test_a_forged_move(site: Site, server: Any, token: str) -> None:
-    send(server, token, "move", email=NEW)
-    path = path_of(owed(site)[NEW])
+def test_forged_address_change_links_are_refused(site: Site, server: Any, token: str) -> None:
+    submit(server, token, "move", email=NEW_ADDRESS)
+    path = get_move_path(load_move_emails(site)[NEW_ADDRESS])
     flipped = "A" if path[-9] != "A" else "B"
     forged = [f"{path[:-9]}{flipped}{path[-8:]}", "/move/x", "/move/a.b.c"]
-    forged.append("/move/" + site.signer("confirm").dumps([row(site).id, NEW, "from"]))
-    for each in forged:
-        assert server.get(each).status == 410
-        assert server.post(each, fields={"yes": "yes"}).status == 410
+    forged.append(
+        "/move/" + site.signer("confirm").dumps([load_subscriber(site).id, NEW_ADDRESS, "from"])
+    )
+    for link in forged:
+        assert server.get(link).status == 410
+        assert server.post(link, fields={"yes": "yes"}).status == 410
     with read_transaction(site.engine) as connection:
-        asked = connection.execute(sa.select(address_change)).one()
-    assert (asked.old_confirmed_at, asked.new_confirmed_at) == (None, None)
+        change = connection.execute(sa.select(address_change)).one()
+    assert (change.old_confirmed_at, change.new_confirmed_at) == (None, None)

@@ -1,4 +1,4 @@
-"""A site whose time stands still until a test lets it pass, and the vendor of its letters."""
+"""Fixtures: a site with a manual clock, and a fake SendGrid for its emails."""
 
 import datetime
 import re
@@ -19,8 +19,8 @@ from newsletter.web.subscriber.transactional_emails import send_due_emails
 
 
 @dataclass
-class Time:
-    """The site's clock."""
+class ManualClock:
+    """A clock that only moves when a test moves it."""
 
     # Links are signed with the real time.
     now: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
@@ -28,54 +28,54 @@ class Time:
     def __call__(self) -> datetime.datetime:
         return self.now
 
-    def pass_by(self, **span: float) -> None:
-        self.now += datetime.timedelta(**span)
+    def advance(self, **delta: float) -> None:
+        self.now += datetime.timedelta(**delta)
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What a test does with the site besides asking it over HTTP."""
+class SignupHarness:
+    """A test's access to the site, other than over HTTP."""
 
     site: Site
-    time: Time
-    vendor: FakeSendGrid
+    clock: ManualClock
+    sendgrid: FakeSendGrid
     mailer: SendGridClient
 
-    def token(self) -> str:
-        """A form's token, old enough."""
-        made = make_form_token(self.site)
-        self.time.pass_by(seconds=3)
-        return made
+    def make_token(self) -> str:
+        """A form's token, old enough to be accepted."""
+        token = make_form_token(self.site)
+        self.clock.advance(seconds=3)
+        return token
 
-    def fields(self, email: str, **more: str) -> dict[str, str]:
-        """A form, filled in as a reader would."""
-        return {"email": email, "token": self.token(), **more}
+    def make_fields(self, email: str, **more: str) -> dict[str, str]:
+        """The fields of a form, filled in."""
+        return {"email": email, "token": self.make_token(), **more}
 
-    def post(self) -> list[str]:
-        """Run the background job: the addresses that got a letter."""
-        before = len(self.vendor.accepted)
+    def send_emails(self) -> list[str]:
+        """Run the background job; return the addresses that were sent an email."""
+        before = len(self.sendgrid.accepted)
         send_due_emails(self.site, self.mailer)
-        return [one.address for one in self.vendor.accepted[before:]]
+        return [recipient.address for recipient in self.sendgrid.accepted[before:]]
 
-    def letter(self) -> dict[str, Any]:
-        """The latest letter, as the vendor got it."""
-        letter: dict[str, Any] = orjson.loads(self.vendor.requests[-1].body)
-        return letter
+    def latest_email(self) -> dict[str, Any]:
+        """The latest email's API request."""
+        body: dict[str, Any] = orjson.loads(self.sendgrid.requests[-1].body)
+        return body
 
-    def link(self) -> str:
-        """The path of the link in the latest letter."""
-        text = self.letter()["content"][0]["value"]
-        found = re.search(r"https://[^/]+(/confirm/[^>\s]+)", text)
-        assert found, text
-        return found[1]
+    def confirm_path(self) -> str:
+        """The path of the confirmation link in the latest email."""
+        text = self.latest_email()["content"][0]["value"]
+        match = re.search(r"https://[^/]+(/confirm/[^>\s]+)", text)
+        assert match, text
+        return match[1]
 
     def status(self, address: str) -> str | None:
         with self.site.engine.begin() as connection:
-            mine = subscriber.c.address_key == address
-            return connection.scalar(sa.select(subscriber.c.status).where(mine))
+            query = sa.select(subscriber.c.status).where(subscriber.c.address_key == address)
+            return connection.scalar(query)
 
-    def owed(self) -> list[tuple[str, str]]:
-        """(address, state) of every letter."""
+    def list_emails(self) -> list[tuple[str, str]]:
+        """(address, state) of every transactional email."""
         with self.site.engine.begin() as connection:
             rows = connection.execute(
                 sa.select(transactional_email.c.address, transactional_email.c.state).order_by(
@@ -86,23 +86,23 @@ class Desk:
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    """Of newsletter.yml, besides the least there can be; a test may override it."""
+    """Sections of newsletter.yml in addition to the minimal ones; a test may override them."""
     return {}
 
 
-def _hasty(connection: Any, _record: object) -> None:
+def _disable_sync(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture
-def site(site: Site, time: Time, settings: dict[str, Any]) -> Site:
-    """The site with a clock of the test's, and its settings."""
+def site(site: Site, clock: ManualClock, settings: dict[str, Any]) -> Site:
+    """The site with the test's clock and settings."""
     config = site.config.model_copy(
         update={
             "public_url": "https://news.harbour-notes.org",
@@ -113,18 +113,18 @@ def site(site: Site, time: Time, settings: dict[str, Any]) -> Site:
         }
     )
     if site.engine.dialect.name == "sqlite":
-        # Thousands of commits: what a power cut leaves is tested elsewhere.
+        # For speed, with thousands of commits; durability is tested elsewhere.
         site.engine.dispose()
-        sa.event.listen(site.engine, "connect", _hasty)
-    return replace(site, clock=time, project=replace(site.project, config=config))
+        sa.event.listen(site.engine, "connect", _disable_sync)
+    return replace(site, clock=clock, project=replace(site.project, config=config))
 
 
 @pytest.fixture
-def desk(site: Site, time: Time) -> Iterator[Desk]:
-    with FakeSendGrid(clock=lambda: time().timestamp()) as vendor:
+def harness(site: Site, clock: ManualClock) -> Iterator[SignupHarness]:
+    with FakeSendGrid(clock=lambda: clock().timestamp()) as sendgrid:
         options = site.config.sendgrid.model_copy(
-            update={"host": vendor.url, "read_timeout": 0.5, "connect_timeout": 5.0}
+            update={"host": sendgrid.url, "read_timeout": 0.5, "connect_timeout": 5.0}
         )
-        mailer = SendGridClient(vendor.key, options)
-        yield Desk(site, time, vendor, mailer)
+        mailer = SendGridClient(sendgrid.key, options)
+        yield SignupHarness(site, clock, sendgrid, mailer)
         mailer.close()

@@ -1,4 +1,4 @@
-"""What the other files show on SQLite alone, from end to end on PostgreSQL too."""
+"""Sign-up from end to end, on SQLite and PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,22 +12,22 @@ def site_database(database_url: str) -> str:
 
 
 @pytest.mark.parametrize("settings", [{"signup": {"welcome": True, "per_ip_hour": 12}}])
-def test_a_crowd_signs_up_and_each_gets_one_letter(desk: Any, server: Any) -> None:
-    forms = [desk.fields(f"reader{number % 6}@example.org") for number in range(16)]
+def test_concurrent_sign_ups_get_one_email_each(harness: Any, server: Any) -> None:
+    forms = [harness.make_fields(f"reader{number % 6}@example.org") for number in range(16)]
     with ThreadPoolExecutor(8) as threads:
         statuses = list(
             threads.map(lambda fields: server.post("/subscribe", fields=fields).status, forms)
         )
     assert sorted(statuses) == [200] * 12 + [429] * 4
-    got = desk.post()
-    assert len(set(got)) == len(got)
-    assert set(got) <= {f"reader{number}@example.org" for number in range(6)}
+    addresses = harness.send_emails()
+    assert len(set(addresses)) == len(addresses)
+    assert set(addresses) <= {f"reader{number}@example.org" for number in range(6)}
 
-    path = desk.link()
+    path = harness.confirm_path()
     with ThreadPoolExecutor(4) as threads:
         pages = list(
             threads.map(lambda _: server.post(path, fields={"yes": "yes"}).status, range(4))
         )
     assert pages == [200] * 4
-    assert desk.status(got[-1]) == "active"
-    assert desk.post() == [got[-1]], "one welcome"
+    assert harness.status(addresses[-1]) == "active"
+    assert harness.send_emails() == [addresses[-1]], "one welcome email"

@@ -1,3 +1,5 @@
+"""Confirmation links: only the button subscribes, once, until they expire."""
+
 from typing import Any
 
 import pytest
@@ -11,37 +13,37 @@ from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal
 
 ADA = parse_address("ada@example.org")
 YES = {"yes": "yes"}
-EVERYTHING = (subscriber, journal, suppression, transactional_email)
+TABLES = (subscriber, journal, suppression, transactional_email)
 
 
-def ask(desk: Any, server: Any, address: str = ADA.address) -> str:
-    """Sign up; the path of the link that comes by mail."""
-    assert server.post("/subscribe", fields=desk.fields(address)).status == 200
-    assert desk.post() == [address]
-    path: str = desk.link()
+def sign_up(harness: Any, server: Any, address: str = ADA.address) -> str:
+    """Sign up; return the path of the link in the confirmation email."""
+    assert server.post("/subscribe", fields=harness.make_fields(address)).status == 200
+    assert harness.send_emails() == [address]
+    path: str = harness.confirm_path()
     return path
 
 
-def contents(desk: Any) -> list[Any]:
-    with desk.site.engine.begin() as connection:
-        return [connection.execute(sa.select(table)).all() for table in EVERYTHING]
+def load_rows(harness: Any) -> list[Any]:
+    with harness.site.engine.begin() as connection:
+        return [connection.execute(sa.select(table)).all() for table in TABLES]
 
 
-def test_only_the_button_subscribes(desk: Any, server: Any) -> None:
-    path = ask(desk, server)
-    before = contents(desk)
+def test_only_the_button_subscribes(harness: Any, server: Any) -> None:
+    path = sign_up(harness, server)
+    rows = load_rows(harness)
     for agent in ("Mozilla/5.0", "Barracuda Sentinel"):
         for _ in range(10):
             page = server.get(path, **{"User-Agent": agent})
             assert page.status == 200
             assert b"<button" in page.data
             assert server.request("HEAD", path).status == 200
-    assert server.post(path, fields={}).status == 200, "an empty form presses no button"
-    assert contents(desk) == before
+    assert server.post(path, fields={}).status == 200, "an empty form confirms nothing"
+    assert load_rows(harness) == rows
 
     assert server.post(path, fields=YES).status == 200
-    assert desk.status(ADA.key) == "active"
-    with desk.site.engine.begin() as connection:
+    assert harness.status(ADA.key) == "active"
+    with harness.site.engine.begin() as connection:
         lines = load_journal(connection, 1)
     assert [(line.change, line.method, line.source) for line in lines] == [
         ("subscribed", "form", "/subscribe"),
@@ -50,76 +52,78 @@ def test_only_the_button_subscribes(desk: Any, server: Any) -> None:
     assert lines[1].wording == "Yes, send me Harbour Notes by email. I can leave at any time."
 
 
-def test_the_page_is_for_nobody_else(desk: Any, server: Any) -> None:
-    page = server.get(ask(desk, server))
+def test_page_is_not_cached_or_indexed(harness: Any, server: Any) -> None:
+    page = server.get(sign_up(harness, server))
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert "no-store" in page.headers["Cache-Control"]
     assert "noindex" in page.headers["X-Robots-Tag"]
 
 
-def test_the_second_press_says_that_it_is_done(desk: Any, server: Any) -> None:
-    path = ask(desk, server)
+def test_second_confirmation_changes_nothing(harness: Any, server: Any) -> None:
+    path = sign_up(harness, server)
     server.post(path, fields=YES)
-    done = contents(desk)
+    confirmed = load_rows(harness)
     for again in (server.post(path, fields=YES), server.get(path)):
         assert again.status == 200
         assert b"already" in again.data
-    assert contents(desk) == done
+    assert load_rows(harness) == confirmed
 
 
-def test_a_used_link_brings_nobody_back_who_has_left_since(desk: Any, server: Any) -> None:
-    path = ask(desk, server)
+def test_used_link_does_not_resubscribe(harness: Any, server: Any) -> None:
+    path = sign_up(harness, server)
     server.post(path, fields=YES)
-    with desk.site.engine.begin() as connection:
-        changes.unsubscribe(connection, ADA.key, ChangeOrigin(desk.time(), "one_click"))
-    for answer in (server.get(path), server.post(path, fields=YES)):
-        assert answer.status == 410
-        assert b'/subscribe"' in answer.data
-    assert desk.status(ADA.key) == "unsubscribed"
+    with harness.site.engine.begin() as connection:
+        changes.unsubscribe(connection, ADA.key, ChangeOrigin(harness.clock(), "one_click"))
+    for response in (server.get(path), server.post(path, fields=YES)):
+        assert response.status == 410
+        assert b'/subscribe"' in response.data
+    assert harness.status(ADA.key) == "unsubscribed"
 
 
-@pytest.mark.parametrize("left", ["unsubscribed", "bounced", "complained", "erased"])
-def test_whoever_left_comes_back_by_their_own_word(desk: Any, server: Any, left: str) -> None:
-    origin = ChangeOrigin(desk.time(), "webhook")
-    with desk.site.engine.begin() as connection:
+@pytest.mark.parametrize("before", ["unsubscribed", "bounced", "complained", "erased"])
+def test_suppressed_address_becomes_active_by_confirming(
+    harness: Any, server: Any, before: str
+) -> None:
+    origin = ChangeOrigin(harness.clock(), "webhook")
+    with harness.site.engine.begin() as connection:
         changes.subscribe(connection, ADA, "active", origin)
-        if left in changes.SUPPRESSION_ACTIONS:
-            changes.SUPPRESSION_ACTIONS[left](connection, ADA.key, origin)
-    if left == "erased":
-        erase_address(desk.site.engine, ADA.key, desk.time())
-    path = ask(desk, server)
-    assert desk.status(ADA.key) != "active"
+        if before in changes.SUPPRESSION_ACTIONS:
+            changes.SUPPRESSION_ACTIONS[before](connection, ADA.key, origin)
+    if before == "erased":
+        erase_address(harness.site.engine, ADA.key, harness.clock())
+    path = sign_up(harness, server)
+    assert harness.status(ADA.key) != "active"
     server.post(path, fields=YES)
-    assert desk.status(ADA.key) == "active"
-    assert desk.status(ADA.key) == "active"
+    assert harness.status(ADA.key) == "active"
+    assert harness.status(ADA.key) == "active"
 
 
-def test_an_expired_link_says_how_to_get_a_new_one(desk: Any, server: Any) -> None:
-    path = ask(desk, server)
-    desk.time.pass_by(days=7, seconds=2)
-    for answer in (server.get(path), server.post(path, fields=YES)):
-        assert answer.status == 410
-        assert b'/subscribe"' in answer.data
-    assert desk.status(ADA.key) == "pending"
+def test_expired_link_offers_to_sign_up_again(harness: Any, server: Any) -> None:
+    path = sign_up(harness, server)
+    harness.clock.advance(days=7, seconds=2)
+    for response in (server.get(path), server.post(path, fields=YES)):
+        assert response.status == 410
+        assert b'/subscribe"' in response.data
+    assert harness.status(ADA.key) == "pending"
 
 
-def test_a_link_of_another_make_is_no_link(desk: Any, server: Any) -> None:
-    path = ask(desk, server)
-    before = contents(desk)
+def test_forged_links_are_not_found(harness: Any, server: Any) -> None:
+    path = sign_up(harness, server)
+    before = load_rows(harness)
     flipped = "A" if path[-5] != "A" else "B"
     forged = [path[:-5] + flipped + path[-4:], path[:9] + "X" + path[10:]]
-    forged += [f"/confirm/{desk.site.signer('form').dumps(1)}", "/confirm/x", f"{path}%00"]
-    for bad in forged:
-        assert server.get(bad).status == 404, bad
-        assert server.post(bad, fields=YES).status == 404, bad
-    assert contents(desk) == before
+    forged += [f"/confirm/{harness.site.signer('form').dumps(1)}", "/confirm/x", f"{path}%00"]
+    for link in forged:
+        assert server.get(link).status == 404, link
+        assert server.post(link, fields=YES).status == 404, link
+    assert load_rows(harness) == before
 
 
 @pytest.mark.parametrize("settings", [{"signup": {"welcome": True}}])
-def test_who_has_confirmed_is_welcomed_once(desk: Any, server: Any) -> None:
-    path = ask(desk, server)
+def test_welcome_email_is_sent_once(harness: Any, server: Any) -> None:
+    path = sign_up(harness, server)
     server.post(path, fields=YES)
     server.post(path, fields=YES)
-    assert desk.post() == [ADA.address]
-    assert desk.letter()["subject"] == "Welcome to Harbour Notes"
-    assert desk.post() == []
+    assert harness.send_emails() == [ADA.address]
+    assert harness.latest_email()["subject"] == "Welcome to Harbour Notes"
+    assert harness.send_emails() == []

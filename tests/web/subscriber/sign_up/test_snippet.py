@@ -1,4 +1,4 @@
-"""The snippet on the editor's own site, in a real Chromium."""
+"""The sign-up snippet on another site, in a real Chromium."""
 
 import html
 import re
@@ -22,10 +22,10 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def visit(page: Page, server: Any) -> None:
-    """Open a page of the editor's with the snippet in it, as the site shows it."""
-    shown = re.search("<pre[^>]*><code>(.*?)</code>", server.get("/embed").data.decode(), re.DOTALL)
-    assert shown
-    snippet = html.unescape(shown[1]).replace("https://news.harbour-notes.org", server.url)
+    """Open another site's page that has the snippet as /embed shows it."""
+    match = re.search("<pre[^>]*><code>(.*?)</code>", server.get("/embed").data.decode(), re.DOTALL)
+    assert match
+    snippet = html.unescape(match[1]).replace("https://news.harbour-notes.org", server.url)
 
     def fulfil(route: Route) -> None:
         route.fulfill(body=f"<!DOCTYPE html>{snippet}", content_type="text/html; charset=utf-8")
@@ -35,32 +35,32 @@ def visit(page: Page, server: Any) -> None:
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_a_reader_signs_up_without_leaving_the_editors_page(
-    desk: Any, server: Any, page: Page
-) -> None:
+def test_sign_up_without_leaving_the_page(harness: Any, server: Any, page: Page) -> None:
     visit(page, server)
     with page.expect_response("**/api/form-token"):
         page.get_by_label("Email").focus()
     page.keyboard.type("ada@example")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("quick")
-    desk.time.pass_by(seconds=3)
+    harness.clock.advance(seconds=3)
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("email address")
     page.get_by_label("Email").fill("ada@example.org")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("on its way")
     assert page.url == f"{SITE}/about"
-    assert desk.post() == ["ada@example.org"]
+    assert harness.send_emails() == ["ada@example.org"]
 
 
-def test_a_site_that_is_not_allowed_leads_to_ours(desk: Any, server: Any, page: Page) -> None:
+def test_site_without_cors_permission_falls_back_to_our_page(
+    harness: Any, server: Any, page: Page
+) -> None:
     visit(page, server)
     page.get_by_label("Email").fill("ada@example.org")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{server.url}/subscribe")
     expect(page.get_by_label("Email address")).to_have_value("ada@example.org")
-    desk.time.pass_by(seconds=3)
+    harness.clock.advance(seconds=3)
     page.get_by_role("button").press("Enter")
     page.get_by_role("heading", name="mailbox").wait_for()
-    assert desk.post() == ["ada@example.org"]
+    assert harness.send_emails() == ["ada@example.org"]
