@@ -1,4 +1,4 @@
-"""The architecture page shows the tree as it is, and names files that are there."""
+"""The architecture page: its file tree is current, the files it names exist."""
 
 import re
 import subprocess
@@ -22,9 +22,9 @@ def test_files_named_in_the_table_exist() -> None:
     assert not missing
 
 
-def test_the_tree_is_current() -> None:
+def test_file_tree_is_current() -> None:
     script = ROOT / "scripts" / "architecture_tree.py"
-    today = subprocess.run(
+    current = subprocess.run(
         [sys.executable, script, "--print"], capture_output=True, text=True, check=True
     ).stdout
-    assert today in PAGE.read_text(), "run: make reference"
+    assert current in PAGE.read_text(), "run: make reference"

@@ -1,4 +1,4 @@
-"""Every command that README and docs show is run, in order, in a folder of its own."""
+"""README and docs: every command works in order, every link has a target."""
 
 import os
 import re
@@ -17,7 +17,7 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ (.*?)(?:\s+# exits (\d))?$", re.MULTILINE)
-SHELL = re.compile(r"[|&;<>$`*?~]")  # what only a shell understands
+SHELL = re.compile(r"[|&;<>$`*?~]")  # characters that need a shell
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)")
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -31,24 +31,24 @@ the ice let go on Tuesday.
 """
 
 
-def commands(page: Path) -> list[tuple[str, int]]:
+def find_commands(page: Path) -> list[tuple[str, int]]:
     text = page.read_text()
     return [
-        (found[1], int(found[2] or 0))
+        (match[1], int(match[2] or 0))
         for block in CONSOLE.findall(text)
-        for found in COMMAND.finditer(block)
+        for match in COMMAND.finditer(block)
     ]
 
 
 @pytest.fixture
 def vendor() -> Iterator[FakeSendGrid]:
-    with FakeSendGrid() as double:
-        yield double
+    with FakeSendGrid() as sendgrid:
+        yield sendgrid
 
 
 @pytest.fixture
 def work(tmp_path: Path, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that holds what the pages take for granted."""
+    """A folder with the files that the pages assume."""
     folder = tmp_path / "work"
     folder.mkdir()
     (folder / "first-post.md").write_text(POST)
@@ -62,39 +62,39 @@ def work(tmp_path: Path, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch) 
 
 
 def run_in_shell(command: str) -> tuple[int, str, str]:
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    completed = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    return completed.returncode, completed.stdout, completed.stderr
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if commands(page)], ids=lambda page: page.name
+    "page", [page for page in PAGES if find_commands(page)], ids=lambda page: page.name
 )
-def test_the_commands_of_a_page_work_in_order(
+def test_commands_of_a_page_work_in_order(
     page: Path, work: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = work
-    for command, code in commands(page):
+    for command, code in find_commands(page):
         if command.startswith("cd "):
             folder = (folder / command[3:]).resolve()
             continue
         monkeypatch.chdir(folder)
         program, *args = shlex.split(command)
-        # A process for each would take most of the time; what a reader tries first has one.
+        # For speed most commands run in process; those of the README run as users run them.
         in_process = program == "newsletter" and not SHELL.search(command) and page != README
         exit_code, out, err = cli(*args) if in_process else run_in_shell(command)
         assert exit_code == code, f"{command}\n{out}{err}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+def test_links_between_pages_have_targets(page: Path) -> None:
     broken = [
         target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()
     ]
     assert broken == []
 
 
-def test_the_command_reference_is_the_help_of_today() -> None:
+def test_command_reference_is_current() -> None:
     script = ROOT / "scripts" / "cli_reference.py"
-    today = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    current = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     committed = (ROOT / "docs/reference/cli.md").read_text()
-    assert committed == today.stdout, "run: make reference"
+    assert committed == current.stdout, "run: make reference"

@@ -1,4 +1,4 @@
-"""The contracts in pyproject.toml hold, and each of them would notice a breach."""
+"""The import contracts in pyproject.toml hold, and each detects a violation."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ MAX_MODULES = 16
 
 def lint_imports(folder: Path) -> tuple[int, str]:
     command = Path(sys.executable).with_name("lint-imports")
-    run = subprocess.run(
+    completed = subprocess.run(
         [command, "--no-logo", "--no-cache"],
         cwd=folder,
         env={"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"},
@@ -22,7 +22,7 @@ def lint_imports(folder: Path) -> tuple[int, str]:
         text=True,
         check=False,
     )
-    return run.returncode, run.stdout + run.stderr
+    return completed.returncode, completed.stdout + completed.stderr
 
 
 @pytest.fixture
@@ -34,32 +34,32 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_contracts_hold() -> None:
-    code, said = lint_imports(ROOT)
-    assert code == 0, said
+def test_contracts_hold() -> None:
+    code, output = lint_imports(ROOT)
+    assert code == 0, output
 
 
-def test_rendering_takes_nothing_of_urllib_but_parse() -> None:
-    # import-linter sees other packages whole, so the contract can't tell these apart.
+def test_rendering_uses_only_the_parse_module_of_urllib() -> None:
+    # import-linter knows external packages only as a whole, so the contract can't check this.
     sources = [path.read_text() for path in (ROOT / "newsletter" / "render").rglob("*.py")]
-    named = {name for source in sources for name in re.findall(r"\burllib(?:\.\w+)?", source)}
+    used = {name for source in sources for name in re.findall(r"\burllib(?:\.\w+)?", source)}
     assert sources
-    assert named <= {"urllib.parse"}
+    assert used <= {"urllib.parse"}
 
 
-def test_folders_are_small_enough_to_take_in() -> None:
-    # A folder of rules has one module a topic, one of migrations only grows.
+def test_folders_have_few_modules() -> None:
+    # The folder of rules has one module per topic, and that of migrations only grows.
     large = {
         str(folder.relative_to(ROOT)): len(modules)
         for folder in (ROOT / "newsletter").rglob("*/")
-        if len(modules := [*folder.glob("*.py")]) - 1 > MAX_MODULES  # __init__.py is no entry
+        if len(modules := [*folder.glob("*.py")]) - 1 > MAX_MODULES  # without __init__.py
         and folder.parts[-2:] not in {("checks", "rules"), ("migrations", "versions")}
     }
     assert not large
 
 
 @pytest.mark.parametrize(
-    ("module", "breach", "contract"),
+    ("module", "violation", "contract"),
     [
         ("db/engine.py", "import newsletter.cli.main", "Layers: data flows one way"),
         ("posts/post.py", "import newsletter.render.email", "Layers: data flows one way"),
@@ -89,11 +89,11 @@ def test_folders_are_small_enough_to_take_in() -> None:
         ("sending/anything.py", "", "Sending has floors"),
     ],
 )
-def test_a_breach_is_noticed(copy: Path, module: str, breach: str, contract: str) -> None:
+def test_violation_is_detected(copy: Path, module: str, violation: str, contract: str) -> None:
     with (copy / "newsletter" / module).open("a") as file:
-        file.write(f"\n\n{breach}\n")
-    code, said = lint_imports(copy)
-    broken = [line for line in said.splitlines() if line.endswith("BROKEN")]
-    assert code != 0, said
-    # An import that points up mostly closes a circle too.
-    assert any(line.startswith(contract) for line in broken), said
+        file.write(f"\n\n{violation}\n")
+    code, output = lint_imports(copy)
+    broken = [line for line in output.splitlines() if line.endswith("BROKEN")]
+    assert code != 0, output
+    # An import of a higher layer mostly closes a cycle as well.
+    assert any(line.startswith(contract) for line in broken), output

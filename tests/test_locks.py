@@ -1,4 +1,4 @@
-"""What `make demo` and `make test` install is decided by the locks, whatever is released later."""
+"""Lock files: `make demo` and `make test` install exactly the locked versions."""
 
 import base64
 import hashlib
@@ -25,12 +25,12 @@ Install = Callable[[str], subprocess.CompletedProcess[str]]
 
 @dataclass
 class Index:
-    """A package index in a folder, which pip reads by a ``file:`` URL."""
+    """A package index in a folder, which pip reads through a ``file:`` URL."""
 
     folder: Path
 
     def release(self, name: str, version: str, *metadata: str) -> str:
-        """Publish a wheel without code; return its line for a lock."""
+        """Publish a wheel without code; return its entry for a lock file."""
         info = f"{name}-{version}.dist-info"
         files = {
             f"{info}/METADATA": "\n".join(
@@ -54,8 +54,8 @@ class Index:
 
 
 def _digest(text: str) -> str:
-    raw = hashlib.sha256(text.encode()).digest()
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    digest = hashlib.sha256(text.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 @pytest.fixture
@@ -65,25 +65,31 @@ def index(tmp_path: Path) -> Index:
 
 @pytest.fixture
 def python(tmp_path: Path) -> Path:
-    """The Python of an environment that holds pip alone: a copy, since ensurepip takes seconds."""
+    """The Python of an environment that has only pip: a copy, since ensurepip takes seconds."""
     venv.create(tmp_path / "env", with_pip=False)
     [packages] = (tmp_path / "env" / "lib").glob("*/site-packages")
-    [own] = pip.__path__
-    shutil.copytree(own, packages / "pip")
+    [pip_folder] = pip.__path__
+    shutil.copytree(pip_folder, packages / "pip")
     return tmp_path / "env" / "bin" / "python"
 
 
 @pytest.fixture
 def install(python: Path, index: Index, tmp_path: Path) -> Install:
-    """Return a function that installs a lock as the Makefile does, from the made-up index alone."""
+    """A function that installs a lock file as the Makefile does, from the fake index only."""
 
     def run(lock: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / "requirements.lock").write_text(lock)
-        own = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("PIP_")
+        }
         return subprocess.run(
             [ROOT / "scripts" / "install-locked", python, "requirements.lock"],
             cwd=tmp_path,
-            env={**own, "PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index.folder.as_uri()},
+            env={
+                **environment,
+                "PIP_CONFIG_FILE": os.devnull,
+                "PIP_INDEX_URL": index.folder.as_uri(),
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -92,8 +98,8 @@ def install(python: Path, index: Index, tmp_path: Path) -> Install:
     return run
 
 
-def installed(python: Path) -> dict[str, str]:
-    """The made-up packages that are installed: name -> version."""
+def list_installed(python: Path) -> dict[str, str]:
+    """The fake packages that are installed: name -> version."""
     code = (
         "import importlib.metadata as m, json;"
         "print(json.dumps({d.name: d.version for d in m.distributions() if d.name[0] == 'x'}))"
@@ -102,9 +108,9 @@ def installed(python: Path) -> dict[str, str]:
     return dict(re.findall(r'"(\w+)": "([\d.]+)"', listed.stdout))
 
 
-def test_a_newer_release_changes_nothing(index: Index, install: Install, python: Path) -> None:
-    # The shape that once broke the commands: a plug-in asks for an extra of a package that it does
-    # not pin, and pip 23 looks for that one anew.
+def test_newer_releases_are_not_installed(index: Index, install: Install, python: Path) -> None:
+    # A case that once broke the commands: a plug-in requires an extra of a package that it does
+    # not pin, and pip 23 resolves that package again.
     extra = ("Provides-Extra: toml", "Requires-Dist: xtoml; extra == 'toml'")
     lock = "".join(
         [
@@ -117,32 +123,32 @@ def test_a_newer_release_changes_nothing(index: Index, install: Install, python:
         index.release("xcover", newer, *extra, "Requires-Dist: xunheardof")
     index.release("xplugin", "7.1", "Requires-Dist: xunheardof")
     index.release("xtoml", "1.1")
-    done = install(lock)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("Installing the 3 packages of requirements.lock ...\n")
-    assert installed(python) == {"xplugin": "7.0", "xcover": "7.1", "xtoml": "1.0"}
+    completed = install(lock)
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stderr.startswith("Installing the 3 packages of requirements.lock ...\n")
+    assert list_installed(python) == {"xplugin": "7.0", "xcover": "7.1", "xtoml": "1.0"}
 
 
-def test_another_file_under_the_same_version_is_refused(
-    index: Index, install: Install, python: Path
-) -> None:
+def test_file_with_another_hash_is_refused(index: Index, install: Install, python: Path) -> None:
     lock = index.release("xcover", "7.1")
     index.release("xcover", "7.1", "Summary: not the file that was locked")
-    done = install(lock)
-    assert done.returncode != 0
-    assert "DO NOT MATCH THE HASHES" in done.stderr
-    assert installed(python) == {}
+    completed = install(lock)
+    assert completed.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in completed.stderr
+    assert list_installed(python) == {}
 
 
-def test_a_lock_that_lacks_a_package_is_reported(index: Index, install: Install) -> None:
-    done = install(index.release("xplugin", "7.0", "Requires-Dist: xcover[toml]>=7.0"))
-    assert done.returncode == 1
-    assert "xplugin 7.0 requires xcover, which is not installed." in done.stderr
-    assert done.stderr.endswith("requirements.lock is incomplete; make it again with: make lock\n")
+def test_incomplete_lock_is_reported(index: Index, install: Install) -> None:
+    completed = install(index.release("xplugin", "7.0", "Requires-Dist: xcover[toml]>=7.0"))
+    assert completed.returncode == 1
+    assert "xplugin 7.0 requires xcover, which is not installed." in completed.stderr
+    assert completed.stderr.endswith(
+        "requirements.lock is incomplete; make it again with: make lock\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
-def test_every_line_of_a_lock_is_a_version_with_hashes(name: str) -> None:
+def test_every_lock_entry_is_a_version_with_hashes(name: str) -> None:
     text = (ROOT / name).read_text()
     entries = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
     assert entries
@@ -151,15 +157,15 @@ def test_every_line_of_a_lock_is_a_version_with_hashes(name: str) -> None:
     assert "://" not in text
 
 
-def test_the_tools_change_no_version_of_the_program() -> None:
-    program, tools = (
-        {(found["name"], found["version"], found["marker"]) for found in PINNED.finditer(text)}
+def test_development_lock_has_the_same_runtime_versions() -> None:
+    runtime, development = (
+        {(match["name"], match["version"], match["marker"]) for match in PINNED.finditer(text)}
         for text in (
             (ROOT / "requirements.lock").read_text(),
             (ROOT / "requirements-dev.lock").read_text(),
         )
     )
-    assert program < tools
-    names = {name for name, _, _ in program}
-    assert {name for name, _, _ in tools - program}.isdisjoint(names)
+    assert runtime < development
+    names = {name for name, _, _ in runtime}
+    assert {name for name, _, _ in development - runtime}.isdisjoint(names)
     assert names.isdisjoint({"pytest", "mypy", "ruff", "playwright", "hypothesis", "psycopg"})

@@ -1,4 +1,4 @@
-"""The wheel works by itself: installed in an empty environment, away from the checkout."""
+"""The wheel: its content, and that it works in an empty environment."""
 
 import importlib.metadata
 import os
@@ -28,15 +28,15 @@ Newsletter = Callable[..., str]
 
 
 def copy_locked_packages(target: Path) -> None:
-    """Copy what the run-time lock pins from this environment: downloading takes half a minute."""
+    """Copy the packages of the run-time lock from this environment: a download takes 30 seconds."""
     lock = (ROOT / "requirements.lock").read_text()
     for name in set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)):
         try:
             files = importlib.metadata.files(name) or ()
         except importlib.metadata.PackageNotFoundError:
-            continue  # it is for another platform
+            continue  # a package for another platform
         for file in files:
-            if ".." not in file.parts:  # the programs in bin/
+            if ".." not in file.parts:  # the scripts in bin/
                 path = target / file
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _link(Path(str(file.locate())), path)
@@ -45,7 +45,7 @@ def copy_locked_packages(target: Path) -> None:
 def _link(file: Path, path: Path) -> None:
     try:
         path.hardlink_to(file)
-    except OSError:  # on another file system
+    except OSError:  # a different file system
         shutil.copy2(file, path)
 
 
@@ -57,10 +57,12 @@ def run(*command: str | Path, cwd: Path) -> str:
         "SENDGRID_HOST",
         "NEWSLETTER_DATABASE",
     }
-    kept = {name: value for name, value in os.environ.items() if name not in hidden}
-    done = subprocess.run(command, cwd=cwd, env=kept, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    completed = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert completed.returncode == 0, f"{command}\n{completed.stdout}{completed.stderr}"
+    return completed.stdout
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def newsletter(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Newsletter:
-    """Runs the command of an environment that holds the wheel, and what the run-time lock pins."""
+    """Run the command of an environment with the wheel and the packages of the run-time lock."""
     home = tmp_path_factory.mktemp("installed")
     venv.create(home / "env", with_pip=False)
     programs = home / "env" / "bin"
@@ -81,7 +83,7 @@ def newsletter(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Newslet
     copy_locked_packages(packages)
     pip = (sys.executable, "-m", "pip", "--python", programs / "python")
     run(*pip, "install", "--quiet", "--no-deps", wheel, cwd=home)
-    run(*pip, "check", cwd=home)  # the lock has all that the wheel asks for
+    run(*pip, "check", cwd=home)  # the lock has all requirements of the wheel
 
     def command(*args: str | Path, cwd: Path) -> str:
         return run(programs / "newsletter", *args, cwd=cwd)
@@ -89,7 +91,7 @@ def newsletter(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Newslet
     return command
 
 
-def test_the_wheel_holds_what_it_needs_and_no_tests(wheel: Path) -> None:
+def test_wheel_has_all_data_files_and_no_tests(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "newsletter/default_templates/issue.mjml",
@@ -104,12 +106,14 @@ def test_the_wheel_holds_what_it_needs_and_no_tests(wheel: Path) -> None:
     versions = {path.name for path in (ROOT / "newsletter/db/migrations/versions").glob("*.py")}
     assert versions
     assert {f"newsletter/db/migrations/versions/{name}" for name in versions} <= names
-    tops = {name.partition("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"newsletter"}
+    top_levels = {name.partition("/")[0] for name in names}
+    assert {name for name in top_levels if not name.endswith(".dist-info")} == {"newsletter"}
     assert [name for name in names if "__pycache__" in name or "/test_" in name] == []
 
 
-def test_an_editor_gets_from_nothing_to_a_dry_run(newsletter: Newsletter, tmp_path: Path) -> None:
+def test_installed_command_works_from_init_to_dry_run(
+    newsletter: Newsletter, tmp_path: Path
+) -> None:
     (tmp_path / "first-post.md").write_text(POST)
     (tmp_path / "readers.csv").write_text("email,name\nada@example.com,Ada\nbo@example.com,Bo\n")
     newsletter("init", "demo", cwd=tmp_path)

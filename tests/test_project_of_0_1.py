@@ -1,7 +1,7 @@
-"""A project that version 0.1 left behind is opened, upgraded and gone on with.
+"""A project of version 0.1 is opened, upgraded and used.
 
-By the command line and HTTP alone, and with the expectations in the fixture's folder: the names of
-modules, tables and columns are this version's own business.
+Only by the command line and HTTP, with the expectations in the fixture's folder: the names of
+modules, tables and columns may differ between versions.
 """
 
 import json
@@ -30,8 +30,8 @@ READERS: dict[str, dict[str, Any]] = EXPECTED["readers"]
 OLD_REVISION = "0002"
 FINISHED, UNFINISHED, SCHEDULED = "first-boat", "reading-the-tide", "quiet-week"
 SENDS = {FINISHED: "finished", UNFINISHED: "unfinished", SCHEDULED: "scheduled"}
-# Batches of the unfinished send that nobody has answered for.
-NOT_TAKEN, TAKEN = "4", "5"
+# Batches of the unfinished send whose outcome is unknown.
+NOT_ACCEPTED, ACCEPTED = "4", "5"
 ADDED_BY_TEMPLATES = {
     FINISHED: ("Printed on the quay, number ?", "border-left:7px solid", "No more letters"),
     UNFINISHED: ("Printed on the quay, number 2", "No more letters"),
@@ -45,14 +45,14 @@ Cli = Callable[..., tuple[int, str, str]]
 
 
 class Accepted(Protocol):
-    """A recipient whom the double of SendGrid has promised to mail."""
+    """A recipient that the fake SendGrid has accepted."""
 
     @property
     def address(self) -> str: ...
 
 
-class Double(Protocol):
-    """The double of SendGrid."""
+class SendGridDouble(Protocol):
+    """The fake SendGrid."""
 
     key: str
 
@@ -64,8 +64,8 @@ class Double(Protocol):
 
 
 @pytest.fixture
-def folder(tmp_path: Path, vendor: Double, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the editor's folder; the working folder is in it."""
+def folder(tmp_path: Path, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project's folder, which becomes the working folder."""
     copy = tmp_path / "harbour-notes"
     shutil.copytree(FIXTURE / "harbour-notes", copy)
     for private in ("newsletter.db", "list.backup"):
@@ -81,7 +81,7 @@ def folder(tmp_path: Path, vendor: Double, monkeypatch: pytest.MonkeyPatch) -> P
 def both_databases(
     request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs the test on the project's own database, and on PostgreSQL with the same rows."""
+    """Run the test on the project's own SQLite file, and on PostgreSQL with the same rows."""
     if request.param == "postgresql":
         url: str = request.getfixturevalue("new_postgres_url")
         migrate_to_old_revision(url)
@@ -90,55 +90,59 @@ def both_databases(
 
 
 @pytest.mark.usefixtures("both_databases")
-def test_the_database_is_upgraded_and_the_list_is_as_it_was(cli: Cli) -> None:
-    upgraded = json.loads(succeeds(cli, "db", "upgrade", "--json"))
+def test_upgrade_keeps_the_list(cli: Cli) -> None:
+    upgraded = json.loads(run_command(cli, "db", "upgrade", "--json"))
     assert upgraded["before"] == OLD_REVISION
-    again = json.loads(succeeds(cli, "db", "upgrade", "--json"))
+    again = json.loads(run_command(cli, "db", "upgrade", "--json"))
     assert again["before"] == upgraded["version"]
-    assert exported(cli) == READERS
-    segments = succeeds(cli, "subscribers", "segments", "--json").splitlines()
-    found = {one["segment"]: one["readers"] for one in map(json.loads, segments)}
-    assert found == {"regulars": 12, "bergen": 7}
+    assert export_list(cli) == READERS
+    segments = run_command(cli, "subscribers", "segments", "--json").splitlines()
+    sizes = {segment["segment"]: segment["readers"] for segment in map(json.loads, segments)}
+    assert sizes == {"regulars": 12, "bergen": 7}
 
 
-def test_nobody_who_left_is_brought_back_by_an_import(folder: Path, cli: Cli) -> None:
-    kept_out = [*EXPECTED["erased"], "stranger@example.com"]
-    left = [address for address, reader in READERS.items() if reader["status"] != "active"]
-    (folder / "again.csv").write_text("\n".join(["email", *kept_out, *left]) + "\n")
+def test_import_reactivates_no_suppressed_subscriber(folder: Path, cli: Cli) -> None:
+    suppressed = [*EXPECTED["erased"], "stranger@example.com"]
+    inactive = [address for address, reader in READERS.items() if reader["status"] != "active"]
+    (folder / "again.csv").write_text("\n".join(["email", *suppressed, *inactive]) + "\n")
     cli("subscribers", "import", "again.csv")
-    active = {address for address, one in exported(cli).items() if one["status"] == "active"}
-    assert active == {address for address, one in READERS.items() if one["status"] == "active"}
+    active = {
+        address for address, reader in export_list(cli).items() if reader["status"] == "active"
+    }
+    assert active == {
+        address for address, reader in READERS.items() if reader["status"] == "active"
+    }
 
 
 def test_issues_build_with_the_projects_own_templates(folder: Path, cli: Cli) -> None:
     assert cli("check", "--all")[0] == 0
     for issue, added in ADDED_BY_TEMPLATES.items():
-        succeeds(cli, "build", issue)
+        run_command(cli, "build", issue)
         (built,) = folder.glob(f"build/*-{issue}/email.html")
         html = built.read_text("utf-8")
         assert [part for part in added if part not in html] == []
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_finished_send_is_reported_as_it_was(cli: Cli) -> None:
-    again = succeeds(cli, "events", "import", "events-of-first-boat.jsonl", "--json")
+def test_report_of_the_finished_send_is_unchanged(cli: Cli) -> None:
+    again = run_command(cli, "events", "import", "events-of-first-boat.jsonl", "--json")
     assert json.loads(again)["new"] == 0
-    report = json.loads(succeeds(cli, "report", FINISHED, "--json"))
-    counted = {name: report[name] for name in ("sent", "delivered", "bounced", "complaints")}
-    assert counted == {"sent": 30, "delivered": 28, "bounced": 2, "complaints": 1}
+    report = json.loads(run_command(cli, "report", FINISHED, "--json"))
+    counts = {name: report[name] for name in ("sent", "delivered", "bounced", "complaints")}
+    assert counts == {"sent": 30, "delivered": 28, "bounced": 2, "complaints": 1}
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_finished_send_mails_nobody_twice(cli: Cli, vendor: Double) -> None:
+def test_finished_send_is_never_sent_again(cli: Cli, vendor: SendGridDouble) -> None:
     assert cli("send", FINISHED, "--yes")[0] != 0
     assert vendor.accepted == []
-    # Whom SendGrid had refused has never had it.
-    succeeds(cli, "retry", FINISHED, "--yes")
-    assert [one.address for one in vendor.accepted] == ["reader10@example.org"]
+    # SendGrid had rejected this recipient, so that a retry is no duplicate.
+    run_command(cli, "retry", FINISHED, "--yes")
+    assert [recipient.address for recipient in vendor.accepted] == ["reader10@example.org"]
 
 
 @pytest.mark.usefixtures("both_databases")
-def test_the_unfinished_send_goes_on(cli: Cli, vendor: Double) -> None:
+def test_unfinished_send_is_completed(cli: Cli, vendor: SendGridDouble) -> None:
     send = EXPECTED["unfinished"]
     for issue, name in SENDS.items():
         assert who(cli, issue) == EXPECTED[name]["who"]
@@ -146,14 +150,16 @@ def test_the_unfinished_send_goes_on(cli: Cli, vendor: Double) -> None:
     assert status(cli, UNFINISHED)["state"] == "running"
 
     cli("reconcile", UNFINISHED, "--events", "events-that-came-later.jsonl")
-    assert {who(cli, UNFINISHED)[one] for one in send["taken_without_an_answer"]} == {"accepted"}
-    succeeds(cli, "resolve", UNFINISHED, NOT_TAKEN, "--resend", "--yes")
-    # Its sender was killed, and its lease is over.
-    succeeds(cli, "resolve", UNFINISHED, TAKEN, "--accepted", "--yes")
-    succeeds(cli, "resume", UNFINISHED)
+    assert {who(cli, UNFINISHED)[address] for address in send["taken_without_an_answer"]} == {
+        "accepted"
+    }
+    run_command(cli, "resolve", UNFINISHED, NOT_ACCEPTED, "--resend", "--yes")
+    # Its sender was killed, and its lease has expired.
+    run_command(cli, "resolve", UNFINISHED, ACCEPTED, "--accepted", "--yes")
+    run_command(cli, "resume", UNFINISHED)
 
-    mailed = sorted(one.address for one in vendor.accepted)
-    planned = {one for one in send["who"] if not one.startswith("erased:")}
+    mailed = sorted(recipient.address for recipient in vendor.accepted)
+    planned = {address for address in send["who"] if not address.startswith("erased:")}
     assert mailed == sorted(planned - {*send["provider_has"], *send["left_since"]})
     ended = status(cli, UNFINISHED)
     assert (ended["state"], ended["unknown"]) == ("done", [])
@@ -161,21 +167,21 @@ def test_the_unfinished_send_goes_on(cli: Cli, vendor: Double) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_scheduled_send_waits_and_can_be_cancelled(cli: Cli, vendor: Double) -> None:
+def test_scheduled_send_waits_and_can_be_cancelled(cli: Cli, vendor: SendGridDouble) -> None:
     assert status(cli, SCHEDULED)["scheduled_at"].startswith("2090-01-02T08:00")
-    succeeds(cli, "send", "--due")
-    succeeds(cli, "cancel", SCHEDULED)
+    run_command(cli, "send", "--due")
+    run_command(cli, "cancel", SCHEDULED)
     assert status(cli, SCHEDULED)["state"] == "cancelled"
     assert vendor.accepted == []
 
 
 @pytest.mark.usefixtures("folder")
-def test_links_in_old_mails_and_old_pages_still_work(
+def test_links_in_old_emails_and_old_page_templates_still_work(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links = EXPECTED["links"]
-    monkeypatch.delenv("SENDGRID_API_KEY")  # with it, the site would send mail
-    with serving() as get:
+    monkeypatch.delenv("SENDGRID_API_KEY")  # with it, the site would send emails
+    with serve_site() as get:
         assert FINISHED in get("GET", "/").data.decode()
         page = get("GET", f"/issues/{FINISHED}")
         assert "The sea gives nothing back but boats." in page.data.decode()
@@ -192,82 +198,82 @@ def test_links_in_old_mails_and_old_pages_still_work(
         )
         page = get("GET", links["preferences"])
         assert (page.status, "Reader 3" in page.data.decode()) == (200, True)
-        # The secret that they are signed with is the same; their time is over.
+        # They are signed with the same secret, but have expired.
         for kind in ("confirm", "move"):
             assert get("GET", links[kind]).status == 410
         assert get("GET", f"{links['confirm'][:-4]}AAAA").status == 404
 
         assert get("POST", links["unsubscribe"], ONE_CLICK).status == 200
-    readers = exported(cli)
+    readers = export_list(cli)
     reader = links["reader"]
     assert readers[reader]["status"] == "unsubscribed"
-    *before, last = readers[reader]["journal"]
-    assert before == READERS[reader]["journal"]
-    assert (last["change"], last["how"]) == ("unsubscribed", "one_click")
+    *previous, latest = readers[reader]["journal"]
+    assert previous == READERS[reader]["journal"]
+    assert (latest["change"], latest["how"]) == ("unsubscribed", "one_click")
 
 
 @pytest.mark.usefixtures("folder")
-def test_an_old_backup_is_restored_over_the_newer_list(cli: Cli, vendor: Double) -> None:
-    succeeds(cli, "restore", "list.backup", "--yes")
+def test_old_backup_is_restored_over_the_newer_list(cli: Cli, vendor: SendGridDouble) -> None:
+    run_command(cli, "restore", "list.backup", "--yes")
     assert Path("newsletter.db.before-restore").is_file()
-    # Whoever has left since then stays away, with their journal; what was sent stays sent.
-    # A pause is not among what is carried over.
+    # Unsubscribes since the backup are carried over with their journal, and so are the records of
+    # sends; pauses are not.
     paused = "reader5@example.com"
-    assert exported(cli) == READERS | {paused: READERS[paused] | {"paused_until": None}}
+    assert export_list(cli) == READERS | {paused: READERS[paused] | {"paused_until": None}}
     for issue, name in SENDS.items():
         assert who(cli, issue) == EXPECTED[name]["who"]
     assert cli("send", FINISHED, "--yes")[0] != 0
-    cli("resume", UNFINISHED)  # what is unknown stays so
-    already = {*EXPECTED["unfinished"]["provider_has"], *EXPECTED["unfinished"]["left_since"]}
-    mailed = [one.address for one in vendor.accepted]
+    cli("resume", UNFINISHED)  # unknown batches stay unknown
+    excluded = {*EXPECTED["unfinished"]["provider_has"], *EXPECTED["unfinished"]["left_since"]}
+    mailed = [recipient.address for recipient in vendor.accepted]
     assert mailed
-    assert already.isdisjoint(mailed)
+    assert excluded.isdisjoint(mailed)
 
 
-def test_an_old_backup_is_restored_where_there_is_no_list(folder: Path, cli: Cli) -> None:
+def test_old_backup_is_restored_without_an_existing_list(folder: Path, cli: Cli) -> None:
     (folder / "newsletter.db").unlink()
-    succeeds(cli, "restore", "list.backup", "--yes")
-    readers = exported(cli)
-    # She was on the list when it was made, and was erased afterwards.
+    run_command(cli, "restore", "list.backup", "--yes")
+    readers = export_list(cli)
+    # This subscriber was on the list when the backup was made, and was erased afterwards.
     assert set(readers) == {*READERS, "back@example.com"}
     assert readers["grace@example.org"]["journal"] == READERS["grace@example.org"]["journal"][:2]
     assert who(cli, FINISHED)["reader3@example.com"] == "accepted"
     assert cli("status", UNFINISHED)[0] != 0
 
 
-def succeeds(cli: Cli, *words: str) -> str:
-    """Run a command that exits with 0; what it printed."""
-    code, out, err = cli(*words)
+def run_command(cli: Cli, *args: str) -> str:
+    """Run a command that must exit with 0; return what it printed."""
+    code, out, err = cli(*args)
     assert code == 0, out + err
     return out
 
 
-def exported(cli: Cli) -> dict[str, dict[str, Any]]:
-    """The list with its journal; of each reader, what version 0.1 knew too."""
-    lines = succeeds(cli, "subscribers", "export", "--format", "jsonl", "--journal").splitlines()
-    readers = {one["email"]: one for one in map(json.loads, lines[1:])}
+def export_list(cli: Cli) -> dict[str, dict[str, Any]]:
+    """The list with its journal; of each subscriber, only the fields that version 0.1 had."""
+    lines = run_command(cli, "subscribers", "export", "--format", "jsonl", "--journal").splitlines()
+    readers = {reader["email"]: reader for reader in map(json.loads, lines[1:])}
     known = set(READERS["reader3@example.com"])
     return {
-        address: {name: value for name, value in one.items() if name in known}
-        for address, one in readers.items()
+        address: {name: value for name, value in reader.items() if name in known}
+        for address, reader in readers.items()
     }
 
 
 def who(cli: Cli, issue: str) -> dict[str, str]:
-    """What became of each recipient of a send."""
-    lines = succeeds(cli, "who", issue, "--json").splitlines()
-    return {one["address"]: one["state"] for one in map(json.loads, lines)}
+    """The state of each recipient of a send: address -> state."""
+    lines = run_command(cli, "who", issue, "--json").splitlines()
+    return {recipient["address"]: recipient["state"] for recipient in map(json.loads, lines)}
 
 
 def status(cli: Cli, issue: str) -> dict[str, Any]:
-    """How a send stands."""
-    found: dict[str, Any] = json.loads(succeeds(cli, "status", issue, "--json"))
-    return found
+    """The status of a send."""
+    send_status: dict[str, Any] = json.loads(run_command(cli, "status", issue, "--json"))
+    return send_status
 
 
 @contextmanager
-def serving() -> Iterator[Callable[..., urllib3.BaseHTTPResponse]]:
-    """The public site, in a process of its own; gives what asks it: (method, path, body)."""
+def serve_site() -> Iterator[Callable[..., urllib3.BaseHTTPResponse]]:
+    """Serve the public site in a process of its own; yield a function that requests a path."""
     process = subprocess.Popen(
         [sys.executable, "-m", "newsletter", "serve", "--port", "0"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -275,20 +281,22 @@ def serving() -> Iterator[Callable[..., urllib3.BaseHTTPResponse]]:
     try:
         assert process.stdout
         url = re.search(r"http://[\d.:]+", process.stdout.readline())
-        assert url, "it doesn't start"
+        assert url, "the server did not start"
         with urllib3.PoolManager(retries=False, timeout=60) as pool:
 
-            def ask(method: str, path: str, body: bytes | None = None) -> urllib3.BaseHTTPResponse:
+            def request(
+                method: str, path: str, body: bytes | None = None
+            ) -> urllib3.BaseHTTPResponse:
                 return pool.request(method, url[0] + path, body=body, headers=FORM)
 
-            yield ask
+            yield request
     finally:
         process.terminate()
         process.communicate()
 
 
 def migrate_to_old_revision(url: str) -> None:
-    """Make the tables that version 0.1 made, by the migrations of this version."""
+    """Create the tables of version 0.1 with this version's migrations."""
     (oldest,) = Path(newsletter.__file__).parent.rglob(f"{OLD_REVISION}_*.py")
     config = alembic.config.Config()
     config.set_main_option("script_location", str(oldest.parents[1]).replace("%", "%%"))
@@ -315,7 +323,7 @@ def copy_rows(file: Path, url: str) -> None:
             values = ", ".join(f"%s::{kind}" for kind in types.values())
             rows = old.execute(f"SELECT {names} FROM {table}").fetchall()  # noqa: S608 - its own names
             insert = f"INSERT INTO {table} ({names}) VALUES ({values})"  # noqa: S608 - likewise
-            # As text, which each type reads.
+            # As text, which every PostgreSQL type can parse.
             with new.cursor() as cursor:
                 cursor.executemany(insert, [[as_text(value) for value in row] for row in rows])
             if "id" in types:
@@ -325,5 +333,5 @@ def copy_rows(file: Path, url: str) -> None:
 
 
 def as_text(value: object) -> str | None:
-    """A value of SQLite's as the text of a literal."""
+    """Return a SQLite value as the text of a PostgreSQL literal."""
     return None if value is None else str(value)

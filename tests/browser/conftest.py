@@ -1,4 +1,4 @@
-"""A real Chromium that sees one mail, the images beside its post, and nothing of the network."""
+"""Fixtures: sample issues' emails in a real Chromium without a network."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,8 +21,8 @@ Scheme = Literal["light", "dark"]
 
 
 @dataclass
-class Opened:
-    """A mail in the browser, and what it asked for over the network."""
+class OpenedEmail:
+    """An email in the browser, and its network requests."""
 
     page: Page
     images: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Opened:
 
 
 class Samples:
-    """The sample issues, rendered once each, and where their pictures are published."""
+    """The sample issues, rendered once each, and the URLs of their images."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -42,18 +42,18 @@ class Samples:
         issue = read_issue(self._project.issues_dir / name, config)
         return render_issue(issue, self._templates, config).html
 
-    def published(self, name: str) -> dict[str, Path]:
-        found = ISSUE_NAME_PATTERN.match(name)
-        assert found
+    def map_image_urls(self, name: str) -> dict[str, Path]:
+        match = ISSUE_NAME_PATTERN.match(name)
+        assert match
         return {
-            build_image_url(self._project.config, found["slug"], file.name): file
+            build_image_url(self._project.config, match["slug"], file.name): file
             for file in (self._project.issues_dir / name).iterdir()
             if file.suffix in {".jpg", ".png"}
         }
 
 
-class Open:
-    """Opens a sample issue as a reader's mail program would."""
+class EmailOpener:
+    """Opens a sample issue's email as a mail client would."""
 
     def __init__(self, browser: Browser, samples: Samples) -> None:
         self._browser = browser
@@ -61,14 +61,14 @@ class Open:
 
     def __call__(
         self, name: str, *, width: int = 375, scheme: Scheme = "light", images: bool = True
-    ) -> Opened:
+    ) -> OpenedEmail:
         html = self._samples.html(name)
-        files = self._samples.published(name) if images else {}
+        files = self._samples.map_image_urls(name) if images else {}
         page = self._browser.new_page(viewport={"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme)
-        opened = Opened(page)
+        opened = OpenedEmail(page)
 
-        def answer(route: Route) -> None:
+        def respond(route: Route) -> None:
             url = route.request.url
             if url == ADDRESS:
                 route.fulfill(body=html, content_type="text/html; charset=utf-8")
@@ -80,7 +80,7 @@ class Open:
             else:
                 route.abort()
 
-        page.route("**/*", answer)
+        page.route("**/*", respond)
         page.goto(ADDRESS)
         return opened
 
@@ -91,7 +91,7 @@ def samples() -> Samples:
 
 
 @pytest.fixture
-def open_mail(browser: Browser, samples: Samples) -> Iterator[Open]:
-    yield Open(browser, samples)
+def open_email(browser: Browser, samples: Samples) -> Iterator[EmailOpener]:
+    yield EmailOpener(browser, samples)
     for context in browser.contexts:
         context.close()

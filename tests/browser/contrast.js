@@ -1,5 +1,5 @@
-// The visible texts whose contrast (WCAG 2.2, 1.4.3) against what lies behind them is too low,
-// and the luminance of the brightest ground of all but the button.
+// The visible texts with too low a contrast against their background (WCAG 2.2, 1.4.3), and the
+// luminance of the brightest background, buttons and marks apart.
 () => {
   const rgba = (css) => {
     const [r, g, b, a = 1] = css.match(/[\d.]+/g).map(Number);
@@ -26,15 +26,15 @@
     const style = getComputedStyle(element);
     const size = parseFloat(style.fontSize);
     const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
-    const ground = behind(element);
-    const [a, b] = [luminance(over(rgba(style.color), ground)), luminance(ground)];
+    const background = behind(element);
+    const [a, b] = [luminance(over(rgba(style.color), background)), luminance(background)];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     seen += 1;
     if (ratio < (large ? 3 : 4.5)) {
-      findings.push(`${ratio.toFixed(2)} ${style.color} on ${ground.slice(0, 3).map(Math.round)}: ${node.data.trim().slice(0, 40)}`);
+      findings.push(`${ratio.toFixed(2)} ${style.color} on ${background.slice(0, 3).map(Math.round)}: ${node.data.trim().slice(0, 40)}`);
     }
   }
-  const grounds = [...document.body.querySelectorAll('*')].filter((e) => !e.closest('.button, mark'));
-  const brightest = Math.max(...[document.body, ...grounds].map((e) => luminance(behind(e))));
+  const elements = [...document.body.querySelectorAll('*')].filter((e) => !e.closest('.button, mark'));
+  const brightest = Math.max(...[document.body, ...elements].map((e) => luminance(behind(e))));
   return { seen, findings, brightest };
 }

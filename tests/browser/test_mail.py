@@ -1,4 +1,4 @@
-"""The sample issues as readers see them: narrow and wide, light and dark, pictures or none."""
+"""Sample emails in a browser: widths, colour schemes, images, contrast."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,27 +34,27 @@ CUT_OFF = """() => [...document.querySelectorAll('body *')].filter(e => {
 }).map(e => e.outerHTML.slice(0, 80))"""
 
 
-class Opened(Protocol):
-    """What the fixture gives: a page, and what it asked the network for."""
+class OpenedEmail(Protocol):
+    """What the fixture returns: a page, and its network requests."""
 
     page: Page
     images: list[str]
     other: list[str]
 
 
-class Open(Protocol):
+class EmailOpener(Protocol):
     """The fixture itself."""
 
-    def __call__(self, name: str, **options: Any) -> Opened: ...
+    def __call__(self, name: str, **options: Any) -> OpenedEmail: ...
 
 
 @pytest.mark.parametrize("images", [True, False], ids=["images", "no-images"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ISSUES)
 def test_nothing_is_wider_than_the_screen(
-    open_mail: Open, name: str, scheme: str, *, images: bool
+    open_email: EmailOpener, name: str, scheme: str, *, images: bool
 ) -> None:
-    page = open_mail(name, scheme=scheme, images=images).page
+    page = open_email(name, scheme=scheme, images=images).page
     for width in (320, 375, 700, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("innerWidth") == width
@@ -64,35 +64,35 @@ def test_nothing_is_wider_than_the_screen(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ISSUES)
-def test_every_text_stands_out_from_its_ground(open_mail: Open, name: str, scheme: str) -> None:
-    texts = open_mail(name, scheme=scheme).page.evaluate(CONTRAST)
+def test_text_has_sufficient_contrast(open_email: EmailOpener, name: str, scheme: str) -> None:
+    texts = open_email(name, scheme=scheme).page.evaluate(CONTRAST)
     assert texts["findings"] == []
     assert texts["seen"] > 20
 
 
 @pytest.mark.parametrize("name", ISSUES)
-def test_outlook_s_own_dark_scheme_is_readable(open_mail: Open, name: str) -> None:
-    page = open_mail(name).page
+def test_outlooks_own_dark_mode_is_readable(open_email: EmailOpener, name: str) -> None:
+    page = open_email(name).page
     page.evaluate("for (const on of ['ogsc', 'ogsb']) document.documentElement.dataset[on] = ''")
     assert page.evaluate(CONTRAST)["findings"] == []
 
 
 @pytest.mark.parametrize("name", ISSUES)
-def test_the_dark_scheme_leaves_no_bright_patch(open_mail: Open, name: str) -> None:
-    page = open_mail(name, scheme="dark").page
+def test_dark_scheme_has_no_bright_areas(open_email: EmailOpener, name: str) -> None:
+    page = open_email(name, scheme="dark").page
     assert page.evaluate(CONTRAST)["brightest"] < 0.05
 
 
 @pytest.mark.parametrize("name", ISSUES)
-def test_the_text_is_large_enough_to_read_on_a_phone(open_mail: Open, name: str) -> None:
-    assert open_mail(name, width=320).page.evaluate(BODY_SIZE) >= 16
+def test_text_is_at_least_16_pixels_on_a_phone(open_email: EmailOpener, name: str) -> None:
+    assert open_email(name, width=320).page.evaluate(BODY_SIZE) >= 16
 
 
 @pytest.mark.parametrize("name", ISSUES)
-def test_without_images_the_title_the_text_and_the_alternatives_stay(
-    open_mail: Open, name: str
+def test_without_images_title_text_and_alternative_texts_are_visible(
+    open_email: EmailOpener, name: str
 ) -> None:
-    page = open_mail(name, images=False).page
+    page = open_email(name, images=False).page
     assert page.locator("h1").first.is_visible()
     assert page.locator(".article p").first.is_visible()
     alternatives = page.evaluate(ALTERNATIVES)
@@ -101,8 +101,8 @@ def test_without_images_the_title_the_text_and_the_alternatives_stay(
 
 
 @pytest.mark.parametrize("name", ISSUES)
-def test_the_local_images_show(open_mail: Open, name: str) -> None:
-    page = open_mail(name).page
+def test_all_images_load(open_email: EmailOpener, name: str) -> None:
+    page = open_email(name).page
     page.wait_for_function("[...document.images].every(image => image.complete)")
     missing = page.evaluate(
         "[...document.images].filter(image => !image.naturalWidth).map(image => image.src)"
@@ -111,16 +111,16 @@ def test_the_local_images_show(open_mail: Open, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ISSUES)
-def test_nothing_but_images_is_asked_for(open_mail: Open, name: str) -> None:
-    opened = open_mail(name)
+def test_only_images_are_requested(open_email: EmailOpener, name: str) -> None:
+    opened = open_email(name)
     assert opened.other == []
     assert opened.images
     assert all(url.startswith("https://harbournotes.example/") for url in opened.images)
 
 
 @pytest.mark.parametrize("width", [375, 700])
-def test_a_right_to_left_issue_starts_at_the_right(open_mail: Open, width: int) -> None:
-    page = open_mail(ARABIC, width=width).page
+def test_right_to_left_issue_is_aligned_to_the_right(open_email: EmailOpener, width: int) -> None:
+    page = open_email(ARABIC, width=width).page
     assert page.locator("html").get_attribute("dir") == "rtl"
     assert page.locator("html").get_attribute("lang") == "ar"
     starts = page.evaluate(STARTS_RIGHT)
@@ -128,6 +128,6 @@ def test_a_right_to_left_issue_starts_at_the_right(open_mail: Open, width: int) 
     assert all(starts)
 
 
-def test_a_column_of_text_is_no_longer_than_the_eye_can_follow(open_mail: Open) -> None:
-    page = open_mail(NEWEST, width=1280).page
+def test_text_column_is_at_most_600_pixels_wide(open_email: EmailOpener) -> None:
+    page = open_email(NEWEST, width=1280).page
     assert page.locator(".article p").first.evaluate("e => e.clientWidth") <= 600

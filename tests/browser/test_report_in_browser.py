@@ -1,4 +1,4 @@
-"""The report's page of a made-up send of 10,000 readers, as whoever it is passed on to sees it."""
+"""The HTML report of a made-up send: layout, accessibility, no requests."""
 
 import datetime
 import re
@@ -32,35 +32,37 @@ SMALLEST = """() => Math.min(...[...document.querySelectorAll('main *')]
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     with database_engine("sqlite:///newsletter.db", folder) as engine:
-        before = MadeUp(issue="2026-11-17-before", at=AT - WEEK, readers=2_000, seed=5, warmth=0.8)
-        make_send(engine, before)
+        earlier = MadeUp(issue="2026-11-17-before", at=AT - WEEK, readers=2_000, seed=5, warmth=0.8)
+        make_send(engine, earlier)
         make_send(engine, MadeUp(readers=10_000))
         with read_transaction(engine) as connection:
             config = configured(timezone="Europe/Oslo")
-            found = build_send_report(
+            report = build_send_report(
                 connection, list_started_sends(connection)[-1], config, AT + WEEK
             )
     file = folder / "report.html"
-    file.write_text(render_report_page(found, config))
+    file.write_text(render_report_page(report, config))
     return file
 
 
 @pytest.fixture
 def page(browser: Browser, page_file: Path) -> Iterator[tuple[Page, list[str]]]:
-    """The page, and what went wrong or was asked for."""
+    """The page, and its requests and console messages."""
     context = browser.new_context(java_script_enabled=True)
     page = context.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: asked.append(message.text))
+    activity: list[str] = []
+    page.on("request", lambda request: activity.append(request.url))
+    page.on("console", lambda message: activity.append(message.text))
     page.goto(page_file.as_uri())
-    assert asked == [page_file.as_uri()]
-    yield page, asked
+    assert activity == [page_file.as_uri()]
+    yield page, activity
     context.close()
 
 
-def test_it_reads_well_narrow_and_wide_in_light_and_dark(page: tuple[Page, list[str]]) -> None:
-    shown, asked = page
+def test_report_fits_and_is_accessible_at_every_width_and_scheme(
+    page: tuple[Page, list[str]],
+) -> None:
+    shown, activity = page
     for scheme in ("light", "dark"):
         shown.emulate_media(color_scheme=scheme)
         for width in (320, 375, 1200):
@@ -68,9 +70,9 @@ def test_it_reads_well_narrow_and_wide_in_light_and_dark(page: tuple[Page, list[
             assert shown.evaluate("document.scrollingElement.scrollWidth") <= width
             assert shown.evaluate(CUT_OFF) == []
             assert shown.evaluate(SMALLEST) >= 13
-        found = Axe().run(shown)
-        assert found.violations_count == 0, found.generate_report()
-    assert len(asked) == 1
+        results = Axe().run(shown)
+        assert results.violations_count == 0, results.generate_report()
+    assert len(activity) == 1
     assert shown.get_by_role("img").count() == 2
     assert shown.get_by_role("img", name="What became of the mail").is_visible()
     shown.get_by_text("The same in numbers").click()
