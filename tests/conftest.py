@@ -1,4 +1,4 @@
-"""What every room's tests may ask for: an editor's folder, and the command line in process."""
+"""Fixtures for all tests: a project folder, and the command line in process."""
 
 import io
 import os
@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# A property that fails by luck must not block a change that has nothing to do with it: in CI each
-# run draws the same examples, at a desk new ones. No deadline: others share the machine.
-settings.register_profile("desk", deadline=None)
+# A property that fails by chance must not block an unrelated change: in CI each run draws the same
+# examples, locally new ones. No deadline, since the machine may be shared.
+settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "desk")
+settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-# A shell lets what it starts in the background ignore Ctrl-C, and that is inherited.
+# Shells make background jobs ignore Ctrl-C, and child processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
@@ -48,7 +48,7 @@ Cli = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A valid minimal editor's folder with the default templates; the working folder is in it."""
+    """A minimal valid project with the default templates; it becomes the working folder."""
     folder = tmp_path / "harbour-notes"
     (folder / "issues").mkdir(parents=True)
     (folder / "newsletter.yml").write_text(MINIMAL)
@@ -61,7 +61,7 @@ def project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Runs ``newsletter ARGS`` in process, with ``typed`` as its input: (exit code, out, err)."""
+    """Run ``newsletter ARGS`` in process, with ``typed`` as its input: (exit code, out, err)."""
     from newsletter.cli.main import run_cli
 
     monkeypatch.setenv("COLUMNS", "80")

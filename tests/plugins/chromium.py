@@ -1,4 +1,4 @@
-"""One real Chromium a session, for every room whose pages people look at."""
+"""Fixture: one real Chromium per test session."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # A page out there may ask this machine only if its owner says so; here, nobody is out there.
+    # Chromium would ask the user before a public page may access this machine; here none is public.
     "--disable-features=LocalNetworkAccessChecks",
 ]
 
@@ -25,7 +25,7 @@ def browser() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.fail("these tests need Chromium: apt-get install chromium")
-    expect.set_options(timeout=60_000)  # ms; a busy machine takes its time
+    expect.set_options(timeout=60_000)  # ms; for busy machines
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield chromium

@@ -1,8 +1,9 @@
-"""Branch coverage, where it is worth its price: measuring doubles the time of what is measured.
+"""Limit coverage measurement to the tests where it is worth its cost.
 
-The rooms that pyproject.toml names are measured while their own tests run, and those of the command
-line. Left out is what runs the same lines once more: a test's turn on PostgreSQL, after that on
-SQLite, and properties, which run them a hundred times. ``MEASURE=all`` measures every test.
+Measuring branch coverage doubles the time of a test. The packages that pyproject.toml names are
+measured while their own tests and those of the command line run. Excluded are tests that run the
+same lines again: the PostgreSQL run of a test that also runs on SQLite, and property tests, which
+run them a hundred times. ``MEASURE=all`` measures every test.
 """
 
 import os
@@ -16,14 +17,14 @@ import pytest
 from hypothesis import is_hypothesis_test
 
 ROOT = Path(__file__).parents[2]
-# By this variable coverage.py measures the processes that a test starts.
+# Through this variable coverage.py measures the processes that a test starts.
 SUBPROCESSES = "COVERAGE_PROCESS_CONFIG"
-# These take the longest: begun first, none of them is what the others wait for at the end.
+# The slowest tests: started first, so that no worker is left waiting for one of them at the end.
 LONGEST = ("faults/", "sending/test_invariants", "test_docs", "test_package", "cli/test_rehearse")
 
 
 class Measured:
-    """Lets the tests run first that are measured, then the longest; then stops measuring."""
+    """Plugin that runs the measured tests first, then the slowest, and switches measuring off."""
 
     def __init__(self) -> None:
         self._stopped: coverage.Coverage | None = None
@@ -41,14 +42,14 @@ class Measured:
 
     def _start(self) -> None:
         if self._stopped:
-            self._stopped.start()  # sets the variable too
+            self._stopped.start()  # also sets the variable
             self._stopped = None
 
     def _stop(self) -> None:
-        # Below the one of pytest-cov lies another, which a worker has begun as a process of ours.
-        while measuring := coverage.Coverage.current():
-            self._stopped = self._stopped or measuring
-            measuring.stop()
+        # A worker has two: that of pytest-cov, and one started because it is a subprocess.
+        while current := coverage.Coverage.current():
+            self._stopped = self._stopped or current
+            current.stop()
         os.environ.pop(SUBPROCESSES, None)
 
 

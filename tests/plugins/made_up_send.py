@@ -1,4 +1,4 @@
-"""A made-up send whose readers do what readers do; the same for the same seed."""
+"""Generate a send with realistic, random events, reproducible by its seed."""
 
 import datetime
 import itertools
@@ -49,12 +49,12 @@ BOUNCES = (
 
 @dataclass(frozen=True)
 class MadeUp:
-    """What to make.
+    """The parameters of a generated send.
 
     Attributes:
-        readers: how many; the first of them are the same in every send.
+        readers: the number of recipients; the first ones are the same in every send.
         tracked: whether opens and clicks are recorded.
-        warmth: how it was received: 1.0 is usual.
+        warmth: the factor of engagement; 1.0 is normal.
     """
 
     issue: str = ISSUE
@@ -68,105 +68,107 @@ class MadeUp:
 
 
 def make_send(engine: sa.Engine, what: MadeUp) -> int:
-    """Write a send, its readers and their events; returns its id."""
+    """Insert a send, its recipients and their events; return its id."""
     with engine.begin() as connection:
-        send_id = _ledger(connection, what)
-        known = connection.scalar(sa.select(sa.func.max(subscriber.c.id))) or 0
-        if known < what.readers:
-            _write(connection, subscriber, _subscribers(known + 1, what.readers))
+        send_id = _insert_send(connection, what)
+        last_id = connection.scalar(sa.select(sa.func.max(subscriber.c.id))) or 0
+        if last_id < what.readers:
+            _insert(connection, subscriber, _make_subscribers(last_id + 1, what.readers))
         batch_id = connection.scalar(sa.select(batch.c.id).where(batch.c.send_id == send_id))
         rows = (
             {"send_id": send_id, "subscriber_id": number, "address_key": address(number),
              "batch_id": batch_id, "state": "accepted"}
             for number in range(1, what.readers + 1)
         )  # fmt: skip
-        _write(connection, send_recipient, rows)
-        _write(connection, event, events(what, send_id))
-        _write(connection, journal, _leavers(connection, what))
+        _insert(connection, send_recipient, rows)
+        _insert(connection, event, events(what, send_id))
+        _insert(connection, journal, _make_unsubscribes(connection, what))
     return send_id
 
 
 def address(number: int) -> str:
-    """A reader's, always the same."""
-    pick = random.Random(number)  # noqa: S311 - made up
-    found = pick.choices([*DOMAINS, f"harbour{number % 400}.example"], [*DOMAINS.values(), 5])
-    return f"reader.{number}@{found[0]}"
+    """Return the address of the recipient with a number, always the same."""
+    rng = random.Random(number)  # noqa: S311 - made up
+    chosen = rng.choices([*DOMAINS, f"harbour{number % 400}.example"], [*DOMAINS.values(), 5])
+    return f"reader.{number}@{chosen[0]}"
 
 
 def events(what: MadeUp, send_id: int) -> Iterator[dict[str, Any]]:
-    """The events of all readers, as rows of the table; all have the same keys."""
+    """Yield the events of all recipients as rows of the table; all have the same keys."""
     for number in range(1, what.readers + 1):
-        luck = random.Random(what.seed * 10_000_019 + number)  # noqa: S311 - made up
-        told = sorted(_reader(luck, what), key=lambda one: one[0])
-        for count, (seconds, kind, machine, raw) in enumerate(told):
+        rng = random.Random(what.seed * 10_000_019 + number)  # noqa: S311 - made up
+        recipient_events = sorted(_make_recipient_events(rng, what), key=lambda item: item[0])
+        for count, (seconds, kind, is_bot, raw) in enumerate(recipient_events):
             yield {
                 "sg_event_id": f"{send_id}-{number}-{count}",
                 "type": kind,
                 "at": what.at + datetime.timedelta(seconds=int(seconds)),
                 "address_key": address(number),
                 "send_id": send_id,
-                "is_bot": machine,
+                "is_bot": is_bot,
                 "raw": {"event": kind, **raw},
             }
 
 
-def _reader(luck: random.Random, what: MadeUp) -> Iterator[tuple[float, str, bool, dict[str, str]]]:
-    lot = luck.random()
-    start = luck.uniform(0, 900)
+def _make_recipient_events(
+    rng: random.Random, what: MadeUp
+) -> Iterator[tuple[float, str, bool, dict[str, str]]]:
+    number = rng.random()
+    start = rng.uniform(0, 900)
     yield start, "processed", False, {}
-    if lot < 0.001:
+    if number < 0.001:
         yield start, "dropped", False, {"reason": "Bounced Address"}
         return
-    if lot < 0.003:
+    if number < 0.003:
         yield start + 60, "deferred", False, {"response": "451 try again later"}
         return
-    if lot < 0.012:
-        kind, classification, status = luck.choice(BOUNCES)
+    if number < 0.012:
+        kind, classification, status = rng.choice(BOUNCES)
         yield start + 4, "bounce", False, {
             "type": kind, "bounce_classification": classification, "status": status}  # fmt: skip
         return
-    arrived = start + luck.expovariate(1 / 20)
-    if lot < 0.04:
+    arrived = start + rng.expovariate(1 / 20)
+    if number < 0.04:
         yield start + 2, "deferred", False, {"response": "421 too many connections"}
-        arrived += luck.uniform(600, 9_000)
+        arrived += rng.uniform(600, 9_000)
     yield arrived, "delivered", False, {"response": "250 OK"}
-    if lot > 0.9997:
+    if number > 0.9997:
         yield arrived + 600, "bounce", False, {"type": "bounce", "status": "5.2.2"}
-    if lot > 0.9992:
+    if number > 0.9992:
         yield arrived + 3_000, "spamreport", False, {}
-    elif lot > 0.9980:
+    elif number > 0.9980:
         yield arrived + 4_000, "unsubscribe", False, {}
     if what.tracked:
-        yield from _interest(luck, arrived, what.warmth)
+        yield from _make_engagement(rng, arrived, what.warmth)
 
 
-def _interest(
-    luck: random.Random, arrived: float, warmth: float
+def _make_engagement(
+    rng: random.Random, arrived: float, warmth: float
 ) -> Iterator[tuple[float, str, bool, dict[str, str]]]:
-    if luck.random() < 0.3:
-        yield arrived + luck.uniform(1, 3_000), "open", True, {"sg_machine_open": "true"}
-    if luck.random() < 0.03:  # a scanner
+    if rng.random() < 0.3:
+        yield arrived + rng.uniform(1, 3_000), "open", True, {"sg_machine_open": "true"}
+    if rng.random() < 0.03:  # a link scanner
         for url, _ in LINKS:
             yield arrived + 6, "click", False, {"url": url}
-    opened = arrived + 60 + luck.expovariate(1 / 26_000) + 3_600 * luck.choice((0, 0, 1, 9, 24))
-    if luck.random() > 0.42 * warmth:
+    opened = arrived + 60 + rng.expovariate(1 / 26_000) + 3_600 * rng.choice((0, 0, 1, 9, 24))
+    if rng.random() > 0.42 * warmth:
         return
-    for again in range(luck.choice((1, 1, 1, 2, 3))):
+    for again in range(rng.choice((1, 1, 1, 2, 3))):
         yield opened + again * 5_000, "open", False, {}
     for chance, (url, _) in zip((0.14, 0.09, 0.05, 0.06, 0.01), LINKS, strict=True):
-        if luck.random() < chance * warmth:
+        if rng.random() < chance * warmth:
             tracked = f"{url}?utm_source=harbour-notes&utm_medium=email"
-            yield opened + luck.uniform(20, 400), "click", False, {"url": tracked}
+            yield opened + rng.uniform(20, 400), "click", False, {"url": tracked}
 
 
-def _ledger(connection: sa.Connection, what: MadeUp) -> int:
+def _insert_send(connection: sa.Connection, what: MadeUp) -> int:
     values: dict[str, Any] = {
         "issue": what.issue, "state": "done", "content_sha": "", "subject": what.subject,
         "frozen_at": what.at, "finished_at": what.at, "total": what.readers, "excluded": {},
     }  # fmt: skip
-    made = connection.execute(sa.insert(send).values(values).returning(send.c.id))
-    send_id: int = made.scalar_one()
-    made = connection.execute(
+    row = connection.execute(sa.insert(send).values(values).returning(send.c.id))
+    send_id: int = row.scalar_one()
+    row = connection.execute(
         sa.insert(batch)
         .values(send_id=send_id, number=1, size=what.readers, state="accepted")
         .returning(batch.c.id)
@@ -174,7 +176,7 @@ def _ledger(connection: sa.Connection, what: MadeUp) -> int:
     times = {"started_at": what.at, "ended_at": what.at}
     connection.execute(
         sa.insert(attempt).values(
-            batch_id=made.scalar_one(), number=1, body_sha="", http_status=202, outcome="accepted",
+            batch_id=row.scalar_one(), number=1, body_sha="", http_status=202, outcome="accepted",
             **times,
         )
     )  # fmt: skip
@@ -189,7 +191,7 @@ def _ledger(connection: sa.Connection, what: MadeUp) -> int:
     return send_id
 
 
-def _subscribers(first: int, last: int) -> Iterator[dict[str, Any]]:
+def _make_subscribers(first: int, last: int) -> Iterator[dict[str, Any]]:
     for number in range(first, last + 1):
         yield {
             "id": number, "address": address(number), "address_key": address(number),
@@ -198,17 +200,17 @@ def _subscribers(first: int, last: int) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _leavers(connection: sa.Connection, what: MadeUp) -> Iterator[dict[str, Any]]:
-    """One reader in five hundred leaves by the mail program's button, hours later."""
-    number = sa.select(sa.func.coalesce(sa.func.max(journal.c.seq), 0) + 1)
-    n = connection.scalar(number)
+def _make_unsubscribes(connection: sa.Connection, what: MadeUp) -> Iterator[dict[str, Any]]:
+    """Yield journal lines: one recipient in 500 unsubscribes by one click five hours later."""
+    query = sa.select(sa.func.coalesce(sa.func.max(journal.c.seq), 0) + 1)
+    seq = connection.scalar(query)
     for reader in range(7 + what.seed, what.readers + 1, 500):
         yield {
-            "subscriber_id": reader, "seq": n, "at": what.at + datetime.timedelta(hours=5),
+            "subscriber_id": reader, "seq": seq, "at": what.at + datetime.timedelta(hours=5),
             "change": "unsubscribed", "status": "unsubscribed", "method": "one_click",
         }  # fmt: skip
 
 
-def _write(connection: sa.Connection, table: sa.Table, rows: Iterator[dict[str, Any]]) -> None:
-    while some := list(itertools.islice(rows, CHUNK)):
-        connection.execute(sa.insert(table), some)
+def _insert(connection: sa.Connection, table: sa.Table, rows: Iterator[dict[str, Any]]) -> None:
+    while chunk := list(itertools.islice(rows, CHUNK)):
+        connection.execute(sa.insert(table), chunk)

@@ -1,6 +1,6 @@
-"""A real PostgreSQL for the tests: started on first use, with one database that is emptied between.
+"""A real PostgreSQL server: started on first use, its database is reused.
 
-Making a database and migrating it takes a third of a second, emptying one a twentieth of that.
+To create and migrate a database takes a third of a second, to empty one a twentieth of that.
 """
 
 import itertools
@@ -25,12 +25,12 @@ SOCKET_ONLY = "-c listen_addresses= -c fsync=off -c max_connections=50"
 
 @dataclass
 class Server:
-    """A running server, reached by its Unix socket.
+    """A running server, reached through its Unix socket.
 
     Attributes:
         programs: the folder of ``initdb`` and ``pg_ctl``.
         folder: data, socket and log; short, since a socket's path is limited to 107 bytes.
-        account: who runs it: PostgreSQL refuses to run as root.
+        account: the user that runs it, if not the current one: PostgreSQL refuses to run as root.
     """
 
     programs: Path
@@ -64,7 +64,7 @@ class Server:
 
     @contextmanager
     def connected(self, name: str) -> Iterator[sa.Connection]:
-        """A connection to one of its databases, by which each statement is committed at once."""
+        """A connection to one of its databases, in autocommit mode."""
         engine = sa.create_engine(
             sa.make_url(self.url(name)).set(drivername="postgresql+psycopg"),
             isolation_level="AUTOCOMMIT",
@@ -82,8 +82,8 @@ class Server:
                 user=self.account, group=group, extra_groups=() if self.account else None,
             ).returncode  # fmt: skip
         if code:
-            said = "".join(path.read_text() for path in sorted(self.folder.glob("*log")))
-            pytest.fail(f"{program} failed:\n{said}", pytrace=False)
+            logs = "".join(path.read_text() for path in sorted(self.folder.glob("*log")))
+            pytest.fail(f"{program} failed:\n{logs}", pytrace=False)
 
 
 def programs() -> Path:
@@ -99,8 +99,8 @@ def programs() -> Path:
 def account() -> str | None:
     if os.geteuid() != 0:
         return None
-    known = {user.pw_name for user in pwd.getpwall()}
-    return "postgres" if "postgres" in known else "nobody"
+    names = {user.pw_name for user in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +116,7 @@ def postgres_server() -> Iterator[Server]:
         shutil.rmtree(server.folder)
 
 
-# What a test may change: columns, constraints, indexes, triggers, functions, rules, settings.
+# All that a test may change: columns, constraints, indexes, triggers, functions, rules, settings.
 SCHEMA_HASH = """
 SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
   SELECT concat_ws('|', 'column', c.relname, a.attname, a.atttypid, a.atttypmod, a.attnotnull,
@@ -146,7 +146,7 @@ TRUNCATE_ALL = f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"
 
 
 class ReusedDatabase:
-    """A database at the newest schema; one whose schema a test has changed is thrown away."""
+    """A database at the newest schema; if a test has changed its schema, it is replaced."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -154,7 +154,7 @@ class ReusedDatabase:
         self._schema_hash = ""
 
     def reset(self) -> str:
-        """Remove all rows and connections of the test before; return the URL."""
+        """Remove all rows and connections of the previous test; return the URL."""
         if not (self._name and self._try_truncate()):
             self._name = self._server.new_database()
             open_database(self._server.url(self._name), Path()).dispose()
@@ -163,16 +163,16 @@ class ReusedDatabase:
         return self._server.url(self._name)
 
     def _try_truncate(self) -> bool:
-        """Remove all rows; ``False`` if the database is no longer as it was made."""
+        """Remove all rows; return ``False`` if the schema has been changed."""
         with self._server.connected(self._name) as connection:
             connection.exec_driver_sql(DISCONNECT_OTHERS)
             connection.exec_driver_sql("SET session_replication_role = replica")
             try:
-                found = connection.exec_driver_sql(SCHEMA_HASH).scalar()
-            except sa.exc.ProgrammingError:  # there is no table of versions any more
-                found = None
-            if found == self._schema_hash:
-                # The triggers that keep the journal append-only are off in this session.
+                schema_hash = connection.exec_driver_sql(SCHEMA_HASH).scalar()
+            except sa.exc.ProgrammingError:  # the table of the migrations' version is gone
+                schema_hash = None
+            if schema_hash == self._schema_hash:
+                # The triggers that keep the journal append-only are disabled in this session.
                 connection.exec_driver_sql(TRUNCATE_ALL)
                 return True
         self._server.drop(self._name)
@@ -186,13 +186,13 @@ def reused_database(postgres_server: Server) -> ReusedDatabase:
 
 @pytest.fixture
 def postgres_url(reused_database: ReusedDatabase) -> str:
-    """The URL of a database at the newest schema without a row."""
+    """The URL of an empty database at the newest schema."""
     return reused_database.reset()
 
 
 @pytest.fixture
 def new_postgres_url(postgres_server: Server) -> Iterator[str]:
-    """The URL of a database without a table."""
+    """The URL of a database without tables."""
     name = postgres_server.new_database()
     yield postgres_server.url(name)
     postgres_server.drop(name)
@@ -200,7 +200,7 @@ def new_postgres_url(postgres_server: Server) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """Runs the test twice: on SQLite and on PostgreSQL."""
+    """Run the test twice: on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         return "sqlite:///newsletter.db"
     url: str = request.getfixturevalue("postgres_url")
@@ -209,7 +209,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file at the newest schema, to be copied."""
+    """A SQLite file at the newest schema, for copying."""
     folder = tmp_path_factory.mktemp("migrated")
     open_database("sqlite:///newsletter.db", folder).dispose()
     return folder / "newsletter.db"
@@ -217,7 +217,7 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def engine(database_url: str, tmp_path: Path, migrated_file: Path) -> Iterator[sa.Engine]:
-    """A database at the newest schema without a row; on SQLite and on PostgreSQL."""
+    """An empty database at the newest schema, on SQLite and on PostgreSQL."""
     if database_url.startswith("sqlite"):
         shutil.copy(migrated_file, tmp_path)
     opened = open_database(database_url, tmp_path)

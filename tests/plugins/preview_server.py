@@ -1,4 +1,4 @@
-"""A real preview of a small newsletter, spoken to over a socket."""
+"""Fixtures: a running preview server of a small newsletter."""
 
 import json
 import threading
@@ -29,7 +29,7 @@ the ice let go. [The harbour](https://harbour.example/log) is open.
 
 @dataclass
 class Served:
-    """A preview that runs."""
+    """An HTTP client of a running preview server."""
 
     url: str
     port: int
@@ -40,9 +40,9 @@ class Served:
         return self.pool.request("GET", self.url + path, headers=headers, redirect=False)
 
     def data(self, path: str) -> Any:
-        answer = self.get(path)
-        assert answer.status == 200, answer.data
-        return answer.json()
+        response = self.get(path)
+        assert response.status == 200, response.data
+        return response.json()
 
     def post(self, path: str, data: object, **headers: str) -> urllib3.BaseHTTPResponse:
         return self.pool.request("POST", self.url + path, body=json.dumps(data), headers=headers)
@@ -53,21 +53,21 @@ class Served:
 
     @contextmanager
     def stream(self) -> Iterator[Iterator[dict[str, Any]]]:
-        """What the page is told, as it is told."""
-        answer = self.pool.request("GET", f"{self.url}events", preload_content=False, timeout=60)
+        """The states that the event stream sends, as they arrive."""
+        response = self.pool.request("GET", f"{self.url}events", preload_content=False, timeout=60)
 
-        def told() -> Iterator[dict[str, Any]]:
+        def parse_events() -> Iterator[dict[str, Any]]:
             text = b""
-            for chunk in answer.stream():
+            for chunk in response.stream():
                 text += chunk
                 while b"\n\n" in text:
                     event, _, text = text.partition(b"\n\n")
                     yield json.loads(event.removeprefix(b"data: "))
 
         try:
-            yield told()
+            yield parse_events()
         finally:
-            answer.close()
+            response.close()
 
 
 @pytest.fixture
@@ -81,14 +81,14 @@ def boat_issue(project_folder: Path) -> Path:
 
 @contextmanager
 def serving(folder: Path, name: str) -> Iterator[Served]:
-    """A preview of the newsletter in a folder."""
-    desk = PreviewWorkspace(open_project(folder))
-    with open_preview_socket(0) as taken:
-        server = PreviewServer(desk, name, taken)
+    """Serve a preview of the project in a folder."""
+    workspace = PreviewWorkspace(open_project(folder))
+    with open_preview_socket(0) as sock:
+        server = PreviewServer(workspace, name, sock)
         thread = threading.Thread(target=server.run_until_stopped)
         thread.start()
         try:
-            yield Served(server.address, taken.getsockname()[1], desk)
+            yield Served(server.address, sock.getsockname()[1], workspace)
         finally:
             server.should_exit = True
             thread.join()

@@ -1,4 +1,4 @@
-"""An editor's folder with an issue and a list, ready to send to the double of the vendor."""
+"""Fixtures: a project with an issue and a list, and a fake SendGrid."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -37,13 +37,13 @@ READERS = 25
 
 @pytest.fixture
 def vendor() -> Iterator[FakeSendGrid]:
-    with FakeSendGrid(key="SG.a-secret-that-nobody-may-see") as double:
-        yield double
+    with FakeSendGrid(key="SG.a-secret-that-nobody-may-see") as sendgrid:
+        yield sendgrid
 
 
 @pytest.fixture(scope="session")
 def first_ready_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the first such folder is kept to be copied; not there until it is made."""
+    """The path of the project that is copied; missing until the first test has created it."""
     return tmp_path_factory.mktemp("ready") / "harbour-notes"
 
 
@@ -55,18 +55,18 @@ def newsletter(
     monkeypatch: pytest.MonkeyPatch,
     first_ready_folder: Path,
 ) -> Cli:
-    """The command line in a folder that is ready to send to 25 readers."""
+    """The command line in a project that is ready to send to 25 subscribers."""
     if first_ready_folder.exists():
         shutil.copytree(first_ready_folder, project_folder, dirs_exist_ok=True)
     else:
-        _make_ready(project_folder, cli)
+        _prepare_project(project_folder, cli)
         shutil.copytree(project_folder, first_ready_folder)
     monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
     monkeypatch.setenv("SENDGRID_HOST", vendor.url)
     return cli
 
 
-def _make_ready(folder: Path, cli: Cli) -> None:
+def _prepare_project(folder: Path, cli: Cli) -> None:
     (folder / "newsletter.yml").write_text(SETTINGS)
     issue = folder / "issues" / ISSUE
     issue.mkdir()

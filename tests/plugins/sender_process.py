@@ -1,4 +1,4 @@
-"""A newsletter on disk, its readers, and the real command in a process that can be killed."""
+"""Fixture: a project with subscribers, and commands in killable processes."""
 
 import datetime
 import json
@@ -35,21 +35,21 @@ LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The editor's folder, and the vendor that it sends to.
+    """A project folder, and the fake SendGrid that it sends to.
 
     Attributes:
-        folder: with ``newsletter.yml`` and a list of ``READERS`` readers.
-        double: the vendor.
-        url: of the database.
+        folder: the project, with ``READERS`` subscribers.
+        double: the fake SendGrid.
+        url: the URL of the database.
     """
 
     folder: Path
     double: FakeSendGrid
     url: str
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        """Start ``newsletter WORDS`` in a process of its own."""
-        # What is killed would leave no measurement behind, and measuring doubles the time.
+    def start(self, *args: str) -> "subprocess.Popen[str]":
+        """Start ``newsletter ARGS`` in a process of its own."""
+        # Coverage of a killed process is lost, and measuring doubles the time.
         unmeasured = {
             name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
         }
@@ -60,24 +60,24 @@ class Desk:
             "NEWSLETTER_DATABASE": self.url,
         }
         return subprocess.Popen(
-            [sys.executable, "-m", "newsletter", *words], cwd=self.folder, env=environment,
+            [sys.executable, "-m", "newsletter", *args], cwd=self.folder, env=environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def run(self, *words: str) -> tuple[int, str]:
-        """Run it to the end: exit code, and what it said."""
-        process = self.start(*words)
+    def run(self, *args: str) -> tuple[int, str]:
+        """Run ``newsletter ARGS`` to its end; return the exit code and the output."""
+        process = self.start(*args)
         out, err = process.communicate(timeout=120)
         return process.returncode, out + err
 
     def write_issue(self, name: str) -> None:
-        """Make one more issue."""
+        """Create another issue."""
         folder = self.folder / "issues" / name
         folder.mkdir(parents=True)
         (folder / "post.md").write_text(f"---\ntitle: {name}\n---\n\nThe ice let go.\n")
 
     def let_leases_end(self) -> None:
-        """Let the time pass for which a dead sender's claims are believed."""
+        """Let all leases expire, as after a sender was killed."""
         with database_engine(self.url, self.folder) as engine, engine.begin() as connection:
             connection.execute(
                 sa.update(batch)
@@ -86,7 +86,7 @@ class Desk:
             )
 
     def states(self, issue: str) -> Counter[str]:
-        """State -> readers of an issue's send."""
+        """Count the recipients of an issue's send by state."""
         query = (
             sa.select(send_recipient.c.state, sa.func.count())
             .join(send, send.c.id == send_recipient.c.send_id)
@@ -97,22 +97,22 @@ class Desk:
             return Counter(dict(connection.execute(query).all()))
 
     def send_id(self, issue: str) -> str:
-        """The id of an issue's send."""
+        """Return the id of an issue's send."""
         query = sa.select(send.c.id).where(send.c.issue == issue)
         with database_engine(self.url, self.folder) as engine, engine.begin() as connection:
             return str(connection.execute(query).scalar_one())
 
     def write_events(self, path: Path) -> None:
-        """Write what the vendor would report of all that it took, as it exports events."""
+        """Write a ``processed`` event for every accepted recipient, as an export of events."""
         with path.open("w") as file:
-            for number, one in enumerate(self.double.accepted):
+            for number, recipient in enumerate(self.double.accepted):
                 event = {
-                    "email": one.address,
+                    "email": recipient.address,
                     "event": "processed",
                     "timestamp": 1796000000,
                     "sg_event_id": f"event-{number}",
-                    "sg_message_id": f"{one.message_id}.recvd",
-                    **one.custom_args,
+                    "sg_message_id": f"{recipient.message_id}.recvd",
+                    **recipient.custom_args,
                 }
                 file.write(json.dumps(event) + "\n")
 
@@ -127,6 +127,6 @@ def desk(tmp_path: Path, database_url: str) -> Iterator[Desk]:
     (folder / "readers.csv").write_text(f"email,name\n{rows}")
     with FakeSendGrid() as double:
         desk = Desk(folder, double, database_url)
-        code, words = desk.run("subscribers", "import", "readers.csv")
-        assert code == 0, words
+        code, output = desk.run("subscribers", "import", "readers.csv")
+        assert code == 0, output
         yield desk

@@ -1,4 +1,4 @@
-"""An email, its readers, the double of the vendor, and a world in which no second passes."""
+"""Fixtures for sending: email, recipients, fake SendGrid, simulated time."""
 
 import datetime
 from collections.abc import Callable, Iterator
@@ -27,11 +27,12 @@ Subscribe = Callable[[list[Recipient]], None]
 
 @dataclass
 class World:
-    """Time that passes only while somebody waits, and an editor who writes everything down.
+    """A simulated clock that advances by waiting, and an observer that records all it is shown.
 
     Attributes:
-        shortest_wait: seconds; a real wait may also last longer than was asked for. The sender
-            looks once a second whether a lease of five minutes is over: this saves most looks.
+        shortest_wait: in seconds; a real wait may also take longer than requested. The sender
+            checks once a second whether a lease of five minutes has expired: this saves most of
+            the checks.
     """
 
     now: datetime.datetime = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
@@ -61,29 +62,29 @@ def world() -> World:
 
 
 def configured(**settings: Any) -> Config:
-    """A valid ``Config``; keyword arguments are top-level settings."""
-    basis: dict[str, Any] = {
+    """Return a valid ``Config``; keyword arguments are top-level settings."""
+    required: dict[str, Any] = {
         "name": "Harbour Notes",
         "sender": {"name": "Harbour Notes", "address": "editor@harbour-notes.org"},
         "postal_address": "Harbour Notes, 1 Quay Street, Bergen",
         "site_url": "https://harbour-notes.org",
         "public_url": "https://news.harbour-notes.org",
     }
-    return Config.model_validate({**basis, **settings}, strict=False)
+    return Config.model_validate({**required, **settings}, strict=False)
 
 
 @pytest.fixture
 def email() -> Email:
-    leave = UNSUBSCRIBE_TAG.token
+    unsubscribe = UNSUBSCRIBE_TAG.token
     return Email(
         issue="2026-12-01-ice",
         subject=f"The ice let go, {NAME.token('text')}",
         preheader="",
         html=f"<p>Dear {NAME.token('html')},</p>"
         f'<p><a href="https://harbour-notes.org/?c={CITY.token("url")}">{CITY.token("html")}</a>'
-        f'<p><a href="{leave("html")}">Leave</a> <a '
+        f'<p><a href="{unsubscribe("html")}">Leave</a> <a '
         f'href="{PREFERENCES_TAG.token("html")}">More</a>',
-        text=f"Dear {NAME.token('text')},\n\nLeave: {leave('text')}\n",
+        text=f"Dear {NAME.token('text')},\n\nLeave: {unsubscribe('text')}\n",
         sender=NamedAddress("Harbour Notes", "editor@harbour-notes.org"),
         reply_to=NamedAddress("", "hello@harbour-notes.org"),
         headers=(("List-Id", "Harbour Notes <notes.harbour-notes.org>"), ("Feedback-ID", "ice:hn")),
@@ -112,22 +113,22 @@ def make_readers() -> MakeReaders:
 
 @pytest.fixture
 def letter(email: Email) -> PreparedEmail:
-    """Batches of ten."""
+    """The email, prepared in batches of ten."""
     return prepare_email(email, configured(limits={"batch_size": 10}))
 
 
 @pytest.fixture
 def double(world: World) -> Iterator[FakeSendGrid]:
-    with FakeSendGrid(clock=world.timestamp) as running:
-        yield running
+    with FakeSendGrid(clock=world.timestamp) as sendgrid:
+        yield sendgrid
 
 
 @pytest.fixture
 def mailer(double: FakeSendGrid) -> Iterator[SendGridClient]:
     options = {"host": double.url, "connect_timeout": 5.0, "read_timeout": 0.5}
-    connected = SendGridClient(double.key, configured(sendgrid=options).sendgrid)
-    yield connected
-    connected.close()
+    client = SendGridClient(double.key, configured(sendgrid=options).sendgrid)
+    yield client
+    client.close()
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def ledger(engine: sa.Engine, world: World) -> Ledger:
 
 @pytest.fixture
 def subscribe(engine: sa.Engine, world: World) -> Subscribe:
-    """Puts readers on the list, active."""
+    """Add readers to the list as active subscribers."""
 
     def insert(readers: list[Recipient]) -> None:
         rows = [
