@@ -1,7 +1,7 @@
-"""A reader's change of address: asked for on their page, done when both addresses have agreed.
+"""Change a subscriber's address once both addresses have confirmed it.
 
-The answer is the same whatever the list knows of the new address: a letter goes there only if
-nobody has it, but that the page doesn't tell.
+The response is the same whether or not the new address is on the list: an email is sent there only
+if it is available, but the page doesn't reveal that.
 """
 
 import datetime
@@ -26,61 +26,63 @@ from newsletter.web.subscriber.transactional_emails import enqueue_email
 
 LINK_PURPOSE = "move"
 JOURNAL_SOURCE = "/move"
-# The button's; a program that sends an empty form has not pressed it.
+# The button's value: a program that posts an empty form has not clicked it.
 BUTTON_VALUE = "yes"
-# Who has mistyped the new address can ask again after so long.
+# After a typo in the new address, another change can be requested after this time.
 MIN_REQUEST_INTERVAL = datetime.timedelta(hours=1)
-_AGREED_COLUMNS = {
+_CONFIRMED_COLUMNS = {
     "from": address_change.c.old_confirmed_at,
     "to": address_change.c.new_confirmed_at,
 }
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """The page that both letters link to, and its button."""
+    """Return the routes of the page that both emails link to, and of its button."""
 
     def show(request: Request) -> Response:
         with read_transaction(site.engine) as connection:
-            asked = _find_pending_change(site, connection, request)
-        if asked is None:
+            pending = _find_pending_change(site, connection, request)
+        if pending is None:
             return site.pages.render_page("move_expired", status=410, private=True)
         return site.pages.render_page(
             "move",
             private=True,
-            old=mask_address(asked.old_address),
-            new=mask_address(asked.new_address),
+            old=mask_address(pending.old_address),
+            new=mask_address(pending.new_address),
         )
 
-    def take(request: Request) -> Response:
+    def submit(request: Request) -> Response:
         if parse_form(request).get(BUTTON_VALUE) != BUTTON_VALUE:
             return show(request)
         with site.engine.begin() as connection:
-            asked = _find_pending_change(site, connection, request)
-            done = asked and _record_agreement(connection, asked, site.clock())
-        if not done:
+            pending = _find_pending_change(site, connection, request)
+            result = pending and _record_confirmation(connection, pending, site.clock())
+        if not result:
             return site.pages.render_page("move_expired", status=410, private=True)
-        return site.pages.render_page("moved", private=True, done=done == "moved")
+        return site.pages.render_page("moved", private=True, done=result == "moved")
 
     return [
         Route("/move/{signed}", show, methods=["GET"]),
-        Route("/move/{signed}", take, methods=["POST"]),
+        Route("/move/{signed}", submit, methods=["POST"]),
     ]
 
 
 def request_address_change(
     site: Site, connection: sa.Connection, visitor: Visitor, new_address: ParsedAddress
 ) -> bool:
-    """Note a reader's wish and promise a letter to both addresses.
+    """Record a requested change and enqueue emails to both addresses.
 
     Returns:
-        Whether it was noted: not if they have asked for another address a moment ago.
+        Whether it was recorded: not if another address was requested within the last hour.
     """
     now = site.clock()
-    mine = address_change.c.subscriber_id == visitor.id
-    last = connection.execute(sa.select(address_change).where(mine).with_for_update()).one_or_none()
-    if last and last.requested_at > now - MIN_REQUEST_INTERVAL:
-        return bool(last.address_key == new_address.key)
-    connection.execute(sa.delete(address_change).where(mine))
+    is_own = address_change.c.subscriber_id == visitor.id
+    previous = connection.execute(
+        sa.select(address_change).where(is_own).with_for_update()
+    ).one_or_none()
+    if previous and previous.requested_at > now - MIN_REQUEST_INTERVAL:
+        return bool(previous.address_key == new_address.key)
+    connection.execute(sa.delete(address_change).where(is_own))
     connection.execute(
         sa.insert(address_change).values(
             subscriber_id=visitor.id,
@@ -99,7 +101,7 @@ def request_address_change(
         now,
         MIN_REQUEST_INTERVAL,
     )
-    may = changes.is_address_available(connection, new_address.key)
+    is_available = changes.is_address_available(connection, new_address.key)
     enqueue_email(
         connection,
         "move_to",
@@ -107,13 +109,13 @@ def request_address_change(
         _make_email_data(site, visitor, new_address, "to"),
         now,
         window,
-        allowed=may,
+        allowed=is_available,
     )
     return True
 
 
 class _PendingChange(NamedTuple):
-    """A change of address that is asked for, and the side that a link speaks for."""
+    """A requested change of address, and the side (``from`` or ``to``) that a link confirms."""
 
     subscriber_id: int
     side: str
@@ -138,12 +140,12 @@ def _make_email_data(
 def _find_pending_change(
     site: Site, connection: sa.Connection, request: Request
 ) -> _PendingChange | None:
-    """What a link is about; ``None`` if it is none of ours, or its time is over."""
+    """Return the change that a link confirms; ``None`` if the link is forged or has expired."""
     days = datetime.timedelta(days=site.config.signup.confirm_days)
-    found = unsign(site, LINK_PURPOSE, request.path_params["signed"], days)
-    if found is None:
+    value = unsign(site, LINK_PURPOSE, request.path_params["signed"], days)
+    if value is None:
         return None
-    id_, to_key, side = found
+    subscriber_id, new_key, side = value
     row = connection.execute(
         sa.select(
             subscriber.c.address,
@@ -153,30 +155,35 @@ def _find_pending_change(
         )
         .join_from(address_change, subscriber)
         .where(
-            address_change.c.subscriber_id == id_,
-            address_change.c.address_key == to_key,
+            address_change.c.subscriber_id == subscriber_id,
+            address_change.c.address_key == new_key,
             address_change.c.requested_at > site.clock() - days,
         )
     ).one_or_none()
-    return _PendingChange(id_, side, *row) if row else None
+    return _PendingChange(subscriber_id, side, *row) if row else None
 
 
-def _record_agreement(
+def _record_confirmation(
     connection: sa.Connection, pending: _PendingChange, now: datetime.datetime
 ) -> str:
-    """One side says yes; with the other's it is done. ``""`` if it can't be any more."""
-    mine = address_change.c.subscriber_id == pending.subscriber_id
+    """Record one side's confirmation; change the address once both sides have confirmed.
+
+    Returns:
+        ``agreed`` if the other side has yet to confirm, ``moved`` if the address was changed, and
+        ``""`` if it can't be changed any more.
+    """
+    is_own = address_change.c.subscriber_id == pending.subscriber_id
     connection.execute(
-        sa.update(address_change).where(mine).values({_AGREED_COLUMNS[pending.side]: now})
+        sa.update(address_change).where(is_own).values({_CONFIRMED_COLUMNS[pending.side]: now})
     )
-    row = connection.execute(sa.select(address_change).where(mine)).one()
+    row = connection.execute(sa.select(address_change).where(is_own)).one()
     if row.old_confirmed_at is None or row.new_confirmed_at is None:
         return "agreed"
-    connection.execute(sa.delete(address_change).where(mine))
-    to = ParsedAddress(pending.new_address, pending.new_key)
+    connection.execute(sa.delete(address_change).where(is_own))
+    new_address = ParsedAddress(pending.new_address, pending.new_key)
     try:
         changes.change_address(
-            connection, pending.old_key, to, ChangeOrigin(now, "form", JOURNAL_SOURCE)
+            connection, pending.old_key, new_address, ChangeOrigin(now, "form", JOURNAL_SOURCE)
         )
     except SubscriberListError:
         return ""

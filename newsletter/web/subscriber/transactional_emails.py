@@ -1,7 +1,7 @@
-"""The letters that pages promise: what each says, and the background job that posts them.
+"""Send confirmation, welcome and address-change emails from the queue.
 
-A page only promises (``owe``). Whether a letter goes, and to whom it makes a difference, is
-decided here, out of sight: the page's answer can't tell.
+A page only enqueues an email. Whether it is sent, and what it changes in the list, is decided here,
+in the background, so that the page's response can't reveal who is on the list.
 """
 
 import datetime
@@ -50,74 +50,78 @@ __all__ = [
     "send_due_emails",
 ]
 
-# The purpose of the link in a confirmation (itsdangerous' salt).
+# The purpose of the link in a confirmation email (itsdangerous' salt).
 CONFIRM_PURPOSE = "confirm"
 
-# The vendor's words may name a reader; a log doesn't.
+# The provider's error messages may contain an address; the log must not.
 _EMAIL_ADDRESS = re.compile(r"\S+@\S+")
 _log = logging.getLogger(__name__)
 
 
 def send_due_emails(site: Site, mailer: SendGridClient) -> int:
-    """Post every letter that is due; any number of processes may do so at once.
+    """Send every transactional email that is due; several processes may do so concurrently.
 
     Args:
         site: the newsletter.
-        mailer: the vendor.
+        mailer: the provider's client.
 
     Returns:
         How many requests were made.
     """
-    posted = 0
+    request_count = 0
     templates: Templates | None = None
     while has_due_emails(site.engine, site.clock()):
-        letter = claim_email(
+        email = claim_email(
             site.engine,
             site.clock(),
-            lambda connection, one: _prepare_due_email(site, connection, one),
+            lambda connection, due: _prepare_due_email(site, connection, due),
         )
-        if letter is None:
+        if email is None:
             break
         templates = templates or _load_email_templates(site.project)
-        outcome = _send_email(site, mailer, letter, templates)
-        record_email_outcome(site.engine, letter, outcome, site.clock())
+        outcome = _send_email(site, mailer, email, templates)
+        record_email_outcome(site.engine, email, outcome, site.clock())
         if outcome.kind != "accepted":
-            words = _EMAIL_ADDRESS.sub("…", outcome.message)
-            _log.warning("letter %d (%s): %s: %s", letter.id, letter.kind, outcome.kind, words)
-        posted += 1
-    return posted
+            message = _EMAIL_ADDRESS.sub("…", outcome.message)
+            _log.warning(
+                "transactional email %d (%s): %s: %s", email.id, email.kind, outcome.kind, message
+            )
+        request_count += 1
+    return request_count
 
 
 def purge_stale_data(site: Site) -> None:
-    """Give up what is stale and forget what is over: addresses in letters, counts of limits."""
+    """Delete what has expired: emails in the queue with their addresses, counts of rate limits."""
     signup, now = site.config.signup, site.clock()
-    keep = max(
+    retention = max(
         datetime.timedelta(days=signup.confirm_days), datetime.timedelta(hours=signup.window_hours)
     )
-    purge_queue(site.engine, now, keep)
+    purge_queue(site.engine, now, retention)
     with site.engine.begin() as connection:
         delete_expired_limits(connection, now.timestamp())
 
 
 def enqueue_welcome_email(site: Site, connection: sa.Connection, address: ParsedAddress) -> None:
-    """Promise a welcome if the newsletter has one; each address gets it once."""
+    """Enqueue a welcome email if the newsletter has one; each address gets it once."""
     if site.config.signup.welcome:
         enqueue_email(connection, "welcome", address, {}, site.clock(), None)
 
 
 def _prepare_due_email(site: Site, connection: sa.Connection, email: QueuedEmail) -> bool:
-    """Whether the letter is still to go; signs its reader up where the form is enough."""
+    """Return whether the email is still to be sent; with single opt-in, subscribe its address."""
     if email.kind == "welcome":
         return _find_active_token(connection, email.address) != ""
     if email.kind != "confirm":
         return True
-    data, single = email.data, not site.config.signup.double_opt_in
+    data, single_opt_in = email.data, not site.config.signup.double_opt_in
     origin = ChangeOrigin(email.created_at, "form", data["source"], data["wording"])
-    before = sign_up(connection, email.address, origin, name=data["name"], single_opt_in=single)
-    if single and before in {"new", "pending"}:
+    previous_status = sign_up(
+        connection, email.address, origin, name=data["name"], single_opt_in=single_opt_in
+    )
+    if single_opt_in and previous_status in {"new", "pending"}:
         enqueue_welcome_email(site, connection, email.address)
         return False
-    return before != "active"
+    return previous_status != "active"
 
 
 def _send_email(
@@ -125,21 +129,21 @@ def _send_email(
 ) -> Outcome:
     config = site.config
     try:
-        words, headers = _build_content(site, email)
+        content, headers = _build_content(site, email)
         request = build_transactional_body(
-            render_transactional(words, templates, config), config, email, headers
+            render_transactional(content, templates, config), config, email, headers
         )
     except NewsletterError as error:
-        # Nothing has left; the editor may mend the template.
+        # Nothing has been sent; it is retried, and the template may be fixed by then.
         return Outcome("not_sent", str(error))
-    answer = mailer.post_mail(request)
-    return classify_response(answer, site.clock(), sandbox=config.sendgrid.sandbox)
+    response = mailer.post_mail(request)
+    return classify_response(response, site.clock(), sandbox=config.sendgrid.sandbox)
 
 
 def _build_content(
     site: Site, email: QueuedEmail
 ) -> tuple[TransactionalContent, Mapping[str, str]]:
-    """What the letter says, and the headers of its reader's own way out if they are on the list."""
+    """Return the email's content, and for active subscribers its unsubscribe headers."""
     config, data = site.config, email.data
     if email.kind == "confirm":
         until = site.clock() + datetime.timedelta(days=config.signup.confirm_days)
@@ -157,23 +161,23 @@ def _build_welcome_content(
     config = site.config
     with read_transaction(site.engine) as connection:
         token = _find_active_token(connection, address)
-    words = TransactionalContent(
+    content = TransactionalContent(
         "welcome",
         config.site_url,
         unsubscribe_url=build_unsubscribe_url(config, token),
         preferences_url=build_preferences_url(config, token),
     )
-    return words, dict(build_unsubscribe_headers(config, token))
+    return content, dict(build_unsubscribe_headers(config, token))
 
 
 def _find_active_token(connection: sa.Connection, address: ParsedAddress) -> str:
-    """An active reader's token; empty if they are none."""
-    mine = (subscriber.c.address_key == address.key, subscriber.c.status == "active")
-    return connection.scalar(sa.select(subscriber.c.token).where(*mine)) or ""
+    """Return the token of an active subscriber; empty if the address has none."""
+    is_active = (subscriber.c.address_key == address.key, subscriber.c.status == "active")
+    return connection.scalar(sa.select(subscriber.c.token).where(*is_active)) or ""
 
 
 def _load_email_templates(project: Project) -> Templates:
-    """The editor's; those that come with the program where the folder has no letters yet."""
+    """Return the project's templates, or the default ones if it has none for these emails."""
     own = load_templates(project.templates_dir)
     return (
         own
