@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FrameLocator, Page, expect
-from preview_server import Served, serving
+from preview_server import PreviewClient, serving
 
 from newsletter.sending.rehearsal import FakeSendGrid
 
@@ -20,7 +20,7 @@ SAMPLE = "2026-11-22-reading-the-tide"
 
 
 @pytest.fixture(scope="module")
-def preview(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def preview(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreviewClient]:
     """A preview of the sample newsletter."""
     folder = tmp_path_factory.mktemp("harbour").resolve()
     shutil.copyfile(ROOT / "newsletter.yml", folder / "newsletter.yml")
@@ -58,7 +58,7 @@ def evaluate_in_frame(page: Page, script: str) -> Any:
     return page.evaluate(FRAME % script)
 
 
-def open_page(page: Page, preview: Served, chosen: str = "") -> Page:
+def open_page(page: Page, preview: PreviewClient, chosen: str = "") -> Page:
     page.goto(preview.url + chosen)
     expect(page.locator("#live-text")).to_have_text("Live")
     if not chosen:
@@ -70,7 +70,7 @@ def get_heading_color(page: Page) -> str:
     return str(evaluate_in_frame(page, "w.getComputedStyle(d.querySelector('h1')).color"))
 
 
-def test_width_by_preset_key_and_dragging(page: Page, preview: Served) -> None:
+def test_width_by_preset_key_and_dragging(page: Page, preview: PreviewClient) -> None:
     open_page(page, preview)
     for name, width in (("Tablet", 768), ("Phone", 390), ("Desktop", 1024)):
         page.get_by_role("button", name=name, exact=True).click()
@@ -91,7 +91,9 @@ def test_width_by_preset_key_and_dragging(page: Page, preview: Served) -> None:
     expect(grip).to_have_attribute("aria-valuenow", str(evaluate_in_frame(page, "w.innerWidth")))
 
 
-def test_scheme_images_client_and_recipient_change_the_email(page: Page, preview: Served) -> None:
+def test_scheme_images_client_and_recipient_change_the_email(
+    page: Page, preview: PreviewClient
+) -> None:
     open_page(page, preview)
     light = get_heading_color(page)
     page.get_by_role("button", name="Dark", exact=True).click()
@@ -122,7 +124,7 @@ def test_scheme_images_client_and_recipient_change_the_email(page: Page, preview
     expect(email_frame(page).get_by_text("Good morning friend")).to_be_visible()
 
 
-def test_every_other_tab_shows_its_content(page: Page, preview: Served) -> None:
+def test_every_other_tab_shows_its_content(page: Page, preview: PreviewClient) -> None:
     open_page(page, preview)
     for tab, text in (
         ("Plain text", "How to read a tide table"), ("HTML", "<!DOCTYPE html>"),
@@ -152,7 +154,7 @@ def test_every_other_tab_shows_its_content(page: Page, preview: Served) -> None:
     expect(page.get_by_role("tab", name="Mail")).to_be_focused()
 
 
-def test_keyboard_shortcuts_and_issue_list(page: Page, preview: Served) -> None:
+def test_keyboard_shortcuts_and_issue_list(page: Page, preview: PreviewClient) -> None:
     open_page(page, preview)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("Keyboard shortcuts")
@@ -168,7 +170,7 @@ def test_keyboard_shortcuts_and_issue_list(page: Page, preview: Served) -> None:
 
 
 def test_clicking_a_finding_scrolls_to_its_place(
-    served: Served, boat_issue: Path, page: Page
+    served: PreviewClient, boat_issue: Path, page: Page
 ) -> None:
     (boat_issue / "post.md").write_text(
         "---\ntitle: The first boat\n---\n" + "Words of the quay.\n\n" * 80 + "Lorem ipsum dolor.\n"
@@ -184,7 +186,7 @@ def test_clicking_a_finding_scrolls_to_its_place(
 
 
 def test_save_is_shown_and_scroll_position_kept(
-    served: Served, boat_issue: Path, page: Page
+    served: PreviewClient, boat_issue: Path, page: Page
 ) -> None:
     post = boat_issue / "post.md"
     post.write_text("---\ntitle: Boat\n---\n" + "A line of words.\n\n" * 80)
@@ -222,11 +224,13 @@ HOSTILE = """
 """
 
 
-def test_hostile_email_runs_no_script(browser: Browser, served: Served, boat_issue: Path) -> None:
+def test_hostile_email_runs_no_script(
+    browser: Browser, served: PreviewClient, boat_issue: Path
+) -> None:
     page = browser.new_page()
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
-    template = served.desk.project.templates_dir / "issue.mjml"
+    template = served.workspace.project.templates_dir / "issue.mjml"
     text = template.read_text()
     template.write_text(re.sub(r"(<mj-body[^>]*>)", lambda match: match[1] + HOSTILE, text))
     (boat_issue / "post.md").write_text(
@@ -234,8 +238,8 @@ def test_hostile_email_runs_no_script(browser: Browser, served: Served, boat_iss
         "<script>parent.document.title='owned'</script>\n\n"
         "<img src='https://evil.example/x.png' onerror=\"parent.document.title='owned'\">Here.\n"
     )
-    served.desk.invalidate([template, boat_issue])
-    assert not served.desk.get_state(boat_issue.name).problems
+    served.workspace.invalidate([template, boat_issue])
+    assert not served.workspace.get_state(boat_issue.name).problems
     open_page(page, served)
     trap = email_frame(page).locator("#trap")
     trap.click()
@@ -249,12 +253,14 @@ def test_hostile_email_runs_no_script(browser: Browser, served: Served, boat_iss
     page.context.close()
 
 
-def test_test_email_is_sent(served: Served, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = served.desk.project.root / "newsletter.yml"
+def test_test_email_is_sent(
+    served: PreviewClient, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = served.workspace.project.root / "newsletter.yml"
     with FakeSendGrid() as sendgrid:
         settings.write_text(f"{settings.read_text()}sendgrid:\n  host: {sendgrid.url}\n")
         monkeypatch.setenv("SENDGRID_API_KEY", sendgrid.key)
-        served.desk.invalidate([settings])
+        served.workspace.invalidate([settings])
         open_page(page, served)
         page.get_by_role("button", name="Send me a test").click()
         page.get_by_label("Your address").fill("me@example.com")
@@ -270,7 +276,7 @@ def test_test_email_is_sent(served: Served, page: Page, monkeypatch: pytest.Monk
      (900, "dark", "#client=outlook"), (1440, "light", "#tab=compare")],
 )  # fmt: skip
 def test_page_is_accessible_and_fits(
-    browser: Browser, preview: Served, width: int, scheme: Any, chosen: str
+    browser: Browser, preview: PreviewClient, width: int, scheme: Any, chosen: str
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto(preview.url + chosen)

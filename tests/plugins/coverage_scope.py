@@ -23,7 +23,7 @@ SUBPROCESSES = "COVERAGE_PROCESS_CONFIG"
 LONGEST = ("faults/", "sending/test_invariants", "test_docs", "test_package", "cli/test_rehearse")
 
 
-class Measured:
+class CoverageSwitch:
     """Plugin that runs the measured tests first, then the slowest, and switches measuring off."""
 
     def __init__(self) -> None:
@@ -74,4 +74,4 @@ def is_long(item: pytest.Item) -> bool:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    session.config.pluginmanager.register(Measured())
+    session.config.pluginmanager.register(CoverageSwitch())

@@ -28,12 +28,12 @@ the ice let go. [The harbour](https://harbour.example/log) is open.
 
 
 @dataclass
-class Served:
+class PreviewClient:
     """An HTTP client of a running preview server."""
 
     url: str
     port: int
-    desk: PreviewWorkspace
+    workspace: PreviewWorkspace
     pool: urllib3.PoolManager = field(default_factory=urllib3.PoolManager)
 
     def get(self, path: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
@@ -80,7 +80,7 @@ def boat_issue(project_folder: Path) -> Path:
 
 
 @contextmanager
-def serving(folder: Path, name: str) -> Iterator[Served]:
+def serving(folder: Path, name: str) -> Iterator[PreviewClient]:
     """Serve a preview of the project in a folder."""
     workspace = PreviewWorkspace(open_project(folder))
     with open_preview_socket(0) as sock:
@@ -88,13 +88,13 @@ def serving(folder: Path, name: str) -> Iterator[Served]:
         thread = threading.Thread(target=server.run_until_stopped)
         thread.start()
         try:
-            yield Served(server.address, sock.getsockname()[1], workspace)
+            yield PreviewClient(server.address, sock.getsockname()[1], workspace)
         finally:
             server.should_exit = True
             thread.join()
 
 
 @pytest.fixture
-def served(boat_issue: Path) -> Iterator[Served]:
+def served(boat_issue: Path) -> Iterator[PreviewClient]:
     with serving(boat_issue.parent.parent, boat_issue.name) as preview:
         yield preview

@@ -3,13 +3,13 @@
 import socket
 
 import pytest
-from preview_server import Served
+from preview_server import PreviewClient
 
 from newsletter.errors import UsageError
 from newsletter.preview.server import DEFAULT_PORT, open_preview_socket
 
 
-def test_requests_without_the_token_get_404(served: Served) -> None:
+def test_requests_without_the_token_get_404(served: PreviewClient) -> None:
     assert served.get().status == 200
     token = served.url.rstrip("/").rpartition("/")[2]
     assert len(token) >= 22
@@ -20,20 +20,20 @@ def test_requests_without_the_token_get_404(served: Served) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", ""])
-def test_foreign_host_name_is_refused(served: Served, host: str) -> None:
+def test_foreign_host_name_is_refused(served: PreviewClient, host: str) -> None:
     response = served.get(host=host.format(port=served.port))
     assert response.status in {400, 421}
     assert b"<html" not in response.data
 
 
-def test_localhost_is_accepted(served: Served) -> None:
+def test_localhost_is_accepted(served: PreviewClient) -> None:
     assert served.get(host=f"localhost:{served.port}").status == 200
 
 
 @pytest.mark.parametrize(
     "origin", ["", "null", "http://evil.example", "http://127.0.0.1:1", "https://127.0.0.1:{port}"]
 )
-def test_post_from_another_origin_is_refused(served: Served, origin: str) -> None:
+def test_post_from_another_origin_is_refused(served: PreviewClient, origin: str) -> None:
     headers = {"origin": origin.format(port=served.port)} if origin else {}
     response = served.post("test", {"issue": "x", "to": "me@example.com"}, **headers)
     assert response.status == 403
@@ -55,7 +55,7 @@ def test_default_port_in_use_falls_back_to_a_free_port(monkeypatch: pytest.Monke
     assert DEFAULT_PORT == 4321
 
 
-def test_page_and_email_have_their_security_headers(served: Served) -> None:
+def test_page_and_email_have_their_security_headers(served: PreviewClient) -> None:
     page = served.get().headers
     assert "script-src 'self'" in page["content-security-policy"]
     assert "unsafe-inline" not in page["content-security-policy"]

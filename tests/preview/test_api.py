@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from preview_server import Served
+from preview_server import PreviewClient
 
 from newsletter.preview.sample_recipients import EDGE_CASES, anonymize_recipient
 from newsletter.sending.rehearsal import FakeSendGrid
@@ -16,7 +16,7 @@ from newsletter.subscribers import Recipient
 Cli = Callable[..., tuple[int, str, str]]
 
 
-def test_save_streams_a_new_version(served: Served, boat_issue: Path) -> None:
+def test_save_streams_a_new_version(served: PreviewClient, boat_issue: Path) -> None:
     with served.stream() as states:
         first = next(states)
         assert first["proof"]["title"] == "The first boat"
@@ -26,8 +26,8 @@ def test_save_streams_a_new_version(served: Served, boat_issue: Path) -> None:
     assert second["proof"]["title"] == "The second boat"
 
 
-def test_replaced_and_deleted_files_are_noticed(served: Served, boat_issue: Path) -> None:
-    settings = served.desk.project.root / "newsletter.yml"
+def test_replaced_and_deleted_files_are_noticed(served: PreviewClient, boat_issue: Path) -> None:
+    settings = served.workspace.project.root / "newsletter.yml"
     with served.stream() as states:
         next(states)
         new_file = settings.with_name("newsletter.yml.new")
@@ -38,7 +38,7 @@ def test_replaced_and_deleted_files_are_noticed(served: Served, boat_issue: Path
         assert next(states)["faults"]
 
 
-def test_ten_quick_saves_end_with_the_last_version(served: Served, boat_issue: Path) -> None:
+def test_ten_quick_saves_end_with_the_last_version(served: PreviewClient, boat_issue: Path) -> None:
     with served.stream() as states:
         next(states)
         for number in range(10):
@@ -52,7 +52,7 @@ def test_ten_quick_saves_end_with_the_last_version(served: Served, boat_issue: P
 
 
 @pytest.mark.parametrize("kind", ["text", "html", "mjml", "headers", "request"])
-def test_sources_are_escaped(served: Served, kind: str) -> None:
+def test_sources_are_escaped(served: PreviewClient, kind: str) -> None:
     data = served.data(f"source/{kind}?reader=html")
     assert data["raw"]
     assert data["html"].count('<span class="line">') == data["html"].count("\n") + 1
@@ -60,7 +60,7 @@ def test_sources_are_escaped(served: Served, kind: str) -> None:
 
 
 def test_request_source_shows_the_api_request_without_the_key(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: PreviewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SENDGRID_API_KEY", "SG.secret-secret-secret")
     raw = served.data("source/request")["raw"]
@@ -69,7 +69,7 @@ def test_request_source_shows_the_api_request_without_the_key(
     assert "SG.secret" not in raw
 
 
-def test_archive_page_has_its_style_inlined_and_is_sandboxed(served: Served) -> None:
+def test_archive_page_has_its_style_inlined_and_is_sandboxed(served: PreviewClient) -> None:
     response = served.get("web?scheme=dark")
     page = response.data.decode()
     assert response.status == 200, page
@@ -80,25 +80,25 @@ def test_archive_page_has_its_style_inlined_and_is_sandboxed(served: Served) -> 
     assert "sandbox allow-same-origin" in response.headers["content-security-policy"]
 
 
-def test_unknown_source_is_not_found(served: Served) -> None:
+def test_unknown_source_is_not_found(served: PreviewClient) -> None:
     assert served.get("source/other").status == 404
 
 
-def test_inbox_snippet_starts_with_the_preheader(served: Served) -> None:
+def test_inbox_snippet_starts_with_the_preheader(served: PreviewClient) -> None:
     data = served.data("inbox")
     assert data["subject"] == "The first boat"
     assert data["snippet"].startswith("It came on Tuesday.")
 
 
 @pytest.mark.parametrize("key", EDGE_CASES)
-def test_edge_case_values_are_escaped(served: Served, key: str) -> None:
+def test_edge_case_values_are_escaped(served: PreviewClient, key: str) -> None:
     page = served.get(f"mail?reader={key}").data.decode()
     assert "-nl0" not in page
     assert "<script" not in page
     assert "<b onmouseover" not in page
 
 
-def test_eml_download_is_a_valid_message(served: Served) -> None:
+def test_eml_download_is_a_valid_message(served: PreviewClient) -> None:
     response = served.get("eml")
     assert "first-boat.eml" in response.headers["content-disposition"]
     message = email.message_from_bytes(response.data, policy=email.policy.default)
@@ -106,12 +106,12 @@ def test_eml_download_is_a_valid_message(served: Served) -> None:
     assert message["list-unsubscribe"]
 
 
-def test_only_images_of_an_issue_are_served(served: Served, boat_issue: Path) -> None:
+def test_only_images_of_an_issue_are_served(served: PreviewClient, boat_issue: Path) -> None:
     (boat_issue / "boat.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     image = served.get(f"file/{boat_issue.name}/boat.png")
     assert image.status == 200
     assert "sandbox" in image.headers["content-security-policy"]
-    (boat_issue / "secret.png").symlink_to(served.desk.project.root / "newsletter.yml")
+    (boat_issue / "secret.png").symlink_to(served.workspace.project.root / "newsletter.yml")
     for path in (
         f"{boat_issue.name}/post.md",
         f"{boat_issue.name}/%2e%2e/%2e%2e/newsletter.yml",
@@ -122,7 +122,7 @@ def test_only_images_of_an_issue_are_served(served: Served, boat_issue: Path) ->
         assert served.get(f"file/{path}").status == 404, path
 
 
-def test_stripped_features_are_listed_with_their_source(served: Served) -> None:
+def test_stripped_features_are_listed_with_their_source(served: PreviewClient) -> None:
     data = served.data("stripped?client=outlook")
     assert data["client"] == "Outlook for Windows"
     assert any(feature["name"] == "border-radius" for feature in data["stripped"])
@@ -130,15 +130,15 @@ def test_stripped_features_are_listed_with_their_source(served: Served) -> None:
     assert served.data("stripped?client=unknown") == {"client": ""}
 
 
-def test_preview_creates_no_database(served: Served) -> None:
+def test_preview_creates_no_database(served: PreviewClient) -> None:
     data = served.data("issues")
     served.data("readers")
     assert [issue["state"] for issue in data["issues"]] == ["ready"]
-    assert not list(served.desk.project.root.glob("*.db"))
+    assert not list(served.workspace.project.root.glob("*.db"))
 
 
 def test_subscribers_are_masked_unless_real_names_are_requested(
-    served: Served, cli: Cli, tmp_path: Path
+    served: PreviewClient, cli: Cli, tmp_path: Path
 ) -> None:
     (tmp_path / "readers.csv").write_text("email,name\nada@example.com,Ada Quill\n")
     code, _, err = cli("subscribers", "import", tmp_path / "readers.csv")
@@ -164,7 +164,7 @@ def test_masked_recipient_keeps_no_personal_data() -> None:
 
 
 def test_issues_are_listed_with_their_state(
-    served: Served, cli: Cli, tmp_path: Path, boat_issue: Path
+    served: PreviewClient, cli: Cli, tmp_path: Path, boat_issue: Path
 ) -> None:
     for name, post in {
         "2026-11-01-draft": "---\ntitle: A draft\ndraft: true\n---\nWords.\n",
@@ -173,7 +173,7 @@ def test_issues_are_listed_with_their_state(
         folder = boat_issue.with_name(name)
         folder.mkdir()
         (folder / "post.md").write_text(post)
-    settings = served.desk.project.root / "newsletter.yml"
+    settings = served.workspace.project.root / "newsletter.yml"
     text = settings.read_text().replace("harbournotes.example", "harbour-notes.org")
     settings.write_text(f"{text}public_url: https://news.harbour-notes.org\n")
     (tmp_path / "readers.csv").write_text("email\nada@example.com\n")
@@ -184,11 +184,11 @@ def test_issues_are_listed_with_their_state(
     assert states == {"The first boat": "planned", "broken": "broken", "A draft": "draft"}
 
 
-def test_comparing_the_first_issue_reports_a_problem(served: Served) -> None:
+def test_comparing_the_first_issue_reports_a_problem(served: PreviewClient) -> None:
     assert "first issue" in served.data("compare/issue")["problem"]
 
 
-def test_issue_is_compared_with_its_last_commit(served: Served, boat_issue: Path) -> None:
+def test_issue_is_compared_with_its_last_commit(served: PreviewClient, boat_issue: Path) -> None:
     def git(*args: str) -> None:
         subprocess.run(
             ["git", "-c", "user.name=A", "-c", "user.email=a@example.com", *args], check=True
@@ -196,7 +196,7 @@ def test_issue_is_compared_with_its_last_commit(served: Served, boat_issue: Path
 
     assert "problem" in served.data("compare/commit")
     # A symbolic link inside the newsletter is followed, one that points out of it is dropped.
-    templates = served.desk.project.templates_dir
+    templates = served.workspace.project.templates_dir
     (templates / "issue.mjml").rename(templates / "partials" / "of-an-issue.mjml")
     (templates / "issue.mjml").symlink_to("partials/of-an-issue.mjml")
     (templates / "outside.css").symlink_to("/etc/hostname")
@@ -215,7 +215,7 @@ def test_issue_is_compared_with_its_last_commit(served: Served, boat_issue: Path
 
 
 def test_test_email_is_sent_through_sendgrid(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: PreviewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = {"issue": "2026-11-24-first-boat", "to": "me@example.com"}
     refused = served.post("test", data, origin=served.origin)
@@ -223,7 +223,7 @@ def test_test_email_is_sent_through_sendgrid(
     assert "SENDGRID_API_KEY" in refused.data.decode()
     with FakeSendGrid() as sendgrid:
         monkeypatch.setenv("SENDGRID_API_KEY", sendgrid.key)
-        settings = served.desk.project.root / "newsletter.yml"
+        settings = served.workspace.project.root / "newsletter.yml"
         with served.stream() as states:
             next(states)
             settings.write_text(f"{settings.read_text()}sendgrid:\n  host: {sendgrid.url}\n")
@@ -234,11 +234,11 @@ def test_test_email_is_sent_through_sendgrid(
 
 
 @pytest.mark.parametrize("body", [[], "text", {"issue": 1}, {"to": "x" * 3000, "issue": ""}])
-def test_malformed_test_email_requests_are_refused(served: Served, body: object) -> None:
+def test_malformed_test_email_requests_are_refused(served: PreviewClient, body: object) -> None:
     assert served.post("test", body, origin=served.origin).status in {400, 413}
 
 
-def test_page_loads_its_files_from_the_package_only(served: Served) -> None:
+def test_page_loads_its_files_from_the_package_only(served: PreviewClient) -> None:
     page = served.get().data.decode()
     assert 'src="http' not in page
     for part in ("app.js", "dom.js", "frame.js", "notes.js", "views.js", "style.css", "icon.svg"):
