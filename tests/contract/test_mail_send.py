@@ -1,4 +1,4 @@
-"""Real requests against the schema of the API, written down in the double's rulebook."""
+"""Requests that are built for a send, against the fake's JSON Schema of the API."""
 
 import json
 from collections.abc import Callable
@@ -18,9 +18,9 @@ from newsletter.sending.providers.sendgrid.payload import (
 )
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend
 from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
-from newsletter.sending.sample import build_test_requests as requests_for_tests
+from newsletter.sending.sample import build_test_requests
 
-STAMP = RequestId("1", "2", "3")
+REQUEST_ID = RequestId("1", "2", "3")
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -28,19 +28,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "tracking": {"opens": True, "clicks": True},
         "sendgrid": {"asm_group": 12, "categories": ["issue"], "sandbox": True},
     },
-    "vendor's way out": {"public_url": None, "sendgrid": {"asm_group": 12}},
-    "one request a reader": {"sendgrid": {"personalize": "per_request"}},
+    "unsubscribe by SendGrid": {"public_url": None, "sendgrid": {"asm_group": 12}},
+    "request per recipient": {"sendgrid": {"personalize": "per_request"}},
 }
 
 
 @pytest.fixture(scope="module")
 def schema() -> jsonschema_rs.Validator:
-    written = MailSend.model_json_schema(by_alias=True)
-    return jsonschema_rs.Draft202012Validator(written)
+    json_schema = MailSend.model_json_schema(by_alias=True)
+    return jsonschema_rs.Draft202012Validator(json_schema)
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
-def test_what_we_send_is_what_the_api_takes(
+def test_built_requests_match_the_schema(
     schema: jsonschema_rs.Validator,
     email: Email,
     make_readers: MakeReaders,
@@ -48,38 +48,40 @@ def test_what_we_send_is_what_the_api_takes(
 ) -> None:
     letter = prepare_email(email, configured(**settings))
     for batch in split_into_batches(letter, make_readers(1_203)):
-        body = build_request(letter, batch, STAMP).body
+        body = build_request(letter, batch, REQUEST_ID).body
         assert [error.message for error in schema.iter_errors(json.loads(body))] == []
         assert validate_request(body, 0)[1] == []
 
 
-def test_test_copies_and_mails_without_reply_to_too(
+def test_test_emails_without_reply_to_match_the_schema(
     schema: jsonschema_rs.Validator, email: Email
 ) -> None:
-    bare = replace(email, reply_to=None, headers=())
-    for one in requests_for_tests(bare, configured(), ["me@example.com"]):
-        assert schema.is_valid(json.loads(one.body))
+    minimal = replace(email, reply_to=None, headers=())
+    for request in build_test_requests(minimal, configured(), ["me@example.com"]):
+        assert schema.is_valid(json.loads(request.body))
 
 
-SLIPS: dict[str, Callable[[dict[str, Any]], object]] = {
+MISTAKES: dict[str, Callable[[dict[str, Any]], object]] = {
     "misnamed field": lambda body: body.update(personalisations=[]),
     "no sender": lambda body: body.pop("from"),
     "id as a number": lambda body: body["personalizations"][0]["custom_args"].update(nl_send=1),
     "switch as text": lambda body: body["tracking_settings"]["open_tracking"].update(enable="no"),
-    "one more reader": lambda body: body["personalizations"].append(body["personalizations"][0]),
+    "too many recipients": lambda body: body["personalizations"].append(
+        body["personalizations"][0]
+    ),
 }
 
 
-@pytest.mark.parametrize("slip", SLIPS.values(), ids=SLIPS.keys())
-def test_the_schema_sees_a_slip(
+@pytest.mark.parametrize("make_mistake", MISTAKES.values(), ids=MISTAKES.keys())
+def test_schema_rejects_a_mistake(
     schema: jsonschema_rs.Validator,
     email: Email,
     make_readers: MakeReaders,
-    slip: Callable[[dict[str, Any]], object],
+    make_mistake: Callable[[dict[str, Any]], object],
 ) -> None:
     body = json.loads(
-        build_request(prepare_email(email, configured()), make_readers(1_000), STAMP).body
+        build_request(prepare_email(email, configured()), make_readers(1_000), REQUEST_ID).body
     )
     assert schema.is_valid(body)
-    slip(body)
+    make_mistake(body)
     assert not schema.is_valid(body)

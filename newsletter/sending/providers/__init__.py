@@ -1,1 +1,1 @@
-"""Email providers; only the folders in here know a vendor."""
+"""Email providers; only the folders in here know which provider it is."""

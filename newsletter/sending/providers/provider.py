@@ -1,4 +1,4 @@
-"""What every email provider has in common: answers, outcomes, and the id of a request."""
+"""Types that all providers share: responses, outcomes, request ids."""
 
 import datetime
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the vendor answered.
+    """The provider's response to one request.
 
     Attributes:
         status: the HTTP status.
         headers: names in lower case.
-        body: its start, as much as was asked for.
+        body: the start of the body, up to the limit that the caller set.
     """
 
     status: int
@@ -23,12 +23,12 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class NoResponse:
-    """There was no answer.
+    """A request that got no response.
 
     Attributes:
-        request_sent: whether the last byte of the request had gone out; if not, nobody can have
-            acted on it.
-        reason: what happened, in words.
+        request_sent: whether the last byte of the request had gone out; if not, the provider
+            can't have acted on it.
+        reason: what happened, as readable text.
     """
 
     request_sent: bool
@@ -40,14 +40,15 @@ OutcomeKind = Literal["accepted", "not_sent", "rejected", "unknown", "blocked", 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one request came to.
+    """The outcome of one request.
 
     Attributes:
-        kind: what it proves. Only after ``unknown`` may anybody have mail that we don't know of.
-        message: the vendor's own, or what happened on the way.
-        status: the HTTP status, if there was an answer.
-        message_id: the vendor's ``x-message-id``.
-        recipient_errors: index in the request -> the vendor's words about that reader.
+        kind: what the response proves. Only after ``unknown`` may a recipient have an email that
+            the ledger doesn't know of.
+        message: the provider's error message, or the network error.
+        status: the HTTP status, if there was a response.
+        message_id: the provider's ``x-message-id``.
+        recipient_errors: index in the request -> the provider's message about that recipient.
         remedy: what a person can do about ``blocked``.
         retry_at: when to try again after ``throttled``.
     """
@@ -62,7 +63,9 @@ class Outcome:
 
 
 class RequestId(NamedTuple):
-    """Which request this is; comes back with every event of the vendor, so it tells nothing else.
+    """The identity of one request.
+
+    It comes back with every event of the provider, so it holds no personal data.
 
     Attributes:
         send_id: the send's id.

@@ -83,7 +83,7 @@ def test_unconfirmed_cancellation_can_be_repeated(newsletter: Cli, vendor: FakeS
     vendor.inject_faults(faults.error_response(500, "oops"), faults.error_response(500, "oops"))
     code, _, err = newsletter("cancel", "ice")
     assert code == 1
-    assert "has not confirmed that it takes the mail back: oops" in err
+    assert "has not confirmed the cancellation: oops" in err
     assert vendor.scheduled.batch_ids[0] in err
     assert newsletter("cancel", "ice")[0] == 0
     assert set(vendor.scheduled.statuses.values()) == {"cancel"}

@@ -138,7 +138,7 @@ def test_send_to_empty_list_fails(newsletter: Cli, project_folder: Path) -> None
     ("status", "message", "remedy"),
     [
         (401, "The provided authorization grant is invalid", "SENDGRID_API_KEY"),
-        (401, "Maximum credits exceeded", "raise its plan"),
+        (401, "Maximum credits exceeded", "upgrade its plan"),
         (403, "The from address does not match a verified Sender Identity", "Verify the sender"),
     ],
 )

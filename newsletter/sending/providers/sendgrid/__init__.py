@@ -1,1 +1,1 @@
-"""SendGrid: its API, its request bodies, what its answers prove."""
+"""SendGrid: its API, its request bodies, and what its responses prove."""

@@ -1,6 +1,7 @@
-"""SendGrid over HTTP: the official client's face, and below it a transport with timeouts.
+"""HTTP client for SendGrid: timeouts, pooled connections, the API key.
 
-The stock transport of the client has no timeout, opens a connection a call, and can log the key.
+It keeps the official client's interface and replaces its transport: the stock one has no timeout,
+opens a connection for each call, and can log the key.
 """
 
 import logging
@@ -22,18 +23,19 @@ from newsletter.sending.providers.provider import NoResponse, Response
 API_KEY_VARIABLE = "SENDGRID_API_KEY"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_RESPONSE_BYTES = 65_536
-# A piece has the connect timeout to leave: 10 s for this much is 6.5 kB/s.
+# Each chunk must be written within the connect timeout: 10 s for this much is 6.5 kB/s.
 CHUNK_BYTES = 65_536
-# SendGrid, like most, hangs up on quiet connections; one that it drops as we write is a riddle.
+# SendGrid, like most servers, closes idle connections; a connection dropped mid-write leaves the
+# outcome unknown.
 MAX_IDLE_SECONDS = 5.0
 
-# Its debug lines hold the key and the whole body.
+# Their debug lines contain the key and the whole body.
 logging.getLogger("python_http_client").disabled = True
 logging.getLogger("python_http_client.client").disabled = True
 
 
 class _RequestBody:
-    """A request's body that knows whether all of it has been handed to the network."""
+    """A request body that records whether all of it has been handed to the network."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -42,19 +44,19 @@ class _RequestBody:
     def __iter__(self) -> Iterator[bytes]:
         for start in range(0, len(self._body), CHUNK_BYTES):
             yield self._body[start : start + CHUNK_BYTES]
-        # The connection asks for more only when the socket has taken what it had.
+        # The connection asks for the next chunk only when the socket has taken the last one.
         self.fully_sent = True
 
 
 class _PooledClient(python_http_client.Client):  # type: ignore[misc]
-    """The official HTTP client, with pre-encoded bodies over a pool."""
+    """The official HTTP client with pre-encoded bodies and a connection pool."""
 
     def __init__(self, pool: urllib3.PoolManager, **settings: Any) -> None:
         super().__init__(**settings)
         self._pool = pool
 
     def _build_client(self, name: str | None = None) -> "_PooledClient":
-        # The base class names itself here, and would lose the pool.
+        # The base class would create an instance of itself here, without the pool.
         return _PooledClient(
             self._pool,
             host=self.host,
@@ -66,7 +68,7 @@ class _PooledClient(python_http_client.Client):  # type: ignore[misc]
         )
 
     def post_bytes(self, body: bytes) -> Response | NoResponse:
-        """POST JSON to the path of this client; never retries, never follows a redirect."""
+        """POST JSON to this client's path, without retries or redirects."""
         outgoing = _RequestBody(body)
         headers = {
             **self.request_headers,
@@ -88,7 +90,7 @@ class _PooledClient(python_http_client.Client):  # type: ignore[misc]
         return _to_response(response, MAX_RESPONSE_BYTES)
 
     def get_bytes(self, query: Mapping[str, str], max_bytes: int) -> Response | NoResponse:
-        """GET the path of this client; never retries, never follows a redirect."""
+        """GET this client's path, without retries or redirects."""
         try:
             response = self._pool.request(
                 "GET",
@@ -104,12 +106,12 @@ class _PooledClient(python_http_client.Client):  # type: ignore[misc]
 
 
 class _ThreadConnection(threading.local):
-    """A thread's own connection, so that each is known to be fresh; made on the thread's first use.
+    """One connection per thread, so that its idle time is known; made on the thread's first use.
 
     Args:
         api_client: the official client.
         options: the timeouts.
-        pools: where to put the new one, for whoever hangs up.
+        pools: the list to add the new connection pool to, so that all can be closed.
     """
 
     def __init__(
@@ -133,7 +135,7 @@ class _ThreadConnection(threading.local):
 
     @contextmanager
     def client_for(self, path: str) -> Iterator[_PooledClient]:
-        """The client for one call of a path."""
+        """Yield a client for one call of ``path``, on a connection that is not stale."""
         if time.monotonic() - self._used > MAX_IDLE_SECONDS:
             self._pool.clear()
         yield self._client._(path)
@@ -141,21 +143,21 @@ class _ThreadConnection(threading.local):
 
 
 class SendGridClient:
-    """Posts to one SendGrid account, from any number of threads; keeps a connection for each.
+    """Thread-safe client of one SendGrid account, with a connection per thread.
 
     Args:
         key: the API key.
         options: region or host, and timeouts.
 
     Raises:
-        ConfigError: the key can't be a key, or the host is not one to give a key to.
+        ConfigError: the key is not valid, or the host must not be given a key.
     """
 
     def __init__(self, key: str, options: SendGridSettings) -> None:
         self.host = api_host(options)
         self._pools: list[urllib3.PoolManager] = []
-        face = sendgrid.SendGridAPIClient(_validate_key(key), host=self.host)
-        self._connection = _ThreadConnection(face, options, self._pools)
+        api_client = sendgrid.SendGridAPIClient(_validate_key(key), host=self.host)
+        self._connection = _ThreadConnection(api_client, options, self._pools)
 
     def post_mail(self, body: bytes) -> Response | NoResponse:
         """POST one body to ``/v3/mail/send``, once."""
@@ -167,7 +169,7 @@ class SendGridClient:
         Args:
             path: like ``suppression/bounces``.
             query: names and values.
-            max_bytes: bytes of the answer's body to read; a longer one is cut off there.
+            max_bytes: bytes of the response body to read; a longer one is truncated.
         """
         with self._connection.client_for(path) as client:
             return client.get_bytes(query, max_bytes)
@@ -178,16 +180,16 @@ class SendGridClient:
             return client.post_bytes(body)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         for pool in self._pools:
             pool.clear()
 
 
 def api_host(options: SendGridSettings) -> str:
-    """Where the API is: the configured host, or the region's.
+    """Return the URL of the API: the configured host, or the region's.
 
     Raises:
-        ConfigError: a host that is not https, and not on this machine.
+        ConfigError: the host is neither https nor on this machine.
     """
     if options.host is None:
         region: str = sendgrid.base_interface.region_host_dict[options.region]
@@ -203,26 +205,26 @@ def api_host(options: SendGridSettings) -> str:
 
 
 def read_api_key(environment: Mapping[str, str]) -> str:
-    """The API key.
+    """Return the API key.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: the variable is not set.
     """
     key = environment.get(API_KEY_VARIABLE, "").strip()
     if not key:
         raise ConfigError(
-            f"there is no API key: {API_KEY_VARIABLE} is not set",
-            remedy="Make one at SendGrid with the permission Mail Send, then: "
+            f"no API key: {API_KEY_VARIABLE} is not set",
+            remedy="Create one at SendGrid with the Mail Send permission, then: "
             f"export {API_KEY_VARIABLE}=SG.…",
         )
     return key
 
 
 def _validate_key(key: str) -> str:
-    # http.client would quote the key in its complaint about such a header.
+    # http.client would quote the key in its error about such a header.
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(
-            f"{API_KEY_VARIABLE} holds characters that no key has",
+            f"{API_KEY_VARIABLE} contains characters that are not allowed in an API key",
             remedy="Copy the key again, without quotes, spaces or line breaks.",
         )
     return key
@@ -234,14 +236,14 @@ def _to_response(response: urllib3.BaseHTTPResponse, max_bytes: int) -> Response
 
 
 def _read_body(response: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
-    """The start of the answer's body; the status is what counts, so trouble here is none."""
+    """Return the start of the body, or ``b""`` on a network error: the status is what counts."""
     try:
         body = response.read(max_bytes)
-        whole = not response.read(1)
+        complete = not response.read(1)
     except (urllib3.exceptions.HTTPError, OSError):
         response.close()
         return b""
-    if whole:
+    if complete:
         response.release_conn()
     else:
         response.close()
@@ -249,14 +251,14 @@ def _read_body(response: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
 
 
 def _describe_error(error: BaseException) -> str:
-    """The innermost cause in words, without the addresses of Python objects."""
+    """Return the innermost cause as text, without the addresses of Python objects."""
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__ or cause
     if isinstance(error, urllib3.exceptions.ReadTimeoutError):
-        return "no answer in time"
+        return "timed out waiting for the response"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror.lower()
     if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
-        return "no connection in time"
+        return "connection timed out"
     return str(cause) or type(cause).__name__

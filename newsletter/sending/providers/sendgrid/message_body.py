@@ -1,4 +1,4 @@
-"""The part of a request that is the same for every reader. Pure."""
+"""Encode the part of a request that all recipients share. Pure."""
 
 import datetime
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ FORBIDDEN_HEADERS = frozenset(
 
 
 class ScheduledDelivery(NamedTuple):
-    """What SendGrid is to hold until its time.
+    """Delivery that SendGrid holds back until a time.
 
     Attributes:
-        batch_id: SendGrid's name for all of a send, by which it is taken back.
+        batch_id: SendGrid's id for all requests of a send; cancelling uses it.
         send_at: aware; ``None`` if the time has come.
     """
 
@@ -34,13 +34,13 @@ class ScheduledDelivery(NamedTuple):
 def encode_request_head(
     email: Email, config: Config, scheduled: ScheduledDelivery | None = None
 ) -> bytes:
-    """The request's JSON up to the value of ``personalizations``, which is its last key."""
+    """Return the request's JSON up to the value of ``personalizations``, which is its last key."""
     options = config.sendgrid
     root: dict[str, Any] = {"from": _mailbox_json(email.sender)}
     if email.reply_to:
         root["reply_to"] = _mailbox_json(email.reply_to)
     root["subject"] = email.subject
-    # Plain first: the API refuses the other order (RFC 2046 5.1.4: the best version is last).
+    # Plain text first: the API rejects the other order (RFC 2046 5.1.4: the best version is last).
     root["content"] = [
         {"type": "text/plain", "value": email.text},
         {"type": "text/html", "value": email.html},
@@ -67,21 +67,21 @@ def encode_request_head(
 
 
 def iter_email_problems(email: Email, config: Config) -> Iterator[Problem]:
-    """What SendGrid would refuse of the email, whoever it is for."""
+    """Yield what SendGrid would reject in the email, whoever the recipient is."""
     if not email.sender.address.isascii():
         yield Problem(
-            f"SendGrid takes no sender outside ASCII: {email.sender.address}",
+            f"SendGrid doesn't accept non-ASCII sender addresses: {email.sender.address}",
             remedy="Write the domain in its xn-- form under sender: in newsletter.yml.",
         )
     for name, value in email.headers:
         if name.lower() in FORBIDDEN_HEADERS:
-            yield Problem(f"SendGrid sets the header {name} itself and refuses ours")
+            yield Problem(f"SendGrid sets the header {name} itself and rejects a custom one")
         if "\n" in value or "\r" in value:
-            yield Problem(f"the header {name} holds a line break")
+            yield Problem(f"the header {name} contains a line break")
     categories = config.sendgrid.categories
     if len(categories) > MAX_CATEGORIES or len(set(categories)) < len(categories):
         yield Problem(
-            f"SendGrid takes up to {MAX_CATEGORIES} different categories",
+            f"SendGrid accepts at most {MAX_CATEGORIES} different categories",
             remedy="Shorten sendgrid.categories in newsletter.yml.",
         )
     if not email.subject.strip():
@@ -89,7 +89,7 @@ def iter_email_problems(email: Email, config: Config) -> Iterator[Problem]:
 
 
 def _mailbox_json(mailbox: NamedAddress) -> dict[str, str]:
-    box = {"email": mailbox.address}
+    entry = {"email": mailbox.address}
     if mailbox.name:
-        box["name"] = mailbox.name
-    return box
+        entry["name"] = mailbox.name
+    return entry

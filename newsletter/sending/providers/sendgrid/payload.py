@@ -1,6 +1,6 @@
-"""Email + readers -> the body of one ``POST /v3/mail/send``. Pure: values in, bytes out.
+"""Build ``mail/send`` bodies and cut recipients into batches. Pure.
 
-Whatever is the same for every reader is encoded once, in ``prepare``. The limits are those of
+What is the same for every recipient is encoded once, in ``prepare_email``. The limits are those of
 Twilio SendGrid's documentation ("Mail Send", "Substitution Tags", "Personalizations").
 """
 
@@ -31,11 +31,11 @@ from newsletter.sending.providers.sendgrid.message_body import (
 from newsletter.subscribers import Recipient
 
 MAX_SUBSTITUTION_BYTES = 10_000
-# A reader can't add more than this to a request: substitutions, name, address, links and ids.
+# One recipient can't add more than this to a request: substitutions, name, address, links, ids.
 MAX_RECIPIENT_BYTES = MAX_SUBSTITUTION_BYTES + 4_000
 MAX_NAME_LENGTH = 255
 MAX_CACHED_VALUES = 10_000
-# Noncharacters (Unicode 23.7) can't be typed, so nothing that an editor writes is a mark.
+# Noncharacters (Unicode 23.7) can't be typed, so an editor's text never contains a placeholder.
 ADDRESS_PLACEHOLDER, VALUE_PLACEHOLDER, TOKEN_PLACEHOLDER, ID_PLACEHOLDER = (
     "\ufdd2",
     "\ufdd3",
@@ -45,21 +45,21 @@ ADDRESS_PLACEHOLDER, VALUE_PLACEHOLDER, TOKEN_PLACEHOLDER, ID_PLACEHOLDER = (
 PLACEHOLDER_PATTERN = re.compile(
     f'("{ADDRESS_PLACEHOLDER}"|[{VALUE_PLACEHOLDER}{TOKEN_PLACEHOLDER}{ID_PLACEHOLDER}])'
 )
-# A letter takes up to four bytes of UTF-8.
+# A character takes up to four bytes of UTF-8.
 SAFE_LENGTH = MAX_SUBSTITUTION_BYTES // 4
-# Between the values of many readers while all of them are escaped at once.
+# Separates the values of many recipients while all of them are escaped at once.
 SEPARATOR = "|"
 
-
-# The JSON of anybody's personalization, to be filled with what differs: the recipient, the
-# reader's token and id, the values of the merge tags.
+# Returns the JSON of one personalization, given what differs between recipients: address and
+# name, token, id, and the values of the merge tags.
 PersonalizationTemplate = Callable[..., str]
 
 
 class MergeTagValues(dict[str, tuple[str, ...]]):
-    """A reader's attribute -> what stands between the quotes of JSON for each token of a merge tag.
+    """The JSON-escaped values of one merge tag, by the recipient's attribute.
 
-    Remembers some: lists are full of the same towns.
+    A key is the value of the attribute; its value has one string for each token of the merge tag,
+    without the quotes. Some are cached, since the same values (towns, say) occur again and again.
     """
 
     def __init__(self, tag: MergeTag, targets: tuple[TokenTarget, ...]) -> None:
@@ -70,16 +70,16 @@ class MergeTagValues(dict[str, tuple[str, ...]]):
         self._default = tag.value({}, "text")
 
     def encode_columns(self, recipients: Sequence[Recipient]) -> Iterable[Sequence[str]]:
-        """The values of many readers, token by token."""
-        word, default = self._tag.attribute, self._default
-        raw = [one.attributes.get(word) or default for one in recipients]
-        # Nearly all values of a list are words with single spaces between. Of those, escaping
-        # all at once and cutting after it gives the same as escaping each.
+        """Return the values of many recipients, a column for each token."""
+        attribute, default = self._tag.attribute, self._default
+        raw = [recipient.attributes.get(attribute) or default for recipient in recipients]
+        # Nearly all values are words with single spaces between them. For those, escaping all at
+        # once and splitting afterwards gives the same as escaping each.
         joined = SEPARATOR.join(("", *raw, ""))
         if "url" in self._targets or "-nl" in joined or not _is_single_spaced(joined, len(raw)):
             return zip(*map(self.__getitem__, raw), strict=True)
-        written = {"text": joined, "html": html.escape(joined)}
-        return [quoted(written[target]).split(SEPARATOR)[1:-1] for target in self._targets]
+        escaped = {"text": joined, "html": html.escape(joined)}
+        return [quoted(escaped[target]).split(SEPARATOR)[1:-1] for target in self._targets]
 
     def __missing__(self, raw: str) -> tuple[str, ...]:
         attributes = {self._tag.attribute: raw}
@@ -93,17 +93,18 @@ class MergeTagValues(dict[str, tuple[str, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class PreparedEmail:
-    """An email made ready for its readers.
+    """An email that is encoded as far as all recipients share it.
 
     Attributes:
-        email: as rendered, tokens still in it.
+        email: as rendered, with its substitution tokens.
         config: the newsletter's settings.
         request_head: the request's JSON up to the value of ``personalizations``, which is its last
             key.
-        merge_tag_values: of the merge tags that occur; none where each reader gets a request of
-            their own.
-        personal_links: token -> the reader's own URL, with ``TOKEN_MARK`` for the reader's token.
-        scheduled: if SendGrid is to hold it for a while.
+        merge_tag_values: of the merge tags that occur; empty if each recipient gets a separate
+            request.
+        personal_links: token -> the recipient's own URL, with ``TOKEN_PLACEHOLDER`` for the
+            recipient's token.
+        scheduled: set if SendGrid is to hold the email until a time.
     """
 
     email: Email
@@ -115,28 +116,28 @@ class PreparedEmail:
 
     @property
     def per_request(self) -> bool:
-        """Whether each reader gets a request of their own, with nothing left to substitute."""
+        """Whether each recipient gets a separate request, with nothing left to substitute."""
         return self.config.sendgrid.personalize == "per_request"
 
     @property
     def batch_size(self) -> int:
-        """The most readers that a request may have."""
+        """The maximum number of recipients in a request."""
         return 1 if self.per_request else self.config.limits.batch_size
 
     @property
     def always_fits(self) -> bool:
-        """Whether the most readers fit into a request, whoever they are."""
-        longest = len(self.request_head) + self.batch_size * MAX_RECIPIENT_BYTES
-        return longest <= self.config.limits.request_bytes
+        """Whether a full batch always fits into a request, whatever its recipients' data."""
+        max_bytes = len(self.request_head) + self.batch_size * MAX_RECIPIENT_BYTES
+        return max_bytes <= self.config.limits.request_bytes
 
 
 class PreparedRequest(NamedTuple):
-    """One request, ready to go.
+    """The body of one request and its recipients.
 
     Attributes:
-        body: JSON; empty if nobody is left.
-        recipient_ids: ids of those it is for, in the order of its personalizations.
-        rejected_recipients: id -> why that reader can't be in any request.
+        body: JSON; empty if no recipient is left.
+        recipient_ids: the recipients' ids, in the order of the personalizations.
+        rejected_recipients: id -> why SendGrid would reject any request with this recipient.
     """
 
     body: bytes
@@ -147,25 +148,26 @@ class PreparedRequest(NamedTuple):
 def prepare_email(
     email: Email, config: Config, scheduled: ScheduledDelivery | None = None
 ) -> PreparedEmail:
-    """Encode what is the same for every reader.
+    """Encode what is the same for every recipient.
 
     Raises:
-        SendRefused: SendGrid would refuse the email, whoever it is for; all reasons at once.
+        SendRefusedError: SendGrid would reject the email, whoever the recipient is; all reasons
+            at once.
     """
-    start = encode_request_head(email, config, scheduled)
-    wrong = [*iter_email_problems(email, config)]
-    if len(start) + MAX_RECIPIENT_BYTES > config.limits.request_bytes:
-        wrong.append(
+    head = encode_request_head(email, config, scheduled)
+    problems = [*iter_email_problems(email, config)]
+    if len(head) + MAX_RECIPIENT_BYTES > config.limits.request_bytes:
+        problems.append(
             Problem(
-                f"the email takes {len(start):,} bytes of a request's "
-                f"{config.limits.request_bytes:,}",
+                f"the email is too large: with {len(head):,} bytes it leaves no room for a "
+                f"recipient in a request of {config.limits.request_bytes:,} bytes",
                 remedy="Shorten the issue, or raise limits.request_bytes in newsletter.yml.",
             )
         )
-    if wrong:
-        raise SendRefusedError.from_problems(wrong)
+    if problems:
+        raise SendRefusedError.from_problems(problems)
     if config.sendgrid.personalize == "per_request":
-        return PreparedEmail(email, config, start, (), {}, scheduled)
+        return PreparedEmail(email, config, head, (), {}, scheduled)
     urls = {UNSUBSCRIBE_TAG: build_unsubscribe_url, PREFERENCES_TAG: build_preferences_url}
     values = tuple(
         MergeTagValues(tag, targets)
@@ -173,28 +175,32 @@ def prepare_email(
         if tag not in urls and (targets := _used_targets(email, tag))
     )
     links = {
-        tag.token(target): url(config, TOKEN_PLACEHOLDER)
-        for tag, url in urls.items()
+        tag.token(target): build_url(config, TOKEN_PLACEHOLDER)
+        for tag, build_url in urls.items()
         for target in _used_targets(email, tag)
     }
-    return PreparedEmail(email, config, start, values, links, scheduled)
+    return PreparedEmail(email, config, head, values, links, scheduled)
 
 
 def split_into_batches(
     prepared_email: PreparedEmail, recipients: Iterable[Recipient]
 ) -> Iterator[tuple[Recipient, ...]]:
-    """Cut ``readers`` into requests, capped by count and by bytes; keeps their order."""
-    limit, roomy = prepared_email.config.limits.request_bytes, prepared_email.always_fits
-    widest = _build_template(prepared_email, RequestId("9" * 20, "9" * 20, "9" * 20))
+    """Yield the recipients in batches, limited by count and by bytes, in their order."""
+    limit, always_fits = prepared_email.config.limits.request_bytes, prepared_email.always_fits
+    template = _build_template(prepared_email, RequestId("9" * 20, "9" * 20, "9" * 20))
     batch: list[Recipient] = []
     size = len(prepared_email.request_head)
-    for reader in recipients:
-        weight = MAX_RECIPIENT_BYTES if roomy else _encoded_size(prepared_email, widest, reader)
-        if batch and (len(batch) == prepared_email.batch_size or size + weight > limit):
+    for recipient in recipients:
+        added = (
+            MAX_RECIPIENT_BYTES
+            if always_fits
+            else _encoded_size(prepared_email, template, recipient)
+        )
+        if batch and (len(batch) == prepared_email.batch_size or size + added > limit):
             yield tuple(batch)
             batch, size = [], len(prepared_email.request_head)
-        batch.append(reader)
-        size += weight
+        batch.append(recipient)
+        size += added
     if batch:
         yield tuple(batch)
 
@@ -202,100 +208,113 @@ def split_into_batches(
 def build_request(
     prepared_email: PreparedEmail, recipients: Iterable[Recipient], request_id: RequestId
 ) -> PreparedRequest:
-    """Build the request for one batch; sets aside whom SendGrid would refuse it for."""
-    people = [*recipients]
-    ones = _fill_template(
-        _build_template(prepared_email, request_id), prepared_email.merge_tag_values, people
+    """Build the request for one batch, without recipients whom SendGrid would reject."""
+    accepted = [*recipients]
+    personalizations = _fill_template(
+        _build_template(prepared_email, request_id), prepared_email.merge_tag_values, accepted
     )
-    unfit: dict[int, str] = {}
-    if ones and len(max(ones, key=len)) > SAFE_LENGTH:
-        wide = [_substitution_bytes(one) > MAX_SUBSTITUTION_BYTES for one in ones]
-        why = f"merge tags take more than {MAX_SUBSTITUTION_BYTES:,} bytes"
-        unfit = {one.id: why for one in itertools.compress(people, wide)}
-        ones = [one for one, is_wide in zip(ones, wide, strict=True) if not is_wide]
-        people = [one for one in people if one.id not in unfit]
-    if not people:
-        return PreparedRequest(b"", (), unfit)
-    start = prepared_email.request_head
+    rejected: dict[int, str] = {}
+    if personalizations and len(max(personalizations, key=len)) > SAFE_LENGTH:
+        too_large = [
+            _substitution_bytes(text) > MAX_SUBSTITUTION_BYTES for text in personalizations
+        ]
+        reason = f"merge tags take more than {MAX_SUBSTITUTION_BYTES:,} bytes"
+        rejected = {recipient.id: reason for recipient in itertools.compress(accepted, too_large)}
+        personalizations = [
+            text
+            for text, is_too_large in zip(personalizations, too_large, strict=True)
+            if not is_too_large
+        ]
+        accepted = [recipient for recipient in accepted if recipient.id not in rejected]
+    if not accepted:
+        return PreparedRequest(b"", (), rejected)
+    head = prepared_email.request_head
     if prepared_email.per_request:
-        start = encode_request_head(
+        head = encode_request_head(
             personalize_for_recipient(
-                prepared_email.email, prepared_email.config, people[0].attributes, people[0].token
+                prepared_email.email,
+                prepared_email.config,
+                accepted[0].attributes,
+                accepted[0].token,
             ),
             prepared_email.config,
         )
-    # Encoded one by one: a letter beyond ASCII slows its own reader's down and no other's.
-    bodies = [*map(str.encode, ones)]
-    # Joined once: half a megabyte more to copy is a tenth of the time of all this.
-    bodies[0] = start + b"[" + bodies[0]
+    # Encoded one by one: a non-ASCII character slows down its own recipient's and no other's.
+    bodies = [*map(str.encode, personalizations)]
+    # Joined once: copying half a megabyte once more would take a tenth of this function's time.
+    bodies[0] = head + b"[" + bodies[0]
     bodies[-1] += b"]}"
-    return PreparedRequest(b",".join(bodies), tuple(one.id for one in people), unfit)
+    return PreparedRequest(
+        b",".join(bodies), tuple(recipient.id for recipient in accepted), rejected
+    )
 
 
 def display_name(recipient: Recipient) -> str:
-    """The name beside the reader's address; empty where it has what the API refuses there."""
+    """Return the name for the recipient's address, or ``""`` if the API would reject it there."""
     name = recipient.attributes.get("name", "")
     return name if len(name) <= MAX_NAME_LENGTH and _is_allowed_name(name) else ""
 
 
 def _used_targets(email: Email, tag: MergeTag) -> tuple[TokenTarget, ...]:
-    everything = f"{email.subject}\n{email.text}\n{email.html}"
+    content = f"{email.subject}\n{email.text}\n{email.html}"
     targets: tuple[TokenTarget, ...] = ("html", "text", "url")
-    return tuple(target for target in targets if tag.token(target) in everything)
+    return tuple(target for target in targets if tag.token(target) in content)
 
 
 def _build_template(
     prepared_email: PreparedEmail, request_id: RequestId
 ) -> PersonalizationTemplate:
-    """What every personalization of a request looks like; faster than a dict a reader."""
+    """Return the template for a request's personalizations; faster than a dict per recipient."""
     tokens = [token for values in prepared_email.merge_tag_values for token in values.tokens]
-    one: dict[str, Any] = {"to": [{"email": ADDRESS_PLACEHOLDER}]}
+    personalization: dict[str, Any] = {"to": [{"email": ADDRESS_PLACEHOLDER}]}
     if substitutions := {
         **dict.fromkeys(tokens, VALUE_PLACEHOLDER),
         **prepared_email.personal_links,
     }:
-        one["substitutions"] = substitutions
+        personalization["substitutions"] = substitutions
     if headers := build_unsubscribe_headers(prepared_email.config, TOKEN_PLACEHOLDER):
-        one["headers"] = dict(headers)
-    one["custom_args"] = {
+        personalization["headers"] = dict(headers)
+    personalization["custom_args"] = {
         "nl_send": request_id.send_id,
         "nl_batch": request_id.batch_id,
         "nl_attempt": request_id.attempt_number,
         "nl_subscriber": ID_PLACEHOLDER,
     }
-    return _compile_personalization(orjson.dumps(one).decode())
+    return _compile_personalization(orjson.dumps(personalization).decode())
 
 
 def _compile_personalization(text: str) -> PersonalizationTemplate:
-    """A function that fills the places in ``text``."""
-    pieces = PLACEHOLDER_PATTERN.split(text)
-    form: PersonalizationTemplate = _make_template_factory(tuple(pieces[1::2]))(*pieces[::2])
-    return form
+    """Return a function that fills the placeholders in ``text``."""
+    parts = PLACEHOLDER_PATTERN.split(text)
+    template: PersonalizationTemplate = _make_template_factory(tuple(parts[1::2]))(*parts[::2])
+    return template
 
 
 @lru_cache(maxsize=8)
 def _make_template_factory(placeholders: tuple[str, ...]) -> Callable[..., PersonalizationTemplate]:
-    """What makes a form of the words around such places; the same for all requests of a send.
+    """Return a function from the text around these placeholders to a template.
 
-    Made of source code, as a named tuple is: Python fills a format in code in a third of the
-    time of one in data. No word of anybody's gets into the code.
+    It is the same for all requests of a send. It is compiled from generated source code, as a
+    named tuple is: Python fills an f-string in code in a third of the time of a format in data.
+    The generated code contains no text from the email or from a recipient.
     """
-    value = itertools.count()
-    names = {f'"{ADDRESS_PLACEHOLDER}"': "to", TOKEN_PLACEHOLDER: "token", ID_PLACEHOLDER: "number"}
-    places = [names.get(mark) or f"value{next(value)}" for mark in placeholders]
-    constants = [f"_{n}" for n in range(len(places) + 1)]
-    between = (
-        f"{{{constant}}}{{{place}}}" for constant, place in zip(constants, places, strict=False)
+    value_number = itertools.count()
+    names = {f'"{ADDRESS_PLACEHOLDER}"': "to", TOKEN_PLACEHOLDER: "token", ID_PLACEHOLDER: "id_"}
+    arguments = [names.get(mark) or f"value{next(value_number)}" for mark in placeholders]
+    constants = [f"_{n}" for n in range(len(arguments) + 1)]
+    fields = (
+        f"{{{constant}}}{{{argument}}}"
+        for constant, argument in zip(constants, arguments, strict=False)
     )
-    values = "".join(f", value{n}" for n in range(next(value)))
+    values = "".join(f", value{n}" for n in range(next(value_number)))
     code = (
-        f"def bound({','.join(constants)}):\n"
-        f" return lambda to, token, number{values}: f'{''.join(between)}{{{constants[-1]}}}'"
+        f"def make({','.join(constants)}):\n"
+        f" return lambda to, token, id_{values}: f'{''.join(fields)}{{{constants[-1]}}}'"
     )
     scope: dict[str, Any] = {}
-    exec(code, scope)  # noqa: S102 - of nothing but the names above
-    bound: Callable[..., PersonalizationTemplate] = scope["bound"]
-    return bound
+    exec(code, scope)  # noqa: S102 - nothing but the names above is in it
+    make: Callable[..., PersonalizationTemplate] = scope["make"]
+    return make
 
 
 def _fill_template(
@@ -303,22 +322,25 @@ def _fill_template(
     tags: Iterable[MergeTagValues],
     recipients: Sequence[Recipient],
 ) -> list[str]:
-    """Everybody's personalization; column by column, which takes half the time of row by row."""
+    """Return each recipient's personalization.
+
+    Works column by column, which takes half the time of row by row.
+    """
     if not recipients:
         return []
-    numbers, _, _, tokens, _ = zip(*recipients, strict=True)
+    ids, _, _, tokens, _ = zip(*recipients, strict=True)
     values = [column for tag in tags for column in tag.encode_columns(recipients)]
-    return [*map(template, _encode_recipients(recipients), tokens, numbers, *values)]
+    return [*map(template, _encode_recipients(recipients), tokens, ids, *values)]
 
 
 def _encode_recipients(recipients: Sequence[Recipient]) -> list[str]:
-    """Of each, the address in JSON and the name after it, if there is one."""
-    names = [one.attributes.get("name", "") for one in recipients]
+    """Return each recipient's address as JSON, followed by the name if there is one."""
+    names = [recipient.attributes.get("name", "") for recipient in recipients]
     if len(max(names, key=len)) > MAX_NAME_LENGTH or not _is_allowed_name("".join(names)):
         names = [*map(display_name, recipients)]
     return [
-        f'{quoted(one.address)},"name":{quoted(name)}' if name else quoted(one.address)
-        for one, name in zip(recipients, names, strict=True)
+        f'{quoted(recipient.address)},"name":{quoted(name)}' if name else quoted(recipient.address)
+        for recipient, name in zip(recipients, names, strict=True)
     ]
 
 
@@ -327,23 +349,28 @@ def _is_allowed_name(name: str) -> bool:
 
 
 def _is_single_spaced(joined: str, count: int) -> bool:
-    """Whether so many values, ``BETWEEN`` around each, have single spaces inside and no other."""
-    odd = ("  ", f"{SEPARATOR} ", f" {SEPARATOR}")
-    # Of all white space, Unicode calls the space alone printable.
+    """Return whether all whitespace in the joined values is single spaces between words.
+
+    Args:
+        joined: the values, with ``SEPARATOR`` around each.
+        count: how many values there are; more separators mean that a value contains one.
+    """
+    other_spaces = ("  ", f"{SEPARATOR} ", f" {SEPARATOR}")
+    # The space is the only whitespace character that Unicode calls printable.
     return (
         joined.count(SEPARATOR) == count + 1
         and joined.isprintable()
-        and not any(space in joined for space in odd)
+        and not any(spaces in joined for spaces in other_spaces)
     )
 
 
 def _substitution_bytes(personalization: str) -> int:
-    one = orjson.loads(personalization)
-    return len(orjson.dumps(one.get("substitutions", {})))
+    data = orjson.loads(personalization)
+    return len(orjson.dumps(data.get("substitutions", {})))
 
 
 def _encoded_size(
     prepared_email: PreparedEmail, template: PersonalizationTemplate, recipient: Recipient
 ) -> int:
-    (one,) = _fill_template(template, prepared_email.merge_tag_values, [recipient])
-    return len(one.encode()) + 1  # a comma
+    (text,) = _fill_template(template, prepared_email.merge_tag_values, [recipient])
+    return len(text.encode()) + 1  # for the comma

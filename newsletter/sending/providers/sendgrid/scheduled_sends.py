@@ -1,4 +1,4 @@
-"""Mail that SendGrid holds until its time: a name for it, and taking it back."""
+"""Create and cancel scheduled sends in SendGrid's API."""
 
 from http import HTTPStatus
 from typing import Any
@@ -14,40 +14,40 @@ MAX_RESPONSE_BYTES = 65_536
 
 
 def create_batch_id(client: SendGridClient) -> str:
-    """Ask SendGrid for a name for all of a send. Nothing is sent by that.
+    """Request a batch id under which a send is scheduled. Nothing is sent by that.
 
     Raises:
-        VendorError: it gives none.
+        ProviderError: SendGrid returns none.
     """
-    answer = client.post("mail/batch", b"{}")
-    batch_id = _response_field(answer, HTTPStatus.CREATED, "batch_id")
+    response = client.post("mail/batch", b"{}")
+    batch_id = _response_field(response, HTTPStatus.CREATED, "batch_id")
     if not isinstance(batch_id, str) or not batch_id:
         raise ProviderError(
-            f"SendGrid gave no batch id to schedule by: {describe_response(answer)}",
+            f"SendGrid returned no batch id for the scheduled send: {describe_response(response)}",
             remedy="Nothing was sent. Try again, or schedule on this machine with --local.",
         )
     return batch_id
 
 
 def cancel_scheduled(client: SendGridClient, batch_id: str) -> None:
-    """Tell SendGrid to forget what it holds under ``batch_id``; may be done again.
+    """Cancel the scheduled send with this batch id. Idempotent.
 
     Raises:
-        VendorError: it did not say that it will.
+        ProviderError: SendGrid did not confirm it.
     """
     body = orjson.dumps({"batch_id": batch_id, "status": "cancel"})
-    answer = client.post("user/scheduled_sends", body)
-    if _response_field(answer, HTTPStatus.CREATED, "status") == "cancel":
+    response = client.post("user/scheduled_sends", body)
+    if _response_field(response, HTTPStatus.CREATED, "status") == "cancel":
         return
-    # Perhaps it was told already, and that answer was lost.
-    known = client.get(f"user/scheduled_sends/{batch_id}", {}, MAX_RESPONSE_BYTES)
-    for entry in _parse_json(known, HTTPStatus.OK) or ():
+    # An earlier cancellation may have succeeded although its response was lost.
+    current = client.get(f"user/scheduled_sends/{batch_id}", {}, MAX_RESPONSE_BYTES)
+    for entry in _parse_json(current, HTTPStatus.OK) or ():
         if entry == {"batch_id": batch_id, "status": "cancel"}:
             return
     raise ProviderError(
-        f"SendGrid has not confirmed that it takes the mail back: {describe_response(answer)}",
-        remedy="What it holds may still go out. Run the same command again at once, or cancel "
-        f"batch {batch_id} in SendGrid's own pages.",
+        f"SendGrid has not confirmed the cancellation: {describe_response(response)}",
+        remedy="The scheduled emails may still go out. Run the same command again at once, or "
+        f"cancel batch {batch_id} on SendGrid's website.",
     )
 
 

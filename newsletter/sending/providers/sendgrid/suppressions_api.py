@@ -1,4 +1,4 @@
-"""SendGrid's lists of suppressed addresses over HTTP, page by page."""
+"""Fetch SendGrid's suppression lists page by page, with retries."""
 
 import datetime
 from collections.abc import Callable, Iterator, Mapping
@@ -15,10 +15,10 @@ from newsletter.sending.providers.sendgrid.outcomes import classify_response
 
 PAGE_SIZE = 500
 MAX_ATTEMPTS = 5
-# A group's answer has no pages: a million addresses of 40 bytes fit.
+# A group's list has no pages: a million addresses of 40 bytes fit.
 MAX_RESPONSE_BYTES = 64_000_000
 
-# The list's name in the API -> how the vendor's own pages call it.
+# The list's name in the API -> its name on SendGrid's website.
 LIST_LABELS: Mapping[str, str] = {
     "bounces": "bounces",
     "invalid_emails": "invalid addresses",
@@ -30,12 +30,12 @@ LIST_LABELS: Mapping[str, str] = {
 
 
 class ProviderSuppression(NamedTuple):
-    """One entry of one list.
+    """One entry of a suppression list.
 
     Attributes:
-        address: as the vendor wrote it.
-        at: since when; ``None`` in a group's list, which doesn't say.
-        reason: the vendor's or the mail server's words, perhaps ``""``.
+        address: as SendGrid has it.
+        at: since when; ``None`` in a group's list, which has no dates.
+        reason: SendGrid's or the mail server's message, or ``""``.
     """
 
     address: str
@@ -45,13 +45,13 @@ class ProviderSuppression(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SuppressionClient:
-    """The lists of one account.
+    """Client for the suppression lists of one account.
 
     Attributes:
-        client: who speaks to the account.
-        sleep: waits so many seconds.
-        now: the time, aware.
-        backoff: the seconds before the next try, after so many failed ones.
+        client: the API client of the account.
+        sleep: waits for a number of seconds.
+        now: returns the time, aware.
+        backoff: number of failed tries -> seconds to wait before the next one.
     """
 
     client: SendGridClient
@@ -62,40 +62,39 @@ class SuppressionClient:
     def iter_pages(
         self, list_name: str, since: datetime.datetime | None, until: datetime.datetime
     ) -> Iterator[list[ProviderSuppression]]:
-        """The entries of a list that were made in a time, at most 500 at once.
+        """Yield the entries of a list that were created in a period, at most 500 at a time.
 
         Args:
-            list_name: one of the API's: ``bounces``, ``blocks``, ...
-            since: from then on; ``None`` for the whole list.
-            until: up to then, so that new entries don't shift the pages.
+            list_name: a name in the API: ``bounces``, ``blocks``, ...
+            since: the start of the period; ``None`` for the whole list.
+            until: the end of the period, so that new entries don't shift the pages.
 
         Raises:
-            VendorError: the vendor refuses, or can't be reached, or answers nonsense.
+            ProviderError: SendGrid refuses, can't be reached, or returns invalid data.
         """
         query = {"limit": str(PAGE_SIZE), "end_time": str(int(until.timestamp()))}
         if since:
             query["start_time"] = str(int(since.timestamp()))
-        earlier: list[Any] = []
+        previous_rows: list[Any] = []
         for offset in range(0, 1 << 62, PAGE_SIZE):
             rows = self._fetch_rows(
                 f"suppression/{list_name}", {**query, "offset": str(offset)}, list_name
             )
-            if rows and rows == earlier:
+            if rows and rows == previous_rows:
                 raise ProviderError(
-                    f"SendGrid answers with the same page of {LIST_LABELS[list_name]} "
-                    "again and again",
+                    f"SendGrid keeps returning the same page of {LIST_LABELS[list_name]}",
                     remedy="Nothing is lost: run it again later.",
                 )
             yield [_parse_entry(row, list_name) for row in rows]
             if len(rows) < PAGE_SIZE:
                 return
-            earlier = rows
+            previous_rows = rows
 
     def get_group(self, group_id: int) -> list[ProviderSuppression]:
-        """Everybody who has left an unsubscribe group.
+        """Return everybody who has unsubscribed from an unsubscribe group.
 
         Raises:
-            VendorError: as for ``pages``, or there is no such group.
+            ProviderError: as for ``iter_pages``, or there is no such group.
         """
         rows = self._fetch_rows(f"asm/groups/{group_id}/suppressions", {}, "group")
         if not all(isinstance(row, str) for row in rows):
@@ -103,31 +102,31 @@ class SuppressionClient:
         return [ProviderSuppression(row, None, "") for row in rows]
 
     def _fetch_rows(self, path: str, query: Mapping[str, str], list_name: str) -> list[Any]:
-        """Ask, and ask again where that may help: reading changes nothing."""
+        """Fetch one page, retrying where that may help: reading changes nothing."""
         for tries in range(1, MAX_ATTEMPTS + 1):
-            answer = self.client.get(path, query, MAX_RESPONSE_BYTES)
-            if isinstance(answer, Response) and answer.status == HTTPStatus.OK:
-                rows = _parse_rows(answer.body)
+            response = self.client.get(path, query, MAX_RESPONSE_BYTES)
+            if isinstance(response, Response) and response.status == HTTPStatus.OK:
+                rows = _parse_rows(response.body)
                 if rows is not None:
                     return rows
-                refusal, until = _invalid_list_error(list_name), None
+                error, retry_at = _invalid_list_error(list_name), None
             else:
-                outcome = classify_response(answer, self.now())
-                refusal, until = _list_error(outcome, list_name), outcome.retry_at
+                outcome = classify_response(response, self.now())
+                error, retry_at = _list_error(outcome, list_name), outcome.retry_at
                 if outcome.kind in {"blocked", "rejected"}:
                     break
             if tries < MAX_ATTEMPTS:
-                self.sleep(self._retry_delay(tries, until))
-        raise refusal
+                self.sleep(self._retry_delay(tries, retry_at))
+        raise error
 
-    def _retry_delay(self, tries: int, until: datetime.datetime | None) -> float:
-        if until:
-            return max((until - self.now()).total_seconds(), 0.0)
+    def _retry_delay(self, tries: int, retry_at: datetime.datetime | None) -> float:
+        if retry_at:
+            return max((retry_at - self.now()).total_seconds(), 0.0)
         return self.backoff(tries)
 
 
 def _parse_rows(body: bytes) -> list[Any] | None:
-    """The entries in an answer; ``None`` if it was cut off on the way or is no list."""
+    """Return the entries in a body, or ``None`` if it is truncated or not a list."""
     try:
         rows = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -148,13 +147,13 @@ def _parse_entry(row: Any, list_name: str) -> ProviderSuppression:
 
 def _invalid_list_error(list_name: str) -> ProviderError:
     return ProviderError(
-        f"SendGrid's list of {LIST_LABELS[list_name]} can't be read",
+        f"could not parse SendGrid's list of {LIST_LABELS[list_name]}",
         remedy="Nothing is lost: run it again later.",
     )
 
 
 def _list_error(outcome: Outcome, list_name: str) -> ProviderError:
-    words = f"SendGrid's list of {LIST_LABELS[list_name]} can't be had: {outcome.message}"
+    message = f"could not fetch SendGrid's list of {LIST_LABELS[list_name]}: {outcome.message}"
     if outcome.status == HTTPStatus.FORBIDDEN:
         scope = (
             "asm.groups.suppressions.read"
@@ -162,11 +161,11 @@ def _list_error(outcome: Outcome, list_name: str) -> ProviderError:
             else f"suppression.{list_name}.read"
         )
         permission = "Unsubscribe Groups" if list_name == "group" else "Suppressions"
-        remedy = f"Give the key the permission {permission} at SendGrid (scope {scope})."
+        remedy = f"Give the key the {permission} permission at SendGrid (scope {scope})."
     elif outcome.status == HTTPStatus.NOT_FOUND and list_name == "group":
         remedy = "Check sendgrid.asm_group in newsletter.yml: the account has no such group."
     elif outcome.kind == "blocked":
         remedy = outcome.remedy
     else:
-        remedy = "What was fetched is kept: run it again later for the rest."
-    return ProviderError(words, remedy=remedy)
+        remedy = "What has been fetched is kept: run it again later for the rest."
+    return ProviderError(message, remedy=remedy)

@@ -1,4 +1,4 @@
-"""The transport, on real sockets: what left and what did not, and what is never shown."""
+"""The HTTP client on real sockets: whether a request was sent, and what is never logged."""
 
 import logging
 import socket
@@ -21,36 +21,39 @@ from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
-STAMP = RequestId("1", "1", "1")
+REQUEST_ID = RequestId("1", "1", "1")
 
 
 @pytest.fixture
 def body(letter: PreparedEmail, make_readers: MakeReaders) -> bytes:
-    return build_request(letter, make_readers(3), STAMP).body
+    return build_request(letter, make_readers(3), REQUEST_ID).body
 
 
 @pytest.fixture
-def large(body: bytes) -> bytes:
-    """More than the buffers between two sockets hold, so that it can't leave unread."""
+def large_body(body: bytes) -> bytes:
+    """Return more than the socket buffers hold, so that it can't be sent without being read."""
     mail = orjson.loads(body)
     mail["content"][1]["value"] += "x" * 12_000_000
     return orjson.dumps(mail)
 
 
-def test_a_post_as_the_vendor_wants_it(
+def test_post_mail_sends_key_content_type_and_body(
     mailer: SendGridClient, double: FakeSendGrid, body: bytes
 ) -> None:
-    answer = mailer.post_mail(body)
-    assert isinstance(answer, Response)
-    assert (answer.status, answer.headers["x-message-id"]) == (202, double.accepted[0].message_id)
-    (seen,) = double.requests
-    assert seen.body == body
-    assert seen.headers["authorization"] == f"Bearer {double.key}"
-    assert seen.headers["content-type"] == "application/json"
-    assert seen.headers["user-agent"].startswith("sendgrid/")
+    response = mailer.post_mail(body)
+    assert isinstance(response, Response)
+    assert (response.status, response.headers["x-message-id"]) == (
+        202,
+        double.accepted[0].message_id,
+    )
+    (received,) = double.requests
+    assert received.body == body
+    assert received.headers["authorization"] == f"Bearer {double.key}"
+    assert received.headers["content-type"] == "application/json"
+    assert received.headers["user-agent"].startswith("sendgrid/")
 
 
-def test_one_connection_serves_many_requests(
+def test_connection_is_reused_for_many_requests(
     mailer: SendGridClient, double: FakeSendGrid, body: bytes
 ) -> None:
     for _ in range(5):
@@ -58,15 +61,15 @@ def test_one_connection_serves_many_requests(
     assert double.connection_count == 1
 
 
-def test_a_large_body_arrives_whole(
-    mailer: SendGridClient, double: FakeSendGrid, large: bytes
+def test_large_body_is_sent_completely(
+    mailer: SendGridClient, double: FakeSendGrid, large_body: bytes
 ) -> None:
-    answer = mailer.post_mail(large)
-    assert isinstance(answer, Response)
-    assert double.requests[0].body == large
+    response = mailer.post_mail(large_body)
+    assert isinstance(response, Response)
+    assert double.requests[0].body == large_body
 
 
-LEFT = [
+FAULTS_AFTER_SENDING = [
     faults.lost_response(),
     faults.lost_request(),
     faults.reset_mid_response(),
@@ -75,32 +78,32 @@ LEFT = [
 ]
 
 
-@pytest.mark.parametrize("fault", LEFT, ids=lambda fault: fault.behavior.name)
-@pytest.mark.parametrize("size", ["body", "large"])
-def test_after_the_last_byte_silence_proves_nothing(
+@pytest.mark.parametrize("fault", FAULTS_AFTER_SENDING, ids=lambda fault: fault.behavior.name)
+@pytest.mark.parametrize("body_fixture", ["body", "large_body"])
+def test_no_response_after_the_last_byte_counts_as_request_sent(
     mailer: SendGridClient,
     double: FakeSendGrid,
     fault: InjectedFault,
-    size: str,
+    body_fixture: str,
     request: pytest.FixtureRequest,
 ) -> None:
     double.inject_faults(fault)
-    answer = mailer.post_mail(request.getfixturevalue(size))
-    assert isinstance(answer, NoResponse)
-    assert answer.request_sent
-    assert answer.reason
+    response = mailer.post_mail(request.getfixturevalue(body_fixture))
+    assert isinstance(response, NoResponse)
+    assert response.request_sent
+    assert response.reason
 
 
-def test_a_request_cut_short_has_not_left(
-    mailer: SendGridClient, double: FakeSendGrid, large: bytes
+def test_connection_closed_mid_request_counts_as_not_sent(
+    mailer: SendGridClient, double: FakeSendGrid, large_body: bytes
 ) -> None:
     double.inject_faults(faults.unread_request())
-    answer = mailer.post_mail(large)
-    assert isinstance(answer, NoResponse)
-    assert not answer.request_sent
+    response = mailer.post_mail(large_body)
+    assert isinstance(response, NoResponse)
+    assert not response.request_sent
 
 
-def test_nothing_leaves_without_a_connection(body: bytes) -> None:
+def test_refused_connection_counts_as_not_sent(body: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     mailer = SendGridClient(
@@ -109,46 +112,46 @@ def test_nothing_leaves_without_a_connection(body: bytes) -> None:
     assert mailer.post_mail(body) == NoResponse(request_sent=False, reason="connection refused")
 
 
-def test_nothing_leaves_before_the_server_has_shown_who_it_is(body: bytes) -> None:
+def test_failed_tls_handshake_counts_as_not_sent(body: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=_answer_in_clear, args=(server,))
+        thread = threading.Thread(target=_respond_without_tls, args=(server,))
         thread.start()
         host = f"https://127.0.0.1:{server.getsockname()[1]}"
         mailer = SendGridClient("SG.x", configured(sendgrid={"host": host}).sendgrid)
-        answer = mailer.post_mail(body)
+        response = mailer.post_mail(body)
         thread.join()
-    assert isinstance(answer, NoResponse)
-    assert not answer.request_sent
+    assert isinstance(response, NoResponse)
+    assert not response.request_sent
 
 
-def _answer_in_clear(server: socket.socket) -> None:
+def _respond_without_tls(server: socket.socket) -> None:
     connection, _ = server.accept()
     with connection:
         connection.recv(4096)
         connection.sendall(b"HTTP/1.1 202 Accepted\r\n\r\n")
 
 
-def test_an_answer_without_end_is_read_no_further(
+def test_endless_response_body_is_read_up_to_the_limit(
     mailer: SendGridClient, double: FakeSendGrid, body: bytes
 ) -> None:
     double.inject_faults(faults.endless_response(400))
-    answer = mailer.post_mail(body)
-    assert isinstance(answer, Response)
-    assert (answer.status, len(answer.body)) == (400, MAX_RESPONSE_BYTES)
-    again = mailer.post_mail(body)
-    assert isinstance(again, Response)
-    assert again.status == 202
+    response = mailer.post_mail(body)
+    assert isinstance(response, Response)
+    assert (response.status, len(response.body)) == (400, MAX_RESPONSE_BYTES)
+    next_response = mailer.post_mail(body)
+    assert isinstance(next_response, Response)
+    assert next_response.status == 202
 
 
-def test_a_redirect_is_not_followed(
+def test_redirect_is_not_followed(
     mailer: SendGridClient, double: FakeSendGrid, body: bytes
 ) -> None:
     double.inject_faults(
         InjectedFault(status=307, headers={"Location": f"{double.url}/v3/mail/send"})
     )
-    answer = mailer.post_mail(body)
-    assert isinstance(answer, Response)
-    assert answer.status == 307
+    response = mailer.post_mail(body)
+    assert isinstance(response, Response)
+    assert response.status == 307
     assert len(double.requests) == 1
 
 
@@ -166,20 +169,20 @@ def test_neither_key_nor_body_is_logged(
 
 
 @pytest.mark.parametrize("key", ["SG.a\r\nX-Evil: 1", "SG.a b", "SG.ä", "SG.\x00"])
-def test_a_key_that_is_none_is_refused_and_not_repeated(key: str) -> None:
-    with pytest.raises(ConfigError) as refused:
+def test_invalid_key_is_rejected_without_being_quoted(key: str) -> None:
+    with pytest.raises(ConfigError) as error:
         SendGridClient(key, configured().sendgrid)
-    assert key[:4] not in str(refused.value)
+    assert key[:4] not in str(error.value)
 
 
-def test_the_key_comes_from_the_environment_alone() -> None:
+def test_api_key_is_read_from_the_environment() -> None:
     assert read_api_key({"SENDGRID_API_KEY": " SG.x\n"}) == "SG.x"
     for environment in ({}, {"SENDGRID_API_KEY": "  "}):
         with pytest.raises(ConfigError, match="export SENDGRID_API_KEY="):
             read_api_key(environment)
 
 
-def test_the_host_follows_the_region_and_only_loopback_may_be_plain() -> None:
+def test_api_host_follows_the_region_and_allows_http_on_loopback_only() -> None:
     def host(**options: object) -> str:
         return api_host(configured().sendgrid.model_copy(update=options))
 
@@ -188,6 +191,6 @@ def test_the_host_follows_the_region_and_only_loopback_may_be_plain() -> None:
     assert host(host="https://mail.example/") == "https://mail.example"
     for plain in ("http://127.0.0.1:80", "http://localhost:80", "http://[::1]:80"):
         assert host(host=plain) == plain
-    for wrong in ("http://mail.example", "ftp://127.0.0.1", "http://127.0.0.1.evil.example"):
+    for invalid in ("http://mail.example", "ftp://127.0.0.1", "http://127.0.0.1.evil.example"):
         with pytest.raises(ConfigError, match="must be https"):
-            host(host=wrong)
+            host(host=invalid)

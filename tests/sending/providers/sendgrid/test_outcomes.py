@@ -1,4 +1,4 @@
-"""What an answer proves: the table of docs/explanation/exactly-once.md, line by line."""
+"""What each response proves: the table of docs/explanation/exactly-once.md, row by row."""
 
 import datetime
 import json
@@ -24,29 +24,29 @@ from newsletter.sending.retry_policy import (
 NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 
 
-def errors(*pairs: tuple[str, str | None]) -> bytes:
+def error_body(*pairs: tuple[str, str | None]) -> bytes:
     return json.dumps(
         {"errors": [{"message": message, "field": field} for message, field in pairs]}
     ).encode()
 
 
-def answered(status: int, body: bytes = b"", **headers: str) -> Outcome:
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return classify_response(Response(status, names, body), NOW)
+def classify(status: int, body: bytes = b"", **headers: str) -> Outcome:
+    header_map = {name.replace("_", "-"): value for name, value in headers.items()}
+    return classify_response(Response(status, header_map, body), NOW)
 
 
-def test_accepted() -> None:
-    outcome = answered(202, x_message_id="abc")
+def test_202_is_accepted_and_200_in_sandbox_mode() -> None:
+    outcome = classify(202, x_message_id="abc")
     assert (outcome.kind, outcome.message_id) == ("accepted", "abc")
     assert classify_response(Response(200, {}, b""), NOW, sandbox=True).kind == "accepted"
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 206, 408, 500, 502, 503, 504, 599, 600, 100])
-def test_what_proves_nothing_is_unknown(status: int) -> None:
-    assert answered(status).kind == "unknown"
+def test_inconclusive_status_is_unknown(status: int) -> None:
+    assert classify(status).kind == "unknown"
 
 
-def test_silence_is_proof_only_if_the_request_never_left() -> None:
+def test_no_response_is_not_sent_only_if_the_request_was_not_sent() -> None:
     assert classify_response(NoResponse(request_sent=True, reason="reset"), NOW).kind == "unknown"
     assert (
         classify_response(NoResponse(request_sent=False, reason="refused"), NOW).kind == "not_sent"
@@ -54,14 +54,14 @@ def test_silence_is_proof_only_if_the_request_never_left() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 401, 403, 404, 405, 415, 451])
-def test_refused_as_a_whole_stops_the_send_with_a_remedy(status: int) -> None:
-    outcome = answered(status, errors(("so it is", None)))
+def test_rejection_of_the_account_or_host_is_blocked_with_a_remedy(status: int) -> None:
+    outcome = classify(status, error_body(("so it is", None)))
     assert (outcome.kind, outcome.message) == ("blocked", "so it is")
     assert outcome.remedy
 
 
 @pytest.mark.parametrize(
-    ("status", "words", "remedy"),
+    ("status", "message", "remedy"),
     [
         (401, "Maximum credits exceeded", "plan"),
         (401, "authorization required", "SENDGRID_API_KEY"),
@@ -70,55 +70,59 @@ def test_refused_as_a_whole_stops_the_send_with_a_remedy(status: int) -> None:
         (451, "data residency", "region"),
     ],
 )
-def test_the_same_status_can_mean_different_things(status: int, words: str, remedy: str) -> None:
-    assert remedy in answered(status, errors((words, None))).remedy
+def test_remedy_depends_on_status_and_message(status: int, message: str, remedy: str) -> None:
+    assert remedy in classify(status, error_body((message, None))).remedy
 
 
-def test_readers_named_by_a_400_each_with_the_vendors_words() -> None:
-    outcome = answered(
+def test_400_with_recipient_fields_rejects_those_recipients_with_their_messages() -> None:
+    outcome = classify(
         400,
-        errors(
+        error_body(
             ("Bad address.", "personalizations.3.to.0.email"),
             ("Bad name.", "personalizations[17].to"),
         ),
     )
     assert outcome.kind == "rejected"
     assert outcome.recipient_errors == {3: "Bad address.", 17: "Bad name."}
-    step = decide_batch_action(outcome, recipient_count=100, attempts=0, now=NOW, jitter=0)
-    assert step == BatchAction("ready", "rejected", recipient_errors=outcome.recipient_errors)
+    action = decide_batch_action(outcome, recipient_count=100, attempts=0, now=NOW, jitter=0)
+    assert action == BatchAction("ready", "rejected", recipient_errors=outcome.recipient_errors)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"errors":null}', b'{"errors":[]}',
-                                  b'{"errors":["x"]}', errors(("x", None)), errors(("x", "null")),
-                                  errors(("x", "personalizations"))])  # fmt: skip
-def test_a_refusal_that_names_nobody_is_split_down_to_the_culprit(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"<html>", b"[]", b'{"errors":null}', b'{"errors":[]}', b'{"errors":["x"]}',
+        error_body(("x", None)), error_body(("x", "null")), error_body(("x", "personalizations")),
+    ],
+)  # fmt: skip
+def test_rejection_without_recipients_splits_the_batch_down_to_one_recipient(body: bytes) -> None:
     for status in (400, 413):
-        outcome = answered(status, body)
+        outcome = classify(status, body)
         assert (outcome.kind, outcome.recipient_errors) == ("rejected", {})
-        step = decide_batch_action(outcome, recipient_count=2, attempts=0, now=NOW, jitter=0)
-        assert step == BatchAction("split", "rejected")
-        step = decide_batch_action(outcome, recipient_count=1, attempts=0, now=NOW, jitter=0)
-        assert step == BatchAction("rejected", "rejected", "rejected")
+        action = decide_batch_action(outcome, recipient_count=2, attempts=0, now=NOW, jitter=0)
+        assert action == BatchAction("split", "rejected")
+        action = decide_batch_action(outcome, recipient_count=1, attempts=0, now=NOW, jitter=0)
+        assert action == BatchAction("rejected", "rejected", "rejected")
 
 
-def test_an_index_beyond_the_batch_names_nobody() -> None:
-    outcome = answered(400, errors(("x", "personalizations.1000.to")))
+def test_index_beyond_the_batch_splits_it() -> None:
+    outcome = classify(400, error_body(("x", "personalizations.1000.to")))
     assert (
         decide_batch_action(outcome, recipient_count=10, attempts=0, now=NOW, jitter=0).batch_state
         == "split"
     )
 
 
-def test_when_all_are_named_the_batch_is_over() -> None:
-    outcome = answered(400, errors(("x", "personalizations.0"), ("y", "personalizations.1")))
+def test_batch_is_rejected_if_all_recipients_are() -> None:
+    outcome = classify(400, error_body(("x", "personalizations.0"), ("y", "personalizations.1")))
     assert (
         decide_batch_action(outcome, recipient_count=2, attempts=0, now=NOW, jitter=0).batch_state
         == "rejected"
     )
 
 
-def test_a_400_about_what_all_share_stops_the_send() -> None:
-    assert answered(400, errors(("Too odd.", "content.0.value"))).kind == "blocked"
+def test_400_about_shared_content_is_blocked() -> None:
+    assert classify(400, error_body(("Too odd.", "content.0.value"))).kind == "blocked"
 
 
 @pytest.mark.parametrize(
@@ -135,16 +139,16 @@ def test_a_400_about_what_all_share_stops_the_send() -> None:
         ({}, 60),
     ],
 )
-def test_a_throttled_send_waits_as_told_within_reason(
+def test_429_sets_retry_at_from_headers_within_limits(
     headers: dict[str, str], seconds: float
 ) -> None:
-    outcome = answered(429, b"", **headers)
+    outcome = classify(429, b"", **headers)
     assert outcome.retry_at == NOW + datetime.timedelta(seconds=seconds)
-    step = decide_batch_action(outcome, recipient_count=1, attempts=7, now=NOW, jitter=0)
-    assert step == BatchAction("ready", "not_sent", retry_at=outcome.retry_at)
+    action = decide_batch_action(outcome, recipient_count=1, attempts=7, now=NOW, jitter=0)
+    assert action == BatchAction("ready", "not_sent", retry_at=outcome.retry_at)
 
 
-def test_pauses_grow_to_five_minutes_half_of_them_chance() -> None:
+def test_backoff_doubles_up_to_the_maximum_and_half_of_it_is_jitter() -> None:
     assert [backoff_seconds(attempts, 1) for attempts in (1, 2, 3)] == [1, 2, 4]
     assert backoff_seconds(1, 0) == 0.5
     assert backoff_seconds(60, 1) == BACKOFF_MAX_SECONDS
@@ -152,12 +156,12 @@ def test_pauses_grow_to_five_minutes_half_of_them_chance() -> None:
 
 def test_the_eighth_failure_pauses_the_send() -> None:
     outcome = classify_response(NoResponse(request_sent=False, reason="refused"), NOW)
-    steps = [
+    actions = [
         decide_batch_action(outcome, recipient_count=1, attempts=attempts, now=NOW, jitter=0)
         for attempts in range(MAX_ATTEMPTS)
     ]
-    assert [step.stop_state for step in steps] == [""] * 7 + ["paused"]
-    assert all(step.counts_against_limit and step.batch_state == "ready" for step in steps)
+    assert [action.stop_state for action in actions] == [""] * 7 + ["paused"]
+    assert all(action.counts_against_limit and action.batch_state == "ready" for action in actions)
 
 
 JSON = st.recursive(
@@ -176,16 +180,18 @@ JSON = st.recursive(
     reset=st.text(st.characters(codec="latin-1"), max_size=12),
     size=st.integers(1, 1000),
 )
-def test_no_answer_however_odd_is_a_guess(status: int, body: bytes, reset: str, size: int) -> None:
+def test_only_202_is_accepted_whatever_the_body_and_headers(
+    status: int, body: bytes, reset: str, size: int
+) -> None:
     outcome = classify_response(Response(status, {"x-ratelimit-reset": reset}, body), NOW)
-    step = decide_batch_action(outcome, recipient_count=size, attempts=0, now=NOW, jitter=0.5)
-    assert (step.batch_state == "accepted") == (status == 202)
+    action = decide_batch_action(outcome, recipient_count=size, attempts=0, now=NOW, jitter=0.5)
+    assert (action.batch_state == "accepted") == (status == 202)
     assert "\0" not in outcome.message
     if status >= 500:
-        assert step == BatchAction("unknown", "unknown", "unknown")
+        assert action == BatchAction("unknown", "unknown", "unknown")
 
 
-def test_every_kind_has_a_next_step() -> None:
+def test_every_outcome_kind_has_a_batch_action() -> None:
     kinds: list[Any] = ["accepted", "not_sent", "rejected", "unknown", "blocked", "throttled"]
     for kind in kinds:
         assert decide_batch_action(

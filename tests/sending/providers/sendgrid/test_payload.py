@@ -1,4 +1,4 @@
-"""Bodies of requests: what is in them, in which order, and what keeps them within the limits."""
+"""Request bodies: their content, their order, and their limits."""
 
 import json
 from dataclasses import replace
@@ -24,31 +24,31 @@ from newsletter.sending.providers.sendgrid.payload import (
 from newsletter.sending.rehearsal.fake_sendgrid.validation import validate_request
 from newsletter.subscribers import Recipient
 
-STAMP = RequestId("7", "42", "3")
+REQUEST_ID = RequestId("7", "42", "3")
 
 
-def one(letter: PreparedEmail, reader: Recipient) -> dict[str, Any]:
-    """The only personalization of a request for one reader."""
-    body = json.loads(build_request(letter, [reader], STAMP).body)
-    (personalization,) = body["personalizations"]
-    found: dict[str, Any] = personalization
-    return found
+def only_personalization(letter: PreparedEmail, reader: Recipient) -> dict[str, Any]:
+    """Return the only personalization of a request for one recipient."""
+    body = json.loads(build_request(letter, [reader], REQUEST_ID).body)
+    (entry,) = body["personalizations"]
+    personalization: dict[str, Any] = entry
+    return personalization
 
 
-def named(reader: Recipient, name: str) -> Recipient:
+def with_name(reader: Recipient, name: str) -> Recipient:
     return reader._replace(attributes={**reader.attributes, "name": name})
 
 
-def test_the_readers_stay_in_their_order(letter: PreparedEmail, make_readers: MakeReaders) -> None:
+def test_recipients_keep_their_order(letter: PreparedEmail, make_readers: MakeReaders) -> None:
     readers = make_readers(30)
-    body = json.loads(build_request(letter, readers, STAMP).body)
+    body = json.loads(build_request(letter, readers, REQUEST_ID).body)
     to = [entry["to"][0]["email"] for entry in body["personalizations"]]
     assert to == [reader.address for reader in readers]
 
 
-def test_the_root_holds_what_is_the_same_for_all(email: Email, make_readers: MakeReaders) -> None:
+def test_shared_fields_are_at_the_top_level(email: Email, make_readers: MakeReaders) -> None:
     config = configured(tracking={"opens": True}, sendgrid={"categories": ["issue", "weekly"]})
-    body = json.loads(build_request(prepare_email(email, config), make_readers(1), STAMP).body)
+    body = json.loads(build_request(prepare_email(email, config), make_readers(1), REQUEST_ID).body)
     assert body["from"] == {"email": "editor@harbour-notes.org", "name": "Harbour Notes"}
     assert body["reply_to"] == {"email": "hello@harbour-notes.org"}
     assert [part["type"] for part in body["content"]] == ["text/plain", "text/html"]
@@ -64,34 +64,32 @@ def test_the_root_holds_what_is_the_same_for_all(email: Email, make_readers: Mak
     assert "mail_settings" not in body
 
 
-def test_sandbox_and_unsubscribe_group_only_when_configured(
+def test_sandbox_and_unsubscribe_group_are_set_only_if_configured(
     email: Email, make_readers: MakeReaders
 ) -> None:
     config = configured(sendgrid={"sandbox": True, "asm_group": 5})
-    body = json.loads(build_request(prepare_email(email, config), make_readers(1), STAMP).body)
+    body = json.loads(build_request(prepare_email(email, config), make_readers(1), REQUEST_ID).body)
     assert body["mail_settings"] == {"sandbox_mode": {"enable": True}}
     assert body["asm"] == {"group_id": 5}
     assert "List-Unsubscribe" in body["personalizations"][0]["headers"]
     config = configured(sendgrid={"asm_group": 5}, public_url=None)
-    body = json.loads(build_request(prepare_email(email, config), make_readers(1), STAMP).body)
+    body = json.loads(build_request(prepare_email(email, config), make_readers(1), REQUEST_ID).body)
     assert "headers" not in body["personalizations"][0]
 
 
-def test_every_reader_has_a_one_click_way_out(
+def test_every_personalization_has_one_click_unsubscribe_headers(
     letter: PreparedEmail, make_readers: MakeReaders
 ) -> None:
     (reader,) = make_readers(1)
-    assert one(letter, reader)["headers"] == {
+    assert only_personalization(letter, reader)["headers"] == {
         "List-Unsubscribe": "<https://news.harbour-notes.org/u/token-1>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 
 
-def test_what_comes_back_with_events_names_nobody(
-    letter: PreparedEmail, make_readers: MakeReaders
-) -> None:
+def test_custom_args_hold_ids_only(letter: PreparedEmail, make_readers: MakeReaders) -> None:
     (reader,) = make_readers(1)
-    assert one(letter, reader)["custom_args"] == {
+    assert only_personalization(letter, reader)["custom_args"] == {
         "nl_send": "7",
         "nl_batch": "42",
         "nl_attempt": "3",
@@ -99,10 +97,10 @@ def test_what_comes_back_with_events_names_nobody(
     }
 
 
-def test_only_tokens_that_occur_are_sent_each_escaped_for_its_place(letter: PreparedEmail) -> None:
+def test_substitutions_hold_used_tokens_escaped_for_their_context(letter: PreparedEmail) -> None:
     attributes = {"email": "a@example.com", "name": '<Ö & "x">', "city": "St. John's / NL"}
     reader = Recipient(1, "a@example.com", "a@example.com", "tok", attributes)
-    assert one(letter, reader)["substitutions"] == {
+    assert only_personalization(letter, reader)["substitutions"] == {
         "-nl0h-": "&lt;Ö &amp; &quot;x&quot;&gt;",
         "-nl0t-": '<Ö & "x">',
         "-nl1h-": "St. John&#x27;s / NL",
@@ -113,42 +111,42 @@ def test_only_tokens_that_occur_are_sent_each_escaped_for_its_place(letter: Prep
     }
 
 
-def test_an_email_without_tokens_has_no_substitutions(
-    email: Email, make_readers: MakeReaders
-) -> None:
+def test_email_without_tokens_has_no_substitutions(email: Email, make_readers: MakeReaders) -> None:
     plain = replace(email, subject="Ice", html="<p>Ice 100 %</p>", text="Ice")
     letter = prepare_email(plain, configured())
-    assert "substitutions" not in one(letter, make_readers(1)[0])
+    assert "substitutions" not in only_personalization(letter, make_readers(1)[0])
 
 
 @pytest.mark.parametrize("name", ["", "Smith, Ada", "Ada; Bo", "Ada\nBcc: x", "x" * 300])
-def test_a_name_that_the_api_refuses_is_left_out(letter: PreparedEmail, name: str) -> None:
+def test_name_that_the_api_rejects_is_omitted(letter: PreparedEmail, name: str) -> None:
     attributes = {"email": "a@example.com", "name": name}
     reader = Recipient(1, "a@example.com", "a@example.com", "tok", attributes)
-    assert one(letter, reader)["to"] == [{"email": "a@example.com"}]
+    assert only_personalization(letter, reader)["to"] == [{"email": "a@example.com"}]
 
 
-def test_a_reader_over_the_limit_of_substitutions_is_set_aside(
+def test_recipient_with_too_large_substitutions_is_rejected(
     letter: PreparedEmail, make_readers: MakeReaders
 ) -> None:
     readers = make_readers(3)
-    readers[1] = named(readers[1], "ö" * 2_600)
-    prepared = build_request(letter, readers, STAMP)
+    readers[1] = with_name(readers[1], "ö" * 2_600)
+    prepared = build_request(letter, readers, REQUEST_ID)
     assert prepared.recipient_ids == (1, 3)
     assert prepared.rejected_recipients.keys() == {2}
     assert validate_request(prepared.body, 0)[1] == []
 
 
-def test_nobody_fit_is_no_request(letter: PreparedEmail, make_readers: MakeReaders) -> None:
+def test_body_is_empty_if_all_recipients_are_rejected(
+    letter: PreparedEmail, make_readers: MakeReaders
+) -> None:
     (reader,) = make_readers(1)
-    assert build_request(letter, [named(reader, "x" * 20_000)], STAMP).body == b""
+    assert build_request(letter, [with_name(reader, "x" * 20_000)], REQUEST_ID).body == b""
 
 
 @given(
     name=st.text(st.characters(codec="utf-8"), max_size=40),
     city=st.text(st.characters(codec="utf-8"), max_size=40),
 )
-def test_whatever_is_in_a_list_the_request_is_in_order_and_leaves_no_token(
+def test_request_is_valid_and_leaves_no_token_for_any_attribute_values(
     name: str, city: str
 ) -> None:
     email = Email(
@@ -157,10 +155,10 @@ def test_whatever_is_in_a_list_the_request_is_in_order_and_leaves_no_token(
     )  # fmt: skip
     letter = prepare_email(email, configured())
     reader = Recipient(1, "a@example.com", "a", "tok", {"name": name, "city": city})
-    mail, complaints = validate_request(build_request(letter, [reader], STAMP).body, 0)
-    assert complaints == []
-    assert mail is not None
-    values = mail.personalizations[0].substitutions
+    mail_send, errors = validate_request(build_request(letter, [reader], REQUEST_ID).body, 0)
+    assert errors == []
+    assert mail_send is not None
+    values = mail_send.personalizations[0].substitutions
     assert values == {
         "-nl0t-": NAME.value({"name": name}, "text"),
         "-nl1h-": CITY.value({"city": city}, "html"),
@@ -171,7 +169,7 @@ def test_whatever_is_in_a_list_the_request_is_in_order_and_leaves_no_token(
 @given(names=st.lists(st.text("aÖ \u2009|,;-nl0t<'\\\t", max_size=6), min_size=1, max_size=6))
 @example(names=["-nl0t-", "Ada"])
 @example(names=["Ada|Bo", " Cy"])
-def test_among_others_a_reader_gets_what_they_would_get_alone(names: list[str]) -> None:
+def test_personalization_is_the_same_in_a_batch_as_alone(names: list[str]) -> None:
     email = Email(
         "2026-01-01-x", NAME.token("text"), "", NAME.token("html"), "text",
         NamedAddress("", "e@harbour-notes.org"), None, (), (NAME,), "en", "",
@@ -181,71 +179,73 @@ def test_among_others_a_reader_gets_what_they_would_get_alone(names: list[str]) 
         Recipient(number, f"{number}@example.com", f"{number}", "tok", {"name": name})
         for number, name in enumerate(names)
     ]
-    together = json.loads(build_request(letter, readers, STAMP).body)["personalizations"]
-    assert together == [one(letter, reader) for reader in readers]
-    for name, personalization in zip(names, together, strict=True):
+    batch = json.loads(build_request(letter, readers, REQUEST_ID).body)["personalizations"]
+    assert batch == [only_personalization(letter, reader) for reader in readers]
+    for name, personalization in zip(names, batch, strict=True):
         expected = {target: NAME.value({"name": name}, target) for target in ("text", "html")}
         assert personalization["substitutions"]["-nl0t-"] == expected["text"]
         assert personalization["substitutions"]["-nl0h-"] == expected["html"]
 
 
-def test_batches_are_capped_by_count(letter: PreparedEmail, make_readers: MakeReaders) -> None:
+def test_batches_are_limited_by_count(letter: PreparedEmail, make_readers: MakeReaders) -> None:
     readers = make_readers(25)
-    cut = list(split_into_batches(letter, iter(readers)))
-    assert [len(batch) for batch in cut] == [10, 10, 5]
-    assert [reader for batch in cut for reader in batch] == readers
+    batches = list(split_into_batches(letter, iter(readers)))
+    assert [len(batch) for batch in batches] == [10, 10, 5]
+    assert [reader for batch in batches for reader in batch] == readers
 
 
 @pytest.mark.parametrize("limit", [16_000, 20_000, 40_000, 200_000])
-def test_batches_are_capped_by_bytes(email: Email, make_readers: MakeReaders, limit: int) -> None:
+def test_batches_are_limited_by_bytes(email: Email, make_readers: MakeReaders, limit: int) -> None:
     letter = prepare_email(email, configured(limits={"request_bytes": limit}))
     readers = make_readers(1000)
-    cut = list(split_into_batches(letter, readers))
-    bodies = [len(build_request(letter, batch, STAMP).body) for batch in cut]
+    batches = list(split_into_batches(letter, readers))
+    bodies = [len(build_request(letter, batch, REQUEST_ID).body) for batch in batches]
     assert max(bodies) <= limit
     assert min(bodies[:-1]) > limit * 0.85
-    assert [reader for batch in cut for reader in batch] == readers
+    assert [reader for batch in batches for reader in batch] == readers
 
 
-def test_one_request_a_reader_is_what_that_reader_sees(
+def test_request_per_recipient_holds_their_personalized_email(
     email: Email, make_readers: MakeReaders
 ) -> None:
     config = configured(sendgrid={"personalize": "per_request"})
     letter = prepare_email(email, config)
     readers = make_readers(2)
     assert [len(batch) for batch in split_into_batches(letter, readers)] == [1, 1]
-    body = json.loads(build_request(letter, readers[1:], STAMP).body)
-    seen = personalize_for_recipient(email, config, readers[1].attributes, readers[1].token)
-    assert body["subject"] == seen.subject == "The ice let go, Reader 2"
-    assert [part["value"] for part in body["content"]] == [seen.text, seen.html]
+    body = json.loads(build_request(letter, readers[1:], REQUEST_ID).body)
+    expected = personalize_for_recipient(email, config, readers[1].attributes, readers[1].token)
+    assert body["subject"] == expected.subject == "The ice let go, Reader 2"
+    assert [part["value"] for part in body["content"]] == [expected.text, expected.html]
     assert not MERGE_TOKEN_PATTERN.search(json.dumps(body))
 
 
-def test_what_the_vendor_would_refuse_for_everybody_is_told_at_once(email: Email) -> None:
-    wrong = replace(
+def test_all_problems_of_the_email_are_reported_at_once(email: Email) -> None:
+    invalid = replace(
         email,
         subject=" ",
         sender=NamedAddress("", "redaktør@harbour-notes.org"),
         headers=(("Received", "x"), ("X-Odd", "a\nb")),
     )
     config = configured(sendgrid={"categories": ["a", "a"]})
-    with pytest.raises(SendRefusedError) as refused:
-        prepare_email(wrong, config)
-    told = " ".join(str(problem) for problem in refused.value.problems)
-    for word in ("ASCII", "Received", "line break", "categories", "no subject"):
-        assert word in told
+    with pytest.raises(SendRefusedError) as error:
+        prepare_email(invalid, config)
+    messages = " ".join(str(problem) for problem in error.value.problems)
+    for words in ("ASCII", "Received", "line break", "categories", "no subject"):
+        assert words in messages
 
 
-def test_an_email_larger_than_a_request_is_refused(email: Email) -> None:
-    big = replace(email, html="x" * 30_000)
-    with pytest.raises(SendRefusedError, match="bytes of a request's"):
-        prepare_email(big, configured(limits={"request_bytes": 30_000}))
+def test_email_larger_than_a_request_is_refused(email: Email) -> None:
+    large_email = replace(email, html="x" * 30_000)
+    with pytest.raises(SendRefusedError, match="the email is too large"):
+        prepare_email(large_email, configured(limits={"request_bytes": 30_000}))
 
 
-def test_the_limit_counts_bytes_of_json(letter: PreparedEmail, make_readers: MakeReaders) -> None:
+def test_substitution_limit_counts_bytes_of_json(
+    letter: PreparedEmail, make_readers: MakeReaders
+) -> None:
     (reader,) = make_readers(1)
     for length in range(4_000, 6_000, 97):
-        prepared = build_request(letter, [named(reader, "x" * length)], STAMP)
+        prepared = build_request(letter, [with_name(reader, "x" * length)], REQUEST_ID)
         if prepared.recipient_ids:
             values = json.loads(prepared.body)["personalizations"][0]["substitutions"]
             assert len(json.dumps(values)) <= MAX_SUBSTITUTION_BYTES + len(values) * 2

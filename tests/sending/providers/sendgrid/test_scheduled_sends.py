@@ -1,4 +1,4 @@
-"""SendGrid holds and takes back, as documented, over real HTTP; and what happens when it won't."""
+"""Scheduled sends over real HTTP: created, cancelled, and what happens when that fails."""
 
 import json
 
@@ -24,30 +24,28 @@ from newsletter.subscribers import Recipient
 READER = Recipient(1, "a@example.com", "a@example.com", "t", {"email": "a@example.com", "name": ""})
 
 
-def test_what_is_held_can_be_taken_back_as_often_as_one_likes(
-    mailer: SendGridClient, double: FakeSendGrid
-) -> None:
+def test_cancelling_twice_succeeds(mailer: SendGridClient, double: FakeSendGrid) -> None:
     batch_id = create_batch_id(mailer)
     cancel_scheduled(mailer, batch_id)
     cancel_scheduled(mailer, batch_id)
     assert double.scheduled.statuses == {batch_id: "cancel"}
 
 
-def test_a_batch_that_was_never_made_is_not_taken_back(mailer: SendGridClient) -> None:
+def test_cancelling_an_unknown_batch_id_fails(mailer: SendGridClient) -> None:
     with pytest.raises(ProviderError, match="invalid batch id"):
         cancel_scheduled(mailer, "made-up")
 
 
-def test_the_vendor_keeps_few_cancelled_at_once_and_says_so(mailer: SendGridClient) -> None:
-    batches = [create_batch_id(mailer) for _ in range(MAX_CANCELLED + 1)]
-    for batch_id in batches[:-1]:
+def test_cancelling_more_than_the_account_limit_fails(mailer: SendGridClient) -> None:
+    batch_ids = [create_batch_id(mailer) for _ in range(MAX_CANCELLED + 1)]
+    for batch_id in batch_ids[:-1]:
         cancel_scheduled(mailer, batch_id)
     with pytest.raises(ProviderError, match="at most 10 batches"):
-        cancel_scheduled(mailer, batches[-1])
+        cancel_scheduled(mailer, batch_ids[-1])
 
 
 @pytest.mark.parametrize("fault", [faults.error_response(500, "oops"), faults.lost_request()])
-def test_a_cancel_that_was_not_heard_is_no_success(
+def test_unconfirmed_cancellation_fails(
     mailer: SendGridClient, double: FakeSendGrid, fault: InjectedFault
 ) -> None:
     batch_id = create_batch_id(mailer)
@@ -60,7 +58,7 @@ def test_a_cancel_that_was_not_heard_is_no_success(
     "fault",
     [faults.error_response(500, "oops"), faults.lost_response(), faults.invalid_http_response()],
 )
-def test_without_a_batch_id_nothing_is_scheduled(
+def test_failure_to_create_a_batch_id_is_reported(
     mailer: SendGridClient, double: FakeSendGrid, fault: InjectedFault
 ) -> None:
     double.inject_faults(fault)
@@ -68,20 +66,20 @@ def test_without_a_batch_id_nothing_is_scheduled(
         create_batch_id(mailer)
 
 
-def test_a_request_carries_its_time_and_its_batch(
+def test_request_holds_send_at_and_batch_id(
     mailer: SendGridClient, double: FakeSendGrid, letter: PreparedEmail, world: World
 ) -> None:
     batch_id = create_batch_id(mailer)
     for until, send_at in ((world.now, world.timestamp()), (None, None)):
-        held = prepare_email(letter.email, letter.config, ScheduledDelivery(batch_id, until))
-        body = build_request(held, [READER], RequestId("1", "1", "1")).body
-        mail = json.loads(body)
-        assert (mail["batch_id"], mail.get("send_at")) == (batch_id, send_at)
-        answer = mailer.post_mail(body)
-        assert isinstance(answer, Response)
-        assert answer.status == 202
+        scheduled = prepare_email(letter.email, letter.config, ScheduledDelivery(batch_id, until))
+        body = build_request(scheduled, [READER], RequestId("1", "1", "1")).body
+        data = json.loads(body)
+        assert (data["batch_id"], data.get("send_at")) == (batch_id, send_at)
+        response = mailer.post_mail(body)
+        assert isinstance(response, Response)
+        assert response.status == 202
     unknown = prepare_email(letter.email, letter.config, ScheduledDelivery("made-up", None))
-    answer = mailer.post_mail(build_request(unknown, [READER], RequestId("1", "1", "1")).body)
-    assert isinstance(answer, Response)
-    assert (answer.status, b"batch_id" in answer.body) == (400, True)
+    response = mailer.post_mail(build_request(unknown, [READER], RequestId("1", "1", "1")).body)
+    assert isinstance(response, Response)
+    assert (response.status, b"batch_id" in response.body) == (400, True)
     assert len(double.accepted) == 2

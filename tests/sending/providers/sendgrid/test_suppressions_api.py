@@ -1,4 +1,4 @@
-"""SendGrid's suppression lists, asked for over real sockets."""
+"""SendGrid's suppression lists, fetched over real sockets."""
 
 import datetime
 from urllib.parse import parse_qs, urlsplit
@@ -26,7 +26,7 @@ def lists(mailer: SendGridClient, world: World) -> SuppressionClient:
     )
 
 
-def everything(
+def fetch_all(
     lists: SuppressionClient, world: World, name: str = "bounces"
 ) -> list[ProviderSuppression]:
     return [entry for page in lists.iter_pages(name, None, world.now) for entry in page]
@@ -39,9 +39,11 @@ def queries(double: FakeSendGrid) -> list[dict[str, str]]:
     ]
 
 
-def test_an_entry_as_it_is(lists: SuppressionClient, double: FakeSendGrid, world: World) -> None:
+def test_entry_is_returned_unchanged(
+    lists: SuppressionClient, double: FakeSendGrid, world: World
+) -> None:
     double.suppressions.add("bounces", "Ada@Example.com", world.timestamp(), reason="550 nobody")
-    assert everything(lists, world) == [
+    assert fetch_all(lists, world) == [
         ProviderSuppression("Ada@Example.com", world.now, "550 nobody")
     ]
     assert double.requests[0].headers["authorization"] == f"Bearer {double.key}"
@@ -53,26 +55,26 @@ def test_every_page_is_fetched(
 ) -> None:
     for number in range(count):
         double.suppressions.add("bounces", f"r{number}@example.com", world.timestamp() - number)
-    addresses = {entry.address for entry in everything(lists, world)}
+    addresses = {entry.address for entry in fetch_all(lists, world)}
     assert len(addresses) == count
     assert len(double.requests) == count // 500 + 1
 
 
-def test_entries_that_come_meanwhile_dont_shift_the_pages(
+def test_entries_added_meanwhile_dont_shift_the_pages(
     lists: SuppressionClient, double: FakeSendGrid, world: World
 ) -> None:
     for number in range(600):
         double.suppressions.add("bounces", f"r{number}@example.com", world.timestamp() - DAY)
     pages = lists.iter_pages("bounces", None, world.now)
-    found = next(pages)
+    entries = next(pages)
     double.suppressions.add("bounces", "late@example.com", world.timestamp() + 1)
-    found += [entry for page in pages for entry in page]
-    assert sorted(entry.address for entry in found) == sorted(
+    entries += [entry for page in pages for entry in page]
+    assert sorted(entry.address for entry in entries) == sorted(
         f"r{number}@example.com" for number in range(600)
     )
 
 
-def test_only_the_time_asked_for(
+def test_only_entries_of_the_period_are_fetched(
     lists: SuppressionClient, double: FakeSendGrid, world: World
 ) -> None:
     double.suppressions.add("bounces", "old@example.com", world.timestamp() - 3 * DAY)
@@ -85,14 +87,16 @@ def test_only_the_time_asked_for(
     assert query["end_time"] == str(int(world.timestamp()))
 
 
-def test_a_group_is_one_page_of_addresses(lists: SuppressionClient, double: FakeSendGrid) -> None:
+def test_group_is_fetched_as_one_page_of_addresses(
+    lists: SuppressionClient, double: FakeSendGrid
+) -> None:
     double.suppressions.groups[7] = [f"r{number}@example.com" for number in range(20_000)]
-    found = lists.get_group(7)
-    assert len(found) == 20_000
-    assert found[0] == ProviderSuppression("r0@example.com", None, "")
+    entries = lists.get_group(7)
+    assert len(entries) == 20_000
+    assert entries[0] == ProviderSuppression("r0@example.com", None, "")
 
 
-def test_a_group_that_is_not_there(lists: SuppressionClient) -> None:
+def test_unknown_group_names_the_setting(lists: SuppressionClient) -> None:
     with pytest.raises(ProviderError, match=r"Check sendgrid\.asm_group"):
         lists.get_group(8)
 
@@ -106,38 +110,38 @@ def test_a_group_that_is_not_there(lists: SuppressionClient) -> None:
         faults.invalid_http_response(),
     ],
 )
-def test_what_may_pass_is_asked_again(
+def test_temporary_failure_is_retried(
     lists: SuppressionClient, double: FakeSendGrid, world: World, fault: faults.InjectedFault
 ) -> None:
     double.suppressions.add("bounces", "ada@example.com", world.timestamp())
     double.inject_faults(fault, fault)
-    assert len(everything(lists, world)) == 1
+    assert len(fetch_all(lists, world)) == 1
     assert len(world.waits) == 2
 
 
-def test_a_throttle_is_waited_out(
+def test_throttled_request_is_retried_after_the_reset(
     lists: SuppressionClient, double: FakeSendGrid, world: World
 ) -> None:
     double.inject_faults(faults.rate_limit_response(world.timestamp() + 42))
-    assert everything(lists, world) == []
+    assert fetch_all(lists, world) == []
     assert world.waits == [42.0]
 
 
-def test_it_is_not_asked_for_ever(
+def test_number_of_attempts_is_limited(
     lists: SuppressionClient, double: FakeSendGrid, world: World
 ) -> None:
     double.inject_faults(*[faults.error_response(500, "oh dear")] * 9)
     with pytest.raises(ProviderError, match="oh dear"):
-        everything(lists, world)
+        fetch_all(lists, world)
     assert len(double.requests) == 5
 
 
-def test_a_key_that_may_not_read_is_told_its_scope(
+def test_missing_permission_names_its_scope(
     lists: SuppressionClient, double: FakeSendGrid, world: World
 ) -> None:
     double.inject_faults(faults.error_response(403, "access forbidden"))
     with pytest.raises(ProviderError, match=r"scope suppression\.spam_reports\.read"):
-        everything(lists, world, "spam_reports")
+        fetch_all(lists, world, "spam_reports")
     double.inject_faults(faults.error_response(403, "access forbidden"))
     with pytest.raises(
         ProviderError, match=r"Unsubscribe Groups .* asm\.groups\.suppressions\.read"
@@ -146,16 +150,16 @@ def test_a_key_that_may_not_read_is_told_its_scope(
     assert world.waits == []
 
 
-def test_a_wrong_key_is_not_shown(
+def test_invalid_key_is_not_quoted(
     lists: SuppressionClient, double: FakeSendGrid, world: World
 ) -> None:
     double.key = "SG.another.key"
-    with pytest.raises(ProviderError, match="Check SENDGRID_API_KEY") as refused:
-        everything(lists, world)
-    assert "SG." not in str(refused.value)
+    with pytest.raises(ProviderError, match="Check SENDGRID_API_KEY") as error:
+        fetch_all(lists, world)
+    assert "SG." not in str(error.value)
 
 
-NONSENSE = [
+INVALID_ENTRIES = [
     {"email": "ada@example.com"},
     {"created": "yesterday", "email": "ada@example.com"},
     {"created": 10**18, "email": "ada@example.com"},
@@ -164,8 +168,8 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize("entry", NONSENSE)
-def test_nonsense_is_not_guessed_at(
+@pytest.mark.parametrize("entry", INVALID_ENTRIES)
+def test_invalid_entry_fails(
     lists: SuppressionClient,
     double: FakeSendGrid,
     world: World,
@@ -173,16 +177,16 @@ def test_nonsense_is_not_guessed_at(
     entry: object,
 ) -> None:
     monkeypatch.setattr(double.suppressions, "_page", lambda *_: [entry])
-    with pytest.raises(ProviderError, match="list of bounces can't be read"):
-        everything(lists, world)
+    with pytest.raises(ProviderError, match="could not parse SendGrid's list of bounces"):
+        fetch_all(lists, world)
 
 
-def test_a_server_that_repeats_itself_is_left(
+def test_repeated_page_ends_the_fetch(
     lists: SuppressionClient, double: FakeSendGrid, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(500):
         double.suppressions.add("bounces", f"r{number}@example.com", world.timestamp())
-    whole = double.suppressions._page
-    monkeypatch.setattr(double.suppressions, "_page", lambda kind, _: whole(kind, {}))
+    first_page = double.suppressions._page
+    monkeypatch.setattr(double.suppressions, "_page", lambda kind, _: first_page(kind, {}))
     with pytest.raises(ProviderError, match="same page of bounces"):
-        everything(lists, world)
+        fetch_all(lists, world)
