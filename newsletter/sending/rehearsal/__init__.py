@@ -1,4 +1,4 @@
-"""A strict stand-in for SendGrid on loopback, for tests and for an editor's rehearsal."""
+"""Rehearse a send against a fake SendGrid on loopback, with faults."""
 
 from newsletter.sending.rehearsal.fake_sendgrid.server import (
     AcceptedRecipient,

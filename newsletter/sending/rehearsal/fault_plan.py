@@ -1,4 +1,4 @@
-"""Which faults a rehearsal meets, by name, and at which of its requests. Pure."""
+"""Choose which requests of a rehearsal fail, and how. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -7,18 +7,18 @@ from typing import NamedTuple
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
-# Seconds. Long enough for a busy machine, short enough to be waited for.
+# Seconds. Long enough for a busy machine, short enough to wait for.
 READ_TIMEOUT = 2.0
 KILL_SECONDS = 1.0
 NO_FAULT = InjectedFault(accept=True)
 
 
 class FaultKind(NamedTuple):
-    """A fault that can be asked for.
+    """A kind of fault, as named on the command line.
 
     Attributes:
-        make_faults: seconds since the epoch -> the faults of as many requests.
-        kills_sender: whether the sender is killed when the request has come.
+        make_faults: seconds since the epoch -> its faults, one for each request that it needs.
+        kills_sender: whether the sender is killed once the request has arrived.
     """
 
     make_faults: Callable[[float], tuple[InjectedFault, ...]]
@@ -39,7 +39,7 @@ FAULT_KINDS: Mapping[str, FaultKind] = {
     "kill": FaultKind(
         lambda _: (
             faults.slow_response(KILL_SECONDS),
-            # If the kill comes too late after all, this is an answer that proves nothing.
+            # If the sender is killed too late, this response still proves nothing.
             replace(faults.error_response(503), seconds=KILL_SECONDS),
         ),
         kills_sender=True,
@@ -49,32 +49,32 @@ DEFAULT_FAULTS = tuple(FAULT_KINDS)
 
 
 class PlannedFault(NamedTuple):
-    """What one request meets: a part of a kind of fault; no name for none."""
+    """The fault of one request: a kind and which of its faults; an empty name for none."""
 
     name: str = ""
     part: int = 0
 
     def make_fault(self, now: float) -> InjectedFault:
-        """The fault itself, at ``now`` (seconds since the epoch)."""
+        """Return the fault, for a request at ``now`` (seconds since the epoch)."""
         if not self.name:
             return NO_FAULT
         return replace(FAULT_KINDS[self.name].make_faults(now)[self.part], name=self.name)
 
 
 def build_fault_plan(names: Iterable[str]) -> list[PlannedFault]:
-    """One step a request: every fault of these kinds, and a calm request before each."""
-    return [step for one in _iter_faults(names) for step in (PlannedFault(), one)]
+    """Return a plan, an entry per request: each fault after one request without a fault."""
+    return [entry for fault in _iter_faults(names) for entry in (PlannedFault(), fault)]
 
 
 def choose_batch_size(recipient_count: int, max_size: int, plan: Sequence[PlannedFault]) -> int:
-    """How many readers a batch may hold, so that there are requests enough for all faults.
+    """Return a batch size that yields enough requests for all faults.
 
     Args:
-        recipient_count: in all.
-        max_size: the settings' limit.
-        plan: of the rehearsal.
+        recipient_count: recipients of the send.
+        max_size: the batch size in the settings.
+        plan: the planned faults.
     """
-    # The senders that are killed take others of their requests with them: half as many again.
+    # Killing a sender also ends its other requests: plan for half as many again.
     return max(1, min(max_size, recipient_count * 2 // (3 * len(plan)) if plan else max_size))
 
 

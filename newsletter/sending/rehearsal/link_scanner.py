@@ -1,8 +1,9 @@
-"""What security software does to a mail: opens every link of it, before its reader has a chance.
+"""Open the links of rehearsed emails, as security software does.
 
-A link that acts when it is merely opened takes readers off the list whom nobody has asked. So
-every link of some readers' mails that leads to the newsletter's own pages is opened here, on a
-stand-in for the site over the scratch database; others' pages are left alone.
+Mail gateways open every link before the recipient does. A link that acts when it is merely opened
+would unsubscribe people who never clicked it. So every link to the newsletter's own pages in some
+recipients' emails is opened here, on a local site over the scratch database; links to other sites
+are not opened.
 """
 
 import re
@@ -17,9 +18,9 @@ from newsletter.db.schema import journal, subscriber
 from newsletter.sending.rehearsal.fake_sendgrid.schema import MailSend, Personalization
 from newsletter.sending.rehearsal.result import LinkScanResult
 
-# Enough to meet every kind of link; more would only be the same again.
+# Enough for every kind of link; more would only repeat them.
 MAX_SCANNED_RECIPIENTS = 50
-# What opens links: mail gateways, a mail client's preview, and a person.
+# A browser, a mail gateway, and a chat program's link preview.
 USER_AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
     "BarracudaCentral",
@@ -31,58 +32,58 @@ _LINK_END = re.compile(r"""[\s"'<>]""")
 
 
 def iter_recipient_texts(mail_send: MailSend) -> Iterator[tuple[int, str]]:
-    """Each reader's id, and all that they get: body and headers, as one text."""
-    for one in mail_send.personalizations:
-        args = {**mail_send.custom_args, **one.custom_args}
-        yield int(args["nl_subscriber"]), _fill_tokens(mail_send, one)
+    """Yield each recipient's id and everything sent to them: body and headers, as one text."""
+    for personalization in mail_send.personalizations:
+        args = {**mail_send.custom_args, **personalization.custom_args}
+        yield int(args["nl_subscriber"]), _fill_tokens(mail_send, personalization)
 
 
 def find_site_links(text: str, site: str) -> set[str]:
-    """The links of a letter that lead to a site."""
-    found = set()
+    """Return the links to ``site`` in the text of an email."""
+    links = set()
     for rest in text.split(site)[1:]:
         rest = _LINK_END.split(rest, maxsplit=1)[0]  # noqa: PLW2901 - up to the end of the link
         if not rest or rest[0] in "/?#":
-            found.add(unescape(site + rest).rstrip(").,"))
-    return found
+            links.add(unescape(site + rest).rstrip(").,"))
+    return links
 
 
 def scan_links(
     scratch: sa.Engine, texts: Mapping[int, str], site: str, local_url: str
 ) -> LinkScanResult:
-    """Open every link of some letters, as often as there are ``AGENTS``, by GET and by HEAD.
+    """Open every link of some emails by GET and by HEAD, once for each of ``USER_AGENTS``.
 
     Args:
-        scratch: the list that the stand-in works on.
-        texts: subscriber id -> their letter.
-        site: where the links lead, without a trailing slash.
-        local_url: where the site runs instead.
+        scratch: the database of the local site.
+        texts: subscriber id -> the text of their email.
+        site: the URL in the links, without a trailing slash.
+        local_url: the URL of the local site that stands in for it.
     """
     with read_transaction(scratch) as connection:
-        tokens = sa.select(subscriber.c.id, subscriber.c.token)
-        token: dict[int, str] = dict(
-            connection.execute(tokens.where(subscriber.c.id.in_(texts))).all()
+        query = sa.select(subscriber.c.id, subscriber.c.token)
+        tokens: dict[int, str] = dict(
+            connection.execute(query.where(subscriber.c.id.in_(texts))).all()
         )
     before = _load_subscriber_rows(scratch, texts)
-    found = {link: id_ for id_, letter in texts.items() for link in find_site_links(letter, site)}
+    owners = {link: id_ for id_, text in texts.items() for link in find_site_links(text, site)}
     broken = requests = 0
     with urllib3.PoolManager(retries=2, timeout=10) as pool:
-        for link, id_ in found.items():
+        for link, id_ in owners.items():
             url = local_url + link.removeprefix(site)
-            answers = [
+            statuses = [
                 _fetch_status(pool, method, url, agent)
                 for agent in USER_AGENTS
                 for method in METHODS
             ]
-            requests += len(answers)
-            broken += token[id_] in link and set(answers) != {HTTP_OK}
+            requests += len(statuses)
+            broken += tokens[id_] in link and set(statuses) != {HTTP_OK}
     after = _load_subscriber_rows(scratch, texts)
-    changed = sum(after.get(id_) != was for id_, was in before.items())
-    return LinkScanResult(len(texts), len(found), requests, changed, broken)
+    changed = sum(after.get(id_) != row for id_, row in before.items())
+    return LinkScanResult(len(texts), len(owners), requests, changed, broken)
 
 
 def _fetch_status(pool: urllib3.PoolManager, method: str, url: str, agent: str) -> int:
-    """The status of the answer; 0 if there was none."""
+    """Return the status of the response, or 0 if there was none."""
     try:
         return pool.request(method, url, redirect=False, headers={"User-Agent": agent}).status
     except urllib3.exceptions.HTTPError:
@@ -93,19 +94,19 @@ def _fill_tokens(mail_send: MailSend, personalization: Personalization) -> str:
     parts = [part.value for part in mail_send.content]
     parts += [f"<{value}>" for value in {**mail_send.headers, **personalization.headers}.values()]
     text = "\n".join(parts)
-    for tag, value in personalization.substitutions.items():
-        text = text.replace(tag, value)
+    for token, value in personalization.substitutions.items():
+        text = text.replace(token, value)
     return text
 
 
 def _load_subscriber_rows(scratch: sa.Engine, ids: Iterable[int]) -> dict[int, tuple[object, ...]]:
-    """All that is stored of some readers, with the length of their journal."""
-    lines = (
+    """Return all that is stored about some subscribers, with the length of their journal."""
+    journal_length = (
         sa.select(sa.func.count())
         .where(journal.c.subscriber_id == subscriber.c.id)
         .correlate(subscriber)
         .scalar_subquery()
     )
-    mine = sa.select(subscriber, lines).where(subscriber.c.id.in_(list(ids)))
+    query = sa.select(subscriber, journal_length).where(subscriber.c.id.in_(list(ids)))
     with read_transaction(scratch) as connection:
-        return {row.id: tuple(row) for row in connection.execute(mine)}
+        return {row.id: tuple(row) for row in connection.execute(query)}

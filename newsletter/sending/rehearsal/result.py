@@ -1,23 +1,23 @@
-"""What a rehearsal has shown: the ledger beside what the vendor's side has taken. Pure."""
+"""The result of a rehearsal, and what keeps it from passing. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# States of readers who rightly have no mail, each with its reason in the ledger.
+# States of recipients who rightly have no email, each with its reason in the ledger.
 SKIPPED_STATES = frozenset({"rejected", "skipped_late", "dropped"})
 FINAL_STATES = SKIPPED_STATES | {"accepted"}
 
 
 @dataclass(frozen=True, slots=True)
 class ResolutionSummary:
-    """How the unknown was settled.
+    """How unknown batches were resolved.
 
     Attributes:
-        batches: that were unknown, each as often as it was.
-        readers: in those.
-        by_events: batches that the vendor's events showed to be taken.
-        sent_again: batches that the vendor never got.
+        batches: batches that were unknown, each counted as often as it was.
+        readers: recipients in those.
+        by_events: batches that events proved to be accepted.
+        sent_again: batches that the fake SendGrid never received.
     """
 
     batches: int = 0
@@ -28,14 +28,14 @@ class ResolutionSummary:
 
 @dataclass(frozen=True, slots=True)
 class LinkScanResult:
-    """What came of opening the links.
+    """The result of opening links.
 
     Attributes:
-        readers: whose mails were looked at.
-        links: different ones.
-        requests: made.
-        changed: readers of whom anything is different now.
-        broken: readers' own links, to leave and to their settings, that show no page.
+        readers: recipients whose emails were scanned.
+        links: different links.
+        requests: requests made.
+        changed: subscribers whose stored data changed.
+        broken: unsubscribe and preferences links that show no page.
     """
 
     readers: int = 0
@@ -47,24 +47,24 @@ class LinkScanResult:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalResult:
-    """The outcome of a rehearsal.
+    """The result of a rehearsal.
 
     Attributes:
-        recipient_count: readers frozen.
-        delivery_counts: (state in the ledger, times that the vendor took the mail) -> readers.
-        unexpected_copies: copies taken for others than those readers.
-        unfilled_token_count: merge tokens that some reader would have seen.
+        recipient_count: frozen recipients.
+        delivery_counts: (state in the ledger, times that their email was accepted) -> recipients.
+        unexpected_copies: emails accepted for anybody else.
+        unfilled_token_count: substitution tokens that some recipient would have seen.
         state: the send's state at the end.
         reason: why it stopped, if it did.
-        resolution: of what was unknown.
-        batches: made, halves included.
-        batch_size: readers in a batch at most.
-        requests: that reached the vendor.
+        resolution: how unknown batches were resolved.
+        batches: batches, including those made by splitting.
+        batch_size: the maximum number of recipients in a batch.
+        requests: requests that reached the fake SendGrid.
         faults_met: kind of fault -> requests that met one.
         faults_not_met: the kinds that no request was left for.
         kills: how often the sender was killed.
-        seconds: how long it took.
-        link_scan: what came of opening the links, as security software does.
+        seconds: duration of the rehearsal.
+        link_scan: the result of opening the links, as security software does.
     """
 
     recipient_count: int
@@ -85,17 +85,17 @@ class RehearsalResult:
 
     @property
     def delivered_once(self) -> int:
-        """Readers whose mail was taken once."""
+        """Recipients whose email was accepted once."""
         return sum(count for (_, times), count in self.delivery_counts.items() if times == 1)
 
     @property
     def delivered_repeatedly(self) -> int:
-        """Readers whose mail was taken more often."""
+        """Recipients whose email was accepted more than once."""
         return sum(count for (_, times), count in self.delivery_counts.items() if times > 1)
 
     @property
     def skipped(self) -> int:
-        """Readers who have none, with the reason on record."""
+        """Recipients without an email whose reason is on record."""
         return sum(
             count for (state, times), count in self.delivery_counts.items()
             if times == 0 and state in SKIPPED_STATES
@@ -103,16 +103,16 @@ class RehearsalResult:
 
     @property
     def lost(self) -> int:
-        """Readers who have none, and no reason is on record."""
+        """Recipients without an email and without a reason on record."""
         return self.recipient_count - self.delivered_once - self.delivered_repeatedly - self.skipped
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """What keeps the proof from holding; empty if it holds."""
+        """Why the rehearsal failed; empty if it passed."""
         return tuple(_iter_failures(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """For a script."""
+        """Return the result as plain data, for ``--json``."""
         return {
             "holds": not self.failures,
             "gaps": list(self.failures),
@@ -135,39 +135,39 @@ class RehearsalResult:
 
 def _iter_failures(result: RehearsalResult) -> Iterator[str]:
     if result.state != "done":
-        yield f"the send is {result.state} in the end" + (
+        yield f"the send ended in the state {result.state}" + (
             f": {result.reason}" if result.reason else ""
         )
     if result.delivered_repeatedly:
-        yield f"{result.delivered_repeatedly:,} readers have it twice"
+        yield f"{result.delivered_repeatedly:,} readers got it more than once"
     if result.lost:
         yield f"{result.lost:,} readers are lost"
     if result.unexpected_copies:
-        yield f"{result.unexpected_copies:,} copies went to others than the readers"
+        yield f"{result.unexpected_copies:,} copies went to addresses that are not in the send"
     if result.unfilled_token_count:
-        yield f"readers would have seen {result.unfilled_token_count:,} merge tags unfilled"
+        yield f"readers would have seen {result.unfilled_token_count:,} unfilled merge tags"
     if sum(result.delivery_counts.values()) != result.recipient_count:
         yield (
             f"the ledger has {sum(result.delivery_counts.values()):,} readers of "
             f"{result.recipient_count:,}"
         )
-    untrue = sum(
+    contradicted = sum(
         count
         for (state, times), count in result.delivery_counts.items()
         if (state == "accepted") != (times > 0)
     )
-    settled = sum(
+    final = sum(
         count for (state, _), count in result.delivery_counts.items() if state in FINAL_STATES
     )
     yield from _iter_scan_failures(result.link_scan)
-    if untrue:
-        yield f"the ledger and the vendor disagree about {untrue:,} readers"
-    if settled != result.recipient_count:
-        yield f"{result.recipient_count - settled:,} readers are not settled"
+    if contradicted:
+        yield f"the ledger and the fake SendGrid disagree about {contradicted:,} readers"
+    if final != result.recipient_count:
+        yield f"{result.recipient_count - final:,} readers have no final state"
 
 
 def _iter_scan_failures(scan: LinkScanResult) -> Iterator[str]:
     if scan.changed:
-        yield f"opening the links alone has changed {scan.changed:,} readers"
+        yield f"opening the links alone changed {scan.changed:,} readers"
     if scan.broken:
-        yield f"{scan.broken:,} links of readers to their own pages show no page"
+        yield f"{scan.broken:,} unsubscribe or preferences links show no page"

@@ -1,4 +1,7 @@
-"""A rehearsal: the true send path against the double, with faults, in a scratch folder."""
+"""Run a rehearsal: the real sender against a fake SendGrid, with faults.
+
+Everything happens in a temporary folder; the list is only read.
+"""
 
 import datetime
 import os
@@ -41,26 +44,26 @@ from newsletter.subscribers import count_subscribers
 
 SENDER_MODULE = "newsletter.sending.rehearsal.sender_process"
 POLL_SECONDS = 0.1
-# Each fault makes one round at most; more than these, and something goes round in circles.
+# Each fault takes one round at most; more rounds than these mean an endless loop.
 MAX_ROUNDS = 40
 DISCONNECT_TIMEOUT = 60.0
 
 ProgressCallback = Callable[[int], None]
-# Runs the newsletter's public site over a database for a while: its address.
+# Context manager that serves the newsletter's public site over a database; yields its URL.
 SiteRunner = Callable[[Project, sa.Engine], AbstractContextManager[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsalOptions:
-    """What to rehearse.
+    """Options of a rehearsal.
 
     Attributes:
         project: the editor's folder.
         issue: the issue's name.
-        list_engine: the true list's database; only read.
-        synthetic_count: so many made-up readers instead of the list; 0 for the list.
-        faults: names of ``script.KINDS``.
-        run_site: what the mail's links are opened on.
+        list_engine: the database of the real list; only read.
+        synthetic_count: number of synthetic subscribers to use instead of the list; 0 for the list.
+        faults: names in ``fault_plan.FAULT_KINDS``.
+        run_site: serves the site on which the email's links are opened.
     """
 
     project: Project
@@ -72,61 +75,63 @@ class RehearsalOptions:
 
 
 def run_rehearsal(options: RehearsalOptions, on_progress: ProgressCallback) -> RehearsalResult:
-    """Send an issue to nobody, and see who would have it.
+    """Send an issue to a fake SendGrid and compare what it accepted with the ledger.
 
     Args:
         options: what to rehearse.
-        on_progress: called with the number of readers that the double has just taken.
+        on_progress: called with the number of recipients that the fake has just accepted.
 
     Raises:
-        SendRefused: there is nobody to send it to, or the sender refuses or fails.
+        SendRefusedError: there are no recipients, or the sender refuses or fails.
     """
-    began = time.monotonic()
-    steps = build_fault_plan(options.faults)
+    started = time.monotonic()
+    plan = build_fault_plan(options.faults)
     with tempfile.TemporaryDirectory(prefix="newsletter-rehearsal-") as folder:
         file = Path(folder) / "scratch.db"
         with (
             database_engine(f"sqlite:///{file}", Path(folder)) as scratch,
-            DeliveryLog(Path(folder) / "taken.db") as witness,
-            ScriptedFakeSendGrid(witness, steps) as vendor,
+            DeliveryLog(Path(folder) / "deliveries.db") as delivery_log,
+            ScriptedFakeSendGrid(delivery_log, plan) as server,
         ):
-            size = _fill_scratch_database(options, scratch, steps)
-            stage = _Rehearsal(options, Ledger(scratch), vendor, witness, size, on_progress)
-            stage.send_until_done()
-            stage.open_links()
-            return stage.build_result(file, began)
+            batch_size = _fill_scratch_database(options, scratch, plan)
+            rehearsal = _Rehearsal(
+                options, Ledger(scratch), server, delivery_log, batch_size, on_progress
+            )
+            rehearsal.send_until_done()
+            rehearsal.open_links()
+            return rehearsal.build_result(file, started)
 
 
 def _fill_scratch_database(
     options: RehearsalOptions, scratch: sa.Engine, plan: Sequence[PlannedFault]
 ) -> int:
-    """Put the readers in; returns how large a batch may be."""
+    """Insert the subscribers and return the batch size."""
     if options.synthetic_count:
         insert_synthetic_subscribers(options.synthetic_count, scratch)
     else:
         copy_subscribers(options.list_engine, scratch)
     with read_transaction(scratch) as connection:
-        readers = count_subscribers(connection, mailable_only=True)
-    if not readers:
+        recipient_count = count_subscribers(connection, mailable_only=True)
+    if not recipient_count:
         raise SendRefusedError.from_problems([no_recipients_problem(None)])
-    return choose_batch_size(readers, options.project.config.limits.batch_size, plan)
+    return choose_batch_size(recipient_count, options.project.config.limits.batch_size, plan)
 
 
 @dataclass(slots=True)
 class _Rehearsal:
-    """A rehearsal under way.
+    """A rehearsal in progress.
 
     Attributes:
         options: what is rehearsed.
-        ledger: the scratch one.
-        server: the double.
-        delivery_log: what it took.
-        max_batch_size: readers in a batch at most.
-        on_progress: called with the number of readers just taken.
+        ledger: the ledger in the scratch database.
+        server: the fake SendGrid.
+        delivery_log: what it accepted.
+        max_batch_size: the maximum number of recipients in a batch.
+        on_progress: called with the number of recipients just accepted.
         kills: how often the sender was killed.
-        resolution: of what was unknown so far.
-        link_scan: what came of opening the links.
-        reported_count: readers whom ``advance`` was told of.
+        resolution: how unknown batches were resolved so far.
+        link_scan: the result of opening the links.
+        reported_count: recipients that were passed to ``on_progress``.
     """
 
     options: RehearsalOptions
@@ -141,7 +146,7 @@ class _Rehearsal:
     reported_count: int = 0
 
     def send_until_done(self) -> None:
-        """Run the sender until the send is over; start it again when it was killed."""
+        """Run the sender until the send is over, restarting it after each kill."""
         for _ in range(MAX_ROUNDS):
             killed = self._run_sender()
             self.server.wait_until_idle(DISCONNECT_TIMEOUT)
@@ -151,27 +156,27 @@ class _Rehearsal:
                 return
 
     def open_links(self) -> None:
-        """Do what security software does before a reader sees the mail."""
+        """Open the links, as security software does before a recipient sees the email."""
         project, scratch = self.options.project, self.ledger.engine
-        with self.options.run_site(project, scratch) as stand_in:
+        with self.options.run_site(project, scratch) as local_url:
             self.link_scan = scan_links(
-                scratch, self.server.scanned_texts, get_public_url(project.config), stand_in
+                scratch, self.server.scanned_texts, get_public_url(project.config), local_url
             )
 
     def build_result(self, file: Path, started: float) -> RehearsalResult:
-        """Lay the ledger beside what the vendor took."""
-        of = self._find_send()
-        assert of is not None
-        fates, strangers = self.delivery_log.compare_with_ledger(file, of.id)
+        """Compare the ledger with what the fake SendGrid accepted."""
+        send = self._find_send()
+        assert send is not None
+        delivery_counts, unexpected_copies = self.delivery_log.compare_with_ledger(file, send.id)
         with read_transaction(self.ledger.engine) as connection:
             batches = connection.scalar(sa.select(sa.func.count()).select_from(batch)) or 0
         return RehearsalResult(
-            recipient_count=of.total,
-            delivery_counts=fates,
-            unexpected_copies=strangers,
+            recipient_count=send.total,
+            delivery_counts=delivery_counts,
+            unexpected_copies=unexpected_copies,
             unfilled_token_count=len(self.server.unfilled_tokens),
-            state=of.state,
-            reason=of.reason,
+            state=send.state,
+            reason=send.reason,
             resolution=self.resolution,
             batches=batches,
             batch_size=self.max_batch_size,
@@ -186,29 +191,29 @@ class _Rehearsal:
         )
 
     def _run_sender(self) -> bool:
-        """Run the sender once; whether it was killed."""
+        """Run the sender once and return whether it was killed."""
         project = self.options.project
-        where = [str(project.root), self.options.issue, str(self.max_batch_size)]
+        arguments = [str(project.root), self.options.issue, str(self.max_batch_size)]
         with subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", SENDER_MODULE, *where], env=self._environment(), text=True,
+            [sys.executable, "-m", SENDER_MODULE, *arguments], env=self._environment(), text=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for us alone
-        ) as actor:  # fmt: skip
+            start_new_session=True,  # Ctrl-C must reach this process only
+        ) as process:  # fmt: skip
             try:
-                killed = self._wait_for_sender(actor)
+                killed = self._wait_for_sender(process)
             finally:
-                actor.kill()
-            _, told = actor.communicate()
-        if actor.returncode and not killed:
-            raise SendRefusedError("the rehearsed sender stopped", remedy=told.strip()[-2000:])
+                process.kill()
+            _, stderr = process.communicate()
+        if process.returncode and not killed:
+            raise SendRefusedError("the rehearsal's sender failed", remedy=stderr.strip()[-2000:])
         return killed
 
     def _wait_for_sender(self, process: "subprocess.Popen[str]") -> bool:
         while process.poll() is None:
-            due = self.server.kill_requested.wait(POLL_SECONDS)
+            kill = self.server.kill_requested.wait(POLL_SECONDS)
             self.on_progress(self.delivery_log.recipient_count - self.reported_count)
             self.reported_count = self.delivery_log.recipient_count
-            if due:
+            if kill:
                 self.server.kill_requested.clear()
                 process.kill()
                 self.kills += 1
@@ -216,7 +221,7 @@ class _Rehearsal:
         return False
 
     def _environment(self) -> Mapping[str, str]:
-        # In place of the real key, database and host.
+        # Replaces the real key, database and host.
         return {
             **os.environ,
             "SENDGRID_API_KEY": self.server.key,
@@ -225,28 +230,28 @@ class _Rehearsal:
         }
 
     def _resolve_unknown(self) -> bool:
-        """Settle what is unknown as an editor would; whether the sender has to go on."""
-        of = self._find_send()
-        if of is None or of.state != "needs_review":
+        """Resolve unknown batches as an editor would; return whether the sender must continue."""
+        send = self._find_send()
+        if send is None or send.state != "needs_review":
             return False
-        doubtful = list_unknown_batches(self.ledger, of)
+        unknown = list_unknown_batches(self.ledger, send)
         with self.ledger.engine.begin() as connection:
             record_events(
                 connection, self.delivery_log.iter_events(datetime.datetime.now(datetime.UTC))
             )
-        proven = reconcile_send(self.ledger, of)
-        # The double tells of all that it took: what it doesn't tell of never came.
-        never = find_unknown_batches(self.ledger, of) if proven.state == "needs_review" else []
-        if never:
-            resolve_batches(self.ledger, of, never, "resend")
+        proven = reconcile_send(self.ledger, send)
+        # The fake reports everything that it accepted: what it doesn't report never arrived.
+        unsent = find_unknown_batches(self.ledger, send) if proven.state == "needs_review" else []
+        if unsent:
+            resolve_batches(self.ledger, send, unsent, "resend")
         before = self.resolution
         self.resolution = ResolutionSummary(
-            before.batches + len(doubtful),
-            before.readers + sum(size for _, size, _ in doubtful),
+            before.batches + len(unknown),
+            before.readers + sum(size for _, size, _ in unknown),
             before.by_events + len(proven.accepted_batches),
-            before.sent_again + len(never),
+            before.sent_again + len(unsent),
         )
-        return bool(never)
+        return bool(unsent)
 
     def _find_send(self) -> Send | None:
         return get_send(self.ledger, self.options.issue)

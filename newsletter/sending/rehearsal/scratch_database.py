@@ -1,4 +1,4 @@
-"""A copy of the list in a scratch database, so that a rehearsal changes nothing that is true."""
+"""Copy or generate the list of a rehearsal in a scratch database."""
 
 import datetime
 import secrets
@@ -17,21 +17,21 @@ Rows = list[dict[str, Any]]
 
 
 def copy_subscribers(source: sa.Engine, scratch: sa.Engine) -> None:
-    """Copy all that decides who is mailed; the true list is only read.
+    """Copy all tables that decide who is mailed; the real list is only read.
 
     Args:
-        source: the list's database.
-        scratch: an empty one.
+        source: the database of the list.
+        scratch: an empty database.
     """
     with read_transaction(source) as connection:
         for table in (suppression, subscriber):
-            found = connection.execution_options(yield_per=PAGE_SIZE).execute(sa.select(table))
-            for page in found.mappings().partitions():
+            rows = connection.execution_options(yield_per=PAGE_SIZE).execute(sa.select(table))
+            for page in rows.mappings().partitions():
                 _insert(scratch, table, [dict(row) for row in page])
 
 
 def insert_synthetic_subscribers(count: int, scratch: sa.Engine) -> None:
-    """Make up so many readers.
+    """Insert synthetic subscribers.
 
     Args:
         count: how many.
@@ -42,10 +42,10 @@ def insert_synthetic_subscribers(count: int, scratch: sa.Engine) -> None:
 
 
 def force_lease_expiry(scratch: sa.Engine) -> None:
-    """Let the time pass for which a dead sender's claims are believed."""
-    held = sa.update(batch).where(batch.c.lease_until.is_not(None))
+    """Let the leases of a killed sender expire at once."""
+    leased = sa.update(batch).where(batch.c.lease_until.is_not(None))
     with scratch.begin() as connection:
-        connection.execute(held.values(lease_until=LONG_AGO))
+        connection.execute(leased.values(lease_until=LONG_AGO))
 
 
 def _insert(scratch: sa.Engine, table: sa.Table, rows: Rows) -> None:
@@ -58,7 +58,7 @@ def _iter_synthetic_rows(count: int) -> Iterator[Rows]:
     for start in range(1, count + 1, PAGE_SIZE):
         yield [
             {
-                # RFC 2606: nobody has an address there.
+                # RFC 2606: a reserved domain without mailboxes.
                 "address": f"reader{number}@example.com",
                 "address_key": f"reader{number}@example.com",
                 "name": f"Reader {number}",

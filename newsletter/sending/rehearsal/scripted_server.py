@@ -1,4 +1,4 @@
-"""The double as a rehearsal needs it: treats requests by a script, and keeps nothing in memory."""
+"""A fake SendGrid that follows a fault plan and logs to disk."""
 
 import threading
 from collections import Counter, deque
@@ -16,16 +16,17 @@ from newsletter.sending.rehearsal.link_scanner import MAX_SCANNED_RECIPIENTS, it
 
 
 class ScriptedFakeSendGrid(FakeSendGrid):
-    """A double that goes by a script.
+    """A fake SendGrid that follows a fault plan.
 
     Args:
-        delivery_log: remembers what it took.
-        plan: how the first requests are treated; the others as documented.
+        delivery_log: records what it accepts.
+        plan: the faults of the first requests; the others are handled as documented.
 
     Attributes:
         faults_met: kind of fault -> how many requests met one.
         kill_requested: set when the sender is to be killed.
-        scanned_texts: subscriber id -> what they got, of the first ``scanner.READERS``.
+        scanned_texts: subscriber id -> the text sent to them, for the first
+            ``link_scanner.MAX_SCANNED_RECIPIENTS``.
     """
 
     def __init__(self, delivery_log: DeliveryLog, plan: Iterable[PlannedFault]) -> None:
@@ -37,22 +38,22 @@ class ScriptedFakeSendGrid(FakeSendGrid):
         self._plan = deque(plan)
 
     def next_fault(self) -> InjectedFault:
-        """What the script says."""
+        """Return the next fault of the plan."""
         with self._condition:
-            step = self._plan.popleft() if self._plan else PlannedFault()
-        return step.make_fault(self.clock())
+            fault = self._plan.popleft() if self._plan else PlannedFault()
+        return fault.make_fault(self.clock())
 
     def accept(self, mail_send: MailSend) -> str:
-        """Promise to mail everybody in a request; returns its message id."""
+        """Accept a request for delivery and return its message id."""
         self._delivery_log.add_request(mail_send)
         with self._condition:
             self.unfilled_tokens |= find_unfilled_tokens(mail_send)
-            wanted = MAX_SCANNED_RECIPIENTS - len(self.scanned_texts)
-            self.scanned_texts.update(islice(iter_recipient_texts(mail_send), wanted))
+            missing = MAX_SCANNED_RECIPIENTS - len(self.scanned_texts)
+            self.scanned_texts.update(islice(iter_recipient_texts(mail_send), missing))
             return f"rehearsal{len(self.requests):016d}"
 
     def record_request(self, request: ReceivedRequest) -> None:
-        """Remember that a request came, and what it met."""
+        """Record a request without its body, and the fault that it met."""
         super().record_request(replace(request, body=b"", headers={}))
         if name := request.fault.name:
             with self._condition:

@@ -1,7 +1,7 @@
-"""A sender in a process of its own, so that a rehearsal can kill it.
+"""Run the sender in a separate process that a rehearsal can kill.
 
 ``python -m newsletter.sending.rehearsal.sender_process FOLDER ISSUE BATCH_SIZE``: the environment
-names the double and the scratch database. It does what ``newsletter send`` does.
+names the fake SendGrid and the scratch database. It does what ``newsletter send`` does.
 """
 
 import os
@@ -22,43 +22,43 @@ from newsletter.sending.rehearsal.fault_plan import READ_TIMEOUT
 CONCURRENCY = 4
 
 
-class Nobody:
-    """A sender's world in which no editor watches."""
+class NullObserver:
+    """A send observer that ignores everything."""
 
     stop_requested = False
     wait = staticmethod(time.sleep)
 
     def advance(self, recipient_count: int) -> None:
-        """Nobody counts."""
+        """No-op."""
 
     def notify(self, text: str) -> None:
-        """Nobody reads."""
+        """No-op."""
 
 
 def run_rehearsal_sender(folder: Path, issue: str, batch_size: int) -> None:
-    """Send an issue as far as it goes.
+    """Send an issue until it is done or stops.
 
     Raises:
-        NewsletterError: it can't.
+        NewsletterError: it can't be sent.
     """
-    real = open_project(folder)
-    project = Project(real.root, rehearsal_config(real.config, batch_size))
+    real_project = open_project(folder)
+    project = Project(real_project.root, rehearsal_config(real_project.config, batch_size))
     with database_engine(project.config.database, project.root) as engine:
         proposal = propose_send(project, find_issue(project, issue), engine)
-        frozen = confirm_send(proposal)
-        vendor = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
-        letter = load_prepared_email(proposal.ledger, frozen, project.config)
+        send = confirm_send(proposal)
+        client = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
+        email = load_prepared_email(proposal.ledger, send, project.config)
         BatchSender(
-            proposal.ledger, frozen, letter, vendor, Nobody(), concurrency=CONCURRENCY
+            proposal.ledger, send, email, client, NullObserver(), concurrency=CONCURRENCY
         ).run()
 
 
 def rehearsal_config(config: Config, batch_size: int) -> Config:
-    """The settings, but for what a rehearsal must have otherwise."""
-    vendor = {"connect_timeout": READ_TIMEOUT, "read_timeout": READ_TIMEOUT, "sandbox": False}
+    """Return the settings with the timeouts and the batch size of a rehearsal."""
+    sendgrid = {"connect_timeout": READ_TIMEOUT, "read_timeout": READ_TIMEOUT, "sandbox": False}
     return config.model_copy(
         update={
-            "sendgrid": config.sendgrid.model_copy(update=vendor),
+            "sendgrid": config.sendgrid.model_copy(update=sendgrid),
             "limits": config.limits.model_copy(update={"batch_size": batch_size}),
         }
     )

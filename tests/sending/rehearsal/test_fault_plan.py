@@ -1,4 +1,4 @@
-"""The plan of a rehearsal: every fault that was asked for, and requests enough to meet them."""
+"""The fault plan of a rehearsal: it has every requested fault, and batches enough for them."""
 
 import math
 
@@ -13,7 +13,7 @@ from newsletter.sending.rehearsal.fault_plan import (
 )
 
 
-def test_a_calm_request_comes_before_each_fault() -> None:
+def test_request_without_a_fault_precedes_each_fault() -> None:
     assert build_fault_plan(["error", "cut"]) == [
         PlannedFault(),
         PlannedFault("error", 0),
@@ -24,8 +24,8 @@ def test_a_calm_request_comes_before_each_fault() -> None:
     ]
 
 
-def test_a_fault_bears_its_name_and_a_calm_request_is_taken() -> None:
-    assert {step.make_fault(0.0).name for step in build_fault_plan(DEFAULT_FAULTS)} == {
+def test_fault_has_its_name_and_request_without_a_fault_is_accepted() -> None:
+    assert {planned.make_fault(0.0).name for planned in build_fault_plan(DEFAULT_FAULTS)} == {
         "",
         *FAULT_KINDS,
     }
@@ -33,12 +33,12 @@ def test_a_fault_bears_its_name_and_a_calm_request_is_taken() -> None:
 
 
 @pytest.mark.parametrize("readers", [50, 300, 10_000, 1_000_000])
-def test_there_are_requests_enough_for_every_fault(readers: int) -> None:
-    steps = build_fault_plan(DEFAULT_FAULTS)
-    size = choose_batch_size(readers, 1000, steps)
+def test_batch_size_yields_enough_requests_for_every_fault(readers: int) -> None:
+    plan = build_fault_plan(DEFAULT_FAULTS)
+    size = choose_batch_size(readers, 1000, plan)
     assert 1 <= size <= 1000
-    assert math.ceil(readers / size) >= len(steps)
+    assert math.ceil(readers / size) >= len(plan)
 
 
-def test_without_faults_the_batches_are_the_settings_own() -> None:
+def test_batch_size_is_that_of_the_settings_without_faults() -> None:
     assert choose_batch_size(10, 1000, build_fault_plan(())) == 1000

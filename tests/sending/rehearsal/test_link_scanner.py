@@ -1,4 +1,4 @@
-"""A rehearsal opens links as scanners do, and would tell if one of them acted."""
+"""The link scanner of a rehearsal: finds links, opens them, and detects changes."""
 
 import datetime
 import threading
@@ -26,13 +26,13 @@ NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 
 
 @contextmanager
-def stand_in(engine: sa.Engine, *, acts: bool = False, status: int = 200) -> Iterator[str]:
+def serve_site(engine: sa.Engine, *, acts: bool = False, status: int = 200) -> Iterator[str]:
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             token = self.path.rpartition("/")[2]
             with engine.begin() as connection:
-                mine = sa.select(subscriber.c.address_key).where(subscriber.c.token == token)
-                key = connection.scalar(mine)
+                query = sa.select(subscriber.c.address_key).where(subscriber.c.token == token)
+                key = connection.scalar(query)
                 if acts and key and self.command == "GET":
                     changes.unsubscribe(connection, key, ChangeOrigin(NOW, "form"))
             self.send_response(status)
@@ -53,8 +53,8 @@ def stand_in(engine: sa.Engine, *, acts: bool = False, status: int = 200) -> Ite
 
 
 @pytest.fixture
-def letters_of(engine: sa.Engine) -> dict[int, str]:
-    """Two readers' letters, each with a link to leave and one to the issue."""
+def texts(engine: sa.Engine) -> dict[int, str]:
+    """Return two subscribers' emails, each with an unsubscribe link and a link to the issue."""
     with engine.begin() as connection:
         for name in ("ada", "bo"):
             address = parse_address(f"{name}@example.com")
@@ -63,30 +63,28 @@ def letters_of(engine: sa.Engine) -> dict[int, str]:
     return {row.id: f'<a href="{SITE}/u/{row.token}">x</a> {SITE}/issues/ice.' for row in rows}
 
 
-def test_pages_that_only_show_change_nobody(engine: sa.Engine, letters_of: dict[int, str]) -> None:
-    with stand_in(engine) as url:
-        found = scan_links(engine, letters_of, SITE, url)
-    assert (found.readers, found.links, found.changed, found.broken) == (2, 3, 0, 0)
-    assert found.requests == 3 * 2 * len(USER_AGENTS)
-
-
-def test_a_link_that_acts_when_opened_is_told(
-    engine: sa.Engine, letters_of: dict[int, str]
+def test_pages_that_only_display_change_no_subscriber(
+    engine: sa.Engine, texts: dict[int, str]
 ) -> None:
-    with stand_in(engine, acts=True) as url:
-        assert scan_links(engine, letters_of, SITE, url).changed == 2
+    with serve_site(engine) as url:
+        result = scan_links(engine, texts, SITE, url)
+    assert (result.readers, result.links, result.changed, result.broken) == (2, 3, 0, 0)
+    assert result.requests == 3 * 2 * len(USER_AGENTS)
 
 
-def test_a_way_out_that_leads_nowhere_is_told(
-    engine: sa.Engine, letters_of: dict[int, str]
-) -> None:
-    with stand_in(engine, status=404) as url:
-        found = scan_links(engine, letters_of, SITE, url)
-    assert (found.changed, found.broken) == (0, 2)
+def test_link_that_acts_when_opened_is_counted(engine: sa.Engine, texts: dict[int, str]) -> None:
+    with serve_site(engine, acts=True) as url:
+        assert scan_links(engine, texts, SITE, url).changed == 2
+
+
+def test_broken_unsubscribe_link_is_counted(engine: sa.Engine, texts: dict[int, str]) -> None:
+    with serve_site(engine, status=404) as url:
+        result = scan_links(engine, texts, SITE, url)
+    assert (result.changed, result.broken) == (0, 2)
 
 
 def test_links_are_found_in_html_text_and_headers() -> None:
-    mail = MailSend.model_validate_json(
+    mail_send = MailSend.model_validate_json(
         b'{"from": {"email": "editor@harbour-notes.org"}, "subject": "Ice",'
         b'"custom_args": {"nl_send": "1"}, "content": ['
         b'{"type": "text/plain", "value": "Read: https://news.harbour-notes.org/issues/ice.\\n"},'
@@ -96,8 +94,8 @@ def test_links_are_found_in_html_text_and_headers() -> None:
         b'"substitutions": {"-t-": "secret"}, "custom_args": {"nl_subscriber": "7"},'
         b'"headers": {"List-Unsubscribe": "<https://news.harbour-notes.org/u/secret>"}}]}'
     )
-    [(reader, letter)] = iter_recipient_texts(mail)
-    assert reader == 7
-    assert find_site_links(letter, SITE) == {
+    [(subscriber_id, text)] = iter_recipient_texts(mail_send)
+    assert subscriber_id == 7
+    assert find_site_links(text, SITE) == {
         f"{SITE}/issues/ice", f"{SITE}/p/secret?a=1&b=2", f"{SITE}/u/secret",
     }  # fmt: skip

@@ -1,1 +1,1 @@
-"""A strict test double of SendGrid's API on loopback, with faults to order."""
+"""A strict fake of SendGrid's API on loopback, with injected faults."""

@@ -1,4 +1,4 @@
-"""The endpoints of the double beside ``mail/send``: account, scheduled sends, suppressions.
+"""The fake's other endpoints: account, scheduled sends, suppressions.
 
 After Twilio SendGrid's documentation of v3 "API Key Permissions", "Domain Authentication", "Sender
 Verification", "Mail Batch", "Cancel Scheduled Sends" and "Suppressions".
@@ -19,17 +19,27 @@ _PATHS = {
     "/v3/verified_senders": "senders",
 }  # fmt: skip
 
+BATCH_PATH = "/v3/mail/batch"
+SCHEDULED_SENDS_PATH = "/v3/user/scheduled_sends"
+# Newer documentation says 10, older 100.
+MAX_CANCELLED = 10
+MAX_LIMIT = 500
+LIST_NAMES = ("bounces", "blocks", "invalid_emails", "spam_reports", "unsubscribes")
+QUERY_PARAMETERS = frozenset({"limit", "offset", "start_time", "end_time"})
+LIST_PATH = re.compile(rf"/v3/suppression/({'|'.join(LIST_NAMES)})")
+GROUP_PATH = re.compile(r"/v3/asm/groups/(\d+)/suppressions")
+
 StatusAndJson = tuple[int, object]
 
 
 @dataclass
 class FakeAccount:
-    """Fill it at will.
+    """The account's permissions and senders; tests set them.
 
     Attributes:
         scopes: the key's permissions.
-        domains: the authenticated domains; ``None`` if the key may not ask.
-        senders: the verified senders; ``None`` if the key may not ask.
+        domains: the authenticated domains; ``None`` if the key may not read them.
+        senders: the verified senders; ``None`` if the key may not read them.
     """
 
     scopes: list[str] = field(
@@ -42,31 +52,25 @@ class FakeAccount:
     senders: list[dict[str, Any]] | None = None
 
     def handles(self, path: str) -> bool:
-        """Whether ``path`` is one of these endpoints."""
+        """Return whether ``path`` is one of these endpoints."""
         return urlsplit(path).path in _PATHS
 
     def respond(self, path: str) -> StatusAndJson:
-        """Status and JSON for one GET."""
+        """Return status and JSON for one GET."""
         name = _PATHS[urlsplit(path).path]
-        found = getattr(self, name)
-        if found is None:
+        value = getattr(self, name)
+        if value is None:
             return _error_response(HTTPStatus.FORBIDDEN, "access forbidden", None)
         return HTTPStatus.OK, {
-            "scopes": {"scopes": found}, "domains": found, "senders": {"results": found},
+            "scopes": {"scopes": value}, "domains": value, "senders": {"results": value},
         }[name]  # fmt: skip
 
 
-BATCH_PATH = "/v3/mail/batch"
-SCHEDULED_SENDS_PATH = "/v3/user/scheduled_sends"
-# Newer documentation says 10, older 100.
-MAX_CANCELLED = 10
-
-
 class ScheduledSends:
-    """The account's batch ids and what was said of them.
+    """The account's batch ids and their statuses.
 
     Attributes:
-        batch_ids: every batch id that was handed out.
+        batch_ids: every batch id that was created.
         statuses: batch id -> ``cancel`` or ``pause``.
     """
 
@@ -75,13 +79,13 @@ class ScheduledSends:
         self.statuses: dict[str, str] = {}
 
     def handles(self, path: str) -> bool:
-        """Whether ``path`` is one of these endpoints."""
+        """Return whether ``path`` is one of these endpoints."""
         return path in {BATCH_PATH, SCHEDULED_SENDS_PATH} or path.startswith(
             f"{SCHEDULED_SENDS_PATH}/"
         )
 
     def respond(self, method: str, path: str, body: bytes) -> StatusAndJson:
-        """Status and JSON for one request."""
+        """Return status and JSON for one request."""
         if (method, path) == ("POST", BATCH_PATH):
             self.batch_ids.append(f"double-batch-{len(self.batch_ids) + 1:04d}")
             return HTTPStatus.CREATED, {"batch_id": self.batch_ids[-1]}
@@ -98,8 +102,8 @@ class ScheduledSends:
 
     def _set_status(self, body: bytes) -> StatusAndJson:
         try:
-            asked = json.loads(body)
-            batch_id, status = asked["batch_id"], asked["status"]
+            data = json.loads(body)
+            batch_id, status = data["batch_id"], data["status"]
         except (ValueError, KeyError, TypeError):
             return _error_response(HTTPStatus.BAD_REQUEST, "batch_id and status are required", None)
         if batch_id not in self.batch_ids:
@@ -113,25 +117,18 @@ class ScheduledSends:
                 HTTPStatus.BAD_REQUEST, "a status for this batch id exists", "batch_id"
             )
         if len(self.statuses) >= MAX_CANCELLED:
-            words = f"at most {MAX_CANCELLED} batches may be cancelled or paused at once"
-            return _error_response(HTTPStatus.BAD_REQUEST, words, None)
+            message = f"at most {MAX_CANCELLED} batches may be cancelled or paused at once"
+            return _error_response(HTTPStatus.BAD_REQUEST, message, None)
         self.statuses[batch_id] = status
         return HTTPStatus.CREATED, {"batch_id": batch_id, "status": status}
 
 
-MAX_LIMIT = 500
-LIST_NAMES = ("bounces", "blocks", "invalid_emails", "spam_reports", "unsubscribes")
-QUERY_PARAMETERS = frozenset({"limit", "offset", "start_time", "end_time"})
-LIST_PATH = re.compile(rf"/v3/suppression/({'|'.join(LIST_NAMES)})")
-GROUP_PATH = re.compile(r"/v3/asm/groups/(\d+)/suppressions")
-
-
 @dataclass
 class SuppressionLists:
-    """The account's lists; fill them at will.
+    """The account's suppression lists; tests fill them.
 
     Attributes:
-        entries: kind -> entries as the vendor writes them, the newest first.
+        entries: kind -> entries in SendGrid's format, the newest first.
         groups: unsubscribe group -> addresses.
         requested_paths: the path and query of every request.
     """
@@ -143,24 +140,24 @@ class SuppressionLists:
     requested_paths: list[str] = field(default_factory=list)
 
     def add(self, kind: str, email: str, created: float, **more: str) -> None:
-        """Put one address into a list."""
+        """Add one address to a list."""
         self.entries[kind].insert(0, {"created": int(created), "email": email, **more})
 
     def handles(self, path: str) -> bool:
-        """Whether ``path`` is one of a list."""
-        bare = urlsplit(path).path
-        return bool(LIST_PATH.fullmatch(bare) or GROUP_PATH.fullmatch(bare))
+        """Return whether ``path`` is that of a list."""
+        bare_path = urlsplit(path).path
+        return bool(LIST_PATH.fullmatch(bare_path) or GROUP_PATH.fullmatch(bare_path))
 
     def respond(self, path: str) -> StatusAndJson:
-        """The status and body that a request deserves.
+        """Return status and JSON for one GET.
 
         Args:
-            path: of a list, with the query.
+            path: the path of a list, with its query.
         """
         self.requested_paths.append(path)
         parts = urlsplit(path)
-        if found := GROUP_PATH.fullmatch(parts.path):
-            addresses = self.groups.get(int(found[1]))
+        if match := GROUP_PATH.fullmatch(parts.path):
+            addresses = self.groups.get(int(match[1]))
             if addresses is None:
                 return _error_response(HTTPStatus.NOT_FOUND, "group not found", None)
             return HTTPStatus.OK, addresses
@@ -178,9 +175,9 @@ class SuppressionLists:
 
     def _page(self, kind: str, query: dict[str, int]) -> list[dict[str, Any]]:
         since, until = query.get("start_time", 0), query.get("end_time", 1 << 62)
-        within = [entry for entry in self.entries[kind] if since <= entry["created"] <= until]
+        entries = [entry for entry in self.entries[kind] if since <= entry["created"] <= until]
         start = query.get("offset", 0)
-        return within[start : start + query.get("limit", MAX_LIMIT)]
+        return entries[start : start + query.get("limit", MAX_LIMIT)]
 
 
 def _error_response(status: int, message: str, field_path: str | None) -> StatusAndJson:

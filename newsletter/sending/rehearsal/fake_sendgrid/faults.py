@@ -1,4 +1,4 @@
-"""What can go wrong on the way, to order: hand these to ``SendGridDouble.order``."""
+"""Faults for ``FakeSendGrid.inject_faults``: lost, slow, broken responses."""
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -7,7 +7,7 @@ from newsletter.sending.rehearsal.fake_sendgrid.validation import ApiErrorEntry
 
 
 class ConnectionBehavior(Enum):
-    """What happens to the connection."""
+    """How the connection is treated once the request has arrived."""
 
     RESPOND = auto()
     DELAY = auto()
@@ -25,12 +25,12 @@ class InjectedFault:
 
     Attributes:
         behavior: what happens to the connection.
-        accept: whether the request is taken all the same, if it is in order.
-        status: the HTTP status to answer with; 0 for what the request deserves.
-        errors: the ``errors`` of such an answer.
-        headers: further headers of such an answer.
-        seconds: how long the answer is held back.
-        name: what a report calls it.
+        accept: whether the request is accepted nevertheless, if it is valid.
+        status: the HTTP status of the response; 0 for the regular response.
+        errors: the ``errors`` of the response if ``status`` is set.
+        headers: additional headers of the response if ``status`` is set.
+        seconds: how long the response is delayed.
+        name: its name in a report.
     """
 
     behavior: ConnectionBehavior = ConnectionBehavior.RESPOND
@@ -45,13 +45,13 @@ class InjectedFault:
 def error_response(
     status: int, message: str = "", field_path: str | None = None, *, accept: bool = False
 ) -> InjectedFault:
-    """An answer with ``status``, and in the vendor's words ``message`` about field ``where``."""
-    complaints = (ApiErrorEntry(message or f"status {status}", field_path),)
-    return InjectedFault(accept=accept, status=status, errors=complaints)
+    """Return a response with ``status`` and the error ``message`` about ``field_path``."""
+    errors = (ApiErrorEntry(message or f"status {status}", field_path),)
+    return InjectedFault(accept=accept, status=status, errors=errors)
 
 
 def rate_limit_response(reset_at: float | str) -> InjectedFault:
-    """429, until ``reset`` (seconds since the epoch)."""
+    """Return a 429 that lasts until ``reset_at`` (seconds since the epoch)."""
     headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset_at)}
     return InjectedFault(
         status=429, errors=(ApiErrorEntry("too many requests", None),), headers=headers
@@ -59,40 +59,40 @@ def rate_limit_response(reset_at: float | str) -> InjectedFault:
 
 
 def slow_response(seconds: float) -> InjectedFault:
-    """The request is taken, and the answer comes ``seconds`` later."""
+    """Accept the request and respond ``seconds`` later."""
     return InjectedFault(ConnectionBehavior.DELAY, accept=True, seconds=seconds)
 
 
 def trickled_response(seconds: float) -> InjectedFault:
-    """The request is taken, and the answer comes in small pieces that take ``seconds`` in all."""
+    """Accept the request and respond in small pieces over ``seconds``."""
     return InjectedFault(ConnectionBehavior.TRICKLE, accept=True, seconds=seconds)
 
 
 def lost_response() -> InjectedFault:
-    """The request is taken, and the connection closed without an answer."""
+    """Accept the request and close the connection without a response."""
     return InjectedFault(ConnectionBehavior.CLOSE, accept=True)
 
 
 def lost_request() -> InjectedFault:
-    """The request is read and forgotten, and the connection closed without an answer."""
+    """Read the request, discard it, and close the connection without a response."""
     return InjectedFault(ConnectionBehavior.CLOSE)
 
 
 def unread_request() -> InjectedFault:
-    """The connection is closed before the body is read."""
+    """Close the connection before the body is read."""
     return InjectedFault(ConnectionBehavior.CLOSE_UNREAD)
 
 
 def reset_mid_response() -> InjectedFault:
-    """The request is taken, and the connection reset in the middle of the status line."""
+    """Accept the request and reset the connection in the middle of the status line."""
     return InjectedFault(ConnectionBehavior.RESET_MID_RESPONSE, accept=True)
 
 
 def invalid_http_response() -> InjectedFault:
-    """The request is taken, and what comes back is not HTTP."""
+    """Accept the request and respond with something that is not HTTP."""
     return InjectedFault(ConnectionBehavior.INVALID_HTTP, accept=True)
 
 
 def endless_response(status: int) -> InjectedFault:
-    """An answer with ``status`` whose body does not end."""
+    """Respond with ``status`` and a body that does not end."""
     return InjectedFault(ConnectionBehavior.ENDLESS_BODY, status=status)

@@ -1,7 +1,8 @@
-"""The shape of a ``mail/send`` request, after Twilio SendGrid's documentation of v3 "Mail Send".
+"""Schema of ``mail/send`` requests (pydantic).
 
-Only what a newsletter can use is let in: a field that is not here is refused, so that a slip in a
-name shows in a rehearsal and not in a reader's inbox.
+After Twilio SendGrid's documentation of v3 "Mail Send". It has only the fields that a newsletter
+can use: any other field is rejected, so that a misspelt name fails in a rehearsal and not in a
+recipient's inbox.
 """
 
 from typing import Annotated
@@ -15,20 +16,20 @@ StringMap = dict[str, str]
 
 
 class StrictSchema(BaseModel):
-    """Takes no unknown field and turns nothing into something else."""
+    """Base of all models: unknown fields are rejected, and no value is converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class NamedMailbox(StrictSchema):
-    """A mailbox."""
+    """A mailbox: address and name."""
 
     email: Mailbox
     name: str = ""
 
 
 class Personalization(StrictSchema):
-    """One envelope: who gets it, and what differs for them."""
+    """One recipient's part of the request: address and what differs for them."""
 
     to: tuple[NamedMailbox, ...] = Field(min_length=1, max_length=1000)
     cc: tuple[NamedMailbox, ...] = Field(default=(), max_length=1000)
@@ -41,38 +42,38 @@ class Personalization(StrictSchema):
 
     @property
     def all_recipients(self) -> tuple[NamedMailbox, ...]:
-        """All who are addressed."""
+        """The mailboxes in to, cc and bcc."""
         return self.to + self.cc + self.bcc
 
 
 class ContentPart(StrictSchema):
-    """One version of the body."""
+    """One part of the body (``multipart/alternative``)."""
 
     type: NonEmptyString
     value: NonEmptyString
 
 
 class UnsubscribeGroup(StrictSchema):
-    """The vendor's unsubscribe group."""
+    """An unsubscribe group of SendGrid."""
 
     group_id: int
     groups_to_display: tuple[int, ...] = Field(default=(), max_length=25)
 
 
 class OnOffSetting(StrictSchema):
-    """Something that is on or off."""
+    """A setting that is on or off."""
 
     enable: bool
 
 
 class ClickTracking(OnOffSetting):
-    """Click tracking, and whether in the text part too."""
+    """Click tracking, and whether it includes the text part."""
 
     enable_text: bool = False
 
 
 class TrackingSettings(StrictSchema):
-    """What the vendor may add to the mail."""
+    """What SendGrid adds to the email."""
 
     click_tracking: ClickTracking | None = None
     open_tracking: OnOffSetting | None = None
@@ -81,7 +82,7 @@ class TrackingSettings(StrictSchema):
 
 
 class MailSettings(StrictSchema):
-    """How the vendor handles the request."""
+    """How SendGrid handles the request."""
 
     sandbox_mode: OnOffSetting | None = None
 
@@ -106,6 +107,6 @@ class MailSend(StrictSchema):
 
     @property
     def is_sandbox(self) -> bool:
-        """Whether the request is only to be checked."""
+        """Whether the request is only validated, not delivered."""
         settings = self.mail_settings
         return bool(settings and settings.sandbox_mode and settings.sandbox_mode.enable)

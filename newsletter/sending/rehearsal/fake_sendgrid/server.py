@@ -1,4 +1,4 @@
-"""A stand-in for SendGrid on loopback: real HTTP, the documented limits, faults to order."""
+"""HTTP server of the fake SendGrid: documented limits, injected faults."""
 
 import contextlib
 import io
@@ -41,13 +41,13 @@ TRICKLE_PARTS = 10
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """One request as it came, and how it was answered.
+    """One request as received, and the status of its response.
 
     Attributes:
         body: empty if it was not read.
-        headers: as they came, names in lower case.
-        status: the HTTP status of the answer, 0 if there was none.
-        fault: how it was treated.
+        headers: as received, names in lower case.
+        status: the HTTP status of the response, 0 if there was none.
+        fault: how the request was treated.
     """
 
     body: bytes
@@ -58,7 +58,7 @@ class ReceivedRequest:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRecipient:
-    """One reader whom the double has promised to mail."""
+    """One recipient of an accepted request."""
 
     address: str
     custom_args: dict[str, str]
@@ -67,24 +67,24 @@ class AcceptedRecipient:
 
 
 class FakeSendGrid:
-    """``POST /v3/mail/send`` and the suppression lists as documented, on a port of its own.
+    """``POST /v3/mail/send`` and the suppression lists as documented, on a free port.
 
-    Use it as a context manager. What it was asked and what it took can be read at any time.
+    Use it as a context manager. Requests and accepted recipients can be read at any time.
 
     Args:
-        key: the API key that it lets in.
-        clock: seconds since the epoch.
+        key: the API key that it accepts.
+        clock: returns the time, in seconds since the epoch.
 
     Attributes:
-        key: the API key that it lets in.
-        url: where it answers.
-        requests: every request, in the order in which they came.
-        accepted: every reader of every request that was taken.
-        unfilled_tokens: merge tokens that some reader would have seen.
+        key: the API key that it accepts.
+        url: its base URL.
+        requests: every request, in the order of arrival.
+        accepted: every recipient of every accepted request.
+        unfilled_tokens: substitution tokens that some recipient would have seen.
         connection_count: how many connections were opened to it.
-        suppressions: the lists that it hands out.
-        scheduled: the batch ids that it handed out, and which were taken back.
-        account: what the key may do, and who may be a sender.
+        suppressions: its suppression lists.
+        scheduled: the batch ids that it created, and which of them were cancelled.
+        account: the key's permissions and the verified senders.
     """
 
     def __init__(
@@ -111,30 +111,30 @@ class FakeSendGrid:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def inject_faults(self, *faults: InjectedFault) -> None:
-        """Treat the next requests so, one fault each; those after them as documented."""
+        """Apply the faults to the next requests, one each; later ones are handled as documented."""
         with self._condition:
             self._faults.extend(faults)
 
     def wait_for_requests(self, count: int, seconds: float = 30.0) -> None:
-        """Wait until so many requests have come.
+        """Wait until ``count`` requests have arrived.
 
         Raises:
-            TimeoutError: they have not.
+            TimeoutError: fewer arrived in ``seconds``.
         """
         with self._condition:
             if not self._condition.wait_for(lambda: len(self.requests) >= count, seconds):
-                raise TimeoutError(f"{len(self.requests)} of {count} requests came")
+                raise TimeoutError(f"{len(self.requests)} of {count} requests arrived")
 
     def wait_until_idle(self, seconds: float = 30.0) -> None:
-        """Wait until nobody is connected, so that whatever was on its way has come.
+        """Wait until no client is connected, so that every request sent so far has arrived.
 
         Raises:
-            TimeoutError: somebody still is.
+            TimeoutError: some connections are still open after ``seconds``.
         """
-        # Connections are taken in their order: once this one is answered, none waits at the door.
-        with socket.create_connection(("127.0.0.1", self._server.server_port), seconds) as knock:
-            knock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            knock.recv(1)
+        # Connections are accepted in order: once this one has a response, none is in the queue.
+        with socket.create_connection(("127.0.0.1", self._server.server_port), seconds) as probe:
+            probe.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            probe.recv(1)
         with self._condition:
             if not self._condition.wait_for(lambda: not self._server.open_connections, seconds):
                 raise TimeoutError(
@@ -158,34 +158,34 @@ class FakeSendGrid:
         self._thread.join()
 
     def next_fault(self) -> InjectedFault:
-        """What the next request meets."""
+        """Return the fault for the next request."""
         with self._condition:
             return self._faults.popleft() if self._faults else InjectedFault(accept=True)
 
     def accept(self, mail_send: MailSend) -> str:
-        """Promise to mail everybody in a request; returns its message id."""
+        """Accept a request for delivery and return its message id."""
         with self._condition:
             message_id = f"double{len(self.requests):016d}"
             self.unfilled_tokens |= find_unfilled_tokens(mail_send)
             self.accepted += [
                 AcceptedRecipient(
-                    person.email,
-                    {**mail_send.custom_args, **one.custom_args},
+                    mailbox.email,
+                    {**mail_send.custom_args, **personalization.custom_args},
                     message_id,
                     mail_send.batch_id,
                 )
-                for one in mail_send.personalizations
-                for person in one.all_recipients
+                for personalization in mail_send.personalizations
+                for mailbox in personalization.all_recipients
             ]
         return message_id
 
     def notify_waiters(self) -> None:
-        """Wake those who wait for something."""
+        """Wake the threads that wait for a condition."""
         with self._condition:
             self._condition.notify_all()
 
     def record_request(self, request: ReceivedRequest) -> None:
-        """Remember a request."""
+        """Record a request and wake the threads that wait for it."""
         with self._condition:
             self.requests.append(request)
             self._condition.notify_all()
@@ -193,7 +193,7 @@ class FakeSendGrid:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
-    # Eight senders open up to 128 connections at once; the default queue of five resets some.
+    # Eight senders open up to 128 connections at once; the default queue of five would reset some.
     request_queue_size = 1024
 
     def __init__(self, fake: FakeSendGrid) -> None:
@@ -212,10 +212,10 @@ class _Server(ThreadingHTTPServer):
         self.fake.notify_waiters()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no news."""
+        """Ignore client disconnects."""
 
     def close_connections(self) -> None:
-        """End the connections that clients keep alive."""
+        """Shut down the connections that clients keep alive."""
         for connection in tuple(self.open_connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -226,23 +226,23 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     disable_nagle_algorithm = True
     server: _Server
-    server_version = "SendGridDouble"
+    server_version = "FakeSendGrid"
     ROUTES: ClassVar[frozenset[str]] = frozenset({"/v3/mail/send"})
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Keep quiet."""
+        """No-op."""
 
     def do_GET(self) -> None:
-        """Hand out one page of a suppression list, or what was ordered instead."""
-        double = self.server.fake
-        parts = (double.suppressions, double.scheduled, double.account)
+        """Respond with a list, an account record or a scheduled send, or apply the next fault."""
+        fake = self.server.fake
+        parts = (fake.suppressions, fake.scheduled, fake.account)
         if any(part.handles(self.path) for part in parts):
-            self._handle_request(b"", double.next_fault())
+            self._handle_request(b"", fake.next_fault())
         else:
             self._send_error(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed")
 
     def do_POST(self) -> None:
-        """Take, refuse or lose one request."""
+        """Accept or reject one request, or apply the next fault."""
         if self.path not in self.ROUTES and not self.server.fake.scheduled.handles(self.path):
             self._read_body()
             self._send_error(HTTPStatus.NOT_FOUND, "not found")
@@ -260,16 +260,16 @@ class _Handler(BaseHTTPRequestHandler):
             status = fault.status
             content = _encode_errors(fault.errors)
             headers = fault.headers
-        answers = fault.behavior in {
+        responds = fault.behavior in {
             ConnectionBehavior.RESPOND,
             ConnectionBehavior.DELAY,
             ConnectionBehavior.TRICKLE,
         }
-        self._record_request(body, status if answers else 0, fault)
+        self._record_request(body, status if responds else 0, fault)
         if fault.behavior is ConnectionBehavior.TRICKLE:
             self._trickle_response(status, content, headers, fault.seconds)
             return
-        if answers:
+        if responds:
             self.server.fake.closing.wait(fault.seconds)
             self._send_response(status, content, headers)
             return
@@ -284,44 +284,44 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_endless_body(status)
 
     def _build_response(self, body: bytes, *, accept: bool) -> tuple[int, bytes, dict[str, str]]:
-        double = self.server.fake
-        if self.headers["Authorization"] != f"Bearer {double.key}":
+        fake = self.server.fake
+        if self.headers["Authorization"] != f"Bearer {fake.key}":
             return HTTPStatus.UNAUTHORIZED, _encode_errors((UNAUTHORIZED_ERROR,)), {}
-        if double.scheduled.handles(self.path):
-            status, data = double.scheduled.respond(self.command, self.path, body)
+        if fake.scheduled.handles(self.path):
+            status, data = fake.scheduled.respond(self.command, self.path, body)
             return status, orjson.dumps(data), {}
-        if double.account.handles(self.path):
-            status, data = double.account.respond(self.path)
+        if fake.account.handles(self.path):
+            status, data = fake.account.respond(self.path)
             return status, orjson.dumps(data), {}
         if self.command == "GET":
-            status, data = double.suppressions.respond(self.path)
+            status, data = fake.suppressions.respond(self.path)
             return status, orjson.dumps(data), {}
         return self._handle_mail_send(body, accept=accept)
 
     def _handle_mail_send(self, body: bytes, *, accept: bool) -> tuple[int, bytes, dict[str, str]]:
-        double = self.server.fake
+        fake = self.server.fake
         if self.headers.get_content_type() != "application/json":
-            complaint = ApiErrorEntry("Content-Type should be application/json.", None)
-            return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _encode_errors((complaint,)), {}
+            error = ApiErrorEntry("Content-Type should be application/json.", None)
+            return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _encode_errors((error,)), {}
         if len(body) >= MAX_REQUEST_BYTES:
             headers = {"Content-Type": "text/html"}
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE_BODY, headers
-        mail, complaints = validate_request(body, double.clock())
-        if mail and mail.batch_id and mail.batch_id not in double.scheduled.batch_ids:
-            complaints.append(ApiErrorEntry("The batch id is not valid.", "batch_id"))
-        if mail is None or complaints:
-            return HTTPStatus.BAD_REQUEST, _encode_errors(tuple(complaints)), {}
-        if mail.is_sandbox:
+        mail_send, errors = validate_request(body, fake.clock())
+        if mail_send and mail_send.batch_id and mail_send.batch_id not in fake.scheduled.batch_ids:
+            errors.append(ApiErrorEntry("The batch id is not valid.", "batch_id"))
+        if mail_send is None or errors:
+            return HTTPStatus.BAD_REQUEST, _encode_errors(tuple(errors)), {}
+        if mail_send.is_sandbox:
             return HTTPStatus.OK, b"", {}
-        message_id = double.accept(mail) if accept else "lost"
+        message_id = fake.accept(mail_send) if accept else "lost"
         return HTTPStatus.ACCEPTED, b"", {"X-Message-Id": message_id}
 
     def _read_body(self) -> bytes:
-        left = int(self.headers.get("Content-Length") or 0)
+        remaining = int(self.headers.get("Content-Length") or 0)
         parts = []
-        while left and (part := self.rfile.read(min(left, CHUNK_BYTES))):
+        while remaining and (part := self.rfile.read(min(remaining, CHUNK_BYTES))):
             parts.append(part)
-            left -= len(part)
+            remaining -= len(part)
         return b"".join(parts)
 
     def _record_request(self, body: bytes, status: int, fault: InjectedFault) -> None:
@@ -347,19 +347,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _trickle_response(
         self, status: int, content: bytes, headers: dict[str, str], seconds: float
     ) -> None:
-        swift, whole = self.wfile, io.BytesIO()
-        self.wfile = whole
+        connection_file, buffer = self.wfile, io.BytesIO()
+        self.wfile = buffer
         self._send_response(status, content, headers)
-        self.wfile = swift
-        size = len(whole.getvalue()) // TRICKLE_PARTS + 1
-        whole.seek(0)
-        while piece := whole.read(size):
+        self.wfile = connection_file
+        size = len(buffer.getvalue()) // TRICKLE_PARTS + 1
+        buffer.seek(0)
+        while piece := buffer.read(size):
             self.server.fake.closing.wait(seconds / TRICKLE_PARTS)
-            swift.write(piece)
-            swift.flush()
+            connection_file.write(piece)
+            connection_file.flush()
 
     def _reset_connection(self) -> None:
-        # Linger 0: close sends RST and not FIN.
+        # Linger 0: close sends RST instead of FIN.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
 
@@ -372,4 +372,4 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _encode_errors(errors: tuple[ApiErrorEntry, ...]) -> bytes:
-    return orjson.dumps({"errors": [complaint.as_json() for complaint in errors]})
+    return orjson.dumps({"errors": [error.as_json() for error in errors]})

@@ -1,4 +1,4 @@
-"""What SendGrid refuses, as documented: the bytes of a request -> what is wrong with it. Pure."""
+"""Validate ``mail/send`` requests against SendGrid's documented limits. Pure."""
 
 import json
 from collections import Counter
@@ -24,18 +24,18 @@ HELP_URL = "https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors"
 
 
 class ApiErrorEntry(NamedTuple):
-    """One entry of the vendor's ``errors``.
+    """One entry of ``errors`` in SendGrid's response.
 
     Attributes:
         message: what is wrong.
-        field: path in the request with dots (``personalizations.3.to``), or ``None``.
+        field: dotted path in the request (``personalizations.3.to``), or ``None``.
     """
 
     message: str
     field: str | None
 
     def as_json(self) -> dict[str, str | None]:
-        """As the vendor writes it."""
+        """Return the entry in SendGrid's format."""
         return {"message": self.message, "field": self.field, "help": HELP_URL}
 
 
@@ -43,47 +43,54 @@ def validate_request(body: bytes, now: float) -> tuple[MailSend | None, list[Api
     """Check one request against every documented limit.
 
     Args:
-        body: as it came over the wire.
+        body: the request body.
         now: seconds since the epoch.
 
     Returns:
-        The request if it has the right shape, and everything that is wrong.
+        The request if it matches the schema, and all errors.
     """
     try:
-        mail = MailSend.model_validate_json(body)
+        mail_send = MailSend.model_validate_json(body)
     except ValidationError as error:
         return None, _schema_errors(error)
-    return mail, list(_limit_errors(mail, now))
+    return mail_send, list(_limit_errors(mail_send, now))
 
 
 def find_unfilled_tokens(mail_send: MailSend) -> set[str]:
-    """Our own tokens that some reader would see, since nothing is substituted for them."""
-    shown = "\n".join([mail_send.subject, *(part.value for part in mail_send.content)])
-    tokens = {found[0] for found in MERGE_TOKEN_PATTERN.finditer(shown)}
+    """Return the substitution tokens that some recipient would see, for lack of a value."""
+    content = "\n".join([mail_send.subject, *(part.value for part in mail_send.content)])
+    tokens = {match[0] for match in MERGE_TOKEN_PATTERN.finditer(content)}
     if not tokens:
         return set()
-    return set().union(*(tokens - one.substitutions.keys() for one in mail_send.personalizations))
+    return set().union(
+        *(
+            tokens - personalization.substitutions.keys()
+            for personalization in mail_send.personalizations
+        )
+    )
 
 
 def _schema_errors(error: ValidationError) -> list[ApiErrorEntry]:
-    found = {
+    messages = {
         ".".join(map(str, detail["loc"])): "Does not contain a valid address."
         if detail["type"] == "string_pattern_mismatch"
         else detail["msg"]
         for detail in error.errors()
     }
-    # Whatever holds a wrong thing counts as missing it too: the innermost says it all.
+    # An invalid value also makes the objects around it invalid: report the innermost path only.
     return [
-        ApiErrorEntry(message, where or None)
-        for where, message in found.items()
-        if not any(other.startswith(f"{where}.") for other in found)
+        ApiErrorEntry(message, path or None)
+        for path, message in messages.items()
+        if not any(other.startswith(f"{path}.") for other in messages)
     ]
 
 
 def _limit_errors(mail_send: MailSend, now: float) -> Iterator[ApiErrorEntry]:
-    people = sum(len(one.all_recipients) for one in mail_send.personalizations)
-    if people > MAX_RECIPIENTS:
-        yield ApiErrorEntry(f"Too many recipients: {people}, the limit is {MAX_RECIPIENTS}.", None)
+    count = sum(
+        len(personalization.all_recipients) for personalization in mail_send.personalizations
+    )
+    if count > MAX_RECIPIENTS:
+        yield ApiErrorEntry(f"Too many recipients: {count}, the limit is {MAX_RECIPIENTS}.", None)
     if not mail_send.sender.email.isascii():
         yield ApiErrorEntry("The from address must not contain Unicode characters.", "from.email")
     if len(set(mail_send.categories)) < len(mail_send.categories):
@@ -92,9 +99,9 @@ def _limit_errors(mail_send: MailSend, now: float) -> Iterator[ApiErrorEntry]:
     yield from _settings_errors(
         mail_send.headers, mail_send.custom_args, mail_send.send_at, now, ""
     )
-    for index, one in enumerate(mail_send.personalizations):
-        yield from _personalization_errors(one, now, f"personalizations.{index}.")
-        if not mail_send.subject and not one.subject:
+    for index, personalization in enumerate(mail_send.personalizations):
+        yield from _personalization_errors(personalization, now, f"personalizations.{index}.")
+        if not mail_send.subject and not personalization.subject:
             yield ApiErrorEntry("The subject is required.", f"personalizations.{index}.subject")
 
 
@@ -104,7 +111,7 @@ def _content_errors(mail_send: MailSend) -> Iterator[ApiErrorEntry]:
         yield ApiErrorEntry("Each content type may occur once.", "content")
     # RFC 2046 5.1.4: the best version is the last.
     order = {"text/plain": 0, "text/html": 1}
-    ranks = [order.get(kind, 2) for kind in types]
+    ranks = [order.get(type_, 2) for type_ in types]
     if ranks != sorted(ranks):
         yield ApiErrorEntry(
             "text/plain must come first, then text/html, then the others.", "content"
@@ -114,13 +121,13 @@ def _content_errors(mail_send: MailSend) -> Iterator[ApiErrorEntry]:
 def _personalization_errors(
     personalization: Personalization, now: float, path_prefix: str
 ) -> Iterator[ApiErrorEntry]:
-    addresses = Counter(person.email.lower() for person in personalization.all_recipients)
+    addresses = Counter(mailbox.email.lower() for mailbox in personalization.all_recipients)
     if any(times > 1 for times in addresses.values()):
         yield ApiErrorEntry(
             "Each address must be unique within a personalization.", f"{path_prefix}to"
         )
-    for index, person in enumerate(personalization.to):
-        if person.name and (";" in person.name or "," in person.name):
+    for index, mailbox in enumerate(personalization.to):
+        if mailbox.name and (";" in mailbox.name or "," in mailbox.name):
             yield ApiErrorEntry(
                 "The name must not contain ';' or ','.", f"{path_prefix}to.{index}.name"
             )
@@ -130,7 +137,7 @@ def _personalization_errors(
         )
     if any(set(key) & set(" <>&") or not key for key in personalization.substitutions):
         yield ApiErrorEntry(
-            "A substitution tag must not hold spaces or <>&.", f"{path_prefix}substitutions"
+            "A substitution tag must not contain spaces or <>&.", f"{path_prefix}substitutions"
         )
     yield from _settings_errors(
         personalization.headers,
@@ -152,7 +159,9 @@ def _settings_errors(
         if name.lower() in RESERVED_HEADERS:
             yield ApiErrorEntry(f"The header '{name}' is reserved.", f"{path_prefix}headers")
         if set(value) & {"\r", "\n"}:
-            yield ApiErrorEntry(f"The header '{name}' holds a line break.", f"{path_prefix}headers")
+            yield ApiErrorEntry(
+                f"The header '{name}' contains a line break.", f"{path_prefix}headers"
+            )
     if _json_size(custom_args) > MAX_VALUES_BYTES:
         yield ApiErrorEntry(
             f"Custom args exceed {MAX_VALUES_BYTES} bytes.", f"{path_prefix}custom_args"

@@ -1,4 +1,4 @@
-"""Every documented limit of mail/send: what keeps it passes, what breaks it is refused."""
+"""Every documented limit of mail/send: at the limit is valid, beyond it is rejected."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ NOW = 1_790_000_000.0
 Change = Callable[[dict[str, Any]], object]
 
 
-def mail() -> dict[str, Any]:
+def make_request() -> dict[str, Any]:
     return {
         "from": {"email": "editor@harbour-notes.org", "name": "Harbour Notes"},
         "subject": "Ice",
@@ -35,21 +35,21 @@ def mail() -> dict[str, Any]:
 
 
 def first(body: dict[str, Any]) -> dict[str, Any]:
-    one: dict[str, Any] = body["personalizations"][0]
-    return one
+    personalization: dict[str, Any] = body["personalizations"][0]
+    return personalization
 
 
 def to(address: str) -> dict[str, Any]:
     return {"to": [{"email": address}]}
 
 
-def test_a_request_in_order_passes() -> None:
-    found, complaints = validate_request(json.dumps(mail()).encode(), NOW)
-    assert found is not None
-    assert (complaints, found.is_sandbox, find_unfilled_tokens(found)) == ([], False, set())
+def test_valid_request_has_no_errors() -> None:
+    mail_send, errors = validate_request(json.dumps(make_request()).encode(), NOW)
+    assert mail_send is not None
+    assert (errors, mail_send.is_sandbox, find_unfilled_tokens(mail_send)) == ([], False, set())
 
 
-GOOD: dict[str, Change] = {
+VALID: dict[str, Change] = {
     "1000 personalizations": lambda body: body.update(
         personalizations=[to(f"r{n}@example.com") for n in range(1000)]
     ),
@@ -65,14 +65,14 @@ GOOD: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("change", GOOD.values(), ids=GOOD.keys())
-def test_what_keeps_within_the_limits_passes(change: Change) -> None:
-    body = mail()
+@pytest.mark.parametrize("change", VALID.values(), ids=VALID.keys())
+def test_request_at_the_limits_is_valid(change: Change) -> None:
+    body = make_request()
     change(body)
     assert validate_request(json.dumps(body).encode(), NOW)[1] == []
 
 
-BAD: dict[str, tuple[Change, str | None]] = {
+INVALID: dict[str, tuple[Change, str | None]] = {
     "1001 personalizations": (
         lambda body: body.update(personalizations=[to(f"r{n}@example.com") for n in range(1001)]),
         "personalizations",
@@ -90,7 +90,7 @@ BAD: dict[str, tuple[Change, str | None]] = {
     "bad address": (
         lambda body: first(body).update(to=[{"email": "ada"}]), "personalizations.0.to.0.email",
     ),
-    "the same address twice, in other letters": (
+    "the same address twice, in another case": (
         lambda body: first(body).update(cc=[{"email": "ADA@example.com"}]), "personalizations.0.to",
     ),
     "semicolon in a name": (
@@ -108,11 +108,11 @@ BAD: dict[str, tuple[Change, str | None]] = {
     "html before text": (lambda body: body["content"].reverse(), "content"),
     "two texts": (lambda body: body["content"][1].update(type="text/plain"), "content"),
     "reserved header": (lambda body: body.update(headers={"Reply-To": "x"}), "headers"),
-    "reserved header of one": (
+    "reserved header of a personalization": (
         lambda body: first(body).update(headers={"x-sg-eid": "x"}), "personalizations.0.headers",
     ),
     "line break in a header": (lambda body: body.update(headers={"X-A": "a\nb"}), "headers"),
-    "header that is no text": (lambda body: body.update(headers={"X-A": 1}), "headers.X-A"),
+    "header that is not a string": (lambda body: body.update(headers={"X-A": 1}), "headers.X-A"),
     "substitutions of 10,001 bytes": (
         lambda body: first(body).update(substitutions={"-a-": "ö" * 5_000}),
         "personalizations.0.substitutions",
@@ -124,7 +124,7 @@ BAD: dict[str, tuple[Change, str | None]] = {
     "custom args over 10,000 bytes": (
         lambda body: body.update(custom_args={"a": "x" * 10_000}), "custom_args",
     ),
-    "custom arg that is no text": (
+    "custom arg that is not a string": (
         lambda body: first(body).update(custom_args={"a": 1}), "personalizations.0.custom_args.a",
     ),
     "eleven categories": (
@@ -133,35 +133,37 @@ BAD: dict[str, tuple[Change, str | None]] = {
     "category twice": (lambda body: body.update(categories=["a", "a"]), "categories"),
     "long category": (lambda body: body.update(categories=["a" * 256]), "categories.0"),
     "beyond 72 hours": (lambda body: body.update(send_at=int(NOW) + 72 * 3600 + 1), "send_at"),
-    "beyond 72 hours for one": (
+    "beyond 72 hours for a personalization": (
         lambda body: first(body).update(send_at=int(NOW) * 2), "personalizations.0.send_at",
     ),
     "unknown field": (lambda body: body.update(personalisations=[]), "personalisations"),
-    "unknown field of one": (
+    "unknown field of a personalization": (
         lambda body: first(body).update(bbc=[]), "personalizations.0.bbc",
     ),
-    "group that is no number": (lambda body: body.update(asm={"group_id": "5"}), "asm.group_id"),
+    "group that is not a number": (lambda body: body.update(asm={"group_id": "5"}), "asm.group_id"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "field"), BAD.values(), ids=BAD.keys())
-def test_what_breaks_a_limit_is_refused_with_its_field(change: Change, field: str | None) -> None:
-    body = mail()
+@pytest.mark.parametrize(("change", "field"), INVALID.values(), ids=INVALID.keys())
+def test_request_beyond_a_limit_gets_an_error_with_its_field(
+    change: Change, field: str | None
+) -> None:
+    body = make_request()
     change(body)
-    _, complaints = validate_request(json.dumps(body).encode(), NOW)
-    assert field in [complaint.field for complaint in complaints]
+    _, errors = validate_request(json.dumps(body).encode(), NOW)
+    assert field in [error.field for error in errors]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"a":' * 10_000])
-def test_what_is_no_request_is_refused(body: bytes) -> None:
-    found, complaints = validate_request(body, NOW)
-    assert found is None
-    assert complaints
+def test_body_that_is_not_a_request_is_rejected(body: bytes) -> None:
+    mail_send, errors = validate_request(body, NOW)
+    assert mail_send is None
+    assert errors
 
 
-def test_a_token_that_nothing_fills_is_left_over() -> None:
-    body = mail()
+def test_token_without_a_substitution_is_found() -> None:
+    body = make_request()
     body["subject"] = "-nl3t-"
-    found, _ = validate_request(json.dumps(body).encode(), NOW)
-    assert found is not None
-    assert find_unfilled_tokens(found) == {"-nl3t-"}
+    mail_send, _ = validate_request(json.dumps(body).encode(), NOW)
+    assert mail_send is not None
+    assert find_unfilled_tokens(mail_send) == {"-nl3t-"}
