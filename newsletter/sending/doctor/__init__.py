@@ -1,1 +1,1 @@
-"""Whether all is in place for a send."""
+"""Checks of `newsletter doctor`: settings, key, sender, DNS, database."""

@@ -1,4 +1,4 @@
-"""What the domain name system says of the sender's domain: SPF, DKIM, DMARC and MX."""
+"""Check the sender domain's DNS records: SPF, DKIM, DMARC and MX."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,25 +16,25 @@ _DASHBOARD_PATH = "SendGrid → Settings → Sender Authentication"
 
 
 class DnsUnavailableError(Exception):
-    """No server could be asked, which says nothing of the record."""
+    """No name server could be reached: the record may or may not exist."""
 
 
 class DnsResolver:
-    """The records of names.
+    """Looks up DNS records.
 
     Args:
         servers: addresses of name servers; the machine's own if not given.
-        port: where they listen.
+        port: the port of those servers.
     """
 
     def __init__(self, servers: Sequence[str] = (), port: int = 53) -> None:
         self._servers, self._port = servers, port
 
     def lookup(self, name: str, record_type: str) -> list[str]:
-        """The records of one kind, in words; empty if there is none.
+        """Return the records of one type as text; an empty list if there is none.
 
         Raises:
-            Unanswered: no server could be asked.
+            DnsUnavailableError: no name server could be reached.
         """
         try:
             answer = self._make_resolver().resolve(name, record_type)
@@ -43,8 +43,8 @@ class DnsResolver:
         except dns.exception.DNSException as error:
             raise DnsUnavailableError(name) from error
         if record_type == "TXT":
-            return [b"".join(one.strings).decode(errors="replace") for one in answer]
-        return [one.to_text() for one in answer]
+            return [b"".join(record.strings).decode(errors="replace") for record in answer]
+        return [record.to_text() for record in answer]
 
     def _make_resolver(self) -> dns.resolver.Resolver:
         resolver = dns.resolver.Resolver(configure=not self._servers)
@@ -56,93 +56,100 @@ class DnsResolver:
 
 
 def check_domain(domain: str, resolver: DnsResolver) -> Iterator[DoctorCheck]:
-    """Whether mail from a domain proves that it is, and can be answered.
+    """Yield whether email from a domain is authenticated and can be replied to.
 
     Args:
-        domain: of the ``From`` address.
-        resolver: whom to ask.
+        domain: the domain of the ``From`` address.
+        resolver: looks up the records.
     """
-    for about, look in (
+    for about, check in (
         ("SPF", _check_spf),
         ("DKIM", _check_dkim),
         ("DMARC", _check_dmarc),
         ("MX", _check_mx),
     ):
         try:
-            yield look(domain, resolver)
+            yield check(domain, resolver)
         except DnsUnavailableError:
             yield warn(
-                about, f"no name server could be asked of {domain}", "Nothing is known of it.",
+                about, f"could not query DNS for {domain}", "The record was not checked.",
                 "Try again from a machine that is online.",
             )  # fmt: skip
 
 
 def _check_spf(domain: str, resolver: DnsResolver) -> DoctorCheck:
-    """RFC 7208; with SendGrid's own envelope sender it is DKIM that DMARC goes by."""
-    found = [one for one in resolver.lookup(domain, "TXT") if re.match(r"v=spf1(?: |$)", one)]
-    if len(found) > 1:
+    """Check SPF (RFC 7208); with SendGrid's own envelope sender, DMARC relies on DKIM instead."""
+    records = [text for text in resolver.lookup(domain, "TXT") if re.match(r"v=spf1(?: |$)", text)]
+    if len(records) > 1:
         return fail(
-            "SPF", f"{domain} has {len(found)} records", "With more than one, none counts.",
-            "Make one of them.",
+            "SPF", f"{domain} has {len(records)} records", "With more than one, none is valid.",
+            "Merge them into one.",
         )  # fmt: skip
-    if not found:
+    if not records:
         return warn(
-            "SPF", f"{domain} has none",
+            "SPF", f"{domain} has no SPF record",
             "Some servers trust it less; SendGrid's own envelope address has one.",
             f"Publish a TXT record at {domain}: v=spf1 include:sendgrid.net ~all",
         )  # fmt: skip
-    if re.search(r"(?:^| )\+?all$", found[0]):
+    if re.search(r"(?:^| )\+?all$", records[0]):
         return fail(
-            "SPF", f"{domain} says: {found[0]}", "It lets everybody send in your name.",
+            "SPF", f"{domain}: {records[0]}", "It allows everybody to send as your domain.",
             "End it with ~all or -all.",
         )  # fmt: skip
-    return ok("SPF", f"{domain} says: {found[0]}")
+    return ok("SPF", f"{domain}: {records[0]}")
 
 
 def _check_dkim(domain: str, resolver: DnsResolver) -> DoctorCheck:
-    """RFC 6376; SendGrid's keys are at the domain, or at one above it."""
-    for at in domain_and_parents(domain):
-        there = [one for one in _SELECTORS if _has_key(f"{one}._domainkey.{at}", resolver)]
-        if there and len(there) == len(_SELECTORS):
-            return ok("DKIM", f"both keys are at {at} (s1, s2)")
-        if there:
+    """Check DKIM (RFC 6376); SendGrid's keys are at the domain or at a parent domain."""
+    for key_domain in domain_and_parents(domain):
+        found = [
+            selector
+            for selector in _SELECTORS
+            if _has_key(f"{selector}._domainkey.{key_domain}", resolver)
+        ]
+        if found and len(found) == len(_SELECTORS):
+            return ok("DKIM", f"both keys are at {key_domain} (s1, s2)")
+        if found:
             return warn(
-                "DKIM", f"only {there[0]} has a key at {at}",
-                "When SendGrid changes to the other key, mails are no longer signed.",
-                f"Publish the other record, as in {_DASHBOARD_PATH}.",
+                "DKIM", f"only {found[0]} has a key at {key_domain}",
+                "When SendGrid switches to the other key, emails are no longer signed.",
+                f"Publish the other record: {_DASHBOARD_PATH}.",
             )  # fmt: skip
     return fail(
         "DKIM",
         f"neither s1._domainkey.{domain} nor s2._domainkey.{domain} has a key",
-        "Mails are signed by SendGrid, not by you; Gmail and Yahoo refuse that of larger senders.",
+        "Emails are signed by SendGrid, not by you; Gmail and Yahoo reject that from bulk senders.",
         f"Authenticate the domain ({_DASHBOARD_PATH}) and publish its three records; "
-        "with selectors of "
-        "your own, look there whether it is verified.",
+        "if you use other selectors, check there whether it is verified.",
     )
 
 
 def _has_key(name: str, resolver: DnsResolver) -> bool:
-    """A key with something in it: an empty one is revoked (RFC 6376 3.6.1)."""
-    texts = resolver.lookup(name, "TXT")  # follows a CNAME
-    keys = [dict(_TAG.findall(one)).get("p", "").strip() for one in texts]
-    return any(keys) or (not texts and bool(resolver.lookup(name, "CNAME")))
+    """Return whether there is a key that is not empty: an empty one is revoked (RFC 6376 3.6.1)."""
+    records = resolver.lookup(name, "TXT")  # follows a CNAME
+    keys = [dict(_TAG.findall(record)).get("p", "").strip() for record in records]
+    return any(keys) or (not records and bool(resolver.lookup(name, "CNAME")))
 
 
 def _check_dmarc(domain: str, resolver: DnsResolver) -> DoctorCheck:
-    """RFC 7489: at the domain itself, or at the organisation's."""
-    for at in domain_and_parents(domain):
-        found = [
-            one for one in resolver.lookup(f"_dmarc.{at}", "TXT") if one.startswith("v=DMARC1")
+    """Check DMARC (RFC 7489): the record is at the domain itself or at the organisation's."""
+    for record_domain in domain_and_parents(domain):
+        records = [
+            text
+            for text in resolver.lookup(f"_dmarc.{record_domain}", "TXT")
+            if text.startswith("v=DMARC1")
         ]
-        if len(found) > 1:
+        if len(records) > 1:
             return fail(
-                "DMARC", f"_dmarc.{at} has {len(found)} records",
-                "With more than one, none counts.", "Make one of them.",
+                "DMARC", f"_dmarc.{record_domain} has {len(records)} records",
+                "With more than one, none is valid.", "Keep one of them.",
             )  # fmt: skip
-        if found:
-            return _check_dmarc_policy(domain, at, dict(_TAG.findall(found[0].lower())))
+        if records:
+            return _check_dmarc_policy(
+                domain, record_domain, dict(_TAG.findall(records[0].lower()))
+            )
     return warn(
-        "DMARC", f"{domain} has no policy", "Gmail and Yahoo want one of larger senders.",
+        "DMARC", f"{domain} has no policy", "Gmail and Yahoo require one from bulk senders.",
         f"Publish a TXT record at _dmarc.{domain}: v=DMARC1; p=none; rua=mailto:YOUR-ADDRESS",
     )  # fmt: skip
 
@@ -154,8 +161,8 @@ def _check_dmarc_policy(domain: str, record_domain: str, tags: dict[str, str]) -
     if policy not in {"none", "quarantine", "reject"}:
         return fail(
             "DMARC",
-            f"_dmarc.{record_domain} has no policy that counts (p=)",
-            "It is as if there were none.",
+            f"_dmarc.{record_domain} has no valid policy (p=)",
+            "Servers treat it as if there were no record.",
             f"Publish: v=DMARC1; p=none; rua=mailto:YOUR-ADDRESS at _dmarc.{record_domain}",
         )
     strict = tags.get("adkim", "r").strip() == "s"
@@ -163,33 +170,33 @@ def _check_dmarc_policy(domain: str, record_domain: str, tags: dict[str, str]) -
     if strict and record_domain != domain:
         return warn(
             "DMARC", f"_dmarc.{record_domain}: p={policy}, adkim=s",
-            f"The signature must be of {domain} itself.",
-            f"Authenticate {domain} at SendGrid, not {record_domain}; or let adkim be r.",
+            f"The DKIM signature must be from {domain} itself.",
+            f"Authenticate {domain} at SendGrid, not {record_domain}; or set adkim=r.",
         )  # fmt: skip
     return ok(
-        "DMARC", f"_dmarc.{record_domain}: {policy}; the DKIM signature must be of {alignment}"
+        "DMARC", f"_dmarc.{record_domain}: {policy}; the DKIM signature must be from {alignment}"
     )
 
 
 def _check_mx(domain: str, resolver: DnsResolver) -> DoctorCheck:
-    """RFC 5321 5.1; a null MX (RFC 7505) says that the domain takes no mail."""
-    found = resolver.lookup(domain, "MX")
-    if any(one.split()[-1] == "." for one in found):
+    """Check MX (RFC 5321 5.1); a null MX (RFC 7505) means that the domain accepts no mail."""
+    records = resolver.lookup(domain, "MX")
+    if any(record.split()[-1] == "." for record in records):
         return fail(
-            "MX", f"{domain} says that it takes no mail (RFC 7505)",
-            "Answers come back, and many servers refuse mail from it.",
+            "MX", f"{domain} accepts no mail (null MX, RFC 7505)",
+            "Replies bounce, and many servers reject email from it.",
             "Publish an MX record, or send from another domain.",
         )  # fmt: skip
-    if not found:
+    if not records:
         return warn(
-            "MX", f"{domain} has none", "Answers of readers may go nowhere.",
-            "Publish an MX record, or give sender.reply_to an address that is read.",
+            "MX", f"{domain} has no MX record", "Replies from readers may be lost.",
+            "Publish an MX record, or set sender.reply_to to an address that you read.",
         )  # fmt: skip
-    hosts = ", ".join(sorted(one.split()[-1].rstrip(".") for one in found)[:2])
-    return ok("MX", f"answers to {domain} go to {hosts}")
+    hosts = ", ".join(sorted(record.split()[-1].rstrip(".") for record in records)[:2])
+    return ok("MX", f"replies to {domain} go to {hosts}")
 
 
 def domain_and_parents(domain: str) -> tuple[str, ...]:
-    """The domain and those above it that may be the same organisation's: not the last part."""
-    parts = domain.split(".")
-    return tuple(".".join(parts[at:]) for at in range(max(len(parts) - 1, 1)))
+    """Return the domain and its parents that may be the same organisation's: not the TLD."""
+    labels = domain.split(".")
+    return tuple(".".join(labels[start:]) for start in range(max(len(labels) - 1, 1)))

@@ -1,4 +1,4 @@
-"""Whether all is in place for a send, as far as it can be told without the network."""
+"""Check settings, key, templates and database, without the network."""
 
 import datetime
 import re
@@ -29,16 +29,20 @@ from newsletter.sending.providers.sendgrid.client import (
     read_api_key,
 )
 
+# 69 characters: the key's id and its secret (base64url).
+_API_KEY_PATTERN = re.compile(r"SG\.[\w-]{22}\.[\w-]{43}", re.ASCII)
+_MAX_CLOCK_SKEW = datetime.timedelta(minutes=5)
+
 CheckState = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorCheck:
-    """What was looked at, how it stands, and what to do.
+    """The result of one check.
 
     Attributes:
         about: ``key``, ``DKIM``, …
-        state: a ``fail`` keeps mail from being sent or from arriving, a ``warn`` wants a look.
+        state: a ``fail`` keeps email from being sent or delivered, a ``warn`` should be looked at.
         says: what was found, without a trailing full stop; never a secret.
         meaning: what that means for the newsletter; a full sentence, or empty.
         next_step: what to do; a full sentence, or empty.
@@ -52,40 +56,35 @@ class DoctorCheck:
 
 
 def ok(about: str, message: str) -> DoctorCheck:
-    """All is well with this."""
+    """Return a passed check."""
     return DoctorCheck(about, "ok", message)
 
 
 def warn(about: str, message: str, meaning: str, next_step: str = "") -> DoctorCheck:
-    """This wants a look."""
+    """Return a warning."""
     return DoctorCheck(about, "warn", message, meaning, next_step)
 
 
 def fail(about: str, message: str, meaning: str, next_step: str = "") -> DoctorCheck:
-    """So it can't stay."""
+    """Return a failure, which blocks sending or delivery."""
     return DoctorCheck(about, "fail", message, meaning, next_step)
 
 
 def fail_for_problem(about: str, problem: Problem) -> DoctorCheck:
-    """What a command would be refused for."""
-    where = f"{problem.where}: " if problem.where else ""
-    return fail(about, f"{where}{problem.message}", "", problem.remedy)
-
-
-# 69 characters: a name of the key, and the secret (base64url).
-_API_KEY_PATTERN = re.compile(r"SG\.[\w-]{22}\.[\w-]{43}", re.ASCII)
-_MAX_CLOCK_SKEW = datetime.timedelta(minutes=5)
+    """Return a failure for a problem for which a command would refuse to run."""
+    location = f"{problem.where}: " if problem.where else ""
+    return fail(about, f"{location}{problem.message}", "", problem.remedy)
 
 
 def check_local_setup(
     project: Project, environment: Mapping[str, str], now: Callable[[], datetime.datetime]
 ) -> Iterator[DoctorCheck]:
-    """Everything that can be told on this machine; nothing is sent, nothing leaves it.
+    """Yield all checks that need no network; nothing is sent.
 
     Args:
         project: the editor's folder.
-        environment: where the key is.
-        now: the time, aware.
+        environment: the environment variables, with the key.
+        now: returns the time, aware.
     """
     config = project.config
     yield from _check_settings(config)
@@ -101,7 +100,7 @@ def _check_settings(config: Config) -> Iterator[DoctorCheck]:
     problems = [fail_for_problem("settings", problem) for problem in find_settings_problems(config)]
     yield from problems
     if not problems:
-        yield ok("settings", "newsletter.yml is whole; it has a postal address")
+        yield ok("settings", "newsletter.yml is valid and has a postal address")
 
 
 def _check_api_key(config: Config, environment: Mapping[str, str]) -> Iterator[DoctorCheck]:
@@ -113,14 +112,14 @@ def _check_api_key(config: Config, environment: Mapping[str, str]) -> Iterator[D
         return
     if urlsplit(server).hostname in LOOPBACK_HOSTS:
         yield warn(
-            "API", f"mail goes to {server}, which is on this machine",
-            "A stand-in for SendGrid delivers nothing.",
-            "Unset SENDGRID_HOST, or take sendgrid.host out of newsletter.yml, when it is real.",
+            "API", f"email goes to {server}, which is on this machine",
+            "A fake SendGrid delivers nothing.",
+            "For real sends, unset SENDGRID_HOST or remove sendgrid.host from newsletter.yml.",
         )  # fmt: skip
     elif not _API_KEY_PATTERN.fullmatch(key):
         yield warn(
-            "key", f"{API_KEY_VARIABLE} is set, but does not look like a key of SendGrid",
-            "SendGrid may refuse every request.",
+            "key", f"{API_KEY_VARIABLE} is set, but does not look like a SendGrid API key",
+            "SendGrid may reject every request.",
             "A key has 69 characters and begins with SG. — copy it again.",
         )  # fmt: skip
         return
@@ -131,43 +130,46 @@ def _check_sender(config: Config) -> DoctorCheck:
     domain = sender_domain(config)
     if domain in FREE_MAIL_DOMAINS:
         return fail(
-            "sender", f"mail is from {config.sender.address}",
-            "Only the service itself may send from there: most of it is refused (DMARC).",
-            "Send from an address at a domain of your own.",
+            "sender", f"email is sent from {config.sender.address}",
+            "Only the service itself may send from there: most email is rejected (DMARC).",
+            "Send from an address at your own domain.",
         )  # fmt: skip
-    others = {get_host(url) for url in (config.site_url, config.public_url) if url}
-    strangers = sorted(one for one in others if not _is_same_domain(one, domain))
-    if strangers:
+    hosts = {get_host(url) for url in (config.site_url, config.public_url) if url}
+    other_hosts = sorted(host for host in hosts if not _is_same_domain(host, domain))
+    if other_hosts:
         return warn(
-            "sender", f"mail is from {domain}, its links lead to {', '.join(strangers)}",
-            "Filters trust a mail more whose links are at its sender's domain.",
+            "sender", f"email is sent from {domain}, but links lead to {', '.join(other_hosts)}",
+            "Spam filters trust an email more if its links lead to the sender's domain.",
             "Use one domain for sender.address, site_url and public_url if you can.",
         )  # fmt: skip
-    return ok("sender", f"{config.sender.address}, at the domain of the site")
+    return ok("sender", f"{config.sender.address}, at the site's domain")
 
 
 def sender_domain(config: Config) -> str:
-    """The domain of the ``From`` address (RFC 5322)."""
+    """Return the domain of the ``From`` address (RFC 5322)."""
     return config.sender.address.rpartition("@")[2].lower()
 
 
 def _is_same_domain(first: str, second: str) -> bool:
-    """Whether one is the other or below it, or both are below one name: a guess without a list."""
-    below = first.endswith(f".{second}") or second.endswith(f".{first}") or first == second
-    return below or (first.count(".") > 1 and first.partition(".")[2] == second.partition(".")[2])
+    """Return whether two domains are the same, one is a subdomain, or they share a parent.
+
+    This is a guess: the public suffix list is not used.
+    """
+    related = first.endswith(f".{second}") or second.endswith(f".{first}") or first == second
+    return related or (first.count(".") > 1 and first.partition(".")[2] == second.partition(".")[2])
 
 
 def _check_unsubscribe_url(config: Config) -> Iterator[DoctorCheck]:
     group = config.sendgrid.asm_group
     if not config.public_url:
-        # Without either, the settings are told to be wrong.
-        yield from [ok("unsubscribing", f"by SendGrid's own page, group {group}")] if group else ()
+        # Without either, the check of the settings has failed already.
+        yield from [ok("unsubscribing", f"on SendGrid's own page, group {group}")] if group else ()
     elif not config.public_url.startswith("https://"):
         yield warn(
             "unsubscribing",
             f"public_url is {config.public_url}",
-            "Only this machine can open it: readers could not leave.",
-            "Set public_url to the https address at which newsletter serve answers.",
+            "Only this machine can open it: readers could not unsubscribe.",
+            "Set public_url to the https URL of newsletter serve.",
         )
     else:
         yield ok("unsubscribing", f"at {config.public_url}")
@@ -175,16 +177,16 @@ def _check_unsubscribe_url(config: Config) -> Iterator[DoctorCheck]:
 
 def _check_webhook(config: Config) -> DoctorCheck:
     if config.sendgrid.webhook_key:
-        return ok("webhook", "the key that SendGrid signs events with is set")
+        return ok("webhook", "the key that verifies SendGrid's events is set")
     if config.sendgrid.webhook_unsigned:
         return warn(
-            "webhook", "events are believed that nobody has signed",
-            "Anybody who finds the address can take readers off the list.",
-            "Switch the Signed Event Webhook on at SendGrid, and set sendgrid.webhook_key.",
+            "webhook", "unsigned events are accepted",
+            "Anybody who finds the URL can unsubscribe readers.",
+            "Turn on the Signed Event Webhook at SendGrid and set sendgrid.webhook_key.",
         )  # fmt: skip
     return warn(
         "webhook", "sendgrid.webhook_key is not set",
-        "Bounces and complaints come in by newsletter subscribers sync alone.",
+        "Bounces and complaints are only fetched by newsletter subscribers sync.",
         "See docs/how-to/webhook.md.",
     )  # fmt: skip
 
@@ -194,11 +196,11 @@ def _check_templates(project: Project) -> DoctorCheck:
     try:
         if not folders:
             load_templates(project.templates_dir)
-            return ok("templates", "they can be read; there is no issue yet to try them on")
+            return ok("templates", "they can be read; there is no issue yet to render")
         render_issue_folder(project, folders[-1])
     except NewsletterError as error:
         return fail_for_problem("templates", error.problems[0])
-    return ok("templates", f"they compile with {folders[-1].name}")
+    return ok("templates", f"{folders[-1].name} renders without errors")
 
 
 def _check_database(project: Project, now: datetime.datetime) -> Iterator[DoctorCheck]:
@@ -208,8 +210,8 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
     try:
         file = sqlite_file(config.database, project.root)
         if file is not None and not file.is_file():
-            yield warn("database", "there is none yet", "There is nobody to send to.",
-                       "Add readers with: newsletter subscribers import FILE.csv")  # fmt: skip
+            yield warn("database", "there is no database yet", "There is nobody to send to.",
+                       "Add subscribers with: newsletter subscribers import FILE.csv")  # fmt: skip
             yield clock
             return
         with database_engine(config.database, project.root) as engine:
@@ -219,23 +221,23 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
         yield clock
         return
     readers = f"{count:,} reader{'' if count == 1 else 's'}"
-    yield ok("database", f"open and of the newest version; {readers} may be mailed")
+    yield ok("database", f"up to date; {readers} may be mailed")
     if latest and latest > now + _MAX_CLOCK_SKEW:
         yield fail(
-            "clock", f"it is {local} here, but the list knows of {latest:%Y-%m-%d %H:%M} UTC",
-            "Scheduled sends and links with an end would go by a wrong time.",
-            "Set this machine's clock (NTP).",
+            "clock", f"it is {local} here, but a record is of {latest:%Y-%m-%d %H:%M} UTC",
+            "Scheduled sends would go out, and links expire, at the wrong time.",
+            "Synchronize this machine's clock (NTP).",
         )  # fmt: skip
     else:
         yield clock
 
 
 def _query_list(engine: sa.Engine) -> tuple[int, datetime.datetime | None]:
-    """How many readers may be mailed, and the latest moment on record."""
+    """Return how many subscribers may be mailed, and the latest time on record."""
     with read_transaction(engine) as connection:
         count = connection.scalar(sa.select(sa.func.count()).where(subscriber.c.status == "active"))
-        moments = [
+        times = [
             connection.scalar(sa.select(sa.func.max(column)))
             for column in (send.c.frozen_at, event.c.at)
         ]
-    return count or 0, max((one for one in moments if one), default=None)
+    return count or 0, max((time for time in times if time), default=None)

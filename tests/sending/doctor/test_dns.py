@@ -1,4 +1,4 @@
-"""SPF, DKIM, DMARC and MX, asked of a real name server over UDP."""
+"""SPF, DKIM, DMARC and MX, looked up from a local name server over UDP."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ from newsletter.sending.doctor.local import DoctorCheck
 
 Zone = Mapping[tuple[str, str], list[str]]
 KEY = '"v=DKIM1; k=rsa; p=MIGfMA0"'
-GOOD: Zone = {
+VALID_ZONE: Zone = {
     ("notes.org", "TXT"): ['"google-site-verification=x"', '"v=spf1 include:" "sendgrid.net ~all"'],
     ("s1._domainkey.notes.org", "TXT"): [KEY],
     ("s2._domainkey.notes.org", "CNAME"): ["s2.domainkey.u1.wl.sendgrid.net."],
@@ -27,83 +27,83 @@ GOOD: Zone = {
 
 
 class NameServer:
-    """Answers from one zone, following a CNAME, as authoritative servers do."""
+    """A name server for one zone that follows a CNAME, as authoritative servers do."""
 
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
-        self._door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._door.bind(("127.0.0.1", 0))
-        self.port: int = self._door.getsockname()[1]
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
     def _serve(self) -> None:
         while True:
-            data, peer = self._door.recvfrom(4_096)
+            data, peer = self._socket.recvfrom(4_096)
             if data == b"stop":
                 return
-            self._door.sendto(self._answer(dns.message.from_wire(data)).to_wire(), peer)
+            self._socket.sendto(self._respond(dns.message.from_wire(data)).to_wire(), peer)
 
-    def _answer(self, asked: dns.message.Message) -> dns.message.Message:
-        reply = dns.message.make_response(asked)
-        reply.flags |= dns.flags.RA | dns.flags.AA
-        (question,) = asked.question
+    def _respond(self, query: dns.message.Message) -> dns.message.Message:
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.RA | dns.flags.AA
+        (question,) = query.question
         name, kind = question.name.to_text(omit_final_dot=True), question.rdtype
         while target := self._zone.get((name, "CNAME")):
-            reply.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "CNAME", *target))
+            response.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "CNAME", *target))
             name = target[0].rstrip(".")
-        if found := self._zone.get((name, dns.rdatatype.to_text(kind))):
-            reply.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", kind, *found))
+        if records := self._zone.get((name, dns.rdatatype.to_text(kind))):
+            response.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", kind, *records))
         if not any(name == known for known, _ in self._zone):
-            reply.set_rcode(dns.rcode.NXDOMAIN)
-        return reply
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        return response
 
     def stop(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
-            caller.sendto(b"stop", ("127.0.0.1", self.port))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.sendto(b"stop", ("127.0.0.1", self.port))
         self._thread.join()
-        self._door.close()
+        self._socket.close()
 
 
-Ask = Callable[..., dict[str, DoctorCheck]]
+CheckZone = Callable[..., dict[str, DoctorCheck]]
 
 
 @pytest.fixture
-def ask() -> Iterator[Ask]:
+def check_zone() -> Iterator[CheckZone]:
     servers: list[NameServer] = []
 
-    def of(zone: Zone, domain: str = "notes.org") -> dict[str, DoctorCheck]:
+    def run_checks(zone: Zone, domain: str = "notes.org") -> dict[str, DoctorCheck]:
         servers.append(NameServer(zone))
-        records = DnsResolver(["127.0.0.1"], servers[-1].port)
-        return {line.about: line for line in check_domain(domain, records)}
+        resolver = DnsResolver(["127.0.0.1"], servers[-1].port)
+        return {check.about: check for check in check_domain(domain, resolver)}
 
-    yield of
+    yield run_checks
     for server in servers:
         server.stop()
 
 
-def test_a_domain_in_order(ask: Ask) -> None:
-    found = ask(GOOD)
-    assert {about: line.state for about, line in found.items()} == {
+def test_domain_with_all_records_is_ok(check_zone: CheckZone) -> None:
+    checks = check_zone(VALID_ZONE)
+    assert {about: check.state for about, check in checks.items()} == {
         "SPF": "ok", "DKIM": "ok", "DMARC": "ok", "MX": "ok",
     }  # fmt: skip
-    assert "include:sendgrid.net ~all" in found["SPF"].says
-    assert "quarantine" in found["DMARC"].says
-    assert "mail.notes.org" in found["MX"].says
+    assert "include:sendgrid.net ~all" in checks["SPF"].says
+    assert "quarantine" in checks["DMARC"].says
+    assert "mail.notes.org" in checks["MX"].says
 
 
-def test_a_domain_with_nothing(ask: Ask) -> None:
-    found = ask({})
-    assert {about: line.state for about, line in found.items()} == {
+def test_domain_without_records_fails_dkim_only(check_zone: CheckZone) -> None:
+    checks = check_zone({})
+    assert {about: check.state for about, check in checks.items()} == {
         "SPF": "warn", "DKIM": "fail", "DMARC": "warn", "MX": "warn",
     }  # fmt: skip
-    assert all(line.meaning and line.next_step for line in found.values())
+    assert all(check.meaning and check.next_step for check in checks.values())
 
 
-def test_keys_and_policy_of_the_domain_above_count(ask: Ask) -> None:
-    found = ask(GOOD, "news.notes.org")
-    assert found["DKIM"].state == "ok"
-    assert found["DMARC"].says.startswith("_dmarc.notes.org")
+def test_dkim_keys_and_dmarc_policy_of_the_parent_domain_are_used(check_zone: CheckZone) -> None:
+    checks = check_zone(VALID_ZONE, "news.notes.org")
+    assert checks["DKIM"].state == "ok"
+    assert checks["DMARC"].says.startswith("_dmarc.notes.org")
 
 
 @pytest.mark.parametrize(
@@ -111,41 +111,44 @@ def test_keys_and_policy_of_the_domain_above_count(ask: Ask) -> None:
     [
         ("SPF", "fail", "2 records", {("notes.org", "TXT"): ['"v=spf1 -all"', '"v=spf1 ~all"']}),
         ("SPF", "fail", "+all", {("notes.org", "TXT"): ['"v=spf1 +all"']}),
-        ("SPF", "warn", "none", {("notes.org", "TXT"): ['"v=spf10 -all"']}),
+        ("SPF", "warn", "no SPF record", {("notes.org", "TXT"): ['"v=spf10 -all"']}),
         ("DKIM", "warn", "only s2", {("s1._domainkey.notes.org", "TXT"): ['"v=DKIM1; p="']}),
         ("DMARC", "fail", "2 records",
          {("_dmarc.notes.org", "TXT"): ['"v=DMARC1; p=none"', '"v=DMARC1; p=reject"']}),
-        ("DMARC", "fail", "no policy", {("_dmarc.notes.org", "TXT"): ['"v=DMARC1; p=maybe"']}),
+        ("DMARC", "fail", "no valid policy",
+         {("_dmarc.notes.org", "TXT"): ['"v=DMARC1; p=maybe"']}),
         ("DMARC", "ok", "exactly this",
          {("_dmarc.notes.org", "TXT"): ['"v=DMARC1;p=reject; adkim=s"']}),
         ("MX", "fail", "no mail", {("notes.org", "MX"): ["0 ."]}),
     ],
 )  # fmt: skip
-def test_what_is_amiss_is_told(ask: Ask, about: str, state: str, says: str, changes: Zone) -> None:
-    line = ask({**GOOD, **changes})[about]
-    assert line.state == state
-    assert says in line.says
+def test_changed_record_is_reported(
+    check_zone: CheckZone, about: str, state: str, says: str, changes: Zone
+) -> None:
+    check = check_zone({**VALID_ZONE, **changes})[about]
+    assert check.state == state
+    assert says in check.says
 
 
-def test_a_strict_policy_above_wants_the_domain_itself(ask: Ask) -> None:
-    zone = {**GOOD, ("_dmarc.notes.org", "TXT"): ['"v=DMARC1; p=none; sp=reject; adkim=s"']}
-    line = ask(zone, "news.notes.org")["DMARC"]
-    assert line.state == "warn"
-    assert "p=reject" in line.says
+def test_strict_alignment_of_the_parent_domain_is_a_warning(check_zone: CheckZone) -> None:
+    zone = {**VALID_ZONE, ("_dmarc.notes.org", "TXT"): ['"v=DMARC1; p=none; sp=reject; adkim=s"']}
+    check = check_zone(zone, "news.notes.org")["DMARC"]
+    assert check.state == "warn"
+    assert "p=reject" in check.says
 
 
-def test_a_name_server_that_is_silent_says_nothing_of_the_domain(
+def test_unresponsive_name_server_is_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("newsletter.sending.doctor.dns.TIMEOUT_SECONDS", 0.05)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
-        door.bind(("127.0.0.1", 0))
-        records = DnsResolver(["127.0.0.1"], door.getsockname()[1])
-        lines = list(check_domain("notes.org", records))
-    assert {line.state for line in lines} == {"warn"}
-    assert len(lines) == 4
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        resolver = DnsResolver(["127.0.0.1"], server.getsockname()[1])
+        checks = list(check_domain("notes.org", resolver))
+    assert {check.state for check in checks} == {"warn"}
+    assert len(checks) == 4
 
 
-def test_the_last_part_of_a_name_is_nobodys_domain() -> None:
+def test_parents_of_a_domain_exclude_the_tld() -> None:
     assert domain_and_parents("a.b.notes.org") == ("a.b.notes.org", "b.notes.org", "notes.org")
     assert domain_and_parents("localhost") == ("localhost",)
