@@ -1,1 +1,1 @@
-"""What SendGrid reports of mail: taken in, and made into a report of each send."""
+"""SendGrid's events: parse, verify, record them, and apply them to the list."""

@@ -1,4 +1,4 @@
-"""SendGrid's events: bytes -> what each of them says. Pure."""
+"""Parse SendGrid's events from webhook bodies and files. Pure."""
 
 import datetime
 import json
@@ -17,7 +17,7 @@ MAX_PROBLEMS = 20
 MAX_ID = 2**63 - 1
 _MAX_ID_DIGITS = len(str(MAX_ID))
 MAX_ATTEMPT_NUMBER = 2**31 - 1
-# All three are in indexes, whose entries PostgreSQL keeps below 2,700 bytes.
+# All three are in indexes; PostgreSQL limits an index entry to about 2,700 bytes.
 MAX_EVENT_ID_LENGTH = 1_000
 MAX_TYPE_LENGTH = 100
 MAX_ADDRESS_LENGTH = 320
@@ -26,18 +26,18 @@ _ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of SendGrid's webhook, or of an export of those.
+    """One event of SendGrid's webhook, or of an export of such events.
 
     Attributes:
         id: ``sg_event_id``.
         type: ``processed``, ``delivered``, ``bounce``, …
         at: when it happened.
-        address: whose mail it is about, as SendGrid has it; ``""`` if it is about none.
-        send_id: the send's id, from our custom args; ``None`` if it has none of ours.
-        batch_id: the batch's.
+        address: the recipient's address, as SendGrid has it; ``""`` if there is none.
+        send_id: the send's id, from our custom args; ``None`` if the event has none of ours.
+        batch_id: the batch's id.
         attempt_number: the number of the batch's request.
-        raw: all of it.
-        raw_json: all of it as JSON.
+        raw: the whole event.
+        raw_json: the whole event as JSON.
     """
 
     id: str
@@ -52,11 +52,11 @@ class Event:
 
 
 class WebhookBody(NamedTuple):
-    """What a request of the webhook holds.
+    """The events in one request to the webhook.
 
     Attributes:
         events: in their order.
-        invalid_count: how many entries are no events, and can't be kept.
+        invalid_count: how many entries are not events and can't be recorded.
     """
 
     events: list[Event]
@@ -64,50 +64,52 @@ class WebhookBody(NamedTuple):
 
 
 def parse_webhook_body(body: bytes) -> WebhookBody:
-    """The events of one request.
+    """Return the events in one request.
 
-    One odd entry must not keep the others out, as SendGrid would send all of them again and
-    again for a day: what is no event is counted, the rest is taken.
+    One invalid entry must not block the others, since SendGrid would send all of them again and
+    again for a day: invalid entries are counted, and the others are returned.
 
     Raises:
-        ListError: it is no JSON array.
+        SubscriberListError: the body is not a JSON array.
     """
     try:
-        found = _load_json(body)
+        entries = _load_json(body)
     except ValueError:
-        found = None
-    if not isinstance(found, list):
-        raise SubscriberListError("this is no JSON array of events")
-    events, odd = [], 0
-    for one in found:
+        entries = None
+    if not isinstance(entries, list):
+        raise SubscriberListError("the body is not a JSON array of events")
+    events, invalid_count = [], 0
+    for entry in entries:
         try:
-            events.append(parse_event(one))
+            events.append(parse_event(entry))
         except ValueError:
-            odd += 1
-    return WebhookBody(events, odd)
+            invalid_count += 1
+    return WebhookBody(events, invalid_count)
 
 
 def parse_event_lines(lines: Iterable[bytes], path: str) -> Iterator[Event]:
-    """The events of a file: JSON objects, or lists of them, one a line; or one list over many.
+    """Yield the events in a file.
+
+    Each line is a JSON object or a list of them; or the whole file is one list.
 
     Args:
-        lines: of the file.
+        lines: the lines of the file.
         path: its name, for messages.
 
     Raises:
-        ListError: some lines hold no events; all of them at once, after the last line.
+        SubscriberListError: some lines are invalid; all of them at once, after the last line.
     """
     problems: list[Problem] = []
     for number, line in enumerate(_join_lines(iter(lines)), 1):
         if not line.strip():
             continue
         try:
-            found = _load_json(line)
-            yield from [parse_event(one) for one in (found if isinstance(found, list) else [found])]
+            data = _load_json(line)
+            yield from [
+                parse_event(entry) for entry in (data if isinstance(data, list) else [data])
+            ]
         except ValueError:
-            problems.append(
-                Problem("this line holds no event of SendGrid's", Location(path, number))
-            )
+            problems.append(Problem("this line is not a SendGrid event", Location(path, number)))
             if len(problems) == MAX_PROBLEMS:
                 break
     if problems:
@@ -115,7 +117,7 @@ def parse_event_lines(lines: Iterable[bytes], path: str) -> Iterator[Event]:
             [
                 *problems,
                 Problem(
-                    "nothing of the file was used",
+                    "nothing was imported from the file",
                     remedy="Each line must be a JSON object with event, timestamp and sg_event_id.",
                 ),
             ]
@@ -123,13 +125,13 @@ def parse_event_lines(lines: Iterable[bytes], path: str) -> Iterator[Event]:
 
 
 def parse_event(entry: object) -> Event:
-    """One event as it came.
+    """Return one event.
 
     Raises:
         ValueError: it has no id, type or time, or can't be stored.
     """
     if not isinstance(entry, dict):
-        raise ValueError("an event is a JSON object")  # noqa: TRY004 - all refusals are one kind
+        raise ValueError("an event is a JSON object")  # noqa: TRY004 - callers catch one type
     get = entry.get
     address = get("email")
     try:
@@ -146,12 +148,12 @@ def parse_event(entry: object) -> Event:
             raw=entry,
             raw_json=orjson.dumps(entry).decode(),
         )
-    except (TypeError, OverflowError, OSError) as error:  # orjson's own is a TypeError
+    except (TypeError, OverflowError, OSError) as error:  # orjson raises a TypeError
         raise ValueError(str(error)) from error
 
 
 def _join_lines(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """The lines; a list that goes on after the first of them as one line."""
+    """Yield the lines, or the whole file as one line if it is a list over several lines."""
     first = next(lines, b"")
     if _strip_bom(first).lstrip().startswith(b"["):
         try:
@@ -163,29 +165,29 @@ def _join_lines(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _load_json(data: bytes) -> Any:
-    """JSON (RFC 8259); what senders get wrong inside of strings is mended.
+    """Return parsed JSON (RFC 8259), repairing invalid characters inside strings.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
     """
     data = _strip_bom(data)
     try:
-        found = orjson.loads(data)
+        parsed = orjson.loads(data)
     except orjson.JSONDecodeError:
         data = _repair_json(data)
-        found = orjson.loads(data)
-    if b"\\u0000" in data:  # PostgreSQL stores none
+        parsed = orjson.loads(data)
+    if b"\\u0000" in data:  # PostgreSQL can't store NUL in text
         return orjson.loads(_ESCAPED_NUL.sub(rb"\1\\ufffd", data))
-    return found
+    return parsed
 
 
 def _repair_json(data: bytes) -> bytes:
-    """Bytes that are no UTF-8, half surrogates and bare control characters as question marks."""
+    """Replace invalid UTF-8 and lone surrogates, and escape bare control characters."""
     try:
-        found = json.loads(data.decode("utf-8", "replace"), strict=False)
+        parsed = json.loads(data.decode("utf-8", "replace"), strict=False)
     except RecursionError as error:
-        raise ValueError("too deep") from error
-    return json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
+        raise ValueError("nested too deeply") from error
+    return json.dumps(parsed, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _strip_bom(data: bytes) -> bytes:
@@ -194,17 +196,17 @@ def _strip_bom(data: bytes) -> bytes:
 
 def _require_text(value: object, max_bytes: int) -> str:
     if not isinstance(value, str) or not 0 < len(value.encode()) <= max_bytes:
-        raise ValueError("not a text, empty or too long")
+        raise ValueError("not a string, empty or too long")
     return value
 
 
-@lru_cache(maxsize=10_000)  # the events of a body are of the same seconds
+@lru_cache(maxsize=10_000)  # the events of one body have few different times
 def _to_datetime(seconds: int) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
 def _parse_id(value: object, maximum: int) -> int | None:
-    """Our ids are written as text, since custom args are; other people's args are none."""
+    """Return an id from our custom args, which are strings, or ``None`` if it is not ours."""
     if value is None:
         return None
     text = value if isinstance(value, str) else str(value)

@@ -1,4 +1,4 @@
-"""Writes events down, each once: by ``sg_event_id``, however often it comes."""
+"""Insert events into the database, each once by its ``sg_event_id``."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,11 +20,11 @@ _COLUMNS = (
 
 
 class RecordedEvent(NamedTuple):
-    """An event that was not on record before.
+    """A newly recorded event.
 
     Attributes:
-        event: itself.
-        address_key: its address as a key; ``""`` if it has none, or its owner was erased.
+        event: the event.
+        address_key: the key of its address; ``""`` if it has none, or the subscriber was erased.
     """
 
     event: Event
@@ -32,50 +32,52 @@ class RecordedEvent(NamedTuple):
 
 
 def record_events(connection: sa.Connection, events: Iterable[Event]) -> list[RecordedEvent]:
-    """Write down the events that are not on record yet, and return them in their own order.
+    """Insert the events that are not recorded yet, and return them in their order.
 
-    What SendGrid still reports of somebody who was erased is kept without its address.
+    Events about an erased subscriber are recorded without the address.
 
     Args:
-        connection: in a transaction that writes; others that record or erase wait for its end.
-        events: of a request, or a part of a file.
+        connection: in a write transaction; others that record or erase wait for its end.
+        events: the events of a request, or of a part of a file.
     """
     lock_list(connection)
-    once: dict[str, Event] = {}
-    for each in events:
-        once.setdefault(each.id, each)
-    known = sa.select(event.c.sg_event_id).where(column_in(connection, event.c.sg_event_id, once))
-    for id_ in connection.scalars(known):
-        del once[id_]
-    new = [RecordedEvent(each, _address_key(each.address)) for each in once.values()]
+    unrecorded: dict[str, Event] = {}
+    for item in events:
+        unrecorded.setdefault(item.id, item)
+    recorded = sa.select(event.c.sg_event_id).where(
+        column_in(connection, event.c.sg_event_id, unrecorded)
+    )
+    for id_ in connection.scalars(recorded):
+        del unrecorded[id_]
+    new = [RecordedEvent(item, _address_key(item.address)) for item in unrecorded.values()]
     erased = find_pseudonyms(connection, {key for _, key in new if key})
     if new:
         tune_for_bulk_writes(connection)
         on_sqlite = connection.dialect.name == "sqlite"
         insert_rows(connection, event, _COLUMNS, _event_rows(new, erased, as_text=on_sqlite))
-    return [RecordedEvent(each, "" if key in erased else key) for each, key in new]
+    return [RecordedEvent(item, "" if key in erased else key) for item, key in new]
 
 
 def _event_rows(
     new: Sequence[RecordedEvent], erased: Mapping[str, str], *, as_text: bool
 ) -> list[tuple[Any, ...]]:
-    """What the drivers take."""
-    times: dict[Any, Any] = {each.at: each.at for each, _ in new}
+    """Return the rows in the form that the database drivers expect."""
+    times: dict[Any, Any] = {item.at: item.at for item, _ in new}
     if as_text:
         times = {at: at.isoformat(timespec="microseconds") for at in times}
     return [
         (
-            each.id,
-            each.type,
-            times[each.at],
+            item.id,
+            item.type,
+            times[item.at],
             erased.get(key, key),
-            each.send_id,
-            each.batch_id,
-            each.attempt_number,
-            is_bot_event(each),
-            "{}" if key in erased else each.raw_json,
+            item.send_id,
+            item.batch_id,
+            item.attempt_number,
+            is_bot_event(item),
+            "{}" if key in erased else item.raw_json,
         )
-        for each, key in new
+        for item, key in new
     ]
 
 

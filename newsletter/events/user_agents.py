@@ -1,4 +1,4 @@
-"""Which mail programs the readers use, as far as the events of opened mails tell."""
+"""Estimate the share of each mail client from recorded opens."""
 
 import json
 import re
@@ -12,10 +12,10 @@ from newsletter.checks.analysis.client_support import PUBLISHED_SHARES, ClientSh
 from newsletter.db import read_transaction
 from newsletter.db.schema import event, send
 
-MIN_RECIPIENTS = 50  # readers whose program is known: fewer say little of the rest
-_RECENT_SENDS = 8  # the newest: what readers used long ago is no guide
-# Where a mail is opened the program says itself who it is; a click comes from the browser. Gmail's
-# proxy does not tell the app from the site, nor Apple's privacy protection a phone from a Mac.
+MIN_RECIPIENTS = 50  # recipients whose client is known: fewer say little about the others
+_RECENT_SENDS = 8  # the newest sends: clients change over the years
+# An open has the mail client's User-Agent; a click has the browser's. Gmail's proxy doesn't
+# distinguish the app from the site, nor Apple's Mail Privacy Protection a phone from a Mac.
 _CLIENT_PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"GoogleImageProxy", ("gmail", "gmail_app")),
     (r"YahooMailProxy", ("yahoo",)),
@@ -31,7 +31,7 @@ _COMPILED_PATTERNS = tuple((re.compile(pattern), keys) for pattern, keys in _CLI
 
 
 def load_client_shares(engine: sa.Engine) -> ClientShares:
-    """The part of the readers who use each mail client; published shares if too few are known."""
+    """Return the share of each mail client, or published shares if too few are known."""
     newest = sa.select(send.c.id).order_by(send.c.frozen_at.desc()).limit(_RECENT_SENDS)
     query = (
         sa.select(event.c.address_key, sa.cast(event.c.raw["useragent"], sa.Text))
@@ -40,16 +40,19 @@ def load_client_shares(engine: sa.Engine) -> ClientShares:
     )
     with read_transaction(engine) as connection:
         return compute_client_shares(
-            (key, _decode_json_text(agent)) for key, agent in connection.execute(query)
+            (key, _decode_json_text(user_agent)) for key, user_agent in connection.execute(query)
         )
 
 
 def compute_client_shares(opens: Iterable[tuple[str, str]]) -> ClientShares:
-    """The same from pairs of a reader and a ``User-Agent``; who uses two counts for both."""
+    """Return the shares from pairs of address key and ``User-Agent``.
+
+    A recipient who uses two clients counts for both.
+    """
     users: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
-    for reader, agent in opens:
-        if clients := identify_clients(agent):
-            users[clients].add(reader)
+    for address_key, user_agent in opens:
+        if clients := identify_clients(user_agent):
+            users[clients].add(address_key)
     known = len(set().union(*users.values()))
     if known < MIN_RECIPIENTS:
         return PUBLISHED_SHARES
@@ -57,16 +60,19 @@ def compute_client_shares(opens: Iterable[tuple[str, str]]) -> ClientShares:
 
 
 def _share_by_client(users: Mapping[tuple[str, ...], set[str]], known: int) -> dict[str, float]:
-    parts: defaultdict[str, float] = defaultdict(float)
-    for clients, readers in users.items():
-        for one in clients:
-            parts[one] += len(readers) / len(clients) / known
-    return parts
+    shares: defaultdict[str, float] = defaultdict(float)
+    for clients, address_keys in users.items():
+        for client in clients:
+            shares[client] += len(address_keys) / len(clients) / known
+    return shares
 
 
-@lru_cache(maxsize=10_000)  # many readers, few mail programs
+@lru_cache(maxsize=10_000)  # many recipients, few mail clients
 def identify_clients(user_agent: str) -> tuple[str, ...]:
-    """The clients that a ``User-Agent`` may be, by their keys in ``checks.client_support``."""
+    """Return the mail clients that a ``User-Agent`` may belong to.
+
+    They are keys of ``newsletter.checks.analysis.client_support``.
+    """
     return next(
         (keys for pattern, keys in _COMPILED_PATTERNS if pattern.search(user_agent[:1_000])), ()
     )
@@ -74,7 +80,7 @@ def identify_clients(user_agent: str) -> tuple[str, ...]:
 
 def _decode_json_text(value: str | None) -> str:
     try:
-        found = json.loads(value or '""')
+        decoded = json.loads(value or '""')
     except ValueError:
-        return value or ""  # SQLite hands a text out without its quotes
-    return found if isinstance(found, str) else ""
+        return value or ""  # SQLite returns a JSON string without its quotes
+    return decoded if isinstance(decoded, str) else ""

@@ -1,4 +1,4 @@
-"""Events out of files: what can be read, what is refused, and that nothing else happens."""
+"""Events in files and webhook bodies: what is parsed, repaired and rejected."""
 
 import json
 
@@ -24,24 +24,24 @@ EVENT = {
 }  # fmt: skip
 
 
-def lines(*found: object) -> list[bytes]:
-    return [json.dumps(one).encode() for one in found]
+def lines(*entries: object) -> list[bytes]:
+    return [json.dumps(entry).encode() for entry in entries]
 
 
-def test_an_event_names_its_attempt() -> None:
+def test_event_has_the_ids_of_send_batch_and_attempt() -> None:
     (event,) = parse_event_lines(lines(EVENT), "events.jsonl")
     assert (event.id, event.type, event.address) == ("e1", "processed", "a@example.com")
     assert (event.send_id, event.batch_id, event.attempt_number) == (1, 2, 3)
     assert event.at.isoformat() == "2026-12-01T09:00:00+00:00"
 
 
-def test_lists_and_single_events_empty_lines_and_a_mark_are_read() -> None:
-    found = [b"\xef\xbb\xbf" + lines(EVENT)[0], b"\n", *lines([EVENT, EVENT])]
-    assert len(list(parse_event_lines(found, "events.jsonl"))) == 3
+def test_file_may_have_lists_single_events_empty_lines_and_a_bom() -> None:
+    content = [b"\xef\xbb\xbf" + lines(EVENT)[0], b"\n", *lines([EVENT, EVENT])]
+    assert len(list(parse_event_lines(content, "events.jsonl"))) == 3
 
 
 @pytest.mark.parametrize("value", ["test", "", None, "-1", "0", "1.5", "²", str(MAX_ID + 1), []])
-def test_ids_that_are_not_ours_are_none(value: object) -> None:
+def test_id_that_is_not_ours_is_none(value: object) -> None:
     (event,) = parse_event_lines(lines({**EVENT, "nl_batch": value}), "events.jsonl")
     assert event.batch_id is None
 
@@ -65,41 +65,41 @@ def test_ids_that_are_not_ours_are_none(value: object) -> None:
         b'{"sg_event_id": "\xff"}',
     ],
 )
-def test_a_line_that_is_no_event_is_named(line: bytes) -> None:
-    with pytest.raises(SubscriberListError) as refused:
+def test_invalid_line_is_reported_with_its_number(line: bytes) -> None:
+    with pytest.raises(SubscriberListError) as error:
         list(parse_event_lines([*lines(EVENT), line], "events.jsonl"))
-    first, last = refused.value.problems
+    first, last = error.value.problems
     assert str(first).startswith("events.jsonl:2: ")
-    assert last.message == "nothing of the file was used"
+    assert last.message == "nothing was imported from the file"
 
 
-def test_a_file_full_of_something_else_is_not_read_to_its_end() -> None:
-    with pytest.raises(SubscriberListError) as refused:
+def test_number_of_reported_problems_is_limited() -> None:
+    with pytest.raises(SubscriberListError) as error:
         list(parse_event_lines([b"x"] * 10_000, "events.jsonl"))
-    assert len(refused.value.problems) == MAX_PROBLEMS + 1
+    assert len(error.value.problems) == MAX_PROBLEMS + 1
 
 
 @given(st.lists(st.one_of(st.binary(max_size=60), st.just(lines(EVENT)[0])), max_size=5))
-def test_whatever_is_in_a_file_is_events_or_refused(found: list[bytes]) -> None:
+def test_any_file_is_parsed_or_rejected(content: list[bytes]) -> None:
     try:
-        assert all(event.id for event in parse_event_lines(found, "events.jsonl"))
-    except SubscriberListError as refused:
-        assert all(problem.message for problem in refused.problems)  # noqa: PT017
+        assert all(event.id for event in parse_event_lines(content, "events.jsonl"))
+    except SubscriberListError as error:
+        assert all(problem.message for problem in error.problems)  # noqa: PT017
 
 
-def test_a_list_over_many_lines_is_read() -> None:
+def test_list_over_several_lines_is_parsed() -> None:
     text = json.dumps([EVENT, {**EVENT, "sg_event_id": "e2"}], indent=2).encode()
     events = list(parse_event_lines(text.splitlines(keepends=True), "events.json"))
     assert [event.id for event in events] == ["e1", "e2"]
 
 
-def test_what_no_index_or_column_could_hold_is_left_out() -> None:
-    huge = {
+def test_values_too_large_for_the_database_are_dropped() -> None:
+    oversized = {
         **EVENT,
         "email": "a" * MAX_ADDRESS_LENGTH + "@x",
         "nl_attempt": str(MAX_ATTEMPT_NUMBER + 1),
     }
-    (event,) = parse_event_lines(lines(huge), "events.jsonl")
+    (event,) = parse_event_lines(lines(oversized), "events.jsonl")
     assert (event.address, event.attempt_number) == ("", None)
 
 
@@ -114,7 +114,7 @@ def test_what_no_index_or_column_could_hold_is_left_out() -> None:
         (b"a\0b", "a\ufffdb"),
     ],
 )
-def test_text_that_no_database_takes_is_mended(broken: bytes, reason: str) -> None:
+def test_text_that_cannot_be_stored_is_repaired(broken: bytes, reason: str) -> None:
     line = lines({**EVENT, "reason": "REASON"})[0].replace(b"REASON", broken)
     body = parse_webhook_body(b"[" + line + b"]")
     assert body.invalid_count == 0
@@ -122,28 +122,28 @@ def test_text_that_no_database_takes_is_mended(broken: bytes, reason: str) -> No
     assert json.loads(body.events[0].raw_json)["reason"] == reason
 
 
-def test_odd_entries_keep_nobody_else_out() -> None:
+def test_invalid_entries_are_counted_and_the_others_parsed() -> None:
     body = parse_webhook_body(
         json.dumps([EVENT, 7, {}, {**EVENT, "timestamp": None}, EVENT]).encode()
     )
     assert ([event.id for event in body.events], body.invalid_count) == (["e1", "e1"], 3)
 
 
-def test_everything_of_an_unknown_event_is_kept() -> None:
-    strange = {**EVENT, "event": "teleported", "where": {"to": ["Bergen"]}, "category": ["a", "b"]}
-    (event,) = parse_webhook_body(json.dumps([strange]).encode()).events
-    assert (event.type, json.loads(event.raw_json)) == ("teleported", strange)
+def test_event_of_unknown_type_is_kept_completely() -> None:
+    entry = {**EVENT, "event": "teleported", "where": {"to": ["Bergen"]}, "category": ["a", "b"]}
+    (event,) = parse_webhook_body(json.dumps([entry]).encode()).events
+    assert (event.type, json.loads(event.raw_json)) == ("teleported", entry)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[", b"[1,]", b"hello", b"\x1f\x8b\x08"])
-def test_a_body_that_is_no_list_is_refused(body: bytes) -> None:
+def test_body_that_is_not_a_list_is_rejected(body: bytes) -> None:
     with pytest.raises(SubscriberListError):
         parse_webhook_body(body)
 
 
 @given(st.binary(max_size=200))
-def test_any_body_is_read_or_refused(body: bytes) -> None:
+def test_any_body_is_parsed_or_rejected(body: bytes) -> None:
     try:
         parse_webhook_body(b"[" + body + b"]")
-    except SubscriberListError as refused:
-        assert str(refused) == "this is no JSON array of events"  # noqa: PT017
+    except SubscriberListError as error:
+        assert str(error) == "the body is not a JSON array of events"  # noqa: PT017

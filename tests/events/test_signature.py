@@ -1,4 +1,4 @@
-"""Signatures made with a key of the test: what is believed, and what is not."""
+"""Webhook signatures made with a test key: which are valid, and which are not."""
 
 import base64
 import datetime
@@ -18,26 +18,26 @@ from newsletter.events.signature import (
 )
 
 NOW = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
-SECRET = ec.generate_private_key(ec.SECP256R1())
+PRIVATE_KEY = ec.generate_private_key(ec.SECP256R1())
 KEY = load_verification_key(
     base64.b64encode(
-        SECRET.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        PRIVATE_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     ).decode()
 )
 BODY = b'[{"event":"open"}]'
 SECOND = datetime.timedelta(seconds=1)
 
 
-def at(time: datetime.datetime) -> str:
+def timestamp(time: datetime.datetime) -> str:
     return str(int(time.timestamp()))
 
 
-def signed(data: bytes, secret: ec.EllipticCurvePrivateKey = SECRET) -> str:
-    return base64.b64encode(secret.sign(data, ec.ECDSA(SHA256()))).decode()
+def sign(data: bytes, private_key: ec.EllipticCurvePrivateKey = PRIVATE_KEY) -> str:
+    return base64.b64encode(private_key.sign(data, ec.ECDSA(SHA256()))).decode()
 
 
 @pytest.mark.parametrize(
-    ("made", "age"),
+    ("signed_at", "age"),
     [
         (NOW, "fresh"),
         (NOW - FRESH_AGE, "fresh"),
@@ -46,47 +46,49 @@ def signed(data: bytes, secret: ec.EllipticCurvePrivateKey = SECRET) -> str:
         (NOW - MAX_AGE, "late"),
     ],
 )
-def test_what_was_signed_lately_is_believed(made: datetime.datetime, age: str) -> None:
-    time = at(made)
-    assert verify_signature(KEY, signed(time.encode() + BODY), time, BODY, NOW) == age
+def test_recent_signature_is_valid(signed_at: datetime.datetime, age: str) -> None:
+    time = timestamp(signed_at)
+    assert verify_signature(KEY, sign(time.encode() + BODY), time, BODY, NOW) == age
 
 
-@pytest.mark.parametrize("made", [NOW + MAX_CLOCK_SKEW + SECOND, NOW - MAX_AGE - SECOND])
-def test_the_future_and_the_day_before_are_not(made: datetime.datetime) -> None:
-    time = at(made)
+@pytest.mark.parametrize("signed_at", [NOW + MAX_CLOCK_SKEW + SECOND, NOW - MAX_AGE - SECOND])
+def test_signature_from_the_future_or_over_a_day_old_is_rejected(
+    signed_at: datetime.datetime,
+) -> None:
+    time = timestamp(signed_at)
     with pytest.raises(WebhookSignatureError):
-        verify_signature(KEY, signed(time.encode() + BODY), time, BODY, NOW)
+        verify_signature(KEY, sign(time.encode() + BODY), time, BODY, NOW)
 
 
 @pytest.mark.parametrize(
     "time", ["", "1", "17961156001", " 1796115600", "1796115600\n", "१७९६११५६००"]
 )
-def test_a_time_that_is_not_ten_digits_is_none_even_if_signed(time: str) -> None:
+def test_timestamp_without_ten_digits_is_rejected_even_if_signed(time: str) -> None:
     with pytest.raises(WebhookSignatureError, match="ten digits"):
-        verify_signature(KEY, signed(time.encode() + BODY), time, BODY, NOW)
+        verify_signature(KEY, sign(time.encode() + BODY), time, BODY, NOW)
 
 
-def test_no_byte_of_the_body_can_be_called_time() -> None:
-    time = at(NOW)
-    whole = signed(time.encode() + b"7" + BODY)
+def test_body_bytes_cannot_be_moved_into_the_timestamp() -> None:
+    time = timestamp(NOW)
+    signature = sign(time.encode() + b"7" + BODY)
     with pytest.raises(WebhookSignatureError):
-        verify_signature(KEY, whole, f"{time}7", BODY, NOW)
+        verify_signature(KEY, signature, f"{time}7", BODY, NOW)
     with pytest.raises(WebhookSignatureError):
-        verify_signature(KEY, whole, time[1:] + "7", BODY, NOW)
+        verify_signature(KEY, signature, time[1:] + "7", BODY, NOW)
 
 
-def test_another_body_time_or_key_is_refused() -> None:
-    time = at(NOW)
-    right = signed(time.encode() + BODY)
-    stranger = signed(time.encode() + BODY, ec.generate_private_key(ec.SECP256R1()))
-    for signature, when, body in (
-        (right, time, BODY + b" "),
-        (right, at(NOW - SECOND), BODY),
-        (stranger, time, BODY),
-        (right[:-4], time, BODY),
+def test_another_body_time_or_key_is_rejected() -> None:
+    time = timestamp(NOW)
+    valid = sign(time.encode() + BODY)
+    by_other_key = sign(time.encode() + BODY, ec.generate_private_key(ec.SECP256R1()))
+    for signature, claimed_time, body in (
+        (valid, time, BODY + b" "),
+        (valid, timestamp(NOW - SECOND), BODY),
+        (by_other_key, time, BODY),
+        (valid[:-4], time, BODY),
         ("", time, BODY),
         ("not base64!", time, BODY),
         ("é", time, BODY),
     ):
         with pytest.raises(WebhookSignatureError):
-            verify_signature(KEY, signature, when, body, NOW)
+            verify_signature(KEY, signature, claimed_time, body, NOW)

@@ -1,4 +1,4 @@
-"""The readers' mail programs, told by who opened."""
+"""Mail clients identified by User-Agent, and their shares."""
 
 import datetime
 
@@ -23,7 +23,7 @@ OUTLOOK = "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; Microsoft Outlook
 
 
 @pytest.mark.parametrize(
-    ("agent", "clients"),
+    ("user_agent", "clients"),
     [
         (GMAIL, ("gmail", "gmail_app")),
         (IPHONE, ("apple_mail",)),
@@ -40,27 +40,27 @@ OUTLOOK = "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; Microsoft Outlook
         ("", ()),
     ],
 )  # fmt: skip
-def test_a_user_agent_tells_the_program(agent: str, clients: tuple[str, ...]) -> None:
-    assert identify_clients(agent) == clients
+def test_user_agent_identifies_the_clients(user_agent: str, clients: tuple[str, ...]) -> None:
+    assert identify_clients(user_agent) == clients
     assert set(clients) <= set(CLIENTS)
 
 
-def test_readers_are_counted_once_however_often_they_open() -> None:
-    opened = [(f"o{n}@a.example", OUTLOOK) for n in range(MIN_RECIPIENTS)] * 3
-    opened += [(f"g{n}@a.example", GMAIL) for n in range(MIN_RECIPIENTS)]
-    found = compute_client_shares(opened)
-    assert found.population == "your readers"
-    assert found.by_client == pytest.approx({"outlook": 0.5, "gmail": 0.25, "gmail_app": 0.25})
+def test_recipients_are_counted_once_however_often_they_open() -> None:
+    opens = [(f"o{n}@a.example", OUTLOOK) for n in range(MIN_RECIPIENTS)] * 3
+    opens += [(f"g{n}@a.example", GMAIL) for n in range(MIN_RECIPIENTS)]
+    shares = compute_client_shares(opens)
+    assert shares.population == "your readers"
+    assert shares.by_client == pytest.approx({"outlook": 0.5, "gmail": 0.25, "gmail_app": 0.25})
 
 
-def test_a_few_readers_stand_for_nobody_else() -> None:
+def test_published_shares_are_used_if_few_clients_are_known() -> None:
     assert compute_client_shares([("a@a.example", OUTLOOK)]) is PUBLISHED_SHARES
 
 
-def test_the_newest_sends_tell_on_both_databases(engine: sa.Engine) -> None:
+def test_only_opens_of_the_newest_sends_are_used(engine: sa.Engine) -> None:
     assert load_client_shares(engine) is PUBLISHED_SHARES
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    agents = {0: OUTLOOK, 9: GMAIL}  # the first of ten sends is too long ago
+    user_agents = {0: OUTLOOK, 9: GMAIL}  # the first of ten sends is too long ago
     sends = [
         {
             "id": number + 1, "issue": f"issue-{number}", "state": "done",
@@ -72,9 +72,9 @@ def test_the_newest_sends_tell_on_both_databases(engine: sa.Engine) -> None:
     events = [
         {
             "sg_event_id": f"{number}-{reader}", "type": "open", "at": start, "send_id":
-            number + 1, "address_key": f"r{reader}@a.example", "raw": {"useragent": agent},
+            number + 1, "address_key": f"r{reader}@a.example", "raw": {"useragent": user_agent},
         }
-        for number, agent in agents.items()
+        for number, user_agent in user_agents.items()
         for reader in range(MIN_RECIPIENTS)
     ]  # fmt: skip
     odd = {"sg_event_id": "odd", "type": "open", "at": start, "send_id": 10,

@@ -76,7 +76,7 @@ def test_file_with_an_invalid_line_is_rejected_as_a_whole(
     path.write_text(json.dumps(good) + "\nhello\n")
     code, _, err = newsletter("events", "import", path)
     assert code == 1
-    assert "events.jsonl:2: this line holds no event" in err
+    assert "events.jsonl:2: this line is not a SendGrid event" in err
     path.write_text(json.dumps(good))
     assert "1 new event recorded" in newsletter("events", "import", path)[1]
 
