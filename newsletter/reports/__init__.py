@@ -1,1 +1,1 @@
-"""Numbers of a send: counts of the ledger, the events and the journal, and what they add up to."""
+"""The report of a send: counts from the ledger, events and journal."""

@@ -1,11 +1,11 @@
-"""Why mail came back, or was not even tried, in an editor's words. Pure."""
+"""Describe why an email bounced or was dropped, in plain words. Pure."""
 
 import re
 from collections.abc import Mapping
 
 OTHER_REASONS = "other reasons"
 
-# RFC 3463: the detail of a status says more than SendGrid's class does.
+# RFC 3463: the detail of a status code is more precise than SendGrid's classification.
 _REASON_BY_STATUS: Mapping[str, str] = {
     "1.1": "invalid address",
     "1.2": "invalid domain",
@@ -30,7 +30,7 @@ _REASON_BY_CLASSIFICATION: Mapping[str, str] = {
 }
 _STATUS_DETAIL = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})\b")
 
-# The ``reason`` of SendGrid's dropped events, by what it begins with.
+# The ``reason`` of SendGrid's dropped events, by its beginning.
 _REASON_BY_DROP: Mapping[str, str] = {
     "bounced address": "had bounced before",
     "unsubscribed address": "had unsubscribed at SendGrid",
@@ -43,23 +43,23 @@ _REASON_BY_DROP: Mapping[str, str] = {
 
 
 def describe_bounce(bounce_type: str, classification: str, status: str) -> str:
-    """What a bounce event says.
+    """Return the reason of a bounce event.
 
     Args:
         bounce_type: its ``type``: ``bounce`` or ``blocked``.
-        classification: its ``bounce_classification``, perhaps ``""``.
-        status: its ``status`` (RFC 3463, ``5.1.1``), perhaps ``""`` or other words.
+        classification: its ``bounce_classification``, or ``""``.
+        status: its ``status`` (RFC 3463, ``5.1.1``), or ``""`` or any other text.
     """
     detail = _STATUS_DETAIL.match(status.strip())
-    known = _REASON_BY_STATUS.get(detail[1]) if detail else None
-    told = known or _REASON_BY_CLASSIFICATION.get(classification.strip().casefold())
-    return told or ("blocked" if bounce_type == "blocked" else OTHER_REASONS)
+    by_status = _REASON_BY_STATUS.get(detail[1]) if detail else None
+    reason = by_status or _REASON_BY_CLASSIFICATION.get(classification.strip().casefold())
+    return reason or ("blocked" if bounce_type == "blocked" else OTHER_REASONS)
 
 
 def describe_drop(reason: str) -> str:
-    """What the ``reason`` of a dropped event says."""
-    plain = reason.strip().casefold()
+    """Return the reason of a dropped event, given its ``reason``."""
+    normalized = reason.strip().casefold()
     return next(
-        (words for start, words in _REASON_BY_DROP.items() if plain.startswith(start)),
+        (text for prefix, text in _REASON_BY_DROP.items() if normalized.startswith(prefix)),
         OTHER_REASONS,
     )

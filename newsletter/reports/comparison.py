@@ -1,4 +1,4 @@
-"""The sends that have left, when each did, and what the ones before another came to."""
+"""List started sends, compute their rates and the medians before one."""
 
 import datetime
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ from newsletter.reports.engagement import count_clicks, count_opens
 from newsletter.reports.model import EngagementCounts, SendCounts, SendRates, share
 from newsletter.reports.queries import TimeWindow
 
-# Somebody who leaves within so many days does so because of the latest mail.
+# An unsubscribe within this period is attributed to the latest send.
 ATTRIBUTION_PERIOD = datetime.timedelta(days=7)
 MAX_COMPARED = 10
 
 
 class StartedSend(NamedTuple):
-    """A send of which something has left.
+    """A send of which something has been sent.
 
     Attributes:
-        id: in the ledger.
-        issue: its name.
-        sent_at: when the first request left, or when SendGrid was to deliver it.
-        recalled: whether SendGrid was told to take it back.
+        id: its id in the ledger.
+        issue: the issue's name.
+        sent_at: when the first request was sent, or when SendGrid was to deliver it.
+        recalled: whether the scheduled send was cancelled at SendGrid.
     """
 
     id: int
@@ -36,7 +36,7 @@ class StartedSend(NamedTuple):
 
 
 def list_started_sends(connection: sa.Connection) -> list[StartedSend]:
-    """All of them, the earliest first."""
+    """Return all started sends, the earliest first."""
     rows = connection.execute(
         sa.select(
             send.c.id,
@@ -49,18 +49,21 @@ def list_started_sends(connection: sa.Connection) -> list[StartedSend]:
         .where(batch.c.state == "accepted", attempt.c.outcome.in_(("accepted", "unknown")))
         .group_by(send.c.id, send.c.issue, send.c.scheduled_at, send.c.recalled_at)
     )
-    found = [
+    sends = [
         StartedSend(
             row.id, row.issue, max(row.scheduled_at or row.started, row.started), row.recalled
         )
         for row in rows
     ]
-    return sorted(found, key=lambda one: (one.sent_at, one.id))
+    return sorted(sends, key=lambda started: (started.sent_at, started.id))
 
 
 def attribution_window(sends: Sequence[StartedSend], current: StartedSend) -> TimeWindow:
-    """From when until when what names no send is due to this one: the next one ends it."""
-    later = (one.sent_at for one in sends[sends.index(current) + 1 :])
+    """Return the period in which events without a send's id are attributed to this send.
+
+    The next send ends it.
+    """
+    later = (started.sent_at for started in sends[sends.index(current) + 1 :])
     return current.sent_at, min(
         current.sent_at + ATTRIBUTION_PERIOD, next(later, current.sent_at + ATTRIBUTION_PERIOD)
     )
@@ -69,15 +72,15 @@ def attribution_window(sends: Sequence[StartedSend], current: StartedSend) -> Ti
 def compute_rates(
     counts: SendCounts, opened: EngagementCounts | None, clicked: EngagementCounts | None
 ) -> SendRates:
-    """The shares of one send."""
-    fates = counts.delivery
+    """Return the rates of one send."""
+    delivery = counts.delivery
     return SendRates(
-        delivered=share(fates.delivered, fates.total),
-        bounced=share(fates.bounced, fates.total),
-        unsubscribed=share(counts.unsubscribed, fates.delivered),
-        complaints=share(counts.complaints, fates.delivered),
-        opened=share(opened.readers, fates.delivered) if opened else None,
-        clicked=share(clicked.readers, fates.delivered) if clicked else None,
+        delivered=share(delivery.delivered, delivery.total),
+        bounced=share(delivery.bounced, delivery.total),
+        unsubscribed=share(counts.unsubscribed, delivery.delivered),
+        complaints=share(counts.complaints, delivery.delivered),
+        opened=share(opened.readers, delivery.delivered) if opened else None,
+        clicked=share(clicked.readers, delivery.delivered) if clicked else None,
     )
 
 
@@ -88,34 +91,41 @@ def compute_medians(
     current_rates: SendRates,
     personal_url_prefixes: tuple[str, ...],
 ) -> tuple[SendRates, int]:
-    """What is usual: medians of up to ten sends before one, but for those that were recalled.
+    """Return the median rates of up to ten sends before one, except for cancelled ones.
 
     Args:
-        connection: reads at one moment.
-        sends: all of them, the earliest first.
-        current: the one.
-        current_rates: its rates; those that it hasn't aren't looked for, which would take its time.
-        personal_url_prefixes: as for ``clicks``.
+        connection: in a read transaction with one snapshot.
+        sends: all started sends, the earliest first.
+        current: the send to compare.
+        current_rates: its rates; rates that it lacks are not computed, which would take long.
+        personal_url_prefixes: as for ``count_clicks``.
 
     Returns:
-        The medians, each of the sends that have it, and how many sends those are.
+        The medians, each over the sends that have that rate, and how many sends were compared.
     """
-    found = []
-    earlier = [one for one in sends[: sends.index(current)] if not one.recalled]
-    for one in earlier[-MAX_COMPARED:]:
-        counts = count_send_results(connection, one.id, one.sent_at, attribution_window(sends, one))
+    earlier_rates = []
+    earlier = [started for started in sends[: sends.index(current)] if not started.recalled]
+    for started in earlier[-MAX_COMPARED:]:
+        counts = count_send_results(
+            connection, started.id, started.sent_at, attribution_window(sends, started)
+        )
         opened = (
-            count_opens(connection, one.id, one.sent_at)
+            count_opens(connection, started.id, started.sent_at)
             if current_rates.opened is not None
             else None
         )
         clicked = None
         if current_rates.clicked is not None:
-            clicked, _ = count_clicks(connection, one.id, one.sent_at, (), personal_url_prefixes)
-        found.append(compute_rates(counts, opened, clicked))
-    return SendRates(*(_median_rate(found, field.name) for field in fields(SendRates))), len(found)
+            clicked, _ = count_clicks(
+                connection, started.id, started.sent_at, (), personal_url_prefixes
+            )
+        earlier_rates.append(compute_rates(counts, opened, clicked))
+    return (
+        SendRates(*(_median_rate(earlier_rates, field.name) for field in fields(SendRates))),
+        len(earlier_rates),
+    )
 
 
 def _median_rate(earlier_rates: Sequence[SendRates], name: str) -> float | None:
-    values = [value for one in earlier_rates if (value := getattr(one, name)) is not None]
+    values = [value for rates in earlier_rates if (value := getattr(rates, name)) is not None]
     return median(values) if values else None

@@ -1,12 +1,12 @@
-"""Counts what became of every reader of a send: one pass of the database over its events.
+"""Count a send's recipients: delivered, bounced, dropped, waiting.
 
-Facts come in any order, twice, late, or not at all, so a reader's fate follows from which there
-are, never from when they were written down:
+The database does it in one pass over the events. Events arrive in any order, twice, late, or not
+at all, so a recipient's state depends on which events there are, never on when they were recorded:
 
-1. a bounce that is not older than the last delivery: bounced (some servers accept a mail and
-   return it minutes later);
-2. else a delivery, or a sign that there was one (an open, a click, a complaint): delivered;
-3. else dropped, if SendGrid says that it did not try;
+1. bounced, if there is a bounce that is not older than the last delivery (some servers accept an
+   email and return it minutes later);
+2. else delivered, if there is a delivery or a sign of one (an open, a click, a complaint);
+3. else dropped, if SendGrid reports that it did not try;
 4. else waiting.
 """
 
@@ -38,7 +38,7 @@ DELIVERY_STATES = ("delivered", "bounced", "dropped", "waiting")
 
 @dataclass(slots=True)
 class _RunningTotals:
-    """What has been counted so far."""
+    """The sums over the domains counted so far."""
 
     totals: Counter[str] = field(default_factory=Counter)
     bounces: Counter[str] = field(default_factory=Counter)
@@ -52,63 +52,64 @@ def count_send_results(
     sent_at: datetime.datetime,
     window: TimeWindow,
 ) -> SendCounts:
-    """Count the accepted readers of a send.
+    """Count the accepted recipients of a send.
 
     Args:
-        connection: reads at one moment.
-        send_id: in the ledger.
-        sent_at: when the curve begins.
-        window: from when until when a bounce or a leave that names no send is due to this one.
+        connection: in a read transaction with one snapshot.
+        send_id: the send's id.
+        sent_at: the start of the curve.
+        window: the period in which bounces and unsubscribes without a send's id are attributed to
+            this send.
     """
-    sums = _RunningTotals()
+    running = _RunningTotals()
     largest: list[tuple[int, str, DomainCounts]] = []
     query = select_counts_by_domain(connection, send_id, sent_at, window)
     rows = connection.execute(query, execution_options={"yield_per": PAGE_SIZE})
     for name, group in groupby(rows, itemgetter(0)):
-        found = _count_domain(name, group, sums)
+        domain = _count_domain(name, group, running)
         if not name:
             continue
-        heapq.heappush(largest, (found.sent, name, found))
+        heapq.heappush(largest, (domain.sent, name, domain))
         if len(largest) > MAX_DOMAINS:
             heapq.heappop(largest)
-    named = [each for _, _, each in sorted(largest, key=lambda one: (-one[0], one[1]))]
-    totals = sums.totals
+    named = [domain for _, _, domain in sorted(largest, key=lambda entry: (-entry[0], entry[1]))]
+    totals = running.totals
     return SendCounts(
-        delivery=DeliveryCounts(*(totals[fate] for fate in DELIVERY_STATES)),
+        delivery=DeliveryCounts(*(totals[state] for state in DELIVERY_STATES)),
         deferred=totals["deferred"],
         still_deferred=totals["still_deferred"],
         unsubscribed=totals["unsubscribed"],
         complaints=totals["complaints"],
-        bounces=dict(sums.bounces.most_common()),
-        drops=dict(sums.drops.most_common()),
+        bounces=dict(running.bounces.most_common()),
+        drops=dict(running.drops.most_common()),
         domains=_append_other_domains(named, _make_domain_counts("", totals)),
-        delivery_curve=build_curve(sums.hours),
+        delivery_curve=build_curve(running.hours),
     )
 
 
 def build_curve(hours: Counter[int]) -> HourlyCurve:
-    """A curve of counts by hour; those of ``HOURS`` and above are later."""
-    later = sum(readers for hour, readers in hours.items() if hour >= CURVE_HOURS)
-    early = sum(readers for hour, readers in hours.items() if hour < 0)  # clocks differ
+    """Return a curve from counts by hour; those from ``CURVE_HOURS`` on are later."""
+    later = sum(count for hour, count in hours.items() if hour >= CURVE_HOURS)
+    early = sum(count for hour, count in hours.items() if hour < 0)  # clocks differ
     return HourlyCurve((hours[0] + early, *(hours[hour] for hour in range(1, CURVE_HOURS))), later)
 
 
-def _count_domain(name: str, rows: Any, sums: _RunningTotals) -> DomainCounts:
-    """Add the rows of one domain up, and to the sums."""
-    mine: Counter[str] = Counter()
-    for _, fate, reason, hour, readers, deferred, complaints, unsubscribed, opened in rows:
-        mine.update({fate: readers, "sent": readers, "deferred": deferred, "opened": opened,
-                     "complaints": complaints, "unsubscribed": unsubscribed})  # fmt: skip
-        if fate == "waiting":
-            mine["still_deferred"] += deferred
-        elif fate == "delivered":
-            sums.hours[hour] += readers
-        elif fate == "bounced":
-            sums.bounces[describe_bounce(*reason.split(SEPARATOR, 2))] += readers
+def _count_domain(name: str, rows: Any, running: _RunningTotals) -> DomainCounts:
+    """Sum up the rows of one domain, and add them to the totals."""
+    counts: Counter[str] = Counter()
+    for _, state, reason, hour, count, deferred, complaints, unsubscribed, opened in rows:
+        counts.update({state: count, "sent": count, "deferred": deferred, "opened": opened,
+                       "complaints": complaints, "unsubscribed": unsubscribed})  # fmt: skip
+        if state == "waiting":
+            counts["still_deferred"] += deferred
+        elif state == "delivered":
+            running.hours[hour] += count
+        elif state == "bounced":
+            running.bounces[describe_bounce(*reason.split(SEPARATOR, 2))] += count
         else:
-            sums.drops[describe_drop(reason)] += readers
-    sums.totals.update(mine)
-    return _make_domain_counts(name, mine)
+            running.drops[describe_drop(reason)] += count
+    running.totals.update(counts)
+    return _make_domain_counts(name, counts)
 
 
 def _make_domain_counts(name: str, counts: Counter[str]) -> DomainCounts:
@@ -118,10 +119,12 @@ def _make_domain_counts(name: str, counts: Counter[str]) -> DomainCounts:
 def _append_other_domains(
     domains: Sequence[DomainCounts], total: DomainCounts
 ) -> tuple[DomainCounts, ...]:
-    """The domains and what is left of the whole without them, if anything is."""
+    """Return the domains and, if there are any others, the counts of all others together."""
     rest = [
         whole - sum(parts)
-        for whole, *parts in zip(*(astuple(one)[1:] for one in (total, *domains)), strict=True)
+        for whole, *parts in zip(
+            *(astuple(domain)[1:] for domain in (total, *domains)), strict=True
+        )
     ]
     others = DomainCounts("", *rest)
     return (*domains, others) if others.sent else tuple(domains)

@@ -1,9 +1,8 @@
-"""Tells people's opens and clicks from programs', and counts both.
+"""Count opens and clicks, by people and by bots.
 
-SendGrid says of some opens that a mail program fetched the picture ahead of its reader, and known
-scanners name themselves: the event is marked so when it is recorded. What is left are security
-programs that look like a browser and follow a mail's links to see where they lead; ``sweeps``
-knows them by their speed.
+SendGrid marks opens for which a mail client prefetched the image, and known scanners identify
+themselves: such events are marked when they are recorded. What remains is security software that
+poses as a browser and follows the links in an email; ``detect_sweeps`` recognises it by its speed.
 """
 
 import datetime
@@ -21,19 +20,19 @@ from newsletter.reports.links import IssueLink, LinkMatcher
 from newsletter.reports.model import EngagementCounts, LinkClicks
 from newsletter.reports.queries import accepted_condition, hours_since
 
-# Nobody follows two links of a mail within a second, nor one before the mail has been there for
-# two. SendGrid's times are full seconds.
+# Nobody clicks two links in an email within a second, nor any link within two seconds of its
+# arrival. SendGrid's times are full seconds.
 SWEEP_INTERVAL = datetime.timedelta(seconds=1)
 ARRIVAL_INTERVAL = datetime.timedelta(seconds=2)
 PAGE_SIZE = 2_000
 
 
 class Click(NamedTuple):
-    """One click of one reader.
+    """One click by one recipient.
 
     Attributes:
-        at: when.
-        url: where to; two of the same link are the same.
+        at: when it happened.
+        url: the link; clicks on the same link have the same URL.
     """
 
     at: datetime.datetime
@@ -43,18 +42,17 @@ class Click(NamedTuple):
 def detect_sweeps(
     clicks: Sequence[Click], delivered_at: datetime.datetime | None = None
 ) -> list[bool]:
-    """Which clicks of one reader a program made, by how fast they are.
+    """Return which clicks by one recipient are too fast for a person.
 
-    Those on different links within a second of each other, and those within the first two
-    seconds after the mail's arrival (or before it). The same link twice at once is a person's
-    double click.
+    These are clicks on different links within a second of each other, and clicks within two seconds
+    of the email's arrival (or before it). The same link twice at once is a person's double click.
 
     Args:
-        clicks: in any order.
-        delivered_at: when the mail did, if that is known.
+        clicks: the clicks of one recipient, in any order.
+        delivered_at: when the email arrived, if that is known.
 
     Returns:
-        For each click whether it belongs to a sweep.
+        For each click, whether it belongs to a sweep.
     """
     order = sorted(range(len(clicks)), key=lambda index: clicks[index])
     runs = [list(run) for _, run in groupby(order, key=lambda index: clicks[index].url)]
@@ -62,7 +60,7 @@ def detect_sweeps(
         delivered_at is not None and click.at < delivered_at + ARRIVAL_INTERVAL for click in clicks
     ]
     for before, after in pairwise(runs):
-        # Clicks of one link stand together; the nearest of another is at the end of the run.
+        # Clicks on one link are adjacent; the nearest click on another link is at the run's end.
         last, first = clicks[before[-1]].at, clicks[after[0]].at
         for index in before:
             swept[index] |= first - clicks[index].at <= SWEEP_INTERVAL
@@ -74,32 +72,32 @@ def detect_sweeps(
 def count_opens(
     connection: sa.Connection, send_id: int, sent_at: datetime.datetime
 ) -> EngagementCounts | None:
-    """Count the opens of a send's readers; ``None`` if there are none."""
-    people = sa.not_(event.c.is_bot)
-    reader = (
+    """Return the opens by a send's recipients, or ``None`` if there are none."""
+    by_person = sa.not_(event.c.is_bot)
+    recipient = (
         sa.select(
-            sa.func.min(event.c.at).filter(people).label("first"),
-            sa.func.count().filter(people).label("people"),
-            sa.func.count().filter(event.c.is_bot).label("machines"),
+            sa.func.min(event.c.at).filter(by_person).label("first"),
+            sa.func.count().filter(by_person).label("by_people"),
+            sa.func.count().filter(event.c.is_bot).label("by_bots"),
         )
         .join(send_recipient, send_recipient.c.address_key == event.c.address_key)
         .where(accepted_condition(send_id), event.c.send_id == send_id, event.c.type == "open")
         .group_by(event.c.address_key)
         .subquery()
     )
-    hour = hours_since(connection, reader.c.first, sent_at).label("hour")
+    hour = hours_since(connection, recipient.c.first, sent_at).label("hour")
     rows = connection.execute(
         sa.select(
             hour,
-            sa.func.count().filter(reader.c.people > 0),
-            sa.func.sum(reader.c.people),
-            sa.func.count().filter(reader.c.machines > 0),
-            sa.func.sum(reader.c.machines),
+            sa.func.count().filter(recipient.c.by_people > 0),
+            sa.func.sum(recipient.c.by_people),
+            sa.func.count().filter(recipient.c.by_bots > 0),
+            sa.func.sum(recipient.c.by_bots),
         ).group_by(hour)
     ).all()
     if not rows:
         return None
-    hours = Counter({at: readers for at, readers, *_ in rows if readers})
+    hours = Counter({number: readers for number, readers, *_ in rows if readers})
     readers, total, machine_readers, machine_total = (
         sum(int(row[column]) for row in rows) for column in range(1, 5)
     )
@@ -113,85 +111,91 @@ def count_clicks(
     links: Sequence[IssueLink],
     personal_url_prefixes: tuple[str, ...],
 ) -> tuple[EngagementCounts | None, tuple[LinkClicks, ...]]:
-    """Count the clicks of a send's readers, and by link.
+    """Return the clicks by a send's recipients, in all and by link.
 
     Args:
-        connection: reads at one moment.
-        send_id: in the ledger.
-        sent_at: when the curve begins.
-        links: of the issue, in its order.
-        personal_url_prefixes: the beginnings of readers' own addresses; their clicks aren't
-            counted.
+        connection: in a read transaction with one snapshot.
+        send_id: the send's id.
+        sent_at: the start of the curve.
+        links: the links of the issue, in its order.
+        personal_url_prefixes: prefixes of recipients' personal URLs, whose clicks aren't counted.
 
     Returns:
-        ``None`` if there are no clicks; and the links with their clicks in their order, those on
-        anything else last.
+        ``None`` if there are no clicks; and the links with their clicks, in the order of the
+        issue, with clicks on anything else last.
     """
-    finder = LinkMatcher(links, personal_url_prefixes)
-    sums: Counter[str] = Counter()
+    matcher = LinkMatcher(links, personal_url_prefixes)
+    totals: Counter[str] = Counter()
     hours: Counter[int] = Counter()
-    by_link: dict[str, Counter[str]] = {url: Counter() for url in (*(one.url for one in links), "")}
+    by_link: dict[str, Counter[str]] = {
+        url: Counter() for url in (*(link.url for link in links), "")
+    }
     rows = connection.execute(_select_clicks(send_id), execution_options={"yield_per": PAGE_SIZE})
     for _, group in groupby(rows, attrgetter("address_key")):
-        people, machines = _separate_bots(group, finder)
-        sums["machine_total"] += machines
-        sums["machine_readers"] += machines > 0
-        if not people:
+        clicks, bot_clicks = _separate_bots(group, matcher)
+        totals["machine_total"] += bot_clicks
+        totals["machine_readers"] += bot_clicks > 0
+        if not clicks:
             continue
-        sums["total"] += len(people)
-        sums["readers"] += 1
-        first = min(click.at for click in people)
+        totals["total"] += len(clicks)
+        totals["readers"] += 1
+        first = min(click.at for click in clicks)
         hours[int((first - sent_at).total_seconds() // 3600)] += 1
-        for url, times in Counter(click.url for click in people).items():
+        for url, times in Counter(click.url for click in clicks).items():
             by_link[url].update(total=times, readers=1)
-    if not sums:
+    if not totals:
         return None, ()
-    tally = EngagementCounts(
-        sums["readers"],
-        sums["total"],
-        sums["machine_readers"],
-        sums["machine_total"],
+    engagement = EngagementCounts(
+        totals["readers"],
+        totals["total"],
+        totals["machine_readers"],
+        totals["machine_total"],
         build_curve(hours),
     )
-    return tally, tuple(_iter_link_clicks(links, by_link))
+    return engagement, tuple(_iter_link_clicks(links, by_link))
 
 
 def _separate_bots(rows: Iterable[Any], matcher: LinkMatcher) -> tuple[list[Click], int]:
-    """One reader's clicks on the issue's links: the person's, and how many a program made."""
-    found = list(rows)
-    every = [
-        Click(row.at, matcher.match(str(row.url or "")) or str(row.url or "")) for row in found
+    """Return one recipient's clicks by a person, and the number of clicks by bots."""
+    events = list(rows)
+    recorded = [
+        Click(row.at, matcher.match(str(row.url or "")) or str(row.url or "")) for row in events
     ]
-    people, machines = [], 0
-    for row, click, swept in zip(found, every, detect_sweeps(every, found[0].arrived), strict=True):
+    clicks, bot_clicks = [], 0
+    for row, click, is_sweep in zip(
+        events, recorded, detect_sweeps(recorded, events[0].delivered_at), strict=True
+    ):
         if matcher.is_personal(str(row.url or "")):
             continue
-        if row.is_bot or swept:
-            machines += 1
+        if row.is_bot or is_sweep:
+            bot_clicks += 1
         else:
-            people.append(Click(click.at, matcher.match(click.url)))
-    return people, machines
+            clicks.append(Click(click.at, matcher.match(click.url)))
+    return clicks, bot_clicks
 
 
 def _iter_link_clicks(
     links: Sequence[IssueLink], by_link: Mapping[str, Counter[str]]
 ) -> Iterator[LinkClicks]:
     for link in links:
-        counted = by_link[link.url]
-        yield LinkClicks(link.url, link.text, counted["readers"], counted["total"])
+        counts = by_link[link.url]
+        yield LinkClicks(link.url, link.text, counts["readers"], counts["total"])
     if other := by_link[""]:
         yield LinkClicks("", "", other["readers"], other["total"])
 
 
 def _select_clicks(send_id: int) -> sa.Select[Any]:
-    """Every click of an accepted reader, a reader's together, with when their mail arrived."""
+    """Return a query for all clicks by accepted recipients, grouped by recipient.
+
+    Each row has the time at which the recipient's email arrived.
+    """
     delivery = event.alias("delivery")
-    arrived = (
+    delivered_at = (
         sa.select(sa.func.min(delivery.c.at))
         .where(
             delivery.c.address_key == event.c.address_key,
             delivery.c.type == "delivered",
-            # Not by the index that begins with it: it would find all deliveries for each click.
+            # "+ 0" avoids the index on send_id, which would scan all deliveries for each click.
             delivery.c.send_id + 0 == send_id,
         )
         .scalar_subquery()
@@ -202,7 +206,7 @@ def _select_clicks(send_id: int) -> sa.Select[Any]:
             event.c.at,
             event.c.is_bot,
             event.c.raw["url"].as_string().label("url"),
-            arrived.label("arrived"),
+            delivered_at.label("delivered_at"),
         )
         .join(send_recipient, send_recipient.c.address_key == event.c.address_key)
         .where(accepted_condition(send_id), event.c.send_id == send_id, event.c.type == "click")

@@ -1,4 +1,4 @@
-"""The links of an issue as it was sent, in its order, and which of them a click followed. Pure."""
+"""Extract the links of a sent issue and match clicks to them. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +17,8 @@ class IssueLink(NamedTuple):
     """One link of an issue.
 
     Attributes:
-        url: without campaign parameters; tokens of merge tags in it.
-        text: what it says, or its picture's alternative text.
+        url: without campaign parameters; may contain substitution tokens.
+        text: its text, or the alternative text of its image.
     """
 
     url: str
@@ -26,40 +26,40 @@ class IssueLink(NamedTuple):
 
 
 def extract_issue_links(html: str, tags: Sequence[MergeTag]) -> tuple[IssueLink, ...]:
-    """Where an email leads, each address once, where it first stands.
+    """Return the links in an email, each URL once, in the order of their first occurrence.
 
-    A reader's own links (to leave, to preferences) are not among them: they say nothing about
-    what the issue was read for.
+    Personal links (unsubscribe, preferences) are not included: they say nothing about interest in
+    the issue's content.
 
     Args:
-        html: the email as it was frozen.
-        tags: its merge tags; a link's words are shown with their defaults.
+        html: the frozen email.
+        tags: its merge tags; the links' texts have their default values.
     """
     if not html.strip():
         return ()
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for element in lxml_html.document_fromstring(html).iter("a"):
         url = str(element.get("href", "")).strip()
         if not url.lower().startswith(("http:", "https:")) or _PERSONAL_TOKEN.search(url):
             continue
         url = strip_utm_parameters(url)
-        found[url] = found.get(url) or _link_text(element)
-    return tuple(IssueLink(url, fill_defaults(text, tags)) for url, text in found.items())
+        texts[url] = texts.get(url) or _link_text(element)
+    return tuple(IssueLink(url, fill_defaults(text, tags)) for url, text in texts.items())
 
 
 def fill_defaults(text: str, tags: Sequence[MergeTag]) -> str:
-    """``text`` as a reader without own values got it."""
-    known = {tag.key: tag.default for tag in tags}
-    return MERGE_TOKEN_PATTERN.sub(lambda token: known.get(token["key"], ""), text)
+    """Return ``text`` with the default values of its merge tags."""
+    defaults = {tag.key: tag.default for tag in tags}
+    return MERGE_TOKEN_PATTERN.sub(lambda token: defaults.get(token["key"], ""), text)
 
 
 def strip_utm_parameters(url: str) -> str:
-    """``url`` without ``utm_`` parameters, scheme and host in lower case."""
+    """Return ``url`` without ``utm_`` parameters, scheme and host in lower case."""
     address, hash_, fragment = url.partition("#")
     address, _, query = address.partition("?")
     try:
         parts = urlsplit(address)
-    except ValueError:  # brackets that hold no IPv6 address
+    except ValueError:  # brackets without an IPv6 address
         return url
     kept = "&".join(part for part in query.split("&") if part and not _UTM_PARAMETER.match(part))
     bare = f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path or '/'}"
@@ -67,12 +67,12 @@ def strip_utm_parameters(url: str) -> str:
 
 
 class LinkMatcher:
-    """Tells which link of an issue an address belongs to.
+    """Finds the link of an issue to which a clicked URL belongs.
 
     Args:
-        links: of the issue.
-        personal_url_prefixes: the beginnings of readers' own addresses: the pages to leave and to
-            choose.
+        links: the links of the issue.
+        personal_url_prefixes: prefixes of recipients' personal URLs: the unsubscribe and
+            preferences pages.
     """
 
     def __init__(self, links: Iterable[IssueLink], personal_url_prefixes: tuple[str, ...]) -> None:
@@ -86,22 +86,22 @@ class LinkMatcher:
         ]
 
     def is_personal(self, url: str) -> bool:
-        """Whether it is a reader's way out or to their preferences."""
+        """Return whether ``url`` is a recipient's unsubscribe or preferences link."""
         return url.startswith(self._personal_url_prefixes)
 
     def match(self, url: str) -> str:
-        """The link's ``url``; empty if the issue has no such link."""
-        bare = strip_utm_parameters(url)
-        whole = self._exact_urls.get(bare)
-        if whole is not None:
-            return whole
-        return next((link for pattern, link in self._patterns if pattern.fullmatch(bare)), "")
+        """Return the ``url`` of the matching link, or ``""`` if the issue has no such link."""
+        stripped = strip_utm_parameters(url)
+        exact = self._exact_urls.get(stripped)
+        if exact is not None:
+            return exact
+        return next((link for pattern, link in self._patterns if pattern.fullmatch(stripped)), "")
 
 
 def _link_pattern(url: str) -> re.Pattern[str]:
-    """What a link with merge tags looks like when they are filled in: values are encoded."""
-    fixed = MERGE_TOKEN_PATTERN.split(url)[:: MERGE_TOKEN_PATTERN.groups + 1]
-    return re.compile("[^/?#&]*".join(map(re.escape, fixed)))
+    """Return a pattern for a link with merge tags, whose values are URL-encoded."""
+    literals = MERGE_TOKEN_PATTERN.split(url)[:: MERGE_TOKEN_PATTERN.groups + 1]
+    return re.compile("[^/?#&]*".join(map(re.escape, literals)))
 
 
 def _link_text(element: lxml_html.HtmlElement) -> str:

@@ -1,24 +1,24 @@
-"""What a report says, as data: counts that add up, and nothing about any single reader."""
+"""Data classes of a report; nothing about any single recipient."""
 
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Hours that the curve shows; what happens after them is counted as later.
+# Hours in a curve; what happens after them is counted as later.
 CURVE_HOURS = 72
-# The shares of delivered mail marked as spam that Gmail asks senders to stay below
-# (Gmail's sender guidelines, 2024): always, and never to reach.
+# Share of delivered email marked as spam (Gmail's sender guidelines, 2024): stay below the first,
+# and never reach the second.
 COMPLAINT_RATE_WARNING, COMPLAINT_RATE_LIMIT = 0.001, 0.003
 
 
 def share(part: int, total: int) -> float | None:
-    """``part`` of ``whole`` as a number from 0 to 1; ``None`` of nothing."""
+    """Return ``part`` of ``total`` as a number from 0 to 1, or ``None`` if ``total`` is 0."""
     return part / total if total else None
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryCounts:
-    """Readers by what became of their mail; each is in exactly one of the four."""
+    """Recipients by the state of their email; each is in exactly one of the four."""
 
     delivered: int = 0
     bounced: int = 0
@@ -27,13 +27,13 @@ class DeliveryCounts:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The number of all recipients."""
         return self.delivered + self.bounced + self.dropped + self.waiting
 
 
 @dataclass(frozen=True, slots=True)
 class DomainCounts:
-    """The readers of one mailbox domain; ``opened`` by people, not programs."""
+    """Recipients at one mailbox domain; ``opened`` counts people, not bots."""
 
     name: str
     sent: int = 0
@@ -48,11 +48,11 @@ class DomainCounts:
 
 @dataclass(frozen=True, slots=True)
 class HourlyCurve:
-    """When something first happened to each reader it happened to.
+    """Recipients by the time of their first delivery, open or click.
 
     Attributes:
-        hours: readers by full hours since the send, ``HOURS`` of them.
-        later: readers after that.
+        hours: recipients by full hours since the send, ``CURVE_HOURS`` of them.
+        later: recipients after that.
     """
 
     hours: tuple[int, ...] = (0,) * CURVE_HOURS
@@ -61,14 +61,14 @@ class HourlyCurve:
 
 @dataclass(frozen=True, slots=True)
 class EngagementCounts:
-    """Opens or clicks.
+    """Counts of opens or clicks.
 
     Attributes:
-        readers: people who did it at least once.
-        total: how often they did.
-        machine_readers: readers in whose name a program did it.
-        machine_total: how often programs did.
-        curve: the people's first time.
+        readers: recipients who opened or clicked at least once.
+        total: their opens or clicks.
+        machine_readers: recipients for whom a bot did.
+        machine_total: opens or clicks by bots.
+        curve: the recipients' first open or click.
     """
 
     readers: int
@@ -80,13 +80,13 @@ class EngagementCounts:
 
 @dataclass(frozen=True, slots=True)
 class LinkClicks:
-    """One link of the issue: where it leads (without campaign parameters), its words, its clicks.
+    """Clicks on one link of the issue.
 
     Attributes:
-        url: empty for all links that the issue as it was sent doesn't have.
-        text: what the link says.
-        readers: people who followed it.
-        total: how often they did.
+        url: without campaign parameters; empty for all links that the sent issue doesn't have.
+        text: the text of the link.
+        readers: recipients who clicked it.
+        total: their clicks.
     """
 
     url: str
@@ -97,18 +97,18 @@ class LinkClicks:
 
 @dataclass(frozen=True, slots=True)
 class SendCounts:
-    """What the ledger and the events say about the readers of one send.
+    """Counts of one send's recipients, from the ledger, the events and the journal.
 
     Attributes:
-        delivery: everybody's.
-        deferred: readers whose server put the mail off at least once.
-        still_deferred: those of them who still wait.
-        unsubscribed: readers who left because of it.
-        complaints: readers who marked it as spam.
-        bounces: class -> readers; they add up to the bounced.
-        drops: reason -> readers; they add up to the dropped.
-        domains: the largest ones, and a last one without a name for all others.
-        delivery_curve: when it arrived.
+        delivery: all accepted recipients, by state.
+        deferred: recipients whose server deferred the email at least once.
+        still_deferred: those of them who are still waiting.
+        unsubscribed: recipients who unsubscribed because of it.
+        complaints: recipients who marked it as spam.
+        bounces: reason -> recipients; the sum is ``delivery.bounced``.
+        drops: reason -> recipients; the sum is ``delivery.dropped``.
+        domains: the largest domains, and a last entry without a name for all others.
+        delivery_curve: recipients by the time of delivery.
     """
 
     delivery: DeliveryCounts
@@ -124,7 +124,7 @@ class SendCounts:
 
 @dataclass(frozen=True, slots=True)
 class SendRates:
-    """Shares of one send: of those sent (delivered, bounced), else of those delivered."""
+    """Rates of one send: delivered and bounced of sent, the others of delivered."""
 
     delivered: float | None
     bounced: float | None
@@ -136,24 +136,24 @@ class SendRates:
 
 @dataclass(frozen=True, slots=True)
 class SendReport:
-    """What became of one send.
+    """The report of one send.
 
     Attributes:
-        issue: its name.
-        subject: with the words that readers without an own value got.
-        language: the issue's (BCP 47).
-        sent_at: when the first request left, or when SendGrid was to deliver it.
+        issue: the issue's name.
+        subject: the subject with the default values of merge tags.
+        language: the issue's language (BCP 47).
+        sent_at: when the first request was sent, or when SendGrid was to deliver it.
         made_at: when the report was made.
-        sent: readers whom SendGrid has accepted, by the ledger.
-        not_accepted: state -> readers whom it has not accepted (``newsletter.db.schema``).
-        counts: what became of the accepted ones; ``counts.fates.sum == sent``.
+        sent: recipients whom SendGrid has accepted, according to the ledger.
+        not_accepted: state -> recipients whom it has not accepted (``newsletter.db.schema``).
+        counts: the accepted recipients; ``counts.delivery.total == sent``.
         opens: ``None`` if none were recorded.
         clicks: ``None`` if none were recorded.
         links: in the order of the issue.
-        tracking: what newsletter.yml says today: of opens, of clicks.
-        rates: of this send.
-        medians: of those before it.
-        compared: how many those are.
+        tracking: the settings in newsletter.yml today, for opens and for clicks.
+        rates: the rates of this send.
+        medians: the median rates of the sends before it.
+        compared: the number of those sends.
     """
 
     issue: str
@@ -174,18 +174,18 @@ class SendReport:
 
     @property
     def slug(self) -> str:
-        """The issue's name without its date: what an editor types."""
+        """The issue's name without its date, as an editor types it."""
         return self.issue[11:]
 
     @property
     def has_no_feedback(self) -> bool:
-        """Whether nothing is known yet of what became of the mail."""
+        """Whether no event about delivery has been recorded yet."""
         return self.counts.delivery.waiting == self.sent and not self.counts.deferred
 
     @property
     def complaint_state(self) -> str:
-        """``green`` below both of Gmail's lines, ``yellow`` from the first, ``red`` from both."""
-        of = self.rates.complaints or 0.0
-        if of >= COMPLAINT_RATE_LIMIT:
+        """``green`` below both of Gmail's limits, ``yellow`` from the first, ``red`` from both."""
+        rate = self.rates.complaints or 0.0
+        if rate >= COMPLAINT_RATE_LIMIT:
             return "red"
-        return "yellow" if of >= COMPLAINT_RATE_WARNING else "green"
+        return "yellow" if rate >= COMPLAINT_RATE_WARNING else "green"

@@ -1,4 +1,4 @@
-"""The queries of a report: what the database adds up, so that a million readers stay in it."""
+"""SQL queries of a report: the database counts, not Python."""
 
 import datetime
 from typing import Any
@@ -8,30 +8,30 @@ import sqlalchemy as sa
 from newsletter.db.column_types import UtcDateTime
 from newsletter.db.schema import event, journal, send_recipient
 
-# Signs that the mail is there.
+# Signs that the email was delivered.
 ENGAGEMENT_TYPES = ("open", "click", "spamreport", "unsubscribe", "group_unsubscribe")
 _FAILURE_TYPES = ("bounce", "dropped")
 _EVENT_TYPES = ("delivered", "deferred", *_FAILURE_TYPES, *ENGAGEMENT_TYPES)
-_UNSUBSCRIBE_TYPES = ("unsubscribe", "group_unsubscribe", "left")
-# By which a reader leaves a page of ours or by a mail program's button; SendGrid's are events.
+_UNSUBSCRIBE_TYPES = ("unsubscribe", "group_unsubscribe", "own_unsubscribe")
+# Unsubscribes on our pages or by a mail client's button; those at SendGrid are events.
 _OWN_UNSUBSCRIBE_METHODS = ("one_click", "form")
 _MAX_REASON_LENGTH = 40
 SEPARATOR = "\x1f"
 _TIME_LENGTH = 26  # characters of a time as text
 
-# From when until when what names no send is about this one.
+# The period in which events without a send's id are attributed to a send.
 TimeWindow = tuple[datetime.datetime, datetime.datetime]
 
 
 def accepted_condition(send_id: int) -> sa.ColumnElement[bool]:
-    """Which rows of ``send_recipient`` are readers whom SendGrid has accepted."""
+    """Return the condition for a send's accepted rows in ``send_recipient``."""
     return sa.and_(send_recipient.c.send_id == send_id, send_recipient.c.state == "accepted")
 
 
 def hours_since(
     connection: sa.Connection, time: sa.ColumnElement[Any], start: datetime.datetime
 ) -> sa.ColumnElement[int]:
-    """Full hours from ``start`` to ``time``; up to one before it is 0 too."""
+    """Return the full hours from ``start`` to ``time``; less than one before it is 0, too."""
     seconds: sa.ColumnElement[int] = (
         sa.cast(sa.func.strftime("%s", time), sa.Integer)
         if connection.dialect.name == "sqlite"
@@ -46,46 +46,49 @@ def select_counts_by_domain(
     sent_at: datetime.datetime,
     window: TimeWindow,
 ) -> sa.Select[Any]:
-    """The accepted readers, counted by domain, fate, why it failed and hour of arrival.
+    """Return a query that counts accepted recipients by domain, state, reason and hour.
 
     Returns:
-        A query for domain, fate, reason, hour, readers, and how many of those were put off,
-        complained, left, opened (people alone); in the order of the domains.
+        A query for domain, delivery state, reason of the failure, hour of delivery, number of
+        recipients, and how many of those were deferred, complained, unsubscribed, and opened (by
+        people only); ordered by domain.
     """
-    reader = _select_recipients(connection, send_id, window).subquery()
-    delivered, bounced = reader.c.delivered_at, reader.c.bounced_at
-    back = sa.and_(bounced.is_not(None), sa.or_(delivered.is_(None), bounced >= delivered))
-    arrived = sa.func.coalesce(delivered, reader.c.sign_at)
-    key = reader.c.address_key
+    recipient = _select_recipients(connection, send_id, window).subquery()
+    delivered_at, bounced_at = recipient.c.delivered_at, recipient.c.bounced_at
+    is_bounced = sa.and_(
+        bounced_at.is_not(None), sa.or_(delivered_at.is_(None), bounced_at >= delivered_at)
+    )
+    arrived_at = sa.func.coalesce(delivered_at, recipient.c.engaged_at)
+    key = recipient.c.address_key
     at_sign = sa.func.instr if connection.dialect.name == "sqlite" else sa.func.strpos
-    each = sa.select(
-        # What stands for an erased reader has none.
+    result = sa.select(
+        # The pseudonym of an erased subscriber has no domain.
         sa.case(
             (at_sign(key, "@") > 0, sa.func.substr(key, at_sign(key, "@") + 1)), else_=""
         ).label("domain"),
         sa.case(
-            (back, "bounced"),
-            (arrived.is_not(None), "delivered"),
-            (reader.c.why_dropped.is_not(None), "dropped"),
+            (is_bounced, "bounced"),
+            (arrived_at.is_not(None), "delivered"),
+            (recipient.c.drop_reason.is_not(None), "dropped"),
             else_="waiting",
-        ).label("fate"),
+        ).label("state"),
         sa.func.substr(
             sa.case(
-                (back, reader.c.why_bounced),
-                (arrived.is_not(None), sa.null()),
-                else_=reader.c.why_dropped,
+                (is_bounced, recipient.c.bounce_reason),
+                (arrived_at.is_not(None), sa.null()),
+                else_=recipient.c.drop_reason,
             ),
             _TIME_LENGTH + 1,
         ).label("reason"),
-        sa.case((sa.not_(back), hours_since(connection, arrived, sent_at))).label("hour"),
-        *(reader.c[name] for name in ("deferred", "complained", "left", "opened")),
+        sa.case((sa.not_(is_bounced), hours_since(connection, arrived_at, sent_at))).label("hour"),
+        *(recipient.c[name] for name in ("deferred", "complained", "unsubscribed", "opened")),
     ).subquery()
-    keys = (each.c.domain, each.c.fate, each.c.reason, each.c.hour)
-    flags = (each.c.deferred, each.c.complained, each.c.left, each.c.opened)
+    keys = (result.c.domain, result.c.state, result.c.reason, result.c.hour)
+    flags = (result.c.deferred, result.c.complained, result.c.unsubscribed, result.c.opened)
     return (
         sa.select(*keys, sa.func.count(), *(sa.func.count().filter(flag > 0) for flag in flags))
         .group_by(*keys)
-        .order_by(each.c.domain)
+        .order_by(result.c.domain)
     )
 
 
@@ -94,29 +97,32 @@ def _select_recipients(
     send_id: int,
     window: TimeWindow,
 ) -> sa.Select[Any]:
-    """One row a reader: what is known of them. One grouping and no join, which would cost more."""
-    fact = _select_facts(connection, send_id, window).subquery()
-    is_, at = fact.c.type, fact.c.at
+    """Return a query with one row per recipient.
 
-    def times(*types: str) -> sa.ColumnElement[int]:
-        return sa.func.count().filter(is_.in_(types))
+    It has one grouping and no join, which would be slower.
+    """
+    fact = _select_facts(connection, send_id, window).subquery()
+    type_, at = fact.c.type, fact.c.at
+
+    def count_types(*types: str) -> sa.ColumnElement[int]:
+        return sa.func.count().filter(type_.in_(types))
 
     return (
         sa.select(
             fact.c.address_key,
-            sa.func.max(at).filter(is_ == "delivered").label("delivered_at"),
-            sa.func.max(at).filter(is_ == "bounce").label("bounced_at"),
-            sa.func.min(at).filter(is_.in_(ENGAGEMENT_TYPES)).label("sign_at"),
-            sa.func.max(fact.c.why).filter(is_ == "bounce").label("why_bounced"),
-            sa.func.max(fact.c.why).filter(is_ == "dropped").label("why_dropped"),
-            times("deferred").label("deferred"),
-            times("spamreport").label("complained"),
-            times(*_UNSUBSCRIBE_TYPES).label("left"),
-            sa.func.count().filter(is_ == "open", ~fact.c.machine).label("opened"),
+            sa.func.max(at).filter(type_ == "delivered").label("delivered_at"),
+            sa.func.max(at).filter(type_ == "bounce").label("bounced_at"),
+            sa.func.min(at).filter(type_.in_(ENGAGEMENT_TYPES)).label("engaged_at"),
+            sa.func.max(fact.c.reason).filter(type_ == "bounce").label("bounce_reason"),
+            sa.func.max(fact.c.reason).filter(type_ == "dropped").label("drop_reason"),
+            count_types("deferred").label("deferred"),
+            count_types("spamreport").label("complained"),
+            count_types(*_UNSUBSCRIBE_TYPES).label("unsubscribed"),
+            sa.func.count().filter(type_ == "open", ~fact.c.is_bot).label("opened"),
         )
         .group_by(fact.c.address_key)
-        # Events of strangers (another newsletter of the account may use the same numbers) go.
-        .having(times("accepted") > 0)
+        # Excludes others: another newsletter of the account may use the same send ids.
+        .having(count_types("accepted") > 0)
     )
 
 
@@ -125,30 +131,30 @@ def _select_facts(
     send_id: int,
     window: TimeWindow,
 ) -> sa.CompoundSelect[Any]:
-    """Events, accepted readers and those who left by a page of ours, all in one shape."""
+    """Return the union of events, accepted recipients and unsubscribes on our own pages."""
     since, until = window
-    nothing = (sa.cast(sa.null(), UtcDateTime), sa.cast(sa.null(), sa.Text), sa.false())
-    told = sa.select(
+    empty = (sa.cast(sa.null(), UtcDateTime), sa.cast(sa.null(), sa.Text), sa.false())
+    all_events = sa.select(
         event.c.address_key,
         event.c.type.label("type"),
         event.c.at.label("at"),
-        _failure_reason(connection).label("why"),
-        event.c.is_bot.label("machine"),
+        _failure_reason(connection).label("reason"),
+        event.c.is_bot.label("is_bot"),
     )
-    events = told.where(event.c.send_id == send_id, event.c.type.in_(_EVENT_TYPES))
-    # A mail that comes back after it was accepted has lost our ids; a notice's has its own.
-    strays = told.where(
+    events = all_events.where(event.c.send_id == send_id, event.c.type.in_(_EVENT_TYPES))
+    # An asynchronous bounce has lost our ids; that of a transactional email has its own.
+    bounces_without_ids = all_events.where(
         event.c.send_id.is_(None),
         event.c.type == "bounce",
         event.c.at >= since,
         event.c.at < until,
         event.c.raw["nl_notice"].as_string().is_(None),
     )
-    readers = sa.select(send_recipient.c.address_key, sa.literal("accepted"), *nothing).where(
+    recipients = sa.select(send_recipient.c.address_key, sa.literal("accepted"), *empty).where(
         accepted_condition(send_id)
     )
-    leavers = (
-        sa.select(send_recipient.c.address_key, sa.literal("left"), *nothing)
+    unsubscribes = (
+        sa.select(send_recipient.c.address_key, sa.literal("own_unsubscribe"), *empty)
         .join(journal, journal.c.subscriber_id == send_recipient.c.subscriber_id)
         .where(
             accepted_condition(send_id),
@@ -158,13 +164,13 @@ def _select_facts(
             journal.c.at < until,
         )
     )
-    return sa.union_all(events, strays, readers, leavers)
+    return sa.union_all(events, bounces_without_ids, recipients, unsubscribes)
 
 
 def _failure_reason(connection: sa.Connection) -> sa.ColumnElement[Any]:
-    """The time of a failure and what it says of itself: the greatest is the latest one's."""
+    """Return the time and the reason of a failure in one text: its maximum is the latest one."""
 
-    def told(*names: str) -> sa.ColumnElement[Any]:
+    def join_fields(*names: str) -> sa.ColumnElement[Any]:
         first, *rest = (
             sa.func.substr(
                 sa.func.coalesce(event.c.raw[name].as_string(), ""), 1, _MAX_REASON_LENGTH
@@ -172,8 +178,8 @@ def _failure_reason(connection: sa.Connection) -> sa.ColumnElement[Any]:
             for name in names
         )
         text: sa.ColumnElement[Any] = first
-        for one in rest:
-            text = text.concat(SEPARATOR).concat(one)
+        for field in rest:
+            text = text.concat(SEPARATOR).concat(field)
         return text
 
     time: sa.ColumnElement[Any] = (
@@ -184,7 +190,7 @@ def _failure_reason(connection: sa.Connection) -> sa.ColumnElement[Any]:
     return sa.case(
         (
             event.c.type == "bounce",
-            time.concat(told("type", "bounce_classification", "status")),
+            time.concat(join_fields("type", "bounce_classification", "status")),
         ),
-        (event.c.type == "dropped", time.concat(told("reason"))),
+        (event.c.type == "dropped", time.concat(join_fields("reason"))),
     )

@@ -1,4 +1,4 @@
-"""The report of one send: what the ledger, the events and the journal say about its readers."""
+"""Build the report of one send."""
 
 import datetime
 from typing import Any
@@ -25,41 +25,43 @@ from newsletter.reports.model import SendReport
 def build_send_report(
     connection: sa.Connection, started_send: StartedSend, config: Config, now: datetime.datetime
 ) -> SendReport:
-    """Make the report of a send.
+    """Return the report of a send, from the ledger, the events and the journal.
 
     Args:
-        connection: reads at one moment.
-        started_send: from ``departures``.
-        config: the newsletter's.
+        connection: in a read transaction with one snapshot.
+        started_send: from ``list_started_sends``.
+        config: the newsletter's settings.
         now: aware.
     """
     sends = list_started_sends(connection)
     content = _load_content(connection, started_send.id)
     tags = [MergeTag(*tag) for tag in content["merge_tags"]]
-    own = (build_unsubscribe_url(config, ""), build_preferences_url(config, ""))
+    personal_urls = (build_unsubscribe_url(config, ""), build_preferences_url(config, ""))
     counts = count_send_results(
         connection, started_send.id, started_send.sent_at, attribution_window(sends, started_send)
     )
     opened = count_opens(connection, started_send.id, started_send.sent_at)
     links = extract_issue_links(content["html"], tags)
-    clicked, followed = count_clicks(connection, started_send.id, started_send.sent_at, links, own)
-    mine = compute_rates(counts, opened, clicked)
-    medians, compared = compute_medians(connection, sends, started_send, mine, own)
-    readers = _count_by_state(connection, started_send.id)
+    clicked, link_clicks = count_clicks(
+        connection, started_send.id, started_send.sent_at, links, personal_urls
+    )
+    rates = compute_rates(counts, opened, clicked)
+    medians, compared = compute_medians(connection, sends, started_send, rates, personal_urls)
+    by_state = _count_by_state(connection, started_send.id)
     return SendReport(
         issue=started_send.issue,
         subject=fill_defaults(content["subject"], tags),
         language=content["language"],
         sent_at=started_send.sent_at,
         made_at=now,
-        sent=readers.pop("accepted", 0),
-        not_accepted=readers,
+        sent=by_state.pop("accepted", 0),
+        not_accepted=by_state,
         counts=counts,
         opens=opened,
         clicks=clicked,
-        links=followed,
+        links=link_clicks,
         tracking=(config.tracking.opens, config.tracking.clicks),
-        rates=mine,
+        rates=rates,
         medians=medians,
         compared=compared,
     )

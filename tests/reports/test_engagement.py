@@ -1,4 +1,4 @@
-"""People's clicks told from programs'."""
+"""Clicks by people and by bots: sweeps are detected, and clicks counted by link."""
 
 import datetime
 
@@ -11,63 +11,63 @@ from newsletter.db.schema import event
 from newsletter.reports.engagement import Click, count_clicks, detect_sweeps
 from newsletter.reports.links import extract_issue_links
 
-OWN = ("https://own.example/u/", "https://own.example/p/")
+PERSONAL_URLS = ("https://own.example/u/", "https://own.example/p/")
 
 
 def at(seconds: float) -> datetime.datetime:
     return AT + datetime.timedelta(seconds=seconds)
 
 
-some_clicks = st.lists(st.builds(Click, st.integers(0, 12).map(at), st.sampled_from("abc")))
+CLICK_LISTS = st.lists(st.builds(Click, st.integers(0, 12).map(at), st.sampled_from("abc")))
 
 
-@given(some_clicks, st.none() | st.integers(-3, 5).map(at))
-def test_a_sweep_is_what_nobody_is_quick_enough_for(
-    found: list[Click], arrived: datetime.datetime | None
+@given(CLICK_LISTS, st.none() | st.integers(-3, 5).map(at))
+def test_sweep_is_faster_than_a_person(
+    clicks: list[Click], delivered_at: datetime.datetime | None
 ) -> None:
     second = datetime.timedelta(seconds=1)
-    assert detect_sweeps(found, arrived) == [
-        (arrived is not None and one.at < arrived + 2 * second)
-        or any(abs(one.at - other.at) <= second and one.url != other.url for other in found)
-        for one in found
+    assert detect_sweeps(clicks, delivered_at) == [
+        (delivered_at is not None and click.at < delivered_at + 2 * second)
+        or any(abs(click.at - other.at) <= second and click.url != other.url for other in clicks)
+        for click in clicks
     ]
 
 
-@given(some_clicks.flatmap(lambda found: st.tuples(st.just(found), st.permutations(found))))
-def test_the_order_in_which_clicks_are_told_is_nothing(
+@given(CLICK_LISTS.flatmap(lambda clicks: st.tuples(st.just(clicks), st.permutations(clicks))))
+def test_sweeps_do_not_depend_on_the_order_of_clicks(
     orders: tuple[list[Click], list[Click]],
 ) -> None:
     first, second = ({*zip(order, detect_sweeps(order), strict=True)} for order in orders)
     assert first == second
 
 
-@given(some_clicks, st.builds(Click, st.integers(0, 12).map(at), st.sampled_from("abc")))
-def test_another_click_makes_no_program_a_person(found: list[Click], more: Click) -> None:
-    before, after = detect_sweeps(found), detect_sweeps([*found, more])[:-1]
+@given(CLICK_LISTS, st.builds(Click, st.integers(0, 12).map(at), st.sampled_from("abc")))
+def test_another_click_never_clears_a_sweep(clicks: list[Click], added: Click) -> None:
+    before, after = detect_sweeps(clicks), detect_sweeps([*clicks, added])[:-1]
     assert all(now or not was for was, now in zip(before, after, strict=True))
 
 
 @given(st.lists(st.integers(0, 12).map(at)))
-def test_one_link_again_and_again_is_a_person(times: list[datetime.datetime]) -> None:
+def test_repeated_clicks_on_one_link_are_no_sweep(times: list[datetime.datetime]) -> None:
     assert not any(detect_sweeps([Click(time, "a") for time in times]))
 
 
-def test_clicks_are_counted_by_link_in_the_issue_s_order(engine: sa.Engine) -> None:
+def test_clicks_are_counted_by_link_in_the_order_of_the_issue(engine: sa.Engine) -> None:
     make_send(engine, MadeUp(readers=5))
     (first, _), (second, _), *_ = LINKS
-    facts = [
+    events = [
         (1, 0, "delivered", "", False),
         (1, 1, "click", first, False),  # a second after it arrived
         (1, 100, "click", f"{second}?utm_source=x", False),
         (1, 9_000, "click", second, False),
         (2, 50, "click", first, False),  # all at once
         (2, 50, "click", second, False),
-        (2, 50, "click", f"{OWN[0]}token", False),
-        (3, 50, "click", second, True),  # it said so itself
-        (3, 90, "click", f"{OWN[1]}token", False),
+        (2, 50, "click", f"{PERSONAL_URLS[0]}token", False),
+        (3, 50, "click", second, True),  # a bot that identifies itself
+        (3, 90, "click", f"{PERSONAL_URLS[1]}token", False),
         (4, 3_700, "click", "https://elsewhere.example/", False),
         (5, 80, "click", first, False),
-        (9, 80, "click", first, False),  # no reader of ours
+        (9, 80, "click", first, False),  # not a recipient
     ]
     links = extract_issue_links(HTML, [])
     with engine.begin() as connection:
@@ -75,21 +75,24 @@ def test_clicks_are_counted_by_link_in_the_issue_s_order(engine: sa.Engine) -> N
         connection.execute(
             sa.insert(event),
             [{"sg_event_id": str(number), "type": kind, "at": at(seconds), "send_id": 1,
-              "address_key": address(reader), "is_bot": machine, "raw": {"url": url}}
-             for number, (reader, seconds, kind, url, machine) in enumerate(facts)],
+              "address_key": address(reader), "is_bot": is_bot, "raw": {"url": url}}
+             for number, (reader, seconds, kind, url, is_bot) in enumerate(events)],
         )  # fmt: skip
-        tally, found = count_clicks(connection, 1, AT, links, OWN)
-    assert tally
-    assert (tally.readers, tally.total) == (3, 4)
-    assert (tally.machine_readers, tally.machine_total) == (3, 4)
-    assert (tally.curve.hours[0], tally.curve.hours[1], tally.curve.later) == (2, 1, 0)
-    assert [link.url for link in found] == [*(url for url, _ in LINKS), ""]
-    assert [(link.readers, link.total) for link in found] == [
+        counts, link_clicks = count_clicks(connection, 1, AT, links, PERSONAL_URLS)
+    assert counts
+    assert (counts.readers, counts.total) == (3, 4)
+    assert (counts.machine_readers, counts.machine_total) == (3, 4)
+    assert (counts.curve.hours[0], counts.curve.hours[1], counts.curve.later) == (2, 1, 0)
+    assert [link.url for link in link_clicks] == [*(url for url, _ in LINKS), ""]
+    assert [(link.readers, link.total) for link in link_clicks] == [
         (1, 1), (1, 2), (0, 0), (0, 0), (0, 0), (1, 1),
     ]  # fmt: skip
 
 
-def test_no_clicks_are_not_zero_clicks(engine: sa.Engine) -> None:
+def test_clicks_are_none_if_there_are_no_events(engine: sa.Engine) -> None:
     make_send(engine, MadeUp(readers=5, tracked=False))
     with engine.begin() as connection:
-        assert count_clicks(connection, 1, AT, extract_issue_links(HTML, []), OWN) == (None, ())
+        assert count_clicks(connection, 1, AT, extract_issue_links(HTML, []), PERSONAL_URLS) == (
+            None,
+            (),
+        )

@@ -1,3 +1,5 @@
+"""Links of an issue, and the matching of clicks to them."""
+
 import pytest
 
 from newsletter.posts.merge_tags.tags import MergeTag
@@ -22,7 +24,7 @@ HTML = """<html><body>
 </body></html>"""
 
 
-def test_links_are_there_once_in_the_order_of_the_issue() -> None:
+def test_links_are_extracted_once_in_the_order_of_the_issue() -> None:
     assert extract_issue_links(HTML, [CITY]) == (
         IssueLink("https://a.example/one?x=1", "First words"),
         IssueLink("https://b.example/", "A picture"),
@@ -46,21 +48,21 @@ def test_links_are_there_once_in_the_order_of_the_issue() -> None:
         ("", ""),
     ],
 )
-def test_a_click_finds_its_link(clicked: str, link: str) -> None:
+def test_clicked_url_matches_its_link(clicked: str, link: str) -> None:
     assert LinkMatcher(extract_issue_links(HTML, [CITY]), ()).match(clicked) == link
 
 
 @pytest.mark.parametrize(
-    ("url", "bare"),
+    ("url", "stripped"),
     [
         ("https://a.example/?UTM_Source=n#utm_x=1", "https://a.example/#utm_x=1"),
         ("https://a.example/?a=%2F&&utm_id=1&b", "https://a.example/?a=%2F&b"),
         ("https://a.example:8000/?xutm_source=n", "https://a.example:8000/?xutm_source=n"),
     ],
 )
-def test_only_campaign_parameters_go(url: str, bare: str) -> None:
-    assert strip_utm_parameters(url) == bare
+def test_only_utm_parameters_are_stripped(url: str, stripped: str) -> None:
+    assert strip_utm_parameters(url) == stripped
 
 
-def test_a_token_that_nobody_knows_says_nothing() -> None:
+def test_unknown_token_is_replaced_by_nothing() -> None:
     assert fill_defaults("Dear -nl9t-, hello -nl1t-", [CITY]) == "Dear , hello your town"

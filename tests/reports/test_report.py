@@ -1,4 +1,4 @@
-"""The whole report of a made-up send, on both databases."""
+"""The whole report of a generated send, on both databases."""
 
 import datetime
 from dataclasses import fields
@@ -34,15 +34,15 @@ def latest(engine: sa.Engine) -> SendReport:
         )
 
 
-def test_it_is_complete_and_adds_up(engine: sa.Engine) -> None:
+def test_report_is_complete_and_adds_up(engine: sa.Engine) -> None:
     make_send(engine, earlier(1))
     make_send(engine, MadeUp(readers=READERS))
     data = report_to_dict(latest(engine))
     assert data["issue"] == MadeUp.issue
     assert data["subject"] == "Reading the tide, friend"
-    fates = sum(data[fate] for fate in ("delivered", "bounced", "dropped", "waiting"))
+    total = sum(data[state] for state in ("delivered", "bounced", "dropped", "waiting"))
     assert data["adds_up"] is True
-    assert data["sent"] == fates == READERS
+    assert data["sent"] == total == READERS
     assert sum(domain["sent"] for domain in data["domains"]) == READERS
     assert data["domains"][-1]["name"] is None
     assert [link["url"] for link in data["links"]] == [url for url, _ in LINKS]
@@ -55,56 +55,58 @@ def test_it_is_complete_and_adds_up(engine: sa.Engine) -> None:
     assert data["medians"]["delivered"] > 0.9
 
 
-def test_it_is_compared_with_the_ten_before(engine: sa.Engine) -> None:
+def test_medians_are_those_of_the_ten_sends_before(engine: sa.Engine) -> None:
     rates = []
     for weeks in range(MAX_COMPARED + 2, 0, -1):
         make_send(engine, earlier(weeks, readers=40, tracked=weeks < 6, warmth=1 + weeks / 5))
         rates.append(latest(engine).rates)
     make_send(engine, MadeUp(readers=40))
-    found = latest(engine)
-    assert found.compared == MAX_COMPARED
+    report = latest(engine)
+    assert report.compared == MAX_COMPARED
     for field in fields(SendRates):
-        values = [getattr(one, field.name) for one in rates[-MAX_COMPARED:]]
+        values = [getattr(earlier_rates, field.name) for earlier_rates in rates[-MAX_COMPARED:]]
         known = [value for value in values if value is not None]
-        # Those without tracking have no part in the median of opens.
+        # Sends without tracking are not part of the median of opens.
         assert len(known) == (5 if field.name in {"opened", "clicked"} else MAX_COMPARED)
-        assert getattr(found.medians, field.name) == median(known)
+        assert getattr(report.medians, field.name) == median(known)
     recalled = sa.update(send).where(send.c.issue == earlier(1).issue).values(recalled_at=AT)
     with engine.begin() as connection:
         connection.execute(recalled)
     others = rates[-MAX_COMPARED - 1 : -1]
     for field in fields(SendRates):
-        known = [value for one in others if (value := getattr(one, field.name)) is not None]
+        known = [
+            value
+            for earlier_rates in others
+            if (value := getattr(earlier_rates, field.name)) is not None
+        ]
         assert getattr(latest(engine).medians, field.name) == median(known)
     make_send(engine, MadeUp(issue="2026-12-01-quiet", at=AT + WEEK, readers=2, tracked=False))
     assert (latest(engine).rates.opened, latest(engine).medians.opened) == (None, None)
 
 
-def test_readers_whom_sendgrid_has_not_accepted_are_not_sent(engine: sa.Engine) -> None:
+def test_recipients_not_accepted_by_sendgrid_are_not_counted_as_sent(engine: sa.Engine) -> None:
     make_send(engine, MadeUp(readers=10))
     with engine.begin() as connection:
-        some = send_recipient.c.subscriber_id <= 3
-        connection.execute(sa.update(send_recipient).where(some).values(state="unknown"))
-    found = latest(engine)
-    assert (found.sent, dict(found.not_accepted)) == (7, {"unknown": 3})
-    assert found.counts.delivery.total == 7
+        first_three = send_recipient.c.subscriber_id <= 3
+        connection.execute(sa.update(send_recipient).where(first_three).values(state="unknown"))
+    report = latest(engine)
+    assert (report.sent, dict(report.not_accepted)) == (7, {"unknown": 3})
+    assert report.counts.delivery.total == 7
 
 
-def test_only_what_has_left_is_reported(engine: sa.Engine) -> None:
+def test_only_started_sends_are_listed(engine: sa.Engine) -> None:
     make_send(engine, earlier(1))
     make_send(engine, MadeUp(readers=2))
     with engine.begin() as connection:
         connection.execute(sa.update(batch).where(batch.c.send_id == 2).values(state="ready"))
         later = {"scheduled_at": AT - WEEK + datetime.timedelta(hours=2)}
         connection.execute(sa.update(send).where(send.c.id == 1).values(later))
-        (only,) = list_started_sends(connection)
+        (started,) = list_started_sends(connection)
     # SendGrid held it until then.
-    assert (only.id, only.sent_at) == (1, later["scheduled_at"])
+    assert (started.id, started.sent_at) == (1, later["scheduled_at"])
 
 
-def test_the_next_issue_ends_the_time_of_what_names_no_send(
-    engine: sa.Engine,
-) -> None:
+def test_next_send_ends_the_attribution_window(engine: sa.Engine) -> None:
     day = datetime.timedelta(days=1)
     make_send(engine, MadeUp(readers=2))
     make_send(engine, MadeUp(issue="2026-11-25-next", at=AT + day, readers=2))
@@ -114,7 +116,7 @@ def test_the_next_issue_ends_the_time_of_what_names_no_send(
     assert attribution_window([first, second], second) == (AT + day, AT + day + WEEK)
 
 
-def test_an_email_without_links(engine: sa.Engine) -> None:
+def test_clicks_of_an_email_without_links_are_other_links(engine: sa.Engine) -> None:
     make_send(engine, MadeUp(readers=50, html=HTML[:0]))
-    (other,) = latest(engine).links
-    assert (other.url, other.text) == ("", "")
+    (other_links,) = latest(engine).links
+    assert (other_links.url, other_links.text) == ("", "")

@@ -1,1 +1,1 @@
-"""A report as a page, as charts, as plain data."""
+"""Formats of a report: HTML page with charts, terminal text, JSON."""

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: to look at, to print, to pass on. Pure."""
+"""Render a report as one self-contained HTML page. Pure."""
 
 from functools import cache
 from pathlib import Path
@@ -19,32 +19,32 @@ from newsletter.reports.model import (
 from newsletter.reports.output import charts
 from newsletter.reports.output.formatting import format_percent, group_hours
 
-# Hours in a column of the chart; where no opens are known, all happens on the first day.
+# Hours per column; without opens or clicks the chart shows deliveries, nearly all on the first day.
 STEP_HOURS, DAY_HOURS = 3, 24
 _MIN_GAUGE_SCALE = 0.004
 _DELIVERY_STATES = ("delivered", "bounced", "dropped", "waiting")
 
 
 class RateFigure(NamedTuple):
-    """A rate of this send beside what is usual."""
+    """A rate of this send and the median of earlier ones, as text."""
 
     name: str
     value: str
-    usual: str
+    median: str
     chart: Markup
 
 
 def render_report_page(report: SendReport, config: Config) -> str:
-    """The page: no script, nothing to load, no reader's address."""
-    at = report.sent_at.astimezone(ZoneInfo(config.timezone))
-    made = report.made_at.astimezone(ZoneInfo(config.timezone))
+    """Return the page: without scripts, external resources or addresses."""
+    sent_at = report.sent_at.astimezone(ZoneInfo(config.timezone))
+    made_at = report.made_at.astimezone(ZoneInfo(config.timezone))
     return _template().render(
-        of=report,
+        report=report,
         counts=report.counts,
-        fates=[(name, getattr(report.counts.delivery, name)) for name in _DELIVERY_STATES],
+        delivery=[(name, getattr(report.counts.delivery, name)) for name in _DELIVERY_STATES],
         config=config,
-        sent_at=f"{at:%A} {at.day} {at:%B %Y, %H:%M}",
-        made_at=f"{made.day} {made:%B %Y, %H:%M}",
+        sent_at=f"{sent_at:%A} {sent_at.day} {sent_at:%B %Y, %H:%M}",
+        made_at=f"{made_at.day} {made_at:%B %Y, %H:%M}",
         figures=_build_figures(report),
         outcome=charts.draw_stacked_bar(
             "outcome",
@@ -72,42 +72,44 @@ def _template() -> Template:
 
 
 def _build_figures(report: SendReport) -> list[RateFigure]:
-    """The rates that there are, the most telling first."""
-    named = {
+    """Return the known rates, the most important first."""
+    rates = {
         "Delivered": ("delivered", 1),
         "Opened": ("opened", 1),
         "Clicked": ("clicked", 1),
         "Unsubscribed": ("unsubscribed", 2),
         "Bounced": ("bounced", 1),
     }
-    found = []
-    for words, (name, digits) in named.items():
-        value, usual = getattr(report.rates, name), getattr(report.medians, name)
+    figures = []
+    for label, (name, digits) in rates.items():
+        value, median = getattr(report.rates, name), getattr(report.medians, name)
         if value is None:
             continue
-        most = 1.0 if name == "delivered" else 1.4 * max(value, usual or 0.0)
-        found.append(
+        maximum = 1.0 if name == "delivered" else 1.4 * max(value, median or 0.0)
+        figures.append(
             RateFigure(
-                words,
+                label,
                 format_percent(value, digits),
-                format_percent(usual, digits) if usual is not None else "",
-                # A bar says something only beside what it is compared with.
-                charts.draw_bar("accent", value, most, usual) if usual is not None else Markup(),
+                format_percent(median, digits) if median is not None else "",
+                # A bar is only useful in comparison with the median.
+                charts.draw_bar("accent", value, maximum, median)
+                if median is not None
+                else Markup(),
             )
         )
-    return found
+    return figures
 
 
 class CurveChart(NamedTuple):
-    """The chart of the hours.
+    """The chart of opens and clicks, or deliveries, over time.
 
     Attributes:
-        chart: the columns.
-        names: of the series.
+        chart: the SVG.
+        names: the names of the series.
         rows: hours, and the counts of each series, for the table.
-        ticks: labels under the chart, from its left end to its right.
-        scale: how many hours a column is, and how many readers the tallest.
-        later: readers after the last hour, of each series.
+        ticks: labels of the time axis, from left to right.
+        scale: hours per column, and recipients in the highest column.
+        later: recipients after the last hour, for each series.
     """
 
     chart: Markup
@@ -119,25 +121,27 @@ class CurveChart(NamedTuple):
 
 
 def _build_curve_chart(report: SendReport) -> CurveChart:
-    known = [
+    candidates = [
         ("opened", report.opens.curve if report.opens else None),
         ("clicked", report.clicks.curve if report.clicks else None),
     ]
-    found = [(name, curve) for name, curve in known if curve]
-    length, end = (STEP_HOURS, CURVE_HOURS) if found else (1, DAY_HOURS)
-    found = found or [("delivered", report.counts.delivery_curve)]
-    columns = [group_hours(curve.hours[:end], length) for _, curve in found]
-    later = [curve.later + sum(curve.hours[end:]) for _, curve in found]
-    told = "; ".join(
+    curves = [(name, curve) for name, curve in candidates if curve]
+    length, end = (STEP_HOURS, CURVE_HOURS) if curves else (1, DAY_HOURS)
+    curves = curves or [("delivered", report.counts.delivery_curve)]
+    columns = [group_hours(curve.hours[:end], length) for _, curve in curves]
+    later = [curve.later + sum(curve.hours[end:]) for _, curve in curves]
+    description = "; ".join(
         f"{name}: most readers ({max(counts):,}) {_format_hours(counts.index(max(counts)), length)}"
-        for (name, _), counts in zip(found, columns, strict=True)
+        for (name, _), counts in zip(curves, columns, strict=True)
     )
     title = f"Readers by hours since the send, the first {end}"
     rows = enumerate(zip(*columns, strict=True))
-    series = [charts.Series(name, counts) for (name, _), counts in zip(found, columns, strict=True)]
+    series = [
+        charts.Series(name, counts) for (name, _), counts in zip(curves, columns, strict=True)
+    ]
     return CurveChart(
-        chart=charts.draw_columns("hours", title, told, series),
-        names=[name for name, _ in found],
+        chart=charts.draw_columns("hours", title, description, series),
+        names=[name for name, _ in curves],
         rows=[(_format_hours(index, length), list(row)) for index, row in rows],
         ticks=[f"{hour} h" for hour in range(0, end + 1, end // 6)],
         scale=(length, max(max(counts) for counts in columns)),
@@ -150,24 +154,30 @@ def _format_hours(index: int, length: int) -> str:
 
 
 class ComplaintsGauge(NamedTuple):
-    """Complaints against Gmail's lines."""
+    """The complaint rate in comparison with Gmail's limits.
 
-    words: str
+    Attributes:
+        assessment: the comparison as text.
+        chart: the SVG.
+        ticks: the label of each limit and its position (CSS ``left``).
+    """
+
+    assessment: str
     chart: Markup
-    places: list[tuple[str, str]]
+    ticks: list[tuple[str, str]]
 
 
 def _build_complaints_gauge(report: SendReport) -> ComplaintsGauge:
     value = report.rates.complaints or 0.0
-    most = max(_MIN_GAUGE_SCALE, 1.2 * value)
-    words = {
+    maximum = max(_MIN_GAUGE_SCALE, 1.2 * value)
+    assessments = {
         "green": "below both of Gmail's lines",
         "yellow": "above the line that Gmail asks senders to stay below",
         "red": "at or above the line from which Gmail turns mail away",
     }
     marks = (COMPLAINT_RATE_WARNING, COMPLAINT_RATE_LIMIT)
     return ComplaintsGauge(
-        words[report.complaint_state],
-        charts.draw_gauge(report.complaint_state, value, marks, most),
-        [(format_percent(mark, 2), f"{100 * mark / most:.2f}%") for mark in marks],
+        assessments[report.complaint_state],
+        charts.draw_gauge(report.complaint_state, value, marks, maximum),
+        [(format_percent(mark, 2), f"{100 * mark / maximum:.2f}%") for mark in marks],
     )

@@ -1,4 +1,4 @@
-"""A report as plain data, for a script: see docs/how-to/report.md for what each key is."""
+"""Convert a report to JSON data; its keys are in docs/how-to/report.md."""
 
 from dataclasses import asdict
 from typing import Any
@@ -15,16 +15,16 @@ from newsletter.reports.model import (
 
 
 def report_to_dict(report: SendReport) -> dict[str, Any]:
-    """All of a report. Shares are numbers from 0 to 1, or null of nothing."""
-    counts, fates = report.counts, report.counts.delivery
+    """Return a report as plain data. Rates are numbers from 0 to 1, or null."""
+    counts, delivery = report.counts, report.counts.delivery
     return {
         "issue": report.issue,
         "subject": report.subject,
         "sent_at": report.sent_at.isoformat(timespec="seconds"),
         "made_at": report.made_at.isoformat(timespec="seconds"),
         "sent": report.sent,
-        **asdict(fates),
-        "adds_up": report.sent == fates.total,
+        **asdict(delivery),
+        "adds_up": report.sent == delivery.total,
         "not_sent": dict(report.not_accepted),
         "bounces": dict(counts.bounces),
         "drops": dict(counts.drops),
@@ -63,7 +63,7 @@ def _curve_to_dict(curve: HourlyCurve) -> dict[str, Any]:
 
 
 def _domain_to_dict(domain: DomainCounts) -> dict[str, Any]:
-    """The name of all others together is null."""
+    """Return the counts of a domain; the name of all others together is null."""
     return {**asdict(domain), "name": domain.name or None}
 
 

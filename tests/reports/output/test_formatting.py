@@ -1,3 +1,5 @@
+"""Numbers and reasons of a report as text."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from newsletter.reports.output.formatting import (
 
 
 @pytest.mark.parametrize(
-    ("share", "digits", "words"),
+    ("share", "digits", "text"),
     [
         (0.9956, 1, "99.6 %"),
         (0.0, 1, "0.0 %"),
@@ -24,27 +26,27 @@ from newsletter.reports.output.formatting import (
         (None, 1, "–"),  # noqa: RUF001
     ],
 )
-def test_percent(share: float | None, digits: int, words: str) -> None:
-    assert format_percent(share, digits) == words
+def test_percent_is_never_rounded_to_0_or_100(share: float | None, digits: int, text: str) -> None:
+    assert format_percent(share, digits) == text
 
 
 @given(st.lists(st.integers(0, 10**7)))
-def test_sparklines_keep_order_and_tell_something_from_nothing(counts: list[int]) -> None:
+def test_sparkline_keeps_the_order_and_distinguishes_0(counts: list[int]) -> None:
     line = sparkline(counts)
     assert len(line) == len(counts)
-    for count, mark in zip(counts, line, strict=True):
-        assert (mark == "▁") == (count == 0)
-        assert all(mark <= other for more, other in zip(counts, line, strict=True) if count <= more)
+    for count, bar in zip(counts, line, strict=True):
+        assert (bar == "▁") == (count == 0)
+        assert all(bar <= other for more, other in zip(counts, line, strict=True) if count <= more)
     if any(counts):
         assert line[counts.index(max(counts))] == "█"
 
 
 @given(st.lists(st.integers(0, 100)), st.integers(1, 9))
-def test_steps_lose_nothing(hours: list[int], length: int) -> None:
+def test_group_hours_keeps_the_sum(hours: list[int], length: int) -> None:
     assert sum(group_hours(hours, length)) == sum(hours)
 
 
-def test_listed() -> None:
+def test_reasons_beyond_the_limit_are_summed_up() -> None:
     assert format_reasons([("invalid address", 8), ("mailbox full", 3)]) == (
         "8 invalid address, 3 mailbox full"
     )
@@ -55,7 +57,7 @@ def test_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "classification", "status", "words"),
+    ("bounce_type", "classification", "status", "reason"),
     [
         ("bounce", "Invalid Address", "5.1.1", "invalid address"),
         ("bounce", "Mailbox Unavailable", "5.2.2", "mailbox full"),
@@ -65,12 +67,14 @@ def test_listed() -> None:
         ("bounce", "Unclassified", "", OTHER_REASONS),
     ],
 )
-def test_why_it_bounced(kind: str, classification: str, status: str, words: str) -> None:
-    assert describe_bounce(kind, classification, status) == words
+def test_bounce_reason_prefers_the_status_code(
+    bounce_type: str, classification: str, status: str, reason: str
+) -> None:
+    assert describe_bounce(bounce_type, classification, status) == reason
 
 
 @pytest.mark.parametrize(
-    ("reason", "words"),
+    ("reason", "description"),
     [
         ("Bounced Address", "had bounced before"),
         ("Invalid SMTPAPI header", "invalid request"),
@@ -78,5 +82,5 @@ def test_why_it_bounced(kind: str, classification: str, status: str, words: str)
         ("something new", OTHER_REASONS),
     ],
 )
-def test_why_it_was_dropped(reason: str, words: str) -> None:
-    assert describe_drop(reason) == words
+def test_drop_reason_is_described(reason: str, description: str) -> None:
+    assert describe_drop(reason) == description

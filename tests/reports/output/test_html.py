@@ -1,4 +1,4 @@
-"""The page needs nothing else, tells of no reader, and believes nobody's markup."""
+"""The report page: self-contained, without personal data, and safe against injected markup."""
 
 import datetime
 import re
@@ -24,7 +24,7 @@ from newsletter.reports.report import build_send_report
 
 NOW = AT + datetime.timedelta(days=3)
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
-LOADS = re.compile(
+EXTERNAL_OR_SCRIPT = re.compile(
     r"(?i)<(?:script|link|img|iframe|object|embed|base)\b|@import|url\(|\bsrc=|\bon\w+="
 )
 CONFIG = configured(timezone="Europe/Oslo", tracking={"opens": True, "clicks": True})
@@ -32,102 +32,104 @@ CONFIG = configured(timezone="Europe/Oslo", tracking={"opens": True, "clicks": T
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    """On SQLite alone: what the page is made of is tested on both."""
-    with database_engine("sqlite:///newsletter.db", tmp_path) as opened:
-        yield opened
+    """SQLite only: the counts on the page are tested on both databases elsewhere."""
+    with database_engine("sqlite:///newsletter.db", tmp_path) as sqlite:
+        yield sqlite
 
 
-def made(engine: sa.Engine, *sends: MadeUp) -> SendReport:
-    for one in sends:
-        make_send(engine, one)
+def make_report(engine: sa.Engine, *sends: MadeUp) -> SendReport:
+    for made_up in sends:
+        make_send(engine, made_up)
     with read_transaction(engine) as connection:
         return build_send_report(connection, list_started_sends(connection)[-1], CONFIG, NOW)
 
 
 @pytest.fixture
-def found(engine: sa.Engine) -> SendReport:
+def report(engine: sa.Engine) -> SendReport:
     earlier = MadeUp(issue="2026-11-17-earlier", at=AT - datetime.timedelta(days=7), readers=300)
-    return made(engine, replace(earlier, seed=2), MadeUp(readers=300))
+    return make_report(engine, replace(earlier, seed=2), MadeUp(readers=300))
 
 
-def test_the_page_holds_what_the_report_says(found: SendReport) -> None:
-    page = render_report_page(found, CONFIG)
+def test_page_shows_the_numbers_of_the_report(report: SendReport) -> None:
+    page = render_report_page(report, CONFIG)
     text = " ".join(" ".join(map(str, lxml_html.document_fromstring(page).itertext())).split())
-    fates = found.counts.delivery
+    delivery = report.counts.delivery
     assert "Reading the tide, friend" in text
     assert "Sent Tuesday 24 November 2026, 09:00 (Europe/Oslo) to 300 readers" in text
     assert (
-        f"{fates.delivered} + {fates.bounced} + {fates.dropped} + {fates.waiting} = 300 sent"
-        in text
+        f"{delivery.delivered} + {delivery.bounced} + {delivery.dropped} + {delivery.waiting}"
+        " = 300 sent" in text
     )
-    assert found.opens
-    assert f"{found.opens.machine_total} opens by mail programs" in text
+    assert report.opens
+    assert f"{report.opens.machine_total} opens by mail programs" in text
     assert "gmail.com" in text
-    places = [text.index(link.text) for link in found.links]
-    assert places == sorted(places)
-    assert len(places) == len(LINKS)
+    positions = [text.index(link.text) for link in report.links]
+    assert positions == sorted(positions)
+    assert len(positions) == len(LINKS)
 
 
-def test_the_page_needs_nothing_else_and_names_nobody(found: SendReport) -> None:
-    page = render_report_page(found, CONFIG)
-    assert LOADS.search(page) is None
+def test_page_is_self_contained_and_has_no_addresses(report: SendReport) -> None:
+    page = render_report_page(report, CONFIG)
+    assert EXTERNAL_OR_SCRIPT.search(page) is None
     assert not any(address(number) in page for number in range(1, 301))
     assert {element.tag for element in lxml_html.document_fromstring(page).iter("a", "form")} <= {
         "a"
     }
 
 
-def test_markup_of_others_is_text(engine: sa.Engine) -> None:
+def test_markup_in_subject_and_links_is_escaped(engine: sa.Engine) -> None:
     body = '<html><body><a href="https://x.example/&quot;&gt;&lt;b&gt;">{}</a></body></html>'
-    what = MadeUp(
+    made_up = MadeUp(
         readers=5, subject=EVIL, html=body.format("&lt;script&gt;alert(2)&lt;/script&gt;")
     )
-    page = render_report_page(made(engine, what), CONFIG)
+    page = render_report_page(make_report(engine, made_up), CONFIG)
     root = lxml_html.document_fromstring(page)
     assert root.findtext(".//h1") == EVIL
     assert list(root.iter("script", "img", "b")) == []
 
 
-def test_without_tracking_there_are_no_zeros(engine: sa.Engine) -> None:
-    found = made(engine, MadeUp(readers=50, tracked=False))
-    off = replace(found, tracking=(False, False))
-    page, data = render_report_page(off, CONFIG), report_to_dict(off)
+def test_opens_and_clicks_are_omitted_without_tracking(engine: sa.Engine) -> None:
+    report = make_report(engine, MadeUp(readers=50, tracked=False))
+    untracked = replace(report, tracking=(False, False))
+    page, data = render_report_page(untracked, CONFIG), report_to_dict(untracked)
     assert "tracking is off" in page
     assert "When it arrived" in page
     assert "Opened" not in page
     assert (data["opens"], data["clicks"], data["links"]) == (None, None, None)
-    assert "No opens or clicks were recorded" in render_report_page(found, CONFIG)
+    assert "No opens or clicks were recorded" in render_report_page(report, CONFIG)
 
 
 @pytest.mark.parametrize(
     ("share", "state"),
     [(None, "green"), (0.00099, "green"), (0.001, "yellow"), (0.003, "red"), (0.5, "red")],
 )
-def test_gmail_s_lines(engine: sa.Engine, share: float | None, state: str) -> None:
-    found = made(engine, MadeUp(readers=5))
+def test_complaint_state_follows_gmails_limits(
+    engine: sa.Engine, share: float | None, state: str
+) -> None:
+    report = make_report(engine, MadeUp(readers=5))
     rates = SendRates(1.0, 0.0, 0.0, share)
-    told = replace(found, rates=rates)
-    assert told.complaint_state == state
-    assert f'class="{state}"' in render_report_page(told, CONFIG)
+    changed = replace(report, rates=rates)
+    assert changed.complaint_state == state
+    assert f'class="{state}"' in render_report_page(changed, CONFIG)
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=4, max_size=4))
-def test_a_stacked_bar_is_full_and_shows_whatever_is_there(counts: list[int]) -> None:
+def test_stacked_bar_has_the_full_width_and_shows_every_part(counts: list[int]) -> None:
     names = ("delivered", "bounced", "dropped", "waiting")
-    drawn = str(charts.draw_stacked_bar("x", "t", list(zip(names, counts, strict=True))))
-    shapes = re.findall(r'class="(\w+)" x="([\d.]+)" y="0.0" width="([\d.]+)"', drawn)
+    svg = str(charts.draw_stacked_bar("x", "t", list(zip(names, counts, strict=True))))
+    shapes = re.findall(r'class="(\w+)" x="([\d.]+)" y="0.0" width="([\d.]+)"', svg)
     assert [name for name, _, _ in shapes] == [
         name for name, count in zip(names, counts, strict=True) if count
     ]
     if shapes:
-        _, left, width = shapes[-1]
-        assert float(left) + float(width) == pytest.approx(charts.WIDTH, abs=0.2)
+        _, x, width = shapes[-1]
+        assert float(x) + float(width) == pytest.approx(charts.WIDTH, abs=0.2)
         assert min(float(width) for _, _, width in shapes) > 7
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=30))
-def test_columns_stay_inside(counts: list[int]) -> None:
-    drawn = str(charts.draw_columns("x", "t", "", [charts.Series("opened", counts)]))
-    for y, height in re.findall(r'y="(-?[\d.]+)" width="[\d.]+" height="(-?[\d.]+)"', drawn):
+def test_columns_stay_inside_the_chart(counts: list[int]) -> None:
+    svg = str(charts.draw_columns("x", "t", "", [charts.Series("opened", counts)]))
+    for y, height in re.findall(r'y="(-?[\d.]+)" width="[\d.]+" height="(-?[\d.]+)"', svg):
         assert float(y) >= 0
         assert float(y) + float(height) == pytest.approx(charts.HEIGHT, abs=0.2)
