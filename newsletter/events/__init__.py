@@ -1,1 +1,1 @@
-"""SendGrid's events: parse, verify, record them, and apply them to the list."""
+"""SendGrid's events: parse, verify, record, and apply to the list."""

@@ -1,4 +1,4 @@
-"""Record in SQLite what the fake SendGrid accepted; compare with the ledger.
+"""Log what the fake SendGrid accepted; compare it with the ledger.
 
 On disk, so that memory use doesn't grow with the number of recipients.
 """

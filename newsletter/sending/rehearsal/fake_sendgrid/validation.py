@@ -1,4 +1,4 @@
-"""Validate ``mail/send`` requests against SendGrid's documented limits. Pure."""
+"""Validate ``mail/send`` requests against documented limits. Pure."""
 
 import json
 from collections import Counter
