@@ -1,15 +1,14 @@
 """``newsletter cancel``: cancel a send, at SendGrid too if it is held."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from newsletter.cli.output import echo, echo_err
-from newsletter.cli.send.shared import (
-    CANCELLATION_CAVEAT,
-    SendContext,
-    open_mailer,
-    open_send_context,
-    pluralize,
-)
+from newsletter.cli.send.shared import CANCELLATION_CAVEAT, open_send_context, pluralize
+
+if TYPE_CHECKING:
+    from newsletter.sending.service import SendContext
 
 
 @click.command(
@@ -46,13 +45,14 @@ def cancel_command(issue: str) -> None:
             echo_err(f"{pluralize(accepted_count, 'reader')} had it already.", color="yellow")
 
 
-def _cancel_scheduled(context: SendContext, accepted: int) -> None:
+def _cancel_scheduled(context: "SendContext", accepted: int) -> None:
     from newsletter.sending.ledger.pause_cancel_retry import mark_recalled
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.planning.schedule import PROVIDER_CANCEL_MARGIN
     from newsletter.sending.providers.sendgrid.scheduled_sends import cancel_scheduled
+    from newsletter.sending.service import open_client
 
-    with open_mailer(context.project) as client:
+    with open_client(context.project.config) as client:
         cancel_scheduled(client, context.send.provider_batch_id)
     mark_recalled(context.ledger, context.send)
     echo(f"SendGrid has cancelled what it held for {pluralize(accepted, 'reader')}.", color="green")

@@ -44,18 +44,18 @@ def plan_command(
     """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.cli.send.proposal import raise_if_refused
     from newsletter.db import database_engine
-    from newsletter.project import find_issue, open_project
-    from newsletter.sending.planning.proposal import SendOptions, confirm_send, propose_send
+    from newsletter.project import open_project
+    from newsletter.sending.planning.proposal import SendOptions
+    from newsletter.sending.service import confirm_proposal, propose
 
     project = open_project()
     options = SendOptions(segment or "", batch_size, replace_plan=again, needs_api_key=False)
     with database_engine(project.config.database, project.root) as engine:
-        proposal = propose_send(project, find_issue(project, issue), engine, options)
+        proposal = propose(project, issue, engine, options)
         raise_if_refused(proposal)
         if again and proposal.is_resumed:
             _refuse_replanning(proposal)
-        send = confirm_send(proposal)
-        _print_plan(proposal, send, as_json=as_json)
+        _print_plan(proposal, confirm_proposal(proposal).send, as_json=as_json)
 
 
 def _refuse_replanning(proposal: "SendProposal") -> None:

@@ -6,15 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err
-from newsletter.cli.send.shared import (
-    SendContext,
-    open_send_context,
-    pluralize,
-    print_unknown_batches,
-)
+from newsletter.cli.send.shared import open_send_context, pluralize, print_unknown_batches
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.reconcile import ReconcileResult
+    from newsletter.sending.service import SendContext
 
 
 @click.command("reconcile", short_help="Resolve unknown batches by SendGrid's events.")
@@ -52,7 +48,7 @@ def reconcile_command(issue: str, *, file: Path | None) -> int:
         return 1 if status.unknown_batches else 0
 
 
-def _record_events(context: SendContext, file: Path) -> int:
+def _record_events(context: "SendContext", file: Path) -> int:
     from newsletter.errors import display_path
     from newsletter.events.parse import parse_event_lines
     from newsletter.sending.feedback.event_intake import chunk_events, ingest_events

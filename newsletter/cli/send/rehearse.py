@@ -58,9 +58,10 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
       newsletter rehearse building-trust --readers 10000
     """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.db import database_engine
-    from newsletter.project import find_issue, open_project
-    from newsletter.sending.planning.proposal import SendOptions, propose_send
+    from newsletter.project import open_project
+    from newsletter.sending.planning.proposal import SendOptions
     from newsletter.sending.rehearsal.run import RehearsalOptions, run_rehearsal
+    from newsletter.sending.service import propose
     from newsletter.web.rehearsal_site import serve_rehearsal_site
 
     names = _parse_fault_names(faults)
@@ -68,9 +69,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     project = open_project()
     with database_engine(project.config.database, project.root) as engine:
-        proposal = propose_send(
-            project, find_issue(project, issue), engine, SendOptions(needs_api_key=False)
-        )
+        proposal = propose(project, issue, engine, SendOptions(needs_api_key=False))
         options = RehearsalOptions(
             project, proposal.folder.name, engine, readers or 0, names, serve_rehearsal_site
         )

@@ -6,7 +6,7 @@ from newsletter.cli.send.shared import (
     concurrency_option,
     open_send_context,
     report_run,
-    resume_send,
+    terminal_observer,
 )
 
 
@@ -26,7 +26,9 @@ def resume_command(issue: str | None, *, concurrency: int, as_json: bool) -> int
     """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.state_machine import next_state
+    from newsletter.sending.service import resume
 
     with open_send_context(issue) as context:
         next_state("resume", context.send, get_ledger_time(context.ledger))
-        return report_run(context, resume_send(context, concurrency), as_json=as_json)
+        outcome = resume(context, terminal_observer(context), concurrency)
+        return report_run(context, outcome, as_json=as_json)

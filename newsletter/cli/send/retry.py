@@ -8,7 +8,7 @@ from newsletter.cli.send.shared import (
     open_send_context,
     pluralize,
     report_run,
-    resume_send,
+    terminal_observer,
 )
 
 
@@ -32,6 +32,7 @@ def retry_command(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> 
     from newsletter.sending.ledger.find_sends import find_send
     from newsletter.sending.ledger.record import count_recipients_by_state, get_ledger_time
     from newsletter.sending.ledger.state_machine import next_state
+    from newsletter.sending.service import resume
 
     with open_send_context(issue) as context:
         next_state("retry", context.send, get_ledger_time(context.ledger))
@@ -49,4 +50,5 @@ def retry_command(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> 
             context.ledger, context.send, min(batch_size, context.send.limit_per_hour or batch_size)
         )
         retried = context._replace(send=find_send(context.ledger, context.send.issue))
-        return report_run(retried, resume_send(retried, concurrency), as_json=as_json)
+        outcome = resume(retried, terminal_observer(retried), concurrency)
+        return report_run(retried, outcome, as_json=as_json)

@@ -5,14 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import confirm_count, echo, echo_err
-from newsletter.cli.send.shared import (
-    SendContext,
-    concurrency_option,
-    open_mailer,
-    report_run,
-    resume_send,
-    run_sender,
-)
+from newsletter.cli.send.shared import concurrency_option, report_run, terminal_observer
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -20,6 +13,7 @@ if TYPE_CHECKING:
     from newsletter.project import Project
     from newsletter.sending.planning.proposal import SendProposal
     from newsletter.sending.planning.schedule import ScheduledTime
+    from newsletter.sending.service import SendContext
 
 
 @click.command("send", short_help="Send an issue to the readers, or see exactly what would go.")
@@ -104,8 +98,9 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.cli.send.dry_run import perform_dry_run
     from newsletter.db import database_engine
-    from newsletter.project import find_issue, open_project
-    from newsletter.sending.planning.proposal import SendOptions, propose_send
+    from newsletter.project import open_project
+    from newsletter.sending.planning.proposal import SendOptions
+    from newsletter.sending.service import propose
 
     project = open_project()
     with database_engine(project.config.database, project.root) as engine:
@@ -115,7 +110,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             project, at, undo_window, local=local, limit_per_hour=limit_per_hour
         )
         options = SendOptions(segment or "", batch_size, limit_per_hour)
-        proposal = propose_send(project, find_issue(project, issue), engine, options)
+        proposal = propose(project, issue, engine, options)
         if dry_run:
             return perform_dry_run(proposal, engine, samples, as_json=as_json)
         _check_sendable(proposal)
@@ -196,30 +191,18 @@ def _confirm_and_deliver(
     *,
     as_json: bool,
 ) -> int:
-    import datetime
+    from newsletter.sending import service
 
-    from newsletter.sending.planning.frozen_content import SendSchedule, load_prepared_email
-    from newsletter.sending.planning.proposal import confirm_send
-    from newsletter.sending.providers.sendgrid.scheduled_sends import create_batch_id
-
-    project = proposal.project
-    with open_mailer(project) as client:
-        schedule = SendSchedule(limit_per_hour=limit_per_hour)
-        if scheduled_time:
-            # The batch ID comes first: without one, no schedule may be recorded.
-            batch_id = create_batch_id(client) if scheduled_time.held_by_provider else ""
-            at = scheduled_time.get_start_time(datetime.datetime.now(datetime.UTC))
-            schedule = SendSchedule(at, scheduled_time.undo_seconds, batch_id, limit_per_hour)
-        send = confirm_send(proposal, schedule)
-        context = SendContext(project, proposal.ledger, send)
-        if send.is_scheduled_locally:
+    with service.open_client(proposal.project.config) as client:
+        schedule = service.request_schedule(client, scheduled_time, limit_per_hour)
+        context = service.confirm_proposal(proposal, schedule)
+        if context.send.is_scheduled_locally:
             return _print_scheduled(context, as_json=as_json)
-        prepared_email = load_prepared_email(context.ledger, send, project.config)
-        outcome = run_sender(context, prepared_email, client, concurrency)
+        outcome = service.deliver(context, client, terminal_observer(context), concurrency)
     return report_run(context, outcome, as_json=as_json)
 
 
-def _print_scheduled(context: SendContext, *, as_json: bool) -> int:
+def _print_scheduled(context: "SendContext", *, as_json: bool) -> int:
     import json
 
     from newsletter.sending.ledger.status import get_send_status
@@ -243,6 +226,7 @@ def _start_due_sends(
     """Start every send that is due; one that fails doesn't keep the others from starting."""
     from newsletter.errors import NewsletterError, Problem
     from newsletter.sending.ledger.find_sends import iter_due_sends, open_ledger
+    from newsletter.sending.service import SendContext, resume
 
     ledger = open_ledger(engine, project.config)
     exit_code, problems = 0, list[Problem]()
@@ -251,9 +235,8 @@ def _start_due_sends(
         if not as_json:
             echo(f"{send.slug} is due.")
         try:
-            exit_code = max(
-                exit_code, report_run(context, resume_send(context, concurrency), as_json=as_json)
-            )
+            outcome = resume(context, terminal_observer(context), concurrency)
+            exit_code = max(exit_code, report_run(context, outcome, as_json=as_json))
         except NewsletterError as error:
             problems += error.problems
     if problems:

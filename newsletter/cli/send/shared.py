@@ -1,21 +1,19 @@
-"""Shared by the send commands: open a send, run it, print its results."""
+"""Shared by the send commands: open a send, observe it, print its results."""
 
-import os
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli.output import echo, echo_err, format_fields
 
 if TYPE_CHECKING:
-    from newsletter.project import Project
-    from newsletter.sending.ledger.record import Ledger, Send
+    from collections.abc import Iterator
+
+    from newsletter.sending.delivery.sender import SendObserver
     from newsletter.sending.ledger.status import SendStatus
     from newsletter.sending.providers.provider import Outcome
-    from newsletter.sending.providers.sendgrid.client import SendGridClient
-    from newsletter.sending.providers.sendgrid.payload import PreparedEmail
+    from newsletter.sending.service import ObserverFactory, SendContext
 
 # The states of recipients, in an editor's words.
 RECIPIENT_STATE_LABELS = {
@@ -37,16 +35,8 @@ concurrency_option = click.option(
 )  # fmt: skip
 
 
-class SendContext(NamedTuple):
-    """A send, its project and the ledger that records it."""
-
-    project: "Project"
-    ledger: "Ledger"
-    send: "Send"
-
-
 @contextmanager
-def open_send_context(issue: str | None) -> Iterator[SendContext]:
+def open_send_context(issue: str | None) -> "Iterator[SendContext]":
     """Find the send of an issue, or the latest one; the database is open within the context.
 
     Raises:
@@ -55,6 +45,7 @@ def open_send_context(issue: str | None) -> Iterator[SendContext]:
     from newsletter.db import database_engine
     from newsletter.project import open_project
     from newsletter.sending.ledger.find_sends import find_send, open_ledger
+    from newsletter.sending.service import SendContext
 
     project = open_project()
     with database_engine(project.config.database, project.root) as engine:
@@ -62,79 +53,30 @@ def open_send_context(issue: str | None) -> Iterator[SendContext]:
         yield SendContext(project, ledger, find_send(ledger, issue))
 
 
-@contextmanager
-def open_mailer(project: "Project") -> Iterator["SendGridClient"]:
-    """Open a client for SendGrid; it is closed at the end of the context.
-
-    Raises:
-        ConfigError: SENDGRID_API_KEY is not set.
-    """
-    from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
-
-    client = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def run_sender(
-    context: SendContext,
-    prepared_email: "PreparedEmail",
-    provider: "SendGridClient",
-    concurrency: int,
-) -> "Outcome | None":
-    """Run the sender on a send, handling Ctrl-C; return the outcome that stopped it, if any."""
+def terminal_observer(context: "SendContext") -> "ObserverFactory":
+    """Return what shows the delivery of a send at the terminal, and stops it on Ctrl-C."""
     from newsletter.cli.send.terminal import observe_send
-    from newsletter.sending.delivery.sender import BatchSender
-    from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON, cancel_send
-    from newsletter.sending.ledger.record import count_recipients_by_state, get_send, stop_send
+    from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON
+    from newsletter.sending.ledger.record import stop_send
 
-    pending = count_recipients_by_state(context.ledger, context.send).get("pending", 0)
-    try:
-        with observe_send(pending) as terminal:
-            sender = BatchSender(
-                context.ledger,
-                context.send,
-                prepared_email,
-                provider,
-                terminal,
-                concurrency=concurrency,
+    @contextmanager
+    def open_observer(pending: int) -> "Iterator[SendObserver]":
+        try:
+            with observe_send(pending) as observer:
+                yield observer
+        except KeyboardInterrupt:
+            stop_send(context.ledger, context.send, "paused", MANUAL_STOP_REASON)
+            echo_err(
+                "\nStopped immediately. A request in flight counts as unknown when its lease "
+                f"expires; nobody is sent it twice.\nSee: newsletter status {context.send.slug}\n"
+                f"Resume with: newsletter resume {context.send.slug}"
             )
-            halted = sender.run()
-    except KeyboardInterrupt:
-        stop_send(context.ledger, context.send, "paused", MANUAL_STOP_REASON)
-        echo_err(
-            "\nStopped immediately. A request in flight counts as unknown when its lease expires; "
-            f"nobody is sent it twice.\nSee: newsletter status {context.send.slug}\n"
-            f"Resume with: newsletter resume {context.send.slug}"
-        )
-        raise
-    now = get_send(context.ledger, context.send.issue)
-    if now and now.state == "cancelled":
-        # Batches that were in flight when it was cancelled may have become ready for another try.
-        cancel_send(context.ledger, now)
-    return halted
+            raise
+
+    return open_observer
 
 
-def resume_send(context: SendContext, concurrency: int) -> "Outcome | None":
-    """Send the pending batches with the frozen content; return the outcome that stopped it, if any.
-
-    Raises:
-        SendRefusedError: the settings don't allow it.
-    """
-    from newsletter.errors import SendRefusedError
-    from newsletter.sending.planning.frozen_content import load_prepared_email
-    from newsletter.sending.planning.preflight import find_resume_problems
-
-    if problems := find_resume_problems(context.project.config, os.environ):
-        raise SendRefusedError.from_problems(problems)
-    with open_mailer(context.project) as client:
-        prepared_email = load_prepared_email(context.ledger, context.send, context.project.config)
-        return run_sender(context, prepared_email, client, concurrency)
-
-
-def report_run(context: SendContext, outcome: "Outcome | None", *, as_json: bool) -> int:
+def report_run(context: "SendContext", outcome: "Outcome | None", *, as_json: bool) -> int:
     """Print the result of a run of the sender; return the exit code.
 
     Raises:

@@ -1,0 +1,154 @@
+"""A send from the proposal to the record, without the command line, against the fake SendGrid."""
+
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from ready_to_send import SETTINGS
+from sending_fixtures import MakeReaders, Subscribe, World
+
+from newsletter.errors import SendRefusedError
+from newsletter.project import open_project
+from newsletter.sending import service
+from newsletter.sending.delivery.sender import SendObserver
+from newsletter.sending.ledger.pause_cancel_retry import cancel_send
+from newsletter.sending.ledger.record import count_recipients_by_state, get_send
+from newsletter.sending.ledger.status import SendStatus, get_send_status
+from newsletter.sending.planning.proposal import SendOptions
+from newsletter.sending.planning.schedule import ScheduledTime
+from newsletter.sending.providers.provider import NoResponse, Response
+from newsletter.sending.rehearsal import FakeSendGrid
+from newsletter.sending.service import SendContext
+
+POST = "---\ntitle: The ice\n---\nIt let go on Tuesday.\n"
+SUBSCRIBERS = 12
+BATCH_SIZE = 5
+TOMORROW = datetime.timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _project(
+    project_folder: Path,
+    subscribe: Subscribe,
+    make_readers: MakeReaders,
+    double: FakeSendGrid,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subscribe(make_readers(SUBSCRIBERS))
+    (project_folder / "newsletter.yml").write_text(SETTINGS)
+    folder = project_folder / "issues" / "2026-12-01-ice"
+    folder.mkdir()
+    (folder / "post.md").write_text(POST)
+    monkeypatch.setenv("SENDGRID_API_KEY", double.key)
+    monkeypatch.setenv("SENDGRID_HOST", double.url)
+
+
+@dataclass
+class Editor:
+    """An editor who watches a delivery; ``world`` is the observer.
+
+    Attributes:
+        pending: what each delivery was opened with.
+    """
+
+    world: World
+    pending: list[int]
+
+    @contextmanager
+    def open_observer(self, pending: int) -> Iterator[SendObserver]:
+        self.pending.append(pending)
+        yield self.world
+
+
+@pytest.fixture
+def editor(world: World) -> Editor:
+    return Editor(world, [])
+
+
+def confirm(
+    engine: sa.Engine, scheduled_time: ScheduledTime | None = None, limit: int | None = None
+) -> SendContext:
+    project = open_project()
+    proposal = service.propose(project, "ice", engine, SendOptions(batch_size=BATCH_SIZE))
+    assert not proposal.problems
+    with service.open_client(project.config) as client:
+        schedule = service.request_schedule(client, scheduled_time, limit)
+    return service.confirm_proposal(proposal, schedule)
+
+
+def status(context: SendContext) -> SendStatus:
+    return get_send_status(context.ledger, context.send)
+
+
+def test_send_is_proposed_confirmed_delivered_and_recorded(
+    engine: sa.Engine, double: FakeSendGrid, editor: Editor
+) -> None:
+    context = confirm(engine)
+    assert (status(context).send.state, double.requests) == ("frozen", [])
+    with service.open_client(context.project.config) as client:
+        assert service.deliver(context, client, editor.open_observer) is None
+    assert editor.pending == [SUBSCRIBERS]
+    assert editor.world.done == SUBSCRIBERS
+    assert (status(context).send.state, len(double.accepted)) == ("done", SUBSCRIBERS)
+    assert status(context).recipients_by_state == {"accepted": SUBSCRIBERS}
+    assert status(context).batches_by_state == {"accepted": 3}
+
+
+def test_stopped_send_is_resumed_where_it_stopped(
+    engine: sa.Engine, double: FakeSendGrid, editor: Editor
+) -> None:
+    context = confirm(engine)
+    editor.world.stop_requested = True
+    assert service.resume(context, editor.open_observer) is None
+    assert (status(context).send.state, double.requests) == ("paused", [])
+    editor.world.stop_requested = False
+    service.resume(context, editor.open_observer)
+    assert editor.pending == [SUBSCRIBERS, SUBSCRIBERS]
+    assert (status(context).send.state, len(double.accepted)) == ("done", SUBSCRIBERS)
+
+
+def test_resume_without_api_key_is_refused_before_anything_is_opened(
+    engine: sa.Engine, editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = confirm(engine)
+    monkeypatch.delenv("SENDGRID_API_KEY")
+    with pytest.raises(SendRefusedError, match="SENDGRID_API_KEY"):
+        service.resume(context, editor.open_observer)
+    assert (status(context).send.state, editor.pending) == ("frozen", [])
+
+
+def test_schedule_has_an_id_only_if_the_provider_holds_the_send(
+    engine: sa.Engine, double: FakeSendGrid
+) -> None:
+    later = datetime.datetime.now(datetime.UTC) + TOMORROW
+    local = confirm(engine, ScheduledTime(later, held_by_provider=False), limit=100).send
+    assert local.is_scheduled_locally
+    assert (local.scheduled_at, local.limit_per_hour, double.requests) == (later, 100, [])
+    with service.open_client(open_project().config) as client:
+        held = service.request_schedule(client, ScheduledTime(later, held_by_provider=True), None)
+    assert held.provider_batch_id
+    assert held.scheduled_at == later
+
+
+def test_batch_that_comes_back_after_cancelling_is_dropped(
+    engine: sa.Engine, editor: Editor
+) -> None:
+    context = confirm(engine)
+
+    class CancelledMeanwhile:
+        """Another command cancels the send while a request is in flight that isn't accepted."""
+
+        def post_mail(self, body: bytes) -> Response | NoResponse:
+            del body
+            running = get_send(context.ledger, context.send.issue)
+            assert running
+            cancel_send(context.ledger, running)
+            return NoResponse(request_sent=False, reason="connection refused")
+
+    service.deliver(context, CancelledMeanwhile(), editor.open_observer, concurrency=1)
+    assert status(context).send.state == "cancelled"
+    assert count_recipients_by_state(context.ledger, context.send) == {"dropped": SUBSCRIBERS}
