@@ -25,7 +25,7 @@ def deduplicate_addresses(addresses: Sequence[str]) -> list[str]:
     Raises:
         ListError: one is no address.
     """
-    parsed = {one.key: one.address for one in map(parse_address, addresses)}
+    parsed = {address.key: address.address for address in map(parse_address, addresses)}
     return [f"{box.rpartition('@')[0]}@{key.rpartition('@')[2]}" for key, box in parsed.items()]
 
 
@@ -58,8 +58,8 @@ def send_test_emails(
     if engine is not None:
         mark_issue_tested(engine, email.issue)
     try:
-        for one in requests:
-            _post_request(mailer, one.body, sandbox=config.sendgrid.sandbox)
+        for api_request in requests:
+            _post_request(mailer, api_request.body, sandbox=config.sendgrid.sandbox)
     finally:
         mailer.close()
     return f"{TEST_SUBJECT_PREFIX} {get_default_subject(email, config)}"

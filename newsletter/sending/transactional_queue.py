@@ -178,13 +178,13 @@ def build_transactional_body(
         queued_email.address.address.rpartition("@")[0],
         queued_email.address.key.rpartition("@")[2],
     )
-    one: dict[str, Any] = {
+    personalization: dict[str, Any] = {
         "to": [{"email": f"{local}@{domain}"}],
         "custom_args": {"nl_notice": str(queued_email.id)},
     }
     if headers:
-        one["headers"] = dict(headers)
-    return encode_request_head(email, quiet) + orjson.dumps([one]) + b"}"
+        personalization["headers"] = dict(headers)
+    return encode_request_head(email, quiet) + orjson.dumps([personalization]) + b"}"
 
 
 def record_email_outcome(
@@ -271,7 +271,7 @@ def _sent_within_window(
 
     Counted from when it last left, which retries may have made much later than the promise.
     """
-    mine = [
+    conditions = [
         transactional_email.c.kind == kind,
         transactional_email.c.address_key == key,
         transactional_email.c.state != "dropped",
@@ -282,8 +282,8 @@ def _sent_within_window(
             transactional_email.c.created_at > since,
             transactional_email.c.started_at > since,
         )
-        mine.append(sa.or_(transactional_email.c.state.in_(("ready", "in_flight")), *recent))
-    return sa.exists().where(*mine)
+        conditions.append(sa.or_(transactional_email.c.state.in_(("ready", "in_flight")), *recent))
+    return sa.exists().where(*conditions)
 
 
 def _window_key(now: datetime.datetime, window: datetime.timedelta | None) -> str:

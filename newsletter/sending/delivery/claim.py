@@ -194,50 +194,50 @@ def mark_in_flight(
     """Say, for good, which requests leave now. Only after this may their first bytes go.
 
     Returns:
-        Those that leave; one without a body is closed instead. ``None`` if the send was stopped
+        Those to send; one without a body is closed instead. ``None`` if the send was stopped
         meanwhile, or SendGrid has asked for a pause: then all of them are put back.
 
     Raises:
-        SendRefused: a batch is another's by now.
+        SendRefusedError: another sender has taken a batch over.
     """
     shas = [
-        parcel.body_hash.result() if parcel.body_hash else hash_body(parcel.body)
-        for parcel in prepared_batches
+        prepared.body_hash.result() if prepared.body_hash else hash_body(prepared.body)
+        for prepared in prepared_batches
     ]
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
-        of = prepared_batches[0].batch.send_id
-        if not connection.scalar(_MAY_SEND, {"of": of, "now": now}):
-            _update_batches(connection, [parcel.batch for parcel in prepared_batches], "claimed",
-                  state="ready", lease_until=None)  # fmt: skip
+        send_id = prepared_batches[0].batch.send_id
+        if not connection.scalar(_MAY_SEND, {"of": send_id, "now": now}):
+            batches = [prepared.batch for prepared in prepared_batches]
+            _update_batches(connection, batches, "claimed", state="ready", lease_until=None)
             return None
-        for parcel in prepared_batches:
+        for prepared in prepared_batches:
             update_recipients(
                 connection,
-                parcel.batch,
+                prepared.batch,
                 "skipped_late",
-                dict.fromkeys(parcel.unsubscribed_since, UNSUBSCRIBED_SINCE_REASON),
+                dict.fromkeys(prepared.unsubscribed_since, UNSUBSCRIBED_SINCE_REASON),
             )
-            update_recipients(connection, parcel.batch, "rejected", parcel.rejected_recipients)
-        leaving = [parcel for parcel in prepared_batches if parcel.body]
-        empty = [parcel.batch for parcel in prepared_batches if not parcel.body]
-        moved = _update_batches(connection, [parcel.batch for parcel in leaving], "claimed",
+            update_recipients(connection, prepared.batch, "rejected", prepared.rejected_recipients)
+        to_send = [prepared for prepared in prepared_batches if prepared.body]
+        empty = [prepared.batch for prepared in prepared_batches if not prepared.body]
+        moved = _update_batches(connection, [prepared.batch for prepared in to_send], "claimed",
                       state="in_flight", lease_until=now + ledger.lease)  # fmt: skip
         moved += _update_batches(connection, empty, "claimed", state="dropped", lease_until=None)
         require_owned(moved, len(prepared_batches), prepared_batches[0].batch)
         attempts = [
             {
-                "batch_id": parcel.batch.id,
-                "number": parcel.batch.attempt_number,
+                "batch_id": prepared.batch.id,
+                "number": prepared.batch.attempt_number,
                 "body_sha": sha,
                 "started_at": now,
             }
-            for parcel, sha in zip(prepared_batches, shas, strict=True)
-            if parcel.body
+            for prepared, sha in zip(prepared_batches, shas, strict=True)
+            if prepared.body
         ]
         if attempts:
             connection.execute(sa.insert(attempt), attempts)
-    return leaving
+    return to_send
 
 
 def renew_leases(ledger: Ledger, claimed_batches: Sequence[ClaimedBatch]) -> None:
@@ -295,9 +295,9 @@ def _update_batches(
     expected_state: str,
     **values: str | datetime.datetime | None,
 ) -> int:
-    """Move batches that are in the state ``before`` and still this sender's; returns how many."""
+    """Update batches in ``expected_state`` that are still this sender's; return how many."""
     rows = [
-        {"b_id": one.id, "b_fence": one.fence, "b_before": expected_state}
-        for one in claimed_batches
+        {"b_id": claimed_batch.id, "b_fence": claimed_batch.fence, "b_before": expected_state}
+        for claimed_batch in claimed_batches
     ]
     return connection.execute(_UPDATE_BATCH.values(**values), rows).rowcount if rows else 0

@@ -83,29 +83,37 @@ def record_batch_results(ledger: Ledger, results: Sequence[BatchResult]) -> None
         _execute_owned(
             connection,
             _END_ATTEMPT,
-            [{**_attempt_values(one), "now": now} for one in results],
+            [{**_attempt_values(result), "now": now} for result in results],
             results,
         )
-        _execute_owned(connection, _CLOSE_BATCH, [_batch_values(one) for one in results], results)
-        for one in results:
+        _execute_owned(
+            connection, _CLOSE_BATCH, [_batch_values(result) for result in results], results
+        )
+        for result in results:
             rejected = {
-                one.recipient_ids[index]: why for index, why in one.action.recipient_errors.items()
+                result.recipient_ids[index]: why
+                for index, why in result.action.recipient_errors.items()
             }
-            update_recipients(connection, one.batch, "rejected", rejected)
-            if one.action.batch_state == "split":
-                _split_batch(connection, one)
-            if one.outcome.kind == "throttled" and one.action.retry_at:
-                pause_provider(connection, one.action.retry_at)
-            if one.action.stop_state:
+            update_recipients(connection, result.batch, "rejected", rejected)
+            if result.action.batch_state == "split":
+                _split_batch(connection, result)
+            if result.outcome.kind == "throttled" and result.action.retry_at:
+                pause_provider(connection, result.action.retry_at)
+            if result.action.stop_state:
                 stop_send_in_transaction(
-                    connection, one.batch.send_id, one.action.stop_state, one.outcome.message
+                    connection,
+                    result.batch.send_id,
+                    result.action.stop_state,
+                    result.outcome.message,
                 )
-        through = [one for one in results if one.action.recipient_state != "pending"]
+        through = [result for result in results if result.action.recipient_state != "pending"]
         if through:
             moved = connection.execute(
-                _UPDATE_RECIPIENTS, [_recipient_values(one) for one in through]
+                _UPDATE_RECIPIENTS, [_recipient_values(result) for result in through]
             ).rowcount
-            require_owned(moved, sum(len(one.recipient_ids) for one in through), through[0].batch)
+            require_owned(
+                moved, sum(len(result.recipient_ids) for result in through), through[0].batch
+            )
 
 
 def _execute_owned(

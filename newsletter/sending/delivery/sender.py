@@ -36,27 +36,27 @@ from newsletter.sending.providers.sendgrid.payload import PreparedEmail, build_r
 from newsletter.sending.retry_policy import BatchAction, decide_batch_action
 
 CONCURRENCY = 16
-# Batches that are written down as leaving, all at once; while the next ones are built, these fly.
+# Batches that are marked in flight at once; while the next ones are built, these are sent.
 BATCHES_PER_CLAIM = 8
 # How often a lease is renewed before it would end.
 RENEWALS_PER_LEASE = 3
 
 
 class SendObserver(Protocol):
-    """What a sender needs of the world around it."""
+    """Whoever watches a send: shows progress, waits, may ask to stop."""
 
     @property
     def stop_requested(self) -> bool:
-        """Whether somebody has asked to stop after the requests in flight."""
+        """Whether to stop after the requests in flight."""
 
     def wait(self, seconds: float) -> None:
-        """Wait, but not beyond being asked to stop."""
+        """Wait, but no longer than until a stop is requested."""
 
     def advance(self, recipient_count: int) -> None:
-        """So many more readers are settled."""
+        """Report that so many more recipients have a final state."""
 
     def notify(self, text: str) -> None:
-        """Something that the editor should see."""
+        """Show a message to the editor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,10 @@ class BatchSender:
         expire_leases(self.ledger, self.send)
         with (
             tune_interpreter(),
-            ThreadPoolExecutor(1) as hashing,
-            WorkerPool[PreparedBatch](self.transport, self.concurrency) as posters,
+            ThreadPoolExecutor(1) as hash_executor,
+            WorkerPool[PreparedBatch](self.transport, self.concurrency) as pool,
         ):
-            run = _SendLoop(self, posters, hashing)
+            run = _SendLoop(self, pool, hash_executor)
             while run.run_round():
                 pass
         if self.observer.stop_requested:
@@ -154,22 +154,26 @@ class _SendLoop:
 
     def _submit_batches(self) -> int:
         """Let the next batches leave; returns how many were dealt with."""
-        of = self.sender
-        held = claim.claim_batches(of.ledger, of.send, min(BATCHES_PER_CLAIM, self.pool.idle_count))
+        sender = self.sender
+        held = claim.claim_batches(
+            sender.ledger, sender.send, min(BATCHES_PER_CLAIM, self.pool.idle_count)
+        )
         if not held:
             return 0
-        with read_transaction(of.ledger.engine) as connection:
-            now = of.ledger.clock(connection)
-            parcels = [self._prepare_batch(connection, one, now) for one in held]
-        leaving = claim.mark_in_flight(of.ledger, parcels)
-        if leaving is None:
+        with read_transaction(sender.ledger.engine) as connection:
+            now = sender.ledger.clock(connection)
+            prepared_batches = [
+                self._prepare_batch(connection, claimed_batch, now) for claimed_batch in held
+            ]
+        to_send = claim.mark_in_flight(sender.ledger, prepared_batches)
+        if to_send is None:
             return 0
-        for parcel in leaving:
-            self.pool.submit(parcel, parcel.body)
-        of.observer.advance(
+        for prepared in to_send:
+            self.pool.submit(prepared, prepared.body)
+        sender.observer.advance(
             sum(
-                len(parcel.unsubscribed_since) + len(parcel.rejected_recipients)
-                for parcel in parcels
+                len(prepared.unsubscribed_since) + len(prepared.rejected_recipients)
+                for prepared in prepared_batches
             )
         )
         return len(held)
@@ -201,25 +205,27 @@ class _SendLoop:
             self.pool.in_flight
             and time.monotonic() - self.renewed_at > self._lease_seconds / RENEWALS_PER_LEASE
         ):
-            claim.renew_leases(self.sender.ledger, [parcel.batch for parcel in self.pool.in_flight])
+            claim.renew_leases(
+                self.sender.ledger, [prepared.batch for prepared in self.pool.in_flight]
+            )
             self.renewed_at = time.monotonic()
 
     def _handle_responses(self, completed: Sequence[tuple[PreparedBatch, TransportResult]]) -> None:
-        of = self.sender
-        now = record.get_ledger_time(of.ledger)
+        sender = self.sender
+        now = record.get_ledger_time(sender.ledger)
         settled = []
-        for parcel, answer in completed:
+        for prepared, answer in completed:
             outcome = classify_response(
-                answer, now, sandbox=of.prepared_email.config.sendgrid.sandbox
+                answer, now, sandbox=sender.prepared_email.config.sendgrid.sandbox
             )
             step = decide_batch_action(
                 outcome,
-                recipient_count=len(parcel.recipient_ids),
-                attempts=parcel.batch.failed_attempts,
+                recipient_count=len(prepared.recipient_ids),
+                attempts=prepared.batch.failed_attempts,
                 now=now,
-                jitter=of.jitter(),
+                jitter=sender.jitter(),
             )
-            settled.append(BatchResult(parcel.batch, parcel.recipient_ids, outcome, step))
+            settled.append(BatchResult(prepared.batch, prepared.recipient_ids, outcome, step))
         self._record_results(settled)
 
     def _record_results(self, results: Sequence[BatchResult]) -> None:
@@ -228,8 +234,8 @@ class _SendLoop:
         except NewsletterError as error:
             if len(results) > 1:
                 # One that can't be written must not take the others with it.
-                for one in results:
-                    self._record_results([one])
+                for result in results:
+                    self._record_results([result])
                 return
             self.errors.append(
                 DatabaseError(
@@ -240,9 +246,9 @@ class _SendLoop:
                 )
             )
             return
-        for one in results:
-            self._apply_action(one.action, one.outcome, len(one.recipient_ids))
-            self._notify_observer(one)
+        for result in results:
+            self._apply_action(result.action, result.outcome, len(result.recipient_ids))
+            self._notify_observer(result)
 
     def _apply_action(self, action: BatchAction, outcome: Outcome, size: int) -> None:
         self.sender.observer.advance(
@@ -256,20 +262,20 @@ class _SendLoop:
 
     def _wait_for_batch(self) -> bool:
         """Wait until a batch may be claimed; ``False`` if the send is over or halted."""
-        of = self.sender
+        sender = self.sender
         if self.resume_at:
             self._wait_until(self.resume_at)
             self.resume_at = None
             return True
-        until = record.get_next_claim_time(of.ledger, of.send)
+        until = record.get_next_claim_time(sender.ledger, sender.send)
         if until is None:
-            record.finish_send(of.ledger, of.send)
+            record.finish_send(sender.ledger, sender.send)
             return False
-        state = record.get_send(of.ledger, of.send.issue)
+        state = record.get_send(sender.ledger, sender.send.issue)
         if state is None or state.state != "running":
             return False
         self._wait_until(until)
-        expire_leases(of.ledger, of.send)
+        expire_leases(sender.ledger, sender.send)
         return True
 
     def _wait_until(self, moment: datetime.datetime) -> None:

@@ -85,24 +85,24 @@ class WorkerPool(Generic[T]):
         self._jobs.put((item, body))
 
     def get_completed(self, timeout: float) -> list[tuple[T, TransportResult]]:
-        """The parcels that are back, each with its answer.
+        """Return the completed items, each with its response.
 
         Args:
-            timeout: how long to wait for one if there is none.
+            timeout: seconds to wait if none is completed.
         """
         back: list[tuple[T, TransportResult]] = []
         while self.in_flight:
             try:
-                parcel, answer = self._results.get(timeout=0 if back else timeout)
+                item, answer = self._results.get(timeout=0 if back else timeout)
             except queue.Empty:
                 break
             if isinstance(answer, BaseException):
                 if not back:
                     raise answer
-                self._results.put((parcel, answer))  # once those that are back are dealt with
+                self._results.put((item, answer))  # once those that are back are dealt with
                 break
-            self.in_flight.remove(parcel)
-            back.append((parcel, answer))
+            self.in_flight.remove(item)
+            back.append((item, answer))
         return back
 
     def __enter__(self) -> Self:
@@ -124,10 +124,10 @@ class WorkerPool(Generic[T]):
 
     def _run_worker(self) -> None:
         while job := self._jobs.get():
-            parcel, body = job
+            item, body = job
             answer: TransportResult | BaseException
             try:
                 answer = self._transport.post_mail(body)
             except BaseException as error:  # noqa: BLE001 - the feeding thread raises it
                 answer = error
-            self._results.put((parcel, answer))
+            self._results.put((item, answer))

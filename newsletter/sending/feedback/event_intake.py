@@ -79,7 +79,7 @@ def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, 
     Returns:
         Issue -> how many readers became accepted.
     """
-    named = {one.batch_id for one in events if one.batch_id is not None}
+    named = {event.batch_id for event in events if event.batch_id is not None}
     if not named:
         return {}
     doubtful = (
@@ -97,8 +97,8 @@ def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, 
         issues = connection.scalars(doubtful).all()
     settled = {}
     for issue in issues:
-        of = get_send(ledger, issue)
-        done = reconcile_send(ledger, of) if of else None
+        send_record = get_send(ledger, issue)
+        done = reconcile_send(ledger, send_record) if send_record else None
         if done and done.accepted_recipients:
             settled[issue] = done.accepted_recipients
             _log.info(
@@ -112,14 +112,14 @@ def _pause_running_sends(
 ) -> tuple[str, ...]:
     """Pause what is running, if SendGrid has changed the account's status since it was frozen."""
     paused = []
-    for one, _ in recorded:
-        kind = str(one.raw.get("type") or "")
-        if one.type != ACCOUNT_EVENT or kind.rpartition("_")[2] in _ACTIVE_STATUSES:
+    for event, _ in recorded:
+        kind = str(event.raw.get("type") or "")
+        if event.type != ACCOUNT_EVENT or kind.rpartition("_")[2] in _ACTIVE_STATUSES:
             continue
         reason = f"SendGrid has changed the account's status: {kind[:100] or 'it does not say how'}"
         _log.warning("%s", reason)
         running = sa.select(send.c.id, send.c.issue).where(
-            send.c.state == "running", send.c.frozen_at <= one.at
+            send.c.state == "running", send.c.frozen_at <= event.at
         )
         for id_, issue in connection.execute(running).all():
             stop_send_in_transaction(connection, id_, "paused", reason)

@@ -45,11 +45,13 @@ def find_send(ledger: Ledger, name: str | None) -> Send:
     if name is None:
         return sends[0]
     wanted = name.rstrip("/").rpartition("/")[2]
-    exact = [one for one in sends if one.issue == wanted]
-    found = exact or [one for one in sends if wanted.casefold() in one.issue.casefold()]
+    exact = [send_record for send_record in sends if send_record.issue == wanted]
+    found = exact or [
+        send_record for send_record in sends if wanted.casefold() in send_record.issue.casefold()
+    ]
     if len(found) == 1:
         return found[0]
-    some = ", ".join(one.issue for one in (found or sends)[:MAX_LISTED])
+    some = ", ".join(send_record.issue for send_record in (found or sends)[:MAX_LISTED])
     if found:
         raise ProjectError(
             f"{len(found)} sends match '{name}': {some}", remedy="Give a longer part of the name."
@@ -88,15 +90,15 @@ def has_due_sends(ledger: Ledger) -> bool:
 
 
 def _due_condition(now: datetime.datetime) -> sa.ColumnElement[bool]:
-    mine = batch.c.send_id == send.c.id
-    held = sa.exists().where(mine, batch.c.lease_until > now)
+    own_batch = batch.c.send_id == send.c.id
+    held = sa.exists().where(own_batch, batch.c.lease_until > now)
     # A sender that lives takes such a batch at once.
     due_batch = sa.and_(
         batch.c.state == "ready",
         sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= now),
         sa.or_(batch.c.available_at.is_(None), batch.c.available_at <= now),
     )
-    left_behind = sa.exists().where(mine, sa.or_(due_batch, batch.c.lease_until <= now))
+    left_behind = sa.exists().where(own_batch, sa.or_(due_batch, batch.c.lease_until <= now))
     orphaned = sa.and_(
         send.c.state == "running",
         ~held,

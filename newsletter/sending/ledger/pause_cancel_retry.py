@@ -28,10 +28,10 @@ def cancel_send(ledger: Ledger, send_record: Send) -> int:
     What is in flight is finished and counts. Mail that SendGrid holds is another matter:
     see ``newsletter.sending.providers.sendgrid.scheduled_sends``.
     """
-    mine = batch.c.send_id == send_record.id
-    idle = sa.and_(mine, batch.c.state.in_(("ready", "claimed")))
+    own_batches = batch.c.send_id == send_record.id
+    idle = sa.and_(own_batches, batch.c.state.in_(("ready", "claimed")))
     given_up = sa.select(batch.c.id).where(
-        mine, batch.c.state == "dropped", batch.c.error == CANCELLED_REASON
+        own_batches, batch.c.state == "dropped", batch.c.error == CANCELLED_REASON
     )
     with ledger.engine.begin() as connection:
         _change_send_state(connection, ledger, send_record, "cancel")

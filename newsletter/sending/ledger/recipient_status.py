@@ -16,7 +16,7 @@ STATE_REASONS: Mapping[str, str] = {
     "unknown": "may or may not have it",
     "pending": "still to go",
 }
-RECALLED_REASON = "SendGrid had taken it and was told to take it back"
+RECALLED_REASON = "accepted by SendGrid, then cancelled there"
 
 
 class RecipientStatus(NamedTuple):
@@ -45,27 +45,29 @@ def iter_recipients(
         send_record: the send.
         only_missed: leave out those whom SendGrid has accepted.
     """
-    mine = send_recipient
+    recipient = send_recipient
     query = (
         sa.select(
-            mine.c.subscriber_id,
-            sa.func.coalesce(subscriber.c.address, mine.c.address_key),
-            mine.c.state,
+            recipient.c.subscriber_id,
+            sa.func.coalesce(subscriber.c.address, recipient.c.address_key),
+            recipient.c.state,
             batch.c.number,
-            mine.c.error,
+            recipient.c.error,
             batch.c.error,
         )
         .select_from(
-            mine.join(batch, batch.c.id == mine.c.batch_id).outerjoin(
-                subscriber, subscriber.c.id == mine.c.subscriber_id
+            recipient.join(batch, batch.c.id == recipient.c.batch_id).outerjoin(
+                subscriber, subscriber.c.id == recipient.c.subscriber_id
             )
         )
-        .where(mine.c.send_id == send_record.id, mine.c.subscriber_id > sa.bindparam("after"))
-        .order_by(mine.c.subscriber_id)
+        .where(
+            recipient.c.send_id == send_record.id, recipient.c.subscriber_id > sa.bindparam("after")
+        )
+        .order_by(recipient.c.subscriber_id)
         .limit(PAGE_SIZE)
     )
     if only_missed and not send_record.recalled_at:
-        query = query.where(mine.c.state != "accepted")
+        query = query.where(recipient.c.state != "accepted")
     after = 0
     while rows := connection.execute(query, {"after": after}).all():
         for _, address, state, number, own, shared in rows:

@@ -50,13 +50,13 @@ def reconcile_send(ledger: Ledger, send_record: Send) -> ReconcileResult:
     }
     readers = 0
     with ledger.engine.begin() as connection:
-        for one in connection.execute(_select_attempts_with_events(send_record)).all():
-            if one.latest < one.started_at - CLOCK_SKEW:
+        for row in connection.execute(_select_attempts_with_events(send_record)).all():
+            if row.latest < row.started_at - CLOCK_SKEW:
                 continue
-            verdict = classify_evidence(one.state, one.outcome, has_later_attempt=one.later)
+            verdict = classify_evidence(row.state, row.outcome, has_later_attempt=row.later)
             if verdict == "accepted":
-                readers += _mark_accepted(connection, one.id)
-            batches[verdict].append(one.number)
+                readers += _mark_accepted(connection, row.id)
+            batches[verdict].append(row.number)
         state = update_send_state(connection, ledger, send_record)
     return ReconcileResult(
         state,

@@ -48,18 +48,18 @@ def find_unknown_batches(
     Raises:
         SendRefused: one of them is not unknown, or none is.
     """
-    mine = sa.and_(batch.c.send_id == send_record.id, batch.c.state == "unknown")
+    unknown_batches_of_send = sa.and_(batch.c.send_id == send_record.id, batch.c.state == "unknown")
     with read_transaction(ledger.engine) as connection:
         rows = connection.execute(
             sa.select(batch.c.id, batch.c.number, batch.c.error)
-            .where(mine, *([batch.c.number.in_(numbers)] if numbers else []))
+            .where(unknown_batches_of_send, *([batch.c.number.in_(numbers)] if numbers else []))
             .order_by(batch.c.number)
         ).all()
         found = [
             UnknownBatch(row.id, row.number, row.error, *_count_and_sample(connection, row.id))
             for row in rows
         ]
-    missing = sorted(set(numbers) - {one.number for one in found})
+    missing = sorted(set(numbers) - {batch_row.number for batch_row in found})
     if missing or not found:
         what = f"batch {', '.join(map(str, missing))} of" if missing else "no batch of"
         verb = "is not unknown" if missing else "is unknown"
@@ -89,20 +89,23 @@ def resolve_batches(
             remedy="Settle it with --accepted or --drop.",
         )
     with ledger.engine.begin() as connection:
-        for one in unknown_batches:
+        for unknown_batch in unknown_batches:
             moved = connection.execute(
                 sa.update(batch)
-                .where(batch.c.id == one.id, batch.c.state == "unknown")
+                .where(batch.c.id == unknown_batch.id, batch.c.state == "unknown")
                 .values(state=settled.batch_state, error=settled.message, attempts=0, retry_at=None)
             )
             if moved.rowcount != 1:
                 raise SendRefusedError(
-                    f"batch {one.number} was settled by another command meanwhile",
+                    f"batch {unknown_batch.number} was settled by another command meanwhile",
                     remedy=f"See: newsletter status {send_record.slug}",
                 )
             connection.execute(
                 sa.update(send_recipient)
-                .where(send_recipient.c.batch_id == one.id, send_recipient.c.state == "unknown")
+                .where(
+                    send_recipient.c.batch_id == unknown_batch.id,
+                    send_recipient.c.state == "unknown",
+                )
                 .values(
                     state=settled.recipient_state,
                     error=settled.message if resolution == "drop" else "",
@@ -113,9 +116,9 @@ def resolve_batches(
 
 def update_send_state(connection: sa.Connection, ledger: Ledger, send_record: Send) -> str:
     """Give the send the state that its batches call for by now; returns it."""
-    mine = batch.c.send_id == send_record.id
-    still_open = sa.exists().where(mine, batch.c.state.in_(OPEN_BATCH_STATES))
-    unknown = sa.exists().where(mine, batch.c.state == "unknown")
+    own_batches = batch.c.send_id == send_record.id
+    still_open = sa.exists().where(own_batches, batch.c.state.in_(OPEN_BATCH_STATES))
+    unknown = sa.exists().where(own_batches, batch.c.state == "unknown")
     state, some_open, some_unknown = connection.execute(
         sa.select(send.c.state, still_open, unknown).where(send.c.id == send_record.id)
     ).one()
@@ -133,14 +136,18 @@ def update_send_state(connection: sa.Connection, ledger: Ledger, send_record: Se
 
 
 def _count_and_sample(connection: sa.Connection, batch_id: int) -> tuple[int, tuple[str, ...]]:
-    mine = sa.and_(send_recipient.c.batch_id == batch_id, send_recipient.c.state == "unknown")
-    count = connection.scalar(sa.select(sa.func.count()).select_from(send_recipient).where(mine))
+    unknown_recipients = sa.and_(
+        send_recipient.c.batch_id == batch_id, send_recipient.c.state == "unknown"
+    )
+    count = connection.scalar(
+        sa.select(sa.func.count()).select_from(send_recipient).where(unknown_recipients)
+    )
     some = connection.scalars(
         sa.select(sa.func.coalesce(subscriber.c.address, send_recipient.c.address_key))
         .select_from(
             send_recipient.outerjoin(subscriber, subscriber.c.id == send_recipient.c.subscriber_id)
         )
-        .where(mine)
+        .where(unknown_recipients)
         .order_by(send_recipient.c.subscriber_id)
         .limit(SAMPLE_SIZE)
     )

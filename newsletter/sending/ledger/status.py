@@ -58,27 +58,31 @@ class SendStatus:
 
     def as_data(self) -> dict[str, Any]:
         """For a script."""
-        of = self.send
+        send_record = self.send
         return {
-            "issue": of.issue,
-            "state": of.state,
-            "total": of.total,
+            "issue": send_record.issue,
+            "state": send_record.state,
+            "total": send_record.total,
             "readers": dict(self.recipients_by_state),
             "batches": dict(self.batches_by_state),
-            "left_out": dict(of.excluded),
-            "allowed": dict(of.allowed),
+            "left_out": dict(send_record.excluded),
+            "allowed": dict(send_record.allowed),
             "lost": self.missing_recipients,
             "in_flight": self.in_flight_recipients,
             "unknown": [
-                {"batch": one.number, "readers": one.recipient_count, "reason": one.reason}
-                for one in self.unknown_batches
+                {
+                    "batch": unknown_batch.number,
+                    "readers": unknown_batch.recipient_count,
+                    "reason": unknown_batch.reason,
+                }
+                for unknown_batch in self.unknown_batches
             ],
-            "reason": of.reason,
-            "frozen_at": _format_time(of.frozen_at),
-            "scheduled_at": _format_time(of.scheduled_at),
+            "reason": send_record.reason,
+            "frozen_at": _format_time(send_record.frozen_at),
+            "scheduled_at": _format_time(send_record.scheduled_at),
             "held_by_sendgrid": self.is_held_by_provider,
-            "recalled_at": _format_time(of.recalled_at),
-            "finished_at": _format_time(of.finished_at),
+            "recalled_at": _format_time(send_record.recalled_at),
+            "finished_at": _format_time(send_record.finished_at),
             "waits_until": _format_time(self.next_claim_time),
         }
 
@@ -92,7 +96,7 @@ def list_issues_with_sends(ledger: Ledger) -> list[str]:
 
 def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
     """See how a send stands; changes nothing."""
-    mine = batch.c.send_id == send_record.id
+    own_batches = batch.c.send_id == send_record.id
     columns = [send.c[name] for name in Send.__slots__]
     open_waits = sa.func.min(sa.func.coalesce(batch.c.retry_at, batch.c.available_at)).filter(
         batch.c.state == "ready"
@@ -108,19 +112,21 @@ def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
             send_recipient.c.send_id == send_record.id
         )
         readers: dict[str, int] = dict(connection.execute(counted.group_by(state)).all())
-        counted = sa.select(batch.c.state, sa.func.count()).where(mine).group_by(batch.c.state)
+        counted = (
+            sa.select(batch.c.state, sa.func.count()).where(own_batches).group_by(batch.c.state)
+        )
         batches: dict[str, int] = dict(connection.execute(counted).all())
         flying, lease_until, waits = connection.execute(
             sa.select(
                 sa.func.coalesce(sa.func.sum(batch.c.size).filter(in_flight), 0),
                 sa.func.max(batch.c.lease_until).filter(in_flight),
                 open_waits,
-            ).where(mine)
+            ).where(own_batches)
         ).one()
         unknown = connection.execute(
             sa.select(batch.c.number, sa.func.count(), batch.c.error)
             .join(send_recipient, send_recipient.c.batch_id == batch.c.id)
-            .where(mine, batch.c.state == "unknown", state == "unknown")
+            .where(own_batches, batch.c.state == "unknown", state == "unknown")
             .group_by(batch.c.id, batch.c.number, batch.c.error)
             .order_by(batch.c.number)
         ).all()

@@ -99,17 +99,17 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wis
         (aside / "samples").mkdir(parents=True)
         totals = DryRunTotals()
         with (aside / "requests.jsonl").open("xb") as file:
-            for batch, one in _build_requests(prepared_email, recipients):
-                fit = set(one.recipient_ids)
+            for batch, api_request in _build_requests(prepared_email, recipients):
+                fit = set(api_request.recipient_ids)
                 first = (reader for reader in batch if reader.id in fit)
                 for number, reader in enumerate(first, totals.recipient_count + 1):
                     if number > sample_count:
                         break
                     _write_sample(prepared_email, reader, aside / "samples" / f"{number}.eml", now)
-                if one.body:
-                    file.writelines((one.body, b"\n"))
-                totals = totals.add_request(one)
-                progress(len(one.recipient_ids) + len(one.rejected_recipients))
+                if api_request.body:
+                    file.writelines((api_request.body, b"\n"))
+                totals = totals.add_request(api_request)
+                progress(len(api_request.recipient_ids) + len(api_request.rejected_recipients))
         _replace_folder(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

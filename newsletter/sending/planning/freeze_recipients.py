@@ -74,7 +74,7 @@ def discard_send(ledger: Ledger, send_record: Send) -> None:
     Raises:
         SendRefused: something may have left.
     """
-    mine = sa.select(batch.c.id).where(batch.c.send_id == send_record.id)
+    batch_ids = sa.select(batch.c.id).where(batch.c.send_id == send_record.id)
     with ledger.engine.begin() as connection:
         # Nobody can claim a batch of it from here on: claiming looks at this row's state.
         connection.execute(
@@ -82,7 +82,7 @@ def discard_send(ledger: Ledger, send_record: Send) -> None:
         )
         if connection.scalar(sa.select(sent_condition(send_record.id, ledger.clock(connection)))):
             raise SendRefusedError(f"{send_record.issue} is being sent by another command")
-        connection.execute(sa.delete(attempt).where(attempt.c.batch_id.in_(mine)))
+        connection.execute(sa.delete(attempt).where(attempt.c.batch_id.in_(batch_ids)))
         connection.execute(
             sa.delete(send_recipient).where(send_recipient.c.send_id == send_record.id)
         )

@@ -190,13 +190,13 @@ def _readable_lines(email: Email) -> list[str]:
 def _compute_stored_checksum(connection: sa.Connection, send_id: int) -> str:
     """The seal of what the tables hold now; batches made later (halves, retries) have a parent."""
     columns = (send.c.issue, send.c.content_sha, send.c.total)
-    of = connection.execute(sa.select(*columns).where(send.c.id == send_id)).one()
+    plan_row = connection.execute(sa.select(*columns).where(send.c.id == send_id)).one()
     planned = (
         sa.select(batch.c.size)
         .where(batch.c.send_id == send_id, batch.c.parent_id.is_(None))
         .order_by(batch.c.number)
     )
-    return compute_plan_checksum(*of, connection.scalars(planned).all())
+    return compute_plan_checksum(*plan_row, connection.scalars(planned).all())
 
 
 def _email_to_row(email: Email) -> dict[str, Any]:

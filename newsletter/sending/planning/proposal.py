@@ -138,39 +138,39 @@ def propose_send(
     issue, email = render_issue_folder(project, folder)
     ledger = open_ledger(engine, config)
     past = _find_earlier_send(ledger, email, config, options)
-    whom = _select_recipients(ledger, config, past, options)
-    of = past.resumed
+    recipients = _select_recipients(ledger, config, past, options)
+    resumed = past.resumed
     # What goes on was judged when it was planned.
     verdict = (
         CheckResult()
-        if of or past.blocking_problem
+        if resumed or past.blocking_problem
         else check_with_exceptions(load_check_context(project, issue, email))
     )
     environment = os.environ if options.needs_api_key else None
     return SendProposal(
         project=project,
         folder=folder,
-        prepared_email=load_prepared_email(ledger, of, config)
-        if of
+        prepared_email=load_prepared_email(ledger, resumed, config)
+        if resumed
         else prepare_email(email, config),
         ledger=ledger,
         earlier_send=past.send,
-        is_resumed=of is not None,
-        recipient_count=whom.recipient_count,
-        unsubscribed_count=whom.unsubscribed_count,
-        excluded=whom.excluded,
-        segment=whom.segment,
-        recipient_condition=whom.recipient_condition,
+        is_resumed=resumed is not None,
+        recipient_count=recipients.recipient_count,
+        unsubscribed_count=recipients.unsubscribed_count,
+        excluded=recipients.excluded,
+        segment=recipients.segment,
+        recipient_condition=recipients.recipient_condition,
         blocking_problem=past.blocking_problem,
         diff_lines=past.diff_lines,
-        allowed=of.allowed if of else verdict.exceptions,
+        allowed=resumed.allowed if resumed else verdict.exceptions,
         problems=(
             *find_send_problems(
                 issue,
                 config,
                 environment,
                 ledger_problem=past.blocking_problem,
-                audience_problem=whom.audience_problem,
+                audience_problem=recipients.audience_problem,
             ),
             *(finding.as_problem() for finding in verdict.errors),
         ),
@@ -269,17 +269,17 @@ def _select_recipients(
     ledger: Ledger, config: Config, earlier_send: _EarlierSend, options: SendOptions
 ) -> _Recipients:
     wanted = options.segment or earlier_send.segment
-    of = earlier_send.resumed
+    resumed = earlier_send.resumed
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
         segment = find_segment(connection, wanted, config, now) if wanted else None
         within = segment.condition if segment else ALL_SUBSCRIBERS
-        if of:
-            _check_same_options(of, segment, options)
-            within = _pending_condition(of)
-        left_out = of.excluded if of else count_exclusions(connection, within, at=now)
+        if resumed:
+            _check_same_options(resumed, segment, options)
+            within = _pending_condition(resumed)
+        left_out = resumed.excluded if resumed else count_exclusions(connection, within, at=now)
         readers = count_subscribers(connection, within, mailable_only=True, at=now)
-    if of is None:
+    if resumed is None:
         return _Recipients(
             readers,
             0,
@@ -288,8 +288,8 @@ def _select_recipients(
             within,
             None if readers else no_recipients_problem(segment),
         )
-    pending = count_recipients_by_state(ledger, of).get("pending", 0)
-    empty = no_recipients_left_problem(of) if pending and not readers else None
+    pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
+    empty = no_recipients_left_problem(resumed) if pending and not readers else None
     return _Recipients(readers, max(pending - readers, 0), left_out, segment, within, empty)
 
 
@@ -308,9 +308,9 @@ def _inherit_schedule(replaced: Send) -> SendSchedule | None:
 def _check_same_options(earlier: Send, segment: Segment | None, options: SendOptions) -> None:
     again = f"or plan it anew while nothing has left: newsletter plan {earlier.slug} --again"
     if segment and segment.text != earlier.segment:
-        of = f"the segment '{earlier.segment}'" if earlier.segment else "the whole list"
+        audience_name = f"the segment '{earlier.segment}'" if earlier.segment else "the whole list"
         raise SendRefusedError(
-            f"{earlier.issue} is planned for {of}",
+            f"{earlier.issue} is planned for {audience_name}",
             remedy=f"Leave --segment out to go on with it, {again}",
         )
     if options.batch_size:

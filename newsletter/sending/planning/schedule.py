@@ -187,10 +187,10 @@ def _localize(local: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
     if first.utcoffset() == second.utcoffset():
         return first
     options = [
-        one.astimezone(datetime.UTC).astimezone(zone)
-        for one in sorted((first, second), key=_to_utc)
+        option.astimezone(datetime.UTC).astimezone(zone)
+        for option in sorted((first, second), key=_to_utc)
     ]
-    choices = " or ".join(f"'{one.isoformat(' ', 'minutes')}'" for one in options)
+    choices = " or ".join(f"'{option.isoformat(' ', 'minutes')}'" for option in options)
     exists = options[0].replace(tzinfo=None, fold=0) == local
     what = "comes twice" if exists else "does not exist"
     raise UsageError(

@@ -21,7 +21,7 @@ def mark_issue_tested(engine: sa.Engine, issue: str) -> None:
 
 def list_tested_issues(engine: sa.Engine) -> list[str]:
     """The names of those issues, the latest date first."""
-    mine = sa.select(setting.c.key).where(setting.c.key.startswith(KEY_PREFIX, autoescape=True))
+    own_keys = sa.select(setting.c.key).where(setting.c.key.startswith(KEY_PREFIX, autoescape=True))
     with read_transaction(engine) as connection:
-        names = [key.removeprefix(KEY_PREFIX) for key in connection.scalars(mine)]
+        names = [key.removeprefix(KEY_PREFIX) for key in connection.scalars(own_keys)]
     return sorted(names, reverse=True)
