@@ -23,7 +23,7 @@ PURPOSES = {
     "newsletter/py.typed": "The package is typed (PEP 561)",
     "newsletter/reports/output/report_page.html": "The template of the report's page",
     "newsletter/web/subscriber/subscribe.js": "The script of the embedded sign-up form",
-    "templates": "What a designer changes; the wheel carries it as newsletter/default_templates",
+    "templates": "What a designer changes (in the wheel: newsletter/default_templates)",
     "templates/article.css": "Styles of the article, inlined",
     "templates/confirm.mjml": "Transactional email: confirm a sign-up",
     "templates/issue.mjml": "The issue's email",
@@ -31,7 +31,7 @@ PURPOSES = {
     "templates/partials": "Parts that templates include: head, masthead, footer and others",
     "templates/plain.css": "Styles of the plain template",
     "templates/plain.mjml": "The issue's email without decoration",
-    "templates/web": "Public pages, one file a page; words.yml holds their texts in all languages",
+    "templates/web": "Public pages, a file each; words.yml has their texts in all languages",
     "templates/welcome.mjml": "Transactional email: welcome",
 }
 # Folders whose files are not listed.

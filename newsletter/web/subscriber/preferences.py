@@ -1,4 +1,4 @@
-"""Preferences page: name, topics, pause, new address, data export, erasure.
+"""Preferences page: name, topics, pause, new address, export, erasure.
 
 The token in the link grants access. Each form is signed against cross-site requests and does one
 thing; unsubscribing is on the page behind the unsubscribe link.
