@@ -1,1 +1,1 @@
-"""Copy the database, restore a copy, carry over who has left since."""
+"""Back up the SQLite database, restore it, carry over unsubscribes."""

@@ -1,8 +1,8 @@
-"""Carry over unsubscribes, erasures and sends to a restored list.
+"""Carry unsubscribes, suppressions and erasures over to a restored list.
 
-After a restore, whoever left the present list has left the restored one too.
-
-Works on a connection to the restored list to which the present one is attached as ``present``.
+Nobody who has left the present list may be mailed again because a backup was restored. The
+functions work on a connection to the restored database, to which the present one is attached as
+``present``.
 """
 
 import datetime
@@ -27,13 +27,14 @@ CHUNK_SIZE = 5_000
 
 @dataclass(slots=True)
 class CarryOverResult:
-    """What a restored database took over from the present one.
+    """What was carried over from the present database to the restored one.
 
     Attributes:
-        suppressed: readers by the status that they have now.
-        suppressions_added: addresses that aren't in the restored list, and must not get into it.
-        erased: readers who had asked to be forgotten.
-        sends: issues whose send the backup didn't know, or not in its present state.
+        suppressed: number of subscribers by the status that they have now.
+        suppressions_added: number of addresses that are not in the restored list and must not be
+            added to it.
+        erased: number of subscribers who had asked for erasure.
+        sends: issues whose send was missing from the backup, or was in another state there.
     """
 
     suppressed: Counter[str] = field(default_factory=Counter)
@@ -43,26 +44,26 @@ class CarryOverResult:
 
 
 def attached_table(table: sa.Table) -> sa.FromClause:
-    """The same table of the present database."""
+    """Return the same table of the attached, present database."""
     return table.to_metadata(sa.MetaData(), schema=ATTACHED_SCHEMA).alias(f"present_{table.name}")
 
 
 def count_missing_subscribers(connection: sa.Connection) -> int:
-    """How many readers of the present list the restored one doesn't have."""
+    """Return how many subscribers of the present list are missing from the restored one."""
     present = attached_table(subscriber)
-    there = sa.exists().where(subscriber.c.address_key == present.c.address_key)
-    return connection.scalar(sa.select(sa.func.count()).select_from(present).where(~there)) or 0
+    restored = sa.exists().where(subscriber.c.address_key == present.c.address_key)
+    return connection.scalar(sa.select(sa.func.count()).select_from(present).where(~restored)) or 0
 
 
 def carry_over_subscribers(connection: sa.Connection, result: CarryOverResult) -> None:
-    """Take over who has left, who is kept out, who was erased, and everybody's links.
+    """Carry over status changes, suppressions, erasures and the tokens in subscribers' links.
 
     Raises:
-        DatabaseError: the two are not states of one list.
+        DatabaseError: the two databases are not states of one list.
     """
     _carry_erased(connection)
-    for word, key, origin in list(_iter_suppressed_since_backup(connection)):
-        changed = changes.SUPPRESSION_ACTIONS[word](connection, key, origin)
+    for status, key, origin in list(_iter_suppressed_since_backup(connection)):
+        changed = changes.SUPPRESSION_ACTIONS[status](connection, key, origin)
         if changed and changed.before != changed.after:
             result.suppressed[changed.after] += 1
     result.suppressions_added = _carry_suppressions(connection)
@@ -71,54 +72,59 @@ def carry_over_subscribers(connection: sa.Connection, result: CarryOverResult) -
 
 
 def reapply_erasures(engine: sa.Engine, now: datetime.datetime) -> int:
-    """Erase every reader of the restored list whose erasure was carried over."""
-    everybody = sa.select(subscriber.c.address_key).execution_options(yield_per=CHUNK_SIZE)
-    gone: list[str] = []
+    """Erase each subscriber of the restored list whose erasure was carried over."""
+    query = sa.select(subscriber.c.address_key).execution_options(yield_per=CHUNK_SIZE)
+    erased_keys: list[str] = []
     with read_transaction(engine) as connection:
-        for keys in connection.scalars(everybody).partitions():
-            gone += find_erased(connection, keys)
-    for key in gone:
+        for keys in connection.scalars(query).partitions():
+            erased_keys += find_erased(connection, keys)
+    for key in erased_keys:
         erase_address(engine, key, now)
-    return len(gone)
+    return len(erased_keys)
 
 
 def different_list_error(reason: str) -> DatabaseError:
-    """The backup is not an earlier state of the present database."""
+    """Return the error for a backup that is not an earlier state of the present database."""
     return DatabaseError(
-        f"the backup is of another list than the present database: {reason}",
-        remedy="Nothing was changed. If it shall take its place all the same, move the present "
-        "database away first.",
+        f"the backup is not an earlier state of the present database: {reason}",
+        remedy="Nothing was changed. To restore it all the same, move the present database away "
+        "first.",
     )
 
 
 def insert_missing_rows(connection: sa.Connection, table: sa.Table) -> int:
-    """The rows of the present table whose key the restored one doesn't have."""
-    there = attached_table(table)
+    """Insert the rows of the present table whose key the restored one lacks; return how many."""
+    present = attached_table(table)
     rows = insert_or_ignore(connection, table).from_select(
-        list(there.c.keys()), sa.select(there).where(sa.true())
+        list(present.c.keys()), sa.select(present).where(sa.true())
     )
     return connection.execute(rows).rowcount
 
 
 def _carry_erased(connection: sa.Connection) -> None:
-    """The hashes mean nothing without their salt, which a database makes once."""
+    """Copy the erasure hashes and their salt, which is generated once per database.
+
+    The hashes mean nothing without it.
+    """
     salt = sa.select(setting.c.value).where(setting.c.key == SALT_KEY)
-    other = attached_table(setting)
-    ours = connection.scalar(salt)
-    theirs = connection.scalar(sa.select(other.c.value).where(other.c.key == SALT_KEY))
-    if ours and theirs and ours != theirs:
-        raise different_list_error("they don't erase alike")
-    if theirs:
-        connection.execute(insert_or_ignore(connection, setting).values(key=SALT_KEY, value=theirs))
+    present = attached_table(setting)
+    restored_salt = connection.scalar(salt)
+    present_salt = connection.scalar(sa.select(present.c.value).where(present.c.key == SALT_KEY))
+    if restored_salt and present_salt and restored_salt != present_salt:
+        raise different_list_error("their erasure salts differ")
+    if present_salt:
+        connection.execute(
+            insert_or_ignore(connection, setting).values(key=SALT_KEY, value=present_salt)
+        )
     insert_missing_rows(connection, erased)
 
 
 def _iter_suppressed_since_backup(
     connection: sa.Connection,
 ) -> Iterator[tuple[str, str, ChangeOrigin]]:
-    """Who has left the present list, but not the restored one: status, key, how it happened."""
-    present, lines = attached_table(subscriber), attached_table(journal)
-    later = lines.alias()
+    """Yield those suppressed in the present list, not in the restored one: status, key, origin."""
+    present, entries = attached_table(subscriber), attached_table(journal)
+    later = entries.alias()
     last = (
         sa.select(sa.func.max(later.c.seq))
         .where(
@@ -127,42 +133,42 @@ def _iter_suppressed_since_backup(
         )
         .scalar_subquery()
     )
-    found = (
+    query = (
         sa.select(
             present.c.status,
             present.c.address_key,
-            sa.func.coalesce(lines.c.at, present.c.updated_at),
-            sa.func.coalesce(lines.c.method, "cli"),
-            sa.func.coalesce(lines.c.source, ""),
-            sa.func.coalesce(lines.c.wording, ""),
+            sa.func.coalesce(entries.c.at, present.c.updated_at),
+            sa.func.coalesce(entries.c.method, "cli"),
+            sa.func.coalesce(entries.c.source, ""),
+            sa.func.coalesce(entries.c.wording, ""),
         )
         .join(subscriber, subscriber.c.address_key == present.c.address_key)
-        .outerjoin(lines, sa.and_(lines.c.subscriber_id == present.c.id, lines.c.seq == last))
+        .outerjoin(entries, sa.and_(entries.c.subscriber_id == present.c.id, entries.c.seq == last))
         .where(present.c.status.in_(SUPPRESSED_STATUSES), subscriber.c.status != present.c.status)
     )
-    for status, key, *origin in connection.execute(found):
+    for status, key, *origin in connection.execute(query):
         yield status, key, ChangeOrigin(*origin)
 
 
 def _carry_suppressions(connection: sa.Connection) -> int:
-    """Those of the present suppression list, and who left it without being in the backup."""
+    """Copy suppressions, and add one for each suppressed subscriber missing from the backup."""
     present = attached_table(subscriber)
-    listed = sa.exists().where(subscriber.c.address_key == present.c.address_key)
-    strangers = sa.select(
+    restored = sa.exists().where(subscriber.c.address_key == present.c.address_key)
+    missing = sa.select(
         present.c.address_key,
         sa.literal("all"),
         present.c.status,
         present.c.updated_at,
         sa.literal("restore"),
-    ).where(present.c.status.in_(SUPPRESSED_STATUSES), ~listed)
+    ).where(present.c.status.in_(SUPPRESSED_STATUSES), ~restored)
     count = insert_missing_rows(connection, suppression)
     names = ["address_key", "scope", "reason", "since", "source"]
-    more = insert_or_ignore(connection, suppression).from_select(names, strangers)
-    return count + connection.execute(more).rowcount
+    insert = insert_or_ignore(connection, suppression).from_select(names, missing)
+    return count + connection.execute(insert).rowcount
 
 
 def _carry_tokens(connection: sa.Connection) -> None:
-    """Links in mails that were sent since the backup must go on working: readers leave by them."""
+    """Copy tokens: unsubscribe links in emails sent since the backup must go on working."""
     present = attached_table(subscriber)
     same = present.c.address_key == subscriber.c.address_key
     token = sa.select(present.c.token).where(same).scalar_subquery()
@@ -171,18 +177,20 @@ def _carry_tokens(connection: sa.Connection) -> None:
 
 
 def _carry_last_id(connection: sa.Connection) -> None:
-    """An id that the present list has given must be given to nobody else: the ledger keeps ids."""
-    ours, theirs = _sequence_table(), _sequence_table(ATTACHED_SCHEMA)
-    last = connection.scalar(sa.select(theirs.c.seq).where(theirs.c.name == subscriber.name)) or 0
-    mine = ours.c.name == subscriber.name
-    known = connection.scalar(sa.select(ours.c.seq).where(mine))
-    if known is None:
-        connection.execute(sa.insert(ours).values(name=subscriber.name, seq=last))
-    elif known < last:
-        connection.execute(sa.update(ours).where(mine).values(seq=last))
+    """Raise the last subscriber id to the present one: the ledger keeps ids, so none is reused."""
+    restored, present = _sequence_table(), _sequence_table(ATTACHED_SCHEMA)
+    present_last = (
+        connection.scalar(sa.select(present.c.seq).where(present.c.name == subscriber.name)) or 0
+    )
+    is_subscriber = restored.c.name == subscriber.name
+    restored_last = connection.scalar(sa.select(restored.c.seq).where(is_subscriber))
+    if restored_last is None:
+        connection.execute(sa.insert(restored).values(name=subscriber.name, seq=present_last))
+    elif restored_last < present_last:
+        connection.execute(sa.update(restored).where(is_subscriber).values(seq=present_last))
 
 
 def _sequence_table(schema: str | None = None) -> sa.TableClause:
-    """SQLite's own record of the last ids (sqlite.org/autoinc.html)."""
+    """Return SQLite's own table of the last ids (sqlite.org/autoinc.html)."""
     columns = (sa.column("name", sa.Text), sa.column("seq", sa.Integer))
     return sa.table("sqlite_sequence", *columns, schema=schema)

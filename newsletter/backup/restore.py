@@ -1,9 +1,8 @@
-"""Put a backup in the database's place.
+"""Restore a backup, keeping later unsubscribes and the record of sends.
 
-Nobody is mailed who has left since, and nobody twice.
-
-A backup knows nothing of what came after it. So what must not be forgotten is taken over from
-the database that it replaces: who has left, and what was sent.
+A backup lacks everything that came after it. So what must not be forgotten is carried over from
+the database that it replaces: who has left, so that they are not mailed again, and what was sent,
+so that nothing is sent twice.
 """
 
 import datetime
@@ -47,12 +46,12 @@ REPLACED_SUFFIX = ".before-restore"
 
 @dataclass(frozen=True, slots=True)
 class DatabaseContents:
-    """What is in a database.
+    """A summary of what is in a database.
 
     Attributes:
-        subscribers: status -> how many.
-        sends: how many.
-        last_change_at: when a reader or a send was last written down; ``None`` if never.
+        subscribers: status -> number of subscribers.
+        sends: number of sends.
+        last_change_at: when a subscriber or a send was last recorded; ``None`` if never.
     """
 
     subscribers: Mapping[str, int]
@@ -65,9 +64,9 @@ class RestoreResult:
     """What a restore did.
 
     Attributes:
-        carried_over: what was taken over; ``None`` if the present database could not be read, or
-            was not there.
-        replaced_path: where the present database is now; ``None`` if there was none.
+        carried_over: what was carried over; ``None`` if the replaced database could not be read
+            or did not exist.
+        replaced_path: where the replaced database is now; ``None`` if there was none.
     """
 
     carried_over: CarryOverResult | None
@@ -76,13 +75,13 @@ class RestoreResult:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBackup:
-    """A backup that was copied beside the database and found to be whole.
+    """A backup that was copied beside the database and passed the checks.
 
     Attributes:
         copy: the copy.
-        engine: opens it.
-        database: whose place it is to take.
-        live_damage: what is wrong with the present one, if anything.
+        engine: an engine on the copy.
+        database: the database file that the copy will replace.
+        live_damage: what is wrong with the present database; empty if nothing.
     """
 
     copy: Path
@@ -93,11 +92,11 @@ class VerifiedBackup:
 
 @contextmanager
 def open_backup(file: Path, database: Path) -> Iterator[VerifiedBackup]:
-    """Copy a backup beside the database, and check it; the copy is gone at the end.
+    """Copy a backup beside the database and check it; the copy is deleted at the end.
 
     Raises:
-        DatabaseError: it is damaged, is no newsletter's, or is of a newer newsletter; or the
-            present database is of a newer one.
+        DatabaseError: the backup is damaged, is not of a newsletter, or is of a newer version of
+            newsletter; or the present database is of a newer version.
     """
     where = Location(display_path(file))
     with temporary_file_beside(database) as copy:
@@ -108,11 +107,11 @@ def open_backup(file: Path, database: Path) -> Iterator[VerifiedBackup]:
             problem = error.problems[0]
             raise DatabaseError(problem.message, where=where, remedy=problem.remedy) from error
         try:
-            complaints = find_corruption(database) if database.exists() else []
-            if database.exists() and not complaints:
-                # To the same version as the copy: only then can they be compared.
+            damage = find_corruption(database) if database.exists() else []
+            if database.exists() and not damage:
+                # Migrate it to the same version as the copy: only then can they be compared.
                 open_database(f"sqlite:///{database.name}", database.parent).dispose()
-            yield VerifiedBackup(copy, engine, database, complaints[0] if complaints else "")
+            yield VerifiedBackup(copy, engine, database, damage[0] if damage else "")
         finally:
             engine.dispose()
 
@@ -120,101 +119,101 @@ def open_backup(file: Path, database: Path) -> Iterator[VerifiedBackup]:
 def compare_contents(
     backup: VerifiedBackup,
 ) -> tuple[DatabaseContents, DatabaseContents | None, int]:
-    """What the backup has, what the present database has, and whom only that has.
+    """Return the contents of the backup and of the present database, to compare them.
 
     Returns:
-        The backup's; the present database's, or ``None`` if it can't be read; and how many of
-        its readers aren't in the backup.
+        The backup's contents; the present database's, or ``None`` if it does not exist or cannot
+        be read; and how many of the latter's subscribers are missing from the backup.
     """
     with read_transaction(backup.engine) as connection:
-        ours = _read_contents(connection)
+        backup_contents = _read_contents(connection)
     if backup.live_damage or not backup.database.exists():
-        return ours, None, 0
-    present = open_database(f"sqlite:///{backup.database.name}", backup.database.parent)
+        return backup_contents, None, 0
+    live_engine = open_database(f"sqlite:///{backup.database.name}", backup.database.parent)
     try:
-        with read_transaction(present) as connection:
-            theirs = _read_contents(connection)
+        with read_transaction(live_engine) as connection:
+            live_contents = _read_contents(connection)
     finally:
-        present.dispose()
+        live_engine.dispose()
     with _attach_live_database(backup.engine, backup.database) as connection:
-        return ours, theirs, count_missing_subscribers(connection)
+        return backup_contents, live_contents, count_missing_subscribers(connection)
 
 
 def restore_backup(backup: VerifiedBackup, now: datetime.datetime) -> RestoreResult:
-    """Put the backup in the database's place; nobody else may have it open.
+    """Replace the database by the backup; no other process may have the database open.
 
     Raises:
-        DatabaseError: somebody has, or the two are not states of one list. Nothing is changed
-            then.
+        DatabaseError: another process has it open, or the two are not states of one list.
+            Nothing is changed then.
     """
     database = backup.database
-    kept = _unused_path(database)
+    replaced_path = _unused_path(database)
     if not database.exists():
-        # A log without its database would be written into the next one of that name.
-        _move_away(database, kept)
+        # SQLite would replay a leftover write-ahead log into the next database of that name.
+        _move_away(database, replaced_path)
         backup.engine.dispose()
         move_into_place(backup.copy, database)
         return RestoreResult(None, None)
     if backup.live_damage:
-        return _replace_damaged(backup, kept, now)
+        return _replace_damaged(backup, replaced_path, now)
     with open_exclusive(database) as live:
-        with temporary_file_beside(kept) as copy:
+        with temporary_file_beside(replaced_path) as copy:
             copy_snapshot(live, copy)
-            move_into_place(copy, kept)
+            move_into_place(copy, replaced_path)
         try:
-            carried = _carry_over(backup.engine, kept, now)
+            carried_over = _carry_over(backup.engine, replaced_path, now)
         except BaseException:
-            kept.unlink()
+            replaced_path.unlink()
             raise
         backup.engine.dispose()
         overwrite_database(live, backup.copy)
-    return RestoreResult(carried, kept)
+    return RestoreResult(carried_over, replaced_path)
 
 
 def _replace_damaged(
     backup: VerifiedBackup, replaced_path: Path, now: datetime.datetime
 ) -> RestoreResult:
-    """A damaged file can't be written into; what can be read of it is taken over."""
+    """Move a damaged database away, after carrying over from it what can still be read."""
     try:
-        carried = _carry_over(backup.engine, backup.database, now)
+        carried_over = _carry_over(backup.engine, backup.database, now)
     except (DatabaseError, sqlite3.DatabaseError):
-        carried = None
+        carried_over = None
     backup.engine.dispose()
     _move_away(backup.database, replaced_path)
     move_into_place(backup.copy, backup.database)
-    return RestoreResult(carried, replaced_path)
+    return RestoreResult(carried_over, replaced_path)
 
 
 def _move_away(database: Path, replaced_path: Path) -> None:
-    for part, name in zip(database_files(database), database_files(replaced_path), strict=True):
-        if part.exists():
-            part.rename(name)
+    for file, target in zip(database_files(database), database_files(replaced_path), strict=True):
+        if file.exists():
+            file.rename(target)
 
 
 def _copy_and_check(file: Path, copy: Path, where: Location) -> None:
-    complaints = _copy_backup(file, copy) or find_corruption(copy)
-    if complaints:
+    damage = _copy_backup(file, copy) or find_corruption(copy)
+    if damage:
         raise DatabaseError(
-            f"this backup is damaged, or is none: {complaints[0]}",
+            f"the file is damaged or is not a backup: {damage[0]}",
             where=where,
-            remedy="Nothing was changed. Take an earlier one.",
+            remedy="Nothing was changed. Restore an earlier backup.",
         )
     with closing(sqlite3.connect(copy)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
     if not {"alembic_version", "subscriber"} <= tables:
         raise DatabaseError(
-            "this is no backup of a newsletter",
+            "the file is not a backup of a newsletter",
             where=where,
-            remedy="Name a file that newsletter backup has made.",
+            remedy="Name a file that was made by: newsletter backup",
         )
 
 
 def _copy_backup(file: Path, copy: Path) -> list[str]:
-    """Copy a backup, which may be where nothing can be written; what is wrong with it."""
-    address = f"{file.resolve().as_uri()}?mode=ro"
+    """Copy a backup and return what is wrong with it; it may be on a read-only file system."""
+    uri = f"{file.resolve().as_uri()}?mode=ro"
     with (
         translate_sqlite_errors(file),
-        closing(sqlite3.connect(address, uri=True, isolation_level=None)) as source,
+        closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as source,
     ):
         try:
             copy_snapshot(source, copy)
@@ -226,21 +225,24 @@ def _copy_backup(file: Path, copy: Path) -> list[str]:
 
 
 def _carry_over(engine: sa.Engine, live: Path, now: datetime.datetime) -> CarryOverResult:
-    carried = CarryOverResult()
+    result = CarryOverResult()
     with _attach_live_database(engine, live) as connection:
-        carry_over_subscribers(connection, carried)
-        carried.sends = _carry_sends(connection)
+        carry_over_subscribers(connection, result)
+        result.sends = _carry_sends(connection)
         insert_missing_rows(connection, event)
-    carried.erased = reapply_erasures(engine, now)
-    return carried
+    result.erased = reapply_erasures(engine, now)
+    return result
 
 
 def _carry_sends(connection: sa.Connection) -> list[str]:
-    """Replace the backup's ledger by the present one, of which it is an earlier state."""
+    """Replace the backup's ledger by the present one, of which it must be an earlier state.
+
+    Returns the issues whose send was missing from the backup, or was in another state there.
+    """
     present = attached_table(send)
     if not connection.scalar(sa.select(sa.func.count()).select_from(present)):
         return []
-    same = sa.and_(
+    same_send = sa.and_(
         present.c.id == send.c.id,
         present.c.issue == send.c.issue,
         present.c.frozen_at == send.c.frozen_at,
@@ -248,54 +250,58 @@ def _carry_sends(connection: sa.Connection) -> list[str]:
     mailed = sa.exists().where(
         batch.c.send_id == send.c.id, batch.c.state.in_(("in_flight", "unknown", "accepted"))
     )
-    lost = connection.scalars(sa.select(send.c.issue).where(mailed, ~sa.exists().where(same)))
+    lost = connection.scalars(sa.select(send.c.issue).where(mailed, ~sa.exists().where(same_send)))
     if issues := sorted(lost):
-        raise different_list_error(f"that doesn't know that {', '.join(issues[:3])} was sent")
-    known = sa.exists().where(same, present.c.state == send.c.state)
-    news = connection.scalars(sa.select(present.c.issue).where(~known).order_by(present.c.id)).all()
+        raise different_list_error(
+            f"the latter has no record that {', '.join(issues[:3])} was sent"
+        )
+    unchanged = sa.exists().where(same_send, present.c.state == send.c.state)
+    changed = connection.scalars(
+        sa.select(present.c.issue).where(~unchanged).order_by(present.c.id)
+    ).all()
     for table in reversed(LEDGER_TABLES):
         connection.execute(sa.delete(table))
     for table in LEDGER_TABLES:
         insert_missing_rows(connection, table)
-    return list(news)
+    return list(changed)
 
 
 def _find_ledger_tables() -> list[sa.Table]:
-    """``send`` and every table whose rows belong to one, in the order in which to fill them."""
-    found = [send]
+    """Return ``send`` and all tables whose rows refer to a send, in the order to fill them in."""
+    tables = [send]
     for table in metadata.sorted_tables:
-        owners = {key.column.table for key in table.foreign_keys}
-        if table is not send and owners & set(found):
-            found.append(table)
-    return found
+        parents = {key.column.table for key in table.foreign_keys}
+        if table is not send and parents & set(tables):
+            tables.append(table)
+    return tables
 
 
 LEDGER_TABLES = _find_ledger_tables()
 
 
 def _read_contents(connection: sa.Connection) -> DatabaseContents:
-    readers = count_by_status(connection)
+    subscribers = count_by_status(connection)
     sends = connection.scalar(sa.select(sa.func.count()).select_from(send)) or 0
-    moments = (
+    times = (
         connection.scalar(sa.select(sa.func.max(journal.c.at))),
         connection.scalar(sa.select(sa.func.max(send.c.frozen_at))),
     )
-    return DatabaseContents(readers, sends, max(filter(None, moments), default=None))
+    return DatabaseContents(subscribers, sends, max(filter(None, times), default=None))
 
 
 def _unused_path(database: Path) -> Path:
-    """What was kept by an earlier restore stays, too."""
-    kept = database.with_name(database.name + REPLACED_SUFFIX)
+    """Return a free path to keep the replaced database at; those of earlier restores stay, too."""
+    path = database.with_name(database.name + REPLACED_SUFFIX)
     number = 2
-    while kept.exists():
-        kept = database.with_name(f"{database.name}{REPLACED_SUFFIX}-{number}")
+    while path.exists():
+        path = database.with_name(f"{database.name}{REPLACED_SUFFIX}-{number}")
         number += 1
-    return kept
+    return path
 
 
 @contextmanager
 def _attach_live_database(engine: sa.Engine, live: Path) -> Iterator[sa.Connection]:
-    """A transaction on the backup's copy in which the present database can be read."""
+    """Begin a transaction on the backup's copy in which the present database can be read."""
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)

@@ -1,8 +1,6 @@
-"""Copy a SQLite database while others write to it, and put it back.
+"""Copy a SQLite database in use, check it for damage, overwrite it.
 
-By SQLite's own backup API.
-
-A copy is one file, whole and checked, or none at all.
+Uses SQLite's online backup API. A copy is one file, complete and checked, or there is none.
 """
 
 import os
@@ -18,35 +16,37 @@ from newsletter.errors import DatabaseError, Location, display_path
 ProgressCallback = Callable[[int], None]
 
 PAGES_PER_STEP = 2_000
-# How long a restore waits for a command that is about to end.
+# How long a restore waits for another command that is about to finish.
 LOCK_TIMEOUT_SECONDS = 2.0
 CORRUPTION_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def back_up(database: Path, target: Path, progress: ProgressCallback = lambda _: None) -> None:
-    """Copy a database into a file that only its owner can read, and check the copy.
+    """Copy a database to a file that only its owner can read, and check the copy.
 
-    The copy is the database of one moment; a send or an import may go on writing meanwhile.
+    The copy is a snapshot of one moment; a send or an import may go on writing meanwhile.
 
     Args:
         database: the file of the database.
-        target: the copy; replaced if it is there.
-        progress: called with the hundredths just copied.
+        target: the copy; replaced if it exists.
+        progress: called with the percentage points copied since the last call.
 
     Raises:
-        DatabaseError: there is no such database, or it is damaged, or the copy can't be written.
+        DatabaseError: the database does not exist or is damaged, or the copy cannot be written.
     """
     if not database.exists():
         raise database_error(
-            "there is no database yet", Location(display_path(database)), "Nothing to back up."
+            "the database does not exist yet",
+            Location(display_path(database)),
+            "There is nothing to back up.",
         )
     with temporary_file_beside(target) as copy:
         with translate_sqlite_errors(target), closing(_connect(database)) as source:
             copy_snapshot(source, copy, progress)
-        complaints = find_corruption(copy) or find_orphan_rows(copy)
-        if complaints:
+        damage = find_corruption(copy) or find_orphan_rows(copy)
+        if damage:
             raise database_error(
-                f"the database is damaged, so that no backup of it was kept: {complaints[0]}",
+                f"the database is damaged, so the backup was discarded: {damage[0]}",
                 Location(display_path(database)),
                 "Restore an earlier backup with: newsletter restore FILE",
             )
@@ -56,56 +56,59 @@ def back_up(database: Path, target: Path, progress: ProgressCallback = lambda _:
 def copy_snapshot(
     source: sqlite3.Connection, copy: Path, progress: ProgressCallback = lambda _: None
 ) -> None:
-    """Copy what ``source`` holds at this moment into the file ``copy``."""
-    # One read transaction over all steps: without it every write of another would make the
-    # copy begin anew, and a busy list would never be backed up.
+    """Copy a snapshot of ``source`` to the file ``copy``."""
+    # One read transaction over all steps: without it, each write by another process would restart
+    # the copy, and the backup of a busy list would never finish.
     source.execute("BEGIN")
     source.execute("SELECT 1 FROM sqlite_master")
     try:
-        with closing(_connect(copy)) as made:
-            source.backup(made, pages=PAGES_PER_STEP, progress=_percent_progress(progress))
-            # One file holds it all, and can be read where nothing can be written.
-            made.execute("PRAGMA journal_mode = DELETE")
+        with closing(_connect(copy)) as target:
+            source.backup(target, pages=PAGES_PER_STEP, progress=_percent_progress(progress))
+            # Without WAL the copy is a single file, and readable on a read-only file system.
+            target.execute("PRAGMA journal_mode = DELETE")
     finally:
         source.execute("ROLLBACK")
 
 
 def find_corruption(path: Path) -> list[str]:
-    """What SQLite finds wrong with a database, at most ten things; none if it is whole.
+    """Return what SQLite's integrity check finds wrong, at most ten lines; none if it passes.
 
     Raises:
-        DatabaseError: it can't be read at all, for other reasons than damage.
+        DatabaseError: the database cannot be read, for other reasons than damage.
     """
     with translate_sqlite_errors(path), closing(_connect(path)) as connection:
         try:
-            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
+            lines = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
         except sqlite3.DatabaseError as error:
             if primary_result_code(error) in CORRUPTION_CODES:
                 return [str(error)]
             raise
-    return [line for line in found if line != "ok"]
+    return [line for line in lines if line != "ok"]
 
 
 def find_orphan_rows(path: Path) -> list[str]:
-    """Rows of a whole database that belong to a row that isn't there, at most ten."""
+    """Return a message for each foreign key without its parent row, at most ten.
+
+    The database must be free of corruption.
+    """
     with translate_sqlite_errors(path), closing(_connect(path)) as connection:
-        found = connection.execute("PRAGMA foreign_key_check").fetchmany(10)
-    return [f"a row of {table} belongs to a {parent} that is gone" for table, _, parent, _ in found]
+        rows = connection.execute("PRAGMA foreign_key_check").fetchmany(10)
+    return [f"a row of {table} refers to a missing {parent}" for table, _, parent, _ in rows]
 
 
 @contextmanager
 def open_exclusive(database: Path) -> Iterator[sqlite3.Connection]:
-    """A connection beside which no other can read or write, for the length of a ``with`` block.
+    """Open a connection that locks all others out until the ``with`` block ends.
 
     Raises:
-        DatabaseError: somebody else has the database open.
+        DatabaseError: another process has the database open.
     """
     with (
         translate_sqlite_errors(database),
         closing(_connect(database, LOCK_TIMEOUT_SECONDS)) as connection,
     ):
-        # Without this, the lock would go with each transaction; and nobody may have the
-        # database open when the write-ahead log is put away.
+        # In normal locking mode the lock would end with each transaction. Leaving WAL mode
+        # requires that no other connection is open.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("BEGIN EXCLUSIVE")
@@ -114,37 +117,37 @@ def open_exclusive(database: Path) -> Iterator[sqlite3.Connection]:
 
 
 def overwrite_database(live: sqlite3.Connection, source: Path) -> None:
-    """Make ``live`` hold what ``source`` holds, in one transaction."""
+    """Replace the content of ``live`` by that of ``source``, in one transaction."""
     with closing(_connect(source)) as content:
         content.backup(live)
 
 
 @contextmanager
 def temporary_file_beside(target: Path) -> Iterator[Path]:
-    """An empty file beside ``target`` for its next content; gone at the end, unless it was put."""
+    """Create an empty file beside ``target``; delete it at the end unless it was moved."""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
         raise database_error(
-            f"no file can be made there: {(error.strerror or str(error)).lower()}",
+            f"could not create the file: {(error.strerror or str(error)).lower()}",
             Location(display_path(target)),
-            "Name a file in a folder that is there and that you may write to.",
+            "Name a file in an existing folder that you can write to.",
         ) from error
     os.close(handle)
     path = Path(name)
     try:
         yield path
     finally:
-        for part in database_files(path):
-            part.unlink(missing_ok=True)
+        for file in database_files(path):
+            file.unlink(missing_ok=True)
 
 
 def move_into_place(copy: Path, target: Path) -> None:
-    """Give a finished file its name, such that a power cut leaves it whole or not there."""
+    """Rename a finished file, durably: after a power cut it is complete or absent."""
     with copy.open("rb") as file:
         os.fsync(file.fileno())
     copy.replace(target)
-    with suppress(OSError):  # a folder can't be synced everywhere
+    with suppress(OSError):  # not every system can sync a folder
         folder = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -153,34 +156,36 @@ def move_into_place(copy: Path, target: Path) -> None:
 
 
 def database_files(path: Path) -> tuple[Path, ...]:
-    """A database and the files that SQLite keeps beside it."""
-    return (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")))
+    """Return the paths of a database and of the files that SQLite keeps beside it."""
+    return (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")))
 
 
 @contextmanager
 def translate_sqlite_errors(path: Path) -> Iterator[None]:
-    """SQLite's complaints about ``path`` as ``DatabaseError``."""
+    """Raise SQLite's errors about ``path`` as ``DatabaseError``."""
     try:
         yield
     except sqlite3.Error as error:
-        problem: DatabaseError | None = translate_sqlite_error(error, Location(display_path(path)))
-        if problem is None:
+        translated: DatabaseError | None = translate_sqlite_error(
+            error, Location(display_path(path))
+        )
+        if translated is None:
             raise
-        raise problem from error
+        raise translated from error
 
 
 def _percent_progress(progress: ProgressCallback) -> Callable[[int, int, int], None]:
-    done = 0
+    reported = 0
 
-    def step(_status: int, left: int, total: int) -> None:
-        nonlocal done
-        now = 100 * (total - left) // max(total, 1)
-        progress(now - done)
-        done = now
+    def report(_status: int, remaining: int, total: int) -> None:
+        nonlocal reported
+        percent = 100 * (total - remaining) // max(total, 1)
+        progress(percent - reported)
+        reported = percent
 
-    return step
+    return report
 
 
 def _connect(path: Path, timeout: float = 30.0) -> sqlite3.Connection:
-    # By itself the driver would begin transactions, late.
+    # By default the driver begins transactions implicitly, and too late.
     return sqlite3.connect(path, timeout=timeout, isolation_level=None)

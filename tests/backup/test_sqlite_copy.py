@@ -47,7 +47,7 @@ def writer(database: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def spoil(path: Path) -> None:
+def corrupt_pages(path: Path) -> None:
     """Overwrite the second half of every page but the first few."""
     content = bytearray(path.read_bytes())
     for page in range(4 * 4096, len(content), 4096):
@@ -55,7 +55,7 @@ def spoil(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_a_copy_is_one_private_file_with_everything(
+def test_copy_is_one_private_file_with_all_rows(
     database: Path, writer: sqlite3.Connection, tmp_path: Path
 ) -> None:
     write_pair(writer, 1)
@@ -69,26 +69,28 @@ def test_a_copy_is_one_private_file_with_everything(
     assert list(copy.parent.iterdir()) == [copy]
 
 
-def test_a_copy_is_of_one_moment_while_another_writes_on(
+def test_copy_is_a_snapshot_despite_concurrent_writes(
     database: Path, writer: sqlite3.Connection, tmp_path: Path
 ) -> None:
     for number in range(1100):
         write_pair(writer, number)
     steps = []
 
-    def write_more(hundredths: int) -> None:
-        steps.append(hundredths)
+    def write_more(percent: int) -> None:
+        steps.append(percent)
         write_pair(writer, 10_000 + len(steps))
 
     back_up(database, tmp_path / "copy", write_more)
     assert sum(steps) == 100
     assert len(steps) > 1
-    found = keys(tmp_path / "copy")
-    assert found == {f"{number} {which}" for number in range(1100) for which in ("first", "second")}
+    copied = keys(tmp_path / "copy")
+    assert copied == {
+        f"{number} {ordinal}" for number in range(1100) for ordinal in ("first", "second")
+    }
     assert "10001 first" in keys(database)
 
 
-def test_what_is_being_written_is_not_in_the_copy(
+def test_uncommitted_rows_are_not_copied(
     database: Path, writer: sqlite3.Connection, tmp_path: Path
 ) -> None:
     writer.execute("BEGIN IMMEDIATE")
@@ -98,42 +100,44 @@ def test_what_is_being_written_is_not_in_the_copy(
     assert keys(tmp_path / "copy") == set()
 
 
-def test_no_database_no_copy(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseError, match="there is no database yet"):
+def test_missing_database_leaves_no_copy(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match="the database does not exist yet"):
         back_up(tmp_path / "newsletter.db", tmp_path / "copy")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_database_replaces_no_good_copy(
+def test_backup_of_a_damaged_database_keeps_the_previous_copy(
     database: Path, writer: sqlite3.Connection, tmp_path: Path
 ) -> None:
     for number in range(30):
         write_pair(writer, number)
     back_up(database, tmp_path / "copy")
-    good = (tmp_path / "copy").read_bytes()
+    previous = (tmp_path / "copy").read_bytes()
     writer.execute("PRAGMA journal_mode = DELETE")
     writer.close()
-    spoil(database)
+    corrupt_pages(database)
     with pytest.raises(DatabaseError, match="database is damaged"):
         back_up(database, tmp_path / "copy")
-    assert (tmp_path / "copy").read_bytes() == good
+    assert (tmp_path / "copy").read_bytes() == previous
     assert {path.name for path in tmp_path.iterdir()} == {"newsletter.db", "copy"}
 
 
-def test_a_row_without_its_owner_is_damage(database: Path, writer: sqlite3.Connection) -> None:
+def test_row_with_a_missing_parent_counts_as_damage(
+    database: Path, writer: sqlite3.Connection
+) -> None:
     writer.execute("INSERT INTO batch (send_id, number, size, state) VALUES (7, 1, 1, 'ready')")
     assert find_corruption(database) == []
-    assert find_orphan_rows(database) == ["a row of batch belongs to a send that is gone"]
-    with pytest.raises(DatabaseError, match="belongs to a send"):
+    assert find_orphan_rows(database) == ["a row of batch refers to a missing send"]
+    with pytest.raises(DatabaseError, match="refers to a missing send"):
         back_up(database, database.with_name("copy"))
 
 
-def test_what_is_no_database_is_damage(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_counts_as_damage(tmp_path: Path) -> None:
     (tmp_path / "copy").write_text("Dear diary, " * 1000)
     assert find_corruption(tmp_path / "copy") == ["file is not a database"]
 
 
-def test_alone_means_that_nobody_else_has_it_open(
+def test_open_exclusive_locks_all_other_connections_out(
     database: Path, writer: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("newsletter.backup.sqlite_copy.LOCK_TIMEOUT_SECONDS", 0.0)
@@ -148,7 +152,7 @@ def test_alone_means_that_nobody_else_has_it_open(
             other.execute("SELECT * FROM setting").fetchall()
 
 
-def test_an_overwritten_database_is_the_other_at_once(
+def test_overwrite_replaces_the_content_in_one_step(
     database: Path, writer: sqlite3.Connection, tmp_path: Path
 ) -> None:
     write_pair(writer, 1)

@@ -45,7 +45,7 @@ def test_backup_never_overwrites_the_database_itself(cli: Cli, project_with_read
 def test_backup_into_missing_folder_fails(cli: Cli) -> None:
     code, _, err = cli("backup", "nowhere/list.backup")
     assert code == 1
-    assert "nowhere/list.backup: no file can be made there: no such file" in err
+    assert "nowhere/list.backup: could not create the file: no such file" in err
 
 
 @pytest.mark.usefixtures("project_with_reader")

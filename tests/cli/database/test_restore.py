@@ -100,7 +100,7 @@ def test_restore_rejects_files_that_are_not_backups(cli: Cli, backed_up: Path) -
     (backed_up / "readers.csv").write_text("email\n" * 200)
     code, _, err = cli("restore", "readers.csv", "--yes")
     assert code == 1
-    assert err.startswith("newsletter: readers.csv: this backup is damaged, or is none")
+    assert err.startswith("newsletter: readers.csv: the file is damaged or is not a backup")
     assert "this is the database itself" in cli("restore", "newsletter.db", "--yes")[2]
     assert cli("restore", "nowhere")[0] == 2
 
