@@ -1,6 +1,6 @@
-"""The database: engine, schema, migrations; SQLite and PostgreSQL.
+"""Database engine, schema, migrations; SQLite and PostgreSQL.
 
-SQLAlchemy Core and Alembic. Write in ``with engine.begin()``, read in
+Uses SQLAlchemy Core and Alembic. Write within ``with engine.begin()``; read within
 ``with read_transaction(engine)``.
 """
 

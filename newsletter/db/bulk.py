@@ -1,4 +1,4 @@
-"""Many rows in one statement, and many values in one parameter."""
+"""Bulk inserts and updates, lists of values as one parameter."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -16,30 +16,30 @@ _WAL_CHECKPOINT_PAGES = 16_000
 
 
 class BulkStatement:
-    """A statement handed to the driver as it is: half the time of Core's way.
+    """A statement passed directly to the driver: takes half the time of SQLAlchemy Core.
 
-    Its rows are tuples of what the driver takes.
+    Its rows are tuples of values that the driver accepts.
 
     Args:
-        statement: its values are ``sa.bindparam``.
-        dialect: the database's.
-        names: the bind parameters in the order of the tuples.
+        statement: an insert, update or delete whose values are ``sa.bindparam``.
+        dialect: the dialect of the database.
+        names: the names of the bind parameters, in the order of the tuples.
     """
 
     def __init__(self, statement: sa.UpdateBase, dialect: sa.Dialect, names: Sequence[str]) -> None:
-        # psycopg's own style names the parameters, which wants a dict a row.
+        # SQLAlchemy's default style for psycopg has named parameters and needs a dict per row.
         style = {"paramstyle": "format"} if dialect.name == "postgresql" else {}
         positional: Any = type(dialect)
         if isinstance(statement, sa.Insert):
-            # Core asks for the key of a row by RETURNING, which executemany of sqlite3 refuses
-            # from Python 3.12 on.
+            # Core adds RETURNING for the primary key, which executemany of sqlite3 rejects from
+            # Python 3.12 on.
             statement = statement.inline()
         compiled: Any = statement.compile(dialect=positional(**style))
         self._sql = str(compiled)
         self._order = [names.index(name) for name in compiled.positiontup]
 
     def execute(self, connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run it for every row; no rows, no statement."""
+        """Execute the statement for each row; do nothing without rows."""
         if not rows:
             return
         if self._order != list(range(len(self._order))):
@@ -48,7 +48,7 @@ class BulkStatement:
 
 
 def tune_for_bulk_writes(connection: sa.Connection) -> None:
-    """Make room for long indexes: new keys land all over them, and each page is written once."""
+    """Enlarge SQLite's cache, so that each index page is written once though keys are random."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {_WAL_CHECKPOINT_PAGES}")
@@ -60,21 +60,22 @@ def insert_rows(
     names: Sequence[str],
     rows: Sequence[tuple[Any, ...]],
 ) -> None:
-    """Insert many rows the quickest way that the database has; none of their keys may be there.
+    """Insert rows by the fastest means of the database; none of their keys may exist yet.
 
     Args:
-        connection: in a transaction.
-        table: where to.
-        names: its columns, in the order of the tuples.
-        rows: of what the driver takes.
+        connection: a connection in a transaction.
+        table: the table to insert into.
+        names: the names of its columns, in the order of the tuples.
+        rows: tuples of values that the driver accepts.
     """
     if not rows:
         return
     if connection.dialect.name == "postgresql":
         _copy_rows(connection, f"COPY {table.name} ({', '.join(names)}) FROM STDIN", rows)
         return
-    marks = ", ".join("?" * len(names))
-    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of ours
+    placeholders = ", ".join("?" * len(names))
+    columns = ", ".join(names)
+    statement = f"INSERT INTO {table.name} ({columns}) VALUES ({placeholders})"  # noqa: S608 - our own identifiers
     connection.exec_driver_sql(statement, list(rows))
 
 
@@ -84,19 +85,20 @@ def _copy_rows(connection: sa.Connection, statement: str, rows: Sequence[tuple[A
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
                 copy.write_row(row)
-    except connection.dialect.loaded_dbapi.OperationalError as error:  # past SQLAlchemy's own eyes
+    # The driver is used directly here, so SQLAlchemy does not translate its errors.
+    except connection.dialect.loaded_dbapi.OperationalError as error:
         where = Location(connection.engine.url.render_as_string())
-        said = f"PostgreSQL says: {' '.join(str(error).split())}"
+        message = f"PostgreSQL error: {' '.join(str(error).split())}"
         raise database_error(
-            said, where, "Check that the server runs, and run this again."
+            message, where, "Check that the server is running, and run this again."
         ) from error
 
 
 class ValueList(sa.TypeDecorator[Collection[Any]]):
-    """Many values in one parameter: an array on PostgreSQL, a JSON text on SQLite.
+    """A list of values in one parameter: an array on PostgreSQL, JSON text on SQLite.
 
     Args:
-        item_type: of the values.
+        item_type: the type of the values.
     """
 
     impl = sa.Text
@@ -107,12 +109,12 @@ class ValueList(sa.TypeDecorator[Collection[Any]]):
         self.item_type = item_type
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        """Return the type that the database takes."""
-        wanted = ARRAY(self.item_type) if dialect.name == "postgresql" else sa.Text()
-        return dialect.type_descriptor(wanted)
+        """Return the type that represents the list in this database."""
+        list_type = ARRAY(self.item_type) if dialect.name == "postgresql" else sa.Text()
+        return dialect.type_descriptor(list_type)
 
     def process_bind_param(self, value: Collection[Any] | None, dialect: sa.Dialect) -> Any:
-        """Return the values in that type."""
+        """Return the values as that type."""
         values = list(value or ())
         return values if dialect.name == "postgresql" else orjson.dumps(values).decode()
 
@@ -120,16 +122,16 @@ class ValueList(sa.TypeDecorator[Collection[Any]]):
 def column_in(
     connection: sa.Connection, column: sa.Column[Any], values: Collection[str] | Collection[int]
 ) -> sa.ColumnElement[bool]:
-    """``column IN values`` as one parameter, however many values there are."""
+    """Return ``column IN values`` with one parameter, however many values there are."""
     return _column_in_list(connection, column, sa.literal(values, ValueList(column.type)))
 
 
 def column_in_parameter(
     connection: sa.Connection, column: sa.Column[Any], name: str
 ) -> sa.ColumnElement[bool]:
-    """``column IN :name``; unlike an expanding parameter it may be executed for many rows.
+    """Return ``column IN :name``; unlike an expanding parameter, it works with ``executemany``.
 
-    The parameter's value is a collection.
+    The value of the parameter is a collection.
     """
     return _column_in_list(connection, column, sa.bindparam(name, type_=ValueList(column.type)))
 
@@ -145,6 +147,6 @@ def _column_in_list(
 def insert_or_ignore(
     connection: sa.Connection, table: sa.Table
 ) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that leaves rows as they are whose key is there already."""
+    """Return an INSERT that skips rows whose key exists already (``ON CONFLICT DO NOTHING``)."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     return insert(table).on_conflict_do_nothing()

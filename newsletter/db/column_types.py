@@ -1,6 +1,6 @@
-"""Metadata, column types and check constraints of all tables.
+"""Column types, check constraints and the metadata of all tables.
 
-Times are UTC, stored as ISO 8601 text on SQLite and timestamptz on PostgreSQL by ``UtcTime``.
+Times are UTC; ``UtcDateTime`` stores them as ISO 8601 text on SQLite, as timestamptz on PostgreSQL.
 """
 
 import datetime
@@ -19,44 +19,47 @@ NAMING_CONVENTION = {
 }
 metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
+BigIntKey = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+JsonType = sa.JSON().with_variant(JSONB, "postgresql")
+
 
 class UtcDateTime(TypeDecorator[datetime.datetime]):
-    """An aware datetime in UTC; refuses naive ones."""
+    """A column of aware datetimes in UTC; rejects naive ones."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
-        """Text on SQLite, which has no time type; it sorts as time."""
+        """Return text on SQLite, which has no time type; it sorts chronologically."""
         if dialect.name == "sqlite":
             return dialect.type_descriptor(sa.String(32))
         return dialect.type_descriptor(sa.DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime.datetime | None, dialect: sa.Dialect) -> Any:
-        """To the database."""
+        """Convert an aware datetime to UTC for the database.
+
+        Raises:
+            ValueError: the datetime is naive.
+        """
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a time without a zone can't be stored")
+            raise ValueError("cannot store a datetime without a time zone")
         value = value.astimezone(datetime.UTC)
         return value.isoformat(timespec="microseconds") if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime.datetime | None:  # noqa: ARG002
-        """From the database."""
+        """Convert the stored value to an aware datetime in UTC."""
         if value is None:
             return None
         if isinstance(value, str):
             value = datetime.datetime.fromisoformat(value)
-        time: datetime.datetime = value
-        return time.astimezone(datetime.UTC)
-
-
-BigIntKey = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-JsonType = sa.JSON().with_variant(JSONB, "postgresql")
+        moment: datetime.datetime = value
+        return moment.astimezone(datetime.UTC)
 
 
 def check_one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
-    """A check that ``column`` holds one of ``values``."""
-    # SQLite builds the list of an IN anew for each row: that takes longer than writing the row.
-    listed = " OR ".join(f"{column} = '{value}'" for value in values)
-    return sa.CheckConstraint(listed, name=column)
+    """Return a check constraint that ``column`` is one of ``values``."""
+    # SQLite rebuilds the list of an IN for each row, which takes longer than writing the row.
+    condition = " OR ".join(f"{column} = '{value}'" for value in values)
+    return sa.CheckConstraint(condition, name=column)

@@ -1,4 +1,4 @@
-"""Open the database that newsletter.yml names, at the current schema."""
+"""Open the database, configure SQLite (WAL) and PostgreSQL connections."""
 
 import os
 import random
@@ -17,31 +17,35 @@ from newsletter.db.migrate import HEAD_REVISION, ensure_current_schema
 from newsletter.db.transaction import begin_sqlite
 from newsletter.errors import DatabaseError, Location
 
-# How long a writer waits for another one before it gives up.
+# How long a writer waits for another writer before it gives up.
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 10
-# What is kept open: a server's threads, each with its connection, mustn't open one a request.
+# Connections kept open: each thread of a server uses one, and must not reconnect per request.
 POOL_SIZE = 16
 
 
 def open_database(url: str, root: Path) -> sa.Engine:
-    """Open the database, making or upgrading it if need be.
+    """Open the database; create it or upgrade its schema if necessary.
 
-    Safe to call by several processes at once: one makes or upgrades, the others wait.
+    Several processes may call this at once: one creates or upgrades, the others wait.
 
     Args:
         url: ``sqlite:///FILE`` (relative to ``root``) or ``postgresql://USER@HOST/NAME``.
-        root: the editor's folder.
+        root: the project's folder.
 
     Raises:
-        DatabaseError: it can't be opened, isn't ours or is newer than this program. Later
-            trouble (disk full, locked, server gone) is raised as ``DatabaseError`` too.
+        DatabaseError: the database can't be opened, belongs to another program, or has a newer
+            schema than this program. Later errors of the engine (disk full, locked, server gone)
+            are raised as ``DatabaseError`` too.
     """
     return _open_engine(url, root)[0]
 
 
 def open_existing_database(url: str, root: Path) -> sa.Engine | None:
-    """``open_database`` if it is there and can be opened; makes none."""
+    """Return an engine, or ``None`` if the database does not exist or can't be opened.
+
+    Unlike ``open_database``, never creates a database file.
+    """
     try:
         file = sqlite_file(url, root)
         if file is not None and not (file.is_file() and file.stat().st_size):
@@ -52,10 +56,10 @@ def open_existing_database(url: str, root: Path) -> sa.Engine | None:
 
 
 def upgrade_database(url: str, root: Path) -> tuple[str | None, str]:
-    """Make or upgrade the database, as every command does, and tell.
+    """Create the database or upgrade its schema, as every command does, and return the revisions.
 
     Returns:
-        The version that it had before, ``None`` if it is new, and the one that it has now.
+        The schema revision before, ``None`` if the database is new, and the revision now.
 
     Raises:
         DatabaseError: as ``open_database``.
@@ -83,7 +87,7 @@ def _open_engine(url: str, root: Path) -> tuple[sa.Engine, str | None]:
 
 @contextmanager
 def database_engine(url: str, root: Path) -> Iterator[sa.Engine]:
-    """``open_database`` for the length of a ``with`` block; closed at its end."""
+    """Open the database for a ``with`` block, and close it at the end."""
     engine = open_database(url, root)
     try:
         yield engine
@@ -92,21 +96,21 @@ def database_engine(url: str, root: Path) -> Iterator[sa.Engine]:
 
 
 def sqlite_file(url: str, root: Path) -> Path | None:
-    """The file of a SQLite database; ``None`` for PostgreSQL.
+    """Return the file of a SQLite database; ``None`` for PostgreSQL.
 
     Raises:
-        DatabaseError: the URL can't be read.
+        DatabaseError: the URL is not valid.
     """
     target = _parse_url(url)
     return root / str(target.database) if target.get_backend_name() == "sqlite" else None
 
 
 def redact_database_url(url: sa.URL) -> str:
-    """``url`` as it may be printed: no password, no query (which may hold one)."""
-    bare = sa.URL.create(
+    """Return ``url`` for display: without the password and the query, which may hold one too."""
+    redacted = sa.URL.create(
         url.get_backend_name(), url.username, None, url.host, url.port, url.database
     )
-    return bare.render_as_string()
+    return redacted.render_as_string()
 
 
 def _parse_url(url: str) -> sa.URL:
@@ -115,15 +119,15 @@ def _parse_url(url: str) -> sa.URL:
         "database: postgresql://user@host/newsletter in newsletter.yml."
     )
     try:
-        # The short form that hosting companies hand out.
+        # Some hosting providers use this short scheme, which SQLAlchemy rejects.
         target = sa.make_url(re.sub(r"^postgres://", "postgresql://", url))
     except (sa.exc.ArgumentError, ValueError) as error:
-        raise DatabaseError("the database's URL can't be read", remedy=example) from error
+        raise DatabaseError("the database URL is not valid", remedy=example) from error
     backend = target.get_backend_name()
     if backend not in {"sqlite", "postgresql"}:
-        raise DatabaseError(f"'{backend}' is no database that we can use", remedy=example)
+        raise DatabaseError(f"'{backend}' databases are not supported", remedy=example)
     if backend == "sqlite" and (target.database or ":memory:") == ":memory:":
-        raise DatabaseError("the database's URL names no file", remedy=example)
+        raise DatabaseError("the database URL has no file name", remedy=example)
     return target
 
 
@@ -132,7 +136,7 @@ def _create_sqlite_engine(target: sa.URL, root: Path) -> sa.Engine:
     _create_private_file(path, Location(str(target.database)))
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
-        hide_parameters=True,  # they hold addresses, and errors are logged
+        hide_parameters=True,  # they contain email addresses, and errors are logged
         pool_size=POOL_SIZE,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
     )
@@ -142,43 +146,44 @@ def _create_sqlite_engine(target: sa.URL, root: Path) -> sa.Engine:
 
 
 def _create_private_file(path: Path, where: Location) -> None:
-    """Make an empty file for the owner's eyes only (SQLite's own files inherit its mode)."""
+    """Create an empty file that only its owner can read (SQLite's other files inherit its mode)."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         return
     except OSError as error:
         raise DatabaseError(
-            f"the database can't be made: {(error.strerror or str(error)).lower()}",
+            f"could not create the database: {(error.strerror or str(error)).lower()}",
             where=where,
-            remedy=f"Check the folder {path.parent} and your rights in it.",
+            remedy=f"Check the folder {path.parent} and its permissions.",
         ) from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # sqlite3 would begin transactions by itself, late, and none at all for DDL.
+    # By default sqlite3 begins transactions implicitly, too late, and not at all for DDL.
     connection.isolation_level = None
     _enable_wal(connection)
-    # NORMAL can lose a committed row to a power cut, and a lost row is a double mail.
+    # NORMAL can lose a committed row to a power cut, and a lost row is a duplicate email.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    # Overwrite what is deleted: whoever was erased could be read in the file for months.
+    # Overwrite deleted content: otherwise erased addresses stay readable in the file for months.
     connection.execute("PRAGMA secure_delete = ON")
 
 
 def _enable_wal(connection: Any) -> None:
-    """Readers don't wait for the writer. The file remembers it, so that only the first switches.
+    """Switch the file to write-ahead logging, so that readers don't wait for the writer.
 
-    SQLite fails at once, whatever the timeout, where two processes switch a new file together.
+    The mode is stored in the file, so only the first connection switches. If two processes switch
+    a new file at the same time, SQLite fails at once regardless of the timeout; hence the retry.
     """
-    give_up = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
-            time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only spreads the tries
+            time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only spreads the retries
         else:
             return
 
@@ -194,7 +199,7 @@ def _create_postgresql_engine(target: sa.URL) -> sa.Engine:
         )
     except ModuleNotFoundError as error:
         raise database_error(
-            "PostgreSQL needs a driver that is not installed",
+            "the PostgreSQL driver is not installed",
             Location(redact_database_url(target)),
             "Install it with: pip install 'newsletter[postgres]'",
         ) from error
@@ -203,6 +208,6 @@ def _create_postgresql_engine(target: sa.URL) -> sa.Engine:
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
-    # Not as an option of the connection: poolers refuse those.
+    # Not as a connection option: connection poolers reject those.
     connection.execute("SET TIME ZONE 'UTC'")
     connection.commit()

@@ -1,9 +1,7 @@
-"""Triggers that keep the consent journal append-only.
+"""Triggers that make the consent journal append-only for every program.
 
-They hold whatever program has the database open.
-
-A subscriber's journal goes when the subscriber's row has gone: by the foreign key's cascade,
-which both databases run after the row's own deletion.
+A subscriber's journal entries are deleted only together with the subscriber: by the foreign key's
+cascade, which both databases run after the deletion of the subscriber's row.
 """
 
 import sqlalchemy as sa
@@ -40,7 +38,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only()""",
 
 
 def create_journal_triggers(connection: sa.Connection) -> None:
-    """Make the triggers of the table ``journal``, which is there already."""
+    """Create the triggers of the existing table ``journal``."""
     for statement in (
         _SQLITE_TRIGGERS if connection.dialect.name == "sqlite" else _POSTGRESQL_TRIGGERS
     ):

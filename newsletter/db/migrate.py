@@ -1,7 +1,4 @@
-"""Bring a database to the current schema (Alembic).
-
-On first use and after an update.
-"""
+"""Create or upgrade the schema with Alembic migrations."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,21 +12,21 @@ from newsletter.errors import DatabaseError, Location
 if TYPE_CHECKING:
     from alembic.config import Config
 
-# The last migration's revision; written here so that an up-to-date database needs no Alembic.
+# The revision of the last migration; kept here so that a current database needs no Alembic import.
 HEAD_REVISION = "0003"
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
-# Any number that is ours alone: the name of PostgreSQL's advisory lock.
+# The key of PostgreSQL's advisory lock: any number that no other program uses.
 _ADVISORY_LOCK_ID = 0x6E6577736C
 
 
 def ensure_current_schema(engine: sa.Engine, where: Location) -> str | None:
-    """Make or upgrade the schema if it isn't the newest.
+    """Create the schema, or upgrade it if it isn't the newest.
 
     Returns:
         The revision before; ``None`` if there was no schema.
 
     Raises:
-        DatabaseError: the schema is newer than this program, or another program's.
+        DatabaseError: the schema is newer than this program, or belongs to another program.
     """
     with read_transaction(engine) as connection:
         if _read_revision(connection) == HEAD_REVISION:
@@ -38,7 +35,7 @@ def ensure_current_schema(engine: sa.Engine, where: Location) -> str | None:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK_ID)))
         revision = _read_revision(connection)
-        if revision == HEAD_REVISION:  # another process was first
+        if revision == HEAD_REVISION:  # another process has migrated meanwhile
             return revision
         if revision is None:
             _check_empty(connection, where)
@@ -47,7 +44,11 @@ def ensure_current_schema(engine: sa.Engine, where: Location) -> str | None:
 
 
 def run_migrations(connection: sa.Connection, revision: str | None, where: Location) -> None:
-    """Run the migrations that are missing, inside the connection's transaction."""
+    """Run the pending migrations within the connection's transaction.
+
+    Raises:
+        DatabaseError: the schema is newer than this program.
+    """
     from alembic import command
     from alembic.script import ScriptDirectory
 
@@ -55,16 +56,17 @@ def run_migrations(connection: sa.Connection, revision: str | None, where: Locat
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if revision is not None and revision not in known:
         raise DatabaseError(
-            f"the database is at version {revision}, which this newsletter doesn't know",
+            f"the database has schema version {revision}, which this version does not support",
             where=where,
-            remedy="A newer newsletter made it: update with pip install --upgrade newsletter",
+            remedy="It was created by a newer version. Update with: "
+            "pip install --upgrade newsletter",
         )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
 def alembic_config() -> "Config":
-    """Alembic's settings, which need no ini file."""
+    """Return Alembic's configuration, made without an ini file."""
     from alembic.config import Config
 
     config = Config()
@@ -80,13 +82,13 @@ def _read_revision(connection: sa.Connection) -> str | None:
 
 
 def _check_empty(connection: sa.Connection, where: Location) -> None:
-    """Refuse to move in with another program."""
+    """Reject a database that holds tables of another program."""
     tables = set(sa.inspect(connection).get_table_names())
-    # A PostgreSQL database may be shared, a file may not.
+    # A PostgreSQL database may be shared unless table names clash; a SQLite file may not.
     foreign = tables if connection.dialect.name == "sqlite" else tables & metadata.tables.keys()
     if foreign:
         raise DatabaseError(
             f"the database holds another program's tables ({', '.join(sorted(foreign)[:3])})",
             where=where,
-            remedy="Name an empty database, or a new file, as database: in newsletter.yml.",
+            remedy="Set database: in newsletter.yml to an empty database or a new file.",
         )

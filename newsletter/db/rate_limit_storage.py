@@ -1,6 +1,6 @@
-"""Storage of the rate limits (library ``limits``) in a table.
+"""Rate limit counters in a table shared by all processes.
 
-All processes count together.
+A storage backend for the library ``limits``.
 """
 
 import hmac
@@ -15,14 +15,14 @@ from newsletter.db.schema import rate_limit
 
 
 class RateLimitTableStorage(Storage):
-    """Counts in ``rate_limit``, as a part of the caller's transaction.
+    """A storage that counts in ``rate_limit``, within the caller's transaction.
 
-    Keys hold addresses, so only their HMAC-SHA256 is stored.
+    Keys contain email or IP addresses, so only their HMAC-SHA256 is stored.
 
     Args:
-        connection: in a transaction that writes.
-        secret: the site's.
-        now: seconds since the epoch.
+        connection: a connection in a writing transaction.
+        secret: the site's secret, the key of the HMAC.
+        now: the current time in seconds since the epoch.
     """
 
     STORAGE_SCHEME = ["newsletter-table"]  # noqa: RUF012 - the library's own declaration
@@ -35,65 +35,65 @@ class RateLimitTableStorage(Storage):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """What the database raises."""
+        """The base class of the database's errors."""
         return sa.exc.SQLAlchemyError
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count, atomically; a window that is over begins anew."""
+        """Add to the count atomically and return it; an expired window starts again."""
         on_postgresql = self._connection.dialect.name == "postgresql"
         insert = postgresql.insert if on_postgresql else sqlite.insert
         statement = insert(rate_limit).values(
             key=self._hash_key(key), hits=amount, expires=self._now + expiry
         )
-        over = rate_limit.c.expires <= self._now
-        counted = statement.on_conflict_do_update(
+        expired = rate_limit.c.expires <= self._now
+        upsert = statement.on_conflict_do_update(
             index_elements=[rate_limit.c.key],
             set_={
-                "hits": sa.case((over, amount), else_=rate_limit.c.hits + amount),
-                "expires": sa.case((over, self._now + expiry), else_=rate_limit.c.expires),
+                "hits": sa.case((expired, amount), else_=rate_limit.c.hits + amount),
+                "expires": sa.case((expired, self._now + expiry), else_=rate_limit.c.expires),
             },
         )
-        hits: int = self._connection.execute(counted.returning(rate_limit.c.hits)).scalar_one()
+        hits: int = self._connection.execute(upsert.returning(rate_limit.c.hits)).scalar_one()
         return hits
 
     def get(self, key: str) -> int:
-        """How often in this window."""
-        found = self._select_current(sa.select(rate_limit.c.hits), key)
-        return int(found or 0)
+        """Return the count in the current window."""
+        hits = self._select_current(sa.select(rate_limit.c.hits), key)
+        return int(hits or 0)
 
     def get_expiry(self, key: str) -> float:
-        """When the window is over, in seconds since the epoch."""
+        """Return the end of the current window, in seconds since the epoch."""
         return float(self._select_current(sa.select(rate_limit.c.expires), key) or self._now)
 
     def check(self) -> bool:
-        """Whether the table can be read."""
+        """Return ``True`` if the table can be read; raise otherwise."""
         self._connection.execute(sa.select(rate_limit.c.key).limit(1))
         return True
 
     def reset(self) -> int:
-        """Forget all."""
+        """Delete all counts and return how many there were."""
         return self._connection.execute(sa.delete(rate_limit)).rowcount
 
     def clear(self, key: str) -> None:
-        """Forget one."""
-        mine = rate_limit.c.key == self._hash_key(key)
-        self._connection.execute(sa.delete(rate_limit).where(mine))
+        """Delete the count of one key."""
+        matches_key = rate_limit.c.key == self._hash_key(key)
+        self._connection.execute(sa.delete(rate_limit).where(matches_key))
 
     def _select_current(
         self, select: sa.Select[tuple[int]] | sa.Select[tuple[float]], key: str
     ) -> float | None:
-        mine = (rate_limit.c.key == self._hash_key(key), rate_limit.c.expires > self._now)
-        return self._connection.execute(select.where(*mine)).scalar_one_or_none()
+        current = (rate_limit.c.key == self._hash_key(key), rate_limit.c.expires > self._now)
+        return self._connection.execute(select.where(*current)).scalar_one_or_none()
 
     def _hash_key(self, key: str) -> str:
         return hmac.digest(self._secret, key.encode(), "sha256").hex()
 
 
 def consume_limit(storage: RateLimitTableStorage, limit: RateLimitItem, *identifiers: str) -> bool:
-    """Count one; whether it is within the limit."""
+    """Count one hit and return whether it is within the limit."""
     return FixedWindowRateLimiter(storage).hit(limit, *identifiers)
 
 
 def delete_expired_limits(connection: sa.Connection, now: float) -> None:
-    """Drop the counts of windows that are over."""
+    """Delete the counts of expired windows."""
     connection.execute(sa.delete(rate_limit).where(rate_limit.c.expires <= now))

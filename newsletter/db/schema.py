@@ -1,8 +1,7 @@
-"""The tables: list, journal, sends, batches, attempts, events.
+"""All tables as SQLAlchemy Core metadata: subscribers, ledger, events.
 
-As SQLAlchemy Core metadata. Migrations must add up to exactly this.
-
-The ledger (send, send_recipient, batch, attempt) never guesses: see docs/explanation.
+The migrations must add up to exactly this schema. What is not certain in the ledger (send,
+send_recipient, batch, attempt) is stored as ``unknown``, never guessed: see docs/explanation.
 """
 
 import sqlalchemy as sa
@@ -84,13 +83,13 @@ subscriber = sa.Table(
     sa.Column("source", sa.Text, nullable=False, server_default=""),
     sa.Column("joined_at", UtcDateTime, nullable=False),
     sa.Column("confirmed_at", UtcDateTime),
-    # Since the last delivery.
+    # Soft bounces since the last delivery.
     sa.Column("soft_bounces", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated_at", UtcDateTime, nullable=False),
-    # Until then they get nothing, as they asked; they stay active.
+    # Until when the subscriber asked to receive nothing; the status stays active.
     sa.Column("paused_until", UtcDateTime),
     check_one_of("status", STATUSES),
-    # An id is never given twice, not even after the newest row was erased: the ledger keeps ids.
+    # An id is never reused, not even after the newest row was erased: the ledger keeps ids.
     sqlite_autoincrement=True,
 )
 sa.Index("ix_subscriber_status_id", subscriber.c.status, subscriber.c.id)
@@ -113,7 +112,8 @@ subscriber_tag = sa.Table(
 )
 sa.Index("ix_subscriber_tag_tag", subscriber_tag.c.tag, subscriber_tag.c.subscriber_id)
 
-# The type that an attribute got first; its values in subscriber.attributes have it.
+# The type of each attribute, fixed when it is first used; all values in subscriber.attributes
+# have that type.
 attribute = sa.Table(
     "attribute",
     metadata,
@@ -122,7 +122,7 @@ attribute = sa.Table(
     check_one_of("type", ATTRIBUTE_TYPES),
 )
 
-# Every change of a subscriber's status, in order; status is what the change made it.
+# Each change of a subscriber's status, in order; ``status`` is the status after the change.
 journal = sa.Table(
     "journal",
     metadata,
@@ -148,7 +148,7 @@ sa.event.listen(
     journal, "after_create", lambda _, connection, **__: create_journal_triggers(connection)
 )
 
-# Who asked to be forgotten: an HMAC-SHA256 of the address's key, keyed by a salt in ``setting``.
+# Erased addresses: an HMAC-SHA256 of the address key, keyed by a salt in ``setting``.
 erased = sa.Table(
     "erased",
     metadata,
@@ -187,24 +187,24 @@ send = sa.Table(
     sa.Column("excluded", JsonType, nullable=False),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
-    # The query that the audience was selected by; '' for the whole list.
+    # The query that selects the audience; '' for the whole list.
     sa.Column("segment", sa.Text, nullable=False, server_default=""),
     sa.Column("scheduled_at", UtcDateTime),
-    # SendGrid's id for what it holds until then, and when it took that back.
+    # SendGrid's batch id for the scheduled requests, and when they were cancelled there.
     sa.Column("provider_batch_id", sa.Text, nullable=False, server_default=""),
     sa.Column("recalled_at", UtcDateTime),
     sa.Column("undo_seconds", sa.Integer, nullable=False, server_default="0"),
-    # Rule of `newsletter check` -> why the editor allows what it finds.
+    # Rule id of `newsletter check` -> the editor's reason for allowing its findings.
     sa.Column("allowed", JsonType, nullable=False, server_default="{}"),
-    # 0 for no limit.
+    # Recipients per hour; 0 for no limit.
     sa.Column("limit_per_hour", sa.Integer, nullable=False, server_default="0"),
-    # Over what the plan says; and the newsletter version that made it.
+    # Checksum of the plan; and the version of newsletter that created it.
     sa.Column("plan_sha", sa.Text, nullable=False, server_default=""),
     sa.Column("app_version", sa.Text, nullable=False, server_default=""),
     check_one_of("state", SEND_STATES),
 )
 
-# The email as it was frozen: what is sent, and what a changed issue is compared with.
+# The frozen email: this is what is sent, and what a changed issue is compared with.
 send_content = sa.Table(
     "send_content",
     metadata,
@@ -254,7 +254,7 @@ send_recipient = sa.Table(
     sa.UniqueConstraint("send_id", "address_key"),
     check_one_of("state", RECIPIENT_STATES),
 )
-# In the order in which a batch is read, which then needs no sorting.
+# In the order in which the recipients of a batch are read, which avoids a sort.
 sa.Index(
     "ix_send_recipient_batch_id_subscriber_id",
     send_recipient.c.batch_id,
@@ -275,7 +275,7 @@ attempt = sa.Table(
     check_one_of("outcome", ATTEMPT_OUTCOMES),
 )
 
-# One row each, which all workers of all processes share.
+# One row each, shared by all workers of all processes.
 provider_pause = sa.Table(
     "provider_pause",
     metadata,
@@ -287,7 +287,7 @@ rate_bucket = sa.Table(
     "rate_bucket",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    # So many readers went since the last hour without any; the last of them then.
+    # Recipients sent to since the last hour without any, and when the latest was.
     sa.Column("used", sa.Integer, nullable=False),
     sa.Column("latest", UtcDateTime, nullable=False),
     sa.CheckConstraint("id = 1", name="one_row"),
@@ -303,7 +303,7 @@ event = sa.Table(
     sa.Column("send_id", BigIntKey),
     sa.Column("batch_id", BigIntKey),
     sa.Column("attempt_number", sa.Integer),
-    # Whether a program did it (a mail client's prefetch, a link scanner), not the reader.
+    # Whether a bot caused it (a mail client's prefetch, a link scanner), not the recipient.
     sa.Column("is_bot", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("raw", JsonType, nullable=False),
 )

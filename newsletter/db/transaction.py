@@ -1,7 +1,7 @@
-"""Transactions: read at one moment, write, write what was read.
+"""Read transactions and transactions on one snapshot of the database.
 
-Write in ``with engine.begin()``, read in ``with read_transaction(engine)``.
-A write that depends on several queries uses ``with snapshot_write_transaction(engine)``.
+Write within ``with engine.begin()``, read within ``with read_transaction(engine)``. A write that
+depends on several queries belongs in ``with snapshot_write_transaction(engine)``.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _DEFERRED_OPTION = "newsletter_deferred"
 
 @contextmanager
 def read_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that only reads, all of it at one moment.
+    """Begin a read-only transaction, all of whose queries see one snapshot.
 
     It neither waits for a writer nor makes one wait.
     """
@@ -28,15 +28,18 @@ def read_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 @contextmanager
 def snapshot_write_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that writes, and all of whose queries see the database of one moment."""
-    # SQLite's always do: nobody else writes meanwhile.
+    """Begin a writing transaction, all of whose queries see one snapshot."""
+    # On SQLite they always do: a writing transaction excludes all other writers.
     options = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
     with engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
 
 
 def begin_sqlite(connection: sa.Connection) -> None:
-    """SQLAlchemy's ``begin`` event on SQLite, whose driver is told to begin nothing by itself."""
-    # A writer takes the lock at once: one that begins as a reader can't wait for it later.
+    """Begin a transaction on SQLite: the handler of SQLAlchemy's ``begin`` event.
+
+    The driver's own implicit transactions are turned off.
+    """
+    # A writer takes the lock at once: SQLite can't wait for it after a transaction has read.
     deferred = connection.get_execution_options().get(_DEFERRED_OPTION, False)
     connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")

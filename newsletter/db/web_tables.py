@@ -1,6 +1,6 @@
-"""The tables of the public site: transactional emails, rate limits.
+"""Tables behind the public pages: transactional emails, rate limits.
 
-Also changes of address and reasons for unsubscribing.
+Transactional emails, address changes, rate limits, and the reasons for unsubscribing.
 """
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from newsletter.db.column_types import BigIntKey, JsonType, UtcDateTime, check_o
 TRANSACTIONAL_EMAIL_KINDS = ("confirm", "welcome", "move_from", "move_to")
 TRANSACTIONAL_EMAIL_STATES = ("ready", "in_flight", "accepted", "unknown", "rejected", "dropped")
 
-# A letter to one reader that a page has promised: to confirm, to welcome, to change an address.
-# One an address, kind and window; like a batch, it is sent again only if it surely was not.
+# An email to one subscriber about their subscription: to confirm, to welcome, to change an address.
+# One per address, kind and window; like a batch, it is sent again only if it certainly was not.
 transactional_email = sa.Table(
     "transactional_email",
     metadata,
@@ -31,12 +31,12 @@ transactional_email = sa.Table(
     sa.UniqueConstraint("address_key", "kind", "window"),
     check_one_of("kind", TRANSACTIONAL_EMAIL_KINDS),
     check_one_of("state", TRANSACTIONAL_EMAIL_STATES),
-    # A link names its notice, so no other may ever have that id.
+    # The link in an email contains this id, so ids are never reused.
     sqlite_autoincrement=True,
 )
 sa.Index("ix_transactional_email_state_id", transactional_email.c.state, transactional_email.c.id)
 
-# A reader who wants their mail elsewhere; it is done when both addresses have agreed.
+# A requested change of address; it takes effect once both addresses have confirmed.
 address_change = sa.Table(
     "address_change",
     metadata,
@@ -53,7 +53,7 @@ address_change = sa.Table(
     sa.Column("new_confirmed_at", UtcDateTime),
 )
 
-# How often something happened, shared by all processes; keys are hashed.
+# Counters of rate limits, shared by all processes; keys are hashed.
 rate_limit = sa.Table(
     "rate_limit",
     metadata,
@@ -64,7 +64,7 @@ rate_limit = sa.Table(
 )
 sa.Index("ix_rate_limit_expires", rate_limit.c.expires)
 
-# Why readers left, as they said: a count, with nobody's name to it.
+# The stated reasons for unsubscribing: anonymous counts per month.
 unsubscribe_reason = sa.Table(
     "unsubscribe_reason",
     metadata,

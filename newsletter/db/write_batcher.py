@@ -1,9 +1,7 @@
-"""Commit small writes of many requests in one transaction.
+"""Group commit: small writes of many threads in one transaction.
 
-A commit that reaches the disk costs the most.
-
-Whoever finds nobody writing takes along all who wait, and they get their results when all of it
-is committed.
+A durable commit is the most expensive part of a small write. A thread that obtains the lock also
+executes all queued writes, and their threads get their results once the commit has succeeded.
 """
 
 import threading
@@ -24,10 +22,10 @@ class _QueuedWrite(NamedTuple):
 
 
 class WriteBatcher:
-    """Threads share it.
+    """A queue of writes, shared by threads.
 
     Args:
-        engine: the database.
+        engine: the engine of the database.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -36,31 +34,34 @@ class WriteBatcher:
         self._lock = threading.Lock()
 
     def run(self, function: Callable[[sa.Connection], T]) -> T:
-        """Call ``write`` within a transaction, perhaps twice; what it returns, once committed."""
-        mine = _QueuedWrite(function, Future())
-        self._queue.put(mine)
+        """Call ``function`` within a transaction and return its result once it is committed.
+
+        ``function`` is called again, in a transaction of its own, if a write beside it fails.
+        """
+        queued = _QueuedWrite(function, Future())
+        self._queue.put(queued)
         with self._lock:
-            if not mine.result.done():
+            if not queued.result.done():
                 self._write_batch([self._queue.get() for _ in range(self._queue.qsize())])
-        result: T = mine.result.result()
+        result: T = queued.result.result()
         return result
 
     def _write_batch(self, batch: list[_QueuedWrite]) -> None:
         try:
             with self._engine.begin() as connection:
-                results = [one.write(connection) for one in batch]
-        except Exception:  # noqa: BLE001 - whose it is shows when each is alone
-            for one in batch:
-                self._write_alone(one)
+                results = [queued.write(connection) for queued in batch]
+        except Exception:  # noqa: BLE001 - running each write alone shows which one failed
+            for queued in batch:
+                self._write_alone(queued)
         else:
-            for one, result in zip(batch, results, strict=True):
-                one.result.set_result(result)
+            for queued, result in zip(batch, results, strict=True):
+                queued.result.set_result(result)
 
     def _write_alone(self, queued: _QueuedWrite) -> None:
         try:
             with self._engine.begin() as connection:
                 result = queued.write(connection)
-        except Exception as error:  # noqa: BLE001 - goes to the thread that asked
+        except Exception as error:  # noqa: BLE001 - raised in the thread that queued the write
             queued.result.set_exception(error)
         else:
             queued.result.set_result(result)

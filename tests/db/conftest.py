@@ -1,4 +1,4 @@
-"""How a database is made is tested here, so that each test gets one that is not made yet."""
+"""Fixtures: the creation of databases is tested here, so each test gets one not yet created."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ def postgres_url(new_postgres_url: str) -> str:
 
 @pytest.fixture
 def engine(database_url: str, tmp_path: Path) -> Iterator[sa.Engine]:
-    """A database at the newest schema, made by the migrations."""
-    opened = open_database(database_url, tmp_path)
-    yield opened
-    opened.dispose()
+    """A database at the newest schema, created by the migrations."""
+    engine = open_database(database_url, tmp_path)
+    yield engine
+    engine.dispose()

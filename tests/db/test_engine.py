@@ -21,7 +21,7 @@ SQLITE = "sqlite:///newsletter.db"
 
 @contextmanager
 def unprivileged() -> Iterator[None]:
-    """File permissions don't bind root."""
+    """Run as an unprivileged user: file permissions don't apply to root."""
     if os.geteuid() != 0:
         yield
         return
@@ -32,7 +32,7 @@ def unprivileged() -> Iterator[None]:
         os.seteuid(0)
 
 
-def refused(url: str, root: Path) -> str:
+def open_error(url: str, root: Path) -> str:
     with pytest.raises(DatabaseError) as caught:
         open_database(url, root)
     (problem,) = caught.value.problems
@@ -49,13 +49,13 @@ def open_in_process(url: str, root: Path, *, modules: str = "") -> "subprocess.P
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
-def test_a_new_database_has_every_table(engine: sa.Engine) -> None:
+def test_new_database_has_all_tables(engine: sa.Engine) -> None:
     with read_transaction(engine) as connection:
         tables = set(sa.inspect(connection).get_table_names())
     assert tables == {*metadata.tables, "alembic_version"}
 
 
-def test_opening_again_changes_nothing(database_url: str, tmp_path: Path) -> None:
+def test_opening_again_keeps_the_data(database_url: str, tmp_path: Path) -> None:
     for _ in range(2):
         engine = open_database(database_url, tmp_path)
         with engine.begin() as connection:
@@ -68,25 +68,27 @@ def test_opening_again_changes_nothing(database_url: str, tmp_path: Path) -> Non
     engine.dispose()
 
 
-def test_several_processes_may_make_it_at_once(database_url: str, tmp_path: Path) -> None:
+def test_several_processes_may_create_the_database_at_once(
+    database_url: str, tmp_path: Path
+) -> None:
     runs = [open_in_process(database_url, tmp_path) for _ in range(4)]
     assert [run.communicate()[0] and run.returncode for run in runs] == [0] * 4
     open_database(database_url, tmp_path).dispose()
 
 
-def test_an_up_to_date_database_needs_no_alembic(tmp_path: Path) -> None:
+def test_opening_an_up_to_date_database_does_not_import_alembic(tmp_path: Path) -> None:
     first = open_in_process(SQLITE, tmp_path, modules="alembic").communicate()[0]
     second = open_in_process(SQLITE, tmp_path, modules="alembic").communicate()[0]
     assert (first.strip(), second.strip()) == ("['alembic']", "[]")
 
 
-def test_the_known_head_is_the_last_migration() -> None:
+def test_head_revision_is_the_last_migration() -> None:
     from alembic.script import ScriptDirectory
 
     assert ScriptDirectory.from_config(alembic_config()).get_heads() == [HEAD_REVISION]
 
 
-def test_sqlite_is_set_up_to_lose_nothing(tmp_path: Path) -> None:
+def test_sqlite_is_configured_for_durability(tmp_path: Path) -> None:
     engine = open_database(SQLITE, tmp_path)
     with read_transaction(engine) as connection:
         settings = {
@@ -110,19 +112,19 @@ def test_sqlite_file_is_private(tmp_path: Path) -> None:
     )
 
 
-def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_absolute_path_is_not_relative_to_the_project(tmp_path: Path) -> None:
     open_database(f"sqlite:///{tmp_path}/elsewhere.db", Path("/nowhere")).dispose()
     assert (tmp_path / "elsewhere.db").is_file()
 
 
-def test_postgresql_speaks_utc(postgres_url: str, tmp_path: Path) -> None:
+def test_postgresql_session_time_zone_is_utc(postgres_url: str, tmp_path: Path) -> None:
     engine = open_database(postgres_url, tmp_path)
     with read_transaction(engine) as connection:
         assert connection.scalar(sa.text("SHOW timezone")) == "UTC"
     engine.dispose()
 
 
-def test_a_transaction_that_fails_leaves_nothing_not_even_a_table(engine: sa.Engine) -> None:
+def test_failed_transaction_rolls_back_ddl_too(engine: sa.Engine) -> None:
     def write_and_fail() -> None:
         with engine.begin() as connection:
             connection.execute(sa.text("CREATE TABLE half (id INTEGER)"))
@@ -135,7 +137,7 @@ def test_a_transaction_that_fails_leaves_nothing_not_even_a_table(engine: sa.Eng
         assert not sa.inspect(connection).has_table("half")
 
 
-def test_a_reader_sees_one_moment_and_waits_for_no_writer(engine: sa.Engine) -> None:
+def test_read_transaction_sees_one_snapshot_without_waiting(engine: sa.Engine) -> None:
     count = sa.select(sa.func.count()).select_from(suppression)
     with read_transaction(engine) as reader:
         before = reader.scalar(count)
@@ -152,22 +154,22 @@ def test_a_reader_sees_one_moment_and_waits_for_no_writer(engine: sa.Engine) -> 
     assert (before, after, later) == (0, 0, 1)
 
 
-def test_a_newer_database_is_refused_and_left_alone(database_url: str, tmp_path: Path) -> None:
+def test_database_of_a_newer_version_is_refused(database_url: str, tmp_path: Path) -> None:
     engine = open_database(database_url, tmp_path)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    assert "version 9999" in refused(database_url, tmp_path)
+    assert "version 9999" in open_error(database_url, tmp_path)
 
 
-def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+def test_database_of_another_program_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "newsletter.db") as connection:
         connection.execute("CREATE TABLE bookmarks (id INTEGER)")
     connection.close()
-    assert "another program's tables (bookmarks)" in refused(SQLITE, tmp_path)
+    assert "another program's tables (bookmarks)" in open_error(SQLITE, tmp_path)
 
 
-def test_postgresql_is_shared_with_tables_that_are_not_ours(
+def test_postgresql_may_be_shared_unless_table_names_clash(
     postgres_url: str, tmp_path: Path
 ) -> None:
     engine = sa.create_engine(sa.make_url(postgres_url).set(drivername="postgresql+psycopg"))
@@ -177,49 +179,54 @@ def test_postgresql_is_shared_with_tables_that_are_not_ours(
     with engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE alembic_version"))
     engine.dispose()
-    assert "another program's tables" in refused(postgres_url, tmp_path)
+    assert "another program's tables" in open_error(postgres_url, tmp_path)
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "newsletter.db").write_text("Dear diary, " * 1000)
-    assert "newsletter.db: this file is no SQLite database" in refused(SQLITE, tmp_path)
+    assert "newsletter.db: the file is not a SQLite database" in open_error(SQLITE, tmp_path)
 
 
-def test_a_folder_in_its_place(tmp_path: Path) -> None:
+def test_folder_instead_of_the_database_file(tmp_path: Path) -> None:
     (tmp_path / "newsletter.db").mkdir()
-    assert "newsletter.db: the database can't be opened" in refused(SQLITE, tmp_path)
+    assert "newsletter.db: the database can't be opened" in open_error(SQLITE, tmp_path)
 
 
-def test_no_folder_for_it(tmp_path: Path) -> None:
-    message = refused("sqlite:///data/newsletter.db", tmp_path)
-    assert "data/newsletter.db: the database can't be made: no such file" in message
+def test_missing_folder_of_the_database_file(tmp_path: Path) -> None:
+    message = open_error("sqlite:///data/newsletter.db", tmp_path)
+    assert "data/newsletter.db: could not create the database: no such file" in message
 
 
 @pytest.fixture
-def foreign_folder() -> Iterator[Path]:
-    """A folder that others may read, under parents that they may enter."""
+def read_only_folder() -> Iterator[Path]:
+    """A folder that other users can read but not write, under parents that they can enter."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o555)
         yield Path(folder)
         Path(folder).chmod(0o700)
 
 
-def test_a_folder_that_may_not_be_written(foreign_folder: Path) -> None:
+def test_folder_without_write_permission(read_only_folder: Path) -> None:
     with unprivileged():
-        message = refused(SQLITE, foreign_folder)
-    assert "newsletter.db: the database can't be made: permission denied" in message
+        message = open_error(SQLITE, read_only_folder)
+    assert "newsletter.db: could not create the database: permission denied" in message
 
 
-@pytest.mark.parametrize("mode", [0o000, 0o444])
-def test_a_file_that_may_not_be_read_or_written(foreign_folder: Path, mode: int) -> None:
-    foreign_folder.chmod(0o755)
-    (foreign_folder / "newsletter.db").touch()
-    (foreign_folder / "newsletter.db").chmod(mode)
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [(0o000, "the database can't be opened"), (0o444, "the database is read-only")],
+)
+def test_file_without_read_or_write_permission(
+    read_only_folder: Path, mode: int, message: str
+) -> None:
+    read_only_folder.chmod(0o755)
+    (read_only_folder / "newsletter.db").touch()
+    (read_only_folder / "newsletter.db").chmod(mode)
     with unprivileged():
-        assert "newsletter.db: the database can't be" in refused(SQLITE, foreign_folder)
+        assert f"newsletter.db: {message}" in open_error(SQLITE, read_only_folder)
 
 
-def test_trouble_later_is_told_in_our_words(tmp_path: Path) -> None:
+def test_later_errors_of_the_engine_are_translated(tmp_path: Path) -> None:
     engine = open_database(SQLITE, tmp_path)
     with engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 30")
@@ -228,27 +235,29 @@ def test_trouble_later_is_told_in_our_words(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_a_fault_in_our_own_statement_stays_one(engine: sa.Engine) -> None:
+def test_errors_in_our_own_sql_are_not_translated(engine: sa.Engine) -> None:
     with pytest.raises(sa.exc.DBAPIError), read_transaction(engine) as connection:
         connection.execute(sa.text("SELECT nothing FROM nowhere"))
 
 
-def test_a_server_that_is_down(tmp_path: Path) -> None:
-    message = refused("postgresql://ada:s3cret@127.0.0.1:9/list?application_name=x", tmp_path)
-    assert "postgresql://ada@127.0.0.1:9/list: PostgreSQL says:" in message
+def test_server_that_is_down(tmp_path: Path) -> None:
+    message = open_error("postgresql://ada:s3cret@127.0.0.1:9/list?application_name=x", tmp_path)
+    assert "postgresql://ada@127.0.0.1:9/list: PostgreSQL error:" in message
     assert "refused" in message
     assert "s3cret" not in message
 
 
-def test_a_database_that_the_server_does_not_have(postgres_url: str, tmp_path: Path) -> None:
-    assert '"nowhere" does not exist' in refused(
+def test_database_missing_on_the_server(postgres_url: str, tmp_path: Path) -> None:
+    assert '"nowhere" does not exist' in open_error(
         sa.make_url(postgres_url).set(database="nowhere").render_as_string(), tmp_path
     )
 
 
-def test_without_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_driver_message_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    message = refused("postgresql://ada:s3cret@localhost/list", tmp_path)
+    message = open_error("postgresql://ada:s3cret@localhost/list", tmp_path)
     assert "pip install 'newsletter[postgres]'" in message
     assert "s3cret" not in message
 
@@ -256,19 +265,19 @@ def test_without_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("newsletter.db", "can't be read"),
-        ("postgresql://ada:s3cret@localhost:port/list", "can't be read"),
-        ("mysql://ada:s3cret@localhost/list", "'mysql' is no database"),
-        ("sqlite://", "names no file"),
-        ("sqlite:///:memory:", "names no file"),
+        ("newsletter.db", "is not valid"),
+        ("postgresql://ada:s3cret@localhost:port/list", "is not valid"),
+        ("mysql://ada:s3cret@localhost/list", "'mysql' databases are not supported"),
+        ("sqlite://", "has no file name"),
+        ("sqlite:///:memory:", "has no file name"),
     ],
 )
-def test_a_url_that_means_nothing(url: str, expected: str, tmp_path: Path) -> None:
-    message = refused(url, tmp_path)
+def test_invalid_database_url(url: str, expected: str, tmp_path: Path) -> None:
+    message = open_error(url, tmp_path)
     assert expected in message
     assert "s3cret" not in message
 
 
-def test_the_short_form_of_hosting_companies(tmp_path: Path) -> None:
-    message = refused("postgres://127.0.0.1:9/list", tmp_path)
-    assert "postgresql://127.0.0.1:9/list: PostgreSQL says:" in message
+def test_postgres_scheme_means_postgresql(tmp_path: Path) -> None:
+    message = open_error("postgres://127.0.0.1:9/list", tmp_path)
+    assert "postgresql://127.0.0.1:9/list: PostgreSQL error:" in message

@@ -9,37 +9,37 @@ from newsletter.db import read_transaction
 from newsletter.db.schema import metadata
 
 
-def test_alembic_sees_no_difference(engine: sa.Engine) -> None:
+def test_alembic_finds_no_difference_from_the_metadata(engine: sa.Engine) -> None:
     with read_transaction(engine) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
 
 
-def test_constraints_and_options_are_the_same(engine: sa.Engine) -> None:
-    """Alembic compares neither checks nor defaults, so compare all that a database tells."""
-    migrated = described(engine)
-    triggers = names_of_triggers(engine)
+def test_migrated_and_created_schema_reflect_the_same(engine: sa.Engine) -> None:
+    """Alembic compares neither checks nor defaults, so compare all that reflection returns."""
+    migrated = reflect_tables(engine)
+    triggers = trigger_names(engine)
     with engine.begin() as connection:
         metadata.drop_all(connection)
         metadata.create_all(connection)
-    assert described(engine) == migrated
-    assert names_of_triggers(engine) == triggers != set()
+    assert reflect_tables(engine) == migrated
+    assert trigger_names(engine) == triggers != set()
 
 
-def names_of_triggers(engine: sa.Engine) -> set[str]:
+def trigger_names(engine: sa.Engine) -> set[str]:
     sqlite = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
     postgresql = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
     with read_transaction(engine) as connection:
-        listed = sqlite if engine.dialect.name == "sqlite" else postgresql
-        return set(connection.exec_driver_sql(listed).scalars())
+        query = sqlite if engine.dialect.name == "sqlite" else postgresql
+        return set(connection.exec_driver_sql(query).scalars())
 
 
-def options_of(index: ReflectedIndex) -> dict[str, str]:
-    """Such as the condition of a partial index, which only looks the same as text."""
+def index_options(index: ReflectedIndex) -> dict[str, str]:
+    """Return options as text: the condition of a partial index compares equal only as text."""
     return {name: str(option) for name, option in index.get("dialect_options", {}).items()}
 
 
-def described(engine: sa.Engine) -> dict[str, list[str]]:
+def reflect_tables(engine: sa.Engine) -> dict[str, list[str]]:
     with read_transaction(engine) as connection:
         inspector = sa.inspect(connection)
         return {
@@ -51,7 +51,7 @@ def described(engine: sa.Engine) -> dict[str, list[str]]:
                     *inspector.get_unique_constraints(table),
                     *inspector.get_foreign_keys(table),
                     *(
-                        {**index, "dialect_options": options_of(index)}
+                        {**index, "dialect_options": index_options(index)}
                         for index in inspector.get_indexes(table)
                     ),
                     inspector.get_pk_constraint(table),

@@ -11,26 +11,26 @@ HOUR = 3600
 SECRET = b"s" * 32
 
 
-def hit(engine: sa.Engine, who: str, now: float = 0.0, most: int = 3) -> bool:
+def hit(engine: sa.Engine, key: str, now: float = 0.0, limit: int = 3) -> bool:
     with engine.begin() as connection:
         storage = RateLimitTableStorage(connection, SECRET, now)
-        return FixedWindowRateLimiter(storage).hit(RateLimitItemPerHour(most), who)
+        return FixedWindowRateLimiter(storage).hit(RateLimitItemPerHour(limit), key)
 
 
-def test_a_limit_holds_for_its_window_and_for_each_by_itself(engine: sa.Engine) -> None:
+def test_limit_applies_per_key_and_window(engine: sa.Engine) -> None:
     assert [hit(engine, "ada") for _ in range(4)] == [True, True, True, False]
     assert hit(engine, "bob")
     assert not hit(engine, "ada", now=HOUR - 1)
     assert hit(engine, "ada", now=HOUR), "the window is over"
 
 
-def test_processes_count_together(engine: sa.Engine) -> None:
+def test_concurrent_hits_are_counted_together(engine: sa.Engine) -> None:
     with ThreadPoolExecutor(8) as threads:
-        within = list(threads.map(lambda _: hit(engine, "ada", most=10), range(40)))
+        within = list(threads.map(lambda _: hit(engine, "ada", limit=10), range(40)))
     assert sum(within) == 10
 
 
-def test_the_table_tells_nobody_who_it_was(engine: sa.Engine) -> None:
+def test_keys_are_stored_hashed(engine: sa.Engine) -> None:
     hit(engine, "ada@example.org")
     with engine.begin() as connection:
         keys = list(connection.scalars(sa.select(rate_limit.c.key)))
@@ -39,7 +39,7 @@ def test_the_table_tells_nobody_who_it_was(engine: sa.Engine) -> None:
     assert "ada@" not in keys[0]
 
 
-def test_what_the_library_may_ask_of_a_storage(engine: sa.Engine) -> None:
+def test_storage_implements_the_interface_of_limits(engine: sa.Engine) -> None:
     limit = RateLimitItemPerHour(3)
     hit(engine, "ada", now=10.0)
     hit(engine, "bob", now=HOUR + 5.0)

@@ -1,4 +1,4 @@
-"""Alembic's environment: migrates the connection that newsletter.db.migrate hands over."""
+"""Alembic environment: migrate the connection passed by ``migrate``."""
 
 from alembic import context
 

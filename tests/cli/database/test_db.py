@@ -26,7 +26,7 @@ def test_upgrade_rejects_a_newer_database(cli: Cli, project_folder: Path) -> Non
     code, out, err = cli("db", "upgrade")
     assert (code, out) == (1, "")
     assert "newsletter.db: the database is at version 9999" in err
-    assert "A newer newsletter made it" in err
+    assert "created by a newer version" in err
 
 
 def test_postgresql_url_is_printed_without_password_and_query(
