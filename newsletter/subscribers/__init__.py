@@ -1,4 +1,4 @@
-"""The list: who may be mailed, and what we know of them."""
+"""Subscribers, consent, segments, import, export: who may be mailed."""
 
 from newsletter.subscribers.audience import (
     ALL_SUBSCRIBERS,

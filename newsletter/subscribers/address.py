@@ -1,4 +1,4 @@
-"""Parse an email address, and tell when two are the same."""
+"""Parse and normalize an email address; its key identifies a subscriber."""
 
 import re
 from functools import lru_cache
@@ -6,20 +6,21 @@ from typing import NamedTuple
 
 from newsletter.errors import SubscriberListError
 
-# RFC 5322 dot-atom and RFC 5321 lengths: nearly every address there is. The rest goes the long way.
+# RFC 5322 dot-atom and RFC 5321 lengths: the fast path for nearly all addresses in use.
 _DOT_ATOM = re.compile(r"[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+(?:\.[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+)*")
 _MAX_LOCAL_LENGTH = 64
 _MAX_LENGTH = 254
 _MAX_SHOWN = 60
-_MAX_VALIDATED = 1_000  # far too long already: megabytes aren't worth reading
+_MAX_VALIDATED = 1_000  # far longer than any valid address; don't validate megabytes
 
 
 class ParsedAddress(NamedTuple):
-    """An address that can be mailed.
+    """A valid address.
 
     Attributes:
-        address: as typed, the domain lower-cased and in its own script.
-        key: for comparing: case-folded, the domain in ASCII (IDNA 2008). One subscriber each.
+        address: the address as typed, with the domain in lower case and in Unicode.
+        key: the address for comparison: case-folded, with the domain in ASCII (IDNA 2008).
+            Subscribers are unique by key.
     """
 
     address: str
@@ -27,47 +28,50 @@ class ParsedAddress(NamedTuple):
 
 
 def parse_address(text: str) -> ParsedAddress:
-    """Read one address; spaces around it are allowed, names and angle brackets are not.
+    """Parse one address; surrounding spaces are allowed, names and angle brackets are not.
 
-    Checks the syntax (RFC 5321 and 5322) and that the domain may exist; asks no server.
+    Checks the syntax (RFC 5321 and 5322) and that the domain name could exist; makes no network
+    request.
 
     Raises:
-        ListError: it is no address, or one that SendGrid can't mail to: it takes no letters
-            beyond ASCII before the @ (RFC 6531).
+        SubscriberListError: the address is not valid, or SendGrid can't send to it: non-ASCII
+            characters before the @ (RFC 6531) are not supported.
     """
     text = text.strip(" \t\xa0\ufeff")
     local, at, domain = text.rpartition("@")
     if at and len(local) <= _MAX_LOCAL_LENGTH and _DOT_ATOM.fullmatch(local):
-        known = _normalize_domain(domain)
-        if known and len(local) + 1 + len(known[1]) <= _MAX_LENGTH:
-            return ParsedAddress(f"{local}@{known[0]}", f"{local.casefold()}@{known[1]}")
+        normalized = _normalize_domain(domain)
+        if normalized and len(local) + 1 + len(normalized[1]) <= _MAX_LENGTH:
+            return ParsedAddress(f"{local}@{normalized[0]}", f"{local.casefold()}@{normalized[1]}")
     return _validate_address(text)
 
 
 @lru_cache(maxsize=10_000)
 def _normalize_domain(domain: str) -> tuple[str, str] | None:
-    """The domain in its own script and in ASCII; ``None`` if a mailbox can't be there."""
+    """Return the domain in Unicode and in ASCII; ``None`` if it can't have mailboxes."""
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        found = validate_email(f"a@{domain}", check_deliverability=False, strict=True)
+        validated = validate_email(f"a@{domain}", check_deliverability=False, strict=True)
     except EmailNotValidError:
         return None
-    return found.domain, found.ascii_domain
+    return validated.domain, validated.ascii_domain
 
 
 def _validate_address(text: str) -> ParsedAddress:
     from email_validator import EmailNotValidError, validate_email
 
     if not text:
-        raise SubscriberListError("there is no email address")
+        raise SubscriberListError("the email address is missing")
     shown = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
     try:
-        found = validate_email(text[:_MAX_VALIDATED], check_deliverability=False, strict=True)
+        validated = validate_email(text[:_MAX_VALIDATED], check_deliverability=False, strict=True)
     except EmailNotValidError as error:
-        raise SubscriberListError(f"'{shown}' is no email address: {error}") from error
-    if not found.local_part.isascii():
+        raise SubscriberListError(f"'{shown}' is not a valid email address: {error}") from error
+    if not validated.local_part.isascii():
         raise SubscriberListError(
-            f"'{shown}' can't be mailed: letters beyond ASCII before the @ are not supported"
+            f"'{shown}' can't be mailed: non-ASCII characters before the @ are not supported"
         )
-    return ParsedAddress(found.normalized, f"{found.local_part.casefold()}@{found.ascii_domain}")
+    return ParsedAddress(
+        validated.normalized, f"{validated.local_part.casefold()}@{validated.ascii_domain}"
+    )

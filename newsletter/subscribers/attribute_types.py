@@ -1,4 +1,7 @@
-"""Types of attributes: infer, parse and format values."""
+"""Types of attributes: infer a column's type, convert its values.
+
+Pure functions. An attribute is a number, a boolean, a date or text.
+"""
 
 import datetime
 import math
@@ -12,7 +15,8 @@ AttributeType = Literal["text", "number", "boolean", "date"]
 AttributeValue = str | int | float | bool
 
 MAX_TEXT_LENGTH = 10_000
-# What looks the same after it was a number: no leading zeros (postcodes), no sign (telephones).
+# Text that survives a round trip through a number: no leading zeros (postal codes), no plus sign
+# (telephone numbers).
 _CANONICAL_NUMBER = re.compile(
     r"(?:0|-?[1-9]\d{0,14}|-?(?:0|[1-9]\d{0,8})\.\d{0,5}[1-9])", re.ASCII
 )
@@ -22,23 +26,23 @@ _MAX_NUMBER = 1e15
 TRUE_WORDS = frozenset({"true", "yes", "y", "1", "t"})
 FALSE_WORDS = frozenset({"false", "no", "n", "0", "f"})
 _TYPE_DESCRIPTIONS = {
-    "number": "numbers", "boolean": "true or false", "date": "dates like 2026-11-24",
+    "number": "a number", "boolean": "true or false", "date": "a date like 2026-11-24",
 }  # fmt: skip
-
 _TIMESTAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?)?"  # day, clock, fraction
-    r" ?(Z|UTC|GMT|[+-]\d\d:?\d\d)?(?: (?:[A-Z]{2,5}|[+-]\d{2,4}))?",  # zone, its name
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?)?"  # day, time, fraction
+    r" ?(Z|UTC|GMT|[+-]\d\d:?\d\d)?(?: (?:[A-Z]{2,5}|[+-]\d{2,4}))?",  # offset, name of the zone
     re.ASCII,
 )
 
 
 def infer_type(values: Iterable[AttributeValue]) -> AttributeType:
-    """The type of a new attribute, by its first values: text unless all of them say otherwise.
+    """Return the type of a new attribute from its first values: text unless all have another type.
 
-    Only what would be printed the same is taken for a number or a truth, since posts print it.
+    A value counts as a number or a boolean only if it is formatted the same again, since posts
+    print it.
     """
-    kinds = {_infer_value_type(value) for value in values}
-    return kinds.pop() if len(kinds) == 1 else "text"
+    types = {_infer_value_type(value) for value in values}
+    return types.pop() if len(types) == 1 else "text"
 
 
 def _infer_value_type(value: AttributeValue) -> AttributeType:
@@ -56,29 +60,29 @@ def _infer_value_type(value: AttributeValue) -> AttributeType:
 def coerce_value(
     value: AttributeValue, attribute_type: AttributeType, attribute: str
 ) -> AttributeValue:
-    """``value`` as its attribute's type.
+    """Return ``value`` converted to the type of its attribute.
 
     Raises:
-        ListError: it is none of that type.
+        SubscriberListError: ``value`` can't be converted to that type.
     """
     if attribute_type == "text":
         return value if isinstance(value, str) else format_value(value)
     if attribute_type == "number":
-        found: AttributeValue | None = _to_number(value)
+        converted: AttributeValue | None = _to_number(value)
     elif attribute_type == "boolean":
-        found = _to_boolean(value)
+        converted = _to_boolean(value)
     else:
-        found = value if isinstance(value, str) and _is_iso_date(value) else None
-    if found is None:
+        converted = value if isinstance(value, str) and _is_iso_date(value) else None
+    if converted is None:
         raise SubscriberListError(
-            f"'{attribute}' holds {_TYPE_DESCRIPTIONS[attribute_type]}; "
-            f"'{format_value(value)[:60]}' is none"
+            f"'{attribute}' must be {_TYPE_DESCRIPTIONS[attribute_type]}, "
+            f"not '{format_value(value)[:60]}'"
         )
-    return found
+    return converted
 
 
 def format_value(value: AttributeValue) -> str:
-    """A value as text, as posts and exports print it."""
+    """Return a value as text, as posts and exports print it."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -87,35 +91,35 @@ def format_value(value: AttributeValue) -> str:
 
 
 def parse_boolean(text: str) -> bool | None:
-    """Yes or no in the words of spreadsheets and exports; ``None`` if it is neither."""
-    word = text.strip().casefold()
-    return True if word in TRUE_WORDS else False if word in FALSE_WORDS else None
+    """Parse yes or no as spreadsheets and exports write it; ``None`` if ``text`` is neither."""
+    folded = text.strip().casefold()
+    return True if folded in TRUE_WORDS else False if folded in FALSE_WORDS else None
 
 
 def parse_timestamp(text: str) -> datetime.datetime:
-    """A time as exports write it, ISO 8601 and its likes; without a zone it is UTC.
+    """Parse a time as exports write it, in ISO 8601 or similar; without a time zone it is UTC.
 
     Raises:
-        ListError: it is no time, or one before or after the calendar.
+        SubscriberListError: ``text`` is not a time, or is outside the years 1 to 9999.
     """
     try:
-        time = datetime.datetime.fromisoformat(_to_iso_format(text))
-        if time.tzinfo is None:
-            time = time.replace(tzinfo=datetime.UTC)
-        return time.astimezone(datetime.UTC)
+        parsed = datetime.datetime.fromisoformat(_to_iso_format(text))
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=datetime.UTC)
+        return parsed.astimezone(datetime.UTC)
     except (ValueError, OverflowError):
         raise SubscriberListError(
-            f"'{text[:60]}' is no date that can be read; write it like 2026-11-24"
+            f"'{text[:60]}' is not a valid date; write it like 2026-11-24"
         ) from None
 
 
 def _to_iso_format(text: str) -> str:
-    """ISO 8601 of what Mailchimp, beehiiv or a Go program writes."""
+    """Return in ISO 8601 a timestamp as Mailchimp, beehiiv or a Go program writes it."""
     found = _TIMESTAMP.fullmatch(text)
     if found is None:
         raise ValueError(text)
-    day, clock, fraction, zone = found.groups("")
-    return f"{day}T{clock or '00:00'}{fraction[:7]}{'Z' if zone in {'UTC', 'GMT'} else zone}"
+    day, time, fraction, offset = found.groups("")
+    return f"{day}T{time or '00:00'}{fraction[:7]}{'Z' if offset in {'UTC', 'GMT'} else offset}"
 
 
 def _to_number(value: AttributeValue) -> int | float | None:

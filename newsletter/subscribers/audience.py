@@ -1,9 +1,7 @@
-"""Who is mailed, and who is excluded and why.
+"""Select and count the audience of a send, and who is excluded and why.
 
-Reads only.
-
-Whoever has asked for a pause gets nothing until it ends, so every question has a moment: what is
-asked in several statements must name the same one in all of them.
+Read-only. A subscriber who has paused their subscription is excluded until the pause ends, so
+every query depends on a moment; queries that belong together must use the same one.
 """
 
 import datetime
@@ -16,27 +14,7 @@ import sqlalchemy as sa
 from newsletter.db.schema import STATUSES, UtcDateTime, subscriber, suppression
 from newsletter.subscribers.attribute_types import format_value
 
-
-class Recipient(NamedTuple):
-    """A subscriber who may be mailed; a tuple, since a send makes a million of them.
-
-    Attributes:
-        id: the subscriber's id, never given twice.
-        address: where to send, with the domain in ASCII (RFC 5891).
-        address_key: the address as a key: one subscriber each.
-        token: the secret in this reader's unsubscribe and preferences links.
-        attributes: what merge tags may use: ``email`` and ``name`` (as typed, perhaps ``""``)
-            and the editor's own, all text.
-    """
-
-    id: int
-    address: str
-    address_key: str
-    token: str
-    attributes: Mapping[str, str]
-
-
-# Rows fetched at once: enough that the round trip doesn't matter, and a few MB.
+# Rows per query: enough that the round trip doesn't matter, and only a few MB.
 PAGE_SIZE = 5_000
 ALL_SUBSCRIBERS: sa.ColumnElement[bool] = sa.true()
 OUTSIDE_SEGMENT = "not in the segment"
@@ -44,7 +22,7 @@ PAUSED = "paused"
 
 _is_suppressed = sa.exists().where(suppression.c.address_key == subscriber.c.address_key)
 _is_active = subscriber.c.status == "active"
-# Of one statement by itself, the moment is now.
+# The default for a single statement is now.
 _moment = sa.bindparam(
     "moment", type_=UtcDateTime(), callable_=lambda: datetime.datetime.now(datetime.UTC)
 )
@@ -60,10 +38,29 @@ _recipient_columns = (
     subscriber.c.address_key,
     subscriber.c.token,
     subscriber.c.name,
-    # As text: orjson reads it faster than the drivers' own decoding.
+    # As text: orjson decodes it faster than the database drivers do.
     sa.cast(subscriber.c.attributes, sa.Text),
 )
 _mailable_query = sa.select(*_recipient_columns).where(MAILABLE).order_by(subscriber.c.id)
+
+
+class Recipient(NamedTuple):
+    """A subscriber who may be mailed; a tuple, since a send creates a million of them.
+
+    Attributes:
+        id: the subscriber's id, which is never reused.
+        address: where to send, with the domain in ASCII (RFC 5891).
+        address_key: the address as a key, unique in the list.
+        token: the secret in the subscriber's unsubscribe and preferences links.
+        attributes: the values for merge tags: ``email`` and ``name`` (as typed, perhaps ``""``)
+            and the editor's own attributes, all as text.
+    """
+
+    id: int
+    address: str
+    address_key: str
+    token: str
+    attributes: Mapping[str, str]
 
 
 def iter_audience(
@@ -73,16 +70,16 @@ def iter_audience(
     condition: sa.ColumnElement[bool] = ALL_SUBSCRIBERS,
     at: datetime.datetime | None = None,
 ) -> Iterator[Recipient]:
-    """Every active subscriber who isn't paused or suppressed, in the order of their ids.
+    """Yield all active subscribers who aren't paused or suppressed, by ascending id.
 
-    Fetches page by page, so that memory stays flat; run it in one ``reading`` transaction (or
-    in the one that freezes a send) so that all pages are of one moment.
+    Fetches page by page, so memory use is constant. Call it within one ``read_transaction`` (or
+    the transaction that freezes a send), so that all pages see one snapshot.
 
     Args:
-        connection: in a transaction.
-        after: leave out ids up to this one.
-        condition: a segment's condition.
-        at: the moment for which pauses count; now if not given.
+        connection: a connection in a transaction.
+        after: skip ids up to and including this one.
+        condition: the condition of a segment.
+        at: the moment at which pauses are evaluated; now if not given.
     """
     page = _mailable_query.where(condition, subscriber.c.id > sa.bindparam("after")).limit(
         PAGE_SIZE
@@ -98,42 +95,42 @@ def iter_audience(
 
 
 def select_still_mailable(frozen: sa.Subquery) -> sa.Select[Any]:
-    """Ask who of the frozen readers may be mailed at the ``moment``, in the order of their ids.
+    """Return a query for which frozen recipients may be mailed at the ``moment``, by ascending id.
 
-    The rows are for ``readers_among``. Whoever has another address by now may not: it may be
-    another frozen reader's, and nobody gets two.
+    Pass its rows to ``split_mailable``. A subscriber whose address has changed may not be mailed:
+    the new address may belong to another frozen recipient, and nobody gets the issue twice.
 
     Args:
-        frozen: with the columns ``subscriber_id`` and ``address_key``.
+        frozen: a subquery with the columns ``subscriber_id`` and ``address_key``.
     """
-    still = sa.and_(
+    still_mailable = sa.and_(
         subscriber.c.id == frozen.c.subscriber_id,
         subscriber.c.address_key == frozen.c.address_key,
         MAILABLE,
     )
     return (
         sa.select(frozen.c.subscriber_id, *_recipient_columns[1:])
-        .select_from(frozen.outerjoin(subscriber, still))
+        .select_from(frozen.outerjoin(subscriber, still_mailable))
         .order_by(frozen.c.subscriber_id)
     )
 
 
 def split_mailable(rows: Sequence[Any], unmailable_ids: list[int]) -> list[Recipient]:
-    """The readers in rows of ``still_in_audience`` who may be mailed.
+    """Return the recipients in rows of ``select_still_mailable`` who may be mailed.
 
     Args:
-        rows: of one batch.
-        unmailable_ids: where to put the ids of the others.
+        rows: the rows of one batch.
+        unmailable_ids: the list to which the ids of all others are appended.
     """
     unmailable_ids += [row[0] for row in rows if row[1] is None]
     return [_to_recipient(row) for row in rows if row[1] is not None]
 
 
 def count_by_status(connection: sa.Connection) -> Mapping[str, int]:
-    """How many subscribers there are of every status, in the order of ``STATUSES``."""
-    counted = sa.select(subscriber.c.status, sa.func.count()).group_by(subscriber.c.status)
-    found: dict[str, int] = dict(connection.execute(counted).all())
-    return {status: found.get(status, 0) for status in STATUSES}
+    """Return the number of subscribers of each status, in the order of ``STATUSES``."""
+    query = sa.select(subscriber.c.status, sa.func.count()).group_by(subscriber.c.status)
+    counts: dict[str, int] = dict(connection.execute(query).all())
+    return {status: counts.get(status, 0) for status in STATUSES}
 
 
 def count_subscribers(
@@ -143,19 +140,19 @@ def count_subscribers(
     mailable_only: bool = False,
     at: datetime.datetime | None = None,
 ) -> int:
-    """How many subscribers there are within a segment.
+    """Return the number of subscribers in a segment.
 
     Args:
-        connection: in a transaction.
+        connection: a connection in a transaction.
         condition: the segment's condition.
-        mailable_only: count those alone who would be in its audience.
-        at: the moment for which pauses count; now if not given.
+        mailable_only: count only those who would be in its audience.
+        at: the moment at which pauses are evaluated; now if not given.
     """
-    counted = sa.select(sa.func.count()).select_from(subscriber).where(condition)
+    total = sa.select(sa.func.count()).select_from(subscriber).where(condition)
     if not mailable_only:
-        return connection.scalar(counted) or 0
-    active = counted.where(_is_active)
-    # Few are suppressed or paused: it is quicker to take them off than to ask of everybody.
+        return connection.scalar(total) or 0
+    active = total.where(_is_active)
+    # Few are suppressed or paused: subtracting them is faster than testing every subscriber.
     suppressed = active.where(subscriber.c.address_key.in_(sa.select(suppression.c.address_key)))
     paused = active.where(_is_paused, ~_is_suppressed)
     return (
@@ -171,14 +168,14 @@ def count_exclusions(
     *,
     at: datetime.datetime | None = None,
 ) -> Mapping[str, int]:
-    """Who is left out of the audience: reason -> how many, none of them zero.
+    """Return the number of excluded subscribers by reason; only reasons that occur.
 
-    A reason is a status, for an active subscriber the suppression's reason or ``PAUSED``, or
-    ``OUTSIDE`` for whoever could be mailed but isn't within the segment; with the size of the
-    audience at the same moment they add up to the whole list.
+    A reason is a status; for an active subscriber, the suppression's reason or ``PAUSED``; or
+    ``OUTSIDE_SEGMENT`` for those who could be mailed but aren't in the segment. Together with the
+    size of the audience at the same moment, the numbers add up to the whole list.
     """
     at = at or datetime.datetime.now(datetime.UTC)
-    left_out = {
+    excluded = {
         status: count
         for status, count in count_by_status(connection).items()
         if status != "active" and count
@@ -192,21 +189,21 @@ def count_exclusions(
         .group_by(subscriber.c.id)
         .subquery()
     )
-    counted = sa.select(first_reason.c.reason, sa.func.count()).group_by(first_reason.c.reason)
-    for reason, count in connection.execute(counted):
-        left_out[reason] = left_out.get(reason, 0) + count
+    by_reason = sa.select(first_reason.c.reason, sa.func.count()).group_by(first_reason.c.reason)
+    for reason, count in connection.execute(by_reason):
+        excluded[reason] = excluded.get(reason, 0) + count
     paused = sa.select(sa.func.count()).where(_is_active, _is_paused, ~_is_suppressed)
-    if waiting := connection.scalar(paused, _moment_parameter(at)):
-        left_out[PAUSED] = waiting
+    if paused_count := connection.scalar(paused, _moment_parameter(at)):
+        excluded[PAUSED] = paused_count
     if condition is not ALL_SUBSCRIBERS and (
         outside := count_subscribers(connection, sa.not_(condition), mailable_only=True, at=at)
     ):
-        left_out[OUTSIDE_SEGMENT] = outside
-    return left_out
+        excluded[OUTSIDE_SEGMENT] = outside
+    return excluded
 
 
 def _moment_parameter(at: datetime.datetime | None) -> dict[str, datetime.datetime]:
-    """The parameter of a statement about who may be mailed."""
+    """Return the parameters of a statement that contains ``_moment``."""
     return {"moment": at or datetime.datetime.now(datetime.UTC)}
 
 
@@ -216,10 +213,11 @@ def _to_recipient(row: Any) -> Recipient:
     if attributes != "{}":
         typed = orjson.loads(attributes)
         values |= {
-            word: one if type(one) is str else format_value(one) for word, one in typed.items()
+            attribute: value if type(value) is str else format_value(value)
+            for attribute, value in typed.items()
         }
     if not address.isascii():
-        # Only a domain may be beyond ASCII, and the key holds it encoded.
+        # Only the domain may be non-ASCII, and the key contains it in ASCII.
         address = f"{address.partition('@')[0]}@{key.partition('@')[2]}"
-    # What Reader(…) does, in a third of the time: this runs a million times a send.
+    # Same as Recipient(…), in a third of the time: this runs a million times per send.
     return tuple.__new__(Recipient, (id_, address, key, token, values))

@@ -1,10 +1,8 @@
-"""Escape cells that a spreadsheet would run as a formula.
+"""Escape cells that a spreadsheet would run as a formula, and unescape.
 
-And undo it when such a file is imported. Pure.
-
-An apostrophe in front makes text of a cell that begins with one of ``= + - @``, tab or carriage
-return (OWASP, CSV injection). One more is put before a cell that already looks like that, so that
-taking one off always gives back what was there.
+Pure functions. A leading apostrophe makes text of a cell that begins with one of ``= + - @``, tab
+or carriage return (OWASP, CSV injection). A cell that already begins with an apostrophe and one of
+these gets another one, so that removing one always restores the original.
 """
 
 import re
@@ -14,10 +12,10 @@ _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def escape_formula(cell: str) -> str:
-    """The cell as text that no spreadsheet runs."""
+    """Return the cell as text that no spreadsheet runs as a formula."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def unescape_formula(cell: str) -> str:
-    """The cell as it was before ``neutral``."""
+    """Return the cell as it was before ``escape_formula``."""
     return cell[1:] if cell[:1] == "'" and _ESCAPED.match(cell) else cell

@@ -1,6 +1,6 @@
-"""Export the list as CSV or JSON lines, without loss.
+"""Export the list as CSV or JSON lines.
 
-What is imported into an empty list gives an equal one.
+Lossless: importing an export into an empty list reproduces the list.
 """
 
 import codecs
@@ -24,12 +24,13 @@ from newsletter.subscribers.importing.rows.json_record import format_header
 
 ExportKind = Literal["csv", "jsonl"]
 PAGE_SIZE = 5_000
-# In this order, by which formats.OWN knows them; then the attributes, named KEY:TYPE.
+# The import recognizes an export by these columns in this order; the attributes follow, as
+# NAME:TYPE.
 CSV_COLUMNS = (
     "email", "name", "status", "tags", "joined_at", "confirmed_at", "source", "soft_bounces",
     "token", "paused_until",
 )  # fmt: skip
-# What an importer would take for the end of a tag.
+# The import would split a tag at these.
 _TAG_SEPARATORS = frozenset(',;|"[')
 
 
@@ -38,9 +39,9 @@ class ExportOptions(NamedTuple):
 
     Attributes:
         kind: CSV for spreadsheets, JSON lines for programs.
-        condition: a segment's condition.
-        include_journal: with the consent journal; in JSON lines alone.
-        raw: leave cells as they are that a spreadsheet would run as formulas.
+        condition: the condition of a segment.
+        include_journal: whether to include the consent journal; only with JSON lines.
+        raw: whether to leave cells unescaped that a spreadsheet would run as formulas.
     """
 
     kind: ExportKind = "csv"
@@ -50,7 +51,7 @@ class ExportOptions(NamedTuple):
 
 
 class _SubscriberRow(NamedTuple):
-    """A subscriber as the database has them."""
+    """A row of the table ``subscriber``."""
 
     id: int
     address: str
@@ -74,21 +75,24 @@ def export_subscribers(
     """Write the subscribers to a file, page by page, and return how many there were.
 
     Args:
-        connection: in one ``reading`` transaction, so that all pages are of one moment.
-        file: where to; UTF-8 is written.
-        options: what to write, and how.
+        connection: a connection in a ``read_transaction``, so that all pages see one snapshot.
+        file: the file to write to, in UTF-8.
+        options: what to export, and how.
         progress: called with the number of subscribers just written.
     """
     types = load_attribute_types(connection)
-    write = _csv_formatter(types, options) if options.kind == "csv" else _json_formatter(types)
-    file.write(write.header)
+    formatter = _csv_formatter(types, options) if options.kind == "csv" else _json_formatter(types)
+    file.write(formatter.header)
     count = 0
     for rows in _iter_pages(connection, options.condition):
         ids = [row.id for row in rows]
         tags = _load_tags(connection, ids)
-        lines = _load_journals(connection, ids) if options.include_journal else {}
+        journals = _load_journals(connection, ids) if options.include_journal else {}
         file.write(
-            b"".join(write.format_row(row, tags.get(row.id, []), lines.get(row.id)) for row in rows)
+            b"".join(
+                formatter.format_row(row, tags.get(row.id, []), journals.get(row.id))
+                for row in rows
+            )
         )
         count += len(rows)
         progress(len(rows))
@@ -96,11 +100,11 @@ def export_subscribers(
 
 
 class _RowFormatter(NamedTuple):
-    """How one kind of file is written.
+    """A formatter of one kind of file.
 
     Attributes:
-        header: its first line.
-        format_row: the line of a subscriber, with their tags and perhaps their journal.
+        header: the first line.
+        format_row: returns the line of a subscriber, their tags and, if included, their journal.
     """
 
     header: bytes
@@ -109,36 +113,38 @@ class _RowFormatter(NamedTuple):
 
 def _csv_formatter(types: Mapping[str, AttributeType], options: ExportOptions) -> _RowFormatter:
     buffer = io.StringIO()
-    write = csv.writer(buffer).writerow
-    safe: Callable[[str], str] = str if options.raw else escape_formula
+    write_row = csv.writer(buffer).writerow
+    escape: Callable[[str], str] = str if options.raw else escape_formula
 
-    def line(cells: Sequence[str]) -> bytes:
+    def format_line(cells: Sequence[str]) -> bytes:
         buffer.seek(0)
         buffer.truncate()
-        write(cells)
+        write_row(cells)
         return buffer.getvalue().encode()
 
-    def row(row: _SubscriberRow, tags: list[str], _: list[JournalEntry] | None) -> bytes:
+    def format_row(row: _SubscriberRow, tags: list[str], _: list[JournalEntry] | None) -> bytes:
         attributes: dict[str, AttributeValue] = orjson.loads(row.attributes)
         cells = [
-            safe(row.address), safe(row.name), row.status, safe(_join_tags(tags)),
+            escape(row.address), escape(row.name), row.status, escape(_join_tags(tags)),
             row.joined_at.isoformat(), row.confirmed_at.isoformat() if row.confirmed_at else "",
-            safe(row.source), str(row.soft_bounces), safe(row.token),
+            escape(row.source), str(row.soft_bounces), escape(row.token),
             row.paused_until.isoformat() if row.paused_until else "",
         ]  # fmt: skip
         for name in types:
             value = attributes.get(name, "")
-            # A number is no formula, and a spreadsheet shall know it as a number.
-            cells.append(safe(value) if isinstance(value, str) else format_value(value))
-        return line(cells)
+            # A number is not a formula, and a spreadsheet should recognize it as a number.
+            cells.append(escape(value) if isinstance(value, str) else format_value(value))
+        return format_line(cells)
 
-    first = line([*CSV_COLUMNS, *(f"{name}:{kind}" for name, kind in types.items())])
-    # With a byte-order mark, by which Excel knows UTF-8; programs have no use for it.
-    return _RowFormatter(first if options.raw else codecs.BOM_UTF8 + first, row)
+    header = format_line([*CSV_COLUMNS, *(f"{name}:{type_}" for name, type_ in types.items())])
+    # Excel recognizes UTF-8 by the byte-order mark; programs don't need it.
+    return _RowFormatter(header if options.raw else codecs.BOM_UTF8 + header, format_row)
 
 
 def _json_formatter(types: Mapping[str, AttributeType]) -> _RowFormatter:
-    def row(row: _SubscriberRow, tags: list[str], lines: list[JournalEntry] | None) -> bytes:
+    def format_row(
+        row: _SubscriberRow, tags: list[str], entries: list[JournalEntry] | None
+    ) -> bytes:
         data: dict[str, Any] = {
             "email": row.address,
             "name": row.name,
@@ -152,25 +158,24 @@ def _json_formatter(types: Mapping[str, AttributeType]) -> _RowFormatter:
             "paused_until": row.paused_until,
             "attributes": orjson.Fragment(row.attributes),
         }
-        if lines is not None:
-            data["journal"] = [each.to_dict() for each in lines]
+        if entries is not None:
+            data["journal"] = [entry.to_dict() for entry in entries]
         return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
 
-    return _RowFormatter(format_header(types), row)
+    return _RowFormatter(format_header(types), format_row)
 
 
 def _iter_pages(
     connection: sa.Connection, condition: sa.ColumnElement[bool]
 ) -> Iterator[Sequence[_SubscriberRow]]:
-    columns = subscriber.c
-    wanted = [
-        sa.cast(columns.attributes, sa.Text) if name == "attributes" else columns[name]
+    columns = [
+        sa.cast(subscriber.c.attributes, sa.Text) if name == "attributes" else subscriber.c[name]
         for name in _SubscriberRow._fields
     ]
     page = (
-        sa.select(*wanted)
-        .where(condition, columns.id > sa.bindparam("after"))
-        .order_by(columns.id)
+        sa.select(*columns)
+        .where(condition, subscriber.c.id > sa.bindparam("after"))
+        .order_by(subscriber.c.id)
         .limit(PAGE_SIZE)
     )
     after = 0
@@ -184,33 +189,33 @@ def _iter_pages(
 
 
 def _load_tags(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
+    tags: dict[int, list[str]] = {}
     columns = subscriber_tag.c
-    mine = (
+    query = (
         sa.select(columns.subscriber_id, columns.tag)
         .where(column_in(connection, columns.subscriber_id, ids))
         .order_by(columns.subscriber_id, columns.tag)
     )
-    for id_, tag in connection.execute(mine):
-        found.setdefault(id_, []).append(tag)
-    return found
+    for id_, tag in connection.execute(query):
+        tags.setdefault(id_, []).append(tag)
+    return tags
 
 
 def _load_journals(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[JournalEntry]]:
-    found: dict[int, list[JournalEntry]] = {}
+    journals: dict[int, list[JournalEntry]] = {}
     columns = journal.c
-    mine = (
+    query = (
         sa.select(columns.subscriber_id, *(columns[name] for name in JournalEntry._fields))
         .where(column_in(connection, columns.subscriber_id, ids))
         .order_by(columns.subscriber_id, columns.seq)
     )
-    for id_, *line in connection.execute(mine):
-        found.setdefault(id_, []).append(JournalEntry(*line))
-    return found
+    for id_, *entry in connection.execute(query):
+        journals.setdefault(id_, []).append(JournalEntry(*entry))
+    return journals
 
 
 def _join_tags(tags: Sequence[str]) -> str:
-    """Tags in one cell, such that an import takes them apart again."""
+    """Join tags into one cell, quoted so that the import can split them again."""
     return ",".join(
         '"' + tag.replace('"', '""') + '"' if _TAG_SEPARATORS.intersection(tag) else tag
         for tag in tags

@@ -1,7 +1,4 @@
-"""All that is stored about one address (GDPR, article 15).
-
-For the editor, and for a subscriber who asks.
-"""
+"""All data about one subscriber, for requests under GDPR article 15."""
 
 import dataclasses
 import datetime
@@ -26,9 +23,22 @@ from newsletter.subscribers.consent.erasure import find_erased
 from newsletter.subscribers.consent.journal import JournalEntry
 from newsletter.subscribers.consent.suppressions import SuppressionEntry, load_suppressions
 
+_PROFILE_COLUMNS = (
+    "id",
+    "address",
+    "name",
+    "status",
+    "attributes",
+    "source",
+    "joined_at",
+    "confirmed_at",
+    "soft_bounces",
+    "paused_until",
+)
+
 
 class IssueDelivery(NamedTuple):
-    """An issue that they were to get, and what became of their copy."""
+    """An issue in whose send the subscriber is a recipient, and the state of the delivery."""
 
     issue: str
     frozen_at: datetime.datetime
@@ -37,7 +47,7 @@ class IssueDelivery(NamedTuple):
 
 
 class ProviderEvent(NamedTuple):
-    """What the vendor has reported; ``issue`` is ``""`` where it doesn't say."""
+    """An event reported by the provider; ``issue`` is ``""`` if unknown."""
 
     type: str
     at: datetime.datetime
@@ -46,24 +56,24 @@ class ProviderEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SubscriberProfile:
-    """A subscriber; without the token, which is a secret of their own links.
+    """All data about a subscriber, except the token, which is the secret in their links.
 
     Attributes:
-        id: never given twice.
-        address: as typed.
-        name: perhaps ``""``.
+        id: the subscriber's id, which is never reused.
+        address: the address as typed.
+        name: the name, perhaps ``""``.
         status: one of ``STATUSES``.
-        attributes: in their types.
-        source: where they came from.
-        joined_at: since when they are a reader.
-        confirmed_at: when they confirmed, if they did.
-        soft_bounces: in a row.
-        paused_until: until when they get nothing, as they asked; perhaps over.
-        tags: in order.
-        journal: how they came to their status.
-        suppressed: why they are not mailed, whatever their status.
-        copies: the issues, the latest first.
-        events: the latest first.
+        attributes: the editor's own attributes, each in its type.
+        source: where the subscriber came from.
+        joined_at: when they joined.
+        confirmed_at: when they confirmed; ``None`` if they did not.
+        soft_bounces: number of soft bounces in a row.
+        paused_until: the end of the pause that they asked for, perhaps in the past.
+        tags: the tags, sorted.
+        journal: the journal entries that led to the status.
+        suppressed: the suppressions, which apply whatever the status.
+        copies: the issues sent to them, the latest first.
+        events: the provider's events, the latest first.
     """
 
     id: int
@@ -83,29 +93,15 @@ class SubscriberProfile:
     events: tuple[ProviderEvent, ...]
 
 
-_PROFILE_COLUMNS = (
-    "id",
-    "address",
-    "name",
-    "status",
-    "attributes",
-    "source",
-    "joined_at",
-    "confirmed_at",
-    "soft_bounces",
-    "paused_until",
-)
-
-
 def find_profile(connection: sa.Connection, address: ParsedAddress) -> SubscriberProfile:
-    """All that is known of an address.
+    """Return all data about the subscriber with an address.
 
     Raises:
-        ListError: it is not in the list.
+        SubscriberListError: the address is not in the list.
     """
-    mine = sa.select(*(subscriber.c[name] for name in _PROFILE_COLUMNS))
-    found = connection.execute(mine.where(subscriber.c.address_key == address.key))
-    row = found.mappings().one_or_none()
+    query = sa.select(*(subscriber.c[name] for name in _PROFILE_COLUMNS))
+    result = connection.execute(query.where(subscriber.c.address_key == address.key))
+    row = result.mappings().one_or_none()
     if row is None:
         raise subscriber_not_found_error(connection, address)
     id_ = row["id"]
@@ -121,48 +117,48 @@ def find_profile(connection: sa.Connection, address: ParsedAddress) -> Subscribe
 
 
 def profile_to_dict(profile: SubscriberProfile) -> dict[str, Any]:
-    """A profile as objects, lists and values of JSON; ``dataclasses.asdict`` leaves tuples."""
+    """Return a profile as JSON objects, arrays and values; ``dataclasses.asdict`` keeps tuples."""
     data = {field.name: getattr(profile, field.name) for field in dataclasses.fields(profile)}
     data["journal"] = [entry.to_dict() for entry in profile.journal]
     for name in ("suppressed", "copies", "events"):
-        data[name] = [each._asdict() for each in data[name]]
+        data[name] = [item._asdict() for item in data[name]]
     return data
 
 
 def subscriber_not_found_error(
     connection: sa.Connection, address: ParsedAddress
 ) -> SubscriberListError:
-    """Why there is nobody of that address."""
-    gone = find_erased(connection, [address.key]).get(address.key)
-    if gone:
+    """Return an error that states why no subscriber has this address."""
+    erased_at = find_erased(connection, [address.key]).get(address.key)
+    if erased_at:
         return SubscriberListError(
-            f"{address.address} was erased on {gone.date()}, as its owner asked"
+            f"{address.address} was erased on {erased_at.date()} at the owner's request"
         )
     suppressed = load_suppressions(connection, address.key)
     if suppressed:
-        why = f"kept out of it: {suppressed[0].reason} since {suppressed[0].since.date()}"
-        return SubscriberListError(f"{address.address} is not in the list, and {why}")
+        reason = f"suppressed: {suppressed[0].reason} since {suppressed[0].since.date()}"
+        return SubscriberListError(f"{address.address} is not in the list, and {reason}")
     return SubscriberListError(
         f"{address.address} is not in the list",
-        remedy="Look for a part of it: newsletter subscribers list --search TEXT",
+        remedy="Search for part of the address: newsletter subscribers list --search TEXT",
     )
 
 
 def _load_deliveries(connection: sa.Connection, id_: int) -> tuple[IssueDelivery, ...]:
-    mine = (
+    query = (
         sa.select(send.c.issue, send.c.frozen_at, send_recipient.c.state, send_recipient.c.error)
         .select_from(send.join(send_recipient, send.c.id == send_recipient.c.send_id))
         .where(send_recipient.c.subscriber_id == id_)
         .order_by(send.c.frozen_at.desc())
     )
-    return tuple(IssueDelivery(*row) for row in connection.execute(mine))
+    return tuple(IssueDelivery(*row) for row in connection.execute(query))
 
 
 def _load_events(connection: sa.Connection, key: str) -> tuple[ProviderEvent, ...]:
-    mine = (
+    query = (
         sa.select(event.c.type, event.c.at, sa.func.coalesce(send.c.issue, ""))
         .select_from(event.outerjoin(send, send.c.id == event.c.send_id))
         .where(event.c.address_key == key)
         .order_by(event.c.at.desc())
     )
-    return tuple(ProviderEvent(*row) for row in connection.execute(mine))
+    return tuple(ProviderEvent(*row) for row in connection.execute(query))

@@ -1,6 +1,6 @@
-"""What subscribers choose themselves: name, tags, pause.
+"""Update what subscribers choose themselves: name, tags, a pause.
 
-None of it is a change of their status. Each function is a part of the caller's transaction.
+None of these changes their status. Each function runs within the caller's transaction.
 """
 
 import datetime
@@ -15,7 +15,7 @@ from newsletter.db.schema import subscriber, subscriber_tag
 def set_subscriber_name(
     connection: sa.Connection, id_: int, name: str, now: datetime.datetime
 ) -> None:
-    """Write down what a reader wants to be called; ``""`` for nothing."""
+    """Set a subscriber's name; ``""`` to remove it."""
     _update_subscriber(connection, id_, now, name=name)
 
 
@@ -25,17 +25,19 @@ def set_paused_until(
     until: datetime.datetime | None,
     now: datetime.datetime,
 ) -> None:
-    """Send a reader nothing until then; ``None`` ends their pause. They stay active."""
+    """Pause a subscription until a moment; ``None`` ends the pause. The status stays active."""
     _update_subscriber(connection, id_, now, paused_until=until)
 
 
 def set_chosen_tags(
     connection: sa.Connection, id_: int, offered: Collection[str], chosen: Collection[str]
 ) -> None:
-    """Give a reader those of the offered tags that they have chosen; other tags stay."""
-    mine = subscriber_tag.c.subscriber_id == id_
-    dropped = [tag for tag in offered if tag not in chosen]
-    connection.execute(sa.delete(subscriber_tag).where(mine, subscriber_tag.c.tag.in_(dropped)))
+    """Set which of the offered tags a subscriber has; all other tags stay."""
+    is_theirs = subscriber_tag.c.subscriber_id == id_
+    removed = [tag for tag in offered if tag not in chosen]
+    connection.execute(
+        sa.delete(subscriber_tag).where(is_theirs, subscriber_tag.c.tag.in_(removed))
+    )
     rows = [{"subscriber_id": id_, "tag": tag} for tag in offered if tag in chosen]
     if rows:
         connection.execute(insert_or_ignore(connection, subscriber_tag), rows)
@@ -47,5 +49,5 @@ def _update_subscriber(
     now: datetime.datetime,
     **values: str | datetime.datetime | None,
 ) -> None:
-    mine = sa.update(subscriber).where(subscriber.c.id == id_)
-    connection.execute(mine.values(updated_at=now, **values))
+    update = sa.update(subscriber).where(subscriber.c.id == id_)
+    connection.execute(update.values(updated_at=now, **values))

@@ -1,4 +1,4 @@
-"""Add and remove tags."""
+"""Add and remove tags of subscribers; read a file of addresses."""
 
 from collections.abc import Collection, Iterator
 from itertools import chain
@@ -20,9 +20,9 @@ class AddressFileRow(NamedTuple):
     """A row of a file of addresses.
 
     Attributes:
-        line: 1-based.
-        key: the address as a key; ``""`` if there is none to be read.
-        address_or_problem: the address as it stands there, or what is wrong with it.
+        line: the number of the line, from 1.
+        key: the address as a key; ``""`` if the address is not valid.
+        address_or_problem: the address, or what is wrong with the row.
     """
 
     line: int
@@ -31,39 +31,41 @@ class AddressFileRow(NamedTuple):
 
 
 def clean_tag(text: str) -> str:
-    """A tag without the spaces around it.
+    """Return a tag without surrounding spaces.
 
     Raises:
-        ListError: there is nothing left, or what no tag may have.
+        SubscriberListError: the tag is empty or contains characters that are not allowed.
     """
-    found = clean_tags([text])
-    if not found:
-        raise SubscriberListError("a tag needs a letter or a digit")
-    return found[0]
+    cleaned = clean_tags([text])
+    if not cleaned:
+        raise SubscriberListError("a tag must contain a letter or a digit")
+    return cleaned[0]
 
 
 def add_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement[bool]) -> int:
-    """Put a tag on every subscriber of a condition; returns how many hadn't got it."""
-    chosen = sa.select(subscriber.c.id, sa.literal(name)).where(condition)
-    new = insert_or_ignore(connection, subscriber_tag).from_select(["subscriber_id", "tag"], chosen)
-    return connection.execute(new, execution_options={"preserve_rowcount": True}).rowcount
+    """Add a tag to all subscribers that meet a condition; return how many did not have it."""
+    rows = sa.select(subscriber.c.id, sa.literal(name)).where(condition)
+    insert = insert_or_ignore(connection, subscriber_tag).from_select(
+        ["subscriber_id", "tag"], rows
+    )
+    return connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def remove_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement[bool]) -> int:
-    """Take a tag off every subscriber of a condition; returns how many had it.
+    """Remove a tag from all subscribers that meet a condition; return how many had it.
 
-    Capitals don't matter, as in a query.
+    The case of letters doesn't matter, as in a query.
     """
-    spelled = [each for each in iter_tags(connection) if each.casefold() == name.casefold()]
-    chosen = sa.select(subscriber.c.id).where(condition)
-    gone = sa.delete(subscriber_tag).where(
-        subscriber_tag.c.tag.in_(spelled), subscriber_tag.c.subscriber_id.in_(chosen)
+    spellings = [tag for tag in iter_tags(connection) if tag.casefold() == name.casefold()]
+    ids = sa.select(subscriber.c.id).where(condition)
+    delete = sa.delete(subscriber_tag).where(
+        subscriber_tag.c.tag.in_(spellings), subscriber_tag.c.subscriber_id.in_(ids)
     )
-    return connection.execute(gone).rowcount
+    return connection.execute(delete).rowcount
 
 
 def iter_tags(connection: sa.Connection) -> Iterator[str]:
-    """Every tag that some reader has, in order: one look into the index a tag."""
+    """Yield all tags in use, sorted, with one index lookup per tag (a loose index scan)."""
     first = sa.select(sa.func.min(subscriber_tag.c.tag).label("tag")).cte("used", recursive=True)
     after = sa.select(sa.func.min(subscriber_tag.c.tag)).where(subscriber_tag.c.tag > first.c.tag)
     used = first.union_all(
@@ -73,35 +75,33 @@ def iter_tags(connection: sa.Connection) -> Iterator[str]:
 
 
 def find_listed_keys(connection: sa.Connection, keys: Collection[str]) -> set[str]:
-    """Those of the addresses (as keys) that are in the list."""
-    found = sa.select(subscriber.c.address_key).where(
+    """Return those of the address keys that are in the list."""
+    query = sa.select(subscriber.c.address_key).where(
         column_in(connection, subscriber.c.address_key, keys)
     )
-    return set(connection.scalars(found))
+    return set(connection.scalars(query))
 
 
 def read_address_file(path: Path) -> Iterator[AddressFileRow]:
-    """The addresses of a file: one a line, or a column of a CSV file.
+    """Yield the addresses of a file: one per line, or a column of a CSV file.
 
     Raises:
-        ListError: the file as a whole can't be read.
+        SubscriberListError: the file as a whole can't be read.
     """
     where = Location(str(path))
     with open_csv(path, where) as file:
         rows = file.rows()
         first = next(rows, None)
         if first is None or first.problem:
-            raise SubscriberListError(
-                first.problem if first else "the file has no rows", where=where
-            )
+            raise SubscriberListError(first.problem if first else "the file is empty", where=where)
         columns = map_columns(first.cells, {}, where)
         for row in rows if columns.header else chain([first], rows):
             if row.problem:
                 yield AddressFileRow(row.line, "", row.problem)
                 continue
             try:
-                found = parse_address(row.cells[columns.address])
+                parsed = parse_address(row.cells[columns.address])
             except SubscriberListError as error:
                 yield AddressFileRow(row.line, "", error.problems[0].message)
             else:
-                yield AddressFileRow(row.line, found.key, found.address)
+                yield AddressFileRow(row.line, parsed.key, parsed.address)

@@ -1,1 +1,1 @@
-"""Every change of a subscriber's status, and the journal that records it."""
+"""Change a subscriber's status and record it: signup, unsubscribe, erasure."""

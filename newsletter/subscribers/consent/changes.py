@@ -1,7 +1,7 @@
-"""Change one subscriber's status, with its journal entry.
+"""Subscribe, confirm, unsubscribe, bounce or move one subscriber.
 
-Besides the import, this is the only way to another status. Each function is a part of the
-caller's transaction, which it makes wait for others that change the same subscriber.
+Each change is recorded in the journal. Apart from the import, nothing else changes a status. Each
+function runs within the caller's transaction and locks the subscriber's row.
 """
 
 import datetime
@@ -24,14 +24,22 @@ from newsletter.subscribers.consent.transitions import (
     next_status,
 )
 
+# Built once: after an issue has been sent, many unsubscribe within minutes.
+_LOCK_QUERY = (
+    sa.select(subscriber.c.id, subscriber.c.status, subscriber.c.soft_bounces)
+    .where(subscriber.c.address_key == sa.bindparam("key"))
+    .with_for_update()
+)
+_UPDATE_STATEMENT = sa.update(subscriber).where(subscriber.c.id == sa.bindparam("locked_id"))
+
 
 class ChangeResult(NamedTuple):
-    """What became of a subscriber.
+    """The result of changing a subscriber.
 
     Attributes:
-        id: theirs.
-        before: their status until now; ``None`` if they are new.
-        after: their status from now on.
+        id: the subscriber's id.
+        before: the status before the change; ``None`` if the subscriber is new.
+        after: the status after the change.
     """
 
     id: int
@@ -40,7 +48,7 @@ class ChangeResult(NamedTuple):
 
 
 class _LockedSubscriber(NamedTuple):
-    """A subscriber whom nobody else can change in this transaction."""
+    """A subscriber whose row is locked until the transaction ends."""
 
     id: int
     status: str
@@ -55,24 +63,25 @@ def subscribe(
     *,
     name: str = "",
 ) -> ChangeResult:
-    """Add a subscriber; whoever is in the list already stays as they are.
+    """Add a subscriber; an existing one is left unchanged.
 
     Args:
-        connection: in a transaction that writes.
-        address: whose.
+        connection: a connection in a writing transaction.
+        address: the subscriber's address.
         status: ``pending`` until they confirm, or ``active``.
-        origin: when, where from, and what they agreed to.
-        name: of a new subscriber; a stranger's form doesn't rename anybody.
+        origin: when and how they subscribed, and the wording that they consented to.
+        name: the name of a new subscriber; it doesn't rename an existing one, since anybody can
+            submit the form with any address.
 
     Raises:
-        ListError: the address was erased.
+        SubscriberListError: the address was erased.
     """
     lock_list(connection)
-    gone = find_erased(connection, [address.key]).get(address.key)
-    if gone:
+    erased_at = find_erased(connection, [address.key]).get(address.key)
+    if erased_at:
         raise SubscriberListError(
-            f"{address.address} was erased on {gone.date()}, as its owner asked",
-            remedy="If they ask to come back, say so: --resubscribe --consent 'where they did'",
+            f"{address.address} was erased on {erased_at.date()} at the owner's request",
+            remedy="If they ask to be added again, use: --resubscribe --consent 'how they asked'",
         )
     return _add_or_change(connection, address, name, StatusChange("subscribed", status), origin)
 
@@ -85,24 +94,24 @@ def resubscribe(
     *,
     name: str = "",
 ) -> ChangeResult:
-    """Let somebody in, or back in, by a consent that is stated; lifts what kept them out.
+    """Add a subscriber again, or for the first time, with explicit consent.
 
-    A pause of somebody who comes back is over.
+    Removes their suppressions and the record of an erasure, and ends a pause.
 
     Args:
-        connection: in a transaction that writes.
-        address: whose.
+        connection: a connection in a writing transaction.
+        address: the subscriber's address.
         status: ``pending`` until they confirm, or ``active``.
-        origin: with the wording of the consent, or where it was given.
-        name: of a new subscriber.
+        origin: when and how, with the wording of the consent or where it was given.
+        name: the name of a new subscriber.
 
     Raises:
-        ListError: no consent is stated.
+        SubscriberListError: ``origin`` states no consent.
     """
     if not origin.wording.strip():
         raise SubscriberListError(
-            "nobody is brought back without their consent",
-            remedy="Say where they gave it: --consent 'by letter, 3 May 2026'",
+            "subscribers can't be added again without their consent",
+            remedy="State how they gave it: --consent 'by letter, 3 May 2026'",
         )
     lock_list(connection)
     forget_erasure(connection, address.key)
@@ -111,28 +120,31 @@ def resubscribe(
 
 
 def confirm(connection: sa.Connection, key: str, origin: ChangeOrigin) -> ChangeResult | None:
-    """Make a pending subscriber active; like the others, ``None`` if no address has this key."""
+    """Make a pending subscriber active.
+
+    Like the functions below, returns ``None`` if no subscriber has this address key.
+    """
     return _apply_change(connection, key, "confirmed", origin, confirmed_at=origin.at)
 
 
 def unsubscribe(connection: sa.Connection, key: str, origin: ChangeOrigin) -> ChangeResult | None:
-    """They don't want any more."""
+    """Mark the subscriber as unsubscribed."""
     return _apply_change(connection, key, "unsubscribed", origin)
 
 
 def record_bounce(connection: sa.Connection, key: str, origin: ChangeOrigin) -> ChangeResult | None:
-    """There is no such mailbox."""
+    """Mark the subscriber as bounced: the mailbox does not exist."""
     return _apply_change(connection, key, "bounced", origin)
 
 
 def record_complaint(
     connection: sa.Connection, key: str, origin: ChangeOrigin
 ) -> ChangeResult | None:
-    """They have called it spam."""
+    """Mark the subscriber as complained: they reported an email as spam."""
     return _apply_change(connection, key, "complained", origin)
 
 
-# What a report that somebody is gone calls for, by the status that it leads to.
+# The status that a report leads to -> the function that records it.
 SUPPRESSION_ACTIONS = {
     "bounced": record_bounce,
     "unsubscribed": unsubscribe,
@@ -143,98 +155,104 @@ SUPPRESSION_ACTIONS = {
 def record_soft_bounce(
     connection: sa.Connection, key: str, origin: ChangeOrigin, *, max_soft_bounces: int
 ) -> ChangeResult | None:
-    """A mail did not arrive this time; the last of ``limit`` in a row makes it a bounce."""
-    held = _lock_subscriber(connection, key)
-    if held is None or held.status in SUPPRESSED_STATUSES:
-        return held and ChangeResult(held.id, held.status, held.status)
-    count = held.soft_bounces + 1
-    _record_change(connection, held, StatusChange("soft_bounced"), origin, soft_bounces=count)
+    """Count a soft bounce; after ``max_soft_bounces`` in a row mark the subscriber as bounced."""
+    locked = _lock_subscriber(connection, key)
+    if locked is None or locked.status in SUPPRESSED_STATUSES:
+        return locked and ChangeResult(locked.id, locked.status, locked.status)
+    count = locked.soft_bounces + 1
+    _record_change(connection, locked, StatusChange("soft_bounced"), origin, soft_bounces=count)
     if count < max_soft_bounces:
-        return ChangeResult(held.id, held.status, held.status)
+        return ChangeResult(locked.id, locked.status, locked.status)
     return record_bounce(connection, key, origin._replace(wording=f"soft bounce {count} in a row"))
 
 
 def record_delivery(
     connection: sa.Connection, key: str, origin: ChangeOrigin
 ) -> ChangeResult | None:
-    """A mail has arrived: soft bounces are counted from zero again."""
-    held = _lock_subscriber(connection, key)
-    if held is None:
+    """Record that an email was delivered: reset the count of soft bounces."""
+    locked = _lock_subscriber(connection, key)
+    if locked is None:
         return None
-    if held.soft_bounces:
-        _record_change(connection, held, StatusChange("delivered"), origin, soft_bounces=0)
-    return ChangeResult(held.id, held.status, held.status)
+    if locked.soft_bounces:
+        _record_change(connection, locked, StatusChange("delivered"), origin, soft_bounces=0)
+    return ChangeResult(locked.id, locked.status, locked.status)
 
 
 def change_address(
     connection: sa.Connection, key: str, new_address: ParsedAddress, origin: ChangeOrigin
 ) -> ChangeResult | None:
-    """Give an active subscriber another address, whose owner has just confirmed it.
+    """Change the address of an active subscriber, after the new address was confirmed.
 
-    They stay who they are: the id, the journal and the links in the mails they have got. A send
-    that was frozen with the old address leaves them out, so that they don't get it twice. The
-    journal's word is ``confirmed``: that is what was done with the new address.
+    The id, the journal and the links in emails they have received stay valid. A send that was
+    frozen with the old address skips them, so that nobody gets the issue twice. The journal
+    records the change as ``confirmed``, since the new address was confirmed.
 
     Args:
-        connection: in a transaction that writes.
-        key: the address until now, as a key.
-        new_address: the address from now on.
-        origin: where they asked for it.
+        connection: a connection in a writing transaction.
+        key: the key of the old address.
+        new_address: the new address.
+        origin: when and how they requested the change.
 
     Returns:
-        ``None`` if no address has this key.
+        ``None`` if no subscriber has this address key.
 
     Raises:
-        ListError: they are not active, or the address is another's, kept out or erased.
+        SubscriberListError: the subscriber is not active, or the new address is in use,
+            suppressed or erased.
     """
     lock_list(connection)
-    held = _lock_subscriber(connection, key)
-    if held is None:
+    locked = _lock_subscriber(connection, key)
+    if locked is None:
         return None
-    if held.status != "active" or load_suppressions(connection, key):
-        raise SubscriberListError(f"{key} gets no mail that could go elsewhere")
+    if locked.status != "active" or load_suppressions(connection, key):
+        raise SubscriberListError(f"{key} is not an active subscriber")
     if not is_address_available(connection, new_address.key):
-        raise SubscriberListError(f"nobody can move to {new_address.address}")
+        raise SubscriberListError(f"the address {new_address.address} is not available")
     record_delivery(
-        connection, key, origin._replace(wording=f"a letter came to {new_address.address}")
+        connection,
+        key,
+        origin._replace(wording=f"confirmation email delivered to {new_address.address}"),
     )
     connection.execute(
         sa.update(event).where(event.c.address_key == key).values(address_key=new_address.key)
     )
-    # Whoever takes the old address gets a welcome of their own.
+    # A later subscriber with the old address must get a welcome email of their own.
     connection.execute(
         sa.delete(transactional_email).where(
             transactional_email.c.address_key == key, transactional_email.c.kind == "welcome"
         )
     )
-    moved = origin._replace(wording=f"address changed from {key} to {new_address.address}")
+    change_origin = origin._replace(wording=f"address changed from {key} to {new_address.address}")
     return _record_change(
         connection,
-        held,
+        locked,
         StatusChange("confirmed"),
-        moved,
+        change_origin,
         address=new_address.address,
         address_key=new_address.key,
     )
 
 
 def is_address_available(connection: sa.Connection, key: str) -> bool:
-    """Whether an address is nobody's, not kept out, and was never erased on request."""
-    mine = sa.select(subscriber.c.id).where(subscriber.c.address_key == key)
-    # All of it is asked whatever the first says: a reader's page must take as long for any.
-    taken = (
-        connection.scalar(mine),
+    """Return whether an address is not in the list, not suppressed and not erased."""
+    query = sa.select(subscriber.c.id).where(subscriber.c.address_key == key)
+    # Always run all queries: the response time must not reveal whether an address is in the list.
+    obstacles = (
+        connection.scalar(query),
         *load_suppressions(connection, key),
         *find_erased(connection, [key]),
     )
-    return not any(taken)
+    return not any(obstacles)
 
 
 def rotate_token(connection: sa.Connection, key: str, now: datetime.datetime) -> bool:
-    """Give a subscriber a new token: links in mails they have got stop working."""
+    """Give a subscriber a new token: links in emails they have received stop working.
+
+    Returns whether the subscriber exists.
+    """
     token = secrets.token_urlsafe(16)
-    changed = sa.update(subscriber).where(subscriber.c.address_key == key)
-    return bool(connection.execute(changed.values(token=token, updated_at=now)).rowcount)
+    update = sa.update(subscriber).where(subscriber.c.address_key == key)
+    return bool(connection.execute(update.values(token=token, updated_at=now)).rowcount)
 
 
 def _add_or_change(
@@ -244,7 +262,7 @@ def _add_or_change(
     change: StatusChange,
     origin: ChangeOrigin,
 ) -> ChangeResult:
-    made = connection.scalar(
+    new_id = connection.scalar(
         insert_or_ignore(connection, subscriber)
         .values(
             address=address.address,
@@ -259,14 +277,14 @@ def _add_or_change(
         )
         .returning(subscriber.c.id)
     )
-    if made is not None:
-        journal.append_entry(connection, made, origin.to_entry(change.kind, change.requested))
-        return ChangeResult(made, None, change.requested)
-    held = _lock_subscriber(connection, address.key)
-    assert held is not None  # nobody erases while we have the turn
-    if next_status(held.status, change) == held.status:
-        return ChangeResult(held.id, held.status, held.status)
-    return _record_change(connection, held, change, origin, soft_bounces=0, paused_until=None)
+    if new_id is not None:
+        journal.append_entry(connection, new_id, origin.to_entry(change.kind, change.requested))
+        return ChangeResult(new_id, None, change.requested)
+    locked = _lock_subscriber(connection, address.key)
+    assert locked is not None  # nobody can erase it while this transaction holds the list's lock
+    if next_status(locked.status, change) == locked.status:
+        return ChangeResult(locked.id, locked.status, locked.status)
+    return _record_change(connection, locked, change, origin, soft_bounces=0, paused_until=None)
 
 
 def _apply_change(
@@ -276,21 +294,12 @@ def _apply_change(
     origin: ChangeOrigin,
     **values: Any,
 ) -> ChangeResult | None:
-    held = _lock_subscriber(connection, key)
-    if held is None:
+    locked = _lock_subscriber(connection, key)
+    if locked is None:
         return None
-    if next_status(held.status, StatusChange(kind)) == held.status:
-        return ChangeResult(held.id, held.status, held.status)
-    return _record_change(connection, held, StatusChange(kind), origin, **values)
-
-
-# Made once: when a mail has gone out, many leave within minutes.
-_LOCK_QUERY = (
-    sa.select(subscriber.c.id, subscriber.c.status, subscriber.c.soft_bounces)
-    .where(subscriber.c.address_key == sa.bindparam("key"))
-    .with_for_update()
-)
-_UPDATE_STATEMENT = sa.update(subscriber).where(subscriber.c.id == sa.bindparam("held"))
+    if next_status(locked.status, StatusChange(kind)) == locked.status:
+        return ChangeResult(locked.id, locked.status, locked.status)
+    return _record_change(connection, locked, StatusChange(kind), origin, **values)
 
 
 def _lock_subscriber(connection: sa.Connection, key: str) -> _LockedSubscriber | None:
@@ -306,7 +315,7 @@ def _record_change(
     **values: Any,
 ) -> ChangeResult:
     status = next_status(locked.status, change)
-    changed = {"held": locked.id, "status": status, "updated_at": origin.at, **values}
-    connection.execute(_UPDATE_STATEMENT, changed)
+    parameters = {"locked_id": locked.id, "status": status, "updated_at": origin.at, **values}
+    connection.execute(_UPDATE_STATEMENT, parameters)
     journal.append_entry(connection, locked.id, origin.to_entry(change.kind, status))
     return ChangeResult(locked.id, locked.status, status)

@@ -1,7 +1,4 @@
-"""Apply the provider's reports: bounces, complaints, unsubscribes.
-
-One rule for all sources, many addresses at once.
-"""
+"""Apply the provider's bounces, unsubscribes and complaints to the list."""
 
 import datetime
 from collections.abc import Collection, Sequence
@@ -24,13 +21,13 @@ from newsletter.subscribers.consent.transitions import (
 
 
 class ProviderReport(NamedTuple):
-    """That an address should not be mailed any more.
+    """A provider's report that an address should not be mailed any more.
 
     Attributes:
-        address: as the vendor wrote it, in capitals or not.
+        address: the address as the provider reports it, in any case.
         kind: ``bounced``, ``unsubscribed`` or ``complained``.
-        at: since when; ``None`` where the vendor doesn't say.
-        wording: the vendor's, perhaps ``""``.
+        at: when it happened; ``None`` if the provider doesn't report that.
+        wording: the provider's explanation, perhaps ``""``.
     """
 
     address: str
@@ -40,14 +37,14 @@ class ProviderReport(NamedTuple):
 
 
 class AppliedReport(NamedTuple):
-    """A report that was news.
+    """A report that changed something.
 
     Attributes:
-        address: as the vendor wrote it.
-        listed: whether they are in the list; if not, they are kept out of it from now on.
-        before: their status until now; ``None`` if nothing was known of them.
-        after: their status from now on.
-        wording: the vendor's.
+        address: the address as the provider reported it.
+        listed: whether it is in the list; if not, it is suppressed from now on.
+        before: the status before; ``None`` if the address was unknown.
+        after: the status after.
+        wording: the provider's explanation.
     """
 
     address: str
@@ -58,7 +55,7 @@ class AppliedReport(NamedTuple):
 
 
 class _AddressStatus(NamedTuple):
-    """What is known of an address; ``returned``: when they last came back by consent."""
+    """The status of an address; ``resubscribed_at``: when they last subscribed again."""
 
     listed: bool
     status: str | None
@@ -72,43 +69,43 @@ def apply_reports(
     now: datetime.datetime,
     method: str = "sync",
 ) -> list[AppliedReport]:
-    """Change whoever a report changes; whom the list doesn't have is kept out of it.
+    """Apply reports to the list; suppress addresses that are not in it.
 
-    A report from before somebody's last return to the list is no news. Nor is one about an
-    address that was erased: it is kept out already, and must not be written down again. What is
-    no address can't get into the list anyway.
+    Ignores a report from before a subscriber last subscribed again; one about an erased address,
+    which can't be added anyway and must not be recorded again; and one whose address is not valid,
+    which can't be in the list.
 
     Args:
-        connection: in a transaction that writes.
-        reports: a few hundred.
-        source: whose they are, for the journal.
-        now: the time of those that have none.
+        connection: a connection in a writing transaction.
+        reports: up to a few hundred reports.
+        source: where they come from, for the journal.
+        now: the time used for reports without a time.
         method: one of ``newsletter.db.schema.CHANGE_METHODS``, for the journal.
     """
     lock_list(connection)
     keyed = [(key, report) for report in reports if (key := _parse_key(report.address))]
-    standings = _load_statuses(connection, {key for key, _ in keyed})
-    taken = []
+    statuses = _load_statuses(connection, {key for key, _ in keyed})
+    applied = []
     for key, report in keyed:
-        standing = standings.get(key)
-        if standing is None:
+        known = statuses.get(key)
+        if known is None:
             continue
         at = report.at or now
-        if standing.resubscribed_at and at <= standing.resubscribed_at:
+        if known.resubscribed_at and at <= known.resubscribed_at:
             continue
-        after = next_status(standing.status or "active", StatusChange(report.kind))
-        if after == standing.status:
+        after = next_status(known.status or "active", StatusChange(report.kind))
+        if after == known.status:
             continue
-        if standing.listed:
+        if known.listed:
             origin = ChangeOrigin(at, method, source, report.wording)
             changes.SUPPRESSION_ACTIONS[report.kind](connection, key, origin)
         else:
             _suppress_address(connection, key, after, at, source)
-        standings[key] = standing._replace(status=after)
-        taken.append(
-            AppliedReport(report.address, standing.listed, standing.status, after, report.wording)
+        statuses[key] = known._replace(status=after)
+        applied.append(
+            AppliedReport(report.address, known.listed, known.status, after, report.wording)
         )
-    return taken
+    return applied
 
 
 def _parse_key(address: str) -> str | None:
@@ -119,29 +116,29 @@ def _parse_key(address: str) -> str | None:
 
 
 def _load_statuses(connection: sa.Connection, keys: Collection[str]) -> dict[str, _AddressStatus]:
-    """Of every address that was not erased."""
-    returned = (
+    """Return the status of each address that was not erased."""
+    resubscribed_at = (
         sa.select(sa.func.max(journal.c.at))
         .where(journal.c.subscriber_id == subscriber.c.id, journal.c.change == "resubscribed")
         .scalar_subquery()
     )
-    listed = sa.select(subscriber.c.address_key, subscriber.c.status, returned)
-    standings = {
+    listed = sa.select(subscriber.c.address_key, subscriber.c.status, resubscribed_at)
+    statuses = {
         key: _AddressStatus(listed=True, status=status, resubscribed_at=at)
         for key, status, at in connection.execute(
             listed.where(column_in(connection, subscriber.c.address_key, keys))
         )
     }
-    strangers = set(keys) - standings.keys()
-    strangers -= find_erased(connection, strangers).keys()
-    standings |= dict.fromkeys(strangers, _AddressStatus(listed=False, status=None))
-    kept_out = sa.select(suppression.c.address_key, suppression.c.reason).where(
-        column_in(connection, suppression.c.address_key, strangers)
+    unlisted = set(keys) - statuses.keys()
+    unlisted -= find_erased(connection, unlisted).keys()
+    statuses |= dict.fromkeys(unlisted, _AddressStatus(listed=False, status=None))
+    suppressed = sa.select(suppression.c.address_key, suppression.c.reason).where(
+        column_in(connection, suppression.c.address_key, unlisted)
     )
-    for key, reason in connection.execute(kept_out):
+    for key, reason in connection.execute(suppressed):
         status = reason if reason in SUPPRESSED_STATUSES else "unsubscribed"
-        standings[key] = _AddressStatus(listed=False, status=status)
-    return standings
+        statuses[key] = _AddressStatus(listed=False, status=status)
+    return statuses
 
 
 def _suppress_address(

@@ -1,8 +1,7 @@
-"""Erase a subscriber on request (GDPR, article 17).
+"""Erase a subscriber on request (GDPR, article 17), prevent re-import.
 
-And keep them from coming back by accident.
-
-What is left is a salted hash of the address: enough to know it again, not enough to mail it.
+Only a keyed hash of the address is kept: enough to recognize the address if it is added again, not
+enough to mail it.
 """
 
 import datetime
@@ -32,10 +31,10 @@ class ErasureResult(NamedTuple):
     """What was erased.
 
     Attributes:
-        subscriber: whether they were in the list; their journal and tags went along.
-        suppressions: rows of the suppression list.
-        sends: how many sends no longer know the address.
-        events: what the vendor had reported of them; type and time are left.
+        subscriber: whether the address was in the list; journal and tags were deleted with it.
+        suppressions: number of suppressions deleted.
+        sends: number of sends in which the address was replaced by a pseudonym.
+        events: number of provider events in which it was replaced; their type and time are kept.
     """
 
     subscriber: bool
@@ -45,28 +44,29 @@ class ErasureResult(NamedTuple):
 
 
 def erase_address(engine: sa.Engine, key: str, now: datetime.datetime) -> ErasureResult | None:
-    """Erase all that is known of an address; ``None`` if nothing was.
+    """Erase all records of an address; return ``None`` if there were none.
 
     Args:
-        engine: the list's database.
+        engine: the engine of the database.
         key: the address as a key.
         now: the time to record.
     """
     with engine.connect() as connection:
-        found = _erase_rows(connection, key, now)
-        if found is None:
+        result = _erase_rows(connection, key, now)
+        if result is None:
             connection.rollback()
             return None
         connection.commit()
         if engine.dialect.name == "sqlite":
             _checkpoint_wal(connection)
-    return found
+    return result
 
 
 def lock_list(connection: sa.Connection) -> None:
-    """Let nobody else add or erase before this transaction ends.
+    """Lock the list against other additions and erasures until this transaction ends.
 
-    Without it, an import that has just looked at the erased could add one of them.
+    Without the lock, an import could add an address that is erased just after the import has
+    checked for it. SQLite needs none: its writers exclude one another.
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("LOCK TABLE erased IN SHARE ROW EXCLUSIVE MODE")
@@ -75,17 +75,17 @@ def lock_list(connection: sa.Connection) -> None:
 def find_erased(
     connection: sa.Connection, keys: Collection[str]
 ) -> Mapping[str, datetime.datetime]:
-    """Those of the addresses (as keys) that were erased, and when."""
+    """Return those of the address keys that were erased, with the time of erasure."""
     return {key: at for key, _, at in _find_hashes(connection, keys)}
 
 
 def find_pseudonyms(connection: sa.Connection, keys: Collection[str]) -> Mapping[str, str]:
-    """Those of the addresses (as keys) that were erased, and what is written in their place."""
+    """Return those of the address keys that were erased, with the pseudonyms that replace them."""
     return {key: _make_pseudonym(hashed) for key, hashed, _ in _find_hashes(connection, keys)}
 
 
 def forget_erasure(connection: sa.Connection, key: str) -> None:
-    """Forget that an address was erased: its owner has asked to come back."""
+    """Delete the record of an erasure: the owner has asked to be added again."""
     hashed = _hash_key(_load_salt(connection), key)
     connection.execute(sa.delete(erased).where(erased.c.address_hash == hashed))
 
@@ -95,13 +95,13 @@ def _erase_rows(
 ) -> ErasureResult | None:
     lock_list(connection)
     hashed = _hash_key(_load_salt(connection), key)
-    stand_in = _make_pseudonym(hashed)
+    pseudonym = _make_pseudonym(hashed)
     id_ = connection.scalar(
         sa.select(subscriber.c.id).where(subscriber.c.address_key == key).with_for_update()
     )
-    sends = _pseudonymize_sends(connection, key, stand_in, id_)
+    sends = _pseudonymize_sends(connection, key, pseudonym, id_)
     events = connection.execute(
-        sa.update(event).where(event.c.address_key == key).values(address_key=stand_in, raw={})
+        sa.update(event).where(event.c.address_key == key).values(address_key=pseudonym, raw={})
     ).rowcount
     suppressions = connection.execute(
         sa.delete(suppression).where(suppression.c.address_key == key)
@@ -110,64 +110,70 @@ def _erase_rows(
         sa.delete(transactional_email).where(transactional_email.c.address_key == key)
     )
     connection.execute(sa.delete(subscriber).where(subscriber.c.address_key == key))
-    found = ErasureResult(id_ is not None, suppressions, sends, events)
-    if not any(found):
+    result = ErasureResult(id_ is not None, suppressions, sends, events)
+    if not any(result):
         return None
     connection.execute(insert_or_ignore(connection, erased).values(address_hash=hashed, at=now))
-    return found
+    return result
 
 
 def _find_hashes(
     connection: sa.Connection, keys: Collection[str]
 ) -> list[tuple[str, str, datetime.datetime]]:
-    """Key, hash and time of those that were erased."""
+    """Return key, hash and time of those of the addresses that were erased."""
     if connection.scalar(sa.select(erased.c.at).limit(1)) is None:
         return []
     salt = _load_salt(connection)
     by_hash = {_hash_key(salt, key): key for key in keys}
-    found = sa.select(erased).where(column_in(connection, erased.c.address_hash, by_hash))
-    return [(by_hash[hashed], hashed, at) for hashed, at in connection.execute(found)]
+    query = sa.select(erased).where(column_in(connection, erased.c.address_hash, by_hash))
+    return [(by_hash[hashed], hashed, at) for hashed, at in connection.execute(query)]
 
 
 def _make_pseudonym(hashed: str) -> str:
-    """What stands for an address where a row must stay: as unique as the address was."""
+    """Return what replaces an address in rows that must be kept: as unique as the address was."""
     return f"erased:{hashed}"
 
 
 def _pseudonymize_sends(
     connection: sa.Connection, key: str, pseudonym: str, id_: int | None
 ) -> int:
-    """The vendor's words about a reader may name the address too."""
+    """Replace the address in all sends, also in the provider's error messages; return how many."""
     if id_ is None:
         return 0
-    mine = send_recipient.c.subscriber_id == id_
-    batches = sa.select(send_recipient.c.batch_id).where(mine)
+    is_theirs = send_recipient.c.subscriber_id == id_
+    batches = sa.select(send_recipient.c.batch_id).where(is_theirs)
     connection.execute(
         sa.update(batch)
         .where(batch.c.id.in_(batches), batch.c.error.icontains(key, autoescape=True))
         .values(error="")
     )
-    changed = sa.update(send_recipient).where(mine).values(address_key=pseudonym, error="")
-    return connection.execute(changed).rowcount
+    update = sa.update(send_recipient).where(is_theirs).values(address_key=pseudonym, error="")
+    return connection.execute(update).rowcount
 
 
 def _load_salt(connection: sa.Connection) -> bytes:
-    """The database's own, made on first use; a dump of hashes alone can't be searched."""
-    found = sa.select(setting.c.value).where(setting.c.key == SALT_KEY)
-    salt = connection.scalar(found)
+    """Return the database's salt, generated on first use.
+
+    Without it, the hashes can't be searched for known addresses.
+    """
+    query = sa.select(setting.c.value).where(setting.c.key == SALT_KEY)
+    salt = connection.scalar(query)
     if salt is None:
-        made = {"key": SALT_KEY, "value": secrets.token_hex(32)}
-        connection.execute(insert_or_ignore(connection, setting).values(made))
-        salt = connection.execute(found).scalar_one()
+        row = {"key": SALT_KEY, "value": secrets.token_hex(32)}
+        connection.execute(insert_or_ignore(connection, setting).values(row))
+        salt = connection.execute(query).scalar_one()
     return bytes.fromhex(salt)
 
 
 def _hash_key(salt: bytes, key: str) -> str:
-    """HMAC-SHA256 (RFC 2104)."""
+    """Return the HMAC-SHA256 of an address key (RFC 2104)."""
     return hmac.digest(salt, key.encode(), "sha256").hex()
 
 
 def _checkpoint_wal(connection: sa.Connection) -> None:
-    """Move the write-ahead log into the file; if somebody reads just now, the next close will."""
+    """Move the write-ahead log into the database file, so that it keeps no erased data.
+
+    If another connection is reading, the log stays until the last connection is closed.
+    """
     driver: Any = connection.connection.driver_connection
-    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # outside of any transaction
+    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # must run outside of a transaction

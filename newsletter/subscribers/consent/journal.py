@@ -1,6 +1,6 @@
-"""The consent journal: every change of a status, append-only.
+"""Append to and read the consent journal: changes of status, and why.
 
-When, how, from where, and to which wording somebody agreed.
+The journal is append-only: when, how and on what basis each status changed.
 """
 
 import datetime
@@ -15,13 +15,15 @@ from newsletter.subscribers.consent.transitions import StatusChange
 
 
 class JournalEntry(NamedTuple):
-    """One line of the journal.
+    """One entry of the journal.
 
     Attributes:
         at: when, in UTC.
-        change: one of ``newsletter.db.schema.CHANGES``.
-        status: what the change made the status.
-        method: see ``ChangeOrigin``, as for the rest.
+        change: one of ``newsletter.db.schema.CHANGE_KINDS``.
+        status: the status after the change.
+        method: as in ``ChangeOrigin``.
+        source: as in ``ChangeOrigin``.
+        wording: as in ``ChangeOrigin``.
     """
 
     at: datetime.datetime
@@ -32,20 +34,20 @@ class JournalEntry(NamedTuple):
     wording: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry as exports have it, where the method is called ``how``."""
+        """Return the entry as in exports, where the method is called ``how``."""
         return {
             ("how" if name == "method" else name): value for name, value in self._asdict().items()
         }
 
 
 class ChangeOrigin(NamedTuple):
-    """When a change was made, and where it comes from.
+    """When and how a change was made, and on what basis.
 
     Attributes:
-        at: when, with a zone.
+        at: when; an aware datetime.
         method: one of ``newsletter.db.schema.CHANGE_METHODS``.
-        source: ``readers.csv:14``, the address of a page, the vendor's event.
-        wording: what the reader agreed to, or where the editor says that they did.
+        source: ``readers.csv:14``, the URL of a page, the provider's event.
+        wording: what the subscriber consented to, or where consent was given as the editor states.
     """
 
     at: datetime.datetime
@@ -54,43 +56,43 @@ class ChangeOrigin(NamedTuple):
     wording: str = ""
 
     def to_entry(self, change: str, status: str) -> JournalEntry:
-        """The journal's line for a change that led to ``status``."""
+        """Return the journal entry of a change that led to ``status``."""
         return JournalEntry(self.at, change, status, self.method, self.source, self.wording)
 
 
 _ENTRY_FIELDS = JournalEntry._fields
-# Numbers in the text: a statement for many rows has no place for constants.
+# The numbers are literal text: a statement for many rows has no constant parameters.
 _next_number = sa.select(sa.literal_column("coalesce(max(seq), 0) + 1", sa.Integer)).select_from(
     journal
 )
 _insert_entry = sa.insert(journal).values(
-    seq=_next_number.where(journal.c.subscriber_id == sa.bindparam("whose")).scalar_subquery()
+    seq=_next_number.where(journal.c.subscriber_id == sa.bindparam("owner_id")).scalar_subquery()
 )
 
 
 def append_entry(connection: sa.Connection, subscriber_id: int, entry: JournalEntry) -> None:
-    """Write one line; the caller holds the subscriber's row, so that none takes its number."""
-    values = {"subscriber_id": subscriber_id, "whose": subscriber_id, **entry._asdict()}
+    """Append one entry; the caller must have locked the subscriber's row, or numbers may clash."""
+    values = {"subscriber_id": subscriber_id, "owner_id": subscriber_id, **entry._asdict()}
     connection.execute(_insert_entry, values)
 
 
 def load_journal(connection: sa.Connection, subscriber_id: int) -> list[JournalEntry]:
-    """All lines of one subscriber, the oldest first."""
-    mine = (
+    """Return all entries of one subscriber, the oldest first."""
+    query = (
         sa.select(*(journal.c[name] for name in _ENTRY_FIELDS))
         .where(journal.c.subscriber_id == subscriber_id)
         .order_by(journal.c.seq)
     )
-    return [JournalEntry(*row) for row in connection.execute(mine)]
+    return [JournalEntry(*row) for row in connection.execute(query)]
 
 
 def to_changes(entries: Sequence[JournalEntry]) -> list[StatusChange]:
-    """The lines as ``newsletter.subscribers.consent.transitions`` counts them up."""
-    return [StatusChange(line.change, line.status) for line in entries]
+    """Return the entries as changes, to replay with ``transitions.replay_status``."""
+    return [StatusChange(entry.change, entry.status) for entry in entries]
 
 
 def append_import_entries(connection: sa.Connection, after: int, origin: ChangeOrigin) -> None:
-    """Write ``imported`` for every subscriber whose id is above ``after``, with their source."""
+    """Append ``imported``, with their source, for each subscriber whose id is above ``after``."""
     values: dict[str, Any] = {
         "subscriber_id": subscriber.c.id,
         "seq": sa.literal(1),
@@ -101,14 +103,15 @@ def append_import_entries(connection: sa.Connection, after: int, origin: ChangeO
         "source": subscriber.c.source,
         "wording": sa.literal(origin.wording),
     }
-    first = sa.select(*values.values()).where(subscriber.c.id > after)
-    connection.execute(sa.insert(journal).from_select(list(values), first))
+    rows = sa.select(*values.values()).where(subscriber.c.id > after)
+    connection.execute(sa.insert(journal).from_select(list(values), rows))
 
 
 def build_bulk_insert(dialect: sa.Dialect) -> BulkStatement:
-    """A statement that writes lines of many subscribers, each row (subscriber id, *line)."""
-    names = ("of", *_ENTRY_FIELDS)
-    number = _next_number.where(journal.c.subscriber_id == sa.bindparam("of")).scalar_subquery()
+    """Return a statement that appends entries of many subscribers: rows (subscriber id, *entry)."""
+    names = ("owner_id", *_ENTRY_FIELDS)
+    is_owner = journal.c.subscriber_id == sa.bindparam("owner_id")
+    number = _next_number.where(is_owner).scalar_subquery()
     values: dict[str, Any] = {name: sa.bindparam(name) for name in _ENTRY_FIELDS}
-    values |= {"subscriber_id": sa.bindparam("of"), "seq": number}
+    values |= {"subscriber_id": sa.bindparam("owner_id"), "seq": number}
     return BulkStatement(sa.insert(journal).values(values), dialect, names)

@@ -1,8 +1,7 @@
-"""Sign-up and its confirmation (double opt-in).
+"""Sign up by a web form: double or single opt-in, signup status.
 
-What a form may do by itself, and what takes the mailbox's owner.
-
-Each function is a part of the caller's transaction, like those of ``changes``.
+The form alone may do little, since anybody can enter any address; the rest needs a confirmation
+from the mailbox. Each function runs within the caller's transaction, like those of ``changes``.
 """
 
 from typing import Literal
@@ -21,12 +20,12 @@ SignupStatus = Literal["new", "pending", "active", "gone"]
 
 
 def get_signup_status(connection: sa.Connection, key: str) -> SignupStatus:
-    """What an address is to the list; ``gone`` if something keeps it out, or it was erased."""
+    """Return the signup status of an address; ``gone`` if it is suppressed or was erased."""
     status = connection.scalar(
         sa.select(subscriber.c.status).where(subscriber.c.address_key == key)
     )
-    out = status in SUPPRESSED_STATUSES or load_suppressions(connection, key)
-    if out or find_erased(connection, [key]):
+    suppressed = status in SUPPRESSED_STATUSES or load_suppressions(connection, key)
+    if suppressed or find_erased(connection, [key]):
         return "gone"
     return "active" if status == "active" else "pending" if status else "new"
 
@@ -39,18 +38,18 @@ def sign_up(
     name: str,
     single_opt_in: bool,
 ) -> SignupStatus:
-    """Somebody has typed an address into a form: it joins, unless it was here before.
+    """Add an address that was entered in a form, unless it is known already.
 
     Args:
-        connection: in a transaction that writes.
-        address: whose.
-        origin: the form.
-        name: of somebody new.
-        single_opt_in: whether the form is enough, as with single opt-in. Not for those who left:
-            anybody could bring them back.
+        connection: a connection in a writing transaction.
+        address: the address.
+        origin: when, and the form.
+        name: the name of a new subscriber.
+        single_opt_in: whether the form is enough, without a confirmation. Never so for somebody
+            who has unsubscribed: anybody could subscribe them again.
 
     Returns:
-        What the address was to the list until now.
+        The signup status before.
     """
     lock_list(connection)
     before = get_signup_status(connection, address.key)
@@ -65,16 +64,16 @@ def sign_up(
 def confirm_signup(
     connection: sa.Connection, address: ParsedAddress, origin: ChangeOrigin, *, name: str
 ) -> SignupStatus:
-    """The mailbox's owner says yes; that lifts whatever kept them out.
+    """Make an address active, as the owner of the mailbox has confirmed; remove suppressions.
 
     Args:
-        connection: in a transaction that writes.
-        address: whose.
-        origin: where they said it, with the wording.
-        name: of somebody new.
+        connection: a connection in a writing transaction.
+        address: the address.
+        origin: when and where they confirmed, with the wording.
+        name: the name of a new subscriber.
 
     Returns:
-        What the address was to the list until now; it is ``active`` from now on.
+        The signup status before; afterwards it is ``active``.
     """
     lock_list(connection)
     before = get_signup_status(connection, address.key)

@@ -1,4 +1,4 @@
-"""Addresses that are not mailed, whatever the list says of them."""
+"""Look up the suppressions of an address."""
 
 import datetime
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from newsletter.db.schema import suppression
 
 
 class SuppressionEntry(NamedTuple):
-    """A row of the suppression list.
+    """One suppression of an address.
 
     Attributes:
-        scope: ``all``, or for which mail it is.
-        reason: why.
+        scope: ``all``, or the kind of email to which it applies.
+        reason: why the address is suppressed.
         since: since when, in UTC.
-        source: who says so.
+        source: where the suppression comes from.
     """
 
     scope: str
@@ -24,7 +24,7 @@ class SuppressionEntry(NamedTuple):
     source: str
 
 
-# Made once: every page of a reader's asks.
+# Built once: each preferences page runs it.
 _BY_ADDRESS = (
     sa.select(*(suppression.c[name] for name in SuppressionEntry._fields))
     .where(suppression.c.address_key == sa.bindparam("key"))
@@ -33,5 +33,5 @@ _BY_ADDRESS = (
 
 
 def load_suppressions(connection: sa.Connection, key: str) -> tuple[SuppressionEntry, ...]:
-    """The rows of one address, the oldest first."""
+    """Return the suppressions of one address, the oldest first."""
     return tuple(SuppressionEntry(*row) for row in connection.execute(_BY_ADDRESS, {"key": key}))

@@ -1,9 +1,7 @@
-"""What a change makes of a subscriber's status: the table of rules.
+"""State machine of a subscriber's status: which change leads where.
 
-Pure.
-
-A report that somebody has left counts by its strength: complained, unsubscribed, bounced. A
-weaker one never replaces a stronger one, and nothing but a new consent leads back.
+Pure functions. Suppressed statuses have a strength: complained, unsubscribed, bounced. A weaker
+one never replaces a stronger one, and only a new consent makes a subscriber active again.
 """
 
 from collections.abc import Iterable
@@ -18,9 +16,9 @@ class StatusChange(NamedTuple):
     """Something that happened to a subscriber.
 
     Attributes:
-        kind: one of ``newsletter.db.schema.CHANGES``.
-        requested: what ``subscribed``, ``imported`` and ``resubscribed`` ask for; the other words
-            say it themselves.
+        kind: one of ``newsletter.db.schema.CHANGE_KINDS``.
+        requested: the status requested by ``subscribed``, ``imported`` or ``resubscribed``; empty
+            for other kinds, which imply it.
     """
 
     kind: str
@@ -28,32 +26,32 @@ class StatusChange(NamedTuple):
 
 
 def next_status(status: str | None, change: StatusChange) -> str:
-    """The status after a change.
+    """Return the status after a change.
 
     Args:
-        status: the one before; ``None`` if the address isn't in the list.
+        status: the status before; ``None`` if the address isn't in the list.
         change: what happened.
 
     Raises:
-        ValueError: a change that only somebody in the list can have happened to them.
+        ValueError: the address isn't in the list, and the change requires that it is.
     """
-    word = change.kind
+    kind = change.kind
     if status is None:
-        if word not in _ENTRY_KINDS:
-            raise ValueError(f"nobody can be {word} before they are in the list")
+        if kind not in _ENTRY_KINDS:
+            raise ValueError(f"'{kind}' requires an address that is in the list")
         return change.requested
-    if word == "resubscribed":
+    if kind == "resubscribed":
         return "active" if status == "active" else change.requested
-    if word == "confirmed":
+    if kind == "confirmed":
         return "active" if status == "pending" else status
-    told = (
-        word if word in SUPPRESSED_STATUSES else change.requested if word == "imported" else status
+    requested = (
+        kind if kind in SUPPRESSED_STATUSES else change.requested if kind == "imported" else status
     )
-    return told if _STRENGTH[told] > _STRENGTH[status] else status
+    return requested if _STRENGTH[requested] > _STRENGTH[status] else status
 
 
 def replay_status(changes: Iterable[StatusChange]) -> str | None:
-    """What all changes of one subscriber add up to; ``None`` if there are none."""
+    """Return the status after all changes of one subscriber; ``None`` if there are none."""
     status = None
     for change in changes:
         status = next_status(status, change)
@@ -61,7 +59,7 @@ def replay_status(changes: Iterable[StatusChange]) -> str | None:
 
 
 def count_soft_bounces(changes: Iterable[StatusChange]) -> int:
-    """How many soft bounces there were since the last delivery or consent."""
+    """Return the number of soft bounces since the last delivery or resubscription."""
     count = 0
     for change in changes:
         if change.kind == "soft_bounced":

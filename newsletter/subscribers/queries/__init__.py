@@ -1,1 +1,1 @@
-"""What the list can tell; nothing here writes."""
+"""Read-only queries: listing, stats, growth chart, diff, explain."""

@@ -1,4 +1,4 @@
-"""Compare a send's audience with today's: who joined, who left."""
+"""Compare a send's audience with today's: added, removed, and why."""
 
 import datetime
 from collections.abc import Callable, Iterator
@@ -15,17 +15,18 @@ LEFT_SEGMENT = "left the segment"
 SUPPRESSION_LIFTED = "no longer suppressed"
 ERASED = "erased"
 _PAGE_SIZE = 1_000
+_journal_columns = (journal.c.change, journal.c.at, journal.c.method, journal.c.source)
 
 
 class AudienceDifference(NamedTuple):
-    """One reader who was in a send and wouldn't be now, or the other way round.
+    """A subscriber who was in a send and would not be now, or the other way round.
 
     Attributes:
-        address: as typed; ``""`` of somebody erased.
-        why: a change or a status of ours, a suppression's reason, or one of the words above.
-        at: when that happened, if it is known.
-        how: by what way, as the journal has it: ``form``, ``webhook``, …
-        source: where from.
+        address: the address as typed; ``""`` if it was erased.
+        why: a kind of change, a status, the reason of a suppression, or one of the constants above.
+        at: when that happened, if known.
+        how: the journal's method: ``form``, ``webhook``, …
+        source: the journal's source.
     """
 
     address: str
@@ -38,14 +39,14 @@ class AudienceDifference(NamedTuple):
 def iter_added(
     connection: sa.Connection, past_send: PastSend, condition: sa.ColumnElement[bool]
 ) -> Iterator[AudienceDifference]:
-    """Who would get the issue now and wasn't in its send, in the list's order.
+    """Yield those who would get the issue now and were not in its send, by subscriber id.
 
     Args:
-        connection: in a transaction.
+        connection: a connection in a transaction.
         past_send: the send.
         condition: the condition of its segment, as it is today.
     """
-    was_in = (
+    was_recipient = (
         sa.exists()
         .where(
             send_recipient.c.send_id == past_send.id,
@@ -53,34 +54,37 @@ def iter_added(
         )
         .correlate(subscriber)
     )
-    brought = ("subscribed", "imported", "confirmed", "resubscribed")
-    latest = _journal_entry_join(
+    adding_kinds = ("subscribed", "imported", "confirmed", "resubscribed")
+    latest_entry = _journal_entry_join(
         sa.func.max,
         journal.c.at > past_send.frozen_at,
-        journal.c.change.in_(brought),
+        journal.c.change.in_(adding_kinds),
         journal.c.status == "active",
     )
-    chosen = (
+    query = (
         sa.select(subscriber.c.address, subscriber.c.joined_at, *_journal_columns)
-        .select_from(subscriber.outerjoin(journal, latest))
-        .where(MAILABLE, condition, ~was_in)
+        .select_from(subscriber.outerjoin(journal, latest_entry))
+        .where(MAILABLE, condition, ~was_recipient)
         .order_by(subscriber.c.id)
     )
-    otherwise = ENTERED_SEGMENT if past_send.segment else SUPPRESSION_LIFTED
-    for address, joined_at, change, at, how, source in _stream_rows(connection, chosen):
+    default_reason = ENTERED_SEGMENT if past_send.segment else SUPPRESSION_LIFTED
+    for address, joined_at, change, at, method, source in _stream_rows(connection, query):
         if change:
-            yield AudienceDifference(address, change, at, how, source)
+            yield AudienceDifference(address, change, at, method, source)
         elif joined_at > past_send.frozen_at:
             yield AudienceDifference(address, "joined", joined_at)
         else:
-            yield AudienceDifference(address, otherwise)
+            yield AudienceDifference(address, default_reason)
 
 
 def iter_removed(
     connection: sa.Connection, past_send: PastSend, condition: sa.ColumnElement[bool]
 ) -> Iterator[AudienceDifference]:
-    """Who was in the send and wouldn't get the issue now, in the list's order."""
-    left = _journal_entry_join(
+    """Yield those who were in the send and would not get the issue now, by subscriber id.
+
+    The arguments are those of ``iter_added``.
+    """
+    first_entry = _journal_entry_join(
         sa.func.min, journal.c.at > past_send.frozen_at, journal.c.status == subscriber.c.status
     )
     reason = (
@@ -89,8 +93,8 @@ def iter_removed(
         .correlate(subscriber)
         .scalar_subquery()
     )
-    stays = sa.and_(MAILABLE, condition)
-    chosen = (
+    in_audience = sa.and_(MAILABLE, condition)
+    query = (
         sa.select(
             subscriber.c.address,
             subscriber.c.status,
@@ -101,32 +105,30 @@ def iter_removed(
         .select_from(
             send_recipient.outerjoin(
                 subscriber, subscriber.c.id == send_recipient.c.subscriber_id
-            ).outerjoin(journal, left)
+            ).outerjoin(journal, first_entry)
         )
         .where(
             send_recipient.c.send_id == past_send.id,
-            sa.or_(subscriber.c.id.is_(None), sa.not_(stays)),
+            sa.or_(subscriber.c.id.is_(None), sa.not_(in_audience)),
         )
         .order_by(send_recipient.c.subscriber_id)
     )
     now = datetime.datetime.now(datetime.UTC)
-    for address, status, suppressed, until, _, at, how, source in _stream_rows(connection, chosen):
+    for row in _stream_rows(connection, query):
+        address, status, suppressed, paused_until, _, at, method, source = row
         if address is None:
             yield AudienceDifference("", ERASED)
         elif status != "active":
-            yield AudienceDifference(address, status, at, how or "", source or "")
+            yield AudienceDifference(address, status, at, method or "", source or "")
         else:
-            paused = PAUSED if until and until > now else None
+            paused = PAUSED if paused_until and paused_until > now else None
             yield AudienceDifference(address, suppressed or paused or LEFT_SEGMENT)
-
-
-_journal_columns = (journal.c.change, journal.c.at, journal.c.method, journal.c.source)
 
 
 def _journal_entry_join(
     aggregate: Callable[..., Any], *conditions: sa.ColumnElement[bool]
 ) -> sa.ColumnElement[bool]:
-    """Joins a subscriber with the first or last line of their journal that meets conditions."""
+    """Return a join of each subscriber with their first or last entry that meets conditions."""
     number = (
         sa.select(aggregate(journal.c.seq))
         .where(journal.c.subscriber_id == subscriber.c.id, *conditions)
@@ -137,5 +139,5 @@ def _journal_entry_join(
 
 
 def _stream_rows(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Any]:
-    """The rows, without having them all in memory."""
+    """Yield the rows without loading all of them into memory."""
     yield from connection.execute(query.execution_options(yield_per=_PAGE_SIZE))

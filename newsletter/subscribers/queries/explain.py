@@ -1,7 +1,4 @@
-"""Explain why a subscriber gets an issue, or does not.
-
-Reads only.
-"""
+"""Explain why one subscriber gets an issue, or doesn't."""
 
 import datetime
 from collections.abc import Iterator, Sequence
@@ -26,12 +23,12 @@ DeliveryAnswer = Literal["yes", "no", "maybe"]
 
 
 class EvaluatedTerm(NamedTuple):
-    """A part of a query, and whether it holds of the reader.
+    """A part of a query, and whether it is true for the subscriber.
 
     Attributes:
-        depth: 0 for the whole query.
-        text: as it could be written in a query.
-        holds: of this reader.
+        depth: the nesting level, 0 for the whole query.
+        text: the part in the syntax of queries.
+        holds: whether it is true.
     """
 
     depth: int
@@ -40,13 +37,13 @@ class EvaluatedTerm(NamedTuple):
 
 
 class DeliveryDetails(NamedTuple):
-    """What became of the reader's copy of an issue.
+    """The delivery of an issue to the subscriber.
 
     Attributes:
         state: one of ``newsletter.db.schema.RECIPIENT_STATES``.
-        error: the vendor's words, or ours.
-        sent_at: when the vendor took it, if it did.
-        events: what the vendor reported since: type and time, in their order.
+        error: the provider's error message, or our own.
+        sent_at: when the provider accepted it; ``None`` if it didn't.
+        events: the events reported since: type and time, the oldest first.
     """
 
     state: str
@@ -57,20 +54,20 @@ class DeliveryDetails(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryExplanation:
-    """What decides whether a reader gets an issue.
+    """What decides whether a subscriber gets an issue.
 
     Attributes:
-        address: as typed, or as asked if they aren't in the list.
-        answer: whether they get it, or have got it; ``maybe`` if nobody can know.
-        status: ``""`` if they aren't in the list.
-        since: the journal's line that made it the status; ``None`` if it tells none.
+        address: the address as typed, or as given if it isn't in the list.
+        answer: whether they get it, or have got it; ``maybe`` if the outcome is unknown.
+        status: the status; ``""`` if they aren't in the list.
+        since: the journal entry by which they got the status; ``None`` if there is none.
         erased_at: when they were erased on request.
-        suppressed: their rows of the suppression list.
-        paused_until: when the pause ends that they have asked for.
+        suppressed: their suppressions.
+        paused_until: the end of their pause, if it is in the future.
         terms: the segment's query, part by part; empty without a segment.
-        sent: the issue's send, if there is one.
-        copy: their copy of it; ``None`` if they weren't in it.
-        then: their status when the send was made, ``""`` if they weren't in the list.
+        sent: the issue's send; ``None`` if there is none.
+        copy: the delivery to them; ``None`` if they weren't in the send.
+        then: the status when the send was frozen; ``""`` if they weren't in the list.
     """
 
     address: str
@@ -86,7 +83,7 @@ class DeliveryExplanation:
     then: str = ""
 
 
-def explain_delivery(  # noqa: PLR0913 - all of them are the question
+def explain_delivery(  # noqa: PLR0913 - the decision depends on all of them
     connection: sa.Connection,
     address: ParsedAddress,
     *,
@@ -95,28 +92,28 @@ def explain_delivery(  # noqa: PLR0913 - all of them are the question
     now: datetime.datetime,
     zone: datetime.tzinfo,
 ) -> DeliveryExplanation:
-    """Why the reader of an address gets an issue, or doesn't.
+    """Return why the subscriber with an address gets an issue, or doesn't.
 
     Args:
-        connection: in a transaction.
+        connection: a connection in a transaction.
         address: the address.
-        segment: to whom alone the issue goes.
+        segment: the segment that the issue is limited to, if any.
         past_send: the issue's send; ``None`` if it wasn't sent.
-        now: aware.
-        zone: the newsletter's.
+        now: the current time, an aware datetime.
+        zone: the newsletter's time zone.
     """
     columns = (
         subscriber.c.id, subscriber.c.address, subscriber.c.status, subscriber.c.paused_until,
     )  # fmt: skip
-    mine = sa.select(*columns).where(subscriber.c.address_key == address.key)
-    found = connection.execute(mine).first()
+    query = sa.select(*columns).where(subscriber.c.address_key == address.key)
+    found = connection.execute(query).first()
     suppressed = load_suppressions(connection, address.key)
     if found is None:
         erased_at = find_erased(connection, [address.key]).get(address.key)
         return DeliveryExplanation(
             address.address, "no", erased_at=erased_at, suppressed=suppressed, sent=past_send
         )
-    lines = journal.load_journal(connection, found.id)
+    entries = journal.load_journal(connection, found.id)
     terms = tuple(_evaluate_terms(connection, found.id, segment.query, zone)) if segment else ()
     copy = _load_delivery(connection, past_send, found.id, address.key) if past_send else None
     paused_until = found.paused_until if (found.paused_until or now) > now else None
@@ -127,17 +124,17 @@ def explain_delivery(  # noqa: PLR0913 - all of them are the question
         if past_send
         else _to_answer(mailable and _matches_segment(terms)),
         status=found.status,
-        since=_status_since(lines, found.status),
+        since=_status_since(entries, found.status),
         suppressed=suppressed,
         paused_until=paused_until,
         terms=terms,
         sent=past_send,
         copy=copy,
-        then=_status_at_send(lines, past_send) if past_send else "",
+        then=_status_at_send(entries, past_send) if past_send else "",
     )
 
 
-def _to_answer(gets_issue: bool) -> DeliveryAnswer:  # noqa: FBT001 - it is the whole of the question
+def _to_answer(gets_issue: bool) -> DeliveryAnswer:  # noqa: FBT001 - the only argument
     return "yes" if gets_issue else "no"
 
 
@@ -146,53 +143,55 @@ def _matches_segment(terms: Sequence[EvaluatedTerm]) -> bool:
 
 
 def _answer_for_send(copy: DeliveryDetails | None, *, mailable: bool) -> DeliveryAnswer:
-    """Whether the reader has the issue already, or will have it."""
+    """Return whether the subscriber has got the issue, or will get it."""
     state = copy.state if copy else ""
     if state == "unknown":
         return "maybe"
     return _to_answer(state == "accepted" or (state == "pending" and mailable))
 
 
-def _status_since(lines: Sequence[JournalEntry], status: str) -> JournalEntry | None:
-    """The line before which the status was another."""
-    latest = list(takewhile(lambda line: line.status == status, reversed(lines)))
+def _status_since(entries: Sequence[JournalEntry], status: str) -> JournalEntry | None:
+    """Return the entry that changed the status to the present one."""
+    latest = list(takewhile(lambda entry: entry.status == status, reversed(entries)))
     return latest[-1] if latest else None
 
 
-def _status_at_send(lines: Sequence[JournalEntry], past_send: PastSend) -> str:
-    """The status when the send was made."""
-    return next((line.status for line in reversed(lines) if line.at <= past_send.frozen_at), "")
+def _status_at_send(entries: Sequence[JournalEntry], past_send: PastSend) -> str:
+    """Return the status when the send was frozen."""
+    return next(
+        (entry.status for entry in reversed(entries) if entry.at <= past_send.frozen_at), ""
+    )
 
 
 def _evaluate_terms(
     connection: sa.Connection, id_: int, query: Query, zone: datetime.tzinfo, depth: int = 0
 ) -> Iterator[EvaluatedTerm]:
-    """The query and below it its parts, each with its answer."""
-    asked = sa.select(sa.true()).select_from(subscriber)
-    holds = connection.scalar(asked.where(subscriber.c.id == id_, build_condition(query, zone)))
+    """Yield the query and, nested, its parts, each with whether it is true."""
+    select = sa.select(sa.true()).select_from(subscriber)
+    holds = connection.scalar(select.where(subscriber.c.id == id_, build_condition(query, zone)))
     yield EvaluatedTerm(depth, str(query), bool(holds))
-    below: tuple[Query, ...] = ()
+    parts: tuple[Query, ...] = ()
     if isinstance(query, And | Or):
-        below = query.parts
+        parts = query.parts
     elif isinstance(query, Not) and isinstance(query.part, And | Or | Not):
-        below = (query.part,)
-    for part in below:
+        parts = (query.part,)
+    for part in parts:
         yield from _evaluate_terms(connection, id_, part, zone, depth + 1)
 
 
 def _load_delivery(
     connection: sa.Connection, past_send: PastSend, id_: int, key: str
 ) -> DeliveryDetails | None:
-    mine = sa.select(send_recipient).where(
+    query = sa.select(send_recipient).where(
         send_recipient.c.send_id == past_send.id, send_recipient.c.subscriber_id == id_
     )
-    row: Any = connection.execute(mine).first()
+    row: Any = connection.execute(query).first()
     if row is None:
         return None
-    taken = sa.select(sa.func.max(attempt.c.ended_at)).where(
+    accepted_at = sa.select(sa.func.max(attempt.c.ended_at)).where(
         attempt.c.batch_id == row.batch_id, attempt.c.outcome == "accepted"
     )
-    reported = (
+    events = (
         sa.select(event.c.type, event.c.at)
         .where(event.c.address_key == key, event.c.send_id == past_send.id)
         .order_by(event.c.at)
@@ -200,6 +199,6 @@ def _load_delivery(
     return DeliveryDetails(
         state=row.state,
         error=row.error,
-        sent_at=connection.scalar(taken) if row.state == "accepted" else None,
-        events=tuple((type_, at) for type_, at in connection.execute(reported)),
+        sent_at=connection.scalar(accepted_at) if row.state == "accepted" else None,
+        events=tuple((type_, at) for type_, at in connection.execute(events)),
     )

@@ -1,6 +1,6 @@
-"""Draw how the list grew, as one SVG.
+"""Draw the growth of the list as an SVG, for light and dark mode.
 
-It needs nothing else, and suits a light and a dark page.
+The SVG is self-contained.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ FONT_FAMILY = "'Segoe UI', -apple-system, Roboto, 'Helvetica Neue', Arial, sans-
 SVG_NAMESPACE = "{http://www.w3.org/2000/svg}"
 CHART_ID = "growth"
 
-# Blue and orange stay apart for whoever sees red and green alike.
+# Blue and orange can be told apart with red-green color blindness.
 LIGHT_COLORS = {
     "ground": "#ffffff", "text": "#1f2328", "muted": "#5f6870", "line": "#e3dfd8",
     "joined": "#1f5f8b", "left": "#c4622d",
@@ -44,14 +44,14 @@ CSS_TEMPLATE = """
 
 
 def draw_growth_chart(weeks: Sequence[GrowthPeriod], newsletter_name: str) -> bytes:
-    """A bar a week: who joined upwards, who left downwards.
+    """Draw a bar per week: those who joined upwards, those who left downwards.
 
     Args:
-        weeks: at least one, the oldest first.
-        newsletter_name: the newsletter's.
+        weeks: the weeks, at least one, the oldest first.
+        newsletter_name: the name of the newsletter, for the title.
 
     Returns:
-        An SVG document without scripts, links or anything else to fetch.
+        An SVG document without scripts, links or other external resources.
     """
     chart = pygal.StackedBar(
         width=WIDTH,
@@ -63,7 +63,7 @@ def draw_growth_chart(weeks: Sequence[GrowthPeriod], newsletter_name: str) -> by
         legend_at_bottom=True,
         legend_at_bottom_columns=6,
         margin=24,
-        margin_bottom=48,  # the legend's own row is not counted
+        margin_bottom=48,  # pygal doesn't reserve space for the legend's row
         spacing=8,
         truncate_label=-1,
         value_formatter=lambda value: f"{abs(value):,.0f}",
@@ -106,17 +106,17 @@ def _build_css() -> str:
 
 
 def _week_labels(weeks: Sequence[GrowthPeriod]) -> list[str]:
-    """Twelve at most, among them the last week's."""
-    every = -(-len(weeks) // MAX_LABELS)
-    form = "{0:%b %Y}" if len(weeks) > WEEKS_PER_YEAR else "{0.day} {0:%b}"
+    """Return a label per week; at most ``MAX_LABELS`` aren't empty, among them the last."""
+    interval = -(-len(weeks) // MAX_LABELS)
+    date_format = "{0:%b %Y}" if len(weeks) > WEEKS_PER_YEAR else "{0.day} {0:%b}"
     return [
-        form.format(week.start) if left % every == 0 else ""
-        for left, week in zip(range(len(weeks) - 1, -1, -1), weeks, strict=True)
+        date_format.format(week.start) if remaining % interval == 0 else ""
+        for remaining, week in zip(range(len(weeks) - 1, -1, -1), weeks, strict=True)
     ]
 
 
 def _axis_ticks(up: int, down: int) -> list[int]:
-    """Round numbers from below nought to above, nought among them; never a part of a reader."""
+    """Return round whole numbers from ``-down`` or below to ``up`` or above, including zero."""
     step = next(
         unit * 10**power
         for power in range(20)
@@ -129,7 +129,7 @@ def _axis_ticks(up: int, down: int) -> list[int]:
 def _serialize_without_scripts(root: Any) -> bytes:
     for script in list(root.iter(f"{SVG_NAMESPACE}script", "script")):
         script.getparent().remove(script)
-    for remark in list(root.iter(etree.Comment)):
-        remark.getparent().remove(remark)
+    for comment in list(root.iter(etree.Comment)):
+        comment.getparent().remove(comment)
     root.set("role", "img")
     return etree.tostring(root, xml_declaration=True, encoding="utf-8")

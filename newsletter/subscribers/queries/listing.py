@@ -1,4 +1,4 @@
-"""List subscribers page by page, filtered."""
+"""List and count subscribers by status and search text."""
 
 import datetime
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ PAGE_SIZE = 1_000
 
 
 class Subscriber(NamedTuple):
-    """One row of the list, for people and scripts; without the token, which is a secret.
+    """A subscriber as listed; without the token, which is a secret.
 
     Attributes:
-        id: never given twice.
-        address: as typed.
-        name: perhaps ``""``.
+        id: the subscriber's id, which is never reused.
+        address: the address as typed.
+        name: the name, perhaps ``""``.
         status: one of ``STATUSES``.
-        attributes: the editor's own.
+        attributes: the editor's own attributes.
         source: where they came from: ``import readers.csv:14``.
-        joined_at: since when they are in the list, in UTC.
+        joined_at: when they joined, in UTC.
     """
 
     id: int
@@ -35,11 +35,11 @@ class Subscriber(NamedTuple):
 
 
 class SubscriberFilter(NamedTuple):
-    """Which subscribers to show.
+    """Which subscribers to list.
 
     Attributes:
-        status: of this status only, if given.
-        search: whose address or name has this in it, in capitals or not.
+        status: only those of this status, if given.
+        search: only those whose address or name contains this text, ignoring case.
     """
 
     status: str | None = None
@@ -49,18 +49,18 @@ class SubscriberFilter(NamedTuple):
 def iter_subscribers(
     connection: sa.Connection, subscriber_filter: SubscriberFilter, limit: int | None = None
 ) -> Iterator[Subscriber]:
-    """The subscribers wanted, the longest there first; memory stays flat."""
+    """Yield the matching subscribers by ascending id; memory use is constant."""
     return islice(_iter_pages(connection, subscriber_filter), limit)
 
 
 def count_filtered(connection: sa.Connection, subscriber_filter: SubscriberFilter) -> int:
-    """How many subscribers there are of those wanted."""
-    counted = (
+    """Return the number of matching subscribers."""
+    query = (
         sa.select(sa.func.count())
         .select_from(subscriber)
         .where(_filter_condition(subscriber_filter))
     )
-    return connection.scalar(counted) or 0
+    return connection.scalar(query) or 0
 
 
 def _iter_pages(
@@ -87,13 +87,17 @@ def _filter_condition(subscriber_filter: SubscriberFilter) -> sa.ColumnElement[b
     if subscriber_filter.status is not None:
         conditions.append(subscriber.c.status == subscriber_filter.status)
     if subscriber_filter.search:
-        key = subscriber.c.address_key.contains(
+        key_matches = subscriber.c.address_key.contains(
             subscriber_filter.search.casefold(), autoescape=True
         )
-        shown = (subscriber.c.address, subscriber.c.name)
+        columns = (subscriber.c.address, subscriber.c.name)
         conditions.append(
             sa.or_(
-                key, *(each.icontains(subscriber_filter.search, autoescape=True) for each in shown)
+                key_matches,
+                *(
+                    column.icontains(subscriber_filter.search, autoescape=True)
+                    for column in columns
+                ),
             )
         )
     return sa.and_(*conditions)

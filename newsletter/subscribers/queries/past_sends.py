@@ -1,7 +1,4 @@
-"""Past sends as the list commands need them.
-
-Reads only.
-"""
+"""Find the send of an issue in the ledger, for queries over the list."""
 
 import datetime
 from collections.abc import Sequence
@@ -14,14 +11,14 @@ from newsletter.errors import SubscriberListError
 
 
 class PastSend(NamedTuple):
-    """One sending of one issue.
+    """The send of an issue.
 
     Attributes:
-        id: in the ledger.
-        issue: its name.
-        frozen_at: when its audience was fixed.
-        total: how many readers that were.
-        segment: the query that they were selected by, ``""`` for the whole list.
+        id: the send's id in the ledger.
+        issue: the name of the issue.
+        frozen_at: when its audience was frozen.
+        total: the number of recipients.
+        segment: the query that selected them, ``""`` for the whole list.
     """
 
     id: int
@@ -32,21 +29,25 @@ class PastSend(NamedTuple):
 
 
 def find_past_send(connection: sa.Connection, name: str) -> PastSend | None:
-    """The send of an issue, by its name with or without the date; ``None`` if there is none.
+    """Return the send of an issue, by its name with or without the date; ``None`` if none exists.
 
     Raises:
-        ListError: several issues have that name.
+        SubscriberListError: several issues have that name.
     """
-    found = [each for each in _load_past_sends(connection) if name in {each.issue, each.issue[11:]}]
-    exact = [each for each in found if each.issue == name]
-    if len(exact or found) > 1:
-        named = ", ".join(each.issue for each in found)
-        raise SubscriberListError(f"{len(found)} issues are called '{name}': {named}")
-    return next(iter(exact or found), None)
+    matches = [
+        past_send
+        for past_send in _load_past_sends(connection)
+        if name in {past_send.issue, past_send.issue[11:]}
+    ]
+    exact = [past_send for past_send in matches if past_send.issue == name]
+    if len(exact or matches) > 1:
+        issues = ", ".join(past_send.issue for past_send in matches)
+        raise SubscriberListError(f"{len(matches)} issues are called '{name}': {issues}")
+    return next(iter(exact or matches), None)
 
 
 def _load_past_sends(connection: sa.Connection) -> Sequence[PastSend]:
-    """Every send, the newest first."""
+    """Return all sends, the newest first."""
     columns = [send.c[name] for name in PastSend._fields]
-    newest = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
-    return [PastSend(*row) for row in connection.execute(newest)]
+    query = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
+    return [PastSend(*row) for row in connection.execute(query)]

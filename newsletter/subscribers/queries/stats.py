@@ -1,7 +1,4 @@
-"""Statistics of the list: growth, churn, sources, tags.
-
-Counted by the database.
-"""
+"""Compute list statistics: growth, churn, sources, tags, reasons."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -21,13 +18,13 @@ _DIGITS = "0123456789"
 
 @dataclass(frozen=True, slots=True)
 class GrowthPeriod:
-    """A week or a month of the list.
+    """The growth of the list in a week or a month.
 
     Attributes:
-        start: its first day, in the newsletter's zone.
-        joined: how often somebody became active: new readers, confirmed ones, those come back.
-        lost: how often somebody active left or was suppressed.
-        active_at_start: how many were active when it began.
+        start: the first day, in the newsletter's time zone.
+        joined: number of times somebody became active: new, confirmed or resubscribed.
+        lost: number of times an active subscriber unsubscribed or was suppressed.
+        active_at_start: number of active subscribers at the start.
     """
 
     start: datetime.date
@@ -37,31 +34,31 @@ class GrowthPeriod:
 
     @property
     def net_growth(self) -> int:
-        """By how many the list grew."""
+        """The number by which the list grew."""
         return self.joined - self.lost
 
     @property
     def active_at_end(self) -> int:
-        """How many were active at its end."""
+        """The number of active subscribers at the end."""
         return self.active_at_start + self.net_growth
 
     @property
     def churn(self) -> float | None:
-        """The part of those active at its start that left; ``None`` if there was nobody."""
+        """The share of those active at the start who left; ``None`` if none were active."""
         return self.lost / self.active_at_start if self.active_at_start else None
 
 
 @dataclass(frozen=True, slots=True)
 class ListStats:
-    """The list in numbers.
+    """Statistics of the list.
 
     Attributes:
-        by_status: status -> readers.
-        weeks: from Monday on, the oldest first; the last one isn't over yet.
-        months: those that the weeks lie in, each whole but the last.
-        sources: where readers came from, readers, and how many of those are active; most first.
-        tags: tag and active readers who have it, most first.
-        reasons: why readers left, of those who said so on the page: reason -> answers.
+        by_status: status -> number of subscribers.
+        weeks: weeks beginning on Monday, the oldest first; the last one isn't over yet.
+        months: the months that contain these weeks; all complete except the last.
+        sources: source, number of subscribers, and how many of them are active; the largest first.
+        tags: tag and number of active subscribers who have it, the largest first.
+        reasons: reason for unsubscribing as given on the page -> how often.
     """
 
     by_status: Mapping[str, int]
@@ -75,25 +72,25 @@ class ListStats:
 def compute_stats(
     connection: sa.Connection, *, week_count: int, now: datetime.datetime, zone: ZoneInfo
 ) -> ListStats:
-    """Count the list.
+    """Return the statistics of the list.
 
     Args:
-        connection: reads at one moment.
-        week_count: how many, the present one included.
-        now: aware.
-        zone: in which weeks and months begin.
+        connection: a connection in a ``read_transaction``.
+        week_count: the number of weeks, including the present one.
+        now: the current time, an aware datetime.
+        zone: the time zone in which weeks and months begin.
     """
     by_status = count_by_status(connection)
     today = now.astimezone(zone).date()
     mondays = week_starts(today, week_count)
-    firsts = month_starts(mondays[0], today)
-    days = sorted({*mondays, *firsts})
-    moves = _count_transitions(connection, [_midnight(day, zone) for day in days])
+    month_firsts = month_starts(mondays[0], today)
+    days = sorted({*mondays, *month_firsts})
+    transitions = _count_transitions(connection, [_midnight(day, zone) for day in days])
     active = by_status.get("active", 0)
     return ListStats(
         by_status,
-        _build_periods(mondays, days, moves, active),
-        _build_periods(firsts, days, moves, active),
+        _build_periods(mondays, days, transitions, active),
+        _build_periods(month_firsts, days, transitions, active),
         _count_sources(connection),
         _count_tags(connection),
         count_unsubscribe_reasons(connection),
@@ -101,13 +98,13 @@ def compute_stats(
 
 
 def week_starts(today: datetime.date, weeks: int) -> list[datetime.date]:
-    """The Mondays of the last ``weeks`` weeks and the one after them."""
+    """Return the Mondays of the last ``weeks`` weeks and the Monday after them."""
     monday = today - datetime.timedelta(days=today.weekday())
     return [monday - datetime.timedelta(weeks=back) for back in range(weeks - 1, -2, -1)]
 
 
 def month_starts(first: datetime.date, today: datetime.date) -> list[datetime.date]:
-    """The first days of the months from ``first`` to ``today``, and of the one after them."""
+    """Return the first days of the months from ``first`` to ``today``, and of the month after."""
     start = first.replace(day=1)
     starts = [start]
     while starts[-1] <= today:
@@ -118,35 +115,35 @@ def month_starts(first: datetime.date, today: datetime.date) -> list[datetime.da
 def _count_transitions(
     connection: sa.Connection, bounds: Sequence[datetime.datetime]
 ) -> list[tuple[int, int]]:
-    """How many became active, and ceased to be, from each bound to the next."""
-    before = sa.func.lag(journal.c.status).over(
+    """Return how many became active, and how many ceased to be, between consecutive bounds."""
+    previous_status = sa.func.lag(journal.c.status).over(
         partition_by=journal.c.subscriber_id, order_by=journal.c.seq
     )
-    # A list that was moved here brings along since when its readers are on it.
-    brought = sa.and_(journal.c.seq == 1, journal.c.change == "imported")
-    lines = (
+    # An imported list states since when its subscribers have been on it.
+    is_import = sa.and_(journal.c.seq == 1, journal.c.change == "imported")
+    entries = (
         sa.select(
-            sa.case((brought, subscriber.c.joined_at), else_=journal.c.at).label("at"),
+            sa.case((is_import, subscriber.c.joined_at), else_=journal.c.at).label("at"),
             (journal.c.status == "active").label("is_active"),
-            (sa.func.coalesce(before, "") == "active").label("was_active"),
+            (sa.func.coalesce(previous_status, "") == "active").label("was_active"),
         )
         .select_from(journal.join(subscriber, subscriber.c.id == journal.c.subscriber_id))
         .subquery()
     )
-    is_active, was_active = lines.c.is_active, lines.c.was_active
-    number = sa.case(*((lines.c.at < end, at) for at, end in enumerate(bounds[1:])))
-    within = sa.and_(lines.c.at >= bounds[0], lines.c.at < bounds[-1])
-    counted = (
+    is_active, was_active = entries.c.is_active, entries.c.was_active
+    number = sa.case(*((entries.c.at < end, index) for index, end in enumerate(bounds[1:])))
+    in_range = sa.and_(entries.c.at >= bounds[0], entries.c.at < bounds[-1])
+    query = (
         sa.select(
             number,
             sa.func.count().filter(is_active),
             sa.func.count().filter(was_active),
         )
-        .where(within, is_active != was_active)
+        .where(in_range, is_active != was_active)
         .group_by(number)
     )
-    moves = {at: (joined, left) for at, joined, left in connection.execute(counted)}
-    return [moves.get(at, (0, 0)) for at in range(len(bounds) - 1)]
+    counts = {index: (joined, lost) for index, joined, lost in connection.execute(query)}
+    return [counts.get(index, (0, 0)) for index in range(len(bounds) - 1)]
 
 
 def _build_periods(
@@ -155,37 +152,40 @@ def _build_periods(
     transitions: Sequence[tuple[int, int]],
     active: int,
 ) -> list[GrowthPeriod]:
-    """Add the moves between ``days`` up to those between ``starts``, backwards from today."""
+    """Sum the transitions between ``days`` into periods that begin at ``starts``.
+
+    ``active`` is the present number, so the numbers are computed backwards from today.
+    """
     periods: list[GrowthPeriod] = []
-    after = active
+    active_at_end = active
     for start, end in reversed(list(pairwise(starts))):
-        mine = transitions[days.index(start) : days.index(end)]
-        joined, left = (sum(counts) for counts in zip(*mine, strict=True))
-        before = after - joined + left
-        periods.append(GrowthPeriod(start, joined, left, before))
-        after = before
+        in_period = transitions[days.index(start) : days.index(end)]
+        joined, lost = (sum(counts) for counts in zip(*in_period, strict=True))
+        active_at_start = active_at_end - joined + lost
+        periods.append(GrowthPeriod(start, joined, lost, active_at_start))
+        active_at_end = active_at_start
     return periods[::-1]
 
 
 def _count_sources(connection: sa.Connection) -> list[tuple[str, int, int]]:
-    """An import counts as one source, whatever the rows."""
+    """Count subscribers by source; a file counts as one source, whatever the row number."""
     source = subscriber.c.source
-    bare = sa.func.rtrim(source, _DIGITS)
-    is_row = sa.and_(bare != source, bare.like("%:"), source.not_like("%://%"))
-    name = sa.case((is_row, sa.func.rtrim(bare, ":")), else_=source).label("name")
+    stripped = sa.func.rtrim(source, _DIGITS)
+    has_row = sa.and_(stripped != source, stripped.like("%:"), source.not_like("%://%"))
+    name = sa.case((has_row, sa.func.rtrim(stripped, ":")), else_=source).label("name")
     active = sa.func.count().filter(subscriber.c.status == "active")
-    counted = (
+    query = (
         sa.select(name, sa.func.count(), active)
         .group_by(name)
         .order_by(sa.func.count().desc(), name)
         .limit(TOP_COUNT)
     )
-    return [tuple(row) for row in connection.execute(counted)]
+    return [tuple(row) for row in connection.execute(query)]
 
 
 def _count_tags(connection: sa.Connection) -> list[tuple[str, int]]:
     tag = subscriber_tag.c.tag
-    counted = (
+    query = (
         sa.select(tag, sa.func.count())
         .join_from(subscriber_tag, subscriber)
         .where(subscriber.c.status == "active")
@@ -193,7 +193,7 @@ def _count_tags(connection: sa.Connection) -> list[tuple[str, int]]:
         .order_by(sa.func.count().desc(), tag)
         .limit(TOP_COUNT)
     )
-    return [tuple(row) for row in connection.execute(counted)]
+    return [tuple(row) for row in connection.execute(query)]
 
 
 def _midnight(day: datetime.date, zone: ZoneInfo) -> datetime.datetime:

@@ -25,7 +25,7 @@ def test_upgrade_rejects_a_newer_database(cli: Cli, project_folder: Path) -> Non
     connection.close()
     code, out, err = cli("db", "upgrade")
     assert (code, out) == (1, "")
-    assert "newsletter.db: the database is at version 9999" in err
+    assert "newsletter.db: the database has schema version 9999" in err
     assert "created by a newer version" in err
 
 
