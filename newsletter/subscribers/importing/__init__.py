@@ -1,1 +1,1 @@
-"""Import a file of subscribers: read, check, merge, write."""
+"""Import a file of subscribers: read, check, merge, write in bulk."""

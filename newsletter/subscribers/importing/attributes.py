@@ -1,4 +1,4 @@
-"""The attributes of the list, and the type that each got first."""
+"""Registry of the list's attributes: infer and apply their types."""
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -16,18 +16,18 @@ from newsletter.subscribers.attribute_types import (
 )
 from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 
-# Of all readers together. A column of JSON could name a new one in every row.
+# For the whole list. A JSON column could otherwise add new attributes with each row.
 MAX_ATTRIBUTES = 500
-# How many values of a new attribute are looked at.
+# How many values are considered to infer the type of a new attribute.
 _SAMPLE_SIZE = 10_000
 
 
 class AttributeRegistry:
-    """The attributes of a list, learnt as they come.
+    """The attributes of the list and their types; new ones are registered during an import.
 
     Args:
-        connection: in a transaction; what is learnt is written there.
-        declared: types that a file tells; for an attribute that is known they count for nothing.
+        connection: a connection in a transaction, in which new attributes are stored.
+        declared: the types declared by a file; they don't change attributes known already.
     """
 
     def __init__(
@@ -37,51 +37,53 @@ class AttributeRegistry:
         self._types = load_attribute_types(connection)
         if declared:
             self._register(
-                {name: kind for name, kind in declared.items() if name not in self._types}
+                {name: type_ for name, type_ in declared.items() if name not in self._types}
             )
 
     def register_new(self, entries: Iterable[ParsedSubscriber]) -> None:
-        """Give a type to every attribute that is new among some entries, by its first values."""
+        """Register the new attributes of some entries, with types inferred from their values."""
         self._register(infer_attribute_types(entries, self._types))
 
     def coerce_attributes(self, entry: ParsedSubscriber) -> None:
-        """Give an entry's attributes their types, in place: a million copies take their time.
+        """Convert an entry's attributes to their types, in place, as copying a million is slow.
 
         Raises:
-            ListError: a value is of another type than the attribute, or the list has far too
-                many attributes.
+            SubscriberListError: a value can't be converted to the attribute's type, or the list
+                has too many attributes.
         """
         for name, value in entry.attributes.items():
-            kind = self._types.get(name)
-            if kind is None:
+            type_ = self._types.get(name)
+            if type_ is None:
                 raise SubscriberListError(
-                    f"'{name}' would be the attribute number {MAX_ATTRIBUTES + 1}: too many"
+                    f"'{name}' exceeds the limit of {MAX_ATTRIBUTES} attributes"
                 )
-            if kind != "text" or not isinstance(value, str):
-                entry.attributes[name] = coerce_value(value, kind, name)
+            if type_ != "text" or not isinstance(value, str):
+                entry.attributes[name] = coerce_value(value, type_, name)
 
-    def _register(self, found: Mapping[str, AttributeType]) -> None:
-        new = dict(islice(found.items(), max(0, MAX_ATTRIBUTES - len(self._types))))
+    def _register(self, types: Mapping[str, AttributeType]) -> None:
+        new = dict(islice(types.items(), max(0, MAX_ATTRIBUTES - len(self._types))))
         if not new:
             return
-        rows = [{"name": name, "type": kind} for name, kind in new.items()]
+        rows = [{"name": name, "type": type_} for name, type_ in new.items()]
         self._connection.execute(insert_or_ignore(self._connection, attribute), rows)
-        # Another import may have been first.
+        # A concurrent import may have registered the same names with other types.
         self._types = load_attribute_types(self._connection)
 
 
 def infer_attribute_types(
     entries: Iterable[ParsedSubscriber], known: Mapping[str, AttributeType]
 ) -> dict[str, AttributeType]:
-    """The types of the attributes of some entries that aren't known yet."""
+    """Return the types of those attributes of some entries that aren't known yet."""
     values: dict[str, list[AttributeValue]] = {}
     for entry in entries:
         for name in entry.attributes.keys() - known.keys():
             values.setdefault(name, []).append(entry.attributes[name])
-    return {name: infer_type(islice(found, _SAMPLE_SIZE)) for name, found in values.items()}
+    return {
+        name: infer_type(islice(name_values, _SAMPLE_SIZE)) for name, name_values in values.items()
+    }
 
 
 def load_attribute_types(connection: sa.Connection) -> dict[str, AttributeType]:
-    """Every attribute of the list: name -> type, by name."""
-    found = sa.select(attribute.c.name, attribute.c.type).order_by(attribute.c.name)
-    return dict(connection.execute(found).all())
+    """Return the attributes of the list: name -> type, sorted by name."""
+    query = sa.select(attribute.c.name, attribute.c.type).order_by(attribute.c.name)
+    return dict(connection.execute(query).all())

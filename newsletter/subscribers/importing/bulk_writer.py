@@ -1,6 +1,6 @@
-"""Write imported subscribers in bulk.
+"""Insert and update many subscribers at once, with their journal.
 
-One statement for many rows, the same on both databases.
+One statement serves many rows, and the same statements serve both databases.
 """
 
 import base64
@@ -42,16 +42,17 @@ _COLUMNS = (
 
 
 class BulkWriteResult(NamedTuple):
-    """What became of some entries; the numbers add up to the entries.
+    """The outcome of writing some entries; the numbers add up to the entries.
 
     Attributes:
-        new: added, by status.
-        updated: had another name, other attributes or tags, or have left since.
-        resubscribed: had left, and are back by the consent stated.
-        unchanged: nothing to do.
-        duplicates: the address was in this import before, which counts.
-        not_reactivated: the file says active, but they have left or never confirmed: by status.
-        erased: they have asked to be forgotten.
+        new: number of subscribers added, by status.
+        updated: number of subscribers whose name, attributes, tags or status changed.
+        resubscribed: number of subscribers made active by the stated consent.
+        unchanged: number of subscribers without a change.
+        duplicates: entries whose address occurred earlier in this import; the earlier one counts.
+        not_reactivated: number of entries that are active in the file, but unsubscribed, bounced,
+            complained or unconfirmed in the list, by the status in the list.
+        erased: entries whose address was erased on request.
     """
 
     new: Counter[str]
@@ -64,15 +65,16 @@ class BulkWriteResult(NamedTuple):
 
 
 class SubscriberBulkWriter:
-    """Adds entries to the list and updates it, chunk by chunk.
+    """A writer that adds entries to the list and updates it, chunk by chunk.
 
-    It lifts no suppression, but of those who have left (not: complained) if a consent is stated.
+    It makes unsubscribed or bounced subscribers (not: complained, not: in the suppression list)
+    active again only if a consent is stated.
 
     Args:
-        connection: where to write; the caller begins and commits.
-        source: where the entries are from; each row gets it with its line number.
-        now: the time to record, with a zone.
-        consent: where the consent comes from of those who come back; ``""`` if nobody does.
+        connection: the connection to write to; the caller begins and commits.
+        source: where the entries come from; each row is recorded with it and its line number.
+        now: the time to record, an aware datetime.
+        consent: how those to be resubscribed gave their consent; ``""`` to resubscribe nobody.
     """
 
     def __init__(
@@ -94,45 +96,55 @@ class SubscriberBulkWriter:
         self._journal_insert = journal.build_bulk_insert(connection.dialect)
         newest: int | None = connection.scalar(sa.select(sa.func.max(subscriber.c.id)))
         self._last_existing_id = newest or 0
-        # A bit for every subscriber that was there before: whether the import has had them yet.
+        # One bit per subscriber who was in the list before: whether this import has seen them.
         self._seen_bits = bytearray(self._last_existing_id // 8 + 1)
 
     def write(self, entries: Sequence[ParsedSubscriber]) -> BulkWriteResult:
-        """Write some entries; the first of an address counts, but whoever has left has left."""
+        """Write some entries; of those with the same address, the first one counts.
+
+        Later ones can only suppress.
+        """
         lock_list(self._connection)
-        first, repeated = merge_duplicates(entries)
-        held: Counter[str] = Counter()
+        first, duplicates = merge_duplicates(entries)
+        not_reactivated: Counter[str] = Counter()
         updated = unchanged = 0
-        changes = SubscriberUpdates([], [], [], [])
-        known = self._load_existing(first)
-        left = self._find_suppressed(known) if self._consent else {}
-        for key, row in known.items():
+        updates = SubscriberUpdates([], [], [], [])
+        existing = self._load_existing(first)
+        suppressed = self._find_suppressed(existing) if self._consent else {}
+        for key, row in existing.items():
             entry = first.pop(key)
             if self._check_and_mark_seen(row.id):
-                repeated.append(entry)
-                changes.add_status_change(row, entry)
+                duplicates.append(entry)
+                updates.add_status_change(row, entry)
             elif entry.status == "active" != row.status:
-                if self._consent and row.status != "complained" and key not in left:
-                    changes.add_entry(row, entry, self._to_driver_time)
-                    changes.resubscribed.append((row.id, entry.line))
+                if self._consent and row.status != "complained" and key not in suppressed:
+                    updates.add_entry(row, entry, self._to_driver_time)
+                    updates.resubscribed.append((row.id, entry.line))
                 else:
-                    held[row.status] += 1
-            elif changes.add_entry(row, entry, self._to_driver_time):
+                    not_reactivated[row.status] += 1
+            elif updates.add_entry(row, entry, self._to_driver_time):
                 updated += 1
             else:
                 unchanged += 1
-        self._apply_changes(changes)
-        gone = find_erased(self._connection, first.keys())
-        erased = tuple(first.pop(key) for key in gone)
-        new = self._insert(first, held)
-        returned = len(changes.resubscribed)
-        return BulkWriteResult(new, updated, returned, unchanged, tuple(repeated), held, erased)
+        self._apply_changes(updates)
+        erased_keys = find_erased(self._connection, first.keys())
+        erased = tuple(first.pop(key) for key in erased_keys)
+        new = self._insert(first, not_reactivated)
+        return BulkWriteResult(
+            new,
+            updated,
+            len(updates.resubscribed),
+            unchanged,
+            tuple(duplicates),
+            not_reactivated,
+            erased,
+        )
 
     def update_planner_statistics(self) -> None:
-        """Tell PostgreSQL's planner how long the list is now.
+        """Update the statistics of PostgreSQL's planner.
 
-        It counts by itself only minutes later, and until then reads the whole rest of the list
-        for every page of the audience.
+        Autovacuum does so only minutes later, and until then PostgreSQL reads the whole rest of
+        the list for each page of the audience.
         """
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(f"ANALYZE {subscriber.name}, {subscriber_tag.name}")
@@ -141,7 +153,7 @@ class SubscriberBulkWriter:
         self, entries: Mapping[str, ParsedSubscriber]
     ) -> dict[str, ExistingSubscriber]:
         columns = subscriber.c
-        found = (
+        query = (
             sa.select(
                 columns.address_key,
                 columns.id,
@@ -154,9 +166,9 @@ class SubscriberBulkWriter:
             .where(column_in(self._connection, columns.address_key, entries.keys()))
             .with_for_update()
         )
-        rows = self._connection.execute(found).all()
-        tagged = any(entries[row[0]].tags for row in rows)
-        tags = self._load_tags([row[1] for row in rows]) if tagged else {}
+        rows = self._connection.execute(query).all()
+        tags_needed = any(entries[row[0]].tags for row in rows)
+        tags = self._load_tags([row[1] for row in rows]) if tags_needed else {}
         return {
             key: ExistingSubscriber(
                 id_, name, status, orjson.loads(attributes), joined_at, confirmed_at,
@@ -166,47 +178,49 @@ class SubscriberBulkWriter:
         }  # fmt: skip
 
     def _load_tags(self, ids: Sequence[int]) -> dict[int, list[str]]:
-        """What some subscribers are tagged with."""
-        found: dict[int, list[str]] = {}
-        mine = sa.select(subscriber_tag.c.subscriber_id, subscriber_tag.c.tag).where(
+        """Return the tags of some subscribers, by id."""
+        tags: dict[int, list[str]] = {}
+        query = sa.select(subscriber_tag.c.subscriber_id, subscriber_tag.c.tag).where(
             column_in(self._connection, subscriber_tag.c.subscriber_id, ids)
         )
-        for id_, tag in self._connection.execute(mine):
-            found.setdefault(id_, []).append(tag)
-        return found
+        for id_, tag in self._connection.execute(query):
+            tags.setdefault(id_, []).append(tag)
+        return tags
 
     def _check_and_mark_seen(self, id_: int) -> bool:
-        """Whether this import has had a subscriber before; from now on it has."""
+        """Return whether this import has seen a subscriber before, and mark them as seen."""
         if id_ > self._last_existing_id:
             return True
         byte, bit = divmod(id_, 8)
-        had = bool(self._seen_bits[byte] & 1 << bit)
+        seen = bool(self._seen_bits[byte] & 1 << bit)
         self._seen_bits[byte] |= 1 << bit
-        return had
+        return seen
 
     def _insert(
         self, entries: Mapping[str, ParsedSubscriber], not_reactivated: Counter[str]
     ) -> Counter[str]:
-        """Insert; whom the suppression list names comes in as one who has left."""
+        """Insert new subscribers; suppressed addresses are inserted with a suppressed status."""
         if not entries:
             return Counter()
-        before = self._connection.scalar(sa.select(sa.func.max(subscriber.c.id))) or 0
-        left = self._find_suppressed(entries)
-        taken = self._find_used_tokens(entry.token for entry in entries.values() if entry.token)
+        last_id = self._connection.scalar(sa.select(sa.func.max(subscriber.c.id))) or 0
+        suppressed = self._find_suppressed(entries)
+        used_tokens = self._find_used_tokens(
+            entry.token for entry in entries.values() if entry.token
+        )
         new: Counter[str] = Counter()
         rows = []
         for (key, entry), token in zip(
             entries.items(), _generate_tokens(len(entries)), strict=True
         ):
             status = entry.status
-            if status == "active" and key in left:
-                status = left[key]
+            if status == "active" and key in suppressed:
+                status = suppressed[key]
                 not_reactivated[status] += 1
             else:
                 new[status] += 1
-            if entry.token and entry.token not in taken:
-                taken.add(entry.token)
-                token = entry.token  # noqa: PLW2901 - the links in old mails lead here
+            if entry.token and entry.token not in used_tokens:
+                used_tokens.add(entry.token)
+                token = entry.token  # noqa: PLW2901 - so that links in earlier emails keep working
             rows.append(
                 (
                     entry.address,
@@ -226,34 +240,34 @@ class SubscriberBulkWriter:
                 )
             )
         insert_rows(self._connection, subscriber, _COLUMNS, rows)
-        # Nobody else adds meanwhile, so that all above are these.
+        # The list is locked, so all subscribers with a higher id are those just inserted.
         if any(entry.tags or entry.source or entry.journal for entry in entries.values()):
-            self._insert_tags_and_journals(entries, before)
+            self._insert_tags_and_journals(entries, last_id)
         else:
             origin = journal.ChangeOrigin(self._recorded_at, "import", wording=self._consent)
-            journal.append_import_entries(self._connection, before, origin)
+            journal.append_import_entries(self._connection, last_id, origin)
         return new
 
     def _insert_tags_and_journals(
-        self, entries: Mapping[str, ParsedSubscriber], before: int
+        self, entries: Mapping[str, ParsedSubscriber], last_id: int
     ) -> None:
-        """Tags, and journals that don't begin with the source."""
+        """Insert tags and imported journals of the subscribers with an id above ``last_id``."""
         columns = subscriber.c
-        added = sa.select(columns.id, columns.address_key, columns.status).where(
-            columns.id > before
+        inserted = sa.select(columns.id, columns.address_key, columns.status).where(
+            columns.id > last_id
         )
         tags: list[tuple[Any, ...]] = []
-        lines: list[tuple[Any, ...]] = []
-        for id_, key, status in self._connection.execute(added):
+        journal_rows: list[tuple[Any, ...]] = []
+        for id_, key, status in self._connection.execute(inserted):
             entry = entries[key]
             tags += [(id_, tag) for tag in entry.tags]
-            lines += [
-                (id_, number, self._to_driver_time(line.at), *line[1:])
-                for number, line in enumerate(entry.journal, 1)
+            journal_rows += [
+                (id_, number, self._to_driver_time(journal_entry.at), *journal_entry[1:])
+                for number, journal_entry in enumerate(entry.journal, 1)
             ]
             if not entry.journal or status != entry.status:
                 source = f"{self._source}:{entry.line}"
-                lines.append(
+                journal_rows.append(
                     (
                         id_,
                         len(entry.journal) + 1,
@@ -267,26 +281,26 @@ class SubscriberBulkWriter:
                 )
         insert_rows(self._connection, subscriber_tag, ("subscriber_id", "tag"), tags)
         names = ("subscriber_id", "seq", *journal.JournalEntry._fields)
-        insert_rows(self._connection, journal_table, names, lines)
+        insert_rows(self._connection, journal_table, names, journal_rows)
 
     def _find_suppressed(self, keys: Collection[str]) -> dict[str, str]:
-        found = sa.select(suppression.c.address_key, suppression.c.reason).where(
+        query = sa.select(suppression.c.address_key, suppression.c.reason).where(
             column_in(self._connection, suppression.c.address_key, keys)
         )
         return {
             key: reason if reason in SUPPRESSED_STATUSES else "unsubscribed"
-            for key, reason in self._connection.execute(found)
+            for key, reason in self._connection.execute(query)
         }
 
     def _find_used_tokens(self, tokens: Iterable[str]) -> set[str]:
-        """Which of the tokens some subscriber has already."""
-        wanted = list(tokens)
-        if not wanted:
+        """Return those of the tokens that subscribers have already."""
+        candidates = list(tokens)
+        if not candidates:
             return set()
-        found = sa.select(subscriber.c.token).where(
-            column_in(self._connection, subscriber.c.token, wanted)
+        query = sa.select(subscriber.c.token).where(
+            column_in(self._connection, subscriber.c.token, candidates)
         )
-        return set(self._connection.scalars(found))
+        return set(self._connection.scalars(query))
 
     def _apply_changes(self, updates: SubscriberUpdates) -> None:
         self._details_update.execute(
@@ -342,19 +356,22 @@ class SubscriberBulkWriter:
             ],
         )
 
-    def _to_driver_time(self, time: datetime.datetime | None) -> Any:  # as the driver takes it
+    def _to_driver_time(self, time: datetime.datetime | None) -> Any:
+        """Return a time as the driver accepts it."""
         return time and _UTC_TIME_TYPE.process_bind_param(time, self._connection.dialect)
 
 
 def _build_update(dialect: sa.Dialect, columns: tuple[str, ...]) -> BulkStatement:
-    one = sa.update(subscriber).where(subscriber.c.id == sa.bindparam("of"))
+    update = sa.update(subscriber).where(subscriber.c.id == sa.bindparam("row_id"))
     return BulkStatement(
-        one.values({column: sa.bindparam(column) for column in columns}), dialect, ("of", *columns)
+        update.values({column: sa.bindparam(column) for column in columns}),
+        dialect,
+        ("row_id", *columns),
     )
 
 
 def _generate_tokens(count: int) -> list[str]:
-    """Random 128-bit tokens, fit for a URL: ``secrets.token_urlsafe(16)``, many at a time."""
+    """Return random URL-safe 128-bit tokens, like ``secrets.token_urlsafe(16)``, many at once."""
     random = secrets.token_bytes(count * _TOKEN_BYTES)
     return [
         base64.urlsafe_b64encode(random[start : start + _TOKEN_BYTES]).rstrip(b"=").decode()

@@ -1,6 +1,6 @@
-"""Import a file of subscribers: the whole run.
+"""Import a file of subscribers in chunks; rejected rows don't stop it.
 
-Streaming, a transaction a chunk, and no row stops the rest.
+The file is streamed, and each chunk is one transaction.
 """
 
 import datetime
@@ -41,21 +41,20 @@ __all__ = [
 
 CHUNK_SIZE = 10_000
 RejectCallback = Callable[[FileRow, SubscriberListError], None]
-# Of each file in a ZIP, before any of them is imported.
+# Rows of each file in a ZIP that are read before the import, to infer types of attributes.
 SAMPLE_ROWS = 1_000
 MAX_UNPACKED_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class ListImportOptions:
-    """What the editor says of a file.
+    """The editor's options for an import.
 
     Attributes:
-        mapping: column -> what it holds, where its name doesn't tell.
-        tags: for every reader in it.
-        consent: where the consent comes from of those who have left and come back by this file;
-            ``""`` if nobody comes back.
-        dry_run: change nothing, write no file.
+        mapping: column -> its role, where its name doesn't determine it.
+        tags: tags to add to each subscriber in the file.
+        consent: how those to be resubscribed gave their consent; ``""`` to resubscribe nobody.
+        dry_run: whether to change nothing and write no file.
     """
 
     mapping: Mapping[str, str] = field(default_factory=dict)
@@ -64,7 +63,7 @@ class ListImportOptions:
     dry_run: bool = False
 
 
-def import_subscriber_files(  # noqa: PLR0913 - what the caller may choose, each by its name
+def import_subscriber_files(  # noqa: PLR0913 - independent options, keyword-only
     engine: sa.Engine,
     path: Path,
     *,
@@ -73,37 +72,39 @@ def import_subscriber_files(  # noqa: PLR0913 - what the caller may choose, each
     max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[ImportSummary]:
-    """Import a file of readers, or all of those in a ZIP.
+    """Import a file of subscribers, or all subscriber lists in a ZIP.
 
-    Whoever has left by one file of a ZIP stays away by the others: the files that tell so come
-    first. Files that are no list of readers are passed over, if another one is.
+    A subscriber who is suppressed in one file of a ZIP is not made active by another: files of
+    suppressed subscribers are imported first. Files that aren't subscriber lists are skipped, if
+    at least one is.
 
     Args:
-        engine: the list's database.
-        path: a file that ``import_file`` takes, or a ZIP of them.
+        engine: the engine of the database.
+        path: a file that ``import_subscriber_file`` accepts, or a ZIP of such files.
         now: the time to record.
-        options: what the editor says of it.
-        max_unpacked_bytes: how many bytes a ZIP's files may have together.
+        options: the editor's options.
+        max_unpacked_bytes: the maximum total size of a ZIP's files, in bytes.
         progress: called with the number of bytes just read, which add up to the file's size.
 
     Raises:
-        ListError: the file as a whole can't be read, or none in the ZIP.
+        SubscriberListError: the file as a whole can't be read, or no file in the ZIP.
         DatabaseError: the database can't be written.
         OSError: the file can't be read.
     """
     if not is_zip_file(path):
         return [import_subscriber_file(engine, path, now=now, options=options, progress=progress)]
     with unpack_lists(path, max_unpacked_bytes) as files:
-        sources, passed_over = _find_lists(files, path, options)
+        sources, skipped_files = _find_lists(files, path, options)
         types = _sample_attribute_types(sources, options)
-        share = path.stat().st_size / max(1, sum(each.path.stat().st_size for each in sources))
+        unpacked_size = sum(source.path.stat().st_size for source in sources)
+        ratio = path.stat().st_size / max(1, unpacked_size)
         with engine.connect() as connection:
             run = _ImportRun(
-                connection, now, options, lambda read: progress(round(read * share)), types
+                connection, now, options, lambda count: progress(round(count * ratio)), types
             )
-            reports = [run.import_source(source) for source in sources]
-    reports[0].skipped_files.extend(passed_over)
-    return reports
+            summaries = [run.import_source(source) for source in sources]
+    summaries[0].skipped_files.extend(skipped_files)
+    return summaries
 
 
 def import_subscriber_file(
@@ -114,21 +115,22 @@ def import_subscriber_file(
     options: ListImportOptions = ListImportOptions(),
     progress: Callable[[int], None] = lambda _: None,
 ) -> ImportSummary:
-    """Add the readers of a file to the list and update those that are there.
+    """Add the subscribers of a file to the list and update existing ones.
 
-    Every chunk is committed whole, so that an import that is cut short can be run again. Nobody
-    who has left comes back by it, unless ``wishes`` states their consent. A dry run does the
-    same and takes it all back.
+    Each chunk is one transaction, so an interrupted import can be run again. Nobody who has
+    unsubscribed is made active, unless ``options`` state their consent. A dry run does the same
+    and rolls it back.
 
     Args:
-        engine: the list's database.
-        path: CSV, or JSON lines that we have exported.
+        engine: the engine of the database.
+        path: a CSV file, or JSON lines exported by newsletter.
         now: the time to record.
-        options: what the editor says of it.
+        options: the editor's options.
         progress: called with the number of bytes just read.
 
     Raises:
-        ListError: the file as a whole can't be read: empty, no text, no column of addresses.
+        SubscriberListError: the file as a whole can't be read: it is empty, isn't text, or has no
+            column of addresses.
         DatabaseError: the database can't be written.
         OSError: the file can't be read.
     """
@@ -139,14 +141,14 @@ def import_subscriber_file(
 
 @dataclass(frozen=True, slots=True)
 class _ImportRun:
-    """One import, of one file or several.
+    """An import of one file or several.
 
     Attributes:
-        connection: on which nothing has begun; of a dry run the caller rolls it back.
+        connection: a connection without a transaction; closing it rolls back a dry run.
         now: the time to record.
-        options: what the editor says of it.
+        options: the editor's options.
         progress: called with the number of bytes just read.
-        sampled_types: of attributes that are new, where other files tell them.
+        sampled_types: the types of new attributes, inferred from all files.
     """
 
     connection: sa.Connection
@@ -157,25 +159,28 @@ class _ImportRun:
 
     def import_source(self, source: ListSource) -> ImportSummary:
         """Import one file."""
-        wet = not self.options.dry_run
+        write_files = not self.options.dry_run
         with (
-            open_list_file(source, self.options.mapping) as (readers, report),
+            open_list_file(source, self.options.mapping) as (open_list, summary),
             RejectedRowsFile(
-                source.rejected_rows_base, report.columns, readers.header_line, enabled=wet
-            ) as refused,
+                source.rejected_rows_base,
+                summary.columns,
+                open_list.header_line,
+                enabled=write_files,
+            ) as rejected_rows,
         ):
 
-            def refuse(row: FileRow, error: SubscriberListError) -> None:
+            def reject(row: FileRow, error: SubscriberListError) -> None:
                 reason = error.problems[0].message
-                report.count_rejected(row.line, reason)
-                refused.add(row, reason)
+                summary.count_rejected(row.line, reason)
+                rejected_rows.add(row, reason)
 
             with _defer_garbage_collection():
-                self._write_chunks(readers, report, f"import {source.label}", refuse)
-            if wet:
-                report.rejected_rows_path = refused.save()
-        report.remarks.sort()
-        return report
+                self._write_chunks(open_list, summary, f"import {source.label}", reject)
+            if write_files:
+                summary.rejected_rows_path = rejected_rows.save()
+        summary.remarks.sort()
+        return summary
 
     def _write_chunks(
         self, open_list: OpenList, summary: ImportSummary, label: str, reject: RejectCallback
@@ -207,9 +212,9 @@ class _ImportRun:
 
 @contextmanager
 def _defer_garbage_collection() -> Iterator[None]:
-    """Rows make no cycles of objects, and looking for some takes a fifth of an import's time.
+    """Disable garbage collection, which takes a fifth of an import's time for nothing.
 
-    Between two chunks hardly an object is left to look at.
+    Rows create no reference cycles. The import collects between chunks, when few objects are left.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -225,7 +230,7 @@ def _defer_garbage_collection() -> Iterator[None]:
 def _iter_entries(
     open_list: OpenList, summary: ImportSummary, reject: RejectCallback
 ) -> Iterator[tuple[FileRow, ParsedSubscriber]]:
-    """The rows that can be read; the others are refused."""
+    """Yield the valid rows with their entries, and reject the others."""
     for row in open_list.rows:
         summary.rows += 1
         try:
@@ -243,7 +248,7 @@ def _iter_typed_entries(
     tags: tuple[str, ...],
     reject: RejectCallback,
 ) -> Iterator[ParsedSubscriber]:
-    """The entries with tags for all and attributes in their types; what doesn't fit is refused."""
+    """Yield the entries with the given tags added and typed attributes; reject invalid ones."""
     for row, entry in chunk:
         try:
             attributes.coerce_attributes(entry)
@@ -255,49 +260,51 @@ def _iter_typed_entries(
 def _find_lists(
     files: Sequence[UnpackedFile], path: Path, options: ListImportOptions
 ) -> tuple[list[ListSource], list[tuple[str, str]]]:
-    """The lists of readers in a ZIP, those first by which readers have left; and the other files.
+    """Return the subscriber lists in a ZIP, those of suppressed subscribers first; and the others.
 
-    An export of a service we know may hold other tables of addresses (who opened what): if we
-    know one of its files, only those that we know are lists.
+    An export of a known service may contain other tables of addresses (who opened what): if the
+    format of one file is recognized, only files of recognized formats count as lists.
     """
-    found: list[tuple[ListSource, ImportSummary]] = []
+    candidates: list[tuple[ListSource, ImportSummary]] = []
     problems: list[tuple[str, SubscriberListError]] = []
     for file in files:
-        beside = path.with_name(f"{path.name}.{file.name}")
-        source = ListSource(file.path, str(path / file.name), f"{path.name}/{file.name}", beside)
+        rejected_rows_base = path.with_name(f"{path.name}.{file.name}")
+        source = ListSource(
+            file.path, str(path / file.name), f"{path.name}/{file.name}", rejected_rows_base
+        )
         try:
-            with open_list_file(source, options.mapping) as (_, report):
-                found.append((source, report))
+            with open_list_file(source, options.mapping) as (_, summary):
+                candidates.append((source, summary))
         except SubscriberListError as error:
             problems.append((file.name, error))
-    if not found:
+    if not candidates:
         raise problems[0][1]
-    known = [(source, report) for source, report in found if report.service] or found
-    others = [(name, error.problems[0].message) for name, error in problems]
-    others += [
-        (source.name, "no list of readers, by its columns")
-        for source, report in found
-        if (source, report) not in known
+    lists = [(source, summary) for source, summary in candidates if summary.service] or candidates
+    skipped_files = [(name, error.problems[0].message) for name, error in problems]
+    skipped_files += [
+        (source.name, "not a subscriber list, by its columns")
+        for source, summary in candidates
+        if (source, summary) not in lists
     ]
-    return [source for source, _ in sorted(known, key=_status_rank, reverse=True)], others
+    return [source for source, _ in sorted(lists, key=_status_rank, reverse=True)], skipped_files
 
 
 def _sample_attribute_types(
     sources: Sequence[ListSource], options: ListImportOptions
 ) -> dict[str, AttributeType]:
-    """The types of a ZIP's attributes: the first file, which may be short, says too little."""
+    """Return types inferred from all files of a ZIP: the first one may be too short."""
 
     def sample(source: ListSource) -> Iterator[ParsedSubscriber]:
-        with open_list_file(source, options.mapping) as (readers, _):
-            for row in islice(readers.rows, SAMPLE_ROWS):
+        with open_list_file(source, options.mapping) as (open_list, _):
+            for row in islice(open_list.rows, SAMPLE_ROWS):
                 with suppress(SubscriberListError):
-                    yield readers.parse_row(row)
+                    yield open_list.parse_row(row)
 
     return infer_attribute_types(chain.from_iterable(map(sample, sources)), {})
 
 
-def _status_rank(found: tuple[ListSource, ImportSummary]) -> int:
-    source, report = found
-    columns = report.columns
-    told = columns.format.status_from_filename(source.name) if columns else "active"
-    return STATUS_PRECEDENCE.index(told)
+def _status_rank(candidate: tuple[ListSource, ImportSummary]) -> int:
+    source, summary = candidate
+    columns = summary.columns
+    status = columns.format.status_from_filename(source.name) if columns else "active"
+    return STATUS_PRECEDENCE.index(status)

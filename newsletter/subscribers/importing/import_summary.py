@@ -1,4 +1,4 @@
-"""What an import did: counts and remarks."""
+"""Summary of an import: counts, remarks, rejected rows, warnings."""
 
 import re
 from collections import Counter
@@ -12,7 +12,7 @@ from newsletter.subscribers.importing.rows.column_mapping import ColumnMapping
 from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 
 MAX_REMARKS = 100
-ERASED_REMARK = "asked to be erased, and an import brings nobody back"
+ERASED_REMARK = "was erased on request and can't be added by an import"
 
 
 @dataclass
@@ -20,26 +20,27 @@ class ImportSummary:
     """What an import did, or with ``dry_run`` would do. The counts add up to ``rows``.
 
     Attributes:
-        file: as the user gave it; of a ZIP with the name of the file in it.
-        encoding: how it was decoded.
-        service: whose export it is; ``""`` if nobody's we know.
-        delimiter: its usual name; ``""`` for JSON lines.
-        columns: which column was taken for what; ``None`` for JSON lines.
-        rows: rows that are not blank, without the header.
-        new: readers added, by status.
-        updated: readers with another name, other attributes or tags, or who have left.
-        resubscribed: readers who had left and are back by the consent stated.
-        unchanged: readers who are in the list just so.
-        duplicates: rows whose address stands further up in the file.
-        not_reactivated: rows that say active of somebody who left or never confirmed: by status.
-        erased: rows of readers who have asked to be forgotten.
-        rejected: rows that could not be taken.
-        rejection_reasons: why rows were refused, without what is different in each.
-        remarks: the first refused and repeated rows: line and reason.
-        address_warning_count: how many addresses are doubtful, though they were taken.
-        address_warnings: the first of them: line and why.
-        rejected_rows_path: where the refused rows are.
-        skipped_files: the files of a ZIP that are no list of readers, and why; in the first report.
+        file: the path as the user gave it; for a ZIP, with the name of the file in it.
+        encoding: the encoding of the file.
+        service: the service that exported it; ``""`` if not recognized.
+        delimiter: the name of the delimiter; ``""`` for JSON lines.
+        columns: the roles of the columns; ``None`` for JSON lines.
+        rows: number of rows that are not blank, without the header.
+        new: number of subscribers added, by status.
+        updated: number of subscribers whose name, attributes, tags or status changed.
+        resubscribed: number of subscribers made active again by the stated consent.
+        unchanged: number of subscribers without a change.
+        duplicates: number of rows whose address occurs earlier in the file.
+        not_reactivated: number of rows that are active in the file, but unsubscribed, bounced,
+            complained or unconfirmed in the list, by the status in the list.
+        erased: number of rows of subscribers erased on request.
+        rejected: number of rejected rows.
+        rejection_reasons: number of rejected rows by reason, without the row's own values.
+        remarks: the first rejected, duplicate and erased rows: line and reason.
+        address_warning_count: number of imported addresses with a warning.
+        address_warnings: the first of them: line and warning.
+        rejected_rows_path: the file of rejected rows, if there are any.
+        skipped_files: files of a ZIP that aren't subscriber lists, and why; in the first summary.
     """
 
     file: str
@@ -64,26 +65,26 @@ class ImportSummary:
     skipped_files: list[tuple[str, str]] = field(default_factory=list)
 
     def add_remark(self, line: int, reason: str) -> None:
-        """Keep the first remarks; the file of refused rows has them all."""
+        """Add a remark up to the maximum; the file of rejected rows has them all."""
         if len(self.remarks) < MAX_REMARKS:
             self.remarks.append((line, reason))
 
     def count_rejected(self, line: int, reason: str) -> None:
-        """Count a row that could not be taken."""
+        """Count a rejected row."""
         self.rejected += 1
         self.rejection_reasons[_generalize_reason(reason)] += 1
         self.add_remark(line, reason)
 
     def check_address(self, entry: ParsedSubscriber) -> None:
-        """Note it if the address is doubtful."""
-        why = address_warning(entry.key)
-        if why:
+        """Record a warning if the address is questionable."""
+        warning = address_warning(entry.key)
+        if warning:
             self.address_warning_count += 1
             if len(self.address_warnings) < MAX_REMARKS:
-                self.address_warnings.append((entry.line, f"'{entry.address}' {why}"))
+                self.address_warnings.append((entry.line, f"'{entry.address}' {warning}"))
 
     def add_result(self, result: BulkWriteResult) -> None:
-        """Count what became of one chunk."""
+        """Add the result of one chunk."""
         self.new.update(result.new)
         self.not_reactivated.update(result.not_reactivated)
         self.updated += result.updated
@@ -91,12 +92,12 @@ class ImportSummary:
         self.unchanged += result.unchanged
         self.duplicates += len(result.duplicates)
         for entry in result.duplicates:
-            self.add_remark(entry.line, f"'{entry.address}' stands further up already")
+            self.add_remark(entry.line, f"'{entry.address}' is a duplicate of an earlier row")
         self.erased += len(result.erased)
         for entry in result.erased:
             self.add_remark(entry.line, f"'{entry.address}' {ERASED_REMARK}")
 
 
 def _generalize_reason(reason: str) -> str:
-    """A reason without what is different in every row: words in quotes, numbers."""
+    """Return a reason without what differs from row to row: quoted text and numbers."""
     return re.sub(r"'[^']*'|\d[\d,.]*", "…", reason).removeprefix("… ")

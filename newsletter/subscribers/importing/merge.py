@@ -1,6 +1,6 @@
-"""Merge an imported row with the subscriber and earlier rows.
+"""Merge an imported row with the existing subscriber; merge duplicates.
 
-Pure.
+Pure functions.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 
 
 class ExistingSubscriber(NamedTuple):
-    """A subscriber as the database has them, times as the driver gives them: they sort alike."""
+    """An existing subscriber; times are as the driver returns them, since they sort the same."""
 
     id: int
     name: str
@@ -24,13 +24,13 @@ class ExistingSubscriber(NamedTuple):
 
 
 class SubscriberUpdates(NamedTuple):
-    """What to change of subscribers that are there.
+    """The updates of existing subscribers.
 
     Attributes:
-        details: as they shall be.
+        details: subscribers with their new details.
         new_tags: id and a new tag.
-        status_changes: id, status and the row that says so.
-        resubscribed: id and the row that says so.
+        status_changes: id, new status and the line in the file.
+        resubscribed: id and the line in the file.
     """
 
     details: list[ExistingSubscriber]
@@ -44,37 +44,37 @@ class SubscriberUpdates(NamedTuple):
         entry: ParsedSubscriber,
         to_driver_time: Callable[[Any], Any],
     ) -> bool:
-        """Note what differs, if anything; a blank cell says nothing.
+        """Add the differences of an entry and return whether there are any; ignore blank cells.
 
         Args:
-            existing: who is there.
-            entry: what the file says of them.
-            to_driver_time: makes of a time what the driver would give.
+            existing: the existing subscriber.
+            entry: the entry of the file.
+            to_driver_time: converts a time to what the driver would return.
         """
         changed = self.add_status_change(existing, entry)
         if entry.tags:
             tags = [(existing.id, tag) for tag in entry.tags if tag not in existing.tags]
             self.new_tags.extend(tags)
             changed = changed or bool(tags)
-        shall = existing
+        merged = existing
         if entry.name and entry.name != existing.name:
-            shall = shall._replace(name=entry.name)
+            merged = merged._replace(name=entry.name)
         if not entry.attributes.items() <= existing.attributes.items():
-            shall = shall._replace(attributes={**existing.attributes, **entry.attributes})
-        # Of two dates the earlier: they were a reader, and had confirmed, by then.
+            merged = merged._replace(attributes={**existing.attributes, **entry.attributes})
+        # The earlier of two dates counts: by then they had joined, or confirmed.
         if entry.joined_at and to_driver_time(entry.joined_at) < existing.joined_at:
-            shall = shall._replace(joined_at=to_driver_time(entry.joined_at))
+            merged = merged._replace(joined_at=to_driver_time(entry.joined_at))
         if entry.confirmed_at:
-            confirmed = to_driver_time(entry.confirmed_at)
-            if existing.confirmed_at is None or confirmed < existing.confirmed_at:
-                shall = shall._replace(confirmed_at=confirmed)
-        if shall is existing:
+            confirmed_at = to_driver_time(entry.confirmed_at)
+            if existing.confirmed_at is None or confirmed_at < existing.confirmed_at:
+                merged = merged._replace(confirmed_at=confirmed_at)
+        if merged is existing:
             return changed
-        self.details.append(shall)
+        self.details.append(merged)
         return True
 
     def add_status_change(self, existing: ExistingSubscriber, entry: ParsedSubscriber) -> bool:
-        """Note that they have left, if that is news."""
+        """Add the change of status that an entry leads to, and return whether there is one."""
         if entry.status == existing.status:
             return False
         status = next_status(existing.status, StatusChange("imported", entry.status))
@@ -87,14 +87,14 @@ class SubscriberUpdates(NamedTuple):
 def merge_duplicates(
     entries: Sequence[ParsedSubscriber],
 ) -> tuple[dict[str, ParsedSubscriber], list[ParsedSubscriber]]:
-    """The first entry of each address, and the others, which can only say that they have left."""
+    """Return the first entry of each address, and the duplicates, which can only suppress."""
     first: dict[str, ParsedSubscriber] = {}
-    repeated: list[ParsedSubscriber] = []
+    duplicates: list[ParsedSubscriber] = []
     for entry in entries:
         earlier = first.setdefault(entry.key, entry)
         if earlier is not entry:
-            repeated.append(entry)
+            duplicates.append(entry)
             status = next_status(earlier.status, StatusChange("imported", entry.status))
             if status != earlier.status:
                 first[entry.key] = earlier._replace(status=status)
-    return first, repeated
+    return first, duplicates

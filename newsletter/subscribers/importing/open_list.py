@@ -1,7 +1,4 @@
-"""Open a file of subscribers, whatever its kind.
-
-CSV, or JSON lines that we have exported.
-"""
+"""Open a file of subscribers: CSV, or JSON lines exported by newsletter."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,13 +19,13 @@ from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber, p
 
 
 class ListSource(NamedTuple):
-    """Where readers are read from.
+    """A file to import.
 
     Attributes:
-        path: the file, perhaps unpacked for now.
-        display_path: its name for people.
+        path: the file, perhaps unpacked to a temporary folder.
+        display_path: its path for messages.
         label: its name for the journal, without the folder.
-        rejected_rows_base: the file of refused rows is named after this.
+        rejected_rows_base: the path from which the name of the file of rejected rows is formed.
     """
 
     path: Path
@@ -38,18 +35,18 @@ class ListSource(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The file's own name, which may tell a status."""
+        """The file's own name, which may imply a status."""
         return Path(self.label).name
 
 
 class OpenList(NamedTuple):
-    """An open file of readers, whatever its kind.
+    """An open file of subscribers of any kind.
 
     Attributes:
-        rows: all but the header.
-        parse_row: a row as an entry.
-        read_position: how many bytes have been read so far.
-        attribute_types: of attributes, where the file tells.
+        rows: all rows but the header.
+        parse_row: converts a row to an entry.
+        read_position: returns the number of bytes read so far.
+        attribute_types: types of attributes that the file declares.
         header_line: the first line of JSON lines.
     """
 
@@ -64,15 +61,15 @@ class OpenList(NamedTuple):
 def open_list_file(
     source: ListSource, mapping: Mapping[str, str]
 ) -> Iterator[tuple[OpenList, ImportSummary]]:
-    """Open a file of readers, and begin the report of its import.
+    """Open a file of subscribers and create the summary of its import.
 
     Args:
-        source: where it is.
-        mapping: column -> what it holds, where its name doesn't tell.
+        source: the file.
+        mapping: column -> its role, where its name doesn't determine it.
 
     Raises:
-        ListError: the file as a whole can't be read.
-        OSError: likewise.
+        SubscriberListError: the content of the file can't be read.
+        OSError: the file can't be read.
     """
     where = Location(source.display_path, 1)
     if is_json_lines(source.path):
@@ -80,31 +77,32 @@ def open_list_file(
             rows = file.rows()
             first = next(rows)
             types = parse_header(first.cells[0], where)
-            report = ImportSummary(source.display_path, file.encoding, NEWSLETTER_FORMAT.name)
+            summary = ImportSummary(source.display_path, file.encoding, NEWSLETTER_FORMAT.name)
             position = partial(getattr, file, "position")
-            yield OpenList(rows, parse_subscriber_record, position, types, first.cells[0]), report
+            yield OpenList(rows, parse_subscriber_record, position, types, first.cells[0]), summary
         return
-    with open_csv(source.path, Location(source.display_path)) as table:
-        columns, rows = _read_columns(table, mapping, where)
-        report = ImportSummary(
+    with open_csv(source.path, Location(source.display_path)) as csv_file:
+        columns, rows = _read_columns(csv_file, mapping, where)
+        summary = ImportSummary(
             source.display_path,
-            table.encoding,
+            csv_file.encoding,
             columns.format.name,
-            DELIMITERS[table.delimiter],
+            DELIMITERS[csv_file.delimiter],
             columns,
         )
-        told = columns.format.status_from_filename(source.name)
-        read = partial(parse_subscriber_row, columns=columns, file_status=told)
-        yield OpenList(rows, read, partial(getattr, table, "position"), columns.types), report
+        file_status = columns.format.status_from_filename(source.name)
+        parse_row = partial(parse_subscriber_row, columns=columns, file_status=file_status)
+        position = partial(getattr, csv_file, "position")
+        yield OpenList(rows, parse_row, position, columns.types), summary
 
 
 def _read_columns(
     file: CsvFile, mapping: Mapping[str, str], where: Location
 ) -> tuple[ColumnMapping, Iterator[FileRow]]:
-    """The columns, and the rows without the header."""
+    """Return the columns, and the rows without the header."""
     rows = file.rows()
     first = next(rows, None)
     if first is None or first.problem:
-        raise SubscriberListError(first.problem if first else "the file has no rows", where=where)
+        raise SubscriberListError(first.problem if first else "the file is empty", where=where)
     columns = map_columns(first.cells, mapping, where)
     return columns, rows if columns.header else chain([first], rows)

@@ -1,4 +1,4 @@
-"""The file of rejected rows, to be corrected and imported again."""
+"""Write the file of rejected rows, to correct and import again."""
 
 import csv
 import filecmp
@@ -21,20 +21,20 @@ from newsletter.subscribers.importing.rows.column_mapping import (
 
 
 class RejectedRowsFile:
-    """Collects refused rows beside the imported file; nothing is there until ``keep``.
+    """A file of rejected rows beside the imported file; it appears only after ``save``.
 
-    A context manager: what isn't kept is thrown away.
+    A context manager: without ``save``, the rows are discarded.
 
     Args:
-        source: the imported file: ``readers.csv`` makes ``readers.csv.refused.csv``. Where its
-            folder can't be written, the working folder takes it.
-        columns: the header is written again, with the row and the reason in front; a file of
-            JSON lines has none.
+        source: the imported file: for ``readers.csv`` the result is ``readers.csv.refused.csv``, in
+            the working folder if the folder of ``source`` isn't writable.
+        columns: the columns, whose header is repeated after columns for the row and the reason;
+            ``None`` for JSON lines.
         header_line: the first line of a file of JSON lines.
         enabled: whether rows are written at all.
 
     Raises:
-        ListError: there is no folder to write it to.
+        SubscriberListError: no folder is writable.
     """
 
     def __init__(
@@ -61,16 +61,15 @@ class RejectedRowsFile:
             self._temporary_path.unlink(missing_ok=True)
 
     def add(self, row: FileRow, reason: str) -> None:
-        """Write one row and why it was refused."""
+        """Write one row and the reason why it was rejected."""
         if not self._enabled:
             return
         if self._file is None:
             self._file = self._open_temporary()
         if self._columns:
-            safe = (
-                str if self._columns.rejection_notes else escape_formula
-            )  # a file of ours is safe already
-            cells = [safe(cell) for cell in self._strip_notes(row.cells)]
+            # The cells of an earlier file of rejected rows are escaped already.
+            escape = str if self._columns.rejection_notes else escape_formula
+            cells = [escape(cell) for cell in self._strip_notes(row.cells)]
             csv.writer(self._file).writerow([row.line, reason, *cells])
         else:
             data = {
@@ -87,7 +86,7 @@ class RejectedRowsFile:
             file = os.fdopen(descriptor, "w", encoding="utf-8")
             file.write(self._header_line + "\n")
             return file
-        # With a byte-order mark, for the spreadsheet in which the rows will be corrected.
+        # With a byte-order mark, by which spreadsheets recognize UTF-8.
         file = os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="")
         header = self._strip_notes(self._columns.header or ("email",))
         csv.writer(file).writerow([REJECTED_ROW_COLUMN, REJECTED_REASON_COLUMN, *header])
@@ -99,9 +98,9 @@ class RejectedRowsFile:
         return [cell for index, cell in enumerate(cells) if index not in notes]
 
     def save(self) -> Path | None:
-        """Put the file in its place; ``None`` if nothing was refused.
+        """Save the file and return its path; ``None`` if no row was rejected.
 
-        An older one that differs is never overwritten: somebody may be correcting it.
+        An existing file with other content is never overwritten: somebody may be correcting it.
         """
         if self._file is None:
             return None
@@ -119,15 +118,14 @@ class RejectedRowsFile:
 
 
 def _writable_path(source: Path) -> Path:
-    """``source``, or the same name in the working folder if its own can't be written."""
+    """Return ``source``, or the same name in the working folder if its folder isn't writable."""
     for folder in (source.parent, Path()):
         if os.access(folder, os.W_OK):
             return folder / source.name
     raise SubscriberListError(
-        "rows that can't be taken have nowhere to go: neither this folder nor the working "
-        "folder can be written",
+        "rejected rows can't be saved: neither this folder nor the working folder is writable",
         where=Location(str(source)),
-        remedy="Run this in a folder of yours.",
+        remedy="Run this in a folder that you can write to.",
     )
 
 

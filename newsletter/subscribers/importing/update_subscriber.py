@@ -1,4 +1,4 @@
-"""Update what the editor states: name, attributes, tags."""
+"""Update one subscriber's name, attributes and tags."""
 
 import datetime
 
@@ -12,19 +12,19 @@ from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 def update_details(
     connection: sa.Connection, entry: ParsedSubscriber, now: datetime.datetime
 ) -> bool:
-    """Give a subscriber what an entry tells of them; what it doesn't tell stays.
+    """Update a subscriber with the details of an entry; what the entry lacks is left unchanged.
 
     Args:
-        connection: in a transaction that writes.
-        entry: of somebody in the list, with the status that they have; its attributes get
-            their types.
+        connection: a connection in a writing transaction.
+        entry: an entry for an existing subscriber, with their present status; its attributes are
+            converted to their types in place.
         now: the time to record.
 
     Returns:
-        Whether anything is different now.
+        Whether anything has changed.
 
     Raises:
-        ListError: a value is of another type than its attribute.
+        SubscriberListError: a value can't be converted to its attribute's type.
     """
     attributes = AttributeRegistry(connection)
     attributes.register_new([entry])

@@ -1,1 +1,1 @@
-"""Read files of subscribers: CSV, JSON lines, ZIP, encodings."""
+"""Read files of subscribers row by row: CSV, JSON lines, ZIP; encodings."""

@@ -1,6 +1,6 @@
-"""Read CSV row by row: any delimiter, any encoding.
+"""Read a CSV file row by row; detect its delimiter; tolerate broken rows.
 
-No row can stop the rest.
+Any delimiter, any encoding, and no broken row affects the rows after it.
 """
 
 import csv
@@ -16,12 +16,12 @@ from newsletter.errors import Location
 from newsletter.subscribers.importing.files.encoding import TextEncoding, detect_encoding
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-# One row's bounds. A quote that is never closed takes in all that follows, up to these.
+# Limits of one row: an unclosed quote would otherwise extend the row to the end of the file.
 MAX_ROW_LINES = 50
 MAX_ROW_CHARACTERS = 200_000
 _SAMPLE_CHARACTERS = 64_000
 _MAX_SHOWN = 2_000
-# The csv module's own words.
+# Messages of the csv module.
 _TOO_LONG_MESSAGE = "field larger than field limit"
 _UNCLOSED_MESSAGE = "unexpected end of data"
 
@@ -30,9 +30,10 @@ class FileRow(NamedTuple):
     """One row of the file.
 
     Attributes:
-        line: where it begins, 1-based: the row's number in a spreadsheet if no cell has two lines.
-        cells: its cells; of a broken row what could be made of its first line.
-        problem: why it can't be read; ``""`` if it can.
+        line: the line where it begins, from 1: the row number in a spreadsheet, unless cells
+            above contain line breaks.
+        cells: the cells; for a broken row, those parsed leniently from its first line.
+        problem: why the row can't be read; ``""`` if it can.
     """
 
     line: int
@@ -42,12 +43,12 @@ class FileRow(NamedTuple):
 
 @dataclass
 class CsvFile:
-    """An open file.
+    """An open CSV file.
 
     Attributes:
-        encoding: how it is decoded.
-        delimiter: what stands between two cells.
-        size: in bytes.
+        encoding: the encoding.
+        delimiter: the character between two cells.
+        size: the size in bytes.
     """
 
     encoding: TextEncoding
@@ -61,11 +62,11 @@ class CsvFile:
 
     @property
     def position(self) -> int:
-        """How many bytes have been read so far."""
+        """The number of bytes read so far."""
         return self._text.buffer.tell()
 
     def rows(self) -> Iterator[FileRow]:
-        """Every row that isn't blank; the first, perhaps the header, tells how many cells."""
+        """Yield all rows that aren't blank; the first one determines the number of cells."""
         lines = self._lines
         reader = csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, strict=True)
         width = 0
@@ -85,35 +86,35 @@ class CsvFile:
                 yield FileRow(lines.row_number, cells)
             else:
                 yield self._broken_row(
-                    f"it has {len(cells)} cells, the first row has {width}", cells
+                    f"the row has {len(cells)} cells, the first row has {width}", cells
                 )
 
     def _broken_row(self, problem: str, cells: list[str] | None = None) -> FileRow:
-        """A row that can't be read.
+        """Return a row that can't be read.
 
-        If it has taken in several lines, by a quote that is never closed, only the first of
-        them is the broken one: the next row begins in the second.
+        If it spans several lines because of an unclosed quote, only the first line is considered
+        broken: reading continues with the second.
         """
-        row, taken = self._lines.row_number, self._lines.row_lines
-        if cells is None or len(taken) > 1:
-            first = [taken[0][:_MAX_SHOWN].rstrip()]
-            lenient = csv.reader(first, delimiter=self.delimiter, skipinitialspace=True)
-            cells = next(lenient, [])
+        line, row_lines = self._lines.row_number, self._lines.row_lines
+        if cells is None or len(row_lines) > 1:
+            first = [row_lines[0][:_MAX_SHOWN].rstrip()]
+            lenient_reader = csv.reader(first, delimiter=self.delimiter, skipinitialspace=True)
+            cells = next(lenient_reader, [])
         self._lines.push_back()
-        return FileRow(row, cells, problem)
+        return FileRow(line, cells, problem)
 
 
 @contextmanager
 def open_csv(path: Path, where: Location | None = None) -> Iterator[CsvFile]:
-    """Open a file of addresses, its encoding and delimiter found by looking at it.
+    """Open a CSV file; detect its encoding and delimiter.
 
     Args:
         path: the file.
         where: its name for messages, if not the path.
 
     Raises:
-        ListError: it is empty or no text.
-        OSError: it can't be read.
+        SubscriberListError: the file is empty or isn't text.
+        OSError: the file can't be read.
     """
     with path.open("rb") as file:
         size = path.stat().st_size
@@ -126,7 +127,7 @@ def open_csv(path: Path, where: Location | None = None) -> Iterator[CsvFile]:
 
 
 class _LineBuffer:
-    """The file's lines, bounded and counted, with those of the current row kept."""
+    """The lines of the file, limited and counted; those of the current row are kept."""
 
     def __init__(self, file: TextIO) -> None:
         self._readline = file.readline
@@ -167,7 +168,7 @@ class _LineBuffer:
         return line
 
     def _truncate_line(self, line: str) -> str:
-        """The beginning of a line that is too long, as a line; its rest is passed over."""
+        """Return the beginning of a line that is too long, and skip the rest of it."""
         rest = line
         while rest and not rest.endswith(("\n", "\r")):
             rest = self._readline(MAX_ROW_CHARACTERS)
@@ -175,9 +176,9 @@ class _LineBuffer:
 
 
 def _detect_delimiter(sample: str) -> str:
-    """The one that splits the first row into most cells."""
+    """Return the delimiter that splits the first row into the most cells."""
 
-    def cells(delimiter: str) -> int:
+    def count_cells(delimiter: str) -> int:
         reader = csv.reader(
             io.StringIO(sample, newline=""), delimiter=delimiter, skipinitialspace=True
         )
@@ -186,18 +187,18 @@ def _detect_delimiter(sample: str) -> str:
     hint = sample.lstrip("\ufeff")[:5]
     if hint.startswith("sep=") and hint[4:] in DELIMITERS:
         return hint[4:]
-    return max(DELIMITERS, key=cells)
+    return max(DELIMITERS, key=count_cells)
 
 
 def _is_separator_hint(cells: list[str], line: int) -> bool:
-    """Excel's own first line, ``sep=;``."""
-    return line == 1 and cells[0] in {"sep=", *(f"sep={each}" for each in DELIMITERS)}
+    """Return whether a row is Excel's first line ``sep=;``, which states the delimiter."""
+    return line == 1 and cells[0] in {"sep=", *(f"sep={delimiter}" for delimiter in DELIMITERS)}
 
 
 def _explain_csv_error(problem: str) -> str:
-    """The csv module's complaints, for people."""
+    """Return a message for users in place of the csv module's."""
     if _TOO_LONG_MESSAGE in problem:
         return "the row is too long"
     if _UNCLOSED_MESSAGE in problem:
-        return "a quotation mark is opened and never closed"
-    return 'a quotation mark stands inside a quoted cell (write it twice: "")'
+        return "a quotation mark is never closed"
+    return 'a quotation mark inside a quoted cell must be doubled: ""'

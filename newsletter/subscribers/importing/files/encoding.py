@@ -1,4 +1,4 @@
-"""Detect the encoding of a file without holding it in memory."""
+"""Detect the encoding of a file of subscribers, streaming."""
 
 import codecs
 import re
@@ -8,7 +8,7 @@ from newsletter.errors import Location, SubscriberListError
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: it begins with UTF-16's mark
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose BOM it begins with
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -30,12 +30,12 @@ _NON_ASCII = re.compile(r"[^\x00-\x7f\udc80-\udcff]")
 
 
 class TextEncoding(NamedTuple):
-    """How to decode a file.
+    """The encoding of a file.
 
     Attributes:
-        codec: Python's name of it.
-        name: its usual name, to show.
-        guessed: whether nothing but the look of the bytes says so.
+        codec: its name in Python.
+        name: its usual name, for display.
+        guessed: whether it was guessed from the bytes.
     """
 
     codec: str
@@ -44,30 +44,30 @@ class TextEncoding(NamedTuple):
 
 
 def detect_encoding(file: BinaryIO, where: Location) -> TextEncoding:
-    """Find a file's encoding: by its mark, else UTF-8 if it holds, else by the look of it.
+    """Detect a file's encoding: by its byte-order mark, UTF-8 if valid, or else by a guess.
 
-    A UTF-8 file with a few bytes that aren't stays UTF-8: those rows are refused, not all
-    other rows spoilt.
+    A file with a few invalid bytes is still UTF-8: the rows that contain them are rejected, rather
+    than all other rows decoded wrongly.
 
     Args:
-        file: at its beginning; left anywhere.
+        file: the file, at its beginning; its position afterwards is undefined.
         where: its name, for messages.
 
     Raises:
-        ListError: it is empty or no text.
+        SubscriberListError: the file is empty or isn't text.
     """
     head = file.read(_SAMPLE_SIZE)
     if not head.strip():
         raise SubscriberListError(
-            "the file is empty", where=where, remedy="Give a CSV file of addresses."
+            "the file is empty", where=where, remedy="Use a CSV file of addresses."
         )
-    for mark, codec in _BOMS:
-        if head.startswith(mark):
+    for bom, codec in _BOMS:
+        if head.startswith(bom):
             return TextEncoding(codec, codec.removesuffix("-sig").upper())
-    for mark, what in _BINARY_SIGNATURES:
-        if head.startswith(mark):
+    for signature, kind in _BINARY_SIGNATURES:
+        if head.startswith(signature):
             raise SubscriberListError(
-                f"this is {what}", where=where, remedy="Save or unpack it as CSV and import that."
+                f"this is {kind}", where=where, remedy="Save or unpack it as CSV and import that."
             )
     if _is_mostly_nul(head[1::2]):
         return TextEncoding("utf-16-le", "UTF-16")
@@ -79,53 +79,53 @@ def detect_encoding(file: BinaryIO, where: Location) -> TextEncoding:
 
 
 def _is_mostly_nul(data: bytes) -> bool:
-    """Whether half of a UTF-16 file's bytes, as Latin letters make them."""
+    """Return whether most of the bytes are NUL, as every other byte of Latin text in UTF-16 is."""
     return len(data) > 1 and data.count(0) * 2 > len(data)
 
 
 def _sample_unless_utf8(file: BinaryIO) -> bytes | None:
-    """``None`` if the file is UTF-8 on the whole; else some of what isn't."""
+    """Return ``None`` if the file is mostly valid UTF-8, else a sample of its non-ASCII lines."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    sample, right, wrong = b"", 0, 0
+    sample, valid_count, invalid_count = b"", 0, 0
     while block := file.read(_BLOCK_SIZE):
         text = decoder.decode(block)
         if text.isascii():
             continue
-        found = len(_UNDECODABLE.findall(text))
-        if found and not sample:
+        invalid_in_block = len(_UNDECODABLE.findall(text))
+        if invalid_in_block and not sample:
             sample = _non_ascii_lines(block)
-        wrong += found
-        right += len(_NON_ASCII.findall(text))
-    return sample if wrong > right else None
+        invalid_count += invalid_in_block
+        valid_count += len(_NON_ASCII.findall(text))
+    return sample if invalid_count > valid_count else None
 
 
 def _non_ascii_lines(block: bytes) -> bytes:
-    """The lines that hold something beyond ASCII."""
+    """Return the lines that contain non-ASCII bytes, up to the size of a sample."""
     return b"\n".join(line for line in block.splitlines() if not line.isascii())[:_SAMPLE_SIZE]
 
 
 def _guess_encoding(sample: bytes) -> TextEncoding:
-    """Latin letters are Windows-1252; for the rest a library looks at how often letters come.
+    """Guess Windows-1252 for Latin letters; for others, let a library judge by letter frequency.
 
-    Windows-1250 and -1257 differ from 1252 in letters that a list of names can't tell apart.
+    Windows-1250 and -1257 differ from 1252 in letters that can't be told apart in a list of names.
     """
     if _looks_latin(sample.decode("cp1252", "replace")):
         return TextEncoding("cp1252", "windows-1252", guessed=True)
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample, cp_isolation=_LEGACY_CODECS).best()
-    codec = best.encoding if best else "cp1252"
+    best_match = from_bytes(sample, cp_isolation=_LEGACY_CODECS).best()
+    codec = best_match.encoding if best_match else "cp1252"
     return TextEncoding(codec, codec.replace("cp12", "windows-12"), guessed=True)
 
 
 def _looks_latin(text: str) -> bool:
-    """Whether most words with letters beyond ASCII have others too, as in ``Zoë``."""
+    """Return whether most words with non-ASCII letters have ASCII letters too, as ``Zoë`` does."""
     words = [word.strip(_WORD_PUNCTUATION) for word in _WORD.findall(text)]
-    foreign = [word for word in words if not word.isascii()]
+    non_ascii = [word for word in words if not word.isascii()]
     latin = [
         word
-        for word in foreign
+        for word in non_ascii
         if any(char.isascii() and char.isalpha() for char in word)
         and all(char.isascii() or char.isalpha() or char == "\u2019" for char in word)
     ]
-    return 2 * len(latin) >= len(foreign)
+    return 2 * len(latin) >= len(non_ascii)

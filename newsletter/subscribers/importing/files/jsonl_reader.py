@@ -1,7 +1,4 @@
-"""Read our own export (JSON lines) line by line.
-
-No line can stop the rest.
-"""
+"""Read our own export in JSON lines, line by line."""
 
 import io
 from collections.abc import Iterator
@@ -13,18 +10,18 @@ from typing import TextIO
 from newsletter.subscribers.importing.files.csv_reader import FileRow
 from newsletter.subscribers.importing.files.encoding import TextEncoding
 
-# A subscriber with a long journal.
+# Enough for a subscriber with a long journal.
 MAX_LINE_CHARACTERS = 2_000_000
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class JsonLinesFile:
-    """An open file.
+    """An open file of JSON lines.
 
     Attributes:
-        size: in bytes.
-        encoding: always UTF-8 (RFC 8259).
+        size: the size in bytes.
+        encoding: the encoding, always UTF-8 (RFC 8259).
     """
 
     size: int
@@ -33,11 +30,11 @@ class JsonLinesFile:
 
     @property
     def position(self) -> int:
-        """How many bytes have been read so far."""
+        """The number of bytes read so far."""
         return self._text.buffer.tell()
 
     def rows(self) -> Iterator[FileRow]:
-        """Every line that isn't blank, as a row of one cell."""
+        """Yield each line that isn't blank as a row of one cell."""
         number = 0
         while line := self._text.readline(MAX_LINE_CHARACTERS):
             number += 1
@@ -51,10 +48,10 @@ class JsonLinesFile:
 
 
 def is_json_lines(path: Path) -> bool:
-    """Whether a file begins as a JSON object does.
+    """Return whether a file begins like a JSON object.
 
     Raises:
-        OSError: it can't be read.
+        OSError: the file can't be read.
     """
     with path.open("rb") as file:
         return file.read(64).removeprefix(_BOM).lstrip()[:1] == b"{"
@@ -65,7 +62,7 @@ def open_json_lines(path: Path) -> Iterator[JsonLinesFile]:
     """Open a file of JSON lines.
 
     Raises:
-        OSError: it can't be read.
+        OSError: the file can't be read.
     """
     with path.open("rb") as file, io.TextIOWrapper(file, "utf-8-sig", "replace") as text:
         yield JsonLinesFile(path.stat().st_size, TextEncoding("utf-8-sig", "UTF-8"), text)

@@ -1,7 +1,4 @@
-"""Unpack the lists in a ZIP, within limits.
-
-As newsletter services give them; nothing in it is trusted.
-"""
+"""Unpack the CSV files of a ZIP safely: path traversal, ZIP bombs."""
 
 import zipfile
 import zlib
@@ -22,11 +19,11 @@ _BLOCK_SIZE = 1 << 20
 
 
 class UnpackedFile(NamedTuple):
-    """One file of an archive.
+    """A file unpacked from an archive.
 
     Attributes:
         name: the last part of its name in the archive.
-        path: where it is for now.
+        path: its temporary path.
     """
 
     name: str
@@ -34,10 +31,10 @@ class UnpackedFile(NamedTuple):
 
 
 def is_zip_file(path: Path) -> bool:
-    """Whether a file is a ZIP, whatever its name is.
+    """Return whether a file is a ZIP, whatever its name.
 
     Raises:
-        OSError: it can't be read.
+        OSError: the file can't be read.
     """
     with path.open("rb") as file:
         return file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}
@@ -45,34 +42,34 @@ def is_zip_file(path: Path) -> bool:
 
 @contextmanager
 def unpack_lists(path: Path, max_bytes: int) -> Iterator[list[UnpackedFile]]:
-    """The CSV files of a ZIP in a folder of the owner's alone, gone at the end.
+    """Unpack the CSV files of a ZIP to a private temporary folder, deleted at the end.
 
     Args:
         path: the ZIP.
-        max_bytes: how many bytes its files may have together, unpacked.
+        max_bytes: the maximum total size of the unpacked files, in bytes.
 
     Raises:
-        ListError: it is broken, encrypted, an Excel workbook, or made to do harm: names that
-            lead elsewhere, another archive in it, files that are too large.
-        OSError: it can't be read.
+        SubscriberListError: the ZIP is damaged, encrypted, an Excel workbook, or unsafe: file
+            names that lead outside the folder, nested archives, files that are too large.
+        OSError: the ZIP can't be read.
     """
     where = Location(str(path))
     try:
         with zipfile.ZipFile(path) as archive, TemporaryDirectory() as folder:
             infos = _find_list_members(archive, where)
             _check_declared_size(infos, max_bytes, where)
-            size, found = 0, []
+            size, files = 0, []
             for number, info in enumerate(infos):
-                target = Path(folder) / f"{number}.csv"  # no name of theirs
-                for block in _unpack_file(archive, info, target):
-                    size += block
-                    if size > max_bytes:  # what it says of its own size is not believed
+                target = Path(folder) / f"{number}.csv"  # never a name from the ZIP
+                for block_size in _unpack_file(archive, info, target):
+                    size += block_size
+                    if size > max_bytes:  # the sizes declared in the ZIP may be wrong
                         raise _too_large_error(max_bytes, where)
-                found.append(UnpackedFile(PurePosixPath(info.filename).name, target))
-            yield found
+                files.append(UnpackedFile(PurePosixPath(info.filename).name, target))
+            yield files
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
         raise SubscriberListError(
-            f"the ZIP is broken: {error}", where=where, remedy="Export it again, or unpack it."
+            f"the ZIP is damaged: {error}", where=where, remedy="Export it again, or unpack it."
         ) from error
 
 
@@ -88,28 +85,28 @@ def _find_list_members(archive: zipfile.ZipFile, where: Location) -> list[zipfil
         )
     for info in infos:
         _check_name(info, where)
-    found = [info for info in infos if _is_list_file(info)]
-    if not found:
+    members = [info for info in infos if _is_list_file(info)]
+    if not members:
         raise SubscriberListError(
-            "there is no CSV file in the ZIP", where=where, remedy="Give an export of readers."
+            "there is no CSV file in the ZIP", where=where, remedy="Use an export of subscribers."
         )
-    return found
+    return members
 
 
 def _check_name(info: zipfile.ZipInfo, where: Location) -> None:
-    # orig_filename is the name before Python cut it off at a NUL.
+    # Python truncates filename at a NUL; orig_filename is complete.
     name = info.orig_filename
     path = PurePosixPath(name)
-    tricky = path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name
-    if tricky or not name.isprintable():
+    unsafe = path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name
+    if unsafe or not name.isprintable():
         raise SubscriberListError(
-            f"a file in the ZIP is named '{name[:60]}', which leads elsewhere",
+            f"the ZIP contains an unsafe file name: '{name[:60]}'",
             where=where,
-            remedy="No newsletter service writes that; don't trust this file.",
+            remedy="No newsletter service creates such names; don't trust this file.",
         )
     if path.suffix.lower() in _ARCHIVE_SUFFIXES:
         raise SubscriberListError(
-            f"there is another archive in the ZIP: '{name[:60]}'",
+            f"the ZIP contains another archive: '{name[:60]}'",
             where=where,
             remedy="Unpack it and import the files one by one.",
         )
@@ -131,7 +128,7 @@ def _check_declared_size(infos: list[zipfile.ZipInfo], max_bytes: int, where: Lo
 
 
 def _unpack_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> Iterator[int]:
-    """Write one file, telling the size of each block that was written."""
+    """Write one file and yield the size of each block written."""
     with archive.open(info) as source, target.open("wb") as file:
         while block := source.read(_BLOCK_SIZE):
             file.write(block)
@@ -140,7 +137,7 @@ def _unpack_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) 
 
 def _too_large_error(max_bytes: int, where: Location) -> SubscriberListError:
     return SubscriberListError(
-        f"the files in the ZIP have more than {max_bytes:,} bytes",
+        f"the files in the ZIP have more than {max_bytes:,} bytes in total",
         where=where,
-        remedy="Raise limits.list_bytes in newsletter.yml if that is right.",
+        remedy="If that is expected, raise limits.list_bytes in newsletter.yml.",
     )

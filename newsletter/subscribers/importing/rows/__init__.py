@@ -1,1 +1,1 @@
-"""One row of a file: its columns, values and warnings."""
+"""Parse one row of a file: its columns, values, status and warnings."""

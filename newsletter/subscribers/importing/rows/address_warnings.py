@@ -1,11 +1,11 @@
-"""Warn of role addresses (info@) and misspelled domains.
+"""Warn of role addresses (info@) and of typos in providers' domains.
 
-They can be mailed and yet are doubtful. Pure.
+Pure functions. Such addresses are valid, but questionable.
 """
 
 from functools import lru_cache
 
-# Mailboxes of a function, not of a person (RFC 2142 and custom): nobody may have consented.
+# Role addresses (RFC 2142 and common practice): no person may have consented.
 _ROLE_MAILBOXES = frozenset({
     "abuse", "account", "accounts", "admin", "administrator", "all", "billing", "contact",
     "customerservice", "enquiries", "everyone", "feedback", "finance", "ftp", "hello", "help",
@@ -19,7 +19,7 @@ _PROVIDERS = {
     "gmail": "com", "googlemail": "com", "yahoo": "com", "hotmail": "com", "outlook": "com",
     "icloud": "com", "protonmail": "com", "comcast": "net", "verizon": "net", "yandex": "ru",
 }  # fmt: skip
-# One letter from a provider, and somebody else's.
+# One letter away from a provider, but other existing providers.
 _OTHER_PROVIDERS = frozenset(
     {"mail", "ymail", "email", "fmail", "cloud", "hotmall", "yandex", "yamoo"}
 )
@@ -30,41 +30,41 @@ _TLD_TYPOS = {
 
 
 def address_warning(key: str) -> str:
-    """What is doubtful about an address, to be shown after it; ``""`` if nothing is.
+    """Return a warning about an address, to display after it; ``""`` if there is none.
 
     Args:
         key: the address as a key.
     """
     local, _, domain = key.rpartition("@")
-    meant = _intended_domain(domain)
-    if meant:
-        return f"may be meant for {meant}"
+    intended = _intended_domain(domain)
+    if intended:
+        return f"may be a typo of {intended}"
     return "is a shared mailbox" if local in _ROLE_MAILBOXES else ""
 
 
 @lru_cache(maxsize=10_000)
 def _intended_domain(domain: str) -> str:
-    """The big provider's domain that a domain is one slip of the finger away from, or ``""``."""
-    label, _, end = domain.partition(".")
+    """Return the large provider's domain from which a domain is one typo away, or ``""``."""
+    label, _, tld = domain.partition(".")
     if label in _PROVIDERS:
-        return f"{label}.{_TLD_TYPOS[end]}" if end in _TLD_TYPOS else ""
-    if label in _OTHER_PROVIDERS or end not in {"com", "net", "ru", *_TLD_TYPOS}:
+        return f"{label}.{_TLD_TYPOS[tld]}" if tld in _TLD_TYPOS else ""
+    if label in _OTHER_PROVIDERS or tld not in {"com", "net", "ru", *_TLD_TYPOS}:
         return ""
     return next(
         (
-            f"{provider}.{ours}"
-            for provider, ours in _PROVIDERS.items()
-            if _TLD_TYPOS.get(end, end) == ours and _is_one_typo_apart(label, provider)
+            f"{provider}.{provider_tld}"
+            for provider, provider_tld in _PROVIDERS.items()
+            if _TLD_TYPOS.get(tld, tld) == provider_tld and _is_one_typo_apart(label, provider)
         ),
         "",
     )
 
 
 def _is_one_typo_apart(typed: str, intended: str) -> bool:
-    """Whether one letter is left out, put in, wrong, or changed places with its neighbour."""
+    """Return whether one letter is missing, added, wrong, or swapped with the next one."""
     if abs(len(typed) - len(intended)) > 1:
         return False
-    same = next(
+    common_length = next(
         (
             index
             for index, pair in enumerate(zip(typed, intended, strict=False))
@@ -72,10 +72,10 @@ def _is_one_typo_apart(typed: str, intended: str) -> bool:
         ),
         min(len(typed), len(intended)),
     )
-    left, right = typed[same:], intended[same:]
+    typed_rest, intended_rest = typed[common_length:], intended[common_length:]
     return (
-        left[1:] == right[1:]
-        or left[1:] == right
-        or left == right[1:]
-        or (left[:2] == right[1::-1] and left[2:] == right[2:])
+        typed_rest[1:] == intended_rest[1:]
+        or typed_rest[1:] == intended_rest
+        or typed_rest == intended_rest[1:]
+        or (typed_rest[:2] == intended_rest[1::-1] and typed_rest[2:] == intended_rest[2:])
     )

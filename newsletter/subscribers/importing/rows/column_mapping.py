@@ -1,7 +1,4 @@
-"""Map columns to address, name, status and attributes.
-
-By the names in the first row.
-"""
+"""Map the columns of a file to roles by the names in its header."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,10 +19,10 @@ from newsletter.subscribers.importing.rows.export_formats import (
     normalize_name,
 )
 
-# What the file of refused rows adds in front.
+# The columns that the file of rejected rows adds at the front.
 REJECTED_ROW_COLUMN = "refused_row"
 REJECTED_REASON_COLUMN = "refused_because"
-# Words of ours that no attribute may take.
+# Names that no attribute may have.
 _RESERVED_NAMES = frozenset({"email", "name", "token", "status", "unsubscribe", "preferences"})
 MAPPABLE = (
     "email", "name", "first_name", "last_name", "status", "tags", "joined_at", "confirmed_at",
@@ -33,31 +30,32 @@ MAPPABLE = (
 )  # fmt: skip
 _ATTRIBUTE_PREFIX = "attribute:"
 _TIME_ROLES = ("joined_at", "confirmed_at", "paused_until")
-_SUPPRESSED_PREFIX = "left:"
+_SUPPRESSED_PREFIX = "suppressed:"
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """Where in a row each thing is; indices from 0.
+    """The columns of a file by their roles; indices are from 0.
 
     Attributes:
-        header: the names as they stand in the file; empty if its first row is a reader already.
-        width: how many cells a row has.
+        header: the names as in the file; empty if it has no header.
+        width: the number of cells in a row.
         address: the column of addresses.
-        format: whose export it is.
+        format: the format of the export.
         names: the columns that make up the name, in order.
-        status: the columns that hold a word for the status.
-        consent: the columns that say yes or no to being mailed.
-        opt_out: the columns that say yes to not being mailed.
-        suppressed_if_filled: the columns that are filled if the reader has left: index -> status.
+        status: the columns with a status.
+        consent: the columns that state whether the subscriber may be mailed.
+        opt_out: the columns that state whether the subscriber must not be mailed.
+        suppressed_if_filled: the columns that are filled if the subscriber is suppressed: index ->
+            status.
         tags: the columns of tags.
-        single_columns: of the things that only one column may hold, where they are: ``joined_at``,
+        single_columns: the columns of roles that only one column may have: ``joined_at``,
             ``confirmed_at``, ``source``, and in our own export ``token``, ``soft_bounces`` and
             ``paused_until``.
         json: the columns of attributes as a JSON object.
-        attributes: every other column: index -> key.
-        types: the types of attributes, where the header tells: key -> type.
-        rejection_notes: the columns that an earlier import put in front of a row that it refused.
+        attributes: all other columns: index -> name of the attribute.
+        types: the types of attributes that the header declares: name -> type.
+        rejection_notes: the columns that an earlier import added to the rows that it rejected.
     """
 
     header: tuple[str, ...]
@@ -78,63 +76,69 @@ class ColumnMapping:
 
     @property
     def escape_levels(self) -> int:
-        """How many times an apostrophe was put before what a spreadsheet would run."""
+        """How many times cells that a spreadsheet would run as formulas have been escaped."""
         return (self.format is NEWSLETTER_FORMAT) + bool(self.rejection_notes)
 
 
 def map_columns(cells: Sequence[str], mapping: Mapping[str, str], where: Location) -> ColumnMapping:
-    """Tell the columns of a file by its first row.
+    """Determine the columns of a file by its first row.
 
     Args:
         cells: the first row.
-        mapping: column -> one of ``MAPPABLE`` or an attribute, where the editor says so.
+        mapping: the editor's choice: column -> one of ``MAPPABLE`` or the name of an attribute.
         where: the file, for messages.
 
     Raises:
-        ListError: no column of addresses, two alike, or ``mapping`` names none that is there.
+        SubscriberListError: there is no column of addresses, two columns have the same name, or
+            ``mapping`` names a column that doesn't exist.
     """
     if not mapping and len(cells) == 1 and "@" in cells[0]:
         return ColumnMapping((), 1, 0)
     names = [normalize_name(cell) for cell in cells]
     _reject_duplicate_names(cells, names, where)
-    known = detect_format(names)
-    said = _explicit_roles(cells, names, mapping, where)
-    typed = _typed_attributes(cells) if known is NEWSLETTER_FORMAT else {}
+    export_format = detect_format(names)
+    explicit = _explicit_roles(cells, names, mapping, where)
+    typed = _typed_attributes(cells) if export_format is NEWSLETTER_FORMAT else {}
     roles = [
-        said.get(index) or (_ATTRIBUTE_PREFIX if index in typed else _find_role(name, known))
+        explicit.get(index)
+        or (_ATTRIBUTE_PREFIX if index in typed else _find_role(name, export_format))
         for index, name in enumerate(names)
     ]
 
-    def having(*wanted: str) -> tuple[int, ...]:
-        return tuple(index for role in wanted for index, has in enumerate(roles) if has == role)
+    def with_role(*wanted_roles: str) -> tuple[int, ...]:
+        return tuple(
+            index for wanted in wanted_roles for index, role in enumerate(roles) if role == wanted
+        )
 
-    address = _find_address_column(cells, having("email"), having("subscriber"), set(said), where)
-    # Of two columns for one thing, the first; the others are attributes.
-    single = {
+    address = _find_address_column(
+        cells, with_role("email"), with_role("subscriber"), set(explicit), where
+    )
+    # Of several columns with one of these roles, the first one counts; others are attributes.
+    single_columns = {
         role: index
         for role in (*_TIME_ROLES, "source", "token", "soft_bounces")
-        for index in having(role)[:1]
+        for index in with_role(role)[:1]
     }
-    left = {
+    suppressed_if_filled = {
         index: role.removeprefix(_SUPPRESSED_PREFIX)
         for index, role in enumerate(roles)
         if _SUPPRESSED_PREFIX in role
     }
-    whole_name = having("name")[:1]
-    status, consent, refusal = having("status"), having("consent"), having("refusal")
-    tags, json = having("tags"), having("json")
-    taken = {
-        address, *whole_name, *status, *consent, *refusal, *left, *tags, *json,
-        *single.values(), *having("ignored", "refusal note"),
+    full_name = with_role("name")[:1]
+    status, consent, opt_out = with_role("status"), with_role("consent"), with_role("opt_out")
+    tags, json = with_role("tags"), with_role("json")
+    not_attributes = {
+        address, *full_name, *status, *consent, *opt_out, *suppressed_if_filled, *tags, *json,
+        *single_columns.values(), *with_role("ignored", "rejection_note"),
     }  # fmt: skip
     attributes = {
         index: typed[index][0]
         if index in typed
         else make_attribute_key(
-            roles[index].removeprefix(_ATTRIBUTE_PREFIX) if index in said else name, index
+            roles[index].removeprefix(_ATTRIBUTE_PREFIX) if index in explicit else name, index
         )
         for index, name in enumerate(cells)
-        if index not in taken
+        if index not in not_attributes
     }
     _reject_duplicate_names(
         cells, [attributes.get(index, "") for index in range(len(cells))], where
@@ -143,28 +147,28 @@ def map_columns(cells: Sequence[str], mapping: Mapping[str, str], where: Locatio
         header=tuple(cells),
         width=len(cells),
         address=address,
-        format=known,
-        # Parts of a name are attributes too: "Dear Ada" needs the first alone.
-        names=whole_name or having("first_name", "last_name"),
+        format=export_format,
+        # First and last name are attributes too: "Dear Ada" needs only the first name.
+        names=full_name or with_role("first_name", "last_name"),
         status=status,
         consent=consent,
-        opt_out=refusal,
-        suppressed_if_filled=left,
+        opt_out=opt_out,
+        suppressed_if_filled=suppressed_if_filled,
         tags=tags,
-        single_columns=single,
+        single_columns=single_columns,
         json=json,
         attributes=attributes,
         types=dict(typed.values()),
-        rejection_notes=having("refusal note"),
+        rejection_notes=with_role("rejection_note"),
     )
 
 
 def make_attribute_key(name: str, index: int) -> str:
-    """An attribute's key, as merge tags name it: ``Home town`` is ``home_town``.
+    """Return an attribute's name for merge tags: ``Home town`` becomes ``home_town``.
 
     Args:
-        name: as the file has it.
-        index: of the column, to tell apart what has no name or one of ours.
+        name: the name of the column.
+        index: the index of the column, to make empty and reserved names unique.
     """
     key = re.sub(r"[^a-z0-9]+", "_", anyascii(name).lower()).strip("_")
     if not key:
@@ -174,34 +178,36 @@ def make_attribute_key(name: str, index: int) -> str:
     return f"{key}_{index + 1}" if key in _RESERVED_NAMES else key
 
 
-def _find_role(name: str, known: ExportFormat) -> str:
-    """What a column of this name holds; ``""`` for an attribute."""
-    return known.columns[name] if name in known.columns else ROLE_BY_COLUMN_NAME.get(name, "")
+def _find_role(name: str, export_format: ExportFormat) -> str:
+    """Return the role of a column by its name; ``""`` for an attribute."""
+    if name in export_format.columns:
+        return export_format.columns[name]
+    return ROLE_BY_COLUMN_NAME.get(name, "")
 
 
 def _typed_attributes(cells: Sequence[str]) -> dict[int, tuple[str, AttributeType]]:
-    """The attributes of our own export, whose columns are named ``KEY:TYPE``."""
-    found: dict[int, tuple[str, AttributeType]] = {}
+    """Return the attributes of our own export, whose columns are named ``NAME:TYPE``."""
+    typed: dict[int, tuple[str, AttributeType]] = {}
     for index, cell in enumerate(cells):
-        key, _, last = cell.rpartition(":")
-        for kind in get_args(AttributeType):
-            if key and last == kind:
-                found[index] = key, kind
-    return found
+        name, _, suffix = cell.rpartition(":")
+        for type_ in get_args(AttributeType):
+            if name and suffix == type_:
+                typed[index] = name, type_
+    return typed
 
 
 def _explicit_roles(
     cells: Sequence[str], names: Sequence[str], mapping: Mapping[str, str], where: Location
 ) -> dict[int, str]:
-    said = {}
-    for column, role in mapping.items():
+    roles = {}
+    for column, target in mapping.items():
         if normalize_name(column) not in names:
             near = get_close_matches(column, cells, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(cells)}."
             raise SubscriberListError(f"there is no column '{column}'", where=where, remedy=hint)
-        known = role if role in MAPPABLE else f"{_ATTRIBUTE_PREFIX}{role}"
-        said[names.index(normalize_name(column))] = known
-    return said
+        role = target if target in MAPPABLE else f"{_ATTRIBUTE_PREFIX}{target}"
+        roles[names.index(normalize_name(column))] = role
+    return roles
 
 
 def _find_address_column(
@@ -211,27 +217,27 @@ def _find_address_column(
     explicit: set[int],
     where: Location,
 ) -> int:
-    """The one column of addresses; the editor's word is above the names."""
+    """Return the only column of addresses; the editor's mapping takes precedence over names."""
     found = tuple(index for index in found if index in explicit) or found or fallback
     if len(found) == 1:
         return found[0]
     if found:
-        both = " and ".join(f"'{cells[index]}'" for index in found)
+        candidates = " and ".join(f"'{cells[index]}'" for index in found)
         raise SubscriberListError(
-            f"the columns {both} may both hold the address",
+            f"more than one column could be the email address: {candidates}",
             where=where,
-            remedy=f"Say which it is: --map '{cells[found[0]]}=email'",
+            remedy=f"Choose one: --map '{cells[found[0]]}=email'",
         )
     if any("@" in cell for cell in cells):
         raise SubscriberListError(
-            "the first row does not name the columns",
+            "the first row is not a header",
             where=where,
-            remedy="Put a row like 'email,name' above the others.",
+            remedy="Add a header like 'email,name' at the top.",
         )
     raise SubscriberListError(
-        f"no column is named like an address; there are: {', '.join(cells)}",
+        f"no column of email addresses found; the columns are: {', '.join(cells)}",
         where=where,
-        remedy="Say which it is: --map 'COLUMN=email'",
+        remedy="Choose one: --map 'COLUMN=email'",
     )
 
 

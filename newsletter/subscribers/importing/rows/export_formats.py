@@ -1,31 +1,31 @@
-"""Exports of Mailchimp, Substack, Ghost and others, as data.
+"""Export formats of newsletter services: their columns and status words.
 
-What their columns and words mean.
-
-Every name is ``folded``: small letters, one space between words. Where each layout comes from is
-written in tests/fixtures/exports/README.md.
+All names are normalized by ``normalize_name``: lower case, one space between words.
+tests/fixtures/exports/README.md states the source of each format.
 """
 
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-# What a column may hold. "left:STATUS" is filled in if the reader has left; "refusal" says yes if
-# they must not be mailed; "json" is an object of attributes.
+# Role -> names of columns. "suppressed:STATUS" is filled if the subscriber has that status;
+# "opt_out" is yes if they must not be mailed; "json" is an object of attributes.
 COLUMN_NAMES: Mapping[str, Collection[str]] = {
     "email": {"email", "email address", "e mail", "e mail address", "mail", "subscriber email"},
-    "subscriber": {"subscriber"},  # of addresses, if no other column is
+    "subscriber": {"subscriber"},  # the addresses, if no other column has them
     "name": {"name", "full name", "subscriber name"},
     "first_name": {"first name", "firstname", "fname", "given name"},
     "last_name": {"last name", "lastname", "lname", "surname", "family name"},
     "status": {"status", "subscriber status", "subscription status", "email status"},
     "consent": {"subscribed", "is subscribed", "subscribed to emails", "opted in", "opt in"},
-    "left:unsubscribed": {
+    "suppressed:unsubscribed": {
         "unsubscribed", "unsubscribed at", "unsubscribed on", "unsubscribe date", "unsub time",
         "unsubscription date",
     },
-    "left:bounced": {"bounced", "bounced at", "cleaned", "clean time", "undeliverability date"},
-    "left:complained": {"complained", "complained at"},
+    "suppressed:bounced": {
+        "bounced", "bounced at", "cleaned", "clean time", "undeliverability date",
+    },
+    "suppressed:complained": {"complained", "complained at"},
     "tags": {"tags", "labels"},
     "joined_at": {
         "joined at", "joined", "created at", "creation date", "subscribed at", "subscribed on",
@@ -34,11 +34,11 @@ COLUMN_NAMES: Mapping[str, Collection[str]] = {
     },
     "confirmed_at": {"confirmed at", "confirmed on", "confirmation date", "confirm time"},
     "source": {"source", "signup source"},
-    "refusal note": {"refused row", "refused because"},  # what refused.py puts in front
+    "rejection_note": {"refused row", "refused because"},  # added by rejected_rows.py
 }  # fmt: skip
 ROLE_BY_COLUMN_NAME = {name: role for role, names in COLUMN_NAMES.items() for name in names}
 
-# What services call a status -> ours; the most careful reading where a word is vague.
+# The services' word for a status -> ours; ambiguous words are read in the most cautious way.
 STATUS_WORDS: Mapping[str, str] = {
     "active": "active", "subscribed": "active", "confirmed": "active", "enabled": "active",
     "opted in": "active", "regular": "active", "premium": "active", "gifted": "active",
@@ -55,14 +55,14 @@ STATUS_WORDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ExportFormat:
-    """How one service writes its export.
+    """The format of a service's export.
 
     Attributes:
-        name: of the service.
-        signatures: sets of column names; a header that has all of one set is this service's.
-        columns: column name -> what it holds, where it isn't what the name says elsewhere.
-        statuses: word -> status, where it isn't what the word says elsewhere.
-        status_by_filename: the beginning of a file's name -> the status of all who are in it.
+        name: the name of the service.
+        signatures: sets of column names; a header that contains one of the sets is this service's.
+        columns: column name -> role, where it differs from ``ROLE_BY_COLUMN_NAME``.
+        statuses: word -> status, where it differs from ``STATUS_WORDS``.
+        status_by_filename: a word in the file's name -> the status of all subscribers in the file.
     """
 
     name: str
@@ -72,7 +72,7 @@ class ExportFormat:
     status_by_filename: Mapping[str, str] = field(default_factory=dict)
 
     def status_from_filename(self, name: str) -> str:
-        """The status that a file's name tells; ``"active"`` if it tells none."""
+        """Return the status that a file's name implies; ``"active"`` if it implies none."""
         words = re.split(r"[^a-z]+", name.casefold())
         return next(
             (self.status_by_filename[word] for word in words if word in self.status_by_filename),
@@ -81,7 +81,7 @@ class ExportFormat:
 
 
 def _signatures(*sets: str) -> tuple[frozenset[str], ...]:
-    return tuple(frozenset(each.split(", ")) for each in sets)
+    return tuple(frozenset(names.split(", ")) for names in sets)
 
 
 UNKNOWN_FORMAT = ExportFormat("", ())
@@ -126,12 +126,12 @@ FORMATS = (
     ExportFormat(
         "Substack",
         _signatures("email, active subscription, expiry, created at"),
-        columns={"email disabled": "refusal"},
+        columns={"email disabled": "opt_out"},
     ),
     ExportFormat(
         "Ghost",
         _signatures("email, subscribed to emails, complimentary plan, created at, deleted at"),
-        columns={"id": "ignored", "deleted at": "left:unsubscribed"},
+        columns={"id": "ignored", "deleted at": "suppressed:unsubscribed"},
     ),
     ExportFormat(
         "Buttondown",
@@ -149,7 +149,7 @@ FORMATS = (
             "churning": "active",
             "paused": "active",
             "past due": "active",
-            # Of a newsletter that is paid for: who hasn't paid yet gets nothing yet.
+            # In a paid newsletter: those who haven't paid yet don't get it yet.
             "unpaid": "pending",
             "spammy": "unsubscribed",
         },
@@ -182,17 +182,22 @@ FORMATS = (
 
 
 def detect_format(header: Collection[str]) -> ExportFormat:
-    """Whose export a file is, by the names of its columns; ``PLAIN`` if nobody's we know.
+    """Return the format of a file by its column names; ``UNKNOWN_FORMAT`` if none matches.
 
     Args:
-        header: the names, folded.
+        header: the normalized names.
     """
     names = set(header)
     return next(
-        (each for each in FORMATS if any(mark <= names for mark in each.signatures)), UNKNOWN_FORMAT
+        (
+            candidate
+            for candidate in FORMATS
+            if any(signature <= names for signature in candidate.signatures)
+        ),
+        UNKNOWN_FORMAT,
     )
 
 
 def normalize_name(name: str) -> str:
-    """A name for comparing: ``E-Mail_Address`` is ``e mail address``."""
+    """Return a name for comparison: ``E-Mail_Address`` becomes ``e mail address``."""
     return re.sub(r"[\W_]+", " ", name.casefold()).strip()

@@ -1,8 +1,7 @@
-"""One subscriber as a JSON record, to and from.
+"""Parse a subscriber from our JSON lines; the header of such files.
 
-Pure.
-
-The first line is ``{"newsletter": 1, "attributes": {NAME: TYPE}}``; every other is a subscriber.
+Pure functions. The first line is ``{"newsletter": 1, "attributes": {NAME: TYPE}}``; each of the
+others is a subscriber.
 """
 
 import datetime
@@ -40,56 +39,59 @@ _KNOWN_FIELDS = frozenset({*RECORD_FIELDS, REJECTED_ROW_COLUMN, REJECTED_REASON_
 
 
 def format_header(types: Mapping[str, AttributeType]) -> bytes:
-    """The first line of a file."""
+    """Return the first line of a file."""
     return orjson.dumps({"newsletter": FORMAT_VERSION, "attributes": dict(types)}) + b"\n"
 
 
 def parse_header(line: str, where: Location) -> dict[str, AttributeType]:
-    """The types of the attributes, from the first line.
+    """Return the types of the attributes, declared in the first line.
 
     Args:
-        line: the line.
-        where: its place, for messages.
+        line: the first line.
+        where: its location, for messages.
 
     Raises:
-        ListError: it is no such line, or a newer program's.
+        SubscriberListError: the line is not such a header, or is of a newer version.
     """
     data = _parse_object(line) if line.rstrip().endswith("}") else {}
     types = data.get("attributes")
     if data.get("newsletter") != FORMAT_VERSION or not isinstance(types, dict):
         raise SubscriberListError(
-            "these JSON lines are no export of ours, or a newer newsletter's",
+            "this file was not exported by newsletter, or by a newer version of it",
             where=where,
             remedy='The first line must be like {"newsletter": 1, "attributes": {"age": "number"}}',
         )
-    strange = next((kind for kind in types.values() if kind not in get_args(AttributeType)), None)
-    if strange is not None:
-        raise SubscriberListError(f"'{strange}' is no type of an attribute", where=where)
+    invalid = next(
+        (type_ for type_ in types.values() if type_ not in get_args(AttributeType)), None
+    )
+    if invalid is not None:
+        raise SubscriberListError(f"'{invalid}' is not a type of attributes", where=where)
     return types
 
 
 def parse_subscriber_record(row: FileRow) -> ParsedSubscriber:
-    """One line as an entry.
+    """Parse one line.
 
     Args:
-        row: its only cell is the line.
+        row: a row whose only cell is the line.
 
     Raises:
-        ListError: the line is no subscriber, or has what must not get into a mail.
+        SubscriberListError: the line is not a subscriber, or contains characters that must not get
+            into an email.
     """
     if row.problem:
         raise SubscriberListError(row.problem)
     data = _parse_object(row.cells[0])
-    strange = next((name for name in data if name not in _KNOWN_FIELDS), None)
-    if strange is not None:
-        raise SubscriberListError(f"'{strange[:60]}' is nothing that a subscriber has")
+    unknown = next((name for name in data if name not in _KNOWN_FIELDS), None)
+    if unknown is not None:
+        raise SubscriberListError(f"'{unknown[:60]}' is not a known field")
     address, key = parse_address(_get_text(data, "email"))
     status = _get_text(data, "status") or "active"
     if status not in STATUSES:
-        raise SubscriberListError(f"'{status[:60]}' is no status that is known")
+        raise SubscriberListError(f"'{status[:60]}' is not a known status")
     tags = data.get("tags", [])
     if not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
-        raise SubscriberListError("'tags' is no list of texts")
+        raise SubscriberListError("'tags' must be a list of strings")
     token = _get_text(data, "token")
     return ParsedSubscriber(
         line=row.line,
@@ -113,16 +115,16 @@ def _parse_object(line: str) -> dict[str, Any]:
     try:
         data = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise SubscriberListError(f"this is no JSON: {error}") from None
+        raise SubscriberListError(f"invalid JSON: {error}") from None
     if not isinstance(data, dict):
-        raise SubscriberListError("this is no JSON object")
+        raise SubscriberListError("the line is not a JSON object")
     return data
 
 
 def _get_text(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
     if value is not None and not isinstance(value, str):
-        raise SubscriberListError(f"'{name}' is no text")
+        raise SubscriberListError(f"'{name}' must be a string")
     return value or ""
 
 
@@ -133,40 +135,40 @@ def _get_time(data: Mapping[str, Any], name: str) -> datetime.datetime | None:
 
 def _parse_attributes(data: Any) -> dict[str, AttributeValue]:
     if not isinstance(data, dict):
-        raise SubscriberListError("'attributes' is no JSON object")
-    found: dict[str, AttributeValue] = {}
+        raise SubscriberListError("'attributes' must be a JSON object")
+    attributes: dict[str, AttributeValue] = {}
     for name, value in data.items():
         if not name.isidentifier() or not isinstance(value, str | int | float):
             raise SubscriberListError(
-                f"'{name[:60]}' is no attribute with a text, a number or a truth"
+                f"'{name[:60]}' is not an attribute with a string, number or boolean value"
             )
-        found[name] = clean_text(value, name) if isinstance(value, str) else value
-    return found
+        attributes[name] = clean_text(value, name) if isinstance(value, str) else value
+    return attributes
 
 
 def _parse_journal(data: Any, status: str) -> tuple[JournalEntry, ...]:
-    if not (isinstance(data, list) and all(isinstance(line, dict) for line in data)):
-        raise SubscriberListError("'journal' is no list of changes")
-    lines = tuple(_parse_journal_entry(each) for each in data)
+    if not (isinstance(data, list) and all(isinstance(item, dict) for item in data)):
+        raise SubscriberListError("'journal' must be a list of JSON objects")
+    entries = tuple(_parse_journal_entry(item) for item in data)
     try:
-        adds_up = not lines or replay_status(to_changes(lines)) == status
+        matches_status = not entries or replay_status(to_changes(entries)) == status
     except ValueError:
-        adds_up = False
-    if not adds_up:
-        raise SubscriberListError(f"the journal does not add up to '{status}'")
-    return lines
+        matches_status = False
+    if not matches_status:
+        raise SubscriberListError(f"the journal does not match the status '{status}'")
+    return entries
 
 
 def _parse_journal_entry(data: Mapping[str, Any]) -> JournalEntry:
     names = ("change", "status", "how", "source", "wording")
-    line = JournalEntry(
+    entry = JournalEntry(
         parse_timestamp(_get_text(data, "at")),
         *(clean_text(_get_text(data, name), name) for name in names),
     )
     if (
-        line.change not in CHANGE_KINDS
-        or line.status not in STATUSES
-        or line.method not in CHANGE_METHODS
+        entry.change not in CHANGE_KINDS
+        or entry.status not in STATUSES
+        or entry.method not in CHANGE_METHODS
     ):
-        raise SubscriberListError("the journal has a change that is not known")
-    return line
+        raise SubscriberListError("the journal contains an unknown change, status or method")
+    return entry

@@ -1,6 +1,6 @@
-"""Parse one row, or reject it with the reason.
+"""Parse one row of a file into a subscriber, or reject it with a reason.
 
-Pure.
+Pure functions.
 """
 
 import csv
@@ -27,7 +27,7 @@ from newsletter.subscribers.importing.files.csv_reader import FileRow
 from newsletter.subscribers.importing.rows.column_mapping import ColumnMapping, make_attribute_key
 from newsletter.subscribers.importing.rows.export_formats import STATUS_WORDS, normalize_name
 
-# Where two columns disagree, the later of these counts.
+# If columns of a row disagree, the later of these counts.
 STATUS_PRECEDENCE = ("active", "pending", "bounced", "unsubscribed", "complained")
 TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
 MAX_NAME_LENGTH = 200
@@ -35,27 +35,27 @@ MAX_TAG_LENGTH = 100
 MAX_TAGS = 100
 _MAX_SOFT_BOUNCES = 1_000
 _LINE_ENDS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_REPLACEMENT_CHARACTER = "\ufffd"  # what decoding puts where it fails
+_REPLACEMENT_CHARACTER = "\ufffd"  # stands for undecodable bytes
 
 
 class ParsedSubscriber(NamedTuple):
-    """A reader as the file has them.
+    """A subscriber parsed from a row.
 
     Attributes:
-        line: the row, 1-based.
+        line: the line of the row, from 1.
         key: the address as a key.
         address: the address as typed.
-        name: ``""`` if the file has none.
+        name: the name; ``""`` if the file has none.
         status: one of ``STATUSES``.
-        attributes: the filled ones; as text until they are given their types.
-        tags: each once.
-        joined_at: since when they are a reader, if the file says.
-        confirmed_at: when they confirmed, if the file says.
-        source: where they came from, if the file says.
-        token: of our own exports: the secret in the links of mails that were sent.
-        soft_bounces: of our own exports.
-        paused_until: of our own exports.
-        journal: of our own exports: how they came to their status.
+        attributes: the attributes that aren't blank; text until converted to their types.
+        tags: the tags, without duplicates.
+        joined_at: when they joined, if the file states it.
+        confirmed_at: when they confirmed, if the file states it.
+        source: where they came from, if the file states it.
+        token: the secret in the links of emails already sent; only in our own exports.
+        soft_bounces: number of soft bounces in a row; only in our own exports.
+        paused_until: the end of a pause; only in our own exports.
+        journal: the journal entries that led to the status; only in our own exports.
     """
 
     line: int
@@ -77,16 +77,16 @@ class ParsedSubscriber(NamedTuple):
 def parse_subscriber_row(
     row: FileRow, columns: ColumnMapping, file_status: str = "active"
 ) -> ParsedSubscriber:
-    """Read one row.
+    """Parse one row.
 
     Args:
-        row: as the file has it.
-        columns: what its cells are.
-        file_status: the status that the whole file tells; a row may only tell a more careful one.
+        row: the row.
+        columns: the columns of the file.
+        file_status: the status implied by the file; a row can only state a more cautious one.
 
     Raises:
-        ListError: the row is broken, has no address or a word for the status that isn't known,
-            or characters that must not get into a mail.
+        SubscriberListError: the row is broken, has no valid address or an unknown status, or
+            contains characters that must not get into an email.
     """
     if row.problem:
         raise SubscriberListError(row.problem)
@@ -99,8 +99,8 @@ def parse_subscriber_row(
     for index, attribute in columns.attributes.items():
         value = cells[index].strip()
         if value:
-            plain = len(value) <= MAX_TEXT_LENGTH and _is_clean(value)
-            attributes[attribute] = value if plain else clean_text(value, attribute)
+            is_clean = len(value) <= MAX_TEXT_LENGTH and _is_clean(value)
+            attributes[attribute] = value if is_clean else clean_text(value, attribute)
     for index in columns.json:
         attributes.update(_parse_json_attributes(cells[index], columns.header[index], index))
     entry = ParsedSubscriber(
@@ -113,10 +113,10 @@ def parse_subscriber_row(
 
 
 def clean_name(name: str) -> str:
-    """A name that may stand in a mail's header.
+    """Return a name that may be used in an email header.
 
     Raises:
-        ListError: it has a line break or a control character, or is far too long.
+        SubscriberListError: the name contains a line break or a control character, or is too long.
     """
     _reject_control_characters(name, "the name")
     if len(name) > MAX_NAME_LENGTH:
@@ -125,10 +125,10 @@ def clean_name(name: str) -> str:
 
 
 def clean_text(value: str, label: str) -> str:
-    """A text on one line: a note may have several, a merge tag has room for one.
+    """Return a text on one line, as merge tags need it; line breaks and tabs become spaces.
 
     Raises:
-        ListError: it has control characters, or is far too long.
+        SubscriberListError: the text contains control characters or is too long.
     """
     value = " ".join(value.splitlines()).replace("\t", " ")
     _reject_control_characters(value, f"'{label}'")
@@ -138,27 +138,29 @@ def clean_text(value: str, label: str) -> str:
 
 
 def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:
-    """Tags without the spaces around them, each once.
+    """Return tags without surrounding spaces and without duplicates.
 
     Raises:
-        ListError: one has control characters or is far too long, or there are far too many.
+        SubscriberListError: a tag contains control characters or is too long, or there are too
+            many tags.
     """
-    found = dict.fromkeys(filter(None, (tag.strip() for tag in tags)))
-    if len(found) > MAX_TAGS:
+    cleaned = dict.fromkeys(filter(None, (tag.strip() for tag in tags)))
+    if len(cleaned) > MAX_TAGS:
         raise SubscriberListError(f"there are more than {MAX_TAGS} tags")
-    for tag in found:
+    for tag in cleaned:
         _reject_control_characters(tag, "a tag")
         if len(tag) > MAX_TAG_LENGTH:
             raise SubscriberListError(f"a tag is longer than {MAX_TAG_LENGTH} characters")
-    return tuple(found)
+    return tuple(cleaned)
 
 
 def flatten_attributes(data: Mapping[str, Any], index: int) -> Iterator[tuple[str, AttributeValue]]:
-    """An object of attributes, one level of objects in it taken apart; blank ones left out."""
+    """Yield the attributes of a JSON object, flattening one level of objects; skip blank ones."""
     for name, value in data.items():
         if isinstance(value, dict):
-            for inner, deep in value.items():
-                yield from _flatten_value(make_attribute_key(f"{name} {inner}", index), deep)
+            for inner_name, inner_value in value.items():
+                key = make_attribute_key(f"{name} {inner_name}", index)
+                yield from _flatten_value(key, inner_value)
         else:
             yield from _flatten_value(make_attribute_key(name, index), value)
 
@@ -182,53 +184,53 @@ def _parse_json_attributes(cell: str, column: str, index: int) -> dict[str, Attr
     except orjson.JSONDecodeError:
         data = None
     if not isinstance(data, dict):
-        raise SubscriberListError(f"'{column}' is no JSON object")
+        raise SubscriberListError(f"'{column}' must be a JSON object")
     return dict(flatten_attributes(data, index))
 
 
 def _add_single_values(
     entry: ParsedSubscriber, cells: Sequence[str], columns: ColumnMapping
 ) -> ParsedSubscriber:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for role, index in columns.single_columns.items():
         cell = cells[index].strip()
         if not cell:
             continue
         if role in {"joined_at", "confirmed_at", "paused_until"}:
-            found[role] = parse_timestamp(cell)
+            values[role] = parse_timestamp(cell)
         elif role == "source":
-            found[role] = clean_text(cell, role)
+            values[role] = clean_text(cell, role)
         elif role == "token":
-            found[role] = clean_token(cell)
+            values[role] = clean_token(cell)
         else:
-            found[role] = clean_soft_bounces(cell)
-    return entry._replace(**found)
+            values[role] = clean_soft_bounces(cell)
+    return entry._replace(**values)
 
 
 def clean_token(text: str) -> str:
-    """A token of ours.
+    """Return a token if it has the format of our own.
 
     Raises:
-        ListError: it is none.
+        SubscriberListError: it has another format.
     """
     if not TOKEN_PATTERN.fullmatch(text):
-        raise SubscriberListError("the token is none of ours")
+        raise SubscriberListError("the token is not valid")
     return text
 
 
 def clean_soft_bounces(text: str) -> int:
-    """How many soft bounces there were.
+    """Return a number of soft bounces.
 
     Raises:
-        ListError: it is no count.
+        SubscriberListError: ``text`` is not a number or is too large.
     """
     if not (text.isascii() and text.isdigit() and int(text[:9]) <= _MAX_SOFT_BOUNCES):
-        raise SubscriberListError(f"'{text[:60]}' is no number of soft bounces")
+        raise SubscriberListError(f"'{text[:60]}' is not a valid number of soft bounces")
     return int(text)
 
 
 def _split_tags(cell: str) -> Sequence[str]:
-    """Tags as exports list them: commas, each perhaps in quotes; or a JSON list."""
+    """Split tags as exports write them: separated by commas and perhaps quoted, or a JSON list."""
     cell = cell.strip()
     if cell[:1] == "[":
         try:
@@ -245,30 +247,30 @@ def _split_tags(cell: str) -> Sequence[str]:
 def _parse_status(cells: Sequence[str], columns: ColumnMapping, file_status: str) -> str:
     if not (columns.status or columns.consent or columns.opt_out or columns.suppressed_if_filled):
         return file_status
-    found = [file_status]
+    statuses = [file_status]
     for index in columns.status:
         word = normalize_name(cells[index])
         status = columns.format.statuses.get(word) or STATUS_WORDS.get(word)
         if status is None:
-            raise SubscriberListError(f"'{cells[index][:60]}' is no status that is known")
-        found.append(status)
-    found += ["unsubscribed" for index in columns.consent if not _parse_consent(cells[index])]
-    found += [
+            raise SubscriberListError(f"'{cells[index][:60]}' is not a known status")
+        statuses.append(status)
+    statuses += ["unsubscribed" for index in columns.consent if not _parse_consent(cells[index])]
+    statuses += [
         "unsubscribed"
         for index in columns.opt_out
         if cells[index].strip() and _parse_consent(cells[index])
     ]
     for index, status in columns.suppressed_if_filled.items():
         if cells[index].strip() and parse_boolean(cells[index]) is not False:
-            found.append(status)
-    return max(found, key=STATUS_PRECEDENCE.index)
+            statuses.append(status)
+    return max(statuses, key=STATUS_PRECEDENCE.index)
 
 
 def _parse_consent(cell: str) -> bool:
-    found = parse_boolean(cell)
-    if found is None:
-        raise SubscriberListError(f"'{cell[:60]}' is neither yes nor no to being subscribed")
-    return found
+    consent = parse_boolean(cell)
+    if consent is None:
+        raise SubscriberListError(f"'{cell[:60]}' is neither yes nor no")
+    return consent
 
 
 def _is_clean(text: str) -> bool:
@@ -276,13 +278,13 @@ def _is_clean(text: str) -> bool:
 
 
 def _reject_control_characters(text: str, label: str) -> None:
-    """A line break in a name would be a way to write mail headers (RFC 5322)."""
+    """Reject control characters: a line break in a name would allow header injection (RFC 5322)."""
     if _is_clean(text):
         return
     for char in text:
         if char in _LINE_ENDS:
-            raise SubscriberListError(f"{label} has a line break in it")
+            raise SubscriberListError(f"{label} contains a line break")
         if char == _REPLACEMENT_CHARACTER:
-            raise SubscriberListError(f"{label} has characters that could not be decoded")
+            raise SubscriberListError(f"{label} contains characters that could not be decoded")
         if category(char) in {"Cc", "Cs"}:
-            raise SubscriberListError(f"{label} has a control character in it (U+{ord(char):04X})")
+            raise SubscriberListError(f"{label} contains a control character (U+{ord(char):04X})")
