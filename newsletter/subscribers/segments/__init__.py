@@ -1,4 +1,4 @@
-"""Segments: parse a query, and turn it into SQL."""
+"""Segments: parse a query over subscribers and build its SQL condition."""
 
 from newsletter.subscribers.segments.segment import Segment, find_segment
 

@@ -1,7 +1,4 @@
-"""The nodes of a query.
-
-Frozen, and each reads as its own text.
-"""
+"""Syntax tree of a segment query: immutable nodes and their text form."""
 
 import datetime
 import re
@@ -21,12 +18,12 @@ _KEYWORD = re.compile(r"and|or|not", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class SegmentField:
-    """Something that a reader has a value of, or hasn't.
+    """A field of a subscriber, which may have no value.
 
     Attributes:
-        name: as written in a query.
-        type: of its values.
-        is_attribute: whether it is an attribute of the editor's own.
+        name: the name as written in a query.
+        type: the type of its values.
+        is_attribute: whether it is one of the editor's own attributes.
     """
 
     name: str
@@ -34,7 +31,7 @@ class SegmentField:
     is_attribute: bool = True
 
 
-# What every reader has, besides the editor's own attributes.
+# The fields besides the editor's own attributes.
 BUILTIN_FIELDS = {
     field.name: field
     for field in (
@@ -49,7 +46,7 @@ BUILTIN_FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class HasTag:
-    """Has the tag, in one of the spellings that the list knows (at least one)."""
+    """A test: has the tag, in one of the spellings in the list (at least one)."""
 
     tags: tuple[str, ...]
 
@@ -59,7 +56,7 @@ class HasTag:
 
 @dataclass(frozen=True, slots=True)
 class HasStatus:
-    """Has the status."""
+    """A test: has the status."""
 
     status: str
 
@@ -69,7 +66,7 @@ class HasStatus:
 
 @dataclass(frozen=True, slots=True)
 class HasSource:
-    """Came from a source whose name begins so."""
+    """A test: came from a source whose name begins with the prefix."""
 
     prefix: str
 
@@ -79,7 +76,7 @@ class HasSource:
 
 @dataclass(frozen=True, slots=True)
 class HasField:
-    """Has a value of the field."""
+    """A test: has a value of the field."""
 
     field: SegmentField
 
@@ -89,19 +86,19 @@ class HasField:
 
 @dataclass(frozen=True, slots=True)
 class HasEngagement:
-    """Was sent, got, opened or clicked one of the last so many issues, or the one named."""
+    """A test: was sent, received, opened or clicked one of the last issues, or the one named."""
 
     kind: Engagement
     sends: int | str
 
     def __str__(self) -> str:
-        which = f"last-{self.sends}" if isinstance(self.sends, int) else quote_value(self.sends)
-        return f"{self.kind}:{which}"
+        value = f"last-{self.sends}" if isinstance(self.sends, int) else quote_value(self.sends)
+        return f"{self.kind}:{value}"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The field's value against another of its type; never holds of a reader without one."""
+    """A comparison of a field with a value of its type; false if the field has no value."""
 
     field: SegmentField
     operator: Operator
@@ -115,7 +112,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The contrary."""
+    """Logical negation."""
 
     part: "Query"
 
@@ -125,7 +122,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Every part holds (two at least)."""
+    """Conjunction: all parts are true (at least two parts)."""
 
     parts: "tuple[Query, ...]"
 
@@ -135,7 +132,7 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """One part holds, or more (two parts at least)."""
+    """Disjunction: at least one part is true (at least two parts)."""
 
     parts: "tuple[Query, ...]"
 
@@ -148,7 +145,7 @@ Query = Term | Not | And | Or
 
 
 def iter_terms(query: Query) -> Iterator[Term]:
-    """The tests and comparisons that a query is made of, in their order."""
+    """Yield the tests and comparisons of a query, in their order."""
     if isinstance(query, Not):
         yield from iter_terms(query.part)
     elif isinstance(query, And | Or):
@@ -159,7 +156,7 @@ def iter_terms(query: Query) -> Iterator[Term]:
 
 
 def quote_value(text: str) -> str:
-    """``text`` as a value in a query, in quotes if need be."""
+    """Return ``text`` as a value in a query, quoted if necessary."""
     if _BARE_VALUE.fullmatch(text) and not _KEYWORD.fullmatch(text):
         return text
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'

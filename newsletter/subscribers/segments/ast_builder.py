@@ -1,6 +1,6 @@
-"""Build the nodes from the parser's tree.
+"""Build the syntax tree: check names, convert values to their types.
 
-Names are looked up, values are read by their field's type.
+Input is the tree of the parser library.
 """
 
 import datetime
@@ -37,7 +37,7 @@ from newsletter.subscribers.segments.error_caret import Span, format_with_carets
 if TYPE_CHECKING:
     from lark import Token, Tree
 
-# SQLite's parser gives up at about a hundred open parentheses, of which a level takes several.
+# SQLite's parser fails at about a hundred open parentheses, and each level needs several.
 MAX_DEPTH = 20
 MAX_SENDS = 1_000
 MIN_DATE, MAX_DATE = datetime.date(1900, 1, 1), datetime.date(2999, 12, 31)
@@ -58,12 +58,12 @@ _MAX_SUGGESTIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """The names that a list knows.
+    """The names that a query may use.
 
     Attributes:
-        tags: that some reader has.
-        attributes: name -> type of its values.
-        issues: the issues that were sent, by name.
+        tags: the tags in use.
+        attributes: name -> type of the values.
+        issues: the names of issues that were sent.
     """
 
     tags: Collection[str] = ()
@@ -72,22 +72,22 @@ class KnownNames:
 
 
 class _TokenError(Exception):
-    """A word of the query is wrong."""
+    """A token of the query is not valid."""
 
     def __init__(self, message: str, token: "Token") -> None:
         self.message, self.token = message, token
 
 
 class QueryBuilder:
-    """Builds the query of one text.
+    """A builder of the syntax tree of one query.
 
     Args:
-        text: what the tree was made of.
-        known: the names that the list knows.
-        today: in the newsletter's zone.
+        text: the text that was parsed.
+        known: the names that the query may use.
+        today: the current day in the newsletter's time zone.
 
     Attributes:
-        problems: what was found to be wrong so far.
+        problems: the problems found so far.
     """
 
     def __init__(self, text: str, known: KnownNames, today: datetime.date) -> None:
@@ -97,33 +97,33 @@ class QueryBuilder:
         self._today = today
 
     def build_query(self, tree: "Tree[Token] | Token", depth: int = 1) -> Query | None:
-        """The tree as nodes; ``None`` where something in it is wrong, noted in ``problems``."""
+        """Return the tree as nodes; ``None`` if it has a problem, added to ``problems``."""
         from lark import Token, Tree
 
         assert isinstance(tree, Tree)
         if depth > MAX_DEPTH:
-            why = f"a query may be nested {MAX_DEPTH} deep at most"
-            if Problem(why) not in self.problems:
-                self.problems.append(Problem(why))
+            message = f"a query may be nested at most {MAX_DEPTH} levels deep"
+            if Problem(message) not in self.problems:
+                self.problems.append(Problem(message))
             return None
         if tree.data in {"test", "comparison"}:
             tokens = [child for child in tree.children if isinstance(child, Token)]
             build = self._build_test if tree.data == "test" else self._build_comparison
             return self._collect_problems(build, tokens)
         parts = [self.build_query(child, depth + 1) for child in tree.children]
-        whole = tuple(part for part in parts if part is not None)
-        if len(whole) < len(parts):
+        valid_parts = tuple(part for part in parts if part is not None)
+        if len(valid_parts) < len(parts):
             return None
-        if tree.data == "contrary":
-            return Not(whole[0])
-        return And(whole) if tree.data == "all" else Or(whole)
+        if tree.data == "negation":
+            return Not(valid_parts[0])
+        return And(valid_parts) if tree.data == "conjunction" else Or(valid_parts)
 
     def _collect_problems(self, build: Callable[..., Query], tokens: "list[Token]") -> Query | None:
         try:
             return build(*tokens)
-        except _TokenError as wrong:
-            span = Span(wrong.token.start_pos or 0, len(wrong.token))
-            self.problems.append(Problem(format_with_carets(wrong.message, self._text, span)))
+        except _TokenError as error:
+            span = Span(error.token.start_pos or 0, len(error.token))
+            self.problems.append(Problem(format_with_carets(error.message, self._text, span)))
             return None
 
     def _build_test(self, name: "Token", value: "Token") -> Query:
@@ -134,7 +134,7 @@ class QueryBuilder:
             case "status":
                 if text.lower() not in STATUSES:
                     raise _TokenError(
-                        f"'{text}' is no status. {_suggest_names(text, STATUSES)}", value
+                        f"'{text}' is not a status. {_suggest_names(text, STATUSES)}", value
                     )
                 return HasStatus(text.lower())
             case "source":
@@ -144,20 +144,22 @@ class QueryBuilder:
             case "sent" | "delivered" | "opened" | "clicked" as kind:
                 return HasEngagement(kind, self._parse_sends(value, text))
         if self._is_field(name):
-            raise _TokenError(f"'{name}' is compared: write {name} = {value}", name)
+            raise _TokenError(f"'{name}' is a field: write {name} = {value}", name)
         raise _TokenError(f"there is no test '{name}:'. {_suggest_names(name, TESTS)}", name)
 
     def _build_comparison(self, name: "Token", operator: "Token", value: "Token") -> Query:
         if name.lower() in TESTS and not self._is_field(name):
             raise _TokenError(f"'{name}' is a test: write {name}:{value}", name)
-        of = self._find_field(name, name)
-        if operator not in OPERATORS[of.type]:
-            some = " ".join(OPERATORS[of.type])
+        segment_field = self._find_field(name, name)
+        if operator not in OPERATORS[segment_field.type]:
+            operators = " ".join(OPERATORS[segment_field.type])
             raise _TokenError(
-                f"'{of.name}' is {_describe_type(of.type)}, to be compared by {some}", operator
+                f"'{segment_field.name}' is {_describe_type(segment_field.type)}; "
+                f"compare it with one of {operators}",
+                operator,
             )
         sign: Operator = operator.value
-        return Comparison(of, sign, self._parse_value(of, sign, value))
+        return Comparison(segment_field, sign, self._parse_value(segment_field, sign, value))
 
     def _is_field(self, name: str) -> bool:
         return name.lower() in {*BUILTIN_FIELDS, *map(str.lower, self._known.attributes)}
@@ -166,8 +168,8 @@ class QueryBuilder:
         if name.lower() in BUILTIN_FIELDS:
             return BUILTIN_FIELDS[name.lower()]
         attributes = self._known.attributes
-        spelled = [each for each in attributes if each.lower() == name.lower()]
-        found = name if name in spelled else next(iter(spelled), None)
+        spellings = [attribute for attribute in attributes if attribute.lower() == name.lower()]
+        found = name if name in spellings else next(iter(spellings), None)
         if found is None:
             raise _TokenError(
                 f"there is no attribute '{name}'. "
@@ -178,12 +180,12 @@ class QueryBuilder:
 
     def _find_tag_spellings(self, token: "Token", tag: str) -> tuple[str, ...]:
         tags = self._known.tags
-        spelled = tuple(sorted(each for each in tags if each.casefold() == tag.casefold()))
-        if not spelled:
+        spellings = tuple(sorted(known for known in tags if known.casefold() == tag.casefold()))
+        if not spellings:
             raise _TokenError(
                 f"no reader has the tag '{tag}'. {_suggest_names(tag, tags)}".strip(), token
             )
-        return spelled
+        return spellings
 
     def _parse_sends(self, token: "Token", text: str) -> int | str:
         issues = self._known.issues
@@ -193,12 +195,16 @@ class QueryBuilder:
         if last and 1 <= int(last[1]) <= MAX_SENDS:
             return int(last[1])
         if re.match("last", text, re.IGNORECASE):
-            raise _TokenError(f"the last five issues are last-5 (at most last-{MAX_SENDS})", token)
-        named = [issue for issue in issues if issue[11:] == text]  # without its date
-        if len(named) == 1:
-            return named[0]
-        if named:
-            raise _TokenError(f"{len(named)} issues are called '{text}': {', '.join(named)}", token)
+            raise _TokenError(
+                f"for the last five issues write last-5 (at most last-{MAX_SENDS})", token
+            )
+        matches = [issue for issue in issues if issue[11:] == text]  # without its date
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise _TokenError(
+                f"{len(matches)} issues are called '{text}': {', '.join(matches)}", token
+            )
         raise _TokenError(
             f"no issue '{text}' was sent. {_suggest_names(text, issues)}".strip(), token
         )
@@ -213,17 +219,15 @@ class QueryBuilder:
             case "number" if _NUMBER.fullmatch(text):
                 return float(text) if "." in text else int(text)
             case "number":
-                raise _TokenError(
-                    f"'{segment_field.name}' is a number, and '{text}' is none", token
-                )
+                raise _TokenError(f"'{segment_field.name}' is a number, '{text}' is not", token)
             case "boolean" if text.lower() in _BOOLEAN_WORDS:
                 return _BOOLEAN_WORDS[text.lower()]
             case "boolean":
                 raise _TokenError(f"'{segment_field.name}' is true or false, not '{text}'", token)
         if not text:
             raise _TokenError(
-                f"a reader without '{segment_field.name}' is found by: not "
-                f"has:{segment_field.name}",
+                f"to find readers without '{segment_field.name}' write: "
+                f"not has:{segment_field.name}",
                 token,
             )
         return text if sign == "~" else _comparison_key(segment_field, text, token)
@@ -232,8 +236,7 @@ class QueryBuilder:
         day = _parse_date_text(text, self._today)
         if day is None:
             raise _TokenError(
-                f"'{segment_field.name}' is a date, and '{text}' is none: write "
-                "2026-01-31, today or "
+                f"'{segment_field.name}' is a date, '{text}' is not: write 2026-01-31, today or "
                 "30 days ago",
                 token,
             )
@@ -241,7 +244,7 @@ class QueryBuilder:
 
 
 def _comparison_key(segment_field: SegmentField, text: str, token: "Token") -> str:
-    """An address or domain as the list compares it (RFC 5891); other text as it is."""
+    """Return an address or a domain normalized as in address keys (RFC 5891); other text as is."""
     if segment_field not in {BUILTIN_FIELDS["email"], BUILTIN_FIELDS["domain"]}:
         return text
     address = text if segment_field.name == "email" else f"a@{text}"
@@ -249,7 +252,9 @@ def _comparison_key(segment_field: SegmentField, text: str, token: "Token") -> s
         key = parse_address(address).key
     except SubscriberListError:
         kind = "email address" if segment_field.name == "email" else "domain"
-        raise _TokenError(f"'{text}' is no {kind}; a part of one is found by ~", token) from None
+        raise _TokenError(
+            f"'{text}' is not a valid {kind}; to match part of one use ~", token
+        ) from None
     return key if segment_field.name == "email" else key.partition("@")[2]
 
 
@@ -257,8 +262,8 @@ def _parse_date_text(text: str, today: datetime.date) -> datetime.date | None:
     day = None
     if text.lower() == "today":
         return today
-    if ago := _RELATIVE_DATE.fullmatch(text):
-        return _subtract_period(today, int(ago[1]), ago[2].lower())
+    if match := _RELATIVE_DATE.fullmatch(text):
+        return _subtract_period(today, int(match[1]), match[2].lower())
     if _ISO_DATE.fullmatch(text):
         try:
             day = datetime.date.fromisoformat(text)
@@ -268,7 +273,7 @@ def _parse_date_text(text: str, today: datetime.date) -> datetime.date | None:
 
 
 def _subtract_period(today: datetime.date, count: int, unit: str) -> datetime.date:
-    """The day so long before; a month before the 31st is the month's last day at most."""
+    """Return the day that many units before; in a shorter month, at most its last day."""
     if unit in {"day", "week"}:
         days = min(count * (7 if unit == "week" else 1), (today - MIN_DATE).days)
         return today - datetime.timedelta(days=days)
@@ -276,8 +281,8 @@ def _subtract_period(today: datetime.date, count: int, unit: str) -> datetime.da
     year, month = divmod(months, 12)
     if year < MIN_DATE.year:
         return MIN_DATE
-    last = monthrange(year, month + 1)[1]
-    return datetime.date(year, month + 1, min(today.day, last))
+    last_day = monthrange(year, month + 1)[1]
+    return datetime.date(year, month + 1, min(today.day, last_day))
 
 
 def _unquote(token: "Token") -> str:
@@ -293,13 +298,13 @@ def _describe_type(type_: AttributeType) -> str:
 
 
 def _suggest_names(word: str, names: Collection[str]) -> str:
-    """The nearest right name, or some of those there are; empty if there is none."""
+    """Return a hint with the closest name, or else the first names; empty if there are none."""
     folded = {name.casefold(): name for name in reversed(list(names))}
     near = get_close_matches(word.casefold(), folded, n=1)
     if near:
         return f"Did you mean '{folded[near[0]]}'?"
     if not names:
         return ""
-    some = list(names)[:_MAX_SUGGESTIONS]
-    more = f" and {len(names) - len(some):,} more" if len(names) > len(some) else ""
-    return f"There are: {', '.join(some)}{more}"
+    shown = list(names)[:_MAX_SUGGESTIONS]
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    return f"There are: {', '.join(shown)}{more}"

@@ -1,4 +1,4 @@
-"""Point at the error in a query, with carets under the word."""
+"""Show the position of an error in a query by carets under the word."""
 
 import re
 from typing import NamedTuple
@@ -7,27 +7,27 @@ from unicodedata import category
 from wcwidth import wcswidth
 
 EXAMPLE_QUERY = "tag:vip and joined >= 2026-01-01 and not opened:last-5"
-# Columns that the terminal has for the query's line, after two spaces.
+# Columns of the terminal for the query's line, after an indent of two.
 _LINE_WIDTH = 76
 _CONTEXT_WIDTH = 30
 _WORD = re.compile(r"""[^\s()"']+|.""", re.DOTALL)
 
 
 class Span(NamedTuple):
-    """A part of a text: its first character, and how many there are."""
+    """A part of a text: the index of its first character and its length."""
 
     start: int
     length: int
 
 
 def word_at(text: str, start: int) -> Span:
-    """The word that begins at ``at``; one column behind the text's end if it is over."""
+    """Return the span of the word that begins at ``start``; at the text's end, one column."""
     found = _WORD.match(text, start)
     return Span(start, len(found[0]) if found else 1)
 
 
 def format_with_carets(message: str, text: str, span: Span) -> str:
-    """``why``, and below it the part of ``text`` that is meant, with carets under it."""
+    """Return ``message`` and, below it, the part of ``text`` around ``span`` with carets."""
     flat = "".join(_printable(char) for char in text)
     start = max(0, span.start - _CONTEXT_WIDTH) if len(flat) > _LINE_WIDTH else 0
     end = start + _LINE_WIDTH - 2
@@ -41,7 +41,7 @@ def format_with_carets(message: str, text: str, span: Span) -> str:
 def _printable(char: str) -> str:
     if char.isspace():
         return " "
-    # A bidirectional mark would move the words above their carets.
+    # A bidirectional mark would move the text away from its carets.
     return "\ufffd" if category(char) in {"Cc", "Cs", "Cf"} else char
 
 

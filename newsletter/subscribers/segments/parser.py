@@ -1,9 +1,7 @@
-"""Parse the segment language.
+"""Grammar of the segment query language; parse a query, explain errors.
 
-Text in, a tree of frozen nodes out (docs/reference/segments.md).
-
-``tag:vip and joined >= 2026-01-01 and not opened:last-5``. Pure: the day and the names that the
-list knows are handed in.
+Example: ``tag:vip and joined >= 2026-01-01 and not opened:last-5`` (docs/reference/segments.md).
+Pure functions: the current day and the names in the list are passed in.
 """
 
 import datetime
@@ -24,18 +22,18 @@ from newsletter.subscribers.segments.error_caret import (
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree, UnexpectedInput
 
-# Long enough for any real question, short enough for a database.
+# Long enough for any real query, short enough for a database.
 MAX_QUERY_LENGTH = 2_000
-# Control characters, and halves of characters (surrogates): no database takes those.
+# Control characters and lone surrogates, which no database accepts.
 _CONTROL_CATEGORIES = ("Cc", "Cs")
 
-# After a name and its mark a value comes, so that the lexer never takes one for the other.
+# A value comes only after a name and ':' or an operator, so the lexer never confuses the two.
 GRAMMAR = r"""
-?start: either
-?either: all (_OR all)*
-?all: term (_AND term)*
-?term: _NOT term -> contrary
-    | "(" either ")"
+?start: disjunction
+?disjunction: conjunction (_OR conjunction)*
+?conjunction: term (_AND term)*
+?term: _NOT term -> negation
+    | "(" disjunction ")"
     | NAME ":" _value -> test
     | NAME OPERATOR _value -> comparison
 _value: QUOTED | AGO | BARE
@@ -52,16 +50,16 @@ BARE: /(?!(?:and|or|not)(?![^\s()"']))[^\s()"'<>=!~:][^\s()"']*/i
 
 
 def parse_query(text: str, known: KnownNames, today: datetime.date) -> Query:
-    """Read a query.
+    """Parse a query.
 
     Args:
-        text: what the editor wrote.
-        known: the names that the list knows; any other is a mistake.
-        today: what ``today`` and ``30 days ago`` are counted from, in the newsletter's zone.
+        text: the query as the editor wrote it.
+        known: the names that the query may use; all others are errors.
+        today: the day to which ``today`` and ``30 days ago`` refer, in the newsletter's time zone.
 
     Raises:
-        ListError: it can't be read, or names what isn't there; all such names at once, each
-            with carets under the word.
+        SubscriberListError: the query has a syntax error or uses unknown names; all such names are
+            reported at once, each with carets under the word.
     """
     tree = _parse_tree(text)
     builder = QueryBuilder(text, known, today)
@@ -79,11 +77,11 @@ def _parse_tree(text: str) -> "Tree[Token] | Token":
         raise SubscriberListError("the query is empty", remedy=f"For example: {EXAMPLE_QUERY}")
     if len(text) > MAX_QUERY_LENGTH:
         raise SubscriberListError(
-            f"a query has {MAX_QUERY_LENGTH:,} characters at most, this one {len(text):,}"
+            f"a query may have at most {MAX_QUERY_LENGTH:,} characters, this one has {len(text):,}"
         )
-    for at, char in enumerate(text):
+    for index, char in enumerate(text):
         if not char.isspace() and category(char) in _CONTROL_CATEGORIES:
-            raise _query_error("there is a control character here", text, Span(at, 1))
+            raise _query_error("control characters are not allowed", text, Span(index, 1))
     try:
         return _build_parser().parse(text)
     except UnexpectedInput as error:
@@ -93,34 +91,34 @@ def _parse_tree(text: str) -> "Tree[Token] | Token":
 def _syntax_error(error: "UnexpectedInput", text: str) -> SubscriberListError:
     from lark import UnexpectedCharacters, UnexpectedToken
 
-    at, expected = len(text.rstrip()), frozenset[str]()
+    start, expected = len(text.rstrip()), frozenset[str]()
     if isinstance(error, UnexpectedCharacters):
-        at, expected = cast("int", error.pos_in_stream), frozenset(error.allowed or ())
+        start, expected = cast("int", error.pos_in_stream), frozenset(error.allowed or ())
     elif isinstance(error, UnexpectedToken):
         expected = frozenset(error.expected)
         if error.token.type != "$END":
-            at = error.token.start_pos or 0
-    span = word_at(text, at)
-    word = text[at : at + span.length].strip()
+            start = error.token.start_pos or 0
+    span = word_at(text, start)
+    word = text[start : start + span.length].strip()
     return _query_error(_describe_syntax_error(word, expected), text, span)
 
 
 def _describe_syntax_error(word: str, expected: frozenset[str]) -> str:
-    """What is wrong with ``word``, the end if it is empty, where ``expected`` could stand."""
+    """Return what is wrong with ``word`` (``""`` at the end) in place of ``expected`` terminals."""
     if "BARE" in expected:
         if word[:1] in {'"', "'"}:
             return "this quote is never closed"
         return f"a value is missing before '{word}'" if word else "the last value is missing"
     if "OPERATOR" in expected:
-        after = f", not '{word}'" if word else ""
-        return f"after a name comes ':' or one of = != < <= > >= ~{after}"
+        found = f", not '{word}'" if word else ""
+        return f"expected ':' or one of = != < <= > >= ~ after a name{found}"
     if "NAME" in expected:
-        wanted = "a test like tag:vip or city = Bergen must stand here"
-        return f"{wanted}, not '{word}'" if word else "the query ends too early"
+        message = f"expected a test like tag:vip or city = Bergen, not '{word}'"
+        return message if word else "the query ends too early"
     if word == ")":
         return "no parenthesis is open here"
-    joined = f"before '{word}' there must be 'and' or 'or'; text with a space goes into quotes"
-    return joined if word else "a parenthesis is never closed"
+    message = f"expected 'and' or 'or' before '{word}'; text with a space needs quotes"
+    return message if word else "a parenthesis is never closed"
 
 
 def _query_error(message: str, text: str, span: Span) -> SubscriberListError:

@@ -1,4 +1,4 @@
-"""Find a segment by its name in newsletter.yml, or by its query."""
+"""Find a segment by its name in newsletter.yml, or parse it as a query."""
 
 import datetime
 import re
@@ -29,13 +29,13 @@ _ATTRIBUTE_NAME = re.compile(r"[^\W\d]\w*")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Some of the readers.
+    """A part of the list.
 
     Attributes:
-        name: from newsletter.yml; ``""`` for a query that has none.
+        name: the name in newsletter.yml; ``""`` for a query without a name.
         text: the query as the editor wrote it; ``30 days ago`` means another day tomorrow.
-        query: what it asks today.
-        condition: the same on the ``subscriber`` table.
+        query: the query as parsed today.
+        condition: the query as a condition on the ``subscriber`` table.
     """
 
     name: str
@@ -50,16 +50,16 @@ class Segment:
 def find_segment(
     connection: sa.Connection, name_or_query: str, config: Config, now: datetime.datetime
 ) -> Segment:
-    """The segment of a name in newsletter.yml, or of a query.
+    """Return the segment with a name in newsletter.yml, or of a query.
 
     Args:
-        connection: to the list, whose tags, attributes and issues a query may name.
+        connection: a connection to the list, whose tags, attributes and issues a query may name.
         name_or_query: the name or the query.
         config: the newsletter's settings.
-        now: from which ``30 days ago`` counts.
+        now: the time to which ``30 days ago`` refers.
 
     Raises:
-        ListError: there is no such name, or the query can't be read.
+        SubscriberListError: there is no such name, or the query is not valid.
     """
     name = name_or_query.strip() if name_or_query.strip() in config.segments else ""
     if not name and _NAME.fullmatch(name_or_query.strip()):
@@ -81,13 +81,15 @@ def find_segment(
 
 
 def load_known_names(connection: sa.Connection, config: Config) -> KnownNames:
-    """The names that a query may use of this list."""
+    """Return the names that a query over this list may use."""
     types: dict[str, AttributeType] = dict.fromkeys(config.attributes, "text")
     types.pop("name", None)
     types |= dict(connection.execute(sa.select(attribute.c.name, attribute.c.type)).all())
     return KnownNames(
         tags=tuple(iter_tags(connection)),
-        attributes={name: kind for name, kind in types.items() if _ATTRIBUTE_NAME.fullmatch(name)},
+        attributes={
+            name: type_ for name, type_ in types.items() if _ATTRIBUTE_NAME.fullmatch(name)
+        },
         issues=tuple(connection.scalars(sa.select(send.c.issue).order_by(send.c.frozen_at.desc()))),
     )
 
@@ -99,5 +101,5 @@ def _unknown_segment_error(name: str, segments: Mapping[str, str]) -> Subscriber
     elif segments:
         hint = f"There are: {', '.join(segments)}."
     else:
-        hint = f"Name one in newsletter.yml, or write a query: 'tag:{name}'"
+        hint = f"Define it in newsletter.yml, or write a query: 'tag:{name}'"
     return SubscriberListError(f"there is no segment '{name}'", remedy=hint)

@@ -1,8 +1,6 @@
-"""What SQLite and PostgreSQL call by different names.
+"""Typed JSON values and lower-casing in SQLite's and PostgreSQL's SQL.
 
-Typed JSON values, and folding of case.
-
-A JSON value of another type than asked for is NULL; nothing is ever cast that can't be.
+A JSON value of another type than requested is NULL; a cast never fails.
 """
 
 from typing import Any, overload
@@ -14,35 +12,35 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class LowerAscii(FunctionElement[str]):
-    """Text with A to Z as small letters; the databases don't agree on other alphabets."""
+    """Text with A to Z in lower case; the databases treat other alphabets differently."""
 
     type = sa.Text()
     inherit_cache = True
 
 
 class JsonText(FunctionElement[str]):
-    """An attribute that is text. Arguments: the column, the name, its JSON path."""
+    """The value of an attribute, if it is text. Arguments: the column, the name, its JSON path."""
 
     type = sa.Text()
     inherit_cache = True
 
 
 class JsonNumber(FunctionElement[float]):
-    """An attribute that is a number."""
+    """The value of an attribute, if it is a number."""
 
     type = sa.Float()
     inherit_cache = True
 
 
 class JsonBoolean(FunctionElement[str]):
-    """An attribute that is true or false, as ``true`` or ``false`` in letters."""
+    """The value of an attribute, if it is a boolean, as the text ``true`` or ``false``."""
 
     type = sa.Text()
     inherit_cache = True
 
 
 class JsonAny(FunctionElement[str]):
-    """An attribute of whatever type."""
+    """The value of an attribute of any type."""
 
     type = sa.Text()
     inherit_cache = True
@@ -53,7 +51,7 @@ def lower_ascii(text: str) -> str: ...
 @overload
 def lower_ascii(text: sa.ColumnElement[str]) -> LowerAscii: ...
 def lower_ascii(text: str | sa.ColumnElement[str]) -> str | LowerAscii:
-    """``text`` with A to Z as small letters, here or in the database."""
+    """Return ``text`` with A to Z in lower case, computed here or in the database."""
     if isinstance(text, str):
         return "".join(char.lower() if char.isascii() else char for char in text)
     return LowerAscii(text)

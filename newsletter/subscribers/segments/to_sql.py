@@ -1,9 +1,7 @@
-"""Turn a query into a condition on ``subscriber``.
+"""Build the SQL condition of a segment query.
 
-Every word is a bound parameter.
-
-Every condition is true or false, never unknown, so that ``not`` is the contrary of what it stands
-before.
+All text of the query becomes bound parameters. Each condition is true or false, never NULL, so
+that ``not`` is its exact negation.
 """
 
 import datetime
@@ -47,23 +45,23 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Condition]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-# Who clicked has opened, even if their mail program loads no images; who opened has got it.
+# A click implies an open, even if the mail client loads no images; an open implies a delivery.
 IMPLIED_EVENT_TYPES = {
     "delivered": ("delivered", "open", "click"),
     "opened": ("open", "click"),
     "clicked": ("click",),
 }
-# An issue counts as sent to readers who may have it: nobody should get it twice.
+# An issue counts as sent if the subscriber may have received it: nobody should get it twice.
 POSSIBLY_SENT_STATES = ("accepted", "unknown")
 _STARTED_STATES = ("in_flight", "unknown", "accepted")
 
 
 def build_condition(query: Query, zone: datetime.tzinfo) -> Condition:
-    """What the query asks, as a condition on ``subscriber``.
+    """Return the query as a condition on ``subscriber``.
 
     Args:
-        query: from ``parse``.
-        zone: the newsletter's, in which a day begins and ends.
+        query: the query, from ``parse_query``.
+        zone: the newsletter's time zone, in which days begin and end.
     """
     match query:
         case And(parts):
@@ -76,11 +74,11 @@ def build_condition(query: Query, zone: datetime.tzinfo) -> Condition:
             return _term_condition(query, zone)
 
 
-def _term_condition(term: Term, zone: datetime.tzinfo) -> Condition:  # noqa: PLR0911 - one a kind of term
+def _term_condition(term: Term, zone: datetime.tzinfo) -> Condition:  # noqa: PLR0911 - one per kind of term
     match term:
         case HasTag(tags):
-            having = sa.select(subscriber_tag.c.subscriber_id).where(subscriber_tag.c.tag.in_(tags))
-            return subscriber.c.id.in_(having.correlate(None))
+            tagged = sa.select(subscriber_tag.c.subscriber_id).where(subscriber_tag.c.tag.in_(tags))
+            return subscriber.c.id.in_(tagged.correlate(None))
         case HasStatus(status):
             return subscriber.c.status == status
         case HasSource(prefix):
@@ -128,14 +126,14 @@ def _event_condition(types: tuple[str, ...], sends: int | str) -> Condition:
 
 
 def _select_send_ids(selector: int | str) -> sa.Select[tuple[int]]:
-    """The ids of the last so many sends that have begun and weren't recalled, or of one issue's."""
+    """Return the id of an issue's send, or of the last sends started and not cancelled."""
     if isinstance(selector, str):
         return sa.select(send.c.id).where(send.c.issue == selector).correlate(None)
-    has_left = sa.exists().where(batch.c.send_id == send.c.id, batch.c.state.in_(_STARTED_STATES))
-    newest = sa.select(send.c.id).where(has_left.correlate(send), send.c.recalled_at.is_(None))
-    return (
-        newest.order_by(send.c.frozen_at.desc(), send.c.id.desc()).limit(selector).correlate(None)
+    was_started = sa.exists().where(
+        batch.c.send_id == send.c.id, batch.c.state.in_(_STARTED_STATES)
     )
+    sends = sa.select(send.c.id).where(was_started.correlate(send), send.c.recalled_at.is_(None))
+    return sends.order_by(send.c.frozen_at.desc(), send.c.id.desc()).limit(selector).correlate(None)
 
 
 def _compare(
@@ -145,15 +143,15 @@ def _compare(
         return sa.func.coalesce(_compare_attribute(field, sign, value), sa.false())
     if isinstance(value, datetime.date):
         column = subscriber.c.joined_at if field.name == "joined" else subscriber.c.confirmed_at
-        found = _compare_date(column, sign, value, zone)
-        return sa.func.coalesce(found, sa.false()) if column.nullable else found
+        condition = _compare_date(column, sign, value, zone)
+        return sa.func.coalesce(condition, sa.false()) if column.nullable else condition
     return _compare_text(field, sign, str(value))
 
 
 def _compare_date(
     column: sa.Column[Any], sign: str, day: datetime.date, zone: datetime.tzinfo
 ) -> Condition:
-    """A moment against a whole day, which needn't have 24 hours."""
+    """Compare a time with a whole day, which does not always have 24 hours."""
     start = datetime.datetime.combine(day, datetime.time(), zone)
     end = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time(), zone)
     match sign:
@@ -182,12 +180,12 @@ def _compare_text(field: SegmentField, sign: str, value: str) -> Condition:
         case "email", _:
             return _OPERATORS[sign](key, value)
         case _, "~":
-            # No address has two @.
+            # A match after the @ is in the domain: an address has only one @.
             pattern = f"%@%{_escape_like(lower_ascii(value))}%"
             return sa.or_(key.like(pattern, escape="/"), typed.like(pattern, escape="/"))
         case _:
-            same = key.endswith(f"@{value}", autoescape=True)
-            return same if sign == "=" else sa.not_(same)
+            has_domain = key.endswith(f"@{value}", autoescape=True)
+            return has_domain if sign == "=" else sa.not_(has_domain)
 
 
 def _compare_attribute(field: SegmentField, sign: str, value: ComparisonValue) -> Condition:
