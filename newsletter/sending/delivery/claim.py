@@ -22,7 +22,7 @@ from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.subscribers import Recipient, select_still_mailable, split_mailable
 
-UNSUBSCRIBED_SINCE_REASON = "left the list, paused, or changed address, after the send began"
+UNSUBSCRIBED_SINCE_REASON = "unsubscribed, paused or changed address after the send began"
 
 
 @dataclass(frozen=True, slots=True)

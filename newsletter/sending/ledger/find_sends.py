@@ -17,12 +17,12 @@ MAX_LISTED = 5
 
 
 def open_ledger(engine: sa.Engine, config: Config) -> Ledger:
-    """The ledger in a database, with leases that outlast any request."""
+    """Return the ledger of a database, with leases that outlast any request."""
     return Ledger(engine, lease=lease_length(config))
 
 
 def list_sends(ledger: Ledger) -> list[Send]:
-    """All sends, the latest first."""
+    """Return all sends, the latest first."""
     columns = [send.c[name] for name in Send.__slots__]
     query = sa.select(*columns).order_by(send.c.frozen_at.desc(), send.c.id.desc())
     with read_transaction(ledger.engine) as connection:
@@ -30,40 +30,41 @@ def list_sends(ledger: Ledger) -> list[Send]:
 
 
 def find_send(ledger: Ledger, name: str | None) -> Send:
-    """The send of an issue; the issue's folder need not be there any more.
+    """Return the send of an issue, even if the issue's folder no longer exists.
 
     Args:
-        ledger: the record.
-        name: the issue's name, a part that only one send's has, or ``None`` for the latest.
+        ledger: the ledger.
+        name: the issue's name, a part of it that matches one send, or ``None`` for the latest.
 
     Raises:
-        ProjectError: there is none, or several.
+        ProjectError: no send matches, or several do.
     """
     sends = list_sends(ledger)
     if not sends:
         raise ProjectError("nothing has been sent or planned yet")
     if name is None:
         return sends[0]
-    wanted = name.rstrip("/").rpartition("/")[2]
-    exact = [send_record for send_record in sends if send_record.issue == wanted]
-    found = exact or [
-        send_record for send_record in sends if wanted.casefold() in send_record.issue.casefold()
+    issue = name.rstrip("/").rpartition("/")[2]
+    exact = [candidate for candidate in sends if candidate.issue == issue]
+    matches = exact or [
+        candidate for candidate in sends if issue.casefold() in candidate.issue.casefold()
     ]
-    if len(found) == 1:
-        return found[0]
-    some = ", ".join(send_record.issue for send_record in (found or sends)[:MAX_LISTED])
-    if found:
+    if len(matches) == 1:
+        return matches[0]
+    issues = ", ".join(candidate.issue for candidate in (matches or sends)[:MAX_LISTED])
+    if matches:
         raise ProjectError(
-            f"{len(found)} sends match '{name}': {some}", remedy="Give a longer part of the name."
+            f"{len(matches)} sends match '{name}': {issues}",
+            remedy="Give a longer part of the name.",
         )
-    raise ProjectError(f"no send matches '{name}'", remedy=f"There are: {some}.")
+    raise ProjectError(f"no send matches '{name}'", remedy=f"There are: {issues}.")
 
 
 def iter_due_sends(ledger: Ledger) -> Iterator[Send]:
-    """The sends whose time has come and that wait here for it, the earliest first.
+    """Yield the sends that are scheduled on this machine and due, the earliest first.
 
-    So are those that were begun so and whose sender has died. Each is looked up when its turn
-    comes: those before it may have taken hours.
+    A send that was started so and whose sender has died is due too. Each send is looked up when its
+    turn comes: those before it may have taken hours.
     """
     tried: set[int] = set()
     while True:
@@ -75,34 +76,34 @@ def iter_due_sends(ledger: Ledger) -> Iterator[Send]:
                 .order_by(send.c.scheduled_at, send.c.id)
                 .limit(1)
             )
-        found = get_send(ledger, issue) if issue else None
-        if found is None:
+        due_send = get_send(ledger, issue) if issue else None
+        if due_send is None:
             return
-        tried.add(found.id)
-        yield found
+        tried.add(due_send.id)
+        yield due_send
 
 
 def has_due_sends(ledger: Ledger) -> bool:
-    """Whether ``due`` would find one."""
+    """Return whether ``iter_due_sends`` would yield a send."""
     with read_transaction(ledger.engine) as connection:
-        waiting = _due_condition(ledger.clock(connection))
-        return bool(connection.scalar(sa.select(sa.exists().where(waiting))))
+        is_due = _due_condition(ledger.clock(connection))
+        return bool(connection.scalar(sa.select(sa.exists().where(is_due))))
 
 
 def _due_condition(now: datetime.datetime) -> sa.ColumnElement[bool]:
-    own_batch = batch.c.send_id == send.c.id
-    held = sa.exists().where(own_batch, batch.c.lease_until > now)
-    # A sender that lives takes such a batch at once.
+    in_send = batch.c.send_id == send.c.id
+    held = sa.exists().where(in_send, batch.c.lease_until > now)
+    # A live sender claims such a batch at once, so one that stays due has no sender.
     due_batch = sa.and_(
         batch.c.state == "ready",
         sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= now),
         sa.or_(batch.c.available_at.is_(None), batch.c.available_at <= now),
     )
-    left_behind = sa.exists().where(own_batch, sa.or_(due_batch, batch.c.lease_until <= now))
+    unclaimed = sa.exists().where(in_send, sa.or_(due_batch, batch.c.lease_until <= now))
     orphaned = sa.and_(
         send.c.state == "running",
         ~held,
-        left_behind,
+        unclaimed,
         ~provider_paused_condition(sa.literal(now, UtcDateTime)),
     )
     return sa.and_(

@@ -1,8 +1,7 @@
 """Length and expiry of leases on claimed batches.
 
-A claimed batch belongs to its sender until the lease ends; then others may take it back.
-
-``newsletter.sending.delivery.claim`` sets and renews them.
+A claimed batch belongs to its sender until the lease expires; then any sender may take it back.
+``newsletter.sending.delivery.claim`` sets and renews leases.
 """
 
 import datetime
@@ -15,16 +14,16 @@ from newsletter.sending.ledger.record import Ledger, Send
 
 
 def lease_length(config: Config) -> datetime.timedelta:
-    """Return how long a claim is believed to be alive: longer than any request can take."""
+    """Return how long a claim is valid without renewal: longer than any request can take."""
     longest = config.sendgrid.connect_timeout + config.sendgrid.read_timeout
     return datetime.timedelta(seconds=2 * longest + 60)
 
 
 def expire_leases(ledger: Ledger, send_record: Send) -> int:
-    """Settle what dead senders held; returns how many readers became unknown.
+    """Release the batches of dead senders; return how many recipients became unknown.
 
-    A claim whose lease is over goes back to ready. A request that was in flight may have left,
-    so it becomes unknown, never ready.
+    A claimed batch whose lease has expired becomes ready again. One that was in flight may have
+    been sent, so it becomes unknown, never ready.
     """
     with ledger.engine.begin() as connection:
         time = ledger.clock(connection)

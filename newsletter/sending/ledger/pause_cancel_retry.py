@@ -17,41 +17,44 @@ CANCELLED_REASON = "cancelled before it was sent"
 
 
 def pause_send(ledger: Ledger, send_record: Send) -> None:
-    """Let no sender claim another batch; what is in flight is finished."""
+    """Keep senders from claiming another batch; requests in flight are completed."""
     with ledger.engine.begin() as connection:
         _change_send_state(connection, ledger, send_record, "pause")
 
 
 def cancel_send(ledger: Ledger, send_record: Send) -> int:
-    """Give up all that has not left; returns how many readers that are.
+    """Drop every batch that was not sent; return how many recipients were in them.
 
-    What is in flight is finished and counts. Mail that SendGrid holds is another matter:
-    see ``newsletter.sending.providers.sendgrid.scheduled_sends``.
+    Requests in flight are completed and counted. To cancel what SendGrid holds, see
+    ``newsletter.sending.providers.sendgrid.scheduled_sends``.
     """
-    own_batches = batch.c.send_id == send_record.id
-    idle = sa.and_(own_batches, batch.c.state.in_(("ready", "claimed")))
-    given_up = sa.select(batch.c.id).where(
-        own_batches, batch.c.state == "dropped", batch.c.error == CANCELLED_REASON
+    in_send = batch.c.send_id == send_record.id
+    not_sent = sa.and_(in_send, batch.c.state.in_(("ready", "claimed")))
+    cancelled_batches = sa.select(batch.c.id).where(
+        in_send, batch.c.state == "dropped", batch.c.error == CANCELLED_REASON
     )
     with ledger.engine.begin() as connection:
         _change_send_state(connection, ledger, send_record, "cancel")
-        # The batches first: from then on no sender can let one of them leave.
+        # The batches first: the new fence keeps every sender from marking one of them in flight.
         connection.execute(
             sa.update(batch)
-            .where(idle)
+            .where(not_sent)
             .values(
                 state="dropped", lease_until=None, error=CANCELLED_REASON, fence=batch.c.fence + 1
             )
         )
         return connection.execute(
             sa.update(send_recipient)
-            .where(send_recipient.c.batch_id.in_(given_up), send_recipient.c.state == "pending")
+            .where(
+                send_recipient.c.batch_id.in_(cancelled_batches),
+                send_recipient.c.state == "pending",
+            )
             .values(state="dropped", error=CANCELLED_REASON)
         ).rowcount
 
 
 def mark_recalled(ledger: Ledger, send_record: Send) -> None:
-    """Write down that SendGrid has taken back what it held."""
+    """Record that SendGrid has cancelled what it held."""
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
         connection.execute(
@@ -60,47 +63,50 @@ def mark_recalled(ledger: Ledger, send_record: Send) -> None:
 
 
 def retry_rejected(ledger: Ledger, send_record: Send, batch_size: int) -> int:
-    """Put all readers who were rejected into new batches; returns how many they are.
+    """Put all rejected recipients into new batches; return how many there are.
 
-    A rejected reader has never had the mail: SendGrid takes no part of a request that it
-    refuses.
+    A rejected recipient has never been sent the email: SendGrid accepts no part of a request that
+    it rejects.
 
     Args:
-        ledger: the record.
+        ledger: the ledger.
         send_record: the send; it is paused afterwards.
-        batch_size: readers in a batch, at most.
+        batch_size: the most recipients in a batch.
+
+    Raises:
+        SendRefusedError: no recipient was rejected, or the send can't be retried in its state.
     """
-    rejected = (
+    rejected_query = (
         sa.select(send_recipient.c.subscriber_id, send_recipient.c.batch_id)
         .where(send_recipient.c.send_id == send_record.id, send_recipient.c.state == "rejected")
         .order_by(send_recipient.c.subscriber_id)
     )
     with ledger.engine.begin() as connection:
         _change_send_state(connection, ledger, send_record, "retry")
-        readers = connection.execute(rejected).all()
-        if not readers:
+        rejected = connection.execute(rejected_query).all()
+        if not rejected:
             raise SendRefusedError(f"no reader of {send_record.issue} was rejected")
-        for start in range(0, len(readers), batch_size):
-            some = readers[start : start + batch_size]
+        for start in range(0, len(rejected), batch_size):
+            chunk = rejected[start : start + batch_size]
             _insert_retry_batch(
-                connection, send_record, some[0].batch_id, [row.subscriber_id for row in some]
+                connection, send_record, chunk[0].batch_id, [row.subscriber_id for row in chunk]
             )
-    return len(readers)
+    return len(rejected)
 
 
 def _change_send_state(
     connection: sa.Connection, ledger: Ledger, send_record: Send, command: SendCommand
 ) -> None:
-    """From the state that ``of`` was seen in, or not at all."""
+    """Change the state, but only if it is still that of ``send_record`` (compare-and-set)."""
     state = next_state(command, send_record, ledger.clock(connection))
-    moved = connection.execute(
+    updated = connection.execute(
         sa.update(send)
         .where(send.c.id == send_record.id, send.c.state == send_record.state)
         .values(state=state, reason=MANUAL_STOP_REASON)
     )
-    if moved.rowcount != 1:
+    if updated.rowcount != 1:
         raise SendRefusedError(
-            f"{send_record.issue} is no longer what it was a moment ago",
+            f"{send_record.issue} was changed by another command meanwhile",
             remedy=f"See: newsletter status {send_record.slug}",
         )
 
@@ -116,7 +122,9 @@ def _insert_retry_batch(
         "size": len(subscriber_ids),
         "state": "ready",
     }
-    made = connection.execute(sa.insert(batch).values(values).returning(batch.c.id)).scalar_one()
+    batch_id = connection.execute(
+        sa.insert(batch).values(values).returning(batch.c.id)
+    ).scalar_one()
     connection.execute(
         sa.update(send_recipient)
         .where(
@@ -124,5 +132,5 @@ def _insert_retry_batch(
             send_recipient.c.subscriber_id.in_(subscriber_ids),
             send_recipient.c.state == "rejected",
         )
-        .values(batch_id=made, state="pending", error="")
+        .values(batch_id=batch_id, state="pending", error="")
     )

@@ -1,6 +1,6 @@
 """The pause that the provider asked for (rate limit).
 
-One row, which all workers of all processes look at.
+One row, which the senders of all processes read.
 """
 
 import datetime
@@ -12,17 +12,17 @@ from newsletter.db.schema import provider_pause
 
 
 def provider_paused_condition(now: sa.BindParameter[datetime.datetime]) -> sa.ColumnElement[bool]:
-    """Whether SendGrid has asked everybody to wait, as a condition of a query."""
+    """Return a condition that holds while SendGrid has asked all senders to wait."""
     return sa.exists().where(provider_pause.c.paused_until > now)
 
 
 def select_paused_until() -> sa.ScalarSelect[datetime.datetime]:
-    """When the pause is over, or was; NULL if there has been none."""
+    """Return a subquery for the end of the latest pause; NULL if there has been none."""
     return sa.select(provider_pause.c.paused_until).scalar_subquery()
 
 
 def pause_provider(connection: sa.Connection, until: datetime.datetime) -> None:
-    """Let nobody begin a request before ``until``; a longer pause stays."""
+    """Keep all senders from starting a request before ``until``; a longer pause stays."""
     connection.execute(
         insert_or_ignore(connection, provider_pause).values(id=1, paused_until=until)
     )

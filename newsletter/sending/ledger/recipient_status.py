@@ -10,23 +10,23 @@ from newsletter.sending.ledger.record import Send
 
 PAGE_SIZE = 5_000
 
-# The states that say it all; the others have a reason of their own in the ledger.
+# The states that explain themselves; for the others the ledger holds a reason.
 STATE_REASONS: Mapping[str, str] = {
-    "accepted": "SendGrid has taken it",
+    "accepted": "accepted by SendGrid",
     "unknown": "may or may not have it",
-    "pending": "still to go",
+    "pending": "not sent yet",
 }
-RECALLED_REASON = "accepted by SendGrid, then cancelled there"
+RECALLED_REASON = "accepted by SendGrid, then cancelled"
 
 
 class RecipientStatus(NamedTuple):
-    """One reader.
+    """The status of one recipient.
 
     Attributes:
-        address: as on the list; its key if the reader is no longer there.
+        address: as on the list; its key if the subscriber is no longer there.
         state: one of ``newsletter.db.schema.RECIPIENT_STATES``.
-        batch: the number of the reader's latest batch.
-        reason: in words.
+        batch: the number of the recipient's latest batch.
+        reason: why the recipient is in that state, for people.
     """
 
     address: str
@@ -38,55 +38,55 @@ class RecipientStatus(NamedTuple):
 def iter_recipients(
     connection: sa.Connection, send_record: Send, *, only_missed: bool = False
 ) -> Iterator[RecipientStatus]:
-    """Everybody who was to get it, in the list's order; fetched page by page.
+    """Yield the status of every recipient, in the list's order; fetched page by page.
 
     Args:
         connection: in a transaction.
         send_record: the send.
-        only_missed: leave out those whom SendGrid has accepted.
+        only_missed: leave out the recipients whom SendGrid has accepted.
     """
-    recipient = send_recipient
+    recipients = send_recipient.c
     query = (
         sa.select(
-            recipient.c.subscriber_id,
-            sa.func.coalesce(subscriber.c.address, recipient.c.address_key),
-            recipient.c.state,
+            recipients.subscriber_id,
+            sa.func.coalesce(subscriber.c.address, recipients.address_key),
+            recipients.state,
             batch.c.number,
-            recipient.c.error,
+            recipients.error,
             batch.c.error,
         )
         .select_from(
-            recipient.join(batch, batch.c.id == recipient.c.batch_id).outerjoin(
-                subscriber, subscriber.c.id == recipient.c.subscriber_id
+            send_recipient.join(batch, batch.c.id == recipients.batch_id).outerjoin(
+                subscriber, subscriber.c.id == recipients.subscriber_id
             )
         )
         .where(
-            recipient.c.send_id == send_record.id, recipient.c.subscriber_id > sa.bindparam("after")
+            recipients.send_id == send_record.id,
+            recipients.subscriber_id > sa.bindparam("after"),
         )
-        .order_by(recipient.c.subscriber_id)
+        .order_by(recipients.subscriber_id)
         .limit(PAGE_SIZE)
     )
     if only_missed and not send_record.recalled_at:
-        query = query.where(recipient.c.state != "accepted")
+        query = query.where(recipients.state != "accepted")
     after = 0
     while rows := connection.execute(query, {"after": after}).all():
-        for _, address, state, number, own, shared in rows:
-            yield RecipientStatus(
-                address, state, number, describe_recipient_state(send_record, state, own, shared)
-            )
+        for _, address, state, number, recipient_error, batch_error in rows:
+            reason = describe_recipient_state(send_record, state, recipient_error, batch_error)
+            yield RecipientStatus(address, state, number, reason)
         after = rows[-1][0]
 
 
 def describe_recipient_state(
     send_record: Send, state: str, recipient_error: str, batch_error: str
 ) -> str:
-    """Why a reader is in ``state``.
+    """Return why a recipient is in ``state``, for people.
 
     Args:
         send_record: the send.
-        state: the reader's.
-        recipient_error: what the ledger says of this reader.
-        batch_error: what it says of the reader's batch.
+        state: the recipient's state.
+        recipient_error: what the ledger holds about this recipient.
+        batch_error: what it holds about the recipient's batch.
     """
     if state == "accepted":
         return RECALLED_REASON if send_record.recalled_at else STATE_REASONS[state]

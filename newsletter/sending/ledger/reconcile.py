@@ -15,21 +15,21 @@ from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.resolve import update_send_state
 from newsletter.sending.ledger.state_machine import EvidenceVerdict, classify_evidence
 
-ACCEPTED_REASON = "accepted: SendGrid's events name it"
-# Whatever is older than the attempt is about another mail; clocks may differ by so much.
+ACCEPTED_REASON = "accepted: proven by SendGrid's events"
+# An event older than the attempt belongs to another email; clocks may differ by this much.
 CLOCK_SKEW = datetime.timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """What evidence has settled.
+    """What the recorded events have resolved.
 
     Attributes:
-        state: of the send, afterwards.
+        state: the state of the send afterwards.
         accepted_batches: numbers of the batches that turned out to be accepted.
-        accepted_recipients: how many became accepted by that.
-        duplicated_batches: numbers of the batches that were taken once more than they should.
-        in_progress_batches: numbers of those that a sender is at work on.
+        accepted_recipients: how many recipients became accepted by that.
+        duplicated_batches: numbers of the batches that were accepted more than once.
+        in_progress_batches: numbers of the batches that a sender is working on.
     """
 
     state: str
@@ -40,7 +40,7 @@ class ReconcileResult:
 
 
 def reconcile_send(ledger: Ledger, send_record: Send) -> ReconcileResult:
-    """Believe the events on record; may be done as often as one likes."""
+    """Mark batches accepted that recorded events name; idempotent."""
     expire_leases(ledger, send_record)
     batches: dict[EvidenceVerdict, list[int]] = {
         "accepted": [],
@@ -48,32 +48,34 @@ def reconcile_send(ledger: Ledger, send_record: Send) -> ReconcileResult:
         "twice": [],
         "wait": [],
     }
-    readers = 0
+    accepted_recipients = 0
     with ledger.engine.begin() as connection:
         for row in connection.execute(_select_attempts_with_events(send_record)).all():
             if row.latest < row.started_at - CLOCK_SKEW:
                 continue
             verdict = classify_evidence(row.state, row.outcome, has_later_attempt=row.later)
             if verdict == "accepted":
-                readers += _mark_accepted(connection, row.id)
+                accepted_recipients += _mark_accepted(connection, row.id)
             batches[verdict].append(row.number)
         state = update_send_state(connection, ledger, send_record)
     return ReconcileResult(
         state,
         accepted_batches=tuple(batches["accepted"]),
-        accepted_recipients=readers,
+        accepted_recipients=accepted_recipients,
         duplicated_batches=tuple(batches["twice"]),
         in_progress_batches=tuple(batches["wait"]),
     )
 
 
 def _select_attempts_with_events(send_record: Send) -> sa.Select[Any]:
-    """The attempts not known to be accepted that events name, each with its batch."""
-    again = attempt.alias()
+    """Select the attempts that events name and that aren't known to be accepted, with the batch."""
+    later_attempt = attempt.alias()
     later = sa.exists().where(
-        again.c.batch_id == attempt.c.batch_id,
-        again.c.number > attempt.c.number,
-        sa.or_(again.c.outcome.is_(None), again.c.outcome.in_(("accepted", "unknown"))),
+        later_attempt.c.batch_id == attempt.c.batch_id,
+        later_attempt.c.number > attempt.c.number,
+        sa.or_(
+            later_attempt.c.outcome.is_(None), later_attempt.c.outcome.in_(("accepted", "unknown"))
+        ),
     )
     columns = (batch.c.id, batch.c.number, batch.c.state, attempt.c.started_at, attempt.c.outcome)
     return (
@@ -86,7 +88,7 @@ def _select_attempts_with_events(send_record: Send) -> sa.Select[Any]:
                 event.c.batch_id == batch.c.id,
                 event.c.attempt_number == attempt.c.number,
                 event.c.send_id == send_record.id,
-                # Another newsletter on the same account may have the same numbers.
+                # Another newsletter on the same account may use the same ids.
                 event.c.address_key == send_recipient.c.address_key,
             ),
         )
@@ -100,13 +102,13 @@ def _select_attempts_with_events(send_record: Send) -> sa.Select[Any]:
 
 
 def _mark_accepted(connection: sa.Connection, batch_id: int) -> int:
-    doubtful = ("unknown", "ready", "dropped")
-    moved = connection.execute(
+    unproven = ("unknown", "ready", "dropped")
+    updated = connection.execute(
         sa.update(batch)
-        .where(batch.c.id == batch_id, batch.c.state.in_(doubtful))
+        .where(batch.c.id == batch_id, batch.c.state.in_(unproven))
         .values(state="accepted", error=ACCEPTED_REASON, retry_at=None)
     )
-    if moved.rowcount != 1:  # a sender has just claimed it, or another attempt has proven it
+    if updated.rowcount != 1:  # a sender has just claimed it, or another attempt proved it accepted
         return 0
     return connection.execute(
         sa.update(send_recipient)

@@ -1,9 +1,7 @@
 """Record a send: start, stop, finish, count.
 
-What was sent to whom, written down before and after each request.
-
 The tables and the order of writes are explained in docs/explanation/exactly-once.md.
-``newsletter.sending.delivery.claim`` has what concerns one batch.
+``newsletter.sending.delivery`` writes what concerns one batch.
 """
 
 import datetime
@@ -18,14 +16,14 @@ from newsletter.sending.ledger.provider_pause import select_paused_until
 
 Clock = Callable[[sa.Connection], datetime.datetime]
 
-# How long a sender that finds nothing to do waits for what another one holds.
+# How long an idle sender waits before it looks again for batches that another sender holds.
 POLL_INTERVAL = datetime.timedelta(seconds=1)
-# The states of a batch that is not settled yet.
+# The states of a batch that is not completed yet.
 OPEN_BATCH_STATES = ("ready", "claimed", "in_flight")
 
 
 def get_database_time(connection: sa.Connection) -> datetime.datetime:
-    """The database's own time; SQLite's is this machine's."""
+    """Return the time of the database server; for SQLite, of this machine."""
     if connection.dialect.name == "sqlite":
         return datetime.datetime.now(datetime.UTC)
     time: datetime.datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
@@ -38,8 +36,8 @@ class Ledger:
 
     Attributes:
         engine: from ``newsletter.db.open_database``.
-        lease: how long a claim is believed to be alive; must outlast a request.
-        clock: the time that leases go by.
+        lease: how long a claim is valid without renewal; must outlast a request.
+        clock: the time by which leases expire.
     """
 
     engine: sa.Engine
@@ -49,27 +47,27 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One sending of one issue, as it stands.
+    """One sending of one issue, as read from the ledger.
 
     Attributes:
         id: in the ledger.
         issue: the issue's name.
         state: one of ``newsletter.db.schema.SEND_STATES``.
-        content_sha: of the email as it was frozen.
-        frozen_at: when audience and content were fixed.
-        total: how many readers.
-        excluded: reason -> how many were left out.
+        content_sha: SHA-256 of the frozen email.
+        frozen_at: when recipients and content were frozen.
+        total: how many recipients.
+        excluded: reason -> how many subscribers were excluded for it.
         reason: why it stopped, if it did.
-        finished_at: when nothing was open any more.
-        scheduled_at: when readers get it; ``None`` for at once.
-        vendor_batch_id: SendGrid's id for what it holds until then, empty if it holds nothing.
-        recalled_at: when SendGrid took that back.
-        undo_seconds: how long SendGrid was to hold it to be taken back, 0 if that wasn't asked.
-        limit_per_hour: readers, 0 for no limit.
-        plan_sha: the seal of ``newsletter.sending.planning.frozen_content``.
-        app_version: of the newsletter that made the plan.
-        segment: the query that its readers were selected by, ``""`` for the whole list.
-        allowed: rule of ``newsletter check`` -> why the editor allows what it finds.
+        finished_at: when its last batch was completed.
+        scheduled_at: when it goes out; ``None`` for at once.
+        provider_batch_id: SendGrid's id for what it holds until then, empty if it holds nothing.
+        recalled_at: when SendGrid cancelled that.
+        undo_seconds: length of the undo window, 0 without one.
+        limit_per_hour: recipients, 0 for no limit.
+        plan_sha: the checksum of ``newsletter.sending.planning.frozen_content``.
+        app_version: the version of the newsletter that made the plan.
+        segment: the query that selected its recipients, ``""`` for the whole list.
+        allowed: rule of ``newsletter check`` -> why the editor allows its findings.
     """
 
     id: int
@@ -98,18 +96,18 @@ class Send:
 
     @property
     def is_scheduled_locally(self) -> bool:
-        """Whether it is scheduled on this side, and nothing of it is at SendGrid."""
+        """Whether it waits for its time on this machine, and not at SendGrid."""
         return self.state == "frozen" and bool(self.scheduled_at) and not self.provider_batch_id
 
 
 def get_ledger_time(ledger: Ledger) -> datetime.datetime:
-    """The time that leases go by."""
+    """Return the time by which leases expire."""
     with read_transaction(ledger.engine) as connection:
         return ledger.clock(connection)
 
 
 def get_send(ledger: Ledger, issue: str) -> Send | None:
-    """The send of an issue, if there is one."""
+    """Return the send of an issue, if there is one."""
     columns = [send.c[name] for name in Send.__slots__]
     with read_transaction(ledger.engine) as connection:
         row = connection.execute(sa.select(*columns).where(send.c.issue == issue)).one_or_none()
@@ -117,7 +115,7 @@ def get_send(ledger: Ledger, issue: str) -> Send | None:
 
 
 def may_have_been_sent(ledger: Ledger, send_record: Send) -> bool:
-    """Whether any reader may have the issue, or may be about to get it."""
+    """Return whether any recipient may have the email, or may be about to get it."""
     with read_transaction(ledger.engine) as connection:
         return bool(
             connection.scalar(sa.select(sent_condition(send_record.id, ledger.clock(connection))))
@@ -125,15 +123,15 @@ def may_have_been_sent(ledger: Ledger, send_record: Send) -> bool:
 
 
 def start_send(ledger: Ledger, send_record: Send) -> None:
-    """Let senders claim batches; after a halt, each has its full number of tries again."""
-    halted = send.c.state.in_(("frozen", "paused", "blocked"))
+    """Let senders claim batches; after a stop, each batch has all its attempts again."""
+    is_stopped = send.c.state.in_(("frozen", "paused", "blocked"))
     with ledger.engine.begin() as connection:
-        opened = connection.execute(
+        started = connection.execute(
             sa.update(send)
-            .where(send.c.id == send_record.id, halted)
+            .where(send.c.id == send_record.id, is_stopped)
             .values(state="running", reason="")
         )
-        if opened.rowcount:
+        if started.rowcount:
             connection.execute(
                 sa.update(batch)
                 .where(batch.c.send_id == send_record.id, batch.c.state == "ready")
@@ -142,7 +140,7 @@ def start_send(ledger: Ledger, send_record: Send) -> None:
 
 
 def stop_send(ledger: Ledger, send_record: Send, state: str, reason: str) -> None:
-    """Stop a running send: nobody claims a batch of it any more."""
+    """Stop a running send: no sender claims another batch of it."""
     with ledger.engine.begin() as connection:
         stop_send_in_transaction(connection, send_record.id, state, reason)
 
@@ -150,7 +148,7 @@ def stop_send(ledger: Ledger, send_record: Send, state: str, reason: str) -> Non
 def stop_send_in_transaction(
     connection: sa.Connection, send_id: int, state: str, reason: str
 ) -> None:
-    """``halt`` as a part of a transaction."""
+    """Stop a running send as part of a transaction."""
     connection.execute(
         sa.update(send)
         .where(send.c.id == send_id, send.c.state == "running")
@@ -159,10 +157,10 @@ def stop_send_in_transaction(
 
 
 def finish_send(ledger: Ledger, send_record: Send) -> None:
-    """Close a running send that has no open batch: ``done``, or ``needs_review``."""
-    unknown = sa.exists().where(batch.c.send_id == send_record.id, batch.c.state == "unknown")
+    """Finish a running send that has no open batch: ``done``, or ``needs_review``."""
+    has_unknown = sa.exists().where(batch.c.send_id == send_record.id, batch.c.state == "unknown")
     with ledger.engine.begin() as connection:
-        state = "needs_review" if connection.scalar(sa.select(unknown)) else "done"
+        state = "needs_review" if connection.scalar(sa.select(has_unknown)) else "done"
         connection.execute(
             sa.update(send)
             .where(send.c.id == send_record.id, send.c.state == "running")
@@ -171,31 +169,34 @@ def finish_send(ledger: Ledger, send_record: Send) -> None:
 
 
 def get_next_claim_time(ledger: Ledger, send_record: Send) -> datetime.datetime | None:
-    """When the next open batch can be claimed or swept; ``None`` if no batch is open."""
-    ready = batch.c.state == "ready"
-    waits = sa.func.coalesce(batch.c.retry_at, batch.c.available_at)
-    later = sa.case((batch.c.available_at > waits, batch.c.available_at), else_=waits)
+    """Return when the next open batch can be claimed, or its lease expires.
+
+    ``None`` if no batch is open.
+    """
+    is_ready = batch.c.state == "ready"
+    due_at = sa.func.coalesce(batch.c.retry_at, batch.c.available_at)
+    latest_due_at = sa.case((batch.c.available_at > due_at, batch.c.available_at), else_=due_at)
     query = sa.select(
         sa.func.count(),
-        sa.func.count().filter(ready, waits.is_(None)),
-        sa.func.min(sa.case((ready, later), else_=batch.c.lease_until)),
-        sa.func.count().filter(~ready),
+        sa.func.count().filter(is_ready, due_at.is_(None)),
+        sa.func.min(sa.case((is_ready, latest_due_at), else_=batch.c.lease_until)),
+        sa.func.count().filter(~is_ready),
         select_paused_until(),
     ).where(batch.c.send_id == send_record.id, batch.c.state.in_(OPEN_BATCH_STATES))
     with read_transaction(ledger.engine) as connection:
-        still_open, at_once, soonest, held, paused = connection.execute(query).one()
-        if not still_open:
+        open_count, due_count, earliest, held_count, paused_until = connection.execute(query).one()
+        if not open_count:
             return None
         now = ledger.clock(connection)
-    soonest = now if at_once or soonest is None else soonest
-    if held:
-        # Whoever holds it is done long before its lease, if they live.
-        soonest = min(soonest, now + POLL_INTERVAL)
-    return max(soonest, paused or soonest)
+    earliest = now if due_count or earliest is None else earliest
+    if held_count:
+        # A live sender completes its batches long before their leases expire.
+        earliest = min(earliest, now + POLL_INTERVAL)
+    return max(earliest, paused_until or earliest)
 
 
 def count_recipients_by_state(ledger: Ledger, send_record: Send) -> dict[str, int]:
-    """State -> how many readers of the send are in it; they add up to ``of.total``."""
+    """Return state -> how many recipients are in it; they add up to the send's total."""
     state = send_recipient.c.state
     query = sa.select(state, sa.func.count()).where(send_recipient.c.send_id == send_record.id)
     with read_transaction(ledger.engine) as connection:
@@ -203,7 +204,7 @@ def count_recipients_by_state(ledger: Ledger, send_record: Send) -> dict[str, in
 
 
 def list_unknown_batches(ledger: Ledger, send_record: Send) -> list[tuple[int, int, str]]:
-    """Number, readers and reason of each batch that nobody can vouch for."""
+    """Return number, recipient count and reason of each unknown batch."""
     query = (
         sa.select(batch.c.number, batch.c.size, batch.c.error)
         .where(batch.c.send_id == send_record.id, batch.c.state == "unknown")
@@ -214,8 +215,8 @@ def list_unknown_batches(ledger: Ledger, send_record: Send) -> list[tuple[int, i
 
 
 def sent_condition(send_id: int, time: datetime.datetime) -> sa.ColumnElement[bool]:
-    """``has_left`` as a part of a query."""
-    about_to = sa.and_(batch.c.state == "claimed", batch.c.lease_until > time)
-    out = batch.c.state.in_(("in_flight", "unknown", "accepted"))
-    # A batch of which some were rejected is ready again, and none of it has left.
-    return sa.exists().where(batch.c.send_id == send_id, sa.or_(about_to, out))
+    """Return the condition of ``may_have_been_sent``."""
+    is_claimed = sa.and_(batch.c.state == "claimed", batch.c.lease_until > time)
+    is_sent = batch.c.state.in_(("in_flight", "unknown", "accepted"))
+    # A batch of which some recipients were rejected is ready again, and none of it was accepted.
+    return sa.exists().where(batch.c.send_id == send_id, sa.or_(is_claimed, is_sent))

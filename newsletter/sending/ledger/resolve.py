@@ -1,6 +1,6 @@
 """Resolve unknown batches by the editor's decision.
 
-Every write finds what the editor was shown.
+A batch is resolved only if it is still the unknown one that the editor was shown.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ class UnknownBatch:
 
     Attributes:
         id: in the ledger.
-        number: as the editor names it.
+        number: the number that the editor knows it by.
         reason: what happened.
-        recipient_count: how many may or may not have the mail.
-        sample_addresses: the first addresses, to look up at the vendor.
+        recipient_count: how many may or may not have the email.
+        sample_addresses: the first addresses, to look up at the provider.
     """
 
     id: int
@@ -43,28 +43,28 @@ class UnknownBatch:
 def find_unknown_batches(
     ledger: Ledger, send_record: Send, numbers: Sequence[int] = ()
 ) -> list[UnknownBatch]:
-    """The unknown batches with these numbers, or all of them.
+    """Return the unknown batches with these numbers, or all unknown batches.
 
     Raises:
-        SendRefused: one of them is not unknown, or none is.
+        SendRefusedError: one of them is not unknown, or there is none.
     """
-    unknown_batches_of_send = sa.and_(batch.c.send_id == send_record.id, batch.c.state == "unknown")
+    is_unknown = sa.and_(batch.c.send_id == send_record.id, batch.c.state == "unknown")
     with read_transaction(ledger.engine) as connection:
         rows = connection.execute(
             sa.select(batch.c.id, batch.c.number, batch.c.error)
-            .where(unknown_batches_of_send, *([batch.c.number.in_(numbers)] if numbers else []))
+            .where(is_unknown, *([batch.c.number.in_(numbers)] if numbers else []))
             .order_by(batch.c.number)
         ).all()
         found = [
             UnknownBatch(row.id, row.number, row.error, *_count_and_sample(connection, row.id))
             for row in rows
         ]
-    missing = sorted(set(numbers) - {batch_row.number for batch_row in found})
+    missing = sorted(set(numbers) - {unknown_batch.number for unknown_batch in found})
     if missing or not found:
-        what = f"batch {', '.join(map(str, missing))} of" if missing else "no batch of"
+        subject = f"batch {', '.join(map(str, missing))} of" if missing else "no batch of"
         verb = "is not unknown" if missing else "is unknown"
         raise SendRefusedError(
-            f"{what} {send_record.issue} {verb}; only what is unknown can be settled",
+            f"{subject} {send_record.issue} {verb}; only unknown batches can be resolved",
             remedy=f"See: newsletter status {send_record.slug}",
         )
     return found
@@ -76,28 +76,30 @@ def resolve_batches(
     unknown_batches: Sequence[UnknownBatch],
     resolution: Resolution,
 ) -> str:
-    """Settle unknown batches; returns the state that the send is in then.
+    """Resolve unknown batches; return the state of the send afterwards.
 
     Raises:
-        SendRefused: one of them is no longer unknown, or a cancelled send would go on. Nothing
-            is written then.
+        SendRefusedError: one of them is no longer unknown, or a cancelled send would be resumed.
+            Nothing is written then.
     """
-    settled = RESOLVED_STATES[resolution]
+    resolved = RESOLVED_STATES[resolution]
     if resolution == "resend" and send_record.state == "cancelled":
         raise SendRefusedError(
-            f"{send_record.issue} was cancelled: nothing of it is sent any more",
-            remedy="Settle it with --accepted or --drop.",
+            f"{send_record.issue} was cancelled: nothing more of it is sent",
+            remedy="Resolve it with --accepted or --drop.",
         )
     with ledger.engine.begin() as connection:
         for unknown_batch in unknown_batches:
-            moved = connection.execute(
+            updated = connection.execute(
                 sa.update(batch)
                 .where(batch.c.id == unknown_batch.id, batch.c.state == "unknown")
-                .values(state=settled.batch_state, error=settled.message, attempts=0, retry_at=None)
+                .values(
+                    state=resolved.batch_state, error=resolved.message, attempts=0, retry_at=None
+                )
             )
-            if moved.rowcount != 1:
+            if updated.rowcount != 1:
                 raise SendRefusedError(
-                    f"batch {unknown_batch.number} was settled by another command meanwhile",
+                    f"batch {unknown_batch.number} was resolved by another command meanwhile",
                     remedy=f"See: newsletter status {send_record.slug}",
                 )
             connection.execute(
@@ -107,48 +109,46 @@ def resolve_batches(
                     send_recipient.c.state == "unknown",
                 )
                 .values(
-                    state=settled.recipient_state,
-                    error=settled.message if resolution == "drop" else "",
+                    state=resolved.recipient_state,
+                    error=resolved.message if resolution == "drop" else "",
                 )
             )
         return update_send_state(connection, ledger, send_record)
 
 
 def update_send_state(connection: sa.Connection, ledger: Ledger, send_record: Send) -> str:
-    """Give the send the state that its batches call for by now; returns it."""
-    own_batches = batch.c.send_id == send_record.id
-    still_open = sa.exists().where(own_batches, batch.c.state.in_(OPEN_BATCH_STATES))
-    unknown = sa.exists().where(own_batches, batch.c.state == "unknown")
-    state, some_open, some_unknown = connection.execute(
-        sa.select(send.c.state, still_open, unknown).where(send.c.id == send_record.id)
+    """Set the state of the send that follows from its batches; return it."""
+    in_send = batch.c.send_id == send_record.id
+    has_open = sa.exists().where(in_send, batch.c.state.in_(OPEN_BATCH_STATES))
+    has_unknown = sa.exists().where(in_send, batch.c.state == "unknown")
+    state, has_open_batches, has_unknown_batches = connection.execute(
+        sa.select(send.c.state, has_open, has_unknown).where(send.c.id == send_record.id)
     ).one()
-    after = state_after_resolution(
-        state, has_open_batches=some_open, has_unknown_batches=some_unknown
+    new_state = state_after_resolution(
+        state, has_open_batches=has_open_batches, has_unknown_batches=has_unknown_batches
     )
-    if after != state:
-        finished_at = None if after == "paused" else ledger.clock(connection)
+    if new_state != state:
+        finished_at = None if new_state == "paused" else ledger.clock(connection)
         connection.execute(
             sa.update(send)
             .where(send.c.id == send_record.id, send.c.state == state)
-            .values(state=after, finished_at=finished_at)
+            .values(state=new_state, finished_at=finished_at)
         )
-    return after
+    return new_state
 
 
 def _count_and_sample(connection: sa.Connection, batch_id: int) -> tuple[int, tuple[str, ...]]:
-    unknown_recipients = sa.and_(
-        send_recipient.c.batch_id == batch_id, send_recipient.c.state == "unknown"
-    )
+    is_unknown = sa.and_(send_recipient.c.batch_id == batch_id, send_recipient.c.state == "unknown")
     count = connection.scalar(
-        sa.select(sa.func.count()).select_from(send_recipient).where(unknown_recipients)
+        sa.select(sa.func.count()).select_from(send_recipient).where(is_unknown)
     )
-    some = connection.scalars(
+    sample = connection.scalars(
         sa.select(sa.func.coalesce(subscriber.c.address, send_recipient.c.address_key))
         .select_from(
             send_recipient.outerjoin(subscriber, subscriber.c.id == send_recipient.c.subscriber_id)
         )
-        .where(unknown_recipients)
+        .where(is_unknown)
         .order_by(send_recipient.c.subscriber_id)
         .limit(SAMPLE_SIZE)
     )
-    return count or 0, tuple(some)
+    return count or 0, tuple(sample)

@@ -1,4 +1,4 @@
-"""Which command changes a send or a batch from which state to which.
+"""Allowed transitions of sends and batches, by command.
 
 Pure: tables and rules.
 """
@@ -14,10 +14,10 @@ SendCommand = Literal["pause", "resume", "cancel", "retry"]
 Resolution = Literal["accepted", "resend", "drop"]
 EvidenceVerdict = Literal["accepted", "known", "twice", "wait"]
 
-# Command -> the send's state -> its next state. What is not here is refused.
+# Command -> the send's state -> its next state. Whatever is not listed is refused.
 TRANSITIONS: Mapping[SendCommand, Mapping[str, str]] = {
     "pause": {"running": "paused"},
-    # A sender that died leaves its send running.
+    # A sender that dies leaves its send running.
     "resume": {"running": "running", "paused": "running", "blocked": "running"},
     "cancel": {
         "frozen": "cancelled", "running": "cancelled", "paused": "cancelled",
@@ -29,27 +29,27 @@ TRANSITIONS: Mapping[SendCommand, Mapping[str, str]] = {
 }  # fmt: skip
 
 STATE_PHRASES: Mapping[str, str] = {
-    "frozen": "is planned and has not begun",
+    "frozen": "is planned and has not been started",
     "running": "is being sent",
     "paused": "is paused",
-    "blocked": "was stopped by SendGrid's refusal",
-    "needs_review": "has gone out but for what is unknown",
-    "done": "has gone out",
+    "blocked": "was blocked by SendGrid",
+    "needs_review": "was sent, but some batches are unknown",
+    "done": "was sent",
     "cancelled": "was cancelled",
 }
 COMMAND_REMEDIES: Mapping[tuple[SendCommand, str], str] = {
-    ("pause", "frozen"): "Nothing needs to be paused; to take the plan back: newsletter cancel {}",
-    ("resume", "frozen"): "Begin with: newsletter send {}",
+    ("pause", "frozen"): "There is nothing to pause. Discard the plan with: newsletter cancel {}",
+    ("resume", "frozen"): "Start it with: newsletter send {}",
     ("resume", "needs_review"): "See what is unknown with: newsletter status {}",
-    ("resume", "cancelled"): "What is new goes into a new issue.",
+    ("resume", "cancelled"): "Put new content into a new issue.",
     ("cancel", "needs_review"): "See what is unknown with: newsletter status {}",
-    ("retry", "running"): "Wait for it to end, or: newsletter pause {}",
-    ("retry", "frozen"): "Begin with: newsletter send {}",
+    ("retry", "running"): "Wait until it has ended, or: newsletter pause {}",
+    ("retry", "frozen"): "Start it with: newsletter send {}",
 }
 
 
 class ResolvedStates(NamedTuple):
-    """The next states of an unknown batch and of those of its readers who are unknown."""
+    """The next states of an unknown batch and of its unknown recipients, with the reason."""
 
     batch_state: Literal["accepted", "ready", "dropped"]
     recipient_state: Literal["accepted", "pending", "dropped"]
@@ -57,17 +57,17 @@ class ResolvedStates(NamedTuple):
 
 
 RESOLVED_STATES: Mapping[Resolution, ResolvedStates] = {
-    "accepted": ResolvedStates("accepted", "accepted", "settled by hand: accepted"),
-    "resend": ResolvedStates("ready", "pending", "settled by hand: to be sent again"),
-    "drop": ResolvedStates("dropped", "dropped", "settled by hand: given up"),
+    "accepted": ResolvedStates("accepted", "accepted", "resolved by hand: accepted"),
+    "resend": ResolvedStates("ready", "pending", "resolved by hand: to be sent again"),
+    "drop": ResolvedStates("dropped", "dropped", "resolved by hand: given up"),
 }
 
 
 def next_state(command: SendCommand, send_record: Send, now: datetime.datetime) -> str:
-    """The send's state after ``command``.
+    """Return the send's state after ``command``.
 
     Raises:
-        SendRefused: the command makes no sense in the state that it is in, with the remedy.
+        SendRefusedError: the send's state doesn't allow the command; with the remedy.
     """
     if command == "cancel" and is_recallable(send_record, now):
         return "cancelled"
@@ -78,18 +78,18 @@ def next_state(command: SendCommand, send_record: Send, now: datetime.datetime) 
 
 
 def is_recallable(send_record: Send, now: datetime.datetime) -> bool:
-    """Whether SendGrid holds mail of it that may still be taken back."""
+    """Return whether SendGrid holds emails of the send that can still be cancelled."""
     held = bool(send_record.provider_batch_id) and send_record.recalled_at is None
     return held and send_record.scheduled_at is not None and send_record.scheduled_at > now
 
 
 def state_after_resolution(state: str, *, has_open_batches: bool, has_unknown_batches: bool) -> str:
-    """The send's state once some of its unknown batches are settled.
+    """Return the send's state once some of its unknown batches are resolved.
 
     Args:
-        state: as it is.
-        has_open_batches: whether some batch is ready or on its way.
-        has_unknown_batches: whether some batch is still unknown.
+        state: the state until now.
+        has_open_batches: whether any batch is ready, claimed or in flight.
+        has_unknown_batches: whether any batch is still unknown.
     """
     if state not in {"needs_review", "paused", "blocked"}:
         return state
@@ -101,19 +101,20 @@ def state_after_resolution(state: str, *, has_open_batches: bool, has_unknown_ba
 def classify_evidence(
     batch_state: str, outcome: str | None, *, has_later_attempt: bool
 ) -> EvidenceVerdict:
-    """What an event proves that names one attempt of a batch.
+    """Decide what an event proves that names one attempt of a batch.
 
-    Any event will do, even a bounce: SendGrid takes a request whole or not at all, and makes
-    events only of what it took.
+    Any event will do, even a bounce: SendGrid accepts a request as a whole or not at all, and
+    creates events only for accepted requests.
 
     Args:
-        batch_state: its state.
-        outcome: of that attempt as recorded; ``None`` while it is on its way.
-        has_later_attempt: whether a later attempt of the batch may have been taken too.
+        batch_state: the state of the batch.
+        outcome: the recorded outcome of that attempt; ``None`` while it is in flight.
+        has_later_attempt: whether a later attempt of the batch may have been accepted too.
 
     Returns:
-        ``accepted`` if the batch is to become so; ``known`` if nothing is new; ``twice`` if the
-        readers have it from a later attempt as well; ``wait`` if a sender is at work on it.
+        ``accepted`` if the batch is to become accepted; ``known`` if nothing is new; ``twice`` if
+        the recipients have the email from a later attempt as well; ``wait`` if a sender is working
+        on the batch.
     """
     if outcome is None or batch_state in {"claimed", "in_flight"}:
         return "wait"

@@ -15,7 +15,7 @@ from newsletter.sending.ledger.state_machine import is_recallable
 
 @dataclass(frozen=True, slots=True)
 class UnknownBatchSummary:
-    """A batch that nobody can vouch for: its number, its readers, and what happened."""
+    """An unknown batch: its number, how many recipients it has, and what happened."""
 
     number: int
     recipient_count: int
@@ -24,17 +24,18 @@ class UnknownBatchSummary:
 
 @dataclass(frozen=True, slots=True)
 class SendStatus:
-    """A send as it stands.
+    """The status of a send at one moment.
 
     Attributes:
-        send: itself.
-        recipients_by_state: state -> how many; they add up to the send's total.
-        batches_by_state: state -> how many.
+        send: the send.
+        recipients_by_state: state -> how many recipients; they add up to the send's total.
+        batches_by_state: state -> how many batches.
         unknown_batches: the unknown batches.
-        in_flight_recipients: readers whose request is on its way.
-        lease_until: until when the sender of the latest of those is believed to be alive.
-        next_claim_time: before then no batch goes, because of the vendor, the pace, or a failure.
-        now: when it was looked at.
+        in_flight_recipients: how many recipients' requests are in flight.
+        lease_until: when the last lease on a batch in flight expires.
+        next_claim_time: no batch is claimed before then, because of the provider's pause, the
+            hourly limit, or a backoff.
+        now: the moment.
     """
 
     send: Send
@@ -48,98 +49,92 @@ class SendStatus:
 
     @property
     def missing_recipients(self) -> int:
-        """Readers of whom there is no record; anything but 0 is a fault of ours."""
+        """How many recipients have no record; anything but 0 is a bug."""
         return self.send.total - sum(self.recipients_by_state.values())
 
     @property
     def is_held_by_provider(self) -> bool:
-        """Whether SendGrid holds mail that may still be taken back."""
+        """Whether SendGrid holds emails that can still be cancelled."""
         return is_recallable(self.send, self.now)
 
     def as_data(self) -> dict[str, Any]:
-        """For a script."""
-        send_record = self.send
+        """Return the status as JSON data, for scripts."""
+        send = self.send
         return {
-            "issue": send_record.issue,
-            "state": send_record.state,
-            "total": send_record.total,
+            "issue": send.issue,
+            "state": send.state,
+            "total": send.total,
             "readers": dict(self.recipients_by_state),
             "batches": dict(self.batches_by_state),
-            "left_out": dict(send_record.excluded),
-            "allowed": dict(send_record.allowed),
+            "left_out": dict(send.excluded),
+            "allowed": dict(send.allowed),
             "lost": self.missing_recipients,
             "in_flight": self.in_flight_recipients,
             "unknown": [
-                {
-                    "batch": unknown_batch.number,
-                    "readers": unknown_batch.recipient_count,
-                    "reason": unknown_batch.reason,
-                }
-                for unknown_batch in self.unknown_batches
+                {"batch": batch.number, "readers": batch.recipient_count, "reason": batch.reason}
+                for batch in self.unknown_batches
             ],
-            "reason": send_record.reason,
-            "frozen_at": _format_time(send_record.frozen_at),
-            "scheduled_at": _format_time(send_record.scheduled_at),
+            "reason": send.reason,
+            "frozen_at": _format_time(send.frozen_at),
+            "scheduled_at": _format_time(send.scheduled_at),
             "held_by_sendgrid": self.is_held_by_provider,
-            "recalled_at": _format_time(send_record.recalled_at),
-            "finished_at": _format_time(send_record.finished_at),
+            "recalled_at": _format_time(send.recalled_at),
+            "finished_at": _format_time(send.finished_at),
             "waits_until": _format_time(self.next_claim_time),
         }
 
 
 def list_issues_with_sends(ledger: Ledger) -> list[str]:
-    """The issues of all sends, the latest first."""
+    """Return the issues of all sends, the latest first."""
     with read_transaction(ledger.engine) as connection:
         query = sa.select(send.c.issue).order_by(send.c.frozen_at.desc(), send.c.id.desc())
         return list(connection.scalars(query))
 
 
 def get_send_status(ledger: Ledger, send_record: Send) -> SendStatus:
-    """See how a send stands; changes nothing."""
-    own_batches = batch.c.send_id == send_record.id
+    """Return the status of a send; change nothing."""
+    in_send = batch.c.send_id == send_record.id
     columns = [send.c[name] for name in Send.__slots__]
-    open_waits = sa.func.min(sa.func.coalesce(batch.c.retry_at, batch.c.available_at)).filter(
+    earliest_retry = sa.func.min(sa.func.coalesce(batch.c.retry_at, batch.c.available_at)).filter(
         batch.c.state == "ready"
     )
-    in_flight = batch.c.state == "in_flight"
+    is_in_flight = batch.c.state == "in_flight"
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
-        sent = Send(
+        current = Send(
             *connection.execute(sa.select(*columns).where(send.c.id == send_record.id)).one()
         )
         state = send_recipient.c.state
-        counted = sa.select(state, sa.func.count()).where(
+        by_state = sa.select(state, sa.func.count()).where(
             send_recipient.c.send_id == send_record.id
         )
-        readers: dict[str, int] = dict(connection.execute(counted.group_by(state)).all())
-        counted = (
-            sa.select(batch.c.state, sa.func.count()).where(own_batches).group_by(batch.c.state)
-        )
-        batches: dict[str, int] = dict(connection.execute(counted).all())
-        flying, lease_until, waits = connection.execute(
+        recipients: dict[str, int] = dict(connection.execute(by_state.group_by(state)).all())
+        by_state = sa.select(batch.c.state, sa.func.count()).where(in_send).group_by(batch.c.state)
+        batches: dict[str, int] = dict(connection.execute(by_state).all())
+        in_flight, lease_until, retry_at = connection.execute(
             sa.select(
-                sa.func.coalesce(sa.func.sum(batch.c.size).filter(in_flight), 0),
-                sa.func.max(batch.c.lease_until).filter(in_flight),
-                open_waits,
-            ).where(own_batches)
+                sa.func.coalesce(sa.func.sum(batch.c.size).filter(is_in_flight), 0),
+                sa.func.max(batch.c.lease_until).filter(is_in_flight),
+                earliest_retry,
+            ).where(in_send)
         ).one()
         unknown = connection.execute(
             sa.select(batch.c.number, sa.func.count(), batch.c.error)
             .join(send_recipient, send_recipient.c.batch_id == batch.c.id)
-            .where(own_batches, batch.c.state == "unknown", state == "unknown")
+            .where(in_send, batch.c.state == "unknown", state == "unknown")
             .group_by(batch.c.id, batch.c.number, batch.c.error)
             .order_by(batch.c.number)
         ).all()
-        throttled = connection.scalar(sa.select(provider_pause.c.paused_until))
-    later = [time for time in (waits, throttled) if time and time > now]
+        paused_until = connection.scalar(sa.select(provider_pause.c.paused_until))
+    future = [time for time in (retry_at, paused_until) if time and time > now]
     return SendStatus(
-        send=sent,
-        recipients_by_state=readers,
+        send=current,
+        recipients_by_state=recipients,
         batches_by_state=batches,
         unknown_batches=tuple(UnknownBatchSummary(*row) for row in unknown),
-        in_flight_recipients=int(flying),
+        in_flight_recipients=int(in_flight),
         lease_until=lease_until,
-        next_claim_time=max(later, default=None) if batches.get("ready") else None,
+        next_claim_time=max(future, default=None) if batches.get("ready") else None,
         now=now,
     )
 

@@ -263,7 +263,7 @@ def test_commands_default_to_the_latest_send(newsletter: Cli) -> None:
     newsletter("plan")
     code, _, err = newsletter("pause")
     assert code == 1
-    assert "has not begun" in err
+    assert "has not been started" in err
     assert "newsletter cancel the-ice" in err
     code, _, err = newsletter("status", "harbour")
     assert code == 1

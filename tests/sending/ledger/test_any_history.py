@@ -1,4 +1,4 @@
-"""The ledger under everything that can happen to it, in any order, against a model of the truth."""
+"""Property test: the ledger against a model, under any history of faults and commands."""
 
 import datetime
 from collections import Counter
@@ -29,7 +29,7 @@ from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 TOTAL = 17
-BATCH = 4
+BATCH_SIZE = 4
 FAULTS = (
     faults.lost_response(),
     faults.lost_request(),
@@ -42,25 +42,35 @@ FAULTS = (
     faults.error_response(400),
     faults.error_response(400, "bad", "personalizations.1.to.0.email"),
 )
-happenings = st.sampled_from(
-    ["well", "well", "no connection", "killed before", "killed after", "overtaken", *FAULTS]
+request_events = st.sampled_from(
+    [
+        "ok",
+        "ok",
+        "no connection",
+        "killed before POST",
+        "killed after POST",
+        "lease expires",
+        *FAULTS,
+    ]
 )
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The sender's process was killed."""
 
 
-class TheSend(RuleBasedStateMachine):
-    """One send of seventeen readers.
+class SendMachine(RuleBasedStateMachine):
+    """One send to seventeen recipients, and what may be true of them.
 
     Attributes:
-        resent: addresses of unknown batches that the editor said to send again: they may have
-            the mail twice, by the editor's word.
-        vouched: of those that the editor called accepted; the vendor may not have them.
-        given_up: of those that the editor dropped; the vendor may have them.
-        out: of those who left the list before their mail had left.
-        jumps: how far the clock has been moved, all in all.
+        may_be_duplicated: addresses in unknown batches that the editor resolved to be sent again:
+            they may get the email twice, by the editor's decision.
+        declared_accepted: addresses in unknown batches that the editor resolved as accepted; the
+            fake SendGrid may not have accepted them.
+        declared_dropped: addresses in unknown batches that the editor dropped; the fake SendGrid
+            may have accepted them.
+        unsubscribed: addresses that unsubscribed before their email was accepted.
+        plan: what happens to the next requests, in order.
     """
 
     ledger: Ledger
@@ -72,15 +82,15 @@ class TheSend(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.resent: set[str] = set()
-        self.vouched: set[str] = set()
-        self.given_up: set[str] = set()
-        self.out: set[str] = set()
+        self.may_be_duplicated: set[str] = set()
+        self.declared_accepted: set[str] = set()
+        self.declared_dropped: set[str] = set()
+        self.unsubscribed: set[str] = set()
         self.plan: list[str | InjectedFault] = []
         self.double.accepted.clear()
-        self.letter = prepare_email(self.email, configured(limits={"batch_size": BATCH}))
+        self.letter = prepare_email(self.email, configured(limits={"batch_size": BATCH_SIZE}))
         self._subscribe()
-        self.frozen = freeze_send(self.ledger, self.letter)
+        self.frozen_send = freeze_send(self.ledger, self.letter)
 
     def _subscribe(self) -> None:
         now = self.world.now
@@ -99,86 +109,92 @@ class TheSend(RuleBasedStateMachine):
 
     @property
     def send(self) -> Send:
-        found = get_send(self.ledger, self.frozen.issue)
-        assert found is not None
-        return found
+        current = get_send(self.ledger, self.frozen_send.issue)
+        assert current is not None
+        return current
 
     def sender(self, concurrency: int = 1) -> BatchSender:
         return BatchSender(
-            self.ledger, self.frozen, self.letter, self, self.world, concurrency=concurrency
+            self.ledger, self.frozen_send, self.letter, self, self.world, concurrency=concurrency
         )
 
     def post_mail(self, body: bytes) -> Response | NoResponse:
-        """What happens to the next request, from the thread that POSTs it."""
-        happening = self.plan.pop(0) if self.plan else "well"
-        if happening == "killed before":
+        """POST with what is planned for this request; called by the worker threads."""
+        event = self.plan.pop(0) if self.plan else "ok"
+        if event == "killed before POST":
             raise Killed
-        if happening == "no connection":
+        if event == "no connection":
             return NoResponse(request_sent=False, reason="connection refused")
-        if isinstance(happening, InjectedFault):
-            self.double.inject_faults(happening)
-        if happening == "overtaken":  # it takes so long that others give this sender up
+        if isinstance(event, InjectedFault):
+            self.double.inject_faults(event)
+        if event == "lease expires":  # so slow that another sender takes over
             self.world.now += 2 * self.ledger.lease
             with suppress(NewsletterError, Killed):
                 self.sender().run()
-        answer = self.mailer.post_mail(body)
-        if happening == "killed after":
+        response = self.mailer.post_mail(body)
+        if event == "killed after POST":
             raise Killed
-        return answer
+        return response
 
-    @rule(plan=st.lists(happenings, max_size=6), concurrency=st.integers(1, 3))
+    @rule(plan=st.lists(request_events, max_size=6), concurrency=st.integers(1, 3))
     def run(self, plan: list[str | InjectedFault], concurrency: int) -> None:
         self.plan = list(plan)
         with suppress(Killed, NewsletterError):
             self.sender(concurrency).run()
 
     @rule(minutes=st.sampled_from([-300, -3, 1, 10, 4000]))
-    def jump(self, minutes: int) -> None:
+    def move_clock(self, minutes: int) -> None:
         self.world.now += datetime.timedelta(minutes=minutes)
 
     @rule(number=st.integers(1, TOTAL))
-    def leave(self, number: int) -> None:
+    def unsubscribe(self, number: int) -> None:
         with self.ledger.engine.begin() as connection:
-            gone = sa.update(subscriber).where(subscriber.c.id == number)
-            connection.execute(gone.values(status="unsubscribed"))
+            update = sa.update(subscriber).where(subscriber.c.id == number)
+            connection.execute(update.values(status="unsubscribed"))
         address = f"reader{number}@example.com"
-        if address not in {one.address for one in self.double.accepted}:
-            self.out.add(address)
+        if address not in self.accepted_addresses():
+            self.unsubscribed.add(address)
 
     @rule(command=st.sampled_from([pause_cancel_retry.pause_send, pause_cancel_retry.cancel_send]))
-    def halt(self, command: type[object]) -> None:
+    def pause_or_cancel(self, command: type[object]) -> None:
         with suppress(NewsletterError):
             command(self.ledger, self.send)  # type: ignore[call-arg]
 
     @rule()
     def retry(self) -> None:
         with suppress(NewsletterError):
-            pause_cancel_retry.retry_rejected(self.ledger, self.send, BATCH)
+            pause_cancel_retry.retry_rejected(self.ledger, self.send, BATCH_SIZE)
 
-    @rule(how=st.sampled_from(["accepted", "resend", "drop"]))
-    def settle(self, how: Resolution) -> None:
+    @rule(resolution=st.sampled_from(["accepted", "resend", "drop"]))
+    def resolve(self, resolution: Resolution) -> None:
         try:
-            shown = find_unknown_batches(self.ledger, self.send)[:1]
+            unknown = find_unknown_batches(self.ledger, self.send)[:1]
         except NewsletterError:
             return
-        readers = self._readers("unknown", shown[0].id)
+        addresses = self._addresses("unknown", unknown[0].id)
         with suppress(NewsletterError):
-            resolve_batches(self.ledger, self.send, shown, how)
-            told = {"accepted": self.vouched, "resend": self.resent, "drop": self.given_up}
-            told[how].update(readers)
+            resolve_batches(self.ledger, self.send, unknown, resolution)
+            sets = {
+                "accepted": self.declared_accepted,
+                "resend": self.may_be_duplicated,
+                "drop": self.declared_dropped,
+            }
+            sets[resolution].update(addresses)
 
-    @rule(which=st.sets(st.integers(0, TOTAL - 1), max_size=4))
-    def hear_of_some(self, which: set[int]) -> None:
-        """The vendor's events come, not all of them and perhaps again."""
-        heard = [one for n, one in enumerate(self.double.accepted) if n in which]
+    @rule(positions=st.sets(st.integers(0, TOTAL - 1), max_size=4))
+    def receive_events(self, positions: set[int]) -> None:
+        """Receive some of the provider's events, perhaps again."""
+        emails = [
+            email for position, email in enumerate(self.double.accepted) if position in positions
+        ]
         rows = [
             {
-                "sg_event_id": f"{one.address} {one.message_id}", "type": "processed",
-                "at": self.world.now, "address_key": one.address,
-                "send_id": self.frozen.id, "batch_id": int(one.custom_args["nl_batch"]),
-                "attempt_number": int(one.custom_args["nl_attempt"]), "raw": {},
+                "sg_event_id": f"{email.address} {email.message_id}", "type": "processed",
+                "at": self.world.now, "address_key": email.address,
+                "send_id": self.frozen_send.id, "batch_id": int(email.custom_args["nl_batch"]),
+                "attempt_number": int(email.custom_args["nl_attempt"]), "raw": {},
             }
-            for one in heard
+            for email in emails
         ]  # fmt: skip
         ids = [row["sg_event_id"] for row in rows]
         with self.ledger.engine.begin() as connection:
@@ -187,45 +203,55 @@ class TheSend(RuleBasedStateMachine):
                 connection.execute(sa.insert(event), rows)
         reconcile_send(self.ledger, self.send)
 
-    def _readers(self, state: str, batch_id: int) -> set[str]:
+    def _addresses(self, state: str, batch_id: int) -> set[str]:
         query = sa.select(send_recipient.c.address_key).where(
             send_recipient.c.batch_id == batch_id, send_recipient.c.state == state
         )
         with self.ledger.engine.connect() as connection:
             return set(connection.scalars(query))
 
-    @invariant()
-    def nobody_is_lost_from_the_books(self) -> None:
-        assert sum(count_recipients_by_state(self.ledger, self.frozen).values()) == TOTAL
+    def accepted_addresses(self) -> set[str]:
+        return {email.address for email in self.double.accepted}
 
     @invariant()
-    def nobody_gets_it_twice_but_by_the_editors_word(self) -> None:
-        times = Counter(one.address for one in self.double.accepted)
-        assert {address for address, count in times.items() if count > 1} <= self.resent
+    def every_recipient_has_a_state(self) -> None:
+        assert sum(count_recipients_by_state(self.ledger, self.frozen_send).values()) == TOTAL
 
     @invariant()
-    def nobody_gets_it_after_they_left(self) -> None:
-        assert not self.out & {one.address for one in self.double.accepted}
+    def nobody_gets_it_twice_unless_the_editor_resent_it(self) -> None:
+        counts = Counter(email.address for email in self.double.accepted)
+        assert {address for address, count in counts.items() if count > 1} <= self.may_be_duplicated
 
     @invariant()
-    def the_books_say_what_the_vendor_has(self) -> None:
-        taken = {one.address for one in self.double.accepted}
+    def nobody_gets_it_after_unsubscribing(self) -> None:
+        assert not self.unsubscribed & self.accepted_addresses()
+
+    @invariant()
+    def ledger_matches_what_sendgrid_accepted(self) -> None:
+        really_accepted = self.accepted_addresses()
         states = sa.select(send_recipient.c.address_key, send_recipient.c.state, batch.c.state)
         query = states.join(batch, batch.c.id == send_recipient.c.batch_id)
         with self.ledger.engine.connect() as connection:
             rows = connection.execute(query).all()
-            judged = sa.select(attempt.c.ended_at.is_(None), attempt.c.outcome.is_(None))
-            assert all(open_ == unjudged for open_, unjudged in connection.execute(judged))
+            attempts = sa.select(attempt.c.ended_at.is_(None), attempt.c.outcome.is_(None))
+            assert all(
+                is_open == has_no_outcome
+                for is_open, has_no_outcome in connection.execute(attempts)
+            )
         accepted = {address for address, state, _ in rows if state == "accepted"}
-        doubtful = {
-            address for address, state, of in rows if state == "unknown" or of == "in_flight"
+        unknown = {
+            address
+            for address, state, batch_state in rows
+            if state == "unknown" or batch_state == "in_flight"
         }
-        assert accepted <= taken | self.vouched
-        assert taken <= accepted | doubtful | self.given_up | self.resent
+        assert accepted <= really_accepted | self.declared_accepted
+        assert really_accepted <= (
+            accepted | unknown | self.declared_dropped | self.may_be_duplicated
+        )
 
     @invariant()
-    def an_ended_send_has_nothing_open(self) -> None:
-        counts = count_recipients_by_state(self.ledger, self.frozen)
+    def finished_send_has_no_pending_recipient(self) -> None:
+        counts = count_recipients_by_state(self.ledger, self.frozen_send)
         if self.send.state in {"done", "needs_review"}:
             assert "pending" not in counts
             assert (self.send.state == "needs_review") == ("unknown" in counts)
@@ -238,7 +264,7 @@ class TheSend(RuleBasedStateMachine):
     indirect=["database_url"],
     ids=["sqlite", "postgresql"],
 )
-def test_the_ledger_keeps_its_word(  # noqa: PLR0917 - fixtures
+def test_ledger_matches_the_model_under_any_history(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     email: Email,
     world: World,
@@ -247,11 +273,11 @@ def test_the_ledger_keeps_its_word(  # noqa: PLR0917 - fixtures
     make_readers: MakeReaders,
     examples: int,
 ) -> None:
-    parts = {
+    attributes = {
         "ledger": ledger, "email": email, "world": world, "double": double, "mailer": mailer,
         "make_readers": staticmethod(make_readers),
     }  # fmt: skip
     run_state_machine_as_test(
-        type("Machine", (TheSend,), parts),
+        type("Machine", (SendMachine,), attributes),
         settings=settings(max_examples=examples, stateful_step_count=15, deadline=None),
     )

@@ -1,4 +1,4 @@
-"""Pause, cancel, retry and settle on both databases, against the double; nobody twice or lost."""
+"""Pause, cancel, retry, resolve and reconcile, against the fake SendGrid; nobody twice or lost."""
 
 import datetime
 from collections import Counter
@@ -37,11 +37,11 @@ from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 TOTAL = 25
-TAKEN = InjectedFault(accept=True)
+ACCEPT = InjectedFault(accept=True)
 
 
 @dataclass
-class Desk:
+class SendScenario:
     """A frozen send of 25 readers in batches of ten."""
 
     ledger: Ledger
@@ -51,9 +51,9 @@ class Desk:
     double: FakeSendGrid
 
     def send(self) -> Send:
-        found = get_send(self.ledger, self.letter.email.issue)
-        assert found is not None
-        return found
+        send = get_send(self.ledger, self.letter.email.issue)
+        assert send is not None
+        return send
 
     def run(self, *faults: InjectedFault) -> None:
         self.double.inject_faults(*faults)
@@ -65,42 +65,43 @@ class Desk:
     def state(self) -> tuple[str, dict[str, int]]:
         return self.send().state, count_recipients_by_state(self.ledger, self.send())
 
-    def settle(self, how: Resolution, *numbers: int) -> str:
-        of = self.send()
-        return resolve_batches(self.ledger, of, find_unknown_batches(self.ledger, of, numbers), how)
+    def resolve(self, resolution: Resolution, *numbers: int) -> str:
+        send = self.send()
+        batches = find_unknown_batches(self.ledger, send, numbers)
+        return resolve_batches(self.ledger, send, batches, resolution)
 
     def event(self, number: int, attempt: int = 1, *, reader: int, late: float = 0.0) -> Event:
-        """What the vendor says of one reader of a batch."""
+        """Return an event of one recipient of a batch."""
         with read_transaction(self.ledger.engine) as connection:
-            id_ = connection.scalar(sa.select(batch.c.id).where(batch.c.number == number))
+            batch_id = connection.scalar(sa.select(batch.c.id).where(batch.c.number == number))
         return parse_event(
             {
-                "sg_event_id": f"{id_}-{attempt}-{reader}",
+                "sg_event_id": f"{batch_id}-{attempt}-{reader}",
                 "event": "processed",
                 "timestamp": self.world.now.timestamp() + late,
                 "email": f"reader{reader}@example.com",
                 "nl_send": str(self.send().id),
-                "nl_batch": str(id_),
+                "nl_batch": str(batch_id),
                 "nl_attempt": str(attempt),
             }
         )
 
     def record(self, *events: Event) -> int:
-        """How many of them were new."""
+        """Record events; return how many of them were new."""
         with self.ledger.engine.begin() as connection:
             return len(record_events(connection, events))
 
     def check(self, *, twice: int = 0) -> None:
-        """Nobody twice but whom the editor said, nobody lost; the plan still holds."""
-        times = Counter(one.address for one in self.double.accepted)
-        assert sum(count - 1 for count in times.values()) == twice
+        """Assert that so many got the email twice, nobody is lost, and the plan is intact."""
+        counts = Counter(email.address for email in self.double.accepted)
+        assert sum(count - 1 for count in counts.values()) == twice
         status = get_send_status(self.ledger, self.send())
         assert (status.missing_recipients, sum(status.recipients_by_state.values())) == (0, TOTAL)
         load_frozen_email(self.ledger, self.send())
 
 
 @pytest.fixture
-def desk(  # noqa: PLR0917 - fixtures
+def scenario(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     letter: PreparedEmail,
     mailer: SendGridClient,
@@ -108,236 +109,240 @@ def desk(  # noqa: PLR0917 - fixtures
     double: FakeSendGrid,
     subscribe: Subscribe,
     make_readers: MakeReaders,
-) -> Desk:
+) -> SendScenario:
     subscribe(make_readers(TOTAL))
     freeze_send(ledger, letter)
-    return Desk(ledger, letter, mailer, world, double)
+    return SendScenario(ledger, letter, mailer, world, double)
 
 
-def test_a_paused_send_is_claimed_by_nobody_until_it_goes_on(desk: Desk) -> None:
-    start_send(desk.ledger, desk.send())
-    pause_cancel_retry.pause_send(desk.ledger, desk.send())
-    assert claim.claim_batches(desk.ledger, desk.send()) == []
+def test_paused_send_is_not_claimed_until_it_is_resumed(scenario: SendScenario) -> None:
+    start_send(scenario.ledger, scenario.send())
+    pause_cancel_retry.pause_send(scenario.ledger, scenario.send())
+    assert claim.claim_batches(scenario.ledger, scenario.send()) == []
     with pytest.raises(SendRefusedError, match="is paused"):
-        pause_cancel_retry.pause_send(desk.ledger, desk.send())
-    desk.run()
-    assert desk.state() == ("done", {"accepted": TOTAL})
-    desk.check()
+        pause_cancel_retry.pause_send(scenario.ledger, scenario.send())
+    scenario.run()
+    assert scenario.state() == ("done", {"accepted": TOTAL})
+    scenario.check()
 
 
-def test_a_command_on_a_send_that_has_moved_meanwhile_changes_nothing(desk: Desk) -> None:
-    start_send(desk.ledger, desk.send())
-    before = desk.send()
-    pause_cancel_retry.pause_send(desk.ledger, before)
-    with pytest.raises(SendRefusedError, match="no longer what it was"):
-        pause_cancel_retry.cancel_send(desk.ledger, before)
-    assert desk.state() == ("paused", {"pending": TOTAL})
+def test_command_on_a_send_that_changed_meanwhile_is_refused(scenario: SendScenario) -> None:
+    start_send(scenario.ledger, scenario.send())
+    before = scenario.send()
+    pause_cancel_retry.pause_send(scenario.ledger, before)
+    with pytest.raises(SendRefusedError, match="was changed by another command"):
+        pause_cancel_retry.cancel_send(scenario.ledger, before)
+    assert scenario.state() == ("paused", {"pending": TOTAL})
 
 
-def test_a_cancelled_send_keeps_what_has_left_and_gives_up_the_rest(desk: Desk) -> None:
-    desk.run(TAKEN, faults.error_response(403, "no"))
-    assert pause_cancel_retry.cancel_send(desk.ledger, desk.send()) == 15
-    assert desk.state() == ("cancelled", {"accepted": 10, "dropped": 15})
-    desk.run()
-    assert desk.state() == ("cancelled", {"accepted": 10, "dropped": 15})
-    desk.check()
+def test_cancelling_keeps_accepted_batches_and_drops_the_rest(scenario: SendScenario) -> None:
+    scenario.run(ACCEPT, faults.error_response(403, "no"))
+    assert pause_cancel_retry.cancel_send(scenario.ledger, scenario.send()) == 15
+    assert scenario.state() == ("cancelled", {"accepted": 10, "dropped": 15})
+    scenario.run()
+    assert scenario.state() == ("cancelled", {"accepted": 10, "dropped": 15})
+    scenario.check()
 
 
-def test_a_batch_that_was_claimed_when_the_send_was_cancelled_never_leaves(desk: Desk) -> None:
-    start_send(desk.ledger, desk.send())
-    (held,) = claim.claim_batches(desk.ledger, desk.send())
-    assert pause_cancel_retry.cancel_send(desk.ledger, desk.send()) == TOTAL
-    parcel = claim.PreparedBatch(held, b"{}", (1,))
-    assert claim.mark_in_flight(desk.ledger, [parcel]) is None
-    assert desk.state() == ("cancelled", {"dropped": TOTAL})
-    desk.check()
+def test_batch_claimed_when_the_send_was_cancelled_is_never_sent(scenario: SendScenario) -> None:
+    start_send(scenario.ledger, scenario.send())
+    (claimed,) = claim.claim_batches(scenario.ledger, scenario.send())
+    assert pause_cancel_retry.cancel_send(scenario.ledger, scenario.send()) == TOTAL
+    prepared = claim.PreparedBatch(claimed, b"{}", (1,))
+    assert claim.mark_in_flight(scenario.ledger, [prepared]) is None
+    assert scenario.state() == ("cancelled", {"dropped": TOTAL})
+    scenario.check()
 
 
-def test_a_batch_in_flight_counts_even_if_the_send_was_cancelled(desk: Desk) -> None:
-    start_send(desk.ledger, desk.send())
+def test_batch_in_flight_is_recorded_even_if_the_send_was_cancelled(scenario: SendScenario) -> None:
+    start_send(scenario.ledger, scenario.send())
 
     class Cancelling:
-        """The editor cancels while the first request is on its way."""
+        """A transport during whose first request the editor cancels the send."""
 
         def post_mail(self, body: bytes) -> object:
-            if not desk.double.accepted:
-                pause_cancel_retry.cancel_send(desk.ledger, desk.send())
-            return desk.mailer.post_mail(body)
+            if not scenario.double.accepted:
+                pause_cancel_retry.cancel_send(scenario.ledger, scenario.send())
+            return scenario.mailer.post_mail(body)
 
     BatchSender(
-        desk.ledger, desk.send(), desk.letter, Cancelling(), desk.world,  # type: ignore[arg-type]
+        scenario.ledger, scenario.send(), scenario.letter, Cancelling(), scenario.world,  # type: ignore[arg-type]
         jitter=lambda: 1.0, concurrency=1,
     ).run()  # fmt: skip
-    assert desk.state() == ("cancelled", {"accepted": 10, "dropped": 15})
-    desk.check()
+    assert scenario.state() == ("cancelled", {"accepted": 10, "dropped": 15})
+    scenario.check()
 
 
-def test_the_rejected_are_sent_to_again_in_new_batches_and_nobody_else(desk: Desk) -> None:
-    named = [
+def test_retry_sends_to_rejected_recipients_only_in_new_batches(scenario: SendScenario) -> None:
+    rejections = [
         faults.error_response(
             400, "Does not contain a valid address.", f"personalizations.{n}.to.0.email"
         )
         for n in (2, 5)
     ]
-    desk.run(*named)
-    assert desk.state() == ("done", {"accepted": 23, "rejected": 2})
-    assert pause_cancel_retry.retry_rejected(desk.ledger, desk.send(), 1) == 2
-    assert desk.state() == ("paused", {"accepted": 23, "pending": 2})
-    desk.run()
-    assert desk.state() == ("done", {"accepted": TOTAL})
+    scenario.run(*rejections)
+    assert scenario.state() == ("done", {"accepted": 23, "rejected": 2})
+    assert pause_cancel_retry.retry_rejected(scenario.ledger, scenario.send(), 1) == 2
+    assert scenario.state() == ("paused", {"accepted": 23, "pending": 2})
+    scenario.run()
+    assert scenario.state() == ("done", {"accepted": TOTAL})
     with pytest.raises(SendRefusedError, match="no reader"):
-        pause_cancel_retry.retry_rejected(desk.ledger, desk.send(), 1)
-    assert desk.state()[0] == "done"
-    desk.check()
+        pause_cancel_retry.retry_rejected(scenario.ledger, scenario.send(), 1)
+    assert scenario.state()[0] == "done"
+    scenario.check()
 
 
-def test_whoever_left_since_is_not_tried_again(desk: Desk) -> None:
-    desk.run(faults.error_response(400, "no", "personalizations.0.to.0.email"))
-    with desk.ledger.engine.begin() as connection:
+def test_retry_skips_recipients_who_have_unsubscribed_since(scenario: SendScenario) -> None:
+    scenario.run(faults.error_response(400, "no", "personalizations.0.to.0.email"))
+    with scenario.ledger.engine.begin() as connection:
         connection.execute(
             sa.update(subscriber).where(subscriber.c.id == 1).values(status="unsubscribed")
         )
-    pause_cancel_retry.retry_rejected(desk.ledger, desk.send(), 10)
-    desk.run()
-    assert desk.state() == ("done", {"accepted": 24, "skipped_late": 1})
-    desk.check()
+    pause_cancel_retry.retry_rejected(scenario.ledger, scenario.send(), 10)
+    scenario.run()
+    assert scenario.state() == ("done", {"accepted": 24, "skipped_late": 1})
+    scenario.check()
 
 
-def test_only_what_is_unknown_can_be_settled(desk: Desk) -> None:
+def test_only_unknown_batches_can_be_resolved(scenario: SendScenario) -> None:
     with pytest.raises(SendRefusedError, match="no batch of 2026-12-01-ice is unknown"):
-        desk.settle("drop")
-    desk.run(TAKEN, faults.lost_response())
+        scenario.resolve("drop")
+    scenario.run(ACCEPT, faults.lost_response())
     with pytest.raises(SendRefusedError, match="batch 1, 9 of"):
-        desk.settle("drop", 1, 2, 9)
-    shown = find_unknown_batches(desk.ledger, desk.send())
-    assert [(one.number, one.recipient_count, one.sample_addresses[0]) for one in shown] == [
-        (2, 10, "reader11@example.com")
-    ]
-    desk.settle("accepted")
-    with pytest.raises(SendRefusedError, match="settled by another command"):
-        resolve_batches(desk.ledger, desk.send(), shown, "resend")
-    assert desk.state() == ("done", {"accepted": TOTAL})
-    desk.check()
+        scenario.resolve("drop", 1, 2, 9)
+    shown = find_unknown_batches(scenario.ledger, scenario.send())
+    assert [
+        (unknown.number, unknown.recipient_count, unknown.sample_addresses[0]) for unknown in shown
+    ] == [(2, 10, "reader11@example.com")]
+    scenario.resolve("accepted")
+    with pytest.raises(SendRefusedError, match="resolved by another command"):
+        resolve_batches(scenario.ledger, scenario.send(), shown, "resend")
+    assert scenario.state() == ("done", {"accepted": TOTAL})
+    scenario.check()
 
 
-def test_one_batch_is_settled_and_the_other_stays_unknown(desk: Desk) -> None:
-    desk.run(faults.lost_response(), faults.lost_request())
-    assert desk.settle("accepted", 1) == "needs_review"
-    assert desk.settle("resend", 2) == "paused"
-    desk.run()
-    assert desk.state() == ("done", {"accepted": TOTAL})
-    desk.check()
+def test_resolving_one_batch_leaves_the_other_unknown(scenario: SendScenario) -> None:
+    scenario.run(faults.lost_response(), faults.lost_request())
+    assert scenario.resolve("accepted", 1) == "needs_review"
+    assert scenario.resolve("resend", 2) == "paused"
+    scenario.run()
+    assert scenario.state() == ("done", {"accepted": TOTAL})
+    scenario.check()
 
 
-def test_nothing_of_a_cancelled_send_is_sent_again(desk: Desk) -> None:
-    desk.run(faults.lost_request(), faults.error_response(403, "no"))
-    pause_cancel_retry.cancel_send(desk.ledger, desk.send())
+def test_unknown_batch_of_a_cancelled_send_cannot_be_resent(scenario: SendScenario) -> None:
+    scenario.run(faults.lost_request(), faults.error_response(403, "no"))
+    pause_cancel_retry.cancel_send(scenario.ledger, scenario.send())
     with pytest.raises(SendRefusedError, match="was cancelled"):
-        desk.settle("resend")
-    assert desk.settle("drop") == "cancelled"
-    assert desk.state() == ("cancelled", {"dropped": TOTAL})
+        scenario.resolve("resend")
+    assert scenario.resolve("drop") == "cancelled"
+    assert scenario.state() == ("cancelled", {"dropped": TOTAL})
 
 
-def test_one_event_proves_that_all_of_its_batch_was_taken(desk: Desk) -> None:
-    desk.run(TAKEN, faults.lost_response())
-    event = desk.event(2, reader=14)
-    assert desk.record(event, event) == 1
-    assert desk.record(event) == 0
-    done = reconcile_send(desk.ledger, desk.send())
-    assert (done.state, done.accepted_batches, done.accepted_recipients) == ("done", (2,), 10)
-    assert desk.state() == ("done", {"accepted": TOTAL})
-    again = reconcile_send(desk.ledger, desk.send())
+def test_one_event_proves_that_its_whole_batch_was_accepted(scenario: SendScenario) -> None:
+    scenario.run(ACCEPT, faults.lost_response())
+    event = scenario.event(2, reader=14)
+    assert scenario.record(event, event) == 1
+    assert scenario.record(event) == 0
+    result = reconcile_send(scenario.ledger, scenario.send())
+    assert (result.state, result.accepted_batches, result.accepted_recipients) == ("done", (2,), 10)
+    assert scenario.state() == ("done", {"accepted": TOTAL})
+    again = reconcile_send(scenario.ledger, scenario.send())
     assert (again.state, again.accepted_batches, again.accepted_recipients) == ("done", (), 0)
-    desk.check()
+    scenario.check()
 
 
 @pytest.mark.parametrize(
     ("number", "attempt", "reader", "late"),
     [
         (2, 2, 14, 0.0),  # an attempt that was never made
-        (2, 1, 4, 0.0),  # a reader of another batch: another newsletter's event
+        (2, 1, 4, 0.0),  # a recipient of another batch: another newsletter's event
         (2, 1, 99, 0.0),
         (2, 1, 14, -7200.0),  # older than the attempt
         (1, 1, 4, 0.0),
     ],
 )
-def test_an_event_of_something_else_proves_nothing(
-    desk: Desk, number: int, attempt: int, reader: int, late: float
+def test_event_that_does_not_match_the_attempt_proves_nothing(
+    scenario: SendScenario, number: int, attempt: int, reader: int, late: float
 ) -> None:
-    desk.run(TAKEN, faults.lost_response())
-    desk.record(desk.event(number, attempt, reader=reader, late=late))
-    assert reconcile_send(desk.ledger, desk.send()).accepted_batches == ()
-    assert desk.state() == ("needs_review", {"accepted": 15, "unknown": 10})
+    scenario.run(ACCEPT, faults.lost_response())
+    scenario.record(scenario.event(number, attempt, reader=reader, late=late))
+    assert reconcile_send(scenario.ledger, scenario.send()).accepted_batches == ()
+    assert scenario.state() == ("needs_review", {"accepted": 15, "unknown": 10})
 
 
-def test_an_event_keeps_a_batch_from_being_sent_again_by_mistake(desk: Desk) -> None:
-    desk.run(TAKEN, faults.lost_response())
-    desk.settle("resend")
-    desk.record(desk.event(2, reader=14))
-    assert reconcile_send(desk.ledger, desk.send()).state == "done"
-    desk.run()
-    assert len(desk.double.accepted) == TOTAL
-    desk.check()
+def test_event_keeps_a_batch_from_being_resent(scenario: SendScenario) -> None:
+    scenario.run(ACCEPT, faults.lost_response())
+    scenario.resolve("resend")
+    scenario.record(scenario.event(2, reader=14))
+    assert reconcile_send(scenario.ledger, scenario.send()).state == "done"
+    scenario.run()
+    assert len(scenario.double.accepted) == TOTAL
+    scenario.check()
 
 
-def test_an_event_that_comes_too_late_is_told_of(desk: Desk) -> None:
-    desk.run(TAKEN, faults.lost_response())
-    desk.settle("resend")
-    desk.run()
-    desk.record(desk.event(2, reader=14))
-    assert reconcile_send(desk.ledger, desk.send()).duplicated_batches == (2,)
-    assert desk.state() == ("done", {"accepted": TOTAL})
-    desk.check(twice=10)
+def test_event_after_the_batch_was_resent_is_reported_as_duplicate(scenario: SendScenario) -> None:
+    scenario.run(ACCEPT, faults.lost_response())
+    scenario.resolve("resend")
+    scenario.run()
+    scenario.record(scenario.event(2, reader=14))
+    assert reconcile_send(scenario.ledger, scenario.send()).duplicated_batches == (2,)
+    assert scenario.state() == ("done", {"accepted": TOTAL})
+    scenario.check(twice=10)
 
 
-def test_evidence_settles_what_a_dead_sender_left_in_flight(desk: Desk) -> None:
-    start_send(desk.ledger, desk.send())
-    (held,) = claim.claim_batches(desk.ledger, desk.send())
-    claim.mark_in_flight(desk.ledger, [claim.PreparedBatch(held, b"{}", tuple(range(1, 11)))])
-    desk.record(desk.event(1, reader=3))
-    assert reconcile_send(desk.ledger, desk.send()).in_progress_batches == (1,)
-    desk.world.now += desk.ledger.lease
-    assert reconcile_send(desk.ledger, desk.send()).accepted_batches == (1,)
-    desk.run()
-    assert desk.state() == ("done", {"accepted": TOTAL})
-    desk.check()
+def test_event_resolves_a_batch_that_a_dead_sender_left_in_flight(scenario: SendScenario) -> None:
+    start_send(scenario.ledger, scenario.send())
+    (claimed,) = claim.claim_batches(scenario.ledger, scenario.send())
+    claim.mark_in_flight(
+        scenario.ledger, [claim.PreparedBatch(claimed, b"{}", tuple(range(1, 11)))]
+    )
+    scenario.record(scenario.event(1, reader=3))
+    assert reconcile_send(scenario.ledger, scenario.send()).in_progress_batches == (1,)
+    scenario.world.now += scenario.ledger.lease
+    assert reconcile_send(scenario.ledger, scenario.send()).accepted_batches == (1,)
+    scenario.run()
+    assert scenario.state() == ("done", {"accepted": TOTAL})
+    scenario.check()
 
 
-def test_every_readers_fate_is_told_with_its_reason(desk: Desk) -> None:
-    with desk.ledger.engine.begin() as connection:
-        gone = sa.update(subscriber).where(subscriber.c.id == 3).values(status="unsubscribed")
-        connection.execute(gone)
+def test_every_recipient_has_a_status_with_its_reason(scenario: SendScenario) -> None:
+    with scenario.ledger.engine.begin() as connection:
+        update = sa.update(subscriber).where(subscriber.c.id == 3).values(status="unsubscribed")
+        connection.execute(update)
         connection.execute(sa.delete(subscriber).where(subscriber.c.id == 21))
-    desk.run(
-        faults.error_response(400, "bad address", "personalizations.0.to.0.email"), TAKEN,
+    scenario.run(
+        faults.error_response(400, "bad address", "personalizations.0.to.0.email"), ACCEPT,
         faults.lost_response(),
     )  # fmt: skip
-    with read_transaction(desk.ledger.engine) as connection:
-        told = {one.address: one for one in iter_recipients(connection, desk.send())}
-        missed = list(iter_recipients(connection, desk.send(), only_missed=True))
-    assert len(told) == TOTAL
-    assert told["reader1@example.com"][1:] == ("rejected", 1, "bad address")
-    assert told["reader3@example.com"].state == "skipped_late"
-    assert "left the list" in told["reader3@example.com"].reason
-    assert told["reader2@example.com"].reason == "SendGrid has taken it"
-    assert told["reader21@example.com"].state == "skipped_late"
-    assert told["reader15@example.com"].reason.startswith("may or may not have it: ")
-    assert {one.state for one in missed} == {"rejected", "skipped_late", "unknown"}
+    with read_transaction(scenario.ledger.engine) as connection:
+        statuses = {
+            status.address: status for status in iter_recipients(connection, scenario.send())
+        }
+        missed = list(iter_recipients(connection, scenario.send(), only_missed=True))
+    assert len(statuses) == TOTAL
+    assert statuses["reader1@example.com"][1:] == ("rejected", 1, "bad address")
+    assert statuses["reader3@example.com"].state == "skipped_late"
+    assert "unsubscribed" in statuses["reader3@example.com"].reason
+    assert statuses["reader2@example.com"].reason == "accepted by SendGrid"
+    assert statuses["reader21@example.com"].state == "skipped_late"
+    assert statuses["reader15@example.com"].reason.startswith("may or may not have it: ")
+    assert {status.state for status in missed} == {"rejected", "skipped_late", "unknown"}
     assert len(missed) == 13
 
 
-def test_what_was_taken_back_counts_as_missed(desk: Desk) -> None:
-    desk.run()
-    pause_cancel_retry.mark_recalled(desk.ledger, desk.send())
-    with read_transaction(desk.ledger.engine) as connection:
-        missed = list(iter_recipients(connection, desk.send(), only_missed=True))
-    assert {one.reason for one in missed} == {RECALLED_REASON}
+def test_recipients_of_a_recalled_send_count_as_missed(scenario: SendScenario) -> None:
+    scenario.run()
+    pause_cancel_retry.mark_recalled(scenario.ledger, scenario.send())
+    with read_transaction(scenario.ledger.engine) as connection:
+        missed = list(iter_recipients(connection, scenario.send(), only_missed=True))
+    assert {status.reason for status in missed} == {RECALLED_REASON}
     assert len(missed) == TOTAL
 
 
-def test_a_status_adds_up(desk: Desk) -> None:
-    desk.run(TAKEN, faults.lost_response(), faults.error_response(403, "unverified"))
-    status = get_send_status(desk.ledger, desk.send())
+def test_status_counts_add_up_to_the_total(scenario: SendScenario) -> None:
+    scenario.run(ACCEPT, faults.lost_response(), faults.error_response(403, "unverified"))
+    status = get_send_status(scenario.ledger, scenario.send())
     assert status.as_data() | {"frozen_at": None, "unknown": None} == {
         "issue": "2026-12-01-ice", "state": "blocked", "total": TOTAL, "reason": "unverified",
         "readers": {"accepted": 10, "unknown": 10, "pending": 5},
@@ -346,16 +351,18 @@ def test_a_status_adds_up(desk: Desk) -> None:
         "frozen_at": None, "scheduled_at": None, "held_by_sendgrid": False, "recalled_at": None,
         "finished_at": None, "waits_until": None,
     }  # fmt: skip
-    assert [(one.number, one.recipient_count) for one in status.unknown_batches] == [(2, 10)]
+    assert [(unknown.number, unknown.recipient_count) for unknown in status.unknown_batches] == [
+        (2, 10)
+    ]
 
 
-def test_a_status_tells_what_it_waits_for(desk: Desk) -> None:
-    until = desk.world.now + datetime.timedelta(seconds=90)
-    start_send(desk.ledger, desk.send())
-    with desk.ledger.engine.begin() as connection:
+def test_status_shows_when_the_next_batch_can_be_claimed(scenario: SendScenario) -> None:
+    until = scenario.world.now + datetime.timedelta(seconds=90)
+    start_send(scenario.ledger, scenario.send())
+    with scenario.ledger.engine.begin() as connection:
         connection.execute(sa.update(batch).values(retry_at=until))
-    assert get_send_status(desk.ledger, desk.send()).next_claim_time == until
+    assert get_send_status(scenario.ledger, scenario.send()).next_claim_time == until
     assert (
-        get_send_status(desk.ledger, desk.send()).as_data()["waits_until"]
+        get_send_status(scenario.ledger, scenario.send()).as_data()["waits_until"]
         == "2026-12-01T09:01:30+00:00"
     )

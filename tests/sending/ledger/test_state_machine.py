@@ -1,4 +1,4 @@
-"""Every command in every state; what settles what; what an event proves."""
+"""Every command in every state; states after a resolution; what an event proves."""
 
 import datetime
 from dataclasses import replace
@@ -44,30 +44,30 @@ ALLOWED = {
 
 @pytest.mark.parametrize("state", [state for state in SEND_STATES if state != "draft"])
 @pytest.mark.parametrize("command", get_args(SendCommand))
-def test_a_command_moves_a_send_or_is_refused_in_words(command: SendCommand, state: str) -> None:
-    of = replace(SEND, state=state)
-    wanted = ALLOWED.get((command, state))
-    if wanted:
-        assert next_state(command, of, NOW) == wanted
+def test_command_changes_the_state_or_is_refused(command: SendCommand, state: str) -> None:
+    send = replace(SEND, state=state)
+    expected = ALLOWED.get((command, state))
+    if expected:
+        assert next_state(command, send, NOW) == expected
     else:
-        with pytest.raises(SendRefusedError, match=r"^2026-12-01-ice (is|was|has) "):
-            next_state(command, of, NOW)
+        with pytest.raises(SendRefusedError, match=r"^2026-12-01-ice (is|was) "):
+            next_state(command, send, NOW)
 
 
-def test_what_sendgrid_holds_can_be_cancelled_until_its_time_and_only_once() -> None:
+def test_scheduled_send_can_be_recalled_until_its_time_and_only_once() -> None:
     assert next_state("cancel", HELD, NOW) == "cancelled"
-    for gone in (
+    for send in (
         replace(HELD, scheduled_at=NOW),
         replace(HELD, provider_batch_id=""),
         replace(HELD, recalled_at=NOW),
     ):
-        assert not is_recallable(gone, NOW)
+        assert not is_recallable(send, NOW)
         with pytest.raises(SendRefusedError):
-            next_state("cancel", gone, NOW)
+            next_state("cancel", send, NOW)
 
 
 @pytest.mark.parametrize(
-    ("state", "still_open", "unknown", "after"),
+    ("state", "has_open", "has_unknown", "expected"),
     [
         ("needs_review", True, True, "paused"),
         ("needs_review", True, False, "paused"),
@@ -83,16 +83,16 @@ def test_what_sendgrid_holds_can_be_cancelled_until_its_time_and_only_once() -> 
         ("done", False, False, "done"),
     ],
 )
-def test_a_settled_send_is_what_its_batches_call_for(
-    state: str, after: str, *, still_open: bool, unknown: bool
+def test_state_after_a_resolution_follows_from_the_batches(
+    state: str, expected: str, *, has_open: bool, has_unknown: bool
 ) -> None:
     assert (
-        state_after_resolution(state, has_open_batches=still_open, has_unknown_batches=unknown)
-        == after
+        state_after_resolution(state, has_open_batches=has_open, has_unknown_batches=has_unknown)
+        == expected
     )
 
 
-PROVES: dict[tuple[str, str | None, bool], EvidenceVerdict] = {
+VERDICTS: dict[tuple[str, str | None, bool], EvidenceVerdict] = {
     ("unknown", "unknown", False): "accepted",
     ("ready", "unknown", False): "accepted",
     ("dropped", "unknown", False): "accepted",
@@ -106,17 +106,18 @@ PROVES: dict[tuple[str, str | None, bool], EvidenceVerdict] = {
 }
 
 
-@pytest.mark.parametrize(("batch", "outcome", "later"), PROVES)
-def test_what_an_event_proves(batch: str, outcome: str | None, *, later: bool) -> None:
+@pytest.mark.parametrize(("batch_state", "outcome", "later"), VERDICTS)
+def test_what_an_event_proves(batch_state: str, outcome: str | None, *, later: bool) -> None:
     assert (
-        classify_evidence(batch, outcome, has_later_attempt=later) == PROVES[batch, outcome, later]
+        classify_evidence(batch_state, outcome, has_later_attempt=later)
+        == VERDICTS[batch_state, outcome, later]
     )
 
 
-def test_evidence_never_makes_a_batch_accepted_that_a_sender_holds_or_that_is_split() -> None:
-    for batch in BATCH_STATES:
+def test_event_never_makes_a_claimed_or_split_batch_accepted() -> None:
+    for batch_state in BATCH_STATES:
         for outcome in (*ATTEMPT_OUTCOMES, None):
             for later in (True, False):
-                if classify_evidence(batch, outcome, has_later_attempt=later) == "accepted":
-                    assert batch in {"unknown", "ready", "dropped"}
+                if classify_evidence(batch_state, outcome, has_later_attempt=later) == "accepted":
+                    assert batch_state in {"unknown", "ready", "dropped"}
                     assert not (later and outcome != "accepted")
