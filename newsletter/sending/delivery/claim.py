@@ -1,9 +1,10 @@
 """Claim batches, renew leases, mark batches in flight.
 
-Several batches at a time; whoever has unsubscribed since is taken out here.
+Several batches at a time; recipients who have unsubscribed since the freeze are taken out here.
 
-Each write finds its rows in the state that they must be in, or stops this sender: a row is then
-another's. ``newsletter.sending.delivery.record_results`` writes down what came of it.
+Each write checks that its rows are still in the state in which this sender left them
+(compare-and-set with a fence); if not, another sender owns them, and this one stops.
+``newsletter.sending.delivery.record_results`` records the outcomes.
 """
 
 import datetime
@@ -31,11 +32,11 @@ class ClaimedBatch:
 
     Attributes:
         id: in the ledger.
-        send_id: of its send.
-        number: 1 for the send's first.
-        failed_attempts: how many failed ones were charged to it.
-        attempt_number: the number that its next request will have.
-        fence: goes up with every claim; a sender with an old one has lost the batch.
+        send_id: the id of its send.
+        number: 1 for the send's first batch.
+        failed_attempts: how many failed attempts count against its limit.
+        attempt_number: the number of its next attempt.
+        fence: grows with every claim; a sender with an old fence has lost the batch.
     """
 
     id: int
@@ -48,15 +49,15 @@ class ClaimedBatch:
 
 @dataclass(frozen=True, slots=True)
 class PreparedBatch:
-    """A claimed batch with all that is to be written down before it leaves.
+    """A claimed batch with its request body, before it is marked in flight.
 
     Attributes:
-        batch: as claimed.
-        body: of the request; empty if nobody is left to mail.
-        recipient_ids: whose mail it is, ids in the order of its personalizations.
-        unsubscribed_since: ids of those who have left the list since the freeze.
-        rejected_recipients: id -> why no request can hold that reader.
-        body_hash: of the body, if somebody is at work on it already.
+        batch: the claimed batch.
+        body: the request body; empty if no recipient remains.
+        recipient_ids: subscriber ids of its recipients, in the order of its personalizations.
+        unsubscribed_since: ids of recipients who have unsubscribed since the freeze.
+        rejected_recipients: id -> why no request can hold that recipient.
+        body_hash: the hash of the body, if it is being computed already.
     """
 
     batch: ClaimedBatch
@@ -67,7 +68,7 @@ class PreparedBatch:
     body_hash: Future[str] | None = None
 
 
-# Made once: making a statement takes longer than running it.
+# Built once: building a statement takes longer than executing it.
 _is_due = sa.and_(
     sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= sa.bindparam("now")),
     sa.or_(batch.c.available_at.is_(None), batch.c.available_at <= sa.bindparam("now")),
@@ -75,16 +76,17 @@ _is_due = sa.and_(
 _ready_batches = (
     sa.select(batch.c.id)
     .where(
-        batch.c.send_id == sa.bindparam("of"),
+        batch.c.send_id == sa.bindparam("b_send"),
         batch.c.state == "ready",
         _is_due,
-        sa.exists().where(send.c.id == sa.bindparam("of"), send.c.state == "running"),
+        sa.exists().where(send.c.id == sa.bindparam("b_send"), send.c.state == "running"),
         ~provider_paused_condition(sa.bindparam("now")),
     )
     .order_by(batch.c.id)
-    .limit(sa.bindparam("most"))
+    .limit(sa.bindparam("limit"))
     .with_for_update(skip_locked=True)
-    # A subquery might be run again for each row, and lock others each time.
+    # A CTE is evaluated once; a subquery might be evaluated again for each row, and lock other
+    # rows each time.
     .cte()
 )
 _CLAIM_BATCHES = (
@@ -99,9 +101,9 @@ _LAST_ATTEMPTS = (
     .group_by(attempt.c.batch_id)
 )
 _MAY_SEND = (
-    # The lock lets nobody stop the send before this transaction is through.
+    # The lock keeps the send from being stopped before this transaction is committed.
     sa.select(~provider_paused_condition(sa.bindparam("now")))
-    .where(send.c.id == sa.bindparam("of"), send.c.state == "running")
+    .where(send.c.id == sa.bindparam("b_send"), send.c.state == "running")
     .with_for_update(read=True)
 )
 _frozen_recipients = (
@@ -110,18 +112,18 @@ _frozen_recipients = (
     .subquery()
 )
 _MAILABLE_RECIPIENTS = select_still_mailable(_frozen_recipients)
-_mailable_rows = _MAILABLE_RECIPIENTS.order_by(
-    None
-).subquery()  # its index has them in order; sorting takes a third more
-# All of a batch in one step of SQLite, in which the threads that POST can go on: Python's driver
-# lets them in, and waits for them, with every row. Column by column, which is less to write.
+# Without ORDER BY: the index returns the rows in order, and sorting takes a third more time.
+_mailable_rows = _MAILABLE_RECIPIENTS.order_by(None).subquery()
+# A whole batch as one row: SQLite returns it in one step, without Python's lock, so that the
+# threads that POST can run; otherwise its driver releases and takes the lock, and waits for them,
+# with every row. One array per column, which is less to encode.
 _MAILABLE_RECIPIENTS_JSON = sa.select(
     *(sa.func.json_group_array(column) for column in _mailable_rows.c)
 )
 _IS_OWNED = sa.and_(
     batch.c.id == sa.bindparam("b_id"),
     batch.c.fence == sa.bindparam("b_fence"),
-    batch.c.state == sa.bindparam("b_before"),
+    batch.c.state == sa.bindparam("b_expected"),
 )
 _UPDATE_BATCH = sa.update(batch).where(_IS_OWNED)
 _UPDATE_RECIPIENT = (
@@ -137,26 +139,31 @@ _UPDATE_RECIPIENT = (
 
 
 def claim_batches(ledger: Ledger, send_record: Send, limit: int = 1) -> list[ClaimedBatch]:
-    """Take the next batches that are ready, if the send is running; no other sender gets them."""
+    """Claim the next ready batches of a running send; no other sender gets them."""
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
         values = {
-            "of": send_record.id,
+            "b_send": send_record.id,
             "now": now,
-            "most": limit,
+            "limit": limit,
             "lease_until": now + ledger.lease,
         }
-        taken = connection.execute(_CLAIM_BATCHES, values).all()
-        taken = _apply_hourly_limit(connection, send_record, sorted(taken), now)
-        ids = [row.id for row in taken]
-        last: dict[int, int] = (
+        rows = connection.execute(_CLAIM_BATCHES, values).all()
+        rows = _apply_hourly_limit(connection, send_record, sorted(rows), now)
+        ids = [row.id for row in rows]
+        last_attempts: dict[int, int] = (
             dict(connection.execute(_LAST_ATTEMPTS, {"ids": ids}).all()) if ids else {}
         )
     return [
         ClaimedBatch(
-            row.id, send_record.id, row.number, row.attempts, last.get(row.id, 0) + 1, row.fence
+            id=row.id,
+            send_id=send_record.id,
+            number=row.number,
+            failed_attempts=row.attempts,
+            attempt_number=last_attempts.get(row.id, 0) + 1,
+            fence=row.fence,
         )
-        for row in taken
+        for row in rows
     ]
 
 
@@ -166,13 +173,13 @@ def load_recipients(
     unsubscribed_since: list[int],
     now: datetime.datetime,
 ) -> list[Recipient]:
-    """Who in the batch is still to be mailed, in the list's order.
+    """Return the recipients of a batch who may still be mailed, in the list's order.
 
     Args:
         connection: in a transaction.
         claimed_batch: the batch.
-        unsubscribed_since: where to put the ids of those who have left the list.
-        now: the time by which pauses end.
+        unsubscribed_since: receives the ids of the others, who have unsubscribed or paused.
+        now: the time against which subscribers' pauses are compared.
     """
     values = {"batch": claimed_batch.id, "moment": now}
     if connection.dialect.name == "sqlite":
@@ -184,32 +191,34 @@ def load_recipients(
 
 
 def hash_body(body: bytes) -> str:
-    """What names a body in the ledger: SHA-256, in hexadecimal."""
+    """Return the SHA-256 of a request body, in hexadecimal, for the ledger."""
     return hashlib.sha256(body).hexdigest()
 
 
 def mark_in_flight(
     ledger: Ledger, prepared_batches: Sequence[PreparedBatch]
 ) -> list[PreparedBatch] | None:
-    """Say, for good, which requests leave now. Only after this may their first bytes go.
+    """Commit that the requests of these batches are in flight.
+
+    No byte of a request may be sent before this returns.
 
     Returns:
-        Those to send; one without a body is closed instead. ``None`` if the send was stopped
-        meanwhile, or SendGrid has asked for a pause: then all of them are put back.
+        The batches to send; a batch without a body is dropped. ``None`` if the send was stopped
+        meanwhile, or SendGrid has asked for a pause: then all of them are ready again.
 
     Raises:
-        SendRefusedError: another sender has taken a batch over.
+        SendRefusedError: another sender has taken over a batch.
     """
-    shas = [
+    body_hashes = [
         prepared.body_hash.result() if prepared.body_hash else hash_body(prepared.body)
         for prepared in prepared_batches
     ]
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
         send_id = prepared_batches[0].batch.send_id
-        if not connection.scalar(_MAY_SEND, {"of": send_id, "now": now}):
-            batches = [prepared.batch for prepared in prepared_batches]
-            _update_batches(connection, batches, "claimed", state="ready", lease_until=None)
+        if not connection.scalar(_MAY_SEND, {"b_send": send_id, "now": now}):
+            claimed = [prepared.batch for prepared in prepared_batches]
+            _update_batches(connection, claimed, "claimed", state="ready", lease_until=None)
             return None
         for prepared in prepared_batches:
             update_recipients(
@@ -221,18 +230,23 @@ def mark_in_flight(
             update_recipients(connection, prepared.batch, "rejected", prepared.rejected_recipients)
         to_send = [prepared for prepared in prepared_batches if prepared.body]
         empty = [prepared.batch for prepared in prepared_batches if not prepared.body]
-        moved = _update_batches(connection, [prepared.batch for prepared in to_send], "claimed",
-                      state="in_flight", lease_until=now + ledger.lease)  # fmt: skip
-        moved += _update_batches(connection, empty, "claimed", state="dropped", lease_until=None)
-        require_owned(moved, len(prepared_batches), prepared_batches[0].batch)
+        updated = _update_batches(
+            connection,
+            [prepared.batch for prepared in to_send],
+            "claimed",
+            state="in_flight",
+            lease_until=now + ledger.lease,
+        )
+        updated += _update_batches(connection, empty, "claimed", state="dropped", lease_until=None)
+        require_owned(updated, len(prepared_batches), prepared_batches[0].batch)
         attempts = [
             {
                 "batch_id": prepared.batch.id,
                 "number": prepared.batch.attempt_number,
-                "body_sha": sha,
+                "body_sha": body_hash,
                 "started_at": now,
             }
-            for prepared, sha in zip(prepared_batches, shas, strict=True)
+            for prepared, body_hash in zip(prepared_batches, body_hashes, strict=True)
             if prepared.body
         ]
         if attempts:
@@ -241,7 +255,7 @@ def mark_in_flight(
 
 
 def renew_leases(ledger: Ledger, claimed_batches: Sequence[ClaimedBatch]) -> None:
-    """Say that the requests in flight are still this sender's, however long they take."""
+    """Renew the leases of batches in flight, so that they stay this sender's."""
     with ledger.engine.begin() as connection:
         lease_until = ledger.clock(connection) + ledger.lease
         _update_batches(connection, claimed_batches, "in_flight", lease_until=lease_until)
@@ -250,14 +264,27 @@ def renew_leases(ledger: Ledger, claimed_batches: Sequence[ClaimedBatch]) -> Non
 def update_recipients(
     connection: sa.Connection, claimed_batch: ClaimedBatch, state: str, reasons: Mapping[int, str]
 ) -> None:
-    """Take single readers out of a batch: subscriber id -> why."""
+    """Set the state of single pending recipients of a batch.
+
+    Args:
+        connection: in a transaction.
+        claimed_batch: the batch.
+        state: their new state.
+        reasons: subscriber id -> why.
+
+    Raises:
+        SendRefusedError: another sender has taken over the batch.
+    """
     rows = [
         {
-            "r_send": claimed_batch.send_id, "r_subscriber": reader, "r_batch": claimed_batch.id,
-            "r_state": state, "r_error": why,
+            "r_send": claimed_batch.send_id,
+            "r_subscriber": subscriber_id,
+            "r_batch": claimed_batch.id,
+            "r_state": state,
+            "r_error": reason,
         }
-        for reader, why in reasons.items()
-    ]  # fmt: skip
+        for subscriber_id, reason in reasons.items()
+    ]
     if rows:
         require_owned(
             connection.execute(_UPDATE_RECIPIENT, rows).rowcount, len(rows), claimed_batch
@@ -265,11 +292,15 @@ def update_recipients(
 
 
 def require_owned(row_count: int, expected: int, claimed_batch: ClaimedBatch) -> None:
-    """Stop this sender if not all rows were as it had left them."""
+    """Reject a write that has not found all its rows as this sender left them.
+
+    Raises:
+        SendRefusedError: another sender has taken over the batch.
+    """
     if row_count != expected:
         raise SendRefusedError(
-            f"batch {claimed_batch.number} is no longer this sender's",
-            remedy="Another sender has it, or the send was stopped. Run newsletter send again.",
+            f"batch {claimed_batch.number} was taken over by another sender",
+            remedy="Another sender runs, or the send was stopped. Run newsletter send again.",
         )
 
 
@@ -279,12 +310,15 @@ def _apply_hourly_limit(
     claimed_rows: Sequence[sa.Row[tuple[int, int, int, int, int]]],
     now: datetime.datetime,
 ) -> list[sa.Row[tuple[int, int, int, int, int]]]:
-    """As many of the batches as may go in this hour; the others are put back."""
+    """Return the claimed batches that may be sent in this hour; release the others."""
     for index, row in enumerate(claimed_rows if send_record.limit_per_hour else ()):
-        if until := consume_hourly_limit(connection, send_record, row.size, now):
-            others = [other.id for other in claimed_rows[index:]]
-            back = sa.update(batch).where(batch.c.id.in_(others))
-            connection.execute(back.values(state="ready", lease_until=None, available_at=until))
+        if available_at := consume_hourly_limit(connection, send_record, row.size, now):
+            excess_ids = [excess.id for excess in claimed_rows[index:]]
+            connection.execute(
+                sa.update(batch)
+                .where(batch.c.id.in_(excess_ids))
+                .values(state="ready", lease_until=None, available_at=available_at)
+            )
             return list(claimed_rows[:index])
     return list(claimed_rows)
 
@@ -295,9 +329,9 @@ def _update_batches(
     expected_state: str,
     **values: str | datetime.datetime | None,
 ) -> int:
-    """Update batches in ``expected_state`` that are still this sender's; return how many."""
+    """Update those batches that are in the expected state and this sender's; return how many."""
     rows = [
-        {"b_id": claimed_batch.id, "b_fence": claimed_batch.fence, "b_before": expected_state}
-        for claimed_batch in claimed_batches
+        {"b_id": claimed.id, "b_fence": claimed.fence, "b_expected": expected_state}
+        for claimed in claimed_batches
     ]
     return connection.execute(_UPDATE_BATCH.values(**values), rows).rowcount if rows else 0

@@ -1,6 +1,6 @@
 """Record the results of requests in the ledger.
 
-All that are back at once, each as a whole.
+All completed requests in one transaction, each as a whole.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from newsletter.sending.retry_policy import BatchAction
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """A request that is back.
+    """A completed request and what follows from it.
 
     Attributes:
-        batch_state: as claimed.
-        recipient_state: whose mail it is, ids in the order of its personalizations.
-        outcome: what it came to.
+        batch: the claimed batch.
+        recipient_ids: subscriber ids of its recipients, in the order of its personalizations.
+        outcome: what the response proves.
         action: what becomes of the batch.
     """
 
@@ -44,7 +44,7 @@ _END_ATTEMPT = (
     .values(
         ended_at=sa.bindparam("now"),
         http_status=sa.bindparam("status"),
-        message_id=sa.bindparam("vendor_id"),
+        message_id=sa.bindparam("b_message_id"),
         outcome=sa.bindparam("attempt_outcome"),
     )
 )
@@ -73,10 +73,10 @@ _UPDATE_RECIPIENTS = (
 
 
 def record_batch_results(ledger: Ledger, results: Sequence[BatchResult]) -> None:
-    """Write down what came of requests, all of it or nothing.
+    """Record the results of requests in one transaction: all of them or none.
 
     Raises:
-        SendRefused: a batch is another's by now.
+        SendRefusedError: another sender has taken over a batch.
     """
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
@@ -90,30 +90,27 @@ def record_batch_results(ledger: Ledger, results: Sequence[BatchResult]) -> None
             connection, _CLOSE_BATCH, [_batch_values(result) for result in results], results
         )
         for result in results:
+            action = result.action
             rejected = {
-                result.recipient_ids[index]: why
-                for index, why in result.action.recipient_errors.items()
+                result.recipient_ids[index]: error
+                for index, error in action.recipient_errors.items()
             }
             update_recipients(connection, result.batch, "rejected", rejected)
-            if result.action.batch_state == "split":
+            if action.batch_state == "split":
                 _split_batch(connection, result)
-            if result.outcome.kind == "throttled" and result.action.retry_at:
-                pause_provider(connection, result.action.retry_at)
-            if result.action.stop_state:
+            if result.outcome.kind == "throttled" and action.retry_at:
+                pause_provider(connection, action.retry_at)
+            if action.stop_state:
                 stop_send_in_transaction(
-                    connection,
-                    result.batch.send_id,
-                    result.action.stop_state,
-                    result.outcome.message,
+                    connection, result.batch.send_id, action.stop_state, result.outcome.message
                 )
-        through = [result for result in results if result.action.recipient_state != "pending"]
-        if through:
-            moved = connection.execute(
-                _UPDATE_RECIPIENTS, [_recipient_values(result) for result in through]
+        completed = [result for result in results if result.action.recipient_state != "pending"]
+        if completed:
+            updated = connection.execute(
+                _UPDATE_RECIPIENTS, [_recipient_values(result) for result in completed]
             ).rowcount
-            require_owned(
-                moved, sum(len(result.recipient_ids) for result in through), through[0].batch
-            )
+            expected = sum(len(result.recipient_ids) for result in completed)
+            require_owned(updated, expected, completed[0].batch)
 
 
 def _execute_owned(
@@ -130,7 +127,7 @@ def _attempt_values(result: BatchResult) -> dict[str, Any]:
         "b_id": result.batch.id,
         "b_attempt": result.batch.attempt_number,
         "status": result.outcome.status,
-        "vendor_id": result.outcome.message_id,
+        "b_message_id": result.outcome.message_id,
         "attempt_outcome": result.action.attempt_outcome,
     }
 
@@ -155,23 +152,24 @@ def _recipient_values(result: BatchResult) -> dict[str, Any]:
 
 
 def _split_batch(connection: sa.Connection, result: BatchResult) -> None:
-    held, readers = result.batch, result.recipient_ids
-    highest = sa.select(sa.func.max(batch.c.number)).where(batch.c.send_id == held.send_id)
+    """Put the pending recipients of a batch into two new batches."""
+    parent, recipient_ids = result.batch, result.recipient_ids
+    highest = sa.select(sa.func.max(batch.c.number)).where(batch.c.send_id == parent.send_id)
     number = connection.execute(highest).scalar_one()
-    middle = (len(readers) + 1) // 2
-    for half in (readers[:middle], readers[middle:]):
+    middle = (len(recipient_ids) + 1) // 2
+    for half in (recipient_ids[:middle], recipient_ids[middle:]):
         number += 1
-        values = {"send_id": held.send_id, "parent_id": held.id, "number": number}
+        values = {"send_id": parent.send_id, "parent_id": parent.id, "number": number}
         child = sa.insert(batch).values(**values, size=len(half), state="ready")
         child_id = connection.execute(child.returning(batch.c.id)).scalar_one()
-        moved = connection.execute(
+        updated = connection.execute(
             sa.update(send_recipient)
             .where(
-                send_recipient.c.send_id == held.send_id,
-                send_recipient.c.batch_id == held.id,
+                send_recipient.c.send_id == parent.send_id,
+                send_recipient.c.batch_id == parent.id,
                 send_recipient.c.state == "pending",
                 send_recipient.c.subscriber_id.in_(half),
             )
             .values(batch_id=child_id)
         )
-        require_owned(moved.rowcount, len(half), held)
+        require_owned(updated.rowcount, len(half), parent)

@@ -1,8 +1,6 @@
 """The send loop: claim, build, hand to the workers, record.
 
-Until no batch is open.
-
-One thread, the caller's, owns the ledger and builds the bodies; others only POST.
+One thread, the caller's, owns the ledger and builds the bodies; the worker threads only POST.
 """
 
 import datetime
@@ -36,40 +34,40 @@ from newsletter.sending.providers.sendgrid.payload import PreparedEmail, build_r
 from newsletter.sending.retry_policy import BatchAction, decide_batch_action
 
 CONCURRENCY = 16
-# Batches that are marked in flight at once; while the next ones are built, these are sent.
+# Batches that are claimed and marked in flight together; they are POSTed while the next are built.
 BATCHES_PER_CLAIM = 8
-# How often a lease is renewed before it would end.
+# How often a lease is renewed within its length.
 RENEWALS_PER_LEASE = 3
 
 
 class SendObserver(Protocol):
-    """Whoever watches a send: shows progress, waits, may ask to stop."""
+    """Watches a send: shows progress, waits, can ask to stop."""
 
     @property
     def stop_requested(self) -> bool:
-        """Whether to stop after the requests in flight."""
+        """Whether the sender is to stop once the requests in flight are completed."""
 
     def wait(self, seconds: float) -> None:
-        """Wait, but no longer than until a stop is requested."""
+        """Wait for so many seconds, or until a stop is requested."""
 
     def advance(self, recipient_count: int) -> None:
-        """Report that so many more recipients have a final state."""
+        """Count so many more recipients as completed."""
 
     def notify(self, text: str) -> None:
-        """Show a message to the editor."""
+        """Show a remark to the editor."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSender:
-    """Sends one frozen send.
+    """A sender of one frozen send.
 
     Attributes:
-        ledger: the record.
-        send: what to send; its letter must have the frozen hash.
-        prepared_email: the email, made ready.
-        transport: the vendor; it must bear ``concurrency`` threads.
-        observer: time and the editor.
-        jitter: a number from 0 to 1, for the jitter of pauses.
+        ledger: the ledger.
+        send: the send.
+        prepared_email: its email as it was frozen, prepared.
+        transport: the provider; called from ``concurrency`` threads.
+        observer: watches the send.
+        jitter: returns a number from 0 to 1, to randomize backoffs.
         concurrency: how many requests may be in flight at once.
     """
 
@@ -82,32 +80,32 @@ class BatchSender:
     concurrency: int = CONCURRENCY
 
     def run(self) -> Outcome | None:
-        """Send until nothing is open, the send is halted, or somebody asks to stop.
+        """Send until no batch is open, the send is stopped, or the observer asks to stop.
 
-        What is in flight then is finished and written down.
+        Requests in flight at that time are completed and recorded.
 
         Returns:
-            What made this sender halt the send, if anything did.
+            The outcome that made this sender stop the send, if one did.
 
         Raises:
-            NewsletterError: the ledger can't be written, or a batch became another's.
+            NewsletterError: the ledger can't be written, or another sender has taken over a batch.
         """
         record.start_send(self.ledger, self.send)
         expire_leases(self.ledger, self.send)
         with (
             tune_interpreter(),
-            ThreadPoolExecutor(1) as hash_executor,
+            ThreadPoolExecutor(1) as hashing,
             WorkerPool[PreparedBatch](self.transport, self.concurrency) as pool,
         ):
-            run = _SendLoop(self, pool, hash_executor)
-            while run.run_round():
+            loop = _SendLoop(self, pool, hashing)
+            while loop.run_round():
                 pass
         if self.observer.stop_requested:
             record.stop_send(self.ledger, self.send, "paused", "stopped by hand")
-        if run.errors:
-            problems = [problem for error in run.errors for problem in error.problems]
-            raise type(run.errors[0]).from_problems(problems)
-        return run.stop_outcome
+        if loop.errors:
+            problems = [problem for error in loop.errors for problem in error.problems]
+            raise type(loop.errors[0]).from_problems(problems)
+        return loop.stop_outcome
 
 
 @dataclass(slots=True)
@@ -116,12 +114,12 @@ class _SendLoop:
 
     Attributes:
         sender: the sender.
-        pool: its threads.
-        hash_executor: the thread that works out what names a body.
-        stop_outcome: what made it halt the send.
-        resume_at: nothing leaves before then: no other batch would fare better.
-        errors: what is wrong with the ledger; then nothing leaves any more.
-        renewed_at: when leases were renewed, by this machine's own clock.
+        pool: its worker threads.
+        hash_executor: the thread that hashes bodies.
+        stop_outcome: the outcome that made it stop the send.
+        resume_at: nothing is sent before then: another batch would fail in the same way.
+        errors: errors of the ledger; once there is one, nothing more is sent.
+        renewed_at: when leases were last renewed, by the monotonic clock.
     """
 
     sender: BatchSender
@@ -133,17 +131,18 @@ class _SendLoop:
     renewed_at: float = field(default_factory=time.monotonic)
 
     def run_round(self) -> bool:
-        """Do one round; ``False`` once nothing is in flight and nothing may leave any more."""
-        over = self.sender.observer.stop_requested or bool(self.stop_outcome or self.errors)
+        """Do one round; return ``False`` once nothing is in flight and nothing more may be sent."""
+        stopping = self.sender.observer.stop_requested or bool(self.stop_outcome or self.errors)
         try:
-            handed = 0
-            if self.pool.idle_count and not over and not self.resume_at:
-                handed = self._submit_batches()
+            submitted = 0
+            if self.pool.idle_count and not stopping and not self.resume_at:
+                submitted = self._submit_batches()
             if self.pool.in_flight:
-                # Wait for an answer only if there is nothing else to do.
-                self._collect_results(0.0 if handed else self._lease_seconds / RENEWALS_PER_LEASE)
-            elif not handed:
-                return not over and self._wait_for_batch()
+                # Wait for a response only if there is nothing else to do.
+                timeout = 0.0 if submitted else self._lease_seconds / RENEWALS_PER_LEASE
+                self._collect_results(timeout)
+            elif not submitted:
+                return not stopping and self._wait_for_batch()
         except NewsletterError as error:
             self.errors.append(error)
         return True
@@ -153,95 +152,90 @@ class _SendLoop:
         return self.sender.ledger.lease.total_seconds()
 
     def _submit_batches(self) -> int:
-        """Let the next batches leave; returns how many were dealt with."""
+        """Claim, build and submit the next batches; return how many were claimed."""
         sender = self.sender
-        held = claim.claim_batches(
-            sender.ledger, sender.send, min(BATCHES_PER_CLAIM, self.pool.idle_count)
-        )
-        if not held:
+        limit = min(BATCHES_PER_CLAIM, self.pool.idle_count)
+        claimed = claim.claim_batches(sender.ledger, sender.send, limit)
+        if not claimed:
             return 0
         with read_transaction(sender.ledger.engine) as connection:
             now = sender.ledger.clock(connection)
-            prepared_batches = [
-                self._prepare_batch(connection, claimed_batch, now) for claimed_batch in held
-            ]
-        to_send = claim.mark_in_flight(sender.ledger, prepared_batches)
-        if to_send is None:
+            prepared = [self._prepare_batch(connection, batch, now) for batch in claimed]
+        in_flight = claim.mark_in_flight(sender.ledger, prepared)
+        if in_flight is None:
             return 0
-        for prepared in to_send:
-            self.pool.submit(prepared, prepared.body)
+        for batch in in_flight:
+            self.pool.submit(batch, batch.body)
         sender.observer.advance(
             sum(
-                len(prepared.unsubscribed_since) + len(prepared.rejected_recipients)
-                for prepared in prepared_batches
+                len(batch.unsubscribed_since) + len(batch.rejected_recipients) for batch in prepared
             )
         )
-        return len(held)
+        return len(claimed)
 
     def _prepare_batch(
         self, connection: sa.Connection, claimed_batch: ClaimedBatch, now: datetime.datetime
     ) -> PreparedBatch:
-        late: list[int] = []
-        readers = claim.load_recipients(connection, claimed_batch, late, now)
-        stamp = RequestId(
+        unsubscribed_since: list[int] = []
+        recipients = claim.load_recipients(connection, claimed_batch, unsubscribed_since, now)
+        request_id = RequestId(
             str(claimed_batch.send_id), str(claimed_batch.id), str(claimed_batch.attempt_number)
         )
-        prepared = build_request(self.sender.prepared_email, readers, stamp)
-        # It takes a quarter of the time of the body, and lets this thread build the next one.
-        sha = self.hash_executor.submit(claim.hash_body, prepared.body)
+        request = build_request(self.sender.prepared_email, recipients, request_id)
+        # Hashing takes a quarter as long as building; this thread builds the next body meanwhile.
+        body_hash = self.hash_executor.submit(claim.hash_body, request.body)
         return PreparedBatch(
             claimed_batch,
-            prepared.body,
-            prepared.recipient_ids,
-            late,
-            prepared.rejected_recipients,
-            sha,
+            request.body,
+            request.recipient_ids,
+            unsubscribed_since,
+            request.rejected_recipients,
+            body_hash,
         )
 
     def _collect_results(self, timeout: float) -> None:
-        if back := self.pool.get_completed(timeout):
-            self._handle_responses(back)
+        if completed := self.pool.get_completed(timeout):
+            self._handle_responses(completed)
         if (
             self.pool.in_flight
             and time.monotonic() - self.renewed_at > self._lease_seconds / RENEWALS_PER_LEASE
         ):
-            claim.renew_leases(
-                self.sender.ledger, [prepared.batch for prepared in self.pool.in_flight]
-            )
+            batches = [prepared.batch for prepared in self.pool.in_flight]
+            claim.renew_leases(self.sender.ledger, batches)
             self.renewed_at = time.monotonic()
 
     def _handle_responses(self, completed: Sequence[tuple[PreparedBatch, TransportResult]]) -> None:
         sender = self.sender
         now = record.get_ledger_time(sender.ledger)
-        settled = []
-        for prepared, answer in completed:
-            outcome = classify_response(
-                answer, now, sandbox=sender.prepared_email.config.sendgrid.sandbox
-            )
-            step = decide_batch_action(
+        sandbox = sender.prepared_email.config.sendgrid.sandbox
+        results = []
+        for prepared, response in completed:
+            outcome = classify_response(response, now, sandbox=sandbox)
+            action = decide_batch_action(
                 outcome,
                 recipient_count=len(prepared.recipient_ids),
                 attempts=prepared.batch.failed_attempts,
                 now=now,
                 jitter=sender.jitter(),
             )
-            settled.append(BatchResult(prepared.batch, prepared.recipient_ids, outcome, step))
-        self._record_results(settled)
+            results.append(BatchResult(prepared.batch, prepared.recipient_ids, outcome, action))
+        self._record_results(results)
 
     def _record_results(self, results: Sequence[BatchResult]) -> None:
         try:
             record_batch_results(self.sender.ledger, results)
         except NewsletterError as error:
             if len(results) > 1:
-                # One that can't be written must not take the others with it.
+                # One that can't be recorded must not prevent the others from being recorded.
                 for result in results:
                     self._record_results([result])
                 return
             self.errors.append(
                 DatabaseError(
-                    f"batch {results[0].batch.number} had left when its outcome could not be "
-                    "written",
-                    remedy="It is never sent again by itself: its readers will count as unknown.",
+                    f"batch {results[0].batch.number} was sent, but its outcome could not be "
+                    "recorded",
+                    remedy="It is never sent again automatically: its readers will count as "
+                    "unknown.",
                     other_problems=error.problems,
                 )
             )
@@ -257,24 +251,27 @@ class _SendLoop:
         if action.stop_state:
             self.stop_outcome = self.stop_outcome or outcome
         elif action.retry_at:
-            # It is the vendor or the way there.
+            # The cause is the provider or the network, and the same for every batch.
             self.resume_at = max(action.retry_at, self.resume_at or action.retry_at)
 
     def _wait_for_batch(self) -> bool:
-        """Wait until a batch may be claimed; ``False`` if the send is over or halted."""
+        """Wait until a batch can be claimed; return ``False`` if the send has finished or stopped.
+
+        A send without an open batch is finished here.
+        """
         sender = self.sender
         if self.resume_at:
             self._wait_until(self.resume_at)
             self.resume_at = None
             return True
-        until = record.get_next_claim_time(sender.ledger, sender.send)
-        if until is None:
+        next_claim_time = record.get_next_claim_time(sender.ledger, sender.send)
+        if next_claim_time is None:
             record.finish_send(sender.ledger, sender.send)
             return False
-        state = record.get_send(sender.ledger, sender.send.issue)
-        if state is None or state.state != "running":
+        current = record.get_send(sender.ledger, sender.send.issue)
+        if current is None or current.state != "running":
             return False
-        self._wait_until(until)
+        self._wait_until(next_claim_time)
         expire_leases(sender.ledger, sender.send)
         return True
 
@@ -283,24 +280,20 @@ class _SendLoop:
             self.sender.observer.wait(seconds)
 
     def _notify_observer(self, result: BatchResult) -> None:
-        """What an editor who watches should know of an outcome other than success."""
-        outcome, step, size, world = (
-            result.outcome,
-            result.action,
-            len(result.recipient_ids),
-            self.sender.observer,
-        )
-        name, words = f"batch {result.batch.number}", outcome.message
-        if step.batch_state == "unknown":
-            world.notify(f"{name}: {words}; its {size:,} readers may or may not have the mail")
-        elif step.batch_state == "split":
-            world.notify(f"{name} was refused as a whole ({words}); trying its halves")
-        elif step.recipient_errors or step.batch_state == "rejected":
-            some = f"{len(step.recipient_errors) or size:,} of {size:,} readers"
-            world.notify(f"{name}: SendGrid refused {some}: {words}")
-        elif outcome.kind == "throttled" and step.retry_at:
+        """Show the observer an outcome other than success."""
+        outcome, action, size = result.outcome, result.action, len(result.recipient_ids)
+        notify = self.sender.observer.notify
+        name, message = f"batch {result.batch.number}", outcome.message
+        if action.batch_state == "unknown":
+            notify(f"{name}: {message}; its {size:,} readers may or may not have the email")
+        elif action.batch_state == "split":
+            notify(f"{name} was refused as a whole ({message}); trying its halves")
+        elif action.recipient_errors or action.batch_state == "rejected":
+            rejected = f"{len(action.recipient_errors) or size:,} of {size:,} readers"
+            notify(f"{name}: SendGrid refused {rejected}: {message}")
+        elif outcome.kind == "throttled" and action.retry_at:
             zone = ZoneInfo(self.sender.prepared_email.config.timezone)
-            until = step.retry_at.astimezone(zone)
-            world.notify(f"SendGrid asks for a pause; going on at {until:%H:%M:%S}")
+            until = action.retry_at.astimezone(zone)
+            notify(f"SendGrid asks for a pause; resuming at {until:%H:%M:%S}")
         elif outcome.kind == "not_sent":
-            world.notify(f"{name}: {words}; nothing has left, trying again")
+            notify(f"{name}: {message}; nothing was sent, trying again")

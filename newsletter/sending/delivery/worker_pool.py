@@ -1,8 +1,7 @@
-"""Threads that only POST; the send loop feeds them.
+"""Worker threads that POST, and nothing else.
 
-The thread that feeds them owns the ledger.
-
-Threads that each build and POST would fight for Python's lock, and SQLite has one writer anyway.
+The thread that submits to them owns the ledger and builds the bodies. Threads that each build and
+POST would contend for Python's lock, and SQLite has one writer anyway.
 """
 
 import gc
@@ -16,9 +15,9 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from newsletter.sending.providers.provider import NoResponse, Response
 
-# Seconds. Python's own 5 ms would hold an answer up while the next body is being built.
+# In seconds. Python's default of 5 ms would delay a response while the next body is being built.
 SWITCH_INTERVAL = 0.0005
-# New objects before Python looks for garbage among them.
+# New objects before a run of the garbage collector.
 GC_THRESHOLD = 100_000
 
 T = TypeVar("T")
@@ -26,7 +25,7 @@ TransportResult = Response | NoResponse
 
 
 class MailTransport(Protocol):
-    """Whatever can POST a body to the vendor, from several threads at once."""
+    """POSTs bodies to the provider; called from several threads at once."""
 
     def post_mail(self, body: bytes) -> TransportResult:
         """POST once; never retry."""
@@ -34,11 +33,11 @@ class MailTransport(Protocol):
 
 @contextmanager
 def tune_interpreter() -> Iterator[None]:
-    """Python's own settings as suits a thread that is busy beside many that wait."""
+    """Tune thread switching and garbage collection for one busy thread beside many that wait."""
     interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(SWITCH_INTERVAL)
-    # What is there already needn't be searched for garbage with every few thousand readers, and
-    # what comes leaves no cycles.
+    # Existing objects needn't be searched for garbage with every few thousand recipients, and new
+    # ones form no reference cycles.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, *thresholds[1:])
     try:
@@ -50,17 +49,17 @@ def tune_interpreter() -> Iterator[None]:
 
 
 class WorkerPool(Generic[T]):
-    """So many threads; use them as a context manager.
+    """A fixed number of worker threads, as a context manager.
 
-    Leaving in good order waits for the threads. Leaving by an exception doesn't: they end with
-    the process, whatever they were doing.
+    A normal exit waits for the threads. An exit by an exception doesn't: they end with the process,
+    whatever they are doing.
 
     Args:
-        transport: the vendor.
-        thread_count: how many requests may be in the air at once.
+        transport: the provider.
+        thread_count: how many requests may be in flight at once.
 
     Attributes:
-        in_flight: the parcels that were handed over and not yet taken back.
+        in_flight: the items that were submitted and are not completed.
     """
 
     def __init__(self, transport: MailTransport, thread_count: int) -> None:
@@ -76,34 +75,42 @@ class WorkerPool(Generic[T]):
 
     @property
     def idle_count(self) -> int:
-        """How many threads have nothing to do."""
+        """How many threads are idle."""
         return len(self._threads) - len(self.in_flight)
 
     def submit(self, item: T, body: bytes) -> None:
-        """Have ``body`` POSTed at once; there must be a free thread."""
+        """POST ``body`` in an idle thread; there must be one.
+
+        Args:
+            item: returned by ``get_completed`` with the response.
+            body: the request body.
+        """
         self.in_flight.append(item)
         self._jobs.put((item, body))
 
     def get_completed(self, timeout: float) -> list[tuple[T, TransportResult]]:
         """Return the completed items, each with its response.
 
+        An exception that a thread has raised is raised here, once the items completed before it
+        have been returned.
+
         Args:
-            timeout: seconds to wait if none is completed.
+            timeout: in seconds, how long to wait for one if there is none.
         """
-        back: list[tuple[T, TransportResult]] = []
+        completed: list[tuple[T, TransportResult]] = []
         while self.in_flight:
             try:
-                item, answer = self._results.get(timeout=0 if back else timeout)
+                item, result = self._results.get(timeout=0 if completed else timeout)
             except queue.Empty:
                 break
-            if isinstance(answer, BaseException):
-                if not back:
-                    raise answer
-                self._results.put((item, answer))  # once those that are back are dealt with
+            if isinstance(result, BaseException):
+                if not completed:
+                    raise result
+                self._results.put((item, result))  # raised by the next call
                 break
             self.in_flight.remove(item)
-            back.append((item, answer))
-        return back
+            completed.append((item, result))
+        return completed
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -125,9 +132,9 @@ class WorkerPool(Generic[T]):
     def _run_worker(self) -> None:
         while job := self._jobs.get():
             item, body = job
-            answer: TransportResult | BaseException
+            result: TransportResult | BaseException
             try:
-                answer = self._transport.post_mail(body)
-            except BaseException as error:  # noqa: BLE001 - the feeding thread raises it
-                answer = error
-            self._results.put((item, answer))
+                result = self._transport.post_mail(body)
+            except BaseException as error:  # noqa: BLE001 - get_completed raises it
+                result = error
+            self._results.put((item, result))

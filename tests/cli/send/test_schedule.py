@@ -54,7 +54,10 @@ def test_held_send_is_cancelled_for_good(newsletter: Cli, vendor: FakeSendGrid) 
     assert "SendGrid has cancelled what it held for 25 readers." in out
     assert vendor.scheduled.statuses == {vendor.scheduled.batch_ids[0]: "cancel"}
     assert "SendGrid was asked to cancel it at" in newsletter("status")[1]
-    assert newsletter("who", "ice", "--missed")[1].count("accepted by SendGrid, then cancelled") == READERS
+    assert (
+        newsletter("who", "ice", "--missed")[1].count("accepted by SendGrid, then cancelled")
+        == READERS
+    )
     assert newsletter("send", "--yes")[0] == 1
     assert len(vendor.accepted) == READERS
 

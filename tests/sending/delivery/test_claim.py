@@ -1,4 +1,4 @@
-"""Who a claimed batch is for comes out of the database as it went in, on both of them."""
+"""Recipients of a claimed batch are loaded as they were stored, on both databases."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from newsletter.sending.providers.sendgrid.payload import PreparedEmail
         {"address": "ada@bücher.example", "address_key": "reader1@example.com"},
     ],
 )
-def test_whatever_is_in_them(  # noqa: PLR0917 - fixtures
+def test_recipients_are_loaded_with_any_values(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     letter: PreparedEmail,
     make_readers: MakeReaders,
@@ -32,20 +32,22 @@ def test_whatever_is_in_them(  # noqa: PLR0917 - fixtures
 ) -> None:
     subscribe(make_readers(3))
     with ledger.engine.begin() as connection:
-        ada, gone = (sa.update(subscriber).where(subscriber.c.id == number) for number in (1, 3))
-        connection.execute(ada.values(values))
+        update_first, update_third = (
+            sa.update(subscriber).where(subscriber.c.id == number) for number in (1, 3)
+        )
+        connection.execute(update_first.values(values))
     frozen = freeze_send(ledger, letter)
     with ledger.engine.begin() as connection:
-        connection.execute(gone.values(status="unsubscribed"))
+        connection.execute(update_third.values(status="unsubscribed"))
     start_send(ledger, frozen)
-    (held,) = claim.claim_batches(ledger, frozen)
-    late: list[int] = []
+    (claimed,) = claim.claim_batches(ledger, frozen)
+    unsubscribed: list[int] = []
     with read_transaction(ledger.engine) as connection:
-        first, second = claim.load_recipients(connection, held, late, world.now)
-    assert (first.id, second.id, late) == (1, 2, [3])
+        first, second = claim.load_recipients(connection, claimed, unsubscribed, world.now)
+    assert (first.id, second.id, unsubscribed) == (1, 2, [3])
     assert first.attributes["name"] == values.get("name", "Reader 1")
     assert first.attributes["email"] == values.get("address", "reader1@example.com")
-    shown = {"city": 'Tromsø "north"', "age": "41", "vip": "true", "score": "1.5"}
-    given = {word: first.attributes[word] for word in values.get("attributes", {})}
-    assert given == {word: shown[word] for word in given}
+    expected = {"city": 'Tromsø "north"', "age": "41", "vip": "true", "score": "1.5"}
+    attributes = {name: first.attributes[name] for name in values.get("attributes", {})}
+    assert attributes == {name: expected[name] for name in attributes}
     assert second.attributes == {"email": "reader2@example.com", "name": "Reader 2"}

@@ -1,4 +1,4 @@
-"""Several requests in the air at once, several senders, and one ledger that knows of all."""
+"""Several requests in flight at once, and several senders, over one ledger."""
 
 import datetime
 import hashlib
@@ -38,40 +38,40 @@ TOTAL = 95
 ACCEPTED = Response(202, {}, b"")
 
 
-class Vendor:
-    """Takes everything, in as many threads as come; remembers how many came at once."""
+class FakeTransport:
+    """Accepts everything, from any number of threads; counts how many are in flight at once."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.inside = self.most = self.posts = 0
+        self.in_flight = self.peak = self.post_count = 0
 
     def post_mail(self, body: bytes) -> Response | NoResponse:
         with self.lock:
-            self.posts += 1
-            self.inside += 1
-            self.most = max(self.most, self.inside)
+            self.post_count += 1
+            self.in_flight += 1
+            self.peak = max(self.peak, self.in_flight)
         try:
-            return self.answer(body)
+            return self.respond(body)
         finally:
             with self.lock:
-                self.inside -= 1
+                self.in_flight -= 1
 
-    def answer(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002 - for those that look
+    def respond(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002 - for subclasses
         return ACCEPTED
 
 
 @dataclass
-class Patient(Vendor):
-    """Answers nobody before so many requests are in the air."""
+class BarrierTransport(FakeTransport):
+    """Responds only once so many requests are in flight."""
 
-    together: int
+    concurrency: int
     barrier: threading.Barrier = field(init=False)
 
     def __post_init__(self) -> None:
         super().__init__()
-        self.barrier = threading.Barrier(self.together)
+        self.barrier = threading.Barrier(self.concurrency)
 
-    def answer(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
+    def respond(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
         self.barrier.wait(timeout=60)
         return ACCEPTED
 
@@ -80,7 +80,7 @@ class Patient(Vendor):
 def frozen(
     ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> Send:
-    """Ten batches: nine of ten readers and one of five."""
+    """Ten batches: nine of ten recipients and one of five."""
     subscribe(make_readers(TOTAL))
     return freeze_send(ledger, letter)
 
@@ -90,25 +90,25 @@ def states(ledger: Ledger) -> Counter[str]:
         return Counter(connection.scalars(sa.select(batch.c.state)))
 
 
-def state_of(ledger: Ledger, of: Send) -> str:
-    found = get_send(ledger, of.issue)
-    assert found is not None
-    return found.state
+def load_state(ledger: Ledger, frozen: Send) -> str:
+    send = get_send(ledger, frozen.issue)
+    assert send is not None
+    return send.state
 
 
-@pytest.mark.parametrize("together", [2, 5])
-def test_so_many_requests_are_in_the_air_at_once_and_no_more(
-    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World, together: int
+@pytest.mark.parametrize("concurrency", [2, 5])
+def test_concurrency_is_used_and_not_exceeded(
+    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World, concurrency: int
 ) -> None:
-    vendor = Patient(together)
-    BatchSender(ledger, frozen, letter, vendor, world, concurrency=together).run()
-    assert (vendor.most, vendor.posts) == (together, 10)
+    transport = BarrierTransport(concurrency)
+    BatchSender(ledger, frozen, letter, transport, world, concurrency=concurrency).run()
+    assert (transport.peak, transport.post_count) == (concurrency, 10)
     assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
-    assert state_of(ledger, frozen) == "done"
+    assert load_state(ledger, frozen) == "done"
     assert world.done == TOTAL
 
 
-def test_every_thread_keeps_one_connection(  # noqa: PLR0917 - fixtures
+def test_every_thread_reuses_its_connection(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     letter: PreparedEmail,
     frozen: Send,
@@ -117,49 +117,49 @@ def test_every_thread_keeps_one_connection(  # noqa: PLR0917 - fixtures
     mailer: SendGridClient,
 ) -> None:
     BatchSender(ledger, frozen, letter, mailer, world, concurrency=3).run()
-    assert Counter(Counter(one.address for one in double.accepted).values()) == {1: TOTAL}
+    assert Counter(Counter(email.address for email in double.accepted).values()) == {1: TOTAL}
     assert double.connection_count <= 3
 
 
-def test_in_flight_is_on_record_before_any_request_comes(
+def test_in_flight_is_committed_before_the_request_arrives(
     ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World
 ) -> None:
-    class Looking(Vendor):
-        def answer(self, body: bytes) -> Response | NoResponse:
+    class CheckingTransport(FakeTransport):
+        def respond(self, body: bytes) -> Response | NoResponse:
             with ledger.engine.connect() as connection:
-                known = connection.execute(
+                recorded = connection.execute(
                     sa.select(batch.c.state, attempt.c.ended_at)
                     .join(attempt, attempt.c.batch_id == batch.c.id)
                     .where(attempt.c.body_sha == hashlib.sha256(body).hexdigest())
                 ).one()
-            return ACCEPTED if known == ("in_flight", None) else Response(500, {}, b"")
+            return ACCEPTED if recorded == ("in_flight", None) else Response(500, {}, b"")
 
-    BatchSender(ledger, frozen, letter, Looking(), world, concurrency=4).run()
+    BatchSender(ledger, frozen, letter, CheckingTransport(), world, concurrency=4).run()
     assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
 
 
 @pytest.mark.parametrize("status", [401, 403, 451])
-def test_a_refused_account_lets_nothing_more_leave_and_settles_what_is_in_the_air(
+def test_refused_account_stops_the_send_and_requests_in_flight_are_recorded(
     ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World, status: int
 ) -> None:
-    class Withdrawn(Patient):
-        def answer(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
+    class RevokedAccount(BarrierTransport):
+        def respond(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
             if self.barrier.wait(timeout=60) == 0:
                 return Response(status, {}, b"")
-            while state_of(ledger, frozen) == "running":
+            while load_state(ledger, frozen) == "running":
                 threading.Event().wait(0.01)
             return ACCEPTED
 
-    vendor = Withdrawn(4)
-    outcome = BatchSender(ledger, frozen, letter, vendor, world, concurrency=4).run()
+    transport = RevokedAccount(4)
+    outcome = BatchSender(ledger, frozen, letter, transport, world, concurrency=4).run()
     assert outcome is not None
     assert outcome.status == status
-    assert vendor.posts == 4
-    assert state_of(ledger, frozen) == "blocked"
+    assert transport.post_count == 4
+    assert load_state(ledger, frozen) == "blocked"
     assert states(ledger) == {"accepted": 3, "ready": 7}
 
 
-def test_all_senders_keep_the_pause_that_one_was_asked_for(  # noqa: PLR0917
+def test_all_senders_wait_for_the_pause_that_one_was_asked_for(  # noqa: PLR0917
     ledger: Ledger,
     letter: PreparedEmail,
     frozen: Send,
@@ -170,7 +170,7 @@ def test_all_senders_keep_the_pause_that_one_was_asked_for(  # noqa: PLR0917
     until = world.now + datetime.timedelta(seconds=42)
     double.inject_faults(faults.rate_limit_response(until.timestamp()))
     with pytest.raises(InterruptedError):
-        BatchSender(ledger, frozen, letter, mailer, Busy(), concurrency=1).run()
+        BatchSender(ledger, frozen, letter, mailer, NonWaitingObserver(), concurrency=1).run()
     with ledger.engine.connect() as connection:
         assert connection.scalars(sa.select(provider_pause.c.paused_until)).all() == [until]
     assert claim.claim_batches(ledger, frozen, 10) == []
@@ -181,180 +181,186 @@ def test_all_senders_keep_the_pause_that_one_was_asked_for(  # noqa: PLR0917
     assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
 
 
-class Busy(World):
-    """Won't wait."""
+class NonWaitingObserver(World):
+    """Raises instead of waiting."""
 
     def wait(self, seconds: float) -> None:
         raise InterruptedError(seconds)
 
 
-@pytest.mark.parametrize("how", ["paused", "throttled"])
-def test_what_was_claimed_is_put_back_if_nothing_may_leave_any_more(
-    ledger: Ledger, frozen: Send, world: World, how: str
+@pytest.mark.parametrize("reason", ["paused", "throttled"])
+def test_claimed_batches_are_released_if_they_may_not_be_sent(
+    ledger: Ledger, frozen: Send, world: World, reason: str
 ) -> None:
     start_send(ledger, frozen)
-    held = claim.claim_batches(ledger, frozen, 3)
-    if how == "paused":
+    claimed = claim.claim_batches(ledger, frozen, 3)
+    if reason == "paused":
         stop_send(ledger, frozen, "paused", "by hand")
     else:
         later = world.now + datetime.timedelta(seconds=9)
         with ledger.engine.begin() as connection:
             connection.execute(sa.insert(provider_pause).values(id=1, paused_until=later))
-    assert claim.mark_in_flight(ledger, [claim.PreparedBatch(one, b"{}") for one in held]) is None
+    prepared = [claim.PreparedBatch(claimed_batch, b"{}") for claimed_batch in claimed]
+    assert claim.mark_in_flight(ledger, prepared) is None
     assert states(ledger) == {"ready": 10}
 
 
-def test_a_batch_that_is_anothers_by_now_keeps_its_whole_group_here(
+def test_batch_taken_over_by_another_sender_keeps_its_whole_group_from_being_sent(
     ledger: Ledger, frozen: Send
 ) -> None:
     start_send(ledger, frozen)
-    held = claim.claim_batches(ledger, frozen, 3)
+    claimed = claim.claim_batches(ledger, frozen, 3)
     with ledger.engine.begin() as connection:
-        lost = sa.update(batch).where(batch.c.id == held[1].id)
-        connection.execute(lost.values(fence=batch.c.fence + 1))
-    with pytest.raises(SendRefusedError, match="no longer this sender's"):
-        claim.mark_in_flight(ledger, [claim.PreparedBatch(one, b"{}") for one in held])
+        taken_over = sa.update(batch).where(batch.c.id == claimed[1].id)
+        connection.execute(taken_over.values(fence=batch.c.fence + 1))
+    prepared = [claim.PreparedBatch(claimed_batch, b"{}") for claimed_batch in claimed]
+    with pytest.raises(SendRefusedError, match="taken over by another sender"):
+        claim.mark_in_flight(ledger, prepared)
     assert states(ledger) == {"ready": 7, "claimed": 3}
 
 
-def test_a_slow_request_is_not_taken_for_a_dead_senders(
+def test_lease_of_a_slow_request_is_renewed(
     ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World
 ) -> None:
-    """Another sender sweeps all the time, for three times as long as the lease was at first."""
+    """Another sender expires leases all the time, for three times the length of the lease."""
     lease = datetime.timedelta(seconds=0.3)
-    swept: list[int] = []
+    expired: list[int] = []
 
-    class Slow(Vendor):
-        def answer(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
+    class SlowTransport(FakeTransport):
+        def respond(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
             for _ in range(3_000):
-                if self.posts > 1 or len(swept) == 9:
+                if self.post_count > 1 or len(expired) == 9:
                     break
-                if leased_until(ledger) == world.now + lease:
+                if load_lease_end(ledger) == world.now + lease:
                     world.now += lease / 3
-                    swept.append(expire_leases(ledger, frozen))
+                    expired.append(expire_leases(ledger, frozen))
                 threading.Event().wait(0.01)
             return ACCEPTED
 
-    BatchSender(replace(ledger, lease=lease), frozen, letter, Slow(), world, concurrency=1).run()
-    assert swept == [0] * 9
+    BatchSender(
+        replace(ledger, lease=lease), frozen, letter, SlowTransport(), world, concurrency=1
+    ).run()
+    assert expired == [0] * 9
     assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
 
 
-def leased_until(ledger: Ledger) -> datetime.datetime | None:
+def load_lease_end(ledger: Ledger) -> datetime.datetime | None:
     with ledger.engine.connect() as connection:
         return connection.scalar(sa.select(batch.c.lease_until).where(batch.c.state == "in_flight"))
 
 
-def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(
+def test_second_ctrl_c_stops_immediately_and_loses_nothing(
     ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World
 ) -> None:
     release = threading.Event()
 
-    class Stuck(Vendor):
-        def answer(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
-            if self.posts <= 2:
+    class HangingTransport(FakeTransport):
+        def respond(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
+            if self.post_count <= 2:
                 return ACCEPTED
             release.wait(timeout=60)
             return ACCEPTED
 
-    class Impatient(World):
+    class InterruptingObserver(World):
         def advance(self, recipient_count: int) -> None:
             if recipient_count:
                 raise KeyboardInterrupt
 
     before = sys.getswitchinterval()
     with pytest.raises(KeyboardInterrupt):
-        BatchSender(ledger, frozen, letter, Stuck(), Impatient(), concurrency=4).run()
+        BatchSender(
+            ledger, frozen, letter, HangingTransport(), InterruptingObserver(), concurrency=4
+        ).run()
     assert sys.getswitchinterval() == before
-    left = states(ledger)
-    assert left["accepted"] >= 1
-    assert left["in_flight"] >= 2
+    interrupted = states(ledger)
+    assert interrupted["accepted"] >= 1
+    assert interrupted["in_flight"] >= 2
     release.set()
-    vendor = Vendor()
-    BatchSender(ledger, frozen, letter, vendor, world, concurrency=4).run()
-    assert vendor.posts == left["ready"] + left["claimed"]
+    transport = FakeTransport()
+    BatchSender(ledger, frozen, letter, transport, world, concurrency=4).run()
+    assert transport.post_count == interrupted["ready"] + interrupted["claimed"]
     assert states(ledger) == {
-        "accepted": left["accepted"] + vendor.posts,
-        "unknown": left["in_flight"],
+        "accepted": interrupted["accepted"] + transport.post_count,
+        "unknown": interrupted["in_flight"],
     }
-    assert state_of(ledger, frozen) == "needs_review"
+    assert load_state(ledger, frozen) == "needs_review"
 
 
-def test_an_outcome_that_cannot_be_written_does_not_take_others_with_it(
+def test_outcome_that_cannot_be_recorded_does_not_affect_others(
     ledger: Ledger,
     letter: PreparedEmail,
     frozen: Send,
     world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def failing(of: Ledger, back: list[BatchResult]) -> None:
-        if any(one.batch.number == 2 for one in back):
+    def failing(ledger: Ledger, results: list[BatchResult]) -> None:
+        if any(result.batch.number == 2 for result in results):
             raise DatabaseError("the disk is full")
-        record_batch_results(of, back)
+        record_batch_results(ledger, results)
 
     monkeypatch.setattr("newsletter.sending.delivery.sender.record_batch_results", failing)
-    vendor = Vendor()
-    with pytest.raises(DatabaseError, match="batch 2 had left") as failed:
-        BatchSender(ledger, frozen, letter, vendor, world, concurrency=4).run()
+    transport = FakeTransport()
+    with pytest.raises(DatabaseError, match="batch 2 was sent, but") as failed:
+        BatchSender(ledger, frozen, letter, transport, world, concurrency=4).run()
     assert [problem.message for problem in failed.value.problems][1:] == ["the disk is full"]
     assert states(ledger)["in_flight"] == 1
-    assert states(ledger)["accepted"] == vendor.posts - 1
+    assert states(ledger)["accepted"] == transport.post_count - 1
 
 
-def test_a_fault_of_the_program_in_a_thread_is_raised_once_the_others_are_back() -> None:
-    class Broken(Vendor):
-        def answer(self, body: bytes) -> Response | NoResponse:
+def test_exception_in_a_worker_is_raised_after_completed_items_are_returned() -> None:
+    class FailingTransport(FakeTransport):
+        def respond(self, body: bytes) -> Response | NoResponse:
             if body == b"bad":
                 raise ZeroDivisionError
             return ACCEPTED
 
-    with WorkerPool[str](Broken(), 1) as posters:
-        posters.submit("one", b"good")
-        assert posters.get_completed(30) == [("one", ACCEPTED)]
-        posters.submit("two", b"bad")
+    with WorkerPool[str](FailingTransport(), 1) as pool:
+        pool.submit("one", b"good")
+        assert pool.get_completed(30) == [("one", ACCEPTED)]
+        pool.submit("two", b"bad")
         with pytest.raises(ZeroDivisionError):
-            posters.get_completed(30)
+            pool.get_completed(30)
 
 
-def test_posters_wait_no_longer_than_they_are_told() -> None:
-    vendor = Patient(2)
-    with WorkerPool[str](vendor, 2) as posters:
-        posters.submit("one", b"")
-        assert posters.get_completed(0.01) == []
-        assert posters.idle_count == 1
-        posters.submit("two", b"")
-        back = posters.get_completed(30)
-        while posters.in_flight:
-            back += posters.get_completed(30)
-        assert sorted(back) == [("one", ACCEPTED), ("two", ACCEPTED)]
+def test_pool_waits_no_longer_than_the_timeout() -> None:
+    transport = BarrierTransport(2)
+    with WorkerPool[str](transport, 2) as pool:
+        pool.submit("one", b"")
+        assert pool.get_completed(0.01) == []
+        assert pool.idle_count == 1
+        pool.submit("two", b"")
+        completed = pool.get_completed(30)
+        while pool.in_flight:
+            completed += pool.get_completed(30)
+        assert sorted(completed) == [("one", ACCEPTED), ("two", ACCEPTED)]
 
 
-def test_python_is_left_as_it_was() -> None:
+def test_interpreter_settings_are_restored() -> None:
     before = sys.getswitchinterval()
     with tune_interpreter():
         assert sys.getswitchinterval() < before
     assert sys.getswitchinterval() == before
 
 
-def cut(ledger: Ledger) -> list[list[int]]:
-    """The readers of each batch."""
+def batch_members(ledger: Ledger) -> list[list[int]]:
+    """Return the subscriber ids of each batch."""
     query = sa.select(send_recipient.c.batch_id, send_recipient.c.subscriber_id)
     batches: dict[int, list[int]] = {}
     with ledger.engine.connect() as connection:
-        for batch_id, reader in connection.execute(query.order_by(*query.selected_columns)):
-            batches.setdefault(batch_id, []).append(reader)
+        for batch_id, subscriber_id in connection.execute(query.order_by(*query.selected_columns)):
+            batches.setdefault(batch_id, []).append(subscriber_id)
         sizes = connection.scalars(sa.select(batch.c.size).order_by(batch.c.id)).all()
-    assert sizes == [len(readers) for readers in batches.values()]
+    assert sizes == [len(ids) for ids in batches.values()]
     return list(batches.values())
 
 
-def test_batches_are_cut_by_count(ledger: Ledger, frozen: Send) -> None:
-    everybody = list(range(1, TOTAL + 1))
-    assert cut(ledger) == [everybody[start : start + 10] for start in range(0, TOTAL, 10)]
+def test_batches_are_split_by_count(ledger: Ledger, frozen: Send) -> None:
+    ids = list(range(1, TOTAL + 1))
+    assert batch_members(ledger) == [ids[start : start + 10] for start in range(0, TOTAL, 10)]
     assert frozen.total == TOTAL
 
 
-def test_batches_are_cut_by_bytes_where_count_would_allow_too_many(
+def test_batches_are_split_by_bytes_if_the_count_would_exceed_them(
     ledger: Ledger,
     letter: PreparedEmail,
     subscribe: Subscribe,
@@ -362,26 +368,26 @@ def test_batches_are_cut_by_bytes_where_count_would_allow_too_many(
     world: World,
 ) -> None:
     subscribe(make_readers(TOTAL))
-    narrow = prepare_email(letter.email, configured(limits={"request_bytes": 30_000}))
+    limited = prepare_email(letter.email, configured(limits={"request_bytes": 30_000}))
     assert letter.always_fits
-    assert not narrow.always_fits
-    of = freeze_send(ledger, narrow)
-    assert [reader for readers in cut(ledger) for reader in readers] == list(range(1, TOTAL + 1))
+    assert not limited.always_fits
+    frozen = freeze_send(ledger, limited)
+    assert [id_ for ids in batch_members(ledger) for id_ in ids] == list(range(1, TOTAL + 1))
 
-    class Measuring(Vendor):
+    class MeasuringTransport(FakeTransport):
         largest = 0
 
-        def answer(self, body: bytes) -> Response | NoResponse:
+        def respond(self, body: bytes) -> Response | NoResponse:
             self.largest = max(self.largest, len(body))
             return ACCEPTED
 
-    vendor = Measuring()
-    BatchSender(ledger, of, narrow, vendor, world, concurrency=2).run()
-    assert 25_000 < vendor.largest <= 30_000
-    assert count_recipients_by_state(ledger, of) == {"accepted": TOTAL}
+    transport = MeasuringTransport()
+    BatchSender(ledger, frozen, limited, transport, world, concurrency=2).run()
+    assert 25_000 < transport.largest <= 30_000
+    assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
 
 
-def test_a_send_of_one_reader_a_request_is_frozen_and_sent_too(
+def test_send_with_one_recipient_per_request_is_frozen_and_sent(
     ledger: Ledger,
     letter: PreparedEmail,
     subscribe: Subscribe,
@@ -390,8 +396,8 @@ def test_a_send_of_one_reader_a_request_is_frozen_and_sent_too(
 ) -> None:
     subscribe(make_readers(7))
     single = prepare_email(letter.email, configured(sendgrid={"personalize": "per_request"}))
-    of = freeze_send(ledger, single)
-    vendor = Vendor()
-    BatchSender(ledger, of, single, vendor, world).run()
-    assert vendor.posts == 7
-    assert count_recipients_by_state(ledger, of) == {"accepted": 7}
+    frozen = freeze_send(ledger, single)
+    transport = FakeTransport()
+    BatchSender(ledger, frozen, single, transport, world).run()
+    assert transport.post_count == 7
+    assert count_recipients_by_state(ledger, frozen) == {"accepted": 7}

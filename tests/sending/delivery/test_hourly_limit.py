@@ -1,4 +1,4 @@
-"""Never more than the limit in any hour, whoever sends; and it does go on."""
+"""Never more than the limit in any hour, with any number of senders; and every send completes."""
 
 import datetime
 from dataclasses import replace
@@ -29,41 +29,41 @@ START = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
     st.integers(1, 50),
     st.lists(st.tuples(st.integers(1, 50), st.integers(0, 5000)), max_size=60),
 )
-def test_no_hour_sees_more_than_the_limit(limit: int, asks: list[tuple[int, int]]) -> None:
+def test_no_hour_sees_more_than_the_limit(limit: int, requests: list[tuple[int, int]]) -> None:
     bucket, now = RateBucket(0, START), START
-    gone: list[tuple[datetime.datetime, int]] = []
-    for readers, seconds in asks:
+    sent: list[tuple[datetime.datetime, int]] = []
+    for recipient_count, seconds in requests:
         now += datetime.timedelta(seconds=seconds)
-        answer = add_to_bucket(bucket, min(readers, limit), limit, now)
-        if isinstance(answer, RateBucket):
-            bucket = answer
-            gone.append((now, min(readers, limit)))
+        result = add_to_bucket(bucket, min(recipient_count, limit), limit, now)
+        if isinstance(result, RateBucket):
+            bucket = result
+            sent.append((now, min(recipient_count, limit)))
         else:
-            assert now < answer <= now + HOUR
-    for begin, _ in gone:
-        assert sum(size for at, size in gone if begin <= at < begin + HOUR) <= limit
+            assert now < result <= now + HOUR
+    for begin, _ in sent:
+        assert sum(size for at, size in sent if begin <= at < begin + HOUR) <= limit
 
 
 @given(st.integers(1, 50), st.lists(st.integers(1, 50), min_size=1, max_size=30))
-def test_whoever_waits_as_told_gets_through(limit: int, sizes: list[int]) -> None:
+def test_request_succeeds_after_the_returned_wait(limit: int, sizes: list[int]) -> None:
     bucket, now, waits = RateBucket(0, START), START, 0
     for size in sizes:
-        answer = add_to_bucket(bucket, min(size, limit), limit, now)
-        if not isinstance(answer, RateBucket):
-            now, waits = answer, waits + 1
-            answer = add_to_bucket(bucket, min(size, limit), limit, now)
-        assert isinstance(answer, RateBucket)
-        bucket = answer
+        result = add_to_bucket(bucket, min(size, limit), limit, now)
+        if not isinstance(result, RateBucket):
+            now, waits = result, waits + 1
+            result = add_to_bucket(bucket, min(size, limit), limit, now)
+        assert isinstance(result, RateBucket)
+        bucket = result
     assert waits < len(sizes)
 
 
-def test_a_clock_that_goes_back_gives_nothing_away() -> None:
+def test_clock_that_goes_back_does_not_raise_the_limit() -> None:
     early = START - datetime.timedelta(minutes=50)
     assert add_to_bucket(RateBucket(10, START), 1, 10, early) == START + HOUR
     assert add_to_bucket(RateBucket(9, START), 1, 10, early) == RateBucket(10, START)
 
 
-def test_a_paced_send_waits_and_reaches_everybody(  # noqa: PLR0917 - fixtures
+def test_limited_send_waits_and_reaches_everybody(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     letter: PreparedEmail,
     mailer: SendGridClient,
@@ -80,18 +80,18 @@ def test_a_paced_send_waits_and_reaches_everybody(  # noqa: PLR0917 - fixtures
     assert sum(world.waits) == 2 * HOUR.total_seconds()
 
 
-def test_two_senders_share_one_count(
+def test_senders_share_one_count(
     ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> None:
     subscribe(make_readers(45))
     frozen = save_schedule(ledger, freeze_send(ledger, letter), SendSchedule(limit_per_hour=20))
     start_send(ledger, frozen)
-    assert [len(claim.claim_batches(ledger, frozen, most)) for most in (1, 3, 1)] == [1, 1, 0]
+    assert [len(claim.claim_batches(ledger, frozen, limit)) for limit in (1, 3, 1)] == [1, 1, 0]
     with read_transaction(ledger.engine) as connection:
         assert connection.execute(sa.select(rate_bucket.c.used)).scalars().all() == [20]
 
 
-def test_a_limit_below_a_planned_batch_is_refused(
+def test_limit_below_the_size_of_a_planned_batch_is_refused(
     ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> None:
     subscribe(make_readers(12))
@@ -99,5 +99,4 @@ def test_a_limit_below_a_planned_batch_is_refused(
     with pytest.raises(SendRefusedError, match="batches of more than 9") as refused:
         save_schedule(ledger, frozen, SendSchedule(limit_per_hour=9))
     assert "--again --batch-size 9" in str(refused.value)
-    again = get_send(ledger, frozen.issue)
-    assert again == replace(frozen, limit_per_hour=0)
+    assert get_send(ledger, frozen.issue) == replace(frozen, limit_per_hour=0)

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, in whatever order: nobody twice, nobody lost, nothing guessed."""
+"""Property test: whatever goes wrong, nobody gets the email twice and nobody is lost."""
 
 from collections import Counter
 from contextlib import suppress
@@ -24,11 +24,11 @@ TOTAL = 23
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The sender's process was killed."""
 
 
-class Fate:
-    """What happens around the next requests."""
+class FaultyTransport:
+    """A transport to which the planned faults happen, one a request."""
 
     def __init__(
         self, mailer: SendGridClient, double: FakeSendGrid, plan: list[str | InjectedFault]
@@ -38,25 +38,25 @@ class Fate:
         self.plan = plan
 
     def post_mail(self, body: bytes) -> Response | NoResponse:
-        event = self.plan.pop(0) if self.plan else "well"
-        if event == "killed before":
+        event = self.plan.pop(0) if self.plan else "ok"
+        if event == "killed before POST":
             raise Killed
         if event == "no connection":
             return NoResponse(request_sent=False, reason="connection refused")
         if isinstance(event, InjectedFault):
             self.double.inject_faults(event)
-        answer = self.mailer.post_mail(body)
-        if event == "killed after":
+        response = self.mailer.post_mail(body)
+        if event == "killed after POST":
             raise Killed
-        return answer
+        return response
 
 
 EVENTS: st.SearchStrategy[str | InjectedFault] = st.sampled_from(
     [
-        "well",
+        "ok",
         "no connection",
-        "killed before",
-        "killed after",
+        "killed before POST",
+        "killed after POST",
         faults.lost_response(),
         faults.lost_request(),
         faults.reset_mid_response(),
@@ -81,10 +81,10 @@ EVENTS: st.SearchStrategy[str | InjectedFault] = st.sampled_from(
 )
 @given(
     plan=st.lists(EVENTS, max_size=14),
-    leaving=st.sets(st.integers(1, TOTAL), max_size=3),
+    unsubscribed=st.sets(st.integers(1, TOTAL), max_size=3),
     concurrency=st.integers(1, 3),
 )
-def test_after_every_history_the_books_balance(  # noqa: PLR0917 - fixtures
+def test_ledger_is_consistent_after_any_faults(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     email: Email,
     world: World,
@@ -92,31 +92,29 @@ def test_after_every_history_the_books_balance(  # noqa: PLR0917 - fixtures
     mailer: SendGridClient,
     make_readers: MakeReaders,
     plan: list[str | InjectedFault],
-    leaving: set[int],
+    unsubscribed: set[int],
     concurrency: int,
 ) -> None:
-    begin_anew(ledger, world, double, make_readers)
+    reset(ledger, world, double, make_readers)
     letter = prepare_email(email, configured(limits={"batch_size": 10}))
     frozen = freeze_send(ledger, letter)
     with ledger.engine.begin() as connection:
-        gone = sa.update(subscriber).where(subscriber.c.id.in_(leaving))
-        connection.execute(gone.values(status="unsubscribed"))
-    fate = Fate(mailer, double, list(plan))
+        update = sa.update(subscriber).where(subscriber.c.id.in_(unsubscribed))
+        connection.execute(update.values(status="unsubscribed"))
+    transport = FaultyTransport(mailer, double, list(plan))
     for _ in range(len(plan) + 2):
         with suppress(Killed):
-            BatchSender(ledger, frozen, letter, fate, world, concurrency=concurrency).run()
+            BatchSender(ledger, frozen, letter, transport, world, concurrency=concurrency).run()
         check(ledger, frozen, double)
         if current(ledger, frozen).state in {"done", "needs_review"}:
             break
     counts = count_recipients_by_state(ledger, frozen)
     assert "pending" not in counts
-    assert counts.get("skipped_late", 0) <= len(leaving)
+    assert counts.get("skipped_late", 0) <= len(unsubscribed)
     assert (current(ledger, frozen).state == "needs_review") == ("unknown" in counts)
 
 
-def begin_anew(
-    ledger: Ledger, world: World, double: FakeSendGrid, make_readers: MakeReaders
-) -> None:
+def reset(ledger: Ledger, world: World, double: FakeSendGrid, make_readers: MakeReaders) -> None:
     double.accepted.clear()
     rows = [
         {
@@ -133,27 +131,32 @@ def begin_anew(
 
 
 def current(ledger: Ledger, frozen: Send) -> Send:
-    found = get_send(ledger, frozen.issue)
-    assert found is not None
-    return found
+    send = get_send(ledger, frozen.issue)
+    assert send is not None
+    return send
 
 
 def check(ledger: Ledger, frozen: Send, double: FakeSendGrid) -> None:
-    """The sum, and that the vendor's side and ours tell one story."""
-    times = Counter(one.address for one in double.accepted)
-    assert set(times.values()) <= {1}
+    """Assert that nobody is lost or got it twice, and that the ledger matches what was accepted."""
+    counts = Counter(email.address for email in double.accepted)
+    assert set(counts.values()) <= {1}
     assert sum(count_recipients_by_state(ledger, frozen).values()) == TOTAL
     with ledger.engine.connect() as connection:
         states = sa.select(send_recipient.c.address_key, send_recipient.c.state)
-        state = dict(connection.execute(states).all())
-        open_batches = connection.execute(
+        state_by_address = dict(connection.execute(states).all())
+        in_flight_addresses = connection.execute(
             sa.select(send_recipient.c.address_key)
             .join(batch, batch.c.id == send_recipient.c.batch_id)
             .where(batch.c.state == "in_flight")
         )
-        in_flight = set(open_batches.scalars())
-        judged = sa.select(attempt.c.ended_at.is_(None), attempt.c.outcome.is_(None))
-        assert all(open_ == unjudged for open_, unjudged in connection.execute(judged))
-    known = {address for address, now in state.items() if now in {"accepted", "unknown"}}
-    assert times.keys() <= known | in_flight
-    assert {address for address, now in state.items() if now == "accepted"} <= times.keys()
+        in_flight = set(in_flight_addresses.scalars())
+        attempts = sa.select(attempt.c.ended_at.is_(None), attempt.c.outcome.is_(None))
+        assert all(
+            is_open == has_no_outcome for is_open, has_no_outcome in connection.execute(attempts)
+        )
+    may_have_it = {
+        address for address, state in state_by_address.items() if state in {"accepted", "unknown"}
+    }
+    assert counts.keys() <= may_have_it | in_flight
+    accepted = {address for address, state in state_by_address.items() if state == "accepted"}
+    assert accepted <= counts.keys()

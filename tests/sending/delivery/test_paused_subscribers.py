@@ -1,4 +1,4 @@
-"""Whoever paused or moved since the freeze isn't mailed; whose pause is over is."""
+"""Subscribers who paused or changed address since the freeze aren't mailed."""
 
 import datetime
 
@@ -19,7 +19,7 @@ from newsletter.subscribers.preferences import set_paused_until
 HOUR = datetime.timedelta(hours=1)
 
 
-def test_pauses_count_at_the_freeze_and_at_the_claim(
+def test_pauses_are_checked_at_the_freeze_and_at_the_claim(
     ledger: Ledger,
     letter: PreparedEmail,
     world: World,
@@ -38,19 +38,20 @@ def test_pauses_count_at_the_freeze_and_at_the_claim(
     with ledger.engine.begin() as connection:
         connection.execute(sa.text("UPDATE send SET state = 'running'"))
         set_paused_until(connection, 3, world.now + HOUR, world.now)
-        to = parse_address("elsewhere@example.com")
+        new_address = parse_address("elsewhere@example.com")
         assert changes.change_address(
-            connection, "reader4@example.com", to, ChangeOrigin(world.now, "form")
+            connection, "reader4@example.com", new_address, ChangeOrigin(world.now, "form")
         )
-    [held] = claim.claim_batches(ledger, frozen)
-    assert told(ledger, held, world.now) == ([2, 5, 6, 7, 8], [3, 4])
-    assert told(ledger, held, world.now + HOUR) == ([2, 3, 5, 6, 7, 8], [4])
+    [claimed] = claim.claim_batches(ledger, frozen)
+    assert split_by_mailable(ledger, claimed, world.now) == ([2, 5, 6, 7, 8], [3, 4])
+    assert split_by_mailable(ledger, claimed, world.now + HOUR) == ([2, 3, 5, 6, 7, 8], [4])
 
 
-def told(
-    ledger: Ledger, held: claim.ClaimedBatch, now: datetime.datetime
+def split_by_mailable(
+    ledger: Ledger, claimed: claim.ClaimedBatch, now: datetime.datetime
 ) -> tuple[list[int], list[int]]:
-    late: list[int] = []
+    """Return the ids of those who are mailed, and of those who no longer are."""
+    excluded: list[int] = []
     with read_transaction(ledger.engine) as connection:
-        readers = [reader.id for reader in claim.load_recipients(connection, held, late, now)]
-    return readers, late
+        recipients = claim.load_recipients(connection, claimed, excluded, now)
+    return [recipient.id for recipient in recipients], excluded
