@@ -1,1 +1,1 @@
-"""Change a subscriber's status and record it: signup, unsubscribe, erasure."""
+"""Changes of a subscriber's status, and the journal that records them."""
