@@ -1,6 +1,6 @@
-"""Dry run: the requests and sample copies as files.
+"""Dry run: write requests and sample emails to files.
 
-Everything but the POST.
+Everything that a send does, except the POST.
 """
 
 import datetime
@@ -24,21 +24,21 @@ from newsletter.sending.providers.sendgrid.payload import (
 )
 from newsletter.subscribers import Recipient
 
-# The ids of a real send are made when it starts; these stand where they would.
+# Stands for the id of the send, which doesn't exist yet.
 DRY_RUN_SEND_ID = "dry-run"
 
 
 @dataclass(frozen=True, slots=True)
 class DryRunTotals:
-    """What would go to the vendor.
+    """The totals of what would be sent to the provider.
 
     Attributes:
-        recipient_count: how many would be mailed.
-        request_count: how many requests would go.
-        total_bytes: of all their bodies together.
-        largest_bytes: of the largest body.
-        rejected_count: how many readers no request can hold; they would be rejected, the others
-            sent.
+        recipient_count: how many recipients would be sent to.
+        request_count: how many requests that takes.
+        total_bytes: the size of all request bodies.
+        largest_bytes: the size of the largest body.
+        rejected_count: how many recipients are too large for any request; they would be rejected,
+            the others sent to.
     """
 
     recipient_count: int = 0
@@ -48,7 +48,7 @@ class DryRunTotals:
     rejected_count: int = 0
 
     def add_request(self, api_request: PreparedRequest) -> "DryRunTotals":
-        """With one more request."""
+        """Return the totals with one more request."""
         size = len(api_request.body)
         return DryRunTotals(
             self.recipient_count + len(api_request.recipient_ids),
@@ -64,9 +64,9 @@ class DryRunResult:
     """What a dry run has counted and written.
 
     Attributes:
-        totals: of the requests.
-        bodies_path: the file that holds them, one a line.
-        sample_paths: one .eml a reader, for the first few.
+        totals: the totals of the requests.
+        bodies_path: the file with the request bodies, one per line.
+        sample_paths: one .eml file for each of the first few recipients.
     """
 
     totals: DryRunTotals
@@ -74,7 +74,7 @@ class DryRunResult:
     sample_paths: tuple[Path, ...]
 
 
-def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wishes
+def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three options
     prepared_email: PreparedEmail,
     recipients: Iterable[Recipient],
     folder: Path,
@@ -83,39 +83,40 @@ def export_dry_run(  # noqa: PLR0913 - what, to whom, where; and three small wis
     now: datetime.datetime,
     progress: Callable[[int], None],
 ) -> DryRunResult:
-    """Write what a real send of ``letter`` would POST; memory stays flat.
+    """Write what a real send would POST; memory use doesn't grow with the list.
 
     Args:
-        prepared_email: the email, made ready.
+        prepared_email: the prepared email.
         recipients: who would get it; may be a stream.
-        folder: replaced as a whole when all is written; left alone if anything fails.
-        sample_count: how many readers to write an .eml for.
-        now: the date in those, with a zone.
-        progress: called with the number of readers just done.
+        folder: replaced as a whole once everything is written; unchanged if anything fails.
+        sample_count: for how many recipients to write an .eml file.
+        now: the date in those files, aware.
+        progress: called with the number of recipients just completed.
     """
-    aside = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(aside, ignore_errors=True)
+    new_folder = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new_folder, ignore_errors=True)
     try:
-        (aside / "samples").mkdir(parents=True)
+        (new_folder / "samples").mkdir(parents=True)
         totals = DryRunTotals()
-        with (aside / "requests.jsonl").open("xb") as file:
-            for batch, api_request in _build_requests(prepared_email, recipients):
-                fit = set(api_request.recipient_ids)
-                first = (reader for reader in batch if reader.id in fit)
-                for number, reader in enumerate(first, totals.recipient_count + 1):
+        with (new_folder / "requests.jsonl").open("xb") as file:
+            for batch, request in _build_requests(prepared_email, recipients):
+                accepted_ids = set(request.recipient_ids)
+                accepted = (recipient for recipient in batch if recipient.id in accepted_ids)
+                for number, recipient in enumerate(accepted, totals.recipient_count + 1):
                     if number > sample_count:
                         break
-                    _write_sample(prepared_email, reader, aside / "samples" / f"{number}.eml", now)
-                if api_request.body:
-                    file.writelines((api_request.body, b"\n"))
-                totals = totals.add_request(api_request)
-                progress(len(api_request.recipient_ids) + len(api_request.rejected_recipients))
-        _replace_folder(aside, folder)
+                    path = new_folder / "samples" / f"{number}.eml"
+                    _write_sample(prepared_email, recipient, path, now)
+                if request.body:
+                    file.writelines((request.body, b"\n"))
+                totals = totals.add_request(request)
+                progress(len(request.recipient_ids) + len(request.rejected_recipients))
+        _replace_folder(new_folder, folder)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    written = (folder / "samples" / f"{number}.eml" for number in range(1, sample_count + 1))
+        shutil.rmtree(new_folder, ignore_errors=True)
+    paths = (folder / "samples" / f"{number}.eml" for number in range(1, sample_count + 1))
     return DryRunResult(
-        totals, folder / "requests.jsonl", tuple(path for path in written if path.exists())
+        totals, folder / "requests.jsonl", tuple(path for path in paths if path.exists())
     )
 
 
@@ -147,9 +148,9 @@ def _write_sample(
 
 
 def _replace_folder(new_folder: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    old_folder = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old_folder, ignore_errors=True)
     if folder.exists():
-        folder.rename(old)
+        folder.rename(old_folder)
     new_folder.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old_folder, ignore_errors=True)

@@ -1,6 +1,6 @@
 """Freeze the recipients and their batches.
 
-After that nothing is selected again.
+The list is queried once; later changes of the list add nobody to the send.
 """
 
 import datetime
@@ -33,35 +33,35 @@ def freeze_send(
     segment: Segment | None = None,
     allowed: Mapping[str, str] | None = None,
 ) -> Send:
-    """Write down who gets the issue, and in which batches, in one transaction.
+    """Record who gets the issue, in which batches, and the email, in one transaction.
 
     Args:
-        ledger: where to.
-        prepared_email: its content's hash is frozen too.
-        expected_total: how many readers the editor has agreed to.
-        segment: to whom alone it goes.
-        allowed: rule of ``newsletter check`` -> why the editor allows what it finds.
+        ledger: the ledger.
+        prepared_email: the email to freeze.
+        expected_total: how many recipients the editor has confirmed.
+        segment: the segment that it is sent to, if not to the whole list.
+        allowed: rule of ``newsletter check`` -> why the editor allows its findings.
 
     Raises:
-        SendRefused: there is a send of this issue already, there is nobody to send it to, or
-            there are more or fewer than expected. Nothing is written then.
+        SendRefusedError: there is a send of this issue already, there are no recipients, or their
+            number isn't the expected one. Nothing is written then.
     """
-    within = segment.condition if segment else ALL_SUBSCRIBERS
-    text = segment.text if segment else ""
+    condition = segment.condition if segment else ALL_SUBSCRIBERS
+    query = segment.text if segment else ""
     try:
         with snapshot_write_transaction(ledger.engine) as connection:
             now = ledger.clock(connection)
-            send_id = _insert_send(connection, now, prepared_email.email, text)
-            total = _insert_batches(connection, send_id, prepared_email, within, now)
+            send_id = _insert_send(connection, now, prepared_email.email, query)
+            total = _insert_batches(connection, send_id, prepared_email, condition, now)
             _check_total(total, expected_total, segment)
-            excluded = dict(count_exclusions(connection, within, at=now))
+            excluded = dict(count_exclusions(connection, condition, at=now))
             values = {"total": total, "excluded": excluded, "allowed": dict(allowed or {})}
             connection.execute(sa.update(send).where(send.c.id == send_id).values(values))
             save_frozen_email(connection, send_id, prepared_email.email)
     except sa.exc.IntegrityError:
         raise SendRefusedError(
-            f"another sender has begun to send {prepared_email.email.issue}",
-            remedy="Let it finish.",
+            f"another sender has started to send {prepared_email.email.issue}",
+            remedy="Wait until it has finished.",
         ) from None
     frozen = get_send(ledger, prepared_email.email.issue)
     assert frozen is not None
@@ -69,14 +69,14 @@ def freeze_send(
 
 
 def discard_send(ledger: Ledger, send_record: Send) -> None:
-    """Forget a send of which nothing has left, so that it can be made anew.
+    """Delete a send of which nothing was sent, so that it can be planned again.
 
     Raises:
-        SendRefused: something may have left.
+        SendRefusedError: something may have been sent.
     """
     batch_ids = sa.select(batch.c.id).where(batch.c.send_id == send_record.id)
     with ledger.engine.begin() as connection:
-        # Nobody can claim a batch of it from here on: claiming looks at this row's state.
+        # From here on no batch of it can be claimed: a claim requires the state 'running'.
         connection.execute(
             sa.update(send).where(send.c.id == send_record.id).values(state="cancelled")
         )
@@ -98,13 +98,13 @@ def _check_total(total: int, expected_total: int | None, segment: Segment | None
         raise SendRefusedError.from_problems([no_recipients_problem(segment)])
     if expected_total is not None and total != expected_total:
         raise SendRefusedError(
-            f"the list has changed: {total:,} readers now, {expected_total:,} a moment ago",
+            f"the list has changed: {total:,} readers now, {expected_total:,} when it was shown",
             remedy="Nothing was sent. Run it again to see the new count.",
         )
 
 
 def _insert_send(
-    connection: sa.Connection, frozen_at: datetime.datetime, email: Email, segment: str
+    connection: sa.Connection, frozen_at: datetime.datetime, email: Email, segment_query: str
 ) -> int:
     values = {
         "issue": email.issue,
@@ -114,10 +114,12 @@ def _insert_send(
         "frozen_at": frozen_at,
         "total": 0,
         "excluded": {},
-        "segment": segment,
+        "segment": segment_query,
     }
-    made: int = connection.execute(sa.insert(send).values(values).returning(send.c.id)).scalar_one()
-    return made
+    send_id: int = connection.execute(
+        sa.insert(send).values(values).returning(send.c.id)
+    ).scalar_one()
+    return send_id
 
 
 def _insert_batches(

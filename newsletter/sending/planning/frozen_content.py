@@ -1,4 +1,4 @@
-"""Freeze the email with its checksum, load it, compare it."""
+"""Freeze the email with a checksum, load it, compare it."""
 
 import datetime
 import hashlib
@@ -28,11 +28,10 @@ class SendSchedule(NamedTuple):
     """When and how fast a send goes.
 
     Attributes:
-        scheduled_at: when readers get it; ``None`` for at once.
-        undo_seconds: how long SendGrid holds it so that it can be taken back; 0 if that was
-            not asked for.
-        provider_batch_id: SendGrid's name for what it holds; empty if it waits here.
-        limit_per_hour: readers; ``None`` to leave it as it is, 0 for no limit.
+        scheduled_at: when it goes out; ``None`` for at once.
+        undo_seconds: the length of the undo window, 0 without one.
+        provider_batch_id: SendGrid's id for what it holds; empty if it waits on this machine.
+        limit_per_hour: recipients; ``None`` to leave it as it is, 0 for no limit.
     """
 
     scheduled_at: datetime.datetime | None = None
@@ -42,11 +41,11 @@ class SendSchedule(NamedTuple):
 
 
 def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> Send:
-    """Write down when and how fast a send goes; returns it as it stands then.
+    """Record when and how fast a send goes; return the send with its schedule.
 
     Raises:
-        SendRefused: it is not in the state that it was seen in, has begun and can't be put
-            off, or some batch is larger than an hour's limit.
+        SendRefusedError: its state has changed meanwhile, it has started and can't be scheduled any
+            more, or a batch is larger than the hourly limit.
     """
     values: dict[str, Any] = {}
     if schedule.limit_per_hour is not None:
@@ -54,9 +53,10 @@ def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> 
     if schedule.scheduled_at:
         if send_record.state != "frozen":
             raise SendRefusedError(
-                f"{send_record.issue} has begun and can't be put off",
+                f"{send_record.issue} has started and can't be scheduled any more",
                 remedy=(
-                    f"Go on without --at and --undo-window: newsletter resume {send_record.slug}"
+                    "Resume it without --at and --undo-window: newsletter resume "
+                    f"{send_record.slug}"
                 ),
             )
         values |= {
@@ -66,34 +66,37 @@ def save_schedule(ledger: Ledger, send_record: Send, schedule: SendSchedule) -> 
         }
     if not values:
         return send_record
-    ready = sa.and_(batch.c.send_id == send_record.id, batch.c.state == "ready")
-    largest = sa.select(sa.func.max(batch.c.size)).where(ready)
+    is_ready = sa.and_(batch.c.send_id == send_record.id, batch.c.state == "ready")
+    largest = sa.select(sa.func.max(batch.c.size)).where(is_ready)
     with ledger.engine.begin() as connection:
         if schedule.limit_per_hour and (connection.scalar(largest) or 0) > schedule.limit_per_hour:
             raise SendRefusedError(
                 f"{send_record.issue} is planned in batches of more than "
                 f"{schedule.limit_per_hour:,}",
-                remedy="Plan it in smaller ones: "
+                remedy="Plan smaller ones with: "
                 f"newsletter plan {send_record.slug} --again --batch-size "
                 f"{schedule.limit_per_hour}",
             )
-        moved = connection.execute(
+        updated = connection.execute(
             sa.update(send)
             .where(send.c.id == send_record.id, send.c.state == send_record.state)
             .values(values)
         )
-        if moved.rowcount != 1:
+        if updated.rowcount != 1:
             raise SendRefusedError(
-                f"{send_record.issue} is no longer what it was a moment ago",
+                f"{send_record.issue} was changed by another command meanwhile",
                 remedy=f"See: newsletter status {send_record.slug}",
             )
-    settled = get_send(ledger, send_record.issue)
-    assert settled is not None
-    return settled
+    scheduled = get_send(ledger, send_record.issue)
+    assert scheduled is not None
+    return scheduled
 
 
 def save_frozen_email(connection: sa.Connection, send_id: int, email: Email) -> None:
-    """Keep the content of a send whose batches are all made, and seal both; in its transaction."""
+    """Store the email of a send, with a checksum over it and the batches.
+
+    In the transaction that has inserted the batches.
+    """
     connection.execute(sa.insert(send_content).values(send_id=send_id, **_email_to_row(email)))
     connection.execute(
         sa.update(send)
@@ -103,10 +106,11 @@ def save_frozen_email(connection: sa.Connection, send_id: int, email: Email) -> 
 
 
 def load_frozen_email(ledger: Ledger, send_record: Send) -> Email:
-    """The email as it was frozen.
+    """Return the email as it was frozen.
 
     Raises:
-        SendRefused: a newer newsletter made the plan, or it is not what was sealed.
+        SendRefusedError: a newer version of the newsletter made the plan, or its checksum doesn't
+            match.
     """
     if _parse_version(send_record.app_version) > _parse_version(__version__):
         raise SendRefusedError(
@@ -122,15 +126,15 @@ def load_frozen_email(ledger: Ledger, send_record: Send) -> Email:
             .mappings()
             .one_or_none()
         )
-        sealed = (
+        is_intact = (
             row is not None
             and _compute_stored_checksum(connection, send_record.id) == send_record.plan_sha
         )
-    email = _email_from_row(send_record.issue, dict(row)) if row and sealed else None
+    email = _email_from_row(send_record.issue, dict(row)) if row and is_intact else None
     if email is None or email.content_sha != send_record.content_sha:
         raise SendRefusedError(
             f"the plan of {send_record.issue} was changed in the database after it was made",
-            remedy=f"Restore the database from a backup; if nothing has left, make a new plan: "
+            remedy=f"Restore the database from a backup; if nothing was sent, make a new plan: "
             f"newsletter plan {send_record.slug} --again",
         )
     return email
@@ -139,20 +143,20 @@ def load_frozen_email(ledger: Ledger, send_record: Send) -> Email:
 def compute_plan_checksum(
     issue: str, content_sha: str, total: int, batch_sizes: Sequence[int]
 ) -> str:
-    """SHA-256 over what a plan promises, as 64 hex digits.
+    """Return the SHA-256 of a plan, as 64 hex digits.
 
     Args:
-        issue: its name.
-        content_sha: of the email.
-        total: how many readers.
-        batch_sizes: of the batches, in their order.
+        issue: the issue's name.
+        content_sha: the SHA-256 of the email.
+        total: how many recipients.
+        batch_sizes: the sizes of the batches, in their order.
     """
-    promised = json.dumps([issue, content_sha, total, list(batch_sizes)])
-    return hashlib.sha256(promised.encode()).hexdigest()
+    plan = json.dumps([issue, content_sha, total, list(batch_sizes)])
+    return hashlib.sha256(plan.encode()).hexdigest()
 
 
 def diff_emails(before: Email, after: Email) -> tuple[str, ...]:
-    """How an issue differs from its plan: a unified diff of what can be read, cut to 20 lines."""
+    """Return how an issue differs from its plan: a unified diff of readable parts, 20 lines."""
     lines = [
         line.rstrip("\n")[:MAX_LINE_LENGTH]
         for line in unified_diff(
@@ -161,7 +165,7 @@ def diff_emails(before: Email, after: Email) -> tuple[str, ...]:
         if not line.startswith("@@")
     ]
     if not lines:
-        return ("only the HTML differs: its looks, an image, or where a link leads",)
+        return ("only the HTML differs: its style, an image or a link's target",)
     if len(lines) <= MAX_DIFF_LINES:
         return tuple(lines)
     shown = lines[: MAX_DIFF_LINES - 1]
@@ -169,7 +173,7 @@ def diff_emails(before: Email, after: Email) -> tuple[str, ...]:
 
 
 def _readable_lines(email: Email) -> list[str]:
-    """The parts that an editor can read, a line each; tags as the editor wrote them."""
+    """Return the lines that an editor can read, with merge tags as the editor wrote them."""
     boxes = (("From", email.sender), ("Reply-To", email.reply_to))
     text = "\n".join(
         [
@@ -188,15 +192,18 @@ def _readable_lines(email: Email) -> list[str]:
 
 
 def _compute_stored_checksum(connection: sa.Connection, send_id: int) -> str:
-    """The seal of what the tables hold now; batches made later (halves, retries) have a parent."""
+    """Return the checksum of the stored plan.
+
+    Batches made later, by splitting or retrying, have a parent and don't count.
+    """
     columns = (send.c.issue, send.c.content_sha, send.c.total)
-    plan_row = connection.execute(sa.select(*columns).where(send.c.id == send_id)).one()
-    planned = (
+    row = connection.execute(sa.select(*columns).where(send.c.id == send_id)).one()
+    planned_sizes = (
         sa.select(batch.c.size)
         .where(batch.c.send_id == send_id, batch.c.parent_id.is_(None))
         .order_by(batch.c.number)
     )
-    return compute_plan_checksum(*plan_row, connection.scalars(planned).all())
+    return compute_plan_checksum(*row, connection.scalars(planned_sizes).all())
 
 
 def _email_to_row(email: Email) -> dict[str, Any]:
@@ -238,19 +245,19 @@ def _parse_version(version: str) -> tuple[int, ...]:
 
 
 def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> PreparedEmail:
-    """The email as it was frozen, made ready.
+    """Return the frozen email, prepared for sending.
 
     Raises:
-        SendRefused: the plan can't be trusted, or SendGrid would refuse the email.
+        SendRefusedError: the plan can't be trusted, or SendGrid would refuse the email.
     """
-    held = None
+    scheduled = None
     if send_record.provider_batch_id:
         with read_transaction(ledger.engine) as connection:
-            ahead = (
+            is_future = (
                 send_record.scheduled_at is not None
                 and send_record.scheduled_at > ledger.clock(connection)
             )
-        held = ScheduledDelivery(
-            send_record.provider_batch_id, send_record.scheduled_at if ahead else None
+        scheduled = ScheduledDelivery(
+            send_record.provider_batch_id, send_record.scheduled_at if is_future else None
         )
-    return prepare_email(load_frozen_email(ledger, send_record), config, held)
+    return prepare_email(load_frozen_email(ledger, send_record), config, scheduled)

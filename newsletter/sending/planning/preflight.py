@@ -1,6 +1,6 @@
-"""What must be right before a real send.
+"""What must be in order before a real send.
 
-Asked before anything is written or sent.
+Checked before anything is written or sent.
 """
 
 import shlex
@@ -16,11 +16,11 @@ from newsletter.subscribers.segments import Segment
 
 SETTINGS_LOCATION = Location("newsletter.yml")
 FINAL_STATES = ("done", "needs_review", "cancelled")
-SENT_ONCE_REMEDY = "An issue is sent once; what is new goes into a new issue."
+SENT_ONCE_REMEDY = "An issue is sent only once; put new content into a new issue."
 
 
 def no_recipients_problem(segment: Segment | None) -> Problem:
-    """There is nobody to send to, on the whole list or in a segment."""
+    """Return the problem that the list, or a segment, has no recipients."""
     if segment is None:
         return Problem(
             "nobody on the list may be mailed",
@@ -28,15 +28,15 @@ def no_recipients_problem(segment: Segment | None) -> Problem:
         )
     return Problem(
         f"nobody in the segment '{segment}' may be mailed",
-        remedy=f"See whom it finds: newsletter subscribers count {shlex.quote(str(segment))}",
+        remedy=f"See who is in it: newsletter subscribers count {shlex.quote(str(segment))}",
     )
 
 
 def no_recipients_left_problem(send_record: Send) -> Problem:
-    """Nobody is left of those whom a send was planned for."""
+    """Return the problem that no recipient of a send is still on the list."""
     return Problem(
-        f"everybody who was still to get {send_record.issue} has left the list",
-        remedy=f"Give it up with: newsletter cancel {send_record.slug}",
+        f"all remaining readers of {send_record.issue} have unsubscribed",
+        remedy=f"Cancel it with: newsletter cancel {send_record.slug}",
     )
 
 
@@ -48,14 +48,14 @@ def find_send_problems(
     ledger_problem: Problem | None,
     audience_problem: Problem | None,
 ) -> list[Problem]:
-    """Everything that a real send of ``issue`` would be refused for.
+    """Return every problem that a real send of ``issue`` would be refused for.
 
     Args:
-        issue: as read.
+        issue: the issue.
         config: the newsletter's settings.
-        environment: where the key is; ``None`` if none is needed.
-        ledger_problem: what an earlier send of this issue forbids.
-        audience_problem: that there is nobody to send to, if so.
+        environment: holds the API key; ``None`` if none is needed.
+        ledger_problem: the problem of an earlier send of this issue, if any.
+        audience_problem: the problem that there are no recipients, if so.
     """
     return [
         *((ledger_problem,) if ledger_problem else ()),
@@ -67,23 +67,24 @@ def find_send_problems(
 
 
 def find_resume_problems(config: Config, environment: Mapping[str, str]) -> list[Problem]:
-    """What a send that goes on would be refused for, whatever is in it."""
+    """Return every problem that resuming a send would be refused for, whatever its content."""
     return [*find_settings_problems(config), *_find_api_key_problems(environment)]
 
 
 def past_send_problem(send_record: Send, config: Config, *, may_have_been_sent: bool) -> Problem:
-    """Why an issue can't be sent as it is now, since this send of it is on record.
+    """Return why an issue can't be sent as it is now, because of a recorded send of it.
 
     Args:
-        send_record: the send; one that could go on has other content than the issue has now.
+        send_record: the send; if it isn't finished, its content differs from the issue's.
         config: the newsletter's settings.
-        may_have_been_sent: whether some reader may have it.
+        may_have_been_sent: whether any recipient may have the email.
     """
-    since = send_record.frozen_at.astimezone(ZoneInfo(config.timezone))
-    day = f"{since:%a} {since.day} {since:%b %Y %H:%M}"
+    frozen_at = send_record.frozen_at.astimezone(ZoneInfo(config.timezone))
+    day = f"{frozen_at:%a} {frozen_at.day} {frozen_at:%b %Y %H:%M}"
     if send_record.state == "cancelled":
         return Problem(
-            f"{send_record.issue} was cancelled when some had it already", remedy=SENT_ONCE_REMEDY
+            f"{send_record.issue} was cancelled after some readers got it",
+            remedy=SENT_ONCE_REMEDY,
         )
     if send_record.state in FINAL_STATES:
         return Problem(
@@ -92,15 +93,15 @@ def past_send_problem(send_record: Send, config: Config, *, may_have_been_sent: 
         )
     if may_have_been_sent:
         return Problem(
-            f"{send_record.issue} has changed since its send began on {day}, and some "
-            "have it already",
-            remedy="Put its files, templates and settings back as they were, or go on with what "
-            f"was planned: newsletter resume {send_record.slug}",
+            f"{send_record.issue} has changed since its send was started on {day}, and some "
+            "readers have it already",
+            remedy="Restore its files, templates and settings, or resume what was planned: "
+            f"newsletter resume {send_record.slug}",
         )
     return Problem(
         f"{send_record.issue} has changed since it was planned on {day}",
         remedy=(
-            "Nothing has left: plan it as it is now with: newsletter plan "
+            "Nothing was sent yet: plan it as it is now with: newsletter plan "
             f"{send_record.slug} --again"
         ),
     )
@@ -116,18 +117,18 @@ def _find_draft_problems(issue: Issue) -> Iterator[Problem]:
 
 
 def find_settings_problems(config: Config) -> Iterator[Problem]:
-    """What every send would be refused for, by newsletter.yml alone."""
+    """Yield every problem of newsletter.yml that any send would be refused for."""
     if not config.postal_address:
         yield Problem(
             "there is no postal_address",
             SETTINGS_LOCATION,
-            "Put yours there: the law of many countries wants it in every issue.",
+            "Add it: it is required by law in many countries.",
         )
     if not config.public_url and not config.sendgrid.asm_group:
         yield Problem(
-            "readers would have no way to leave: public_url is not set",
+            "readers could not unsubscribe: public_url is not set",
             SETTINGS_LOCATION,
-            "Put there where your server answers, or use SendGrid's own unsubscribe page with "
+            "Set it to the address of your server, or use SendGrid's own unsubscribe page with "
             "sendgrid.asm_group.",
         )
     yield from find_placeholders(config)

@@ -1,7 +1,4 @@
-"""Propose a send, and confirm it.
-
-What a send would do, before the editor has confirmed it; and the confirmation.
-"""
+"""Propose a send, and confirm the proposal."""
 
 import math
 import os
@@ -58,21 +55,21 @@ class SendProposal:
 
     Attributes:
         project: the editor's folder.
-        folder: the issue's.
-        prepared_email: the email, made ready.
-        ledger: where sends are recorded.
-        earlier_send: the send of this issue that the ledger knows.
-        is_resumed: whether that one is taken up where it stopped.
-        recipient_count: how many would be mailed now.
-        unsubscribed_count: how many more were planned, who have left the list since.
-        excluded: reason -> how many are not.
-        segment: to whom alone it goes, if not to the whole list.
-        recipient_condition: the same and, if it goes on, who is still to get it; as a condition.
-        blocking_problem: what stands in the way on record: the issue was sent, or differs from its
-            plan.
-        diff_lines: how it differs, in lines.
-        allowed: rule of ``newsletter check`` -> why the editor allows what it finds.
-        problems: everything that a real send would be refused for.
+        folder: the issue's folder.
+        prepared_email: the email, prepared for sending.
+        ledger: the ledger.
+        earlier_send: the recorded send of this issue, if there is one.
+        is_resumed: whether that send would be resumed.
+        recipient_count: how many would be sent to now.
+        unsubscribed_count: how many planned recipients have unsubscribed since.
+        excluded: reason -> how many subscribers are excluded for it.
+        segment: the segment that it is sent to, if not to the whole list.
+        recipient_condition: who would be sent to: the segment or, of a resumed send, the pending
+            recipients; as a condition.
+        blocking_problem: what the ledger forbids: the issue was sent, or differs from its plan.
+        diff_lines: the difference from the plan.
+        allowed: rule of ``newsletter check`` -> why the editor allows its findings.
+        problems: every problem that a real send would be refused for.
     """
 
     project: Project
@@ -93,21 +90,21 @@ class SendProposal:
 
     @property
     def request_count(self) -> int:
-        """How many requests that takes, if none is cut short by its bytes."""
+        """How many requests that takes, if no batch is limited by its bytes."""
         return math.ceil(self.recipient_count / self.prepared_email.batch_size)
 
 
 @dataclass(frozen=True, slots=True)
 class SendOptions:
-    """What the editor asks of a send that is not planned yet.
+    """The editor's options for a send that is not planned yet.
 
     Attributes:
-        segment: its name or query; if not given, that of the plan which is taken up or
+        segment: a segment's name or query; if empty, that of the plan which is resumed or
             replaced, or the whole list.
-        batch_size: readers in a request; ``None`` for the settings'.
-        limit_per_hour: no request may hold more readers than that either.
-        replace_plan: whether a plan of which nothing has left is to be replaced.
-        needs_api_key: whether it is refused without an API key.
+        batch_size: recipients in a request; ``None`` for the one of the settings.
+        limit_per_hour: recipients per hour, which also limits the batch size.
+        replace_plan: whether to replace a plan of which nothing was sent.
+        needs_api_key: whether a missing API key is a problem.
     """
 
     segment: str = ""
@@ -120,30 +117,30 @@ class SendOptions:
 def propose_send(
     project: Project, folder: Path, engine: sa.Engine, options: SendOptions | None = None
 ) -> SendProposal:
-    """Render an issue and look at list and ledger; changes nothing.
+    """Render an issue, read list and ledger, and return what a send would do; write nothing.
 
     Args:
         project: the editor's folder.
-        folder: the issue's.
-        engine: the list's and the ledger's database.
-        options: what is asked of a new plan.
+        folder: the issue's folder.
+        engine: the database of list and ledger.
+        options: the editor's options for a new plan.
 
     Raises:
-        ListError: the segment can't be read.
-        SendRefused: the plan that it would take up is of another segment or in other batches,
-            or can't be trusted.
+        SubscriberListError: the segment is not valid.
+        SendRefusedError: the plan that would be resumed has another segment or other batches, or
+            can't be trusted.
     """
     options = options or SendOptions()
     config = _limit_batch_size(project.config, options)
     issue, email = render_issue_folder(project, folder)
     ledger = open_ledger(engine, config)
-    past = _find_earlier_send(ledger, email, config, options)
-    recipients = _select_recipients(ledger, config, past, options)
-    resumed = past.resumed
-    # What goes on was judged when it was planned.
-    verdict = (
+    earlier = _find_earlier_send(ledger, email, config, options)
+    recipients = _select_recipients(ledger, config, earlier, options)
+    resumed = earlier.resumed
+    # A resumed send was checked when it was planned.
+    check_result = (
         CheckResult()
-        if resumed or past.blocking_problem
+        if resumed or earlier.blocking_problem
         else check_with_exceptions(load_check_context(project, issue, email))
     )
     environment = os.environ if options.needs_api_key else None
@@ -154,38 +151,39 @@ def propose_send(
         if resumed
         else prepare_email(email, config),
         ledger=ledger,
-        earlier_send=past.send,
+        earlier_send=earlier.send,
         is_resumed=resumed is not None,
         recipient_count=recipients.recipient_count,
         unsubscribed_count=recipients.unsubscribed_count,
         excluded=recipients.excluded,
         segment=recipients.segment,
         recipient_condition=recipients.recipient_condition,
-        blocking_problem=past.blocking_problem,
-        diff_lines=past.diff_lines,
-        allowed=resumed.allowed if resumed else verdict.exceptions,
+        blocking_problem=earlier.blocking_problem,
+        diff_lines=earlier.diff_lines,
+        allowed=resumed.allowed if resumed else check_result.exceptions,
         problems=(
             *find_send_problems(
                 issue,
                 config,
                 environment,
-                ledger_problem=past.blocking_problem,
+                ledger_problem=earlier.blocking_problem,
                 audience_problem=recipients.audience_problem,
             ),
-            *(finding.as_problem() for finding in verdict.errors),
+            *(finding.as_problem() for finding in check_result.errors),
         ),
     )
 
 
 def confirm_send(proposal: SendProposal, schedule: SendSchedule | None = None) -> Send:
-    """Fix the send that was proposed, if the world is still as it was shown.
+    """Freeze the proposed send, if issue and list are still as they were shown.
 
     Args:
         proposal: as it was shown.
-        schedule: when and how fast it goes.
+        schedule: when and how fast it goes; ``None`` for at once, or for the schedule of the plan
+            that is replaced.
 
     Raises:
-        SendRefused: the issue or the list has changed since; nothing was written.
+        SendRefusedError: the issue or the list has changed since; nothing was written.
     """
     if proposal.blocking_problem:
         raise SendRefusedError.from_problems([proposal.blocking_problem])
@@ -219,11 +217,11 @@ class _EarlierSend(NamedTuple):
     """What an earlier send of the issue means for this one.
 
     Attributes:
-        send: it, if there is one.
-        resumed: the same, if it is taken up.
+        send: the earlier send, if there is one.
+        resumed: the same, if it is resumed.
         segment: its query, if its plan is replaced.
-        blocking_problem: why neither is possible.
-        diff_lines: how the issue differs from what was planned.
+        blocking_problem: why it can be neither resumed nor replaced.
+        diff_lines: how the issue differs from the plan.
     """
 
     send: Send | None = None
@@ -234,7 +232,7 @@ class _EarlierSend(NamedTuple):
 
 
 class _Recipients(NamedTuple):
-    """Who gets it; see ``Proposal``, and ``empty`` says that it is nobody."""
+    """Who gets it; see ``SendProposal``. ``audience_problem`` is set if it is nobody."""
 
     recipient_count: int
     unsubscribed_count: int
@@ -250,51 +248,45 @@ def _find_earlier_send(
     earlier = get_send(ledger, email.issue)
     if earlier is None:
         return _EarlierSend()
-    left = may_have_been_sent(ledger, earlier)
-    over = earlier.state in FINAL_STATES
-    # What was cancelled before it began is as good as never planned.
-    if not left and (options.replace_plan or earlier.state == "cancelled"):
-        return _EarlierSend(earlier, segment="" if over else earlier.segment)
-    if not over and earlier.content_sha == email.content_sha:
+    maybe_sent = may_have_been_sent(ledger, earlier)
+    is_final = earlier.state in FINAL_STATES
+    # A send that was cancelled before anything was sent counts as never planned.
+    if not maybe_sent and (options.replace_plan or earlier.state == "cancelled"):
+        return _EarlierSend(earlier, segment="" if is_final else earlier.segment)
+    if not is_final and earlier.content_sha == email.content_sha:
         return _EarlierSend(earlier, resumed=earlier)
-    lines = () if over else diff_emails(load_frozen_email(ledger, earlier), email)
+    diff_lines = () if is_final else diff_emails(load_frozen_email(ledger, earlier), email)
     return _EarlierSend(
         earlier,
-        blocking_problem=past_send_problem(earlier, config, may_have_been_sent=left),
-        diff_lines=lines,
+        blocking_problem=past_send_problem(earlier, config, may_have_been_sent=maybe_sent),
+        diff_lines=diff_lines,
     )
 
 
 def _select_recipients(
     ledger: Ledger, config: Config, earlier_send: _EarlierSend, options: SendOptions
 ) -> _Recipients:
-    wanted = options.segment or earlier_send.segment
+    name_or_query = options.segment or earlier_send.segment
     resumed = earlier_send.resumed
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
-        segment = find_segment(connection, wanted, config, now) if wanted else None
-        within = segment.condition if segment else ALL_SUBSCRIBERS
+        segment = find_segment(connection, name_or_query, config, now) if name_or_query else None
+        condition = segment.condition if segment else ALL_SUBSCRIBERS
         if resumed:
             _check_same_options(resumed, segment, options)
-            within = _pending_condition(resumed)
-        left_out = resumed.excluded if resumed else count_exclusions(connection, within, at=now)
-        readers = count_subscribers(connection, within, mailable_only=True, at=now)
+            condition = _pending_condition(resumed)
+        excluded = resumed.excluded if resumed else count_exclusions(connection, condition, at=now)
+        count = count_subscribers(connection, condition, mailable_only=True, at=now)
     if resumed is None:
-        return _Recipients(
-            readers,
-            0,
-            left_out,
-            segment,
-            within,
-            None if readers else no_recipients_problem(segment),
-        )
+        problem = None if count else no_recipients_problem(segment)
+        return _Recipients(count, 0, excluded, segment, condition, problem)
     pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
-    empty = no_recipients_left_problem(resumed) if pending and not readers else None
-    return _Recipients(readers, max(pending - readers, 0), left_out, segment, within, empty)
+    problem = no_recipients_left_problem(resumed) if pending and not count else None
+    return _Recipients(count, max(pending - count, 0), excluded, segment, condition, problem)
 
 
 def _inherit_schedule(replaced: Send) -> SendSchedule | None:
-    """A new plan goes when and as fast as the one that it replaces would have."""
+    """Return the schedule of the plan that a new one replaces."""
     if replaced.state in FINAL_STATES:
         return None
     return SendSchedule(
@@ -306,17 +298,17 @@ def _inherit_schedule(replaced: Send) -> SendSchedule | None:
 
 
 def _check_same_options(earlier: Send, segment: Segment | None, options: SendOptions) -> None:
-    again = f"or plan it anew while nothing has left: newsletter plan {earlier.slug} --again"
+    replan = f"or, if nothing was sent yet, plan it again: newsletter plan {earlier.slug} --again"
     if segment and segment.text != earlier.segment:
-        audience_name = f"the segment '{earlier.segment}'" if earlier.segment else "the whole list"
+        planned = f"the segment '{earlier.segment}'" if earlier.segment else "the whole list"
         raise SendRefusedError(
-            f"{earlier.issue} is planned for {audience_name}",
-            remedy=f"Leave --segment out to go on with it, {again}",
+            f"{earlier.issue} is planned for {planned}",
+            remedy=f"Leave --segment out to resume it, {replan}",
         )
     if options.batch_size:
         raise SendRefusedError(
             f"the batches of {earlier.issue} are planned already",
-            remedy=f"Leave --batch-size out to go on with them, {again}",
+            remedy=f"Leave --batch-size out to resume it, {replan}",
         )
 
 

@@ -15,9 +15,9 @@ WEEKDAY_PATTERN = re.compile(
     r"(?P<day>[a-z]{3,9})\s+(?P<hour>\d{1,2}):(?P<minute>\d{2})", re.IGNORECASE
 )
 DURATION_PATTERN = re.compile(r"(?P<count>\d{1,4})(?P<unit>[mh])")
-# How far ahead SendGrid takes mail, less the time that handing it over may take.
+# How far ahead SendGrid accepts scheduled emails, less the time that submitting them may take.
 PROVIDER_MAX_HOLD = datetime.timedelta(hours=72) - datetime.timedelta(minutes=10)
-# SendGrid promises to take mail back until so long before its time.
+# SendGrid guarantees a cancellation only until so long before the scheduled time.
 PROVIDER_CANCEL_MARGIN = datetime.timedelta(minutes=10)
 TIME_FORMAT_REMEDY = (
     "Write '2026-12-01 09:00', 'Tue 09:00', or with an offset '2026-12-01 09:00+01:00'."
@@ -28,8 +28,8 @@ class ScheduledTime(NamedTuple):
     """When a send goes, and who holds it until then.
 
     Attributes:
-        at: in UTC.
-        held_by_provider: whether SendGrid does; otherwise it waits here.
+        at: the time, in UTC.
+        held_by_provider: whether SendGrid holds it; otherwise it waits on this machine.
         undo_seconds: the length of the undo window, 0 without one.
     """
 
@@ -38,11 +38,11 @@ class ScheduledTime(NamedTuple):
     undo_seconds: int = 0
 
     def get_start_time(self, now: datetime.datetime) -> datetime.datetime:
-        """The moment, now that the editor has agreed: an undo window begins only then."""
+        """Return the time, given when the editor confirmed: an undo window starts only then."""
         return now + datetime.timedelta(seconds=self.undo_seconds) if self.undo_seconds else self.at
 
 
-def parse_schedule_options(  # noqa: PLR0913 - one an option
+def parse_schedule_options(  # noqa: PLR0913 - one parameter per option
     at: str | None,
     undo_window: str | None,
     now: datetime.datetime,
@@ -51,129 +51,132 @@ def parse_schedule_options(  # noqa: PLR0913 - one an option
     wait_locally: bool,
     rate_limited: bool,
 ) -> ScheduledTime | None:
-    """When a send goes, from what the editor says; ``None`` for at once.
+    """Return when a send goes, from the editor's options; ``None`` for at once.
 
     Args:
-        at: a time as ``read_time`` takes it.
-        undo_window: a length as ``read_length`` takes it.
+        at: a time, for ``parse_schedule_time``.
+        undo_window: a duration, for ``parse_undo_window``.
         now: aware.
-        zone: of times without an offset.
-        wait_locally: whether it is to wait here.
-        rate_limited: whether only so many readers an hour may get it.
+        zone: the zone of times without an offset.
+        wait_locally: whether it is to wait on this machine.
+        rate_limited: whether there is a limit per hour.
 
     Raises:
-        UsageProblem: they can't be read, or don't go together.
+        UsageError: a value is not valid, or the options can't be combined.
     """
     if undo_window and (at or wait_locally):
         raise UsageError(
-            "--undo-window holds a send that goes now",
-            remedy="Leave it out: what is scheduled can be cancelled anyway.",
+            "--undo-window can't be combined with --at or --local",
+            remedy="Leave it out: a scheduled send can be cancelled anyway.",
         )
     if wait_locally and not at:
-        raise UsageError("--local says where a send waits", remedy="Say until when with --at.")
+        raise UsageError("--local requires --at", remedy="Add --at with the time.")
     if undo_window:
-        length = parse_undo_window(undo_window)
-        slot = ScheduledTime(
-            now + length, held_by_provider=True, undo_seconds=round(length.total_seconds())
+        duration = parse_undo_window(undo_window)
+        scheduled_time = ScheduledTime(
+            now + duration, held_by_provider=True, undo_seconds=round(duration.total_seconds())
         )
     elif at:
         moment = parse_schedule_time(at, now, zone)
-        slot = ScheduledTime(
+        scheduled_time = ScheduledTime(
             moment, held_by_provider=not wait_locally and moment - now <= PROVIDER_MAX_HOLD
         )
     else:
         return None
-    if rate_limited and slot.held_by_provider:
+    if rate_limited and scheduled_time.held_by_provider:
         raise UsageError(
-            "what SendGrid holds it lets go all at once, whatever --limit-per-hour says",
-            remedy="Let it wait here, with --at and --local.",
+            "--limit-per-hour has no effect on a send that SendGrid holds: it goes out all at once",
+            remedy="Let it wait on this machine, with --at and --local.",
         )
-    return slot
+    return scheduled_time
 
 
 def parse_schedule_time(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
-    """The moment that ``text`` names, in UTC.
+    """Parse a time; return it in UTC.
 
     Args:
-        text: a date and time (ISO 8601), or a weekday and time: the next one that comes.
+        text: a date and time (ISO 8601), or a weekday and time, for the next such time.
         now: aware.
-        zone: of times without an offset.
+        zone: the zone of times without an offset.
 
     Raises:
-        UsageProblem: it can't be read, is past, or names a local time that doesn't exist or
+        UsageError: it is not valid, is in the past, or names a local time that doesn't exist or
             exists twice.
     """
     text = text.strip()
-    found = _parse_weekday(text, now, zone) or _parse_iso_time(text)
-    # Zones have no answer for the first and the last year there is.
-    if found is None or not datetime.MINYEAR < found.year < datetime.MAXYEAR:
-        raise UsageError(f"'{text}' is no time", remedy=TIME_FORMAT_REMEDY)
-    moment = found if found.tzinfo else _localize(found, zone)
+    parsed = _parse_weekday(text, now, zone) or _parse_iso_time(text)
+    # In the first and the last year, a conversion to another zone can overflow.
+    if parsed is None or not datetime.MINYEAR < parsed.year < datetime.MAXYEAR:
+        raise UsageError(f"'{text}' is not a valid time", remedy=TIME_FORMAT_REMEDY)
+    moment = parsed if parsed.tzinfo else _localize(parsed, zone)
     if moment <= now:
         raise UsageError(
-            f"{format_schedule_time(moment, zone)} is past", remedy="Leave --at out to send now."
+            f"{format_schedule_time(moment, zone)} is in the past",
+            remedy="Leave --at out to send now.",
         )
     return moment.astimezone(datetime.UTC)
 
 
 def parse_undo_window(text: str) -> datetime.timedelta:
-    """A length of time such as ``20m`` or ``2h``, longer than what SendGrid needs to take back.
+    """Parse a duration such as ``20m`` or ``2h``, longer than SendGrid needs to cancel.
 
     Raises:
-        UsageProblem: it can't be read, or is too short or too long for SendGrid.
+        UsageError: it is not valid, or too short or too long for SendGrid.
     """
-    found = DURATION_PATTERN.fullmatch(text.strip())
-    if not found:
-        raise UsageError(f"'{text}' is no length of time", remedy="Write 20m or 2h.")
-    unit = "minutes" if found["unit"] == "m" else "hours"
-    length = datetime.timedelta(**{unit: int(found["count"])})
-    if length <= PROVIDER_CANCEL_MARGIN:
+    match = DURATION_PATTERN.fullmatch(text.strip())
+    if not match:
+        raise UsageError(f"'{text}' is not a valid duration", remedy="Write 20m or 2h.")
+    unit = "minutes" if match["unit"] == "m" else "hours"
+    duration = datetime.timedelta(**{unit: int(match["count"])})
+    if duration <= PROVIDER_CANCEL_MARGIN:
         raise UsageError(
-            f"SendGrid promises to take mail back only until 10 minutes before its time: "
-            f"{text} would be no window at all",
-            remedy="Give it at least 11m; 20m leaves 10 minutes to think.",
+            "SendGrid guarantees a cancellation only until 10 minutes before the scheduled time: "
+            f"{text} is too short",
+            remedy="Use at least 11m; 20m leaves 10 minutes to cancel.",
         )
-    if length > PROVIDER_MAX_HOLD:
+    if duration > PROVIDER_MAX_HOLD:
         raise UsageError(
-            f"SendGrid holds mail for 72 hours at most, and {text} is longer",
+            f"SendGrid holds emails for 72 hours at most, and {text} is longer",
             remedy="Use --at with --local.",
         )
-    return length
+    return duration
 
 
 def format_schedule_time(moment: datetime.datetime, zone: ZoneInfo) -> str:
-    """``Tue 24 Nov 2026 09:00 Europe/Oslo``."""
+    """Format a time in a zone: ``Tue 24 Nov 2026 09:00 Europe/Oslo``."""
     local = moment.astimezone(zone)
     return f"{local:%a} {local.day} {local:%b %Y %H:%M} {zone.key}"
 
 
 def format_rough_duration(length: datetime.timedelta) -> str:
-    """Roughly how long, for people: ``38 hours``, ``5 days``, ``1 minute``."""
+    """Format a rounded duration: ``38 hours``, ``5 days``, ``1 minute``."""
     minutes = max(1, round(length.total_seconds() / 60))
-    for unit, size, least in (("day", 1440, 4320), ("hour", 60, 120), ("minute", 1, 0)):
-        if minutes >= least:
+    for unit, size, minimum in (("day", 1440, 4320), ("hour", 60, 120), ("minute", 1, 0)):
+        if minutes >= minimum:
             count = round(minutes / size)
             return f"{count:,} {unit}" + ("" if count == 1 else "s")
     raise AssertionError(minutes)
 
 
 def _parse_weekday(text: str, now: datetime.datetime, zone: ZoneInfo) -> datetime.datetime | None:
-    found = WEEKDAY_PATTERN.fullmatch(text)
-    days = [day for day in WEEKDAYS if found and day.startswith(found["day"].lower())]
-    if found is None or len(days) != 1:
+    """Return the next such local time, without a zone; ``None`` if the text has another form."""
+    match = WEEKDAY_PATTERN.fullmatch(text)
+    days = [day for day in WEEKDAYS if match and day.startswith(match["day"].lower())]
+    if match is None or len(days) != 1:
         return None
-    local = now.astimezone(zone).replace(tzinfo=None)
+    local_now = now.astimezone(zone).replace(tzinfo=None)
     try:
-        time = datetime.time(int(found["hour"]), int(found["minute"]))
+        time = datetime.time(int(match["hour"]), int(match["minute"]))
     except ValueError:
         return None
-    ahead = (WEEKDAYS.index(days[0]) - local.weekday()) % 7
-    moment = datetime.datetime.combine(local.date() + datetime.timedelta(days=ahead), time)
-    return moment if moment > local else moment + datetime.timedelta(days=7)
+    days_ahead = (WEEKDAYS.index(days[0]) - local_now.weekday()) % 7
+    date = local_now.date() + datetime.timedelta(days=days_ahead)
+    local = datetime.datetime.combine(date, time)
+    return local if local > local_now else local + datetime.timedelta(days=7)
 
 
 def _parse_iso_time(text: str) -> datetime.datetime | None:
-    if ":" not in text:  # a day alone is no time
+    if ":" not in text:  # a date alone is not enough
         return None
     try:
         return datetime.datetime.fromisoformat(text)
@@ -182,19 +185,23 @@ def _parse_iso_time(text: str) -> datetime.datetime | None:
 
 
 def _localize(local: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
-    """``local`` as a moment, if exactly one clock time of the zone is that (PEP 495)."""
+    """Return a local time as a moment in the zone (PEP 495).
+
+    Raises:
+        UsageError: the time doesn't exist or exists twice, since the clocks change.
+    """
     first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     if first.utcoffset() == second.utcoffset():
         return first
-    options = [
-        option.astimezone(datetime.UTC).astimezone(zone)
-        for option in sorted((first, second), key=_to_utc)
+    alternatives = [
+        moment.astimezone(datetime.UTC).astimezone(zone)
+        for moment in sorted((first, second), key=_to_utc)
     ]
-    choices = " or ".join(f"'{option.isoformat(' ', 'minutes')}'" for option in options)
-    exists = options[0].replace(tzinfo=None, fold=0) == local
-    what = "comes twice" if exists else "does not exist"
+    choices = " or ".join(f"'{moment.isoformat(' ', 'minutes')}'" for moment in alternatives)
+    exists = alternatives[0].replace(tzinfo=None, fold=0) == local
+    problem = "occurs twice" if exists else "does not exist"
     raise UsageError(
-        f"{local:%Y-%m-%d %H:%M} {what} in {zone.key}: the clocks change",
+        f"{local:%Y-%m-%d %H:%M} {problem} in {zone.key}: the clocks change",
         remedy=f"Write {choices}.",
     )
 

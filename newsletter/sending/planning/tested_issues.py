@@ -13,15 +13,17 @@ KEY_PREFIX = "tested "
 
 
 def mark_issue_tested(engine: sa.Engine, issue: str) -> None:
-    """Write down that copies of an issue are about to leave."""
+    """Record that test emails of an issue are about to be sent."""
     with engine.begin() as connection:
         row = {"key": KEY_PREFIX + issue, "value": ""}
         connection.execute(insert_or_ignore(connection, setting).values(row))
 
 
 def list_tested_issues(engine: sa.Engine) -> list[str]:
-    """The names of those issues, the latest date first."""
-    own_keys = sa.select(setting.c.key).where(setting.c.key.startswith(KEY_PREFIX, autoescape=True))
+    """Return the names of the tested issues, the latest date first."""
+    tested_keys = sa.select(setting.c.key).where(
+        setting.c.key.startswith(KEY_PREFIX, autoescape=True)
+    )
     with read_transaction(engine) as connection:
-        names = [key.removeprefix(KEY_PREFIX) for key in connection.scalars(own_keys)]
+        names = [key.removeprefix(KEY_PREFIX) for key in connection.scalars(tested_keys)]
     return sorted(names, reverse=True)

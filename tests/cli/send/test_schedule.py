@@ -165,12 +165,12 @@ def test_resumed_held_send_keeps_its_batch_id(newsletter: Cli, vendor: FakeSendG
 
 
 REFUSED = {
-    "past": (("--at", "2020-01-01 09:00"), "is past"),
-    "no time": (("--at", "soon"), "is no time"),
-    "a day is no time": (("--at", "2099-01-01"), "is no time"),
+    "past": (("--at", "2020-01-01 09:00"), "is in the past"),
+    "invalid time": (("--at", "soon"), "is not a valid time"),
+    "date without time": (("--at", "2099-01-01"), "is not a valid time"),
     "local without time": (("--local",), "--at"),
     "two times": (("--at", "2099-01-01 09:00", "--undo-window", "20m"), "--undo-window"),
-    "too short": (("--undo-window", "10m"), "10 minutes before its time"),
+    "too short": (("--undo-window", "10m"), "10 minutes before the scheduled time"),
     "too long": (("--undo-window", "73h"), "72 hours"),
     "invalid duration": (("--undo-window", "soon"), "20m or 2h"),
     "undo window with rate limit": (("--undo-window", "20m", "--limit-per-hour", "10"), "--local"),
@@ -192,7 +192,7 @@ def test_started_send_cannot_be_rescheduled(newsletter: Cli, vendor: FakeSendGri
     newsletter("send", "--yes", "--concurrency", "1")
     code, _, err = newsletter("send", "--yes", "--at", time_ahead(days=9))
     assert code == 1
-    assert "has begun and can't be put off" in err
+    assert "has started and can't be scheduled any more" in err
 
 
 def test_batch_size_and_rate_limit_options(newsletter: Cli, vendor: FakeSendGrid) -> None:

@@ -180,7 +180,7 @@ def test_changed_issue_of_a_partial_send_is_refused(
     post.write_text(POST.replace("Tuesday", "Wednesday"))
     code, _, err = newsletter("send", "--yes")
     assert code == 1
-    assert "has changed since its send began" in err
+    assert "has changed since its send was started" in err
     assert "+Hello {{ subscriber.name }}, the ice let go on Wednesday." in err
     post.write_text(POST)
     code, out, _ = newsletter("send", "--yes")

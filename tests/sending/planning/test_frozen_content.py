@@ -1,4 +1,4 @@
-"""What was agreed is kept whole; whatever was changed since is noticed."""
+"""The frozen email is loaded unchanged; a plan that was changed in the database is refused."""
 
 from dataclasses import replace
 
@@ -31,25 +31,25 @@ from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 def frozen(
     ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> Send:
-    """25 readers in batches of ten."""
+    """25 recipients in batches of ten."""
     subscribe(make_readers(25))
     return freeze_send(ledger, letter)
 
 
-def again(ledger: Ledger, frozen: Send) -> Send:
-    found = get_send(ledger, frozen.issue)
-    assert found is not None
-    return found
+def reload(ledger: Ledger, frozen: Send) -> Send:
+    send_record = get_send(ledger, frozen.issue)
+    assert send_record is not None
+    return send_record
 
 
-def test_an_email_comes_back_as_it_was_frozen(
+def test_email_is_loaded_as_it_was_frozen(
     ledger: Ledger, letter: PreparedEmail, frozen: Send
 ) -> None:
     assert load_frozen_email(ledger, frozen) == letter.email
     assert (frozen.app_version, len(frozen.plan_sha)) == (__version__, 64)
 
 
-def test_an_email_without_reply_to_comes_back_too(
+def test_email_without_reply_to_is_loaded_as_it_was_frozen(
     ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> None:
     subscribe(make_readers(1))
@@ -57,7 +57,7 @@ def test_an_email_without_reply_to_comes_back_too(
     assert load_frozen_email(ledger, freeze_send(ledger, replace(letter, email=email))) == email
 
 
-TAMPERED = {
+MANIPULATIONS = {
     "total": sa.update(send).values(total=24),
     "another hash": sa.update(send).values(content_sha="0" * 64),
     "size": sa.update(batch).where(batch.c.number == 3).values(size=4),
@@ -68,18 +68,18 @@ TAMPERED = {
 }
 
 
-@pytest.mark.parametrize("change", TAMPERED.values(), ids=TAMPERED.keys())
-def test_a_plan_that_was_changed_by_hand_is_refused(
+@pytest.mark.parametrize("change", MANIPULATIONS.values(), ids=MANIPULATIONS.keys())
+def test_plan_that_was_changed_in_the_database_is_refused(
     ledger: Ledger, frozen: Send, change: sa.Update
 ) -> None:
     with ledger.engine.begin() as connection:
         connection.execute(change)
     with pytest.raises(SendRefusedError, match="was changed in the database") as refused:
-        load_frozen_email(ledger, again(ledger, frozen))
+        load_frozen_email(ledger, reload(ledger, frozen))
     assert "newsletter plan ice --again" in str(refused.value)
 
 
-def test_a_batch_that_was_slipped_in_is_noticed(ledger: Ledger, frozen: Send) -> None:
+def test_plan_with_an_additional_batch_is_refused(ledger: Ledger, frozen: Send) -> None:
     with ledger.engine.begin() as connection:
         connection.execute(
             sa.insert(batch).values(send_id=frozen.id, number=4, size=1, state="ready")
@@ -88,7 +88,7 @@ def test_a_batch_that_was_slipped_in_is_noticed(ledger: Ledger, frozen: Send) ->
         load_frozen_email(ledger, frozen)
 
 
-def test_a_plan_of_a_newer_version_is_refused_and_of_an_older_one_is_not(
+def test_plan_of_a_newer_version_is_refused_and_of_an_older_one_is_not(
     ledger: Ledger, frozen: Send
 ) -> None:
     with pytest.raises(SendRefusedError, match=r"made by newsletter 99\.0\.0"):
@@ -99,19 +99,19 @@ def test_a_plan_of_a_newer_version_is_refused_and_of_an_older_one_is_not(
 
 
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 1000), max_size=5))
-def test_a_seal_holds_for_one_plan_only(total: int, sizes: list[int]) -> None:
-    made = compute_plan_checksum("ice", "a", total, sizes)
-    assert made == compute_plan_checksum("ice", "a", total, tuple(sizes))
+def test_checksum_differs_for_different_plans(total: int, sizes: list[int]) -> None:
+    checksum = compute_plan_checksum("ice", "a", total, sizes)
+    assert checksum == compute_plan_checksum("ice", "a", total, tuple(sizes))
     for other in (
         compute_plan_checksum("fire", "a", total, sizes),
         compute_plan_checksum("ice", "b", total, sizes),
         compute_plan_checksum("ice", "a", total + 1, sizes),
         compute_plan_checksum("ice", "a", total, [*sizes, 1]),
     ):
-        assert made != other
+        assert checksum != other
 
 
-def test_a_difference_is_short_and_in_the_editors_words(email: Email) -> None:
+def test_difference_is_short_and_shows_merge_tags_as_written(email: Email) -> None:
     changed = replace(email, subject=f"Frozen again, {NAME.token('text')}")
     assert diff_emails(email, changed) == (
         "--- planned",
@@ -125,17 +125,19 @@ def test_a_difference_is_short_and_in_the_editors_words(email: Email) -> None:
     assert lines[-1].endswith("more lines")
     assert max(map(len, lines)) <= 200
     assert diff_emails(email, replace(email, html="<p>")) == (
-        "only the HTML differs: its looks, an image, or where a link leads",
+        "only the HTML differs: its style, an image or a link's target",
     )
 
 
-def test_terms_are_for_what_has_not_begun(ledger: Ledger, frozen: Send, world: World) -> None:
+def test_send_that_has_started_cannot_be_scheduled(
+    ledger: Ledger, frozen: Send, world: World
+) -> None:
     start_send(ledger, frozen)
     assert claim.claim_batches(ledger, frozen)
-    with pytest.raises(SendRefusedError, match="no longer what it was"):
+    with pytest.raises(SendRefusedError, match="was changed by another command"):
         save_schedule(ledger, frozen, SendSchedule(scheduled_at=world.now))
-    with pytest.raises(SendRefusedError, match="has begun"):
-        save_schedule(ledger, again(ledger, frozen), SendSchedule(scheduled_at=world.now))
-    pause_cancel_retry.pause_send(ledger, again(ledger, frozen))
-    paced = save_schedule(ledger, again(ledger, frozen), SendSchedule(limit_per_hour=10))
-    assert (paced.limit_per_hour, paced.scheduled_at) == (10, None)
+    with pytest.raises(SendRefusedError, match="has started"):
+        save_schedule(ledger, reload(ledger, frozen), SendSchedule(scheduled_at=world.now))
+    pause_cancel_retry.pause_send(ledger, reload(ledger, frozen))
+    limited = save_schedule(ledger, reload(ledger, frozen), SendSchedule(limit_per_hour=10))
+    assert (limited.limit_per_hour, limited.scheduled_at) == (10, None)

@@ -1,4 +1,4 @@
-"""Times as editors write them, in zones whose clocks change."""
+"""Times as editors write them, in zones with daylight saving time."""
 
 import datetime
 from zoneinfo import ZoneInfo
@@ -30,34 +30,34 @@ NOW = datetime.datetime(2026, 10, 20, 8, 0, tzinfo=datetime.UTC)
         ("2026-12-01 09:00+05:30", "2026-12-01T03:30+00:00"),
         ("2026-12-01T09:00Z", "2026-12-01T09:00+00:00"),
         ("  Tue 10:01 ", "2026-10-20T08:01+00:00"),
-        ("tuesday 10:00", "2026-10-27T09:00+00:00"),  # this one has come: the next
+        ("tuesday 10:00", "2026-10-27T09:00+00:00"),  # it is 10:00 already: the next Tuesday
         ("Mon 9:30", "2026-10-26T08:30+00:00"),
         ("2026-10-25 02:30+02:00", "2026-10-25T00:30+00:00"),
         ("2026-10-25 02:30+01:00", "2026-10-25T01:30+00:00"),
     ],
 )
-def test_a_time_is_read(text: str, moment: str) -> None:
+def test_time_is_parsed(text: str, moment: str) -> None:
     assert parse_schedule_time(text, NOW, OSLO).isoformat(timespec="minutes") == moment
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("2026-10-25 02:30", "comes twice in Europe/Oslo"),
+        ("2026-10-25 02:30", "occurs twice in Europe/Oslo"),
         ("2027-03-28 02:30", "does not exist in Europe/Oslo"),
-        ("Sun 02:30", "comes twice"),
-        ("2026-10-20 10:00", "Tue 20 Oct 2026 10:00 Europe/Oslo is past"),
-        ("2026-12-01", "is no time"),
-        ("T 09:00", "is no time"),
-        ("Tue 25:00", "is no time"),
-        ("0001-01-01 00:00", "is no time"),
-        ("9999-12-31 23:59", "is no time"),
-        ("tomorrow", "is no time"),
-        ("", "is no time"),
+        ("Sun 02:30", "occurs twice"),
+        ("2026-10-20 10:00", "Tue 20 Oct 2026 10:00 Europe/Oslo is in the past"),
+        ("2026-12-01", "is not a valid time"),
+        ("T 09:00", "is not a valid time"),
+        ("Tue 25:00", "is not a valid time"),
+        ("0001-01-01 00:00", "is not a valid time"),
+        ("9999-12-31 23:59", "is not a valid time"),
+        ("tomorrow", "is not a valid time"),
+        ("", "is not a valid time"),
     ],
 )
-def test_a_time_that_is_none_is_refused(text: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_invalid_time_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         parse_schedule_time(text, NOW, OSLO)
 
 
@@ -68,7 +68,7 @@ def test_a_time_that_is_none_is_refused(text: str, told: str) -> None:
         ("2027-03-28 02:30", ("2027-03-28 01:30+01:00", "2027-03-28 03:30+02:00")),
     ],
 )
-def test_the_choices_that_are_offered_are_the_two_that_may_be_meant(
+def test_ambiguous_local_time_is_refused_with_both_alternatives(
     text: str, choices: tuple[str, str]
 ) -> None:
     with pytest.raises(UsageError) as refused:
@@ -82,7 +82,7 @@ def test_the_choices_that_are_offered_are_the_two_that_may_be_meant(
     st.datetimes(datetime.datetime(2026, 10, 21), datetime.datetime(2100, 1, 1)),  # noqa: DTZ001
     st.sampled_from(["Europe/Oslo", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
 )
-def test_a_local_time_is_exactly_one_moment_or_refused(local: datetime.datetime, key: str) -> None:
+def test_local_time_is_exactly_one_moment_or_refused(local: datetime.datetime, key: str) -> None:
     zone, local = ZoneInfo(key), local.replace(microsecond=0)
     try:
         moment = parse_schedule_time(local.isoformat(" "), NOW, zone)
@@ -94,42 +94,46 @@ def test_a_local_time_is_exactly_one_moment_or_refused(local: datetime.datetime,
 
 
 @given(st.text(max_size=30))
-def test_whatever_is_typed_is_a_moment_ahead_or_refused(text: str) -> None:
+def test_any_text_is_a_future_time_or_refused(text: str) -> None:
     try:
         assert parse_schedule_time(text, NOW, OSLO) > NOW
     except UsageError as refused:
-        assert refused.problems[0].remedy  # noqa: PT017 - both ends are right
+        assert refused.problems[0].remedy  # noqa: PT017 - either result is right
 
 
 @pytest.mark.parametrize(("text", "minutes"), [("11m", 11), ("20m", 20), ("2h", 120)])
-def test_an_undo_window_is_longer_than_what_the_vendor_needs(text: str, minutes: int) -> None:
+def test_undo_window_starts_when_the_editor_confirms(text: str, minutes: int) -> None:
     assert parse_undo_window(text) == datetime.timedelta(minutes=minutes)
-    slot = parse_schedule_options(None, text, NOW, OSLO, wait_locally=False, rate_limited=False)
-    assert slot is not None
-    assert slot.held_by_provider
+    scheduled = parse_schedule_options(
+        None, text, NOW, OSLO, wait_locally=False, rate_limited=False
+    )
+    assert scheduled is not None
+    assert scheduled.held_by_provider
     later = NOW + datetime.timedelta(minutes=5)
-    assert slot.get_start_time(later) == later + datetime.timedelta(minutes=minutes)
+    assert scheduled.get_start_time(later) == later + datetime.timedelta(minutes=minutes)
 
 
 @pytest.mark.parametrize("text", ["10m", "0h", "72h", "90s", "1d", "m", "-20m", ""])
-def test_a_window_that_is_none_is_refused(text: str) -> None:
+def test_invalid_undo_window_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_undo_window(text)
 
 
-def test_sendgrid_holds_no_more_than_it_takes() -> None:
-    for length, held in ((PROVIDER_MAX_HOLD, True), (PROVIDER_MAX_HOLD * 1.01, False)):
-        at = (NOW + length).isoformat()
-        slot = parse_schedule_options(at, None, NOW, OSLO, wait_locally=False, rate_limited=False)
-        assert slot is not None
-        assert (slot.held_by_provider, slot.get_start_time(NOW)) == (held, NOW + length)
+def test_send_beyond_sendgrids_limit_waits_locally() -> None:
+    for ahead, held in ((PROVIDER_MAX_HOLD, True), (PROVIDER_MAX_HOLD * 1.01, False)):
+        at = (NOW + ahead).isoformat()
+        scheduled = parse_schedule_options(
+            at, None, NOW, OSLO, wait_locally=False, rate_limited=False
+        )
+        assert scheduled is not None
+        assert (scheduled.held_by_provider, scheduled.get_start_time(NOW)) == (held, NOW + ahead)
 
 
 @pytest.mark.parametrize(
-    ("minutes", "shown"),
+    ("minutes", "expected"),
     [(0.1, "1 minute"), (1, "1 minute"), (119, "119 minutes"), (120, "2 hours"),
      (38 * 60, "38 hours"), (5 * 1440, "5 days")],
 )  # fmt: skip
-def test_lengths_and_times_are_shown_for_people(minutes: float, shown: str) -> None:
-    assert format_rough_duration(datetime.timedelta(minutes=minutes)) == shown
+def test_durations_and_times_are_formatted_for_people(minutes: float, expected: str) -> None:
+    assert format_rough_duration(datetime.timedelta(minutes=minutes)) == expected
     assert format_schedule_time(NOW, OSLO) == "Tue 20 Oct 2026 10:00 Europe/Oslo"

@@ -1,4 +1,4 @@
-"""A send to a segment: who gets it, who is left out, and what a later command takes it for."""
+"""A send to a segment: its recipients, who is excluded, and which segment later commands use."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ READERS = 12
 def folder(
     project_folder: Path, engine: sa.Engine, subscribe: Subscribe, make_readers: MakeReaders
 ) -> Path:
-    """Twelve readers: the first four are vips, the first has left."""
+    """Twelve subscribers: the first four are tagged ``vip``, the first has unsubscribed."""
     subscribe(make_readers(READERS))
     with engine.begin() as connection:
         vips = [{"subscriber_id": number, "tag": "vip"} for number in range(1, 5)]
@@ -41,7 +41,7 @@ def folder(
     return folder
 
 
-def proposal(
+def propose(
     folder: Path, engine: sa.Engine, segment: str = "", *, again: bool = False
 ) -> SendProposal:
     return propose_send(open_project(), folder, engine, SendOptions(segment, replace_plan=again))
@@ -53,11 +53,11 @@ def recipients(engine: sa.Engine) -> list[int]:
         return list(connection.scalars(ids))
 
 
-@pytest.mark.parametrize("wanted", ["vips", "tag:vip"])
+@pytest.mark.parametrize("segment", ["vips", "tag:vip"])
 def test_only_the_segment_gets_it_and_the_rest_is_counted(
-    folder: Path, engine: sa.Engine, wanted: str
+    folder: Path, engine: sa.Engine, segment: str
 ) -> None:
-    shown = proposal(folder, engine, wanted)
+    shown = propose(folder, engine, segment)
     assert (shown.recipient_count, shown.excluded) == (
         3,
         {"unsubscribed": 1, "not in the segment": 8},
@@ -68,53 +68,49 @@ def test_only_the_segment_gets_it_and_the_rest_is_counted(
     assert frozen.total + sum(frozen.excluded.values()) == READERS
 
 
-def test_whoever_leaves_the_segment_before_the_agreement_is_noticed(
-    folder: Path, engine: sa.Engine
-) -> None:
-    shown = proposal(folder, engine, "vips")
+def test_confirming_is_refused_if_the_segment_has_changed(folder: Path, engine: sa.Engine) -> None:
+    shown = propose(folder, engine, "vips")
     with engine.begin() as connection:
         connection.execute(sa.delete(subscriber_tag).where(subscriber_tag.c.subscriber_id == 2))
-    with pytest.raises(SendRefusedError, match="2 readers now, 3 a moment ago"):
+    with pytest.raises(SendRefusedError, match="2 readers now, 3 when it was shown"):
         confirm_send(shown)
 
 
-def test_a_segment_of_nobody_is_refused_with_the_remedy(folder: Path, engine: sa.Engine) -> None:
-    shown = proposal(folder, engine, "bounced")
-    told = [str(problem) for problem in shown.problems]
+def test_empty_segment_is_refused_with_the_remedy(folder: Path, engine: sa.Engine) -> None:
+    shown = propose(folder, engine, "bounced")
+    problems = [str(problem) for problem in shown.problems]
     assert (
         "nobody in the segment 'bounced' may be mailed. "
-        "See whom it finds: newsletter subscribers count bounced"
-    ) in told
+        "See who is in it: newsletter subscribers count bounced"
+    ) in problems
     with pytest.raises(SendRefusedError, match="nobody in the segment 'bounced'"):
         confirm_send(shown)
-    quoted = proposal(folder, engine, "tag:vip and status:bounced").problems
-    assert any(str(each).endswith("count 'tag:vip and status:bounced'") for each in quoted)
+    of_query = propose(folder, engine, "tag:vip and status:bounced").problems
+    assert any(str(problem).endswith("count 'tag:vip and status:bounced'") for problem in of_query)
 
 
-def test_a_word_that_is_no_segment_is_refused(folder: Path, engine: sa.Engine) -> None:
+def test_unknown_segment_is_refused(folder: Path, engine: sa.Engine) -> None:
     with pytest.raises(SubscriberListError, match="Did you mean 'vips'"):
-        proposal(folder, engine, "vip")
+        propose(folder, engine, "vip")
 
 
-def test_a_new_plan_in_place_of_one_of_which_nothing_left_keeps_its_segment(
+def test_new_plan_keeps_the_segment_of_the_plan_that_it_replaces(
     folder: Path, engine: sa.Engine
 ) -> None:
-    shown = proposal(folder, engine, "vips")
-    for wanted, readers, segment in (("", 3, "tag:vip"), ("status:active", 11, "status:active")):
+    shown = propose(folder, engine, "vips")
+    for option, count, segment in (("", 3, "tag:vip"), ("status:active", 11, "status:active")):
         frozen = confirm_send(shown)
         start_send(shown.ledger, frozen)
         stop_send(shown.ledger, frozen, "blocked", "no such key")
-        shown = proposal(folder, engine, wanted, again=True)
-        assert (shown.is_resumed, shown.recipient_count) == (False, readers)
+        shown = propose(folder, engine, option, again=True)
+        assert (shown.is_resumed, shown.recipient_count) == (False, count)
         assert shown.segment
         assert shown.segment.text == segment
     assert confirm_send(shown).total == 11
 
 
-def test_a_send_that_has_begun_goes_on_with_its_segment_and_no_other(
-    folder: Path, engine: sa.Engine
-) -> None:
-    shown = proposal(folder, engine, "vips")
+def test_started_send_is_resumed_with_its_own_segment_only(folder: Path, engine: sa.Engine) -> None:
+    shown = propose(folder, engine, "vips")
     start_send(shown.ledger, confirm_send(shown))
     frozen = get_send(shown.ledger, folder.name)
     assert frozen
@@ -126,16 +122,16 @@ def test_a_send_that_has_begun_goes_on_with_its_segment_and_no_other(
         )
         connection.execute(sa.update(batch).values(state="accepted"))
         connection.execute(sa.update(send).values(state="paused"))
-    for wanted in ("", "vips"):
-        again = proposal(folder, engine, wanted)
+    for option in ("", "vips"):
+        again = propose(folder, engine, option)
         assert (again.is_resumed, again.recipient_count) == (True, 2)
         assert confirm_send(again).id == frozen.id
     with pytest.raises(SendRefusedError, match="planned for the segment 'tag:vip'") as caught:
-        proposal(folder, engine, "status:active")
+        propose(folder, engine, "status:active")
     assert "Leave --segment out" in str(caught.value)
 
 
-def test_the_last_sends_do_not_count_the_one_being_made(folder: Path, engine: sa.Engine) -> None:
-    shown = proposal(folder, engine, "tag:vip and not sent:last-1")
+def test_last_sends_exclude_the_one_that_is_being_frozen(folder: Path, engine: sa.Engine) -> None:
+    shown = propose(folder, engine, "tag:vip and not sent:last-1")
     assert shown.recipient_count == 3
     assert confirm_send(shown).total == 3
