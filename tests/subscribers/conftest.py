@@ -13,14 +13,14 @@ from newsletter.subscribers.importing.import_list import (
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 
-Import = Callable[..., ImportSummary]
+ImportText = Callable[..., ImportSummary]
 
 
 @pytest.fixture
-def imported(engine: sa.Engine, tmp_path: Path) -> Import:
-    """Imports text or bytes as ``readers.csv`` into the test's list."""
+def import_text(engine: sa.Engine, tmp_path: Path) -> ImportText:
+    """Return a function that imports text or bytes as ``readers.csv`` into the test's list."""
 
-    def run(
+    def import_content(
         content: str | bytes,
         *,
         name: str = "readers.csv",
@@ -39,4 +39,4 @@ def imported(engine: sa.Engine, tmp_path: Path) -> Import:
             options=ListImportOptions(mapping or {}, tags, consent, dry_run=dry_run),
         )
 
-    return run
+    return import_content

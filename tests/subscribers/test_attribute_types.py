@@ -18,16 +18,16 @@ UTC = datetime.UTC
 
 
 @pytest.mark.parametrize(
-    ("values", "kind"),
+    ("values", "attribute_type"),
     [
         (["1", "-20", "0", "7.5"], "number"),
-        (["0123"], "text"),  # a postcode
-        (["+4712345678"], "text"),  # a telephone
-        (["9.90"], "text"),  # would be printed 9.9
+        (["0123"], "text"),  # a postal code
+        (["+4712345678"], "text"),  # a telephone number
+        (["9.90"], "text"),  # would be formatted as 9.9
         (["1", "two"], "text"),
         (["12345678901234567890"], "text"),
         (["true", "FALSE"], "boolean"),
-        (["yes", "no"], "text"),  # would be printed true and false
+        (["yes", "no"], "text"),  # would be formatted as true and false
         (["2026-01-31"], "date"),
         (["2026-02-31"], "text"),
         (["2026-01-31", "1"], "text"),
@@ -36,19 +36,19 @@ UTC = datetime.UTC
         ([], "text"),
     ],
 )
-def test_the_type_of_a_new_attribute(values: list[AttributeValue], kind: AttributeType) -> None:
-    assert infer_type(values) == kind
+def test_infer_type(values: list[AttributeValue], attribute_type: AttributeType) -> None:
+    assert infer_type(values) == attribute_type
 
 
 @given(st.lists(st.text(max_size=12) | st.from_regex(r"-?[0-9]{1,9}(\.[0-9]{1,4})?"), min_size=1))
-def test_what_gets_a_type_is_printed_as_it_was(values: list[str]) -> None:
-    kind = infer_type(values)
+def test_value_of_an_inferred_type_is_formatted_as_before(values: list[str]) -> None:
+    attribute_type = infer_type(values)
     for value in values:
-        assert format_value(coerce_value(value, kind, "x")).casefold() == value.casefold()
+        assert format_value(coerce_value(value, attribute_type, "x")).casefold() == value.casefold()
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "expected"),
+    ("value", "attribute_type", "expected"),
     [
         ("7", "text", "7"),
         (7, "text", "7"),
@@ -59,30 +59,32 @@ def test_what_gets_a_type_is_printed_as_it_was(values: list[str]) -> None:
         ("2026-01-31", "date", "2026-01-31"),
     ],
 )
-def test_a_known_type_takes_more(
-    value: AttributeValue, kind: AttributeType, expected: AttributeValue
+def test_coercion_to_a_known_type(
+    value: AttributeValue, attribute_type: AttributeType, expected: AttributeValue
 ) -> None:
-    found = coerce_value(value, kind, "x")
+    found = coerce_value(value, attribute_type, "x")
     assert found == expected
     assert type(found) is type(expected)
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "said"),
+    ("value", "attribute_type", "message"),
     [
-        ("about forty", "number", "'age' holds numbers; 'about forty' is none"),
-        (True, "number", "'true' is none"),
-        (float("nan"), "number", "is none"),
-        (1e300, "number", "is none"),
-        ("maybe", "boolean", "'age' holds true or false; 'maybe' is none"),
-        (1, "boolean", "'1' is none"),
-        ("31.1.2026", "date", "'age' holds dates like 2026-11-24; '31.1.2026' is none"),
+        ("about forty", "number", "'age' must be a number, not 'about forty'"),
+        (True, "number", "not 'true'"),
+        (float("nan"), "number", "must be a number"),
+        (1e300, "number", "must be a number"),
+        ("maybe", "boolean", "'age' must be true or false, not 'maybe'"),
+        (1, "boolean", "not '1'"),
+        ("31.1.2026", "date", "'age' must be a date like 2026-11-24, not '31.1.2026'"),
     ],
 )
-def test_another_type_is_refused(value: AttributeValue, kind: AttributeType, said: str) -> None:
+def test_value_of_another_type_is_rejected(
+    value: AttributeValue, attribute_type: AttributeType, message: str
+) -> None:
     with pytest.raises(SubscriberListError, match="age") as caught:
-        coerce_value(value, kind, "age")
-    assert said in caught.value.problems[0].message
+        coerce_value(value, attribute_type, "age")
+    assert message in caught.value.problems[0].message
 
 
 @pytest.mark.parametrize(
@@ -98,11 +100,11 @@ def test_another_type_is_refused(value: AttributeValue, kind: AttributeType, sai
         "2024-05-06 12:38:09 +0530 +0530",
     ],
 )
-def test_times_as_exports_write_them(text: str) -> None:
+def test_timestamp_formats_of_exports(text: str) -> None:
     assert parse_timestamp(text) == datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
-def test_a_day_is_its_beginning() -> None:
+def test_date_without_a_time_is_midnight() -> None:
     assert parse_timestamp("2024-05-06") == datetime.datetime(2024, 5, 6, tzinfo=UTC)
     assert parse_timestamp("2024-05-06 07:08") == datetime.datetime(2024, 5, 6, 7, 8, tzinfo=UTC)
 
@@ -118,8 +120,6 @@ def test_a_day_is_its_beginning() -> None:
         "0001-01-01T00:00+23:00",
     ],
 )
-def test_no_time(text: str) -> None:
-    with pytest.raises(
-        SubscriberListError, match="no date that can be read; write it like 2026-11-24"
-    ):
+def test_invalid_timestamp_is_rejected(text: str) -> None:
+    with pytest.raises(SubscriberListError, match="not a valid date; write it like 2026-11-24"):
         parse_timestamp(text)

@@ -22,11 +22,11 @@ from newsletter.subscribers.importing import import_list
 from newsletter.subscribers.importing.import_list import ImportSummary, import_subscriber_file
 from newsletter.subscribers.preferences import set_paused_until
 
-Import = Callable[..., ImportSummary]
+ImportText = Callable[..., ImportSummary]
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
 
 
-def readers(engine: sa.Engine) -> list[Recipient]:
+def load_audience(engine: sa.Engine) -> list[Recipient]:
     with read_transaction(engine) as connection:
         return list(iter_audience(connection))
 
@@ -37,9 +37,11 @@ def suppress(engine: sa.Engine, key: str, reason: str, scope: str = "all") -> No
         connection.execute(sa.insert(suppression).values(row))
 
 
-def test_a_reader_as_sending_gets_them(engine: sa.Engine, imported: Import) -> None:
-    imported("email,name,city\nAda@M\u00fcnchen.de,Ada,Oslo\nbo@b.com,,\n")
-    ada, bo = readers(engine)
+def test_recipient_has_ascii_address_and_attributes(
+    engine: sa.Engine, import_text: ImportText
+) -> None:
+    import_text("email,name,city\nAda@M\u00fcnchen.de,Ada,Oslo\nbo@b.com,,\n")
+    ada, bo = load_audience(engine)
     assert ada.id < bo.id
     assert ada[1:3] == ("Ada@xn--mnchen-3ya.de", "ada@xn--mnchen-3ya.de")
     assert ada.attributes == {"email": "Ada@m\u00fcnchen.de", "name": "Ada", "city": "Oslo"}
@@ -47,60 +49,65 @@ def test_a_reader_as_sending_gets_them(engine: sa.Engine, imported: Import) -> N
 
 
 @pytest.mark.parametrize("page", [1, 3, 5_000])
-def test_pages_join_without_a_gap_or_an_overlap(
-    engine: sa.Engine, imported: Import, monkeypatch: pytest.MonkeyPatch, page: int
+def test_pages_have_no_gap_or_overlap(
+    engine: sa.Engine, import_text: ImportText, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
     monkeypatch.setattr("newsletter.subscribers.audience.PAGE_SIZE", page)
-    imported("email,status\n" + "".join(f"r{n}@b.com,{_word(n)}\n" for n in range(9)))
-    found = readers(engine)
-    assert [reader.address for reader in found] == [f"r{n}@b.com" for n in range(9) if n % 4]
+    import_text("email,status\n" + "".join(f"r{n}@b.com,{_status(n)}\n" for n in range(9)))
+    found = load_audience(engine)
+    assert [recipient.address for recipient in found] == [f"r{n}@b.com" for n in range(9) if n % 4]
     with read_transaction(engine) as connection:
         rest = list(iter_audience(connection, after=found[2].id))
     assert rest == found[3:]
 
 
-def _word(number: int) -> str:
+def _status(number: int) -> str:
     return "active" if number % 4 else "unsubscribed"
 
 
-def test_counts_and_exclusions_add_up_to_the_list(engine: sa.Engine, imported: Import) -> None:
+def test_counts_and_exclusions_add_up_to_the_list(
+    engine: sa.Engine, import_text: ImportText
+) -> None:
     statuses = ["active"] * 5 + ["pending", "unsubscribed", "unsubscribed", "bounced"]
     lines = [f"r{n}@b.com,{status}\n" for n, status in enumerate(statuses)]
-    imported("email,status\n" + "".join(lines))
+    import_text("email,status\n" + "".join(lines))
     suppress(engine, "r0@b.com", "bounced")
     suppress(engine, "r1@b.com", "spam report")
     suppress(engine, "r1@b.com", "unsubscribed", scope="group 7")
     suppress(engine, "r6@b.com", "unsubscribed")
     suppress(engine, "stranger@b.com", "unsubscribed")
     with read_transaction(engine) as connection:
-        counts, left_out = count_by_status(connection), count_exclusions(connection)
+        counts, excluded = count_by_status(connection), count_exclusions(connection)
     assert list(counts) == list(STATUSES)
     assert counts == {
         "pending": 1, "active": 5, "unsubscribed": 2, "bounced": 1, "complained": 0,
     }  # fmt: skip
-    assert left_out == {"pending": 1, "unsubscribed": 2, "bounced": 2, "spam report": 1}
-    assert len(readers(engine)) + sum(left_out.values()) == 9
+    assert excluded == {"pending": 1, "unsubscribed": 2, "bounced": 2, "spam report": 1}
+    assert len(load_audience(engine)) + sum(excluded.values()) == 9
 
 
-def test_an_empty_list(engine: sa.Engine) -> None:
-    assert readers(engine) == []
+def test_empty_list_has_no_audience(engine: sa.Engine) -> None:
+    assert load_audience(engine) == []
     with read_transaction(engine) as connection:
         assert count_exclusions(connection) == {}
 
 
 ADDRESSES = ("a@b.com", "A@B.com", "c@d.com", "C@d.com", "e@xn--mnchen-3ya.de", "E@m\u00fcnchen.de")
 ADDRESS = st.sampled_from(ADDRESSES)
-WORD = st.sampled_from(["active", "Subscribed", "pending", "unsubscribed", "cleaned", "complained"])
-IMPORT = st.tuples(st.just("import"), st.lists(st.tuples(ADDRESS, WORD), max_size=6))
-LEAVE = st.tuples(
-    st.sampled_from(sorted(SUPPRESSED_STATUSES)), st.lists(st.tuples(ADDRESS, WORD), max_size=2)
+STATUS_WORD = st.sampled_from(
+    ["active", "Subscribed", "pending", "unsubscribed", "cleaned", "complained"]
 )
-SUPPRESS = st.tuples(st.just("suppress"), st.lists(st.tuples(ADDRESS, WORD), max_size=2))
-STEPS = st.lists(st.one_of(IMPORT, LEAVE, SUPPRESS), max_size=6)
+IMPORT = st.tuples(st.just("import"), st.lists(st.tuples(ADDRESS, STATUS_WORD), max_size=6))
+SET_STATUS = st.tuples(
+    st.sampled_from(sorted(SUPPRESSED_STATUSES)),
+    st.lists(st.tuples(ADDRESS, STATUS_WORD), max_size=2),
+)
+SUPPRESS = st.tuples(st.just("suppress"), st.lists(st.tuples(ADDRESS, STATUS_WORD), max_size=2))
+STEPS = st.lists(st.one_of(IMPORT, SET_STATUS, SUPPRESS), max_size=6)
 
 
 @pytest.fixture(scope="module")
-def one_list() -> Iterator[tuple[sa.Engine, Path]]:
+def shared_list() -> Iterator[tuple[sa.Engine, Path]]:
     with (
         tempfile.TemporaryDirectory() as folder,
         database_engine("sqlite:///newsletter.db", Path(folder)) as engine,
@@ -115,36 +122,36 @@ def small_chunks() -> Iterator[None]:
         yield
 
 
-def key_of(address: str) -> str:
+def make_key(address: str) -> str:
     return address.lower().replace("m\u00fcnchen", "xn--mnchen-3ya")
 
 
 @given(steps=STEPS)
-def test_whoever_has_left_is_never_in_the_audience_whatever_is_imported(
-    one_list: tuple[sa.Engine, Path], steps: list[tuple[str, list[tuple[str, str]]]]
+def test_suppressed_are_never_in_the_audience_whatever_is_imported(
+    shared_list: tuple[sa.Engine, Path], steps: list[tuple[str, list[tuple[str, str]]]]
 ) -> None:
-    engine, folder = one_list
+    engine, folder = shared_list
     with engine.begin() as connection:
         connection.execute(sa.delete(subscriber))
         connection.execute(sa.delete(suppression))
-    left: set[str] = set()
+    suppressed: set[str] = set()
     for step, rows in steps:
         if step == "import":
             import_rows(engine, folder / "readers.csv", rows)
-            left |= {
-                key_of(address)
+            suppressed |= {
+                make_key(address)
                 for address, word in rows
                 if word in {"unsubscribed", "cleaned", "complained"}
             }
         else:
-            keys = {key_of(address) for address, _ in rows}
-            left |= leave(engine, step, keys)
-        mailed = [reader.address_key for reader in readers(engine)]
-        assert not left & set(mailed)
-        assert len(set(mailed)) == len(mailed)
+            keys = {make_key(address) for address, _ in rows}
+            suppressed |= suppress_addresses(engine, step, keys)
+        audience = [recipient.address_key for recipient in load_audience(engine)]
+        assert not suppressed & set(audience)
+        assert len(set(audience)) == len(audience)
         with read_transaction(engine) as connection:
             total = sum(count_by_status(connection).values())
-            assert len(mailed) + sum(count_exclusions(connection).values()) == total
+            assert len(audience) + sum(count_exclusions(connection).values()) == total
 
 
 def import_rows(engine: sa.Engine, path: Path, rows: Iterable[tuple[str, str]]) -> None:
@@ -152,8 +159,8 @@ def import_rows(engine: sa.Engine, path: Path, rows: Iterable[tuple[str, str]]) 
     import_subscriber_file(engine, path, now=NOW)
 
 
-def leave(engine: sa.Engine, step: str, keys: set[str]) -> set[str]:
-    """Take the addresses out, in the list itself or beside it; return whom that concerned."""
+def suppress_addresses(engine: sa.Engine, step: str, keys: set[str]) -> set[str]:
+    """Suppress addresses, by status or in the suppression list; return those affected."""
     if step == "suppress":
         for key in keys:
             with engine.begin() as connection:
@@ -169,26 +176,26 @@ def leave(engine: sa.Engine, step: str, keys: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
-def test_a_pause_ends_by_itself(engine: sa.Engine, imported: Import) -> None:
-    imported("email,status\n" + "".join(f"r{n}@b.com,active\n" for n in range(4)))
-    imported("email,status\nr4@b.com,unsubscribed\n")
+def test_pause_ends_at_its_time(engine: sa.Engine, import_text: ImportText) -> None:
+    import_text("email,status\n" + "".join(f"r{n}@b.com,active\n" for n in range(4)))
+    import_text("email,status\nr4@b.com,unsubscribed\n")
     suppress(engine, "r1@b.com", "bounced")
-    soon = datetime.timedelta(microseconds=1)
+    instant = datetime.timedelta(microseconds=1)
     with engine.begin() as connection:
         ids = connection.scalars(sa.select(subscriber.c.id).order_by(subscriber.c.id)).all()
         for id_ in (ids[0], ids[1], ids[4]):
             set_paused_until(connection, id_, NOW, NOW)
-    within = subscriber.c.address_key != "r2@b.com"
-    for at, paused in ((NOW - soon, 1), (NOW, 0)):
+    in_segment = subscriber.c.address_key != "r2@b.com"
+    for at, paused in ((NOW - instant, 1), (NOW, 0)):
         with read_transaction(engine) as connection:
-            mailed = list(iter_audience(connection, at=at))
-            left_out = count_exclusions(connection, at=at)
+            audience = list(iter_audience(connection, at=at))
+            excluded = count_exclusions(connection, at=at)
             assert (
                 count_subscribers(connection, mailable_only=True, at=at)
-                == len(mailed)
+                == len(audience)
                 == 3 - paused
             )
-            assert left_out.get("paused", 0) == paused
-            assert len(mailed) + sum(left_out.values()) == len(ids)
-            part = count_subscribers(connection, within, mailable_only=True, at=at)
-            assert part + sum(count_exclusions(connection, within, at=at).values()) == len(ids)
+            assert excluded.get("paused", 0) == paused
+            assert len(audience) + sum(excluded.values()) == len(ids)
+            count = count_subscribers(connection, in_segment, mailable_only=True, at=at)
+            assert count + sum(count_exclusions(connection, in_segment, at=at).values()) == len(ids)

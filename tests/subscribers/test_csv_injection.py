@@ -6,16 +6,16 @@ from newsletter.subscribers.csv_injection import escape_formula, unescape_formul
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+47", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''@x"])
-def test_what_a_spreadsheet_would_run(cell: str) -> None:
+def test_formula_is_escaped(cell: str) -> None:
     assert escape_formula(cell) == f"'{cell}"
 
 
 @pytest.mark.parametrize("cell", ["", "Ada", "O'Neill", "'tis", " =1", "1=1"])
-def test_what_it_would_not(cell: str) -> None:
+def test_other_cell_is_not_changed(cell: str) -> None:
     assert escape_formula(cell) == unescape_formula(cell) == cell
 
 
 @given(st.text(alphabet="'=+-@\t\rab"))
-def test_nothing_is_lost(cell: str) -> None:
+def test_unescape_reverses_escape(cell: str) -> None:
     assert unescape_formula(escape_formula(cell)) == cell
     assert not escape_formula(cell).startswith(("=", "+", "-", "@", "\t", "\r"))

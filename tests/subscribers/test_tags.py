@@ -16,62 +16,62 @@ from newsletter.subscribers.tags import (
     remove_tag,
 )
 
-Import = Callable[..., ImportSummary]
-EVERYBODY = sa.true()
+ImportText = Callable[..., ImportSummary]
+ALL = sa.true()
 
 
-def tags_of(connection: sa.Connection) -> list[tuple[str, str]]:
+def load_tags(connection: sa.Connection) -> list[tuple[str, str]]:
     join = subscriber.join(subscriber_tag, subscriber.c.id == subscriber_tag.c.subscriber_id)
     rows = sa.select(subscriber.c.address, subscriber_tag.c.tag).select_from(join)
     return sorted(tuple(row) for row in connection.execute(rows))
 
 
-def test_on_and_off(engine: sa.Engine, imported: Import) -> None:
-    imported("a@b.com\nc@d.com\n")
+def test_add_and_remove_tags(engine: sa.Engine, import_text: ImportText) -> None:
+    import_text("a@b.com\nc@d.com\n")
     ada = subscriber.c.address_key == "a@b.com"
     with engine.begin() as connection:
         assert add_tag(connection, "vip", ada) == 1
-        assert add_tag(connection, "vip", EVERYBODY) == 1
+        assert add_tag(connection, "vip", ALL) == 1
         assert add_tag(connection, "VIP", ada) == 1
         assert add_tag(connection, "press", sa.false()) == 0
-        assert tags_of(connection) == [("a@b.com", "VIP"), ("a@b.com", "vip"), ("c@d.com", "vip")]
+        assert load_tags(connection) == [("a@b.com", "VIP"), ("a@b.com", "vip"), ("c@d.com", "vip")]
         assert list(iter_tags(connection)) == ["VIP", "vip"]
         assert remove_tag(connection, "Vip", ada) == 2
-        assert remove_tag(connection, "nothing", EVERYBODY) == 0
-        assert tags_of(connection) == [("c@d.com", "vip")]
+        assert remove_tag(connection, "nothing", ALL) == 0
+        assert load_tags(connection) == [("c@d.com", "vip")]
 
 
-def test_tags_go_with_their_reader(engine: sa.Engine, imported: Import) -> None:
-    imported("a@b.com\n")
+def test_tags_are_deleted_with_their_subscriber(engine: sa.Engine, import_text: ImportText) -> None:
+    import_text("a@b.com\n")
     with engine.begin() as connection:
-        add_tag(connection, "vip", EVERYBODY)
+        add_tag(connection, "vip", ALL)
         connection.execute(sa.delete(subscriber))
         assert list(iter_tags(connection)) == []
 
 
-def test_who_is_in_the_list(engine: sa.Engine, imported: Import) -> None:
-    imported("a@b.com\n")
+def test_find_listed_keys(engine: sa.Engine, import_text: ImportText) -> None:
+    import_text("a@b.com\n")
     with engine.begin() as connection:
         assert find_listed_keys(connection, ["a@b.com", "x@y.com", "'"]) == {"a@b.com"}
 
 
 @pytest.mark.parametrize("text", ["", " ", "a\nb", "x" * 101])
-def test_what_is_no_tag(text: str) -> None:
+def test_invalid_tag_is_rejected(text: str) -> None:
     with pytest.raises(SubscriberListError):
         clean_tag(text)
 
 
-def test_a_tag_loses_the_spaces_around_it() -> None:
+def test_spaces_around_a_tag_are_removed() -> None:
     assert clean_tag(" big spender ") == "big spender"
 
 
-def test_addresses_of_a_file(tmp_path: Path) -> None:
+def test_read_address_file(tmp_path: Path) -> None:
     path = tmp_path / "some.csv"
     path.write_text("Name,Email\nAda,Ada@B.com\nBo,nowhere\nCy,cy@d.com,too,many\n")
     found = list(read_address_file(path))
     assert [(row.line, row.key) for row in found] == [(2, "ada@b.com"), (3, ""), (4, "")]
     assert found[0].address_or_problem == "Ada@b.com"
-    assert "is no email address" in found[1].address_or_problem
+    assert "is not a valid email address" in found[1].address_or_problem
     path.write_text("a@b.com\nc@d.com\n")
     assert [row.key for row in read_address_file(path)] == ["a@b.com", "c@d.com"]
     path.write_text("")

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: nobody who left is mailed, and the journal adds up."""
+"""After any sequence of changes: nobody suppressed is mailed, the journal matches the status."""
 
 import datetime
 import tempfile
@@ -18,9 +18,7 @@ from newsletter.subscribers import count_by_status, count_exclusions, iter_audie
 from newsletter.subscribers.address import ParsedAddress, parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import erase_address
-from newsletter.subscribers.consent.journal import ChangeOrigin
-from newsletter.subscribers.consent.journal import load_journal as read_journal
-from newsletter.subscribers.consent.journal import to_changes as as_changes
+from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal, to_changes
 from newsletter.subscribers.consent.transitions import (
     SUPPRESSED_STATUSES,
     count_soft_bounces,
@@ -32,28 +30,28 @@ from newsletter.subscribers.preferences import set_paused_until
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
 LIMIT = 2
-Report = Callable[[sa.Connection, str, ChangeOrigin], changes.ChangeResult | None]
-PEOPLE = tuple(parse_address(f"{name}@Example.com") for name in ("ada", "bo", "cy"))
+Change = Callable[[sa.Connection, str, ChangeOrigin], changes.ChangeResult | None]
+ADDRESSES = tuple(parse_address(f"{name}@Example.com") for name in ("ada", "bo", "cy"))
 
-people = st.sampled_from(PEOPLE)
-wishes = st.sampled_from(("pending", "active"))
-rows = st.lists(st.tuples(people, st.sampled_from(STATUSES)), min_size=1, max_size=4)
+addresses = st.sampled_from(ADDRESSES)
+signup_statuses = st.sampled_from(("pending", "active"))
+csv_rows = st.lists(st.tuples(addresses, st.sampled_from(STATUSES)), min_size=1, max_size=4)
 
 
-class TheList(RuleBasedStateMachine):
-    """Against a model: who has left, and whom nobody may bring back.
+class ListMachine(RuleBasedStateMachine):
+    """The list compared with a model of who must not be mailed or added.
 
     Attributes:
-        left: addresses, as keys, of those who have left and gave no new consent.
-        erased: of those who were erased and gave none.
-        paused: address -> the end of the pause that they have asked for.
+        suppressed: keys of those who are suppressed and gave no new consent.
+        erased: keys of those who were erased and gave no new consent.
+        paused: key -> the end of the pause.
     """
 
     engine: sa.Engine
 
     def __init__(self) -> None:
         super().__init__()
-        self.left: set[str] = set()
+        self.suppressed: set[str] = set()
         self.erased: set[str] = set()
         self.paused: dict[str, datetime.datetime] = {}
         with self.engine.begin() as connection:
@@ -66,127 +64,131 @@ class TheList(RuleBasedStateMachine):
             found = connection.execute(sa.select(subscriber.c.address_key, *columns))
             return {key: (id_, status, count) for key, id_, status, count in found}
 
-    @rule(who=people, status=wishes)
-    def add(self, who: ParsedAddress, status: str) -> None:
+    @rule(address=addresses, status=signup_statuses)
+    def add(self, address: ParsedAddress, status: str) -> None:
         try:
             with self.engine.begin() as connection:
-                changes.subscribe(connection, who, status, ChangeOrigin(NOW, "form"))
+                changes.subscribe(connection, address, status, ChangeOrigin(NOW, "form"))
         except SubscriberListError:
-            assert who.key in self.erased
+            assert address.key in self.erased
 
-    @rule(who=people, status=wishes)
-    def resubscribe(self, who: ParsedAddress, status: str) -> None:
+    @rule(address=addresses, status=signup_statuses)
+    def resubscribe(self, address: ParsedAddress, status: str) -> None:
         with self.engine.begin() as connection:
             origin = ChangeOrigin(NOW, "cli", wording="a letter")
-            changed = changes.resubscribe(connection, who, status, origin)
+            changed = changes.resubscribe(connection, address, status, origin)
         if changed.before != changed.after:
-            self.paused.pop(who.key, None)
-        self.left.discard(who.key)
-        self.erased.discard(who.key)
+            self.paused.pop(address.key, None)
+        self.suppressed.discard(address.key)
+        self.erased.discard(address.key)
 
-    @rule(who=people)
-    def confirm(self, who: ParsedAddress) -> None:
+    @rule(address=addresses)
+    def confirm(self, address: ParsedAddress) -> None:
         with self.engine.begin() as connection:
-            changes.confirm(connection, who.key, ChangeOrigin(NOW, "form"))
+            changes.confirm(connection, address.key, ChangeOrigin(NOW, "form"))
 
     @rule(
-        who=people,
+        address=addresses,
         change=st.sampled_from(
             [changes.unsubscribe, changes.record_bounce, changes.record_complaint]
         ),
     )
-    def leave(self, who: ParsedAddress, change: Report) -> None:
+    def leave(self, address: ParsedAddress, change: Change) -> None:
         with self.engine.begin() as connection:
-            if change(connection, who.key, ChangeOrigin(NOW, "webhook")):
-                self.left.add(who.key)
+            if change(connection, address.key, ChangeOrigin(NOW, "webhook")):
+                self.suppressed.add(address.key)
 
-    @rule(who=people)
-    def bounce_softly(self, who: ParsedAddress) -> None:
+    @rule(address=addresses)
+    def bounce_softly(self, address: ParsedAddress) -> None:
         with self.engine.begin() as connection:
             origin = ChangeOrigin(NOW, "webhook")
             changed = changes.record_soft_bounce(
-                connection, who.key, origin, max_soft_bounces=LIMIT
+                connection, address.key, origin, max_soft_bounces=LIMIT
             )
         if changed and changed.after == "bounced":
-            self.left.add(who.key)
+            self.suppressed.add(address.key)
 
-    @rule(who=people)
-    def get_a_mail(self, who: ParsedAddress) -> None:
+    @rule(address=addresses)
+    def receive_email(self, address: ParsedAddress) -> None:
         with self.engine.begin() as connection:
-            changes.record_delivery(connection, who.key, ChangeOrigin(NOW, "webhook"))
+            changes.record_delivery(connection, address.key, ChangeOrigin(NOW, "webhook"))
 
-    @rule(who=people, days=st.sampled_from((-1, 0, 1)))
-    def pause(self, who: ParsedAddress, days: int) -> None:
-        if who.key in (listed := self.listed()):
-            self.paused[who.key] = NOW + days * DAY
+    @rule(address=addresses, days=st.sampled_from((-1, 0, 1)))
+    def pause(self, address: ParsedAddress, days: int) -> None:
+        if address.key in (listed := self.listed()):
+            self.paused[address.key] = NOW + days * DAY
             with self.engine.begin() as connection:
-                set_paused_until(connection, listed[who.key][0], NOW + days * DAY, NOW)
+                set_paused_until(connection, listed[address.key][0], NOW + days * DAY, NOW)
 
-    @rule(who=people, to=people)
-    def move(self, who: ParsedAddress, to: ParsedAddress) -> None:
-        status = self.listed().get(who.key, (0, "", 0))[1]
-        taken = to.key in self.listed() or to.key in self.erased
+    @rule(address=addresses, to=addresses)
+    def move(self, address: ParsedAddress, to: ParsedAddress) -> None:
+        status = self.listed().get(address.key, (0, "", 0))[1]
+        unavailable = to.key in self.listed() or to.key in self.erased
         try:
             with self.engine.begin() as connection:
-                moved = changes.change_address(connection, who.key, to, ChangeOrigin(NOW, "form"))
+                moved = changes.change_address(
+                    connection, address.key, to, ChangeOrigin(NOW, "form")
+                )
         except SubscriberListError:
-            assert taken or status != "active"
+            assert unavailable or status != "active"
             return
         assert (moved is None) == (status == "")
         if moved:
-            assert not taken
+            assert not unavailable
             assert status == "active"
-            if who.key in self.paused:
-                self.paused[to.key] = self.paused.pop(who.key)
+            if address.key in self.paused:
+                self.paused[to.key] = self.paused.pop(address.key)
 
-    @rule(told=rows)
-    def import_(self, told: list[tuple[ParsedAddress, str]]) -> None:
-        text = "".join(f"{who.address},{status}\n" for who, status in told)
+    @rule(rows=csv_rows)
+    def import_(self, rows: list[tuple[ParsedAddress, str]]) -> None:
+        text = "".join(f"{address.address},{status}\n" for address, status in rows)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "readers.csv"
             path.write_text(f"email,status\n{text}")
             import_subscriber_file(self.engine, path, now=NOW)
-        gone = {who.key for who, status in told if status in SUPPRESSED_STATUSES}
-        self.left |= gone - self.erased
+        keys = {address.key for address, status in rows if status in SUPPRESSED_STATUSES}
+        self.suppressed |= keys - self.erased
 
-    @rule(who=people)
-    def erase(self, who: ParsedAddress) -> None:
-        if erase_address(self.engine, who.key, NOW):
-            self.erased.add(who.key)
-            self.left.discard(who.key)
-            self.paused.pop(who.key, None)
+    @rule(address=addresses)
+    def erase(self, address: ParsedAddress) -> None:
+        if erase_address(self.engine, address.key, NOW):
+            self.erased.add(address.key)
+            self.suppressed.discard(address.key)
+            self.paused.pop(address.key, None)
 
     @invariant()
-    def nobody_who_left_is_mailed(self) -> None:
+    def nobody_suppressed_is_mailed(self) -> None:
         with read_transaction(self.engine) as connection:
-            mailed = {reader.address_key for reader in iter_audience(connection, at=NOW)}
-            left_out = count_exclusions(connection, at=NOW)
+            audience = {member.address_key for member in iter_audience(connection, at=NOW)}
+            excluded = count_exclusions(connection, at=NOW)
             total = sum(count_by_status(connection).values())
         listed = self.listed()
         paused = {key for key, until in self.paused.items() if until > NOW}
         active = {key for key, row in listed.items() if row[1] == "active"}
-        assert not mailed & self.left
-        assert mailed == active - paused
-        assert left_out.get("paused", 0) == len(active & paused)
-        assert len(mailed) + sum(left_out.values()) == total
-        assert self.left == {key for key, row in listed.items() if row[1] in SUPPRESSED_STATUSES}
+        assert not audience & self.suppressed
+        assert audience == active - paused
+        assert excluded.get("paused", 0) == len(active & paused)
+        assert len(audience) + sum(excluded.values()) == total
+        assert self.suppressed == {
+            key for key, row in listed.items() if row[1] in SUPPRESSED_STATUSES
+        }
 
     @invariant()
     def nobody_erased_is_in_the_list(self) -> None:
         assert not self.listed().keys() & self.erased
 
     @invariant()
-    def the_journal_adds_up(self) -> None:
+    def status_matches_journal(self) -> None:
         listed = self.listed()
         with read_transaction(self.engine) as connection:
             for id_, status, soft_bounces in listed.values():
-                lines = read_journal(connection, id_)
-                told = as_changes(lines)
-                assert [replay_status(told[: n + 1]) for n in range(len(told))] == [
-                    line.status for line in lines
+                entries = load_journal(connection, id_)
+                history = to_changes(entries)
+                assert [replay_status(history[: n + 1]) for n in range(len(history))] == [
+                    entry.status for entry in entries
                 ]
-                assert replay_status(told) == status
-                assert count_soft_bounces(told) == soft_bounces
+                assert replay_status(history) == status
+                assert count_soft_bounces(history) == soft_bounces
             ids = connection.scalars(sa.select(journal.c.subscriber_id).distinct()).all()
         assert sorted(ids) == sorted(row[0] for row in listed.values())
 
@@ -198,8 +200,8 @@ class TheList(RuleBasedStateMachine):
     indirect=["database_url"],
     ids=["sqlite", "postgresql"],
 )
-def test_the_list_keeps_its_word(engine: sa.Engine, examples: int) -> None:
-    machine = type("Machine", (TheList,), {"engine": engine})
+def test_status_matches_journal_under_any_history(engine: sa.Engine, examples: int) -> None:
+    machine = type("Machine", (ListMachine,), {"engine": engine})
     run_state_machine_as_test(
         machine,
         settings=settings(max_examples=examples, stateful_step_count=25, deadline=None),

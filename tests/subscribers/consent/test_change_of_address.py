@@ -1,4 +1,4 @@
-"""A reader's change of address."""
+"""A subscriber's change of address."""
 
 import datetime
 
@@ -33,7 +33,7 @@ def move(engine: sa.Engine) -> changes.ChangeResult | None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
-def test_they_stay_who_they_are(engine: sa.Engine, token: str) -> None:
+def test_id_token_and_journal_are_kept(engine: sa.Engine, token: str) -> None:
     with engine.begin() as connection:
         changes.record_soft_bounce(connection, ADA.key, FORM, max_soft_bounces=5)
     moved = move(engine)
@@ -41,61 +41,64 @@ def test_they_stay_who_they_are(engine: sa.Engine, token: str) -> None:
     assert (moved.before, moved.after) == ("active", "active")
     with read_transaction(engine) as connection:
         row = connection.execute(sa.select(subscriber)).one()
-        lines = journal.load_journal(connection, row.id)
+        entries = journal.load_journal(connection, row.id)
     assert (row.address, row.address_key, row.token) == (NEW.address, NEW.key, token)
-    # The old mailbox's bounces say nothing about the new one.
+    # Bounces of the old mailbox don't count for the new one.
     assert row.soft_bounces == 0
-    assert [line.change for line in lines[1:]] == ["soft_bounced", "delivered", "confirmed"]
-    assert lines[-1].wording == "address changed from ada@old.example to Ada.L@new.example"
+    assert [entry.change for entry in entries[1:]] == ["soft_bounced", "delivered", "confirmed"]
+    assert entries[-1].wording == "address changed from ada@old.example to Ada.L@new.example"
 
 
-def test_what_the_vendor_reported_goes_along_and_is_erased_with_them(
+def test_events_follow_the_new_address_and_are_erased_with_it(
     engine: sa.Engine, token: str
 ) -> None:
     assert token
-    told = {"sg_event_id": "1", "type": "open", "at": NOW, "address_key": ADA.key}
+    row = {"sg_event_id": "1", "type": "open", "at": NOW, "address_key": ADA.key}
     with engine.begin() as connection:
-        connection.execute(sa.insert(event).values(**told, raw={"email": ADA.address}))
+        connection.execute(sa.insert(event).values(**row, raw={"email": ADA.address}))
     move(engine)
     assert erase_address(engine, NEW.key, NOW)
     with read_transaction(engine) as connection:
-        left = connection.execute(sa.select(event.c.address_key, event.c.raw)).one()
-    assert (left.address_key[:7], left.raw) == ("erased:", {})
+        remaining = connection.execute(sa.select(event.c.address_key, event.c.raw)).one()
+    assert (remaining.address_key[:7], remaining.raw) == ("erased:", {})
 
 
-def take(engine: sa.Engine) -> None:
+def take_new_address(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         changes.subscribe(connection, NEW, "pending", FORM)
 
 
-def suppress(engine: sa.Engine) -> None:
+def suppress_new_address(engine: sa.Engine) -> None:
     row = {"address_key": NEW.key, "reason": "bounced", "since": NOW, "source": "a test"}
     with engine.begin() as connection:
         connection.execute(sa.insert(suppression).values(row))
 
 
-def take_and_erase(engine: sa.Engine) -> None:
-    take(engine)
+def erase_new_address(engine: sa.Engine) -> None:
+    take_new_address(engine)
     erase_address(engine, NEW.key, NOW)
 
 
-def leave(engine: sa.Engine) -> None:
+def unsubscribe_old_address(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         changes.unsubscribe(connection, ADA.key, FORM)
 
 
-@pytest.mark.parametrize("before", [take, suppress, take_and_erase, leave])
-def test_nobody_moves_where_or_whence_no_mail_may_go(
-    engine: sa.Engine, token: str, before: object
+@pytest.mark.parametrize(
+    "prepare",
+    [take_new_address, suppress_new_address, erase_new_address, unsubscribe_old_address],
+)
+def test_change_is_refused_if_the_old_or_the_new_address_cannot_be_mailed(
+    engine: sa.Engine, token: str, prepare: object
 ) -> None:
     assert token
-    assert callable(before)
-    before(engine)
+    assert callable(prepare)
+    prepare(engine)
     with pytest.raises(SubscriberListError):
         move(engine)
     with read_transaction(engine) as connection:
         assert ADA.address in connection.scalars(sa.select(subscriber.c.address)).all()
 
 
-def test_a_stranger_does_not_move(engine: sa.Engine) -> None:
+def test_unknown_address_is_not_changed(engine: sa.Engine) -> None:
     assert move(engine) is None

@@ -1,4 +1,4 @@
-"""The contract of single changes, on SQLite and on PostgreSQL."""
+"""Single changes of a subscriber, on SQLite and on PostgreSQL."""
 
 import datetime
 import threading
@@ -19,7 +19,7 @@ from newsletter.subscribers.consent.erasure import erase_address
 from newsletter.subscribers.consent.journal import ChangeOrigin, JournalEntry
 from newsletter.subscribers.importing.import_list import ImportSummary
 
-Import = Callable[..., ImportSummary]
+ImportText = Callable[..., ImportSummary]
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 LATER = NOW + datetime.timedelta(days=1)
@@ -29,8 +29,8 @@ LETTER = ChangeOrigin(LATER, "cli", wording="asked by letter on 3 May")
 ADA = parse_address("Ada@example.com")
 
 
-class List:
-    """The list, a transaction an action."""
+class SubscriberList:
+    """The list, with one transaction per action."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
@@ -45,28 +45,28 @@ class List:
         with self.engine.begin() as connection:
             return changes.resubscribe(connection, ADA, status, origin)
 
-    def happens(self, change: Any, origin: ChangeOrigin = HOOK, **more: int) -> ChangeResult | None:
+    def apply(self, change: Any, origin: ChangeOrigin = HOOK, **more: int) -> ChangeResult | None:
         with self.engine.begin() as connection:
             changed: ChangeResult | None = change(connection, ADA.key, origin, **more)
             return changed
 
     def ada(self) -> dict[str, Any]:
         with read_transaction(self.engine) as connection:
-            found = sa.select(subscriber).where(subscriber.c.address_key == ADA.key)
-            return dict(connection.execute(found).mappings().one())
+            query = sa.select(subscriber).where(subscriber.c.address_key == ADA.key)
+            return dict(connection.execute(query).mappings().one())
 
-    def lines(self) -> list[JournalEntry]:
+    def entries(self) -> list[JournalEntry]:
         with read_transaction(self.engine) as connection:
             return journal.load_journal(connection, self.ada()["id"])
 
-    def mailed(self) -> list[str]:
+    def audience(self) -> list[str]:
         with read_transaction(self.engine) as connection:
-            return [reader.address for reader in iter_audience(connection)]
+            return [member.address for member in iter_audience(connection)]
 
 
 @pytest.fixture
-def readers(engine: sa.Engine) -> List:
-    return List(engine)
+def subscriber_list(engine: sa.Engine) -> SubscriberList:
+    return SubscriberList(engine)
 
 
 def suppress(engine: sa.Engine) -> None:
@@ -75,27 +75,30 @@ def suppress(engine: sa.Engine) -> None:
         connection.execute(sa.insert(suppression).values(row))
 
 
-def test_whoever_joins_is_pending_until_they_confirm(readers: List) -> None:
-    id_, before, after = readers.subscribe("pending", name="Ada")
-    assert (before, after, readers.mailed()) == (None, "pending", [])
-    ada = readers.ada()
+def test_subscriber_is_pending_until_confirmed(subscriber_list: SubscriberList) -> None:
+    id_, before, after = subscriber_list.subscribe("pending", name="Ada")
+    assert (before, after, subscriber_list.audience()) == (None, "pending", [])
+    ada = subscriber_list.ada()
     assert (ada["id"], ada["address"], ada["name"]) == (id_, "Ada@example.com", "Ada")
     assert (ada["joined_at"], ada["confirmed_at"]) == (NOW, None)
     assert ada["source"] == "form https://harbour-notes.org/join"
-    confirmed = readers.happens(changes.confirm, ChangeOrigin(LATER, "form", "the link"))
+    confirmed = subscriber_list.apply(changes.confirm, ChangeOrigin(LATER, "form", "the link"))
     assert confirmed == (id_, "pending", "active")
-    assert (readers.ada()["confirmed_at"], readers.mailed()) == (LATER, ["Ada@example.com"])
-    assert readers.lines() == [
+    assert (subscriber_list.ada()["confirmed_at"], subscriber_list.audience()) == (
+        LATER,
+        ["Ada@example.com"],
+    )
+    assert subscriber_list.entries() == [
         JournalEntry(NOW, "subscribed", "pending", *FORM[1:]),
         JournalEntry(LATER, "confirmed", "active", "form", "the link"),
     ]
 
 
-def test_joining_twice_changes_nothing(readers: List) -> None:
-    readers.subscribe("pending", name="Ada")
-    before = readers.ada()
-    assert readers.subscribe("active", name="Mallory")[1:] == ("pending", "pending")
-    assert (readers.ada(), len(readers.lines())) == (before, 1)
+def test_subscribing_twice_changes_nothing(subscriber_list: SubscriberList) -> None:
+    subscriber_list.subscribe("pending", name="Ada")
+    before = subscriber_list.ada()
+    assert subscriber_list.subscribe("active", name="Mallory")[1:] == ("pending", "pending")
+    assert (subscriber_list.ada(), len(subscriber_list.entries())) == (before, 1)
 
 
 @pytest.mark.parametrize(
@@ -106,31 +109,33 @@ def test_joining_twice_changes_nothing(readers: List) -> None:
         (changes.record_complaint, "complained"),
     ],
 )
-def test_whoever_has_left_is_not_mailed(
-    readers: List, change: Callable[..., ChangeResult | None], status: str
+def test_suppressed_subscriber_is_not_mailed(
+    subscriber_list: SubscriberList, change: Callable[..., ChangeResult | None], status: str
 ) -> None:
-    readers.subscribe()
-    assert readers.happens(change) == (readers.ada()["id"], "active", status)
-    assert readers.mailed() == []
-    assert readers.lines()[-1] == JournalEntry(LATER, status, status, "webhook", "event 1")
-    readers.happens(change)
-    assert readers.subscribe()[1:] == (status, status)
-    assert len(readers.lines()) == 2
+    subscriber_list.subscribe()
+    assert subscriber_list.apply(change) == (subscriber_list.ada()["id"], "active", status)
+    assert subscriber_list.audience() == []
+    assert subscriber_list.entries()[-1] == JournalEntry(
+        LATER, status, status, "webhook", "event 1"
+    )
+    subscriber_list.apply(change)
+    assert subscriber_list.subscribe()[1:] == (status, status)
+    assert len(subscriber_list.entries()) == 2
 
 
-def test_a_weaker_report_is_not_news(readers: List) -> None:
-    readers.subscribe()
+def test_weaker_report_does_not_replace_a_stronger_one(subscriber_list: SubscriberList) -> None:
+    subscriber_list.subscribe()
     for change in (
         changes.record_bounce,
         changes.unsubscribe,
         changes.record_bounce,
         changes.record_complaint,
     ):
-        readers.happens(change)
-    readers.happens(changes.unsubscribe)
-    words = [line.change for line in readers.lines()]
-    assert words == ["subscribed", "bounced", "unsubscribed", "complained"]
-    assert readers.ada()["status"] == "complained"
+        subscriber_list.apply(change)
+    subscriber_list.apply(changes.unsubscribe)
+    changes_made = [entry.change for entry in subscriber_list.entries()]
+    assert changes_made == ["subscribed", "bounced", "unsubscribed", "complained"]
+    assert subscriber_list.ada()["status"] == "complained"
 
 
 @pytest.mark.parametrize(
@@ -143,91 +148,105 @@ def test_a_weaker_report_is_not_news(readers: List) -> None:
         changes.record_delivery,
     ],
 )
-def test_nothing_happens_to_an_address_that_is_not_there(readers: List, change: Any) -> None:
-    assert readers.happens(change) is None
+def test_changes_of_an_unknown_address_return_none(
+    subscriber_list: SubscriberList, change: Any
+) -> None:
+    assert subscriber_list.apply(change) is None
 
 
-def test_the_last_of_some_soft_bounces_in_a_row_is_a_bounce(readers: List) -> None:
-    readers.subscribe()
+def test_last_of_the_maximum_of_soft_bounces_makes_a_bounce(
+    subscriber_list: SubscriberList,
+) -> None:
+    subscriber_list.subscribe()
     for _ in range(2):
-        readers.happens(changes.record_soft_bounce, max_soft_bounces=3)
-    assert (readers.ada()["status"], readers.ada()["soft_bounces"]) == ("active", 2)
-    bounced = readers.happens(changes.record_soft_bounce, max_soft_bounces=3)
+        subscriber_list.apply(changes.record_soft_bounce, max_soft_bounces=3)
+    assert (subscriber_list.ada()["status"], subscriber_list.ada()["soft_bounces"]) == ("active", 2)
+    bounced = subscriber_list.apply(changes.record_soft_bounce, max_soft_bounces=3)
     assert bounced
     assert bounced[1:] == ("active", "bounced")
-    words = [line.change for line in readers.lines()]
-    assert words == ["subscribed", *["soft_bounced"] * 3, "bounced"]
-    assert readers.lines()[-1].wording == "soft bounce 3 in a row"
-    readers.happens(changes.record_soft_bounce, max_soft_bounces=3)
-    assert len(readers.lines()) == 5
+    changes_made = [entry.change for entry in subscriber_list.entries()]
+    assert changes_made == ["subscribed", *["soft_bounced"] * 3, "bounced"]
+    assert subscriber_list.entries()[-1].wording == "soft bounce 3 in a row"
+    subscriber_list.apply(changes.record_soft_bounce, max_soft_bounces=3)
+    assert len(subscriber_list.entries()) == 5
 
 
-def test_a_delivery_makes_soft_bounces_count_anew(readers: List) -> None:
-    readers.subscribe()
+def test_delivery_resets_the_count_of_soft_bounces(subscriber_list: SubscriberList) -> None:
+    subscriber_list.subscribe()
     for change in ("soft", "soft", "delivered", "delivered", "soft", "soft"):
         if change == "soft":
-            readers.happens(changes.record_soft_bounce, max_soft_bounces=3)
+            subscriber_list.apply(changes.record_soft_bounce, max_soft_bounces=3)
         else:
-            readers.happens(changes.record_delivery)
-    assert (readers.ada()["status"], readers.ada()["soft_bounces"]) == ("active", 2)
-    assert [line.change for line in readers.lines()].count("delivered") == 1
+            subscriber_list.apply(changes.record_delivery)
+    assert (subscriber_list.ada()["status"], subscriber_list.ada()["soft_bounces"]) == ("active", 2)
+    assert [entry.change for entry in subscriber_list.entries()].count("delivered") == 1
 
 
-def test_a_stated_consent_brings_back(readers: List, engine: sa.Engine) -> None:
-    readers.subscribe()
-    readers.happens(changes.record_complaint)
+def test_resubscribing_with_consent_removes_suppressions(
+    subscriber_list: SubscriberList, engine: sa.Engine
+) -> None:
+    subscriber_list.subscribe()
+    subscriber_list.apply(changes.record_complaint)
     suppress(engine)
-    assert readers.resubscribe()[1:] == ("complained", "active")
-    assert readers.mailed() == ["Ada@example.com"]
-    assert readers.lines()[-1] == JournalEntry(
+    assert subscriber_list.resubscribe()[1:] == ("complained", "active")
+    assert subscriber_list.audience() == ["Ada@example.com"]
+    assert subscriber_list.entries()[-1] == JournalEntry(
         LATER, "resubscribed", "active", "cli", "", "asked by letter on 3 May"
     )
 
 
-def test_a_new_reader_may_come_by_a_stated_consent(readers: List, engine: sa.Engine) -> None:
+def test_resubscribing_adds_a_new_subscriber(
+    subscriber_list: SubscriberList, engine: sa.Engine
+) -> None:
     suppress(engine)
-    assert readers.resubscribe("pending")[1:] == (None, "pending")
-    assert readers.resubscribe()[1:] == ("pending", "active")
-    assert readers.mailed() == ["Ada@example.com"]
+    assert subscriber_list.resubscribe("pending")[1:] == (None, "pending")
+    assert subscriber_list.resubscribe()[1:] == ("pending", "active")
+    assert subscriber_list.audience() == ["Ada@example.com"]
 
 
 @pytest.mark.parametrize("wording", ["", "  "])
-def test_nobody_comes_back_without_a_consent(readers: List, wording: str) -> None:
-    readers.subscribe()
-    readers.happens(changes.unsubscribe)
+def test_resubscribing_without_consent_is_refused(
+    subscriber_list: SubscriberList, wording: str
+) -> None:
+    subscriber_list.subscribe()
+    subscriber_list.apply(changes.unsubscribe)
     with pytest.raises(SubscriberListError, match="without their consent"):
-        readers.resubscribe(origin=ChangeOrigin(LATER, "cli", wording=wording))
-    assert readers.ada()["status"] == "unsubscribed"
+        subscriber_list.resubscribe(origin=ChangeOrigin(LATER, "cli", wording=wording))
+    assert subscriber_list.ada()["status"] == "unsubscribed"
 
 
-def test_a_new_token_replaces_the_old_one(readers: List) -> None:
-    readers.subscribe()
-    old = readers.ada()["token"]
-    with readers.engine.begin() as connection:
+def test_rotate_token_replaces_the_token(subscriber_list: SubscriberList) -> None:
+    subscriber_list.subscribe()
+    old = subscriber_list.ada()["token"]
+    with subscriber_list.engine.begin() as connection:
         assert changes.rotate_token(connection, ADA.key, LATER)
         assert not changes.rotate_token(connection, "stranger@example.com", LATER)
-    assert readers.ada()["token"] != old
-    assert len(readers.ada()["token"]) == 22
+    assert subscriber_list.ada()["token"] != old
+    assert len(subscriber_list.ada()["token"]) == 22
 
 
-def test_an_imported_reader_has_a_journal(readers: List, imported: Import) -> None:
-    imported("email,status\nada@example.com,active\n", now=NOW)
-    imported("email,status\nada@example.com,unsubscribed\n", name="left.csv", now=LATER)
-    imported("email,status\nada@example.com,cleaned\n", name="cleaned.csv", now=LATER)
-    assert [line[:4] for line in readers.lines()] == [
+def test_import_appends_to_the_journal(
+    subscriber_list: SubscriberList, import_text: ImportText
+) -> None:
+    import_text("email,status\nada@example.com,active\n", now=NOW)
+    import_text("email,status\nada@example.com,unsubscribed\n", name="left.csv", now=LATER)
+    import_text("email,status\nada@example.com,cleaned\n", name="cleaned.csv", now=LATER)
+    assert [entry[:4] for entry in subscriber_list.entries()] == [
         (NOW, "imported", "active", "import"),
         (LATER, "imported", "unsubscribed", "import"),
     ]
-    assert [line.source for line in readers.lines()] == [
+    assert [entry.source for entry in subscriber_list.entries()] == [
         "import readers.csv:2",
         "import left.csv:2",
     ]
 
 
-def test_no_change_is_lost_between_two_processes(readers: List, tmp_path: Any) -> None:
-    """Forty soft bounces by four writers at once: every one is counted and written down."""
-    readers.subscribe()
-    url = readers.engine.url.render_as_string(hide_password=False)
+def test_concurrent_changes_are_all_recorded(
+    subscriber_list: SubscriberList, tmp_path: Any
+) -> None:
+    """Four writers record forty soft bounces concurrently: all are counted and in the journal."""
+    subscriber_list.subscribe()
+    url = subscriber_list.engine.url.render_as_string(hide_password=False)
     url = url.replace("postgresql+psycopg", "postgresql")
     start = threading.Barrier(4)
 
@@ -244,31 +263,33 @@ def test_no_change_is_lost_between_two_processes(readers: List, tmp_path: Any) -
         thread.start()
     for thread in threads:
         thread.join()
-    assert readers.ada()["soft_bounces"] == 40
-    assert len(readers.lines()) == 41
+    assert subscriber_list.ada()["soft_bounces"] == 40
+    assert len(subscriber_list.entries()) == 41
 
 
-def test_adding_waits_for_an_erasure_under_way(readers: List, tmp_path: Any) -> None:
-    """Whichever is first, an address that was erased isn't in the list afterwards."""
-    readers.subscribe()
-    url = readers.engine.url.render_as_string(hide_password=False)
+def test_subscribe_waits_for_a_concurrent_erasure(
+    subscriber_list: SubscriberList, tmp_path: Any
+) -> None:
+    """Whichever is first, the erased address isn't in the list afterwards."""
+    subscriber_list.subscribe()
+    url = subscriber_list.engine.url.render_as_string(hide_password=False)
     url = url.replace("postgresql+psycopg", "postgresql")
     start = threading.Barrier(2)
-    refused: list[SubscriberListError] = []
+    errors: list[SubscriberListError] = []
 
-    def join() -> None:
+    def subscribe() -> None:
         engine = open_database(url, tmp_path)
         start.wait()
         try:
             with engine.begin() as connection:
                 changes.subscribe(connection, ADA, "active", FORM)
         except SubscriberListError as error:
-            refused.append(error)
+            errors.append(error)
         engine.dispose()
 
-    thread = threading.Thread(target=join)
+    thread = threading.Thread(target=subscribe)
     thread.start()
     start.wait()
-    erase_address(readers.engine, ADA.key, LATER)
+    erase_address(subscriber_list.engine, ADA.key, LATER)
     thread.join()
-    assert readers.mailed() == []
+    assert subscriber_list.audience() == []

@@ -1,4 +1,4 @@
-"""Whoever asks to be forgotten is, and doesn't come back by accident."""
+"""Erasure deletes all records of a subscriber and prevents accidental re-import."""
 
 import datetime
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from newsletter.subscribers.consent.erasure import ErasureResult, erase_address,
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.importing.import_list import ImportSummary
 
-Import = Callable[..., ImportSummary]
+ImportText = Callable[..., ImportSummary]
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 ADA = parse_address("Ada@example.com")
@@ -40,9 +40,9 @@ def insert(engine: sa.Engine, table: sa.Table, **values: Any) -> None:
 
 
 @pytest.fixture
-def mailed(engine: sa.Engine, imported: Import) -> None:
-    """Ada and Bo have got an issue, and the vendor has told of it."""
-    imported("email,name\nAda@example.com,Ada Lovelace\nbo@example.com,Bo\n")
+def sent_issue(engine: sa.Engine, import_text: ImportText) -> None:
+    """An issue sent to Ada and Bo, with events from the provider."""
+    import_text("email,name\nAda@example.com,Ada Lovelace\nbo@example.com,Bo\n")
     insert(engine, subscriber_tag, subscriber_id=1, tag="harbour-patron")
     insert(
         engine, send, id=1, issue="ice", state="done", content_sha="", subject="", frozen_at=NOW,
@@ -64,29 +64,29 @@ def mailed(engine: sa.Engine, imported: Import) -> None:
     insert(engine, suppression, address_key=ADA.key, reason="block", since=NOW, source="")
 
 
-def everything(engine: sa.Engine) -> str:
-    """Every cell of the database."""
+def dump_database(engine: sa.Engine) -> str:
+    """Return all cells of the database as text."""
     with read_transaction(engine) as connection:
-        rows = [connection.execute(sa.select(each)).all() for each in metadata.tables.values()]
+        rows = [connection.execute(sa.select(table)).all() for table in metadata.tables.values()]
     return str(rows).casefold()
 
 
-@pytest.mark.usefixtures("mailed")
-def test_nothing_of_the_reader_is_left(engine: sa.Engine) -> None:
-    assert "ada@example" in everything(engine)
+@pytest.mark.usefixtures("sent_issue")
+def test_no_data_of_the_subscriber_remains(engine: sa.Engine) -> None:
+    assert "ada@example" in dump_database(engine)
     assert erase_address(engine, ADA.key, NOW) == ErasureResult(
         subscriber=True, suppressions=1, sends=1, events=1
     )
-    left = everything(engine)
-    # Nothing shorter: hashes and tokens are made of letters too.
-    assert "ada@" not in left
-    assert "lovelace" not in left
-    assert "harbour-patron" not in left
-    assert "bo@example.com is slow" in left
+    remaining = dump_database(engine)
+    # Search for no shorter text: hashes and tokens may contain it by chance.
+    assert "ada@" not in remaining
+    assert "lovelace" not in remaining
+    assert "harbour-patron" not in remaining
+    assert "bo@example.com is slow" in remaining
 
 
-@pytest.mark.usefixtures("mailed")
-def test_the_ledger_still_adds_up(engine: sa.Engine) -> None:
+@pytest.mark.usefixtures("sent_issue")
+def test_ledger_and_events_keep_their_rows(engine: sa.Engine) -> None:
     erase_address(engine, ADA.key, NOW)
     erase_address(engine, BO.key, NOW)
     with read_transaction(engine) as connection:
@@ -97,31 +97,31 @@ def test_the_ledger_still_adds_up(engine: sa.Engine) -> None:
     assert events == [("delivered", 1), ("delivered", 1)]
 
 
-def test_an_unknown_address_is_not_erased(engine: sa.Engine) -> None:
+def test_erasing_an_unknown_address_records_nothing(engine: sa.Engine) -> None:
     assert erase_address(engine, ADA.key, NOW) is None
     with read_transaction(engine) as connection:
         assert connection.execute(sa.select(erased)).all() == []
 
 
-def test_an_erased_address_is_not_imported(engine: sa.Engine, imported: Import) -> None:
-    imported("email\nada@example.com\nbo@example.com\n")
+def test_erased_address_is_not_imported_again(engine: sa.Engine, import_text: ImportText) -> None:
+    import_text("email\nada@example.com\nbo@example.com\n")
     erase_address(engine, ADA.key, NOW)
-    report = imported("email\nADA@example.com\ncy@example.com\n")
-    assert (report.erased, report.new) == (1, {"active": 1})
-    assert report.remarks == [
-        (2, "'ADA@example.com' asked to be erased, and an import brings nobody back")
+    summary = import_text("email\nADA@example.com\ncy@example.com\n")
+    assert (summary.erased, summary.new) == (1, {"active": 1})
+    assert summary.remarks == [
+        (2, "'ADA@example.com' was erased on request and can't be added by an import")
     ]
     with read_transaction(engine) as connection:
-        assert [each.address for each in iter_audience(connection)] == [
+        assert [member.address for member in iter_audience(connection)] == [
             BO.address,
             "cy@example.com",
         ]
 
 
-def test_an_erased_address_comes_back_by_a_consent_alone(
-    engine: sa.Engine, imported: Import
+def test_erased_address_can_be_added_again_only_with_consent(
+    engine: sa.Engine, import_text: ImportText
 ) -> None:
-    imported("email\nada@example.com\n")
+    import_text("email\nada@example.com\n")
     erase_address(engine, ADA.key, NOW)
     with (
         engine.begin() as connection,
@@ -132,10 +132,10 @@ def test_an_erased_address_comes_back_by_a_consent_alone(
         letter = ChangeOrigin(NOW, "cli", wording="by letter")
         assert changes.resubscribe(connection, ADA, "active", letter).after == "active"
         assert find_erased(connection, [ADA.key]) == {}
-    assert imported("email\nada@example.com\n").unchanged == 1
+    assert import_text("email\nada@example.com\n").unchanged == 1
 
 
-def test_hashes_of_two_lists_differ(tmp_path: Path) -> None:
+def test_hashes_of_the_same_address_differ_between_databases(tmp_path: Path) -> None:
     hashes = []
     for name in ("one", "two"):
         engine = open_database(f"sqlite:///{name}.db", tmp_path)
@@ -149,12 +149,14 @@ def test_hashes_of_two_lists_differ(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_file_does_not_hold_the_address_any_more(
-    engine: sa.Engine, imported: Import, tmp_path: Path
+def test_database_file_does_not_contain_erased_addresses(
+    engine: sa.Engine, import_text: ImportText, tmp_path: Path
 ) -> None:
-    imported("email,name\n" + "".join(f"reader{n}@example.com,Reader {n}\n" for n in range(5_000)))
+    import_text(
+        "email,name\n" + "".join(f"reader{n}@example.com,Reader {n}\n" for n in range(5_000))
+    )
     for number in range(0, 5_000, 50):
         erase_address(engine, f"reader{number}@example.com", NOW)
-    held = b"".join(path.read_bytes() for path in tmp_path.glob("newsletter.db*"))
-    assert b"reader51@example.com" in held
-    assert [n for n in range(0, 5_000, 50) if f"reader{n}@example.com".encode() in held] == []
+    content = b"".join(path.read_bytes() for path in tmp_path.glob("newsletter.db*"))
+    assert b"reader51@example.com" in content
+    assert [n for n in range(0, 5_000, 50) if f"reader{n}@example.com".encode() in content] == []

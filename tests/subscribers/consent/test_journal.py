@@ -17,7 +17,7 @@ SECOND = JournalEntry(NOW, "confirmed", "active", "form")
 
 
 @pytest.fixture(autouse=True)
-def people(engine: sa.Engine) -> None:
+def subscribers(engine: sa.Engine) -> None:
     rows = [
         {
             "id": id_, "address": f"{id_}@b.com", "address_key": f"{id_}@b.com", "status": status,
@@ -30,48 +30,48 @@ def people(engine: sa.Engine) -> None:
         connection.execute(sa.insert(subscriber), rows)
 
 
-def lines(engine: sa.Engine, id_: int) -> list[JournalEntry]:
+def load_entries(engine: sa.Engine, id_: int) -> list[JournalEntry]:
     with read_transaction(engine) as connection:
         return journal.load_journal(connection, id_)
 
 
-def test_lines_come_back_in_their_order(engine: sa.Engine) -> None:
+def test_entries_are_loaded_in_order(engine: sa.Engine) -> None:
     with engine.begin() as connection:
-        for line in (FIRST, SECOND):
-            journal.append_entry(connection, 1, line)
+        for entry in (FIRST, SECOND):
+            journal.append_entry(connection, 1, entry)
         journal.append_entry(connection, 2, SECOND)
-    assert lines(engine, 1) == [FIRST, SECOND]
-    assert lines(engine, 2) == [SECOND]
+    assert load_entries(engine, 1) == [FIRST, SECOND]
+    assert load_entries(engine, 2) == [SECOND]
     assert journal.to_changes([FIRST, SECOND]) == [
         StatusChange("subscribed", "pending"), StatusChange("confirmed", "active"),
     ]  # fmt: skip
 
 
-def test_all_newcomers_of_an_import_at_once(engine: sa.Engine) -> None:
+def test_append_import_entries_for_all_new_subscribers(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         journal.append_import_entries(
             connection, 1, ChangeOrigin(NOW, "import", wording="on paper")
         )
     source = "import readers.csv:"
-    assert lines(engine, 1) == []
-    assert lines(engine, 2) == [
+    assert load_entries(engine, 1) == []
+    assert load_entries(engine, 2) == [
         JournalEntry(NOW, "imported", "bounced", "import", f"{source}2", "on paper")
     ]
-    assert lines(engine, 3) == [
+    assert load_entries(engine, 3) == [
         JournalEntry(NOW, "imported", "pending", "import", f"{source}3", "on paper")
     ]
 
 
-def test_lines_of_many_in_one_statement(engine: sa.Engine) -> None:
+def test_bulk_insert_numbers_entries_per_subscriber(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         journal.append_entry(connection, 1, FIRST)
         at = UtcDateTime().process_bind_param(NOW, connection.dialect)
         rows = [(id_, at, *SECOND[1:]) for id_ in (1, 2, 1)]
         journal.build_bulk_insert(connection.dialect).execute(connection, rows)
-    assert lines(engine, 1) == [FIRST, SECOND, SECOND]
-    assert lines(engine, 2) == [SECOND]
+    assert load_entries(engine, 1) == [FIRST, SECOND, SECOND]
+    assert load_entries(engine, 2) == [SECOND]
 
 
-def test_an_origin_makes_a_line() -> None:
+def test_origin_to_entry() -> None:
     origin = ChangeOrigin(NOW, "form", "https://harbour-notes.org", "Yes, weekly")
     assert origin.to_entry("subscribed", "pending") == FIRST

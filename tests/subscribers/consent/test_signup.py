@@ -12,23 +12,23 @@ from newsletter.subscribers.consent.signup import confirm_signup, get_signup_sta
 
 NOW = datetime.datetime(2026, 12, 1, 9, 0, tzinfo=datetime.UTC)
 FORM = ChangeOrigin(NOW, "form", "/subscribe", "Yes, send me Harbour Notes.")
-STANDINGS = (
+SITUATIONS = (
     "new",
     "pending",
     "active",
     "unsubscribed",
     "bounced",
     "complained",
-    "kept_out",
+    "suppressed",
     "erased",
 )
 
 
-def put(engine: sa.Engine, before: str) -> ParsedAddress:
-    """An address that is one of ``STANDINGS``."""
+def prepare_address(engine: sa.Engine, before: str) -> ParsedAddress:
+    """Create an address in one of ``SITUATIONS`` and return it."""
     address = parse_address(f"{before}@example.org")
     with engine.begin() as connection:
-        if before == "kept_out":
+        if before == "suppressed":
             row = {"scope": "all", "reason": "bounced", "since": NOW, "source": "sync"}
             connection.execute(sa.insert(suppression).values(address_key=address.key, **row))
         elif before != "new":
@@ -43,35 +43,37 @@ def put(engine: sa.Engine, before: str) -> ParsedAddress:
     return address
 
 
-def status_of(connection: sa.Connection, address: ParsedAddress) -> str | None:
-    mine = subscriber.c.address_key == address.key
-    return connection.scalar(sa.select(subscriber.c.status).where(mine))
+def load_status(connection: sa.Connection, address: ParsedAddress) -> str | None:
+    has_key = subscriber.c.address_key == address.key
+    return connection.scalar(sa.select(subscriber.c.status).where(has_key))
 
 
-@pytest.mark.parametrize("confirmed", [False, True])
-def test_a_form_alone_lets_nobody_back_who_left(engine: sa.Engine, *, confirmed: bool) -> None:
-    joined = "active" if confirmed else "pending"
-    for before in STANDINGS:
-        address = put(engine, before)
+@pytest.mark.parametrize("single_opt_in", [False, True])
+def test_form_alone_does_not_reactivate_a_suppressed_address(
+    engine: sa.Engine, *, single_opt_in: bool
+) -> None:
+    new_status = "active" if single_opt_in else "pending"
+    for before in SITUATIONS:
+        address = prepare_address(engine, before)
         with engine.begin() as connection:
-            was = status_of(connection, address)
-            found = sign_up(connection, address, FORM, name="Ada", single_opt_in=confirmed)
-            now = status_of(connection, address)
+            old = load_status(connection, address)
+            found = sign_up(connection, address, FORM, name="Ada", single_opt_in=single_opt_in)
+            now = load_status(connection, address)
         assert found == (before if before in {"new", "pending", "active"} else "gone")
-        assert now == (joined if before in {"new", "pending"} else was), before
+        assert now == (new_status if before in {"new", "pending"} else old), before
 
 
-def test_the_owner_of_the_mailbox_may_come_back_from_anything(engine: sa.Engine) -> None:
-    for before in STANDINGS:
-        address = put(engine, before)
+def test_confirmation_activates_an_address_in_any_situation(engine: sa.Engine) -> None:
+    for before in SITUATIONS:
+        address = prepare_address(engine, before)
         with engine.begin() as connection:
             confirm_signup(connection, address, FORM, name="Ada")
             assert get_signup_status(connection, address.key) == "active", before
-            mine = sa.select(subscriber).where(subscriber.c.address_key == address.key)
-            row = connection.execute(mine).one()
-            lines = journal.load_journal(connection, row.id)
+            query = sa.select(subscriber).where(subscriber.c.address_key == address.key)
+            row = connection.execute(query).one()
+            entries = journal.load_journal(connection, row.id)
         if before == "active":
-            assert [line.change for line in lines] == ["subscribed"]
+            assert [entry.change for entry in entries] == ["subscribed"]
             continue
         assert row.confirmed_at == NOW
-        assert lines[-1] == FORM.to_entry("confirmed", "active")
+        assert entries[-1] == FORM.to_entry("confirmed", "active")

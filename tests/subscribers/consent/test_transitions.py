@@ -1,4 +1,4 @@
-"""The table of rules by which a status changes."""
+"""The rules by which a change leads to a new status."""
 
 import pytest
 from hypothesis import given
@@ -14,12 +14,12 @@ from newsletter.subscribers.consent.transitions import (
 )
 
 REPORTS = ("bounced", "unsubscribed", "complained")  # the weakest first
-OWN_WISH = st.sampled_from(("pending", "active"))
+REQUESTED = st.sampled_from(("pending", "active"))
 changes = st.one_of(
-    st.builds(StatusChange, st.sampled_from(("subscribed", "resubscribed")), OWN_WISH),
+    st.builds(StatusChange, st.sampled_from(("subscribed", "resubscribed")), REQUESTED),
     st.builds(StatusChange, st.just("imported"), st.sampled_from(STATUSES)),
     st.sampled_from(
-        [StatusChange(w) for w in (*REPORTS, "confirmed", "soft_bounced", "delivered")]
+        [StatusChange(kind) for kind in (*REPORTS, "confirmed", "soft_bounced", "delivered")]
     ),
 )
 statuses = st.sampled_from(STATUSES)
@@ -51,52 +51,52 @@ statuses = st.sampled_from(STATUSES)
         ("complained", StatusChange("resubscribed", "active"), "active"),
     ],
 )
-def test_the_table(status: str | None, change: StatusChange, after: str) -> None:
+def test_next_status(status: str | None, change: StatusChange, after: str) -> None:
     assert next_status(status, change) == after
 
 
 @given(statuses, changes)
-def test_only_a_new_consent_leads_back(status: str, change: StatusChange) -> None:
+def test_only_resubscribing_ends_a_suppression(status: str, change: StatusChange) -> None:
     if status in SUPPRESSED_STATUSES and change.kind != "resubscribed":
         assert next_status(status, change) in SUPPRESSED_STATUSES
 
 
 @given(statuses, changes)
-def test_hearing_it_twice_changes_nothing_more(status: str, change: StatusChange) -> None:
+def test_repeating_a_change_has_no_effect(status: str, change: StatusChange) -> None:
     once = next_status(status, change)
     assert next_status(once, change) == once
 
 
 @given(st.sampled_from(("pending", "active")), st.lists(st.sampled_from(REPORTS), min_size=1))
-def test_the_strongest_report_counts_in_whatever_order(status: str, reports: list[str]) -> None:
-    told = [StatusChange("imported", status), *map(StatusChange, reports)]
-    assert replay_status(told) == max(reports, key=REPORTS.index)
+def test_strongest_report_wins_in_any_order(status: str, reports: list[str]) -> None:
+    history = [StatusChange("imported", status), *map(StatusChange, reports)]
+    assert replay_status(history) == max(reports, key=REPORTS.index)
 
 
 @given(changes)
-def test_nothing_happens_to_strangers(change: StatusChange) -> None:
+def test_changes_of_an_unlisted_address_are_rejected(change: StatusChange) -> None:
     if change.kind in {"subscribed", "imported", "resubscribed"}:
         assert next_status(None, change) == change.requested
     else:
-        with pytest.raises(ValueError, match="before they are in the list"):
+        with pytest.raises(ValueError, match="requires an address that is in the list"):
             next_status(None, change)
 
 
-def test_every_word_has_its_rule() -> None:
-    told = {word: next_status("pending", StatusChange(word, "active")) for word in CHANGE_KINDS}
-    assert told == {
+def test_all_kinds_of_changes_are_handled() -> None:
+    results = {kind: next_status("pending", StatusChange(kind, "active")) for kind in CHANGE_KINDS}
+    assert results == {
         "subscribed": "pending", "confirmed": "active", "imported": "pending",
         "unsubscribed": "unsubscribed", "bounced": "bounced", "complained": "complained",
         "resubscribed": "active", "soft_bounced": "pending", "delivered": "pending",
     }  # fmt: skip
 
 
-def test_an_empty_journal_adds_up_to_nothing() -> None:
+def test_status_of_an_empty_journal_is_none() -> None:
     assert replay_status([]) is None
 
 
 def test_soft_bounces_are_counted_since_the_last_delivery_or_consent() -> None:
-    words = ["soft_bounced", "soft_bounced", "delivered", "soft_bounced", "unsubscribed"]
-    told = [StatusChange(word) for word in words]
-    assert count_soft_bounces(told) == 1
-    assert count_soft_bounces([*told, StatusChange("resubscribed", "active")]) == 0
+    kinds = ["soft_bounced", "soft_bounced", "delivered", "soft_bounced", "unsubscribed"]
+    history = [StatusChange(kind) for kind in kinds]
+    assert count_soft_bounces(history) == 1
+    assert count_soft_bounces([*history, StatusChange("resubscribed", "active")]) == 0
