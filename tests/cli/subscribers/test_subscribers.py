@@ -40,8 +40,8 @@ def test_import_prints_summary_remarks_and_next_step(cli: Cli) -> None:
         "Next: correct readers.csv.refused.csv and import it.",
     ]
     assert err.splitlines() == [
-        "    row 4: 'BO@example.com' stands further up already",
-        "    row 5: 'cy@' is no email address: There must be something after the @-sign.",
+        "    row 4: 'BO@example.com' is a duplicate of an earlier row",
+        "    row 5: 'cy@' is not a valid email address: There must be something after the @-sign.",
     ]
 
 
@@ -88,8 +88,8 @@ def test_map_option_names_columns(cli: Cli, project_folder: Path) -> None:
     code, _, err = cli("subscribers", "import", "readers.csv")
     assert code == 1
     assert err == (
-        "newsletter: readers.csv:1: no column is named like an address; there are: "
-        "Contact, Town. Say which it is: --map 'COLUMN=email'\n"
+        "newsletter: readers.csv:1: no column of email addresses found; the columns are: "
+        "Contact, Town. Choose one: --map 'COLUMN=email'\n"
     )
     args = ("--map", "contact=email", "--map", "Town=city")
     assert cli("subscribers", "import", "readers.csv", *args)[0] == 0

@@ -33,7 +33,7 @@ from newsletter.subscribers.segments.ast_builder import KnownNames
 from newsletter.subscribers.segments.parser import parse_query
 from newsletter.subscribers.segments.to_sql import build_condition
 
-Import = Callable[..., ImportSummary]
+ImportText = Callable[..., ImportSummary]
 ZONE = ZoneInfo("Europe/Oslo")
 BEFORE = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
 FROZEN = datetime.datetime(2026, 11, 15, 9, 0, tzinfo=datetime.UTC)
@@ -41,32 +41,37 @@ AFTER = datetime.datetime(2026, 11, 20, 9, 0, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
-def readers(engine: sa.Engine, imported: Import) -> sa.Engine:
-    imported("email,city,status\nada@b.com,Oslo,active\nbo@b.com,,pending\n", now=BEFORE)
+def list_engine(engine: sa.Engine, import_text: ImportText) -> sa.Engine:
+    import_text("email,city,status\nada@b.com,Oslo,active\nbo@b.com,,pending\n", now=BEFORE)
     return engine
 
 
-def segment(text: str) -> Segment:
+def make_segment(text: str) -> Segment:
     query = parse_query(text, KnownNames(attributes={"city": "text"}), FROZEN.date())
     return Segment("", text, query, build_condition(query, ZONE))
 
 
-def explained(
+def explain(
     engine: sa.Engine,
     address: str,
-    of: Segment | None = None,
+    segment: Segment | None = None,
     issue: str = "",
     now: datetime.datetime = AFTER,
 ) -> DeliveryExplanation:
     with read_transaction(engine) as connection:
-        sent = find_past_send(connection, issue) if issue else None
+        past_send = find_past_send(connection, issue) if issue else None
         return explain_delivery(
-            connection, parse_address(address), segment=of, past_send=sent, now=now, zone=ZONE
+            connection,
+            parse_address(address),
+            segment=segment,
+            past_send=past_send,
+            now=now,
+            zone=ZONE,
         )
 
 
 def freeze(engine: sa.Engine, state: str | None, error: str = "") -> None:
-    """A send with Ada's copy in a state, or without her."""
+    """Record a send in which Ada is a recipient in a state, or not at all."""
     with engine.begin() as connection:
         row: dict[str, Any] = {
             "id": 1, "issue": "2026-11-15-ice", "state": "running", "content_sha": "",
@@ -84,67 +89,84 @@ def freeze(engine: sa.Engine, state: str | None, error: str = "") -> None:
             )
 
 
-def test_a_reader_who_has_asked_for_a_pause(readers: sa.Engine) -> None:
-    with readers.begin() as connection:
+def test_subscriber_with_a_pause(list_engine: sa.Engine) -> None:
+    with list_engine.begin() as connection:
         set_paused_until(connection, 1, AFTER, BEFORE)
-    found = explained(readers, "ada@b.com", now=FROZEN)
-    assert (found.answer, found.status, found.paused_until) == ("no", "active", AFTER)
-    over = explained(readers, "ada@b.com", now=AFTER)
-    assert (over.answer, over.paused_until) == ("yes", None)
+    explanation = explain(list_engine, "ada@b.com", now=FROZEN)
+    assert (explanation.answer, explanation.status, explanation.paused_until) == (
+        "no",
+        "active",
+        AFTER,
+    )
+    later = explain(list_engine, "ada@b.com", now=AFTER)
+    assert (later.answer, later.paused_until) == ("yes", None)
 
 
-def test_a_reader_who_would_get_an_issue(readers: sa.Engine) -> None:
-    found = explained(readers, "ADA@b.com")
-    assert (found.address, found.answer, found.status) == ("ada@b.com", "yes", "active")
-    assert found.since
-    assert (found.since.at, found.since.method) == (BEFORE, "import")
-    assert (found.suppressed, found.terms, found.sent, found.copy) == ((), (), None, None)
+def test_active_subscriber(list_engine: sa.Engine) -> None:
+    explanation = explain(list_engine, "ADA@b.com")
+    assert (explanation.address, explanation.answer, explanation.status) == (
+        "ada@b.com",
+        "yes",
+        "active",
+    )
+    assert explanation.since
+    assert (explanation.since.at, explanation.since.method) == (BEFORE, "import")
+    assert (explanation.suppressed, explanation.terms, explanation.sent, explanation.copy) == (
+        (),
+        (),
+        None,
+        None,
+    )
 
 
-def test_somebody_who_has_not_confirmed(readers: sa.Engine) -> None:
-    assert (explained(readers, "bo@b.com").answer, explained(readers, "bo@b.com").status) == (
+def test_pending_subscriber(list_engine: sa.Engine) -> None:
+    assert (explain(list_engine, "bo@b.com").answer, explain(list_engine, "bo@b.com").status) == (
         "no", "pending",
     )  # fmt: skip
 
 
-def test_a_status_since_the_change_that_made_it(readers: sa.Engine) -> None:
-    lines = [
+def test_since_is_the_entry_that_changed_the_status(list_engine: sa.Engine) -> None:
+    entries = [
         JournalEntry(FROZEN, "unsubscribed", "unsubscribed", "one_click"),
         JournalEntry(AFTER, "bounced", "unsubscribed", "webhook"),
     ]
-    with readers.begin() as connection:
-        for line in lines:
-            journal.append_entry(connection, 1, line)
+    with list_engine.begin() as connection:
+        for entry in entries:
+            journal.append_entry(connection, 1, entry)
         connection.execute(
             sa.update(subscriber).where(subscriber.c.id == 1).values(status="unsubscribed")
         )
-    found = explained(readers, "ada@b.com")
-    assert (found.answer, found.since) == ("no", lines[0])
+    explanation = explain(list_engine, "ada@b.com")
+    assert (explanation.answer, explanation.since) == ("no", entries[0])
 
 
-def test_a_stranger_and_somebody_erased(readers: sa.Engine) -> None:
-    found = explained(readers, "nobody@b.com")
-    assert (found.answer, found.status, found.erased_at) == ("no", "", None)
-    erase_address(readers, "ada@b.com", AFTER)
-    assert explained(readers, "ada@b.com").erased_at == AFTER
-    assert explained(readers, "nobody@b.com").erased_at is None
+def test_unknown_and_erased_addresses(list_engine: sa.Engine) -> None:
+    explanation = explain(list_engine, "nobody@b.com")
+    assert (explanation.answer, explanation.status, explanation.erased_at) == ("no", "", None)
+    erase_address(list_engine, "ada@b.com", AFTER)
+    assert explain(list_engine, "ada@b.com").erased_at == AFTER
+    assert explain(list_engine, "nobody@b.com").erased_at is None
 
 
-def test_a_suppression(readers: sa.Engine) -> None:
+def test_suppressed_subscriber(list_engine: sa.Engine) -> None:
     row = {"address_key": "ada@b.com", "reason": "spam report", "since": AFTER, "source": "sync"}
-    with readers.begin() as connection:
+    with list_engine.begin() as connection:
         connection.execute(sa.insert(suppression).values(row))
-    found = explained(readers, "ada@b.com")
-    assert found.answer == "no"
-    assert [tuple(each) for each in found.suppressed] == [("all", "spam report", AFTER, "sync")]
+    explanation = explain(list_engine, "ada@b.com")
+    assert explanation.answer == "no"
+    assert [tuple(entry) for entry in explanation.suppressed] == [
+        ("all", "spam report", AFTER, "sync")
+    ]
 
 
-def test_every_part_of_a_segment_has_its_answer(readers: sa.Engine) -> None:
-    found = explained(
-        readers, "ada@b.com", segment("city = oslo and not (status:pending or domain = x.com)")
+def test_all_parts_of_a_segment_are_evaluated(list_engine: sa.Engine) -> None:
+    explanation = explain(
+        list_engine,
+        "ada@b.com",
+        make_segment("city = oslo and not (status:pending or domain = x.com)"),
     )
-    assert found.answer == "yes"
-    assert found.terms == (
+    assert explanation.answer == "yes"
+    assert explanation.terms == (
         EvaluatedTerm(0, "city = oslo and not (status:pending or domain = x.com)", holds=True),
         EvaluatedTerm(1, "city = oslo", holds=True),
         EvaluatedTerm(1, "not (status:pending or domain = x.com)", holds=True),
@@ -152,7 +174,7 @@ def test_every_part_of_a_segment_has_its_answer(readers: sa.Engine) -> None:
         EvaluatedTerm(3, "status:pending", holds=False),
         EvaluatedTerm(3, "domain = x.com", holds=False),
     )
-    assert explained(readers, "ada@b.com", segment("not city = oslo")).answer == "no"
+    assert explain(list_engine, "ada@b.com", make_segment("not city = oslo")).answer == "no"
 
 
 @pytest.mark.parametrize(
@@ -166,36 +188,44 @@ def test_every_part_of_a_segment_has_its_answer(readers: sa.Engine) -> None:
         ("dropped", "no"),
     ],
 )
-def test_an_issue_that_is_being_sent(readers: sa.Engine, state: str, answer: str) -> None:
-    freeze(readers, state, "some words")
-    found = explained(readers, "ada@b.com", issue="ice")
-    assert found.answer == answer
-    assert found.copy
-    assert (found.copy.state, found.copy.error) == (state, "some words")
-    assert found.copy.sent_at == (FROZEN if state == "accepted" else None)
+def test_answer_by_the_state_of_the_recipient(
+    list_engine: sa.Engine, state: str, answer: str
+) -> None:
+    freeze(list_engine, state, "some error")
+    explanation = explain(list_engine, "ada@b.com", issue="ice")
+    assert explanation.answer == answer
+    assert explanation.copy
+    assert (explanation.copy.state, explanation.copy.error) == (state, "some error")
+    assert explanation.copy.sent_at == (FROZEN if state == "accepted" else None)
 
 
-def test_a_copy_still_to_go_does_not_reach_somebody_who_has_left(readers: sa.Engine) -> None:
-    freeze(readers, "pending")
-    with readers.begin() as connection:
+def test_pending_recipient_who_has_unsubscribed_gets_nothing(list_engine: sa.Engine) -> None:
+    freeze(list_engine, "pending")
+    with list_engine.begin() as connection:
         connection.execute(sa.update(subscriber).values(status="unsubscribed"))
-    assert explained(readers, "ada@b.com", issue="ice").answer == "no"
+    assert explain(list_engine, "ada@b.com", issue="ice").answer == "no"
 
 
-def test_what_was_reported_of_a_copy(readers: sa.Engine) -> None:
-    freeze(readers, "accepted")
-    with readers.begin() as connection:
+def test_events_are_in_order_of_time(list_engine: sa.Engine) -> None:
+    freeze(list_engine, "accepted")
+    with list_engine.begin() as connection:
         for number, (type_, at) in enumerate((("open", AFTER), ("delivered", FROZEN))):
             row = {"sg_event_id": str(number), "type": type_, "at": at, "raw": {}, "send_id": 1}
             connection.execute(sa.insert(event).values(row | {"address_key": "ada@b.com"}))
-    found = explained(readers, "ada@b.com", issue="ice")
-    assert found.copy
-    assert found.copy.events == (("delivered", FROZEN), ("open", AFTER))
+    explanation = explain(list_engine, "ada@b.com", issue="ice")
+    assert explanation.copy
+    assert explanation.copy.events == (("delivered", FROZEN), ("open", AFTER))
 
 
-def test_somebody_who_was_not_in_the_send(readers: sa.Engine, imported: Import) -> None:
-    freeze(readers, None)
-    imported("late@b.com\n", now=AFTER)
-    for address, then in (("bo@b.com", "pending"), ("late@b.com", ""), ("ada@b.com", "active")):
-        found = explained(readers, address, issue="ice")
-        assert (found.answer, found.copy, found.then) == ("no", None, then)
+def test_subscriber_who_was_not_in_the_send(
+    list_engine: sa.Engine, import_text: ImportText
+) -> None:
+    freeze(list_engine, None)
+    import_text("late@b.com\n", now=AFTER)
+    for address, status_then in (
+        ("bo@b.com", "pending"),
+        ("late@b.com", ""),
+        ("ada@b.com", "active"),
+    ):
+        explanation = explain(list_engine, address, issue="ice")
+        assert (explanation.answer, explanation.copy, explanation.then) == ("no", None, status_then)

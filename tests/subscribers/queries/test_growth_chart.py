@@ -11,67 +11,70 @@ from newsletter.subscribers.queries.stats import GrowthPeriod
 NS = {"svg": "http://www.w3.org/2000/svg"}
 
 
-def weeks(*moves: tuple[int, int]) -> list[GrowthPeriod]:
-    made: list[GrowthPeriod] = []
-    start, before = datetime.date(2026, 11, 23) - datetime.timedelta(weeks=len(moves) - 1), 100
-    for joined, left in moves:
-        made.append(GrowthPeriod(start, joined, left, before))
-        start, before = start + datetime.timedelta(weeks=1), made[-1].active_at_end
-    return made
+def make_weeks(*counts: tuple[int, int]) -> list[GrowthPeriod]:
+    periods: list[GrowthPeriod] = []
+    start, before = (
+        datetime.date(2026, 11, 23) - datetime.timedelta(weeks=len(counts) - 1),
+        100,
+    )
+    for joined, lost in counts:
+        periods.append(GrowthPeriod(start, joined, lost, before))
+        start, before = start + datetime.timedelta(weeks=1), periods[-1].active_at_end
+    return periods
 
 
-def drawn(moves: Sequence[tuple[int, int]], name: str = "Harbour Notes") -> etree._Element:
-    return etree.fromstring(draw_growth_chart(weeks(*moves), name))
+def draw(counts: Sequence[tuple[int, int]], name: str = "Harbour Notes") -> etree._Element:
+    return etree.fromstring(draw_growth_chart(make_weeks(*counts), name))
 
 
-def found(root: etree._Element, path: str) -> list[str]:
+def find_texts(root: etree._Element, path: str) -> list[str]:
     texts = root.xpath(path, namespaces=NS)
     assert isinstance(texts, list)
     return [str(text) for text in texts]
 
 
-def texts(root: etree._Element, where: str) -> list[str]:
-    return found(root, f"//svg:g[contains(@class, '{where}')]//svg:text//text()")
+def texts(root: etree._Element, css_class: str) -> list[str]:
+    return find_texts(root, f"//svg:g[contains(@class, '{css_class}')]//svg:text//text()")
 
 
-def test_it_needs_nothing_else_and_runs_nothing() -> None:
-    image = draw_growth_chart(weeks((3, 1), (5, 2)), "Harbour Notes")
+def test_svg_has_no_scripts_or_external_resources() -> None:
+    image = draw_growth_chart(make_weeks((3, 1), (5, 2)), "Harbour Notes")
     assert b"<script" not in image
     links = [link for link in re.findall(rb"https?://[^\"' ]+", image) if b"w3.org" not in link]
     assert links == []
 
 
-def test_it_says_what_it_shows() -> None:
-    root = drawn([(30, 4), (50, 10)])
+def test_title_legend_and_axes() -> None:
+    root = draw([(30, 4), (50, 10)])
     assert root.findtext("svg:title", namespaces=NS) == "Harbour Notes: 166 active readers"
     assert "Joined" in texts(root, "legends")
     assert "Left" in texts(root, "legends")
     assert {"16 Nov", "23 Nov"} <= set(texts(root, "axis x"))
-    everything = [str(text) for text in root.itertext()]
-    assert {"Week from Monday", "Readers"} <= set(everything)
+    all_texts = [str(text) for text in root.itertext()]
+    assert {"Week from Monday", "Readers"} <= set(all_texts)
 
 
-def test_there_is_a_bar_for_every_number() -> None:
-    root = drawn([(30, 4), (0, 0), (50, 10)])
-    values = found(root, "//svg:desc[@class='value']/text()")
+def test_there_is_a_bar_for_each_number() -> None:
+    root = draw([(30, 4), (0, 0), (50, 10)])
+    values = find_texts(root, "//svg:desc[@class='value']/text()")
     assert sorted(values) == ["0", "0", "10", "30", "4", "50"]
 
 
-def test_dark_pages_get_dark_colours() -> None:
-    (style,) = found(drawn([(1, 1)]), "//svg:style/text()")
+def test_dark_mode_has_dark_colors() -> None:
+    (style,) = find_texts(draw([(1, 1)]), "//svg:style/text()")
     light, _, dark = style.partition("@media (prefers-color-scheme:dark)")
     assert "fill:#ffffff" in light
     assert "fill:#17191c" in dark
 
 
-def test_a_name_is_text() -> None:
-    root = drawn([(1, 0)], "<script>alert(1)</script> & friends")
+def test_newsletter_name_is_escaped() -> None:
+    root = draw([(1, 0)], "<script>alert(1)</script> & friends")
     assert not root.xpath("//svg:script", namespaces=NS)
     assert "<script>alert(1)</script> & friends: 101 active readers" in root.itertext()
 
 
 @pytest.mark.parametrize(
-    ("moves", "ticks"),
+    ("counts", "ticks"),
     [
         ([(0, 0)], ["0", "1"]),
         ([(3, 1)], ["1", "0", "1", "2", "3"]),
@@ -79,11 +82,11 @@ def test_a_name_is_text() -> None:
         ([(0, 900)], ["1,000", "800", "600", "400", "200", "0", "200"]),
     ],
 )
-def test_the_scale_counts_whole_readers(moves: list[tuple[int, int]], ticks: list[str]) -> None:
-    assert texts(drawn(moves), "axis y") == ticks
+def test_axis_ticks_are_whole_numbers(counts: list[tuple[int, int]], ticks: list[str]) -> None:
+    assert texts(draw(counts), "axis y") == ticks
 
 
-def test_many_weeks_have_few_labels_the_last_one_among_them() -> None:
-    labels = texts(drawn([(1, 1)] * 260), "axis x")
+def test_labels_of_many_weeks_are_limited_and_include_the_last() -> None:
+    labels = texts(draw([(1, 1)] * 260), "axis x")
     assert len(labels) <= 12
     assert labels[-1] == "Nov 2026"

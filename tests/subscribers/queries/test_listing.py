@@ -20,7 +20,7 @@ cy@b.com,100% Cy,bounced,
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("subscriber_filter", "addresses"),
     [
         (SubscriberFilter(), ["Ada@m\u00fcnchen.de", "bo_1@b.com", "cy@b.com"]),
         (SubscriberFilter(status="active"), ["Ada@m\u00fcnchen.de", "bo_1@b.com"]),
@@ -33,23 +33,27 @@ cy@b.com,100% Cy,bounced,
         (SubscriberFilter("bounced", "b.com"), ["cy@b.com"]),
     ],
 )
-def test_who_is_shown(
+def test_filter(
     engine: sa.Engine,
-    imported: Callable[..., ImportSummary],
+    import_text: Callable[..., ImportSummary],
     monkeypatch: pytest.MonkeyPatch,
-    wanted: SubscriberFilter,
-    found: list[str],
+    subscriber_filter: SubscriberFilter,
+    addresses: list[str],
 ) -> None:
     monkeypatch.setattr("newsletter.subscribers.queries.listing.PAGE_SIZE", 2)
-    imported(TEXT)
+    import_text(TEXT)
     with read_transaction(engine) as connection:
-        assert [each.address for each in iter_subscribers(connection, wanted)] == found
-        assert [each.address for each in iter_subscribers(connection, wanted, 1)] == found[:1]
-        assert count_filtered(connection, wanted) == len(found)
+        rows = iter_subscribers(connection, subscriber_filter)
+        assert [row.address for row in rows] == addresses
+        rows = iter_subscribers(connection, subscriber_filter, 1)
+        assert [row.address for row in rows] == addresses[:1]
+        assert count_filtered(connection, subscriber_filter) == len(addresses)
 
 
-def test_what_is_shown(engine: sa.Engine, imported: Callable[..., ImportSummary]) -> None:
-    imported(TEXT)
+def test_fields_of_a_listed_subscriber(
+    engine: sa.Engine, import_text: Callable[..., ImportSummary]
+) -> None:
+    import_text(TEXT)
     with read_transaction(engine) as connection:
         ada = next(iter_subscribers(connection, SubscriberFilter()))
     assert ada.attributes == {"city": "Oslo"}

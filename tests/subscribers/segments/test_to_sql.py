@@ -1,4 +1,4 @@
-"""Queries on real lists give the readers that a plain reading of the query in Python gives."""
+"""SQL conditions select the same subscribers as a straightforward evaluation in Python."""
 
 import datetime
 import itertools
@@ -47,7 +47,7 @@ TODAY = datetime.date(2026, 11, 22)
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 TYPES: Any = {"city": "text", "age": "number", "member": "boolean", "birthday": "date"}
 ISSUES = ("2026-01-01-ice", "2026-02-01-tide", "2026-03-01-fog")
-# In Oslo the clock is put on in the night to 29 March and back in the night to 25 October.
+# Daylight saving time in Oslo begins on 29 March and ends on 25 October.
 DAYS = [datetime.date(2026, 3, 28), datetime.date(2026, 3, 29), datetime.date(2026, 3, 30),
         datetime.date(2026, 10, 25), datetime.date(2026, 10, 26)]  # fmt: skip
 TEXTS = ["Oslo", "oslo", "os", "Tromsø", "tromsØ", "100%", "1_0", "a/b", "'; DROP", "\\", '"', "ß",
@@ -67,82 +67,89 @@ class Person:
     confirmed: datetime.datetime | None
     attributes: dict[str, Any]
     tags: frozenset[str]
-    # issue -> what became of their copy, and what was reported of it
+    # issue -> state of the recipient; and (issue, type) of the events
     copies: dict[str, str] = field(default_factory=dict)
-    reports: frozenset[tuple[str, str]] = frozenset()
+    events: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def key(self) -> str:
         return self.address.lower().replace("m\u00fcnchen", "xn--mnchen-3ya")
 
 
-def small(text: str) -> str:
+def lower_ascii(text: str) -> str:
     return "".join(char.lower() if "A" <= char <= "Z" else char for char in text)
 
 
-def holds(query: Query, person: Person, sent: list[str]) -> bool:  # noqa: PLR0911
-    """Whether ``query`` holds of a person; ``sent`` are the issues sent, newest first."""
+def matches(query: Query, person: Person, sent: list[str]) -> bool:  # noqa: PLR0911
+    """Return whether a person matches ``query``; ``sent`` are the issues sent, newest first."""
     match query:
         case And(parts):
-            return all(holds(part, person, sent) for part in parts)
+            return all(matches(part, person, sent) for part in parts)
         case Or(parts):
-            return any(holds(part, person, sent) for part in parts)
+            return any(matches(part, person, sent) for part in parts)
         case Not(part):
-            return not holds(part, person, sent)
+            return not matches(part, person, sent)
         case HasTag(tags):
             return bool(person.tags & set(tags))
         case HasStatus(status):
             return person.status == status
         case HasSource(prefix):
-            return small(person.source).startswith(small(prefix))
-        case HasField(of):
-            return value_of(of, person) not in {None, ""}
+            return lower_ascii(person.source).startswith(lower_ascii(prefix))
+        case HasField(segment_field):
+            return get_value(segment_field, person) not in {None, ""}
         case HasEngagement(kind, sends):
             issues = sent[:sends] if isinstance(sends, int) else [sends]
-            return any(engaged(kind, person, issue) for issue in issues)
-        case Comparison(of, sign, value):
-            return compared(of, sign, value, person)
+            return any(is_engaged(kind, person, issue) for issue in issues)
+        case Comparison(segment_field, sign, value):
+            return compare(segment_field, sign, value, person)
 
 
-def engaged(kind: str, person: Person, issue: str) -> bool:
+def is_engaged(kind: str, person: Person, issue: str) -> bool:
     if kind == "sent":
         return person.copies.get(issue) in {"accepted", "unknown"}
     types = {"delivered": {"delivered", "open", "click"}, "opened": {"open", "click"}}
-    return any((issue, type_) in person.reports for type_ in types.get(kind, {"click"}))
+    return any((issue, type_) in person.events for type_ in types.get(kind, {"click"}))
 
 
-def value_of(of: SegmentField, person: Person) -> Any:
-    if of.is_attribute:
-        return person.attributes.get(of.name)
+def get_value(segment_field: SegmentField, person: Person) -> Any:
+    if segment_field.is_attribute:
+        return person.attributes.get(segment_field.name)
     return {
         "joined": person.joined,
         "confirmed": person.confirmed,
         "email": person.key,
         "domain": person.key.partition("@")[2],
         "name": person.name,
-    }[of.name]
+    }[segment_field.name]
 
 
-def compared(of: SegmentField, sign: str, wanted: Any, person: Person) -> bool:
-    value = value_of(of, person)
+def compare(segment_field: SegmentField, sign: str, operand: Any, person: Person) -> bool:
+    value = get_value(segment_field, person)
     if value is None or value == "":
         return False
-    if of.type == "date":
-        if of.is_attribute:
+    if segment_field.type == "date":
+        if segment_field.is_attribute:
             value = datetime.date.fromisoformat(value) if is_day(value) else None
         else:
             value = value.astimezone(OSLO).date()
-    elif of.type == "text":
-        value, wanted = (small(value) if isinstance(value, str) else None), small(wanted)
-    elif isinstance(value, bool) != (of.type == "boolean") or isinstance(value, str):
+    elif segment_field.type == "text":
+        value, operand = (
+            (lower_ascii(value) if isinstance(value, str) else None),
+            lower_ascii(operand),
+        )
+    elif isinstance(value, bool) != (segment_field.type == "boolean") or isinstance(value, str):
         value = None
     if value is None:
         return False
     if sign == "~":
-        typed = small(person.address)
-        shown = {"email": typed, "domain": typed.partition("@")[2]}.get(of.name, "")
-        return wanted in value or wanted in shown
-    order = (value > wanted) - (value < wanted) if of.type != "text" else int(value != wanted)
+        typed = lower_ascii(person.address)
+        as_typed = {"email": typed, "domain": typed.partition("@")[2]}.get(segment_field.name, "")
+        return operand in value or operand in as_typed
+    order = (
+        (value > operand) - (value < operand)
+        if segment_field.type != "text"
+        else int(value != operand)
+    )
     signs = {"=": (0,), "!=": (-1, 1), "<": (-1,), "<=": (-1, 0), ">": (1,), ">=": (0, 1)}
     return order in signs[sign]
 
@@ -155,7 +162,7 @@ def is_day(value: object) -> bool:
     return isinstance(value, str)
 
 
-# Midnight in Oslo, and just before it: where one day ends and the next begins.
+# Noon and midnight in Oslo, and the last microsecond before it: the bounds of days.
 MOMENTS = st.builds(
     lambda day, offset: (
         datetime.datetime.combine(day, datetime.time(), OSLO).astimezone(datetime.UTC)
@@ -184,7 +191,7 @@ PEOPLE = st.builds(
     attributes=st.dictionaries(st.sampled_from(sorted(TYPES)), ANY_VALUE),
     tags=st.frozensets(st.sampled_from(["vip", "VIP", "press"])),
     copies=st.dictionaries(st.sampled_from(ISSUES), st.sampled_from(RECIPIENT_STATES)),
-    reports=st.frozensets(
+    events=st.frozensets(
         st.tuples(
             st.sampled_from(ISSUES), st.sampled_from(["delivered", "open", "click", "bounce"])
         ),
@@ -267,8 +274,8 @@ def on_postgresql(postgres_server: Any) -> Iterator[sa.Engine]:
     postgres_server.drop(name)
 
 
-def put(connection: sa.Connection, people: list[Person], sent: int) -> list[str]:
-    """Write the list and three sends of which ``sent`` have begun; return those, newest first."""
+def insert_list(connection: sa.Connection, people: list[Person], sent: int) -> list[str]:
+    """Insert people and three sends, of which ``sent`` have started; return those, newest first."""
     for person in people:
         row = {
             "id": person.id, "address": person.address, "address_key": person.key,
@@ -297,13 +304,14 @@ def put(connection: sa.Connection, people: list[Person], sent: int) -> list[str]
                     "batch_id": index + 1, "state": person.copies[issue],
                 }  # fmt: skip
                 connection.execute(sa.insert(send_recipient).values(row))
-            for type_ in sorted(type_ for of, type_ in person.reports if of == issue):
+            types = sorted(type_ for event_issue, type_ in person.events if event_issue == issue)
+            for type_ in types:
                 row = {
                     "sg_event_id": str(next(number)), "type": type_, "at": NOW, "raw": {},
                     "address_key": person.key, "send_id": index + 1,
                 }  # fmt: skip
                 connection.execute(sa.insert(event).values(row))
-    # The newest, that no "last" counts: SendGrid was told to take it back.
+    # The newest send, which "last" must not count: it was cancelled at SendGrid.
     row = {
         "id": 9, "issue": "recalled", "state": "cancelled", "content_sha": "", "subject": "",
         "frozen_at": NOW + datetime.timedelta(days=1), "total": 0, "excluded": {},
@@ -320,24 +328,24 @@ def check(engine: sa.Engine, people: list[Person], sent: int, query: Query) -> N
         parse_query(str(query), KnownNames(["VIP", "vip", "press"], TYPES, ISSUES), TODAY) == query
     )
     with engine.connect() as connection, connection.begin() as transaction:
-        begun = put(connection, people, sent)
+        started = insert_list(connection, people, sent)
         found, others = (
             connection.scalars(
                 sa.select(subscriber.c.id)
-                .where(build_condition(asked, OSLO))
+                .where(build_condition(tested_query, OSLO))
                 .order_by(subscriber.c.id)
             ).all()
-            for asked in (query, Not(query))
+            for tested_query in (query, Not(query))
         )
         transaction.rollback()
-    assert found == [person.id for person in people if holds(query, person, begun)]
+    assert found == [person.id for person in people if matches(query, person, started)]
     assert others == [person.id for person in people if person.id not in found]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data(), people=LISTS, sent=st.integers(0, 3))
 @settings(max_examples=50, deadline=None)
-def test_sqlite_finds_whom_a_plain_reading_finds(
+def test_single_terms_on_sqlite(
     on_sqlite: sa.Engine, kind: str, data: st.DataObject, people: list[Person], sent: int
 ) -> None:
     check(on_sqlite, people, sent, data.draw(KINDS[kind]))
@@ -346,7 +354,7 @@ def test_sqlite_finds_whom_a_plain_reading_finds(
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data(), people=LISTS, sent=st.integers(0, 3))
 @settings(max_examples=15, deadline=None)
-def test_postgresql_finds_whom_a_plain_reading_finds(
+def test_single_terms_on_postgresql(
     on_postgresql: sa.Engine, kind: str, data: st.DataObject, people: list[Person], sent: int
 ) -> None:
     check(on_postgresql, people, sent, data.draw(KINDS[kind]))
@@ -355,7 +363,7 @@ def test_postgresql_finds_whom_a_plain_reading_finds(
 @example(people=[], sent=3, query=Not(HasEngagement("opened", 1)))
 @given(people=LISTS, sent=st.integers(0, 3), query=QUERIES)
 @settings(max_examples=150, deadline=None)
-def test_whole_queries_on_sqlite(
+def test_nested_queries_on_sqlite(
     on_sqlite: sa.Engine, people: list[Person], sent: int, query: Query
 ) -> None:
     check(on_sqlite, people, sent, query)
@@ -363,7 +371,7 @@ def test_whole_queries_on_sqlite(
 
 @given(people=LISTS, sent=st.integers(0, 3), query=QUERIES)
 @settings(max_examples=30, deadline=None)
-def test_whole_queries_on_postgresql(
+def test_nested_queries_on_postgresql(
     on_postgresql: sa.Engine, people: list[Person], sent: int, query: Query
 ) -> None:
     check(on_postgresql, people, sent, query)
@@ -393,7 +401,7 @@ def test_whole_queries_on_postgresql(
         ("not confirmed > 2000-01-01", [2, 3]),
     ],
 )
-def test_what_is_alike_and_what_is_missing(engine: sa.Engine, text: str, found: list[int]) -> None:
+def test_letter_case_and_missing_values(engine: sa.Engine, text: str, found: list[int]) -> None:
     people = [
         Person(1, "ada@m\u00fcnchen.de", "Ada", "active", "import x.csv:2", NOW, NOW,
                {"city": "OSLO"}, frozenset()),
@@ -402,9 +410,9 @@ def test_what_is_alike_and_what_is_missing(engine: sa.Engine, text: str, found: 
         Person(3, "cy@sub.example.com", "", "active", "form", NOW, None, {}, frozenset()),
     ]  # fmt: skip
     with engine.begin() as connection:
-        put(connection, people, 0)
-        where = build_condition(parse_query(text, KnownNames(attributes=TYPES), TODAY), OSLO)
-        ids = connection.scalars(sa.select(subscriber.c.id).where(where)).all()
+        insert_list(connection, people, 0)
+        condition = build_condition(parse_query(text, KnownNames(attributes=TYPES), TODAY), OSLO)
+        ids = connection.scalars(sa.select(subscriber.c.id).where(condition)).all()
     assert sorted(ids) == found
 
 
@@ -420,7 +428,7 @@ def test_what_is_alike_and_what_is_missing(engine: sa.Engine, text: str, found: 
     ],
 )
 @pytest.mark.parametrize("field", ["joined", "confirmed"])
-def test_a_day_is_the_whole_of_it_in_the_newsletters_zone(
+def test_day_is_compared_as_a_whole_in_the_newsletters_time_zone(
     engine: sa.Engine, field: str, sign: str, found: list[int]
 ) -> None:
     # 29 March 2026 has 23 hours in Oslo.
@@ -437,11 +445,11 @@ def test_a_day_is_the_whole_of_it_in_the_newsletters_zone(
     ]
     people.append(replace(people[0], id=6, address="z@z.com", joined=NOW, confirmed=None))
     with engine.begin() as connection:
-        put(connection, people, 0)
-        where = build_condition(
+        insert_list(connection, people, 0)
+        condition = build_condition(
             parse_query(f"{field} {sign} 2026-03-29", KnownNames(), TODAY), OSLO
         )
-        ids = connection.scalars(sa.select(subscriber.c.id).where(where)).all()
+        ids = connection.scalars(sa.select(subscriber.c.id).where(condition)).all()
     assert [id_ for id_ in sorted(ids) if id_ < 6] == found
 
 
@@ -458,7 +466,7 @@ def test_a_day_is_the_whole_of_it_in_the_newsletters_zone(
         "\\",
     ],
 )
-def test_sql_in_a_query_is_only_text(engine: sa.Engine, text: str) -> None:
+def test_sql_in_a_query_is_treated_as_text(engine: sa.Engine, text: str) -> None:
     people = [
         Person(1, "ada@example.com", text, "active", text, NOW, None, {"city": text}, frozenset()),
         Person(2, "bo@example.com", "Bo", "active", "x", NOW, None, {"city": "Oslo"}, frozenset()),
@@ -466,17 +474,17 @@ def test_sql_in_a_query_is_only_text(engine: sa.Engine, text: str) -> None:
     quoted = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
     known = KnownNames(attributes=TYPES)
     with engine.begin() as connection:
-        put(connection, people, 0)
+        insert_list(connection, people, 0)
         for query in (f"name = {quoted}", f"city ~ {quoted}", f"source:{quoted}"):
-            where = build_condition(parse_query(query, known, TODAY), OSLO)
-            assert connection.scalars(sa.select(subscriber.c.id).where(where)).all() == [1]
+            condition = build_condition(parse_query(query, known, TODAY), OSLO)
+            assert connection.scalars(sa.select(subscriber.c.id).where(condition)).all() == [1]
 
 
-def test_a_query_of_the_greatest_size_and_depth_is_no_trouble(engine: sa.Engine) -> None:
+def test_longest_and_deepest_queries_run(engine: sa.Engine) -> None:
     known = KnownNames(["a"], TYPES)
     deep = "(tag:a or not " * 9 + "city = x" + ")" * 9
     long = " or ".join(["age=1"] * 220)
     with engine.begin() as connection:
         for text in (deep, long, f"not ({long})"):
-            where = build_condition(parse_query(text, known, TODAY), OSLO)
-            assert connection.scalars(sa.select(subscriber.c.id).where(where)).all() == []
+            condition = build_condition(parse_query(text, known, TODAY), OSLO)
+            assert connection.scalars(sa.select(subscriber.c.id).where(condition)).all() == []

@@ -85,7 +85,7 @@ def test_query_error_is_marked_with_carets(newsletter: Cli) -> None:
     code, out, err = newsletter("subscribers", "count", "status:aktyve")
     assert (code, out) == (1, "")
     assert err.splitlines() == [
-        "newsletter: 'aktyve' is no status. Did you mean 'active'?",
+        "newsletter: 'aktyve' is not a status. Did you mean 'active'?",
         "  status:aktyve",
         "         ^^^^^^",
     ]
@@ -120,7 +120,7 @@ def test_tags_are_added_and_removed(newsletter: Cli, project_folder: Path) -> No
     code, out, err = newsletter("subscribers", "untag", "vip", "--file", "some.csv")
     assert (code, out) == (1, "'vip' was removed from 1 reader.\n")
     assert err.splitlines()[0] == "    row 3: 'no@example.com' is not in the list"
-    assert "row 4: 'x@' is no email address" in err
+    assert "row 4: 'x@' is not a valid email address" in err
     data = json.loads(newsletter("subscribers", "untag", "vip", "--query", "north", "--json")[1])
     assert data == {"tag": "vip", "changed": 0, "unchanged": 1, "remarks": []}
 
@@ -129,9 +129,9 @@ def test_tags_are_added_and_removed(newsletter: Cli, project_folder: Path) -> No
     ("args", "code", "message"),
     [
         (["vip"], 2, "no readers were given. Use --address, --file or --query."),
-        (["vip", "--address", "nowhere"], 1, "'nowhere' is no email address"),
+        (["vip", "--address", "nowhere"], 1, "'nowhere' is not a valid email address"),
         (["vip", "--file", "nowhere.csv"], 2, "'nowhere.csv' does not exist"),
-        ([" ", "--query", "north"], 1, "a tag needs a letter or a digit"),
+        ([" ", "--query", "north"], 1, "a tag must contain a letter or a digit"),
     ],
 )
 def test_invalid_tag_arguments_are_rejected(

@@ -6,10 +6,10 @@ from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.importing.files.encoding import TextEncoding, detect_encoding
 
 HERE = Location("readers.csv")
-PLAIN = "email,name\nzoe@example.com,Zo\u00eb \u00c5se\n"
+TEXT = "email,name\nzoe@example.com,Zo\u00eb \u00c5se\n"
 
 
-def found(data: bytes) -> TextEncoding:
+def detect(data: bytes) -> TextEncoding:
     return detect_encoding(io.BytesIO(data), HERE)
 
 
@@ -17,16 +17,16 @@ def found(data: bytes) -> TextEncoding:
     ("data", "codec", "name"),
     [
         (b"email\na@b.com\n", "utf-8", "UTF-8"),
-        (PLAIN.encode(), "utf-8", "UTF-8"),
-        (PLAIN.encode("utf-8-sig"), "utf-8-sig", "UTF-8"),
-        (PLAIN.encode("utf-16"), "utf-16", "UTF-16"),
-        (PLAIN.encode("utf-16-le"), "utf-16-le", "UTF-16"),
-        (PLAIN.encode("utf-16-be"), "utf-16-be", "UTF-16"),
-        (PLAIN.encode("utf-32"), "utf-32", "UTF-32"),
+        (TEXT.encode(), "utf-8", "UTF-8"),
+        (TEXT.encode("utf-8-sig"), "utf-8-sig", "UTF-8"),
+        (TEXT.encode("utf-16"), "utf-16", "UTF-16"),
+        (TEXT.encode("utf-16-le"), "utf-16-le", "UTF-16"),
+        (TEXT.encode("utf-16-be"), "utf-16-be", "UTF-16"),
+        (TEXT.encode("utf-32"), "utf-32", "UTF-32"),
     ],
 )
-def test_what_can_be_known(data: bytes, codec: str, name: str) -> None:
-    assert found(data) == TextEncoding(codec, name)
+def test_encoding_that_is_certain(data: bytes, codec: str, name: str) -> None:
+    assert detect(data) == TextEncoding(codec, name)
 
 
 @pytest.mark.parametrize(
@@ -38,23 +38,23 @@ def test_what_can_be_known(data: bytes, codec: str, name: str) -> None:
         ("\u5c71\u7530\u592a\u90ce\n\u9234\u6728\u4e00\u90ce", "cp932"),
     ],
 )
-def test_what_must_be_guessed_is_called_a_guess(names: str, codec: str) -> None:
-    encoding = found(f"email,name\na@b.com,{names}\n".encode(codec))
+def test_legacy_encoding_is_marked_as_guessed(names: str, codec: str) -> None:
+    encoding = detect(f"email,name\na@b.com,{names}\n".encode(codec))
     assert (encoding.codec, encoding.guessed) == (codec, True)
 
 
-def test_a_guess_far_into_the_file() -> None:
-    data = b"email,name\n" + b"a@b.com,Ada\n" * 200_000 + PLAIN.encode("cp1252")
-    assert found(data).codec == "cp1252"
+def test_guess_from_bytes_far_into_the_file() -> None:
+    data = b"email,name\n" + b"a@b.com,Ada\n" * 200_000 + TEXT.encode("cp1252")
+    assert detect(data).codec == "cp1252"
 
 
-def test_utf_8_with_one_spoilt_row_stays_utf_8() -> None:
-    assert found(PLAIN.encode() * 3 + PLAIN.encode("cp1252")) == TextEncoding("utf-8", "UTF-8")
+def test_utf_8_with_one_invalid_row_is_still_utf_8() -> None:
+    assert detect(TEXT.encode() * 3 + TEXT.encode("cp1252")) == TextEncoding("utf-8", "UTF-8")
 
 
-def test_a_letter_cut_in_two_by_a_block_is_no_fault() -> None:
+def test_character_split_across_blocks_is_valid() -> None:
     data = b"x" * ((1 << 20) - 1) + "\u00eb".encode() + b"\n"
-    assert found(data) == TextEncoding("utf-8", "UTF-8")
+    assert detect(data) == TextEncoding("utf-8", "UTF-8")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_letter_cut_in_two_by_a_block_is_no_fault() -> None:
         (b"SQLite format 3\0", "this is a database"),
     ],
 )
-def test_no_text_at_all(data: bytes, message: str) -> None:
+def test_empty_and_binary_files_are_rejected(data: bytes, message: str) -> None:
     with pytest.raises(SubscriberListError, match=message) as caught:
-        found(data)
+        detect(data)
     assert caught.value.problems[0].remedy

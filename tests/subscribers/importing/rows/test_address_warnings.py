@@ -6,7 +6,7 @@ from newsletter.subscribers.importing.rows.address_warnings import address_warni
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
+    ("typed", "intended"),
     [
         ("gmial.com", "gmail.com"), ("gmal.com", "gmail.com"), ("gmaill.com", "gmail.com"),
         ("gnail.com", "gmail.com"), ("gmail.con", "gmail.com"), ("gmail.co", "gmail.com"),
@@ -14,8 +14,8 @@ from newsletter.subscribers.importing.rows.address_warnings import address_warni
         ("outlok.com", "outlook.com"), ("iclod.com", "icloud.com"), ("comcst.net", "comcast.net"),
     ],
 )  # fmt: skip
-def test_one_slip_of_the_finger(typed: str, meant: str) -> None:
-    assert address_warning(f"ada@{typed}") == f"may be meant for {meant}"
+def test_typo_of_a_provider_is_warned_of(typed: str, intended: str) -> None:
+    assert address_warning(f"ada@{typed}") == f"may be a typo of {intended}"
 
 
 @pytest.mark.parametrize(
@@ -23,16 +23,16 @@ def test_one_slip_of_the_finger(typed: str, meant: str) -> None:
     ["gmail.com", "yahoo.fr", "yahoo.co.uk", "mail.com", "ymail.com", "email.com", "cloud.com",
      "hotmail.de", "outlook.jp", "yandex.com", "example.com", "gmail.example.org", "a.b"],
 )  # fmt: skip
-def test_domains_of_their_own(domain: str) -> None:
+def test_existing_domains_get_no_warning(domain: str) -> None:
     assert address_warning(f"ada@{domain}") == ""
 
 
 @pytest.mark.parametrize("local", ["info", "admin", "abuse", "no-reply", "postmaster"])
-def test_shared_mailboxes(local: str) -> None:
+def test_shared_mailbox_is_warned_of(local: str) -> None:
     assert address_warning(f"{local}@example.com") == "is a shared mailbox"
     assert address_warning(f"{local}.ada@example.com") == ""
 
 
 @given(st.text(max_size=30))
-def test_any_text_may_be_asked_about(text: str) -> None:
+def test_any_text_is_accepted(text: str) -> None:
     assert isinstance(address_warning(text), str)

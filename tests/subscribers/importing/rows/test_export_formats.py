@@ -1,4 +1,4 @@
-"""Exports of other services come in as they are, without an option."""
+"""Exports of other services are imported as they are, without options."""
 
 import datetime
 import shutil
@@ -29,18 +29,18 @@ NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 Rows = dict[str, dict[str, object]]
 
 
-def listed(engine: sa.Engine) -> Rows:
+def load_subscribers(engine: sa.Engine) -> Rows:
     with read_transaction(engine) as connection:
         rows = connection.execute(sa.select(subscriber)).mappings()
-        found: Rows = {row["address_key"].split("@")[0]: {**row, "tags": []} for row in rows}
+        by_name: Rows = {row["address_key"].split("@")[0]: {**row, "tags": []} for row in rows}
         tags = sa.select(subscriber.c.address_key, subscriber_tag.c.tag).join_from(
             subscriber, subscriber_tag
         )
         for key, tag in connection.execute(tags.order_by(subscriber_tag.c.tag)):
-            mine = found[key.split("@")[0]]["tags"]
-            assert isinstance(mine, list)
-            mine.append(tag)
-        return found
+            subscriber_tags = by_name[key.split("@")[0]]["tags"]
+            assert isinstance(subscriber_tags, list)
+            subscriber_tags.append(tag)
+        return by_name
 
 
 def statuses(rows: Rows) -> dict[str, object]:
@@ -51,12 +51,12 @@ def utc(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(f"{text}+00:00")
 
 
-def imported(engine: sa.Engine, tmp_path: Path, name: str) -> ImportSummary:
+def import_export(engine: sa.Engine, tmp_path: Path, name: str) -> ImportSummary:
     path = tmp_path / name
     shutil.copy(EXPORTS / name, path)
-    (report,) = import_subscriber_files(engine, path, now=NOW)
-    assert report.rejected == 0, report.remarks
-    return report
+    (summary,) = import_subscriber_files(engine, path, now=NOW)
+    assert summary.rejected == 0, summary.remarks
+    return summary
 
 
 @pytest.fixture
@@ -69,10 +69,10 @@ def audience_zip(tmp_path: Path) -> Path:
 
 
 def test_mailchimp(engine: sa.Engine, audience_zip: Path) -> None:
-    reports = import_subscriber_files(engine, audience_zip, now=NOW)
-    assert {report.service for report in reports} == {"Mailchimp"}
-    assert [report.rejected for report in reports] == [0, 0, 0, 0]
-    rows = listed(engine)
+    summaries = import_subscriber_files(engine, audience_zip, now=NOW)
+    assert {summary.service for summary in summaries} == {"Mailchimp"}
+    assert [summary.rejected for summary in summaries] == [0, 0, 0, 0]
+    rows = load_subscribers(engine)
     assert statuses(rows) == {
         "ingrid": "active", "tomas": "active", "left.once": "unsubscribed",
         "gone": "unsubscribed", "bounces": "bounced", "customer": "unsubscribed",
@@ -90,21 +90,23 @@ def test_mailchimp(engine: sa.Engine, audience_zip: Path) -> None:
     assert not attributes.keys() & {"leid", "euid", "latitude", "last_changed"}
 
 
-def test_whoever_has_left_is_never_active_on_the_way(engine: sa.Engine, audience_zip: Path) -> None:
-    names = [report.file for report in import_subscriber_files(engine, audience_zip, now=NOW)]
-    first = [Path(name).name.split("_")[0] for name in names]
-    assert set(first[:2]) == {"unsubscribed", "nonsubscribed"}
-    assert first[2:] == ["cleaned", "subscribed"]
+def test_lists_of_suppressed_subscribers_are_imported_first(
+    engine: sa.Engine, audience_zip: Path
+) -> None:
+    names = [summary.file for summary in import_subscriber_files(engine, audience_zip, now=NOW)]
+    kinds = [Path(name).name.split("_")[0] for name in names]
+    assert set(kinds[:2]) == {"unsubscribed", "nonsubscribed"}
+    assert kinds[2:] == ["cleaned", "subscribed"]
 
 
-def test_a_dry_run_of_a_zip_tells_the_same(engine: sa.Engine, audience_zip: Path) -> None:
+def test_dry_run_of_a_zip_reports_the_same(engine: sa.Engine, audience_zip: Path) -> None:
     dry = import_subscriber_files(
         engine, audience_zip, now=NOW, options=ListImportOptions(dry_run=True)
     )
-    assert listed(engine) == {}
-    wet = import_subscriber_files(engine, audience_zip, now=NOW)
-    assert [(report.new, report.not_reactivated) for report in dry] == [
-        (report.new, report.not_reactivated) for report in wet
+    assert load_subscribers(engine) == {}
+    real = import_subscriber_files(engine, audience_zip, now=NOW)
+    assert [(summary.new, summary.not_reactivated) for summary in dry] == [
+        (summary.new, summary.not_reactivated) for summary in real
     ]
 
 
@@ -118,27 +120,27 @@ def test_a_dry_run_of_a_zip_tells_the_same(engine: sa.Engine, audience_zip: Path
         ("renamed.csv", "active"),
     ],
 )
-def test_a_file_by_itself_tells_its_status_by_its_name(
+def test_status_by_the_name_of_a_single_file(
     engine: sa.Engine, tmp_path: Path, name: str, status: str
 ) -> None:
     source = EXPORTS / "mailchimp" / "nonsubscribed_email_audience_export_7c1d.csv"
     path = tmp_path / name
     shutil.copy(source, path)
     import_subscriber_files(engine, path, now=NOW)
-    assert statuses(listed(engine)) == {"customer": status}
+    assert statuses(load_subscribers(engine)) == {"customer": status}
 
 
 def test_substack(engine: sa.Engine, tmp_path: Path) -> None:
-    assert imported(engine, tmp_path, "substack.csv").service == "Substack"
-    rows = listed(engine)
+    assert import_export(engine, tmp_path, "substack.csv").service == "Substack"
+    rows = load_subscribers(engine)
     assert statuses(rows) == {"paying": "active", "free": "active", "silent": "unsubscribed"}
     assert rows["paying"]["joined_at"] == utc("2023-06-01T12:30:15.250000")
     assert rows["free"]["attributes"] == {"active_subscription": False, "plan": "other"}
 
 
 def test_ghost(engine: sa.Engine, tmp_path: Path) -> None:
-    assert imported(engine, tmp_path, "ghost.csv").service == "Ghost"
-    rows = listed(engine)
+    assert import_export(engine, tmp_path, "ghost.csv").service == "Ghost"
+    rows = load_subscribers(engine)
     assert statuses(rows) == {"signe": "active", "paid": "active", "quiet": "unsubscribed"}
     assert rows["signe"]["name"] == "Signe Dahl"
     assert rows["signe"]["tags"] == ["Boat owners", "VIP"]
@@ -148,8 +150,8 @@ def test_ghost(engine: sa.Engine, tmp_path: Path) -> None:
 
 
 def test_buttondown(engine: sa.Engine, tmp_path: Path) -> None:
-    assert imported(engine, tmp_path, "buttondown.csv").service == "Buttondown"
-    rows = listed(engine)
+    assert import_export(engine, tmp_path, "buttondown.csv").service == "Buttondown"
+    rows = load_subscribers(engine)
     assert statuses(rows) == {
         "regular": "active", "waiting": "pending", "over": "unsubscribed", "nobox": "bounced",
     }  # fmt: skip
@@ -159,8 +161,8 @@ def test_buttondown(engine: sa.Engine, tmp_path: Path) -> None:
 
 
 def test_kit(engine: sa.Engine, tmp_path: Path) -> None:
-    assert imported(engine, tmp_path, "kit.csv").service == "Kit"
-    rows = listed(engine)
+    assert import_export(engine, tmp_path, "kit.csv").service == "Kit"
+    rows = load_subscribers(engine)
     assert statuses(rows) == {
         "nina": "active", "olav": "pending", "per": "unsubscribed", "ragna": "bounced",
         "sara": "complained",
@@ -170,8 +172,8 @@ def test_kit(engine: sa.Engine, tmp_path: Path) -> None:
 
 
 def test_beehiiv(engine: sa.Engine, tmp_path: Path) -> None:
-    assert imported(engine, tmp_path, "beehiiv.csv").service == "beehiiv"
-    rows = listed(engine)
+    assert import_export(engine, tmp_path, "beehiiv.csv").service == "beehiiv"
+    rows = load_subscribers(engine)
     assert statuses(rows) == {
         "hanna": "active", "ivar": "unsubscribed", "jon": "pending", "kaja": "pending",
     }  # fmt: skip
@@ -179,8 +181,8 @@ def test_beehiiv(engine: sa.Engine, tmp_path: Path) -> None:
 
 
 def test_listmonk(engine: sa.Engine, tmp_path: Path) -> None:
-    assert imported(engine, tmp_path, "listmonk.csv").service == "listmonk"
-    rows = listed(engine)
+    assert import_export(engine, tmp_path, "listmonk.csv").service == "listmonk"
+    rows = load_subscribers(engine)
     assert statuses(rows) == {"maja": "active", "nils": "unsubscribed", "odd": "unsubscribed"}
     assert rows["maja"]["joined_at"] == utc("2024-05-06T07:08:09.123456")
     assert rows["maja"]["attributes"] == {
@@ -188,62 +190,62 @@ def test_listmonk(engine: sa.Engine, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_other_tables_in_a_services_zip_are_no_lists(engine: sa.Engine, tmp_path: Path) -> None:
+def test_other_tables_in_a_zip_of_a_service_are_skipped(engine: sa.Engine, tmp_path: Path) -> None:
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.write(EXPORTS / "substack.csv", "email_list.harbour.csv")
         archive.writestr("posts/1.opens.csv", "post_id,timestamp,email\n1,x,opener@fjord.example\n")
         archive.writestr("posts.csv", "post_id,title\n1,Ice\n")
         archive.writestr("posts/1.html", "<p>Ice</p>")
-    (report,) = import_subscriber_files(engine, path, now=NOW)
-    assert sorted(report.skipped_files) == [
-        ("1.opens.csv", "no list of readers, by its columns"),
-        ("posts.csv", "no column is named like an address; there are: post_id, title"),
+    (summary,) = import_subscriber_files(engine, path, now=NOW)
+    assert sorted(summary.skipped_files) == [
+        ("1.opens.csv", "not a subscriber list, by its columns"),
+        ("posts.csv", "no column of email addresses found; the columns are: post_id, title"),
     ]
-    assert "opener" not in listed(engine)
+    assert "opener" not in load_subscribers(engine)
 
 
-def test_a_zip_of_plain_lists(engine: sa.Engine, tmp_path: Path) -> None:
+def test_zip_of_lists_of_unknown_format(engine: sa.Engine, tmp_path: Path) -> None:
     path = tmp_path / "lists.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.csv", "email,zip\na@b.com,5003\n")
         archive.writestr("b.csv", "email,zip\nc@d.com,SW1A\n")
     first, second = import_subscriber_files(engine, path, now=NOW)
     assert (first.rejected, second.rejected) == (0, 0)
-    rows = listed(engine)
+    rows = load_subscribers(engine)
     assert {key: row["attributes"] for key, row in rows.items()} == {
         "a": {"zip": "5003"}, "c": {"zip": "SW1A"},
     }  # fmt: skip
     assert rows["a"]["source"] == "import lists.zip/a.csv:2"
 
 
-def test_refused_rows_of_a_zip_lie_beside_it(engine: sa.Engine, tmp_path: Path) -> None:
+def test_rejected_rows_of_a_zip_are_saved_beside_it(engine: sa.Engine, tmp_path: Path) -> None:
     path = tmp_path / "lists.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.csv", "email\nbroken\n")
-    (report,) = import_subscriber_files(engine, path, now=NOW)
-    assert report.rejected_rows_path == tmp_path / "lists.zip.a.csv.refused.csv"
-    assert report.file == str(path / "a.csv")
+    (summary,) = import_subscriber_files(engine, path, now=NOW)
+    assert summary.rejected_rows_path == tmp_path / "lists.zip.a.csv.refused.csv"
+    assert summary.file == str(path / "a.csv")
 
 
-def test_a_zip_without_a_list(engine: sa.Engine, tmp_path: Path) -> None:
+def test_zip_without_a_list_is_rejected(engine: sa.Engine, tmp_path: Path) -> None:
     path = tmp_path / "posts.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("posts.csv", "post_id,title\n1,Ice\n")
-    with pytest.raises(SubscriberListError, match="no column is named like an address"):
+    with pytest.raises(SubscriberListError, match="no column of email addresses found"):
         import_subscriber_files(engine, path, now=NOW)
 
 
-def test_every_name_and_word_is_folded() -> None:
-    for each in FORMATS:
+def test_all_names_and_status_words_are_normalized() -> None:
+    for export_format in FORMATS:
         words = {
-            *each.columns,
-            *each.statuses,
-            *(name for mark in each.signatures for name in mark),
+            *export_format.columns,
+            *export_format.statuses,
+            *(name for signature in export_format.signatures for name in signature),
         }
-        assert words == {normalize_name(word) for word in words}, each.name
+        assert words == {normalize_name(word) for word in words}, export_format.name
     assert all(word == normalize_name(word) for word in STATUS_WORDS)
 
 
-def test_an_ordinary_spreadsheet_is_nobodys_export() -> None:
+def test_ordinary_spreadsheet_has_no_known_format() -> None:
     assert detect_format(["email", "name", "status", "created at"]) is UNKNOWN_FORMAT

@@ -6,14 +6,14 @@ from newsletter.subscribers.importing.rows.column_mapping import map_columns
 from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber, parse_subscriber_row
 
 
-def entry(**cells: str) -> ParsedSubscriber:
+def parse(**cells: str) -> ParsedSubscriber:
     cells = {"email": "Ada@Example.com"} | cells
     columns = map_columns(list(cells), {}, Location("readers.csv", 1))
     return parse_subscriber_row(FileRow(7, list(cells.values())), columns)
 
 
-def test_a_row_as_an_entry() -> None:
-    assert entry(name=" Ada L ", city="Oslo", note=" ", tags="a b") == ParsedSubscriber(
+def test_parse_row() -> None:
+    assert parse(name=" Ada L ", city="Oslo", note=" ", tags="a b") == ParsedSubscriber(
         7,
         "ada@example.com",
         "Ada@example.com",
@@ -24,18 +24,18 @@ def test_a_row_as_an_entry() -> None:
     )
 
 
-def test_a_name_of_parts() -> None:
-    assert entry(first_name="Ada", last_name="Lovelace").name == "Ada Lovelace"
-    assert entry(first_name="", last_name="Lovelace").name == "Lovelace"
+def test_name_from_first_and_last_name() -> None:
+    assert parse(first_name="Ada", last_name="Lovelace").name == "Ada Lovelace"
+    assert parse(first_name="", last_name="Lovelace").name == "Lovelace"
 
 
-def test_a_note_of_several_lines_becomes_one() -> None:
-    assert entry(note="one\r\ntwo\tthree").attributes == {"note": "one two three"}
+def test_line_breaks_in_an_attribute_become_spaces() -> None:
+    assert parse(note="one\r\ntwo\tthree").attributes == {"note": "one two three"}
 
 
-def test_letters_of_any_script_are_welcome() -> None:
+def test_letters_of_any_script_are_accepted() -> None:
     name = "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627 \U0001f468\u200d\U0001f469"
-    assert entry(name=name).name == name
+    assert parse(name=name).name == name
 
 
 @pytest.mark.parametrize(
@@ -59,35 +59,35 @@ def test_letters_of_any_script_are_welcome() -> None:
         ({"status": "pending", "subscribed": "true"}, "pending"),
     ],
 )
-def test_the_most_careful_reading_of_the_status(cells: dict[str, str], status: str) -> None:
-    assert entry(**cells).status == status
+def test_most_cautious_status_of_a_row_counts(cells: dict[str, str], status: str) -> None:
+    assert parse(**cells).status == status
 
 
 @pytest.mark.parametrize(
     ("cells", "reason"),
     [
-        ({"email": "ada@"}, "'ada@' is no email address"),
-        ({"status": "sleeping"}, "'sleeping' is no status that is known"),
-        ({"status": ""}, "'' is no status that is known"),
+        ({"email": "ada@"}, "'ada@' is not a valid email address"),
+        ({"status": "sleeping"}, "'sleeping' is not a known status"),
+        ({"status": ""}, "'' is not a known status"),
         ({"subscribed": "maybe"}, "'maybe' is neither yes nor no"),
         ({"subscribed": ""}, "'' is neither yes nor no"),
-        ({"name": "Ada\r\nBcc: x@y.example"}, "the name has a line break in it"),
-        ({"name": "Ada\u2028L"}, "the name has a line break in it"),
-        ({"name": "Ada\0"}, "the name has a control character in it (U+0000)"),
-        ({"name": "Ada\x1b[2J"}, "the name has a control character in it (U+001B)"),
-        ({"name": "Ren\ufffd"}, "the name has characters that could not be decoded"),
+        ({"name": "Ada\r\nBcc: x@y.example"}, "the name contains a line break"),
+        ({"name": "Ada\u2028L"}, "the name contains a line break"),
+        ({"name": "Ada\0"}, "the name contains a control character (U+0000)"),
+        ({"name": "Ada\x1b[2J"}, "the name contains a control character (U+001B)"),
+        ({"name": "Ren\ufffd"}, "the name contains characters that could not be decoded"),
         ({"name": "x" * 201}, "the name is longer than 200 characters"),
-        ({"city": "Os\0lo"}, "'city' has a control character in it (U+0000)"),
+        ({"city": "Os\0lo"}, "'city' contains a control character (U+0000)"),
         ({"city": "x" * 10_001}, "'city' is longer than 10,000 characters"),
     ],
 )
-def test_refused_with_the_reason(cells: dict[str, str], reason: str) -> None:
+def test_invalid_row_is_rejected_with_the_reason(cells: dict[str, str], reason: str) -> None:
     with pytest.raises(SubscriberListError) as caught:
-        entry(**cells)
+        parse(**cells)
     assert reason in caught.value.problems[0].message
 
 
-def test_a_broken_row_is_refused_for_what_broke_it() -> None:
+def test_problem_of_a_broken_row_is_the_reason() -> None:
     columns = map_columns(["email"], {}, Location("readers.csv", 1))
-    with pytest.raises(SubscriberListError, match="it has 2 cells"):
-        parse_subscriber_row(FileRow(3, ["a@b.com", "x"], "it has 2 cells"), columns)
+    with pytest.raises(SubscriberListError, match="the row has 2 cells"):
+        parse_subscriber_row(FileRow(3, ["a@b.com", "x"], "the row has 2 cells"), columns)
