@@ -103,7 +103,7 @@ def test_missing_address_key_or_server_is_reported(
     newsletter: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert newsletter("test")[0] == 2
-    assert "no email address" in newsletter("test", "--to", "me")[2]
+    assert "not a valid email address" in newsletter("test", "--to", "me")[2]
     monkeypatch.setenv("SENDGRID_HOST", "http://127.0.0.1:1")
     assert "nothing was sent" in newsletter("test", "--to", "me@example.com")[2]
     monkeypatch.delenv("SENDGRID_API_KEY")
