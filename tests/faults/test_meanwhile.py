@@ -1,4 +1,4 @@
-"""What happens while a request is in the air: to the editor, the readers, the clock, the disk."""
+"""Events during a request: pause, cancel, unsubscribing, clock changes, a locked database."""
 
 import datetime
 import sqlite3
@@ -33,27 +33,27 @@ SKIPPED = datetime.datetime(2026, 3, 29, 1, 0, tzinfo=datetime.UTC)
 REPEATED = datetime.datetime(2026, 10, 25, 1, 0, tzinfo=datetime.UTC)
 
 
-def nothing() -> None:
-    """What mostly happens."""
+def do_nothing() -> None:
+    """No-op."""
 
 
-class Meanwhile:
-    """Posts; and while the first request is in the air, something else happens."""
+class InterruptedTransport:
+    """A transport that runs an action during its first request."""
 
-    def __init__(self, mailer: SendGridClient, happens: Callable[[], object]) -> None:
+    def __init__(self, mailer: SendGridClient, action: Callable[[], object]) -> None:
         self.mailer = mailer
-        self.happens = happens
+        self.action = action
 
     def post_mail(self, body: bytes) -> Response | NoResponse:
-        answer = self.mailer.post_mail(body)
-        happens, self.happens = self.happens, nothing
-        happens()
-        return answer
+        response = self.mailer.post_mail(body)
+        action, self.action = self.action, do_nothing
+        action()
+        return response
 
 
 @dataclass
-class Stage:
-    """A frozen send of 25 readers in batches of ten, and what is needed to send it."""
+class SendScenario:
+    """A frozen send of 25 recipients in batches of ten, and what is needed to send it."""
 
     ledger: Ledger
     letter: PreparedEmail
@@ -63,18 +63,18 @@ class Stage:
 
     @property
     def send(self) -> Send:
-        found = get_send(self.ledger, self.letter.email.issue)
-        assert found is not None
-        return found
+        send = get_send(self.ledger, self.letter.email.issue)
+        assert send is not None
+        return send
 
     @property
-    def readers(self) -> dict[str, int]:
+    def recipients_by_state(self) -> dict[str, int]:
         return count_recipients_by_state(self.ledger, self.send)
 
-    def run(self, meanwhile: Callable[[], object] = nothing) -> None:
+    def run(self, meanwhile: Callable[[], object] = do_nothing) -> None:
         """Send, one request at a time."""
-        post = Meanwhile(self.mailer, meanwhile)
-        BatchSender(self.ledger, self.send, self.letter, post, self.world, concurrency=1).run()
+        transport = InterruptedTransport(self.mailer, meanwhile)
+        BatchSender(self.ledger, self.send, self.letter, transport, self.world, concurrency=1).run()
 
     def change(self, statement: sa.Update) -> None:
         """Change the list, as another command would."""
@@ -82,19 +82,19 @@ class Stage:
             connection.execute(statement)
 
     def check(self) -> None:
-        """Nobody twice, nobody lost, and nobody has mail whom the ledger doesn't know of."""
-        times = Counter(one.address for one in self.double.accepted)
-        assert set(times.values()) <= {1}
-        assert sum(self.readers.values()) == self.send.total
+        """Assert that nobody is lost or got it twice, and that the ledger matches what was sent."""
+        counts = Counter(email.address for email in self.double.accepted)
+        assert set(counts.values()) <= {1}
+        assert sum(self.recipients_by_state.values()) == self.send.total
         with self.ledger.engine.connect() as connection:
             columns = (send_recipient.c.address_key, send_recipient.c.state)
             rows = connection.execute(sa.select(*columns)).all()
-        assert {key for key, state in rows if state == "accepted"} <= times.keys()
-        assert times.keys() <= {key for key, state in rows if state in {"accepted", "unknown"}}
+        assert {key for key, state in rows if state == "accepted"} <= counts.keys()
+        assert counts.keys() <= {key for key, state in rows if state in {"accepted", "unknown"}}
 
 
 @pytest.fixture
-def stage(  # noqa: PLR0917 - fixtures
+def scenario(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     letter: PreparedEmail,
     mailer: SendGridClient,
@@ -102,151 +102,165 @@ def stage(  # noqa: PLR0917 - fixtures
     double: FakeSendGrid,
     subscribe: Subscribe,
     make_readers: MakeReaders,
-) -> Stage:
+) -> SendScenario:
     subscribe(make_readers(TOTAL))
     freeze_send(ledger, letter)
-    return Stage(ledger, letter, mailer, world, double)
+    return SendScenario(ledger, letter, mailer, world, double)
 
 
-def test_a_pause_lets_nothing_more_leave_and_the_rest_goes_later(stage: Stage) -> None:
-    stage.run(lambda: pause_cancel_retry.pause_send(stage.ledger, stage.send))
-    assert (stage.send.state, stage.readers) == ("paused", {"accepted": 10, "pending": 15})
-    stage.run()
-    assert (stage.send.state, stage.readers) == ("done", {"accepted": TOTAL})
-    stage.check()
+def test_paused_send_is_resumed_with_the_rest(scenario: SendScenario) -> None:
+    scenario.run(lambda: pause_cancel_retry.pause_send(scenario.ledger, scenario.send))
+    assert (scenario.send.state, scenario.recipients_by_state) == (
+        "paused",
+        {"accepted": 10, "pending": 15},
+    )
+    scenario.run()
+    assert (scenario.send.state, scenario.recipients_by_state) == ("done", {"accepted": TOTAL})
+    scenario.check()
 
 
-def test_a_cancel_counts_what_is_in_the_air_and_gives_up_the_rest(stage: Stage) -> None:
-    stage.run(lambda: pause_cancel_retry.cancel_send(stage.ledger, stage.send))
-    assert (stage.send.state, stage.readers) == ("cancelled", {"accepted": 10, "dropped": 15})
-    stage.check()
-
-
-def test_whoever_leaves_in_mid_send_gets_nothing_if_their_batch_is_still_here(
-    stage: Stage,
+def test_cancelling_records_the_request_in_flight_and_drops_the_rest(
+    scenario: SendScenario,
 ) -> None:
-    leavers = subscriber.c.id.in_((1, 25))
-    stage.run(lambda: stage.change(sa.update(subscriber).where(leavers).values(
-        status="unsubscribed"
-    )))  # fmt: skip
-    assert stage.readers == {"accepted": 24, "skipped_late": 1}
-    assert "reader25@example.com" not in {one.address for one in stage.double.accepted}
-    stage.check()
+    scenario.run(lambda: pause_cancel_retry.cancel_send(scenario.ledger, scenario.send))
+    assert (scenario.send.state, scenario.recipients_by_state) == (
+        "cancelled",
+        {"accepted": 10, "dropped": 15},
+    )
+    scenario.check()
 
 
-def test_the_key_is_withdrawn_in_mid_send_and_another_goes_on(stage: Stage) -> None:
-    def withdraw() -> None:
-        stage.double.key = "SG.another"
+def test_recipient_who_unsubscribes_before_their_batch_is_claimed_is_skipped(
+    scenario: SendScenario,
+) -> None:
+    unsubscribe = (
+        sa.update(subscriber).where(subscriber.c.id.in_((1, 25))).values(status="unsubscribed")
+    )
+    scenario.run(lambda: scenario.change(unsubscribe))
+    assert scenario.recipients_by_state == {"accepted": 24, "skipped_late": 1}
+    assert "reader25@example.com" not in {email.address for email in scenario.double.accepted}
+    scenario.check()
 
-    stage.run(withdraw)
-    assert (stage.send.state, stage.readers) == ("blocked", {"accepted": 10, "pending": 15})
-    stage.double.key = "SG.rehearsal.key"
-    stage.run()
-    assert stage.readers == {"accepted": TOTAL}
-    stage.check()
+
+def test_revoked_key_blocks_the_send_until_it_is_resumed_with_another(
+    scenario: SendScenario,
+) -> None:
+    def revoke_key() -> None:
+        scenario.double.key = "SG.another"
+
+    scenario.run(revoke_key)
+    assert (scenario.send.state, scenario.recipients_by_state) == (
+        "blocked",
+        {"accepted": 10, "pending": 15},
+    )
+    scenario.double.key = "SG.rehearsal.key"
+    scenario.run()
+    assert scenario.recipients_by_state == {"accepted": TOTAL}
+    scenario.check()
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_a_clock_that_jumps_does_a_lone_sender_no_harm(stage: Stage, hours: int) -> None:
-    stage.run(lambda: shift(stage.world, hours))
-    assert stage.readers == {"accepted": TOTAL}
-    stage.check()
+def test_clock_change_does_not_affect_a_single_sender(scenario: SendScenario, hours: int) -> None:
+    scenario.run(lambda: move_clock(scenario.world, hours))
+    assert scenario.recipients_by_state == {"accepted": TOTAL}
+    scenario.check()
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_a_clock_that_jumps_between_two_senders_makes_no_second_copy(
-    stage: Stage, hours: int
+def test_clock_change_between_two_senders_duplicates_nothing(
+    scenario: SendScenario, hours: int
 ) -> None:
-    def another_comes() -> None:
-        shift(stage.world, hours)
-        stage.run()
+    def run_another_sender() -> None:
+        move_clock(scenario.world, hours)
+        scenario.run()
 
-    with pytest.raises(NewsletterError, match="batch 1 had left"):
-        stage.run(another_comes)
-    assert stage.readers == {"accepted": 15, "unknown": 10}
-    stage.check()
+    with pytest.raises(NewsletterError, match="batch 1 was sent, but"):
+        scenario.run(run_another_sender)
+    assert scenario.recipients_by_state == {"accepted": 15, "unknown": 10}
+    scenario.check()
 
 
 @pytest.mark.parametrize(("change", "local"), [(SKIPPED, "03:00:10"), (REPEATED, "02:00:10")])
-def test_when_the_clocks_are_changed_a_pause_is_as_long_as_it_was_asked_for(
-    stage: Stage, change: datetime.datetime, local: str
+def test_daylight_saving_time_does_not_change_the_length_of_a_pause(
+    scenario: SendScenario, change: datetime.datetime, local: str
 ) -> None:
-    config = stage.letter.config.model_copy(update={"timezone": "Europe/Oslo"})
-    stage.letter = replace(stage.letter, config=config)
-    stage.world.now = change - datetime.timedelta(seconds=10)
-    stage.double.inject_faults(faults.rate_limit_response(change.timestamp() + 10))
-    stage.run()
-    assert stage.world.waits == [20.0]
-    assert local in stage.world.remarks[0]
-    assert stage.readers == {"accepted": TOTAL}
-    stage.check()
+    config = scenario.letter.config.model_copy(update={"timezone": "Europe/Oslo"})
+    scenario.letter = replace(scenario.letter, config=config)
+    scenario.world.now = change - datetime.timedelta(seconds=10)
+    scenario.double.inject_faults(faults.rate_limit_response(change.timestamp() + 10))
+    scenario.run()
+    assert scenario.world.waits == [20.0]
+    assert local in scenario.world.remarks[0]
+    assert scenario.recipients_by_state == {"accepted": TOTAL}
+    scenario.check()
 
 
-def test_an_answer_in_drips_is_an_answer(stage: Stage) -> None:
-    stage.double.inject_faults(
-        faults.trickled_response(1.0)
-    )  # twice what the sender waits for a piece of it
-    stage.run()
-    assert stage.readers == {"accepted": TOTAL}
-    stage.check()
+def test_slow_response_in_small_pieces_is_accepted(scenario: SendScenario) -> None:
+    # It takes twice as long in all as the sender waits for each piece.
+    scenario.double.inject_faults(faults.trickled_response(1.0))
+    scenario.run()
+    assert scenario.recipients_by_state == {"accepted": TOTAL}
+    scenario.check()
 
 
-def test_three_bad_addresses_of_a_thousand_are_set_aside_and_the_rest_sent(  # noqa: PLR0917
+def test_three_bad_addresses_of_a_thousand_are_rejected_and_the_rest_is_sent(  # noqa: PLR0917
     ledger: Ledger, email: Email, mailer: SendGridClient, world: World, double: FakeSendGrid,
     subscribe: Subscribe, make_readers: MakeReaders,
 ) -> None:  # fmt: skip
     subscribe(make_readers(1000))
     letter = prepare_email(email, configured())
     freeze_send(ledger, letter)
-    stage = Stage(ledger, letter, mailer, world, double)
+    scenario = SendScenario(ledger, letter, mailer, world, double)
     bad = (0, 500, 999)
-    complaints = (ApiErrorEntry("Bad.", f"personalizations.{index}.to.0.email") for index in bad)
-    double.inject_faults(InjectedFault(status=400, errors=tuple(complaints)))
-    stage.run()
-    assert stage.readers == {"accepted": 997, "rejected": 3}
+    errors = tuple(ApiErrorEntry("Bad.", f"personalizations.{index}.to.0.email") for index in bad)
+    double.inject_faults(InjectedFault(status=400, errors=errors))
+    scenario.run()
+    assert scenario.recipients_by_state == {"accepted": 997, "rejected": 3}
     assert len(double.requests) == 2
     assert {f"reader{index + 1}@example.com" for index in bad}.isdisjoint(
-        one.address for one in double.accepted
+        email.address for email in double.accepted
     )
-    stage.check()
+    scenario.check()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_database_locked_before_the_request_sends_nothing(stage: Stage) -> None:
-    with locked(stage) as lock:
+def test_database_locked_before_the_request_sends_nothing(scenario: SendScenario) -> None:
+    with locked(scenario) as lock:
         lock()
         with pytest.raises(DatabaseError, match="locked by another program"):
-            stage.run()
-    assert stage.double.requests == []
-    stage.run()
-    assert stage.readers == {"accepted": TOTAL}
-    stage.check()
+            scenario.run()
+    assert scenario.double.requests == []
+    scenario.run()
+    assert scenario.recipients_by_state == {"accepted": TOTAL}
+    scenario.check()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_database_locked_after_the_request_makes_it_unknown_and_says_so(stage: Stage) -> None:
-    with locked(stage) as lock, pytest.raises(DatabaseError, match="had left") as failed:
-        stage.run(lock)
+def test_database_locked_after_the_request_makes_the_batch_unknown_and_is_reported(
+    scenario: SendScenario,
+) -> None:
+    with locked(scenario) as lock, pytest.raises(DatabaseError, match="was sent, but") as failed:
+        scenario.run(lock)
     assert any("locked" in problem.message for problem in failed.value.problems)
-    stage.run()
-    assert stage.readers == {"accepted": 15, "unknown": 10}
-    stage.check()
+    scenario.run()
+    assert scenario.recipients_by_state == {"accepted": 15, "unknown": 10}
+    scenario.check()
 
 
 @contextmanager
-def locked(stage: Stage) -> Iterator[Callable[[], object]]:
-    """Another program that can lock the database; nobody waits for it as long as in earnest."""
-    engine = stage.ledger.engine
+def locked(scenario: SendScenario) -> Iterator[Callable[[], object]]:
+    """Yield what locks the database as another program would, with a short busy timeout."""
+    engine = scenario.ledger.engine
 
-    def impatient(connection: sqlite3.Connection, *_: object) -> None:
+    def shorten_timeout(connection: sqlite3.Connection, *_: object) -> None:
         connection.execute("PRAGMA busy_timeout = 50")
 
-    sa.event.listen(engine, "checkout", impatient)
+    sa.event.listen(engine, "checkout", shorten_timeout)
     with closing(
         sqlite3.connect(str(engine.url.database), isolation_level=None, check_same_thread=False)
     ) as other:
         yield lambda: other.execute("BEGIN IMMEDIATE")
 
 
-def shift(world: World, hours: int) -> None:
+def move_clock(world: World, hours: int) -> None:
     world.now += hours * HOUR

@@ -1,4 +1,4 @@
-"""Several senders of one issue at once, each a process: one send, every batch once."""
+"""Several sender processes for one issue: one send, every batch once."""
 
 from collections import Counter
 
@@ -12,17 +12,19 @@ from newsletter.db.schema import attempt, batch, send
 ISSUE = "2026-12-01-letter"
 
 
-@pytest.mark.parametrize("senders", [2, 8])
-def test_senders_at_once_make_one_send_and_claim_each_batch_once(desk: Desk, senders: int) -> None:
+@pytest.mark.parametrize("sender_count", [2, 8])
+def test_concurrent_senders_make_one_send_and_claim_each_batch_once(
+    desk: Desk, sender_count: int
+) -> None:
     desk.write_issue(ISSUE)
-    code, words = desk.run("plan", ISSUE)
-    assert code == 0, words
-    together = [desk.start("send", ISSUE, "--yes", "--json") for _ in range(senders)]
-    said = [process.communicate(timeout=120) for process in together]
-    assert any(process.returncode == 0 for process in together), said
-    copies = Counter(one.address for one in desk.double.accepted)
-    assert set(copies.values()) == {1}
-    assert len(copies) == READERS
+    code, output = desk.run("plan", ISSUE)
+    assert code == 0, output
+    senders = [desk.start("send", ISSUE, "--yes", "--json") for _ in range(sender_count)]
+    outputs = [process.communicate(timeout=120) for process in senders]
+    assert any(process.returncode == 0 for process in senders), outputs
+    counts = Counter(email.address for email in desk.double.accepted)
+    assert set(counts.values()) == {1}
+    assert len(counts) == READERS
     assert desk.states(ISSUE) == {"accepted": READERS}
     with database_engine(desk.url, desk.folder) as engine, engine.connect() as connection:
         assert connection.scalars(sa.select(send.c.state)).all() == ["done"]
@@ -32,10 +34,11 @@ def test_senders_at_once_make_one_send_and_claim_each_batch_once(desk: Desk, sen
     assert set(fences) == set(attempts) == {1}
 
 
-def test_two_who_begin_at_once_without_a_plan_make_one_send(desk: Desk) -> None:
+def test_two_senders_starting_without_a_plan_make_one_send(desk: Desk) -> None:
     desk.write_issue(ISSUE)
-    together = [desk.start("send", ISSUE, "--yes", "--json") for _ in range(2)]
-    said = [process.communicate(timeout=120) for process in together]
-    assert any(process.returncode == 0 for process in together), said
-    assert len(desk.double.accepted) == len({one.address for one in desk.double.accepted})
+    senders = [desk.start("send", ISSUE, "--yes", "--json") for _ in range(2)]
+    outputs = [process.communicate(timeout=120) for process in senders]
+    assert any(process.returncode == 0 for process in senders), outputs
+    addresses = [email.address for email in desk.double.accepted]
+    assert len(addresses) == len(set(addresses))
     assert desk.states(ISSUE) == {"accepted": READERS}
