@@ -13,7 +13,7 @@ from newsletter.db.schema import attempt, batch, event, send_recipient
 from newsletter.sending.ledger.leases import expire_leases
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.resolve import update_send_state
-from newsletter.sending.ledger.state_machine import EvidenceVerdict, classify_evidence
+from newsletter.sending.ledger.state_machine import AttemptEvidence, classify_evidence
 
 ACCEPTED_REASON = "accepted: proven by SendGrid's events"
 # An event older than the attempt belongs to another email; clocks may differ by this much.
@@ -42,7 +42,7 @@ class ReconcileResult:
 def reconcile_send(ledger: Ledger, send_record: Send) -> ReconcileResult:
     """Mark batches accepted that recorded events name; idempotent."""
     expire_leases(ledger, send_record)
-    batches: dict[EvidenceVerdict, list[int]] = {
+    batches: dict[AttemptEvidence, list[int]] = {
         "accepted": [],
         "known": [],
         "twice": [],

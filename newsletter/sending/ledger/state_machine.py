@@ -12,7 +12,7 @@ from newsletter.sending.ledger.record import Send
 
 SendCommand = Literal["pause", "resume", "cancel", "retry"]
 Resolution = Literal["accepted", "resend", "drop"]
-EvidenceVerdict = Literal["accepted", "known", "twice", "wait"]
+AttemptEvidence = Literal["accepted", "known", "twice", "wait"]
 
 # Command -> the send's state -> its next state. Whatever is not listed is refused.
 TRANSITIONS: Mapping[SendCommand, Mapping[str, str]] = {
@@ -100,7 +100,7 @@ def state_after_resolution(state: str, *, has_open_batches: bool, has_unknown_ba
 
 def classify_evidence(
     batch_state: str, outcome: str | None, *, has_later_attempt: bool
-) -> EvidenceVerdict:
+) -> AttemptEvidence:
     """Decide what an event proves that names one attempt of a batch.
 
     Any event will do, even a bounce: SendGrid accepts a request as a whole or not at all, and

@@ -10,7 +10,7 @@ from newsletter.db.schema import ATTEMPT_OUTCOMES, BATCH_STATES, SEND_STATES
 from newsletter.errors import SendRefusedError
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.ledger.state_machine import (
-    EvidenceVerdict,
+    AttemptEvidence,
     SendCommand,
     classify_evidence,
     is_recallable,
@@ -92,7 +92,7 @@ def test_state_after_a_resolution_follows_from_the_batches(
     )
 
 
-VERDICTS: dict[tuple[str, str | None, bool], EvidenceVerdict] = {
+VERDICTS: dict[tuple[str, str | None, bool], AttemptEvidence] = {
     ("unknown", "unknown", False): "accepted",
     ("ready", "unknown", False): "accepted",
     ("dropped", "unknown", False): "accepted",
