@@ -143,7 +143,7 @@ def test_rendering_uses_no_network_files_or_clock(
     render(make_full_issue(make_issue))
     names = {
         node.attr
-        for path in Path(inspect.getfile(newsletter.render)).parent.glob("*.py")
+        for path in Path(inspect.getfile(newsletter.render)).parent.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute)
     }
