@@ -20,7 +20,13 @@ ROOT = Path(__file__).parents[2]
 # Through this variable coverage.py measures the processes that a test starts.
 SUBPROCESSES = "COVERAGE_PROCESS_CONFIG"
 # The slowest tests: started first, so that no worker is left waiting for one of them at the end.
-LONGEST = ("faults/", "sending/test_invariants", "test_docs", "test_package", "cli/test_rehearse")
+LONGEST = (
+    "faults/",
+    "sending/delivery/test_invariants",
+    "test_docs",
+    "test_package",
+    "cli/send/test_rehearse",
+)
 
 
 class CoverageSwitch:
