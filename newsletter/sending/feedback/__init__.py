@@ -1,1 +1,1 @@
-"""What the provider reports later: events, and its suppression lists."""
+"""Delivery feedback: the provider's events and suppression lists."""

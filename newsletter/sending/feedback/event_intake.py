@@ -1,6 +1,6 @@
 """Take in the provider's events: store, apply, reconcile.
 
-On record, into the list, and into the ledger.
+They are stored, change subscribers on the list, and resolve unknown batches in the ledger.
 """
 
 import logging
@@ -24,18 +24,18 @@ _log = logging.getLogger(__name__)
 
 _CHUNK_SIZE = 2_000
 ACCOUNT_EVENT = "account_status_change"
-# Of a change of the account's status: that nothing stands in the way of mail any more.
+# Changes of the account's status after which emails can be sent.
 _ACTIVE_STATUSES = ("activate", "reactivate")
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeResult:
-    """What some events came to.
+    """The result of taking in some events.
 
     Attributes:
-        new_count: how many were not on record.
-        known_count: how many were, or came twice.
-        applied_reports: the changes of somebody's status.
+        new_count: how many were not stored yet.
+        known_count: how many were stored already, or were duplicates.
+        applied_reports: the changes of subscribers' statuses.
         paused_issues: issues whose sends were paused, since SendGrid has changed the account.
     """
 
@@ -46,82 +46,86 @@ class IntakeResult:
 
 
 def chunk_events(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """The events of a file, as many at once as go well into one transaction."""
-    rest = iter(events)
-    while page := list(islice(rest, _CHUNK_SIZE)):
-        yield page
+    """Yield the events of a file in chunks, one for each transaction."""
+    iterator = iter(events)
+    while chunk := list(islice(iterator, _CHUNK_SIZE)):
+        yield chunk
 
 
 def ingest_events(ledger: Ledger, config: Config, events: Sequence[Event]) -> IntakeResult:
-    """Write events down with all that they change, in one transaction.
+    """Store events and apply all that they change, in one transaction.
 
     Args:
-        ledger: the record.
-        config: says how many soft bounces are a bounce, and which unsubscribe group is ours.
-        events: of one request, or a part of a file.
+        ledger: the ledger.
+        config: has the limit of soft bounces and the newsletter's unsubscribe group.
+        events: the events of one request, or a chunk of a file.
     """
     with ledger.engine.begin() as connection:
-        new = record_events(connection, events)
-        taken = apply_events(
+        new_events = record_events(connection, events)
+        applied = apply_events(
             connection,
-            new,
+            new_events,
             soft_bounce_limit=config.limits.soft_bounces,
             asm_group=config.sendgrid.asm_group,
             now=ledger.clock(connection),
         )
-        paused = _pause_running_sends(connection, new)
-    return IntakeResult(len(new), len(events) - len(new), tuple(taken), paused)
+        paused = _pause_running_sends(connection, new_events)
+    return IntakeResult(len(new_events), len(events) - len(new_events), tuple(applied), paused)
 
 
 def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, int]:
-    """Settle the unknown batches that events on record name.
+    """Reconcile the sends whose unresolved batches these stored events name.
 
     Returns:
-        Issue -> how many readers became accepted.
+        Issue -> how many recipients became accepted.
     """
-    named = {event.batch_id for event in events if event.batch_id is not None}
-    if not named:
+    batch_ids = {event.batch_id for event in events if event.batch_id is not None}
+    if not batch_ids:
         return {}
-    doubtful = (
+    unresolved_issues = (
         sa.select(send.c.issue)
         .join(batch, batch.c.send_id == send.c.id)
         .join(attempt, attempt.c.batch_id == batch.c.id)
         .where(
-            batch.c.id.in_(named),
+            batch.c.id.in_(batch_ids),
             batch.c.state.in_(("unknown", "ready", "dropped", "in_flight")),
             sa.or_(attempt.c.outcome.is_(None), attempt.c.outcome == "unknown"),
         )
         .distinct()
     )
     with read_transaction(ledger.engine) as connection:
-        issues = connection.scalars(doubtful).all()
-    settled = {}
+        issues = connection.scalars(unresolved_issues).all()
+    accepted = {}
     for issue in issues:
         send_record = get_send(ledger, issue)
-        done = reconcile_send(ledger, send_record) if send_record else None
-        if done and done.accepted_recipients:
-            settled[issue] = done.accepted_recipients
+        result = reconcile_send(ledger, send_record) if send_record else None
+        if result and result.accepted_recipients:
+            accepted[issue] = result.accepted_recipients
             _log.info(
-                "%s: %d readers accepted, as SendGrid's events say", issue, done.accepted_recipients
+                "%s: %d readers accepted, proven by events", issue, result.accepted_recipients
             )
-    return settled
+    return accepted
 
 
 def _pause_running_sends(
     connection: sa.Connection, recorded: Sequence[RecordedEvent]
 ) -> tuple[str, ...]:
-    """Pause what is running, if SendGrid has changed the account's status since it was frozen."""
+    """Pause running sends that were frozen before SendGrid changed the account's status.
+
+    Returns:
+        Their issues.
+    """
     paused = []
     for event, _ in recorded:
         kind = str(event.raw.get("type") or "")
         if event.type != ACCOUNT_EVENT or kind.rpartition("_")[2] in _ACTIVE_STATUSES:
             continue
-        reason = f"SendGrid has changed the account's status: {kind[:100] or 'it does not say how'}"
+        reason = f"SendGrid has changed the account's status: {kind[:100] or 'no reason given'}"
         _log.warning("%s", reason)
         running = sa.select(send.c.id, send.c.issue).where(
             send.c.state == "running", send.c.frozen_at <= event.at
         )
-        for id_, issue in connection.execute(running).all():
-            stop_send_in_transaction(connection, id_, "paused", reason)
+        for send_id, issue in connection.execute(running).all():
+            stop_send_in_transaction(connection, send_id, "paused", reason)
             paused.append(issue)
     return tuple(paused)

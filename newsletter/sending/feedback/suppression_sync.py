@@ -1,6 +1,6 @@
 """Sync the provider's suppression lists into the list.
 
-Bounces, complaints, unsubscribes.
+Bounces, invalid addresses, spam reports, unsubscribes; blocks are only reported.
 """
 
 import datetime
@@ -23,10 +23,10 @@ from newsletter.subscribers.consent.delivery_feedback import (
     apply_reports,
 )
 
-# The vendor's lists are not exact to the second, and its clock is not ours.
+# The provider's lists are not exact to the second, and the clocks may differ.
 OVERLAP = datetime.timedelta(days=1)
 CHUNK_SIZE = 500
-# The list -> what it says of an address. Blocks are tried again, so they say nothing.
+# List -> the status of its addresses. Blocked emails are retried, so blocks change no status.
 STATUS_BY_LIST = {
     "bounces": "bounced",
     "invalid_emails": "bounced",
@@ -38,14 +38,14 @@ STATUS_BY_LIST = {
 
 @dataclass(slots=True)
 class SuppressionSyncResult:
-    """What one list came to.
+    """The result of syncing one list.
 
     Attributes:
-        list_name: the API's; ``group`` for the group's.
-        since: from when on it was asked for; ``None`` for all of it.
-        fetched_count: entries.
-        applied_reports: those that were news.
-        blocks: for ``blocks``, its entries.
+        list_name: its name in the API; ``group`` for the unsubscribe group.
+        since: the start of the period that was fetched; ``None`` for the whole list.
+        fetched_count: how many entries were fetched.
+        applied_reports: the entries that changed a subscriber.
+        blocks: the entries of the list ``blocks``.
     """
 
     list_name: str
@@ -63,42 +63,44 @@ def sync_suppressions(
     since: datetime.datetime | None = None,
     dry_run: bool = False,
 ) -> Iterator[SuppressionSyncResult]:
-    """Fetch every list since its last time, and change whoever is in it.
+    """Fetch every list since its last sync, and update the subscribers in it.
 
-    Each page is written as it comes; that a list was fetched is written when all of it was, so
-    that an interrupted sync is made up for by the next.
+    Each page is applied as it is fetched; the time of the sync is stored once a list is complete,
+    so that the next sync repeats an interrupted one.
 
     Args:
         engine: the list's database.
-        lists: the vendor's.
-        group: the unsubscribe group, if there is one.
-        since: from when on, instead of the last time.
-        dry_run: change nothing.
+        lists: fetches the provider's lists.
+        group: the id of the unsubscribe group, if there is one.
+        since: the start of the period to fetch, instead of the last sync.
+        dry_run: whether to change nothing.
 
     Yields:
-        Each list, when it is done.
+        The result of each list, once it is complete.
 
     Raises:
-        VendorError: a list can't be had. Those before it are done.
+        ProviderError: a list could not be fetched. Those before it are complete.
     """
     now = lists.now()
     for name in LIST_LABELS:
         if name == "group" and group is None:
             continue
-        before = _load_last_sync(engine, name)
-        start = since or (before - OVERLAP if before else None)
-        done = SuppressionSyncResult(name, None if name == "group" else start)
+        last_sync = _load_last_sync(engine, name)
+        start = since or (last_sync - OVERLAP if last_sync else None)
+        result = SuppressionSyncResult(name, None if name == "group" else start)
         for entries in _fetch_chunks(lists, name, group, start, now):
-            done.fetched_count += len(entries)
+            result.fetched_count += len(entries)
             if name in STATUS_BY_LIST:
-                done.applied_reports += _apply_entries(engine, name, entries, now, dry_run=dry_run)
+                result.applied_reports += _apply_entries(
+                    engine, name, entries, now, dry_run=dry_run
+                )
             else:
-                done.blocks += entries
-        # After a part only, the rest would never be asked for.
-        whole = since is None or (before is not None and since <= before)
-        if whole and not dry_run:
+                result.blocks += entries
+        # With a gap before ``since``, the next sync must still fetch what lies in the gap.
+        is_complete = since is None or (last_sync is not None and since <= last_sync)
+        if is_complete and not dry_run:
             _save_last_sync(engine, name, now)
-        yield done
+        yield result
 
 
 def _fetch_chunks(
@@ -130,16 +132,16 @@ def _apply_entries(
         for entry in entries
     ]
     with engine.connect() as connection, connection.begin() as transaction:
-        taken = apply_reports(connection, reports, f"SendGrid's {LIST_LABELS[name]}", now)
+        applied = apply_reports(connection, reports, f"SendGrid's {LIST_LABELS[name]}", now)
         if dry_run:
             transaction.rollback()
-    return taken
+    return applied
 
 
 def _load_last_sync(engine: sa.Engine, name: str) -> datetime.datetime | None:
     with read_transaction(engine) as connection:
-        found = connection.scalar(sa.select(setting.c.value).where(setting.c.key == f"sync:{name}"))
-    return datetime.datetime.fromisoformat(found) if found else None
+        value = connection.scalar(sa.select(setting.c.value).where(setting.c.key == f"sync:{name}"))
+    return datetime.datetime.fromisoformat(value) if value else None
 
 
 def _save_last_sync(engine: sa.Engine, name: str, at: datetime.datetime) -> None:
