@@ -1,1 +1,1 @@
-"""Plan, deliver and record a send; providers, feedback, rehearsal."""
+"""Plan, deliver and record sends; providers, delivery feedback, rehearsal."""

@@ -1,6 +1,6 @@
 """What becomes of a batch after a request, and when to retry.
 
-Pure; any provider's outcomes.
+Pure, and the same for every provider.
 """
 
 import datetime
@@ -21,13 +21,13 @@ class BatchAction:
 
     Attributes:
         batch_state: the batch's next state.
-        attempt_outcome: how the attempt is recorded.
-        recipient_state: the next state of the readers who were in the request; ``"pending"`` to
-            stay.
-        recipient_errors: index in the request -> why that reader alone is rejected.
-        counts_against_limit: whether the attempt counts against the batch.
-        retry_at: not before then, for ``ready``.
-        stop_state: the next state of the whole send, if it stops here.
+        attempt_outcome: the outcome that is recorded for the attempt.
+        recipient_state: the next state of the recipients of the request; ``"pending"`` to leave
+            them as they are.
+        recipient_errors: index in the request -> why that recipient alone is rejected.
+        counts_against_limit: whether the attempt counts against ``MAX_ATTEMPTS``.
+        retry_at: the earliest time of the next attempt, for ``ready``.
+        stop_state: the next state of the whole send, if it is stopped.
     """
 
     batch_state: Literal["accepted", "ready", "split", "rejected", "unknown"]
@@ -45,11 +45,11 @@ def decide_batch_action(
     """Decide what an outcome means for its batch.
 
     Args:
-        outcome: of the batch's latest request.
-        recipient_count: how many readers were in it.
-        attempts: how many earlier ones were charged.
+        outcome: the outcome of the batch's latest request.
+        recipient_count: how many recipients the request had.
+        attempts: how many earlier attempts count against the limit.
         now: aware.
-        jitter: from 0 to 1, for the jitter.
+        jitter: from 0 to 1, to randomize the backoff.
     """
     match outcome.kind:
         case "accepted":
@@ -57,14 +57,14 @@ def decide_batch_action(
         case "unknown":
             return BatchAction("unknown", "unknown", "unknown")
         case "not_sent":
-            pause = datetime.timedelta(seconds=backoff_seconds(attempts + 1, jitter))
-            halt: Literal["", "paused"] = "paused" if attempts + 1 >= MAX_ATTEMPTS else ""
+            backoff = datetime.timedelta(seconds=backoff_seconds(attempts + 1, jitter))
+            stop_state: Literal["", "paused"] = "paused" if attempts + 1 >= MAX_ATTEMPTS else ""
             return BatchAction(
                 "ready",
                 "not_sent",
                 counts_against_limit=True,
-                retry_at=now + pause,
-                stop_state=halt,
+                retry_at=now + backoff,
+                stop_state=stop_state,
             )
         case "throttled":
             return BatchAction("ready", "not_sent", retry_at=outcome.retry_at)
@@ -75,23 +75,27 @@ def decide_batch_action(
 
 
 def backoff_seconds(attempts: int, jitter: float) -> float:
-    """Seconds before the next try: doubling from 1 s to 5 min, with jitter.
+    """Return the seconds before the next attempt: doubling from 1 s to 5 min, with jitter.
 
     Args:
-        attempts: how often it failed so far, at least 1.
-        jitter: from 0 to 1; half of the pause is left to it.
+        attempts: how many attempts have failed, at least 1.
+        jitter: from 0 to 1; half of the backoff depends on it.
     """
     longest = min(BACKOFF_MAX_SECONDS, BACKOFF_BASE_SECONDS * 2.0 ** (attempts - 1))
     return longest * (0.5 + jitter / 2)
 
 
 def _decide_after_rejection(outcome: Outcome, recipient_count: int) -> BatchAction:
-    named = {
-        index: words for index, words in outcome.recipient_errors.items() if index < recipient_count
+    errors = {
+        index: message
+        for index, message in outcome.recipient_errors.items()
+        if index < recipient_count
     }
-    if named:
-        left = recipient_count - len(named)
-        return BatchAction("ready" if left else "rejected", "rejected", recipient_errors=named)
+    if errors:
+        remaining = recipient_count - len(errors)
+        return BatchAction(
+            "ready" if remaining else "rejected", "rejected", recipient_errors=errors
+        )
     if recipient_count > 1:
         return BatchAction("split", "rejected")
     return BatchAction("rejected", "rejected", "rejected")

@@ -1,7 +1,4 @@
-"""The sample recipient of test emails and previews.
-
-Nobody, for copies that people look at before recipients do.
-"""
+"""The sample recipient of test emails and previews."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,18 +15,18 @@ from newsletter.sending.providers.sendgrid.payload import (
 from newsletter.subscribers import Recipient
 
 TEST_SUBJECT_PREFIX = "[TEST]"
-# Stands where a reader's secret would; no reader can have it, so its links change nobody.
+# In place of a subscriber's token; no subscriber can have it, so its links change nobody.
 SAMPLE_TOKEN = "sample"  # noqa: S105 - the opposite of a secret
 SAMPLE_NAME = "Sample Reader"
 
 
 def make_sample_recipient(address: str, config: Config, number: int = 0) -> Recipient:
-    """Make a reader at ``address`` with a name, and every other attribute at its default.
+    """Return a recipient at ``address`` with a name, and every other attribute at its default.
 
     Args:
-        address: where the copy goes, or shows to go.
+        address: the address to send to, or to show.
         config: the newsletter's settings; its attributes are used.
-        number: tells the readers of one request apart.
+        number: the recipient's id, unique within a request.
     """
     attributes = {**config.attributes, "name": SAMPLE_NAME, "email": address}
     return Recipient(number, address, address.casefold(), SAMPLE_TOKEN, attributes)
@@ -38,17 +35,21 @@ def make_sample_recipient(address: str, config: Config, number: int = 0) -> Reci
 def build_test_requests(
     email: Email, config: Config, addresses: Sequence[str]
 ) -> Iterator[PreparedRequest]:
-    """The requests that send marked copies; nothing of them is in the ledger.
+    """Yield the requests that send test emails, with a marked subject; nothing is recorded.
 
     Args:
         email: as rendered.
         config: the newsletter's settings.
-        addresses: where to.
+        addresses: the addresses to send to.
 
     Raises:
-        SendRefused: SendGrid would refuse the email, whoever it is for.
+        SendRefusedError: SendGrid would refuse the email, whoever it is for.
     """
-    letter = prepare_email(replace(email, subject=f"{TEST_SUBJECT_PREFIX} {email.subject}"), config)
-    readers = [make_sample_recipient(address, config, n) for n, address in enumerate(addresses, 1)]
-    for number, batch in enumerate(split_into_batches(letter, readers), 1):
-        yield build_request(letter, batch, RequestId("test", str(number), "1"))
+    marked = replace(email, subject=f"{TEST_SUBJECT_PREFIX} {email.subject}")
+    prepared_email = prepare_email(marked, config)
+    recipients = [
+        make_sample_recipient(address, config, number)
+        for number, address in enumerate(addresses, 1)
+    ]
+    for number, batch in enumerate(split_into_batches(prepared_email, recipients), 1):
+        yield build_request(prepared_email, batch, RequestId("test", str(number), "1"))

@@ -1,6 +1,6 @@
 """Send test emails to addresses that the editor names.
 
-Neither list nor ledger knows of them.
+They are recorded neither on the list nor in the ledger.
 """
 
 import datetime
@@ -20,13 +20,16 @@ from newsletter.subscribers.address import parse_address
 
 
 def deduplicate_addresses(addresses: Sequence[str]) -> list[str]:
-    """Each address once, its domain in ASCII, in the order given.
+    """Return each address once, its domain in ASCII, in the order given.
 
     Raises:
-        ListError: one is no address.
+        SubscriberListError: one is not a valid email address.
     """
-    parsed = {address.key: address.address for address in map(parse_address, addresses)}
-    return [f"{box.rpartition('@')[0]}@{key.rpartition('@')[2]}" for key, box in parsed.items()]
+    address_by_key = {parsed.key: parsed.address for parsed in map(parse_address, addresses)}
+    return [
+        f"{address.rpartition('@')[0]}@{key.rpartition('@')[2]}"
+        for key, address in address_by_key.items()
+    ]
 
 
 def send_test_emails(
@@ -36,38 +39,39 @@ def send_test_emails(
     environ: Mapping[str, str],
     engine: sa.Engine | None,
 ) -> str:
-    """Send a copy marked [TEST] to each address, filled in for a sample reader.
+    """Send an email marked [TEST] to each address, personalized for a sample recipient.
 
     Args:
         email: as rendered.
         config: the newsletter's settings.
-        addresses: where to, from ``unique``.
+        addresses: the addresses, from ``deduplicate_addresses``.
         environ: holds the API key.
-        engine: the list's database, if there is one; ``newsletter serve`` learns from it that
-            the images are wanted.
+        engine: the list's database, if there is one; there ``newsletter serve`` finds that it must
+            publish the images.
 
     Returns:
-        The subject that they arrive with.
+        The subject of the test emails.
 
     Raises:
-        SendRefused: there is no key, or SendGrid would refuse the email.
-        VendorError: SendGrid did not take a copy.
+        ConfigError: there is no API key, or it is not valid.
+        SendRefusedError: SendGrid would refuse the email.
+        ProviderError: SendGrid did not accept an email.
     """
     requests = list(build_test_requests(email, config, addresses))
-    mailer = SendGridClient(read_api_key(environ), config.sendgrid)
+    client = SendGridClient(read_api_key(environ), config.sendgrid)
     if engine is not None:
         mark_issue_tested(engine, email.issue)
     try:
-        for api_request in requests:
-            _post_request(mailer, api_request.body, sandbox=config.sendgrid.sandbox)
+        for request in requests:
+            _post_request(client, request.body, sandbox=config.sendgrid.sandbox)
     finally:
-        mailer.close()
+        client.close()
     return f"{TEST_SUBJECT_PREFIX} {get_default_subject(email, config)}"
 
 
-def _post_request(mailer: SendGridClient, body: bytes, *, sandbox: bool) -> None:
+def _post_request(client: SendGridClient, body: bytes, *, sandbox: bool) -> None:
     outcome = classify_response(
-        mailer.post_mail(body), datetime.datetime.now(datetime.UTC), sandbox=sandbox
+        client.post_mail(body), datetime.datetime.now(datetime.UTC), sandbox=sandbox
     )
     match outcome.kind:
         case "accepted":
@@ -76,10 +80,12 @@ def _post_request(mailer: SendGridClient, body: bytes, *, sandbox: bool) -> None
             raise ProviderError(f"nothing was sent: {outcome.message}", remedy="Try again.")
         case "unknown":
             raise ProviderError(
-                f"the copy may or may not be on its way: {outcome.message}",
-                remedy="Look into the inbox before you try again.",
+                f"the test email may or may not have been sent: {outcome.message}",
+                remedy="Check the inbox before you try again.",
             )
         case "throttled":
-            raise ProviderError("SendGrid takes no more just now", remedy="Try again in a minute.")
+            raise ProviderError(
+                "SendGrid accepts no more requests at the moment", remedy="Try again in a minute."
+            )
         case _:
             raise ProviderError(f"SendGrid: {outcome.message}", remedy=outcome.remedy)

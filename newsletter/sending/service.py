@@ -177,7 +177,7 @@ def open_client(config: Config) -> Iterator[SendGridClient]:
     """Open a client of SendGrid with the API key of the environment.
 
     Raises:
-        ConfigError: there is no API key, or it can't be one.
+        ConfigError: there is no API key, or it is not valid.
     """
     client = SendGridClient(read_api_key(os.environ), config.sendgrid)
     try:

@@ -1,9 +1,8 @@
 """Queue of transactional emails: enqueue, claim, record outcomes.
 
-Through the same provider and with the same care as an issue.
-
-A notice is owed once, claimed by one process, and leaves at most once unless it surely has not
-left. One that may have left is never sent again: its reader can ask again in the next window.
+They go through the same provider as an issue, and are sent with the same care: an email is enqueued
+once, claimed by one process, and sent again only if it was certainly not sent. One that may have
+been sent is never sent again: the subscriber can request another in the next window.
 """
 
 import datetime
@@ -26,23 +25,37 @@ from newsletter.sending.providers.sendgrid.message_body import encode_request_he
 from newsletter.sending.retry_policy import BACKOFF_MAX_SECONDS, backoff_seconds
 from newsletter.subscribers.address import ParsedAddress
 
-# A sender that has not said what came of a letter for so long is dead.
+# A sender that has not recorded an outcome for so long is dead.
 LEASE_DURATION = datetime.timedelta(minutes=10)
-# Who asked yesterday has forgotten it.
+# Whoever requested an email yesterday doesn't expect it any more.
 MAX_AGE = datetime.timedelta(days=1)
+
+_now_param = sa.bindparam("now", type_=transactional_email.c.created_at.type)
+_due_conditions = (
+    transactional_email.c.state == "ready",
+    sa.or_(transactional_email.c.retry_at.is_(None), transactional_email.c.retry_at <= _now_param),
+    ~provider_paused_condition(_now_param),
+)
+_SELECT_DUE = (
+    sa.select(transactional_email)
+    .where(*_due_conditions)
+    .order_by(transactional_email.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedEmail:
-    """A letter that this process has claimed.
+    """A transactional email that this process has claimed.
 
     Attributes:
         id: in the table.
-        kind: one of ``newsletter.db.schema.NOTICE_KINDS``.
-        address: whose.
-        data: what the letter's writer needs.
-        attempts: with this one; whoever has claimed it later has a higher number.
-        created_at: when it was promised.
+        kind: one of ``newsletter.db.schema.TRANSACTIONAL_EMAIL_KINDS``.
+        address: the recipient's address.
+        data: what is needed to render it.
+        attempts: how many attempts, with this one; a later claim has a higher number.
+        created_at: when it was enqueued.
     """
 
     id: int
@@ -53,7 +66,7 @@ class QueuedEmail:
     created_at: datetime.datetime
 
 
-def enqueue_email(  # noqa: PLR0913, PLR0917 - the parts of a promise
+def enqueue_email(  # noqa: PLR0913, PLR0917 - the columns of a row
     connection: sa.Connection,
     kind: str,
     address: ParsedAddress,
@@ -63,26 +76,26 @@ def enqueue_email(  # noqa: PLR0913, PLR0917 - the parts of a promise
     *,
     allowed: bool = True,
 ) -> bool:
-    """Promise a letter, unless one of its kind went, or is to go, to the address in the window.
+    """Enqueue an email, unless one of its kind was sent to the address in the window, or is queued.
 
-    Runs the same statements whatever comes of it.
+    The same statements are executed whatever the result, so that timing reveals nothing.
 
     Args:
         connection: in a transaction that writes.
-        kind: one of ``newsletter.db.schema.NOTICE_KINDS``.
-        address: whose.
-        data: what the letter's writer needs; JSON.
+        kind: one of ``newsletter.db.schema.TRANSACTIONAL_EMAIL_KINDS``.
+        address: the recipient's address.
+        data: what is needed to render it; JSON.
         now: aware.
-        window: at most one letter in any such span, wherever it begins; ``None`` for ever.
-        allowed: if not, nothing is promised.
+        window: at most one email in any period of that length; ``None`` for at most one ever.
+        allowed: if false, nothing is enqueued.
 
     Returns:
-        Whether it was promised now.
+        Whether it was enqueued.
     """
     if connection.dialect.name == "postgresql":
-        # Else two at once wouldn't see each other's.
-        turn = sa.func.hashtextextended(f"{kind} {address.key}", 0)
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(turn)))
+        # Two concurrent transactions would not see each other's row.
+        lock_key = sa.func.hashtextextended(f"{kind} {address.key}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_key)))
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     values = {
         "kind": kind,
@@ -101,8 +114,8 @@ def enqueue_email(  # noqa: PLR0913, PLR0917 - the parts of a promise
         )
     ).where(sa.literal(allowed), ~_sent_within_window(kind, address.key, now, window))
     statement = insert(transactional_email).from_select(columns, row)
-    # One that was dropped has reached nobody: the window is still free.
-    again = statement.on_conflict_do_update(
+    # A dropped email was not sent: it doesn't use up the window.
+    upsert = statement.on_conflict_do_update(
         index_elements=["address_key", "kind", "window"],
         set_={
             "state": "ready", "address": statement.excluded.address,
@@ -111,14 +124,14 @@ def enqueue_email(  # noqa: PLR0913, PLR0917 - the parts of a promise
         },
         where=transactional_email.c.state == "dropped",
     )  # fmt: skip
-    return connection.scalar(again.returning(transactional_email.c.id)) is not None
+    return connection.scalar(upsert.returning(transactional_email.c.id)) is not None
 
 
 def has_due_emails(engine: sa.Engine, now: datetime.datetime) -> bool:
-    """Whether there may be something to claim; makes nobody wait."""
+    """Return whether there may be an email to claim; takes no lock."""
     with read_transaction(engine) as connection:
-        waiting = sa.select(transactional_email.c.id).where(*_due_conditions).limit(1)
-        return connection.scalar(waiting, {"now": now}) is not None
+        due_ids = sa.select(transactional_email.c.id).where(*_due_conditions).limit(1)
+        return connection.scalar(due_ids, {"now": now}) is not None
 
 
 def claim_email(
@@ -126,36 +139,36 @@ def claim_email(
     now: datetime.datetime,
     is_wanted: Callable[[sa.Connection, QueuedEmail], bool],
 ) -> QueuedEmail | None:
-    """Take the next letter that is due, and say, for good, that it leaves.
+    """Claim the next email that is due, and commit that it is in flight.
 
     Args:
         engine: the database.
         now: aware.
-        is_wanted: whether it is still to be sent, in the same transaction; if not, it is dropped
-            and the next one is looked at.
+        is_wanted: returns whether it is still to be sent, in the same transaction; if not, it is
+            dropped and the next one is tried.
 
     Returns:
-        The letter; ``None`` if nothing is due, or SendGrid has asked for a pause.
+        The email; ``None`` if none is due, or SendGrid has asked for a pause.
     """
     while True:
         with engine.begin() as connection:
             row = connection.execute(_SELECT_DUE, {"now": now}).one_or_none()
             if row is None:
                 return None
-            taken = QueuedEmail(
+            claimed = QueuedEmail(
                 row.id, row.kind, ParsedAddress(row.address, row.address_key), row.data,
                 row.attempts + 1, row.created_at,
             )  # fmt: skip
-            wanted = is_wanted(connection, taken)
-            state = {"state": "in_flight", "started_at": now, "attempts": taken.attempts}
+            wanted = is_wanted(connection, claimed)
+            in_flight = {"state": "in_flight", "started_at": now, "attempts": claimed.attempts}
             dropped = {"state": "dropped", "ended_at": now}
             connection.execute(
                 sa.update(transactional_email)
-                .where(transactional_email.c.id == taken.id)
-                .values(state if wanted else dropped)
+                .where(transactional_email.c.id == claimed.id)
+                .values(in_flight if wanted else dropped)
             )
         if wanted:
-            return taken
+            return claimed
 
 
 def build_transactional_body(
@@ -164,16 +177,16 @@ def build_transactional_body(
     queued_email: QueuedEmail,
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The request's JSON; never tracked, and outside of any unsubscribe group.
+    """Return the request's JSON, without tracking and unsubscribe group.
 
     Args:
         email: as rendered.
         config: the newsletter's settings.
-        queued_email: whose.
-        headers: the reader's own.
+        queued_email: its entry in the queue.
+        headers: headers for this recipient.
     """
     options = config.sendgrid.model_copy(update={"asm_group": None})
-    quiet = config.model_copy(update={"tracking": TrackingOptions(), "sendgrid": options})
+    untracked = config.model_copy(update={"tracking": TrackingOptions(), "sendgrid": options})
     local, domain = (
         queued_email.address.address.rpartition("@")[0],
         queued_email.address.key.rpartition("@")[2],
@@ -184,13 +197,13 @@ def build_transactional_body(
     }
     if headers:
         personalization["headers"] = dict(headers)
-    return encode_request_head(email, quiet) + orjson.dumps([personalization]) + b"}"
+    return encode_request_head(email, untracked) + orjson.dumps([personalization]) + b"}"
 
 
 def record_email_outcome(
     engine: sa.Engine, queued_email: QueuedEmail, outcome: Outcome, now: datetime.datetime
 ) -> None:
-    """Write down what came of a letter; nothing if it is another process's by now."""
+    """Record the outcome of an email, unless another process has claimed it since."""
     values: dict[str, Any] = {"ended_at": now, "retry_at": None, "error": outcome.message}
     match outcome.kind:
         case "accepted" | "rejected" | "unknown":
@@ -216,14 +229,15 @@ def record_email_outcome(
 
 
 def purge_queue(engine: sa.Engine, now: datetime.datetime, retention: datetime.timedelta) -> None:
-    """Settle what dead senders left, give up what is stale, forget addresses after a time.
+    """Close the emails of dead senders, drop stale ones, delete old ones with their addresses.
 
     Args:
         engine: the database.
         now: aware.
-        retention: how long a letter is of any use. A welcome is kept, since it is sent once.
+        retention: how long emails are kept. A welcome email is kept for good, since it is sent only
+            once.
     """
-    lost = (
+    orphaned = (
         transactional_email.c.state == "in_flight",
         transactional_email.c.started_at < now - LEASE_DURATION,
     )
@@ -238,8 +252,8 @@ def purge_queue(engine: sa.Engine, now: datetime.datetime, retention: datetime.t
     with engine.begin() as connection:
         connection.execute(
             sa.update(transactional_email)
-            .where(*lost)
-            .values(state="unknown", ended_at=now, error="its sender was stopped on the way")
+            .where(*orphaned)
+            .values(state="unknown", ended_at=now, error="the sender stopped unexpectedly")
         )
         connection.execute(
             sa.update(transactional_email).where(*stale).values(state="dropped", ended_at=now)
@@ -249,27 +263,12 @@ def purge_queue(engine: sa.Engine, now: datetime.datetime, retention: datetime.t
         )
 
 
-_now_param = sa.bindparam("now", type_=transactional_email.c.created_at.type)
-_due_conditions = (
-    transactional_email.c.state == "ready",
-    sa.or_(transactional_email.c.retry_at.is_(None), transactional_email.c.retry_at <= _now_param),
-    ~provider_paused_condition(_now_param),
-)
-_SELECT_DUE = (
-    sa.select(transactional_email)
-    .where(*_due_conditions)
-    .order_by(transactional_email.c.id)
-    .limit(1)
-    .with_for_update(skip_locked=True)
-)
-
-
 def _sent_within_window(
     kind: str, key: str, now: datetime.datetime, window: datetime.timedelta | None
 ) -> sa.ColumnElement[bool]:
-    """Whether such a letter went in the window, or is still to go.
+    """Return a condition: such an email was sent in the window, or is queued.
 
-    Counted from when it last left, which retries may have made much later than the promise.
+    The window is counted from the last attempt, which may be much later than the enqueuing.
     """
     conditions = [
         transactional_email.c.kind == kind,
@@ -282,12 +281,13 @@ def _sent_within_window(
             transactional_email.c.created_at > since,
             transactional_email.c.started_at > since,
         )
-        conditions.append(sa.or_(transactional_email.c.state.in_(("ready", "in_flight")), *recent))
+        is_queued = transactional_email.c.state.in_(("ready", "in_flight"))
+        conditions.append(sa.or_(is_queued, *recent))
     return sa.exists().where(*conditions)
 
 
 def _window_key(now: datetime.datetime, window: datetime.timedelta | None) -> str:
-    """The span of the clock that a moment is in."""
+    """Return a name for the period of that length, aligned to the clock, that a time is in."""
     if window is None:
         return "once"
     return f"{now.timestamp() // window.total_seconds():.0f}/{window.total_seconds():.0f}"
@@ -298,10 +298,10 @@ def _next_retry_at(
 ) -> datetime.datetime:
     if outcome.retry_at:
         return outcome.retry_at
-    chance = random.random()  # noqa: S311 - only spreads the tries
+    jitter = random.random()  # noqa: S311 - only spreads the attempts
     seconds = (
         BACKOFF_MAX_SECONDS
         if outcome.kind == "blocked"
-        else backoff_seconds(queued_email.attempts, chance)
+        else backoff_seconds(queued_email.attempts, jitter)
     )
     return now + datetime.timedelta(seconds=seconds)

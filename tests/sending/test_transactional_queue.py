@@ -1,3 +1,5 @@
+"""The queue of transactional emails: at most one per window, never sent twice."""
+
 import datetime
 import itertools
 from concurrent.futures import ThreadPoolExecutor
@@ -31,18 +33,20 @@ DAY = datetime.timedelta(days=1)
 ADA = parse_address("Ada@example.org")
 
 
-def promise(
+def enqueue(
     engine: sa.Engine,
     now: datetime.datetime = NOW,
-    to: ParsedAddress = ADA,
+    address: ParsedAddress = ADA,
     window: datetime.timedelta | None = DAY,
-    **more: Any,
+    **options: Any,
 ) -> bool:
     with engine.begin() as connection:
-        return enqueue_email(connection, "confirm", to, {"wording": "Yes"}, now, window, **more)
+        return enqueue_email(
+            connection, "confirm", address, {"wording": "Yes"}, now, window, **options
+        )
 
 
-def take(
+def claim(
     engine: sa.Engine, now: datetime.datetime = NOW, *, wanted: bool = True
 ) -> QueuedEmail | None:
     return claim_email(engine, now, lambda *_: wanted)
@@ -57,63 +61,63 @@ def states(engine: sa.Engine) -> list[str]:
         )
 
 
-def test_a_letter_is_promised_once_a_window(engine: sa.Engine) -> None:
-    assert promise(engine)
-    assert not promise(engine)
-    assert promise(engine, to=parse_address("bob@example.org"))
-    assert not promise(engine, NOW + DAY - datetime.timedelta(seconds=1)), "not sent yet"
+def test_email_is_enqueued_once_per_window(engine: sa.Engine) -> None:
+    assert enqueue(engine)
+    assert not enqueue(engine)
+    assert enqueue(engine, address=parse_address("bob@example.org"))
+    assert not enqueue(engine, NOW + DAY - datetime.timedelta(seconds=1)), "not sent yet"
     assert states(engine) == ["ready", "ready"]
 
 
 @given(st.lists(st.integers(0, 60 * 96), min_size=1, max_size=12).map(sorted))
-def test_no_two_letters_within_a_window_wherever_it_begins(minutes: list[int]) -> None:
+def test_no_two_emails_are_sent_within_any_window(minutes: list[int]) -> None:
     engine = sa.create_engine("sqlite://")
     transactional_email.create(engine)
     provider_pause.create(engine)
     sent: list[datetime.datetime] = []
     for minute in minutes:
         now = NOW + datetime.timedelta(minutes=minute)
-        promise(engine, now)
-        # Every other one leaves late, as after a retry.
-        late = now + datetime.timedelta(hours=5 * (minute % 2))
-        if (letter := take(engine, late)) is not None:
-            sent.append(late)
-            record_email_outcome(engine, letter, Outcome("accepted"), late)
+        enqueue(engine, now)
+        # Every other email is sent late, as after a retry.
+        sent_at = now + datetime.timedelta(hours=5 * (minute % 2))
+        if (queued := claim(engine, sent_at)) is not None:
+            sent.append(sent_at)
+            record_email_outcome(engine, queued, Outcome("accepted"), sent_at)
     assert sent
     assert all(b - a >= DAY for a, b in itertools.pairwise(sent))
     engine.dispose()
 
 
-def test_a_promise_for_ever_is_kept_once(engine: sa.Engine) -> None:
-    assert promise(engine, window=None)
-    assert not promise(engine, NOW + 1000 * DAY, window=None)
+def test_email_without_a_window_is_enqueued_only_once(engine: sa.Engine) -> None:
+    assert enqueue(engine, window=None)
+    assert not enqueue(engine, NOW + 1000 * DAY, window=None)
 
 
-def test_nothing_is_promised_that_is_not_allowed(engine: sa.Engine) -> None:
-    assert not promise(engine, allowed=False)
+def test_email_that_is_not_allowed_is_not_enqueued(engine: sa.Engine) -> None:
+    assert not enqueue(engine, allowed=False)
     assert states(engine) == []
 
 
-def test_two_at_once_promise_one_letter(engine: sa.Engine) -> None:
+def test_concurrent_requests_enqueue_one_email(engine: sa.Engine) -> None:
     with ThreadPoolExecutor(8) as threads:
-        made = list(threads.map(lambda _: promise(engine), range(16)))
-    assert sum(made) == 1
+        enqueued = list(threads.map(lambda _: enqueue(engine), range(16)))
+    assert sum(enqueued) == 1
 
 
-def test_processes_share_the_letters(engine: sa.Engine) -> None:
+def test_concurrent_senders_never_claim_the_same_email(engine: sa.Engine) -> None:
     for number in range(12):
-        promise(engine, to=parse_address(f"reader{number}@example.org"))
+        enqueue(engine, address=parse_address(f"reader{number}@example.org"))
     with ThreadPoolExecutor(4) as threads:
-        taken = [letter for letter in threads.map(lambda _: take(engine), range(16)) if letter]
-    assert len({letter.id for letter in taken}) == len(taken) == 12
+        claimed = [queued for queued in threads.map(lambda _: claim(engine), range(16)) if queued]
+    assert len({queued.id for queued in claimed}) == len(claimed) == 12
 
 
-def test_a_dropped_letter_leaves_its_window_free(engine: sa.Engine) -> None:
-    promise(engine)
-    assert take(engine, wanted=False) is None
+def test_dropped_email_does_not_use_up_its_window(engine: sa.Engine) -> None:
+    enqueue(engine)
+    assert claim(engine, wanted=False) is None
     assert states(engine) == ["dropped"]
-    assert promise(engine)
-    assert take(engine) is not None
+    assert enqueue(engine)
+    assert claim(engine) is not None
 
 
 @pytest.mark.parametrize(
@@ -123,50 +127,50 @@ def test_a_dropped_letter_leaves_its_window_free(engine: sa.Engine) -> None:
         ("not_sent", "ready"), ("throttled", "ready"), ("blocked", "ready"),
     ],
 )  # fmt: skip
-def test_only_what_surely_has_not_left_is_tried_again(
+def test_only_an_email_that_was_certainly_not_sent_is_retried(
     engine: sa.Engine, kind: Any, state: str
 ) -> None:
-    promise(engine)
-    letter = take(engine)
-    assert letter is not None
+    enqueue(engine)
+    queued = claim(engine)
+    assert queued is not None
     until = NOW + datetime.timedelta(minutes=2) if kind == "throttled" else None
-    record_email_outcome(engine, letter, Outcome(kind, "words", retry_at=until), NOW)
+    record_email_outcome(engine, queued, Outcome(kind, "message", retry_at=until), NOW)
     assert states(engine) == [state]
-    assert take(engine) is None, "not at once"
+    assert claim(engine) is None, "not at once"
     assert has_due_emails(engine, NOW) is False
-    again = take(engine, NOW + datetime.timedelta(minutes=10))
+    again = claim(engine, NOW + datetime.timedelta(minutes=10))
     assert (again is not None) is (state == "ready")
-    assert not promise(engine, NOW + datetime.timedelta(minutes=10))
+    assert not enqueue(engine, NOW + datetime.timedelta(minutes=10))
 
 
-def test_what_a_dead_sender_took_is_never_sent_again(engine: sa.Engine) -> None:
-    promise(engine)
-    letter = take(engine)
+def test_email_claimed_by_a_dead_sender_is_never_sent_again(engine: sa.Engine) -> None:
+    enqueue(engine)
+    queued = claim(engine)
     later = NOW + LEASE_DURATION + datetime.timedelta(seconds=1)
     purge_queue(engine, later, retention=7 * DAY)
     assert states(engine) == ["unknown"]
-    assert take(engine, later) is None
-    assert letter is not None
-    record_email_outcome(engine, letter, Outcome("not_sent"), later)
-    assert states(engine) == ["unknown"], "the one who comes back late has lost it"
+    assert claim(engine, later) is None
+    assert queued is not None
+    record_email_outcome(engine, queued, Outcome("not_sent"), later)
+    assert states(engine) == ["unknown"], "a late outcome changes nothing"
 
 
-def test_old_letters_are_given_up_and_forgotten(engine: sa.Engine) -> None:
-    promise(engine)
+def test_stale_emails_are_dropped_and_old_ones_deleted(engine: sa.Engine) -> None:
+    enqueue(engine)
     purge_queue(engine, NOW + MAX_AGE + datetime.timedelta(seconds=1), retention=7 * DAY)
     assert states(engine) == ["dropped"]
     with engine.begin() as connection:
         enqueue_email(connection, "welcome", ADA, {}, NOW, None)
     purge_queue(engine, NOW + 8 * DAY, retention=7 * DAY)
-    assert states(engine) == ["dropped"], "the welcome stays, so that it goes once"
+    assert states(engine) == ["dropped"], "the welcome email stays, so that it is sent only once"
 
 
-def test_a_letter_is_not_tracked_and_outside_of_unsubscribe_groups(
+def test_transactional_email_has_no_tracking_and_no_unsubscribe_group(
     email: Email, configuration: Config
 ) -> None:
-    letter = QueuedEmail(7, "confirm", parse_address("Ada@grün.example"), {}, 1, NOW)
+    queued = QueuedEmail(7, "confirm", parse_address("Ada@grün.example"), {}, 1, NOW)
     request = orjson.loads(
-        build_transactional_body(email, configuration, letter, {"List-Unsubscribe": "<u>"})
+        build_transactional_body(email, configuration, queued, {"List-Unsubscribe": "<u>"})
     )
     assert request["personalizations"] == [
         {
