@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "plugins"))
 
-from made_up_send import AT, MadeUp, make_send
+from made_up_send import AT, SampleSend, make_send
 from postgres_server import Server, account, programs
 
 from newsletter.config.load import load_config
@@ -73,7 +73,7 @@ def measure(job: str, url: str, folder: Path) -> tuple[int, float, int]:
 
 def run_benchmark(name: str, url: str, folder: Path, readers: int) -> None:
     engine = open_database(url, folder)
-    make_send(engine, MadeUp(readers=readers))
+    make_send(engine, SampleSend(readers=readers))
     if name == "PostgreSQL":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("ANALYZE")

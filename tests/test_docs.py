@@ -41,13 +41,13 @@ def find_commands(page: Path) -> list[tuple[str, int]]:
 
 
 @pytest.fixture
-def vendor() -> Iterator[FakeSendGrid]:
+def fake_sendgrid() -> Iterator[FakeSendGrid]:
     with FakeSendGrid() as sendgrid:
         yield sendgrid
 
 
 @pytest.fixture
-def work(tmp_path: Path, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work(tmp_path: Path, fake_sendgrid: FakeSendGrid, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the pages assume."""
     folder = tmp_path / "work"
     folder.mkdir()
@@ -55,8 +55,8 @@ def work(tmp_path: Path, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch) 
     (folder / "readers.csv").write_text("email,name\nada@example.com,Ada\nbo@example.com,Bo\n")
     programs = Path(sys.executable).parent
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
-    monkeypatch.setenv("SENDGRID_HOST", vendor.url)
+    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
+    monkeypatch.setenv("SENDGRID_HOST", fake_sendgrid.url)
     monkeypatch.setenv("COLUMNS", "80")
     return folder
 

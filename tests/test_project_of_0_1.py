@@ -64,15 +64,15 @@ class SendGridDouble(Protocol):
 
 
 @pytest.fixture
-def folder(tmp_path: Path, vendor: SendGridDouble, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, fake_sendgrid: SendGridDouble, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the project's folder, which becomes the working folder."""
     copy = tmp_path / "harbour-notes"
     shutil.copytree(FIXTURE / "harbour-notes", copy)
     for private in ("newsletter.db", "list.backup"):
         (copy / private).chmod(0o600)
     monkeypatch.delenv("NEWSLETTER_DATABASE", raising=False)
-    monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
-    monkeypatch.setenv("SENDGRID_HOST", vendor.url)
+    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
+    monkeypatch.setenv("SENDGRID_HOST", fake_sendgrid.url)
     monkeypatch.chdir(copy)
     return copy
 
@@ -133,16 +133,16 @@ def test_report_of_the_finished_send_is_unchanged(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_finished_send_is_never_sent_again(cli: Cli, vendor: SendGridDouble) -> None:
+def test_finished_send_is_never_sent_again(cli: Cli, fake_sendgrid: SendGridDouble) -> None:
     assert cli("send", FINISHED, "--yes")[0] != 0
-    assert vendor.accepted == []
+    assert fake_sendgrid.accepted == []
     # SendGrid had rejected this recipient, so that a retry is no duplicate.
     run_command(cli, "retry", FINISHED, "--yes")
-    assert [recipient.address for recipient in vendor.accepted] == ["reader10@example.org"]
+    assert [recipient.address for recipient in fake_sendgrid.accepted] == ["reader10@example.org"]
 
 
 @pytest.mark.usefixtures("both_databases")
-def test_unfinished_send_is_completed(cli: Cli, vendor: SendGridDouble) -> None:
+def test_unfinished_send_is_completed(cli: Cli, fake_sendgrid: SendGridDouble) -> None:
     send = EXPECTED["unfinished"]
     for issue, name in SENDS.items():
         assert who(cli, issue) == EXPECTED[name]["who"]
@@ -158,7 +158,7 @@ def test_unfinished_send_is_completed(cli: Cli, vendor: SendGridDouble) -> None:
     run_command(cli, "resolve", UNFINISHED, ACCEPTED, "--accepted", "--yes")
     run_command(cli, "resume", UNFINISHED)
 
-    mailed = sorted(recipient.address for recipient in vendor.accepted)
+    mailed = sorted(recipient.address for recipient in fake_sendgrid.accepted)
     planned = {address for address in send["who"] if not address.startswith("erased:")}
     assert mailed == sorted(planned - {*send["provider_has"], *send["left_since"]})
     ended = status(cli, UNFINISHED)
@@ -167,12 +167,12 @@ def test_unfinished_send_is_completed(cli: Cli, vendor: SendGridDouble) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_scheduled_send_waits_and_can_be_cancelled(cli: Cli, vendor: SendGridDouble) -> None:
+def test_scheduled_send_waits_and_can_be_cancelled(cli: Cli, fake_sendgrid: SendGridDouble) -> None:
     assert status(cli, SCHEDULED)["scheduled_at"].startswith("2090-01-02T08:00")
     run_command(cli, "send", "--due")
     run_command(cli, "cancel", SCHEDULED)
     assert status(cli, SCHEDULED)["state"] == "cancelled"
-    assert vendor.accepted == []
+    assert fake_sendgrid.accepted == []
 
 
 @pytest.mark.usefixtures("folder")
@@ -213,7 +213,9 @@ def test_links_in_old_emails_and_old_page_templates_still_work(
 
 
 @pytest.mark.usefixtures("folder")
-def test_old_backup_is_restored_over_the_newer_list(cli: Cli, vendor: SendGridDouble) -> None:
+def test_old_backup_is_restored_over_the_newer_list(
+    cli: Cli, fake_sendgrid: SendGridDouble
+) -> None:
     run_command(cli, "restore", "list.backup", "--yes")
     assert Path("newsletter.db.before-restore").is_file()
     # Unsubscribes since the backup are carried over with their journal, and so are the records of
@@ -225,7 +227,7 @@ def test_old_backup_is_restored_over_the_newer_list(cli: Cli, vendor: SendGridDo
     assert cli("send", FINISHED, "--yes")[0] != 0
     cli("resume", UNFINISHED)  # unknown batches stay unknown
     excluded = {*EXPECTED["unfinished"]["provider_has"], *EXPECTED["unfinished"]["left_since"]}
-    mailed = [recipient.address for recipient in vendor.accepted]
+    mailed = [recipient.address for recipient in fake_sendgrid.accepted]
     assert mailed
     assert excluded.isdisjoint(mailed)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from made_up_send import AT, MadeUp, make_send
+from made_up_send import AT, SampleSend, make_send
 from playwright.sync_api import Browser, Page
 from sending_fixtures import configured
 
@@ -32,9 +32,11 @@ SMALLEST = """() => Math.min(...[...document.querySelectorAll('main *')]
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     with database_engine("sqlite:///newsletter.db", folder) as engine:
-        earlier = MadeUp(issue="2026-11-17-before", at=AT - WEEK, readers=2_000, seed=5, warmth=0.8)
+        earlier = SampleSend(
+            issue="2026-11-17-before", at=AT - WEEK, readers=2_000, seed=5, warmth=0.8
+        )
         make_send(engine, earlier)
-        make_send(engine, MadeUp(readers=10_000))
+        make_send(engine, SampleSend(readers=10_000))
         with read_transaction(engine) as connection:
             config = configured(timezone="Europe/Oslo")
             report = build_send_report(

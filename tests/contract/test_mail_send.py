@@ -46,9 +46,9 @@ def test_built_requests_match_the_schema(
     make_readers: MakeReaders,
     settings: dict[str, Any],
 ) -> None:
-    letter = prepare_email(email, configured(**settings))
-    for batch in split_into_batches(letter, make_readers(1_203)):
-        body = build_request(letter, batch, REQUEST_ID).body
+    prepared = prepare_email(email, configured(**settings))
+    for batch in split_into_batches(prepared, make_readers(1_203)):
+        body = build_request(prepared, batch, REQUEST_ID).body
         assert [error.message for error in schema.iter_errors(json.loads(body))] == []
         assert validate_request(body, 0)[1] == []
 

@@ -7,20 +7,20 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from sender_process import READERS, Desk
+from sender_process import READERS, SenderProject
 
 # The full number is for `make faults`; each kill costs about a second.
 KILLS = int(os.environ.get("FAULTS_KILLS", "12"))
 
 
-def kill_at_random_point(desk: Desk, issue: str, rng: random.Random) -> bool:
+def kill_at_random_point(sender_project: SenderProject, issue: str, rng: random.Random) -> bool:
     """Start a sender and kill it; return ``False`` if it ended first."""
-    request_count = len(desk.double.requests)
+    request_count = len(sender_project.double.requests)
     concurrency = str(rng.choice((1, 2, 8)))
-    sender = desk.start("send", issue, "--yes", "--json", "--concurrency", concurrency)
+    sender = sender_project.start("send", issue, "--yes", "--json", "--concurrency", concurrency)
     if more_requests := rng.randrange(8):
         with contextlib.suppress(TimeoutError):
-            desk.double.wait_for_requests(request_count + more_requests, seconds=5)
+            sender_project.double.wait_for_requests(request_count + more_requests, seconds=5)
     # Any point from the first import to just after a request.
     delay = rng.random() * (0.02 if more_requests else 1.0)
     try:
@@ -32,41 +32,43 @@ def kill_at_random_point(desk: Desk, issue: str, rng: random.Random) -> bool:
     return False
 
 
-def complete(desk: Desk, issue: str, events: Path) -> None:
+def complete(sender_project: SenderProject, issue: str, events: Path) -> None:
     """Send the rest, and resolve unknown batches by the provider's events."""
-    desk.let_leases_end()
-    code, output = desk.run("send", issue, "--yes", "--json")
+    sender_project.let_leases_end()
+    code, output = sender_project.run("send", issue, "--yes", "--json")
     assert code in {0, 1}, output
-    desk.write_events(events)
-    code, output = desk.run("reconcile", issue, "--events", str(events))
+    sender_project.write_events(events)
+    code, output = sender_project.run("reconcile", issue, "--events", str(events))
     assert code in {0, 1}, output
-    if desk.states(issue)["unknown"]:
+    if sender_project.states(issue)["unknown"]:
         # There are events for everything that the fake SendGrid accepted, so these weren't.
-        code, output = desk.run("resolve", issue, "--resend", "--yes")
+        code, output = sender_project.run("resolve", issue, "--resend", "--yes")
         assert code == 0, output
-        code, output = desk.run("send", issue, "--yes", "--json")
+        code, output = sender_project.run("send", issue, "--yes", "--json")
         assert code == 0, output
 
 
-def test_killed_sender_never_duplicates_or_loses_an_email(desk: Desk, tmp_path: Path) -> None:
+def test_killed_sender_never_duplicates_or_loses_an_email(
+    sender_project: SenderProject, tmp_path: Path
+) -> None:
     rng = random.Random(20261201)  # noqa: S311 - not a secret
-    kill_count = KILLS if desk.url.startswith("sqlite") else KILLS // 3
+    kill_count = KILLS if sender_project.url.startswith("sqlite") else KILLS // 3
     kills = issues = 0
     while kills < kill_count:
         issues += 1
         issue = f"2026-12-01-letter-{issues:03}"
-        desk.write_issue(issue)
-        while kills < kill_count and kill_at_random_point(desk, issue, rng):
+        sender_project.write_issue(issue)
+        while kills < kill_count and kill_at_random_point(sender_project, issue, rng):
             kills += 1
-            desk.double.wait_until_idle()
-            desk.let_leases_end()
-        complete(desk, issue, tmp_path / "events.jsonl")
-        send_id = desk.send_id(issue)
+            sender_project.double.wait_until_idle()
+            sender_project.let_leases_end()
+        complete(sender_project, issue, tmp_path / "events.jsonl")
+        send_id = sender_project.send_id(issue)
         counts = Counter(
             email.address
-            for email in desk.double.accepted
+            for email in sender_project.double.accepted
             if email.custom_args["nl_send"] == send_id
         )
         assert set(counts.values()) == {1}
         assert len(counts) == READERS
-        assert desk.states(issue) == {"accepted": READERS}
+        assert sender_project.states(issue) == {"accepted": READERS}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 import sqlalchemy as sa
-from sending_fixtures import MakeReaders, Subscribe, World, configured
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured
 
 from newsletter.db.schema import send_recipient, subscriber
 from newsletter.errors import DatabaseError, NewsletterError
@@ -56,14 +56,14 @@ class SendScenario:
     """A frozen send of 25 recipients in batches of ten, and what is needed to send it."""
 
     ledger: Ledger
-    letter: PreparedEmail
+    prepared: PreparedEmail
     mailer: SendGridClient
-    world: World
+    observer: FakeObserver
     double: FakeSendGrid
 
     @property
     def send(self) -> Send:
-        send = get_send(self.ledger, self.letter.email.issue)
+        send = get_send(self.ledger, self.prepared.email.issue)
         assert send is not None
         return send
 
@@ -74,7 +74,9 @@ class SendScenario:
     def run(self, meanwhile: Callable[[], object] = do_nothing) -> None:
         """Send, one request at a time."""
         transport = InterruptedTransport(self.mailer, meanwhile)
-        BatchSender(self.ledger, self.send, self.letter, transport, self.world, concurrency=1).run()
+        BatchSender(
+            self.ledger, self.send, self.prepared, transport, self.observer, concurrency=1
+        ).run()
 
     def change(self, statement: sa.Update) -> None:
         """Change the list, as another command would."""
@@ -96,16 +98,16 @@ class SendScenario:
 @pytest.fixture
 def scenario(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     mailer: SendGridClient,
-    world: World,
+    observer: FakeObserver,
     double: FakeSendGrid,
     subscribe: Subscribe,
     make_readers: MakeReaders,
 ) -> SendScenario:
     subscribe(make_readers(TOTAL))
-    freeze_send(ledger, letter)
-    return SendScenario(ledger, letter, mailer, world, double)
+    freeze_send(ledger, prepared)
+    return SendScenario(ledger, prepared, mailer, observer, double)
 
 
 def test_paused_send_is_resumed_with_the_rest(scenario: SendScenario) -> None:
@@ -161,7 +163,7 @@ def test_revoked_key_blocks_the_send_until_it_is_resumed_with_another(
 
 @pytest.mark.parametrize("hours", [1, -1])
 def test_clock_change_does_not_affect_a_single_sender(scenario: SendScenario, hours: int) -> None:
-    scenario.run(lambda: move_clock(scenario.world, hours))
+    scenario.run(lambda: move_clock(scenario.observer, hours))
     assert scenario.recipients_by_state == {"accepted": TOTAL}
     scenario.check()
 
@@ -171,7 +173,7 @@ def test_clock_change_between_two_senders_duplicates_nothing(
     scenario: SendScenario, hours: int
 ) -> None:
     def run_another_sender() -> None:
-        move_clock(scenario.world, hours)
+        move_clock(scenario.observer, hours)
         scenario.run()
 
     with pytest.raises(NewsletterError, match="batch 1 was sent, but"):
@@ -184,13 +186,13 @@ def test_clock_change_between_two_senders_duplicates_nothing(
 def test_daylight_saving_time_does_not_change_the_length_of_a_pause(
     scenario: SendScenario, change: datetime.datetime, local: str
 ) -> None:
-    config = scenario.letter.config.model_copy(update={"timezone": "Europe/Oslo"})
-    scenario.letter = replace(scenario.letter, config=config)
-    scenario.world.now = change - datetime.timedelta(seconds=10)
+    config = scenario.prepared.config.model_copy(update={"timezone": "Europe/Oslo"})
+    scenario.prepared = replace(scenario.prepared, config=config)
+    scenario.observer.now = change - datetime.timedelta(seconds=10)
     scenario.double.inject_faults(faults.rate_limit_response(change.timestamp() + 10))
     scenario.run()
-    assert scenario.world.waits == [20.0]
-    assert local in scenario.world.remarks[0]
+    assert scenario.observer.waits == [20.0]
+    assert local in scenario.observer.remarks[0]
     assert scenario.recipients_by_state == {"accepted": TOTAL}
     scenario.check()
 
@@ -204,13 +206,14 @@ def test_slow_response_in_small_pieces_is_accepted(scenario: SendScenario) -> No
 
 
 def test_three_bad_addresses_of_a_thousand_are_rejected_and_the_rest_is_sent(  # noqa: PLR0917
-    ledger: Ledger, email: Email, mailer: SendGridClient, world: World, double: FakeSendGrid,
+    ledger: Ledger, email: Email, mailer: SendGridClient, observer: FakeObserver,
+    double: FakeSendGrid,
     subscribe: Subscribe, make_readers: MakeReaders,
 ) -> None:  # fmt: skip
     subscribe(make_readers(1000))
-    letter = prepare_email(email, configured())
-    freeze_send(ledger, letter)
-    scenario = SendScenario(ledger, letter, mailer, world, double)
+    prepared = prepare_email(email, configured())
+    freeze_send(ledger, prepared)
+    scenario = SendScenario(ledger, prepared, mailer, observer, double)
     bad = (0, 500, 999)
     errors = tuple(ApiErrorEntry("Bad.", f"personalizations.{index}.to.0.email") for index in bad)
     double.inject_faults(InjectedFault(status=400, errors=errors))
@@ -262,5 +265,5 @@ def locked(scenario: SendScenario) -> Iterator[Callable[[], object]]:
         yield lambda: other.execute("BEGIN IMMEDIATE")
 
 
-def move_clock(world: World, hours: int) -> None:
-    world.now += hours * HOUR
+def move_clock(observer: FakeObserver, hours: int) -> None:
+    observer.now += hours * HOUR

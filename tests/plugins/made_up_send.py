@@ -48,7 +48,7 @@ BOUNCES = (
 
 
 @dataclass(frozen=True)
-class MadeUp:
+class SampleSend:
     """The parameters of a generated send.
 
     Attributes:
@@ -67,7 +67,7 @@ class MadeUp:
     html: str = HTML
 
 
-def make_send(engine: sa.Engine, what: MadeUp) -> int:
+def make_send(engine: sa.Engine, what: SampleSend) -> int:
     """Insert a send, its recipients and their events; return its id."""
     with engine.begin() as connection:
         send_id = _insert_send(connection, what)
@@ -93,7 +93,7 @@ def address(number: int) -> str:
     return f"reader.{number}@{chosen[0]}"
 
 
-def events(what: MadeUp, send_id: int) -> Iterator[dict[str, Any]]:
+def events(what: SampleSend, send_id: int) -> Iterator[dict[str, Any]]:
     """Yield the events of all recipients as rows of the table; all have the same keys."""
     for number in range(1, what.readers + 1):
         rng = random.Random(what.seed * 10_000_019 + number)  # noqa: S311 - made up
@@ -111,7 +111,7 @@ def events(what: MadeUp, send_id: int) -> Iterator[dict[str, Any]]:
 
 
 def _make_recipient_events(
-    rng: random.Random, what: MadeUp
+    rng: random.Random, what: SampleSend
 ) -> Iterator[tuple[float, str, bool, dict[str, str]]]:
     number = rng.random()
     start = rng.uniform(0, 900)
@@ -161,7 +161,7 @@ def _make_engagement(
             yield opened + rng.uniform(20, 400), "click", False, {"url": tracked}
 
 
-def _insert_send(connection: sa.Connection, what: MadeUp) -> int:
+def _insert_send(connection: sa.Connection, what: SampleSend) -> int:
     values: dict[str, Any] = {
         "issue": what.issue, "state": "done", "content_sha": "", "subject": what.subject,
         "frozen_at": what.at, "finished_at": what.at, "total": what.readers, "excluded": {},
@@ -200,7 +200,7 @@ def _make_subscribers(first: int, last: int) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _make_unsubscribes(connection: sa.Connection, what: MadeUp) -> Iterator[dict[str, Any]]:
+def _make_unsubscribes(connection: sa.Connection, what: SampleSend) -> Iterator[dict[str, Any]]:
     """Yield journal lines: one recipient in 500 unsubscribes by one click five hours later."""
     query = sa.select(sa.func.coalesce(sa.func.max(journal.c.seq), 0) + 1)
     seq = connection.scalar(query)

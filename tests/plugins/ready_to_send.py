@@ -36,7 +36,7 @@ READERS = 25
 
 
 @pytest.fixture
-def vendor() -> Iterator[FakeSendGrid]:
+def fake_sendgrid() -> Iterator[FakeSendGrid]:
     with FakeSendGrid(key="SG.a-secret-that-nobody-may-see") as sendgrid:
         yield sendgrid
 
@@ -51,7 +51,7 @@ def first_ready_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def newsletter(
     project_folder: Path,
     cli: Cli,
-    vendor: FakeSendGrid,
+    fake_sendgrid: FakeSendGrid,
     monkeypatch: pytest.MonkeyPatch,
     first_ready_folder: Path,
 ) -> Cli:
@@ -61,8 +61,8 @@ def newsletter(
     else:
         _prepare_project(project_folder, cli)
         shutil.copytree(project_folder, first_ready_folder)
-    monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
-    monkeypatch.setenv("SENDGRID_HOST", vendor.url)
+    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
+    monkeypatch.setenv("SENDGRID_HOST", fake_sendgrid.url)
     return cli
 
 

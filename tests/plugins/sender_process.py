@@ -34,7 +34,7 @@ LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class SenderProject:
     """A project folder, and the fake SendGrid that it sends to.
 
     Attributes:
@@ -118,7 +118,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, database_url: str) -> Iterator[Desk]:
+def sender_project(tmp_path: Path, database_url: str) -> Iterator[SenderProject]:
     folder = tmp_path / "harbour-notes"
     folder.mkdir()
     (folder / "newsletter.yml").write_text(SETTINGS)
@@ -126,7 +126,7 @@ def desk(tmp_path: Path, database_url: str) -> Iterator[Desk]:
     rows = "".join(f"reader{n}@example.com,Reader {n}\n" for n in range(READERS))
     (folder / "readers.csv").write_text(f"email,name\n{rows}")
     with FakeSendGrid() as double:
-        desk = Desk(folder, double, database_url)
-        code, output = desk.run("subscribers", "import", "readers.csv")
+        sender_project = SenderProject(folder, double, database_url)
+        code, output = sender_project.run("subscribers", "import", "readers.csv")
         assert code == 0, output
-        yield desk
+        yield sender_project

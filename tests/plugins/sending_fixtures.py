@@ -26,7 +26,7 @@ Subscribe = Callable[[list[Recipient]], None]
 
 
 @dataclass
-class World:
+class FakeObserver:
     """A simulated clock that advances by waiting, and an observer that records all it is shown.
 
     Attributes:
@@ -57,8 +57,8 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def observer() -> FakeObserver:
+    return FakeObserver()
 
 
 def configured(**settings: Any) -> Config:
@@ -112,14 +112,14 @@ def make_readers() -> MakeReaders:
 
 
 @pytest.fixture
-def letter(email: Email) -> PreparedEmail:
+def prepared(email: Email) -> PreparedEmail:
     """The email, prepared in batches of ten."""
     return prepare_email(email, configured(limits={"batch_size": 10}))
 
 
 @pytest.fixture
-def double(world: World) -> Iterator[FakeSendGrid]:
-    with FakeSendGrid(clock=world.timestamp) as sendgrid:
+def double(observer: FakeObserver) -> Iterator[FakeSendGrid]:
+    with FakeSendGrid(clock=observer.timestamp) as sendgrid:
         yield sendgrid
 
 
@@ -132,13 +132,13 @@ def mailer(double: FakeSendGrid) -> Iterator[SendGridClient]:
 
 
 @pytest.fixture
-def ledger(engine: sa.Engine, world: World) -> Ledger:
+def ledger(engine: sa.Engine, observer: FakeObserver) -> Ledger:
     """An empty ledger, on SQLite and on PostgreSQL."""
-    return Ledger(engine, clock=lambda _: world.now)
+    return Ledger(engine, clock=lambda _: observer.now)
 
 
 @pytest.fixture
-def subscribe(engine: sa.Engine, world: World) -> Subscribe:
+def subscribe(engine: sa.Engine, observer: FakeObserver) -> Subscribe:
     """Add readers to the list as active subscribers."""
 
     def insert(readers: list[Recipient]) -> None:
@@ -151,8 +151,8 @@ def subscribe(engine: sa.Engine, world: World) -> Subscribe:
                 "status": "active",
                 "attributes": {},
                 "token": reader.token,
-                "joined_at": world.now,
-                "updated_at": world.now,
+                "joined_at": observer.now,
+                "updated_at": observer.now,
             }
             for reader in readers
         ]

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_up_send import AT, MadeUp, address, events, make_send
+from made_up_send import AT, SampleSend, address, events, make_send
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import event, send_recipient
@@ -85,7 +85,7 @@ def test_each_recipient_has_one_state_for_any_events_in_any_order(
     engine: sa.Engine, facts: list[EventTuple]
 ) -> None:
     if not has_recipients(engine):
-        make_send(engine, MadeUp(readers=READERS))
+        make_send(engine, SampleSend(readers=READERS))
     with engine.connect() as connection, connection.begin() as transaction:
         connection.execute(sa.delete(event))
         if facts:
@@ -118,7 +118,7 @@ def has_recipients(engine: sa.Engine) -> bool:
 
 
 def test_counts_match_the_generated_events(engine: sa.Engine) -> None:
-    made_up = MadeUp(readers=1_000)
+    made_up = SampleSend(readers=1_000)
     send_id = make_send(engine, made_up)
     with read_transaction(engine) as connection:
         counts = count_send_results(connection, send_id, AT, WEEK)
@@ -145,7 +145,7 @@ def test_counts_match_the_generated_events(engine: sa.Engine) -> None:
 
 
 def test_bounce_reason_is_that_of_the_latest_bounce(engine: sa.Engine) -> None:
-    make_send(engine, MadeUp(readers=3))
+    make_send(engine, SampleSend(readers=3))
     early = {"type": "blocked", "bounce_classification": "Reputation"}
     late = {"type": "bounce", "bounce_classification": "Mailbox Unavailable", "status": "5.2.2"}
     facts = [(1, 50, late), (1, 20, early), (2, 20, early), (3, 20, {"type": "bounce"})]
@@ -163,7 +163,7 @@ def test_bounce_reason_is_that_of_the_latest_bounce(engine: sa.Engine) -> None:
 
 
 def test_values_of_unexpected_types_are_counted(engine: sa.Engine) -> None:
-    make_send(engine, MadeUp(readers=2))
+    make_send(engine, SampleSend(readers=2))
     unexpected: list[dict[str, Any]] = [
         {"type": 7, "bounce_classification": {"a": ["b\x1fc"]}, "status": None},
         {"reason": ["x" * 5_000]},
@@ -194,7 +194,7 @@ def test_unsubscribes_on_own_pages_are_attributed_for_a_week(
 ) -> None:
     from newsletter.db.schema import journal
 
-    make_send(engine, MadeUp(readers=3))
+    make_send(engine, SampleSend(readers=3))
     values = {"subscriber_id": 2, "seq": 1, "change": "unsubscribed", "status": "unsubscribed"}
     with engine.begin() as connection:
         connection.execute(sa.delete(event))
@@ -226,7 +226,7 @@ def test_counts_after_the_curve_are_later() -> None:
 def test_bounce_without_our_ids_is_attributed_by_its_address(
     engine: sa.Engine, hours: int, raw: dict[str, str], bounced: int
 ) -> None:
-    make_send(engine, MadeUp(readers=3, tracked=False))
+    make_send(engine, SampleSend(readers=3, tracked=False))
     without_ids = row(1, 1, (2, "bounce", 3_600 * hours, False)) | {"send_id": None, "raw": raw}
     not_a_recipient = row(1, 2, (7, "bounce", 3_600, False)) | {"send_id": None}
     with engine.begin() as connection:
@@ -236,7 +236,7 @@ def test_bounce_without_our_ids_is_attributed_by_its_address(
 
 
 def test_erased_subscriber_is_counted_without_a_domain(engine: sa.Engine) -> None:
-    make_send(engine, MadeUp(readers=20))
+    make_send(engine, SampleSend(readers=20))
     with read_transaction(engine) as connection:
         before = count_send_results(connection, 1, AT, WEEK)
     for number in range(1, 13):

@@ -5,7 +5,7 @@ import datetime
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_send import AT, HTML, LINKS, MadeUp, address, make_send
+from made_up_send import AT, HTML, LINKS, SampleSend, address, make_send
 
 from newsletter.db.schema import event
 from newsletter.reports.engagement import Click, count_clicks, detect_sweeps
@@ -53,7 +53,7 @@ def test_repeated_clicks_on_one_link_are_no_sweep(times: list[datetime.datetime]
 
 
 def test_clicks_are_counted_by_link_in_the_order_of_the_issue(engine: sa.Engine) -> None:
-    make_send(engine, MadeUp(readers=5))
+    make_send(engine, SampleSend(readers=5))
     (first, _), (second, _), *_ = LINKS
     events = [
         (1, 0, "delivered", "", False),
@@ -90,7 +90,7 @@ def test_clicks_are_counted_by_link_in_the_order_of_the_issue(engine: sa.Engine)
 
 
 def test_clicks_are_none_if_there_are_no_events(engine: sa.Engine) -> None:
-    make_send(engine, MadeUp(readers=5, tracked=False))
+    make_send(engine, SampleSend(readers=5, tracked=False))
     with engine.begin() as connection:
         assert count_clicks(connection, 1, AT, extract_issue_links(HTML, []), PERSONAL_URLS) == (
             None,

@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 import sqlalchemy as sa
-from made_up_send import AT, HTML, LINKS, MadeUp, make_send
+from made_up_send import AT, HTML, LINKS, SampleSend, make_send
 from sending_fixtures import configured
 
 from newsletter.db import read_transaction
@@ -20,8 +20,8 @@ WEEK = datetime.timedelta(days=7)
 READERS = 200
 
 
-def earlier(weeks: int, **changes: object) -> MadeUp:
-    return MadeUp(**{  # type: ignore[arg-type]
+def earlier(weeks: int, **changes: object) -> SampleSend:
+    return SampleSend(**{  # type: ignore[arg-type]
         "issue": f"2026-09-{weeks + 1:02}-earlier", "at": AT - weeks * WEEK, "readers": READERS,
         "seed": 10 + weeks, **changes,
     })  # fmt: skip
@@ -36,9 +36,9 @@ def latest(engine: sa.Engine) -> SendReport:
 
 def test_report_is_complete_and_adds_up(engine: sa.Engine) -> None:
     make_send(engine, earlier(1))
-    make_send(engine, MadeUp(readers=READERS))
+    make_send(engine, SampleSend(readers=READERS))
     data = report_to_dict(latest(engine))
-    assert data["issue"] == MadeUp.issue
+    assert data["issue"] == SampleSend.issue
     assert data["subject"] == "Reading the tide, friend"
     total = sum(data[state] for state in ("delivered", "bounced", "dropped", "waiting"))
     assert data["adds_up"] is True
@@ -60,7 +60,7 @@ def test_medians_are_those_of_the_ten_sends_before(engine: sa.Engine) -> None:
     for weeks in range(MAX_COMPARED + 2, 0, -1):
         make_send(engine, earlier(weeks, readers=40, tracked=weeks < 6, warmth=1 + weeks / 5))
         rates.append(latest(engine).rates)
-    make_send(engine, MadeUp(readers=40))
+    make_send(engine, SampleSend(readers=40))
     report = latest(engine)
     assert report.compared == MAX_COMPARED
     for field in fields(SendRates):
@@ -80,12 +80,12 @@ def test_medians_are_those_of_the_ten_sends_before(engine: sa.Engine) -> None:
             if (value := getattr(earlier_rates, field.name)) is not None
         ]
         assert getattr(latest(engine).medians, field.name) == median(known)
-    make_send(engine, MadeUp(issue="2026-12-01-quiet", at=AT + WEEK, readers=2, tracked=False))
+    make_send(engine, SampleSend(issue="2026-12-01-quiet", at=AT + WEEK, readers=2, tracked=False))
     assert (latest(engine).rates.opened, latest(engine).medians.opened) == (None, None)
 
 
 def test_recipients_not_accepted_by_sendgrid_are_not_counted_as_sent(engine: sa.Engine) -> None:
-    make_send(engine, MadeUp(readers=10))
+    make_send(engine, SampleSend(readers=10))
     with engine.begin() as connection:
         first_three = send_recipient.c.subscriber_id <= 3
         connection.execute(sa.update(send_recipient).where(first_three).values(state="unknown"))
@@ -96,7 +96,7 @@ def test_recipients_not_accepted_by_sendgrid_are_not_counted_as_sent(engine: sa.
 
 def test_only_started_sends_are_listed(engine: sa.Engine) -> None:
     make_send(engine, earlier(1))
-    make_send(engine, MadeUp(readers=2))
+    make_send(engine, SampleSend(readers=2))
     with engine.begin() as connection:
         connection.execute(sa.update(batch).where(batch.c.send_id == 2).values(state="ready"))
         later = {"scheduled_at": AT - WEEK + datetime.timedelta(hours=2)}
@@ -108,8 +108,8 @@ def test_only_started_sends_are_listed(engine: sa.Engine) -> None:
 
 def test_next_send_ends_the_attribution_window(engine: sa.Engine) -> None:
     day = datetime.timedelta(days=1)
-    make_send(engine, MadeUp(readers=2))
-    make_send(engine, MadeUp(issue="2026-11-25-next", at=AT + day, readers=2))
+    make_send(engine, SampleSend(readers=2))
+    make_send(engine, SampleSend(issue="2026-11-25-next", at=AT + day, readers=2))
     with read_transaction(engine) as connection:
         first, second = list_started_sends(connection)
     assert attribution_window([first, second], first) == (AT, AT + day)
@@ -117,6 +117,6 @@ def test_next_send_ends_the_attribution_window(engine: sa.Engine) -> None:
 
 
 def test_clicks_of_an_email_without_links_are_other_links(engine: sa.Engine) -> None:
-    make_send(engine, MadeUp(readers=50, html=HTML[:0]))
+    make_send(engine, SampleSend(readers=50, html=HTML[:0]))
     (other_links,) = latest(engine).links
     assert (other_links.url, other_links.text) == ("", "")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from ready_to_send import SETTINGS
-from sending_fixtures import MakeReaders, Subscribe, World
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.errors import SendRefusedError
 from newsletter.project import open_project
@@ -49,24 +49,24 @@ def _project(
 
 @dataclass
 class Editor:
-    """An editor who watches a delivery; ``world`` is the observer.
+    """An editor who watches a delivery; ``observer`` notes what is announced.
 
     Attributes:
         pending: what each delivery was opened with.
     """
 
-    world: World
+    observer: FakeObserver
     pending: list[int]
 
     @contextmanager
     def open_observer(self, pending: int) -> Iterator[SendObserver]:
         self.pending.append(pending)
-        yield self.world
+        yield self.observer
 
 
 @pytest.fixture
-def editor(world: World) -> Editor:
-    return Editor(world, [])
+def editor(observer: FakeObserver) -> Editor:
+    return Editor(observer, [])
 
 
 def confirm(
@@ -92,7 +92,7 @@ def test_send_is_proposed_confirmed_delivered_and_recorded(
     with service.open_client(context.project.config) as client:
         assert service.deliver(context, client, editor.open_observer) is None
     assert editor.pending == [SUBSCRIBERS]
-    assert editor.world.done == SUBSCRIBERS
+    assert editor.observer.done == SUBSCRIBERS
     assert (status(context).send.state, len(double.accepted)) == ("done", SUBSCRIBERS)
     assert status(context).recipients_by_state == {"accepted": SUBSCRIBERS}
     assert status(context).batches_by_state == {"accepted": 3}
@@ -102,10 +102,10 @@ def test_stopped_send_is_resumed_where_it_stopped(
     engine: sa.Engine, double: FakeSendGrid, editor: Editor
 ) -> None:
     context = confirm(engine)
-    editor.world.stop_requested = True
+    editor.observer.stop_requested = True
     assert service.resume(context, editor.open_observer) is None
     assert (status(context).send.state, double.requests) == ("paused", [])
-    editor.world.stop_requested = False
+    editor.observer.stop_requested = False
     service.resume(context, editor.open_observer)
     assert editor.pending == [SUBSCRIBERS, SUBSCRIBERS]
     assert (status(context).send.state, len(double.accepted)) == ("done", SUBSCRIBERS)

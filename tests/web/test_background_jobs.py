@@ -20,7 +20,7 @@ from newsletter.web.site_context import Site, open_site
 
 
 def test_due_send_is_run_in_its_own_process(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     now = datetime.datetime.now(datetime.UTC)
     at = (now + datetime.timedelta(hours=5)).isoformat(timespec="minutes")
@@ -28,17 +28,17 @@ def test_due_send_is_run_in_its_own_process(
     project = open_project(project_folder)
     with (
         database_engine(project.config.database, project.root) as engine,
-        closing(SendGridClient(vendor.key, project.config.sendgrid)) as mailer,
+        closing(SendGridClient(fake_sendgrid.key, project.config.sendgrid)) as mailer,
     ):
         site = open_site(project, engine)
         [due_sends] = [job for job in make_background_jobs(site, mailer) if job.name == "due sends"]
         assert due_sends.run() is None
-        assert vendor.requests == []
+        assert fake_sendgrid.requests == []
         with engine.begin() as connection:
             hour_ago = now - datetime.timedelta(hours=1)
             connection.execute(sa.update(send).values(scheduled_at=hour_ago))
         assert due_sends.run() == 0
-        assert len(vendor.accepted) == READERS
+        assert len(fake_sendgrid.accepted) == READERS
         assert due_sends.run() is None
         with engine.connect() as connection:
             assert connection.scalars(sa.select(send.c.state)).all() == ["done"]

@@ -46,11 +46,11 @@ def extract_links(mail: MailSend) -> set[str]:
 
 
 def test_opening_every_link_of_an_email_changes_nothing(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     code, _, err = newsletter("send", "--yes")
     assert code == 0, err
-    mail = MailSend.model_validate_json(vendor.requests[0].body)
+    mail = MailSend.model_validate_json(fake_sendgrid.requests[0].body)
     personalization = mail.personalizations[0]
     header = personalization.headers["List-Unsubscribe"]
     assert personalization.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"

@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 import sqlalchemy as sa
 import urllib3
-from sender_process import READERS, SETTINGS, Desk
+from sender_process import READERS, SETTINGS, SenderProject
 
 from newsletter.db import database_engine
 from newsletter.db.schema import event, subscriber
@@ -24,11 +24,11 @@ URL_LINE = re.compile(r"answers at (http://[^/]+)/")
 
 
 @pytest.fixture
-def site(desk: Desk) -> Iterator[str]:
+def site(sender_project: SenderProject) -> Iterator[str]:
     """The URL of the project's site, served by a process of its own."""
     settings = SETTINGS.replace("sendgrid: {", "sendgrid: {webhook_unsigned: true, ")
-    (desk.folder / "newsletter.yml").write_text(settings)
-    server = desk.start("serve", "--port", "0")
+    (sender_project.folder / "newsletter.yml").write_text(settings)
+    server = sender_project.start("serve", "--port", "0")
     assert server.stdout
     assert server.stderr
     with server, ThreadPoolExecutor(1) as pool:
@@ -44,15 +44,17 @@ def site(desk: Desk) -> Iterator[str]:
     assert "Traceback" not in err
 
 
-def test_concurrent_writers_all_finish_without_lock_errors(desk: Desk, site: str) -> None:
-    desk.write_issue(ISSUE)
-    code, output = desk.run("plan", ISSUE)
+def test_concurrent_writers_all_finish_without_lock_errors(
+    sender_project: SenderProject, site: str
+) -> None:
+    sender_project.write_issue(ISSUE)
+    code, output = sender_project.run("plan", ISSUE)
     assert code == 0, output
     rows = "".join(f"new{n}@example.org,New {n}\n" for n in range(NEW))
-    (desk.folder / "more.csv").write_text(f"email,name\n{rows}")
+    (sender_project.folder / "more.csv").write_text(f"email,name\n{rows}")
     processes = [
-        desk.start("subscribers", "import", "more.csv"),
-        desk.start("send", ISSUE, "--yes", "--json"),
+        sender_project.start("subscribers", "import", "more.csv"),
+        sender_project.start("send", ISSUE, "--yes", "--json"),
     ]
 
     def are_finished() -> bool:
@@ -61,15 +63,18 @@ def test_concurrent_writers_all_finish_without_lock_errors(desk: Desk, site: str
     http = urllib3.PoolManager(maxsize=8, retries=False, timeout=60)
     with ThreadPoolExecutor(4) as pool:
         reports = [pool.submit(post_events, http, site, part, are_finished) for part in range(2)]
-        statuses = list(pool.map(make_unsubscriber(http, site, desk), UNSUBSCRIBING))
+        statuses = list(pool.map(make_unsubscriber(http, site, sender_project), UNSUBSCRIBING))
         events = sum(report.result() for report in reports)
     for process in processes:
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, out + err
         assert "locked" not in out + err
     assert statuses == [200] * len(UNSUBSCRIBING)
-    assert sum(desk.states(ISSUE).values()) == READERS
-    with database_engine(desk.url, desk.folder) as engine, engine.connect() as connection:
+    assert sum(sender_project.states(ISSUE).values()) == READERS
+    with (
+        database_engine(sender_project.url, sender_project.folder) as engine,
+        engine.connect() as connection,
+    ):
         by_status: dict[str, int] = dict(
             connection.execute(
                 sa.select(subscriber.c.status, sa.func.count()).group_by(subscriber.c.status)
@@ -83,9 +88,14 @@ def test_concurrent_writers_all_finish_without_lock_errors(desk: Desk, site: str
     assert stored == events > 0
 
 
-def make_unsubscriber(http: urllib3.PoolManager, site: str, desk: Desk) -> Callable[[int], int]:
+def make_unsubscriber(
+    http: urllib3.PoolManager, site: str, sender_project: SenderProject
+) -> Callable[[int], int]:
     """A function that unsubscribes the reader with a number by one click; returns the status."""
-    with database_engine(desk.url, desk.folder) as engine, engine.connect() as connection:
+    with (
+        database_engine(sender_project.url, sender_project.folder) as engine,
+        engine.connect() as connection,
+    ):
         tokens: dict[str, str] = dict(
             connection.execute(sa.select(subscriber.c.address, subscriber.c.token)).all()
         )

@@ -19,27 +19,29 @@ def test_complete_project_passes(newsletter: Cli) -> None:
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
-def test_json_contains_every_check_but_not_the_key(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_json_contains_every_check_but_not_the_key(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
     _, out, _ = newsletter("doctor", "--json")
     data = json.loads(out)
     assert data["fail"] == 0
     assert {"about", "state", "says", "meaning", "next_step"} == set(data["checks"][0])
-    assert vendor.key not in out
+    assert fake_sendgrid.key not in out
 
 
 def test_online_checks_ask_the_api(
-    newsletter: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from newsletter.sending.doctor import dns
 
     # Tests must not query real name servers.
     monkeypatch.setattr(dns.DnsResolver, "lookup", lambda *_: [])
-    vendor.account.scopes.remove("mail.send")
+    fake_sendgrid.account.scopes.remove("mail.send")
     code, out, _ = newsletter("doctor", "--online")
     assert code == 1
     assert "fail  API: the key lacks mail.send" in out
     assert "DKIM" in out
-    assert vendor.key not in out
+    assert fake_sendgrid.key not in out
 
 
 def test_invalid_settings_are_reported_as_failures(project_folder: Path, cli: Cli) -> None:

@@ -15,31 +15,31 @@ from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
 
 
-def make_event_lines(vendor: FakeSendGrid, kind: str, **fields: Any) -> str:
+def make_event_lines(fake_sendgrid: FakeSendGrid, kind: str, **fields: Any) -> str:
     """Return one event for every accepted email, as the webhook would post them."""
     return "\n".join(
         json.dumps(
             {
                 "sg_event_id": f"{kind}-{number}",
                 "event": kind,
-                "timestamp": int(vendor.clock()),
+                "timestamp": int(fake_sendgrid.clock()),
                 "email": email.address,
                 **email.custom_args,
                 **fields,
             }
         )
-        for number, email in enumerate(vendor.accepted)
+        for number, email in enumerate(fake_sendgrid.accepted)
     )
 
 
 def test_imported_events_change_readers_and_resolve_unknown_batches_once(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.lost_response())
     newsletter("send", "--yes", "--concurrency", "1")
     assert "1 batch unknown" in newsletter("status", "ice")[1]
     path = project_folder / "events.jsonl"
-    first, *rest = make_event_lines(vendor, "processed").splitlines()
+    first, *rest = make_event_lines(fake_sendgrid, "processed").splitlines()
     bounce = json.dumps(
         {**json.loads(first), "sg_event_id": "b", "event": "bounce", "type": "bounce"}
     )
@@ -54,9 +54,11 @@ def test_imported_events_change_readers_and_resolve_unknown_batches_once(
     assert second_run.splitlines() == ["0 new events recorded, 26 known before."]
 
 
-def test_events_on_standard_input_as_one_json_list(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_events_on_standard_input_as_one_json_list(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
     newsletter("send", "--yes")
-    lines = make_event_lines(vendor, "spamreport").splitlines()[:2]
+    lines = make_event_lines(fake_sendgrid, "spamreport").splitlines()[:2]
     unlisted = {**json.loads(lines[0]), "sg_event_id": "x", "email": "stranger@example.com"}
     typed = json.dumps([*map(json.loads, lines), unlisted], indent=1)
     code, out, _ = newsletter("events", "import", "-", "--json", typed=typed)
@@ -82,7 +84,7 @@ def test_file_with_an_invalid_line_is_rejected_as_a_whole(
 
 
 def test_account_status_change_pauses_the_send(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
     with (
@@ -91,7 +93,7 @@ def test_account_status_change_pauses_the_send(
     ):
         connection.execute(sa.update(send).values(state="running"))
     path = project_folder / "events.jsonl"
-    at = int(vendor.clock()) + 10
+    at = int(fake_sendgrid.clock()) + 10
     change = {"sg_event_id": "a", "event": "account_status_change", "timestamp": at}
     path.write_text(json.dumps({**change, "type": "compliance_suspend"}))
     code, out, err = newsletter("events", "import", path)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from made_up_send import AT, MadeUp, address, make_send
+from made_up_send import AT, SampleSend, address, make_send
 
 from newsletter.cli.reports.report_text import format_complaints, format_outcome, format_tables
 from newsletter.db import open_database
@@ -27,7 +27,7 @@ from newsletter.reports.model import (
 
 Cli = Callable[..., tuple[int, str, str]]
 
-SENT = MadeUp(readers=500)
+SENT = SampleSend(readers=500)
 
 
 @pytest.fixture

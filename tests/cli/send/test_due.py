@@ -28,24 +28,24 @@ def simulate_dead_sender(project_folder: Path, lease: datetime.timedelta) -> Non
 
 
 def test_send_of_dead_sender_is_resumed_after_its_leases_expired(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     start_time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=5)
     at = start_time.isoformat(timespec="minutes")
     assert newsletter("send", "--yes", "--at", at, "--local")[0] == 0
     simulate_dead_sender(project_folder, datetime.timedelta(minutes=3))
     assert newsletter("send", "--due") == (0, "", "")
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []
     simulate_dead_sender(project_folder, -datetime.timedelta(seconds=1))
     code, out, _ = newsletter("send", "--due")
     assert code == 0
     assert "Sent to 25 of 25 readers." in out
-    assert len(vendor.accepted) == READERS
+    assert len(fake_sendgrid.accepted) == READERS
     assert newsletter("send", "--due") == (0, "", "")
 
 
 def test_unscheduled_send_is_not_resumed(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     assert newsletter("plan")[0] == 0
     simulate_dead_sender(project_folder, -datetime.timedelta(seconds=1))
@@ -55,4 +55,4 @@ def test_unscheduled_send_is_not_resumed(
     ):
         connection.execute(sa.update(send).values(scheduled_at=None))
     assert newsletter("send", "--due") == (0, "", "")
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []

@@ -30,7 +30,9 @@ def make_due(project_folder: Path, **length: int) -> None:
         connection.execute(sa.update(send).values(scheduled_at=past_time))
 
 
-def test_send_within_72_hours_is_held_by_sendgrid(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_send_within_72_hours_is_held_by_sendgrid(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
     at = time_ahead(days=2)
     code, out, err = newsletter("send", "ice", "--at", at, typed="25\n")
     assert code == 0
@@ -39,61 +41,67 @@ def test_send_within_72_hours_is_held_by_sendgrid(newsletter: Cli, vendor: FakeS
     assert "SendGrid holds it for 25 of 25 readers." in out
     assert "newsletter cancel the-ice" in out
     assert "10 minutes before" in err
-    bodies = [json.loads(request.body) for request in vendor.requests[1:]]
+    bodies = [json.loads(request.body) for request in fake_sendgrid.requests[1:]]
     seconds = int(datetime.datetime.fromisoformat(at).timestamp())
     assert [(body["send_at"], body["batch_id"]) for body in bodies] == [
-        (seconds, vendor.scheduled.batch_ids[0])
+        (seconds, fake_sendgrid.scheduled.batch_ids[0])
     ] * 3
     assert newsletter("status")[1].startswith("the-ice  scheduled  25 of 25 accepted")
 
 
-def test_held_send_is_cancelled_for_good(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_held_send_is_cancelled_for_good(newsletter: Cli, fake_sendgrid: FakeSendGrid) -> None:
     newsletter("send", "--yes", "--at", time_ahead(hours=5))
     code, out, _ = newsletter("cancel", "ice")
     assert code == 0
     assert "SendGrid has cancelled what it held for 25 readers." in out
-    assert vendor.scheduled.statuses == {vendor.scheduled.batch_ids[0]: "cancel"}
+    assert fake_sendgrid.scheduled.statuses == {fake_sendgrid.scheduled.batch_ids[0]: "cancel"}
     assert "SendGrid was asked to cancel it at" in newsletter("status")[1]
     assert (
         newsletter("who", "ice", "--missed")[1].count("accepted by SendGrid, then cancelled")
         == READERS
     )
     assert newsletter("send", "--yes")[0] == 1
-    assert len(vendor.accepted) == READERS
+    assert len(fake_sendgrid.accepted) == READERS
 
 
 def test_undo_window_sets_the_time_and_allows_cancelling(
-    newsletter: Cli, vendor: FakeSendGrid
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
 ) -> None:
-    before = vendor.clock()
+    before = fake_sendgrid.clock()
     assert newsletter("send", "--yes", "--undo-window", "20m")[0] == 0
-    body = json.loads(vendor.requests[-1].body)
-    assert before + 19 * 60 < body["send_at"] <= vendor.clock() + 20 * 60
+    body = json.loads(fake_sendgrid.requests[-1].body)
+    assert before + 19 * 60 < body["send_at"] <= fake_sendgrid.clock() + 20 * 60
     assert newsletter("cancel", "ice")[0] == 0
-    assert set(vendor.scheduled.statuses.values()) == {"cancel"}
+    assert set(fake_sendgrid.scheduled.statuses.values()) == {"cancel"}
 
 
 def test_lost_response_to_a_cancellation_is_looked_up(
-    newsletter: Cli, vendor: FakeSendGrid
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
 ) -> None:
     newsletter("send", "--yes", "--undo-window", "20m")
-    vendor.inject_faults(faults.lost_response())
+    fake_sendgrid.inject_faults(faults.lost_response())
     assert newsletter("cancel", "ice")[0] == 0
 
 
-def test_unconfirmed_cancellation_can_be_repeated(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_unconfirmed_cancellation_can_be_repeated(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
     newsletter("send", "--yes", "--undo-window", "20m")
-    vendor.inject_faults(faults.error_response(500, "oops"), faults.error_response(500, "oops"))
+    fake_sendgrid.inject_faults(
+        faults.error_response(500, "oops"), faults.error_response(500, "oops")
+    )
     code, _, err = newsletter("cancel", "ice")
     assert code == 1
     assert "has not confirmed the cancellation: oops" in err
-    assert vendor.scheduled.batch_ids[0] in err
+    assert fake_sendgrid.scheduled.batch_ids[0] in err
     assert newsletter("cancel", "ice")[0] == 0
-    assert set(vendor.scheduled.statuses.values()) == {"cancel"}
+    assert set(fake_sendgrid.scheduled.statuses.values()) == {"cancel"}
 
 
-def test_nothing_is_scheduled_without_a_batch_id(newsletter: Cli, vendor: FakeSendGrid) -> None:
-    vendor.inject_faults(faults.error_response(500, "oops"))
+def test_nothing_is_scheduled_without_a_batch_id(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
+    fake_sendgrid.inject_faults(faults.error_response(500, "oops"))
     code, _, err = newsletter("send", "--yes", "--at", time_ahead(hours=5))
     assert code == 1
     assert "Nothing was sent" in err
@@ -104,7 +112,7 @@ def test_nothing_is_scheduled_without_a_batch_id(newsletter: Cli, vendor: FakeSe
     "options", [("--at", time_ahead(hours=5), "--local"), ("--at", time_ahead(days=9))]
 )
 def test_local_schedule_is_started_by_cron_when_due(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path, options: tuple[str, ...]
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path, options: tuple[str, ...]
 ) -> None:
     code, out, err = newsletter("send", "--yes", *options)
     assert code == 0
@@ -114,28 +122,28 @@ def test_local_schedule_is_started_by_cron_when_due(
     code, _, err = newsletter("send", "--yes")
     assert code == 1
     assert "is scheduled for" in err
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []
     make_due(project_folder, hours=1)
     code, out, _ = newsletter("send", "--due")
     assert code == 0
     assert "the-ice is due." in out
     assert "Sent to 25 of 25 readers." in out
     assert newsletter("send", "--due") == (0, "", "")
-    assert len(vendor.accepted) == READERS
+    assert len(fake_sendgrid.accepted) == READERS
 
 
 def test_local_schedule_is_cancelled_without_a_request_to_sendgrid(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("send", "--yes", "--at", time_ahead(hours=5), "--local")
     assert newsletter("cancel", "ice")[0] == 0
     make_due(project_folder, hours=1)
     assert newsletter("send", "--due") == (0, "", "")
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []
 
 
 def test_failing_due_send_does_not_block_the_others(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     second_issue = project_folder / "issues" / "2026-12-08-the-thaw"
     second_issue.mkdir()
@@ -143,25 +151,27 @@ def test_failing_due_send_does_not_block_the_others(
     for issue in ("ice", "thaw"):
         assert newsletter("send", issue, "--yes", "--at", time_ahead(days=9))[0] == 0
     make_due(project_folder, hours=1)
-    vendor.inject_faults(faults.error_response(403, "unverified"))
+    fake_sendgrid.inject_faults(faults.error_response(403, "unverified"))
     code, out, err = newsletter("send", "--due", "--concurrency", "1")
     assert code == 1
     assert "unverified" in err
     assert "the-thaw is due." in out
-    assert len(vendor.accepted) == READERS
+    assert len(fake_sendgrid.accepted) == READERS
 
 
-def test_resumed_held_send_keeps_its_batch_id(newsletter: Cli, vendor: FakeSendGrid) -> None:
-    vendor.inject_faults(
+def test_resumed_held_send_keeps_its_batch_id(newsletter: Cli, fake_sendgrid: FakeSendGrid) -> None:
+    fake_sendgrid.inject_faults(
         InjectedFault(accept=True),
         InjectedFault(accept=True),
         faults.error_response(403, "no more"),
     )
     newsletter("send", "--yes", "--at", time_ahead(hours=5), "--concurrency", "1")
-    assert len(vendor.accepted) == 10
+    assert len(fake_sendgrid.accepted) == 10
     assert newsletter("resume")[0] == 0
-    assert {email.batch_id for email in vendor.accepted} == set(vendor.scheduled.batch_ids)
-    assert len(vendor.scheduled.batch_ids) == 1
+    assert {email.batch_id for email in fake_sendgrid.accepted} == set(
+        fake_sendgrid.scheduled.batch_ids
+    )
+    assert len(fake_sendgrid.scheduled.batch_ids) == 1
 
 
 REFUSED = {
@@ -179,23 +189,23 @@ REFUSED = {
 
 @pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_invalid_schedule_options_are_rejected(
-    newsletter: Cli, vendor: FakeSendGrid, options: tuple[str, ...], message: str
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, options: tuple[str, ...], message: str
 ) -> None:
     code, _, err = newsletter("send", "--yes", *options)
     assert code == 2
     assert message in err
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []
 
 
-def test_started_send_cannot_be_rescheduled(newsletter: Cli, vendor: FakeSendGrid) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
+def test_started_send_cannot_be_rescheduled(newsletter: Cli, fake_sendgrid: FakeSendGrid) -> None:
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
     newsletter("send", "--yes", "--concurrency", "1")
     code, _, err = newsletter("send", "--yes", "--at", time_ahead(days=9))
     assert code == 1
     assert "has started and can't be scheduled any more" in err
 
 
-def test_batch_size_and_rate_limit_options(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_batch_size_and_rate_limit_options(newsletter: Cli, fake_sendgrid: FakeSendGrid) -> None:
     assert newsletter("plan", "--batch-size", "5")[0] == 0
     code, _, err = newsletter("send", "--yes", "--batch-size", "7")
     assert code == 1
@@ -205,11 +215,11 @@ def test_batch_size_and_rate_limit_options(newsletter: Cli, vendor: FakeSendGrid
     assert "batches of more than 3" in err
     assert newsletter("plan", "--again", "--batch-size", "3")[0] == 0
     assert newsletter("send", "--yes", "--limit-per-hour", "1000")[0] == 0
-    assert len(vendor.requests) == 9
+    assert len(fake_sendgrid.requests) == 9
 
 
 def test_replacing_a_plan_keeps_its_schedule(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("send", "--yes", "--at", "2099-12-01 09:00", "--limit-per-hour", "1000")
     code, out, _ = newsletter("plan", "--again")
@@ -217,4 +227,4 @@ def test_replacing_a_plan_keeps_its_schedule(
     assert "Tue 1 Dec 2099 09:00 UTC" in out
     make_due(project_folder, hours=1)
     assert newsletter("send", "--due")[0] == 0
-    assert len(vendor.accepted) == READERS
+    assert len(fake_sendgrid.accepted) == READERS

@@ -29,7 +29,9 @@ def edit_settings(project_folder: Path, before: str, after: str) -> None:
     path.write_text(path.read_text().replace(before, after))
 
 
-def test_send_prints_proposal_and_asks_for_the_count(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_send_prints_proposal_and_asks_for_the_count(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
     code, out, err = newsletter("send", "ice", typed="25\n")
     assert code == 0
     assert "The ice, friend" in out
@@ -37,29 +39,35 @@ def test_send_prints_proposal_and_asks_for_the_count(newsletter: Cli, vendor: Fa
     assert "25 readers in 3 requests" in out
     assert "Type 25 to send" in err
     assert "Sent to 25 of 25 readers." in out
-    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS
-    assert vendor.unfilled_tokens == set()
+    assert (
+        len({email.address for email in fake_sendgrid.accepted})
+        == len(fake_sendgrid.accepted)
+        == READERS
+    )
+    assert fake_sendgrid.unfilled_tokens == set()
 
 
 @pytest.mark.parametrize("typed", ["24\n", "yes\n", ""])
-def test_wrong_count_sends_nothing(newsletter: Cli, vendor: FakeSendGrid, typed: str) -> None:
+def test_wrong_count_sends_nothing(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, typed: str
+) -> None:
     code, _, _ = newsletter("send", typed=typed)
     assert code == 1
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []
     assert newsletter("send", "--yes")[0] == 0
 
 
-def test_issue_is_never_sent_twice(newsletter: Cli, vendor: FakeSendGrid) -> None:
+def test_issue_is_never_sent_twice(newsletter: Cli, fake_sendgrid: FakeSendGrid) -> None:
     newsletter("send", "--yes")
     code, _, err = newsletter("send", "--yes")
     assert code == 1
     assert "was sent to 25 readers" in err
-    assert len(vendor.accepted) == READERS
+    assert len(fake_sendgrid.accepted) == READERS
     assert "was sent to 25 readers" in newsletter("send", "--dry-run")[1].replace("\n    ", " ")
 
 
-def test_send_as_json_reports_unknown_batch(newsletter: Cli, vendor: FakeSendGrid) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
+def test_send_as_json_reports_unknown_batch(newsletter: Cli, fake_sendgrid: FakeSendGrid) -> None:
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.lost_response())
     code, out, err = newsletter(*SEQUENTIAL_SEND, "--json")
     data = json.loads(out)
     assert code == 1
@@ -81,7 +89,7 @@ REFUSED = {
 @pytest.mark.parametrize(("before", "after", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_missing_required_settings_block_the_send(  # noqa: PLR0917 - fixtures
     newsletter: Cli,
-    vendor: FakeSendGrid,
+    fake_sendgrid: FakeSendGrid,
     project_folder: Path,
     before: str,
     after: str,
@@ -91,19 +99,19 @@ def test_missing_required_settings_block_the_send(  # noqa: PLR0917 - fixtures
     code, _, err = newsletter("send", "--yes")
     assert code == 1
     assert message in err
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []
     code, out, _ = newsletter("send", "--dry-run")
     assert code == 0
     assert message in out
 
 
 def test_sendgrids_unsubscribe_group_replaces_public_url(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     edit_settings(project_folder, "public_url: https://news.harbour-notes.org\n", "")
     edit_settings(project_folder, "sendgrid:\n", "sendgrid:\n  asm_group: 77\n")
     assert newsletter("send", "--yes")[0] == 0
-    body = json.loads(vendor.requests[0].body)
+    body = json.loads(fake_sendgrid.requests[0].body)
     assert body["asm"] == {"group_id": 77}
     assert "headers" not in body["personalizations"][0]
     assert "<%asm_group_unsubscribe_raw_url%>" in body["content"][1]["value"]
@@ -143,21 +151,21 @@ def test_send_to_empty_list_fails(newsletter: Cli, project_folder: Path) -> None
     ],
 )
 def test_providers_error_is_printed_with_remedy_and_send_can_be_resumed(
-    newsletter: Cli, vendor: FakeSendGrid, status: int, message: str, remedy: str
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, status: int, message: str, remedy: str
 ) -> None:
-    vendor.inject_faults(faults.error_response(status, message))
+    fake_sendgrid.inject_faults(faults.error_response(status, message))
     code, _, err = newsletter("send", "--yes")
     assert code == 1
     assert message in err
     assert remedy in err
     assert newsletter("send", "--yes")[0] == 0
-    assert len(vendor.accepted) == READERS
+    assert len(fake_sendgrid.accepted) == READERS
 
 
 def test_issue_can_be_replanned_after_first_request_was_rejected(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.inject_faults(faults.error_response(403, "unverified"))
+    fake_sendgrid.inject_faults(faults.error_response(403, "unverified"))
     newsletter(*SEQUENTIAL_SEND)
     edit_settings(project_folder, "editor@harbour-notes.org", "hello@harbour-notes.org")
     code, _, err = newsletter("send", "--yes")
@@ -167,14 +175,14 @@ def test_issue_can_be_replanned_after_first_request_was_rejected(
     assert "newsletter plan the-ice --again" in err
     assert newsletter("plan", "--again")[0] == 0
     assert newsletter("send", "--yes")[0] == 0
-    assert len(vendor.accepted) == READERS
-    assert b"hello@harbour-notes.org" in vendor.requests[-1].body
+    assert len(fake_sendgrid.accepted) == READERS
+    assert b"hello@harbour-notes.org" in fake_sendgrid.requests[-1].body
 
 
 def test_changed_issue_of_a_partial_send_is_refused(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
     newsletter(*SEQUENTIAL_SEND)
     post = project_folder / "issues" / ISSUE / "post.md"
     post.write_text(POST.replace("Tuesday", "Wednesday"))
@@ -186,31 +194,31 @@ def test_changed_issue_of_a_partial_send_is_refused(
     code, out, _ = newsletter("send", "--yes")
     assert code == 0
     assert "15 readers in 2 requests; resumes" in out
-    assert len(vendor.accepted) == READERS
+    assert len(fake_sendgrid.accepted) == READERS
 
 
 def test_key_and_addresses_are_never_logged_or_written(
     newsletter: Cli,
-    vendor: FakeSendGrid,
+    fake_sendgrid: FakeSendGrid,
     project_folder: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, logger="newsletter")  # resets what -vv sets, after the test
-    vendor.inject_faults(faults.error_response(401, "no"))
+    fake_sendgrid.inject_faults(faults.error_response(401, "no"))
     output = "".join(map(str, (*newsletter("-vv", "send", "--yes"), *newsletter("send", "--yes"))))
-    assert len(vendor.accepted) == READERS
+    assert len(fake_sendgrid.accepted) == READERS
     for text in (output, caplog.text):
-        assert vendor.key not in text
+        assert fake_sendgrid.key not in text
         assert "reader1@" not in text
     assert "POST /v3/mail/send" in caplog.text
     for path in project_folder.rglob("*"):
-        assert not path.is_file() or vendor.key.encode() not in path.read_bytes(), path
+        assert not path.is_file() or fake_sendgrid.key.encode() not in path.read_bytes(), path
 
 
 def test_dry_run_writes_the_requests_that_a_send_would_post(
     newsletter: Cli,
-    vendor: FakeSendGrid,
+    fake_sendgrid: FakeSendGrid,
     project_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -224,10 +232,10 @@ def test_dry_run_writes_the_requests_that_a_send_would_post(
     assert f"build/{ISSUE}/dry-run/requests.jsonl" in out
     assert "25 readers in 3 requests" in out
     assert "SENDGRID_API_KEY" in out
-    assert vendor.requests == []
-    monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
+    assert fake_sendgrid.requests == []
+    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
     newsletter(*SEQUENTIAL_SEND)
-    sent_bodies = [json.loads(request.body) for request in vendor.requests]
+    sent_bodies = [json.loads(request.body) for request in fake_sendgrid.requests]
     for body in (*dry_run_bodies, *sent_bodies):
         for personalization in body["personalizations"]:
             del personalization["custom_args"]
@@ -256,11 +264,11 @@ def test_dry_run_without_public_url_reports_example_links(
 
 
 def test_per_request_personalization_needs_no_substitutions(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     edit_settings(project_folder, "sendgrid:\n", "sendgrid:\n  personalize: per_request\n")
     assert newsletter(*SEQUENTIAL_SEND)[0] == 0
-    bodies = [json.loads(request.body) for request in vendor.requests]
+    bodies = [json.loads(request.body) for request in fake_sendgrid.requests]
     assert len(bodies) == READERS
     assert bodies[6]["subject"] == "The ice, Reader 7"
     assert "Hello Reader 7" in bodies[6]["content"][0]["value"]
@@ -268,15 +276,15 @@ def test_per_request_personalization_needs_no_substitutions(
 
 
 def test_ctrl_c_finishes_the_request_in_flight_and_send_can_be_resumed(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.inject_faults(faults.slow_response(1.0))
+    fake_sendgrid.inject_faults(faults.slow_response(1.0))
     command = [str(Path(sys.executable).parent / "newsletter"), *SEQUENTIAL_SEND]
     with subprocess.Popen(
         command, cwd=project_folder, env=os.environ, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
-        vendor.wait_for_requests(1)
+        fake_sendgrid.wait_for_requests(1)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert process.returncode == 1
@@ -284,16 +292,20 @@ def test_ctrl_c_finishes_the_request_in_flight_and_send_can_be_resumed(
     assert "Sent to 10 of 25 readers." in out
     assert "Resume with: newsletter resume the-ice" in err
     assert newsletter("send", "--yes")[0] == 0
-    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS
+    assert (
+        len({email.address for email in fake_sendgrid.accepted})
+        == len(fake_sendgrid.accepted)
+        == READERS
+    )
 
 
 def test_killed_sender_leaves_batch_unknown_and_nobody_is_mailed_twice(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.slow_response(30.0))
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.slow_response(30.0))
     command = [str(Path(sys.executable).parent / "newsletter"), *SEQUENTIAL_SEND]
     with subprocess.Popen(command, cwd=project_folder, env=os.environ) as process:
-        vendor.wait_for_requests(2)
+        fake_sendgrid.wait_for_requests(2)
         process.kill()
     with (
         database_engine("sqlite:///newsletter.db", project_folder) as engine,
@@ -306,4 +318,8 @@ def test_killed_sender_leaves_batch_unknown_and_nobody_is_mailed_twice(
     code, out, _ = newsletter("send", "--yes", "--json")
     assert code == 1
     assert json.loads(out)["readers"] == {"accepted": 15, "unknown": 10}
-    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS
+    assert (
+        len({email.address for email in fake_sendgrid.accepted})
+        == len(fake_sendgrid.accepted)
+        == READERS
+    )

@@ -33,45 +33,47 @@ def load_status(newsletter: Cli) -> dict[str, object]:
     return data
 
 
-def write_events(folder: Path, vendor: FakeSendGrid, kind: str, *, upto: int = READERS) -> Path:
+def write_events(
+    folder: Path, fake_sendgrid: FakeSendGrid, kind: str, *, upto: int = READERS
+) -> Path:
     """Write one event for every accepted email, as the webhook would post them."""
     path = folder / "events.jsonl"
     lines = [
         {
             "sg_event_id": f"event-{number}",
             "event": kind,
-            "timestamp": int(vendor.clock()),
+            "timestamp": int(fake_sendgrid.clock()),
             "email": email.address.upper(),
             **email.custom_args,
         }
-        for number, email in enumerate(vendor.accepted[:upto])
+        for number, email in enumerate(fake_sendgrid.accepted[:upto])
     ]
     path.write_text("\n".join(map(json.dumps, lines)))
     return path
 
 
 def test_plan_sends_nothing_and_send_uses_the_plan(
-    newsletter: Cli, vendor: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SENDGRID_API_KEY")
     code, out, _ = newsletter("plan", "ice")
     assert code == 0
     assert "25 readers in 3 requests" in out
     assert "Planned. Nothing was sent." in out
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []
     code, out, _ = newsletter("plan", "ice", "--json")
     planned = json.loads(out)
     assert (planned["state"], planned["total"], planned["batches"]) == ("frozen", 25, {"ready": 3})
-    monkeypatch.setenv("SENDGRID_API_KEY", vendor.key)
+    monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
     code, out, _ = newsletter("send", "--yes")
     assert code == 0
     assert "25 readers in 3 requests, as planned" in out
-    assert len(vendor.accepted) == READERS
+    assert len(fake_sendgrid.accepted) == READERS
     assert newsletter("plan", "ice", "--again")[0] == 1
 
 
 def test_changed_issue_is_refused_with_a_diff_until_replanned(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
     edit_post(project_folder, "Tuesday", "Wednesday")
@@ -81,14 +83,14 @@ def test_changed_issue_is_refused_with_a_diff_until_replanned(
         assert "-Hello {{ subscriber.name }}, the ice let go on Tuesday." in err
         assert "+Hello {{ subscriber.name }}, the ice let go on Wednesday." in err
         assert "newsletter plan the-ice --again" in err
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []
     assert newsletter("plan", "--again")[0] == 0
     assert newsletter("send", "--yes")[0] == 0
-    assert b"Wednesday" in vendor.requests[0].body
+    assert b"Wednesday" in fake_sendgrid.requests[0].body
 
 
 def test_send_is_refused_if_all_planned_recipients_unsubscribed(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
     rows = "\n".join(f"reader{number}@example.com" for number in range(1, READERS + 1))
@@ -100,14 +102,14 @@ def test_send_is_refused_if_all_planned_recipients_unsubscribed(
     assert code == 1
     assert "all remaining readers of" in err
     assert "newsletter cancel the-ice" in err
-    assert vendor.requests == []
+    assert fake_sendgrid.requests == []
 
 
 def test_status_shows_unknown_batches_and_how_to_resolve_them(
-    newsletter: Cli, vendor: FakeSendGrid
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
 ) -> None:
     assert "Nothing has been sent" in newsletter("status")[2]
-    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.lost_response())
     newsletter(*SEQUENTIAL_SEND)
     code, out, _ = newsletter("status")
     assert code == 0
@@ -124,9 +126,9 @@ def test_status_shows_unknown_batches_and_how_to_resolve_them(
 
 
 def test_unknown_batch_is_sent_again_after_resolve_with_resend(
-    newsletter: Cli, vendor: FakeSendGrid
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
 ) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.lost_request())
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.lost_request())
     newsletter(*SEQUENTIAL_SEND)
     assert newsletter("resume", "ice")[0] == 1
     code, _, err = newsletter("resolve", "ice", "--resend", "1")
@@ -140,7 +142,7 @@ def test_unknown_batch_is_sent_again_after_resolve_with_resend(
     assert code == 0
     assert "Next: newsletter resume the-ice" in out
     assert newsletter("resume", "ice")[0] == 0
-    addresses = [email.address for email in vendor.accepted]
+    addresses = [email.address for email in fake_sendgrid.accepted]
     assert len(set(addresses)) == len(addresses) == READERS
     assert newsletter("resolve", "ice", "--drop", "--yes")[0] == 1
 
@@ -150,14 +152,14 @@ def test_unknown_batch_is_sent_again_after_resolve_with_resend(
     [("--accepted", {"accepted": 25}), ("--drop", {"accepted": 15, "dropped": 10})],
 )
 def test_unknown_batch_is_resolved_as_accepted_or_dropped(
-    newsletter: Cli, vendor: FakeSendGrid, option: str, readers: dict[str, int]
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, option: str, readers: dict[str, int]
 ) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.lost_response())
     newsletter(*SEQUENTIAL_SEND)
     assert newsletter("resolve", "ice", option, "--yes")[0] == 0
     data = load_status(newsletter)
     assert (data["state"], data["readers"]) == ("done", readers)
-    assert len(vendor.requests) == 3
+    assert len(fake_sendgrid.requests) == 3
 
 
 def test_resolve_without_option_is_a_usage_error(newsletter: Cli) -> None:
@@ -167,12 +169,12 @@ def test_resolve_without_option_is_a_usage_error(newsletter: Cli) -> None:
 
 
 def test_exported_events_resolve_unknown_batches(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.lost_response())
     newsletter(*SEQUENTIAL_SEND)
     assert newsletter("reconcile", "ice")[0] == 1
-    path = write_events(project_folder, vendor, "processed", upto=11)
+    path = write_events(project_folder, fake_sendgrid, "processed", upto=11)
     code, out, _ = newsletter("reconcile", "ice", "--events", path)
     assert code == 0
     assert "11 new events recorded" in out
@@ -185,11 +187,11 @@ def test_exported_events_resolve_unknown_batches(
 
 
 def test_file_with_invalid_events_is_rejected_as_a_whole(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.inject_faults(faults.lost_response())
+    fake_sendgrid.inject_faults(faults.lost_response())
     newsletter(*SEQUENTIAL_SEND)
-    path = write_events(project_folder, vendor, "delivered")
+    path = write_events(project_folder, fake_sendgrid, "delivered")
     path.write_text(path.read_text() + "\nno event\n{}\n")
     code, _, err = newsletter("reconcile", "ice", "--events", path)
     assert code == 1
@@ -198,8 +200,10 @@ def test_file_with_invalid_events_is_rejected_as_a_whole(
     assert newsletter("reconcile", "ice")[0] == 1
 
 
-def test_retry_sends_only_to_rejected_recipients(newsletter: Cli, vendor: FakeSendGrid) -> None:
-    vendor.inject_faults(
+def test_retry_sends_only_to_rejected_recipients(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
+    fake_sendgrid.inject_faults(
         faults.error_response(
             400, "Does not contain a valid address.", "personalizations.3.to.0.email"
         )
@@ -212,15 +216,21 @@ def test_retry_sends_only_to_rejected_recipients(newsletter: Cli, vendor: FakeSe
     code, out, _ = newsletter("retry", "ice", typed="1\n")
     assert code == 0
     assert "1 reader of the-ice" in out
-    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS
+    assert (
+        len({email.address for email in fake_sendgrid.accepted})
+        == len(fake_sendgrid.accepted)
+        == READERS
+    )
     code, _, err = newsletter("retry", "ice")
     assert code == 1
     assert "no reader" in err
     assert load_status(newsletter)["state"] == "done"
 
 
-def test_who_prints_the_result_of_every_recipient(newsletter: Cli, vendor: FakeSendGrid) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.lost_response())
+def test_who_prints_the_result_of_every_recipient(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
+) -> None:
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.lost_response())
     newsletter(*SEQUENTIAL_SEND)
     _, out, _ = newsletter("who", "ice", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
@@ -232,7 +242,7 @@ def test_who_prints_the_result_of_every_recipient(newsletter: Cli, vendor: FakeS
 
 
 def test_cancelled_plan_can_be_sent_another_time(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     newsletter("plan", "ice")
     code, out, _ = newsletter("cancel", "ice")
@@ -241,11 +251,11 @@ def test_cancelled_plan_can_be_sent_another_time(
     assert newsletter("resume", "ice")[0] == 1
     edit_post(project_folder, "Tuesday", "Wednesday")
     assert newsletter("send", "--yes")[0] == 0
-    assert len(vendor.accepted) == READERS
+    assert len(fake_sendgrid.accepted) == READERS
 
 
-def test_partial_send_stays_cancelled(newsletter: Cli, vendor: FakeSendGrid) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
+def test_partial_send_stays_cancelled(newsletter: Cli, fake_sendgrid: FakeSendGrid) -> None:
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
     newsletter(*SEQUENTIAL_SEND)
     code, out, err = newsletter("cancel", "ice")
     assert code == 0
@@ -253,7 +263,7 @@ def test_partial_send_stays_cancelled(newsletter: Cli, vendor: FakeSendGrid) -> 
     assert "10 readers had it already" in err
     for command in (("send", "--yes"), ("resume",), ("plan", "--again"), ("retry", "ice", "--yes")):
         assert newsletter(*command)[0] == 1
-    assert len(vendor.accepted) == 10
+    assert len(fake_sendgrid.accepted) == 10
     _, out, _ = newsletter("who", "ice", "--missed")
     assert out.count("cancelled before it was sent") == 15
 
@@ -271,27 +281,31 @@ def test_commands_default_to_the_latest_send(newsletter: Cli) -> None:
 
 
 def test_resume_sends_the_planned_content_after_files_changed(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
     newsletter(*SEQUENTIAL_SEND)
     (project_folder / "issues" / ISSUE / "post.md").write_text(POST.replace("ice", "fire"))
     assert newsletter("send", "--yes")[0] == 1
     assert newsletter("resume")[0] == 0
-    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS
-    assert not any(b"fire" in request.body for request in vendor.requests)
+    assert (
+        len({email.address for email in fake_sendgrid.accepted})
+        == len(fake_sendgrid.accepted)
+        == READERS
+    )
+    assert not any(b"fire" in request.body for request in fake_sendgrid.requests)
 
 
 def test_second_ctrl_c_stops_immediately_and_loses_nobody(
-    newsletter: Cli, vendor: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
-    vendor.inject_faults(InjectedFault(accept=True), faults.slow_response(30.0))
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.slow_response(30.0))
     command = [str(Path(sys.executable).parent / "newsletter"), *SEQUENTIAL_SEND]
     with subprocess.Popen(
         command, cwd=project_folder, env=os.environ, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
-        vendor.wait_for_requests(2)
+        fake_sendgrid.wait_for_requests(2)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         while "Ctrl-C again stops at once" not in process.stderr.readline():
@@ -315,11 +329,17 @@ def test_second_ctrl_c_stops_immediately_and_loses_nobody(
     assert newsletter("resume")[0] == 1
     assert load_status(newsletter)["readers"] == {"accepted": 15, "unknown": 10}
     assert (
-        newsletter("reconcile", "ice", "--events", write_events(project_folder, vendor, "open"))[0]
+        newsletter(
+            "reconcile", "ice", "--events", write_events(project_folder, fake_sendgrid, "open")
+        )[0]
         == 0
     )
     assert load_status(newsletter)["state"] == "done"
-    assert len({email.address for email in vendor.accepted}) == len(vendor.accepted) == READERS
+    assert (
+        len({email.address for email in fake_sendgrid.accepted})
+        == len(fake_sendgrid.accepted)
+        == READERS
+    )
 
 
 def test_status_watch_ends_when_the_send_is_done(newsletter: Cli) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html as lxml_html
-from made_up_send import AT, LINKS, MadeUp, address, make_send
+from made_up_send import AT, LINKS, SampleSend, address, make_send
 from sending_fixtures import configured
 
 from newsletter.db import database_engine, read_transaction
@@ -37,7 +37,7 @@ def engine(tmp_path: Path) -> Iterator[sa.Engine]:
         yield sqlite
 
 
-def make_report(engine: sa.Engine, *sends: MadeUp) -> SendReport:
+def make_report(engine: sa.Engine, *sends: SampleSend) -> SendReport:
     for made_up in sends:
         make_send(engine, made_up)
     with read_transaction(engine) as connection:
@@ -46,8 +46,10 @@ def make_report(engine: sa.Engine, *sends: MadeUp) -> SendReport:
 
 @pytest.fixture
 def report(engine: sa.Engine) -> SendReport:
-    earlier = MadeUp(issue="2026-11-17-earlier", at=AT - datetime.timedelta(days=7), readers=300)
-    return make_report(engine, replace(earlier, seed=2), MadeUp(readers=300))
+    earlier = SampleSend(
+        issue="2026-11-17-earlier", at=AT - datetime.timedelta(days=7), readers=300
+    )
+    return make_report(engine, replace(earlier, seed=2), SampleSend(readers=300))
 
 
 def test_page_shows_the_numbers_of_the_report(report: SendReport) -> None:
@@ -79,7 +81,7 @@ def test_page_is_self_contained_and_has_no_addresses(report: SendReport) -> None
 
 def test_markup_in_subject_and_links_is_escaped(engine: sa.Engine) -> None:
     body = '<html><body><a href="https://x.example/&quot;&gt;&lt;b&gt;">{}</a></body></html>'
-    made_up = MadeUp(
+    made_up = SampleSend(
         readers=5, subject=EVIL, html=body.format("&lt;script&gt;alert(2)&lt;/script&gt;")
     )
     page = render_report_page(make_report(engine, made_up), CONFIG)
@@ -89,7 +91,7 @@ def test_markup_in_subject_and_links_is_escaped(engine: sa.Engine) -> None:
 
 
 def test_opens_and_clicks_are_omitted_without_tracking(engine: sa.Engine) -> None:
-    report = make_report(engine, MadeUp(readers=50, tracked=False))
+    report = make_report(engine, SampleSend(readers=50, tracked=False))
     untracked = replace(report, tracking=(False, False))
     page, data = render_report_page(untracked, CONFIG), report_to_dict(untracked)
     assert "tracking is off" in page
@@ -106,7 +108,7 @@ def test_opens_and_clicks_are_omitted_without_tracking(engine: sa.Engine) -> Non
 def test_complaint_state_follows_gmails_limits(
     engine: sa.Engine, share: float | None, state: str
 ) -> None:
-    report = make_report(engine, MadeUp(readers=5))
+    report = make_report(engine, SampleSend(readers=5))
     rates = SendRates(1.0, 0.0, 0.0, share)
     changed = replace(report, rates=rates)
     assert changed.complaint_state == state

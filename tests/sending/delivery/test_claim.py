@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sending_fixtures import MakeReaders, Subscribe, World
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import subscriber
@@ -24,10 +24,10 @@ from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 )
 def test_recipients_are_loaded_with_any_values(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     make_readers: MakeReaders,
     subscribe: Subscribe,
-    world: World,
+    observer: FakeObserver,
     values: dict[str, Any],
 ) -> None:
     subscribe(make_readers(3))
@@ -36,14 +36,14 @@ def test_recipients_are_loaded_with_any_values(  # noqa: PLR0917 - fixtures
             sa.update(subscriber).where(subscriber.c.id == number) for number in (1, 3)
         )
         connection.execute(update_first.values(values))
-    frozen = freeze_send(ledger, letter)
+    frozen = freeze_send(ledger, prepared)
     with ledger.engine.begin() as connection:
         connection.execute(update_third.values(status="unsubscribed"))
     start_send(ledger, frozen)
     (claimed,) = claim.claim_batches(ledger, frozen)
     unsubscribed: list[int] = []
     with read_transaction(ledger.engine) as connection:
-        first, second = claim.load_recipients(connection, claimed, unsubscribed, world.now)
+        first, second = claim.load_recipients(connection, claimed, unsubscribed, observer.now)
     assert (first.id, second.id, unsubscribed) == (1, 2, [3])
     assert first.attributes["name"] == values.get("name", "Reader 1")
     assert first.attributes["email"] == values.get("address", "reader1@example.com")

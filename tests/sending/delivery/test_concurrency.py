@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 import sqlalchemy as sa
-from sending_fixtures import MakeReaders, Subscribe, World, configured
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured
 
 from newsletter.db.schema import attempt, batch, provider_pause, send_recipient
 from newsletter.errors import DatabaseError, SendRefusedError
@@ -78,11 +78,11 @@ class BarrierTransport(FakeTransport):
 
 @pytest.fixture
 def frozen(
-    ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
+    ledger: Ledger, prepared: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> Send:
     """Ten batches: nine of ten recipients and one of five."""
     subscribe(make_readers(TOTAL))
-    return freeze_send(ledger, letter)
+    return freeze_send(ledger, prepared)
 
 
 def states(ledger: Ledger) -> Counter[str]:
@@ -98,31 +98,31 @@ def load_state(ledger: Ledger, frozen: Send) -> str:
 
 @pytest.mark.parametrize("concurrency", [2, 5])
 def test_concurrency_is_used_and_not_exceeded(
-    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World, concurrency: int
+    ledger: Ledger, prepared: PreparedEmail, frozen: Send, observer: FakeObserver, concurrency: int
 ) -> None:
     transport = BarrierTransport(concurrency)
-    BatchSender(ledger, frozen, letter, transport, world, concurrency=concurrency).run()
+    BatchSender(ledger, frozen, prepared, transport, observer, concurrency=concurrency).run()
     assert (transport.peak, transport.post_count) == (concurrency, 10)
     assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
     assert load_state(ledger, frozen) == "done"
-    assert world.done == TOTAL
+    assert observer.done == TOTAL
 
 
 def test_every_thread_reuses_its_connection(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     frozen: Send,
-    world: World,
+    observer: FakeObserver,
     double: FakeSendGrid,
     mailer: SendGridClient,
 ) -> None:
-    BatchSender(ledger, frozen, letter, mailer, world, concurrency=3).run()
+    BatchSender(ledger, frozen, prepared, mailer, observer, concurrency=3).run()
     assert Counter(Counter(email.address for email in double.accepted).values()) == {1: TOTAL}
     assert double.connection_count <= 3
 
 
 def test_in_flight_is_committed_before_the_request_arrives(
-    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World
+    ledger: Ledger, prepared: PreparedEmail, frozen: Send, observer: FakeObserver
 ) -> None:
     class CheckingTransport(FakeTransport):
         def respond(self, body: bytes) -> Response | NoResponse:
@@ -134,13 +134,13 @@ def test_in_flight_is_committed_before_the_request_arrives(
                 ).one()
             return ACCEPTED if recorded == ("in_flight", None) else Response(500, {}, b"")
 
-    BatchSender(ledger, frozen, letter, CheckingTransport(), world, concurrency=4).run()
+    BatchSender(ledger, frozen, prepared, CheckingTransport(), observer, concurrency=4).run()
     assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
 
 
 @pytest.mark.parametrize("status", [401, 403, 451])
 def test_refused_account_stops_the_send_and_requests_in_flight_are_recorded(
-    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World, status: int
+    ledger: Ledger, prepared: PreparedEmail, frozen: Send, observer: FakeObserver, status: int
 ) -> None:
     class RevokedAccount(BarrierTransport):
         def respond(self, body: bytes) -> Response | NoResponse:  # noqa: ARG002
@@ -151,7 +151,7 @@ def test_refused_account_stops_the_send_and_requests_in_flight_are_recorded(
             return ACCEPTED
 
     transport = RevokedAccount(4)
-    outcome = BatchSender(ledger, frozen, letter, transport, world, concurrency=4).run()
+    outcome = BatchSender(ledger, frozen, prepared, transport, observer, concurrency=4).run()
     assert outcome is not None
     assert outcome.status == status
     assert transport.post_count == 4
@@ -161,27 +161,27 @@ def test_refused_account_stops_the_send_and_requests_in_flight_are_recorded(
 
 def test_all_senders_wait_for_the_pause_that_one_was_asked_for(  # noqa: PLR0917
     ledger: Ledger,
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     frozen: Send,
-    world: World,
+    observer: FakeObserver,
     double: FakeSendGrid,
     mailer: SendGridClient,
 ) -> None:
-    until = world.now + datetime.timedelta(seconds=42)
+    until = observer.now + datetime.timedelta(seconds=42)
     double.inject_faults(faults.rate_limit_response(until.timestamp()))
     with pytest.raises(InterruptedError):
-        BatchSender(ledger, frozen, letter, mailer, NonWaitingObserver(), concurrency=1).run()
+        BatchSender(ledger, frozen, prepared, mailer, NonWaitingObserver(), concurrency=1).run()
     with ledger.engine.connect() as connection:
         assert connection.scalars(sa.select(provider_pause.c.paused_until)).all() == [until]
     assert claim.claim_batches(ledger, frozen, 10) == []
     assert get_next_claim_time(ledger, frozen) == until
-    other = World(world.now)
-    BatchSender(replace(ledger, clock=lambda _: other.now), frozen, letter, mailer, other).run()
+    other = FakeObserver(observer.now)
+    BatchSender(replace(ledger, clock=lambda _: other.now), frozen, prepared, mailer, other).run()
     assert other.waits == [42.0]
     assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
 
 
-class NonWaitingObserver(World):
+class NonWaitingObserver(FakeObserver):
     """Raises instead of waiting."""
 
     def wait(self, seconds: float) -> None:
@@ -190,14 +190,14 @@ class NonWaitingObserver(World):
 
 @pytest.mark.parametrize("reason", ["paused", "throttled"])
 def test_claimed_batches_are_released_if_they_may_not_be_sent(
-    ledger: Ledger, frozen: Send, world: World, reason: str
+    ledger: Ledger, frozen: Send, observer: FakeObserver, reason: str
 ) -> None:
     start_send(ledger, frozen)
     claimed = claim.claim_batches(ledger, frozen, 3)
     if reason == "paused":
         stop_send(ledger, frozen, "paused", "by hand")
     else:
-        later = world.now + datetime.timedelta(seconds=9)
+        later = observer.now + datetime.timedelta(seconds=9)
         with ledger.engine.begin() as connection:
             connection.execute(sa.insert(provider_pause).values(id=1, paused_until=later))
     prepared = [claim.PreparedBatch(claimed_batch, b"{}") for claimed_batch in claimed]
@@ -220,7 +220,7 @@ def test_batch_taken_over_by_another_sender_keeps_its_whole_group_from_being_sen
 
 
 def test_lease_of_a_slow_request_is_renewed(
-    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World
+    ledger: Ledger, prepared: PreparedEmail, frozen: Send, observer: FakeObserver
 ) -> None:
     """Another sender expires leases all the time, for three times the length of the lease."""
     lease = datetime.timedelta(seconds=0.3)
@@ -231,14 +231,14 @@ def test_lease_of_a_slow_request_is_renewed(
             for _ in range(3_000):
                 if self.post_count > 1 or len(expired) == 9:
                     break
-                if load_lease_end(ledger) == world.now + lease:
-                    world.now += lease / 3
+                if load_lease_end(ledger) == observer.now + lease:
+                    observer.now += lease / 3
                     expired.append(expire_leases(ledger, frozen))
                 threading.Event().wait(0.01)
             return ACCEPTED
 
     BatchSender(
-        replace(ledger, lease=lease), frozen, letter, SlowTransport(), world, concurrency=1
+        replace(ledger, lease=lease), frozen, prepared, SlowTransport(), observer, concurrency=1
     ).run()
     assert expired == [0] * 9
     assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
@@ -250,7 +250,7 @@ def load_lease_end(ledger: Ledger) -> datetime.datetime | None:
 
 
 def test_second_ctrl_c_stops_immediately_and_loses_nothing(
-    ledger: Ledger, letter: PreparedEmail, frozen: Send, world: World
+    ledger: Ledger, prepared: PreparedEmail, frozen: Send, observer: FakeObserver
 ) -> None:
     release = threading.Event()
 
@@ -261,7 +261,7 @@ def test_second_ctrl_c_stops_immediately_and_loses_nothing(
             release.wait(timeout=60)
             return ACCEPTED
 
-    class InterruptingObserver(World):
+    class InterruptingObserver(FakeObserver):
         def advance(self, recipient_count: int) -> None:
             if recipient_count:
                 raise KeyboardInterrupt
@@ -269,7 +269,7 @@ def test_second_ctrl_c_stops_immediately_and_loses_nothing(
     before = sys.getswitchinterval()
     with pytest.raises(KeyboardInterrupt):
         BatchSender(
-            ledger, frozen, letter, HangingTransport(), InterruptingObserver(), concurrency=4
+            ledger, frozen, prepared, HangingTransport(), InterruptingObserver(), concurrency=4
         ).run()
     assert sys.getswitchinterval() == before
     interrupted = states(ledger)
@@ -277,7 +277,7 @@ def test_second_ctrl_c_stops_immediately_and_loses_nothing(
     assert interrupted["in_flight"] >= 2
     release.set()
     transport = FakeTransport()
-    BatchSender(ledger, frozen, letter, transport, world, concurrency=4).run()
+    BatchSender(ledger, frozen, prepared, transport, observer, concurrency=4).run()
     assert transport.post_count == interrupted["ready"] + interrupted["claimed"]
     assert states(ledger) == {
         "accepted": interrupted["accepted"] + transport.post_count,
@@ -288,9 +288,9 @@ def test_second_ctrl_c_stops_immediately_and_loses_nothing(
 
 def test_outcome_that_cannot_be_recorded_does_not_affect_others(
     ledger: Ledger,
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     frozen: Send,
-    world: World,
+    observer: FakeObserver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def failing(ledger: Ledger, results: list[BatchResult]) -> None:
@@ -301,7 +301,7 @@ def test_outcome_that_cannot_be_recorded_does_not_affect_others(
     monkeypatch.setattr("newsletter.sending.delivery.sender.record_batch_results", failing)
     transport = FakeTransport()
     with pytest.raises(DatabaseError, match="batch 2 was sent, but") as failed:
-        BatchSender(ledger, frozen, letter, transport, world, concurrency=4).run()
+        BatchSender(ledger, frozen, prepared, transport, observer, concurrency=4).run()
     assert [problem.message for problem in failed.value.problems][1:] == ["the disk is full"]
     assert states(ledger)["in_flight"] == 1
     assert states(ledger)["accepted"] == transport.post_count - 1
@@ -362,14 +362,14 @@ def test_batches_are_split_by_count(ledger: Ledger, frozen: Send) -> None:
 
 def test_batches_are_split_by_bytes_if_the_count_would_exceed_them(
     ledger: Ledger,
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     subscribe: Subscribe,
     make_readers: MakeReaders,
-    world: World,
+    observer: FakeObserver,
 ) -> None:
     subscribe(make_readers(TOTAL))
-    limited = prepare_email(letter.email, configured(limits={"request_bytes": 30_000}))
-    assert letter.always_fits
+    limited = prepare_email(prepared.email, configured(limits={"request_bytes": 30_000}))
+    assert prepared.always_fits
     assert not limited.always_fits
     frozen = freeze_send(ledger, limited)
     assert [id_ for ids in batch_members(ledger) for id_ in ids] == list(range(1, TOTAL + 1))
@@ -382,22 +382,22 @@ def test_batches_are_split_by_bytes_if_the_count_would_exceed_them(
             return ACCEPTED
 
     transport = MeasuringTransport()
-    BatchSender(ledger, frozen, limited, transport, world, concurrency=2).run()
+    BatchSender(ledger, frozen, limited, transport, observer, concurrency=2).run()
     assert 25_000 < transport.largest <= 30_000
     assert count_recipients_by_state(ledger, frozen) == {"accepted": TOTAL}
 
 
 def test_send_with_one_recipient_per_request_is_frozen_and_sent(
     ledger: Ledger,
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     subscribe: Subscribe,
     make_readers: MakeReaders,
-    world: World,
+    observer: FakeObserver,
 ) -> None:
     subscribe(make_readers(7))
-    single = prepare_email(letter.email, configured(sendgrid={"personalize": "per_request"}))
+    single = prepare_email(prepared.email, configured(sendgrid={"personalize": "per_request"}))
     frozen = freeze_send(ledger, single)
     transport = FakeTransport()
-    BatchSender(ledger, frozen, single, transport, world).run()
+    BatchSender(ledger, frozen, single, transport, observer).run()
     assert transport.post_count == 7
     assert count_recipients_by_state(ledger, frozen) == {"accepted": 7}

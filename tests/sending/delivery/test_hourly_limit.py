@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from sending_fixtures import MakeReaders, Subscribe, World
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import rate_bucket
@@ -65,26 +65,26 @@ def test_clock_that_goes_back_does_not_raise_the_limit() -> None:
 
 def test_limited_send_waits_and_reaches_everybody(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     mailer: SendGridClient,
-    world: World,
+    observer: FakeObserver,
     double: FakeSendGrid,
     subscribe: Subscribe,
     make_readers: MakeReaders,
 ) -> None:
     subscribe(make_readers(45))
-    frozen = save_schedule(ledger, freeze_send(ledger, letter), SendSchedule(limit_per_hour=20))
-    BatchSender(ledger, frozen, letter, mailer, world, jitter=lambda: 1.0, concurrency=1).run()
+    frozen = save_schedule(ledger, freeze_send(ledger, prepared), SendSchedule(limit_per_hour=20))
+    BatchSender(ledger, frozen, prepared, mailer, observer, jitter=lambda: 1.0, concurrency=1).run()
     assert count_recipients_by_state(ledger, frozen) == {"accepted": 45}
     assert len(double.requests) == 5
-    assert sum(world.waits) == 2 * HOUR.total_seconds()
+    assert sum(observer.waits) == 2 * HOUR.total_seconds()
 
 
 def test_senders_share_one_count(
-    ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
+    ledger: Ledger, prepared: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> None:
     subscribe(make_readers(45))
-    frozen = save_schedule(ledger, freeze_send(ledger, letter), SendSchedule(limit_per_hour=20))
+    frozen = save_schedule(ledger, freeze_send(ledger, prepared), SendSchedule(limit_per_hour=20))
     start_send(ledger, frozen)
     assert [len(claim.claim_batches(ledger, frozen, limit)) for limit in (1, 3, 1)] == [1, 1, 0]
     with read_transaction(ledger.engine) as connection:
@@ -92,10 +92,10 @@ def test_senders_share_one_count(
 
 
 def test_limit_below_the_size_of_a_planned_batch_is_refused(
-    ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
+    ledger: Ledger, prepared: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> None:
     subscribe(make_readers(12))
-    frozen = freeze_send(ledger, letter)
+    frozen = freeze_send(ledger, prepared)
     with pytest.raises(SendRefusedError, match="batches of more than 9") as refused:
         save_schedule(ledger, frozen, SendSchedule(limit_per_hour=9))
     assert "--again --batch-size 9" in str(refused.value)

@@ -6,7 +6,7 @@ from contextlib import suppress
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sending_fixtures import MakeReaders, World, configured
+from sending_fixtures import FakeObserver, MakeReaders, configured
 
 from newsletter.db.schema import attempt, batch, metadata, send_recipient, subscriber
 from newsletter.render.email import Email
@@ -87,7 +87,7 @@ EVENTS: st.SearchStrategy[str | InjectedFault] = st.sampled_from(
 def test_ledger_is_consistent_after_any_faults(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     email: Email,
-    world: World,
+    observer: FakeObserver,
     double: FakeSendGrid,
     mailer: SendGridClient,
     make_readers: MakeReaders,
@@ -95,16 +95,18 @@ def test_ledger_is_consistent_after_any_faults(  # noqa: PLR0917 - fixtures
     unsubscribed: set[int],
     concurrency: int,
 ) -> None:
-    reset(ledger, world, double, make_readers)
-    letter = prepare_email(email, configured(limits={"batch_size": 10}))
-    frozen = freeze_send(ledger, letter)
+    reset(ledger, observer, double, make_readers)
+    prepared = prepare_email(email, configured(limits={"batch_size": 10}))
+    frozen = freeze_send(ledger, prepared)
     with ledger.engine.begin() as connection:
         update = sa.update(subscriber).where(subscriber.c.id.in_(unsubscribed))
         connection.execute(update.values(status="unsubscribed"))
     transport = FaultyTransport(mailer, double, list(plan))
     for _ in range(len(plan) + 2):
         with suppress(Killed):
-            BatchSender(ledger, frozen, letter, transport, world, concurrency=concurrency).run()
+            BatchSender(
+                ledger, frozen, prepared, transport, observer, concurrency=concurrency
+            ).run()
         check(ledger, frozen, double)
         if current(ledger, frozen).state in {"done", "needs_review"}:
             break
@@ -114,13 +116,15 @@ def test_ledger_is_consistent_after_any_faults(  # noqa: PLR0917 - fixtures
     assert (current(ledger, frozen).state == "needs_review") == ("unknown" in counts)
 
 
-def reset(ledger: Ledger, world: World, double: FakeSendGrid, make_readers: MakeReaders) -> None:
+def reset(
+    ledger: Ledger, observer: FakeObserver, double: FakeSendGrid, make_readers: MakeReaders
+) -> None:
     double.accepted.clear()
     rows = [
         {
             "id": reader.id, "address": reader.address, "address_key": reader.address_key,
             "name": "", "status": "active", "attributes": {}, "token": reader.token,
-            "joined_at": world.now, "updated_at": world.now,
+            "joined_at": observer.now, "updated_at": observer.now,
         }
         for reader in make_readers(TOTAL)
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 import datetime
 
 import sqlalchemy as sa
-from sending_fixtures import MakeReaders, Subscribe, World
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import send_recipient
@@ -21,30 +21,30 @@ HOUR = datetime.timedelta(hours=1)
 
 def test_pauses_are_checked_at_the_freeze_and_at_the_claim(
     ledger: Ledger,
-    letter: PreparedEmail,
-    world: World,
+    prepared: PreparedEmail,
+    observer: FakeObserver,
     subscribe: Subscribe,
     make_readers: MakeReaders,
 ) -> None:
     subscribe(make_readers(8))
     with ledger.engine.begin() as connection:
-        set_paused_until(connection, 1, world.now + HOUR, world.now)
-        set_paused_until(connection, 2, world.now, world.now)
-    frozen = freeze_send(ledger, letter)
+        set_paused_until(connection, 1, observer.now + HOUR, observer.now)
+        set_paused_until(connection, 2, observer.now, observer.now)
+    frozen = freeze_send(ledger, prepared)
     assert (frozen.total, frozen.excluded) == (7, {"paused": 1})
     with read_transaction(ledger.engine) as connection:
         ids = sa.select(send_recipient.c.subscriber_id).order_by(send_recipient.c.subscriber_id)
         assert connection.scalars(ids).all() == [2, 3, 4, 5, 6, 7, 8]
     with ledger.engine.begin() as connection:
         connection.execute(sa.text("UPDATE send SET state = 'running'"))
-        set_paused_until(connection, 3, world.now + HOUR, world.now)
+        set_paused_until(connection, 3, observer.now + HOUR, observer.now)
         new_address = parse_address("elsewhere@example.com")
         assert changes.change_address(
-            connection, "reader4@example.com", new_address, ChangeOrigin(world.now, "form")
+            connection, "reader4@example.com", new_address, ChangeOrigin(observer.now, "form")
         )
     [claimed] = claim.claim_batches(ledger, frozen)
-    assert split_by_mailable(ledger, claimed, world.now) == ([2, 5, 6, 7, 8], [3, 4])
-    assert split_by_mailable(ledger, claimed, world.now + HOUR) == ([2, 3, 5, 6, 7, 8], [4])
+    assert split_by_mailable(ledger, claimed, observer.now) == ([2, 5, 6, 7, 8], [3, 4])
+    assert split_by_mailable(ledger, claimed, observer.now + HOUR) == ([2, 3, 5, 6, 7, 8], [4])
 
 
 def split_by_mailable(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 import sqlalchemy as sa
-from sending_fixtures import MakeReaders, Subscribe, World
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db.schema import attempt, batch, send_recipient, subscriber, suppression
 from newsletter.errors import DatabaseError
@@ -37,20 +37,20 @@ class SendScenario:
     """A frozen send of 25 recipients in batches of ten, and what is needed to send it."""
 
     ledger: Ledger
-    letter: PreparedEmail
+    prepared: PreparedEmail
     mailer: SendGridClient
-    world: World
+    observer: FakeObserver
     double: FakeSendGrid
     concurrency: int = 1  # for a defined order of requests
 
     def send(self) -> Send:
-        send = get_send(self.ledger, self.letter.email.issue)
+        send = get_send(self.ledger, self.prepared.email.issue)
         assert send is not None
         return send
 
     def run(self) -> Outcome | None:
         sender = BatchSender(
-            self.ledger, self.send(), self.letter, self.mailer, self.world, lambda: 1.0,
+            self.ledger, self.send(), self.prepared, self.mailer, self.observer, lambda: 1.0,
             self.concurrency,
         )  # fmt: skip
         return sender.run()
@@ -75,16 +75,16 @@ class SendScenario:
 @pytest.fixture
 def scenario(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     mailer: SendGridClient,
-    world: World,
+    observer: FakeObserver,
     double: FakeSendGrid,
     subscribe: Subscribe,
     make_readers: MakeReaders,
 ) -> SendScenario:
     subscribe(make_readers(TOTAL))
-    freeze_send(ledger, letter)
-    return SendScenario(ledger, letter, mailer, world, double)
+    freeze_send(ledger, prepared)
+    return SendScenario(ledger, prepared, mailer, observer, double)
 
 
 def test_send_without_faults_reaches_everybody_once(scenario: SendScenario) -> None:
@@ -94,7 +94,7 @@ def test_send_without_faults_reaches_everybody_once(scenario: SendScenario) -> N
     assert [email.address for email in scenario.double.accepted] == [
         f"reader{number}@example.com" for number in range(1, TOTAL + 1)
     ]
-    assert scenario.world.done == TOTAL
+    assert scenario.observer.done == TOTAL
     assert scenario.double.unfilled_tokens == set()
     scenario.check()
 
@@ -146,7 +146,7 @@ def test_request_that_was_not_sent_is_retried_with_backoff(scenario: SendScenari
     scenario.mailer = _FailingToConnect(scenario.mailer, 3)
     scenario.run()
     assert scenario.recipients_by_state() == {"accepted": TOTAL}
-    assert scenario.world.waits == [1.0, 2.0, 4.0]
+    assert scenario.observer.waits == [1.0, 2.0, 4.0]
     scenario.check()
 
 
@@ -158,7 +158,7 @@ def test_send_pauses_after_eight_attempts_and_can_be_resumed(scenario: SendScena
     assert outcome.message == "connection refused"
     assert scenario.send().state == "paused"
     assert scenario.recipients_by_state() == {"pending": TOTAL}
-    assert len(scenario.world.waits) == 7
+    assert len(scenario.observer.waits) == 7
     scenario.mailer = mailer
     scenario.run()
     assert scenario.recipients_by_state() == {"accepted": TOTAL}
@@ -166,10 +166,12 @@ def test_send_pauses_after_eight_attempts_and_can_be_resumed(scenario: SendScena
 
 
 def test_429_waits_until_the_time_of_the_response(scenario: SendScenario) -> None:
-    scenario.double.inject_faults(faults.rate_limit_response(scenario.world.now.timestamp() + 42))
+    scenario.double.inject_faults(
+        faults.rate_limit_response(scenario.observer.now.timestamp() + 42)
+    )
     scenario.run()
-    assert scenario.world.waits == [42.0]
-    assert "pause" in scenario.world.remarks[0]
+    assert scenario.observer.waits == [42.0]
+    assert "pause" in scenario.observer.remarks[0]
     assert scenario.recipients_by_state() == {"accepted": TOTAL}
     scenario.check()
 
@@ -250,7 +252,7 @@ def test_recipients_who_unsubscribe_before_the_claim_are_skipped(scenario: SendS
             sa.insert(suppression).values(
                 address_key="reader4@example.com",
                 reason="complained",
-                since=scenario.world.now,
+                since=scenario.observer.now,
                 source="x",
             )
         )
@@ -282,13 +284,13 @@ def test_recipient_too_large_for_any_request_is_rejected_alone(scenario: SendSce
 def test_batch_of_a_dead_sender_becomes_unknown_if_in_flight_else_ready(
     scenario: SendScenario,
 ) -> None:
-    scenario.world.shortest_wait = 0
+    scenario.observer.shortest_wait = 0
     claim_and_die(scenario, in_flight=True)
     claim_and_die(scenario, in_flight=False)
     scenario.run()
     assert scenario.recipients_by_state() == {"accepted": 15, "unknown": 10}
     assert scenario.send().state == "needs_review"
-    assert sum(scenario.world.waits) == scenario.ledger.lease.total_seconds()
+    assert sum(scenario.observer.waits) == scenario.ledger.lease.total_seconds()
     scenario.check()
 
 
@@ -300,11 +302,11 @@ def claim_and_die(scenario: SendScenario, *, in_flight: bool) -> None:
 
 
 def test_stop_request_completes_the_request_in_flight_and_pauses(scenario: SendScenario) -> None:
-    scenario.mailer = _StopRequesting(scenario.mailer, scenario.world)
+    scenario.mailer = _StopRequesting(scenario.mailer, scenario.observer)
     scenario.run()
     assert scenario.send().state == "paused"
     assert scenario.recipients_by_state() == {"accepted": 10, "pending": 15}
-    scenario.world.stop_requested = False
+    scenario.observer.stop_requested = False
     scenario.mailer = scenario.mailer.mailer
     scenario.run()
     assert scenario.send().state == "done"
@@ -312,12 +314,12 @@ def test_stop_request_completes_the_request_in_flight_and_pauses(scenario: SendS
 
 
 def test_two_senders_share_the_batches_and_nobody_gets_it_twice(scenario: SendScenario) -> None:
-    other = replace(scenario, world=_NonWaitingObserver())
+    other = replace(scenario, observer=_NonWaitingObserver())
     scenario.mailer = _RunningAnotherSender(scenario.mailer, other.run)
     scenario.run()
     assert scenario.send().state == "done"
     assert scenario.recipients_by_state() == {"accepted": TOTAL}
-    assert (scenario.world.done, other.world.done) == (10, 15)
+    assert (scenario.observer.done, other.observer.done) == (10, 15)
     scenario.check()
 
 
@@ -361,7 +363,7 @@ def full_disk(scenario: SendScenario, statement: str) -> Iterator[None]:
         sa.event.remove(scenario.ledger.engine, "before_cursor_execute", refuse)
 
 
-class _NonWaitingObserver(World):
+class _NonWaitingObserver(FakeObserver):
     """Raises instead of waiting for the other sender."""
 
     def wait(self, seconds: float) -> None:
@@ -406,12 +408,12 @@ class _RejectingRecipient(_WrappedMailer):
 class _StopRequesting(_WrappedMailer):
     """Requests a stop while the first request is in flight."""
 
-    def __init__(self, mailer: SendGridClient, world: World) -> None:
+    def __init__(self, mailer: SendGridClient, observer: FakeObserver) -> None:
         super().__init__(mailer)
-        self.world = world
+        self.observer = observer
 
     def post_mail(self, body: bytes) -> Response | NoResponse:
-        self.world.stop_requested = True
+        self.observer.stop_requested = True
         return self.mailer.post_mail(body)
 
 

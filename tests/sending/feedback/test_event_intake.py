@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sending_fixtures import MakeReaders, Subscribe, World, configured
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import event, journal, send, subscriber, suppression
@@ -129,11 +129,11 @@ def test_event_for_the_old_address_applies_after_a_change_of_address(  # noqa: P
     ingest: Ingest,
     engine: sa.Engine,
     ledger: Ledger,
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     event_fields: dict[str, Any],
     status: str,
 ) -> None:
-    frozen = freeze_send(ledger, letter)
+    frozen = freeze_send(ledger, prepared)
     with engine.begin() as connection:
         origin = ChangeOrigin(datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC), "form")
         changes.change_address(connection, READER, parse_address("ada@example.org"), origin)
@@ -184,12 +184,12 @@ def test_delivery_to_another_subscriber_resets_nothing(ingest: Ingest, engine: s
 
 
 def test_events_from_before_a_resubscription_are_ignored(
-    ingest: Ingest, ledger: Ledger, engine: sa.Engine, world: World
+    ingest: Ingest, ledger: Ledger, engine: sa.Engine, observer: FakeObserver
 ) -> None:
     ingest(make_event("unsubscribe", -100), make_event("bounce", -90, type="blocked"))
     address = parse_address(READER)
     with ledger.engine.begin() as connection:
-        origin = ChangeOrigin(world.now, "form", "/join", "Yes, send me the letter")
+        origin = ChangeOrigin(observer.now, "form", "/join", "Yes, send me the letter")
         changes.resubscribe(connection, address, "active", origin)
     ingest(make_event("bounce", -50, type="bounce"), make_event("bounce", -40, type="blocked"))
     assert load_status(engine) == ("active", 0)
@@ -220,10 +220,10 @@ def test_unknown_addresses_are_suppressed_and_odd_events_are_stored(
 
 
 def test_events_of_an_erased_address_are_stored_without_it(
-    ingest: Ingest, engine: sa.Engine, world: World
+    ingest: Ingest, engine: sa.Engine, observer: FakeObserver
 ) -> None:
     ingest(make_event("delivered"))
-    erase_address(engine, READER, world.now)
+    erase_address(engine, READER, observer.now)
     ingest(make_event("open", 5, email=READER.upper()), make_event("spamreport", 6))
     with read_transaction(engine) as connection:
         rows = connection.execute(sa.select(event.c.address_key, event.c.raw)).all()
@@ -266,9 +266,15 @@ def test_events_of_bots_are_marked(ingest: Ingest, engine: sa.Engine) -> None:
     ],
 )
 def test_change_of_the_account_pauses_running_sends(  # noqa: PLR0917 - columns of a table
-    ingest: Ingest, engine: sa.Engine, world: World, kind: str | None, at: int, state: str
+    ingest: Ingest, engine: sa.Engine, observer: FakeObserver, kind: str | None, at: int, state: str
 ) -> None:
-    values = {"content_sha": "", "subject": "", "frozen_at": world.now, "total": 0, "excluded": {}}
+    values = {
+        "content_sha": "",
+        "subject": "",
+        "frozen_at": observer.now,
+        "total": 0,
+        "excluded": {},
+    }
     with engine.begin() as connection:
         for issue, before in (("2026-12-01-ice", "running"), ("2026-11-01-fog", "done")):
             connection.execute(sa.insert(send).values(issue=issue, state=before, **values))

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy as sa
-from sending_fixtures import World
+from sending_fixtures import FakeObserver
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import journal, setting, subscriber, suppression
@@ -28,9 +28,9 @@ AddSubscribers = Callable[..., None]
 
 
 @pytest.fixture
-def sync(engine: sa.Engine, mailer: SendGridClient, world: World) -> Sync:
+def sync(engine: sa.Engine, mailer: SendGridClient, observer: FakeObserver) -> Sync:
     lists = SuppressionClient(
-        mailer, world.wait, lambda: world.now, lambda attempts: backoff_seconds(attempts, 1.0)
+        mailer, observer.wait, lambda: observer.now, lambda attempts: backoff_seconds(attempts, 1.0)
     )
     return lambda **options: {
         result.list_name: result for result in sync_suppressions(engine, lists, **options)
@@ -38,10 +38,10 @@ def sync(engine: sa.Engine, mailer: SendGridClient, world: World) -> Sync:
 
 
 @pytest.fixture
-def add_subscribers(engine: sa.Engine, world: World) -> AddSubscribers:
+def add_subscribers(engine: sa.Engine, observer: FakeObserver) -> AddSubscribers:
     def insert(*addresses: str, status: str = "active") -> None:
         with engine.begin() as connection:
-            origin = ChangeOrigin(world.now - datetime.timedelta(days=30), "form")
+            origin = ChangeOrigin(observer.now - datetime.timedelta(days=30), "form")
             for address in addresses:
                 changes.subscribe(connection, parse_address(address), status, origin)
 
@@ -84,12 +84,12 @@ def test_each_list_sets_its_status(
     add_subscribers: AddSubscribers,
     engine: sa.Engine,
     double: FakeSendGrid,
-    world: World,
+    observer: FakeObserver,
 ) -> None:
     names = ("bounces", "invalid_emails", "unsubscribes", "spam_reports", "blocks")
     add_subscribers(*(f"{name}@example.com" for name in (*names, "group", "nobody")))
     for name in names:
-        double.suppressions.add(name, f"{name}@example.com", world.timestamp(), reason="550 no")
+        double.suppressions.add(name, f"{name}@example.com", observer.timestamp(), reason="550 no")
     double.suppressions.groups[7] = ["group@example.com"]
     results = sync(group=7)
     assert statuses(engine) == {
@@ -109,15 +109,17 @@ def test_journal_names_the_list(
     add_subscribers: AddSubscribers,
     engine: sa.Engine,
     double: FakeSendGrid,
-    world: World,
+    observer: FakeObserver,
 ) -> None:
     add_subscribers("ada@example.com")
-    double.suppressions.add("bounces", "ada@example.com", world.timestamp() - HOUR, reason="550 no")
+    double.suppressions.add(
+        "bounces", "ada@example.com", observer.timestamp() - HOUR, reason="550 no"
+    )
     sync()
     with read_transaction(engine) as connection:
         line = connection.execute(sa.select(journal).where(journal.c.change == "bounced")).one()
     assert (line.method, line.source, line.wording) == ("sync", "SendGrid's bounces", "550 no")
-    assert line.at == world.now - datetime.timedelta(hours=1)
+    assert line.at == observer.now - datetime.timedelta(hours=1)
 
 
 def test_second_sync_changes_nothing(
@@ -125,12 +127,12 @@ def test_second_sync_changes_nothing(
     add_subscribers: AddSubscribers,
     engine: sa.Engine,
     double: FakeSendGrid,
-    world: World,
+    observer: FakeObserver,
 ) -> None:
     add_subscribers("ada@example.com", "bo@example.com")
     for name in ("bounces", "unsubscribes"):
-        double.suppressions.add(name, "ada@example.com", world.timestamp())
-        double.suppressions.add(name, "stranger@example.com", world.timestamp())
+        double.suppressions.add(name, "ada@example.com", observer.timestamp())
+        double.suppressions.add(name, "stranger@example.com", observer.timestamp())
     double.suppressions.groups[7] = ["bo@example.com"]
     sync(group=7)
     before = dump_tables(engine)
@@ -145,11 +147,11 @@ def test_spellings_and_duplicates_of_an_address_are_one_subscriber(
     add_subscribers: AddSubscribers,
     engine: sa.Engine,
     double: FakeSendGrid,
-    world: World,
+    observer: FakeObserver,
 ) -> None:
     add_subscribers("Ada@Example.com")
     for address in ("ADA@EXAMPLE.COM", "ada@example.com", "Ada@example.com"):
-        double.suppressions.add("bounces", address, world.timestamp())
+        double.suppressions.add("bounces", address, observer.timestamp())
     results = sync()
     assert statuses(engine) == {"Ada@example.com": "bounced"}
     assert len(results["bounces"].applied_reports) == 1
@@ -188,11 +190,11 @@ def test_list_of_several_pages_is_fetched(
     add_subscribers: AddSubscribers,
     engine: sa.Engine,
     double: FakeSendGrid,
-    world: World,
+    observer: FakeObserver,
 ) -> None:
     add_subscribers(*(f"r{number}@example.com" for number in range(40)))
     for number in range(1201):
-        double.suppressions.add("bounces", f"r{number}@example.com", world.timestamp() - number)
+        double.suppressions.add("bounces", f"r{number}@example.com", observer.timestamp() - number)
     results = sync()
     assert (results["bounces"].fetched_count, len(results["bounces"].applied_reports)) == (
         1201,
@@ -204,21 +206,21 @@ def test_list_of_several_pages_is_fetched(
 
 
 def test_unknown_addresses_are_suppressed(
-    sync: Sync, engine: sa.Engine, double: FakeSendGrid, world: World
+    sync: Sync, engine: sa.Engine, double: FakeSendGrid, observer: FakeObserver
 ) -> None:
-    double.suppressions.add("unsubscribes", "Stranger@Example.com", world.timestamp())
-    double.suppressions.add("invalid_emails", "no address at all", world.timestamp())
+    double.suppressions.add("unsubscribes", "Stranger@Example.com", observer.timestamp())
+    double.suppressions.add("invalid_emails", "no address at all", observer.timestamp())
     sync()
     assert suppressed(engine) == {"stranger@example.com": "unsubscribed"}
     assert statuses(engine) == {}
 
 
 def test_next_sync_starts_a_day_before_the_last(
-    sync: Sync, double: FakeSendGrid, world: World
+    sync: Sync, double: FakeSendGrid, observer: FakeObserver
 ) -> None:
     sync()
-    first = world.timestamp()
-    world.now += datetime.timedelta(days=3)
+    first = observer.timestamp()
+    observer.now += datetime.timedelta(days=3)
     late = "late@example.com"
     double.suppressions.add("bounces", late, first - 23 * HOUR)
     double.suppressions.add("bounces", "old@example.com", first - 25 * HOUR)
@@ -234,14 +236,14 @@ def test_interrupted_list_is_fetched_again(
     add_subscribers: AddSubscribers,
     engine: sa.Engine,
     double: FakeSendGrid,
-    world: World,
+    observer: FakeObserver,
 ) -> None:
     add_subscribers("r1@example.com", "r600@example.com", "u@example.com")
     for number in range(700):
         double.suppressions.add(
-            "bounces", f"r{number}@example.com", world.timestamp() + number - 9999
+            "bounces", f"r{number}@example.com", observer.timestamp() + number - 9999
         )
-    double.suppressions.add("unsubscribes", "u@example.com", world.timestamp())
+    double.suppressions.add("unsubscribes", "u@example.com", observer.timestamp())
     double.inject_faults(
         faults.InjectedFault(accept=True), faults.error_response(403, "access forbidden")
     )
@@ -274,11 +276,11 @@ def test_dry_run_reports_the_same_and_changes_nothing(
     add_subscribers: AddSubscribers,
     engine: sa.Engine,
     double: FakeSendGrid,
-    world: World,
+    observer: FakeObserver,
 ) -> None:
     add_subscribers("ada@example.com")
-    double.suppressions.add("bounces", "ada@example.com", world.timestamp())
-    double.suppressions.add("bounces", "stranger@example.com", world.timestamp())
+    double.suppressions.add("bounces", "ada@example.com", observer.timestamp())
+    double.suppressions.add("bounces", "stranger@example.com", observer.timestamp())
     before = dump_tables(engine)
     dry_run = sync(dry_run=True)
     assert dump_tables(engine) == before
@@ -286,16 +288,16 @@ def test_dry_run_reports_the_same_and_changes_nothing(
 
 
 def test_sync_since_a_given_day_leaves_no_gap(
-    sync: Sync, engine: sa.Engine, double: FakeSendGrid, world: World
+    sync: Sync, engine: sa.Engine, double: FakeSendGrid, observer: FakeObserver
 ) -> None:
-    double.suppressions.add("bounces", "old@example.com", world.timestamp() - 9 * DAY)
-    results = sync(since=world.now - datetime.timedelta(days=2))
+    double.suppressions.add("bounces", "old@example.com", observer.timestamp() - 9 * DAY)
+    results = sync(since=observer.now - datetime.timedelta(days=2))
     assert results["bounces"].fetched_count == 0
     sync()
     assert suppressed(engine) == {"old@example.com": "bounced"}
-    world.now += datetime.timedelta(days=5)
-    sync(since=world.now - datetime.timedelta(days=20))
-    assert sync()["bounces"].since == world.now - datetime.timedelta(days=1)
+    observer.now += datetime.timedelta(days=5)
+    sync(since=observer.now - datetime.timedelta(days=20))
+    assert sync()["bounces"].since == observer.now - datetime.timedelta(days=1)
 
 
 def test_report_from_before_a_resubscription_is_ignored(
@@ -303,18 +305,18 @@ def test_report_from_before_a_resubscription_is_ignored(
     add_subscribers: AddSubscribers,
     engine: sa.Engine,
     double: FakeSendGrid,
-    world: World,
+    observer: FakeObserver,
 ) -> None:
     add_subscribers("ada@example.com")
-    double.suppressions.add("unsubscribes", "ada@example.com", world.timestamp() - DAY)
+    double.suppressions.add("unsubscribes", "ada@example.com", observer.timestamp() - DAY)
     sync()
     with engine.begin() as connection:
-        origin = ChangeOrigin(world.now, "cli", wording="by letter")
+        origin = ChangeOrigin(observer.now, "cli", wording="by letter")
         changes.resubscribe(connection, parse_address("ada@example.com"), "active", origin)
     sync()
     assert statuses(engine) == {"ada@example.com": "active"}
-    double.suppressions.add("unsubscribes", "ada@example.com", world.timestamp() + 60)
-    world.now += datetime.timedelta(minutes=2)
+    double.suppressions.add("unsubscribes", "ada@example.com", observer.timestamp() + 60)
+    observer.now += datetime.timedelta(minutes=2)
     sync()
     assert statuses(engine) == {"ada@example.com": "unsubscribed"}
 
@@ -324,11 +326,11 @@ def test_erased_address_is_not_stored_again(
     add_subscribers: AddSubscribers,
     engine: sa.Engine,
     double: FakeSendGrid,
-    world: World,
+    observer: FakeObserver,
 ) -> None:
     add_subscribers("ada@example.com")
-    erasure.erase_address(engine, "ada@example.com", world.now)
-    double.suppressions.add("unsubscribes", "ada@example.com", world.timestamp())
+    erasure.erase_address(engine, "ada@example.com", observer.now)
+    double.suppressions.add("unsubscribes", "ada@example.com", observer.timestamp())
     results = sync()
     assert results["unsubscribes"].applied_reports == []
     assert (statuses(engine), suppressed(engine)) == ({}, {})

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from sending_fixtures import MakeReaders, World, configured
+from sending_fixtures import FakeObserver, MakeReaders, configured
 
 from newsletter.db.schema import attempt, batch, event, metadata, send_recipient, subscriber
 from newsletter.errors import NewsletterError
@@ -75,7 +75,7 @@ class SendMachine(RuleBasedStateMachine):
 
     ledger: Ledger
     email: Email
-    world: World
+    observer: FakeObserver
     double: FakeSendGrid
     mailer: SendGridClient
     make_readers: MakeReaders
@@ -88,12 +88,12 @@ class SendMachine(RuleBasedStateMachine):
         self.unsubscribed: set[str] = set()
         self.plan: list[str | InjectedFault] = []
         self.double.accepted.clear()
-        self.letter = prepare_email(self.email, configured(limits={"batch_size": BATCH_SIZE}))
+        self.prepared = prepare_email(self.email, configured(limits={"batch_size": BATCH_SIZE}))
         self._subscribe()
-        self.frozen_send = freeze_send(self.ledger, self.letter)
+        self.frozen_send = freeze_send(self.ledger, self.prepared)
 
     def _subscribe(self) -> None:
-        now = self.world.now
+        now = self.observer.now
         rows = [
             {
                 "id": reader.id, "address": reader.address, "address_key": reader.address_key,
@@ -115,7 +115,12 @@ class SendMachine(RuleBasedStateMachine):
 
     def sender(self, concurrency: int = 1) -> BatchSender:
         return BatchSender(
-            self.ledger, self.frozen_send, self.letter, self, self.world, concurrency=concurrency
+            self.ledger,
+            self.frozen_send,
+            self.prepared,
+            self,
+            self.observer,
+            concurrency=concurrency,
         )
 
     def post_mail(self, body: bytes) -> Response | NoResponse:
@@ -128,7 +133,7 @@ class SendMachine(RuleBasedStateMachine):
         if isinstance(event, InjectedFault):
             self.double.inject_faults(event)
         if event == "lease expires":  # so slow that another sender takes over
-            self.world.now += 2 * self.ledger.lease
+            self.observer.now += 2 * self.ledger.lease
             with suppress(NewsletterError, Killed):
                 self.sender().run()
         response = self.mailer.post_mail(body)
@@ -144,7 +149,7 @@ class SendMachine(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([-300, -3, 1, 10, 4000]))
     def move_clock(self, minutes: int) -> None:
-        self.world.now += datetime.timedelta(minutes=minutes)
+        self.observer.now += datetime.timedelta(minutes=minutes)
 
     @rule(number=st.integers(1, TOTAL))
     def unsubscribe(self, number: int) -> None:
@@ -190,7 +195,7 @@ class SendMachine(RuleBasedStateMachine):
         rows = [
             {
                 "sg_event_id": f"{email.address} {email.message_id}", "type": "processed",
-                "at": self.world.now, "address_key": email.address,
+                "at": self.observer.now, "address_key": email.address,
                 "send_id": self.frozen_send.id, "batch_id": int(email.custom_args["nl_batch"]),
                 "attempt_number": int(email.custom_args["nl_attempt"]), "raw": {},
             }
@@ -267,14 +272,14 @@ class SendMachine(RuleBasedStateMachine):
 def test_ledger_matches_the_model_under_any_history(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
     email: Email,
-    world: World,
+    observer: FakeObserver,
     double: FakeSendGrid,
     mailer: SendGridClient,
     make_readers: MakeReaders,
     examples: int,
 ) -> None:
     attributes = {
-        "ledger": ledger, "email": email, "world": world, "double": double, "mailer": mailer,
+        "ledger": ledger, "email": email, "observer": observer, "double": double, "mailer": mailer,
         "make_readers": staticmethod(make_readers),
     }  # fmt: skip
     run_state_machine_as_test(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 import sqlalchemy as sa
-from sending_fixtures import MakeReaders, Subscribe, World
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, subscriber
@@ -45,20 +45,20 @@ class SendScenario:
     """A frozen send of 25 readers in batches of ten."""
 
     ledger: Ledger
-    letter: PreparedEmail
+    prepared: PreparedEmail
     mailer: SendGridClient
-    world: World
+    observer: FakeObserver
     double: FakeSendGrid
 
     def send(self) -> Send:
-        send = get_send(self.ledger, self.letter.email.issue)
+        send = get_send(self.ledger, self.prepared.email.issue)
         assert send is not None
         return send
 
     def run(self, *faults: InjectedFault) -> None:
         self.double.inject_faults(*faults)
         BatchSender(
-            self.ledger, self.send(), self.letter, self.mailer, self.world,
+            self.ledger, self.send(), self.prepared, self.mailer, self.observer,
             jitter=lambda: 1.0, concurrency=1,
         ).run()  # fmt: skip
 
@@ -78,7 +78,7 @@ class SendScenario:
             {
                 "sg_event_id": f"{batch_id}-{attempt}-{reader}",
                 "event": "processed",
-                "timestamp": self.world.now.timestamp() + late,
+                "timestamp": self.observer.now.timestamp() + late,
                 "email": f"reader{reader}@example.com",
                 "nl_send": str(self.send().id),
                 "nl_batch": str(batch_id),
@@ -103,16 +103,16 @@ class SendScenario:
 @pytest.fixture
 def scenario(  # noqa: PLR0917 - fixtures
     ledger: Ledger,
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     mailer: SendGridClient,
-    world: World,
+    observer: FakeObserver,
     double: FakeSendGrid,
     subscribe: Subscribe,
     make_readers: MakeReaders,
 ) -> SendScenario:
     subscribe(make_readers(TOTAL))
-    freeze_send(ledger, letter)
-    return SendScenario(ledger, letter, mailer, world, double)
+    freeze_send(ledger, prepared)
+    return SendScenario(ledger, prepared, mailer, observer, double)
 
 
 def test_paused_send_is_not_claimed_until_it_is_resumed(scenario: SendScenario) -> None:
@@ -166,7 +166,7 @@ def test_batch_in_flight_is_recorded_even_if_the_send_was_cancelled(scenario: Se
             return scenario.mailer.post_mail(body)
 
     BatchSender(
-        scenario.ledger, scenario.send(), scenario.letter, Cancelling(), scenario.world,  # type: ignore[arg-type]
+        scenario.ledger, scenario.send(), scenario.prepared, Cancelling(), scenario.observer,  # type: ignore[arg-type]
         jitter=lambda: 1.0, concurrency=1,
     ).run()  # fmt: skip
     assert scenario.state() == ("cancelled", {"accepted": 10, "dropped": 15})
@@ -299,7 +299,7 @@ def test_event_resolves_a_batch_that_a_dead_sender_left_in_flight(scenario: Send
     )
     scenario.record(scenario.event(1, reader=3))
     assert reconcile_send(scenario.ledger, scenario.send()).in_progress_batches == (1,)
-    scenario.world.now += scenario.ledger.lease
+    scenario.observer.now += scenario.ledger.lease
     assert reconcile_send(scenario.ledger, scenario.send()).accepted_batches == (1,)
     scenario.run()
     assert scenario.state() == ("done", {"accepted": TOTAL})
@@ -357,7 +357,7 @@ def test_status_counts_add_up_to_the_total(scenario: SendScenario) -> None:
 
 
 def test_status_shows_when_the_next_batch_can_be_claimed(scenario: SendScenario) -> None:
-    until = scenario.world.now + datetime.timedelta(seconds=90)
+    until = scenario.observer.now + datetime.timedelta(seconds=90)
     start_send(scenario.ledger, scenario.send())
     with scenario.ledger.engine.begin() as connection:
         connection.execute(sa.update(batch).values(retry_at=until))

@@ -20,21 +20,21 @@ NOW = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 
 
 def export(
-    letter: PreparedEmail,
+    prepared: PreparedEmail,
     recipients: list[Recipient] | Iterator[Recipient],
     folder: Path,
     samples: int = 3,
 ) -> DryRunResult:
     return export_dry_run(
-        letter, recipients, folder, sample_count=samples, now=NOW, progress=lambda _: None
+        prepared, recipients, folder, sample_count=samples, now=NOW, progress=lambda _: None
     )
 
 
 def test_totals_match_the_files(
-    letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
+    prepared: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
     folder = tmp_path / "build" / "dry-run"
-    result = export(letter, make_readers(25), folder)
+    result = export(prepared, make_readers(25), folder)
     lines = result.bodies_path.read_bytes().splitlines()
     assert (
         (result.totals.recipient_count, result.totals.request_count) == (25, len(lines)) == (25, 3)
@@ -48,9 +48,9 @@ def test_totals_match_the_files(
 
 
 def test_sample_is_the_email_of_its_recipient(
-    letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
+    prepared: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
-    result = export(letter, make_readers(12), tmp_path / "dry-run", samples=11)
+    result = export(prepared, make_readers(12), tmp_path / "dry-run", samples=11)
     assert [path.name for path in result.sample_paths] == [
         f"{number}.eml" for number in range(1, 12)
     ]
@@ -63,11 +63,11 @@ def test_sample_is_the_email_of_its_recipient(
 
 
 def test_recipient_too_large_for_any_request_is_counted(
-    letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
+    prepared: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
     recipients = make_readers(11)
     recipients[0] = recipients[0]._replace(attributes={"name": "x" * 20_000})
-    result = export(letter, recipients, tmp_path / "dry-run")
+    result = export(prepared, recipients, tmp_path / "dry-run")
     assert (
         result.totals.recipient_count,
         result.totals.rejected_count,
@@ -80,10 +80,10 @@ def test_recipient_too_large_for_any_request_is_counted(
 
 
 def test_failing_run_leaves_the_previous_one_unchanged(
-    letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
+    prepared: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
     folder = tmp_path / "dry-run"
-    export(letter, make_readers(5), folder)
+    export(prepared, make_readers(5), folder)
     before = {path: path.read_bytes() for path in folder.rglob("*.*")}
 
     def failing() -> Iterator[Recipient]:
@@ -91,22 +91,22 @@ def test_failing_run_leaves_the_previous_one_unchanged(
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        export(letter, failing(), folder)
+        export(prepared, failing(), folder)
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
     assert [path.name for path in tmp_path.iterdir()] == ["dry-run"]
 
 
 def test_new_run_replaces_the_previous_one(
-    letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
+    prepared: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
-    export(letter, make_readers(5), tmp_path / "dry-run", samples=5)
-    result = export(letter, make_readers(5), tmp_path / "dry-run", samples=1)
+    export(prepared, make_readers(5), tmp_path / "dry-run", samples=5)
+    result = export(prepared, make_readers(5), tmp_path / "dry-run", samples=1)
     assert [path.name for path in (tmp_path / "dry-run" / "samples").iterdir()] == ["1.eml"]
     assert len(result.sample_paths) == 1
 
 
 def test_memory_use_does_not_grow_with_the_list(
-    letter: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
+    prepared: PreparedEmail, make_readers: MakeReaders, tmp_path: Path
 ) -> None:
     (recipient,) = make_readers(1)
 
@@ -116,7 +116,7 @@ def test_memory_use_does_not_grow_with_the_list(
             for number in range(count)
         )
         tracemalloc.start()
-        export(letter, stream, tmp_path / "dry-run")
+        export(prepared, stream, tmp_path / "dry-run")
         _, peak_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return peak_bytes

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from sending_fixtures import NAME, MakeReaders, Subscribe, World
+from sending_fixtures import NAME, FakeObserver, MakeReaders, Subscribe
 
 from newsletter import __version__
 from newsletter.db.schema import batch, send, send_content
@@ -29,11 +29,11 @@ from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 
 @pytest.fixture
 def frozen(
-    ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
+    ledger: Ledger, prepared: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> Send:
     """25 recipients in batches of ten."""
     subscribe(make_readers(25))
-    return freeze_send(ledger, letter)
+    return freeze_send(ledger, prepared)
 
 
 def reload(ledger: Ledger, frozen: Send) -> Send:
@@ -43,18 +43,18 @@ def reload(ledger: Ledger, frozen: Send) -> Send:
 
 
 def test_email_is_loaded_as_it_was_frozen(
-    ledger: Ledger, letter: PreparedEmail, frozen: Send
+    ledger: Ledger, prepared: PreparedEmail, frozen: Send
 ) -> None:
-    assert load_frozen_email(ledger, frozen) == letter.email
+    assert load_frozen_email(ledger, frozen) == prepared.email
     assert (frozen.app_version, len(frozen.plan_sha)) == (__version__, 64)
 
 
 def test_email_without_reply_to_is_loaded_as_it_was_frozen(
-    ledger: Ledger, letter: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
+    ledger: Ledger, prepared: PreparedEmail, subscribe: Subscribe, make_readers: MakeReaders
 ) -> None:
     subscribe(make_readers(1))
-    email = replace(letter.email, reply_to=None, headers=(), merge_tags=())
-    assert load_frozen_email(ledger, freeze_send(ledger, replace(letter, email=email))) == email
+    email = replace(prepared.email, reply_to=None, headers=(), merge_tags=())
+    assert load_frozen_email(ledger, freeze_send(ledger, replace(prepared, email=email))) == email
 
 
 MANIPULATIONS = {
@@ -130,14 +130,14 @@ def test_difference_is_short_and_shows_merge_tags_as_written(email: Email) -> No
 
 
 def test_send_that_has_started_cannot_be_scheduled(
-    ledger: Ledger, frozen: Send, world: World
+    ledger: Ledger, frozen: Send, observer: FakeObserver
 ) -> None:
     start_send(ledger, frozen)
     assert claim.claim_batches(ledger, frozen)
     with pytest.raises(SendRefusedError, match="was changed by another command"):
-        save_schedule(ledger, frozen, SendSchedule(scheduled_at=world.now))
+        save_schedule(ledger, frozen, SendSchedule(scheduled_at=observer.now))
     with pytest.raises(SendRefusedError, match="has started"):
-        save_schedule(ledger, reload(ledger, frozen), SendSchedule(scheduled_at=world.now))
+        save_schedule(ledger, reload(ledger, frozen), SendSchedule(scheduled_at=observer.now))
     pause_cancel_retry.pause_send(ledger, reload(ledger, frozen))
     limited = save_schedule(ledger, reload(ledger, frozen), SendSchedule(limit_per_hour=10))
     assert (limited.limit_per_hour, limited.scheduled_at) == (10, None)

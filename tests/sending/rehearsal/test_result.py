@@ -62,7 +62,7 @@ def test_one_wrong_recipient_fails(
         (replace(PASSED, link_scan=LinkScanResult(9, 27, 162, changed=1)), "changed 1 readers"),
         (replace(PASSED, link_scan=LinkScanResult(9, 27, 162, broken=2)), "2 unsubscribe or"),
         (
-            replace(PASSED, state="blocked", reason="so says the vendor"),
+            replace(PASSED, state="blocked", reason="the provider refused it"),
             "ended in the state blocked: so says",
         ),
     ],

@@ -25,8 +25,8 @@ REQUEST_ID = RequestId("1", "1", "1")
 
 
 @pytest.fixture
-def body(letter: PreparedEmail, make_readers: MakeReaders) -> bytes:
-    return build_request(letter, make_readers(3), REQUEST_ID).body
+def body(prepared: PreparedEmail, make_readers: MakeReaders) -> bytes:
+    return build_request(prepared, make_readers(3), REQUEST_ID).body
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ from newsletter.subscribers import Recipient
 REQUEST_ID = RequestId("7", "42", "3")
 
 
-def only_personalization(letter: PreparedEmail, reader: Recipient) -> dict[str, Any]:
+def only_personalization(prepared: PreparedEmail, reader: Recipient) -> dict[str, Any]:
     """Return the only personalization of a request for one recipient."""
-    body = json.loads(build_request(letter, [reader], REQUEST_ID).body)
+    body = json.loads(build_request(prepared, [reader], REQUEST_ID).body)
     (entry,) = body["personalizations"]
     personalization: dict[str, Any] = entry
     return personalization
@@ -39,9 +39,9 @@ def with_name(reader: Recipient, name: str) -> Recipient:
     return reader._replace(attributes={**reader.attributes, "name": name})
 
 
-def test_recipients_keep_their_order(letter: PreparedEmail, make_readers: MakeReaders) -> None:
+def test_recipients_keep_their_order(prepared: PreparedEmail, make_readers: MakeReaders) -> None:
     readers = make_readers(30)
-    body = json.loads(build_request(letter, readers, REQUEST_ID).body)
+    body = json.loads(build_request(prepared, readers, REQUEST_ID).body)
     to = [entry["to"][0]["email"] for entry in body["personalizations"]]
     assert to == [reader.address for reader in readers]
 
@@ -78,18 +78,18 @@ def test_sandbox_and_unsubscribe_group_are_set_only_if_configured(
 
 
 def test_every_personalization_has_one_click_unsubscribe_headers(
-    letter: PreparedEmail, make_readers: MakeReaders
+    prepared: PreparedEmail, make_readers: MakeReaders
 ) -> None:
     (reader,) = make_readers(1)
-    assert only_personalization(letter, reader)["headers"] == {
+    assert only_personalization(prepared, reader)["headers"] == {
         "List-Unsubscribe": "<https://news.harbour-notes.org/u/token-1>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 
 
-def test_custom_args_hold_ids_only(letter: PreparedEmail, make_readers: MakeReaders) -> None:
+def test_custom_args_hold_ids_only(prepared: PreparedEmail, make_readers: MakeReaders) -> None:
     (reader,) = make_readers(1)
-    assert only_personalization(letter, reader)["custom_args"] == {
+    assert only_personalization(prepared, reader)["custom_args"] == {
         "nl_send": "7",
         "nl_batch": "42",
         "nl_attempt": "3",
@@ -97,10 +97,10 @@ def test_custom_args_hold_ids_only(letter: PreparedEmail, make_readers: MakeRead
     }
 
 
-def test_substitutions_hold_used_tokens_escaped_for_their_context(letter: PreparedEmail) -> None:
+def test_substitutions_hold_used_tokens_escaped_for_their_context(prepared: PreparedEmail) -> None:
     attributes = {"email": "a@example.com", "name": '<Ö & "x">', "city": "St. John's / NL"}
     reader = Recipient(1, "a@example.com", "a@example.com", "tok", attributes)
-    assert only_personalization(letter, reader)["substitutions"] == {
+    assert only_personalization(prepared, reader)["substitutions"] == {
         "-nl0h-": "&lt;Ö &amp; &quot;x&quot;&gt;",
         "-nl0t-": '<Ö & "x">',
         "-nl1h-": "St. John&#x27;s / NL",
@@ -113,33 +113,33 @@ def test_substitutions_hold_used_tokens_escaped_for_their_context(letter: Prepar
 
 def test_email_without_tokens_has_no_substitutions(email: Email, make_readers: MakeReaders) -> None:
     plain = replace(email, subject="Ice", html="<p>Ice 100 %</p>", text="Ice")
-    letter = prepare_email(plain, configured())
-    assert "substitutions" not in only_personalization(letter, make_readers(1)[0])
+    prepared = prepare_email(plain, configured())
+    assert "substitutions" not in only_personalization(prepared, make_readers(1)[0])
 
 
 @pytest.mark.parametrize("name", ["", "Smith, Ada", "Ada; Bo", "Ada\nBcc: x", "x" * 300])
-def test_name_that_the_api_rejects_is_omitted(letter: PreparedEmail, name: str) -> None:
+def test_name_that_the_api_rejects_is_omitted(prepared: PreparedEmail, name: str) -> None:
     attributes = {"email": "a@example.com", "name": name}
     reader = Recipient(1, "a@example.com", "a@example.com", "tok", attributes)
-    assert only_personalization(letter, reader)["to"] == [{"email": "a@example.com"}]
+    assert only_personalization(prepared, reader)["to"] == [{"email": "a@example.com"}]
 
 
 def test_recipient_with_too_large_substitutions_is_rejected(
-    letter: PreparedEmail, make_readers: MakeReaders
+    prepared: PreparedEmail, make_readers: MakeReaders
 ) -> None:
     readers = make_readers(3)
     readers[1] = with_name(readers[1], "ö" * 2_600)
-    prepared = build_request(letter, readers, REQUEST_ID)
-    assert prepared.recipient_ids == (1, 3)
-    assert prepared.rejected_recipients.keys() == {2}
-    assert validate_request(prepared.body, 0)[1] == []
+    request = build_request(prepared, readers, REQUEST_ID)
+    assert request.recipient_ids == (1, 3)
+    assert request.rejected_recipients.keys() == {2}
+    assert validate_request(request.body, 0)[1] == []
 
 
 def test_body_is_empty_if_all_recipients_are_rejected(
-    letter: PreparedEmail, make_readers: MakeReaders
+    prepared: PreparedEmail, make_readers: MakeReaders
 ) -> None:
     (reader,) = make_readers(1)
-    assert build_request(letter, [with_name(reader, "x" * 20_000)], REQUEST_ID).body == b""
+    assert build_request(prepared, [with_name(reader, "x" * 20_000)], REQUEST_ID).body == b""
 
 
 @given(
@@ -153,9 +153,9 @@ def test_request_is_valid_and_leaves_no_token_for_any_attribute_values(
         "2026-01-01-x", f"{NAME.token('text')}", "", f"{CITY.token('html')}", "text",
         NamedAddress("", "e@harbour-notes.org"), None, (), (NAME, CITY), "en", "",
     )  # fmt: skip
-    letter = prepare_email(email, configured())
+    prepared = prepare_email(email, configured())
     reader = Recipient(1, "a@example.com", "a", "tok", {"name": name, "city": city})
-    mail_send, errors = validate_request(build_request(letter, [reader], REQUEST_ID).body, 0)
+    mail_send, errors = validate_request(build_request(prepared, [reader], REQUEST_ID).body, 0)
     assert errors == []
     assert mail_send is not None
     values = mail_send.personalizations[0].substitutions
@@ -174,32 +174,32 @@ def test_personalization_is_the_same_in_a_batch_as_alone(names: list[str]) -> No
         "2026-01-01-x", NAME.token("text"), "", NAME.token("html"), "text",
         NamedAddress("", "e@harbour-notes.org"), None, (), (NAME,), "en", "",
     )  # fmt: skip
-    letter = prepare_email(email, configured())
+    prepared = prepare_email(email, configured())
     readers = [
         Recipient(number, f"{number}@example.com", f"{number}", "tok", {"name": name})
         for number, name in enumerate(names)
     ]
-    batch = json.loads(build_request(letter, readers, REQUEST_ID).body)["personalizations"]
-    assert batch == [only_personalization(letter, reader) for reader in readers]
+    batch = json.loads(build_request(prepared, readers, REQUEST_ID).body)["personalizations"]
+    assert batch == [only_personalization(prepared, reader) for reader in readers]
     for name, personalization in zip(names, batch, strict=True):
         expected = {target: NAME.value({"name": name}, target) for target in ("text", "html")}
         assert personalization["substitutions"]["-nl0t-"] == expected["text"]
         assert personalization["substitutions"]["-nl0h-"] == expected["html"]
 
 
-def test_batches_are_limited_by_count(letter: PreparedEmail, make_readers: MakeReaders) -> None:
+def test_batches_are_limited_by_count(prepared: PreparedEmail, make_readers: MakeReaders) -> None:
     readers = make_readers(25)
-    batches = list(split_into_batches(letter, iter(readers)))
+    batches = list(split_into_batches(prepared, iter(readers)))
     assert [len(batch) for batch in batches] == [10, 10, 5]
     assert [reader for batch in batches for reader in batch] == readers
 
 
 @pytest.mark.parametrize("limit", [16_000, 20_000, 40_000, 200_000])
 def test_batches_are_limited_by_bytes(email: Email, make_readers: MakeReaders, limit: int) -> None:
-    letter = prepare_email(email, configured(limits={"request_bytes": limit}))
+    prepared = prepare_email(email, configured(limits={"request_bytes": limit}))
     readers = make_readers(1000)
-    batches = list(split_into_batches(letter, readers))
-    bodies = [len(build_request(letter, batch, REQUEST_ID).body) for batch in batches]
+    batches = list(split_into_batches(prepared, readers))
+    bodies = [len(build_request(prepared, batch, REQUEST_ID).body) for batch in batches]
     assert max(bodies) <= limit
     assert min(bodies[:-1]) > limit * 0.85
     assert [reader for batch in batches for reader in batch] == readers
@@ -209,10 +209,10 @@ def test_request_per_recipient_holds_their_personalized_email(
     email: Email, make_readers: MakeReaders
 ) -> None:
     config = configured(sendgrid={"personalize": "per_request"})
-    letter = prepare_email(email, config)
+    prepared = prepare_email(email, config)
     readers = make_readers(2)
-    assert [len(batch) for batch in split_into_batches(letter, readers)] == [1, 1]
-    body = json.loads(build_request(letter, readers[1:], REQUEST_ID).body)
+    assert [len(batch) for batch in split_into_batches(prepared, readers)] == [1, 1]
+    body = json.loads(build_request(prepared, readers[1:], REQUEST_ID).body)
     expected = personalize_for_recipient(email, config, readers[1].attributes, readers[1].token)
     assert body["subject"] == expected.subject == "The ice let go, Reader 2"
     assert [part["value"] for part in body["content"]] == [expected.text, expected.html]
@@ -241,11 +241,11 @@ def test_email_larger_than_a_request_is_refused(email: Email) -> None:
 
 
 def test_substitution_limit_counts_bytes_of_json(
-    letter: PreparedEmail, make_readers: MakeReaders
+    prepared: PreparedEmail, make_readers: MakeReaders
 ) -> None:
     (reader,) = make_readers(1)
     for length in range(4_000, 6_000, 97):
-        prepared = build_request(letter, [with_name(reader, "x" * length)], REQUEST_ID)
-        if prepared.recipient_ids:
-            values = json.loads(prepared.body)["personalizations"][0]["substitutions"]
+        request = build_request(prepared, [with_name(reader, "x" * length)], REQUEST_ID)
+        if request.recipient_ids:
+            values = json.loads(request.body)["personalizations"][0]["substitutions"]
             assert len(json.dumps(values)) <= MAX_SUBSTITUTION_BYTES + len(values) * 2

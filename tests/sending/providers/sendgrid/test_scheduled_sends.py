@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from sending_fixtures import World
+from sending_fixtures import FakeObserver
 
 from newsletter.errors import ProviderError
 from newsletter.sending.providers.provider import RequestId, Response
@@ -67,18 +67,20 @@ def test_failure_to_create_a_batch_id_is_reported(
 
 
 def test_request_holds_send_at_and_batch_id(
-    mailer: SendGridClient, double: FakeSendGrid, letter: PreparedEmail, world: World
+    mailer: SendGridClient, double: FakeSendGrid, prepared: PreparedEmail, observer: FakeObserver
 ) -> None:
     batch_id = create_batch_id(mailer)
-    for until, send_at in ((world.now, world.timestamp()), (None, None)):
-        scheduled = prepare_email(letter.email, letter.config, ScheduledDelivery(batch_id, until))
+    for until, send_at in ((observer.now, observer.timestamp()), (None, None)):
+        scheduled = prepare_email(
+            prepared.email, prepared.config, ScheduledDelivery(batch_id, until)
+        )
         body = build_request(scheduled, [READER], RequestId("1", "1", "1")).body
         data = json.loads(body)
         assert (data["batch_id"], data.get("send_at")) == (batch_id, send_at)
         response = mailer.post_mail(body)
         assert isinstance(response, Response)
         assert response.status == 202
-    unknown = prepare_email(letter.email, letter.config, ScheduledDelivery("made-up", None))
+    unknown = prepare_email(prepared.email, prepared.config, ScheduledDelivery("made-up", None))
     response = mailer.post_mail(build_request(unknown, [READER], RequestId("1", "1", "1")).body)
     assert isinstance(response, Response)
     assert (response.status, b"batch_id" in response.body) == (400, True)
