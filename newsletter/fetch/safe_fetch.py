@@ -42,8 +42,11 @@ class FetchResult:
     """The result of fetching a URL.
 
     Attributes:
-        kind: its classification; ``not asked`` if robots.txt disallows it (RFC 9309).
-        detail: the reason, for a message: ``404 Not Found``, ``host not found``.
+        kind: ``fine``; ``moved`` (permanently: 301, 308); ``dead`` (404, 410, unknown host,
+            invalid URL); ``failing`` (5xx, too many redirects, no response, not HTTP);
+            ``closed`` (any other 4xx, LinkedIn's 999); ``certificate`` (TLS failed); ``private``
+            (not a public address); ``not asked`` (disallowed by robots.txt, RFC 9309).
+        detail: the reason, for a message: ``404 Not Found``, ``host boats.example not found``.
         redirect_url: the target of a permanent redirect.
     """
 
@@ -53,7 +56,7 @@ class FetchResult:
 
 
 class _FetchStoppedError(Exception):
-    """The result is known; no further request is needed."""
+    """Signal that the result is known and no further request is needed."""
 
     def __init__(self, result: FetchResult) -> None:
         self.result = result
@@ -91,7 +94,7 @@ class SafeFetcher:
         self._get_robots = lru_cache(maxsize=1_000)(self._load_robots)
 
     def fetch(self, url: str) -> FetchResult:
-        """Return what happens to a reader who follows a link."""
+        """Request a URL, follow its redirects and classify the response."""
         try:
             if not self._get_robots(_get_origin(url)).can_fetch(self._user_agent, url):
                 return FetchResult("not asked", "disallowed by robots.txt")
@@ -159,7 +162,7 @@ class SafeFetcher:
             if not is_public_address(address) and not (
                 self._allow_loopback and _is_loopback_address(address)
             ):
-                detail = f"{host} is at {address}, which is not a public address"
+                detail = f"{host} resolves to {address}, which is not a public address"
                 raise _FetchStoppedError(FetchResult("private", detail))
         if not addresses:
             raise _FetchStoppedError(FetchResult("dead", f"host {host} has no IP address"))
@@ -199,7 +202,7 @@ class SafeFetcher:
     def _load_robots(self, origin: str) -> RobotFileParser:
         """Return the site's robots.txt; an empty one if it can't be fetched.
 
-        The request for the page itself then shows what is wrong.
+        The request for the page itself then reports the reason.
         """
         rules = RobotFileParser()
         rules.parse([])
