@@ -26,7 +26,7 @@ def find_invalid_exceptions(context: CheckContext, rule_ids: Collection[str]) ->
     """Yield the entries without a reason, and those that name no existing rule.
 
     Args:
-        context: the email and its source, with the front matter to look at.
+        context: the email and its issue, whose front matter is checked.
         rule_ids: the ids of all rules.
     """
     where = context.source_map.locate_setting("allow")

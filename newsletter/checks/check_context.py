@@ -48,7 +48,7 @@ class CheckContext:
         issue: the issue that it was rendered from.
         source: the text of the post's file.
         config: the newsletter's settings.
-        longest_values: attribute -> the longest value of any subscriber.
+        longest_values: attribute -> the longest value of any active subscriber.
         earlier_subjects: name of an earlier issue -> its subject, as written in its source.
         client_shares: the share of the subscribers who use each mail client.
     """
@@ -63,7 +63,7 @@ class CheckContext:
 
     @cached_property
     def default_email(self) -> Email:
-        """The email for a recipient without attributes; their two links stay tokens."""
+        """The email for a recipient without attributes; the two personal links stay tokens."""
         return self._personalize(self.email, {})
 
     @cached_property
@@ -78,7 +78,7 @@ class CheckContext:
 
     @cached_property
     def source_map(self) -> SourceMap:
-        """Where a text or a URL of the email is in the source."""
+        """The lookup of the email's texts and URLs in the source."""
         return SourceMap(display_path(self.issue.source_path), self.front_matter, self.config)
 
     @cached_property
@@ -113,7 +113,7 @@ class CheckContext:
 
     @cached_property
     def passages(self) -> tuple[Passage, ...]:
-        """The same blocks as passages, for the cleanup of the import."""
+        """``prose_blocks`` as passages, the type that the import's cleanup takes."""
         return tuple(
             Passage(block.line, block.text, is_standalone=block.tag in _STANDALONE_TAGS)
             for block in self.prose_blocks

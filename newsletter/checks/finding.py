@@ -18,8 +18,8 @@ class Finding:
         severity: an error blocks sending, a warning should be looked at, a hint is a matter of
             taste.
         message: what is wrong here, without a trailing full stop.
-        where: the place in the source to fix, if it is in a file.
-        excerpt: the text or the URL in the email that is meant, or empty.
+        where: the location in the source to correct; ``None`` if it is not in a file.
+        excerpt: the text or the URL concerned, as it is in the email; may be empty.
         meaning: what it means for the reader; a full sentence.
         remedy: how to fix it; a full sentence.
     """
@@ -33,6 +33,6 @@ class Finding:
     remedy: str
 
     def as_problem(self) -> Problem:
-        """Return the finding as a problem, which refuses a send."""
+        """Return the finding as a problem, for the error that refuses a send."""
         exception = f"If it is intended, add to the front matter: allow: {{{self.rule}: why}}"
         return Problem(f"{self.rule}: {self.message}", self.where, f"{self.remedy} {exception}")

@@ -20,7 +20,7 @@ from newsletter.project.folder import list_issue_folders
 from newsletter.render.email import Email
 
 _SOURCE_NAMES = ("post.md", "post.html")
-_FRONT_MATTER_CHARACTERS = 8_000  # the front matter is within so many characters of a post
+_FRONT_MATTER_CHARACTERS = 8_000  # read of each earlier post: enough for its front matter
 
 
 def load_check_context(
@@ -36,8 +36,8 @@ def load_check_context(
         project: the project; earlier issues' subjects are read from its folder.
         issue: the issue, loaded.
         email: the issue, rendered.
-        longest_values: attribute -> the longest value of any subscriber; if not given, the merge
-            tags' defaults are used.
+        longest_values: attribute -> the longest value of any active subscriber; if not given, the
+            merge tags' defaults are used.
         client_shares: the share of the subscribers who use each mail client.
     """
     source = decode_text(issue.source_path.read_bytes(), display_path(issue.source_path))
@@ -70,7 +70,7 @@ def load_longest_values(engine: sa.Engine, attributes: Iterable[str]) -> dict[st
 
 @contextmanager
 def open_existing_list(project: Project) -> Iterator[sa.Engine | None]:
-    """Open the project's database if it exists; it is not created."""
+    """Open the project's database; yield ``None`` if it doesn't exist, and don't create it."""
     file = sqlite_file(project.config.database, project.root)
     if file is not None and not file.is_file():
         yield None
@@ -80,7 +80,7 @@ def open_existing_list(project: Project) -> Iterator[sa.Engine | None]:
 
 
 def get_used_attributes(email: Email) -> list[str]:
-    """Return the attributes whose values are in the email."""
+    """Return the subscriber attributes that the email's merge tags use, sorted."""
     return sorted({tag.attribute for tag in email.merge_tags} - {"unsubscribe", "preferences"})
 
 

@@ -24,7 +24,7 @@ def count_by_severity(findings: Sequence[Finding]) -> dict[Severity, int]:
 
 
 def finding_to_dict(finding: Finding) -> dict[str, Any]:
-    """Return one finding as JSON output has it."""
+    """Return one finding as an object of the JSON output."""
     where = finding.where
     return {
         "rule": finding.rule,

@@ -47,5 +47,5 @@ RULES: tuple[Rule, ...] = (
     *(rule for topic in RULE_MODULES for rule in _iter_rules(topic)),
     bad_allow,
 )
-# Including the rules that SpamAssassin or the network decides, not the email alone.
+# Including the rules that need SpamAssassin or the network.
 ALL_RULES: tuple[Rule, ...] = (*RULES, spamassassin.spam_score, *rules.ONLINE_RULES)

@@ -14,7 +14,7 @@ class Match(NamedTuple):
 
     Attributes:
         message: what is wrong there, without a trailing full stop.
-        where: the place in the source; ``None`` if it is unknown.
+        where: the location in the source; ``None`` if it is unknown.
         excerpt: the text or the URL in the email.
     """
 
@@ -28,7 +28,7 @@ CheckFunction = Callable[[CheckContext], Iterable[Match]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule.
+    """A check for one kind of mistake, with its documentation.
 
     Attributes:
         id: its name, as an editor writes it after ``allow:``.
@@ -37,7 +37,7 @@ class Rule:
         summary: what it looks for, from the docstring of its function.
         meaning: what a finding means for the reader.
         remedy: how to fix it.
-        check: yields the matches; no clock, no network, no files.
+        check: yields the matches; a pure function (no clock, no network, no files).
     """
 
     id: str

@@ -17,8 +17,8 @@ class CheckResult(NamedTuple):
     """The result of a check.
 
     Attributes:
-        findings: what is wrong, in the order of the rules.
-        exceptions: rule id -> why the editor allows it in this issue.
+        findings: what the rules found, in their order, without what the editor allows.
+        exceptions: rule id -> the editor's reason for allowing it in this issue.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -44,7 +44,7 @@ def check_with_exceptions(context: CheckContext) -> CheckResult:
 def drop_excepted(
     findings: Sequence[Finding], exceptions: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    """Return the findings that are not allowed; ``bad-allow`` itself can't be."""
+    """Return the findings that the editor doesn't allow; ``bad-allow`` can't be allowed."""
     return tuple(
         finding
         for finding in findings

@@ -10,7 +10,7 @@ from newsletter.posts.front_matter.parse import FrontMatter
 
 CONFIG_FILE_NAME = "newsletter.yml"
 _WORD = re.compile(r"[^\W_]+")
-_WORD_WINDOWS = (8, 5, 3, 1)
+_WORD_WINDOWS = (8, 5, 3, 1)  # words searched for: the fewer, the likelier a wrong match
 UTM_PARAMETER = re.compile(r"(?<=[?&])utm_\w+=[^&#]*&?")
 _MIN_WORD_LENGTH = 3  # letters: a shorter word alone matches anywhere
 
@@ -21,7 +21,7 @@ class SourceMap:
     Args:
         path: the post's file, as the user would type it.
         front_matter: its front matter and body.
-        config: the settings, whose footer links are in no post.
+        config: the settings; their footer links are in newsletter.yml, not in the post.
     """
 
     def __init__(self, path: str, front_matter: FrontMatter, config: Config) -> None:
@@ -38,11 +38,13 @@ class SourceMap:
         return Location(self.file.path, next(lines, 1))
 
     def locate_text(self, text: str, *keys: str) -> Location:
-        """Return the place of ``text``, whatever markup is between its words.
+        """Return the line of ``text`` in the body, ignoring markup between its words.
+
+        If it isn't found, return the line of the first of ``keys`` that is set, else the file.
 
         Args:
             text: the text as the reader sees it.
-            keys: settings that may contain it instead.
+            keys: front matter settings that may contain it instead.
         """
         words = _WORD.findall(text)
         for size in _WORD_WINDOWS:
@@ -60,7 +62,15 @@ class SourceMap:
         )
 
     def locate_url(self, url: str, *keys: str) -> Location:
-        """Return where a link or an image is written, before it became absolute and tagged."""
+        """Return the line of a link or an image in the body, else as ``locate_text`` does.
+
+        In the source the URL may be relative, escaped, and without UTM parameters. The footer's
+        links are in newsletter.yml.
+
+        Args:
+            url: the absolute URL in the email.
+            keys: front matter settings that may contain it instead.
+        """
         bare = UTM_PARAMETER.sub("", url).rstrip("?&")
         if url in self._footer_urls or bare in self._footer_urls:
             return Location(CONFIG_FILE_NAME)

@@ -34,10 +34,14 @@ def validator() -> Any:
 def test_sarif_is_valid_against_its_schema(validator: Any) -> None:
     log = json.loads(json.dumps(to_sarif(FINDINGS)))
     validator.validate(log)
-    wrongs: tuple[dict[str, Any], ...] = ({"level": "hint"}, {"message": {}}, {"where": "here"})
-    for wrong in wrongs:
+    invalid_changes: tuple[dict[str, Any], ...] = (
+        {"level": "hint"},
+        {"message": {}},
+        {"where": "here"},
+    )
+    for change in invalid_changes:
         broken = json.loads(json.dumps(log))
-        broken["runs"][0]["results"][0] |= wrong
+        broken["runs"][0]["results"][0] |= change
         assert not validator.is_valid(broken)
 
 

@@ -69,9 +69,9 @@ class ClientShares:
     """The share of the subscribers who use each client.
 
     Attributes:
-        by_client: key of the client in ``client_support`` -> share, 0 to 1; the shares need not add
-            up to 1.
-        population: what to call these people in a sentence.
+        by_client: key of the client in ``CLIENTS`` -> share, 0 to 1; the shares need not add up
+            to 1.
+        population: the name of this group in messages, as in "40% of readers".
     """
 
     by_client: Mapping[str, float]

@@ -1,6 +1,6 @@
 """Parse CSS colors and compute their contrast ratio.
 
-As WCAG 2.2 defines "relative luminance" and "contrast ratio".
+WCAG 2.2 defines "relative luminance" and "contrast ratio".
 """
 
 import re

@@ -16,7 +16,7 @@ HIDDEN_FROM_OUTLOOK = re.compile(
     r"<!--\[if !mso[^\]]*\]><!-->.*?<!--<!\[endif\]-->", re.DOTALL | re.IGNORECASE
 )
 _COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
-# A quoted string, a function's arguments, or a character that is no delimiter.
+# A quoted string, a function's arguments, or a character that is not a delimiter.
 _PIECE = r"""(?:"[^"]*"|'[^']*'|\([^()]*(?:\([^()]*\)[^()]*)*\)|[^;{}"'()])"""
 _DECLARATION = re.compile(rf"\s*([-\w]+)\s*:((?:(?!;){_PIECE})*)(?:;|$)")
 _PRELUDE = re.compile(rf"{_PIECE}*")
@@ -53,7 +53,7 @@ class CssDeclaration(NamedTuple):
 
 
 def parse_rules(css: str) -> Iterator[CssRule]:
-    """Yield the rules of a style sheet without comments; an incomplete last rule is dropped."""
+    """Yield the rules of a style sheet without its comments; drop text after the last rule."""
     css, position = _COMMENT.sub("", css), 0
     while found := _PRELUDE.match(css, position):
         prelude, position = found[0].strip(), found.end()

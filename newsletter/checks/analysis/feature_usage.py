@@ -110,7 +110,7 @@ def _iter_sheet_features(css: str) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=4_096)  # an email repeats few styles many times
 def _find_block_features(css: str) -> tuple[tuple[str, str], ...]:
-    """Return the features of a block of declarations; an earlier value is a fallback."""
+    """Return the features of a block of declarations, except those with an earlier fallback."""
     earlier: set[str] = set()
     found: list[tuple[str, str]] = []
     for name, value in parse_declarations(css):

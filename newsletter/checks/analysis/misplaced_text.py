@@ -17,9 +17,9 @@ class MisplacedText(NamedTuple):
 
 
 def find_misplaced_text(passages: Sequence[Passage]) -> MisplacedText:
-    """Classify the passages of a post that was not cleaned up on import."""
+    """Find the passages of a post that an import would remove or set aside."""
     if not any(passage.is_prose for passage in passages):
-        return MisplacedText({}, {}, {})  # a line or two have nothing around them
+        return MisplacedText({}, {}, {})  # too short to have boilerplate around it
     comments = find_comments(passages)
     article = passages[: comments.start]
     content = find_content_range(article)

@@ -25,7 +25,7 @@ def check_urls(
     seconds: float = TOTAL_SECONDS,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> dict[str, FetchResult]:
-    """Fetch every URL.
+    """Fetch all URLs in parallel, until the deadline.
 
     Args:
         urls: absolute URLs, without duplicates.
@@ -42,7 +42,7 @@ def check_urls(
     for url in urls:
         pending.put(url)
     for _ in range(min(_THREADS, len(urls))):
-        # A daemon, so that a server which never stops sending doesn't keep the program alive.
+        # Daemon threads: a server that never stops sending can't prevent the program's exit.
         threading.Thread(
             target=_run_worker, args=(fetcher, pending, completed), daemon=True
         ).start()
@@ -76,7 +76,9 @@ def _run_worker(
 
 
 class ResultCache:
-    """Good results of the last hour, in a file; bad ones are not cached, for they get fixed.
+    """File cache of the good results of the last hour.
+
+    Bad results are not cached, since the editor or the site may have corrected them by then.
 
     Args:
         file: the cache file; a missing or unreadable file counts as empty.

@@ -36,7 +36,7 @@ dead_link = _make_online_rule(
 private_host = _make_online_rule(
     "private-host", "error",
     "a link whose host, or that of a redirect, is in a private network; it is not requested.",
-    meaning="Readers can't open it, or get to something in their own network.",
+    meaning="Readers can't open it, or reach something in their own network.",
     remedy="Use a public URL.",
 )  # fmt: skip
 failing_link = _make_online_rule(
@@ -54,7 +54,7 @@ bad_certificate = _make_online_rule(
 unpublished_image = _make_online_rule(
     "unpublished-image", "warning",
     "an image of the issue that is not published at its URL yet.",
-    meaning="Readers see an empty frame until it is there; Gmail may cache that for good.",
+    meaning="Readers see an empty frame until it is published; Gmail may cache that for good.",
     remedy="Publish the issue's images at that URL before you send.",
 )  # fmt: skip
 moved_link = _make_online_rule(
@@ -65,7 +65,7 @@ moved_link = _make_online_rule(
 )  # fmt: skip
 closed_link = _make_online_rule(
     "closed-link", "hint",
-    "a link whose server refuses the request (401, 403, 429, …): from programs only, or from all.",
+    "a link whose server refuses the request (401, 403, 429, …), perhaps only from programs.",
     meaning="Readers may see a login page, or the page may be fine.",
     remedy="Open it in a private browser window.",
 )  # fmt: skip

@@ -95,11 +95,11 @@ def one_h1(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "weak-link-text", "hint",
-    meaning="On its own, as in a screen reader's list of links, it says nothing.",
+    meaning="On its own, as in a screen reader's list of links, it has no meaning.",
     remedy="Say in the link text where it leads.",
 )  # fmt: skip
 def weak_link_text(context: CheckContext) -> Iterator[Match]:
-    """A link that says “click here”, “here”, “read more”."""
+    """A link whose text is “click here”, “here”, “read more” or the like."""
     for link in context.links:
         if _WEAK_LINK_TEXT.fullmatch(link.text.strip(" .…»›→>")):  # noqa: RUF001 - arrows
             where = context.source_map.locate_url(link.url, "button")
@@ -114,8 +114,8 @@ def weak_link_text(context: CheckContext) -> Iterator[Match]:
 def silent_link(context: CheckContext) -> Iterator[Match]:
     """A link without a text, or around an image without an alternative text."""
     for link in context.links:
-        labelled = link.element.get("aria-label") or link.element.get("title")
-        if link.url.strip(" #") and not link.text and not labelled:
+        label = link.element.get("aria-label") or link.element.get("title")
+        if link.url.strip(" #") and not link.text and not label:
             yield Match(
                 f"the link to {link.url[:60]} has no text",
                 context.source_map.locate_url(link.url),

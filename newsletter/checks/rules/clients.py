@@ -17,8 +17,8 @@ from newsletter.render.article.dom import get_visible_text
 
 rule = Topic("Mail clients").rule
 
-# Shares of the readers: from the first on, a missing essential feature is a warning; what fails for
-# less than the second is not reported.
+# Shares of the readers whose clients don't support a feature: from the first share on, an essential
+# feature is a warning; below the second, nothing is reported.
 MIN_WARNING_SHARE = 0.05
 MIN_HINT_SHARE = 0.01
 _MAX_NAMED_CLIENTS = 3  # in a message
@@ -135,10 +135,13 @@ def client_breaks(context: CheckContext) -> Iterator[Match]:
 @rule(
     "client-differs", "hint",
     meaning="Readers with these programs see the email slightly differently.",
-    remedy="Look at it as that client: newsletter preview.",
+    remedy="Check how it looks in these programs with: newsletter preview.",
 )  # fmt: skip
 def client_differs(context: CheckContext) -> Iterator[Match]:
-    """The same for fewer readers, or a matter of looks; features with a fallback are left out."""
+    """Something essential that clients of 1 to 5 % of the readers lack, or a matter of looks.
+
+    Features with a fallback are left out.
+    """
     for unsupported in find_unsupported_features(context):
         if unsupported.feature not in ESSENTIAL_FEATURES or unsupported.share < MIN_WARNING_SHARE:
             yield _make_match(context, unsupported)

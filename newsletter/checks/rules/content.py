@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _TODO = re.compile(r"\b(?:TODO|TBD|TK)\b")
-# Here "todo" in capitals is a word: "all".
+# In these languages "TODO" is a common word ("all"), not a placeholder.
 _TODO_WORD_LANGUAGES = ("es", "pt", "gl", "ca")
 _SAMPLE_URL = re.compile(
     r"^https?://(?:www\.)?(?:example\.(?:com|net|org)"
@@ -30,6 +30,7 @@ _SAMPLE_URL = re.compile(
     re.IGNORECASE,
 )
 _QUOTE_PAIRS = {"“": "”", "«": "»"}
+# Languages that use these marks the other way round, or one mark on both sides.
 _OTHER_QUOTE_LANGUAGES = (
     "da",
     "de",
@@ -62,14 +63,14 @@ _MIN_NAME_LENGTH = 6
 )  # fmt: skip
 def leftover_tag(context: CheckContext) -> Iterator[Match]:
     """A merge tag or template syntax that won't be replaced, outside of code."""
-    for part, keys in (
+    for text, key in (
         (context.default_email.subject, "subject"),
         (context.default_email.preheader, "preheader"),
     ):
-        if found := _SYNTAX.search(part):
+        if found := _SYNTAX.search(text):
             yield Match(
-                f"{found[0]} is left in the {keys}",
-                context.source_map.locate_setting(keys, "title"),
+                f"{found[0]} is left in the {key}",
+                context.source_map.locate_setting(key, "title"),
                 found[0],
             )
     for run in context.text_runs:

@@ -22,7 +22,7 @@ FREE_MAIL_DOMAINS = frozenset(
 )
 _WORD = re.compile(r"\w{3,}")
 _MIN_SHARED_WORDS = 0.7
-_MIN_COMPARED_WORDS = 40  # below that a caption more or less decides
+_MIN_COMPARED_WORDS = 40  # of the post: below that, a single caption decides
 _SPAM_PHRASE = re.compile(
     r"act now|100% free|risk[ -]free|double your|earn extra cash|make money fast|cash bonus"
     r"|you(?:'|\u2019| a)re a winner|you have been selected|limited time offer|order now|buy now"
@@ -118,7 +118,7 @@ def sender_elsewhere(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "text-part-differs", "warning",
-    meaning="Filters suspect a trick if the two parts differ, and some readers see the text part.",
+    meaning="Filters distrust an email whose parts differ; some readers see only the text part.",
     remedy="Say the same in the text part as in the HTML.",
 )  # fmt: skip
 def text_part_differs(context: CheckContext) -> Iterator[Match]:
@@ -141,7 +141,7 @@ def blocked_words(context: CheckContext) -> Iterator[Match]:
     """Words of advertising in the subject, or three of them in the text (English)."""
     if found := _SPAM_PHRASE.search(context.default_email.subject):
         yield Match(
-            f"'{found[0]}' in the subject",
+            f"the subject contains '{found[0]}'",
             context.source_map.locate_setting("subject", "title"),
             found[0],
         )
@@ -150,7 +150,8 @@ def blocked_words(context: CheckContext) -> Iterator[Match]:
     if len(words) >= _MIN_SPAM_PHRASES:
         listed = ", ".join(f"'{word}'" for word in list(words.values())[:5])
         yield Match(
-            f"the text says {listed}", context.source_map.locate_text(next(iter(words.values())))
+            f"the text contains {listed}",
+            context.source_map.locate_text(next(iter(words.values()))),
         )
 
 

@@ -41,7 +41,7 @@ _MIN_WORDS_PER_IMAGE = 30
 
 @rule(
     "no-alt", "warning",
-    meaning="With images off, or for a blind reader, there is nothing.",
+    meaning="Blind readers, and readers with images off, get nothing in its place.",
     remedy="Say in a few words what it shows, between the brackets of ![…], or as alt: in the "
     "front matter.",
 )  # fmt: skip

@@ -9,10 +9,10 @@ from newsletter.checks.check_context import CheckContext
 from newsletter.checks.rule import Match, Topic
 from newsletter.checks.rules.content import shorten_quote
 
-rule = Topic("What does not belong").rule
+rule = Topic("Import leftovers").rule
 
-# The kinds that no author writes into an email; some authors write the others.
 _SECTION_LABELS = ("blog", "our blog", "the blog", "home")
+# The kinds that no author writes into an email; some authors write the others.
 _CERTAIN_BOILERPLATE = frozenset(
     {"section label", "breadcrumb", "skip link", "menu", "comment form", "share bar",
      "cookie notice"}

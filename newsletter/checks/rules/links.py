@@ -30,7 +30,7 @@ _PHONE_NUMBER = re.compile(r"\+?[\d().\s-]{3,}(?:;.*)?")
 _WEB_ADDRESS = re.compile(
     r"(?:https?://)?(?:[a-z0-9-]+\.)+(?P<top>[a-z]{2,})(?:[/:?#]\S*)?", re.IGNORECASE
 )
-# Endings of names that look like hosts and are none: Node.js, ASP.net.
+# Endings of names that look like hosts but aren't: Node.js, ASP.net.
 _FILE_SUFFIXES = frozenset({"js", "py", "md", "html", "css", "txt", "pdf", "net", "rs", "sh", "ts"})
 
 
@@ -207,7 +207,7 @@ def mismatched_link(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "doubled-parameter", "warning",
-    meaning="Your analytics, or the page itself, may take the wrong one.",
+    meaning="Your analytics, or the page itself, may use the wrong one.",
     remedy="Keep only one of them.",
 )  # fmt: skip
 def doubled_parameter(context: CheckContext) -> Iterator[Match]:

@@ -73,7 +73,7 @@ def _iter_depths(root: Element) -> Iterator[tuple[int, Element]]:
     remedy="Delete it, or replace it with the right character.",
 )  # fmt: skip
 def odd_character(context: CheckContext) -> Iterator[Match]:
-    """Control characters, unassigned and replacement characters, and bidi overrides."""
+    """Control, private-use and replacement characters, noncharacters, and bidi overrides."""
     for part, setting in _iter_text_parts(context):
         for found in _ODD_CHARACTER.finditer(part):
             context_text = part[found.end() : found.end() + 60]

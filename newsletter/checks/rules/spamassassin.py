@@ -24,7 +24,7 @@ class SpamScore:
 
     Attributes:
         score: points; more is worse.
-        limit: from so many points on it is spam.
+        limit: the score from which on SpamAssassin classifies an email as spam.
         tests: the names of the tests that fired.
     """
 
@@ -40,10 +40,10 @@ class SpamScore:
 @Topic("Deliverability").rule(
     "spam-score", "warning",
     meaning="Servers that use SpamAssassin put the email into the spam folder.",
-    remedy="Look up the listed tests at spamassassin.apache.org, and fix what they point at.",
+    remedy="Look up the listed tests at spamassassin.apache.org, and fix what they point to.",
 )  # fmt: skip
 def spam_score(context: CheckContext) -> tuple[Match, ...]:  # noqa: ARG001 - ``make_spam_findings`` does it
-    """SpamAssassin, if installed, takes the email for spam (`spamassassin -L -t`)."""
+    """SpamAssassin, if installed, classifies the email as spam (`spamassassin -L -t`)."""
     return ()
 
 

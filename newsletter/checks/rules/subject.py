@@ -9,7 +9,7 @@ from newsletter.checks.rule import Match, Topic
 
 rule = Topic("Subject and preheader").rule
 
-# About how many characters of a subject are shown: it depends on letters and windows.
+# The approximate number of characters shown of a subject; it depends on letters and windows.
 SUBJECT_CUTOFFS = {"Gmail": 70, "Outlook": 60, "an iPhone": 42}
 _MAX_SUBJECT_LENGTH = max(SUBJECT_CUTOFFS.values())
 _MAX_PREHEADER_LENGTH = 140
@@ -72,10 +72,10 @@ def shouting_subject(context: CheckContext) -> Iterator[Match]:
     """The subject is in capitals, or has three exclamation marks."""
     subject = context.default_email.subject
     cased = [char for char in subject if char.upper() != char.lower()]
-    loud = sum(char.isupper() for char in cased)
+    capitals = sum(char.isupper() for char in cased)
     if (
-        len(cased) >= _MIN_CAPITALS_LETTERS and loud > _MAX_CAPITALS_SHARE * len(cased)
-    ) or subject.count("!") > 2:  # noqa: PLR2004 - three
+        len(cased) >= _MIN_CAPITALS_LETTERS and capitals > _MAX_CAPITALS_SHARE * len(cased)
+    ) or subject.count("!") > 2:  # noqa: PLR2004 - three or more
         yield Match(
             "the subject is shouting",
             context.source_map.locate_setting("subject", "title"),
@@ -85,7 +85,7 @@ def shouting_subject(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "emoji-subject", "warning",
-    meaning="A screen reader says the name of an emoji; some inboxes show a box.",
+    meaning="A screen reader reads out the names of emoji; some inboxes show a box.",
     remedy="Add a word.",
 )  # fmt: skip
 def emoji_subject(context: CheckContext) -> Iterator[Match]:
@@ -101,7 +101,7 @@ def emoji_subject(context: CheckContext) -> Iterator[Match]:
 
 @rule(
     "repeated-subject", "warning",
-    meaning="Mail clients thread emails with the same subject; readers think they know it.",
+    meaning="Mail clients thread emails with the same subject; readers think they have read it.",
     remedy="Give this issue a different subject.",
 )  # fmt: skip
 def repeated_subject(context: CheckContext) -> Iterator[Match]:

@@ -1,4 +1,4 @@
-"""The analysis behind the rules: colors, text runs, places in the source."""
+"""The analysis behind the rules: colors, text runs, locations in the source."""
 
 from collections.abc import Callable
 

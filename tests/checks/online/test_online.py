@@ -266,7 +266,7 @@ def test_self_signed_certificate_is_reported(
     make_site: Callable[..., Site], fetcher: SafeFetcher, tmp_path: Path
 ) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(self_signed(tmp_path))
+    tls.load_cert_chain(write_self_signed_certificate(tmp_path))
     result = fetcher.fetch(f"{make_site(tls=tls).url}/200/a")
     assert result.kind == "certificate"
     assert "self-signed" in result.detail
@@ -275,7 +275,7 @@ def test_self_signed_certificate_is_reported(
 def test_certificate_must_match_the_host(
     make_site: Callable[..., Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = self_signed(tmp_path)
+    file = write_self_signed_certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))  # the certificates that the system trusts
     get_ssl_context.cache_clear()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -289,7 +289,7 @@ def test_certificate_must_match_the_host(
     get_ssl_context.cache_clear()
 
 
-def self_signed(folder: Path) -> Path:
+def write_self_signed_certificate(folder: Path) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -367,7 +367,7 @@ def test_broken_cache_file_counts_as_empty(tmp_path: Path, content: str) -> None
 BODY = """\
 See [the table](https://tides.example/table), [the same](https://tides.example/table#low), and
 [yours](https://tides.example/?for={{ subscriber.name | default("you") }}), or
-[write](mailto:ingrid@harbournotes.example); [leave]({{ unsubscribe_url }}).
+[write](mailto:ingrid@harbournotes.example); [unsubscribe]({{ unsubscribe_url }}).
 
 ![A boat at the quay](boat.png)
 """
@@ -396,7 +396,7 @@ def test_personal_urls_are_not_requested(context: CheckContext) -> None:
     ("result", "rule"),
     [
         (FetchResult("dead", "404 Not Found"), "dead-link"),
-        (FetchResult("private", "it is 10.0.0.1"), "private-host"),
+        (FetchResult("private", "it resolves to 10.0.0.1"), "private-host"),
         (FetchResult("failing", "503"), "failing-link"),
         (FetchResult("certificate", "it has expired"), "bad-certificate"),
         (FetchResult("closed", "403 Forbidden"), "closed-link"),

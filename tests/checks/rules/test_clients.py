@@ -117,7 +117,7 @@ def test_unsupported_image_type_is_reported(make_context: MakeContext) -> None:
 
 
 @pytest.mark.parametrize(
-    ("html", "says"),
+    ("html", "effect"),
     [
         ('<input type="checkbox">', "checkbox"),
         ("<button>Send</button>", "no field"),
@@ -131,10 +131,10 @@ def test_unsupported_image_type_is_reported(make_context: MakeContext) -> None:
     ],
 )
 def test_feature_is_found_in_tags_attributes_and_styles(
-    with_html: Callable[..., CheckContext], html: str, says: str
+    with_html: Callable[..., CheckContext], html: str, effect: str
 ) -> None:
     everybody = ClientShares(dict.fromkeys(CLIENTS, 1.0))
-    assert any(says in message for message in find_messages(with_html(html, everybody)))
+    assert any(effect in message for message in find_messages(with_html(html, everybody)))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A bad email for every rule, which finds it and nothing in good emails."""
+"""Every rule finds the mistake in its bad email, and nothing in good emails."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -45,7 +45,7 @@ class Bad:
 
     Attributes:
         line: the line of the source; the front matter has 5, the body begins on line 6.
-        says: a part of the message.
+        message: a part of the message.
     """
 
     body: str | None = None
@@ -55,7 +55,7 @@ class Bad:
     alter: Callable[[CheckContext], CheckContext] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     line: int | None = None
-    says: str = ""
+    message: str = ""
 
 
 PARAGRAPH = f"{prose(40)}\n\n"
@@ -65,40 +65,40 @@ TABLES = "<table role='presentation'><tr><td>" * 12 + "deep" + "</td></tr></tabl
 
 BAD: Mapping[str, Bad] = {
     "no-subject": Bad(front={"subject": '{{ subscriber.name | default("") }}'}, line=3),
-    "long-subject": Bad(front={"subject": "The boats " * 9}, line=3, says="an iPhone"),
+    "long-subject": Bad(front={"subject": "The boats " * 9}, line=3, message="an iPhone"),
     "long-merge-value": Bad(
         front={"subject": "{{ subscriber.name }}, the boats"},
-        more={"longest_values": {"name": "x" * 200}}, line=3, says="211 characters",
+        more={"longest_values": {"name": "x" * 200}}, line=3, message="211 characters",
     ),
     "shouting-subject": Bad(front={"subject": "THE BOATS ARE BACK"}, line=3),
     "emoji-subject": Bad(front={"subject": "⛵️🌊"}, line=3),
     "repeated-subject": Bad(
         more={"earlier_subjects": {"2026-11-15-ice": "The boats are back!"}},
-        line=3, says="2026-11-15-ice"
+        line=3, message="2026-11-15-ice"
     ),
     "no-preheader": Bad(front={"preheader": ""}, line=1),
     "long-preheader": Bad(front={"preheader": "And so is the fog. " * 9}, line=4),
     "preheader-repeats": Bad(front={"preheader": "The boats are back."}, line=4),
-    "leftover-tag": Bad(PARAGRAPH + "Dear *|FNAME|*, hello.", line=8, says="|FNAME|"),
+    "leftover-tag": Bad(PARAGRAPH + "Dear *|FNAME|*, hello.", line=8, message="|FNAME|"),
     "placeholder-text": Bad(PARAGRAPH + "Lorem ipsum dolor.", line=8),
     "sample-link": Bad(PARAGRAPH + "[Boats](https://your-domain.com/boats)", line=8),
-    "unbalanced-quotes": Bad(PARAGRAPH + "He said: “the rope is wet.", line=8, says="the rope"),
+    "unbalanced-quotes": Bad(PARAGRAPH + "He said: “the rope is wet.", line=8, message="the rope"),
     "misspelt-name": Bad(PARAGRAPH + "You read Harbor Notes every week.", line=8),
     "long-read": Bad(prose(5_000)),
-    "blog-furniture": Bad(PARAGRAPH + "Leave a Reply", line=8, says="comment form"),
+    "blog-furniture": Bad(PARAGRAPH + "Leave a Reply", line=8, message="comment form"),
     "page-leftover": Bad(PARAGRAPH + "Tags: boats, ice", line=8),
-    "foreign-script": Bad(PARAGRAPH + "Watch it قناة here", line=8, says="Arabic"),
-    "injected-term": Bad(PARAGRAPH + "Best online casino bonus", line=8, says="gambling"),
+    "foreign-script": Bad(PARAGRAPH + "Watch it قناة here", line=8, message="Arabic"),
+    "injected-term": Bad(PARAGRAPH + "Best online casino bonus", line=8, message="gambling"),
     "reader-comment": Bad(
-        f"{PARAGRAPH}2 comments\n\nBo says:\n\nSo true.\n\nReply", line=10, says="comment"
+        f"{PARAGRAPH}2 comments\n\nBo says:\n\nSo true.\n\nReply", line=10, message="comment"
     ),
     "unsourced-claim": Bad(
         PARAGRAPH + "A recent study found that gulls sleep 40% less in spring.", line=8,
-        says="'A recent study … 40%'",
+        message="'A recent study … 40%'",
     ),
     "unsourced-quote": Bad(
         PARAGRAPH + "As the writer Ada Berg puts it, “the sea is never late.”", line=8,
-        says="Ada Berg",
+        message="Ada Berg",
     ),
     "empty-link": Bad(PARAGRAPH + "[The table](#) is here.", line=8),
     "relative-link": Bad(PARAGRAPH + "[The table](/tables) is here.", line=8),
@@ -110,7 +110,7 @@ BAD: Mapping[str, Bad] = {
     "shortened-link": Bad(PARAGRAPH + "[The table](https://bit.ly/3abc)", line=8),
     "mismatched-link": Bad(
         PARAGRAPH + "[www.mybank.example](https://evil.example.net/login)", line=8,
-        says="evil.example.net",
+        message="evil.example.net",
     ),
     "doubled-parameter": Bad(
         PARAGRAPH + "[Boats](https://boats.example/?utm_source=a&utm_source=b)", line=8
@@ -122,45 +122,45 @@ BAD: Mapping[str, Bad] = {
     "no-image-size": Bad(PARAGRAPH + "![A boat](https://boats.example/boat.png)", line=8),
     "heavy-image": Bad(
         PARAGRAPH + "![A boat](boat.png)", files={"boat.png": (600, 400, 700_000)}, line=8,
-        says="700 KB",
+        message="700 KB",
     ),
     "oversized-image": Bad(
-        PARAGRAPH + "![A boat](boat.png)", files={"boat.png": (4000, 3000)}, line=8, says="4000"
+        PARAGRAPH + "![A boat](boat.png)", files={"boat.png": (4000, 3000)}, line=8, message="4000"
     ),
     "unsupported-image": Bad(
         PARAGRAPH + '<img src="https://boats.example/boat.webp" alt="A boat" width="9" height="9">',
-        line=8, says="Outlook",
+        line=8, message="Outlook",
     ),
     "all-image": Bad("![A boat at the quay](boat.png)", files={"boat.png": (600, 400)}),
     "few-words": Bad(
         PARAGRAPH + "![A boat](boat.png)\n\n![The same](ship.png)",
         files={"boat.png": (600, 400), "ship.png": (600, 400)},
     ),
-    "clipped": Bad(prose(25_000), says="102 KB"),
+    "clipped": Bad(prose(25_000), message="102 KB"),
     "nearly-clipped": Bad(alter=in_html("</body>", f"<p>{'x' * 84_000}</p></body>")),
     "long-line": Bad(
         alter=lambda context: in_text(f"{context.email.text}\n{'x' * 1_000}")(context),
-        says="1,000 bytes",
+        message="1,000 bytes",
     ),
-    "deep-nesting": Bad(alter=in_html("</body>", f"{TABLES}</body>"), says="tables"),
-    "odd-character": Bad(PARAGRAPH + "The ice \ue000 let go.", line=8, says="U+E000"),
+    "deep-nesting": Bad(alter=in_html("</body>", f"{TABLES}</body>"), message="tables"),
+    "odd-character": Bad(PARAGRAPH + "The ice \ue000 let go.", line=8, message="U+E000"),
     "wrong-encoding": Bad(PARAGRAPH + "Itâ€™s a fine day.", line=8),
     "client-breaks": Bad(
         PARAGRAPH + '<p style="display: flex">Two boats</p>',
         alter=in_html("</body>", '<p style="display:flex">Two boats</p></body>'),
-        line=8, says="Outlook for Windows (8% of readers): boxes are stacked",
+        line=8, message="Outlook for Windows (8% of readers): boxes are stacked",
     ),
     "client-differs": Bad(
-        alter=in_html("</body>", '<p style="z-index:2">Two boats</p></body>'), says="z-index"
+        alter=in_html("</body>", '<p style="z-index:2">Two boats</p></body>'), message="z-index"
     ),
     "no-language": Bad(alter=in_html('<html lang="en"', "<html")),
-    "wrong-direction": Bad(alter=in_html('dir="ltr"', 'dir="rtl"'), says="en is ltr"),
+    "wrong-direction": Bad(alter=in_html('dir="ltr"', 'dir="rtl"'), message="en is ltr"),
     "no-title": Bad(alter=in_html("<title>Spring in the harbour</title>", "<title></title>")),
     "heading-order": Bad(
         PARAGRAPH + "## The quay\n\nIt is wet.", alter=in_html("h2", "h4"), line=8,
-        says="h4 after h1",
+        message="h4 after h1",
     ),
-    "one-h1": Bad(alter=in_html("</body>", "<h1>Another</h1></body>"), says="Another"),
+    "one-h1": Bad(alter=in_html("</body>", "<h1>Another</h1></body>"), message="Another"),
     "weak-link-text": Bad(PARAGRAPH + "[Click here](https://boats.example/a)", line=8),
     "silent-link": Bad(
         PARAGRAPH + "[![](boat.png)](https://boats.example/a)", files={"boat.png": (600, 400)},
@@ -170,7 +170,7 @@ BAD: Mapping[str, Bad] = {
     "small-text": Bad(
         PARAGRAPH + "Small print.",
         alter=in_html("Small print.", '<span style="font-size:9px">Small print.</span>'),
-        line=8, says="9 px",
+        line=8, message="9 px",
     ),
     "small-target": Bad(
         alter=in_html(
@@ -178,12 +178,12 @@ BAD: Mapping[str, Bad] = {
             '<a href="https://boats.example/a" style="display:inline-block;font-size:12px;'
             'line-height:1;padding:2px 9px">Buy a boat</a></body>',
         ),
-        says="16 px",
+        message="16 px",
     ),
     "low-contrast": Bad(PARAGRAPH + '<p style="color:#cccccc">Hardly there.</p>', line=8),
-    "low-contrast-theme": Bad(settings=LIGHT, says="muted on surface"),
-    "low-contrast-dark": Bad(settings=DARK, says="text on surface"),
-    "no-unsubscribe-link": Bad(alter=in_text("Nothing to leave by."), says="text part"),
+    "low-contrast-theme": Bad(settings=LIGHT, message="muted on surface"),
+    "low-contrast-dark": Bad(settings=DARK, message="text on surface"),
+    "no-unsubscribe-link": Bad(alter=in_text("No link."), message="text part"),
     "insecure-unsubscribe": Bad(settings={"public_url": "http://localhost:8000"}),
     "no-postal-address": Bad(settings={"postal_address": None}),
     "postal-address-left-out": Bad(alter=in_html("Strandgaten", "")),
@@ -192,8 +192,10 @@ BAD: Mapping[str, Bad] = {
         settings={"sender": {"name": "Ingrid", "address": "ingrid@elsewhere.example"}}
     ),
     "text-part-differs": Bad(alter=in_text("Something else. -nlunsubscribeu-")),
-    "blocked-words": Bad(front={"subject": "Act now: boats"}, line=3, says="Act now"),
-    "bad-allow": Bad(front={"allow": {"no-preheeder": "it is short"}}, line=5, says="no-preheader"),
+    "blocked-words": Bad(front={"subject": "Act now: boats"}, line=3, message="Act now"),
+    "bad-allow": Bad(
+        front={"allow": {"no-preheeder": "it is short"}}, line=5, message="no-preheader"
+    ),
 }  # fmt: skip
 
 
@@ -227,7 +229,7 @@ def test_rule_finds_its_bad_email_and_nothing_in_good_ones(
     found = rule.find(bad.alter(context) if bad.alter else context)
     assert found, rule.id
     assert found[0].rule == rule.id
-    assert bad.says in found[0].message
+    assert bad.message in found[0].message
     assert bad.line is None or (found[0].where and found[0].where.line == bad.line)
     for good in (make_context(), *samples):
         assert rule.find(good) == []
