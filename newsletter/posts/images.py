@@ -12,7 +12,7 @@ from newsletter.posts.post import LocalImage
 
 
 def is_local_image(reference: str) -> bool:
-    """Whether a reference names a file beside the post, not a URL.
+    """Return whether a reference names a file beside the post, not a URL.
 
     A path from the root (``/img/a.png``) is a URL on the newsletter's own site.
     """
@@ -27,7 +27,7 @@ def is_local_image(reference: str) -> bool:
 def read_images(
     references: Mapping[str, Location], folder: Path, max_bytes: int
 ) -> tuple[dict[str, LocalImage], list[Problem]]:
-    """Measure each local image.
+    """Read the dimensions of each local image.
 
     Args:
         references: path as written (percent-encoded as in HTML) -> its location in the source.

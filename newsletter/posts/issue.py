@@ -25,7 +25,7 @@ class FrontMatterImage:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """The box under the article.
+    """The author box under the article.
 
     Attributes:
         name: plain text.
@@ -70,7 +70,7 @@ class Issue:
         subject: plain text with text tokens (the title if front matter has none).
         preheader: plain text with text tokens, may be empty.
         number: the issue's number, or ``None``.
-        draft: an issue marked as draft can be built and tested but not sent.
+        draft: whether the issue is a draft, which can be built and tested but not sent.
         sender_name: overrides the configured sender name, or empty.
         reply_to: overrides the configured reply-to address, or empty.
         template: overrides the theme's template, or empty.

@@ -34,7 +34,7 @@ def read_issue(folder: Path, config: Config) -> Issue:
 
     Args:
         folder: ``issues/<date>-<slug>``.
-        config: gives the language, the subscribers' attributes and the limits.
+        config: the settings; used are the language, the attributes' defaults and the limits.
 
     Raises:
         PostError: all problems of the post that one pass can find.
@@ -95,7 +95,7 @@ def _find_post_file(folder: Path) -> Path:
         raise PostError(
             f"there are both {' and '.join(_POST_FILE_NAMES)}",
             where=Location(display_path(folder)),
-            remedy="Delete the one that is not to be sent.",
+            remedy="Delete the one that should not be sent.",
         )
     raise PostError(
         f"there is neither {' nor '.join(_POST_FILE_NAMES)}",

@@ -7,7 +7,7 @@ from newsletter.errors import Location, PostError
 
 _ENCODING_BY_BOM = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix of this one
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix of it
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -36,8 +36,8 @@ _REMEDY = "Save it as UTF-8 and try again."
 def decode_text(data: bytes, path: str) -> str:
     r"""Return the text of a file, with ``\n`` line ends and no control characters.
 
-    Tried in this order: byte-order mark, the encoding that HTML or XML declares, UTF-8, detection
-    by the bytes.
+    Tried in this order: byte-order mark, the encoding that HTML or XML declares, UTF-8, statistical
+    detection.
 
     Args:
         data: the whole file.

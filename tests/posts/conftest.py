@@ -48,7 +48,7 @@ def png() -> Callable[[int, int], bytes]:
 
 @pytest.fixture
 def make_issue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeIssue:
-    """Write ``issues/2026-11-22-first-boat`` with a post and files beside it."""
+    """Return a function that writes ``issues/2026-11-22-first-boat``: a post, files beside it."""
     monkeypatch.chdir(tmp_path)
 
     def make(
@@ -68,7 +68,7 @@ def make_issue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeIssue:
 
 @pytest.fixture
 def read_post(make_issue: MakeIssue, config: Config) -> ReadPost:
-    """Write a post into an issue's folder and read the issue."""
+    """Return a function that writes a post into an issue's folder and reads the issue."""
 
     def read(
         text: str | bytes, files: Mapping[str, bytes] | None = None, name: str = "post.md"

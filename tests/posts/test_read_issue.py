@@ -74,7 +74,7 @@ Term
 <video src="https://films.example/a.mp4" poster="poster.png"></video>
 <script>alert(1)</script>
 
-Or [leave]({{ unsubscribe_url }}).
+Or [unsubscribe]({{ unsubscribe_url }}).
 
 [^1]: A note.
 """
@@ -144,7 +144,7 @@ def test_merge_tags_in_code_are_not_compiled(full_issue: Issue) -> None:
     ]
 
 
-def test_html_metadata_is_used_where_front_matter_is_silent(read_post: ReadPost) -> None:
+def test_html_metadata_is_used_for_settings_missing_in_front_matter(read_post: ReadPost) -> None:
     issue = read_post(
         '---\nsubject: New\n---\n<!doctype html><html lang="de"><head>'
         '<meta name="author" content="Bo"><meta name="description" content="Soon">'

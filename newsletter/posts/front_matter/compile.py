@@ -26,7 +26,10 @@ class CompiledFrontMatter:
     Attributes:
         title: empty if the front matter has none; likewise ``subject`` and ``preheader``.
         author_name: for the byline; empty if the front matter has none.
+        hero: the image under the title, or ``None``.
         author: the author box; ``None`` if the front matter has only a name, or no author.
+        button: the call to action, or ``None``.
+        further: cards for further reading.
     """
 
     title: str

@@ -31,11 +31,11 @@ class ExtractedArticle:
     Attributes:
         html: the article, not yet sanitised.
         title: plain text, or empty; likewise the rest.
-        author: of the article.
+        author: the article's author.
         description: as search engines show it.
         canonical_url: absolute http(s) URL.
         language: BCP 47 tag.
-        tags: of the article.
+        tags: the article's tags.
         date: publication date, in the time zone that the page uses.
     """
 

@@ -41,7 +41,7 @@ def remove_repeated_title(body: str, title: str) -> str:
 
 
 def is_empty_body(body: str) -> bool:
-    """Whether the body has neither visible text nor images or other media."""
+    """Return whether the body has neither visible text nor images or other media."""
     texts = (html.unescape(text[0]) for text in _TEXT_RUN.finditer(body))
     return all(map(str.isspace, texts)) and not _VISIBLE_MEDIA.search(body)
 

@@ -100,7 +100,7 @@ def _list_references(imported_post: ImportedPost) -> list[str]:
 
 
 def _is_on_disk(reference: str) -> bool:
-    """Whether a reference is a local file, including absolute paths, which are rejected later."""
+    """Return whether a reference is a local file; absolute paths are rejected later."""
     if "{{" in reference:
         return False
     path = PurePosixPath(_decode_path(reference))
@@ -150,7 +150,9 @@ def _find_image_file(reference: str, source: PostSource, max_bytes: int) -> Path
     unresolved = Path(os.path.normpath(source.folder / path))
     if not os.path.isfile(unresolved):  # noqa: PTH113 - Path.is_file raises for names that are too long
         raise PostError(
-            f"the image '{reference}' is missing", where=where, remedy=f"Looked for {unresolved}."
+            f"the image '{reference}' is missing",
+            where=where,
+            remedy=f"Save it as {unresolved}, or correct its path in the post.",
         )
     file = unresolved.resolve()
     if file != unresolved and not file.is_relative_to(source.folder):

@@ -1,4 +1,4 @@
-"""Import a post as an issue's folder, or update an issue imported before.
+"""Import a post as an issue's folder, or update an earlier import.
 
 A manifest beside the post records what an import wrote, so that a later import can detect whether
 the source changed, whether the editor changed the post, or both. No edit is ever lost.
@@ -62,9 +62,9 @@ class ImportOptions:
     """Options of an import.
 
     Attributes:
+        today: the date of an issue whose post has none.
         slug: the issue's name without its date; made from the title if empty.
         date: the issue's date; the post's own if ``None``.
-        today: date for an issue whose post has none.
         keep: lines (1-based) of the source that are kept, whatever they look like.
         update: whether an existing issue may be overwritten.
     """
@@ -241,7 +241,7 @@ def _update_issue(
 def _find_edited_files(
     folder: Path, old_manifest: ImportManifest | None, new_manifest: ImportManifest
 ) -> tuple[str, ...]:
-    """Return the files that an update would overwrite or delete and that no import wrote so."""
+    """Return the edited files that an update would overwrite or delete."""
     names = dict.fromkeys(
         (*new_manifest.file_hashes, *_find_obsolete_files(folder, old_manifest, new_manifest))
     )
@@ -292,7 +292,7 @@ def _refusal_error(
         f"{message}; nothing was changed" + (f"\n{changes}\n" if changes else ""),
         where=where,
         remedy=(
-            "With --update it is replaced; your version is kept as "
+            "Replace it with --update; your version is kept as "
             f"{result.post_path.name}{BACKUP_SUFFIX}. {other_issue_hint}"
         ),
     )

@@ -231,7 +231,7 @@ class TestReimport:
         assert "post.md was edited since it was imported; nothing was changed\n" in err
         assert "  -The boats had been tied up" in err
         assert "  +The boats had been tied up" in err
-        assert "With --update it is replaced; your version is kept as post.md.before-update." in err
+        assert "Replace it with --update; your version is kept as post.md.before-update." in err
         assert snapshot(issue.parent) == before
         code, out, _ = cli("import", changed, "--update")
         assert code == 0

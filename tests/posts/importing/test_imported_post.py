@@ -53,7 +53,7 @@ def test_source_kind_is_detected_by_name_then_content(path: str, text: str, kind
 @pytest.mark.parametrize(
     ("text", "path", "title"),
     [
-        (f"---\ntitle: Told\n---\n# Heading\n\n{SENTENCE}", "a.md", "Told"),
+        (f"---\ntitle: Stated\n---\n# Heading\n\n{SENTENCE}", "a.md", "Stated"),
         (f"---\ntitle: 2024\n---\n{SENTENCE}", "a.md", "2024"),
         (f"# A *heading* with `code`\n\n{SENTENCE}", "a.md", "A heading with code"),
         (f"{SENTENCE}\n\n## Later\n\n{SENTENCE}", "a.md", "Later"),
@@ -128,7 +128,7 @@ def test_heading_that_repeats_the_title_is_removed() -> None:
     assert parse(f"---\ntitle: Low tide\n---\n\n# Low tide\n\n{SENTENCE}\n").body == (
         f"\n{SENTENCE}\n"
     )
-    assert parse(f"---\ntitle: Told\n---\n# Other\n\n{SENTENCE}\n").body == (
+    assert parse(f"---\ntitle: Stated\n---\n# Other\n\n{SENTENCE}\n").body == (
         f"# Other\n\n{SENTENCE}\n"
     )
     assert parse(f"{SENTENCE}\n\n## Later\n").body == f"{SENTENCE}\n\n## Later\n"

@@ -1,4 +1,4 @@
-"""Boilerplate around an article on its page: rules that find it.
+"""Find the boilerplate around an article that was copied from a page.
 
 Rules match whole lines or paragraphs, and only where boilerplate occurs: before the first running
 text or after the last. An article about comment forms keeps its sentences.
@@ -24,7 +24,7 @@ class BoilerplatePosition(Enum):
     LABEL = auto()  # above the title
     HEAD = auto()  # before the first running text
     TAIL = auto()  # after the last running text
-    ENDS = auto()  # either
+    ENDS = auto()  # in the head or the tail
     AFTER = auto()  # in the tail, right after other boilerplate of the same kind
     HEADING = auto()  # in the tail, and the titles under it are boilerplate too
 
@@ -187,7 +187,11 @@ class ContentRange(NamedTuple):
 
 
 def find_content_range(passages: Sequence[Passage]) -> ContentRange:
-    """Return the range of the running text; if there is none, only the first passage counts."""
+    """Return the range of the running text.
+
+    If there is none, boilerplate may be anywhere: ``start`` is after the last passage, and ``end``
+    after the first, which may be a title.
+    """
     prose = [
         index
         for index, passage in enumerate(passages)

@@ -30,7 +30,7 @@ def classify_passages(
 
     Args:
         passages: the whole post in order.
-        keep: lines (1-based) that stay regardless.
+        keep: lines (1-based) that are kept, whatever they look like.
         is_scraped: whether the post was copied from a page, with boilerplate around it.
     """
     comments = find_comments(passages) if is_scraped else range(len(passages), len(passages))

@@ -149,7 +149,7 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
         if passage.is_standalone and passage.word_count <= _MAX_SHORT_WORDS
     }
     terms_by_index = {index: find_spam_terms(passage.text) for index, passage in short.items()}
-    # Few posts contain any: only then is the whole post searched.
+    # The running text is searched only if a short passage has a term, as in few posts.
     own_terms = _find_own_terms(prose) if any(terms_by_index.values()) else frozenset()
     reasons: dict[int, str] = {}
     for index, passage in short.items():
@@ -177,7 +177,10 @@ def find_spam(passages: Sequence[Passage], content: ContentRange) -> dict[int, s
 
 
 def _find_own_terms(prose: Iterable[Passage]) -> frozenset[str]:
-    """Return the terms of the article itself: a sentence may be about one term, not several."""
+    """Return the spam terms that the article itself uses.
+
+    A short passage with several of them is spam, not a use.
+    """
     found = ((passage, find_spam_terms(passage.text)) for passage in prose)
     return frozenset(
         term

@@ -12,7 +12,7 @@ from newsletter.posts.importing.cleanup.paragraph import Passage, RemovedLine, S
 
 @dataclass(frozen=True, slots=True)
 class ParsedSource:
-    """A source parsed and cleaned up; fields that it doesn't state are empty.
+    """A source parsed and cleaned up; fields that it doesn't have are empty.
 
     Attributes:
         body: Markdown or HTML.

@@ -20,7 +20,7 @@ from newsletter.posts.importing.sources.draft import (
 
 _HEADING_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _STANDALONE_TAGS = _HEADING_TAGS | {"p", "li", "div", "section", "article", ""}
-_MAX_CANDIDATES = 50  # per text that a page repeats
+_MAX_CANDIDATES = 50  # occurrences compared for a text that a page repeats
 _EMPTY_ELEMENT = re.compile(r"<(ul|ol|li|div|section|article|p|figure)(?: [^<>]*)?>\s*</\1>\n?")
 
 
@@ -80,19 +80,19 @@ def _find_source_lines(blocks: Sequence[HtmlTextBlock], front_matter: FrontMatte
         indices_by_text.setdefault(block.text, []).append(index)
     lines: list[int] = []
     next_index, line = 0, 1
-    for block, after in zip_longest(blocks, blocks[1:]):
+    for block, next_block in zip_longest(blocks, blocks[1:]):
         candidates = indices_by_text.get(block.text, [])
         candidates = candidates[bisect_left(candidates, next_index) :][:_MAX_CANDIDATES]
-        # A label may be in the page's menu too: take the one that the next block follows.
-        next_text = [after.text] if after else []
-        follows = (
+        # A label may be in the page's menu too: prefer the one before the same next block.
+        next_text = [next_block.text] if next_block else []
+        matching = (
             candidate
             for candidate in candidates
             if [source_block.text for source_block in source[candidate + 1 : candidate + 2]]
             == next_text
         )
         if candidates:
-            index = next(follows, candidates[0])
+            index = next(matching, candidates[0])
             next_index, line = index + 1, source[index].line
         lines.append(front_matter.body_line - 1 + line)
     return lines

@@ -18,7 +18,7 @@ from newsletter.posts.importing.sources.draft import (
     sort_removed_lines,
 )
 
-# Characters: with a longer line in the text, every line is a paragraph of its own.
+# In characters. If any line of the text is longer, every line is a paragraph of its own.
 _MAX_WRAPPED_LENGTH = 100
 _MAX_HEADING_WORDS = 10
 _MAX_TITLE_LENGTH = 150
@@ -77,8 +77,8 @@ def find_title_line(passages: Sequence[Passage]) -> Passage | None:
         return None
     if Passage(first.line, first.text).is_prose:
         return None
-    wrapped_on = not first.is_standalone and rest and rest[0].text[:1].islower()
-    return None if wrapped_on else first
+    continues = not first.is_standalone and rest and rest[0].text[:1].islower()
+    return None if continues else first
 
 
 def remove_title_line(passages: Sequence[Passage], title: Passage | None) -> list[Passage]:
@@ -201,7 +201,7 @@ def _format_paragraph(piece: _Piece, next_piece: _Piece | None) -> str:
 
 
 def _is_heading(piece: _Piece) -> bool:
-    """Whether a piece followed by running text is its heading."""
+    """Return whether a piece followed by running text is its heading."""
     text = piece.text
     return (
         len(piece.lines) == 1
@@ -239,10 +239,10 @@ def _escape_special_characters(text: str) -> str:
 
 def parse_plain_text_source(
     front_matter: FrontMatter,
-    path: str,  # noqa: ARG001 - every kind of source is given the same
+    path: str,  # noqa: ARG001 - all source parsers have the same parameters
     keep: Collection[int],
 ) -> ParsedSource:
-    """Parse plain text copied from a page; ``keep`` are lines that stay regardless."""
+    """Parse plain text copied from a page; ``keep`` are lines that are not removed."""
     passages = split_passages(front_matter.body)
     classification = classify_passages(passages, keep)
     kept = [passages[index] for index in classification.kept]
