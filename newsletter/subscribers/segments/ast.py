@@ -46,7 +46,7 @@ BUILTIN_FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class HasTag:
-    """A test: has the tag, in one of the spellings in the list (at least one)."""
+    """A test for a tag, given as all its spellings in the list (at least one)."""
 
     tags: tuple[str, ...]
 
@@ -56,7 +56,7 @@ class HasTag:
 
 @dataclass(frozen=True, slots=True)
 class HasStatus:
-    """A test: has the status."""
+    """A test for a status."""
 
     status: str
 
@@ -66,7 +66,7 @@ class HasStatus:
 
 @dataclass(frozen=True, slots=True)
 class HasSource:
-    """A test: came from a source whose name begins with the prefix."""
+    """A test for a source that begins with the prefix."""
 
     prefix: str
 
@@ -76,7 +76,7 @@ class HasSource:
 
 @dataclass(frozen=True, slots=True)
 class HasField:
-    """A test: has a value of the field."""
+    """A test whether a field has a value."""
 
     field: SegmentField
 
@@ -86,7 +86,12 @@ class HasField:
 
 @dataclass(frozen=True, slots=True)
 class HasEngagement:
-    """A test: was sent, received, opened or clicked one of the last issues, or the one named."""
+    """A test whether an issue was sent to, delivered to, opened or clicked by the subscriber.
+
+    Attributes:
+        kind: which of these.
+        sends: how many of the last sends count (one match is enough), or the name of an issue.
+    """
 
     kind: Engagement
     sends: int | str

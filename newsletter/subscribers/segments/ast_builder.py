@@ -1,6 +1,6 @@
 """Build the syntax tree: check names, convert values to their types.
 
-Input is the tree of the parser library.
+The input is the parse tree of the library, lark.
 """
 
 import datetime

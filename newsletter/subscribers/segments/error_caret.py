@@ -1,4 +1,4 @@
-"""Show the position of an error in a query by carets under the word."""
+"""Show the position of an error in a query with carets under the word."""
 
 import re
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Span(NamedTuple):
 
 
 def word_at(text: str, start: int) -> Span:
-    """Return the span of the word that begins at ``start``; at the text's end, one column."""
+    """Return the span of the word that begins at ``start``, or one character after the end."""
     found = _WORD.match(text, start)
     return Span(start, len(found[0]) if found else 1)
 

@@ -27,7 +27,7 @@ MAX_QUERY_LENGTH = 2_000
 # Control characters and lone surrogates, which no database accepts.
 _CONTROL_CATEGORIES = ("Cc", "Cs")
 
-# A value comes only after a name and ':' or an operator, so the lexer never confuses the two.
+# A value can only follow ':' or an operator, so the contextual lexer never takes it for a name.
 GRAMMAR = r"""
 ?start: disjunction
 ?disjunction: conjunction (_OR conjunction)*

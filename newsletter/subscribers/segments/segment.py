@@ -29,12 +29,12 @@ _ATTRIBUTE_NAME = re.compile(r"[^\W\d]\w*")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of the list.
+    """A query over subscribers, as text, as a syntax tree and as an SQL condition.
 
     Attributes:
         name: the name in newsletter.yml; ``""`` for a query without a name.
-        text: the query as the editor wrote it; ``30 days ago`` means another day tomorrow.
-        query: the query as parsed today.
+        text: the query as the editor wrote it.
+        query: the query as parsed, in which ``30 days ago`` has become a certain day.
         condition: the query as a condition on the ``subscriber`` table.
     """
 
@@ -50,13 +50,13 @@ class Segment:
 def find_segment(
     connection: sa.Connection, name_or_query: str, config: Config, now: datetime.datetime
 ) -> Segment:
-    """Return the segment with a name in newsletter.yml, or of a query.
+    """Return the segment that has this name in newsletter.yml, or parse a query.
 
     Args:
         connection: a connection to the list, whose tags, attributes and issues a query may name.
         name_or_query: the name or the query.
         config: the newsletter's settings.
-        now: the time to which ``30 days ago`` refers.
+        now: the time to which ``30 days ago`` refers, an aware datetime.
 
     Raises:
         SubscriberListError: there is no such name, or the query is not valid.
@@ -83,7 +83,7 @@ def find_segment(
 def load_known_names(connection: sa.Connection, config: Config) -> KnownNames:
     """Return the names that a query over this list may use."""
     types: dict[str, AttributeType] = dict.fromkeys(config.attributes, "text")
-    types.pop("name", None)
+    types.pop("name", None)  # a built-in field
     types |= dict(connection.execute(sa.select(attribute.c.name, attribute.c.type)).all())
     return KnownNames(
         tags=tuple(iter_tags(connection)),

@@ -126,7 +126,10 @@ def _event_condition(types: tuple[str, ...], sends: int | str) -> Condition:
 
 
 def _select_send_ids(selector: int | str) -> sa.Select[tuple[int]]:
-    """Return the id of an issue's send, or of the last sends started and not cancelled."""
+    """Return a query for the id of an issue's send, or the ids of the last sends.
+
+    Of the last sends, only those count that have started and were not cancelled.
+    """
     if isinstance(selector, str):
         return sa.select(send.c.id).where(send.c.issue == selector).correlate(None)
     was_started = sa.exists().where(

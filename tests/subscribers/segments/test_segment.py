@@ -22,7 +22,7 @@ from newsletter.subscribers.tags import iter_tags
 
 ImportText = Callable[..., ImportSummary]
 NOW = datetime.datetime(2026, 11, 22, 23, 30, tzinfo=datetime.UTC)
-NAMED = {"vips": "tag:vip", "broken": "tag:vip and citty = Bergen", "new": "joined > today"}
+SEGMENTS = {"vips": "tag:vip", "broken": "tag:vip and citty = Bergen", "new": "joined > today"}
 
 
 def make_config(**settings: Any) -> Config:
@@ -31,7 +31,7 @@ def make_config(**settings: Any) -> Config:
         "sender": {"name": "Harbour Notes", "address": "editor@harbour-notes.org"},
         "site_url": "https://harbour-notes.org",
         "attributes": {"city": "your town"},
-        "segments": NAMED,
+        "segments": SEGMENTS,
     }
     return Config.model_validate({**defaults, **settings}, strict=False)
 
@@ -73,8 +73,8 @@ def test_today_is_in_the_newsletters_time_zone(list_engine: sa.Engine) -> None:
 @pytest.mark.parametrize(
     ("name_or_query", "segments", "message"),
     [
-        ("vipps", NAMED, "there is no segment 'vipps'. Did you mean 'vips'?"),
-        ("xxx", NAMED, "there is no segment 'xxx'. There are: vips, broken, new."),
+        ("vipps", SEGMENTS, "there is no segment 'vipps'. Did you mean 'vips'?"),
+        ("xxx", SEGMENTS, "there is no segment 'xxx'. There are: vips, broken, new."),
         (
             "vip",
             {},
@@ -82,7 +82,7 @@ def test_today_is_in_the_newsletters_time_zone(list_engine: sa.Engine) -> None:
         ),
         (
             "broken",
-            NAMED,
+            SEGMENTS,
             (
                 "newsletter.yml: segments.broken: there is no attribute 'citty'. Did you mean "
                 "'city'?\n  tag:vip and citty = Bergen\n              ^^^^^"
