@@ -81,6 +81,9 @@ def apply_reports(
         source: where they come from, for the journal.
         now: the time used for reports without a time.
         method: one of ``newsletter.db.schema.CHANGE_METHODS``, for the journal.
+
+    Returns:
+        The reports that changed a status or suppressed an address, in their order.
     """
     lock_list(connection)
     keyed = [(key, report) for report in reports if (key := _parse_key(report.address))]

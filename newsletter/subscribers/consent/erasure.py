@@ -28,7 +28,7 @@ SALT_KEY = "erasure_salt"
 
 
 class ErasureResult(NamedTuple):
-    """What was erased.
+    """The result of an erasure.
 
     Attributes:
         subscriber: whether the address was in the list; journal and tags were deleted with it.
@@ -75,12 +75,12 @@ def lock_list(connection: sa.Connection) -> None:
 def find_erased(
     connection: sa.Connection, keys: Collection[str]
 ) -> Mapping[str, datetime.datetime]:
-    """Return those of the address keys that were erased, with the time of erasure."""
+    """Return which of the address keys were erased, and when."""
     return {key: at for key, _, at in _find_hashes(connection, keys)}
 
 
 def find_pseudonyms(connection: sa.Connection, keys: Collection[str]) -> Mapping[str, str]:
-    """Return those of the address keys that were erased, with the pseudonyms that replace them."""
+    """Return which of the address keys were erased, and the pseudonyms that replace them."""
     return {key: _make_pseudonym(hashed) for key, hashed, _ in _find_hashes(connection, keys)}
 
 
@@ -120,7 +120,7 @@ def _erase_rows(
 def _find_hashes(
     connection: sa.Connection, keys: Collection[str]
 ) -> list[tuple[str, str, datetime.datetime]]:
-    """Return key, hash and time of those of the addresses that were erased."""
+    """Return the key, the hash and the time of erasure of each address that was erased."""
     if connection.scalar(sa.select(erased.c.at).limit(1)) is None:
         return []
     salt = _load_salt(connection)
@@ -130,7 +130,7 @@ def _find_hashes(
 
 
 def _make_pseudonym(hashed: str) -> str:
-    """Return what replaces an address in rows that must be kept: as unique as the address was."""
+    """Return the pseudonym for rows that must be kept; it is as unique as the address was."""
     return f"erased:{hashed}"
 
 
@@ -154,7 +154,7 @@ def _pseudonymize_sends(
 def _load_salt(connection: sa.Connection) -> bytes:
     """Return the database's salt, generated on first use.
 
-    Without it, the hashes can't be searched for known addresses.
+    Whoever has the hashes without it can't test them for known addresses.
     """
     query = sa.select(setting.c.value).where(setting.c.key == SALT_KEY)
     salt = connection.scalar(query)

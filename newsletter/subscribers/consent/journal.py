@@ -46,8 +46,8 @@ class ChangeOrigin(NamedTuple):
     Attributes:
         at: when; an aware datetime.
         method: one of ``newsletter.db.schema.CHANGE_METHODS``.
-        source: ``readers.csv:14``, the URL of a page, the provider's event.
-        wording: what the subscriber consented to, or where consent was given as the editor states.
+        source: where it was made: ``readers.csv:14``, the URL of a page, the provider's event.
+        wording: what the subscriber consented to, or how they consented as stated by the editor.
     """
 
     at: datetime.datetime
@@ -61,7 +61,7 @@ class ChangeOrigin(NamedTuple):
 
 
 _ENTRY_FIELDS = JournalEntry._fields
-# The numbers are literal text: a statement for many rows has no constant parameters.
+# Constants are literal SQL: all parameters of a ``BulkStatement`` come from its rows.
 _next_number = sa.select(sa.literal_column("coalesce(max(seq), 0) + 1", sa.Integer)).select_from(
     journal
 )
@@ -92,7 +92,10 @@ def to_changes(entries: Sequence[JournalEntry]) -> list[StatusChange]:
 
 
 def append_import_entries(connection: sa.Connection, after: int, origin: ChangeOrigin) -> None:
-    """Append ``imported``, with their source, for each subscriber whose id is above ``after``."""
+    """Append an entry ``imported`` for each subscriber with an id above ``after``.
+
+    The source of each entry is that of its subscriber, not the one of ``origin``.
+    """
     values: dict[str, Any] = {
         "subscriber_id": subscriber.c.id,
         "seq": sa.literal(1),

@@ -45,8 +45,8 @@ def sign_up(
         address: the address.
         origin: when, and the form.
         name: the name of a new subscriber.
-        single_opt_in: whether the form is enough, without a confirmation. Never so for somebody
-            who has unsubscribed: anybody could subscribe them again.
+        single_opt_in: whether the form is enough, without a confirmation. It is never enough for
+            somebody who has unsubscribed, or anybody could subscribe them again.
 
     Returns:
         The signup status before.

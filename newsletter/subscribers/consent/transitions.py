@@ -1,7 +1,8 @@
-"""State machine of a subscriber's status: which change leads where.
+"""State machine of a subscriber's status: the status after each change.
 
-Pure functions. Suppressed statuses have a strength: complained, unsubscribed, bounced. A weaker
-one never replaces a stronger one, and only a new consent makes a subscriber active again.
+Pure functions. The suppressed statuses are, from the strongest to the weakest, complained,
+unsubscribed and bounced. A weaker one never replaces a stronger one, and only a new consent makes
+a subscriber active again.
 """
 
 from collections.abc import Iterable
@@ -13,12 +14,12 @@ _ENTRY_KINDS = frozenset({"subscribed", "imported", "resubscribed"})
 
 
 class StatusChange(NamedTuple):
-    """Something that happened to a subscriber.
+    """A change that may give a subscriber another status.
 
     Attributes:
         kind: one of ``newsletter.db.schema.CHANGE_KINDS``.
-        requested: the status requested by ``subscribed``, ``imported`` or ``resubscribed``; empty
-            for other kinds, which imply it.
+        requested: the status requested by ``subscribed``, ``imported`` or ``resubscribed``; not
+            used for other kinds, which imply the status.
     """
 
     kind: str
@@ -30,7 +31,7 @@ def next_status(status: str | None, change: StatusChange) -> str:
 
     Args:
         status: the status before; ``None`` if the address isn't in the list.
-        change: what happened.
+        change: the change.
 
     Raises:
         ValueError: the address isn't in the list, and the change requires that it is.

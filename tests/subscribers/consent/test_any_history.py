@@ -93,7 +93,7 @@ class ListMachine(RuleBasedStateMachine):
             [changes.unsubscribe, changes.record_bounce, changes.record_complaint]
         ),
     )
-    def leave(self, address: ParsedAddress, change: Change) -> None:
+    def suppress(self, address: ParsedAddress, change: Change) -> None:
         with self.engine.begin() as connection:
             if change(connection, address.key, ChangeOrigin(NOW, "webhook")):
                 self.suppressed.add(address.key)
@@ -109,7 +109,7 @@ class ListMachine(RuleBasedStateMachine):
             self.suppressed.add(address.key)
 
     @rule(address=addresses)
-    def receive_email(self, address: ParsedAddress) -> None:
+    def record_delivery(self, address: ParsedAddress) -> None:
         with self.engine.begin() as connection:
             changes.record_delivery(connection, address.key, ChangeOrigin(NOW, "webhook"))
 
@@ -121,7 +121,7 @@ class ListMachine(RuleBasedStateMachine):
                 set_paused_until(connection, listed[address.key][0], NOW + days * DAY, NOW)
 
     @rule(address=addresses, to=addresses)
-    def move(self, address: ParsedAddress, to: ParsedAddress) -> None:
+    def change_address(self, address: ParsedAddress, to: ParsedAddress) -> None:
         status = self.listed().get(address.key, (0, "", 0))[1]
         unavailable = to.key in self.listed() or to.key in self.erased
         try:
@@ -159,7 +159,7 @@ class ListMachine(RuleBasedStateMachine):
     @invariant()
     def nobody_suppressed_is_mailed(self) -> None:
         with read_transaction(self.engine) as connection:
-            audience = {member.address_key for member in iter_audience(connection, at=NOW)}
+            audience = {recipient.address_key for recipient in iter_audience(connection, at=NOW)}
             excluded = count_exclusions(connection, at=NOW)
             total = sum(count_by_status(connection).values())
         listed = self.listed()

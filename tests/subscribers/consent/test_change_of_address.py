@@ -27,7 +27,7 @@ def token(engine: sa.Engine) -> str:
     return found
 
 
-def move(engine: sa.Engine) -> changes.ChangeResult | None:
+def change_address(engine: sa.Engine) -> changes.ChangeResult | None:
     with engine.begin() as connection:
         return changes.change_address(connection, ADA.key, NEW, FORM)
 
@@ -36,7 +36,7 @@ def move(engine: sa.Engine) -> changes.ChangeResult | None:
 def test_id_token_and_journal_are_kept(engine: sa.Engine, token: str) -> None:
     with engine.begin() as connection:
         changes.record_soft_bounce(connection, ADA.key, FORM, max_soft_bounces=5)
-    moved = move(engine)
+    moved = change_address(engine)
     assert moved
     assert (moved.before, moved.after) == ("active", "active")
     with read_transaction(engine) as connection:
@@ -56,7 +56,7 @@ def test_events_follow_the_new_address_and_are_erased_with_it(
     row = {"sg_event_id": "1", "type": "open", "at": NOW, "address_key": ADA.key}
     with engine.begin() as connection:
         connection.execute(sa.insert(event).values(**row, raw={"email": ADA.address}))
-    move(engine)
+    change_address(engine)
     assert erase_address(engine, NEW.key, NOW)
     with read_transaction(engine) as connection:
         remaining = connection.execute(sa.select(event.c.address_key, event.c.raw)).one()
@@ -95,10 +95,10 @@ def test_change_is_refused_if_the_old_or_the_new_address_cannot_be_mailed(
     assert callable(prepare)
     prepare(engine)
     with pytest.raises(SubscriberListError):
-        move(engine)
+        change_address(engine)
     with read_transaction(engine) as connection:
         assert ADA.address in connection.scalars(sa.select(subscriber.c.address)).all()
 
 
 def test_unknown_address_is_not_changed(engine: sa.Engine) -> None:
-    assert move(engine) is None
+    assert change_address(engine) is None

@@ -23,8 +23,8 @@ ImportText = Callable[..., ImportSummary]
 
 NOW = datetime.datetime(2026, 11, 22, 9, 0, tzinfo=datetime.UTC)
 LATER = NOW + datetime.timedelta(days=1)
-FORM = ChangeOrigin(NOW, "form", "https://harbour-notes.org/join", "Send me the letter, weekly")
-HOOK = ChangeOrigin(LATER, "webhook", "event 1")
+FORM = ChangeOrigin(NOW, "form", "https://harbour-notes.org/join", "Send me the newsletter, weekly")
+WEBHOOK = ChangeOrigin(LATER, "webhook", "event 1")
 LETTER = ChangeOrigin(LATER, "cli", wording="asked by letter on 3 May")
 ADA = parse_address("Ada@example.com")
 
@@ -36,18 +36,20 @@ class SubscriberList:
         self.engine = engine
 
     def subscribe(
-        self, status: str = "active", origin: ChangeOrigin = FORM, **more: str
+        self, status: str = "active", origin: ChangeOrigin = FORM, **options: str
     ) -> ChangeResult:
         with self.engine.begin() as connection:
-            return changes.subscribe(connection, ADA, status, origin, **more)
+            return changes.subscribe(connection, ADA, status, origin, **options)
 
     def resubscribe(self, status: str = "active", origin: ChangeOrigin = LETTER) -> ChangeResult:
         with self.engine.begin() as connection:
             return changes.resubscribe(connection, ADA, status, origin)
 
-    def apply(self, change: Any, origin: ChangeOrigin = HOOK, **more: int) -> ChangeResult | None:
+    def apply(
+        self, change: Any, origin: ChangeOrigin = WEBHOOK, **options: int
+    ) -> ChangeResult | None:
         with self.engine.begin() as connection:
-            changed: ChangeResult | None = change(connection, ADA.key, origin, **more)
+            changed: ChangeResult | None = change(connection, ADA.key, origin, **options)
             return changed
 
     def ada(self) -> dict[str, Any]:
@@ -61,7 +63,7 @@ class SubscriberList:
 
     def audience(self) -> list[str]:
         with read_transaction(self.engine) as connection:
-            return [member.address for member in iter_audience(connection)]
+            return [recipient.address for recipient in iter_audience(connection)]
 
 
 @pytest.fixture
@@ -154,7 +156,7 @@ def test_changes_of_an_unknown_address_return_none(
     assert subscriber_list.apply(change) is None
 
 
-def test_last_of_the_maximum_of_soft_bounces_makes_a_bounce(
+def test_maximum_of_soft_bounces_marks_the_subscriber_as_bounced(
     subscriber_list: SubscriberList,
 ) -> None:
     subscriber_list.subscribe()
@@ -255,7 +257,7 @@ def test_concurrent_changes_are_all_recorded(
         start.wait()
         for _ in range(10):
             with engine.begin() as connection:
-                changes.record_soft_bounce(connection, ADA.key, HOOK, max_soft_bounces=100)
+                changes.record_soft_bounce(connection, ADA.key, WEBHOOK, max_soft_bounces=100)
         engine.dispose()
 
     threads = [threading.Thread(target=bounce_softly) for _ in range(4)]

@@ -112,7 +112,7 @@ def test_erased_address_is_not_imported_again(engine: sa.Engine, import_text: Im
         (2, "'ADA@example.com' was erased on request and can't be added by an import")
     ]
     with read_transaction(engine) as connection:
-        assert [member.address for member in iter_audience(connection)] == [
+        assert [recipient.address for recipient in iter_audience(connection)] == [
             BO.address,
             "cy@example.com",
         ]

@@ -1,4 +1,4 @@
-"""The rules by which a change leads to a new status."""
+"""The status of a subscriber after each change."""
 
 import pytest
 from hypothesis import given
@@ -63,8 +63,8 @@ def test_only_resubscribing_ends_a_suppression(status: str, change: StatusChange
 
 @given(statuses, changes)
 def test_repeating_a_change_has_no_effect(status: str, change: StatusChange) -> None:
-    once = next_status(status, change)
-    assert next_status(once, change) == once
+    after = next_status(status, change)
+    assert next_status(after, change) == after
 
 
 @given(st.sampled_from(("pending", "active")), st.lists(st.sampled_from(REPORTS), min_size=1))
