@@ -1,1 +1,1 @@
-"""Read-only queries: listing, stats, growth chart, diff, explain."""
+"""Queries over the list: listing, statistics, growth chart, diff, explain."""

@@ -128,7 +128,7 @@ def iter_removed(
 def _journal_entry_join(
     aggregate: Callable[..., Any], *conditions: sa.ColumnElement[bool]
 ) -> sa.ColumnElement[bool]:
-    """Return a join of each subscriber with their first or last entry that meets conditions."""
+    """Return the condition that joins a subscriber with their first or last matching entry."""
     number = (
         sa.select(aggregate(journal.c.seq))
         .where(journal.c.subscriber_id == subscriber.c.id, *conditions)

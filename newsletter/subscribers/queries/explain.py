@@ -54,7 +54,7 @@ class DeliveryDetails(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryExplanation:
-    """What decides whether a subscriber gets an issue.
+    """The reasons why a subscriber gets an issue, or doesn't.
 
     Attributes:
         address: the address as typed, or as given if it isn't in the list.

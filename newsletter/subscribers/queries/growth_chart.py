@@ -22,15 +22,15 @@ CHART_ID = "growth"
 
 # Blue and orange can be told apart with red-green color blindness.
 LIGHT_COLORS = {
-    "ground": "#ffffff", "text": "#1f2328", "muted": "#5f6870", "line": "#e3dfd8",
+    "background": "#ffffff", "text": "#1f2328", "muted": "#5f6870", "line": "#e3dfd8",
     "joined": "#1f5f8b", "left": "#c4622d",
 }  # fmt: skip
 DARK_COLORS = {
-    "ground": "#17191c", "text": "#e4e1dc", "muted": "#9aa3ab", "line": "#33383d",
+    "background": "#17191c", "text": "#e4e1dc", "muted": "#9aa3ab", "line": "#33383d",
     "joined": "#7cb8e0", "left": "#f0a070",
 }  # fmt: skip
 CSS_TEMPLATE = """
-#chart-{id} .graph > .background, #chart-{id} .plot > .background {{ fill: {ground} }}
+#chart-{id} .graph > .background, #chart-{id} .plot > .background {{ fill: {background} }}
 #chart-{id} .title.plot_title {{ fill: {text} }}
 #chart-{id} .title:not(.plot_title) {{ font-size: 13px }}
 #chart-{id} text, #chart-{id} .legends .legend text {{ fill: {muted} }}
@@ -84,8 +84,8 @@ def draw_growth_chart(weeks: Sequence[GrowthPeriod], newsletter_name: str) -> by
 
 def _build_style() -> Style:
     return Style(
-        background=LIGHT_COLORS["ground"],
-        plot_background=LIGHT_COLORS["ground"],
+        background=LIGHT_COLORS["background"],
+        plot_background=LIGHT_COLORS["background"],
         colors=(LIGHT_COLORS["joined"], LIGHT_COLORS["left"]),
         font_family=FONT_FAMILY,
         title_font_size=19,

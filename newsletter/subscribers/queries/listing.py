@@ -35,7 +35,7 @@ class Subscriber(NamedTuple):
 
 
 class SubscriberFilter(NamedTuple):
-    """Which subscribers to list.
+    """A filter of the subscribers to list.
 
     Attributes:
         status: only those of this status, if given.

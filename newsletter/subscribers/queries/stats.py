@@ -119,7 +119,7 @@ def _count_transitions(
     previous_status = sa.func.lag(journal.c.status).over(
         partition_by=journal.c.subscriber_id, order_by=journal.c.seq
     )
-    # An imported list states since when its subscribers have been on it.
+    # An imported subscriber counts when they joined, not when they were imported.
     is_import = sa.and_(journal.c.seq == 1, journal.c.change == "imported")
     entries = (
         sa.select(
@@ -131,16 +131,16 @@ def _count_transitions(
         .subquery()
     )
     is_active, was_active = entries.c.is_active, entries.c.was_active
-    number = sa.case(*((entries.c.at < end, index) for index, end in enumerate(bounds[1:])))
+    period = sa.case(*((entries.c.at < end, index) for index, end in enumerate(bounds[1:])))
     in_range = sa.and_(entries.c.at >= bounds[0], entries.c.at < bounds[-1])
     query = (
         sa.select(
-            number,
+            period,
             sa.func.count().filter(is_active),
             sa.func.count().filter(was_active),
         )
         .where(in_range, is_active != was_active)
-        .group_by(number)
+        .group_by(period)
     )
     counts = {index: (joined, lost) for index, joined, lost in connection.execute(query)}
     return [counts.get(index, (0, 0)) for index in range(len(bounds) - 1)]
@@ -154,7 +154,8 @@ def _build_periods(
 ) -> list[GrowthPeriod]:
     """Sum the transitions between ``days`` into periods that begin at ``starts``.
 
-    ``active`` is the present number, so the numbers are computed backwards from today.
+    ``active`` is the present number of active subscribers, so the numbers are computed backwards
+    from the last period.
     """
     periods: list[GrowthPeriod] = []
     active_at_end = active

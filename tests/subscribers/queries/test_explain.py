@@ -89,7 +89,7 @@ def freeze(engine: sa.Engine, state: str | None, error: str = "") -> None:
             )
 
 
-def test_subscriber_with_a_pause(list_engine: sa.Engine) -> None:
+def test_paused_subscriber_gets_issues_from_the_end_of_the_pause(list_engine: sa.Engine) -> None:
     with list_engine.begin() as connection:
         set_paused_until(connection, 1, AFTER, BEFORE)
     explanation = explain(list_engine, "ada@b.com", now=FROZEN)
@@ -102,7 +102,7 @@ def test_subscriber_with_a_pause(list_engine: sa.Engine) -> None:
     assert (later.answer, later.paused_until) == ("yes", None)
 
 
-def test_active_subscriber(list_engine: sa.Engine) -> None:
+def test_active_subscriber_gets_the_issue(list_engine: sa.Engine) -> None:
     explanation = explain(list_engine, "ADA@b.com")
     assert (explanation.address, explanation.answer, explanation.status) == (
         "ada@b.com",
@@ -119,7 +119,7 @@ def test_active_subscriber(list_engine: sa.Engine) -> None:
     )
 
 
-def test_pending_subscriber(list_engine: sa.Engine) -> None:
+def test_pending_subscriber_does_not_get_the_issue(list_engine: sa.Engine) -> None:
     assert (explain(list_engine, "bo@b.com").answer, explain(list_engine, "bo@b.com").status) == (
         "no", "pending",
     )  # fmt: skip
@@ -140,7 +140,7 @@ def test_since_is_the_entry_that_changed_the_status(list_engine: sa.Engine) -> N
     assert (explanation.answer, explanation.since) == ("no", entries[0])
 
 
-def test_unknown_and_erased_addresses(list_engine: sa.Engine) -> None:
+def test_only_an_erased_address_has_a_time_of_erasure(list_engine: sa.Engine) -> None:
     explanation = explain(list_engine, "nobody@b.com")
     assert (explanation.answer, explanation.status, explanation.erased_at) == ("no", "", None)
     erase_address(list_engine, "ada@b.com", AFTER)
@@ -148,7 +148,7 @@ def test_unknown_and_erased_addresses(list_engine: sa.Engine) -> None:
     assert explain(list_engine, "nobody@b.com").erased_at is None
 
 
-def test_suppressed_subscriber(list_engine: sa.Engine) -> None:
+def test_suppressed_subscriber_does_not_get_the_issue(list_engine: sa.Engine) -> None:
     row = {"address_key": "ada@b.com", "reason": "spam report", "since": AFTER, "source": "sync"}
     with list_engine.begin() as connection:
         connection.execute(sa.insert(suppression).values(row))
@@ -217,7 +217,7 @@ def test_events_are_in_order_of_time(list_engine: sa.Engine) -> None:
     assert explanation.copy.events == (("delivered", FROZEN), ("open", AFTER))
 
 
-def test_subscriber_who_was_not_in_the_send(
+def test_subscriber_outside_the_send_has_the_status_of_that_time(
     list_engine: sa.Engine, import_text: ImportText
 ) -> None:
     freeze(list_engine, None)

@@ -33,7 +33,7 @@ cy@b.com,100% Cy,bounced,
         (SubscriberFilter("bounced", "b.com"), ["cy@b.com"]),
     ],
 )
-def test_filter(
+def test_filter_by_status_and_search_text(
     engine: sa.Engine,
     import_text: Callable[..., ImportSummary],
     monkeypatch: pytest.MonkeyPatch,

@@ -21,7 +21,7 @@ NOW = datetime.datetime(2026, 11, 25, 12, 0, tzinfo=datetime.UTC)  # a Wednesday
 AddSubscriber = Callable[..., int]
 
 
-def on(day: int, month: int = 11, hour: int = 12) -> datetime.datetime:
+def moment(day: int, month: int = 11, hour: int = 12) -> datetime.datetime:
     return datetime.datetime(2026, month, day, hour, tzinfo=datetime.UTC)
 
 
@@ -93,15 +93,17 @@ def test_stats_of_an_empty_list(engine: sa.Engine) -> None:
 def test_joined_and_lost_by_week_and_month(
     engine: sa.Engine, add_subscriber: AddSubscriber
 ) -> None:
-    add_subscriber((on(1, 9), "subscribed", "pending"), (on(2, 9), "confirmed", "active"))
-    add_subscriber((on(10), "subscribed", "pending"), (on(18), "confirmed", "active"))
-    add_subscriber((on(19), "subscribed", "pending"))
-    add_subscriber((on(11), "subscribed", "active"), (on(24), "unsubscribed", "unsubscribed"))
+    add_subscriber((moment(1, 9), "subscribed", "pending"), (moment(2, 9), "confirmed", "active"))
+    add_subscriber((moment(10), "subscribed", "pending"), (moment(18), "confirmed", "active"))
+    add_subscriber((moment(19), "subscribed", "pending"))
     add_subscriber(
-        (on(12), "subscribed", "active"),
-        (on(13), "bounced", "bounced"),
-        (on(18), "complained", "complained"),
-        (on(24), "resubscribed", "active"),
+        (moment(11), "subscribed", "active"), (moment(24), "unsubscribed", "unsubscribed")
+    )
+    add_subscriber(
+        (moment(12), "subscribed", "active"),
+        (moment(13), "bounced", "bounced"),
+        (moment(18), "complained", "complained"),
+        (moment(24), "resubscribed", "active"),
     )
     stats = load_stats(engine)
     assert stats.weeks == [
@@ -119,9 +121,9 @@ def test_entries_without_a_change_of_status_are_not_counted(
     engine: sa.Engine, add_subscriber: AddSubscriber
 ) -> None:
     add_subscriber(
-        (on(2), "subscribed", "active"),
-        (on(17), "soft_bounced", "active"),
-        (on(24), "delivered", "active"),
+        (moment(2), "subscribed", "active"),
+        (moment(17), "soft_bounced", "active"),
+        (moment(24), "delivered", "active"),
     )
     assert [(week.joined, week.lost) for week in load_stats(engine).weeks] == [(0, 0)] * 3
 
@@ -129,15 +131,15 @@ def test_entries_without_a_change_of_status_are_not_counted(
 def test_imported_subscribers_are_counted_when_they_joined(
     engine: sa.Engine, add_subscriber: AddSubscriber
 ) -> None:
-    add_subscriber((on(24), "imported", "active"), joined_at=on(10))
-    add_subscriber((on(24), "imported", "unsubscribed"), joined_at=on(10))
+    add_subscriber((moment(24), "imported", "active"), joined_at=moment(10))
+    add_subscriber((moment(24), "imported", "unsubscribed"), joined_at=moment(10))
     assert [week.joined for week in load_stats(engine).weeks] == [1, 0, 0]
 
 
 def test_week_begins_at_midnight_in_the_newsletters_time_zone(
     engine: sa.Engine, add_subscriber: AddSubscriber
 ) -> None:
-    add_subscriber((on(22, hour=23), "subscribed", "active"))  # Monday 00:00 in Oslo
+    add_subscriber((moment(22, hour=23), "subscribed", "active"))  # Monday 00:00 in Oslo
     assert [week.joined for week in load_stats(engine, 2).weeks] == [0, 1]
     assert [week.joined for week in load_stats(engine, 2, ZoneInfo("UTC")).weeks] == [1, 0]
 
@@ -146,11 +148,11 @@ def test_sources_are_counted_by_file_and_page(
     engine: sa.Engine, add_subscriber: AddSubscriber
 ) -> None:
     for row in (2, 3, 41):
-        add_subscriber((on(2), "imported", "active"), source=f"import readers-2026.csv:{row}")
-    add_subscriber((on(2), "imported", "bounced"), source="import readers-2026.csv:5")
-    add_subscriber((on(2), "subscribed", "active"), source="https://harbournotes.example/2026")
-    add_subscriber((on(2), "subscribed", "active"), source="https://harbournotes.example:8080")
-    add_subscriber((on(2), "subscribed", "active"))
+        add_subscriber((moment(2), "imported", "active"), source=f"import readers-2026.csv:{row}")
+    add_subscriber((moment(2), "imported", "bounced"), source="import readers-2026.csv:5")
+    add_subscriber((moment(2), "subscribed", "active"), source="https://harbournotes.example/2026")
+    add_subscriber((moment(2), "subscribed", "active"), source="https://harbournotes.example:8080")
+    add_subscriber((moment(2), "subscribed", "active"))
     assert load_stats(engine).sources == [
         ("import readers-2026.csv", 4, 3),
         ("", 1, 1),
@@ -162,14 +164,14 @@ def test_sources_are_counted_by_file_and_page(
 def test_tags_are_counted_for_active_subscribers(
     engine: sa.Engine, add_subscriber: AddSubscriber
 ) -> None:
-    add_subscriber((on(2), "subscribed", "active"), tags=("vip", "oslo"))
-    add_subscriber((on(2), "subscribed", "active"), tags=("vip",))
-    add_subscriber((on(2), "imported", "unsubscribed"), tags=("vip", "gone"))
+    add_subscriber((moment(2), "subscribed", "active"), tags=("vip", "oslo"))
+    add_subscriber((moment(2), "subscribed", "active"), tags=("vip",))
+    add_subscriber((moment(2), "imported", "unsubscribed"), tags=("vip", "gone"))
     assert load_stats(engine).tags == [("vip", 2), ("oslo", 1)]
 
 
 def test_stats_of_many_weeks(engine: sa.Engine, add_subscriber: AddSubscriber) -> None:
-    add_subscriber((on(2), "subscribed", "active"))
+    add_subscriber((moment(2), "subscribed", "active"))
     stats = load_stats(engine, 520)
     assert len(stats.weeks) == 520
     assert sum(week.joined for week in stats.weeks) == 1
