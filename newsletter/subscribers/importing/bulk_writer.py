@@ -42,12 +42,12 @@ _COLUMNS = (
 
 
 class BulkWriteResult(NamedTuple):
-    """The outcome of writing some entries; the numbers add up to the entries.
+    """The result of writing some entries; the numbers add up to the number of entries.
 
     Attributes:
         new: number of subscribers added, by status.
         updated: number of subscribers whose name, attributes, tags or status changed.
-        resubscribed: number of subscribers made active by the stated consent.
+        resubscribed: number of subscribers made active on the basis of the stated consent.
         unchanged: number of subscribers without a change.
         duplicates: entries whose address occurred earlier in this import; the earlier one counts.
         not_reactivated: number of entries that are active in the file, but unsubscribed, bounced,
@@ -67,8 +67,8 @@ class BulkWriteResult(NamedTuple):
 class SubscriberBulkWriter:
     """A writer that adds entries to the list and updates it, chunk by chunk.
 
-    It makes unsubscribed or bounced subscribers (not: complained, not: in the suppression list)
-    active again only if a consent is stated.
+    It makes pending, unsubscribed and bounced subscribers active only if a consent is stated, and
+    never those who have complained or whose address is in the suppression list.
 
     Args:
         connection: the connection to write to; the caller begins and commits.
@@ -293,7 +293,7 @@ class SubscriberBulkWriter:
         }
 
     def _find_used_tokens(self, tokens: Iterable[str]) -> set[str]:
-        """Return those of the tokens that subscribers have already."""
+        """Return which of the tokens are in use already."""
         candidates = list(tokens)
         if not candidates:
             return set()

@@ -41,7 +41,7 @@ __all__ = [
 
 CHUNK_SIZE = 10_000
 RejectCallback = Callable[[FileRow, SubscriberListError], None]
-# Rows of each file in a ZIP that are read before the import, to infer types of attributes.
+# The number of rows of each file in a ZIP that are read before the import, to infer types.
 SAMPLE_ROWS = 1_000
 MAX_UNPACKED_BYTES = 1_000_000_000
 

@@ -17,7 +17,7 @@ ERASED_REMARK = "was erased on request and can't be added by an import"
 
 @dataclass
 class ImportSummary:
-    """What an import did, or with ``dry_run`` would do. The counts add up to ``rows``.
+    """The summary of an import or a dry run; the counts add up to ``rows``.
 
     Attributes:
         file: the path as the user gave it; for a ZIP, with the name of the file in it.
@@ -28,7 +28,7 @@ class ImportSummary:
         rows: number of rows that are not blank, without the header.
         new: number of subscribers added, by status.
         updated: number of subscribers whose name, attributes, tags or status changed.
-        resubscribed: number of subscribers made active again by the stated consent.
+        resubscribed: number of subscribers made active on the basis of the stated consent.
         unchanged: number of subscribers without a change.
         duplicates: number of rows whose address occurs earlier in the file.
         not_reactivated: number of rows that are active in the file, but unsubscribed, bounced,
@@ -70,7 +70,7 @@ class ImportSummary:
             self.remarks.append((line, reason))
 
     def count_rejected(self, line: int, reason: str) -> None:
-        """Count a rejected row."""
+        """Count a rejected row by its reason, and add a remark."""
         self.rejected += 1
         self.rejection_reasons[_generalize_reason(reason)] += 1
         self.add_remark(line, reason)

@@ -12,7 +12,7 @@ from newsletter.subscribers.importing.rows.row_parser import ParsedSubscriber
 
 
 class ExistingSubscriber(NamedTuple):
-    """An existing subscriber; times are as the driver returns them, since they sort the same."""
+    """An existing subscriber, with times as the driver returns them, which sort by time too."""
 
     id: int
     name: str

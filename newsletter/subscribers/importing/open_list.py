@@ -43,7 +43,7 @@ class OpenList(NamedTuple):
     """An open file of subscribers of any kind.
 
     Attributes:
-        rows: all rows but the header.
+        rows: all rows except the header.
         parse_row: converts a row to an entry.
         read_position: returns the number of bytes read so far.
         attribute_types: types of attributes that the file declares.

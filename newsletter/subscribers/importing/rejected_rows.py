@@ -130,6 +130,7 @@ def _writable_path(source: Path) -> Path:
 
 
 def _parse_object(line: str) -> dict[str, object]:
+    """Return the JSON object on a line; the text as ``line`` if it is not one."""
     try:
         data = orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -44,7 +44,9 @@ def suppress(engine: sa.Engine, key: str, reason: str) -> None:
         )
 
 
-def test_new_subscriber(engine: sa.Engine, import_text: ImportText) -> None:
+def test_new_subscriber_is_added_with_name_and_attributes(
+    engine: sa.Engine, import_text: ImportText
+) -> None:
     summary = import_text("Email,Name,Home town\nAda@Example.com,Ada,Oslo\n")
     assert (summary.rows, summary.new, summary.rejected) == (1, {"active": 1}, 0)
     row = load_subscribers(engine)["ada@example.com"]
@@ -129,7 +131,7 @@ def test_import_does_not_reactivate_subscribers(
 @pytest.mark.parametrize(
     ("reason", "status"), [("bounced", "bounced"), ("invalid address", "unsubscribed")]
 )
-def test_new_subscriber_with_a_suppressed_address(
+def test_new_subscriber_with_a_suppressed_address_is_not_active(
     engine: sa.Engine, import_text: ImportText, reason: str, status: str
 ) -> None:
     suppress(engine, "a@b.com", reason)
@@ -198,7 +200,7 @@ def test_changed_file_of_rejected_rows_is_never_overwritten(
     assert (tmp_path / "readers.csv.refused.csv").read_text() == "being corrected"
 
 
-def test_file_without_a_header(engine: sa.Engine, import_text: ImportText) -> None:
+def test_file_without_a_header_is_imported(engine: sa.Engine, import_text: ImportText) -> None:
     summary = import_text("a@b.com\n\nbroken\nc@d.com\n")
     assert (summary.rows, summary.new, summary.rejected) == (3, {"active": 2}, 1)
     assert load_subscribers(engine)["a@b.com"]["source"] == "import readers.csv:1"
@@ -214,7 +216,9 @@ def test_only_undecodable_rows_of_a_utf_8_file_are_rejected(
 
 
 @pytest.mark.parametrize("codec", ["utf-16", "cp1252", "utf-8-sig"])
-def test_other_encodings(engine: sa.Engine, import_text: ImportText, codec: str) -> None:
+def test_file_in_another_encoding_is_imported(
+    engine: sa.Engine, import_text: ImportText, codec: str
+) -> None:
     import_text("email,name\na@b.com,Zo\u00eb \u00c5se\n".encode(codec))
     assert load_subscribers(engine)["a@b.com"]["name"] == "Zo\u00eb \u00c5se"
 

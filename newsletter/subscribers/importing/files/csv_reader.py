@@ -1,6 +1,7 @@
 """Read a CSV file row by row; detect its delimiter; tolerate broken rows.
 
-Any delimiter, any encoding, and no broken row affects the rows after it.
+The file may have any of the ``DELIMITERS`` and any encoding; a broken row doesn't affect the rows
+after it.
 """
 
 import csv
@@ -21,13 +22,13 @@ MAX_ROW_LINES = 50
 MAX_ROW_CHARACTERS = 200_000
 _SAMPLE_CHARACTERS = 64_000
 _MAX_SHOWN = 2_000
-# Messages of the csv module.
+# Parts of the csv module's error messages.
 _TOO_LONG_MESSAGE = "field larger than field limit"
 _UNCLOSED_MESSAGE = "unexpected end of data"
 
 
 class FileRow(NamedTuple):
-    """One row of the file.
+    """One row of a file.
 
     Attributes:
         line: the line where it begins, from 1: the row number in a spreadsheet, unless cells
@@ -143,6 +144,7 @@ class _LineBuffer:
         self.row_number = self._line_number + 1
 
     def push_back(self) -> None:
+        """Put back all lines of the current row but the first, to be read again as new rows."""
         self._pushed_back.extendleft(reversed(self.row_lines[1:]))
         self._line_number -= len(self.row_lines) - 1
         del self.row_lines[1:]

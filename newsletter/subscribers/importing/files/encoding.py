@@ -1,4 +1,4 @@
-"""Detect the encoding of a file of subscribers, streaming."""
+"""Detect the encoding of a file of subscribers, in constant memory."""
 
 import codecs
 import re
@@ -105,7 +105,7 @@ def _non_ascii_lines(block: bytes) -> bytes:
 
 
 def _guess_encoding(sample: bytes) -> TextEncoding:
-    """Guess Windows-1252 for Latin letters; for others, let a library judge by letter frequency.
+    """Guess Windows-1252 for Latin letters, and by the frequency of letters for other scripts.
 
     Windows-1250 and -1257 differ from 1252 in letters that can't be told apart in a list of names.
     """

@@ -1,11 +1,11 @@
-"""Warn of role addresses (info@) and of typos in providers' domains.
+"""Warn of role addresses (info@), and of typos in well-known domains.
 
 Pure functions. Such addresses are valid, but questionable.
 """
 
 from functools import lru_cache
 
-# Role addresses (RFC 2142 and common practice): no person may have consented.
+# Role addresses (RFC 2142 and common practice): possibly, no person has consented.
 _ROLE_MAILBOXES = frozenset({
     "abuse", "account", "accounts", "admin", "administrator", "all", "billing", "contact",
     "customerservice", "enquiries", "everyone", "feedback", "finance", "ftp", "hello", "help",
@@ -15,12 +15,12 @@ _ROLE_MAILBOXES = frozenset({
     "service", "spam", "staff", "subscribe", "support", "sysadmin", "team", "test", "undisclosed",
     "unsubscribe", "usenet", "uucp", "webmaster", "www",
 })  # fmt: skip
-_PROVIDERS = {
+_MAILBOX_PROVIDERS = {
     "gmail": "com", "googlemail": "com", "yahoo": "com", "hotmail": "com", "outlook": "com",
     "icloud": "com", "protonmail": "com", "comcast": "net", "verizon": "net", "yandex": "ru",
 }  # fmt: skip
-# One letter away from a provider, but other existing providers.
-_OTHER_PROVIDERS = frozenset(
+# Domains that exist, though they are one letter away from those above.
+_OTHER_MAILBOX_PROVIDERS = frozenset(
     {"mail", "ymail", "email", "fmail", "cloud", "hotmall", "yandex", "yamoo"}
 )
 _TLD_TYPOS = {
@@ -44,16 +44,16 @@ def address_warning(key: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _intended_domain(domain: str) -> str:
-    """Return the large provider's domain from which a domain is one typo away, or ``""``."""
+    """Return the mailbox provider's domain that a domain is one typo away from, or ``""``."""
     label, _, tld = domain.partition(".")
-    if label in _PROVIDERS:
+    if label in _MAILBOX_PROVIDERS:
         return f"{label}.{_TLD_TYPOS[tld]}" if tld in _TLD_TYPOS else ""
-    if label in _OTHER_PROVIDERS or tld not in {"com", "net", "ru", *_TLD_TYPOS}:
+    if label in _OTHER_MAILBOX_PROVIDERS or tld not in {"com", "net", "ru", *_TLD_TYPOS}:
         return ""
     return next(
         (
             f"{provider}.{provider_tld}"
-            for provider, provider_tld in _PROVIDERS.items()
+            for provider, provider_tld in _MAILBOX_PROVIDERS.items()
             if _TLD_TYPOS.get(tld, tld) == provider_tld and _is_one_typo_apart(label, provider)
         ),
         "",

@@ -19,7 +19,7 @@ from newsletter.subscribers.importing.rows.export_formats import (
     normalize_name,
 )
 
-# The columns that the file of rejected rows adds at the front.
+# The first two columns of a file of rejected rows.
 REJECTED_ROW_COLUMN = "refused_row"
 REJECTED_REASON_COLUMN = "refused_because"
 # Names that no attribute may have.
@@ -35,7 +35,7 @@ _SUPPRESSED_PREFIX = "suppressed:"
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """The columns of a file by their roles; indices are from 0.
+    """The columns of a file by their roles; indices begin at 0.
 
     Attributes:
         header: the names as in the file; empty if it has no header.
@@ -76,7 +76,7 @@ class ColumnMapping:
 
     @property
     def escape_levels(self) -> int:
-        """How many times cells that a spreadsheet would run as formulas have been escaped."""
+        """The number of times that formulas in cells were escaped (see ``csv_injection``)."""
         return (self.format is NEWSLETTER_FORMAT) + bool(self.rejection_notes)
 
 

@@ -38,7 +38,7 @@ COLUMN_NAMES: Mapping[str, Collection[str]] = {
 }  # fmt: skip
 ROLE_BY_COLUMN_NAME = {name: role for role, names in COLUMN_NAMES.items() for name in names}
 
-# The services' word for a status -> ours; ambiguous words are read in the most cautious way.
+# A service's word for a status -> our status; for an ambiguous word the most cautious one.
 STATUS_WORDS: Mapping[str, str] = {
     "active": "active", "subscribed": "active", "confirmed": "active", "enabled": "active",
     "opted in": "active", "regular": "active", "premium": "active", "gifted": "active",
@@ -149,7 +149,7 @@ FORMATS = (
             "churning": "active",
             "paused": "active",
             "past due": "active",
-            # In a paid newsletter: those who haven't paid yet don't get it yet.
+            # In a paid newsletter: they get it only once they have paid.
             "unpaid": "pending",
             "spammy": "unsubscribed",
         },

@@ -1,7 +1,7 @@
-"""Parse a subscriber from our JSON lines; the header of such files.
+"""Parse subscribers in our JSON lines; write and parse the header line.
 
-Pure functions. The first line is ``{"newsletter": 1, "attributes": {NAME: TYPE}}``; each of the
-others is a subscriber.
+Pure functions. The first line, the header, is ``{"newsletter": 1, "attributes": {NAME: TYPE}}``;
+each of the others is a subscriber.
 """
 
 import datetime
@@ -39,15 +39,15 @@ _KNOWN_FIELDS = frozenset({*RECORD_FIELDS, REJECTED_ROW_COLUMN, REJECTED_REASON_
 
 
 def format_header(types: Mapping[str, AttributeType]) -> bytes:
-    """Return the first line of a file."""
+    """Return the header line, which declares the types of the attributes."""
     return orjson.dumps({"newsletter": FORMAT_VERSION, "attributes": dict(types)}) + b"\n"
 
 
 def parse_header(line: str, where: Location) -> dict[str, AttributeType]:
-    """Return the types of the attributes, declared in the first line.
+    """Parse the header line; return the types of attributes that it declares.
 
     Args:
-        line: the first line.
+        line: the first line of the file.
         where: its location, for messages.
 
     Raises:
@@ -57,7 +57,7 @@ def parse_header(line: str, where: Location) -> dict[str, AttributeType]:
     types = data.get("attributes")
     if data.get("newsletter") != FORMAT_VERSION or not isinstance(types, dict):
         raise SubscriberListError(
-            "this file was not exported by newsletter, or by a newer version of it",
+            "this file was not exported by newsletter, or was exported by a newer version of it",
             where=where,
             remedy='The first line must be like {"newsletter": 1, "attributes": {"age": "number"}}',
         )
@@ -65,12 +65,12 @@ def parse_header(line: str, where: Location) -> dict[str, AttributeType]:
         (type_ for type_ in types.values() if type_ not in get_args(AttributeType)), None
     )
     if invalid is not None:
-        raise SubscriberListError(f"'{invalid}' is not a type of attributes", where=where)
+        raise SubscriberListError(f"'{invalid}' is not an attribute type", where=where)
     return types
 
 
 def parse_subscriber_record(row: FileRow) -> ParsedSubscriber:
-    """Parse one line.
+    """Parse one line into a subscriber.
 
     Args:
         row: a row whose only cell is the line.

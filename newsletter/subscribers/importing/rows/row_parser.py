@@ -27,15 +27,15 @@ from newsletter.subscribers.importing.files.csv_reader import FileRow
 from newsletter.subscribers.importing.rows.column_mapping import ColumnMapping, make_attribute_key
 from newsletter.subscribers.importing.rows.export_formats import STATUS_WORDS, normalize_name
 
-# If columns of a row disagree, the later of these counts.
+# If the columns of a row state different statuses, the one that is later in this tuple counts.
 STATUS_PRECEDENCE = ("active", "pending", "bounced", "unsubscribed", "complained")
 TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
-MAX_NAME_LENGTH = 200
-MAX_TAG_LENGTH = 100
+MAX_NAME_LENGTH = 200  # characters
+MAX_TAG_LENGTH = 100  # characters
 MAX_TAGS = 100
 _MAX_SOFT_BOUNCES = 1_000
 _LINE_ENDS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_REPLACEMENT_CHARACTER = "\ufffd"  # stands for undecodable bytes
+_REPLACEMENT_CHARACTER = "\ufffd"  # what undecodable bytes are decoded to
 
 
 class ParsedSubscriber(NamedTuple):
@@ -77,7 +77,7 @@ class ParsedSubscriber(NamedTuple):
 def parse_subscriber_row(
     row: FileRow, columns: ColumnMapping, file_status: str = "active"
 ) -> ParsedSubscriber:
-    """Parse one row.
+    """Parse one row into a subscriber.
 
     Args:
         row: the row.
@@ -127,6 +127,10 @@ def clean_name(name: str) -> str:
 def clean_text(value: str, label: str) -> str:
     """Return a text on one line, as merge tags need it; line breaks and tabs become spaces.
 
+    Args:
+        value: the text.
+        label: the name of the attribute or field, for error messages.
+
     Raises:
         SubscriberListError: the text contains control characters or is too long.
     """
@@ -155,7 +159,12 @@ def clean_tags(tags: Sequence[str]) -> tuple[str, ...]:
 
 
 def flatten_attributes(data: Mapping[str, Any], index: int) -> Iterator[tuple[str, AttributeValue]]:
-    """Yield the attributes of a JSON object, flattening one level of objects; skip blank ones."""
+    """Yield the attributes of a JSON object, flattening one level of objects; skip blank ones.
+
+    Args:
+        data: the object.
+        index: the index of its column, to make empty and reserved names unique.
+    """
     for name, value in data.items():
         if isinstance(value, dict):
             for inner_name, inner_value in value.items():
@@ -208,10 +217,10 @@ def _add_single_values(
 
 
 def clean_token(text: str) -> str:
-    """Return a token if it has the format of our own.
+    """Return a token if it has the format of ``TOKEN_PATTERN``.
 
     Raises:
-        SubscriberListError: it has another format.
+        SubscriberListError: the token has another format.
     """
     if not TOKEN_PATTERN.fullmatch(text):
         raise SubscriberListError("the token is not valid")

@@ -31,7 +31,7 @@ def read_cells(path: Path, content: str | bytes) -> list[list[str]]:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_delimiters_and_line_ends(tmp_path: Path, delimiter: str, line_end: str) -> None:
+def test_any_delimiter_and_line_end_is_read(tmp_path: Path, delimiter: str, line_end: str) -> None:
     text = "email" + delimiter + "name" + line_end + f'a@b.com{delimiter}"Ada,;|\tL"' + line_end
     assert read_cells(tmp_path, text) == [["email", "name"], ["a@b.com", "Ada,;|\tL"]]
 
@@ -58,7 +58,7 @@ def test_space_between_delimiter_and_quote_is_ignored(tmp_path: Path) -> None:
     assert read_cells(tmp_path, 'email, name\na@b.com, "L, Ada"')[1] == ["a@b.com", "L, Ada"]
 
 
-def test_cell_with_several_lines(tmp_path: Path) -> None:
+def test_cell_may_contain_line_breaks(tmp_path: Path) -> None:
     assert read_rows(tmp_path, 'email,note\na@b.com,"one\ntwo"\nc@d.com,x')[1:] == [
         FileRow(2, ["a@b.com", "one\ntwo"]),
         FileRow(4, ["c@d.com", "x"]),
@@ -92,9 +92,7 @@ def test_unclosed_quote_does_not_swallow_a_row_with_quotes(tmp_path: Path) -> No
     assert [row.cells[0] for row in found if not row.problem] == ["email", "c@d.com", "e@f.com"]
 
 
-def test_repeated_unclosed_quotes_do_not_swallow_the_file(
-    tmp_path: Path,
-) -> None:
+def test_repeated_unclosed_quotes_do_not_swallow_the_file(tmp_path: Path) -> None:
     lines = 3 * MAX_ROW_LINES
     found = read_rows(tmp_path, "email,name\n" + 'a",""\n' * lines + "c@d.com,C\n")
     assert found[-1] == FileRow(lines + 2, ["c@d.com", "C"])

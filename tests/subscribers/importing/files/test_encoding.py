@@ -5,12 +5,12 @@ import pytest
 from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.importing.files.encoding import TextEncoding, detect_encoding
 
-HERE = Location("readers.csv")
+LOCATION = Location("readers.csv")
 TEXT = "email,name\nzoe@example.com,Zo\u00eb \u00c5se\n"
 
 
 def detect(data: bytes) -> TextEncoding:
-    return detect_encoding(io.BytesIO(data), HERE)
+    return detect_encoding(io.BytesIO(data), LOCATION)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def detect(data: bytes) -> TextEncoding:
         (TEXT.encode("utf-32"), "utf-32", "UTF-32"),
     ],
 )
-def test_encoding_that_is_certain(data: bytes, codec: str, name: str) -> None:
+def test_certain_encoding_is_not_marked_as_guessed(data: bytes, codec: str, name: str) -> None:
     assert detect(data) == TextEncoding(codec, name)
 
 

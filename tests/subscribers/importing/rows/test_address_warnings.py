@@ -14,7 +14,7 @@ from newsletter.subscribers.importing.rows.address_warnings import address_warni
         ("outlok.com", "outlook.com"), ("iclod.com", "icloud.com"), ("comcst.net", "comcast.net"),
     ],
 )  # fmt: skip
-def test_typo_of_a_provider_is_warned_of(typed: str, intended: str) -> None:
+def test_typo_of_a_mailbox_provider_gets_a_warning(typed: str, intended: str) -> None:
     assert address_warning(f"ada@{typed}") == f"may be a typo of {intended}"
 
 
@@ -28,7 +28,7 @@ def test_existing_domains_get_no_warning(domain: str) -> None:
 
 
 @pytest.mark.parametrize("local", ["info", "admin", "abuse", "no-reply", "postmaster"])
-def test_shared_mailbox_is_warned_of(local: str) -> None:
+def test_shared_mailbox_gets_a_warning(local: str) -> None:
     assert address_warning(f"{local}@example.com") == "is a shared mailbox"
     assert address_warning(f"{local}.ada@example.com") == ""
 

@@ -5,11 +5,13 @@ from hypothesis import strategies as st
 from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.importing.rows.column_mapping import ColumnMapping, map_columns
 
-HERE = Location("readers.csv", 1)
+LOCATION = Location("readers.csv", 1)
 
 
 def map_header(*cells: str, **mapping: str) -> ColumnMapping:
-    return map_columns(cells, {key.replace("_", " "): role for key, role in mapping.items()}, HERE)
+    return map_columns(
+        cells, {key.replace("_", " "): role for key, role in mapping.items()}, LOCATION
+    )
 
 
 @pytest.mark.parametrize(
@@ -28,7 +30,7 @@ def test_address_column_is_found_by_name(name: str) -> None:
     assert map_header("id", name).address == 1
 
 
-def test_names_and_attributes() -> None:
+def test_first_and_last_name_are_also_attributes() -> None:
     columns = map_header(
         "Email", "First Name", "Last Name", "Home town!", "Gr\u00f6\u00dfe", "2020", ""
     )
@@ -45,7 +47,7 @@ def test_full_name_takes_precedence_over_first_and_last_name() -> None:
     assert columns.attributes == {1: "first_name", 3: "full_name"}
 
 
-def test_columns_of_status_and_consent() -> None:
+def test_columns_of_status_and_consent_are_not_attributes() -> None:
     columns = map_header(
         "email", "Status", "Subscribed", "unsubscribed_at", "bounced", "CLEAN_TIME"
     )
@@ -93,17 +95,17 @@ def test_invalid_header_is_rejected_with_a_remedy(
     cells: list[str], mapping: dict[str, str], message: str
 ) -> None:
     with pytest.raises(SubscriberListError) as caught:
-        map_columns(cells, mapping, HERE)
+        map_columns(cells, mapping, LOCATION)
     (problem,) = caught.value.problems
     assert message in problem.message
     assert problem.remedy
-    assert problem.where == HERE
+    assert problem.where == LOCATION
 
 
 @given(st.lists(st.text(max_size=8), max_size=6))
 def test_columns_have_unique_roles_and_names(names: list[str]) -> None:
     try:
-        columns = map_columns(["email", *names], {}, HERE)
+        columns = map_columns(["email", *names], {}, LOCATION)
     except SubscriberListError:
         return
     keys = list(columns.attributes.values())

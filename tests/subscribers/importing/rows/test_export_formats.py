@@ -120,7 +120,7 @@ def test_dry_run_of_a_zip_reports_the_same(engine: sa.Engine, audience_zip: Path
         ("renamed.csv", "active"),
     ],
 )
-def test_status_by_the_name_of_a_single_file(
+def test_file_name_implies_the_status(
     engine: sa.Engine, tmp_path: Path, name: str, status: str
 ) -> None:
     source = EXPORTS / "mailchimp" / "nonsubscribed_email_audience_export_7c1d.csv"
@@ -205,7 +205,7 @@ def test_other_tables_in_a_zip_of_a_service_are_skipped(engine: sa.Engine, tmp_p
     assert "opener" not in load_subscribers(engine)
 
 
-def test_zip_of_lists_of_unknown_format(engine: sa.Engine, tmp_path: Path) -> None:
+def test_lists_of_unknown_format_in_a_zip_are_imported(engine: sa.Engine, tmp_path: Path) -> None:
     path = tmp_path / "lists.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.csv", "email,zip\na@b.com,5003\n")

@@ -153,7 +153,7 @@ def test_complained_are_not_reactivated_even_with_consent(
 ) -> None:
     import_text("email\na@b.com\n")
     set_status(engine, "a@b.com", "complained")
-    summary = import_text("email\na@b.com\n", consent="says they didn't mean it")
+    summary = import_text("email\na@b.com\n", consent="complained by mistake")
     assert (summary.resubscribed, summary.not_reactivated) == (0, {"complained": 1})
     assert load_subscribers(engine)["a@b.com"]["status"] == "complained"
 
@@ -339,7 +339,7 @@ def test_json_lines_without_a_valid_header_are_rejected(
 
 
 def test_json_lines_with_an_invalid_attribute_type_are_rejected(import_text: ImportText) -> None:
-    with pytest.raises(SubscriberListError, match="'colour' is not a type of attributes"):
+    with pytest.raises(SubscriberListError, match="'colour' is not an attribute type"):
         import_text('{"newsletter":1,"attributes":{"hair":"colour"}}\n', name="readers.jsonl")
 
 
