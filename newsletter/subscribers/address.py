@@ -10,7 +10,7 @@ from newsletter.errors import SubscriberListError
 _DOT_ATOM = re.compile(r"[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+(?:\.[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+)*")
 _MAX_LOCAL_LENGTH = 64
 _MAX_LENGTH = 254
-_MAX_SHOWN = 60
+_MAX_SHOWN = 60  # characters, in an error message
 _MAX_VALIDATED = 1_000  # far longer than any valid address; don't validate megabytes
 
 
@@ -59,6 +59,7 @@ def _normalize_domain(domain: str) -> tuple[str, str] | None:
 
 
 def _validate_address(text: str) -> ParsedAddress:
+    """Validate an address that the fast path doesn't accept, or raise an error with the reason."""
     from email_validator import EmailNotValidError, validate_email
 
     if not text:

@@ -14,7 +14,7 @@ from newsletter.errors import SubscriberListError
 AttributeType = Literal["text", "number", "boolean", "date"]
 AttributeValue = str | int | float | bool
 
-MAX_TEXT_LENGTH = 10_000
+MAX_TEXT_LENGTH = 10_000  # characters, of one value
 # Text that survives a round trip through a number: no leading zeros (postal codes), no plus sign
 # (telephone numbers).
 _CANONICAL_NUMBER = re.compile(
@@ -62,6 +62,11 @@ def coerce_value(
 ) -> AttributeValue:
     """Return ``value`` converted to the type of its attribute.
 
+    Args:
+        value: the value.
+        attribute_type: the type of the attribute.
+        attribute: the name of the attribute, for the error message.
+
     Raises:
         SubscriberListError: ``value`` can't be converted to that type.
     """
@@ -91,7 +96,7 @@ def format_value(value: AttributeValue) -> str:
 
 
 def parse_boolean(text: str) -> bool | None:
-    """Parse yes or no as spreadsheets and exports write it; ``None`` if ``text`` is neither."""
+    """Parse a yes or a no as spreadsheets and exports write it; ``None`` if it is neither."""
     folded = text.strip().casefold()
     return True if folded in TRUE_WORDS else False if folded in FALSE_WORDS else None
 

@@ -22,7 +22,7 @@ PAUSED = "paused"
 
 _is_suppressed = sa.exists().where(suppression.c.address_key == subscriber.c.address_key)
 _is_active = subscriber.c.status == "active"
-# The default for a single statement is now.
+# Pauses are evaluated at this moment. The default, for a single statement, is the current time.
 _moment = sa.bindparam(
     "moment", type_=UtcDateTime(), callable_=lambda: datetime.datetime.now(datetime.UTC)
 )
@@ -95,10 +95,11 @@ def iter_audience(
 
 
 def select_still_mailable(frozen: sa.Subquery) -> sa.Select[Any]:
-    """Return a query for which frozen recipients may be mailed at the ``moment``, by ascending id.
+    """Return a query that finds which frozen recipients may still be mailed, by ascending id.
 
-    Pass its rows to ``split_mailable``. A subscriber whose address has changed may not be mailed:
-    the new address may belong to another frozen recipient, and nobody gets the issue twice.
+    It has the parameter ``moment``, at which pauses are evaluated, and returns one row per frozen
+    recipient for ``split_mailable``. A subscriber whose address has changed may not be mailed: the
+    new address may belong to another frozen recipient, and nobody may get the issue twice.
 
     Args:
         frozen: a subquery with the columns ``subscriber_id`` and ``address_key``.
@@ -173,6 +174,11 @@ def count_exclusions(
     A reason is a status; for an active subscriber, the suppression's reason or ``PAUSED``; or
     ``OUTSIDE_SEGMENT`` for those who could be mailed but aren't in the segment. Together with the
     size of the audience at the same moment, the numbers add up to the whole list.
+
+    Args:
+        connection: a connection in a transaction.
+        condition: the segment's condition.
+        at: the moment at which pauses are evaluated; now if not given.
     """
     at = at or datetime.datetime.now(datetime.UTC)
     excluded = {

@@ -1,8 +1,8 @@
 """Escape cells that a spreadsheet would run as a formula, and unescape.
 
-Pure functions. A leading apostrophe makes text of a cell that begins with one of ``= + - @``, tab
-or carriage return (OWASP, CSV injection). A cell that already begins with an apostrophe and one of
-these gets another one, so that removing one always restores the original.
+Pure functions. A cell that begins with one of ``= + - @``, tab or carriage return gets a leading
+apostrophe, by which a spreadsheet treats it as text (OWASP, CSV injection). A cell that begins with
+apostrophes before one of these gets another one, so that removing one always restores the original.
 """
 
 import re
@@ -12,7 +12,7 @@ _ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def escape_formula(cell: str) -> str:
-    """Return the cell as text that no spreadsheet runs as a formula."""
+    """Return the cell, escaped if a spreadsheet would run it as a formula."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 

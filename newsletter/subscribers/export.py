@@ -35,7 +35,7 @@ _TAG_SEPARATORS = frozenset(',;|"[')
 
 
 class ExportOptions(NamedTuple):
-    """What to export, and how.
+    """Options of an export: the format, the subscribers and the details.
 
     Attributes:
         kind: CSV for spreadsheets, JSON lines for programs.
@@ -77,7 +77,7 @@ def export_subscribers(
     Args:
         connection: a connection in a ``read_transaction``, so that all pages see one snapshot.
         file: the file to write to, in UTF-8.
-        options: what to export, and how.
+        options: the format, the subscribers and the details.
         progress: called with the number of subscribers just written.
     """
     types = load_attribute_types(connection)

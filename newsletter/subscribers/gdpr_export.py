@@ -38,7 +38,14 @@ _PROFILE_COLUMNS = (
 
 
 class IssueDelivery(NamedTuple):
-    """An issue in whose send the subscriber is a recipient, and the state of the delivery."""
+    """The delivery of one issue to the subscriber.
+
+    Attributes:
+        issue: the name of the issue.
+        frozen_at: when the audience of its send was frozen.
+        state: one of ``newsletter.db.schema.RECIPIENT_STATES``.
+        error: the provider's error message, or our own; ``""`` if there is none.
+    """
 
     issue: str
     frozen_at: datetime.datetime
@@ -66,13 +73,13 @@ class SubscriberProfile:
         attributes: the editor's own attributes, each in its type.
         source: where the subscriber came from.
         joined_at: when they joined.
-        confirmed_at: when they confirmed; ``None`` if they did not.
+        confirmed_at: when they confirmed; ``None`` if they have not.
         soft_bounces: number of soft bounces in a row.
         paused_until: the end of the pause that they asked for, perhaps in the past.
         tags: the tags, sorted.
         journal: the journal entries that led to the status.
         suppressed: the suppressions, which apply whatever the status.
-        copies: the issues sent to them, the latest first.
+        copies: the deliveries of issues to them, also those not made yet, the latest first.
         events: the provider's events, the latest first.
     """
 
@@ -117,7 +124,11 @@ def find_profile(connection: sa.Connection, address: ParsedAddress) -> Subscribe
 
 
 def profile_to_dict(profile: SubscriberProfile) -> dict[str, Any]:
-    """Return a profile as JSON objects, arrays and values; ``dataclasses.asdict`` keeps tuples."""
+    """Return a profile as a dict for JSON.
+
+    Its named tuples become dicts too; ``dataclasses.asdict`` would keep them as tuples, which are
+    arrays without names in JSON.
+    """
     data = {field.name: getattr(profile, field.name) for field in dataclasses.fields(profile)}
     data["journal"] = [entry.to_dict() for entry in profile.journal]
     for name in ("suppressed", "copies", "events"):
@@ -136,8 +147,10 @@ def subscriber_not_found_error(
         )
     suppressed = load_suppressions(connection, address.key)
     if suppressed:
-        reason = f"suppressed: {suppressed[0].reason} since {suppressed[0].since.date()}"
-        return SubscriberListError(f"{address.address} is not in the list, and {reason}")
+        reason = f"{suppressed[0].reason} since {suppressed[0].since.date()}"
+        return SubscriberListError(
+            f"{address.address} is not in the list, and is suppressed: {reason}"
+        )
     return SubscriberListError(
         f"{address.address} is not in the list",
         remedy="Search for part of the address: newsletter subscribers list --search TEXT",

@@ -38,12 +38,12 @@ def clean_tag(text: str) -> str:
     """
     cleaned = clean_tags([text])
     if not cleaned:
-        raise SubscriberListError("a tag must contain a letter or a digit")
+        raise SubscriberListError("a tag must not be empty")
     return cleaned[0]
 
 
 def add_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement[bool]) -> int:
-    """Add a tag to all subscribers that meet a condition; return how many did not have it."""
+    """Add a tag to all subscribers who meet a condition; return how many did not have it."""
     rows = sa.select(subscriber.c.id, sa.literal(name)).where(condition)
     insert = insert_or_ignore(connection, subscriber_tag).from_select(
         ["subscriber_id", "tag"], rows
@@ -52,9 +52,10 @@ def add_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement[bo
 
 
 def remove_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement[bool]) -> int:
-    """Remove a tag from all subscribers that meet a condition; return how many had it.
+    """Remove a tag, in any of its spellings, from all subscribers who meet a condition.
 
-    The case of letters doesn't matter, as in a query.
+    The case of letters is ignored, as in a query. Returns the number of removed spellings, which
+    are two for a subscriber with ``vip`` and ``VIP``.
     """
     spellings = [tag for tag in iter_tags(connection) if tag.casefold() == name.casefold()]
     ids = sa.select(subscriber.c.id).where(condition)
@@ -75,7 +76,7 @@ def iter_tags(connection: sa.Connection) -> Iterator[str]:
 
 
 def find_listed_keys(connection: sa.Connection, keys: Collection[str]) -> set[str]:
-    """Return those of the address keys that are in the list."""
+    """Return which of the address keys are in the list."""
     query = sa.select(subscriber.c.address_key).where(
         column_in(connection, subscriber.c.address_key, keys)
     )
