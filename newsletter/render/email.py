@@ -1,4 +1,4 @@
-"""The Email type: a rendered issue with its merge tokens."""
+"""The Email type: a rendered email with its merge tokens."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ class NamedAddress:
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """A rendered issue, with its merge tokens.
+    """A rendered email, with its merge tokens.
 
     Attributes:
-        issue: the issue's name.
+        issue: the issue's name; the kind of a transactional email.
         subject: plain text with text tokens.
         preheader: plain text with text tokens; may be empty.
         html: the complete document, with HTML tokens.

@@ -29,8 +29,8 @@ def to_eml(
     Args:
         email: the email of one recipient, without tokens.
         recipient: their name and address.
-        date: with a time zone.
-        message_id: with its angle brackets (RFC 5322 3.6.4).
+        date: when the email is sent, timezone-aware.
+        message_id: the Message-ID, with its angle brackets (RFC 5322 3.6.4).
         headers: the recipient's own headers, besides the email's (List-Unsubscribe).
 
     Returns:

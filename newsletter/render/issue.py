@@ -108,7 +108,7 @@ def _find_template(issue: Issue, templates: Templates, config: Config) -> str:
 
 
 def _use_provider_links(part: str) -> str:
-    """Replace our links by the provider's; done last, when nothing escapes them any more."""
+    """Replace our link tokens by the provider's tags; last, as rendering would escape them."""
     for tag, provider_tag in _SENDGRID_TAGS.items():
         for target in _TARGETS:
             part = part.replace(tag.token(target), provider_tag)

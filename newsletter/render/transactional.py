@@ -34,7 +34,7 @@ class TransactionalContent:
             ``move_to``.
         url: the URL of its button, or empty.
         until: the last day on which the link works, if it expires.
-        address: the new address of a move, or empty.
+        address: the new address of a subscriber who changes it, as shown; or empty.
         unsubscribe_url: the recipient's unsubscribe link, if they are on the list.
         preferences_url: the recipient's preferences page, if they are on the list.
     """
@@ -77,7 +77,7 @@ def render_transactional(
 
 
 def get_transactional_template(kind: str) -> str:
-    """Return the name of its template; both emails about a move share one."""
+    """Return the template of a kind; both emails about a change of address share one."""
     return f"{kind.partition('_')[0]}.mjml"
 
 

@@ -41,7 +41,7 @@ NAME = MergeTag("0", "name", "friend", "{{ subscriber.name }}")
 
 @pytest.fixture
 def render(make_templates: MakeTemplates, make_issue: MakeIssue, make_config: MakeConfig) -> Render:
-    """Return a function that renders an issue; whatever is not given is minimal."""
+    """Return a function that renders an issue; arguments not given are minimal."""
 
     def run(
         issue: Issue | None = None,
@@ -350,7 +350,7 @@ def test_missing_template_is_reported_where_it_is_named(
         render(config=make_config(theme=Theme(template="zzz")))
 
 
-def test_faults_in_an_included_file_are_reported_there(
+def test_problems_in_an_included_file_are_reported_there(
     render: Render, make_templates: MakeTemplates
 ) -> None:
     page = (

@@ -15,7 +15,7 @@ from newsletter.render.article.dom import (
 )
 from newsletter.render.article.links import get_host, get_parameter
 
-# Blockquotes that a script of that service would turn into an embedded post.
+# Blockquotes that a social network's script would turn into an embedded post.
 _POST_EMBED_CLASSES = frozenset(
     """
     twitter-tweet twitter-video instagram-media tiktok-embed mastodon-embed bluesky-embed

@@ -31,7 +31,7 @@ def is_gallery_column(element: Element) -> bool:
 
 
 def _is_gallery(container: Element) -> bool:
-    """Return whether ``container`` is several images, with or without captions, and no more."""
+    """Return whether ``container`` has several images, perhaps with captions, and nothing else."""
     has_gallery_class = any("gallery" in name for name in get_classes(container))
     if not has_gallery_class and container.tag not in _GALLERY_TAGS:
         return False

@@ -75,8 +75,8 @@ def _load_premailer() -> Callable[[etree._Element, str], None]:
 def _hide_requests() -> Iterator[None]:
     """Replace requests by an empty module while premailer is imported.
 
-    Premailer imports it to fetch style sheets, which it must never do here; and a new process loads
-    a tenth less.
+    Premailer imports it to fetch style sheets, which it must never do here; and without it a new
+    process loads a tenth less.
     """
     absent = "requests" not in sys.modules
     if absent:

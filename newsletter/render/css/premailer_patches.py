@@ -32,12 +32,12 @@ def _fetch_nothing(url: str) -> tuple[None, bytes]:  # noqa: ARG001 - the signat
     return None, b""
 
 
-# cssutils fetches @import by itself, even file: URLs, whatever premailer's options say.
-cssutils.util._defaultFetcher = _fetch_nothing  # noqa: SLF001 - there is no public way
+# cssutils fetches every @import, even from file: URLs, regardless of premailer's options.
+cssutils.util._defaultFetcher = _fetch_nothing  # noqa: SLF001 - no public API
 
 
-# Premailer validates existing style attributes even with validation disabled, and then keeps them
-# unchanged: useless, and half of the time that a new process takes.
+# Premailer validates existing style attributes even with validation disabled, then keeps them
+# unchanged: that has no use and takes half of a new process's time.
 _parse_style_pairs = partial(merge_style.csstext_to_pairs, validate=False)
 _parse_style_pairs._lock = merge_style.csstext_to_pairs._lock  # type: ignore[attr-defined]  # noqa: SLF001
 merge_style.csstext_to_pairs = _parse_style_pairs

@@ -20,18 +20,21 @@ def compile_mjml(text: str, make_locator: Callable[[], Locator], *, article_coun
     Args:
         text: one complete ``<mjml>`` document.
         make_locator: returns a function from a byte offset in ``text`` to its place in the
-            templates; called only on a fault.
+            templates; called only to report a problem.
         article_count: how often ``{{ article }}`` must occur in it.
 
     Raises:
-        TemplateError: all faults at once, each with file and line.
+        TemplateError: all problems at once, each with file and line.
     """
-    if faults := validate_mjml(text, article_count=article_count):
+    if problems := validate_mjml(text, article_count=article_count):
         locate = make_locator()
         raise TemplateError.from_problems(
-            [Problem(fault.message, locate(fault.offset), fault.remedy) for fault in faults]
+            [
+                Problem(problem.message, locate(problem.offset), problem.remedy)
+                for problem in problems
+            ]
         )
-    stripped = text.strip()  # MRML accepts no white space around the document
+    stripped = text.strip()  # MRML rejects white space around the document
     try:
         # fonts={}: otherwise MRML adds a link to a third party's web font.
         compiled: str = mjml2html(_normalize_whitespace(stripped), fonts={})

@@ -34,7 +34,7 @@ _VOID_TAGS = "area base br col embed hr img input link meta source track wbr".sp
 _ARTICLE_PARENTS = {"mj-text", "mj-raw"}
 
 
-class MjmlFault(NamedTuple):
+class MjmlProblem(NamedTuple):
     """A mistake in rendered MJML.
 
     Attributes:
@@ -48,8 +48,8 @@ class MjmlFault(NamedTuple):
     remedy: str = ""
 
 
-def validate_mjml(text: str, *, article_count: int = 1) -> list[MjmlFault]:
-    """Return every fault of rendered MJML, in order; empty if MRML can compile it.
+def validate_mjml(text: str, *, article_count: int = 1) -> list[MjmlProblem]:
+    """Return every problem of rendered MJML, in order; empty if MRML can compile it.
 
     Args:
         text: one complete ``<mjml>`` document.
@@ -60,7 +60,7 @@ def validate_mjml(text: str, *, article_count: int = 1) -> list[MjmlFault]:
 
 class _MjmlValidator:
     def __init__(self, article_count: int) -> None:
-        self.faults: list[MjmlFault] = []
+        self.problems: list[MjmlProblem] = []
         self._expected_article_count = article_count
         self._open_elements: list[tuple[str, int]] = []
         self._article_count = 0
@@ -76,25 +76,23 @@ class _MjmlValidator:
         parser.XmlDeclHandler = self._on_instruction
         parser.CommentHandler = self._on_comment
 
-    def validate(self, text: str) -> list[MjmlFault]:
+    def validate(self, text: str) -> list[MjmlProblem]:
         data = text.encode()
         try:
             self._parser.Parse(data, True)  # noqa: FBT003 - expat takes it by position only
         except expat.ExpatError as error:
             self._report_syntax_error(error, data)
         except _TooDeepError:
-            self._report_fault(
-                f"elements are nested more than {MAX_DEPTH} deep", "Remove wrappers."
-            )
+            self._report(f"elements are nested more than {MAX_DEPTH} deep", "Remove wrappers.")
         else:
             self._check_article_count()
-        return self.faults
+        return self.problems
 
     def _check_article_count(self) -> None:
         if self._article_count != self._expected_article_count:
-            problem = "is missing" if self._article_count == 0 else "occurs more than once"
-            self.faults.append(
-                MjmlFault(0, f"{{{{ article }}}} {problem}", "Put it into one <mj-text>, alone.")
+            mistake = "is missing" if self._article_count == 0 else "occurs more than once"
+            self.problems.append(
+                MjmlProblem(0, f"{{{{ article }}}} {mistake}", "Put it into one <mj-text>, alone.")
             )
 
     def _on_start_element(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -105,9 +103,7 @@ class _MjmlValidator:
         self._open_elements.append((name, self._parser.CurrentByteIndex))
         for value in attributes.values():
             if ARTICLE_MARKER in value:
-                self._report_fault(
-                    "{{ article }} can't be an attribute", "Put it into an <mj-text>."
-                )
+                self._report("{{ article }} can't be an attribute", "Put it into an <mj-text>.")
         if name in COMPONENTS or name.startswith("mj-"):
             self._check_component(name, parent)
             self._check_attributes(name, attributes, parent)
@@ -124,7 +120,7 @@ class _MjmlValidator:
             return
         if not parent:
             if name != "mjml":
-                self._report_fault(f"a template must begin with <mjml>, not with <{name}>")
+                self._report(f"a template must begin with <mjml>, not with <{name}>")
             return
         mjml_parent = self._get_mjml_parent()
         if mjml_parent in COMPONENTS and name not in COMPONENTS[mjml_parent].children:
@@ -133,7 +129,7 @@ class _MjmlValidator:
                 for other, component in COMPONENTS.items()
                 if name in component.children
             ]
-            self._report_fault(
+            self._report(
                 f"<{name}> can't be inside <{mjml_parent}>",
                 f"Put it into {_join_names(parents)}." if parents else "",
             )
@@ -145,11 +141,11 @@ class _MjmlValidator:
 
     def _report_unknown(self, name: str, known: Iterable[str]) -> None:
         if name in UNSUPPORTED_REMEDIES:
-            self._report_fault(f"<{name}> is not supported here", UNSUPPORTED_REMEDIES[name])
+            self._report(f"<{name}> is not supported here", UNSUPPORTED_REMEDIES[name])
             return
         suggestions = difflib.get_close_matches(name, known, n=1)
         hint = f". Did you mean <{suggestions[0]}>?" if suggestions else ""
-        self._report_fault(f"<{name}> is not an MJML component{hint}")
+        self._report(f"<{name}> is not an MJML component{hint}")
 
     def _check_attributes(self, name: str, attributes: Mapping[str, str], parent: str) -> None:
         if name not in COMPONENTS and name not in DEFAULTS_ELEMENTS:
@@ -160,11 +156,11 @@ class _MjmlValidator:
                 remedy = (
                     "Put rules to inline into article.css." if name == "mj-style" else "Remove it."
                 )
-                self._report_fault(f"{attribute} has no effect on <{name}> here", remedy)
+                self._report(f"{attribute} has no effect on <{name}> here", remedy)
             elif attribute not in allowed:
                 suggestions = difflib.get_close_matches(attribute, allowed, n=1)
                 hint = f". Did you mean {suggestions[0]}?" if suggestions else ""
-                self._report_fault(f"<{name}> has no attribute {attribute}{hint}")
+                self._report(f"<{name}> has no attribute {attribute}{hint}")
             else:
                 self._check_value(attribute, value.strip())
 
@@ -172,30 +168,28 @@ class _MjmlValidator:
         if not value:
             return
         if attribute in LENGTH_ATTRIBUTES and not _LENGTH_VALUE.fullmatch(value):
-            self._report_fault(
+            self._report(
                 f'{attribute}="{value}" is not a valid length', "Write it in px or %, like 20px."
             )
         elif attribute in COLOR_ATTRIBUTES and not _COLOR_VALUE.fullmatch(value):
-            self._report_fault(
-                f'{attribute}="{value}" is not a valid colour', "Write it like #1f5f8b."
-            )
+            self._report(f'{attribute}="{value}" is not a valid colour', "Write it like #1f5f8b.")
         elif attribute in CHOICE_ATTRIBUTES and value not in CHOICE_ATTRIBUTES[attribute]:
-            self._report_fault(
+            self._report(
                 f'{attribute}="{value}" is not a valid value',
                 f"Write {_join_names(CHOICE_ATTRIBUTES[attribute])}.",
             )
 
     def _check_html(self, name: str, attributes: Mapping[str, str], parent: str) -> None:
         if not parent:
-            self._report_fault(f"a template must begin with <mjml>, not with <{name}>")
+            self._report(f"a template must begin with <mjml>, not with <{name}>")
         elif parent in COMPONENTS and not COMPONENTS[parent].allows_content:
-            self._report_fault(f"<{name}> can't be inside <{parent}>", _suggest_html_parent(parent))
+            self._report(f"<{name}> can't be inside <{parent}>", _suggest_html_parent(parent))
         if name != name.lower() or any(key != key.lower() for key in attributes):
-            self._report_fault(
+            self._report(
                 f"<{name}> has capital letters", "Write tags and attributes in lower case."
             )
         if name == "pre":
-            self._report_fault("<pre> loses line breaks in a template", "Put code into the post.")
+            self._report("<pre> loses line breaks in a template", "Put code into the post.")
 
     def _on_end_element(self, name: str) -> None:  # noqa: ARG002 - expat checks that it is the open element
         self._check_text()
@@ -218,34 +212,34 @@ class _MjmlValidator:
         self._article_count += text.count(ARTICLE_MARKER)
         if parent in COMPONENTS and not COMPONENTS[parent].allows_content:
             message, remedy = f"there is text in <{parent}>", _suggest_html_parent(parent)
-            self.faults.append(MjmlFault(self._text_offset, message, remedy))
+            self.problems.append(MjmlProblem(self._text_offset, message, remedy))
         elif ARTICLE_MARKER in text and (parent not in _ARTICLE_PARENTS or text != ARTICLE_MARKER):
             message = "{{ article }} must be alone in its element"
-            self.faults.append(
-                MjmlFault(self._text_offset, message, "Put it into its own <mj-text>.")
+            self.problems.append(
+                MjmlProblem(self._text_offset, message, "Put it into its own <mj-text>.")
             )
 
     def _on_comment(self, text: str) -> None:
         if ARTICLE_MARKER in text:
-            self._report_fault("{{ article }} is in a comment", "Comment it out with {# … #}.")
+            self._report("{{ article }} is in a comment", "Comment it out with {# … #}.")
 
     def _on_cdata(self) -> None:
-        self._report_fault("<![CDATA[ is not supported here", "Write &lt; and &amp; instead.")
+        self._report("<![CDATA[ is not supported here", "Write &lt; and &amp; instead.")
 
     def _on_doctype(self, *_: object) -> None:
-        self._report_fault(
+        self._report(
             "a template must have no <!DOCTYPE", "Remove it; the email gets one automatically."
         )
 
     def _on_instruction(self, *_: object) -> None:
-        self._report_fault("<? … ?> is not supported here", "Remove it.")
+        self._report("<? … ?> is not supported here", "Remove it.")
 
-    def _report_fault(self, message: str, remedy: str = "") -> None:
-        self.faults.append(MjmlFault(max(self._parser.CurrentByteIndex, 0), message, remedy))
+    def _report(self, message: str, remedy: str = "") -> None:
+        self.problems.append(MjmlProblem(max(self._parser.CurrentByteIndex, 0), message, remedy))
 
     def _report_syntax_error(self, error: expat.ExpatError, data: bytes) -> None:
         offset = max(self._parser.ErrorByteIndex, 0)
-        self.faults.append(_explain_syntax_error(error, offset, data, self._open_elements))
+        self.problems.append(_explain_syntax_error(error, offset, data, self._open_elements))
 
 
 class _TooDeepError(Exception):
@@ -265,8 +259,8 @@ def _get_allowed_attributes(name: str, parent: str) -> frozenset[str]:
 
 def _explain_syntax_error(
     error: expat.ExpatError, offset: int, data: bytes, open_elements: list[tuple[str, int]]
-) -> MjmlFault:
-    """Return expat's first error, at which it stops, as a fault with a remedy."""
+) -> MjmlProblem:
+    """Return expat's first error, at which it stops, as a problem with a remedy."""
     code = expat.errors.messages.get(error.code, "")
     excerpt = data[offset : offset + 200].decode(errors="replace")
     open_tag, begin = open_elements[-1] if open_elements else ("", 0)
@@ -295,7 +289,7 @@ def _explain_syntax_error(
         )
     elif code == expat.errors.XML_ERROR_INVALID_TOKEN:
         remedy = "Write &amp; for a plain &, &lt; for a plain <, and no -- in a comment."
-    return MjmlFault(offset, message, remedy)
+    return MjmlProblem(offset, message, remedy)
 
 
 def _suggest_html_parent(parent: str) -> str:

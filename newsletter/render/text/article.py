@@ -1,8 +1,8 @@
 """Convert the article to plain text for the text part.
 
-That is the other alternative of RFC 2046's ``multipart/alternative``. It is made from the email's
-HTML (``Article.html``), not from the post, so that both say the same: final URLs, cards for media,
-``details`` shown.
+It is the other alternative of RFC 2046's ``multipart/alternative``. It is made from the email's
+HTML (``Article.html``), not from the post, so that both have the same content: final URLs, cards
+for media, ``details`` opened.
 
 The format: ``*strong*``, ``_emphasis_``, ``~~struck~~``, code in backticks; headings underlined;
 ``> `` before quotes, ``| `` before callouts; links ``[1]`` with their URLs at the end, footnotes
@@ -222,7 +222,7 @@ class _ArticleWriter:
         return self.write_content(element, width, write)
 
     def _write_callout(self, callout: Element, width: int) -> list[TextBlock]:
-        """Return ``| NOTE: …``: the callout with its kind before its first words."""
+        """Return ``| NOTE: …``: the callout's text, preceded by its kind."""
         names = [
             n.removeprefix("callout-") for n in get_classes(callout) if n.startswith("callout-")
         ]

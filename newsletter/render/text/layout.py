@@ -100,7 +100,7 @@ def _render_footer(newsletter: NewsletterView, labels: Mapping[str, str]) -> str
 
 
 def _join_lines(*lines: str | None) -> str:
-    """Return lines joined by line breaks; ``""`` is an empty line, ``None`` is no line."""
+    """Return lines joined by line breaks; ``""`` is an empty line, ``None`` is left out."""
     return "\n".join(line for line in lines if line is not None)
 
 

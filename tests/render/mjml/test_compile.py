@@ -81,7 +81,7 @@ def test_unclosed_conditional_comment_is_an_error() -> None:
     assert message.startswith("a.mjml: a conditional comment is not closed")
 
 
-def test_all_faults_are_reported_with_their_lines() -> None:
+def test_all_problems_are_reported_with_their_lines() -> None:
     message = get_problems(make_page('<mj-buton />\n\n<mj-text colour="red">x</mj-text>'))
     assert message.split("\n") == [
         "a.mjml:2: <mj-buton> is not an MJML component. Did you mean <mj-button>?",

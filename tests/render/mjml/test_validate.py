@@ -4,7 +4,7 @@ import pytest
 from mjml import mjml2html
 
 from newsletter.render.mjml.components import CLASSLESS_COMPONENTS, COMPONENTS, IGNORED_ATTRIBUTES
-from newsletter.render.mjml.validate import MjmlFault, validate_mjml
+from newsletter.render.mjml.validate import MjmlProblem, validate_mjml
 from newsletter.render.personalization import ARTICLE_MARKER
 
 ARTICLE = f"<mj-section><mj-column><mj-text>{ARTICLE_MARKER}</mj-text></mj-column></mj-section>"
@@ -81,8 +81,8 @@ def make_column(content: str) -> str:
     return make_page(f"<mj-section>\n<mj-column>\n{content}\n</mj-column>\n</mj-section>")
 
 
-def find_faults(text: str) -> list[str]:
-    return [fault.message for fault in validate_mjml(text)]
+def find_problems(text: str) -> list[str]:
+    return [problem.message for problem in validate_mjml(text)]
 
 
 def render(name: str, attributes: dict[str, str]) -> str:
@@ -135,7 +135,7 @@ def test_css_class_has_an_effect_on_every_component_that_allows_it(name: str) ->
     assert has_effect(name, "css-class")
 
 
-def test_valid_template_has_no_faults() -> None:
+def test_valid_template_has_no_problems() -> None:
     text = make_page(
         """
         <mj-raw><!--[if mso]><i></i><![endif]--><p>raw &#160;</p></mj-raw>
@@ -153,7 +153,7 @@ def test_valid_template_has_no_faults() -> None:
         <mj-attributes><mj-all padding="0" /><mj-class name="big" font-size="20px" />
           <mj-text color="#123" /></mj-attributes>""",
     )
-    assert find_faults(text) == []
+    assert find_problems(text) == []
 
 
 @pytest.mark.parametrize(
@@ -255,14 +255,14 @@ def test_valid_template_has_no_faults() -> None:
         ),
     ],
 )
-def test_fault_is_reported(text: str, message: str) -> None:
-    assert find_faults(text) == [message]
+def test_problem_is_reported(text: str, message: str) -> None:
+    assert find_problems(text) == [message]
 
 
-def test_all_faults_are_reported_at_their_tags() -> None:
+def test_all_problems_are_reported_at_their_tags() -> None:
     text = make_column('é<mj-buton\n a="b">x</mj-buton>\n<mj-image hreff="x" width="wide" />')
     found = validate_mjml(text)
-    assert [(fault.message[:24], get_tag(text, fault)) for fault in found] == [
+    assert [(problem.message[:24], get_tag(text, problem)) for problem in found] == [
         ("there is text in <mj-col", "é"),
         ("<mj-buton> is not an MJM", "<mj-buton"),
         ("<mj-image> has no attrib", "<mj-image"),
@@ -270,13 +270,13 @@ def test_all_faults_are_reported_at_their_tags() -> None:
     ]
 
 
-def get_tag(text: str, fault: MjmlFault) -> str:
-    found = re.match(r"<[\w-]+|.", text.encode()[fault.offset :].decode())
+def get_tag(text: str, problem: MjmlProblem) -> str:
+    found = re.match(r"<[\w-]+|.", text.encode()[problem.offset :].decode())
     assert found
     return found[0]
 
 
 def test_nesting_that_would_crash_mrml_is_rejected() -> None:
-    assert find_faults(make_column("<mj-text>" + "<div>" * 20_000)) == [
+    assert find_problems(make_column("<mj-text>" + "<div>" * 20_000)) == [
         "elements are nested more than 100 deep"
     ]
