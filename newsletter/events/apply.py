@@ -33,7 +33,7 @@ _STATUS_BY_DROP_REASON = {
     "Unsubscribed Address": "unsubscribed",
     "Spam Reporting Address": "complained",
 }
-# group_resubscribe is not here: a click on SendGrid's page is no consent to this newsletter.
+# Without group_resubscribe: a click on SendGrid's page is not consent to this newsletter.
 _STATUS_BY_EVENT_TYPE = {"spamreport": "complained", "unsubscribe": "unsubscribed"}
 
 
@@ -48,8 +48,8 @@ def apply_events(
     """Update the subscribers that the events are about.
 
     The result does not depend on the order in which events arrive, with one exception: a
-    subscriber who has reached the limit of soft bounces stays bounced if a delivery from in
-    between is reported later.
+    subscriber who has reached the limit of soft bounces stays bounced even if a delivery between
+    two of them is reported later.
 
     Args:
         connection: the transaction in which the events were recorded.
@@ -78,7 +78,7 @@ def apply_events(
 
 
 def status_from_event(webhook_event: Event, asm_group: int | None) -> str | None:
-    """Return the subscriber's new status according to an event, or ``None`` if it has none."""
+    """Return the subscriber's new status according to an event, or ``None`` if unchanged."""
     if webhook_event.type == "bounce":
         return "bounced" if webhook_event.raw.get("type") == "bounce" else None
     if webhook_event.type == "dropped":
@@ -223,7 +223,7 @@ def _find_soft_bounce_counts(
 
 
 def _failure_reason(webhook_event: Event) -> str:
-    """Return SendGrid's reason without line breaks."""
+    """Return SendGrid's reason without line breaks, at most 500 characters."""
     return " ".join(
         str(webhook_event.raw.get("reason") or webhook_event.raw.get("status") or "").split()
     )[:500]

@@ -1,9 +1,10 @@
-"""Tell opens and clicks by bots from those by recipients. Pure.
+"""Recognise opens and clicks by bots, not by recipients. Pure.
 
 SendGrid marks the opens that Apple Mail prefetches. Other bots are known by their User-Agent: link
 scanners of mail gateways, link previews of chat programs, and tools. The image proxies of Gmail and
-Yahoo are not bots: they fetch when the recipient looks. A scanner that poses as a browser can only
-be recognised by its speed, which the report does: see ``newsletter.reports.engagement``.
+Yahoo are not bots: they fetch images when the recipient opens the email. A scanner that poses as a
+browser can only be recognised by its speed, which the report does: see
+``newsletter.reports.engagement``.
 """
 
 import re
@@ -19,7 +20,7 @@ _BOT_USER_AGENTS = re.compile(
     # Gateways that open every link in an email.
     r"|barracuda|mimecast|proofpoint|trend ?micro|symantec|messagelabs|sophos|ironport"
     r"|forcepoint|websense|fortinet|fortiguard|cisco|zscaler|safelinks|fireeye|trustwave"
-    # Nothing but this: Apple's Mail Privacy Protection, and scanners.
+    # This and nothing else: Apple's Mail Privacy Protection, and scanners.
     r"|^mozilla/\d\.\d$",
     re.IGNORECASE,
 )

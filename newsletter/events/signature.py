@@ -72,7 +72,7 @@ def verify_signature(
         raise WebhookSignatureError("the signature doesn't match the body and the key") from error
     age = now - datetime.datetime.fromtimestamp(int(timestamp), datetime.UTC)
     if age < -MAX_CLOCK_SKEW:
-        raise WebhookSignatureError("it was signed in the future: is this machine's clock right?")
+        raise WebhookSignatureError("it was signed in the future; check this machine's clock")
     if age > MAX_AGE:
         raise WebhookSignatureError("it was signed more than a day ago")
     return "fresh" if age <= FRESH_AGE else "late"

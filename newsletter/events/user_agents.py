@@ -12,7 +12,7 @@ from newsletter.checks.analysis.client_support import PUBLISHED_SHARES, ClientSh
 from newsletter.db import read_transaction
 from newsletter.db.schema import event, send
 
-MIN_RECIPIENTS = 50  # recipients whose client is known: fewer say little about the others
+MIN_RECIPIENTS = 50  # recipients whose client is known: fewer would not represent the others
 _RECENT_SENDS = 8  # the newest sends: clients change over the years
 # An open has the mail client's User-Agent; a click has the browser's. Gmail's proxy doesn't
 # distinguish the app from the site, nor Apple's Mail Privacy Protection a phone from a Mac.
