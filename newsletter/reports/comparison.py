@@ -20,7 +20,7 @@ MAX_COMPARED = 10
 
 
 class StartedSend(NamedTuple):
-    """A send of which something has been sent.
+    """A send of which at least one batch was accepted.
 
     Attributes:
         id: its id in the ledger.
@@ -61,7 +61,7 @@ def list_started_sends(connection: sa.Connection) -> list[StartedSend]:
 def attribution_window(sends: Sequence[StartedSend], current: StartedSend) -> TimeWindow:
     """Return the period in which events without a send's id are attributed to this send.
 
-    The next send ends it.
+    It lasts seven days, or until the next send.
     """
     later = (started.sent_at for started in sends[sends.index(current) + 1 :])
     return current.sent_at, min(
@@ -91,13 +91,13 @@ def compute_medians(
     current_rates: SendRates,
     personal_url_prefixes: tuple[str, ...],
 ) -> tuple[SendRates, int]:
-    """Return the median rates of up to ten sends before one, except for cancelled ones.
+    """Return the median rates of up to ten sends before ``current``, without cancelled ones.
 
     Args:
         connection: in a read transaction with one snapshot.
         sends: all started sends, the earliest first.
         current: the send to compare.
-        current_rates: its rates; rates that it lacks are not computed, which would take long.
+        current_rates: its rates; rates that it lacks are not computed, since that takes long.
         personal_url_prefixes: as for ``count_clicks``.
 
     Returns:

@@ -5,7 +5,8 @@ at all, so a recipient's state depends on which events there are, never on when 
 
 1. bounced, if there is a bounce that is not older than the last delivery (some servers accept an
    email and return it minutes later);
-2. else delivered, if there is a delivery or a sign of one (an open, a click, a complaint);
+2. else delivered, if there is a delivery or proof of one (an open, a click, a complaint, an
+   unsubscribe);
 3. else dropped, if SendGrid reports that it did not try;
 4. else waiting.
 """

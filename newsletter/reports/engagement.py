@@ -121,8 +121,8 @@ def count_clicks(
         personal_url_prefixes: prefixes of recipients' personal URLs, whose clicks aren't counted.
 
     Returns:
-        ``None`` if there are no clicks; and the links with their clicks, in the order of the
-        issue, with clicks on anything else last.
+        The totals, or ``None`` if there are no clicks; and the links with their clicks, in the
+        order of the issue, with clicks on anything else last.
     """
     matcher = LinkMatcher(links, personal_url_prefixes)
     totals: Counter[str] = Counter()

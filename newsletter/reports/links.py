@@ -28,7 +28,7 @@ class IssueLink(NamedTuple):
 def extract_issue_links(html: str, tags: Sequence[MergeTag]) -> tuple[IssueLink, ...]:
     """Return the links in an email, each URL once, in the order of their first occurrence.
 
-    Personal links (unsubscribe, preferences) are not included: they say nothing about interest in
+    Personal links (unsubscribe, preferences) are not included: a click on them shows no interest in
     the issue's content.
 
     Args:
@@ -67,7 +67,7 @@ def strip_utm_parameters(url: str) -> str:
 
 
 class LinkMatcher:
-    """Finds the link of an issue to which a clicked URL belongs.
+    """Matcher that finds the link of an issue to which a clicked URL belongs.
 
     Args:
         links: the links of the issue.

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from newsletter.db.column_types import UtcDateTime
 from newsletter.db.schema import event, journal, send_recipient
 
-# Signs that the email was delivered.
+# Events that prove that the email was delivered.
 ENGAGEMENT_TYPES = ("open", "click", "spamreport", "unsubscribe", "group_unsubscribe")
 _FAILURE_TYPES = ("bounce", "dropped")
 _EVENT_TYPES = ("delivered", "deferred", *_FAILURE_TYPES, *ENGAGEMENT_TYPES)
@@ -31,7 +31,7 @@ def accepted_condition(send_id: int) -> sa.ColumnElement[bool]:
 def hours_since(
     connection: sa.Connection, time: sa.ColumnElement[Any], start: datetime.datetime
 ) -> sa.ColumnElement[int]:
-    """Return the full hours from ``start`` to ``time``; less than one before it is 0, too."""
+    """Return the full hours from ``start`` to ``time``; 0 for the hour before ``start``, too."""
     seconds: sa.ColumnElement[int] = (
         sa.cast(sa.func.strftime("%s", time), sa.Integer)
         if connection.dialect.name == "sqlite"
@@ -168,7 +168,7 @@ def _select_facts(
 
 
 def _failure_reason(connection: sa.Connection) -> sa.ColumnElement[Any]:
-    """Return the time and the reason of a failure in one text: its maximum is the latest one."""
+    """Return a failure's time and reason as one text, so that the maximum is the latest one."""
 
     def join_fields(*names: str) -> sa.ColumnElement[Any]:
         first, *rest = (

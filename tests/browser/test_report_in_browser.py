@@ -76,7 +76,7 @@ def test_report_fits_and_is_accessible_at_every_width_and_scheme(
         assert results.violations_count == 0, results.generate_report()
     assert len(activity) == 1
     assert shown.get_by_role("img").count() == 2
-    assert shown.get_by_role("img", name="What became of the mail").is_visible()
+    assert shown.get_by_role("img", name="Delivery").is_visible()
     shown.get_by_text("The same in numbers").click()
     numbers = [
         int(cell.replace(",", ""))

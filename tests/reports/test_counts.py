@@ -97,15 +97,15 @@ def test_each_recipient_has_one_state_for_any_events_in_any_order(
     by_recipient = {
         reader: [fact for fact in facts if fact[0] == reader] for reader in range(1, READERS + 1)
     }
-    expected = Counter(expected_state(own) for own in by_recipient.values())
+    expected = Counter(expected_state(history) for history in by_recipient.values())
     assert {name: getattr(counts.delivery, name) for name in expected} == dict(expected)
     assert counts.complaints == sum(
-        "spamreport" in {fact[1] for fact in own} for own in by_recipient.values()
+        "spamreport" in {fact[1] for fact in history} for history in by_recipient.values()
     )
     openers = [
-        own
-        for own in by_recipient.values()
-        if any(fact[1] == "open" and not fact[3] for fact in own)
+        history
+        for history in by_recipient.values()
+        if any(fact[1] == "open" and not fact[3] for fact in history)
     ]
     assert (opened.readers if opened else 0) == len(openers)
     if opened:
@@ -128,11 +128,13 @@ def test_counts_match_the_generated_events(engine: sa.Engine) -> None:
     }
     for fact in event_tuples(events(made_up, send_id)):
         by_recipient[fact[0]].append(fact)
-    expected = Counter(expected_state(own) for own in by_recipient.values())
+    expected = Counter(expected_state(history) for history in by_recipient.values())
     assert counts.delivery.delivered == expected["delivered"] > 900
     assert counts.delivery.bounced == expected["bounced"] > 0
     unsubscribed = {
-        number for number, own in by_recipient.items() if "unsubscribe" in {fact[1] for fact in own}
+        number
+        for number, history in by_recipient.items()
+        if "unsubscribe" in {fact[1] for fact in history}
     }
     assert counts.unsubscribed == len(unsubscribed | {*range(8, made_up.readers + 1, 500)})
     named = [domain for domain in counts.domains if domain.name]

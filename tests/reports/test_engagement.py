@@ -48,7 +48,7 @@ def test_another_click_never_clears_a_sweep(clicks: list[Click], added: Click) -
 
 
 @given(st.lists(st.integers(0, 12).map(at)))
-def test_repeated_clicks_on_one_link_are_no_sweep(times: list[datetime.datetime]) -> None:
+def test_repeated_clicks_on_one_link_are_not_a_sweep(times: list[datetime.datetime]) -> None:
     assert not any(detect_sweeps([Click(time, "a") for time in times]))
 
 

@@ -48,7 +48,7 @@ def render_report_page(report: SendReport, config: Config) -> str:
         figures=_build_figures(report),
         outcome=charts.draw_stacked_bar(
             "outcome",
-            "What became of the mail",
+            "Delivery",
             [(name, getattr(report.counts.delivery, name)) for name in _DELIVERY_STATES],
         ),
         curve=_build_curve_chart(report),
@@ -154,12 +154,12 @@ def _format_hours(index: int, length: int) -> str:
 
 
 class ComplaintsGauge(NamedTuple):
-    """The complaint rate in comparison with Gmail's limits.
+    """The complaint rate in comparison with Gmail's thresholds.
 
     Attributes:
         assessment: the comparison as text.
         chart: the SVG.
-        ticks: the label of each limit and its position (CSS ``left``).
+        ticks: the label of each threshold and its position (CSS ``left``).
     """
 
     assessment: str
@@ -171,9 +171,9 @@ def _build_complaints_gauge(report: SendReport) -> ComplaintsGauge:
     value = report.rates.complaints or 0.0
     maximum = max(_MIN_GAUGE_SCALE, 1.2 * value)
     assessments = {
-        "green": "below both of Gmail's lines",
-        "yellow": "above the line that Gmail asks senders to stay below",
-        "red": "at or above the line from which Gmail turns mail away",
+        "green": "below both of Gmail's thresholds",
+        "yellow": "above the threshold that Gmail asks senders to stay below",
+        "red": "at or above the threshold from which Gmail rejects mail",
     }
     marks = (COMPLAINT_RATE_WARNING, COMPLAINT_RATE_LIMIT)
     return ComplaintsGauge(
