@@ -271,7 +271,7 @@ class PreviewApp:
         return name if name in self._list_issue_names() else self.first_issue
 
     def _list_issue_names(self) -> set[str]:
-        # The first issue stays in the list after its folder is gone, so that the page can say so.
+        # The first issue stays listed after its folder is gone, so that the page can report that.
         return {
             self.first_issue,
             *(folder.name for folder in list_issue_folders(self.workspace.project)),
@@ -289,7 +289,7 @@ def _open_existing_database(project: Project) -> sa.Engine | None:
 
 
 def _empty_frame(_: Request) -> Response:
-    """Return an empty document for the frame; whatever is put into it obeys the email policy."""
+    """Return an empty document for the frame; the email policy applies to its later content."""
     return _make_email_response(EMPTY_DOCUMENT)
 
 

@@ -15,7 +15,7 @@ DEBOUNCE_MS = 40
 
 
 class ChangeNotifier:
-    """Signal that something has changed; whoever waits for it then fetches the new state."""
+    """A signal that something has changed; waiting tasks then fetch the new state."""
 
     def __init__(self) -> None:
         self.change_count = 0
@@ -122,6 +122,6 @@ def _get_watched_folders(project: Project) -> tuple[Path, Path]:
 
 
 def _is_saved_file(_: Change, path: str) -> bool:
-    """Whether a file is neither hidden nor a temporary or backup file of a text editor."""
+    """Return whether a file is neither hidden nor a temporary or backup file of a text editor."""
     name = Path(path).name
     return not name.startswith((".", "#")) and not name.endswith(("~", ".tmp", ".swp", ".swx"))

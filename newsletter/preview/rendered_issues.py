@@ -102,7 +102,7 @@ class PreviewWorkspace:
         self._lock = Lock()
 
     def invalidate(self, paths: Iterable[Path]) -> None:
-        """Mark everything that depends on these files for rendering again."""
+        """Mark everything that depends on these files as out of date."""
         with self._lock:
             for path in paths:
                 if path.is_relative_to(self.project.issues_dir):

@@ -15,7 +15,7 @@ SAMPLE_ADDRESS = "reader@example.com"  # reserved for examples by RFC 2606
 MAX_LISTED_RECIPIENTS = 5
 _LONG_NAME = "Wolfeschlegelsteinhausenbergerdorff " * 6
 
-# key -> its label, and the name of such a recipient
+# key -> its label, and the recipient's name
 EDGE_CASES: Mapping[str, tuple[str, str]] = {
     "nameless": ("No name", ""),
     "long": ("200-character name", _LONG_NAME[:200].strip().ljust(200, "f")),
@@ -55,7 +55,7 @@ def get_chosen_recipient(
 ) -> Recipient:
     """Return the recipient with that key, or the sample if there is none.
 
-    Every one gets the sample's token, so that no link in the preview can change a real subscriber.
+    Each has the sample's token, so that no link in the preview can change a real subscriber.
     """
     if key in EDGE_CASES:
         name = EDGE_CASES[key][1]

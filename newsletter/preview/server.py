@@ -66,6 +66,6 @@ class PreviewServer(uvicorn.Server):
         asyncio.run(self.serve([self._sock]))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the page's event streams, which never end by themselves, then shut down."""
+        """Close the page's event streams, which would never end otherwise, then shut down."""
         await self._preview.close()
         await super().shutdown(sockets)

@@ -116,7 +116,7 @@ def _apply_outlook_conditions(html: str) -> str:
 
 
 def _matches_outlook(condition: str) -> bool:
-    """Whether today's Outlook for Windows shows what this condition encloses."""
+    """Return whether current Outlook for Windows shows the content of this condition."""
     match = _MSO_CONDITION.search(condition)
     if match is None:
         return False

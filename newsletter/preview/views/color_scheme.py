@@ -39,7 +39,7 @@ _RGBA_LENGTH = 4  # parts of a colour with opacity
 
 
 def apply_color_scheme(html: str, scheme: ColorScheme) -> str:
-    """Return the email so that it shows in a scheme, whatever the browser itself prefers.
+    """Return the email so that it shows in ``scheme``, whichever the browser prefers.
 
     Args:
         html: the whole document.

@@ -88,7 +88,7 @@ def test_any_css_is_parsed_without_error(css: str) -> None:
         list(parse_declarations(rule.body or ""))
 
 
-def test_semicolons_and_braces_in_strings_and_urls_are_no_delimiters() -> None:
+def test_semicolons_and_braces_in_strings_and_urls_are_not_delimiters() -> None:
     css = 'a { background: url(data:image/png;base64,AA==); content: "};" } b { color: red }'
     first, second = parse_rules(css)
     assert [item.name for item in parse_declarations(first.body or "")] == ["background", "content"]

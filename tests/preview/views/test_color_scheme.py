@@ -1,4 +1,4 @@
-"""Colour schemes: light, dark and forced dark, whatever the browser prefers."""
+"""Colour schemes: light, dark and forced dark, whichever the browser prefers."""
 
 from newsletter.preview.views.color_scheme import apply_color_scheme
 
