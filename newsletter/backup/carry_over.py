@@ -1,8 +1,8 @@
 """Carry unsubscribes, suppressions and erasures over to a restored list.
 
-Nobody who has left the present list may be mailed again because a backup was restored. The
-functions work on a connection to the restored database, to which the present one is attached as
-``present``.
+Nobody who has been suppressed or erased since the backup may be mailed again because it was
+restored. The functions work on a connection to the restored database, to which the present one is
+attached as ``present``.
 """
 
 import datetime
@@ -122,7 +122,7 @@ def _carry_erased(connection: sa.Connection) -> None:
 def _iter_suppressed_since_backup(
     connection: sa.Connection,
 ) -> Iterator[tuple[str, str, ChangeOrigin]]:
-    """Yield those suppressed in the present list, not in the restored one: status, key, origin."""
+    """Yield status, key and origin of each suppressed subscriber whose restored status differs."""
     present, entries = attached_table(subscriber), attached_table(journal)
     later = entries.alias()
     last = (
@@ -168,7 +168,7 @@ def _carry_suppressions(connection: sa.Connection) -> int:
 
 
 def _carry_tokens(connection: sa.Connection) -> None:
-    """Copy tokens: unsubscribe links in emails sent since the backup must go on working."""
+    """Copy tokens: unsubscribe links in emails sent since the backup must keep working."""
     present = attached_table(subscriber)
     same = present.c.address_key == subscriber.c.address_key
     token = sa.select(present.c.token).where(same).scalar_subquery()

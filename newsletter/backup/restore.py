@@ -1,8 +1,8 @@
 """Restore a backup, keeping later unsubscribes and the record of sends.
 
-A backup lacks everything that came after it. So what must not be forgotten is carried over from
-the database that it replaces: who has left, so that they are not mailed again, and what was sent,
-so that nothing is sent twice.
+A backup lacks everything that came after it. So two things are carried over from the database
+that it replaces: who must not be mailed any more (unsubscribed, bounced, complained, erased), and
+what was sent, so that nothing is sent twice.
 """
 
 import datetime
@@ -237,7 +237,8 @@ def _carry_over(engine: sa.Engine, live: Path, now: datetime.datetime) -> CarryO
 def _carry_sends(connection: sa.Connection) -> list[str]:
     """Replace the backup's ledger by the present one, of which it must be an earlier state.
 
-    Returns the issues whose send was missing from the backup, or was in another state there.
+    Returns:
+        The issues whose send was missing from the backup, or was in another state there.
     """
     present = attached_table(send)
     if not connection.scalar(sa.select(sa.func.count()).select_from(present)):

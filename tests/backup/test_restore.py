@@ -54,7 +54,7 @@ class MailingList:
                 address = parse_address(f"{name}@example.com")
                 changes.subscribe(connection, address, "active", ChangeOrigin(at, "form"))
 
-    def leave(self, name: str, status: str = "unsubscribed") -> None:
+    def suppress(self, name: str, status: str = "unsubscribed") -> None:
         origin = ChangeOrigin(NOW, "one_click", "a mail", "the button")
         with database_engine(URL, self.folder) as engine, engine.begin() as connection:
             changes.SUPPRESSION_ACTIONS[status](connection, f"{name}@example.com", origin)
@@ -63,7 +63,7 @@ class MailingList:
         with database_engine(URL, self.folder) as engine:
             erasure.erase_address(engine, f"{name}@example.com", NOW)
 
-    def suppress(self, name: str) -> None:
+    def add_suppression(self, name: str) -> None:
         row = {"address_key": f"{name}@example.com", "reason": "bounced", "source": "SendGrid"}
         with database_engine(URL, self.folder) as engine, engine.begin() as connection:
             connection.execute(sa.insert(suppression).values(since=NOW, **row))
@@ -145,7 +145,7 @@ def test_suppression_since_the_backup_is_carried_over_with_its_journal_entry(
     mailing_list: MailingList, status: str
 ) -> None:
     mailing_list.back_up()
-    mailing_list.leave("bo", status)
+    mailing_list.suppress("bo", status)
     result = mailing_list.restore()
     assert mailing_list.audience() == ["ada", "cy"]
     assert result.carried_over is not None
@@ -167,16 +167,16 @@ def test_suppression_since_the_backup_is_carried_over_with_its_journal_entry(
 
 
 def test_complaint_since_the_backup_replaces_an_earlier_bounce(mailing_list: MailingList) -> None:
-    mailing_list.leave("bo", "bounced")
+    mailing_list.suppress("bo", "bounced")
     mailing_list.back_up()
-    mailing_list.leave("bo", "complained")
+    mailing_list.suppress("bo", "complained")
     mailing_list.restore()
     rows = mailing_list.select(subscriber.c.address_key, subscriber.c.status)
     assert ("bo@example.com", "complained") in rows
 
 
 def test_resubscription_since_the_backup_is_not_carried_over(mailing_list: MailingList) -> None:
-    mailing_list.leave("bo")
+    mailing_list.suppress("bo")
     mailing_list.back_up()
     with database_engine(URL, mailing_list.folder) as engine, engine.begin() as connection:
         origin = ChangeOrigin(NOW, "form", wording="Yes, write to me again")
@@ -190,8 +190,8 @@ def test_unsubscribe_of_a_subscriber_not_in_the_backup_becomes_a_suppression(
 ) -> None:
     mailing_list.back_up()
     mailing_list.join("late", at=NOW)
-    mailing_list.leave("late", "complained")
-    mailing_list.suppress("stranger")
+    mailing_list.suppress("late", "complained")
+    mailing_list.add_suppression("stranger")
     result = mailing_list.restore()
     assert result.carried_over is not None
     assert result.carried_over.suppressions_added == 2
@@ -273,7 +273,7 @@ def test_sends_of_the_backup_are_kept_if_the_present_list_has_none(
     mailing_list.back_up()
     mailing_list.path.unlink()
     mailing_list.join("new")
-    mailing_list.leave("new")
+    mailing_list.suppress("new")
     result = mailing_list.restore()
     assert mailing_list.audience() == ["ada", "bo", "cy"]
     assert mailing_list.select(send.c.issue) == [("2026-11-20-ice",)]
@@ -312,7 +312,7 @@ def test_every_table_is_handled_by_restore() -> None:
     as_backed_up = {
         "subscriber_tag", "attribute", "provider_pause", "rate_bucket", "unsubscribe_reason",
         "rate_limit",
-        # At worst somebody receives a second confirmation email: whatever is a day old is dropped.
+        # At worst somebody receives a second confirmation email: those over a day old are dropped.
         "transactional_email", "address_change",
     }  # fmt: skip
     tables = {table.name for table in metadata.sorted_tables}
@@ -357,7 +357,7 @@ def test_leftover_write_ahead_log_is_moved_away(mailing_list: MailingList) -> No
 
 def test_unreadable_database_is_kept_aside_and_replaced(mailing_list: MailingList) -> None:
     mailing_list.back_up()
-    mailing_list.leave("bo")
+    mailing_list.suppress("bo")
     mailing_list.path.write_bytes(b"\0" * 10_000)
     result = mailing_list.restore()
     assert result.carried_over is None
@@ -368,7 +368,7 @@ def test_unreadable_database_is_kept_aside_and_replaced(mailing_list: MailingLis
 
 def test_unsubscribes_are_carried_over_from_a_damaged_database(mailing_list: MailingList) -> None:
     mailing_list.back_up()
-    mailing_list.leave("bo")
+    mailing_list.suppress("bo")
     with closing(sqlite3.connect(mailing_list.path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         (page,) = connection.execute(
@@ -423,9 +423,9 @@ def test_compare_contents_of_backup_and_present_database(mailing_list: MailingLi
 
 def test_status_matches_journal_after_restore(mailing_list: MailingList) -> None:
     mailing_list.back_up()
-    mailing_list.leave("ada", "bounced")
-    mailing_list.leave("ada", "unsubscribed")
-    mailing_list.leave("bo", "complained")
+    mailing_list.suppress("ada", "bounced")
+    mailing_list.suppress("ada", "unsubscribed")
+    mailing_list.suppress("bo", "complained")
     mailing_list.restore()
     with (
         database_engine(URL, mailing_list.folder) as engine,
