@@ -63,7 +63,7 @@ def test_one_wrong_recipient_fails(
         (replace(PASSED, link_scan=LinkScanResult(9, 27, 162, broken=2)), "2 unsubscribe or"),
         (
             replace(PASSED, state="blocked", reason="the provider refused it"),
-            "ended in the state blocked: so says",
+            "ended in the state blocked: the provider refused it",
         ),
     ],
 )
