@@ -1,4 +1,4 @@
-"""What becomes of a batch after a request, and when to retry.
+"""Decide the next state of a batch after a request, and when to retry.
 
 Pure, and the same for every provider.
 """
@@ -17,7 +17,7 @@ BACKOFF_MAX_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class BatchAction:
-    """What becomes of a batch after a request.
+    """The next states of a batch, its recipients and its send after a request.
 
     Attributes:
         batch_state: the batch's next state.

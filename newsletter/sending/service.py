@@ -1,6 +1,6 @@
 """Send an issue: propose, confirm, deliver, resume.
 
-The story of a send, in the order in which it happens:
+The steps of a send, in their order:
 
 1. ``propose`` renders the issue and reads the list and the ledger: what would be sent, to how
    many, and every problem that a real send would be refused for. Nothing is written.
@@ -11,7 +11,7 @@ The story of a send, in the order in which it happens:
    it, record the outcome; until no batch is open, the provider stops the send, or the editor does.
 4. What is recorded is in the ledger, before and after each request;
    ``newsletter.sending.ledger.status.get_send_status`` reads it.
-5. ``resume`` goes on with a send that was stopped, retried, or is due by now. Nothing is selected
+5. ``resume`` continues a send that was stopped, is retried, or is due by now. Nothing is selected
    or rendered again.
 
 Nothing here prints or asks: progress, Ctrl-C and messages are the caller's.
@@ -66,7 +66,7 @@ def propose(
         project: the editor's folder.
         issue: a folder's name or a part of it; ``None`` for the newest.
         engine: the database of the list and the ledger.
-        options: what the editor asks of a new plan.
+        options: the editor's options for a new plan.
 
     Raises:
         NewsletterError: there is no such issue, it can't be rendered, the segment can't be read,
@@ -80,16 +80,16 @@ def request_schedule(
 ) -> SendSchedule:
     """Return when and how fast a send goes, with the provider's id if the provider holds it.
 
-    The id is asked for before anything is written: without it, no send may be on record as
+    The id is requested before anything is written: without it, no send may be recorded as
     scheduled.
 
     Args:
-        client: asked for the id.
+        client: the client that requests the id.
         scheduled_time: when the send goes; ``None`` for at once.
         limit_per_hour: recipients; ``None`` to leave it as it is.
 
     Raises:
-        ProviderError: SendGrid gave no id to schedule by.
+        ProviderError: SendGrid returned no id.
     """
     if scheduled_time is None:
         return SendSchedule(limit_per_hour=limit_per_hour)
@@ -131,7 +131,8 @@ def deliver(
         The outcome that made the sender stop the send, if one did.
 
     Raises:
-        SendRefusedError: the frozen content can't be trusted, or another sender took a batch over.
+        SendRefusedError: the plan's checksum doesn't match, a newer version made the plan, or
+            another sender has taken over a batch.
         DatabaseError: the ledger can't be written.
     """
     _, ledger, send = context
@@ -141,11 +142,11 @@ def deliver(
         outcome = BatchSender(
             ledger, send, prepared_email, transport, observer, concurrency=concurrency
         ).run()
-    now = get_send(ledger, send.issue)
-    if now and now.state == "cancelled":
-        # Another command cancelled it meanwhile, and a batch that was in flight then may have come
-        # back to be tried again.
-        cancel_send(ledger, now)
+    current = get_send(ledger, send.issue)
+    if current and current.state == "cancelled":
+        # Another command cancelled it meanwhile, and a batch that was in flight then may be
+        # ready for another attempt.
+        cancel_send(ledger, current)
     return outcome
 
 

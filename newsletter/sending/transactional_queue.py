@@ -25,9 +25,9 @@ from newsletter.sending.providers.sendgrid.message_body import encode_request_he
 from newsletter.sending.retry_policy import BACKOFF_MAX_SECONDS, backoff_seconds
 from newsletter.subscribers.address import ParsedAddress
 
-# A sender that has not recorded an outcome for so long is dead.
+# A sender that has not recorded an outcome for this long is dead.
 LEASE_DURATION = datetime.timedelta(minutes=10)
-# Whoever requested an email yesterday doesn't expect it any more.
+# An email that was requested yesterday is no longer expected.
 MAX_AGE = datetime.timedelta(days=1)
 
 _now_param = sa.bindparam("now", type_=transactional_email.c.created_at.type)

@@ -114,9 +114,9 @@ _frozen_recipients = (
 _MAILABLE_RECIPIENTS = select_still_mailable(_frozen_recipients)
 # Without ORDER BY: the index returns the rows in order, and sorting takes a third more time.
 _mailable_rows = _MAILABLE_RECIPIENTS.order_by(None).subquery()
-# A whole batch as one row: SQLite returns it in one step, without Python's lock, so that the
-# threads that POST can run; otherwise its driver releases and takes the lock, and waits for them,
-# with every row. One array per column, which is less to encode.
+# A whole batch as one row: SQLite returns it in one step, without the GIL, so that the threads that
+# POST can run; otherwise its driver releases and reacquires the GIL, and waits for them, with every
+# row. One array per column, which is less to encode.
 _MAILABLE_RECIPIENTS_JSON = sa.select(
     *(sa.func.json_group_array(column) for column in _mailable_rows.c)
 )
@@ -178,7 +178,8 @@ def load_recipients(
     Args:
         connection: in a transaction.
         claimed_batch: the batch.
-        unsubscribed_since: receives the ids of the others, who have unsubscribed or paused.
+        unsubscribed_since: a list to which the ids of the others are added: they have unsubscribed,
+            paused, or changed address.
         now: the time against which subscribers' pauses are compared.
     """
     values = {"batch": claimed_batch.id, "moment": now}
@@ -255,7 +256,7 @@ def mark_in_flight(
 
 
 def renew_leases(ledger: Ledger, claimed_batches: Sequence[ClaimedBatch]) -> None:
-    """Renew the leases of batches in flight, so that they stay this sender's."""
+    """Renew the leases of batches in flight, so that no other sender takes them over."""
     with ledger.engine.begin() as connection:
         lease_until = ledger.clock(connection) + ledger.lease
         _update_batches(connection, claimed_batches, "in_flight", lease_until=lease_until)
@@ -292,7 +293,7 @@ def update_recipients(
 
 
 def require_owned(row_count: int, expected: int, claimed_batch: ClaimedBatch) -> None:
-    """Reject a write that has not found all its rows as this sender left them.
+    """Reject a write that did not update every row: some are no longer as this sender left them.
 
     Raises:
         SendRefusedError: another sender has taken over the batch.
@@ -329,7 +330,7 @@ def _update_batches(
     expected_state: str,
     **values: str | datetime.datetime | None,
 ) -> int:
-    """Update those batches that are in the expected state and this sender's; return how many."""
+    """Update batches in the expected state that this sender owns; return how many were updated."""
     rows = [
         {"b_id": claimed.id, "b_fence": claimed.fence, "b_expected": expected_state}
         for claimed in claimed_batches

@@ -31,7 +31,7 @@ class RateBucket:
 def add_to_bucket(
     bucket: RateBucket, recipient_count: int, limit: int, now: datetime.datetime
 ) -> RateBucket | datetime.datetime:
-    """Add recipients to the bucket, or return when to ask again.
+    """Add recipients to the bucket, or return when to try again.
 
     The count restarts only when nothing has been sent for an hour. So no period of an hour,
     whenever it begins, sees more than ``limit``; a count per clock hour would allow twice as many.
@@ -56,7 +56,17 @@ def add_to_bucket(
 def consume_hourly_limit(
     connection: sa.Connection, send_record: Send, recipient_count: int, now: datetime.datetime
 ) -> datetime.datetime | None:
-    """Count a batch, or delay the send's ready batches until the time returned."""
+    """Count a batch against the limit, or delay the send's ready batches.
+
+    Args:
+        connection: in a transaction.
+        send_record: a send with a limit per hour.
+        recipient_count: the size of the batch.
+        now: aware.
+
+    Returns:
+        ``None`` if the batch may be sent, or the time until which the batches are delayed.
+    """
     connection.execute(insert_or_ignore(connection, rate_bucket).values(id=1, used=0, latest=now))
     # The update locks the row before it is read, so that senders count one after the other.
     lock = sa.update(rate_bucket).values(used=rate_bucket.c.used)
@@ -66,8 +76,8 @@ def consume_hourly_limit(
         values = {"used": result.used, "latest": result.latest}
         connection.execute(sa.update(rate_bucket).values(values))
         return None
-    # Batches that other senders are claiming now are skipped: those senders ask for themselves,
-    # and wait for the lock on the bucket.
+    # Batches that other senders are claiming now are skipped: those senders check the limit
+    # themselves, and wait for the lock on the bucket.
     ready = (
         sa.select(batch.c.id)
         .where(batch.c.send_id == send_record.id, batch.c.state == "ready")

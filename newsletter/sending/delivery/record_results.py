@@ -1,6 +1,6 @@
 """Record the results of requests in the ledger.
 
-All completed requests in one transaction, each as a whole.
+All completed requests in one transaction: all of it is recorded, or nothing.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class BatchResult:
         batch: the claimed batch.
         recipient_ids: subscriber ids of its recipients, in the order of its personalizations.
         outcome: what the response proves.
-        action: what becomes of the batch.
+        action: the next states of the batch, its recipients and the send.
     """
 
     batch: ClaimedBatch

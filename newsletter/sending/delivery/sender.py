@@ -1,4 +1,4 @@
-"""The send loop: claim, build, hand to the workers, record.
+"""The send loop: claim, build, submit to the workers, record.
 
 One thread, the caller's, owns the ledger and builds the bodies; the worker threads only POST.
 """
@@ -48,13 +48,13 @@ class SendObserver(Protocol):
         """Whether the sender is to stop once the requests in flight are completed."""
 
     def wait(self, seconds: float) -> None:
-        """Wait for so many seconds, or until a stop is requested."""
+        """Wait for a number of seconds, or until a stop is requested."""
 
     def advance(self, recipient_count: int) -> None:
-        """Count so many more recipients as completed."""
+        """Add to the number of completed recipients."""
 
     def notify(self, text: str) -> None:
-        """Show a remark to the editor."""
+        """Show a message to the editor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class BatchSender:
     Attributes:
         ledger: the ledger.
         send: the send.
-        prepared_email: its email as it was frozen, prepared.
+        prepared_email: its frozen email, prepared for sending.
         transport: the provider; called from ``concurrency`` threads.
         observer: watches the send.
         jitter: returns a number from 0 to 1, to randomize backoffs.

@@ -1,7 +1,7 @@
 """Worker threads that POST, and nothing else.
 
 The thread that submits to them owns the ledger and builds the bodies. Threads that each build and
-POST would contend for Python's lock, and SQLite has one writer anyway.
+POST would contend for the GIL, and SQLite has one writer anyway.
 """
 
 import gc
@@ -25,7 +25,7 @@ TransportResult = Response | NoResponse
 
 
 class MailTransport(Protocol):
-    """POSTs bodies to the provider; called from several threads at once."""
+    """A transport that POSTs bodies to the provider; called from several threads at once."""
 
     def post_mail(self, body: bytes) -> TransportResult:
         """POST once; never retry."""

@@ -20,7 +20,7 @@ class DnsUnavailableError(Exception):
 
 
 class DnsResolver:
-    """Looks up DNS records.
+    """A resolver of DNS records.
 
     Args:
         servers: addresses of name servers; the machine's own if not given.
@@ -56,7 +56,7 @@ class DnsResolver:
 
 
 def check_domain(domain: str, resolver: DnsResolver) -> Iterator[DoctorCheck]:
-    """Yield whether email from a domain is authenticated and can be replied to.
+    """Yield the checks of a domain: whether email from it is authenticated and can be replied to.
 
     Args:
         domain: the domain of the ``From`` address.

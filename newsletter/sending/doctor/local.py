@@ -135,7 +135,7 @@ def _check_sender(config: Config) -> DoctorCheck:
             "Send from an address at your own domain.",
         )  # fmt: skip
     hosts = {get_host(url) for url in (config.site_url, config.public_url) if url}
-    other_hosts = sorted(host for host in hosts if not _is_same_domain(host, domain))
+    other_hosts = sorted(host for host in hosts if not _are_related(host, domain))
     if other_hosts:
         return warn(
             "sender", f"email is sent from {domain}, but links lead to {', '.join(other_hosts)}",
@@ -150,7 +150,7 @@ def sender_domain(config: Config) -> str:
     return config.sender.address.rpartition("@")[2].lower()
 
 
-def _is_same_domain(first: str, second: str) -> bool:
+def _are_related(first: str, second: str) -> bool:
     """Return whether two domains are the same, one is a subdomain, or they share a parent.
 
     This is a guess: the public suffix list is not used.
@@ -224,7 +224,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
     yield ok("database", f"up to date; {readers} may be mailed")
     if latest and latest > now + _MAX_CLOCK_SKEW:
         yield fail(
-            "clock", f"it is {local} here, but a record is of {latest:%Y-%m-%d %H:%M} UTC",
+            "clock", f"it is {local} here, but a record is dated {latest:%Y-%m-%d %H:%M} UTC",
             "Scheduled sends would go out, and links expire, at the wrong time.",
             "Synchronize this machine's clock (NTP).",
         )  # fmt: skip

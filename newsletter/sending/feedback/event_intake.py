@@ -1,6 +1,6 @@
-"""Take in the provider's events: store, apply, reconcile.
+"""Ingest the provider's events: store, apply, reconcile.
 
-They are stored, change subscribers on the list, and resolve unknown batches in the ledger.
+Events change subscribers on the list, and prove that unknown batches in the ledger were accepted.
 """
 
 import logging
@@ -30,7 +30,7 @@ _ACTIVE_STATUSES = ("activate", "reactivate")
 
 @dataclass(frozen=True, slots=True)
 class IntakeResult:
-    """The result of taking in some events.
+    """The result of ingesting events.
 
     Attributes:
         new_count: how many were not stored yet.
@@ -74,7 +74,7 @@ def ingest_events(ledger: Ledger, config: Config, events: Sequence[Event]) -> In
 
 
 def reconcile_from_events(ledger: Ledger, events: Sequence[Event]) -> dict[str, int]:
-    """Reconcile the sends whose unresolved batches these stored events name.
+    """Reconcile the sends that have unresolved batches to which these stored events refer.
 
     Returns:
         Issue -> how many recipients became accepted.

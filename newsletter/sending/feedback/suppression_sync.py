@@ -1,4 +1,4 @@
-"""Sync the provider's suppression lists into the list.
+"""Sync the provider's suppression lists into the subscriber list.
 
 Bounces, invalid addresses, spam reports, unsubscribes; blocks are only reported.
 """
@@ -70,7 +70,7 @@ def sync_suppressions(
 
     Args:
         engine: the list's database.
-        lists: fetches the provider's lists.
+        lists: the client for the provider's lists.
         group: the id of the unsubscribe group, if there is one.
         since: the start of the period to fetch, instead of the last sync.
         dry_run: whether to change nothing.
@@ -96,9 +96,10 @@ def sync_suppressions(
                 )
             else:
                 result.blocks += entries
-        # With a gap before ``since``, the next sync must still fetch what lies in the gap.
-        is_complete = since is None or (last_sync is not None and since <= last_sync)
-        if is_complete and not dry_run:
+        # If the period between the last sync and ``since`` was not fetched, the next sync must
+        # fetch it: keep the time of the last sync.
+        is_gapless = since is None or (last_sync is not None and since <= last_sync)
+        if is_gapless and not dry_run:
             _save_last_sync(engine, name, now)
         yield result
 

@@ -63,8 +63,8 @@ def find_send(ledger: Ledger, name: str | None) -> Send:
 def iter_due_sends(ledger: Ledger) -> Iterator[Send]:
     """Yield the sends that are scheduled on this machine and due, the earliest first.
 
-    A send that was started so and whose sender has died is due too. Each send is looked up when its
-    turn comes: those before it may have taken hours.
+    A scheduled send that has started and whose sender has died is due too. Each send is looked up
+    when its turn comes: those before it may have taken hours.
     """
     tried: set[int] = set()
     while True:

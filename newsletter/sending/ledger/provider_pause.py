@@ -22,7 +22,7 @@ def select_paused_until() -> sa.ScalarSelect[datetime.datetime]:
 
 
 def pause_provider(connection: sa.Connection, until: datetime.datetime) -> None:
-    """Keep all senders from starting a request before ``until``; a longer pause stays."""
+    """Keep all senders from starting a request before ``until``; a longer pause is kept."""
     connection.execute(
         insert_or_ignore(connection, provider_pause).values(id=1, paused_until=until)
     )

@@ -10,7 +10,7 @@ from newsletter.sending.ledger.record import Send
 
 PAGE_SIZE = 5_000
 
-# The states that explain themselves; for the others the ledger holds a reason.
+# For the other states, the ledger holds a reason.
 STATE_REASONS: Mapping[str, str] = {
     "accepted": "accepted by SendGrid",
     "unknown": "may or may not have it",
@@ -26,7 +26,7 @@ class RecipientStatus(NamedTuple):
         address: as on the list; its key if the subscriber is no longer there.
         state: one of ``newsletter.db.schema.RECIPIENT_STATES``.
         batch: the number of the recipient's latest batch.
-        reason: why the recipient is in that state, for people.
+        reason: why the recipient is in that state, as readable text.
     """
 
     address: str
@@ -80,13 +80,13 @@ def iter_recipients(
 def describe_recipient_state(
     send_record: Send, state: str, recipient_error: str, batch_error: str
 ) -> str:
-    """Return why a recipient is in ``state``, for people.
+    """Return why a recipient is in ``state``, as readable text.
 
     Args:
         send_record: the send.
         state: the recipient's state.
-        recipient_error: what the ledger holds about this recipient.
-        batch_error: what it holds about the recipient's batch.
+        recipient_error: the error that the ledger holds for this recipient, or ``""``.
+        batch_error: the error that it holds for the recipient's batch, or ``""``.
     """
     if state == "accepted":
         return RECALLED_REASON if send_record.recalled_at else STATE_REASONS[state]

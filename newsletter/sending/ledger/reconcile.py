@@ -1,6 +1,6 @@
 """Reconcile unknown batches with events.
 
-An event that names an attempt proves that it was accepted.
+An event with the ids of an attempt proves that the attempt was accepted.
 """
 
 import datetime
@@ -22,7 +22,7 @@ CLOCK_SKEW = datetime.timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """What the recorded events have resolved.
+    """The result of reconciling a send with the recorded events.
 
     Attributes:
         state: the state of the send afterwards.
@@ -40,7 +40,7 @@ class ReconcileResult:
 
 
 def reconcile_send(ledger: Ledger, send_record: Send) -> ReconcileResult:
-    """Mark batches accepted that recorded events name; idempotent."""
+    """Mark as accepted the batches that recorded events prove to be accepted. Idempotent."""
     expire_leases(ledger, send_record)
     batches: dict[AttemptEvidence, list[int]] = {
         "accepted": [],
@@ -53,10 +53,10 @@ def reconcile_send(ledger: Ledger, send_record: Send) -> ReconcileResult:
         for row in connection.execute(_select_attempts_with_events(send_record)).all():
             if row.latest < row.started_at - CLOCK_SKEW:
                 continue
-            verdict = classify_evidence(row.state, row.outcome, has_later_attempt=row.later)
-            if verdict == "accepted":
+            evidence = classify_evidence(row.state, row.outcome, has_later_attempt=row.later)
+            if evidence == "accepted":
                 accepted_recipients += _mark_accepted(connection, row.id)
-            batches[verdict].append(row.number)
+            batches[evidence].append(row.number)
         state = update_send_state(connection, ledger, send_record)
     return ReconcileResult(
         state,
@@ -68,7 +68,7 @@ def reconcile_send(ledger: Ledger, send_record: Send) -> ReconcileResult:
 
 
 def _select_attempts_with_events(send_record: Send) -> sa.Select[Any]:
-    """Select the attempts that events name and that aren't known to be accepted, with the batch."""
+    """Select attempts that have events but aren't recorded as accepted, with their batches."""
     later_attempt = attempt.alias()
     later = sa.exists().where(
         later_attempt.c.batch_id == attempt.c.batch_id,

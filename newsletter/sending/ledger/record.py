@@ -64,7 +64,7 @@ class Send:
         recalled_at: when SendGrid cancelled that.
         undo_seconds: length of the undo window, 0 without one.
         limit_per_hour: recipients, 0 for no limit.
-        plan_sha: the checksum of ``newsletter.sending.planning.frozen_content``.
+        plan_sha: the plan's checksum, from ``frozen_content.compute_plan_checksum``.
         app_version: the version of the newsletter that made the plan.
         segment: the query that selected its recipients, ``""`` for the whole list.
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
@@ -123,7 +123,7 @@ def may_have_been_sent(ledger: Ledger, send_record: Send) -> bool:
 
 
 def start_send(ledger: Ledger, send_record: Send) -> None:
-    """Let senders claim batches; after a stop, each batch has all its attempts again."""
+    """Start or resume a send, so that senders can claim batches with all their attempts again."""
     is_stopped = send.c.state.in_(("frozen", "paused", "blocked"))
     with ledger.engine.begin() as connection:
         started = connection.execute(

@@ -1,6 +1,6 @@
 """Allowed transitions of sends and batches, by command.
 
-Pure: tables and rules.
+Pure: tables of states, and functions that use them.
 """
 
 import datetime
@@ -101,9 +101,9 @@ def state_after_resolution(state: str, *, has_open_batches: bool, has_unknown_ba
 def classify_evidence(
     batch_state: str, outcome: str | None, *, has_later_attempt: bool
 ) -> AttemptEvidence:
-    """Decide what an event proves that names one attempt of a batch.
+    """Return what an event with the ids of one attempt of a batch proves.
 
-    Any event will do, even a bounce: SendGrid accepts a request as a whole or not at all, and
+    Any event is proof, even a bounce: SendGrid accepts a request as a whole or not at all, and
     creates events only for accepted requests.
 
     Args:

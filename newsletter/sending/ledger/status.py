@@ -1,4 +1,4 @@
-"""Status of a send, all of it read at one moment."""
+"""Status of a send, read in one transaction."""
 
 import datetime
 from collections.abc import Mapping

@@ -24,7 +24,7 @@ from newsletter.sending.providers.sendgrid.payload import (
 )
 from newsletter.subscribers import Recipient
 
-# Stands for the id of the send, which doesn't exist yet.
+# Used in place of the send's id, which doesn't exist yet.
 DRY_RUN_SEND_ID = "dry-run"
 
 
@@ -61,7 +61,7 @@ class DryRunTotals:
 
 @dataclass(frozen=True, slots=True)
 class DryRunResult:
-    """What a dry run has counted and written.
+    """The result of a dry run.
 
     Attributes:
         totals: the totals of the requests.

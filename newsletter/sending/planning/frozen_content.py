@@ -156,7 +156,7 @@ def compute_plan_checksum(
 
 
 def diff_emails(before: Email, after: Email) -> tuple[str, ...]:
-    """Return how an issue differs from its plan: a unified diff of readable parts, 20 lines."""
+    """Return how an issue differs from its plan: at most 20 lines of a diff of readable parts."""
     lines = [
         line.rstrip("\n")[:MAX_LINE_LENGTH]
         for line in unified_diff(
@@ -174,10 +174,14 @@ def diff_emails(before: Email, after: Email) -> tuple[str, ...]:
 
 def _readable_lines(email: Email) -> list[str]:
     """Return the lines that an editor can read, with merge tags as the editor wrote them."""
-    boxes = (("From", email.sender), ("Reply-To", email.reply_to))
+    mailboxes = (("From", email.sender), ("Reply-To", email.reply_to))
     text = "\n".join(
         [
-            *(f"{name}: {box.name} <{box.address}>" for name, box in boxes if box),
+            *(
+                f"{name}: {mailbox.name} <{mailbox.address}>"
+                for name, mailbox in mailboxes
+                if mailbox
+            ),
             *(f"{name}: {value}" for name, value in email.headers),
             f"Subject: {email.subject}",
             f"Preheader: {email.preheader}",
@@ -248,7 +252,7 @@ def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> Pr
     """Return the frozen email, prepared for sending.
 
     Raises:
-        SendRefusedError: the plan can't be trusted, or SendGrid would refuse the email.
+        SendRefusedError: as for ``load_frozen_email``, or SendGrid would reject the email.
     """
     scheduled = None
     if send_record.provider_batch_id:

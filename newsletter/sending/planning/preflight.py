@@ -1,6 +1,6 @@
-"""What must be in order before a real send.
+"""Problems for which a real send is refused.
 
-Checked before anything is written or sent.
+They are looked for before anything is written or sent.
 """
 
 import shlex

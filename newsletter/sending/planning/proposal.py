@@ -66,7 +66,8 @@ class SendProposal:
         segment: the segment that it is sent to, if not to the whole list.
         recipient_condition: who would be sent to: the segment or, of a resumed send, the pending
             recipients; as a condition.
-        blocking_problem: what the ledger forbids: the issue was sent, or differs from its plan.
+        blocking_problem: why the ledger forbids a send: the issue was sent, or differs from its
+            plan.
         diff_lines: the difference from the plan.
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
         problems: every problem that a real send would be refused for.
@@ -128,7 +129,7 @@ def propose_send(
     Raises:
         SubscriberListError: the segment is not valid.
         SendRefusedError: the plan that would be resumed has another segment or other batches, or
-            can't be trusted.
+            its checksum doesn't match.
     """
     options = options or SendOptions()
     config = _limit_batch_size(project.config, options)
@@ -214,7 +215,7 @@ def render_issue_folder(project: Project, folder: Path) -> tuple[Issue, Email]:
 
 
 class _EarlierSend(NamedTuple):
-    """What an earlier send of the issue means for this one.
+    """An earlier send of the issue, and what it means for the proposal.
 
     Attributes:
         send: the earlier send, if there is one.
@@ -232,7 +233,7 @@ class _EarlierSend(NamedTuple):
 
 
 class _Recipients(NamedTuple):
-    """Who gets it; see ``SendProposal``. ``audience_problem`` is set if it is nobody."""
+    """The recipients; see ``SendProposal``. ``audience_problem`` is set if there are none."""
 
     recipient_count: int
     unsubscribed_count: int

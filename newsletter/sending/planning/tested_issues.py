@@ -1,6 +1,6 @@
 """Issues that were sent as test emails.
 
-Their images must be on the web before the send.
+Their images must be published before the issue is sent.
 """
 
 import sqlalchemy as sa

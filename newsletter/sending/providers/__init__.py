@@ -1,1 +1,1 @@
-"""Email providers; only the folders in here know which provider it is."""
+"""Email providers; what is specific to one is in its subfolder."""

@@ -57,7 +57,7 @@ def scan_links(
         scratch: the database of the local site.
         texts: subscriber id -> the text of their email.
         site: the URL in the links, without a trailing slash.
-        local_url: the URL of the local site that stands in for it.
+        local_url: the URL of the local site that is opened instead.
     """
     with read_transaction(scratch) as connection:
         query = sa.select(subscriber.c.id, subscriber.c.token)

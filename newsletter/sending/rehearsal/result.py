@@ -1,10 +1,10 @@
-"""The result of a rehearsal, and what keeps it from passing. Pure."""
+"""The result of a rehearsal, and why it failed if it did. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# States of recipients who rightly have no email, each with its reason in the ledger.
+# States of recipients who got no email for a reason that is recorded in the ledger.
 SKIPPED_STATES = frozenset({"rejected", "skipped_late", "dropped"})
 FINAL_STATES = SKIPPED_STATES | {"accepted"}
 

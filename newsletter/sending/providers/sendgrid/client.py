@@ -29,7 +29,7 @@ CHUNK_BYTES = 65_536
 # outcome unknown.
 MAX_IDLE_SECONDS = 5.0
 
-# Their debug lines contain the key and the whole body.
+# The debug messages of the official client contain the key and the whole body.
 logging.getLogger("python_http_client").disabled = True
 logging.getLogger("python_http_client.client").disabled = True
 
@@ -150,7 +150,7 @@ class SendGridClient:
         options: region or host, and timeouts.
 
     Raises:
-        ConfigError: the key is not valid, or the host must not be given a key.
+        ConfigError: the key is not valid, or the host is neither https nor on this machine.
     """
 
     def __init__(self, key: str, options: SendGridSettings) -> None:

@@ -100,8 +100,8 @@ class PreparedEmail:
         config: the newsletter's settings.
         request_head: the request's JSON up to the value of ``personalizations``, which is its last
             key.
-        merge_tag_values: of the merge tags that occur; empty if each recipient gets a separate
-            request.
+        merge_tag_values: the values of each merge tag that occurs; empty if each recipient gets a
+            separate request.
         personal_links: token -> the recipient's own URL, with ``TOKEN_PLACEHOLDER`` for the
             recipient's token.
         scheduled: set if SendGrid is to hold the email until a time.

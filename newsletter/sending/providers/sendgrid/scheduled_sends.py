@@ -14,10 +14,10 @@ MAX_RESPONSE_BYTES = 65_536
 
 
 def create_batch_id(client: SendGridClient) -> str:
-    """Request a batch id under which a send is scheduled. Nothing is sent by that.
+    """Request a batch id under which a send can be scheduled; no email is sent.
 
     Raises:
-        ProviderError: SendGrid returns none.
+        ProviderError: SendGrid returned no id.
     """
     response = client.post("mail/batch", b"{}")
     batch_id = _response_field(response, HTTPStatus.CREATED, "batch_id")

@@ -33,7 +33,7 @@ class ProviderSuppression(NamedTuple):
     """One entry of a suppression list.
 
     Attributes:
-        address: as SendGrid has it.
+        address: as SendGrid returns it.
         at: since when; ``None`` in a group's list, which has no dates.
         reason: SendGrid's or the mail server's message, or ``""``.
     """

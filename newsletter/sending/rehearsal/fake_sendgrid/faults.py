@@ -45,13 +45,13 @@ class InjectedFault:
 def error_response(
     status: int, message: str = "", field_path: str | None = None, *, accept: bool = False
 ) -> InjectedFault:
-    """Return a response with ``status`` and the error ``message`` about ``field_path``."""
+    """Respond with ``status`` and the error ``message`` about ``field_path``."""
     errors = (ApiErrorEntry(message or f"status {status}", field_path),)
     return InjectedFault(accept=accept, status=status, errors=errors)
 
 
 def rate_limit_response(reset_at: float | str) -> InjectedFault:
-    """Return a 429 that lasts until ``reset_at`` (seconds since the epoch)."""
+    """Respond with a 429 whose rate limit is reset at ``reset_at`` (seconds since the epoch)."""
     headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset_at)}
     return InjectedFault(
         status=429, errors=(ApiErrorEntry("too many requests", None),), headers=headers

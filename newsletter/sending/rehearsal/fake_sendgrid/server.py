@@ -67,7 +67,7 @@ class AcceptedRecipient:
 
 
 class FakeSendGrid:
-    """``POST /v3/mail/send`` and the suppression lists as documented, on a free port.
+    """A fake of SendGrid's API, as documented, on a free port of the loopback interface.
 
     Use it as a context manager. Requests and accepted recipients can be read at any time.
 
