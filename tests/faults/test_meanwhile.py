@@ -198,7 +198,7 @@ def test_daylight_saving_time_does_not_change_the_length_of_a_pause(
 
 
 def test_slow_response_in_small_pieces_is_accepted(scenario: SendScenario) -> None:
-    # It takes twice as long in all as the sender waits for each piece.
+    # In total it takes twice as long as the sender waits for each piece.
     scenario.double.inject_faults(faults.trickled_response(1.0))
     scenario.run()
     assert scenario.recipients_by_state == {"accepted": TOTAL}
@@ -252,7 +252,7 @@ def test_database_locked_after_the_request_makes_the_batch_unknown_and_is_report
 
 @contextmanager
 def locked(scenario: SendScenario) -> Iterator[Callable[[], object]]:
-    """Yield what locks the database as another program would, with a short busy timeout."""
+    """Yield a function that locks the database as another program would; shorten busy timeouts."""
     engine = scenario.ledger.engine
 
     def shorten_timeout(connection: sqlite3.Connection, *_: object) -> None:

@@ -49,10 +49,11 @@ def _project(
 
 @dataclass
 class Editor:
-    """An editor who watches a delivery; ``observer`` notes what is announced.
+    """An editor who watches deliveries.
 
     Attributes:
-        pending: what each delivery was opened with.
+        observer: the observer of each delivery.
+        pending: for each delivery, how many recipients were pending when it began.
     """
 
     observer: FakeObserver
@@ -134,13 +135,13 @@ def test_schedule_has_an_id_only_if_the_provider_holds_the_send(
     assert held.scheduled_at == later
 
 
-def test_batch_that_comes_back_after_cancelling_is_dropped(
+def test_batch_that_was_not_sent_before_a_cancellation_is_dropped(
     engine: sa.Engine, editor: Editor
 ) -> None:
     context = confirm(engine)
 
     class CancelledMeanwhile:
-        """Another command cancels the send while a request is in flight that isn't accepted."""
+        """A transport that sends nothing, and during whose request another command cancels."""
 
         def post_mail(self, body: bytes) -> Response | NoResponse:
             del body

@@ -39,7 +39,7 @@ ACCEPTED = Response(202, {}, b"")
 
 
 class FakeTransport:
-    """Accepts everything, from any number of threads; counts how many are in flight at once."""
+    """A transport that accepts everything, and counts how many requests are in flight at once."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -62,7 +62,7 @@ class FakeTransport:
 
 @dataclass
 class BarrierTransport(FakeTransport):
-    """Responds only once so many requests are in flight."""
+    """A transport that responds only once ``concurrency`` requests are in flight."""
 
     concurrency: int
     barrier: threading.Barrier = field(init=False)
@@ -182,7 +182,7 @@ def test_all_senders_wait_for_the_pause_that_one_was_asked_for(  # noqa: PLR0917
 
 
 class NonWaitingObserver(FakeObserver):
-    """Raises instead of waiting."""
+    """An observer that raises instead of waiting."""
 
     def wait(self, seconds: float) -> None:
         raise InterruptedError(seconds)

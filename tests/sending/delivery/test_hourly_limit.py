@@ -1,4 +1,4 @@
-"""Never more than the limit in any hour, with any number of senders; and every send completes."""
+"""The hourly limit: no hour exceeds it, with any number of senders; and every send completes."""
 
 import datetime
 from dataclasses import replace

@@ -24,11 +24,11 @@ TOTAL = 23
 
 
 class Killed(BaseException):
-    """The sender's process was killed."""
+    """A simulated kill of the sender's process."""
 
 
 class FaultyTransport:
-    """A transport to which the planned faults happen, one a request."""
+    """A transport with planned faults, one per request."""
 
     def __init__(
         self, mailer: SendGridClient, double: FakeSendGrid, plan: list[str | InjectedFault]

@@ -364,7 +364,7 @@ def full_disk(scenario: SendScenario, statement: str) -> Iterator[None]:
 
 
 class _NonWaitingObserver(FakeObserver):
-    """Raises instead of waiting for the other sender."""
+    """An observer that raises instead of waiting for the other sender."""
 
     def wait(self, seconds: float) -> None:
         raise InterruptedError(seconds)
@@ -378,7 +378,7 @@ class _WrappedMailer(SendGridClient):
 
 
 class _FailingToConnect(_WrappedMailer):
-    """Fails to connect the first few times."""
+    """A mailer that fails to connect the first few times."""
 
     def __init__(self, mailer: SendGridClient, times: int) -> None:
         super().__init__(mailer)
@@ -392,7 +392,7 @@ class _FailingToConnect(_WrappedMailer):
 
 
 class _RejectingRecipient(_WrappedMailer):
-    """Rejects every request that holds a certain recipient, without naming the recipient."""
+    """A mailer that rejects any request with a certain recipient, without naming the recipient."""
 
     def __init__(self, mailer: SendGridClient, culprit: bytes, status: int) -> None:
         super().__init__(mailer)
@@ -406,7 +406,7 @@ class _RejectingRecipient(_WrappedMailer):
 
 
 class _StopRequesting(_WrappedMailer):
-    """Requests a stop while the first request is in flight."""
+    """A mailer that requests a stop while the first request is in flight."""
 
     def __init__(self, mailer: SendGridClient, observer: FakeObserver) -> None:
         super().__init__(mailer)
@@ -418,7 +418,7 @@ class _StopRequesting(_WrappedMailer):
 
 
 class _RunningAnotherSender(_WrappedMailer):
-    """Runs another sender while the first request is in flight."""
+    """A mailer that runs another sender while the first request is in flight."""
 
     def __init__(self, mailer: SendGridClient, other: Callable[[], object]) -> None:
         super().__init__(mailer)

@@ -44,7 +44,7 @@ def make_event(kind: str, at: int = 0, **fields: Any) -> Event:
 
 @pytest.fixture
 def ingest(ledger: Ledger, make_readers: MakeReaders, subscribe: Subscribe) -> Ingest:
-    """Ingests events, for a list of three subscribers."""
+    """Return a function that ingests events, for a list of three subscribers."""
     subscribe(make_readers(3))
     with ledger.engine.begin() as connection:
         for number in (1, 2, 3):
@@ -197,7 +197,7 @@ def test_events_from_before_a_resubscription_are_ignored(
     assert load_status(engine) == ("active", 1)
 
 
-def test_unknown_addresses_are_suppressed_and_odd_events_are_stored(
+def test_unknown_addresses_are_suppressed_and_malformed_events_are_stored(
     ingest: Ingest, engine: sa.Engine
 ) -> None:
     ingest(

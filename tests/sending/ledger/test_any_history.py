@@ -56,11 +56,11 @@ request_events = st.sampled_from(
 
 
 class Killed(BaseException):
-    """The sender's process was killed."""
+    """A simulated kill of the sender's process."""
 
 
 class SendMachine(RuleBasedStateMachine):
-    """One send to seventeen recipients, and what may be true of them.
+    """One send to seventeen recipients, and a model of what may have happened to them.
 
     Attributes:
         may_be_duplicated: addresses in unknown batches that the editor resolved to be sent again:

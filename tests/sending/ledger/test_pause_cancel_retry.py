@@ -1,4 +1,4 @@
-"""Pause, cancel, retry, resolve and reconcile, against the fake SendGrid; nobody twice or lost."""
+"""Pause, cancel, retry, resolve, reconcile: nobody gets the email twice, and nobody is lost."""
 
 import datetime
 from collections import Counter
@@ -42,7 +42,7 @@ ACCEPT = InjectedFault(accept=True)
 
 @dataclass
 class SendScenario:
-    """A frozen send of 25 readers in batches of ten."""
+    """A frozen send of 25 recipients in batches of ten, and what is needed to send it."""
 
     ledger: Ledger
     prepared: PreparedEmail
@@ -92,7 +92,7 @@ class SendScenario:
             return len(record_events(connection, events))
 
     def check(self, *, twice: int = 0) -> None:
-        """Assert that so many got the email twice, nobody is lost, and the plan is intact."""
+        """Assert how many got the email twice, that nobody is lost, and that the plan is intact."""
         counts = Counter(email.address for email in self.double.accepted)
         assert sum(count - 1 for count in counts.values()) == twice
         status = get_send_status(self.ledger, self.send())

@@ -92,7 +92,7 @@ def test_state_after_a_resolution_follows_from_the_batches(
     )
 
 
-VERDICTS: dict[tuple[str, str | None, bool], AttemptEvidence] = {
+EVIDENCE: dict[tuple[str, str | None, bool], AttemptEvidence] = {
     ("unknown", "unknown", False): "accepted",
     ("ready", "unknown", False): "accepted",
     ("dropped", "unknown", False): "accepted",
@@ -106,11 +106,13 @@ VERDICTS: dict[tuple[str, str | None, bool], AttemptEvidence] = {
 }
 
 
-@pytest.mark.parametrize(("batch_state", "outcome", "later"), VERDICTS)
-def test_what_an_event_proves(batch_state: str, outcome: str | None, *, later: bool) -> None:
+@pytest.mark.parametrize(("batch_state", "outcome", "later"), EVIDENCE)
+def test_evidence_of_an_event_depends_on_the_batch_and_its_attempts(
+    batch_state: str, outcome: str | None, *, later: bool
+) -> None:
     assert (
         classify_evidence(batch_state, outcome, has_later_attempt=later)
-        == VERDICTS[batch_state, outcome, later]
+        == EVIDENCE[batch_state, outcome, later]
     )
 
 

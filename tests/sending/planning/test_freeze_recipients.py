@@ -17,7 +17,7 @@ from newsletter.subscribers.segments import find_segment
 SUBSCRIBERS = 24
 BATCH_SIZE = 4
 EVEN = range(2, SUBSCRIBERS + 1, 2)
-# More bytes than four recipients may take for sure, so that each one's size is computed.
+# Fewer bytes than four recipients might take, so that each one's size is computed.
 TIGHT_REQUEST_BYTES = 40_000
 
 
@@ -98,7 +98,7 @@ def test_segment_is_frozen_in_several_batches(
     ]
 
 
-def test_every_recipient_is_a_batch_when_each_needs_a_request(
+def test_each_recipient_is_a_batch_with_one_request_per_recipient(
     ledger: Ledger, email: Email, config: Config
 ) -> None:
     assert NAME in email.merge_tags

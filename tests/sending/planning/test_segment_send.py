@@ -85,8 +85,10 @@ def test_empty_segment_is_refused_with_the_remedy(folder: Path, engine: sa.Engin
     ) in problems
     with pytest.raises(SendRefusedError, match="nobody in the segment 'bounced'"):
         confirm_send(shown)
-    of_query = propose(folder, engine, "tag:vip and status:bounced").problems
-    assert any(str(problem).endswith("count 'tag:vip and status:bounced'") for problem in of_query)
+    query_problems = propose(folder, engine, "tag:vip and status:bounced").problems
+    assert any(
+        str(problem).endswith("count 'tag:vip and status:bounced'") for problem in query_problems
+    )
 
 
 def test_unknown_segment_is_refused(folder: Path, engine: sa.Engine) -> None:

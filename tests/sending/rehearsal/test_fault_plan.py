@@ -1,4 +1,4 @@
-"""The fault plan of a rehearsal: it has every requested fault, and batches enough for them."""
+"""The fault plan of a rehearsal: every requested fault, and enough batches for them."""
 
 import math
 

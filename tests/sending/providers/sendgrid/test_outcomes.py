@@ -55,8 +55,8 @@ def test_no_response_is_not_sent_only_if_the_request_was_not_sent() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 401, 403, 404, 405, 415, 451])
 def test_rejection_of_the_account_or_host_is_blocked_with_a_remedy(status: int) -> None:
-    outcome = classify(status, error_body(("so it is", None)))
-    assert (outcome.kind, outcome.message) == ("blocked", "so it is")
+    outcome = classify(status, error_body(("access forbidden", None)))
+    assert (outcome.kind, outcome.message) == ("blocked", "access forbidden")
     assert outcome.remedy
 
 

@@ -60,7 +60,7 @@ def test_every_page_is_fetched(
     assert len(double.requests) == count // 500 + 1
 
 
-def test_entries_added_meanwhile_dont_shift_the_pages(
+def test_entries_added_meanwhile_do_not_shift_the_pages(
     lists: SuppressionClient, double: FakeSendGrid, observer: FakeObserver
 ) -> None:
     for number in range(600):
