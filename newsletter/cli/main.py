@@ -47,7 +47,7 @@ COMMANDS = {
     ),
     "send": LazyCommand(
         "newsletter.cli.send.send:send_command",
-        "Send an issue to the readers, or see exactly what would go.",
+        "Send an issue, or see exactly what would be sent.",
     ),
     "rehearse": LazyCommand(
         "newsletter.cli.send.rehearse:rehearse_command",
@@ -123,15 +123,15 @@ def _configure_logging(ctx: click.Context, param: click.Parameter, verbose: int)
     is_eager=True,  # so that logging is on while a command is being imported
     expose_value=False,
     callback=_configure_logging,
-    help="Say more; twice for every step.",
+    help="Log what is done; give it twice to log every step.",
 )
 def cli() -> None:
     """Turn a blog post into an email issue and send it to every reader, once.
 
     \b
     newsletter init harbour-notes      make the folder
-    newsletter import POST             a post becomes an issue
-    newsletter build                   the issue becomes an email
+    newsletter import POST             make an issue from a post
+    newsletter build                   make an email from the issue
     newsletter send --dry-run          see exactly what would be sent
     """  # noqa: D301 - \b is click's marker: don't rewrap
 

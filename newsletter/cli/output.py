@@ -59,7 +59,7 @@ def format_fields(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def confirm_count(count: int, verb: str) -> None:
-    """Ask the user to type ``count``, so that nothing is sent by a slip of the finger.
+    """Ask the user to type ``count``, so that nothing is sent by accident.
 
     Args:
         count: the number of readers.

@@ -20,7 +20,8 @@ MEGABYTE = 1_000_000
 def backup_command(file: Path, *, force: bool) -> None:
     """Copy the database, with the list and the record of sends, into FILE, and check it.
 
-    The copy is of one moment: a send or an import may go on meanwhile. Only you can read it.
+    The copy is a consistent snapshot, even while a send or an import is running. Only you can
+    read the file.
 
     \b
     Example:
@@ -54,7 +55,7 @@ def backup_command(file: Path, *, force: bool) -> None:
 
 
 def postgresql_tools_error(command: str, url: str, suffix: str = "") -> "DatabaseError":
-    """Return the error that refers to PostgreSQL's own tools, which do this better there.
+    """Return the error that refers to PostgreSQL's own backup tools.
 
     Args:
         command: the command to run instead, without the connection.

@@ -23,10 +23,10 @@ def db_group() -> None:
 @click.command("upgrade", short_help="Make or upgrade the database.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def upgrade_command(*, as_json: bool) -> None:
-    """Bring the database to the version of this newsletter, or make it.
+    """Upgrade the database to the schema of this version of newsletter, or make it.
 
-    Every command does so by itself; run this to do it at a time of your choice. It is safe
-    to run twice. A database that a newer newsletter made is refused.
+    Every command does so automatically; run this to do it at a time of your choice. It is
+    safe to run twice. A database from a newer version of newsletter is refused.
 
     \b
     Example:
@@ -43,7 +43,7 @@ def upgrade_command(*, as_json: bool) -> None:
     if as_json:
         echo(json.dumps({"database": url, "before": before, "version": version}))
     elif before is None:
-        echo(f"{url} was made, at version {version}.", color="green")
+        echo(f"{url} was created, at version {version}.", color="green")
     elif before != version:
         echo(f"{url} was upgraded from version {before} to {version}.", color="green")
     else:

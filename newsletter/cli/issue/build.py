@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     """Write an issue's email to build/<issue>/: HTML, text and .eml.
 
-    ISSUE is a folder's name or a part of it; the newest if left out. The files show
-    what a reader sees of whom only the address is known: merge tags show their
+    ISSUE is a folder's name or a part of it; the newest if left out. The files are
+    for a sample reader of whom only the address is known: merge tags show their
     defaults, and the reader's own links are examples.
 
     \b

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COLORS = {"error": "red", "warning": "yellow", "hint": None}
 _WIDTH = 80
-_MIN_MESSAGE_WIDTH = 24  # columns for the message, however long the rule's name
+_MIN_MESSAGE_WIDTH = 24  # columns left for the message, however long the rule's id
 
 
 class CheckedIssue(NamedTuple):
@@ -52,7 +52,7 @@ class CheckedIssue(NamedTuple):
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
 @click.option("--all", "every", is_flag=True, help="Check every issue.")
-@click.option("--online", is_flag=True, help="Follow its links and look for its images too.")
+@click.option("--online", is_flag=True, help="Check its links and images on the web too.")
 def check_command(issue: str | None, *, form: str, strict: bool, every: bool, online: bool) -> int:
     """Check an issue as its readers would get it; nothing is sent.
 
@@ -60,8 +60,8 @@ def check_command(issue: str | None, *, form: str, strict: bool, every: bool, on
     most. Links that worked are not visited again for an hour.
 
     ISSUE is a folder's name or a part of it; the newest if left out. Each finding has its
-    line in the source. Exits with 1 if there are errors, which a send is refused for too. A
-    rule that doesn't suit an issue is allowed in its front matter, with a reason:
+    line in the source. Exits with 1 if there are errors; a send is refused then too. If a
+    rule doesn't suit an issue, allow its findings in the front matter, with a reason:
 
     \b
       allow:
@@ -80,7 +80,7 @@ def check_command(issue: str | None, *, form: str, strict: bool, every: bool, on
 
     project = open_project()
     if every and issue:
-        raise click.UsageError("--all checks every issue: name none with it.")
+        raise click.UsageError("--all checks every issue: leave out ISSUE.")
     folders = (list_issue_folders(project) if every else []) or [find_issue(project, issue)]
     started = time.perf_counter()
     checked = [_check_issue(project, folder, online=online) for folder in folders]

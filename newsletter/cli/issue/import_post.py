@@ -39,8 +39,8 @@ def import_post_command(source: str, *, as_json: bool, **options: Any) -> None:
     """Make issues/<date>-<slug>/ from a post in Markdown, HTML or plain text.
 
     SOURCE is a file, or - for standard input. Pictures beside the post are copied
-    along. The boilerplate of a blog's page is removed, what does not belong is set
-    aside, and both are listed. Importing the same post again changes nothing.
+    too. The boilerplate of a blog's page is removed, what looks like spam or comments
+    is set aside, and both are listed. Importing the same post again changes nothing.
 
     \b
     Examples:

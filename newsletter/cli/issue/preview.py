@@ -14,8 +14,9 @@ def preview_command(issue: str | None, *, port: int | None, show: bool) -> None:
     """Show an issue's email in your browser, updated after each save.
 
     ISSUE is a folder's name or a part of it; the newest if left out. The page has the
-    email at every width, in dark mode, as email clients and unusual readers see it, its
-    text, source and request. Only this machine can open it, by the address that is printed.
+    email at every width, in dark mode, as other email clients show it and with unusual data
+    of readers, its text, source and request. Only this machine can open it, at the printed
+    address.
 
     \b
     Examples:

@@ -11,14 +11,14 @@ from newsletter.cli.output import echo
 @click.command("test", short_help="Send a marked copy to yourself.")
 @click.argument("issue", required=False)
 @click.option("--to", "addresses", multiple=True, required=True, metavar="ADDRESS",
-              help="Where to send it; may be given several times.")  # fmt: skip
+              help="Where to send it; may be repeated.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool) -> None:
     """Send a copy marked [TEST] to ADDRESS, filled in for a sample reader.
 
     ISSUE is a folder's name or a part of it; the newest if left out. Drafts may be
-    tested. The list and the record of sends are left alone, and the unsubscribe and
-    preferences links are samples: they change nobody.
+    tested. The list and the record of sends are not changed, and the unsubscribe and
+    preferences links are samples: they change nothing.
 
     \b
     Example:

@@ -19,7 +19,7 @@ _WIDTH = 80
 
 @click.command("doctor", short_help="Check that everything is ready for a send.")
 @click.option("--online", is_flag=True, help="Ask SendGrid, the name servers and your server too.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object with every line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def doctor_command(*, online: bool, as_json: bool) -> int:
     """Check that everything is ready for a send: settings, key, list, templates, sender.
 

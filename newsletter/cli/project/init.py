@@ -17,8 +17,8 @@ from newsletter.cli.output import echo
 def init_command(folder: Path, name: str | None, sender: str | None) -> None:
     """Make the folder of a new newsletter: newsletter.yml, issues/, templates/.
 
-    DIR is made if need be; without it, the working folder is used. Nothing that is
-    there already is overwritten.
+    DIR is created if missing; without DIR, the working folder is used. Existing
+    files are never overwritten.
 
     \b
     Example:

@@ -10,7 +10,7 @@ Cli = Callable[..., tuple[int, str, str]]
 
 @pytest.mark.usefixtures("project_folder")
 def test_upgrade_creates_the_database_once(cli: Cli) -> None:
-    created = "sqlite:///newsletter.db was made, at version 0003.\n"
+    created = "sqlite:///newsletter.db was created, at version 0003.\n"
     unchanged = "sqlite:///newsletter.db is at version 0003: nothing to do.\n"
     assert cli("db", "upgrade") == (0, created, "")
     assert cli("db", "upgrade") == (0, unchanged, "")
@@ -38,5 +38,5 @@ def test_postgresql_url_is_printed_without_password_and_query(
     code, out, _ = cli("db", "upgrade")
     assert code == 0
     assert out.startswith("postgresql://postgres@/test_")
-    assert out.endswith(" was made, at version 0003.\n")
+    assert out.endswith(" was created, at version 0003.\n")
     assert "?" not in out
