@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 @click.command("add", short_help="Add one reader, or bring one back by their consent.")
 @click.argument("address")
 @click.option("--name", default="", help="Their name.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag; may be given again.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="A tag; may be repeated.")
 @click.option(
     "--attribute", "attributes", multiple=True, metavar="NAME=VALUE",
-    help="An attribute; may be given again.",
+    help="An attribute; may be repeated.",
 )  # fmt: skip
-@click.option("--pending", is_flag=True, help="They have not confirmed yet: mail them nothing.")
+@click.option("--pending", is_flag=True, help="They have not confirmed yet: send them no issues.")
 @click.option(
     "--consent", default="", metavar="TEXT", help="How they consented; the journal keeps it."
 )
-@click.option("--resubscribe", is_flag=True, help="Bring back one who left; needs --consent.")
+@click.option("--resubscribe", is_flag=True, help="Bring back a reader who left; needs --consent.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def add_command(  # noqa: PLR0913 - the fields of a subscriber
     address: str,
@@ -42,10 +42,10 @@ def add_command(  # noqa: PLR0913 - the fields of a subscriber
     resubscribe: bool,
     as_json: bool,
 ) -> None:
-    """Add the reader of ADDRESS to the list; one who is there gets the name, tags, attributes.
+    """Add the reader of ADDRESS to the list, or update one who is already in it.
 
-    Who has unsubscribed, bounced, complained or was erased comes back only with --resubscribe,
-    and with --consent, which says how they asked for it.
+    A reader who has unsubscribed, bounced, complained or been erased comes back only with
+    --resubscribe and with --consent, which states how they asked for it.
 
     \b
     Examples:

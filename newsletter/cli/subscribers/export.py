@@ -18,11 +18,11 @@ _STDOUT = Path("-")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default=_STDOUT)
 @click.option(
     "--format", "kind", type=click.Choice(["csv", "jsonl"]),
-    help="CSV, or JSON lines.  [default: by FILE's ending, else csv]",
+    help="CSV, or JSON lines.  [default: by FILE's extension, else csv]",
 )  # fmt: skip
 @click.option("--segment", metavar="NAME|QUERY", help="Only the readers of a segment.")
 @click.option("--journal", is_flag=True, help="With the consent journal; JSON lines only.")
-@click.option("--raw", is_flag=True, help="Leave cells as they are that Excel would run.")
+@click.option("--raw", is_flag=True, help="Don't escape cells that Excel would run.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def export_command(  # noqa: PLR0913, PLR0917 - click passes each option as a parameter
     file: Path,
@@ -32,14 +32,14 @@ def export_command(  # noqa: PLR0913, PLR0917 - click passes each option as a pa
     raw: bool,  # noqa: FBT001
     force: bool,  # noqa: FBT001
 ) -> None:
-    """Write the readers to FILE, or to standard output: all that the list knows of them.
+    """Write the readers, with all their data, to FILE or to standard output.
 
-    What is exported can be imported into an empty list and gives an equal one. The file holds
-    the secret of each reader's unsubscribe link, so that links in mails that were sent still
-    work afterwards: keep it to yourself (only you can read it).
+    Importing the file into an empty list gives an equal list. The file contains the secret of
+    each reader's unsubscribe link, so that links in emails that were sent still work
+    afterwards: keep it private (it is readable only by you).
 
     A spreadsheet would run a cell that begins with = + - or @ as a formula; such cells get an
-    apostrophe in front, which an import takes off again.
+    apostrophe in front, which an import removes again.
 
     \b
     Example:
@@ -55,9 +55,9 @@ def export_command(  # noqa: PLR0913, PLR0917 - click passes each option as a pa
 
     is_jsonl = (kind or ("jsonl" if file.suffix.lower() == ".jsonl" else "csv")) == "jsonl"
     if journal and not is_jsonl:
-        raise click.UsageError("the journal goes into JSON lines: --format jsonl")
+        raise click.UsageError("--journal needs JSON lines: --format jsonl")
     if raw and is_jsonl:
-        raise click.UsageError("--raw is for CSV: JSON lines are never changed")
+        raise click.UsageError("--raw is for CSV: JSON lines are never escaped")
     project = open_project()
     with (
         database_engine(project.config.database, project.root) as engine,

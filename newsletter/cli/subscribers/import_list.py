@@ -29,13 +29,15 @@ MEMORY_REPORT_ROWS = 100_000
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Tag every reader of the file.")
 @click.option(
     "--resubscribe", is_flag=True,
-    help="Bring back who has unsubscribed or bounced, but never who has complained.",
+    help="Bring back readers who unsubscribed or bounced, but never those who complained.",
 )  # fmt: skip
 @click.option(
     "--consent", metavar="TEXT", help="Where their consent comes from; the journal keeps it."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, for scripts.")
+@click.option("--dry-run", is_flag=True, help="Show what would happen, and change nothing.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per file, for scripts."
+)
 def import_list_command(  # noqa: PLR0913, PLR0917 - click passes each option as a parameter
     file: Path,
     mapping: tuple[str, ...],
@@ -45,18 +47,18 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click passes each option as
     dry_run: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
 ) -> int:
-    """Add the readers of FILE to the list, and update those who are there.
+    """Add the readers of FILE to the list, and update those who are already in it.
 
     FILE is CSV with commas, semicolons or tabs, in any encoding; its first row names the
-    columns. Columns that are no address, name, status, tags or date become attributes, which
+    columns. Columns other than address, name, status, tags and dates become attributes, which
     posts can use: 'Home town' is {{ subscriber.home_town }}. Exports of Mailchimp, Substack,
-    Ghost, Buttondown, Kit, beehiiv, listmonk and of newsletter itself are known as they come,
-    a ZIP of CSV files too.
+    Ghost, Buttondown, Kit, beehiiv, listmonk and of newsletter itself are recognized, also as
+    a ZIP of CSV files.
 
-    Nobody who has unsubscribed comes back by an import, unless you give --resubscribe and where
-    their new consent comes from. Rows that can't be imported are written to FILE.refused.csv with
-    the reason, to be corrected and imported; the exit code is then 1. Importing a file again
-    changes nothing.
+    An import never brings back anybody who has unsubscribed, unless you give --resubscribe and,
+    with --consent, where their new consent comes from. Rows that can't be imported are written
+    to FILE.refused.csv with the reason, to be corrected and imported; the exit code is then 1.
+    Importing a file again changes nothing.
 
     \b
     Example:
@@ -122,8 +124,8 @@ def _print_report(report: "ImportSummary") -> None:
         f"{report.file}: {format_count(report.rows, 'row')}, {report.encoding.name}{guess}{service}"
     )
     kept_out = (
-        f"{format_status_counts(report.not_reactivated)} in the list, and an import "
-        "brings nobody back"
+        f"{format_status_counts(report.not_reactivated)} in the list; an import does not "
+        "resubscribe them"
     )
     reasons = (
         "\n".join(
@@ -139,10 +141,14 @@ def _print_report(report: "ImportSummary") -> None:
         (
             "back",
             report.resubscribed,
-            f"{report.resubscribed:,} who had unsubscribed, by the consent that you state",
+            f"{report.resubscribed:,} resubscribed, with the consent that you stated",
         ),
         ("unchanged", report.unchanged, f"{report.unchanged:,}"),
-        ("repeated", report.duplicates, f"{report.duplicates:,}, the first of an address counts"),
+        (
+            "repeated",
+            report.duplicates,
+            f"{report.duplicates:,}; the first row of an address is used",
+        ),
         ("kept out", report.not_reactivated, kept_out),
         ("erased", report.erased, f"{report.erased:,} who asked to be forgotten"),
         ("refused", report.rejected, "\n".join(filter(None, [f"{report.rejected:,}", reasons]))),

@@ -26,17 +26,17 @@ LONG_WAIT_SECONDS = 5.0
 @click.command("sync", short_help="Bring SendGrid's bounces and unsubscribes into the list.")
 @click.option(
     "--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
-    help="Ask from this day on, instead of since the last sync.  [2026-11-22]",
+    help="Fetch from this day on, instead of since the last sync.  [2026-11-22]",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: bool) -> None:
     """Bring SendGrid's bounces, spam reports and unsubscribes into the list.
 
-    Asks for bounces, invalid addresses, global unsubscribes, those of sendgrid.asm_group and
-    spam reports since the last sync and a day more. Whoever is in the list is marked;
+    Fetches bounces, invalid addresses, global unsubscribes, those of sendgrid.asm_group and
+    spam reports, from a day before the last sync on. Whoever is in the list is marked;
     others are kept out of imports. Blocks are only shown: SendGrid retries those.
-    Running it again changes nothing. The key needs the permission Suppressions to read.
+    Running it again changes nothing. The key needs read access to Suppressions.
 
     \b
     Example:

@@ -22,7 +22,7 @@ _SELECTION_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--address", "addresses", multiple=True, metavar="ADDRESS", help="This reader."),
     click.option(
         "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="The readers of a file: addresses, one a line, or a CSV file with a column of them.",
+        help="The readers of a file: one address per line, or CSV with a column of addresses.",
     ),
     click.option("--query", metavar="NAME|QUERY", help="The readers of a segment."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead."),
@@ -41,9 +41,9 @@ def _add_selection_options(command: Callable[..., int]) -> Callable[..., int]:
 def tag_command(
     tag: str, *, addresses: tuple[str, ...], file: Path | None, query: str | None, as_json: bool
 ) -> int:
-    """Add TAG to readers: by address, of a file, or by a query.
+    """Add TAG to readers, chosen by address, file or query.
 
-    It adds nobody to the list; the exit code is 1 if somebody isn't in the list.
+    It adds nobody to the list; the exit code is 1 if an address isn't in the list.
 
     \b
     Examples:
@@ -59,7 +59,7 @@ def tag_command(
 def untag_command(
     tag: str, *, addresses: tuple[str, ...], file: Path | None, query: str | None, as_json: bool
 ) -> int:
-    """Remove TAG from readers: by address, of a file, or by a query.
+    """Remove TAG from readers, chosen by address, file or query.
 
     \b
     Examples:

@@ -70,8 +70,8 @@ def test_invalid_segment_leaves_no_file(cli: Cli, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--journal"], "the journal goes into JSON lines: --format jsonl"),
-        (["--raw", "--format", "jsonl"], "--raw is for CSV: JSON lines are never changed"),
+        (["--journal"], "--journal needs JSON lines: --format jsonl"),
+        (["--raw", "--format", "jsonl"], "--raw is for CSV: JSON lines are never escaped"),
     ],
 )
 def test_contradictory_options_are_rejected(cli: Cli, args: list[str], message: str) -> None:

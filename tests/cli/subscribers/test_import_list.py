@@ -59,7 +59,7 @@ def test_resubscribe_needs_consent(cli: Cli, project_folder: Path) -> None:
     (project_folder / "gone.csv").write_text("email,status\nada@example.com,unsubscribed\n")
     (project_folder / "back.csv").write_text("email\nada@example.com\n")
     cli("subscribers", "import", "gone.csv")
-    kept_out = "  kept out  1 unsubscribed in the list, and an import brings nobody back\n"
+    kept_out = "  kept out  1 unsubscribed in the list; an import does not resubscribe them\n"
     assert kept_out in cli("subscribers", "import", "back.csv")[1]
     for incomplete in (
         ["--resubscribe"],
@@ -72,7 +72,7 @@ def test_resubscribe_needs_consent(cli: Cli, project_folder: Path) -> None:
     args = ("--resubscribe", "--consent", "the book fair, 3 May")
     code, out, _ = cli("subscribers", "import", "back.csv", *args)
     assert code == 0
-    assert "  back     1 who had unsubscribed, by the consent that you state\n" in out
+    assert "  back     1 resubscribed, with the consent that you stated\n" in out
     assert list_by_address(cli)["ada@example.com"]["status"] == "active"
     exported = cli("subscribers", "export", "--format", "jsonl", "--journal")[1]
     last = json.loads(exported.splitlines()[1])["journal"][-1]

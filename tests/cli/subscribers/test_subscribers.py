@@ -35,7 +35,7 @@ def test_import_prints_summary_remarks_and_next_step(cli: Cli) -> None:
         "            Name'; status from 'Status'; attributes first_name, last_name,",
         "            home_town",
         "  new       1 active, 1 unsubscribed",
-        "  repeated  1, the first of an address counts",
+        "  repeated  1; the first row of an address is used",
         "  refused   1",
         "Next: correct readers.csv.refused.csv and import it.",
     ]

@@ -25,11 +25,13 @@ AudienceChanges = Iterator[tuple[str, "AudienceDifference"]]
     "--limit", type=click.IntRange(min=0), metavar="N", default=20, show_default=True,
     help="Show N readers at most; 0 for all.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, for scripts.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line, for scripts."
+)
 def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
-    """Show who would get ISSUE now and wasn't in its send, and who left since, and why.
+    """Show who would get ISSUE now but was not in its send, and who left since, and why.
 
-    ISSUE is a name, or a part that only one issue's name has.
+    ISSUE is an issue's name or a part of it.
 
     \b
     Example:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from newsletter.subscribers.queries.past_sends import PastSend
     from newsletter.subscribers.segments import Segment
 
-# The state of a reader's copy of an issue, in an editor's words.
+# Labels, for editors, of the states of a reader's copy of an issue.
 COPY_STATE_LABELS = {
     "accepted": "sent",
     "pending": "still to go",
@@ -38,15 +38,13 @@ STATUS_LABELS = {
 
 @click.command("explain", short_help="Explain why a reader gets an issue, or doesn't.")
 @click.argument("address")
-@click.option("--issue", metavar="ISSUE", help="A certain issue, sent or not.")
-@click.option(
-    "--segment", metavar="NAME|QUERY", help="As if it went to this segment of the readers alone."
-)
+@click.option("--issue", metavar="ISSUE", help="A specific issue, sent or not.")
+@click.option("--segment", metavar="NAME|QUERY", help="As if it were sent to this segment only.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def explain_command(address: str, *, issue: str | None, segment: str | None, as_json: bool) -> None:
     """Explain why the reader of ADDRESS gets an issue, or doesn't.
 
-    It looks at status, suppressions, the segment part by part, and what was sent already.
+    It checks status, suppressions, each term of the segment, and what was already sent.
 
     \b
     Examples:

@@ -15,13 +15,15 @@ STATUSES = ("pending", "active", "unsubscribed", "bounced", "complained")
 
 
 @click.command("list", short_help="Show who is in the list.")
-@click.option("--status", type=click.Choice(STATUSES), help="Only readers of this status.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only readers with this status.")
 @click.option("--search", metavar="TEXT", help="Only readers with TEXT in address or name.")
 @click.option(
     "--limit", type=click.IntRange(min=0), metavar="N",
     help="Show N at most; 0 for all.  [default: 50, with --json all]",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, for scripts.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line, for scripts."
+)
 def list_command(status: str | None, search: str | None, limit: int | None, as_json: bool) -> None:  # noqa: FBT001
     """Show who is in the list, the longest there first, and count them by status.
 

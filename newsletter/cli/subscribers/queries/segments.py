@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from newsletter.subscribers.segments import Segment
 
 SEGMENTS_EXAMPLE = """\
-No segment is named in newsletter.yml. For example:
+There are no segments in newsletter.yml. For example:
   segments:
     vips: tag:vip and not opened:last-5"""
 
@@ -26,8 +26,8 @@ No segment is named in newsletter.yml. For example:
 def count_command(segment: str, *, as_json: bool) -> None:
     """Count the readers that a query finds, or a segment named in newsletter.yml.
 
-    A query asks of tags, status, dates, attributes and engagement, joined by and, or and
-    not; docs/reference/segments.md has them all.
+    A query has terms on tags, status, dates, attributes and engagement, joined by and, or
+    and not; docs/reference/segments.md has them all.
 
     \b
     Example:
@@ -74,7 +74,9 @@ def _warn_untracked(segment: "Segment", config: "Config") -> None:
 
 
 @click.command("segments", short_help="Show the segments of newsletter.yml, counted.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, for scripts.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line, for scripts."
+)
 def segments_command(*, as_json: bool) -> int:
     """Show the segments that newsletter.yml names, and how many readers each finds.
 

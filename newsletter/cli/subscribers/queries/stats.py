@@ -21,7 +21,7 @@ MAX_NAME_WIDTH = 50
 @click.command("stats", short_help="Show how the list grows: weeks, churn, sources, tags.")
 @click.option(
     "--weeks", type=click.IntRange(1, 520), default=12, show_default=True, metavar="N",
-    help="How many weeks to show, the present one included.",
+    help="How many weeks to show, including the present one.",
 )  # fmt: skip
 @click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.svg",

@@ -104,7 +104,7 @@ def test_invalid_segment_does_not_hide_the_others(newsletter: Cli) -> None:
 def test_segments_without_settings_prints_an_example(cli: Cli) -> None:
     code, out, _ = cli("subscribers", "segments")
     assert (code, out.splitlines()[0]) == (
-        0, "No segment is named in newsletter.yml. For example:",
+        0, "There are no segments in newsletter.yml. For example:",
     )  # fmt: skip
 
 
