@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 def perform_dry_run(
     proposal: "SendProposal", engine: "sa.Engine", samples: int, *, as_json: bool
 ) -> int:
-    """Write the requests that a send would POST, print their paths, return the exit code.
+    """Write the requests that a send would POST and sample emails; print their paths.
+
+    Args:
+        proposal: the send to simulate.
+        engine: the database with the list.
+        samples: how many recipients' emails to write as ``.eml``.
+        as_json: whether to print one JSON object instead of text.
+
+    Returns:
+        The exit code.
 
     Raises:
         SendRefusedError: there are no recipients.

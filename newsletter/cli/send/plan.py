@@ -34,7 +34,7 @@ def plan_command(
     """Freeze the email, its readers and its requests. Nothing is sent.
 
     ISSUE is a folder's name or a part of it; the newest if left out. From then on nobody is
-    added; whoever unsubscribes before their request is left out all the same. If the issue's
+    added; whoever unsubscribes before their request is sent is still left out. If the issue's
     files change, newsletter send shows the difference and refuses, until you plan it again.
 
     \b

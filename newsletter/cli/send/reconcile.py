@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 @click.option(
     "--events", "file", metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Events of SendGrid's, as JSON, one or a list of them a line.",
+    help="SendGrid's events as JSON, one event or a list of events per line.",
 )  # fmt: skip
 def reconcile_command(issue: str, *, file: Path | None) -> int:
-    """Resolve unknown batches: an event of SendGrid's for a batch proves it was accepted.
+    """Resolve unknown batches: SendGrid's event for a batch proves that it was accepted.
 
-    Uses the recorded events, and those of FILE, which are recorded with all that they change.
-    It can be run any number of times. That there is no event for a batch proves nothing, and
+    Uses the recorded events, and those of FILE, which are recorded and applied to the list. It
+    can be run any number of times. The absence of events for a batch proves nothing, and
     changes nothing.
 
     \b

@@ -29,20 +29,21 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_json: bool) -> int:
-    """Send an issue to nobody, by the very code that will send it, and prove who would get it.
+    """Send an issue to nobody, with the code that will really send it; prove who would get it.
 
-    The list is copied into a scratch database, and the issue sent to a test double of SendGrid
-    on this machine: responses are lost, requests fail, the sender is killed and restarted. Then
-    unknown batches are resolved as you would resolve them. Nothing leaves this machine, list and
-    ledger are only read, and no key is needed. Then the links of some emails are opened, as
-    security software does, on your own pages over the scratch database.
+    The list is copied into a scratch database, and the issue is sent to a test double of
+    SendGrid on this machine: responses are lost, requests fail, the sender is killed and
+    restarted. Then unknown batches are resolved as you would resolve them. Nothing leaves this
+    machine, list and ledger are only read, and no key is needed. Then the links of some emails
+    are opened, as security software does, on your own pages over the scratch database.
 
-    It exits with 0 only if nobody gets it twice, nobody is lost, and no link acts by itself.
+    It exits with 0 only if nobody gets it twice, nobody is lost, and opening a link changes
+    nothing.
 
     \b
     Faults:
       lost-answer    accepted, then the connection is closed without a response
-      lost-request   read and forgotten, without a response
+      lost-request   read and discarded, without a response
       throttle       429, to be retried in a second
       error          a 500 that was not accepted, and a 503 that was
       reset          accepted, then the connection is reset within the response

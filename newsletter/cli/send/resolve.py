@@ -22,7 +22,9 @@ RESOLUTION_MEANINGS = {
 @click.argument("batches", metavar="[BATCH]...", nargs=-1, type=click.IntRange(1))
 @click.option("--accepted", "how", flag_value="accepted", help="SendGrid accepted it: it is sent.")
 @click.option("--resend", "how", flag_value="resend", help="SendGrid did not: send it again.")
-@click.option("--drop", "how", flag_value="drop", help="Give it up, whoever has it.")
+@click.option(
+    "--drop", "how", flag_value="drop", help="Give it up, whether or not readers have it."
+)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def resolve_command(
     issue: str, batches: tuple[int, ...], *, how: "Resolution | None", yes: bool

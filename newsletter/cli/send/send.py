@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from newsletter.sending.service import SendContext
 
 
-@click.command("send", short_help="Send an issue to the readers, or see exactly what would go.")
+@click.command("send", short_help="Send an issue, or see exactly what would be sent.")
 @click.argument("issue", required=False)
-@click.option("--dry-run", is_flag=True, help="Do everything but send: write what would go.")
+@click.option("--dry-run", is_flag=True, help="Do everything but send: write what would be sent.")
 @click.option(
     "--samples",
     type=click.IntRange(0, 1000),
@@ -78,15 +78,15 @@ def send_command(  # noqa: PLR0913 - one parameter per option
 
     ISSUE is a folder's name or a part of it; the newest if left out. It shows what will
     happen and waits until you have typed the number of readers. What was planned is sent; a
-    send that was stopped is resumed; an issue that was sent is refused.
+    send that was stopped is resumed; an issue that was already sent is refused.
 
     With --at up to 72 hours ahead SendGrid holds the emails until then. With --local, or later
     than that, it waits here, and cron must run: newsletter send --due. Whoever unsubscribes
     while SendGrid holds the emails still gets one; SendGrid guarantees a cancellation only
     until 10 minutes before the scheduled time.
 
-    With --dry-run nothing leaves and no key is needed: build/<issue>/dry-run/ gets every
-    request as it would go, and the first readers' copies.
+    With --dry-run nothing is sent and no key is needed: every request, as it would be sent,
+    and the first readers' copies are written to build/<issue>/dry-run/.
 
     \b
     Examples:

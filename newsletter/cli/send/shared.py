@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from newsletter.sending.providers.provider import Outcome
     from newsletter.sending.service import ObserverFactory, SendContext
 
-# The states of recipients, in an editor's words.
+# Labels, for editors, of the states of recipients.
 RECIPIENT_STATE_LABELS = {
     "accepted": "sent",
     "skipped_late": "left the list meanwhile",
@@ -54,7 +54,7 @@ def open_send_context(issue: str | None) -> "Iterator[SendContext]":
 
 
 def terminal_observer(context: "SendContext") -> "ObserverFactory":
-    """Return what shows the delivery of a send at the terminal, and stops it on Ctrl-C."""
+    """Return a factory of observers that show a send on the terminal and stop it on Ctrl-C."""
     from newsletter.cli.send.terminal import observe_send
     from newsletter.sending.ledger.pause_cancel_retry import MANUAL_STOP_REASON
     from newsletter.sending.ledger.record import stop_send
@@ -126,8 +126,8 @@ def format_unknown_batch(slug: str, number: int, reason: str, readers: int) -> s
 
     text = textwrap.fill(
         f"batch {number}: {reason or 'no response'}; {pluralize(readers, 'reader')} "
-        "may or may not "
-        "have it. It is not sent again automatically. SendGrid's events can resolve it:",
+        "may or may not have it. It is not sent again automatically. SendGrid's events can resolve "
+        "it:",
         78,
         initial_indent="  ",
         subsequent_indent="  ",

@@ -21,7 +21,9 @@ POLL_SECONDS = 2.0
 
 @click.command("status", short_help="Show the progress of a send.")
 @click.argument("issue", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a send and line.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per send, each on a line."
+)
 @click.option("--watch", is_flag=True, help="Print it again whenever it changes; Ctrl-C to stop.")
 def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
     """Show the progress of a send: accepted readers, unknown batches, how to resolve them.
@@ -135,7 +137,7 @@ def _load_status(ledger: "Ledger", issue: str) -> "SendStatus":
 
 
 def _may_change(status: "SendStatus") -> bool:
-    """Whether the send may change without the editor's doing."""
+    """Whether the send may change without another command."""
     return (
         status.send.state == "running"
         or status.send.is_scheduled_locally

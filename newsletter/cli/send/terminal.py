@@ -27,7 +27,7 @@ class ProgressObserver:
         self.stop_requested = False
 
     def wait(self, seconds: float) -> None:
-        """Wait for so many seconds, or until a stop is requested."""
+        """Wait for ``seconds``, or until a stop is requested."""
         end = time.monotonic() + seconds
         while not self.stop_requested and (remaining := end - time.monotonic()) > 0:
             time.sleep(min(remaining, WAIT_SLICE_SECONDS))

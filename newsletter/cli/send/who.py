@@ -10,8 +10,12 @@ from newsletter.cli.send.shared import RECIPIENT_STATE_LABELS, open_send_context
 
 @click.command("who", short_help="Show the result of a send for each reader, and why.")
 @click.argument("issue")
-@click.option("--missed", is_flag=True, help="Only those who have not got it for sure.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a reader and line.")
+@click.option(
+    "--missed", is_flag=True, help="Only readers who did not get it, or may not have got it."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per reader, each on a line."
+)
 def who_command(issue: str, *, missed: bool, as_json: bool) -> None:
     """Show the result of a send for each of its readers, and why.
 
