@@ -1,6 +1,6 @@
 """``newsletter events import``: import SendGrid's events from a file.
 
-For those who run no public server for the webhook.
+For newsletters without a public server for the webhook.
 """
 
 import json
@@ -30,7 +30,7 @@ _MAX_SPOOL_BYTES = 1_000_000
 def events_group() -> None:
     """Import the events that SendGrid reports.
 
-    Delivered, bounced, opened, unsubscribed: whatever its Event Webhook would report.
+    Delivered, bounced, opened, unsubscribed: all events that its Event Webhook reports.
 
     \b
     Example:
@@ -42,12 +42,12 @@ def events_group() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def import_events_command(file: str, *, as_json: bool) -> None:
-    """Import FILE, SendGrid's events as JSON, one or a list of them a line; - is standard input.
+    """Import FILE: SendGrid's events as JSON, one event or a list of events per line.
 
-    It does what the webhook of newsletter serve does: each event is recorded once, whoever has
-    bounced, complained or unsubscribed is marked, and unknown batches of a send are resolved.
-    Importing a file again changes nothing. A file with a line that is no event is rejected as
-    a whole.
+    FILE may be - for standard input. It does what the webhook of newsletter serve does: each
+    event is recorded once, whoever has bounced, complained or unsubscribed is marked, and
+    unknown batches of a send are resolved. Importing a file again changes nothing. A file with
+    a line that is not an event is rejected as a whole.
 
     \b
     Examples:

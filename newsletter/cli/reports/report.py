@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @click.option(
     "--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Write a page that needs nothing else, to look at or to pass on.",
+    help="Write a self-contained HTML page.",
 )  # fmt: skip
 def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> None:
     """Show the results of a send: delivered, bounced, opened, unsubscribed, complained.
 
     ISSUE is an issue's name or a part of it; without it, the latest send is shown.
-    SendGrid's events arrive by newsletter serve, or by newsletter events import. Opens and
-    clicks are shown only if tracking is on, and those of bots are left out.
+    SendGrid's events are received by newsletter serve, or imported by newsletter events
+    import. Opens and clicks are shown only if tracking is on, and without those of bots.
 
     \b
     Examples:
@@ -131,8 +131,8 @@ def _print_report(report: "SendReport", zone: "ZoneInfo") -> None:
 def _print_next_steps(report: "SendReport") -> None:
     if report.has_no_feedback:
         echo_err(
-            "SendGrid has not reported any events of it yet. They arrive by newsletter serve,\n"
-            "or with: newsletter events import FILE"
+            "SendGrid has not reported any events for it yet. newsletter serve receives them;\n"
+            "import them from a file with: newsletter events import FILE"
         )
     if report.not_accepted.get("unknown"):
         echo_err(

@@ -11,7 +11,7 @@ from newsletter.cli.output import echo
 @click.command("archive", short_help="Write the sent issues as web pages.")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", required=True,
-    help="The folder to write to; what else is in it stays.",
+    help="The folder to write to; its other files are kept.",
 )  # fmt: skip
 @click.option(
     "--base-url", metavar="URL",
@@ -21,8 +21,8 @@ from newsletter.cli.output import echo
 def archive_command(out: Path, base_url: str | None, *, as_json: bool) -> None:
     """Write index, articles, images and feeds of the sent issues as plain files.
 
-    They are the pages that newsletter serve shows, but for the search box. Files that
-    have not changed are left alone, and nothing is deleted.
+    They are the pages that newsletter serve shows, without the search box. Files that
+    have not changed are not written again, and nothing is deleted.
 
     \b
     Examples:

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 @click.command(
     "serve", short_help="Serve the public pages: sign-up, unsubscribe, archive, webhook."
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True,
-              metavar="N", help="Where to listen; 0 for any that is free.")  # fmt: skip
+              metavar="N", help="Port to listen on; 0 for any free port.")  # fmt: skip
 @click.option("--metrics-port", type=click.IntRange(1, 65535), metavar="N",
-              help="Where Prometheus can read metrics, on this machine only.")  # fmt: skip
+              help="Port for Prometheus metrics, on this machine only.")  # fmt: skip
 def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     """Serve the newsletter's public pages, its webhook and its schedule on one port.
 
-    Put it behind a proxy that speaks HTTPS for public_url. It logs to the standard
-    error output, a JSON object a line, without addresses. SIGTERM or Ctrl-C ends it
-    when the requests in progress are done.
+    Put it behind a proxy that serves public_url over HTTPS. It logs to standard error,
+    one JSON object per line, without addresses. SIGTERM or Ctrl-C stops it after the
+    requests in progress.
 
     \b
     Example:
