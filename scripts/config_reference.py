@@ -13,31 +13,31 @@ from newsletter.config.models import Config
 HEAD = """\
 # Settings
 `newsletter.yml`, in the folder that `newsletter init` makes. Only `name`, `sender.name`,
-`sender.address` and `site_url` are required. Every mistake in the file is reported at once, with
-its line and an example of what is right. The first line of a new file points editors to its JSON
+`sender.address` and `site_url` are required. All mistakes in the file are reported at once, each
+with its line and a valid example. The first line of a new file points editors to its JSON
 Schema, so that they complete and check as you type.
 
-The environment holds what doesn't belong in a file:
+What doesn't belong in a file is set in the environment:
 
-| variable | what |
+| variable | meaning |
 |---|---|
-| `SENDGRID_API_KEY` | the key; nothing else holds it |
-| `SENDGRID_HOST` | wins over `sendgrid.host` |
-| `NEWSLETTER_DATABASE` | wins over `database`; here the URL may hold a password |
+| `SENDGRID_API_KEY` | the API key; it can be set nowhere else |
+| `SENDGRID_HOST` | overrides `sendgrid.host` |
+| `NEWSLETTER_DATABASE` | overrides `database`; here the URL may contain a password |
 | `NO_COLOR` | any value: no colour |
 
 A `.env` file is not read. Load one into the shell with `set -a; . ./.env; set +a`.
 
 URLs are absolute and `https`; your own and `sendgrid.host` may be `http` on this machine
 (`localhost`, `127.0.0.1`). Colours are `"#rrggbb"`, in quotes, since YAML
-takes an unquoted `#` for a comment. A section of which you change one setting keeps the others'
-defaults.
+takes an unquoted `#` for a comment. Settings that you leave out of a section keep
+their defaults.
 """
 
 
 def main() -> None:
     """Print the reference."""
-    sys.stdout.write(HEAD + _tables("", "All of it but the sections below.", Config, None))
+    sys.stdout.write(HEAD + _tables("", "The settings outside the sections below.", Config, None))
 
 
 def _tables(
@@ -52,7 +52,7 @@ def _tables(
         default_section: the section's default; ``None`` if it is required.
     """
     title = f"`{path}`" if path else "`newsletter.yml`"
-    text = f"\n## {title}\n{about}\n\n| setting | default | what |\n|---|---|---|\n"
+    text = f"\n## {title}\n{about}\n\n| setting | default | meaning |\n|---|---|---|\n"
     subsections = ""
     for name, setting in model.model_fields.items():
         value = (
@@ -73,7 +73,7 @@ def _tables(
             )
         else:
             required = setting.is_required() and default_section is None
-            default = "must be given" if required else _default(value)
+            default = "required" if required else _default(value)
             text += f"| `{name}` | {default} | {_about(setting, value)} |\n"
     return text + subsections
 

@@ -93,7 +93,10 @@ def _read_config_text(path: Path, shown_path: str) -> str:
 def _apply_overrides(
     data: dict[str, Any], overrides: Mapping[yaml_document.KeyPath, str]
 ) -> dict[str, Any]:
-    """Set the environment's values in ``data``, unless their section is not a mapping."""
+    """Set the environment's values in ``data``; skip one whose section is not a mapping.
+
+    Validation reports such a section.
+    """
     for (*sections, setting), value in overrides.items():
         inner: Any = data
         for section in sections:

@@ -337,7 +337,7 @@ class Config(StrictModel):
     text_links: Literal["numbered", "inline"] = Field(
         default="numbered", description="How the text part shows the URLs of links."
     )
-    # Segments are parsed after the file is loaded, by code that knows the list; errors need lines.
+    # Segments are parsed later, against the list; their error messages need the line.
     _segment_lines: dict[str, int] = PrivateAttr(default={})
 
     def get_segment_line(self, name: str) -> int | None:

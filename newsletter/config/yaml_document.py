@@ -14,7 +14,7 @@ UNKNOWN_TAG_MESSAGE = "YAML tags ('!…') are not supported"
 
 @dataclass(frozen=True, slots=True)
 class YamlProblem:
-    """A problem with its line.
+    """A problem in the file, with its line.
 
     Attributes:
         line: 1-based.
@@ -73,7 +73,7 @@ def parse_yaml_document(text: str) -> YamlDocument:
 
 
 class _DocumentBuilder:
-    """Build data from YAML nodes, recording lines and problems on the way."""
+    """Builds plain data from YAML nodes and records lines and problems in the document."""
 
     def __init__(self, loader: yaml.SafeLoader, document: YamlDocument) -> None:
         self._loader = loader

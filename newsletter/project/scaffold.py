@@ -24,7 +24,7 @@ def create_project(folder: Path, name: str, address: str | None) -> None:
     """Create a newsletter's folder atomically; existing files are never overwritten.
 
     Args:
-        folder: the folder to fill; created if missing, may contain other files.
+        folder: the project folder; created if missing, may contain other files.
         name: the newsletter's name, one line.
         address: the sender's address; if not given, a placeholder that cannot be used for sending.
 
