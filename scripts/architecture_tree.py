@@ -17,7 +17,7 @@ PURPOSES = {
     "newsletter/checks/analysis/client_support.json": "What each mail client supports (caniemail)",
     "newsletter/checks/analysis/client_support.LICENSE": "The license of that data (MIT)",
     "newsletter/config/newsletter.schema.json": "JSON Schema of newsletter.yml, generated",
-    "newsletter/db/migrations": "Alembic: one file a change of the schema",
+    "newsletter/db/migrations": "Alembic: one file per change of the schema",
     "newsletter/preview/static": "The preview's page: HTML, CSS, JavaScript",
     "newsletter/project/starter": "What `newsletter init` writes",
     "newsletter/py.typed": "The package is typed (PEP 561)",
@@ -31,7 +31,7 @@ PURPOSES = {
     "templates/partials": "Parts that templates include: head, masthead, footer and others",
     "templates/plain.css": "Styles of the plain template",
     "templates/plain.mjml": "The issue's email without decoration",
-    "templates/web": "Public pages, a file each; words.yml has their texts in all languages",
+    "templates/web": "Public pages, one file each; words.yml has their texts in all languages",
     "templates/welcome.mjml": "Transactional email: welcome",
 }
 # Folders whose files are not listed.

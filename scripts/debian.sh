@@ -1,4 +1,4 @@
-# install_debian WHAT PACKAGE…: install by apt as root or by sudo; elsewhere say, in one line, what to get.
+# install_debian WHAT PACKAGE…: install by apt, as root or with sudo; elsewhere print what to install.
 install_debian() {
   what=$1
   shift

@@ -143,7 +143,7 @@ def test_incomplete_lock_is_reported(index: Index, install: Install) -> None:
     assert completed.returncode == 1
     assert "xplugin 7.0 requires xcover, which is not installed." in completed.stderr
     assert completed.stderr.endswith(
-        "requirements.lock is incomplete; make it again with: make lock\n"
+        "requirements.lock is incomplete; regenerate it with: make lock\n"
     )
 
 
