@@ -1,12 +1,12 @@
-# `make demo` runs the main job on the sample issue; `make test` passes the tests; `make faults`
-# kills the sender 200 times.
-# All use .venv, which they make: `demo` installs what requirements.lock pins, the others also the
-# development tools of requirements-dev.lock. PYTHON=python3.13 picks another Python.
+# `make demo` runs the main job on the sample issue, `make test` the tests; `make faults` kills the
+# sender 200 times.
+# All use .venv, and create it if needed: `demo` installs what requirements.lock pins, the others also
+# the development tools of requirements-dev.lock. PYTHON=python3.13 selects another Python.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEV := $(VENV)/dev
-# One more than there are cores: tests also wait, for a socket or a second.
+# One more than there are cores, since tests also wait for sockets and timers.
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: demo test coverage faults check bench format lock schema golden reference clean
@@ -35,7 +35,7 @@ test: $(DEV)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 	$(BIN)/python scripts/coverage_gate.py
 
-# What `make test` measures is what must not fall; this takes longer, and measures everything.
+# `make test` measures only the packages that have a coverage gate; this measures all, and takes longer.
 coverage: $(DEV)
 	@scripts/system-packages
 	MEASURE=all $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov=newsletter --cov-report=term:skip-covered $(ARGS)
@@ -69,9 +69,9 @@ reference: $(DEV)
 	$(BIN)/python scripts/checks_reference.py > docs/checks.md
 	$(BIN)/python scripts/architecture_tree.py
 
-# Each lock keeps the versions that it has unless they no longer fit; delete it first to take the
-# newest. The second lock is bound to the versions of the first. The tool has an environment of its
-# own, since .venv can't be made while pyproject.toml asks for what the lock lacks.
+# Each lock keeps its versions unless they no longer satisfy pyproject.toml; delete it first to get the
+# newest. The second lock is constrained to the versions of the first. uv has its own environment,
+# since .venv can't be created while the lock lacks a requirement of pyproject.toml.
 UV := build/uv/bin
 LOCK := $(UV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-emit-index-url --no-emit-find-links pyproject.toml --group build
