@@ -67,22 +67,22 @@ class SampleSend:
     html: str = HTML
 
 
-def make_send(engine: sa.Engine, what: SampleSend) -> int:
+def make_send(engine: sa.Engine, sample: SampleSend) -> int:
     """Insert a send, its recipients and their events; return its id."""
     with engine.begin() as connection:
-        send_id = _insert_send(connection, what)
+        send_id = _insert_send(connection, sample)
         last_id = connection.scalar(sa.select(sa.func.max(subscriber.c.id))) or 0
-        if last_id < what.readers:
-            _insert(connection, subscriber, _make_subscribers(last_id + 1, what.readers))
+        if last_id < sample.readers:
+            _insert(connection, subscriber, _make_subscribers(last_id + 1, sample.readers))
         batch_id = connection.scalar(sa.select(batch.c.id).where(batch.c.send_id == send_id))
         rows = (
             {"send_id": send_id, "subscriber_id": number, "address_key": address(number),
              "batch_id": batch_id, "state": "accepted"}
-            for number in range(1, what.readers + 1)
+            for number in range(1, sample.readers + 1)
         )  # fmt: skip
         _insert(connection, send_recipient, rows)
-        _insert(connection, event, events(what, send_id))
-        _insert(connection, journal, _make_unsubscribes(connection, what))
+        _insert(connection, event, events(sample, send_id))
+        _insert(connection, journal, _make_unsubscribes(connection, sample))
     return send_id
 
 
@@ -93,16 +93,16 @@ def address(number: int) -> str:
     return f"reader.{number}@{chosen[0]}"
 
 
-def events(what: SampleSend, send_id: int) -> Iterator[dict[str, Any]]:
+def events(sample: SampleSend, send_id: int) -> Iterator[dict[str, Any]]:
     """Yield the events of all recipients as rows of the table; all have the same keys."""
-    for number in range(1, what.readers + 1):
-        rng = random.Random(what.seed * 10_000_019 + number)  # noqa: S311 - made up
-        recipient_events = sorted(_make_recipient_events(rng, what), key=lambda item: item[0])
+    for number in range(1, sample.readers + 1):
+        rng = random.Random(sample.seed * 10_000_019 + number)  # noqa: S311 - made up
+        recipient_events = sorted(_make_recipient_events(rng, sample), key=lambda item: item[0])
         for count, (seconds, kind, is_bot, raw) in enumerate(recipient_events):
             yield {
                 "sg_event_id": f"{send_id}-{number}-{count}",
                 "type": kind,
-                "at": what.at + datetime.timedelta(seconds=int(seconds)),
+                "at": sample.at + datetime.timedelta(seconds=int(seconds)),
                 "address_key": address(number),
                 "send_id": send_id,
                 "is_bot": is_bot,
@@ -111,7 +111,7 @@ def events(what: SampleSend, send_id: int) -> Iterator[dict[str, Any]]:
 
 
 def _make_recipient_events(
-    rng: random.Random, what: SampleSend
+    rng: random.Random, sample: SampleSend
 ) -> Iterator[tuple[float, str, bool, dict[str, str]]]:
     number = rng.random()
     start = rng.uniform(0, 900)
@@ -138,8 +138,8 @@ def _make_recipient_events(
         yield arrived + 3_000, "spamreport", False, {}
     elif number > 0.9980:
         yield arrived + 4_000, "unsubscribe", False, {}
-    if what.tracked:
-        yield from _make_engagement(rng, arrived, what.warmth)
+    if sample.tracked:
+        yield from _make_engagement(rng, arrived, sample.warmth)
 
 
 def _make_engagement(
@@ -161,19 +161,19 @@ def _make_engagement(
             yield opened + rng.uniform(20, 400), "click", False, {"url": tracked}
 
 
-def _insert_send(connection: sa.Connection, what: SampleSend) -> int:
+def _insert_send(connection: sa.Connection, sample: SampleSend) -> int:
     values: dict[str, Any] = {
-        "issue": what.issue, "state": "done", "content_sha": "", "subject": what.subject,
-        "frozen_at": what.at, "finished_at": what.at, "total": what.readers, "excluded": {},
+        "issue": sample.issue, "state": "done", "content_sha": "", "subject": sample.subject,
+        "frozen_at": sample.at, "finished_at": sample.at, "total": sample.readers, "excluded": {},
     }  # fmt: skip
     row = connection.execute(sa.insert(send).values(values).returning(send.c.id))
     send_id: int = row.scalar_one()
     row = connection.execute(
         sa.insert(batch)
-        .values(send_id=send_id, number=1, size=what.readers, state="accepted")
+        .values(send_id=send_id, number=1, size=sample.readers, state="accepted")
         .returning(batch.c.id)
     )
-    times = {"started_at": what.at, "ended_at": what.at}
+    times = {"started_at": sample.at, "ended_at": sample.at}
     connection.execute(
         sa.insert(attempt).values(
             batch_id=row.scalar_one(), number=1, body_sha="", http_status=202, outcome="accepted",
@@ -182,7 +182,7 @@ def _insert_send(connection: sa.Connection, what: SampleSend) -> int:
     )  # fmt: skip
     connection.execute(
         sa.insert(send_content).values(
-            send_id=send_id, subject=what.subject, preheader="", html=what.html, text="",
+            send_id=send_id, subject=sample.subject, preheader="", html=sample.html, text="",
             sender=["Harbour Notes", "editor@harbournotes.example"], reply_to=[], headers=[],
             merge_tags=[["0", "name", "friend", "{{ subscriber.name }}"]], language="en",
             view_online_url="",
@@ -200,13 +200,13 @@ def _make_subscribers(first: int, last: int) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _make_unsubscribes(connection: sa.Connection, what: SampleSend) -> Iterator[dict[str, Any]]:
+def _make_unsubscribes(connection: sa.Connection, sample: SampleSend) -> Iterator[dict[str, Any]]:
     """Yield journal lines: one recipient in 500 unsubscribes by one click five hours later."""
     query = sa.select(sa.func.coalesce(sa.func.max(journal.c.seq), 0) + 1)
     seq = connection.scalar(query)
-    for reader in range(7 + what.seed, what.readers + 1, 500):
+    for reader in range(7 + sample.seed, sample.readers + 1, 500):
         yield {
-            "subscriber_id": reader, "seq": seq, "at": what.at + datetime.timedelta(hours=5),
+            "subscriber_id": reader, "seq": seq, "at": sample.at + datetime.timedelta(hours=5),
             "change": "unsubscribed", "status": "unsubscribed", "method": "one_click",
         }  # fmt: skip
 

@@ -1,6 +1,6 @@
-"""A real PostgreSQL server: started on first use, its database is reused.
+"""Fixtures: a real PostgreSQL server, started on first use; one database reused.
 
-To create and migrate a database takes a third of a second, to empty one a twentieth of that.
+Creating and migrating a database takes a third of a second, emptying one a twentieth of that.
 """
 
 import itertools
@@ -116,7 +116,7 @@ def postgres_server() -> Iterator[Server]:
         shutil.rmtree(server.folder)
 
 
-# All that a test may change: columns, constraints, indexes, triggers, functions, rules, settings.
+# What a test may change: columns, constraints, indexes, triggers, functions, rules, settings.
 SCHEMA_HASH = """
 SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
   SELECT concat_ws('|', 'column', c.relname, a.attname, a.atttypid, a.atttypmod, a.attnotnull,
