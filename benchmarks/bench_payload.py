@@ -59,7 +59,7 @@ def make_email() -> Email:
 
 
 def make_recipients(chance: random.Random) -> list[Recipient]:
-    """Return a batch: names are rarely those of an earlier batch, many recipients share a town."""
+    """Return a batch: names rarely occur in an earlier batch, many recipients share a town."""
     return [
         Recipient(
             number,
@@ -119,7 +119,7 @@ def measure_milliseconds(
     work: Callable[[list[Recipient]], object], batches: list[list[Recipient]]
 ) -> list[float]:
     """Return the time of each batch, in sequence as in a send; the first only warms the caches."""
-    gc.collect()  # so that neither pays for the other's garbage
+    gc.collect()  # so that garbage of the other is not measured
     times = []
     for recipients in batches:
         started = time.perf_counter()

@@ -86,8 +86,8 @@ class Sink(asyncio.BufferedProtocol):
 
 def serve(latency: float, ports: "multiprocessing.Queue[int]") -> None:
     async def run() -> None:
-        run_baseline = asyncio.get_running_loop()
-        server = await run_baseline.create_server(lambda: Sink(latency), "127.0.0.1", 0)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Sink(latency), "127.0.0.1", 0)
         ports.put(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -185,12 +185,12 @@ class Clocks(Counter[str]):
 
 
 def send(folder: Path, url: str, concurrency: int) -> dict[str, Any]:
-    """Send to everybody on the list; return seconds and memory."""
+    """Send to everybody on the list; return the seconds by step, CPU seconds and memory."""
     clocks = Clocks()
     for owner, name, label in (
         (claim, "claim_batches", "claim"), (claim, "load_recipients", "read"),
-        (sender, "build_request", "build"), (claim, "mark_in_flight", "depart"),
-        (WorkerPool, "get_completed", "wait"), (sender, "record_batch_results", "settle"),
+        (sender, "build_request", "build"), (claim, "mark_in_flight", "mark"),
+        (WorkerPool, "get_completed", "wait"), (sender, "record_batch_results", "record"),
     ):  # fmt: skip
         setattr(owner, name, clocks.wrap(label, getattr(owner, name)))
     config = make_config(url)
@@ -231,7 +231,7 @@ def in_own_process(work: Callable[..., Any], *args: Any) -> Any:
 
 
 def run_baseline(folder: Path, url: str) -> float:
-    """Send with the provider's classes and client, as in its guide; seconds per recipient."""
+    """Send with the provider's classes and client, as in its guide; return seconds per email."""
     import sendgrid
 
     prepared_email = prepare_email(make_email(), make_config(url))
@@ -317,7 +317,7 @@ def report(result: dict[str, Any], baseline_rate: float, options: argparse.Names
     print(f"freeze and send {count / seconds:10,.0f} recipients/s  {seconds:6.2f} s")
     print(f"send            {count / sending:10,.0f} recipients/s  {sending:6.2f} s "
           f" {count / sending / baseline_rate:5.1f} x  goal {GOAL:.0f} x")  # fmt: skip
-    print(f"vendor's client {baseline_rate:10,.0f} recipients/s             1.0 x")
+    print(f"SendGrid client {baseline_rate:10,.0f} recipients/s             1.0 x")
     print(
         f"peak memory     {result['megabytes']:10.0f} MB; "
         f"CPU of all its threads while sending {result['cpu']:.2f} s"

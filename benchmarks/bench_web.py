@@ -1,7 +1,7 @@
 """The public site under 50 connections: pages and one-click unsubscribe.
 
 The baseline is a bare Starlette route that returns a constant, under the same load just before each
-measurement. Besides wall time it prints the server's processor time, which excludes the load client
+measurement. Besides wall time it prints the server's CPU time, which excludes the load client
 and other programs on a busy machine.
 """
 
@@ -57,7 +57,7 @@ class Server(NamedTuple):
     port: int
 
     def cpu_seconds(self) -> float:
-        """Return the seconds of processor time since its start."""
+        """Return the seconds of CPU time since its start."""
         spent = Path(f"/proc/{self.process}/stat").read_text().rpartition(") ")[2].split()[11:13]
         return sum(map(int, spent)) / os.sysconf("SC_CLK_TCK")
 
@@ -134,7 +134,7 @@ def measure(server: Server, name: str, requests: list[bytes]) -> None:
     rate = len(spent) / (time.perf_counter() - started)
     work = (server.cpu_seconds() - cpu_before) / len(spent) * 1e6
     p95 = statistics.quantiles(spent, n=20)[-1]
-    print(f"{name:<22} {rate:>7,.0f} /s   p95 {p95:6.1f} ms   {work:5.0f} µs of processor time")
+    print(f"{name:<22} {rate:>7,.0f} /s   p95 {p95:6.1f} ms   {work:5.0f} µs of CPU time")
 
 
 def main() -> None:
