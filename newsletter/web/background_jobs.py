@@ -41,7 +41,7 @@ def make_background_jobs(site: Site, mailer: SendGridClient | None) -> list[Back
 
 
 def start_due_sends(site: Site) -> int | None:
-    """Run the sends that are due, in a process of their own, so that either survives the other.
+    """Run the sends that are due in a separate process, which outlives a restart of the server.
 
     Returns:
         The process's exit code; ``None`` if nothing was due.

@@ -17,7 +17,7 @@ from newsletter.web.site_context import open_site
 @contextmanager
 def serve_rehearsal_site(project: Project, engine: sa.Engine) -> Iterator[str]:
     """Serve the site over a database; yield its URL, without a trailing slash."""
-    # Its log messages are for a public server.
+    # The site's warnings (no public URL, no webhook key) concern a public server only.
     logging.getLogger("newsletter.web").addHandler(logging.NullHandler())
     app = make_app(open_site(project, engine))
     with socket.create_server(("127.0.0.1", 0)) as sock:

@@ -135,7 +135,7 @@ def _parse_request(
 def _get_single_header(request: Request, name: str) -> str:
     """Return a header that occurs exactly once.
 
-    Of two, another program on the way may have checked the other one.
+    Of a repeated header, a proxy may have checked the other value.
 
     Raises:
         WebhookSignatureError: the header is missing or repeated.

@@ -24,12 +24,17 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def make_entry_id(config: Config, issue: ArchivedIssue) -> str:
-    """Return a tag URI (RFC 4151): an id that stays when the page's URL or title changes."""
+    """Return a tag URI (RFC 4151), an id that doesn't depend on the page's URL or title."""
     return f"tag:{get_host(config.site_url)},{issue.name[:10]}:{quote(issue.slug)}"
 
 
 def build_atom_feed(config: Config, issues: Sequence[ArchivedIssue]) -> bytes:
-    """Return the latest issues in full. ``issues`` are the listed ones, the latest first."""
+    """Return an Atom feed of the latest issues in full.
+
+    Args:
+        config: the newsletter's settings.
+        issues: the listed issues, the latest first.
+    """
     base = get_public_url(config)
     feed = etree.Element(f"{{{_ATOM}}}feed", nsmap=_default_namespace(_ATOM))
     feed.set(f"{{{_XML}}}lang", config.language)
@@ -47,7 +52,7 @@ def build_atom_feed(config: Config, issues: Sequence[ArchivedIssue]) -> bytes:
 
 
 def build_json_feed(config: Config, issues: Sequence[ArchivedIssue]) -> bytes:
-    """Return the same as JSON Feed 1.1 (jsonfeed.org)."""
+    """Return a JSON Feed (version 1.1, jsonfeed.org) of the same issues."""
     base = get_public_url(config)
     feed = {
         "version": "https://jsonfeed.org/version/1.1",

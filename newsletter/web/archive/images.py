@@ -11,7 +11,7 @@ IMAGE_TYPES = {
     ".svg": "image/svg+xml",
     ".webp": "image/webp",
 }
-# An SVG is a document: opened on its own, it may draw and do nothing else.
+# An SVG opened on its own is a document: forbid its scripts, requests and forms.
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
@@ -23,7 +23,7 @@ def find_issue_image(folder: Path, name: str) -> Path | None:
         name: the path inside it with ``/``, from a URL, decoded once.
 
     Returns:
-        The file; ``None`` if it is no image, hidden, missing, or a link out of the folder.
+        The file; ``None`` if it is not an image, hidden, missing, or a link out of the folder.
     """
     parts = name.split("/")
     invalid = any(not part or part.startswith(".") or "\\" in part for part in parts)

@@ -28,7 +28,7 @@ from newsletter.web.site_context import Site
 
 PAGE_CACHE_CONTROL = "public, max-age=300"
 IMAGE_CACHE_CONTROL = "public, max-age=86400"
-# The database and the folders are read no more often; browsers cache a page for minutes anyway.
+# How long the database and the folders are not read again; browsers cache pages longer anyway.
 SNAPSHOT_LIFETIME = datetime.timedelta(seconds=1)
 MAX_CACHED_RESPONSES = 500
 

@@ -27,7 +27,7 @@ class Visitor(NamedTuple):
         name: may be empty.
         status: one of ``STATUSES``.
         token: the secret in the links of all their emails.
-        paused_until: until when they want no emails; may be in the past.
+        paused_until: until when they have paused their emails; may be in the past.
         suppressed: whether their address is suppressed, whatever their status.
     """
 

@@ -73,7 +73,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def _render_state(site: Site, confirmation: SignupConfirmation | None, *, active: bool) -> Response:
-    """Render the page with the button, or why it isn't there any more."""
+    """Render the page with the button, or one that explains why the link no longer works."""
     if active:
         return site.pages.render_page("confirmed", private=True, already=True)
     if confirmation is None or "used" in confirmation.data:

@@ -50,7 +50,7 @@ _SELECT_TAGS = sa.select(subscriber_tag.c.tag).where(
 )
 
 FormFields = Mapping[str, str]
-# Carries out a form and returns the key of its result's message in words.yml.
+# Handles a submitted form and returns the key of its success message in words.yml.
 FormAction = Callable[[Site, sa.Connection, Visitor, FormFields], str]
 
 
@@ -81,12 +81,12 @@ def routes(site: Site) -> list[BaseRoute]:
 def _render_preferences(
     site: Site, token: str, *, done_key: str = "", error_key: str = "", status: int = 200
 ) -> Response:
-    """Render the page, with a message about what has just been done or couldn't be.
+    """Render the page, with a success or an error message if given.
 
     Args:
         site: the newsletter.
         token: the subscriber's token.
-        done_key: the message of success, a key of words.yml.
+        done_key: the success message, a key of words.yml.
         error_key: the error message, likewise.
         status: the HTTP status.
     """

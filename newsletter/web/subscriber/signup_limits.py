@@ -17,7 +17,7 @@ MAX_FORM_USES = 5
 _IPV6_PREFIX_LENGTH = 64
 _DOT_INSENSITIVE_DOMAINS = {"gmail.com", "googlemail.com"}
 
-SignupLimitResult = Literal["yes", "too_often", "worn", "silently"]
+SignupLimitResult = Literal["allowed", "form_reused", "too_often", "mailbox_limit"]
 
 
 def count_signup(  # noqa: PLR0913 - each is counted
@@ -32,7 +32,7 @@ def count_signup(  # noqa: PLR0913 - each is counted
     """Count a sign-up, and return whether it is within all limits.
 
     Args:
-        connection: in a write transaction; roll it back unless ``yes`` or ``silently``.
+        connection: in a write transaction; roll it back if ``form_reused`` or ``too_often``.
         site: the newsletter.
         now: the current time, timezone-aware.
         form_id: the form's unique id.
@@ -40,14 +40,14 @@ def count_signup(  # noqa: PLR0913 - each is counted
         address: the address that is signed up.
 
     Returns:
-        ``yes``: within all limits. ``worn``: the form has been used too often. ``too_often``: the
-        client should try again later. ``silently``: the mailbox is over its limit; the response
-        must not reveal that, since it may be somebody else's mailbox.
+        ``allowed``: within all limits. ``form_reused``: the form has been used too often.
+        ``too_often``: the client should try again later. ``mailbox_limit``: the mailbox is over
+        its limit; the response must not reveal that, since it may be somebody else's mailbox.
     """
     storage = RateLimitTableStorage(connection, site.secret, now.timestamp())
     signup = site.config.signup
     if not consume_limit(storage, RateLimitItemPerDay(MAX_FORM_USES), "form", form_id):
-        return "worn"
+        return "form_reused"
     if not consume_limit(storage, RateLimitItemPerHour(signup.per_ip_hour), "ip", normalize_ip(ip)):
         return "too_often"
     if not consume_limit(storage, RateLimitItemPerHour(signup.per_hour), "everybody"):
@@ -55,7 +55,7 @@ def count_signup(  # noqa: PLR0913 - each is counted
     is_within = consume_limit(
         storage, RateLimitItemPerDay(signup.per_address_day), "mailbox", normalize_mailbox(address)
     )
-    return "yes" if is_within else "silently"
+    return "allowed" if is_within else "mailbox_limit"
 
 
 def normalize_ip(ip: str) -> str:

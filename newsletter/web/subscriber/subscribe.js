@@ -15,8 +15,8 @@
     };
 
     const showMessage = (text, role) => {
-      const line = form.querySelector("[data-said]") || document.createElement("p");
-      line.setAttribute("data-said", "");
+      const line = form.querySelector("[data-newsletter-message]") || document.createElement("p");
+      line.setAttribute("data-newsletter-message", "");
       line.setAttribute("role", role);
       line.textContent = text;
       form.append(line);

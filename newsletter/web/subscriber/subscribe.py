@@ -183,16 +183,16 @@ def _enqueue_confirmation(
     window = datetime.timedelta(hours=site.config.signup.window_hours)
     with site.engine.connect() as connection, connection.begin() as transaction:
         limit = count_signup(connection, site, now, form_id=form_id, ip=ip, address=address)
-        if limit in {"worn", "too_often"}:
+        if limit in {"form_reused", "too_often"}:
             transaction.rollback()
             return (
                 SignupResult(422, "join_stale")
-                if limit == "worn"
+                if limit == "form_reused"
                 else SignupResult(429, "join_busy")
             )
         email_data = {**data, "wording": get_consent_wording(site)}
         enqueue_email(
-            connection, "confirm", address, email_data, now, window, allowed=limit == "yes"
+            connection, "confirm", address, email_data, now, window, allowed=limit == "allowed"
         )
     return SignupResult()
 
@@ -231,7 +231,7 @@ def _render_form(
         once_more=missing_token,
         email=fields.get("email", ""),
         name=fields.get("name", ""),
-        # After a submission that came too early, the same token, which gets old enough.
+        # Keep the token of a submission that came too early: it will be old enough next time.
         token=fields["token"] if too_early else make_form_token(site),
         wording=get_consent_wording(site),
     )
