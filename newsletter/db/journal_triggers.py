@@ -13,7 +13,7 @@ BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END""",
     """\
 CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal
 WHEN EXISTS (SELECT 1 FROM subscriber WHERE id = OLD.subscriber_id)
-BEGIN SELECT RAISE(ABORT, 'a journal goes only with its subscriber'); END""",
+BEGIN SELECT RAISE(ABORT, 'journal entries are deleted only with their subscriber'); END""",
 )
 _POSTGRESQL_TRIGGERS = (
     """\
@@ -22,9 +22,9 @@ BEGIN
   IF TG_OP = 'UPDATE' THEN
     RAISE EXCEPTION 'the journal is append-only';
   ELSIF TG_OP = 'TRUNCATE' THEN
-    RAISE EXCEPTION 'a journal goes only with its subscriber';
+    RAISE EXCEPTION 'journal entries are deleted only with their subscriber';
   ELSIF EXISTS (SELECT 1 FROM subscriber WHERE id = OLD.subscriber_id) THEN
-    RAISE EXCEPTION 'a journal goes only with its subscriber';
+    RAISE EXCEPTION 'journal entries are deleted only with their subscriber';
   END IF;
   RETURN OLD;
 END $$""",

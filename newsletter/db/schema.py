@@ -287,7 +287,7 @@ rate_bucket = sa.Table(
     "rate_bucket",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    # Recipients sent to since the last hour without any, and when the latest was.
+    # Recipients sent to since the last hour in which nothing was sent, and the latest time.
     sa.Column("used", sa.Integer, nullable=False),
     sa.Column("latest", UtcDateTime, nullable=False),
     sa.CheckConstraint("id = 1", name="one_row"),

@@ -1,6 +1,6 @@
 """Tables behind the public pages: transactional emails, rate limits.
 
-Transactional emails, address changes, rate limits, and the reasons for unsubscribing.
+Also requested address changes and the counts of reasons for unsubscribing.
 """
 
 import sqlalchemy as sa

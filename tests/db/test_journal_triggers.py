@@ -36,7 +36,7 @@ def count_entries(engine: sa.Engine) -> int:
     [
         (sa.update(journal).values(status="pending"), "append-only"),
         (sa.update(journal).values(subscriber_id=1), "append-only"),
-        (sa.delete(journal), "goes only with its subscriber"),
+        (sa.delete(journal), "deleted only with their subscriber"),
     ],
 )
 def test_updating_or_deleting_an_entry_is_rejected(
@@ -57,5 +57,5 @@ def test_deleting_a_subscriber_deletes_their_entries(engine: sa.Engine) -> None:
 @pytest.mark.usefixtures("ada")
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_truncating_the_journal_is_rejected_on_postgresql(engine: sa.Engine) -> None:
-    with pytest.raises(sa.exc.DBAPIError, match="goes only with"), engine.begin() as connection:
+    with pytest.raises(sa.exc.DBAPIError, match="deleted only with"), engine.begin() as connection:
         connection.exec_driver_sql("TRUNCATE journal")
