@@ -122,6 +122,14 @@ class DatabaseError(NewsletterError):
     """A database that cannot be opened, or was not created by this program."""
 
 
+class DatabaseUnavailableError(DatabaseError):
+    """A database that is locked, unreachable or full at the moment.
+
+    Nothing of the transaction was stored, unless the connection was lost in its commit: then all of
+    it may be. The same transaction can succeed later.
+    """
+
+
 class SendRefusedError(NewsletterError):
     """A send that must not start; nothing was sent."""
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from newsletter.db.errors import database_error
+from newsletter.db.errors import redact_database_url, translate_postgresql_error
 from newsletter.errors import Location
 
 _CACHE_KIB = 16_000
@@ -87,10 +87,10 @@ def _copy_rows(connection: sa.Connection, statement: str, rows: Sequence[tuple[A
                 copy.write_row(row)
     # The driver is used directly here, so SQLAlchemy does not translate its errors.
     except connection.dialect.loaded_dbapi.OperationalError as error:
-        where = Location(connection.engine.url.render_as_string())
-        message = f"PostgreSQL error: {' '.join(str(error).split())}"
-        raise database_error(
-            message, where, "Check that the server is running, and run this again."
+        where = Location(redact_database_url(connection.engine.url))
+        secret = str(connection.engine.url.password or "")
+        raise (
+            translate_postgresql_error(error, where, secret, is_operational=True) or error
         ) from error
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db.errors import database_error, translate_error
+from newsletter.db.errors import database_error, redact_database_url, translate_error
 from newsletter.db.migrate import HEAD_REVISION, ensure_current_schema
-from newsletter.db.transaction import begin_sqlite
+from newsletter.db.transaction import begin_postgresql, begin_sqlite
 from newsletter.errors import DatabaseError, Location
 
 # How long a writer waits for another writer before it gives up.
@@ -103,14 +103,6 @@ def sqlite_file(url: str, root: Path) -> Path | None:
     """
     target = _parse_url(url)
     return root / str(target.database) if target.get_backend_name() == "sqlite" else None
-
-
-def redact_database_url(url: sa.URL) -> str:
-    """Return ``url`` for display: without the password and the query, which may hold one too."""
-    redacted = sa.URL.create(
-        url.get_backend_name(), url.username, None, url.host, url.port, url.database
-    )
-    return redacted.render_as_string()
 
 
 def _parse_url(url: str) -> sa.URL:
@@ -204,6 +196,7 @@ def _create_postgresql_engine(target: sa.URL) -> sa.Engine:
             "Install it with: pip install 'newsletter[postgres]'",
         ) from error
     sa.event.listen(engine, "connect", _prepare_postgresql)
+    sa.event.listen(engine, "begin", begin_postgresql)
     return engine
 
 

@@ -11,6 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 
 _DEFERRED_OPTION = "newsletter_deferred"
+# How long PostgreSQL lets a write transaction wait for a lock, as long as a writer on SQLite waits.
+LOCK_TIMEOUT_SECONDS = 30
+# How long it lets a write transaction do nothing: the locks of a program that was suspended in its
+# middle are released before those who wait for them give up.
+IDLE_TIMEOUT_SECONDS = 20
 
 
 @contextmanager
@@ -43,3 +48,22 @@ def begin_sqlite(connection: sa.Connection) -> None:
     # A writer takes the lock at once: SQLite can't wait for it after a transaction has read.
     deferred = connection.get_execution_options().get(_DEFERRED_OPTION, False)
     connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
+
+
+def begin_postgresql(connection: sa.Connection) -> None:
+    """Configure a write transaction on PostgreSQL: the handler of SQLAlchemy's ``begin`` event.
+
+    With ``synchronous_commit = off`` a crash of the server loses rows that were committed, and a
+    lost row is a duplicate email; so a commit waits for the disk whatever the server's default is.
+
+    The settings are the transaction's own (``SET LOCAL``), since a connection pooler may give
+    the next transaction another session. ``SET`` takes no snapshot, so that a transaction can still
+    lock a table before its snapshot is taken.
+    """
+    if connection.get_execution_options().get(_DEFERRED_OPTION, False):
+        return  # it only reads: it has nothing to lose, and holds up nobody
+    connection.exec_driver_sql(
+        "SET LOCAL synchronous_commit = on;"
+        f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s';"
+        f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_TIMEOUT_SECONDS}s'"
+    )

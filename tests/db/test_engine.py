@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from newsletter.db import open_database, read_transaction
+from newsletter.db import database_engine, open_database, read_transaction, transaction
 from newsletter.db.migrate import HEAD_REVISION, alembic_config
 from newsletter.db.schema import metadata, suppression
 from newsletter.errors import DatabaseError
@@ -47,6 +47,16 @@ def open_in_process(url: str, root: Path, *, modules: str = "") -> "subprocess.P
         f"print([name for name in {modules.split()!r} if name in sys.modules])"
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def terminate(postgres_url: str, process: int | None) -> None:
+    """End a session on the server, as a restart of the server does."""
+    target = sa.make_url(postgres_url).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(target, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        # In milliseconds, how long to wait until it has ended.
+        ended = sa.func.pg_terminate_backend(process, 10_000)
+        assert connection.scalar(sa.select(ended))
 
 
 def test_new_database_has_all_tables(engine: sa.Engine) -> None:
@@ -122,6 +132,71 @@ def test_postgresql_session_time_zone_is_utc(postgres_url: str, tmp_path: Path) 
     with read_transaction(engine) as connection:
         assert connection.scalar(sa.text("SHOW timezone")) == "UTC"
     engine.dispose()
+
+
+def test_dead_pooled_connection_is_replaced(postgres_url: str, tmp_path: Path) -> None:
+    with database_engine(postgres_url, tmp_path) as engine:
+        with read_transaction(engine) as connection:
+            pooled = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+        terminate(postgres_url, pooled)
+        with engine.begin() as connection:
+            assert connection.scalar(sa.text("SELECT pg_backend_pid()")) != pooled
+
+
+def test_connection_lost_in_a_transaction_is_a_database_error(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    with database_engine(postgres_url, tmp_path) as engine, engine.connect() as connection:
+        terminate(postgres_url, connection.scalar(sa.text("SELECT pg_backend_pid()")))
+        with pytest.raises(DatabaseError, match="PostgreSQL error: "):
+            connection.execute(sa.select(suppression))
+
+
+def test_commit_waits_for_the_disk_whatever_the_server_is_set_to(
+    new_postgres_url: str, tmp_path: Path
+) -> None:
+    name = sa.make_url(new_postgres_url).database
+    with database_engine(new_postgres_url, tmp_path) as engine, engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    with database_engine(new_postgres_url, tmp_path) as engine:
+        with read_transaction(engine) as connection:
+            assert connection.scalar(sa.text("SHOW synchronous_commit")) == "off"
+        with engine.begin() as connection:
+            assert connection.scalar(sa.text("SHOW synchronous_commit")) == "on"
+
+
+def test_waiting_for_a_lock_ends_with_the_same_message_as_on_sqlite(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction, "LOCK_TIMEOUT_SECONDS", 0.1)
+    lock = sa.text("LOCK TABLE suppression")
+    with database_engine(postgres_url, tmp_path) as engine, engine.begin() as holder:
+        holder.execute(lock)
+        with (
+            pytest.raises(DatabaseError, match="is locked by another program"),
+            engine.begin() as connection,
+        ):
+            connection.execute(lock)
+
+
+def test_lock_of_a_suspended_program_is_released(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction, "IDLE_TIMEOUT_SECONDS", 0.1)
+    lock = sa.text("LOCK TABLE suppression")
+
+    def lock_while_suspended(engine: sa.Engine) -> None:
+        with engine.begin() as suspended:
+            suspended.execute(lock)
+            with engine.begin() as waiting:
+                waiting.execute(lock)
+            suspended.execute(lock)
+
+    with database_engine(postgres_url, tmp_path) as engine:
+        with pytest.raises(DatabaseError, match="so PostgreSQL undid it"):
+            lock_while_suspended(engine)
+        with engine.begin() as connection:
+            connection.execute(lock)
 
 
 def test_failed_transaction_rolls_back_ddl_too(engine: sa.Engine) -> None:

@@ -64,7 +64,7 @@ def postgresql_tools_error(command: str, url: str, suffix: str = "") -> "Databas
     """
     import sqlalchemy as sa
 
-    from newsletter.db.engine import redact_database_url
+    from newsletter.db.errors import redact_database_url
     from newsletter.errors import DatabaseError
 
     return DatabaseError(

@@ -34,7 +34,8 @@ def upgrade_command(*, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's marker: don't rewrap
     import sqlalchemy as sa
 
-    from newsletter.db.engine import redact_database_url, upgrade_database
+    from newsletter.db.engine import upgrade_database
+    from newsletter.db.errors import redact_database_url
     from newsletter.project import open_project
 
     project = open_project()
