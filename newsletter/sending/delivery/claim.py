@@ -126,6 +126,20 @@ _IS_OWNED = sa.and_(
     batch.c.state == sa.bindparam("b_expected"),
 )
 _UPDATE_BATCH = sa.update(batch).where(_IS_OWNED)
+_END_UNSENT_ATTEMPT = (
+    sa.update(attempt)
+    .where(
+        attempt.c.batch_id == sa.bindparam("b_id"),
+        attempt.c.number == sa.bindparam("b_attempt"),
+        attempt.c.ended_at.is_(None),
+        sa.exists().where(
+            batch.c.id == sa.bindparam("b_id"),
+            batch.c.fence == sa.bindparam("b_fence"),
+            batch.c.state == "in_flight",
+        ),
+    )
+    .values(outcome="not_sent")
+)
 _UPDATE_RECIPIENT = (
     sa.update(send_recipient)
     .where(
@@ -253,6 +267,21 @@ def mark_in_flight(
         if attempts:
             connection.execute(sa.insert(attempt), attempts)
     return to_send
+
+
+def release_unsent(ledger: Ledger, claimed_batches: Sequence[ClaimedBatch]) -> None:
+    """Make batches ready again of which no byte was sent, whether marked in flight or not.
+
+    Those that another sender has taken over meanwhile are left alone.
+    """
+    with ledger.engine.begin() as connection:
+        values = [
+            {"b_id": item.id, "b_fence": item.fence, "b_attempt": item.attempt_number}
+            for item in claimed_batches
+        ]
+        connection.execute(_END_UNSENT_ATTEMPT.values(ended_at=ledger.clock(connection)), values)
+        for state in ("claimed", "in_flight"):
+            _update_batches(connection, claimed_batches, state, state="ready", lease_until=None)
 
 
 def renew_leases(ledger: Ledger, claimed_batches: Sequence[ClaimedBatch]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from newsletter.db import read_transaction
 from newsletter.db.schema import attempt, batch, send_recipient
 from newsletter.sending.delivery.claim import ClaimedBatch, require_owned, update_recipients
 from newsletter.sending.ledger.provider_pause import pause_provider
@@ -111,6 +112,30 @@ def record_batch_results(ledger: Ledger, results: Sequence[BatchResult]) -> None
             ).rowcount
             expected = sum(len(result.recipient_ids) for result in completed)
             require_owned(updated, expected, completed[0].batch)
+
+
+def find_recorded(ledger: Ledger, results: Sequence[BatchResult]) -> set[int]:
+    """Return the ids of the batches whose results are recorded already, as they are given."""
+    query = (
+        sa.select(batch.c.id, batch.c.fence, attempt.c.number, attempt.c.outcome)
+        .join(attempt, attempt.c.batch_id == batch.c.id)
+        .where(
+            batch.c.id.in_([result.batch.id for result in results]), batch.c.state != "in_flight"
+        )
+    )
+    with read_transaction(ledger.engine) as connection:
+        rows = {tuple(row) for row in connection.execute(query)}
+    return {
+        result.batch.id
+        for result in results
+        if (
+            result.batch.id,
+            result.batch.fence,
+            result.batch.attempt_number,
+            result.action.attempt_outcome,
+        )
+        in rows
+    }
 
 
 def _execute_owned(

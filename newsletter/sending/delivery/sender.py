@@ -7,6 +7,7 @@ import datetime
 import random
 import time
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,10 +16,15 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
-from newsletter.errors import DatabaseError, NewsletterError
+from newsletter.errors import DatabaseError, DatabaseUnavailableError, NewsletterError
 from newsletter.sending.delivery import claim
 from newsletter.sending.delivery.claim import ClaimedBatch, PreparedBatch
-from newsletter.sending.delivery.record_results import BatchResult, record_batch_results
+from newsletter.sending.delivery.database_outage import DatabaseOutage
+from newsletter.sending.delivery.record_results import (
+    BatchResult,
+    find_recorded,
+    record_batch_results,
+)
 from newsletter.sending.delivery.worker_pool import (
     MailTransport,
     TransportResult,
@@ -97,11 +103,14 @@ class BatchSender:
             ThreadPoolExecutor(1) as hashing,
             WorkerPool[PreparedBatch](self.transport, self.concurrency) as pool,
         ):
-            loop = _SendLoop(self, pool, hashing)
+            loop = _SendLoop(self, pool, hashing, DatabaseOutage(self.observer))
             while loop.run_round():
                 pass
         if self.observer.stop_requested:
-            record.stop_send(self.ledger, self.send, "paused", "stopped by hand")
+            try:
+                record.stop_send(self.ledger, self.send, "paused", "stopped by hand")
+            except DatabaseError as error:
+                loop.errors.append(error)
         if loop.errors:
             problems = [problem for error in loop.errors for problem in error.problems]
             raise type(loop.errors[0]).from_problems(problems)
@@ -116,6 +125,9 @@ class _SendLoop:
         sender: the sender.
         pool: its worker threads.
         hash_executor: the thread that hashes bodies.
+        outage: the wait for a database that is unavailable.
+        unrecorded: completed requests with their responses, until they are recorded.
+        unsent: claimed batches that were not sent because the database failed; to be released.
         stop_outcome: the outcome that made it stop the send.
         resume_at: nothing is sent before then: another batch would fail in the same way.
         errors: errors of the ledger; once there is one, nothing more is sent.
@@ -125,6 +137,9 @@ class _SendLoop:
     sender: BatchSender
     pool: WorkerPool[PreparedBatch]
     hash_executor: ThreadPoolExecutor
+    outage: DatabaseOutage
+    unrecorded: list[tuple[PreparedBatch, TransportResult]] = field(default_factory=list)
+    unsent: list[ClaimedBatch] = field(default_factory=list)
     stop_outcome: Outcome | None = None
     resume_at: datetime.datetime | None = None
     errors: list[NewsletterError] = field(default_factory=list)
@@ -134,6 +149,7 @@ class _SendLoop:
         """Do one round; return ``False`` once nothing is in flight and nothing more may be sent."""
         stopping = self.sender.observer.stop_requested or bool(self.stop_outcome or self.errors)
         try:
+            self._catch_up()
             submitted = 0
             if self.pool.idle_count and not stopping and not self.resume_at:
                 submitted = self._submit_batches()
@@ -143,9 +159,20 @@ class _SendLoop:
                 self._collect_results(timeout)
             elif not submitted:
                 return not stopping and self._wait_for_batch()
+        except DatabaseUnavailableError as error:
+            self._wait_for_database(error)
         except NewsletterError as error:
             self.errors.append(error)
         return True
+
+    def _catch_up(self) -> None:
+        """Record what could not be recorded while the database was unavailable."""
+        if self.unsent:
+            claim.release_unsent(self.sender.ledger, self.unsent)
+            self.unsent.clear()
+        if self.unrecorded:
+            self._handle_responses()
+        self.outage.end()
 
     @property
     def _lease_seconds(self) -> float:
@@ -158,10 +185,15 @@ class _SendLoop:
         claimed = claim.claim_batches(sender.ledger, sender.send, limit)
         if not claimed:
             return 0
-        with read_transaction(sender.ledger.engine) as connection:
-            now = sender.ledger.clock(connection)
-            prepared = [self._prepare_batch(connection, batch, now) for batch in claimed]
-        in_flight = claim.mark_in_flight(sender.ledger, prepared)
+        try:
+            with read_transaction(sender.ledger.engine) as connection:
+                now = sender.ledger.clock(connection)
+                prepared = [self._prepare_batch(connection, batch, now) for batch in claimed]
+            in_flight = claim.mark_in_flight(sender.ledger, prepared)
+        except DatabaseUnavailableError:
+            # If the connection was lost in the commit, they may be on record as in flight.
+            self.unsent = claimed
+            raise
         if in_flight is None:
             return 0
         for batch in in_flight:
@@ -194,8 +226,9 @@ class _SendLoop:
         )
 
     def _collect_results(self, timeout: float) -> None:
-        if completed := self.pool.get_completed(timeout):
-            self._handle_responses(completed)
+        self.unrecorded += self.pool.get_completed(timeout)
+        if self.unrecorded:
+            self._handle_responses()
         if (
             self.pool.in_flight
             and time.monotonic() - self.renewed_at > self._lease_seconds / RENEWALS_PER_LEASE
@@ -204,12 +237,13 @@ class _SendLoop:
             claim.renew_leases(self.sender.ledger, batches)
             self.renewed_at = time.monotonic()
 
-    def _handle_responses(self, completed: Sequence[tuple[PreparedBatch, TransportResult]]) -> None:
+    def _handle_responses(self) -> None:
+        """Record the completed requests, and act on them."""
         sender = self.sender
         now = record.get_ledger_time(sender.ledger)
         sandbox = sender.prepared_email.config.sendgrid.sandbox
         results = []
-        for prepared, response in completed:
+        for prepared, response in self.unrecorded:
             outcome = classify_response(response, now, sandbox=sandbox)
             action = decide_batch_action(
                 outcome,
@@ -219,30 +253,76 @@ class _SendLoop:
                 jitter=sender.jitter(),
             )
             results.append(BatchResult(prepared.batch, prepared.recipient_ids, outcome, action))
-        self._record_results(results)
+        if self.outage.failed_tries:
+            # The connection may have been lost in the commit, after all was stored.
+            recorded = find_recorded(sender.ledger, results)
+            self._act_on([result for result in results if result.batch.id in recorded])
+            results = [result for result in results if result.batch.id not in recorded]
+        if results:
+            self._record_results(results)
 
     def _record_results(self, results: Sequence[BatchResult]) -> None:
         try:
             record_batch_results(self.sender.ledger, results)
+        except DatabaseUnavailableError:
+            raise
         except NewsletterError as error:
             if len(results) > 1:
                 # One that can't be recorded must not prevent the others from being recorded.
                 for result in results:
                     self._record_results([result])
                 return
-            self.errors.append(
-                DatabaseError(
-                    f"batch {results[0].batch.number} was sent, but its outcome could not be "
-                    "recorded",
-                    remedy="It is never sent again automatically: its readers will count as "
-                    "unknown.",
-                    other_problems=error.problems,
-                )
-            )
+            self._give_up_recording(results[0].batch, error)
             return
+        self._act_on(results)
+
+    def _act_on(self, results: Sequence[BatchResult]) -> None:
+        """Act on results that are recorded."""
+        self._forget({result.batch.id for result in results})
         for result in results:
             self._apply_action(result.action, result.outcome, len(result.recipient_ids))
             self._notify_observer(result)
+
+    def _give_up_recording(self, batch: ClaimedBatch, error: NewsletterError) -> None:
+        self._forget({batch.id})
+        self.errors.append(
+            DatabaseError(
+                f"batch {batch.number} was sent, but its outcome could not be recorded",
+                remedy="It is never sent again automatically: its readers will count as unknown.",
+                other_problems=error.problems,
+            )
+        )
+
+    def _forget(self, batch_ids: AbstractSet[int]) -> None:
+        self.unrecorded = [
+            (prepared, response)
+            for prepared, response in self.unrecorded
+            if prepared.batch.id not in batch_ids
+        ]
+
+    def _wait_for_database(self, error: DatabaseUnavailableError) -> None:
+        """Wait before the next try; in the end, name what could not be recorded."""
+        try:
+            self.outage.wait(error, len(self.unrecorded))
+        except DatabaseUnavailableError:
+            for prepared, _ in list(self.unrecorded):
+                self._give_up_recording(prepared.batch, error)
+            self.errors += [
+                DatabaseError(
+                    f"batch {batch.number} was not sent, but may be on record as sent",
+                    remedy="If its readers count as unknown later, send it with: newsletter "
+                    f"resolve {self.sender.send.slug} --resend {batch.number}",
+                )
+                for batch in self.unsent
+            ]
+            self.unsent = []
+            resume = f"Then continue with: newsletter resume {self.sender.send.slug}"
+            problem = error.problems[0]
+            self.errors.append(
+                DatabaseError(
+                    problem.message, where=problem.where, remedy=f"{problem.remedy} {resume}"
+                )
+            )
 
     def _apply_action(self, action: BatchAction, outcome: Outcome, size: int) -> None:
         self.sender.observer.advance(
