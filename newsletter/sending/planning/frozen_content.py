@@ -16,9 +16,14 @@ from newsletter.db.schema import batch, send, send_content
 from newsletter.errors import SendRefusedError
 from newsletter.posts.merge_tags.tags import MergeTag
 from newsletter.render.email import Email, NamedAddress
-from newsletter.sending.ledger.record import Ledger, Send, get_send
+from newsletter.sending.ledger.record import OPEN_BATCH_STATES, Ledger, Send, get_send
 from newsletter.sending.providers.sendgrid.message_body import ScheduledDelivery
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
+from newsletter.sending.providers.sendgrid.payload import (
+    PLANNED_FOR_SUBSTITUTIONS,
+    PLANNED_FOR_SUBSTITUTIONS_REMEDY,
+    PreparedEmail,
+    prepare_email,
+)
 
 MAX_DIFF_LINES = 20
 MAX_LINE_LENGTH = 200
@@ -252,8 +257,11 @@ def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> Pr
     """Return the frozen email, prepared for sending.
 
     Raises:
-        SendRefusedError: as for ``load_frozen_email``, or SendGrid would reject the email.
+        SendRefusedError: as for ``load_frozen_email``, or SendGrid would reject the email, or its
+            batches are too large for the settings.
     """
+    if config.sendgrid.personalize == "per_request":
+        _check_single_recipients(ledger, send_record)
     scheduled = None
     if send_record.provider_batch_id:
         with read_transaction(ledger.engine) as connection:
@@ -265,3 +273,17 @@ def load_prepared_email(ledger: Ledger, send_record: Send, config: Config) -> Pr
             send_record.provider_batch_id, send_record.scheduled_at if is_future else None
         )
     return prepare_email(load_frozen_email(ledger, send_record), config, scheduled)
+
+
+def _check_single_recipients(ledger: Ledger, send_record: Send) -> None:
+    """Reject a send with an open batch of several recipients."""
+    larger = sa.exists().where(
+        batch.c.send_id == send_record.id,
+        batch.c.state.in_(OPEN_BATCH_STATES),
+        batch.c.size > 1,
+    )
+    with read_transaction(ledger.engine) as connection:
+        if connection.scalar(sa.select(larger)):
+            raise SendRefusedError(
+                PLANNED_FOR_SUBSTITUTIONS, remedy=PLANNED_FOR_SUBSTITUTIONS_REMEDY
+            )

@@ -275,6 +275,20 @@ def test_per_request_personalization_needs_no_substitutions(
     assert all("substitutions" not in body["personalizations"][0] for body in bodies)
 
 
+@pytest.mark.parametrize("command", [("resume",), ("send", "--yes"), ("send", "--dry-run")])
+def test_plan_of_batches_is_not_sent_one_by_one(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path, command: tuple[str, ...]
+) -> None:
+    """Every reader of a batch would get the first one's copy."""
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), faults.error_response(403, "no more"))
+    newsletter(*SEQUENTIAL_SEND)
+    edit_settings(project_folder, "sendgrid:\n", "sendgrid:\n  personalize: per_request\n")
+    code, _, err = newsletter(*command)
+    assert code == 1
+    assert "Set it back to substitutions until this send has finished" in " ".join(err.split())
+    assert len(fake_sendgrid.accepted) == 10
+
+
 def test_ctrl_c_finishes_the_request_in_flight_and_send_can_be_resumed(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:

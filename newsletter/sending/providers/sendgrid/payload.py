@@ -91,6 +91,15 @@ class MergeTagValues(dict[str, tuple[str, ...]]):
         return values
 
 
+PLANNED_FOR_SUBSTITUTIONS = (
+    "this send was planned with several readers per request, but sendgrid.personalize in "
+    "newsletter.yml is per_request now"
+)
+PLANNED_FOR_SUBSTITUTIONS_REMEDY = (
+    "Set it back to substitutions until this send has finished; then change it for the next one."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedEmail:
     """An email that is encoded as far as all recipients share it.
@@ -208,8 +217,15 @@ def split_into_batches(
 def build_request(
     prepared_email: PreparedEmail, recipients: Iterable[Recipient], request_id: RequestId
 ) -> PreparedRequest:
-    """Build the request for one batch, without recipients whom SendGrid would reject."""
+    """Build the request for one batch, without recipients whom SendGrid would reject.
+
+    Raises:
+        SendRefusedError: one email per request is configured, and there are several recipients.
+    """
     accepted = [*recipients]
+    if prepared_email.per_request and len(accepted) > 1:
+        # All of them would get the first one's copy, with that reader's unsubscribe link.
+        raise SendRefusedError(PLANNED_FOR_SUBSTITUTIONS, remedy=PLANNED_FOR_SUBSTITUTIONS_REMEDY)
     personalizations = _fill_template(
         _build_template(prepared_email, request_id), prepared_email.merge_tag_values, accepted
     )
@@ -238,6 +254,7 @@ def build_request(
                 accepted[0].token,
             ),
             prepared_email.config,
+            prepared_email.scheduled,
         )
     # Encoded one by one: a non-ASCII character slows down its own recipient's and no other's.
     bodies = [*map(str.encode, personalizations)]

@@ -219,6 +219,14 @@ def test_request_per_recipient_holds_their_personalized_email(
     assert not MERGE_TOKEN_PATTERN.search(json.dumps(body))
 
 
+def test_one_readers_copy_is_never_built_for_several(
+    email: Email, make_readers: MakeReaders
+) -> None:
+    prepared = prepare_email(email, configured(sendgrid={"personalize": "per_request"}))
+    with pytest.raises(SendRefusedError, match="several readers per request"):
+        build_request(prepared, make_readers(2), REQUEST_ID)
+
+
 def test_all_problems_of_the_email_are_reported_at_once(email: Email) -> None:
     invalid = replace(
         email,

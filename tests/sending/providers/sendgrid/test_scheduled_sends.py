@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from sending_fixtures import FakeObserver
+from sending_fixtures import FakeObserver, configured
 
 from newsletter.errors import ProviderError
+from newsletter.render.email import Email
 from newsletter.sending.providers.provider import RequestId, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.message_body import ScheduledDelivery
 from newsletter.sending.providers.sendgrid.payload import (
-    PreparedEmail,
     build_request,
     prepare_email,
 )
@@ -66,9 +66,15 @@ def test_failure_to_create_a_batch_id_is_reported(
         create_batch_id(mailer)
 
 
+@pytest.mark.parametrize("personalize", ["substitutions", "per_request"])
 def test_request_holds_send_at_and_batch_id(
-    mailer: SendGridClient, double: FakeSendGrid, prepared: PreparedEmail, observer: FakeObserver
+    mailer: SendGridClient,
+    double: FakeSendGrid,
+    email: Email,
+    observer: FakeObserver,
+    personalize: str,
 ) -> None:
+    prepared = prepare_email(email, configured(sendgrid={"personalize": personalize}))
     batch_id = create_batch_id(mailer)
     for until, send_at in ((observer.now, observer.timestamp()), (None, None)):
         scheduled = prepare_email(
