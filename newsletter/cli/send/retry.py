@@ -38,9 +38,7 @@ def retry_command(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> 
         next_state("retry", context.send, get_ledger_time(context.ledger))
         rejected = count_recipients_by_state(context.ledger, context.send).get("rejected", 0)
         if rejected and not as_json:
-            echo(
-                f"{pluralize(rejected, 'reader')} of {context.send.slug} were refused by SendGrid."
-            )
+            echo(f"SendGrid refused {pluralize(rejected, 'reader')} of {context.send.slug}.")
         if rejected and not yes:
             confirm_count(rejected, "send again")
         batch_size = context.project.config.limits.batch_size

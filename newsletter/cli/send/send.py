@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from newsletter.cli.output import confirm_count, echo, echo_err
 from newsletter.cli.send.shared import concurrency_option, report_run, terminal_observer
@@ -57,7 +58,12 @@ if TYPE_CHECKING:
 )
 @concurrency_option
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")  # fmt: skip
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object instead; with --due one per send.",
+)
 def send_command(  # noqa: PLR0913 - one parameter per option
     issue: str | None,
     *,
@@ -102,6 +108,8 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     from newsletter.sending.planning.proposal import SendOptions
     from newsletter.sending.service import propose
 
+    if due:
+        _check_due_options()
     project = open_project()
     with database_engine(project.config.database, project.root) as engine:
         if due:
@@ -120,6 +128,22 @@ def send_command(  # noqa: PLR0913 - one parameter per option
             confirm_count(proposal.recipient_count, "schedule" if scheduled_time else "send")
         return _confirm_and_deliver(
             proposal, scheduled_time, limit_per_hour, concurrency, as_json=as_json
+        )
+
+
+def _check_due_options() -> None:
+    """Reject what would have no effect on sends that are planned already, or be ignored."""
+    context = click.get_current_context()
+    allowed = {"due", "concurrency", "yes", "as_json"}
+    given = [
+        parameter.get_error_hint(context)
+        for parameter in context.command.params
+        if parameter.name not in allowed
+        and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(
+            f"--due starts what was planned earlier; it can't be used with {', '.join(given)}"
         )
 
 

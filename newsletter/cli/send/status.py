@@ -117,9 +117,9 @@ def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
         yield f"  waits until {format_schedule_time(status.next_claim_time, zone)} ({wait})"
     if status.in_flight_recipients and status.lease_until and status.lease_until <= status.now:
         yield (
-            f"  {pluralize(status.in_flight_recipients, 'reader')} were in flight "
-            "when the sender stopped; "
-            f"see what is\n  unknown with: newsletter reconcile {slug}"
+            f"  in flight when the sender stopped: "
+            f"{pluralize(status.in_flight_recipients, 'reader')}; see what is\n"
+            f"  unknown with: newsletter reconcile {slug}"
         )
     elif status.in_flight_recipients:
         yield f"  {pluralize(status.in_flight_recipients, 'reader')} in flight"

@@ -3,6 +3,7 @@
 import datetime
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from ready_to_send import READERS, Cli
 
@@ -42,6 +43,27 @@ def test_send_of_dead_sender_is_resumed_after_its_leases_expired(
     assert "Sent to 25 of 25 readers." in out
     assert len(fake_sendgrid.accepted) == READERS
     assert newsletter("send", "--due") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--dry-run",), "'--dry-run'"),
+        (("ice",), "'[ISSUE]'"),
+        (("--segment", "vip", "--at", "Tue 09:00"), "'--segment', '--at'"),
+        (("--limit-per-hour", "5"), "'--limit-per-hour'"),
+        (("--samples", "3"), "'--samples'"),
+    ],
+)
+def test_options_of_a_new_send_are_refused(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, options: tuple[str, ...], named: str
+) -> None:
+    at = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=5)
+    newsletter("send", "--yes", "--at", at.isoformat(timespec="minutes"), "--local")
+    code, _, err = newsletter("send", "--due", *options)
+    assert code == 2
+    assert f"it can't be used with {named}" in " ".join(err.split())
+    assert fake_sendgrid.requests == []
 
 
 def test_unscheduled_send_is_not_resumed(
