@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from newsletter.db.bulk import column_in, insert_or_ignore
 from newsletter.db.schema import subscriber, subscriber_tag
 from newsletter.errors import Location, SubscriberListError
-from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.importing.files.csv_reader import open_csv
+from newsletter.subscribers.importing.rows.address_cell import parse_address_cell
 from newsletter.subscribers.importing.rows.column_mapping import map_columns
 from newsletter.subscribers.importing.rows.row_parser import clean_tags
 
@@ -54,15 +54,15 @@ def add_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement[bo
 def remove_tag(connection: sa.Connection, name: str, condition: sa.ColumnElement[bool]) -> int:
     """Remove a tag, in any of its spellings, from all subscribers who meet a condition.
 
-    The case of letters is ignored, as in a query. Returns the number of removed spellings, which
-    are two for a subscriber with ``vip`` and ``VIP``.
+    The case of letters is ignored, as in a query. Returns the number of subscribers who had it.
     """
     spellings = [tag for tag in iter_tags(connection) if tag.casefold() == name.casefold()]
     ids = sa.select(subscriber.c.id).where(condition)
-    delete = sa.delete(subscriber_tag).where(
-        subscriber_tag.c.tag.in_(spellings), subscriber_tag.c.subscriber_id.in_(ids)
-    )
-    return connection.execute(delete).rowcount
+    removed = sa.and_(subscriber_tag.c.tag.in_(spellings), subscriber_tag.c.subscriber_id.in_(ids))
+    count = sa.select(sa.func.count(subscriber_tag.c.subscriber_id.distinct())).where(removed)
+    changed = connection.scalar(count) or 0
+    connection.execute(sa.delete(subscriber_tag).where(removed))
+    return changed
 
 
 def iter_tags(connection: sa.Connection) -> Iterator[str]:
@@ -75,12 +75,12 @@ def iter_tags(connection: sa.Connection) -> Iterator[str]:
     yield from connection.scalars(sa.select(used.c.tag).where(used.c.tag.is_not(None)))
 
 
-def find_listed_keys(connection: sa.Connection, keys: Collection[str]) -> set[str]:
-    """Return which of the address keys are in the list."""
-    query = sa.select(subscriber.c.address_key).where(
+def find_ids(connection: sa.Connection, keys: Collection[str]) -> dict[str, int]:
+    """Return the ids of those address keys that are in the list: key -> id."""
+    query = sa.select(subscriber.c.address_key, subscriber.c.id).where(
         column_in(connection, subscriber.c.address_key, keys)
     )
-    return set(connection.scalars(query))
+    return dict(connection.execute(query).all())
 
 
 def read_address_file(path: Path) -> Iterator[AddressFileRow]:
@@ -101,7 +101,7 @@ def read_address_file(path: Path) -> Iterator[AddressFileRow]:
                 yield AddressFileRow(row.line, "", row.problem)
                 continue
             try:
-                parsed = parse_address(row.cells[columns.address])
+                parsed = parse_address_cell(row.cells[columns.address]).parsed
             except SubscriberListError as error:
                 yield AddressFileRow(row.line, "", error.problems[0].message)
             else:

@@ -80,7 +80,11 @@ def _change_tag(  # noqa: PLR0913 - the commands' options
 ) -> int:
     import datetime
 
+    import sqlalchemy as sa
+
     from newsletter.db import database_engine
+    from newsletter.db.bulk import column_in
+    from newsletter.db.schema import subscriber
     from newsletter.errors import UsageError
     from newsletter.project import open_project
     from newsletter.subscribers import count_subscribers, tags
@@ -92,6 +96,7 @@ def _change_tag(  # noqa: PLR0913 - the commands' options
     project = open_project()
     change = tags.add_tag if adding else tags.remove_tag
     changed = matched = 0
+    seen: set[int] = set()  # so that a reader who is chosen twice is counted once
     remarks: list[dict[str, Any]] = []
     with (
         database_engine(project.config.database, project.root) as engine,
@@ -100,12 +105,15 @@ def _change_tag(  # noqa: PLR0913 - the commands' options
         if query:
             now = datetime.datetime.now(datetime.UTC)
             condition = find_segment(connection, query, project.config, now).condition
+            if addresses or file:  # before the change, by which they may leave the segment
+                seen.update(connection.scalars(sa.select(subscriber.c.id).where(condition)))
             matched += count_subscribers(connection, condition)
             changed += change(connection, name, condition)
         for chunk in _iter_chunks(addresses, file):
-            condition, listed_count = _match_rows(connection, chunk, remarks)
-            matched += listed_count
-            changed += change(connection, name, condition)
+            ids = _match_rows(connection, chunk, remarks) - seen
+            seen |= ids
+            matched += len(ids)
+            changed += change(connection, name, column_in(connection, subscriber.c.id, ids))
     data = {"tag": name, "changed": changed, "unchanged": matched - changed, "remarks": remarks}
     _print_result(data, adding=adding, as_json=as_json)
     return 1 if remarks else 0
@@ -125,22 +133,16 @@ def _iter_chunks(addresses: tuple[str, ...], file: Path | None) -> "Iterator[lis
 
 def _match_rows(
     connection: "sa.Connection", rows: "list[AddressFileRow]", remarks: list[dict[str, Any]]
-) -> "tuple[sa.ColumnElement[bool], int]":
-    """Match rows with the list; add a remark for each row that can't be matched.
+) -> set[int]:
+    """Return the ids of those rows that are in the list; add a remark for each other row."""
+    from newsletter.subscribers.tags import find_ids
 
-    Returns:
-        A condition on ``subscriber`` for those in the list, and their number.
-    """
-    from newsletter.db.bulk import column_in
-    from newsletter.db.schema import subscriber
-    from newsletter.subscribers.tags import find_listed_keys
-
-    listed_keys = find_listed_keys(connection, {row.key for row in rows})
+    ids = find_ids(connection, {row.key for row in rows})
     for line, key, text in rows:
-        if key not in listed_keys:
+        if key not in ids:
             reason = f"'{text}' is not in the list" if key else text
             remarks.append(({"row": line} if line else {}) | {"reason": reason})
-    return column_in(connection, subscriber.c.address_key, listed_keys), len(listed_keys)
+    return set(ids.values())
 
 
 def _print_result(data: dict[str, Any], *, adding: bool, as_json: bool) -> None:

@@ -125,6 +125,18 @@ def test_tags_are_added_and_removed(newsletter: Cli, project_folder: Path) -> No
     assert data == {"tag": "vip", "changed": 0, "unchanged": 1, "remarks": []}
 
 
+def test_reader_chosen_twice_is_counted_once(newsletter: Cli, project_folder: Path) -> None:
+    (project_folder / "ada.csv").write_text("email\nADA@example.com\nAda <ada@example.com>\n")
+    everybody = "city = Bergen or city = Oslo"
+    chosen = ("--query", everybody, "--address", "ada@example.com", "--file", "ada.csv")
+    data = json.loads(newsletter("subscribers", "tag", "vip", *chosen, "--json")[1])
+    assert data == {"tag": "vip", "changed": 2, "unchanged": 0, "remarks": []}
+    newsletter("subscribers", "tag", "VIP", "--address", "ada@example.com")
+    chosen = ("--query", "tag:vip", "--address", "ada@example.com", "--file", "ada.csv")
+    data = json.loads(newsletter("subscribers", "untag", "vip", *chosen, "--json")[1])
+    assert data == {"tag": "vip", "changed": 2, "unchanged": 0, "remarks": []}
+
+
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
