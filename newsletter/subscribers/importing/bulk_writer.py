@@ -25,7 +25,11 @@ from newsletter.db.schema import journal as journal_table
 from newsletter.subscribers.attribute_types import AttributeValue
 from newsletter.subscribers.consent import journal
 from newsletter.subscribers.consent.erasure import find_erased, lock_list
-from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
+from newsletter.subscribers.consent.transitions import (
+    SUPPRESSED_STATUSES,
+    StatusChange,
+    next_status,
+)
 from newsletter.subscribers.importing.merge import (
     ExistingSubscriber,
     SubscriberUpdates,
@@ -50,8 +54,8 @@ class BulkWriteResult(NamedTuple):
         resubscribed: number of subscribers made active on the basis of the stated consent.
         unchanged: number of subscribers without a change.
         duplicates: entries whose address occurred earlier in this import; the earlier one counts.
-        not_reactivated: number of entries that are active in the file, but unsubscribed, bounced,
-            complained or unconfirmed in the list, by the status in the list.
+        not_reactivated: number of entries that are active or pending in the file, but suppressed
+            or unconfirmed in the list, by the status in the list.
         erased: entries whose address was erased on request.
     """
 
@@ -91,7 +95,7 @@ class SubscriberBulkWriter:
         )
         self._status_update = _build_update(connection.dialect, ("status", "updated_at"))
         self._reactivation_update = _build_update(
-            connection.dialect, ("status", "updated_at", "soft_bounces")
+            connection.dialect, ("status", "updated_at", "soft_bounces", "paused_until")
         )
         self._journal_insert = journal.build_bulk_insert(connection.dialect)
         newest: int | None = connection.scalar(sa.select(sa.func.max(subscriber.c.id)))
@@ -213,8 +217,9 @@ class SubscriberBulkWriter:
             entries.items(), _generate_tokens(len(entries)), strict=True
         ):
             status = entry.status
-            if status == "active" and key in suppressed:
-                status = suppressed[key]
+            if key in suppressed:
+                status = next_status(status, StatusChange("imported", suppressed[key]))
+            if status != entry.status and entry.status in {"active", "pending"}:
                 not_reactivated[status] += 1
             else:
                 new[status] += 1
@@ -326,7 +331,7 @@ class SubscriberBulkWriter:
         )
         self._reactivation_update.execute(
             self._connection,
-            [(id_, "active", self._recorded_at_value, 0) for id_, _ in updates.resubscribed],
+            [(id_, "active", self._recorded_at_value, 0, None) for id_, _ in updates.resubscribed],
         )
         self._journal_insert.execute(
             self._connection,
