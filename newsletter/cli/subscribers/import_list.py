@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_REMARKS_SHOWN = 10
 MAX_WARNINGS_SHOWN = 5
+MAX_SKIPPED_SHOWN = 5
 # From this many rows on, the peak memory is printed.
 MEMORY_REPORT_ROWS = 100_000
 
@@ -24,7 +25,7 @@ MEMORY_REPORT_ROWS = 100_000
 @click.option(
     "--map", "mapping", multiple=True, metavar="COLUMN=FIELD",
     help="What a column holds: email, name, first_name, last_name, status, tags, joined_at, "
-    "confirmed_at, source, ignored or any attribute.",
+    "confirmed_at, source, consent, confirmation, opt_out, ignored or any attribute.",
 )  # fmt: skip
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Tag every reader of the file.")
 @click.option(
@@ -55,10 +56,12 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click passes each option as
     Ghost, Buttondown, Kit, beehiiv, listmonk and of newsletter itself are recognized, also as
     a ZIP of CSV files.
 
-    An import never brings back anybody who has unsubscribed, unless you give --resubscribe and,
-    with --consent, where their new consent comes from. Rows that can't be imported are written
-    to FILE.refused.csv with the reason, to be corrected and imported; the exit code is then 1.
-    Importing a file again changes nothing.
+    A column of consents, opt-ins or opt-outs decides who gets emails, and so does a file's name
+    such as unsubscribed.csv. An import never brings back anybody who has unsubscribed, unless you
+    give --resubscribe and, with --consent, where their new consent comes from.
+
+    Rows that can't be imported are written to FILE.refused.csv with the reason, to be corrected
+    and imported; the exit code is then 1. Importing a file again changes nothing.
 
     \b
     Example:
@@ -136,6 +139,16 @@ def _print_report(report: "ImportSummary") -> None:
     )
     rows = [
         ("columns", report.columns, _format_columns(report)),
+        (
+            "status",
+            report.file_status != "active",
+            f"all {report.file_status}, by the file's name",
+        ),
+        (
+            "no email",
+            report.columns and report.columns.consent_columns and report.not_active,
+            f"to {format_status_counts(report.not_active)} in the file",
+        ),
         ("new", report.new, format_status_counts(report.new)),
         ("updated", report.updated, f"{report.updated:,}"),
         (
@@ -162,8 +175,22 @@ def _print_report(report: "ImportSummary") -> None:
     remark_count = report.rejected + report.duplicates + report.erased
     _print_remarks(report.remarks, remark_count, MAX_REMARKS_SHOWN)
     _print_remarks(report.address_warnings, report.address_warning_count, MAX_WARNINGS_SHOWN)
-    for name, reason in report.skipped_files:
-        echo_err(f"    skipped {name}: {reason}", color="yellow")
+    for notice in report.notices:
+        echo_err(f"    {notice}", color="yellow")
+    _print_skipped_files(report.skipped_files)
+
+
+def _print_skipped_files(skipped_files: Sequence[tuple[str, str]]) -> None:
+    """List the files of a ZIP that were not read; of many with one reason, only the first."""
+    names_by_reason: dict[str, list[str]] = {}
+    for name, reason in skipped_files:
+        names_by_reason.setdefault(reason, []).append(name)
+    for reason, names in names_by_reason.items():
+        for name in names[:MAX_SKIPPED_SHOWN]:
+            echo_err(f"    skipped {name}: {reason}", color="yellow")
+        more = len(names) - MAX_SKIPPED_SHOWN
+        if more > 0:
+            echo_err(f"    skipped {more:,} more: {reason}", color="yellow")
 
 
 def _print_remarks(remarks: Sequence[tuple[int, str]], total: int, limit: int) -> None:
@@ -200,13 +227,10 @@ def _format_columns(report: "ImportSummary") -> str:
         return " and ".join(f"'{header[index]}'" for index in indices)
 
     by_field = columns.single_columns
-    status = sorted(
-        (*columns.status, *columns.consent, *columns.opt_out, *columns.suppressed_if_filled)
-    )
     parts = [
         ("address from", [columns.address]),
         ("name from", columns.names),
-        ("status from", status),
+        ("status from", columns.status_columns),
         ("tags from", columns.tags),
         ("joined from", [by_field["joined_at"]] if "joined_at" in by_field else []),
         ("confirmed from", [by_field["confirmed_at"]] if "confirmed_at" in by_field else []),
@@ -228,6 +252,9 @@ def _to_dict(report: "ImportSummary", *, dry_run: bool) -> dict[str, Any]:
         "encoding_guessed": report.encoding.guessed,
         "delimiter": report.delimiter,
         "rows": report.rows,
+        "file_status": report.file_status,
+        "not_active": dict(report.not_active),
+        "notices": report.notices,
         "new": dict(report.new),
         "updated": report.updated,
         "resubscribed": report.resubscribed,

@@ -19,15 +19,14 @@ from newsletter.subscribers.importing.attributes import AttributeRegistry, infer
 from newsletter.subscribers.importing.bulk_writer import SubscriberBulkWriter
 from newsletter.subscribers.importing.files.csv_reader import FileRow
 from newsletter.subscribers.importing.files.zip_reader import (
-    UnpackedFile,
     is_zip_file,
     unpack_lists,
 )
+from newsletter.subscribers.importing.find_lists import find_lists, open_single_source
 from newsletter.subscribers.importing.import_summary import ImportSummary
 from newsletter.subscribers.importing.open_list import ListSource, OpenList, open_list_file
 from newsletter.subscribers.importing.rejected_rows import RejectedRowsFile
 from newsletter.subscribers.importing.rows.row_parser import (
-    STATUS_PRECEDENCE,
     ParsedSubscriber,
     clean_tags,
 )
@@ -75,8 +74,8 @@ def import_subscriber_files(  # noqa: PLR0913 - independent options, keyword-onl
     """Import a file of subscribers, or all subscriber lists in a ZIP.
 
     A subscriber who is suppressed in one file of a ZIP is not made active by another: files of
-    suppressed subscribers are imported first. Files that aren't subscriber lists are skipped, if
-    at least one is.
+    suppressed subscribers are imported first. Files that aren't subscriber lists are skipped and
+    listed, unless they may contain those who have left: then nothing is imported.
 
     Args:
         engine: the engine of the database.
@@ -87,14 +86,15 @@ def import_subscriber_files(  # noqa: PLR0913 - independent options, keyword-onl
         progress: called with the number of bytes just read, which add up to the file's size.
 
     Raises:
-        SubscriberListError: the file as a whole can't be read, or no file in the ZIP.
+        SubscriberListError: the file as a whole can't be read; no file in the ZIP is a list, or one
+            that can't be read may contain those who have left.
         DatabaseError: the database can't be written.
         OSError: the file can't be read.
     """
     if not is_zip_file(path):
         return [import_subscriber_file(engine, path, now=now, options=options, progress=progress)]
-    with unpack_lists(path, max_unpacked_bytes) as files:
-        sources, skipped_files = _find_lists(files, path, options)
+    with unpack_lists(path, max_unpacked_bytes) as archive:
+        sources, skipped_files = find_lists(archive, path, options.mapping)
         types = _sample_attribute_types(sources, options)
         unpacked_size = sum(source.path.stat().st_size for source in sources)
         ratio = path.stat().st_size / max(1, unpacked_size)
@@ -136,7 +136,7 @@ def import_subscriber_file(
     """
     with engine.connect() as connection:
         run = _ImportRun(connection, now, options, progress, {})
-        return run.import_source(ListSource(path, str(path), path.name, path))
+        return run.import_source(open_single_source(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ def _iter_entries(
         except SubscriberListError as error:
             reject(row, error)
         else:
-            summary.check_address(entry)
+            summary.check_entry(entry)
             yield row, entry
 
 
@@ -257,38 +257,6 @@ def _iter_typed_entries(
             reject(row, error)
 
 
-def _find_lists(
-    files: Sequence[UnpackedFile], path: Path, options: ListImportOptions
-) -> tuple[list[ListSource], list[tuple[str, str]]]:
-    """Return the subscriber lists in a ZIP, those of suppressed subscribers first; and the others.
-
-    An export of a known service may contain other tables of addresses (who opened what): if the
-    format of one file is recognized, only files of recognized formats count as lists.
-    """
-    candidates: list[tuple[ListSource, ImportSummary]] = []
-    problems: list[tuple[str, SubscriberListError]] = []
-    for file in files:
-        rejected_rows_base = path.with_name(f"{path.name}.{file.name}")
-        source = ListSource(
-            file.path, str(path / file.name), f"{path.name}/{file.name}", rejected_rows_base
-        )
-        try:
-            with open_list_file(source, options.mapping) as (_, summary):
-                candidates.append((source, summary))
-        except SubscriberListError as error:
-            problems.append((file.name, error))
-    if not candidates:
-        raise problems[0][1]
-    lists = [(source, summary) for source, summary in candidates if summary.service] or candidates
-    skipped_files = [(name, error.problems[0].message) for name, error in problems]
-    skipped_files += [
-        (source.name, "not a subscriber list, by its columns")
-        for source, summary in candidates
-        if (source, summary) not in lists
-    ]
-    return [source for source, _ in sorted(lists, key=_status_rank, reverse=True)], skipped_files
-
-
 def _sample_attribute_types(
     sources: Sequence[ListSource], options: ListImportOptions
 ) -> dict[str, AttributeType]:
@@ -301,10 +269,3 @@ def _sample_attribute_types(
                     yield open_list.parse_row(row)
 
     return infer_attribute_types(chain.from_iterable(map(sample, sources)), {})
-
-
-def _status_rank(candidate: tuple[ListSource, ImportSummary]) -> int:
-    source, summary = candidate
-    columns = summary.columns
-    status = columns.format.status_from_filename(source.name) if columns else "active"
-    return STATUS_PRECEDENCE.index(status)

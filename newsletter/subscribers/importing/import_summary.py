@@ -25,7 +25,10 @@ class ImportSummary:
         service: the service that exported it; ``""`` if not recognized.
         delimiter: the name of the delimiter; ``""`` for JSON lines.
         columns: the roles of the columns; ``None`` for JSON lines.
+        file_status: the status of all subscribers of the file, by its name.
+        notices: columns that look like consent and aren't understood.
         rows: number of rows that are not blank, without the header.
+        not_active: number of valid rows that are not active in the file, by status.
         new: number of subscribers added, by status.
         updated: number of subscribers whose name, attributes, tags or status changed.
         resubscribed: number of subscribers made active on the basis of the stated consent.
@@ -40,7 +43,7 @@ class ImportSummary:
         address_warning_count: number of imported addresses with a warning.
         address_warnings: the first of them: line and warning.
         rejected_rows_path: the file of rejected rows, if there are any.
-        skipped_files: files of a ZIP that aren't subscriber lists, and why; in the first summary.
+        skipped_files: files of a ZIP that were not read, and why; in the first summary.
     """
 
     file: str
@@ -48,7 +51,10 @@ class ImportSummary:
     service: str = ""
     delimiter: str = ""
     columns: ColumnMapping | None = None
+    file_status: str = "active"
+    notices: list[str] = field(default_factory=list)
     rows: int = 0
+    not_active: Counter[str] = field(default_factory=Counter)
     new: Counter[str] = field(default_factory=Counter)
     updated: int = 0
     resubscribed: int = 0
@@ -75,8 +81,10 @@ class ImportSummary:
         self.rejection_reasons[_generalize_reason(reason)] += 1
         self.add_remark(line, reason)
 
-    def check_address(self, entry: ParsedSubscriber) -> None:
-        """Record a warning if the address is questionable."""
+    def check_entry(self, entry: ParsedSubscriber) -> None:
+        """Count a status that isn't active; record a warning if the address is questionable."""
+        if entry.status != "active":
+            self.not_active[entry.status] += 1
         warning = address_warning(entry.key)
         if warning:
             self.address_warning_count += 1

@@ -128,3 +128,54 @@ def test_bidirectional_overrides_in_rows_are_escaped(cli: Cli, project_folder: P
     _, _, err = cli("subscribers", "import", "more.csv")
     assert "\u202e" not in err
     assert "\\u202eevitca" in err
+
+
+def test_consent_columns_are_reported(cli: Cli, project_folder: Path) -> None:
+    (project_folder / "fair.csv").write_text(
+        "email,consent,double_opt_in,newsletter_no_7\n"
+        "yes@example.com,yes,yes,a\nno@example.com,no,no,b\nask@example.com,yes,no,\n"
+        "odd@example.com,perhaps,yes,\n"
+    )
+    code, out, err = cli("subscribers", "import", "fair.csv")
+    assert code == 1
+    assert "  no email  to 1 unsubscribed, 1 pending in the file\n" in out
+    assert "row 5: 'perhaps' is neither yes nor no, in the column consent" in err
+    assert "the column 'newsletter_no_7' looks like consent" in err
+    statuses = {address: row["status"] for address, row in list_by_address(cli).items()}
+    assert statuses == {
+        "yes@example.com": "active", "no@example.com": "unsubscribed", "ask@example.com": "pending",
+    }  # fmt: skip
+    data = json.loads(cli("subscribers", "import", "fair.csv", "--json")[1])
+    assert data["not_active"] == {"unsubscribed": 1, "pending": 1}
+    assert len(data["notices"]) == 1
+
+
+def test_file_of_readers_who_left_makes_nobody_active(cli: Cli, project_folder: Path) -> None:
+    (project_folder / "unsubscribed.csv").write_text("email\nleft@example.com\n")
+    code, out, _ = cli("subscribers", "import", "unsubscribed.csv")
+    assert code == 0
+    assert "all unsubscribed, by the file's name\n" in out
+    assert list_by_address(cli)["left@example.com"]["status"] == "unsubscribed"
+
+
+def test_many_skipped_files_are_listed_in_short(cli: Cli, project_folder: Path) -> None:
+    with zipfile.ZipFile(project_folder / "all.zip", "w") as archive:
+        archive.writestr("readers.csv", "email\nada@example.com\n")
+        for number in range(9):
+            archive.writestr(f"posts/{number}.html", "<p>")
+    code, _, err = cli("subscribers", "import", "all.zip")
+    assert code == 0
+    assert "skipped posts/4.html: not a CSV file\n    skipped 4 more: not a CSV file\n" in err
+    data = json.loads(cli("subscribers", "import", "all.zip", "--json")[1])
+    assert len(data["passed_over"]) == 9
+
+
+def test_zip_with_an_unreadable_list_of_those_who_left_is_refused(
+    cli: Cli, project_folder: Path
+) -> None:
+    with zipfile.ZipFile(project_folder / "all.zip", "w") as archive:
+        archive.writestr("readers.csv", "email\nada@example.com\n")
+        archive.writestr("unsubscribed.xlsx", "x")
+    code, _, err = cli("subscribers", "import", "all.zip")
+    assert (code, "unsubscribed.xlsx" in err) == (1, True)
+    assert list_by_address(cli) == {}

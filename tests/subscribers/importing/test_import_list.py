@@ -140,6 +140,63 @@ def test_new_subscriber_with_a_suppressed_address_is_not_active(
     assert load_subscribers(engine)["a@b.com"]["status"] == status
 
 
+def test_pending_row_with_a_suppressed_address_is_suppressed(
+    engine: sa.Engine, import_text: ImportText
+) -> None:
+    suppress(engine, "a@b.com", "complained")
+    suppress(engine, "c@d.com", "bounced")
+    summary = import_text("email,status\na@b.com,pending\nc@d.com,unsubscribed\n")
+    statuses = {key: row["status"] for key, row in load_subscribers(engine).items()}
+    assert statuses == {"a@b.com": "complained", "c@d.com": "unsubscribed"}
+    assert (summary.new, summary.not_reactivated) == ({"unsubscribed": 1}, {"complained": 1})
+
+
+def test_resubscribing_ends_a_pause(engine: sa.Engine, import_text: ImportText) -> None:
+    import_text("email,status\na@b.com,unsubscribed\n")
+    with engine.begin() as connection:
+        connection.execute(sa.update(subscriber).values(paused_until=LATER))
+    assert import_text("email\na@b.com\n", consent="the fair").resubscribed == 1
+    row = load_subscribers(engine)["a@b.com"]
+    assert (row["status"], row["paused_until"]) == ("active", None)
+
+
+def test_cleaned_up_addresses_are_one_reader(engine: sa.Engine, import_text: ImportText) -> None:
+    summary = import_text(
+        "email,name\n\u200ba@b.com,\n'a@b.com,\nA <a@b.com>,\nmailto:a@b.com,\nBo <c@d.com>,\n"
+        "Name <e@f.com>,Given\n"
+    )
+    assert (summary.new, summary.duplicates, summary.rejected) == ({"active": 3}, 3, 0)
+    names = {key: row["name"] for key, row in load_subscribers(engine).items()}
+    assert names == {"a@b.com": "", "c@d.com": "Bo", "e@f.com": "Given"}
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"), [("31.05.2024", (2024, 5, 1)), ("05.31.2024", (2024, 1, 5))]
+)
+def test_order_of_dates_is_proved_by_the_column(
+    engine: sa.Engine, import_text: ImportText, other: str, expected: tuple[int, int, int]
+) -> None:
+    text = f"email,joined,confirmed at\na@b.com,01.05.2024,2024-06-01\nc@d.com,{other},\n"
+    assert import_text(text).rejected == 0
+    joined = load_subscribers(engine)["a@b.com"]["joined_at"]
+    assert joined == datetime.datetime(*expected, tzinfo=datetime.UTC)
+
+
+def test_date_with_two_meanings_is_refused(import_text: ImportText) -> None:
+    summary = import_text(
+        "email,joined,confirmed at\na@b.com,01.05.2024,31.05.2024\nc@d.com,2 May 2024,\n"
+    )
+    ((line, reason),) = summary.remarks
+    assert (line, summary.new) == (2, {"active": 1})
+    assert reason.startswith("'01.05.2024' could be two dates")
+
+
+def test_export_is_imported_as_it_was(engine: sa.Engine, import_text: ImportText) -> None:
+    header = "email,name,status,tags,joined_at,confirmed_at,source,soft_bounces,token\n"
+    import_text(f"{header}'a@b.com,A,active,,,,,,\n")
+    assert load_subscribers(engine).keys() == {"'a@b.com"}
+
+
 def test_import_can_suppress_existing_subscribers(
     engine: sa.Engine, import_text: ImportText
 ) -> None:

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from newsletter.errors import Location, SubscriberListError
 
-_LIST_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
+_LIST_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", ".jsonl"})
 _ARCHIVE_SUFFIXES = frozenset({".zip", ".gz", ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz"})
 _WORKBOOK_MARKER = "[Content_Types].xml"
 _MAX_FILES = 10_000
+METADATA_REASON = "metadata of macOS"
 _ENCRYPTED_FLAG = 0x1
+_UTF8_FLAG = 0x800
 _BLOCK_SIZE = 1 << 20
 
 
@@ -22,12 +24,24 @@ class UnpackedFile(NamedTuple):
     """A file unpacked from an archive.
 
     Attributes:
-        name: the last part of its name in the archive.
+        name: its name in the archive, with folders.
         path: its temporary path.
     """
 
     name: str
     path: Path
+
+
+class UnpackedArchive(NamedTuple):
+    """The files of an archive.
+
+    Attributes:
+        files: the unpacked lists.
+        ignored: the other files and why they were not unpacked: name, reason.
+    """
+
+    files: list[UnpackedFile]
+    ignored: list[tuple[str, str]]
 
 
 def is_zip_file(path: Path) -> bool:
@@ -41,7 +55,7 @@ def is_zip_file(path: Path) -> bool:
 
 
 @contextmanager
-def unpack_lists(path: Path, max_bytes: int) -> Iterator[list[UnpackedFile]]:
+def unpack_lists(path: Path, max_bytes: int) -> Iterator[UnpackedArchive]:
     """Unpack the CSV files of a ZIP to a private temporary folder, deleted at the end.
 
     Args:
@@ -56,7 +70,7 @@ def unpack_lists(path: Path, max_bytes: int) -> Iterator[list[UnpackedFile]]:
     where = Location(str(path))
     try:
         with zipfile.ZipFile(path) as archive, TemporaryDirectory() as folder:
-            infos = _find_list_members(archive, where)
+            infos, ignored = _find_list_members(archive, where)
             _check_declared_size(infos, max_bytes, where)
             size, files = 0, []
             for number, info in enumerate(infos):
@@ -65,15 +79,18 @@ def unpack_lists(path: Path, max_bytes: int) -> Iterator[list[UnpackedFile]]:
                     size += block_size
                     if size > max_bytes:  # the sizes declared in the ZIP may be wrong
                         raise _too_large_error(max_bytes, where)
-                files.append(UnpackedFile(PurePosixPath(info.filename).name, target))
-            yield files
+                files.append(UnpackedFile(_decode_name(info), target))
+            yield UnpackedArchive(files, ignored)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
         raise SubscriberListError(
             f"the ZIP is damaged: {error}", where=where, remedy="Export it again, or unpack it."
         ) from error
 
 
-def _find_list_members(archive: zipfile.ZipFile, where: Location) -> list[zipfile.ZipInfo]:
+def _find_list_members(
+    archive: zipfile.ZipFile, where: Location
+) -> tuple[list[zipfile.ZipInfo], list[tuple[str, str]]]:
+    """Return the lists; and the names of all other files, with the reason."""
     infos = archive.infolist()
     if any(info.filename == _WORKBOOK_MARKER for info in infos):
         raise SubscriberListError(
@@ -85,12 +102,23 @@ def _find_list_members(archive: zipfile.ZipFile, where: Location) -> list[zipfil
         )
     for info in infos:
         _check_name(info, where)
-    members = [info for info in infos if _is_list_file(info)]
+    reasons = [(info, _reason_to_ignore(info)) for info in infos if not info.is_dir()]
+    members = [info for info, reason in reasons if not reason]
     if not members:
         raise SubscriberListError(
             "there is no CSV file in the ZIP", where=where, remedy="Use an export of subscribers."
         )
-    return members
+    return members, [(_decode_name(info), reason) for info, reason in reasons if reason]
+
+
+def _decode_name(info: zipfile.ZipInfo) -> str:
+    """Return a file's name; macOS writes UTF-8 without the flag that states it."""
+    if info.flag_bits & _UTF8_FLAG:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.filename
 
 
 def _check_name(info: zipfile.ZipInfo, where: Location) -> None:
@@ -116,10 +144,14 @@ def _check_name(info: zipfile.ZipInfo, where: Location) -> None:
         )
 
 
-def _is_list_file(info: zipfile.ZipInfo) -> bool:
+def _reason_to_ignore(info: zipfile.ZipInfo) -> str:
+    """Return why a file isn't unpacked; ``""`` for a list."""
     path = PurePosixPath(info.filename)
-    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
-    return not info.is_dir() and not hidden and path.suffix.lower() in _LIST_SUFFIXES
+    if "__MACOSX" in path.parts or path.name == ".DS_Store":
+        return METADATA_REASON
+    if path.name.startswith("."):
+        return "a hidden file"
+    return "" if path.suffix.lower() in _LIST_SUFFIXES else "not a CSV file"
 
 
 def _check_declared_size(infos: list[zipfile.ZipInfo], max_bytes: int, where: Location) -> None:

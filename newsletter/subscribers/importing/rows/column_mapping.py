@@ -10,6 +10,8 @@ from anyascii import anyascii
 
 from newsletter.errors import Location, SubscriberListError
 from newsletter.subscribers.attribute_types import AttributeType
+from newsletter.subscribers.importing.rows.consent_columns import UNCLEAR_ROLES, find_consent_role
+from newsletter.subscribers.importing.rows.date_cell import DateOrder
 from newsletter.subscribers.importing.rows.export_formats import (
     NEWSLETTER_FORMAT,
     ROLE_BY_COLUMN_NAME,
@@ -26,7 +28,7 @@ REJECTED_REASON_COLUMN = "refused_because"
 _RESERVED_NAMES = frozenset({"email", "name", "token", "status", "unsubscribe", "preferences"})
 MAPPABLE = (
     "email", "name", "first_name", "last_name", "status", "tags", "joined_at", "confirmed_at",
-    "source", "ignored",
+    "source", "consent", "confirmation", "opt_out", "ignored",
 )  # fmt: skip
 _ATTRIBUTE_PREFIX = "attribute:"
 _TIME_ROLES = ("joined_at", "confirmed_at", "paused_until")
@@ -45,10 +47,13 @@ class ColumnMapping:
         names: the columns that make up the name, in order.
         status: the columns with a status.
         consent: the columns that state whether the subscriber may be mailed.
+        confirmation: the columns that state whether the subscriber has confirmed.
         opt_out: the columns that state whether the subscriber must not be mailed.
+        unclear: attributes that may be about consent: index -> one of ``UNCLEAR_ROLES``.
         suppressed_if_filled: the columns that are filled if the subscriber is suppressed: index ->
             status.
         tags: the columns of tags.
+        date_orders: the order of day and month that the dates of a column prove, by index.
         single_columns: the columns of roles that only one column may have: ``joined_at``,
             ``confirmed_at``, ``source``, and in our own export ``token``, ``soft_bounces`` and
             ``paused_until``.
@@ -65,9 +70,12 @@ class ColumnMapping:
     names: tuple[int, ...] = ()
     status: tuple[int, ...] = ()
     consent: tuple[int, ...] = ()
+    confirmation: tuple[int, ...] = ()
     opt_out: tuple[int, ...] = ()
+    unclear: Mapping[int, str] = field(default_factory=dict)
     suppressed_if_filled: Mapping[int, str] = field(default_factory=dict)
     tags: tuple[int, ...] = ()
+    date_orders: Mapping[int, DateOrder] = field(default_factory=dict)
     single_columns: Mapping[str, int] = field(default_factory=dict)
     json: tuple[int, ...] = ()
     attributes: Mapping[int, str] = field(default_factory=dict)
@@ -78,6 +86,26 @@ class ColumnMapping:
     def escape_levels(self) -> int:
         """The number of times that formulas in cells were escaped (see ``csv_injection``)."""
         return (self.format is NEWSLETTER_FORMAT) + bool(self.rejection_notes)
+
+    @property
+    def date_columns(self) -> tuple[int, ...]:
+        """The columns of dates."""
+        return tuple(index for role, index in self.single_columns.items() if role in _TIME_ROLES)
+
+    @property
+    def consent_columns(self) -> tuple[int, ...]:
+        """The columns that state whether the subscriber may be mailed."""
+        return (*self.consent, *self.confirmation, *self.opt_out)
+
+    @property
+    def status_columns(self) -> tuple[int, ...]:
+        """The columns that state or imply a status, in the order of the file."""
+        return tuple(
+            sorted((
+                *self.status, *self.consent, *self.confirmation, *self.opt_out,
+                *self.suppressed_if_filled,
+            ))
+        )  # fmt: skip
 
 
 def map_columns(cells: Sequence[str], mapping: Mapping[str, str], where: Location) -> ColumnMapping:
@@ -101,8 +129,8 @@ def map_columns(cells: Sequence[str], mapping: Mapping[str, str], where: Locatio
     typed = _typed_attributes(cells) if export_format is NEWSLETTER_FORMAT else {}
     roles = [
         explicit.get(index)
-        or (_ATTRIBUTE_PREFIX if index in typed else _find_role(name, export_format))
-        for index, name in enumerate(names)
+        or (_ATTRIBUTE_PREFIX if index in typed else _find_role(cells[index], export_format))
+        for index in range(len(cells))
     ]
 
     def with_role(*wanted_roles: str) -> tuple[int, ...]:
@@ -123,12 +151,14 @@ def map_columns(cells: Sequence[str], mapping: Mapping[str, str], where: Locatio
         index: role.removeprefix(_SUPPRESSED_PREFIX)
         for index, role in enumerate(roles)
         if _SUPPRESSED_PREFIX in role
-    }
+    } | dict.fromkeys(with_role("left_reason"), "unsubscribed")
     full_name = with_role("name")[:1]
     status, consent, opt_out = with_role("status"), with_role("consent"), with_role("opt_out")
+    confirmation, left_reasons = with_role("confirmation"), with_role("left_reason")
     tags, json = with_role("tags"), with_role("json")
     not_attributes = {
-        address, *full_name, *status, *consent, *opt_out, *suppressed_if_filled, *tags, *json,
+        address, *full_name, *status, *consent, *confirmation, *opt_out,
+        *(suppressed_if_filled.keys() - set(left_reasons)), *tags, *json,
         *single_columns.values(), *with_role("ignored", "rejection_note"),
     }  # fmt: skip
     attributes = {
@@ -152,7 +182,9 @@ def map_columns(cells: Sequence[str], mapping: Mapping[str, str], where: Locatio
         names=full_name or with_role("first_name", "last_name"),
         status=status,
         consent=consent,
+        confirmation=confirmation,
         opt_out=opt_out,
+        unclear={index: roles[index] for index in attributes if roles[index] in UNCLEAR_ROLES},
         suppressed_if_filled=suppressed_if_filled,
         tags=tags,
         single_columns=single_columns,
@@ -178,11 +210,14 @@ def make_attribute_key(name: str, index: int) -> str:
     return f"{key}_{index + 1}" if key in _RESERVED_NAMES else key
 
 
-def _find_role(name: str, export_format: ExportFormat) -> str:
-    """Return the role of a column by its name; ``""`` for an attribute."""
+def _find_role(cell: str, export_format: ExportFormat) -> str:
+    """Return the role of a column by its name in the header; ``""`` for an attribute."""
+    name = normalize_name(cell)
     if name in export_format.columns:
         return export_format.columns[name]
-    return ROLE_BY_COLUMN_NAME.get(name, "")
+    if name in ROLE_BY_COLUMN_NAME:
+        return ROLE_BY_COLUMN_NAME[name]
+    return "" if export_format is NEWSLETTER_FORMAT else find_consent_role(cell)
 
 
 def _typed_attributes(cells: Sequence[str]) -> dict[int, tuple[str, AttributeType]]:

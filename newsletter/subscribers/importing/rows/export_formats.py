@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 # Role -> names of columns. "suppressed:STATUS" is filled if the subscriber has that status;
 # "opt_out" is yes if they must not be mailed; "json" is an object of attributes.
 COLUMN_NAMES: Mapping[str, Collection[str]] = {
-    "email": {"email", "email address", "e mail", "e mail address", "mail", "subscriber email"},
+    "email": {
+        "email", "email address", "e mail", "e mail address", "mail", "subscriber email",
+        "e mail adresse", "emailadresse", "mailadresse", "adresse e mail", "adresse email",
+        "adresse mail", "courriel", "correo electr\xf3nico", "correo electronico",
+        "indirizzo e mail", "indirizzo email", "e post", "epost", "e postadresse", "epostadresse",
+        "e mailadres", "emailadres",
+    },
     "subscriber": {"subscriber"},  # the addresses, if no other column has them
     "name": {"name", "full name", "subscriber name"},
     "first_name": {"first name", "firstname", "fname", "given name"},
@@ -19,7 +25,7 @@ COLUMN_NAMES: Mapping[str, Collection[str]] = {
     "status": {"status", "subscriber status", "subscription status", "email status"},
     "consent": {"subscribed", "is subscribed", "subscribed to emails", "opted in", "opt in"},
     "suppressed:unsubscribed": {
-        "unsubscribed", "unsubscribed at", "unsubscribed on", "unsubscribe date", "unsub time",
+        "unsubscribed at", "unsubscribed on", "unsubscribe date", "unsub time",
         "unsubscription date",
     },
     "suppressed:bounced": {
@@ -35,6 +41,8 @@ COLUMN_NAMES: Mapping[str, Collection[str]] = {
     "confirmed_at": {"confirmed at", "confirmed on", "confirmation date", "confirm time"},
     "source": {"source", "signup source"},
     "rejection_note": {"refused row", "refused because"},  # added by rejected_rows.py
+    # Of Mailchimp: where a consent came from, not whether it was given.
+    "": {"optin ip", "confirm ip", "unsub campaign title", "unsub campaign id"},
 }  # fmt: skip
 ROLE_BY_COLUMN_NAME = {name: role for role, names in COLUMN_NAMES.items() for name in names}
 
@@ -48,6 +56,8 @@ STATUS_WORDS: Mapping[str, str] = {
     "disabled": "unsubscribed", "blocklisted": "unsubscribed", "blocked": "unsubscribed",
     "opted out": "unsubscribed", "cancelled": "unsubscribed", "canceled": "unsubscribed",
     "non subscribed": "unsubscribed", "nonsubscribed": "unsubscribed",
+    "not subscribed": "unsubscribed", "never subscribed": "unsubscribed",
+    "opt in": "active", "opt out": "unsubscribed", "optout": "unsubscribed",
     "bounced": "bounced", "cleaned": "bounced", "undeliverable": "bounced", "invalid": "bounced",
     "complained": "complained", "complaint": "complained", "spam": "complained",
 }  # fmt: skip
@@ -62,22 +72,12 @@ class ExportFormat:
         signatures: sets of column names; a header that contains one of the sets is this service's.
         columns: column name -> role, where it differs from ``ROLE_BY_COLUMN_NAME``.
         statuses: word -> status, where it differs from ``STATUS_WORDS``.
-        status_by_filename: a word in the file's name -> the status of all subscribers in the file.
     """
 
     name: str
     signatures: tuple[frozenset[str], ...]
     columns: Mapping[str, str] = field(default_factory=dict)
     statuses: Mapping[str, str] = field(default_factory=dict)
-    status_by_filename: Mapping[str, str] = field(default_factory=dict)
-
-    def status_from_filename(self, name: str) -> str:
-        """Return the status that a file's name implies; ``"active"`` if it implies none."""
-        words = re.split(r"[^a-z]+", name.casefold())
-        return next(
-            (self.status_by_filename[word] for word in words if word in self.status_by_filename),
-            "active",
-        )
 
 
 def _signatures(*sets: str) -> tuple[frozenset[str], ...]:
@@ -116,12 +116,6 @@ FORMATS = (
             ),
             "ignored",
         ),
-        status_by_filename={
-            "subscribed": "active",
-            "unsubscribed": "unsubscribed",
-            "cleaned": "bounced",
-            "nonsubscribed": "unsubscribed",
-        },
     ),
     ExportFormat(
         "Substack",
@@ -153,7 +147,6 @@ FORMATS = (
             "unpaid": "pending",
             "spammy": "unsubscribed",
         },
-        status_by_filename={"unsubscribers": "unsubscribed"},
     ),
     ExportFormat(
         "Kit",

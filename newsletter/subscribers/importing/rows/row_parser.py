@@ -18,17 +18,16 @@ from newsletter.subscribers.attribute_types import (
     MAX_TEXT_LENGTH,
     AttributeValue,
     format_value,
-    parse_boolean,
-    parse_timestamp,
 )
 from newsletter.subscribers.consent.journal import JournalEntry
 from newsletter.subscribers.csv_injection import unescape_formula
 from newsletter.subscribers.importing.files.csv_reader import FileRow
+from newsletter.subscribers.importing.rows.address_cell import AddressCell, parse_address_cell
 from newsletter.subscribers.importing.rows.column_mapping import ColumnMapping, make_attribute_key
-from newsletter.subscribers.importing.rows.export_formats import STATUS_WORDS, normalize_name
+from newsletter.subscribers.importing.rows.date_cell import parse_date_cell
+from newsletter.subscribers.importing.rows.export_formats import NEWSLETTER_FORMAT
+from newsletter.subscribers.importing.rows.row_status import parse_row_status
 
-# If the columns of a row state different statuses, the one that is later in this tuple counts.
-STATUS_PRECEDENCE = ("active", "pending", "bounced", "unsubscribed", "complained")
 TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
 MAX_NAME_LENGTH = 200  # characters
 MAX_TAG_LENGTH = 100  # characters
@@ -93,8 +92,13 @@ def parse_subscriber_row(
     cells = row.cells
     for _ in range(columns.escape_levels):
         cells = [unescape_formula(cell) for cell in cells]
-    address, key = parse_address(cells[columns.address])
-    name = clean_name(" ".join(filter(None, [cells[index].strip() for index in columns.names])))
+    cell = cells[columns.address]
+    # An address in our own export may begin with an apostrophe; it is imported as it was.
+    is_own_export = columns.format is NEWSLETTER_FORMAT
+    found = AddressCell(parse_address(cell)) if is_own_export else parse_address_cell(cell)
+    address, key = found.parsed
+    name = " ".join(filter(None, [cells[index].strip() for index in columns.names]))
+    name = clean_name(name or found.name)
     attributes: dict[str, AttributeValue] = {}
     for index, attribute in columns.attributes.items():
         value = cells[index].strip()
@@ -104,7 +108,7 @@ def parse_subscriber_row(
     for index in columns.json:
         attributes.update(_parse_json_attributes(cells[index], columns.header[index], index))
     entry = ParsedSubscriber(
-        row.line, key, address, name, _parse_status(cells, columns, file_status), attributes
+        row.line, key, address, name, parse_row_status(cells, columns, file_status), attributes
     )
     if columns.tags:
         tags = [tag for index in columns.tags for tag in _split_tags(cells[index])]
@@ -206,7 +210,7 @@ def _add_single_values(
         if not cell:
             continue
         if role in {"joined_at", "confirmed_at", "paused_until"}:
-            values[role] = parse_timestamp(cell)
+            values[role] = parse_date_cell(cell, columns.date_orders.get(index))
         elif role == "source":
             values[role] = clean_text(cell, role)
         elif role == "token":
@@ -251,35 +255,6 @@ def _split_tags(cell: str) -> Sequence[str]:
     if '"' in cell:
         return next(csv.reader([cell], skipinitialspace=True), [])
     return re.split("," if "," in cell else "[;|]", cell)
-
-
-def _parse_status(cells: Sequence[str], columns: ColumnMapping, file_status: str) -> str:
-    if not (columns.status or columns.consent or columns.opt_out or columns.suppressed_if_filled):
-        return file_status
-    statuses = [file_status]
-    for index in columns.status:
-        word = normalize_name(cells[index])
-        status = columns.format.statuses.get(word) or STATUS_WORDS.get(word)
-        if status is None:
-            raise SubscriberListError(f"'{cells[index][:60]}' is not a known status")
-        statuses.append(status)
-    statuses += ["unsubscribed" for index in columns.consent if not _parse_consent(cells[index])]
-    statuses += [
-        "unsubscribed"
-        for index in columns.opt_out
-        if cells[index].strip() and _parse_consent(cells[index])
-    ]
-    for index, status in columns.suppressed_if_filled.items():
-        if cells[index].strip() and parse_boolean(cells[index]) is not False:
-            statuses.append(status)
-    return max(statuses, key=STATUS_PRECEDENCE.index)
-
-
-def _parse_consent(cell: str) -> bool:
-    consent = parse_boolean(cell)
-    if consent is None:
-        raise SubscriberListError(f"'{cell[:60]}' is neither yes nor no")
-    return consent
 
 
 def _is_clean(text: str) -> bool:

@@ -40,8 +40,13 @@ def test_only_csv_files_are_unpacked(tmp_path: Path) -> None:
         },
     )  # fmt: skip
     assert is_zip_file(path)
-    with unpack_lists(path, MAX_BYTES) as files:
-        assert [file.name for file in files] == ["Readers.CSV", "more.tsv"]
+    with unpack_lists(path, MAX_BYTES) as (files, ignored):
+        assert [file.name for file in files] == ["list/Readers.CSV", "more.tsv"]
+        assert ignored == [
+            ("posts/1.html", "not a CSV file"),
+            ("__MACOSX/._a.csv", "metadata of macOS"),
+            (".hidden.csv", "a hidden file"),
+        ]
         assert files[0].path.read_bytes() == b"email\n"
         assert files[0].path.parent.stat().st_mode & 0o077 == 0
     assert not files[0].path.exists()
@@ -72,7 +77,7 @@ def test_nested_archive_is_rejected(tmp_path: Path) -> None:
 def test_zip_that_declares_too_many_bytes_is_rejected(tmp_path: Path) -> None:
     path = create_zip(tmp_path, {"a.csv": b"x" * 6_000, "b.csv": b"x" * 6_000})
     assert rejection_message(path) == "the files in the ZIP have more than 10,000 bytes in total"
-    with unpack_lists(path, 12_000) as files:
+    with unpack_lists(path, 12_000) as (files, _):
         assert len(files) == 2
 
 

@@ -199,8 +199,9 @@ def test_other_tables_in_a_zip_of_a_service_are_skipped(engine: sa.Engine, tmp_p
         archive.writestr("posts/1.html", "<p>Ice</p>")
     (summary,) = import_subscriber_files(engine, path, now=NOW)
     assert sorted(summary.skipped_files) == [
-        ("1.opens.csv", "not a subscriber list, by its columns"),
         ("posts.csv", "no column of email addresses found; the columns are: post_id, title"),
+        ("posts/1.html", "not a CSV file"),
+        ("posts/1.opens.csv", "not a subscriber list, by its columns"),
     ]
     assert "opener" not in load_subscribers(engine)
 

@@ -70,7 +70,7 @@ def test_most_cautious_status_of_a_row_counts(cells: dict[str, str], status: str
         ({"status": "sleeping"}, "'sleeping' is not a known status"),
         ({"status": ""}, "'' is not a known status"),
         ({"subscribed": "maybe"}, "'maybe' is neither yes nor no"),
-        ({"subscribed": ""}, "'' is neither yes nor no"),
+        ({"subscribed": ""}, "no consent is stated: the column subscribed is empty"),
         ({"name": "Ada\r\nBcc: x@y.example"}, "the name contains a line break"),
         ({"name": "Ada\u2028L"}, "the name contains a line break"),
         ({"name": "Ada\0"}, "the name contains a control character (U+0000)"),
