@@ -79,10 +79,17 @@ class SubscriberBulkWriter:
         source: where the entries come from; each row is recorded with it and its line number.
         now: the time to record, an aware datetime.
         consent: how those to be resubscribed gave their consent; ``""`` to resubscribe nobody.
+        left_keys: the addresses that are suppressed in the files of one import, shared by its
+            writers: no consent resubscribes those whom another file states to have left.
     """
 
     def __init__(
-        self, connection: sa.Connection, source: str, now: datetime.datetime, consent: str = ""
+        self,
+        connection: sa.Connection,
+        source: str,
+        now: datetime.datetime,
+        consent: str = "",
+        left_keys: set[str] | None = None,
     ) -> None:
         self._connection = connection
         tune_for_bulk_writes(connection)
@@ -90,6 +97,7 @@ class SubscriberBulkWriter:
         self._recorded_at = now
         self._recorded_at_value = self._to_driver_time(now)
         self._consent = consent
+        self._left_keys = set[str]() if left_keys is None else left_keys
         self._details_update = _build_update(
             connection.dialect, ("name", "attributes", "joined_at", "confirmed_at", "updated_at")
         )
@@ -110,6 +118,10 @@ class SubscriberBulkWriter:
         """
         lock_list(self._connection)
         first, duplicates = merge_duplicates(entries)
+        if self._consent:
+            self._left_keys.update(
+                entry.key for entry in entries if entry.status in SUPPRESSED_STATUSES
+            )
         not_reactivated: Counter[str] = Counter()
         updated = unchanged = 0
         updates = SubscriberUpdates([], [], [], [])
@@ -121,7 +133,12 @@ class SubscriberBulkWriter:
                 duplicates.append(entry)
                 updates.add_status_change(row, entry)
             elif entry.status == "active" != row.status:
-                if self._consent and row.status != "complained" and key not in suppressed:
+                if (
+                    self._consent
+                    and row.status != "complained"
+                    and key not in suppressed
+                    and key not in self._left_keys
+                ):
                     updates.add_entry(row, entry, self._to_driver_time)
                     updates.resubscribed.append((row.id, entry.line))
                 else:

@@ -149,6 +149,7 @@ class _ImportRun:
         options: the editor's options.
         progress: called with the number of bytes just read.
         sampled_types: the types of new attributes, inferred from all files.
+        left_keys: the addresses that are suppressed in a file imported so far.
     """
 
     connection: sa.Connection
@@ -156,6 +157,7 @@ class _ImportRun:
     options: ListImportOptions
     progress: Callable[[int], None]
     sampled_types: Mapping[str, AttributeType]
+    left_keys: set[str] = field(default_factory=set)
 
     def import_source(self, source: ListSource) -> ImportSummary:
         """Import one file."""
@@ -188,7 +190,9 @@ class _ImportRun:
         attributes = AttributeRegistry(
             self.connection, {**self.sampled_types, **open_list.attribute_types}
         )
-        writer = SubscriberBulkWriter(self.connection, label, self.now, self.options.consent)
+        writer = SubscriberBulkWriter(
+            self.connection, label, self.now, self.options.consent, self.left_keys
+        )
         entries = _iter_entries(open_list, summary, reject)
 
         def write_chunk() -> bool:

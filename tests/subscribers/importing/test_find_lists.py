@@ -87,6 +87,20 @@ def test_files_with_few_columns_are_read(engine: sa.Engine, import_zip: ImportZi
     }  # fmt: skip
 
 
+def test_consent_does_not_bring_back_those_who_left_in_the_same_zip(
+    engine: sa.Engine, import_zip: ImportZip, tmp_path: Path
+) -> None:
+    files = {
+        "readers.csv": "email\nboth@b.com\nback@b.com\n",
+        "unsubscribed.csv": "email\nboth@b.com\n",
+    }
+    import_zip({"unsubscribed.csv": "email\nback@b.com\n"})
+    import_zip(files)
+    options = ListImportOptions(consent="the fair")
+    import_subscriber_files(engine, tmp_path / "export.zip", now=NOW, options=options)
+    assert statuses(engine) == {"both": "unsubscribed", "back": "active"}
+
+
 def test_name_of_a_zip_of_one_list_implies_its_status(
     engine: sa.Engine, import_zip: ImportZip
 ) -> None:
