@@ -26,13 +26,14 @@ _OPT_OUT = re.compile(
     r"|\buitgeschreven\b|\bafgemeld\b|\bniet (?:mailen|contacteren)\b"
 )
 _CONFIRMATION = re.compile(
-    r"\bdouble ?opt ?ins?\b|\bdoi\b|\bconfirmed\b|\b(?:e ?mail|address) verified\b"
+    r"\bdouble ?opt ?ins?\b|\bconfirmed\b|\b(?:e ?mail|address) verified\b"
     r"|\bverified (?:e ?mail|address)\b|\bbestatigt\b|\bbestaetigt\b|\bconfirmee?\b"
     r"|\bconfirmad[oa]\b|\bconfermat[oa]\b|\bbekreftet\b|\bbevestigd\b"
 )
 _CONSENT = re.compile(
     r"\bconsent(?:s|ed|ing)?\b|(?:\b|e ?mail|marketing|newsletter)opt(?:ed)? ?ins?\b|\bsubscribed\b"
-    r"|\bpermissions?\b|\b(?:gdpr|dsgvo|rgpd|avg)\b|\baccept(?:s|ed)? (?:e ?mail )?marketing\b"
+    r"|\b(?:e ?mail|contact|marketing) permission\b|\b(?:gdpr|dsgvo|rgpd)\b"
+    r"|\baccept(?:s|ed)? (?:e ?mail )?marketing\b"
     r"|\b(?:wants?|receives?|gets?) (?:e ?mails?|newsletters?|news|marketing)\b|\bmailable\b"
     r"|\b(?:may|can|ok to) (?:be )?(?:(?:e ?)?mail(?:ed)?|contact(?:ed)?)\b"
     r"|\beinwilligung\b|\bzustimmung\b|\beinverstanden\b|\bconsentement\b|\babonne\b"
@@ -40,7 +41,7 @@ _CONSENT = re.compile(
 )
 _INTEREST = re.compile(
     r"\bnewsletters?\b|\bmailings?\b|\bmarketing\b|\bconfirm\w*|\bverified\b|\bprivacy\b"
-    r"|\bdatenschutz|\bagree"
+    r"|\bdatenschutz|\bagree|\bpermissions?\b|\bdoi\b"
 )
 _FILLERS = frozenset({
     "is", "has", "have", "had", "was", "the", "a", "an", "to", "of", "from", "for", "all", "any",

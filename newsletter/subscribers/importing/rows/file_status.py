@@ -13,18 +13,23 @@ from newsletter.errors import Location, SubscriberListError
 # Parts of names -> status, from the most to the least specific. The languages are those of the
 # public pages: English, German, Spanish, French, Italian, Norwegian, Dutch.
 _PATTERNS = (
-    ("complained", re.compile(r"complain|spam report|beschwerde|plainte|queja|reclam|klacht")),
+    (
+        "complained",
+        re.compile(
+            r"complain|spam report|\bbeschwerden?\b|\bplaintes?\b|\bquejas?\b|\bklachten?\b"
+        ),
+    ),
     (
         "unsubscribed",
         re.compile(
             r"unsub|non ?subscribed|not subscribed|opt(ed)? ?outs?\b|do ?not ?(e ?)?(mail|contact)"
             r"|abgemeldet|abmeldung|abbestell|ausgetragen|austragung|widerruf"
-            r"|desabonn|desinscri|non abonne|desuscri|\bbajas?\b|disiscri|cancellati"
+            r"|desabonn|desinscri|non abonne|desuscri|\bbajas\b|\bde baja\b|disiscri|cancellati"
             r"|avmeld|utmeld|uitgeschreven|uitschrijv|afgemeld|afmeld"
         ),
     ),
-    ("bounced", re.compile(r"\b(hard|soft)? ?bounce[ds]?\b|undeliver|\binvalid e?mails?")),
-    ("unsubscribed", re.compile(r"suppress|block ?list|black ?list|sperrliste|\bblock(s|ed)\b")),
+    ("bounced", re.compile(r"\bbounce[ds]\b|\b(hard|soft) ?bounce|undeliver|\binvalid e?mails?")),
+    ("unsubscribed", re.compile(r"suppress|block ?list|black ?list|sperrliste|\bblocked\b")),
 )
 _CLEANED = re.compile(r"\bcleaned\b")  # Mailchimp's word for bounced
 _EXPORT = re.compile(r"\bexport|\baudience\b")

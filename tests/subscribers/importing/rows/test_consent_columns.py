@@ -10,7 +10,8 @@ ROLES = {
     "consent": [
         "consent", "opt_in", "optin", "OptIn", "opt-in status", "email_consent", "is_opted_in",
         "marketing_consent", "gdpr", "GDPR consent given", "Accepts Email Marketing", "emailOptIn",
-        "wants_newsletter", "permission", "Einwilligung", "consentement", "samtykke", "can_email",
+        "wants_newsletter", "email_permission", "Einwilligung", "consentement", "samtykke",
+        "can_email",
     ],
     "confirmation": [
         "double_opt_in", "DOUBLE_OPT-IN", "doubleOptIn", "confirmed", "email_confirmed",
@@ -30,9 +31,10 @@ ROLES = {
     "unclear:opt_out": ["unsubscribed from offers"],
     "unclear:other": [
         "sms_consent", "Accepts SMS Marketing", "consent_text", "unsubscribe_url", "opt_in_ip",
-        "order confirmed", "privacy policy",
+        "order confirmed", "privacy policy", "permission", "DOI",
     ],
-    "": ["city", "option", "adoption", "note", "plan", "", "country", "optician"],
+    "": ["city", "option", "adoption", "note", "plan", "", "country", "optician", "avg",
+         "avg_order", "contact no"],
 }  # fmt: skip
 
 

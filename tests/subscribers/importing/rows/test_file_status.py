@@ -32,6 +32,8 @@ from newsletter.subscribers.importing.rows.file_status import status_from_filena
         ("suppression_bounces.csv", "bounced"),
         ("suppression_spam_reports.csv", "complained"),
         ("suppression_blocks.csv", "unsubscribed"),
+        ("dados de baja.csv", "unsubscribed"),
+        ("hardbounce.csv", "bounced"),
         ("blacklist.csv", "unsubscribed"),
         ("hard bounces.csv", "bounced"),
         ("cleaned_members_export_7c1d.csv", "bounced"),
@@ -39,6 +41,11 @@ from newsletter.subscribers.importing.rows.file_status import status_from_filena
         ("optional.csv", "active"),
         ("bouncers.csv", "active"),
         ("options-2026.csv", "active"),
+        ("plaintext.csv", "active"),
+        ("reclame.csv", "active"),
+        ("Baja California.csv", "active"),
+        ("building blocks.csv", "active"),
+        ("bounce house.csv", "active"),
     ],
 )
 def test_status_from_filename(name: str, status: str) -> None:
