@@ -33,6 +33,11 @@ _STATUS_BY_DROP_REASON = {
     "Unsubscribed Address": "unsubscribed",
     "Spam Reporting Address": "complained",
 }
+# An enhanced status code (RFC 3463), in a bounce's ``status`` or ``reason``.
+_STATUS_CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
+# Those of a mailbox that doesn't exist: no such mailbox, no such domain, a syntax error, moved,
+# a domain that accepts no email (RFC 7505), disabled.
+_NO_SUCH_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 # Without group_resubscribe: a click on SendGrid's page is not consent to this newsletter.
 _STATUS_BY_EVENT_TYPE = {"spamreport": "complained", "unsubscribe": "unsubscribed"}
 
@@ -80,7 +85,7 @@ def apply_events(
 def status_from_event(webhook_event: Event, asm_group: int | None) -> str | None:
     """Return the subscriber's new status according to an event, or ``None`` if unchanged."""
     if webhook_event.type == "bounce":
-        return "bounced" if webhook_event.raw.get("type") == "bounce" else None
+        return None if is_soft_bounce(webhook_event) else "bounced"
     if webhook_event.type == "dropped":
         return _STATUS_BY_DROP_REASON.get(str(webhook_event.raw.get("reason")))
     if webhook_event.type == "group_unsubscribe":
@@ -93,8 +98,21 @@ def status_from_event(webhook_event: Event, asm_group: int | None) -> str | None
 
 
 def is_soft_bounce(webhook_event: Event) -> bool:
-    """Return whether an event is a temporary failure: mailbox full, too large, blocked."""
-    return webhook_event.type == "bounce" and webhook_event.raw.get("type") != "bounce"
+    """Return whether an event is a temporary failure: mailbox full, too large, blocked.
+
+    SendGrid's ``type`` decides: ``bounce`` is permanent, ``blocked`` temporary. If it is anything
+    else, or missing, the server's enhanced status code does.
+    """
+    if webhook_event.type != "bounce":
+        return False
+    kind = webhook_event.raw.get("type")
+    if kind in ("bounce", "blocked"):
+        return bool(kind == "blocked")
+    codes = (
+        _STATUS_CODE.search(str(webhook_event.raw.get(key) or "")) for key in ("status", "reason")
+    )
+    code = next((match[0] for match in codes if match), "")
+    return code not in _NO_SUCH_MAILBOX
 
 
 def _reports_for_moved_subscribers(
@@ -138,7 +156,11 @@ def _reports_for_moved_subscribers(
 def _update_soft_bounces(
     connection: sa.Connection, new_events: Sequence[RecordedEvent], soft_bounce_limit: int
 ) -> list[AppliedReport]:
-    """Recount soft bounces from all recorded events, since events arrive in any order."""
+    """Recount soft bounces from all recorded events, since events arrive in any order.
+
+    It is emails that are counted, not events: the bounce of one email may be reported several
+    times, under new ids.
+    """
     bounced = {
         recorded.address_key: recorded.event
         for recorded in new_events
@@ -197,8 +219,12 @@ def _find_soft_bounce_counts(
             journal.c.at >= soft_bounce.c.at,
         ),
     )
+    message_id = sa.func.nullif(soft_bounce.c.raw["sg_message_id"].as_string(), "")
+    bounced_email = sa.func.coalesce(
+        sa.cast(soft_bounce.c.send_id, sa.Text), message_id, soft_bounce.c.sg_event_id
+    )
     target = (
-        sa.select(sa.func.count())
+        sa.select(sa.func.count(sa.distinct(bounced_email)))
         .where(
             soft_bounce.c.address_key == subscriber.c.address_key,
             soft_bounce.c.type == "bounce",

@@ -1,6 +1,7 @@
 """Parse SendGrid's events from webhook bodies and files. Pure."""
 
 import datetime
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -29,9 +30,9 @@ class Event:
     """One event of SendGrid's webhook, or of an export of such events.
 
     Attributes:
-        id: ``sg_event_id``.
+        id: ``sg_event_id``; for an event without one, a hash of the whole event.
         type: ``processed``, ``delivered``, ``bounce``, …
-        at: when it happened.
+        at: when it happened; for an event without a time, when it was received.
         address: the recipient's address, as SendGrid has it; ``""`` if there is none.
         send_id: the send's id, from our custom args; ``None`` if the event has none of ours.
         batch_id: the batch's id.
@@ -63,11 +64,15 @@ class WebhookBody(NamedTuple):
     invalid_count: int
 
 
-def parse_webhook_body(body: bytes) -> WebhookBody:
+def parse_webhook_body(body: bytes, received_at: datetime.datetime | None = None) -> WebhookBody:
     """Return the events in one request.
 
     One invalid entry must not block the others, since SendGrid would send all of them again and
     again for a day: invalid entries are counted, and the others are returned.
+
+    Args:
+        body: the body of the request.
+        received_at: as for ``parse_event``.
 
     Raises:
         SubscriberListError: the body is not a JSON array.
@@ -81,13 +86,15 @@ def parse_webhook_body(body: bytes) -> WebhookBody:
     events, invalid_count = [], 0
     for entry in entries:
         try:
-            events.append(parse_event(entry))
+            events.append(parse_event(entry, received_at))
         except ValueError:
             invalid_count += 1
     return WebhookBody(events, invalid_count)
 
 
-def parse_event_lines(lines: Iterable[bytes], path: str) -> Iterator[Event]:
+def parse_event_lines(
+    lines: Iterable[bytes], path: str, received_at: datetime.datetime | None = None
+) -> Iterator[Event]:
     """Yield the events in a file.
 
     Each line is a JSON object or a list of them; or the whole file is one list.
@@ -95,6 +102,7 @@ def parse_event_lines(lines: Iterable[bytes], path: str) -> Iterator[Event]:
     Args:
         lines: the lines of the file.
         path: its name, for messages.
+        received_at: as for ``parse_event``.
 
     Raises:
         SubscriberListError: some lines are invalid; all of them at once, after the last line.
@@ -106,7 +114,8 @@ def parse_event_lines(lines: Iterable[bytes], path: str) -> Iterator[Event]:
         try:
             data = _load_json(line)
             yield from [
-                parse_event(entry) for entry in (data if isinstance(data, list) else [data])
+                parse_event(entry, received_at)
+                for entry in (data if isinstance(data, list) else [data])
             ]
         except ValueError:
             problems.append(Problem("this line is not a SendGrid event", Location(path, number)))
@@ -118,17 +127,25 @@ def parse_event_lines(lines: Iterable[bytes], path: str) -> Iterator[Event]:
                 *problems,
                 Problem(
                     "nothing was imported from the file",
-                    remedy="Each line must be a JSON object with event, timestamp and sg_event_id.",
+                    remedy="Each line must be a JSON object with event and timestamp.",
                 ),
             ]
         )
 
 
-def parse_event(entry: object) -> Event:
+def parse_event(entry: object, received_at: datetime.datetime | None = None) -> Event:
     """Return one event.
 
+    SendGrid's events have an id and a time. Users report unsubscribes without an id, and nobody
+    who has unsubscribed may be lost for that: such an event gets a hash of its content as its id,
+    which makes it the same event if it is received again.
+
+    Args:
+        entry: the decoded JSON.
+        received_at: aware; the time of an event that has none. ``None`` rejects such an event.
+
     Raises:
-        ValueError: it has no id, type or time, or can't be stored.
+        ValueError: it has no type or time, or can't be stored.
     """
     if not isinstance(entry, dict):
         raise ValueError("an event is a JSON object")  # noqa: TRY004 - callers catch one type
@@ -136,9 +153,9 @@ def parse_event(entry: object) -> Event:
     address = get("email")
     try:
         return Event(
-            id=_require_text(get("sg_event_id"), MAX_EVENT_ID_LENGTH),
+            id=_parse_event_id(entry),
             type=_require_text(get("event"), MAX_TYPE_LENGTH),
-            at=_to_datetime(int(get("timestamp", ""))),
+            at=_parse_time(get("timestamp"), received_at),
             address=address
             if isinstance(address, str) and len(address) <= MAX_ADDRESS_LENGTH
             else "",
@@ -198,6 +215,23 @@ def _require_text(value: object, max_bytes: int) -> str:
     if not isinstance(value, str) or not 0 < len(value.encode()) <= max_bytes:
         raise ValueError("not a string, empty or too long")
     return value
+
+
+def _parse_event_id(entry: dict[str, Any]) -> str:
+    value = entry.get("sg_event_id")
+    if isinstance(value, str) and 0 < len(value.encode()) <= MAX_EVENT_ID_LENGTH:
+        return value
+    content = orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _parse_time(value: Any, received_at: datetime.datetime | None) -> datetime.datetime:
+    try:
+        return _to_datetime(int("" if value is None else value))
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        if received_at is None:
+            raise ValueError("not a time in seconds") from error
+        return received_at
 
 
 @lru_cache(maxsize=10_000)  # the events of one body have few different times

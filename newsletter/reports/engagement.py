@@ -77,8 +77,9 @@ def count_opens(
     recipient = (
         sa.select(
             sa.func.min(event.c.at).filter(by_person).label("first"),
-            sa.func.count().filter(by_person).label("by_people"),
-            sa.func.count().filter(event.c.is_bot).label("by_bots"),
+            # The same open may be reported several times, under new ids.
+            sa.func.count(sa.distinct(event.c.at)).filter(by_person).label("by_people"),
+            sa.func.count(sa.distinct(event.c.at)).filter(event.c.is_bot).label("by_bots"),
         )
         .join(send_recipient, send_recipient.c.address_key == event.c.address_key)
         .where(accepted_condition(send_id), event.c.send_id == send_id, event.c.type == "open")
@@ -157,7 +158,8 @@ def count_clicks(
 
 def _separate_bots(rows: Iterable[Any], matcher: LinkMatcher) -> tuple[list[Click], int]:
     """Return one recipient's clicks by a person, and the number of clicks by bots."""
-    events = list(rows)
+    # The same click may be reported several times, under new ids.
+    events = list({(row.at, row.url, row.is_bot): row for row in rows}.values())
     recorded = [
         Click(row.at, matcher.match(str(row.url or "")) or str(row.url or "")) for row in events
     ]

@@ -121,7 +121,7 @@ def _parse_request(
     data = get_raw_body(request)
     age = check_signature(request, data, now)
     try:
-        body = parse_webhook_body(data)
+        body = parse_webhook_body(data, now)
     except SubscriberListError as error:
         raise _WebhookRefusedError(400, str(error)) from error
     if age == "late":

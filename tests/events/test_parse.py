@@ -1,5 +1,6 @@
 """Events in files and webhook bodies: what is parsed, repaired and rejected."""
 
+import datetime
 import json
 
 import pytest
@@ -53,12 +54,9 @@ def test_id_that_is_not_ours_is_none(value: object) -> None:
         b"1",
         b"[1]",
         b"{}",
-        lines({**EVENT, "sg_event_id": ""})[0],
-        lines({**EVENT, "sg_event_id": 7})[0],
         lines({**EVENT, "timestamp": "soon"})[0],
         lines({**EVENT, "timestamp": 10**20})[0],
         lines({**EVENT, "timestamp": []})[0],
-        lines({**EVENT, "sg_event_id": "x" * (MAX_EVENT_ID_LENGTH + 1)})[0],
         lines({**EVENT, "event": "x" * (MAX_TYPE_LENGTH + 1)})[0],
         b'{"a":' * 300 + lines(EVENT)[0] + b"}" * 300,
         b"[" * 100_000,
@@ -71,6 +69,26 @@ def test_invalid_line_is_reported_with_its_number(line: bytes) -> None:
     first, last = error.value.problems
     assert str(first).startswith("events.jsonl:2: ")
     assert last.message == "nothing was imported from the file"
+
+
+@pytest.mark.parametrize("id_", [None, "", 7, [], "x" * (MAX_EVENT_ID_LENGTH + 1)])
+def test_event_without_an_id_gets_one_of_its_content(id_: object) -> None:
+    entry = {**EVENT, "sg_event_id": id_}
+    other_order = dict(reversed(entry.items()))
+    first, again, other = parse_event_lines(
+        lines(entry, other_order, {**entry, "timestamp": 1796115601}), "events.jsonl"
+    )
+    assert first.id.startswith("sha256:")
+    assert (first.id == again.id, first.id == other.id) == (True, False)
+
+
+@pytest.mark.parametrize("value", [None, "", "soon", [], 10**20, 1e300])
+def test_event_without_a_time_happened_when_it_was_received(value: object) -> None:
+    received_at = datetime.datetime(2026, 12, 2, tzinfo=datetime.UTC)
+    body = json.dumps([{**EVENT, "timestamp": value}]).encode()
+    (event,) = parse_webhook_body(body, received_at).events
+    assert event.at == received_at
+    assert parse_webhook_body(body).invalid_count == 1
 
 
 def test_number_of_reported_problems_is_limited() -> None:

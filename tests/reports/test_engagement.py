@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from made_up_send import AT, HTML, LINKS, SampleSend, address, make_send
 
 from newsletter.db.schema import event
-from newsletter.reports.engagement import Click, count_clicks, detect_sweeps
+from newsletter.reports.engagement import Click, count_clicks, count_opens, detect_sweeps
 from newsletter.reports.links import extract_issue_links
 
 PERSONAL_URLS = ("https://own.example/u/", "https://own.example/p/")
@@ -60,6 +60,7 @@ def test_clicks_are_counted_by_link_in_the_order_of_the_issue(engine: sa.Engine)
         (1, 1, "click", first, False),  # a second after it arrived
         (1, 100, "click", f"{second}?utm_source=x", False),
         (1, 9_000, "click", second, False),
+        (1, 9_000, "click", second, False),  # the same, reported again under another id
         (2, 50, "click", first, False),  # all at once
         (2, 50, "click", second, False),
         (2, 50, "click", f"{PERSONAL_URLS[0]}token", False),
@@ -87,6 +88,23 @@ def test_clicks_are_counted_by_link_in_the_order_of_the_issue(engine: sa.Engine)
     assert [(link.readers, link.total) for link in link_clicks] == [
         (1, 1), (1, 2), (0, 0), (0, 0), (0, 0), (1, 1),
     ]  # fmt: skip
+
+
+def test_open_that_is_reported_again_counts_once(engine: sa.Engine) -> None:
+    make_send(engine, SampleSend(readers=5))
+    opens = [(1, 10, False), (1, 10, False), (1, 11, False), (2, 10, True), (2, 10, True)]
+    with engine.begin() as connection:
+        connection.execute(sa.delete(event))
+        connection.execute(
+            sa.insert(event),
+            [{"sg_event_id": str(number), "type": "open", "at": at(seconds), "send_id": 1,
+              "address_key": address(reader), "is_bot": is_bot, "raw": {}}
+             for number, (reader, seconds, is_bot) in enumerate(opens)],
+        )  # fmt: skip
+        counts = count_opens(connection, 1, AT)
+    assert counts
+    assert (counts.readers, counts.total) == (1, 2)
+    assert (counts.machine_readers, counts.machine_total) == (1, 1)
 
 
 def test_clicks_are_none_if_there_are_no_events(engine: sa.Engine) -> None:

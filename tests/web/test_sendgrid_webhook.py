@@ -176,11 +176,12 @@ def test_signed_but_malformed_bodies_are_refused(webhook: WebhookServer) -> None
 
 def test_invalid_entries_do_not_block_valid_ones(webhook: WebhookServer) -> None:
     body = make_body(
-        make_event(reason="a\0b"), 7, {"event": "open"}, make_event("e2", "teleported", where=[1])
-    )
-    assert webhook.post_signed(body) == (200, {"new": 2, "known": 0, "odd": 2})
+        make_event(reason="a\0b"), 7, {"email": "a@example.com"}, {"event": "open"},
+        make_event("e2", "teleported", where=[1]),
+    )  # fmt: skip
+    assert webhook.post_signed(body) == (200, {"new": 3, "known": 0, "odd": 2})
     assert webhook.post_signed(b"[]")[0] == 200
-    assert webhook.count_events() == 2
+    assert webhook.count_events() == 3
 
 
 def test_size_limit_and_allowed_methods(webhook: WebhookServer) -> None:

@@ -3,6 +3,7 @@
 For newsletters without a public server for the webhook.
 """
 
+import datetime
 import json
 import shutil
 import sys
@@ -98,13 +99,14 @@ def _record_all_events(
         reconcile_from_events,
     )
 
+    now = datetime.datetime.now(datetime.UTC)
     data.seek(0)
     # Parse the whole file once before recording any of it, so that an invalid file is rejected.
-    total = sum(1 for _ in parse_event_lines(data, name))
+    total = sum(1 for _ in parse_event_lines(data, name, now))
     data.seek(0)
     intakes, resolved = [], Counter[str]()
     with progress_bar(total, "Importing") as advance:
-        for page in chunk_events(parse_event_lines(data, name)):
+        for page in chunk_events(parse_event_lines(data, name, now)):
             intakes.append(ingest_events(ledger, config, page))
             resolved.update(reconcile_from_events(ledger, page))
             advance(len(page))

@@ -49,16 +49,19 @@ def reconcile_command(issue: str, *, file: Path | None) -> int:
 
 
 def _record_events(context: "SendContext", file: Path) -> int:
+    import datetime
+
     from newsletter.errors import display_path
     from newsletter.events.parse import parse_event_lines
     from newsletter.sending.feedback.event_intake import chunk_events, ingest_events
 
+    now = datetime.datetime.now(datetime.UTC)
     # Parse the whole file once before recording any of it, so that an invalid file is rejected.
     with file.open("rb") as lines:
-        for _ in parse_event_lines(lines, display_path(file)):
+        for _ in parse_event_lines(lines, display_path(file), now):
             pass
     with file.open("rb") as lines:
-        events = chunk_events(parse_event_lines(lines, display_path(file)))
+        events = chunk_events(parse_event_lines(lines, display_path(file), now))
         return sum(
             ingest_events(context.ledger, context.project.config, page).new_count for page in events
         )

@@ -74,6 +74,17 @@ def count_events(engine: sa.Engine) -> int:
         ("bounce", {"type": "bounce", "reason": "550 no such user"}, "bounced"),
         ("bounce", {"type": "blocked"}, "active"),
         ("bounce", {}, "active"),
+        ("bounce", {"type": "bounced", "status": "5.1.1"}, "bounced"),
+        ("bounce", {"type": "", "status": "5.1.10"}, "bounced"),
+        ("bounce", {"reason": "550 5.1.1 no such user"}, "bounced"),
+        ("bounce", {"status": "5.2.1 mailbox disabled"}, "bounced"),
+        ("bounce", {"type": None, "status": "5.2.2"}, "active"),
+        ("bounce", {"type": "bounced", "status": "4.1.1"}, "active"),
+        ("bounce", {"type": "bounced", "status": "5.7.1"}, "active"),
+        ("bounce", {"type": "bounced", "reason": "server 10.5.1.1 is busy"}, "active"),
+        ("bounce", {"type": "bounced", "status": ["5.1.1"]}, "bounced"),
+        ("bounce", {"type": "blocked", "status": "5.1.1"}, "active"),
+        ("bounce", {"type": ["bounce"], "status": "5.1.1"}, "bounced"),
         ("dropped", {"reason": "Bounced Address"}, "bounced"),
         ("dropped", {"reason": "Invalid"}, "bounced"),
         ("dropped", {"reason": "Unsubscribed Address"}, "unsubscribed"),
@@ -159,6 +170,37 @@ def test_consecutive_soft_bounces_count_as_a_bounce_and_a_delivery_resets_them(
     (changed,) = ingest(soft[4], soft[4]).applied_reports
     assert (changed.before, changed.after) == ("active", "bounced")
     assert load_status(engine) == ("bounced", 3)
+
+
+@pytest.mark.parametrize(
+    "same_email",
+    [{"nl_send": "7"}, {"sg_message_id": "m1.filter.1"}, {"nl_send": "7", "sg_message_id": ""}],
+)
+def test_soft_bounce_of_one_email_counts_once_under_any_number_of_ids(
+    ingest: Ingest, engine: sa.Engine, same_email: dict[str, str]
+) -> None:
+    ingest(*(make_event("bounce", at, type="blocked", **same_email) for at in (1, 1, 2)))
+    ingest(make_event("bounce", 3, type="blocked", **same_email))
+    assert load_status(engine) == ("active", 1)
+    ingest(make_event("bounce", 4, type="blocked", nl_send="8"))
+    assert load_status(engine) == ("active", 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("unsubscribe", "unsubscribed"),
+        ("group_unsubscribe", "unsubscribed"),
+        ("spamreport", "complained"),
+    ],
+)
+def test_unsubscribe_without_an_event_id_is_applied_once(
+    ingest: Ingest, engine: sa.Engine, kind: str, status: str
+) -> None:
+    reported = make_event(kind, sg_event_id=None, asm_group_id=17)
+    assert ingest(reported, reported).new_count == 1
+    assert load_status(engine)[0] == status
+    assert ingest(reported).known_count == 1
 
 
 def test_delivery_that_is_reported_late_counts_from_its_own_time(
