@@ -5,7 +5,7 @@ Pure, and the same for every provider.
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from newsletter.sending.providers.provider import Outcome
@@ -13,6 +13,8 @@ from newsletter.sending.providers.provider import Outcome
 MAX_ATTEMPTS = 8
 BACKOFF_BASE_SECONDS = 1.0
 BACKOFF_MAX_SECONDS = 300.0
+# So many single recipients refused in a row, in the same words: it is not about the recipients.
+MAX_SAME_REFUSALS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,37 @@ class BatchAction:
     counts_against_limit: bool = False
     retry_at: datetime.datetime | None = None
     stop_state: Literal["", "blocked", "paused"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalStreak:
+    """How many single recipients were refused in a row, in the same words.
+
+    A request that is refused without naming a recipient is split until each has one recipient. If
+    the cause is the issue or the account, that would go on for the whole list.
+
+    Attributes:
+        message: the provider's words.
+        length: how many in a row.
+    """
+
+    message: str = ""
+    length: int = 0
+
+    @property
+    def is_systematic(self) -> bool:
+        """Whether the next recipients would be refused too."""
+        return self.length >= MAX_SAME_REFUSALS
+
+    def extend(self, outcome: Outcome, action: BatchAction) -> "RefusalStreak":
+        """Return the streak after one more request; an accepted one ends it."""
+        if action.recipient_state == "accepted":
+            return RefusalStreak()
+        if action.recipient_state != "rejected":
+            return self  # it proves nothing about the cause, or names recipients
+        if outcome.message != self.message:
+            return RefusalStreak(outcome.message, 1)
+        return replace(self, length=self.length + 1)
 
 
 def decide_batch_action(

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -73,28 +74,37 @@ _is_due = sa.and_(
     sa.or_(batch.c.retry_at.is_(None), batch.c.retry_at <= sa.bindparam("now")),
     sa.or_(batch.c.available_at.is_(None), batch.c.available_at <= sa.bindparam("now")),
 )
-_ready_batches = (
-    sa.select(batch.c.id)
-    .where(
-        batch.c.send_id == sa.bindparam("b_send"),
-        batch.c.state == "ready",
-        _is_due,
-        sa.exists().where(send.c.id == sa.bindparam("b_send"), send.c.state == "running"),
-        ~provider_paused_condition(sa.bindparam("now")),
+
+
+def _make_claim(*order: sa.ColumnElement[Any]) -> sa.UpdateBase:
+    """Return the statement that claims the next ready batches, in an order."""
+    ready_batches = (
+        sa.select(batch.c.id)
+        .where(
+            batch.c.send_id == sa.bindparam("b_send"),
+            batch.c.state == "ready",
+            _is_due,
+            sa.exists().where(send.c.id == sa.bindparam("b_send"), send.c.state == "running"),
+            ~provider_paused_condition(sa.bindparam("now")),
+        )
+        .order_by(*order)
+        .limit(sa.bindparam("limit"))
+        .with_for_update(skip_locked=True)
+        # A CTE is evaluated once; a subquery might be evaluated again for each row, and lock other
+        # rows each time.
+        .cte()
     )
-    .order_by(batch.c.id)
-    .limit(sa.bindparam("limit"))
-    .with_for_update(skip_locked=True)
-    # A CTE is evaluated once; a subquery might be evaluated again for each row, and lock other
-    # rows each time.
-    .cte()
-)
-_CLAIM_BATCHES = (
-    sa.update(batch)
-    .where(batch.c.id.in_(sa.select(_ready_batches.c.id)), batch.c.state == "ready")
-    .values(state="claimed", fence=batch.c.fence + 1, lease_until=sa.bindparam("lease_until"))
-    .returning(batch.c.id, batch.c.number, batch.c.attempts, batch.c.fence, batch.c.size)
-)
+    return (
+        sa.update(batch)
+        .where(batch.c.id.in_(sa.select(ready_batches.c.id)), batch.c.state == "ready")
+        .values(state="claimed", fence=batch.c.fence + 1, lease_until=sa.bindparam("lease_until"))
+        .returning(batch.c.id, batch.c.number, batch.c.attempts, batch.c.fence, batch.c.size)
+    )
+
+
+_CLAIM_BATCHES = _make_claim(batch.c.id)
+# It sorts all ready batches.
+_CLAIM_SMALLEST_BATCHES = _make_claim(batch.c.size, batch.c.id)
 _LAST_ATTEMPTS = (
     sa.select(attempt.c.batch_id, sa.func.max(attempt.c.number))
     .where(attempt.c.batch_id.in_(sa.bindparam("ids", expanding=True)))
@@ -152,8 +162,18 @@ _UPDATE_RECIPIENT = (
 )
 
 
-def claim_batches(ledger: Ledger, send_record: Send, limit: int = 1) -> list[ClaimedBatch]:
-    """Claim the next ready batches of a running send; no other sender gets them."""
+def claim_batches(
+    ledger: Ledger, send_record: Send, limit: int = 1, *, smallest_first: bool = False
+) -> list[ClaimedBatch]:
+    """Claim the next ready batches of a running send; no other sender gets them.
+
+    Args:
+        ledger: the ledger.
+        send_record: the send.
+        limit: how many at most.
+        smallest_first: whether to take the smallest first: the halves of a refused batch, so that
+            its cause is found after a few requests.
+    """
     with ledger.engine.begin() as connection:
         now = ledger.clock(connection)
         values = {
@@ -162,7 +182,8 @@ def claim_batches(ledger: Ledger, send_record: Send, limit: int = 1) -> list[Cla
             "limit": limit,
             "lease_until": now + ledger.lease,
         }
-        rows = connection.execute(_CLAIM_BATCHES, values).all()
+        claim = _CLAIM_SMALLEST_BATCHES if smallest_first else _CLAIM_BATCHES
+        rows = connection.execute(claim, values).all()
         rows = _apply_hourly_limit(connection, send_record, sorted(rows), now)
         ids = [row.id for row in rows]
         last_attempts: dict[int, int] = (

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -32,18 +32,22 @@ from newsletter.sending.delivery.worker_pool import (
     tune_interpreter,
 )
 from newsletter.sending.ledger import record
-from newsletter.sending.ledger.leases import expire_leases
+from newsletter.sending.ledger.leases import expire_leases, find_held_batches
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.providers.provider import Outcome, RequestId
 from newsletter.sending.providers.sendgrid.outcomes import classify_response
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, build_request
-from newsletter.sending.retry_policy import BatchAction, decide_batch_action
+from newsletter.sending.retry_policy import BatchAction, RefusalStreak, decide_batch_action
 
 CONCURRENCY = 16
 # Batches that are claimed and marked in flight together; they are POSTed while the next are built.
 BATCHES_PER_CLAIM = 8
 # How often a lease is renewed within its length.
 RENEWALS_PER_LEASE = 3
+SYSTEMATIC_REFUSAL_REMEDY = (
+    "Several readers in a row were refused with this message, so the others were not tried. It may "
+    "be about the issue or the account: find its cause before you continue."
+)
 
 
 class SendObserver(Protocol):
@@ -131,6 +135,9 @@ class _SendLoop:
         stop_outcome: the outcome that made it stop the send.
         resume_at: nothing is sent before then: another batch would fail in the same way.
         errors: errors of the ledger; once there is one, nothing more is sent.
+        refusals: the single recipients refused in a row.
+        has_split: whether a batch was split.
+        announced_until: until when the editor knows that the sender waits for others' leases.
         renewed_at: when leases were last renewed, by the monotonic clock.
     """
 
@@ -143,6 +150,9 @@ class _SendLoop:
     stop_outcome: Outcome | None = None
     resume_at: datetime.datetime | None = None
     errors: list[NewsletterError] = field(default_factory=list)
+    refusals: RefusalStreak = field(default_factory=RefusalStreak)
+    has_split: bool = False
+    announced_until: datetime.datetime | None = None
     renewed_at: float = field(default_factory=time.monotonic)
 
     def run_round(self) -> bool:
@@ -182,7 +192,9 @@ class _SendLoop:
         """Claim, build and submit the next batches; return how many were claimed."""
         sender = self.sender
         limit = min(BATCHES_PER_CLAIM, self.pool.idle_count)
-        claimed = claim.claim_batches(sender.ledger, sender.send, limit)
+        claimed = claim.claim_batches(
+            sender.ledger, sender.send, limit, smallest_first=self.has_split
+        )
         if not claimed:
             return 0
         try:
@@ -242,7 +254,7 @@ class _SendLoop:
         sender = self.sender
         now = record.get_ledger_time(sender.ledger)
         sandbox = sender.prepared_email.config.sendgrid.sandbox
-        results = []
+        results, refusals = [], self.refusals
         for prepared, response in self.unrecorded:
             outcome = classify_response(response, now, sandbox=sandbox)
             action = decide_batch_action(
@@ -252,6 +264,10 @@ class _SendLoop:
                 now=now,
                 jitter=sender.jitter(),
             )
+            refusals = refusals.extend(outcome, action)
+            if refusals.is_systematic and action.recipient_state == "rejected":
+                outcome = replace(outcome, remedy=SYSTEMATIC_REFUSAL_REMEDY)
+                action = replace(action, stop_state="blocked")
             results.append(BatchResult(prepared.batch, prepared.recipient_ids, outcome, action))
         if self.outage.failed_tries:
             # The connection may have been lost in the commit, after all was stored.
@@ -260,6 +276,7 @@ class _SendLoop:
             results = [result for result in results if result.batch.id not in recorded]
         if results:
             self._record_results(results)
+        self.refusals = refusals
 
     def _record_results(self, results: Sequence[BatchResult]) -> None:
         try:
@@ -328,6 +345,7 @@ class _SendLoop:
         self.sender.observer.advance(
             size if action.recipient_state != "pending" else len(action.recipient_errors)
         )
+        self.has_split = self.has_split or action.batch_state == "split"
         if action.stop_state:
             self.stop_outcome = self.stop_outcome or outcome
         elif action.retry_at:
@@ -351,9 +369,26 @@ class _SendLoop:
         current = record.get_send(sender.ledger, sender.send.issue)
         if current is None or current.state != "running":
             return False
+        self._announce_held_batches()
         self._wait_until(next_claim_time)
         expire_leases(sender.ledger, sender.send)
         return True
+
+    def _announce_held_batches(self) -> None:
+        """Show the editor for whom the sender waits, and until when, once for each lease."""
+        held = find_held_batches(self.sender.ledger, self.sender.send)
+        if held is None or (self.announced_until and held.lease_until <= self.announced_until):
+            return
+        now = record.get_ledger_time(self.sender.ledger)
+        if self.announced_until is None or now >= self.announced_until:
+            self.announced_until = held.lease_until
+            self.sender.observer.notify(
+                f"another sender, or one that was killed, holds {held.recipient_count:,} of the "
+                f"readers; waiting until {self._format_time(held.lease_until)} at the latest"
+            )
+
+    def _format_time(self, time: datetime.datetime) -> str:
+        return f"{time.astimezone(ZoneInfo(self.sender.prepared_email.config.timezone)):%H:%M:%S}"
 
     def _wait_until(self, moment: datetime.datetime) -> None:
         if (seconds := (moment - record.get_ledger_time(self.sender.ledger)).total_seconds()) > 0:
@@ -372,8 +407,6 @@ class _SendLoop:
             rejected = f"{len(action.recipient_errors) or size:,} of {size:,} readers"
             notify(f"{name}: SendGrid refused {rejected}: {message}")
         elif outcome.kind == "throttled" and action.retry_at:
-            zone = ZoneInfo(self.sender.prepared_email.config.timezone)
-            until = action.retry_at.astimezone(zone)
-            notify(f"SendGrid asks for a pause; resuming at {until:%H:%M:%S}")
+            notify(f"SendGrid asks for a pause; resuming at {self._format_time(action.retry_at)}")
         elif outcome.kind == "not_sent":
             notify(f"{name}: {message}; nothing was sent, trying again")

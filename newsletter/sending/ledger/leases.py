@@ -5,12 +5,40 @@ A claimed batch belongs to its sender until the lease expires; then any sender m
 """
 
 import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from newsletter.config import Config
+from newsletter.db import read_transaction
 from newsletter.db.schema import attempt, batch, send_recipient
 from newsletter.sending.ledger.record import Ledger, Send
+
+# The longest that the settings allow. A lease that ends later was taken before the clock was set
+# back.
+MAX_LEASE = datetime.timedelta(seconds=2 * (120 + 600) + 60)
+
+
+class HeldBatches(NamedTuple):
+    """The batches of a send that other senders hold, or senders that were killed.
+
+    Attributes:
+        recipient_count: how many recipients they have.
+        lease_until: when the last of their leases expires.
+    """
+
+    recipient_count: int
+    lease_until: datetime.datetime
+
+
+def find_held_batches(ledger: Ledger, send_record: Send) -> HeldBatches | None:
+    """Return the batches of a send that are claimed or in flight, if there are any."""
+    query = sa.select(sa.func.sum(batch.c.size), sa.func.max(batch.c.lease_until)).where(
+        batch.c.send_id == send_record.id, batch.c.state.in_(("claimed", "in_flight"))
+    )
+    with read_transaction(ledger.engine) as connection:
+        size, lease_until = connection.execute(query).one()
+    return HeldBatches(int(size), lease_until) if lease_until else None
 
 
 def lease_length(config: Config) -> datetime.timedelta:
@@ -23,10 +51,17 @@ def expire_leases(ledger: Ledger, send_record: Send) -> int:
     """Release the batches of dead senders; return how many recipients became unknown.
 
     A claimed batch whose lease has expired becomes ready again. One that was in flight may have
-    been sent, so it becomes unknown, never ready.
+    been sent, so it becomes unknown, never ready. A lease that ends later than any can is shortened
+    to the longest.
     """
     with ledger.engine.begin() as connection:
         time = ledger.clock(connection)
+        latest = time + max(MAX_LEASE, ledger.lease)
+        connection.execute(
+            sa.update(batch)
+            .where(batch.c.send_id == send_record.id, batch.c.lease_until > latest)
+            .values(lease_until=latest)
+        )
         expired = sa.and_(batch.c.send_id == send_record.id, batch.c.lease_until <= time)
         connection.execute(
             sa.update(batch)

@@ -1,5 +1,6 @@
 """The sender against the fake SendGrid, over real sockets, on both databases, with faults."""
 
+import datetime
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,8 @@ from newsletter.db.schema import attempt, batch, send_recipient, subscriber, sup
 from newsletter.errors import DatabaseError
 from newsletter.sending.delivery import claim
 from newsletter.sending.delivery.sender import BatchSender
+from newsletter.sending.ledger.leases import MAX_LEASE
+from newsletter.sending.ledger.pause_cancel_retry import retry_rejected
 from newsletter.sending.ledger.record import (
     Ledger,
     Send,
@@ -228,6 +231,35 @@ def test_rejection_without_an_index_splits_until_the_culprit_is_alone(
     scenario.check()
 
 
+def test_refusal_of_every_recipient_stops_after_a_few(scenario: SendScenario) -> None:
+    mailer = scenario.mailer
+    rejecting = _RejectingRecipient(mailer, b"@example.com", 400)
+    scenario.mailer = rejecting
+    outcome = scenario.run()
+    assert outcome is not None
+    assert "so the others were not tried" in outcome.remedy
+    assert (scenario.send().state, scenario.send().reason) == ("blocked", "HTTP 400")
+    assert scenario.recipients_by_state() == {"rejected": 5, "pending": 20}
+    # 10 -> 5 and 5 -> 3 and 2 -> ...: the smallest are tried first.
+    assert rejecting.request_count <= 1 + 4 + 5
+    scenario.mailer = mailer
+    retry_rejected(scenario.ledger, scenario.send(), 10)
+    assert scenario.run() is None
+    assert scenario.recipients_by_state() == {"accepted": TOTAL}
+    scenario.check()
+
+
+def test_few_refused_recipients_do_not_stop_the_send(scenario: SendScenario) -> None:
+    scenario.mailer = _RejectingRecipient(scenario.mailer, b"reader1", 400)  # and 10 to 19
+    assert scenario.run() is not None
+    while scenario.send().state == "blocked":
+        before = scenario.recipients_by_state()
+        scenario.run()
+        assert scenario.recipients_by_state() != before
+    assert scenario.recipients_by_state() == {"accepted": 14, "rejected": 11}
+    scenario.check()
+
+
 def test_rejection_of_the_content_stops_the_send(scenario: SendScenario) -> None:
     scenario.double.inject_faults(
         faults.error_response(400, "The content is odd.", "content.0.value")
@@ -299,6 +331,28 @@ def claim_and_die(scenario: SendScenario, *, in_flight: bool) -> None:
     (claimed,) = claim.claim_batches(scenario.ledger, scenario.send())
     if in_flight:
         claim.mark_in_flight(scenario.ledger, [claim.PreparedBatch(claimed, b"{}")])
+
+
+@pytest.mark.parametrize("ahead", [datetime.timedelta(minutes=4), datetime.timedelta(hours=9)])
+def test_sender_states_for_whom_it_waits_and_until_when(
+    scenario: SendScenario, ahead: datetime.timedelta
+) -> None:
+    """A lease of nine hours was taken before the clock was set back."""
+    claim_and_die(scenario, in_flight=True)
+    begin = scenario.observer.now
+    with scenario.ledger.engine.begin() as connection:
+        connection.execute(
+            sa.update(batch).where(batch.c.number == 1).values(lease_until=begin + ahead)
+        )
+    scenario.run()
+    until = begin + min(ahead, MAX_LEASE)
+    (remark, *_) = scenario.observer.remarks
+    assert remark.startswith("another sender, or one that was killed, holds 10 of the readers")
+    assert remark.endswith(f"waiting until {until:%H:%M:%S} at the latest")
+    assert len(scenario.observer.remarks) == 1
+    assert until <= scenario.observer.now <= until + datetime.timedelta(minutes=1)
+    assert scenario.recipients_by_state() == {"accepted": 15, "unknown": 10}
+    scenario.check()
 
 
 def test_stop_request_completes_the_request_in_flight_and_pauses(scenario: SendScenario) -> None:
@@ -398,8 +452,10 @@ class _RejectingRecipient(_WrappedMailer):
         super().__init__(mailer)
         self.culprit = culprit
         self.status = status
+        self.request_count = 0
 
     def post_mail(self, body: bytes) -> Response | NoResponse:
+        self.request_count += 1
         if self.culprit in body:
             return Response(self.status, {}, b"<html>no</html>")
         return self.mailer.post_mail(body)
