@@ -37,7 +37,8 @@ from newsletter.backup.sqlite_copy import (
 )
 from newsletter.db import open_database, read_transaction
 from newsletter.db.errors import primary_result_code
-from newsletter.db.schema import batch, event, journal, metadata, send
+from newsletter.db.identity import IDENTITY_KEYS
+from newsletter.db.schema import batch, event, journal, metadata, send, setting
 from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.subscribers import count_by_status
 
@@ -229,6 +230,7 @@ def _carry_over(engine: sa.Engine, live: Path, now: datetime.datetime) -> CarryO
     with _attach_live_database(engine, live) as connection:
         carry_over_subscribers(connection, result)
         result.sends = _carry_sends(connection)
+        _carry_identity(connection)
         insert_missing_rows(connection, event)
     result.erased = reapply_erasures(engine, now)
     return result
@@ -265,6 +267,15 @@ def _carry_sends(connection: sa.Connection) -> list[str]:
     for table in LEDGER_TABLES:
         insert_missing_rows(connection, table)
     return list(changed)
+
+
+def _carry_identity(connection: sa.Connection) -> None:
+    """Keep the present database's identity: with its ledger it is no copy any more."""
+    present = attached_table(setting)
+    connection.execute(sa.delete(setting).where(setting.c.key.in_(IDENTITY_KEYS)))
+    columns = list(setting.c.keys())
+    rows = sa.select(*(present.c[name] for name in columns)).where(present.c.key.in_(IDENTITY_KEYS))
+    connection.execute(sa.insert(setting).from_select(columns, rows))
 
 
 def _find_ledger_tables() -> list[sa.Table]:

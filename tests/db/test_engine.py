@@ -182,14 +182,16 @@ def test_waiting_for_a_lock_ends_with_the_same_message_as_on_sqlite(
 def test_lock_of_a_suspended_program_is_released(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transaction, "IDLE_TIMEOUT_SECONDS", 0.1)
     lock = sa.text("LOCK TABLE suppression")
 
     def lock_while_suspended(engine: sa.Engine) -> None:
-        with engine.begin() as suspended:
+        with monkeypatch.context() as patched:
+            patched.setattr(transaction, "IDLE_TIMEOUT_SECONDS", 0.1)
+            suspended = engine.connect()
             suspended.execute(lock)
-            with engine.begin() as waiting:
-                waiting.execute(lock)
+        with engine.begin() as waiting:
+            waiting.execute(lock)
+        with suspended:
             suspended.execute(lock)
 
     with database_engine(postgres_url, tmp_path) as engine:

@@ -29,6 +29,9 @@ CANCELLATION_CAVEAT = (
     "keeps only a few batches (10, by its newer documentation) cancelled at once."
 )
 
+# Of more batches the numbers are not spelled out: without any, a command is for all.
+MAX_LISTED_BATCHES = 5
+
 concurrency_option = click.option(
     "--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N",
     help="Number of concurrent requests.",
@@ -111,31 +114,51 @@ def report_run(context: "SendContext", outcome: "Outcome | None", *, as_json: bo
 
 
 def print_unknown_batches(status: "SendStatus") -> None:
-    """Print for each unknown batch what happened, and the commands that resolve it."""
-    for batch in status.unknown_batches:
-        echo_err(
-            format_unknown_batch(
-                status.send.slug, batch.number, batch.reason, batch.recipient_count
-            )
+    """Print for the unknown batches what happened, and the commands that resolve them."""
+    for text in iter_unknown_batch_texts(status):
+        echo_err(text)
+
+
+def iter_unknown_batch_texts(status: "SendStatus") -> "Iterator[str]":
+    """Yield what happened to the unknown batches, and the commands that resolve them.
+
+    Neighbors to which the same happened are described together: of a copied database, all.
+    """
+    import textwrap
+    from itertools import groupby
+
+    slug = status.send.slug
+    for reason, group in groupby(status.unknown_batches, lambda batch: batch.reason):
+        batches = list(group)
+        numbers = [batch.number for batch in batches]
+        readers = pluralize(sum(batch.recipient_count for batch in batches), "reader")
+        text = textwrap.fill(
+            f"{_format_batch_numbers(numbers)}: {reason or 'no response'}; {readers} may or may "
+            "not have it. Nothing of it is sent again automatically. SendGrid's events can "
+            "resolve it:",
+            78,
+            initial_indent="  ",
+            subsequent_indent="  ",
+        )
+        # Without any number, the command is for all that are unknown.
+        listed = "" if len(numbers) == len(status.unknown_batches) > 1 else " BATCH ..."
+        if 0 < len(numbers) <= MAX_LISTED_BATCHES:
+            listed = "".join(f" {number}" for number in numbers)
+        commands = "\n".join(
+            f"    newsletter resolve {slug} {option}{listed}"
+            for option in ("--accepted", "--resend", "--drop")
+        )
+        yield (
+            f"{text}\n    newsletter reconcile {slug}\n  To resolve it by hand, one of:\n{commands}"
         )
 
 
-def format_unknown_batch(slug: str, number: int, reason: str, readers: int) -> str:
-    """Format what happened to an unknown batch, and the commands that resolve it."""
-    import textwrap
-
-    text = textwrap.fill(
-        f"batch {number}: {reason or 'no response'}; {pluralize(readers, 'reader')} "
-        "may or may not have it. It is not sent again automatically. SendGrid's events can resolve "
-        "it:",
-        78,
-        initial_indent="  ",
-        subsequent_indent="  ",
-    )
-    return (
-        f"{text}\n    newsletter reconcile {slug}\n  To resolve it by hand:\n"
-        f"    newsletter resolve {slug} --accepted {number} | --resend {number} | --drop {number}"
-    )
+def _format_batch_numbers(numbers: "list[int]") -> str:
+    if len(numbers) == 1:
+        return f"batch {numbers[0]}"
+    if numbers[-1] - numbers[0] + 1 == len(numbers):
+        return f"batches {numbers[0]} to {numbers[-1]}"
+    return f"{len(numbers):,} batches, the first of them {numbers[0]}"
 
 
 def pluralize(count: int, noun: str) -> str:

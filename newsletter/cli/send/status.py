@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err
-from newsletter.cli.send.shared import RECIPIENT_STATE_LABELS, format_unknown_batch, pluralize
+from newsletter.cli.send.shared import (
+    RECIPIENT_STATE_LABELS,
+    iter_unknown_batch_texts,
+    pluralize,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,8 +127,7 @@ def _iter_details(status: "SendStatus", config: "Config") -> "Iterator[str]":
         )
     elif status.in_flight_recipients:
         yield f"  {pluralize(status.in_flight_recipients, 'reader')} in flight"
-    for batch in status.unknown_batches:
-        yield format_unknown_batch(slug, batch.number, batch.reason, batch.recipient_count)
+    yield from iter_unknown_batch_texts(status)
     if status.recipients_by_state.get("rejected"):
         yield f"  retry the refused with: newsletter retry {slug}"
 

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from newsletter.db.identity import advance_high_water, save_high_water
 from newsletter.db.schema import attempt, batch, send, send_recipient
 from newsletter.errors import SendRefusedError
 from newsletter.sending.delivery.hourly_limit import consume_hourly_limit
@@ -287,6 +288,8 @@ def mark_in_flight(
         ]
         if attempts:
             connection.execute(sa.insert(attempt), attempts)
+        high_water = advance_high_water(connection) if attempts else None
+    save_high_water(ledger.engine, high_water)
     return to_send
 
 

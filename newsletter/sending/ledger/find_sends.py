@@ -1,6 +1,8 @@
 """Find a send in the ledger."""
 
 import datetime
+import logging
+import textwrap
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -9,15 +11,24 @@ from newsletter.config import Config
 from newsletter.db import read_transaction
 from newsletter.db.schema import UtcDateTime, batch, send
 from newsletter.errors import ProjectError
+from newsletter.sending.ledger.copied_database import CopiedDatabase, hold_if_copied
 from newsletter.sending.ledger.leases import lease_length
 from newsletter.sending.ledger.provider_pause import provider_paused_condition
 from newsletter.sending.ledger.record import Ledger, Send, get_send
 
 MAX_LISTED = 5
+TEXT_WIDTH = 79
+_log = logging.getLogger(__name__)
 
 
 def open_ledger(engine: sa.Engine, config: Config) -> Ledger:
-    """Return the ledger of a database, with leases that outlast any request."""
+    """Return the ledger of a database, with leases that outlast any request.
+
+    The unfinished sends of a database that turns out to be a copy are held.
+    """
+    copied = hold_if_copied(engine, datetime.datetime.now(datetime.UTC))
+    if copied:
+        _log.warning("%s", _describe_copy(copied))
     return Ledger(engine, lease=lease_length(config))
 
 
@@ -88,6 +99,20 @@ def has_due_sends(ledger: Ledger) -> bool:
     with read_transaction(ledger.engine) as connection:
         is_due = _due_condition(ledger.clock(connection))
         return bool(connection.scalar(sa.select(sa.exists().where(is_due))))
+
+
+def _describe_copy(copied: CopiedDatabase) -> str:
+    when = f"{copied.as_of.day} {copied.as_of:%b %Y %H:%M} UTC" if copied.as_of else "it was made"
+    text = textwrap.fill(
+        f"This database is a copy. It records what was sent until {when}; what the original has "
+        "sent since, it could send again.",
+        TEXT_WIDTH,
+    )
+    slugs = [issue[11:] for issue in copied.held_issues]
+    if not slugs:
+        return text
+    commands = "\n".join(f"  newsletter status {slug}" for slug in slugs)
+    return f"{text}\nNothing more is sent of these until you have decided:\n{commands}"
 
 
 def _due_condition(now: datetime.datetime) -> sa.ColumnElement[bool]:
