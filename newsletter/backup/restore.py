@@ -37,7 +37,7 @@ from newsletter.backup.sqlite_copy import (
 )
 from newsletter.db import open_database, read_transaction
 from newsletter.db.errors import primary_result_code
-from newsletter.db.identity import IDENTITY_KEYS
+from newsletter.db.identity import IDENTITY_KEYS, read_owner
 from newsletter.db.schema import batch, event, journal, metadata, send, setting
 from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.subscribers import count_by_status
@@ -92,12 +92,17 @@ class VerifiedBackup:
 
 
 @contextmanager
-def open_backup(file: Path, database: Path) -> Iterator[VerifiedBackup]:
+def open_backup(file: Path, database: Path, newsletter_id: str = "") -> Iterator[VerifiedBackup]:
     """Copy a backup beside the database and check it; the copy is deleted at the end.
 
+    Args:
+        file: the backup.
+        database: the database that it will replace.
+        newsletter_id: ``id`` of newsletter.yml; empty if there is none.
+
     Raises:
-        DatabaseError: the backup is damaged, is not of a newsletter, or is of a newer version of
-            newsletter; or the present database is of a newer version.
+        DatabaseError: the backup is damaged, is not of a newsletter, is of another newsletter, or
+            is of a newer version of newsletter; or the present database is of a newer version.
     """
     where = Location(display_path(file))
     with temporary_file_beside(database) as copy:
@@ -108,6 +113,7 @@ def open_backup(file: Path, database: Path) -> Iterator[VerifiedBackup]:
             problem = error.problems[0]
             raise DatabaseError(problem.message, where=where, remedy=problem.remedy) from error
         try:
+            _check_owner(engine, newsletter_id, where)
             damage = find_corruption(database) if database.exists() else []
             if database.exists() and not damage:
                 # Migrate it to the same version as the copy: only then can they be compared.
@@ -206,6 +212,18 @@ def _copy_and_check(file: Path, copy: Path, where: Location) -> None:
             "the file is not a backup of a newsletter",
             where=where,
             remedy="Name a file that was made by: newsletter backup",
+        )
+
+
+def _check_owner(engine: sa.Engine, newsletter_id: str, where: Location) -> None:
+    with read_transaction(engine) as connection:
+        owner = read_owner(connection)
+    if newsletter_id and owner not in {"", newsletter_id}:
+        raise DatabaseError(
+            f"the backup is of another newsletter, with the id {owner}",
+            where=where,
+            remedy="Nothing was changed. Restore it in the folder of that newsletter; if it is "
+            f"the same newsletter, set id: {owner} in newsletter.yml.",
         )
 
 

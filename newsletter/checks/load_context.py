@@ -75,7 +75,7 @@ def open_existing_list(project: Project) -> Iterator[sa.Engine | None]:
     if file is not None and not file.is_file():
         yield None
         return
-    with database_engine(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
         yield engine
 
 

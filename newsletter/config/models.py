@@ -248,6 +248,11 @@ class Limits(StrictModel):
 class Config(StrictModel):
     """All settings of a newsletter."""
 
+    id: Annotated[str, AfterValidator(value_types.parse_newsletter_id)] = Field(
+        default="",
+        description="Tells whose database it is, whatever the name; made by newsletter init.",
+        examples=["harbour-notes-7f3a"],
+    )
     name: SingleLineText = Field(description="The newsletter's name.", examples=["Harbour Notes"])
     description: Annotated[str, AfterValidator(value_types.parse_optional_line)] = Field(
         default="",

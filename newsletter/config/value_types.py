@@ -30,6 +30,15 @@ def parse_optional_line(text: str) -> str:
     return parse_line(text) if text else text
 
 
+def parse_newsletter_id(text: str) -> str:
+    """Validate a newsletter's id, which may be empty."""
+    if text and not re.fullmatch(r"[a-z0-9](-?[a-z0-9]){2,62}", text):
+        raise ValueError(
+            f"'{text}' is not a valid id: use 3 to 63 lowercase letters, digits and single hyphens"
+        )
+    return text
+
+
 def parse_lines(text: str) -> str:
     """Validate text on one or several lines, without other control characters."""
     return "\n".join(parse_line(part) for part in text.strip().split("\n"))

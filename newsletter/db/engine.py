@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from newsletter.db.errors import database_error, redact_database_url, translate_error
+from newsletter.db.identity import OwnerCheck
 from newsletter.db.migrate import HEAD_REVISION, ensure_current_schema
 from newsletter.db.transaction import begin_postgresql, begin_sqlite
 from newsletter.errors import DatabaseError, Location
@@ -24,7 +25,7 @@ CONNECT_TIMEOUT_SECONDS = 10
 POOL_SIZE = 16
 
 
-def open_database(url: str, root: Path) -> sa.Engine:
+def open_database(url: str, root: Path, newsletter_id: str = "") -> sa.Engine:
     """Open the database; create it or upgrade its schema if necessary.
 
     Several processes may call this at once: one creates or upgrades, the others wait.
@@ -32,16 +33,17 @@ def open_database(url: str, root: Path) -> sa.Engine:
     Args:
         url: ``sqlite:///FILE`` (relative to ``root``) or ``postgresql://USER@HOST/NAME``.
         root: the project's folder.
+        newsletter_id: ``id`` of newsletter.yml; the database takes it over at its first write.
 
     Raises:
         DatabaseError: the database can't be opened, belongs to another program, or has a newer
             schema than this program. Later errors of the engine (disk full, locked, server gone)
-            are raised as ``DatabaseError`` too.
+            are raised as ``DatabaseError`` too; so is a write to another newsletter's database.
     """
-    return _open_engine(url, root)[0]
+    return _open_engine(url, root, newsletter_id)[0]
 
 
-def open_existing_database(url: str, root: Path) -> sa.Engine | None:
+def open_existing_database(url: str, root: Path, newsletter_id: str = "") -> sa.Engine | None:
     """Return an engine, or ``None`` if the database does not exist or can't be opened.
 
     Unlike ``open_database``, never creates a database file.
@@ -50,12 +52,12 @@ def open_existing_database(url: str, root: Path) -> sa.Engine | None:
         file = sqlite_file(url, root)
         if file is not None and not (file.is_file() and file.stat().st_size):
             return None
-        return open_database(url, root)
+        return open_database(url, root, newsletter_id)
     except DatabaseError:
         return None
 
 
-def upgrade_database(url: str, root: Path) -> tuple[str | None, str]:
+def upgrade_database(url: str, root: Path, newsletter_id: str = "") -> tuple[str | None, str]:
     """Create the database or upgrade its schema, as every command does, and return the revisions.
 
     Returns:
@@ -64,12 +66,12 @@ def upgrade_database(url: str, root: Path) -> tuple[str | None, str]:
     Raises:
         DatabaseError: as ``open_database``.
     """
-    engine, before = _open_engine(url, root)
+    engine, before = _open_engine(url, root, newsletter_id)
     engine.dispose()
     return before, HEAD_REVISION
 
 
-def _open_engine(url: str, root: Path) -> tuple[sa.Engine, str | None]:
+def _open_engine(url: str, root: Path, newsletter_id: str) -> tuple[sa.Engine, str | None]:
     target = _parse_url(url)
     sqlite = target.get_backend_name() == "sqlite"
     engine = _create_sqlite_engine(target, root) if sqlite else _create_postgresql_engine(target)
@@ -79,16 +81,19 @@ def _open_engine(url: str, root: Path) -> tuple[sa.Engine, str | None]:
         engine, "handle_error", lambda context: translate_error(context, where, secret), retval=True
     )
     try:
-        return engine, ensure_current_schema(engine, where)
+        before = ensure_current_schema(engine, where)
     except BaseException:
         engine.dispose()
         raise
+    if newsletter_id:
+        sa.event.listen(engine, "begin", OwnerCheck(newsletter_id, where))
+    return engine, before
 
 
 @contextmanager
-def database_engine(url: str, root: Path) -> Iterator[sa.Engine]:
+def database_engine(url: str, root: Path, newsletter_id: str = "") -> Iterator[sa.Engine]:
     """Open the database for a ``with`` block, and close it at the end."""
-    engine = open_database(url, root)
+    engine = open_database(url, root, newsletter_id)
     try:
         yield engine
     finally:

@@ -1,4 +1,4 @@
-"""Identity of a database: recognize a copy by where it is.
+"""Identity of a database: whose it is, and whether it is a copy.
 
 A copy (a restored backup, a copied file, a restored dump) does not know what the original has sent
 since it was made. So each database notes where it is, once there and once outside the copied data:
@@ -22,11 +22,13 @@ import sqlalchemy as sa
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.errors import database_error
 from newsletter.db.schema import setting
+from newsletter.db.transaction import is_read_only
 from newsletter.errors import Location, display_path
 
 MARK_SUFFIX = ".mark"
 _IDENTITY_KEY = "database_identity"
 _HIGH_WATER_KEY = "database_high_water"
+_OWNER_KEY = "newsletter_id"
 IDENTITY_KEYS = (_IDENTITY_KEY, _HIGH_WATER_KEY)
 
 
@@ -43,6 +45,51 @@ class DatabaseMark:
     identity: str
     inode: int
     high_water: int
+
+
+def read_owner(connection: sa.Connection) -> str:
+    """Return the id of the newsletter to which the database belongs; ``""`` if none is noted."""
+    return _read_setting(connection, _OWNER_KEY) or ""
+
+
+class OwnerCheck:
+    """A handler of SQLAlchemy's ``begin`` event: no newsletter writes to another one's database.
+
+    A database without an owner belongs to the first newsletter that writes to it.
+
+    Args:
+        newsletter_id: ``id`` of newsletter.yml.
+        where: the database, in a form that may be displayed.
+    """
+
+    def __init__(self, newsletter_id: str, where: Location) -> None:
+        self._newsletter_id = newsletter_id
+        self._where = where
+        self._is_checked = False
+
+    def __call__(self, connection: sa.Connection) -> None:
+        """Check the owner in the first transaction that may write.
+
+        Raises:
+            DatabaseError: the database belongs to another newsletter.
+        """
+        if self._is_checked or is_read_only(connection):
+            return
+        owner = read_owner(connection)
+        if not owner:
+            # Checked again in the next transaction: this one may be undone.
+            values = {"key": _OWNER_KEY, "value": self._newsletter_id}
+            connection.execute(insert_or_ignore(connection, setting).values(values))
+            owner = read_owner(connection)
+        else:
+            self._is_checked = owner == self._newsletter_id
+        if owner != self._newsletter_id:
+            raise database_error(
+                f"the database belongs to another newsletter, with the id {owner}",
+                self._where,
+                "Set database: in newsletter.yml to a database of its own. If it is the same "
+                f"newsletter, set id: {owner} there.",
+            )
 
 
 def is_at_home(connection: sa.Connection, mark: DatabaseMark | None) -> bool:

@@ -40,14 +40,18 @@ def snapshot_write_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
+def is_read_only(connection: sa.Connection) -> bool:
+    """Return whether a transaction was begun by ``read_transaction``."""
+    return bool(connection.get_execution_options().get(_DEFERRED_OPTION, False))
+
+
 def begin_sqlite(connection: sa.Connection) -> None:
     """Begin a transaction on SQLite: the handler of SQLAlchemy's ``begin`` event.
 
     The driver's own implicit transactions are turned off.
     """
     # A writer takes the lock at once: SQLite can't wait for it after a transaction has read.
-    deferred = connection.get_execution_options().get(_DEFERRED_OPTION, False)
-    connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if is_read_only(connection) else "BEGIN IMMEDIATE")
 
 
 def begin_postgresql(connection: sa.Connection) -> None:
@@ -60,7 +64,7 @@ def begin_postgresql(connection: sa.Connection) -> None:
     the next transaction another session. ``SET`` takes no snapshot, so that a transaction can still
     lock a table before its snapshot is taken.
     """
-    if connection.get_execution_options().get(_DEFERRED_OPTION, False):
+    if is_read_only(connection):
         return  # it only reads: it has nothing to lose, and holds up nobody
     connection.exec_driver_sql(
         "SET LOCAL synchronous_commit = on;"

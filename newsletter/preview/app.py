@@ -285,7 +285,7 @@ class PreviewApp:
 
 def _open_existing_database(project: Project) -> sa.Engine | None:
     """Open the subscriber database if there is one; the preview never creates it."""
-    return open_existing_database(project.config.database, project.root)
+    return open_existing_database(project.config.database, project.root, project.config.id)
 
 
 def _empty_frame(_: Request) -> Response:

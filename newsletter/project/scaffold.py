@@ -1,6 +1,7 @@
 """Create the folder of a new newsletter (``newsletter init``)."""
 
 import re
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -50,6 +51,8 @@ def create_project(folder: Path, name: str, address: str | None) -> None:
 def _write_project_files(folder: Path, name: str, address: str | None) -> None:
     host = f"{_make_host_label(name)}.example"  # RFC 2606: reserved, belongs to nobody
     values = {
+        # A number, since two newsletters may have one name.
+        "ID": _quote_yaml(f"{_make_host_label(name)[:40].strip('-')}-{secrets.token_hex(3)}"),
         "NAME": _quote_yaml(name),
         "ADDRESS": _quote_yaml(address or f"editor@{host}"),
         "SITE": f"https://{host}",

@@ -39,7 +39,7 @@ def upgrade_command(*, as_json: bool) -> None:
     from newsletter.project import open_project
 
     project = open_project()
-    before, version = upgrade_database(project.config.database, project.root)
+    before, version = upgrade_database(project.config.database, project.root, project.config.id)
     url = redact_database_url(sa.make_url(project.config.database))
     if as_json:
         echo(json.dumps({"database": url, "before": before, "version": version}))

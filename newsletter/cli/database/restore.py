@@ -67,7 +67,7 @@ def restore_command(file: Path, *, yes: bool) -> None:
             where=Location(display_path(file)),
             remedy="Name a backup.",
         )
-    with restore.open_backup(file, database) as backup:
+    with restore.open_backup(file, database, project.config.id) as backup:
         readers = _print_comparison(backup, file, ZoneInfo(project.config.timezone))
         if not yes:
             confirm_count(readers, "restore")

@@ -33,7 +33,7 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
     project = open_project()
     config = project.config
     _, email = render_issue_folder(project, find_issue(project, issue))
-    engine = open_existing_database(config.database, project.root)
+    engine = open_existing_database(config.database, project.root, config.id)
     try:
         subject = send_test_emails(email, config, to, os.environ, engine)
     finally:

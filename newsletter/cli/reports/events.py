@@ -66,7 +66,7 @@ def import_events_command(file: str, *, as_json: bool) -> None:
     name = "the input" if file == "-" else display_path(Path(file))
     with (
         _open_seekable(file) as data,
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
     ):
         intakes, resolved = _record_all_events(
             open_ledger(engine, project.config), project.config, data, name

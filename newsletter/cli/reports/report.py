@@ -49,7 +49,7 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
     from newsletter.sending.ledger.find_sends import open_ledger
 
     project = open_project()
-    with database_engine(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
         with read_transaction(engine) as connection:
             started_sends = list_started_sends(connection)
         send = _select_send(issue, started_sends, project, open_ledger(engine, project.config))

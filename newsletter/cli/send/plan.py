@@ -50,7 +50,7 @@ def plan_command(
 
     project = open_project()
     options = SendOptions(segment or "", batch_size, replace_plan=again, needs_api_key=False)
-    with database_engine(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
         proposal = propose(project, issue, engine, options)
         raise_if_refused(proposal)
         if again and proposal.is_resumed:

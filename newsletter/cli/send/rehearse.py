@@ -69,7 +69,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
     # SIGTERM must clean up as Ctrl-C does: no scratch database or process may remain.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     project = open_project()
-    with database_engine(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
         proposal = propose(project, issue, engine, SendOptions(needs_api_key=False))
         options = RehearsalOptions(
             project, proposal.folder.name, engine, readers or 0, names, serve_rehearsal_site

@@ -111,7 +111,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     if due:
         _check_due_options()
     project = open_project()
-    with database_engine(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
         if due:
             return _start_due_sends(project, engine, concurrency, as_json=as_json)
         scheduled_time = _parse_schedule(

@@ -51,7 +51,7 @@ def open_send_context(issue: str | None) -> "Iterator[SendContext]":
     from newsletter.sending.service import SendContext
 
     project = open_project()
-    with database_engine(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
         ledger = open_ledger(engine, project.config)
         yield SendContext(project, ledger, find_send(ledger, issue))
 

@@ -45,7 +45,7 @@ def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
     from newsletter.sending.ledger.find_sends import find_send, list_sends, open_ledger
 
     project = open_project()
-    with database_engine(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
         ledger = open_ledger(engine, project.config)
         sends = [find_send(ledger, issue)] if issue else list_sends(ledger)
         if not sends and not as_json:

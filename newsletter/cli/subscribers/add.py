@@ -80,7 +80,7 @@ def add_command(  # noqa: PLR0913 - the fields of a subscriber
     )
     project = open_project()
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         engine.begin() as connection,
     ):
         subscribe = changes.resubscribe if resubscribe else changes.subscribe

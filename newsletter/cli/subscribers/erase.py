@@ -35,7 +35,7 @@ def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
 
     parsed = parse_address(address)
     project = open_project()
-    with database_engine(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
         if not yes:
             _confirm_erasure(parsed)
         erased = erasure.erase_address(engine, parsed.key, datetime.datetime.now(datetime.UTC))

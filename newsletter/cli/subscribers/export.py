@@ -60,7 +60,7 @@ def export_command(  # noqa: PLR0913, PLR0917 - click passes each option as a pa
         raise click.UsageError("--raw is for CSV: JSON lines are never escaped")
     project = open_project()
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         read_transaction(engine) as connection,
         _open_output(file, force=force) as out,
     ):

@@ -84,7 +84,7 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click passes each option as
     )
     project = open_project()
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         progress_bar(file.stat().st_size, "Importing") as advance,
     ):
         reports = import_list.import_subscriber_files(

@@ -35,7 +35,7 @@ def remove_command(address: str, *, reason: str, as_json: bool) -> None:
     origin = ChangeOrigin(now, "cli", wording=clean_text(reason.strip(), "reason"))
     project = open_project()
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         engine.begin() as connection,
     ):
         changed = changes.unsubscribe(connection, parsed.key, origin)
@@ -73,7 +73,7 @@ def rotate_token_command(address: str, *, as_json: bool) -> None:
     now = datetime.datetime.now(datetime.UTC)
     project = open_project()
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         engine.begin() as connection,
     ):
         if not changes.rotate_token(connection, parsed.key, now):

@@ -54,7 +54,7 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
     client = SendGridClient(read_api_key(os.environ), project.config.sendgrid)
     results = []
     try:
-        with database_engine(project.config.database, project.root) as engine:
+        with database_engine(project.config.database, project.root, project.config.id) as engine:
             for result in sync_suppressions(
                 engine,
                 _open_suppression_lists(client),

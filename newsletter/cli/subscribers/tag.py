@@ -99,7 +99,7 @@ def _change_tag(  # noqa: PLR0913 - the commands' options
     seen: set[int] = set()  # so that a reader who is chosen twice is counted once
     remarks: list[dict[str, Any]] = []
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         engine.begin() as connection,
     ):
         if query:

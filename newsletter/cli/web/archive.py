@@ -46,7 +46,7 @@ def archive_command(out: Path, base_url: str | None, *, as_json: bool) -> None:
             "links and feeds need the URL at which the pages will be published",
             remedy="Use --base-url https://…, or set public_url in newsletter.yml.",
         )
-    with database_engine(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
         written = write_archive(open_site(project, engine), out, base if base_url else None)
     if as_json:
         data = {"folder": str(out), "base_url": base, **written._asdict()}

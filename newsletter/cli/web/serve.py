@@ -41,7 +41,7 @@ def serve_command(*, host: str, port: int, metrics_port: int | None) -> None:
     config = project.config
     with_key = bool(os.environ.get("SENDGRID_API_KEY"))
     with (
-        database_engine(config.database, project.root) as engine,
+        database_engine(config.database, project.root, config.id) as engine,
         open_public_socket(host, port) as listener,
     ):
         site = open_site(project, engine)

@@ -14,6 +14,7 @@ from newsletter.checks.rules.delivery import FREE_MAIL_DOMAINS
 from newsletter.config import Config
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.engine import sqlite_file
+from newsletter.db.identity import read_owner
 from newsletter.db.schema import event, send, subscriber
 from newsletter.errors import ConfigError, NewsletterError, Problem
 from newsletter.project import Project
@@ -214,14 +215,23 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
                        "Add subscribers with: newsletter subscribers import FILE.csv")  # fmt: skip
             yield clock
             return
-        with database_engine(config.database, project.root) as engine:
+        with database_engine(config.database, project.root, config.id) as engine:
             count, latest = _query_list(engine)
+            with read_transaction(engine) as connection:
+                owner = read_owner(connection)
     except NewsletterError as error:
         yield fail_for_problem("database", error.problems[0])
         yield clock
         return
     readers = f"{count:,} reader{'' if count == 1 else 's'}"
-    yield ok("database", f"up to date; {readers} may be mailed")
+    if config.id and owner not in {"", config.id}:
+        yield fail(
+            "database", f"it belongs to another newsletter, with the id {owner}",
+            "Every command that writes to it is refused.",
+            "Set database: in newsletter.yml to a database of its own.",
+        )  # fmt: skip
+    else:
+        yield ok("database", f"up to date; {readers} may be mailed")
     if latest and latest > now + _MAX_CLOCK_SKEW:
         yield fail(
             "clock", f"it is {local} here, but a record is dated {latest:%Y-%m-%d %H:%M} UTC",

@@ -43,7 +43,7 @@ def run_rehearsal_sender(folder: Path, issue: str, batch_size: int) -> None:
     """
     real_project = open_project(folder)
     project = Project(real_project.root, rehearsal_config(real_project.config, batch_size))
-    with database_engine(project.config.database, project.root) as engine:
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
         proposal = propose_send(project, find_issue(project, issue), engine)
         send = confirm_send(proposal)
         client = SendGridClient(read_api_key(os.environ), project.config.sendgrid)

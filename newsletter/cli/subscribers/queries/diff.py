@@ -48,7 +48,7 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
 
     project = open_project()
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         read_transaction(engine) as connection,
     ):
         name, sent = find_issue_and_send(project, connection, issue)

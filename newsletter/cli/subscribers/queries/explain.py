@@ -62,7 +62,7 @@ def explain_command(address: str, *, issue: str | None, segment: str | None, as_
     project = open_project()
     zone = ZoneInfo(project.config.timezone)
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         read_transaction(engine) as connection,
     ):
         name, sent = find_issue_and_send(project, connection, issue) if issue else ("", None)

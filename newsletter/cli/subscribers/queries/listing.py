@@ -45,7 +45,7 @@ def list_command(status: str | None, search: str | None, limit: int | None, as_j
     if limit is None and not as_json:
         limit = 50
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         read_transaction(engine) as connection,
     ):
         subscribers = iter_subscribers(connection, criteria, limit or None)

@@ -42,7 +42,7 @@ def count_command(segment: str, *, as_json: bool) -> None:
 
     project = open_project()
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         read_transaction(engine) as connection,
     ):
         now = datetime.datetime.now(datetime.UTC)
@@ -97,7 +97,7 @@ def segments_command(*, as_json: bool) -> int:
     has_error = False
     now = datetime.datetime.now(datetime.UTC)
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         read_transaction(engine) as connection,
     ):
         for name in project.config.segments:

@@ -42,7 +42,7 @@ def show_command(address: str, *, as_json: bool) -> None:
     parsed = parse_address(address)
     project = open_project()
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         read_transaction(engine) as connection,
     ):
         profile = find_profile(connection, parsed)

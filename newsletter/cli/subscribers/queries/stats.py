@@ -49,7 +49,7 @@ def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
         _check_plot_format(plot)
     project = open_project()
     with (
-        database_engine(project.config.database, project.root) as engine,
+        database_engine(project.config.database, project.root, project.config.id) as engine,
         read_transaction(engine) as connection,
     ):
         stats = compute_stats(
