@@ -24,7 +24,11 @@ from newsletter.backup.carry_over import (
     insert_missing_rows,
     reapply_erasures,
 )
-from newsletter.backup.sqlite_copy import (
+from newsletter.db import open_database, read_transaction
+from newsletter.db.errors import primary_result_code
+from newsletter.db.identity import IDENTITY_KEYS, read_owner
+from newsletter.db.schema import batch, event, journal, metadata, send, setting
+from newsletter.db.sqlite_copy import (
     CORRUPTION_CODES,
     copy_snapshot,
     database_files,
@@ -35,10 +39,6 @@ from newsletter.backup.sqlite_copy import (
     temporary_file_beside,
     translate_sqlite_errors,
 )
-from newsletter.db import open_database, read_transaction
-from newsletter.db.errors import primary_result_code
-from newsletter.db.identity import IDENTITY_KEYS, read_owner
-from newsletter.db.schema import batch, event, journal, metadata, send, setting
 from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.subscribers import count_by_status
 

@@ -1,5 +1,6 @@
 """Open the database, configure SQLite (WAL) and PostgreSQL connections."""
 
+import datetime
 import os
 import random
 import re
@@ -12,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from newsletter.db.automatic_backup import back_up_automatically
 from newsletter.db.errors import database_error, redact_database_url, translate_error
 from newsletter.db.identity import OwnerCheck
 from newsletter.db.migrate import HEAD_REVISION, ensure_current_schema
@@ -80,8 +82,13 @@ def _open_engine(url: str, root: Path, newsletter_id: str) -> tuple[sa.Engine, s
     sa.event.listen(
         engine, "handle_error", lambda context: translate_error(context, where, secret), retval=True
     )
+
+    def back_up_before_upgrade() -> None:
+        if sqlite:
+            back_up_automatically(root / str(target.database), datetime.datetime.now(datetime.UTC))
+
     try:
-        before = ensure_current_schema(engine, where)
+        before = ensure_current_schema(engine, where, back_up_before_upgrade)
     except BaseException:
         engine.dispose()
         raise

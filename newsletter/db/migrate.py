@@ -1,5 +1,6 @@
 """Create or upgrade the schema with Alembic migrations."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,15 @@ MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK_ID = 0x6E6577736C
 
 
-def ensure_current_schema(engine: sa.Engine, where: Location) -> str | None:
+def ensure_current_schema(
+    engine: sa.Engine, where: Location, before_upgrade: Callable[[], object] = lambda: None
+) -> str | None:
     """Create the schema, or upgrade it if it isn't the newest.
+
+    Args:
+        engine: the database.
+        where: the database, for messages.
+        before_upgrade: called before an existing schema is upgraded.
 
     Returns:
         The revision before; ``None`` if there was no schema.
@@ -39,6 +47,8 @@ def ensure_current_schema(engine: sa.Engine, where: Location) -> str | None:
             return revision
         if revision is None:
             _check_empty(connection, where)
+        else:
+            before_upgrade()
         run_migrations(connection, revision, where)
     return revision
 

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from newsletter.backup import restore
 from newsletter.backup.restore import LEDGER_TABLES, RestoreResult
-from newsletter.backup.sqlite_copy import back_up, find_corruption
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.schema import (
     attempt,
@@ -23,6 +22,7 @@ from newsletter.db.schema import (
     subscriber,
     suppression,
 )
+from newsletter.db.sqlite_copy import back_up, find_corruption
 from newsletter.errors import DatabaseError
 from newsletter.subscribers import iter_audience
 from newsletter.subscribers.address import parse_address
@@ -322,7 +322,7 @@ def test_every_table_is_handled_by_restore() -> None:
 def test_restore_is_refused_while_the_database_is_open(
     mailing_list: MailingList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("newsletter.backup.sqlite_copy.LOCK_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr("newsletter.db.sqlite_copy.LOCK_TIMEOUT_SECONDS", 0.0)
     mailing_list.back_up()
     mailing_list.join("late", at=NOW)
     with closing(sqlite3.connect(mailing_list.path, isolation_level=None)) as other:

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.backup import restore
-from newsletter.backup.sqlite_copy import back_up, find_corruption
 from newsletter.db import database_engine, open_database, read_transaction
 from newsletter.db.schema import subscriber
+from newsletter.db.sqlite_copy import back_up, find_corruption
 from newsletter.errors import SubscriberListError
 from newsletter.subscribers import iter_audience
 from newsletter.subscribers.address import parse_address

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.output import echo, echo_err
-from newsletter.cli.send.shared import pluralize
+from newsletter.cli.send.shared import back_up_before_send, pluralize
 
 if TYPE_CHECKING:
     from newsletter.sending.ledger.record import Send
@@ -55,6 +55,7 @@ def plan_command(
         raise_if_refused(proposal)
         if again and proposal.is_resumed:
             _refuse_replanning(proposal)
+        back_up_before_send(project)
         _print_plan(proposal, confirm_proposal(proposal).send, as_json=as_json)
 
 

@@ -6,7 +6,12 @@ import click
 from click.core import ParameterSource
 
 from newsletter.cli.output import confirm_count, echo, echo_err
-from newsletter.cli.send.shared import concurrency_option, report_run, terminal_observer
+from newsletter.cli.send.shared import (
+    back_up_before_send,
+    concurrency_option,
+    report_run,
+    terminal_observer,
+)
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -217,6 +222,7 @@ def _confirm_and_deliver(
 ) -> int:
     from newsletter.sending import service
 
+    back_up_before_send(proposal.project)
     with service.open_client(proposal.project.config) as client:
         schedule = service.request_schedule(client, scheduled_time, limit_per_hour)
         context = service.confirm_proposal(proposal, schedule)

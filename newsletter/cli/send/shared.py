@@ -10,6 +10,7 @@ from newsletter.cli.output import echo, echo_err, format_fields
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from newsletter.project import Project
     from newsletter.sending.delivery.sender import SendObserver
     from newsletter.sending.ledger.status import SendStatus
     from newsletter.sending.providers.provider import Outcome
@@ -54,6 +55,20 @@ def open_send_context(issue: str | None) -> "Iterator[SendContext]":
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         ledger = open_ledger(engine, project.config)
         yield SendContext(project, ledger, find_send(ledger, issue))
+
+
+def back_up_before_send(project: "Project") -> None:
+    """Back up the list and the record of sends, if they are in SQLite; keep the last few copies."""
+    import datetime
+
+    from newsletter.cli.progress import progress_bar
+    from newsletter.db.automatic_backup import back_up_automatically
+    from newsletter.db.engine import sqlite_file
+
+    database = sqlite_file(project.config.database, project.root)
+    if database is not None:
+        with progress_bar(100, "Backing up") as advance:
+            back_up_automatically(database, datetime.datetime.now(datetime.UTC), advance)
 
 
 def terminal_observer(context: "SendContext") -> "ObserverFactory":

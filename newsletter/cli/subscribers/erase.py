@@ -9,6 +9,7 @@ import click
 from newsletter.cli.output import echo, format_count, prompt_for_answer
 
 if TYPE_CHECKING:
+    from newsletter.project import Project
     from newsletter.subscribers.address import ParsedAddress
     from newsletter.subscribers.consent.erasure import ErasureResult
 
@@ -46,6 +47,7 @@ def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
         echo(json.dumps({"address": parsed.address, **erased._asdict()}, ensure_ascii=False))
     else:
         _print_result(parsed, erased)
+        _print_backups(project)
 
 
 def _confirm_erasure(address: "ParsedAddress") -> None:
@@ -65,6 +67,21 @@ def _confirm_erasure(address: "ParsedAddress") -> None:
         raise SubscriberListError(
             f"'{typed}' is not {address.address}; nothing was done",
             remedy="Run the command again when you are sure.",
+        )
+
+
+def _print_backups(project: "Project") -> None:
+    """Print that automatic backups still hold what was erased, if there are any."""
+    from newsletter.db.automatic_backup import list_automatic_backups
+    from newsletter.db.engine import sqlite_file
+    from newsletter.errors import display_path
+
+    database = sqlite_file(project.config.database, project.root)
+    backups = list_automatic_backups(database) if database else []
+    if backups:
+        echo(
+            f"{display_path(backups[0].parent)} holds {format_count(len(backups), 'backup')} made "
+            "before; delete them, or wait until later sends have replaced them."
         )
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from ready_to_send import ISSUE, POST, READERS, Cli
 
 from newsletter.db import database_engine
+from newsletter.db.automatic_backup import list_automatic_backups
 from newsletter.db.schema import batch
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.sending.rehearsal import FakeSendGrid
@@ -45,6 +46,17 @@ def test_send_prints_proposal_and_asks_for_the_count(
         == READERS
     )
     assert fake_sendgrid.unfilled_tokens == set()
+
+
+def test_backup_is_made_before_a_send_and_restores_the_list(
+    newsletter: Cli, project_folder: Path
+) -> None:
+    assert newsletter("send", "--yes")[0] == 0
+    (backup,) = list_automatic_backups(project_folder / "newsletter.db")
+    code, out, _ = newsletter("restore", str(backup), "--yes")
+    assert code == 0
+    assert "25 active; 0 sends" in out
+    assert newsletter("send", "--yes")[0] == 1
 
 
 @pytest.mark.parametrize("typed", ["24\n", "yes\n", ""])

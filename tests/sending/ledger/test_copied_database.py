@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured
 
-from newsletter.backup.sqlite_copy import back_up
 from newsletter.db import open_database, read_transaction
 from newsletter.db.identity import mark_path
 from newsletter.db.schema import batch, event, metadata
+from newsletter.db.sqlite_copy import back_up
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger.find_sends import find_send, open_ledger
 from newsletter.sending.ledger.reconcile import reconcile_send

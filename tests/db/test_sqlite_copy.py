@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.backup.sqlite_copy import (
+from newsletter.db import open_database
+from newsletter.db.sqlite_copy import (
     back_up,
     find_corruption,
     find_orphan_rows,
     open_exclusive,
     overwrite_database,
 )
-from newsletter.db import open_database
 from newsletter.errors import DatabaseError
 
 PAIR = "INSERT INTO setting VALUES (?, ?)"
@@ -140,7 +140,7 @@ def test_file_that_is_not_a_database_counts_as_damage(tmp_path: Path) -> None:
 def test_open_exclusive_locks_all_other_connections_out(
     database: Path, writer: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("newsletter.backup.sqlite_copy.LOCK_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr("newsletter.db.sqlite_copy.LOCK_TIMEOUT_SECONDS", 0.0)
     write_pair(writer, 1)
     back_up(database, tmp_path / "copy")
     with pytest.raises(DatabaseError, match="locked by another program"), open_exclusive(database):
