@@ -26,10 +26,19 @@ if TYPE_CHECKING:
     metavar="N",
     help="Readers in one request; limits.batch_size of newsletter.yml if not given.",
 )
+@click.option(
+    "--repeat-article", is_flag=True, help="Send it to readers who got it as another issue, too."
+)
 @click.option("--again", is_flag=True, help="Replace the plan, while nothing of it was sent.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")  # fmt: skip
-def plan_command(
-    issue: str | None, *, segment: str | None, batch_size: int | None, again: bool, as_json: bool
+def plan_command(  # noqa: PLR0913 - one parameter per option
+    issue: str | None,
+    *,
+    segment: str | None,
+    batch_size: int | None,
+    repeat_article: bool,
+    again: bool,
+    as_json: bool,
 ) -> None:
     """Freeze the email, its readers and its requests. Nothing is sent.
 
@@ -49,7 +58,13 @@ def plan_command(
     from newsletter.sending.service import confirm_proposal, propose
 
     project = open_project()
-    options = SendOptions(segment or "", batch_size, replace_plan=again, needs_api_key=False)
+    options = SendOptions(
+        segment or "",
+        batch_size,
+        replace_plan=again,
+        needs_api_key=False,
+        repeat_article=repeat_article,
+    )
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         proposal = propose(project, issue, engine, options)
         raise_if_refused(proposal)

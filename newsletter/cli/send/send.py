@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     metavar="N",
     help="Readers in one request; limits.batch_size of newsletter.yml if not given.",
 )
+@click.option(
+    "--repeat-article", is_flag=True, help="Send it to readers who got it as another issue, too."
+)
 @concurrency_option
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
 @click.option(
@@ -81,6 +84,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     due: bool,
     limit_per_hour: int | None,
     batch_size: int | None,
+    repeat_article: bool,
     concurrency: int,
     yes: bool,
     as_json: bool,
@@ -122,7 +126,9 @@ def send_command(  # noqa: PLR0913 - one parameter per option
         scheduled_time = _parse_schedule(
             project, at, undo_window, local=local, limit_per_hour=limit_per_hour
         )
-        options = SendOptions(segment or "", batch_size, limit_per_hour)
+        options = SendOptions(
+            segment or "", batch_size, limit_per_hour, repeat_article=repeat_article
+        )
         proposal = propose(project, issue, engine, options)
         if dry_run:
             return perform_dry_run(proposal, engine, samples, as_json=as_json)

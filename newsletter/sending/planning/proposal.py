@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -44,6 +44,7 @@ from newsletter.sending.planning.preflight import (
     no_recipients_problem,
     past_send_problem,
 )
+from newsletter.sending.planning.repeated_article import find_repeated_article
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
 from newsletter.subscribers.segments import Segment, find_segment
@@ -106,6 +107,7 @@ class SendOptions:
         limit_per_hour: recipients per hour, which also limits the batch size.
         replace_plan: whether to replace a plan of which nothing was sent.
         needs_api_key: whether a missing API key is a problem.
+        repeat_article: whether the article may go to readers who got it as another issue.
     """
 
     segment: str = ""
@@ -113,6 +115,7 @@ class SendOptions:
     limit_per_hour: int | None = None
     replace_plan: bool = False
     needs_api_key: bool = True
+    repeat_article: bool = False
 
 
 def propose_send(
@@ -169,6 +172,11 @@ def propose_send(
                 environment,
                 ledger_problem=earlier.blocking_problem,
                 audience_problem=recipients.audience_problem,
+            ),
+            *(
+                ()
+                if resumed or options.repeat_article
+                else _find_repetition(issue, ledger, config, recipients.recipient_condition)
             ),
             *(finding.as_problem() for finding in check_result.errors),
         ),
@@ -284,6 +292,17 @@ def _select_recipients(
     pending = count_recipients_by_state(ledger, resumed).get("pending", 0)
     problem = no_recipients_left_problem(resumed) if pending and not count else None
     return _Recipients(count, max(pending - count, 0), excluded, segment, condition, problem)
+
+
+def _find_repetition(
+    issue: Issue, ledger: Ledger, config: Config, condition: sa.ColumnElement[bool]
+) -> Iterator[Problem]:
+    """Yield the problem that some recipients got the article as another issue."""
+    with read_transaction(ledger.engine) as connection:
+        now = ledger.clock(connection)
+        repeated = find_repeated_article(connection, issue, config, condition, now)
+    if repeated:
+        yield repeated.as_problem(config)
 
 
 def _inherit_schedule(replaced: Send) -> SendSchedule | None:
