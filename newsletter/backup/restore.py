@@ -41,6 +41,7 @@ from newsletter.db.sqlite_copy import (
 )
 from newsletter.errors import DatabaseError, Location, display_path
 from newsletter.subscribers import count_by_status
+from newsletter.subscribers.tracking_record import TRACKING_KEY_PREFIX
 
 REPLACED_SUFFIX = ".before-restore"
 
@@ -248,7 +249,7 @@ def _carry_over(engine: sa.Engine, live: Path, now: datetime.datetime) -> CarryO
     with _attach_live_database(engine, live) as connection:
         carry_over_subscribers(connection, result)
         result.sends = _carry_sends(connection)
-        _carry_identity(connection)
+        _carry_settings(connection)
         insert_missing_rows(connection, event)
     result.erased = reapply_erasures(engine, now)
     return result
@@ -284,15 +285,27 @@ def _carry_sends(connection: sa.Connection) -> list[str]:
         connection.execute(sa.delete(table))
     for table in LEDGER_TABLES:
         insert_missing_rows(connection, table)
+    _carry_tracking(connection)
     return list(changed)
 
 
-def _carry_identity(connection: sa.Connection) -> None:
-    """Keep the present database's identity: with its ledger it is no copy any more."""
+def _carry_settings(connection: sa.Connection) -> None:
+    """Replace by the present ones the settings that belong to the ledger.
+
+    The identity, since with the present ledger the restored database is no copy; and which sends
+    were tracked.
+    """
     present = attached_table(setting)
-    connection.execute(sa.delete(setting).where(setting.c.key.in_(IDENTITY_KEYS)))
-    columns = list(setting.c.keys())
-    rows = sa.select(*(present.c[name] for name in columns)).where(present.c.key.in_(IDENTITY_KEYS))
+    is_carried, was_carried = (
+        sa.or_(
+            table.c.key.in_(IDENTITY_KEYS),
+            table.c.key.startswith(TRACKING_KEY_PREFIX, autoescape=True),
+        )
+        for table in (present, setting)
+    )
+    connection.execute(sa.delete(setting).where(was_carried))
+    columns = list(present.c.keys())
+    rows = sa.select(present).where(is_carried)
     connection.execute(sa.insert(setting).from_select(columns, rows))
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from newsletter.backup import restore
 from newsletter.backup.restore import LEDGER_TABLES, RestoreResult
+from newsletter.config.models import TrackingOptions
 from newsletter.db import database_engine, read_transaction
 from newsletter.db.schema import (
     attempt,
@@ -19,6 +20,7 @@ from newsletter.db.schema import (
     metadata,
     send,
     send_recipient,
+    setting,
     subscriber,
     suppression,
 )
@@ -29,6 +31,7 @@ from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
 from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal, to_changes
 from newsletter.subscribers.consent.transitions import replay_status
+from newsletter.subscribers.tracking_record import insert_tracking
 
 THEN = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
 NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.UTC)
@@ -92,6 +95,15 @@ class MailingList:
             if batch_state == "accepted":
                 row = {"batch_id": id_ * 10, "number": 1, "body_sha": "x", "started_at": at}
                 connection.execute(sa.insert(attempt).values(row))
+
+    def record_tracking(self, issue: str, *, opens: bool) -> None:
+        with database_engine(URL, self.folder) as engine, engine.begin() as connection:
+            tracking = TrackingOptions(opens=opens)
+            insert_tracking(connection, issue, tracking, is_partly_sent=False)
+
+    def delete_setting(self, key: str) -> None:
+        with database_engine(URL, self.folder) as engine, engine.begin() as connection:
+            connection.execute(sa.delete(setting).where(setting.c.key == key))
 
     def drop_sends(self) -> None:
         with database_engine(URL, self.folder) as engine, engine.begin() as connection:
@@ -241,6 +253,21 @@ def test_sends_since_the_backup_are_carried_over(mailing_list: MailingList) -> N
     assert {
         table.name: mailing_list.select(*table.c) for table in (*LEDGER_TABLES, event)
     } == before
+
+
+def test_record_of_tracking_is_that_of_the_present_database(mailing_list: MailingList) -> None:
+    """A discarded plan leaves a record in the backup, a later send one in the present database."""
+    mailing_list.record_tracking("2026-11-20-ice", opens=True)
+    mailing_list.back_up()
+    mailing_list.send("2026-11-20-ice", {"ada": "accepted"})
+    mailing_list.record_tracking("2026-11-20-ice", opens=False)
+    mailing_list.delete_setting("tracking opens on 2026-11-20-ice")
+    before = mailing_list.select(setting.c.key)
+    mailing_list.restore()
+    assert mailing_list.select(setting.c.key) == before
+    assert before == [
+        ("tracking clicks off 2026-11-20-ice",), ("tracking opens off 2026-11-20-ice",),
+    ]  # fmt: skip
 
 
 def test_send_that_progressed_since_the_backup_keeps_its_progress(

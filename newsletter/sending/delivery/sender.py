@@ -102,6 +102,7 @@ class BatchSender:
         """
         record.start_send(self.ledger, self.send)
         expire_leases(self.ledger, self.send)
+        record.record_tracking(self.ledger, self.send, self.prepared_email.config.tracking)
         with (
             tune_interpreter(),
             ThreadPoolExecutor(1) as hashing,

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from newsletter.config.models import TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, send, send_recipient
 from newsletter.sending.ledger.provider_pause import select_paused_until
+from newsletter.subscribers.tracking_record import insert_tracking
 
 Clock = Callable[[sa.Connection], datetime.datetime]
 
@@ -137,6 +139,21 @@ def start_send(ledger: Ledger, send_record: Send) -> None:
                 .where(batch.c.send_id == send_record.id, batch.c.state == "ready")
                 .values(attempts=0, retry_at=None)
             )
+
+
+def record_tracking(ledger: Ledger, send_record: Send, tracking: TrackingOptions) -> None:
+    """Record which tracking a sender is about to request, if anything is left to send.
+
+    Segments rely on it: ``not opened:`` must not select the readers of an untracked issue.
+    """
+    # In this order: what another sender has sent was preceded by its record.
+    is_partly_sent = may_have_been_sent(ledger, send_record)
+    is_open = sa.exists().where(
+        batch.c.send_id == send_record.id, batch.c.state.in_(OPEN_BATCH_STATES)
+    )
+    with ledger.engine.begin() as connection:
+        if connection.scalar(sa.select(is_open)):
+            insert_tracking(connection, send_record.issue, tracking, is_partly_sent=is_partly_sent)
 
 
 def stop_send(ledger: Ledger, send_record: Send, state: str, reason: str) -> None:

@@ -20,6 +20,7 @@ from newsletter.sending.planning.preflight import no_recipients_problem
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, split_into_batches
 from newsletter.subscribers import ALL_SUBSCRIBERS, MAILABLE, count_exclusions, iter_audience
 from newsletter.subscribers.segments import Segment
+from newsletter.subscribers.tracking_record import delete_tracking
 
 # Selected at once: a segment can take as long to evaluate for one batch as for the whole list
 # (SQLite collects the ids of a tag first), so it isn't evaluated batch by batch.
@@ -91,6 +92,7 @@ def discard_send(ledger: Ledger, send_record: Send) -> None:
         )
         connection.execute(sa.delete(batch).where(batch.c.send_id == send_record.id))
         connection.execute(sa.delete(send).where(send.c.id == send_record.id))
+        delete_tracking(connection, send_record.issue)
 
 
 def _check_total(total: int, expected_total: int | None, segment: Segment | None) -> None:
