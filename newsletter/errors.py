@@ -52,6 +52,8 @@ class Problem(NamedTuple):
         text = self.message if self.where is None else f"{self.where}: {self.message}"
         if not self.remedy:
             return text
+        if "\n" in text:  # it ends with a quoted line
+            return f"{text}\n{self.remedy}"
         stop = "" if text.endswith((".", "?", "!")) else "."
         return f"{text}{stop} {self.remedy}"
 

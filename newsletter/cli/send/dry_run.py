@@ -66,6 +66,9 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
     from newsletter.render.personalization import get_default_subject
 
     totals = result.totals
+    segment = proposal.segment.text if proposal.segment else ""
+    if proposal.earlier_send and proposal.is_resumed:
+        segment = proposal.earlier_send.segment
     return {
         "issue": proposal.prepared_email.email.issue,
         "subject": get_default_subject(
@@ -77,7 +80,7 @@ def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]
         "largest": totals.largest_bytes,
         "unfit": totals.rejected_count,
         "left_out": dict(proposal.excluded),
-        "segment": proposal.segment.text if proposal.segment else "",
+        "segment": segment,
         "files": {
             "requests": str(result.bodies_path),
             "samples": [str(path) for path in result.sample_paths],

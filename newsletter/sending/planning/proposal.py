@@ -47,7 +47,7 @@ from newsletter.sending.planning.preflight import (
 from newsletter.sending.planning.repeated_article import find_repeated_article
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
 from newsletter.subscribers import ALL_SUBSCRIBERS, count_exclusions, count_subscribers
-from newsletter.subscribers.segments import Segment, find_segment
+from newsletter.subscribers.segments import Segment, find_segment, find_segment_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class SendProposal:
         recipient_count: how many would be sent to now.
         unsubscribed_count: how many planned recipients have unsubscribed since.
         excluded: reason -> how many subscribers are excluded for it.
-        segment: the segment that it is sent to, if not to the whole list.
+        segment: the segment that a new plan is for, if not the whole list.
         recipient_condition: who would be sent to: the segment or, of a resumed send, the pending
             recipients; as a condition.
         blocking_problem: why the ledger forbids a send: the issue was sent, or differs from its
@@ -277,13 +277,17 @@ def _select_recipients(
 ) -> _Recipients:
     name_or_query = options.segment or earlier_send.segment
     resumed = earlier_send.resumed
+    segment = None
     with read_transaction(ledger.engine) as connection:
         now = ledger.clock(connection)
-        segment = find_segment(connection, name_or_query, config, now) if name_or_query else None
-        condition = segment.condition if segment else ALL_SUBSCRIBERS
+        condition = ALL_SUBSCRIBERS
         if resumed:
-            _check_same_options(resumed, segment, options)
+            # Its query is not evaluated again: by now it may count this very send.
+            _check_same_options(resumed, config, options)
             condition = _pending_condition(resumed)
+        elif name_or_query:
+            segment = find_segment(connection, name_or_query, config, now)
+            condition = segment.condition
         excluded = resumed.excluded if resumed else count_exclusions(connection, condition, at=now)
         count = count_subscribers(connection, condition, mailable_only=True, at=now)
     if resumed is None:
@@ -317,9 +321,9 @@ def _inherit_schedule(replaced: Send) -> SendSchedule | None:
     )
 
 
-def _check_same_options(earlier: Send, segment: Segment | None, options: SendOptions) -> None:
+def _check_same_options(earlier: Send, config: Config, options: SendOptions) -> None:
     replan = f"or, if nothing was sent yet, plan it again: newsletter plan {earlier.slug} --again"
-    if segment and segment.text != earlier.segment:
+    if options.segment and find_segment_text(options.segment, config)[1] != earlier.segment:
         planned = f"the segment '{earlier.segment}'" if earlier.segment else "the whole list"
         raise SendRefusedError(
             f"{earlier.issue} is planned for {planned}",

@@ -28,12 +28,13 @@ class EvaluatedTerm(NamedTuple):
     Attributes:
         depth: the nesting level, 0 for the whole query.
         text: the part in the syntax of queries.
-        holds: whether it is true.
+        holds: whether it is true; ``None`` if neither it nor its negation is, because the
+            subscriber was not sent the issue.
     """
 
     depth: int
     text: str
-    holds: bool
+    holds: bool | None
 
 
 class DeliveryDetails(NamedTuple):
@@ -139,7 +140,7 @@ def _to_answer(gets_issue: bool) -> DeliveryAnswer:  # noqa: FBT001 - the only a
 
 
 def _matches_segment(terms: Sequence[EvaluatedTerm]) -> bool:
-    return not terms or terms[0].holds
+    return not terms or bool(terms[0].holds)
 
 
 def _answer_for_send(copy: DeliveryDetails | None, *, mailable: bool) -> DeliveryAnswer:
@@ -168,8 +169,15 @@ def _evaluate_terms(
 ) -> Iterator[EvaluatedTerm]:
     """Yield the query and, nested, its parts, each with whether it is true."""
     select = sa.select(sa.true()).select_from(subscriber)
-    holds = connection.scalar(select.where(subscriber.c.id == id_, build_condition(query, zone)))
-    yield EvaluatedTerm(depth, str(query), bool(holds))
+    holds, negation_holds = (
+        bool(
+            connection.scalar(
+                select.where(subscriber.c.id == id_, build_condition(query, zone, negated=negated))
+            )
+        )
+        for negated in (False, True)
+    )
+    yield EvaluatedTerm(depth, str(query), holds if holds or negation_holds else None)
     parts: tuple[Query, ...] = ()
     if isinstance(query, And | Or):
         parts = query.parts

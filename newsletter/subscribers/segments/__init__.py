@@ -1,5 +1,5 @@
 """Segments: parse a query over subscribers and build its SQL condition."""
 
-from newsletter.subscribers.segments.segment import Segment, find_segment
+from newsletter.subscribers.segments.segment import Segment, find_segment, find_segment_text
 
-__all__ = ["Segment", "find_segment"]
+__all__ = ["Segment", "find_segment", "find_segment_text"]

@@ -3,7 +3,7 @@
 import datetime
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from newsletter.subscribers.attribute_types import AttributeType
@@ -91,10 +91,12 @@ class HasEngagement:
     Attributes:
         kind: which of these.
         sends: how many of the last sends count (one match is enough), or the name of an issue.
+        send_ids: the ids of these sends in the ledger, when the query was parsed.
     """
 
     kind: Engagement
     sends: int | str
+    send_ids: tuple[int, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         value = f"last-{self.sends}" if isinstance(self.sends, int) else quote_value(self.sends)

@@ -6,7 +6,7 @@ The input is the parse tree of the library, lark.
 import datetime
 import re
 from calendar import monthrange
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
@@ -33,6 +33,7 @@ from newsletter.subscribers.segments.ast import (
     SegmentField,
 )
 from newsletter.subscribers.segments.error_caret import Span, format_with_carets
+from newsletter.subscribers.segments.known_sends import KnownSend, engagement_problem
 
 if TYPE_CHECKING:
     from lark import Token, Tree
@@ -63,19 +64,19 @@ class KnownNames:
     Attributes:
         tags: the tags in use.
         attributes: name -> type of the values.
-        issues: the names of issues that were sent.
+        sends: the sends of which something was sent, the newest first.
     """
 
     tags: Collection[str] = ()
     attributes: Mapping[str, AttributeType] = field(default_factory=dict)
-    issues: Collection[str] = ()
+    sends: Sequence[KnownSend] = ()
 
 
 class _TokenError(Exception):
     """A token of the query is not valid."""
 
-    def __init__(self, message: str, token: "Token") -> None:
-        self.message, self.token = message, token
+    def __init__(self, message: str, token: "Token", remedy: str = "") -> None:
+        self.message, self.token, self.remedy = message, token, remedy
 
 
 class QueryBuilder:
@@ -123,7 +124,8 @@ class QueryBuilder:
             return build(*tokens)
         except _TokenError as error:
             span = Span(error.token.start_pos or 0, len(error.token))
-            self.problems.append(Problem(format_with_carets(error.message, self._text, span)))
+            message = format_with_carets(error.message, self._text, span)
+            self.problems.append(Problem(message, remedy=error.remedy))
             return None
 
     def _build_test(self, name: "Token", value: "Token") -> Query:
@@ -142,7 +144,7 @@ class QueryBuilder:
             case "has":
                 return HasField(self._find_field(value, text))
             case "sent" | "delivered" | "opened" | "clicked" as kind:
-                return HasEngagement(kind, self._parse_sends(value, text))
+                return self._build_engagement(kind, value, text)
         if self._is_field(name):
             raise _TokenError(f"'{name}' is a field: write {name} = {value}", name)
         raise _TokenError(f"there is no test '{name}:'. {_suggest_names(name, TESTS)}", name)
@@ -187,8 +189,20 @@ class QueryBuilder:
             )
         return spellings
 
+    def _build_engagement(self, kind: Engagement, token: "Token", text: str) -> HasEngagement:
+        sends = self._parse_sends(token, text)
+        known_sends = self._known.sends
+        if isinstance(sends, int):
+            selected = [*known_sends[:sends]]
+        else:
+            selected = [known for known in known_sends if known.issue == sends]
+        problem = engagement_problem(kind, selected, is_range=isinstance(sends, int))
+        if problem:
+            raise _TokenError(problem.message, token, problem.remedy)
+        return HasEngagement(kind, sends, tuple(known.id for known in selected))
+
     def _parse_sends(self, token: "Token", text: str) -> int | str:
-        issues = self._known.issues
+        issues = [known.issue for known in self._known.sends]
         if text in issues:
             return text
         last = re.fullmatch(r"last-(\d{1,4})", text, re.ASCII | re.IGNORECASE)

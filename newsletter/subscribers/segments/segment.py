@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.db.schema import attribute, send
+from newsletter.db.schema import attribute
 from newsletter.errors import Location, Problem, SubscriberListError
 from newsletter.subscribers.segments.ast import Query
 from newsletter.subscribers.segments.ast_builder import KnownNames
+from newsletter.subscribers.segments.known_sends import load_known_sends
 from newsletter.subscribers.segments.parser import parse_query
 from newsletter.subscribers.segments.to_sql import Condition, build_condition
 from newsletter.subscribers.tags import iter_tags
@@ -48,7 +49,12 @@ class Segment:
 
 
 def find_segment(
-    connection: sa.Connection, name_or_query: str, config: Config, now: datetime.datetime
+    connection: sa.Connection,
+    name_or_query: str,
+    config: Config,
+    now: datetime.datetime,
+    *,
+    besides: str = "",
 ) -> Segment:
     """Return the segment that has this name in newsletter.yml, or parse a query.
 
@@ -57,17 +63,17 @@ def find_segment(
         name_or_query: the name or the query.
         config: the newsletter's settings.
         now: the time to which ``30 days ago`` refers, an aware datetime.
+        besides: the issue whose audience is queried: its own send doesn't count in the query.
 
     Raises:
-        SubscriberListError: there is no such name, or the query is not valid.
+        SubscriberListError: there is no such name, the query is not valid, or it tests opens,
+            clicks or deliveries of a send for which they are not known.
     """
-    name = name_or_query.strip() if name_or_query.strip() in config.segments else ""
-    if not name and _NAME.fullmatch(name_or_query.strip()):
-        raise _unknown_segment_error(name_or_query.strip(), config.segments)
-    text = config.segments[name] if name else name_or_query
+    name, text = find_segment_text(name_or_query, config)
     zone = ZoneInfo(config.timezone)
     try:
-        query = parse_query(text, load_known_names(connection, config), now.astimezone(zone).date())
+        known = load_known_names(connection, config, besides)
+        query = parse_query(text, known, now.astimezone(zone).date())
     except SubscriberListError as error:
         if not name:
             raise
@@ -80,8 +86,22 @@ def find_segment(
     return Segment(name, text, query, build_condition(query, zone))
 
 
-def load_known_names(connection: sa.Connection, config: Config) -> KnownNames:
-    """Return the names that a query over this list may use."""
+def find_segment_text(name_or_query: str, config: Config) -> tuple[str, str]:
+    """Return name and query of a segment in newsletter.yml, or ``""`` and the query as given.
+
+    Raises:
+        SubscriberListError: there is no segment of that name.
+    """
+    name = name_or_query.strip()
+    if name in config.segments:
+        return name, config.segments[name]
+    if _NAME.fullmatch(name):
+        raise _unknown_segment_error(name, config.segments)
+    return "", name_or_query
+
+
+def load_known_names(connection: sa.Connection, config: Config, besides: str = "") -> KnownNames:
+    """Return the names that a query over this list may use, without the issue ``besides``."""
     types: dict[str, AttributeType] = dict.fromkeys(config.attributes, "text")
     types.pop("name", None)  # a built-in field
     types |= dict(connection.execute(sa.select(attribute.c.name, attribute.c.type)).all())
@@ -90,7 +110,7 @@ def load_known_names(connection: sa.Connection, config: Config) -> KnownNames:
         attributes={
             name: type_ for name, type_ in types.items() if _ATTRIBUTE_NAME.fullmatch(name)
         },
-        issues=tuple(connection.scalars(sa.select(send.c.issue).order_by(send.c.frozen_at.desc()))),
+        sends=load_known_sends(connection, besides),
     )
 
 

@@ -1,17 +1,20 @@
 """Build the SQL condition of a segment query.
 
-All text of the query becomes bound parameters. Each condition is true or false, never NULL, so
-that ``not`` is its exact negation.
+All text of the query becomes bound parameters. Each condition is true or false, never NULL.
+
+A subscriber who was not sent an issue has neither opened it nor not opened it: both ``opened:`` and
+``not opened:`` are false for them. ``not`` before a parenthesis is moved to its parts (De Morgan's
+laws, which hold in this three-valued logic), so that this is true of any query.
 """
 
 import datetime
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from newsletter.db.schema import batch, event, send, send_recipient, subscriber, subscriber_tag
+from newsletter.db.schema import event, send_recipient, subscriber, subscriber_tag
 from newsletter.subscribers.segments.ast import (
     And,
     Comparison,
@@ -53,25 +56,28 @@ IMPLIED_EVENT_TYPES = {
 }
 # An issue counts as sent if the subscriber may have received it: nobody should get it twice.
 POSSIBLY_SENT_STATES = ("accepted", "unknown")
-_STARTED_STATES = ("in_flight", "unknown", "accepted")
 
 
-def build_condition(query: Query, zone: datetime.tzinfo) -> Condition:
+def build_condition(query: Query, zone: datetime.tzinfo, *, negated: bool = False) -> Condition:
     """Return the query as a condition on ``subscriber``.
 
     Args:
         query: the query, from ``parse_query``.
         zone: the newsletter's time zone, in which days begin and end.
+        negated: whether to return its negation: the condition of ``Not(query)``.
     """
     match query:
-        case And(parts):
-            return sa.and_(*(build_condition(part, zone) for part in parts))
-        case Or(parts):
-            return sa.or_(*(build_condition(part, zone) for part in parts))
+        case And(parts) | Or(parts):
+            join = sa.and_ if isinstance(query, And) != negated else sa.or_
+            return join(*(build_condition(part, zone, negated=negated) for part in parts))
         case Not(part):
-            return sa.not_(build_condition(part, zone))
+            return build_condition(part, zone, negated=not negated)
+        case HasEngagement(_, _, send_ids) if negated and query.kind != "sent":
+            condition = sa.not_(_term_condition(query, zone))
+            return sa.and_(_recipient_condition(send_ids, ("accepted",)), condition)
         case _:
-            return _term_condition(query, zone)
+            condition = _term_condition(query, zone)
+            return sa.not_(condition) if negated else condition
 
 
 def _term_condition(term: Term, zone: datetime.tzinfo) -> Condition:  # noqa: PLR0911 - one per kind of term
@@ -85,10 +91,10 @@ def _term_condition(term: Term, zone: datetime.tzinfo) -> Condition:  # noqa: PL
             return lower_ascii(subscriber.c.source).startswith(lower_ascii(prefix), autoescape=True)
         case HasField(field):
             return _has_value_condition(field)
-        case HasEngagement("sent", sends):
-            return _sent_condition(sends)
-        case HasEngagement(kind, sends):
-            return _event_condition(IMPLIED_EVENT_TYPES[kind], sends)
+        case HasEngagement("sent", _, send_ids):
+            return _recipient_condition(send_ids, POSSIBLY_SENT_STATES)
+        case HasEngagement(kind, _, send_ids):
+            return _event_condition(kind, send_ids)
         case Comparison(field, sign, value):
             return _compare(field, sign, value, zone)
 
@@ -101,42 +107,42 @@ def _has_value_condition(field: SegmentField) -> Condition:
     return subscriber.c.name != "" if field.name == "name" else sa.true()
 
 
-def _sent_condition(sends: int | str) -> Condition:
+def _recipient_condition(send_ids: Sequence[int], states: Sequence[str]) -> Condition:
     return (
         sa.exists()
         .where(
             send_recipient.c.subscriber_id == subscriber.c.id,
-            send_recipient.c.send_id.in_(_select_send_ids(sends)),
-            send_recipient.c.state.in_(POSSIBLY_SENT_STATES),
+            send_recipient.c.send_id.in_(_inline(send_ids)),
+            send_recipient.c.state.in_(states),
         )
         .correlate(subscriber)
     )
 
 
-def _event_condition(types: tuple[str, ...], sends: int | str) -> Condition:
+def _event_condition(kind: str, send_ids: Sequence[int]) -> Condition:
+    """Return the condition that an event of a subscriber's copy was reported.
+
+    By the address that the copy was sent to: the subscriber may have another one now. A bot's open
+    proves that the email was delivered, but not that anybody has read it.
+    """
+    by_person = sa.true() if kind == "delivered" else sa.not_(event.c.is_bot)
     return (
         sa.exists()
         .where(
-            event.c.address_key == subscriber.c.address_key,
-            event.c.type.in_(types),
-            event.c.send_id.in_(_select_send_ids(sends)),
+            send_recipient.c.subscriber_id == subscriber.c.id,
+            send_recipient.c.send_id.in_(_inline(send_ids)),
+            event.c.send_id == send_recipient.c.send_id,
+            event.c.address_key == send_recipient.c.address_key,
+            event.c.type.in_(IMPLIED_EVENT_TYPES[kind]),
+            by_person,
         )
         .correlate(subscriber)
     )
 
 
-def _select_send_ids(selector: int | str) -> sa.Select[tuple[int]]:
-    """Return a query for the id of an issue's send, or the ids of the last sends.
-
-    Of the last sends, only those count that have started and were not cancelled.
-    """
-    if isinstance(selector, str):
-        return sa.select(send.c.id).where(send.c.issue == selector).correlate(None)
-    was_started = sa.exists().where(
-        batch.c.send_id == send.c.id, batch.c.state.in_(_STARTED_STATES)
-    )
-    sends = sa.select(send.c.id).where(was_started.correlate(send), send.c.recalled_at.is_(None))
-    return sends.order_by(send.c.frozen_at.desc(), send.c.id.desc()).limit(selector).correlate(None)
+def _inline(send_ids: Sequence[int]) -> sa.BindParameter[Sequence[int]]:
+    """Return ids as a list in the statement: databases limit the number of parameters."""
+    return sa.bindparam(None, list(send_ids), expanding=True, literal_execute=True)
 
 
 def _compare(

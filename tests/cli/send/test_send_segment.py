@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.sending.rehearsal import FakeSendGrid
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault, error_response
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -93,3 +94,122 @@ def test_empty_or_invalid_segment_is_refused(
     assert code == 1
     assert message in err
     assert fake_sendgrid.requests == []
+
+
+ICE, TIDE = "2026-12-01-ice", "2026-12-08-tide"
+TRACKED = "tracking: {opens: true, clicks: true}\n"
+PLAN = ("plan", "tide")
+DRY_RUN = ("send", "tide", "--dry-run")
+SEND = ("send", "tide", "--yes")
+COMMANDS = pytest.mark.parametrize("command", [PLAN, DRY_RUN, SEND])
+
+
+@pytest.fixture
+def with_second_issue(newsletter: Cli, project_folder: Path) -> Cli:
+    """Return the command line in the project, with an issue to send after the first."""
+    (project_folder / "issues" / TIDE).mkdir()
+    (project_folder / "issues" / TIDE / "post.md").write_text("# Tide\n\nIt came in.\n")
+    return newsletter
+
+
+def append_settings(folder: Path, text: str) -> None:
+    with (folder / "newsletter.yml").open("a") as settings:
+        settings.write(text)
+
+
+def import_events(cli: Cli, folder: Path, *events: tuple[str, str]) -> None:
+    """Import events of the first send: a type and a reader each."""
+    lines = [
+        json.dumps({"event": type_, "email": f"{name}@example.com", "timestamp": 1_796_115_600,
+                    "sg_event_id": f"{type_}-{name}", "nl_send": "1"})
+        for type_, name in events
+    ]  # fmt: skip
+    (folder / "events.jsonl").write_text("\n".join(lines))
+    assert cli("events", "import", "events.jsonl")[0] == 0
+
+
+@COMMANDS
+@pytest.mark.parametrize("segment", ["not opened:ice", "tag:x and not clicked:last-3"])
+def test_untracked_issue_in_a_segment_is_refused(
+    with_second_issue: Cli,
+    project_folder: Path,
+    fake_sendgrid: FakeSendGrid,
+    *,
+    command: tuple[str, ...],
+    segment: str,
+) -> None:
+    cli = with_second_issue
+    assert cli("subscribers", "tag", "x", "--address", "ada@example.com")[0] == 0
+    assert cli("send", "ice", "--yes")[0] == 0
+    append_settings(project_folder, TRACKED)
+    import_events(cli, project_folder, ("delivered", "ada"))
+    sent = len(fake_sendgrid.requests)
+    code, out, err = cli(*command, "--segment", segment)
+    action = "opens" if "opened" in segment else "clicks"
+    term = segment.rpartition(":")[2]
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        f"newsletter: {'opens of' if action == 'opens' else 'clicks in'} {ICE} are not known",
+        f"  {segment}",
+        f"  {' ' * segment.index(term)}{'^' * len(term)}",
+        f"Sent without tracking.{action}: {ICE}.",
+        f"For later sends, set tracking: {{{action}: true}} in newsletter.yml.",
+    ]
+    assert max(map(len, err.splitlines())) <= 80
+    assert len(fake_sendgrid.requests) == sent
+    assert cli("status", "tide")[0] == 1  # nothing was planned
+
+
+@pytest.mark.parametrize(
+    ("segment", "addresses"),
+    [
+        ("opened:ice", ["ada@example.com"]),
+        ("not opened:ice", ["di@example.com"]),
+        # Bo was not sent the first issue.
+        ("not (opened:ice or city = Bergen)", []),
+        ("not (opened:ice and city = Oslo)", ["ada@example.com", "di@example.com"]),
+        ("not sent:ice", ["bo@example.com"]),
+    ],
+)
+def test_tracked_issue_in_a_segment_selects_among_its_readers(
+    with_second_issue: Cli,
+    project_folder: Path,
+    fake_sendgrid: FakeSendGrid,
+    *,
+    segment: str,
+    addresses: list[str],
+) -> None:
+    cli = with_second_issue
+    append_settings(project_folder, TRACKED)
+    assert cli("send", "ice", "--yes", "--segment", "north")[0] == 0
+    _, _, err = cli(*DRY_RUN, "--segment", "not opened:ice")
+    assert f"No events received from SendGrid: {ICE}." in err
+    import_events(cli, project_folder, ("delivered", "di"), ("open", "ada"))
+    before = len(fake_sendgrid.accepted)
+    assert cli(*DRY_RUN, "--segment", segment)[0] == (0 if addresses else 1)
+    assert cli(*SEND, "--segment", segment)[0] == (0 if addresses else 1)
+    assert sorted(email.address for email in fake_sendgrid.accepted[before:]) == addresses
+
+
+def test_stopped_send_does_not_count_in_its_own_segment(
+    with_second_issue: Cli, project_folder: Path, fake_sendgrid: FakeSendGrid
+) -> None:
+    """Once it has started, it is the last issue itself; what was planned is sent all the same."""
+    cli = with_second_issue
+    append_settings(project_folder, TRACKED)
+    assert cli("send", "ice", "--yes", "--segment", "north")[0] == 0
+    import_events(cli, project_folder, ("delivered", "di"))
+    settings = project_folder / "newsletter.yml"
+    settings.write_text(settings.read_text().replace(TRACKED, "limits: {batch_size: 1}\n"))
+    segment = ("--segment", "sent:ice and not opened:last-1")
+    fake_sendgrid.inject_faults(InjectedFault(accept=True), error_response(401))
+    assert cli(*SEND, *segment, "--concurrency", "1")[0] == 1
+    assert cli("subscribers", "count", "sent:tide")[1].startswith("1 of 4 readers")
+    code, out, _ = cli(*DRY_RUN, *segment, "--json")
+    assert (code, json.loads(out)["segment"]) == (0, segment[1])
+    assert cli(*SEND, *segment)[0] == 0
+    code, out, err = cli("subscribers", "diff", "tide")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1:] == ["  came  nobody", "  left  nobody"]
+    _, out, _ = cli("subscribers", "explain", "di@example.com", "--issue", TIDE)
+    assert "  segment  yes sent:2026-12-01-ice and not opened:last-1" in out.splitlines()

@@ -1,21 +1,27 @@
 """Freezing the recipients of a segment: the same ones, in batches, whatever its condition is."""
 
+import datetime
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 from sending_fixtures import NAME, MakeReaders, Subscribe, configured
 
 from newsletter.config import Config
+from newsletter.config.models import TrackingOptions
 from newsletter.db import read_transaction
-from newsletter.db.schema import batch, send_recipient, subscriber, subscriber_tag
+from newsletter.db.schema import batch, event, send, send_recipient, subscriber, subscriber_tag
 from newsletter.render.email import Email
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.planning import freeze_recipients
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.payload import prepare_email
 from newsletter.subscribers.segments import find_segment
+from newsletter.subscribers.tracking_record import insert_tracking
 
 SUBSCRIBERS = 24
 BATCH_SIZE = 4
+EARLIER_ISSUE = "2026-11-01-tide"
 EVEN = range(2, SUBSCRIBERS + 1, 2)
 # Fewer bytes than four recipients might take, so that each one's size is computed.
 TIGHT_REQUEST_BYTES = 40_000
@@ -46,6 +52,29 @@ def _list(
             .where(subscriber.c.id % 3 == 0)
             .values(attributes={"city": "Oslo"})
         )
+        _insert_earlier_send(connection)
+
+
+def _insert_earlier_send(connection: sa.Connection) -> None:
+    """Insert a tracked send to everybody, which the first subscriber has opened."""
+    at = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
+    row: dict[str, Any] = {
+        "id": 100, "issue": EARLIER_ISSUE, "state": "done", "content_sha": "", "subject": "",
+        "frozen_at": at, "total": SUBSCRIBERS, "excluded": {},
+    }  # fmt: skip
+    connection.execute(sa.insert(send).values(row))
+    row = {"id": 100, "send_id": 100, "number": 1, "size": SUBSCRIBERS, "state": "accepted"}
+    connection.execute(sa.insert(batch).values(row))
+    columns = ("send_id", "subscriber_id", "address_key", "batch_id", "state")
+    recipients = sa.select(
+        sa.literal(100), subscriber.c.id, subscriber.c.address_key, sa.literal(100),
+        sa.literal("accepted"),
+    )  # fmt: skip
+    connection.execute(sa.insert(send_recipient).from_select(columns, recipients))
+    row = {"sg_event_id": "e1", "type": "open", "at": at, "raw": {}, "send_id": 100}
+    connection.execute(sa.insert(event).values(row | {"address_key": "reader1@example.com"}))
+    tracking = TrackingOptions(opens=True, clicks=True)
+    insert_tracking(connection, EARLIER_ISSUE, tracking, is_partly_sent=False)
 
 
 def freeze_segment(ledger: Ledger, email: Email, config: Config, query: str) -> list[list[int]]:
@@ -54,10 +83,13 @@ def freeze_segment(ledger: Ledger, email: Email, config: Config, query: str) -> 
         segment = find_segment(connection, query, config, ledger.clock(connection))
     frozen = freeze_send(ledger, prepare_email(email, config), segment=segment)
     with read_transaction(ledger.engine) as connection:
-        sizes = connection.scalars(sa.select(batch.c.size).order_by(batch.c.number)).all()
+        sizes = connection.scalars(
+            sa.select(batch.c.size).where(batch.c.send_id == frozen.id).order_by(batch.c.number)
+        ).all()
         rows = connection.execute(
             sa.select(batch.c.number, send_recipient.c.subscriber_id)
             .join(batch, batch.c.id == send_recipient.c.batch_id)
+            .where(batch.c.send_id == frozen.id)
             .order_by(batch.c.number, send_recipient.c.subscriber_id)
         ).all()
     batches = [[id_ for number, id_ in rows if number == n] for n in range(1, len(sizes) + 1)]
@@ -72,9 +104,9 @@ def freeze_segment(ledger: Ledger, email: Email, config: Config, query: str) -> 
         ("tag:weekly", [*EVEN]),
         ("not tag:weekly", [*range(1, SUBSCRIBERS, 2)]),
         ("city = Oslo", [*range(3, SUBSCRIBERS + 1, 3)]),
-        ("not sent:last-3", [*range(1, SUBSCRIBERS + 1)]),
+        ("sent:last-3", [*range(1, SUBSCRIBERS + 1)]),
         ("not opened:last-3 and not (tag:weekly and city = Oslo)",
-         [n for n in range(1, SUBSCRIBERS + 1) if n % 6]),
+         [n for n in range(2, SUBSCRIBERS + 1) if n % 6]),
         ("tag:weekly or (city = Oslo and not clicked:last-1)",
          [n for n in range(1, SUBSCRIBERS + 1) if not n % 2 or not n % 3]),
     ],

@@ -30,6 +30,7 @@ from newsletter.subscribers.queries.explain import (
 from newsletter.subscribers.queries.past_sends import find_past_send
 from newsletter.subscribers.segments import Segment
 from newsletter.subscribers.segments.ast_builder import KnownNames
+from newsletter.subscribers.segments.known_sends import KnownSend
 from newsletter.subscribers.segments.parser import parse_query
 from newsletter.subscribers.segments.to_sql import build_condition
 
@@ -47,7 +48,8 @@ def list_engine(engine: sa.Engine, import_text: ImportText) -> sa.Engine:
 
 
 def make_segment(text: str) -> Segment:
-    query = parse_query(text, KnownNames(attributes={"city": "text"}), FROZEN.date())
+    known = KnownNames(attributes={"city": "text"}, sends=[KnownSend(1, "2026-11-15-ice")])
+    query = parse_query(text, known, FROZEN.date())
     return Segment("", text, query, build_condition(query, ZONE))
 
 
@@ -87,6 +89,28 @@ def freeze(engine: sa.Engine, state: str | None, error: str = "") -> None:
             connection.execute(
                 sa.insert(send_recipient).values(row | {"state": state, "error": error})
             )
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "results"),
+    [
+        ("accepted", "not opened:ice", [True]),
+        ("accepted", "opened:ice", [False]),
+        # They were not sent it: neither opened nor not opened.
+        (None, "not opened:ice", [None]),
+        ("skipped_late", "opened:ice", [None]),
+        (None, "not (opened:ice and city = Oslo)", [None, None, None, True]),
+        (None, "not (opened:ice and city = Bergen)", [True, False, None, False]),
+        (None, "sent:ice", [False]),
+    ],
+)
+def test_term_on_an_issue_that_was_not_sent_to_them(
+    list_engine: sa.Engine, state: str | None, text: str, results: list[bool | None]
+) -> None:
+    freeze(list_engine, state)
+    explanation = explain(list_engine, "ada@b.com", make_segment(text))
+    assert [term.holds for term in explanation.terms] == results
+    assert explanation.answer == ("yes" if results[0] else "no")
 
 
 def test_paused_subscriber_gets_issues_from_the_end_of_the_pause(list_engine: sa.Engine) -> None:

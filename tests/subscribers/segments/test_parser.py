@@ -19,13 +19,19 @@ from newsletter.subscribers.segments.ast import (
     SegmentField,
 )
 from newsletter.subscribers.segments.ast_builder import KnownNames
+from newsletter.subscribers.segments.known_sends import KnownSend
 from newsletter.subscribers.segments.parser import MAX_QUERY_LENGTH, parse_query
 
 TODAY = datetime.date(2026, 3, 31)
 KNOWN = KnownNames(
     tags=("vip", "VIP", "big spender", "and", "2026-01-01"),
     attributes={"city": "text", "age": "number", "member": "boolean", "birthday": "date"},
-    issues=("2026-11-22-reading-the-tide", "2026-10-01-ice", "2025-10-01-ice"),
+    sends=tuple(
+        KnownSend(number, issue)
+        for number, issue in enumerate(
+            ("2026-11-22-reading-the-tide", "2026-10-01-ice", "2025-10-01-ice"), 1
+        )
+    ),
 )
 VIP = HasTag(("VIP", "vip"))
 CITY, AGE = SegmentField("city", "text"), SegmentField("age", "number")

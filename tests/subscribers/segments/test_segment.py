@@ -126,4 +126,4 @@ def test_load_known_names(list_engine: sa.Engine) -> None:
         assert list(iter_tags(connection)) == []
     assert found.tags == ("press", "vip")
     assert found.attributes == {"town": "text", "age": "number"}
-    assert found.issues == ()
+    assert found.sends == ()

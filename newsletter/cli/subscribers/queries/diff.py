@@ -59,7 +59,9 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
         condition = ALL_SUBSCRIBERS
         if sent.segment:
             now = datetime.datetime.now(datetime.UTC)
-            condition = find_segment(connection, sent.segment, project.config, now).condition
+            condition = find_segment(
+                connection, sent.segment, project.config, now, besides=sent.issue
+            ).condition
         added = iter_added(connection, sent, condition)
         removed = iter_removed(connection, sent, condition)
         changes = chain(

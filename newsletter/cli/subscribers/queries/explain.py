@@ -27,6 +27,8 @@ COPY_STATE_LABELS = {
     "dropped": "given up",
     "unknown": "may or may not have been sent",
 }
+# ``None``: neither the term nor its negation is true, as the reader was not sent the issue.
+TERM_RESULT_LABELS = {True: "yes", False: "no", None: "-"}
 STATUS_LABELS = {
     "pending": "pending: they have not confirmed yet",
     "unsubscribed": "unsubscribed",
@@ -86,11 +88,12 @@ def _find_segment(
 
     now = datetime.datetime.now(datetime.UTC)
     if query:
-        return find_segment(connection, query, project.config, now)
+        besides = sent.issue if sent else ""
+        return find_segment(connection, query, project.config, now, besides=besides)
     if sent is None or not sent.segment:
         return None
     try:
-        return find_segment(connection, sent.segment, project.config, now)
+        return find_segment(connection, sent.segment, project.config, now, besides=sent.issue)
     except SubscriberListError as error:
         print_error(error)
         return None
@@ -116,7 +119,7 @@ def _print_explanation(
         )
     if explanation.terms:
         terms = (
-            f"{'yes' if term.holds else 'no ':<4}{'  ' * term.depth}{term.text}"
+            f"{TERM_RESULT_LABELS[term.holds]:<4}{'  ' * term.depth}{term.text}"
             for term in explanation.terms
         )
         rows.append(("segment", "\n".join(terms)))

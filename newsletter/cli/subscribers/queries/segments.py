@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count, format_fields, print_error
+from newsletter.cli.output import echo, format_count, format_fields, print_error
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from newsletter.config import Config
     from newsletter.subscribers.segments import Segment
 
 SEGMENTS_EXAMPLE = """\
@@ -55,22 +54,6 @@ def count_command(segment: str, *, as_json: bool) -> None:
     echo(f"{readers:,} of {format_count(data['list'], 'reader')}; {mailable:,} may be mailed.")
     if mailable:
         echo(f"Next: newsletter send --dry-run --segment {shlex.quote(str(found_segment))}")
-    _warn_untracked(found_segment, project.config)
-
-
-def _warn_untracked(segment: "Segment", config: "Config") -> None:
-    """Warn about a query on opens or clicks that aren't tracked: readers look inactive then."""
-    from newsletter.subscribers.segments.ast import HasEngagement, iter_terms
-
-    kinds = {term.kind for term in iter_terms(segment.query) if isinstance(term, HasEngagement)}
-    if "opened" in kinds and not config.tracking.opens:
-        echo_err(
-            "Opens are not tracked (tracking.opens): opened: may find too few.", color="yellow"
-        )
-    if "clicked" in kinds and not config.tracking.clicks:
-        echo_err(
-            "Clicks are not tracked (tracking.clicks): clicked: may find too few.", color="yellow"
-        )
 
 
 @click.command("segments", short_help="Show the segments of newsletter.yml, counted.")

@@ -72,13 +72,43 @@ def test_count_prints_counts_and_next_step(newsletter: Cli) -> None:
     }  # fmt: skip
 
 
-def test_query_on_untracked_opens_warns(newsletter: Cli, project_folder: Path) -> None:
-    code, out, err = newsletter("subscribers", "count", "not (opened:last-5 or city = Oslo)")
-    assert (code, out.splitlines()[0]) == (0, "2 of 3 readers; 1 may be mailed.")
-    assert err == "Opens are not tracked (tracking.opens): opened: may find too few.\n"
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("count",), ("export", "out.csv", "--segment"), ("tag", "quiet", "--query"),
+        ("untag", "quiet", "--query"), ("explain", "ada@example.com", "--segment"),
+    ],
+)  # fmt: skip
+def test_query_on_untracked_opens_is_refused(
+    sent: Cli, project_folder: Path, args: tuple[str, ...]
+) -> None:
     with (project_folder / "newsletter.yml").open("a") as settings:
-        settings.write("tracking: {opens: true}\n")
-    assert newsletter("subscribers", "count", "opened:last-5")[2] == ""
+        settings.write("tracking: {opens: true}\n")  # too late for what was sent before
+    code, out, err = sent("subscribers", *args, "not (opened:last-5 or city = Oslo)")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        f"newsletter: opens of {ISSUE} are not known",
+        "  not (opened:last-5 or city = Oslo)",
+        "              ^^^^^^",
+        f"Neither a record of tracking.opens nor any opens: {ISSUE}.",
+        "For later sends, set tracking: {opens: true} in newsletter.yml.",
+    ]
+    assert not (project_folder / "out.csv").exists()
+
+
+def test_explain_marks_a_term_on_an_issue_that_was_not_sent_to_them(
+    sent: Cli, project_folder: Path
+) -> None:
+    opened = {"event": "open", "email": "bo@example.com", "timestamp": 1_796_115_600,
+              "sg_event_id": "e1", "nl_send": "1"}  # fmt: skip
+    (project_folder / "events.jsonl").write_text(json.dumps(opened))
+    assert sent("events", "import", "events.jsonl")[0] == 0
+    assert sent("subscribers", "count", "opened:ice")[1].startswith("1 of 3 readers")
+    _, out, _ = sent("subscribers", "explain", "ada@example.com", "--segment", "not opened:ice")
+    assert out.splitlines()[0] == "ada@example.com would not get an issue now."
+    assert out.splitlines()[-1] == f"  segment  -   not opened:{ISSUE}"
+    _, out, _ = sent("subscribers", "explain", "bo@example.com", "--segment", "not opened:ice")
+    assert out.splitlines()[-1] == f"  segment  no  not opened:{ISSUE}"
 
 
 def test_query_error_is_marked_with_carets(newsletter: Cli) -> None:

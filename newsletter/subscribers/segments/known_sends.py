@@ -1,0 +1,175 @@
+"""Load the sends a query may name; refuse those with unknown engagement.
+
+What is not known must not count as "did not open": the negation would select everybody.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlalchemy as sa
+
+from newsletter.db.schema import batch, event, send
+from newsletter.errors import Problem
+from newsletter.subscribers.segments.ast import Engagement
+from newsletter.subscribers.tracking_record import (
+    RequestedTracking,
+    TrackedAction,
+    load_tracking,
+)
+
+TrackingEvidence = Literal["on", "off", "part", "unknown"]
+
+_STARTED_STATES = ("in_flight", "unknown", "accepted")
+_MAX_ISSUES_SHOWN = 8
+_LINE_WIDTH = 80
+
+# Test -> what it counts; the name of the setting that it needs.
+_SUBJECTS: dict[Engagement, tuple[str, str]] = {
+    "delivered": ("deliveries of", ""),
+    "opened": ("opens of", "opens"),
+    "clicked": ("clicks in", "clicks"),
+}
+_REASONS = {
+    "off": "Sent without tracking.{setting}",
+    "part": "Sent with tracking.{setting} to a part of the readers only",
+    "unknown": "Neither a record of tracking.{setting} nor any {setting}",
+    "silent": "No events received from SendGrid",
+}
+_TRACKING_REMEDY = "For later sends, set tracking: {{{setting}: true}} in newsletter.yml."
+_EVENTS_REMEDY = (
+    "Receive events with the webhook (docs/how-to/webhook.md), or import them with: newsletter "
+    "events import FILE"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSend:
+    """A send of which something was sent, or may have been.
+
+    Attributes:
+        id: in the ledger.
+        issue: the issue's name.
+        has_events: whether any event of it was received.
+        opens: whether its opens were tracked.
+        clicks: whether its clicks were tracked.
+    """
+
+    id: int
+    issue: str
+    has_events: bool = True
+    opens: TrackingEvidence = "on"
+    clicks: TrackingEvidence = "on"
+
+
+def load_known_sends(connection: sa.Connection, besides: str = "") -> tuple[KnownSend, ...]:
+    """Return the sends that have started and were not cancelled at SendGrid, the newest first.
+
+    Args:
+        connection: a connection in a transaction.
+        besides: an issue to leave out: the one whose audience is queried.
+    """
+    was_started = sa.exists().where(
+        batch.c.send_id == send.c.id, batch.c.state.in_(_STARTED_STATES)
+    )
+    has_event = sa.exists().where(event.c.send_id == send.c.id)
+    query = (
+        sa.select(
+            send.c.id,
+            send.c.issue,
+            has_event,
+            has_event.where(event.c.type == "open"),
+            has_event.where(event.c.type == "click"),
+        )
+        .where(was_started, send.c.recalled_at.is_(None), send.c.issue != besides)
+        .order_by(send.c.frozen_at.desc(), send.c.id.desc())
+    )
+    requested = load_tracking(connection)
+
+    def evidence(issue: str, action: TrackedAction, *, was_reported: bool) -> TrackingEvidence:
+        return judge_tracking(
+            requested.get((issue, action), frozenset()), was_reported=was_reported
+        )
+
+    return tuple(
+        KnownSend(
+            id_,
+            issue,
+            bool(has_events),
+            evidence(issue, "opens", was_reported=bool(has_opens)),
+            evidence(issue, "clicks", was_reported=bool(has_clicks)),
+        )
+        for id_, issue, has_events, has_opens, has_clicks in connection.execute(query)
+    )
+
+
+def judge_tracking(
+    requested: frozenset[RequestedTracking], *, was_reported: bool
+) -> TrackingEvidence:
+    """Return whether a send was tracked.
+
+    Args:
+        requested: what its senders asked SendGrid for; empty for a send of an earlier version.
+        was_reported: whether an open (or a click) of it was reported, be it a bot's.
+    """
+    if not requested:
+        return "on" if was_reported else "unknown"
+    if len(requested) > 1:
+        return "part"
+    return next(iter(requested))
+
+
+def engagement_problem(
+    kind: Engagement, selected: Sequence[KnownSend], *, is_range: bool
+) -> Problem | None:
+    """Return why a test can't be evaluated for these sends, or ``None``.
+
+    Args:
+        kind: the test.
+        selected: the sends that it is about.
+        is_range: whether they were selected by ``last-N``.
+    """
+    if kind == "sent":
+        return None
+    if not selected:
+        return Problem("no issue has been sent yet")
+    subject, setting = _SUBJECTS[kind]
+    issues: dict[str, list[str]] = {}
+    for known_send in selected:
+        if reason := _find_reason(setting, known_send):
+            issues.setdefault(reason, []).append(known_send.issue)
+    if not issues:
+        return None
+    name = selected[0].issue
+    if is_range and len(selected) > 1:
+        name = f"{sum(map(len, issues.values()))} of the last {len(selected)} issues"
+    details = [
+        f"{_REASONS[reason].format(setting=setting)}: {_join_issues(issues[reason])}."
+        for reason in _REASONS
+        if reason in issues
+    ]
+    if set(issues) - {"silent"}:
+        details.append(_TRACKING_REMEDY.format(setting=setting))
+    if "silent" in issues:
+        details.append(_EVENTS_REMEDY)
+    wrapped = (
+        textwrap.fill(line, _LINE_WIDTH, break_long_words=False, break_on_hyphens=False)
+        for line in details
+    )
+    return Problem(f"{subject} {name} are not known", remedy="\n".join(wrapped))
+
+
+def _find_reason(setting: str, known_send: KnownSend) -> str:
+    """Return a key of ``_REASONS``, or ``""`` if the send was tracked."""
+    if setting:
+        evidence = known_send.opens if setting == "opens" else known_send.clicks
+        if evidence != "on":
+            return evidence
+    return "" if known_send.has_events else "silent"
+
+
+def _join_issues(issues: Sequence[str]) -> str:
+    more = len(issues) - _MAX_ISSUES_SHOWN
+    shown = ", ".join(issues[:_MAX_ISSUES_SHOWN])
+    return f"{shown} and {more:,} more" if more > 0 else shown
