@@ -285,7 +285,6 @@ def _carry_sends(connection: sa.Connection) -> list[str]:
         connection.execute(sa.delete(table))
     for table in LEDGER_TABLES:
         insert_missing_rows(connection, table)
-    _carry_tracking(connection)
     return list(changed)
 
 

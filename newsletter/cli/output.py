@@ -1,11 +1,12 @@
 """Print lines, errors and aligned fields, ask for confirmation."""
 
+import codecs
 import os
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
-from typing import TextIO
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TextIO
 from unicodedata import bidirectional, category
 
 import click
@@ -35,6 +36,32 @@ def echo(text: str = "", *, color: str | None = None) -> None:
 def echo_err(text: str, *, color: str | None = None) -> None:
     """Print a line to standard error: progress and remarks, so that stdout holds results only."""
     _print_to(text, color, sys.stderr)
+
+
+def print_json(
+    data: object, *, default: Callable[[Any], Any] | None = None, indent: int | None = None
+) -> None:
+    """Print a JSON value on one line of standard output; ``json.loads`` returns it unchanged.
+
+    What would control a terminal is escaped as JSON does it (``echo`` would do it as Python does,
+    which is not JSON), and everything but ASCII unless the output is UTF-8 (RFC 8259, section 8.1).
+
+    Args:
+        data: the value.
+        default: converts a value that JSON has no type for.
+        indent: spaces by level, to print the value on several lines.
+
+    Raises:
+        ValueError: a number is infinite or not a number, which JSON can't represent.
+    """
+    import json
+
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    text = json.dumps(
+        data, ensure_ascii=not is_utf8, allow_nan=False, default=default, indent=indent
+    )
+    # Given no file, click may choose another encoding.
+    click.echo(_escape_json(text), file=sys.stdout)
 
 
 def print_error(error: NewsletterError) -> None:
@@ -119,11 +146,25 @@ def isolate_bidi(text: str) -> str:
 
 def _escape(text: str) -> str:
     return "".join(
-        char
-        if char.isprintable() or char in "\n\t" or char in JOINERS or category(char) == "Zs"
-        else char.encode("unicode_escape").decode()
-        for char in text
+        char if _is_harmless(char) else char.encode("unicode_escape").decode() for char in text
     )
+
+
+def _is_harmless(char: str) -> bool:
+    """Whether a terminal shows the character, and does nothing else."""
+    return char.isprintable() or char in "\n\t" or char in JOINERS or category(char) == "Zs"
+
+
+def _escape_json(text: str) -> str:
+    """Escape the characters of a JSON text that would control a terminal.
+
+    They are in its strings only: of the white space around values, it has line feeds and spaces.
+    """
+    import json
+
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if _is_harmless(char) else json.dumps(char)[1:-1] for char in text)
 
 
 def _print_to(text: str, color: str | None, stream: TextIO) -> None:

@@ -1,11 +1,9 @@
 """``newsletter db upgrade``: create or migrate the database."""
 
-import json
-
 import click
 
 from newsletter.cli.lazy_group import LazyCommand, LazyGroup
-from newsletter.cli.output import echo
+from newsletter.cli.output import echo, print_json
 
 COMMANDS = {"upgrade": LazyCommand(f"{__name__}:upgrade_command", "Make or upgrade the database.")}
 
@@ -42,7 +40,7 @@ def upgrade_command(*, as_json: bool) -> None:
     before, version = upgrade_database(project.config.database, project.root, project.config.id)
     url = redact_database_url(sa.make_url(project.config.database))
     if as_json:
-        echo(json.dumps({"database": url, "before": before, "version": version}))
+        print_json({"database": url, "before": before, "version": version})
     elif before is None:
         echo(f"{url} was created, at version {version}.", color="green")
     elif before != version:

@@ -1,11 +1,10 @@
 """``newsletter build``: render an issue to HTML, text and .eml files."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, format_fields
+from newsletter.cli.output import echo, format_fields, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +48,7 @@ def build_command(issue: str | None, *, show: bool, as_json: bool) -> None:
     summary = _summarize_build(sample, source_issue, config, build_article(source_issue, config))
     if as_json:
         paths = {path.suffix[1:]: str(path) for path in files}
-        click.echo(json.dumps({**summary, "files": paths}, ensure_ascii=False))
+        print_json({**summary, "files": paths})
     else:
         _print_summary(summary, files)
     if show:

@@ -1,12 +1,11 @@
 """``newsletter check``: run all rules on issues and print the findings."""
 
-import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from newsletter.cli.output import echo, echo_err
+from newsletter.cli.output import echo, echo_err, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,9 +185,9 @@ def _print_results(
     from newsletter.checks.output import to_github_commands, to_sarif
 
     if form == "json":
-        echo(json.dumps(_to_dict(checked), ensure_ascii=False))
+        print_json(_to_dict(checked))
     elif form == "sarif":
-        echo(json.dumps(to_sarif(findings), ensure_ascii=False, indent=1))
+        print_json(to_sarif(findings), indent=1)
     elif form == "github":
         for line in to_github_commands(findings):
             echo(line)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, format_fields, isolate_bidi
+from newsletter.cli.output import echo, format_fields, isolate_bidi, print_json
 from newsletter.errors import UsageError
 
 if TYPE_CHECKING:
@@ -137,27 +137,23 @@ def _format_count(number: int, noun: str) -> str:
 
 
 def _print_json(result: "ImportResult") -> None:
-    import json
-
     from newsletter.project import display_path
 
     post = result.imported_post
     outline = post.outline
-    click.echo(
-        json.dumps(
-            {
-                "issue": result.post_path.parent.name,
-                "path": display_path(result.post_path),
-                "state": result.state,
-                "title": post.title,
-                "paragraphs": outline.paragraph_count,
-                "words": outline.word_count,
-                "minutes": outline.reading_minutes,
-                "pictures": result.image_names,
-                "removed": [entry._asdict() for entry in post.removed],
-                "set_aside": [entry._asdict() for entry in post.set_aside],
-                "edited": result.edited_files,
-                "backups": result.backup_files,
-            }
-        )
+    print_json(
+        {
+            "issue": result.post_path.parent.name,
+            "path": display_path(result.post_path),
+            "state": result.state,
+            "title": post.title,
+            "paragraphs": outline.paragraph_count,
+            "words": outline.word_count,
+            "minutes": outline.reading_minutes,
+            "pictures": result.image_names,
+            "removed": [entry._asdict() for entry in post.removed],
+            "set_aside": [entry._asdict() for entry in post.set_aside],
+            "edited": result.edited_files,
+            "backups": result.backup_files,
+        }
     )

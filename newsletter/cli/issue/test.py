@@ -1,11 +1,10 @@
 """``newsletter test``: send a marked copy to yourself."""
 
-import json
 import os
 
 import click
 
-from newsletter.cli.output import echo
+from newsletter.cli.output import echo, print_json
 
 
 @click.command("test", short_help="Send a marked copy to yourself.")
@@ -41,7 +40,7 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
             engine.dispose()
     if as_json:
         data = {"issue": email.issue, "subject": subject, "to": to}
-        click.echo(json.dumps(data, ensure_ascii=False))
+        print_json(data)
         return
     echo(f"Sent {subject} to {', '.join(to)}", color="green")
     if config.sendgrid.sandbox:

@@ -1,11 +1,10 @@
 """``newsletter doctor``: check settings, key, list and sender for a send."""
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err, escape_controls, format_count
+from newsletter.cli.output import echo, echo_err, escape_controls, format_count, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +41,7 @@ def doctor_command(*, online: bool, as_json: bool) -> int:
         from dataclasses import asdict
 
         check_dicts = [asdict(check) for check in checks]
-        echo(json.dumps({**counts, "checks": check_dicts}, ensure_ascii=False))
+        print_json({**counts, "checks": check_dicts})
     else:
         _print_summary(counts, online=online)
     return int(bool(counts["fail"]))

@@ -4,7 +4,6 @@ For newsletters without a public server for the webhook.
 """
 
 import datetime
-import json
 import shutil
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err
+from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.send.shared import pluralize
 
@@ -72,7 +71,7 @@ def import_events_command(file: str, *, as_json: bool) -> None:
             open_ledger(engine, project.config), project.config, data, name
         )
     if as_json:
-        echo(json.dumps(_to_dict(intakes, resolved), ensure_ascii=False))
+        print_json(_to_dict(intakes, resolved))
     else:
         _print_result(intakes, resolved)
 

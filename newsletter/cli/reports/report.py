@@ -1,13 +1,12 @@
 """``newsletter report``: print the results of a send, or write a page."""
 
 import datetime
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err
+from newsletter.cli.output import echo, echo_err, print_json
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -58,7 +57,7 @@ def report_command(issue: str | None, page: Path | None, *, as_json: bool) -> No
                 connection, send, project.config, datetime.datetime.now(datetime.UTC)
             )
     if as_json:
-        echo(json.dumps(report_to_dict(report), ensure_ascii=False))
+        print_json(report_to_dict(report))
     else:
         _print_report(report, ZoneInfo(project.config.timezone))
     if page:

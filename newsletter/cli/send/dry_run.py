@@ -1,9 +1,8 @@
 """``newsletter send --dry-run``: write the requests and sample emails."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from newsletter.cli.output import echo, format_fields
+from newsletter.cli.output import echo, format_fields, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.send.proposal import exclusion_rows, sender_rows
 from newsletter.cli.send.shared import pluralize
@@ -56,7 +55,7 @@ def perform_dry_run(
             progress=advance,
         )
     if as_json:
-        echo(json.dumps(_to_dict(proposal, result), ensure_ascii=False))
+        print_json(_to_dict(proposal, result))
     else:
         _print_result(proposal, result)
     return 0

@@ -1,11 +1,10 @@
 """``newsletter plan``: freeze content, recipients and batches of a send."""
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err
+from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.send.shared import back_up_before_send, pluralize
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def _print_plan(proposal: "SendProposal", send: "Send", *, as_json: bool) -> Non
             "limit_per_hour": send.limit_per_hour,
         }
         data = {**get_send_status(proposal.ledger, send).as_data(), **plan_fields}
-        echo(json.dumps(data, ensure_ascii=False))
+        print_json(data)
         return
     rows = [("content", send.content_sha[:12])]
     if send.scheduled_at:

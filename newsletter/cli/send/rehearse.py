@@ -1,12 +1,11 @@
 """``newsletter rehearse``: send to a test double of SendGrid, with faults."""
 
-import json
 import signal
 from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, format_fields
+from newsletter.cli.output import echo, format_fields, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.send.shared import pluralize
 
@@ -78,7 +77,7 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
             result = run_rehearsal(options, advance)
     if as_json:
         refused = [str(problem) for problem in proposal.problems]
-        echo(json.dumps({"issue": options.issue, **result.to_dict(), "refused": refused}))
+        print_json({"issue": options.issue, **result.to_dict(), "refused": refused})
     else:
         _print_result(proposal, result, made_up=bool(readers))
     return 1 if result.failures else 0

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from newsletter.cli.output import confirm_count, echo, echo_err
+from newsletter.cli.output import confirm_count, echo, echo_err, print_json
 from newsletter.cli.send.shared import (
     back_up_before_send,
     concurrency_option,
@@ -239,14 +239,10 @@ def _confirm_and_deliver(
 
 
 def _print_scheduled(context: "SendContext", *, as_json: bool) -> int:
-    import json
-
     from newsletter.sending.ledger.status import get_send_status
 
     if as_json:
-        echo(
-            json.dumps(get_send_status(context.ledger, context.send).as_data(), ensure_ascii=False)
-        )
+        print_json(get_send_status(context.ledger, context.send).as_data())
         return 0
     echo(f"Scheduled. Cancel with: newsletter cancel {context.send.slug}", color="green")
     echo_err(

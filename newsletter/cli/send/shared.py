@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_fields
+from newsletter.cli.output import echo, echo_err, format_fields, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,14 +100,12 @@ def report_run(context: "SendContext", outcome: "Outcome | None", *, as_json: bo
     Raises:
         ProviderError: ``outcome``, an error from SendGrid, stopped it.
     """
-    import json
-
     from newsletter.errors import ProviderError
     from newsletter.sending.ledger.status import get_send_status
 
     status = get_send_status(context.ledger, context.send)
     if as_json:
-        echo(json.dumps(status.as_data(), ensure_ascii=False))
+        print_json(status.as_data())
     else:
         _print_counts(status)
     print_unknown_batches(status)

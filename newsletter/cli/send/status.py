@@ -1,12 +1,11 @@
 """``newsletter status``: show the progress of sends and unknown batches."""
 
-import json
 import time
 from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err
+from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.send.shared import (
     RECIPIENT_STATE_LABELS,
     iter_unknown_batch_texts,
@@ -50,21 +49,27 @@ def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
         sends = [find_send(ledger, issue)] if issue else list_sends(ledger)
         if not sends and not as_json:
             echo_err("Nothing has been sent or planned yet.")
-        before = ""
+        before: list[object] = []
         while True:
             statuses = [_load_status(ledger, send.issue) for send in sends]
-            text = "\n".join(
-                json.dumps(status.as_data(), ensure_ascii=False)
-                if as_json
-                else format_status(status, project.config)
+            shown = [
+                status.as_data() if as_json else format_status(status, project.config)
                 for status in statuses
-            )
-            if text and text != before:
-                echo(text)
-            before = text
+            ]
+            if shown != before:
+                for status in statuses:
+                    _print_status(status, project.config, as_json=as_json)
+            before = list(shown)
             if not watch or not any(_may_change(status) for status in statuses):
                 return
             time.sleep(POLL_SECONDS)
+
+
+def _print_status(status: "SendStatus", config: "Config", *, as_json: bool) -> None:
+    if as_json:
+        print_json(status.as_data())
+    else:
+        echo(format_status(status, config))
 
 
 def format_status(status: "SendStatus", config: "Config") -> str:

@@ -1,10 +1,8 @@
 """``newsletter who``: print the result of a send for each recipient."""
 
-import json
-
 import click
 
-from newsletter.cli.output import echo, echo_err
+from newsletter.cli.output import echo, echo_err, print_json
 from newsletter.cli.send.shared import RECIPIENT_STATE_LABELS, open_send_context
 
 
@@ -34,7 +32,7 @@ def who_command(issue: str, *, missed: bool, as_json: bool) -> None:
         with read_transaction(context.ledger.engine) as connection:
             for recipient in iter_recipients(connection, context.send, only_missed=missed):
                 if as_json:
-                    echo(json.dumps(recipient._asdict(), ensure_ascii=False))
+                    print_json(recipient._asdict())
                 else:
                     state = RECIPIENT_STATE_LABELS[recipient.state]
                     echo(

@@ -1,12 +1,11 @@
 """``newsletter subscribers add``: add one reader, or resubscribe one."""
 
 import datetime
-import json
 from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err
+from newsletter.cli.output import echo, echo_err, print_json
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -93,7 +92,7 @@ def add_command(  # noqa: PLR0913 - the fields of a subscriber
         updated = update_details(connection, subscriber._replace(status=changed.after), now)
     if as_json:
         data = {"address": parsed.address, **changed._asdict(), "described": updated}
-        echo(json.dumps(data, ensure_ascii=False))
+        print_json(data)
     else:
         _print_result(parsed.address, changed, subscriber.status, updated=updated)
 

@@ -1,12 +1,11 @@
 """``newsletter subscribers erase``: delete a reader's data (GDPR)."""
 
 import datetime
-import json
 from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, format_count, prompt_for_answer
+from newsletter.cli.output import echo, format_count, print_json, prompt_for_answer
 
 if TYPE_CHECKING:
     from newsletter.project import Project
@@ -44,7 +43,7 @@ def erase_command(address: str, *, yes: bool, as_json: bool) -> None:
             with read_transaction(engine) as connection:
                 raise subscriber_not_found_error(connection, parsed)
     if as_json:
-        echo(json.dumps({"address": parsed.address, **erased._asdict()}, ensure_ascii=False))
+        print_json({"address": parsed.address, **erased._asdict()})
     else:
         _print_result(parsed, erased)
         _print_backups(project)

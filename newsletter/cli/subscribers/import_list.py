@@ -1,13 +1,19 @@
 """``newsletter subscribers import``: add the subscribers of a file."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count, format_fields, format_status_counts
+from newsletter.cli.output import (
+    echo,
+    echo_err,
+    format_count,
+    format_fields,
+    format_status_counts,
+    print_json,
+)
 from newsletter.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -97,7 +103,7 @@ def import_list_command(  # noqa: PLR0913, PLR0917 - click passes each option as
         )
     for report in reports:
         if as_json:
-            echo(json.dumps(_to_dict(report, dry_run=dry_run)))
+            print_json(_to_dict(report, dry_run=dry_run))
         else:
             _print_report(report)
     if not as_json:

@@ -1,11 +1,10 @@
 """``newsletter subscribers remove`` and ``rotate-token``."""
 
 import datetime
-import json
 
 import click
 
-from newsletter.cli.output import echo
+from newsletter.cli.output import echo, print_json
 
 
 @click.command("remove", short_help="Unsubscribe a reader who asked you to.")
@@ -42,7 +41,7 @@ def remove_command(address: str, *, reason: str, as_json: bool) -> None:
         if changed is None:
             raise subscriber_not_found_error(connection, parsed)
     if as_json:
-        echo(json.dumps({"address": parsed.address, **changed._asdict()}, ensure_ascii=False))
+        print_json({"address": parsed.address, **changed._asdict()})
     elif changed.before == changed.after:
         echo(f"{parsed.address} was {changed.after} already; nothing was changed.")
     else:
@@ -79,7 +78,7 @@ def rotate_token_command(address: str, *, as_json: bool) -> None:
         if not changes.rotate_token(connection, parsed.key, now):
             raise subscriber_not_found_error(connection, parsed)
     if as_json:
-        echo(json.dumps({"address": parsed.address, "rotated": True}, ensure_ascii=False))
+        print_json({"address": parsed.address, "rotated": True})
     else:
         echo(
             f"{parsed.address} has a new token; the links in earlier emails no longer work.",

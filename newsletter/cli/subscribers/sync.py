@@ -1,7 +1,6 @@
 """``newsletter subscribers sync``: import SendGrid's suppression lists."""
 
 import datetime
-import json
 import os
 import random
 from collections import Counter
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count, format_fields
+from newsletter.cli.output import echo, echo_err, format_count, format_fields, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,7 +68,7 @@ def sync_command(since: datetime.datetime | None, *, dry_run: bool, as_json: boo
         client.close()
     if as_json:
         data = {"dry_run": dry_run, "lists": [_to_dict(result) for result in results]}
-        echo(json.dumps(data, ensure_ascii=False))
+        print_json(data)
     else:
         _print_summary(results, dry_run=dry_run)
 

@@ -1,6 +1,5 @@
 """``newsletter subscribers tag`` and ``untag``: add or remove a tag."""
 
-import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count
+from newsletter.cli.output import echo, echo_err, format_count, print_json
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -147,7 +146,7 @@ def _match_rows(
 
 def _print_result(data: dict[str, Any], *, adding: bool, as_json: bool) -> None:
     if as_json:
-        echo(json.dumps(data, ensure_ascii=False))
+        print_json(data)
         return
     done = (
         f"'{data['tag']}' was {'added to' if adding else 'removed from'} "

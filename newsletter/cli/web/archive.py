@@ -1,11 +1,10 @@
 """``newsletter archive``: write the sent issues as static web pages."""
 
-import json
 from pathlib import Path
 
 import click
 
-from newsletter.cli.output import echo
+from newsletter.cli.output import echo, print_json
 
 
 @click.command("archive", short_help="Write the sent issues as web pages.")
@@ -50,7 +49,7 @@ def archive_command(out: Path, base_url: str | None, *, as_json: bool) -> None:
         written = write_archive(open_site(project, engine), out, base if base_url else None)
     if as_json:
         data = {"folder": str(out), "base_url": base, **written._asdict()}
-        echo(json.dumps(data, ensure_ascii=False))
+        print_json(data)
         return
     issues = f"{written.issues:,} issue{'' if written.issues == 1 else 's'}"
     echo(

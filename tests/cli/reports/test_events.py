@@ -108,3 +108,19 @@ def test_account_status_change_pauses_the_send(
 def test_empty_input_records_nothing(cli: Cli) -> None:
     code, out, _ = cli("events", "import", "-", typed="\n")
     assert (code, out) == (0, "0 new events recorded, 0 known before.\n")
+
+
+def test_words_of_a_bouncing_server_do_not_break_json(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
+) -> None:
+    newsletter("send", "--yes")
+    words = "550 mail\u00adbox \x9bfull \u202e\U000e0041 naïve"
+    event = make_event_lines(fake_sendgrid, "bounce", type="bounce", reason=words).splitlines()[0]
+    path = project_folder / "events.jsonl"
+    path.write_text(event)
+    code, out, _ = newsletter("events", "import", path, "--json")
+    assert code == 0
+    assert [change["wording"] for change in json.loads(out)["changed"]] == [words]
+    code, out, _ = newsletter("subscribers", "show", json.loads(event)["email"], "--json")
+    assert code == 0
+    assert words in json.dumps(json.loads(out), ensure_ascii=False)

@@ -1,7 +1,6 @@
 """``newsletter subscribers diff``: who joined or left since a send."""
 
 import datetime
-import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_fields, format_status_counts
+from newsletter.cli.output import echo, echo_err, format_fields, format_status_counts, print_json
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def diff_command(issue: str, *, limit: int, as_json: bool) -> None:
 def _print_json(changes: AudienceChanges) -> None:
     for change, difference in changes:
         at = difference.at.isoformat() if difference.at else None
-        echo(json.dumps({"change": change, **difference._asdict(), "at": at}, ensure_ascii=False))
+        print_json({"change": change, **difference._asdict(), "at": at})
 
 
 def _print_changes(changes: AudienceChanges, zone: datetime.tzinfo, limit: int) -> None:

@@ -2,12 +2,11 @@
 
 import dataclasses
 import datetime
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, format_fields, print_error
+from newsletter.cli.output import echo, format_fields, print_error, print_json
 from newsletter.cli.subscribers.queries.issue_argument import find_issue_and_send, format_in_zone
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def explain_command(address: str, *, issue: str | None, segment: str | None, as_
             connection, parsed, segment=chosen_segment, past_send=sent, now=now, zone=zone
         )
     if as_json:
-        echo(json.dumps({**dataclasses.asdict(explanation), "issue": name}, default=_json_default))
+        print_json({**dataclasses.asdict(explanation), "issue": name}, default=_json_default)
     else:
         _print_explanation(explanation, name, zone)
 

@@ -1,12 +1,11 @@
 """``newsletter subscribers list``: list readers, count them by status."""
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_count, format_status_counts
+from newsletter.cli.output import echo, echo_err, format_count, format_status_counts, print_json
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.listing import Subscriber
@@ -52,7 +51,7 @@ def list_command(status: str | None, search: str | None, limit: int | None, as_j
         if as_json:
             for subscriber in subscribers:
                 data = subscriber._asdict() | {"joined_at": subscriber.joined_at.isoformat()}
-                echo(json.dumps(data))
+                print_json(data)
             return
         shown = _print_table(list(subscribers))
         more = count_filtered(connection, criteria) - shown

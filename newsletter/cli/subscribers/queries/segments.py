@@ -1,12 +1,11 @@
 """``newsletter subscribers count`` and ``segments``: count readers."""
 
-import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, format_count, format_fields, print_error
+from newsletter.cli.output import echo, format_count, format_fields, print_error, print_json
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -48,7 +47,7 @@ def count_command(segment: str, *, as_json: bool) -> None:
         found_segment = find_segment(connection, segment, project.config, now)
         data = _count_segment(connection, found_segment) | {"list": count_subscribers(connection)}
     if as_json:
-        echo(json.dumps(data, ensure_ascii=False))
+        print_json(data)
         return
     readers, mailable = data["readers"], data["mailable"]
     echo(f"{readers:,} of {format_count(data['list'], 'reader')}; {mailable:,} may be mailed.")
@@ -109,7 +108,7 @@ def _count_segment(connection: "sa.Connection", segment: "Segment") -> dict[str,
 
 def _print_segment(data: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        echo(json.dumps(data, ensure_ascii=False))
+        print_json(data)
         return
     echo(data["segment"])
     count = f"{format_count(data['readers'], 'reader')}, {data['mailable']:,} may be mailed"

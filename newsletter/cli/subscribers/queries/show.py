@@ -1,12 +1,11 @@
 """``newsletter subscribers show``: all data of one reader."""
 
 import datetime
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_fields
+from newsletter.cli.output import echo, echo_err, format_fields, print_json
 from newsletter.cli.subscribers.queries.explain import COPY_STATE_LABELS
 from newsletter.cli.subscribers.queries.issue_argument import format_in_zone
 
@@ -47,11 +46,7 @@ def show_command(address: str, *, as_json: bool) -> None:
     ):
         profile = find_profile(connection, parsed)
     if as_json:
-        echo(
-            json.dumps(
-                profile_to_dict(profile), default=datetime.datetime.isoformat, ensure_ascii=False
-            )
-        )
+        print_json(profile_to_dict(profile), default=datetime.datetime.isoformat)
     else:
         _print_profile(profile, ZoneInfo(project.config.timezone))
 

@@ -1,7 +1,6 @@
 """``newsletter subscribers stats``: growth, churn, sources and tags."""
 
 import datetime
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -9,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import WIDTH, echo, format_count, format_status_counts, isolate_bidi
+from newsletter.cli.output import (
+    WIDTH,
+    echo,
+    format_count,
+    format_status_counts,
+    isolate_bidi,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from newsletter.subscribers.queries.stats import GrowthPeriod, ListStats
@@ -59,7 +65,7 @@ def stats_command(weeks: int, plot: Path | None, *, as_json: bool) -> None:
             zone=ZoneInfo(project.config.timezone),
         )
     if as_json:
-        echo(json.dumps(_to_dict(stats), ensure_ascii=False))
+        print_json(_to_dict(stats))
     else:
         _print_stats(stats)
     if plot:
