@@ -6,6 +6,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TextIO
 from unicodedata import bidirectional, category
 
@@ -34,8 +35,13 @@ def echo(text: str = "", *, color: str | None = None) -> None:
 
 
 def echo_err(text: str, *, color: str | None = None) -> None:
-    """Print a line to standard error: progress and remarks, so that stdout holds results only."""
-    _print_to(text, color, sys.stderr)
+    """Print a line to standard error: progress and remarks, so that stdout holds results only.
+
+    A line that can't be written (the terminal was closed, the program behind a pipe has ended) is
+    lost: no remark may keep a send from recording what SendGrid has answered.
+    """
+    with suppress(OSError):
+        _print_to(text, color, sys.stderr)
 
 
 def print_json(

@@ -2,9 +2,29 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO, cast
 
 import click
+
+
+class BestEffortStderr:
+    """Standard error for what may get lost: writing to a terminal that is gone does nothing."""
+
+    def write(self, text: str) -> int:
+        """Write ``text`` if that is possible."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush if that is possible."""
+        with suppress(OSError):
+            sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        """Whether standard error is a terminal that still exists."""
+        return sys.stderr.isatty()
 
 
 @contextmanager
@@ -21,5 +41,7 @@ def progress_bar(total: int, label: str) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
         yield lambda steps: None  # noqa: ARG005
         return
-    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
+    with click.progressbar(
+        length=total, label=label, file=cast("TextIO", BestEffortStderr())
+    ) as bar:
         yield bar.update

@@ -61,7 +61,7 @@ def build_uvicorn_config(app: Starlette, config: Config) -> uvicorn.Config:
 def run_site(
     site: Site, mailer: SendGridClient | None, sock: socket.socket, metrics_port: int | None
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; requests in flight are finished first.
+    """Serve until SIGTERM, SIGHUP or Ctrl-C; requests in flight are finished first.
 
     Args:
         site: the newsletter.
@@ -72,6 +72,9 @@ def run_site(
     metrics = SiteMetrics(site)
     # uvicorn raises the signal again when it has shut down; the jobs must still be able to finish.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
+        # The terminal was closed. uvicorn doesn't handle this signal.
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     with ExitStack() as stack:
         if metrics_port:
             stack.enter_context(serve_metrics(metrics, metrics_port))

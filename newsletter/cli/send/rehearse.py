@@ -1,6 +1,5 @@
 """``newsletter rehearse``: send to a test double of SendGrid, with faults."""
 
-import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -8,6 +7,7 @@ import click
 from newsletter.cli.output import echo, format_fields, print_json
 from newsletter.cli.progress import progress_bar
 from newsletter.cli.send.shared import pluralize
+from newsletter.cli.signals import interrupt_on_stop_signals
 
 if TYPE_CHECKING:
     from newsletter.sending.planning.proposal import SendProposal
@@ -65,8 +65,8 @@ def rehearse_command(issue: str | None, *, faults: str, readers: int | None, as_
     from newsletter.web.rehearsal_site import serve_rehearsal_site
 
     names = _parse_fault_names(faults)
-    # SIGTERM must clean up as Ctrl-C does: no scratch database or process may remain.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # They must clean up as Ctrl-C does: no scratch database or process may remain.
+    interrupt_on_stop_signals()
     project = open_project()
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         proposal = propose(project, issue, engine, SendOptions(needs_api_key=False))

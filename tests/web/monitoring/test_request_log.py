@@ -51,7 +51,8 @@ def run(project_folder: Path) -> Iterator[Run]:
         process.kill()
 
 
-def test_requests_in_flight_finish_before_shutdown(run: Run) -> None:
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGHUP])
+def test_requests_in_flight_finish_before_shutdown(run: Run, stop_signal: signal.Signals) -> None:
     http = urllib3.PoolManager(retries=urllib3.Retry(20, backoff_factor=0.05), timeout=60)
     assert http.request("GET", f"{run.url}/readyz").status == 200
     assert http.request("GET", f"{run.url}/u/secret-token?email=ada@example.org").status == 404
@@ -67,7 +68,7 @@ def test_requests_in_flight_finish_before_shutdown(run: Run) -> None:
         )
         # The server is reading: the request is in flight.
         assert sock.recv(100).startswith(b"HTTP/1.1 100")
-        run.process.send_signal(signal.SIGTERM)
+        run.process.send_signal(stop_signal)
         sock.sendall(b"List-Unsubscribe=One-Click")
         assert sock.recv(100).startswith(b"HTTP/1.1 404")
     assert run.process.stdout
