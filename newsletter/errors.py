@@ -136,5 +136,11 @@ class SendRefusedError(NewsletterError):
     """A send that must not start; nothing was sent."""
 
 
+class NothingToDoError(NewsletterError):
+    """What a command is to do has been done already: exit code 3."""
+
+    exit_code = 3
+
+
 class ProviderError(NewsletterError):
     """SendGrid rejected a request, or could not be reached."""

@@ -17,7 +17,10 @@ def reference() -> str:
     """Return the reference as Markdown."""
     from newsletter.cli.main import cli
 
-    head = "# Commands\nGenerated from the commands' own help by `make reference`.\n"
+    head = (
+        "# Commands\nGenerated from the commands' own help by `make reference`. How they end: "
+        "[exit codes](exit-codes.md).\n"
+    )
     return head + "".join(_section(cli, ["newsletter"], None))
 
 

@@ -137,7 +137,7 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line and exit with 0 (done), 1 (refused or failed) or 2 (usage)."""
+    """Run the command line and exit with 0 (done), 1 (failed), 2 (usage) or 3 (nothing to do)."""
     # Imports create about a hundred thousand objects that stay alive. Garbage-collecting them again
     # and again, and once more at exit, takes a sixth of the time of a short command.
     gc.set_threshold(100_000, 20, 20)

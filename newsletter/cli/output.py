@@ -12,7 +12,7 @@ from unicodedata import bidirectional, category
 
 import click
 
-from newsletter.errors import NewsletterError, SendRefusedError
+from newsletter.errors import NewsletterError, NothingToDoError, SendRefusedError
 
 WIDTH = 80
 MAX_PROBLEMS = 50
@@ -72,11 +72,12 @@ def print_json(
 
 def print_error(error: NewsletterError) -> None:
     """Print every problem of an error to standard error, as ``newsletter: file:line: message``."""
+    color = "yellow" if isinstance(error, NothingToDoError) else "red"
     for problem in error.problems[:MAX_PROBLEMS]:
-        echo_err(f"newsletter: {problem}", color="red")
+        echo_err(f"newsletter: {problem}", color=color)
     more = len(error.problems) - MAX_PROBLEMS
     if more > 0:
-        echo_err(f"newsletter: and {more:,} more like these", color="red")
+        echo_err(f"newsletter: and {more:,} more like these", color=color)
 
 
 def format_fields(rows: Iterable[tuple[str, str]]) -> str:

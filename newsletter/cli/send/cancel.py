@@ -25,6 +25,7 @@ def cancel_command(issue: str) -> None:
     Example:
       newsletter cancel building-trust
     """  # noqa: D301 - \b is click's marker: don't rewrap
+    from newsletter.errors import NothingToDoError
     from newsletter.sending.ledger import pause_cancel_retry
     from newsletter.sending.ledger.record import (
         count_recipients_by_state,
@@ -36,10 +37,14 @@ def cancel_command(issue: str) -> None:
     with open_send_context(issue) as context:
         is_held = is_recallable(context.send, get_ledger_time(context.ledger))
         dropped_count = pause_cancel_retry.cancel_send(context.ledger, context.send)
+        is_held = is_held and may_have_been_sent(context.ledger, context.send)
+        # A second cancellation may find readers whose requests were in flight at the first.
+        if context.send.state == "cancelled" and not (is_held or dropped_count):
+            raise NothingToDoError(f"{context.send.issue} was cancelled already")
         dropped = pluralize(dropped_count, "reader")
         echo(f"{context.send.slug} is cancelled: {dropped} will not get it.")
         accepted_count = count_recipients_by_state(context.ledger, context.send).get("accepted", 0)
-        if is_held and may_have_been_sent(context.ledger, context.send):
+        if is_held:
             _cancel_scheduled(context, accepted_count)
         elif accepted_count:
             echo_err(f"{pluralize(accepted_count, 'reader')} had it already.", color="yellow")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def perform_dry_run(
-    proposal: "SendProposal", engine: "sa.Engine", samples: int, *, as_json: bool
+    proposal: "SendProposal", engine: "sa.Engine", samples: int, *, strict: bool, as_json: bool
 ) -> int:
     """Write the requests that a send would POST and sample emails; print their paths.
 
@@ -23,6 +23,7 @@ def perform_dry_run(
         proposal: the send to simulate.
         engine: the database with the list.
         samples: how many recipients' emails to write as ``.eml``.
+        strict: whether a single recipient who can't be sent to is a failure.
         as_json: whether to print one JSON object instead of text.
 
     Returns:
@@ -58,7 +59,7 @@ def perform_dry_run(
         print_json(_to_dict(proposal, result))
     else:
         _print_result(proposal, result)
-    return 0
+    return int(strict and result.totals.rejected_count > 0)
 
 
 def _to_dict(proposal: "SendProposal", result: "DryRunResult") -> dict[str, Any]:

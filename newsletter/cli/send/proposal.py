@@ -13,16 +13,26 @@ if TYPE_CHECKING:
 EXCLUSION_LABELS = {"pending": "pending confirmation"}
 
 
-def raise_if_refused(proposal: "SendProposal") -> None:
+def raise_if_refused(proposal: "SendProposal", *, strict: bool = False) -> None:
     """Raise if the proposal has problems, after printing how it differs from the plan.
 
+    Args:
+        proposal: the proposed send.
+        strict: whether an earlier send of which a single recipient was rejected has failed.
+
     Raises:
+        NothingToDoError: the issue was sent, and has not changed since.
         SendRefusedError: with every problem.
     """
+    from newsletter.cli.send.run_result import finished_send_error
     from newsletter.errors import SendRefusedError
 
     if not proposal.problems:
         return
+    if proposal.blocking_problem and proposal.finished_counts:
+        raise finished_send_error(
+            proposal.blocking_problem, proposal.finished_counts, strict=strict
+        )
     for line in proposal.diff_lines:
         echo_err(line, color={"-": "red", "+": "green"}.get(line[:1]))
     raise SendRefusedError.from_problems(proposal.problems)

@@ -2,10 +2,11 @@
 
 import click
 
+from newsletter.cli.send.run_result import count_recipients, finished_send_error, report_run
 from newsletter.cli.send.shared import (
     concurrency_option,
     open_send_context,
-    report_run,
+    strict_option,
     terminal_observer,
 )
 
@@ -13,12 +14,14 @@ from newsletter.cli.send.shared import (
 @click.command("resume", short_help="Resume a send that was stopped.")
 @click.argument("issue", required=False)
 @concurrency_option
+@strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def resume_command(issue: str | None, *, concurrency: int, as_json: bool) -> int:
+def resume_command(issue: str | None, *, concurrency: int, strict: bool, as_json: bool) -> int:
     """Resume a send that was paused, blocked or killed, where it stopped.
 
     ISSUE is an issue's name or a part of it; the latest send if left out. What was planned
     is sent, even if the issue's files have changed since. What is unknown is not sent again.
+    If the send has finished, the exit code is 3.
 
     \b
     Example:
@@ -26,9 +29,15 @@ def resume_command(issue: str | None, *, concurrency: int, as_json: bool) -> int
     """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.state_machine import next_state
+    from newsletter.sending.planning.preflight import finished_send_problem
     from newsletter.sending.service import resume
 
     with open_send_context(issue) as context:
+        before = count_recipients(context)
+        if context.send.state == "done":
+            config = context.project.config
+            problem = finished_send_problem(context.send, config, before)
+            raise finished_send_error(problem, before, strict=strict)
         next_state("resume", context.send, get_ledger_time(context.ledger))
         outcome = resume(context, terminal_observer(context), concurrency)
-        return report_run(context, outcome, as_json=as_json)
+        return report_run(context, outcome, before, strict=strict, as_json=as_json)

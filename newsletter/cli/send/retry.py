@@ -3,11 +3,12 @@
 import click
 
 from newsletter.cli.output import confirm_count, echo
+from newsletter.cli.send.run_result import count_recipients, report_run
 from newsletter.cli.send.shared import (
     concurrency_option,
     open_send_context,
     pluralize,
-    report_run,
+    strict_option,
     terminal_observer,
 )
 
@@ -16,13 +17,14 @@ from newsletter.cli.send.shared import (
 @click.argument("issue")
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
 @concurrency_option
+@strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def retry_command(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> int:
+def retry_command(issue: str, *, yes: bool, concurrency: int, strict: bool, as_json: bool) -> int:
     """Send again to the readers whom SendGrid refused, in new batches.
 
     ISSUE is an issue's name or a part of it. A refused reader has never got the email, so
     nobody gets it twice. Whoever has unsubscribed since is left out. See first who was
-    refused, and why, with: newsletter who ISSUE --missed
+    refused, and why, with: newsletter who ISSUE --missed. If nobody was, the exit code is 3.
 
     \b
     Example:
@@ -30,13 +32,13 @@ def retry_command(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> 
     """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.sending.ledger import pause_cancel_retry
     from newsletter.sending.ledger.find_sends import find_send
-    from newsletter.sending.ledger.record import count_recipients_by_state, get_ledger_time
+    from newsletter.sending.ledger.record import get_ledger_time
     from newsletter.sending.ledger.state_machine import next_state
     from newsletter.sending.service import resume
 
     with open_send_context(issue) as context:
         next_state("retry", context.send, get_ledger_time(context.ledger))
-        rejected = count_recipients_by_state(context.ledger, context.send).get("rejected", 0)
+        rejected = count_recipients(context).get("rejected", 0)
         if rejected and not as_json:
             echo(f"SendGrid refused {pluralize(rejected, 'reader')} of {context.send.slug}.")
         if rejected and not yes:
@@ -48,5 +50,6 @@ def retry_command(issue: str, *, yes: bool, concurrency: int, as_json: bool) -> 
             context.ledger, context.send, min(batch_size, context.send.limit_per_hour or batch_size)
         )
         retried = context._replace(send=find_send(context.ledger, context.send.issue))
+        before = count_recipients(retried)
         outcome = resume(retried, terminal_observer(retried), concurrency)
-        return report_run(retried, outcome, as_json=as_json)
+        return report_run(retried, outcome, before, strict=strict, as_json=as_json)

@@ -6,10 +6,11 @@ import click
 from click.core import ParameterSource
 
 from newsletter.cli.output import confirm_count, echo, echo_err, print_json
+from newsletter.cli.send.run_result import count_recipients, report_run
 from newsletter.cli.send.shared import (
     back_up_before_send,
     concurrency_option,
-    report_run,
+    strict_option,
     terminal_observer,
 )
 
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     "--repeat-article", is_flag=True, help="Send it to readers who got it as another issue, too."
 )
 @concurrency_option
+@strict_option
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
 @click.option(
     "--json",
@@ -86,6 +88,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     batch_size: int | None,
     repeat_article: bool,
     concurrency: int,
+    strict: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -93,7 +96,8 @@ def send_command(  # noqa: PLR0913 - one parameter per option
 
     ISSUE is a folder's name or a part of it; the newest if left out. It shows what will
     happen and waits until you have typed the number of readers. What was planned is sent; a
-    send that was stopped is resumed; an issue that was already sent is refused.
+    send that was stopped is resumed. An issue that was sent is not sent again: the exit code
+    is 3 if nothing has changed since, 1 if it has.
 
     With --at up to 72 hours ahead SendGrid holds the emails until then. With --local, or later
     than that, it waits here, and cron must run: newsletter send --due. Whoever unsubscribes
@@ -122,7 +126,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     project = open_project()
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         if due:
-            return _start_due_sends(project, engine, concurrency, as_json=as_json)
+            return _start_due_sends(project, engine, concurrency, strict=strict, as_json=as_json)
         scheduled_time = _parse_schedule(
             project, at, undo_window, local=local, limit_per_hour=limit_per_hour
         )
@@ -131,21 +135,26 @@ def send_command(  # noqa: PLR0913 - one parameter per option
         )
         proposal = propose(project, issue, engine, options)
         if dry_run:
-            return perform_dry_run(proposal, engine, samples, as_json=as_json)
-        _check_sendable(proposal)
+            return perform_dry_run(proposal, engine, samples, strict=strict, as_json=as_json)
+        _check_sendable(proposal, strict=strict)
         if not as_json:
             _print_proposal(proposal, scheduled_time)
         if not yes:
             confirm_count(proposal.recipient_count, "schedule" if scheduled_time else "send")
         return _confirm_and_deliver(
-            proposal, scheduled_time, limit_per_hour, concurrency, as_json=as_json
+            proposal,
+            scheduled_time,
+            limit_per_hour,
+            concurrency,
+            strict=strict,
+            as_json=as_json,
         )
 
 
 def _check_due_options() -> None:
     """Reject what would have no effect on sends that are planned already, or be ignored."""
     context = click.get_current_context()
-    allowed = {"due", "concurrency", "yes", "as_json"}
+    allowed = {"due", "concurrency", "strict", "yes", "as_json"}
     given = [
         parameter.get_error_hint(context)
         for parameter in context.command.params
@@ -177,14 +186,14 @@ def _parse_schedule(
     )
 
 
-def _check_sendable(proposal: "SendProposal") -> None:
+def _check_sendable(proposal: "SendProposal", *, strict: bool) -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.cli.send.proposal import raise_if_refused
     from newsletter.errors import SendRefusedError
     from newsletter.sending.planning.schedule import format_schedule_time
 
-    raise_if_refused(proposal)
+    raise_if_refused(proposal, strict=strict)
     earlier = proposal.earlier_send
     if earlier and proposal.is_resumed and earlier.is_scheduled_locally and earlier.scheduled_at:
         when = format_schedule_time(
@@ -218,12 +227,13 @@ def _print_proposal(proposal: "SendProposal", scheduled_time: "ScheduledTime | N
     print_proposal(proposal, rows)
 
 
-def _confirm_and_deliver(
+def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
     proposal: "SendProposal",
     scheduled_time: "ScheduledTime | None",
     limit_per_hour: int | None,
     concurrency: int,
     *,
+    strict: bool,
     as_json: bool,
 ) -> int:
     from newsletter.sending import service
@@ -234,8 +244,9 @@ def _confirm_and_deliver(
         context = service.confirm_proposal(proposal, schedule)
         if context.send.is_scheduled_locally:
             return _print_scheduled(context, as_json=as_json)
+        before = count_recipients(context)
         outcome = service.deliver(context, client, terminal_observer(context), concurrency)
-    return report_run(context, outcome, as_json=as_json)
+    return report_run(context, outcome, before, strict=strict, as_json=as_json)
 
 
 def _print_scheduled(context: "SendContext", *, as_json: bool) -> int:
@@ -253,7 +264,7 @@ def _print_scheduled(context: "SendContext", *, as_json: bool) -> int:
 
 
 def _start_due_sends(
-    project: "Project", engine: "sa.Engine", concurrency: int, *, as_json: bool
+    project: "Project", engine: "sa.Engine", concurrency: int, *, strict: bool, as_json: bool
 ) -> int:
     """Start every send that is due; one that fails doesn't keep the others from starting."""
     from newsletter.errors import NewsletterError, Problem
@@ -267,8 +278,10 @@ def _start_due_sends(
         if not as_json:
             echo(f"{send.slug} is due.")
         try:
+            before = count_recipients(context)
             outcome = resume(context, terminal_observer(context), concurrency)
-            exit_code = max(exit_code, report_run(context, outcome, as_json=as_json))
+            run_code = report_run(context, outcome, before, strict=strict, as_json=as_json)
+            exit_code = max(exit_code, run_code)
         except NewsletterError as error:
             problems += error.problems
     if problems:

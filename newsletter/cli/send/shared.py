@@ -1,11 +1,11 @@
-"""Shared by the send commands: open a send, observe it, print its results."""
+"""Shared by the send commands: labels, options, observer, unknown batches."""
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err, format_fields, print_json
+from newsletter.cli.output import echo_err
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from newsletter.project import Project
     from newsletter.sending.delivery.sender import SendObserver
     from newsletter.sending.ledger.status import SendStatus
-    from newsletter.sending.providers.provider import Outcome
     from newsletter.sending.service import ObserverFactory, SendContext
 
 # Labels, for editors, of the states of recipients.
@@ -37,6 +36,9 @@ concurrency_option = click.option(
     "--concurrency", type=click.IntRange(1, 256), default=16, show_default=True, metavar="N",
     help="Number of concurrent requests.",
 )  # fmt: skip
+strict_option = click.option(
+    "--strict", is_flag=True, help="Exit with 1 if SendGrid refused any reader."
+)
 
 
 @contextmanager
@@ -94,38 +96,6 @@ def terminal_observer(context: "SendContext") -> "ObserverFactory":
     return open_observer
 
 
-def report_run(context: "SendContext", outcome: "Outcome | None", *, as_json: bool) -> int:
-    """Print the result of a run of the sender; return the exit code.
-
-    Raises:
-        ProviderError: ``outcome``, an error from SendGrid, stopped it.
-    """
-    from newsletter.errors import ProviderError
-    from newsletter.sending.ledger.status import get_send_status
-
-    status = get_send_status(context.ledger, context.send)
-    if as_json:
-        print_json(status.as_data())
-    else:
-        _print_counts(status)
-    print_unknown_batches(status)
-    resume_command = f"newsletter resume {status.send.slug}"
-    if outcome:
-        raise ProviderError(
-            f"SendGrid: {outcome.message}"
-            if outcome.status
-            else f"SendGrid can't be reached: {outcome.message}",
-            remedy=" ".join(filter(None, (outcome.remedy, f"Resume with: {resume_command}"))),
-        )
-    if status.send.state == "cancelled":
-        echo_err("It was cancelled by another command.", color="yellow")
-    elif status.recipients_by_state.get("pending"):
-        echo_err(f"Resume with: {resume_command}")
-    if status.recipients_by_state.get("rejected"):
-        echo_err(f"Retry the refused with: newsletter retry {status.send.slug}")
-    return 0 if status.send.state == "done" else 1
-
-
 def print_unknown_batches(status: "SendStatus") -> None:
     """Print for the unknown batches what happened, and the commands that resolve them."""
     for text in iter_unknown_batch_texts(status):
@@ -178,22 +148,3 @@ def pluralize(count: int, noun: str) -> str:
     """Format a count with its noun: ``1 reader``, ``2,481 readers``; ``1 batch``, ``3 batches``."""
     plural = "es" if noun.endswith("ch") else "s"
     return f"{count:,} {noun}" + ("" if count == 1 else plural)
-
-
-def _print_counts(status: "SendStatus") -> None:
-    send, counts = status.send, status.recipients_by_state
-    sent = counts.get("accepted", 0)
-    color = "green" if send.state == "done" else "yellow"
-    if status.is_held_by_provider:
-        echo(f"SendGrid holds it for {sent:,} of {pluralize(send.total, 'reader')}.", color=color)
-        echo(f"Cancel it with: newsletter cancel {send.slug}")
-        echo_err(CANCELLATION_CAVEAT)
-    else:
-        echo(f"Sent to {sent:,} of {send.total:,} readers.", color=color)
-    state_rows = [
-        (f"{counts[state]:,}", label)
-        for state, label in RECIPIENT_STATE_LABELS.items()
-        if state in counts
-    ]
-    if len(state_rows) > 1:
-        echo(format_fields(state_rows))

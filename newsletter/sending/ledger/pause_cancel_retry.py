@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from newsletter.db.schema import batch, send, send_recipient
-from newsletter.errors import SendRefusedError
+from newsletter.errors import NothingToDoError, SendRefusedError
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.state_machine import SendCommand, next_state
 
@@ -74,7 +74,8 @@ def retry_rejected(ledger: Ledger, send_record: Send, batch_size: int) -> int:
         batch_size: the most recipients in a batch.
 
     Raises:
-        SendRefusedError: no recipient was rejected, or the send can't be retried in its state.
+        NothingToDoError: no recipient was rejected.
+        SendRefusedError: the send can't be retried in its state.
     """
     rejected_query = (
         sa.select(send_recipient.c.subscriber_id, send_recipient.c.batch_id)
@@ -85,7 +86,7 @@ def retry_rejected(ledger: Ledger, send_record: Send, batch_size: int) -> int:
         _change_send_state(connection, ledger, send_record, "retry")
         rejected = connection.execute(rejected_query).all()
         if not rejected:
-            raise SendRefusedError(f"no reader of {send_record.issue} was rejected")
+            raise NothingToDoError(f"SendGrid refused no reader of {send_record.issue}")
         for start in range(0, len(rejected), batch_size):
             chunk = rejected[start : start + batch_size]
             _insert_retry_batch(

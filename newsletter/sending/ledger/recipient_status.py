@@ -35,6 +35,26 @@ class RecipientStatus(NamedTuple):
     reason: str
 
 
+def count_rejection_reasons(connection: sa.Connection, send_record: Send) -> list[tuple[str, int]]:
+    """Return the provider's reasons for rejecting recipients, the most frequent first.
+
+    Args:
+        connection: in a transaction.
+        send_record: the send.
+
+    Returns:
+        Each reason with the number of its recipients; empty if nobody was rejected.
+    """
+    reason, count = send_recipient.c.error, sa.func.count()
+    query = (
+        sa.select(reason, count)
+        .where(send_recipient.c.send_id == send_record.id, send_recipient.c.state == "rejected")
+        .group_by(reason)
+        .order_by(count.desc(), reason)
+    )
+    return [tuple(row) for row in connection.execute(query)]
+
+
 def iter_recipients(
     connection: sa.Connection, send_record: Send, *, only_missed: bool = False
 ) -> Iterator[RecipientStatus]:

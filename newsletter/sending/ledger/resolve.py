@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, send, send_recipient, subscriber
-from newsletter.errors import SendRefusedError
+from newsletter.errors import NothingToDoError, SendRefusedError
 from newsletter.sending.ledger.record import OPEN_BATCH_STATES, Ledger, Send
 from newsletter.sending.ledger.state_machine import (
     RESOLVED_STATES,
@@ -46,7 +46,8 @@ def find_unknown_batches(
     """Return the unknown batches with these numbers, or all unknown batches.
 
     Raises:
-        SendRefusedError: one of them is not unknown, or there is none.
+        NothingToDoError: no batch is unknown.
+        SendRefusedError: one of those with the numbers is not.
     """
     is_unknown = sa.and_(batch.c.send_id == send_record.id, batch.c.state == "unknown")
     with read_transaction(ledger.engine) as connection:
@@ -60,13 +61,14 @@ def find_unknown_batches(
             for row in rows
         ]
     missing = sorted(set(numbers) - {unknown_batch.number for unknown_batch in found})
-    if missing or not found:
-        subject = f"batch {', '.join(map(str, missing))} of" if missing else "no batch of"
-        verb = "is not unknown" if missing else "is unknown"
+    if missing:
         raise SendRefusedError(
-            f"{subject} {send_record.issue} {verb}; only unknown batches can be resolved",
+            f"batch {', '.join(map(str, missing))} of {send_record.issue} is not unknown; only "
+            "unknown batches can be resolved",
             remedy=f"See: newsletter status {send_record.slug}",
         )
+    if not found:
+        raise NothingToDoError(f"no batch of {send_record.issue} is unknown")
     return found
 
 

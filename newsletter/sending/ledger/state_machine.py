@@ -5,9 +5,10 @@ Pure: tables of states, and functions that use them.
 
 import datetime
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Literal, NamedTuple
 
-from newsletter.errors import SendRefusedError
+from newsletter.errors import NothingToDoError, SendRefusedError
 from newsletter.sending.ledger.record import Send
 
 SendCommand = Literal["pause", "resume", "cancel", "retry"]
@@ -27,6 +28,8 @@ TRANSITIONS: Mapping[SendCommand, Mapping[str, str]] = {
         "paused": "paused", "blocked": "paused", "needs_review": "paused", "done": "paused",
     },
 }  # fmt: skip
+# The send is already in the state that the command would bring it to.
+WITHOUT_EFFECT: AbstractSet[tuple[SendCommand, str]] = {("pause", "paused"), ("resume", "done")}
 
 STATE_PHRASES: Mapping[str, str] = {
     "frozen": "is planned and has not been started",
@@ -67,12 +70,15 @@ def next_state(command: SendCommand, send_record: Send, now: datetime.datetime) 
     """Return the send's state after ``command``.
 
     Raises:
+        NothingToDoError: the command would change nothing.
         SendRefusedError: the send's state doesn't allow the command; with the remedy.
     """
     if command == "cancel" and is_recallable(send_record, now):
         return "cancelled"
     if state := TRANSITIONS[command].get(send_record.state):
         return state
+    if (command, send_record.state) in WITHOUT_EFFECT:
+        raise NothingToDoError(f"{send_record.issue} {STATE_PHRASES[send_record.state]} already")
     remedy = COMMAND_REMEDIES.get((command, send_record.state), "").format(send_record.slug)
     raise SendRefusedError(f"{send_record.issue} {STATE_PHRASES[send_record.state]}", remedy=remedy)
 

@@ -3,6 +3,7 @@
 They are looked for before anything is written or sent.
 """
 
+import datetime
 import shlex
 from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
@@ -71,26 +72,29 @@ def find_resume_problems(config: Config, environment: Mapping[str, str]) -> list
     return [*find_settings_problems(config), *_find_api_key_problems(environment)]
 
 
-def past_send_problem(send_record: Send, config: Config, *, may_have_been_sent: bool) -> Problem:
+def past_send_problem(
+    send_record: Send,
+    config: Config,
+    recipients_by_state: Mapping[str, int],
+    *,
+    may_have_been_sent: bool,
+) -> Problem:
     """Return why an issue can't be sent as it is now, because of a recorded send of it.
 
     Args:
         send_record: the send; if it isn't finished, its content differs from the issue's.
         config: the newsletter's settings.
+        recipients_by_state: state -> how many recipients of the send.
         may_have_been_sent: whether any recipient may have the email.
     """
-    frozen_at = send_record.frozen_at.astimezone(ZoneInfo(config.timezone))
-    day = f"{frozen_at:%a} {frozen_at.day} {frozen_at:%b %Y %H:%M}"
     if send_record.state == "cancelled":
         return Problem(
             f"{send_record.issue} was cancelled after some readers got it",
             remedy=SENT_ONCE_REMEDY,
         )
     if send_record.state in FINAL_STATES:
-        return Problem(
-            f"{send_record.issue} was sent to {send_record.total:,} readers on {day}",
-            remedy=SENT_ONCE_REMEDY,
-        )
+        return finished_send_problem(send_record, config, recipients_by_state)
+    day = _format_time(send_record.frozen_at, config)
     if may_have_been_sent:
         return Problem(
             f"{send_record.issue} has changed since its send was started on {day}, and some "
@@ -105,6 +109,51 @@ def past_send_problem(send_record: Send, config: Config, *, may_have_been_sent: 
             f"{send_record.slug} --again"
         ),
     )
+
+
+def finished_send_problem(
+    send_record: Send, config: Config, recipients_by_state: Mapping[str, int]
+) -> Problem:
+    """Return why a finished send can't be repeated: how many have the email, since when.
+
+    Args:
+        send_record: the send; ``done`` or ``needs_review``.
+        config: the newsletter's settings.
+        recipients_by_state: state -> how many recipients of the send.
+    """
+    issue, slug, total = send_record.issue, send_record.slug, send_record.total
+    accepted, rejected, unknown = (
+        recipients_by_state.get(state, 0) for state in ("accepted", "rejected", "unknown")
+    )
+    day = _format_time(send_record.finished_at or send_record.frozen_at, config)
+    if rejected and not accepted and not unknown:
+        return Problem(
+            f"SendGrid accepted {issue} for none of its {total:,} readers on {day}",
+            remedy=nobody_accepted_remedy(send_record),
+        )
+    readers = f"{total:,}" if accepted == total else f"{accepted:,} of {total:,}"
+    message = f"{issue} was sent to {readers} reader{'' if total == 1 else 's'} on {day}"
+    remedy = SENT_ONCE_REMEDY
+    if unknown:
+        message += f"; {unknown:,} may or may not have it"
+        remedy += f" See: newsletter status {slug}"
+    if rejected:
+        message += f"; SendGrid refused {rejected:,}"
+        remedy += f" Retry the refused with: newsletter retry {slug}"
+    return Problem(message, remedy=remedy)
+
+
+def nobody_accepted_remedy(send_record: Send) -> str:
+    """Return what to do about a send of which the provider has accepted nothing."""
+    return (
+        f"Send it as it is with: newsletter retry {send_record.slug} "
+        f"(or, to change it first: newsletter plan {send_record.slug} --again)"
+    )
+
+
+def _format_time(time: datetime.datetime, config: Config) -> str:
+    local = time.astimezone(ZoneInfo(config.timezone))
+    return f"{local:%a} {local.day} {local:%b %Y %H:%M}"
 
 
 def _find_draft_problems(issue: Issue) -> Iterator[Problem]:

@@ -26,14 +26,11 @@ from newsletter.sending.ledger.record import (
     Ledger,
     Send,
     count_recipients_by_state,
-    get_send,
-    may_have_been_sent,
 )
+from newsletter.sending.planning.earlier_send import EarlierSend, find_earlier_send
 from newsletter.sending.planning.freeze_recipients import discard_send, freeze_send
 from newsletter.sending.planning.frozen_content import (
     SendSchedule,
-    diff_emails,
-    load_frozen_email,
     load_prepared_email,
     save_schedule,
 )
@@ -42,7 +39,6 @@ from newsletter.sending.planning.preflight import (
     find_send_problems,
     no_recipients_left_problem,
     no_recipients_problem,
-    past_send_problem,
 )
 from newsletter.sending.planning.repeated_article import find_repeated_article
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail, prepare_email
@@ -69,6 +65,8 @@ class SendProposal:
             recipients; as a condition.
         blocking_problem: why the ledger forbids a send: the issue was sent, or differs from its
             plan.
+        finished_counts: state -> how many recipients of the earlier send, if that has finished
+            and would be the same again; otherwise empty.
         diff_lines: the difference from the plan.
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
         problems: every problem that a real send would be refused for.
@@ -86,6 +84,7 @@ class SendProposal:
     segment: Segment | None
     recipient_condition: sa.ColumnElement[bool]
     blocking_problem: Problem | None
+    finished_counts: Mapping[str, int]
     diff_lines: tuple[str, ...]
     allowed: Mapping[str, str]
     problems: tuple[Problem, ...]
@@ -138,7 +137,7 @@ def propose_send(
     config = _limit_batch_size(project.config, options)
     issue, email = render_issue_folder(project, folder)
     ledger = open_ledger(engine, config)
-    earlier = _find_earlier_send(ledger, email, config, options)
+    earlier = find_earlier_send(ledger, email, config, replace_plan=options.replace_plan)
     recipients = _select_recipients(ledger, config, earlier, options)
     resumed = earlier.resumed
     # A resumed send was checked when it was planned.
@@ -163,6 +162,7 @@ def propose_send(
         segment=recipients.segment,
         recipient_condition=recipients.recipient_condition,
         blocking_problem=earlier.blocking_problem,
+        finished_counts=earlier.get_finished_counts(email, recipients.segment),
         diff_lines=earlier.diff_lines,
         allowed=resumed.allowed if resumed else check_result.exceptions,
         problems=(
@@ -222,24 +222,6 @@ def render_issue_folder(project: Project, folder: Path) -> tuple[Issue, Email]:
     return issue, render_issue(issue, load_templates(project.templates_dir), project.config)
 
 
-class _EarlierSend(NamedTuple):
-    """An earlier send of the issue, and what it means for the proposal.
-
-    Attributes:
-        send: the earlier send, if there is one.
-        resumed: the same, if it is resumed.
-        segment: its query, if its plan is replaced.
-        blocking_problem: why it can be neither resumed nor replaced.
-        diff_lines: how the issue differs from the plan.
-    """
-
-    send: Send | None = None
-    resumed: Send | None = None
-    segment: str = ""
-    blocking_problem: Problem | None = None
-    diff_lines: tuple[str, ...] = ()
-
-
 class _Recipients(NamedTuple):
     """The recipients; see ``SendProposal``. ``audience_problem`` is set if there are none."""
 
@@ -251,29 +233,8 @@ class _Recipients(NamedTuple):
     audience_problem: Problem | None
 
 
-def _find_earlier_send(
-    ledger: Ledger, email: Email, config: Config, options: SendOptions
-) -> _EarlierSend:
-    earlier = get_send(ledger, email.issue)
-    if earlier is None:
-        return _EarlierSend()
-    maybe_sent = may_have_been_sent(ledger, earlier)
-    is_final = earlier.state in FINAL_STATES
-    # A send that was cancelled before anything was sent counts as never planned.
-    if not maybe_sent and (options.replace_plan or earlier.state == "cancelled"):
-        return _EarlierSend(earlier, segment="" if is_final else earlier.segment)
-    if not is_final and earlier.content_sha == email.content_sha:
-        return _EarlierSend(earlier, resumed=earlier)
-    diff_lines = () if is_final else diff_emails(load_frozen_email(ledger, earlier), email)
-    return _EarlierSend(
-        earlier,
-        blocking_problem=past_send_problem(earlier, config, may_have_been_sent=maybe_sent),
-        diff_lines=diff_lines,
-    )
-
-
 def _select_recipients(
-    ledger: Ledger, config: Config, earlier_send: _EarlierSend, options: SendOptions
+    ledger: Ledger, config: Config, earlier_send: EarlierSend, options: SendOptions
 ) -> _Recipients:
     name_or_query = options.segment or earlier_send.segment
     resumed = earlier_send.resumed

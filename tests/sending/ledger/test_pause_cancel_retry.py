@@ -10,7 +10,7 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, subscriber
-from newsletter.errors import SendRefusedError
+from newsletter.errors import NothingToDoError, SendRefusedError
 from newsletter.events.parse import Event, parse_event
 from newsletter.events.store import record_events
 from newsletter.sending.delivery import claim
@@ -119,7 +119,7 @@ def test_paused_send_is_not_claimed_until_it_is_resumed(scenario: SendScenario) 
     start_send(scenario.ledger, scenario.send())
     pause_cancel_retry.pause_send(scenario.ledger, scenario.send())
     assert claim.claim_batches(scenario.ledger, scenario.send()) == []
-    with pytest.raises(SendRefusedError, match="is paused"):
+    with pytest.raises(NothingToDoError, match="is paused"):
         pause_cancel_retry.pause_send(scenario.ledger, scenario.send())
     scenario.run()
     assert scenario.state() == ("done", {"accepted": TOTAL})
@@ -186,7 +186,7 @@ def test_retry_sends_to_rejected_recipients_only_in_new_batches(scenario: SendSc
     assert scenario.state() == ("paused", {"accepted": 23, "pending": 2})
     scenario.run()
     assert scenario.state() == ("done", {"accepted": TOTAL})
-    with pytest.raises(SendRefusedError, match="no reader"):
+    with pytest.raises(NothingToDoError, match="no reader"):
         pause_cancel_retry.retry_rejected(scenario.ledger, scenario.send(), 1)
     assert scenario.state()[0] == "done"
     scenario.check()
@@ -205,7 +205,7 @@ def test_retry_skips_recipients_who_have_unsubscribed_since(scenario: SendScenar
 
 
 def test_only_unknown_batches_can_be_resolved(scenario: SendScenario) -> None:
-    with pytest.raises(SendRefusedError, match="no batch of 2026-12-01-ice is unknown"):
+    with pytest.raises(NothingToDoError, match="no batch of 2026-12-01-ice is unknown"):
         scenario.resolve("drop")
     scenario.run(ACCEPT, faults.lost_response())
     with pytest.raises(SendRefusedError, match="batch 1, 9 of"):

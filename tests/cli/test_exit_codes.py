@@ -1,0 +1,196 @@
+"""The table of docs/reference/exit-codes.md, checked by running the commands."""
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ready_to_send import ISSUE, Cli
+
+from newsletter.sending.rehearsal import FakeSendGrid
+from newsletter.sending.rehearsal.fake_sendgrid import faults
+from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
+from newsletter.sending.rehearsal.fake_sendgrid.validation import ApiErrorEntry
+
+PAGE = Path(__file__).parents[2] / "docs/reference/exit-codes.md"
+ROW = re.compile(r"^\| `([^`]+)` \| (.+?) \| (\d) \|$", re.MULTILINE)
+WORDS = "Does not contain a valid address."
+SEND = "send --yes --concurrency 1"
+
+
+def refuse(count: int) -> InjectedFault:
+    """Refuse the first readers of a request, by name."""
+    return InjectedFault(
+        status=400,
+        errors=tuple(
+            ApiErrorEntry(WORDS, f"personalizations.{index}.to.0.email") for index in range(count)
+        ),
+    )
+
+
+REFUSE_ALL = (refuse(10), refuse(10), refuse(5))
+ACCEPT = InjectedFault(accept=True)
+BLOCK_SECOND = (ACCEPT, faults.error_response(403, "no more"))
+LOSE_SECOND = (ACCEPT, faults.lost_response())
+
+
+@dataclass(frozen=True)
+class Case:
+    """Commands to run one after the other; the last is the one that the table is about.
+
+    Attributes:
+        commands: what is typed after ``newsletter``.
+        faults: of the first requests.
+        edit: called before the last command.
+        typed: the input of the last command.
+    """
+
+    commands: Sequence[str]
+    faults: Sequence[InjectedFault] = ()
+    edit: Callable[[], object] = lambda: None
+    typed: str = ""
+
+
+def change_issue() -> None:
+    path = Path("issues", ISSUE, "post.md")
+    path.write_text(path.read_text().replace("Tuesday", "Wednesday"))
+
+
+def break_issue() -> None:
+    path = Path("issues", ISSUE, "post.md")
+    path.write_text(path.read_text() + "\n[link](http://localhost/)\n")
+
+
+def drop_sender() -> None:
+    path = Path("newsletter.yml")
+    path.write_text(path.read_text().replace("harbour-notes.org", "harbournotes.example"))
+
+
+def write(name: str, text: str) -> Callable[[], object]:
+    return lambda: Path(name).write_text(text)
+
+
+POST = "# The boat\n\nIt came on Monday.\n"
+EVENT = (
+    '{"sg_event_id": "a", "event": "open", "timestamp": 1796000000, "email": "reader1@example.com"}'
+)
+
+CASES = {
+    ("send", "everybody was accepted"): Case([SEND]),
+    ("send", "some readers were refused"): Case([SEND], [refuse(1)]),
+    ("send --strict", "some readers were refused"): Case([f"{SEND} --strict"], [refuse(1)]),
+    ("send", "everybody was refused"): Case([SEND], REFUSE_ALL),
+    ("send", "SendGrid stopped it: the key, the credits, the sender"): Case([SEND], BLOCK_SECOND),
+    ("send", "a batch is unknown"): Case([SEND], LOSE_SECOND),
+    ("send", "another number was typed than that of the readers"): Case(["send"], typed="24\n"),
+    ("send", "the issue was sent, and has not changed since"): Case([SEND, SEND]),
+    ("send", "the issue was sent, and has changed since"): Case([SEND, SEND], edit=change_issue),
+    ("send", "the issue was sent to another segment"): Case([SEND, f"{SEND} --segment 'name ~ 7'"]),
+    ("send", "the issue was sent, and some readers were refused"): Case([SEND, SEND], [refuse(1)]),
+    ("send --strict", "the issue was sent, and some readers were refused"): Case(
+        [SEND, f"{SEND} --strict"], [refuse(1)]
+    ),
+    ("send", "the issue was sent, and everybody was refused"): Case([SEND, SEND], REFUSE_ALL),
+    ("send --dry-run", "whether or not a real send would be refused"): Case(
+        ["send --dry-run"], edit=drop_sender
+    ),
+    ("send --due", "nothing is due"): Case(["send --due"]),
+    ("send --due", "with an option that only a new send has"): Case(["send --due --dry-run"]),
+    ("plan", "planned, now or before"): Case(["plan", "plan"]),
+    ("plan", "the issue has changed since it was planned"): Case(
+        ["plan", "plan"], edit=change_issue
+    ),
+    ("plan", "the issue was sent, and has not changed since"): Case([SEND, "plan"]),
+    ("resume", "the rest was accepted"): Case([SEND, "resume"], BLOCK_SECOND),
+    ("resume", "the send has finished"): Case([SEND, "resume"]),
+    ("resume", "the send has finished, and everybody was refused"): Case(
+        [SEND, "resume"], REFUSE_ALL
+    ),
+    ("resume", "it was planned and never started"): Case(["plan", "resume"]),
+    ("resume", "it was cancelled, or only unknown batches are left"): Case(
+        [SEND, "resume"], LOSE_SECOND
+    ),
+    ("retry", "the refused readers were accepted"): Case([SEND, "retry ice --yes"], [refuse(1)]),
+    ("retry", "they were refused again"): Case(
+        [SEND, "retry ice --yes"], [refuse(1), ACCEPT, ACCEPT, ACCEPT, refuse(1)]
+    ),
+    ("retry", "nobody was refused"): Case([SEND, "retry ice --yes"]),
+    ("pause", "the send is paused already"): Case(
+        [SEND, "resolve ice --resend --yes", "pause"], LOSE_SECOND
+    ),
+    ("pause", "it was not started, or has finished"): Case([SEND, "pause"]),
+    ("cancel", "cancelled"): Case(["plan", "cancel ice"]),
+    ("cancel", "it was cancelled already"): Case(["plan", "cancel ice", "cancel ice"]),
+    ("cancel", "everything was sent"): Case([SEND, "cancel ice"]),
+    ("resolve", "resolved"): Case([SEND, "resolve ice --accepted --yes"], LOSE_SECOND),
+    ("resolve", "no batch is unknown"): Case([SEND, "resolve ice --accepted --yes"]),
+    ("resolve", "a batch that was named is not unknown"): Case(
+        [SEND, "resolve ice --accepted --yes 1"], LOSE_SECOND
+    ),
+    ("reconcile", "no batch is unknown, or any longer"): Case([SEND, "reconcile ice"]),
+    ("reconcile", "a batch is still unknown"): Case([SEND, "reconcile ice"], LOSE_SECOND),
+    ("status", "whatever the state of the sends"): Case([SEND, "status"], LOSE_SECOND),
+    ("report", "nothing was sent"): Case(["report"]),
+    ("test", "SendGrid refused it"): Case(
+        ["test --to me@example.com"], [faults.error_response(403, "unverified")]
+    ),
+    ("check", "there are warnings"): Case(["check"]),
+    ("check --strict", "there are warnings"): Case(["check --strict"]),
+    ("check", "there are errors"): Case(["check"], edit=break_issue),
+    ("doctor", "a check failed"): Case(["doctor"], edit=drop_sender),
+    ("import", "the post was imported before"): Case(
+        ["import boat.md --date 2026-11-30", "import boat.md --date 2026-11-30"]
+    ),
+    ("subscribers import", "all rows were imported before"): Case(
+        ["subscribers import readers.csv"]
+    ),
+    ("subscribers import", "a row was refused"): Case(
+        ["subscribers import bad.csv"], edit=write("bad.csv", "email\nnobody\n")
+    ),
+    ("subscribers tag", "the readers have the tag already"): Case(
+        ["subscribers tag vip --address reader1@example.com"] * 2
+    ),
+    ("subscribers tag", "an address is not in the list"): Case(
+        ["subscribers tag vip --address nobody@example.com"]
+    ),
+    ("subscribers remove", "the reader has unsubscribed already"): Case(
+        ["subscribers remove reader1@example.com"] * 2
+    ),
+    ("subscribers show", "the address is not in the list"): Case(
+        ["subscribers show nobody@example.com"]
+    ),
+    ("events import", "all events were known"): Case(["events import events.jsonl"] * 2),
+    ("backup", "the file exists"): Case(["backup notes.backup"] * 2),
+    ("db upgrade", "the database has this version already"): Case(["db upgrade"]),
+}
+
+
+def documented_codes() -> dict[tuple[str, str], int]:
+    rows = ROW.findall(PAGE.read_text())
+    codes = {(command, case): int(code) for command, case, code in rows}
+    assert len(codes) == len(rows)
+    return codes
+
+
+def test_every_row_of_the_table_has_a_case() -> None:
+    assert list(CASES) == list(documented_codes())
+
+
+@pytest.mark.parametrize("row", CASES, ids=": ".join)
+def test_exit_code_is_as_documented(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, row: tuple[str, str]
+) -> None:
+    case = CASES[row]
+    Path("boat.md").write_text(POST)
+    Path("events.jsonl").write_text(EVENT)
+    fake_sendgrid.inject_faults(*case.faults)
+    *preparation, last = case.commands
+    for command in preparation:
+        newsletter(*shlex.split(command))
+    case.edit()
+    code, out, err = newsletter(*shlex.split(last), typed=case.typed)
+    assert code == documented_codes()[row], out + err
+    if code:
+        assert err + out
