@@ -5,6 +5,7 @@ from urllib.parse import quote
 from newsletter.config.models import Config
 
 # Reserved by RFC 2606, so that a dry run without public_url can't point at anybody's server.
+# ``newsletter.render.fallback_host`` keeps it out of every email that is sent.
 FALLBACK_PUBLIC_URL = "https://public-url-not-set.example"
 
 
@@ -22,8 +23,16 @@ def build_issue_url(config: Config, slug: str) -> str:
     return pattern.replace("{slug}", quote(slug))
 
 
+def build_view_online_url(config: Config, slug: str) -> str:
+    """Return the URL of the issue for its email; empty if it has no public address."""
+    return build_issue_url(config, slug) if config.issue_url or config.public_url else ""
+
+
 def build_image_url(config: Config, slug: str, file: str) -> str:
-    """Return the URL of a local image of the issue; ``file`` may contain ``/``."""
+    """Return the URL of a local image of the issue; ``file`` may contain ``/``.
+
+    Below ``FALLBACK_PUBLIC_URL`` if neither ``image_url`` nor ``public_url`` is configured.
+    """
     pattern = config.image_url or get_public_url(config) + "/issues/{slug}/{file}"
     return pattern.replace("{slug}", quote(slug)).replace("{file}", quote(file))
 

@@ -10,6 +10,17 @@ from newsletter.errors import Location, PostError, Problem
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 from newsletter.posts.post import LocalImage
 
+# File types that are published on the web, with their media types.
+IMAGE_TYPES = {
+    ".avif": "image/avif",
+    ".gif": "image/gif",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".webp": "image/webp",
+}
+
 
 def is_local_image(reference: str) -> bool:
     """Return whether a reference names a file beside the post, not a URL.

@@ -232,17 +232,25 @@ class PreviewApp:
             return _make_error_response("the email has errors: fix them first", 409)
         rendering = state.rendering
         try:
-            subject = send_test_emails(
+            sent = send_test_emails(
+                rendering.issue,
                 rendering.email,
                 rendering.config,
                 deduplicate_addresses([address]),
                 self._environ,
-                self._engine,
+                engine=self._engine,
             )
         except NewsletterError as error:
             return _make_problems_response(api.build_problems_data(error), 422)
         sandbox = rendering.config.sendgrid.sandbox
-        return JSONResponse({"subject": subject, "to": address, "sandbox": sandbox})
+        return JSONResponse(
+            {
+                "subject": sent.subject,
+                "to": address,
+                "sandbox": sandbox,
+                "inline_images": sent.inline_images,
+            }
+        )
 
     def _require_rendering(
         self, endpoint: Callable[[Request, Rendering], Response]

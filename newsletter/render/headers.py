@@ -25,9 +25,10 @@ def build_common_headers(issue: Issue, config: Config) -> tuple[tuple[str, str],
 def build_unsubscribe_headers(config: Config, token: str) -> tuple[tuple[str, str], ...]:
     """Return a recipient's headers for one-click unsubscribe (RFC 2369, RFC 8058).
 
-    Empty where SendGrid's own unsubscribe group is used instead.
+    Empty without a ``public_url``: there SendGrid's own unsubscribe group is used, or nothing is
+    sent to the list.
     """
-    if config.sendgrid.asm_group and not config.public_url:
+    if not config.public_url:
         return ()
     return (
         ("List-Unsubscribe", f"<{build_unsubscribe_url(config, token)}>"),

@@ -5,17 +5,26 @@ They are recorded neither on the list nor in the ledger.
 
 import datetime
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from newsletter.config import Config
-from newsletter.errors import ProviderError
+from newsletter.errors import Location, PostError, ProviderError, SendRefusedError, display_path
+from newsletter.posts.issue import Issue
 from newsletter.render.email import Email
+from newsletter.render.fallback_host import find_fallback_problems
 from newsletter.render.personalization import get_default_subject
 from newsletter.sending.planning.tested_issues import mark_issue_tested
 from newsletter.sending.providers.sendgrid.client import SendGridClient, read_api_key
 from newsletter.sending.providers.sendgrid.outcomes import classify_response
-from newsletter.sending.sample import TEST_SUBJECT_PREFIX, build_test_requests
+from newsletter.sending.sample import (
+    TEST_SUBJECT_PREFIX,
+    build_test_requests,
+    embed_images,
+    find_unpublished_images,
+    replace_personal_links,
+)
 from newsletter.subscribers.address import parse_address
 
 
@@ -32,32 +41,61 @@ def deduplicate_addresses(addresses: Sequence[str]) -> list[str]:
     ]
 
 
-def send_test_emails(
+class SentTestEmails(NamedTuple):
+    """What was sent as test emails.
+
+    Attributes:
+        subject: their subject.
+        inline_images: paths in the issue's folder of the images that were sent inside the email,
+            since they have no public address.
+        personal_links_url: where the unsubscribe and preferences links lead, if there is no page
+            for them; or empty.
+    """
+
+    subject: str
+    inline_images: tuple[str, ...]
+    personal_links_url: str
+
+
+def send_test_emails(  # noqa: PLR0913 - what, to whom, by whom
+    issue: Issue,
     email: Email,
     config: Config,
     addresses: Sequence[str],
     environ: Mapping[str, str],
+    *,
     engine: sa.Engine | None,
-) -> str:
+) -> SentTestEmails:
     """Send an email marked [TEST] to each address, personalized for a sample recipient.
 
+    What has no public address yet leads nowhere in no email: local images are sent inside it, and
+    the reader's own links lead to the newsletter's site.
+
     Args:
-        email: as rendered.
+        issue: the issue; its images are read from its folder.
+        email: the issue, rendered.
         config: the newsletter's settings.
         addresses: the addresses, from ``deduplicate_addresses``.
         environ: holds the API key.
         engine: the list's database, if there is one; there ``newsletter serve`` finds that it must
             publish the images.
 
-    Returns:
-        The subject of the test emails.
-
     Raises:
         ConfigError: there is no API key, or it is not valid.
-        SendRefusedError: SendGrid would refuse the email.
+        PostError: an image can't be read.
+        SendRefusedError: SendGrid would refuse the email, or it contains an address that leads
+            nowhere.
         ProviderError: SendGrid did not accept an email.
     """
-    requests = list(build_test_requests(email, config, addresses))
+    names = find_unpublished_images(email, issue)
+    files = {name: _read_image(issue, name) for name in names}
+    email, inline_images = embed_images(email, config, issue.slug, files)
+    has_pages = bool(config.public_url or config.sendgrid.asm_group)
+    if not has_pages:
+        email = replace_personal_links(email, config.site_url)
+    if problems := find_fallback_problems(email):
+        raise SendRefusedError.from_problems(problems)
+    requests = list(build_test_requests(email, config, addresses, inline_images))
     client = SendGridClient(read_api_key(environ), config.sendgrid)
     if engine is not None:
         mark_issue_tested(engine, email.issue)
@@ -66,7 +104,18 @@ def send_test_emails(
             _post_request(client, request.body, sandbox=config.sendgrid.sandbox)
     finally:
         client.close()
-    return f"{TEST_SUBJECT_PREFIX} {get_default_subject(email, config)}"
+    subject = f"{TEST_SUBJECT_PREFIX} {get_default_subject(email, config)}"
+    return SentTestEmails(subject, names, "" if has_pages else config.site_url)
+
+
+def _read_image(issue: Issue, name: str) -> bytes:
+    file = issue.source_path.parent / name
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise PostError(
+            f"the image can't be read: {error.strerror}", where=Location(display_path(file))
+        ) from error
 
 
 def _post_request(client: SendGridClient, body: bytes, *, sandbox: bool) -> None:

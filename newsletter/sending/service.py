@@ -28,11 +28,16 @@ import sqlalchemy as sa
 from newsletter.config import Config
 from newsletter.errors import SendRefusedError
 from newsletter.project import Project, find_issue
+from newsletter.render.fallback_host import find_fallback_problems
 from newsletter.sending.delivery.sender import CONCURRENCY, BatchSender, SendObserver
 from newsletter.sending.delivery.worker_pool import MailTransport
 from newsletter.sending.ledger.pause_cancel_retry import cancel_send
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
-from newsletter.sending.planning.frozen_content import SendSchedule, load_prepared_email
+from newsletter.sending.planning.frozen_content import (
+    SendSchedule,
+    load_frozen_email,
+    load_prepared_email,
+)
 from newsletter.sending.planning.preflight import find_resume_problems
 from newsletter.sending.planning.proposal import (
     SendOptions,
@@ -167,7 +172,10 @@ def resume(
         SendRefusedError: a setting or the API key is missing; or as for ``deliver``.
         DatabaseError: as for ``deliver``.
     """
-    if problems := find_resume_problems(context.project.config, os.environ):
+    problems = find_resume_problems(context.project.config, os.environ)
+    if context.send.state == "frozen":
+        problems += find_fallback_problems(load_frozen_email(context.ledger, context.send))
+    if problems:
         raise SendRefusedError.from_problems(problems)
     with open_client(context.project.config) as client:
         return deliver(context, client, open_observer, concurrency)

@@ -18,7 +18,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from newsletter.config.models import Config, TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import transactional_email
+from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
+from newsletter.render.fallback_host import find_fallback_problems
 from newsletter.sending.ledger.provider_pause import pause_provider, provider_paused_condition
 from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.sendgrid.message_body import encode_request_head
@@ -184,7 +186,12 @@ def build_transactional_body(
         config: the newsletter's settings.
         queued_email: its entry in the queue.
         headers: headers for this recipient.
+
+    Raises:
+        SendRefusedError: the email contains a link that leads nowhere without ``public_url``.
     """
+    if problems := find_fallback_problems(email, headers):
+        raise SendRefusedError.from_problems(problems)
     options = config.sendgrid.model_copy(update={"asm_group": None})
     untracked = config.model_copy(update={"tracking": TrackingOptions(), "sendgrid": options})
     local, domain = (

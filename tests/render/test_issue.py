@@ -241,10 +241,15 @@ def test_document_has_language_and_direction(
     assert email.language == language
 
 
-def test_text_part_uses_the_template_labels(render: Render, make_templates: MakeTemplates) -> None:
+def test_text_part_uses_the_template_labels(
+    render: Render, make_templates: MakeTemplates, make_config: MakeConfig
+) -> None:
     labels = '{% set words = {"online": "På nett", "leave": nobody} %}'
-    text = render(templates=make_templates(more={"partials/words.mjml": labels})).text
-    assert "På nett: https://public-url-not-set.example/issues/the-tide\n" in text
+    config = make_config(issue_url="https://harbournotes.example/{slug}")
+    text = render(
+        templates=make_templates(more={"partials/words.mjml": labels}), config=config
+    ).text
+    assert "På nett: https://harbournotes.example/the-tide\n" in text
     assert "Unsubscribe: -nlunsubscribeu-" in text
 
 

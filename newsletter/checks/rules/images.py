@@ -14,7 +14,8 @@ from newsletter.checks.rules.clients import (
     get_client_share,
     sort_by_share,
 )
-from newsletter.config.urls import build_image_url
+from newsletter.checks.source_map import CONFIG_FILE_NAME
+from newsletter.config.urls import FALLBACK_PUBLIC_URL, build_image_url
 from newsletter.errors import Location
 from newsletter.posts.post import LocalImage
 from newsletter.render.article.dom import Element
@@ -88,6 +89,36 @@ def no_image_size(context: CheckContext) -> Iterator[Match]:
                 f"{_get_file_name(image)} has no {' and no '.join(missing)}",
                 *_locate_image(context, image),
             )
+
+
+@rule(
+    "unreachable-image", "error",
+    meaning="Readers see an empty frame; a send is refused.",
+    remedy="Set public_url and run newsletter serve; or set image_url to a static host and put the "
+    "images there with newsletter archive --issue SLUG --publish; or use images with an https "
+    "address.",
+)  # fmt: skip
+def unreachable_image(context: CheckContext) -> Iterator[Match]:
+    """An image beside the post, while the settings give it no public address."""
+    for url, image in _get_local_images(context).items():
+        if url.startswith(FALLBACK_PUBLIC_URL) and any(
+            element.get("src") == url for element in context.images
+        ):
+            where = context.source_map.locate_url(image.name, *_IMAGE_SETTINGS)
+            yield Match(f"{image.name} has no public address", where, url)
+
+
+@rule(
+    "image-on-this-machine", "warning",
+    meaning="Only this machine can open them: readers see empty frames.",
+    remedy="Set image_url, or public_url, to an https address on the internet.",
+)  # fmt: skip
+def image_on_this_machine(context: CheckContext) -> Iterator[Match]:
+    """An image beside the post, while the settings publish images on this machine only."""
+    url = context.config.image_url or context.config.public_url or ""
+    if context.issue.post.images and url.startswith("http://"):
+        setting = "image_url" if context.config.image_url else "public_url"
+        yield Match(f"{setting} is {url}", Location(CONFIG_FILE_NAME), url)
 
 
 @rule(

@@ -128,10 +128,14 @@ def _summarize_build(
 def _iter_notes(sample: "Email", issue: "Issue", config: "Config") -> "Iterator[str]":
     import html
 
+    from newsletter.sending.sample import find_unpublished_images
+
     if issue.draft:
         yield "this is a draft: it can be tested, not sent"
     if not sample.preheader:
         yield "no preheader: inboxes will show the first words of the email"
+    if names := find_unpublished_images(sample, issue):
+        yield f"no public address for {', '.join(names)}: a real send is refused without one"
     if html.escape(sample.view_online_url) not in sample.html:
         yield "the template has no link to view_online_url"
     if not config.postal_address:

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from newsletter.cli.output import echo, print_json
+from newsletter.cli.output import echo, echo_err, print_json
 
 
 @click.command("test", short_help="Send a marked copy to yourself.")
@@ -17,7 +17,8 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
 
     ISSUE is a folder's name or a part of it; the newest if left out. Drafts may be
     tested. The list and the record of sends are not changed, and the unsubscribe and
-    preferences links are samples: they change nothing.
+    preferences links are samples: they change nothing. Images beside the post that have no
+    public address yet are sent inside the email.
 
     \b
     Example:
@@ -31,17 +32,34 @@ def test_command(issue: str | None, *, addresses: tuple[str, ...], as_json: bool
     to = deduplicate_addresses(addresses)
     project = open_project()
     config = project.config
-    _, email = render_issue_folder(project, find_issue(project, issue))
+    source_issue, email = render_issue_folder(project, find_issue(project, issue))
     engine = open_existing_database(config.database, project.root, config.id)
     try:
-        subject = send_test_emails(email, config, to, os.environ, engine)
+        sent = send_test_emails(source_issue, email, config, to, os.environ, engine=engine)
     finally:
         if engine is not None:
             engine.dispose()
     if as_json:
-        data = {"issue": email.issue, "subject": subject, "to": to}
+        data = {
+            "issue": email.issue,
+            "subject": sent.subject,
+            "to": to,
+            "inline_images": sent.inline_images,
+        }
         print_json(data)
         return
-    echo(f"Sent {subject} to {', '.join(to)}", color="green")
+    echo(f"Sent {sent.subject} to {', '.join(to)}", color="green")
+    if sent.inline_images:
+        count = len(sent.inline_images)
+        echo(
+            f"{count:,} image{'' if count == 1 else 's'} without a public address "
+            f"{'was' if count == 1 else 'were'} sent inside the email."
+        )
+        echo_err("A send to the list needs one: see newsletter doctor.")
+    if sent.personal_links_url:
+        echo_err(
+            f"Unsubscribe and preferences links lead to {sent.personal_links_url}: set public_url, "
+            "or sendgrid.asm_group, before you send."
+        )
     if config.sendgrid.sandbox:
         echo("SendGrid has only validated it: sendgrid.sandbox is on, so nothing arrives.")

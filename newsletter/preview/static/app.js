@@ -218,7 +218,7 @@ $("send-form").onsubmit = async (event) => {
     if (!response.ok) throw new Error(data.faults.map((problem) => `${problem.message}. ${problem.remedy ?? ""}`).join(" "));
     localStorage.setItem("newsletter-test-to", to);
     result.className = "good";
-    result.textContent = data.sandbox ? `SendGrid has accepted it in sandbox mode; no email is delivered.` : `Sent ${data.subject} to ${data.to}`;
+    result.textContent = data.sandbox ? `SendGrid has accepted it in sandbox mode; no email is delivered.` : `Sent ${data.subject} to ${data.to}${data.inline_images.length ? "; images without a public address are inside the email" : ""}`;
   } catch (error) {
     result.className = "bad";
     result.textContent = error.message;

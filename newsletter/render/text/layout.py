@@ -55,6 +55,7 @@ def _render_header(issue: IssueView, context: Mapping[str, Any], labels: Mapping
     widest = max(get_display_width(line) for line in title.split("\n"))
     byline = f"{labels['by']} {issue.author_name}" if issue.author_name else ""
     reading_time = f"{issue.reading_minutes} {labels['minutes']}"
+    online = context["view_online_url"]
     return _join_lines(
         context["newsletter"].name,
         _join_parts(number, date),
@@ -62,7 +63,7 @@ def _render_header(issue: IssueView, context: Mapping[str, Any], labels: Mapping
         title,
         "=" * max(widest, 3),
         _join_parts(byline, reading_time),
-        f"{labels['online']}: {context['view_online_url']}",
+        f"{labels['online']}: {online}" if online else None,
     )
 
 

@@ -92,6 +92,7 @@ def check_local_setup(
     yield from _check_api_key(config, environment)
     yield _check_sender(config)
     yield from _check_unsubscribe_url(config)
+    yield _check_image_address(config)
     yield _check_webhook(config)
     yield _check_templates(project)
     yield from _check_database(project, now())
@@ -174,6 +175,25 @@ def _check_unsubscribe_url(config: Config) -> Iterator[DoctorCheck]:
         )
     else:
         yield ok("unsubscribing", f"at {config.public_url}")
+
+
+def _check_image_address(config: Config) -> DoctorCheck:
+    address = config.image_url or config.public_url
+    if not address:
+        return warn(
+            "images", "neither image_url nor public_url is set",
+            "Images beside a post have no address: a send of an issue that has some is refused.",
+            "Set public_url and run newsletter serve; or set image_url to a static host and use "
+            "newsletter archive --issue SLUG --publish; or use images with an https address.",
+        )  # fmt: skip
+    setting = "image_url" if config.image_url else "public_url"
+    if not address.startswith("https://"):
+        return warn(
+            "images", f"{setting} is {address}",
+            "Only this machine can open it: readers could not see the images.",
+            "Set it to an https address on the internet.",
+        )  # fmt: skip
+    return ok("images", f"images beside a post are at {address}")
 
 
 def _check_webhook(config: Config) -> DoctorCheck:

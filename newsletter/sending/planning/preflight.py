@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from newsletter.config import Config, find_placeholders
 from newsletter.errors import ConfigError, Location, Problem, display_path
 from newsletter.posts.issue import Issue
+from newsletter.render.email import Email
+from newsletter.render.fallback_host import find_fallback_problems
 from newsletter.sending.ledger.record import Send
 from newsletter.sending.providers.sendgrid.client import read_api_key
 from newsletter.subscribers.segments import Segment
@@ -41,8 +43,9 @@ def no_recipients_left_problem(send_record: Send) -> Problem:
     )
 
 
-def find_send_problems(
+def find_send_problems(  # noqa: PLR0913 - all that a send is refused for
     issue: Issue,
+    email: Email,
     config: Config,
     environment: Mapping[str, str] | None,
     *,
@@ -53,6 +56,7 @@ def find_send_problems(
 
     Args:
         issue: the issue.
+        email: as it would be sent.
         config: the newsletter's settings.
         environment: holds the API key; ``None`` if none is needed.
         ledger_problem: the problem of an earlier send of this issue, if any.
@@ -62,6 +66,7 @@ def find_send_problems(
         *((ledger_problem,) if ledger_problem else ()),
         *_find_draft_problems(issue),
         *find_settings_problems(config),
+        *find_fallback_problems(email),
         *(_find_api_key_problems(environment) if environment is not None else ()),
         *((audience_problem,) if audience_problem else ()),
     ]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from newsletter.checks.load_context import load_check_context
+from newsletter.checks.rules.images import unreachable_image
 from newsletter.checks.runner import CheckResult, check_with_exceptions
 from newsletter.config import Config
 from newsletter.db import read_transaction
@@ -147,12 +148,13 @@ def propose_send(
         else check_with_exceptions(load_check_context(project, issue, email))
     )
     environment = os.environ if options.needs_api_key else None
+    prepared_email = (
+        load_prepared_email(ledger, resumed, config) if resumed else prepare_email(email, config)
+    )
     return SendProposal(
         project=project,
         folder=folder,
-        prepared_email=load_prepared_email(ledger, resumed, config)
-        if resumed
-        else prepare_email(email, config),
+        prepared_email=prepared_email,
         ledger=ledger,
         earlier_send=earlier.send,
         is_resumed=resumed is not None,
@@ -168,6 +170,7 @@ def propose_send(
         problems=(
             *find_send_problems(
                 issue,
+                prepared_email.email,
                 config,
                 environment,
                 ledger_problem=earlier.blocking_problem,
@@ -178,7 +181,11 @@ def propose_send(
                 if resumed or options.repeat_article
                 else _find_repetition(issue, ledger, config, recipients.recipient_condition)
             ),
-            *(finding.as_problem() for finding in check_result.errors),
+            *(
+                finding.as_problem()
+                for finding in check_result.errors
+                if finding.rule != unreachable_image.id  # one of the problems above says it
+            ),
         ),
     )
 

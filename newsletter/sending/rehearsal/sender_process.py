@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from newsletter.config import Config
+from newsletter.config.urls import FALLBACK_PUBLIC_URL
 from newsletter.db import database_engine
 from newsletter.errors import NewsletterError
 from newsletter.project import Project, find_issue, open_project
@@ -54,10 +55,16 @@ def run_rehearsal_sender(folder: Path, issue: str, batch_size: int) -> None:
 
 
 def rehearsal_config(config: Config, batch_size: int) -> Config:
-    """Return the settings with the timeouts and the batch size of a rehearsal."""
+    """Return the settings with the timeouts and the batch size of a rehearsal.
+
+    Without a way to unsubscribe, readers' own links get the fallback host, where the rehearsal
+    opens them; nothing of it reaches anybody.
+    """
+    has_pages = config.public_url or config.sendgrid.asm_group
     sendgrid = {"connect_timeout": READ_TIMEOUT, "read_timeout": READ_TIMEOUT, "sandbox": False}
     return config.model_copy(
         update={
+            "public_url": config.public_url if has_pages else FALLBACK_PUBLIC_URL,
             "sendgrid": config.sendgrid.model_copy(update=sendgrid),
             "limits": config.limits.model_copy(update={"batch_size": batch_size}),
         }

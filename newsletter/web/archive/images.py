@@ -2,15 +2,8 @@
 
 from pathlib import Path
 
-IMAGE_TYPES = {
-    ".avif": "image/avif",
-    ".gif": "image/gif",
-    ".jpeg": "image/jpeg",
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".webp": "image/webp",
-}
+from newsletter.posts.images import IMAGE_TYPES
+
 # An SVG opened on its own is a document: forbid its scripts, requests and forms.
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.config import Config
+from newsletter.posts.images import IMAGE_TYPES
 from newsletter.web.archive import feeds
 from newsletter.web.archive.archived_issue import ArchivedIssue
-from newsletter.web.archive.images import IMAGE_TYPES, SVG_POLICY, find_issue_image
+from newsletter.web.archive.images import SVG_POLICY, find_issue_image
 from newsletter.web.archive.issue_cache import ArchiveRepository, filter_listed_issues
 from newsletter.web.archive.pages import (
     count_index_pages,

@@ -120,6 +120,15 @@ BAD: Mapping[str, Bad] = {
         PARAGRAPH + "![IMG_2041.png](boat.png)", files={"boat.png": (600, 400)}, line=8
     ),
     "no-image-size": Bad(PARAGRAPH + "![A boat](https://boats.example/boat.png)", line=8),
+    "unreachable-image": Bad(
+        PARAGRAPH + "![A boat](boat.png)", files={"boat.png": (600, 400)}, line=8,
+        message="boat.png has no public address",
+    ),
+    "image-on-this-machine": Bad(
+        PARAGRAPH + "![A boat](boat.png)", files={"boat.png": (600, 400)},
+        settings={"image_url": "http://127.0.0.1:8000/{slug}/{file}"},
+        message="image_url is http://127.0.0.1:8000/",
+    ),
     "heavy-image": Bad(
         PARAGRAPH + "![A boat](boat.png)", files={"boat.png": (600, 400, 700_000)}, line=8,
         message="700 KB",

@@ -51,7 +51,7 @@ def test_build_writes_html_text_and_eml_for_a_sample_recipient(folder: Path, cli
     assert "Hello friend, the log" in (built / "email.txt").read_text("utf-8")
     for part in (out, plain.get_content(), html.get_content()):
         assert not MERGE_TOKEN_PATTERN.search(part)
-    assert message["List-Unsubscribe"] == "<https://public-url-not-set.example/u/sample>"
+    assert "List-Unsubscribe" not in message  # there is no public_url
 
 
 def test_build_prints_summary_and_next_step(folder: Path, cli: Cli) -> None:
@@ -130,6 +130,8 @@ def test_missing_postal_address_is_noted(folder: Path, cli: Cli) -> None:
 
 
 def test_missing_view_online_link_is_noted(folder: Path, cli: Cli) -> None:
+    with (folder / "newsletter.yml").open("a") as settings:
+        settings.write("issue_url: https://harbournotes.example/{slug}\n")
     for file in (folder / "templates").rglob("*.mjml"):
         file.write_text(file.read_text().replace("{{ view_online_url }}", "https://a.example"))
     notes = json.loads(cli("build", "--json")[1])["notes"]

@@ -37,6 +37,8 @@ def newsletter(
     folder = project_folder / "issues" / "2026-12-01-the-ice"
     folder.mkdir()
     (folder / "post.md").write_text(POST)
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write("public_url: https://news.harbournotes.example\n")
     monkeypatch.setenv("SENDGRID_API_KEY", fake_sendgrid.key)
     monkeypatch.setenv("SENDGRID_HOST", fake_sendgrid.url)
     return cli

@@ -1,7 +1,8 @@
 """Encode the part of a request that all recipients share. Pure."""
 
+import base64
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -31,8 +32,27 @@ class ScheduledDelivery(NamedTuple):
     send_at: datetime.datetime | None
 
 
+class InlineImage(NamedTuple):
+    """An image inside the email itself, which its HTML shows by ``cid:`` (RFC 2392).
+
+    Attributes:
+        name: the file's name, shown where a mail client lists it as an attachment.
+        media_type: such as ``image/png``.
+        content_id: unique in the email; without angle brackets.
+        data: the bytes of the file.
+    """
+
+    name: str
+    media_type: str
+    content_id: str
+    data: bytes
+
+
 def encode_request_head(
-    email: Email, config: Config, scheduled: ScheduledDelivery | None = None
+    email: Email,
+    config: Config,
+    scheduled: ScheduledDelivery | None = None,
+    inline_images: Sequence[InlineImage] = (),
 ) -> bytes:
     """Return the request's JSON up to the value of ``personalizations``, which is its last key."""
     options = config.sendgrid
@@ -45,6 +65,8 @@ def encode_request_head(
         {"type": "text/plain", "value": email.text},
         {"type": "text/html", "value": email.html},
     ]
+    if inline_images:
+        root["attachments"] = [_attachment_json(image) for image in inline_images]
     if email.headers:
         root["headers"] = dict(email.headers)
     if options.categories:
@@ -86,6 +108,16 @@ def iter_email_problems(email: Email, config: Config) -> Iterator[Problem]:
         )
     if not email.subject.strip():
         yield Problem("the email has no subject", remedy="Give the issue a subject: or a title:.")
+
+
+def _attachment_json(image: InlineImage) -> dict[str, str]:
+    return {
+        "content": base64.b64encode(image.data).decode(),
+        "type": image.media_type,
+        "filename": image.name,
+        "disposition": "inline",
+        "content_id": image.content_id,
+    }
 
 
 def _mailbox_json(mailbox: NamedAddress) -> dict[str, str]:

@@ -24,6 +24,7 @@ from newsletter.render.headers import build_unsubscribe_headers
 from newsletter.render.personalization import personalize_for_recipient
 from newsletter.sending.providers.provider import RequestId
 from newsletter.sending.providers.sendgrid.message_body import (
+    InlineImage,
     ScheduledDelivery,
     encode_request_head,
     iter_email_problems,
@@ -114,6 +115,7 @@ class PreparedEmail:
         personal_links: token -> the recipient's own URL, with ``TOKEN_PLACEHOLDER`` for the
             recipient's token.
         scheduled: set if SendGrid is to hold the email until a time.
+        inline_images: the images inside the email itself.
     """
 
     email: Email
@@ -122,6 +124,7 @@ class PreparedEmail:
     merge_tag_values: tuple[MergeTagValues, ...]
     personal_links: Mapping[str, str]
     scheduled: ScheduledDelivery | None = None
+    inline_images: Sequence[InlineImage] = ()
 
     @property
     def per_request(self) -> bool:
@@ -155,15 +158,24 @@ class PreparedRequest(NamedTuple):
 
 
 def prepare_email(
-    email: Email, config: Config, scheduled: ScheduledDelivery | None = None
+    email: Email,
+    config: Config,
+    scheduled: ScheduledDelivery | None = None,
+    inline_images: Sequence[InlineImage] = (),
 ) -> PreparedEmail:
     """Encode what is the same for every recipient.
+
+    Args:
+        email: as rendered.
+        config: the newsletter's settings.
+        scheduled: set if SendGrid is to hold the email until a time.
+        inline_images: the images inside the email itself.
 
     Raises:
         SendRefusedError: SendGrid would reject the email, whoever the recipient is; all reasons
             at once.
     """
-    head = encode_request_head(email, config, scheduled)
+    head = encode_request_head(email, config, scheduled, inline_images)
     problems = [*iter_email_problems(email, config)]
     if len(head) + MAX_RECIPIENT_BYTES > config.limits.request_bytes:
         problems.append(
@@ -176,7 +188,7 @@ def prepare_email(
     if problems:
         raise SendRefusedError.from_problems(problems)
     if config.sendgrid.personalize == "per_request":
-        return PreparedEmail(email, config, head, (), {}, scheduled)
+        return PreparedEmail(email, config, head, (), {}, scheduled, inline_images)
     urls = {UNSUBSCRIBE_TAG: build_unsubscribe_url, PREFERENCES_TAG: build_preferences_url}
     values = tuple(
         MergeTagValues(tag, targets)
@@ -188,7 +200,7 @@ def prepare_email(
         for tag, build_url in urls.items()
         for target in _used_targets(email, tag)
     }
-    return PreparedEmail(email, config, head, values, links, scheduled)
+    return PreparedEmail(email, config, head, values, links, scheduled, inline_images)
 
 
 def split_into_batches(
@@ -255,6 +267,7 @@ def build_request(
             ),
             prepared_email.config,
             prepared_email.scheduled,
+            prepared_email.inline_images,
         )
     # Encoded one by one: a non-ASCII character slows down its own recipient's and no other's.
     bodies = [*map(str.encode, personalizations)]

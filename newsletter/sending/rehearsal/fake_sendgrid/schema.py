@@ -5,7 +5,7 @@ can use: any other field is rejected, so that a misspelt name fails in a rehears
 recipient's inbox.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -53,6 +53,16 @@ class ContentPart(StrictSchema):
     value: NonEmptyString
 
 
+class Attachment(StrictSchema):
+    """A file in the email; an inline one is shown by its Content-ID (RFC 2392)."""
+
+    content: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
+    type: NonEmptyString
+    filename: NonEmptyString
+    disposition: Literal["inline", "attachment"] = "attachment"
+    content_id: str = Field(default="", min_length=1)
+
+
 class UnsubscribeGroup(StrictSchema):
     """An unsubscribe group of SendGrid."""
 
@@ -95,6 +105,7 @@ class MailSend(StrictSchema):
     reply_to: NamedMailbox | None = None
     subject: str = Field(default="", min_length=1)
     content: tuple[ContentPart, ...] = Field(min_length=1)
+    attachments: tuple[Attachment, ...] = ()
     headers: StringMap = {}
     categories: tuple[Category, ...] = Field(default=(), max_length=10)
     custom_args: StringMap = {}

@@ -2,6 +2,7 @@
 
 import datetime
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from newsletter.web.subscriber.transactional_emails import (
     enqueue_email,
     enqueue_welcome_email,
     purge_stale_data,
+    send_due_emails,
 )
 
 ADA = parse_address("Ada@example.org")
@@ -44,6 +46,20 @@ def test_new_subscriber_is_pending_until_confirmed(harness: Any) -> None:
     assert "spam.example" not in everything, "submitted text is not in the email"
     assert "List-Unsubscribe" not in everything
     assert harness.send_emails() == []
+
+
+def test_confirmation_without_a_public_url_waits(
+    harness: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = harness.site.config.model_copy(update={"public_url": None})
+    project = replace(harness.site.project, config=config)
+    enqueue_confirmation(harness)
+    with caplog.at_level(logging.WARNING):
+        send_due_emails(replace(harness.site, project=project), harness.mailer)
+    assert harness.sendgrid.requests == []
+    assert "Set public_url" in caplog.text
+    harness.clock.advance(hours=1)
+    assert harness.send_emails() == ["Ada@example.org"]
 
 
 def test_active_subscriber_gets_no_email(harness: Any) -> None:
