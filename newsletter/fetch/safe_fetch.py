@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from http.client import responses
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
@@ -48,11 +48,30 @@ class FetchResult:
             (not a public address); ``not asked`` (disallowed by robots.txt, RFC 9309).
         detail: the reason, for a message: ``404 Not Found``, ``host boats.example not found``.
         redirect_url: the target of a permanent redirect.
+        content_type: the media type of a ``fine`` or ``moved`` response, lower case, without
+            parameters; empty if the server does not say.
     """
 
     kind: FetchResultKind
     detail: str = ""
     redirect_url: str = ""
+    content_type: str = ""
+
+
+class _HttpResponse(NamedTuple):
+    """What is read of a response.
+
+    Attributes:
+        status: the status code.
+        location: the header ``Location``, or empty.
+        content_type: the header ``Content-Type``, or empty.
+        body: its first bytes, if they are needed.
+    """
+
+    status: int
+    location: str
+    content_type: str
+    body: bytes
 
 
 class _FetchStoppedError(Exception):
@@ -73,7 +92,9 @@ class SafeFetcher:
 
     Args:
         user_agent: the ``User-Agent`` header.
-        allow_loopback: allow servers on this machine; only for tests.
+        allow_loopback: allow servers on this machine; for tests, and emails that stay on it.
+        respect_robots: whether pages that robots.txt disallows are left alone (RFC 9309); not for
+            the newsletter's own files.
         resolver: host and port -> IP addresses.
     """
 
@@ -82,10 +103,12 @@ class SafeFetcher:
         user_agent: str,
         *,
         allow_loopback: bool = False,
+        respect_robots: bool = True,
         resolver: HostResolver = resolve_host,
     ) -> None:
         self._user_agent = user_agent
         self._allow_loopback = allow_loopback
+        self._respect_robots = respect_robots
         self._resolver = resolver
         self._lock = threading.Lock()
         self._host_semaphores: defaultdict[str, threading.Semaphore] = defaultdict(
@@ -96,8 +119,10 @@ class SafeFetcher:
     def fetch(self, url: str) -> FetchResult:
         """Request a URL, follow its redirects and classify the response."""
         try:
-            if not self._get_robots(_get_origin(url)).can_fetch(self._user_agent, url):
-                return FetchResult("not asked", "disallowed by robots.txt")
+            if self._respect_robots:
+                robots = self._get_robots(_get_origin(url))
+                if not robots.can_fetch(self._user_agent, url):
+                    return FetchResult("not asked", "disallowed by robots.txt")
             return self._follow_redirects(url)
         except _FetchStoppedError as stop:
             return stop.result
@@ -107,22 +132,22 @@ class SafeFetcher:
     def _follow_redirects(self, url: str) -> FetchResult:
         current_url, permanent = url, True
         for _ in range(_MAX_REDIRECTS):
-            status, location = self._request_status(current_url)
-            if status not in _REDIRECT_STATUSES or not location:
-                return _classify_status(status, url, current_url, permanent=permanent)
-            permanent = permanent and status in _PERMANENT_STATUSES
-            current_url = urljoin(current_url, location)
+            response = self._request_head(current_url)
+            if response.status not in _REDIRECT_STATUSES or not response.location:
+                return _classify_response(response, url, current_url, permanent=permanent)
+            permanent = permanent and response.status in _PERMANENT_STATUSES
+            current_url = urljoin(current_url, response.location)
         return FetchResult("failing", f"more than {_MAX_REDIRECTS} redirects")
 
-    def _request_status(self, url: str) -> tuple[int, str]:
-        """Send HEAD, and GET if the server may not support HEAD; return status and ``Location``."""
-        status, location, _ = self._request("HEAD", url)
-        if status in _RETRY_WITH_GET_STATUSES:
-            status, location, _ = self._request("GET", url)
-        return status, location
+    def _request_head(self, url: str) -> _HttpResponse:
+        """Send HEAD, and GET if the server may not support HEAD."""
+        response = self._request("HEAD", url)
+        return (
+            self._request("GET", url) if response.status in _RETRY_WITH_GET_STATUSES else response
+        )
 
-    def _request(self, method: str, url: str, max_bytes: int = 0) -> tuple[int, str, bytes]:
-        """Send a request; return status, ``Location`` and the first ``max_bytes`` of the body."""
+    def _request(self, method: str, url: str, max_bytes: int = 0) -> _HttpResponse:
+        """Send a request; return the response with the first ``max_bytes`` of its body."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme not in {"http", "https"} or not host:
@@ -137,7 +162,7 @@ class SafeFetcher:
             except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
                 raise _FetchStoppedError(_classify_error(error)) from error
 
-    def _request_any_address(self, method: str, url: str, max_bytes: int) -> tuple[int, str, bytes]:
+    def _request_any_address(self, method: str, url: str, max_bytes: int) -> _HttpResponse:
         addresses = self._resolve_allowed_addresses(url)
         for address in addresses[:-1]:
             try:
@@ -170,7 +195,7 @@ class SafeFetcher:
 
     def _request_address(
         self, address: str, method: str, url: str, max_bytes: int
-    ) -> tuple[int, str, bytes]:
+    ) -> _HttpResponse:
         parts = urlsplit(url)
         host, port = _to_idna(parts.hostname), f":{parts.port}" if parts.port else ""
         headers = {
@@ -187,7 +212,10 @@ class SafeFetcher:
             )  # fmt: skip
             body = response.read(max_bytes, decode_content=False) if max_bytes else b""
             response.close()
-        return response.status, response.headers.get("Location", ""), body
+        received = response.headers
+        return _HttpResponse(
+            response.status, received.get("Location", ""), received.get("Content-Type", ""), body
+        )
 
     @staticmethod
     def _make_pool(address: str, url: str) -> urllib3.HTTPConnectionPool:
@@ -207,14 +235,14 @@ class SafeFetcher:
         rules = RobotFileParser()
         rules.parse([])
         try:
-            status, location, body = self._request("GET", f"{origin}/robots.txt", _MAX_ROBOTS_BYTES)
-            if status in _REDIRECT_STATUSES and location:
-                location_url = urljoin(origin, location)
-                status, _, body = self._request("GET", location_url, _MAX_ROBOTS_BYTES)
+            response = self._request("GET", f"{origin}/robots.txt", _MAX_ROBOTS_BYTES)
+            if response.status in _REDIRECT_STATUSES and response.location:
+                location_url = urljoin(origin, response.location)
+                response = self._request("GET", location_url, _MAX_ROBOTS_BYTES)
         except _FetchStoppedError:
             return rules
-        if status < _FIRST_REDIRECT_STATUS:
-            rules.parse(body.decode(errors="replace").splitlines())
+        if response.status < _FIRST_REDIRECT_STATUS:
+            rules.parse(response.body.decode(errors="replace").splitlines())
         return rules
 
 
@@ -251,7 +279,10 @@ def _to_idna(host: str | None) -> str:
     return name if name.isascii() else name.encode("idna").decode()
 
 
-def _classify_status(status: int, url: str, final_url: str, *, permanent: bool) -> FetchResult:
+def _classify_response(
+    response: _HttpResponse, url: str, final_url: str, *, permanent: bool
+) -> FetchResult:
+    status = response.status
     detail = f"{status} {responses.get(status, '')}".strip()
     if status in _GONE_STATUSES:
         return FetchResult("dead", detail)
@@ -260,7 +291,12 @@ def _classify_status(status: int, url: str, final_url: str, *, permanent: bool) 
     if status >= _FIRST_CLIENT_ERROR_STATUS:
         return FetchResult("closed", detail)
     moved = permanent and final_url.partition("#")[0] != url.partition("#")[0]
-    return FetchResult("moved", "", final_url) if moved else FetchResult("fine")
+    content_type = response.content_type.partition(";")[0].strip().lower()
+    return (
+        FetchResult("moved", "", final_url, content_type)
+        if moved
+        else FetchResult("fine", content_type=content_type)
+    )
 
 
 def _classify_error(error: Exception) -> FetchResult:

@@ -9,7 +9,7 @@ from newsletter.checks.finding import Finding, Severity
 from newsletter.checks.rule import Match, Rule
 from newsletter.checks.rules.links import is_private_url
 from newsletter.checks.source_map import UTM_PARAMETER
-from newsletter.config.urls import build_image_url, build_issue_url
+from newsletter.config.urls import FALLBACK_PUBLIC_URL, build_image_url, build_issue_url
 from newsletter.fetch.safe_fetch import FetchResult, FetchResultKind
 from newsletter.posts.merge_tags.tags import MERGE_TOKEN_PATTERN
 
@@ -84,7 +84,8 @@ def collect_urls(context: CheckContext) -> tuple[str, ...]:
     """Return the URLs of links and images to request, without duplicates.
 
     Left out are URLs with a recipient's own data in them (a merge tag, the unsubscribe link), the
-    issue's own page, which is published with the send, and private URLs, which need no request.
+    issue's own page, which is published with the send, private URLs, which need no request, and
+    images without an address, which the rule ``unreachable-image`` reports.
     """
     tree = etree.fromstring(context.email.html, etree.HTMLParser())
     found = [link.get("href") for link in tree.iter("a")] + [
@@ -97,6 +98,7 @@ def collect_urls(context: CheckContext) -> tuple[str, ...]:
             url for url in urls
             if url.lower().startswith(("http://", "https://")) and url != issue_url
             and not MERGE_TOKEN_PATTERN.search(url) and not is_private_url(url)
+            and not url.startswith(FALLBACK_PUBLIC_URL)
         )
     )  # fmt: skip
 
@@ -110,15 +112,18 @@ def make_online_findings(
         for image in context.issue.post.images.values()
     }
     return tuple(
-        _make_online_finding(
-            context,
-            unpublished_image if url in image_urls and result.kind == "dead" else rule,
-            url,
-            result,
-        )
+        _make_online_finding(context, rule, url, result)
         for url, result in results.items()
-        if (rule := _RULE_BY_KIND.get(result.kind))
+        if (rule := _choose_rule(result, is_own_image=url in image_urls))
     )
+
+
+def _choose_rule(result: FetchResult, *, is_own_image: bool) -> Rule | None:
+    # Some hosts answer for every missing file with a page and status 200.
+    is_page = bool(result.content_type) and not result.content_type.startswith("image/")
+    if is_own_image and (result.kind == "dead" or is_page):
+        return unpublished_image
+    return _RULE_BY_KIND.get(result.kind)
 
 
 def _make_online_finding(
@@ -128,7 +133,7 @@ def _make_online_finding(
     detail = (
         f" is now at {result.redirect_url[:_SHOWN_URL_LENGTH]}"
         if result.redirect_url
-        else f": {result.detail}"
+        else f": {result.detail or f'it is {result.content_type}, not an image'}"
     )
     message = f"{UTM_PARAMETER.sub('', url).rstrip('?&')[:_SHOWN_URL_LENGTH]}{detail}"
     return Finding(rule.id, rule.severity, message, where, url, rule.meaning, rule.remedy)

@@ -67,6 +67,11 @@ if TYPE_CHECKING:
 )
 @concurrency_option
 @strict_option
+@click.option(
+    "--no-image-check",
+    is_flag=True,
+    help="Don't check that the issue's images can be seen on the web.",
+)
 @click.option("--yes", is_flag=True, help="Don't ask for the count to be typed.")
 @click.option(
     "--json",
@@ -89,6 +94,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     repeat_article: bool,
     concurrency: int,
     strict: bool,
+    no_image_check: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -98,6 +104,9 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     happen and waits until you have typed the number of readers. What was planned is sent; a
     send that was stopped is resumed. An issue that was sent is not sent again: the exit code
     is 3 if nothing has changed since, 1 if it has.
+
+    Images beside the post must be published by then: each is requested first, and the send
+    is refused if one isn't there.
 
     With --at up to 72 hours ahead SendGrid holds the emails until then. With --local, or later
     than that, it waits here, and cron must run: newsletter send --due. Whoever unsubscribes
@@ -137,6 +146,8 @@ def send_command(  # noqa: PLR0913 - one parameter per option
         if dry_run:
             return perform_dry_run(proposal, engine, samples, strict=strict, as_json=as_json)
         _check_sendable(proposal, strict=strict)
+        if not no_image_check:
+            _check_images(proposal)
         if not as_json:
             _print_proposal(proposal, scheduled_time)
         if not yes:
@@ -204,6 +215,18 @@ def _check_sendable(proposal: "SendProposal", *, strict: bool) -> None:
             remedy=f"It is sent then automatically. To send it at another time, first run: "
             f"newsletter cancel {earlier.slug}",
         )
+
+
+def _check_images(proposal: "SendProposal") -> None:
+    from newsletter.cli.progress import progress_bar
+    from newsletter.errors import SendRefusedError
+    from newsletter.sending.planning.image_check import check_images, list_image_urls
+
+    urls = list_image_urls(proposal)
+    with progress_bar(len(urls), "Checking images") as advance:
+        problems = check_images(proposal, urls, advance)
+    if problems:
+        raise SendRefusedError.from_problems(problems)
 
 
 def _print_proposal(proposal: "SendProposal", scheduled_time: "ScheduledTime | None") -> None:

@@ -1,6 +1,6 @@
-"""Issues that were sent as test emails.
+"""Issues whose images must be published before they are sent.
 
-Their images must be published before the issue is sent.
+Test emails of them have been sent, or a send is about to check whether readers can see them.
 """
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ KEY_PREFIX = "tested "
 
 
 def mark_issue_tested(engine: sa.Engine, issue: str) -> None:
-    """Record that test emails of an issue are about to be sent."""
+    """Record that readers may need an issue's images from now on: ``newsletter serve`` has them."""
     with engine.begin() as connection:
         row = {"key": KEY_PREFIX + issue, "value": ""}
         connection.execute(insert_or_ignore(connection, setting).values(row))

@@ -182,6 +182,13 @@ def test_robots_txt_is_respected(make_site: Callable[..., Site], fetcher: SafeFe
     assert sum(path == "/robots.txt" for _, path, _, _ in site.requests) == 1
 
 
+def test_own_files_are_requested_whatever_robots_txt_says(make_site: Callable[..., Site]) -> None:
+    site = make_site(robots="User-agent: *\nDisallow: /\n")
+    fetcher = SafeFetcher(AGENT, allow_loopback=True, respect_robots=False)
+    assert fetcher.fetch(f"{site.url}/200/a").kind == "fine"
+    assert [path for _, path, *_ in site.requests] == ["/200/a"]
+
+
 def test_loopback_is_refused_by_default(site: Site) -> None:
     result = SafeFetcher(AGENT).fetch(f"{site.url}/200/a")
     assert result.kind == "private"
@@ -419,9 +426,19 @@ def test_missing_image_of_the_issue_is_unpublished(context: CheckContext) -> Non
     assert [finding.rule for finding in rules.make_online_findings(context, {url: gone})] == [
         "unpublished-image"
     ]
-    assert not rules.make_online_findings(
-        context, {url: FetchResult("fine"), "a": FetchResult("not asked")}
-    )
+    page = FetchResult("fine", content_type="text/html")
+    (finding,) = rules.make_online_findings(context, {url: page})
+    assert (finding.rule, "it is text/html" in finding.message) == ("unpublished-image", True)
+    assert not rules.make_online_findings(context, {"https://tides.example/table": page})
+    image = FetchResult("fine", content_type="image/png")
+    assert not rules.make_online_findings(context, {url: image, "a": FetchResult("not asked")})
+
+
+def test_image_without_an_address_is_not_requested(
+    make_context: MakeContext, make_png: Callable[..., bytes]
+) -> None:
+    context = make_context(BODY, files={"boat.png": make_png(600, 400)})
+    assert not [url for url in rules.collect_urls(context) if "boat.png" in url]
 
 
 def test_online_rules_find_nothing_offline(context: CheckContext) -> None:
