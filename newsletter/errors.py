@@ -142,5 +142,9 @@ class NothingToDoError(NewsletterError):
     exit_code = 3
 
 
+class PublishError(NewsletterError):
+    """A publish command that can't be started, failed, or took too long."""
+
+
 class ProviderError(NewsletterError):
     """SendGrid rejected a request, or could not be reached."""

@@ -85,7 +85,7 @@ COMMANDS = {
         "newsletter.cli.reports.events:events_group", "Import the events that SendGrid reports."
     ),
     "archive": LazyCommand(
-        "newsletter.cli.web.archive:archive_command", "Write the sent issues as web pages."
+        "newsletter.cli.web.archive:archive_command", "Write issues as web pages, and publish them."
     ),
     "report": LazyCommand(
         "newsletter.cli.reports.report:report_command", "Show the results of a send."

@@ -10,6 +10,7 @@ from newsletter.config.public_site import (
     ArchiveSettings,
     PreferencesSettings,
     PublicSiteSettings,
+    PublishSettings,
     SignupSettings,
     SingleLineText,
 )
@@ -330,6 +331,9 @@ class Config(StrictModel):
     )
     archive: ArchiveSettings = Field(
         default=ArchiveSettings(), description="Sent issues on the web."
+    )
+    publish: PublishSettings = Field(
+        default=PublishSettings(), description="How exported files get to your web host."
     )
     database: Annotated[str, AfterValidator(value_types.parse_database_url)] = Field(
         default="sqlite:///newsletter.db",

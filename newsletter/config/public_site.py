@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from newsletter.config import value_types
 from newsletter.config.base_model import StrictModel
@@ -83,6 +83,33 @@ class PreferencesSettings(StrictModel):
 
 
 ArchiveListing = Literal["listed", "unlisted", "private"]
+
+
+# In ``publish.command``; replaced by the absolute path of the folder.
+FOLDER_PLACEHOLDER = "{folder}"
+
+
+def _split_command(value: object) -> object:
+    """Split a command that is given as text, as a shell would, but expand nothing."""
+    return value_types.parse_command(value) if isinstance(value, str) else value
+
+
+class PublishSettings(StrictModel):
+    """How `newsletter archive --publish` puts the exported folder on your web host."""
+
+    command: Annotated[
+        tuple[Annotated[str, AfterValidator(value_types.parse_command_part)], ...],
+        BeforeValidator(_split_command, json_schema_input_type=str | tuple[str, ...]),
+    ] = Field(
+        default=(),
+        description="The program and its arguments, run without a shell in the project's folder, "
+        "and only by `--publish`; `{folder}` is the folder's absolute path. Secrets must be in the "
+        "environment.",
+        examples=[["rsync", "--archive", "{folder}/", "web@harbournotes.example:letters/"]],
+    )
+    timeout: float = Field(
+        default=300.0, gt=0, le=86_400, description="Seconds after which the command is killed."
+    )
 
 
 class ArchiveSettings(StrictModel):

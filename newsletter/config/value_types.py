@@ -7,6 +7,7 @@ error's message never quotes a value that may be a secret.
 import base64
 import ipaddress
 import re
+import shlex
 from unicodedata import category
 from urllib.parse import SplitResult, urlsplit
 
@@ -193,6 +194,24 @@ def parse_database_url(url: str) -> str:
     if scheme == "sqlite" and not (rest.startswith("/") and rest.strip("/")):
         raise ValueError("an SQLite URL needs three slashes before the file name")
     return url
+
+
+def parse_command(text: str) -> tuple[str, ...]:
+    """Split a command into program and arguments, with a shell's quotes but without its meaning."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValueError(f"'{text}' is not a valid command: {error}".lower()) from None
+
+
+def parse_command_part(text: str) -> str:
+    """Validate the program or an argument of a command; ``{folder}`` is the only placeholder."""
+    if not text or "\0" in text:
+        raise ValueError("an argument of a command can't be empty")
+    for placeholder in re.findall(r"\{\w+\}", text):
+        if placeholder != "{folder}":
+            raise ValueError(f"unknown placeholder '{placeholder}'; use {{folder}}")
+    return text
 
 
 def _parse_url_pattern(text: str, placeholder_names: tuple[str, ...]) -> str:

@@ -48,6 +48,38 @@ def test_lists_become_tuples_and_sections_become_models(load: Load) -> None:
     assert config.sendgrid.categories == ("a", "b")
 
 
+@pytest.mark.parametrize(
+    ("value", "command"),
+    [
+        ('[rsync, -a, "{folder}/", "me@host:a b/"]', ("rsync", "-a", "{folder}/", "me@host:a b/")),
+        ("rsync -a {folder}/ 'me@host:a b/'", ("rsync", "-a", "{folder}/", "me@host:a b/")),
+        ("deploy $HOME; rm *", ("deploy", "$HOME;", "rm", "*")),
+        ("", ()),
+    ],
+)
+def test_publish_command_is_split_without_a_shell(
+    load: Load, value: str, command: tuple[str, ...]
+) -> None:
+    assert load(f"publish:\n  command: {value}\n").publish.command == command
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("rsync {place}", "unknown placeholder '{place}'; use {folder}"),
+        ("rsync 'a", "not a valid command: no closing quotation"),
+        ('[rsync, ""]', "can't be empty"),
+        ("[rsync, 3]", "text"),
+        ("3", "a list"),
+    ],
+)
+def test_wrong_publish_command_is_explained(
+    get_problems: Problems, value: str, message: str
+) -> None:
+    (problem,) = get_problems(f"publish:\n  command: {value}\n")
+    assert message in problem
+
+
 def test_segment_may_span_several_lines(load: Load) -> None:
     config = load("segments:\n  vips: tag:vip\n  far-away: >\n    tag:vip and\n    city != Oslo\n")
     assert config.segments == {"vips": "tag:vip", "far-away": "tag:vip and city != Oslo"}

@@ -1,60 +1,161 @@
-"""``newsletter archive``: write the sent issues as static web pages."""
+"""``newsletter archive``: export issues as static web pages; publish them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from newsletter.cli.output import echo, print_json
+from newsletter.cli.output import echo, echo_err, format_count, print_json
+
+if TYPE_CHECKING:
+    from newsletter.config import Config
+    from newsletter.project import Project
+    from newsletter.web.archive.issue_export import ExportedIssue
+    from newsletter.web.archive.static_export import ExportedArchive
 
 
-@click.command("archive", short_help="Write the sent issues as web pages.")
+@click.command("archive", short_help="Write issues as web pages, and publish them.")
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", required=True,
-    help="The folder to write to; its other files are kept.",
+    "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="The folder to write to; its other files are kept. build/archive if not given.",
+)  # fmt: skip
+@click.option(
+    "--issue", metavar="ISSUE",
+    help="Only this issue's images and page; it may not be sent yet.",
 )  # fmt: skip
 @click.option(
     "--base-url", metavar="URL",
-    help="Where the folder will be published; public_url if not given.",
+    help="Where the folder will be published; by image_url or public_url if not given.",
 )  # fmt: skip
+@click.option("--publish", is_flag=True, help="Then run publish.command of newsletter.yml.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def archive_command(out: Path, base_url: str | None, *, as_json: bool) -> None:
+def archive_command(
+    out: Path | None, issue: str | None, base_url: str | None, *, publish: bool, as_json: bool
+) -> None:
     """Write index, articles, images and feeds of the sent issues as plain files.
 
     They are the pages that newsletter serve shows, without the search box. Files that
     have not changed are not written again, and nothing is deleted.
 
+    With --issue, write the images of one issue, with the names that its email uses, and its
+    page. Do it before you send: mail clients fetch images as soon as an email arrives. Until
+    the issue is sent, no index and no feed links to its page.
+
+    With --publish, publish.command of newsletter.yml then puts the folder on your web host.
+
     \b
     Examples:
       newsletter archive --out public
       newsletter archive --out public --base-url https://example.org/letters
+      newsletter archive --issue building-trust --publish
     """  # noqa: D301 - \b is click's marker: don't rewrap
-    from newsletter.config import value_types
     from newsletter.db import database_engine
-    from newsletter.errors import UsageError, display_path
-    from newsletter.project import open_project
+    from newsletter.project import find_issue, open_project
+    from newsletter.web.archive.issue_export import write_issue
     from newsletter.web.archive.static_export import write_archive
     from newsletter.web.site_context import open_site
 
     project = open_project()
+    if publish:
+        _require_command(project.config)
+    folder = out or project.build_dir / "archive"
+    explicit = _parse_base_url(base_url)
+    base = explicit or _get_base_url(project.config, for_issue=issue is not None)
+    written: ExportedIssue | ExportedArchive
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
+        site = open_site(project, engine)
+        if issue is not None:
+            written = write_issue(site, find_issue(project, issue), folder, base)
+        else:
+            is_served = base == project.config.public_url and not explicit
+            written = write_archive(site, folder, None if is_served else base)
+    data = {"folder": str(folder), "base_url": base, **written._asdict(), "published": publish}
+    if not as_json:
+        _print_written(folder, data)
+    if publish:
+        _publish(project, folder)
+    if as_json:
+        print_json(data)
+    elif issue is not None:
+        _print_addresses(project.config, data)
+
+
+def _require_command(config: "Config") -> None:
+    from newsletter.errors import ConfigError, Location
+
+    if not config.publish.command:
+        raise ConfigError(
+            "publish.command is not set",
+            where=Location("newsletter.yml"),
+            remedy="Set it to the command that copies a folder to your web host, such as [rsync, "
+            '--archive, "{folder}/", "me@host:www/"].',
+        )
+
+
+def _parse_base_url(text: str | None) -> str | None:
+    from newsletter.config import value_types
+    from newsletter.errors import UsageError
+
     try:
-        base = value_types.parse_base_url(base_url) if base_url else project.config.public_url
+        return value_types.parse_base_url(text) if text else None
     except ValueError as error:
         raise UsageError(f"--base-url: {error}") from None
+
+
+def _get_base_url(config: "Config", *, for_issue: bool) -> str:
+    """Return where the settings say that the folder will be published."""
+    from newsletter.errors import UsageError
+    from newsletter.web.archive.issue_export import find_base_url
+
+    implied = find_base_url(config)
+    base = implied if for_issue else config.public_url or implied
     if base is None:
         raise UsageError(
             "links and feeds need the URL at which the pages will be published",
-            remedy="Use --base-url https://…, or set public_url in newsletter.yml.",
+            remedy="Use --base-url https://…, or set image_url or public_url in newsletter.yml.",
         )
-    with database_engine(project.config.database, project.root, project.config.id) as engine:
-        written = write_archive(open_site(project, engine), out, base if base_url else None)
-    if as_json:
-        data = {"folder": str(out), "base_url": base, **written._asdict()}
-        print_json(data)
-        return
-    issues = f"{written.issues:,} issue{'' if written.issues == 1 else 's'}"
-    echo(
-        f"{display_path(out)}: {issues}, {written.files:,} files, {len(written.changed):,} "
-        "of them new."
+    return base
+
+
+def _publish(project: "Project", folder: Path) -> None:
+    from newsletter.cli.output import escape_controls
+    from newsletter.web.archive.publish_command import run_publish_command
+
+    settings = project.config.publish
+    run_publish_command(
+        settings.command,
+        folder,
+        project.root,
+        settings.timeout,
+        lambda line: echo_err(f"  {escape_controls(line)}"),
     )
-    if not written.issues:
+
+
+def _print_written(folder: Path, data: dict[str, Any]) -> None:
+    from newsletter.errors import display_path
+
+    counted = (
+        format_count(data["image_count"], "image")
+        if "issue" in data
+        else format_count(data["issues"], "issue")
+    )
+    echo(
+        f"{display_path(folder)}: {counted}, {format_count(data['files'], 'file')}, "
+        f"{len(data['changed']):,} of them new."
+    )
+    if data.get("issues") == 0:
         echo("Nothing has been sent yet. Send an issue with: newsletter send", color="yellow")
+
+
+def _print_addresses(config: "Config", data: dict[str, Any]) -> None:
+    from newsletter.web.archive.issue_export import iter_address_notes
+
+    if data["page_url"]:
+        echo(f"Its page: {data['page_url']}")
+    for note in iter_address_notes(config, data["base_url"]):
+        echo_err(note, color="yellow")
+    if data["published"]:
+        echo(f"Published at {data['base_url']}", color="green")
+        echo_err(f"Next: newsletter send {data['issue'][11:]}")
+    else:
+        echo_err(f"Put the folder at {data['base_url']}; newsletter send checks the images there.")

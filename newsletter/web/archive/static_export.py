@@ -48,24 +48,25 @@ def write_archive(site: Site, folder: Path, base_url: str | None) -> ExportedArc
     """
     location = get_served_location(site)._replace(is_searchable=False)
     if base_url is not None:
-        public_url = site.config.public_url
-        location = ArchiveLocation(
-            urlsplit(base_url).path,
-            f"{public_url}/subscribe" if public_url else "",
-            is_searchable=False,
-        )
-        site = _with_base_url(site, base_url)
+        location, site = locate_export(site, base_url)
     issues = ArchiveRepository(site.project, site.engine).list_public_issues(site.clock())
     files = dict(_iter_files(site, location, issues))
-    changed = tuple(path for path, data in files.items() if _write_if_changed(folder / path, data))
+    changed = tuple(path for path, data in files.items() if write_if_changed(folder / path, data))
     return ExportedArchive(len(issues), len(files), changed)
 
 
-def _with_base_url(site: Site, base_url: str) -> Site:
+def locate_export(site: Site, base_url: str) -> tuple[ArchiveLocation, Site]:
+    """Return the location of files that are published at a URL, and the site as it is there."""
+    public_url = site.config.public_url
+    location = ArchiveLocation(
+        urlsplit(base_url).path,
+        f"{public_url}/subscribe" if public_url else "",
+        is_searchable=False,
+    )
     overrides = {"public_url": base_url, "issue_url": None, "image_url": None}
     config = site.config.model_copy(update=overrides)
     project = Project(site.project.root, config)
-    return replace(site, project=project, pages=PageRenderer(project))
+    return location, replace(site, project=project, pages=PageRenderer(project))
 
 
 def _iter_files(
@@ -92,7 +93,7 @@ def _iter_files(
     yield "assets/style.css", site.pages.stylesheet
 
 
-def _write_if_changed(path: Path, data: bytes) -> bool:
+def write_if_changed(path: Path, data: bytes) -> bool:
     """Replace a file's content atomically; return whether it had changed."""
     if path.is_file() and path.read_bytes() == data:
         return False

@@ -1,0 +1,136 @@
+"""``newsletter archive --publish`` runs the editor's command, and nothing else does."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from newsletter.errors import PublishError
+from newsletter.web.archive.publish_command import run_publish_command
+
+Cli = Callable[..., tuple[int, str, str]]
+Run = Callable[..., list[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run Python code as the command; return the lines of its output."""
+
+    def run_python(code: str, *arguments: str, timeout: float = 60.0) -> list[str]:
+        lines: list[str] = []
+        command = (sys.executable, "-c", code, *arguments)
+        run_publish_command(command, tmp_path / "out dir", tmp_path, timeout, lines.append)
+        return lines
+
+    return run_python
+
+
+def test_folder_is_one_argument_and_nothing_is_expanded(run: Run, tmp_path: Path) -> None:
+    code = "import os, sys; print(os.getcwd()); print('\\n'.join(sys.argv[1:]))"
+    assert run(code, "{folder}/", "$HOME;`id`", "*") == [
+        str(tmp_path), f"{tmp_path}/out dir/", "$HOME;`id`", "*",
+    ]  # fmt: skip
+
+
+def test_environment_has_secrets_of_the_host_but_not_ours(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOST_PASSWORD", "SENDGRID_API_KEY", "NEWSLETTER_DATABASE"):
+        monkeypatch.setenv(name, name.lower())
+    code = "import os, sys; print([name for name in sys.argv if name in os.environ])"
+    assert run(code, "HOST_PASSWORD", "SENDGRID_API_KEY", "NEWSLETTER_DATABASE") == [
+        "['HOST_PASSWORD']"
+    ]
+
+
+def test_input_is_empty(run: Run) -> None:
+    assert run("import sys; print(repr(sys.stdin.read()))") == ["''"]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import sys; print('denied', file=sys.stderr); sys.exit(3)", "failed with exit code 3"),
+        ("raise SystemExit(3)", "failed with exit code 3 and printed nothing"),
+        ("import os; os.kill(os.getpid(), 9)", "was ended by signal 9"),
+    ],
+)
+def test_failure_is_reported_with_the_last_lines(run: Run, code: str, message: str) -> None:
+    with pytest.raises(PublishError) as caught:
+        run(code)
+    assert message in str(caught.value)
+    assert ("denied" in str(caught.value)) is ("denied" in code)
+
+
+def test_only_the_last_lines_are_shown(run: Run) -> None:
+    with pytest.raises(PublishError) as caught:
+        run("for n in range(100): print('line', n)\nraise SystemExit(1)")
+    assert str(caught.value).count("line ") == 10
+    assert str(caught.value).endswith("line 99")
+
+
+def test_command_that_hangs_is_killed_with_its_children(run: Run) -> None:
+    child = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input_ = 1\\n"
+    code = f"{child}import signal; signal.pause()'])"
+    with pytest.raises(PublishError, match="did not end within"):
+        run(code, timeout=1.0)
+
+
+def test_missing_program_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(PublishError, match="can't be started: no-such-program"):
+        run_publish_command(["no-such-program"], tmp_path, tmp_path, 5.0, lambda _: None)
+
+
+@pytest.fixture
+def marked(newsletter: Cli, project_folder: Path) -> Cli:
+    """A project whose publish command leaves a mark and fails."""
+    script = project_folder / "publish.py"
+    script.write_text("import pathlib\npathlib.Path('mark').touch()\nprint('no space')\nexit(1)\n")
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write(f'publish:\n  command: [{sys.executable}, publish.py, "{{folder}}"]\n')
+    return newsletter
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("archive",), ("archive", "--issue", "the-ice"), ("build",), ("check",),
+        ("test", "--to", "me@example.com"), ("send", "--yes"),
+    ],
+)  # fmt: skip
+def test_command_is_never_run_without_the_option(
+    marked: Cli, project_folder: Path, command: tuple[str, ...]
+) -> None:
+    assert marked(*command)[0] == 0
+    assert not (project_folder / "mark").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--issue", "the-ice")])
+def test_failing_command_exits_with_1_and_its_output(
+    marked: Cli, project_folder: Path, options: tuple[str, ...]
+) -> None:
+    code, out, err = marked("archive", *options, "--publish")
+    assert code == 1
+    assert "build/archive: " in out
+    assert "Published" not in out
+    assert err.count("no space") == 2  # as it is printed, and in the error
+    assert (project_folder / "mark").exists()
+
+
+def test_published_is_reported(newsletter: Cli, project_folder: Path, tmp_path: Path) -> None:
+    with (project_folder / "newsletter.yml").open("a") as settings:
+        settings.write(f"publish:\n  command: cp -R {{folder}} '{tmp_path}/host'\n")
+    data = json.loads(newsletter("archive", "--issue", "the-ice", "--publish", "--json")[1])
+    assert data["published"] is True
+    assert (tmp_path / "host" / "issues" / "the-ice" / "index.html").is_file()
+
+
+def test_missing_command_is_reported_before_anything_is_written(
+    newsletter: Cli, project_folder: Path
+) -> None:
+    code, out, err = newsletter("archive", "--publish")
+    assert (code, out) == (1, "")
+    assert "publish.command is not set" in err
+    assert not (project_folder / "build").exists()
