@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from static_host import StaticHost
 
 from newsletter.sending.rehearsal import FakeSendGrid
 
@@ -40,18 +41,47 @@ def find_commands(page: Path) -> list[tuple[str, int]]:
     ]
 
 
+LAPTOP_PAGE = ROOT / "docs" / "how-to" / "send-without-a-server.md"
+LAPTOP_SETTINGS = re.compile(r"^```yaml\n(name:.*?)^```$", re.MULTILINE | re.DOTALL)
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+)
+
+
+def adapt_laptop_settings(host: StaticHost) -> str:
+    """Return the settings that a page shows, with the host on this machine in place of theirs."""
+    match = LAPTOP_SETTINGS.search(LAPTOP_PAGE.read_text())
+    assert match
+    settings = match[1].replace("https://harbour-notes.org/letters", host.url)
+    command, count = re.subn(
+        r"command: \[rsync.*\]", f'command: [cp, -R, "{{folder}}/.", "{host.folder}"]', settings
+    )
+    assert count == 1
+    return command
+
+
 @pytest.fixture
 def fake_sendgrid() -> Iterator[FakeSendGrid]:
     with FakeSendGrid() as sendgrid:
+        sendgrid.suppressions.groups[12345] = []
         yield sendgrid
 
 
 @pytest.fixture
-def work(tmp_path: Path, fake_sendgrid: FakeSendGrid, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work(
+    tmp_path: Path,
+    fake_sendgrid: FakeSendGrid,
+    static_host: StaticHost,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
     """A folder with the files that the pages assume."""
     folder = tmp_path / "work"
     folder.mkdir()
     (folder / "first-post.md").write_text(POST)
+    (folder / "with-image.md").write_text(f"{POST}\n![The quay in spring](quay.png)\n")
+    (folder / "quay.png").write_bytes(PIXEL)
+    (folder / "laptop.yml").write_text(adapt_laptop_settings(static_host))
     (folder / "readers.csv").write_text("email,name\nada@example.com,Ada\nbo@example.com,Bo\n")
     programs = Path(sys.executable).parent
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
