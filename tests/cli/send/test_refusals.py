@@ -11,14 +11,17 @@ from newsletter.cli.send.run_result import accepted_nobody, is_success
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
+from newsletter.sending.rehearsal.fake_sendgrid.validation import ApiErrorEntry
 
 SEND = ("send", "--yes", "--concurrency", "1")
 WORDS = "Does not contain a valid address."
 ACCEPT = InjectedFault(accept=True)
 
 
-def refuse(index: int, words: str = WORDS) -> InjectedFault:
-    return faults.error_response(400, words, f"personalizations.{index}.to.0.email")
+def refuse(*indices: int, words: str = WORDS) -> InjectedFault:
+    """Refuse the readers with these indices in the request, by name."""
+    fields = [f"personalizations.{index}.to.0.email" for index in indices]
+    return InjectedFault(status=400, errors=tuple(ApiErrorEntry(words, field) for field in fields))
 
 
 def refuse_everything(fake_sendgrid: FakeSendGrid) -> None:
@@ -38,17 +41,18 @@ def test_send_that_nobody_gets_fails_with_sendgrids_words(
 
 
 def test_every_reader_refused_by_name_is_a_failure_too(
-    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
+    newsletter: Cli, fake_sendgrid: FakeSendGrid
 ) -> None:
-    settings = project_folder / "newsletter.yml"
-    settings.write_text(settings.read_text().replace("batch_size: 10", "batch_size: 1"))
-    fake_sendgrid.inject_faults(*[refuse(0)] * 24, refuse(0, "Unsubscribed."))
+    batch = range(10)
+    fake_sendgrid.inject_faults(
+        refuse(*batch), refuse(*batch), refuse(*range(5), words="Unsubscribed.")
+    )
     code, out, err = newsletter(*SEND, "--json")
     assert code == 1
     assert json.loads(out)["readers"] == {"rejected": READERS}
     assert err.splitlines()[-1] == (
         "newsletter: SendGrid refused 25 readers and accepted nobody: Does not contain a valid "
-        "address. (24); Unsubscribed. (1). Send it as it is with: newsletter retry the-ice "
+        "address. (20); Unsubscribed. (5). Send it as it is with: newsletter retry the-ice "
         "(or, to change it first: newsletter plan the-ice --again)"
     )
     code, _, err = newsletter(*SEND)
@@ -65,8 +69,8 @@ def test_issue_that_nobody_got_can_be_changed_and_planned_again_for_its_segment(
     newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
 ) -> None:
     segment = "name ~ 'Reader 2'"
-    fake_sendgrid.inject_faults(refuse(0), *[refuse(0)] * 6)
-    code, _, err = newsletter(*SEND, "--segment", segment, "--batch-size", "1")
+    fake_sendgrid.inject_faults(refuse(*range(7)))
+    code, _, err = newsletter(*SEND, "--segment", segment)
     assert (code, "accepted nobody" in err) == (1, True), err
     post = project_folder / "issues" / ISSUE / "post.md"
     post.write_text(post.read_text().replace("Tuesday", "Wednesday"))

@@ -16,7 +16,11 @@ from newsletter.events.store import record_events
 from newsletter.sending.delivery import claim
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger import pause_cancel_retry
-from newsletter.sending.ledger.recipient_status import RECALLED_REASON, iter_recipients
+from newsletter.sending.ledger.recipient_status import (
+    RECALLED_REASON,
+    count_rejection_reasons,
+    iter_recipients,
+)
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import (
     Ledger,
@@ -190,6 +194,17 @@ def test_retry_sends_to_rejected_recipients_only_in_new_batches(scenario: SendSc
         pause_cancel_retry.retry_rejected(scenario.ledger, scenario.send(), 1)
     assert scenario.state()[0] == "done"
     scenario.check()
+
+
+def test_rejection_reasons_are_counted_most_frequent_first(scenario: SendScenario) -> None:
+    scenario.run(
+        faults.error_response(400, "Unsubscribed.", "personalizations.2.to.0.email"),
+        faults.error_response(400, "Bad address.", "personalizations.5.to.0.email"),
+        faults.error_response(400, "Bad address.", "personalizations.0.to.0.email"),
+    )
+    with read_transaction(scenario.ledger.engine) as connection:
+        reasons = count_rejection_reasons(connection, scenario.send())
+    assert reasons == [("Bad address.", 2), ("Unsubscribed.", 1)]
 
 
 def test_retry_skips_recipients_who_have_unsubscribed_since(scenario: SendScenario) -> None:
