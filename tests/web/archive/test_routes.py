@@ -125,6 +125,17 @@ def test_new_send_is_served_at_once(server: Any, sent: Cli) -> None:
     assert "Of later" in server.get("/issues/later").data.decode()
 
 
+def test_images_are_served_once_a_send_checks_them(
+    server: Any, sent: Cli, project_folder: Path
+) -> None:
+    settings = project_folder / "newsletter.yml"
+    settings.write_text(settings.read_text().replace("https://news.harbour-notes.org", server.url))
+    assert server.get("/issues/later/boat.png").status == 404
+    code, _, err = sent("send", "later", "--yes")
+    assert code == 0, err
+    assert server.get("/issues/later/boat.png").status == 200
+
+
 def test_search_matches_titles_and_escapes_the_query(server: Any) -> None:
     assert "Of boats" in server.get("/?q=BOATS").data.decode()
     no_results = server.get("/?q=%3Cscript%3Ealert(1)%3C/script%3E")
