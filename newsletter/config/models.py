@@ -244,6 +244,19 @@ class Limits(StrictModel):
         le=1_000,
         description="Soft bounces in a row after which a subscriber gets no more email.",
     )
+    bounce_percent: float = Field(
+        default=10.0,
+        ge=0,
+        le=100,
+        description="A send is paused if more of its first emails bounce; 0 for no limit.",
+    )
+    complaint_percent: float = Field(
+        default=0.5,
+        ge=0,
+        le=100,
+        description="A send is paused if more of its first readers report it as spam; 0 for no "
+        "limit.",
+    )
 
 
 class Config(StrictModel):

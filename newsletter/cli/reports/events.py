@@ -136,5 +136,4 @@ def _print_result(intakes: "list[IntakeResult]", resolved: "Counter[str]") -> No
     for issue, readers in resolved.items():
         echo(f"{issue}: {pluralize(readers, 'reader')} resolved as accepted.", color="green")
     for issue in (issue for intake in intakes for issue in intake.paused_issues):
-        echo_err(f"{issue} was paused: SendGrid has changed the account's status.", color="red")
-        echo_err(f"See: newsletter status {issue[11:]}")
+        echo_err(f"{issue} was paused. See why: newsletter status {issue[11:]}", color="red")

@@ -16,6 +16,7 @@ from newsletter.db.schema import attempt, batch, send
 from newsletter.events.apply import apply_events
 from newsletter.events.parse import Event
 from newsletter.events.store import RecordedEvent, record_events
+from newsletter.sending.feedback.breaker import pause_harmful_sends
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, get_send, stop_send_in_transaction
 from newsletter.subscribers.consent.delivery_feedback import AppliedReport
@@ -36,7 +37,8 @@ class IntakeResult:
         new_count: how many were not stored yet.
         known_count: how many were stored already, or were duplicates.
         applied_reports: the changes of subscribers' statuses.
-        paused_issues: issues whose sends were paused, since SendGrid has changed the account.
+        paused_issues: issues whose sends were paused, since SendGrid has changed the account, or
+            too many emails bounced or were reported as spam.
     """
 
     new_count: int
@@ -70,6 +72,8 @@ def ingest_events(ledger: Ledger, config: Config, events: Sequence[Event]) -> In
             now=ledger.clock(connection),
         )
         paused = _pause_running_sends(connection, new_events)
+        send_ids = {item.send_id for item, _ in new_events if item.send_id is not None}
+        paused += pause_harmful_sends(connection, send_ids, config.limits)
     return IntakeResult(len(new_events), len(events) - len(new_events), tuple(applied), paused)
 
 

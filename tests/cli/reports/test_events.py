@@ -98,7 +98,7 @@ def test_account_status_change_pauses_the_send(
     path.write_text(json.dumps({**change, "type": "compliance_suspend"}))
     code, out, err = newsletter("events", "import", path)
     assert (code, out) == (0, "1 new event recorded, 0 known before.\n")
-    assert "was paused: SendGrid has changed the account's status." in err
+    assert "was paused. See why: newsletter status the-ice" in err
     status = newsletter("status", "ice")[1]
     assert "SendGrid has changed the account's status: compliance_suspend" in status
     assert "newsletter resume" in status
