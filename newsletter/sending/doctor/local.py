@@ -239,6 +239,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
             count, latest = _query_list(engine)
             with read_transaction(engine) as connection:
                 owner = read_owner(connection)
+                durability = _check_durability(connection)
     except NewsletterError as error:
         yield fail_for_problem("database", error.problems[0])
         yield clock
@@ -252,6 +253,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
         )  # fmt: skip
     else:
         yield ok("database", f"up to date; {readers} may be mailed")
+    yield from durability
     if latest and latest > now + _MAX_CLOCK_SKEW:
         yield fail(
             "clock", f"it is {local} here, but a record is dated {latest:%Y-%m-%d %H:%M} UTC",
@@ -260,6 +262,36 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
         )  # fmt: skip
     else:
         yield clock
+
+
+def _check_durability(connection: sa.Connection) -> list[DoctorCheck]:
+    """Return warnings if a PostgreSQL server can lose what it has confirmed.
+
+    Transactions of newsletter wait for the disk whatever ``synchronous_commit`` is; these settings
+    are the server's alone (postgresql.org/docs/current/runtime-config-wal.html, -replication.html).
+    """
+    if connection.dialect.name != "postgresql":
+        return []
+    checks = []
+    off = [
+        name
+        for name in ("fsync", "full_page_writes")
+        if connection.scalar(sa.text(f"SHOW {name}")) == "off"
+    ]
+    if off:
+        checks.append(warn(
+            "database", f"{' and '.join(off)} of PostgreSQL {'is' if len(off) == 1 else 'are'} off",
+            "If the server crashes during a send, readers can get it twice.",
+            f"Set {' and '.join(off)} to on in postgresql.conf.",
+        ))  # fmt: skip
+    standbys = connection.scalar(sa.text("SELECT count(*) FROM pg_stat_replication"))
+    if standbys and not connection.scalar(sa.text("SHOW synchronous_standby_names")):
+        checks.append(warn(
+            "database", "PostgreSQL has standby servers, none of them synchronous",
+            "If one takes over during a send, readers can get it twice.",
+            "Set synchronous_standby_names, or hold sends until the old server is back.",
+        ))  # fmt: skip
+    return checks
 
 
 def _query_list(engine: sa.Engine) -> tuple[int, datetime.datetime | None]:

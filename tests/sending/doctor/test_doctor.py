@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sending_fixtures import configured
 
+from newsletter.db import database_engine
 from newsletter.project import open_project
 from newsletter.sending.doctor.local import DoctorCheck, check_local_setup
 from newsletter.sending.doctor.online import check_account, check_one_click_unsubscribe
@@ -82,6 +83,28 @@ def test_changed_setting_is_reported(
     check = find_problems(**changes)[about]
     assert check.state == state
     assert check.meaning or check.next_step
+
+
+def test_postgresql_that_does_not_wait_for_the_disk_is_reported(
+    find_problems: FindProblems, postgres_url: str
+) -> None:
+    """The server of the tests runs with ``fsync=off``."""
+    check = find_problems(more=f"database: {postgres_url}\n")["database"]
+    assert (check.state, check.says) == ("warn", "fsync of PostgreSQL is off")
+    assert "twice" in check.meaning
+
+
+def test_database_of_another_newsletter_is_reported(
+    find_problems: FindProblems, project_folder: Path
+) -> None:
+    with (
+        database_engine("sqlite:///newsletter.db", project_folder, "mountain-2") as engine,
+        engine.begin(),
+    ):
+        pass
+    assert "database" not in find_problems(more="id: mountain-2\n")
+    check = find_problems(more="id: harbour-1\n")["database"]
+    assert (check.state, "mountain-2" in check.says) == ("fail", True)
 
 
 def test_template_that_does_not_compile_is_reported(
