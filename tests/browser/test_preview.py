@@ -128,7 +128,7 @@ def test_every_other_tab_shows_its_content(page: Page, preview: PreviewClient) -
     open_page(page, preview)
     for tab, text in (
         ("Plain text", "How to read a tide table"), ("HTML", "<!DOCTYPE html>"),
-        ("MJML", "<mj-body"), ("Headers", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"),
+        ("MJML", "<mj-body"), ("Headers", "List-Id: Harbour Notes <harbour-notes."),
         ("API request", '"personalizations"'),
     ):  # fmt: skip
         page.get_by_role("tab", name=tab).click()
