@@ -32,7 +32,7 @@ class DatabaseOutage:
     """The database's present outage, if there is one.
 
     Attributes:
-        observer: told when the outage begins and ends; waits.
+        observer: is notified when the outage begins and ends; waits.
         failed_tries: how many tries have failed in a row; 0 while the database works.
     """
 
