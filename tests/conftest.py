@@ -28,6 +28,7 @@ pytest_plugins = [
     "preview_server",
     "ready_to_send",
     "sending_fixtures",
+    "signed_webhook",
     "static_host",
 ]  # tests/plugins
 

@@ -14,12 +14,20 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.bulk import insert_or_ignore
-from newsletter.db.schema import erased, journal, setting, subscriber, suppression
+from newsletter.db.schema import (
+    erased,
+    journal,
+    setting,
+    subscriber,
+    suppression,
+    unreadable_event,
+)
 from newsletter.errors import DatabaseError
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import SALT_KEY, erase_address, find_erased
 from newsletter.subscribers.consent.journal import ChangeOrigin
 from newsletter.subscribers.consent.transitions import SUPPRESSED_STATUSES
+from newsletter.subscribers.consent.unreadable_events import DROPPED_KEY
 
 ATTACHED_SCHEMA = "present"
 CHUNK_SIZE = 5_000
@@ -69,6 +77,16 @@ def carry_over_subscribers(connection: sa.Connection, result: CarryOverResult) -
     result.suppressions_added = _carry_suppressions(connection)
     _carry_tokens(connection)
     _carry_last_id(connection)
+
+
+def carry_over_unreadable_events(connection: sa.Connection) -> None:
+    """Replace the unreadable events by the present ones: later ones, less those since erased."""
+    connection.execute(sa.delete(unreadable_event))
+    insert_missing_rows(connection, unreadable_event)
+    connection.execute(sa.delete(setting).where(setting.c.key == DROPPED_KEY))
+    present = attached_table(setting)
+    count = sa.select(present).where(present.c.key == DROPPED_KEY)
+    connection.execute(sa.insert(setting).from_select(list(present.c.keys()), count))
 
 
 def reapply_erasures(engine: sa.Engine, now: datetime.datetime) -> int:

@@ -19,6 +19,7 @@ from newsletter.backup.carry_over import (
     CarryOverResult,
     attached_table,
     carry_over_subscribers,
+    carry_over_unreadable_events,
     count_missing_subscribers,
     different_list_error,
     insert_missing_rows,
@@ -251,6 +252,7 @@ def _carry_over(engine: sa.Engine, live: Path, now: datetime.datetime) -> CarryO
         result.sends = _carry_sends(connection)
         _carry_settings(connection)
         insert_missing_rows(connection, event)
+        carry_over_unreadable_events(connection)
     result.erased = reapply_erasures(engine, now)
     return result
 

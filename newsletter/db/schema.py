@@ -50,6 +50,7 @@ __all__ = [
     "subscriber_tag",
     "suppression",
     "transactional_email",
+    "unreadable_event",
     "unsubscribe_reason",
 ]
 
@@ -309,3 +310,22 @@ event = sa.Table(
 )
 sa.Index("ix_event_address_key_type", event.c.address_key, event.c.type)
 sa.Index("ix_event_send_id_type", event.c.send_id, event.c.type)
+
+# What SendGrid has posted, or a file contained, that this version does not understand as an event:
+# as it was received, until a later version understands it or it is too old.
+unreadable_event = sa.Table(
+    "unreadable_event",
+    metadata,
+    sa.Column("id", BigIntKey, primary_key=True),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    # The webhook, or a file and its line.
+    sa.Column("source", sa.Text, nullable=False),
+    # Its beginning if it is long; bytes, since PostgreSQL can't store NUL in text.
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    # The length and the SHA-256 of the whole.
+    sa.Column("length", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False, unique=True),
+    # Deleted ids are not used again: the highest is the latest.
+    sqlite_autoincrement=True,
+)

@@ -13,6 +13,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from newsletter.errors import Location, Problem, SubscriberListError
+from newsletter.events.json_array import ArrayElement, split_array
+from newsletter.events.unreadable_item import (
+    WEBHOOK_SOURCE,
+    UnreadableItem,
+    make_unreadable_item,
+)
 
 MAX_PROBLEMS = 20
 MAX_ID = 2**63 - 1
@@ -22,6 +28,10 @@ MAX_ATTEMPT_NUMBER = 2**31 - 1
 MAX_EVENT_ID_LENGTH = 1_000
 MAX_TYPE_LENGTH = 100
 MAX_ADDRESS_LENGTH = 320
+# They change a subscriber's status: without an address, nobody knows whose.
+_TYPES_WITH_ADDRESS = frozenset(
+    {"bounce", "dropped", "spamreport", "unsubscribe", "group_unsubscribe"}
+)
 _ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
@@ -53,54 +63,70 @@ class Event:
 
 
 class WebhookBody(NamedTuple):
-    """The events in one request to the webhook.
+    """The entries of one request to the webhook.
 
     Attributes:
         events: in their order.
-        invalid_count: how many entries are not events and can't be recorded.
+        unreadable: what is not an event.
     """
 
     events: list[Event]
-    invalid_count: int
+    unreadable: list[UnreadableItem]
 
 
 def parse_webhook_body(body: bytes, received_at: datetime.datetime | None = None) -> WebhookBody:
-    """Return the events in one request.
+    """Return the entries of one request: a JSON array of events, or a single one.
 
-    One invalid entry must not block the others, since SendGrid would send all of them again and
-    again for a day: invalid entries are counted, and the others are returned.
+    Whatever is not an event must not block the others, since SendGrid would send all of them again
+    and again for a day.
 
     Args:
         body: the body of the request.
         received_at: as for ``parse_event``.
-
-    Raises:
-        SubscriberListError: the body is not a JSON array.
     """
     try:
         entries = _load_json(body)
+        if isinstance(entries, list):
+            return WebhookBody([parse_event(entry, received_at) for entry in entries], [])
     except ValueError:
-        entries = None
-    if not isinstance(entries, list):
-        raise SubscriberListError("the body is not a JSON array of events")
-    events, invalid_count = [], 0
-    for entry in entries:
-        try:
-            events.append(parse_event(entry, received_at))
-        except ValueError:
-            invalid_count += 1
-    return WebhookBody(events, invalid_count)
+        pass
+    parsed = WebhookBody([], [])
+    for element in _split_text(body):
+        item = _parse_element(element.text, received_at, WEBHOOK_SOURCE)
+        if isinstance(item, Event):
+            parsed.events.append(item)
+        else:
+            parsed.unreadable.append(item)
+    return parsed
 
 
-def parse_event_lines(
+def iter_file_entries(
     lines: Iterable[bytes], path: str, received_at: datetime.datetime | None = None
-) -> Iterator[Event]:
-    """Yield the events in a file.
+) -> Iterator[Event | UnreadableItem]:
+    """Yield the entries of a file: events, and what is not an event, with its line.
 
     Each line is a JSON object or a list of them; or the whole file is one list.
 
     Args:
         lines: the lines of the file.
+        path: its name, for ``UnreadableItem.source``.
+        received_at: as for ``parse_event``.
+    """
+    for number, line in enumerate(_join_lines(iter(lines)), 1):
+        passed_lines, passed_bytes = number, 0
+        for element in _split_text(line):
+            passed_lines += line.count(b"\n", passed_bytes, element.offset)
+            passed_bytes = element.offset
+            yield _parse_element(element.text, received_at, str(Location(path, passed_lines)))
+
+
+def parse_event_lines(
+    lines: Iterable[bytes], path: str, received_at: datetime.datetime | None = None
+) -> Iterator[Event]:
+    """Yield the events in a file in which everything must be an event.
+
+    Args:
+        lines: as for ``iter_file_entries``; likewise the others.
         path: its name, for messages.
         received_at: as for ``parse_event``.
 
@@ -108,29 +134,30 @@ def parse_event_lines(
         SubscriberListError: some lines are invalid; all of them at once, after the last line.
     """
     problems: list[Problem] = []
-    for number, line in enumerate(_join_lines(iter(lines)), 1):
-        if not line.strip():
+    for item in iter_file_entries(lines, path, received_at):
+        if isinstance(item, Event):
+            yield item
             continue
-        try:
-            data = _load_json(line)
-            yield from [
-                parse_event(entry, received_at)
-                for entry in (data if isinstance(data, list) else [data])
-            ]
-        except ValueError:
-            problems.append(Problem("this line is not a SendGrid event", Location(path, number)))
-            if len(problems) == MAX_PROBLEMS:
-                break
+        problems.append(unreadable_problem(item))
+        if len(problems) == MAX_PROBLEMS:
+            break
     if problems:
-        raise SubscriberListError.from_problems(
-            [
-                *problems,
-                Problem(
-                    "nothing was imported from the file",
-                    remedy="Each line must be a JSON object with event and timestamp.",
-                ),
-            ]
-        )
+        raise nothing_imported_error(problems)
+
+
+def unreadable_problem(item: UnreadableItem) -> Problem:
+    """Return the problem of a line of a file that is not an event."""
+    path, _, line = item.source.rpartition(":")
+    return Problem(f"this line is not a SendGrid event: {item.reason}", Location(path, int(line)))
+
+
+def nothing_imported_error(problems: list[Problem]) -> SubscriberListError:
+    """Return the error for a file that is rejected as a whole."""
+    remedy = "Each line must be a JSON object with event and timestamp."
+    first, *others = (*problems, Problem("nothing was imported from the file", remedy=remedy))
+    return SubscriberListError(
+        first.message, where=first.where, remedy=first.remedy, other_problems=tuple(others)
+    )
 
 
 def parse_event(entry: object, received_at: datetime.datetime | None = None) -> Event:
@@ -145,20 +172,24 @@ def parse_event(entry: object, received_at: datetime.datetime | None = None) -> 
         received_at: aware; the time of an event that has none. ``None`` rejects such an event.
 
     Raises:
-        ValueError: it has no type or time, or can't be stored.
+        ValueError: it has no type, time or address, or can't be stored. The message holds no part
+            of it.
     """
     if not isinstance(entry, dict):
-        raise ValueError("an event is a JSON object")  # noqa: TRY004 - callers catch one type
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 - callers catch one type
     get = entry.get
     address = get("email")
+    if not (isinstance(address, str) and len(address) <= MAX_ADDRESS_LENGTH):
+        address = ""
+    event_type = _require_text(get("event"), MAX_TYPE_LENGTH)
+    if event_type in _TYPES_WITH_ADDRESS and not address:
+        raise ValueError("it has no email address")
     try:
         return Event(
             id=_parse_event_id(entry),
-            type=_require_text(get("event"), MAX_TYPE_LENGTH),
+            type=event_type,
             at=_parse_time(get("timestamp"), received_at),
-            address=address
-            if isinstance(address, str) and len(address) <= MAX_ADDRESS_LENGTH
-            else "",
+            address=address,
             send_id=_parse_id(get("nl_send"), MAX_ID),
             batch_id=_parse_id(get("nl_batch"), MAX_ID),
             attempt_number=_parse_id(get("nl_attempt"), MAX_ATTEMPT_NUMBER),
@@ -166,17 +197,43 @@ def parse_event(entry: object, received_at: datetime.datetime | None = None) -> 
             raw_json=orjson.dumps(entry).decode(),
         )
     except (TypeError, OverflowError, OSError) as error:  # orjson raises a TypeError
-        raise ValueError(str(error)) from error
+        raise ValueError(f"it can't be stored: {error}") from error
+
+
+def _split_text(data: bytes) -> list[ArrayElement]:
+    """Return the elements of an array; any other text is one element."""
+    data = _strip_bom(data)
+    split = split_array(data)
+    if split and split.elements:
+        return split.elements
+    is_empty = b"".join(data.split()) in {b"", b"[]"}
+    return [] if is_empty else [ArrayElement(0, data.strip())]
+
+
+def _parse_element(
+    text: bytes, received_at: datetime.datetime | None, source: str
+) -> Event | UnreadableItem:
+    try:
+        entry = _load_json(text)
+    except ValueError:
+        return make_unreadable_item(text, "it is not valid JSON", source)
+    try:
+        return parse_event(entry, received_at)
+    except ValueError as error:
+        return make_unreadable_item(text, str(error), source)
 
 
 def _join_lines(lines: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the lines, or the whole file as one line if it is a list over several lines."""
     first = next(lines, b"")
-    if _strip_bom(first).lstrip().startswith(b"["):
-        try:
-            _load_json(first)
-        except ValueError:
-            yield first + b"".join(lines)
+    split = split_array(_strip_bom(first))
+    if split and not split.is_closed:
+        rest = list(lines)
+        whole = first + b"".join(rest)
+        joined = split_array(_strip_bom(whole))
+        lines = iter(rest)
+        if joined and joined.is_closed:
+            yield whole
             return
     yield from chain((first,), lines)
 
@@ -202,9 +259,9 @@ def _repair_json(data: bytes) -> bytes:
     """Replace invalid UTF-8 and lone surrogates, and escape bare control characters."""
     try:
         parsed = json.loads(data.decode("utf-8", "replace"), strict=False)
+        return json.dumps(parsed, ensure_ascii=False).encode("utf-8", "replace")
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    return json.dumps(parsed, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _strip_bom(data: bytes) -> bytes:
@@ -213,7 +270,7 @@ def _strip_bom(data: bytes) -> bytes:
 
 def _require_text(value: object, max_bytes: int) -> str:
     if not isinstance(value, str) or not 0 < len(value.encode()) <= max_bytes:
-        raise ValueError("not a string, empty or too long")
+        raise ValueError("it has no event type, or one that is too long")
     return value
 
 
@@ -230,7 +287,7 @@ def _parse_time(value: Any, received_at: datetime.datetime | None) -> datetime.d
         return _to_datetime(int("" if value is None else value))
     except (TypeError, ValueError, OverflowError, OSError) as error:
         if received_at is None:
-            raise ValueError("not a time in seconds") from error
+            raise ValueError("its timestamp is not a time in seconds") from error
         return received_at
 
 
@@ -241,9 +298,9 @@ def _to_datetime(seconds: int) -> datetime.datetime:
 
 def _parse_id(value: object, maximum: int) -> int | None:
     """Return an id from our custom args, which are strings, or ``None`` if it is not ours."""
-    if value is None:
+    if not isinstance(value, (str, int)):
         return None
-    text = value if isinstance(value, str) else str(value)
+    text = str(value)
     if len(text) > _MAX_ID_DIGITS or not text.isascii() or not text.isdecimal():
         return None
     return number if 0 < (number := int(text)) <= maximum else None

@@ -22,6 +22,7 @@ from newsletter.subscribers.consent import journal
 from newsletter.subscribers.consent.erasure import find_erased
 from newsletter.subscribers.consent.journal import JournalEntry
 from newsletter.subscribers.consent.suppressions import SuppressionEntry, load_suppressions
+from newsletter.subscribers.consent.unreadable_events import UnreadableMention, load_mentions
 
 _PROFILE_COLUMNS = (
     "id",
@@ -81,6 +82,7 @@ class SubscriberProfile:
         suppressed: the suppressions, which apply whatever the status.
         copies: the deliveries of issues to them, also those not made yet, the latest first.
         events: the provider's events, the latest first.
+        unreadable_events: what mentions the address in data that is not understood.
     """
 
     id: int
@@ -98,6 +100,7 @@ class SubscriberProfile:
     suppressed: tuple[SuppressionEntry, ...]
     copies: tuple[IssueDelivery, ...]
     events: tuple[ProviderEvent, ...]
+    unreadable_events: tuple[UnreadableMention, ...]
 
 
 def find_profile(connection: sa.Connection, address: ParsedAddress) -> SubscriberProfile:
@@ -120,6 +123,7 @@ def find_profile(connection: sa.Connection, address: ParsedAddress) -> Subscribe
         suppressed=load_suppressions(connection, address.key),
         copies=_load_deliveries(connection, id_),
         events=_load_events(connection, address.key),
+        unreadable_events=load_mentions(connection, address.key),
     )
 
 
@@ -131,7 +135,7 @@ def profile_to_dict(profile: SubscriberProfile) -> dict[str, Any]:
     """
     data = {field.name: getattr(profile, field.name) for field in dataclasses.fields(profile)}
     data["journal"] = [entry.to_dict() for entry in profile.journal]
-    for name in ("suppressed", "copies", "events"):
+    for name in ("suppressed", "copies", "events", "unreadable_events"):
         data[name] = [item._asdict() for item in data[name]]
     return data
 

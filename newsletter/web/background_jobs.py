@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from newsletter.events.unreadable_store import purge_unreadable
 from newsletter.sending.ledger.find_sends import has_due_sends, open_ledger
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.web.site_context import Site
@@ -31,13 +32,19 @@ class BackgroundJob(NamedTuple):
 
 def make_background_jobs(site: Site, mailer: SendGridClient | None) -> list[BackgroundJob]:
     """Return the site's jobs; without ``mailer``, only those that send nothing."""
-    jobs = [BackgroundJob("cleanup", 3600.0, lambda: purge_stale_data(site))]
+    jobs = [BackgroundJob("cleanup", 3600.0, lambda: _clean_up(site))]
     if mailer:
         jobs.append(
             BackgroundJob("transactional emails", 1.0, lambda: send_due_emails(site, mailer))
         )
         jobs.append(BackgroundJob("due sends", 15.0, lambda: start_due_sends(site)))
     return jobs
+
+
+def _clean_up(site: Site) -> None:
+    purge_stale_data(site)
+    with site.engine.begin() as connection:
+        purge_unreadable(connection, site.clock())
 
 
 def start_due_sends(site: Site) -> int | None:

@@ -1,7 +1,7 @@
 """Receive SendGrid's Event Webhook: verify the signature, store events.
 
-The response is 2xx only after all events are durably stored; on any other response SendGrid
-retries the same events for a day.
+The response is 2xx only after everything is durably stored: events, and what is not understood as
+it was received. On any other response SendGrid retries the same request for a day.
 """
 
 import datetime
@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from newsletter.config import Config
-from newsletter.errors import DatabaseError, SubscriberListError
+from newsletter.errors import DatabaseError
 from newsletter.events.parse import WebhookBody, parse_webhook_body
 from newsletter.events.signature import (
     WebhookSignatureError,
@@ -58,7 +58,7 @@ def routes(site: Site) -> list[BaseRoute]:
     def receive(request: Request) -> Response:
         try:
             body = _parse_request(request, check_signature, site.clock())
-            result = ingest_events(ledger, site.config, body.events)
+            result = ingest_events(ledger, site.config, body.events, body.unreadable)
             reconcile_from_events(ledger, body.events)
         except _WebhookRefusedError as refused:
             _log.warning("a webhook was refused: %s", refused.message)
@@ -66,10 +66,14 @@ def routes(site: Site) -> list[BaseRoute]:
         except DatabaseError as error:
             _log.error("a webhook could not be stored; SendGrid will retry it: %s", error)
             return JSONResponse({"error": "try again later"}, 503, {"Retry-After": "30"})
-        if body.invalid_count:
-            _log.warning("a webhook had %d entries that are not valid events", body.invalid_count)
+        odd_count = len(body.unreadable)
+        if odd_count:
+            _log.warning(
+                "a webhook had %d entries that are not events; they are kept: see newsletter "
+                "events unreadable", odd_count
+            )  # fmt: skip
         return JSONResponse(
-            {"new": result.new_count, "known": result.known_count, "odd": body.invalid_count}
+            {"new": result.new_count, "known": result.known_count, "odd": odd_count}
         )
 
     async def receive_in_turn(request: Request) -> Response:
@@ -120,10 +124,7 @@ def _parse_request(
         raise _WebhookRefusedError(415, "events must be uncompressed application/json")
     data = get_raw_body(request)
     age = check_signature(request, data, now)
-    try:
-        body = parse_webhook_body(data, now)
-    except SubscriberListError as error:
-        raise _WebhookRefusedError(400, str(error)) from error
+    body = parse_webhook_body(data, now)
     if age == "late":
         _log.warning(
             "a webhook was signed more than 10 minutes ago: a retry by SendGrid, or a replay; "

@@ -23,6 +23,7 @@ from newsletter.db.schema import (
     setting,
     subscriber,
     suppression,
+    unreadable_event,
 )
 from newsletter.db.sqlite_copy import back_up, find_corruption
 from newsletter.errors import DatabaseError
@@ -31,6 +32,7 @@ from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes, erasure
 from newsletter.subscribers.consent.journal import ChangeOrigin, load_journal, to_changes
 from newsletter.subscribers.consent.transitions import replay_status
+from newsletter.subscribers.consent.unreadable_events import DROPPED_KEY
 from newsletter.subscribers.tracking_record import insert_tracking
 
 THEN = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
@@ -70,6 +72,17 @@ class MailingList:
         row = {"address_key": f"{name}@example.com", "reason": "bounced", "source": "SendGrid"}
         with database_engine(URL, self.folder) as engine, engine.begin() as connection:
             connection.execute(sa.insert(suppression).values(since=NOW, **row))
+
+    def add_unreadable(self, *texts: str) -> None:
+        rows = [
+            {
+                "received_at": THEN, "reason": "", "source": "webhook", "body": text.encode(),
+                "length": 1, "sha256": text,
+            }
+            for text in texts
+        ]  # fmt: skip
+        with database_engine(URL, self.folder) as engine, engine.begin() as connection:
+            connection.execute(sa.insert(unreadable_event), rows)
 
     def send(
         self, issue: str, states: dict[str, str], *, id_: int = 1, at: datetime.datetime = NOW
@@ -332,9 +345,26 @@ def test_backup_with_a_different_erasure_salt_is_refused(mailing_list: MailingLi
     assert mailing_list.audience() == ["ada"]
 
 
+def test_unreadable_events_are_those_of_the_present_database(mailing_list: MailingList) -> None:
+    mailing_list.add_unreadable("ada@example.com", "deleted since")
+    mailing_list.back_up()
+    mailing_list.erase("ada")
+    with database_engine(URL, mailing_list.folder) as engine, engine.begin() as connection:
+        connection.execute(sa.delete(unreadable_event))
+        connection.execute(sa.insert(setting).values(key=DROPPED_KEY, value="12"))
+    mailing_list.add_unreadable("received since")
+    mailing_list.restore()
+    assert mailing_list.select(unreadable_event.c.body) == [(b"received since",)]
+    dropped = sa.select(setting.c.value).where(setting.c.key == DROPPED_KEY).scalar_subquery()
+    assert mailing_list.select(dropped) == [("12",)]
+
+
 def test_every_table_is_handled_by_restore() -> None:
     """A new table must be added here: is it carried over, merged or restored from the backup?"""
-    carried_over = {"erased", "event", "suppression", *(table.name for table in LEDGER_TABLES)}
+    carried_over = {
+        "erased", "event", "suppression", "unreadable_event",
+        *(table.name for table in LEDGER_TABLES),
+    }  # fmt: skip
     merged = {"subscriber", "journal", "setting"}
     as_backed_up = {
         "subscriber_tag", "attribute", "provider_pause", "rate_bucket", "unsubscribe_reason",

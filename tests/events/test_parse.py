@@ -1,6 +1,7 @@
 """Events in files and webhook bodies: what is parsed, repaired and rejected."""
 
 import datetime
+import hashlib
 import json
 
 import pytest
@@ -15,9 +16,12 @@ from newsletter.events.parse import (
     MAX_ID,
     MAX_PROBLEMS,
     MAX_TYPE_LENGTH,
+    Event,
+    iter_file_entries,
     parse_event_lines,
     parse_webhook_body,
 )
+from newsletter.events.unreadable_item import make_unreadable_item
 
 EVENT = {
     "sg_event_id": "e1", "event": "processed", "timestamp": 1796115600, "email": "a@example.com",
@@ -88,7 +92,7 @@ def test_event_without_a_time_happened_when_it_was_received(value: object) -> No
     body = json.dumps([{**EVENT, "timestamp": value}]).encode()
     (event,) = parse_webhook_body(body, received_at).events
     assert event.at == received_at
-    assert parse_webhook_body(body).invalid_count == 1
+    assert [len(part) for part in parse_webhook_body(body)] == [0, 1]
 
 
 def test_number_of_reported_problems_is_limited() -> None:
@@ -135,7 +139,7 @@ def test_values_too_large_for_the_database_are_dropped() -> None:
 def test_text_that_cannot_be_stored_is_repaired(broken: bytes, reason: str) -> None:
     line = lines({**EVENT, "reason": "REASON"})[0].replace(b"REASON", broken)
     body = parse_webhook_body(b"[" + line + b"]")
-    assert body.invalid_count == 0
+    assert body.unreadable == []
     assert body.events[0].raw["reason"] == reason
     assert json.loads(body.events[0].raw_json)["reason"] == reason
 
@@ -144,7 +148,16 @@ def test_invalid_entries_are_counted_and_the_others_parsed() -> None:
     body = parse_webhook_body(
         json.dumps([EVENT, 7, {}, {**EVENT, "timestamp": None}, EVENT]).encode()
     )
-    assert ([event.id for event in body.events], body.invalid_count) == (["e1", "e1"], 3)
+    assert [event.id for event in body.events] == ["e1", "e1"]
+    assert [(item.body, item.reason, item.source) for item in body.unreadable] == [
+        (b"7", "it is not a JSON object", "webhook"),
+        (b"{}", "it has no event type, or one that is too long", "webhook"),
+        (
+            json.dumps({**EVENT, "timestamp": None}).encode(),
+            "its timestamp is not a time in seconds",
+            "webhook",
+        ),
+    ]
 
 
 def test_event_of_unknown_type_is_kept_completely() -> None:
@@ -153,15 +166,55 @@ def test_event_of_unknown_type_is_kept_completely() -> None:
     assert (event.type, json.loads(event.raw_json)) == ("teleported", entry)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[", b"[1,]", b"hello", b"\x1f\x8b\x08"])
-def test_body_that_is_not_a_list_is_rejected(body: bytes) -> None:
-    with pytest.raises(SubscriberListError):
-        parse_webhook_body(body)
+@pytest.mark.parametrize("body", [b"{}", b"null", b"[", b"hello", b"\x1f\x8b\x08", b'["]'])
+def test_body_that_is_not_a_list_is_unreadable(body: bytes) -> None:
+    events, [item] = parse_webhook_body(body)
+    assert (events, item.body, item.length) == ([], body.removeprefix(b"[") or body, item.length)
 
 
 @given(st.binary(max_size=200))
-def test_any_body_is_parsed_or_rejected(body: bytes) -> None:
-    try:
-        parse_webhook_body(b"[" + body + b"]")
-    except SubscriberListError as error:
-        assert str(error) == "the body is not a JSON array of events"  # noqa: PT017
+def test_any_body_is_parsed_and_its_events_are_found(body: bytes) -> None:
+    parse_webhook_body(b"[" + body + b"]")
+    events, _ = parse_webhook_body(b"[" + lines(EVENT)[0] + b"," + body)
+    assert events[0].id == "e1"
+
+
+def test_long_text_is_cut_off_before_an_unfinished_word() -> None:
+    text = b'{"note": "' + b"x " * 8_180 + b"ada@example.com" * 20 + b'"}'
+    _, [item] = parse_webhook_body(text)
+    assert (item.length, item.sha256) == (len(text), hashlib.sha256(text).hexdigest())
+    assert item.body == text[:16_370]
+    assert make_unreadable_item(b"x" * 20_000, "").body == b"x" * 14_384
+
+
+@pytest.mark.parametrize("kind", ["bounce", "dropped", "spamreport", "unsubscribe"])
+def test_event_that_changes_a_subscriber_needs_an_address(kind: str) -> None:
+    for address in (None, "", 7, "x" * (MAX_ADDRESS_LENGTH + 1)):
+        entry = {**EVENT, "event": kind, "email": address}
+        events, [item] = parse_webhook_body(json.dumps([entry]).encode())
+        assert (events, item.reason) == ([], "it has no email address")
+
+
+def test_entries_of_a_file_that_are_not_events_have_their_line() -> None:
+    content = [*lines(EVENT), b"\n", b"hello\n", b"[7, {}]\n", *lines([EVENT, 8])]
+    entries = list(iter_file_entries(content, "events.jsonl"))
+    found = [(item.body, item.source) for item in entries if not isinstance(item, Event)]
+    assert found == [
+        (b"hello", "events.jsonl:3"), (b"7", "events.jsonl:4"), (b"{}", "events.jsonl:4"),
+        (b"8", "events.jsonl:5"),
+    ]  # fmt: skip
+    assert len(entries) == 6
+
+
+def test_entries_of_a_list_over_several_lines_have_their_line() -> None:
+    text = json.dumps([EVENT, 7, {**EVENT, "sg_event_id": "e2"}, 8], indent=2).encode()
+    entries = list(iter_file_entries(text.splitlines(keepends=True), "e.json"))
+    found = [item.source for item in entries if not isinstance(item, Event)]
+    rows = text.splitlines()
+    assert found == [f"e.json:{rows.index(b'  7,') + 1}", f"e.json:{rows.index(b'  8') + 1}"]
+
+
+def test_file_whose_first_line_is_a_list_without_end_is_read_line_by_line() -> None:
+    content = [b"[" + lines(EVENT)[0] + b",\n", lines({**EVENT, "sg_event_id": "e2"})[0]]
+    entries = list(iter_file_entries(content, "events.jsonl"))
+    assert [item.id for item in entries if isinstance(item, Event)] == ["e1", "e2"]

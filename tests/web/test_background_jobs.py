@@ -12,6 +12,12 @@ from ready_to_send import READERS, Cli
 
 from newsletter.db import database_engine
 from newsletter.db.schema import send
+from newsletter.events.unreadable_item import make_unreadable_item
+from newsletter.events.unreadable_store import (
+    RETENTION,
+    record_unreadable,
+    summarize_unreadable,
+)
 from newsletter.project import open_project
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid
@@ -52,6 +58,16 @@ def test_without_a_mailer_only_cleanup_runs(site: Site) -> None:
             "transactional emails",
             "due sends",
         }
+
+
+def test_cleanup_deletes_old_unreadable_events(site: Site) -> None:
+    item = make_unreadable_item(b"7", "it is not a JSON object")
+    with site.engine.begin() as connection:
+        record_unreadable(connection, [item], site.clock() - RETENTION)
+    [cleanup] = make_background_jobs(site, None)
+    cleanup.run()
+    with site.engine.connect() as connection:
+        assert summarize_unreadable(connection).total == 0
 
 
 def test_failing_job_is_retried_and_does_not_block_others(

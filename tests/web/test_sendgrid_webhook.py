@@ -3,13 +3,9 @@
 import base64
 import datetime
 import gzip
-import json
 import socket
 import threading
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,76 +15,24 @@ import sqlalchemy as sa
 import urllib3
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from signed_webhook import (
+    JSON,
+    PUBLIC,
+    SECRET,
+    JsonResponse,
+    WebhookServer,
+    make_body,
+    make_event,
+    serve_webhook,
+    sign,
+)
 
 from newsletter.db import open_database, read_transaction
-from newsletter.db.schema import event, journal
-from newsletter.project import open_project
+from newsletter.db.schema import journal
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.journal import ChangeOrigin
-from newsletter.web.rehearsal_site import serve_rehearsal_site
 from newsletter.web.sendgrid_webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WEBHOOK_PATH
-
-SECRET = ec.generate_private_key(ec.SECP256R1())
-PUBLIC = base64.b64encode(
-    SECRET.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-).decode()
-JSON = {"Content-Type": "application/json"}
-
-JsonResponse = tuple[int, Any]
-
-
-@dataclass
-class WebhookServer:
-    """A running server, its database, and what SendGrid posts to it."""
-
-    url: str
-    engine: sa.Engine
-
-    def post(self, body: bytes, headers: dict[str, str] | None = None) -> JsonResponse:
-        response = urllib3.request(
-            "POST",
-            self.url + WEBHOOK_PATH,
-            body=body,
-            headers={**JSON, **(headers or {})},
-            retries=False,
-        )
-        return response.status, response.json()
-
-    def post_signed(self, body: bytes, age: int = 0) -> JsonResponse:
-        return self.post(body, sign(body, age))
-
-    def count_events(self) -> int:
-        with read_transaction(self.engine) as connection:
-            return connection.execute(sa.select(sa.func.count()).select_from(event)).scalar_one()
-
-
-def sign(body: bytes, age: int = 0, secret: ec.EllipticCurvePrivateKey = SECRET) -> Any:
-    timestamp = str(int(time.time()) - age)
-    signature = secret.sign(timestamp.encode() + body, ec.ECDSA(SHA256()))
-    return {SIGNATURE_HEADER: base64.b64encode(signature).decode(), TIMESTAMP_HEADER: timestamp}
-
-
-def make_event(id_: str = "e1", kind: str = "spamreport", **fields: Any) -> dict[str, Any]:
-    required = {"sg_event_id": id_, "event": kind, "timestamp": int(time.time())}
-    return {**required, "email": "ada@example.com", **fields}
-
-
-def make_body(*events: object) -> bytes:
-    return json.dumps(events).encode()
-
-
-def serve_webhook(folder: Path, engine: sa.Engine, settings: str) -> Iterator[WebhookServer]:
-    with (folder / "newsletter.yml").open("a") as config:
-        config.write(f"public_url: https://news.harbournotes.example\nsendgrid:\n  {settings}\n")
-    with serve_rehearsal_site(open_project(), engine) as url:
-        yield WebhookServer(url, engine)
-
-
-@pytest.fixture
-def webhook(project_folder: Path, engine: sa.Engine) -> Iterator[WebhookServer]:
-    yield from serve_webhook(project_folder, engine, f"webhook_key: {PUBLIC}")
 
 
 def test_signed_events_are_stored_once(webhook: WebhookServer) -> None:
@@ -155,33 +99,17 @@ def test_late_retry_is_accepted_and_its_replay_changes_nothing(
     assert "ada@" not in caplog.text
 
 
-def test_signed_but_malformed_bodies_are_refused(webhook: WebhookServer) -> None:
+def test_bodies_of_another_media_type_are_refused(webhook: WebhookServer) -> None:
     valid = make_body(make_event())
     cases = [
-        (valid, {"Content-Type": "text/plain"}, 415),
-        (valid, {"Content-Type": "application/x-www-form-urlencoded"}, 415),
-        (valid, {"Content-Type": ""}, 415),
-        (gzip.compress(valid), {"Content-Encoding": "gzip"}, 415),
-        (gzip.compress(valid), {}, 400),
-        (json.dumps(make_event()).encode(), {}, 400),
-        (b"null", {}, 400),
-        (b"[" * 50_000, {}, 400),
-        (b"\0", {}, 400),
-        (b"", {}, 400),
+        (valid, {"Content-Type": "text/plain"}),
+        (valid, {"Content-Type": "application/x-www-form-urlencoded"}),
+        (valid, {"Content-Type": ""}),
+        (gzip.compress(valid), {"Content-Encoding": "gzip"}),
     ]
-    statuses = [webhook.post(body, {**sign(body), **headers})[0] for body, headers, _ in cases]
-    assert statuses == [status for *_, status in cases]
-    assert webhook.count_events() == 0
-
-
-def test_invalid_entries_do_not_block_valid_ones(webhook: WebhookServer) -> None:
-    body = make_body(
-        make_event(reason="a\0b"), 7, {"email": "a@example.com"}, {"event": "open"},
-        make_event("e2", "teleported", where=[1]),
-    )  # fmt: skip
-    assert webhook.post_signed(body) == (200, {"new": 3, "known": 0, "odd": 2})
-    assert webhook.post_signed(b"[]")[0] == 200
-    assert webhook.count_events() == 3
+    statuses = [webhook.post(body, {**sign(body), **headers})[0] for body, headers in cases]
+    assert statuses == [415] * len(cases)
+    assert (webhook.count_events(), webhook.load_unreadable()) == (0, [])
 
 
 def test_size_limit_and_allowed_methods(webhook: WebhookServer) -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -16,12 +17,15 @@ from newsletter.db.schema import attempt, batch, send
 from newsletter.events.apply import apply_events
 from newsletter.events.parse import Event
 from newsletter.events.store import RecordedEvent, record_events
+from newsletter.events.unreadable_item import UnreadableItem
+from newsletter.events.unreadable_store import record_unreadable
 from newsletter.sending.feedback.breaker import pause_harmful_sends
 from newsletter.sending.ledger.reconcile import reconcile_send
 from newsletter.sending.ledger.record import Ledger, get_send, stop_send_in_transaction
 from newsletter.subscribers.consent.delivery_feedback import AppliedReport
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _CHUNK_SIZE = 2_000
 ACCOUNT_EVENT = "account_status_change"
@@ -47,20 +51,26 @@ class IntakeResult:
     paused_issues: tuple[str, ...]
 
 
-def chunk_events(events: Iterable[Event]) -> Iterator[list[Event]]:
+def chunk_events(events: Iterable[T]) -> Iterator[list[T]]:
     """Yield the events of a file in chunks, one for each transaction."""
     iterator = iter(events)
     while chunk := list(islice(iterator, _CHUNK_SIZE)):
         yield chunk
 
 
-def ingest_events(ledger: Ledger, config: Config, events: Sequence[Event]) -> IntakeResult:
+def ingest_events(
+    ledger: Ledger,
+    config: Config,
+    events: Sequence[Event],
+    unreadable: Sequence[UnreadableItem] = (),
+) -> IntakeResult:
     """Store events and apply all that they change, in one transaction.
 
     Args:
         ledger: the ledger.
         config: has the limit of soft bounces and the newsletter's unsubscribe group.
         events: the events of one request, or a chunk of a file.
+        unreadable: what is not an event beside them; it is kept as it is.
     """
     with ledger.engine.begin() as connection:
         new_events = record_events(connection, events)
@@ -74,6 +84,8 @@ def ingest_events(ledger: Ledger, config: Config, events: Sequence[Event]) -> In
         paused = _pause_running_sends(connection, new_events)
         send_ids = {item.send_id for item, _ in new_events if item.send_id is not None}
         paused += pause_harmful_sends(connection, send_ids, config.limits)
+        if unreadable:
+            record_unreadable(connection, unreadable, ledger.clock(connection))
     return IntakeResult(len(new_events), len(events) - len(new_events), tuple(applied), paused)
 
 

@@ -23,6 +23,7 @@ from newsletter.db.schema import (
     suppression,
     transactional_email,
 )
+from newsletter.subscribers.consent.unreadable_events import delete_mentions
 
 SALT_KEY = "erasure_salt"
 
@@ -35,12 +36,14 @@ class ErasureResult(NamedTuple):
         suppressions: number of suppressions deleted.
         sends: number of sends in which the address was replaced by a pseudonym.
         events: number of provider events in which it was replaced; their type and time are kept.
+        unreadable: number of unreadable events that mentioned it, which were deleted.
     """
 
     subscriber: bool
     suppressions: int
     sends: int
     events: int
+    unreadable: int = 0
 
 
 def erase_address(engine: sa.Engine, key: str, now: datetime.datetime) -> ErasureResult | None:
@@ -70,6 +73,11 @@ def lock_list(connection: sa.Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("LOCK TABLE erased IN SHARE ROW EXCLUSIVE MODE")
+
+
+def has_erasures(connection: sa.Connection) -> bool:
+    """Return whether any address was ever erased."""
+    return connection.scalar(sa.select(erased.c.at).limit(1)) is not None
 
 
 def find_erased(
@@ -110,7 +118,8 @@ def _erase_rows(
         sa.delete(transactional_email).where(transactional_email.c.address_key == key)
     )
     connection.execute(sa.delete(subscriber).where(subscriber.c.address_key == key))
-    result = ErasureResult(id_ is not None, suppressions, sends, events)
+    unreadable = delete_mentions(connection, key)
+    result = ErasureResult(id_ is not None, suppressions, sends, events, unreadable)
     if not any(result):
         return None
     connection.execute(insert_or_ignore(connection, erased).values(address_hash=hashed, at=now))
@@ -121,7 +130,7 @@ def _find_hashes(
     connection: sa.Connection, keys: Collection[str]
 ) -> list[tuple[str, str, datetime.datetime]]:
     """Return the key, the hash and the time of erasure of each address that was erased."""
-    if connection.scalar(sa.select(erased.c.at).limit(1)) is None:
+    if not has_erasures(connection):
         return []
     salt = _load_salt(connection)
     by_hash = {_hash_key(salt, key): key for key in keys}

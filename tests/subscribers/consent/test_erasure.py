@@ -18,13 +18,18 @@ from newsletter.db.schema import (
     send_recipient,
     subscriber_tag,
     suppression,
+    unreadable_event,
 )
 from newsletter.errors import SubscriberListError
+from newsletter.events.unreadable_item import make_unreadable_item
+from newsletter.events.unreadable_store import record_unreadable
 from newsletter.subscribers import iter_audience
 from newsletter.subscribers.address import parse_address
 from newsletter.subscribers.consent import changes
 from newsletter.subscribers.consent.erasure import ErasureResult, erase_address, find_erased
 from newsletter.subscribers.consent.journal import ChangeOrigin
+from newsletter.subscribers.consent.unreadable_events import OTHERS_REMARK
+from newsletter.subscribers.gdpr_export import find_profile, profile_to_dict
 from newsletter.subscribers.importing.import_list import ImportSummary
 
 ImportText = Callable[..., ImportSummary]
@@ -146,6 +151,58 @@ def test_hashes_of_the_same_address_differ_between_databases(tmp_path: Path) -> 
             hashes.append(connection.scalar(sa.select(erased.c.address_hash)))
         engine.dispose()
     assert hashes[0] != hashes[1]
+
+
+def add_unreadable(engine: sa.Engine, *texts: bytes) -> None:
+    with engine.begin() as connection:
+        items = [make_unreadable_item(text, "it is not valid JSON") for text in texts]
+        record_unreadable(connection, items, NOW)
+
+
+def test_unreadable_events_that_mention_the_address_are_deleted(engine: sa.Engine) -> None:
+    theirs = (
+        b"unsubscribe ADA@example.com now",
+        rb'["ada\u0040example.com"]',
+        b"email=ada%40example.com&x=1",
+        b"to: ada+news@example.com.",
+        b"ada@example.com, bo@example.com",
+    )
+    others = (b"bo@example.com", b"canada@example.com", b"ada@example.com.au", b"\0\xff", b"@")
+    add_unreadable(engine, *theirs, *others)
+    result = erase_address(engine, ADA.key, NOW)
+    assert result == ErasureResult(
+        subscriber=False, suppressions=0, sends=0, events=0, unreadable=len(theirs)
+    )
+    with read_transaction(engine) as connection:
+        kept = connection.scalars(sa.select(unreadable_event.c.body).order_by("id")).all()
+    assert kept == list(others)
+
+
+def test_unreadable_event_about_an_erased_address_is_counted_without_it(engine: sa.Engine) -> None:
+    add_unreadable(engine, b"ada@example.com")
+    erase_address(engine, ADA.key, NOW)
+    add_unreadable(engine, b"spam: Ada%40Example.com", b"bo@example.com")
+    with read_transaction(engine) as connection:
+        rows = connection.execute(sa.select(unreadable_event).order_by("id")).all()
+    assert [(row.body, row.length) for row in rows] == [(b"", 23), (b"bo@example.com", 14)]
+    assert "erased reader" in rows[0].reason
+    assert "ada@" not in dump_database(engine)
+
+
+def test_profile_has_the_unreadable_events_but_nobody_elses_address(
+    engine: sa.Engine, import_text: ImportText
+) -> None:
+    import_text("email\nAda@example.com\n")
+    add_unreadable(
+        engine, b"ADA@example.com \xff", b"ada@example.com bo@example.com", b"bo@example.com"
+    )
+    with read_transaction(engine) as connection:
+        profile = find_profile(connection, ADA)
+    assert [mention.text for mention in profile.unreadable_events] == [
+        OTHERS_REMARK, "ADA@example.com \\xff",
+    ]  # fmt: skip
+    mentions = profile_to_dict(profile)["unreadable_events"]
+    assert mentions[0] == {"received_at": NOW, "source": "webhook", "text": OTHERS_REMARK}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
