@@ -17,6 +17,7 @@ from newsletter.db.engine import sqlite_file
 from newsletter.db.identity import read_owner
 from newsletter.db.schema import event, send, subscriber
 from newsletter.errors import ConfigError, NewsletterError, Problem
+from newsletter.events.unreadable_store import summarize_unreadable
 from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import get_host
@@ -239,7 +240,8 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
             count, latest = _query_list(engine)
             with read_transaction(engine) as connection:
                 owner = read_owner(connection)
-                durability = _check_durability(connection)
+                warnings = _check_durability(connection)
+                warnings += _check_unreadable_events(connection, now)
     except NewsletterError as error:
         yield fail_for_problem("database", error.problems[0])
         yield clock
@@ -253,7 +255,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
         )  # fmt: skip
     else:
         yield ok("database", f"up to date; {readers} may be mailed")
-    yield from durability
+    yield from warnings
     if latest and latest > now + _MAX_CLOCK_SKEW:
         yield fail(
             "clock", f"it is {local} here, but a record is dated {latest:%Y-%m-%d %H:%M} UTC",
@@ -292,6 +294,23 @@ def _check_durability(connection: sa.Connection) -> list[DoctorCheck]:
             "Set synchronous_standby_names, or hold sends until the old server is back.",
         ))  # fmt: skip
     return checks
+
+
+def _check_unreadable_events(
+    connection: sa.Connection, now: datetime.datetime
+) -> list[DoctorCheck]:
+    """Return a warning if something was received as an event and is not understood."""
+    count, newest_at, dropped_count = summarize_unreadable(connection)
+    if newest_at is None:
+        return []
+    hours = int((now - newest_at).total_seconds() // 3600)
+    age = f"{hours // 24} days" if hours >= 48 else f"{hours} hours" if hours > 1 else "an hour"  # noqa: PLR2004 - two days
+    dropped = f"; {dropped_count:,} older ones were dropped" if dropped_count else ""
+    return [warn(
+        "events", f"{count:,} received and not understood, the latest {age} ago{dropped}",
+        "If one says that a reader has unsubscribed or complained, they still get email.",
+        "Look at them with: newsletter events unreadable",
+    )]  # fmt: skip
 
 
 def _query_list(engine: sa.Engine) -> tuple[int, datetime.datetime | None]:

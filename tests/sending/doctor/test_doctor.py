@@ -12,6 +12,8 @@ import pytest
 from sending_fixtures import configured
 
 from newsletter.db import database_engine
+from newsletter.events.unreadable_item import make_unreadable_item
+from newsletter.events.unreadable_store import record_unreadable
 from newsletter.project import open_project
 from newsletter.sending.doctor.local import DoctorCheck, check_local_setup
 from newsletter.sending.doctor.online import check_account, check_one_click_unsubscribe
@@ -105,6 +107,23 @@ def test_database_of_another_newsletter_is_reported(
     assert "database" not in find_problems(more="id: mountain-2\n")
     check = find_problems(more="id: harbour-1\n")["database"]
     assert (check.state, "mountain-2" in check.says) == ("fail", True)
+
+
+def test_unreadable_events_are_reported_with_their_number_and_age(
+    find_problems: FindProblems, project_folder: Path
+) -> None:
+    items = [make_unreadable_item(text, "it is not valid JSON") for text in (b"a", b"b")]
+    with (
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
+        engine.begin() as connection,
+    ):
+        record_unreadable(connection, items[:1], NOW - datetime.timedelta(days=5))
+        record_unreadable(connection, items[1:], NOW - datetime.timedelta(hours=7))
+    check = find_problems()["events"]
+    assert (check.state, check.says) == (
+        "warn", "2 received and not understood, the latest 7 hours ago",
+    )  # fmt: skip
+    assert check.next_step == "Look at them with: newsletter events unreadable"
 
 
 def test_template_that_does_not_compile_is_reported(
