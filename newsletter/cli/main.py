@@ -82,7 +82,8 @@ COMMANDS = {
         "newsletter.cli.send.who:who_command", "Show the result of a send for each reader, and why."
     ),
     "events": LazyCommand(
-        "newsletter.cli.reports.events:events_group", "Import the events that SendGrid reports."
+        "newsletter.cli.reports.events:events_group",
+        "Import SendGrid's events; list unreadable ones.",
     ),
     "archive": LazyCommand(
         "newsletter.cli.web.archive:archive_command", "Write issues as web pages, and publish them."

@@ -162,6 +162,11 @@ CASES = {
         ["subscribers show nobody@example.com"]
     ),
     ("events import", "all events were known"): Case(["events import events.jsonl"] * 2),
+    ("events import", "some lines are not events; they are kept"): Case(
+        ["events import -"], typed=f"hello\n{EVENT}"
+    ),
+    ("events import", "no line is an event"): Case(["events import -"], typed="hello\n"),
+    ("events unreadable", "whatever is kept"): Case(["events unreadable"]),
     ("backup", "the file exists"): Case(["backup notes.backup"] * 2),
     ("db upgrade", "the database has this version already"): Case(["db upgrade"]),
 }

@@ -10,16 +10,18 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo, echo_err, print_json
+from newsletter.cli.output import echo_err, format_count, print_json
 from newsletter.cli.progress import progress_bar
-from newsletter.cli.send.shared import pluralize
+from newsletter.cli.reports.intake_result import intakes_to_dict, print_intakes
+from newsletter.cli.reports.unreadable_events import unreadable_events_command
 
 if TYPE_CHECKING:
     from newsletter.config import Config
+    from newsletter.errors import Problem
     from newsletter.sending.feedback.event_intake import IntakeResult
     from newsletter.sending.ledger.record import Ledger
 
@@ -28,14 +30,18 @@ _MAX_SPOOL_BYTES = 1_000_000
 
 @click.group("events")
 def events_group() -> None:
-    """Import the events that SendGrid reports.
+    """Import SendGrid's events; list unreadable ones.
 
     Delivered, bounced, opened, unsubscribed: all events that its Event Webhook reports.
 
     \b
-    Example:
+    Examples:
       newsletter events import events.jsonl
+      newsletter events unreadable
     """  # noqa: D301 - \b is click's marker: don't rewrap
+
+
+events_group.add_command(unreadable_events_command)
 
 
 @events_group.command("import", short_help="Import a file of SendGrid's events.")
@@ -46,8 +52,9 @@ def import_events_command(file: str, *, as_json: bool) -> None:
 
     FILE may be - for standard input. It does what the webhook of newsletter serve does: each
     event is recorded once, whoever has bounced, complained or unsubscribed is marked, and
-    unknown batches of a send are resolved. Importing a file again changes nothing. A file with
-    a line that is not an event is rejected as a whole.
+    unknown batches of a send are resolved. Importing a file again changes nothing. A line that
+    is not an event is kept for newsletter events unreadable; a file without any event is
+    rejected.
 
     \b
     Examples:
@@ -67,13 +74,19 @@ def import_events_command(file: str, *, as_json: bool) -> None:
         _open_seekable(file) as data,
         database_engine(project.config.database, project.root, project.config.id) as engine,
     ):
-        intakes, resolved = _record_all_events(
+        intakes, resolved, unreadable = _record_all_events(
             open_ledger(engine, project.config), project.config, data, name
         )
     if as_json:
-        print_json(_to_dict(intakes, resolved))
-    else:
-        _print_result(intakes, resolved)
+        print_json({**intakes_to_dict(intakes, resolved), "unreadable": unreadable})
+        return
+    print_intakes(intakes, resolved)
+    if unreadable:
+        verb = "is no event and was kept" if unreadable == 1 else "are no events and were kept"
+        echo_err(
+            f"{format_count(unreadable, 'line')} {verb}. See: newsletter events unreadable",
+            color="yellow",
+        )
 
 
 @contextmanager
@@ -90,8 +103,8 @@ def _open_seekable(file: str) -> Iterator[IO[bytes]]:
 
 def _record_all_events(
     ledger: "Ledger", config: "Config", data: IO[bytes], name: str
-) -> "tuple[list[IntakeResult], Counter[str]]":
-    from newsletter.events.parse import parse_event_lines
+) -> "tuple[list[IntakeResult], Counter[str], int]":
+    from newsletter.events.parse import Event, iter_file_entries
     from newsletter.sending.feedback.event_intake import (
         chunk_events,
         ingest_events,
@@ -99,41 +112,44 @@ def _record_all_events(
     )
 
     now = datetime.datetime.now(datetime.UTC)
+    total = _count_entries(data, name, now)
     data.seek(0)
-    # Parse the whole file once before recording any of it, so that an invalid file is rejected.
-    total = sum(1 for _ in parse_event_lines(data, name, now))
-    data.seek(0)
-    intakes, resolved = [], Counter[str]()
+    intakes, resolved, unreadable_count = [], Counter[str](), 0
     with progress_bar(total, "Importing") as advance:
-        for page in chunk_events(parse_event_lines(data, name, now)):
-            intakes.append(ingest_events(ledger, config, page))
-            resolved.update(reconcile_from_events(ledger, page))
-            advance(len(page))
-    return intakes, resolved
+        for entries in chunk_events(iter_file_entries(data, name, now)):
+            events = [entry for entry in entries if isinstance(entry, Event)]
+            unreadable = [entry for entry in entries if not isinstance(entry, Event)]
+            intakes.append(ingest_events(ledger, config, events, unreadable))
+            resolved.update(reconcile_from_events(ledger, events))
+            unreadable_count += len(unreadable)
+            advance(len(entries))
+    return intakes, resolved, unreadable_count
 
 
-def _to_dict(intakes: "list[IntakeResult]", resolved: "Counter[str]") -> dict[str, Any]:
-    return {
-        "new": sum(intake.new_count for intake in intakes),
-        "known": sum(intake.known_count for intake in intakes),
-        "changed": [report._asdict() for intake in intakes for report in intake.applied_reports],
-        "settled": dict(resolved),
-        "paused": [issue for intake in intakes for issue in intake.paused_issues],
-    }
+def _count_entries(data: IO[bytes], name: str, now: datetime.datetime) -> int:
+    """Count the entries of a file, before any of it is recorded.
 
-
-def _print_result(intakes: "list[IntakeResult]", resolved: "Counter[str]") -> None:
-    new, known = (
-        sum(intake.new_count for intake in intakes),
-        sum(intake.known_count for intake in intakes),
+    Raises:
+        SubscriberListError: none of them is an event: this is another kind of file.
+    """
+    from newsletter.events.parse import (
+        MAX_PROBLEMS,
+        Event,
+        iter_file_entries,
+        nothing_imported_error,
+        unreadable_problem,
     )
-    echo(f"{pluralize(new, 'new event')} recorded, {known:,} known before.")
-    reports = [report for intake in intakes for report in intake.applied_reports]
-    for status, count in Counter(report.after for report in reports if report.listed).items():
-        echo(f"{pluralize(count, 'reader')} now {status}.")
-    if unlisted_count := sum(not report.listed for report in reports):
-        echo(f"{unlisted_count:,} not in the list, and kept out of it from now on.")
-    for issue, readers in resolved.items():
-        echo(f"{issue}: {pluralize(readers, 'reader')} resolved as accepted.", color="green")
-    for issue in (issue for intake in intakes for issue in intake.paused_issues):
-        echo_err(f"{issue} was paused. See why: newsletter status {issue[11:]}", color="red")
+
+    data.seek(0)
+    event_count, unreadable_count = 0, 0
+    problems: list[Problem] = []
+    for entry in iter_file_entries(data, name, now):
+        if isinstance(entry, Event):
+            event_count += 1
+            continue
+        unreadable_count += 1
+        if len(problems) < MAX_PROBLEMS:
+            problems.append(unreadable_problem(entry))
+    if problems and not event_count:
+        raise nothing_imported_error(problems)
+    return event_count + unreadable_count

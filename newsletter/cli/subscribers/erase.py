@@ -89,6 +89,7 @@ def _print_result(address: "ParsedAddress", erased: "ErasureResult") -> None:
         "the list" if erased.subscriber else "",
         format_count(erased.sends, "send") if erased.sends else "",
         format_count(erased.events, "event") if erased.events else "",
+        format_count(erased.unreadable, "unreadable event") if erased.unreadable else "",
         format_count(erased.suppressions, "suppression") if erased.suppressions else "",
     ]
     echo(f"{address.address} is erased from {', '.join(filter(None, places))}.", color="green")

@@ -1,5 +1,6 @@
-"""``newsletter events import``: recorded once and applied, or rejected as a whole."""
+"""``newsletter events import``: recorded once and applied; what is no event is kept."""
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from ready_to_send import Cli
 
 from newsletter.db import database_engine
 from newsletter.db.schema import send
+from newsletter.events.unreadable_item import make_unreadable_item
+from newsletter.events.unreadable_store import record_unreadable
 from newsletter.sending.rehearsal import FakeSendGrid
 from newsletter.sending.rehearsal.fake_sendgrid import faults
 from newsletter.sending.rehearsal.fake_sendgrid.faults import InjectedFault
@@ -70,17 +73,82 @@ def test_events_on_standard_input_as_one_json_list(
     assert "not in the list" not in newsletter("events", "import", "-", typed=typed)[1]
 
 
-def test_file_with_an_invalid_line_is_rejected_as_a_whole(
+GOOD = json.dumps({"sg_event_id": "e", "event": "open", "timestamp": 1_796_115_600})
+
+
+def test_lines_that_are_not_events_are_kept_and_the_others_applied(
     newsletter: Cli, project_folder: Path
 ) -> None:
     path = project_folder / "events.jsonl"
-    good = {"sg_event_id": "e", "event": "open", "timestamp": 1_796_115_600}
-    path.write_text(json.dumps(good) + "\nhello\n")
-    code, _, err = newsletter("events", "import", path)
-    assert code == 1
-    assert "events.jsonl:2: this line is not a SendGrid event" in err
-    path.write_text(json.dumps(good))
-    assert "1 new event recorded" in newsletter("events", "import", path)[1]
+    other = GOOD.replace('"e"', '"f"')
+    path.write_text(f"{GOOD}\nhello \x1b[2J\n[7, {other}]\n")
+    code, out, err = newsletter("events", "import", path)
+    assert (code, out) == (0, "2 new events recorded, 0 known before.\n")
+    assert err == ("2 lines are no events and were kept. See: newsletter events unreadable\n")
+    again = json.loads(newsletter("events", "import", path, "--json")[1])
+    assert (again["new"], again["known"], again["unreadable"]) == (0, 2, 2)
+
+    code, out, err = newsletter("events", "unreadable")
+    first, second, third, fourth = out.splitlines()
+    assert first.endswith("events.jsonl:3: it is not a JSON object")
+    assert second == "  7"
+    assert third.endswith("events.jsonl:2: it is not valid JSON")
+    assert fourth == "  hello \\x1b[2J"
+    data = json.loads(newsletter("events", "unreadable", "--json")[1])
+    assert (code, data["unreadable"], data["dropped"]) == (0, 2, 0)
+    assert data["events"][1] | {"received_at": ""} == {
+        "id": 1, "received_at": "", "source": "events.jsonl:2", "reason": "it is not valid JSON",
+        "length": 10, "complete": True, "text": "hello \x1b[2J",
+    }  # fmt: skip
+
+
+def test_file_without_any_event_is_rejected(newsletter: Cli, project_folder: Path) -> None:
+    path = project_folder / "readers.csv"
+    path.write_text("email\nada@example.com\n")
+    code, out, err = newsletter("events", "import", path)
+    assert (code, out) == (1, "")
+    assert "readers.csv:1: this line is not a SendGrid event: it is not valid JSON" in err
+    assert "nothing was imported from the file" in err
+    unreadable = newsletter("events", "unreadable")
+    assert unreadable == (0, "Nothing that was received as an event is unreadable.\n", "")
+
+
+def test_unreadable_events_that_are_understood_later_are_applied(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path
+) -> None:
+    newsletter("send", "--yes")
+    complaint = make_event_lines(fake_sendgrid, "spamreport").splitlines()[0]
+    # As an earlier version may have kept them.
+    texts = [complaint, f"[{GOOD}, 8]", "7", "x" * 20_000]
+    items = [make_unreadable_item(text.encode(), "") for text in texts]
+    with (
+        database_engine("sqlite:///newsletter.db", project_folder) as engine,
+        engine.begin() as connection,
+    ):
+        record_unreadable(connection, items, datetime.datetime.now(datetime.UTC))
+    code, out, _ = newsletter("events", "unreadable", "--retry")
+    assert (code, out.splitlines()) == (0, [
+        "2 understood now, 3 still not.",
+        "2 new events recorded, 0 known before.",
+        "1 reader now complained.",
+    ])  # fmt: skip
+    data = json.loads(newsletter("events", "unreadable", "--json")[1])
+    assert [event["text"][:3] for event in data["events"]] == ["8", "xxx", "7"]
+    assert [event["complete"] for event in data["events"]] == [True, False, True]
+    again = json.loads(newsletter("events", "unreadable", "--retry", "--json")[1])
+    assert (again["understood"], again["unreadable"], again["new"]) == (0, 3, 0)
+
+
+def test_many_unreadable_events_are_listed_in_part(newsletter: Cli, project_folder: Path) -> None:
+    path = project_folder / "events.jsonl"
+    path.write_text("\n".join([GOOD, *map(str, range(30)), "w" * 20_000]))
+    newsletter("events", "import", path)
+    _, out, err = newsletter("events", "unreadable")
+    assert len(out.splitlines()) == 40
+    assert "… (20,000 bytes)" in out
+    assert max(map(len, out.splitlines())) < 600
+    assert "and 11 more; all of them with --all" in err
+    assert len(newsletter("events", "unreadable", "--all")[1].splitlines()) == 62
 
 
 def test_account_status_change_pauses_the_send(

@@ -177,7 +177,7 @@ def test_erased_reader_is_reported_and_cannot_be_added(cli: Cli, project_folder:
     code, out, _ = cli("subscribers", "erase", "ada@example.com", "--yes", "--json")
     assert json.loads(out) == {
         "address": "ada@example.com", "subscriber": True, "suppressions": 0, "sends": 0,
-        "events": 0,
+        "events": 0, "unreadable": 0,
     }  # fmt: skip
     for command in (("show",), ("add",), ("remove",), ("rotate-token",), ("erase", "--yes")):
         code, _, err = cli("subscribers", command[0], "ada@example.com", *command[1:])

@@ -10,7 +10,7 @@ from newsletter.cli.subscribers.queries.explain import COPY_STATE_LABELS
 from newsletter.cli.subscribers.queries.issue_argument import format_in_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sized
 
     from newsletter.subscribers.consent.journal import JournalEntry
     from newsletter.subscribers.gdpr_export import IssueDelivery, SubscriberProfile
@@ -54,7 +54,8 @@ def show_command(address: str, *, as_json: bool) -> None:
 def _print_profile(profile: "SubscriberProfile", zone: datetime.tzinfo) -> None:
     echo(f"{profile.address}: {profile.status}")
     echo(format_fields((label, value) for label, value in _profile_rows(profile, zone) if value))
-    more = sum(max(0, len(entries) - MAX_SHOWN) for entries in (profile.copies, profile.events))
+    lists: tuple[Sized, ...] = (profile.copies, profile.events, profile.unreadable_events)
+    more = sum(max(0, len(entries) - MAX_SHOWN) for entries in lists)
     if more:
         echo_err(f"and {more:,} more issues and events; all of them with --json")
 
@@ -82,6 +83,13 @@ def _profile_rows(
         "\n".join(
             f"{format_in_zone(at, zone)}  {type_} {issue}".rstrip()
             for type_, at, issue in profile.events[:MAX_SHOWN]
+        ),
+    )
+    yield (
+        "unreadable",
+        "\n".join(
+            f"{format_in_zone(mention.received_at, zone)}  {mention.source}"
+            for mention in profile.unreadable_events[:MAX_SHOWN]
         ),
     )
 
