@@ -45,6 +45,7 @@ def test_nothing_but_brackets_and_commas_is_lost(data: bytes) -> None:
         (b'["a,b\\", c", 2]', [b'"a,b\\", c"', b"2"], "closed"),
         (b'["a', [b'"a'], "open"),
         (b'["a\\', [b'"a\\'], "open"),
+        (b'["a],\\', [b'"a],\\'], "open"),
         (b"[1] [2]", [b"1", b"[2]"], "closed"),
     ],
 )

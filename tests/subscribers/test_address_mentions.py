@@ -37,6 +37,7 @@ ADA = "ada@example.com"
         gzip.compress(b'[{"email": "ada@example.com"}]', mtime=0),
         b"@ada@example.com",
         b"x" * 10_000 + b" ada@example.com",
+        b"\\" * 300_000 + b" ada@example.com",
     ],
 )
 def test_address_is_found(text: bytes) -> None:
