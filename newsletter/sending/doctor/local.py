@@ -303,14 +303,20 @@ def _check_unreadable_events(
     count, newest_at, dropped_count = summarize_unreadable(connection)
     if newest_at is None:
         return []
-    hours = int((now - newest_at).total_seconds() // 3600)
-    age = f"{hours // 24} days" if hours >= 48 else f"{hours} hours" if hours > 1 else "an hour"  # noqa: PLR2004 - two days
+    age = _format_age(int((now - newest_at).total_seconds() // 3600))
     dropped = f"; {dropped_count:,} older ones were dropped" if dropped_count else ""
     return [warn(
         "events", f"{count:,} received and not understood, the latest {age} ago{dropped}",
         "If one says that a reader has unsubscribed or complained, they still get email.",
         "Look at them with: newsletter events unreadable",
     )]  # fmt: skip
+
+
+def _format_age(hours: int) -> str:
+    if hours < 1:
+        return "less than an hour"
+    number, unit = (hours // 24, "day") if hours >= 24 else (hours, "hour")  # noqa: PLR2004 - a day
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
 
 
 def _query_list(engine: sa.Engine) -> tuple[int, datetime.datetime | None]:

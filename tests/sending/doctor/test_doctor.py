@@ -109,8 +109,12 @@ def test_database_of_another_newsletter_is_reported(
     assert (check.state, "mountain-2" in check.says) == ("fail", True)
 
 
+@pytest.mark.parametrize(
+    ("minutes", "age"),
+    [(59, "less than an hour"), (61, "1 hour"), (7 * 60, "7 hours"), (50 * 60, "2 days")],
+)
 def test_unreadable_events_are_reported_with_their_number_and_age(
-    find_problems: FindProblems, project_folder: Path
+    find_problems: FindProblems, project_folder: Path, minutes: int, age: str
 ) -> None:
     items = [make_unreadable_item(text, "it is not valid JSON") for text in (b"a", b"b")]
     with (
@@ -118,10 +122,10 @@ def test_unreadable_events_are_reported_with_their_number_and_age(
         engine.begin() as connection,
     ):
         record_unreadable(connection, items[:1], NOW - datetime.timedelta(days=5))
-        record_unreadable(connection, items[1:], NOW - datetime.timedelta(hours=7))
+        record_unreadable(connection, items[1:], NOW - datetime.timedelta(minutes=minutes))
     check = find_problems()["events"]
     assert (check.state, check.says) == (
-        "warn", "2 received and not understood, the latest 7 hours ago",
+        "warn", f"2 received and not understood, the latest {age} ago",
     )  # fmt: skip
     assert check.next_step == "Look at them with: newsletter events unreadable"
 
