@@ -6,21 +6,37 @@ PostgreSQL has its own tools for that.
 
 import datetime
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from newsletter.db.errors import database_error
-from newsletter.db.sqlite_copy import back_up
+from newsletter.db.sqlite_copy import back_up, delete_leftovers
 from newsletter.errors import Location, display_path
 
 FOLDER_NAME = "backups"
 KEPT_COUNT = 5
-_FILE_NAME = re.compile(r"\d{8}-\d{6}\.backup")
+_TIME_FORMAT = "%Y%m%d-%H%M%S"
+_FILE_NAME = re.compile(r"(\d{8}-\d{6})\.backup")
+# A backup dated later than this from now was made by a clock that was wrong.
+_MAX_CLOCK_SKEW = datetime.timedelta(days=1)
+
+
+class AutomaticBackup(NamedTuple):
+    """A backup that was made automatically.
+
+    Attributes:
+        path: the file.
+        orphan_rows: from ``newsletter.db.sqlite_copy.find_orphan_rows``.
+    """
+
+    path: Path
+    orphan_rows: list[str]
 
 
 def back_up_automatically(
     database: Path, now: datetime.datetime, progress: Callable[[int], None] = lambda _: None
-) -> Path:
+) -> AutomaticBackup:
     """Copy a SQLite database into its folder of backups; delete all but the last few there.
 
     Only files that are named as this function names them are deleted.
@@ -29,9 +45,6 @@ def back_up_automatically(
         database: the file of the database.
         now: aware; it becomes the name.
         progress: called with the percentage points copied since the last call.
-
-    Returns:
-        The copy.
 
     Raises:
         DatabaseError: the database is damaged, or the copy can't be written.
@@ -45,18 +58,29 @@ def back_up_automatically(
             Location(display_path(folder)),
             "Check the permissions of the folder above it.",
         ) from error
-    copy = folder / f"{database.stem}-{now.astimezone(datetime.UTC):%Y%m%d-%H%M%S}.backup"
-    back_up(database, copy, progress)
-    for old in list_automatic_backups(database)[:-KEPT_COUNT]:
+    name = re.escape(database.name)
+    delete_leftovers(folder, rf"{name}-{_FILE_NAME.pattern}")
+    delete_leftovers(database.parent, rf"{name}(\.mark)?")
+    copy = folder / f"{database.name}-{now.astimezone(datetime.UTC):{_TIME_FORMAT}}.backup"
+    orphan_rows = back_up(database, copy, progress)
+    latest = f"{now.astimezone(datetime.UTC) + _MAX_CLOCK_SKEW:{_TIME_FORMAT}}"
+    # One that is dated in the future was made before, at an unknown time: it counts as the oldest.
+    by_age = sorted(_iter_backups(database), key=lambda item: (item[0] <= latest, item))
+    for _, old in by_age[:-KEPT_COUNT]:
         old.unlink(missing_ok=True)
-    return copy
+    return AutomaticBackup(copy, orphan_rows)
 
 
 def list_automatic_backups(database: Path) -> list[Path]:
-    """Return the automatic backups of a database, the oldest first."""
-    prefix = f"{database.stem}-"
-    return sorted(
-        path
-        for path in (database.parent / FOLDER_NAME).glob(f"{prefix}*.backup")
-        if _FILE_NAME.fullmatch(path.name.removeprefix(prefix))
-    )
+    """Return the automatic backups of a database, sorted by the time in their names."""
+    return [path for _, path in sorted(_iter_backups(database))]
+
+
+def _iter_backups(database: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the automatic backups of a database with the time in their names."""
+    # With its suffix: list.db and list.sqlite may be in one folder.
+    prefix = f"{database.name}-"
+    for path in (database.parent / FOLDER_NAME).glob("*.backup"):
+        match = _FILE_NAME.fullmatch(path.name.removeprefix(prefix))
+        if match and path.name.startswith(prefix):
+            yield match[1], path

@@ -27,7 +27,9 @@ CONNECT_TIMEOUT_SECONDS = 10
 POOL_SIZE = 16
 
 
-def open_database(url: str, root: Path, newsletter_id: str = "") -> sa.Engine:
+def open_database(
+    url: str, root: Path, newsletter_id: str = "", *, is_temporary: bool = False
+) -> sa.Engine:
     """Open the database; create it or upgrade its schema if necessary.
 
     Several processes may call this at once: one creates or upgrades, the others wait.
@@ -36,13 +38,15 @@ def open_database(url: str, root: Path, newsletter_id: str = "") -> sa.Engine:
         url: ``sqlite:///FILE`` (relative to ``root``) or ``postgresql://USER@HOST/NAME``.
         root: the project's folder.
         newsletter_id: ``id`` of newsletter.yml; the database takes it over at its first write.
+        is_temporary: whether it is a copy that will be deleted: no backup is made of it before its
+            schema is upgraded.
 
     Raises:
         DatabaseError: the database can't be opened, belongs to another program, or has a newer
             schema than this program. Later errors of the engine (disk full, locked, server gone)
             are raised as ``DatabaseError`` too; so is a write to another newsletter's database.
     """
-    return _open_engine(url, root, newsletter_id)[0]
+    return _open_engine(url, root, newsletter_id, is_temporary=is_temporary)[0]
 
 
 def open_existing_database(url: str, root: Path, newsletter_id: str = "") -> sa.Engine | None:
@@ -73,19 +77,21 @@ def upgrade_database(url: str, root: Path, newsletter_id: str = "") -> tuple[str
     return before, HEAD_REVISION
 
 
-def _open_engine(url: str, root: Path, newsletter_id: str) -> tuple[sa.Engine, str | None]:
+def _open_engine(
+    url: str, root: Path, newsletter_id: str, *, is_temporary: bool = False
+) -> tuple[sa.Engine, str | None]:
     target = _parse_url(url)
-    sqlite = target.get_backend_name() == "sqlite"
-    engine = _create_sqlite_engine(target, root) if sqlite else _create_postgresql_engine(target)
-    where = Location(str(target.database) if sqlite else redact_database_url(target))
+    file = sqlite_file(url, root)
+    where = Location(str(target.database) if file else redact_database_url(target))
+    engine = _create_sqlite_engine(file, where) if file else _create_postgresql_engine(target)
     secret = str(target.password or "")
     sa.event.listen(
         engine, "handle_error", lambda context: translate_error(context, where, secret), retval=True
     )
 
     def back_up_before_upgrade() -> None:
-        if sqlite:
-            back_up_automatically(root / str(target.database), datetime.datetime.now(datetime.UTC))
+        if file and not is_temporary:
+            back_up_automatically(file, datetime.datetime.now(datetime.UTC))
 
     try:
         before = ensure_current_schema(engine, where, back_up_before_upgrade)
@@ -110,11 +116,23 @@ def database_engine(url: str, root: Path, newsletter_id: str = "") -> Iterator[s
 def sqlite_file(url: str, root: Path) -> Path | None:
     """Return the file of a SQLite database; ``None`` for PostgreSQL.
 
+    Symbolic links are resolved, as SQLite does: what belongs to the database (its mark, its
+    backups) is beside the file itself, also if each release of a site links to it from a new
+    folder.
+
     Raises:
-        DatabaseError: the URL is not valid.
+        DatabaseError: the URL is not valid, or its path is a loop of links.
     """
     target = _parse_url(url)
-    return root / str(target.database) if target.get_backend_name() == "sqlite" else None
+    if target.get_backend_name() != "sqlite":
+        return None
+    try:
+        return (root / str(target.database)).resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError until Python 3.12
+        raise database_error(
+            "the path is a loop of symbolic links", Location(str(target.database)),
+            "Let it link to the file.",
+        ) from error  # fmt: skip
 
 
 def _parse_url(url: str) -> sa.URL:
@@ -135,9 +153,8 @@ def _parse_url(url: str) -> sa.URL:
     return target
 
 
-def _create_sqlite_engine(target: sa.URL, root: Path) -> sa.Engine:
-    path = root / str(target.database)
-    _create_private_file(path, Location(str(target.database)))
+def _create_sqlite_engine(path: Path, where: Location) -> sa.Engine:
+    _create_private_file(path, where)
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
         hide_parameters=True,  # they contain email addresses, and errors are logged

@@ -37,8 +37,14 @@ def ensure_current_schema(
         DatabaseError: the schema is newer than this program, or belongs to another program.
     """
     with read_transaction(engine) as connection:
-        if _read_revision(connection) == HEAD_REVISION:
-            return HEAD_REVISION
+        revision = _read_revision(connection)
+    if revision == HEAD_REVISION:
+        return HEAD_REVISION
+    if revision is not None:
+        _check_supported(revision, where)
+        # Not in the transaction below: on SQLite it locks all writers out, and a send or the public
+        # site would fail if the copy of a large database took longer than they wait.
+        before_upgrade()
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK_ID)))
@@ -47,8 +53,6 @@ def ensure_current_schema(
             return revision
         if revision is None:
             _check_empty(connection, where)
-        else:
-            before_upgrade()
         run_migrations(connection, revision, where)
     return revision
 
@@ -60,19 +64,26 @@ def run_migrations(connection: sa.Connection, revision: str | None, where: Locat
         DatabaseError: the schema is newer than this program.
     """
     from alembic import command
+
+    if revision is not None:
+        _check_supported(revision, where)
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _check_supported(revision: str, where: Location) -> None:
+    """Reject a schema that is newer than this program."""
     from alembic.script import ScriptDirectory
 
-    config = alembic_config()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
+    scripts = ScriptDirectory.from_config(alembic_config())
+    if revision not in {script.revision for script in scripts.walk_revisions()}:
         raise DatabaseError(
             f"the database has schema version {revision}, which this version does not support",
             where=where,
             remedy="It was created by a newer version. Update with: "
             "pip install --upgrade newsletter",
         )
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
 
 
 def alembic_config() -> "Config":

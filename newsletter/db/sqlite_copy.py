@@ -4,8 +4,10 @@ Uses SQLite's online backup API. A copy is one file, complete and checked, or th
 """
 
 import os
+import re
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -18,10 +20,12 @@ ProgressCallback = Callable[[int], None]
 PAGES_PER_STEP = 2_000
 # How long a restore waits for another command that is about to finish.
 LOCK_TIMEOUT_SECONDS = 2.0
+# How old a temporary file must be to count as left over.
+LEFTOVER_SECONDS = 24 * 60 * 60
 CORRUPTION_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
-def back_up(database: Path, target: Path, progress: ProgressCallback = lambda _: None) -> None:
+def back_up(database: Path, target: Path, progress: ProgressCallback = lambda _: None) -> list[str]:
     """Copy a database to a file that only its owner can read, and check the copy.
 
     The copy is a snapshot of one moment; a send or an import may go on writing meanwhile.
@@ -30,6 +34,10 @@ def back_up(database: Path, target: Path, progress: ProgressCallback = lambda _:
         database: the file of the database.
         target: the copy; replaced if it exists.
         progress: called with the percentage points copied since the last call.
+
+    Returns:
+        From ``find_orphan_rows``: they are no damage of the file, and a backup that has them as the
+        database has them is worth keeping.
 
     Raises:
         DatabaseError: the database does not exist or is damaged, or the copy cannot be written.
@@ -40,17 +48,19 @@ def back_up(database: Path, target: Path, progress: ProgressCallback = lambda _:
             Location(display_path(database)),
             "There is nothing to back up.",
         )
+    delete_leftovers(target.parent, re.escape(target.name))
     with temporary_file_beside(target) as copy:
         with translate_sqlite_errors(target), closing(_connect(database)) as source:
             copy_snapshot(source, copy, progress)
-        damage = find_corruption(copy) or find_orphan_rows(copy)
-        if damage:
+        if damage := find_corruption(copy):
             raise database_error(
                 f"the database is damaged, so the backup was discarded: {damage[0]}",
                 Location(display_path(database)),
                 "Restore an earlier backup with: newsletter restore FILE",
             )
+        orphan_rows = find_orphan_rows(copy)
         move_into_place(copy, target)
+    return orphan_rows
 
 
 def copy_snapshot(
@@ -140,6 +150,23 @@ def temporary_file_beside(target: Path) -> Iterator[Path]:
     finally:
         for file in database_files(path):
             file.unlink(missing_ok=True)
+
+
+def delete_leftovers(folder: Path, name: str) -> None:
+    """Delete the temporary files of a program that was killed while it made a file.
+
+    Those of the last day are left: another program may be making the same file now.
+
+    Args:
+        folder: the folder of the file.
+        name: a regular expression for its name.
+    """
+    pattern = re.compile(rf"\.{name}\.\w{{8}}(-wal|-shm|-journal)?", re.ASCII)
+    for path in folder.glob(".*"):
+        if pattern.fullmatch(path.name):
+            with suppress(OSError):
+                if time.time() - path.lstat().st_mtime > LEFTOVER_SECONDS:
+                    path.unlink()
 
 
 def move_into_place(copy: Path, target: Path) -> None:

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.output import echo
+from newsletter.cli.output import echo, echo_err
 from newsletter.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from newsletter.errors import DatabaseError
 
 MEGABYTE = 1_000_000
@@ -48,10 +50,25 @@ def backup_command(file: Path, *, force: bool) -> None:
             remedy="Name another file, or replace this one with --force.",
         )
     with progress_bar(100, "Copying") as advance:
-        back_up(database, file, advance)
+        orphan_rows = back_up(database, file, advance)
+    print_orphan_rows(orphan_rows)
     size = file.stat().st_size / MEGABYTE
     echo(f"Backed up {display_path(database)} to {where}: {size:,.1f} MB, checked.", color="green")
     echo("It holds your readers' addresses: keep it where nobody else can read it.")
+
+
+def print_orphan_rows(orphan_rows: "Sequence[str]") -> None:
+    """Print that rows refer to others that are missing, if some do.
+
+    Args:
+        orphan_rows: from ``newsletter.db.sqlite_copy.back_up``.
+    """
+    if orphan_rows:
+        echo_err(
+            f"The database has rows without the row that they belong to ({orphan_rows[0]}). "
+            "Another program may have deleted it. The backup is exact: it has them as well.",
+            color="yellow",
+        )
 
 
 def postgresql_tools_error(command: str, url: str, suffix: str = "") -> "DatabaseError":

@@ -69,7 +69,7 @@ def plan_command(  # noqa: PLR0913 - one parameter per option
         raise_if_refused(proposal)
         if again and proposal.is_resumed:
             _refuse_replanning(proposal)
-        back_up_before_send(project)
+        back_up_before_send(project, engine)
         _print_plan(proposal, confirm_proposal(proposal).send, as_json=as_json)
 
 

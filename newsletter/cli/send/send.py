@@ -261,7 +261,7 @@ def _confirm_and_deliver(  # noqa: PLR0913 - the command's options
 ) -> int:
     from newsletter.sending import service
 
-    back_up_before_send(proposal.project)
+    back_up_before_send(proposal.project, proposal.ledger.engine)
     with service.open_client(proposal.project.config) as client:
         schedule = service.request_schedule(client, scheduled_time, limit_per_hour)
         context = service.confirm_proposal(proposal, schedule)

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli.database.backup import print_orphan_rows
 from newsletter.cli.output import echo_err
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import sqlalchemy as sa
 
     from newsletter.project import Project
     from newsletter.sending.delivery.sender import SendObserver
@@ -59,8 +62,12 @@ def open_send_context(issue: str | None) -> "Iterator[SendContext]":
         yield SendContext(project, ledger, find_send(ledger, issue))
 
 
-def back_up_before_send(project: "Project") -> None:
-    """Back up the list and the record of sends, if they are in SQLite; keep the last few copies."""
+def back_up_before_send(project: "Project", engine: "sa.Engine") -> None:
+    """Back up the list and the record of sends, if they are in SQLite; keep the last few copies.
+
+    Raises:
+        DatabaseError: the database belongs to another newsletter, or can't be backed up.
+    """
     import datetime
 
     from newsletter.cli.progress import progress_bar
@@ -68,9 +75,13 @@ def back_up_before_send(project: "Project") -> None:
     from newsletter.db.engine import sqlite_file
 
     database = sqlite_file(project.config.database, project.root)
-    if database is not None:
-        with progress_bar(100, "Backing up") as advance:
-            back_up_automatically(database, datetime.datetime.now(datetime.UTC), advance)
+    if database is None:
+        return
+    with engine.begin():  # refused here: or the other newsletter's backups would be replaced
+        pass
+    with progress_bar(100, "Backing up") as advance:
+        backup = back_up_automatically(database, datetime.datetime.now(datetime.UTC), advance)
+    print_orphan_rows(backup.orphan_rows)
 
 
 def terminal_observer(context: "SendContext") -> "ObserverFactory":
