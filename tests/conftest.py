@@ -29,6 +29,7 @@ pytest_plugins = [
     "ready_to_send",
     "sending_fixtures",
     "signed_webhook",
+    "database_copies",
     "static_host",
 ]  # tests/plugins
 

@@ -6,6 +6,7 @@ what was sent, so that nothing is sent twice.
 """
 
 import datetime
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -27,12 +28,13 @@ from newsletter.backup.carry_over import (
 )
 from newsletter.db import open_database, read_transaction
 from newsletter.db.errors import primary_result_code
-from newsletter.db.identity import IDENTITY_KEYS, read_owner
+from newsletter.db.identity import IDENTITY_KEYS, has_identity, mark_as_moved, read_owner
 from newsletter.db.schema import batch, event, journal, metadata, send, setting
 from newsletter.db.sqlite_copy import (
     CORRUPTION_CODES,
     copy_snapshot,
     database_files,
+    delete_leftovers,
     find_corruption,
     move_into_place,
     open_exclusive,
@@ -107,10 +109,12 @@ def open_backup(file: Path, database: Path, newsletter_id: str = "") -> Iterator
             is of a newer version of newsletter; or the present database is of a newer version.
     """
     where = Location(display_path(file))
+    name = re.escape(database.name)
+    delete_leftovers(database.parent, rf"{name}({re.escape(REPLACED_SUFFIX)}(-\d+)?)?")
     with temporary_file_beside(database) as copy:
         _copy_and_check(file, copy, where)
         try:
-            engine = open_database(f"sqlite:///{copy.name}", copy.parent)
+            engine = open_database(f"sqlite:///{copy.name}", copy.parent, is_temporary=True)
         except DatabaseError as error:
             problem = error.problems[0]
             raise DatabaseError(problem.message, where=where, remedy=problem.remedy) from error
@@ -160,8 +164,7 @@ def restore_backup(backup: VerifiedBackup, now: datetime.datetime) -> RestoreRes
     if not database.exists():
         # SQLite would replay a leftover write-ahead log into the next database of that name.
         _move_away(database, replaced_path)
-        backup.engine.dispose()
-        move_into_place(backup.copy, database)
+        _put_into_place(backup)
         return RestoreResult(None, None)
     if backup.live_damage:
         return _replace_damaged(backup, replaced_path, now)
@@ -187,10 +190,17 @@ def _replace_damaged(
         carried_over = _carry_over(backup.engine, backup.database, now)
     except (DatabaseError, sqlite3.DatabaseError):
         carried_over = None
-    backup.engine.dispose()
     _move_away(backup.database, replaced_path)
-    move_into_place(backup.copy, backup.database)
+    _put_into_place(backup)
     return RestoreResult(carried_over, replaced_path)
+
+
+def _put_into_place(backup: VerifiedBackup) -> None:
+    """Move the copy where no database is; what was sent since the backup may be missing from it."""
+    with backup.engine.begin() as connection:
+        mark_as_moved(connection)
+    backup.engine.dispose()
+    move_into_place(backup.copy, backup.database)
 
 
 def _move_away(database: Path, replaced_path: Path) -> None:
@@ -231,7 +241,11 @@ def _check_owner(engine: sa.Engine, newsletter_id: str, where: Location) -> None
 
 def _copy_backup(file: Path, copy: Path) -> list[str]:
     """Copy a backup and return what is wrong with it; it may be on a read-only file system."""
-    uri = f"{file.resolve().as_uri()}?mode=ro"
+    path = file.resolve()
+    # A copied database file, other than a backup, is in WAL mode: unless it is opened as immutable,
+    # SQLite makes a log and an index beside it, and leaves them there.
+    is_unused = not any(beside.exists() for beside in database_files(path)[1:])
+    uri = f"{path.as_uri()}?mode=ro{'&immutable=1' if is_unused else ''}"
     with (
         translate_sqlite_errors(file),
         closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as source,
@@ -249,12 +263,23 @@ def _carry_over(engine: sa.Engine, live: Path, now: datetime.datetime) -> CarryO
     result = CarryOverResult()
     with _attach_live_database(engine, live) as connection:
         carry_over_subscribers(connection, result)
-        result.sends = _carry_sends(connection)
-        _carry_settings(connection)
+        if _has_sends(connection, attached_table(send)):
+            result.sends = _carry_sends(connection)
+            _carry_settings(connection)
+        elif _has_sends(connection, send):
+            # The backup's ledger is kept, and with it its identity: the present database, as a new
+            # one on another machine, knows nothing of what was sent since.
+            mark_as_moved(connection)
+        elif not has_identity(connection):
+            _carry_settings(connection)
         insert_missing_rows(connection, event)
         carry_over_unreadable_events(connection)
     result.erased = reapply_erasures(engine, now)
     return result
+
+
+def _has_sends(connection: sa.Connection, sends: sa.FromClause) -> bool:
+    return bool(connection.scalar(sa.select(sa.func.count()).select_from(sends)))
 
 
 def _carry_sends(connection: sa.Connection) -> list[str]:
@@ -264,8 +289,6 @@ def _carry_sends(connection: sa.Connection) -> list[str]:
         The issues whose send was missing from the backup, or was in another state there.
     """
     present = attached_table(send)
-    if not connection.scalar(sa.select(sa.func.count()).select_from(present)):
-        return []
     same_send = sa.and_(
         present.c.id == send.c.id,
         present.c.issue == send.c.issue,
@@ -293,8 +316,8 @@ def _carry_sends(connection: sa.Connection) -> list[str]:
 def _carry_settings(connection: sa.Connection) -> None:
     """Replace by the present ones the settings that belong to the ledger.
 
-    The identity, since with the present ledger the restored database is no copy; and which sends
-    were tracked.
+    The identity, since with the present ledger the restored database is no more a copy than the
+    present one is; and which sends were tracked.
     """
     present = attached_table(setting)
     is_carried, was_carried = (

@@ -5,8 +5,9 @@ since it was made. So each database notes where it is, once there and once outsi
 
 - SQLite: in a file beside the database, with the inode of the database file and a number that grows
   with every group of requests. A copy has another inode, no such file, or a smaller number.
-- PostgreSQL: the ``oid`` of the database and of the table ``send``, which a restored dump does not
-  keep. A physical copy of a whole server keeps them, and is not recognized.
+- PostgreSQL: the server's system identifier, and the ``oid`` of the database and of the table
+  ``send``, which a restored dump does not keep. A physical copy of a whole server keeps all three,
+  and is not recognized.
 """
 
 import json
@@ -16,20 +17,27 @@ import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import sqlalchemy as sa
 
 from newsletter.db.bulk import insert_or_ignore
 from newsletter.db.errors import database_error
 from newsletter.db.schema import setting
+from newsletter.db.sqlite_copy import move_into_place
 from newsletter.db.transaction import is_read_only
-from newsletter.errors import Location, display_path
+from newsletter.errors import DatabaseError, Location, display_path
 
 MARK_SUFFIX = ".mark"
 _IDENTITY_KEY = "database_identity"
 _HIGH_WATER_KEY = "database_high_water"
 _OWNER_KEY = "newsletter_id"
-IDENTITY_KEYS = (_IDENTITY_KEY, _HIGH_WATER_KEY)
+# Present while a database that was recognized as a copy has not been adopted.
+COPIED_KEY = "database_copied"
+IDENTITY_KEYS = (_IDENTITY_KEY, _HIGH_WATER_KEY, COPIED_KEY)
+
+# ``missing``: it was never sent from. ``partial``: it is the same, as far as is noted.
+IdentityState = Literal["missing", "same", "partial", "different"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +100,41 @@ class OwnerCheck:
             )
 
 
-def is_at_home(connection: sa.Connection, mark: DatabaseMark | None) -> bool:
-    """Return whether the database is where it was when it was last written.
+def compare_identity(connection: sa.Connection, mark: DatabaseMark | None) -> IdentityState:
+    """Compare where the database is with where it was when it was last written.
 
     Args:
         connection: in a transaction that began after the mark was read: then the mark is never
             ahead of the database.
-        mark: from ``read_mark``.
+        mark: from ``load_mark``.
     """
     identity = _read_setting(connection, _IDENTITY_KEY)
+    if identity is None:
+        return "missing"
     if connection.dialect.name != "sqlite":
-        return identity is not None and identity == _table_identity(connection)
+        return _compare_places(identity, _locate_tables(connection))
     high_water = int(_read_setting(connection, _HIGH_WATER_KEY) or 0)
-    return (
+    is_same = (
         mark is not None
         and mark.identity == identity
         and mark.inode == _inode(connection.engine)
         and mark.high_water <= high_water
     )
+    return "same" if is_same else "different"
+
+
+def lock_identity(connection: sa.Connection) -> None:
+    """Keep other processes from changing the identity until the transaction ends."""
+    # On SQLite, a transaction that writes excludes all others already.
+    connection.execute(
+        sa.select(setting.c.value).where(setting.c.key == _IDENTITY_KEY).with_for_update()
+    )
+
+
+def mark_as_moved(connection: sa.Connection) -> None:
+    """Let a database without an identity be recognized as a copy, since it is one."""
+    values = {"key": _IDENTITY_KEY, "value": ""}
+    connection.execute(insert_or_ignore(connection, setting).values(values))
 
 
 def has_identity(connection: sa.Connection) -> bool:
@@ -124,7 +149,7 @@ def set_identity(connection: sa.Connection) -> None:
         DatabaseError: the mark can't be written.
     """
     if connection.dialect.name != "sqlite":
-        _write_setting(connection, _IDENTITY_KEY, _table_identity(connection))
+        _write_setting(connection, _IDENTITY_KEY, _locate_tables(connection))
         return
     high_water = int(_read_setting(connection, _HIGH_WATER_KEY) or 0)
     mark = DatabaseMark(secrets.token_hex(8), _inode(connection.engine), high_water)
@@ -170,12 +195,37 @@ def save_high_water(engine: sa.Engine, high_water: int | None) -> None:
 
 def read_mark(engine: sa.Engine) -> DatabaseMark | None:
     """Return what is noted beside a SQLite database; ``None`` if there is nothing readable."""
+    try:
+        return load_mark(engine)
+    except DatabaseError:
+        return None
+
+
+def load_mark(engine: sa.Engine) -> DatabaseMark | None:
+    """Return what is noted beside a SQLite database; ``None`` if nothing is, or no mark.
+
+    A file that is empty or not a mark proves nothing about where the database is, as no file does.
+    One that can't be read may be a mark, and is an error: nothing may be concluded from it.
+
+    Raises:
+        DatabaseError: there is a file that can't be read.
+    """
     if engine.dialect.name != "sqlite":
         return None
+    path = mark_path(_database_file(engine))
     try:
-        data = json.loads(mark_path(_database_file(engine)).read_bytes())
+        data = json.loads(path.read_bytes())
         return DatabaseMark(str(data["identity"]), int(data["inode"]), int(data["high_water"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise database_error(
+            f"could not read the file: {(error.strerror or str(error)).lower()}",
+            Location(display_path(path)),
+            "It belongs to the database: the user who runs newsletter must be able to read and "
+            "write it. Check its permissions and the disk, and run the same command again.",
+        ) from error
+    except (ValueError, TypeError, KeyError):
         return None
 
 
@@ -184,13 +234,32 @@ def mark_path(database: Path) -> Path:
     return database.with_name(database.name + MARK_SUFFIX)
 
 
-def _table_identity(connection: sa.Connection) -> str:
-    """Return where the tables are on a PostgreSQL server."""
+def _locate_tables(connection: sa.Connection) -> str:
+    """Return where the tables are: PostgreSQL's server, database and table, joined by dots.
+
+    A managed server may not let the role call ``pg_control_system()``. Then the server is left
+    out, and a copy is recognized unless both oids are the same by chance, as they can be in a dump
+    of a dump.
+    """
     query = (
         "SELECT concat(oid, '.', CAST(to_regclass('send') AS oid)) FROM pg_database "
         "WHERE datname = current_database()"
     )
-    return str(connection.scalar(sa.text(query)))
+    place = str(connection.scalar(sa.text(query)))
+    may_identify = "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')"
+    if connection.scalar(sa.text(may_identify)):
+        server = connection.scalar(sa.text("SELECT system_identifier FROM pg_control_system()"))
+        place = f"{server}.{place}"
+    return place
+
+
+def _compare_places(noted: str, present: str) -> IdentityState:
+    """Compare two places; one may lack the server, which was not always noted."""
+    noted_parts, present_parts = (place.split(".")[::-1] for place in (noted, present))
+    shared = zip(noted_parts, present_parts, strict=False)
+    if any(before != now for before, now in shared):
+        return "different"
+    return "same" if len(noted_parts) >= len(present_parts) else "partial"
 
 
 def _read_setting(connection: sa.Connection, key: str) -> str | None:
@@ -212,12 +281,27 @@ def _inode(engine: sa.Engine) -> int:
 
 
 def _write_mark(engine: sa.Engine, mark: DatabaseMark) -> None:
-    path = mark_path(_database_file(engine))
+    """Write the mark durably: an empty one, after a power cut, would make the database a copy.
+
+    If only its last change is lost, the number in it is lower than that in the database, which is
+    the same as if the requests had not been counted yet.
+    """
+    database = _database_file(engine)
+    path = mark_path(database)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w") as file:
+            _copy_permissions(database, handle)
             json.dump(asdict(mark), file)
-        Path(name).replace(path)
+        move_into_place(Path(name), path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _copy_permissions(database: Path, handle: int) -> None:
+    """Let whoever may use the database use its mark too, as SQLite does with its own files."""
+    status = database.stat()
+    os.fchmod(handle, status.st_mode & 0o666)
+    if os.geteuid() == 0:
+        os.fchown(handle, status.st_uid, status.st_gid)

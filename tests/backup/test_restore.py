@@ -1,6 +1,8 @@
 """A restore keeps later unsubscribes, erasures and the record of what was sent."""
 
 import datetime
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -35,6 +37,9 @@ from newsletter.subscribers.consent.transitions import replay_status
 from newsletter.subscribers.consent.unreadable_events import DROPPED_KEY
 from newsletter.subscribers.tracking_record import insert_tracking
 
+OLD_DATABASE = (
+    Path(__file__).parents[1] / "fixtures" / "project_0_1" / "harbour-notes" / "newsletter.db"
+)
 THEN = datetime.datetime(2026, 11, 1, 9, 0, tzinfo=datetime.UTC)
 NOW = datetime.datetime(2026, 11, 24, 9, 0, tzinfo=datetime.UTC)
 URL = "sqlite:///newsletter.db"
@@ -281,6 +286,39 @@ def test_record_of_tracking_is_that_of_the_present_database(mailing_list: Mailin
     assert before == [
         ("tracking clicks off 2026-11-20-ice",), ("tracking opens off 2026-11-20-ice",),
     ]  # fmt: skip
+
+
+def test_record_of_tracking_is_kept_with_the_sends_of_the_backup(
+    mailing_list: MailingList,
+) -> None:
+    mailing_list.record_tracking("2026-11-20-ice", opens=True)
+    mailing_list.send("2026-11-20-ice", {"ada": "accepted"})
+    before = mailing_list.select(setting.c.key)
+    mailing_list.back_up()
+    mailing_list.path.unlink()
+    mailing_list.join("new")
+    mailing_list.restore()
+    keys = {key for (key,) in mailing_list.select(setting.c.key)}
+    assert {key for (key,) in before} <= keys
+
+
+def test_restore_of_an_earlier_version_leaves_no_other_copy(mailing_list: MailingList) -> None:
+    shutil.copyfile(OLD_DATABASE, mailing_list.backup)
+    mailing_list.path.unlink()
+    mailing_list.restore()
+    assert sorted(path.name for path in mailing_list.folder.iterdir()) == [
+        "list.backup",
+        "newsletter.db",
+    ]
+
+
+def test_leftovers_of_killed_restores_are_deleted(mailing_list: MailingList) -> None:
+    mailing_list.back_up()
+    names = (".newsletter.db.ab12_x9z", ".newsletter.db.before-restore-2.ab12_x9z-journal")
+    for name in names:
+        (mailing_list.folder / name).touch()
+        os.utime(mailing_list.folder / name, (0, 0))
+    mailing_list.restore()
 
 
 def test_send_that_progressed_since_the_backup_keeps_its_progress(

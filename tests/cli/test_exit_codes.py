@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,11 @@ def break_issue() -> None:
     path.write_text(path.read_text() + "\n[link](http://localhost/)\n")
 
 
+def copy_database() -> None:
+    copy = shutil.copy("newsletter.db", "copied.db")
+    Path(copy).replace("newsletter.db")
+
+
 def drop_sender() -> None:
     path = Path("newsletter.yml")
     path.write_text(path.read_text().replace("harbour-notes.org", "harbournotes.example"))
@@ -93,16 +99,25 @@ CASES = {
         [SEND, f"{SEND} --strict"], [refuse(1)]
     ),
     ("send", "the issue was sent, and everybody was refused"): Case([SEND, SEND], REFUSE_ALL),
+    ("send", "the database is a copy and was not adopted"): Case(
+        ["status", SEND], edit=copy_database
+    ),
     ("send --dry-run", "whether or not a real send would be refused"): Case(
         ["send --dry-run"], edit=drop_sender
     ),
     ("send --due", "nothing is due"): Case(["send --due"]),
     ("send --due", "with an option that only a new send has"): Case(["send --due --dry-run"]),
+    ("send --due", "the database is a copy and was not adopted"): Case(
+        ["status", "send --due"], edit=copy_database
+    ),
     ("plan", "planned, now or before"): Case(["plan", "plan"]),
     ("plan", "the issue has changed since it was planned"): Case(
         ["plan", "plan"], edit=change_issue
     ),
     ("plan", "the issue was sent, and has not changed since"): Case([SEND, "plan"]),
+    ("plan", "the database is a copy and was not adopted"): Case(
+        ["status", "plan"], edit=copy_database
+    ),
     ("resume", "the rest was accepted"): Case([SEND, "resume"], BLOCK_SECOND),
     ("resume", "the send has finished"): Case([SEND, "resume"]),
     ("resume", "the send has finished, and everybody was refused"): Case(
@@ -112,11 +127,17 @@ CASES = {
     ("resume", "it was cancelled, or only unknown batches are left"): Case(
         [SEND, "resume"], LOSE_SECOND
     ),
+    ("resume", "the database is a copy and was not adopted"): Case(
+        [SEND, "resume"], BLOCK_SECOND, copy_database
+    ),
     ("retry", "the refused readers were accepted"): Case([SEND, "retry ice --yes"], [refuse(1)]),
     ("retry", "they were refused again"): Case(
         [SEND, "retry ice --yes"], [refuse(1), ACCEPT, ACCEPT, ACCEPT, refuse(1)]
     ),
     ("retry", "nobody was refused"): Case([SEND, "retry ice --yes"]),
+    ("retry", "the database is a copy and was not adopted"): Case(
+        [SEND, "retry ice --yes"], [refuse(1)], copy_database
+    ),
     ("pause", "the send is paused already"): Case(
         [SEND, "resolve ice --resend --yes", "pause"], LOSE_SECOND
     ),
@@ -169,6 +190,10 @@ CASES = {
     ("events unreadable", "whatever is kept"): Case(["events unreadable"]),
     ("backup", "the file exists"): Case(["backup notes.backup"] * 2),
     ("db upgrade", "the database has this version already"): Case(["db upgrade"]),
+    ("db adopt", "the database is not a copy, or was adopted before"): Case(["db adopt"]),
+    ("db adopt", "another word was typed than `adopt`"): Case(
+        ["status", "db adopt"], edit=copy_database, typed="yes\n"
+    ),
 }
 
 

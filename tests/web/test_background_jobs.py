@@ -12,6 +12,7 @@ from ready_to_send import READERS, Cli
 
 from newsletter.db import database_engine
 from newsletter.db.schema import send
+from newsletter.db.sqlite_copy import back_up
 from newsletter.events.unreadable_item import make_unreadable_item
 from newsletter.events.unreadable_store import (
     RETENTION,
@@ -21,6 +22,8 @@ from newsletter.events.unreadable_store import (
 from newsletter.project import open_project
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.rehearsal import FakeSendGrid
+from newsletter.sending.transactional_queue import enqueue_email
+from newsletter.subscribers.address import parse_address
 from newsletter.web.background_jobs import BackgroundJob, JobRunner, make_background_jobs
 from newsletter.web.site_context import Site, open_site
 
@@ -48,6 +51,26 @@ def test_due_send_is_run_in_its_own_process(
         assert due_sends.run() is None
         with engine.connect() as connection:
             assert connection.scalars(sa.select(send.c.state)).all() == ["done"]
+
+
+def test_email_queued_in_the_original_is_not_sent_by_a_copy(
+    newsletter: Cli, fake_sendgrid: FakeSendGrid, project_folder: Path, tmp_path: Path
+) -> None:
+    assert newsletter("status")[0] == 0
+    project, now = open_project(project_folder), datetime.datetime.now(datetime.UTC)
+    address, day = parse_address("ada@example.com"), datetime.timedelta(days=1)
+    data = {"name": "Ada", "source": "", "wording": ""}
+    with database_engine(project.config.database, project.root) as engine:
+        with engine.begin() as connection:
+            enqueue_email(connection, "confirm", address, data, now, day)
+        back_up(project_folder / "newsletter.db", tmp_path / "newsletter.db")
+    with closing(SendGridClient(fake_sendgrid.key, project.config.sendgrid)) as mailer:
+        for folder, sent in ((tmp_path, 0), (project_folder, 1)):
+            with database_engine(project.config.database, folder) as engine:
+                jobs = make_background_jobs(open_site(project, engine), mailer)
+                [emails] = [job for job in jobs if job.name == "transactional emails"]
+                assert emails.run() == sent
+    assert [email.address for email in fake_sendgrid.accepted] == ["ada@example.com"]
 
 
 def test_without_a_mailer_only_cleanup_runs(site: Site) -> None:

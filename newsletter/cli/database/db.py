@@ -5,16 +5,22 @@ import click
 from newsletter.cli.lazy_group import LazyCommand, LazyGroup
 from newsletter.cli.output import echo, print_json
 
-COMMANDS = {"upgrade": LazyCommand(f"{__name__}:upgrade_command", "Make or upgrade the database.")}
+COMMANDS = {
+    "upgrade": LazyCommand(f"{__name__}:upgrade_command", "Make or upgrade the database."),
+    "adopt": LazyCommand(
+        "newsletter.cli.database.adopt:adopt_command", "Send from a database that is a copy."
+    ),
+}
 
 
-@click.group("db", cls=LazyGroup, lazy=COMMANDS, short_help="Make or upgrade the database.")
+@click.group("db", cls=LazyGroup, lazy=COMMANDS, short_help="Upgrade or adopt the database.")
 def db_group() -> None:
-    """Make or upgrade the database that newsletter.yml names.
+    """Upgrade the database that newsletter.yml names, or adopt it if it is a copy.
 
     \b
-    Example:
+    Examples:
       newsletter db upgrade
+      newsletter db adopt
     """  # noqa: D301 - \b is click's marker: don't rewrap
 
 

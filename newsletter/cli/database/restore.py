@@ -49,9 +49,11 @@ def restore_command(file: Path, *, yes: bool) -> None:
     from zoneinfo import ZoneInfo
 
     from newsletter.backup import restore
+    from newsletter.db import database_engine
     from newsletter.db.engine import sqlite_file
     from newsletter.errors import DatabaseError, Location, display_path
     from newsletter.project import open_project
+    from newsletter.sending.ledger.copied_database import hold_if_copied
 
     project = open_project()
     database = sqlite_file(project.config.database, project.root)
@@ -74,6 +76,9 @@ def restore_command(file: Path, *, yes: bool) -> None:
         result = restore.restore_backup(backup, datetime.datetime.now(datetime.UTC))
     echo(f"Restored {display_path(database)} from {display_path(file)}.", color="green")
     _print_result(result)
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
+        if copied := hold_if_copied(engine, datetime.datetime.now(datetime.UTC)):
+            echo_err(f"newsletter: {copied.as_problem()}", color="yellow")
     if result.carried_over is None:
         echo_err(NO_CARRY_OVER_WARNING, color="yellow")
     elif backup.live_damage:

@@ -6,6 +6,7 @@ from newsletter.cli.send.run_result import count_recipients, finished_send_error
 from newsletter.cli.send.shared import (
     concurrency_option,
     open_send_context,
+    refuse_copied_database,
     strict_option,
     terminal_observer,
 )
@@ -33,6 +34,7 @@ def resume_command(issue: str | None, *, concurrency: int, strict: bool, as_json
     from newsletter.sending.service import resume
 
     with open_send_context(issue) as context:
+        refuse_copied_database(context.ledger)
         before = count_recipients(context)
         if context.send.state == "done":
             config = context.project.config

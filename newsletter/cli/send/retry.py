@@ -8,6 +8,7 @@ from newsletter.cli.send.shared import (
     concurrency_option,
     open_send_context,
     pluralize,
+    refuse_copied_database,
     strict_option,
     terminal_observer,
 )
@@ -37,6 +38,7 @@ def retry_command(issue: str, *, yes: bool, concurrency: int, strict: bool, as_j
     from newsletter.sending.service import resume
 
     with open_send_context(issue) as context:
+        refuse_copied_database(context.ledger)
         next_state("retry", context.send, get_ledger_time(context.ledger))
         rejected = count_recipients(context).get("rejected", 0)
         if rejected and not as_json:

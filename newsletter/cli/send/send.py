@@ -10,6 +10,7 @@ from newsletter.cli.send.run_result import count_recipients, report_run
 from newsletter.cli.send.shared import (
     back_up_before_send,
     concurrency_option,
+    refuse_copied_database,
     strict_option,
     terminal_observer,
 )
@@ -295,6 +296,7 @@ def _start_due_sends(
     from newsletter.sending.service import SendContext, resume
 
     ledger = open_ledger(engine, project.config)
+    refuse_copied_database(ledger)  # all that was due in it is held
     exit_code, problems = 0, list[Problem]()
     for send in iter_due_sends(ledger):
         context = SendContext(project, ledger, send)

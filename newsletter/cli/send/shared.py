@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from newsletter.project import Project
     from newsletter.sending.delivery.sender import SendObserver
+    from newsletter.sending.ledger.record import Ledger
     from newsletter.sending.ledger.status import SendStatus
     from newsletter.sending.service import ObserverFactory, SendContext
 
@@ -82,6 +83,19 @@ def back_up_before_send(project: "Project", engine: "sa.Engine") -> None:
     with progress_bar(100, "Backing up") as advance:
         backup = back_up_automatically(database, datetime.datetime.now(datetime.UTC), advance)
     print_orphan_rows(backup.orphan_rows)
+
+
+def refuse_copied_database(ledger: "Ledger") -> None:
+    """Refuse to send from a database that is a copy and has not been adopted.
+
+    Raises:
+        SendRefusedError: it is one.
+    """
+    from newsletter.db import read_transaction
+    from newsletter.sending.ledger.copied_database import require_adopted
+
+    with read_transaction(ledger.engine) as connection:
+        require_adopted(connection)
 
 
 def terminal_observer(context: "SendContext") -> "ObserverFactory":

@@ -41,11 +41,14 @@ def status_command(issue: str | None, *, as_json: bool, watch: bool) -> None:
     """  # noqa: D301 - \b is click's marker: don't rewrap
     from newsletter.db import database_engine
     from newsletter.project import open_project
+    from newsletter.sending.ledger.copied_database import find_copy
     from newsletter.sending.ledger.find_sends import find_send, list_sends, open_ledger
 
     project = open_project()
     with database_engine(project.config.database, project.root, project.config.id) as engine:
         ledger = open_ledger(engine, project.config)
+        if copied := find_copy(engine):
+            echo_err(f"newsletter: {copied.as_problem()}", color="yellow")
         sends = [find_send(ledger, issue)] if issue else list_sends(ledger)
         if not sends and not as_json:
             echo_err("Nothing has been sent or planned yet.")

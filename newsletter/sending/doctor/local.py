@@ -22,6 +22,7 @@ from newsletter.project import Project
 from newsletter.project.folder import list_issue_folders
 from newsletter.render.article.links import get_host
 from newsletter.render.template.loader import load_templates
+from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.planning.preflight import find_settings_problems
 from newsletter.sending.planning.proposal import render_issue_folder
 from newsletter.sending.providers.sendgrid.client import (
@@ -238,6 +239,7 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
             return
         with database_engine(config.database, project.root, config.id) as engine:
             count, latest = _query_list(engine)
+            copied = find_copy(engine)
             with read_transaction(engine) as connection:
                 owner = read_owner(connection)
                 warnings = _check_durability(connection)
@@ -255,6 +257,8 @@ def _check_database(project: Project, now: datetime.datetime) -> Iterator[Doctor
         )  # fmt: skip
     else:
         yield ok("database", f"up to date; {readers} may be mailed")
+    if copied:
+        yield fail_for_problem("database", copied.as_problem())
     yield from warnings
     if latest and latest > now + _MAX_CLOCK_SKEW:
         yield fail(

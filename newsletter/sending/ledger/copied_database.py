@@ -1,65 +1,160 @@
 """Hold the unfinished sends of a database that is a copy.
 
-What a copy calls ready may be in readers' inboxes already: the original may have sent it since.
+What a copy calls ready may be in readers' inboxes already: the original may have sent it since. So
+may issues of which the copy knows nothing, which were planned after it was made. Therefore nothing
+is planned or sent to the list from a copy until the editor has adopted it. Emails to single
+subscribers about their own subscription go on, since only this site can answer who signs up here.
 """
 
 import datetime
+import json
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from newsletter.db import read_transaction
-from newsletter.db.identity import has_identity, is_at_home, read_mark, set_identity
-from newsletter.db.schema import attempt, batch, journal, send, send_recipient
+from newsletter.db.bulk import insert_or_ignore
+from newsletter.db.identity import (
+    COPIED_KEY,
+    compare_identity,
+    load_mark,
+    lock_identity,
+    set_identity,
+)
+from newsletter.db.schema import (
+    attempt,
+    batch,
+    journal,
+    send,
+    send_recipient,
+    setting,
+    transactional_email,
+)
+from newsletter.errors import Problem, SendRefusedError
 
 _UNFINISHED_STATES = ("frozen", "running", "paused", "blocked", "needs_review")
 
 
 @dataclass(frozen=True, slots=True)
 class CopiedDatabase:
-    """A database that was recognized as a copy.
+    """A database that was recognized as a copy and has not been adopted.
 
     Attributes:
-        as_of: when the last thing in it was recorded; ``None`` if nothing was.
-        held_issues: the issues whose sends were held.
+        as_of: when the last thing was recorded in it before it was copied; ``None`` if nothing was.
+        held_issues: the issues whose sends are held.
     """
 
     as_of: datetime.datetime | None
-    held_issues: tuple[str, ...]
+    held_issues: tuple[str, ...] = ()
+
+    @property
+    def as_of_text(self) -> str:
+        """``as_of``, for people."""
+        if self.as_of is None:
+            return "an unknown time"
+        return f"{self.as_of.day} {self.as_of:%b %Y %H:%M} UTC"
+
+    def as_problem(self) -> Problem:
+        """Return why nothing is planned or sent to the list."""
+        return Problem(
+            f"this database is a copy as of {self.as_of_text}: what the original has sent since is "
+            "not recorded in it, and could be sent again",
+            remedy="If this is the database to send from now on, run: newsletter db adopt",
+        )
 
 
 def hold_if_copied(engine: sa.Engine, now: datetime.datetime) -> CopiedDatabase | None:
-    """Hold the unfinished sends of a database that is a copy; return ``None`` if it isn't one.
+    """Hold the unfinished sends of a database that is a copy; return ``None`` if nothing was held.
 
     A held send's open batches become unknown: events, ``reconcile`` and ``resolve`` settle them. A
     database without an identity gets one.
+
+    Raises:
+        DatabaseError: the mark beside the database can't be read; nothing is held.
     """
     # The mark first: it is written after the database, so it is never ahead of it.
-    mark = read_mark(engine)
+    mark = load_mark(engine)
     with read_transaction(engine) as connection:
-        if is_at_home(connection, mark):
+        if compare_identity(connection, mark) == "same":
             return None
     with engine.begin() as connection:
-        mark = read_mark(engine)
-        if is_at_home(connection, mark):  # another process has done it meanwhile
+        lock_identity(connection)
+        state = compare_identity(connection, load_mark(engine))
+        if state == "same":  # another process has done it meanwhile
             return None
-        is_copy = has_identity(connection)
-        copied = _hold_unfinished_sends(connection, now) if is_copy else None
+        copied = _hold(connection, now) if state == "different" else None
         set_identity(connection)
     return copied
 
 
-def _hold_unfinished_sends(connection: sa.Connection, now: datetime.datetime) -> CopiedDatabase:
-    as_of = _last_recorded_at(connection)
-    when = f"{as_of.day} {as_of:%b %Y %H:%M} UTC" if as_of else "an unknown time"
-    reason = f"the database is a copy as of {when}; what was sent since is not known"
+def find_copy(engine: sa.Engine) -> CopiedDatabase | None:
+    """Return the database if it is a copy that has not been adopted; change nothing.
+
+    Raises:
+        DatabaseError: the mark beside the database can't be read.
+    """
+    mark = load_mark(engine)
+    with read_transaction(engine) as connection:
+        if compare_identity(connection, mark) == "different":  # no command has recognized it yet
+            return _load_copy(connection) or CopiedDatabase(_last_recorded_at(connection))
+        return _load_copy(connection)
+
+
+def require_adopted(connection: sa.Connection) -> None:
+    """Refuse to go on if the database was recognized as a copy and has not been adopted.
+
+    Raises:
+        SendRefusedError: it has not.
+    """
+    if copied := _load_copy(connection):
+        raise SendRefusedError.from_problems([copied.as_problem()])
+
+
+def adopt(engine: sa.Engine) -> None:
+    """Record the editor's decision to send from this database from now on.
+
+    Its held sends stay held: what is unknown of them is decided send by send.
+    """
+    with engine.begin() as connection:
+        connection.execute(sa.delete(setting).where(setting.c.key == COPIED_KEY))
+
+
+def _hold(connection: sa.Connection, now: datetime.datetime) -> CopiedDatabase:
+    earlier = _load_copy(connection)
+    # A copy of a copy: what was recorded in the first copy says nothing about the original.
+    copied = CopiedDatabase(earlier.as_of if earlier else _last_recorded_at(connection))
+    reason = f"the database is a copy as of {copied.as_of_text}; what was sent since is not known"
     rows = connection.execute(
-        sa.select(send.c.id, send.c.issue)
-        .where(send.c.state.in_(_UNFINISHED_STATES))
+        sa.select(send.c.id).where(send.c.state.in_(_UNFINISHED_STATES)).order_by(send.c.id)
+    )
+    for (send_id,) in rows.all():
+        _hold_send(connection, send_id, reason, copied.as_of or now, now)
+    # The original has the same emails in its queue.
+    connection.execute(
+        sa.update(transactional_email)
+        .where(transactional_email.c.state.in_(("ready", "in_flight")))
+        .values(state="unknown", ended_at=now, retry_at=None, error=reason)
+    )
+    as_of = copied.as_of.isoformat() if copied.as_of else None
+    values = {"key": COPIED_KEY, "value": json.dumps({"as_of": as_of})}
+    connection.execute(insert_or_ignore(connection, setting).values(values))
+    held = _load_copy(connection)
+    assert held is not None
+    return held
+
+
+def _load_copy(connection: sa.Connection) -> CopiedDatabase | None:
+    value = connection.scalar(sa.select(setting.c.value).where(setting.c.key == COPIED_KEY))
+    if value is None:
+        return None
+    as_of = json.loads(value)["as_of"]
+    has_unknown = sa.exists().where(batch.c.send_id == send.c.id, batch.c.state == "unknown")
+    held = connection.scalars(
+        sa.select(send.c.issue)
+        .where(send.c.state == "needs_review", has_unknown)
         .order_by(send.c.id)
-    ).all()
-    held = [issue for id_, issue in rows if _hold_send(connection, id_, reason, as_of or now, now)]
-    return CopiedDatabase(as_of, tuple(held))
+    )
+    return CopiedDatabase(as_of and datetime.datetime.fromisoformat(as_of), tuple(held))
 
 
 def _hold_send(
@@ -68,14 +163,14 @@ def _hold_send(
     reason: str,
     as_of: datetime.datetime,
     now: datetime.datetime,
-) -> bool:
-    """Make the open batches of a send unknown; return whether there are any."""
+) -> None:
+    """Make the open batches of a send unknown, if there are any."""
     is_open = sa.and_(
         batch.c.send_id == send_id, batch.c.state.in_(("ready", "claimed", "in_flight"))
     )
     ids = connection.scalars(sa.select(batch.c.id).where(is_open)).all()
     if not ids:
-        return False
+        return
     in_batches = sa.select(batch.c.id).where(is_open)
     connection.execute(
         sa.update(attempt)
@@ -113,7 +208,6 @@ def _hold_send(
     connection.execute(
         sa.update(send).where(send.c.id == send_id).values(state="needs_review", reason=reason)
     )
-    return True
 
 
 def _last_recorded_at(connection: sa.Connection) -> datetime.datetime | None:

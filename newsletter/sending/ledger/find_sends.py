@@ -102,17 +102,17 @@ def has_due_sends(ledger: Ledger) -> bool:
 
 
 def _describe_copy(copied: CopiedDatabase) -> str:
-    when = f"{copied.as_of.day} {copied.as_of:%b %Y %H:%M} UTC" if copied.as_of else "it was made"
     text = textwrap.fill(
-        f"This database is a copy. It records what was sent until {when}; what the original has "
-        "sent since, it could send again.",
+        f"This database is a copy. It records what was sent until {copied.as_of_text}; what the "
+        "original has sent since, it could send again. Nothing is sent to the list from here "
+        "until you run:",
         TEXT_WIDTH,
     )
-    slugs = [issue[11:] for issue in copied.held_issues]
-    if not slugs:
-        return text
-    commands = "\n".join(f"  newsletter status {slug}" for slug in slugs)
-    return f"{text}\nNothing more is sent of these until you have decided:\n{commands}"
+    text += "\n  newsletter db adopt"
+    if copied.held_issues:
+        commands = "\n".join(f"  newsletter status {issue[11:]}" for issue in copied.held_issues)
+        text += f"\nWhat these have sent since then is unknown, see:\n{commands}"
+    return text
 
 
 def _due_condition(now: datetime.datetime) -> sa.ColumnElement[bool]:

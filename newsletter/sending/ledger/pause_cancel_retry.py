@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from newsletter.db.schema import batch, send, send_recipient
 from newsletter.errors import NothingToDoError, SendRefusedError
+from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.ledger.state_machine import SendCommand, next_state
 
@@ -75,7 +76,8 @@ def retry_rejected(ledger: Ledger, send_record: Send, batch_size: int) -> int:
 
     Raises:
         NothingToDoError: no recipient was rejected.
-        SendRefusedError: the send can't be retried in its state.
+        SendRefusedError: the send can't be retried in its state, or the database is a copy that
+            has not been adopted.
     """
     rejected_query = (
         sa.select(send_recipient.c.subscriber_id, send_recipient.c.batch_id)
@@ -83,6 +85,7 @@ def retry_rejected(ledger: Ledger, send_record: Send, batch_size: int) -> int:
         .order_by(send_recipient.c.subscriber_id)
     )
     with ledger.engine.begin() as connection:
+        require_adopted(connection)
         _change_send_state(connection, ledger, send_record, "retry")
         rejected = connection.execute(rejected_query).all()
         if not rejected:

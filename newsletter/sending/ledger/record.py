@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from newsletter.config.models import TrackingOptions
 from newsletter.db import read_transaction
 from newsletter.db.schema import batch, send, send_recipient
+from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.provider_pause import select_paused_until
 from newsletter.subscribers.tracking_record import insert_tracking
 
@@ -125,9 +126,14 @@ def may_have_been_sent(ledger: Ledger, send_record: Send) -> bool:
 
 
 def start_send(ledger: Ledger, send_record: Send) -> None:
-    """Start or resume a send, so that senders can claim batches with all their attempts again."""
+    """Start or resume a send, so that senders can claim batches with all their attempts again.
+
+    Raises:
+        SendRefusedError: the database is a copy that has not been adopted.
+    """
     is_stopped = send.c.state.in_(("frozen", "paused", "blocked"))
     with ledger.engine.begin() as connection:
+        require_adopted(connection)
         started = connection.execute(
             sa.update(send)
             .where(send.c.id == send_record.id, is_stopped)

@@ -14,6 +14,7 @@ from newsletter.db.bulk import column_in_parameter
 from newsletter.db.schema import BigIntKey, attempt, batch, send, send_recipient, subscriber
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
+from newsletter.sending.ledger.copied_database import require_adopted
 from newsletter.sending.ledger.record import Ledger, Send, get_send, sent_condition
 from newsletter.sending.planning.frozen_content import save_frozen_email
 from newsletter.sending.planning.preflight import no_recipients_problem
@@ -44,13 +45,15 @@ def freeze_send(
         allowed: rule of ``newsletter check`` -> why the editor allows its findings.
 
     Raises:
-        SendRefusedError: there is a send of this issue already, there are no recipients, or their
-            number isn't the expected one. Nothing is written then.
+        SendRefusedError: there is a send of this issue already, there are no recipients, their
+            number isn't the expected one, or the database is a copy that has not been adopted.
+            Nothing is written then.
     """
     condition = segment.condition if segment else ALL_SUBSCRIBERS
     query = segment.text if segment else ""
     try:
         with snapshot_write_transaction(ledger.engine) as connection:
+            require_adopted(connection)
             now = ledger.clock(connection)
             send_id = _insert_send(connection, now, prepared_email.email, query)
             total = _insert_batches(connection, send_id, prepared_email, condition, now)

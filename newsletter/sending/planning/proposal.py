@@ -22,6 +22,7 @@ from newsletter.project import Project
 from newsletter.render.email import Email
 from newsletter.render.issue import render_issue
 from newsletter.render.template.loader import load_templates
+from newsletter.sending.ledger.copied_database import find_copy
 from newsletter.sending.ledger.find_sends import open_ledger
 from newsletter.sending.ledger.record import (
     Ledger,
@@ -148,6 +149,7 @@ def propose_send(
         else check_with_exceptions(load_check_context(project, issue, email))
     )
     environment = os.environ if options.needs_api_key else None
+    copied = find_copy(engine)
     prepared_email = (
         load_prepared_email(ledger, resumed, config) if resumed else prepare_email(email, config)
     )
@@ -168,6 +170,7 @@ def propose_send(
         diff_lines=earlier.diff_lines,
         allowed=resumed.allowed if resumed else check_result.exceptions,
         problems=(
+            *((copied.as_problem(),) if copied else ()),
             *find_send_problems(
                 issue,
                 prepared_email.email,

@@ -1,81 +1,36 @@
 """A copy of a database neither sends what the original may have sent, nor loses anybody."""
 
-import itertools
+import datetime
+import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured
+from database_copies import Home
+from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import open_database, read_transaction
-from newsletter.db.identity import mark_path
-from newsletter.db.schema import batch, event, metadata
+from newsletter.db.identity import load_mark, mark_path
+from newsletter.db.schema import attempt, batch, event, setting, transactional_email
 from newsletter.db.sqlite_copy import back_up
-from newsletter.sending.delivery.sender import BatchSender
-from newsletter.sending.ledger.find_sends import find_send, open_ledger
+from newsletter.errors import DatabaseError, SendRefusedError
+from newsletter.sending.ledger import pause_cancel_retry
+from newsletter.sending.ledger.copied_database import adopt, find_copy, hold_if_copied
 from newsletter.sending.ledger.reconcile import reconcile_send
-from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state
 from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
-from newsletter.sending.planning.freeze_recipients import freeze_send
-from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.sending.rehearsal import FakeSendGrid
+from newsletter.sending.transactional_queue import enqueue_email, has_due_emails
+from newsletter.subscribers.address import parse_address
 
 TOTAL = 25
-MakeCopy = Callable[["Home"], "Home"]
-
-
-class StoppingTransport:
-    """Asks the sender to stop after the first request."""
-
-    def __init__(self, mailer: SendGridClient, observer: FakeObserver) -> None:
-        self.mailer = mailer
-        self.observer = observer
-
-    def post_mail(self, body: bytes) -> Response | NoResponse:
-        self.observer.stop_requested = True
-        return self.mailer.post_mail(body)
-
-
-@dataclass
-class Home:
-    """A database with a send, opened as the commands open it."""
-
-    engine: sa.Engine
-    prepared: PreparedEmail
-    mailer: SendGridClient
-    observer: FakeObserver
-
-    @property
-    def ledger(self) -> Ledger:
-        opened = open_ledger(self.engine, configured())
-        return Ledger(opened.engine, clock=lambda _: self.observer.now)
-
-    @property
-    def send(self) -> Send:
-        return find_send(self.ledger, None)
-
-    @property
-    def file(self) -> Path:
-        return Path(str(self.engine.url.database))
-
-    def deliver(self, *, one_batch: bool = False) -> None:
-        transport = StoppingTransport(self.mailer, self.observer) if one_batch else self.mailer
-        BatchSender(
-            self.ledger, self.send, self.prepared, transport, self.observer, concurrency=1
-        ).run()
-        self.observer.stop_requested = False
-
-    def states(self) -> dict[str, int]:
-        return count_recipients_by_state(self.ledger, self.send)
-
-    def at(self, engine: sa.Engine) -> "Home":
-        return Home(engine, self.prepared, self.mailer, self.observer)
+HOUR = datetime.timedelta(hours=1)
+LATER = "2026-12-08-thaw"
+MakeCopy = Callable[[Home], Home]
 
 
 @pytest.fixture
@@ -89,42 +44,8 @@ def original(  # noqa: PLR0917 - fixtures
 ) -> Home:
     home = Home(engine, prepared, mailer, observer)
     subscribe(make_readers(TOTAL))
-    freeze_send(home.ledger, prepared)
+    home.plan()
     return home
-
-
-@pytest.fixture
-def make_copy(
-    request: pytest.FixtureRequest, database_url: str, tmp_path: Path
-) -> Iterator[MakeCopy]:
-    """Return what copies a database to another place, as a restore on another machine does."""
-    numbers = itertools.count(1)
-    with ExitStack() as cleanup:
-
-        def make(original: Home) -> Home:
-            if database_url.startswith("sqlite"):
-                folder = tmp_path / f"copy-{next(numbers)}"
-                folder.mkdir()
-                back_up(original.file, folder / "newsletter.db")
-                engine = open_database(database_url, folder)
-            else:
-                server = request.getfixturevalue("postgres_server")
-                name = server.new_database()
-                cleanup.callback(server.drop, name)
-                engine = open_database(server.url(name), tmp_path)
-                copy_rows(original.engine, engine)
-            cleanup.callback(engine.dispose)
-            return original.at(engine)
-
-        yield make
-
-
-def copy_rows(source: sa.Engine, target: sa.Engine) -> None:
-    """Copy all rows, as a dump that is restored does."""
-    with read_transaction(source) as reading, target.begin() as writing:
-        for table in metadata.sorted_tables:
-            if rows := [dict(row) for row in reading.execute(sa.select(table)).mappings()]:
-                writing.execute(sa.insert(table), rows)
 
 
 def assert_nobody_twice(double: FakeSendGrid) -> None:
@@ -139,7 +60,7 @@ def test_copy_sends_nothing_that_the_original_may_have_sent(
     begun: bool,  # noqa: FBT001
 ) -> None:
     if begun:
-        original.deliver(one_batch=True)
+        original.deliver(1)
     copy = make_copy(original)
     original.deliver()
     assert len(double.accepted) == TOTAL
@@ -148,7 +69,8 @@ def test_copy_sends_nothing_that_the_original_may_have_sent(
     assert copy.states() == {state: count for state, count in expected.items() if count}
     assert copy.send.state == "needs_review"
     assert "the database is a copy as of " in copy.send.reason
-    copy.deliver()
+    with pytest.raises(SendRefusedError, match="newsletter db adopt"):
+        copy.deliver()
     assert len(double.accepted) == TOTAL
     assert original.states() == {"accepted": TOTAL}
 
@@ -156,7 +78,7 @@ def test_copy_sends_nothing_that_the_original_may_have_sent(
 def test_events_of_the_original_resolve_what_the_copy_holds(
     original: Home, make_copy: MakeCopy, double: FakeSendGrid
 ) -> None:
-    original.deliver(one_batch=True)
+    original.deliver(1)
     copy = make_copy(original)
     original.deliver()
     assert copy.states() == {"accepted": 10, "unknown": 15}
@@ -178,10 +100,13 @@ def test_held_batches_are_sent_after_an_explicit_decision(
     original: Home, make_copy: MakeCopy, double: FakeSendGrid
 ) -> None:
     """The original is gone: the copy is the only one that goes on."""
-    original.deliver(one_batch=True)
+    original.deliver(1)
     copy = make_copy(original)
     unknown = find_unknown_batches(copy.ledger, copy.send)
     assert resolve_batches(copy.ledger, copy.send, unknown, "resend") == "paused"
+    with pytest.raises(SendRefusedError, match="newsletter db adopt"):
+        copy.deliver()
+    adopt(copy.engine)
     copy.deliver()
     assert copy.states() == {"accepted": TOTAL}
     assert len(double.accepted) == TOTAL
@@ -192,8 +117,9 @@ def test_copy_is_held_once(original: Home, make_copy: MakeCopy, double: FakeSend
     copy = make_copy(original)
     unknown = find_unknown_batches(copy.ledger, copy.send)
     resolve_batches(copy.ledger, copy.send, unknown, "resend")
+    adopt(copy.engine)
     copy.engine.dispose()
-    copy.deliver(one_batch=True)
+    copy.deliver(1)
     copy.engine.dispose()
     copy.deliver()
     assert copy.states() == {"accepted": TOTAL}
@@ -240,7 +166,7 @@ def test_moved_file_is_no_copy_if_its_mark_moves_too(
     carry: Callable[[Path, Path], None],
     held: bool,  # noqa: FBT001
 ) -> None:
-    original.deliver(one_batch=True)
+    original.deliver(1)
     original.engine.dispose()  # which also folds the write-ahead log into the file
     folder = tmp_path / "elsewhere"
     folder.mkdir()
@@ -254,7 +180,7 @@ def test_moved_file_is_no_copy_if_its_mark_moves_too(
 def test_older_content_in_the_same_file_is_recognized(
     original: Home, tmp_path: Path, double: FakeSendGrid
 ) -> None:
-    original.deliver(one_batch=True)
+    original.deliver(1)
     back_up(original.file, tmp_path / "before")
     original.deliver()
     original.engine.dispose()
@@ -262,7 +188,8 @@ def test_older_content_in_the_same_file_is_recognized(
     shutil.copyfile(tmp_path / "before", original.file)
     assert original.file.stat().st_ino == inode
     assert original.states() == {"accepted": 10, "unknown": 15}
-    original.deliver()
+    with pytest.raises(SendRefusedError, match="newsletter db adopt"):
+        original.deliver()
     assert_nobody_twice(double)
 
 
@@ -279,3 +206,268 @@ def test_batches_of_a_copy_have_a_new_fence(original: Home, make_copy: MakeCopy)
     assert copy.send.state == "needs_review"
     with read_transaction(copy.engine) as connection:
         assert set(connection.scalars(sa.select(batch.c.fence))) == {1}
+
+
+def test_issue_that_the_copy_does_not_know_is_not_sent_from_it(
+    original: Home, make_copy: MakeCopy, double: FakeSendGrid
+) -> None:
+    original.deliver()
+    copy = make_copy(original).of_issue(LATER)
+    with pytest.raises(SendRefusedError, match="newsletter db adopt"):
+        copy.plan()
+    adopt(copy.engine)
+    copy.plan()
+    copy.deliver()
+    assert copy.states() == {"accepted": TOTAL}
+    assert len(double.accepted) == 2 * TOTAL
+
+
+def test_refused_readers_are_not_retried_from_a_copy(original: Home, make_copy: MakeCopy) -> None:
+    original.deliver()
+    copy = make_copy(original)
+    with pytest.raises(SendRefusedError, match="newsletter db adopt"):
+        pause_cancel_retry.retry_rejected(copy.ledger, copy.send, 10)
+
+
+def test_adopted_database_is_a_copy_no_more(original: Home, make_copy: MakeCopy) -> None:
+    assert find_copy(original.engine) is None
+    copy = make_copy(original)
+    unrecognized = find_copy(copy.engine)
+    assert unrecognized is not None
+    assert unrecognized.held_issues == ()
+    assert copy.send.state == "needs_review"
+    recognized = find_copy(copy.engine)
+    assert recognized == replace(unrecognized, held_issues=(copy.send.issue,))
+    adopt(copy.engine)
+    assert find_copy(copy.engine) is None
+    assert find_copy(make_copy(copy).engine) is not None
+
+
+def test_copy_of_a_copy_knows_no_more_of_the_original(original: Home, make_copy: MakeCopy) -> None:
+    copy = make_copy(original)
+    first = hold_if_copied(copy.engine, original.observer.now + HOUR)
+    reason = copy.send.reason
+    unknown = find_unknown_batches(copy.ledger, copy.send)
+    resolve_batches(copy.ledger, copy.send, unknown, "resend")
+    second_copy = make_copy(copy)
+    again = hold_if_copied(second_copy.engine, original.observer.now + 2 * HOUR)
+    assert first is not None
+    assert first.as_of == original.observer.now
+    assert again == first
+    assert second_copy.send.reason == reason
+
+
+def test_request_in_flight_is_ended_as_unknown(original: Home, make_copy: MakeCopy) -> None:
+    """A copy that was made while a request was in flight."""
+    with original.engine.begin() as connection:
+        batch_id = connection.scalar(sa.select(sa.func.min(batch.c.id)))
+        connection.execute(sa.update(batch).where(batch.c.id == batch_id).values(state="in_flight"))
+        row = {"batch_id": batch_id, "number": 1, "body_sha": "sha"}
+        connection.execute(sa.insert(attempt).values(started_at=original.observer.now, **row))
+    copy = make_copy(original)
+    assert copy.states() == {"unknown": TOTAL}
+    with read_transaction(copy.engine) as connection:
+        rows = connection.execute(
+            sa.select(attempt.c.number, attempt.c.body_sha != "", attempt.c.outcome)
+            .where(attempt.c.ended_at.is_not(None))
+            .order_by(attempt.c.batch_id)
+        ).all()
+        assert connection.scalar(sa.select(sa.func.count()).select_from(attempt)) == len(rows)
+    assert rows == [(1, True, "unknown"), (1, False, "unknown"), (1, False, "unknown")]
+
+
+def test_database_that_another_process_has_recognized_is_not_held_again(
+    original: Home, make_copy: MakeCopy
+) -> None:
+    """Meanwhile the editor has adopted it and decided about its send."""
+    copy = make_copy(original)
+    url = "sqlite:///newsletter.db" if copy.file.is_file() else get_url(copy.engine)
+    other = copy.at(open_database(url, copy.file.parent))
+    identities = list[str]()
+
+    def act_as_the_other_process(_: sa.Connection) -> None:
+        if not identities:
+            identities.append("")
+            unknown = find_unknown_batches(other.ledger, other.send)
+            resolve_batches(other.ledger, other.send, unknown, "resend")
+            adopt(other.engine)
+            identities[0] = get_identity(other.engine)
+
+    # The end of the transaction that compares the identity.
+    sa.event.listen(copy.engine, "commit", act_as_the_other_process)
+    assert hold_if_copied(copy.engine, original.observer.now) is None
+    assert (copy.send.state, copy.states()) == ("paused", {"pending": TOTAL})
+    assert find_copy(copy.engine) is None
+    assert get_identity(copy.engine) == identities[0]
+    other.engine.dispose()
+
+
+def test_emails_queued_in_the_original_are_not_sent_by_the_copy(
+    original: Home, make_copy: MakeCopy
+) -> None:
+    now, day = original.observer.now, datetime.timedelta(days=1)
+    address = parse_address("ada@example.com")
+    with original.engine.begin() as connection:
+        enqueue_email(connection, "confirm", address, {}, now, day)
+    copy = make_copy(original)
+    assert copy.send.state == "needs_review"
+    assert not has_due_emails(copy.engine, now)
+    with copy.engine.begin() as connection:
+        assert connection.scalar(sa.select(transactional_email.c.state)) == "unknown"
+        # The reader asks again, two days later.
+        assert enqueue_email(connection, "confirm", address, {}, now + 2 * day, day)
+    assert original.send.state == "frozen"
+    assert has_due_emails(original.engine, now)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_number_of_the_last_requests_never_falls(original: Home, make_copy: MakeCopy) -> None:
+    original.deliver()
+    before = load_mark(original.engine)
+    copy = make_copy(original)
+    assert copy.send.state == "done"
+    after = load_mark(copy.engine)
+    assert before is not None
+    assert after is not None
+    assert after.identity != before.identity
+    assert after.high_water == before.high_water > 0
+    with read_transaction(copy.engine) as connection:
+        query = sa.select(setting.c.value).where(setting.c.key == "database_high_water")
+        assert connection.scalar(query) == str(after.high_water)
+
+
+def make_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def make_loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("make_unreadable", [make_folder, make_loop])
+def test_mark_that_cannot_be_read_is_an_error_and_holds_nothing(
+    original: Home, make_unreadable: Callable[[Path], None]
+) -> None:
+    original.deliver(1)
+    mark = mark_path(original.file)
+    content = mark.read_bytes()
+    mark.unlink()
+    make_unreadable(mark)
+    with pytest.raises(DatabaseError, match=r"db\.mark: could not read the file: .* Check"):
+        original.deliver()
+    mark.rmdir() if mark.is_dir() else mark.unlink()
+    mark.write_bytes(content)
+    assert original.states() == {"accepted": 10, "pending": 15}
+    original.deliver()
+    assert original.states() == {"accepted": TOTAL}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": "x"}', "\0" * 90])
+def test_file_that_is_no_mark_counts_as_a_copy(original: Home, content: str) -> None:
+    original.deliver(1)
+    mark_path(original.file).write_text(content)
+    assert original.states() == {"accepted": 10, "unknown": 15}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_whoever_may_use_the_database_may_use_its_mark(original: Home) -> None:
+    original.file.chmod(0o660)
+    if os.geteuid() == 0:
+        os.chown(original.file, 1234, 1234)
+    original.deliver(1)
+    database, mark = original.file.stat(), mark_path(original.file).stat()
+    assert (mark.st_mode & 0o777, mark.st_uid) == (0o660, database.st_uid)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_database_that_each_release_links_to_is_no_copy(original: Home, tmp_path: Path) -> None:
+    original.engine.dispose()
+    original.file.rename(tmp_path / "shared.db")
+    mark_path(original.file).rename(tmp_path / "shared.db.mark")
+    for number in (1, 2):
+        release = tmp_path / f"release-{number}"
+        release.mkdir()
+        (release / "newsletter.db").symlink_to("../shared.db")
+        home = original.at(open_database("sqlite:///newsletter.db", release))
+        home.deliver(1)
+        home.engine.dispose()
+        assert [path.name for path in release.iterdir()] == ["newsletter.db"]
+        assert home.states() == {"accepted": 10 * number, "pending": TOTAL - 10 * number}
+        home.engine.dispose()
+
+
+def get_url(engine: sa.Engine) -> str:
+    return engine.url.set(drivername="postgresql").render_as_string()
+
+
+def get_identity(engine: sa.Engine) -> str:
+    with read_transaction(engine) as connection:
+        key = setting.c.key == "database_identity"
+        return str(connection.scalar(sa.select(setting.c.value).where(key)))
+
+
+def set_identity_text(engine: sa.Engine, value: str) -> None:
+    with engine.begin() as connection:
+        key = setting.c.key == "database_identity"
+        connection.execute(sa.update(setting).where(key).values(value=value))
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_same_oids_on_another_server_are_a_copy(original: Home) -> None:
+    server, *oids = get_identity(original.engine).split(".")
+    assert len(oids) == 2
+    set_identity_text(original.engine, ".".join((str(int(server) + 1), *oids)))
+    assert original.send.state == "needs_review"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_identity_of_an_earlier_version_is_completed(original: Home) -> None:
+    """It has no server."""
+    identity = get_identity(original.engine)
+    set_identity_text(original.engine, identity.partition(".")[2])
+    assert find_copy(original.engine) is None
+    assert original.send.state == "frozen"
+    assert get_identity(original.engine) == identity
+    set_identity_text(original.engine, "1.2")
+    assert original.send.state == "needs_review"
+
+
+@pytest.fixture
+def limited(original: Home) -> Iterator[Home]:
+    """The database as a role sees it that may not call ``pg_control_system()``."""
+    statements = (
+        "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC",
+        "CREATE ROLE managed LOGIN",
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO managed",
+        "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO managed",
+    )
+    with original.engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    url = sa.make_url(get_url(original.engine)).set(username="managed")
+    engine = open_database(url.render_as_string(), Path())
+    yield original.at(engine)
+    engine.dispose()
+    with original.engine.begin() as connection:
+        connection.exec_driver_sql("GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC")
+        connection.exec_driver_sql("DROP OWNED BY managed")
+        connection.exec_driver_sql("DROP ROLE managed")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_role_that_may_not_identify_the_server_compares_the_oids(
+    original: Home, limited: Home
+) -> None:
+    identity = get_identity(original.engine)
+    assert limited.send.state == "frozen"
+    assert get_identity(original.engine) == identity
+    with original.engine.begin() as connection:
+        connection.execute(sa.delete(setting))
+    assert limited.send.state == "frozen"
+    assert get_identity(original.engine) == identity.partition(".")[2]
+    assert original.send.state == "frozen"
+    assert get_identity(original.engine) == identity
+    set_identity_text(original.engine, "1.2.3")
+    assert limited.send.state == "needs_review"

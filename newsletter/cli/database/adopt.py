@@ -1,0 +1,83 @@
+"""``newsletter db adopt``: send from a database that is a copy."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.output import echo, format_fields, print_json, prompt_for_answer
+
+if TYPE_CHECKING:
+    from newsletter.sending.ledger.copied_database import CopiedDatabase
+
+
+@click.command("adopt", short_help="Send from a database that is a copy.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def adopt_command(*, yes: bool, as_json: bool) -> None:
+    """Make this database, which is a copy, the one to send from.
+
+    A restored backup, a restored dump and a copied file don't know what the original has sent
+    since. So nothing is planned or sent to the list from a copy until you have said that it
+    takes the original's place: don't send from the original any more. Sends that were unfinished
+    when the copy was made stay held until you have decided about each.
+
+    \b
+    Example:
+      newsletter db adopt
+    """  # noqa: D301 - \b is click's marker: don't rewrap
+    import sqlalchemy as sa
+
+    from newsletter.db import database_engine
+    from newsletter.db.errors import redact_database_url
+    from newsletter.project import open_project
+    from newsletter.sending.ledger.copied_database import adopt, find_copy
+    from newsletter.sending.ledger.find_sends import open_ledger
+
+    project = open_project()
+    url = redact_database_url(sa.make_url(project.config.database))
+    with database_engine(project.config.database, project.root, project.config.id) as engine:
+        open_ledger(engine, project.config)
+        copied = find_copy(engine)
+        if copied and not as_json:
+            _print_copy(copied, url)
+        if copied and not yes:
+            _confirm()
+        if copied:
+            adopt(engine)
+    if as_json:
+        as_of = copied.as_of.isoformat(timespec="seconds") if copied and copied.as_of else None
+        held = copied.held_issues if copied else ()
+        print_json({"database": url, "adopted": bool(copied), "as_of": as_of, "held": held})
+    elif copied:
+        echo("Adopted. Sends go out from this database from now on.", color="green")
+        for issue in copied.held_issues:
+            echo(f"Next: newsletter status {issue[11:]}")
+    else:
+        echo(f"{url} is not a copy, or was adopted before: nothing to do.", color="green")
+
+
+def _print_copy(copied: "CopiedDatabase", url: str) -> None:
+    warning = (
+        "an issue that the original has sent since reaches its readers a second time if you send "
+        "it from here"
+    )
+    rows = [
+        ("as of", f"{copied.as_of_text}: what was sent since is not recorded here"),
+        ("held", ", ".join(copied.held_issues) or "nothing: no send was unfinished then"),
+        ("careful", warning),
+    ]
+    echo(f"{url} is a copy.")
+    echo(format_fields(rows))
+
+
+def _confirm() -> None:
+    from newsletter.errors import SendRefusedError
+
+    typed = prompt_for_answer("Type adopt to send from this database from now on, or Ctrl-C")
+    if typed is None:
+        raise SendRefusedError("cannot ask: no terminal", remedy="In a script, use --yes.")
+    if typed.strip() != "adopt":
+        raise SendRefusedError(
+            f"'{typed}' is not adopt; nothing was done",
+            remedy="Run the command again when you are sure.",
+        )
