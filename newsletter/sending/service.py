@@ -29,7 +29,8 @@ from newsletter.config import Config
 from newsletter.errors import SendRefusedError
 from newsletter.project import Project, find_issue
 from newsletter.render.fallback_host import find_fallback_problems
-from newsletter.sending.delivery.sender import CONCURRENCY, BatchSender, SendObserver
+from newsletter.sending.delivery.observer import SendObserver
+from newsletter.sending.delivery.sender import CONCURRENCY, BatchSender
 from newsletter.sending.delivery.worker_pool import MailTransport
 from newsletter.sending.ledger.pause_cancel_retry import cancel_send
 from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send

@@ -14,7 +14,7 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 from newsletter.errors import SendRefusedError
 from newsletter.project import open_project
 from newsletter.sending import service
-from newsletter.sending.delivery.sender import SendObserver
+from newsletter.sending.delivery.observer import SendObserver
 from newsletter.sending.ledger.pause_cancel_retry import cancel_send
 from newsletter.sending.ledger.record import count_recipients_by_state, get_send
 from newsletter.sending.ledger.status import SendStatus, get_send_status

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from newsletter.project import Project
-    from newsletter.sending.delivery.sender import SendObserver
+    from newsletter.sending.delivery.observer import SendObserver
     from newsletter.sending.ledger.record import Ledger
     from newsletter.sending.ledger.status import SendStatus
     from newsletter.sending.service import ObserverFactory, SendContext

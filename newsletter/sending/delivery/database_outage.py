@@ -5,26 +5,12 @@ be written again.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from newsletter.errors import DatabaseUnavailableError
+from newsletter.sending.delivery.observer import SendObserver
 
 # In seconds. A restart of the server takes less than their sum; leases last longer than that.
 DELAYS = (1, 2, 4, 8, 15, 30, 30)
-
-
-class WaitingObserver(Protocol):
-    """Waits, and shows remarks to the editor."""
-
-    @property
-    def stop_requested(self) -> bool:
-        """Whether the editor has asked to stop."""
-
-    def wait(self, seconds: float) -> None:
-        """Wait for so many seconds, or until a stop is requested."""
-
-    def notify(self, text: str) -> None:
-        """Show a remark to the editor."""
 
 
 @dataclass(slots=True)
@@ -36,7 +22,7 @@ class DatabaseOutage:
         failed_tries: how many tries have failed in a row; 0 while the database works.
     """
 
-    observer: WaitingObserver
+    observer: SendObserver
     failed_tries: int = 0
 
     def wait(self, error: DatabaseUnavailableError, kept_responses: int) -> None:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import attempt, batch, send_recipient
-from newsletter.sending.delivery.claim import ClaimedBatch, require_owned, update_recipients
+from newsletter.sending.delivery.claim import ClaimedBatch
+from newsletter.sending.delivery.compare_and_set import require_owned, update_recipients
 from newsletter.sending.ledger.provider_pause import pause_provider
 from newsletter.sending.ledger.record import Ledger, stop_send_in_transaction
 from newsletter.sending.providers.provider import Outcome

@@ -10,16 +10,15 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 from zoneinfo import ZoneInfo
-
-import sqlalchemy as sa
 
 from newsletter.db import read_transaction
 from newsletter.errors import DatabaseError, DatabaseUnavailableError, NewsletterError
-from newsletter.sending.delivery import claim
-from newsletter.sending.delivery.claim import ClaimedBatch, PreparedBatch
+from newsletter.sending.delivery.claim import ClaimedBatch, claim_batches
 from newsletter.sending.delivery.database_outage import DatabaseOutage
+from newsletter.sending.delivery.in_flight import mark_in_flight, release_unsent, renew_leases
+from newsletter.sending.delivery.observer import SendObserver
+from newsletter.sending.delivery.prepare_batch import PreparedBatch, prepare_batch
 from newsletter.sending.delivery.record_results import (
     BatchResult,
     find_recorded,
@@ -34,9 +33,9 @@ from newsletter.sending.delivery.worker_pool import (
 from newsletter.sending.ledger import record
 from newsletter.sending.ledger.leases import expire_leases, find_held_batches
 from newsletter.sending.ledger.record import Ledger, Send
-from newsletter.sending.providers.provider import Outcome, RequestId
+from newsletter.sending.providers.provider import Outcome
 from newsletter.sending.providers.sendgrid.outcomes import classify_response
-from newsletter.sending.providers.sendgrid.payload import PreparedEmail, build_request
+from newsletter.sending.providers.sendgrid.payload import PreparedEmail
 from newsletter.sending.retry_policy import BatchAction, RefusalStreak, decide_batch_action
 
 CONCURRENCY = 16
@@ -48,23 +47,6 @@ SYSTEMATIC_REFUSAL_REMEDY = (
     "Several readers in a row were refused with this message, so the others were not tried. It may "
     "be about the issue or the account: find its cause before you continue."
 )
-
-
-class SendObserver(Protocol):
-    """Watches a send: shows progress, waits, can ask to stop."""
-
-    @property
-    def stop_requested(self) -> bool:
-        """Whether the sender is to stop once the requests in flight are completed."""
-
-    def wait(self, seconds: float) -> None:
-        """Wait for a number of seconds, or until a stop is requested."""
-
-    def advance(self, recipient_count: int) -> None:
-        """Add to the number of completed recipients."""
-
-    def notify(self, text: str) -> None:
-        """Show a message to the editor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +161,7 @@ class _SendLoop:
     def _catch_up(self) -> None:
         """Record what could not be recorded while the database was unavailable."""
         if self.unsent:
-            claim.release_unsent(self.sender.ledger, self.unsent)
+            release_unsent(self.sender.ledger, self.unsent)
             self.unsent.clear()
         if self.unrecorded:
             self._handle_responses()
@@ -193,16 +175,17 @@ class _SendLoop:
         """Claim, build and submit the next batches; return how many were claimed."""
         sender = self.sender
         limit = min(BATCHES_PER_CLAIM, self.pool.idle_count)
-        claimed = claim.claim_batches(
-            sender.ledger, sender.send, limit, smallest_first=self.has_split
-        )
+        claimed = claim_batches(sender.ledger, sender.send, limit, smallest_first=self.has_split)
         if not claimed:
             return 0
         try:
             with read_transaction(sender.ledger.engine) as connection:
                 now = sender.ledger.clock(connection)
-                prepared = [self._prepare_batch(connection, batch, now) for batch in claimed]
-            in_flight = claim.mark_in_flight(sender.ledger, prepared)
+                prepared = [
+                    prepare_batch(connection, batch, sender.prepared_email, now, self.hash_executor)
+                    for batch in claimed
+                ]
+            in_flight = mark_in_flight(sender.ledger, prepared)
         except DatabaseUnavailableError:
             # If the connection was lost in the commit, they may be on record as in flight.
             self.unsent = claimed
@@ -218,26 +201,6 @@ class _SendLoop:
         )
         return len(claimed)
 
-    def _prepare_batch(
-        self, connection: sa.Connection, claimed_batch: ClaimedBatch, now: datetime.datetime
-    ) -> PreparedBatch:
-        unsubscribed_since: list[int] = []
-        recipients = claim.load_recipients(connection, claimed_batch, unsubscribed_since, now)
-        request_id = RequestId(
-            str(claimed_batch.send_id), str(claimed_batch.id), str(claimed_batch.attempt_number)
-        )
-        request = build_request(self.sender.prepared_email, recipients, request_id)
-        # Hashing takes a quarter as long as building; this thread builds the next body meanwhile.
-        body_hash = self.hash_executor.submit(claim.hash_body, request.body)
-        return PreparedBatch(
-            claimed_batch,
-            request.body,
-            request.recipient_ids,
-            unsubscribed_since,
-            request.rejected_recipients,
-            body_hash,
-        )
-
     def _collect_results(self, timeout: float) -> None:
         self.unrecorded += self.pool.get_completed(timeout)
         if self.unrecorded:
@@ -247,7 +210,7 @@ class _SendLoop:
             and time.monotonic() - self.renewed_at > self._lease_seconds / RENEWALS_PER_LEASE
         ):
             batches = [prepared.batch for prepared in self.pool.in_flight]
-            claim.renew_leases(self.sender.ledger, batches)
+            renew_leases(self.sender.ledger, batches)
             self.renewed_at = time.monotonic()
 
     def _handle_responses(self) -> None:

@@ -1,7 +1,7 @@
 """Length and expiry of leases on claimed batches.
 
 A claimed batch belongs to its sender until the lease expires; then any sender may take it back.
-``newsletter.sending.delivery.claim`` sets and renews leases.
+``newsletter.sending.delivery`` sets and renews leases.
 """
 
 import datetime

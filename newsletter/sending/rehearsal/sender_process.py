@@ -6,7 +6,6 @@ names the fake SendGrid and the scratch database. It does what ``newsletter send
 
 import os
 import sys
-import time
 from pathlib import Path
 
 from newsletter.config import Config
@@ -14,6 +13,7 @@ from newsletter.config.urls import FALLBACK_PUBLIC_URL
 from newsletter.db import database_engine
 from newsletter.errors import NewsletterError
 from newsletter.project import Project, find_issue, open_project
+from newsletter.sending.delivery.observer import NullObserver
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.planning.frozen_content import load_prepared_email
 from newsletter.sending.planning.proposal import confirm_send, propose_send
@@ -21,19 +21,6 @@ from newsletter.sending.providers.sendgrid.client import SendGridClient, read_ap
 from newsletter.sending.rehearsal.fault_plan import READ_TIMEOUT
 
 CONCURRENCY = 4
-
-
-class NullObserver:
-    """A send observer that ignores everything."""
-
-    stop_requested = False
-    wait = staticmethod(time.sleep)
-
-    def advance(self, recipient_count: int) -> None:
-        """No-op."""
-
-    def notify(self, text: str) -> None:
-        """No-op."""
 
 
 def run_rehearsal_sender(folder: Path, issue: str, batch_size: int) -> None:

@@ -8,7 +8,8 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import subscriber
-from newsletter.sending.delivery import claim
+from newsletter.sending.delivery.claim import claim_batches
+from newsletter.sending.delivery.prepare_batch import load_recipients
 from newsletter.sending.ledger.record import Ledger, start_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail
@@ -40,10 +41,10 @@ def test_recipients_are_loaded_with_any_values(  # noqa: PLR0917 - fixtures
     with ledger.engine.begin() as connection:
         connection.execute(update_third.values(status="unsubscribed"))
     start_send(ledger, frozen)
-    (claimed,) = claim.claim_batches(ledger, frozen)
+    (claimed,) = claim_batches(ledger, frozen)
     unsubscribed: list[int] = []
     with read_transaction(ledger.engine) as connection:
-        first, second = claim.load_recipients(connection, claimed, unsubscribed, observer.now)
+        first, second = load_recipients(connection, claimed, unsubscribed, observer.now)
     assert (first.id, second.id, unsubscribed) == (1, 2, [3])
     assert first.attributes["name"] == values.get("name", "Reader 1")
     assert first.attributes["email"] == values.get("address", "reader1@example.com")

@@ -13,7 +13,10 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured
 
 from newsletter.db.schema import attempt, batch, provider_pause, send_recipient
 from newsletter.errors import DatabaseError, SendRefusedError
-from newsletter.sending.delivery import claim
+from newsletter.sending.delivery import sender
+from newsletter.sending.delivery.claim import claim_batches
+from newsletter.sending.delivery.in_flight import mark_in_flight
+from newsletter.sending.delivery.prepare_batch import PreparedBatch
 from newsletter.sending.delivery.record_results import BatchResult, record_batch_results
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.delivery.worker_pool import WorkerPool, tune_interpreter
@@ -173,7 +176,7 @@ def test_all_senders_wait_for_the_pause_that_one_was_asked_for(  # noqa: PLR0917
         BatchSender(ledger, frozen, prepared, mailer, NonWaitingObserver(), concurrency=1).run()
     with ledger.engine.connect() as connection:
         assert connection.scalars(sa.select(provider_pause.c.paused_until)).all() == [until]
-    assert claim.claim_batches(ledger, frozen, 10) == []
+    assert claim_batches(ledger, frozen, 10) == []
     assert get_next_claim_time(ledger, frozen) == until
     other = FakeObserver(observer.now)
     BatchSender(replace(ledger, clock=lambda _: other.now), frozen, prepared, mailer, other).run()
@@ -193,15 +196,15 @@ def test_claimed_batches_are_released_if_they_may_not_be_sent(
     ledger: Ledger, frozen: Send, observer: FakeObserver, reason: str
 ) -> None:
     start_send(ledger, frozen)
-    claimed = claim.claim_batches(ledger, frozen, 3)
+    claimed = claim_batches(ledger, frozen, 3)
     if reason == "paused":
         stop_send(ledger, frozen, "paused", "by hand")
     else:
         later = observer.now + datetime.timedelta(seconds=9)
         with ledger.engine.begin() as connection:
             connection.execute(sa.insert(provider_pause).values(id=1, paused_until=later))
-    prepared = [claim.PreparedBatch(claimed_batch, b"{}") for claimed_batch in claimed]
-    assert claim.mark_in_flight(ledger, prepared) is None
+    prepared = [PreparedBatch(claimed_batch, b"{}") for claimed_batch in claimed]
+    assert mark_in_flight(ledger, prepared) is None
     assert states(ledger) == {"ready": 10}
 
 
@@ -209,13 +212,13 @@ def test_batch_taken_over_by_another_sender_keeps_its_whole_group_from_being_sen
     ledger: Ledger, frozen: Send
 ) -> None:
     start_send(ledger, frozen)
-    claimed = claim.claim_batches(ledger, frozen, 3)
+    claimed = claim_batches(ledger, frozen, 3)
     with ledger.engine.begin() as connection:
         taken_over = sa.update(batch).where(batch.c.id == claimed[1].id)
         connection.execute(taken_over.values(fence=batch.c.fence + 1))
-    prepared = [claim.PreparedBatch(claimed_batch, b"{}") for claimed_batch in claimed]
+    prepared = [PreparedBatch(claimed_batch, b"{}") for claimed_batch in claimed]
     with pytest.raises(SendRefusedError, match="taken over by another sender"):
-        claim.mark_in_flight(ledger, prepared)
+        mark_in_flight(ledger, prepared)
     assert states(ledger) == {"ready": 7, "claimed": 3}
 
 
@@ -298,7 +301,7 @@ def test_outcome_that_cannot_be_recorded_does_not_affect_others(
             raise DatabaseError("the disk is full")
         record_batch_results(ledger, results)
 
-    monkeypatch.setattr("newsletter.sending.delivery.sender.record_batch_results", failing)
+    monkeypatch.setattr(sender, "record_batch_results", failing)
     transport = FakeTransport()
     with pytest.raises(DatabaseError, match="batch 2 was sent, but") as failed:
         BatchSender(ledger, frozen, prepared, transport, observer, concurrency=4).run()

@@ -12,7 +12,7 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 from newsletter.db import read_transaction
 from newsletter.db.schema import rate_bucket
 from newsletter.errors import SendRefusedError
-from newsletter.sending.delivery import claim
+from newsletter.sending.delivery.claim import claim_batches
 from newsletter.sending.delivery.hourly_limit import HOUR, RateBucket, add_to_bucket
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, get_send, start_send
@@ -86,7 +86,7 @@ def test_senders_share_one_count(
     subscribe(make_readers(45))
     frozen = save_schedule(ledger, freeze_send(ledger, prepared), SendSchedule(limit_per_hour=20))
     start_send(ledger, frozen)
-    assert [len(claim.claim_batches(ledger, frozen, limit)) for limit in (1, 3, 1)] == [1, 1, 0]
+    assert [len(claim_batches(ledger, frozen, limit)) for limit in (1, 3, 1)] == [1, 1, 0]
     with read_transaction(ledger.engine) as connection:
         assert connection.execute(sa.select(rate_bucket.c.used)).scalars().all() == [20]
 

@@ -7,7 +7,8 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db import read_transaction
 from newsletter.db.schema import send_recipient
-from newsletter.sending.delivery import claim
+from newsletter.sending.delivery.claim import ClaimedBatch, claim_batches
+from newsletter.sending.delivery.prepare_batch import load_recipients
 from newsletter.sending.ledger.record import Ledger
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail
@@ -42,16 +43,16 @@ def test_pauses_are_checked_at_the_freeze_and_at_the_claim(
         assert changes.change_address(
             connection, "reader4@example.com", new_address, ChangeOrigin(observer.now, "form")
         )
-    [claimed] = claim.claim_batches(ledger, frozen)
+    [claimed] = claim_batches(ledger, frozen)
     assert split_by_mailable(ledger, claimed, observer.now) == ([2, 5, 6, 7, 8], [3, 4])
     assert split_by_mailable(ledger, claimed, observer.now + HOUR) == ([2, 3, 5, 6, 7, 8], [4])
 
 
 def split_by_mailable(
-    ledger: Ledger, claimed: claim.ClaimedBatch, now: datetime.datetime
+    ledger: Ledger, claimed: ClaimedBatch, now: datetime.datetime
 ) -> tuple[list[int], list[int]]:
     """Return the ids of those who are mailed, and of those who no longer are."""
     excluded: list[int] = []
     with read_transaction(ledger.engine) as connection:
-        recipients = claim.load_recipients(connection, claimed, excluded, now)
+        recipients = load_recipients(connection, claimed, excluded, now)
     return [recipient.id for recipient in recipients], excluded

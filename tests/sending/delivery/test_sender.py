@@ -12,7 +12,9 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 
 from newsletter.db.schema import attempt, batch, send_recipient, subscriber, suppression
 from newsletter.errors import DatabaseError
-from newsletter.sending.delivery import claim
+from newsletter.sending.delivery.claim import claim_batches
+from newsletter.sending.delivery.in_flight import mark_in_flight
+from newsletter.sending.delivery.prepare_batch import PreparedBatch
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger.leases import MAX_LEASE
 from newsletter.sending.ledger.pause_cancel_retry import retry_rejected
@@ -328,9 +330,9 @@ def test_batch_of_a_dead_sender_becomes_unknown_if_in_flight_else_ready(
 
 def claim_and_die(scenario: SendScenario, *, in_flight: bool) -> None:
     start_send(scenario.ledger, scenario.send())
-    (claimed,) = claim.claim_batches(scenario.ledger, scenario.send())
+    (claimed,) = claim_batches(scenario.ledger, scenario.send())
     if in_flight:
-        claim.mark_in_flight(scenario.ledger, [claim.PreparedBatch(claimed, b"{}")])
+        mark_in_flight(scenario.ledger, [PreparedBatch(claimed, b"{}")])
 
 
 @pytest.mark.parametrize("ahead", [datetime.timedelta(minutes=4), datetime.timedelta(hours=9)])

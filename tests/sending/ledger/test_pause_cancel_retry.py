@@ -13,7 +13,9 @@ from newsletter.db.schema import batch, subscriber
 from newsletter.errors import NothingToDoError, SendRefusedError
 from newsletter.events.parse import Event, parse_event
 from newsletter.events.store import record_events
-from newsletter.sending.delivery import claim
+from newsletter.sending.delivery.claim import claim_batches
+from newsletter.sending.delivery.in_flight import mark_in_flight
+from newsletter.sending.delivery.prepare_batch import PreparedBatch
 from newsletter.sending.delivery.sender import BatchSender
 from newsletter.sending.ledger import pause_cancel_retry
 from newsletter.sending.ledger.recipient_status import (
@@ -122,7 +124,7 @@ def scenario(  # noqa: PLR0917 - fixtures
 def test_paused_send_is_not_claimed_until_it_is_resumed(scenario: SendScenario) -> None:
     start_send(scenario.ledger, scenario.send())
     pause_cancel_retry.pause_send(scenario.ledger, scenario.send())
-    assert claim.claim_batches(scenario.ledger, scenario.send()) == []
+    assert claim_batches(scenario.ledger, scenario.send()) == []
     with pytest.raises(NothingToDoError, match="is paused"):
         pause_cancel_retry.pause_send(scenario.ledger, scenario.send())
     scenario.run()
@@ -150,10 +152,10 @@ def test_cancelling_keeps_accepted_batches_and_drops_the_rest(scenario: SendScen
 
 def test_batch_claimed_when_the_send_was_cancelled_is_never_sent(scenario: SendScenario) -> None:
     start_send(scenario.ledger, scenario.send())
-    (claimed,) = claim.claim_batches(scenario.ledger, scenario.send())
+    (claimed,) = claim_batches(scenario.ledger, scenario.send())
     assert pause_cancel_retry.cancel_send(scenario.ledger, scenario.send()) == TOTAL
-    prepared = claim.PreparedBatch(claimed, b"{}", (1,))
-    assert claim.mark_in_flight(scenario.ledger, [prepared]) is None
+    prepared = PreparedBatch(claimed, b"{}", (1,))
+    assert mark_in_flight(scenario.ledger, [prepared]) is None
     assert scenario.state() == ("cancelled", {"dropped": TOTAL})
     scenario.check()
 
@@ -308,10 +310,8 @@ def test_event_after_the_batch_was_resent_is_reported_as_duplicate(scenario: Sen
 
 def test_event_resolves_a_batch_that_a_dead_sender_left_in_flight(scenario: SendScenario) -> None:
     start_send(scenario.ledger, scenario.send())
-    (claimed,) = claim.claim_batches(scenario.ledger, scenario.send())
-    claim.mark_in_flight(
-        scenario.ledger, [claim.PreparedBatch(claimed, b"{}", tuple(range(1, 11)))]
-    )
+    (claimed,) = claim_batches(scenario.ledger, scenario.send())
+    mark_in_flight(scenario.ledger, [PreparedBatch(claimed, b"{}", tuple(range(1, 11)))])
     scenario.record(scenario.event(1, reader=3))
     assert reconcile_send(scenario.ledger, scenario.send()).in_progress_batches == (1,)
     scenario.observer.now += scenario.ledger.lease

@@ -12,7 +12,7 @@ from newsletter import __version__
 from newsletter.db.schema import batch, send, send_content
 from newsletter.errors import SendRefusedError
 from newsletter.render.email import Email
-from newsletter.sending.delivery import claim
+from newsletter.sending.delivery.claim import claim_batches
 from newsletter.sending.ledger import pause_cancel_retry
 from newsletter.sending.ledger.record import Ledger, Send, get_send, start_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
@@ -133,7 +133,7 @@ def test_send_that_has_started_cannot_be_scheduled(
     ledger: Ledger, frozen: Send, observer: FakeObserver
 ) -> None:
     start_send(ledger, frozen)
-    assert claim.claim_batches(ledger, frozen)
+    assert claim_batches(ledger, frozen)
     with pytest.raises(SendRefusedError, match="was changed by another command"):
         save_schedule(ledger, frozen, SendSchedule(scheduled_at=observer.now))
     with pytest.raises(SendRefusedError, match="has started"):

@@ -10,7 +10,9 @@ from sending_fixtures import MakeReaders, Subscribe
 from newsletter.db.schema import attempt, batch, send, send_recipient, subscriber
 from newsletter.errors import SendRefusedError
 from newsletter.project import open_project
-from newsletter.sending.delivery import claim
+from newsletter.sending.delivery.claim import claim_batches
+from newsletter.sending.delivery.in_flight import mark_in_flight
+from newsletter.sending.delivery.prepare_batch import PreparedBatch
 from newsletter.sending.ledger.record import (
     count_recipients_by_state,
     get_send,
@@ -136,8 +138,8 @@ def test_send_of_which_something_may_have_been_sent_is_resumed_as_frozen(
     shown = propose(folder, engine)
     frozen = confirm_send(shown)
     start_send(shown.ledger, frozen)
-    (claimed,) = claim.claim_batches(shown.ledger, frozen)
-    claim.mark_in_flight(shown.ledger, [claim.PreparedBatch(claimed, b"{}")])
+    (claimed,) = claim_batches(shown.ledger, frozen)
+    mark_in_flight(shown.ledger, [PreparedBatch(claimed, b"{}")])
     stop_send(shown.ledger, frozen, "paused", "no")
     again = propose(folder, engine)
     assert again.is_resumed
@@ -157,7 +159,7 @@ def test_claim_of_a_dead_sender_blocks_a_new_plan_only_until_its_lease_expires(
     shown = propose(folder, engine)
     frozen = confirm_send(shown)
     start_send(shown.ledger, frozen)
-    assert claim.claim_batches(shown.ledger, frozen)
+    assert claim_batches(shown.ledger, frozen)
     (folder / "post.md").write_text(POST.replace("Tuesday", "Wednesday"))
     assert "has changed" in str(propose(folder, engine).problems[0])
     with engine.begin() as connection:
