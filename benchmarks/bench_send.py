@@ -31,7 +31,7 @@ from newsletter.db.schema import subscriber
 from newsletter.posts.merge_tags.tags import PREFERENCES_TAG, UNSUBSCRIBE_TAG, MergeTag
 from newsletter.render.email import Email, NamedAddress
 from newsletter.render.headers import build_unsubscribe_headers
-from newsletter.sending.delivery import prepare_batch, sender
+from newsletter.sending.delivery import prepare_batch, response_recorder, sender
 from newsletter.sending.delivery.worker_pool import WorkerPool
 from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, get_send
 from newsletter.sending.planning.freeze_recipients import freeze_send
@@ -191,7 +191,7 @@ def send(folder: Path, url: str, concurrency: int) -> dict[str, Any]:
         (sender, "claim_batches", "claim"), (prepare_batch, "load_recipients", "read"),
         (prepare_batch, "build_request", "build"), (sender, "mark_in_flight", "mark"),
         (WorkerPool, "get_completed", "wait"),
-        (sender, "record_batch_results", "record"),
+        (response_recorder, "record_batch_results", "record"),
     ):  # fmt: skip
         setattr(owner, name, clocks.wrap(label, getattr(owner, name)))
     config = make_config(url)

@@ -75,8 +75,9 @@ class SendScenario:
         """Send, one request at a time."""
         transport = InterruptedTransport(self.mailer, meanwhile)
         BatchSender(
-            self.ledger, self.send, self.prepared, transport, self.observer, concurrency=1
-        ).run()
+            self.ledger, self.send, self.prepared, transport, self.observer, concurrency=1,
+            monotonic=self.observer.timestamp,
+        ).run()  # fmt: skip
 
     def change(self, statement: sa.Update) -> None:
         """Change the list, as another command would."""

@@ -6,10 +6,9 @@ One thread, the caller's, owns the ledger and builds the bodies; the worker thre
 import datetime
 import random
 import time
-from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from newsletter.db import read_transaction
@@ -18,35 +17,22 @@ from newsletter.sending.delivery.claim import ClaimedBatch, claim_batches
 from newsletter.sending.delivery.database_outage import DatabaseOutage
 from newsletter.sending.delivery.in_flight import mark_in_flight, release_unsent, renew_leases
 from newsletter.sending.delivery.observer import SendObserver
+from newsletter.sending.delivery.outcome_messages import describe_result, unreleased_problem
 from newsletter.sending.delivery.prepare_batch import PreparedBatch, prepare_batch
-from newsletter.sending.delivery.record_results import (
-    BatchResult,
-    find_recorded,
-    record_batch_results,
-)
-from newsletter.sending.delivery.worker_pool import (
-    MailTransport,
-    TransportResult,
-    WorkerPool,
-    tune_interpreter,
-)
+from newsletter.sending.delivery.record_results import BatchResult
+from newsletter.sending.delivery.response_recorder import ResponseRecorder
+from newsletter.sending.delivery.worker_pool import MailTransport, WorkerPool, tune_interpreter
 from newsletter.sending.ledger import record
 from newsletter.sending.ledger.leases import expire_leases, find_held_batches
 from newsletter.sending.ledger.record import Ledger, Send
 from newsletter.sending.providers.provider import Outcome
-from newsletter.sending.providers.sendgrid.outcomes import classify_response
 from newsletter.sending.providers.sendgrid.payload import PreparedEmail
-from newsletter.sending.retry_policy import BatchAction, RefusalStreak, decide_batch_action
 
 CONCURRENCY = 16
 # Batches that are claimed and marked in flight together; they are POSTed while the next are built.
 BATCHES_PER_CLAIM = 8
 # How often a lease is renewed within its length.
 RENEWALS_PER_LEASE = 3
-SYSTEMATIC_REFUSAL_REMEDY = (
-    "Several readers in a row were refused with this message, so the others were not tried. It may "
-    "be about the issue or the account: find its cause before you continue."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +47,7 @@ class BatchSender:
         observer: watches the send.
         jitter: returns a number from 0 to 1, to randomize backoffs.
         concurrency: how many requests may be in flight at once.
+        monotonic: a clock in seconds that is never set, for leases and outages.
     """
 
     ledger: Ledger
@@ -70,6 +57,7 @@ class BatchSender:
     observer: SendObserver
     jitter: Callable[[], float] = random.random
     concurrency: int = CONCURRENCY
+    monotonic: Callable[[], float] = time.monotonic
 
     def run(self) -> Outcome | None:
         """Send until no batch is open, the send is stopped, or the observer asks to stop.
@@ -85,22 +73,24 @@ class BatchSender:
         record.start_send(self.ledger, self.send)
         expire_leases(self.ledger, self.send)
         record.record_tracking(self.ledger, self.send, self.prepared_email.config.tracking)
+        sandbox = self.prepared_email.config.sendgrid.sandbox
         with (
             tune_interpreter(),
             ThreadPoolExecutor(1) as hashing,
             WorkerPool[PreparedBatch](self.transport, self.concurrency) as pool,
         ):
-            loop = _SendLoop(self, pool, hashing, DatabaseOutage(self.observer))
+            loop = _SendLoop(
+                self,
+                pool,
+                hashing,
+                ResponseRecorder(self.ledger, self.send, sandbox, self.jitter),
+                DatabaseOutage(self.observer, self.monotonic),
+            )
             while loop.run_round():
                 pass
         if self.observer.stop_requested:
-            try:
-                record.stop_send(self.ledger, self.send, "paused", "stopped by hand")
-            except DatabaseError as error:
-                loop.errors.append(error)
-        if loop.errors:
-            problems = [problem for error in loop.errors for problem in error.problems]
-            raise type(loop.errors[0]).from_problems(problems)
+            loop.pause_send()
+        loop.raise_errors()
         return loop.stop_outcome
 
 
@@ -112,72 +102,75 @@ class _SendLoop:
         sender: the sender.
         pool: its worker threads.
         hash_executor: the thread that hashes bodies.
+        recorder: records the responses.
         outage: the wait for a database that is unavailable.
-        unrecorded: completed requests with their responses, until they are recorded.
         unsent: claimed batches that were not sent because the database failed; to be released.
+        leased_at: no lease of a batch that was sent is older, by the monotonic clock.
         stop_outcome: the outcome that made it stop the send.
         resume_at: nothing is sent before then: another batch would fail in the same way.
         errors: errors of the ledger; once there is one, nothing more is sent.
-        refusals: the single recipients refused in a row.
         has_split: whether a batch was split.
         announced_until: until when the editor knows that the sender waits for others' leases.
-        renewed_at: when leases were last renewed, by the monotonic clock.
     """
 
     sender: BatchSender
     pool: WorkerPool[PreparedBatch]
     hash_executor: ThreadPoolExecutor
+    recorder: ResponseRecorder
     outage: DatabaseOutage
-    unrecorded: list[tuple[PreparedBatch, TransportResult]] = field(default_factory=list)
     unsent: list[ClaimedBatch] = field(default_factory=list)
+    leased_at: float = 0.0
     stop_outcome: Outcome | None = None
     resume_at: datetime.datetime | None = None
     errors: list[NewsletterError] = field(default_factory=list)
-    refusals: RefusalStreak = field(default_factory=RefusalStreak)
     has_split: bool = False
     announced_until: datetime.datetime | None = None
-    renewed_at: float = field(default_factory=time.monotonic)
 
     def run_round(self) -> bool:
         """Do one round; return ``False`` once nothing is in flight and nothing more may be sent."""
-        stopping = self.sender.observer.stop_requested or bool(self.stop_outcome or self.errors)
         try:
-            self._catch_up()
-            submitted = 0
-            if self.pool.idle_count and not stopping and not self.resume_at:
-                submitted = self._submit_batches()
-            if self.pool.in_flight:
-                # Wait for a response only if there is nothing else to do.
-                timeout = 0.0 if submitted else self._lease_seconds / RENEWALS_PER_LEASE
-                self._collect_results(timeout)
-            elif not submitted:
-                return not stopping and self._wait_for_batch()
+            return self._run_round()
         except DatabaseUnavailableError as error:
             self._wait_for_database(error)
         except NewsletterError as error:
-            self.errors.append(error)
+            self._give_up(error)
         return True
 
-    def _catch_up(self) -> None:
-        """Record what could not be recorded while the database was unavailable."""
-        if self.unsent:
-            release_unsent(self.sender.ledger, self.unsent)
-            self.unsent.clear()
-        if self.unrecorded:
-            self._handle_responses()
-        self.outage.end()
+    def _run_round(self) -> bool:
+        stopping = self.sender.observer.stop_requested or bool(self.stop_outcome or self._failed)
+        has_written = self._catch_up()
+        submitted = 0
+        if self.pool.idle_count and not stopping and not self.resume_at:
+            submitted = self._submit_batches()
+            has_written = True
+        if self.pool.in_flight:
+            # Wait for a response only if there is nothing else to do.
+            has_written |= self._collect_results(0.0 if submitted else self._time_to_renewal())
+            continues = True
+        else:
+            continues = bool(submitted) or (not stopping and self._wait_for_batch())
+        if has_written and not self._failed:
+            self.outage.end()
+        return continues
 
-    @property
-    def _lease_seconds(self) -> float:
-        return self.sender.ledger.lease.total_seconds()
+    def _catch_up(self) -> bool:
+        """Write what could not be written while the database was unavailable, if anything."""
+        has_recorded = self._record_responses()
+        if not self.unsent:
+            return has_recorded
+        release_unsent(self.sender.ledger, self.unsent)
+        self.unsent.clear()
+        return True
 
     def _submit_batches(self) -> int:
-        """Claim, build and submit the next batches; return how many were claimed."""
+        """Claim, prepare and submit the next batches; return how many were claimed."""
         sender = self.sender
         limit = min(BATCHES_PER_CLAIM, self.pool.idle_count)
         claimed = claim_batches(sender.ledger, sender.send, limit, smallest_first=self.has_split)
         if not claimed:
             return 0
+        if not self.pool.in_flight:
+            self.leased_at = sender.monotonic()
         try:
             with read_transaction(sender.ledger.engine) as connection:
                 now = sender.ledger.clock(connection)
@@ -201,120 +194,88 @@ class _SendLoop:
         )
         return len(claimed)
 
-    def _collect_results(self, timeout: float) -> None:
-        self.unrecorded += self.pool.get_completed(timeout)
-        if self.unrecorded:
-            self._handle_responses()
-        if (
-            self.pool.in_flight
-            and time.monotonic() - self.renewed_at > self._lease_seconds / RENEWALS_PER_LEASE
-        ):
-            batches = [prepared.batch for prepared in self.pool.in_flight]
-            renew_leases(self.sender.ledger, batches)
-            self.renewed_at = time.monotonic()
+    def _collect_results(self, timeout: float) -> bool:
+        """Record what is completed, renew the leases of the rest; return whether any was due."""
+        self.recorder.kept += self.pool.get_completed(timeout)
+        has_recorded = self._record_responses()
+        if not self.pool.in_flight or self._time_to_renewal():
+            return has_recorded
+        renewed_at = self.sender.monotonic()
+        renew_leases(self.sender.ledger, [prepared.batch for prepared in self.pool.in_flight])
+        self.leased_at = renewed_at
+        return True
 
-    def _handle_responses(self) -> None:
-        """Record the completed requests, and act on them."""
-        sender = self.sender
-        now = record.get_ledger_time(sender.ledger)
-        sandbox = sender.prepared_email.config.sendgrid.sandbox
-        results, refusals = [], self.refusals
-        for prepared, response in self.unrecorded:
-            outcome = classify_response(response, now, sandbox=sandbox)
-            action = decide_batch_action(
-                outcome,
-                recipient_count=len(prepared.recipient_ids),
-                attempts=prepared.batch.failed_attempts,
-                now=now,
-                jitter=sender.jitter(),
-            )
-            refusals = refusals.extend(outcome, action)
-            if refusals.is_systematic and action.recipient_state == "rejected":
-                outcome = replace(outcome, remedy=SYSTEMATIC_REFUSAL_REMEDY)
-                action = replace(action, stop_state="blocked")
-            results.append(BatchResult(prepared.batch, prepared.recipient_ids, outcome, action))
-        if self.outage.failed_tries:
-            # The connection may have been lost in the commit, after all was stored.
-            recorded = find_recorded(sender.ledger, results)
-            self._act_on([result for result in results if result.batch.id in recorded])
-            results = [result for result in results if result.batch.id not in recorded]
-        if results:
-            self._record_results(results)
-        self.refusals = refusals
+    @property
+    def _lease_seconds(self) -> float:
+        return self.sender.ledger.lease.total_seconds()
 
-    def _record_results(self, results: Sequence[BatchResult]) -> None:
-        try:
-            record_batch_results(self.sender.ledger, results)
-        except DatabaseUnavailableError:
-            raise
-        except NewsletterError as error:
-            if len(results) > 1:
-                # One that can't be recorded must not prevent the others from being recorded.
-                for result in results:
-                    self._record_results([result])
-                return
-            self._give_up_recording(results[0].batch, error)
-            return
-        self._act_on(results)
+    def _time_to_renewal(self) -> float:
+        """Return the seconds until the leases of batches in flight are to be renewed."""
+        renewal = self.leased_at + self._lease_seconds / RENEWALS_PER_LEASE
+        return max(0.0, renewal - self.sender.monotonic())
 
-    def _act_on(self, results: Sequence[BatchResult]) -> None:
-        """Act on results that are recorded."""
-        self._forget({result.batch.id for result in results})
-        for result in results:
-            self._apply_action(result.action, result.outcome, len(result.recipient_ids))
-            self._notify_observer(result)
+    def _record_responses(self) -> bool:
+        """Record the responses, and act on them; return whether there was any."""
+        if not self.recorder.kept:
+            return False
+        for result in self.recorder.record(may_be_stored=bool(self.outage.failed_tries)):
+            self._act_on(result)
+        return True
 
-    def _give_up_recording(self, batch: ClaimedBatch, error: NewsletterError) -> None:
-        self._forget({batch.id})
-        self.errors.append(
-            DatabaseError(
-                f"batch {batch.number} was sent, but its outcome could not be recorded",
-                remedy="It is never sent again automatically: its readers will count as unknown.",
-                other_problems=error.problems,
-            )
-        )
-
-    def _forget(self, batch_ids: AbstractSet[int]) -> None:
-        self.unrecorded = [
-            (prepared, response)
-            for prepared, response in self.unrecorded
-            if prepared.batch.id not in batch_ids
-        ]
-
-    def _wait_for_database(self, error: DatabaseUnavailableError) -> None:
-        """Wait before the next try; in the end, name what could not be recorded."""
-        try:
-            self.outage.wait(error, len(self.unrecorded))
-        except DatabaseUnavailableError:
-            for prepared, _ in list(self.unrecorded):
-                self._give_up_recording(prepared.batch, error)
-            self.errors += [
-                DatabaseError(
-                    f"batch {batch.number} was not sent, but may be on record as sent",
-                    remedy="If its readers count as unknown later, send it with: newsletter "
-                    f"resolve {self.sender.send.slug} --resend {batch.number}",
-                )
-                for batch in self.unsent
-            ]
-            self.unsent = []
-            resume = f"Then continue with: newsletter resume {self.sender.send.slug}"
-            problem = error.problems[0]
-            self.errors.append(
-                DatabaseError(
-                    problem.message, where=problem.where, remedy=f"{problem.remedy} {resume}"
-                )
-            )
-
-    def _apply_action(self, action: BatchAction, outcome: Outcome, size: int) -> None:
-        self.sender.observer.advance(
+    def _act_on(self, result: BatchResult) -> None:
+        """Act on a result that is recorded."""
+        action, observer = result.action, self.sender.observer
+        size = len(result.recipient_ids)
+        observer.advance(
             size if action.recipient_state != "pending" else len(action.recipient_errors)
         )
         self.has_split = self.has_split or action.batch_state == "split"
         if action.stop_state:
-            self.stop_outcome = self.stop_outcome or outcome
+            self.stop_outcome = self.stop_outcome or result.outcome
         elif action.retry_at:
             # The cause is the provider or the network, and the same for every batch.
             self.resume_at = max(action.retry_at, self.resume_at or action.retry_at)
+        if text := describe_result(result, self._format_time):
+            observer.notify(text)
+
+    def _wait_for_database(self, error: DatabaseUnavailableError) -> None:
+        """Wait before the next try; in the end, name what could not be recorded."""
+        is_leased = self.pool.in_flight or self.recorder.kept or self.unsent
+        leased_until = self.leased_at + self._lease_seconds if is_leased else None
+        try:
+            self.outage.wait(error, len(self.recorder.kept), leased_until)
+        except DatabaseUnavailableError:
+            resume = f"Then continue with: newsletter resume {self.sender.send.slug}"
+            message, where, remedy = error.problems[0]
+            self._give_up(DatabaseError(message, where=where, remedy=f"{remedy} {resume}"))
+
+    def _give_up(self, error: NewsletterError) -> None:
+        """Stop because of an error; name what could not be recorded."""
+        slug = self.sender.send.slug
+        self.recorder.give_up()
+        self.recorder.problems += [unreleased_problem(batch.number, slug) for batch in self.unsent]
+        self.unsent.clear()
+        self.errors.append(error)
+
+    @property
+    def _failed(self) -> bool:
+        return bool(self.errors or self.recorder.problems)
+
+    def pause_send(self) -> None:
+        """Record that the editor has stopped the send."""
+        try:
+            record.stop_send(self.sender.ledger, self.sender.send, "paused", "stopped by hand")
+        except DatabaseError as error:
+            self.errors.append(error)
+
+    def raise_errors(self) -> None:
+        """Raise what went wrong, if anything did: first what could not be recorded."""
+        errors = [*self.errors]
+        if self.recorder.problems:
+            errors.insert(0, DatabaseError.from_problems(self.recorder.problems))
+        if errors:
+            problems = [problem for error in errors for problem in error.problems]
+            raise type(errors[0]).from_problems(list(dict.fromkeys(problems)))
 
     def _wait_for_batch(self) -> bool:
         """Wait until a batch can be claimed; return ``False`` if the send has finished or stopped.
@@ -357,20 +318,3 @@ class _SendLoop:
     def _wait_until(self, moment: datetime.datetime) -> None:
         if (seconds := (moment - record.get_ledger_time(self.sender.ledger)).total_seconds()) > 0:
             self.sender.observer.wait(seconds)
-
-    def _notify_observer(self, result: BatchResult) -> None:
-        """Show the observer an outcome other than success."""
-        outcome, action, size = result.outcome, result.action, len(result.recipient_ids)
-        notify = self.sender.observer.notify
-        name, message = f"batch {result.batch.number}", outcome.message
-        if action.batch_state == "unknown":
-            notify(f"{name}: {message}; its {size:,} readers may or may not have the email")
-        elif action.batch_state == "split":
-            notify(f"{name} was refused as a whole ({message}); trying its halves")
-        elif action.recipient_errors or action.batch_state == "rejected":
-            rejected = f"{len(action.recipient_errors) or size:,} of {size:,} readers"
-            notify(f"{name}: SendGrid refused {rejected}: {message}")
-        elif outcome.kind == "throttled" and action.retry_at:
-            notify(f"SendGrid asks for a pause; resuming at {self._format_time(action.retry_at)}")
-        elif outcome.kind == "not_sent":
-            notify(f"{name}: {message}; nothing was sent, trying again")

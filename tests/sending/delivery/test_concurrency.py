@@ -13,7 +13,7 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe, configured
 
 from newsletter.db.schema import attempt, batch, provider_pause, send_recipient
 from newsletter.errors import DatabaseError, SendRefusedError
-from newsletter.sending.delivery import sender
+from newsletter.sending.delivery import response_recorder
 from newsletter.sending.delivery.claim import claim_batches
 from newsletter.sending.delivery.in_flight import mark_in_flight
 from newsletter.sending.delivery.prepare_batch import PreparedBatch
@@ -301,7 +301,7 @@ def test_outcome_that_cannot_be_recorded_does_not_affect_others(
             raise DatabaseError("the disk is full")
         record_batch_results(ledger, results)
 
-    monkeypatch.setattr(sender, "record_batch_results", failing)
+    monkeypatch.setattr(response_recorder, "record_batch_results", failing)
     transport = FakeTransport()
     with pytest.raises(DatabaseError, match="batch 2 was sent, but") as failed:
         BatchSender(ledger, frozen, prepared, transport, observer, concurrency=4).run()

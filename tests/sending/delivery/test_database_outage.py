@@ -1,8 +1,10 @@
 """The database is locked, or its server gone, for a while in the middle of a send."""
 
+import datetime
 import sqlite3
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import pytest
 import sqlalchemy as sa
@@ -11,9 +13,12 @@ from sending_fixtures import FakeObserver, MakeReaders, Subscribe
 from newsletter.db import read_transaction
 from newsletter.db.schema import attempt, batch
 from newsletter.errors import DatabaseError, DatabaseUnavailableError
-from newsletter.sending.delivery.database_outage import DELAYS
+from newsletter.sending.delivery.database_outage import LONGEST_TRY_SECONDS
 from newsletter.sending.delivery.sender import BatchSender
-from newsletter.sending.ledger.record import Ledger, count_recipients_by_state, get_send
+from newsletter.sending.delivery.worker_pool import MailTransport
+from newsletter.sending.ledger.leases import expire_leases
+from newsletter.sending.ledger.record import Ledger, Send, count_recipients_by_state, get_send
+from newsletter.sending.ledger.resolve import find_unknown_batches, resolve_batches
 from newsletter.sending.planning.freeze_recipients import freeze_send
 from newsletter.sending.providers.provider import NoResponse, Response
 from newsletter.sending.providers.sendgrid.client import SendGridClient
@@ -75,19 +80,25 @@ def outage(engine: sa.Engine) -> Iterator[Outage]:
 
 @dataclass
 class CuttingTransport:
-    """Cuts the database off during one request, or after the last byte of the response."""
+    """Cuts the database off while the response to one request is awaited.
+
+    Attributes:
+        response: returned for that request, which is not sent then; ``None`` to send it.
+    """
 
     mailer: SendGridClient
     outage: Outage
     at_request: int
+    response: Response | NoResponse | None = None
     requests: int = 0
 
     def post_mail(self, body: bytes) -> Response | NoResponse:
         self.requests += 1
-        response = self.mailer.post_mail(body)
         if self.requests == self.at_request:
             self.outage.begin()
-        return response
+            if self.response:
+                return self.response
+        return self.mailer.post_mail(body)
 
 
 @dataclass
@@ -97,13 +108,25 @@ class RestoringObserver(FakeObserver):
     outage: Outage | None = None
     waits_until_end: int = 1
     stop_at_wait: int = 0
+    outage_at: int = -1  # how many recipients are completed then
+    seconds_before_outage: int = 0
+    outage_has_ended: threading.Event = field(default_factory=threading.Event)
+
+    def advance(self, recipient_count: int) -> None:
+        super().advance(recipient_count)
+        if self.outage and self.done == self.outage_at:
+            self.outage_at = -1
+            self.now += datetime.timedelta(seconds=self.seconds_before_outage)
+            self.outage.begin()
 
     def wait(self, seconds: float) -> None:
         super().wait(seconds)
+        assert len(self.waits) < 50
         if len(self.waits) == self.stop_at_wait:
             self.stop_requested = True
         if len(self.waits) == self.waits_until_end and self.outage:
             self.outage.end()
+            self.outage_has_ended.set()
 
 
 @dataclass
@@ -116,16 +139,28 @@ class Scenario:
     observer: RestoringObserver
     outage: Outage
 
-    def run(self, at_request: int = 1) -> None:
+    def run(self, at_request: int = 1, response: Response | NoResponse | None = None) -> None:
+        self.run_with(CuttingTransport(self.mailer, self.outage, at_request, response))
+
+    def run_with(self, transport: MailTransport) -> None:
+        BatchSender(
+            self.ledger, self.send(), self.prepared, transport, self.observer, concurrency=1,
+            monotonic=self.observer.timestamp,
+        ).run()  # fmt: skip
+
+    def send(self) -> Send:
         send = get_send(self.ledger, self.prepared.email.issue)
         assert send is not None
-        transport = CuttingTransport(self.mailer, self.outage, at_request)
-        BatchSender(self.ledger, send, self.prepared, transport, self.observer, concurrency=1).run()
+        return send
 
     def recipients_by_state(self) -> dict[str, int]:
-        send = get_send(self.ledger, self.prepared.email.issue)
-        assert send is not None
-        return count_recipients_by_state(self.ledger, send)
+        return count_recipients_by_state(self.ledger, self.send())
+
+    def check(self, double: FakeSendGrid) -> None:
+        """Assert that everybody has the email once, and that it is on record."""
+        assert self.recipients_by_state() == {"accepted": TOTAL}
+        assert len({email.address for email in double.accepted}) == len(double.accepted) == TOTAL
+        assert self.send().state == "done"
 
 
 @pytest.fixture
@@ -144,28 +179,32 @@ def scenario(  # noqa: PLR0917 - fixtures
     return Scenario(ledger, prepared, mailer, observer, outage)
 
 
-@pytest.mark.parametrize("waits", [1, len(DELAYS)])
+WAITS = [1, 2, 4, 8, 15, 30, 30]
+
+
+@pytest.mark.parametrize("waits", [1, len(WAITS)])
 def test_response_is_kept_until_the_database_is_back(
     scenario: Scenario, double: FakeSendGrid, waits: int
 ) -> None:
     scenario.observer.waits_until_end = waits
     scenario.run(at_request=2)
-    assert scenario.recipients_by_state() == {"accepted": TOTAL}
-    assert len({email.address for email in double.accepted}) == len(double.accepted) == TOTAL
-    assert scenario.observer.waits == list(DELAYS[:waits])
+    scenario.check(double)
+    assert scenario.observer.waits == WAITS[:waits]
     begin, end = scenario.observer.remarks
-    assert "1 responses of SendGrid are kept. Trying again for" in begin
+    assert "1 response of SendGrid is kept. Trying again for 90 seconds ..." in begin
     assert end == "the database can be written again; the send continues"
 
 
 def test_outage_that_lasts_names_what_could_not_be_recorded(
     scenario: Scenario, double: FakeSendGrid
 ) -> None:
-    scenario.observer.waits_until_end = len(DELAYS) + 1
+    scenario.observer.waits_until_end = len(WAITS) + 1
     with pytest.raises(DatabaseError, match="batch 1 was sent, but its outcome") as failed:
         scenario.run()
-    assert "Then continue with: newsletter resume ice" in str(failed.value.problems[-1])
-    assert scenario.observer.waits == list(DELAYS)
+    named, cause = failed.value.problems
+    assert "newsletter resolve ice --accepted 1" in named.remedy
+    assert "Then continue with: newsletter resume ice" in cause.remedy
+    assert scenario.observer.waits == WAITS
     scenario.outage.end()
     scenario.observer.now += scenario.ledger.lease
     scenario.run(at_request=0)
@@ -173,12 +212,116 @@ def test_outage_that_lasts_names_what_could_not_be_recorded(
     assert len({email.address for email in double.accepted}) == len(double.accepted) == TOTAL
 
 
+def test_outage_between_two_requests_is_not_waited_for_without_end(
+    scenario: Scenario, double: FakeSendGrid
+) -> None:
+    scenario.observer.outage_at = 10
+    scenario.observer.waits_until_end = len(WAITS) + 1
+    with pytest.raises(DatabaseError) as failed:
+        scenario.run(at_request=0)
+    assert scenario.observer.waits == WAITS
+    (remark,) = scenario.observer.remarks
+    assert "Trying again for 90 seconds ..." in remark
+    (problem,) = failed.value.problems
+    assert "Then continue with: newsletter resume ice" in problem.remedy
+    scenario.outage.end()
+    scenario.observer.outage_at = -1
+    scenario.run(at_request=0)
+    scenario.check(double)
+
+
+def test_outage_between_two_requests_ends_with_the_next_write(
+    scenario: Scenario, double: FakeSendGrid
+) -> None:
+    scenario.observer.outage_at = 10
+    scenario.observer.waits_until_end = 2
+    scenario.run(at_request=0)
+    scenario.check(double)
+    assert scenario.observer.waits == WAITS[:2]
+    assert scenario.observer.remarks[1:] == [
+        "the database can be written again; the send continues"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lease", "request_seconds", "waited"), [(62, 0, 32), (62, 20, 12), (200, 60, 90), (62, 40, 0)]
+)
+def test_wait_ends_before_the_lease_of_a_kept_response_does(
+    scenario: Scenario, lease: int, request_seconds: int, waited: int
+) -> None:
+    class SlowTransport(CuttingTransport):
+        def post_mail(self, body: bytes) -> Response | NoResponse:
+            scenario.observer.now += datetime.timedelta(seconds=request_seconds)
+            return super().post_mail(body)
+
+    scenario.ledger = replace(scenario.ledger, lease=datetime.timedelta(seconds=lease))
+    scenario.observer.waits_until_end = 99
+    with pytest.raises(DatabaseError, match="batch 1 was sent, but its outcome"):
+        scenario.run_with(SlowTransport(scenario.mailer, scenario.outage, 1))
+    assert sum(scenario.observer.waits) == waited
+    again = f"for {waited} seconds" if waited else "once more"
+    assert f"Trying again {again} ..." in scenario.observer.remarks[0]
+    scenario.outage.end()
+    if waited:
+        scenario.observer.now += datetime.timedelta(seconds=LONGEST_TRY_SECONDS - 1)
+        assert expire_leases(scenario.ledger, scenario.send()) == 0
+
+
+REFUSAL = b'{"errors": [{"message": "The from address is wrong.", "field": "from"}]}'
+TOO_LONG = b'{"errors": [{"message": "Too long."}]}'
+
+
+@pytest.mark.parametrize(
+    ("response", "message", "command"),
+    [
+        (Response(429, {}, b""), "was not sent (HTTP 429)", "resolve ice --resend 1"),
+        (
+            NoResponse(request_sent=False, reason="no route"),
+            "was not sent (no route)",
+            "resolve ice --resend 1",
+        ),
+        (Response(401, {}, b""), "was refused by SendGrid (HTTP 401)", "resolve ice --resend 1"),
+        (Response(400, {}, REFUSAL), "(The from address is wrong.)", "resolve ice --resend 1"),
+        (Response(413, {}, TOO_LONG), "was refused by SendGrid (Too", "resolve ice --resend 1"),
+        (Response(503, {}, b""), "may have been sent (HTTP 503)", "reconcile ice"),
+        (
+            NoResponse(request_sent=True, reason="timed out"),
+            "may have been sent (timed out)",
+            "reconcile ice",
+        ),
+    ],
+)
+def test_what_could_not_be_recorded_is_named_by_its_outcome(
+    scenario: Scenario,
+    double: FakeSendGrid,
+    response: Response | NoResponse,
+    message: str,
+    command: str,
+) -> None:
+    scenario.observer.waits_until_end = 99
+    with pytest.raises(DatabaseError) as failed:
+        scenario.run(response=response)
+    problem = failed.value.problems[0]
+    assert message in problem.message
+    assert "batch 1 was sent" not in problem.message
+    assert command in problem.remedy
+    scenario.outage.end()
+    # None of these requests has reached the double, so the editor may send the batch again.
+    scenario.observer.now += scenario.ledger.lease
+    scenario.run(at_request=0)
+    assert scenario.recipients_by_state() == {"accepted": 15, "unknown": 10}
+    unknown_batches = find_unknown_batches(scenario.ledger, scenario.send(), [1])
+    resolve_batches(scenario.ledger, scenario.send(), unknown_batches, "resend")
+    scenario.run(at_request=0)
+    scenario.check(double)
+
+
 def test_stop_request_ends_the_wait(scenario: Scenario) -> None:
     scenario.observer.stop_at_wait = 1
     scenario.observer.waits_until_end = 99
     with pytest.raises(DatabaseError, match="batch 1 was sent, but its outcome"):
         scenario.run()
-    assert scenario.observer.waits == [DELAYS[0]]
+    assert scenario.observer.waits == [WAITS[0]]
 
 
 class LostConnection:
@@ -210,7 +353,7 @@ class LostConnection:
 
 @pytest.mark.parametrize("in_commit", [False, True])
 @pytest.mark.parametrize(
-    "statement", ["fence=(batch.fence + ", "INSERT INTO attempt", "UPDATE attempt"]
+    "statement", ["fence=(batch.fence + ", "INSERT INTO attempt", "UPDATE attempt", "finished_at="]
 )
 def test_transaction_of_a_lost_connection_may_be_stored_or_not(
     scenario: Scenario,
@@ -222,8 +365,118 @@ def test_transaction_of_a_lost_connection_may_be_stored_or_not(
     scenario.observer.shortest_wait = 30  # until leases have expired
     scenario.run(at_request=0)
     assert connection.done
-    assert scenario.recipients_by_state() == {"accepted": TOTAL}
-    assert len({email.address for email in double.accepted}) == len(double.accepted) == TOTAL
+    scenario.check(double)
     with read_transaction(scenario.ledger.engine) as reading:
         assert set(reading.scalars(sa.select(batch.c.state))) == {"accepted"}
         assert not reading.scalars(sa.select(attempt).where(attempt.c.ended_at.is_(None))).all()
+
+
+def test_connection_lost_after_a_stop_request_does_not_lose_the_response(
+    scenario: Scenario, double: FakeSendGrid
+) -> None:
+    class StoppingTransport(CuttingTransport):
+        def post_mail(self, body: bytes) -> Response | NoResponse:
+            scenario.observer.stop_requested = True
+            return super().post_mail(body)
+
+    LostConnection(scenario.ledger.engine, "UPDATE attempt", in_commit=False)
+    scenario.run_with(StoppingTransport(scenario.mailer, scenario.outage, 0))
+    assert scenario.observer.waits == []
+    assert "Trying again once more ..." in scenario.observer.remarks[0]
+    assert scenario.recipients_by_state() == {"accepted": 10, "pending": 15}
+    assert scenario.send().state == "paused"
+    scenario.observer.stop_requested = False
+    scenario.run(at_request=0)
+    scenario.check(double)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_database_that_becomes_read_only_ends_the_send(
+    scenario: Scenario, double: FakeSendGrid
+) -> None:
+    """An error that does not pass is not waited for, and names what is open."""
+
+    def make_read_only(connection: sqlite3.Connection, *_: object) -> None:
+        if scenario.observer.waits:
+            connection.execute("PRAGMA query_only = ON")
+
+    engine = scenario.ledger.engine
+    sa.event.listen(engine, "checkout", make_read_only)
+    LostConnection(engine, "INSERT INTO attempt", in_commit=True)
+    with pytest.raises(DatabaseError, match="batch 1 was not sent, but may be on") as failed:
+        scenario.run(at_request=0)
+    assert failed.value.problems[-1].message == "the database is read-only"
+    assert double.requests == []
+
+
+@dataclass
+class RenewingTransport:
+    """Responds only once the lease of its batch has been renewed after the outage."""
+
+    mailer: SendGridClient
+    ledger: Ledger
+    observer: RestoringObserver
+    lease_ends: list[datetime.datetime] = field(default_factory=list)
+
+    def post_mail(self, body: bytes) -> Response | NoResponse:
+        for _ in range(3_000):
+            if self.observer.outage_has_ended.is_set() and self._is_renewed():
+                break
+            self.observer.outage_has_ended.wait(0.01)
+        return self.mailer.post_mail(body)
+
+    def _is_renewed(self) -> bool:
+        lease_until = sa.select(batch.c.lease_until).where(batch.c.state == "in_flight")
+        with read_transaction(self.ledger.engine) as connection:
+            self.lease_ends += connection.scalars(lease_until)
+        return self.lease_ends[-1:] == [self.observer.now + self.ledger.lease]
+
+
+def test_leases_are_renewed_once_the_database_is_back(
+    scenario: Scenario, double: FakeSendGrid
+) -> None:
+    scenario.observer.outage_at = 0  # the first request is in flight
+    scenario.observer.seconds_before_outage = 120
+    transport = RenewingTransport(scenario.mailer, scenario.ledger, scenario.observer)
+    scenario.run_with(transport)
+    scenario.check(double)
+    assert scenario.observer.waits == WAITS[:1]
+    begin = scenario.observer.remarks[0]
+    assert "kept" not in begin
+    assert transport.lease_ends[-1] == scenario.observer.now + scenario.ledger.lease
+
+
+def test_sessions_that_end_are_replaced_without_a_wait(
+    scenario: Scenario, double: FakeSendGrid
+) -> None:
+    """The server restarts, or a pooler closes its connections, while a response is awaited."""
+
+    class BriefOutage(CuttingTransport):
+        def post_mail(self, body: bytes) -> Response | NoResponse:
+            response = super().post_mail(body)
+            self.outage.end()
+            return response
+
+    scenario.run_with(BriefOutage(scenario.mailer, scenario.outage, 2))
+    scenario.check(double)
+    assert scenario.observer.remarks == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_send_is_finished_once_the_database_is_back(
+    scenario: Scenario, double: FakeSendGrid
+) -> None:
+    cut = False
+
+    def begin_outage(*arguments: object) -> None:
+        nonlocal cut
+        if "finished_at=" in str(arguments[2]) and not cut:
+            cut = True
+            scenario.outage.begin()
+
+    sa.event.listen(scenario.ledger.engine, "before_cursor_execute", begin_outage)
+    scenario.observer.waits_until_end = 2
+    scenario.run(at_request=0)
+    scenario.check(double)
+    assert cut
+    assert scenario.observer.waits == WAITS[:2]
